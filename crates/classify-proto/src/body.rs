@@ -1,0 +1,167 @@
+//! What a request carries: nothing, bytes, or a frame around a document.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// The body of a request.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub enum Body {
+    /// No body. A driver sends `Content-Length: 0` with a `POST` and no length with a `GET` or a `DELETE`.
+    #[default]
+    Empty,
+    /// These bytes.
+    Bytes(Bytes),
+    /// A document between two pieces of framing, sent one after the other.
+    Framed(Framed),
+}
+
+impl Body {
+    /// The whole body where the core holds it, or `None` when part of it is a file that the driver must open.
+    #[must_use]
+    pub fn in_memory(&self) -> Option<Bytes> {
+        match self {
+            Body::Empty => Some(Bytes::new()),
+            Body::Bytes(bytes) => Some(bytes.clone()),
+            Body::Framed(Framed {
+                head,
+                content: Content::Bytes(bytes),
+                tail,
+            }) => {
+                let mut whole = Vec::with_capacity(head.len() + bytes.len() + tail.len());
+                whole.extend_from_slice(head);
+                whole.extend_from_slice(bytes);
+                whole.extend_from_slice(tail);
+                Some(whole.into())
+            }
+            Body::Framed(_) => None,
+        }
+    }
+}
+
+/// A document with the bytes that go before and after it: one `multipart/form-data` body.
+///
+/// The length of the body is the length of the three parts together. A driver that opens a path sends the length the
+/// file has at that moment and exactly that many bytes, and opens the file again for the next attempt.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Framed {
+    /// Sent first.
+    pub head: Bytes,
+    /// The document.
+    pub content: Content,
+    /// Sent last.
+    pub tail: Bytes,
+}
+
+impl Framed {
+    pub(crate) fn new(head: impl Into<Bytes>, content: Content, tail: impl Into<Bytes>) -> Self {
+        Self {
+            head: head.into(),
+            content,
+            tail: tail.into(),
+        }
+    }
+}
+
+/// A document's content, in memory or on disk.
+///
+/// A saved state holds a path but never a document's bytes: in-memory content is gone from a loaded state, and an
+/// upload that needs it refuses to be sent until it is set again.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Content {
+    /// Held in memory; cloning shares the bytes.
+    Bytes(Bytes),
+    /// A file that the driver opens anew for each attempt.
+    Path(PathBuf),
+    /// In-memory content that was left out of a saved state.
+    Withheld,
+}
+
+impl From<Bytes> for Content {
+    fn from(bytes: Bytes) -> Self {
+        Self::Bytes(bytes)
+    }
+}
+
+impl From<Vec<u8>> for Content {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Bytes(bytes.into())
+    }
+}
+
+impl From<PathBuf> for Content {
+    fn from(path: PathBuf) -> Self {
+        Self::Path(path)
+    }
+}
+
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            // A document's text has no place in a log.
+            Content::Bytes(bytes) => write!(f, "Bytes({} bytes)", bytes.len()),
+            Content::Path(path) => f.debug_tuple("Path").field(path).finish(),
+            Content::Withheld => f.write_str("Withheld"),
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum SavedContent {
+    Path(PathBuf),
+    Withheld,
+}
+
+impl Serialize for Content {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Content::Path(path) => SavedContent::Path(path.clone()),
+            Content::Bytes(_) | Content::Withheld => SavedContent::Withheld,
+        }
+        .serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Content {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(match SavedContent::deserialize(deserializer)? {
+            SavedContent::Path(path) => Content::Path(path),
+            SavedContent::Withheld => Content::Withheld,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_is_in_neither_debug_nor_saved_state() {
+        let content = Content::from(b"canary".to_vec());
+        assert_eq!(format!("{content:?}"), "Bytes(6 bytes)");
+        let saved = serde_json::to_string(&content).unwrap();
+        assert!(!saved.contains("canary"), "{saved}");
+        assert_eq!(
+            serde_json::from_str::<Content>(&saved).unwrap(),
+            Content::Withheld
+        );
+
+        let path = Content::from(PathBuf::from("a/b.pdf"));
+        let saved = serde_json::to_string(&path).unwrap();
+        assert_eq!(serde_json::from_str::<Content>(&saved).unwrap(), path);
+    }
+
+    #[test]
+    fn a_frame_in_memory_is_head_content_tail() {
+        let body = Body::Framed(Framed::new("<", Content::from(b"x".to_vec()), ">"));
+        assert_eq!(body.in_memory().unwrap(), "<x>");
+        let body = Body::Framed(Framed::new("<", Content::from(PathBuf::from("x")), ">"));
+        assert!(body.in_memory().is_none());
+    }
+}

@@ -1,0 +1,305 @@
+//! `POST /api/v1/beta/files`
+
+use bytes::Bytes;
+use http::Method;
+use serde::{Deserialize, Serialize};
+
+use super::{File, ROUTE};
+use crate::api::Api;
+use crate::body::{Body, Content};
+use crate::error::Error;
+use crate::operation::{
+    Operation, Problems, RateClass, Repeat, Scope, Seed, read_json, scope_setters,
+};
+use crate::text::multipart;
+use crate::text::open_enum::open_enum;
+
+open_enum! {
+    /// What a file is uploaded for.
+    pub enum Purpose {
+        /// To be classified.
+        Classify = "classify",
+        /// To be parsed.
+        Parse = "parse",
+        /// To have fields extracted from it.
+        Extract = "extract",
+        /// To be split.
+        Split = "split",
+        /// To be read as a spreadsheet.
+        Sheet = "sheet",
+        /// For the user's own use.
+        UserData = "user_data",
+        /// For an agent application.
+        AgentApp = "agent_app",
+    }
+}
+
+/// Uploads a document.
+///
+/// An upload may be repeated: a spare copy costs nothing and expires by itself. A path is opened anew for each
+/// attempt, so that every attempt sends the whole document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Upload {
+    name: String,
+    content: Content,
+    purpose: Purpose,
+    external_file_id: Option<String>,
+    content_type: Option<String>,
+    boundary: Option<String>,
+    scope: Scope,
+}
+
+impl Upload {
+    /// Uploads `content` under a name whose extension tells the service what it is.
+    #[must_use]
+    pub fn new(name: impl Into<String>, content: impl Into<Content>) -> Self {
+        Self {
+            name: name.into(),
+            content: content.into(),
+            purpose: Purpose::Classify,
+            external_file_id: None,
+            content_type: None,
+            boundary: None,
+            scope: Scope::default(),
+        }
+    }
+
+    /// Uploads a file under its own name. The file is opened by the driver, when it is sent.
+    ///
+    /// # Errors
+    ///
+    /// [`is_invalid`](Error::is_invalid) when the path has no file name.
+    pub fn path(path: impl Into<std::path::PathBuf>) -> Result<Self, Error> {
+        let path = path.into();
+        match path.file_name() {
+            // A name that is not Unicode is sent as near as can be; the service only shows it.
+            Some(name) => Ok(Self::new(name.to_string_lossy().into_owned(), path)),
+            None => Err(Error::invalid(
+                "path",
+                format!("{} names no file", path.display()),
+            )),
+        }
+    }
+
+    scope_setters!();
+
+    /// What the file is for; [`Purpose::Classify`] unless told otherwise.
+    #[must_use]
+    pub fn purpose(mut self, purpose: impl Into<Purpose>) -> Self {
+        self.purpose = purpose.into();
+        self
+    }
+
+    /// The caller's own id for the file, by which it can be found again.
+    #[must_use]
+    pub fn external_file_id(mut self, id: impl Into<String>) -> Self {
+        self.external_file_id = Some(id.into());
+        self
+    }
+
+    /// The content type, in place of the one that the name's extension suggests.
+    #[must_use]
+    pub fn content_type(mut self, content_type: impl Into<String>) -> Self {
+        self.content_type = Some(content_type.into());
+        self
+    }
+
+    /// The name the document is uploaded under.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The document.
+    #[must_use]
+    pub fn content(&self) -> &Content {
+        &self.content
+    }
+
+    /// Sets the document again after a saved state has left it out.
+    pub fn set_content(&mut self, content: impl Into<Content>) {
+        self.content = content.into();
+    }
+
+    fn media_type(&self) -> String {
+        self.content_type.clone().unwrap_or_else(|| {
+            mime_guess::from_path(&self.name)
+                .first_raw()
+                .unwrap_or("application/octet-stream")
+                .to_owned()
+        })
+    }
+}
+
+impl Operation for Upload {
+    type Output = File;
+
+    const NAME: &'static str = "files.create";
+
+    fn repeat(&self) -> Repeat {
+        Repeat::Idempotent
+    }
+
+    fn rate_class(&self) -> RateClass {
+        RateClass::Upload
+    }
+
+    fn prepare(&mut self, seed: Seed) {
+        // Drawn by the driver, so that no document can hold it by design.
+        self.boundary
+            .get_or_insert_with(|| format!("classify-{}", seed.hex()));
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        let mut problems = Problems::default();
+        problems.length("name", &self.name, 1, 3000);
+        if matches!(&self.content, Content::Bytes(bytes) if bytes.is_empty()) {
+            problems.add("content", "is empty; the service refuses an empty file");
+        }
+        problems.finish()
+    }
+
+    fn encode(&self, api: &Api) -> Result<http::Request<Body>, Error> {
+        if self.content == Content::Withheld {
+            return Err(Error::invalid(
+                "content",
+                "was left out of the saved state; set it again before going on",
+            ));
+        }
+        let Some(boundary) = &self.boundary else {
+            return Err(Error::invalid(
+                "boundary",
+                "is not fixed yet; call `prepare` before building a request",
+            ));
+        };
+        let media_type = self.media_type();
+        if media_type.contains(['\r', '\n']) {
+            return Err(Error::invalid("content_type", "holds a line break"));
+        }
+        let mut fields = vec![("purpose", self.purpose.as_str())];
+        fields.extend(
+            self.external_file_id
+                .as_deref()
+                .map(|id| ("external_file_id", id)),
+        );
+        let framed = multipart::frame(
+            boundary,
+            &fields,
+            &self.name,
+            &media_type,
+            self.content.clone(),
+        );
+        api.request(Method::POST, ROUTE)
+            .scope(&self.scope)
+            .multipart(boundary, framed)
+    }
+
+    fn decode(&self, response: http::Response<Bytes>) -> Result<File, Error> {
+        read_json(response)
+    }
+
+    fn annotate(&self, error: Error) -> Error {
+        error.with_subject(&*self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::v2::examples::{api, ok};
+
+    fn prepared(mut upload: Upload) -> Upload {
+        upload.prepare(Seed::new([3; 16]));
+        upload
+    }
+
+    #[test]
+    fn the_form_and_its_answer() {
+        let upload = prepared(
+            Upload::new("résumé.DOCX", b"hello".to_vec())
+                .external_file_id("ext-4")
+                .organization("org-1"),
+        );
+        let request = upload.request(&api()).unwrap();
+        assert_eq!(
+            request.uri(),
+            "https://api.example/api/v1/beta/files?organization_id=org-1"
+        );
+        let content_type = request.headers()["content-type"].to_str().unwrap();
+        let boundary = content_type
+            .strip_prefix("multipart/form-data; boundary=")
+            .unwrap();
+        let body = request.body().in_memory().unwrap();
+        let body = std::str::from_utf8(&body).unwrap().replace(boundary, "B");
+        assert_eq!(
+            body,
+            "--B\r\nContent-Disposition: form-data; name=\"purpose\"\r\n\r\nclassify\r\n\
+             --B\r\nContent-Disposition: form-data; name=\"external_file_id\"\r\n\r\next-4\r\n\
+             --B\r\nContent-Disposition: form-data; name=\"file\"; filename=\"résumé.DOCX\"\r\n\
+             Content-Type: application/vnd.openxmlformats-officedocument.wordprocessingml.document\r\n\r\nhello\r\n--B--\r\n"
+        );
+        let file = upload
+            .parse(ok(
+                r#"{"id":"dfl-1","name":"résumé.DOCX","project_id":"p","expires_at":null}"#,
+            ))
+            .unwrap();
+        assert_eq!(file.id, "dfl-1");
+    }
+
+    #[test]
+    fn the_boundary_stays_the_same_over_attempts() {
+        let mut upload = prepared(Upload::new("a.txt", b"x".to_vec()));
+        let first = upload.request(&api()).unwrap().headers()["content-type"].clone();
+        upload.prepare(Seed::new([4; 16]));
+        assert_eq!(
+            upload.request(&api()).unwrap().headers()["content-type"],
+            first
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_sent_is_refused() {
+        assert!(
+            Upload::new("a.txt", b"x".to_vec())
+                .request(&api())
+                .unwrap_err()
+                .to_string()
+                .contains("prepare")
+        );
+        assert!(
+            prepared(Upload::new("a.txt", Vec::new()))
+                .request(&api())
+                .unwrap_err()
+                .to_string()
+                .contains("empty")
+        );
+        assert!(
+            prepared(Upload::new("", b"x".to_vec()))
+                .request(&api())
+                .is_err()
+        );
+        assert!(Upload::path("/").is_err());
+        assert_eq!(Upload::path("a/b.txt").unwrap().name(), "b.txt");
+        let saved =
+            serde_json::to_string(&prepared(Upload::new("a.txt", b"canary".to_vec()))).unwrap();
+        assert!(!saved.contains("canary"));
+        let mut loaded: Upload = serde_json::from_str(&saved).unwrap();
+        assert!(
+            loaded
+                .request(&api())
+                .unwrap_err()
+                .to_string()
+                .contains("set it again")
+        );
+        loaded.set_content(b"canary".to_vec());
+        loaded.request(&api()).unwrap();
+    }
+
+    #[test]
+    fn an_injected_line_break_stays_inside_its_part() {
+        let upload = prepared(Upload::new("a\r\nX: y\".txt", b"x".to_vec()));
+        let body = upload.request(&api()).unwrap().body().in_memory().unwrap();
+        let body = std::str::from_utf8(&body).unwrap();
+        assert!(body.contains("filename=\"a%0D%0AX: y%22.txt\""), "{body}");
+    }
+}

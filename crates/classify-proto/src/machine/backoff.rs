@@ -1,0 +1,127 @@
+//! How long to wait, as pure functions of a seed and a count.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::operation::Seed;
+
+/// The shortest delay before a repetition: full jitter reaches down to nothing, and nothing would be no delay.
+const SHORTEST: Duration = Duration::from_millis(20);
+
+/// Exponential backoff with full jitter: anything up to `initial · 2^retry`, and up to `longest`.
+pub(crate) fn backoff(seed: Seed, retry: u32, initial: Duration, longest: Duration) -> Duration {
+    let ceiling = initial
+        .saturating_mul(2u32.saturating_pow(retry))
+        .min(longest);
+    scale(ceiling, fraction(seed, u64::from(retry))).max(SHORTEST)
+}
+
+/// A number from 0 up to but not including 1, in parts of 2^32.
+fn fraction(seed: Seed, step: u64) -> u64 {
+    seed.number(step) >> 32
+}
+
+/// The duration times `fraction / 2^32`, in whole numbers.
+fn scale(duration: Duration, fraction: u64) -> Duration {
+    let nanos = (duration.as_nanos() * u128::from(fraction)) >> 32;
+    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+}
+
+/// How often a waiting job is looked at. This is not retry backoff: every look succeeds, and the job is just not done.
+///
+/// The first look is at once; then after `initial`, and each time half as long again, up to `longest`. Each delay is
+/// shortened at random by up to a fifth, so that jobs created together are not asked for together for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Cadence {
+    /// The delay after the first look.
+    pub initial: Duration,
+    /// The longest delay.
+    pub longest: Duration,
+}
+
+impl Default for Cadence {
+    /// From one second to ten.
+    fn default() -> Self {
+        Self::new(Duration::from_secs(1), Duration::from_secs(10))
+    }
+}
+
+impl Cadence {
+    /// From `initial` to `longest`; less than 10 ms counts as 10 ms.
+    #[must_use]
+    pub fn new(initial: Duration, longest: Duration) -> Self {
+        let initial = initial.max(Duration::from_millis(10));
+        Self {
+            initial,
+            longest: longest.max(initial),
+        }
+    }
+
+    /// The delay after look number `looks`, counted from zero.
+    pub(crate) fn delay(&self, seed: Seed, looks: u32) -> Duration {
+        let mut delay = self.initial;
+        for _ in 0..looks {
+            delay = (delay + delay / 2).min(self.longest);
+            if delay == self.longest {
+                break;
+            }
+        }
+        let delay = delay.max(Duration::from_millis(1));
+        delay - scale(delay / 5, fraction(seed, u64::from(looks)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_cadence_grows_to_its_longest() {
+        let cadence = Cadence::default();
+        let seed = Seed::new([0; 16]);
+        assert!(cadence.delay(seed, 0) <= Duration::from_secs(1));
+        assert!(cadence.delay(seed, 100) >= Duration::from_secs(8));
+        assert_eq!(
+            Cadence::new(Duration::ZERO, Duration::ZERO).initial,
+            Duration::from_millis(10)
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn backoff_is_bounded_repeatable_and_never_nothing(bytes in any::<[u8; 16]>(), retry in 0u32..2000) {
+            let seed = Seed::new(bytes);
+            let (initial, longest) = (Duration::from_millis(500), Duration::from_secs(8));
+            let delay = backoff(seed, retry, initial, longest);
+            prop_assert!(delay >= SHORTEST && delay <= longest);
+            prop_assert!(delay <= initial.saturating_mul(2u32.saturating_pow(retry)).max(SHORTEST));
+            prop_assert_eq!(delay, backoff(seed, retry, initial, longest));
+        }
+
+        #[test]
+        fn jitter_only_shortens_a_cadence(bytes in any::<[u8; 16]>(), looks in 0u32..5000, initial in 0u64..100_000, longest in 0u64..100_000) {
+            let cadence = Cadence::new(Duration::from_millis(initial), Duration::from_millis(longest));
+            let delay = cadence.delay(Seed::new(bytes), looks);
+            prop_assert!(delay <= cadence.longest && delay >= cadence.initial * 4 / 5);
+        }
+    }
+
+    #[test]
+    fn jitter_spreads_over_the_whole_range() {
+        let delays: Vec<_> = (0..200u8)
+            .map(|n| {
+                backoff(
+                    Seed::new([n; 16]),
+                    4,
+                    Duration::from_millis(500),
+                    Duration::from_secs(8),
+                )
+            })
+            .collect();
+        assert!(delays.iter().any(|delay| *delay < Duration::from_secs(1)));
+        assert!(delays.iter().any(|delay| *delay > Duration::from_secs(7)));
+    }
+}

@@ -1,0 +1,335 @@
+//! One operation with its retries.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::backoff::backoff;
+use super::retry::{Retry, judge};
+use super::saved::Saved;
+use super::step::{Cx, Machine, ReplyBy, Step, Ticket};
+use crate::Time;
+use crate::error::Error;
+use crate::operation::{Operation, RateClass, Recovery, Repeat, Seed};
+use crate::reply::Reply;
+
+/// One operation with its retries: the leaf of every other machine, and the only place that sees a 503.
+///
+/// The operation is prepared once, with the seed, and asked for a fresh request for each attempt; so every attempt
+/// of a create carries one transaction id, and every attempt of an upload opens its file anew.
+///
+/// ```
+/// use classify_proto::machine::{Call, Cx, Machine, Step};
+/// use classify_proto::{Api, Seed, Time, v2};
+///
+/// let api = Api::builder("llx-key").build()?;
+/// let mut call = Call::new(v2::Get::new("clj-1"), Seed::new([0; 16]));
+/// let start = Time::from_millis(0);
+///
+/// // The service is down for a moment …
+/// let Step::Send(ticket, _) = call.poll(Cx::new(&api, start)) else { panic!() };
+/// let down = http::Response::builder().status(503).body(Default::default())?;
+/// call.handle(Cx::new(&api, start), ticket, Ok(down));
+/// let Step::Wait(Some(later)) = call.poll(Cx::new(&api, start)) else { panic!() };
+///
+/// // … and then answers.
+/// let Step::Send(ticket, _) = call.poll(Cx::new(&api, later)) else { panic!() };
+/// let answer = http::Response::new(r#"{"id": "clj-1", "status": "RUNNING"}"#.into());
+/// call.handle(Cx::new(&api, later), ticket, Ok(answer));
+/// let Step::Done(Ok(job)) = call.poll(Cx::new(&api, later)) else { panic!() };
+/// assert_eq!(job.id, "clj-1");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(bound(serialize = "O: Serialize", deserialize = "O: Deserialize<'de>"))]
+pub struct Call<O: Operation> {
+    operation: O,
+    retry: Retry,
+    seed: Seed,
+    /// Requests sent, less those whose reply can no longer come.
+    attempts: u32,
+    /// An attempt whose answer was lost may have been acted upon.
+    may_have_acted: bool,
+    deadline: Option<Time>,
+    next_ticket: u64,
+    state: State,
+    /// Looking for what a lost attempt did, instead of asking again.
+    looking: bool,
+    #[serde(skip)]
+    refusal: Option<Error>,
+    #[serde(skip)]
+    outcome: Option<Result<O::Output, Error>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum State {
+    Ready,
+    Out(Ticket),
+    Resting(Time),
+    Answered,
+    /// The reply to a request that must not be repeated was lost with the process.
+    Lost,
+    Ended,
+}
+
+impl<O: Operation> Call<O> {
+    /// Calls `operation`, with the default [`Retry`] policy. `seed` is sixteen random bytes of the driver's.
+    #[must_use]
+    pub fn new(mut operation: O, seed: Seed) -> Self {
+        operation.prepare(seed);
+        Self {
+            operation,
+            retry: Retry::default(),
+            seed,
+            attempts: 0,
+            may_have_acted: false,
+            deadline: None,
+            next_ticket: 0,
+            state: State::Ready,
+            looking: false,
+            refusal: None,
+            outcome: None,
+        }
+    }
+
+    /// Repeats by this policy.
+    #[must_use]
+    pub fn retry(mut self, retry: Retry) -> Self {
+        self.retry = retry;
+        self
+    }
+
+    /// Ends by this time at the latest, whatever the policy allows.
+    #[must_use]
+    pub fn deadline(mut self, deadline: Time) -> Self {
+        self.deadline = Some(self.deadline.map_or(deadline, |given| given.min(deadline)));
+        self
+    }
+
+    /// The operation, prepared: the transaction id of a create can be read from it before anything is sent.
+    #[must_use]
+    pub fn operation(&self) -> &O {
+        &self.operation
+    }
+
+    /// The operation, to set again what a saved state leaves out: a secret, or a document held in memory.
+    pub fn operation_mut(&mut self) -> &mut O {
+        &mut self.operation
+    }
+
+    fn total(&self) -> Duration {
+        self.retry
+            .total
+            .unwrap_or(Duration::from_secs(match self.operation.rate_class() {
+                RateClass::Upload => 2 * 60 * 60,
+                _ => 15 * 60,
+            }))
+    }
+
+    fn send(&mut self, cx: Cx<'_>, deadline: Time) -> Step<Infallible, Result<O::Output, Error>> {
+        let request = if self.looking {
+            self.operation.look(cx.api)
+        } else {
+            self.operation.request(cx.api)
+        };
+        match request {
+            Ok(mut request) => {
+                request.extensions_mut().insert(ReplyBy(deadline));
+                let ticket = Ticket(self.next_ticket);
+                self.next_ticket += 1;
+                self.attempts += 1;
+                self.state = State::Out(ticket);
+                Step::Send(ticket, request)
+            }
+            Err(error) => {
+                let error = error
+                    .with_ambiguity(self.may_have_acted && self.operation.repeat() != Repeat::Read);
+                self.end(Err(error))
+            }
+        }
+    }
+
+    fn end(
+        &mut self,
+        result: Result<O::Output, Error>,
+    ) -> Step<Infallible, Result<O::Output, Error>> {
+        self.state = State::Ended;
+        Step::Done(result)
+    }
+
+    fn answer(&mut self, result: Result<O::Output, Error>) {
+        self.state = State::Answered;
+        self.outcome = Some(result);
+    }
+
+    fn fail(&mut self, error: Error) {
+        // Of a read nobody needs to know whether it was acted upon.
+        let ambiguous = self.may_have_acted
+            && self.operation.repeat() != Repeat::Read
+            && !is_final_word(&error);
+        let error = self
+            .operation
+            .annotate(error.with_operation(O::NAME))
+            .with_attempts(self.attempts);
+        self.answer(Err(error.with_ambiguity(ambiguous)));
+    }
+
+    fn give_up(&mut self) {
+        self.may_have_acted = true;
+        self.fail(Error::timeout("no reply by the deadline of the whole call"));
+    }
+
+    /// A failed attempt: rest and repeat, look at what became of it, or end.
+    fn weigh(&mut self, cx: Cx<'_>, error: Error) {
+        let repeat = if self.looking {
+            Repeat::Read
+        } else {
+            self.operation.repeat()
+        };
+        let verdict = judge(&error, repeat, cx.now);
+        if !verdict.again {
+            return self.refuse(error, verdict.may_have_acted);
+        }
+        self.may_have_acted |= verdict.may_have_acted && !self.looking;
+        let error = error.with_retry_after(verdict.delay);
+        let retries = self.attempts.saturating_sub(1);
+        if retries >= self.retry.max_retries
+            || verdict
+                .delay
+                .is_some_and(|delay| delay > self.retry.longest_retry_after)
+        {
+            return self.fail(error);
+        }
+        let delay = verdict.delay.unwrap_or_else(|| {
+            backoff(
+                self.seed,
+                retries,
+                self.retry.initial_backoff,
+                self.retry.longest_backoff,
+            )
+        });
+        // A delay of less than a millisecond would be no time in the future.
+        let until = cx.now + delay.max(Duration::from_millis(1));
+        if self.deadline.is_some_and(|deadline| until >= deadline) {
+            return self.fail(error);
+        }
+        self.state = State::Resting(until);
+    }
+
+    fn refuse(&mut self, error: Error, may_have_acted: bool) {
+        if self.looking {
+            return self.fail(error);
+        }
+        let earlier_may_have_acted = self.may_have_acted;
+        self.may_have_acted |= may_have_acted;
+        if !earlier_may_have_acted {
+            return self.fail(error);
+        }
+        match self.operation.recover(&error) {
+            Recovery::Refused => self.fail(error),
+            Recovery::Settled(output) => self.answer(Ok(output)),
+            Recovery::Look => {
+                self.looking = true;
+                self.attempts = 0;
+                self.refusal = Some(error);
+                self.state = State::Ready;
+            }
+        }
+    }
+
+    fn found(&mut self, output: O::Output) {
+        if self.looking && !self.operation.is_brought_about(&output) {
+            // What is there now was not brought about by us, so the refusal was meant.
+            let refusal = self.refusal.take();
+            self.may_have_acted = false;
+            return self.fail(refusal.unwrap_or_else(|| {
+                Error::ambiguous("the service refused it, and its answer was lost")
+            }));
+        }
+        self.answer(Ok(output));
+    }
+}
+
+/// Whether the service's answer settles what became of the request, whatever went before.
+fn is_final_word(error: &Error) -> bool {
+    error.is_conflict() && error.job().is_some()
+}
+
+impl<O: Operation> Machine for Call<O> {
+    type Event = Infallible;
+    type Output = Result<O::Output, Error>;
+
+    fn poll(&mut self, cx: Cx<'_>) -> Step<Infallible, Self::Output> {
+        let total = self.total();
+        let deadline = *self.deadline.get_or_insert(cx.now + total);
+        match self.state {
+            State::Ready => self.send(cx, deadline),
+            State::Resting(until) if cx.now >= until => self.send(cx, deadline),
+            State::Resting(until) => Step::Wait(Some(until)),
+            State::Out(_) if cx.now >= deadline => {
+                self.give_up();
+                self.poll(cx)
+            }
+            State::Out(_) => Step::Wait(Some(deadline)),
+            State::Answered => match self.outcome.take() {
+                Some(result) => self.end(result),
+                // Loaded from a state that was saved between the answer and its delivery.
+                None => {
+                    self.resume();
+                    self.poll(cx)
+                }
+            },
+            State::Lost => {
+                let error = Error::ambiguous(
+                    "the reply was lost with the process that asked, and asking again could act twice",
+                );
+                let error = self
+                    .operation
+                    .annotate(error.with_operation(O::NAME))
+                    .with_attempts(self.attempts);
+                self.end(Err(error))
+            }
+            State::Ended => Step::Wait(None),
+        }
+    }
+
+    fn handle(&mut self, cx: Cx<'_>, ticket: Ticket, reply: Reply) {
+        if self.state != State::Out(ticket) {
+            return;
+        }
+        let parsed = match reply {
+            Ok(response) => self.operation.parse(response),
+            Err(failure) => Err(Error::from_failure(failure)),
+        };
+        match parsed {
+            Ok(output) => self.found(output),
+            Err(error) => self.weigh(cx, error),
+        }
+    }
+
+    fn resume(&mut self) {
+        let owed = match self.state {
+            State::Out(_) => true,
+            State::Answered => self.outcome.is_none(),
+            _ => false,
+        };
+        if !owed {
+            return;
+        }
+        if self.operation.repeat() == Repeat::Never {
+            self.state = State::Lost;
+        } else {
+            self.may_have_acted = true;
+            self.attempts = self.attempts.saturating_sub(1);
+            self.state = State::Ready;
+        }
+    }
+}
+
+impl<O: Operation + Serialize + serde::de::DeserializeOwned> Saved for Call<O> {
+    fn kind() -> String {
+        format!("call {}", O::NAME)
+    }
+}

@@ -1,0 +1,153 @@
+//! Several machines side by side.
+
+use std::collections::VecDeque;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::saved::Saved;
+use super::step::{Cx, Machine, Step, Ticket};
+use super::tickets::Tickets;
+use crate::Time;
+use crate::reply::Reply;
+
+/// Runs several machines side by side, so many at a time.
+///
+/// Each is named by its place in the order it was given. One that fails stops no other: its output is an event like
+/// any other's. Machines that have not begun cost nothing but their own size.
+#[derive(Serialize, Deserialize)]
+pub struct Fan<M> {
+    waiting: VecDeque<(usize, M)>,
+    running: Vec<(usize, M)>,
+    at_once: usize,
+    added: usize,
+    tickets: Tickets,
+    ended: bool,
+}
+
+/// What a [`Fan`] tells: of which machine, and what.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a machine tells events and ends; there is no third thing"
+)]
+pub enum FanEvent<E, O> {
+    /// An event of the machine at this place.
+    Of(usize, E),
+    /// The machine at this place ended with this.
+    Ended(usize, O),
+}
+
+impl<M: Machine> Fan<M> {
+    /// Runs `machines`, at most `at_once` of them at a time (at least one).
+    pub fn new(machines: impl IntoIterator<Item = M>, at_once: usize) -> Self {
+        let waiting: VecDeque<_> = machines.into_iter().enumerate().collect();
+        Self {
+            added: waiting.len(),
+            waiting,
+            running: Vec::new(),
+            at_once: at_once.max(1),
+            tickets: Tickets::default(),
+            ended: false,
+        }
+    }
+
+    /// Adds a machine, and says its place. A fan that has ended takes none and drops it.
+    pub fn push(&mut self, machine: M) -> usize {
+        let place = self.added;
+        self.added += 1;
+        if !self.ended {
+            self.waiting.push_back((place, machine));
+        }
+        place
+    }
+
+    /// Drops the machines that have not begun and says their places; those under way go on to their end.
+    pub fn stop_starting(&mut self) -> Vec<usize> {
+        self.waiting.drain(..).map(|(place, _)| place).collect()
+    }
+
+    /// The machines that are under way, with their places.
+    pub fn running(&self) -> impl Iterator<Item = (usize, &M)> {
+        self.running
+            .iter()
+            .map(|(place, machine)| (*place, machine))
+    }
+}
+
+impl<M: Machine> Machine for Fan<M> {
+    type Event = FanEvent<M::Event, M::Output>;
+    type Output = ();
+
+    fn poll(&mut self, cx: Cx<'_>) -> Step<Self::Event, ()> {
+        while self.running.len() < self.at_once {
+            let Some(next) = self.waiting.pop_front() else {
+                break;
+            };
+            self.running.push(next);
+        }
+        if self.running.is_empty() {
+            if self.ended {
+                return Step::Wait(None);
+            }
+            self.ended = true;
+            return Step::Done(());
+        }
+        let mut wake: Option<Time> = None;
+        for index in 0..self.running.len() {
+            let (place, machine) = &mut self.running[index];
+            let place = *place;
+            match machine.poll(cx) {
+                Step::Send(theirs, request) => {
+                    return Step::Send(self.tickets.issue(place, theirs), request);
+                }
+                Step::Event(event) => return Step::Event(FanEvent::Of(place, event)),
+                Step::Done(output) => {
+                    self.running.remove(index);
+                    self.tickets.forget(place);
+                    return Step::Event(FanEvent::Ended(place, output));
+                }
+                Step::Wait(Some(until)) => {
+                    wake = Some(wake.map_or(until, |earlier| earlier.min(until)))
+                }
+                Step::Wait(None) => {}
+            }
+        }
+        Step::Wait(wake)
+    }
+
+    fn handle(&mut self, cx: Cx<'_>, ticket: Ticket, reply: Reply) {
+        let Some((place, theirs)) = self.tickets.redeem(ticket) else {
+            return;
+        };
+        if let Some((_, machine)) = self
+            .running
+            .iter_mut()
+            .find(|(running, _)| *running == place)
+        {
+            machine.handle(cx, theirs, reply);
+        }
+    }
+
+    fn resume(&mut self) {
+        self.tickets.forget_all();
+        for (_, machine) in &mut self.running {
+            machine.resume();
+        }
+    }
+}
+
+impl<M> fmt::Debug for Fan<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fan")
+            .field("waiting", &self.waiting.len())
+            .field("running", &self.running.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<M: Saved> Saved for Fan<M> {
+    fn kind() -> String {
+        format!("fan of {}", M::kind())
+    }
+}

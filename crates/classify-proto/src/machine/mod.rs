@@ -1,0 +1,45 @@
+//! Everything that takes more than one request, or more than one try, as machines without IO.
+//!
+//! A machine is asked what to do with [`Machine::poll`] and told what happened with [`Machine::handle`]. It never
+//! blocks, reads no clock and draws no randomness. Every machine here is run by the same loop:
+//!
+//! 1. `poll` the machine at the present time.
+//! 2. [`Step::Send`]: put the request on the wire, then poll again. When its reply comes, `handle` it under the same
+//!    ticket.
+//! 3. [`Step::Wait`]: do nothing until a reply comes or the time is reached, then poll again.
+//! 4. [`Step::Event`]: take the event, then poll again.
+//! 5. [`Step::Done`]: take the output and stop.
+//!
+//! The one rule: after anything but `Wait`, poll again before waiting for anything.
+//!
+//! Composition is containment. [`Call`] is one operation with its retries, and the only place that knows of a 503;
+//! [`Pager`], [`Waiter`] and [`Run`] hold calls, and [`Fan`] holds any number of machines.
+//!
+//! | machine | what it does | events | output |
+//! | --- | --- | --- | --- |
+//! | [`Call`] | one operation with its retries | none | what the operation returns |
+//! | [`Pager`] | follows a list to its end | each page | nothing, or why it stopped early |
+//! | [`Waiter`] | waits until a job has ended | progress | the job, or why it has no result |
+//! | [`Run`] | uploads if need be, creates, waits | uploaded, created, progress | the job, or why it has no result |
+//! | [`Fan`] | runs several machines side by side | theirs, and their outputs as they come | nothing |
+
+mod backoff;
+mod call;
+mod fan;
+mod pager;
+mod retry;
+mod run;
+mod saved;
+mod step;
+mod tickets;
+mod waiter;
+
+pub use backoff::Cadence;
+pub use call::Call;
+pub use fan::{Fan, FanEvent};
+pub use pager::Pager;
+pub use retry::Retry;
+pub use run::{Run, RunEvent};
+pub use saved::Saved;
+pub use step::{Cx, Machine, ReplyBy, Step, Ticket};
+pub use waiter::{Progress, Waiter};

@@ -1,0 +1,252 @@
+//! A list, followed to its end.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::call::Call;
+use super::retry::Retry;
+use super::saved::Saved;
+use super::step::{Cx, Machine, Step, Ticket};
+use super::tickets::Tickets;
+use crate::error::Error;
+use crate::operation::Seed;
+use crate::page::{Page, Paged};
+use crate::reply::Reply;
+
+/// How many pages a list may have unless told otherwise.
+const MOST_PAGES: u32 = 100_000;
+
+/// Follows a list to its end, a page at a time.
+///
+/// An empty page with a token goes on; an empty or absent token ends the list. A token that was seen before would
+/// lead round in a circle and is an error, as is a list of more pages than [`max_pages`](Self::max_pages).
+///
+/// With [`prefetch`](Self::prefetch) the next page is asked for before the present one is handed out: that is an
+/// order of steps and nothing else. The saved state is the oldest page that was not handed out, so that after loading
+/// no page is missed and none comes twice.
+#[derive(Serialize, Deserialize)]
+#[serde(bound(serialize = "O: Serialize", deserialize = "O: Deserialize<'de>"))]
+pub struct Pager<O: Paged> {
+    /// The list as it was asked for, at the oldest page not handed out yet.
+    oldest: O,
+    retry: Retry,
+    seed: Seed,
+    prefetch: bool,
+    max_pages: u32,
+    /// Pages handed out.
+    pages: u32,
+    /// The tokens that led to the oldest page and to those before it. Whole strings, because a clash of hashes would
+    /// cut a list short.
+    seen: BTreeSet<String>,
+    end: End,
+    tickets: Tickets,
+    #[serde(skip)]
+    ready: Option<Page<O::Item>>,
+    #[serde(skip)]
+    call: Option<Call<O>>,
+    #[serde(skip)]
+    error: Option<Error>,
+}
+
+/// What follows the pages that were handed out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum End {
+    /// Another page.
+    Open,
+    /// Nothing.
+    Complete,
+    /// A page that was handed out before.
+    Repeated,
+    /// A page beyond the limit.
+    TooMany,
+    /// Nothing more to say.
+    Told,
+}
+
+impl<O: Paged> Pager<O> {
+    /// Follows `list` from the page it asks for. `seed` is sixteen random bytes of the driver's.
+    #[must_use]
+    pub fn new(list: O, seed: Seed) -> Self {
+        Self {
+            seen: list.page_token().map(str::to_owned).into_iter().collect(),
+            oldest: list,
+            retry: Retry::default(),
+            seed,
+            prefetch: false,
+            max_pages: MOST_PAGES,
+            pages: 0,
+            end: End::Open,
+            tickets: Tickets::default(),
+            ready: None,
+            call: None,
+            error: None,
+        }
+    }
+
+    /// Repeats requests by this policy.
+    #[must_use]
+    pub fn retry(mut self, retry: Retry) -> Self {
+        self.retry = retry;
+        self
+    }
+
+    /// Whether the next page is asked for before the present one is handed out; off unless told otherwise.
+    #[must_use]
+    pub fn prefetch(mut self, prefetch: bool) -> Self {
+        self.prefetch = prefetch;
+        self
+    }
+
+    /// Ends with an error after this many pages: 100,000 unless told otherwise.
+    #[must_use]
+    pub fn max_pages(mut self, pages: u32) -> Self {
+        self.max_pages = pages;
+        self
+    }
+
+    /// The token of the oldest page that was not handed out: where to go on. `None` for the first page.
+    #[must_use]
+    pub fn page_token(&self) -> Option<&str> {
+        self.oldest.page_token()
+    }
+
+    /// What comes after a page with this token, when the pages before it and itself are handed out.
+    fn after(&self, token: Option<&str>, pages: u32) -> End {
+        match token {
+            None => End::Complete,
+            Some(token) if self.seen.contains(token) => End::Repeated,
+            Some(_) if pages >= self.max_pages => End::TooMany,
+            Some(_) => End::Open,
+        }
+    }
+
+    /// Asks for the page after the one that is ready, where there is one.
+    fn prefetch_next(&mut self, cx: Cx<'_>) -> Option<Step<Page<O::Item>, Result<(), Error>>> {
+        if !self.prefetch || self.call.is_some() || self.error.is_some() {
+            return None;
+        }
+        let token = self.ready.as_ref()?.next_page_token.as_deref();
+        if self.after(token, self.pages + 1) != End::Open {
+            return None;
+        }
+        let next = self.oldest.with_page_token(token.map(str::to_owned));
+        self.ask(next, self.pages + 1);
+        match self.poll_call(cx) {
+            step @ Some(Step::Send(..)) => step,
+            // No request could be built; the page at hand comes first, then the error.
+            _ => None,
+        }
+    }
+
+    fn ask(&mut self, list: O, page: u32) {
+        self.call = Some(Call::new(list, self.seed.derive(u64::from(page))).retry(self.retry));
+    }
+
+    fn poll_call(&mut self, cx: Cx<'_>) -> Option<Step<Page<O::Item>, Result<(), Error>>> {
+        match self.call.as_mut()?.poll(cx) {
+            Step::Send(theirs, request) => Some(Step::Send(self.tickets.issue(0, theirs), request)),
+            Step::Wait(until) => Some(Step::Wait(until)),
+            Step::Event(never) => match never {},
+            Step::Done(result) => {
+                self.call = None;
+                self.tickets.forget_all();
+                match result {
+                    Ok(page) => self.ready = Some(page),
+                    Err(error) => self.error = Some(error),
+                }
+                None
+            }
+        }
+    }
+
+    fn hand_out(&mut self) -> Option<Page<O::Item>> {
+        let page = self.ready.take()?;
+        self.pages += 1;
+        self.end = self.after(page.next_page_token.as_deref(), self.pages);
+        if let (End::Open, Some(token)) = (self.end, &page.next_page_token) {
+            self.seen.insert(token.clone());
+            self.oldest = self.oldest.with_page_token(Some(token.clone()));
+        }
+        Some(page)
+    }
+
+    fn tell_end(&mut self) -> Step<Page<O::Item>, Result<(), Error>> {
+        let end = std::mem::replace(&mut self.end, End::Told);
+        let why = match end {
+            End::Complete => return Step::Done(Ok(())),
+            End::Open | End::Told => return Step::Wait(None),
+            End::Repeated => format!(
+                "the service repeats a page token after page {}, so the list would never end",
+                self.pages
+            ),
+            End::TooMany => format!(
+                "the list goes on after {} pages, the limit that was set",
+                self.pages
+            ),
+        };
+        Step::Done(Err(Error::paging(why).with_operation(O::NAME)))
+    }
+}
+
+impl<O: Paged> Machine for Pager<O> {
+    type Event = Page<O::Item>;
+    type Output = Result<(), Error>;
+
+    fn poll(&mut self, cx: Cx<'_>) -> Step<Self::Event, Self::Output> {
+        loop {
+            // The order that makes a prefetch: the request for the next page, then this page.
+            if let Some(step) = self.prefetch_next(cx) {
+                return step;
+            }
+            if let Some(page) = self.hand_out() {
+                return Step::Event(page);
+            }
+            if self.end != End::Open {
+                return self.tell_end();
+            }
+            if let Some(error) = self.error.take() {
+                self.end = End::Told;
+                return Step::Done(Err(error));
+            }
+            if self.call.is_none() {
+                let (list, page) = (self.oldest.clone(), self.pages);
+                self.ask(list, page);
+            }
+            if let Some(step) = self.poll_call(cx) {
+                return step;
+            }
+        }
+    }
+
+    fn handle(&mut self, cx: Cx<'_>, ticket: Ticket, reply: Reply) {
+        if let (Some((_, theirs)), Some(call)) = (self.tickets.redeem(ticket), self.call.as_mut()) {
+            call.handle(cx, theirs, reply);
+        }
+    }
+
+    fn resume(&mut self) {
+        self.tickets.forget_all();
+        if let Some(call) = &mut self.call {
+            call.resume();
+        }
+    }
+}
+
+impl<O: Paged> fmt::Debug for Pager<O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pager")
+            .field("operation", &O::NAME)
+            .field("pages", &self.pages)
+            .field("end", &self.end)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<O: Paged + Serialize + serde::de::DeserializeOwned> Saved for Pager<O> {
+    fn kind() -> String {
+        format!("pager {}", O::NAME)
+    }
+}

@@ -1,0 +1,272 @@
+//! When a request is sent again.
+
+use std::time::Duration;
+
+use http::HeaderMap;
+use serde::{Deserialize, Serialize};
+
+use crate::Time;
+use crate::error::{Error, ErrorKind};
+use crate::operation::Repeat;
+use crate::reply::FailureKind;
+use crate::text::retry_after::retry_after;
+
+/// When and how often a request is sent again. A value, without closures, so that it can be part of a saved state.
+///
+/// | what came back | may be repeated | must not be repeated |
+/// | --- | --- | --- |
+/// | no connection | again | again |
+/// | connection broken, no answer in time | again | [`is_ambiguous`](Error::is_ambiguous) |
+/// | 408, 500, 502, 503, 504 | again | [`is_ambiguous`](Error::is_ambiguous); a 503 with `x-should-retry: true` again |
+/// | 429 | again, unless it speaks of a quota | the same |
+/// | `x-should-retry` | decides, except on a 402 | `false` decides |
+/// | a success that is no JSON | again | [`is_ambiguous`](Error::is_ambiguous) |
+/// | a success of another shape | again if it may have changed something, else an error | [`is_ambiguous`](Error::is_ambiguous) |
+/// | any other status | the service's answer, as an error | the same |
+///
+/// Between attempts it waits as long as `retry-after-ms` or `retry-after` asks, if that is no longer than
+/// `longest_retry_after`; beyond it the error is returned at once and carries the delay. Without either it waits
+/// exponentially with full jitter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Retry {
+    /// How many times a request is sent again: 5. Zero never repeats.
+    pub max_retries: u32,
+    /// The ceiling of the first delay: 0.5 s. It doubles each time.
+    pub initial_backoff: Duration,
+    /// The ceiling that the doubling stops at: 8 s.
+    pub longest_backoff: Duration,
+    /// The longest delay that the service may ask for: 120 s.
+    pub longest_retry_after: Duration,
+    /// How long a call may take with all its attempts and delays: 15 minutes. `None` sets two hours for an upload and
+    /// 15 minutes for anything else.
+    pub total: Option<Duration>,
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self {
+            max_retries: 5,
+            initial_backoff: Duration::from_millis(500),
+            longest_backoff: Duration::from_secs(8),
+            longest_retry_after: Duration::from_secs(120),
+            total: None,
+        }
+    }
+}
+
+impl Retry {
+    /// Sends every request once.
+    #[must_use]
+    pub fn never() -> Self {
+        Self::default().max_retries(0)
+    }
+
+    /// Sends a request again up to this many times.
+    #[must_use]
+    pub fn max_retries(mut self, retries: u32) -> Self {
+        self.max_retries = retries;
+        self
+    }
+
+    /// Waits up to this long before the first repetition, twice that before the second, up to `longest`.
+    #[must_use]
+    pub fn backoff(mut self, initial: Duration, longest: Duration) -> Self {
+        self.initial_backoff = initial;
+        self.longest_backoff = longest;
+        self
+    }
+
+    /// Waits no longer than this when the service asks for a delay.
+    #[must_use]
+    pub fn longest_retry_after(mut self, longest: Duration) -> Self {
+        self.longest_retry_after = longest;
+        self
+    }
+
+    /// Gives a call this long, with all its attempts and delays.
+    #[must_use]
+    pub fn total(mut self, total: Duration) -> Self {
+        self.total = Some(total);
+        self
+    }
+}
+
+/// What to make of one attempt's failure.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Verdict {
+    /// Whether to send the request again.
+    pub(crate) again: bool,
+    /// Whether the service may have acted upon the attempt.
+    pub(crate) may_have_acted: bool,
+    /// The delay the service asked for.
+    pub(crate) delay: Option<Duration>,
+}
+
+/// The table in [`Retry`], as code.
+pub(crate) fn judge(error: &Error, repeat: Repeat, now: Time) -> Verdict {
+    let harmless = repeat != Repeat::Never;
+    let delay = error
+        .headers()
+        .and_then(|headers| retry_after(headers, now));
+    let verdict = |again, may_have_acted| Verdict {
+        again,
+        may_have_acted,
+        delay,
+    };
+
+    if let Some(failure) = error.failure() {
+        let passing = matches!(
+            failure.kind(),
+            FailureKind::Connect | FailureKind::Timeout | FailureKind::Broken
+        );
+        let acted = failure.may_have_been_sent();
+        return verdict(passing && (harmless || !acted), acted);
+    }
+    match (error.kind(), error.status().map(|status| status.as_u16())) {
+        (ErrorKind::Decode, _) => {
+            // A read that is answered in an unknown shape will be so again; a write may have had another's answer.
+            verdict(
+                harmless && (error.is_garbled() || repeat != Repeat::Read),
+                true,
+            )
+        }
+        (ErrorKind::Status, Some(status)) => {
+            let may_have_acted = !harmless_status(status);
+            if status == 402 {
+                return verdict(false, false);
+            }
+            match error.headers().and_then(should_retry) {
+                Some(false) => verdict(false, may_have_acted),
+                Some(true) if harmless => verdict(true, may_have_acted),
+                // Said of a 503 it says that the request was turned away; of another fault it does not.
+                Some(true) if matches!(status, 429 | 503) => verdict(true, false),
+                _ => match status {
+                    429 => verdict(!error.is_quota(), false),
+                    408 | 500 | 502 | 503 | 504 => verdict(harmless, true),
+                    _ => verdict(false, may_have_acted),
+                },
+            }
+        }
+        _ => verdict(false, error.kind() == ErrorKind::Conflict),
+    }
+}
+
+/// Whether a status says that the service did not act: it understood the request and turned it down.
+fn harmless_status(status: u16) -> bool {
+    (300..500).contains(&status) && status != 408
+}
+
+fn should_retry(headers: &HeaderMap) -> Option<bool> {
+    match headers.get("x-should-retry")?.as_bytes() {
+        b"true" => Some(true),
+        b"false" => Some(false),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reply::Failure;
+    use bytes::Bytes;
+
+    const NOW: Time = Time::from_millis(0);
+
+    fn status(
+        code: u16,
+        header: Option<(&'static str, &'static str)>,
+        body: &'static str,
+    ) -> Error {
+        let mut response = http::Response::builder().status(code);
+        if let Some((name, value)) = header {
+            response = response.header(name, value);
+        }
+        Error::from_response(response.body(Bytes::from(body)).unwrap())
+    }
+
+    fn again(error: &Error) -> (bool, bool) {
+        (
+            judge(error, Repeat::Idempotent, NOW).again,
+            judge(error, Repeat::Never, NOW).again,
+        )
+    }
+
+    #[test]
+    fn the_table_of_statuses() {
+        for code in [408, 500, 502, 503, 504] {
+            assert_eq!(again(&status(code, None, "")), (true, false), "{code}");
+            assert!(
+                judge(&status(code, None, ""), Repeat::Never, NOW).may_have_acted,
+                "{code}"
+            );
+        }
+        assert_eq!(again(&status(429, None, "")), (true, true));
+        for code in [400, 401, 402, 403, 404, 409, 413, 418, 422, 302, 501] {
+            assert_eq!(again(&status(code, None, "")), (false, false), "{code}");
+        }
+    }
+
+    #[test]
+    fn x_should_retry_decides_but_never_over_money() {
+        let yes = Some(("x-should-retry", "true"));
+        let no = Some(("x-should-retry", "false"));
+        assert_eq!(again(&status(400, yes, "")), (true, false));
+        assert_eq!(again(&status(500, yes, "")), (true, false));
+        assert_eq!(again(&status(503, yes, "")), (true, true));
+        assert_eq!(again(&status(429, yes, "")), (true, true));
+        assert_eq!(again(&status(402, yes, "")), (false, false));
+        assert_eq!(again(&status(503, no, "")), (false, false));
+        assert_eq!(again(&status(429, no, "")), (false, false));
+    }
+
+    #[test]
+    fn a_429_about_a_quota_is_final() {
+        assert_eq!(
+            again(&status(
+                429,
+                None,
+                r#"{"detail":"monthly quota exhausted"}"#
+            )),
+            (false, false)
+        );
+    }
+
+    #[test]
+    fn failures_without_a_response() {
+        assert_eq!(
+            again(&Error::from_failure(Failure::connect("refused"))),
+            (true, true)
+        );
+        assert_eq!(
+            again(&Error::from_failure(Failure::timeout("60 s"))),
+            (true, false)
+        );
+        assert_eq!(
+            again(&Error::from_failure(
+                Failure::timeout("connect").before_sending()
+            )),
+            (true, true)
+        );
+        assert_eq!(
+            again(&Error::from_failure(Failure::broken("reset"))),
+            (true, false)
+        );
+        for failure in [
+            Failure::too_large(1),
+            Failure::content("gone"),
+            Failure::refused("no TLS"),
+        ] {
+            assert_eq!(again(&Error::from_failure(failure)), (false, false));
+        }
+    }
+
+    #[test]
+    fn the_delay_asked_for_is_passed_on() {
+        let error = status(429, Some(("retry-after", "86400")), "");
+        assert_eq!(
+            judge(&error, Repeat::Read, NOW).delay,
+            Some(Duration::from_secs(86400))
+        );
+    }
+}

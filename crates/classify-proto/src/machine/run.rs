@@ -1,0 +1,276 @@
+//! A document from its upload to its result.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::backoff::Cadence;
+use super::call::Call;
+use super::retry::Retry;
+use super::saved::Saved;
+use super::step::{Cx, Machine, Step, Ticket};
+use super::tickets::Tickets;
+use super::waiter::{Progress, Waiter};
+use crate::error::Error;
+use crate::files::{File, Upload};
+use crate::operation::{Operation as _, Seed};
+use crate::reply::Reply;
+use crate::v2::{Create, Job};
+
+/// Uploads a document if need be, creates its job, and waits until it has ended.
+///
+/// The job is told as an event before the wait begins, so that its id is known whatever happens then. The create's
+/// transaction id is fixed when the machine is made and is part of its state: whenever the state is taken up again,
+/// there is one job and one bill.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Run {
+    stage: Stage,
+    options: Options,
+    seed: Seed,
+    tickets: Tickets,
+    #[serde(skip)]
+    event: Option<RunEvent>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Stage {
+    /// With the create that follows, prepared.
+    Upload(Box<Call<Upload>>, Box<Create>),
+    Create(Box<Call<Create>>),
+    Wait(Box<Waiter>),
+    Ended,
+}
+
+/// How the stages go about their work.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+struct Options {
+    retry: Retry,
+    cadence: Cadence,
+    timeout: Option<Duration>,
+}
+
+/// What a [`Run`] tells on the way.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum RunEvent {
+    /// The document was uploaded.
+    Uploaded(Box<File>),
+    /// The job was created; from here on it can be found by its id.
+    Created(Box<Job>),
+    /// The job was looked at and had not ended.
+    Progress(Progress),
+}
+
+impl Run {
+    /// Creates a job and waits for it. `seed` is sixteen random bytes of the driver's.
+    #[must_use]
+    pub fn new(create: Create, seed: Seed) -> Self {
+        let stage = Stage::Create(Box::new(Call::new(create, seed.derive(1))));
+        Self {
+            stage,
+            options: Options::default(),
+            seed,
+            tickets: Tickets::default(),
+            event: None,
+        }
+    }
+
+    /// Uploads a document, creates a job for it by the template `create`, whose own input is passed over, and waits.
+    #[must_use]
+    pub fn upload(upload: Upload, mut create: Create, seed: Seed) -> Self {
+        // Fixed now, so that it is in every saved state from the first on.
+        create.prepare(seed.derive(1));
+        let stage = Stage::Upload(Box::new(Call::new(upload, seed)), Box::new(create));
+        Self {
+            stage,
+            options: Options::default(),
+            seed,
+            tickets: Tickets::default(),
+            event: None,
+        }
+    }
+
+    /// Repeats requests by this policy. To be set before the first poll.
+    #[must_use]
+    pub fn retry(mut self, retry: Retry) -> Self {
+        self.options.retry = retry;
+        self.stage = match self.stage {
+            Stage::Upload(call, create) => Stage::Upload(Box::new(call.retry(retry)), create),
+            Stage::Create(call) => Stage::Create(Box::new(call.retry(retry))),
+            other => other,
+        };
+        self
+    }
+
+    /// Looks at the job this often.
+    #[must_use]
+    pub fn cadence(mut self, cadence: Cadence) -> Self {
+        self.options.cadence = cadence;
+        self
+    }
+
+    /// Waits this long for the job, counted from its creation; two hours unless told otherwise.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.options.timeout = Some(timeout);
+        self
+    }
+
+    /// The job's id, once it is known.
+    #[must_use]
+    pub fn job_id(&self) -> Option<&str> {
+        match &self.stage {
+            Stage::Wait(waiter) => Some(waiter.job_id()),
+            _ => None,
+        }
+    }
+
+    /// The transaction id of the create, while it has not been answered.
+    #[must_use]
+    pub fn transaction_id(&self) -> Option<&str> {
+        match &self.stage {
+            Stage::Upload(_, create) => create.get_transaction_id(),
+            Stage::Create(call) => call.operation().get_transaction_id(),
+            _ => None,
+        }
+    }
+
+    /// The upload, while it is not done: to set its content again after loading.
+    pub fn upload_mut(&mut self) -> Option<&mut Upload> {
+        match &mut self.stage {
+            Stage::Upload(call, _) => Some(call.operation_mut()),
+            _ => None,
+        }
+    }
+
+    /// The create, while it has not been answered: to set its webhooks' secrets again after loading.
+    pub fn create_mut(&mut self) -> Option<&mut Create> {
+        match &mut self.stage {
+            Stage::Upload(_, create) => Some(create),
+            Stage::Create(call) => Some(call.operation_mut()),
+            _ => None,
+        }
+    }
+
+    fn created(&mut self, job: Job) {
+        let Stage::Create(call) = &self.stage else {
+            return;
+        };
+        let mut waiter = Waiter::new(&*job.id, self.seed.derive(2))
+            .scoped(call.operation().scope())
+            .retry(self.options.retry)
+            .cadence(self.options.cadence);
+        if let Some(timeout) = self.options.timeout {
+            waiter = waiter.timeout(timeout);
+        }
+        self.event = Some(RunEvent::Created(Box::new(job)));
+        self.stage = Stage::Wait(Box::new(waiter));
+    }
+
+    fn uploaded(&mut self, file: File) {
+        let Stage::Upload(_, create) = std::mem::replace(&mut self.stage, Stage::Ended) else {
+            return;
+        };
+        let create = create.for_input(&*file.id);
+        self.stage = Stage::Create(Box::new(
+            Call::new(create, self.seed.derive(1)).retry(self.options.retry),
+        ));
+        self.event = Some(RunEvent::Uploaded(Box::new(file)));
+    }
+
+    fn end(&mut self, result: Result<Job, Error>) -> Step<RunEvent, Result<Job, Error>> {
+        self.stage = Stage::Ended;
+        Step::Done(result)
+    }
+}
+
+impl Machine for Run {
+    type Event = RunEvent;
+    type Output = Result<Job, Error>;
+
+    fn poll(&mut self, cx: Cx<'_>) -> Step<RunEvent, Self::Output> {
+        loop {
+            if let Some(event) = self.event.take() {
+                return Step::Event(event);
+            }
+            // Every stage reads alike, but each ends with something else.
+            let (theirs, request) = match &mut self.stage {
+                Stage::Upload(call, create) => {
+                    // Nothing is uploaded for a create that would be refused.
+                    if let Err(error) = checked(create, cx) {
+                        return self.end(Err(error));
+                    }
+                    match call.poll(cx) {
+                        Step::Send(theirs, request) => (theirs, request),
+                        Step::Wait(until) => return Step::Wait(until),
+                        Step::Event(never) => match never {},
+                        Step::Done(Ok(file)) => {
+                            self.uploaded(file);
+                            continue;
+                        }
+                        Step::Done(Err(error)) => return self.end(Err(error)),
+                    }
+                }
+                Stage::Create(call) => match call.poll(cx) {
+                    Step::Send(theirs, request) => (theirs, request),
+                    Step::Wait(until) => return Step::Wait(until),
+                    Step::Event(never) => match never {},
+                    Step::Done(Ok(job)) => {
+                        self.created(job);
+                        continue;
+                    }
+                    Step::Done(Err(error)) => return self.end(Err(error)),
+                },
+                Stage::Wait(waiter) => match waiter.poll(cx) {
+                    Step::Send(theirs, request) => (theirs, request),
+                    Step::Wait(until) => return Step::Wait(until),
+                    Step::Event(progress) => return Step::Event(RunEvent::Progress(progress)),
+                    Step::Done(result) => return self.end(result),
+                },
+                Stage::Ended => return Step::Wait(None),
+            };
+            return Step::Send(self.tickets.issue(0, theirs), request);
+        }
+    }
+
+    fn handle(&mut self, cx: Cx<'_>, ticket: Ticket, reply: Reply) {
+        let Some((_, theirs)) = self.tickets.redeem(ticket) else {
+            return;
+        };
+        match &mut self.stage {
+            Stage::Upload(call, _) => call.handle(cx, theirs, reply),
+            Stage::Create(call) => call.handle(cx, theirs, reply),
+            Stage::Wait(waiter) => waiter.handle(cx, theirs, reply),
+            Stage::Ended => {}
+        }
+    }
+
+    fn resume(&mut self) {
+        self.tickets.forget_all();
+        match &mut self.stage {
+            Stage::Upload(call, _) => call.resume(),
+            Stage::Create(call) => call.resume(),
+            Stage::Wait(waiter) => waiter.resume(),
+            Stage::Ended => {}
+        }
+    }
+}
+
+/// Holds a create against the limits before its input is known.
+fn checked(create: &Create, cx: Cx<'_>) -> Result<(), Error> {
+    if !cx.api.checks() {
+        return Ok(());
+    }
+    create
+        .clone()
+        .for_input("dfl-to-be-uploaded")
+        .check()
+        .map_err(|error| error.with_operation(Create::NAME))
+}
+
+impl Saved for Run {
+    fn kind() -> String {
+        "run classify".to_owned()
+    }
+}

@@ -1,0 +1,75 @@
+//! A machine's state as text, with its kind and version.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::step::Machine;
+use crate::error::Error;
+
+/// The version of every machine's state. A change that an older version could not read raises it.
+const VERSION: u32 = 1;
+
+/// A machine whose state can be written down and taken up again, by another process or on another day.
+///
+/// The state is JSON: `{"v": 1, "kind": "wait", "state": …}`. It holds no key, no secret and no document; a path stays
+/// a path. A deadline is an absolute time and goes on running while nobody looks.
+pub trait Saved: Machine + Serialize + DeserializeOwned {
+    /// Which machine the state is of; a state of another kind is refused.
+    fn kind() -> String;
+
+    /// Writes the state down.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::State`](crate::ErrorKind::State) when a path in it is not Unicode.
+    fn save(&self) -> Result<String, Error> {
+        let envelope = Envelope {
+            v: VERSION,
+            kind: Self::kind(),
+            state: self,
+        };
+        serde_json::to_string(&envelope)
+            .map_err(|error| Error::state(format!("cannot be saved: {error}")))
+    }
+
+    /// Reads a state and [resumes](Machine::resume) the machine: no reply that was owed to the old one will come.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::State`](crate::ErrorKind::State) when the text is no state, or one of another kind or version.
+    fn load(text: &str) -> Result<Self, Error> {
+        let head: Head = serde_json::from_str(text)
+            .map_err(|error| Error::state(format!("is not a saved state: {error}")))?;
+        if head.v != VERSION {
+            return Err(Error::state(format!(
+                "has version {}; this program reads version {VERSION}",
+                head.v
+            )));
+        }
+        if head.kind != Self::kind() {
+            return Err(Error::state(format!(
+                "is of a {:?}, not of a {:?}",
+                head.kind,
+                Self::kind()
+            )));
+        }
+        let envelope: Envelope<Self> = serde_json::from_str(text)
+            .map_err(|error| Error::state(format!("cannot be read: {error}")))?;
+        let mut machine = envelope.state;
+        machine.resume();
+        Ok(machine)
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Envelope<S> {
+    v: u32,
+    kind: String,
+    state: S,
+}
+
+#[derive(Deserialize)]
+struct Head {
+    v: u32,
+    kind: String,
+}

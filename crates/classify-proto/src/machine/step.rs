@@ -1,0 +1,106 @@
+//! The seam between a machine and its driver.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Time;
+use crate::api::Api;
+use crate::body::Body;
+use crate::reply::Reply;
+
+/// What a driver lends a machine at every step and no machine keeps: where requests go, in whose name, and the time.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Cx<'a> {
+    /// Where requests go and in whose name.
+    pub api: &'a Api,
+    /// The present time.
+    pub now: Time,
+}
+
+impl<'a> Cx<'a> {
+    /// Lends an [`Api`] and the present time.
+    #[must_use]
+    pub fn new(api: &'a Api, now: Time) -> Self {
+        Self { api, now }
+    }
+}
+
+/// Tells one machine's requests apart. It means nothing to another machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Ticket(pub(crate) u64);
+
+impl fmt::Display for Ticket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "#{}", self.0)
+    }
+}
+
+/// When the machine stops waiting for a reply: an extension of every request that a machine sends.
+///
+/// A driver gives the request no more time than that. One that cannot still ends, because the machine gives up by
+/// itself when it is polled then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReplyBy(pub Time);
+
+/// What a machine wants done next.
+#[derive(Debug)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a driver must handle every step; a new one would be another protocol"
+)]
+pub enum Step<E, O> {
+    /// Put this request on the wire, then poll again. Several may be out at once.
+    Send(Ticket, http::Request<Body>),
+    /// Nothing to do before a reply comes or this time is reached; with `None`, before a reply comes.
+    Wait(Option<Time>),
+    /// Something to tell the caller; then poll again.
+    Event(E),
+    /// The end. A machine that is polled after its end waits for ever.
+    Done(O),
+}
+
+/// Something that takes more than one request or more than one try; see the [module](self::super) for the loop.
+///
+/// What every machine here holds to:
+///
+/// - `Wait(Some(t))` has `t` in the future; `Wait(None)` comes only while a ticket is out.
+/// - Polling again at the same time changes nothing.
+/// - A ticket that is not out is ignored.
+/// - No secret is in the state or in `Debug`.
+/// - Saving, loading and [`resume`](Self::resume) at any point leads to the same events.
+pub trait Machine {
+    /// What it tells on the way.
+    type Event;
+    /// What it ends with.
+    type Output;
+
+    /// What to do next.
+    fn poll(&mut self, cx: Cx<'_>) -> Step<Self::Event, Self::Output>;
+
+    /// Takes the reply to a request that was sent under `ticket`.
+    fn handle(&mut self, cx: Cx<'_>, ticket: Ticket, reply: Reply);
+
+    /// Says that no reply still owed will come: the process is new, or a future was dropped. What was asked is asked
+    /// again, where that is safe.
+    fn resume(&mut self);
+}
+
+impl<M: Machine + ?Sized> Machine for &mut M {
+    type Event = M::Event;
+    type Output = M::Output;
+
+    fn poll(&mut self, cx: Cx<'_>) -> Step<Self::Event, Self::Output> {
+        (**self).poll(cx)
+    }
+
+    fn handle(&mut self, cx: Cx<'_>, ticket: Ticket, reply: Reply) {
+        (**self).handle(cx, ticket, reply);
+    }
+
+    fn resume(&mut self) {
+        (**self).resume();
+    }
+}

@@ -1,0 +1,282 @@
+//! Waiting until a job has ended.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::backoff::Cadence;
+use super::call::Call;
+use super::retry::Retry;
+use super::saved::Saved;
+use super::step::{Cx, Machine, Step, Ticket};
+use super::tickets::Tickets;
+use crate::Time;
+use crate::error::Error;
+use crate::operation::{Scope, Seed};
+use crate::reply::Reply;
+use crate::v2::{Get, Job, JobStatus};
+
+/// How long a wait lasts unless told otherwise.
+const TIMEOUT: Duration = Duration::from_secs(2 * 60 * 60);
+/// How long the last look, at the deadline, may take with its retries.
+const LAST_LOOK: Duration = Duration::from_secs(30);
+
+/// Waits until a job has ended.
+///
+/// The first look is at once, then at a [`Cadence`]; the last is at the deadline. It ends with the job when it
+/// completed, and with an error when it failed ([`is_job_failed`](Error::is_job_failed)), was cancelled
+/// ([`is_cancelled`](Error::is_cancelled)), or had not ended by the deadline ([`is_deadline`](Error::is_deadline),
+/// with the job as last seen, so that the wait can be taken up again). A status that this version does not know is no
+/// end; the deadline's error names it.
+///
+/// A service that cannot be reached for a while does not end a wait: the next look may succeed. An answer that will
+/// not change by waiting does: no such job, no right to it, no credits.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Waiter {
+    get: Get,
+    retry: Retry,
+    cadence: Cadence,
+    timeout: Duration,
+    seed: Seed,
+    deadline: Option<Time>,
+    /// Looks begun.
+    looks: u32,
+    next_look: Option<Time>,
+    /// Whether the look that is under way began at the deadline or later.
+    last_look: bool,
+    call: Option<Call<Get>>,
+    /// The job as last seen, never one that has ended: a saved state holds no result.
+    seen: Option<Job>,
+    tickets: Tickets,
+    ended: bool,
+    #[serde(skip)]
+    event: Option<Progress>,
+    #[serde(skip)]
+    result: Option<Result<Job, Error>>,
+    /// Why the latest look failed.
+    #[serde(skip)]
+    trouble: Option<Error>,
+}
+
+/// One look at a job that has not ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Progress {
+    /// The job.
+    pub job_id: String,
+    /// Where it stood when it was last seen; `None` while no look has succeeded.
+    pub status: Option<JobStatus>,
+    /// How many times it was looked at.
+    pub looks: u32,
+    /// Why this look failed, where it did; the wait goes on.
+    pub trouble: Option<String>,
+}
+
+impl Waiter {
+    /// Waits for the job of this id, for two hours at most. `seed` is sixteen random bytes of the driver's.
+    #[must_use]
+    pub fn new(job_id: impl Into<String>, seed: Seed) -> Self {
+        Self::for_get(Get::new(job_id), seed)
+    }
+
+    /// Waits by this get: its project, its organization and what it expands.
+    #[must_use]
+    pub fn for_get(get: Get, seed: Seed) -> Self {
+        Self {
+            get,
+            retry: Retry::default(),
+            cadence: Cadence::default(),
+            timeout: TIMEOUT,
+            seed,
+            deadline: None,
+            looks: 0,
+            next_look: None,
+            last_look: false,
+            call: None,
+            seen: None,
+            tickets: Tickets::default(),
+            ended: false,
+            event: None,
+            result: None,
+            trouble: None,
+        }
+    }
+
+    pub(crate) fn scoped(mut self, scope: &Scope) -> Self {
+        self.get = self.get.scoped(scope);
+        self
+    }
+
+    /// Repeats requests by this policy.
+    #[must_use]
+    pub fn retry(mut self, retry: Retry) -> Self {
+        self.retry = retry;
+        self
+    }
+
+    /// Looks this often.
+    #[must_use]
+    pub fn cadence(mut self, cadence: Cadence) -> Self {
+        self.cadence = cadence;
+        self
+    }
+
+    /// Waits this long, counted from the first poll. Zero looks once.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Waits until this time, whatever the timeout says.
+    #[must_use]
+    pub fn deadline(mut self, deadline: Time) -> Self {
+        self.deadline = Some(deadline);
+        self
+    }
+
+    /// The job that is waited for.
+    #[must_use]
+    pub fn job_id(&self) -> &str {
+        self.get.job_id()
+    }
+
+    /// The job as last seen; never one that has ended.
+    #[must_use]
+    pub fn last_seen(&self) -> Option<&Job> {
+        self.seen.as_ref()
+    }
+
+    fn look(&mut self, now: Time, deadline: Time) {
+        let seed = self.seed.derive(u64::from(self.looks));
+        self.last_look = now >= deadline;
+        let until = deadline.max(now) + LAST_LOOK;
+        self.call = Some(
+            Call::new(self.get.clone(), seed)
+                .retry(self.retry)
+                .deadline(until.min(now + self.call_limit())),
+        );
+        self.looks = self.looks.saturating_add(1);
+    }
+
+    fn call_limit(&self) -> Duration {
+        self.retry.total.unwrap_or(Duration::from_secs(15 * 60))
+    }
+
+    /// Takes what a look brought, at the time it was seen.
+    fn learn(&mut self, now: Time, deadline: Time, found: Result<Job, Error>) {
+        let mut delay = self.cadence.delay(self.seed, self.looks.saturating_sub(1));
+        match found {
+            Ok(job) => match job.status {
+                JobStatus::Completed => return self.result = Some(Ok(job)),
+                JobStatus::Failed => return self.fail(Error::job_failed(job)),
+                JobStatus::Cancelled => return self.fail(Error::job_cancelled(job)),
+                _ => {
+                    self.seen = Some(job);
+                    self.trouble = None;
+                }
+            },
+            Err(error) if error.is_transient() => {
+                delay = delay.max(error.retry_after().unwrap_or_default());
+                self.trouble = Some(error);
+            }
+            Err(error) => return self.fail(error),
+        }
+        if self.last_look {
+            return self.miss();
+        }
+        self.next_look = Some((now + delay).min(deadline));
+        self.event = Some(Progress {
+            job_id: self.job_id().to_owned(),
+            status: self.seen.as_ref().map(|job| job.status.clone()),
+            looks: self.looks,
+            trouble: self.trouble.as_ref().map(ToString::to_string),
+        });
+    }
+
+    fn fail(&mut self, error: Error) {
+        self.result = Some(Err(error
+            .with_operation("classify.wait")
+            .with_job_id(self.job_id())));
+    }
+
+    /// The deadline came first.
+    fn miss(&mut self) {
+        let standing = match &self.seen {
+            Some(job) => format!("the job still stands at {}", job.status),
+            None => "the job was never seen".to_owned(),
+        };
+        let mut error = Error::deadline(format!(
+            "the deadline came after {} looks; {standing}",
+            self.looks
+        ));
+        if let Some(trouble) = self.trouble.take() {
+            error = error.with_source(trouble);
+        }
+        if let Some(job) = &self.seen {
+            error = error.with_job(job.clone());
+        }
+        self.fail(error);
+    }
+}
+
+impl Machine for Waiter {
+    type Event = Progress;
+    type Output = Result<Job, Error>;
+
+    fn poll(&mut self, cx: Cx<'_>) -> Step<Progress, Self::Output> {
+        let timeout = self.timeout;
+        let deadline = *self.deadline.get_or_insert(cx.now + timeout);
+        loop {
+            if let Some(event) = self.event.take() {
+                return Step::Event(event);
+            }
+            if let Some(result) = self.result.take() {
+                self.ended = true;
+                self.call = None;
+                return Step::Done(result);
+            }
+            if self.ended {
+                return Step::Wait(None);
+            }
+            let Some(call) = &mut self.call else {
+                match self.next_look.map(|next| next.min(deadline)) {
+                    Some(next) if cx.now < next => return Step::Wait(Some(next)),
+                    _ => self.look(cx.now, deadline),
+                }
+                continue;
+            };
+            match call.poll(cx) {
+                Step::Send(theirs, request) => {
+                    return Step::Send(self.tickets.issue(0, theirs), request);
+                }
+                Step::Wait(until) => return Step::Wait(until),
+                Step::Event(never) => match never {},
+                Step::Done(found) => {
+                    self.call = None;
+                    self.tickets.forget_all();
+                    self.learn(cx.now, deadline, found);
+                }
+            }
+        }
+    }
+
+    fn handle(&mut self, cx: Cx<'_>, ticket: Ticket, reply: Reply) {
+        if let (Some((_, theirs)), Some(call)) = (self.tickets.redeem(ticket), self.call.as_mut()) {
+            call.handle(cx, theirs, reply);
+        }
+    }
+
+    fn resume(&mut self) {
+        self.tickets.forget_all();
+        if let Some(call) = &mut self.call {
+            call.resume();
+        }
+    }
+}
+
+impl Saved for Waiter {
+    fn kind() -> String {
+        "waiter classify".to_owned()
+    }
+}

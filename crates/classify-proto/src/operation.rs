@@ -1,0 +1,349 @@
+//! One call to the service: its request beside its response.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::api::Api;
+use crate::body::Body;
+use crate::error::Error;
+use crate::text::service_words::FieldError;
+
+/// One call to the service, as owned data: how to ask, how to read the answer, and what may be repeated.
+///
+/// [`machine::Call`](crate::machine::Call) turns an operation into a call with its retries; that is the usual way to
+/// use one. A program with retries of its own takes [`request`](Self::request) and [`parse`](Self::parse) directly.
+///
+/// The trait may be implemented outside this crate, for an endpoint that it does not know.
+pub trait Operation {
+    /// What a successful response holds.
+    type Output;
+
+    /// The operation's name in errors, logs and saved states, such as `classify.create`.
+    const NAME: &'static str;
+
+    /// Whether a second request with the same content would have a second effect.
+    fn repeat(&self) -> Repeat;
+
+    /// Which of the service's rate limits the operation counts against.
+    fn rate_class(&self) -> RateClass;
+
+    /// Fixes what must be unique and must stay the same in every attempt: a transaction id, a boundary.
+    ///
+    /// Called once, before the first request. An operation that was given such a value keeps it.
+    fn prepare(&mut self, seed: Seed) {
+        let _ = seed;
+    }
+
+    /// Holds the operation against the service's published limits.
+    ///
+    /// # Errors
+    ///
+    /// [`is_invalid`](Error::is_invalid), naming each field that would be refused.
+    fn check(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// Builds a fresh request, unchecked.
+    ///
+    /// # Errors
+    ///
+    /// [`is_invalid`](Error::is_invalid) when no request can be built: an empty id, or a secret that a saved state
+    /// left out.
+    fn encode(&self, api: &Api) -> Result<http::Request<Body>, Error>;
+
+    /// Reads a response whose status is a success.
+    ///
+    /// # Errors
+    ///
+    /// [`is_decode`](Error::is_decode), or [`is_conflict`](Error::is_conflict) when it answers something else than
+    /// was asked.
+    fn decode(&self, response: http::Response<Bytes>) -> Result<Self::Output, Error>;
+
+    /// What a refusal means when an earlier attempt may have been acted upon.
+    ///
+    /// Only asked after such an attempt: the first answer was lost, and this is the answer to its repetition.
+    fn recover(&self, refusal: &Error) -> Recovery<Self::Output> {
+        let _ = refusal;
+        Recovery::Refused
+    }
+
+    /// The request that [`Recovery::Look`] asks for: a read whose answer [`decode`](Self::decode) takes too.
+    ///
+    /// # Errors
+    ///
+    /// As [`encode`](Self::encode).
+    fn look(&self, api: &Api) -> Result<http::Request<Body>, Error> {
+        self.encode(api)
+    }
+
+    /// Whether what was found by looking is what the operation was to bring about.
+    fn is_brought_about(&self, found: &Self::Output) -> bool {
+        let _ = found;
+        true
+    }
+
+    /// Adds what only the operation knows to an error: a transaction id, or an id read from a broken body.
+    fn annotate(&self, error: Error) -> Error {
+        error
+    }
+
+    /// Checks the operation unless checks are off, and builds a fresh request.
+    ///
+    /// # Errors
+    ///
+    /// As [`check`](Self::check) and [`encode`](Self::encode).
+    fn request(&self, api: &Api) -> Result<http::Request<Body>, Error> {
+        if api.checks() {
+            self.check()
+                .map_err(|error| error.with_operation(Self::NAME))?;
+        }
+        self.encode(api)
+            .map_err(|error| error.with_operation(Self::NAME))
+    }
+
+    /// Reads a response of any status.
+    ///
+    /// # Errors
+    ///
+    /// By the status, with the service's own words; or as [`decode`](Self::decode).
+    fn parse(&self, response: http::Response<Bytes>) -> Result<Self::Output, Error> {
+        let parsed = if response.status().is_success() {
+            self.decode(response)
+        } else {
+            Err(Error::from_response(response))
+        };
+        parsed.map_err(|error| self.annotate(error.with_operation(Self::NAME)))
+    }
+}
+
+/// Whether sending a request again can do harm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Repeat {
+    /// It only reads.
+    Read,
+    /// It changes something, and a second time changes nothing more (or nothing that costs).
+    Idempotent,
+    /// A second time would be a second effect. Repeated only when the service provably did not act.
+    Never,
+}
+
+/// What a request counts against in the service's rate limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum RateClass {
+    /// Creating a job: 40 a second, published.
+    Create,
+    /// Uploading a file: 50 in five seconds, published.
+    Upload,
+    /// Anything else: no published limit but the free tier's total.
+    Other,
+}
+
+/// What a refusal means after a lost answer; see [`Operation::recover`].
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Recovery<T> {
+    /// It is a refusal all the same.
+    Refused,
+    /// The lost attempt did the work: this is its result.
+    Settled(T),
+    /// Only the present state can tell: send [`Operation::look`].
+    Look,
+}
+
+/// Bytes that are unlike any other's, drawn by the driver: what a transaction id, a boundary and a jitter are made of.
+///
+/// The core draws no randomness. A driver fills sixteen bytes from the system's generator, once per machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Seed([u64; 2]);
+
+impl Seed {
+    /// From sixteen random bytes.
+    #[must_use]
+    pub fn new(bytes: [u8; 16]) -> Self {
+        let (left, right) = bytes.split_at(8);
+        let half = |bytes: &[u8]| {
+            bytes
+                .iter()
+                .fold(0, |number, byte| (number << 8) | u64::from(*byte))
+        };
+        Self([half(left), half(right)])
+    }
+
+    /// Another seed, fixed by this one and `label`: one per document of a run, one per page of a list.
+    #[must_use]
+    pub fn derive(self, label: u64) -> Self {
+        let [left, right] = self.0;
+        Self([mix(left ^ mix(label)), mix(right.wrapping_add(mix(!label)))])
+    }
+
+    /// Thirty-two hexadecimal digits.
+    pub(crate) fn hex(self) -> String {
+        format!("{:016x}{:016x}", self.0[0], self.0[1])
+    }
+
+    /// A number that looks random, fixed by the seed and `step`.
+    pub(crate) fn number(self, step: u64) -> u64 {
+        mix(self.0[0] ^ mix(self.0[1].wrapping_add(step)))
+    }
+}
+
+/// The finalizer of SplitMix64: every bit of the input moves about half of the output's.
+fn mix(number: u64) -> u64 {
+    let mut z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// The project and the organization that a request names.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(crate) struct Scope {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) project_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) organization_id: Option<String>,
+}
+
+/// The setters of a field called `scope`, alike in every operation.
+macro_rules! scope_setters {
+    () => {
+        /// Names the project, in place of the client's.
+        #[must_use]
+        pub fn project(mut self, id: impl Into<String>) -> Self {
+            self.scope.project_id = Some(id.into());
+            self
+        }
+
+        /// Names the organization, in place of the client's.
+        #[must_use]
+        pub fn organization(mut self, id: impl Into<String>) -> Self {
+            self.scope.organization_id = Some(id.into());
+            self
+        }
+    };
+}
+pub(crate) use scope_setters;
+
+/// Collects what a check finds, so that one error names every field at once.
+#[derive(Default)]
+pub(crate) struct Problems(Vec<FieldError>);
+
+impl Problems {
+    pub(crate) fn add(&mut self, field: impl Into<String>, message: impl Into<String>) {
+        self.0.push(FieldError::new(field, message));
+    }
+
+    /// Adds a problem unless the text has between `least` and `most` characters.
+    pub(crate) fn length(
+        &mut self,
+        field: impl Into<String>,
+        text: &str,
+        least: usize,
+        most: usize,
+    ) {
+        let length = text.chars().count();
+        if length < least || length > most {
+            self.add(
+                field,
+                format!("has {length} characters; the service takes {least} to {most}"),
+            );
+        }
+    }
+
+    pub(crate) fn finish(self) -> Result<(), Error> {
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::invalid_fields(self.0))
+        }
+    }
+}
+
+/// Reads a successful response as JSON.
+///
+/// Read fast; only when that fails, read again to find the place.
+pub(crate) fn read_json<T: serde::de::DeserializeOwned>(
+    response: http::Response<Bytes>,
+) -> Result<T, Error> {
+    match serde_json::from_slice(response.body()) {
+        Ok(value) => Ok(value),
+        Err(error) => {
+            let place = match serde_path_to_error::deserialize::<_, T>(
+                &mut serde_json::Deserializer::from_slice(response.body()),
+            ) {
+                Err(traced) if traced.path().iter().len() > 0 => format!("at {}: ", traced.path()),
+                _ => String::new(),
+            };
+            let size = response.body().len();
+            Err(Error::decode(
+                response,
+                format!("{place}{} ({size} bytes)", describe(&error)),
+                Some(Box::new(error)),
+            ))
+        }
+    }
+}
+
+/// What is wrong with a body, without repeating any of it.
+fn describe(error: &serde_json::Error) -> String {
+    use serde_json::error::Category;
+    match error.classify() {
+        Category::Syntax => format!(
+            "not JSON at line {} column {}",
+            error.line(),
+            error.column()
+        ),
+        Category::Eof => "the JSON ends too early".to_owned(),
+        Category::Data | Category::Io => without_quotes(&error.to_string()),
+    }
+}
+
+/// The message without the text it quotes, which is part of the body: a reason may repeat a document's words.
+fn without_quotes(message: &str) -> String {
+    match (message.find("string \""), message.rfind('"')) {
+        (Some(start), Some(end)) if end > start + "string ".len() => {
+            format!(
+                "{}{}",
+                &message[..start + "string".len()],
+                &message[end + 1..]
+            )
+        }
+        _ => message.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn derived_seeds_differ() {
+        let seed = Seed::new([7; 16]);
+        assert_ne!(seed.derive(0), seed.derive(1));
+        assert_ne!(seed.derive(0), seed);
+        assert_eq!(seed.hex().len(), 32);
+        assert_ne!(seed.number(0), seed.number(1));
+    }
+
+    #[test]
+    fn a_body_that_cannot_be_read_says_where() {
+        let response = |body: &'static str| http::Response::new(Bytes::from(body));
+        let error = read_json::<Vec<u8>>(response("[1, 2, \"x\"]")).unwrap_err();
+        assert!(error.to_string().contains("[2]"), "{error}");
+        assert!(!error.is_garbled());
+        let error = read_json::<Vec<u8>>(response("[\"canary \\\" x\"]")).unwrap_err();
+        assert!(!error.to_string().contains("canary"), "{error}");
+        for garbled in ["[1, 2", "<html>", ""] {
+            assert!(
+                read_json::<Vec<u8>>(response(garbled))
+                    .unwrap_err()
+                    .is_garbled(),
+                "{garbled}"
+            );
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! What a driver hands back for a request: a response, or what went wrong on the way.
+
+use std::fmt;
+
+use bytes::Bytes;
+
+/// A driver's answer to one [`Step::Send`](crate::machine::Step::Send).
+///
+/// A response of any status is `Ok`: what a 404 or a 503 means is decided here, not in a driver.
+pub type Reply = Result<http::Response<Bytes>, Failure>;
+
+/// Why no whole response arrived. Plain data, made by a driver, judged by a machine.
+///
+/// The one question that decides about money is whether the request may have reached the service. A constructor
+/// answers it; when in doubt the answer is "it may have".
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    kind: FailureKind,
+    sent: bool,
+    message: String,
+}
+
+/// What kind of failure it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FailureKind {
+    /// No connection came about: name look-up, refused, unreachable, TLS handshake.
+    Connect,
+    /// A time limit ran out.
+    Timeout,
+    /// The connection broke, or what came over it was not HTTP, or the body was cut short.
+    Broken,
+    /// The response was larger than the driver's limit.
+    TooLarge,
+    /// The request's own content could not be read: the file is gone, unreadable, or changed while it was sent.
+    Content,
+    /// The transport refuses this request whenever it is asked: a URL it cannot take, no TLS compiled in.
+    Refused,
+}
+
+impl Failure {
+    /// No connection came about, so nothing was sent.
+    #[must_use]
+    pub fn connect(message: impl Into<String>) -> Self {
+        Self::new(FailureKind::Connect, false, message)
+    }
+
+    /// A time limit ran out; the request may have been acted upon.
+    #[must_use]
+    pub fn timeout(message: impl Into<String>) -> Self {
+        Self::new(FailureKind::Timeout, true, message)
+    }
+
+    /// The connection broke after something was sent; the request may have been acted upon.
+    #[must_use]
+    pub fn broken(message: impl Into<String>) -> Self {
+        Self::new(FailureKind::Broken, true, message)
+    }
+
+    /// The response exceeded the driver's limit of `limit` bytes.
+    #[must_use]
+    pub fn too_large(limit: u64) -> Self {
+        Self::new(
+            FailureKind::TooLarge,
+            true,
+            format!("the response is larger than the limit of {limit} bytes"),
+        )
+    }
+
+    /// The request's content could not be read in full, so no whole request was sent.
+    #[must_use]
+    pub fn content(message: impl Into<String>) -> Self {
+        Self::new(FailureKind::Content, false, message)
+    }
+
+    /// The transport will never send this request.
+    #[must_use]
+    pub fn refused(message: impl Into<String>) -> Self {
+        Self::new(FailureKind::Refused, false, message)
+    }
+
+    /// The same failure, known to have happened before anything was sent (a connect timeout, for example).
+    #[must_use]
+    pub fn before_sending(mut self) -> Self {
+        self.sent = false;
+        self
+    }
+
+    /// What kind of failure it was.
+    #[must_use]
+    pub fn kind(&self) -> FailureKind {
+        self.kind
+    }
+
+    /// Whether the service may have received the request, and so may have acted upon it.
+    #[must_use]
+    pub fn may_have_been_sent(&self) -> bool {
+        self.sent
+    }
+
+    fn new(kind: FailureKind, sent: bool, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            sent,
+            message: message.into(),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Failure {}

@@ -1,0 +1,9 @@
+//! Text in and out of the wire: open enums, timestamps, path segments, queries, multipart framing, error bodies.
+
+pub(crate) mod model;
+pub(crate) mod multipart;
+pub(crate) mod open_enum;
+pub(crate) mod retry_after;
+pub(crate) mod service_words;
+pub(crate) mod timestamp;
+pub(crate) mod url;

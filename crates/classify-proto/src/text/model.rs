@@ -1,0 +1,263 @@
+//! Objects of the service that may gain, lose and null their fields.
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Visitor};
+use serde_json::{Map, Value};
+
+use crate::Timestamp;
+
+/// The fields of an object that this version does not know, or could not read.
+///
+/// An object without any costs one null pointer.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Extra(Option<Box<Map<String, Value>>>);
+
+impl Extra {
+    pub(crate) fn insert(&mut self, name: String, value: Value) {
+        self.0.get_or_insert_default().insert(name, value);
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&Value> {
+        self.0.as_ref()?.get(name)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.0
+            .iter()
+            .flat_map(|map| map.iter())
+            .map(|(name, value)| (name.as_str(), value))
+    }
+}
+
+/// A timestamp, nothing, or something that is no timestamp: what a job says of its times must not cost its result.
+pub(crate) enum LenientTimestamp {
+    Absent,
+    Read(Timestamp),
+    Unreadable(Value),
+}
+
+impl<'de> Deserialize<'de> for LenientTimestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Any;
+        impl<'de> Visitor<'de> for Any {
+            type Value = LenientTimestamp;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a timestamp")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(match text.parse() {
+                    Ok(timestamp) => LenientTimestamp::Read(timestamp),
+                    Err(_) => LenientTimestamp::Unreadable(text.into()),
+                })
+            }
+
+            fn visit_unit<E: serde::de::Error>(self) -> Result<Self::Value, E> {
+                Ok(LenientTimestamp::Absent)
+            }
+
+            fn visit_none<E: serde::de::Error>(self) -> Result<Self::Value, E> {
+                Ok(LenientTimestamp::Absent)
+            }
+
+            fn visit_some<D: Deserializer<'de>>(
+                self,
+                deserializer: D,
+            ) -> Result<Self::Value, D::Error> {
+                deserializer.deserialize_any(self)
+            }
+
+            fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<Self::Value, E> {
+                Ok(LenientTimestamp::Unreadable(number.into()))
+            }
+
+            fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<Self::Value, E> {
+                Ok(LenientTimestamp::Unreadable(number.into()))
+            }
+
+            fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<Self::Value, E> {
+                Ok(LenientTimestamp::Unreadable(number.into()))
+            }
+        }
+        deserializer.deserialize_any(Any)
+    }
+}
+
+/// Reads `null` as the type's default, for fields that a request must have and a response may lack.
+pub(crate) fn null_as_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// The name a field has in JSON: its identifier without the `r#` that Rust needs before a keyword.
+pub(crate) const fn json_name(identifier: &'static str) -> &'static str {
+    match identifier.as_bytes() {
+        [b'r', b'#', rest @ ..] => match std::str::from_utf8(rest) {
+            Ok(name) => name,
+            Err(_) => identifier,
+        },
+        _ => identifier,
+    }
+}
+
+/// Declares an object that the service sends.
+///
+/// `required` fields must be there; `optional` ones may be absent or null; `moment` ones may also hold text that is
+/// no timestamp, which is then kept among the extra fields. Whatever else the object has is kept there too and
+/// written back. Serde's `flatten` would do the same at the price of buffering every field of every object.
+macro_rules! model {
+    (
+        $(#[$meta:meta])*
+        pub struct $name:ident {
+            $( $(#[$field_meta:meta])* $kind:ident $field:ident : $type:ty ),+ $(,)?
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, PartialEq)]
+        #[non_exhaustive]
+        pub struct $name {
+            $( $(#[$field_meta])* pub $field: $crate::text::model::field_type!($kind $type), )+
+            extra: $crate::text::model::Extra,
+        }
+
+        impl $name {
+            /// A field that this version does not know, by name.
+            #[must_use]
+            pub fn extra(&self, name: &str) -> Option<&serde_json::Value> {
+                self.extra.get(name)
+            }
+
+            /// The fields that this version does not know, by name and value.
+            pub fn extras(&self) -> impl Iterator<Item = (&str, &serde_json::Value)> {
+                self.extra.iter()
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                use serde::ser::SerializeMap as _;
+                let mut map = serializer.serialize_map(None)?;
+                $( $crate::text::model::write_field!(
+                    $kind, map, const { $crate::text::model::json_name(stringify!($field)) }, &self.$field
+                ); )+
+                for (name, value) in self.extra.iter() {
+                    map.serialize_entry(name, value)?;
+                }
+                map.end()
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                #[expect(non_camel_case_types, reason = "a field's name serves as its variant")]
+                enum Field { $( $field, )+ __Other(String) }
+
+                impl<'de> serde::Deserialize<'de> for Field {
+                    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                        struct Names;
+                        impl serde::de::Visitor<'_> for Names {
+                            type Value = Field;
+
+                            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                                f.write_str("a field's name")
+                            }
+
+                            fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Field, E> {
+                                $( if name == const { $crate::text::model::json_name(stringify!($field)) } {
+                                    return Ok(Field::$field);
+                                } )+
+                                Ok(Field::__Other(name.to_owned()))
+                            }
+                        }
+                        deserializer.deserialize_identifier(Names)
+                    }
+                }
+
+                struct Object;
+                impl<'de> serde::de::Visitor<'de> for Object {
+                    type Value = $name;
+
+                    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        f.write_str(concat!("an object (", stringify!($name), ")"))
+                    }
+
+                    fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<$name, A::Error> {
+                        let mut extra = $crate::text::model::Extra::default();
+                        $( let mut $field = None; )+
+                        while let Some(__key) = map.next_key::<Field>()? {
+                            match __key {
+                                $( Field::$field => $crate::text::model::read_field!(
+                                    $kind, $type, $field, map, extra
+                                ), )+
+                                Field::__Other(__name) => extra.insert(__name, map.next_value()?),
+                            }
+                        }
+                        Ok($name {
+                            $( $field: $crate::text::model::take_field!(
+                                $kind, $field, const { $crate::text::model::json_name(stringify!($field)) }
+                            ), )+
+                            extra,
+                        })
+                    }
+                }
+                deserializer.deserialize_map(Object)
+            }
+        }
+    };
+}
+
+macro_rules! field_type {
+    (required $type:ty) => { $type };
+    (optional $type:ty) => { Option<$type> };
+    (moment $type:ty) => { Option<$type> };
+}
+
+macro_rules! write_field {
+    (required, $map:ident, $name:expr, $value:expr) => {
+        $map.serialize_entry($name, $value)?;
+    };
+    ($_:ident, $map:ident, $name:expr, $value:expr) => {
+        if let Some(value) = $value {
+            $map.serialize_entry($name, value)?;
+        }
+    };
+}
+
+macro_rules! read_field {
+    (required, $type:ty, $slot:ident, $map:ident, $extra:ident) => {
+        $slot = Some($map.next_value::<$type>()?)
+    };
+    (optional, $type:ty, $slot:ident, $map:ident, $extra:ident) => {
+        $slot = $map.next_value::<Option<$type>>()?
+    };
+    (moment, $type:ty, $slot:ident, $map:ident, $extra:ident) => {
+        match $map.next_value()? {
+            $crate::text::model::LenientTimestamp::Absent => $slot = None,
+            $crate::text::model::LenientTimestamp::Read(timestamp) => $slot = Some(timestamp),
+            $crate::text::model::LenientTimestamp::Unreadable(value) => {
+                $extra.insert(
+                    $crate::text::model::json_name(stringify!($slot)).to_owned(),
+                    value,
+                );
+            }
+        }
+    };
+}
+
+macro_rules! take_field {
+    (required, $slot:ident, $name:expr) => {
+        match $slot {
+            Some(value) => value,
+            None => return Err(<A::Error as serde::de::Error>::missing_field($name)),
+        }
+    };
+    ($_:ident, $slot:ident, $name:expr) => {
+        $slot
+    };
+}
+
+pub(crate) use {field_type, model, read_field, take_field, write_field};

@@ -1,0 +1,126 @@
+//! How long the service asks a client to wait.
+
+use std::time::Duration;
+
+use http::HeaderMap;
+use http::header::{DATE, RETRY_AFTER};
+
+use crate::Time;
+
+/// The delay asked for by `retry-after-ms` or `retry-after`: seconds, fractions of a second, or a date.
+///
+/// A date is taken relative to the response's own `Date`, so that a client whose clock is wrong waits as long as it
+/// was asked to; without one, relative to `now`. Zero, negative and unreadable values ask for nothing.
+pub(crate) fn retry_after(headers: &HeaderMap, now: Time) -> Option<Duration> {
+    let text = |name: &str| {
+        headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .map(str::trim)
+    };
+    if let Some(delay) = text("retry-after-ms").and_then(|millis| positive(millis, 1e-3)) {
+        return Some(delay);
+    }
+    let asked = text(RETRY_AFTER.as_str())?;
+    if let Some(delay) = positive(asked, 1.0) {
+        return Some(delay);
+    }
+    let until = http_date_millis(asked)?;
+    let from = text(DATE.as_str())
+        .and_then(http_date_millis)
+        .or_else(|| i64::try_from(now.as_millis()).ok())?;
+    let millis = u64::try_from(until.checked_sub(from)?).ok()?;
+    (millis > 0).then(|| Duration::from_millis(millis))
+}
+
+/// A positive number of `unit` seconds; a number too large for a `Duration` is the longest one.
+fn positive(text: &str, unit: f64) -> Option<Duration> {
+    let number: f64 = text.parse().ok()?;
+    let seconds = number * unit;
+    (seconds > 0.0).then(|| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
+}
+
+fn http_date_millis(text: &str) -> Option<i64> {
+    jiff::fmt::rfc2822::DateTimeParser::new()
+        .parse_timestamp(text)
+        .ok()
+        .map(jiff::Timestamp::as_millisecond)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    const NOW: Time = Time::from_millis(1_445_412_480_000); // Wed, 21 Oct 2015 07:28:00 GMT
+
+    fn asked(pairs: &[(&'static str, &str)]) -> Option<Duration> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.insert(*name, HeaderValue::from_str(value).unwrap());
+        }
+        retry_after(&headers, NOW)
+    }
+
+    #[test]
+    fn seconds_fractions_milliseconds_and_dates() {
+        assert_eq!(
+            asked(&[("retry-after", "20")]),
+            Some(Duration::from_secs(20))
+        );
+        assert_eq!(
+            asked(&[("retry-after", "0.25")]),
+            Some(Duration::from_millis(250))
+        );
+        assert_eq!(
+            asked(&[("retry-after-ms", "1500")]),
+            Some(Duration::from_millis(1500))
+        );
+        assert_eq!(
+            asked(&[("retry-after-ms", "1500"), ("retry-after", "7")]),
+            Some(Duration::from_millis(1500))
+        );
+        assert_eq!(
+            asked(&[("retry-after-ms", "x"), ("retry-after", "7")]),
+            Some(Duration::from_secs(7))
+        );
+        assert_eq!(
+            asked(&[("retry-after", "Wed, 21 Oct 2015 07:28:20 GMT")]),
+            Some(Duration::from_secs(20))
+        );
+    }
+
+    #[test]
+    fn a_date_is_relative_to_the_servers_clock() {
+        let headers = [
+            ("retry-after", "Wed, 21 Oct 2015 09:00:20 GMT"),
+            ("date", "Wed, 21 Oct 2015 09:00:00 GMT"),
+        ];
+        assert_eq!(asked(&headers), Some(Duration::from_secs(20)));
+    }
+
+    #[test]
+    fn nothing_is_asked_by_zero_the_past_or_nonsense() {
+        for text in [
+            "0",
+            "-10",
+            "",
+            "soon",
+            "NaN",
+            "Wed, 21 Oct 2015 07:28:00 GMT",
+            "Wed, 21 Oct 2015 07:27:00 GMT",
+            "Wed, 99 Oct 2015 07:28:00 GMT",
+        ] {
+            assert_eq!(asked(&[("retry-after", text)]), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_absurd_number_is_the_longest_wait_not_a_panic() {
+        assert_eq!(
+            asked(&[("retry-after", "99999999999999999999999999999999999")]),
+            Some(Duration::MAX)
+        );
+        assert_eq!(asked(&[("retry-after", "inf")]), Some(Duration::MAX));
+    }
+}

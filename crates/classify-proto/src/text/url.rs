@@ -1,0 +1,128 @@
+//! Path segments and query strings.
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use crate::error::Error;
+
+/// Everything but RFC 3986's `pchar`: what may not stand in one segment of a path.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'!')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')')
+    .remove(b'*')
+    .remove(b'+')
+    .remove(b',')
+    .remove(b';')
+    .remove(b'=')
+    .remove(b':')
+    .remove(b'@');
+
+/// Everything but RFC 3986's unreserved characters: safe on either side of a query's `=`.
+const QUERY: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// Appends `/segment` to a path, encoded so that it stays one segment.
+///
+/// Nothing, `.` and `..` would each name another path and are refused, with `field` saying whose value it was.
+pub(crate) fn push_segment(
+    path: &mut String,
+    field: &'static str,
+    segment: &str,
+) -> Result<(), Error> {
+    match segment {
+        "" => {
+            return Err(Error::invalid(
+                field,
+                "is empty; it is part of the path, and the path would name something else",
+            ));
+        }
+        "." | ".." => {
+            return Err(Error::invalid(
+                field,
+                format!(
+                    "is {segment:?}; it is part of the path, and the path would name something else"
+                ),
+            ));
+        }
+        _ => {}
+    }
+    path.push('/');
+    path.extend(utf8_percent_encode(segment, SEGMENT));
+    Ok(())
+}
+
+/// Appends `name=value` to a query, with the separator it needs.
+pub(crate) fn push_pair(query: &mut String, name: &str, value: &str) {
+    query.push(if query.is_empty() { '?' } else { '&' });
+    query.extend(utf8_percent_encode(name, QUERY));
+    query.push('=');
+    query.extend(utf8_percent_encode(value, QUERY));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn segment(text: &str) -> String {
+        let mut path = String::new();
+        push_segment(&mut path, "job_id", text).unwrap();
+        path
+    }
+
+    #[test]
+    fn the_official_clients_vectors() {
+        assert_eq!(segment("a/b/c"), "/a%2Fb%2Fc");
+        assert_eq!(segment("%20"), "/%2520");
+        assert_eq!(segment("x?admin=true"), "/x%3Fadmin=true");
+        assert_eq!(segment("../../x"), "/..%2F..%2Fx");
+        for plain in [".hidden", "file.txt", "...", "clj-11", "a:b@c"] {
+            assert_eq!(segment(plain), format!("/{plain}"));
+        }
+        assert_eq!(segment("a b#é"), "/a%20b%23%C3%A9");
+    }
+
+    #[test]
+    fn segments_that_would_name_another_path_are_refused() {
+        for text in ["", ".", ".."] {
+            let error = push_segment(&mut String::new(), "job_id", text).unwrap_err();
+            assert!(error.to_string().contains("job_id"), "{error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_segment_stays_one_segment_and_decodes_to_itself(text in ".{1,40}") {
+            prop_assume!(text != "." && text != "..");
+            let path = segment(&text);
+            prop_assert_eq!(path.matches('/').count(), 1);
+            prop_assert!(path.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#\"<>".contains(&byte)));
+            let decoded = percent_encoding::percent_decode_str(&path[1..]).decode_utf8().unwrap();
+            prop_assert_eq!(decoded, text);
+        }
+
+        #[test]
+        fn a_pair_decodes_to_itself(name in "[a-z_]{1,8}", value in ".{0,40}") {
+            let mut query = String::new();
+            push_pair(&mut query, &name, &value);
+            push_pair(&mut query, &name, &value);
+            let pairs: Vec<_> = query[1..].split('&').collect();
+            prop_assert_eq!(pairs.len(), 2);
+            for pair in pairs {
+                let (left, right) = pair.split_once('=').unwrap();
+                prop_assert_eq!(left, &name);
+                prop_assert_eq!(percent_encoding::percent_decode_str(right).decode_utf8().unwrap(), value.as_str());
+            }
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! `POST /api/v2/classify/{job_id}/cancel`
+
+use bytes::Bytes;
+use http::Method;
+use serde::{Deserialize, Serialize};
+
+use super::{Job, JobStatus, ROUTE};
+use crate::api::Api;
+use crate::body::Body;
+use crate::error::Error;
+use crate::operation::{Operation, RateClass, Recovery, Repeat, Scope, read_json, scope_setters};
+
+/// Cancels a job that has not ended.
+///
+/// The service refuses when it has. A refusal that follows a lost answer proves nothing, because the lost request may
+/// itself have ended the job; then the job is read, and only a cancelled one counts as success.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cancel {
+    job_id: String,
+    scope: Scope,
+}
+
+impl Cancel {
+    /// Cancels the job of this id.
+    #[must_use]
+    pub fn new(job_id: impl Into<String>) -> Self {
+        Self {
+            job_id: job_id.into(),
+            scope: Scope::default(),
+        }
+    }
+
+    scope_setters!();
+}
+
+impl Operation for Cancel {
+    type Output = Job;
+
+    const NAME: &'static str = "classify.cancel";
+
+    fn repeat(&self) -> Repeat {
+        Repeat::Idempotent
+    }
+
+    fn rate_class(&self) -> RateClass {
+        RateClass::Other
+    }
+
+    fn encode(&self, api: &Api) -> Result<http::Request<Body>, Error> {
+        api.request(Method::POST, ROUTE)
+            .segment("job_id", &self.job_id)?
+            .then("/cancel")
+            .scope(&self.scope)
+            .empty()
+    }
+
+    fn decode(&self, response: http::Response<Bytes>) -> Result<Job, Error> {
+        read_json(response)
+    }
+
+    fn recover(&self, refusal: &Error) -> Recovery<Job> {
+        // Which status refuses a cancel is not published; any 4xx about the job's state will do.
+        match refusal.status().map(|status| status.as_u16()) {
+            Some(400 | 409 | 422) => Recovery::Look,
+            _ => Recovery::Refused,
+        }
+    }
+
+    fn look(&self, api: &Api) -> Result<http::Request<Body>, Error> {
+        super::Get::new(&*self.job_id)
+            .scoped(&self.scope)
+            .encode(api)
+    }
+
+    fn is_brought_about(&self, found: &Job) -> bool {
+        found.status == JobStatus::Cancelled
+    }
+
+    fn annotate(&self, error: Error) -> Error {
+        error.with_job_id(&*self.job_id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::v2::examples::{self, api, ok};
+
+    #[test]
+    fn the_documented_request() {
+        let request = Cancel::new("clj-1").project("p").request(&api()).unwrap();
+        assert_eq!(request.method(), Method::POST);
+        assert_eq!(
+            request.uri(),
+            "https://api.example/api/v2/classify/clj-1/cancel?project_id=p"
+        );
+        assert!(request.body().in_memory().unwrap().is_empty());
+        assert_eq!(Cancel::new("id").parse(ok(examples::JOB)).unwrap().id, "id");
+    }
+}

@@ -1,0 +1,355 @@
+//! What to tell documents apart by.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::operation::Problems;
+use crate::pages::PageRanges;
+use crate::text::model::null_as_default;
+use crate::text::open_enum::open_enum;
+
+open_enum! {
+    /// How documents are read.
+    pub enum Mode {
+        /// The only mode of v2, and its default.
+        Fast = "FAST",
+    }
+}
+
+/// A document type and how to recognize it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Rule {
+    /// The type to give a document that matches: 1 to 50 letters, digits, spaces, `-` and `_`, unlike any other
+    /// rule's.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub r#type: String,
+    /// What such a document contains, in natural language: 10 to 2000 characters.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub description: String,
+}
+
+impl Rule {
+    /// A rule that gives `type` to documents which match `description`.
+    #[must_use]
+    pub fn new(r#type: impl Into<String>, description: impl Into<String>) -> Self {
+        Self {
+            r#type: r#type.into(),
+            description: description.into(),
+        }
+    }
+}
+
+/// Which part of a document is read, and in what language.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ParsingConfiguration {
+    /// The document's language as an ISO 639-1 code; the service takes `en` where it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lang: Option<String>,
+    /// How many pages to read at most, from 1; all where it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_pages: Option<u32>,
+    /// Which pages to read, 1-based: `1,3,5-7`; all where it is absent. [`PageRanges`] reads and writes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_pages: Option<String>,
+}
+
+impl ParsingConfiguration {
+    /// Leaves everything to the service.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Says what language the document is in.
+    #[must_use]
+    pub fn lang(mut self, code: impl Into<String>) -> Self {
+        self.lang = Some(code.into());
+        self
+    }
+
+    /// Reads at most this many pages.
+    #[must_use]
+    pub fn max_pages(mut self, pages: u32) -> Self {
+        self.max_pages = Some(pages);
+        self
+    }
+
+    /// Reads these pages: `1,3,5-7`, 1-based.
+    #[must_use]
+    pub fn target_pages(mut self, pages: impl ToString) -> Self {
+        self.target_pages = Some(pages.to_string());
+        self
+    }
+}
+
+/// The rules of a classification, with how documents are read.
+///
+/// Responses repeat it in every job; there each job holds it in an `Arc`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Configuration {
+    /// At least one; the one that matches best decides.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub rules: Vec<Rule>,
+    /// How documents are read; the service takes FAST where it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
+    /// Which part of a document is read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parsing_configuration: Option<ParsingConfiguration>,
+}
+
+impl Configuration {
+    /// From rules alone.
+    #[must_use]
+    pub fn new(rules: impl IntoIterator<Item = Rule>) -> Self {
+        Self {
+            rules: rules.into_iter().collect(),
+            mode: None,
+            parsing_configuration: None,
+        }
+    }
+
+    /// Names the mode.
+    #[must_use]
+    pub fn mode(mut self, mode: Mode) -> Self {
+        self.mode = Some(mode);
+        self
+    }
+
+    /// Says which part of a document is read.
+    #[must_use]
+    pub fn parsing_configuration(mut self, parsing: ParsingConfiguration) -> Self {
+        self.parsing_configuration = Some(parsing);
+        self
+    }
+
+    /// Holds the configuration against the service's published limits.
+    ///
+    /// # Errors
+    ///
+    /// [`is_invalid`](Error::is_invalid), naming each field: no rule, a type that is not 1 to 50 letters, digits,
+    /// spaces, `-` and `_` or stands twice, a description that is not 10 to 2000 characters, pages that cannot be read.
+    pub fn check(&self) -> Result<(), Error> {
+        let mut problems = Problems::default();
+        self.find_problems("configuration", &mut problems);
+        problems.finish()
+    }
+
+    pub(crate) fn find_problems(&self, path: &str, problems: &mut Problems) {
+        if self.rules.is_empty() {
+            problems.add(
+                format!("{path}.rules"),
+                "is empty; the service takes at least one rule",
+            );
+        }
+        for (index, rule) in self.rules.iter().enumerate() {
+            let field = format!("{path}.rules[{index}].type");
+            problems.length(&field, &rule.r#type, 1, 50);
+            if let Some(stray) = rule
+                .r#type
+                .chars()
+                .find(|c| !(c.is_alphanumeric() || matches!(c, ' ' | '-' | '_')))
+            {
+                problems.add(
+                    &field,
+                    format!("holds {stray:?}; the service takes letters, digits, spaces, - and _"),
+                );
+            }
+            if let Some(first) = self.rules[..index]
+                .iter()
+                .position(|other| other.r#type == rule.r#type)
+            {
+                problems.add(
+                    &field,
+                    format!(
+                        "is {:?}, as in rules[{first}]; types must differ",
+                        rule.r#type
+                    ),
+                );
+            }
+            problems.length(
+                format!("{path}.rules[{index}].description"),
+                &rule.description,
+                10,
+                2000,
+            );
+        }
+        let Some(parsing) = &self.parsing_configuration else {
+            return;
+        };
+        let path = format!("{path}.parsing_configuration");
+        if parsing.max_pages == Some(0) {
+            problems.add(
+                format!("{path}.max_pages"),
+                "is 0; leave it out to read all pages",
+            );
+        }
+        if let Some(Err(error)) = parsing
+            .target_pages
+            .as_deref()
+            .map(str::parse::<PageRanges>)
+        {
+            for found in error.field_errors() {
+                problems.add(format!("{path}.{}", found.field), &*found.message);
+            }
+        }
+    }
+
+    /// What differs between this configuration, as asked for, and the one a job was made with.
+    ///
+    /// What the service fills in where nothing was asked is no difference.
+    pub(crate) fn difference(&self, made_with: &Configuration) -> Option<&'static str> {
+        let same = |left: &str, right: &str| left.trim() == right.trim();
+        let rules_agree = self.rules.len() == made_with.rules.len()
+            && self
+                .rules
+                .iter()
+                .zip(&made_with.rules)
+                .all(|(asked, made)| {
+                    same(&asked.r#type, &made.r#type) && same(&asked.description, &made.description)
+                });
+        if !rules_agree {
+            return Some("rules");
+        }
+        let mode = |configuration: &Configuration| configuration.mode.clone().unwrap_or(Mode::Fast);
+        if mode(self) != mode(made_with) {
+            return Some("mode");
+        }
+        let (nothing_asked, nothing_made) = (
+            ParsingConfiguration::default(),
+            ParsingConfiguration::default(),
+        );
+        let asked = self
+            .parsing_configuration
+            .as_ref()
+            .unwrap_or(&nothing_asked);
+        let made = made_with
+            .parsing_configuration
+            .as_ref()
+            .unwrap_or(&nothing_made);
+        if asked.lang.as_deref().unwrap_or("en") != made.lang.as_deref().unwrap_or("en") {
+            return Some("lang");
+        }
+        if asked.max_pages != made.max_pages {
+            return Some("max_pages");
+        }
+        (!same_pages(asked.target_pages.as_deref(), made.target_pages.as_deref()))
+            .then_some("target_pages")
+    }
+}
+
+/// Whether two texts name the same pages, however they write them.
+fn same_pages(asked: Option<&str>, made: Option<&str>) -> bool {
+    let read = |text: &str| text.parse::<PageRanges>().map(|pages| pages.normalized());
+    match (asked, made) {
+        (Some(asked), Some(made)) => {
+            asked == made
+                || matches!((read(asked), read(made)), (Ok(asked), Ok(made)) if asked == made)
+        }
+        (asked, made) => asked == made,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rule(r#type: &str) -> Rule {
+        Rule::new(r#type, "contains an invoice number")
+    }
+
+    fn problems(configuration: &Configuration) -> Vec<String> {
+        configuration
+            .check()
+            .unwrap_err()
+            .field_errors()
+            .iter()
+            .map(|found| found.field.clone())
+            .collect()
+    }
+
+    #[test]
+    fn every_limit_is_named_by_its_field() {
+        assert_eq!(problems(&Configuration::new([])), ["configuration.rules"]);
+        let configuration = Configuration::new([
+            rule(""),
+            rule("a/b"),
+            rule(&"x".repeat(51)),
+            rule("same"),
+            rule("same"),
+            Rule::new("short", "too short"),
+            Rule::new("long", "x".repeat(2001)),
+        ])
+        .parsing_configuration(ParsingConfiguration::new().max_pages(0).target_pages("3-1"));
+        assert_eq!(
+            problems(&configuration),
+            [
+                "configuration.rules[0].type",
+                "configuration.rules[1].type",
+                "configuration.rules[2].type",
+                "configuration.rules[4].type",
+                "configuration.rules[5].description",
+                "configuration.rules[6].description",
+                "configuration.parsing_configuration.max_pages",
+                "configuration.parsing_configuration.target_pages",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_ends_of_each_limit_pass() {
+        Configuration::new([
+            Rule::new("a", "x".repeat(10)),
+            Rule::new("Z9 -_".repeat(10), "ü".repeat(2000)),
+            Rule::new("résumé", "a curriculum vitae"),
+        ])
+        .parsing_configuration(
+            ParsingConfiguration::new()
+                .max_pages(1)
+                .target_pages("1,3,5-7"),
+        )
+        .check()
+        .unwrap();
+    }
+
+    #[test]
+    fn what_the_service_fills_in_is_no_difference() {
+        let asked = Configuration::new([rule("invoice")]);
+        let made: Configuration = serde_json::from_str(
+            r#"{"rules": [{"type": "invoice", "description": "contains an invoice number "}], "mode": "FAST", "parsing_configuration": {"lang": "en"}}"#,
+        )
+        .unwrap();
+        assert_eq!(asked.difference(&made), None);
+        let asked = asked.parsing_configuration(ParsingConfiguration::new().target_pages("2,1"));
+        let made = made.parsing_configuration(ParsingConfiguration::new().target_pages("1-2"));
+        assert_eq!(asked.difference(&made), None);
+    }
+
+    #[test]
+    fn everything_else_is_a_difference() {
+        let asked = Configuration::new([rule("invoice")]);
+        let parsing = |parsing| asked.clone().parsing_configuration(parsing);
+        for (made, difference) in [
+            (Configuration::new([rule("receipt")]), "rules"),
+            (
+                Configuration::new([rule("invoice"), rule("receipt")]),
+                "rules",
+            ),
+            (asked.clone().mode("MULTIMODAL".into()), "mode"),
+            (parsing(ParsingConfiguration::new().lang("de")), "lang"),
+            (
+                parsing(ParsingConfiguration::new().max_pages(5)),
+                "max_pages",
+            ),
+            (
+                parsing(ParsingConfiguration::new().target_pages("1")),
+                "target_pages",
+            ),
+        ] {
+            assert_eq!(asked.difference(&made), Some(difference));
+        }
+    }
+}

@@ -1,0 +1,436 @@
+//! `POST /api/v2/classify`
+
+use bytes::Bytes;
+use http::Method;
+use serde::{Deserialize, Serialize};
+
+use super::webhook::WireWebhook;
+use super::{Configuration, Job, ROUTE, WebhookConfiguration};
+use crate::api::Api;
+use crate::body::Body;
+use crate::error::Error;
+use crate::operation::{
+    Operation, Problems, RateClass, Repeat, Scope, Seed, read_json, scope_setters,
+};
+
+/// Creates a job that classifies one document.
+///
+/// A job is paid for, so a create is repeated only under a transaction id: the service answers a second create under
+/// the same id with the first job. [`machine::Call`](crate::machine::Call) gives every create such an id before its
+/// first byte leaves, unless it has one.
+///
+/// Because the service ignores the body of such a second create, the answer is compared with what was asked: another
+/// input or another configuration is [`is_conflict`](Error::is_conflict), never taken for the result.
+///
+/// ```
+/// use classify_proto::v2::{Configuration, Create, Rule};
+///
+/// let rules = Configuration::new([Rule::new("invoice", "has an invoice number and a total amount")]);
+/// let create = Create::new("dfl-1").configuration(rules).transaction_id("order-4711");
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Create {
+    file_input: String,
+    configuration: Option<Configuration>,
+    configuration_id: Option<String>,
+    transaction_id: Option<String>,
+    webhook_configuration_ids: Option<Vec<String>>,
+    webhook_configurations: Option<Vec<WebhookConfiguration>>,
+    scope: Scope,
+}
+
+impl Create {
+    /// Classifies an uploaded file (`dfl-…`) or what an earlier parse job (`pjb-…`) read.
+    ///
+    /// Rules are needed too: [`configuration`](Self::configuration) or [`configuration_id`](Self::configuration_id).
+    #[must_use]
+    pub fn new(file_input: impl Into<String>) -> Self {
+        Self {
+            file_input: file_input.into(),
+            configuration: None,
+            configuration_id: None,
+            transaction_id: None,
+            webhook_configuration_ids: None,
+            webhook_configurations: None,
+            scope: Scope::default(),
+        }
+    }
+
+    scope_setters!();
+
+    /// Classifies by these rules.
+    #[must_use]
+    pub fn configuration(mut self, configuration: Configuration) -> Self {
+        self.configuration = Some(configuration);
+        self
+    }
+
+    /// Classifies by a saved configuration (`cfg-…`).
+    #[must_use]
+    pub fn configuration_id(mut self, id: impl Into<String>) -> Self {
+        self.configuration_id = Some(id.into());
+        self
+    }
+
+    /// Makes the create repeatable under this id, which is unique within the project: up to 255 characters.
+    #[must_use]
+    pub fn transaction_id(mut self, id: impl Into<String>) -> Self {
+        self.transaction_id = Some(id.into());
+        self
+    }
+
+    /// Reports to saved webhooks (`whc-…`), at most four.
+    #[must_use]
+    pub fn webhook_configuration_ids<S: Into<String>>(
+        mut self,
+        ids: impl IntoIterator<Item = S>,
+    ) -> Self {
+        self.webhook_configuration_ids = Some(ids.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Reports to this webhook too.
+    #[must_use]
+    pub fn webhook(mut self, webhook: WebhookConfiguration) -> Self {
+        self.webhook_configurations
+            .get_or_insert_default()
+            .push(webhook);
+        self
+    }
+
+    /// The transaction id, once it is fixed.
+    #[must_use]
+    pub fn get_transaction_id(&self) -> Option<&str> {
+        self.transaction_id.as_deref()
+    }
+
+    /// What is classified.
+    #[must_use]
+    pub fn file_input(&self) -> &str {
+        &self.file_input
+    }
+
+    /// The same create for another document.
+    #[must_use]
+    pub fn for_input(mut self, file_input: impl Into<String>) -> Self {
+        self.file_input = file_input.into();
+        self
+    }
+
+    pub(crate) fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// What differs between the job that came back and the one asked for.
+    fn difference(&self, job: &Job) -> Option<String> {
+        if let Some(input) = &job.file_input {
+            if bare_id(input) != bare_id(&self.file_input) {
+                return Some(format!(
+                    "file_input is {input:?} where {:?} was asked for",
+                    self.file_input
+                ));
+            }
+        }
+        if let (Some(asked), Some(made)) = (&self.transaction_id, &job.transaction_id) {
+            if asked != made {
+                return Some(format!("transaction_id is {made:?}"));
+            }
+        }
+        if let Some(asked) = &self.configuration_id {
+            return match &job.configuration_id {
+                Some(made) if made != asked => Some(format!(
+                    "configuration_id is {made:?} where {asked:?} was asked for"
+                )),
+                _ => None,
+            };
+        }
+        match (&self.configuration, &job.configuration) {
+            (Some(asked), Some(made)) => asked
+                .difference(made)
+                .map(|field| format!("the configuration differs in {field}")),
+            _ => None,
+        }
+    }
+}
+
+/// An id without the prefix that some of the service's endpoints write and others leave out.
+fn bare_id(id: &str) -> &str {
+    id.strip_prefix("dfl-")
+        .or_else(|| id.strip_prefix("pjb-"))
+        .unwrap_or(id)
+}
+
+#[derive(Serialize)]
+struct Wire<'a> {
+    file_input: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    configuration: Option<&'a Configuration>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    configuration_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    transaction_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    webhook_configuration_ids: Option<&'a [String]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    webhook_configurations: Option<Vec<WireWebhook<'a>>>,
+}
+
+impl Operation for Create {
+    type Output = Job;
+
+    const NAME: &'static str = "classify.create";
+
+    fn repeat(&self) -> Repeat {
+        if self.transaction_id.is_some() {
+            Repeat::Idempotent
+        } else {
+            Repeat::Never
+        }
+    }
+
+    fn rate_class(&self) -> RateClass {
+        RateClass::Create
+    }
+
+    fn prepare(&mut self, seed: Seed) {
+        self.transaction_id.get_or_insert_with(|| seed.hex());
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        let mut problems = Problems::default();
+        problems.length("file_input", &self.file_input, 1, 200);
+        match (&self.configuration, &self.configuration_id) {
+            (None, None) => problems.add(
+                "configuration",
+                "is missing; give rules, or the id of a saved configuration",
+            ),
+            (Some(_), Some(_)) => problems.add(
+                "configuration_id",
+                "excludes configuration; give one of the two",
+            ),
+            (Some(configuration), None) => {
+                configuration.find_problems("configuration", &mut problems)
+            }
+            (None, Some(id)) if id.is_empty() => problems.add("configuration_id", "is empty"),
+            (None, Some(_)) => {}
+        }
+        if let Some(id) = &self.transaction_id {
+            problems.length("transaction_id", id, 1, 255);
+        }
+        if let Some(ids) = self
+            .webhook_configuration_ids
+            .as_ref()
+            .filter(|ids| ids.len() > 4)
+        {
+            problems.add(
+                "webhook_configuration_ids",
+                format!("has {} items; the service takes 4 at most", ids.len()),
+            );
+        }
+        problems.finish()
+    }
+
+    fn encode(&self, api: &Api) -> Result<http::Request<Body>, Error> {
+        let webhook_configurations = match &self.webhook_configurations {
+            None => None,
+            Some(webhooks) => Some(
+                webhooks
+                    .iter()
+                    .enumerate()
+                    .map(|(index, webhook)| {
+                        webhook.to_wire(&format!("webhook_configurations[{index}]"))
+                    })
+                    .collect::<Result<_, Error>>()?,
+            ),
+        };
+        api.request(Method::POST, ROUTE)
+            .scope(&self.scope)
+            .json(&Wire {
+                file_input: &self.file_input,
+                configuration: self.configuration.as_ref(),
+                configuration_id: self.configuration_id.as_deref(),
+                transaction_id: self.transaction_id.as_deref(),
+                webhook_configuration_ids: self.webhook_configuration_ids.as_deref(),
+                webhook_configurations,
+            })
+    }
+
+    fn decode(&self, response: http::Response<Bytes>) -> Result<Job, Error> {
+        let job: Job = read_json(response)?;
+        match self.difference(&job) {
+            None => Ok(job),
+            Some(difference) => Err(Error::conflict(
+                format!("the service answered with the job of another request: {difference}"),
+                job,
+            )),
+        }
+    }
+
+    fn annotate(&self, error: Error) -> Error {
+        let id = error
+            .raw_body()
+            .filter(|_| error.is_decode())
+            .and_then(|body| find_job_id(body));
+        let error = error.with_transaction_id(self.transaction_id.as_deref());
+        match id {
+            Some(id) => error.with_job_id(id),
+            None => error,
+        }
+    }
+}
+
+/// The id of a job in a body that cannot be read whole, so that a job that was made is not lost.
+fn find_job_id(body: &[u8]) -> Option<String> {
+    if let Ok(value) = serde_json::from_slice::<serde_json::Value>(body) {
+        return value.get("id")?.as_str().map(str::to_owned);
+    }
+    let text = std::str::from_utf8(body).ok()?;
+    let value = text
+        .split_once("\"id\"")?
+        .1
+        .trim_start()
+        .strip_prefix(':')?
+        .trim_start()
+        .strip_prefix('"')?;
+    let (id, _) = value.split_once('"')?;
+    id.starts_with("clj-").then(|| id.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::v2::examples::{self, api, ok};
+    use crate::v2::{ParsingConfiguration, Rule};
+
+    fn documented() -> Create {
+        Create::new("file_input")
+            .transaction_id("transaction_id")
+            .configuration(
+                Configuration::new([Rule::new(
+                    "invoice",
+                    "contains invoice number, line items, and total amount",
+                )])
+                .mode("FAST".into())
+                .parsing_configuration(
+                    ParsingConfiguration::new()
+                        .lang("en")
+                        .max_pages(10)
+                        .target_pages("1,3,5-7"),
+                ),
+            )
+    }
+
+    #[test]
+    fn the_documented_example() {
+        let request = documented().request(&api()).unwrap();
+        assert_eq!(request.method(), Method::POST);
+        assert_eq!(request.uri(), "https://api.example/api/v2/classify");
+        let body: serde_json::Value =
+            serde_json::from_slice(&request.body().in_memory().unwrap()).unwrap();
+        let job: serde_json::Value = serde_json::from_str(examples::JOB).unwrap();
+        assert_eq!(body["configuration"], job["configuration"]);
+        assert_eq!(documented().parse(ok(examples::JOB)).unwrap().id, "id");
+    }
+
+    #[test]
+    fn the_answer_is_compared_with_what_was_asked() {
+        for (create, difference) in [
+            (documented().for_input("other"), "file_input"),
+            (documented().transaction_id("other"), "transaction_id"),
+            (
+                documented().configuration(Configuration::new([Rule::new(
+                    "receipt",
+                    "contains a till number",
+                )])),
+                "rules",
+            ),
+            (
+                Create::new("file_input").configuration_id("cfg-2"),
+                "configuration_id",
+            ),
+        ] {
+            let error = create.parse(ok(examples::JOB)).unwrap_err();
+            assert!(
+                error.is_conflict() && error.to_string().contains(difference),
+                "{error}"
+            );
+            assert_eq!(error.job().unwrap().id, "id");
+        }
+        let other_form = examples::JOB.replace(
+            "\"file_input\": \"file_input\"",
+            "\"file_input\": \"dfl-1\"",
+        );
+        documented().for_input("1").parse(ok(other_form)).unwrap();
+    }
+
+    #[test]
+    fn a_job_in_a_broken_answer_is_not_lost() {
+        for body in [r#"{"id": "clj-7", "status": "PEN"#, r#"{"id": "clj-7"}"#] {
+            let error = documented().parse(ok(body)).unwrap_err();
+            assert!(error.is_decode());
+            assert_eq!(error.job_id(), Some("clj-7"));
+            assert_eq!(error.transaction_id(), Some("transaction_id"));
+        }
+    }
+
+    #[test]
+    fn a_create_is_repeatable_only_under_a_transaction_id() {
+        let mut create = Create::new("dfl-1");
+        assert_eq!(create.repeat(), Repeat::Never);
+        create.prepare(Seed::new([1; 16]));
+        assert_eq!(create.repeat(), Repeat::Idempotent);
+        let first = create.get_transaction_id().unwrap().to_owned();
+        create.prepare(Seed::new([2; 16]));
+        assert_eq!(create.get_transaction_id(), Some(&*first));
+    }
+
+    #[test]
+    fn the_limits_are_checked_and_can_be_switched_off() {
+        let over = Create::new("x".repeat(201))
+            .transaction_id("y".repeat(256))
+            .webhook_configuration_ids(["1", "2", "3", "4", "5"]);
+        let error = over.request(&api()).unwrap_err();
+        let fields: Vec<_> = error
+            .field_errors()
+            .iter()
+            .map(|found| &*found.field)
+            .collect();
+        assert_eq!(
+            fields,
+            [
+                "file_input",
+                "configuration",
+                "transaction_id",
+                "webhook_configuration_ids"
+            ]
+        );
+        assert_eq!(error.operation(), Some("classify.create"));
+        let unchecked = Api::builder("k").checks(false).build().unwrap();
+        over.request(&unchecked).unwrap();
+    }
+
+    #[test]
+    fn a_secret_is_sent_but_not_saved_and_missed_after_loading() {
+        let create = documented().webhook(
+            WebhookConfiguration::new("https://example.com")
+                .header("X-Token", "canary1")
+                .signing_secret("canary2"),
+        );
+        let body = create.request(&api()).unwrap().body().in_memory().unwrap();
+        let body = std::str::from_utf8(&body).unwrap();
+        assert!(body.contains("canary1") && body.contains("canary2"));
+        let saved = serde_json::to_string(&create).unwrap();
+        assert!(
+            !saved.contains("canary") && !format!("{create:?}").contains("canary"),
+            "{saved}"
+        );
+        let loaded: Create = serde_json::from_str(&saved).unwrap();
+        let error = loaded.request(&api()).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("webhook_configurations[0].webhook_headers.X-Token"),
+            "{error}"
+        );
+    }
+}

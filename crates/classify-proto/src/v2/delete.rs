@@ -1,0 +1,121 @@
+//! `DELETE /api/v2/classify/{job_id}`
+
+use bytes::Bytes;
+use http::{Method, StatusCode};
+use serde::{Deserialize, Serialize};
+
+use super::ROUTE;
+use crate::api::Api;
+use crate::body::Body;
+use crate::error::Error;
+use crate::operation::{Operation, RateClass, Recovery, Repeat, Scope, read_json, scope_setters};
+use crate::text::model::model;
+
+model! {
+    /// What a delete answers.
+    pub struct Deleted {
+        /// The job that is gone.
+        required id: String,
+        /// The project it belonged to.
+        optional project_id: String,
+    }
+}
+
+/// Deletes a job that has ended, and its result with it.
+///
+/// A job that goes on must be cancelled first. Where the answer to an earlier attempt was lost, finding no such job
+/// is success.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delete {
+    job_id: String,
+    scope: Scope,
+}
+
+impl Delete {
+    /// Deletes the job of this id.
+    #[must_use]
+    pub fn new(job_id: impl Into<String>) -> Self {
+        Self {
+            job_id: job_id.into(),
+            scope: Scope::default(),
+        }
+    }
+
+    scope_setters!();
+
+    fn done(&self) -> Deleted {
+        Deleted {
+            id: self.job_id.clone(),
+            project_id: None,
+            extra: crate::text::model::Extra::default(),
+        }
+    }
+}
+
+impl Operation for Delete {
+    type Output = Deleted;
+
+    const NAME: &'static str = "classify.delete";
+
+    fn repeat(&self) -> Repeat {
+        Repeat::Idempotent
+    }
+
+    fn rate_class(&self) -> RateClass {
+        RateClass::Other
+    }
+
+    fn encode(&self, api: &Api) -> Result<http::Request<Body>, Error> {
+        api.request(Method::DELETE, ROUTE)
+            .segment("job_id", &self.job_id)?
+            .scope(&self.scope)
+            .empty()
+    }
+
+    fn decode(&self, response: http::Response<Bytes>) -> Result<Deleted, Error> {
+        // The success code is not published; one that comes without a body says all there is to say.
+        if response.body().is_empty() {
+            Ok(self.done())
+        } else {
+            read_json(response)
+        }
+    }
+
+    fn recover(&self, refusal: &Error) -> Recovery<Deleted> {
+        if refusal.status() == Some(StatusCode::NOT_FOUND) {
+            Recovery::Settled(self.done())
+        } else {
+            Recovery::Refused
+        }
+    }
+
+    fn annotate(&self, error: Error) -> Error {
+        error.with_job_id(&*self.job_id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::v2::examples::{api, ok};
+
+    #[test]
+    fn the_request_and_both_answers() {
+        let delete = Delete::new("clj-1");
+        let request = delete.request(&api()).unwrap();
+        assert_eq!(request.method(), Method::DELETE);
+        assert_eq!(request.uri(), "https://api.example/api/v2/classify/clj-1");
+        let deleted = delete
+            .parse(ok(r#"{"id":"clj-1","project_id":"p"}"#))
+            .unwrap();
+        assert_eq!(
+            (&*deleted.id, deleted.project_id.as_deref()),
+            ("clj-1", Some("p"))
+        );
+        let empty = http::Response::builder()
+            .status(204)
+            .body(Bytes::new())
+            .unwrap();
+        assert_eq!(delete.parse(empty).unwrap().id, "clj-1");
+    }
+}

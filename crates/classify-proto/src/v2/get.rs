@@ -1,0 +1,127 @@
+//! `GET /api/v2/classify/{job_id}`
+
+use bytes::Bytes;
+use http::Method;
+use serde::{Deserialize, Serialize};
+
+use super::{Job, ROUTE};
+use crate::api::Api;
+use crate::body::Body;
+use crate::error::Error;
+use crate::operation::{Operation, RateClass, Repeat, Scope, read_json, scope_setters};
+
+/// Reads a job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Get {
+    job_id: String,
+    expand: Vec<String>,
+    scope: Scope,
+}
+
+impl Get {
+    /// Reads the job of this id.
+    #[must_use]
+    pub fn new(job_id: impl Into<String>) -> Self {
+        Self {
+            job_id: job_id.into(),
+            expand: Vec::new(),
+            scope: Scope::default(),
+        }
+    }
+
+    scope_setters!();
+
+    /// Asks for a part that is left out by default. `usage`, what the job cost, is the only one published.
+    #[must_use]
+    pub fn expand(mut self, part: impl Into<String>) -> Self {
+        self.expand.push(part.into());
+        self
+    }
+
+    /// The job that is read.
+    #[must_use]
+    pub fn job_id(&self) -> &str {
+        &self.job_id
+    }
+
+    pub(crate) fn scoped(mut self, scope: &Scope) -> Self {
+        self.scope = scope.clone();
+        self
+    }
+}
+
+impl Operation for Get {
+    type Output = Job;
+
+    const NAME: &'static str = "classify.get";
+
+    fn repeat(&self) -> Repeat {
+        Repeat::Read
+    }
+
+    fn rate_class(&self) -> RateClass {
+        RateClass::Other
+    }
+
+    fn encode(&self, api: &Api) -> Result<http::Request<Body>, Error> {
+        api.request(Method::GET, ROUTE)
+            .segment("job_id", &self.job_id)?
+            .query_all("expand", &self.expand)
+            .scope(&self.scope)
+            .empty()
+    }
+
+    fn decode(&self, response: http::Response<Bytes>) -> Result<Job, Error> {
+        read_json(response)
+    }
+
+    fn annotate(&self, error: Error) -> Error {
+        error.with_job_id(&*self.job_id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::v2::examples::{self, api, ok};
+
+    #[test]
+    fn the_documented_example() {
+        let get = Get::new("clj-1").expand("usage");
+        let request = get.request(&api()).unwrap();
+        assert_eq!(request.method(), Method::GET);
+        assert_eq!(
+            request.uri(),
+            "https://api.example/api/v2/classify/clj-1?expand=usage"
+        );
+        assert_eq!(request.headers()["accept"], "application/json");
+        assert!(request.headers().get("content-type").is_none());
+        assert_eq!(
+            get.parse(ok(examples::JOB)).unwrap().user_id.as_deref(),
+            Some("user_id")
+        );
+    }
+
+    #[test]
+    fn an_id_is_one_segment() {
+        let request = Get::new("a/b ?x").request(&api()).unwrap();
+        assert_eq!(request.uri().path(), "/api/v2/classify/a%2Fb%20%3Fx");
+        for id in ["", ".", ".."] {
+            let error = Get::new(id).request(&api()).unwrap_err();
+            assert!(
+                error.is_invalid() && error.to_string().starts_with("classify.get: job_id"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_the_job_cost() {
+        let job = Get::new("a")
+            .parse(ok(
+                r#"{"id":"a","status":"COMPLETED","usage":{"credits":null,"parse_credits":3}}"#,
+            ))
+            .unwrap();
+        assert_eq!(job.usage.unwrap().parse_credits, Some(3.0));
+    }
+}

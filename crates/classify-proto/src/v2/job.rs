@@ -1,0 +1,245 @@
+//! A classification job as the service describes it.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::{Configuration, Outcome};
+use crate::Timestamp;
+use crate::text::model::model;
+use crate::text::open_enum::open_enum;
+
+open_enum! {
+    /// Where a job stands.
+    pub enum JobStatus {
+        /// Taken on.
+        Pending = "PENDING",
+        /// Being worked on.
+        Running = "RUNNING",
+        /// Ended with a result.
+        Completed = "COMPLETED",
+        /// Ended without one.
+        Failed = "FAILED",
+        /// Ended because somebody asked.
+        Cancelled = "CANCELLED",
+    }
+}
+
+impl JobStatus {
+    /// Whether the job has ended. A word this version does not know is no end: the job may go on.
+    #[must_use]
+    pub fn is_terminal(&self) -> bool {
+        matches!(self, Self::Completed | Self::Failed | Self::Cancelled)
+    }
+}
+
+open_enum! {
+    /// What kind of input a job was given.
+    pub enum DocumentInputType {
+        /// A URL. No published request asks for one.
+        Url = "url",
+        /// An uploaded file.
+        FileId = "file_id",
+        /// An earlier parse job, whose text is used again.
+        ParseJobId = "parse_job_id",
+    }
+}
+
+model! {
+    /// A classification job: one document, one result.
+    ///
+    /// Only `id` and `status` are certain to be there. Fields that this version does not know are kept and read
+    /// with [`extra`](Self::extra); so is a time that is no timestamp.
+    pub struct Job {
+        /// The job's id, such as `clj-…`.
+        required id: String,
+        /// Where the job stands.
+        required status: JobStatus,
+        /// The rules the job was made with, also when they came from a saved configuration.
+        optional configuration: Arc<Configuration>,
+        /// What kind of input the job was given.
+        optional document_input_type: DocumentInputType,
+        /// The file or the parse job that is classified.
+        optional file_input: String,
+        /// The project the job belongs to.
+        optional project_id: String,
+        /// Who created the job.
+        optional user_id: String,
+        /// The saved configuration the job was made from.
+        optional configuration_id: String,
+        /// When the job was created.
+        moment created_at: Timestamp,
+        /// Why the job failed.
+        optional error_message: String,
+        /// The parse job that read the document.
+        optional parse_job_id: String,
+        /// The result, once the job has completed. [`outcome`](Self::outcome) reads it together with the status.
+        optional result: ClassifyResult,
+        /// The key under which a repeated create finds this job.
+        optional transaction_id: String,
+        /// When the job last changed.
+        moment updated_at: Timestamp,
+        /// What the job cost; only on a get that asks for it.
+        optional usage: Usage,
+    }
+}
+
+model! {
+    /// What a document was found to be.
+    pub struct ClassifyResult {
+        /// How sure the service is, from 0.0 to 1.0.
+        optional confidence: f64,
+        /// Why the document matched, or did not.
+        optional reasoning: String,
+        /// The type of the rule that matched; `None` when none did.
+        optional r#type: String,
+    }
+}
+
+model! {
+    /// What a job cost, in credits. Classification is billed through the parse job that it starts.
+    pub struct Usage {
+        /// Credits of the job; absent until they are recorded, and zero when the input was a parse job of one's own.
+        optional credits: f64,
+        /// Credits of the parse job that was started; absent when the input was a parse job of one's own.
+        optional parse_credits: f64,
+    }
+}
+
+impl Job {
+    /// What became of the document, read from the status and the result together.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome<'_> {
+        match &self.status {
+            JobStatus::Completed => match &self.result {
+                Some(result) => Outcome::from_result(result),
+                None => Outcome::Missing,
+            },
+            JobStatus::Failed => Outcome::Failed {
+                message: self.error_message.as_deref(),
+            },
+            JobStatus::Cancelled => Outcome::Cancelled,
+            status => Outcome::NotFinished { status },
+        }
+    }
+
+    /// Every field as JSON, those this version does not know included.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        // No field has a key or a number that JSON could not hold.
+        serde_json::to_value(self).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::v2::examples;
+    use proptest::prelude::*;
+
+    fn job(text: &str) -> Job {
+        serde_json::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn the_documented_example_round_trips() {
+        let read = job(examples::JOB);
+        assert_eq!(read.status, JobStatus::Pending);
+        assert_eq!(read.result.as_ref().unwrap().confidence, Some(0.0));
+        assert_eq!(
+            read.configuration.as_ref().unwrap().rules[0].r#type,
+            "invoice"
+        );
+        assert_eq!(read.extras().count(), 0);
+        let mut written = read.to_json();
+        let mut given: Value = serde_json::from_str(examples::JOB).unwrap();
+        // 0 and 0.0 are one number in JSON.
+        for value in [&mut written, &mut given] {
+            value["result"]["confidence"] = 0.0.into();
+        }
+        assert_eq!(written, given);
+    }
+
+    #[test]
+    fn only_id_and_status_are_needed() {
+        let read = job(r#"{"id": "clj-1", "status": "ARCHIVED"}"#);
+        assert_eq!(read.status.as_str(), "ARCHIVED");
+        assert!(!read.status.is_terminal());
+        assert_eq!(
+            read.to_json(),
+            serde_json::json!({"id": "clj-1", "status": "ARCHIVED"})
+        );
+        for missing in [
+            r#"{"id": "clj-1"}"#,
+            r#"{"status": "PENDING"}"#,
+            "{}",
+            "[]",
+            r#"{"id": null, "status": "PENDING"}"#,
+        ] {
+            assert!(serde_json::from_str::<Job>(missing).is_err(), "{missing}");
+        }
+    }
+
+    #[test]
+    fn every_other_field_may_be_null() {
+        let given: Value = serde_json::from_str(examples::JOB).unwrap();
+        for name in given
+            .as_object()
+            .unwrap()
+            .keys()
+            .filter(|name| *name != "id" && *name != "status")
+        {
+            let mut changed = given.clone();
+            changed[name] = Value::Null;
+            let read: Job = serde_json::from_value(changed).unwrap();
+            assert!(read.to_json().get(name).is_none(), "{name}");
+        }
+    }
+
+    #[test]
+    fn unknown_fields_are_kept_and_written_back() {
+        let text =
+            r#"{"id":"a","status":"COMPLETED","new":{"x":[1]},"result":{"type":null,"model":"m"}}"#;
+        let read = job(text);
+        assert_eq!(read.extra("new").unwrap()["x"][0], 1);
+        assert_eq!(read.result.as_ref().unwrap().extra("model").unwrap(), "m");
+        assert_eq!(read.to_json()["new"]["x"][0], 1);
+        assert_eq!(read.extra("newer"), None);
+    }
+
+    #[test]
+    fn a_time_that_is_none_costs_nothing_but_itself() {
+        for time in ["\"soon\"", "12345", "1.5", "-3"] {
+            let read = job(&format!(
+                r#"{{"id":"a","status":"COMPLETED","created_at":{time},"updated_at":"2019-12-27T18:11:19.117"}}"#
+            ));
+            assert_eq!(read.created_at, None);
+            assert_eq!(read.extra("created_at").unwrap().to_string(), time);
+            assert_eq!(read.to_json()["created_at"].to_string(), time);
+            assert!(read.updated_at.is_some());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_mix_of_known_unknown_and_null_fields_round_trips(
+            status in "[A-Z_]{1,12}",
+            names in proptest::collection::btree_map("[a-z_]{1,14}", prop_oneof![Just(Value::Null), any::<i32>().prop_map(Value::from), "[ -~]{0,8}".prop_map(Value::from)], 0..6),
+            r#type in proptest::option::of("[a-z]{0,6}"),
+        ) {
+            let known: Value = serde_json::from_str(examples::JOB).unwrap();
+            let mut given = serde_json::json!({"id": "x", "status": status, "result": {"type": r#type, "confidence": 0.5}});
+            for (name, value) in names.into_iter().filter(|(name, _)| known.get(name).is_none() && name != "usage") {
+                given[name] = value;
+            }
+            let read: Job = serde_json::from_value(given.clone()).unwrap();
+            let mut expected = given;
+            if r#type.is_none() {
+                expected["result"].as_object_mut().unwrap().remove("type");
+            }
+            prop_assert_eq!(read.to_json(), expected);
+            let again: Job = serde_json::from_value(read.to_json()).unwrap();
+            prop_assert_eq!(again, read);
+        }
+    }
+}

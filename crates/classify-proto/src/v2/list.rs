@@ -1,0 +1,264 @@
+//! `GET /api/v2/classify`
+
+use bytes::Bytes;
+use http::Method;
+use serde::{Deserialize, Serialize};
+
+use super::{Job, JobStatus, ROUTE};
+use crate::Timestamp;
+use crate::api::Api;
+use crate::body::Body;
+use crate::error::Error;
+use crate::operation::{Operation, Problems, RateClass, Repeat, Scope, read_json, scope_setters};
+use crate::page::{Page, Paged};
+
+/// Lists jobs, newest first as far as is known, a page at a time.
+///
+/// One page is one operation; [`machine::Pager`](crate::machine::Pager) follows the tokens to the end.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct List {
+    page_size: Option<u32>,
+    page_token: Option<String>,
+    status: Option<JobStatus>,
+    job_ids: Vec<String>,
+    configuration_id: Option<String>,
+    created_at_on_or_after: Option<TimeBound>,
+    created_at_on_or_before: Option<TimeBound>,
+    scope: Scope,
+}
+
+/// One end of a span of time, included: a [`Timestamp`], or the caller's own text.
+///
+/// Text is sent as it is, so that the caller's offset and fraction are kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TimeBound(String);
+
+impl From<Timestamp> for TimeBound {
+    fn from(timestamp: Timestamp) -> Self {
+        Self(timestamp.to_string())
+    }
+}
+
+impl From<&str> for TimeBound {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl From<String> for TimeBound {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl List {
+    /// Lists every job of the project.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    scope_setters!();
+
+    /// How many jobs a page holds: 1 to 100.
+    #[must_use]
+    pub fn page_size(mut self, jobs: u32) -> Self {
+        self.page_size = Some(jobs);
+        self
+    }
+
+    /// Starts at the page of this token.
+    #[must_use]
+    pub fn page_token(mut self, token: impl Into<String>) -> Self {
+        self.page_token = Some(token.into());
+        self
+    }
+
+    /// Only jobs of this status.
+    #[must_use]
+    pub fn status(mut self, status: impl Into<JobStatus>) -> Self {
+        self.status = Some(status.into());
+        self
+    }
+
+    /// Only these jobs.
+    #[must_use]
+    pub fn job_ids<S: Into<String>>(mut self, ids: impl IntoIterator<Item = S>) -> Self {
+        self.job_ids = ids.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Only jobs made from this saved configuration.
+    #[must_use]
+    pub fn configuration_id(mut self, id: impl Into<String>) -> Self {
+        self.configuration_id = Some(id.into());
+        self
+    }
+
+    /// Only jobs created then or later.
+    #[must_use]
+    pub fn created_at_on_or_after(mut self, bound: impl Into<TimeBound>) -> Self {
+        self.created_at_on_or_after = Some(bound.into());
+        self
+    }
+
+    /// Only jobs created then or earlier.
+    #[must_use]
+    pub fn created_at_on_or_before(mut self, bound: impl Into<TimeBound>) -> Self {
+        self.created_at_on_or_before = Some(bound.into());
+        self
+    }
+}
+
+impl Operation for List {
+    type Output = Page<Job>;
+
+    const NAME: &'static str = "classify.list";
+
+    fn repeat(&self) -> Repeat {
+        Repeat::Read
+    }
+
+    fn rate_class(&self) -> RateClass {
+        RateClass::Other
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        let mut problems = Problems::default();
+        if let Some(size) = self.page_size.filter(|size| !(1..=100).contains(size)) {
+            problems.add(
+                "page_size",
+                format!("is {size}; the service takes 1 to 100"),
+            );
+        }
+        let bounds = [
+            ("created_at_on_or_after", &self.created_at_on_or_after),
+            ("created_at_on_or_before", &self.created_at_on_or_before),
+        ];
+        for (field, bound) in bounds {
+            if let Some(Err(error)) = bound.as_ref().map(|bound| bound.0.parse::<Timestamp>()) {
+                problems.add(
+                    field,
+                    error
+                        .field_errors()
+                        .first()
+                        .map_or("", |found| &*found.message),
+                );
+            }
+        }
+        problems.finish()
+    }
+
+    fn encode(&self, api: &Api) -> Result<http::Request<Body>, Error> {
+        let page_size = self.page_size.map(|size| size.to_string());
+        let text = |bound: &Option<TimeBound>| bound.as_ref().map(|bound| bound.0.clone());
+        api.request(Method::GET, ROUTE)
+            .query("configuration_id", self.configuration_id.as_deref())
+            .query(
+                "created_at_on_or_after",
+                text(&self.created_at_on_or_after).as_deref(),
+            )
+            .query(
+                "created_at_on_or_before",
+                text(&self.created_at_on_or_before).as_deref(),
+            )
+            .query_all("job_ids", &self.job_ids)
+            .query("page_size", page_size.as_deref())
+            .query("page_token", self.page_token.as_deref())
+            .query("status", self.status.as_ref().map(JobStatus::as_str))
+            .scope(&self.scope)
+            .empty()
+    }
+
+    fn decode(&self, response: http::Response<Bytes>) -> Result<Page<Job>, Error> {
+        read_json(response)
+    }
+}
+
+impl Paged for List {
+    type Item = Job;
+
+    fn page_token(&self) -> Option<&str> {
+        self.page_token.as_deref()
+    }
+
+    fn with_page_token(&self, token: Option<String>) -> Self {
+        Self {
+            page_token: token,
+            ..self.clone()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::v2::examples::{self, api, ok};
+
+    #[test]
+    fn the_documented_example() {
+        let page = List::new()
+            .parse(ok(format!(
+                r#"{{"items": [{}], "next_page_token": "next_page_token", "total_size": 0}}"#,
+                examples::JOB
+            )))
+            .unwrap();
+        assert_eq!(page.items[0].id, "id");
+        assert_eq!(page.next_page_token.as_deref(), Some("next_page_token"));
+        assert_eq!(page.total_size, Some(0));
+    }
+
+    #[test]
+    fn every_filter_and_repeated_keys() {
+        let request = List::new()
+            .page_size(2)
+            .page_token("a+b/c==")
+            .status("RUNNING")
+            .job_ids(["1", "2"])
+            .configuration_id("cfg-1")
+            .created_at_on_or_after("2025-06-01T00:00:00+05:30")
+            .created_at_on_or_before("2026-01-02T03:04:05.250Z".parse::<Timestamp>().unwrap())
+            .organization("o")
+            .project("p")
+            .request(&api())
+            .unwrap();
+        assert_eq!(
+            request.uri().query().unwrap(),
+            "configuration_id=cfg-1&created_at_on_or_after=2025-06-01T00%3A00%3A00%2B05%3A30\
+             &created_at_on_or_before=2026-01-02T03%3A04%3A05.25Z&job_ids=1&job_ids=2&page_size=2\
+             &page_token=a%2Bb%2Fc%3D%3D&status=RUNNING&organization_id=o&project_id=p"
+        );
+    }
+
+    #[test]
+    fn nothing_null_and_empty_end_a_list() {
+        for body in [
+            "{}",
+            r#"{"items":null,"next_page_token":null}"#,
+            r#"{"items":[],"next_page_token":""}"#,
+        ] {
+            let page = List::new().parse(ok(body)).unwrap();
+            assert!(
+                page.items.is_empty() && page.next_page_token.is_none(),
+                "{body}"
+            );
+        }
+    }
+
+    #[test]
+    fn limits_are_checked_by_name() {
+        let error = List::new()
+            .page_size(101)
+            .created_at_on_or_after("yesterday")
+            .request(&api())
+            .unwrap_err();
+        let fields: Vec<_> = error
+            .field_errors()
+            .iter()
+            .map(|found| &*found.field)
+            .collect();
+        assert_eq!(fields, ["page_size", "created_at_on_or_after"]);
+        assert!(List::new().page_size(0).request(&api()).is_err());
+    }
+}

@@ -1,0 +1,69 @@
+//! Classification jobs, `/api/v2/classify`: one file per operation, its request beside its response.
+//!
+//! | operation | request | repeated |
+//! | --- | --- | --- |
+//! | [`Create`] | `POST /api/v2/classify` | under the same transaction id |
+//! | [`List`] | `GET /api/v2/classify` | yes |
+//! | [`Get`] | `GET /api/v2/classify/{job_id}` | yes |
+//! | [`Cancel`] | `POST /api/v2/classify/{job_id}/cancel` | yes; a refusal is then settled by a get |
+//! | [`Delete`] | `DELETE /api/v2/classify/{job_id}` | yes; finding nothing is then success |
+
+mod cancel;
+mod configuration;
+mod create;
+mod delete;
+mod get;
+mod job;
+mod list;
+mod outcome;
+mod webhook;
+
+pub use cancel::Cancel;
+pub use configuration::{Configuration, Mode, ParsingConfiguration, Rule};
+pub use create::Create;
+pub use delete::{Delete, Deleted};
+pub use get::Get;
+pub use job::{ClassifyResult, DocumentInputType, Job, JobStatus, Usage};
+pub use list::{List, TimeBound};
+pub use outcome::Outcome;
+pub use webhook::{WebhookConfiguration, WebhookEvent, WebhookOutputFormat};
+
+/// The route of every operation here.
+const ROUTE: &str = "/api/v2/classify";
+
+#[cfg(test)]
+pub(crate) mod examples {
+    /// The job of the service's documentation.
+    pub(crate) const JOB: &str = r#"{
+        "id": "id",
+        "configuration": {
+            "rules": [{"description": "contains invoice number, line items, and total amount", "type": "invoice"}],
+            "mode": "FAST",
+            "parsing_configuration": {"lang": "en", "max_pages": 10, "target_pages": "1,3,5-7"}
+        },
+        "document_input_type": "url",
+        "file_input": "file_input",
+        "project_id": "project_id",
+        "status": "PENDING",
+        "user_id": "user_id",
+        "configuration_id": "configuration_id",
+        "created_at": "2019-12-27T18:11:19.117Z",
+        "error_message": "error_message",
+        "parse_job_id": "parse_job_id",
+        "result": {"confidence": 0, "reasoning": "reasoning", "type": "type"},
+        "transaction_id": "transaction_id",
+        "updated_at": "2019-12-27T18:11:19.117Z"
+    }"#;
+
+    /// A client whose requests go nowhere.
+    pub(crate) fn api() -> crate::Api {
+        crate::Api::builder("llx-test")
+            .base_url("https://api.example")
+            .build()
+            .unwrap()
+    }
+
+    pub(crate) fn ok(body: impl Into<bytes::Bytes>) -> http::Response<bytes::Bytes> {
+        http::Response::new(body.into())
+    }
+}
