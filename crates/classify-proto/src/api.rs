@@ -75,6 +75,29 @@ impl Api {
         }
     }
 
+    /// Starts with what the environment says, in the names that the official clients read. `lookup` is the driver's
+    /// `std::env::var(name).ok()`, or the same for anything else that holds names and values.
+    ///
+    /// - the key: `LLAMA_CLOUD_API_KEY`, or `LLAMA_PARSE_API_KEY` where that is absent or empty
+    /// - `LLAMA_CLOUD_BASE_URL`, unless it is absent or empty
+    /// - `LLAMA_CLOUD_CUSTOM_HEADERS`, one `Name: value` a line
+    ///
+    /// A missing key is found by [`build`](ApiBuilder::build), which names the variable.
+    pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> ApiBuilder {
+        let value = |name: &str| lookup(name).filter(|value| !value.trim().is_empty());
+        let key = value("LLAMA_CLOUD_API_KEY").or_else(|| value("LLAMA_PARSE_API_KEY"));
+        let mut builder = Self::builder(key.unwrap_or_default());
+        if let Some(url) = value("LLAMA_CLOUD_BASE_URL") {
+            builder = builder.base_url(url);
+        }
+        if let Some(headers) = value("LLAMA_CLOUD_CUSTOM_HEADERS") {
+            for (name, value) in Self::parse_headers(&headers) {
+                builder = builder.header(name, value);
+            }
+        }
+        builder
+    }
+
     /// The base URL, with its path prefix and without a slash at the end.
     #[must_use]
     pub fn base_url(&self) -> &str {
@@ -593,5 +616,34 @@ mod tests {
                 ("X-B".to_owned(), "2:3".to_owned())
             ]
         );
+    }
+
+    #[test]
+    fn the_environment_fills_in_what_it_names() {
+        let api = |pairs: &'static [(&str, &str)]| {
+            Api::from_lookup(move |name| {
+                let found = pairs.iter().find(|(known, _)| *known == name);
+                found.map(|(_, value)| (*value).to_owned())
+            })
+            .build()
+        };
+        let key = |api: &Api| api.headers[AUTHORIZATION].to_str().unwrap().to_owned();
+
+        let both = api(&[("LLAMA_CLOUD_API_KEY", "a"), ("LLAMA_PARSE_API_KEY", "b")]).unwrap();
+        assert_eq!(key(&both), "Bearer a");
+        assert_eq!(both.base_url(), Region::Na.base_url());
+        let second = api(&[
+            ("LLAMA_CLOUD_API_KEY", ""),
+            ("LLAMA_PARSE_API_KEY", "b"),
+            ("LLAMA_CLOUD_BASE_URL", "https://proxy.example/llama/"),
+            ("LLAMA_CLOUD_CUSTOM_HEADERS", "X-Team: blue\nstray\nX-Other: a: b"),
+        ])
+        .unwrap();
+        assert_eq!(key(&second), "Bearer b");
+        assert_eq!(second.base_url(), "https://proxy.example/llama");
+        assert_eq!(second.headers["x-team"], "blue");
+        assert_eq!(second.headers["x-other"], "a: b");
+        let none = api(&[("LLAMA_CLOUD_BASE_URL", "")]).unwrap_err();
+        assert!(none.to_string().contains("LLAMA_CLOUD_API_KEY"), "{none}");
     }
 }

@@ -532,6 +532,13 @@ fn origin(location: &str) -> String {
     }
 }
 
+/// For a driver that fails before it has a machine to tell: it could not draw a seed, or set up its transport.
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        Self::from_failure(failure)
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let inner = &*self.0;

@@ -191,7 +191,7 @@ impl Seed {
     }
 }
 
-/// The finalizer of SplitMix64: every bit of the input moves about half of the output's.
+/// The finalizer of `SplitMix64`: every bit of the input moves about half of the output's.
 fn mix(number: u64) -> u64 {
     let mut z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

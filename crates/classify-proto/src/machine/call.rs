@@ -273,14 +273,14 @@ impl<O: Operation> Machine for Call<O> {
                 self.poll(cx)
             }
             State::Out(_) => Step::Wait(Some(deadline)),
-            State::Answered => match self.outcome.take() {
-                Some(result) => self.end(result),
-                // Loaded from a state that was saved between the answer and its delivery.
-                None => {
-                    self.resume();
-                    self.poll(cx)
+            State::Answered => {
+                if let Some(result) = self.outcome.take() {
+                    return self.end(result);
                 }
-            },
+                // Loaded from a state that was saved between the answer and its delivery.
+                self.resume();
+                self.poll(cx)
+            }
             State::Lost => {
                 let error = Error::ambiguous(
                     "the reply was lost with the process that asked, and asking again could act twice",

@@ -78,8 +78,8 @@ impl ParsingConfiguration {
 
     /// Reads these pages: `1,3,5-7`, 1-based.
     #[must_use]
-    pub fn target_pages(mut self, pages: impl ToString) -> Self {
-        self.target_pages = Some(pages.to_string());
+    pub fn target_pages(mut self, pages: impl Into<String>) -> Self {
+        self.target_pages = Some(pages.into());
         self
     }
 }
@@ -218,25 +218,19 @@ impl Configuration {
         if mode(self) != mode(made_with) {
             return Some("mode");
         }
-        let (nothing_asked, nothing_made) = (
-            ParsingConfiguration::default(),
-            ParsingConfiguration::default(),
-        );
-        let asked = self
+        let everything = ParsingConfiguration::default();
+        let asked = self.parsing_configuration.as_ref().unwrap_or(&everything);
+        let found = made_with
             .parsing_configuration
             .as_ref()
-            .unwrap_or(&nothing_asked);
-        let made = made_with
-            .parsing_configuration
-            .as_ref()
-            .unwrap_or(&nothing_made);
-        if asked.lang.as_deref().unwrap_or("en") != made.lang.as_deref().unwrap_or("en") {
+            .unwrap_or(&everything);
+        if asked.lang.as_deref().unwrap_or("en") != found.lang.as_deref().unwrap_or("en") {
             return Some("lang");
         }
-        if asked.max_pages != made.max_pages {
+        if asked.max_pages != found.max_pages {
             return Some("max_pages");
         }
-        (!same_pages(asked.target_pages.as_deref(), made.target_pages.as_deref()))
+        (!same_pages(asked.target_pages.as_deref(), found.target_pages.as_deref()))
             .then_some("target_pages")
     }
 }
