@@ -636,7 +636,10 @@ mod tests {
             ("LLAMA_CLOUD_API_KEY", ""),
             ("LLAMA_PARSE_API_KEY", "b"),
             ("LLAMA_CLOUD_BASE_URL", "https://proxy.example/llama/"),
-            ("LLAMA_CLOUD_CUSTOM_HEADERS", "X-Team: blue\nstray\nX-Other: a: b"),
+            (
+                "LLAMA_CLOUD_CUSTOM_HEADERS",
+                "X-Team: blue\nstray\nX-Other: a: b",
+            ),
         ])
         .unwrap();
         assert_eq!(key(&second), "Bearer b");

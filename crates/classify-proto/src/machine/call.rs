@@ -244,9 +244,7 @@ impl<O: Operation> Call<O> {
             // What is there now was not brought about by us, so the refusal was meant.
             let refusal = self.refusal.take();
             self.may_have_acted = false;
-            return self.fail(refusal.unwrap_or_else(|| {
-                Error::ambiguous("the service refused it, and its answer was lost")
-            }));
+            return self.fail(refusal.unwrap_or_else(|| Error::ambiguous("the refusal was lost")));
         }
         self.answer(Ok(output));
     }
@@ -310,12 +308,16 @@ impl<O: Operation> Machine for Call<O> {
     }
 
     fn resume(&mut self) {
-        let owed = match self.state {
-            State::Out(_) => true,
-            State::Answered => self.outcome.is_none(),
-            _ => false,
-        };
-        if !owed {
+        if self.state == State::Ended || self.outcome.is_some() {
+            return;
+        }
+        if self.looking && self.refusal.is_none() {
+            // Loaded from a state, which holds no errors: ask again, to be refused again.
+            self.looking = false;
+            self.attempts = 0;
+            self.state = State::Ready;
+        }
+        if !matches!(self.state, State::Out(_) | State::Answered) {
             return;
         }
         if self.operation.repeat() == Repeat::Never {
