@@ -146,32 +146,28 @@ impl Configuration {
             );
         }
         for (index, rule) in self.rules.iter().enumerate() {
-            let field = format!("{path}.rules[{index}].type");
-            problems.length(&field, &rule.r#type, 1, 50);
-            if let Some(stray) = rule
-                .r#type
+            let kind = &rule.r#type;
+            problems.length(format_args!("{path}.rules[{index}].type"), kind, 1, 50);
+            if let Some(stray) = kind
                 .chars()
                 .find(|c| !(c.is_alphanumeric() || matches!(c, ' ' | '-' | '_')))
             {
                 problems.add(
-                    &field,
+                    format_args!("{path}.rules[{index}].type"),
                     format!("holds {stray:?}; the service takes letters, digits, spaces, - and _"),
                 );
             }
             if let Some(first) = self.rules[..index]
                 .iter()
-                .position(|other| other.r#type == rule.r#type)
+                .position(|other| other.r#type == *kind)
             {
                 problems.add(
-                    &field,
-                    format!(
-                        "is {:?}, as in rules[{first}]; types must differ",
-                        rule.r#type
-                    ),
+                    format_args!("{path}.rules[{index}].type"),
+                    format!("is {kind:?}, as in rules[{first}]; types must differ"),
                 );
             }
             problems.length(
-                format!("{path}.rules[{index}].description"),
+                format_args!("{path}.rules[{index}].description"),
                 &rule.description,
                 10,
                 2000,
