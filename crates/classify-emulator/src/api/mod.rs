@@ -1,6 +1,7 @@
 //! The handlers: one file for each resource, each function one operation.
 
 pub(crate) mod classify;
+mod configurations;
 pub(crate) mod control;
 pub(crate) mod files;
 mod rules;
@@ -28,6 +29,11 @@ pub(crate) fn act(world: &Arc<World>, ask: &Ask) -> Answer {
         Route::FileContent => files::content(world, ask),
         Route::FileDelete => files::delete(world, ask),
         Route::FileQuery => files::query(world, ask),
+        Route::ConfigurationCreate => configurations::create(world, ask),
+        Route::ConfigurationList => configurations::list(world, ask),
+        Route::ConfigurationGet => configurations::get(world, ask),
+        Route::ConfigurationUpdate => configurations::update(world, ask),
+        Route::ConfigurationDelete => configurations::delete(world, ask),
         Route::WrongMethod => Err(Refusal::Detail(
             StatusCode::METHOD_NOT_ALLOWED,
             "Method Not Allowed".to_owned(),

@@ -51,6 +51,8 @@ pub(super) struct Socket {
     wire: Wire,
     /// What is still to be written of our own refusal.
     refusal: Bytes,
+    has_read: bool,
+    has_written: bool,
 }
 
 impl Socket {
@@ -59,13 +61,26 @@ impl Socket {
             stream,
             wire,
             refusal: Bytes::new(),
+            has_read: false,
+            has_written: false,
         }
     }
 }
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        if self.wire.orders().reset {
+        let (reset, serving) = {
+            let orders = self.wire.orders();
+            (orders.reset, orders.serving)
+        };
+        // The HTTP library gives up some beginnings (another version's preface, half a request) without a word.
+        if self.has_read && !self.has_written && serving == 0 {
+            // There is room in the buffer of a socket that nothing was written to.
+            let _ = self
+                .stream
+                .try_write(&refusal(b"HTTP/1.1 400 Bad Request\r\n").unwrap_or_default());
+        }
+        if reset {
             // Linger of zero: the kernel sends RST and forgets what was not sent. If it cannot be set, the
             // connection is closed all the same.
             let _ =
@@ -80,7 +95,10 @@ impl AsyncRead for Socket {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+        let before = buf.filled().len();
+        let outcome = Pin::new(&mut self.stream).poll_read(cx, buf);
+        self.has_read |= buf.filled().len() > before;
+        outcome
     }
 }
 
@@ -91,6 +109,7 @@ impl AsyncWrite for Socket {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = &mut *self;
+        this.has_written = true;
         // The HTTP library refuses what is no request with a bare status line; clients of this API get a detail.
         if this.wire.orders().serving == 0
             && let Some(refusal) = refusal(buf)

@@ -1,31 +1,66 @@
 //! HTML and Markdown without their markup.
 
+use std::cell::{Cell, RefCell};
+
+use html5ever::tendril::StrTendril;
+use html5ever::tokenizer::states::RawKind;
+use html5ever::tokenizer::{
+    BufferQueue, TagKind, Token, TokenSink, TokenSinkResult, Tokenizer, TokenizerOpts,
+};
 use pulldown_cmark::{Event, Options, Parser, TagEnd};
-use scraper::{Html, Node};
 
 /// What a reader of the page would see, and its title.
+///
+/// Tokens suffice: a tree would cost time that grows with the square of a hostile page's depth.
 pub(super) fn html(text: &str) -> String {
-    let page = Html::parse_document(text);
-    let mut words = String::new();
-    for node in page.tree.nodes() {
-        let Node::Text(text) = node.value() else {
-            continue;
-        };
-        // Not shown: the insides of scripts and styles. The tree may be deep, so only the parent is asked.
-        let hidden = node.parent().and_then(|parent| {
-            let element = parent.value().as_element()?;
-            Some(matches!(
-                element.name(),
-                "script" | "style" | "template" | "noscript"
-            ))
-        });
-        if hidden == Some(true) {
-            continue;
+    let tokenizer = Tokenizer::new(Shown::default(), TokenizerOpts::default());
+    let queue = BufferQueue::default();
+    queue.push_back(StrTendril::from(text));
+    // It stops early only for sinks that run scripts.
+    let _ = tokenizer.feed(&queue);
+    tokenizer.end();
+    tokenizer.sink.words.take()
+}
+
+/// Collects the text between the tags.
+#[derive(Default)]
+struct Shown {
+    words: RefCell<String>,
+    hidden: Cell<bool>,
+}
+
+impl TokenSink for Shown {
+    type Handle = ();
+
+    fn process_token(&self, token: Token, _line: u64) -> TokenSinkResult<()> {
+        match token {
+            Token::CharacterTokens(text) if !self.hidden.get() => {
+                self.words.borrow_mut().push_str(&text);
+            }
+            Token::TagToken(tag) => {
+                self.words.borrow_mut().push(' ');
+                self.hidden.set(false);
+                if tag.kind == TagKind::StartTag {
+                    match &*tag.name {
+                        "script" => {
+                            self.hidden.set(true);
+                            return TokenSinkResult::RawData(RawKind::ScriptData);
+                        }
+                        "style" => {
+                            self.hidden.set(true);
+                            return TokenSinkResult::RawData(RawKind::Rawtext);
+                        }
+                        "title" | "textarea" => {
+                            return TokenSinkResult::RawData(RawKind::Rcdata);
+                        }
+                        _ => {}
+                    }
+                }
+            }
+            _ => {}
         }
-        words.push_str(text);
-        words.push(' ');
+        TokenSinkResult::Continue
     }
-    words
 }
 
 /// The text of a Markdown document, code included.
