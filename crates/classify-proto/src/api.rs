@@ -134,11 +134,14 @@ impl Api {
     }
 
     pub(crate) fn request<'a>(&'a self, method: Method, path: &str) -> RequestBuilder<'a> {
+        let mut target = String::with_capacity(self.prefix.len() + 128);
+        target.push_str(&self.prefix);
+        target.push_str(path);
         RequestBuilder {
             api: self,
             method,
-            path: format!("{}{path}", self.prefix),
-            query: String::new(),
+            target,
+            has_query: false,
         }
     }
 }
@@ -391,35 +394,42 @@ fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), Error> {
 pub(crate) struct RequestBuilder<'a> {
     api: &'a Api,
     method: Method,
-    path: String,
-    query: String,
+    /// Path and query in one piece, as they stand in the URL.
+    target: String,
+    has_query: bool,
 }
 
 impl RequestBuilder<'_> {
     /// Appends one segment to the path; `field` is the argument it came from.
     pub(crate) fn segment(mut self, field: &'static str, segment: &str) -> Result<Self, Error> {
-        push_segment(&mut self.path, field, segment)?;
+        push_segment(&mut self.target, field, segment)?;
         Ok(self)
     }
 
     /// Appends fixed text to the path.
     pub(crate) fn then(mut self, path: &str) -> Self {
-        self.path.push_str(path);
+        self.target.push_str(path);
         self
     }
 
     pub(crate) fn query(mut self, name: &str, value: Option<&str>) -> Self {
         if let Some(value) = value {
-            push_pair(&mut self.query, name, value);
+            self.push_pair(name, value);
         }
         self
     }
 
     pub(crate) fn query_all<S: AsRef<str>>(mut self, name: &str, values: &[S]) -> Self {
         for value in values {
-            push_pair(&mut self.query, name, value.as_ref());
+            self.push_pair(name, value.as_ref());
         }
         self
+    }
+
+    fn push_pair(&mut self, name: &str, value: &str) {
+        self.target.push(if self.has_query { '&' } else { '?' });
+        self.has_query = true;
+        push_pair(&mut self.target, name, value);
     }
 
     /// The project and the organization: the request's own, or the client's.
@@ -467,7 +477,7 @@ impl RequestBuilder<'_> {
         let uri = Uri::builder()
             .scheme(self.api.scheme.clone())
             .authority(self.api.authority.clone())
-            .path_and_query(self.path + &self.query)
+            .path_and_query(self.target)
             .build()
             .map_err(|error| {
                 Error::invalid(
