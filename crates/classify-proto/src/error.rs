@@ -64,6 +64,8 @@ pub enum ErrorKind {
     JobFailed,
     /// The job was cancelled.
     JobCancelled,
+    /// The rate limit lets nothing through for longer than a call may wait.
+    RateLimit,
     /// A list's page token came a second time, or the limit on pages was reached.
     Paging,
     /// A saved state could not be loaded.
@@ -186,6 +188,14 @@ impl Error {
 
     pub(crate) fn job_cancelled(job: Job) -> Self {
         Self::new(ErrorKind::JobCancelled, "").with_job(job)
+    }
+
+    pub(crate) fn held_back(delay: Duration) -> Self {
+        Self::new(
+            ErrorKind::RateLimit,
+            "the rate limit lets nothing through for now",
+        )
+        .with_retry_after(Some(delay))
     }
 
     pub(crate) fn paging(message: impl Into<String>) -> Self {
@@ -351,7 +361,8 @@ impl Error {
     /// Too many requests in too short a time: waiting helps.
     #[must_use]
     pub fn is_rate_limited(&self) -> bool {
-        self.has_status(&[StatusCode::TOO_MANY_REQUESTS]) && !self.is_quota()
+        self.0.kind == ErrorKind::RateLimit
+            || (self.has_status(&[StatusCode::TOO_MANY_REQUESTS]) && !self.is_quota())
     }
 
     /// The key is missing, wrong, of another region, or lacks the right (401, 403).
@@ -421,7 +432,7 @@ impl Error {
             );
         }
         match self.0.kind {
-            ErrorKind::Timeout => true,
+            ErrorKind::Timeout | ErrorKind::RateLimit => true,
             ErrorKind::Decode => self.is_garbled(),
             ErrorKind::Status => {
                 !self.is_quota()

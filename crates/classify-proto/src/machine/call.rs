@@ -13,6 +13,7 @@ use crate::Time;
 use crate::error::Error;
 use crate::operation::{Operation, RateClass, Recovery, Repeat, Seed};
 use crate::reply::Reply;
+use crate::text::retry_after::retry_after;
 
 /// One operation with its retries: the leaf of every other machine, and the only place that sees a 503.
 ///
@@ -128,6 +129,32 @@ impl<O: Operation> Call<O> {
             }))
     }
 
+    /// Sends as soon as the limiter lets it.
+    fn send_when_free(
+        &mut self,
+        cx: Cx<'_>,
+        deadline: Time,
+    ) -> Step<Infallible, Result<O::Output, Error>> {
+        let free = cx.free_at(self.rate_class());
+        if free <= cx.now {
+            return self.send(cx, deadline);
+        }
+        // The service asked all calls of this client to wait; the same bound holds as if it had asked this one.
+        if free < deadline && free - cx.now <= self.retry.longest_retry_after {
+            return Step::Wait(Some(free));
+        }
+        self.fail(Error::held_back(free - cx.now));
+        self.poll(cx)
+    }
+
+    fn rate_class(&self) -> RateClass {
+        if self.looking {
+            RateClass::Other
+        } else {
+            self.operation.rate_class()
+        }
+    }
+
     fn send(&mut self, cx: Cx<'_>, deadline: Time) -> Step<Infallible, Result<O::Output, Error>> {
         let request = if self.looking {
             self.operation.look(cx.api)
@@ -141,6 +168,11 @@ impl<O: Operation> Call<O> {
                 self.next_ticket += 1;
                 self.attempts += 1;
                 self.state = State::Out(ticket);
+                if let Some(mut limiter) =
+                    cx.limiter.and_then(|limiter| limiter.try_borrow_mut().ok())
+                {
+                    limiter.sent(self.rate_class(), cx.now);
+                }
                 Step::Send(ticket, request)
             }
             Err(error) => {
@@ -263,9 +295,8 @@ impl<O: Operation> Machine for Call<O> {
         let total = self.total();
         let deadline = *self.deadline.get_or_insert(cx.now + total);
         match self.state {
-            State::Ready => self.send(cx, deadline),
-            State::Resting(until) if cx.now >= until => self.send(cx, deadline),
-            State::Resting(until) => Step::Wait(Some(until)),
+            State::Resting(until) if cx.now < until => Step::Wait(Some(until)),
+            State::Ready | State::Resting(_) => self.send_when_free(cx, deadline),
             State::Out(_) if cx.now >= deadline => {
                 self.give_up();
                 self.poll(cx)
@@ -301,6 +332,13 @@ impl<O: Operation> Machine for Call<O> {
             Ok(response) => self.operation.parse(response),
             Err(failure) => Err(Error::from_failure(failure)),
         };
+        if let Some(mut limiter) = cx.limiter.and_then(|limiter| limiter.try_borrow_mut().ok()) {
+            let error = parsed.as_ref().err();
+            let delay = error
+                .and_then(Error::headers)
+                .and_then(|headers| retry_after(headers, cx.now));
+            limiter.answered(self.rate_class(), cx.now, error, delay);
+        }
         match parsed {
             Ok(output) => self.found(output),
             Err(error) => self.weigh(cx, error),
