@@ -23,7 +23,8 @@ pub fn twenty_uploads_with_a_fault_in_every_fifth_request_are_twenty_jobs<D: Dri
         ..Setup::default()
     };
     for fault in [Fault::ResetAfter, Fault::Unavailable, Fault::BodyCut] {
-        let world = World::<D>::new(Config::default().faults(Faults::new().with(fault.every(5))));
+        let plan = Faults::new().with(fault.every(5));
+        let world = World::<D>::with(Config::default().faults(plan), setup);
         let runs = (0..20).map(|number| world.driver.upload_run(upload(number), create()));
         let mut done = BTreeSet::new();
         world.driver.drive(Fan::new(runs, 8), |event| {
