@@ -58,7 +58,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let job = loop {
         match run.poll(Cx::new(&api, clock.now())) {
             Step::Send(ticket, request) => {
-                let reply = send(request);
+                let reply = send(&request);
                 run.handle(Cx::new(&api, clock.now()), ticket, reply);
             }
             Step::Wait(Some(until)) => std::thread::sleep(until.since(clock.now())),
@@ -88,7 +88,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// One request on a connection of its own. Says of every failure whether the service may have acted.
-fn send(request: http::Request<Body>) -> Reply {
+fn send(request: &http::Request<Body>) -> Reply {
     let (Some("http"), Some(authority)) = (request.uri().scheme_str(), request.uri().authority())
     else {
         return Err(Failure::refused("this transport speaks plain http only"));
@@ -97,7 +97,7 @@ fn send(request: http::Request<Body>) -> Reply {
     let port = authority.port_u16().unwrap_or(80);
     let mut stream = TcpStream::connect((authority.host(), port))
         .map_err(|error| Failure::connect(error.to_string()))?;
-    exchange(&mut stream, &request, &body).map_err(|error| match error.kind() {
+    exchange(&mut stream, request, &body).map_err(|error| match error.kind() {
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
             Failure::timeout("no answer within a minute")
         }
