@@ -22,8 +22,10 @@
 //! | [`Waiter`] | waits until a job has ended | progress | the job, or why it has no result |
 //! | [`Run`] | uploads if need be, creates, waits | uploaded, created, progress | the job, or why it has no result |
 //! | [`Fan`] | runs several machines side by side | theirs, and their outputs as they come | nothing |
+//! | [`Bulk`] | classifies any number of documents, each once | room, records, settled documents | a summary |
 
 mod backoff;
+mod bulk;
 mod call;
 mod fan;
 mod limiter;
@@ -36,6 +38,10 @@ mod tickets;
 mod waiter;
 
 pub use backoff::Cadence;
+pub use bulk::{
+    Bulk, BulkEvent, BulkOptions, ContentHasher, ContentKey, Document, Header, Journal, Record,
+    Report, Settled, Standing, Summary,
+};
 pub use call::Call;
 pub use fan::{Fan, FanEvent};
 pub use limiter::Limiter;
