@@ -77,10 +77,7 @@ impl Connection {
                 format!("the emulator cannot start: {error}"),
             )
         })?;
-        console.note(
-            "--emulator: a local stand-in answers. Its labels come from shared words and are not the service's; \
-             nothing leaves this machine and nothing is billed",
-        );
+        console.note("a local emulator answers, and its labels are not the service's");
         let mut builder = Api::builder(emulator.key())
             .base_url(emulator.base_url())
             .user_agent_suffix(AGENT)

@@ -2,9 +2,9 @@
 
 use std::io::{self, IsTerminal as _};
 
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{
-    Attribute, Cell, CellAlignment, ColumnConstraint, ContentArrangement, Row, Table, Width,
+    Attribute, Cell, CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Row, Table,
+    TableStyle, Width,
 };
 
 use super::printable;
@@ -13,6 +13,10 @@ pub(crate) use comfy_table::Color;
 
 /// Where nobody says how wide the output is.
 const WIDTH: u16 = 80;
+
+/// A line below the header and no others: reasons take several lines, and lines between rows would double them.
+const STYLE: TableStyle =
+    TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
 /// What a column holds, which decides how it gives way when the table is too wide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +35,7 @@ pub(crate) enum Holds {
 pub(crate) fn new(columns: &[(&str, Holds)]) -> Table {
     let mut table = Table::new();
     table
-        .load_style(UTF8_HORIZONTAL_ONLY)
+        .load_style(STYLE)
         .set_content_arrangement(ContentArrangement::Dynamic);
     if !io::stdout().is_terminal() {
         let asked = std::env::var("COLUMNS")
@@ -52,6 +56,7 @@ pub(crate) fn new(columns: &[(&str, Holds)]) -> Table {
         let Some(column) = table.column_mut(index) else {
             continue;
         };
+        column.set_padding((0, if index + 1 == columns.len() { 0 } else { 2 }));
         match holds {
             Holds::Text => {}
             Holds::Names(percent) => {

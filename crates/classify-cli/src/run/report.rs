@@ -240,7 +240,10 @@ impl Report {
             ),
             (None, None) => format!("{what} before its job was created"),
         };
-        Row::error(&self.documents[place].path, why)
+        Row {
+            job_id: track.job.clone(),
+            ..Row::error(&self.documents[place].path, why)
+        }
     }
 
     fn last_word(
@@ -259,7 +262,7 @@ impl Report {
             };
             let problem = Problem::new(
                 code,
-                format!("{what}; {missing} of {total} documents have no answer"),
+                format!("{what}; without an answer: {missing} of {total} documents"),
             );
             return Err(match open {
                 [] => problem,
@@ -281,7 +284,9 @@ impl Report {
         if missing > 0 {
             return Err(Problem::new(
                 Code::Partial,
-                format!("{missing} of {total} documents have no answer; the others are settled"),
+                format!(
+                    "without an answer: {missing} of {total} documents; the others are settled"
+                ),
             ));
         }
         Ok(())
@@ -289,18 +294,18 @@ impl Report {
 }
 
 fn summary(total: usize, matched: usize, answered: usize, took: Duration) -> String {
-    let documents = if total == 1 { "document" } else { "documents" };
     let mut parts = vec![format!("{matched} matched")];
     let (unmatched, missing) = (answered - matched, total - answered);
     if unmatched > 0 {
-        parts.push(format!("{unmatched} fit no rule"));
+        parts.push(format!("{unmatched} without a match"));
     }
     if missing > 0 {
-        parts.push(format!("{missing} have no answer"));
+        parts.push(format!("{missing} without an answer"));
     }
+    let documents = if total == 1 { "document" } else { "documents" };
     let seconds = took.as_secs_f64();
     format!(
-        "{total} {documents} in {seconds:.1} s: {}",
+        "\n{total} {documents} in {seconds:.1} s: {}",
         parts.join(", ")
     )
 }

@@ -6,6 +6,7 @@ use classify_proto::Error;
 use classify_proto::v2::{Job, Outcome};
 use serde::Serialize;
 
+use crate::output::printable;
 use crate::output::table::{self, Color, Holds};
 
 /// The keys of a line of JSON and the columns of a CSV file, in this order.
@@ -127,15 +128,17 @@ impl Row {
     }
 }
 
-/// All rows as a table.
+/// All rows as a table, with the folder that is common to all documents in a line above.
 pub(crate) fn as_table(rows: &[Row]) -> String {
+    let folder = common_folder(rows);
     let mut table = table::new(&[
-        ("Document", Holds::Names(34)),
+        ("Document", Holds::Names(31)),
         ("Type", Holds::Names(20)),
         ("Conf.", Holds::Number),
         ("Reason", Holds::Text),
     ]);
     for row in rows {
+        let path = folder.and_then(|folder| row.path.strip_prefix(folder));
         let (r#type, color) = match (&row.r#type, row.is_answer()) {
             (Some(r#type), true) => (r#type.as_str(), Color::Green),
             (None, true) => ("no match", Color::Yellow),
@@ -145,14 +148,39 @@ pub(crate) fn as_table(rows: &[Row]) -> String {
         table::add(
             &mut table,
             [
-                table::cell(&row.path, None),
+                table::cell(path.unwrap_or(&row.path), None),
                 table::cell(r#type, Some(color)),
                 table::cell(&table::confidence(row.confidence), None),
                 table::cell(reason.unwrap_or_default(), None),
             ],
         );
     }
-    table::render(&table)
+    let table = table::render(&table);
+    match folder {
+        Some(folder) => format!("In {}\n\n{table}", printable(folder)),
+        None => table,
+    }
+}
+
+/// The folder that all documents lie in, with the separator at its end, if there are several documents.
+fn common_folder(rows: &[Row]) -> Option<&str> {
+    let (first, others) = rows
+        .split_first()
+        .filter(|(_, others)| !others.is_empty())?;
+    let mut folder = up_to_separator(&first.path);
+    for row in others {
+        while !row.path.starts_with(folder) {
+            folder = up_to_separator(folder.trim_end_matches(std::path::is_separator));
+        }
+    }
+    (!folder.is_empty()).then_some(folder)
+}
+
+fn up_to_separator(path: &str) -> &str {
+    let end = path
+        .rfind(std::path::is_separator)
+        .map_or(0, |last| last + 1);
+    &path[..end]
 }
 
 #[cfg(test)]
@@ -177,6 +205,24 @@ mod tests {
             .map(|key| json.find(&format!("\"{key}\":")).unwrap())
             .collect();
         assert!(keys.is_sorted());
+    }
+
+    #[test]
+    fn the_folder_common_to_all_is_told_once() {
+        let rows = |paths: &[&str]| -> Vec<Row> {
+            paths
+                .iter()
+                .map(|path| Row::error(Path::new(path), ""))
+                .collect()
+        };
+        assert_eq!(
+            common_folder(&rows(&["a/b/c.txt", "a/b/d/e.txt"])),
+            Some("a/b/")
+        );
+        assert_eq!(common_folder(&rows(&["a/bc.txt", "a/b/e.txt"])), Some("a/"));
+        assert_eq!(common_folder(&rows(&["/x.txt", "/y.txt"])), Some("/"));
+        assert_eq!(common_folder(&rows(&["a/x.txt", "b/x.txt"])), None);
+        assert_eq!(common_folder(&rows(&["a/x.txt"])), None);
     }
 
     #[test]
