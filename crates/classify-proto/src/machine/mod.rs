@@ -39,8 +39,8 @@ mod waiter;
 
 pub use backoff::Cadence;
 pub use bulk::{
-    Bulk, BulkEvent, BulkOptions, ContentHasher, ContentKey, Document, Header, Journal, Record,
-    Report, Settled, Standing, Summary,
+    Bulk, BulkEvent, BulkOptions, ContentHasher, ContentKey, Document, Fed, FedEvent, Header,
+    Journal, Record, Report, Settled, Standing, Summary,
 };
 pub use call::Call;
 pub use fan::{Fan, FanEvent};
