@@ -8,6 +8,7 @@ use http::{HeaderMap, StatusCode};
 
 use crate::reply::{Failure, FailureKind};
 use crate::text::service_words::{self, FieldError};
+use crate::v1;
 use crate::v2::Job;
 
 type Cause = Box<dyn std::error::Error + Send + Sync>;
@@ -33,6 +34,7 @@ struct Inner {
     response: Option<http::Response<Bytes>>,
     job_id: Option<String>,
     job: Option<Job>,
+    v1_job: Option<v1::Job>,
     transaction_id: Option<String>,
     subject: Option<String>,
     source: Option<Cause>,
@@ -85,6 +87,7 @@ impl Error {
             response: None,
             job_id: None,
             job: None,
+            v1_job: None,
             transaction_id: None,
             subject: None,
             source: None,
@@ -188,6 +191,26 @@ impl Error {
         Self::new(ErrorKind::JobCancelled, "").with_job(job)
     }
 
+    /// A v1 job that ended as failed, with all of its files.
+    pub(crate) fn v1_job_failed(job: v1::Job) -> Self {
+        let message = job
+            .error_message
+            .as_deref()
+            .map_or_else(String::new, service_words::one_line);
+        Self::new(ErrorKind::JobFailed, message).with_v1_job(job)
+    }
+
+    pub(crate) fn v1_job_cancelled(job: v1::Job) -> Self {
+        Self::new(ErrorKind::JobCancelled, "").with_v1_job(job)
+    }
+
+    /// Something that was received and is not a response: a webhook's delivery.
+    pub(crate) fn unreadable(message: impl Into<String>, source: Option<Cause>) -> Self {
+        let mut error = Self::new(ErrorKind::Decode, message);
+        error.0.source = source;
+        error
+    }
+
     pub(crate) fn paging(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Paging, message)
     }
@@ -224,6 +247,12 @@ impl Error {
     pub(crate) fn with_job(mut self, job: Job) -> Self {
         self.0.job_id = Some(job.id.clone());
         self.0.job = Some(job);
+        self
+    }
+
+    pub(crate) fn with_v1_job(mut self, job: v1::Job) -> Self {
+        self.0.job_id = Some(job.id.clone());
+        self.0.v1_job = Some(job);
         self
     }
 
@@ -309,6 +338,17 @@ impl Error {
     #[must_use]
     pub fn job(&self) -> Option<&Job> {
         self.0.job.as_ref()
+    }
+
+    /// The v1 job as last seen: of a failed or cancelled job, or of a wait that reached its deadline.
+    #[must_use]
+    pub fn v1_job(&self) -> Option<&v1::Job> {
+        self.0.v1_job.as_ref()
+    }
+
+    /// The response, where there was one.
+    pub(crate) fn response(&self) -> Option<&http::Response<Bytes>> {
+        self.0.response.as_ref()
     }
 
     /// The transaction id of a create. Sending the same create under the same id again can never make a second job.

@@ -139,44 +139,7 @@ impl Configuration {
     }
 
     pub(crate) fn find_problems(&self, path: &str, problems: &mut Problems) {
-        if self.rules.is_empty() {
-            problems.add(
-                format!("{path}.rules"),
-                "is empty; the service takes at least one rule",
-            );
-        }
-        for (index, rule) in self.rules.iter().enumerate() {
-            let field = format!("{path}.rules[{index}].type");
-            problems.length(&field, &rule.r#type, 1, 50);
-            if let Some(stray) = rule
-                .r#type
-                .chars()
-                .find(|c| !(c.is_alphanumeric() || matches!(c, ' ' | '-' | '_')))
-            {
-                problems.add(
-                    &field,
-                    format!("holds {stray:?}; the service takes letters, digits, spaces, - and _"),
-                );
-            }
-            if let Some(first) = self.rules[..index]
-                .iter()
-                .position(|other| other.r#type == rule.r#type)
-            {
-                problems.add(
-                    &field,
-                    format!(
-                        "is {:?}, as in rules[{first}]; types must differ",
-                        rule.r#type
-                    ),
-                );
-            }
-            problems.length(
-                format!("{path}.rules[{index}].description"),
-                &rule.description,
-                10,
-                2000,
-            );
-        }
+        Self::find_rule_problems(&self.rules, &format!("{path}.rules"), problems);
         let Some(parsing) = &self.parsing_configuration else {
             return;
         };
@@ -195,6 +158,45 @@ impl Configuration {
             for found in error.field_errors() {
                 problems.add(format!("{path}.{}", found.field), &*found.message);
             }
+        }
+    }
+
+    /// The limits of rules, which are the same in v1.
+    pub(crate) fn find_rule_problems(rules: &[Rule], path: &str, problems: &mut Problems) {
+        if rules.is_empty() {
+            problems.add(path, "is empty; the service takes at least one rule");
+        }
+        for (index, rule) in rules.iter().enumerate() {
+            let field = format!("{path}[{index}].type");
+            problems.length(&field, &rule.r#type, 1, 50);
+            if let Some(stray) = rule
+                .r#type
+                .chars()
+                .find(|c| !(c.is_alphanumeric() || matches!(c, ' ' | '-' | '_')))
+            {
+                problems.add(
+                    &field,
+                    format!("holds {stray:?}; the service takes letters, digits, spaces, - and _"),
+                );
+            }
+            if let Some(first) = rules[..index]
+                .iter()
+                .position(|other| other.r#type == rule.r#type)
+            {
+                problems.add(
+                    &field,
+                    format!(
+                        "is {:?}, as in rules[{first}]; types must differ",
+                        rule.r#type
+                    ),
+                );
+            }
+            problems.length(
+                format!("{path}[{index}].description"),
+                &rule.description,
+                10,
+                2000,
+            );
         }
     }
 

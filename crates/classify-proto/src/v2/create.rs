@@ -154,7 +154,7 @@ impl Create {
 }
 
 /// An id without the prefix that some of the service's endpoints write and others leave out.
-fn bare_id(id: &str) -> &str {
+pub(crate) fn bare_id(id: &str) -> &str {
     id.strip_prefix("dfl-")
         .or_else(|| id.strip_prefix("pjb-"))
         .unwrap_or(id)
@@ -226,6 +226,9 @@ impl Operation for Create {
                 "webhook_configuration_ids",
                 format!("has {} items; the service takes 4 at most", ids.len()),
             );
+        }
+        for (index, webhook) in self.webhook_configurations.iter().flatten().enumerate() {
+            webhook.find_problems(&format!("webhook_configurations[{index}]"), &mut problems);
         }
         problems.finish()
     }
