@@ -75,6 +75,29 @@ impl Api {
         }
     }
 
+    /// Starts with what the environment says, in the names that the official clients read. `lookup` is the driver's
+    /// `std::env::var(name).ok()`, or the same for anything else that holds names and values.
+    ///
+    /// - the key: `LLAMA_CLOUD_API_KEY`, or `LLAMA_PARSE_API_KEY` where that is absent or empty
+    /// - `LLAMA_CLOUD_BASE_URL`, unless it is absent or empty
+    /// - `LLAMA_CLOUD_CUSTOM_HEADERS`, one `Name: value` a line
+    ///
+    /// A missing key is found by [`build`](ApiBuilder::build), which names the variable.
+    pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> ApiBuilder {
+        let value = |name: &str| lookup(name).filter(|value| !value.trim().is_empty());
+        let key = value("LLAMA_CLOUD_API_KEY").or_else(|| value("LLAMA_PARSE_API_KEY"));
+        let mut builder = Self::builder(key.unwrap_or_default());
+        if let Some(url) = value("LLAMA_CLOUD_BASE_URL") {
+            builder = builder.base_url(url);
+        }
+        if let Some(headers) = value("LLAMA_CLOUD_CUSTOM_HEADERS") {
+            for (name, value) in Self::parse_headers(&headers) {
+                builder = builder.header(name, value);
+            }
+        }
+        builder
+    }
+
     /// The base URL, with its path prefix and without a slash at the end.
     #[must_use]
     pub fn base_url(&self) -> &str {
@@ -111,11 +134,14 @@ impl Api {
     }
 
     pub(crate) fn request<'a>(&'a self, method: Method, path: &str) -> RequestBuilder<'a> {
+        let mut target = String::with_capacity(self.prefix.len() + 128);
+        target.push_str(&self.prefix);
+        target.push_str(path);
         RequestBuilder {
             api: self,
             method,
-            path: format!("{}{path}", self.prefix),
-            query: String::new(),
+            target,
+            has_query: false,
         }
     }
 }
@@ -368,35 +394,42 @@ fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), Error> {
 pub(crate) struct RequestBuilder<'a> {
     api: &'a Api,
     method: Method,
-    path: String,
-    query: String,
+    /// Path and query in one piece, as they stand in the URL.
+    target: String,
+    has_query: bool,
 }
 
 impl RequestBuilder<'_> {
     /// Appends one segment to the path; `field` is the argument it came from.
     pub(crate) fn segment(mut self, field: &'static str, segment: &str) -> Result<Self, Error> {
-        push_segment(&mut self.path, field, segment)?;
+        push_segment(&mut self.target, field, segment)?;
         Ok(self)
     }
 
     /// Appends fixed text to the path.
     pub(crate) fn then(mut self, path: &str) -> Self {
-        self.path.push_str(path);
+        self.target.push_str(path);
         self
     }
 
     pub(crate) fn query(mut self, name: &str, value: Option<&str>) -> Self {
         if let Some(value) = value {
-            push_pair(&mut self.query, name, value);
+            self.push_pair(name, value);
         }
         self
     }
 
     pub(crate) fn query_all<S: AsRef<str>>(mut self, name: &str, values: &[S]) -> Self {
         for value in values {
-            push_pair(&mut self.query, name, value.as_ref());
+            self.push_pair(name, value.as_ref());
         }
         self
+    }
+
+    fn push_pair(&mut self, name: &str, value: &str) {
+        self.target.push(if self.has_query { '&' } else { '?' });
+        self.has_query = true;
+        push_pair(&mut self.target, name, value);
     }
 
     /// The project and the organization: the request's own, or the client's.
@@ -444,7 +477,7 @@ impl RequestBuilder<'_> {
         let uri = Uri::builder()
             .scheme(self.api.scheme.clone())
             .authority(self.api.authority.clone())
-            .path_and_query(self.path + &self.query)
+            .path_and_query(self.target)
             .build()
             .map_err(|error| {
                 Error::invalid(
@@ -593,5 +626,37 @@ mod tests {
                 ("X-B".to_owned(), "2:3".to_owned())
             ]
         );
+    }
+
+    #[test]
+    fn the_environment_fills_in_what_it_names() {
+        let api = |pairs: &'static [(&str, &str)]| {
+            Api::from_lookup(move |name| {
+                let found = pairs.iter().find(|(known, _)| *known == name);
+                found.map(|(_, value)| (*value).to_owned())
+            })
+            .build()
+        };
+        let key = |api: &Api| api.headers[AUTHORIZATION].to_str().unwrap().to_owned();
+
+        let both = api(&[("LLAMA_CLOUD_API_KEY", "a"), ("LLAMA_PARSE_API_KEY", "b")]).unwrap();
+        assert_eq!(key(&both), "Bearer a");
+        assert_eq!(both.base_url(), Region::Na.base_url());
+        let second = api(&[
+            ("LLAMA_CLOUD_API_KEY", ""),
+            ("LLAMA_PARSE_API_KEY", "b"),
+            ("LLAMA_CLOUD_BASE_URL", "https://proxy.example/llama/"),
+            (
+                "LLAMA_CLOUD_CUSTOM_HEADERS",
+                "X-Team: blue\nstray\nX-Other: a: b",
+            ),
+        ])
+        .unwrap();
+        assert_eq!(key(&second), "Bearer b");
+        assert_eq!(second.base_url(), "https://proxy.example/llama");
+        assert_eq!(second.headers["x-team"], "blue");
+        assert_eq!(second.headers["x-other"], "a: b");
+        let none = api(&[("LLAMA_CLOUD_BASE_URL", "")]).unwrap_err();
+        assert!(none.to_string().contains("LLAMA_CLOUD_API_KEY"), "{none}");
     }
 }

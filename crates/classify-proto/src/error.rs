@@ -66,6 +66,8 @@ pub enum ErrorKind {
     JobFailed,
     /// The job was cancelled.
     JobCancelled,
+    /// The rate limit lets nothing through for longer than a call may wait.
+    RateLimit,
     /// A list's page token came a second time, or the limit on pages was reached.
     Paging,
     /// A saved state could not be loaded.
@@ -209,6 +211,14 @@ impl Error {
         let mut error = Self::new(ErrorKind::Decode, message);
         error.0.source = source;
         error
+    }
+
+    pub(crate) fn held_back(delay: Duration) -> Self {
+        Self::new(
+            ErrorKind::RateLimit,
+            "the rate limit lets nothing through for now",
+        )
+        .with_retry_after(Some(delay))
     }
 
     pub(crate) fn paging(message: impl Into<String>) -> Self {
@@ -391,7 +401,8 @@ impl Error {
     /// Too many requests in too short a time: waiting helps.
     #[must_use]
     pub fn is_rate_limited(&self) -> bool {
-        self.has_status(&[StatusCode::TOO_MANY_REQUESTS]) && !self.is_quota()
+        self.0.kind == ErrorKind::RateLimit
+            || (self.has_status(&[StatusCode::TOO_MANY_REQUESTS]) && !self.is_quota())
     }
 
     /// The key is missing, wrong, of another region, or lacks the right (401, 403).
@@ -461,7 +472,7 @@ impl Error {
             );
         }
         match self.0.kind {
-            ErrorKind::Timeout => true,
+            ErrorKind::Timeout | ErrorKind::RateLimit => true,
             ErrorKind::Decode => self.is_garbled(),
             ErrorKind::Status => {
                 !self.is_quota()
@@ -569,6 +580,13 @@ fn origin(location: &str) -> String {
             _ => "another path".to_owned(),
         },
         Err(_) => "an unreadable place".to_owned(),
+    }
+}
+
+/// For a driver that fails before it has a machine to tell: it could not draw a seed, or set up its transport.
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        Self::from_failure(failure)
     }
 }
 

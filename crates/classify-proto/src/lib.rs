@@ -1,4 +1,104 @@
-//! Sans-IO client for document classification: requests, responses and every decision, no IO.
+//! Sans-IO client for `LlamaCloud`'s document classification API: requests, responses and every decision, no IO.
+//!
+//! The promise it is built around: **a document is classified once and paid for once, whatever the network does, and
+//! a wait always ends with the truth.**
+//!
+//! # In scope
+//!
+//! - Building [`http::Request`]s and parsing [`http::Response`]s, for each operation of the API ([`v2`], [`files`]).
+//! - Deciding: what may be repeated, how long to wait, when a list ends, when a job has ended ([`machine`]).
+//! - Reading leniently what a service may change at any time: words it adds, fields it drops, bodies that are no JSON.
+//!
+//! # Out of scope
+//!
+//! - Sockets, TLS, threads, an executor, the clock, randomness, files, the environment. A driver has those:
+//!   `classify-ureq` (blocking) and `classify-reqwest` (async), or your own in a page of code, as below.
+//! - What a document says. The core frames its bytes and never looks at them.
+//!
+//! # The run loop
+//!
+//! Everything that takes more than one request is a [`machine::Machine`], and every machine is run by one loop:
+//!
+//! 1. `poll` it at the present time.
+//! 2. `Send`: put the request on the wire and, when its reply is there, `handle` it. `Wait`: until a reply is there or
+//!    the time is reached. `Event`: take it. `Done`: stop.
+//! 3. Go to 1. The one rule: after anything but `Wait`, poll again before waiting for anything.
+//!
+//! # A whole job
+//!
+//! Here a job lives its life, from the upload to its result. A closure plays the service; a driver would use a socket.
+//!
+//! ```
+//! use classify_proto::machine::{Cx, Machine, Run, RunEvent, Step};
+//! use classify_proto::v2::{Configuration, Create, Outcome, Rule};
+//! use classify_proto::{Api, Body, Seed, Time, files};
+//!
+//! let api = Api::builder("llx-key").build()?;
+//! let rules = Configuration::new([
+//!     Rule::new("invoice", "has an invoice number, line items and a total amount"),
+//!     Rule::new("contract", "is an agreement that two parties sign"),
+//! ]);
+//! let document = files::Upload::new("scan.txt", b"Invoice 4711, total 12.00".to_vec());
+//! let mut run = Run::upload(document, Create::new("").configuration(rules), Seed::new([7; 16]));
+//! let transaction = run.transaction_id().unwrap().to_owned(); // fixed before the first byte leaves
+//!
+//! let mut now = Time::from_millis(0);
+//! let mut log = Vec::new();
+//! let mut service = |request: http::Request<Body>| {
+//!     log.push(format!("{} {}", request.method(), request.uri().path()));
+//!     let body = match log.len() {
+//!         1 => r#"{"id": "dfl-1", "name": "scan.txt"}"#.to_owned(),
+//!         2 => {
+//!             let body = request.body().in_memory().unwrap();
+//!             assert!(std::str::from_utf8(&body).unwrap().contains(&transaction));
+//!             r#"{"id": "clj-1", "status": "PENDING", "file_input": "dfl-1"}"#.to_owned()
+//!         }
+//!         3 => r#"{"id": "clj-1", "status": "RUNNING"}"#.to_owned(),
+//!         _ => r#"{"id": "clj-1", "status": "COMPLETED",
+//!                  "result": {"type": "invoice", "confidence": 0.9, "reasoning": "it says so"}}"#.to_owned(),
+//!     };
+//!     http::Response::new(body.into())
+//! };
+//!
+//! let job = loop {
+//!     match run.poll(Cx::new(&api, now)) {
+//!         Step::Send(ticket, request) => {
+//!             let reply = Ok(service(request));
+//!             run.handle(Cx::new(&api, now), ticket, reply);
+//!         }
+//!         Step::Wait(until) => now = until.expect("no reply is owed"), // a driver sleeps
+//!         Step::Event(RunEvent::Created(job)) => assert_eq!(job.id, "clj-1"), // known before the wait begins
+//!         Step::Event(_) => {}
+//!         Step::Done(result) => break result?,
+//!     }
+//! };
+//! assert_eq!(job.outcome(), Outcome::Matched {
+//!     r#type: "invoice", confidence: Some(0.9), reasoning: Some("it says so"),
+//! });
+//! assert_eq!(log, [
+//!     "POST /api/v1/beta/files",
+//!     "POST /api/v2/classify",
+//!     "GET /api/v2/classify/clj-1",
+//!     "GET /api/v2/classify/clj-1",
+//! ]);
+//! # Ok::<(), classify_proto::Error>(())
+//! ```
+//!
+//! # Map
+//!
+//! | to … | use |
+//! | --- | --- |
+//! | say where requests go and in whose name | [`Api`], [`Region`] |
+//! | make one request with retries of your own | an [`Operation`]: [`v2`], [`files`] |
+//! | make a call with its retries | [`machine::Call`] |
+//! | list, wait, run, run many | [`machine::Pager`], [`machine::Waiter`], [`machine::Run`], [`machine::Fan`] |
+//! | stop today and go on tomorrow | [`machine::Saved`] |
+//! | know what went wrong | [`Error`] and its predicates |
+//! | choose pages | [`PageRanges`] |
+//!
+//! # Cargo features
+//!
+//! None is on by default. `jiff-0_2`, `chrono-0_4` and `time-0_3` convert [`Timestamp`] to and from those libraries.
 
 mod api;
 mod body;
@@ -6,6 +106,7 @@ mod change;
 pub mod configurations;
 mod error;
 pub mod files;
+mod limits;
 pub mod machine;
 mod operation;
 mod page;
@@ -25,6 +126,7 @@ pub use api::{Api, ApiBuilder, Region};
 pub use body::{Body, Content, Framed};
 pub use change::Change;
 pub use error::{Error, ErrorKind};
+pub use limits::Limits;
 pub use operation::{Operation, RateClass, Recovery, Repeat, Seed};
 pub use page::{Page, Paged};
 pub use pages::PageRanges;

@@ -1,5 +1,7 @@
 //! One call to the service: its request beside its response.
 
+use std::fmt::Display;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -191,7 +193,7 @@ impl Seed {
     }
 }
 
-/// The finalizer of SplitMix64: every bit of the input moves about half of the output's.
+/// The finalizer of `SplitMix64`: every bit of the input moves about half of the output's.
 fn mix(number: u64) -> u64 {
     let mut z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -233,18 +235,14 @@ pub(crate) use scope_setters;
 pub(crate) struct Problems(Vec<FieldError>);
 
 impl Problems {
-    pub(crate) fn add(&mut self, field: impl Into<String>, message: impl Into<String>) {
-        self.0.push(FieldError::new(field, message));
+    pub(crate) fn add(&mut self, field: impl Display, message: impl Into<String>) {
+        self.0.push(FieldError::new(field.to_string(), message));
     }
 
     /// Adds a problem unless the text has between `least` and `most` characters.
-    pub(crate) fn length(
-        &mut self,
-        field: impl Into<String>,
-        text: &str,
-        least: usize,
-        most: usize,
-    ) {
+    ///
+    /// The field's name is anything that can be displayed, so that naming it costs nothing where all is well.
+    pub(crate) fn length(&mut self, field: impl Display, text: &str, least: usize, most: usize) {
         let length = text.chars().count();
         if length < least || length > most {
             self.add(

@@ -119,7 +119,7 @@ fn joined(spans: &[Span]) -> Vec<Span> {
     for span in sorted {
         match joined.last_mut() {
             Some(previous) if span.first <= previous.last.saturating_add(1) => {
-                previous.last = previous.last.max(span.last)
+                previous.last = previous.last.max(span.last);
             }
             _ => joined.push(span),
         }
@@ -190,6 +190,12 @@ impl fmt::Display for PageRanges {
             }
         }
         Ok(())
+    }
+}
+
+impl From<PageRanges> for String {
+    fn from(pages: PageRanges) -> Self {
+        pages.to_string()
     }
 }
 

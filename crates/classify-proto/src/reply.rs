@@ -86,6 +86,13 @@ impl Failure {
         self
     }
 
+    /// The same failure, known to have happened after something was sent (a redirect that was followed, for example).
+    #[must_use]
+    pub fn after_sending(mut self) -> Self {
+        self.sent = true;
+        self
+    }
+
     /// What kind of failure it was.
     #[must_use]
     pub fn kind(&self) -> FailureKind {

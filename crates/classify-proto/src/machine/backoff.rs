@@ -69,7 +69,7 @@ impl Cadence {
             }
         }
         let delay = delay.max(Duration::from_millis(1));
-        delay - scale(delay / 5, fraction(seed, u64::from(looks)))
+        delay.saturating_sub(scale(delay / 5, fraction(seed, u64::from(looks))))
     }
 }
 

@@ -13,6 +13,7 @@ use crate::Time;
 use crate::error::Error;
 use crate::operation::{Operation, RateClass, Recovery, Repeat, Seed};
 use crate::reply::Reply;
+use crate::text::retry_after::retry_after;
 
 /// One operation with its retries: the leaf of every other machine, and the only place that sees a 503.
 ///
@@ -128,6 +129,32 @@ impl<O: Operation> Call<O> {
             }))
     }
 
+    /// Sends as soon as the limiter lets it.
+    fn send_when_free(
+        &mut self,
+        cx: Cx<'_>,
+        deadline: Time,
+    ) -> Step<Infallible, Result<O::Output, Error>> {
+        let free = cx.free_at(self.rate_class());
+        if free <= cx.now {
+            return self.send(cx, deadline);
+        }
+        // The service asked all calls of this client to wait; the same bound holds as if it had asked this one.
+        if free < deadline && free - cx.now <= self.retry.longest_retry_after {
+            return Step::Wait(Some(free));
+        }
+        self.fail(Error::held_back(free - cx.now));
+        self.poll(cx)
+    }
+
+    fn rate_class(&self) -> RateClass {
+        if self.looking {
+            RateClass::Other
+        } else {
+            self.operation.rate_class()
+        }
+    }
+
     fn send(&mut self, cx: Cx<'_>, deadline: Time) -> Step<Infallible, Result<O::Output, Error>> {
         let request = if self.looking {
             self.operation.look(cx.api)
@@ -141,6 +168,11 @@ impl<O: Operation> Call<O> {
                 self.next_ticket += 1;
                 self.attempts += 1;
                 self.state = State::Out(ticket);
+                if let Some(mut limiter) =
+                    cx.limiter.and_then(|limiter| limiter.try_borrow_mut().ok())
+                {
+                    limiter.sent(self.rate_class(), cx.now);
+                }
                 Step::Send(ticket, request)
             }
             Err(error) => {
@@ -244,9 +276,7 @@ impl<O: Operation> Call<O> {
             // What is there now was not brought about by us, so the refusal was meant.
             let refusal = self.refusal.take();
             self.may_have_acted = false;
-            return self.fail(refusal.unwrap_or_else(|| {
-                Error::ambiguous("the service refused it, and its answer was lost")
-            }));
+            return self.fail(refusal.unwrap_or_else(|| Error::ambiguous("the refusal was lost")));
         }
         self.answer(Ok(output));
     }
@@ -265,22 +295,21 @@ impl<O: Operation> Machine for Call<O> {
         let total = self.total();
         let deadline = *self.deadline.get_or_insert(cx.now + total);
         match self.state {
-            State::Ready => self.send(cx, deadline),
-            State::Resting(until) if cx.now >= until => self.send(cx, deadline),
-            State::Resting(until) => Step::Wait(Some(until)),
+            State::Resting(until) if cx.now < until => Step::Wait(Some(until)),
+            State::Ready | State::Resting(_) => self.send_when_free(cx, deadline),
             State::Out(_) if cx.now >= deadline => {
                 self.give_up();
                 self.poll(cx)
             }
             State::Out(_) => Step::Wait(Some(deadline)),
-            State::Answered => match self.outcome.take() {
-                Some(result) => self.end(result),
-                // Loaded from a state that was saved between the answer and its delivery.
-                None => {
-                    self.resume();
-                    self.poll(cx)
+            State::Answered => {
+                if let Some(result) = self.outcome.take() {
+                    return self.end(result);
                 }
-            },
+                // Loaded from a state that was saved between the answer and its delivery.
+                self.resume();
+                self.poll(cx)
+            }
             State::Lost => {
                 let error = Error::ambiguous(
                     "the reply was lost with the process that asked, and asking again could act twice",
@@ -303,6 +332,13 @@ impl<O: Operation> Machine for Call<O> {
             Ok(response) => self.operation.parse(response),
             Err(failure) => Err(Error::from_failure(failure)),
         };
+        if let Some(mut limiter) = cx.limiter.and_then(|limiter| limiter.try_borrow_mut().ok()) {
+            let error = parsed.as_ref().err();
+            let delay = error
+                .and_then(Error::headers)
+                .and_then(|headers| retry_after(headers, cx.now));
+            limiter.answered(self.rate_class(), cx.now, error, delay);
+        }
         match parsed {
             Ok(output) => self.found(output),
             Err(error) => self.weigh(cx, error),
@@ -310,12 +346,16 @@ impl<O: Operation> Machine for Call<O> {
     }
 
     fn resume(&mut self) {
-        let owed = match self.state {
-            State::Out(_) => true,
-            State::Answered => self.outcome.is_none(),
-            _ => false,
-        };
-        if !owed {
+        if self.state == State::Ended || self.outcome.is_some() {
+            return;
+        }
+        if self.looking && self.refusal.is_none() {
+            // Loaded from a state, which holds no errors: ask again, to be refused again.
+            self.looking = false;
+            self.attempts = 0;
+            self.state = State::Ready;
+        }
+        if !matches!(self.state, State::Out(_) | State::Answered) {
             return;
         }
         if self.operation.repeat() == Repeat::Never {

@@ -108,7 +108,7 @@ impl<M: Machine> Machine for Fan<M> {
                     return Step::Event(FanEvent::Ended(place, output));
                 }
                 Step::Wait(Some(until)) => {
-                    wake = Some(wake.map_or(until, |earlier| earlier.min(until)))
+                    wake = Some(wake.map_or(until, |earlier| earlier.min(until)));
                 }
                 Step::Wait(None) => {}
             }

@@ -26,6 +26,7 @@
 mod backoff;
 mod call;
 mod fan;
+mod limiter;
 mod pager;
 mod retry;
 mod run;
@@ -37,6 +38,7 @@ mod waiter;
 pub use backoff::Cadence;
 pub use call::Call;
 pub use fan::{Fan, FanEvent};
+pub use limiter::Limiter;
 pub use pager::Pager;
 pub use retry::Retry;
 pub use run::{Run, RunEvent};

@@ -66,6 +66,8 @@ enum End {
     Told,
 }
 
+type PageStep<O> = Step<Page<<O as Paged>::Item>, Result<(), Error>>;
+
 impl<O: Paged> Pager<O> {
     /// Follows `list` from the page it asks for. `seed` is sixteen random bytes of the driver's.
     #[must_use]
@@ -124,7 +126,7 @@ impl<O: Paged> Pager<O> {
     }
 
     /// Asks for the page after the one that is ready, where there is one.
-    fn prefetch_next(&mut self, cx: Cx<'_>) -> Option<Step<Page<O::Item>, Result<(), Error>>> {
+    fn prefetch_next(&mut self, cx: Cx<'_>) -> Option<PageStep<O>> {
         if !self.prefetch || self.call.is_some() || self.error.is_some() {
             return None;
         }
@@ -145,7 +147,7 @@ impl<O: Paged> Pager<O> {
         self.call = Some(Call::new(list, self.seed.derive(u64::from(page))).retry(self.retry));
     }
 
-    fn poll_call(&mut self, cx: Cx<'_>) -> Option<Step<Page<O::Item>, Result<(), Error>>> {
+    fn poll_call(&mut self, cx: Cx<'_>) -> Option<PageStep<O>> {
         match self.call.as_mut()?.poll(cx) {
             Step::Send(theirs, request) => Some(Step::Send(self.tickets.issue(0, theirs), request)),
             Step::Wait(until) => Some(Step::Wait(until)),
@@ -173,7 +175,7 @@ impl<O: Paged> Pager<O> {
         Some(page)
     }
 
-    fn tell_end(&mut self) -> Step<Page<O::Item>, Result<(), Error>> {
+    fn tell_end(&mut self) -> PageStep<O> {
         let end = std::mem::replace(&mut self.end, End::Told);
         let why = match end {
             End::Complete => return Step::Done(Ok(())),

@@ -1,12 +1,15 @@
 //! The seam between a machine and its driver.
 
+use std::cell::RefCell;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::limiter::Limiter;
 use crate::Time;
 use crate::api::Api;
 use crate::body::Body;
+use crate::operation::RateClass;
 use crate::reply::Reply;
 
 /// What a driver lends a machine at every step and no machine keeps: where requests go, in whose name, and the time.
@@ -17,13 +20,33 @@ pub struct Cx<'a> {
     pub api: &'a Api,
     /// The present time.
     pub now: Time,
+    /// What holds requests back, shared by all machines of a client; `None` holds nothing back.
+    pub limiter: Option<&'a RefCell<Limiter>>,
 }
 
 impl<'a> Cx<'a> {
     /// Lends an [`Api`] and the present time.
     #[must_use]
     pub fn new(api: &'a Api, now: Time) -> Self {
-        Self { api, now }
+        Self {
+            api,
+            now,
+            limiter: None,
+        }
+    }
+
+    /// Lends a limiter too, which every request then waits for.
+    #[must_use]
+    pub fn limiter(mut self, limiter: &'a RefCell<Limiter>) -> Self {
+        self.limiter = Some(limiter);
+        self
+    }
+
+    /// When the limiter lets the next request of a class through.
+    pub(crate) fn free_at(&self, class: RateClass) -> Time {
+        self.limiter
+            .and_then(|limiter| limiter.try_borrow().ok())
+            .map_or(self.now, |limiter| limiter.free_at(class, self.now))
     }
 }
 
@@ -50,6 +73,10 @@ pub struct ReplyBy(pub Time);
 #[expect(
     clippy::exhaustive_enums,
     reason = "a driver must handle every step; a new one would be another protocol"
+)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a step is moved once, from a machine to its driver; a box would cost more than the move"
 )]
 pub enum Step<E, O> {
     /// Put this request on the wire, then poll again. Several may be out at once.

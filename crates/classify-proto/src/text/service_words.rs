@@ -73,7 +73,9 @@ fn from_json(value: &Value) -> ServiceWords {
                 .collect::<Vec<_>>()
                 .join("; ");
             if fields.len() > LISTED {
-                message.push_str(&format!("; and {} more", fields.len() - LISTED));
+                message += "; and ";
+                message += &(fields.len() - LISTED).to_string();
+                message += " more";
             }
             ServiceWords {
                 message: one_line(&message),

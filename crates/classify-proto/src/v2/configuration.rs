@@ -1,5 +1,7 @@
 //! What to tell documents apart by.
 
+use std::fmt::Display;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
@@ -78,8 +80,8 @@ impl ParsingConfiguration {
 
     /// Reads these pages: `1,3,5-7`, 1-based.
     #[must_use]
-    pub fn target_pages(mut self, pages: impl ToString) -> Self {
-        self.target_pages = Some(pages.to_string());
+    pub fn target_pages(mut self, pages: impl Into<String>) -> Self {
+        self.target_pages = Some(pages.into());
         self
     }
 }
@@ -139,7 +141,7 @@ impl Configuration {
     }
 
     pub(crate) fn find_problems(&self, path: &str, problems: &mut Problems) {
-        Self::find_rule_problems(&self.rules, &format!("{path}.rules"), problems);
+        Self::find_rule_problems(&self.rules, format_args!("{path}.rules"), problems);
         let Some(parsing) = &self.parsing_configuration else {
             return;
         };
@@ -162,37 +164,33 @@ impl Configuration {
     }
 
     /// The limits of rules, which are the same in v1.
-    pub(crate) fn find_rule_problems(rules: &[Rule], path: &str, problems: &mut Problems) {
+    pub(crate) fn find_rule_problems(rules: &[Rule], path: impl Display + Copy, problems: &mut Problems) {
         if rules.is_empty() {
             problems.add(path, "is empty; the service takes at least one rule");
         }
         for (index, rule) in rules.iter().enumerate() {
-            let field = format!("{path}[{index}].type");
-            problems.length(&field, &rule.r#type, 1, 50);
-            if let Some(stray) = rule
-                .r#type
+            let kind = &rule.r#type;
+            problems.length(format_args!("{path}[{index}].type"), kind, 1, 50);
+            if let Some(stray) = kind
                 .chars()
                 .find(|c| !(c.is_alphanumeric() || matches!(c, ' ' | '-' | '_')))
             {
                 problems.add(
-                    &field,
+                    format_args!("{path}[{index}].type"),
                     format!("holds {stray:?}; the service takes letters, digits, spaces, - and _"),
                 );
             }
             if let Some(first) = rules[..index]
                 .iter()
-                .position(|other| other.r#type == rule.r#type)
+                .position(|other| other.r#type == *kind)
             {
                 problems.add(
-                    &field,
-                    format!(
-                        "is {:?}, as in rules[{first}]; types must differ",
-                        rule.r#type
-                    ),
+                    format_args!("{path}[{index}].type"),
+                    format!("is {kind:?}, as in rules[{first}]; types must differ"),
                 );
             }
             problems.length(
-                format!("{path}[{index}].description"),
+                format_args!("{path}[{index}].description"),
                 &rule.description,
                 10,
                 2000,
@@ -220,25 +218,19 @@ impl Configuration {
         if mode(self) != mode(made_with) {
             return Some("mode");
         }
-        let (nothing_asked, nothing_made) = (
-            ParsingConfiguration::default(),
-            ParsingConfiguration::default(),
-        );
-        let asked = self
+        let everything = ParsingConfiguration::default();
+        let asked = self.parsing_configuration.as_ref().unwrap_or(&everything);
+        let found = made_with
             .parsing_configuration
             .as_ref()
-            .unwrap_or(&nothing_asked);
-        let made = made_with
-            .parsing_configuration
-            .as_ref()
-            .unwrap_or(&nothing_made);
-        if asked.lang.as_deref().unwrap_or("en") != made.lang.as_deref().unwrap_or("en") {
+            .unwrap_or(&everything);
+        if asked.lang.as_deref().unwrap_or("en") != found.lang.as_deref().unwrap_or("en") {
             return Some("lang");
         }
-        if asked.max_pages != made.max_pages {
+        if asked.max_pages != found.max_pages {
             return Some("max_pages");
         }
-        (!same_pages(asked.target_pages.as_deref(), made.target_pages.as_deref()))
+        (!same_pages(asked.target_pages.as_deref(), found.target_pages.as_deref()))
             .then_some("target_pages")
     }
 }

@@ -209,7 +209,7 @@ impl Operation for Create {
                 "excludes configuration; give one of the two",
             ),
             (Some(configuration), None) => {
-                configuration.find_problems("configuration", &mut problems)
+                configuration.find_problems("configuration", &mut problems);
             }
             (None, Some(id)) if id.is_empty() => problems.add("configuration_id", "is empty"),
             (None, Some(_)) => {}

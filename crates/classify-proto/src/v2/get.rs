@@ -50,6 +50,24 @@ impl Get {
     }
 }
 
+impl From<&Job> for Get {
+    fn from(job: &Job) -> Self {
+        Self::new(&*job.id)
+    }
+}
+
+impl From<&str> for Get {
+    fn from(job_id: &str) -> Self {
+        Self::new(job_id)
+    }
+}
+
+impl From<String> for Get {
+    fn from(job_id: String) -> Self {
+        Self::new(job_id)
+    }
+}
+
 impl Operation for Get {
     type Output = Job;
 

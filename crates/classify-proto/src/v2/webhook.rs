@@ -97,6 +97,7 @@ impl WebhookConfiguration {
 }
 
 #[derive(Serialize)]
+#[expect(clippy::struct_field_names, reason = "the service's names")]
 pub(crate) struct WireWebhook<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     webhook_url: Option<&'a str>,

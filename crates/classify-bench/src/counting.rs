@@ -1,0 +1,52 @@
+//! An allocator that counts.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+static BYTES: AtomicU64 = AtomicU64::new(0);
+
+/// The system's allocator, with a count of what is asked of it.
+#[derive(Debug)]
+pub struct Counting;
+
+#[expect(
+    unsafe_code,
+    reason = "an allocator is unsafe by its nature; this one hands everything to the system's"
+)]
+// SAFETY: every method passes its arguments on unchanged, so the system allocator's guarantees hold.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        BYTES.fetch_add(layout.size() as u64, Ordering::Relaxed);
+        // SAFETY: the caller's layout, unchanged.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller's pointer and layout, unchanged.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        BYTES.fetch_add(size as u64, Ordering::Relaxed);
+        // SAFETY: the caller's pointer, layout and size, unchanged.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+/// How many allocations `work` makes, and of how many bytes.
+pub fn allocations<T>(work: impl FnOnce() -> T) -> (u64, u64) {
+    let before = (
+        ALLOCATIONS.load(Ordering::Relaxed),
+        BYTES.load(Ordering::Relaxed),
+    );
+    let result = work();
+    let after = (
+        ALLOCATIONS.load(Ordering::Relaxed),
+        BYTES.load(Ordering::Relaxed),
+    );
+    drop(result);
+    (after.0 - before.0, after.1 - before.1)
+}

@@ -1,0 +1,46 @@
+//! Two pieces of work, measured side by side.
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use crate::counting::allocations;
+
+/// How many times each side has its turn.
+const ROUNDS: usize = 200;
+
+/// Lets `ours` and `plain` take turns, and prints one line: medians, allocations, and their ratios.
+pub fn compare<A, B>(name: &str, mut ours: impl FnMut() -> A, mut plain: impl FnMut() -> B) {
+    let (mut our_times, mut plain_times) = (Vec::with_capacity(ROUNDS), Vec::with_capacity(ROUNDS));
+    for _ in 0..ROUNDS {
+        our_times.push(time(&mut ours));
+        plain_times.push(time(&mut plain));
+    }
+    let (our_time, plain_time) = (median(our_times), median(plain_times));
+    let (our_count, our_bytes) = allocations(&mut ours);
+    let (plain_count, plain_bytes) = allocations(&mut plain);
+    println!(
+        "{name:<24} {our_time:>9.1} µs  plain {plain_time:>9.1} µs  time x{:<5.2} allocations {our_count:>5} / {plain_count:<5} x{:<5.2} bytes x{:.2}",
+        our_time / plain_time,
+        ratio(our_count, plain_count),
+        ratio(our_bytes, plain_bytes),
+    );
+}
+
+fn time<T>(work: &mut impl FnMut() -> T) -> f64 {
+    let start = Instant::now();
+    black_box(work());
+    start.elapsed().as_secs_f64() * 1e6
+}
+
+fn median(mut times: Vec<f64>) -> f64 {
+    times.sort_by(f64::total_cmp);
+    times[times.len() / 2]
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts of one piece of work are far below 2^52"
+)]
+fn ratio(ours: u64, plain: u64) -> f64 {
+    ours as f64 / plain as f64
+}

@@ -1,0 +1,137 @@
+//! Rules and parsing configurations, checked.
+
+use std::collections::HashSet;
+
+use serde_json::{Value, json};
+
+use crate::check::Node;
+use crate::state::job::{Instructions, Rule};
+
+/// Checks the rules of either version.
+pub(super) fn rules(node: &Node<'_>) -> Vec<Rule> {
+    let mut rules: Vec<Rule> = Vec::new();
+    let mut labels = HashSet::new();
+    for item in node.items(1, usize::MAX).unwrap_or_default() {
+        if item.object().is_none() {
+            continue;
+        }
+        let kind = item.field("type");
+        let label = kind.string(1, 50);
+        let description = item.field("description").string(10, 2000);
+        let Some(label) = label else { continue };
+        if label
+            .chars()
+            .any(|c| !c.is_alphanumeric() && !matches!(c, ' ' | '-' | '_'))
+        {
+            kind.problem(
+                "value_error",
+                "A type has only letters, digits, spaces, hyphens and underscores",
+            );
+        }
+        if !labels.insert(label.clone()) {
+            kind.problem("value_error", "The types of all rules must differ");
+        }
+        if let Some(description) = description {
+            rules.push(Rule { label, description });
+        }
+    }
+    rules
+}
+
+/// Checks a configuration of version 2. What is shown later has the service's defaults filled in.
+pub(super) fn configuration(node: &Node<'_>) -> Instructions {
+    let rules = node
+        .object()
+        .map(|_| rules(&node.field("rules")))
+        .unwrap_or_default();
+    if let Some(mode) = node.field("mode").present() {
+        mode.word(&["FAST"], "literal_error");
+    }
+    let mut instructions = Instructions {
+        rules,
+        lang: "en".to_owned(),
+        pages: None,
+        max_pages: None,
+        shown: Value::Null,
+    };
+    let mut shown = Value::Null;
+    if let Some(parsing) = node.field("parsing_configuration").given() {
+        parsing.object();
+        if let Some(lang) = parsing.field("lang").present()
+            && let Some(lang) = lang.string(1, 50)
+        {
+            instructions.lang = lang;
+        }
+        let target = parsing.field("target_pages").given();
+        let target_text = target.as_ref().and_then(|target| target.string(0, 10_000));
+        if let (Some(target), Some(text)) = (&target, &target_text) {
+            instructions.pages = page_ranges(text);
+            if instructions.pages.is_none() {
+                target.problem(
+                    "value_error",
+                    "Pages are numbers from 1 and ranges of them, such as 1,3,5-7",
+                );
+            }
+        }
+        let max = parsing
+            .field("max_pages")
+            .given()
+            .and_then(|max| max.integer(1));
+        instructions.max_pages = max.map(|max| u32::try_from(max).unwrap_or(u32::MAX));
+        shown = json!({ "lang": instructions.lang, "target_pages": target_text, "max_pages": max });
+    }
+    instructions.shown = json!({
+        "rules": instructions.rules,
+        "mode": "FAST",
+        "parsing_configuration": shown,
+    });
+    instructions
+}
+
+/// Checks a map of header names to texts.
+pub(super) fn headers(node: &Node<'_>) -> Vec<(String, String)> {
+    let names: Vec<String> = node
+        .object()
+        .map(|object| object.keys().cloned().collect())
+        .unwrap_or_default();
+    names
+        .into_iter()
+        .filter_map(|name| Some((name.clone(), node.field(&name).string(0, 4_000)?)))
+        .collect()
+}
+
+/// No document is longer; a range beyond would only cost memory.
+const LAST_PAGE: u32 = 100_000;
+
+/// 1-based ranges such as `1,3,5-7` as 0-based pages.
+fn page_ranges(text: &str) -> Option<Vec<u32>> {
+    let mut pages = Vec::new();
+    for part in text.split(',') {
+        let (from, to) = part.split_once('-').unwrap_or((part, part));
+        let from: u32 = from.trim().parse().ok()?;
+        let to: u32 = to.trim().parse().ok()?;
+        if from == 0 || from > to || pages.len() > LAST_PAGE as usize {
+            return None;
+        }
+        pages.extend(from - 1..to.min(LAST_PAGE));
+    }
+    Some(pages)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn page_ranges_are_one_based() {
+        assert_eq!(page_ranges("1,3,5-7"), Some(vec![0, 2, 4, 5, 6]));
+        assert_eq!(page_ranges(" 2 - 3 "), Some(vec![1, 2]));
+        for wrong in ["", "0", "3-1", "a", "1,", "-1", "1--2"] {
+            assert_eq!(page_ranges(wrong), None, "{wrong}");
+        }
+        assert_eq!(
+            page_ranges("1-4294967295").map(|pages| pages.len()),
+            Some(LAST_PAGE as usize)
+        );
+    }
+}

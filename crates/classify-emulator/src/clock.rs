@@ -1,0 +1,126 @@
+//! The emulator's clock: the machine's, or one that moves only when told.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+/// Milliseconds since the Unix epoch.
+pub(crate) type Millis = i64;
+
+#[derive(Debug)]
+pub(crate) enum Clock {
+    Real,
+    Virtual(AtomicI64),
+}
+
+impl Clock {
+    pub(crate) fn real() -> Self {
+        Self::Real
+    }
+
+    pub(crate) fn standing_at(now: Millis) -> Self {
+        Self::Virtual(AtomicI64::new(now))
+    }
+
+    pub(crate) fn now(&self) -> Millis {
+        match self {
+            Self::Real => machine_now(),
+            Self::Virtual(now) => now.load(Ordering::SeqCst),
+        }
+    }
+
+    pub(crate) fn is_virtual(&self) -> bool {
+        matches!(self, Self::Virtual(_))
+    }
+
+    /// Moves a virtual clock forward; a real clock stays as it is.
+    pub(crate) fn advance(&self, by: Duration) {
+        if let Self::Virtual(now) = self {
+            // Saturating, and short of the last moment that a timestamp can name.
+            let moved = now
+                .load(Ordering::SeqCst)
+                .saturating_add(millis(by))
+                .min(LAST);
+            now.store(moved, Ordering::SeqCst);
+        }
+    }
+}
+
+/// The end of the year 9998: what every later timestamp is clamped to.
+const LAST: Millis = 253_370_764_800_000;
+
+pub(crate) fn machine_now() -> Millis {
+    jiff::Timestamp::now().as_millisecond()
+}
+
+/// A duration in whole milliseconds, as large as will do for any clock.
+pub(crate) fn millis(duration: Duration) -> Millis {
+    Millis::try_from(duration.as_millis())
+        .unwrap_or(LAST)
+        .min(LAST)
+}
+
+/// A timestamp in the service's format: UTC, three digits of fraction, `Z`.
+pub(crate) fn stamp(at: Millis) -> String {
+    let at =
+        jiff::Timestamp::from_millisecond(at.clamp(0, LAST)).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    format!("{at:.3}")
+}
+
+/// The moment that a date-time in a query names; without an offset it is taken as UTC.
+pub(crate) fn parse_stamp(text: &str) -> Option<Millis> {
+    if let Ok(at) = text.parse::<jiff::Timestamp>() {
+        return Some(at.as_millisecond());
+    }
+    let civil: jiff::civil::DateTime = text.parse().ok()?;
+    Some(
+        civil
+            .to_zoned(jiff::tz::TimeZone::UTC)
+            .ok()?
+            .timestamp()
+            .as_millisecond(),
+    )
+}
+
+/// An HTTP date, as `Retry-After` may carry it.
+pub(crate) fn http_date(at: Millis) -> String {
+    let at =
+        jiff::Timestamp::from_millisecond(at.clamp(0, LAST)).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    jiff::fmt::rfc2822::DateTimePrinter::new()
+        .timestamp_to_rfc9110_string(&at)
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stamps_look_like_the_services() {
+        assert_eq!(stamp(1_767_323_045_678), "2026-01-02T03:04:05.678Z");
+        assert_eq!(stamp(1_767_323_045_000), "2026-01-02T03:04:05.000Z");
+        assert_eq!(
+            parse_stamp("2026-01-02T03:04:05.678Z"),
+            Some(1_767_323_045_678)
+        );
+        assert_eq!(
+            parse_stamp("2026-01-02T05:04:05.678123+02:00"),
+            Some(1_767_323_045_678)
+        );
+        assert_eq!(parse_stamp("2026-01-02T03:04:05"), Some(1_767_323_045_000));
+        assert_eq!(parse_stamp("yesterday"), None);
+        assert_eq!(
+            http_date(1_767_323_045_000),
+            "Fri, 02 Jan 2026 03:04:05 GMT"
+        );
+    }
+
+    #[test]
+    fn a_virtual_clock_never_runs_out() {
+        let clock = Clock::standing_at(5);
+        clock.advance(Duration::from_millis(7));
+        assert_eq!(clock.now(), 12);
+        clock.advance(Duration::MAX);
+        clock.advance(Duration::MAX);
+        assert_eq!(stamp(clock.now()), stamp(LAST));
+    }
+}

@@ -1,0 +1,182 @@
+//! How an emulator is set up.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::clock::Millis;
+use crate::faults::Faults;
+use crate::limits::Limits;
+use crate::script::Script;
+
+/// How an emulator is set up. Every value has a default that suits a test.
+///
+/// ```
+/// use std::time::Duration;
+/// use classify_emulator::{Config, Fault, Faults};
+///
+/// let config = Config::default()
+///     .completed_after(Duration::from_millis(20))
+///     .faults(Faults::new().with(Fault::Unavailable.first(2)));
+/// # let _ = config;
+/// ```
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Config {
+    pub(crate) port: u16,
+    pub(crate) keys: Vec<String>,
+    pub(crate) running_after: Duration,
+    pub(crate) completed_after: Duration,
+    pub(crate) threshold: f64,
+    pub(crate) scripts: Vec<Script>,
+    pub(crate) faults: Faults,
+    pub(crate) limits: Limits,
+    pub(crate) upload_limit: u64,
+    pub(crate) body_limit: usize,
+    pub(crate) seed: Option<u64>,
+    pub(crate) virtual_clock: Option<Option<Millis>>,
+    pub(crate) journal_limit: usize,
+    pub(crate) readers: usize,
+    pub(crate) patience: Duration,
+    pub(crate) drip: Duration,
+    pub(crate) redirect_to: String,
+    pub(crate) loopback_webhooks: bool,
+    pub(crate) webhook_delay: Duration,
+    pub(crate) state_file: Option<PathBuf>,
+    pub(crate) upload_dir: Option<PathBuf>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            port: 0,
+            keys: Vec::new(),
+            running_after: Duration::from_millis(50),
+            completed_after: Duration::from_millis(150),
+            threshold: 0.2,
+            scripts: Vec::new(),
+            faults: Faults::new(),
+            limits: Limits::default(),
+            upload_limit: 512 * 1024 * 1024,
+            body_limit: 4 * 1024 * 1024,
+            seed: None,
+            virtual_clock: None,
+            journal_limit: 20_000,
+            readers: 2,
+            patience: Duration::from_secs(30),
+            drip: Duration::from_millis(5),
+            redirect_to: "http://elsewhere.invalid".to_owned(),
+            loopback_webhooks: false,
+            webhook_delay: Duration::from_secs(1),
+            state_file: None,
+            upload_dir: None,
+        }
+    }
+}
+
+macro_rules! setters {
+    ($($(#[doc = $doc:literal])+ $name:ident: $kind:ty,)+) => {
+        impl Config {
+            $(
+                $(#[doc = $doc])+
+                #[must_use]
+                pub fn $name(mut self, $name: $kind) -> Self {
+                    self.$name = $name;
+                    self
+                }
+            )+
+        }
+    };
+}
+
+setters! {
+    /// The port on 127.0.0.1; 0, the default, takes a free one.
+    port: u16,
+    /// The time from a job's creation to RUNNING; 50 ms by default.
+    running_after: Duration,
+    /// The time from a job's creation to its end, if the document has been read by then; 150 ms by default.
+    completed_after: Duration,
+    /// The confidence below which no rule matches and `type` is null, between 0 and 1; 0.2 by default.
+    threshold: f64,
+    /// Outcomes fixed beforehand; the first script that fits a document counts.
+    scripts: Vec<Script>,
+    /// What goes wrong and when; nothing by default.
+    faults: Faults,
+    /// Rate limits; the service's published ones by default.
+    limits: Limits,
+    /// The largest file accepted, in bytes; 512 MiB by default.
+    upload_limit: u64,
+    /// The largest JSON body accepted, in bytes; 4 MiB by default.
+    body_limit: usize,
+    /// How many requests the journal keeps; 20,000 by default. Counters go on beyond that.
+    journal_limit: usize,
+    /// How many documents are read side by side; 2 by default.
+    readers: usize,
+    /// How long a client may stay silent in the middle of a request before it is answered with 408; 30 s by default.
+    patience: Duration,
+    /// The pause between two pieces of a reply under [`Fault::SlowDrip`](crate::Fault::SlowDrip); 5 ms by default.
+    drip: Duration,
+    /// Whether webhooks may go to loopback and private addresses, which the service refuses; no by default.
+    loopback_webhooks: bool,
+    /// The delay before a webhook's second attempt, doubled for the third; one second on the service and by default.
+    webhook_delay: Duration,
+}
+
+impl Config {
+    /// The only keys accepted. By default any key is, so long as there is one.
+    #[must_use]
+    pub fn keys<I: IntoIterator<Item = S>, S: Into<String>>(mut self, keys: I) -> Self {
+        self.keys = keys.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Makes ids repeatable: the same seed and requests give the same ids. Otherwise they are drawn anew each time.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Lets time move only when told ([`Emulator::advance`](crate::Emulator::advance), `POST /_emulator/clock`).
+    /// The clock starts at the machine's time.
+    #[must_use]
+    pub fn virtual_clock(mut self) -> Self {
+        self.virtual_clock = Some(None);
+        self
+    }
+
+    /// Lets time move only when told, from this moment on, in milliseconds since the Unix epoch.
+    #[must_use]
+    pub fn virtual_clock_at(mut self, unix_millis: i64) -> Self {
+        self.virtual_clock = Some(Some(unix_millis));
+        self
+    }
+
+    /// Adds a script after those already there.
+    #[must_use]
+    pub fn script(mut self, script: Script) -> Self {
+        self.scripts.push(script);
+        self
+    }
+
+    /// The base URL that [`Fault::Redirect`](crate::Fault::Redirect) points to; by default one that leads nowhere.
+    #[must_use]
+    pub fn redirect_to(mut self, base_url: impl Into<String>) -> Self {
+        self.redirect_to = base_url.into().trim_end_matches('/').to_owned();
+        self
+    }
+
+    /// Keeps files, jobs and configurations across restarts in this file and, for uploads, in a folder beside it
+    /// named after it with `.files` at the end. Without it, all state ends with the emulator.
+    #[must_use]
+    pub fn state_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.state_file = Some(path.into());
+        self
+    }
+
+    /// The folder for uploads. By default a temporary one that is removed at the end.
+    #[must_use]
+    pub fn upload_dir(mut self, path: impl Into<PathBuf>) -> Self {
+        self.upload_dir = Some(path.into());
+        self
+    }
+}

@@ -1,0 +1,227 @@
+//! What can go wrong: one named value for each way a call can fail.
+
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::faults::FaultRule;
+use crate::route::Route;
+
+macro_rules! faults {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal,)+) => {
+        /// One way in which the network or the service can fail a call.
+        ///
+        /// "Before acting" means that the server has changed nothing; "after acting" means that it has done all it
+        /// was asked and only the reply is lost or spoiled.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[non_exhaustive]
+        pub enum Fault {
+            $($(#[doc = $doc])+ #[serde(rename = $name)] $variant,)+
+        }
+
+        impl Fault {
+            /// Every fault, in the order of this page.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The fault's name in scenario files and on command lines, for example `reset-after`.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)+
+                }
+            }
+        }
+    };
+}
+
+faults! {
+    /// The connection is reset (TCP RST) before acting.
+    ResetBefore = "reset-before",
+    /// The connection is reset (TCP RST) after acting; no byte of the reply is sent.
+    ResetAfter = "reset-after",
+    /// The connection is closed in good order before acting, without a reply.
+    CloseBefore = "close-before",
+    /// The connection is closed in good order after acting, without a reply.
+    CloseAfter = "close-after",
+    /// No answer at all, before acting: the connection stays open until the client gives up.
+    HangBefore = "hang-before",
+    /// No answer at all, after acting: the connection stays open until the client gives up.
+    HangAfter = "hang-after",
+    /// After acting, half of the body is sent, then the connection is closed; `Content-Length` promised all of it.
+    BodyCut = "body-cut",
+    /// After acting, `Content-Length` is shorter than the body: what a client reads is cut JSON, and the rest of the
+    /// body follows on the connection before it is closed.
+    WrongLength = "wrong-length",
+    /// After acting, the whole true reply arrives a few bytes at a time ([`Config::drip`](crate::Config::drip)).
+    SlowDrip = "slow-drip",
+    /// After acting, the true body is gzip-encoded, whether the client asked for it or not.
+    Gzip = "gzip",
+    /// After acting, a 200 with `Content-Type: application/json` whose body is not JSON.
+    NotJson = "not-json",
+    /// A gateway's 502 with an HTML body, before acting.
+    BadGatewayHtml = "html-502",
+    /// 500 after acting.
+    ServerErrorAfter = "500-after",
+    /// 500 before acting.
+    ServerErrorBefore = "500-before",
+    /// A gateway's 504 after acting: the service did its work, the gateway did not wait for it.
+    GatewayTimeoutAfter = "504-after",
+    /// 503 before acting.
+    Unavailable = "503",
+    /// 503 before acting, with `x-should-retry: true`.
+    UnavailableShouldRetry = "503-should-retry",
+    /// 503 before acting, with `x-should-retry: false`.
+    UnavailableShouldNotRetry = "503-should-not-retry",
+    /// 429 before acting, without `Retry-After` (what the service documents).
+    RateLimited = "429",
+    /// 429 before acting, with `Retry-After: 1`.
+    RateLimitedSeconds = "429-seconds",
+    /// 429 before acting, with `retry-after-ms: 20`.
+    RateLimitedMillis = "429-ms",
+    /// 429 before acting, with `Retry-After` as an HTTP date one second ahead of the emulator's clock.
+    RateLimitedDate = "429-date",
+    /// 429 before acting, with a `Retry-After` of thousands of years.
+    RateLimitedAbsurd = "429-absurd",
+    /// 429 before acting, with a `Retry-After` that is neither a number nor a date.
+    RateLimitedGarbage = "429-garbage",
+    /// 402 before acting: the plan's credits are used up.
+    PaymentRequired = "402",
+    /// 401 before acting, although the key is good.
+    Unauthorized = "401",
+    /// 408 before acting.
+    RequestTimeout = "408",
+    /// 409 before acting: a concurrent change.
+    Conflict = "409",
+    /// 307 before acting, to the same path on another host ([`Config::redirect_to`](crate::Config::redirect_to)).
+    Redirect = "redirect",
+    /// After acting, `status` is a word that no client knows. Only where jobs are shown.
+    UnknownStatus = "unknown-status",
+    /// After acting, every field but `id` and `status` is left out of each object shown.
+    MissingFields = "missing-fields",
+    /// After acting, every field but `id` and `status` is `null` in each object shown.
+    NullFields = "null-fields",
+    /// After acting, timestamps carry no offset.
+    NaiveTimestamps = "naive-timestamps",
+    /// After acting, timestamps carry `+02:00` and microseconds; they name the same moment.
+    OffsetTimestamps = "offset-timestamps",
+    /// After acting, objects carry fields that no client knows.
+    ExtraFields = "extra-fields",
+    /// An empty page with a token that goes on where the page would have begun. Only on paged lists.
+    EmptyPage = "empty-page",
+    /// The page's token is the one that the request carried. Only on paged lists.
+    RepeatedToken = "repeated-token",
+    /// The page's tokens go round in a cycle of two. Only on paged lists.
+    CyclicTokens = "cyclic-tokens",
+}
+
+/// The name is not that of a [`Fault`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownFault(String);
+
+impl std::fmt::Display for UnknownFault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let known: Vec<&str> = Fault::ALL.iter().map(|fault| fault.name()).collect();
+        write!(
+            f,
+            "no fault is called `{}`; the names are: {}",
+            self.0,
+            known.join(", ")
+        )
+    }
+}
+
+impl std::error::Error for UnknownFault {}
+
+impl FromStr for Fault {
+    type Err = UnknownFault;
+
+    fn from_str(text: &str) -> Result<Self, UnknownFault> {
+        let found = Self::ALL.iter().find(|fault| fault.name() == text);
+        found.copied().ok_or_else(|| UnknownFault(text.to_owned()))
+    }
+}
+
+impl Fault {
+    /// Whether the fault means anything on this route; a rule never fires where it does not.
+    #[must_use]
+    pub fn applies_to(self, route: Route) -> bool {
+        match self {
+            Self::EmptyPage | Self::RepeatedToken | Self::CyclicTokens => route.is_paged(),
+            Self::UnknownStatus => route.shows_jobs(),
+            _ => route != Route::Control,
+        }
+    }
+
+    /// Whether the server has done what it was asked when this fault strikes.
+    #[must_use]
+    pub fn acts(self) -> bool {
+        !matches!(
+            self,
+            Self::ResetBefore
+                | Self::CloseBefore
+                | Self::HangBefore
+                | Self::BadGatewayHtml
+                | Self::ServerErrorBefore
+                | Self::Unavailable
+                | Self::UnavailableShouldRetry
+                | Self::UnavailableShouldNotRetry
+                | Self::RateLimited
+                | Self::RateLimitedSeconds
+                | Self::RateLimitedMillis
+                | Self::RateLimitedDate
+                | Self::RateLimitedAbsurd
+                | Self::RateLimitedGarbage
+                | Self::PaymentRequired
+                | Self::Unauthorized
+                | Self::RequestTimeout
+                | Self::Conflict
+                | Self::Redirect
+        )
+    }
+
+    /// This fault on every request.
+    #[must_use]
+    pub fn always(self) -> FaultRule {
+        FaultRule::new(self, crate::faults::When::Always)
+    }
+
+    /// This fault with a probability between 0 and 1, drawn from the plan's seed.
+    #[must_use]
+    pub fn chance(self, probability: f64) -> FaultRule {
+        FaultRule::new(self, crate::faults::When::Chance(probability))
+    }
+
+    /// This fault on the n-th request that the rule sees, counted from 1.
+    #[must_use]
+    pub fn nth(self, n: u64) -> FaultRule {
+        FaultRule::new(self, crate::faults::When::Nth(n))
+    }
+
+    /// This fault on the first n requests that the rule sees.
+    #[must_use]
+    pub fn first(self, n: u64) -> FaultRule {
+        FaultRule::new(self, crate::faults::When::First(n))
+    }
+
+    /// This fault on every n-th request that the rule sees: the n-th, the 2n-th and so on.
+    #[must_use]
+    pub fn every(self, n: u64) -> FaultRule {
+        FaultRule::new(self, crate::faults::When::Every(n))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_fault_has_a_name_of_its_own_that_reads_back() {
+        for fault in Fault::ALL {
+            assert_eq!(fault.name().parse(), Ok(*fault));
+            let json = serde_json::to_value(fault).expect("a fault is a word");
+            assert_eq!(json, fault.name());
+        }
+        let error = "flood".parse::<Fault>().expect_err("there is no flood");
+        assert!(error.to_string().contains("reset-after"), "{error}");
+    }
+}

@@ -1,0 +1,218 @@
+//! When faults strike: by probability, by schedule and by route.
+
+use serde::{Deserialize, Serialize};
+
+use crate::fault::Fault;
+use crate::route::Route;
+
+/// When a [`FaultRule`] strikes, among the requests that it sees.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum When {
+    /// Every time.
+    Always,
+    /// With this probability, between 0 and 1.
+    Chance(f64),
+    /// Once, at this request, counted from 1.
+    Nth(u64),
+    /// At the first so many requests.
+    First(u64),
+    /// At every so-manieth request.
+    Every(u64),
+}
+
+/// One fault, where it strikes and when.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct FaultRule {
+    /// What goes wrong.
+    pub fault: Fault,
+    /// The only route where it goes wrong; anywhere if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<Route>,
+    /// When it goes wrong; always, if a file does not say.
+    #[serde(default = "always")]
+    pub when: When,
+    #[serde(skip)]
+    seen: u64,
+}
+
+fn always() -> When {
+    When::Always
+}
+
+impl FaultRule {
+    pub(crate) fn new(fault: Fault, when: When) -> Self {
+        Self {
+            fault,
+            route: None,
+            when,
+            seen: 0,
+        }
+    }
+
+    /// The same rule on this route only.
+    #[must_use]
+    pub fn on(mut self, route: Route) -> Self {
+        self.route = Some(route);
+        self
+    }
+
+    /// Counts the request, and tells whether the fault strikes it.
+    fn strikes(&mut self, route: Route, dice: &mut fastrand::Rng) -> bool {
+        if self.route.is_some_and(|only| only != route) || !self.fault.applies_to(route) {
+            return false;
+        }
+        self.seen += 1;
+        match self.when {
+            When::Always => true,
+            When::Chance(probability) => dice.f64() < probability,
+            When::Nth(n) => self.seen == n,
+            When::First(n) => self.seen <= n,
+            When::Every(n) => n > 0 && self.seen.is_multiple_of(n),
+        }
+    }
+}
+
+/// A plan of faults.
+///
+/// Rules are asked in order, every rule sees every request, and the first that strikes is applied. The same plan, seed
+/// and sequence of requests give the same faults.
+///
+/// ```
+/// use classify_emulator::{Fault, Faults, Route};
+///
+/// let plan = Faults::new()
+///     .seed(7)
+///     .with(Fault::ResetAfter.nth(3).on(Route::ClassifyCreate))
+///     .with(Fault::Unavailable.chance(0.1));
+/// assert_eq!(plan.rules().len(), 2);
+/// ```
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Faults {
+    #[serde(default)]
+    seed: u64,
+    #[serde(default)]
+    rules: Vec<FaultRule>,
+    #[serde(skip)]
+    dice: Option<fastrand::Rng>,
+}
+
+impl Faults {
+    /// A plan without faults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The seed of the dice for [`Fault::chance`]; 0 unless set.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self.dice = None;
+        self
+    }
+
+    /// Adds a rule after those already there.
+    #[must_use]
+    pub fn with(mut self, rule: FaultRule) -> Self {
+        self.rules.push(rule);
+        self
+    }
+
+    /// The rules, in the order in which they are asked.
+    #[must_use]
+    pub fn rules(&self) -> &[FaultRule] {
+        &self.rules
+    }
+
+    /// The fault that strikes the next request, if any.
+    pub(crate) fn strike(&mut self, route: Route) -> Option<Fault> {
+        let seed = self.seed;
+        let dice = self
+            .dice
+            .get_or_insert_with(|| fastrand::Rng::with_seed(seed));
+        let mut struck = None;
+        for rule in &mut self.rules {
+            if rule.strikes(route, dice) && struck.is_none() {
+                struck = Some(rule.fault);
+            }
+        }
+        struck
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn played(mut plan: Faults, routes: &[Route]) -> Vec<Option<Fault>> {
+        routes.iter().map(|route| plan.strike(*route)).collect()
+    }
+
+    #[test]
+    fn the_third_create_means_the_third_create() {
+        let plan = Faults::new().with(Fault::ResetAfter.nth(2).on(Route::ClassifyCreate));
+        let routes = [
+            Route::ClassifyCreate,
+            Route::ClassifyGet,
+            Route::ClassifyCreate,
+            Route::ClassifyCreate,
+        ];
+        assert_eq!(
+            played(plan, &routes),
+            [None, None, Some(Fault::ResetAfter), None]
+        );
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_faults() {
+        let plan = |seed| {
+            Faults::new()
+                .seed(seed)
+                .with(Fault::Unavailable.chance(0.3))
+        };
+        let routes = [Route::ClassifyGet; 200];
+        let first = played(plan(1), &routes);
+        assert_eq!(first, played(plan(1), &routes));
+        assert_ne!(first, played(plan(2), &routes));
+        let struck = first.iter().flatten().count();
+        assert!(
+            (30..90).contains(&struck),
+            "{struck} of 200 at three in ten"
+        );
+    }
+
+    #[test]
+    fn a_fault_of_pages_passes_by_what_has_no_pages() {
+        let plan = Faults::new()
+            .with(Fault::EmptyPage.always())
+            .with(Fault::Gzip.every(2));
+        let routes = [
+            Route::ClassifyGet,
+            Route::ClassifyList,
+            Route::ClassifyGet,
+            Route::ClassifyGet,
+        ];
+        assert_eq!(
+            played(plan, &routes),
+            [None, Some(Fault::EmptyPage), None, Some(Fault::Gzip)]
+        );
+    }
+
+    #[test]
+    fn a_plan_is_read_from_json() {
+        let plan: Faults = serde_json::from_str(
+            r#"{"seed": 4, "rules": [{"fault": "reset-after", "route": "classify.create", "when": {"nth": 3}},
+                {"fault": "gzip"}]}"#,
+        )
+        .expect("a plan");
+        assert_eq!(
+            plan.rules()[0],
+            Fault::ResetAfter.nth(3).on(Route::ClassifyCreate)
+        );
+        assert_eq!(plan.rules()[1], Fault::Gzip.always());
+    }
+}

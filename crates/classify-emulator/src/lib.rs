@@ -1,0 +1,83 @@
+//! LlamaCloud's document classification API as a local server, for tests and for a first run without a key.
+//!
+//! # In scope
+//!
+//! - The API's routes with real state: jobs move from PENDING to RUNNING to COMPLETED, files are stored and expire,
+//!   pages have tokens, a `transaction_id` creates one job and never two, limits hold.
+//! - Real documents: txt, md, html, csv, json and pdf are read and scored against the rules' words.
+//! - Real failures: a [`Fault`] for each way in which the network or the service can fail a call, set off by
+//!   probability with a seed, by schedule, or by route ([`Faults`]).
+//!
+//! # Out of scope
+//!
+//! **It is a stand-in: its labels are not the service's.** Documents are scored by the words they share with the rules
+//! (BM25), which can be followed and repeated, and which no model does. It knows no accounts, bills nothing, and keeps
+//! no secrets: it listens on loopback only and trusts everyone there. It shares no code with the clients that are
+//! tested against it, so that one mistake is not made twice.
+//!
+//! # Use
+//!
+//! ```
+//! use classify_emulator::{Config, Emulator, Fault, Faults, Route};
+//!
+//! # fn main() -> std::io::Result<()> {
+//! let config = Config::default()
+//!     .faults(Faults::new().with(Fault::ResetAfter.nth(1).on(Route::ClassifyCreate)));
+//! let emulator = Emulator::start(config)?;
+//!
+//! // Point a client at `emulator.base_url()`, with the key `emulator.key()`.
+//! assert!(emulator.base_url().starts_with("http://127.0.0.1:"));
+//!
+//! // Afterwards, ask what it saw.
+//! assert_eq!(emulator.count(Route::ClassifyCreate), 0);
+//! assert_eq!(emulator.job_count(), 0);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Map
+//!
+//! | what | where |
+//! | --- | --- |
+//! | start, look inside, stop | [`Emulator`] |
+//! | times, limits, keys, folders | [`Config`], [`Limits`] |
+//! | what goes wrong, and when | [`Fault`], [`FaultRule`], [`When`], [`Faults`] |
+//! | outcomes fixed beforehand | [`Script`] |
+//! | what was asked | [`Recorded`], [`Route`], [`JobView`] |
+//!
+//! # Choices where the API is silent
+//!
+//! Cancelling an ended job and deleting an unended one are refused with 409. A list without `page_size` has 20 jobs,
+//! newest first. A token with other filters is refused with 400. `configuration` beside `configuration_id` is refused
+//! with 422. The key of a deleted job is free again. Uploads expire after 48 hours. A rule whose type is `other` (or
+//! another word for the rest) takes what no other rule matches.
+
+mod api;
+mod ask;
+mod check;
+mod clock;
+mod config;
+mod emulator;
+mod fault;
+mod faults;
+mod journal;
+mod limits;
+mod net;
+mod outcome;
+mod page;
+mod read;
+mod reply;
+mod route;
+mod score;
+mod script;
+mod state;
+mod world;
+
+pub use config::Config;
+pub use emulator::{Emulator, JobView};
+pub use fault::{Fault, UnknownFault};
+pub use faults::{FaultRule, Faults, When};
+pub use journal::Recorded;
+pub use limits::Limits;
+pub use route::Route;
+pub use script::Script;

@@ -1,0 +1,172 @@
+//! The service's published limits, and the windows that enforce them.
+
+use std::collections::VecDeque;
+
+use crate::clock::Millis;
+use crate::route::Route;
+
+/// How many requests are let through in which time. `None` lifts a limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// v2 creates in any one second; 40 on the service.
+    pub creates_per_second: Option<u32>,
+    /// Uploads in any five seconds; 50 on the service.
+    pub uploads_per_five_seconds: Option<u32>,
+    /// Requests of any kind in any minute; 20 on the service's free tier, none on a paid one.
+    pub requests_per_minute: Option<u32>,
+}
+
+impl Default for Limits {
+    /// The published limits of a paid plan.
+    fn default() -> Self {
+        Self {
+            creates_per_second: Some(40),
+            uploads_per_five_seconds: Some(50),
+            requests_per_minute: None,
+        }
+    }
+}
+
+impl Limits {
+    /// No limits at all.
+    #[must_use]
+    pub fn none() -> Self {
+        Self {
+            creates_per_second: None,
+            uploads_per_five_seconds: None,
+            requests_per_minute: None,
+        }
+    }
+
+    /// The published limits of the free tier.
+    #[must_use]
+    pub fn free_tier() -> Self {
+        Self {
+            requests_per_minute: Some(20),
+            ..Self::default()
+        }
+    }
+
+    /// Other creates in any one second.
+    #[must_use]
+    pub fn creates_per_second(mut self, count: Option<u32>) -> Self {
+        self.creates_per_second = count;
+        self
+    }
+
+    /// Other uploads in any five seconds.
+    #[must_use]
+    pub fn uploads_per_five_seconds(mut self, count: Option<u32>) -> Self {
+        self.uploads_per_five_seconds = count;
+        self
+    }
+
+    /// Other requests in any minute.
+    #[must_use]
+    pub fn requests_per_minute(mut self, count: Option<u32>) -> Self {
+        self.requests_per_minute = count;
+        self
+    }
+}
+
+/// The moments at which requests were let through, one sliding window for each limit.
+#[derive(Debug)]
+pub(crate) struct Limiter {
+    limits: Limits,
+    creates: VecDeque<Millis>,
+    uploads: VecDeque<Millis>,
+    requests: VecDeque<Millis>,
+}
+
+impl Limiter {
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            creates: VecDeque::new(),
+            uploads: VecDeque::new(),
+            requests: VecDeque::new(),
+        }
+    }
+
+    /// Lets a request through, or says which limit it ran into.
+    pub(crate) fn admit(&mut self, route: Route, now: Millis) -> Result<(), &'static str> {
+        if !fits(
+            &mut self.requests,
+            self.limits.requests_per_minute,
+            60_000,
+            now,
+        ) {
+            return Err("Rate limit exceeded: too many requests in one minute");
+        }
+        let (window, limit, span, message) = match route {
+            Route::ClassifyCreate => (
+                &mut self.creates,
+                self.limits.creates_per_second,
+                1_000,
+                "Rate limit exceeded: too many classify jobs created in one second",
+            ),
+            Route::FileCreate => (
+                &mut self.uploads,
+                self.limits.uploads_per_five_seconds,
+                5_000,
+                "Rate limit exceeded: too many uploads in five seconds",
+            ),
+            _ => {
+                self.requests.push_back(now);
+                return Ok(());
+            }
+        };
+        if !fits(window, limit, span, now) {
+            return Err(message);
+        }
+        window.push_back(now);
+        self.requests.push_back(now);
+        Ok(())
+    }
+}
+
+/// Forgets what has left the window, and tells whether one more fits.
+fn fits(window: &mut VecDeque<Millis>, limit: Option<u32>, span: Millis, now: Millis) -> bool {
+    let Some(limit) = limit else {
+        window.clear();
+        return true;
+    };
+    while window.front().is_some_and(|at| at + span <= now) {
+        window.pop_front();
+    }
+    window.len() < limit as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_window_slides() {
+        let mut limiter = Limiter::new(Limits::default().creates_per_second(Some(2)));
+        assert!(limiter.admit(Route::ClassifyCreate, 0).is_ok());
+        assert!(limiter.admit(Route::ClassifyCreate, 600).is_ok());
+        assert!(limiter.admit(Route::ClassifyCreate, 999).is_err());
+        assert!(
+            limiter.admit(Route::ClassifyGet, 999).is_ok(),
+            "other routes are not held up"
+        );
+        assert!(
+            limiter.admit(Route::ClassifyCreate, 1_000).is_ok(),
+            "the first has left the window"
+        );
+        assert!(limiter.admit(Route::ClassifyCreate, 1_599).is_err());
+        assert!(limiter.admit(Route::ClassifyCreate, 1_600).is_ok());
+    }
+
+    #[test]
+    fn the_free_tier_counts_every_request() {
+        let mut limiter = Limiter::new(Limits::free_tier());
+        for _ in 0..20 {
+            assert!(limiter.admit(Route::ClassifyGet, 0).is_ok());
+        }
+        assert!(limiter.admit(Route::FileList, 59_999).is_err());
+        assert!(limiter.admit(Route::FileList, 60_000).is_ok());
+    }
+}

@@ -1,0 +1,41 @@
+//! The accept loop, and one task for each connection.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::answer::answer;
+use super::socket::{Socket, Wire};
+use crate::world::World;
+
+/// Accepts connections for ever.
+pub(crate) async fn accept(world: Arc<World>, listener: TcpListener) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                tokio::spawn(connection(Arc::clone(&world), stream));
+            }
+            // Out of descriptors, or a client that has gone already: neither ends the server.
+            Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+        }
+    }
+}
+
+async fn connection(world: Arc<World>, stream: TcpStream) {
+    // Replies are small and whole; waiting to fill packets would only slow them down.
+    let _ = stream.set_nodelay(true);
+    let wire = Wire::default();
+    let socket = Socket::new(stream, wire.clone());
+    let patience = world.config.patience;
+    let service = service_fn(move |request| answer(Arc::clone(&world), wire.clone(), request));
+    // An error here is a client that went away, bytes that were no request, or a fault doing its work.
+    let _ = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(patience)
+        .serve_connection(TokioIo::new(socket), service)
+        .await;
+}

@@ -1,0 +1,77 @@
+//! Bodies of replies: whole, dripping, cut, or from disk.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::channel::Channel;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, Full};
+use tokio::io::AsyncReadExt as _;
+
+pub(super) type ReplyBody = UnsyncBoxBody<Bytes, io::Error>;
+
+pub(super) fn whole(bytes: Bytes) -> ReplyBody {
+    Full::new(bytes)
+        .map_err(|never| match never {})
+        .boxed_unsync()
+}
+
+/// How many bytes a dripping body gives at a time.
+const DROP: usize = 16;
+
+/// A body that comes a few bytes at a time.
+pub(super) fn dripping(bytes: Bytes, pause: Duration) -> ReplyBody {
+    let (mut sender, body) = Channel::new(1);
+    tokio::spawn(async move {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let piece = rest.split_to(rest.len().min(DROP));
+            if sender.send_data(piece).await.is_err() {
+                return;
+            }
+            tokio::time::sleep(pause).await;
+        }
+    });
+    body.boxed_unsync()
+}
+
+/// A body that breaks off after some bytes have been sent.
+pub(super) fn cut(bytes: Bytes) -> ReplyBody {
+    let (mut sender, body) = Channel::new(1);
+    tokio::spawn(async move {
+        if sender.send_data(bytes).await.is_ok() {
+            // What was given must be on the wire before the connection breaks.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        sender.abort(io::Error::other("cut short by a fault"));
+    });
+    body.boxed_unsync()
+}
+
+/// A file's bytes.
+pub(super) fn from_disk(path: PathBuf) -> ReplyBody {
+    let (mut sender, body) = Channel::new(2);
+    tokio::spawn(async move {
+        let copied = async {
+            let mut file = tokio::fs::File::open(path).await?;
+            let mut buffer = vec![0; 64 * 1024];
+            loop {
+                let read = file.read(&mut buffer).await?;
+                if read == 0 {
+                    return Ok(());
+                }
+                let piece = Bytes::copy_from_slice(buffer.get(..read).unwrap_or_default());
+                if sender.send_data(piece).await.is_err() {
+                    return Ok(());
+                }
+            }
+        };
+        let copied: io::Result<()> = copied.await;
+        if let Err(error) = copied {
+            sender.abort(error);
+        }
+    });
+    body.boxed_unsync()
+}

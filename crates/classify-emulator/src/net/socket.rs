@@ -1,0 +1,173 @@
+//! A client's socket, with the few liberties that faults need below HTTP.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use bytes::{Buf, Bytes};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+/// What a connection's service tells its socket.
+#[derive(Debug, Default)]
+struct Orders {
+    /// Close with RST and not with FIN.
+    reset: bool,
+    /// Bytes to send behind the reply, before the connection is closed.
+    tail: Bytes,
+    /// Requests being answered. With none, what is written is HTTP's own refusal of bytes that are no request.
+    serving: u32,
+}
+
+/// The service's end of the orders.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Wire {
+    orders: Arc<Mutex<Orders>>,
+}
+
+impl Wire {
+    fn orders(&self) -> MutexGuard<'_, Orders> {
+        self.orders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn reset(&self) {
+        self.orders().reset = true;
+    }
+
+    pub(super) fn send_behind(&self, tail: Bytes) {
+        self.orders().tail = tail;
+    }
+
+    /// Marks that a request is being answered from here on. The mark stays: a reply may be written long after its
+    /// handler has returned, and bytes that are no request end the connection anyway.
+    pub(super) fn serve(&self) {
+        self.orders().serving += 1;
+    }
+}
+
+pub(super) struct Socket {
+    stream: TcpStream,
+    wire: Wire,
+    /// What is still to be written of our own refusal.
+    refusal: Bytes,
+    has_read: bool,
+    has_written: bool,
+}
+
+impl Socket {
+    pub(super) fn new(stream: TcpStream, wire: Wire) -> Self {
+        Self {
+            stream,
+            wire,
+            refusal: Bytes::new(),
+            has_read: false,
+            has_written: false,
+        }
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        let (reset, serving) = {
+            let orders = self.wire.orders();
+            (orders.reset, orders.serving)
+        };
+        // The HTTP library gives up some beginnings (another version's preface, half a request) without a word.
+        if self.has_read && !self.has_written && serving == 0 {
+            // There is room in the buffer of a socket that nothing was written to.
+            let _ = self
+                .stream
+                .try_write(&refusal(b"HTTP/1.1 400 Bad Request\r\n").unwrap_or_default());
+        }
+        if reset {
+            // Linger of zero: the kernel sends RST and forgets what was not sent. If it cannot be set, the
+            // connection is closed all the same.
+            let _ =
+                socket2::SockRef::from(&self.stream).set_linger(Some(std::time::Duration::ZERO));
+        }
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let outcome = Pin::new(&mut self.stream).poll_read(cx, buf);
+        self.has_read |= buf.filled().len() > before;
+        outcome
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = &mut *self;
+        this.has_written = true;
+        // The HTTP library refuses what is no request with a bare status line; clients of this API get a detail.
+        if this.wire.orders().serving == 0
+            && let Some(refusal) = refusal(buf)
+        {
+            this.refusal = refusal;
+            return Poll::Ready(Ok(buf.len()));
+        }
+        std::task::ready!(this.poll_refusal(cx))?;
+        Pin::new(&mut this.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        std::task::ready!(self.poll_refusal(cx))?;
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        if this.refusal.is_empty() {
+            this.refusal = std::mem::take(&mut this.wire.orders().tail);
+        }
+        std::task::ready!(this.poll_refusal(cx))?;
+        Pin::new(&mut this.stream).poll_shutdown(cx)
+    }
+}
+
+impl Socket {
+    fn poll_refusal(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.refusal.is_empty() {
+            let written =
+                std::task::ready!(Pin::new(&mut self.stream).poll_write(cx, &self.refusal))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.refusal.advance(written);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// The library's bare refusal with a body in the service's shape.
+fn refusal(buf: &[u8]) -> Option<Bytes> {
+    let status = buf
+        .strip_prefix(b"HTTP/1.1 4")
+        .or_else(|| buf.strip_prefix(b"HTTP/1.0 4"))?
+        .get(..2)?;
+    let text = match status {
+        b"31" => "The request's headers are too large",
+        b"14" => "The request's URL is too long",
+        b"08" => "The request did not come in time",
+        _ => "The request is not HTTP/1.1",
+    };
+    let line_end = buf.iter().position(|byte| *byte == b'\r')?;
+    let line = std::str::from_utf8(buf.get(..line_end)?).ok()?;
+    let body = serde_json::json!({ "detail": text }).to_string();
+    let head = "content-type: application/json\r\nconnection: close";
+    Some(Bytes::from(format!(
+        "{line}\r\n{head}\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )))
+}

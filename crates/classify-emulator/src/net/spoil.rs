@@ -1,0 +1,213 @@
+//! What faults do to replies: those that take the place of one, and those that change one.
+
+use http::StatusCode;
+use serde_json::{Map, Value, json};
+
+use crate::clock::{http_date, parse_stamp};
+use crate::fault::Fault;
+use crate::reply::{Content, Reply};
+use crate::world::World;
+
+const HTML: &str = "text/html";
+
+fn gateway(status: StatusCode, title: &str) -> Reply {
+    let page =
+        format!("<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>\n");
+    Reply::bytes(status, HTML, page)
+}
+
+/// The reply that a fault gives instead of acting; none if the fault lets the server act.
+pub(super) fn instead(world: &World, fault: Fault, path_and_query: &str) -> Option<Reply> {
+    let limited = || Reply::detail(StatusCode::TOO_MANY_REQUESTS, "Rate limit exceeded");
+    let unavailable = || {
+        Reply::detail(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "The service is switched off for now",
+        )
+    };
+    let reply = match fault {
+        Fault::BadGatewayHtml => gateway(StatusCode::BAD_GATEWAY, "502 Bad Gateway"),
+        Fault::ServerErrorBefore => {
+            Reply::detail(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error")
+        }
+        Fault::Unavailable => unavailable(),
+        Fault::UnavailableShouldRetry => unavailable().header("x-should-retry", "true"),
+        Fault::UnavailableShouldNotRetry => unavailable().header("x-should-retry", "false"),
+        Fault::RateLimited => limited(),
+        Fault::RateLimitedSeconds => limited().header("retry-after", "1"),
+        Fault::RateLimitedMillis => limited().header("retry-after-ms", "20"),
+        Fault::RateLimitedDate => limited().header("retry-after", http_date(world.now() + 1_000)),
+        Fault::RateLimitedAbsurd => limited().header("retry-after", "99999999999999"),
+        Fault::RateLimitedGarbage => limited().header("retry-after", "soon"),
+        Fault::PaymentRequired => Reply::detail(
+            StatusCode::PAYMENT_REQUIRED,
+            "The plan's credits are used up",
+        ),
+        Fault::Unauthorized => Reply::detail(StatusCode::UNAUTHORIZED, "Invalid API key"),
+        Fault::RequestTimeout => {
+            Reply::detail(StatusCode::REQUEST_TIMEOUT, "The request took too long")
+        }
+        Fault::Conflict => Reply::detail(
+            StatusCode::CONFLICT,
+            "Another request is changing the same thing",
+        ),
+        Fault::Redirect => {
+            let target = format!("{}{path_and_query}", world.config.redirect_to);
+            Reply::bytes(StatusCode::TEMPORARY_REDIRECT, HTML, "").header("location", target)
+        }
+        _ => return None,
+    };
+    Some(reply)
+}
+
+/// The reply after the server has acted, as a fault changes it.
+pub(super) fn changed(fault: Fault, mut reply: Reply) -> Reply {
+    match fault {
+        Fault::ServerErrorAfter => {
+            return Reply::detail(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error");
+        }
+        Fault::GatewayTimeoutAfter => {
+            return gateway(StatusCode::GATEWAY_TIMEOUT, "504 Gateway Time-out");
+        }
+        Fault::NotJson => {
+            return Reply::bytes(StatusCode::OK, "application/json", "{\"id\": \"clj-");
+        }
+        _ => {}
+    }
+    // What the service refuses is refused as it is: these faults are about its answers.
+    if !reply.status.is_success() {
+        return reply;
+    }
+    if let Content::Json(body) = &mut reply.content {
+        match fault {
+            Fault::UnknownStatus => each(body, &mut |object| {
+                if let Some(status) = object.get_mut("status") {
+                    *status = json!("HIBERNATING");
+                }
+            }),
+            Fault::MissingFields => each(body, &mut |object| object.retain(|name, _| kept(name))),
+            Fault::NullFields => each(body, &mut |object| {
+                for (_, value) in object.iter_mut().filter(|(name, _)| !kept(name)) {
+                    *value = Value::Null;
+                }
+            }),
+            Fault::NaiveTimestamps => stamps(body, &|at| at.trim_end_matches('Z').to_owned()),
+            Fault::OffsetTimestamps => {
+                stamps(body, &|at| shifted(at).unwrap_or_else(|| at.to_owned()))
+            }
+            Fault::ExtraFields => each(body, &mut |object| {
+                object.insert(
+                    "x_added_later".to_owned(),
+                    json!({ "type": "unknown", "list": [1, null] }),
+                );
+                object.insert("urgency".to_owned(), json!("none"));
+            }),
+            _ => {}
+        }
+    }
+    reply
+}
+
+fn kept(name: &str) -> bool {
+    matches!(name, "id" | "status")
+}
+
+/// Changes every object that is shown: the items of a page, or the body itself.
+fn each(body: &mut Value, change: &mut dyn FnMut(&mut Map<String, Value>)) {
+    match body {
+        Value::Array(items) => items
+            .iter_mut()
+            .filter_map(Value::as_object_mut)
+            .for_each(change),
+        Value::Object(object) => match object.get_mut("items") {
+            Some(Value::Array(items)) => items
+                .iter_mut()
+                .filter_map(Value::as_object_mut)
+                .for_each(change),
+            _ => change(object),
+        },
+        _ => {}
+    }
+}
+
+fn stamps(value: &mut Value, change: &dyn Fn(&str) -> String) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(|item| stamps(item, change)),
+        Value::Object(object) => {
+            for (name, value) in object {
+                match value {
+                    Value::String(at) if name.ends_with("_at") => *at = change(at),
+                    other => stamps(other, change),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The same moment two hours to the east, with microseconds.
+fn shifted(at: &str) -> Option<String> {
+    let moment = jiff::Timestamp::from_millisecond(parse_stamp(at)?).ok()?;
+    let there = moment.to_zoned(jiff::tz::TimeZone::fixed(jiff::tz::offset(2)));
+    Some(there.strftime("%Y-%m-%dT%H:%M:%S.%6f%:z").to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job() -> Reply {
+        Reply::ok(
+            json!({ "id": "clj-1", "status": "PENDING", "project_id": "p", "created_at": "2026-01-02T03:04:05.678Z" }),
+        )
+    }
+
+    fn body(reply: &Reply) -> Value {
+        match &reply.content {
+            Content::Json(body) => body.clone(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn fields_and_timestamps_change_and_nothing_else() {
+        let after = |fault| body(&changed(fault, job()));
+        assert_eq!(after(Fault::UnknownStatus)["status"], "HIBERNATING");
+        assert_eq!(
+            after(Fault::MissingFields),
+            json!({ "id": "clj-1", "status": "PENDING" })
+        );
+        assert_eq!(after(Fault::NullFields)["project_id"], Value::Null);
+        assert_eq!(
+            after(Fault::NaiveTimestamps)["created_at"],
+            "2026-01-02T03:04:05.678"
+        );
+        assert_eq!(
+            after(Fault::OffsetTimestamps)["created_at"],
+            "2026-01-02T05:04:05.678000+02:00"
+        );
+        assert_eq!(after(Fault::Gzip), body(&job()));
+    }
+
+    #[test]
+    fn the_items_of_a_page_change_and_not_its_envelope() {
+        let page = Reply::ok(
+            json!({ "items": [body(&job())], "next_page_token": "t", "total_size": null }),
+        );
+        let page = body(&changed(Fault::MissingFields, page));
+        assert_eq!(page["next_page_token"], "t");
+        assert_eq!(
+            page["items"][0],
+            json!({ "id": "clj-1", "status": "PENDING" })
+        );
+    }
+
+    #[test]
+    fn refusals_stay_as_they_are() {
+        let refusal = Reply::detail(StatusCode::NOT_FOUND, "no");
+        assert_eq!(
+            body(&changed(Fault::NullFields, refusal)),
+            json!({ "detail": "no" })
+        );
+    }
+}

@@ -1,0 +1,110 @@
+//! HTML and Markdown without their markup.
+
+use std::cell::{Cell, RefCell};
+
+use html5ever::tendril::StrTendril;
+use html5ever::tokenizer::states::RawKind;
+use html5ever::tokenizer::{
+    BufferQueue, TagKind, Token, TokenSink, TokenSinkResult, Tokenizer, TokenizerOpts,
+};
+use pulldown_cmark::{Event, Options, Parser, TagEnd};
+
+/// What a reader of the page would see, and its title.
+///
+/// Tokens suffice: a tree would cost time that grows with the square of a hostile page's depth.
+pub(super) fn html(text: &str) -> String {
+    let tokenizer = Tokenizer::new(Shown::default(), TokenizerOpts::default());
+    let queue = BufferQueue::default();
+    queue.push_back(StrTendril::from(text));
+    // It stops early only for sinks that run scripts.
+    let _ = tokenizer.feed(&queue);
+    tokenizer.end();
+    tokenizer.sink.words.take()
+}
+
+/// Collects the text between the tags.
+#[derive(Default)]
+struct Shown {
+    words: RefCell<String>,
+    hidden: Cell<bool>,
+}
+
+impl TokenSink for Shown {
+    type Handle = ();
+
+    fn process_token(&self, token: Token, _line: u64) -> TokenSinkResult<()> {
+        match token {
+            Token::CharacterTokens(text) if !self.hidden.get() => {
+                self.words.borrow_mut().push_str(&text);
+            }
+            Token::TagToken(tag) => {
+                self.words.borrow_mut().push(' ');
+                self.hidden.set(false);
+                if tag.kind == TagKind::StartTag {
+                    match &*tag.name {
+                        "script" => {
+                            self.hidden.set(true);
+                            return TokenSinkResult::RawData(RawKind::ScriptData);
+                        }
+                        "style" => {
+                            self.hidden.set(true);
+                            return TokenSinkResult::RawData(RawKind::Rawtext);
+                        }
+                        "title" | "textarea" => {
+                            return TokenSinkResult::RawData(RawKind::Rcdata);
+                        }
+                        _ => {}
+                    }
+                }
+            }
+            _ => {}
+        }
+        TokenSinkResult::Continue
+    }
+}
+
+/// The text of a Markdown document, code included.
+pub(super) fn markdown(text: &str) -> String {
+    let mut words = String::new();
+    for event in Parser::new_ext(text, Options::ENABLE_TABLES | Options::ENABLE_FOOTNOTES) {
+        match event {
+            Event::Text(text) | Event::Code(text) => words.push_str(&text),
+            Event::Html(tags) | Event::InlineHtml(tags) => words.push_str(&html(&tags)),
+            Event::SoftBreak
+            | Event::HardBreak
+            | Event::End(TagEnd::Paragraph | TagEnd::Heading(_)) => {
+                words.push('\n');
+            }
+            Event::End(TagEnd::TableCell | TagEnd::Item) => words.push(' '),
+            _ => {}
+        }
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn squeezed(text: &str) -> String {
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn only_what_is_shown_remains() {
+        let page = "<title>Invoice</title><style>p{color:red}</style><p>Amount <b>due</b>: 5 &lt; 6<script>var x;</script>";
+        assert_eq!(squeezed(&html(page)), "Invoice Amount due : 5 < 6");
+    }
+
+    #[test]
+    fn a_deep_page_is_read() {
+        let page = format!("{}deep{}", "<div>".repeat(50_000), "</div>".repeat(50_000));
+        assert_eq!(squeezed(&html(&page)), "deep");
+    }
+
+    #[test]
+    fn markdown_loses_its_marks() {
+        let text = "# Invoice\n\nAmount *due*: `5`\n\n| a | b |\n|---|---|\n| c | d |\n";
+        assert_eq!(squeezed(&markdown(text)), "Invoice Amount due: 5 a b c d");
+    }
+}

@@ -1,0 +1,128 @@
+//! The text of a PDF, page by page.
+//!
+//! A PDF may be anything: the reader works on a thread of its own, where a panic ends nothing but the reading and a
+//! deep nesting finds a deep stack, and it is not waited for longer than [`PATIENCE`].
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use pdf_extract::{Document, PlainTextOutput, output_doc_page};
+
+use super::{Reading, Unreadable};
+use crate::outcome::{BROKEN, NO_DATA, PROTECTED, TIMEOUT};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+const STACK: usize = 64 * 1024 * 1024;
+/// The service reads up to 64 KB of text from a page.
+const PAGE_TEXT: usize = 64 * 1024;
+
+/// Readings that were given up and still run. When there are too many, further PDFs are refused at once.
+static ABANDONED: AtomicUsize = AtomicUsize::new(0);
+const MOST_ABANDONED: usize = 4;
+
+pub(super) fn read(
+    bytes: Vec<u8>,
+    pages: Option<Vec<u32>>,
+    max_pages: Option<u32>,
+) -> Result<Reading, Unreadable> {
+    if ABANDONED.load(Ordering::Relaxed) >= MOST_ABANDONED {
+        return Err(Unreadable::new(
+            TIMEOUT,
+            "too many earlier PDFs are still being read",
+        ));
+    }
+    let (sender, receiver) = mpsc::channel();
+    let started = std::thread::Builder::new()
+        .name("pdf-reader".to_owned())
+        .stack_size(STACK)
+        .spawn(move || {
+            let reading = text(&bytes, pages.as_deref(), max_pages);
+            if sender.send(reading).is_err() {
+                ABANDONED.fetch_sub(1, Ordering::Relaxed);
+            }
+        });
+    if started.is_err() {
+        return Err(Unreadable::new(
+            TIMEOUT,
+            "no thread could be had to read the PDF",
+        ));
+    }
+    match receiver.recv_timeout(PATIENCE) {
+        Ok(reading) => reading,
+        // The thread has panicked; it has said why on its way out.
+        Err(mpsc::RecvTimeoutError::Disconnected) => Err(Unreadable::new(
+            BROKEN,
+            "the PDF reader gave up on the file",
+        )),
+        Err(mpsc::RecvTimeoutError::Timeout) => {
+            ABANDONED.fetch_add(1, Ordering::Relaxed);
+            Err(Unreadable::new(
+                TIMEOUT,
+                format!("the PDF was not read within {} s", PATIENCE.as_secs()),
+            ))
+        }
+    }
+}
+
+fn text(
+    bytes: &[u8],
+    pages: Option<&[u32]>,
+    max_pages: Option<u32>,
+) -> Result<Reading, Unreadable> {
+    let mut document = Document::load_mem(bytes)
+        .map_err(|error| Unreadable::new(BROKEN, format!("not a readable PDF: {error}")))?;
+    if document.is_encrypted() && document.decrypt("").is_err() {
+        return Err(Unreadable::new(PROTECTED, "the PDF asks for a password"));
+    }
+    let all: Vec<u32> = document.get_pages().into_keys().collect();
+    if all.is_empty() {
+        return Err(Unreadable::new(BROKEN, "the PDF has no pages"));
+    }
+    let most = max_pages.map_or(usize::MAX, |most| {
+        usize::try_from(most).unwrap_or(usize::MAX)
+    });
+    let wanted: Vec<u32> = all
+        .into_iter()
+        .filter(|page| pages.is_none_or(|pages| pages.contains(&(page - 1))))
+        .take(most)
+        .collect();
+    if wanted.is_empty() {
+        return Err(Unreadable::new(
+            NO_DATA,
+            "the PDF has none of the pages that were asked for",
+        ));
+    }
+    let mut words = String::new();
+    let mut unread = None;
+    for page in &wanted {
+        let mut text = String::new();
+        let outcome = output_doc_page(&document, &mut PlainTextOutput::new(&mut text), *page);
+        if let Err(error) = outcome {
+            unread = Some(error.to_string());
+        }
+        let end = text
+            .char_indices()
+            .map(|(index, _)| index)
+            .take_while(|index| *index < PAGE_TEXT)
+            .last();
+        let end = if text.len() <= PAGE_TEXT {
+            text.len()
+        } else {
+            end.unwrap_or(0)
+        };
+        words.push_str(text.get(..end).unwrap_or_default());
+        words.push('\n');
+    }
+    // One bad page among good ones is no broken PDF.
+    match unread {
+        Some(error) if words.trim().is_empty() => Err(Unreadable::new(
+            BROKEN,
+            format!("a page cannot be read: {error}"),
+        )),
+        _ => Ok(Reading {
+            text: words,
+            pages: u32::try_from(wanted.len()).unwrap_or(u32::MAX),
+        }),
+    }
+}

@@ -1,0 +1,116 @@
+//! Plain text, tables and JSON.
+
+/// Bytes as text: by byte order mark, else UTF-8, else the Western code page that old files are in.
+pub(super) fn decode(bytes: &[u8]) -> String {
+    if let Some((encoding, _)) = encoding_rs::Encoding::for_bom(bytes) {
+        return encoding.decode(bytes).0.into_owned();
+    }
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.to_owned(),
+        Err(_) => encoding_rs::WINDOWS_1252.decode(bytes).0.into_owned(),
+    }
+}
+
+/// Whether the first bytes of a file of unknown kind are text.
+pub(super) fn looks_like_text(head: &[u8]) -> bool {
+    if encoding_rs::Encoding::for_bom(head).is_some() {
+        return true;
+    }
+    // A character may be cut at the end of what was looked at.
+    let whole = match std::str::from_utf8(head) {
+        Ok(_) => true,
+        Err(error) => error.error_len().is_none(),
+    };
+    whole && !head.contains(&0)
+}
+
+/// The cells of a table, whatever separates them.
+pub(super) fn csv(text: &str) -> String {
+    let first = text.lines().next().unwrap_or_default();
+    let count = |separator: u8| first.bytes().filter(|byte| *byte == separator).count();
+    let separator = [b',', b';', b'\t', b'|']
+        .into_iter()
+        .max_by_key(|separator| count(*separator))
+        .unwrap_or(b',');
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .delimiter(separator)
+        .from_reader(text.as_bytes());
+    let mut words = String::new();
+    for record in reader.records() {
+        // Text is already valid UTF-8, and rows may differ in length: nothing is left to go wrong.
+        let Ok(record) = record else { continue };
+        for cell in &record {
+            words.push_str(cell);
+            words.push(' ');
+        }
+        words.push('\n');
+    }
+    words
+}
+
+/// Names and values of a JSON document; what is not JSON is read as it stands.
+pub(super) fn json(text: &str) -> String {
+    let Ok(value) = serde_json::from_str::<serde_json::Value>(text) else {
+        return text.to_owned();
+    };
+    let mut words = String::new();
+    // The parser's limit on depth bounds this recursion as well.
+    collect(&value, &mut words);
+    words
+}
+
+fn collect(value: &serde_json::Value, words: &mut String) {
+    match value {
+        serde_json::Value::String(text) => {
+            words.push_str(text);
+            words.push('\n');
+        }
+        serde_json::Value::Array(items) => items.iter().for_each(|item| collect(item, words)),
+        serde_json::Value::Object(fields) => {
+            for (name, value) in fields {
+                words.push_str(name);
+                words.push(' ');
+                collect(value, words);
+            }
+        }
+        serde_json::Value::Number(number) => {
+            words.push_str(&number.to_string());
+            words.push('\n');
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn old_and_wide_encodings_are_read() {
+        assert_eq!(decode("Verträge".as_bytes()), "Verträge");
+        assert_eq!(decode(b"Vertr\xe4ge"), "Verträge");
+        assert_eq!(decode(b"\xff\xfeV\x00e\x00"), "Ve");
+    }
+
+    #[test]
+    fn text_is_told_from_bytes() {
+        assert!(looks_like_text("ein Vertrag über".as_bytes()));
+        assert!(
+            looks_like_text(&"ü".as_bytes()[..1]),
+            "cut within a character"
+        );
+        assert!(!looks_like_text(b"\x89PNG\r\n\x1a\n\x00"));
+    }
+
+    #[test]
+    fn tables_and_json_give_their_words() {
+        assert_eq!(csv("a;b,c\n\"d;e\";f\n"), "a b,c \nd;e f \n");
+        assert_eq!(
+            json(r#"{"invoice": {"total": 5, "note": "due now"}}"#),
+            "invoice note due now\ntotal 5\n"
+        );
+        assert_eq!(json("{not json"), "{not json");
+    }
+}

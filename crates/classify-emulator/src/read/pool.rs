@@ -1,0 +1,147 @@
+//! A few threads that read documents, so that no request waits for a document.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+type Task = Box<dyn FnOnce() + Send>;
+
+#[derive(Default)]
+struct Queue {
+    tasks: VecDeque<Task>,
+    /// Tasks that are queued or being worked on.
+    open: usize,
+    threads: usize,
+    closed: bool,
+}
+
+#[derive(Default)]
+struct Shared {
+    queue: Mutex<Queue>,
+    changed: Condvar,
+}
+
+/// A bounded pool: threads are started as they are needed and end with the pool.
+pub(crate) struct Pool {
+    shared: Arc<Shared>,
+    limit: usize,
+}
+
+impl std::fmt::Debug for Pool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pool")
+            .field("limit", &self.limit)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn work(&self) {
+        loop {
+            let task = {
+                let mut queue = self.lock();
+                loop {
+                    if queue.closed {
+                        return;
+                    }
+                    if let Some(task) = queue.tasks.pop_front() {
+                        break task;
+                    }
+                    queue = self
+                        .changed
+                        .wait(queue)
+                        .unwrap_or_else(PoisonError::into_inner);
+                }
+            };
+            // A document that makes a reader panic costs that document its result, never the pool a thread.
+            let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(task));
+            self.lock().open -= 1;
+            self.changed.notify_all();
+        }
+    }
+}
+
+impl Pool {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self {
+            shared: Arc::default(),
+            limit: limit.max(1),
+        }
+    }
+
+    pub(crate) fn submit(&self, task: impl FnOnce() + Send + 'static) {
+        let mut queue = self.shared.lock();
+        queue.tasks.push_back(Box::new(task));
+        queue.open += 1;
+        if queue.threads < self.limit && queue.threads < queue.open {
+            let shared = Arc::clone(&self.shared);
+            let started = std::thread::Builder::new()
+                .name("document-reader".to_owned())
+                .spawn(move || shared.work());
+            if started.is_ok() {
+                queue.threads += 1;
+            }
+        }
+        drop(queue);
+        self.shared.changed.notify_all();
+    }
+
+    /// Waits until every document submitted so far has been read, or until the time is up.
+    pub(crate) fn wait_until_idle(&self, at_most: Duration) -> bool {
+        let deadline = Instant::now() + at_most;
+        let mut queue = self.shared.lock();
+        while queue.open > 0 && !queue.closed {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            queue = self
+                .shared
+                .changed
+                .wait_timeout(queue, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+        true
+    }
+
+    pub(crate) fn close(&self) {
+        let mut queue = self.shared.lock();
+        queue.closed = true;
+        queue.tasks.clear();
+        drop(queue);
+        self.shared.changed.notify_all();
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        // The threads are not joined: one of them may be the one that drops the pool.
+        self.close();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    #[test]
+    fn a_panic_costs_one_task() {
+        let pool = Pool::new(1);
+        let done = Arc::new(AtomicUsize::new(0));
+        pool.submit(|| panic!("a planted panic"));
+        for _ in 0..5 {
+            let done = Arc::clone(&done);
+            pool.submit(move || {
+                done.fetch_add(1, Ordering::SeqCst);
+            });
+        }
+        assert!(pool.wait_until_idle(Duration::from_secs(30)));
+        assert_eq!(done.load(Ordering::SeqCst), 5);
+    }
+}

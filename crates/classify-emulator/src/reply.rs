@@ -1,0 +1,111 @@
+//! What a handler gives back: a reply, or a refusal in one of the service's two error shapes.
+
+use bytes::Bytes;
+use http::StatusCode;
+use serde_json::{Value, json};
+
+/// A reply before it is put on the wire (and before a fault may spoil it).
+#[derive(Debug, Clone)]
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) content: Content,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Content {
+    Empty,
+    Json(Value),
+    Bytes {
+        mime: &'static str,
+        bytes: Bytes,
+    },
+    /// A stored document, streamed from disk.
+    File {
+        path: std::path::PathBuf,
+        length: u64,
+    },
+}
+
+impl Reply {
+    pub(crate) fn json(status: StatusCode, body: Value) -> Self {
+        Self {
+            status,
+            headers: Vec::new(),
+            content: Content::Json(body),
+        }
+    }
+
+    pub(crate) fn ok(body: Value) -> Self {
+        Self::json(StatusCode::OK, body)
+    }
+
+    pub(crate) fn created(body: Value) -> Self {
+        Self::json(StatusCode::CREATED, body)
+    }
+
+    pub(crate) fn no_content() -> Self {
+        Self {
+            status: StatusCode::NO_CONTENT,
+            headers: Vec::new(),
+            content: Content::Empty,
+        }
+    }
+
+    pub(crate) fn bytes(status: StatusCode, mime: &'static str, bytes: impl Into<Bytes>) -> Self {
+        Self {
+            status,
+            headers: Vec::new(),
+            content: Content::Bytes {
+                mime,
+                bytes: bytes.into(),
+            },
+        }
+    }
+
+    pub(crate) fn detail(status: StatusCode, detail: &str) -> Self {
+        Self::json(status, json!({ "detail": detail }))
+    }
+
+    pub(crate) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+}
+
+/// Why a request was refused.
+#[derive(Debug, Clone)]
+pub(crate) enum Refusal {
+    /// `{"detail": "text"}`
+    Detail(StatusCode, String),
+    /// 422 with `{"detail": [{loc, msg, type}]}`
+    Invalid(Vec<Value>),
+}
+
+impl Refusal {
+    pub(crate) fn bad_request(text: impl Into<String>) -> Self {
+        Self::Detail(StatusCode::BAD_REQUEST, text.into())
+    }
+
+    pub(crate) fn not_found(text: impl Into<String>) -> Self {
+        Self::Detail(StatusCode::NOT_FOUND, text.into())
+    }
+
+    pub(crate) fn conflict(text: impl Into<String>) -> Self {
+        Self::Detail(StatusCode::CONFLICT, text.into())
+    }
+}
+
+impl From<Refusal> for Reply {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Detail(status, text) => Self::detail(status, &text),
+            Refusal::Invalid(problems) => Self::json(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                json!({ "detail": problems }),
+            ),
+        }
+    }
+}
+
+pub(crate) type Answer = Result<Reply, Refusal>;

@@ -1,0 +1,268 @@
+//! Which operation a request is for.
+
+use http::Method;
+use serde::{Deserialize, Serialize};
+
+/// One operation of the API, as the emulator tells them apart.
+///
+/// Faults are aimed and requests are counted by route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Route {
+    /// `POST /api/v2/classify`
+    #[serde(rename = "classify.create")]
+    ClassifyCreate,
+    /// `GET /api/v2/classify`
+    #[serde(rename = "classify.list")]
+    ClassifyList,
+    /// `GET /api/v2/classify/{job_id}`
+    #[serde(rename = "classify.get")]
+    ClassifyGet,
+    /// `DELETE /api/v2/classify/{job_id}`
+    #[serde(rename = "classify.delete")]
+    ClassifyDelete,
+    /// `POST /api/v2/classify/{job_id}/cancel`
+    #[serde(rename = "classify.cancel")]
+    ClassifyCancel,
+    /// `POST /api/v1/classifier/jobs`
+    #[serde(rename = "classifier.create")]
+    ClassifierCreate,
+    /// `GET /api/v1/classifier/jobs`
+    #[serde(rename = "classifier.list")]
+    ClassifierList,
+    /// `GET /api/v1/classifier/jobs/{classify_job_id}`
+    #[serde(rename = "classifier.get")]
+    ClassifierGet,
+    /// `GET /api/v1/classifier/jobs/{classify_job_id}/results`
+    #[serde(rename = "classifier.results")]
+    ClassifierResults,
+    /// `POST /api/v1/beta/files`
+    #[serde(rename = "files.create")]
+    FileCreate,
+    /// `GET /api/v1/beta/files`
+    #[serde(rename = "files.list")]
+    FileList,
+    /// `GET /api/v1/beta/files/{file_id}`
+    #[serde(rename = "files.get")]
+    FileGet,
+    /// `GET /api/v1/beta/files/{file_id}/content`
+    #[serde(rename = "files.content")]
+    FileContent,
+    /// `DELETE /api/v1/beta/files/{file_id}`
+    #[serde(rename = "files.delete")]
+    FileDelete,
+    /// `POST /api/v1/beta/files/query`
+    #[serde(rename = "files.query")]
+    FileQuery,
+    /// `POST /api/v1/beta/configurations`
+    #[serde(rename = "configurations.create")]
+    ConfigurationCreate,
+    /// `GET /api/v1/beta/configurations`
+    #[serde(rename = "configurations.list")]
+    ConfigurationList,
+    /// `GET /api/v1/beta/configurations/{config_id}`
+    #[serde(rename = "configurations.get")]
+    ConfigurationGet,
+    /// `PUT /api/v1/beta/configurations/{config_id}`
+    #[serde(rename = "configurations.update")]
+    ConfigurationUpdate,
+    /// `DELETE /api/v1/beta/configurations/{config_id}`
+    #[serde(rename = "configurations.delete")]
+    ConfigurationDelete,
+    /// `POST /api/v1/beta/webhook-configs`
+    #[serde(rename = "webhook-configs.create")]
+    WebhookCreate,
+    /// `GET /api/v1/beta/webhook-configs`
+    #[serde(rename = "webhook-configs.list")]
+    WebhookList,
+    /// `GET /api/v2/webhook-configs`
+    #[serde(rename = "webhook-configs.pages")]
+    WebhookPages,
+    /// `GET /api/v1/beta/webhook-configs/{config_id}`
+    #[serde(rename = "webhook-configs.get")]
+    WebhookGet,
+    /// `PUT /api/v1/beta/webhook-configs/{config_id}`
+    #[serde(rename = "webhook-configs.update")]
+    WebhookUpdate,
+    /// `DELETE /api/v1/beta/webhook-configs/{config_id}`
+    #[serde(rename = "webhook-configs.delete")]
+    WebhookDelete,
+    /// A known path with a method it does not have; answered with 405.
+    #[serde(rename = "wrong-method")]
+    WrongMethod,
+    /// Any other path; answered with 404.
+    #[serde(rename = "unknown")]
+    Unknown,
+    /// The emulator's own surface below `/_emulator`: never faulted, never journaled.
+    #[serde(rename = "control")]
+    Control,
+}
+
+impl Route {
+    /// The route's name in scenario files and counters, for example `classify.create`.
+    #[must_use]
+    pub fn name(self) -> String {
+        match serde_json::to_value(self) {
+            Ok(serde_json::Value::String(name)) => name,
+            _ => String::new(),
+        }
+    }
+
+    /// The route with this [`name`](Self::name).
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        serde_json::from_value(serde_json::Value::from(name)).ok()
+    }
+
+    /// Whether the reply is a page of items with a token.
+    #[must_use]
+    pub fn is_paged(self) -> bool {
+        matches!(
+            self,
+            Self::ClassifyList
+                | Self::ClassifierList
+                | Self::FileList
+                | Self::FileQuery
+                | Self::ConfigurationList
+                | Self::WebhookPages
+        )
+    }
+
+    /// Whether the reply shows classify jobs (of either version).
+    #[must_use]
+    pub fn shows_jobs(self) -> bool {
+        matches!(
+            self,
+            Self::ClassifyCreate
+                | Self::ClassifyList
+                | Self::ClassifyGet
+                | Self::ClassifyCancel
+                | Self::ClassifierCreate
+                | Self::ClassifierList
+                | Self::ClassifierGet
+        )
+    }
+
+    /// The route for a method and a path, and the decoded id in the path, if it has one.
+    pub(crate) fn find(method: &Method, path: &str) -> (Self, Option<String>) {
+        let segments: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+        if segments.first() == Some(&"_emulator") {
+            return (Self::Control, None);
+        }
+        let get = method == Method::GET;
+        let post = method == Method::POST;
+        let put = method == Method::PUT;
+        let delete = method == Method::DELETE;
+        let pick = |choices: &[(bool, Self)]| {
+            choices
+                .iter()
+                .find(|(fits, _)| *fits)
+                .map_or(Self::WrongMethod, |(_, route)| *route)
+        };
+        let mut id = None;
+        let mut with_id = |text: &str| {
+            id = Some(
+                percent_encoding::percent_decode_str(text)
+                    .decode_utf8_lossy()
+                    .into_owned(),
+            );
+        };
+        let route = match segments.as_slice() {
+            ["api", "v2", "classify"] => {
+                pick(&[(post, Self::ClassifyCreate), (get, Self::ClassifyList)])
+            }
+            ["api", "v2", "classify", job] if !job.is_empty() => {
+                with_id(job);
+                pick(&[(get, Self::ClassifyGet), (delete, Self::ClassifyDelete)])
+            }
+            ["api", "v2", "classify", job, "cancel"] => {
+                with_id(job);
+                pick(&[(post, Self::ClassifyCancel)])
+            }
+            ["api", "v1", "classifier", "jobs"] => {
+                pick(&[(post, Self::ClassifierCreate), (get, Self::ClassifierList)])
+            }
+            ["api", "v1", "classifier", "jobs", job] if !job.is_empty() => {
+                with_id(job);
+                pick(&[(get, Self::ClassifierGet)])
+            }
+            ["api", "v1", "classifier", "jobs", job, "results"] => {
+                with_id(job);
+                pick(&[(get, Self::ClassifierResults)])
+            }
+            ["api", "v1", "beta", "files"] => {
+                pick(&[(post, Self::FileCreate), (get, Self::FileList)])
+            }
+            ["api", "v1", "beta", "files", "query"] if post => Self::FileQuery,
+            ["api", "v1", "beta", "files", file] if !file.is_empty() => {
+                with_id(file);
+                pick(&[(get, Self::FileGet), (delete, Self::FileDelete)])
+            }
+            ["api", "v1", "beta", "files", file, "content"] => {
+                with_id(file);
+                pick(&[(get, Self::FileContent)])
+            }
+            ["api", "v1", "beta", "configurations"] => pick(&[
+                (post, Self::ConfigurationCreate),
+                (get, Self::ConfigurationList),
+            ]),
+            ["api", "v1", "beta", "configurations", config] if !config.is_empty() => {
+                with_id(config);
+                pick(&[
+                    (get, Self::ConfigurationGet),
+                    (put, Self::ConfigurationUpdate),
+                    (delete, Self::ConfigurationDelete),
+                ])
+            }
+            ["api", "v1", "beta", "webhook-configs"] => {
+                pick(&[(post, Self::WebhookCreate), (get, Self::WebhookList)])
+            }
+            ["api", "v2", "webhook-configs"] => pick(&[(get, Self::WebhookPages)]),
+            ["api", "v1", "beta", "webhook-configs", config] if !config.is_empty() => {
+                with_id(config);
+                pick(&[
+                    (get, Self::WebhookGet),
+                    (put, Self::WebhookUpdate),
+                    (delete, Self::WebhookDelete),
+                ])
+            }
+            _ => Self::Unknown,
+        };
+        (route, id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_and_a_method_name_one_route() {
+        let find = |method: Method, path: &str| Route::find(&method, path);
+        assert_eq!(
+            find(Method::POST, "/api/v2/classify"),
+            (Route::ClassifyCreate, None)
+        );
+        assert_eq!(
+            find(Method::GET, "/api/v2/classify/a%2Fb"),
+            (Route::ClassifyGet, Some("a/b".to_owned()))
+        );
+        assert_eq!(find(Method::GET, "/api/v2/classify/").0, Route::Unknown);
+        assert_eq!(
+            find(Method::PATCH, "/api/v2/classify").0,
+            Route::WrongMethod
+        );
+        assert_eq!(
+            find(Method::POST, "/api/v1/beta/files/query").0,
+            Route::FileQuery
+        );
+        assert_eq!(find(Method::GET, "/_emulator/clock").0, Route::Control);
+    }
+
+    #[test]
+    fn names_are_read_back() {
+        assert_eq!(Route::from_name("files.create"), Some(Route::FileCreate));
+        assert_eq!(Route::FileCreate.name(), "files.create");
+        assert_eq!(Route::from_name("nothing"), None);
+    }
+}

@@ -1,0 +1,350 @@
+//! Which rule a text fits best, by BM25 over the words of each rule's type and description.
+//!
+//! The rules are the collection and the document is the query: a word that stands in every rule weighs little, one
+//! that stands in a single rule much. This is not how the service decides; it is a way of deciding that can be followed.
+
+pub(crate) mod words;
+
+use std::collections::HashMap;
+
+use crate::outcome::Outcome;
+use crate::state::job::Rule;
+use words::Words;
+
+/// A word of the type counts as much as this many of the description.
+const TYPE_WEIGHT: f64 = 3.0;
+/// BM25's saturation, and how far the length of a rule counts.
+const K1: f64 = 1.2;
+const B: f64 = 0.5;
+/// Words that only begin alike ("invoice", "invoicing", "Rechnung", "Rechnungsnummer") count half.
+const PREFIX_WEIGHT: f64 = 0.5;
+const SHORTEST_PREFIX: usize = 5;
+/// The score at which the evidence alone is worth 0.63.
+const EVIDENCE_SCALE: f64 = 2.5;
+/// How many matched words the reasoning names.
+const NAMED_WORDS: usize = 8;
+
+/// Types that take what fits nowhere else; their words are not looked for.
+const CATCH_ALL: &[&str] = &[
+    "other",
+    "others",
+    "misc",
+    "miscellaneous",
+    "none",
+    "unknown",
+    "uncategorized",
+    "unclassified",
+    "sonstiges",
+    "otro",
+    "otros",
+    "autre",
+];
+
+/// A rule's words, each with its weight.
+struct Profile<'r> {
+    rule: &'r Rule,
+    weights: HashMap<String, f64>,
+    length: f64,
+}
+
+/// What a text matched in one rule.
+struct Match<'r> {
+    rule: &'r Rule,
+    score: f64,
+    words: Vec<(String, f64)>,
+}
+
+/// Classifies a text of so many pages.
+pub(crate) fn classify(
+    text: &str,
+    rules: &[Rule],
+    lang: &str,
+    threshold: f64,
+    pages: u32,
+) -> Outcome {
+    let document = Words::read(text, lang);
+    let is_catch_all =
+        |rule: &&Rule| CATCH_ALL.contains(&rule.label.trim().to_lowercase().as_str());
+    let catch_all = rules.iter().find(is_catch_all);
+    let profiles: Vec<Profile<'_>> = rules
+        .iter()
+        .filter(|rule| !is_catch_all(rule))
+        .map(|rule| profile(rule, lang))
+        .collect();
+    let mut matches: Vec<Match<'_>> = profiles
+        .iter()
+        .map(|one| score(&document, one, &profiles))
+        .collect();
+    // A stable sort: of two rules that fit alike, the first one given wins.
+    matches.sort_by(|a, b| b.score.total_cmp(&a.score));
+    let best = matches.first();
+    let second = matches.get(1).map_or(0.0, |second| second.score);
+    let confidence = best.map_or(0.0, |best| confidence(best.score, second));
+    let (label, confidence, reasoning) = match best {
+        Some(best) if confidence >= threshold && best.score > 0.0 => {
+            let words: Vec<String> = best
+                .words
+                .iter()
+                .take(NAMED_WORDS)
+                .map(|(word, _)| format!("\"{word}\""))
+                .collect();
+            let reasoning = format!(
+                "The text shares {} with the rule \"{}\".",
+                words.join(", "),
+                best.rule.label
+            );
+            (Some(best.rule.label.clone()), confidence, reasoning)
+        }
+        _ => match catch_all {
+            Some(rule) => {
+                let reasoning = format!(
+                    "No other rule's words stand out in the text, so \"{}\" takes it.",
+                    rule.label
+                );
+                (Some(rule.label.clone()), 1.0 - confidence, reasoning)
+            }
+            None => (
+                None,
+                confidence,
+                "No rule's words stand out in the text.".to_owned(),
+            ),
+        },
+    };
+    Outcome::Labelled {
+        label,
+        confidence: rounded(confidence),
+        reasoning,
+        pages,
+    }
+}
+
+fn profile<'r>(rule: &'r Rule, lang: &str) -> Profile<'r> {
+    let mut weights: HashMap<String, f64> = HashMap::new();
+    for (text, weight) in [
+        (rule.label.as_str(), TYPE_WEIGHT),
+        (rule.description.as_str(), 1.0),
+    ] {
+        for (stem, counted) in Words::read(text, lang).counts {
+            *weights.entry(stem).or_default() += weight * f64::from(counted.count);
+        }
+    }
+    let length = weights.values().sum();
+    Profile {
+        rule,
+        weights,
+        length,
+    }
+}
+
+fn score<'r>(document: &Words, profile: &Profile<'r>, all: &[Profile<'r>]) -> Match<'r> {
+    let count = as_float(all.len());
+    let average = all.iter().map(|one| one.length).sum::<f64>() / count.max(1.0);
+    let mut words = Vec::new();
+    for (stem, counted) in &document.counts {
+        let weight = weight_in(profile, stem);
+        if weight <= 0.0 {
+            continue;
+        }
+        let holders = as_float(all.iter().filter(|one| weight_in(one, stem) > 0.0).count());
+        let rarity = (1.0 + (count - holders + 0.5) / (holders + 0.5)).ln();
+        let norm = K1 * (1.0 - B + B * profile.length / average.max(f64::EPSILON));
+        let in_rule = weight * (K1 + 1.0) / (weight + norm);
+        // A word that comes back says a little more, never much more.
+        let in_text = 1.0 + f64::from(counted.count).ln() / 4.0;
+        words.push((counted.spelling.clone(), rarity * in_rule * in_text));
+    }
+    words.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    Match {
+        rule: profile.rule,
+        score: words.iter().map(|(_, part)| part).sum(),
+        words,
+    }
+}
+
+/// The weight of a word in a rule: its own, or that of the best word that begins alike.
+fn weight_in(profile: &Profile<'_>, stem: &str) -> f64 {
+    if let Some(weight) = profile.weights.get(stem) {
+        return *weight;
+    }
+    let alike = profile
+        .weights
+        .iter()
+        .filter(|(word, _)| begin_alike(word, stem))
+        .map(|(_, weight)| *weight);
+    PREFIX_WEIGHT * alike.fold(0.0, f64::max)
+}
+
+fn begin_alike(one: &str, other: &str) -> bool {
+    let (short, long) = if one.len() <= other.len() {
+        (one, other)
+    } else {
+        (other, one)
+    };
+    long.starts_with(short) && short.chars().count() >= SHORTEST_PREFIX
+}
+
+/// Between 0 and 1: how much was found, and how clearly the best rule leads the second.
+fn confidence(best: f64, second: f64) -> f64 {
+    if best <= 0.0 {
+        return 0.0;
+    }
+    let evidence = 1.0 - (-best / EVIDENCE_SCALE).exp();
+    let lead = best / (best + second * 0.6);
+    (evidence * lead).clamp(0.0, 1.0)
+}
+
+fn rounded(number: f64) -> f64 {
+    (number * 10_000.0).round() / 10_000.0
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a number of rules is far below 2^52"
+)]
+fn as_float(count: usize) -> f64 {
+    count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rule(label: &str, description: &str) -> Rule {
+        Rule {
+            label: label.to_owned(),
+            description: description.to_owned(),
+        }
+    }
+
+    fn rules() -> Vec<Rule> {
+        vec![
+            rule(
+                "invoice",
+                "A bill from a seller with line items, an amount due and payment terms",
+            ),
+            rule(
+                "contract",
+                "A legal agreement between parties with clauses, obligations and signatures",
+            ),
+            rule(
+                "resume",
+                "A person's work experience, education and skills, sent to an employer",
+            ),
+        ]
+    }
+
+    fn label(text: &str, rules: &[Rule]) -> (Option<String>, f64, String) {
+        match classify(text, rules, "en", 0.2, 1) {
+            Outcome::Labelled {
+                label,
+                confidence,
+                reasoning,
+                ..
+            } => (label, confidence, reasoning),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn short_texts_find_their_rule() {
+        for (text, expected) in [
+            (
+                "INVOICE 2041\nWidgets 3 x 20\nAmount due: 60 EUR, payable in 30 days",
+                "invoice",
+            ),
+            (
+                "This Agreement is made between the parties. Clause 1: Obligations. Signature:",
+                "contract",
+            ),
+            (
+                "Jane Doe. Experience: engineer. Education: BSc. Skills: Rust, SQL",
+                "resume",
+            ),
+            ("invoices", "invoice"),
+        ] {
+            let (label, confidence, reasoning) = label(text, &rules());
+            assert_eq!(label.as_deref(), Some(expected), "{text}: {reasoning}");
+            assert!((0.2..=1.0).contains(&confidence), "{text}: {confidence}");
+        }
+    }
+
+    #[test]
+    fn the_reasoning_names_what_matched() {
+        let (_, _, reasoning) = label("The amount due on this bill", &rules());
+        assert!(
+            reasoning.contains("\"bill\"") && reasoning.contains("\"amount\""),
+            "{reasoning}"
+        );
+    }
+
+    #[test]
+    fn nothing_in_common_is_no_match() {
+        let (label, confidence, _) =
+            label("Preheat the oven and whisk three eggs with sugar", &rules());
+        assert_eq!(label, None);
+        assert!(confidence < 0.2);
+    }
+
+    #[test]
+    fn more_evidence_is_more_confidence() {
+        let little = label("bill", &rules()).1;
+        let much = label(
+            "bill from the seller: line items, amount due, payment terms",
+            &rules(),
+        )
+        .1;
+        assert!(much > little, "{much} > {little}");
+        let torn = label("invoice contract", &rules()).1;
+        assert!(
+            torn < label("invoice", &rules()).1,
+            "two rules that fit alike"
+        );
+    }
+
+    #[test]
+    fn a_catch_all_takes_the_rest_and_no_more() {
+        let mut rules = rules();
+        rules.push(rule(
+            "other",
+            "Anything that is not an invoice, a contract or a resume",
+        ));
+        assert_eq!(
+            label("Preheat the oven", &rules).0.as_deref(),
+            Some("other")
+        );
+        assert_eq!(label("invoice", &rules).0.as_deref(), Some("invoice"));
+    }
+
+    #[test]
+    fn other_languages_find_their_words() {
+        let german = [
+            rule(
+                "Rechnung",
+                "Eine Rechnung mit Rechnungsnummer, Betrag und Umsatzsteuer",
+            ),
+            rule(
+                "Vertrag",
+                "Ein Vertrag zwischen Parteien mit Pflichten und Unterschriften",
+            ),
+        ];
+        assert_eq!(
+            label("Rechnungen vom Mai, Beträge ohne Umsatzsteuer", &german)
+                .0
+                .as_deref(),
+            Some("Rechnung")
+        );
+        let spanish = [
+            rule("factura", "Una factura con el importe total y el impuesto"),
+            rule(
+                "contrato",
+                "Un contrato entre las partes con obligaciones y firmas",
+            ),
+        ];
+        assert_eq!(
+            label("Las partes firman el contrato", &spanish)
+                .0
+                .as_deref(),
+            Some("contrato")
+        );
+    }
+}

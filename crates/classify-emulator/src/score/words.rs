@@ -1,0 +1,134 @@
+//! Text as the scorer sees it: folded, stemmed words without the ones that say nothing.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::OnceLock;
+
+use rust_stemmers::{Algorithm, Stemmer};
+use unicode_normalization::UnicodeNormalization as _;
+use unicode_normalization::char::is_combining_mark;
+
+/// How often each stem occurs, with the first spelling that was met.
+#[derive(Debug, Default)]
+pub(crate) struct Words {
+    pub(crate) counts: HashMap<String, Counted>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Counted {
+    pub(crate) count: u32,
+    pub(crate) spelling: String,
+}
+
+/// Longer texts are cut: the service, too, looks at a bounded text.
+const MOST_WORDS: usize = 200_000;
+
+impl Words {
+    pub(crate) fn read(text: &str, lang: &str) -> Self {
+        let stemmer = Stemmer::create(algorithm(lang));
+        let stop = stop_words();
+        let mut counts: HashMap<String, Counted> = HashMap::new();
+        let words = text.split(|c: char| !c.is_alphanumeric() && !is_combining_mark(c));
+        for word in words.filter(|word| !word.is_empty()).take(MOST_WORDS) {
+            let lower = word.to_lowercase();
+            // A number, or a single letter, tells no kind of document from another.
+            if lower.chars().count() < 2
+                || lower.chars().all(|c| c.is_numeric())
+                || stop.contains(lower.as_str())
+            {
+                continue;
+            }
+            let stem: String = stemmer
+                .stem(&lower)
+                .nfd()
+                .filter(|c| !is_combining_mark(*c))
+                .collect();
+            let entry = counts.entry(stem).or_insert_with(|| Counted {
+                count: 0,
+                spelling: lower,
+            });
+            entry.count += 1;
+        }
+        Self { counts }
+    }
+}
+
+/// Stop words of the languages that documents most often come in, since a text need not be in the language named.
+fn stop_words() -> &'static HashSet<&'static str> {
+    static WORDS: OnceLock<HashSet<&'static str>> = OnceLock::new();
+    WORDS.get_or_init(|| {
+        let languages = ["en", "de", "es", "fr", "it", "pt", "nl"];
+        // Words of describing itself: they stand in any rule, and so tell none apart.
+        let describing = [
+            "document",
+            "documents",
+            "contains",
+            "containing",
+            "includes",
+            "including",
+            "typically",
+        ];
+        languages
+            .into_iter()
+            .flat_map(|language| stop_words::get(language).iter().copied())
+            .chain(describing)
+            .collect()
+    })
+}
+
+fn algorithm(lang: &str) -> Algorithm {
+    match lang.get(..2).unwrap_or(lang).to_ascii_lowercase().as_str() {
+        "ar" => Algorithm::Arabic,
+        "da" => Algorithm::Danish,
+        "de" => Algorithm::German,
+        "es" => Algorithm::Spanish,
+        "fi" => Algorithm::Finnish,
+        "fr" => Algorithm::French,
+        "hu" => Algorithm::Hungarian,
+        "it" => Algorithm::Italian,
+        "nl" => Algorithm::Dutch,
+        "no" => Algorithm::Norwegian,
+        "pt" => Algorithm::Portuguese,
+        "ro" => Algorithm::Romanian,
+        "ru" => Algorithm::Russian,
+        "sv" => Algorithm::Swedish,
+        "ta" => Algorithm::Tamil,
+        "tr" => Algorithm::Turkish,
+        _ => Algorithm::English,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stems(text: &str, lang: &str) -> Vec<String> {
+        let mut stems: Vec<String> = Words::read(text, lang).counts.into_keys().collect();
+        stems.sort();
+        stems
+    }
+
+    #[test]
+    fn words_are_folded_and_stemmed() {
+        assert_eq!(
+            stems("The Invoices of the invoice no. 42", "en"),
+            ["invoic"]
+        );
+        assert_eq!(stems("Verträge", "de"), stems("Vertrage", "de"));
+        assert_eq!(stems("facturas", "es"), stems("factura", "es"));
+    }
+
+    #[test]
+    fn any_text_is_read() {
+        for text in [
+            "",
+            "\u{0}\u{301}\u{301}",
+            "🦀🦀",
+            "ẞ İ ŉ",
+            "日本語のテキスト",
+        ] {
+            for lang in ["", "e", "日本", "xx", "tr"] {
+                let _ = Words::read(text, lang);
+            }
+        }
+    }
+}

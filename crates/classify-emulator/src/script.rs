@@ -1,0 +1,274 @@
+//! Scripts: outcomes that are fixed beforehand, by file name or content.
+
+use std::time::Duration;
+
+use globset::{GlobBuilder, GlobMatcher};
+use regex::Regex;
+
+use crate::outcome::{FailureCode, Outcome, Verdict};
+
+/// What happens to documents that fit a pattern, instead of what reading them would give.
+///
+/// Without a pattern a script fits every document; without an outcome it changes only the time that a document takes.
+///
+/// ```
+/// use std::time::Duration;
+/// use classify_emulator::Script;
+///
+/// let scripts = [
+///     Script::file("*.scan.pdf").labels("invoice", 0.93),
+///     Script::content("(?i)strictly confidential").fails("PDF_IS_PROTECTED"),
+///     Script::file("slow-*").takes(Duration::from_secs(2)),
+///     Script::file("stuck*").never_ends(),
+/// ];
+/// # let _ = scripts;
+/// ```
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Script {
+    pub(crate) file: Option<Pattern<GlobMatcher>>,
+    pub(crate) content: Option<Pattern<Regex>>,
+    pub(crate) takes: Option<Duration>,
+    pub(crate) outcome: Option<Outcome>,
+}
+
+/// A compiled pattern beside its text; one that does not compile fits nothing.
+#[derive(Debug, Clone)]
+pub(crate) struct Pattern<T> {
+    pub(crate) text: String,
+    compiled: Option<T>,
+}
+
+impl Script {
+    /// A script for every document.
+    #[must_use]
+    pub fn any() -> Self {
+        Self::default()
+    }
+
+    /// A script for documents whose file name fits a glob, such as `*.pdf`. A glob that is none fits nothing.
+    #[must_use]
+    pub fn file(glob: &str) -> Self {
+        Self::default().and_file(glob)
+    }
+
+    /// A script for documents whose text a regular expression finds. An expression that is none fits nothing.
+    #[must_use]
+    pub fn content(expression: &str) -> Self {
+        Self::default().and_content(expression)
+    }
+
+    /// Asks for a file name as well.
+    #[must_use]
+    pub fn and_file(mut self, glob: &str) -> Self {
+        let compiled = GlobBuilder::new(glob)
+            .build()
+            .ok()
+            .map(|glob| glob.compile_matcher());
+        self.file = Some(Pattern {
+            text: glob.to_owned(),
+            compiled,
+        });
+        self
+    }
+
+    /// Asks for a content as well.
+    #[must_use]
+    pub fn and_content(mut self, expression: &str) -> Self {
+        let compiled = Regex::new(expression).ok();
+        self.content = Some(Pattern {
+            text: expression.to_owned(),
+            compiled,
+        });
+        self
+    }
+
+    /// The document takes this long from creation to end.
+    #[must_use]
+    pub fn takes(mut self, time: Duration) -> Self {
+        self.takes = Some(time);
+        self
+    }
+
+    /// The document gets this type with this confidence, whatever the rules say.
+    #[must_use]
+    pub fn labels(self, label: &str, confidence: f64) -> Self {
+        self.labels_because(label, confidence, "A script fixed this outcome.")
+    }
+
+    /// The same as [`labels`](Self::labels), with a `reasoning`.
+    #[must_use]
+    pub fn labels_because(mut self, label: &str, confidence: f64, reasoning: &str) -> Self {
+        let confidence = if confidence.is_finite() {
+            confidence.clamp(0.0, 1.0)
+        } else {
+            0.0
+        };
+        self.outcome = Some(Outcome::Labelled {
+            label: Some(label.to_owned()),
+            confidence,
+            reasoning: reasoning.to_owned(),
+            pages: 1,
+        });
+        self
+    }
+
+    /// The document matches no rule: the job completes with a null `type`.
+    #[must_use]
+    pub fn matches_nothing(mut self) -> Self {
+        self.outcome = Some(Outcome::Labelled {
+            label: None,
+            confidence: 0.0,
+            reasoning: "A script fixed this outcome: no rule fits.".to_owned(),
+            pages: 1,
+        });
+        self
+    }
+
+    /// The job fails with a reason code such as `PDF_IS_BROKEN`.
+    #[must_use]
+    pub fn fails(mut self, code: &str) -> Self {
+        self.outcome = Some(Outcome::Failed {
+            code: FailureCode::from(code),
+            message: "a script fixed this outcome".to_owned(),
+        });
+        self
+    }
+
+    /// The job ends as CANCELLED, although nobody cancelled it.
+    #[must_use]
+    pub fn is_cancelled(mut self) -> Self {
+        self.outcome = Some(Outcome::Cancelled);
+        self
+    }
+
+    /// The job stays RUNNING for ever; it can still be cancelled.
+    #[must_use]
+    pub fn never_ends(mut self) -> Self {
+        self.outcome = Some(Outcome::Endless);
+        self
+    }
+
+    /// A problem with the script's patterns, if there is one.
+    pub(crate) fn problem(&self) -> Option<String> {
+        let glob = self.file.as_ref().filter(|glob| glob.compiled.is_none());
+        let expression = self
+            .content
+            .as_ref()
+            .filter(|expression| expression.compiled.is_none());
+        match (glob, expression) {
+            (Some(glob), _) => Some(format!("`{}` is not a glob such as `*.pdf`", glob.text)),
+            (None, Some(expression)) => {
+                Some(format!("`{}` is not a regular expression", expression.text))
+            }
+            (None, None) => None,
+        }
+    }
+
+    fn fits_name(&self, name: &str) -> bool {
+        match &self.file {
+            None => true,
+            Some(glob) => glob
+                .compiled
+                .as_ref()
+                .is_some_and(|glob| glob.is_match(name)),
+        }
+    }
+
+    fn fits_text(&self, text: Option<&str>) -> bool {
+        match (&self.content, text) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(pattern), Some(text)) => pattern
+                .compiled
+                .as_ref()
+                .is_some_and(|found| found.is_match(text)),
+        }
+    }
+}
+
+/// What scripts say about a document before it is read.
+pub(crate) enum Foreseen<'s> {
+    /// The first script that fits asks for no content.
+    Settled(&'s Script),
+    /// A script asks for the content.
+    NeedsText,
+    /// No script fits the name.
+    Nothing,
+}
+
+pub(crate) fn foresee<'s>(scripts: &'s [Script], name: &str) -> Foreseen<'s> {
+    match scripts.iter().find(|script| script.fits_name(name)) {
+        None => Foreseen::Nothing,
+        Some(script) if script.content.is_none() => Foreseen::Settled(script),
+        Some(_) => Foreseen::NeedsText,
+    }
+}
+
+/// The verdict that scripts give on a document that has been read (`text` is none if it could not be).
+pub(crate) fn apply(
+    scripts: &[Script],
+    name: &str,
+    text: Option<&str>,
+    read: impl FnOnce() -> Outcome,
+) -> Verdict {
+    let fitting = scripts
+        .iter()
+        .find(|script| script.fits_name(name) && script.fits_text(text));
+    let takes = fitting.and_then(|script| script.takes);
+    let outcome = fitting
+        .and_then(|script| script.outcome.clone())
+        .unwrap_or_else(read);
+    Verdict { outcome, takes }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(scripts: &[Script], name: &str, text: Option<&str>) -> Verdict {
+        apply(scripts, name, text, || Outcome::Failed {
+            code: FailureCode::from("READ"),
+            message: String::new(),
+        })
+    }
+
+    #[test]
+    fn the_first_script_that_fits_counts() {
+        let scripts = [
+            Script::file("*.pdf").and_content("secret").never_ends(),
+            Script::file("*.pdf")
+                .labels("invoice", 0.9)
+                .takes(Duration::from_secs(3)),
+            Script::any().is_cancelled(),
+        ];
+        assert_eq!(
+            verdict(&scripts, "a.pdf", Some("a secret")).outcome,
+            Outcome::Endless
+        );
+        let plain = verdict(&scripts, "a.pdf", Some("nothing"));
+        assert_eq!(plain.takes, Some(Duration::from_secs(3)));
+        assert_eq!(verdict(&scripts, "a.txt", None).outcome, Outcome::Cancelled);
+        assert!(matches!(foresee(&scripts, "a.pdf"), Foreseen::NeedsText));
+        assert!(matches!(foresee(&scripts, "a.txt"), Foreseen::Settled(_)));
+    }
+
+    #[test]
+    fn a_script_of_time_alone_leaves_the_outcome_to_reading() {
+        let scripts = [Script::file("slow*").takes(Duration::from_millis(9))];
+        let slow = verdict(&scripts, "slow.txt", Some("x"));
+        assert!(matches!(slow.outcome, Outcome::Failed { .. }));
+        assert_eq!(slow.takes, Some(Duration::from_millis(9)));
+        assert_eq!(verdict(&scripts, "quick.txt", Some("x")).takes, None);
+    }
+
+    #[test]
+    fn a_pattern_that_is_none_is_named() {
+        let problem = Script::content("(")
+            .problem()
+            .expect("an open bracket is no expression");
+        assert!(problem.contains('('), "{problem}");
+        assert!(Script::file("[").problem().is_some());
+        assert_eq!(Script::file("*.txt").problem(), None);
+    }
+}

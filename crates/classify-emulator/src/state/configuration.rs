@@ -1,0 +1,103 @@
+//! Saved configurations and saved webhook configurations.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::job::Hook;
+use super::table::Row;
+use crate::clock::{Millis, stamp};
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Configuration {
+    pub(crate) id: String,
+    pub(crate) project: String,
+    pub(crate) name: String,
+    pub(crate) product: String,
+    pub(crate) parameters: Value,
+    pub(crate) created: Millis,
+    pub(crate) updated: Millis,
+    /// Grows with each change, so that two changes within a millisecond still have two versions.
+    pub(crate) revision: u32,
+}
+
+impl Row for Configuration {
+    fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+impl Configuration {
+    /// The version: a moment, told apart from others of the same millisecond by its microseconds.
+    pub(crate) fn version(&self) -> String {
+        let text = stamp(self.updated);
+        format!(
+            "{}{:03}Z",
+            text.trim_end_matches('Z'),
+            self.revision % 1_000
+        )
+    }
+
+    pub(crate) fn show(&self) -> Value {
+        json!({
+            "id": self.id,
+            "name": self.name,
+            "product_type": self.product,
+            "version": self.version(),
+            "parameters": self.parameters,
+            "created_at": stamp(self.created),
+            "updated_at": stamp(self.updated),
+        })
+    }
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct WebhookConfiguration {
+    pub(crate) id: String,
+    pub(crate) project: String,
+    pub(crate) url: String,
+    pub(crate) events: Option<Vec<String>>,
+    pub(crate) headers: Option<Vec<(String, String)>>,
+    pub(crate) format: Option<String>,
+    pub(crate) secret: Option<String>,
+    pub(crate) created: Millis,
+    pub(crate) updated: Millis,
+}
+
+impl Row for WebhookConfiguration {
+    fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+impl WebhookConfiguration {
+    pub(crate) fn show(&self) -> Value {
+        let headers = self.headers.as_ref().map(|headers| {
+            let pairs = headers
+                .iter()
+                .map(|(name, value)| (name.clone(), Value::from(value.clone())));
+            pairs.collect::<Map<_, _>>()
+        });
+        json!({
+            "id": self.id,
+            "tenant_type": "project",
+            "tenant_id": self.project,
+            "webhook_url": self.url,
+            "has_secret": self.secret.is_some(),
+            "webhook_events": self.events,
+            "webhook_headers": headers,
+            "webhook_output_format": self.format,
+            "created_at": stamp(self.created),
+            "updated_at": stamp(self.updated),
+        })
+    }
+
+    pub(crate) fn hook(&self) -> Hook {
+        Hook {
+            url: self.url.clone(),
+            headers: self.headers.clone().unwrap_or_default(),
+            events: self.events.clone(),
+            as_object: self.format.as_deref() == Some("json"),
+            secret: self.secret.clone(),
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! An uploaded file.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::table::Row;
+use crate::clock::{Millis, stamp};
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct File {
+    /// The bare uuid, which is also the name on disk.
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) project: String,
+    pub(crate) external_id: Option<String>,
+    pub(crate) purpose: String,
+    pub(crate) created: Millis,
+    pub(crate) expires: Millis,
+    pub(crate) size: u64,
+}
+
+impl Row for File {
+    fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+/// How long the service keeps an upload.
+pub(crate) const LIFETIME: Millis = 48 * 3_600_000;
+
+impl File {
+    pub(crate) fn public_id(&self) -> String {
+        format!("dfl-{}", self.id)
+    }
+
+    pub(crate) fn show(&self) -> Value {
+        let extension = self
+            .name
+            .rsplit_once('.')
+            .map(|(_, extension)| extension.to_lowercase());
+        json!({
+            "id": self.public_id(),
+            "name": self.name,
+            "project_id": self.project,
+            "external_file_id": self.external_id,
+            "file_type": extension.filter(|extension| !extension.is_empty() && extension.len() <= 16),
+            "last_modified_at": stamp(self.created),
+            "expires_at": stamp(self.expires),
+            "purpose": self.purpose,
+        })
+    }
+}
+
+/// The bare uuid that a file's id names: with the service's prefix or without.
+pub(crate) fn bare_id(id: &str) -> Option<String> {
+    let bare = id.strip_prefix("dfl-").unwrap_or(id);
+    // Only the hyphenated form: what else a lenient parser reads is no id that the API ever gave.
+    let parsed = uuid::Uuid::parse_str(bare)
+        .ok()
+        .filter(|_| bare.len() == 36);
+    parsed.map(|id| id.to_string())
+}

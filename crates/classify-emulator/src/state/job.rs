@@ -1,0 +1,304 @@
+//! A classify job of either version: what was asked, where it stands, and how it is shown.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::table::Row;
+use crate::clock::{Millis, stamp};
+use crate::outcome::Outcome;
+
+/// Which version of the API a job belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Version {
+    V1,
+    V2,
+}
+
+/// Where a job stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Phase {
+    Pending,
+    Running,
+    Completed,
+    /// Version 1 only: some documents could not be read.
+    Partial,
+    Failed,
+    Cancelled,
+}
+
+impl Phase {
+    pub(crate) fn is_terminal(self) -> bool {
+        !matches!(self, Self::Pending | Self::Running)
+    }
+
+    pub(crate) fn word(self, version: Version) -> &'static str {
+        match (version, self) {
+            (_, Self::Pending) | (Version::V1, Self::Running) => "PENDING",
+            (Version::V2, Self::Running) => "RUNNING",
+            (Version::V2, Self::Completed | Self::Partial) => "COMPLETED",
+            (Version::V1, Self::Completed) => "SUCCESS",
+            (Version::V1, Self::Partial) => "PARTIAL_SUCCESS",
+            (Version::V2, Self::Failed) => "FAILED",
+            (Version::V1, Self::Failed) => "ERROR",
+            (_, Self::Cancelled) => "CANCELLED",
+        }
+    }
+
+    /// The webhook event for a job that has come to this phase.
+    pub(crate) fn event(self) -> &'static str {
+        match self {
+            Self::Pending => "classify.pending",
+            Self::Running => "classify.running",
+            Self::Completed => "classify.success",
+            Self::Partial => "classify.partial_success",
+            Self::Failed => "classify.error",
+            Self::Cancelled => "classify.cancelled",
+        }
+    }
+}
+
+/// One document of a job.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Input {
+    /// The id as the caller gave it.
+    pub(crate) given: String,
+    pub(crate) kind: InputKind,
+    pub(crate) outcome: Option<Outcome>,
+    /// The id of the version 1 result item.
+    pub(crate) result_id: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) enum InputKind {
+    /// A stored file, by its bare uuid.
+    File(String),
+    /// The text of somebody's parse job.
+    ParseJob(String),
+}
+
+/// Where a job's webhooks go.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Hook {
+    pub(crate) url: String,
+    pub(crate) headers: Vec<(String, String)>,
+    /// None means every event.
+    pub(crate) events: Option<Vec<String>>,
+    /// Whether the payload goes as an object, and not as a string that holds one.
+    pub(crate) as_object: bool,
+    pub(crate) secret: Option<String>,
+}
+
+/// What was asked of the classifier.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Instructions {
+    pub(crate) rules: Vec<Rule>,
+    pub(crate) lang: String,
+    /// 0-based pages to read; none means all.
+    pub(crate) pages: Option<Vec<u32>>,
+    pub(crate) max_pages: Option<u32>,
+    /// The configuration in the shape of its version, as it is shown.
+    pub(crate) shown: Value,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Rule {
+    #[serde(rename = "type")]
+    pub(crate) label: String,
+    pub(crate) description: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Job {
+    pub(crate) id: String,
+    pub(crate) version: Version,
+    pub(crate) project: String,
+    pub(crate) inputs: Vec<Input>,
+    pub(crate) instructions: Arc<Instructions>,
+    pub(crate) configuration_id: Option<String>,
+    pub(crate) transaction_id: Option<String>,
+    pub(crate) phase: Phase,
+    pub(crate) error: Option<String>,
+    pub(crate) created: Millis,
+    pub(crate) updated: Millis,
+    pub(crate) running_at: Millis,
+    /// None while a script says that the job never ends.
+    pub(crate) ends_at: Option<Millis>,
+    /// When the last document was read.
+    pub(crate) read_at: Millis,
+    pub(crate) parse_job_id: Option<String>,
+    pub(crate) hooks: Vec<Hook>,
+    /// The moment at which the job is in the store's timetable.
+    #[serde(skip)]
+    pub(crate) due: Option<Millis>,
+}
+
+impl Row for Job {
+    fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+/// The emulator has no users; every job belongs to this one.
+pub(crate) const USER: &str = "emulator-user";
+
+impl Job {
+    pub(crate) fn status(&self) -> &'static str {
+        self.phase.word(self.version)
+    }
+
+    pub(crate) fn is_read(&self) -> bool {
+        self.inputs.iter().all(|input| input.outcome.is_some())
+    }
+
+    /// The next moment at which the job moves on by itself, if there is one yet.
+    pub(crate) fn next_move(&self) -> Option<Millis> {
+        match self.phase {
+            Phase::Pending => Some(
+                self.ends_at
+                    .map_or(self.running_at, |end| end.min(self.running_at)),
+            ),
+            Phase::Running if self.is_read() => self.ends_at,
+            _ => None,
+        }
+    }
+
+    /// The phase in which a job ends whose documents have all been read.
+    pub(crate) fn end(&self) -> (Phase, Option<String>) {
+        let outcomes = || {
+            self.inputs
+                .iter()
+                .filter_map(|input| input.outcome.as_ref())
+        };
+        if outcomes().any(|outcome| *outcome == Outcome::Cancelled) {
+            return (Phase::Cancelled, None);
+        }
+        let failures: Vec<String> = outcomes()
+            .filter_map(|outcome| match outcome {
+                Outcome::Failed { code, message } => Some(format!("{}: {message}", code.as_str())),
+                _ => None,
+            })
+            .collect();
+        match failures.first() {
+            None => (Phase::Completed, None),
+            Some(first) if failures.len() == self.inputs.len() => {
+                (Phase::Failed, Some(first.clone()))
+            }
+            Some(first) => {
+                let text = format!(
+                    "{} of {} files failed; {first}",
+                    failures.len(),
+                    self.inputs.len()
+                );
+                (Phase::Partial, Some(text))
+            }
+        }
+    }
+
+    fn pages(&self) -> u32 {
+        self.inputs
+            .iter()
+            .map(|input| match input.outcome {
+                Some(Outcome::Labelled { pages, .. }) => pages,
+                _ => 0,
+            })
+            .sum()
+    }
+
+    /// The job object of version 2.
+    pub(crate) fn show(&self, with_usage: bool) -> Value {
+        let input = self.inputs.first();
+        let kind = match input.map(|input| &input.kind) {
+            Some(InputKind::ParseJob(_)) => "parse_job_id",
+            _ => "file_id",
+        };
+        let result = match input.and_then(|input| input.outcome.as_ref()) {
+            Some(outcome) if self.phase == Phase::Completed => result(outcome),
+            _ => Value::Null,
+        };
+        let mut shown = json!({
+            "id": self.id,
+            "status": self.status(),
+            "file_input": input.map(|input| input.given.clone()),
+            "document_input_type": kind,
+            "configuration": self.instructions.shown,
+            "configuration_id": self.configuration_id,
+            "project_id": self.project,
+            "user_id": USER,
+            "parse_job_id": self.parse_job_id,
+            "transaction_id": self.transaction_id,
+            "error_message": self.error,
+            "result": result,
+            "created_at": stamp(self.created),
+            "updated_at": stamp(self.updated),
+        });
+        if with_usage {
+            // Nothing is billed before the end; a parse job of the caller's own was paid for when it was made.
+            shown["usage"] = match (self.phase, kind) {
+                (Phase::Completed, "parse_job_id") => {
+                    json!({ "credits": 0, "parse_credits": null })
+                }
+                (Phase::Completed, _) => {
+                    json!({ "credits": self.pages(), "parse_credits": self.pages() })
+                }
+                _ => json!({ "credits": null, "parse_credits": null }),
+            };
+        }
+        shown
+    }
+
+    /// The job object of version 1.
+    pub(crate) fn show_v1(&self) -> Value {
+        let shown = &self.instructions.shown;
+        json!({
+            "id": self.id,
+            "project_id": self.project,
+            "user_id": USER,
+            "rules": shown["rules"],
+            "status": self.status(),
+            "mode": shown["mode"],
+            "parsing_configuration": shown["parsing_configuration"],
+            "effective_at": stamp(self.created),
+            "created_at": stamp(self.created),
+            "updated_at": stamp(self.updated),
+            "error_message": self.error,
+            "job_record_id": null,
+        })
+    }
+
+    /// The result items of version 1: none before the end.
+    pub(crate) fn results_v1(&self) -> Vec<Value> {
+        if !self.phase.is_terminal() || self.phase == Phase::Cancelled {
+            return Vec::new();
+        }
+        let items = self.inputs.iter().map(|input| {
+            let file = match &input.kind {
+                InputKind::File(id) | InputKind::ParseJob(id) => id,
+            };
+            json!({
+                "id": input.result_id,
+                "classify_job_id": self.id,
+                "file_id": file,
+                "result": input.outcome.as_ref().map_or(Value::Null, result),
+                "created_at": stamp(self.updated),
+                "updated_at": stamp(self.updated),
+            })
+        });
+        items.collect()
+    }
+}
+
+fn result(outcome: &Outcome) -> Value {
+    match outcome {
+        Outcome::Labelled {
+            label,
+            confidence,
+            reasoning,
+            ..
+        } => {
+            json!({ "type": label, "confidence": confidence, "reasoning": reasoning })
+        }
+        _ => Value::Null,
+    }
+}

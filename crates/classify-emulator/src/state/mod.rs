@@ -1,0 +1,200 @@
+//! Everything that the emulator remembers, and the timetable by which jobs move on.
+
+pub(crate) mod configuration;
+pub(crate) mod file;
+pub(crate) mod job;
+pub(crate) mod table;
+
+use std::collections::{BTreeSet, HashMap};
+
+use crate::clock::{Millis, millis};
+use crate::outcome::{Outcome, Verdict};
+use configuration::{Configuration, WebhookConfiguration};
+use file::File;
+use job::{Hook, Job, Phase};
+use table::Table;
+
+/// A job has come to a phase that somebody may want to hear of.
+#[derive(Debug, Clone)]
+pub(crate) struct Event {
+    pub(crate) job: String,
+    pub(crate) phase: Phase,
+    pub(crate) at: Millis,
+    pub(crate) hooks: Vec<Hook>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Store {
+    pub(crate) jobs: Table<Job>,
+    pub(crate) files: Table<File>,
+    pub(crate) configurations: Table<Configuration>,
+    pub(crate) webhooks: Table<WebhookConfiguration>,
+    /// The texts of parse jobs that were registered.
+    pub(crate) parse_jobs: HashMap<String, String>,
+    /// Jobs by project and transaction id.
+    pub(crate) transactions: HashMap<(String, String), String>,
+    /// The next move of every job that has one.
+    due: BTreeSet<(Millis, u64)>,
+    events: Vec<Event>,
+    pub(crate) dice: fastrand::Rng,
+}
+
+impl Store {
+    pub(crate) fn new(seed: Option<u64>) -> Self {
+        Self {
+            jobs: Table::default(),
+            files: Table::default(),
+            configurations: Table::default(),
+            webhooks: Table::default(),
+            parse_jobs: HashMap::new(),
+            transactions: HashMap::new(),
+            due: BTreeSet::new(),
+            events: Vec::new(),
+            dice: seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed),
+        }
+    }
+
+    pub(crate) fn uuid(&mut self) -> String {
+        let mut bytes = [0_u8; 16];
+        self.dice.fill(&mut bytes);
+        uuid::Builder::from_random_bytes(bytes)
+            .into_uuid()
+            .to_string()
+    }
+
+    /// Adds a new job, with its transaction id if it has one.
+    pub(crate) fn add_job(&mut self, job: Job) -> u64 {
+        if let Some(transaction) = &job.transaction_id {
+            self.transactions
+                .insert((job.project.clone(), transaction.clone()), job.id.clone());
+        }
+        if !job.hooks.is_empty() {
+            let event = Event {
+                job: job.id.clone(),
+                phase: job.phase,
+                at: job.created,
+                hooks: job.hooks.clone(),
+            };
+            self.events.push(event);
+        }
+        let key = self.jobs.insert(job);
+        self.schedule(key);
+        key
+    }
+
+    /// The job that was created under this transaction id.
+    pub(crate) fn transaction(&self, project: &str, transaction: &str) -> Option<&Job> {
+        let id = self
+            .transactions
+            .get(&(project.to_owned(), transaction.to_owned()))?;
+        self.jobs.find(id)
+    }
+
+    pub(crate) fn remove_job(&mut self, id: &str) {
+        let Some(key) = self.jobs.key(id) else { return };
+        let Some(job) = self.jobs.remove(id) else {
+            return;
+        };
+        if let Some(due) = job.due {
+            self.due.remove(&(due, key));
+        }
+        if let Some(transaction) = job.transaction_id {
+            self.transactions.remove(&(job.project, transaction));
+        }
+    }
+
+    pub(crate) fn cancel_job(&mut self, id: &str, now: Millis) {
+        let Some(key) = self.jobs.key(id) else { return };
+        self.enter(key, Phase::Cancelled, None, now);
+    }
+
+    /// Moves on every job whose time has come; says when the next one will.
+    pub(crate) fn tick(&mut self, now: Millis) -> Option<Millis> {
+        while let Some(&(due, key)) = self.due.first() {
+            if due > now {
+                return Some(due);
+            }
+            self.due.remove(&(due, key));
+            let Some(job) = self.jobs.get_mut(key) else {
+                continue;
+            };
+            job.due = None;
+            if job.phase == Phase::Pending {
+                if job.parse_job_id.is_none() {
+                    let id = self.uuid();
+                    if let Some(job) = self.jobs.get_mut(key) {
+                        job.parse_job_id = Some(format!("pjb-{id}"));
+                    }
+                }
+                self.enter(key, Phase::Running, None, due);
+            } else {
+                let (phase, error) = job.end();
+                let at = due.max(job.read_at);
+                self.enter(key, phase, error, at);
+            }
+        }
+        None
+    }
+
+    /// Notes what has become of one of a job's documents.
+    pub(crate) fn settle(&mut self, id: &str, index: usize, verdict: Verdict, now: Millis) {
+        let Some(key) = self.jobs.key(id) else { return };
+        let Some(job) = self.jobs.get_mut(key) else {
+            return;
+        };
+        if let Some(takes) = verdict.takes {
+            // Of several documents the slowest decides.
+            let end = job.created.saturating_add(millis(takes));
+            let first = job.inputs.iter().all(|input| input.outcome.is_none());
+            job.ends_at = job
+                .ends_at
+                .map(|ends_at| if first { end } else { ends_at.max(end) });
+        }
+        if verdict.outcome == Outcome::Endless {
+            job.ends_at = None;
+        }
+        if let Some(input) = job.inputs.get_mut(index) {
+            input.outcome = Some(verdict.outcome);
+        }
+        job.read_at = now;
+        self.schedule(key);
+    }
+
+    /// What has happened since the last call.
+    pub(crate) fn take_events(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.events)
+    }
+
+    /// Puts a job's next move into the timetable.
+    pub(crate) fn schedule(&mut self, key: u64) {
+        let Some(job) = self.jobs.get_mut(key) else {
+            return;
+        };
+        if let Some(due) = job.due.take() {
+            self.due.remove(&(due, key));
+        }
+        job.due = job.next_move();
+        if let Some(due) = job.due {
+            self.due.insert((due, key));
+        }
+    }
+
+    fn enter(&mut self, key: u64, phase: Phase, error: Option<String>, at: Millis) {
+        let Some(job) = self.jobs.get_mut(key) else {
+            return;
+        };
+        job.phase = phase;
+        job.error = error;
+        job.updated = at.max(job.updated);
+        if !job.hooks.is_empty() {
+            let event = Event {
+                job: job.id.clone(),
+                phase,
+                at,
+                hooks: job.hooks.clone(),
+            };
+            self.events.push(event);
+        }
+        self.schedule(key);
+    }
+}

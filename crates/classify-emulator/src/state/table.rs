@@ -1,0 +1,76 @@
+//! A table of rows in the order of their creation, found by key or by id.
+
+use std::collections::{BTreeMap, HashMap};
+
+/// A row knows the id that it is found by.
+pub(crate) trait Row {
+    fn id(&self) -> &str;
+}
+
+#[derive(Debug)]
+pub(crate) struct Table<T> {
+    rows: BTreeMap<u64, T>,
+    keys: HashMap<String, u64>,
+    next: u64,
+}
+
+impl<T> Default for Table<T> {
+    fn default() -> Self {
+        // Key 0 is left free: a cursor before the first row of an ascending list.
+        Self {
+            rows: BTreeMap::new(),
+            keys: HashMap::new(),
+            next: 1,
+        }
+    }
+}
+
+impl<T: Row> Table<T> {
+    pub(crate) fn insert(&mut self, row: T) -> u64 {
+        let key = self.next;
+        self.next += 1;
+        self.keys.insert(row.id().to_owned(), key);
+        self.rows.insert(key, row);
+        key
+    }
+
+    pub(crate) fn key(&self, id: &str) -> Option<u64> {
+        self.keys.get(id).copied()
+    }
+
+    pub(crate) fn get(&self, key: u64) -> Option<&T> {
+        self.rows.get(&key)
+    }
+
+    pub(crate) fn get_mut(&mut self, key: u64) -> Option<&mut T> {
+        self.rows.get_mut(&key)
+    }
+
+    pub(crate) fn find(&self, id: &str) -> Option<&T> {
+        self.get(self.key(id)?)
+    }
+
+    pub(crate) fn find_mut(&mut self, id: &str) -> Option<&mut T> {
+        let key = self.key(id)?;
+        self.get_mut(key)
+    }
+
+    pub(crate) fn remove(&mut self, id: &str) -> Option<T> {
+        let key = self.keys.remove(id)?;
+        self.rows.remove(&key)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Rows in the order of their creation.
+    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = (u64, &T)> {
+        self.rows.iter().map(|(key, row)| (*key, row))
+    }
+
+    /// Rows from the newest to the oldest, from below a key on.
+    pub(crate) fn newest_below(&self, key: u64) -> impl Iterator<Item = (u64, &T)> {
+        self.rows.range(..key).rev().map(|(key, row)| (*key, row))
+    }
+}

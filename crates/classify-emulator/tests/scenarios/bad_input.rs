@@ -1,0 +1,200 @@
+//! Bytes that nobody should send: they get an answer, and the server goes on.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use classify_emulator::{Config, Emulator, Limits};
+use serde_json::Value;
+
+use crate::client::Client;
+
+fn started() -> (Emulator, Client) {
+    let config = Config::default()
+        .limits(Limits::none())
+        .patience(Duration::from_millis(300));
+    let emulator = Emulator::start(config).expect("an emulator");
+    let client = Client::new(&emulator);
+    (emulator, client)
+}
+
+/// Sends bytes and reads until the end of the connection.
+fn raw(emulator: &Emulator, bytes: &[u8]) -> (Option<u16>, String) {
+    let mut socket = TcpStream::connect(emulator.address()).expect("a connection");
+    socket
+        .set_read_timeout(Some(Duration::from_secs(30)))
+        .expect("a timeout");
+    // The server may answer and close before it has taken everything.
+    let _ = socket.write_all(bytes);
+    let _ = socket.shutdown(std::net::Shutdown::Write);
+    let mut answer = Vec::new();
+    let _ = socket.read_to_end(&mut answer);
+    let text = String::from_utf8_lossy(&answer).into_owned();
+    let status = text
+        .strip_prefix("HTTP/1.1 ")
+        .and_then(|rest| rest.get(..3)?.parse().ok());
+    (
+        status,
+        text.split_once("\r\n\r\n")
+            .map(|(_, body)| body.to_owned())
+            .unwrap_or_default(),
+    )
+}
+
+#[test]
+fn what_is_not_http_is_refused_with_a_detail() {
+    let (emulator, client) = started();
+    let long_line = format!("GET /{} HTTP/1.1\r\nhost: x\r\n\r\n", "x".repeat(70_000));
+    let many_headers = format!(
+        "GET / HTTP/1.1\r\nhost: x\r\n{}\r\n",
+        "a: b\r\n".repeat(2_000)
+    );
+    for bytes in [
+        b"hello\r\n\r\n".as_slice(),
+        b"GET\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET /api/v2/classify HTTP/1.1\r\nhost x\r\n\r\n",
+        b"POST /api/v2/classify HTTP/1.1\r\nhost: x\r\ncontent-length: -5\r\n\r\n",
+        b"POST /api/v2/classify HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\nhello",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        long_line.as_bytes(),
+        many_headers.as_bytes(),
+    ] {
+        let (status, body) = raw(&emulator, bytes);
+        let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(60)]).into_owned();
+        assert!(status.is_some_and(|status| (400..500).contains(&status)), "{shown:?}: {status:?} {body}");
+        let body: Value = serde_json::from_str(&body).unwrap_or_else(|error| panic!("{shown:?}: {error}: {body}"));
+        assert!(body["detail"].is_string(), "{shown:?}: {body}");
+    }
+    assert_eq!(client.get("/api/v2/classify").status, 200);
+}
+
+#[test]
+fn every_route_refuses_nonsense() {
+    let (_emulator, client) = started();
+    let deep = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
+    let bodies: [&[u8]; 9] = [
+        b"",
+        b"{",
+        b"null",
+        b"[]",
+        b"\"x\"",
+        b"{\"file_input\": 5}",
+        b"\xff\xfe\x00",
+        deep.as_bytes(),
+        &[b'9'; 400],
+    ];
+    let paths = [
+        "/api/v2/classify",
+        "/api/v2/classify/x",
+        "/api/v2/classify/%00%ff",
+        "/api/v2/classify/x/cancel",
+        "/api/v2/webhook-configs",
+        "/api/v1/classifier/jobs",
+        "/api/v1/classifier/jobs/x",
+        "/api/v1/classifier/jobs/x/results",
+        "/api/v1/beta/files",
+        "/api/v1/beta/files/x",
+        "/api/v1/beta/files/x/content",
+        "/api/v1/beta/files/query",
+        "/api/v1/beta/configurations",
+        "/api/v1/beta/configurations/x",
+        "/api/v1/beta/webhook-configs",
+        "/api/v1/beta/webhook-configs/x",
+        "/_emulator/clock",
+        "/_emulator/scripts",
+        "/_emulator/faults",
+        "/_emulator/reset/x",
+        "/_emulator/content/../../etc/passwd",
+        "/",
+        "/api/v3/classify",
+    ];
+    for path in paths {
+        for method in ["POST", "PUT", "PATCH", "DELETE"] {
+            for body in bodies {
+                for kind in [
+                    "application/json",
+                    "multipart/form-data; boundary=x",
+                    "multipart/form-data",
+                    "\u{7f}",
+                ] {
+                    let reply = client.send(
+                        method,
+                        path,
+                        Some(kind).filter(|kind| kind.is_ascii() && *kind != "\u{7f}"),
+                        Some(body.to_vec()),
+                    );
+                    let reply = reply.unwrap_or_else(|error| panic!("{method} {path}: {error}"));
+                    let lists = path == "/api/v1/beta/files/query"
+                        || path == "/_emulator/faults"
+                        || path == "/_emulator/scripts";
+                    if reply.status == 200 && lists {
+                        continue;
+                    }
+                    assert!(
+                        (400..500).contains(&reply.status),
+                        "{method} {path}: {} {}",
+                        reply.status,
+                        reply.text
+                    );
+                    assert!(
+                        !reply.json()["detail"].is_null(),
+                        "{method} {path}: {}",
+                        reply.text
+                    );
+                }
+            }
+        }
+        for query in [
+            "?page_size=x&project_id=x",
+            "?%ff=%fe&page_token=%00",
+            "?expires=x&status=&&&==",
+        ] {
+            let reply = client.get(&format!("{path}{query}"));
+            let fine = reply.status == 200 && query.contains("status");
+            assert!(
+                fine || (400..500).contains(&reply.status),
+                "{path}{query}: {} {}",
+                reply.status,
+                reply.text
+            );
+        }
+    }
+    assert_eq!(client.get("/api/v2/classify").status, 200);
+}
+
+#[test]
+fn bodies_that_never_come_are_not_waited_for() {
+    let (emulator, client) = started();
+    let head = "POST /api/v2/classify HTTP/1.1\r\nhost: x\r\nauthorization: Bearer k\r\ncontent-length: 100\r\n\r\n{";
+    let mut socket = TcpStream::connect(emulator.address()).expect("a connection");
+    socket
+        .set_read_timeout(Some(Duration::from_secs(30)))
+        .expect("a timeout");
+    socket.write_all(head.as_bytes()).expect("sent");
+    let mut answer = [0; 12];
+    socket.read_exact(&mut answer).expect("an answer");
+    assert_eq!(&answer, b"HTTP/1.1 408");
+    let (status, _) = raw(&emulator, b"POST /api/v2/classify HTTP/1.1\r\nhost: x\r\nauthorization: Bearer k\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n");
+    assert_eq!(status, Some(400));
+    let large = vec![b' '; 5 * 1024 * 1024];
+    let reply = client
+        .send(
+            "POST",
+            "/api/v2/classify",
+            Some("application/json"),
+            Some(large),
+        )
+        .expect("a reply");
+    assert_eq!((reply.status, reply.detail().is_empty()), (413, false));
+    assert_eq!(client.get("/api/v2/classify").status, 200);
+}
+
+#[test]
+fn a_method_that_a_path_has_not_is_named() {
+    let (_emulator, client) = started();
+    assert_eq!(client.put("/api/v2/classify", &Value::Null).status, 405);
+    assert_eq!(client.get("/api/v2/nothing").status, 404);
+    assert_eq!(client.get("/api/v2/classify/").status, 404);
+}

@@ -1,0 +1,484 @@
+//! Every fault, as a client meets it.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use classify_emulator::{Config, Emulator, Fault, FaultRule, Faults, Limits, Route};
+use serde_json::{Value, json};
+
+use crate::client::{Client, INVOICE, Reply, create_body};
+
+/// An emulator that holds one file, and then fails as it is told.
+struct Scene {
+    emulator: Emulator,
+    client: Client,
+    file: String,
+}
+
+fn scene(config: Config) -> Scene {
+    let emulator = Emulator::start(
+        config
+            .limits(Limits::none())
+            .virtual_clock_at(1_767_323_045_678),
+    );
+    let emulator = emulator.expect("an emulator");
+    let client = Client::new(&emulator);
+    let file = client.upload("bill.txt", INVOICE.as_bytes());
+    Scene {
+        emulator,
+        client,
+        file,
+    }
+}
+
+impl Scene {
+    fn fail(&self, rule: FaultRule) -> &Self {
+        self.emulator.set_faults(Faults::new().with(rule));
+        self
+    }
+
+    /// Creates a job under a fault, and gives the reply (or none) and how many jobs there are after it.
+    fn create(&self, fault: Fault) -> (Result<Reply, ureq::Error>, usize) {
+        self.emulator.reset();
+        let file = self
+            .fail(Fault::Gzip.nth(9))
+            .client
+            .upload("bill.txt", INVOICE.as_bytes());
+        self.fail(fault.nth(1).on(Route::ClassifyCreate));
+        let reply = self
+            .client
+            .try_json("POST", "/api/v2/classify", &create_body(&file));
+        let record = self.emulator.requests().pop().expect("a record");
+        assert_eq!(record.fault, Some(fault), "the journal names the fault");
+        assert_eq!(
+            record.status,
+            reply
+                .as_ref()
+                .ok()
+                .map(|reply| reply.status)
+                .or(record.status)
+        );
+        (reply, self.emulator.job_count())
+    }
+}
+
+#[test]
+fn replies_that_take_the_place_of_acting() {
+    let scene = scene(Config::default());
+    for (fault, status, header) in [
+        (Fault::BadGatewayHtml, 502, None),
+        (Fault::ServerErrorBefore, 500, None),
+        (Fault::Unavailable, 503, None),
+        (
+            Fault::UnavailableShouldRetry,
+            503,
+            Some(("x-should-retry", "true")),
+        ),
+        (
+            Fault::UnavailableShouldNotRetry,
+            503,
+            Some(("x-should-retry", "false")),
+        ),
+        (Fault::RateLimited, 429, None),
+        (Fault::RateLimitedSeconds, 429, Some(("retry-after", "1"))),
+        (
+            Fault::RateLimitedMillis,
+            429,
+            Some(("retry-after-ms", "20")),
+        ),
+        (
+            Fault::RateLimitedDate,
+            429,
+            Some(("retry-after", "Fri, 02 Jan 2026 03:04:06 GMT")),
+        ),
+        (
+            Fault::RateLimitedAbsurd,
+            429,
+            Some(("retry-after", "99999999999999")),
+        ),
+        (
+            Fault::RateLimitedGarbage,
+            429,
+            Some(("retry-after", "soon")),
+        ),
+        (Fault::PaymentRequired, 402, None),
+        (Fault::Unauthorized, 401, None),
+        (Fault::RequestTimeout, 408, None),
+        (Fault::Conflict, 409, None),
+        (
+            Fault::Redirect,
+            307,
+            Some(("location", "http://elsewhere.invalid/api/v2/classify")),
+        ),
+    ] {
+        let (reply, jobs) = scene.create(fault);
+        let reply = reply.unwrap_or_else(|error| panic!("{fault:?}: {error}"));
+        assert_eq!((reply.status, jobs), (status, 0), "{fault:?}");
+        assert!(!fault.acts(), "{fault:?}");
+        for name in [
+            "retry-after",
+            "retry-after-ms",
+            "x-should-retry",
+            "location",
+        ] {
+            let expected = header
+                .filter(|(key, _)| *key == name)
+                .map(|(_, value)| value);
+            let found = reply
+                .headers
+                .get(name)
+                .map(|value| value.to_str().expect("text"));
+            assert_eq!(found, expected, "{fault:?} {name}");
+        }
+        match fault {
+            Fault::BadGatewayHtml => assert!(reply.text.starts_with("<html>"), "{}", reply.text),
+            Fault::Redirect => {}
+            _ => assert!(!reply.detail().is_empty()),
+        }
+    }
+}
+
+#[test]
+fn replies_that_are_lost_or_spoiled_after_acting() {
+    let scene = scene(Config::default());
+    for (fault, status) in [
+        (Fault::ServerErrorAfter, 500),
+        (Fault::GatewayTimeoutAfter, 504),
+        (Fault::NotJson, 200),
+        (Fault::SlowDrip, 200),
+        (Fault::UnknownStatus, 200),
+        (Fault::ExtraFields, 200),
+        (Fault::WrongLength, 200),
+    ] {
+        let (reply, jobs) = scene.create(fault);
+        let reply = reply.unwrap_or_else(|error| panic!("{fault:?}: {error}"));
+        assert_eq!((reply.status, jobs), (status, 1), "{fault:?}");
+        assert!(fault.acts(), "{fault:?}");
+        let body: Option<Value> = serde_json::from_str(&reply.text).ok();
+        match fault {
+            Fault::NotJson | Fault::WrongLength | Fault::GatewayTimeoutAfter => {
+                assert_eq!(body, None, "{fault:?}: {}", reply.text);
+            }
+            Fault::UnknownStatus => assert_eq!(reply.json()["status"], "HIBERNATING"),
+            Fault::ExtraFields => assert!(reply.json()["x_added_later"].is_object()),
+            _ => assert!(body.is_some(), "{fault:?}: {}", reply.text),
+        }
+    }
+    for fault in [Fault::ResetAfter, Fault::CloseAfter, Fault::BodyCut] {
+        let (reply, jobs) = scene.create(fault);
+        assert!(reply.is_err(), "{fault:?}: {reply:?}");
+        assert_eq!(jobs, 1, "{fault:?}");
+    }
+    for fault in [Fault::ResetBefore, Fault::CloseBefore] {
+        let (reply, jobs) = scene.create(fault);
+        assert!(reply.is_err(), "{fault:?}: {reply:?}");
+        assert_eq!(jobs, 0, "{fault:?}");
+    }
+}
+
+/// What a bare socket reads until the end, and how the connection ended.
+fn read_raw(emulator: &Emulator, request: &str) -> (Vec<u8>, Option<std::io::ErrorKind>) {
+    let mut socket = TcpStream::connect(emulator.address()).expect("a connection");
+    socket
+        .set_read_timeout(Some(Duration::from_secs(30)))
+        .expect("a timeout");
+    socket.write_all(request.as_bytes()).expect("sent");
+    let mut bytes = Vec::new();
+    let end = socket
+        .read_to_end(&mut bytes)
+        .err()
+        .map(|error| error.kind());
+    (bytes, end)
+}
+
+const LIST: &str = "GET /api/v2/classify HTTP/1.1\r\nhost: x\r\nauthorization: Bearer k\r\n\r\n";
+
+#[test]
+fn a_reset_is_a_reset_and_a_close_is_a_close() {
+    let scene = scene(Config::default());
+    for (fault, end) in [
+        (
+            Fault::ResetBefore,
+            Some(std::io::ErrorKind::ConnectionReset),
+        ),
+        (Fault::ResetAfter, Some(std::io::ErrorKind::ConnectionReset)),
+        (Fault::CloseBefore, None),
+        (Fault::CloseAfter, None),
+    ] {
+        scene.fail(fault.always());
+        assert_eq!(
+            read_raw(&scene.emulator, LIST),
+            (Vec::new(), end),
+            "{fault:?}"
+        );
+    }
+}
+
+#[test]
+fn lengths_lie_as_told() {
+    let scene = scene(Config::default());
+    scene.fail(Fault::BodyCut.always());
+    let promised = |bytes: &[u8]| {
+        let text = String::from_utf8_lossy(bytes).into_owned();
+        let (head, body) = text.split_once("\r\n\r\n").expect("a head");
+        let length = head
+            .lines()
+            .find_map(|line| line.strip_prefix("content-length: "))
+            .expect("a length");
+        (
+            length.parse::<usize>().expect("a number"),
+            body.len(),
+            body.to_owned(),
+        )
+    };
+    let (cut, _) = read_raw(&scene.emulator, LIST);
+    let (length, sent, _) = promised(&cut);
+    assert_eq!(sent, length / 2);
+    scene.fail(Fault::WrongLength.always());
+    let (wrong, end) = read_raw(&scene.emulator, LIST);
+    let (length, sent, body) = promised(&wrong);
+    assert_eq!(
+        (sent, end),
+        (length + 7, None),
+        "more comes than was promised: {body}"
+    );
+    assert!(
+        serde_json::from_str::<Value>(&body).is_ok(),
+        "all of it is the true reply: {body}"
+    );
+}
+
+#[test]
+fn a_hang_is_silence() {
+    let scene = scene(Config::default());
+    let body = create_body(&scene.file);
+    for (fault, jobs) in [(Fault::HangBefore, 0), (Fault::HangAfter, 1)] {
+        scene.fail(fault.nth(1));
+        let impatient = Client::new(&scene.emulator).with_timeout(Duration::from_millis(300));
+        let reply = impatient.try_json("POST", "/api/v2/classify", &body);
+        assert!(matches!(reply, Err(ureq::Error::Timeout(_))), "{reply:?}");
+        assert_eq!(scene.emulator.job_count(), jobs, "{fault:?}");
+        assert_eq!(
+            scene.emulator.requests().pop().expect("a record").status,
+            None
+        );
+    }
+    assert_eq!(
+        scene.client.get("/api/v2/classify").status,
+        200,
+        "others are served meanwhile"
+    );
+}
+
+#[test]
+fn gzip_comes_unasked() {
+    let scene = scene(Config::default());
+    scene.fail(Fault::Gzip.always());
+    let (bytes, _) = read_raw(
+        &scene.emulator,
+        &LIST.replace("host: x", "host: x\r\nconnection: close"),
+    );
+    let head_end = bytes
+        .windows(4)
+        .position(|window| window == b"\r\n\r\n")
+        .expect("a head")
+        + 4;
+    assert!(String::from_utf8_lossy(&bytes[..head_end]).contains("content-encoding: gzip"));
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(&bytes[head_end..])
+        .read_to_string(&mut text)
+        .expect("gzip");
+    assert_eq!(
+        serde_json::from_str::<Value>(&text).expect("JSON")["items"],
+        json!([])
+    );
+}
+
+#[test]
+fn fields_go_missing_and_timestamps_lose_their_zone() {
+    let scene = scene(Config::default());
+    let id = scene.client.create(&scene.file);
+    let get = |fault: Fault| {
+        scene
+            .fail(fault.always())
+            .client
+            .get(&format!("/api/v2/classify/{id}"))
+            .ok()
+    };
+    assert_eq!(
+        get(Fault::MissingFields),
+        json!({ "id": id, "status": "PENDING" })
+    );
+    let nulls = get(Fault::NullFields);
+    assert_eq!(
+        (&nulls["id"], &nulls["project_id"], &nulls["created_at"]),
+        (&json!(id), &Value::Null, &Value::Null)
+    );
+    assert_eq!(
+        get(Fault::NaiveTimestamps)["created_at"],
+        "2026-01-02T03:04:05.678"
+    );
+    assert_eq!(
+        get(Fault::OffsetTimestamps)["created_at"],
+        "2026-01-02T05:04:05.678000+02:00"
+    );
+    let listed = scene
+        .fail(Fault::MissingFields.always())
+        .client
+        .get("/api/v2/classify")
+        .ok();
+    assert_eq!(listed["items"], json!([{ "id": id, "status": "PENDING" }]));
+}
+
+#[test]
+fn pages_go_empty_and_tokens_go_round() {
+    let scene = scene(Config::default());
+    let mut ids: Vec<Value> = (0..5)
+        .map(|_| json!(scene.client.create(&scene.file)))
+        .collect();
+    ids.reverse();
+    let page = |token: Option<&str>| {
+        let token = token
+            .map(|token| format!("&page_token={token}"))
+            .unwrap_or_default();
+        let page = scene
+            .client
+            .get(&format!("/api/v2/classify?page_size=2{token}"))
+            .ok();
+        let items: Vec<Value> = page["items"]
+            .as_array()
+            .expect("items")
+            .iter()
+            .map(|i| i["id"].clone())
+            .collect();
+        (items, page["next_page_token"].as_str().map(str::to_owned))
+    };
+    let walk = |most: usize| {
+        let mut seen = Vec::new();
+        let mut tokens: Vec<String> = Vec::new();
+        for _ in 0..most {
+            let (items, token) = page(tokens.last().map(String::as_str));
+            seen.extend(items);
+            let Some(token) = token else { break };
+            tokens.push(token);
+        }
+        (seen, tokens)
+    };
+    scene.fail(Fault::EmptyPage.nth(2).on(Route::ClassifyList));
+    let (seen, tokens) = walk(9);
+    assert_eq!(
+        (seen, tokens.len()),
+        (ids.clone(), 3),
+        "one page more, and no job less"
+    );
+    scene.fail(Fault::RepeatedToken.always());
+    let (_, tokens) = walk(4);
+    assert!(
+        tokens.len() == 4 && tokens.iter().all(|token| *token == tokens[0]),
+        "{tokens:?}"
+    );
+    scene.fail(Fault::CyclicTokens.always());
+    let (_, tokens) = walk(5);
+    assert!(
+        tokens[0] == tokens[2] && tokens[1] == tokens[3] && tokens[0] != tokens[1],
+        "{tokens:?}"
+    );
+    scene.fail(Fault::EmptyPage.always());
+    assert!(
+        walk(6).0.is_empty(),
+        "for ever empty, and always another page"
+    );
+}
+
+#[test]
+fn the_same_seed_fails_the_same_requests() {
+    let statuses = |seed: u64| -> Vec<u16> {
+        let plan = Faults::new()
+            .seed(seed)
+            .with(Fault::Unavailable.chance(0.3))
+            .with(Fault::Conflict.chance(0.2));
+        let scene = scene(Config::default());
+        scene.emulator.set_faults(plan);
+        (0..40)
+            .map(|_| scene.client.get("/api/v2/classify").status)
+            .collect()
+    };
+    let first = statuses(5);
+    assert_eq!(first, statuses(5));
+    assert_ne!(first, statuses(6));
+    assert!(
+        [200, 409, 503].iter().all(|status| first.contains(status)),
+        "{first:?}"
+    );
+}
+
+#[test]
+fn faults_spare_what_they_are_not_for() {
+    let scene = scene(Config::default());
+    scene.fail(Fault::Unavailable.always().on(Route::ClassifyCreate));
+    assert_eq!(scene.client.get("/api/v2/classify").status, 200);
+    assert_eq!(
+        scene
+            .client
+            .post("/api/v2/classify", &create_body(&scene.file))
+            .status,
+        503
+    );
+    scene.fail(Fault::Unavailable.always());
+    assert_eq!(
+        scene.client.get("/_emulator/health").status,
+        200,
+        "the emulator's own surface never fails"
+    );
+    assert_eq!(
+        scene.emulator.count(Route::ClassifyCreate),
+        1,
+        "faulted requests are counted"
+    );
+}
+
+#[test]
+fn redirects_lead_to_the_host_that_was_named() {
+    let other = Emulator::start(Config::default()).expect("an emulator");
+    let scene = scene(Config::default().redirect_to(other.base_url()));
+    scene.fail(Fault::Redirect.always());
+    let following = Client::new(&scene.emulator).with_timeout(Duration::from_secs(20));
+    assert_eq!(
+        following.get("/api/v2/classify?page_size=3").status,
+        401,
+        "this client leaves its key at home"
+    );
+    let seen = other.requests();
+    assert_eq!(
+        (seen[0].parameter("page_size"), seen[0].authorized),
+        (Some("3"), false)
+    );
+}
+
+#[test]
+fn every_fault_has_a_scenario() {
+    // One plan with all of them: none may take the server down.
+    let scene = scene(Config::default().drip(Duration::ZERO));
+    for fault in Fault::ALL {
+        if matches!(fault, Fault::HangBefore | Fault::HangAfter) {
+            continue;
+        }
+        for rule in [
+            fault.first(1),
+            fault.first(1).on(Route::ClassifyGet),
+            fault.first(1).on(Route::FileDelete),
+        ] {
+            scene.fail(rule);
+            let _ = scene.client.send("GET", "/api/v2/classify", None, None);
+            let _ = scene
+                .client
+                .send("GET", "/api/v2/classify/none", None, None);
+            let _ = scene
+                .client
+                .send("DELETE", "/api/v1/beta/files/none", None, None);
+        }
+    }
+    scene.emulator.set_faults(Faults::new());
+    assert_eq!(scene.client.get("/api/v2/classify").status, 200);
+}

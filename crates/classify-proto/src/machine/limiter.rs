@@ -1,0 +1,331 @@
+//! The service's rate limits, held to before a request is sent.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use crate::Time;
+use crate::error::Error;
+use crate::operation::RateClass;
+
+/// How fast a bucket comes back after a 429: this part of its full rate with each full window that goes well.
+const RECOVERY: u32 = SCALE / 20;
+/// A bucket's full rate, as parts.
+const SCALE: u32 = 1_000;
+/// How long a class rests after a 429 that names no delay.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Holds requests back so that the service's rate limits are not reached.
+///
+/// A driver keeps one for a client and lends it to every machine through [`Cx`](super::Cx), so that all calls of the
+/// client share it. A request is let through when fewer than its bucket's limit were sent in the window before it;
+/// seen from any second, no more than the limit go out. A 429 halves the bucket's rate and rests the class for as long
+/// as the service asks; each full window that goes well gives a twentieth of the full rate back.
+///
+/// ```
+/// use classify_proto::machine::Limiter;
+/// use classify_proto::{RateClass, Time};
+///
+/// let mut limiter = Limiter::paid();
+/// let now = Time::from_millis(0);
+/// for _ in 0..40 {
+///     assert_eq!(limiter.free_at(RateClass::Create, now), now);
+///     limiter.sent(RateClass::Create, now);
+/// }
+/// assert_eq!(limiter.free_at(RateClass::Create, now), Time::from_millis(1000));
+/// ```
+#[derive(Debug, Clone)]
+pub struct Limiter {
+    classes: BTreeMap<RateClass, Bucket>,
+    total: Option<Bucket>,
+    /// Until when a class rests because the service said so.
+    resting: BTreeMap<RateClass, Time>,
+}
+
+impl Limiter {
+    /// The published limits of a paid plan: 40 creates a second, 50 uploads in 5 seconds.
+    #[must_use]
+    pub fn paid() -> Self {
+        Self::unlimited()
+            .limit(RateClass::Create, 40, Duration::from_secs(1))
+            .limit(RateClass::Upload, 50, Duration::from_secs(5))
+    }
+
+    /// The published limit of the free tier: 20 requests a minute in all, whatever they are.
+    #[must_use]
+    pub fn free_tier() -> Self {
+        Self::paid().total(20, Duration::from_secs(60))
+    }
+
+    /// No limit of its own; a 429 still makes it rest.
+    #[must_use]
+    pub fn unlimited() -> Self {
+        Self {
+            classes: BTreeMap::new(),
+            total: None,
+            resting: BTreeMap::new(),
+        }
+    }
+
+    /// Lets at most `requests` (at least one) of a class through in any `window`.
+    #[must_use]
+    pub fn limit(mut self, class: RateClass, requests: u32, window: Duration) -> Self {
+        self.classes.insert(class, Bucket::new(requests, window));
+        self
+    }
+
+    /// Lets at most `requests` (at least one) through in any `window`, of all classes together.
+    #[must_use]
+    pub fn total(mut self, requests: u32, window: Duration) -> Self {
+        self.total = Some(Bucket::new(requests, window));
+        self
+    }
+
+    /// When the next request of a class may be sent: `now`, or later.
+    #[must_use]
+    pub fn free_at(&self, class: RateClass, now: Time) -> Time {
+        let buckets = self.classes.get(&class).into_iter().chain(&self.total);
+        let rested = self.resting.get(&class).copied().unwrap_or(now);
+        buckets
+            .map(|bucket| bucket.free_at(now))
+            .fold(rested.max(now), Time::max)
+    }
+
+    /// Takes note of a request that is being sent.
+    pub fn sent(&mut self, class: RateClass, now: Time) {
+        for bucket in self.buckets(class) {
+            bucket.sent(now);
+        }
+    }
+
+    /// Takes note of an answer: a 429 slows its class down, anything else speeds it up.
+    pub(crate) fn answered(
+        &mut self,
+        class: RateClass,
+        now: Time,
+        error: Option<&Error>,
+        delay: Option<Duration>,
+    ) {
+        if error.is_some_and(Error::is_rate_limited) {
+            let until = now + delay.unwrap_or(PAUSE);
+            let resting = self.resting.entry(class).or_insert(until);
+            *resting = (*resting).max(until);
+            for bucket in self.buckets(class) {
+                bucket.slow_down(now);
+            }
+        } else {
+            for bucket in self.buckets(class) {
+                bucket.went_well();
+            }
+        }
+    }
+
+    fn buckets(&mut self, class: RateClass) -> impl Iterator<Item = &mut Bucket> {
+        self.classes
+            .get_mut(&class)
+            .into_iter()
+            .chain(self.total.as_mut())
+    }
+}
+
+impl Default for Limiter {
+    /// The limits of a paid plan.
+    fn default() -> Self {
+        Self::paid()
+    }
+}
+
+/// So many in any window of time, by the times of the latest.
+#[derive(Debug, Clone)]
+struct Bucket {
+    limit: u32,
+    window: Duration,
+    /// The part of the limit that is used, of [`SCALE`].
+    rate: u32,
+    /// When the latest requests were sent, no more of them than the limit.
+    sent: VecDeque<Time>,
+    well: u32,
+    slowed: Option<Time>,
+}
+
+impl Bucket {
+    fn new(limit: u32, window: Duration) -> Self {
+        Self {
+            limit: limit.max(1),
+            window,
+            rate: SCALE,
+            sent: VecDeque::new(),
+            well: 0,
+            slowed: None,
+        }
+    }
+
+    /// How many may be sent in a window at the present rate.
+    fn allowed(&self) -> usize {
+        let allowed = u64::from(self.limit) * u64::from(self.rate) / u64::from(SCALE);
+        usize::try_from(allowed).unwrap_or(usize::MAX).max(1)
+    }
+
+    fn free_at(&self, now: Time) -> Time {
+        let allowed = self.allowed();
+        if self.sent.len() < allowed {
+            return now;
+        }
+        // The latest `allowed` requests leave room when the first of them is a window old.
+        self.sent
+            .get(self.sent.len() - allowed)
+            .map_or(now, |first| (*first + self.window).max(now))
+    }
+
+    fn sent(&mut self, now: Time) {
+        while self.sent.len() >= self.limit as usize {
+            self.sent.pop_front();
+        }
+        self.sent.push_back(now);
+    }
+
+    fn slow_down(&mut self, now: Time) {
+        // Many answers to one burst are one sign, not many.
+        if self.slowed.is_some_and(|slowed| now < slowed + self.window) {
+            return;
+        }
+        self.slowed = Some(now);
+        self.well = 0;
+        self.rate = (self.rate / 2).max(1);
+    }
+
+    fn went_well(&mut self) {
+        if self.rate == SCALE {
+            return;
+        }
+        self.well += 1;
+        if self.well as usize >= self.allowed() {
+            self.well = 0;
+            self.rate = (self.rate + RECOVERY).min(SCALE);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use proptest::prelude::*;
+
+    fn limited() -> Error {
+        Error::from_response(
+            http::Response::builder()
+                .status(429)
+                .body(Bytes::new())
+                .unwrap(),
+        )
+    }
+
+    /// Sends as fast as the limiter allows for this long, and says when each went out.
+    fn run(limiter: &mut Limiter, class: RateClass, from: u64, for_millis: u64) -> Vec<u64> {
+        let mut now = Time::from_millis(from);
+        let mut times = Vec::new();
+        loop {
+            now = limiter.free_at(class, now);
+            if now.as_millis() >= from + for_millis {
+                return times;
+            }
+            limiter.sent(class, now);
+            times.push(now.as_millis());
+        }
+    }
+
+    #[test]
+    fn the_published_limits() {
+        assert_eq!(
+            run(&mut Limiter::paid(), RateClass::Create, 5_000, 10_000).len(),
+            400
+        );
+        assert_eq!(
+            run(&mut Limiter::paid(), RateClass::Upload, 5_000, 10_000).len(),
+            100
+        );
+        assert_eq!(
+            run(&mut Limiter::free_tier(), RateClass::Other, 5_000, 120_000).len(),
+            40
+        );
+        let mut free = Limiter::free_tier();
+        let mixed = run(&mut free, RateClass::Upload, 0, 60_000).len()
+            + run(&mut free, RateClass::Create, 0, 60_000).len();
+        assert_eq!(mixed, 20);
+    }
+
+    #[test]
+    fn a_429_halves_the_rate_rests_the_class_and_is_recovered_from() {
+        let mut limiter = Limiter::paid();
+        let start = Time::from_millis(0);
+        limiter.answered(
+            RateClass::Create,
+            start,
+            Some(&limited()),
+            Some(Duration::from_secs(7)),
+        );
+        limiter.answered(RateClass::Create, start, Some(&limited()), None);
+        assert_eq!(
+            limiter.free_at(RateClass::Create, start),
+            Time::from_millis(7_000)
+        );
+        assert_eq!(
+            limiter.free_at(RateClass::Upload, start),
+            start,
+            "another class goes on"
+        );
+        assert_eq!(
+            run(&mut limiter, RateClass::Create, 7_000, 10_000).len(),
+            200
+        );
+        for _ in 0..40 * 20 {
+            limiter.answered(RateClass::Create, start, None, None);
+        }
+        assert_eq!(
+            run(&mut limiter, RateClass::Create, 30_000, 10_000).len(),
+            400
+        );
+    }
+
+    #[test]
+    fn however_often_it_is_slowed_it_goes_on() {
+        let mut limiter = Limiter::free_tier();
+        for minute in 0..100 {
+            limiter.answered(
+                RateClass::Other,
+                Time::from_millis(minute * 60_000),
+                Some(&limited()),
+                None,
+            );
+        }
+        assert_eq!(
+            run(&mut limiter, RateClass::Other, 6_100_000, 600_000).len(),
+            10
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_window_holds_more_than_the_limit(
+            limit in 1u32..8, window in 1u64..500, steps in proptest::collection::vec((0u64..200, any::<bool>()), 1..120),
+        ) {
+            let mut limiter = Limiter::unlimited().limit(RateClass::Create, limit, Duration::from_millis(window));
+            let mut now = Time::from_millis(1_000);
+            let mut times: Vec<u64> = Vec::new();
+            for (pause, slow) in steps {
+                now = now + Duration::from_millis(pause);
+                if slow {
+                    limiter.answered(RateClass::Create, now, Some(&limited()), Some(Duration::from_millis(1)));
+                }
+                now = limiter.free_at(RateClass::Create, now);
+                prop_assert_eq!(limiter.free_at(RateClass::Create, now), now);
+                limiter.sent(RateClass::Create, now);
+                times.push(now.as_millis());
+            }
+            for (place, start) in times.iter().enumerate() {
+                let inside = times[place..].iter().filter(|time| **time < start + window).count();
+                prop_assert!(inside <= limit as usize);
+            }
+        }
+    }
+}

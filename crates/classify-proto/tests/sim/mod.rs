@@ -1,0 +1,392 @@
+//! A simulated service without IO, and the loop that runs a machine against it in virtual time.
+//!
+//! The loop holds every machine to the rules of `classify_proto::machine::Machine` at every step, so a test that uses
+//! it checks them whether it means to or not.
+
+#![allow(dead_code, reason = "each test file uses a part")]
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use classify_proto::machine::{Cx, Machine, ReplyBy, Saved, Step, Ticket};
+use classify_proto::{Api, Body, Bytes, Failure, Reply, Time, http};
+use serde_json::{Value, json};
+
+pub(crate) const KEY: &str = "llx-canary-key";
+
+pub(crate) fn api() -> Api {
+    Api::builder(KEY)
+        .base_url("https://service.example")
+        .build()
+        .unwrap()
+}
+
+/// What happens to one request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    None,
+    NoConnection,
+    LostBeforeActing,
+    LostAfterActing,
+    Http503,
+    Http500AfterActing,
+    Http429,
+    Http429WithDelay,
+    Http502Html,
+    CutBodyAfterActing,
+}
+
+pub(crate) const FAULTS: [Fault; 10] = [
+    Fault::None,
+    Fault::NoConnection,
+    Fault::LostBeforeActing,
+    Fault::LostAfterActing,
+    Fault::Http503,
+    Fault::Http500AfterActing,
+    Fault::Http429,
+    Fault::Http429WithDelay,
+    Fault::Http502Html,
+    Fault::CutBodyAfterActing,
+];
+
+#[derive(Debug, Clone)]
+pub(crate) struct Job {
+    pub(crate) id: String,
+    pub(crate) file_input: String,
+    pub(crate) transaction_id: Option<String>,
+    pub(crate) configuration: Value,
+    pub(crate) created: u64,
+    pub(crate) cancelled: bool,
+    pub(crate) fails: bool,
+}
+
+/// The service's state, moved by requests and by the time they come.
+#[derive(Debug, Default)]
+pub(crate) struct Service {
+    pub(crate) jobs: Vec<Job>,
+    pub(crate) deleted: BTreeSet<String>,
+    pub(crate) files: Vec<Vec<u8>>,
+    /// Milliseconds until a job has ended.
+    pub(crate) duration: u64,
+    /// Whether jobs end as failed.
+    pub(crate) failing: bool,
+    /// What happens to the next requests; nothing does to those after.
+    pub(crate) faults: VecDeque<Fault>,
+    /// Method and path of every request that reached the service or tried to.
+    pub(crate) log: Vec<String>,
+    /// Every transaction id that was asked for.
+    pub(crate) transactions: Vec<String>,
+    /// What `page_token` asks for, in place of the jobs: (items, next token) by token.
+    pub(crate) pages: BTreeMap<String, (Vec<String>, Option<String>)>,
+}
+
+impl Service {
+    pub(crate) fn status(&self, job: &Job, now: u64) -> &'static str {
+        let age = now - job.created;
+        match () {
+            () if job.cancelled => "CANCELLED",
+            () if age < self.duration / 2 => "PENDING",
+            () if age < self.duration => "RUNNING",
+            () if job.fails || self.failing => "FAILED",
+            () => "COMPLETED",
+        }
+    }
+
+    fn show(&self, job: &Job, now: u64) -> Value {
+        let status = self.status(job, now);
+        let mut shown = json!({
+            "id": job.id, "status": status, "file_input": job.file_input, "configuration": job.configuration,
+            "transaction_id": job.transaction_id, "project_id": "p", "user_id": "u",
+        });
+        if status == "COMPLETED" {
+            shown["result"] =
+                json!({"type": "invoice", "confidence": 0.75, "reasoning": "because"});
+        }
+        if status == "FAILED" {
+            shown["error_message"] = json!("PDF_IS_BROKEN");
+        }
+        shown
+    }
+
+    /// Answers a request as the service would, with the fault that is due.
+    pub(crate) fn answer(&mut self, request: &http::Request<Body>, now: u64) -> Reply {
+        self.log
+            .push(format!("{} {}", request.method(), request.uri().path()));
+        assert!(request.headers()["authorization"].is_sensitive());
+        let fault = self.faults.pop_front().unwrap_or(Fault::None);
+        match fault {
+            Fault::None => Ok(self.act(request, now)),
+            Fault::NoConnection => Err(Failure::connect("connection refused")),
+            Fault::LostBeforeActing => Err(Failure::broken("reset by peer")),
+            Fault::LostAfterActing => {
+                self.act(request, now);
+                Err(Failure::timeout("60 s passed"))
+            }
+            Fault::Http503 => Ok(respond(503, &json!({"detail": "later"}))),
+            Fault::Http500AfterActing => {
+                self.act(request, now);
+                Ok(respond(500, &json!({"detail": "oops"})))
+            }
+            Fault::Http429 => Ok(respond(429, &json!({"detail": "Too many requests"}))),
+            Fault::Http429WithDelay => {
+                let mut response = respond(429, &json!({"detail": "Too many requests"}));
+                response
+                    .headers_mut()
+                    .insert("retry-after", "3".parse().unwrap());
+                Ok(response)
+            }
+            Fault::Http502Html => {
+                let mut response =
+                    http::Response::new(Bytes::from_static(b"<html><title>502</title>"));
+                *response.status_mut() = http::StatusCode::BAD_GATEWAY;
+                Ok(response)
+            }
+            Fault::CutBodyAfterActing => {
+                let whole = self.act(request, now);
+                let half = whole.body().slice(..whole.body().len() / 2);
+                Ok(whole.map(|_| half))
+            }
+        }
+    }
+
+    fn act(&mut self, request: &http::Request<Body>, now: u64) -> http::Response<Bytes> {
+        let path = request.uri().path().to_owned();
+        let segments: Vec<_> = path.trim_start_matches('/').split('/').collect();
+        let body = request.body().in_memory().unwrap_or_default();
+        match (request.method().as_str(), &segments[..]) {
+            ("POST", ["api", "v1", "beta", "files"]) => {
+                self.files.push(body.to_vec());
+                respond(
+                    201,
+                    &json!({"id": format!("dfl-{}", self.files.len()), "name": "x"}),
+                )
+            }
+            ("POST", ["api", "v2", "classify"]) => {
+                self.create(&serde_json::from_slice(&body).unwrap(), now)
+            }
+            ("GET", ["api", "v2", "classify"]) => {
+                self.list(request.uri().query().unwrap_or_default())
+            }
+            ("GET", ["api", "v2", "classify", id]) => {
+                match self.jobs.iter().find(|job| job.id == *id) {
+                    Some(job) if !self.deleted.contains(*id) => respond(200, &self.show(job, now)),
+                    _ => respond(404, &json!({"detail": "Job not found"})),
+                }
+            }
+            ("POST", ["api", "v2", "classify", id, "cancel"]) => {
+                let Some(place) = self.jobs.iter().position(|job| job.id == *id) else {
+                    return respond(404, &json!({"detail": "Job not found"}));
+                };
+                if matches!(
+                    self.status(&self.jobs[place], now),
+                    "COMPLETED" | "FAILED" | "CANCELLED"
+                ) {
+                    return respond(409, &json!({"detail": "Job has ended"}));
+                }
+                self.jobs[place].cancelled = true;
+                respond(200, &self.show(&self.jobs[place], now))
+            }
+            ("DELETE", ["api", "v2", "classify", id]) => {
+                let known = self.jobs.iter().any(|job| job.id == *id);
+                if !known || !self.deleted.insert((*id).to_owned()) {
+                    return respond(404, &json!({"detail": "Job not found"}));
+                }
+                respond(200, &json!({"id": id, "project_id": "p"}))
+            }
+            other => panic!("no such route: {other:?}"),
+        }
+    }
+
+    fn create(&mut self, asked: &Value, now: u64) -> http::Response<Bytes> {
+        let transaction_id = asked["transaction_id"].as_str().map(str::to_owned);
+        self.transactions.extend(transaction_id.clone());
+        if let Some(first) = self
+            .jobs
+            .iter()
+            .find(|job| job.transaction_id.is_some() && job.transaction_id == transaction_id)
+        {
+            return respond(200, &self.show(first, now));
+        }
+        let job = Job {
+            id: format!("clj-{}", self.jobs.len() + 1),
+            file_input: asked["file_input"].as_str().unwrap().to_owned(),
+            transaction_id,
+            configuration: asked["configuration"].clone(),
+            created: now,
+            cancelled: false,
+            fails: false,
+        };
+        self.jobs.push(job);
+        respond(200, &self.show(&self.jobs[self.jobs.len() - 1], now))
+    }
+
+    fn list(&self, query: &str) -> http::Response<Bytes> {
+        let token = query
+            .split('&')
+            .find_map(|pair| pair.strip_prefix("page_token="))
+            .unwrap_or_default();
+        let (ids, next) = self
+            .pages
+            .get(token)
+            .unwrap_or_else(|| panic!("no page {token:?}"));
+        let items: Vec<_> = ids
+            .iter()
+            .map(|id| json!({"id": id, "status": "PENDING"}))
+            .collect();
+        respond(200, &json!({"items": items, "next_page_token": next}))
+    }
+}
+
+pub(crate) fn respond(status: u16, body: &Value) -> http::Response<Bytes> {
+    http::Response::builder()
+        .status(status)
+        .body(Bytes::from(body.to_string()))
+        .unwrap()
+}
+
+/// Runs machines in virtual time.
+pub(crate) struct World {
+    pub(crate) api: Api,
+    pub(crate) service: Service,
+    pub(crate) now: u64,
+    /// Milliseconds from a request to its reply.
+    pub(crate) latency: u64,
+    out: Vec<(u64, Ticket, Reply)>,
+    steps: u32,
+}
+
+impl World {
+    pub(crate) fn new(service: Service) -> Self {
+        Self {
+            api: api(),
+            service,
+            now: 1_700_000_000_000,
+            latency: 40,
+            out: Vec::new(),
+            steps: 0,
+        }
+    }
+
+    /// Runs a machine to its end, without leaving it.
+    pub(crate) fn run<M: Machine>(&mut self, machine: &mut M) -> (Vec<M::Event>, M::Output) {
+        let mut events = Vec::new();
+        loop {
+            if let Some(output) = self.step(machine, &mut events) {
+                return (events, output);
+            }
+        }
+    }
+
+    /// Runs a machine to its end, and at each of these steps saves it, throws it away with every reply that is owed,
+    /// and loads it into a new process.
+    pub(crate) fn run_with_crashes<M: Saved>(
+        &mut self,
+        mut machine: M,
+        crashes: &BTreeSet<u32>,
+    ) -> (Vec<M::Event>, M::Output) {
+        let mut events = Vec::new();
+        let mut steps = 0;
+        loop {
+            if crashes.contains(&steps) {
+                let saved = machine.save().unwrap();
+                assert!(!saved.contains("canary"), "a secret was saved: {saved}");
+                machine = M::load(&saved).unwrap();
+                self.out.clear();
+            }
+            steps += 1;
+            if let Some(output) = self.step(&mut machine, &mut events) {
+                return (events, output);
+            }
+        }
+    }
+
+    /// One poll, with the rules checked, and the reply or the time that follows from it.
+    fn step<M: Machine>(
+        &mut self,
+        machine: &mut M,
+        events: &mut Vec<M::Event>,
+    ) -> Option<M::Output> {
+        self.steps += 1;
+        assert!(self.steps < 200_000, "the machine does not end");
+        let api = self.api.clone();
+        let now = Time::from_millis(self.now);
+        match machine.poll(Cx::new(&api, now)) {
+            Step::Send(ticket, request) => {
+                assert!(
+                    self.out.iter().all(|(_, other, _)| *other != ticket),
+                    "{ticket} is out already"
+                );
+                let ReplyBy(by) = request
+                    .extensions()
+                    .get()
+                    .expect("every request says how long to wait");
+                assert!(*by > now);
+                let reply = self.service.answer(&request, self.now);
+                self.out.push((self.now + self.latency, ticket, reply));
+            }
+            Step::Event(event) => events.push(event),
+            Step::Done(output) => {
+                let after = machine.poll(Cx::new(&api, now));
+                assert!(
+                    matches!(after, Step::Wait(None)),
+                    "something came after the end"
+                );
+                self.out.clear();
+                return Some(output);
+            }
+            Step::Wait(until) => {
+                assert!(
+                    until.is_none_or(|until| until > now),
+                    "a wait that is over: {until:?} at {now}"
+                );
+                assert!(
+                    until.is_some() || !self.out.is_empty(),
+                    "a wait for nothing"
+                );
+                self.stays_put(machine, until);
+                self.advance(machine, until);
+            }
+        }
+        None
+    }
+
+    /// Polling again at the same time changes nothing, and neither does a reply that nobody asked for.
+    fn stays_put<M: Machine>(&self, machine: &mut M, until: Option<Time>) {
+        let cx = Cx::new(&self.api, Time::from_millis(self.now));
+        let again = |machine: &mut M| match machine.poll(cx) {
+            Step::Wait(again) => assert_eq!(again, until, "polling again changed the wait"),
+            _ => panic!("polling again did something"),
+        };
+        again(machine);
+        let stray = stray_ticket();
+        machine.handle(
+            cx,
+            stray,
+            Ok(respond(200, &json!({"id": "stray", "status": "COMPLETED"}))),
+        );
+        again(machine);
+    }
+
+    fn advance<M: Machine>(&mut self, machine: &mut M, until: Option<Time>) {
+        let next_reply = self
+            .out
+            .iter()
+            .enumerate()
+            .min_by_key(|(_, (at, _, _))| *at)
+            .map(|(place, (at, _, _))| (place, *at));
+        let wake = until.map_or(u64::MAX, Time::as_millis);
+        match next_reply {
+            Some((place, at)) if at <= wake => {
+                let (_, ticket, reply) = self.out.remove(place);
+                self.now = self.now.max(at);
+                let api = self.api.clone();
+                machine.handle(Cx::new(&api, Time::from_millis(self.now)), ticket, reply);
+            }
+            _ => self.now = wake,
+        }
+    }
+}
+
+/// A ticket that no machine has given out.
+fn stray_ticket() -> Ticket {
+    serde_json::from_str("18446744073709551615").unwrap()
+}

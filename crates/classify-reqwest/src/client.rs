@@ -1,0 +1,269 @@
+//! The client.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::time::Duration;
+
+use classify_proto::files::Upload;
+use classify_proto::machine::{Cadence, Call, Machine, Pager, Retry, Run, Waiter};
+use classify_proto::v2::{Create, Get, Job};
+use classify_proto::{
+    Api, Body, Error, Failure, Limits, Operation, Paged, Reply, Seed, Time, http,
+};
+
+use crate::clock::Clock;
+use crate::engine::{Engine, Told};
+use crate::list::{List, Pages};
+use crate::transport::Transport;
+
+/// An async client, for use inside a Tokio runtime with its timer on.
+///
+/// Cloning is cheap and shares the connections. Every future is `Send`, and dropping one ends its requests at once:
+/// what the service had already done is not undone, and a machine driven by reference can be driven again.
+#[derive(Clone)]
+pub struct Client {
+    api: Arc<Api>,
+    transport: Transport,
+    clock: Clock,
+    retry: Retry,
+    cadence: Cadence,
+    wait_timeout: Option<Duration>,
+}
+
+impl Client {
+    /// A client that sends requests as `api` says, over connections of its own.
+    #[must_use]
+    pub fn new(api: Api) -> Self {
+        Self::with_transport(api, Transport::new(Limits::default()))
+    }
+
+    /// A client as the environment says; [`Api::from_lookup`] names the variables.
+    ///
+    /// # Errors
+    ///
+    /// [`is_invalid`](Error::is_invalid) when the key is missing or malformed, or a variable cannot be used.
+    pub fn from_env() -> Result<Self, Error> {
+        let api = Api::from_lookup(|name| std::env::var(name).ok()).build()?;
+        Ok(Self::new(api))
+    }
+
+    /// A client that sends requests through the caller's own reqwest client: its proxy, its roots, its pool.
+    ///
+    /// Build it with [`reqwest::redirect::Policy::none`]. One that follows redirects cannot be stopped from here: its
+    /// answer is refused when it came from another URL than the one asked, but by then the request has gone there,
+    /// without `Authorization` where the host is another, and with any [extra header](classify_proto::ApiBuilder::header).
+    /// The connect limit is the reqwest client's own; the other [`limits`](Self::limits) hold beside its own.
+    #[must_use]
+    pub fn with_client(client: reqwest::Client, api: Api) -> Self {
+        Self::with_transport(api, Transport::with_client(client, Limits::default()))
+    }
+
+    fn with_transport(api: Api, transport: Transport) -> Self {
+        Self {
+            api: Arc::new(api),
+            transport,
+            clock: Clock::start(),
+            retry: Retry::default(),
+            cadence: Cadence::default(),
+            wait_timeout: None,
+        }
+    }
+
+    /// Repeats requests by this policy.
+    #[must_use]
+    pub fn retry(mut self, retry: Retry) -> Self {
+        self.retry = retry;
+        self
+    }
+
+    /// Looks at a job that is waited for this often.
+    #[must_use]
+    pub fn cadence(mut self, cadence: Cadence) -> Self {
+        self.cadence = cadence;
+        self
+    }
+
+    /// Waits this long for a job; two hours unless told otherwise.
+    #[must_use]
+    pub fn wait_timeout(mut self, timeout: Duration) -> Self {
+        self.wait_timeout = Some(timeout);
+        self
+    }
+
+    /// Allows an attempt this much. A client with connections of its own begins anew with these.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.transport = self.transport.with_limits(limits);
+        self
+    }
+
+    /// Where requests go and in whose name.
+    #[must_use]
+    pub fn api(&self) -> &Api {
+        &self.api
+    }
+
+    /// The present time as machines are told it: the wall clock as it was when the client was made, and a monotonic
+    /// clock since.
+    #[must_use]
+    pub fn now(&self) -> Time {
+        self.clock.now()
+    }
+
+    /// Sixteen bytes from the system's generator, for a machine of the caller's own making.
+    ///
+    /// # Errors
+    ///
+    /// When the system has no randomness to give.
+    pub fn seed(&self) -> Result<Seed, Error> {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes).map_err(|error| {
+            Failure::refused(format!("the system gives no randomness: {error}"))
+        })?;
+        Ok(Seed::new(bytes))
+    }
+
+    /// Calls an operation, with retries.
+    ///
+    /// # Errors
+    ///
+    /// The service's answer where it is not a success, or why there was none.
+    pub async fn call<O: Operation>(&self, operation: O) -> Result<O::Output, Error> {
+        let call = Call::new(operation, self.seed()?).retry(self.retry);
+        self.drive(call, |never| match never {}).await
+    }
+
+    /// The items of a list. Nothing is sent before the first is asked for; then one page ahead is.
+    pub fn list<O: Paged>(&self, list: O) -> List<O> {
+        List::new(self.pages(list))
+    }
+
+    /// The pages of a list. Nothing is sent before the first is asked for; then one page ahead is.
+    pub fn pages<O: Paged>(&self, list: O) -> Pages<O> {
+        let pager = self
+            .seed()
+            .map(|seed| Pager::new(list, seed).retry(self.retry));
+        Pages::new(self.clone(), pager)
+    }
+
+    /// Waits until a job has ended: by its id, by the job itself, or by a [`Get`] that names its project.
+    ///
+    /// # Errors
+    ///
+    /// As [`Waiter`] tells: the job failed, was cancelled, or had not ended in time.
+    pub async fn wait(&self, job: impl Into<Get>) -> Result<Job, Error> {
+        let waiter = self.waiter(job)?;
+        self.drive(waiter, drop).await
+    }
+
+    /// Creates a job and waits until it has ended.
+    ///
+    /// # Errors
+    ///
+    /// As [`Create`] and [`wait`](Self::wait).
+    pub async fn run(&self, create: Create) -> Result<Job, Error> {
+        let run = Run::new(create, self.seed()?);
+        self.drive(self.with_options(run), drop).await
+    }
+
+    /// Uploads a document, creates a job for it by the template `create`, and waits until it has ended. The template's
+    /// own input is passed over.
+    ///
+    /// # Errors
+    ///
+    /// As [`Upload`], [`Create`] and [`wait`](Self::wait).
+    pub async fn classify(&self, upload: Upload, create: Create) -> Result<Job, Error> {
+        self.drive(self.upload_run(upload, create)?, drop).await
+    }
+
+    /// The machine of [`wait`](Self::wait), for [`drive`](Self::drive).
+    ///
+    /// # Errors
+    ///
+    /// When the system has no randomness to give.
+    pub fn waiter(&self, job: impl Into<Get>) -> Result<Waiter, Error> {
+        let mut waiter = Waiter::for_get(job.into(), self.seed()?)
+            .retry(self.retry)
+            .cadence(self.cadence);
+        if let Some(timeout) = self.wait_timeout {
+            waiter = waiter.timeout(timeout);
+        }
+        Ok(waiter)
+    }
+
+    /// The machine of [`classify`](Self::classify), for [`drive`](Self::drive): alone, to be told its progress or to
+    /// save it half-way, or many of them in a [`Fan`](classify_proto::machine::Fan).
+    ///
+    /// # Errors
+    ///
+    /// When the system has no randomness to give.
+    pub fn upload_run(&self, upload: Upload, create: Create) -> Result<Run, Error> {
+        Ok(self.with_options(Run::upload(upload, create, self.seed()?)))
+    }
+
+    fn with_options(&self, run: Run) -> Run {
+        let run = run.retry(self.retry).cadence(self.cadence);
+        match self.wait_timeout {
+            Some(timeout) => run.timeout(timeout),
+            None => run,
+        }
+    }
+
+    /// Drives a machine to its end and hands each event to `on_event`.
+    ///
+    /// A machine with several requests out, such as a [`Fan`](classify_proto::machine::Fan), has up to
+    /// [`Limits::at_once`] of them on the wire. The machine may come fresh, or half-way from a future that was dropped
+    /// ([`Machine::resume`] is called first), if it is driven by reference:
+    ///
+    /// ```no_run
+    /// # async fn example(client: classify_reqwest::Client) -> Result<(), classify_reqwest::Error> {
+    /// let mut waiter = client.waiter("clj-1")?;
+    /// let slice = std::time::Duration::from_secs(5);
+    /// let job = loop {
+    ///     match tokio::time::timeout(slice, client.drive(&mut waiter, drop)).await {
+    ///         Ok(end) => break end?,
+    ///         Err(_) => println!("still waiting"), // the future was dropped; the waiter goes on where it was
+    ///     }
+    /// };
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// When the machine had ended before.
+    pub async fn drive<M: Machine>(
+        &self,
+        machine: M,
+        mut on_event: impl FnMut(M::Event),
+    ) -> M::Output {
+        let mut engine = Engine::new(self.clone(), machine);
+        loop {
+            match poll_fn(|cx| engine.poll(cx)).await {
+                Told::Event(event) => on_event(event),
+                Told::Done(output) => return output,
+            }
+        }
+    }
+
+    pub(crate) fn limits_in_force(&self) -> &Limits {
+        self.transport.limits()
+    }
+
+    pub(crate) async fn send(&self, request: http::Request<Body>) -> Reply {
+        self.transport.send(request, self.clock.now()).await
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("api", &self.api)
+            .field("limits", self.transport.limits())
+            .field("retry", &self.retry)
+            .field("cadence", &self.cadence)
+            .field("wait_timeout", &self.wait_timeout)
+            .finish_non_exhaustive()
+    }
+}

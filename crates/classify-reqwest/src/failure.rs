@@ -1,0 +1,69 @@
+//! What reqwest's errors mean: what happened, and whether the service may have acted.
+
+use std::error::Error as _;
+
+use classify_proto::Failure;
+
+/// The failure of a request that was not answered. `untouched` says that it has a body of which nothing was sent.
+pub(crate) fn on_sending(error: reqwest::Error, untouched: bool) -> Failure {
+    // The URL's query may hold what is nobody's business.
+    let error = error.without_url();
+    let message = describe(&error);
+    if error.is_connect() {
+        return if error.is_timeout() {
+            Failure::timeout(format!("no connection in time: {message}")).before_sending()
+        } else if message.contains("scheme is not http") {
+            no_tls()
+        } else {
+            Failure::connect(message)
+        };
+    }
+    let failure = if error.is_timeout() {
+        Failure::timeout(message)
+    } else if error.is_builder() {
+        Failure::refused(message)
+    } else if error.is_redirect() {
+        Failure::refused(message).after_sending()
+    } else {
+        Failure::broken(message)
+    };
+    // Nobody can have acted upon a request without its body.
+    if untouched {
+        failure.before_sending()
+    } else {
+        failure
+    }
+}
+
+/// The failure of a response whose body did not come in full.
+pub(crate) fn on_reading(error: reqwest::Error) -> Failure {
+    let error = error.without_url();
+    let message = describe(&error);
+    if error.is_timeout() {
+        Failure::timeout(message)
+    } else {
+        Failure::broken(message)
+    }
+}
+
+/// Says why an https URL cannot be reached by this build.
+pub(crate) fn no_tls() -> Failure {
+    Failure::refused(
+        "https needs TLS, and this build has none; turn on one of classify-reqwest's features rustls, aws-lc, native-tls",
+    )
+}
+
+/// The error and its causes in one line: reqwest's own text says only that something went wrong.
+pub(crate) fn describe(error: &reqwest::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let next = error.to_string();
+        if !text.ends_with(&next) {
+            text.push_str(": ");
+            text.push_str(&next);
+        }
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,76 @@
+//! Async client for `LlamaCloud`'s document classification API, on [reqwest] and [tokio].
+//!
+//! # In scope
+//!
+//! - Sending what [`classify_proto`] builds, and reading what comes back: sockets, TLS, files, tasks, the clock.
+//! - The same behaviour as `classify-ureq`, its blocking twin: one suite of scenarios runs against both.
+//!
+//! # Out of scope
+//!
+//! - Decisions. What is repeated, how long to wait, when a list ends: that is [`machine`]'s, and re-exported here.
+//!
+//! # Map
+//!
+//! | to do this | use |
+//! | --- | --- |
+//! | one operation, with its retries | [`Client::call`] |
+//! | a list, item by item or page by page | [`Client::list`], [`Client::pages`] |
+//! | a document from its upload to its type | [`Client::classify`] |
+//! | a job for a file that is uploaded already | [`Client::run`] |
+//! | to take up a wait | [`Client::wait`] |
+//! | many documents at once, progress, saving half-way | [`Client::drive`] |
+//!
+//! # Example
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), classify_reqwest::Error> {
+//! use classify_reqwest::files::Upload;
+//! use classify_reqwest::v2::{Configuration, Create, Rule};
+//!
+//! let client = classify_reqwest::Client::from_env()?;
+//! let rules = Configuration::new([
+//!     Rule::new("invoice", "has an invoice number, line items and a total amount"),
+//!     Rule::new("contract", "is an agreement that two parties sign"),
+//! ]);
+//! let job = client.classify(Upload::path("scan.pdf")?, Create::new("").configuration(rules)).await?;
+//! println!("{:?}", job.outcome());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What every request is held to
+//!
+//! - A response of any status is an answer; redirects are not followed, so that the key goes nowhere else.
+//! - Time, size and number are limited by [`Limits`].
+//! - A file is opened anew for each attempt and streamed, never held in memory.
+//!
+//! # Features
+//!
+//! | feature | what it does | default |
+//! | --- | --- | --- |
+//! | `rustls` | TLS by rustls with ring, which needs a C compiler and nothing else | yes |
+//! | `aws-lc` | TLS by rustls with AWS-LC | |
+//! | `native-tls` | TLS by the operating system | |
+//! | `gzip` | compressed responses | yes |
+//! | `tracing` | a span for each attempt | |
+//!
+//! All three trust whom the operating system trusts. None sets a process-wide provider. Where several are on, the
+//! first of `native-tls`, `aws-lc`, `rustls` is used.
+
+mod client;
+mod clock;
+mod engine;
+mod failure;
+mod list;
+mod outgoing;
+mod own;
+#[cfg(feature = "tracing")]
+mod trace;
+mod transport;
+
+pub use classify_proto;
+#[doc(no_inline)]
+pub use classify_proto::{Api, Error, Limits, Region, files, machine, v2};
+
+pub use client::Client;
+pub use list::{List, Pages};

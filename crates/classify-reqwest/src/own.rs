@@ -1,0 +1,49 @@
+//! The reqwest client that a client makes for itself.
+
+use classify_proto::Limits;
+use reqwest::{Client, ClientBuilder};
+
+/// Whether this build can speak TLS.
+pub(crate) const HAS_TLS: bool = cfg!(any(feature = "_rustls", feature = "native-tls"));
+
+/// A client that follows no redirect, or why there is none.
+pub(crate) fn build(limits: &Limits) -> Result<Client, String> {
+    let builder = Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(limits.connect);
+    with_tls(builder)?
+        .build()
+        .map_err(|error| crate::failure::describe(&error))
+}
+
+#[cfg(not(any(feature = "_rustls", feature = "native-tls")))]
+#[expect(clippy::unnecessary_wraps, reason = "with TLS it may fail")]
+fn with_tls(builder: ClientBuilder) -> Result<ClientBuilder, String> {
+    Ok(builder)
+}
+
+#[cfg(feature = "native-tls")]
+#[expect(clippy::unnecessary_wraps, reason = "with rustls it may fail")]
+fn with_tls(builder: ClientBuilder) -> Result<ClientBuilder, String> {
+    Ok(builder.tls_backend_native())
+}
+
+/// Passes the provider by hand: reqwest would look for a process-wide one, and panic where there is none.
+#[cfg(all(feature = "_rustls", not(feature = "native-tls")))]
+fn with_tls(builder: ClientBuilder) -> Result<ClientBuilder, String> {
+    use std::sync::Arc;
+
+    use rustls_platform_verifier::BuilderVerifierExt as _;
+
+    #[cfg(feature = "aws-lc")]
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    #[cfg(not(feature = "aws-lc"))]
+    let provider = rustls::crypto::ring::default_provider();
+    let config = rustls::ClientConfig::builder_with_provider(Arc::new(provider))
+        .with_safe_default_protocol_versions()
+        // The operating system's trust store: a company's own authority is known there and nowhere else.
+        .and_then(rustls::ConfigBuilder::with_platform_verifier)
+        .map_err(|error| format!("TLS: {error}"))?
+        .with_no_client_auth();
+    Ok(builder.tls_backend_preconfigured(config))
+}

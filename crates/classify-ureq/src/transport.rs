@@ -1,0 +1,147 @@
+//! One request, one reply.
+
+use std::io::Read as _;
+use std::time::Duration;
+
+use classify_proto::http::header::CONTENT_LENGTH;
+use classify_proto::http::{self, Method};
+use classify_proto::machine::ReplyBy;
+use classify_proto::{Body, Bytes, Failure, Limits, Reply, Time};
+use ureq::{Agent, SendBody};
+
+use crate::agent::{self, HAS_TLS};
+use crate::failure;
+use crate::outgoing::Outgoing;
+
+/// An agent, and what one attempt may take.
+#[derive(Clone)]
+pub(crate) struct Transport {
+    agent: Agent,
+    /// Made by us, so that its own settings are those of an ordinary request.
+    own: bool,
+    limits: Limits,
+}
+
+impl Transport {
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self {
+            agent: agent::own(&limits),
+            own: true,
+            limits,
+        }
+    }
+
+    pub(crate) fn with_agent(agent: Agent, limits: Limits) -> Self {
+        Self {
+            agent,
+            own: false,
+            limits,
+        }
+    }
+
+    pub(crate) fn with_limits(self, limits: Limits) -> Self {
+        if self.own {
+            Self::new(limits)
+        } else {
+            Self { limits, ..self }
+        }
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Sends a request and reads its response, of whatever status.
+    pub(crate) fn send(&self, request: http::Request<Body>, now: Time) -> Reply {
+        #[cfg(feature = "tracing")]
+        let span = crate::trace::attempt(&request).entered();
+        let reply = self.exchange(request, now);
+        #[cfg(feature = "tracing")]
+        crate::trace::end(&span, &reply);
+        reply
+    }
+
+    fn exchange(&self, request: http::Request<Body>, now: Time) -> Reply {
+        let (parts, body) = request.into_parts();
+        if self.own && !HAS_TLS && parts.uri.scheme() == Some(&http::uri::Scheme::HTTPS) {
+            return Err(failure::no_tls());
+        }
+        let mut outgoing = Outgoing::open(body)?;
+        let length = outgoing.length();
+        let reply_by = parts.extensions.get::<ReplyBy>().copied();
+        let time = self.limits.time_for(length, reply_by, now);
+        if time.is_zero() {
+            return Err(Failure::timeout("no time was left to send it").before_sending());
+        }
+
+        let has_body = length > 0 || parts.method == Method::POST;
+        let mut request = http::Request::new(());
+        *request.method_mut() = parts.method;
+        *request.uri_mut() = parts.uri;
+        *request.headers_mut() = parts.headers;
+        let sent = if has_body {
+            request.headers_mut().insert(CONTENT_LENGTH, length.into());
+            self.run(request, SendBody::from_reader(&mut outgoing), time)
+        } else {
+            self.run(request, SendBody::none(), time)
+        };
+        match sent {
+            Ok(response) => self.read(response),
+            Err(error) => Err(match outgoing.trouble() {
+                Some(trouble) => Failure::content(trouble),
+                None => failure::on_sending(error, length > 0 && !outgoing.touched(), &self.limits),
+            }),
+        }
+    }
+
+    fn run(
+        &self,
+        request: http::Request<()>,
+        body: SendBody<'_>,
+        time: Duration,
+    ) -> Result<http::Response<ureq::Body>, ureq::Error> {
+        let request = request.map(|()| body);
+        if self.own && time == self.limits.attempt {
+            return self.agent.run(request);
+        }
+        let set = self.agent.config().timeouts();
+        // A caller's agent may be stricter than we are.
+        let shorter = |theirs: Option<Duration>, ours| Some(theirs.map_or(ours, |t| t.min(ours)));
+        let global = if self.own {
+            Some(time)
+        } else {
+            shorter(set.global, time)
+        };
+        let request = self
+            .agent
+            .configure_request(request)
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .timeout_global(global)
+            .timeout_resolve(shorter(set.resolve, self.limits.connect))
+            .timeout_connect(shorter(set.connect, self.limits.connect))
+            .timeout_recv_response(shorter(set.recv_response, self.limits.response))
+            .build();
+        self.agent.run(request)
+    }
+
+    fn read(&self, response: http::Response<ureq::Body>) -> Reply {
+        let limit = self.limits.response_bytes;
+        let (parts, body) = response.into_parts();
+        if body.content_length().is_some_and(|length| length > limit) {
+            return Err(Failure::too_large(limit));
+        }
+        let mut bytes = Vec::new();
+        body.into_reader()
+            .take(limit.saturating_add(1))
+            .read_to_end(&mut bytes)
+            .map_err(|error| failure::on_reading(error, &self.limits))?;
+        if bytes.len() as u64 > limit {
+            return Err(Failure::too_large(limit));
+        }
+        let mut response = http::Response::new(Bytes::from(bytes));
+        *response.status_mut() = parts.status;
+        *response.headers_mut() = parts.headers;
+        Ok(response)
+    }
+}
