@@ -207,10 +207,8 @@ impl Error {
     }
 
     /// Something that was received and is not a response: a webhook's delivery.
-    pub(crate) fn unreadable(message: impl Into<String>, source: Option<Cause>) -> Self {
-        let mut error = Self::new(ErrorKind::Decode, message);
-        error.0.source = source;
-        error
+    pub(crate) fn unreadable(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Decode, message)
     }
 
     pub(crate) fn held_back(delay: Duration) -> Self {

@@ -109,6 +109,13 @@ impl From<String> for SecretValue {
     }
 }
 
+/// A secret that was left out of a saved state stays left out.
+impl From<&Secret> for SecretValue {
+    fn from(secret: &Secret) -> Self {
+        Self(secret.reveal().map(|text| Box::new(text.into())))
+    }
+}
+
 impl From<Value> for SecretValue {
     fn from(value: Value) -> Self {
         Self::new(value)

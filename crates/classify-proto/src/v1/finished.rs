@@ -7,7 +7,7 @@ use crate::v2::bare_id;
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Finished {
-    /// The job: of status SUCCESS or PARTIAL_SUCCESS.
+    /// The job: of status `SUCCESS` or `PARTIAL_SUCCESS`.
     pub job: Job,
     /// A result per file, in the service's order. After a partial success a file that failed may have none.
     pub results: Vec<FileResult>,

@@ -116,6 +116,7 @@ impl WebhookConfiguration {
 }
 
 #[derive(Serialize)]
+#[expect(clippy::struct_field_names, reason = "the service's names")]
 pub(crate) struct Wire<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     webhook_url: Option<&'a str>,

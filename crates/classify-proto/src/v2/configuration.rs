@@ -164,7 +164,11 @@ impl Configuration {
     }
 
     /// The limits of rules, which are the same in v1.
-    pub(crate) fn find_rule_problems(rules: &[Rule], path: impl Display + Copy, problems: &mut Problems) {
+    pub(crate) fn find_rule_problems(
+        rules: &[Rule],
+        path: impl Display + Copy,
+        problems: &mut Problems,
+    ) {
         if rules.is_empty() {
             problems.add(path, "is empty; the service takes at least one rule");
         }

@@ -117,8 +117,37 @@ impl Create {
         self
     }
 
+    /// The rules, where they are given with the create.
+    #[must_use]
+    pub fn get_configuration(&self) -> Option<&Configuration> {
+        self.configuration.as_ref()
+    }
+
+    /// The saved configuration, where one is named.
+    #[must_use]
+    pub fn get_configuration_id(&self) -> Option<&str> {
+        self.configuration_id.as_deref()
+    }
+
+    /// The saved webhooks, where some are named.
+    #[must_use]
+    pub fn get_webhook_configuration_ids(&self) -> Option<&[String]> {
+        self.webhook_configuration_ids.as_deref()
+    }
+
+    /// The webhooks that are given with the create.
+    #[must_use]
+    pub fn webhooks(&self) -> &[WebhookConfiguration] {
+        self.webhook_configurations.as_deref().unwrap_or_default()
+    }
+
     pub(crate) fn scope(&self) -> &Scope {
         &self.scope
+    }
+
+    pub(crate) fn scoped(mut self, scope: &Scope) -> Self {
+        self.scope = scope.clone();
+        self
     }
 
     /// What differs between the job that came back and the one asked for.

@@ -76,6 +76,7 @@ impl Create {
 }
 
 #[derive(Serialize)]
+#[expect(clippy::struct_field_names, reason = "the service's names")]
 struct Wire<'a> {
     webhook_url: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]

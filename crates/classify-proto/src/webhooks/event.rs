@@ -51,10 +51,11 @@ impl Event {
             if text.trim_ascii_start().first() != Some(&b'"') {
                 break;
             }
-            let inner: String = serde_json::from_slice(&text).map_err(unreadable)?;
+            let inner: String =
+                serde_json::from_slice(&text).map_err(|error| unreadable(&error))?;
             text = inner.into_bytes().into();
         }
-        serde_json::from_slice(&text).map_err(unreadable)
+        serde_json::from_slice(&text).map_err(|error| unreadable(&error))
     }
 
     /// The job that it is about, where the delivery says so.
@@ -72,7 +73,8 @@ impl Event {
     pub fn occurred_at(&self) -> Option<Timestamp> {
         let micros = self.timestamp? * 1e6;
         // A cast of what is out of range would give the nearest number in range, and a wrong time.
-        if !(micros.abs() < 1e18) {
+        let is_sane = micros.abs() < 1e18;
+        if !is_sane {
             return None;
         }
         #[expect(
@@ -99,15 +101,12 @@ impl Event {
 }
 
 /// The body stays out of the message: it may speak of a document.
-fn unreadable(error: serde_json::Error) -> Error {
-    Error::unreadable(
-        format!(
-            "the webhook's body is no event, at line {} column {}",
-            error.line(),
-            error.column()
-        ),
-        None,
-    )
+fn unreadable(error: &serde_json::Error) -> Error {
+    Error::unreadable(format!(
+        "the webhook's body is no event, at line {} column {}",
+        error.line(),
+        error.column()
+    ))
     .with_operation("webhooks.parse")
 }
 

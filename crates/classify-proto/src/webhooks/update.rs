@@ -88,6 +88,7 @@ impl Update {
 }
 
 #[derive(Serialize)]
+#[expect(clippy::struct_field_names, reason = "the service's names")]
 struct Wire<'a> {
     #[serde(skip_serializing_if = "Change::is_keep")]
     webhook_url: &'a Change<String>,

@@ -1,0 +1,158 @@
+//! What can be waited for.
+
+use std::fmt::{Debug, Display};
+
+use crate::error::Error;
+use crate::operation::Operation;
+use crate::{v1, v2};
+
+/// A read that tells when what it reads has ended: what a [`Waiter`](super::Waiter) looks by.
+///
+/// Implemented by [`v2::Get`] and [`v1::Get`], also inside [`With`](crate::With), and by nothing outside this crate,
+/// so that it can learn of new ways to end.
+pub trait Waitable: Operation + Clone + Sealed {
+    /// The word for where it stands.
+    type Status: Debug + Display + Clone + PartialEq + Eq;
+
+    /// The name of the wait in errors and saved states, such as `classify.wait`.
+    const WAIT: &'static str;
+
+    /// The id of what is waited for.
+    fn waited_for(&self) -> &str;
+
+    /// The word for where it stands.
+    fn status(job: &Self::Output) -> &Self::Status;
+
+    /// What that word means for a wait.
+    fn standing(job: &Self::Output) -> Standing;
+
+    /// The error of one that failed.
+    fn failed(job: Self::Output) -> Error;
+
+    /// The error of one that was cancelled.
+    fn cancelled(job: Self::Output) -> Error;
+
+    /// The same error with the job as last seen.
+    fn with_last_seen(error: Error, job: &Self::Output) -> Error;
+}
+
+/// What a status means for a wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Standing {
+    /// It has not ended, or stands at a word that this version does not know.
+    GoesOn,
+    /// It ended with a result, if only for a part.
+    Succeeded,
+    /// It ended without one.
+    Failed,
+    /// It ended because somebody asked.
+    Cancelled,
+}
+
+pub(crate) use sealed::Sealed;
+
+mod sealed {
+    /// Keeps a trait from being implemented outside the crate.
+    pub trait Sealed {}
+}
+
+impl Sealed for v2::Get {}
+
+impl Waitable for v2::Get {
+    type Status = v2::JobStatus;
+
+    const WAIT: &'static str = "classify.wait";
+
+    fn waited_for(&self) -> &str {
+        self.job_id()
+    }
+
+    fn status(job: &v2::Job) -> &v2::JobStatus {
+        &job.status
+    }
+
+    fn standing(job: &v2::Job) -> Standing {
+        match job.status {
+            v2::JobStatus::Completed => Standing::Succeeded,
+            v2::JobStatus::Failed => Standing::Failed,
+            v2::JobStatus::Cancelled => Standing::Cancelled,
+            _ => Standing::GoesOn,
+        }
+    }
+
+    fn failed(job: v2::Job) -> Error {
+        Error::job_failed(job)
+    }
+
+    fn cancelled(job: v2::Job) -> Error {
+        Error::job_cancelled(job)
+    }
+
+    fn with_last_seen(error: Error, job: &v2::Job) -> Error {
+        error.with_job(job.clone())
+    }
+}
+
+impl Sealed for v1::Get {}
+
+impl Waitable for v1::Get {
+    type Status = v1::JobStatus;
+
+    const WAIT: &'static str = "classifier.jobs.wait";
+
+    fn waited_for(&self) -> &str {
+        self.job_id()
+    }
+
+    fn status(job: &v1::Job) -> &v1::JobStatus {
+        &job.status
+    }
+
+    fn standing(job: &v1::Job) -> Standing {
+        match job.status {
+            v1::JobStatus::Success | v1::JobStatus::PartialSuccess => Standing::Succeeded,
+            v1::JobStatus::Error => Standing::Failed,
+            v1::JobStatus::Cancelled => Standing::Cancelled,
+            _ => Standing::GoesOn,
+        }
+    }
+
+    fn failed(job: v1::Job) -> Error {
+        Error::v1_job_failed(job)
+    }
+
+    fn cancelled(job: v1::Job) -> Error {
+        Error::v1_job_cancelled(job)
+    }
+
+    fn with_last_seen(error: Error, job: &v1::Job) -> Error {
+        error.with_v1_job(job.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A terminal word that the wait did not know, or the reverse, would be a wait without end or a result too early.
+    #[test]
+    fn both_lists_of_terminal_words_agree() {
+        for word in v2::JobStatus::KNOWN.iter().chain(&["NEW"]) {
+            let body = format!(r#"{{"id":"1","status":"{word}"}}"#);
+            let job = v2::Get::new("1")
+                .parse(crate::v2::examples::ok(body))
+                .unwrap();
+            let ended = v2::Get::standing(&job) != Standing::GoesOn;
+            assert_eq!(ended, job.status.is_terminal(), "{word}");
+        }
+        for word in v1::JobStatus::KNOWN.iter().chain(&["RUNNING"]) {
+            let body = format!(r#"{{"id":"1","status":"{word}"}}"#);
+            let job = v1::Get::new("1")
+                .parse(crate::v2::examples::ok(body))
+                .unwrap();
+            let ended = v1::Get::standing(&job) != Standing::GoesOn;
+            assert_eq!(ended, job.status.is_terminal(), "{word}");
+        }
+    }
+}
