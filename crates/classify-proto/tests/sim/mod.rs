@@ -5,6 +5,8 @@
 
 #![allow(dead_code, reason = "each test file uses a part")]
 
+pub(crate) mod old;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use classify_proto::machine::{Cx, Machine, ReplyBy, Saved, Step, Ticket};
@@ -77,6 +79,8 @@ pub(crate) struct Service {
     pub(crate) transactions: Vec<String>,
     /// What `page_token` asks for, in place of the jobs: (items, next token) by token.
     pub(crate) pages: BTreeMap<String, (Vec<String>, Option<String>)>,
+    /// The routes of v1, and the list of files.
+    pub(crate) old: old::OldService,
 }
 
 impl Service {
@@ -192,7 +196,10 @@ impl Service {
                 }
                 respond(200, &json!({"id": id, "project_id": "p"}))
             }
-            other => panic!("no such route: {other:?}"),
+            (method, segments) => {
+                let query = request.uri().query().unwrap_or_default();
+                self.old.act(method, segments, query, &body, now)
+            }
         }
     }
 
