@@ -5,7 +5,8 @@
 //!
 //! # In scope
 //!
-//! - Building [`http::Request`]s and parsing [`http::Response`]s, for each operation of the API ([`v2`], [`files`]).
+//! - Building [`http::Request`]s and parsing [`http::Response`]s, for each operation of the API ([`v2`], [`v1`],
+//!   [`files`], [`configurations`], [`webhooks`]).
 //! - Deciding: what may be repeated, how long to wait, when a list ends, when a job has ended ([`machine`]).
 //! - Reading leniently what a service may change at any time: words it adds, fields it drops, bodies that are no JSON.
 //!
@@ -89,16 +90,23 @@
 //! | to … | use |
 //! | --- | --- |
 //! | say where requests go and in whose name | [`Api`], [`Region`] |
-//! | make one request with retries of your own | an [`Operation`]: [`v2`], [`files`] |
+//! | make one request with retries of your own | an [`Operation`]: [`v2`], [`files`], [`configurations`], [`webhooks`] |
 //! | make a call with its retries | [`machine::Call`] |
+//! | save rules under a name | [`configurations`] |
+//! | trust and read what a webhook receives | [`webhooks`] |
+//! | have jobs of the first version, or move off it | [`v1`], [`v1::migrate`] |
+//! | upload a document once | [`machine::Reuse`] |
 //! | list, wait, run, run many | [`machine::Pager`], [`machine::Waiter`], [`machine::Run`], [`machine::Fan`] |
+//! | send what this crate does not know yet | [`With`], [`Untyped`] |
+//! | see the response too | [`WithResponse`] |
 //! | stop today and go on tomorrow | [`machine::Saved`] |
 //! | know what went wrong | [`Error`] and its predicates |
 //! | choose pages | [`PageRanges`] |
 //!
 //! # Cargo features
 //!
-//! None is on by default. `jiff-0_2`, `chrono-0_4` and `time-0_3` convert [`Timestamp`] to and from those libraries.
+//! None is on by default. `jiff-0_2`, `chrono-0_4` and `time-0_3` convert [`Timestamp`] to and from those libraries;
+//! `webhook-verify` checks the signature of received webhooks.
 
 mod api;
 mod body;

@@ -274,6 +274,21 @@ mod tests {
         }
     }
 
+    #[test]
+    fn no_digest_but_the_one_verifies() {
+        let digest = read(HEADER.as_bytes()).unwrap();
+        for bit in 0..DIGEST * 8 {
+            let mut flipped = digest;
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            let digits: String = flipped.iter().map(|byte| format!("{byte:02x}")).collect();
+            let header = format!("sha256={digits}");
+            assert_eq!(
+                check(BODY, &header, &[SECRET]),
+                Err(SignatureError::Mismatch)
+            );
+        }
+    }
+
     proptest! {
         #[test]
         fn any_bytes_are_judged(body in proptest::collection::vec(any::<u8>(), 0..100), header in proptest::option::of(proptest::collection::vec(any::<u8>(), 0..100)), secret in ".{0,20}") {
