@@ -5,6 +5,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
 static BYTES: AtomicU64 = AtomicU64::new(0);
+static LIVE: AtomicU64 = AtomicU64::new(0);
+static PEAK: AtomicU64 = AtomicU64::new(0);
+
+fn grow(bytes: usize) {
+    ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+    BYTES.fetch_add(bytes as u64, Ordering::Relaxed);
+    let live = LIVE.fetch_add(bytes as u64, Ordering::Relaxed) + bytes as u64;
+    PEAK.fetch_max(live, Ordering::Relaxed);
+}
+
+fn shrink(bytes: usize) {
+    LIVE.fetch_sub(bytes as u64, Ordering::Relaxed);
+}
 
 /// The system's allocator, with a count of what is asked of it.
 #[derive(Debug)]
@@ -17,20 +30,20 @@ pub struct Counting;
 // SAFETY: every method passes its arguments on unchanged, so the system allocator's guarantees hold.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        BYTES.fetch_add(layout.size() as u64, Ordering::Relaxed);
+        grow(layout.size());
         // SAFETY: the caller's layout, unchanged.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        shrink(layout.size());
         // SAFETY: the caller's pointer and layout, unchanged.
         unsafe { System.dealloc(pointer, layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        BYTES.fetch_add(size as u64, Ordering::Relaxed);
+        shrink(layout.size());
+        grow(size);
         // SAFETY: the caller's pointer, layout and size, unchanged.
         unsafe { System.realloc(pointer, layout, size) }
     }
@@ -49,4 +62,16 @@ pub fn allocations<T>(work: impl FnOnce() -> T) -> (u64, u64) {
     );
     drop(result);
     (after.0 - before.0, after.1 - before.1)
+}
+
+/// The most bytes that were in use at once since the last call.
+#[must_use]
+pub fn peak() -> u64 {
+    PEAK.swap(LIVE.load(Ordering::Relaxed), Ordering::Relaxed)
+}
+
+/// The bytes in use.
+#[must_use]
+pub fn live() -> u64 {
+    LIVE.load(Ordering::Relaxed)
 }

@@ -142,14 +142,14 @@ impl<'a> Node<'a> {
 
     pub(crate) fn word(&self, words: &[&str], kind: &str) -> Option<String> {
         let value = self.required()?;
-        match value.as_str().filter(|text| words.contains(text)) {
-            Some(text) => Some(text.to_owned()),
-            None => {
-                let message = format!("Input should be one of: {}", words.join(", "));
-                self.problem(kind, &message);
-                None
-            }
+        let word = value.as_str().filter(|text| words.contains(text));
+        if word.is_none() {
+            self.problem(
+                kind,
+                &format!("Input should be one of: {}", words.join(", ")),
+            );
         }
+        word.map(str::to_owned)
     }
 
     pub(crate) fn integer(&self, min: i64) -> Option<i64> {
@@ -165,14 +165,6 @@ impl<'a> Node<'a> {
             return None;
         }
         Some(number)
-    }
-
-    pub(crate) fn boolean(&self) -> Option<bool> {
-        let flag = self.required()?.as_bool();
-        if flag.is_none() {
-            self.problem("bool_type", "Input should be true or false");
-        }
-        flag
     }
 
     pub(crate) fn items(&self, min: usize, max: usize) -> Option<Vec<Node<'a>>> {

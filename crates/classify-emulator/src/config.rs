@@ -33,7 +33,7 @@ pub struct Config {
     pub(crate) upload_limit: u64,
     pub(crate) body_limit: usize,
     pub(crate) seed: Option<u64>,
-    pub(crate) virtual_clock: Option<Option<Millis>>,
+    pub(crate) time: Time,
     pub(crate) journal_limit: usize,
     pub(crate) readers: usize,
     pub(crate) patience: Duration,
@@ -43,6 +43,14 @@ pub struct Config {
     pub(crate) webhook_delay: Duration,
     pub(crate) state_file: Option<PathBuf>,
     pub(crate) upload_dir: Option<PathBuf>,
+}
+
+/// Which clock the emulator goes by.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Time {
+    Real,
+    VirtualFromNow,
+    VirtualFrom(Millis),
 }
 
 impl Default for Config {
@@ -59,7 +67,7 @@ impl Default for Config {
             upload_limit: 512 * 1024 * 1024,
             body_limit: 4 * 1024 * 1024,
             seed: None,
-            virtual_clock: None,
+            time: Time::Real,
             journal_limit: 20_000,
             readers: 2,
             patience: Duration::from_secs(30),
@@ -140,14 +148,14 @@ impl Config {
     /// The clock starts at the machine's time.
     #[must_use]
     pub fn virtual_clock(mut self) -> Self {
-        self.virtual_clock = Some(None);
+        self.time = Time::VirtualFromNow;
         self
     }
 
     /// Lets time move only when told, from this moment on, in milliseconds since the Unix epoch.
     #[must_use]
     pub fn virtual_clock_at(mut self, unix_millis: i64) -> Self {
-        self.virtual_clock = Some(Some(unix_millis));
+        self.time = Time::VirtualFrom(unix_millis);
         self
     }
 
@@ -161,7 +169,10 @@ impl Config {
     /// The base URL that [`Fault::Redirect`](crate::Fault::Redirect) points to; by default one that leads nowhere.
     #[must_use]
     pub fn redirect_to(mut self, base_url: impl Into<String>) -> Self {
-        self.redirect_to = base_url.into().trim_end_matches('/').to_owned();
+        let base_url: String = base_url.into();
+        base_url
+            .trim_end_matches('/')
+            .clone_into(&mut self.redirect_to);
         self
     }
 

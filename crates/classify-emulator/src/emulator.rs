@@ -17,6 +17,7 @@ use crate::net::accept::accept;
 use crate::route::Route;
 use crate::script::Script;
 use crate::state::job::Version;
+use crate::webhook::{Delivery, deliver};
 use crate::world::World;
 
 /// A running emulator. It has a thread and a port of its own, and stops when it is dropped.
@@ -78,12 +79,9 @@ impl Emulator {
             .first()
             .cloned()
             .unwrap_or_else(|| "llx-emulator".to_owned());
-        let world = Arc::new(World::new(
-            config,
-            format!("http://{address}"),
-            uploads,
-            events,
-        ));
+        let world = World::new(config, format!("http://{address}"), uploads, events)?;
+        let world = Arc::new(world);
+        world.take_up();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
@@ -100,7 +98,7 @@ impl Emulator {
                     tokio::select! {
                         () = accept(Arc::clone(&shared), listener) => {}
                         () = keep_time(Arc::clone(&shared)) => {}
-                        () = hear(heard) => {}
+                        () = deliver(Arc::clone(&shared), heard) => {}
                         _ = stopped => {}
                     }
                 });
@@ -195,7 +193,13 @@ impl Emulator {
 
     /// Registers the text of a parse job, so that a job with this `pjb-…` input has something to read.
     pub fn add_parse_job(&self, id: impl Into<String>, text: impl Into<String>) {
-        self.world.store().parse_jobs.insert(id.into(), text.into());
+        self.world.store().add_parse_job(id.into(), text.into());
+    }
+
+    /// The webhook attempts so far, oldest first, as many as the journal keeps requests.
+    #[must_use]
+    pub fn deliveries(&self) -> Vec<Delivery> {
+        self.world.deliveries().iter().cloned().collect()
     }
 
     /// Replaces the plan of faults; counting begins anew.
@@ -297,8 +301,4 @@ async fn keep_time(world: Arc<World>) {
             _ => rung.await,
         }
     }
-}
-
-async fn hear(mut heard: mpsc::UnboundedReceiver<crate::state::Event>) {
-    while heard.recv().await.is_some() {}
 }

@@ -1,4 +1,4 @@
-//! LlamaCloud's document classification API as a local server, for tests and for a first run without a key.
+//! `LlamaCloud`'s document classification API as a local server, for tests and for a first run without a key.
 //!
 //! # In scope
 //!
@@ -68,9 +68,12 @@ mod page;
 mod read;
 mod reply;
 mod route;
+mod scenario;
 mod score;
 mod script;
+mod serve;
 mod state;
+mod webhook;
 mod world;
 
 pub use config::Config;
@@ -81,3 +84,5 @@ pub use journal::Recorded;
 pub use limits::Limits;
 pub use route::Route;
 pub use script::Script;
+pub use serve::{run, serve};
+pub use webhook::Delivery;

@@ -1,6 +1,7 @@
 //! One emulator's whole state, shared by its connections, its readers and its handle.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
+use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 
 use crate::clock::{Clock, Millis, machine_now};
-use crate::config::Config;
+use crate::config::{Config, Time};
 use crate::faults::Faults;
 use crate::journal::Journal;
 use crate::limits::Limiter;
@@ -16,7 +17,8 @@ use crate::read::pool::Pool;
 use crate::read::{Assignment, Source};
 use crate::script::Script;
 use crate::state::job::{InputKind, Job};
-use crate::state::{Event, Store};
+use crate::state::{self, Event, Store};
+use crate::webhook::Delivery;
 
 /// The project that requests belong to which name none.
 pub(crate) const DEFAULT_PROJECT: &str = "5e0a11ce-0000-4000-8000-000000000001";
@@ -33,6 +35,7 @@ pub(crate) struct World {
     scripts: Mutex<Arc<Vec<Script>>>,
     limiter: Mutex<Limiter>,
     pool: Pool,
+    deliveries: Mutex<VecDeque<Delivery>>,
     /// Rings when the timetable may have changed.
     pub(crate) timetable: Notify,
     pub(crate) events: mpsc::UnboundedSender<Event>,
@@ -49,24 +52,57 @@ impl World {
         base_url: String,
         uploads: PathBuf,
         events: mpsc::UnboundedSender<Event>,
-    ) -> Self {
-        let clock = match config.virtual_clock {
-            None => Clock::real(),
-            Some(start) => Clock::standing_at(start.unwrap_or_else(machine_now)),
+    ) -> io::Result<Self> {
+        let mut store = Store::new(config.seed);
+        let kept = match &config.state_file {
+            Some(path) => state::log::open(path, &mut store)?,
+            None => None,
         };
-        Self {
-            store: Mutex::new(Store::new(config.seed)),
+        let clock = match config.time {
+            Time::Real => Clock::real(),
+            // A clock that was kept goes on where it stood, unless it is told otherwise.
+            Time::VirtualFromNow => Clock::standing_at(kept.unwrap_or_else(machine_now)),
+            Time::VirtualFrom(start) => Clock::standing_at(start),
+        };
+        Ok(Self {
+            store: Mutex::new(store),
             journal: Mutex::new(Journal::new(config.journal_limit)),
             faults: Mutex::new(config.faults.clone()),
             scripts: Mutex::new(Arc::new(config.scripts.clone())),
             limiter: Mutex::new(Limiter::new(config.limits)),
             pool: Pool::new(config.readers),
+            deliveries: Mutex::default(),
             timetable: Notify::new(),
             clock,
             uploads,
             events,
             base_url,
             config,
+        })
+    }
+
+    /// Takes up what an earlier process left: documents still to be read, and files that nothing knows of.
+    pub(crate) fn take_up(self: &Arc<Self>) {
+        let store = self.store();
+        let unread = store
+            .jobs
+            .iter()
+            .filter(|(_, job)| !job.phase.is_terminal() && !job.is_read());
+        for (_, job) in unread {
+            self.read_documents(&store, job);
+        }
+        if self.config.state_file.is_some()
+            && let Ok(entries) = std::fs::read_dir(&self.uploads)
+        {
+            for entry in entries.flatten() {
+                let known = entry
+                    .file_name()
+                    .to_str()
+                    .is_some_and(|name| store.files.find(name).is_some());
+                if !known {
+                    let _ = std::fs::remove_file(entry.path());
+                }
+            }
         }
     }
 
@@ -104,6 +140,10 @@ impl World {
 
     pub(crate) fn limiter(&self) -> MutexGuard<'_, Limiter> {
         lock(&self.limiter)
+    }
+
+    pub(crate) fn deliveries(&self) -> MutexGuard<'_, VecDeque<Delivery>> {
+        lock(&self.deliveries)
     }
 
     pub(crate) fn scripts(&self) -> Arc<Vec<Script>> {
@@ -161,7 +201,12 @@ impl World {
     pub(crate) fn advance(&self, by: Duration) {
         self.pool.wait_until_idle(Duration::from_secs(120));
         self.clock.advance(by);
-        self.tick();
+        let now = self.now();
+        let mut store = self.store();
+        if self.clock.is_virtual() {
+            store.log_clock(now);
+        }
+        drop(store);
         self.timetable.notify_one();
     }
 
@@ -174,9 +219,7 @@ impl World {
                 .iter()
                 .map(|(_, file)| file.id.clone())
                 .collect();
-            let dice = guard.dice.clone();
-            *guard.store = Store::new(None);
-            guard.dice = dice;
+            guard.clear();
             ids
         };
         for id in files {
@@ -184,6 +227,7 @@ impl World {
             let _ = std::fs::remove_file(self.path_of(&id));
         }
         self.journal().clear();
+        self.deliveries().clear();
         *self.limiter() = Limiter::new(self.config.limits);
     }
 
@@ -231,6 +275,7 @@ impl std::ops::DerefMut for StoreGuard<'_> {
 
 impl Drop for StoreGuard<'_> {
     fn drop(&mut self) {
+        self.store.write_log();
         for event in self.store.take_events() {
             // Nobody is left to hear of it once the emulator stops.
             let _ = self.world.events.send(event);

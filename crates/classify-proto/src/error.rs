@@ -274,6 +274,33 @@ impl Error {
         self
     }
 
+    /// The same error without its cause, for a report beside the one that has it.
+    pub(crate) fn duplicate(&self) -> Self {
+        let inner = &*self.0;
+        let response = inner.response.as_ref().map(|response| {
+            let mut copy = http::Response::new(response.body().clone());
+            *copy.status_mut() = response.status();
+            *copy.headers_mut() = response.headers().clone();
+            copy
+        });
+        Self(Box::new(Inner {
+            kind: inner.kind,
+            operation: inner.operation,
+            message: inner.message.clone(),
+            fields: inner.fields.clone(),
+            attempts: inner.attempts,
+            ambiguous: inner.ambiguous,
+            retry_after: inner.retry_after,
+            response,
+            job_id: None,
+            job: None,
+            v1_job: None,
+            transaction_id: None,
+            subject: None,
+            source: None,
+        }))
+    }
+
     /// The same error, naming the document it is about: a path, for example.
     #[must_use]
     pub fn with_subject(mut self, subject: impl Into<String>) -> Self {

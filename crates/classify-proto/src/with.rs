@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use crate::api::{Api, header};
 use crate::body::Body;
 use crate::error::Error;
-use crate::machine::{Sealed, Standing, Waitable};
+use crate::machine::{Phase, Sealed, Waitable};
 use crate::operation::{Operation, RateClass, Recovery, Repeat, Seed};
 use crate::page::Paged;
 use crate::secret::Secret;
@@ -257,8 +257,8 @@ impl<O: Waitable> Waitable for With<O> {
         O::status(job)
     }
 
-    fn standing(job: &O::Output) -> Standing {
-        O::standing(job)
+    fn phase(job: &O::Output) -> Phase {
+        O::phase(job)
     }
 
     fn failed(job: O::Output) -> Error {

@@ -205,7 +205,7 @@ fn saved_webhook() -> Kind<'static> {
 fn event() -> Kind<'static> {
     Kind {
         example: json!({
-            "event_id": "1", "event_type": "classify.success", "timestamp": 1577470279.117,
+            "event_id": "1", "event_type": "classify.success", "timestamp": 1_577_470_279.117,
             "data": {"id": "clj-1", "job_id": "clj-1"},
         }),
         required: &["event_type"],

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::hooks;
 use super::rules;
 use crate::ask::{Ask, Tenant};
 use crate::check::{Check, Node};
@@ -12,7 +13,7 @@ use crate::page::PageRequest;
 use crate::reply::{Answer, Refusal, Reply};
 use crate::state::Store;
 use crate::state::file::bare_id;
-use crate::state::job::{Hook, Input, InputKind, Instructions, Job, Phase, Version};
+use crate::state::job::{Input, InputKind, Instructions, Job, Phase, Version};
 use crate::world::World;
 
 pub(super) fn create(world: &Arc<World>, ask: &Ask) -> Answer {
@@ -43,7 +44,7 @@ pub(super) fn create(world: &Arc<World>, ask: &Ask) -> Answer {
         .field("webhook_configuration_ids")
         .given()
         .and_then(|ids| ids.strings(0, 4));
-    let inline_hooks = inline_hooks(&node.field("webhook_configurations"));
+    let inline_hooks = hooks::inline_v2(&node.field("webhook_configurations"));
     check.finish()?;
     let Some(input) = input else {
         // `finish` has refused the request already.
@@ -123,39 +124,6 @@ fn file_input(node: &Node<'_>) -> Option<String> {
             .problem("missing", "Field required");
     }
     input
-}
-
-fn inline_hooks(node: &Node<'_>) -> Vec<Hook> {
-    let Some(list) = node.given() else {
-        return Vec::new();
-    };
-    let mut hooks = Vec::new();
-    for item in list.items(0, usize::MAX).unwrap_or_default() {
-        if item.object().is_none() {
-            continue;
-        }
-        let url = item.field("webhook_url").optional_string(4_000);
-        let headers = item
-            .field("webhook_headers")
-            .given()
-            .map(|given| super::rules::headers(&given));
-        let events = item
-            .field("webhook_events")
-            .given()
-            .and_then(|events| events.strings(0, usize::MAX));
-        let format = item.field("webhook_output_format").optional_string(50);
-        let secret = item.field("webhook_signing_secret").optional_string(1_000);
-        // A webhook without an address is accepted, and never heard of.
-        let Some(url) = url else { continue };
-        hooks.push(Hook {
-            url,
-            headers: headers.unwrap_or_default(),
-            events,
-            as_object: format.as_deref() == Some("json"),
-            secret,
-        });
-    }
-    hooks
 }
 
 /// The instructions of a saved configuration.

@@ -88,18 +88,6 @@ pub(super) fn configuration(node: &Node<'_>) -> Instructions {
     instructions
 }
 
-/// Checks a map of header names to texts.
-pub(super) fn headers(node: &Node<'_>) -> Vec<(String, String)> {
-    let names: Vec<String> = node
-        .object()
-        .map(|object| object.keys().cloned().collect())
-        .unwrap_or_default();
-    names
-        .into_iter()
-        .filter_map(|name| Some((name.clone(), node.field(&name).string(0, 4_000)?)))
-        .collect()
-}
-
 /// No document is longer; a range beyond would only cost memory.
 const LAST_PAGE: u32 = 100_000;
 

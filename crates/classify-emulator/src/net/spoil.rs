@@ -93,7 +93,7 @@ pub(super) fn changed(fault: Fault, mut reply: Reply) -> Reply {
             }),
             Fault::NaiveTimestamps => stamps(body, &|at| at.trim_end_matches('Z').to_owned()),
             Fault::OffsetTimestamps => {
-                stamps(body, &|at| shifted(at).unwrap_or_else(|| at.to_owned()))
+                stamps(body, &|at| shifted(at).unwrap_or_else(|| at.to_owned()));
             }
             Fault::ExtraFields => each(body, &mut |object| {
                 object.insert(

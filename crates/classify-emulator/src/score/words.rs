@@ -32,7 +32,7 @@ impl Words {
             let lower = word.to_lowercase();
             // A number, or a single letter, tells no kind of document from another.
             if lower.chars().count() < 2
-                || lower.chars().all(|c| c.is_numeric())
+                || lower.chars().all(char::is_numeric)
                 || stop.contains(lower.as_str())
             {
                 continue;

@@ -3,6 +3,7 @@
 pub(crate) mod configuration;
 pub(crate) mod file;
 pub(crate) mod job;
+pub(crate) mod log;
 pub(crate) mod table;
 
 use std::collections::{BTreeSet, HashMap};
@@ -36,6 +37,8 @@ pub(crate) struct Store {
     /// The next move of every job that has one.
     due: BTreeSet<(Millis, u64)>,
     events: Vec<Event>,
+    /// Where changes are written down, if they are.
+    pub(crate) log: Option<log::StateLog>,
     pub(crate) dice: fastrand::Rng,
 }
 
@@ -50,8 +53,40 @@ impl Store {
             transactions: HashMap::new(),
             due: BTreeSet::new(),
             events: Vec::new(),
+            log: None,
             dice: seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed),
         }
+    }
+
+    /// Makes whole again what a log does not hold: transactions, the timetable, and dice that repeat no id.
+    fn recover(&mut self) {
+        let mut keys = Vec::new();
+        for (key, job) in self.jobs.iter() {
+            keys.push(key);
+            if let Some(transaction) = &job.transaction_id {
+                self.transactions
+                    .insert((job.project.clone(), transaction.clone()), job.id.clone());
+            }
+        }
+        for key in keys {
+            self.schedule(key);
+        }
+        // A seed that began anew would draw ids a second time.
+        self.dice = fastrand::Rng::new();
+    }
+
+    /// Forgets everything but the dice.
+    pub(crate) fn clear(&mut self) {
+        let fresh = Self::new(None);
+        let log = self.log.take();
+        let dice = self.dice.clone();
+        *self = Self { log, dice, ..fresh };
+        self.clear_log();
+    }
+
+    pub(crate) fn add_parse_job(&mut self, id: String, text: String) {
+        self.log_parse_job(&id, &text);
+        self.parse_jobs.insert(id, text);
     }
 
     pub(crate) fn uuid(&mut self) -> String {

@@ -1,6 +1,6 @@
 //! A table of rows in the order of their creation, found by key or by id.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// A row knows the id that it is found by.
 pub(crate) trait Row {
@@ -12,6 +12,8 @@ pub(crate) struct Table<T> {
     rows: BTreeMap<u64, T>,
     keys: HashMap<String, u64>,
     next: u64,
+    /// Rows that were added, lent for changing, or removed since they were last asked for.
+    touched: BTreeSet<u64>,
 }
 
 impl<T> Default for Table<T> {
@@ -21,6 +23,7 @@ impl<T> Default for Table<T> {
             rows: BTreeMap::new(),
             keys: HashMap::new(),
             next: 1,
+            touched: BTreeSet::new(),
         }
     }
 }
@@ -29,6 +32,7 @@ impl<T: Row> Table<T> {
     pub(crate) fn insert(&mut self, row: T) -> u64 {
         let key = self.next;
         self.next += 1;
+        self.touched.insert(key);
         self.keys.insert(row.id().to_owned(), key);
         self.rows.insert(key, row);
         key
@@ -43,6 +47,7 @@ impl<T: Row> Table<T> {
     }
 
     pub(crate) fn get_mut(&mut self, key: u64) -> Option<&mut T> {
+        self.touched.insert(key);
         self.rows.get_mut(&key)
     }
 
@@ -57,7 +62,24 @@ impl<T: Row> Table<T> {
 
     pub(crate) fn remove(&mut self, id: &str) -> Option<T> {
         let key = self.keys.remove(id)?;
+        self.touched.insert(key);
         self.rows.remove(&key)
+    }
+
+    /// Puts a row back under the key that it had, or takes it away again.
+    pub(crate) fn restore(&mut self, key: u64, row: Option<T>) {
+        if let Some(old) = self.rows.remove(&key) {
+            self.keys.remove(old.id());
+        }
+        self.next = self.next.max(key.saturating_add(1));
+        if let Some(row) = row {
+            self.keys.insert(row.id().to_owned(), key);
+            self.rows.insert(key, row);
+        }
+    }
+
+    pub(crate) fn take_touched(&mut self) -> BTreeSet<u64> {
+        std::mem::take(&mut self.touched)
     }
 
     pub(crate) fn len(&self) -> usize {

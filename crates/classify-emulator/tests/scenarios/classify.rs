@@ -213,37 +213,39 @@ fn every_filter_filters() {
     let body = json!({ "file_input": file, "configuration_id": saved["id"] });
     let new = client.post("/api/v2/classify", &body).ok();
     let new = new["id"].as_str().expect("an id").to_owned();
+    let both = [new.clone(), old.clone()];
+    let (only_new, only_old) = (vec![new.clone()], vec![old.clone()]);
     let list = |query: &str| ids(&client.get(&format!("/api/v2/classify?{query}")).ok());
-    assert_eq!(list(""), [new.clone(), old.clone()]);
-    assert_eq!(list("status=COMPLETED"), [old.clone()]);
-    assert_eq!(list("status=PENDING"), [new.clone()]);
+    assert_eq!(list(""), both);
+    assert_eq!(list("status=COMPLETED"), only_old);
+    assert_eq!(list("status=PENDING"), only_new);
     assert_eq!(list("status=CANCELLED"), Vec::<String>::new());
-    assert_eq!(list(&format!("job_ids={old}")), [old.clone()]);
+    assert_eq!(list(&format!("job_ids={old}")), only_old);
     assert_eq!(
         list(&format!("job_ids={old}&job_ids={new}&job_ids=clj-none")),
-        [new.clone(), old.clone()]
+        both
     );
     assert_eq!(
         list(&format!(
             "configuration_id={}",
             saved["id"].as_str().expect("an id")
         )),
-        [new.clone()]
+        only_new
     );
     let edge = "2026-01-02T03%3A04%3A05.678Z";
     assert_eq!(
         list(&format!("created_at_on_or_before={edge}")),
-        [old.clone()],
+        only_old,
         "inclusive"
     );
     assert_eq!(
         list(&format!("created_at_on_or_after={edge}")),
-        [new.clone(), old.clone()],
+        both,
         "inclusive"
     );
     assert_eq!(
         list("created_at_on_or_after=2026-01-02T05%3A05%3A00%2B02:00"),
-        [new.clone()]
+        only_new
     );
     assert_eq!(
         list("project_id=0c8ce2fe-2f4f-4a5b-9d0c-000000000002"),

@@ -129,7 +129,7 @@ fn an_upload_cut_off_leaves_no_file() {
     let (emulator, client) = started(Config::default());
     let (kind, body) = form(
         &[("purpose", "classify")],
-        Some(("a.txt", &[b'x'; 200_000])),
+        Some(("a.txt", &vec![b'x'; 200_000])),
     );
     let mut socket = std::net::TcpStream::connect(emulator.address()).expect("a connection");
     let head = format!(

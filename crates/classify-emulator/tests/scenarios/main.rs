@@ -1,8 +1,13 @@
 //! The emulator as a client sees it: scenarios over real connections on loopback.
 
 mod bad_input;
+mod classifier;
 mod classify;
 mod client;
+mod configurations;
+mod control;
 mod documents;
 mod faults;
 mod files;
+mod state;
+mod webhooks;

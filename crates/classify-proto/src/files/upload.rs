@@ -131,6 +131,12 @@ impl Upload {
         self.content = content.into();
     }
 
+    /// Into the project of a create's job.
+    pub(crate) fn in_scope_of(mut self, create: &crate::v2::Create) -> Self {
+        self.scope = create.scope().clone();
+        self
+    }
+
     fn media_type(&self) -> String {
         self.content_type.clone().unwrap_or_else(|| {
             mime_guess::from_path(&self.name)

@@ -68,7 +68,16 @@ impl Cadence {
                 break;
             }
         }
-        let delay = delay.max(Duration::from_millis(1));
+        self.jittered(seed, looks, delay)
+    }
+
+    /// The delay, shortened by up to a fifth.
+    #[expect(
+        clippy::unused_self,
+        reason = "how far a delay is shortened is the cadence's to say"
+    )]
+    pub(crate) fn jittered(&self, seed: Seed, looks: u32, delay: Duration) -> Duration {
+        let delay = delay.max(Duration::from_millis(2));
         delay.saturating_sub(scale(delay / 5, fraction(seed, u64::from(looks))))
     }
 }

@@ -120,6 +120,11 @@ impl<O: Operation> Call<O> {
         &mut self.operation
     }
 
+    /// Whether the answer to an attempt was lost, so that it may have been acted upon.
+    pub(crate) fn may_have_acted(&self) -> bool {
+        self.may_have_acted
+    }
+
     fn total(&self) -> Duration {
         self.retry
             .total

@@ -25,8 +25,10 @@
 //! | [`Reuse`] | uploads a document unless it is there | none | the file |
 //! | [`Run`] | uploads if need be, creates, waits | uploaded, created, progress | the job, or why it has no result |
 //! | [`Fan`] | runs several machines side by side | theirs, and their outputs as they come | nothing |
+//! | [`Bulk`] | classifies any number of documents, each once | room, records, settled documents | a summary |
 
 mod backoff;
+mod bulk;
 mod call;
 mod fan;
 mod limiter;
@@ -43,6 +45,10 @@ mod waitable;
 mod waiter;
 
 pub use backoff::Cadence;
+pub use bulk::{
+    Bulk, BulkEvent, BulkOptions, ContentHasher, ContentKey, Document, Header, Journal, Record,
+    Report, Settled, Standing, Summary,
+};
 pub(crate) use call::Attempts;
 pub use call::Call;
 pub use fan::{Fan, FanEvent};
@@ -56,5 +62,5 @@ pub use run::{Run, RunEvent};
 pub use saved::Saved;
 pub use step::{Cx, Machine, ReplyBy, Step, Ticket};
 pub(crate) use waitable::Sealed;
-pub use waitable::{Standing, Waitable};
+pub use waitable::{Phase, Waitable};
 pub use waiter::{Progress, Waiter};

@@ -24,7 +24,7 @@ pub trait Waitable: Operation + Clone + Sealed {
     fn status(job: &Self::Output) -> &Self::Status;
 
     /// What that word means for a wait.
-    fn standing(job: &Self::Output) -> Standing;
+    fn phase(job: &Self::Output) -> Phase;
 
     /// The error of one that failed.
     fn failed(job: Self::Output) -> Error;
@@ -39,7 +39,7 @@ pub trait Waitable: Operation + Clone + Sealed {
 /// What a status means for a wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Standing {
+pub enum Phase {
     /// It has not ended, or stands at a word that this version does not know.
     GoesOn,
     /// It ended with a result, if only for a part.
@@ -72,12 +72,12 @@ impl Waitable for v2::Get {
         &job.status
     }
 
-    fn standing(job: &v2::Job) -> Standing {
+    fn phase(job: &v2::Job) -> Phase {
         match job.status {
-            v2::JobStatus::Completed => Standing::Succeeded,
-            v2::JobStatus::Failed => Standing::Failed,
-            v2::JobStatus::Cancelled => Standing::Cancelled,
-            _ => Standing::GoesOn,
+            v2::JobStatus::Completed => Phase::Succeeded,
+            v2::JobStatus::Failed => Phase::Failed,
+            v2::JobStatus::Cancelled => Phase::Cancelled,
+            _ => Phase::GoesOn,
         }
     }
 
@@ -109,12 +109,12 @@ impl Waitable for v1::Get {
         &job.status
     }
 
-    fn standing(job: &v1::Job) -> Standing {
+    fn phase(job: &v1::Job) -> Phase {
         match job.status {
-            v1::JobStatus::Success | v1::JobStatus::PartialSuccess => Standing::Succeeded,
-            v1::JobStatus::Error => Standing::Failed,
-            v1::JobStatus::Cancelled => Standing::Cancelled,
-            _ => Standing::GoesOn,
+            v1::JobStatus::Success | v1::JobStatus::PartialSuccess => Phase::Succeeded,
+            v1::JobStatus::Error => Phase::Failed,
+            v1::JobStatus::Cancelled => Phase::Cancelled,
+            _ => Phase::GoesOn,
         }
     }
 
@@ -143,7 +143,7 @@ mod tests {
             let job = v2::Get::new("1")
                 .parse(crate::v2::examples::ok(body))
                 .unwrap();
-            let ended = v2::Get::standing(&job) != Standing::GoesOn;
+            let ended = v2::Get::phase(&job) != Phase::GoesOn;
             assert_eq!(ended, job.status.is_terminal(), "{word}");
         }
         for word in v1::JobStatus::KNOWN.iter().chain(&["RUNNING"]) {
@@ -151,7 +151,7 @@ mod tests {
             let job = v1::Get::new("1")
                 .parse(crate::v2::examples::ok(body))
                 .unwrap();
-            let ended = v1::Get::standing(&job) != Standing::GoesOn;
+            let ended = v1::Get::phase(&job) != Phase::GoesOn;
             assert_eq!(ended, job.status.is_terminal(), "{word}");
         }
     }

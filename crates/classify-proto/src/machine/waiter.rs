@@ -11,7 +11,7 @@ use super::retry::Retry;
 use super::saved::Saved;
 use super::step::{Cx, Machine, Step, Ticket};
 use super::tickets::Tickets;
-use super::waitable::{Standing, Waitable};
+use super::waitable::{Phase, Waitable};
 use crate::Time;
 use crate::error::Error;
 use crate::operation::{Scope, Seed};
@@ -184,11 +184,11 @@ impl<G: Waitable> Waiter<G> {
     fn learn(&mut self, now: Time, deadline: Time, found: Result<G::Output, Error>) {
         let mut delay = self.cadence.delay(self.seed, self.looks.saturating_sub(1));
         match found {
-            Ok(job) => match G::standing(&job) {
-                Standing::Succeeded => return self.result = Some(Ok(job)),
-                Standing::Failed => return self.fail(G::failed(job)),
-                Standing::Cancelled => return self.fail(G::cancelled(job)),
-                Standing::GoesOn => {
+            Ok(job) => match G::phase(&job) {
+                Phase::Succeeded => return self.result = Some(Ok(job)),
+                Phase::Failed => return self.fail(G::failed(job)),
+                Phase::Cancelled => return self.fail(G::cancelled(job)),
+                Phase::GoesOn => {
                     self.seen = Some(job);
                     self.trouble = None;
                 }

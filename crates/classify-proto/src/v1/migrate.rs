@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -213,6 +214,7 @@ pub fn to_v2(create: &Create) -> Result<Migration, Error> {
     let parsing = create.get_parsing_configuration().unwrap_or(&nothing_said);
     configuration.parsing_configuration = Some(parsing_to_v2(parsing, &mut notes));
 
+    let configuration = Arc::new(configuration);
     let mut webhooks = Vec::new();
     for (index, webhook) in create.webhooks().iter().enumerate() {
         webhooks.push(webhook_to_v2(index, webhook, &mut notes)?);
@@ -227,7 +229,7 @@ pub fn to_v2(create: &Create) -> Result<Migration, Error> {
         .iter()
         .map(|file| {
             let of_file = v2::Create::new(file)
-                .configuration(configuration.clone())
+                .configuration(Arc::clone(&configuration))
                 .scoped(create.scope());
             webhooks.iter().cloned().fold(of_file, v2::Create::webhook)
         })

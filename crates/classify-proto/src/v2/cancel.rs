@@ -31,6 +31,11 @@ impl Cancel {
     }
 
     scope_setters!();
+
+    pub(crate) fn scoped(mut self, scope: &Scope) -> Self {
+        self.scope = scope.clone();
+        self
+    }
 }
 
 impl Operation for Cancel {

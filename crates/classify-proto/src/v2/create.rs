@@ -1,5 +1,7 @@
 //! `POST /api/v2/classify`
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::Method;
 use serde::{Deserialize, Serialize};
@@ -31,12 +33,15 @@ use crate::operation::{
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Create {
     file_input: String,
-    configuration: Option<Configuration>,
+    configuration: Option<Arc<Configuration>>,
     configuration_id: Option<String>,
     transaction_id: Option<String>,
     webhook_configuration_ids: Option<Vec<String>>,
     webhook_configurations: Option<Vec<WebhookConfiguration>>,
     scope: Scope,
+    /// The transaction id stands for the document's content, so that another copy's job is the right answer.
+    #[serde(default)]
+    any_copy: bool,
 }
 
 impl Create {
@@ -53,15 +58,16 @@ impl Create {
             webhook_configuration_ids: None,
             webhook_configurations: None,
             scope: Scope::default(),
+            any_copy: false,
         }
     }
 
     scope_setters!();
 
-    /// Classifies by these rules.
+    /// Classifies by these rules. An `Arc` shares them between many creates.
     #[must_use]
-    pub fn configuration(mut self, configuration: Configuration) -> Self {
-        self.configuration = Some(configuration);
+    pub fn configuration(mut self, configuration: impl Into<Arc<Configuration>>) -> Self {
+        self.configuration = Some(configuration.into());
         self
     }
 
@@ -120,7 +126,7 @@ impl Create {
     /// The rules, where they are given with the create.
     #[must_use]
     pub fn get_configuration(&self) -> Option<&Configuration> {
-        self.configuration.as_ref()
+        self.configuration.as_deref()
     }
 
     /// The saved configuration, where one is named.
@@ -150,9 +156,23 @@ impl Create {
         self
     }
 
+    /// Takes the job of any copy of the document for an answer: the transaction id is made from the content.
+    pub(crate) fn any_copy(mut self) -> Self {
+        self.any_copy = true;
+        self
+    }
+
+    /// The rules, given or saved.
+    pub(crate) fn rules(&self) -> (Option<&Configuration>, Option<&str>) {
+        (
+            self.configuration.as_deref(),
+            self.configuration_id.as_deref(),
+        )
+    }
+
     /// What differs between the job that came back and the one asked for.
     fn difference(&self, job: &Job) -> Option<String> {
-        if let Some(input) = &job.file_input {
+        if let Some(input) = job.file_input.as_ref().filter(|_| !self.any_copy) {
             if bare_id(input) != bare_id(&self.file_input) {
                 return Some(format!(
                     "file_input is {input:?} where {:?} was asked for",
@@ -279,7 +299,7 @@ impl Operation for Create {
             .scope(&self.scope)
             .json(&Wire {
                 file_input: &self.file_input,
-                configuration: self.configuration.as_ref(),
+                configuration: self.configuration.as_deref(),
                 configuration_id: self.configuration_id.as_deref(),
                 transaction_id: self.transaction_id.as_deref(),
                 webhook_configuration_ids: self.webhook_configuration_ids.as_deref(),

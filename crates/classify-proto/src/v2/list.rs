@@ -111,6 +111,13 @@ impl List {
     }
 }
 
+impl List {
+    pub(crate) fn scoped(mut self, scope: &Scope) -> Self {
+        self.scope = scope.clone();
+        self
+    }
+}
+
 impl Operation for List {
     type Output = Page<Job>;
 

@@ -7,9 +7,10 @@
 
 pub(crate) mod old;
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use classify_proto::machine::{Cx, Machine, ReplyBy, Saved, Step, Ticket};
+use classify_proto::machine::{Cx, Limiter, Machine, ReplyBy, Saved, Step, Ticket};
 use classify_proto::{Api, Body, Bytes, Failure, Reply, Time, http};
 use serde_json::{Value, json};
 
@@ -62,7 +63,7 @@ pub(crate) struct Job {
 }
 
 /// The service's state, moved by requests and by the time they come.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Service {
     pub(crate) jobs: Vec<Job>,
     pub(crate) deleted: BTreeSet<String>,
@@ -77,10 +78,39 @@ pub(crate) struct Service {
     pub(crate) log: Vec<String>,
     /// Every transaction id that was asked for.
     pub(crate) transactions: Vec<String>,
+    /// How many jobs a page holds at most, whatever is asked for.
+    pub(crate) page_size: usize,
+    /// Jobs that no list shows.
+    pub(crate) hidden: BTreeSet<String>,
+    /// What a create answers while this is set.
+    pub(crate) refuses: Option<u16>,
+    /// The place of the job of a transaction id.
+    pub(crate) by_transaction: BTreeMap<String, usize>,
     /// What `page_token` asks for, in place of the jobs: (items, next token) by token.
     pub(crate) pages: BTreeMap<String, (Vec<String>, Option<String>)>,
     /// The routes of v1, and the list of files.
     pub(crate) old: old::OldService,
+}
+
+impl Default for Service {
+    fn default() -> Self {
+        Self {
+            jobs: Vec::new(),
+            deleted: BTreeSet::new(),
+            files: Vec::new(),
+            duration: 0,
+            failing: false,
+            faults: VecDeque::new(),
+            log: Vec::new(),
+            transactions: Vec::new(),
+            page_size: 100,
+            hidden: BTreeSet::new(),
+            refuses: None,
+            by_transaction: BTreeMap::new(),
+            pages: BTreeMap::new(),
+            old: old::OldService::default(),
+        }
+    }
 }
 
 impl Service {
@@ -168,14 +198,12 @@ impl Service {
                 self.create(&serde_json::from_slice(&body).unwrap(), now)
             }
             ("GET", ["api", "v2", "classify"]) => {
-                self.list(request.uri().query().unwrap_or_default())
+                self.list(request.uri().query().unwrap_or_default(), now)
             }
-            ("GET", ["api", "v2", "classify", id]) => {
-                match self.jobs.iter().find(|job| job.id == *id) {
-                    Some(job) if !self.deleted.contains(*id) => respond(200, &self.show(job, now)),
-                    _ => respond(404, &json!({"detail": "Job not found"})),
-                }
-            }
+            ("GET", ["api", "v2", "classify", id]) => match self.find(id) {
+                Some(job) if !self.deleted.contains(*id) => respond(200, &self.show(job, now)),
+                _ => respond(404, &json!({"detail": "Job not found"})),
+            },
             ("POST", ["api", "v2", "classify", id, "cancel"]) => {
                 let Some(place) = self.jobs.iter().position(|job| job.id == *id) else {
                     return respond(404, &json!({"detail": "Job not found"}));
@@ -206,12 +234,17 @@ impl Service {
     fn create(&mut self, asked: &Value, now: u64) -> http::Response<Bytes> {
         let transaction_id = asked["transaction_id"].as_str().map(str::to_owned);
         self.transactions.extend(transaction_id.clone());
-        if let Some(first) = self
-            .jobs
-            .iter()
-            .find(|job| job.transaction_id.is_some() && job.transaction_id == transaction_id)
-        {
-            return respond(200, &self.show(first, now));
+        let first = transaction_id
+            .as_ref()
+            .and_then(|id| self.by_transaction.get(id));
+        if let Some(first) = first {
+            return respond(200, &self.show(&self.jobs[*first], now));
+        }
+        if let Some(status) = self.refuses {
+            return respond(status, &json!({"detail": "refused"}));
+        }
+        if let Some(id) = &transaction_id {
+            self.by_transaction.insert(id.clone(), self.jobs.len());
         }
         let job = Job {
             id: format!("clj-{}", self.jobs.len() + 1),
@@ -226,20 +259,52 @@ impl Service {
         respond(200, &self.show(&self.jobs[self.jobs.len() - 1], now))
     }
 
-    fn list(&self, query: &str) -> http::Response<Bytes> {
-        let token = query
-            .split('&')
-            .find_map(|pair| pair.strip_prefix("page_token="))
-            .unwrap_or_default();
-        let (ids, next) = self
-            .pages
-            .get(token)
-            .unwrap_or_else(|| panic!("no page {token:?}"));
-        let items: Vec<_> = ids
+    fn list(&self, query: &str, now: u64) -> http::Response<Bytes> {
+        let values = |name: &str| {
+            query
+                .split('&')
+                .filter_map(|pair| pair.split_once('='))
+                .filter(|(given, _)| *given == name)
+                .map(|(_, value)| value.to_owned())
+                .collect::<Vec<_>>()
+        };
+        let token = values("page_token").pop().unwrap_or_default();
+        let ids = values("job_ids");
+        if ids.is_empty() {
+            let (ids, next) = self
+                .pages
+                .get(&token)
+                .unwrap_or_else(|| panic!("no page {token:?}"));
+            let items: Vec<_> = ids
+                .iter()
+                .map(|id| json!({"id": id, "status": "PENDING"}))
+                .collect();
+            return respond(200, &json!({"items": items, "next_page_token": next}));
+        }
+        let size = self.page_size.min(
+            values("page_size")
+                .pop()
+                .map_or(20, |size| size.parse().unwrap()),
+        );
+        let start: usize = token.parse().unwrap_or_default();
+        let found: Vec<_> = ids
             .iter()
-            .map(|id| json!({"id": id, "status": "PENDING"}))
+            .filter(|id| !self.hidden.contains(*id) && !self.deleted.contains(*id))
+            .filter_map(|id| self.find(id))
             .collect();
+        let end = (start + size).min(found.len());
+        let items: Vec<_> = found[start.min(end)..end]
+            .iter()
+            .map(|job| self.show(job, now))
+            .collect();
+        let next = (end < found.len()).then(|| end.to_string());
         respond(200, &json!({"items": items, "next_page_token": next}))
+    }
+
+    /// Jobs are numbered in the order of their creation.
+    fn find(&self, id: &str) -> Option<&Job> {
+        let number: usize = id.strip_prefix("clj-")?.parse().ok()?;
+        self.jobs.get(number.checked_sub(1)?)
     }
 }
 
@@ -257,6 +322,10 @@ pub(crate) struct World {
     pub(crate) now: u64,
     /// Milliseconds from a request to its reply.
     pub(crate) latency: u64,
+    /// Held to by every request, where there is one.
+    pub(crate) limiter: Option<RefCell<Limiter>>,
+    /// When each request was sent, and what it was.
+    pub(crate) sent: Vec<(u64, String)>,
     out: Vec<(u64, Ticket, Reply)>,
     steps: u32,
 }
@@ -268,6 +337,8 @@ impl World {
             service,
             now: 1_700_000_000_000,
             latency: 40,
+            limiter: None,
+            sent: Vec::new(),
             out: Vec::new(),
             steps: 0,
         }
@@ -306,17 +377,27 @@ impl World {
         }
     }
 
+    /// Throws away every reply that is owed, as a crash does.
+    pub(crate) fn crash(&mut self) {
+        self.out.clear();
+    }
+
+    fn lend<'a>(api: &'a Api, limiter: Option<&'a RefCell<Limiter>>, now: u64) -> Cx<'a> {
+        let cx = Cx::new(api, Time::from_millis(now));
+        limiter.map_or(cx, |limiter| cx.limiter(limiter))
+    }
+
     /// One poll, with the rules checked, and the reply or the time that follows from it.
-    fn step<M: Machine>(
+    pub(crate) fn step<M: Machine>(
         &mut self,
         machine: &mut M,
         events: &mut Vec<M::Event>,
     ) -> Option<M::Output> {
         self.steps += 1;
-        assert!(self.steps < 200_000, "the machine does not end");
+        assert!(self.steps < 2_000_000, "the machine does not end");
         let api = self.api.clone();
         let now = Time::from_millis(self.now);
-        match machine.poll(Cx::new(&api, now)) {
+        match machine.poll(Self::lend(&api, self.limiter.as_ref(), self.now)) {
             Step::Send(ticket, request) => {
                 assert!(
                     self.out.iter().all(|(_, other, _)| *other != ticket),
@@ -327,6 +408,10 @@ impl World {
                     .get()
                     .expect("every request says how long to wait");
                 assert!(*by > now);
+                self.sent.push((
+                    self.now,
+                    format!("{} {}", request.method(), request.uri().path()),
+                ));
                 let reply = self.service.answer(&request, self.now);
                 self.out.push((self.now + self.latency, ticket, reply));
             }
@@ -358,7 +443,7 @@ impl World {
 
     /// Polling again at the same time changes nothing, and neither does a reply that nobody asked for.
     fn stays_put<M: Machine>(&self, machine: &mut M, until: Option<Time>) {
-        let cx = Cx::new(&self.api, Time::from_millis(self.now));
+        let cx = Self::lend(&self.api, self.limiter.as_ref(), self.now);
         let again = |machine: &mut M| match machine.poll(cx) {
             Step::Wait(again) => assert_eq!(again, until, "polling again changed the wait"),
             _ => panic!("polling again did something"),
@@ -385,8 +470,8 @@ impl World {
             Some((place, at)) if at <= wake => {
                 let (_, ticket, reply) = self.out.remove(place);
                 self.now = self.now.max(at);
-                let api = self.api.clone();
-                machine.handle(Cx::new(&api, Time::from_millis(self.now)), ticket, reply);
+                let cx = Self::lend(&self.api, self.limiter.as_ref(), self.now);
+                machine.handle(cx, ticket, reply);
             }
             _ => self.now = wake,
         }

@@ -50,8 +50,8 @@ impl OldService {
                 respond(200, &self.show(&self.jobs[self.jobs.len() - 1], now))
             }
             ("GET", ["api", "v1", "classifier", "jobs"]) => {
-                let jobs = self.jobs.iter().map(|job| self.show(job, now)).collect();
-                respond(200, &page(jobs, query))
+                let jobs: Vec<_> = self.jobs.iter().map(|job| self.show(job, now)).collect();
+                respond(200, &page(&jobs, query))
             }
             ("GET", ["api", "v1", "classifier", "jobs", id]) => match self.find(id) {
                 Some(job) => respond(200, &self.show(job, now)),
@@ -61,12 +61,10 @@ impl OldService {
                 Some(job) if self.status(job, now) == "ERROR" => {
                     respond(400, &json!({"detail": "Job has no results"}))
                 }
-                Some(job) => respond(200, &page(self.results(job, now), query)),
+                Some(job) => respond(200, &page(&self.results(job, now), query)),
                 None => respond(404, &json!({"detail": "Job not found"})),
             },
-            ("GET", ["api", "v1", "beta", "files"]) => {
-                respond(200, &page(self.files.clone(), query))
-            }
+            ("GET", ["api", "v1", "beta", "files"]) => respond(200, &page(&self.files, query)),
             other => panic!("no such route: {other:?}"),
         }
     }
@@ -124,7 +122,7 @@ fn file_ids(job: &OldJob) -> Vec<String> {
 }
 
 /// A page of a few items, with an empty page before the last, since a service may send one.
-fn page(items: Vec<Value>, query: &str) -> Value {
+fn page(items: &[Value], query: &str) -> Value {
     let token = query
         .split('&')
         .find_map(|pair| pair.strip_prefix("page_token="))

@@ -1,0 +1,153 @@
+//! A bulk run of a million documents in virtual time, without a network: CPU per document, and memory over time.
+//!
+//! `cargo bench -p classify-bench --bench bulk -- 1000000` (the number of documents; a million unless given).
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use classify_bench::counting;
+use classify_proto::machine::{
+    Bulk, BulkEvent, BulkOptions, Cx, Document, Limiter, Machine, Step, Ticket,
+};
+use classify_proto::v2::{Configuration, Create, Rule};
+use classify_proto::{Api, Body, RateClass, Seed, Time, http};
+
+#[global_allocator]
+static ALLOCATOR: counting::Counting = counting::Counting;
+
+/// How long a job takes, and a request.
+const JOB: u64 = 20_000;
+const LATENCY: u64 = 50;
+
+/// The least of a service: jobs by id, with when they end.
+#[derive(Default)]
+struct Service {
+    made: u64,
+    open: BTreeMap<String, u64>,
+    creates: u64,
+    lists: u64,
+}
+
+impl Service {
+    fn answer(&mut self, request: &http::Request<Body>, now: u64) -> Bytes {
+        if request.method() == http::Method::POST {
+            self.creates += 1;
+            self.made += 1;
+            let id = format!("clj-{:08}", self.made);
+            let answer = format!(r#"{{"id":"{id}","status":"PENDING"}}"#);
+            self.open.insert(id, now + JOB);
+            return answer.into();
+        }
+        self.lists += 1;
+        let mut page = String::from(r#"{"items":["#);
+        let query = request.uri().query().unwrap_or_default();
+        for id in query
+            .split('&')
+            .filter_map(|pair| pair.strip_prefix("job_ids="))
+        {
+            let Some(ends) = self.open.get(id).copied() else {
+                continue;
+            };
+            if !page.ends_with('[') {
+                page.push(',');
+            }
+            let rest = if now >= ends {
+                self.open.remove(id);
+                r#""COMPLETED","result":{"type":"invoice","confidence":0.9,"reasoning":"it says so in its heading"}}"#
+            } else {
+                r#""RUNNING"}"#
+            };
+            let _ = write!(page, r#"{{"id":"{id}","status":{rest}"#);
+        }
+        page.push_str("]}");
+        page.into()
+    }
+}
+
+fn main() {
+    let total: u64 = std::env::args()
+        .find_map(|argument| argument.parse().ok())
+        .unwrap_or(1_000_000);
+    let api = Api::builder("llx-bench").build().expect("a good key");
+    let rules = Configuration::new([
+        Rule::new("invoice", "has an invoice number"),
+        Rule::new("receipt", "has a till number"),
+    ]);
+    // Faster than the published limits, or a million documents would take seven hours of virtual polling.
+    let limiter =
+        RefCell::new(Limiter::unlimited().limit(RateClass::Create, 400, Duration::from_secs(1)));
+    let template = Create::new("").configuration(rules);
+    // Enough in flight that the rate is what limits the run: 400 a second, each for 20 s and up to a round more.
+    let options = BulkOptions::default()
+        .max_in_flight(12_000)
+        .max_requests(64);
+    let mut bulk = Bulk::new(&api, template, options, Seed::new([1; 16])).expect("good rules");
+
+    let mut service = Service::default();
+    let mut out: BTreeMap<(u64, u64), (Ticket, Bytes)> = BTreeMap::new();
+    let (mut now, mut sent, mut pushed, mut settled, mut journal) =
+        (1_700_000_000_000, 0, 0, 0_u64, 0);
+    let start = Instant::now();
+    println!("documents   CPU µs/document   live MB   peak MB   requests");
+    loop {
+        let cx = Cx::new(&api, Time::from_millis(now)).limiter(&limiter);
+        match bulk.poll(cx) {
+            Step::Send(ticket, request) => {
+                sent += 1;
+                let body = service.answer(&request, now);
+                out.insert((now + LATENCY, sent), (ticket, body));
+            }
+            Step::Wait(until) => {
+                let wake = until.map_or(u64::MAX, Time::as_millis);
+                match out.first_key_value().map(|((at, _), _)| *at) {
+                    Some(at) if at <= wake => {
+                        now = now.max(at);
+                        if let Some((_, (ticket, body))) = out.pop_first() {
+                            let cx = Cx::new(&api, Time::from_millis(now)).limiter(&limiter);
+                            bulk.handle(cx, ticket, Ok(http::Response::new(body)));
+                        }
+                    }
+                    _ => now = wake,
+                }
+            }
+            Step::Event(BulkEvent::Room(room)) => {
+                for _ in 0..room.min(usize::try_from(total - pushed).unwrap_or(usize::MAX)) {
+                    pushed += 1;
+                    bulk.push(Document::id(format!("dfl-{pushed:08}")));
+                }
+            }
+            Step::Event(BulkEvent::Record(record)) => journal += record.to_line().len(),
+            Step::Event(BulkEvent::Settled(_)) => {
+                settled += 1;
+                if settled % (total / 10).max(1) == 0 {
+                    print_line(settled, start.elapsed(), sent);
+                }
+            }
+            Step::Event(_) => {}
+            Step::Done(summary) => {
+                println!("{summary:?}");
+                println!(
+                    "{} creates, {} lists, {} MB of journal",
+                    service.creates,
+                    service.lists,
+                    journal / 1_000_000
+                );
+                return;
+            }
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "figures to be read")]
+fn print_line(settled: u64, elapsed: Duration, sent: u64) {
+    let megabytes = |bytes: u64| bytes as f64 / 1e6;
+    println!(
+        "{settled:>9}   {:>15.1}   {:>7.1}   {:>7.1}   {sent:>8}",
+        elapsed.as_secs_f64() * 1e6 / settled as f64,
+        megabytes(counting::live()),
+        megabytes(counting::peak()),
+    );
+}

@@ -1,0 +1,166 @@
+//! Values on the command line: durations, rules, and objects in relaxed YAML or JSON.
+
+use std::time::Duration;
+
+use classify_proto::v2::Rule;
+use serde::de::DeserializeOwned;
+
+use crate::exit::Problem;
+use crate::rules_file::placed;
+
+/// A length of time: `90` (seconds), `90s`, `5m`, `1h 30m`.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let text = text.trim();
+    if let Ok(seconds) = text.parse::<u64>() {
+        return Ok(Duration::from_secs(seconds));
+    }
+    text.parse::<jiff::SignedDuration>()
+        .ok()
+        .and_then(|span| Duration::try_from(span).ok())
+        .ok_or_else(|| "write seconds, or a time such as 90s, 5m or 1h30m".to_owned())
+}
+
+/// A number of documents at a time.
+pub(crate) fn at_once(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number @ 1..=256) => Ok(number),
+        _ => Err("write a number from 1 to 256".to_owned()),
+    }
+}
+
+/// A rule as `type=description`.
+pub(crate) fn rule(text: &str) -> Result<Rule, String> {
+    match text.split_once('=') {
+        Some((r#type, description)) => Ok(Rule::new(r#type.trim(), description.trim())),
+        None => Err(
+            "write type=description, for example 'invoice=asks for payment by a due date'"
+                .to_owned(),
+        ),
+    }
+}
+
+/// Reads YAML, of which JSON is a part. The message says where the mistake is.
+pub(crate) fn yaml<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+    let options = serde_saphyr::options! { with_snippet: false };
+    let mut place = None;
+    serde_saphyr::with_deserializer_from_str_with_options(text, options, |reader| {
+        serde_path_to_error::deserialize(reader).map_err(|error| {
+            place = Some(error.path().clone());
+            error.into_inner()
+        })
+    })
+    .map_err(|error| match place {
+        Some(path) => placed(&path, &error.to_string()),
+        None => error.to_string(),
+    })
+}
+
+/// Reads an object or a list that was given to a flag; `null` is nothing.
+pub(crate) fn object<T: DeserializeOwned>(flag: &str, text: &str) -> Result<Option<T>, Problem> {
+    if is_null(text) {
+        return Ok(None);
+    }
+    yaml(text).map(Some).map_err(|message| {
+        Problem::usage(format!("--{flag}: {message}")).hint(format!(
+            "write YAML or JSON in quotes, for example {}",
+            example(flag)
+        ))
+    })
+}
+
+fn example(flag: &str) -> &'static str {
+    match flag {
+        "configuration.rules" => "'[{type: invoice, description: asks for payment}]'",
+        "configuration.parsing-configuration" => "'{lang: en, max_pages: 5}'",
+        "webhook-configuration" => "'{webhook_url: https://example.com/hook}'",
+        "webhook-configuration.webhook-events" => "'[classify.success, classify.error]'",
+        "webhook-configuration.webhook-headers" => "'{X-Team: blue}'",
+        "configuration" => "'{rules: [{type: invoice, description: asks for payment}]}'",
+        _ => "'[a, b]'",
+    }
+}
+
+/// Whether a value is the word for nothing.
+pub(crate) fn is_null(text: &str) -> bool {
+    text.trim() == "null"
+}
+
+/// A text that may be given as `null`, which is as good as leaving the flag out.
+pub(crate) fn nullable(text: Option<&String>) -> Option<String> {
+    text.filter(|text| !is_null(text)).cloned()
+}
+
+/// Words that a repeated flag collected; each may be a list itself: `--job-id a --job-id '[b, c]'`.
+pub(crate) fn words(flag: &str, given: &[String]) -> Result<Vec<String>, Problem> {
+    let mut words = Vec::new();
+    for text in given {
+        if text.trim_start().starts_with('[') {
+            words.extend(object::<Vec<String>>(flag, text)?.unwrap_or_default());
+        } else if !is_null(text) {
+            words.push(text.clone());
+        }
+    }
+    Ok(words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use classify_proto::v2::Configuration;
+
+    #[test]
+    fn durations_as_people_write_them() {
+        for (text, seconds) in [
+            ("90", 90),
+            ("90s", 90),
+            ("5m", 300),
+            ("1h 30m", 5400),
+            ("0", 0),
+        ] {
+            assert_eq!(duration(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
+        for text in ["", "-5s", "soon", "1 fortnight"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_rule_is_split_at_its_first_equals_sign() {
+        let found = rule("invoice = has a total, such as a=b").unwrap();
+        assert_eq!(found, Rule::new("invoice", "has a total, such as a=b"));
+        assert!(rule("invoice").is_err());
+    }
+
+    #[test]
+    fn objects_are_relaxed() {
+        for text in [
+            "{rules: [{type: invoice, description: asks for payment}]}",
+            r#"{"rules": [{"type": "invoice", "description": "asks for payment"}]}"#,
+            "rules:\n- type: invoice\n  description: asks for payment",
+        ] {
+            let found: Configuration = object("configuration", text).unwrap().unwrap();
+            assert_eq!(found.rules, [Rule::new("invoice", "asks for payment")]);
+        }
+        assert_eq!(
+            object::<Configuration>("configuration", " null ").unwrap(),
+            None
+        );
+        let Err(Problem::Told(told)) = object::<Configuration>("configuration", "{rules: 5}")
+        else {
+            panic!("5 is no list of rules")
+        };
+        assert!(
+            told.message.contains("--configuration: rules:"),
+            "{}",
+            told.message
+        );
+    }
+
+    #[test]
+    fn a_list_may_be_repeated_or_written_out() {
+        let given = ["a".to_owned(), "[b, 12]".to_owned(), "null".to_owned()];
+        assert_eq!(words("job-id", &given).unwrap(), ["a", "b", "12"]);
+        assert!(words("job-id", &["[a".to_owned()]).is_err());
+    }
+}

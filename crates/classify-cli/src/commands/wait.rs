@@ -1,0 +1,137 @@
+//! `classify wait`
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use classify_proto::Error;
+use classify_proto::machine::{Fan, FanEvent};
+use classify_proto::v2::{Get, Job};
+use indicatif::ProgressBar;
+
+use crate::args::Global;
+use crate::args::job::WaitArgs;
+use crate::args::values::words;
+use crate::connect::Connection;
+use crate::console::Console;
+use crate::exit::{Code, Problem};
+use crate::interrupt::{self, Ending, Heard, Switch, Why};
+use crate::output::Shape;
+use crate::output::jobs::Printer;
+
+/// How many jobs are looked at side by side.
+const AT_ONCE: usize = 64;
+
+/// The line that waits for these jobs.
+pub(crate) fn how_to_wait(ids: &[String]) -> String {
+    format!(
+        "wait for it: llamacloud-prod classify wait {}",
+        ids.join(" ")
+    )
+}
+
+/// Waits for jobs and prints each when it has ended.
+pub(crate) fn wait(args: &WaitArgs, global: &Global, console: Console) -> Result<(), Problem> {
+    let ids = args.ids()?;
+    let expand = words("expand", &args.expand)?;
+    let connection = Connection::open(global, console)?;
+    let client = connection.client.clone().wait_timeout(args.timeout);
+    let machines = ids
+        .iter()
+        .map(|id| {
+            let get = expand.iter().fold(Get::new(id), Get::expand);
+            client.waiter(get)
+        })
+        .collect::<Result<Vec<_>, Error>>()?;
+
+    let mut printer = Printer::new(Shape::of(global.format, Shape::Json), ids.len() > 1);
+    let mut open: BTreeSet<usize> = (0..ids.len()).collect();
+    let mut problems: Vec<Problem> = Vec::new();
+    let mut unwritten = None;
+    let switch = Switch::on_interrupt();
+    let bar = spinner(console);
+    let fan = Fan::new(machines, AT_ONCE);
+    let ending = interrupt::drive(&client, fan, &switch, None, |event| match event {
+        Heard::Of(FanEvent::Of(_, progress)) => {
+            let status = progress.status.map(|status| status.to_string());
+            bar.set_message(format!(
+                "{} {}",
+                progress.job_id,
+                status.unwrap_or_default()
+            ));
+        }
+        Heard::Of(FanEvent::Ended(place, result)) => {
+            open.remove(&place);
+            let written = bar.suspend(|| take(result, &mut printer, &mut problems));
+            if let Err(problem) = written {
+                unwritten = Some(problem);
+                switch.throw(Why::Pipe);
+            }
+        }
+        _ => {}
+    })?;
+    bar.finish_and_clear();
+    if let Some(problem) = unwritten {
+        return Err(problem);
+    }
+    if matches!(ending, Ending::Done(())) || !problems.is_empty() || open.len() < ids.len() {
+        printer.finish()?;
+    }
+    if let Ending::Stopped(_) = ending {
+        let left: Vec<String> = open
+            .iter()
+            .filter_map(|place| ids.get(*place).cloned())
+            .collect();
+        return Err(Problem::new(
+            Code::Interrupted,
+            format!("interrupted; the jobs go on: {}", left.join(", ")),
+        )
+        .hint(how_to_wait(&left)));
+    }
+    last_word(problems, console)
+}
+
+/// Prints a job that has ended, however it has; keeps what went wrong.
+fn take(
+    result: Result<Job, Error>,
+    printer: &mut Printer,
+    problems: &mut Vec<Problem>,
+) -> Result<(), Problem> {
+    match result {
+        Ok(job) => printer.job(job),
+        Err(error) => {
+            let ended = error.job().filter(|job| job.status.is_terminal()).cloned();
+            let id = error.job_id().unwrap_or_default().to_owned();
+            let deadline = error.is_deadline();
+            let problem = Problem::from(error);
+            problems.push(if deadline {
+                problem.hint(how_to_wait(&[id]))
+            } else {
+                problem
+            });
+            ended.map_or(Ok(()), |job| printer.job(job))
+        }
+    }
+}
+
+/// Ends with the problem of the lowest code, after the others were reported.
+fn last_word(mut problems: Vec<Problem>, console: Console) -> Result<(), Problem> {
+    // A key that is refused says more than a job that failed, and stands before it in the table.
+    problems.sort_by_key(Problem::code);
+    let mut problems = problems.into_iter();
+    let Some(first) = problems.next() else {
+        return Ok(());
+    };
+    for other in problems {
+        console.report(&other);
+    }
+    Err(first)
+}
+
+fn spinner(console: Console) -> ProgressBar {
+    if !console.chatty {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new_spinner();
+    bar.enable_steady_tick(Duration::from_millis(120));
+    bar
+}

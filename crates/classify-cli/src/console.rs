@@ -1,0 +1,96 @@
+//! What is said on stderr, and to whom.
+//!
+//! Three kinds: errors and warnings always, notes unless `--quiet`, and chat (progress, summaries) only to a person,
+//! that is on a terminal. Nothing here fails when stderr is closed: there would be nobody to tell.
+
+use std::io::{self, IsTerminal as _, Write as _};
+
+use crate::args::{Format, Global};
+use crate::exit::{Problem, Told};
+
+/// What the terminals are and what was asked of them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Console {
+    /// Somebody watches stderr and has not asked for quiet.
+    pub(crate) chatty: bool,
+    /// Whether notes are written.
+    notes: bool,
+    /// Whether an error is a JSON object.
+    json_errors: bool,
+}
+
+impl Console {
+    pub(crate) fn new(global: &Global) -> Self {
+        Self {
+            chatty: !global.quiet && io::stderr().is_terminal(),
+            notes: !global.quiet,
+            json_errors: matches!(global.format, Format::Json | Format::Jsonl),
+        }
+    }
+
+    /// A mistake in the command line is found before its flags are known; so the words are looked at one by one.
+    pub(crate) fn of_words(words: &[std::ffi::OsString]) -> Self {
+        let json = |word: &str| matches!(word.to_ascii_lowercase().as_str(), "json" | "jsonl");
+        let words: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
+        let json_errors = words
+            .windows(2)
+            .any(|pair| pair[0] == "--format" && json(&pair[1]))
+            || words
+                .iter()
+                .any(|word| word.strip_prefix("--format=").is_some_and(json));
+        Self {
+            chatty: false,
+            notes: true,
+            json_errors,
+        }
+    }
+
+    /// Whether an error is written as a JSON object.
+    pub(crate) fn json_errors(self) -> bool {
+        self.json_errors
+    }
+
+    /// Says something that should be known whatever the flags are.
+    pub(crate) fn warn(text: &str) {
+        say(&format!("warning: {text}"));
+    }
+
+    /// Says something worth knowing.
+    pub(crate) fn note(self, text: &str) {
+        if self.notes {
+            say(&format!("note: {text}"));
+        }
+    }
+
+    /// Says something to a person.
+    pub(crate) fn chat(self, text: &str) {
+        if self.chatty {
+            say(text);
+        }
+    }
+
+    /// Reports a problem as the command's last word.
+    pub(crate) fn report(self, problem: &Problem) {
+        let Problem::Told(told) = problem else {
+            return;
+        };
+        if self.json_errors {
+            say(&told.to_json().to_string());
+        } else {
+            say(&plain(told));
+        }
+    }
+}
+
+fn plain(told: &Told) -> String {
+    let mut text = format!("error: {}", told.message);
+    if let Some(hint) = &told.hint {
+        text.push_str("\n  ");
+        text.push_str(hint);
+    }
+    text
+}
+
+fn say(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{}", crate::output::printable(text));
+}

@@ -1,0 +1,191 @@
+//! Jobs as the commands about jobs print them.
+
+use classify_proto::v2::{Job, JobStatus};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::table::{self, Color, Holds};
+use super::{Out, Shape};
+use crate::exit::Problem;
+
+const COLUMNS: [&str; 12] = [
+    "id",
+    "status",
+    "type",
+    "confidence",
+    "reasoning",
+    "file_input",
+    "configuration_id",
+    "transaction_id",
+    "parse_job_id",
+    "created_at",
+    "updated_at",
+    "error_message",
+];
+
+/// Prints jobs one by one, in the form that was asked for.
+#[derive(Debug)]
+pub(crate) struct Printer {
+    out: Out,
+    shape: Shape,
+    /// Whether several jobs are expected: then JSON is an array.
+    many: bool,
+    /// Jobs that a table or an array must wait for.
+    kept: Vec<Job>,
+    printed: usize,
+}
+
+impl Printer {
+    /// For one job, or for any number of them.
+    pub(crate) fn new(shape: Shape, many: bool) -> Self {
+        Self {
+            out: Out::stdout(),
+            shape,
+            many,
+            kept: Vec::new(),
+            printed: 0,
+        }
+    }
+
+    /// Prints a job, or keeps it until all are there.
+    pub(crate) fn job(&mut self, job: Job) -> Result<(), Problem> {
+        match self.shape {
+            Shape::Jsonl => self.out.json_line(&job)?,
+            Shape::Json if !self.many => self.out.json(&job)?,
+            Shape::Csv => {
+                if self.printed == 0 {
+                    self.out.csv(COLUMNS)?;
+                }
+                self.out.csv(record(&job))?;
+            }
+            Shape::Json | Shape::Table => self.kept.push(job),
+        }
+        self.printed += 1;
+        Ok(())
+    }
+
+    /// Prints what was kept.
+    pub(crate) fn finish(mut self) -> Result<(), Problem> {
+        match self.shape {
+            Shape::Json if self.many => self.out.json(&self.kept),
+            Shape::Table => self.out.text(&as_table(&self.kept)),
+            Shape::Csv if self.printed == 0 => self.out.csv(COLUMNS),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Prints one job.
+pub(crate) fn one(shape: Shape, job: Job) -> Result<(), Problem> {
+    let mut printer = Printer::new(shape, false);
+    printer.job(job)?;
+    printer.finish()
+}
+
+/// Prints something else than a job: an object with a few plain fields.
+pub(crate) fn object(shape: Shape, value: &impl Serialize) -> Result<(), Problem> {
+    let mut out = Out::stdout();
+    let Ok(Value::Object(fields)) = serde_json::to_value(value) else {
+        return out.json(value);
+    };
+    let text = |value: &Value| {
+        value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned)
+    };
+    match shape {
+        Shape::Json => out.json(value),
+        Shape::Jsonl => out.json_line(value),
+        Shape::Csv => {
+            out.csv(fields.keys())?;
+            out.csv(fields.values().map(text))
+        }
+        Shape::Table => {
+            let columns: Vec<_> = fields
+                .keys()
+                .map(|name| (name.as_str(), Holds::Word))
+                .collect();
+            let mut table = table::new(&columns);
+            table::add(
+                &mut table,
+                fields.values().map(|value| table::cell(&text(value), None)),
+            );
+            out.text(&table::render(&table))
+        }
+    }
+}
+
+fn record(job: &Job) -> Vec<String> {
+    let result = job.result.as_ref();
+    let text = |value: &Option<String>| value.clone().unwrap_or_default();
+    let time = |value: Option<classify_proto::Timestamp>| {
+        value.map(|time| time.to_string()).unwrap_or_default()
+    };
+    vec![
+        job.id.clone(),
+        job.status.to_string(),
+        result
+            .and_then(|result| result.r#type.clone())
+            .unwrap_or_default(),
+        result
+            .and_then(|result| result.confidence)
+            .map(|value| value.to_string())
+            .unwrap_or_default(),
+        result
+            .and_then(|result| result.reasoning.clone())
+            .unwrap_or_default(),
+        text(&job.file_input),
+        text(&job.configuration_id),
+        text(&job.transaction_id),
+        text(&job.parse_job_id),
+        time(job.created_at),
+        time(job.updated_at),
+        text(&job.error_message),
+    ]
+}
+
+fn as_table(jobs: &[Job]) -> String {
+    let mut table = table::new(&[
+        ("Job", Holds::Word),
+        ("Status", Holds::Word),
+        ("Type", Holds::Names(20)),
+        ("Conf.", Holds::Number),
+        ("Reason", Holds::Text),
+    ]);
+    for job in jobs {
+        let result = job
+            .result
+            .as_ref()
+            .filter(|_| job.status == JobStatus::Completed);
+        let r#type = match (&job.status, result) {
+            (JobStatus::Completed, Some(result)) => result.r#type.as_deref().unwrap_or("no match"),
+            _ => "",
+        };
+        let reason = match result {
+            Some(result) => result.reasoning.as_deref(),
+            None => job.error_message.as_deref(),
+        };
+        table::add(
+            &mut table,
+            [
+                table::cell(&job.id, None),
+                table::cell(job.status.as_str(), color(&job.status)),
+                table::cell(r#type, None),
+                table::cell(
+                    &table::confidence(result.and_then(|result| result.confidence)),
+                    None,
+                ),
+                table::cell(reason.unwrap_or_default(), None),
+            ],
+        );
+    }
+    table::render(&table)
+}
+
+fn color(status: &JobStatus) -> Option<Color> {
+    match status {
+        JobStatus::Completed => Some(Color::Green),
+        JobStatus::Failed | JobStatus::Cancelled => Some(Color::Red),
+        _ => None,
+    }
+}

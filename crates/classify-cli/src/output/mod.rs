@@ -1,0 +1,122 @@
+//! Results on stdout: one writer, and the forms that jobs and documents take in it.
+
+pub(crate) mod jobs;
+pub(crate) mod table;
+
+use std::borrow::Cow;
+use std::io::{self, IsTerminal as _, Write};
+
+use serde::Serialize;
+
+use crate::args::Format;
+use crate::exit::Problem;
+
+/// A form that results take: a [`Format`] that is decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    Table,
+    Json,
+    Jsonl,
+    Csv,
+}
+
+impl Shape {
+    /// Decides `auto`: `on_terminal` for people, JSON lines for programs.
+    pub(crate) fn of(format: Format, on_terminal: Shape) -> Self {
+        match format {
+            Format::Table => Shape::Table,
+            Format::Json => Shape::Json,
+            Format::Csv => Shape::Csv,
+            Format::Auto if io::stdout().is_terminal() => on_terminal,
+            Format::Jsonl | Format::Auto => Shape::Jsonl,
+        }
+    }
+}
+
+/// Where results go. Every line is out of the door when its method returns.
+#[derive(Debug)]
+pub(crate) struct Out(io::BufWriter<io::Stdout>);
+
+impl Out {
+    pub(crate) fn stdout() -> Self {
+        Self(io::BufWriter::new(io::stdout()))
+    }
+
+    /// Text with a line break after it.
+    pub(crate) fn text(&mut self, text: &str) -> Result<(), Problem> {
+        self.0.write_all(text.as_bytes())?;
+        self.0.write_all(b"\n")?;
+        Ok(self.0.flush()?)
+    }
+
+    /// A value as JSON on one line.
+    pub(crate) fn json_line(&mut self, value: &impl Serialize) -> Result<(), Problem> {
+        self.text(&serde_json::to_string(value).map_err(unwritable)?)
+    }
+
+    /// A value as indented JSON.
+    pub(crate) fn json(&mut self, value: &impl Serialize) -> Result<(), Problem> {
+        self.text(&serde_json::to_string_pretty(value).map_err(unwritable)?)
+    }
+
+    /// One record of comma-separated values, quoted where it must be.
+    pub(crate) fn csv<S: AsRef<[u8]>>(
+        &mut self,
+        record: impl IntoIterator<Item = S>,
+    ) -> Result<(), Problem> {
+        let mut line = Vec::new();
+        let mut writer = csv::Writer::from_writer(&mut line);
+        writer.write_record(record).map_err(unwritable)?;
+        writer.flush()?;
+        drop(writer);
+        self.0.write_all(&line)?;
+        Ok(self.0.flush()?)
+    }
+}
+
+fn unwritable(error: impl std::error::Error) -> Problem {
+    Problem::new(
+        crate::exit::Code::Unexpected,
+        format!("a result cannot be written: {error}"),
+    )
+}
+
+/// Text that is safe to show on a terminal: what a document or the service says must not move the cursor, change
+/// colours or turn the writing round.
+pub(crate) fn printable(text: &str) -> Cow<'_, str> {
+    let unsafe_to_show = |c: char| {
+        (c.is_control() && c != '\n')
+            || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if text.contains(unsafe_to_show) {
+        Cow::Owned(
+            text.chars()
+                .map(|c| if unsafe_to_show(c) { '\u{fffd}' } else { c })
+                .collect(),
+        )
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+/// Whether stdout may be coloured: it is a terminal, and nobody asked for none.
+pub(crate) fn colored() -> bool {
+    let says = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    io::stdout().is_terminal()
+        && says("NO_COLOR").is_none()
+        && says("TERM").is_none_or(|term| term != "dumb")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_steers_a_terminal_is_shown() {
+        assert_eq!(
+            printable("a\u{1b}[31mb\u{202e}c\n"),
+            "a\u{fffd}[31mb\u{fffd}c\n"
+        );
+        assert!(matches!(printable("Größe 漢字 🧾"), Cow::Borrowed(_)));
+    }
+}

@@ -1,0 +1,150 @@
+//! `classify run`: documents in, labels out.
+
+mod engine;
+mod report;
+mod row;
+
+use classify_proto::Operation as _;
+use classify_proto::v2::{Configuration, Create};
+
+use self::engine::Engine;
+use self::report::Report;
+use crate::args::Global;
+use crate::args::run::RunArgs;
+use crate::connect::Connection;
+use crate::console::Console;
+use crate::exit::Problem;
+use crate::interrupt::{self, Ending, Heard, Switch, Why};
+use crate::output::Shape;
+use crate::{inputs, rules_file};
+
+/// Runs the command.
+pub(crate) fn run(args: &RunArgs, global: &Global, console: Console) -> Result<(), Problem> {
+    // All that can be wrong without the service is found before it is asked for anything.
+    let create = template(args, global)?;
+    let found = inputs::collect(&args.paths)?;
+    for note in &found.notes {
+        console.note(note);
+    }
+    let connection = Connection::open(global, console)?;
+    let client = &connection.client;
+    let engine = Engine::new(
+        client,
+        &found.documents,
+        &create,
+        args.concurrency,
+        args.timeout,
+    )?;
+    let deadline = args.deadline.map(|time| client.now() + time);
+
+    let mut report = Report::new(
+        found.documents,
+        Shape::of(global.format, Shape::Table),
+        console,
+    );
+    let switch = Switch::on_interrupt();
+    report.troubled()?;
+    let mut unwritten = None;
+    let ending = interrupt::drive(client, engine, &switch, deadline, |event| match event {
+        Heard::Of(event) if unwritten.is_none() => {
+            if let Err(problem) = report.take(event) {
+                // Nobody takes the results any more; so nothing more is begun.
+                unwritten = Some(problem);
+                switch.throw(Why::Pipe);
+            }
+        }
+        Heard::Stopping => report.stopping(switch.why()),
+        _ => {}
+    })?;
+    if let Some(problem) = unwritten {
+        return Err(problem);
+    }
+    let stopped = match ending {
+        Ending::Done(()) => None,
+        Ending::Stopped(why) => Some(why),
+    };
+    report.finish(stopped, global.emulator)
+}
+
+/// The create that every document gets, checked.
+fn template(args: &RunArgs, global: &Global) -> Result<Create, Problem> {
+    let create = Create::new("");
+    if let Some(id) = &args.configuration_id {
+        return Ok(create.configuration_id(id));
+    }
+    let mut configuration = match &args.rules {
+        Some(path) => rules_file::read(path)?,
+        None => Configuration::new([]),
+    };
+    let from_file = configuration.rules.len();
+    configuration.rules.extend(args.rule.iter().cloned());
+    if args.lang.is_some() || args.target_pages.is_some() || args.max_pages.is_some() {
+        let parsing = configuration.parsing_configuration.get_or_insert_default();
+        parsing.lang = args.lang.clone().or(parsing.lang.take());
+        parsing.target_pages = args.target_pages.clone().or(parsing.target_pages.take());
+        parsing.max_pages = args.max_pages.or(parsing.max_pages);
+    }
+    let create = create.configuration(configuration.clone());
+    if !global.no_checks {
+        let checked = create.clone().for_input("dfl-to-be-uploaded").check();
+        checked.map_err(|error| explain(&error, args, &configuration, from_file))?;
+    }
+    Ok(create)
+}
+
+/// What the service would refuse, in the words of the file or the flags that say it.
+fn explain(
+    error: &classify_proto::Error,
+    args: &RunArgs,
+    configuration: &Configuration,
+    from_file: usize,
+) -> Problem {
+    let file = args.rules.as_ref().map(|path| path.display().to_string());
+    let lines: Vec<String> = error
+        .field_errors()
+        .iter()
+        .map(|found| {
+            let field = found
+                .field
+                .strip_prefix("configuration.")
+                .unwrap_or(&found.field);
+            let index = field
+                .strip_prefix("rules[")
+                .and_then(|rest| rest.split_once(']'))
+                .and_then(|(index, rest)| Some((index.parse::<usize>().ok()?, rest)));
+            let flag = |name: &str, given: bool| given.then(|| format!("--{name}"));
+            let place = match (index, field.rsplit('.').next()) {
+                (Some((index, rest)), _) => {
+                    let name = configuration
+                        .rules
+                        .get(index)
+                        .map_or("", |rule| rule.r#type.as_str());
+                    let rest = rest.trim_start_matches('.');
+                    match index.checked_sub(from_file) {
+                        Some(nth) => format!("--rule number {} ({name:?}): {rest}", nth + 1),
+                        None => format!(
+                            "{}: rules[{index}] ({name:?}): {rest}",
+                            file.as_deref().unwrap_or_default()
+                        ),
+                    }
+                }
+                (None, Some("target_pages")) => flag("target-pages", args.target_pages.is_some())
+                    .unwrap_or_else(|| in_file(file.as_deref(), field)),
+                (None, Some("max_pages")) => flag("max-pages", args.max_pages.is_some())
+                    .unwrap_or_else(|| in_file(file.as_deref(), field)),
+                _ => in_file(file.as_deref(), field),
+            };
+            format!("{place} {}", found.message)
+        })
+        .collect();
+    Problem::usage(lines.join("\n  ")).hint(
+        "nothing was sent; --no-checks sends it all the same, if the service's limits have moved",
+    )
+}
+
+fn in_file(file: Option<&str>, field: &str) -> String {
+    match file {
+        Some(file) => format!("{file}: {field}"),
+        None => field.to_owned(),
+    }
+}

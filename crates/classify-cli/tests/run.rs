@@ -1,0 +1,525 @@
+//! `classify run`, from documents to labels.
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+
+use classify_emulator::{Config, Fault, Faults, Route, Script};
+use common::{Bench, bare, said, without_ids};
+use serde_json::Value;
+
+const KEYS: [&str; 8] = [
+    "path",
+    "status",
+    "type",
+    "confidence",
+    "reasoning",
+    "job_id",
+    "file_id",
+    "error",
+];
+
+#[test]
+fn the_documented_command_works_without_key_and_network() {
+    let mut command = bare(&[
+        "classify",
+        "run",
+        "examples/documents",
+        "--rules",
+        "examples/rules.yaml",
+        "--emulator",
+    ]);
+    command.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."));
+    // One of the samples cannot be read.
+    let found = said(command)
+        .ends(3)
+        .complains("labels are not the service's");
+    let rows = found.lines();
+    assert!(rows.len() >= 15, "{}", rows.len());
+    for row in &rows {
+        let keys: Vec<_> = row.as_object().unwrap().keys().collect();
+        assert_eq!(keys.len(), KEYS.len());
+        assert!(KEYS.iter().all(|key| row.get(key).is_some()), "{row}");
+    }
+    let row = |name: &str| {
+        rows.iter()
+            .find(|row| row["path"].as_str().unwrap().ends_with(name))
+            .unwrap()
+    };
+    assert_eq!(row("2025/invoice-1047.pdf")["type"], "invoice");
+    assert_eq!(
+        row("2025/invoice-1047.pdf")["path"],
+        "examples/documents/2025/invoice-1047.pdf"
+    );
+    assert_eq!(row("heron.txt")["type"], Value::Null);
+    assert_eq!(row("heron.txt")["status"], "COMPLETED");
+    assert_eq!(row("heron.txt")["error"], Value::Null);
+    assert_eq!(row("damaged.pdf")["status"], "FAILED");
+    assert!(
+        row("damaged.pdf")["error"]
+            .as_str()
+            .unwrap()
+            .contains("PDF_IS_BROKEN")
+    );
+}
+
+/// Outcomes that do not depend on how the emulator scores words.
+fn scripted() -> Config {
+    Config::default().scripts(vec![
+        Script::file("bill*").labels("invoice", 0.93),
+        Script::file("soup*").matches_nothing(),
+        Script::file("torn*").fails("PDF_IS_BROKEN"),
+    ])
+}
+
+#[test]
+fn every_format_has_its_form() {
+    let bench = Bench::with(scripted());
+    bench.file("docs/torn.pdf", "not a pdf");
+    bench.file("docs/zero.txt", "");
+    let run = |format: &str| {
+        let words = [
+            "classify",
+            "run",
+            "docs",
+            "--rules",
+            "rules.yaml",
+            "--concurrency",
+            "1",
+            "--format",
+            format,
+        ];
+        let found = bench.run(&words).ends(3);
+        without_ids(&found.stdout)
+    };
+
+    let jsonl = run("jsonl");
+    let lines: Vec<&str> = jsonl.lines().collect();
+    // What is plain without the service is told first; the rest as it settles.
+    assert!(lines[0].starts_with(r#"{"path":"docs/zero.txt","status":"ERROR","type":null,"confidence":null,"reasoning":null,"job_id":null,"file_id":null,"error":"is empty: 0 bytes"}"#));
+    let bill = lines.iter().find(|line| line.contains("bill.txt")).unwrap();
+    assert!(bill.starts_with(r#"{"path":"docs/bill.txt","status":"COMPLETED","type":"invoice","confidence":0.93,"reasoning":""#), "{bill}");
+    assert!(
+        bill.ends_with(r#","job_id":"clj-*","file_id":"dfl-*","error":null}"#),
+        "{bill}"
+    );
+
+    let json: Value = serde_json::from_str(&run("json")).unwrap();
+    let paths: Vec<_> = json
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| row["path"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        paths,
+        [
+            "docs/bill.txt",
+            "docs/soup.txt",
+            "docs/torn.pdf",
+            "docs/zero.txt"
+        ]
+    );
+    assert_eq!(json[1]["type"], Value::Null);
+    assert_eq!(json[2]["status"], "FAILED");
+
+    let csv = run("csv");
+    assert!(
+        csv.starts_with("path,status,type,confidence,reasoning,job_id,file_id,error\n"),
+        "{csv}"
+    );
+    let mut reader = csv::Reader::from_reader(csv.as_bytes());
+    let records: Vec<_> = reader.records().map(Result::unwrap).collect();
+    assert_eq!(records.len(), 4);
+    assert!(records.iter().any(|record| &record[0] == "docs/torn.pdf"
+        && &record[1] == "FAILED"
+        && record[2].is_empty()));
+
+    let table = run("table");
+    assert!(table.starts_with("In docs/\n\nDocument"), "{table}");
+    for part in [
+        "bill.txt",
+        "invoice",
+        "0.93",
+        "soup.txt",
+        "no match",
+        "torn.pdf",
+        "FAILED",
+        "zero.txt",
+        "is empty: 0 bytes",
+    ] {
+        assert!(table.contains(part), "{part}: {table}");
+    }
+    assert!(
+        table.lines().all(|line| line.chars().count() <= 80),
+        "{table}"
+    );
+}
+
+#[test]
+fn odd_names_survive_every_format() {
+    let bench = Bench::with(scripted());
+    let name = "bill, \"größe\" 請求書 [1].txt";
+    bench.file(&format!("odd/{name}"), "Invoice");
+    let path = format!("odd/{name}");
+    let run = |format: &str| {
+        bench
+            .run(&[
+                "classify",
+                "run",
+                &path,
+                "--rules",
+                "rules.yaml",
+                "--format",
+                format,
+            ])
+            .ends(0)
+    };
+    assert_eq!(run("jsonl").lines()[0]["path"], path.as_str());
+    let csv = run("csv").stdout;
+    let mut reader = csv::Reader::from_reader(csv.as_bytes());
+    assert_eq!(&reader.records().next().unwrap().unwrap()[0], path);
+    assert!(run("table").stdout.contains("請求書"));
+}
+
+#[test]
+fn rules_come_from_any_language_or_from_flags() {
+    let bench = Bench::new();
+    bench.file(
+        "rules.json",
+        r#"{"rules": {"invoice": "An invoice asks for payment of an amount."}}"#,
+    );
+    bench.file(
+        "rules.toml",
+        "[[rules]]\ntype = 'invoice'\ndescription = 'An invoice asks for payment of an amount.'",
+    );
+    let rule = "invoice=An invoice asks for payment of an amount.";
+    for flags in [
+        ["--rules", "rules.json"],
+        ["--rules", "rules.toml"],
+        ["--rule", rule],
+    ] {
+        let words = [&["classify", "run", "docs/bill.txt"][..], &flags].concat();
+        assert_eq!(
+            bench.run(&words).ends(0).lines()[0]["type"],
+            "invoice",
+            "{flags:?}"
+        );
+    }
+    let found = bench.run(&[
+        "classify",
+        "run",
+        "docs/bill.txt",
+        "--rules",
+        "rules.yaml",
+        "--rule",
+        "other=Anything else, whatever it may be.",
+        "--lang",
+        "de",
+        "--max-pages",
+        "3",
+        "--target-pages",
+        "1,2",
+    ]);
+    found.ends(0);
+    let job = bench.emulator.jobs().pop().unwrap().shown;
+    assert_eq!(job["configuration"]["rules"].as_array().unwrap().len(), 3);
+    assert_eq!(job["configuration"]["parsing_configuration"]["lang"], "de");
+    assert_eq!(
+        job["configuration"]["parsing_configuration"]["max_pages"],
+        3
+    );
+    assert_eq!(
+        job["configuration"]["parsing_configuration"]["target_pages"],
+        "1,2"
+    );
+}
+
+#[test]
+fn a_mistake_in_the_rules_names_place_and_remedy_and_sends_nothing() {
+    let bench = Bench::new();
+    for (name, text, place, remedy) in [
+        (
+            "a.yaml",
+            "rules:\n  - type: invoice\n    description: short\n",
+            "a.yaml: rules[0] (\"invoice\"): description",
+            "10 to 2000",
+        ),
+        (
+            "b.yaml",
+            "rules:\n  - type: a/b\n    description: long enough for it\n",
+            "rules[0] (\"a/b\"): type",
+            "letters, digits",
+        ),
+        (
+            "c.yaml",
+            "rules: []\n",
+            "c.yaml: rules",
+            "at least one rule",
+        ),
+        (
+            "d.yaml",
+            "rules:\n  - type: invoice\n  description: x\n",
+            "d.yaml",
+            "line 2",
+        ),
+        ("e.yaml", "rule:\n  - type: invoice\n", "`rule`", "`rules`"),
+        (
+            "f.json",
+            "{\"rules\": [\n  {\"type\": 1099, \"description\": \"d\"}]}",
+            "f.json: rules[0].type",
+            "line 2",
+        ),
+        ("g.toml", "[[rules]]\ntype = \n", "g.toml", "line 2"),
+        ("h.txt", "rules", "h.txt", ".yaml, .json or .toml"),
+        (
+            "i.yaml",
+            "rules: {a: the same words here}\nparsing_configuration: {target_pages: 3-1}",
+            "i.yaml: parsing_configuration.target_pages",
+            "3-1",
+        ),
+        ("missing.yaml", "", "missing.yaml", "check the path"),
+    ] {
+        if name != "missing.yaml" {
+            bench.file(name, text);
+        }
+        let found = bench
+            .run(&["classify", "run", "docs", "--rules", name])
+            .ends(2);
+        assert!(found.stdout.is_empty());
+        found.complains(place).complains(remedy);
+    }
+    bench
+        .run(&["classify", "run", "docs", "--rule", "invoice=short"])
+        .ends(2)
+        .complains("--rule number 1 (\"invoice\"): description");
+    bench
+        .run(&[
+            "classify",
+            "run",
+            "docs",
+            "--rules",
+            "rules.yaml",
+            "--target-pages",
+            "0",
+        ])
+        .ends(2)
+        .complains("--target-pages");
+    assert_eq!(bench.emulator.request_count(), 0);
+    // The service's limits may move: without checks it is the service that refuses.
+    let found = bench
+        .run(&[
+            "classify",
+            "run",
+            "docs",
+            "--rules",
+            "a.yaml",
+            "--no-checks",
+        ])
+        .ends(3);
+    assert!(found.lines()[0]["error"].as_str().unwrap().contains("422"));
+}
+
+#[test]
+fn a_document_that_vanishes_stops_no_other() {
+    let bench = Bench::with(
+        scripted().script(Script::file("slow*").takes(std::time::Duration::from_millis(400))),
+    );
+    bench.file("docs/a/slow.txt", "slow");
+    let gone = bench.file("docs/bet.txt", "gone soon");
+    let words = [
+        "classify",
+        "run",
+        "docs",
+        "--rules",
+        "rules.yaml",
+        "--concurrency",
+        "1",
+        "--format",
+        "json",
+    ];
+    let child = bench
+        .command(&words)
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    bench.until(|emulator| emulator.job_count() == 1);
+    fs::remove_file(gone).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    let rows: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let row = |path: &str| {
+        rows.as_array()
+            .unwrap()
+            .iter()
+            .find(|row| row["path"] == path)
+            .unwrap()
+            .clone()
+    };
+    assert_eq!(row("docs/bet.txt")["status"], "ERROR");
+    assert!(
+        row("docs/bet.txt")["error"]
+            .as_str()
+            .unwrap()
+            .contains("could not be read"),
+        "{rows}"
+    );
+    assert_eq!(row("docs/bill.txt")["type"], "invoice");
+}
+
+#[cfg(unix)]
+#[test]
+fn loops_dangling_links_and_locked_files_stop_nothing() {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    let bench = Bench::with(scripted());
+    symlink("..", bench.path().join("docs/loop")).unwrap();
+    symlink("nowhere.txt", bench.path().join("docs/dangling.txt")).unwrap();
+    let locked = bench.file("docs/locked.txt", "locked");
+    fs::set_permissions(&locked, fs::Permissions::from_mode(0o000)).unwrap();
+    // Root reads everything.
+    let readable = fs::File::open(&locked).is_ok();
+    let found = bench
+        .run(&[
+            "classify",
+            "run",
+            "docs",
+            "nothing-here.pdf",
+            "--rules",
+            "rules.yaml",
+        ])
+        .ends(3);
+    let found = found.complains("leads back to");
+    let rows = found.lines();
+    let status = |name: &str| {
+        rows.iter()
+            .find(|row| row["path"].as_str().unwrap().ends_with(name))
+            .unwrap()["status"]
+            .clone()
+    };
+    assert_eq!(status("dangling.txt"), "ERROR");
+    assert_eq!(status("nothing-here.pdf"), "ERROR");
+    assert_eq!(status("bill.txt"), "COMPLETED");
+    assert_eq!(
+        status("locked.txt"),
+        if readable { "COMPLETED" } else { "ERROR" }
+    );
+}
+
+#[test]
+fn a_refused_key_stops_what_has_not_begun() {
+    let bench = Bench::new();
+    let mut command = bench.command(&[
+        "classify",
+        "run",
+        "docs",
+        "--rules",
+        "rules.yaml",
+        "--concurrency",
+        "1",
+        "--format",
+        "json",
+    ]);
+    command.env("LLAMA_CLOUD_API_KEY", "llx-of-another-region");
+    let found = said(command).ends(4);
+    let rows = found.json();
+    assert!(rows[0]["error"].as_str().unwrap().contains("401"));
+    assert!(
+        rows[1]["error"]
+            .as_str()
+            .unwrap()
+            .starts_with("not started: ")
+    );
+    assert_eq!(found.error()["kind"], "auth");
+    assert_eq!(bench.emulator.request_count(), 1);
+}
+
+#[test]
+fn spent_credits_stop_what_has_not_begun() {
+    let faults = Faults::new().with(Fault::PaymentRequired.always().on(Route::ClassifyCreate));
+    let bench = Bench::with(Config::default().faults(faults));
+    let found = bench
+        .run(&[
+            "classify",
+            "run",
+            "docs",
+            "--rules",
+            "rules.yaml",
+            "--concurrency",
+            "1",
+        ])
+        .ends(5);
+    let rows = found.lines();
+    assert_eq!(rows.len(), 2);
+    assert!(
+        rows[1]["error"]
+            .as_str()
+            .unwrap()
+            .starts_with("not started: "),
+        "{rows:?}"
+    );
+    // The id of the upload is not lost.
+    assert!(rows[0]["file_id"].is_string());
+    assert_eq!(bench.emulator.count(Route::ClassifyCreate), 1);
+}
+
+#[test]
+fn faults_on_the_way_are_nobody_s_business() {
+    let faults = Faults::new()
+        .with(Fault::ResetAfter.first(1).on(Route::ClassifyCreate))
+        .with(Fault::Unavailable.first(2).on(Route::FileCreate));
+    let bench = Bench::with(scripted().faults(faults));
+    let found = bench
+        .run(&["classify", "run", "docs", "--rules", "rules.yaml"])
+        .ends(0);
+    assert_eq!(found.lines().len(), 2);
+    assert!(found.stderr.is_empty(), "{found:?}");
+    assert_eq!(bench.emulator.job_count(), 2);
+}
+
+#[test]
+fn wrong_inputs_are_told() {
+    let bench = Bench::new();
+    fs::create_dir(bench.path().join("empty")).unwrap();
+    bench
+        .run(&["classify", "run", "empty", "--rules", "rules.yaml"])
+        .ends(2)
+        .complains("no documents in empty");
+    bench
+        .run(&["classify", "run", "*.pdf", "--rules", "rules.yaml"])
+        .ends(2)
+        .complains("no documents in *.pdf");
+    bench
+        .run(&[
+            "classify",
+            "run",
+            "docs/*.txt",
+            "--rules",
+            "rules.yaml",
+            "--quiet",
+        ])
+        .ends(0);
+    bench
+        .run(&["classify", "run", "docs"])
+        .ends(2)
+        .complains("--rules");
+    bench
+        .run(&["classify", "run", "--rules", "rules.yaml"])
+        .ends(2)
+        .complains("PATH");
+    bench
+        .run(&[
+            "classify",
+            "run",
+            "docs",
+            "--configuration-id",
+            "cfg-1",
+            "--lang",
+            "de",
+        ])
+        .ends(2)
+        .complains("--lang");
+    bench
+        .run(&["classify", "run", "docs", "--configuration-id", "cfg-1"])
+        .ends(3);
+}

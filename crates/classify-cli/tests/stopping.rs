@@ -1,0 +1,243 @@
+//! Stopping before the end: Ctrl-C, deadlines, and readers that go away.
+
+mod common;
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+use classify_emulator::{Config, Script};
+use common::{Bench, Said};
+use serde_json::Value;
+
+fn stuck() -> Bench {
+    let bench = Bench::with(Config::default().script(Script::file("stuck*").never_ends()));
+    bench.file("docs/stuck.txt", "never ends");
+    bench
+}
+
+/// Ends a command as Ctrl-C does.
+fn interrupt(child: Child) -> Said {
+    let pid = child.id().to_string();
+    let sent = std::process::Command::new("kill")
+        .args(["-INT", &pid])
+        .status()
+        .unwrap();
+    assert!(sent.success());
+    let output = child.wait_with_output().unwrap();
+    Said {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+fn start(bench: &Bench, words: &[&str]) -> Child {
+    let mut command = bench.command(words);
+    command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_lists_the_open_jobs_and_how_to_wait_for_them() {
+    let bench = stuck();
+    let child = start(
+        &bench,
+        &[
+            "classify",
+            "run",
+            "docs",
+            "--rules",
+            "rules.yaml",
+            "--format",
+            "json",
+        ],
+    );
+    bench.until(|emulator| {
+        emulator
+            .jobs()
+            .iter()
+            .filter(|job| job.status == "COMPLETED")
+            .count()
+            == 2
+    });
+    std::thread::sleep(Duration::from_millis(1500));
+    let found = interrupt(child).ends(130);
+    let rows = found.json();
+    let stuck = rows
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|row| row["path"] == "docs/stuck.txt")
+        .unwrap();
+    let id = stuck["job_id"].as_str().unwrap();
+    assert_eq!(stuck["status"], "ERROR");
+    assert!(
+        stuck["error"]
+            .as_str()
+            .unwrap()
+            .contains(&format!("llamacloud-prod classify wait {id}"))
+    );
+    assert_eq!(
+        rows.as_array()
+            .unwrap()
+            .iter()
+            .filter(|row| row["status"] == "COMPLETED")
+            .count(),
+        2
+    );
+    assert_eq!(found.error()["kind"], "interrupted");
+    assert!(found.error()["hint"].as_str().unwrap().contains(id));
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_during_a_wait_says_how_to_go_on() {
+    let bench = stuck();
+    let run = bench
+        .run(&[
+            "classify",
+            "run",
+            "docs/stuck.txt",
+            "--rules",
+            "rules.yaml",
+            "--timeout",
+            "0",
+        ])
+        .ends(3);
+    let id = run.lines()[0]["job_id"].as_str().unwrap().to_owned();
+    let child = start(&bench, &["classify", "wait", &id]);
+    std::thread::sleep(Duration::from_millis(700));
+    interrupt(child)
+        .ends(130)
+        .complains(&format!("classify wait {id}"));
+}
+
+#[test]
+fn a_deadline_ends_the_run_and_keeps_what_is_settled() {
+    let bench = stuck();
+    let words = [
+        "classify",
+        "run",
+        "docs",
+        "--rules",
+        "rules.yaml",
+        "--deadline",
+        "2s",
+        "--format",
+        "json",
+    ];
+    let found = bench.run(&words).ends(8);
+    let rows = found.json();
+    let of = |path: &str| {
+        rows.as_array()
+            .unwrap()
+            .iter()
+            .find(|row| row["path"] == path)
+            .unwrap()
+            .clone()
+    };
+    assert_eq!(of("docs/bill.txt")["status"], "COMPLETED");
+    assert!(
+        of("docs/stuck.txt")["error"]
+            .as_str()
+            .unwrap()
+            .contains("deadline")
+    );
+    assert_eq!(found.error()["kind"], "timeout");
+}
+
+#[test]
+fn a_timeout_for_each_job_is_an_error_of_that_document() {
+    let bench = stuck();
+    let found = bench
+        .run(&[
+            "classify",
+            "run",
+            "docs",
+            "--rules",
+            "rules.yaml",
+            "--timeout",
+            "1s",
+            "--format",
+            "json",
+        ])
+        .ends(3);
+    let rows = found.json();
+    let stuck = rows
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|row| row["path"] == "docs/stuck.txt")
+        .unwrap()
+        .clone();
+    assert_eq!(stuck["status"], "ERROR");
+    assert!(stuck["job_id"].is_string());
+    assert!(
+        stuck["error"]
+            .as_str()
+            .unwrap()
+            .contains("wait for it again"),
+        "{stuck}"
+    );
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_it_quietly() {
+    let bench = Bench::with(
+        Config::default().script(Script::file("late*").takes(Duration::from_millis(600))),
+    );
+    for index in 0..4 {
+        bench.file(&format!("docs/late{index}.txt"), "Invoice");
+    }
+    let words = [
+        "classify",
+        "run",
+        "docs",
+        "--rules",
+        "rules.yaml",
+        "--concurrency",
+        "1",
+    ];
+    let mut child = start(&bench, &words);
+    let mut first = String::new();
+    // Taken and dropped with its pipe.
+    BufReader::new(child.stdout.take().unwrap())
+        .read_line(&mut first)
+        .unwrap();
+    assert!(serde_json::from_str::<Value>(&first).is_ok());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+    // What nobody would read is not begun.
+    assert!(
+        bench.emulator.job_count() < 6,
+        "{}",
+        bench.emulator.job_count()
+    );
+
+    // The same for a command that prints once, and for the help.
+    for words in [
+        &["classify", "list"][..],
+        &["--help"],
+        &[
+            "classify",
+            "run",
+            "docs",
+            "--rules",
+            "rules.yaml",
+            "--format",
+            "table",
+        ],
+    ] {
+        let mut child = start(&bench, words);
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{words:?}");
+        assert_eq!(String::from_utf8(output.stderr).unwrap(), "", "{words:?}");
+    }
+}

@@ -1,0 +1,281 @@
+//! Scenario files: scripts and faults in YAML, and the same in JSON while the emulator runs.
+
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::Config;
+use crate::faults::Faults;
+use crate::outcome::Outcome;
+use crate::script::Script;
+
+/// A whole scenario file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Scenario {
+    #[serde(default)]
+    scripts: Vec<Entry>,
+    #[serde(default)]
+    faults: Option<Faults>,
+}
+
+/// A script as a file spells it.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Entry {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    file: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    content: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    takes_ms: Option<u64>,
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    label: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    confidence: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reasoning: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    fails: Option<String>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    no_match: bool,
+    #[serde(default, skip_serializing_if = "is_false")]
+    cancelled: bool,
+    #[serde(default, skip_serializing_if = "is_false")]
+    never_ends: bool,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde asks for a reference"
+)]
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+impl Entry {
+    /// The script, or what is wrong with it.
+    pub(crate) fn script(&self) -> Result<Script, String> {
+        let outcomes = [
+            self.label.is_some(),
+            self.fails.is_some(),
+            self.no_match,
+            self.cancelled,
+            self.never_ends,
+        ];
+        if outcomes.into_iter().filter(|given| *given).count() > 1 {
+            return Err(
+                "a script has at most one of type, fails, no_match, cancelled and never_ends"
+                    .to_owned(),
+            );
+        }
+        if self.label.is_none() && (self.confidence.is_some() || self.reasoning.is_some()) {
+            return Err("confidence and reasoning go with a type".to_owned());
+        }
+        if self
+            .confidence
+            .is_some_and(|confidence| !(0.0..=1.0).contains(&confidence))
+        {
+            return Err("confidence lies between 0 and 1".to_owned());
+        }
+        let mut script = Script::any();
+        if let Some(glob) = &self.file {
+            script = script.and_file(glob);
+        }
+        if let Some(expression) = &self.content {
+            script = script.and_content(expression);
+        }
+        if let Some(problem) = script.problem() {
+            return Err(problem);
+        }
+        if let Some(millis) = self.takes_ms {
+            script = script.takes(Duration::from_millis(millis));
+        }
+        Ok(if let Some(label) = &self.label {
+            let confidence = self.confidence.unwrap_or(0.9);
+            match &self.reasoning {
+                Some(reasoning) => script.labels_because(label, confidence, reasoning),
+                None => script.labels(label, confidence),
+            }
+        } else if let Some(code) = &self.fails {
+            script.fails(code)
+        } else if self.no_match {
+            script.matches_nothing()
+        } else if self.cancelled {
+            script.is_cancelled()
+        } else if self.never_ends {
+            script.never_ends()
+        } else {
+            script
+        })
+    }
+
+    /// How a script would be spelled.
+    pub(crate) fn of(script: &Script) -> Self {
+        let mut entry = Self {
+            file: script.file.as_ref().map(|pattern| pattern.text.clone()),
+            content: script.content.as_ref().map(|pattern| pattern.text.clone()),
+            takes_ms: script
+                .takes
+                .map(|takes| u64::try_from(takes.as_millis()).unwrap_or(u64::MAX)),
+            ..Self::default()
+        };
+        match &script.outcome {
+            None => {}
+            Some(Outcome::Labelled { label: None, .. }) => entry.no_match = true,
+            Some(Outcome::Labelled {
+                label,
+                confidence,
+                reasoning,
+                ..
+            }) => {
+                entry.label.clone_from(label);
+                entry.confidence = Some(*confidence);
+                entry.reasoning = Some(reasoning.clone());
+            }
+            Some(Outcome::Failed { code, .. }) => entry.fails = Some(code.as_str().to_owned()),
+            Some(Outcome::Cancelled) => entry.cancelled = true,
+            Some(Outcome::Endless) => entry.never_ends = true,
+        }
+        entry
+    }
+}
+
+/// The scripts of several entries, or what is wrong with the first wrong one.
+pub(crate) fn scripts(entries: &[Entry]) -> Result<Vec<Script>, String> {
+    let numbered = entries.iter().enumerate();
+    numbered
+        .map(|(index, entry)| {
+            entry
+                .script()
+                .map_err(|why| format!("script {}: {why}", index + 1))
+        })
+        .collect()
+}
+
+impl Config {
+    /// Takes scripts and faults from a YAML file, after those already there.
+    ///
+    /// ```yaml
+    /// scripts:                       # the first one that fits a document counts
+    ///   - file: "*.scan.pdf"         # a glob on the file's name
+    ///     content: "(?i)invoice"     # a regular expression on its text
+    ///     type: invoice
+    ///     confidence: 0.93
+    ///   - { file: "broken*", fails: PDF_IS_BROKEN }
+    ///   - { file: "slow*", takes_ms: 2000 }
+    ///   - { file: "stuck*", never_ends: true }
+    ///   - { file: "gone*", cancelled: true }
+    ///   - { file: "odd*", no_match: true }
+    /// faults:
+    ///   seed: 7
+    ///   rules:
+    ///     - { fault: reset-after, route: classify.create, when: { nth: 3 } }
+    ///     - { fault: "503", when: { chance: 0.1 } }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read, or is not of this form; the error names the file and the place.
+    pub fn scenario_file(mut self, path: impl AsRef<Path>) -> io::Result<Self> {
+        let path = path.as_ref();
+        let named = |kind, why: String| {
+            io::Error::new(
+                kind,
+                format!("the scenario file {} cannot be used: {why}", path.display()),
+            )
+        };
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| named(error.kind(), error.to_string()))?;
+        let scenario: Scenario = serde_saphyr::from_str(&text)
+            .map_err(|error| named(io::ErrorKind::InvalidData, error.to_string()))?;
+        let scripts =
+            scripts(&scenario.scripts).map_err(|why| named(io::ErrorKind::InvalidData, why))?;
+        self.scripts.extend(scripts);
+        if let Some(faults) = scenario.faults {
+            self.faults = faults;
+        }
+        Ok(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault::Fault;
+    use crate::route::Route;
+
+    fn read(text: &str) -> io::Result<Config> {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(file.path(), text).expect("written");
+        Config::default().scenario_file(file.path())
+    }
+
+    #[test]
+    fn the_documented_file_is_read() {
+        let config = read(
+            "scripts:\n  - file: \"*.scan.pdf\"\n    content: \"(?i)invoice\"\n    type: invoice\n    confidence: 0.93\n  \
+             - { file: \"broken*\", fails: PDF_IS_BROKEN }\n  - { file: \"slow*\", takes_ms: 2000 }\n  \
+             - { file: \"stuck*\", never_ends: true }\n  - { file: \"gone*\", cancelled: true }\n  \
+             - { file: \"odd*\", no_match: true }\nfaults:\n  seed: 7\n  rules:\n    \
+             - { fault: reset-after, route: classify.create, when: { nth: 3 } }\n    \
+             - { fault: \"503\", when: { chance: 0.1 } }\n",
+        )
+        .expect("a scenario");
+        assert_eq!(config.scripts.len(), 6);
+        let entry = Entry::of(&config.scripts[0]);
+        assert_eq!(
+            (entry.label.as_deref(), entry.confidence),
+            (Some("invoice"), Some(0.93))
+        );
+        assert_eq!(config.scripts[2].takes, Some(Duration::from_secs(2)));
+        assert_eq!(
+            config.faults.rules()[0],
+            Fault::ResetAfter.nth(3).on(Route::ClassifyCreate)
+        );
+        assert_eq!(config.faults.rules()[1], Fault::Unavailable.chance(0.1));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (text, part) in [
+            (
+                "scripts:\n  - { file: \"*\", type: a, fails: B }\n",
+                "script 1: a script has at most one",
+            ),
+            ("scripts:\n  - { file: \"[\" }\n", "is not a glob"),
+            ("scripts:\n  - { typ: a }\n", "typ"),
+            ("scripts:\n  - { confidence: 0.5 }\n", "go with a type"),
+            ("faults:\n  rules:\n    - { fault: flood }\n", "flood"),
+            ("scripts: [\n", "scenario file"),
+        ] {
+            let error = read(text).expect_err(text).to_string();
+            assert!(error.contains(part), "{error}");
+        }
+        let absent = Config::default()
+            .scenario_file("/no/such/file.yaml")
+            .expect_err("no file");
+        assert!(
+            absent.to_string().contains("/no/such/file.yaml"),
+            "{absent}"
+        );
+    }
+
+    #[test]
+    fn a_script_is_spelled_as_it_was_read() {
+        for script in [
+            Script::file("a*").labels("x", 0.25),
+            Script::content("b").fails("TIMEOUT"),
+            Script::any().is_cancelled().takes(Duration::from_millis(3)),
+            Script::any().never_ends(),
+            Script::any().matches_nothing(),
+        ] {
+            let json = serde_json::to_value(Entry::of(&script)).expect("JSON");
+            let again: Entry = serde_json::from_value(json.clone()).expect("an entry");
+            let again = again.script().expect("a script");
+            assert_eq!(serde_json::to_value(Entry::of(&again)).expect("JSON"), json);
+        }
+    }
+}

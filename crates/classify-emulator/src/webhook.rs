@@ -1,0 +1,295 @@
+//! Webhooks: real deliveries, signed, repeated, and noted down.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use serde::Serialize;
+use serde_json::json;
+use sha2::Sha256;
+use tokio::sync::mpsc;
+
+use crate::clock::Millis;
+use crate::state::Event;
+use crate::state::job::Hook;
+use crate::world::World;
+
+/// One attempt to deliver a webhook.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Delivery {
+    /// The event's id, the same for each attempt and each receiver of the event.
+    pub event_id: String,
+    /// For example `classify.success`.
+    pub event_type: String,
+    /// The job that the event is about.
+    pub job_id: String,
+    /// Where it went.
+    pub url: String,
+    /// 1, 2 or 3.
+    pub attempt: u32,
+    /// The status that the receiver answered, if it did.
+    pub status: Option<u16>,
+    /// Why there was no answer.
+    pub error: Option<String>,
+}
+
+const ATTEMPTS: u32 = 3;
+const TIMEOUT: Duration = Duration::from_secs(30);
+const LONGEST_DELAY: Duration = Duration::from_secs(60);
+const USER_AGENT: &str = "llamaindex-webhook-service/1.0";
+
+/// What is sent, ready in every byte.
+#[derive(Debug)]
+struct Letter {
+    event_id: String,
+    event_type: &'static str,
+    job: String,
+    hook: Hook,
+    body: Vec<u8>,
+}
+
+/// Delivers every event to those who want it, each receiver in a task of its own.
+pub(crate) async fn deliver(world: Arc<World>, mut heard: mpsc::UnboundedReceiver<Event>) {
+    while let Some(event) = heard.recv().await {
+        let event_id = world.store().uuid();
+        let event_type = event.phase.event();
+        for hook in event.hooks {
+            if hook
+                .events
+                .as_ref()
+                .is_some_and(|wanted| !wanted.iter().any(|word| word == event_type))
+            {
+                continue;
+            }
+            let body = body(&event_id, event_type, &event.job, event.at, hook.as_object);
+            let letter = Letter {
+                event_id: event_id.clone(),
+                event_type,
+                job: event.job.clone(),
+                hook,
+                body,
+            };
+            tokio::spawn(send(Arc::clone(&world), letter));
+        }
+    }
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "milliseconds of any year fit into 53 bits"
+)]
+fn body(event_id: &str, event_type: &str, job: &str, at: Millis, as_object: bool) -> Vec<u8> {
+    let payload = json!({
+        "event_id": event_id,
+        "event_type": event_type,
+        "timestamp": at as f64 / 1_000.0,
+        "data": { "id": job, "job_id": job },
+    });
+    let text = payload.to_string();
+    // By default the payload is a JSON string that holds the object's text.
+    if as_object {
+        text.into_bytes()
+    } else {
+        serde_json::Value::from(text).to_string().into_bytes()
+    }
+}
+
+/// The signature over the bytes of a body.
+fn signature(secret: &str, body: &[u8]) -> Option<String> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).ok()?;
+    mac.update(body);
+    let hex: Vec<String> = mac
+        .finalize()
+        .into_bytes()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    Some(format!("sha256={}", hex.concat()))
+}
+
+async fn send(world: Arc<World>, letter: Letter) {
+    let mut delay = world.config.webhook_delay;
+    for attempt in 1..=ATTEMPTS {
+        let outcome = attempt_once(&world, &letter).await;
+        let delivered = outcome
+            .as_ref()
+            .is_ok_and(|status| (200..300).contains(status));
+        let delivery = Delivery {
+            event_id: letter.event_id.clone(),
+            event_type: letter.event_type.to_owned(),
+            job_id: letter.job.clone(),
+            url: letter.hook.url.clone(),
+            attempt,
+            status: outcome.as_ref().ok().copied(),
+            error: outcome.err(),
+        };
+        {
+            let mut kept = world.deliveries();
+            if kept.len() >= world.config.journal_limit.max(1) {
+                kept.pop_front();
+            }
+            kept.push_back(delivery);
+        }
+        if delivered || attempt == ATTEMPTS {
+            return;
+        }
+        tokio::time::sleep(delay).await;
+        delay = (delay * 2).min(LONGEST_DELAY);
+    }
+}
+
+async fn attempt_once(world: &World, letter: &Letter) -> Result<u16, String> {
+    let url =
+        reqwest::Url::parse(&letter.hook.url).map_err(|error| format!("not a URL: {error}"))?;
+    let host = url
+        .host_str()
+        .ok_or("the URL has no host")?
+        .trim_matches(['[', ']'])
+        .to_owned();
+    let port = url.port_or_known_default().ok_or("the URL has no port")?;
+    let addresses = resolve(&host, port).await?;
+    if !world.config.loopback_webhooks && addresses.iter().any(|address| is_private(address.ip())) {
+        return Err(
+            "private and loopback addresses are blocked; Config::loopback_webhooks allows them"
+                .to_owned(),
+        );
+    }
+    // Bound to the addresses that were looked at: a name must not answer differently the second time.
+    let client = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .timeout(TIMEOUT)
+        .no_proxy()
+        .resolve_to_addrs(&host, &addresses)
+        .build()
+        .map_err(|error| error.to_string())?;
+    let mut headers = reqwest::header::HeaderMap::new();
+    for (name, value) in &letter.hook.headers {
+        // What is no header is left out rather than costing the receiver the event.
+        if let (Ok(name), Ok(value)) = (
+            reqwest::header::HeaderName::try_from(name),
+            reqwest::header::HeaderValue::try_from(value),
+        ) {
+            headers.insert(name, value);
+        }
+    }
+    // The service's own headers are set last, so that no custom one takes their place.
+    let mut own = vec![
+        ("content-type", "application/json".to_owned()),
+        ("user-agent", USER_AGENT.to_owned()),
+        ("x-webhook-event-id", letter.event_id.clone()),
+        ("x-webhook-event-type", letter.event_type.to_owned()),
+    ];
+    own.extend(
+        letter
+            .hook
+            .secret
+            .as_deref()
+            .and_then(|s| signature(s, &letter.body))
+            .map(|s| ("lc-signature", s)),
+    );
+    for (name, value) in own {
+        if let Ok(value) = reqwest::header::HeaderValue::try_from(value) {
+            headers.insert(name, value);
+        }
+    }
+    let reply = client
+        .post(url)
+        .headers(headers)
+        .body(letter.body.clone())
+        .send()
+        .await;
+    reply
+        .map(|reply| reply.status().as_u16())
+        .map_err(|error| with_causes(&error))
+}
+
+async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
+    if let Ok(ip) = host.parse::<IpAddr>() {
+        return Ok(vec![SocketAddr::new(ip, port)]);
+    }
+    let found = tokio::net::lookup_host((host, port))
+        .await
+        .map_err(|error| format!("{host} is not known: {error}"))?;
+    Ok(found.collect())
+}
+
+fn is_private(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => {
+            ip.is_loopback()
+                || ip.is_private()
+                || ip.is_link_local()
+                || ip.is_unspecified()
+                || ip.is_broadcast()
+        }
+        IpAddr::V6(ip) => {
+            ip.is_loopback()
+                || ip.is_unspecified()
+                || ip.is_unique_local()
+                || ip.is_unicast_link_local()
+        }
+    }
+}
+
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text = format!("{text}: {inner}");
+        cause = inner.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_signature_is_the_published_one() {
+        // RFC 4231, test case 2.
+        assert_eq!(
+            signature("Jefe", b"what do ya want for nothing?").as_deref(),
+            Some("sha256=5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843")
+        );
+    }
+
+    #[test]
+    fn both_body_formats_hold_the_same_event() {
+        let object: serde_json::Value =
+            serde_json::from_slice(&body("e-1", "classify.success", "clj-1", 1_500, true))
+                .expect("JSON");
+        assert_eq!(object["timestamp"], 1.5);
+        assert_eq!(object["data"], json!({ "id": "clj-1", "job_id": "clj-1" }));
+        let text: String =
+            serde_json::from_slice(&body("e-1", "classify.success", "clj-1", 1_500, false))
+                .expect("a JSON string");
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&text).expect("JSON inside"),
+            object
+        );
+    }
+
+    #[test]
+    fn private_addresses_are_told_apart() {
+        for private in [
+            "127.0.0.1",
+            "10.1.2.3",
+            "192.168.0.1",
+            "169.254.1.1",
+            "::1",
+            "fd00::1",
+            "::ffff:127.0.0.1",
+        ] {
+            assert!(
+                is_private(private.parse().expect("an address")),
+                "{private}"
+            );
+        }
+        for public in ["93.184.216.34", "2606:2800:220:1::1"] {
+            assert!(!is_private(public.parse().expect("an address")), "{public}");
+        }
+    }
+}

@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# Lets the official clients judge the emulator: installs them into a folder outside the repository, starts the
+# emulator, and runs the scenarios beside this script.
+#
+#   tests/official/run.sh [FOLDER]
+#
+# FOLDER keeps the installed clients for the next run; without it they go into a temporary folder. EMULATOR names a
+# binary to start instead of the example in this crate; it takes the options below. Without network the scenarios of
+# the clients that cannot be installed are skipped, and said to be.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+crate=$(cd "$here/../.." && pwd)
+keep=${1:-}
+folder=${keep:-$(mktemp -d)}
+mkdir -p "$folder"
+pid=
+clean_up() {
+    if [ -n "$pid" ]; then
+        kill "$pid" 2>/dev/null || true
+        wait "$pid" 2>/dev/null || true
+    fi
+    if [ -z "$keep" ]; then rm -rf "$folder"; fi
+}
+trap clean_up EXIT
+
+if [ -z "${EMULATOR:-}" ]; then
+    (cd "$crate" && cargo build --quiet --example serve)
+    target=$(cd "$crate" && cargo metadata --format-version 1 --no-deps | python3 -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])')
+    EMULATOR=$target/debug/examples/serve
+fi
+
+port_file=$folder/port
+rm -f "$port_file"
+# shellcheck disable=SC2086 # EMULATOR may be a program with a subcommand
+$EMULATOR --port 0 --port-file "$port_file" --scenario "$here/scenario.yaml" --loopback-webhooks --no-limits \
+    --running-after-ms 30 --completed-after-ms 100 --webhook-delay-ms 50 >"$folder/emulator.out" &
+pid=$!
+for _ in $(seq 1 200); do
+    if [ -s "$port_file" ]; then break; fi
+    kill -0 "$pid" || { echo "FAILED: the emulator did not start"; exit 1; }
+    sleep 0.05
+done
+EMULATOR_URL=http://127.0.0.1:$(cat "$port_file")
+export EMULATOR_URL
+# The scenarios talk to loopback; a proxy has no part in that.
+export NO_PROXY=127.0.0.1 no_proxy=127.0.0.1
+
+failed=0
+skipped=0
+skip() {
+    echo "SKIPPED: $1 could not be installed; is the network there?"
+    skipped=$((skipped + 1))
+}
+
+python_client() { # version, script
+    local venv=$folder/python-$1
+    if [ ! -x "$venv/bin/python" ] || ! "$venv/bin/python" -c 'import llama_cloud, jsonschema' 2>/dev/null; then
+        python3 -m venv "$venv" && "$venv/bin/pip" install --quiet --disable-pip-version-check \
+            "llama-cloud==$1" "jsonschema==4.26.0" >"$folder/pip.log" 2>&1 || { skip "llama-cloud $1 for Python"; return; }
+    fi
+    echo "== llama-cloud $1 for Python"
+    timeout 300 "$venv/bin/python" -B -W ignore::DeprecationWarning "$here/$2" || failed=$((failed + 1))
+}
+
+typescript_client() { # version
+    local place=$folder/typescript-$1
+    mkdir -p "$place"
+    if [ ! -d "$place/node_modules/@llamaindex/llama-cloud" ]; then
+        (cd "$place" && npm install --silent --no-audit --no-fund --no-save "@llamaindex/llama-cloud@$1") \
+            >"$folder/npm.log" 2>&1 || { skip "@llamaindex/llama-cloud $1"; return; }
+    fi
+    echo "== @llamaindex/llama-cloud $1"
+    # The script must lie beside the modules that it imports.
+    cp "$here/scenarios.mjs" "$place/"
+    (cd "$place" && timeout 300 node scenarios.mjs) || failed=$((failed + 1))
+}
+
+python_client 2.19.0 v2.py
+python_client 2.14.1 v1.py
+typescript_client 2.16.0
+
+echo "official clients: $((3 - failed - skipped)) passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ]

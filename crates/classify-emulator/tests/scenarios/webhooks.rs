@@ -1,0 +1,227 @@
+//! Webhooks, received by a listener that answers as it is told.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpListener;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use classify_emulator::{Config, Emulator, Limits};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use serde_json::{Value, json};
+
+use crate::client::{Client, INVOICE, create_body};
+
+#[derive(Debug)]
+struct Received {
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+}
+
+impl Received {
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    fn event(&self) -> Value {
+        let value: Value = serde_json::from_slice(&self.body).expect("JSON");
+        match value.as_str() {
+            Some(text) => serde_json::from_str(text).expect("JSON within the string"),
+            None => value,
+        }
+    }
+}
+
+/// Listens, answers each request with the next status (the last one for all that follow), and hands it on.
+fn receiver(statuses: &'static [u16]) -> (String, Receiver<Received>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}/hook", listener.local_addr().expect("an address"));
+    let (sender, received) = channel();
+    std::thread::spawn(move || {
+        for (index, stream) in listener.incoming().enumerate() {
+            let Ok(stream) = stream else { return };
+            let mut reader = BufReader::new(stream);
+            let mut headers = Vec::new();
+            let mut line = String::new();
+            reader.read_line(&mut line).expect("a request line");
+            loop {
+                line.clear();
+                reader.read_line(&mut line).expect("a header");
+                let Some((name, value)) = line.trim_end().split_once(": ") else {
+                    break;
+                };
+                headers.push((name.to_lowercase(), value.to_owned()));
+            }
+            let length = headers
+                .iter()
+                .find(|(name, _)| name == "content-length")
+                .map(|(_, v)| v.parse().expect("a number"));
+            let mut body = vec![0; length.unwrap_or(0)];
+            reader.read_exact(&mut body).expect("a body");
+            let status = statuses.get(index).or(statuses.last()).expect("a status");
+            let answer =
+                format!("HTTP/1.1 {status} X\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+            let _ = reader.get_mut().write_all(answer.as_bytes());
+            if sender.send(Received { headers, body }).is_err() {
+                return;
+            }
+        }
+    });
+    (url, received)
+}
+
+fn started(loopback: bool) -> (Emulator, Client) {
+    let config = Config::default()
+        .limits(Limits::none())
+        .loopback_webhooks(loopback)
+        .webhook_delay(Duration::from_millis(5));
+    let emulator = Emulator::start(config).expect("an emulator");
+    let client = Client::new(&emulator);
+    (emulator, client)
+}
+
+fn create(client: &Client, hook: &Value) -> Value {
+    let mut body = create_body(&client.upload("bill.txt", INVOICE.as_bytes()));
+    body["webhook_configurations"] = json!([hook]);
+    client.post("/api/v2/classify", &body).ok()
+}
+
+fn next(received: &Receiver<Received>) -> Received {
+    received
+        .recv_timeout(Duration::from_secs(60))
+        .expect("a webhook")
+}
+
+#[test]
+fn events_come_signed_and_in_full() {
+    let (_emulator, client) = started(true);
+    let (url, received) = receiver(&[200]);
+    let job = create(
+        &client,
+        &json!({ "webhook_url": url, "webhook_signing_secret": "key",
+        "webhook_output_format": "json", "webhook_headers": { "x-mine": "yes", "user-agent": "mine" } }),
+    );
+    let mut types = Vec::new();
+    for _ in 0..3 {
+        let one = next(&received);
+        let event = one.event();
+        assert!(one.body.starts_with(b"{"), "an object");
+        assert_eq!(one.header("content-type"), Some("application/json"));
+        assert_eq!(
+            one.header("user-agent"),
+            Some("llamaindex-webhook-service/1.0"),
+            "ours wins"
+        );
+        assert_eq!(one.header("x-mine"), Some("yes"));
+        assert_eq!(one.header("x-webhook-event-id"), event["event_id"].as_str());
+        assert_eq!(
+            one.header("x-webhook-event-type"),
+            event["event_type"].as_str()
+        );
+        assert_eq!(
+            event["data"],
+            json!({ "id": job["id"], "job_id": job["id"] })
+        );
+        assert!(event["timestamp"].is_f64());
+        let mut mac = Hmac::<sha2::Sha256>::new_from_slice(b"key").expect("a key");
+        mac.update(&one.body);
+        let hex: Vec<String> = mac
+            .finalize()
+            .into_bytes()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        let hex = hex.concat();
+        assert_eq!(
+            one.header("lc-signature"),
+            Some(format!("sha256={hex}").as_str())
+        );
+        types.push(event["event_type"].as_str().expect("a word").to_owned());
+    }
+    types.sort();
+    assert_eq!(
+        types,
+        ["classify.pending", "classify.running", "classify.success"]
+    );
+}
+
+#[test]
+fn only_wanted_events_come_and_by_default_as_a_string() {
+    let (_emulator, client) = started(true);
+    let (url, received) = receiver(&[200]);
+    let saved = client
+        .post(
+            "/api/v1/beta/webhook-configs",
+            &json!({ "webhook_url": url, "webhook_events": ["classify.success"] }),
+        )
+        .ok();
+    let mut body = create_body(&client.upload("bill.txt", INVOICE.as_bytes()));
+    body["webhook_configuration_ids"] = json!([saved["id"]]);
+    client.post("/api/v2/classify", &body).ok();
+    let one = next(&received);
+    assert!(one.body.starts_with(b"\""), "a JSON string");
+    assert_eq!(one.event()["event_type"], "classify.success");
+    assert_eq!(one.header("lc-signature"), None, "no secret, no signature");
+}
+
+#[test]
+fn three_attempts_and_no_more() {
+    let (emulator, client) = started(true);
+    let (url, received) = receiver(&[500, 503, 404, 200]);
+    let hook = json!({ "webhook_url": url, "webhook_events": ["classify.success"] });
+    create(&client, &hook);
+    let attempts = [next(&received), next(&received), next(&received)];
+    assert!(
+        attempts.iter().all(|one| one.body == attempts[0].body),
+        "the same event each time"
+    );
+    create(&client, &hook);
+    assert_ne!(
+        next(&received).event()["event_id"],
+        attempts[0].event()["event_id"],
+        "the first one was given up"
+    );
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while emulator.deliveries().len() < 4 {
+        assert!(Instant::now() < deadline, "the attempts are noted");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let noted: Vec<(u32, Option<u16>)> = emulator
+        .deliveries()
+        .iter()
+        .map(|d| (d.attempt, d.status))
+        .collect();
+    assert_eq!(
+        noted,
+        [
+            (1, Some(500)),
+            (2, Some(503)),
+            (3, Some(404)),
+            (1, Some(200))
+        ]
+    );
+}
+
+#[test]
+fn loopback_is_blocked_unless_allowed() {
+    let (emulator, client) = started(false);
+    let (url, received) = receiver(&[200]);
+    create(
+        &client,
+        &json!({ "webhook_url": url, "webhook_events": ["classify.pending"] }),
+    );
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while emulator.deliveries().len() < 3 {
+        assert!(Instant::now() < deadline, "the attempts are noted");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    assert!(
+        emulator
+            .deliveries()
+            .iter()
+            .all(|d| d.error.as_ref().is_some_and(|e| e.contains("blocked")))
+    );
+    assert!(received.try_recv().is_err(), "nothing was sent");
+}

@@ -1,0 +1,151 @@
+//! Whether the service is well enough to go on buying from it.
+
+use std::time::Duration;
+
+use crate::Time;
+
+/// How many documents in a row must meet a faulty service.
+const FAULTS: u32 = 5;
+/// How long the breaker stays open the first time.
+const FIRST: Duration = Duration::from_secs(15);
+/// How long it stays open at most.
+const LONGEST: Duration = Duration::from_secs(5 * 60);
+
+/// A circuit breaker: after repeated faults of the service nothing new is begun; after a while, one is tried.
+#[derive(Debug, Default)]
+pub(super) struct Breaker {
+    faults: u32,
+    openings: u32,
+    state: State,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum State {
+    #[default]
+    Closed,
+    Open(Time),
+    /// One is being tried.
+    Trying,
+}
+
+/// Whether something new may be begun.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Pass {
+    Yes,
+    /// Not before this time.
+    From(Time),
+    /// Not before the one that is tried has come back.
+    Later,
+}
+
+impl Breaker {
+    pub(super) fn pass(&self, now: Time) -> Pass {
+        match self.state {
+            State::Open(until) if now < until => Pass::From(until),
+            State::Closed | State::Open(_) => Pass::Yes,
+            State::Trying => Pass::Later,
+        }
+    }
+
+    /// Something new is begun.
+    pub(super) fn begin(&mut self) {
+        if matches!(self.state, State::Open(_)) {
+            self.state = State::Trying;
+        }
+    }
+
+    pub(super) fn went_well(&mut self) {
+        *self = Self::default();
+    }
+
+    /// What was begun comes to nothing, and nothing is learned from it.
+    pub(super) fn abandoned(&mut self, now: Time) {
+        if self.state == State::Trying {
+            self.state = State::Open(now);
+        }
+    }
+
+    /// The service was at fault; says for how long the breaker opens, if it does.
+    pub(super) fn failed(&mut self, now: Time, asked: Option<Duration>) -> Option<Duration> {
+        self.faults += 1;
+        let trips = match self.state {
+            State::Closed => self.faults >= FAULTS || asked.is_some(),
+            State::Trying => true,
+            State::Open(_) => false,
+        };
+        if !trips {
+            return None;
+        }
+        let rest = FIRST
+            .saturating_mul(2u32.saturating_pow(self.openings))
+            .min(LONGEST)
+            .max(asked.unwrap_or_default());
+        self.openings += 1;
+        self.state = State::Open(now + rest);
+        Some(rest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn at(seconds: u64) -> Time {
+        Time::from_millis(seconds * 1000)
+    }
+
+    #[test]
+    fn it_opens_after_repeated_faults_tries_one_and_closes_when_that_goes_well() {
+        let mut breaker = Breaker::default();
+        for _ in 1..FAULTS {
+            assert_eq!(breaker.failed(at(0), None), None);
+        }
+        assert_eq!(breaker.failed(at(0), None), Some(FIRST));
+        assert_eq!(breaker.pass(at(14)), Pass::From(at(15)));
+        assert_eq!(
+            breaker.failed(at(1), None),
+            None,
+            "what was under way says nothing new"
+        );
+        assert_eq!(breaker.pass(at(15)), Pass::Yes);
+        breaker.begin();
+        assert_eq!(breaker.pass(at(15)), Pass::Later);
+        assert_eq!(breaker.failed(at(16), None), Some(FIRST * 2));
+        assert_eq!(breaker.pass(at(46)), Pass::Yes);
+        breaker.begin();
+        breaker.went_well();
+        assert_eq!(breaker.pass(at(46)), Pass::Yes);
+        assert_eq!(breaker.failed(at(47), None), None);
+    }
+
+    #[test]
+    fn a_success_between_faults_starts_the_count_anew() {
+        let mut breaker = Breaker::default();
+        for _ in 0..100 {
+            assert_eq!(breaker.failed(at(0), None), None);
+            breaker.went_well();
+        }
+    }
+
+    #[test]
+    fn a_delay_that_the_service_asks_for_opens_it_at_once() {
+        let mut breaker = Breaker::default();
+        assert_eq!(
+            breaker.failed(at(0), Some(Duration::from_secs(3600))),
+            Some(Duration::from_secs(3600))
+        );
+    }
+
+    #[test]
+    fn it_never_rests_longer_than_its_longest() {
+        let mut breaker = Breaker::default();
+        let mut now = at(0);
+        for _ in 0..200 {
+            if let Some(rest) = breaker.failed(now, None) {
+                assert!(rest <= LONGEST);
+                now = now + rest;
+                breaker.begin();
+            }
+        }
+    }
+}

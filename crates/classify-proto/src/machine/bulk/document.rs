@@ -1,0 +1,263 @@
+//! A document of a run, and the key that its content gives it.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use bytes::Bytes;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::{Digest, Sha256};
+
+use crate::error::Error;
+use crate::files::Upload;
+
+/// The SHA-256 of a document's bytes: the same for the same content, whatever its name and wherever it lies.
+///
+/// What a document costs hangs on it: the transaction id of its create is made from it, so that the same document
+/// under the same rules is the same job, on another machine and after a crash too.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ContentKey([u8; 32]);
+
+impl ContentKey {
+    /// The key of a document held in memory.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        let mut hasher = ContentHasher::new();
+        hasher.update(bytes);
+        hasher.finish()
+    }
+
+    /// The key of something that the service holds already, by its id.
+    ///
+    /// It is made so that it equals no document's: an id and a file that contains the id are two things.
+    #[must_use]
+    pub fn of_id(id: &str) -> Self {
+        let inner = Sha256::digest(id.as_bytes());
+        Self(
+            Sha256::new()
+                .chain_update(b"id")
+                .chain_update(inner)
+                .finalize()
+                .into(),
+        )
+    }
+
+    /// Which of `count` shards the document falls into, from 0: the same on every machine. Of no shards, the first.
+    #[must_use]
+    pub fn shard(self, count: u32) -> u32 {
+        let [a, b, c, d, ..] = self.0;
+        u32::from_be_bytes([a, b, c, d])
+            .checked_rem(count)
+            .unwrap_or(0)
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Display for ContentKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for ContentKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ContentKey({self})")
+    }
+}
+
+impl FromStr for ContentKey {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let mut bytes = [0; 32];
+        let digits = text.as_bytes();
+        let sound = digits.len() == 64 && digits.iter().all(u8::is_ascii_hexdigit);
+        if !sound {
+            return Err(Error::invalid("key", "is not 64 hexadecimal digits"));
+        }
+        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+            let digit = |digit: u8| char::from(digit).to_digit(16).unwrap_or(0);
+            *byte = u8::try_from(digit(pair[0]) * 16 + digit(pair[1])).unwrap_or(0);
+        }
+        Ok(Self(bytes))
+    }
+}
+
+impl Serialize for ContentKey {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for ContentKey {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// Makes a [`ContentKey`] from a document that is read piece by piece.
+#[derive(Clone, Default)]
+pub struct ContentHasher(Sha256);
+
+impl ContentHasher {
+    /// Starts with nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds the next piece.
+    pub fn update(&mut self, piece: &[u8]) {
+        self.0.update(piece);
+    }
+
+    /// The key of all pieces together.
+    #[must_use]
+    pub fn finish(self) -> ContentKey {
+        ContentKey(self.0.finalize().into())
+    }
+}
+
+impl fmt::Debug for ContentHasher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ContentHasher")
+    }
+}
+
+/// A document of a run: what it is called, what its content's key is, and where its content is.
+#[derive(Debug, Clone)]
+pub struct Document {
+    pub(super) name: String,
+    pub(super) key: ContentKey,
+    pub(super) source: Source,
+}
+
+/// Where a document's content is.
+#[derive(Debug, Clone)]
+pub(super) enum Source {
+    /// To be uploaded.
+    Upload(Box<Upload>),
+    /// With the service: a file's or a parse job's id.
+    Held(String),
+}
+
+impl Document {
+    /// A file on disk. `key` is the key of its content, which the caller reads; `name` is what the run reports it as.
+    ///
+    /// # Errors
+    ///
+    /// [`is_invalid`](Error::is_invalid) when the path has no file name.
+    pub fn path(
+        name: impl Into<String>,
+        path: impl Into<PathBuf>,
+        key: ContentKey,
+    ) -> Result<Self, Error> {
+        Ok(Self {
+            name: name.into(),
+            key,
+            source: Source::Upload(Box::new(Upload::path(path)?)),
+        })
+    }
+
+    /// A document held in memory. Its name's extension tells the service what it is.
+    #[must_use]
+    pub fn bytes(name: impl Into<String>, content: impl Into<Bytes>) -> Self {
+        let (name, content) = (name.into(), content.into());
+        let key = ContentKey::of(&content);
+        let upload = Upload::new(file_name(&name), content);
+        Self {
+            name,
+            key,
+            source: Source::Upload(Box::new(upload)),
+        }
+    }
+
+    /// What the service holds already: a file (`dfl-…`) or a parse job (`pjb-…`), reported by its id.
+    #[must_use]
+    pub fn id(id: impl Into<String>) -> Self {
+        let id = id.into();
+        Self {
+            key: ContentKey::of_id(&id),
+            name: id.clone(),
+            source: Source::Held(id),
+        }
+    }
+
+    /// What the run reports it as.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The key of its content.
+    #[must_use]
+    pub fn key(&self) -> ContentKey {
+        self.key
+    }
+}
+
+/// The last part of a name, which is all that a service should see of a path.
+fn file_name(name: &str) -> &str {
+    name.rsplit(['/', '\\'])
+        .next()
+        .filter(|last| !last.is_empty())
+        .unwrap_or(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_the_sha256_of_the_content() {
+        let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(ContentKey::of(b"abc").to_string(), abc);
+        let mut hasher = ContentHasher::new();
+        hasher.update(b"a");
+        hasher.update(b"bc");
+        assert_eq!(hasher.finish(), abc.parse().unwrap());
+        let json = serde_json::to_string(&ContentKey::of(b"abc")).unwrap();
+        assert_eq!(
+            serde_json::from_str::<ContentKey>(&json).unwrap(),
+            ContentKey::of(b"abc")
+        );
+        for text in ["", "ba", &"g".repeat(64), &"é".repeat(32)] {
+            assert!(text.parse::<ContentKey>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_id_is_no_document() {
+        assert_ne!(ContentKey::of_id("dfl-1"), ContentKey::of(b"dfl-1"));
+        assert_ne!(ContentKey::of_id("dfl-1"), ContentKey::of_id("dfl-2"));
+    }
+
+    #[test]
+    fn every_document_is_in_one_shard() {
+        let mut counts = [0; 4];
+        for n in 0..400u32 {
+            counts[ContentKey::of(&n.to_be_bytes()).shard(4) as usize] += 1;
+        }
+        assert!(
+            counts.iter().all(|count| (60..140).contains(count)),
+            "{counts:?}"
+        );
+        assert_eq!(ContentKey::of(b"").shard(0), 0);
+    }
+
+    #[test]
+    fn the_service_sees_no_folders() {
+        let document = Document::bytes("a/b\\c.txt", "x");
+        let Source::Upload(upload) = document.source else {
+            panic!()
+        };
+        assert_eq!(
+            (document.name.as_str(), upload.name()),
+            ("a/b\\c.txt", "c.txt")
+        );
+    }
+}

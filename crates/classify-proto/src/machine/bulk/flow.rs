@@ -1,0 +1,274 @@
+//! What follows from each answer.
+
+use super::works::Place;
+use super::{Bulk, BulkEvent, Entrant, Record, Report, Settled, Source, Standing, Stop};
+use crate::Time;
+use crate::body::Content;
+use crate::error::Error;
+use crate::files::File;
+use crate::machine::step::Cx;
+use crate::v2::{Job, JobStatus};
+
+/// How often a document that met a faulty service is tried again, each time with all retries.
+const TRIES: u32 = 5;
+/// How many earlier jobs of a document may be found to have failed before that is its result.
+const REPLAYS: u32 = 8;
+
+impl Bulk {
+    pub(super) fn uploaded(&mut self, cx: Cx<'_>, place: Place, result: Result<File, Error>) {
+        match result {
+            Ok(file) => {
+                self.breaker.went_well();
+                let Some(entrant) = self.documents.get_mut(&place) else {
+                    return;
+                };
+                entrant.file_id = Some(file.id.clone());
+                entrant.file_is_old = false;
+                if let Source::Upload(upload) = &mut entrant.source {
+                    // A document in memory is not needed any more.
+                    upload.set_content(Content::Withheld);
+                }
+                let key = entrant.key;
+                self.record(Record::Uploaded {
+                    key,
+                    file_id: file.id,
+                });
+                self.to_create.push_back(place);
+            }
+            Err(error) => self.not_bought(cx.now, place, &error, |bulk| {
+                bulk.to_upload.push_back(place);
+            }),
+        }
+    }
+
+    pub(super) fn created(&mut self, cx: Cx<'_>, place: Place, result: Result<Job, Error>) {
+        match result {
+            Ok(job) => {
+                self.breaker.went_well();
+                self.bought(cx, place, job);
+            }
+            Err(error) => {
+                if self.uploads_again(place, &error) {
+                    self.breaker.abandoned(cx.now);
+                    return self.to_upload.push_back(place);
+                }
+                self.not_bought(cx.now, place, &error, |bulk| {
+                    bulk.to_create.push_back(place);
+                });
+            }
+        }
+    }
+
+    fn bought(&mut self, cx: Cx<'_>, place: Place, job: Job) {
+        let Some(entrant) = self.documents.get_mut(&place) else {
+            return;
+        };
+        if self.options.retry_failed && entrant.replays < REPLAYS && is_lost(&job.status) {
+            // An earlier run's job, which failed: this is the answer to a repeated create. The next attempt is
+            // another create.
+            entrant.replays += 1;
+            entrant.attempt += 1;
+            let (key, name, attempt) =
+                (entrant.key, entrant.names.first().cloned(), entrant.attempt);
+            self.record(Record::Planned {
+                key,
+                name: name.unwrap_or_default(),
+                attempt,
+            });
+            // The planned record forgets the file in a journal, and so it is told anew.
+            if let Some(file_id) = self
+                .documents
+                .get(&place)
+                .and_then(|entrant| entrant.file_id.clone())
+            {
+                self.record(Record::Uploaded { key, file_id });
+            }
+            return self.to_create.push_back(place);
+        }
+        entrant.job_id = Some(job.id.clone());
+        let transaction_id = job.transaction_id.clone();
+        let key = entrant.key;
+        let transaction_id = transaction_id
+            .or_else(|| {
+                self.documents
+                    .get(&place)
+                    .map(|entrant| self.transaction_id(entrant))
+            })
+            .unwrap_or_default();
+        self.record(Record::Created {
+            key,
+            job_id: job.id.clone(),
+            transaction_id,
+        });
+        if let Some(report) = Report::of_job(&job) {
+            self.settle(place, report, Some(job));
+        } else if !self.rounds.open_now(&job, place, cx.now) {
+            let mut report = Report::new(Standing::Error);
+            report.error = Some(format!(
+                "the service answered with job {}, which is another document's",
+                job.id
+            ));
+            self.settle(place, report, None);
+        }
+    }
+
+    /// Whether a create failed because the file of an earlier process is gone; then it is forgotten.
+    fn uploads_again(&mut self, place: Place, error: &Error) -> bool {
+        let gone = matches!(
+            error.status().map(|status| status.as_u16()),
+            Some(400 | 404)
+        );
+        let Some(entrant) = self
+            .documents
+            .get_mut(&place)
+            .filter(|entrant| entrant.file_is_old && gone)
+        else {
+            return false;
+        };
+        if matches!(entrant.source, Source::Held(_)) {
+            return false;
+        }
+        entrant.file_is_old = false;
+        entrant.file_id = None;
+        true
+    }
+
+    /// An upload or a create that failed with all its retries.
+    fn not_bought(
+        &mut self,
+        now: Time,
+        place: Place,
+        error: &Error,
+        again: impl FnOnce(&mut Self),
+    ) {
+        if error.is_auth() || error.is_quota() {
+            self.breaker.abandoned(now);
+            self.settle_unbought(place, error.to_string());
+            return self.stop_for(error.duplicate());
+        }
+        if !error.is_transient() && !error.is_decode() {
+            self.breaker.went_well();
+            return self.settle(place, Report::of_error(Standing::Error, error), None);
+        }
+        if let Some(rest) = self.breaker.failed(now, error.retry_after()) {
+            let notice = format!(
+                "the service is at fault; nothing new is begun for {} s ({error})",
+                rest.as_secs()
+            );
+            self.events.push_back(BulkEvent::Notice(notice));
+        }
+        let Some(entrant) = self.documents.get_mut(&place) else {
+            return;
+        };
+        entrant.faults += 1;
+        entrant.may_be_bought |= error.is_ambiguous();
+        if entrant.faults >= TRIES {
+            return self.settle_unbought(place, error.to_string());
+        }
+        again(self);
+    }
+
+    /// The run is through with a document that has no job, as far as it knows.
+    pub(super) fn settle_unbought(&mut self, place: Place, why: String) {
+        let unsure = self
+            .documents
+            .get(&place)
+            .is_some_and(|entrant| entrant.may_be_bought);
+        let mut report = Report::new(if unsure {
+            Standing::Ambiguous
+        } else {
+            Standing::NotStarted
+        });
+        report.error = Some(why);
+        self.settle(place, report, None);
+    }
+
+    pub(super) fn cancelled(&mut self, place: Place, result: Result<Job, Error>) {
+        match result {
+            Ok(job) => {
+                let report = Report::of_job(&job).unwrap_or_else(|| Report::new(Standing::Open));
+                self.settle(place, report, Some(job));
+            }
+            // It ended before it could be cancelled, and is worth what it cost.
+            Err(error) if error.is_conflict() => self.look_for(place),
+            Err(error) => self.settle(place, Report::of_error(Standing::Open, &error), None),
+        }
+    }
+
+    /// A refusal that every further request would meet too.
+    pub(super) fn stop_for(&mut self, error: Error) {
+        // Without rights nothing can be read either; without credits what is paid for can.
+        let stop = if error.is_quota() {
+            Stop::Buying
+        } else {
+            Stop::Waiting
+        };
+        self.stop.get_or_insert(stop);
+        if self.summary.stopped.is_none() {
+            self.events
+                .push_back(BulkEvent::Notice(format!("the run stops: {error}")));
+            self.summary.stopped = Some(error);
+        }
+    }
+
+    pub(super) fn heed_deadline(&mut self, now: Time) {
+        if self.stop.is_none()
+            && self
+                .options
+                .deadline
+                .is_some_and(|deadline| now >= deadline)
+        {
+            self.stop_for(Error::deadline(
+                "the deadline of the run came before its end",
+            ));
+        }
+    }
+
+    /// A document that an earlier process was through with.
+    pub(super) fn restore(&mut self, entrant: Entrant, report: Report) {
+        self.summary.restored += 1;
+        self.tell(entrant, report, None, true);
+    }
+
+    /// The run is through with a document.
+    pub(super) fn settle(&mut self, place: Place, mut report: Report, job: Option<Job>) {
+        let Some(entrant) = self.documents.remove(&place) else {
+            return;
+        };
+        self.by_key.remove(&entrant.key);
+        report.file_id = report.file_id.or_else(|| entrant.file_id.clone());
+        report.job_id = report.job_id.or_else(|| entrant.job_id.clone());
+        if report.status.is_final() {
+            self.record(Record::Settled {
+                key: entrant.key,
+                report: report.clone(),
+            });
+        }
+        self.tell(entrant, report, job, false);
+    }
+
+    fn tell(&mut self, entrant: Entrant, report: Report, job: Option<Job>, restored: bool) {
+        *self
+            .summary
+            .standings
+            .entry(report.status.clone())
+            .or_default() += 1;
+        self.summary.no_match +=
+            usize::from(report.status.is_answered() && report.r#type.is_none());
+        if report.status.is_final() {
+            self.settled.keep(entrant.key, report.clone(), restored);
+        }
+        self.events.push_back(BulkEvent::Settled(Settled {
+            names: entrant.names,
+            key: entrant.key,
+            report,
+            job: job.map(Box::new),
+            restored,
+        }));
+    }
+}
+
+/// Whether a job has ended without an answer.
+fn is_lost(status: &JobStatus) -> bool {
+    matches!(status, JobStatus::Failed | JobStatus::Cancelled)
+}

@@ -1,0 +1,468 @@
+//! What a run must remember over a crash.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::document::ContentKey;
+use super::report::Report;
+use crate::error::Error;
+use crate::v2::Configuration;
+
+/// The version of the journal. A change that an older version could not read raises it.
+const VERSION: u32 = 1;
+
+/// One fact that must survive a crash: one line of the journal.
+///
+/// A driver appends it before it polls the machine again. A lost journal costs requests and never money, because
+/// what a create is repeated under is made from the document's content.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "record", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Record {
+    /// What run this is: the first line.
+    Run(Header),
+    /// The document was taken in.
+    Planned {
+        /// The document.
+        key: ContentKey,
+        /// What it is called.
+        name: String,
+        /// Which attempt at it this is, from 0.
+        attempt: u32,
+    },
+    /// The document was uploaded.
+    Uploaded {
+        /// The document.
+        key: ContentKey,
+        /// The file.
+        file_id: String,
+    },
+    /// The job was created: from here on the document is paid for.
+    Created {
+        /// The document.
+        key: ContentKey,
+        /// The job.
+        job_id: String,
+        /// What the create can be repeated under.
+        transaction_id: String,
+    },
+    /// The run is through with the document.
+    Settled {
+        /// The document.
+        key: ContentKey,
+        /// What became of it.
+        report: Report,
+    },
+}
+
+impl Record {
+    /// The record as one line of JSON, with its line break.
+    #[must_use]
+    pub fn to_line(&self) -> String {
+        // No record holds what JSON cannot.
+        let mut line = serde_json::to_string(self).unwrap_or_default();
+        line.push('\n');
+        line
+    }
+}
+
+/// What makes a run this run and no other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Header {
+    v: u32,
+    /// The project that jobs are created in; `None` is the key's own.
+    #[serde(default)]
+    pub project: Option<String>,
+    /// The rules.
+    #[serde(default)]
+    pub configuration: Option<Configuration>,
+    /// The saved configuration, in place of rules.
+    #[serde(default)]
+    pub configuration_id: Option<String>,
+    /// What sets the run's jobs apart from those of other runs over the same documents; only of a fresh run.
+    #[serde(default)]
+    pub nonce: Option<String>,
+}
+
+impl Header {
+    pub(super) fn new(
+        project: Option<String>,
+        configuration: Option<Configuration>,
+        configuration_id: Option<String>,
+    ) -> Self {
+        Self {
+            v: VERSION,
+            project,
+            configuration,
+            configuration_id,
+            nonce: None,
+        }
+    }
+
+    /// What differs between the journal's run and another.
+    pub(super) fn difference(&self, other: &Header) -> Option<String> {
+        let differ = |what: &str, ours: &Option<String>, theirs: &Option<String>| {
+            let name = |text: &Option<String>| {
+                text.as_deref()
+                    .map_or_else(|| "none".to_owned(), |text| format!("{text:?}"))
+            };
+            (ours != theirs).then(|| {
+                format!(
+                    "{what}: {} in the journal, {} now",
+                    name(ours),
+                    name(theirs)
+                )
+            })
+        };
+        if let Some(difference) = differ("project", &self.project, &other.project).or_else(|| {
+            differ(
+                "configuration_id",
+                &self.configuration_id,
+                &other.configuration_id,
+            )
+        }) {
+            return Some(difference);
+        }
+        match (&self.configuration, &other.configuration) {
+            (Some(ours), Some(theirs)) => rules_difference(ours, theirs),
+            (None, None) => None,
+            (Some(_), None) => Some("rules: given in the journal, not now".to_owned()),
+            (None, Some(_)) => Some("rules: given now, not in the journal".to_owned()),
+        }
+    }
+}
+
+fn rules_difference(ours: &Configuration, theirs: &Configuration) -> Option<String> {
+    let find = |configuration: &Configuration, kind: &str| {
+        configuration
+            .rules
+            .iter()
+            .find(|rule| rule.r#type == kind)
+            .map(|rule| rule.description.clone())
+    };
+    for rule in &ours.rules {
+        match find(theirs, &rule.r#type) {
+            None => {
+                return Some(format!(
+                    "rules: {:?} is in the journal and not in the rules now",
+                    rule.r#type
+                ));
+            }
+            Some(description) if description != rule.description => {
+                return Some(format!(
+                    "rules: {:?} is described otherwise now",
+                    rule.r#type
+                ));
+            }
+            Some(_) => {}
+        }
+    }
+    if let Some(new) = theirs
+        .rules
+        .iter()
+        .find(|rule| find(ours, &rule.r#type).is_none())
+    {
+        return Some(format!(
+            "rules: {:?} is in the rules now and not in the journal",
+            new.r#type
+        ));
+    }
+    ours.difference(theirs).map(|field| match field {
+        "rules" => "rules: their order is another".to_owned(),
+        field => format!("{field} is another"),
+    })
+}
+
+/// What a journal says of a run, read back.
+///
+/// ```
+/// use classify_proto::machine::Journal;
+///
+/// // Read as bytes, because a crash may have torn the last line in the middle of a character.
+/// let text = br#"{"record":"run","v":1,"project":null}
+/// {"record":"planned","key":"0000000000000000000000000000000000000000000000000000000000000000","na"#;
+/// let (journal, sound) = Journal::read(text)?;
+/// assert!(journal.is_begun());
+/// assert_eq!(sound, 38); // cut the file here before appending to it
+/// # Ok::<(), classify_proto::Error>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Journal {
+    pub(super) header: Option<Header>,
+    pub(super) entries: BTreeMap<ContentKey, Entry>,
+    lines: u64,
+}
+
+/// What is known of one document.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Entry {
+    pub(super) attempt: u32,
+    pub(super) file_id: Option<String>,
+    pub(super) job_id: Option<String>,
+    pub(super) report: Option<Report>,
+}
+
+impl Journal {
+    /// A journal without a line.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Reads a whole journal, and says how many of its bytes are sound.
+    ///
+    /// A last line without its line break was torn by a crash and does not count; the file is to be cut before
+    /// anything is appended to it.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::State`](crate::ErrorKind::State), naming the line, when any other line cannot be read.
+    pub fn read(text: &[u8]) -> Result<(Self, usize), Error> {
+        let mut journal = Self::new();
+        let mut sound = 0;
+        for line in text.split_inclusive(|byte| *byte == b'\n') {
+            let Some(line) = line.strip_suffix(b"\n") else {
+                break;
+            };
+            journal.push_line(line)?;
+            sound += line.len() + 1;
+        }
+        Ok((journal, sound))
+    }
+
+    /// Takes in the next whole line, without its line break.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read).
+    pub fn push_line(&mut self, line: &[u8]) -> Result<(), Error> {
+        self.lines += 1;
+        let refuse =
+            |what: String| Error::state(format!("line {} of the journal {what}", self.lines));
+        let record: Record = serde_json::from_slice(line)
+            .map_err(|error| refuse(format!("cannot be read: {error}")))?;
+        match (&self.header, record) {
+            (None, Record::Run(header)) if header.v == VERSION => self.header = Some(header),
+            (None, Record::Run(header)) => {
+                return Err(refuse(format!(
+                    "has version {}; this program reads version {VERSION}",
+                    header.v
+                )));
+            }
+            (None, _) => {
+                return Err(refuse(
+                    "should say what run it is of; this is no journal".to_owned(),
+                ));
+            }
+            (Some(_), Record::Run(_)) => {
+                return Err(refuse(
+                    "begins another run; two runs share one file".to_owned(),
+                ));
+            }
+            (Some(_), record) => self.take(record),
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, record: Record) {
+        match record {
+            Record::Run(_) => {}
+            Record::Planned { key, attempt, .. } => {
+                let entry = self.entries.entry(key).or_default();
+                if attempt > entry.attempt {
+                    *entry = Entry {
+                        attempt,
+                        ..Entry::default()
+                    };
+                }
+            }
+            Record::Uploaded { key, file_id } => {
+                self.entries.entry(key).or_default().file_id = Some(file_id);
+            }
+            Record::Created { key, job_id, .. } => {
+                self.entries.entry(key).or_default().job_id = Some(job_id);
+            }
+            Record::Settled { key, report } => {
+                self.entries.entry(key).or_default().report = Some(report);
+            }
+        }
+    }
+
+    /// Whether there is a run to go on with.
+    #[must_use]
+    pub fn is_begun(&self) -> bool {
+        self.header.is_some()
+    }
+
+    /// How many documents it knows, and how many of them are settled.
+    #[must_use]
+    pub fn counts(&self) -> (usize, usize) {
+        (
+            self.entries.len(),
+            self.entries
+                .values()
+                .filter(|entry| entry.report.is_some())
+                .count(),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::bulk::report::Standing;
+    use crate::v2::Rule;
+    use proptest::prelude::*;
+
+    fn header(rules: &[(&str, &str)]) -> Header {
+        let rules = rules
+            .iter()
+            .map(|(kind, description)| Rule::new(*kind, *description));
+        Header::new(Some("p".into()), Some(Configuration::new(rules)), None)
+    }
+
+    fn records() -> Vec<Record> {
+        let key = ContentKey::of(b"a");
+        vec![
+            Record::Run(header(&[("a", "description")])),
+            Record::Planned {
+                key,
+                name: "ä.txt".into(),
+                attempt: 0,
+            },
+            Record::Uploaded {
+                key,
+                file_id: "dfl-1".into(),
+            },
+            Record::Created {
+                key,
+                job_id: "clj-1".into(),
+                transaction_id: "t".into(),
+            },
+            Record::Settled {
+                key,
+                report: Report::new(Standing::Completed),
+            },
+        ]
+    }
+
+    #[test]
+    fn every_record_is_read_back() {
+        let text: String = records().iter().map(Record::to_line).collect();
+        let (journal, sound) = Journal::read(text.as_bytes()).unwrap();
+        assert_eq!(sound, text.len());
+        assert_eq!(journal.counts(), (1, 1));
+        let entry = &journal.entries[&ContentKey::of(b"a")];
+        assert_eq!(
+            (entry.file_id.as_deref(), entry.job_id.as_deref()),
+            (Some("dfl-1"), Some("clj-1"))
+        );
+        for record in records() {
+            assert_eq!(
+                serde_json::from_str::<Record>(&record.to_line()).unwrap(),
+                record
+            );
+        }
+    }
+
+    #[test]
+    fn a_torn_line_is_cut_wherever_it_is_torn() {
+        let text: String = records().iter().map(Record::to_line).collect();
+        let ends: Vec<_> = text.match_indices('\n').map(|(at, _)| at + 1).collect();
+        for cut in 0..text.len() {
+            let (_, sound) = Journal::read(&text.as_bytes()[..cut]).unwrap();
+            assert_eq!(
+                sound,
+                ends.iter()
+                    .copied()
+                    .filter(|end| *end <= cut)
+                    .max()
+                    .unwrap_or(0)
+            );
+        }
+    }
+
+    #[test]
+    fn a_bad_line_in_the_middle_is_named() {
+        let mut lines: Vec<_> = records().iter().map(Record::to_line).collect();
+        lines.insert(2, "{\"record\":\"plan\n".to_owned());
+        let error = Journal::read(lines.concat().as_bytes()).unwrap_err();
+        assert!(error.to_string().contains("line 3"), "{error}");
+        for (text, word) in [
+            ("{\"record\":\"uploaded\",\"key\":\"x\"}\n", "line 1"),
+            ("{\"record\":\"run\",\"v\":9}\n", "version 9"),
+            ("hello\n", "line 1"),
+        ] {
+            assert!(
+                Journal::read(text.as_bytes())
+                    .unwrap_err()
+                    .to_string()
+                    .contains(word)
+            );
+        }
+        let twice = records()[0].to_line().repeat(2);
+        assert!(
+            Journal::read(twice.as_bytes())
+                .unwrap_err()
+                .to_string()
+                .contains("another run")
+        );
+    }
+
+    #[test]
+    fn another_run_is_told_by_its_difference() {
+        let ours = header(&[("a", "one"), ("b", "two")]);
+        for (theirs, word) in [
+            (header(&[("a", "one")]), "\"b\" is in the journal"),
+            (
+                header(&[("a", "one"), ("b", "three")]),
+                "\"b\" is described otherwise",
+            ),
+            (
+                header(&[("a", "one"), ("b", "two"), ("c", "x")]),
+                "\"c\" is in the rules now",
+            ),
+            (header(&[("b", "two"), ("a", "one")]), "order"),
+            (
+                Header {
+                    project: None,
+                    ..ours.clone()
+                },
+                "project: \"p\" in the journal, none now",
+            ),
+            (
+                Header {
+                    configuration_id: Some("cfg-1".into()),
+                    ..ours.clone()
+                },
+                "configuration_id",
+            ),
+            (
+                Header {
+                    configuration: None,
+                    ..ours.clone()
+                },
+                "not now",
+            ),
+        ] {
+            let difference = ours.difference(&theirs).unwrap();
+            assert!(difference.contains(word), "{difference}");
+        }
+        assert_eq!(
+            ours.difference(&Header {
+                nonce: Some("n".into()),
+                ..ours.clone()
+            }),
+            None
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(text in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Journal::read(&text);
+        }
+    }
+}

@@ -1,0 +1,676 @@
+//! Many documents side by side, each classified once and paid for once.
+
+mod breaker;
+mod document;
+mod flow;
+mod journal;
+mod options;
+mod report;
+mod rounds;
+mod works;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+
+use sha2::{Digest, Sha256};
+
+pub use document::{ContentHasher, ContentKey, Document};
+pub use journal::{Header, Journal, Record};
+pub use options::BulkOptions;
+pub use report::{Report, Standing};
+
+use self::breaker::{Breaker, Pass};
+use self::document::Source;
+use self::journal::Entry;
+use self::rounds::Rounds;
+use self::works::{Did, Place, Work, Works};
+use super::call::Call;
+use super::step::{Cx, Machine, Step, Ticket};
+use crate::Time;
+use crate::api::Api;
+use crate::error::Error;
+use crate::operation::{Operation as _, RateClass, Seed};
+use crate::reply::Reply;
+use crate::v2::{Cancel, Create, Job, JobStatus};
+
+/// Classifies any number of documents, each once.
+///
+/// Documents come in as there is room for them, so that memory grows with what is in flight and not with the run:
+/// [`BulkEvent::Room`] asks for more, [`push`](Self::push) gives them, and a request for room that is answered with
+/// none means that there are no more. Each goes its way, upload, create, look, and comes out as one
+/// [`BulkEvent::Settled`].
+///
+/// **Once.** The transaction id of a document's create is made from the project, the document's content, the
+/// configuration and the number of the attempt. Whoever asks for the same again, in the next attempt, in a new process
+/// or on another machine, is answered with the first job. Documents of the same content are sent once and reported
+/// under each name.
+///
+/// **Looked at together.** Open jobs are looked up by list, a hundred at a time, less often as they grow older. A job
+/// that two rounds do not show is asked for by its id, and then reported missing.
+///
+/// **Over a crash.** Every [`BulkEvent::Record`] is to be stored before the machine is polled again. [`Journal`] reads
+/// them back, and [`with_journal`](Self::with_journal) goes on from there: what is settled is reported again and not
+/// asked again, what is open is looked at, and the rest goes on. The journal is this machine's saved state.
+///
+/// **Verdicts.** A bad document is its own report and stops nothing. A key without rights or a plan without credits
+/// (401, 402, 403) stops all that would cost; jobs that are paid for are still waited for where that is possible.
+/// When the service itself is at fault again and again, a breaker holds everything back for a while and then tries
+/// one document.
+///
+/// The machine takes its rate limits from the [`Limiter`](super::Limiter) that is lent to it.
+pub struct Bulk {
+    template: Create,
+    /// What the template and the project contribute to every transaction id.
+    fingerprint: [u8; 32],
+    header: Header,
+    options: BulkOptions,
+    seed: Seed,
+    journal: BTreeMap<super::ContentKey, Entry>,
+    phase: Phase,
+    /// There are no more documents.
+    closed: bool,
+    /// How many documents had been pushed when room was last asked for.
+    asked_at: Option<Place>,
+    pushed: Place,
+    events: VecDeque<BulkEvent>,
+    documents: BTreeMap<Place, Entrant>,
+    by_key: BTreeMap<ContentKey, Place>,
+    to_upload: VecDeque<Place>,
+    to_create: VecDeque<Place>,
+    works: Works,
+    rounds: Rounds,
+    breaker: Breaker,
+    stop: Option<Stop>,
+    settled: Memory,
+    summary: Summary,
+}
+
+/// A document on its way.
+struct Entrant {
+    names: Vec<String>,
+    key: ContentKey,
+    source: Source,
+    /// The number that is part of the transaction id.
+    attempt: u32,
+    /// How often it met a faulty service.
+    faults: u32,
+    /// How many earlier jobs of it were found to have failed.
+    replays: u32,
+    file_id: Option<String>,
+    /// The file comes from the journal and may be gone.
+    file_is_old: bool,
+    /// The answer to a create was lost, so that there may be a job.
+    may_be_bought: bool,
+    job_id: Option<String>,
+}
+
+/// How far a run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// The journal does not say yet what run it is of.
+    Unrecorded,
+    Going,
+    /// The open jobs were left, or are being cancelled.
+    Left,
+    Ended,
+}
+
+/// How a run stops before its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    /// Begin nothing; wait for the open jobs.
+    Buying,
+    /// Begin nothing; leave the open jobs.
+    Waiting,
+    /// Begin nothing; cancel the open jobs.
+    Cancelling,
+}
+
+/// What a [`Bulk`] tells.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum BulkEvent {
+    /// There is room for this many more documents. [`Bulk::push`] at least one before polling again, or there are no
+    /// more.
+    Room(usize),
+    /// To be stored before polling again.
+    Record(Record),
+    /// The run is through with a document.
+    Settled(Settled),
+    /// Something that whoever watches may want to know.
+    Notice(String),
+}
+
+/// A document that the run is through with.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Settled {
+    /// Every name it came under.
+    pub names: Vec<String>,
+    /// The key of its content.
+    pub key: ContentKey,
+    /// What became of it.
+    pub report: Report,
+    /// The job as the service described it last; absent where there is none or it was settled in an earlier process.
+    pub job: Option<Box<Job>>,
+    /// It was settled in an earlier process.
+    pub restored: bool,
+}
+
+/// How a [`Bulk`] ended.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Summary {
+    /// Documents by how they stand; each content once, whatever its number of names.
+    pub standings: BTreeMap<Standing, usize>,
+    /// Completed documents that no rule matched.
+    pub no_match: usize,
+    /// Further names of contents that had one already.
+    pub duplicates: usize,
+    /// Documents that were settled in an earlier process.
+    pub restored: usize,
+    /// Why the run stopped before its end.
+    pub stopped: Option<Error>,
+}
+
+impl Summary {
+    /// How many documents stand so.
+    #[must_use]
+    pub fn count(&self, standing: &Standing) -> usize {
+        self.standings.get(standing).copied().unwrap_or(0)
+    }
+
+    /// How many documents there were, each content once.
+    #[must_use]
+    pub fn documents(&self) -> usize {
+        self.standings.values().sum()
+    }
+}
+
+impl Bulk {
+    /// A run that creates jobs by `template`, whose own input and transaction id are passed over.
+    ///
+    /// The project is the template's, or `api`'s. `seed` is sixteen random bytes of the driver's: jitter comes from
+    /// them, and the nonce of a [fresh](BulkOptions::fresh) run.
+    ///
+    /// # Errors
+    ///
+    /// [`is_invalid`](Error::is_invalid) when the template breaks a limit of the service, before anything is sent.
+    pub fn new(
+        api: &Api,
+        template: Create,
+        options: BulkOptions,
+        seed: Seed,
+    ) -> Result<Self, Error> {
+        if api.checks() {
+            template
+                .clone()
+                .for_input("any")
+                .check()
+                .map_err(|error| error.with_operation("classify.create"))?;
+        }
+        let project = template
+            .scope()
+            .project_id
+            .as_deref()
+            .or(api.project())
+            .map(str::to_owned);
+        let (configuration, configuration_id) = template.rules();
+        let mut header = Header::new(
+            project,
+            configuration.cloned(),
+            configuration_id.map(str::to_owned),
+        );
+        if options.fresh {
+            header.nonce = Some(seed.derive(0).hex());
+        }
+        Ok(Self {
+            fingerprint: fingerprint(&header),
+            template,
+            header,
+            rounds: Rounds::new(options.cadence, seed),
+            settled: Memory::new(options.remember),
+            options,
+            seed,
+            journal: BTreeMap::new(),
+            phase: Phase::Unrecorded,
+            closed: false,
+            asked_at: None,
+            pushed: 0,
+            events: VecDeque::new(),
+            documents: BTreeMap::new(),
+            by_key: BTreeMap::new(),
+            to_upload: VecDeque::new(),
+            to_create: VecDeque::new(),
+            works: Works::default(),
+            breaker: Breaker::default(),
+            stop: None,
+            summary: Summary::default(),
+        })
+    }
+
+    /// Goes on with the run of a journal. One without a line begins anew.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::State`](crate::ErrorKind::State), saying what differs, when the journal is of another run.
+    pub fn with_journal(mut self, journal: Journal) -> Result<Self, Error> {
+        let Some(header) = journal.header else {
+            return Ok(self);
+        };
+        if let Some(difference) = header.difference(&self.header) {
+            return Err(Error::state(format!(
+                "the journal is of another run; {difference}"
+            )));
+        }
+        self.fingerprint = fingerprint(&header);
+        self.header = header;
+        self.journal = journal.entries;
+        self.phase = Phase::Going;
+        Ok(self)
+    }
+
+    /// How many documents may be pushed now.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        if self.closed || self.stop.is_some() {
+            return 0;
+        }
+        self.options
+            .max_in_flight
+            .saturating_sub(self.documents.len())
+    }
+
+    /// Takes in a document. Beyond [`room`](Self::room) it is taken all the same; after the run has stopped it is
+    /// reported as not started.
+    pub fn push(&mut self, document: Document) {
+        self.pushed += 1;
+        let Document { name, key, source } = document;
+        if let Some(entrant) = self
+            .by_key
+            .get(&key)
+            .and_then(|place| self.documents.get_mut(place))
+        {
+            entrant.names.push(name);
+            self.summary.duplicates += 1;
+            return;
+        }
+        if let Some((report, restored)) = self.settled.get(key) {
+            self.summary.duplicates += 1;
+            let settled = Settled {
+                names: vec![name],
+                key,
+                report: report.clone(),
+                job: None,
+                restored,
+            };
+            self.events.push_back(BulkEvent::Settled(settled));
+            return;
+        }
+        let entry = self.journal.remove(&key);
+        let known = entry.is_some();
+        self.admit(name, key, source, entry.unwrap_or_default(), known);
+    }
+
+    /// Says that there are no more documents.
+    pub fn close(&mut self) {
+        self.closed = true;
+    }
+
+    /// Stops: begins nothing more, takes in what is on the wire, and reports which jobs remain open.
+    pub fn stop(&mut self) {
+        self.stop = Some(
+            self.stop
+                .filter(|stop| *stop == Stop::Cancelling)
+                .unwrap_or(Stop::Waiting),
+        );
+    }
+
+    /// Stops, and cancels every open job.
+    pub fn stop_and_cancel(&mut self) {
+        self.stop = Some(Stop::Cancelling);
+    }
+
+    /// Whether the run is stopping before its end.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.stop.is_some()
+    }
+
+    /// How many documents are on their way, and how many of them have an open job.
+    #[must_use]
+    pub fn in_flight(&self) -> (usize, usize) {
+        (self.documents.len(), self.rounds.open())
+    }
+
+    fn admit(&mut self, name: String, key: ContentKey, source: Source, entry: Entry, known: bool) {
+        let mut entrant = Entrant {
+            names: vec![name],
+            key,
+            attempt: entry.attempt,
+            faults: 0,
+            replays: 0,
+            file_is_old: entry.file_id.is_some(),
+            file_id: entry.file_id,
+            job_id: entry.job_id,
+            may_be_bought: false,
+            source,
+        };
+        let place = self.pushed;
+        if let Some(report) = entry.report {
+            if !self.options.retry_failed || report.status.is_answered() {
+                return self.restore(entrant, report);
+            }
+            entrant.attempt += 1;
+            (entrant.file_id, entrant.job_id, entrant.file_is_old) = (None, None, false);
+        }
+        if !known || entrant.attempt > entry.attempt {
+            self.plan(&entrant);
+        }
+        self.by_key.insert(key, place);
+        match (&entrant.job_id, &entrant.file_id, &entrant.source) {
+            (Some(job_id), _, _) => self.rounds.open_unseen(job_id.clone(), place),
+            (None, Some(_), _) | (None, None, Source::Held(_)) => self.to_create.push_back(place),
+            (None, None, Source::Upload(_)) => self.to_upload.push_back(place),
+        }
+        self.documents.insert(place, entrant);
+    }
+
+    fn plan(&mut self, entrant: &Entrant) {
+        let name = entrant.names.first().cloned().unwrap_or_default();
+        self.record(Record::Planned {
+            key: entrant.key,
+            name,
+            attempt: entrant.attempt,
+        });
+    }
+
+    fn record(&mut self, record: Record) {
+        self.events.push_back(BulkEvent::Record(record));
+    }
+
+    /// The id under which a create can be repeated: the same for the same project, rules, content and attempt.
+    fn transaction_id(&self, entrant: &Entrant) -> String {
+        let digest = Sha256::new()
+            .chain_update(self.fingerprint)
+            .chain_update(entrant.key.as_bytes())
+            .chain_update(entrant.attempt.to_be_bytes())
+            .finalize();
+        let mut id = String::from("cr1-");
+        for byte in digest {
+            id.push(char::from_digit(u32::from(byte >> 4), 16).unwrap_or('0'));
+            id.push(char::from_digit(u32::from(byte & 15), 16).unwrap_or('0'));
+        }
+        id
+    }
+
+    /// Asks for room once, and takes silence for an end.
+    fn ask_for_room(&mut self) -> Option<BulkEvent> {
+        if self.asked_at.take() == Some(self.pushed) {
+            self.closed = true;
+        }
+        let room = self.room();
+        // In handfuls, so that a caller is not asked for every single document.
+        let worth_asking =
+            room > 0 && (room * 8 >= self.options.max_in_flight || self.documents.is_empty());
+        worth_asking.then(|| {
+            self.asked_at = Some(self.pushed);
+            BulkEvent::Room(room)
+        })
+    }
+
+    /// Begins the next upload or create; otherwise says when there may be one to begin.
+    fn begin_next(&mut self, cx: Cx<'_>) -> Result<(), Option<Time>> {
+        let nothing = self.to_create.is_empty() && self.to_upload.is_empty();
+        if nothing || self.stop.is_some() || self.works.buying() >= self.options.max_requests {
+            return Err(None);
+        }
+        match self.breaker.pass(cx.now) {
+            Pass::Yes => {}
+            Pass::From(time) => return Err(Some(time)),
+            Pass::Later => return Err(None),
+        }
+        // Creates first: a document that is half-way is worth more than one that has not begun.
+        let mut wake: Option<Time> = None;
+        for class in [RateClass::Create, RateClass::Upload] {
+            let queue = if class == RateClass::Create {
+                &mut self.to_create
+            } else {
+                &mut self.to_upload
+            };
+            if queue.is_empty() {
+                continue;
+            }
+            let free = cx.free_at(class);
+            if free > cx.now {
+                wake = Some(wake.map_or(free, |earlier| earlier.min(free)));
+                continue;
+            }
+            if let Some(place) = queue.pop_front() {
+                self.breaker.begin();
+                if let Some(work) = self.work(place) {
+                    self.works.begin(work);
+                }
+                return Ok(());
+            }
+        }
+        Err(wake)
+    }
+
+    fn work(&self, place: Place) -> Option<Work> {
+        let entrant = self.documents.get(&place)?;
+        let seed = self.seed.derive(place);
+        let input = match (&entrant.source, &entrant.file_id) {
+            (Source::Held(id), _) | (Source::Upload(_), Some(id)) => id,
+            (Source::Upload(upload), None) => {
+                let upload = (**upload).clone().in_scope_of(&self.template);
+                return Some(Work::Upload(
+                    place,
+                    Box::new(Call::new(upload, seed).retry(self.options.retry)),
+                ));
+            }
+        };
+        let mut create = self
+            .template
+            .clone()
+            .for_input(input)
+            .transaction_id(self.transaction_id(entrant));
+        if matches!(entrant.source, Source::Upload(_)) {
+            create = create.any_copy();
+        }
+        Some(Work::Create(
+            place,
+            Box::new(Call::new(create, seed).retry(self.options.retry)),
+        ))
+    }
+
+    fn take(&mut self, cx: Cx<'_>, did: Did) {
+        match did {
+            Did::Send(..) => {}
+            Did::Uploaded(place, result) => self.uploaded(cx, place, result),
+            Did::Created(place, result) => self.created(cx, place, result),
+            Did::Looked(place, result) => self.looked(place, result),
+            Did::Cancelled(place, result) => self.cancelled(place, result),
+            Did::Page(page) => {
+                for job in page.items {
+                    self.seen(job);
+                }
+            }
+            Did::RoundEnded(result) => self.round_ended(cx, result),
+        }
+    }
+
+    /// One step of stopping, where the run is stopping; `false` when there is nothing to stop.
+    fn wind_down(&mut self) -> bool {
+        let Some(stop) = self.stop else {
+            return false;
+        };
+        let mut dropped: Vec<Place> = self
+            .to_upload
+            .drain(..)
+            .chain(self.to_create.drain(..))
+            .collect();
+        for (place, may_have_acted) in self.works.drop_idle_buying() {
+            if let Some(entrant) = self.documents.get_mut(&place) {
+                entrant.may_be_bought |= may_have_acted;
+            }
+            dropped.push(place);
+        }
+        let any_dropped = !dropped.is_empty();
+        for place in dropped {
+            self.settle_unbought(place, "the run stopped first".to_owned());
+        }
+        if stop == Stop::Buying || self.works.buying() > 0 || self.phase != Phase::Going {
+            return any_dropped;
+        }
+        self.phase = Phase::Left;
+        self.works.drop_reading();
+        self.rounds.abandon();
+        for (job_id, place, status) in self.rounds.drain() {
+            if stop == Stop::Cancelling {
+                let call = Call::new(
+                    Cancel::new(job_id).scoped(self.template.scope()),
+                    self.seed.derive(place),
+                );
+                self.works.begin(Work::Cancel(
+                    place,
+                    Box::new(call.retry(self.options.retry)),
+                ));
+            } else {
+                self.leave(place, job_id, status.as_ref());
+            }
+        }
+        true
+    }
+
+    fn leave(&mut self, place: Place, job_id: String, status: Option<&JobStatus>) {
+        let mut report = Report::new(Standing::Open);
+        let standing = status.map_or_else(
+            || "has not been seen yet".to_owned(),
+            |status| format!("stands at {status}"),
+        );
+        report.error = Some(format!(
+            "the job {standing}; the run did not wait any longer"
+        ));
+        report.job_id = Some(job_id);
+        self.settle(place, report, None);
+    }
+}
+
+/// What every transaction id of a run has in common.
+fn fingerprint(header: &Header) -> [u8; 32] {
+    // A header holds nothing that JSON cannot.
+    let text = serde_json::to_vec(header).unwrap_or_default();
+    Sha256::digest(text).into()
+}
+
+impl Machine for Bulk {
+    type Event = BulkEvent;
+    type Output = Summary;
+
+    fn poll(&mut self, cx: Cx<'_>) -> Step<BulkEvent, Summary> {
+        loop {
+            if let Some(event) = self.events.pop_front() {
+                return Step::Event(event);
+            }
+            match self.phase {
+                Phase::Ended => return Step::Wait(None),
+                Phase::Unrecorded => {
+                    self.phase = Phase::Going;
+                    self.record(Record::Run(self.header.clone()));
+                    continue;
+                }
+                Phase::Going | Phase::Left => {}
+            }
+            self.heed_deadline(cx.now);
+            if let Some(event) = self.ask_for_room() {
+                return Step::Event(event);
+            }
+            match self.works.poll(cx) {
+                Some(Did::Send(ticket, request)) => return Step::Send(ticket, request),
+                Some(did) => {
+                    self.take(cx, did);
+                    continue;
+                }
+                None => {}
+            }
+            if self.wind_down() {
+                continue;
+            }
+            let free = match self.begin_next(cx) {
+                Ok(()) => continue,
+                Err(free) => free,
+            };
+            if !self.events.is_empty() || self.begin_round(cx.now) {
+                continue;
+            }
+            if self.works.is_empty()
+                && self.documents.is_empty()
+                && (self.closed || self.stop.is_some())
+            {
+                self.phase = Phase::Ended;
+                return Step::Done(std::mem::take(&mut self.summary));
+            }
+            let deadline = self.options.deadline.filter(|_| self.stop.is_none());
+            let wakes = [self.works.wakes(), free, self.rounds.wakes(), deadline];
+            return Step::Wait(wakes.into_iter().flatten().min());
+        }
+    }
+
+    fn handle(&mut self, cx: Cx<'_>, ticket: Ticket, reply: Reply) {
+        self.works.handle(cx, ticket, reply);
+    }
+
+    fn resume(&mut self) {
+        self.works.resume();
+    }
+}
+
+impl fmt::Debug for Bulk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bulk")
+            .field("pushed", &self.pushed)
+            .field("in_flight", &self.documents.len())
+            .field("open", &self.rounds.open())
+            .field("stop", &self.stop)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The reports of the documents settled last, for those of the same content that come later.
+///
+/// Bounded, so that a run's memory does not grow with it. A duplicate that comes after its report is forgotten costs
+/// an upload and a create that is answered with the first job; it is never paid for twice.
+struct Memory {
+    reports: BTreeMap<ContentKey, (Report, bool)>,
+    order: VecDeque<ContentKey>,
+    most: usize,
+}
+
+impl Memory {
+    fn new(most: usize) -> Self {
+        Self {
+            reports: BTreeMap::new(),
+            order: VecDeque::new(),
+            most,
+        }
+    }
+
+    fn get(&self, key: ContentKey) -> Option<(&Report, bool)> {
+        self.reports
+            .get(&key)
+            .map(|(report, restored)| (report, *restored))
+    }
+
+    fn keep(&mut self, key: ContentKey, report: Report, restored: bool) {
+        while self.order.len() >= self.most {
+            let Some(oldest) = self.order.pop_front() else {
+                return;
+            };
+            self.reports.remove(&oldest);
+        }
+        if self.reports.insert(key, (report, restored)).is_none() {
+            self.order.push_back(key);
+        }
+    }
+}

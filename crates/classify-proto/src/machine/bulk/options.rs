@@ -1,0 +1,113 @@
+//! How a run goes about its work.
+
+use std::time::Duration;
+
+use crate::Time;
+use crate::machine::backoff::Cadence;
+use crate::machine::retry::Retry;
+
+/// How a [`Bulk`](super::Bulk) run goes about its work.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct BulkOptions {
+    /// How many documents are on their way at once, from taken in to settled: 500. It bounds the open jobs, and with
+    /// them the memory.
+    pub max_in_flight: usize,
+    /// How many uploads and creates are under way at once: 16.
+    pub max_requests: usize,
+    /// How often open jobs are looked at: at first every 2 s, then more seldom as the oldest grows older, up to 20 s.
+    pub cadence: Cadence,
+    /// When requests are repeated.
+    pub retry: Retry,
+    /// How long a job may take before the run goes on without it: two hours.
+    pub job_timeout: Duration,
+    /// When the run stops, whatever is left; never unless set.
+    pub deadline: Option<Time>,
+    /// Classifies every document anew, and pays anew, whatever earlier runs did.
+    pub fresh: bool,
+    /// Classifies documents anew whose job failed or was cancelled in an earlier run.
+    pub retry_failed: bool,
+    /// How many settled documents are remembered for others of the same content: 10,000.
+    pub remember: usize,
+}
+
+impl Default for BulkOptions {
+    fn default() -> Self {
+        Self {
+            max_in_flight: 500,
+            max_requests: 16,
+            cadence: Cadence::new(Duration::from_secs(2), Duration::from_secs(20)),
+            retry: Retry::default(),
+            job_timeout: Duration::from_secs(2 * 60 * 60),
+            deadline: None,
+            fresh: false,
+            retry_failed: false,
+            remember: 10_000,
+        }
+    }
+}
+
+impl BulkOptions {
+    /// Lets so many documents be on their way at once; at least one.
+    #[must_use]
+    pub fn max_in_flight(mut self, documents: usize) -> Self {
+        self.max_in_flight = documents.max(1);
+        self
+    }
+
+    /// Lets so many uploads and creates be under way at once; at least one.
+    #[must_use]
+    pub fn max_requests(mut self, requests: usize) -> Self {
+        self.max_requests = requests.max(1);
+        self
+    }
+
+    /// Looks at open jobs this often.
+    #[must_use]
+    pub fn cadence(mut self, cadence: Cadence) -> Self {
+        self.cadence = cadence;
+        self
+    }
+
+    /// Repeats requests by this policy.
+    #[must_use]
+    pub fn retry(mut self, retry: Retry) -> Self {
+        self.retry = retry;
+        self
+    }
+
+    /// Goes on without a job after this long.
+    #[must_use]
+    pub fn job_timeout(mut self, timeout: Duration) -> Self {
+        self.job_timeout = timeout;
+        self
+    }
+
+    /// Stops at this time.
+    #[must_use]
+    pub fn deadline(mut self, deadline: Time) -> Self {
+        self.deadline = Some(deadline);
+        self
+    }
+
+    /// Whether every document is classified and paid for anew.
+    #[must_use]
+    pub fn fresh(mut self, fresh: bool) -> Self {
+        self.fresh = fresh;
+        self
+    }
+
+    /// Whether documents whose job failed or was cancelled are classified anew.
+    #[must_use]
+    pub fn retry_failed(mut self, retry: bool) -> Self {
+        self.retry_failed = retry;
+        self
+    }
+
+    /// Remembers so many settled documents for others of the same content.
+    #[must_use]
+    pub fn remember(mut self, documents: usize) -> Self {
+        self.remember = documents;
+        self
+    }
+}

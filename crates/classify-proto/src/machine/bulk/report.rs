@@ -1,0 +1,131 @@
+//! What became of a document, as plain data.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::text::open_enum::open_enum;
+use crate::v2::{Job, Outcome};
+
+open_enum! {
+    /// How a document stands when the run is through with it.
+    pub enum Standing {
+        /// The job completed: there is a type, or no rule matched.
+        Completed = "COMPLETED",
+        /// The job failed.
+        Failed = "FAILED",
+        /// The job was cancelled.
+        Cancelled = "CANCELLED",
+        /// There is no job, and the reason lies with the document.
+        Error = "ERROR",
+        /// The service took the document and then knew nothing of its job.
+        Missing = "MISSING",
+        /// The job goes on; the run did not wait any longer.
+        Open = "OPEN",
+        /// Nothing was bought: the run stopped first, or the service could not be reached.
+        NotStarted = "NOT_STARTED",
+        /// The answer to a create was lost. The same run, asked again, finds the job or buys it, and pays once.
+        Ambiguous = "AMBIGUOUS",
+    }
+}
+
+impl Standing {
+    /// Whether asking again would bring nothing new, so that a restart does not.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        matches!(
+            self,
+            Self::Completed | Self::Failed | Self::Cancelled | Self::Error
+        )
+    }
+
+    /// Whether the document got an answer.
+    #[must_use]
+    pub fn is_answered(&self) -> bool {
+        *self == Self::Completed
+    }
+}
+
+/// What became of a document: what a journal keeps of it and a run reports.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Report {
+    /// How the document stands.
+    pub status: Standing,
+    /// The type of the rule that matched; of a completed job, `None` means that none did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub r#type: Option<String>,
+    /// How sure the service is, from 0.0 to 1.0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<f64>,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasoning: Option<String>,
+    /// The job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job_id: Option<String>,
+    /// The file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file_id: Option<String>,
+    /// What went wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+impl Report {
+    pub(super) fn new(status: Standing) -> Self {
+        Self {
+            status,
+            r#type: None,
+            confidence: None,
+            reasoning: None,
+            job_id: None,
+            file_id: None,
+            error: None,
+        }
+    }
+
+    pub(super) fn of_error(status: Standing, error: &Error) -> Self {
+        Self {
+            error: Some(error.to_string()),
+            job_id: error.job_id().map(str::to_owned),
+            ..Self::new(status)
+        }
+    }
+
+    /// The report of a job that has ended; `None` of one that has not.
+    pub(super) fn of_job(job: &Job) -> Option<Self> {
+        let mut report = match job.outcome() {
+            Outcome::Matched {
+                r#type,
+                confidence,
+                reasoning,
+            } => Self {
+                r#type: Some(r#type.to_owned()),
+                confidence,
+                reasoning: reasoning.map(str::to_owned),
+                ..Self::new(Standing::Completed)
+            },
+            Outcome::NoMatch {
+                confidence,
+                reasoning,
+            } => Self {
+                confidence,
+                reasoning: reasoning.map(str::to_owned),
+                ..Self::new(Standing::Completed)
+            },
+            Outcome::Missing => Self {
+                error: Some("the job completed and the service sent no result with it".to_owned()),
+                ..Self::new(Standing::Error)
+            },
+            Outcome::Failed { message } => Self {
+                error: Some(message.unwrap_or("the job failed").to_owned()),
+                ..Self::new(Standing::Failed)
+            },
+            Outcome::Cancelled => Self::new(Standing::Cancelled),
+            Outcome::NotFinished { .. } => return None,
+        };
+        report.job_id = Some(job.id.clone());
+        report.file_id.clone_from(&job.file_input);
+        Some(report)
+    }
+}

@@ -1,0 +1,781 @@
+//! Bulk runs in virtual time: once and only once, under any faults and crashes.
+
+mod sim;
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use classify_proto::machine::{
+    Bulk, BulkEvent, BulkOptions, ContentKey, Document, Journal, Limiter, Record, Report, Standing,
+    Summary,
+};
+use classify_proto::v2::{Configuration, Create, Rule};
+use classify_proto::{Seed, Time};
+use proptest::collection::{btree_set, vec};
+use proptest::prelude::*;
+use sim::{FAULTS, Fault, Service, World};
+
+fn template() -> Create {
+    Create::new("").configuration(Configuration::new([Rule::new(
+        "invoice",
+        "has an invoice number",
+    )]))
+}
+
+/// A folder of documents, a journal, and the process that classifies the one and writes the other.
+struct Bench {
+    world: World,
+    documents: Vec<Document>,
+    options: BulkOptions,
+    journal: Vec<u8>,
+    /// By name, every report of the process under way.
+    reports: BTreeMap<String, Vec<Report>>,
+    restored: usize,
+    notices: Vec<String>,
+    most_in_flight: usize,
+    process: u8,
+}
+
+impl Bench {
+    fn new(contents: impl IntoIterator<Item = u32>, service: Service) -> Self {
+        let documents = contents.into_iter().enumerate().map(|(name, content)| {
+            Document::bytes(format!("{name}.txt"), format!("document {content}"))
+        });
+        Self {
+            world: World::new(service),
+            documents: documents.collect(),
+            options: BulkOptions::default(),
+            journal: Vec::new(),
+            reports: BTreeMap::new(),
+            restored: 0,
+            notices: Vec::new(),
+            most_in_flight: 0,
+            process: 0,
+        }
+    }
+
+    /// Runs one process to its end, or until it is killed at a step.
+    fn run(&mut self, killed_at: Option<u32>) -> Option<Summary> {
+        self.run_with(killed_at, |_, _| {})
+    }
+
+    fn run_with(
+        &mut self,
+        killed_at: Option<u32>,
+        mut each: impl FnMut(&mut Bulk, u32),
+    ) -> Option<Summary> {
+        self.reports.clear();
+        self.restored = 0;
+        self.process += 1;
+        self.world.crash();
+        let (journal, sound) = Journal::read(&self.journal).unwrap();
+        self.journal.truncate(sound);
+        let bulk = Bulk::new(
+            &self.world.api,
+            template(),
+            self.options.clone(),
+            Seed::new([self.process; 16]),
+        )
+        .unwrap();
+        let mut bulk = bulk.with_journal(journal).unwrap();
+        let mut source = self.documents.clone().into_iter();
+        let mut events = Vec::new();
+        for step in 0.. {
+            if killed_at == Some(step) {
+                return None;
+            }
+            each(&mut bulk, step);
+            if let Some(summary) = self.world.step(&mut bulk, &mut events) {
+                return Some(summary);
+            }
+            for event in events.drain(..) {
+                match event {
+                    BulkEvent::Room(room) => {
+                        assert!(room > 0 && room == bulk.room());
+                        source
+                            .by_ref()
+                            .take(room)
+                            .for_each(|document| bulk.push(document));
+                    }
+                    BulkEvent::Record(record) => {
+                        let line = record.to_line();
+                        assert!(
+                            !line.contains("document "),
+                            "a document's text is in the journal"
+                        );
+                        // Killed while it writes, a process leaves half a line.
+                        let whole = killed_at != Some(step + 1);
+                        let written = if whole { line.len() } else { line.len() / 2 };
+                        self.journal.extend_from_slice(&line.as_bytes()[..written]);
+                    }
+                    BulkEvent::Settled(settled) => {
+                        self.restored += usize::from(settled.restored);
+                        for name in settled.names {
+                            self.reports
+                                .entry(name)
+                                .or_default()
+                                .push(settled.report.clone());
+                        }
+                    }
+                    BulkEvent::Notice(notice) => self.notices.push(notice),
+                    other => panic!("unexpected: {other:?}"),
+                }
+            }
+            self.most_in_flight = self.most_in_flight.max(bulk.in_flight().0);
+        }
+        None
+    }
+
+    fn distinct(&self) -> usize {
+        self.documents
+            .iter()
+            .map(Document::key)
+            .collect::<BTreeSet<_>>()
+            .len()
+    }
+
+    fn requests(&self, what: &str) -> usize {
+        self.world
+            .sent
+            .iter()
+            .filter(|(_, request)| request == what)
+            .count()
+    }
+
+    /// Every name was reported exactly once, as completed.
+    fn assert_all_completed(&self) {
+        assert_eq!(self.reports.len(), self.documents.len());
+        for (name, reports) in &self.reports {
+            assert_eq!(reports.len(), 1, "{name}");
+            assert_eq!(
+                reports[0].status,
+                Standing::Completed,
+                "{name}: {:?}",
+                reports[0]
+            );
+        }
+    }
+}
+
+fn service(duration: u64) -> Service {
+    Service {
+        duration,
+        ..Service::default()
+    }
+}
+
+fn faulty(duration: u64, faults: impl Into<VecDeque<Fault>>) -> Service {
+    Service {
+        faults: faults.into(),
+        ..service(duration)
+    }
+}
+
+const LIST: &str = "GET /api/v2/classify";
+const CREATE: &str = "POST /api/v2/classify";
+const UPLOAD: &str = "POST /api/v1/beta/files";
+
+#[test]
+fn documents_go_in_and_labels_come_out() {
+    let mut bench = Bench::new(0..5, service(10_000));
+    let summary = bench.run(None).unwrap();
+    bench.assert_all_completed();
+    assert_eq!(summary.count(&Standing::Completed), 5);
+    assert_eq!((bench.requests(UPLOAD), bench.requests(CREATE)), (5, 5));
+    let report = &bench.reports["3.txt"][0];
+    assert_eq!(report.r#type.as_deref(), Some("invoice"));
+    assert!(report.job_id.is_some() && report.file_id.is_some() && report.error.is_none());
+}
+
+#[test]
+fn nothing_to_do_is_done_at_once() {
+    let mut bench = Bench::new([], service(0));
+    assert_eq!(bench.run(None).unwrap().documents(), 0);
+    assert!(bench.world.sent.is_empty());
+    assert_eq!(Journal::read(&bench.journal).unwrap().0.counts(), (0, 0));
+}
+
+#[test]
+fn documents_of_one_content_are_sent_once_and_reported_under_each_name() {
+    let mut bench = Bench::new([1, 2, 1, 1, 2, 3], service(3_000));
+    bench.options = BulkOptions::default().max_in_flight(2);
+    let summary = bench.run(None).unwrap();
+    bench.assert_all_completed();
+    assert_eq!((summary.documents(), summary.duplicates), (3, 3));
+    assert_eq!(
+        (
+            bench.world.service.files.len(),
+            bench.world.service.jobs.len()
+        ),
+        (3, 3)
+    );
+}
+
+#[test]
+fn a_duplicate_that_is_forgotten_is_not_paid_for() {
+    let mut bench = Bench::new([1, 2, 3, 4, 1], service(1_000));
+    bench.options = BulkOptions::default().max_in_flight(1).remember(1);
+    bench.run(None).unwrap();
+    bench.assert_all_completed();
+    assert_eq!(
+        (bench.requests(CREATE), bench.world.service.jobs.len()),
+        (5, 4)
+    );
+}
+
+#[test]
+fn what_the_service_holds_is_not_uploaded() {
+    let mut bench = Bench::new([], service(1_000));
+    bench.documents = vec![
+        Document::id("dfl-7"),
+        Document::id("pjb-8"),
+        Document::id("dfl-7"),
+    ];
+    bench.run(None).unwrap();
+    assert_eq!((bench.requests(UPLOAD), bench.requests(CREATE)), (0, 2));
+    assert_eq!(bench.world.service.jobs[1].file_input, "pjb-8");
+    assert_eq!(
+        bench.reports["dfl-7"].len() + bench.reports["pjb-8"].len(),
+        3
+    );
+}
+
+#[test]
+fn a_thousand_jobs_of_a_minute_cost_a_thousand_creates_and_few_lists() {
+    let mut bench = Bench::new([], service(60_000));
+    bench.documents = (0..1_000)
+        .map(|n| Document::id(format!("dfl-{n}")))
+        .collect();
+    bench.options = BulkOptions::default().max_in_flight(1_000);
+    bench.world.limiter = Some(RefCell::new(Limiter::paid()));
+    bench.run(None).unwrap();
+    assert_eq!(bench.requests(CREATE), 1_000);
+    assert!(bench.requests(LIST) <= 150, "{}", bench.requests(LIST));
+    assert_eq!(
+        bench.world.sent.len(),
+        bench.requests(CREATE) + bench.requests(LIST)
+    );
+    // And with every one of them uploaded first, at ten a second.
+    let mut bench = Bench::new(0..1_000, service(60_000));
+    bench.options = BulkOptions::default().max_in_flight(1_000);
+    bench.world.limiter = Some(RefCell::new(Limiter::paid()));
+    bench.run(None).unwrap();
+    assert_eq!(
+        (bench.requests(UPLOAD), bench.requests(CREATE)),
+        (1_000, 1_000)
+    );
+    assert!(bench.requests(LIST) <= 150, "{}", bench.requests(LIST));
+}
+
+#[test]
+fn a_thousand_waiting_jobs_end_under_the_free_tier() {
+    let mut bench = Bench::new([], service(60_000));
+    bench.documents = (0..1_000)
+        .map(|n| Document::id(format!("dfl-{n}")))
+        .collect();
+    bench.options = BulkOptions::default().max_in_flight(1_000);
+    bench.world.limiter = Some(RefCell::new(Limiter::free_tier()));
+    bench.run(None).unwrap();
+    bench.assert_all_completed_by_id();
+    for (place, (start, _)) in bench.world.sent.iter().enumerate() {
+        let inside = bench.world.sent[place..]
+            .iter()
+            .take_while(|(time, _)| *time < start + 60_000)
+            .count();
+        assert!(inside <= 20);
+    }
+    assert!(
+        bench.requests(LIST) * 2 <= bench.requests(CREATE),
+        "{} lists",
+        bench.requests(LIST)
+    );
+}
+
+impl Bench {
+    fn assert_all_completed_by_id(&self) {
+        assert_eq!(self.reports.len(), self.documents.len());
+        assert!(
+            self.reports
+                .values()
+                .all(|reports| reports.len() == 1 && reports[0].status == Standing::Completed)
+        );
+    }
+}
+
+#[test]
+fn no_more_are_in_flight_than_allowed() {
+    let mut bench = Bench::new(0..200, service(20_000));
+    bench.options = BulkOptions::default().max_in_flight(7);
+    bench.run(None).unwrap();
+    bench.assert_all_completed();
+    assert_eq!(bench.most_in_flight, 7);
+}
+
+#[test]
+fn pages_smaller_than_asked_for_are_followed() {
+    let mut bench = Bench::new(
+        0..150,
+        Service {
+            page_size: 7,
+            ..service(30_000)
+        },
+    );
+    bench.run(None).unwrap();
+    bench.assert_all_completed();
+}
+
+#[test]
+fn a_job_that_no_list_shows_is_asked_for_and_one_that_is_gone_is_missing() {
+    let mut bench = Bench::new(0..3, service(20_000));
+    bench.world.service.hidden = ["clj-1".to_owned()].into();
+    bench.world.service.deleted = ["clj-2".to_owned()].into();
+    let summary = bench.run(None).unwrap();
+    assert_eq!(
+        (
+            summary.count(&Standing::Completed),
+            summary.count(&Standing::Missing)
+        ),
+        (2, 1)
+    );
+    assert!(bench.requests("GET /api/v2/classify/clj-1") >= 1);
+    assert_eq!(bench.requests("GET /api/v2/classify/clj-2"), 1);
+    assert_eq!(bench.requests("GET /api/v2/classify/clj-3"), 0);
+}
+
+#[test]
+fn a_bad_document_stops_nothing() {
+    let mut bench = Bench::new(
+        0..4,
+        Service {
+            failing: true,
+            ..service(1_000)
+        },
+    );
+    bench
+        .documents
+        .push(Document::path("gone.txt", "gone.txt", ContentKey::of(b"gone")).unwrap());
+    let summary = bench.run(None).unwrap();
+    // A simulated upload of a path is empty, and goes through like any other.
+    assert_eq!(summary.count(&Standing::Failed), 5);
+    let report = &bench.reports["0.txt"][0];
+    assert_eq!(report.error.as_deref(), Some("PDF_IS_BROKEN"));
+}
+
+#[test]
+fn a_document_that_is_refused_is_its_own_error() {
+    let mut bench = Bench::new(
+        0..3,
+        Service {
+            refuses: Some(422),
+            ..service(1_000)
+        },
+    );
+    let summary = bench.run(None).unwrap();
+    assert_eq!(summary.count(&Standing::Error), 3);
+    assert!(summary.stopped.is_none());
+    assert!(
+        bench.reports["0.txt"][0]
+            .error
+            .as_ref()
+            .unwrap()
+            .contains("422")
+    );
+    // It is not asked again, but with `retry_failed`.
+    let before = bench.world.sent.len();
+    bench.run(None).unwrap();
+    assert_eq!((bench.world.sent.len(), bench.restored), (before, 3));
+    bench.world.service.refuses = None;
+    bench.options = BulkOptions::default().retry_failed(true);
+    bench.run(None).unwrap();
+    bench.assert_all_completed();
+}
+
+#[test]
+fn no_credits_stop_all_buying_and_what_is_paid_for_is_waited_for() {
+    let mut bench = Bench::new(0..40, service(30_000));
+    bench.options = BulkOptions::default().max_in_flight(10).max_requests(2);
+    let mut refused_at = None;
+    let mut stopped = None;
+    while stopped.is_none() {
+        // The credits run out after the third job.
+        stopped = bench.run_until_third_job(&mut refused_at);
+    }
+    let summary = stopped.unwrap();
+    assert!(summary.stopped.unwrap().is_quota());
+    assert_eq!(summary.standings[&Standing::Completed], 3);
+    assert!(summary.standings[&Standing::NotStarted] >= 1);
+    assert_eq!(bench.world.service.jobs.len(), 3);
+    // With credits again, the rest is bought and the first three are not.
+    bench.world.service.refuses = None;
+    bench.run(None).unwrap();
+    bench.assert_all_completed();
+    assert_eq!((bench.world.service.jobs.len(), bench.restored), (40, 3));
+}
+
+impl Bench {
+    fn run_until_third_job(&mut self, refused_at: &mut Option<u32>) -> Option<Summary> {
+        self.reports.clear();
+        let bulk = Bulk::new(
+            &self.world.api,
+            template(),
+            self.options.clone(),
+            Seed::new([1; 16]),
+        )
+        .unwrap();
+        let (mut bulk, mut source, mut events) =
+            (bulk, self.documents.clone().into_iter(), Vec::new());
+        for step in 0.. {
+            if self.world.service.jobs.len() == 3 && refused_at.is_none() {
+                *refused_at = Some(step);
+                self.world.service.refuses = Some(402);
+            }
+            if let Some(summary) = self.world.step(&mut bulk, &mut events) {
+                return Some(summary);
+            }
+            for event in events.drain(..) {
+                match event {
+                    BulkEvent::Room(room) => source
+                        .by_ref()
+                        .take(room)
+                        .for_each(|document| bulk.push(document)),
+                    BulkEvent::Record(record) => {
+                        self.journal.extend_from_slice(record.to_line().as_bytes());
+                    }
+                    _ => {}
+                }
+            }
+        }
+        None
+    }
+}
+
+#[test]
+fn a_key_without_rights_stops_at_once() {
+    for status in [401, 403] {
+        let mut bench = Bench::new(
+            0..50,
+            Service {
+                refuses: Some(status),
+                ..service(1_000)
+            },
+        );
+        bench.options = BulkOptions::default().max_requests(1);
+        let summary = bench.run(None).unwrap();
+        assert!(summary.stopped.unwrap().is_auth());
+        assert_eq!(bench.requests(CREATE), 1);
+        assert_eq!(
+            summary.standings.keys().collect::<Vec<_>>(),
+            [&Standing::NotStarted]
+        );
+    }
+}
+
+#[test]
+fn a_service_at_fault_is_left_alone_for_a_while_and_nothing_is_lost() {
+    let mut bench = Bench::new(0..30, faulty(1_000, vec![Fault::Http503; 150]));
+    bench.run(None).unwrap();
+    bench.assert_all_completed();
+    assert!(
+        bench
+            .notices
+            .iter()
+            .any(|notice| notice.contains("at fault")),
+        "{:?}",
+        bench.notices
+    );
+}
+
+#[test]
+fn a_stop_leaves_open_jobs_and_the_next_run_waits_for_them() {
+    let mut bench = Bench::new(0..20, service(60_000));
+    bench.options = BulkOptions::default().max_in_flight(10).max_requests(4);
+    let summary = bench
+        .run_with(None, |bulk, _| {
+            if bulk.in_flight().1 == 5 {
+                bulk.stop();
+            }
+        })
+        .unwrap();
+    let open = summary.count(&Standing::Open);
+    assert!((5..=8).contains(&open), "{summary:?}");
+    assert_eq!(open, bench.world.service.jobs.len());
+    assert!(bench.reports.values().any(|reports| {
+        reports[0]
+            .error
+            .as_ref()
+            .is_some_and(|error| error.contains("PENDING"))
+    }));
+    bench.run(None).unwrap();
+    bench.assert_all_completed();
+    assert_eq!(bench.world.service.jobs.len(), 20);
+}
+
+#[test]
+fn a_stop_that_cancels_leaves_nothing_open() {
+    let mut bench = Bench::new(0..20, service(60_000));
+    let summary = bench
+        .run_with(None, |bulk, _| {
+            if bulk.in_flight().1 == 12 {
+                bulk.stop_and_cancel();
+            }
+        })
+        .unwrap();
+    assert_eq!(summary.count(&Standing::Open), 0);
+    assert_eq!(
+        summary.count(&Standing::Cancelled),
+        bench.world.service.jobs.len()
+    );
+    assert!(bench.world.service.jobs.iter().all(|job| job.cancelled));
+}
+
+#[test]
+fn a_deadline_ends_a_run_and_says_so() {
+    let mut bench = Bench::new(0..10, service(600_000));
+    bench.options = BulkOptions::default().deadline(Time::from_millis(bench.world.now + 60_000));
+    let start = bench.world.now;
+    let summary = bench.run(None).unwrap();
+    assert!(summary.stopped.as_ref().unwrap().is_deadline());
+    assert_eq!(summary.count(&Standing::Open), 10);
+    assert!(bench.world.now <= start + 61_000);
+}
+
+#[test]
+fn a_job_that_never_ends_does_not_hold_the_run() {
+    let mut bench = Bench::new(0..3, service(u64::MAX / 4));
+    bench.options = BulkOptions::default().job_timeout(Duration::from_secs(600));
+    let summary = bench.run(None).unwrap();
+    assert_eq!(summary.count(&Standing::Open), 3);
+    assert!(bench.reports["0.txt"][0].job_id.is_some());
+}
+
+#[test]
+fn failed_documents_are_bought_anew_only_when_that_is_asked() {
+    let mut bench = Bench::new(
+        0..3,
+        Service {
+            failing: true,
+            ..service(1_000)
+        },
+    );
+    bench.run(None).unwrap();
+    bench.world.service.failing = false;
+    for job in &mut bench.world.service.jobs {
+        job.fails = true;
+    }
+    bench.run(None).unwrap();
+    assert_eq!((bench.restored, bench.world.service.jobs.len()), (3, 3));
+    bench.options = BulkOptions::default().retry_failed(true);
+    bench.run(None).unwrap();
+    bench.assert_all_completed();
+    assert_eq!(bench.world.service.jobs.len(), 6);
+    // What completed in the second attempt stays.
+    bench.run(None).unwrap();
+    assert_eq!((bench.restored, bench.world.service.jobs.len()), (3, 6));
+}
+
+#[test]
+fn failed_documents_are_found_without_a_journal_too() {
+    let mut bench = Bench::new(
+        0..3,
+        Service {
+            failing: true,
+            ..service(1_000)
+        },
+    );
+    bench.run(None).unwrap();
+    bench.world.service.failing = false;
+    for job in &mut bench.world.service.jobs {
+        job.fails = true;
+    }
+    bench.journal.clear();
+    bench.options = BulkOptions::default().retry_failed(true);
+    bench.run(None).unwrap();
+    bench.assert_all_completed();
+    assert_eq!(bench.world.service.jobs.len(), 6);
+}
+
+#[test]
+fn a_fresh_run_pays_anew_once() {
+    let mut bench = Bench::new(0..3, service(1_000));
+    bench.run(None).unwrap();
+    bench.journal.clear();
+    bench.run(None).unwrap();
+    assert_eq!(bench.world.service.jobs.len(), 3);
+    bench.journal.clear();
+    bench.options = BulkOptions::default().fresh(true);
+    bench.run(Some(40));
+    bench.run(None).unwrap();
+    bench.assert_all_completed();
+    assert_eq!(
+        bench.world.service.jobs.len(),
+        6,
+        "a fresh run that crashed goes on as the same run"
+    );
+}
+
+#[test]
+fn the_journal_of_another_run_is_refused() {
+    let mut bench = Bench::new(0..1, service(0));
+    bench.run(None).unwrap();
+    let (journal, _) = Journal::read(&bench.journal).unwrap();
+    let other = Create::new("").configuration(Configuration::new([Rule::new(
+        "receipt",
+        "has a till number",
+    )]));
+    let bulk = Bulk::new(
+        &bench.world.api,
+        other,
+        BulkOptions::default(),
+        Seed::new([1; 16]),
+    )
+    .unwrap();
+    let error = bulk.with_journal(journal).unwrap_err();
+    assert!(
+        error.to_string().contains("\"invoice\" is in the journal"),
+        "{error}"
+    );
+}
+
+#[test]
+fn rules_that_would_be_refused_are_refused_before_anything_is_sent() {
+    let api = sim::api();
+    let error = Bulk::new(
+        &api,
+        Create::new(""),
+        BulkOptions::default(),
+        Seed::new([1; 16]),
+    )
+    .unwrap_err();
+    assert!(error.is_invalid());
+}
+
+#[test]
+fn a_file_that_expired_since_the_crash_is_uploaded_again() {
+    let mut bench = Bench::new(0..1, service(1_000));
+    let key = bench.documents[0].key();
+    bench.run(Some(0));
+    let lines = [
+        Bench::header(),
+        Record::Planned {
+            key,
+            name: "0.txt".into(),
+            attempt: 0,
+        }
+        .to_line(),
+        Record::Uploaded {
+            key,
+            file_id: "dfl-expired".into(),
+        }
+        .to_line(),
+    ];
+    bench.journal = lines.concat().into_bytes();
+    bench.world.service.refuses = Some(404);
+    let summary = bench.run_with(None, |_, _| {}).unwrap();
+    // Uploaded again once; the second refusal is the document's own.
+    assert_eq!(
+        (bench.requests(UPLOAD), summary.count(&Standing::Error)),
+        (1, 1)
+    );
+}
+
+impl Bench {
+    fn header() -> String {
+        let mut other = Bench::new([], Service::default());
+        other.run(None);
+        String::from_utf8(other.journal).unwrap()
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1024))]
+
+    #[test]
+    fn every_document_is_bought_once_whatever_happens(
+        contents in vec(0u32..12, 0..14),
+        faults in vec(proptest::sample::select(&FAULTS[..]), 0..60),
+        kills in vec(0u32..160, 0..6),
+        lost_journals in btree_set(0usize..6, 0..3),
+        max_in_flight in 1usize..8,
+        max_requests in 1usize..4,
+        duration in 0u64..90_000,
+        limited in any::<bool>(),
+    ) {
+        let mut bench = Bench::new(contents, faulty(duration, faults));
+        bench.options = BulkOptions::default().max_in_flight(max_in_flight).max_requests(max_requests);
+        bench.world.limiter = limited.then(|| RefCell::new(Limiter::paid()));
+        for (place, kill) in kills.iter().enumerate() {
+            bench.run(Some(*kill));
+            if lost_journals.contains(&place) {
+                bench.journal.clear();
+            }
+        }
+        // Only a network that is down for longer than the run has patience leaves a document unbought; once more.
+        let mut summary = bench.run(None).unwrap();
+        for _ in 0..3 {
+            if summary.documents() == summary.count(&Standing::Completed) {
+                break;
+            }
+            summary = bench.run(None).unwrap();
+        }
+        bench.assert_all_completed();
+        prop_assert_eq!(summary.count(&Standing::Completed), bench.distinct());
+        prop_assert_eq!(bench.world.service.jobs.len(), bench.distinct());
+        prop_assert!(bench.most_in_flight <= max_in_flight);
+        // A last run with the journal asks nothing.
+        let sent = bench.world.sent.len();
+        bench.run(None).unwrap();
+        prop_assert_eq!(bench.world.sent.len(), sent);
+        bench.assert_all_completed();
+        prop_assert_eq!(bench.restored, bench.documents.len());
+    }
+
+    #[test]
+    fn no_request_goes_out_before_its_limiter_allows_it(
+        count in 0u32..60, faults in vec(proptest::sample::select(&FAULTS[..]), 0..40),
+        creates in 1u32..6, uploads in 1u32..6, duration in 0u64..20_000,
+    ) {
+        let mut bench = Bench::new(0..count, faulty(duration, faults));
+        let window = Duration::from_secs(1);
+        let limiter = Limiter::unlimited()
+            .limit(classify_proto::RateClass::Create, creates, window)
+            .limit(classify_proto::RateClass::Upload, uploads, window);
+        bench.world.limiter = Some(RefCell::new(limiter));
+        bench.run(None).unwrap();
+        for (what, limit) in [(CREATE, creates), (UPLOAD, uploads)] {
+            let times: Vec<_> = bench.world.sent.iter().filter(|(_, request)| request == what).map(|(time, _)| *time).collect();
+            for (place, start) in times.iter().enumerate() {
+                let inside = times[place..].iter().take_while(|time| **time < start + 1_000).count();
+                prop_assert!(inside <= limit as usize);
+            }
+        }
+        prop_assert!(bench.world.service.jobs.len() <= bench.distinct());
+    }
+
+    #[test]
+    fn a_stop_at_any_moment_loses_nothing(
+        count in 0u32..12, at in 0u32..150, cancel in any::<bool>(),
+        faults in vec(proptest::sample::select(&FAULTS[..]), 0..20), duration in 0u64..30_000,
+    ) {
+        let mut bench = Bench::new(0..count, faulty(duration, faults));
+        bench.options = BulkOptions::default().max_in_flight(5);
+        let summary = bench.run_with(None, |bulk, step| {
+            if step == at {
+                if cancel { bulk.stop_and_cancel() } else { bulk.stop() }
+            }
+        }).unwrap();
+        // Each document taken in was reported once; the others were never asked for.
+        prop_assert!(bench.reports.values().all(|reports| reports.len() == 1));
+        prop_assert_eq!(summary.documents(), bench.reports.len());
+        bench.run(None).unwrap();
+        let mut summary = bench.run(None).unwrap();
+        for _ in 0..3 {
+            if summary.documents() == summary.count(&Standing::Completed) + summary.count(&Standing::Cancelled) {
+                break;
+            }
+            summary = bench.run(None).unwrap();
+        }
+        prop_assert_eq!(bench.world.service.jobs.len(), bench.distinct());
+        prop_assert_eq!(summary.documents(), bench.distinct());
+    }
+}

@@ -1,0 +1,77 @@
+//! The scenarios that every driver must pass, against this one.
+
+use classify_proto::files::Upload;
+use classify_proto::machine::{Machine, Run};
+use classify_proto::v2::{Create, Get, Job};
+use classify_proto::{Api, Error, Operation, Paged};
+use classify_reqwest::Client;
+use classify_scenarios::{Driver, Setup};
+use tokio::runtime::Runtime;
+
+struct Async {
+    client: Client,
+    /// Of two threads, so that a request is under way while the caller works.
+    runtime: Runtime,
+}
+
+impl Driver for Async {
+    const PAGES_AHEAD: u64 = 1;
+
+    fn new(api: Api, setup: Setup) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build();
+        let client = Client::new(api)
+            .limits(setup.limits)
+            .retry(setup.retry)
+            .cadence(setup.cadence)
+            .wait_timeout(setup.wait_timeout);
+        Self {
+            client,
+            runtime: runtime.expect("a runtime"),
+        }
+    }
+
+    fn call<O: Operation>(&self, operation: O) -> Result<O::Output, Error> {
+        self.runtime.block_on(self.client.call(operation))
+    }
+
+    fn list<O: Paged>(&self, list: O, mut go_on: impl FnMut(Result<O::Item, Error>) -> bool) {
+        self.runtime.block_on(async {
+            let mut items = self.client.list(list);
+            while let Some(item) = items.next().await {
+                if !go_on(item) {
+                    return;
+                }
+            }
+        });
+    }
+
+    fn wait(&self, job: Get) -> Result<Job, Error> {
+        self.runtime.block_on(self.client.wait(job))
+    }
+
+    fn run(&self, create: Create) -> Result<Job, Error> {
+        self.runtime.block_on(self.client.run(create))
+    }
+
+    fn classify(&self, upload: Upload, create: Create) -> Result<Job, Error> {
+        self.runtime.block_on(self.client.classify(upload, create))
+    }
+
+    fn upload_run(&self, upload: Upload, create: Create) -> Run {
+        self.client.upload_run(upload, create).expect("randomness")
+    }
+
+    fn drive<M: Machine>(&self, machine: M, on_event: impl FnMut(M::Event)) -> M::Output {
+        self.runtime.block_on(self.client.drive(machine, on_event))
+    }
+
+    fn debug(&self) -> String {
+        let list = self.client.list(classify_reqwest::v2::List::new());
+        format!("{:?} {list:?}", self.client)
+    }
+}
+
+classify_scenarios::suite!(Async);

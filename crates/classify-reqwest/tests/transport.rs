@@ -1,0 +1,235 @@
+//! What is reqwest's own: the caller's client, TLS, futures that are dropped.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier};
+use std::time::Duration;
+
+use classify_emulator::{Config, Emulator, Fault, Faults, Route};
+use classify_proto::files::Upload;
+use classify_proto::machine::{Call, Fan, FanEvent, Retry, Run};
+use classify_proto::v2::{Create, Get, JobStatus, List};
+use classify_proto::{Api, Error, ErrorKind, Limits, Seed};
+use classify_reqwest::Client;
+use classify_scenarios::{Listener, Plan, api, create, document, response, rules, spin};
+
+const JOB: &[u8] = br#"{"id": "clj-1", "status": "RUNNING"}"#;
+
+fn job() -> Listener {
+    Listener::start(|_, _| Plan::Answer(response(200, &[], JOB)))
+}
+
+/// A reqwest client of the caller's making, with a provider of the caller's choice.
+fn builder() -> reqwest::ClientBuilder {
+    let builder = reqwest::Client::builder();
+    #[cfg(any(feature = "rustls", feature = "aws-lc"))]
+    let builder = {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("ring knows them")
+            .with_root_certificates(rustls::RootCertStore::empty())
+            .with_no_client_auth();
+        builder.tls_backend_preconfigured(config)
+    };
+    builder
+}
+
+/// Compiles only while every future and stream may move between threads.
+#[test]
+fn futures_and_streams_are_send() {
+    fn send<T: Send>(_: &T) {}
+    fn shared<T: Send + Sync + Clone + 'static>(_: &T) {}
+
+    let client = Client::new(api("http://127.0.0.1:1", "llx-key"));
+    shared(&client);
+    send(&client.call(Get::new("clj-1")));
+    send(&client.wait("clj-1"));
+    send(&client.run(create()));
+    send(&client.classify(document(), create()));
+    send(&client.list(List::new()));
+    send(&client.pages(List::new()));
+    send(&client.list(List::new()).next());
+    let run = client.upload_run(document(), create()).expect("a seed");
+    send(&client.drive(run, drop));
+}
+
+#[tokio::test]
+async fn a_list_is_a_stream() {
+    fn stream<S: futures_core::Stream<Item = Result<T, Error>> + Unpin, T>(_: &S) {}
+
+    let listener = Listener::start(|number, _| {
+        let token = ["\"a\"", "\"b\"", "null"][number.min(2)];
+        let page = format!(
+            r#"{{"items": [{{"id": "clj-{number}", "status": "RUNNING"}}], "next_page_token": {token}}}"#
+        );
+        Plan::Answer(response(200, &[], page.as_bytes()))
+    });
+    let client = Client::new(api(&listener.base_url(), "llx-key"));
+    let mut pages = client.pages(List::new());
+    stream(&pages);
+    let mut count = 0;
+    while let Some(page) = pages.next().await {
+        assert_eq!(page.expect("a page").items.len(), 1);
+        count += 1;
+    }
+    assert_eq!(count, 3);
+    assert!(pages.next().await.is_none());
+}
+
+/// The service has made the job and its answer is on its way when the future is dropped: driven again, the machine
+/// finds the job.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dropped_future_is_taken_up_without_a_second_job() {
+    let faults = Faults::new().with(Fault::HangAfter.nth(1).on(Route::ClassifyCreate));
+    let emulator = Emulator::start(Config::default().faults(faults)).expect("an emulator");
+    emulator.add_parse_job("pjb-1", "Invoice 4711");
+    let client = Client::new(api(emulator.base_url(), emulator.key()));
+    let mut run = Run::new(create(), client.seed().expect("a seed"));
+
+    let dropped =
+        tokio::time::timeout(Duration::from_millis(200), client.drive(&mut run, drop)).await;
+    assert!(dropped.is_err(), "the answer hangs");
+    spin(|| emulator.job_count() == 1);
+    assert_eq!(emulator.count(Route::ClassifyCreate), 1);
+
+    let job = client.drive(&mut run, drop).await.expect("the job ends");
+    assert_eq!(job.status, JobStatus::Completed);
+    assert_eq!(emulator.job_count(), 1);
+    assert_eq!(emulator.count(Route::ClassifyCreate), 2);
+}
+
+/// A client that follows redirects on its own: what it brings back from elsewhere is no answer.
+#[tokio::test]
+async fn an_answer_from_elsewhere_is_refused() {
+    let other = job();
+    let target = format!("{}/elsewhere", other.base_url());
+    let listener =
+        Listener::start(move |_, _| Plan::Answer(response(307, &[("location", &target)], b"")));
+    let follower = builder().build().expect("a client");
+    let client = Client::with_client(follower, api(&listener.base_url(), "llx-key"));
+    let error = client.call(Get::new("clj-1")).await.unwrap_err();
+    assert!(error.to_string().contains("Policy::none()"), "{error}");
+    assert_eq!(listener.seen().len(), 1);
+    let seen = other.seen();
+    assert_eq!(seen.len(), 1);
+    assert_eq!(seen[0].header("authorization"), None);
+
+    let strict = builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .expect("a client");
+    let client = Client::with_client(strict, api(&listener.base_url(), "llx-key"));
+    let error = client.call(Get::new("clj-1")).await.unwrap_err();
+    assert_eq!(error.status().map(|status| status.as_u16()), Some(307));
+    assert_eq!(other.seen().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_of_one_machine_are_out_at_once_up_to_the_limit() {
+    // Four requests must be there together before any is answered.
+    let (together, out, most) = (
+        Arc::new(Barrier::new(4)),
+        Arc::new(AtomicUsize::new(0)),
+        Arc::new(AtomicUsize::new(0)),
+    );
+    let most_seen = Arc::clone(&most);
+    let listener = Listener::start(move |_, _| {
+        most.fetch_max(out.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        together.wait();
+        out.fetch_sub(1, Ordering::SeqCst);
+        Plan::Answer(response(200, &[], JOB))
+    });
+    let client =
+        Client::new(api(&listener.base_url(), "llx-key")).limits(Limits::default().at_once(4));
+    let calls = (0..12).map(|n| Call::new(Get::new("clj-1"), Seed::new([n; 16])));
+    let mut ended = 0;
+    client
+        .drive(Fan::new(calls, 12), |event| {
+            let FanEvent::Ended(_, result) = event;
+            assert_eq!(result.expect("a job").status, JobStatus::Running);
+            ended += 1;
+        })
+        .await;
+    assert_eq!(ended, 12);
+    assert_eq!(most_seen.load(Ordering::SeqCst), 4);
+}
+
+/// Both of rustls's providers may be in one program; a client hands one over and asks no process-wide default.
+#[tokio::test]
+async fn a_client_is_built_and_works_whatever_providers_are_compiled_in() {
+    let listener = job();
+    let client = Client::new(api(&listener.base_url(), "llx-key"));
+    assert!(client.call(Get::new("clj-1")).await.is_ok());
+}
+
+#[cfg(any(feature = "rustls", feature = "aws-lc", feature = "native-tls"))]
+#[tokio::test]
+async fn a_failed_handshake_sent_nothing() {
+    // It speaks no TLS: it reads what it takes for a head, and resets.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("a port").port();
+    let server = std::thread::spawn(move || {
+        use std::io::{Read as _, Write as _};
+
+        let (mut stream, _) = listener.accept().expect("a client");
+        let _ = stream.read(&mut [0; 512]);
+        let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n");
+    });
+    let https = Api::builder("llx-key")
+        .base_url(format!("https://127.0.0.1:{port}"))
+        .build()
+        .expect("an api");
+    let client = Client::new(https).retry(Retry::never());
+    let create = Create::new("pjb-1").configuration(rules());
+    let error = client.run(create).await.unwrap_err();
+    assert!(error.is_transport(), "{error}");
+    assert!(!error.is_ambiguous(), "{error}");
+    server.join().expect("the server ends");
+}
+
+#[cfg(not(any(feature = "rustls", feature = "aws-lc", feature = "native-tls")))]
+#[tokio::test]
+async fn https_without_tls_is_refused_in_words() {
+    let https = Api::builder("llx-key").build().expect("an api");
+    let create = Create::new("pjb-1").configuration(rules());
+    for client in [
+        Client::new(https.clone()),
+        Client::with_client(builder().build().expect("a client"), https),
+    ] {
+        let client = client.retry(Retry::never());
+        let error = client.run(create.clone()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Transport);
+        assert!(!error.is_ambiguous(), "{error}");
+        assert!(
+            error.to_string().contains("rustls, aws-lc, native-tls"),
+            "{error}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_time_that_is_up_sends_nothing() {
+    let listener = job();
+    let client = Client::new(api(&listener.base_url(), "llx-key"))
+        .limits(Limits::default().attempt(Duration::ZERO))
+        .retry(Retry::never());
+    let error = client.call(Get::new("clj-1")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+    assert!(listener.seen().is_empty());
+}
+
+/// Without a runtime there is an error, and no panic.
+#[test]
+fn without_a_runtime_there_is_an_error() {
+    use std::future::Future as _;
+    use std::task::{Context, Poll, Waker};
+
+    let client = Client::new(api("http://127.0.0.1:1", "llx-key"));
+    let upload = Upload::new("a.txt", b"text".to_vec());
+    let mut call = std::pin::pin!(client.call(upload));
+    let Poll::Ready(Err(error)) = call.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+    else {
+        panic!("nothing to wait for");
+    };
+    assert!(error.to_string().contains("Tokio"), "{error}");
+}

@@ -1,0 +1,120 @@
+//! The seam to a driver.
+
+use std::time::Duration;
+
+use classify_proto::files::Upload;
+use classify_proto::machine::{Cadence, Cx, Machine, Retry, Run, Step, Ticket};
+use classify_proto::v2::{Create, Get, Job};
+use classify_proto::{Api, Error, Limits, Operation, Paged, Reply};
+
+/// What a client is set to, beside its [`Api`].
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Setup {
+    /// How often a request is repeated.
+    pub retry: Retry,
+    /// How often a job is looked at.
+    pub cadence: Cadence,
+    /// How long a job is waited for.
+    pub wait_timeout: Duration,
+    /// What an attempt may take.
+    pub limits: Limits,
+}
+
+impl Default for Setup {
+    /// Everything as by default, but with delays so short that a test does not wait for them.
+    fn default() -> Self {
+        let short = Duration::from_millis(5);
+        Self {
+            retry: Retry::default().backoff(short, short * 4),
+            cadence: Cadence::new(short * 2, short * 6),
+            wait_timeout: Duration::from_secs(30),
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// A client behind one face, blocking or not. An async driver brings its runtime along and blocks on it.
+pub trait Driver {
+    /// How many pages are asked for beyond the one that the caller has.
+    const PAGES_AHEAD: u64;
+
+    /// Makes a client.
+    fn new(api: Api, setup: Setup) -> Self;
+
+    /// Calls an operation.
+    ///
+    /// # Errors
+    ///
+    /// The client's.
+    fn call<O: Operation>(&self, operation: O) -> Result<O::Output, Error>;
+
+    /// Follows a list, item by item, until it ends or `go_on` says no.
+    fn list<O: Paged>(&self, list: O, go_on: impl FnMut(Result<O::Item, Error>) -> bool);
+
+    /// Waits for a job.
+    ///
+    /// # Errors
+    ///
+    /// The client's.
+    fn wait(&self, job: Get) -> Result<Job, Error>;
+
+    /// Creates a job and waits for it.
+    ///
+    /// # Errors
+    ///
+    /// The client's.
+    fn run(&self, create: Create) -> Result<Job, Error>;
+
+    /// Uploads a document, creates a job for it and waits.
+    ///
+    /// # Errors
+    ///
+    /// The client's.
+    fn classify(&self, upload: Upload, create: Create) -> Result<Job, Error>;
+
+    /// The machine of [`classify`](Self::classify), with the client's options.
+    fn upload_run(&self, upload: Upload, create: Create) -> Run;
+
+    /// Drives a machine to its end.
+    fn drive<M: Machine>(&self, machine: M, on_event: impl FnMut(M::Event)) -> M::Output;
+
+    /// The client as `Debug` shows it.
+    fn debug(&self) -> String;
+}
+
+/// Drives a machine up to its first event that fits, and leaves it there.
+pub struct FirstEvent<'a, M, F> {
+    machine: &'a mut M,
+    fits: F,
+}
+
+impl<'a, M, F> FirstEvent<'a, M, F> {
+    /// Stops at the first event that `fits`.
+    pub fn new(machine: &'a mut M, fits: F) -> Self {
+        Self { machine, fits }
+    }
+}
+
+impl<M: Machine, F: FnMut(&M::Event) -> bool> Machine for FirstEvent<'_, M, F> {
+    type Event = M::Event;
+    type Output = Result<M::Event, M::Output>;
+
+    fn poll(&mut self, cx: Cx<'_>) -> Step<M::Event, Self::Output> {
+        match self.machine.poll(cx) {
+            Step::Send(ticket, request) => Step::Send(ticket, request),
+            Step::Wait(until) => Step::Wait(until),
+            Step::Event(event) if (self.fits)(&event) => Step::Done(Ok(event)),
+            Step::Event(event) => Step::Event(event),
+            Step::Done(output) => Step::Done(Err(output)),
+        }
+    }
+
+    fn handle(&mut self, cx: Cx<'_>, ticket: Ticket, reply: Reply) {
+        self.machine.handle(cx, ticket, reply);
+    }
+
+    fn resume(&mut self) {
+        self.machine.resume();
+    }
+}

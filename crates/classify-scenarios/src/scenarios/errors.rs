@@ -1,0 +1,116 @@
+//! An error says what, and comes when it should.
+
+use std::net::TcpListener;
+use std::time::Duration;
+
+use classify_emulator::{Config, Fault, Faults, Route};
+use classify_proto::Api;
+use classify_proto::v2::{Configuration, Create, Get, List, Rule};
+
+use crate::driver::{Driver, Setup};
+use crate::listener::{Listener, Plan, response};
+use crate::world::{World, api, create, rules};
+
+/// A key that the service does not know: one request, and a hint.
+pub fn a_wrong_key_is_told<D: Driver>() {
+    let world = World::<D>::new(Config::default().keys(["llx-right"]));
+    let stranger = D::new(
+        api(world.emulator.base_url(), "llx-wrong"),
+        Setup::default(),
+    );
+    let error = stranger.run(create()).unwrap_err();
+    assert!(error.is_auth(), "{error}");
+    assert_eq!(error.status().map(|status| status.as_u16()), Some(401));
+    assert!(error.to_string().contains("region"), "{error}");
+    assert_eq!(world.emulator.request_count(), 1);
+    assert_eq!(world.emulator.job_count(), 0);
+}
+
+/// An id that does not exist.
+pub fn what_does_not_exist_is_told<D: Driver>() {
+    let world = World::<D>::new(Config::default());
+    let unknown = "clj-00000000-0000-4000-8000-000000000000";
+    for error in [
+        world.driver.call(Get::new(unknown)).unwrap_err(),
+        world.driver.wait(Get::new(unknown)).unwrap_err(),
+    ] {
+        assert!(error.is_not_found(), "{error}");
+    }
+    assert_eq!(world.emulator.request_count(), 2);
+}
+
+/// With the checks off, the service's own refusal names the field.
+pub fn what_the_service_refuses_is_told_by_field<D: Driver>() {
+    let world = World::<D>::new(Config::default());
+    let unchecked = Api::builder(world.emulator.key())
+        .base_url(world.emulator.base_url())
+        .checks(false)
+        .build()
+        .expect("an api");
+    let driver = D::new(unchecked, Setup::default());
+    let short = Create::new("pjb-1").configuration(Configuration::new([Rule::new("a", "short")]));
+    let error = driver.run(short).unwrap_err();
+    assert_eq!(error.status().map(|status| status.as_u16()), Some(422));
+    let fields = error.field_errors();
+    assert!(
+        fields
+            .iter()
+            .any(|field| field.field.contains("description")),
+        "{error}"
+    );
+    assert_eq!(world.emulator.request_count(), 1);
+}
+
+/// With the checks on, the same is not even sent.
+pub fn what_is_out_of_bounds_is_not_sent<D: Driver>() {
+    let world = World::<D>::new(Config::default());
+    let short = Create::new("pjb-1").configuration(Configuration::new([Rule::new("a", "short")]));
+    assert!(world.driver.run(short).unwrap_err().is_invalid());
+    let listed = List::new().page_size(101);
+    world.driver.list(listed, |item| {
+        assert!(item.is_err_and(|error| error.is_invalid()));
+        true
+    });
+    assert_eq!(world.emulator.request_count(), 0);
+}
+
+/// The service asks for a day: the error comes back at once and carries the day.
+pub fn a_day_long_retry_after_comes_back_at_once<D: Driver>() {
+    let listener =
+        Listener::start(|_, _| Plan::Answer(response(429, &[("retry-after", "86400")], b"")));
+    let driver = D::new(api(&listener.base_url(), "llx-key"), Setup::default());
+    let error = driver.call(Get::new("clj-1")).unwrap_err();
+    assert!(error.is_rate_limited(), "{error}");
+    assert_eq!(error.retry_after(), Some(Duration::from_secs(86_400)));
+    assert_eq!(listener.seen().len(), 1);
+}
+
+/// No credits left: one request, no job, no repetition.
+pub fn no_credits_stop_at_once<D: Driver>() {
+    let world = World::<D>::new(
+        Config::default()
+            .faults(Faults::new().with(Fault::PaymentRequired.always().on(Route::ClassifyCreate))),
+    );
+    let error = world.driver.run(create()).unwrap_err();
+    assert!(error.is_quota(), "{error}");
+    assert!(!error.is_ambiguous());
+    assert_eq!(world.emulator.count(Route::ClassifyCreate), 1);
+}
+
+/// Nobody listens: nothing was sent, and the error does not claim that something may have been.
+pub fn nobody_listens<D: Driver>() {
+    let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    let url = format!(
+        "http://{}",
+        port.expect("a port that nobody listens on now")
+    );
+    let driver = D::new(api(&url, "llx-key"), Setup::default());
+    let error = driver
+        .run(Create::new("pjb-1").configuration(rules()))
+        .unwrap_err();
+    assert!(error.is_transport(), "{error}");
+    assert!(!error.is_ambiguous(), "{error}");
+    assert_eq!(error.attempts(), 6);
+    let error = driver.call(Get::new("clj-1")).unwrap_err();
+    assert!(error.to_string().contains("no connection"), "{error}");
+}

@@ -1,0 +1,201 @@
+//! Nothing is too large, too long or led astray.
+
+use std::io::Write as _;
+use std::time::Duration;
+
+use classify_emulator::{Config, Fault, Faults, Route};
+use classify_proto::machine::Retry;
+use classify_proto::v2::{Cancel, Delete, Get, JobStatus};
+use classify_proto::{ErrorKind, Limits};
+
+use crate::driver::{Driver, Setup};
+use crate::listener::{Listener, Plan, response};
+use crate::world::{World, api, create};
+
+const JOB: &[u8] = br#"{"id": "clj-1", "status": "RUNNING"}"#;
+
+fn driver<D: Driver>(listener: &Listener, limits: Limits, retries: u32) -> D {
+    let setup = Setup {
+        retry: Setup::default().retry.max_retries(retries),
+        limits,
+        ..Setup::default()
+    };
+    D::new(api(&listener.base_url(), "llx-key"), setup)
+}
+
+/// A response over the limit is an error, whether it says its length or not, and is not asked for again.
+pub fn an_oversized_response_is_refused<D: Driver>() {
+    let small = Limits::default().response_bytes(1000);
+    let whole = response(200, &[], &[b' '; 1001]);
+    let unbounded = [b"HTTP/1.1 200 OK\r\n\r\n".as_slice(), &[b' '; 1001]].concat();
+    for (form, bytes) in [whole, unbounded].into_iter().enumerate() {
+        let listener = Listener::start(move |_, _| Plan::Answer(bytes.clone()));
+        let error = driver::<D>(&listener, small, 5)
+            .call(Get::new("clj-1"))
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TooLarge, "form {form}: {error}");
+        assert!(error.to_string().contains("1000"), "{error}");
+        assert_eq!(listener.seen().len(), 1, "form {form}");
+    }
+    // To the byte.
+    let listener = Listener::start(|_, _| {
+        let padded = [JOB, &vec![b' '; 1000 - JOB.len()]].concat();
+        Plan::Answer(response(200, &[], &padded))
+    });
+    let read = driver::<D>(&listener, small, 0).call(Get::new("clj-1"));
+    assert!(read.is_ok());
+}
+
+fn gzipped(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(bytes).expect("memory takes it");
+    encoder.finish().expect("memory takes it")
+}
+
+/// The limit counts what a response unpacks to, not what came over the wire.
+pub fn a_small_response_that_unpacks_too_large_is_refused<D: Driver>() {
+    let packed = gzipped(&vec![b' '; 4 << 20]);
+    assert!(packed.len() < 10_000);
+    let listener = Listener::start(move |_, _| {
+        Plan::Answer(response(200, &[("content-encoding", "gzip")], &packed))
+    });
+    let small = Limits::default().response_bytes(1 << 20);
+    let error = driver::<D>(&listener, small, 5)
+        .call(Get::new("clj-1"))
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TooLarge, "{error}");
+    assert_eq!(listener.seen().len(), 1);
+}
+
+/// A compressed response is asked for and read.
+pub fn compressed_responses_are_read<D: Driver>() {
+    let packed = gzipped(JOB);
+    let listener = Listener::start(move |_, _| {
+        Plan::Answer(response(200, &[("content-encoding", "gzip")], &packed))
+    });
+    let job = driver::<D>(&listener, Limits::default(), 0)
+        .call(Get::new("clj-1"))
+        .expect("the job is read");
+    assert_eq!(job.status, JobStatus::Running);
+    let asked = listener.seen().remove(0);
+    let accepted = asked.header("accept-encoding");
+    assert!(accepted.is_some_and(|value| value.contains("gzip")));
+
+    let world = World::<D>::new(Config::default().faults(Faults::new().with(Fault::Gzip.always())));
+    assert!(world.driver.run(create()).is_ok());
+}
+
+/// A redirect is an answer. The other host hears nothing: no key, no document.
+pub fn a_redirect_is_not_followed<D: Driver>() {
+    let other = Listener::start(|_, _| Plan::Answer(response(200, &[], JOB)));
+    let world = World::<D>::new(
+        Config::default()
+            .redirect_to(other.base_url())
+            .faults(Faults::new().with(Fault::Redirect.always())),
+    );
+    for error in [
+        world.driver.run(create()).unwrap_err(),
+        world.driver.call(Get::new("clj-1")).unwrap_err(),
+    ] {
+        assert!(error.status().is_some_and(|status| status.is_redirection()));
+        assert!(error.to_string().contains("not followed"), "{error}");
+    }
+    assert_eq!(world.emulator.request_count(), 2);
+    assert!(other.seen().is_empty());
+}
+
+/// A server that never answers: every attempt ends, and so does the call.
+pub fn no_answer_at_all_ends<D: Driver>() {
+    let listener = Listener::start(|_, _| Plan::Hang(Vec::new()));
+    let short = Duration::from_millis(100);
+    for limits in [
+        Limits::default().connect(short).response(short),
+        Limits::default().attempt(short),
+    ] {
+        let before = listener.seen().len();
+        let error = driver::<D>(&listener, limits, 1)
+            .call(Get::new("clj-1"))
+            .unwrap_err();
+        assert!(error.is_timeout(), "{error}");
+        assert_eq!(error.attempts(), 2);
+        assert_eq!(listener.seen().len() - before, 2);
+    }
+    // Of a create that was sent and not answered, nobody knows.
+    let limits = Limits::default().response(short);
+    let error = driver::<D>(&listener, limits, 0).run(create()).unwrap_err();
+    assert!(error.is_timeout() && error.is_ambiguous(), "{error}");
+    assert!(error.transaction_id().is_some());
+}
+
+/// A server that stops in the middle of its answer, or ends the connection there.
+pub fn an_answer_that_stops_half_way_ends<D: Driver>() {
+    let half = |plan: fn(Vec<u8>) -> Plan| {
+        Listener::start(move |_, _| {
+            let mut bytes = response(200, &[], JOB);
+            bytes.truncate(bytes.len() - 10);
+            plan(bytes)
+        })
+    };
+    let limits = Limits::default().attempt(Duration::from_millis(150));
+    let hanging = half(Plan::Hang);
+    let error = driver::<D>(&hanging, limits, 1)
+        .call(Get::new("clj-1"))
+        .unwrap_err();
+    assert!(error.is_timeout(), "{error}");
+    assert_eq!(hanging.seen().len(), 2);
+
+    let cut = half(Plan::Answer);
+    let error = driver::<D>(&cut, Limits::default(), 1)
+        .call(Get::new("clj-1"))
+        .unwrap_err();
+    assert!(error.is_transport(), "{error}");
+    assert_eq!(cut.seen().len(), 2);
+}
+
+/// The time that a whole call has cuts an attempt short, however long the attempt's own limit is.
+pub fn the_whole_call_ends_by_its_deadline<D: Driver>() {
+    let listener = Listener::start(|_, _| Plan::Hang(Vec::new()));
+    let setup = Setup {
+        retry: Retry::default().total(Duration::from_millis(150)),
+        ..Setup::default()
+    };
+    let driver = D::new(api(&listener.base_url(), "llx-key"), setup);
+    let error = driver.call(Get::new("clj-1")).unwrap_err();
+    assert!(error.is_timeout(), "{error}");
+    assert_eq!(listener.seen().len(), 1);
+}
+
+/// An answer that comes a few bytes at a time is no fault.
+pub fn a_slow_answer_is_read_to_its_end<D: Driver>() {
+    let world = World::<D>::new(
+        Config::default()
+            .faults(Faults::new().with(Fault::SlowDrip.first(1).on(Route::ClassifyCreate))),
+    );
+    assert!(world.driver.run(create()).is_ok());
+    assert_eq!(world.emulator.count(Route::ClassifyCreate), 1);
+}
+
+/// A request without a body announces none, but for a POST, which announces nothing as nothing.
+pub fn lengths_are_announced_where_they_belong<D: Driver>() {
+    let listener = Listener::start(|_, _| Plan::Answer(response(200, &[], JOB)));
+    let driver = driver::<D>(&listener, Limits::default(), 0);
+    driver.call(Get::new("clj-1")).expect("a job");
+    driver.call(Delete::new("clj-1")).expect("deleted");
+    driver.call(Cancel::new("clj-1")).expect("a job");
+    let seen = listener.seen();
+    let lengths: Vec<_> = seen.iter().map(|request| request.announced()).collect();
+    assert_eq!(lengths, [None, None, Some(0)]);
+    for request in &seen {
+        assert_eq!(request.header("transfer-encoding"), None);
+        assert_eq!(request.header("authorization"), Some("Bearer llx-key"));
+        assert_eq!(request.header("accept"), Some("application/json"));
+        let agent = request.header("user-agent").expect("a user agent");
+        assert!(agent.starts_with("classify-rs/"), "{agent}");
+        let hosts = request
+            .head
+            .to_ascii_lowercase()
+            .matches("\r\nhost:")
+            .count();
+        assert_eq!(hosts, 1);
+    }
+}

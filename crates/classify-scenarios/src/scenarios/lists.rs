@@ -1,0 +1,172 @@
+//! A list is complete, and ends.
+
+use classify_emulator::{Config, Fault, FaultRule, Faults, Route};
+use classify_proto::v2::{Job, JobStatus, List};
+use classify_proto::{Error, ErrorKind, Timestamp};
+
+use crate::driver::Driver;
+use crate::world::{World, spin};
+
+/// Seven jobs, three to a page.
+fn world<D: Driver>() -> World<D> {
+    let world = World::<D>::new(Config::default());
+    assert_eq!(world.jobs(7).len(), 7);
+    world
+}
+
+fn strike<D: Driver>(world: &World<D>, rule: FaultRule) {
+    world
+        .emulator
+        .set_faults(Faults::new().with(rule.on(Route::ClassifyList)));
+}
+
+/// The ids in order, and the error that ended the list, if one did.
+fn follow<D: Driver>(world: &World<D>, list: List) -> (Vec<String>, Option<Error>) {
+    let (mut ids, mut end) = (Vec::new(), None);
+    world.driver.list(list, |item: Result<Job, Error>| {
+        assert!(end.is_none(), "an item after an error");
+        match item {
+            Ok(job) => ids.push(job.id),
+            Err(error) => end = Some(error),
+        }
+        true
+    });
+    (ids, end)
+}
+
+fn distinct(mut ids: Vec<String>) -> usize {
+    ids.sort();
+    ids.dedup();
+    ids.len()
+}
+
+/// Every item comes once.
+pub fn every_page_is_read<D: Driver>() {
+    let world = world::<D>();
+    let (ids, end) = follow(&world, List::new().page_size(3));
+    assert!(end.is_none());
+    assert_eq!((ids.len(), distinct(ids)), (7, 7));
+    assert_eq!(world.emulator.count(Route::ClassifyList), 3);
+}
+
+/// A page without items but with a token is passed over.
+pub fn an_empty_page_with_a_token_is_no_end<D: Driver>() {
+    for page in 1..=3 {
+        let world = world::<D>();
+        strike(&world, Fault::EmptyPage.nth(page));
+        let (ids, end) = follow(&world, List::new().page_size(3));
+        assert!(end.is_none());
+        assert_eq!((ids.len(), distinct(ids)), (7, 7), "page {page}");
+    }
+}
+
+/// A page whose token leads to itself ends the list with an error, after a bounded number of requests.
+pub fn a_repeated_token_is_an_error<D: Driver>() {
+    let world = world::<D>();
+    strike(&world, Fault::RepeatedToken.always());
+    let (_, end) = follow(&world, List::new().page_size(2));
+    let error = end.expect("the list ends with an error");
+    assert_eq!(error.kind(), ErrorKind::Paging, "{error}");
+    assert!(world.emulator.count(Route::ClassifyList) <= 4);
+}
+
+/// Tokens that go round end the list with an error, after a bounded number of requests.
+pub fn tokens_in_a_circle_are_an_error<D: Driver>() {
+    let world = world::<D>();
+    strike(&world, Fault::CyclicTokens.always());
+    let (_, end) = follow(&world, List::new().page_size(2));
+    let error = end.expect("the list ends with an error");
+    assert_eq!(error.kind(), ErrorKind::Paging, "{error}");
+    assert!(world.emulator.count(Route::ClassifyList) <= 6);
+}
+
+/// Nothing is asked before the first item is wanted; then the page at hand and what the driver says it is ahead. A
+/// page ahead is on its way while the caller has the present one.
+pub fn pages_are_asked_for_as_they_are_reached<D: Driver>() {
+    let world = world::<D>();
+    let asked = || world.emulator.count(Route::ClassifyList);
+    let ahead = D::PAGES_AHEAD;
+    let mut items = 0;
+    world.driver.list(List::new().page_size(2), |item| {
+        items += 1;
+        assert!(item.is_ok());
+        // Items 1 and 2 are of page 1, items 3 and 4 of page 2.
+        let page = u64::from(items > 2) + 1;
+        spin(|| asked() >= page + ahead);
+        assert_eq!(asked(), page + ahead, "item {items}");
+        items < 3
+    });
+    assert_eq!(items, 3);
+    assert_eq!(asked(), 2 + ahead);
+}
+
+/// The items before an error come first, then the error, then nothing.
+pub fn an_error_ends_a_list_after_what_came_before<D: Driver>() {
+    let world = world::<D>();
+    strike(&world, Fault::Unauthorized.nth(2));
+    let (ids, end) = follow(&world, List::new().page_size(3));
+    assert_eq!(ids.len(), 3);
+    assert!(end.is_some_and(|error| error.is_auth()));
+    assert_eq!(world.emulator.count(Route::ClassifyList), 2);
+}
+
+/// Each filter arrives as it was set, arrays as repeated keys, and stays on every page.
+pub fn every_filter_reaches_the_service<D: Driver>() {
+    let world = world::<D>();
+    let ids: Vec<String> = world
+        .emulator
+        .jobs()
+        .into_iter()
+        .map(|job| job.id)
+        .collect();
+    let (before, after) = ("2000-01-01T00:00:00+05:30", "2999-12-31T23:59:59.250Z");
+    spin(|| {
+        world
+            .emulator
+            .jobs()
+            .iter()
+            .all(|job| job.status == "COMPLETED")
+    });
+    let list = List::new()
+        .page_size(2)
+        .status(JobStatus::Completed)
+        .job_ids(ids.clone())
+        .created_at_on_or_after(before)
+        .created_at_on_or_before(after.parse::<Timestamp>().expect("a time"));
+    let (found, end) = follow(&world, list);
+    assert!(end.is_none());
+    assert_eq!(found.len(), 7);
+
+    let requests = world.emulator.requests();
+    let lists: Vec<_> = requests
+        .iter()
+        .filter(|request| request.route == Route::ClassifyList)
+        .collect();
+    assert_eq!(lists.len(), 4);
+    for request in lists {
+        let asked: Vec<&str> = request
+            .query
+            .iter()
+            .filter(|(name, _)| name == "job_ids")
+            .map(|(_, value)| value.as_str())
+            .collect();
+        assert_eq!(asked, ids);
+        assert_eq!(request.parameter("page_size"), Some("2"));
+        assert_eq!(request.parameter("status"), Some("COMPLETED"));
+        assert_eq!(request.parameter("created_at_on_or_after"), Some(before));
+        assert!(request.parameter("created_at_on_or_before").is_some());
+    }
+
+    // A filter that fits nothing.
+    let none = List::new().configuration_id("cfg-00000000-0000-4000-8000-000000000000");
+    let (found, end) = follow(&world, none);
+    assert!(end.is_none() && found.is_empty());
+    let request = world.emulator.requests().pop().expect("a request");
+    assert!(request.parameter("configuration_id").is_some());
+
+    let scoped = List::new().project("p-1").organization("o-1");
+    let _ = follow(&world, scoped);
+    let request = world.emulator.requests().pop().expect("a request");
+    assert_eq!(request.parameter("project_id"), Some("p-1"));
+    assert_eq!(request.parameter("organization_id"), Some("o-1"));
+}

@@ -1,0 +1,15 @@
+//! The scenarios, by what they are about.
+#![expect(
+    clippy::missing_panics_doc,
+    reason = "a scenario that does not hold panics; that is what it is for"
+)]
+
+pub mod bulk;
+pub mod drift;
+pub mod errors;
+pub mod limits;
+pub mod lists;
+pub mod money;
+pub mod secrets;
+pub mod uploads;
+pub mod waiting;

@@ -1,0 +1,107 @@
+//! Neither the key nor a document's words appear where they can be read by chance.
+
+use std::time::Duration;
+
+use classify_emulator::{Config, Fault, Faults};
+use classify_proto::files::Upload;
+use classify_proto::machine::Saved;
+use classify_proto::v2::{Configuration, Create, Get, Rule, WebhookConfiguration};
+use classify_proto::{Api, Error, Limits};
+
+use crate::driver::{Driver, Setup};
+use crate::listener::{Listener, Plan, response};
+use crate::world::{World, rules};
+
+const CANARY: &str = "canary";
+
+fn canary_api(url: &str) -> Api {
+    Api::builder("llx-canary-key")
+        .base_url(url)
+        .header("X-Other-Key", "canary-header")
+        .build()
+        .expect("an api")
+}
+
+/// Every text that an error shows, with its causes.
+fn texts(error: &Error) -> String {
+    let mut text = format!("{error}\n{error:?}\n{error:#?}");
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text = format!("{text}\n{error}\n{error:?}");
+        cause = error.source();
+    }
+    text
+}
+
+fn document() -> Upload {
+    Upload::new("invoice.txt", b"canary words of a document".to_vec())
+}
+
+fn create() -> Create {
+    let webhook =
+        WebhookConfiguration::new("https://hooks.example/x").signing_secret("canary-secret");
+    Create::new("").configuration(rules()).webhook(webhook)
+}
+
+/// The key, an extra header, a signing secret and a document's words, through every kind of failure: none of them is
+/// in a client's `Debug`, in an error or its causes, in a machine's `Debug`, or in a saved state.
+pub fn nothing_secret_is_printed_or_saved<D: Driver>() {
+    let mut shown = Vec::new();
+    let setup = Setup {
+        retry: Setup::default().retry.max_retries(1),
+        wait_timeout: Duration::from_millis(300),
+        limits: Limits::default().response(Duration::from_millis(200)),
+        ..Setup::default()
+    };
+
+    // One of every fault.
+    let world = World::<D>::with(Config::default(), setup);
+    let driver = D::new(canary_api(world.emulator.base_url()), setup);
+    shown.push(driver.debug());
+    let mut failures = 0;
+    for fault in Fault::ALL {
+        world
+            .emulator
+            .set_faults(Faults::new().with(fault.always()));
+        if matches!(*fault, Fault::RateLimitedSeconds | Fault::RateLimitedDate) {
+            // They only wait.
+            continue;
+        }
+        if let Err(error) = driver.classify(document(), create()) {
+            failures += 1;
+            shown.push(texts(&error));
+        }
+    }
+    assert!(failures > 20, "{failures} faults were failures");
+
+    // A server that sends back the headers that it was sent.
+    let echo = Listener::start(|number, seen| {
+        let headers: Vec<_> = ["authorization", "x-other-key"]
+            .iter()
+            .filter_map(|name| Some((*name, seen.header(name)?)))
+            .collect();
+        assert_eq!(headers.len(), 2);
+        let status = [400, 422, 502][number % 3];
+        Plan::Answer(response(status, &headers, b"nothing but the status"))
+    });
+    let driver = D::new(canary_api(&echo.base_url()), setup);
+    for _ in 0..3 {
+        shown.push(texts(&driver.classify(document(), create()).unwrap_err()));
+        shown.push(texts(&driver.call(Get::new("clj-1")).unwrap_err()));
+    }
+
+    // Refused before sending.
+    let short = Create::new("pjb-1").configuration(Configuration::new([Rule::new("a", "b")]));
+    shown.push(texts(&driver.run(short).unwrap_err()));
+    let lost = Upload::path("/no/such/file.txt").expect("a path to a file");
+    shown.push(texts(&driver.classify(lost, create()).unwrap_err()));
+
+    // Machines, and what is saved of them.
+    let run = driver.upload_run(document(), create());
+    shown.push(format!("{run:?}"));
+    shown.push(run.save().expect("a state"));
+
+    for text in shown {
+        assert!(!text.contains(CANARY), "{text}");
+    }
+}

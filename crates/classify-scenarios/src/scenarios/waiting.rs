@@ -1,0 +1,116 @@
+//! A wait ends, and with the truth.
+
+use std::thread;
+use std::time::Duration;
+
+use classify_emulator::{Config, Fault, Faults, Route, Script};
+use classify_proto::v2::{Cancel, Get, JobStatus};
+
+use crate::driver::{Driver, Setup};
+use crate::world::{World, api, create, document, rules, spin};
+
+/// Somebody cancels the job while the client waits: the wait ends with that.
+pub fn a_cancel_during_a_wait_ends_it<D: Driver>() {
+    let world = World::<D>::new(Config::default().script(Script::any().never_ends()));
+    let job = world.jobs(1).remove(0);
+    let (url, key, id) = (
+        world.emulator.base_url().to_owned(),
+        world.emulator.key().to_owned(),
+        job.id.clone(),
+    );
+    let emulator = &world.emulator;
+    let error = thread::scope(|scope| {
+        scope.spawn(move || {
+            spin(|| emulator.count(Route::ClassifyGet) >= 2);
+            let other = D::new(api(&url, &key), Setup::default());
+            other.call(Cancel::new(id)).expect("the job is cancelled");
+        });
+        world.driver.wait(Get::from(&job)).unwrap_err()
+    });
+    assert!(error.is_cancelled(), "{error}");
+    assert_eq!(error.job_id(), Some(&*job.id));
+}
+
+/// A job that fails is an error with the service's words, from a wait and from a run alike.
+pub fn a_failed_job_is_an_error<D: Driver>() {
+    let world = World::<D>::new(Config::default().script(Script::any().fails("PDF_IS_BROKEN")));
+    let job = world.jobs(1).remove(0);
+    for error in [
+        world.driver.wait(Get::from(&job)).unwrap_err(),
+        world.driver.run(create()).unwrap_err(),
+        world
+            .driver
+            .classify(document(), create().configuration(rules()))
+            .unwrap_err(),
+    ] {
+        assert!(error.is_job_failed(), "{error}");
+        assert!(error.to_string().contains("PDF_IS_BROKEN"), "{error}");
+        let last = error.job().expect("the job comes with the error");
+        assert_eq!(last.status, JobStatus::Failed);
+    }
+}
+
+/// The deadline's error holds all that is needed to go on, and going on ends with the result.
+pub fn a_wait_can_be_taken_up_after_its_deadline<D: Driver>() {
+    let slow = Script::any().takes(Duration::from_millis(600));
+    let setup = Setup {
+        wait_timeout: Duration::from_millis(40),
+        ..Setup::default()
+    };
+    let world = World::<D>::with(Config::default().script(slow), setup);
+    let error = world.driver.run(create()).unwrap_err();
+    assert!(error.is_deadline(), "{error}");
+    let job = error.job().expect("the job as last seen");
+    assert!(!job.status.is_terminal());
+
+    let patient = D::new(
+        api(world.emulator.base_url(), world.emulator.key()),
+        Setup::default(),
+    );
+    let done = patient.wait(Get::from(job)).expect("the job ends");
+    assert_eq!(done.status, JobStatus::Completed);
+    assert_eq!(world.emulator.job_count(), 1);
+}
+
+/// A status that the client does not know is waited through; if it stays, the deadline's error names it.
+pub fn an_unknown_status_is_no_end_and_is_named<D: Driver>() {
+    let setup = Setup {
+        wait_timeout: Duration::from_millis(80),
+        ..Setup::default()
+    };
+    let world = World::<D>::with(Config::default(), setup);
+    let job = world.jobs(1).remove(0);
+    let unknown = |rule: classify_emulator::FaultRule| {
+        world
+            .emulator
+            .set_faults(Faults::new().with(rule.on(Route::ClassifyGet)));
+    };
+
+    unknown(Fault::UnknownStatus.always());
+    let error = world.driver.wait(Get::from(&job)).unwrap_err();
+    assert!(error.is_deadline(), "{error}");
+    let status = error.job().expect("the job as last seen").status.clone();
+    assert!(error.to_string().contains(status.as_str()), "{error}");
+
+    unknown(Fault::UnknownStatus.first(2));
+    let patient = D::new(
+        api(world.emulator.base_url(), world.emulator.key()),
+        Setup::default(),
+    );
+    let done = patient.wait(Get::from(&job)).expect("the job ends");
+    assert_eq!(done.status, JobStatus::Completed);
+}
+
+/// One look in three fails: the wait goes on and ends with the result.
+pub fn a_service_that_is_down_now_and_then_ends_no_wait<D: Driver>() {
+    let slow = Script::any().takes(Duration::from_millis(200));
+    let world = World::<D>::new(Config::default().script(slow));
+    world.emulator.set_faults(
+        Faults::new()
+            .with(Fault::Unavailable.every(3).on(Route::ClassifyGet))
+            .with(Fault::ResetBefore.every(4).on(Route::ClassifyGet)),
+    );
+    let job = world.driver.run(create()).expect("the job ends");
+    assert_eq!(job.status, JobStatus::Completed);
+    assert!(world.emulator.count(Route::ClassifyGet) >= 4);
+}

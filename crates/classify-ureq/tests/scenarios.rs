@@ -1,0 +1,66 @@
+//! The scenarios that every driver must pass, against this one.
+
+use classify_proto::files::Upload;
+use classify_proto::machine::{Machine, Run};
+use classify_proto::v2::{Create, Get, Job};
+use classify_proto::{Api, Error, Operation, Paged};
+use classify_scenarios::{Driver, Setup};
+use classify_ureq::Client;
+
+struct Blocking(Client);
+
+impl Driver for Blocking {
+    const PAGES_AHEAD: u64 = 0;
+
+    fn new(api: Api, setup: Setup) -> Self {
+        Self(
+            Client::new(api)
+                .limits(setup.limits)
+                .retry(setup.retry)
+                .cadence(setup.cadence)
+                .wait_timeout(setup.wait_timeout),
+        )
+    }
+
+    fn call<O: Operation>(&self, operation: O) -> Result<O::Output, Error> {
+        self.0.call(operation)
+    }
+
+    fn list<O: Paged>(&self, list: O, mut go_on: impl FnMut(Result<O::Item, Error>) -> bool) {
+        for item in self.0.list(list) {
+            if !go_on(item) {
+                return;
+            }
+        }
+    }
+
+    fn wait(&self, job: Get) -> Result<Job, Error> {
+        self.0.wait(job)
+    }
+
+    fn run(&self, create: Create) -> Result<Job, Error> {
+        self.0.run(create)
+    }
+
+    fn classify(&self, upload: Upload, create: Create) -> Result<Job, Error> {
+        self.0.classify(upload, create)
+    }
+
+    fn upload_run(&self, upload: Upload, create: Create) -> Run {
+        self.0.upload_run(upload, create).expect("randomness")
+    }
+
+    fn drive<M: Machine>(&self, machine: M, on_event: impl FnMut(M::Event)) -> M::Output {
+        self.0.drive(machine, on_event)
+    }
+
+    fn debug(&self) -> String {
+        format!(
+            "{:?} {:?}",
+            self.0,
+            self.0.list(classify_ureq::v2::List::new())
+        )
+    }
+}
+
+classify_scenarios::suite!(Blocking);
