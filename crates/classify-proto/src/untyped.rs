@@ -1,5 +1,7 @@
 //! A call to an endpoint that this crate does not know.
 
+use std::fmt;
+
 use bytes::Bytes;
 use http::Method;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -27,7 +29,7 @@ use crate::operation::{Operation, RateClass, Repeat, Scope, read_json, scope_set
 /// assert_eq!(request.uri().query(), Some("expand=results"));
 /// # Ok::<(), classify_proto::Error>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Untyped {
     #[serde(serialize_with = "write_method", deserialize_with = "read_method")]
     method: Method,
@@ -91,6 +93,20 @@ impl Untyped {
     pub fn json(mut self, body: impl Into<Value>) -> Self {
         self.body = Some(body.into());
         self
+    }
+}
+
+impl fmt::Debug for Untyped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Query by name, body by presence: either may hold what was not meant to be seen.
+        let names: Vec<_> = self.query.iter().map(|(name, _)| name).collect();
+        f.debug_struct("Untyped")
+            .field("method", &self.method)
+            .field("path", &self.path)
+            .field("query", &names)
+            .field("has_body", &self.body.is_some())
+            .field("repeat", &self.repeat)
+            .finish_non_exhaustive()
     }
 }
 
@@ -211,6 +227,16 @@ mod tests {
         assert!(call.parse(ok("<html>")).unwrap_err().is_decode());
         let saved = serde_json::to_string(&call).unwrap();
         assert_eq!(serde_json::from_str::<Untyped>(&saved).unwrap(), call);
+    }
+
+    #[test]
+    fn values_stay_out_of_debug() {
+        let call = get("/x").query("token", "canary").json("canary");
+        let shown = format!("{call:?}");
+        assert!(
+            shown.contains("token") && !shown.contains("canary"),
+            "{shown}"
+        );
     }
 
     #[test]

@@ -62,5 +62,5 @@ pub use run::{Run, RunEvent};
 pub use saved::Saved;
 pub use step::{Cx, Machine, ReplyBy, Step, Ticket};
 pub(crate) use waitable::Sealed;
-pub use waitable::{Phase, Waitable};
+pub use waitable::{IntoWaitable, Phase, Waitable};
 pub use waiter::{Progress, Waiter};

@@ -36,6 +36,57 @@ pub trait Waitable: Operation + Clone + Sealed {
     fn with_last_seen(error: Error, job: &Self::Output) -> Error;
 }
 
+/// What says what to wait for: a read, or an id or a job of v2, or a job of v1.
+///
+/// It lets a driver have one `wait` for both versions: `wait("clj-1")`, `wait(&job)`, `wait(v1::Get::new(id))`.
+pub trait IntoWaitable {
+    /// The read to wait by.
+    type Read: Waitable;
+
+    /// The read to wait by.
+    fn into_waitable(self) -> Self::Read;
+}
+
+impl<G: Waitable> IntoWaitable for G {
+    type Read = G;
+
+    fn into_waitable(self) -> G {
+        self
+    }
+}
+
+impl IntoWaitable for &str {
+    type Read = v2::Get;
+
+    fn into_waitable(self) -> v2::Get {
+        v2::Get::new(self)
+    }
+}
+
+impl IntoWaitable for String {
+    type Read = v2::Get;
+
+    fn into_waitable(self) -> v2::Get {
+        v2::Get::new(self)
+    }
+}
+
+impl IntoWaitable for &v2::Job {
+    type Read = v2::Get;
+
+    fn into_waitable(self) -> v2::Get {
+        v2::Get::new(&*self.id)
+    }
+}
+
+impl IntoWaitable for &v1::Job {
+    type Read = v1::Get;
+
+    fn into_waitable(self) -> v1::Get {
+        v1::Get::new(&*self.id)
+    }
+}
+
 /// What a status means for a wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -134,6 +185,21 @@ impl Waitable for v1::Get {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_id_a_job_and_a_read_say_what_to_wait_for() {
+        fn id(job: impl IntoWaitable) -> String {
+            job.into_waitable().waited_for().to_owned()
+        }
+        let v1_job: v1::Job = serde_json::from_str(r#"{"id":"1","status":"PENDING"}"#).unwrap();
+        let v2_job: v2::Job = serde_json::from_str(r#"{"id":"2","status":"PENDING"}"#).unwrap();
+        assert_eq!(id(&v1_job), "1");
+        assert_eq!(id(&v2_job), "2");
+        assert_eq!(id("3"), "3");
+        assert_eq!(id("4".to_owned()), "4");
+        assert_eq!(id(v1::Get::new("5")), "5");
+        assert_eq!(id(crate::With::new(v2::Get::new("6"))), "6");
+    }
 
     /// A terminal word that the wait did not know, or the reverse, would be a wait without end or a result too early.
     #[test]

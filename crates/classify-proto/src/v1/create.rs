@@ -10,7 +10,6 @@ use crate::api::Api;
 use crate::body::Body;
 use crate::error::Error;
 use crate::operation::{Operation, Problems, RateClass, Repeat, Scope, read_json, scope_setters};
-use crate::v2;
 
 /// The most files of one job.
 const MOST_FILES: usize = 500;
@@ -182,8 +181,15 @@ impl Operation for Create {
                 problems.add(format!("file_ids[{index}]"), "is empty");
             }
         }
-        // The rules are held to the same limits as in v2.
-        v2::Configuration::find_rule_problems(&self.rules, "rules", &mut problems);
+        if self.rules.is_empty() {
+            problems.add("rules", "is empty; the service takes at least one rule");
+        }
+        // Of v1 only the lengths are published; what else v2 asks of a type is left to the service.
+        for (index, rule) in self.rules.iter().enumerate() {
+            problems.length(format_args!("rules[{index}].type"), &rule.r#type, 1, 50);
+            let description = format_args!("rules[{index}].description");
+            problems.length(description, &rule.description, 10, 2000);
+        }
         if let Some(parsing) = &self.parsing_configuration {
             parsing.find_problems("parsing_configuration", &mut problems);
         }
@@ -295,7 +301,7 @@ mod tests {
 
     #[test]
     fn each_mistake_is_named_by_its_field() {
-        let create = Create::new([""], [Rule::new("a/b", "short")])
+        let create = Create::new([""], [Rule::new("x".repeat(51), "short")])
             .parsing_configuration(ParsingConfiguration::new().max_pages(0).target_pages([]))
             .webhook(
                 WebhookConfiguration::new("ftp://x")

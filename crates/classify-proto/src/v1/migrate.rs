@@ -2,7 +2,7 @@
 //!
 //! [`to_v2`] turns one v1 create into v2 creates, one per file, and says in [`Note`]s what changes. [`to_v1`] goes back
 //! where nothing is lost. [`aggregate`] reads the jobs of one migrated create as v1 would have read them.
-//! `docs/migration.md` in the repository is the guide for people.
+//! `docs/migration.md` in the repository is the guide in prose.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

@@ -1,7 +1,5 @@
 //! What to tell documents apart by.
 
-use std::fmt::Display;
-
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
@@ -141,7 +139,40 @@ impl Configuration {
     }
 
     pub(crate) fn find_problems(&self, path: &str, problems: &mut Problems) {
-        Self::find_rule_problems(&self.rules, format_args!("{path}.rules"), problems);
+        if self.rules.is_empty() {
+            problems.add(
+                format!("{path}.rules"),
+                "is empty; the service takes at least one rule",
+            );
+        }
+        for (index, rule) in self.rules.iter().enumerate() {
+            let kind = &rule.r#type;
+            problems.length(format_args!("{path}.rules[{index}].type"), kind, 1, 50);
+            if let Some(stray) = kind
+                .chars()
+                .find(|c| !(c.is_alphanumeric() || matches!(c, ' ' | '-' | '_')))
+            {
+                problems.add(
+                    format_args!("{path}.rules[{index}].type"),
+                    format!("holds {stray:?}; the service takes letters, digits, spaces, - and _"),
+                );
+            }
+            if let Some(first) = self.rules[..index]
+                .iter()
+                .position(|other| other.r#type == *kind)
+            {
+                problems.add(
+                    format_args!("{path}.rules[{index}].type"),
+                    format!("is {kind:?}, as in rules[{first}]; types must differ"),
+                );
+            }
+            problems.length(
+                format_args!("{path}.rules[{index}].description"),
+                &rule.description,
+                10,
+                2000,
+            );
+        }
         let Some(parsing) = &self.parsing_configuration else {
             return;
         };
@@ -160,45 +191,6 @@ impl Configuration {
             for found in error.field_errors() {
                 problems.add(format!("{path}.{}", found.field), &*found.message);
             }
-        }
-    }
-
-    /// The limits of rules, which are the same in v1.
-    pub(crate) fn find_rule_problems(
-        rules: &[Rule],
-        path: impl Display + Copy,
-        problems: &mut Problems,
-    ) {
-        if rules.is_empty() {
-            problems.add(path, "is empty; the service takes at least one rule");
-        }
-        for (index, rule) in rules.iter().enumerate() {
-            let kind = &rule.r#type;
-            problems.length(format_args!("{path}[{index}].type"), kind, 1, 50);
-            if let Some(stray) = kind
-                .chars()
-                .find(|c| !(c.is_alphanumeric() || matches!(c, ' ' | '-' | '_')))
-            {
-                problems.add(
-                    format_args!("{path}[{index}].type"),
-                    format!("holds {stray:?}; the service takes letters, digits, spaces, - and _"),
-                );
-            }
-            if let Some(first) = rules[..index]
-                .iter()
-                .position(|other| other.r#type == *kind)
-            {
-                problems.add(
-                    format_args!("{path}[{index}].type"),
-                    format!("is {kind:?}, as in rules[{first}]; types must differ"),
-                );
-            }
-            problems.length(
-                format_args!("{path}[{index}].description"),
-                &rule.description,
-                10,
-                2000,
-            );
         }
     }
 
