@@ -21,8 +21,8 @@ use crate::v2::bare_id;
 ///
 /// Jobs are listed to the end of the list, because no order of it is published. A job that was created before `since`,
 /// or with other rules, another mode or another parsing configuration is passed over. A job does not say which files
-/// it holds, so the results of each that is left are read: they name their files. What ends is the reading of lists;
-/// nothing is created. See [`Reconciliation`] for what to make of the answer.
+/// it holds, so the results of each that is left are read: they name their files. It only reads, and creates
+/// nothing. See [`Reconciliation`] for what to make of the answer.
 ///
 /// Give a `since` that is a little earlier than the create, by as much as this machine's clock and the service's may
 /// differ: a minute will do.

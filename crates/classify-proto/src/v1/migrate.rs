@@ -509,6 +509,11 @@ pub fn status_to_v2(status: &JobStatus) -> Option<v2::JobStatus> {
     })
 }
 
+/// The guide's programs are compiled and run with the other examples.
+#[cfg(doctest)]
+#[doc = include_str!("../../../../docs/migration.md")]
+struct Guide;
+
 #[cfg(test)]
 mod tests {
     use super::*;
