@@ -155,8 +155,10 @@ pub fn an_answer_that_stops_half_way_ends<D: Driver>() {
 /// The time that a whole call has cuts an attempt short, however long the attempt's own limit is.
 pub fn the_whole_call_ends_by_its_deadline<D: Driver>() {
     let listener = Listener::start(|_, _| Plan::Hang(Vec::new()));
+    let hour = Duration::from_secs(3600);
     let setup = Setup {
         retry: Retry::default().total(Duration::from_millis(150)),
+        limits: Limits::default().response(hour).attempt(hour),
         ..Setup::default()
     };
     let driver = D::new(api(&listener.base_url(), "llx-key"), setup);
