@@ -564,6 +564,9 @@ impl Error {
                 ),
                 403 => Some("the key has no right to this project or organization"),
                 404 => Some("check the id, and that it belongs to the key's project"),
+                410 => {
+                    Some("the service has withdrawn this endpoint; v1 left its published interface")
+                }
                 413 => Some("the document is over the service's size limit"),
                 422 => Some("correct the named field"),
                 429 => Some("slow down"),
@@ -745,6 +748,7 @@ mod tests {
             (402, "credits"),
             (403, "right"),
             (404, "project"),
+            (410, "withdrawn"),
             (413, "size"),
             (422, "field"),
             (429, "slow"),
