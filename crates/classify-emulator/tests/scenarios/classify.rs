@@ -103,6 +103,20 @@ fn a_transaction_id_creates_one_job_in_each_project() {
     );
     assert_eq!(emulator.job_count(), 1);
 
+    let mut again = create_body(&file);
+    again["transaction_id"] = json!("twice");
+    let gone = client.post("/api/v2/classify", &again).ok();
+    client.ended(gone["id"].as_str().expect("an id"));
+    client.delete(&format!(
+        "/api/v2/classify/{}",
+        gone["id"].as_str().expect("an id")
+    ));
+    assert_ne!(
+        client.post("/api/v2/classify", &again).ok()["id"],
+        gone["id"],
+        "the key of a deleted job is free"
+    );
+
     let project = "?project_id=0c8ce2fe-2f4f-4a5b-9d0c-000000000002";
     let form = client.upload_form(
         project,
