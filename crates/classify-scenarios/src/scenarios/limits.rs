@@ -9,7 +9,7 @@ use classify_proto::v2::{Cancel, Delete, Get, JobStatus};
 use classify_proto::{ErrorKind, Limits};
 
 use crate::driver::{Driver, Setup};
-use crate::listener::{Listener, Plan, response};
+use crate::listener::{Listener, Plan, Seen, response};
 use crate::world::{World, api, create};
 
 const JOB: &[u8] = br#"{"id": "clj-1", "status": "RUNNING"}"#;
@@ -185,7 +185,7 @@ pub fn lengths_are_announced_where_they_belong<D: Driver>() {
     driver.call(Delete::new("clj-1")).expect("deleted");
     driver.call(Cancel::new("clj-1")).expect("a job");
     let seen = listener.seen();
-    let lengths: Vec<_> = seen.iter().map(|request| request.announced()).collect();
+    let lengths: Vec<_> = seen.iter().map(Seen::announced).collect();
     assert_eq!(lengths, [None, None, Some(0)]);
     for request in &seen {
         assert_eq!(request.header("transfer-encoding"), None);
