@@ -42,7 +42,8 @@ impl Code {
     pub(crate) fn of(error: &Error) -> Self {
         if error.is_job_failed() || error.is_cancelled() {
             Code::JobEnded
-        } else if error.is_invalid() {
+        } else if error.is_invalid() || error.status().is_some_and(|status| status.as_u16() == 422)
+        {
             Code::Usage
         } else if error.is_quota() {
             Code::Quota
@@ -202,6 +203,7 @@ mod tests {
             (403, Code::Auth),
             (402, Code::Quota),
             (404, Code::NotFound),
+            (422, Code::Usage),
             (429, Code::RateLimited),
             (504, Code::Timeout),
             (500, Code::Unexpected),

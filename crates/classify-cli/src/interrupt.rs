@@ -45,8 +45,11 @@ impl Switch {
         switch
     }
 
+    /// Throws the switch. What threw it first stays the reason.
     pub(crate) fn throw(&self, why: Why) {
-        self.0.store(why as u8 + 1, Ordering::SeqCst);
+        let _ = self
+            .0
+            .compare_exchange(0, why as u8 + 1, Ordering::SeqCst, Ordering::SeqCst);
     }
 
     pub(crate) fn why(&self) -> Option<Why> {

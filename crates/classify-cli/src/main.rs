@@ -17,7 +17,7 @@
 //! | --- | --- |
 //! | 0 | everything settled |
 //! | 1 | an error that none of the others names |
-//! | 2 | wrong usage: a flag, a rules file, a value that the service would refuse |
+//! | 2 | wrong usage: a flag, a rules file, a value that the service refuses |
 //! | 3 | some documents failed; the others have their result |
 //! | 4 | the key is missing, wrong, of another region, or lacks the right |
 //! | 5 | the plan has no credits or room left |
@@ -65,6 +65,12 @@ fn main() -> ExitCode {
     match dispatch(&cli.resource, &cli.global, console) {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
+            let problem = match problem.code() {
+                Some(Code::NotFound) if cli.global.emulator => problem.hint(
+                    "the emulator begins empty with every command: only `classify run` brings it documents",
+                ),
+                _ => problem,
+            };
             console.report(&problem);
             problem.code().map_or(ExitCode::SUCCESS, ExitCode::from)
         }

@@ -117,6 +117,22 @@ fn ctrl_c_during_a_wait_says_how_to_go_on() {
         .complains(&format!("classify wait {id}"));
 }
 
+#[cfg(unix)]
+#[test]
+fn ctrl_c_names_the_open_jobs_even_when_the_reader_is_gone() {
+    let bench = stuck();
+    let words = ["classify", "run", "docs/stuck.txt", "--rules", "rules.yaml"];
+    let mut child = start(&bench, &words);
+    bench.until(|emulator| emulator.job_count() == 1);
+    std::thread::sleep(Duration::from_millis(300));
+    // In a shell's pipeline Ctrl-C ends every part of it.
+    drop(child.stdout.take());
+    let id = bench.emulator.jobs()[0].id.clone();
+    interrupt(child)
+        .ends(130)
+        .complains(&format!("llamacloud-prod classify wait {id}"));
+}
+
 #[test]
 fn a_deadline_ends_the_run_and_keeps_what_is_settled() {
     let bench = stuck();

@@ -71,6 +71,32 @@ fn main() {
     )];
     report("list of 100 by status", &drive(address, &pages, None));
     println!("memory                {:>10.1} MiB", resident_mib());
+    large_upload(address);
+    println!("memory, at most       {:>10.1} MiB", memory_mib("VmHWM:"));
+}
+
+/// An upload far larger than what may be in memory.
+fn large_upload(address: SocketAddr) {
+    const MIB: usize = 256;
+    let head = "--b\r\nContent-Disposition: form-data; name=\"purpose\"\r\n\r\nclassify\r\n--b\r\n\
+                Content-Disposition: form-data; name=\"file\"; filename=\"large.bin\"\r\n\r\n";
+    let tail = "\r\n--b--\r\n";
+    let length = head.len() + MIB * 1024 * 1024 + tail.len();
+    let request = format!(
+        "POST /api/v1/beta/files HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer k\r\n\
+         content-type: multipart/form-data; boundary=b\r\ncontent-length: {length}\r\n\r\n{head}"
+    );
+    let begin = Instant::now();
+    let mut connection = Connection::open(address);
+    let chunk = vec![b'x'; 1024 * 1024];
+    let out = connection.0.get_mut();
+    let sent = out.write_all(request.as_bytes());
+    let sent = (0..MIB).fold(sent, |sent, _| sent.and_then(|()| out.write_all(&chunk)));
+    let status = sent
+        .and_then(|()| connection.call(tail))
+        .map_or(0, |(status, _)| status);
+    let rate = per_second(MIB, begin.elapsed());
+    println!("upload of {MIB} MiB     {rate:>10.0} MiB/s  status {status}");
 }
 
 /// What came of a drive: the time of each call, and how many went wrong.
@@ -242,8 +268,12 @@ fn create_jobs(address: SocketAddr, file: &str) -> Vec<String> {
 
 /// The memory of this process, client threads included; zero where the system does not say.
 fn resident_mib() -> f64 {
+    memory_mib("VmRSS:")
+}
+
+fn memory_mib(what: &str) -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(what));
     let kib: f64 = line
         .and_then(|line| line.trim().trim_end_matches(" kB").parse().ok())
         .unwrap_or(0.0);

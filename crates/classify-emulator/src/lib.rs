@@ -35,22 +35,36 @@
 //! # }
 //! ```
 //!
+//! For a process of its own there are [`run`] and [`serve`]; `examples/serve.rs` shows them, and is what the scripts
+//! around the official clients start (`tests/official/run.sh`).
+//!
 //! # Map
 //!
 //! | what | where |
 //! | --- | --- |
 //! | start, look inside, stop | [`Emulator`] |
-//! | times, limits, keys, folders | [`Config`], [`Limits`] |
+//! | a process of its own | [`run`], [`serve`] |
+//! | times, limits, keys, folders, the clock, state that lasts | [`Config`], [`Limits`] |
 //! | what goes wrong, and when | [`Fault`], [`FaultRule`], [`When`], [`Faults`] |
-//! | outcomes fixed beforehand | [`Script`] |
+//! | outcomes fixed beforehand | [`Script`], and both from a file: [`Config::scenario_file`] |
 //! | what was asked | [`Recorded`], [`Route`], [`JobView`] |
+//! | webhooks that were sent | [`Delivery`] |
+//! | the same from another process | `GET /_emulator` lists it |
+//!
+//! Inside: `net` takes requests from sockets and plays faults, `api` has one function for each operation, `state` is
+//! what is remembered, `read` and `score` are what becomes of documents.
 //!
 //! # Choices where the API is silent
 //!
-//! Cancelling an ended job and deleting an unended one are refused with 409. A list without `page_size` has 20 jobs,
-//! newest first. A token with other filters is refused with 400. `configuration` beside `configuration_id` is refused
-//! with 422. The key of a deleted job is free again. Uploads expire after 48 hours. A rule whose type is `other` (or
-//! another word for the rest) takes what no other rule matches.
+//! - Cancelling an ended job and deleting an unended one are refused with 409.
+//! - A list without `page_size` has 20 jobs, newest first. A token with other filters is refused with 400.
+//! - `configuration` beside `configuration_id` is refused with 422; `file_input` goes before the names it replaced.
+//! - A `transaction_id` names its job, whatever became of it, until the job is deleted; then it is free again.
+//! - Uploads expire after 48 hours. `download_url` and `content` point to the emulator itself and need no key.
+//! - A saved configuration that is created again keeps its id and gets a new version.
+//! - Results of version 1 are an empty list until the job has ended; what failed has a null `result`.
+//! - A rule whose type is `other` (or another word for the rest) takes what no other rule matches.
+//! - Webhooks without an address are accepted and never sent. Their delays are real time under any clock.
 
 mod api;
 mod ask;

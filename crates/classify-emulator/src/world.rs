@@ -236,7 +236,11 @@ impl World {
         let now = self.now();
         let expired: BTreeSet<String> = {
             let mut guard = self.store();
-            let old = guard.files.iter().filter(|(_, file)| file.expires <= now);
+            // The oldest come first, so that a look at the first one is mostly enough.
+            let old = guard
+                .files
+                .iter()
+                .take_while(|(_, file)| file.expires <= now);
             let ids: BTreeSet<String> = old.map(|(_, file)| file.id.clone()).collect();
             for id in &ids {
                 guard.files.remove(id);

@@ -368,7 +368,7 @@ const FRAMING: [&str; 5] = [
     "content-type",
 ];
 
-fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), Error> {
+pub(crate) fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), Error> {
     let field = || format!("headers[{:?}]", crate::text::service_words::one_line(name));
     let parsed: HeaderName = name
         .parse()

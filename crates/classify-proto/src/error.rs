@@ -8,6 +8,7 @@ use http::{HeaderMap, StatusCode};
 
 use crate::reply::{Failure, FailureKind};
 use crate::text::service_words::{self, FieldError};
+use crate::v1;
 use crate::v2::Job;
 
 type Cause = Box<dyn std::error::Error + Send + Sync>;
@@ -33,6 +34,7 @@ struct Inner {
     response: Option<http::Response<Bytes>>,
     job_id: Option<String>,
     job: Option<Job>,
+    v1_job: Option<v1::Job>,
     transaction_id: Option<String>,
     subject: Option<String>,
     source: Option<Cause>,
@@ -87,6 +89,7 @@ impl Error {
             response: None,
             job_id: None,
             job: None,
+            v1_job: None,
             transaction_id: None,
             subject: None,
             source: None,
@@ -190,6 +193,24 @@ impl Error {
         Self::new(ErrorKind::JobCancelled, "").with_job(job)
     }
 
+    /// A v1 job that ended as failed, with all of its files.
+    pub(crate) fn v1_job_failed(job: v1::Job) -> Self {
+        let message = job
+            .error_message
+            .as_deref()
+            .map_or_else(String::new, service_words::one_line);
+        Self::new(ErrorKind::JobFailed, message).with_v1_job(job)
+    }
+
+    pub(crate) fn v1_job_cancelled(job: v1::Job) -> Self {
+        Self::new(ErrorKind::JobCancelled, "").with_v1_job(job)
+    }
+
+    /// Something that was received and is not a response: a webhook's delivery.
+    pub(crate) fn unreadable(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Decode, message)
+    }
+
     pub(crate) fn held_back(delay: Duration) -> Self {
         Self::new(
             ErrorKind::RateLimit,
@@ -237,6 +258,12 @@ impl Error {
         self
     }
 
+    pub(crate) fn with_v1_job(mut self, job: v1::Job) -> Self {
+        self.0.job_id = Some(job.id.clone());
+        self.0.v1_job = Some(job);
+        self
+    }
+
     pub(crate) fn with_transaction_id(mut self, id: Option<&str>) -> Self {
         self.0.transaction_id = id.map(str::to_owned).or(self.0.transaction_id);
         self
@@ -267,6 +294,7 @@ impl Error {
             response,
             job_id: None,
             job: None,
+            v1_job: None,
             transaction_id: None,
             subject: None,
             source: None,
@@ -345,6 +373,17 @@ impl Error {
     #[must_use]
     pub fn job(&self) -> Option<&Job> {
         self.0.job.as_ref()
+    }
+
+    /// The v1 job as last seen: of a failed or cancelled job, or of a wait that reached its deadline.
+    #[must_use]
+    pub fn v1_job(&self) -> Option<&v1::Job> {
+        self.0.v1_job.as_ref()
+    }
+
+    /// The response, where there was one.
+    pub(crate) fn response(&self) -> Option<&http::Response<Bytes>> {
+        self.0.response.as_ref()
     }
 
     /// The transaction id of a create. Sending the same create under the same id again can never make a second job.
@@ -525,6 +564,9 @@ impl Error {
                 ),
                 403 => Some("the key has no right to this project or organization"),
                 404 => Some("check the id, and that it belongs to the key's project"),
+                410 => {
+                    Some("the service has withdrawn this endpoint; v1 left its published interface")
+                }
                 413 => Some("the document is over the service's size limit"),
                 422 => Some("correct the named field"),
                 429 => Some("slow down"),
@@ -706,6 +748,7 @@ mod tests {
             (402, "credits"),
             (403, "right"),
             (404, "project"),
+            (410, "withdrawn"),
             (413, "size"),
             (422, "field"),
             (429, "slow"),

@@ -5,7 +5,8 @@
 //!
 //! # In scope
 //!
-//! - Building [`http::Request`]s and parsing [`http::Response`]s, for each operation of the API ([`v2`], [`files`]).
+//! - Building [`http::Request`]s and parsing [`http::Response`]s, for each operation of the API ([`v2`], [`v1`],
+//!   [`files`], [`configurations`], [`webhooks`]).
 //! - Deciding: what may be repeated, how long to wait, when a list ends, when a job has ended ([`machine`]).
 //! - Reading leniently what a service may change at any time: words it adds, fields it drops, bodies that are no JSON.
 //!
@@ -89,19 +90,28 @@
 //! | to … | use |
 //! | --- | --- |
 //! | say where requests go and in whose name | [`Api`], [`Region`] |
-//! | make one request with retries of your own | an [`Operation`]: [`v2`], [`files`] |
+//! | make one request with retries of your own | an [`Operation`]: [`v2`], [`files`], [`configurations`], [`webhooks`] |
 //! | make a call with its retries | [`machine::Call`] |
+//! | save rules under a name | [`configurations`] |
+//! | trust and read what a webhook receives | [`webhooks`] |
+//! | have jobs of the first version, or move off it | [`v1`], [`v1::migrate`] |
+//! | upload a document once | [`machine::Reuse`] |
 //! | list, wait, run, run many | [`machine::Pager`], [`machine::Waiter`], [`machine::Run`], [`machine::Fan`] |
+//! | send what this crate does not know yet | [`With`], [`Untyped`] |
+//! | see the response too | [`WithResponse`] |
 //! | stop today and go on tomorrow | [`machine::Saved`] |
 //! | know what went wrong | [`Error`] and its predicates |
 //! | choose pages | [`PageRanges`] |
 //!
 //! # Cargo features
 //!
-//! None is on by default. `jiff-0_2`, `chrono-0_4` and `time-0_3` convert [`Timestamp`] to and from those libraries.
+//! None is on by default. `jiff-0_2`, `chrono-0_4` and `time-0_3` convert [`Timestamp`] to and from those libraries;
+//! `webhook-verify` checks the signature of received webhooks.
 
 mod api;
 mod body;
+mod change;
+pub mod configurations;
 mod error;
 pub mod files;
 mod limits;
@@ -113,21 +123,30 @@ mod reply;
 mod secret;
 mod text;
 mod time;
+mod untyped;
+pub mod v1;
 pub mod v2;
+pub mod webhooks;
+mod with;
+mod with_response;
 
 pub use bytes::Bytes;
 pub use http;
 
 pub use api::{Api, ApiBuilder, Region};
 pub use body::{Body, Content, Framed};
+pub use change::Change;
 pub use error::{Error, ErrorKind};
 pub use limits::Limits;
 pub use operation::{Operation, RateClass, Recovery, Repeat, Seed};
 pub use page::{Page, Paged};
 pub use pages::PageRanges;
 pub use reply::{Failure, FailureKind, Reply};
-pub use secret::Secret;
+pub use secret::{Secret, SecretValue};
 pub use text::open_enum::UnknownWord;
 pub use text::service_words::FieldError;
 pub use text::timestamp::Timestamp;
 pub use time::Time;
+pub use untyped::Untyped;
+pub use with::With;
+pub use with_response::{Answer, WithResponse};

@@ -119,7 +119,8 @@ pub trait Operation {
 }
 
 /// Whether sending a request again can do harm.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Repeat {
     /// It only reads.

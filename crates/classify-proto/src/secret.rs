@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
 
 /// What stands for a secret wherever one would be written.
 const WITHHELD: &str = "[withheld]";
@@ -70,6 +71,80 @@ impl<'de> Deserialize<'de> for Secret {
     }
 }
 
+/// A secret that may be any JSON value: what a v1 webhook takes as the value of a header.
+///
+/// It is kept from view as a [`Secret`] is, and left out of saved states as well.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SecretValue(Option<Box<Value>>);
+
+impl SecretValue {
+    /// Keeps `value` from view.
+    #[must_use]
+    pub fn new(value: impl Into<Value>) -> Self {
+        Self(Some(Box::new(value.into())))
+    }
+
+    /// The value itself; `None` when this came out of a saved state.
+    #[must_use]
+    pub fn reveal(&self) -> Option<&Value> {
+        self.0.as_deref()
+    }
+
+    /// Whether the value was left out of a saved state and must be set again.
+    #[must_use]
+    pub fn is_withheld(&self) -> bool {
+        self.0.is_none()
+    }
+}
+
+impl From<&str> for SecretValue {
+    fn from(text: &str) -> Self {
+        Self::new(text)
+    }
+}
+
+impl From<String> for SecretValue {
+    fn from(text: String) -> Self {
+        Self::new(text)
+    }
+}
+
+/// A secret that was left out of a saved state stays left out.
+impl From<&Secret> for SecretValue {
+    fn from(secret: &Secret) -> Self {
+        Self(secret.reveal().map(|text| Box::new(text.into())))
+    }
+}
+
+impl From<Value> for SecretValue {
+    fn from(value: Value) -> Self {
+        Self::new(value)
+    }
+}
+
+impl fmt::Debug for SecretValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(WITHHELD)
+    }
+}
+
+impl Serialize for SecretValue {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(WITHHELD)
+    }
+}
+
+impl<'de> Deserialize<'de> for SecretValue {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        Ok(if value == WITHHELD {
+            Self(None)
+        } else {
+            Self::new(value)
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,5 +159,19 @@ mod tests {
         assert!(loaded.is_withheld());
         assert_eq!(loaded.reveal(), None);
         assert_eq!(secret.reveal(), Some("canary"));
+    }
+
+    #[test]
+    fn a_value_of_any_type_is_kept_from_view_as_well() {
+        let secret = SecretValue::from(serde_json::json!({"canary": ["canary"]}));
+        let saved = serde_json::to_string(&secret).unwrap();
+        assert!(!format!("{secret:?}{saved}").contains("canary"));
+        assert!(
+            serde_json::from_str::<SecretValue>(&saved)
+                .unwrap()
+                .is_withheld()
+        );
+        assert_eq!(SecretValue::new(7).reveal().unwrap(), 7);
+        assert_eq!(SecretValue::from("x").reveal().unwrap(), "x");
     }
 }

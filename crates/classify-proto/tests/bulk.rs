@@ -638,6 +638,52 @@ fn the_journal_of_another_run_is_refused() {
 }
 
 #[test]
+fn a_run_is_fed_by_an_iterator_and_stores_its_records_through_a_function() {
+    let mut bench = Bench::new(0..9, service(5_000));
+    let bulk = |bench: &Bench| {
+        Bulk::new(
+            &bench.world.api,
+            template(),
+            BulkOptions::default().max_in_flight(2),
+            Seed::new([1; 16]),
+        )
+        .unwrap()
+    };
+    let mut stored = Vec::new();
+    let store = |record: &Record| {
+        stored.push(record.to_line());
+        Ok(())
+    };
+    let mut run = bulk(&bench).fed_by(bench.documents.clone(), store);
+    let (events, summary) = bench.world.run(&mut run);
+    assert_eq!((summary.documents(), events.len()), (9, 9));
+    assert_eq!(
+        Journal::read(stored.concat().as_bytes())
+            .unwrap()
+            .0
+            .counts(),
+        (9, 9)
+    );
+
+    // A journal that cannot be written stops the run before anything is bought that it does not know of.
+    let mut bench = Bench::new(0..9, service(5_000));
+    let mut room = 4;
+    let full = |_: &Record| {
+        room -= 1;
+        if room < 0 {
+            Err(std::io::ErrorKind::StorageFull.into())
+        } else {
+            Ok(())
+        }
+    };
+    let mut run = bulk(&bench).fed_by(bench.documents.clone(), full);
+    let (_, summary) = bench.world.run(&mut run);
+    assert!(summary.stopped.unwrap().to_string().contains("journal"));
+    assert!(bench.world.service.jobs.len() <= 2);
+    assert!(run.into_rest().count() >= 5);
+}
+
+#[test]
 fn rules_that_would_be_refused_are_refused_before_anything_is_sent() {
     let api = sim::api();
     let error = Bulk::new(
@@ -732,7 +778,7 @@ proptest! {
 
     #[test]
     fn no_request_goes_out_before_its_limiter_allows_it(
-        count in 0u32..60, faults in vec(proptest::sample::select(&FAULTS[..]), 0..40),
+        count in 0u32..20, faults in vec(proptest::sample::select(&FAULTS[..]), 0..40),
         creates in 1u32..6, uploads in 1u32..6, duration in 0u64..20_000,
     ) {
         let mut bench = Bench::new(0..count, faulty(duration, faults));

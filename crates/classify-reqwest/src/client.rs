@@ -53,6 +53,10 @@ impl Client {
     /// Build it with [`reqwest::redirect::Policy::none`]. One that follows redirects cannot be stopped from here: its
     /// answer is refused when it came from another URL than the one asked, but by then the request has gone there,
     /// without `Authorization` where the host is another, and with any [extra header](classify_proto::ApiBuilder::header).
+    ///
+    /// With this crate's TLS features on, `reqwest::Client::new()` may look for a process-wide provider and panic where
+    /// there is none; hand the builder a TLS configuration, or turn on a feature of reqwest that brings one.
+    ///
     /// The connect limit is the reqwest client's own; the other [`limits`](Self::limits) hold beside its own.
     #[must_use]
     pub fn with_client(client: reqwest::Client, api: Api) -> Self {

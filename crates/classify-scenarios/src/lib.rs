@@ -73,6 +73,7 @@ macro_rules! suite {
             money::a_cancel_or_delete_whose_answer_was_lost_is_settled,
             secrets::nothing_secret_is_printed_or_saved,
             uploads::a_reset_half_way_sends_the_whole_again_under_the_same_name,
+            uploads::a_refusal_before_the_document_is_up_is_told,
             uploads::bytes_and_files_are_framed_alike,
             uploads::a_path_that_does_not_exist_is_named,
             uploads::a_folder_is_no_document,

@@ -41,6 +41,8 @@ impl Seen {
 pub enum Plan {
     /// Read its body, send these bytes, close.
     Answer(Vec<u8>),
+    /// Send these bytes and nothing more, without reading the body or closing the way up.
+    Early(Vec<u8>),
     /// Read its body, send these bytes, and keep the connection open without another word.
     Hang(Vec<u8>),
     /// Read so much of its body and reset the connection.
@@ -139,9 +141,11 @@ fn serve(
         seen.len() - 1
     };
     let plan = plan(number, &request);
+    let early = matches!(plan, Plan::Early(_));
     let announced = request.announced().unwrap_or(0);
     let most = match plan {
         Plan::Reset(most) => most.min(announced),
+        Plan::Early(_) => 0,
         _ => announced,
     };
     let read = read_body(&mut stream, &mut request.body, most);
@@ -155,8 +159,11 @@ fn serve(
             stream.set_read_timeout(Some(Duration::from_secs(2)))?;
             io::copy(&mut stream, &mut io::sink()).map(drop)
         }
-        Plan::Hang(bytes) => {
+        Plan::Hang(bytes) | Plan::Early(bytes) => {
             stream.write_all(&bytes)?;
+            if early {
+                stream.shutdown(std::net::Shutdown::Write)?;
+            }
             while !stop.load(Ordering::Acquire) {
                 thread::sleep(Duration::from_millis(5));
             }

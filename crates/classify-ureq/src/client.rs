@@ -1,12 +1,15 @@
 //! The client.
 
+use std::cell::RefCell;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use classify_proto::files::Upload;
-use classify_proto::machine::{Cadence, Call, Machine, Pager, Retry, Run, Waiter};
-use classify_proto::v2::{Create, Get, Job};
+use classify_proto::machine::{
+    Cadence, Call, IntoWaitable, Limiter, Machine, Pager, Retry, Run, Waitable, Waiter,
+};
+use classify_proto::v2::{Create, Job};
 use classify_proto::{Api, Error, Failure, Limits, Operation, Paged, Seed, Time};
 
 use crate::clock::Clock;
@@ -22,6 +25,7 @@ pub struct Client {
     api: Arc<Api>,
     transport: Transport,
     clock: Clock,
+    limiter: Arc<Mutex<RefCell<Limiter>>>,
     retry: Retry,
     cadence: Cadence,
     wait_timeout: Option<Duration>,
@@ -58,10 +62,19 @@ impl Client {
             api: Arc::new(api),
             transport,
             clock: Clock::start(),
+            limiter: Arc::default(),
             retry: Retry::default(),
             cadence: Cadence::default(),
             wait_timeout: None,
         }
+    }
+
+    /// Holds every request of this client, and of those cloned from it afterwards, to these rate limits; the published
+    /// ones of a paid plan unless told otherwise.
+    #[must_use]
+    pub fn limiter(mut self, limiter: Limiter) -> Self {
+        self.limiter = Arc::new(Mutex::new(RefCell::new(limiter)));
+        self
     }
 
     /// Repeats requests by this policy.
@@ -144,12 +157,15 @@ impl Client {
         Pages::new(self.clone(), pager)
     }
 
-    /// Waits until a job has ended: by its id, by the job itself, or by a [`Get`] that names its project.
+    /// Waits until a job has ended: by its id, by the job itself, or by a read that names its project; a v1 job too.
     ///
     /// # Errors
     ///
     /// As [`Waiter`] tells: the job failed, was cancelled, or had not ended in time.
-    pub fn wait(&self, job: impl Into<Get>) -> Result<Job, Error> {
+    pub fn wait<W: IntoWaitable>(
+        &self,
+        job: W,
+    ) -> Result<<W::Read as classify_proto::Operation>::Output, Error> {
         let mut waiter = self.waiter(job)?;
         self.end_of(&mut waiter)
     }
@@ -179,8 +195,8 @@ impl Client {
     /// # Errors
     ///
     /// When the system has no randomness to give.
-    pub fn waiter(&self, job: impl Into<Get>) -> Result<Waiter, Error> {
-        let mut waiter = Waiter::for_get(job.into(), self.seed()?)
+    pub fn waiter<W: IntoWaitable>(&self, job: W) -> Result<Waiter<W::Read>, Error> {
+        let mut waiter = Waiter::by(job.into_waitable(), self.seed()?)
             .retry(self.retry)
             .cadence(self.cadence);
         if let Some(timeout) = self.wait_timeout {
@@ -226,6 +242,7 @@ impl Client {
             api: &self.api,
             transport: &self.transport,
             clock: self.clock,
+            limiter: &self.limiter,
         }
     }
 

@@ -1,12 +1,14 @@
 //! The loop that runs a machine: its requests on threads, its events on the caller's.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Mutex, PoisonError};
 use std::thread::{self, Scope};
 
 use classify_proto::http;
-use classify_proto::machine::{Cx, Machine, ReplyBy, Step, Ticket};
+use classify_proto::machine::{Cx, Limiter, Machine, ReplyBy, Step, Ticket};
 use classify_proto::{Api, Body, Failure, Reply, Time};
 
 use crate::clock::Clock;
@@ -18,6 +20,7 @@ pub(crate) struct Driver<'a> {
     pub(crate) api: &'a Api,
     pub(crate) transport: &'a Transport,
     pub(crate) clock: Clock,
+    pub(crate) limiter: &'a Mutex<RefCell<Limiter>>,
 }
 
 /// The next thing that a machine tells.
@@ -29,17 +32,20 @@ pub(crate) enum Told<E, O> {
 const ENDED: &str = "a machine that has ended was driven again";
 
 impl Driver<'_> {
-    fn cx(&self) -> Cx<'_> {
-        Cx::new(self.api, self.clock.now())
+    /// Lends a machine what it needs for one step; the limiter is this step's alone, and the next caller's after it.
+    fn lend<T>(&self, step: impl FnOnce(Cx<'_>) -> T) -> T {
+        // A limiter is sound whatever happened to the thread that held it last.
+        let limiter = self.limiter.lock().unwrap_or_else(PoisonError::into_inner);
+        step(Cx::new(self.api, self.clock.now()).limiter(&limiter))
     }
 
     /// Runs a machine that has one request out at a time until it tells something.
     pub(crate) fn next<M: Machine>(&self, machine: &mut M) -> Told<M::Event, M::Output> {
         loop {
-            match machine.poll(self.cx()) {
+            match self.lend(|cx| machine.poll(cx)) {
                 Step::Send(ticket, request) => {
                     let reply = self.transport.send(request, self.clock.now());
-                    machine.handle(self.cx(), ticket, reply);
+                    self.lend(|cx| machine.handle(cx, ticket, reply));
                 }
                 Step::Wait(until) => self.rest(until.expect(ENDED)),
                 Step::Event(event) => return Told::Event(event),
@@ -59,11 +65,11 @@ impl Driver<'_> {
         thread::scope(|scope| {
             let mut wire = Wire::new(self, scope);
             loop {
-                match machine.poll(self.cx()) {
+                match self.lend(|cx| machine.poll(cx)) {
                     Step::Send(ticket, request) => wire.queue.push_back((ticket, request)),
                     Step::Wait(until) => {
                         if let Some((ticket, reply)) = wire.reply_before(until) {
-                            machine.handle(self.cx(), ticket, reply);
+                            self.lend(|cx| machine.handle(cx, ticket, reply));
                         }
                     }
                     Step::Event(event) => on_event(event),

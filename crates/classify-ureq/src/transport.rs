@@ -3,8 +3,8 @@
 use std::io::Read as _;
 use std::time::Duration;
 
-use classify_proto::http::header::CONTENT_LENGTH;
-use classify_proto::http::{self, Method};
+use classify_proto::http::header::{CONTENT_LENGTH, EXPECT};
+use classify_proto::http::{self, HeaderValue, Method, StatusCode};
 use classify_proto::machine::ReplyBy;
 use classify_proto::{Body, Bytes, Failure, Limits, Reply, Time};
 use ureq::{Agent, SendBody};
@@ -12,6 +12,12 @@ use ureq::{Agent, SendBody};
 use crate::agent::{self, HAS_TLS};
 use crate::failure;
 use crate::outgoing::Outgoing;
+
+/// A larger body waits until the service says that it wants it, a second at most.
+///
+/// ureq reads nothing while it writes. Without this, a service that refuses a large document at its head and reads no
+/// further would leave us writing until the time is up, and its answer would be lost.
+const ASKED_FIRST: u64 = 1 << 20;
 
 /// An agent, and what one attempt may take.
 #[derive(Clone)]
@@ -80,8 +86,12 @@ impl Transport {
         *request.uri_mut() = parts.uri;
         *request.headers_mut() = parts.headers;
         let sent = if has_body {
-            request.headers_mut().insert(CONTENT_LENGTH, length.into());
-            self.run(request, SendBody::from_reader(&mut outgoing), time)
+            let headers = request.headers_mut();
+            headers.insert(CONTENT_LENGTH, length.into());
+            if length > ASKED_FIRST {
+                headers.insert(EXPECT, HeaderValue::from_static("100-continue"));
+            }
+            self.send_body(request, &mut outgoing, time)
         } else {
             self.run(request, SendBody::none(), time)
         };
@@ -91,6 +101,26 @@ impl Transport {
                 Some(trouble) => Failure::content(trouble),
                 None => failure::on_sending(error, length > 0 && !outgoing.touched(), &self.limits),
             }),
+        }
+    }
+
+    fn send_body(
+        &self,
+        mut request: http::Request<()>,
+        body: &mut Outgoing,
+        time: Duration,
+    ) -> Result<http::Response<ureq::Body>, ureq::Error> {
+        let first = self.run(request.clone(), SendBody::from_reader(body), time);
+        match first {
+            // A gateway that does not know what it is to say; the body is still whole.
+            Ok(response)
+                if response.status() == StatusCode::EXPECTATION_FAILED
+                    && request.headers_mut().remove(EXPECT).is_some()
+                    && !body.touched() =>
+            {
+                self.run(request, SendBody::from_reader(body), time)
+            }
+            first => first,
         }
     }
 

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
+use classify_proto::files::Upload;
 use classify_proto::machine::{Call, Fan, FanEvent, Retry};
 use classify_proto::v2::{Create, Get, JobStatus};
 use classify_proto::{Api, ErrorKind, Limits, Seed};
@@ -140,6 +141,26 @@ fn https_without_tls_is_refused_in_words() {
         error.to_string().contains("rustls, aws-lc, native-tls"),
         "{error}"
     );
+}
+
+#[test]
+fn a_gateway_that_knows_no_expectation_gets_the_document_without_one() {
+    let listener = Listener::start(|number, seen| match number {
+        0 => {
+            assert_eq!(seen.header("expect"), Some("100-continue"));
+            Plan::Early(response(417, &[], b""))
+        }
+        _ => {
+            assert_eq!(seen.header("expect"), None);
+            Plan::Answer(response(200, &[], br#"{"id": "dfl-1", "name": "x"}"#))
+        }
+    });
+    let client = Client::new(api(&listener.base_url(), "llx-key"));
+    let upload = Upload::new("large.txt", vec![b'x'; 3 << 20]);
+    client.call(upload).expect("the document is taken");
+    let seen = listener.seen();
+    assert_eq!(seen.len(), 2);
+    assert_eq!(Some(seen[1].body.len()), seen[1].announced());
 }
 
 #[test]

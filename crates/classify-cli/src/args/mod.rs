@@ -46,7 +46,7 @@ json or jsonl, an error is one JSON object on stderr.
 Exit codes:
   0    everything settled (a document that fits no rule is settled too)
   1    an error that none of the others names
-  2    wrong usage: a flag, a rules file, a value that the service would refuse
+  2    wrong usage: a flag, a rules file, a value that the service refuses
   3    some documents failed; the others have their result
   4    the key is missing, wrong, of another region, or lacks the right
   5    the plan has no credits or room left

@@ -7,13 +7,23 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use classify_proto::files::Upload;
-use classify_proto::machine::{Cx, Fan, FanEvent, Machine, Run, RunEvent, Step, Ticket};
+use classify_proto::machine::{Cx, Fan, FanEvent, Machine, Retry, Run, RunEvent, Step, Ticket};
 use classify_proto::v2::{Create, Job};
 use classify_proto::{Error, Reply};
 use classify_ureq::Client;
 
 use crate::exit::Code;
 use crate::inputs::Document;
+
+/// How often a run's requests are repeated.
+///
+/// More often than a single request is: documents side by side run into the service's rate limits as a matter of
+/// course, and a service that is away for a minute should not cost a run its documents.
+fn patience() -> Retry {
+    Retry::default()
+        .max_retries(14)
+        .backoff(Duration::from_secs(1), Duration::from_secs(20))
+}
 
 /// What the engine tells of a document, which is named by its place in the list.
 #[derive(Debug)]
@@ -64,7 +74,9 @@ impl Engine {
             if document.trouble.is_some() {
                 continue;
             }
-            let mut run = client.upload_run(Upload::path(&document.path)?, create.clone())?;
+            let mut run = client
+                .upload_run(Upload::path(&document.path)?, create.clone())?
+                .retry(patience());
             if let Some(timeout) = timeout {
                 run = run.timeout(timeout);
             }

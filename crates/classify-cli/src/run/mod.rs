@@ -43,22 +43,17 @@ pub(crate) fn run(args: &RunArgs, global: &Global, console: Console) -> Result<(
         console,
     );
     let switch = Switch::on_interrupt();
-    report.troubled()?;
-    let mut unwritten = None;
+    report.troubled();
     let ending = interrupt::drive(client, engine, &switch, deadline, |event| match event {
-        Heard::Of(event) if unwritten.is_none() => {
-            if let Err(problem) = report.take(event) {
-                // Nobody takes the results any more; so nothing more is begun.
-                unwritten = Some(problem);
+        Heard::Of(event) => {
+            report.take(event);
+            if report.is_unread() {
                 switch.throw(Why::Pipe);
             }
         }
         Heard::Stopping => report.stopping(switch.why()),
-        _ => {}
+        Heard::Left(_) => {}
     })?;
-    if let Some(problem) = unwritten {
-        return Err(problem);
-    }
     let stopped = match ending {
         Ending::Done(()) => None,
         Ending::Stopped(why) => Some(why),

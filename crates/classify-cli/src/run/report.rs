@@ -40,6 +40,8 @@ pub(crate) struct Report {
     under_way: usize,
     /// Documents that are settled without an answer.
     failed: usize,
+    /// Why rows are not written any more.
+    unwritten: Option<Problem>,
 }
 
 impl Report {
@@ -74,22 +76,27 @@ impl Report {
             not_started: 0,
             under_way: 0,
             failed: 0,
+            unwritten: None,
         }
     }
 
     /// Settles the documents that cannot be classified, before anything is sent.
-    pub(crate) fn troubled(&mut self) -> Result<(), Problem> {
+    pub(crate) fn troubled(&mut self) {
         for place in 0..self.documents.len() {
             if let Some(trouble) = self.documents[place].trouble.clone() {
                 let row = Row::error(&self.documents[place].path, trouble);
-                self.settle(place, row)?;
+                self.settle(place, row);
             }
         }
-        Ok(())
+    }
+
+    /// Whether a row could not be written, so that going on would be for nobody.
+    pub(crate) fn is_unread(&self) -> bool {
+        self.unwritten.is_some()
     }
 
     /// Takes what the engine tells.
-    pub(crate) fn take(&mut self, event: Event) -> Result<(), Problem> {
+    pub(crate) fn take(&mut self, event: Event) {
         match event {
             Event::Uploaded {
                 document,
@@ -116,7 +123,7 @@ impl Report {
                     {
                         self.refused = Some((Code::of(error), error.to_string()));
                     }
-                    self.settle(document, row)?;
+                    self.settle(document, row);
                 }
             }
             Event::NotStarted {
@@ -128,15 +135,14 @@ impl Report {
                 self.refused.get_or_insert_with(|| (code, why.clone()));
                 if let Some(found) = self.documents.get(document) {
                     let row = Row::error(&found.path, why);
-                    self.settle(document, row)?;
+                    self.settle(document, row);
                 }
             }
         }
         self.show_progress();
-        Ok(())
     }
 
-    fn settle(&mut self, place: usize, mut row: Row) -> Result<(), Problem> {
+    fn settle(&mut self, place: usize, mut row: Row) {
         let track = &self.tracks[place];
         row.file_id = row.file_id.or_else(|| track.file.clone());
         row.job_id = row.job_id.or_else(|| track.job.clone());
@@ -147,9 +153,10 @@ impl Report {
             self.failed += 1;
         }
         self.bar.inc(1);
-        self.print(&row)?;
+        if self.unwritten.is_none() {
+            self.unwritten = self.print(&row).err();
+        }
         self.rows[place] = Some(row);
-        Ok(())
     }
 
     /// Prints a row, where rows are printed as they come.
@@ -194,25 +201,26 @@ impl Report {
     /// Prints the rest, and says how it went.
     pub(crate) fn finish(mut self, stopped: Option<Why>, emulated: bool) -> Result<(), Problem> {
         self.bar.finish_and_clear();
-        if stopped == Some(Why::Pipe) {
-            return Err(Problem::Pipe);
-        }
         let mut open: Vec<String> = Vec::new();
         for place in 0..self.documents.len() {
             if self.rows[place].is_none() {
                 let row = self.unsettled(place, stopped);
                 open.extend(row.job_id.clone());
-                self.settle(place, row)?;
+                self.settle(place, row);
             }
         }
         let rows: Vec<Row> = std::mem::take(&mut self.rows)
             .into_iter()
             .flatten()
             .collect();
-        match self.shape {
-            Shape::Json => self.out.json(&rows)?,
-            Shape::Table => self.out.text(&row::as_table(&rows))?,
-            Shape::Jsonl | Shape::Csv => {}
+        let printed = match self.shape {
+            Shape::Json => self.out.json(&rows),
+            Shape::Table => self.out.text(&row::as_table(&rows)),
+            Shape::Jsonl | Shape::Csv => self.unwritten.take().map_or(Ok(()), Err),
+        };
+        // Ctrl-C ends the readers of a pipe too; the jobs that go on must be named all the same.
+        if stopped != Some(Why::Interrupted) {
+            printed?;
         }
         let answered = rows.iter().filter(|row| row.is_answer()).count();
         let matched = rows.iter().filter(|row| row.r#type.is_some()).count();

@@ -61,7 +61,7 @@ impl Row {
                 Some(job) if !error.is_conflict() => Self::from_job(path, job),
                 _ => Self {
                     job_id: error.job_id().map(str::to_owned),
-                    ..Self::error(path, error.to_string())
+                    ..Self::error(path, without_subject(error))
                 },
             },
         }
@@ -125,6 +125,18 @@ impl Row {
             text(&self.file_id),
             text(&self.error),
         ]
+    }
+}
+
+/// An error's text without the document's name, which the row has already.
+fn without_subject(error: &Error) -> String {
+    let text = error.to_string();
+    match error
+        .subject()
+        .and_then(|subject| text.strip_prefix(subject))
+    {
+        Some(rest) => rest.trim_start_matches(": ").to_owned(),
+        None => text,
     }
 }
 

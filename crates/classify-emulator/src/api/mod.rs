@@ -6,6 +6,7 @@ mod configurations;
 pub(crate) mod control;
 pub(crate) mod files;
 mod hooks;
+mod meter;
 mod rules;
 pub(crate) mod upload;
 mod webhook_configs;

@@ -1,15 +1,14 @@
 //! `POST /api/v1/beta/files`: the upload, streamed to disk as it comes.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::StatusCode;
-use http_body_util::BodyDataStream;
 use hyper::body::Incoming;
 use multer::{Field, Multipart};
 use tempfile::NamedTempFile;
 use tokio::io::AsyncWriteExt as _;
 
+use super::meter::{Meter, Metered};
 use crate::ask::{Ask, Tenant};
 use crate::check::Check;
 use crate::reply::{Answer, Refusal, Reply};
@@ -19,10 +18,20 @@ use crate::world::World;
 /// The longest text part; a file's name and an external id are far below.
 const LONGEST_TEXT: usize = 16 * 1024;
 
+/// What a form may have besides the file's bytes.
+const FORM_OVERHEAD: u64 = 1024 * 1024;
+
+/// The file part on disk, not yet under its name.
+struct Stored {
+    temporary: NamedTempFile,
+    name: String,
+    size: u64,
+}
+
 /// What a form has brought so far. Dropped before it is stored, it takes its temporary file along.
 #[derive(Default)]
 struct Form {
-    file: Option<(NamedTempFile, String, u64)>,
+    file: Option<Stored>,
     purpose: Option<String>,
     external_id: Option<String>,
 }
@@ -41,82 +50,112 @@ pub(crate) async fn create(world: &Arc<World>, ask: &Ask, body: &mut Incoming) -
             "the body must be multipart/form-data with a part named file",
         ));
     };
-    let mut parts = Multipart::new(BodyDataStream::new(body), boundary);
+    let meter = Arc::new(Meter::default());
+    let most = world.config.upload_limit.saturating_add(FORM_OVERHEAD);
+    let mut reader = Reader {
+        world,
+        meter: Arc::clone(&meter),
+    };
+    let mut parts = Multipart::new(Metered::new(body, meter, most), boundary);
     let mut form = Form::default();
-    while let Some(mut part) = in_time(world.config.patience, parts.next_field()).await? {
+    while let Some(mut part) = reader.next(parts.next_field()).await? {
         match part.name() {
-            Some("file") => form.file = Some(store_part(world, &mut part).await?),
-            Some("purpose") => form.purpose = Some(text(world, &mut part).await?),
-            Some("external_file_id") => form.external_id = Some(text(world, &mut part).await?),
+            Some("file") => form.file = Some(reader.stored(&mut part).await?),
+            Some("purpose") => form.purpose = Some(reader.text(&mut part).await?),
+            Some("external_file_id") => form.external_id = Some(reader.text(&mut part).await?),
             // Unknown parts are read over, as unknown fields are.
-            _ => {
-                while in_time(world.config.patience, part.chunk())
-                    .await?
-                    .is_some()
-                {}
-            }
+            _ => while reader.next(part.chunk()).await?.is_some() {},
         }
     }
     finish(world, tenant, form)
 }
 
-/// Waits for the next piece of the body; a client that stays silent or breaks off ends the upload.
-async fn in_time<T>(
-    patience: Duration,
-    piece: impl Future<Output = Result<T, multer::Error>>,
-) -> Result<T, Refusal> {
-    match tokio::time::timeout(patience, piece).await {
-        Ok(Ok(piece)) => Ok(piece),
-        Ok(Err(error)) => Err(Refusal::bad_request(format!(
-            "the multipart body cannot be read: {error}"
-        ))),
-        Err(_) => Err(Refusal::Detail(
-            StatusCode::REQUEST_TIMEOUT,
-            "the upload has stopped coming".to_owned(),
-        )),
-    }
+/// Reads a form piece by piece, within its limits.
+struct Reader<'w> {
+    world: &'w World,
+    meter: Arc<Meter>,
 }
 
-async fn text(world: &World, part: &mut Field<'_>) -> Result<String, Refusal> {
-    let mut bytes = Vec::new();
-    while let Some(chunk) = in_time(world.config.patience, part.chunk()).await? {
-        bytes.extend_from_slice(&chunk);
-        if bytes.len() > LONGEST_TEXT {
-            return Err(Refusal::bad_request("a text part of the form is too long"));
-        }
+impl Reader<'_> {
+    fn too_large(&self) -> Refusal {
+        let text = format!(
+            "the file is larger than {} bytes",
+            self.world.config.upload_limit
+        );
+        Refusal::Detail(StatusCode::PAYLOAD_TOO_LARGE, text)
     }
-    String::from_utf8(bytes)
-        .map_err(|_| Refusal::bad_request("a text part of the form is not UTF-8"))
-}
 
-/// Writes the file part to disk, piece by piece.
-async fn store_part(
-    world: &World,
-    part: &mut Field<'_>,
-) -> Result<(NamedTempFile, String, u64), Refusal> {
-    let name = part
-        .file_name()
-        .map(str::to_owned)
-        .filter(|name| !name.is_empty());
-    let Some(name) = name else {
-        return Err(Refusal::bad_request("the part named file has no filename"));
-    };
-    let temporary = NamedTempFile::with_prefix_in("upload-", &world.uploads).map_err(disk)?;
-    let mut out = tokio::fs::File::from_std(temporary.reopen().map_err(disk)?);
-    let mut size: u64 = 0;
-    while let Some(chunk) = in_time(world.config.patience, part.chunk()).await? {
-        size += chunk.len() as u64;
-        if size > world.config.upload_limit {
-            let text = format!(
-                "the file is larger than {} bytes",
-                world.config.upload_limit
-            );
-            return Err(Refusal::Detail(StatusCode::PAYLOAD_TOO_LARGE, text));
+    /// Waits for the next piece of the body; a client that stays silent or breaks off ends the upload.
+    async fn next<T>(
+        &mut self,
+        piece: impl Future<Output = Result<T, multer::Error>>,
+    ) -> Result<T, Refusal> {
+        let came = tokio::time::timeout(self.world.config.patience, piece).await;
+        self.meter.progress();
+        match came {
+            Ok(Ok(piece)) => Ok(piece),
+            Ok(Err(_))
+                if self.meter.total()
+                    > self.world.config.upload_limit.saturating_add(FORM_OVERHEAD) =>
+            {
+                Err(self.too_large())
+            }
+            Ok(Err(error)) => {
+                // The library's own text leaves out what was wrong with the stream.
+                let why = match &error {
+                    multer::Error::StreamReadFailed(cause) => cause.to_string(),
+                    other => other.to_string(),
+                };
+                Err(Refusal::bad_request(format!(
+                    "the multipart body cannot be read: {why}"
+                )))
+            }
+            Err(_) => Err(Refusal::Detail(
+                StatusCode::REQUEST_TIMEOUT,
+                "the upload has stopped coming".to_owned(),
+            )),
         }
-        out.write_all(&chunk).await.map_err(disk)?;
     }
-    out.flush().await.map_err(disk)?;
-    Ok((temporary, name, size))
+
+    async fn text(&mut self, part: &mut Field<'_>) -> Result<String, Refusal> {
+        let mut bytes = Vec::new();
+        while let Some(chunk) = self.next(part.chunk()).await? {
+            bytes.extend_from_slice(&chunk);
+            if bytes.len() > LONGEST_TEXT {
+                return Err(Refusal::bad_request("a text part of the form is too long"));
+            }
+        }
+        String::from_utf8(bytes)
+            .map_err(|_| Refusal::bad_request("a text part of the form is not UTF-8"))
+    }
+
+    /// Writes the file part to disk.
+    async fn stored(&mut self, part: &mut Field<'_>) -> Result<Stored, Refusal> {
+        let name = part
+            .file_name()
+            .map(str::to_owned)
+            .filter(|name| !name.is_empty());
+        let Some(name) = name else {
+            return Err(Refusal::bad_request("the part named file has no filename"));
+        };
+        let temporary =
+            NamedTempFile::with_prefix_in("upload-", &self.world.uploads).map_err(disk)?;
+        let mut out = tokio::fs::File::from_std(temporary.reopen().map_err(disk)?);
+        let mut size: u64 = 0;
+        while let Some(chunk) = self.next(part.chunk()).await? {
+            size += chunk.len() as u64;
+            if size > self.world.config.upload_limit {
+                return Err(self.too_large());
+            }
+            out.write_all(&chunk).await.map_err(disk)?;
+        }
+        out.flush().await.map_err(disk)?;
+        Ok(Stored {
+            temporary,
+            name,
+            size,
+        })
+    }
 }
 
 #[expect(
@@ -131,7 +170,12 @@ fn disk(error: std::io::Error) -> Refusal {
 }
 
 fn finish(world: &Arc<World>, tenant: Tenant, form: Form) -> Answer {
-    let Some((temporary, name, size)) = form.file else {
+    let Some(Stored {
+        temporary,
+        name,
+        size,
+    }) = form.file
+    else {
         return Err(Refusal::bad_request("the form has no part named file"));
     };
     if size == 0 {

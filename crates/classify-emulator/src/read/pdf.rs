@@ -17,16 +17,34 @@ const STACK: usize = 64 * 1024 * 1024;
 /// The service reads up to 64 KB of text from a page.
 const PAGE_TEXT: usize = 64 * 1024;
 
-/// Readings that were given up and still run. When there are too many, further PDFs are refused at once.
-static ABANDONED: AtomicUsize = AtomicUsize::new(0);
-const MOST_ABANDONED: usize = 4;
+/// Readings under way in this process, those included that nobody waits for any more. When there are too many, further
+/// PDFs are refused at once.
+static UNDER_WAY: AtomicUsize = AtomicUsize::new(0);
+const MOST_UNDER_WAY: usize = 64;
+
+/// Counts a reading for as long as it lasts, however it ends.
+struct Counted;
+
+impl Counted {
+    fn new() -> Self {
+        UNDER_WAY.fetch_add(1, Ordering::Relaxed);
+        Self
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        UNDER_WAY.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 pub(super) fn read(
     bytes: Vec<u8>,
     pages: Option<Vec<u32>>,
     max_pages: Option<u32>,
 ) -> Result<Reading, Unreadable> {
-    if ABANDONED.load(Ordering::Relaxed) >= MOST_ABANDONED {
+    let counted = Counted::new();
+    if UNDER_WAY.load(Ordering::Relaxed) > MOST_UNDER_WAY {
         return Err(Unreadable::new(
             TIMEOUT,
             "too many earlier PDFs are still being read",
@@ -37,10 +55,9 @@ pub(super) fn read(
         .name("pdf-reader".to_owned())
         .stack_size(STACK)
         .spawn(move || {
-            let reading = text(&bytes, pages.as_deref(), max_pages);
-            if sender.send(reading).is_err() {
-                ABANDONED.fetch_sub(1, Ordering::Relaxed);
-            }
+            let _counted = counted;
+            // Nobody may be waiting any more.
+            let _ = sender.send(text(&bytes, pages.as_deref(), max_pages));
         });
     if started.is_err() {
         return Err(Unreadable::new(
@@ -55,13 +72,10 @@ pub(super) fn read(
             BROKEN,
             "the PDF reader gave up on the file",
         )),
-        Err(mpsc::RecvTimeoutError::Timeout) => {
-            ABANDONED.fetch_add(1, Ordering::Relaxed);
-            Err(Unreadable::new(
-                TIMEOUT,
-                format!("the PDF was not read within {} s", PATIENCE.as_secs()),
-            ))
-        }
+        Err(mpsc::RecvTimeoutError::Timeout) => Err(Unreadable::new(
+            TIMEOUT,
+            format!("the PDF was not read within {} s", PATIENCE.as_secs()),
+        )),
     }
 }
 

@@ -46,6 +46,7 @@ export EMULATOR_URL
 # The scenarios talk to loopback; a proxy has no part in that.
 export NO_PROXY=127.0.0.1 no_proxy=127.0.0.1
 
+passed=0
 failed=0
 skipped=0
 skip() {
@@ -60,7 +61,7 @@ python_client() { # version, script
             "llama-cloud==$1" "jsonschema==4.26.0" >"$folder/pip.log" 2>&1 || { skip "llama-cloud $1 for Python"; return; }
     fi
     echo "== llama-cloud $1 for Python"
-    timeout 300 "$venv/bin/python" -B -W ignore::DeprecationWarning "$here/$2" || failed=$((failed + 1))
+    timeout 300 "$venv/bin/python" -B -W ignore::DeprecationWarning "$here/$2" && passed=$((passed + 1)) || failed=$((failed + 1))
 }
 
 typescript_client() { # version
@@ -73,12 +74,21 @@ typescript_client() { # version
     echo "== @llamaindex/llama-cloud $1"
     # The script must lie beside the modules that it imports.
     cp "$here/scenarios.mjs" "$place/"
-    (cd "$place" && timeout 300 node scenarios.mjs) || failed=$((failed + 1))
+    (cd "$place" && timeout 300 node scenarios.mjs) && passed=$((passed + 1)) || failed=$((failed + 1))
 }
 
 python_client 2.19.0 v2.py
 python_client 2.14.1 v1.py
 typescript_client 2.16.0
 
-echo "official clients: $((3 - failed - skipped)) passed, $failed failed, $skipped skipped"
+kill -TERM "$pid"
+if wait "$pid"; then
+    echo "the emulator stopped cleanly on SIGTERM"
+else
+    echo "FAILED: the emulator did not stop cleanly on SIGTERM"
+    failed=$((failed + 1))
+fi
+pid=
+
+echo "official clients: $passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ]

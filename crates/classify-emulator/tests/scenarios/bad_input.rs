@@ -193,3 +193,39 @@ fn a_method_that_a_path_has_not_is_named() {
     assert_eq!(client.get("/api/v2/nothing").status, 404);
     assert_eq!(client.get("/api/v2/classify/").status, 404);
 }
+
+#[test]
+fn bent_requests_end_the_connection_and_never_the_server() {
+    let (emulator, client) = started();
+    let whole =
+        "POST /api/v2/classify?page_size=2 HTTP/1.1\r\nhost: x\r\nauthorization: Bearer k\r\n\
+                 content-type: application/json\r\ncontent-length: 17\r\n\r\n{\"file_input\":\"x\"}"
+            .as_bytes();
+    let mut state: u64 = 41;
+    let mut dice = move |below: usize| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(state >> 33).expect("31 bits") % below
+    };
+    for _ in 0..400 {
+        let mut bytes = whole.to_vec();
+        for _ in 0..=dice(5) {
+            let at = dice(bytes.len());
+            match dice(3) {
+                0 => bytes[at] = u8::try_from(dice(256)).expect("a byte"),
+                1 => bytes.truncate(at.max(1)),
+                _ => bytes.insert(at, u8::try_from(dice(256)).expect("a byte")),
+            }
+        }
+        let (status, body) = raw(&emulator, &bytes);
+        let shown = String::from_utf8_lossy(&bytes).into_owned();
+        assert!(
+            status.is_some_and(|status| (400..500).contains(&status)),
+            "{shown:?}: {status:?} {body}"
+        );
+        // An answer may be followed by another, to what was left of the bytes.
+        assert!(body.starts_with("{\"detail\":"), "{shown:?}: {body}");
+    }
+    assert_eq!(client.get("/api/v2/classify").status, 200);
+}

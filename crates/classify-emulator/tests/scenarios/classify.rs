@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use classify_emulator::{Config, Emulator, Limits, Script};
+use classify_emulator::{Config, Emulator, Limits};
 use serde_json::{Value, json};
 
 use crate::client::{Client, INVOICE, create_body, rules};
@@ -103,6 +103,20 @@ fn a_transaction_id_creates_one_job_in_each_project() {
     );
     assert_eq!(emulator.job_count(), 1);
 
+    let mut again = create_body(&file);
+    again["transaction_id"] = json!("twice");
+    let gone = client.post("/api/v2/classify", &again).ok();
+    client.ended(gone["id"].as_str().expect("an id"));
+    client.delete(&format!(
+        "/api/v2/classify/{}",
+        gone["id"].as_str().expect("an id")
+    ));
+    assert_ne!(
+        client.post("/api/v2/classify", &again).ok()["id"],
+        gone["id"],
+        "the key of a deleted job is free"
+    );
+
     let project = "?project_id=0c8ce2fe-2f4f-4a5b-9d0c-000000000002";
     let form = client.upload_form(
         project,
@@ -121,136 +135,6 @@ fn a_transaction_id_creates_one_job_in_each_project() {
         first["id"].as_str().expect("an id")
     ));
     assert_eq!(seen.status, 404, "a job of another project");
-}
-
-#[test]
-fn a_key_is_asked_for() {
-    let (_emulator, client) = started(Config::default().keys(["llx-good"]));
-    let path = "/api/v2/classify";
-    assert_eq!(client.get(path).status, 200);
-    let client = client.with_key(None);
-    let refused = client.get(path);
-    assert_eq!(refused.status, 401);
-    assert!(refused.detail().contains("key"), "{}", refused.text);
-    assert_eq!(client.with_key(Some("llx-bad")).get(path).status, 401);
-
-    let (_emulator, client) = quiet();
-    assert_eq!(client.with_key(Some("anything")).get(path).status, 200);
-}
-
-#[test]
-fn lists_are_paged_newest_first() {
-    let (_emulator, client) = quiet();
-    let file = client.upload("bill.txt", INVOICE.as_bytes());
-    let mut created: Vec<String> = (0..5).map(|_| client.create(&file)).collect();
-    created.reverse();
-    let mut seen = Vec::new();
-    let mut path = "/api/v2/classify?page_size=2".to_owned();
-    for size in [2, 2, 1] {
-        let page = client.get(&path).ok();
-        assert_eq!(ids(&page).len(), size);
-        assert_eq!(page["total_size"], Value::Null);
-        seen.extend(ids(&page));
-        let Some(token) = page["next_page_token"].as_str() else {
-            break;
-        };
-        path = format!("/api/v2/classify?page_size=2&page_token={token}");
-        // A job that comes in between belongs to no page that follows.
-        client.create(&file);
-    }
-    assert_eq!(seen, created);
-    let page = client.get("/api/v2/classify?page_size=100").ok();
-    assert_eq!(
-        (ids(&page).len(), &page["next_page_token"]),
-        (7, &Value::Null)
-    );
-}
-
-#[test]
-fn page_sizes_and_tokens_are_checked() {
-    let (_emulator, client) = quiet();
-    let problems = |query: &str| client.get(&format!("/api/v2/classify?{query}")).problems();
-    assert_eq!(
-        problems("page_size=0"),
-        ["query.page_size: greater_than_equal"]
-    );
-    assert_eq!(
-        problems("page_size=101"),
-        ["query.page_size: less_than_equal"]
-    );
-    assert_eq!(problems("page_size=ten"), ["query.page_size: int_parsing"]);
-    assert_eq!(problems("status=DONE"), ["query.status: enum"]);
-    assert_eq!(
-        problems("project_id=mine"),
-        ["query.project_id: uuid_parsing"]
-    );
-    assert_eq!(
-        problems("created_at_on_or_after=now"),
-        ["query.created_at_on_or_after: datetime_parsing"]
-    );
-    assert_eq!(client.get("/api/v2/classify?page_token=x").status, 400);
-    let nulls = "/api/v2/classify?page_size=&page_token=&status=&project_id=";
-    assert_eq!(
-        client.get(nulls).status,
-        200,
-        "empty values are absent ones"
-    );
-}
-
-#[test]
-fn every_filter_filters() {
-    let (emulator, client) = stopped_clock();
-    let file = client.upload("bill.txt", INVOICE.as_bytes());
-    let saved = client
-        .post(
-            "/api/v1/beta/configurations",
-            &json!({ "name": "bills",
-            "parameters": { "product_type": "classify_v2", "rules": rules() } }),
-        )
-        .ok();
-    let old = client.create(&file);
-    emulator.advance(Duration::from_secs(60));
-    let body = json!({ "file_input": file, "configuration_id": saved["id"] });
-    let new = client.post("/api/v2/classify", &body).ok();
-    let new = new["id"].as_str().expect("an id").to_owned();
-    let both = [new.clone(), old.clone()];
-    let (only_new, only_old) = (vec![new.clone()], vec![old.clone()]);
-    let list = |query: &str| ids(&client.get(&format!("/api/v2/classify?{query}")).ok());
-    assert_eq!(list(""), both);
-    assert_eq!(list("status=COMPLETED"), only_old);
-    assert_eq!(list("status=PENDING"), only_new);
-    assert_eq!(list("status=CANCELLED"), Vec::<String>::new());
-    assert_eq!(list(&format!("job_ids={old}")), only_old);
-    assert_eq!(
-        list(&format!("job_ids={old}&job_ids={new}&job_ids=clj-none")),
-        both
-    );
-    assert_eq!(
-        list(&format!(
-            "configuration_id={}",
-            saved["id"].as_str().expect("an id")
-        )),
-        only_new
-    );
-    let edge = "2026-01-02T03%3A04%3A05.678Z";
-    assert_eq!(
-        list(&format!("created_at_on_or_before={edge}")),
-        only_old,
-        "inclusive"
-    );
-    assert_eq!(
-        list(&format!("created_at_on_or_after={edge}")),
-        both,
-        "inclusive"
-    );
-    assert_eq!(
-        list("created_at_on_or_after=2026-01-02T05%3A05%3A00%2B02:00"),
-        only_new
-    );
-    assert_eq!(
-        list("project_id=0c8ce2fe-2f4f-4a5b-9d0c-000000000002"),
-        Vec::<String>::new()
-    );
 }
 
 #[test]
@@ -428,115 +312,5 @@ fn inputs_are_looked_up() {
             .as_str()
             .is_some_and(|m| m.starts_with("NO_DATA_FOUND_IN_FILE")),
         "{unknown}"
-    );
-}
-
-#[test]
-fn scripts_fix_outcomes() {
-    let scripts = vec![
-        Script::file("fixed*").labels("anything", 0.5),
-        Script::file("nothing*").matches_nothing(),
-        Script::file("broken*").fails("PDF_IS_BROKEN"),
-        Script::file("cancelled*").is_cancelled(),
-        Script::file("stuck*").never_ends(),
-        Script::content("(?i)top secret").fails("PDF_IS_PROTECTED"),
-        Script::file("slow*").takes(Duration::from_secs(3600)),
-    ];
-    let (emulator, client) = started(
-        Config::default()
-            .limits(Limits::none())
-            .virtual_clock()
-            .scripts(scripts),
-    );
-    let create = |name: &str, text: &str| client.create(&client.upload(name, text.as_bytes()));
-    let jobs: Vec<String> = [
-        "fixed.txt",
-        "nothing.txt",
-        "broken.txt",
-        "cancelled.txt",
-        "stuck.txt",
-        "slow.txt",
-    ]
-    .iter()
-    .map(|name| create(name, INVOICE))
-    .collect();
-    let secret = create("plain.txt", "TOP SECRET");
-    emulator.advance(Duration::from_secs(60));
-    let job = |id: &str| client.get(&format!("/api/v2/classify/{id}")).ok();
-    assert_eq!(job(&jobs[0])["result"]["type"], "anything");
-    assert_eq!(job(&jobs[0])["result"]["confidence"], 0.5);
-    assert_eq!(
-        (&job(&jobs[1])["status"], &job(&jobs[1])["result"]["type"]),
-        (&json!("COMPLETED"), &Value::Null)
-    );
-    assert_eq!(job(&jobs[2])["status"], "FAILED");
-    assert_eq!(job(&jobs[3])["status"], "CANCELLED");
-    assert_eq!(job(&jobs[4])["status"], "RUNNING");
-    assert_eq!(job(&jobs[5])["status"], "RUNNING");
-    assert!(
-        job(&secret)["error_message"]
-            .as_str()
-            .is_some_and(|m| m.starts_with("PDF_IS_PROTECTED"))
-    );
-    emulator.advance(Duration::from_secs(3600));
-    assert_eq!(job(&jobs[5])["result"]["type"], "invoice");
-    assert_eq!(job(&jobs[4])["status"], "RUNNING", "never means never");
-    let cancelled = client.send(
-        "POST",
-        &format!("/api/v2/classify/{}/cancel", jobs[4]),
-        None,
-        Some(Vec::new()),
-    );
-    assert_eq!(cancelled.expect("a reply").ok()["status"], "CANCELLED");
-}
-
-#[test]
-fn the_published_limits_hold() {
-    let (_emulator, client) = started(Config::default().virtual_clock());
-    let file = client.upload("bill.txt", INVOICE.as_bytes());
-    let statuses: Vec<u16> = (0..45)
-        .map(|_| client.post("/api/v2/classify", &create_body(&file)).status)
-        .collect();
-    assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 40);
-    assert_eq!(statuses[40..], [429; 5]);
-    assert_eq!(
-        client.get("/api/v2/classify").status,
-        200,
-        "other routes are free"
-    );
-}
-
-#[test]
-fn what_was_asked_can_be_seen() {
-    let (emulator, client) = quiet();
-    let file = client.upload("bill.txt", INVOICE.as_bytes());
-    let mut body = create_body(&file);
-    body["transaction_id"] = json!("seen");
-    client.post("/api/v2/classify", &body).ok();
-    client.get("/api/v2/classify?page_size=3&status=").ok();
-    let seen = emulator.requests();
-    assert_eq!(seen.len(), 3);
-    assert_eq!(
-        seen[1].body.as_ref().map(|body| &body["transaction_id"]),
-        Some(&json!("seen"))
-    );
-    assert_eq!(seen[2].parameter("page_size"), Some("3"));
-    assert_eq!((seen[2].status, seen[2].authorized), (Some(200), true));
-    assert_eq!(seen[2].header("authorization"), Some("(hidden)"));
-    assert_eq!(emulator.jobs()[0].transaction_id.as_deref(), Some("seen"));
-    emulator.reset();
-    assert_eq!(
-        (
-            emulator.requests().len(),
-            emulator.job_count(),
-            emulator.file_count()
-        ),
-        (0, 0, 0)
-    );
-    assert_eq!(
-        std::fs::read_dir(emulator.upload_dir())
-            .expect("the folder")
-            .count(),
-        0
     );
 }

@@ -153,6 +153,41 @@ fn an_upload_cut_off_leaves_no_file() {
 }
 
 #[test]
+fn forms_are_not_gathered_in_memory() {
+    let (emulator, client) = started(Config::default().upload_limit(1_000_000));
+    let (kind, _) = form(&[], None);
+    let boundary = kind.split_once("boundary=").expect("a boundary").1;
+    let send = |body: String| {
+        let reply = client.send(
+            "POST",
+            "/api/v1/beta/files",
+            Some(&kind),
+            Some(body.into_bytes()),
+        );
+        let reply = reply.expect("a reply");
+        (reply.status, reply.detail())
+    };
+    let head = format!(
+        "--{boundary}\r\nContent-Disposition: form-data; name=\"file\"; x=\"{}",
+        "h".repeat(900_000)
+    );
+    let (status, detail) = send(head);
+    assert_eq!(status, 400);
+    assert!(detail.contains("head of a part"), "{detail}");
+    let part = format!(
+        "--{boundary}\r\nContent-Disposition: form-data; name=\"x\"\r\n\r\n{}\r\n",
+        "x".repeat(99_000)
+    );
+    assert_eq!(send(part.repeat(40)).0, 413, "unknown parts count too");
+    let long = format!(
+        "--{boundary}\r\nContent-Disposition: form-data; name=\"purpose\"\r\n\r\n{}\r\n",
+        "x".repeat(20_000)
+    );
+    assert_eq!(send(long).0, 400);
+    assert_eq!(on_disk(&emulator), 0);
+}
+
+#[test]
 fn a_silent_upload_is_ended() {
     let (emulator, _client) = started(Config::default().patience(Duration::from_millis(50)));
     let (kind, body) = form(&[("purpose", "classify")], Some(("a.txt", &[b'x'; 9_000])));

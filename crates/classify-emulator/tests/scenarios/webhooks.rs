@@ -167,6 +167,33 @@ fn only_wanted_events_come_and_by_default_as_a_string() {
 }
 
 #[test]
+fn version_1_jobs_tell_of_partial_success() {
+    let (emulator, client) = started(true);
+    emulator
+        .set_scripts(vec![
+            classify_emulator::Script::file("broken*").fails("PDF_IS_BROKEN"),
+        ])
+        .expect("a script");
+    let (url, received) = receiver(&[200]);
+    let files: Vec<String> = ["bill.txt", "broken.txt"]
+        .iter()
+        .map(|name| client.upload(name, INVOICE.as_bytes()).replace("dfl-", ""))
+        .collect();
+    let hook = json!({ "webhook_url": url, "webhook_headers": { "x-number": 5 }, "webhook_output_format": "json",
+        "webhook_events": ["classify.partial_success", "classify.success"] });
+    let body = json!({ "file_ids": files, "rules": crate::client::rules(), "webhook_configurations": [hook] });
+    let job = client.post("/api/v1/classifier/jobs", &body).ok();
+    let one = next(&received);
+    assert_eq!(one.event()["event_type"], "classify.partial_success");
+    assert_eq!(one.event()["data"]["job_id"], job["id"]);
+    assert_eq!(
+        one.header("x-number"),
+        Some("5"),
+        "any value of a header, as text"
+    );
+}
+
+#[test]
 fn three_attempts_and_no_more() {
     let (emulator, client) = started(true);
     let (url, received) = receiver(&[500, 503, 404, 200]);

@@ -1,8 +1,10 @@
 //! A file as the service describes it.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use crate::Timestamp;
+use crate::secret::Secret;
 use crate::text::model::model;
 
 model! {
@@ -31,12 +33,82 @@ model! {
 
 model! {
     /// A URL that gives access to whoever holds it, until it expires.
+    ///
+    /// It is fetched without the key, as it is. `Debug` shows no more of it than the host.
     pub struct PresignedUrl {
         /// The URL. Its query is a secret.
-        required url: String,
+        required url: SecretUrl,
         /// When it stops working.
         moment expires_at: Timestamp,
-        /// Fields to send along where the URL takes a form.
-        optional form_fields: BTreeMap<String, String>,
+        /// Fields to send along where the URL takes a form; a signature may be among them.
+        optional form_fields: BTreeMap<String, Secret>,
+    }
+}
+
+/// A URL whose path and query may give access to whoever reads them.
+///
+/// `Debug` prints its scheme and host. Unlike a [`Secret`] it is written out as JSON, since it came from the service
+/// to be passed on, and ends by itself.
+#[derive(Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub struct SecretUrl(String);
+
+impl SecretUrl {
+    /// The URL as it is.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SecretUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let host = self
+            .0
+            .parse::<http::Uri>()
+            .ok()
+            .and_then(|uri| Some(format!("{}://{}/…", uri.scheme_str()?, uri.host()?)));
+        f.write_str(host.as_deref().unwrap_or("[withheld]"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::files::examples;
+
+    #[test]
+    fn a_file_is_read_and_written_back() {
+        let file: File = serde_json::from_str(examples::FILE).unwrap();
+        let mut given: serde_json::Value = serde_json::from_str(examples::FILE).unwrap();
+        // The one thing that is not written back.
+        given["download_url"]["form_fields"]["key"] = "[withheld]".into();
+        assert_eq!(serde_json::to_value(&file).unwrap(), given);
+        let bare: File = serde_json::from_str(r#"{"id": "1"}"#).unwrap();
+        assert_eq!(bare.name, None);
+    }
+
+    #[test]
+    fn a_url_that_gives_access_is_not_printed() {
+        let file: File = serde_json::from_str(examples::FILE).unwrap();
+        let shown = format!("{file:?}");
+        assert!(
+            shown.contains("https://storage.example/") && !shown.contains("canary"),
+            "{shown}"
+        );
+        let url = file.download_url.unwrap();
+        assert!(url.url.as_str().ends_with("canary"));
+        assert_eq!(url.form_fields.unwrap()["key"].reveal(), Some("canary"));
+        for odd in [
+            "canary",
+            "//canary",
+            "https://user:canary@host/x",
+            "\u{1}canary",
+        ] {
+            assert!(
+                !format!("{:?}", SecretUrl(odd.to_owned())).contains("canary"),
+                "{odd}"
+            );
+        }
     }
 }

@@ -1,10 +1,52 @@
 //! Files that documents are uploaded to, `/api/v1/beta/files`.
+//!
+//! | operation | request | repeated |
+//! | --- | --- | --- |
+//! | [`Upload`] | `POST /api/v1/beta/files` | yes; a spare copy costs nothing and expires |
+//! | [`List`] | `GET /api/v1/beta/files` | yes |
+//! | [`Get`] | `GET /api/v1/beta/files/{file_id}` | yes |
+//! | [`GetContent`] | `GET /api/v1/beta/files/{file_id}/content` | yes |
+//! | [`Delete`] | `DELETE /api/v1/beta/files/{file_id}` | yes; finding nothing is then success |
+//! | [`Query`] | `POST /api/v1/beta/files/query` | yes; the service prefers [`List`] |
+//!
+//! [`machine::Reuse`](crate::machine::Reuse) finds an upload by its `external_file_id` and uploads only what is not
+//! there.
 
+mod content;
+mod delete;
 mod file;
+mod get;
+mod list;
+mod query;
 mod upload;
 
-pub use file::{File, PresignedUrl};
+pub use content::GetContent;
+pub use delete::Delete;
+pub use file::{File, PresignedUrl, SecretUrl};
+pub use get::Get;
+pub use list::{List, OrderBy};
+pub use query::{Filter, Query};
 pub use upload::{Purpose, Upload};
 
 /// The route of every operation here.
 const ROUTE: &str = "/api/v1/beta/files";
+
+#[cfg(test)]
+pub(crate) mod examples {
+    /// A file with everything that the service's schema has.
+    pub(crate) const FILE: &str = r#"{
+        "id": "dfl-aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee",
+        "name": "invoice.pdf",
+        "project_id": "123e4567-e89b-12d3-a456-426614174000",
+        "external_file_id": "ext-12345",
+        "file_type": "pdf",
+        "last_modified_at": "2019-12-27T18:11:19.117Z",
+        "expires_at": "2019-12-29T18:11:19.117Z",
+        "purpose": "classify",
+        "download_url": {
+            "url": "https://storage.example/x?signature=canary",
+            "expires_at": "2019-12-27T19:11:19.117Z",
+            "form_fields": {"key": "canary"}
+        }
+    }"#;
+}

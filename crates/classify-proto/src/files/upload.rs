@@ -104,6 +104,16 @@ impl Upload {
         self
     }
 
+    /// The caller's own id for the file, where it has one.
+    #[must_use]
+    pub fn get_external_file_id(&self) -> Option<&str> {
+        self.external_file_id.as_deref()
+    }
+
+    pub(crate) fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
     /// The name the document is uploaded under.
     #[must_use]
     pub fn name(&self) -> &str {

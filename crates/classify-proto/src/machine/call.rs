@@ -287,6 +287,10 @@ impl<O: Operation> Call<O> {
     }
 }
 
+/// How many requests were sent for an operation: an extension of the response that it parses.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Attempts(pub(crate) u32);
+
 /// Whether the service's answer settles what became of the request, whatever went before.
 fn is_final_word(error: &Error) -> bool {
     error.is_conflict() && error.job().is_some()
@@ -334,7 +338,10 @@ impl<O: Operation> Machine for Call<O> {
             return;
         }
         let parsed = match reply {
-            Ok(response) => self.operation.parse(response),
+            Ok(mut response) => {
+                response.extensions_mut().insert(Attempts(self.attempts));
+                self.operation.parse(response)
+            }
             Err(failure) => Err(Error::from_failure(failure)),
         };
         if let Some(mut limiter) = cx.limiter.and_then(|limiter| limiter.try_borrow_mut().ok()) {

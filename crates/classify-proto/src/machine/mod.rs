@@ -20,6 +20,9 @@
 //! | [`Call`] | one operation with its retries | none | what the operation returns |
 //! | [`Pager`] | follows a list to its end | each page | nothing, or why it stopped early |
 //! | [`Waiter`] | waits until a job has ended | progress | the job, or why it has no result |
+//! | [`ResultsWaiter`] | waits for a v1 job and reads its results | progress | each file's result, or why there is none |
+//! | [`Reconcile`] | looks for the job of a v1 create whose answer was lost | none | the jobs that may be it |
+//! | [`Reuse`] | uploads a document unless it is there | none | the file |
 //! | [`Run`] | uploads if need be, creates, waits | uploaded, created, progress | the job, or why it has no result |
 //! | [`Fan`] | runs several machines side by side | theirs, and their outputs as they come | nothing |
 //! | [`Bulk`] | classifies any number of documents, each once | room, records, settled documents | a summary |
@@ -30,24 +33,34 @@ mod call;
 mod fan;
 mod limiter;
 mod pager;
+mod reconcile;
+mod results;
 mod retry;
+mod reuse;
 mod run;
 mod saved;
 mod step;
 mod tickets;
+mod waitable;
 mod waiter;
 
 pub use backoff::Cadence;
 pub use bulk::{
-    Bulk, BulkEvent, BulkOptions, ContentHasher, ContentKey, Document, Header, Journal, Record,
-    Report, Settled, Standing, Summary,
+    Bulk, BulkEvent, BulkOptions, ContentHasher, ContentKey, Document, Fed, FedEvent, Header,
+    Journal, Record, Report, Settled, Standing, Summary,
 };
+pub(crate) use call::Attempts;
 pub use call::Call;
 pub use fan::{Fan, FanEvent};
 pub use limiter::Limiter;
 pub use pager::Pager;
+pub use reconcile::{Candidate, Reconcile, Reconciliation};
+pub use results::ResultsWaiter;
 pub use retry::Retry;
+pub use reuse::{Reuse, Reused};
 pub use run::{Run, RunEvent};
 pub use saved::Saved;
 pub use step::{Cx, Machine, ReplyBy, Step, Ticket};
+pub(crate) use waitable::Sealed;
+pub use waitable::{IntoWaitable, Phase, Waitable};
 pub use waiter::{Progress, Waiter};

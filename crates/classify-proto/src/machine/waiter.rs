@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::backoff::Cadence;
@@ -10,11 +11,12 @@ use super::retry::Retry;
 use super::saved::Saved;
 use super::step::{Cx, Machine, Step, Ticket};
 use super::tickets::Tickets;
+use super::waitable::{Phase, Waitable};
 use crate::Time;
 use crate::error::Error;
 use crate::operation::{Scope, Seed};
 use crate::reply::Reply;
-use crate::v2::{Get, Job, JobStatus};
+use crate::v2::{Get, JobStatus};
 
 /// How long a wait lasts unless told otherwise.
 const TIMEOUT: Duration = Duration::from_secs(2 * 60 * 60);
@@ -31,9 +33,16 @@ const LAST_LOOK: Duration = Duration::from_secs(30);
 ///
 /// A service that cannot be reached for a while does not end a wait: the next look may succeed. An answer that will
 /// not change by waiting does: no such job, no right to it, no credits.
+///
+/// What is waited for is told by the read that looks at it: `Waiter` alone is of a [`v2::Job`](crate::v2::Job), by
+/// [`v2::Get`](Get); [`by`](Self::by) waits for whatever is [`Waitable`].
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Waiter {
-    get: Get,
+#[serde(bound(
+    serialize = "G: Serialize, G::Output: Serialize",
+    deserialize = "G: Deserialize<'de>, G::Output: Deserialize<'de>"
+))]
+pub struct Waiter<G: Waitable = Get> {
+    get: G,
     retry: Retry,
     cadence: Cadence,
     timeout: Duration,
@@ -44,15 +53,15 @@ pub struct Waiter {
     next_look: Option<Time>,
     /// Whether the look that is under way began at the deadline or later.
     last_look: bool,
-    call: Option<Call<Get>>,
+    call: Option<Call<G>>,
     /// The job as last seen, never one that has ended: a saved state holds no result.
-    seen: Option<Job>,
+    seen: Option<G::Output>,
     tickets: Tickets,
     ended: bool,
     #[serde(skip)]
-    event: Option<Progress>,
+    event: Option<Progress<G::Status>>,
     #[serde(skip)]
-    result: Option<Result<Job, Error>>,
+    result: Option<Result<G::Output, Error>>,
     /// Why the latest look failed.
     #[serde(skip)]
     trouble: Option<Error>,
@@ -61,11 +70,11 @@ pub struct Waiter {
 /// One look at a job that has not ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Progress {
+pub struct Progress<S = JobStatus> {
     /// The job.
     pub job_id: String,
     /// Where it stood when it was last seen; `None` while no look has succeeded.
-    pub status: Option<JobStatus>,
+    pub status: Option<S>,
     /// How many times it was looked at.
     pub looks: u32,
     /// Why this look failed, where it did; the wait goes on.
@@ -82,6 +91,19 @@ impl Waiter {
     /// Waits by this get: its project, its organization and what it expands.
     #[must_use]
     pub fn for_get(get: Get, seed: Seed) -> Self {
+        Self::by(get, seed)
+    }
+
+    pub(crate) fn scoped(mut self, scope: &Scope) -> Self {
+        self.get = self.get.scoped(scope);
+        self
+    }
+}
+
+impl<G: Waitable> Waiter<G> {
+    /// Waits by this read, for two hours at most. `seed` is sixteen random bytes of the driver's.
+    #[must_use]
+    pub fn by(get: G, seed: Seed) -> Self {
         Self {
             get,
             retry: Retry::default(),
@@ -100,11 +122,6 @@ impl Waiter {
             result: None,
             trouble: None,
         }
-    }
-
-    pub(crate) fn scoped(mut self, scope: &Scope) -> Self {
-        self.get = self.get.scoped(scope);
-        self
     }
 
     /// Repeats requests by this policy.
@@ -138,12 +155,12 @@ impl Waiter {
     /// The job that is waited for.
     #[must_use]
     pub fn job_id(&self) -> &str {
-        self.get.job_id()
+        self.get.waited_for()
     }
 
     /// The job as last seen; never one that has ended.
     #[must_use]
-    pub fn last_seen(&self) -> Option<&Job> {
+    pub fn last_seen(&self) -> Option<&G::Output> {
         self.seen.as_ref()
     }
 
@@ -164,14 +181,14 @@ impl Waiter {
     }
 
     /// Takes what a look brought, at the time it was seen.
-    fn learn(&mut self, now: Time, deadline: Time, found: Result<Job, Error>) {
+    fn learn(&mut self, now: Time, deadline: Time, found: Result<G::Output, Error>) {
         let mut delay = self.cadence.delay(self.seed, self.looks.saturating_sub(1));
         match found {
-            Ok(job) => match job.status {
-                JobStatus::Completed => return self.result = Some(Ok(job)),
-                JobStatus::Failed => return self.fail(Error::job_failed(job)),
-                JobStatus::Cancelled => return self.fail(Error::job_cancelled(job)),
-                _ => {
+            Ok(job) => match G::phase(&job) {
+                Phase::Succeeded => return self.result = Some(Ok(job)),
+                Phase::Failed => return self.fail(G::failed(job)),
+                Phase::Cancelled => return self.fail(G::cancelled(job)),
+                Phase::GoesOn => {
                     self.seen = Some(job);
                     self.trouble = None;
                 }
@@ -188,7 +205,7 @@ impl Waiter {
         self.next_look = Some((now + delay).min(deadline));
         self.event = Some(Progress {
             job_id: self.job_id().to_owned(),
-            status: self.seen.as_ref().map(|job| job.status.clone()),
+            status: self.seen.as_ref().map(|job| G::status(job).clone()),
             looks: self.looks,
             trouble: self.trouble.as_ref().map(ToString::to_string),
         });
@@ -196,14 +213,14 @@ impl Waiter {
 
     fn fail(&mut self, error: Error) {
         self.result = Some(Err(error
-            .with_operation("classify.wait")
+            .with_operation(G::WAIT)
             .with_job_id(self.job_id())));
     }
 
     /// The deadline came first.
     fn miss(&mut self) {
         let standing = match &self.seen {
-            Some(job) => format!("the job still stands at {}", job.status),
+            Some(job) => format!("the job still stands at {}", G::status(job)),
             None => "the job was never seen".to_owned(),
         };
         let mut error = Error::deadline(format!(
@@ -214,17 +231,17 @@ impl Waiter {
             error = error.with_source(trouble);
         }
         if let Some(job) = &self.seen {
-            error = error.with_job(job.clone());
+            error = G::with_last_seen(error, job);
         }
         self.fail(error);
     }
 }
 
-impl Machine for Waiter {
-    type Event = Progress;
-    type Output = Result<Job, Error>;
+impl<G: Waitable> Machine for Waiter<G> {
+    type Event = Progress<G::Status>;
+    type Output = Result<G::Output, Error>;
 
-    fn poll(&mut self, cx: Cx<'_>) -> Step<Progress, Self::Output> {
+    fn poll(&mut self, cx: Cx<'_>) -> Step<Self::Event, Self::Output> {
         let timeout = self.timeout;
         let deadline = *self.deadline.get_or_insert(cx.now + timeout);
         loop {
@@ -275,8 +292,12 @@ impl Machine for Waiter {
     }
 }
 
-impl Saved for Waiter {
+impl<G> Saved for Waiter<G>
+where
+    G: Waitable + Serialize + DeserializeOwned,
+    G::Output: Serialize + DeserializeOwned,
+{
     fn kind() -> String {
-        "waiter classify".to_owned()
+        format!("waiter {}", G::WAIT.trim_end_matches(".wait"))
     }
 }

@@ -123,8 +123,37 @@ impl Create {
         self
     }
 
+    /// The rules, where they are given with the create.
+    #[must_use]
+    pub fn get_configuration(&self) -> Option<&Configuration> {
+        self.configuration.as_deref()
+    }
+
+    /// The saved configuration, where one is named.
+    #[must_use]
+    pub fn get_configuration_id(&self) -> Option<&str> {
+        self.configuration_id.as_deref()
+    }
+
+    /// The saved webhooks, where some are named.
+    #[must_use]
+    pub fn get_webhook_configuration_ids(&self) -> Option<&[String]> {
+        self.webhook_configuration_ids.as_deref()
+    }
+
+    /// The webhooks that are given with the create.
+    #[must_use]
+    pub fn webhooks(&self) -> &[WebhookConfiguration] {
+        self.webhook_configurations.as_deref().unwrap_or_default()
+    }
+
     pub(crate) fn scope(&self) -> &Scope {
         &self.scope
+    }
+
+    pub(crate) fn scoped(mut self, scope: &Scope) -> Self {
+        self.scope = scope.clone();
+        self
     }
 
     /// Takes the job of any copy of the document for an answer: the transaction id is made from the content.
@@ -174,7 +203,7 @@ impl Create {
 }
 
 /// An id without the prefix that some of the service's endpoints write and others leave out.
-fn bare_id(id: &str) -> &str {
+pub(crate) fn bare_id(id: &str) -> &str {
     id.strip_prefix("dfl-")
         .or_else(|| id.strip_prefix("pjb-"))
         .unwrap_or(id)
@@ -246,6 +275,9 @@ impl Operation for Create {
                 "webhook_configuration_ids",
                 format!("has {} items; the service takes 4 at most", ids.len()),
             );
+        }
+        for (index, webhook) in self.webhook_configurations.iter().flatten().enumerate() {
+            webhook.find_problems(&format!("webhook_configurations[{index}]"), &mut problems);
         }
         problems.finish()
     }

@@ -18,15 +18,17 @@ mod list;
 mod outcome;
 mod webhook;
 
+pub use crate::webhooks::{WebhookEvent, WebhookOutputFormat};
 pub use cancel::Cancel;
 pub use configuration::{Configuration, Mode, ParsingConfiguration, Rule};
 pub use create::Create;
+pub(crate) use create::bare_id;
 pub use delete::{Delete, Deleted};
 pub use get::Get;
 pub use job::{ClassifyResult, DocumentInputType, Job, JobStatus, Usage};
 pub use list::{List, TimeBound};
 pub use outcome::Outcome;
-pub use webhook::{WebhookConfiguration, WebhookEvent, WebhookOutputFormat};
+pub use webhook::WebhookConfiguration;
 
 /// The route of every operation here.
 const ROUTE: &str = "/api/v2/classify";

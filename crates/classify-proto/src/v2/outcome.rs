@@ -41,7 +41,7 @@ pub enum Outcome<'a> {
 }
 
 impl<'a> Outcome<'a> {
-    pub(super) fn from_result(result: &'a ClassifyResult) -> Self {
+    pub(crate) fn from_result(result: &'a ClassifyResult) -> Self {
         let (confidence, reasoning) = (result.confidence, result.reasoning.as_deref());
         match result.r#type.as_deref() {
             // No rule can have an empty type, so an empty one is none.

@@ -5,36 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
+use crate::operation::Problems;
 use crate::secret::Secret;
-use crate::text::open_enum::open_enum;
-
-open_enum! {
-    /// An event that a webhook reports.
-    pub enum WebhookEvent {
-        /// The job was taken on.
-        ClassifyPending = "classify.pending",
-        /// The job is being worked on.
-        ClassifyRunning = "classify.running",
-        /// The job completed.
-        ClassifySuccess = "classify.success",
-        /// Some files of the job completed (v1 only, as far as is known).
-        ClassifyPartialSuccess = "classify.partial_success",
-        /// The job failed.
-        ClassifyError = "classify.error",
-        /// The job was cancelled.
-        ClassifyCancelled = "classify.cancelled",
-    }
-}
-
-open_enum! {
-    /// How a webhook's body is written.
-    pub enum WebhookOutputFormat {
-        /// The payload as a JSON string inside JSON; the service's default.
-        String = "string",
-        /// The payload as a JSON object.
-        Json = "json",
-    }
-}
+use crate::webhooks::{WebhookEvent, WebhookOutputFormat, check};
 
 /// A webhook that is given with the job instead of being saved beforehand.
 ///
@@ -99,40 +72,26 @@ impl WebhookConfiguration {
         self
     }
 
+    pub(crate) fn find_problems(&self, path: &str, problems: &mut Problems) {
+        check::headers(path, self.webhook_headers.as_ref(), problems);
+        check::events(path, self.webhook_events.as_deref(), problems);
+    }
+
     /// The same with its secrets in the open, for the wire alone.
     pub(crate) fn to_wire(&self, path: &str) -> Result<WireWebhook<'_>, Error> {
-        fn reveal(secret: &Secret, field: impl FnOnce() -> String) -> Result<&str, Error> {
-            secret.reveal().ok_or_else(|| {
-                Error::invalid(
-                    field(),
-                    "was left out of the saved state; set it again before going on",
-                )
-            })
-        }
         let webhook_headers = match &self.webhook_headers {
             None => None,
-            Some(headers) => Some(
-                headers
-                    .iter()
-                    .map(|(name, value)| {
-                        Ok((
-                            &**name,
-                            reveal(value, || format!("{path}.webhook_headers.{name}"))?,
-                        ))
-                    })
-                    .collect::<Result<_, Error>>()?,
-            ),
-        };
-        let webhook_signing_secret = match &self.webhook_signing_secret {
-            None => None,
-            Some(secret) => Some(reveal(secret, || format!("{path}.webhook_signing_secret"))?),
+            Some(headers) => Some(check::reveal_headers(headers, path)?),
         };
         Ok(WireWebhook {
             webhook_url: self.webhook_url.as_deref(),
             webhook_headers,
             webhook_events: self.webhook_events.as_deref(),
             webhook_output_format: self.webhook_output_format.as_ref(),
-            webhook_signing_secret,
+            webhook_signing_secret: check::reveal_secret(
+                self.webhook_signing_secret.as_ref(),
+                path,
+            )?,
         })
     }
 }
@@ -150,4 +109,36 @@ pub(crate) struct WireWebhook<'a> {
     webhook_output_format: Option<&'a WebhookOutputFormat>,
     #[serde(skip_serializing_if = "Option::is_none")]
     webhook_signing_secret: Option<&'a str>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operation::Operation as _;
+    use crate::v2::{Create, examples::api};
+
+    #[test]
+    fn what_the_service_refuses_is_refused_before_sending() {
+        let create = Create::new("dfl-1").configuration_id("cfg-1").webhook(
+            WebhookConfiguration::new("https://example.com")
+                .header("X-A", "canary\r\nX-B: y")
+                .header("X C", "z")
+                .events([]),
+        );
+        let error = create.request(&api()).unwrap_err();
+        let fields: Vec<_> = error
+            .field_errors()
+            .iter()
+            .map(|found| &*found.field)
+            .collect();
+        assert_eq!(
+            fields,
+            [
+                "webhook_configurations[0].webhook_headers.X C",
+                "webhook_configurations[0].webhook_headers.X-A",
+                "webhook_configurations[0].webhook_events",
+            ]
+        );
+        assert!(!error.to_string().contains("canary"), "{error}");
+    }
 }

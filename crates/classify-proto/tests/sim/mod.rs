@@ -5,6 +5,8 @@
 
 #![allow(dead_code, reason = "each test file uses a part")]
 
+pub(crate) mod old;
+
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -86,6 +88,8 @@ pub(crate) struct Service {
     pub(crate) by_transaction: BTreeMap<String, usize>,
     /// What `page_token` asks for, in place of the jobs: (items, next token) by token.
     pub(crate) pages: BTreeMap<String, (Vec<String>, Option<String>)>,
+    /// The routes of v1, and the list of files.
+    pub(crate) old: old::OldService,
 }
 
 impl Default for Service {
@@ -104,6 +108,7 @@ impl Default for Service {
             refuses: None,
             by_transaction: BTreeMap::new(),
             pages: BTreeMap::new(),
+            old: old::OldService::default(),
         }
     }
 }
@@ -219,7 +224,10 @@ impl Service {
                 }
                 respond(200, &json!({"id": id, "project_id": "p"}))
             }
-            other => panic!("no such route: {other:?}"),
+            (method, segments) => {
+                let query = request.uri().query().unwrap_or_default();
+                self.old.act(method, segments, query, &body, now)
+            }
         }
     }
 

@@ -9,7 +9,7 @@ use classify_proto::v2::{Cancel, Delete, Get, JobStatus};
 use classify_proto::{ErrorKind, Limits};
 
 use crate::driver::{Driver, Setup};
-use crate::listener::{Listener, Plan, response};
+use crate::listener::{Listener, Plan, Seen, response};
 use crate::world::{World, api, create};
 
 const JOB: &[u8] = br#"{"id": "clj-1", "status": "RUNNING"}"#;
@@ -155,8 +155,10 @@ pub fn an_answer_that_stops_half_way_ends<D: Driver>() {
 /// The time that a whole call has cuts an attempt short, however long the attempt's own limit is.
 pub fn the_whole_call_ends_by_its_deadline<D: Driver>() {
     let listener = Listener::start(|_, _| Plan::Hang(Vec::new()));
+    let hour = Duration::from_secs(3600);
     let setup = Setup {
         retry: Retry::default().total(Duration::from_millis(150)),
+        limits: Limits::default().response(hour).attempt(hour),
         ..Setup::default()
     };
     let driver = D::new(api(&listener.base_url(), "llx-key"), setup);
@@ -183,7 +185,7 @@ pub fn lengths_are_announced_where_they_belong<D: Driver>() {
     driver.call(Delete::new("clj-1")).expect("deleted");
     driver.call(Cancel::new("clj-1")).expect("a job");
     let seen = listener.seen();
-    let lengths: Vec<_> = seen.iter().map(|request| request.announced()).collect();
+    let lengths: Vec<_> = seen.iter().map(Seen::announced).collect();
     assert_eq!(lengths, [None, None, Some(0)]);
     for request in &seen {
         assert_eq!(request.header("transfer-encoding"), None);

@@ -13,8 +13,9 @@ use crate::world::{World, api, create};
 
 const FILE: &[u8] = br#"{"id": "dfl-1", "name": "x"}"#;
 
-/// Larger than what sockets hold on to, so that a server that stops reading stops the client.
-const LARGE: u64 = 24 << 20;
+/// Larger than what sockets hold on to, so that a server that stops reading stops the client; and no multiple of any
+/// buffer's size.
+const LARGE: u64 = (24 << 20) + 77;
 
 struct OnDisk {
     _folder: tempfile::TempDir,
@@ -172,4 +173,23 @@ pub fn a_file_that_grows_is_sent_as_announced<D: Driver>() {
     assert_eq!(seen.len(), 1);
     assert_eq!(Some(seen[0].body.len()), seen[0].announced());
     assert!(seen[0].body.ends_with(b"--\r\n"));
+}
+
+/// The service refuses a large document before it has read it: the refusal is told, and the document not sent again.
+pub fn a_refusal_before_the_document_is_up_is_told<D: Driver>() {
+    let file = large("unwanted.pdf");
+    let listener = Listener::start(|_, _| Plan::Early(response(401, &[], b"")));
+    let upload = Upload::path(&file.path).expect("a file");
+    let error = at::<D>(&listener).call(upload.clone()).unwrap_err();
+    assert!(error.is_auth(), "{error}");
+    assert_eq!(listener.seen().len(), 1);
+
+    let world = World::<D>::new(Config::default().keys(["llx-right"]));
+    let stranger = D::new(
+        api(world.emulator.base_url(), "llx-wrong"),
+        Setup::default(),
+    );
+    let error = stranger.call(upload).unwrap_err();
+    assert!(error.is_auth(), "{error}");
+    assert_eq!(world.emulator.request_count(), 1);
 }

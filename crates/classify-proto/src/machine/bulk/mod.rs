@@ -2,6 +2,7 @@
 
 mod breaker;
 mod document;
+mod fed;
 mod flow;
 mod journal;
 mod options;
@@ -15,6 +16,7 @@ use std::fmt;
 use sha2::{Digest, Sha256};
 
 pub use document::{ContentHasher, ContentKey, Document};
+pub use fed::{Fed, FedEvent};
 pub use journal::{Header, Journal, Record};
 pub use options::BulkOptions;
 pub use report::{Report, Standing};

@@ -1,10 +1,14 @@
 //! Webhooks: real deliveries, signed, repeated, and noted down.
+//!
+//! Their delays are real time even under a virtual clock: a receiver lives outside of it.
 
-use std::net::{IpAddr, SocketAddr};
+mod post;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Serialize;
 use serde_json::json;
 use sha2::Sha256;
@@ -14,6 +18,7 @@ use crate::clock::Millis;
 use crate::state::Event;
 use crate::state::job::Hook;
 use crate::world::World;
+use post::post;
 
 /// One attempt to deliver a webhook.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -36,7 +41,6 @@ pub struct Delivery {
 }
 
 const ATTEMPTS: u32 = 3;
-const TIMEOUT: Duration = Duration::from_secs(30);
 const LONGEST_DELAY: Duration = Duration::from_secs(60);
 const USER_AGENT: &str = "llamaindex-webhook-service/1.0";
 
@@ -141,106 +145,42 @@ async fn send(world: Arc<World>, letter: Letter) {
 }
 
 async fn attempt_once(world: &World, letter: &Letter) -> Result<u16, String> {
-    let url =
-        reqwest::Url::parse(&letter.hook.url).map_err(|error| format!("not a URL: {error}"))?;
-    let host = url
-        .host_str()
-        .ok_or("the URL has no host")?
-        .trim_matches(['[', ']'])
-        .to_owned();
-    let port = url.port_or_known_default().ok_or("the URL has no port")?;
-    let addresses = resolve(&host, port).await?;
-    if !world.config.loopback_webhooks && addresses.iter().any(|address| is_private(address.ip())) {
-        return Err(
-            "private and loopback addresses are blocked; Config::loopback_webhooks allows them"
-                .to_owned(),
-        );
-    }
-    // Bound to the addresses that were looked at: a name must not answer differently the second time.
-    let client = reqwest::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .timeout(TIMEOUT)
-        .no_proxy()
-        .resolve_to_addrs(&host, &addresses)
-        .build()
-        .map_err(|error| error.to_string())?;
-    let mut headers = reqwest::header::HeaderMap::new();
-    for (name, value) in &letter.hook.headers {
+    let mut headers = HeaderMap::new();
+    let mut set = |name: &str, value: &str| {
         // What is no header is left out rather than costing the receiver the event.
-        if let (Ok(name), Ok(value)) = (
-            reqwest::header::HeaderName::try_from(name),
-            reqwest::header::HeaderValue::try_from(value),
-        ) {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
             headers.insert(name, value);
+        }
+    };
+    for (name, value) in &letter.hook.headers {
+        // The length is the body's, and no custom header may say otherwise.
+        if !matches!(
+            name.to_lowercase().as_str(),
+            "content-length" | "transfer-encoding" | "connection"
+        ) {
+            set(name, value);
         }
     }
     // The service's own headers are set last, so that no custom one takes their place.
-    let mut own = vec![
-        ("content-type", "application/json".to_owned()),
-        ("user-agent", USER_AGENT.to_owned()),
-        ("x-webhook-event-id", letter.event_id.clone()),
-        ("x-webhook-event-type", letter.event_type.to_owned()),
-    ];
-    own.extend(
-        letter
-            .hook
-            .secret
-            .as_deref()
-            .and_then(|s| signature(s, &letter.body))
-            .map(|s| ("lc-signature", s)),
-    );
-    for (name, value) in own {
-        if let Ok(value) = reqwest::header::HeaderValue::try_from(value) {
-            headers.insert(name, value);
-        }
+    set("content-type", "application/json");
+    set("user-agent", USER_AGENT);
+    set("x-webhook-event-id", &letter.event_id);
+    set("x-webhook-event-type", letter.event_type);
+    if let Some(signature) = letter
+        .hook
+        .secret
+        .as_deref()
+        .and_then(|secret| signature(secret, &letter.body))
+    {
+        set("lc-signature", &signature);
     }
-    let reply = client
-        .post(url)
-        .headers(headers)
-        .body(letter.body.clone())
-        .send()
-        .await;
-    reply
-        .map(|reply| reply.status().as_u16())
-        .map_err(|error| with_causes(&error))
-}
-
-async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
-    if let Ok(ip) = host.parse::<IpAddr>() {
-        return Ok(vec![SocketAddr::new(ip, port)]);
-    }
-    let found = tokio::net::lookup_host((host, port))
-        .await
-        .map_err(|error| format!("{host} is not known: {error}"))?;
-    Ok(found.collect())
-}
-
-fn is_private(ip: IpAddr) -> bool {
-    match ip.to_canonical() {
-        IpAddr::V4(ip) => {
-            ip.is_loopback()
-                || ip.is_private()
-                || ip.is_link_local()
-                || ip.is_unspecified()
-                || ip.is_broadcast()
-        }
-        IpAddr::V6(ip) => {
-            ip.is_loopback()
-                || ip.is_unspecified()
-                || ip.is_unique_local()
-                || ip.is_unicast_link_local()
-        }
-    }
-}
-
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text = format!("{text}: {inner}");
-        cause = inner.source();
-    }
-    text
+    post(
+        &letter.hook.url,
+        headers,
+        letter.body.clone(),
+        world.config.loopback_webhooks,
+    )
+    .await
 }
 
 #[cfg(test)]
@@ -270,26 +210,5 @@ mod tests {
             serde_json::from_str::<serde_json::Value>(&text).expect("JSON inside"),
             object
         );
-    }
-
-    #[test]
-    fn private_addresses_are_told_apart() {
-        for private in [
-            "127.0.0.1",
-            "10.1.2.3",
-            "192.168.0.1",
-            "169.254.1.1",
-            "::1",
-            "fd00::1",
-            "::ffff:127.0.0.1",
-        ] {
-            assert!(
-                is_private(private.parse().expect("an address")),
-                "{private}"
-            );
-        }
-        for public in ["93.184.216.34", "2606:2800:220:1::1"] {
-            assert!(!is_private(public.parse().expect("an address")), "{public}");
-        }
     }
 }

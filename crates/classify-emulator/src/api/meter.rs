@@ -1,0 +1,74 @@
+//! A body under watch while a form is read from it.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures_core::Stream;
+use http_body_util::BodyDataStream;
+use hyper::body::Incoming;
+
+/// What comes without the form's reader making anything of it: the heads of parts, which nobody needs this long.
+const MOST_UNREAD: u64 = 256 * 1024;
+
+/// How much has come.
+#[derive(Debug, Default)]
+pub(super) struct Meter {
+    total: AtomicU64,
+    unread: AtomicU64,
+}
+
+impl Meter {
+    /// The reader has made something of what came.
+    pub(super) fn progress(&self) {
+        self.unread.store(0, Ordering::Relaxed);
+    }
+
+    pub(super) fn total(&self) -> u64 {
+        self.total.load(Ordering::Relaxed)
+    }
+}
+
+/// A body that ends with an error where a form's reader would gather it in memory, or where it is too long.
+pub(super) struct Metered<'b> {
+    body: BodyDataStream<&'b mut Incoming>,
+    meter: Arc<Meter>,
+    limit: u64,
+}
+
+impl<'b> Metered<'b> {
+    pub(super) fn new(body: &'b mut Incoming, meter: Arc<Meter>, limit: u64) -> Self {
+        Self {
+            body: BodyDataStream::new(body),
+            meter,
+            limit,
+        }
+    }
+}
+
+impl Stream for Metered<'_> {
+    type Item = io::Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let piece = std::task::ready!(Pin::new(&mut self.body).poll_next(cx));
+        Poll::Ready(match piece {
+            None => None,
+            Some(Err(error)) => Some(Err(io::Error::other(error))),
+            Some(Ok(bytes)) => {
+                let length = bytes.len() as u64;
+                let total = self.meter.total.fetch_add(length, Ordering::Relaxed) + length;
+                let unread = self.meter.unread.fetch_add(length, Ordering::Relaxed) + length;
+                if total > self.limit {
+                    Some(Err(io::Error::other("the form is too long")))
+                } else if unread > MOST_UNREAD + length {
+                    Some(Err(io::Error::other("the head of a part is too long")))
+                } else {
+                    Some(Ok(bytes))
+                }
+            }
+        })
+    }
+}

@@ -1,0 +1,196 @@
+//! One HTTP POST to an address that a caller has named: resolved once, checked, and not followed anywhere else.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::HOST;
+use http::{HeaderMap, HeaderValue, Request, Uri};
+use http_body_util::{BodyExt as _, Full};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Sends a body and gives the status of the answer.
+pub(super) async fn post(
+    url: &str,
+    headers: HeaderMap,
+    body: Vec<u8>,
+    private_allowed: bool,
+) -> Result<u16, String> {
+    let sent = tokio::time::timeout(TIMEOUT, send(url, headers, body, private_allowed)).await;
+    sent.unwrap_or_else(|_| Err(format!("no answer within {} s", TIMEOUT.as_secs())))
+}
+
+async fn send(
+    url: &str,
+    headers: HeaderMap,
+    body: Vec<u8>,
+    private_allowed: bool,
+) -> Result<u16, String> {
+    let uri: Uri = url.parse().map_err(|error| format!("not a URL: {error}"))?;
+    let authority = uri.authority().ok_or("the URL has no host")?.clone();
+    let host = authority.host().trim_matches(['[', ']']).to_owned();
+    let encrypted = match uri.scheme_str() {
+        Some("http") => false,
+        Some("https") => true,
+        _ => return Err("the URL is neither http nor https".to_owned()),
+    };
+    let port = authority
+        .port_u16()
+        .unwrap_or(if encrypted { 443 } else { 80 });
+    let addresses = resolve(&host, port).await?;
+    if !private_allowed && addresses.iter().any(|address| is_private(address.ip())) {
+        return Err(
+            "private and loopback addresses are blocked; Config::loopback_webhooks allows them"
+                .to_owned(),
+        );
+    }
+    let mut request = Request::post(uri.path_and_query().map_or("/", |target| target.as_str()))
+        .body(Full::new(Bytes::from(body)))
+        .map_err(|error| error.to_string())?;
+    *request.headers_mut() = headers;
+    // Credentials in a URL are no part of the host.
+    let named = authority.port().map_or_else(
+        || authority.host().to_owned(),
+        |p| format!("{}:{p}", authority.host()),
+    );
+    request.headers_mut().insert(
+        HOST,
+        HeaderValue::try_from(named).map_err(|error| error.to_string())?,
+    );
+    // To the addresses that were looked at: a name must not answer differently the second time.
+    let stream = TcpStream::connect(addresses.as_slice())
+        .await
+        .map_err(|error| format!("no connection: {error}"))?;
+    if encrypted {
+        exchange(tls::wrap(stream, &host).await?, request).await
+    } else {
+        exchange(stream, request).await
+    }
+}
+
+async fn exchange<S>(stream: S, request: Request<Full<Bytes>>) -> Result<u16, String>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
+    let (mut sender, connection) = handshake.map_err(|error| error.to_string())?;
+    let connection = tokio::spawn(connection);
+    let reply = sender
+        .send_request(request)
+        .await
+        .map_err(|error| format!("no answer: {error}"));
+    let status = match reply {
+        Ok(reply) => {
+            let status = reply.status().as_u16();
+            // Taken in, so that the receiver is not cut off in the middle of its answer.
+            let mut body = http_body_util::Limited::new(reply.into_body(), 1024 * 1024);
+            while let Some(Ok(_)) = body.frame().await {}
+            Ok(status)
+        }
+        Err(error) => Err(error),
+    };
+    connection.abort();
+    status
+}
+
+async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
+    if let Ok(ip) = host.parse::<IpAddr>() {
+        return Ok(vec![SocketAddr::new(ip, port)]);
+    }
+    let found = tokio::net::lookup_host((host, port))
+        .await
+        .map_err(|error| format!("{host} is not known: {error}"))?;
+    Ok(found.collect())
+}
+
+fn is_private(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => {
+            ip.is_loopback()
+                || ip.is_private()
+                || ip.is_link_local()
+                || ip.is_unspecified()
+                || ip.is_broadcast()
+        }
+        IpAddr::V6(ip) => {
+            ip.is_loopback()
+                || ip.is_unspecified()
+                || ip.is_unique_local()
+                || ip.is_unicast_link_local()
+        }
+    }
+}
+
+#[cfg(feature = "https-webhooks")]
+mod tls {
+    use std::sync::Arc;
+
+    use rustls_platform_verifier::BuilderVerifierExt;
+    use tokio::net::TcpStream;
+    use tokio_rustls::TlsConnector;
+    use tokio_rustls::client::TlsStream;
+    use tokio_rustls::rustls::{ClientConfig, crypto::ring, pki_types::ServerName};
+
+    pub(super) async fn wrap(
+        stream: TcpStream,
+        host: &str,
+    ) -> Result<TlsStream<TcpStream>, String> {
+        // The provider is named, since other crates of a program may leave the process without a default.
+        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .and_then(BuilderVerifierExt::with_platform_verifier)
+            .map_err(|error| format!("TLS cannot be set up: {error}"))?
+            .with_no_client_auth();
+        let name = ServerName::try_from(host.to_owned()).map_err(|error| error.to_string())?;
+        TlsConnector::from(Arc::new(config))
+            .connect(name, stream)
+            .await
+            .map_err(|error| format!("no TLS: {error}"))
+    }
+}
+
+#[cfg(not(feature = "https-webhooks"))]
+mod tls {
+    use tokio::net::TcpStream;
+
+    #[expect(
+        clippy::unused_async,
+        reason = "the same signature as with the feature"
+    )]
+    pub(super) async fn wrap(_stream: TcpStream, _host: &str) -> Result<TcpStream, String> {
+        Err(
+            "this build sends webhooks over plain http only; the feature https-webhooks adds https"
+                .to_owned(),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn private_addresses_are_told_apart() {
+        for private in [
+            "127.0.0.1",
+            "10.1.2.3",
+            "192.168.0.1",
+            "169.254.1.1",
+            "::1",
+            "fd00::1",
+            "::ffff:127.0.0.1",
+        ] {
+            assert!(
+                is_private(private.parse().expect("an address")),
+                "{private}"
+            );
+        }
+        for public in ["93.184.216.34", "2606:2800:220:1::1"] {
+            assert!(!is_private(public.parse().expect("an address")), "{public}");
+        }
+    }
+}

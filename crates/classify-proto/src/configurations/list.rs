@@ -1,0 +1,157 @@
+//! `GET /api/v1/beta/configurations`
+
+use bytes::Bytes;
+use http::Method;
+use serde::{Deserialize, Serialize};
+
+use super::{ProductType, ROUTE, SavedConfiguration};
+use crate::api::Api;
+use crate::body::Body;
+use crate::error::Error;
+use crate::operation::{Operation, RateClass, Repeat, Scope, read_json, scope_setters};
+use crate::page::{Page, Paged};
+
+/// Lists saved configurations, a page at a time.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct List {
+    product_types: Vec<ProductType>,
+    name: Option<String>,
+    latest_only: Option<bool>,
+    page_size: Option<u32>,
+    page_token: Option<String>,
+    scope: Scope,
+}
+
+impl List {
+    /// Lists every configuration of the project, of every product.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    scope_setters!();
+
+    /// Only those of this product, and of those that were named before.
+    #[must_use]
+    pub fn product_type(mut self, product: impl Into<ProductType>) -> Self {
+        self.product_types.push(product.into());
+        self
+    }
+
+    /// Only those of this name.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Only the newest version of each name; the service lists all unless told otherwise.
+    #[must_use]
+    pub fn latest_only(mut self, latest_only: bool) -> Self {
+        self.latest_only = Some(latest_only);
+        self
+    }
+
+    /// How many a page holds; no limit is published.
+    #[must_use]
+    pub fn page_size(mut self, configurations: u32) -> Self {
+        self.page_size = Some(configurations);
+        self
+    }
+
+    /// Starts at the page of this token.
+    #[must_use]
+    pub fn page_token(mut self, token: impl Into<String>) -> Self {
+        self.page_token = Some(token.into());
+        self
+    }
+}
+
+impl Operation for List {
+    type Output = Page<SavedConfiguration>;
+
+    const NAME: &'static str = "configurations.list";
+
+    fn repeat(&self) -> Repeat {
+        Repeat::Read
+    }
+
+    fn rate_class(&self) -> RateClass {
+        RateClass::Other
+    }
+
+    fn encode(&self, api: &Api) -> Result<http::Request<Body>, Error> {
+        let page_size = self.page_size.map(|size| size.to_string());
+        let products: Vec<_> = self.product_types.iter().map(ProductType::as_str).collect();
+        api.request(Method::GET, ROUTE)
+            .query(
+                "latest_only",
+                self.latest_only
+                    .map(|only| if only { "true" } else { "false" }),
+            )
+            .query("name", self.name.as_deref())
+            .query("page_size", page_size.as_deref())
+            .query("page_token", self.page_token.as_deref())
+            .query_all("product_type", &products)
+            .scope(&self.scope)
+            .empty()
+    }
+
+    fn decode(&self, response: http::Response<Bytes>) -> Result<Page<SavedConfiguration>, Error> {
+        read_json(response)
+    }
+}
+
+impl Paged for List {
+    type Item = SavedConfiguration;
+
+    fn page_token(&self) -> Option<&str> {
+        self.page_token.as_deref()
+    }
+
+    fn with_page_token(&self, token: Option<String>) -> Self {
+        Self {
+            page_token: token,
+            ..self.clone()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::configurations::examples;
+    use crate::v2::examples::{api, ok};
+
+    #[test]
+    fn every_filter_and_repeated_keys() {
+        let list = List::new()
+            .product_type(ProductType::ClassifyV2)
+            .product_type("extract_v2")
+            .name("preset one")
+            .latest_only(false)
+            .page_size(10)
+            .page_token("t")
+            .project("p");
+        assert_eq!(
+            list.request(&api()).unwrap().uri().query().unwrap(),
+            "latest_only=false&name=preset%20one&page_size=10&page_token=t\
+             &product_type=classify_v2&product_type=extract_v2&project_id=p"
+        );
+        let page = list
+            .parse(ok(format!(
+                r#"{{"items":[{},{{"id":"cfg-2","product_type":"of_tomorrow","parameters":{{"product_type":"of_tomorrow","x":1}}}}]}}"#,
+                examples::CONFIGURATION
+            )))
+            .unwrap();
+        assert_eq!(page.items.len(), 2);
+        assert!(
+            page.items[1]
+                .parameters
+                .as_ref()
+                .unwrap()
+                .as_classify()
+                .is_none()
+        );
+    }
+}

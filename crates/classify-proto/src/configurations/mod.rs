@@ -1,0 +1,50 @@
+//! Saved configurations, `/api/v1/beta/configurations`: rules under a name, which jobs name by their id.
+//!
+//! | operation | request | repeated |
+//! | --- | --- | --- |
+//! | [`Create`] | `POST /api/v1/beta/configurations` | yes; the same name is the same configuration |
+//! | [`Get`] | `GET /api/v1/beta/configurations/{config_id}` | yes |
+//! | [`Update`] | `PUT /api/v1/beta/configurations/{config_id}` | yes |
+//! | [`List`] | `GET /api/v1/beta/configurations` | yes |
+//! | [`Delete`] | `DELETE /api/v1/beta/configurations/{config_id}` | yes; finding nothing is then success |
+//!
+//! The service keeps configurations of all its products here. Those of classification are typed; the others are kept
+//! as they come, under their product's name: [`Parameters`].
+
+mod create;
+mod delete;
+mod get;
+mod list;
+mod parameters;
+mod saved;
+mod update;
+
+pub use create::Create;
+pub use delete::Delete;
+pub use get::Get;
+pub use list::List;
+pub use parameters::{ClassifyParameters, OtherParameters, Parameters, ProductType};
+pub use saved::SavedConfiguration;
+pub use update::Update;
+
+/// The route of every operation here.
+const ROUTE: &str = "/api/v1/beta/configurations";
+
+#[cfg(test)]
+pub(crate) mod examples {
+    /// A configuration with everything that the service's schema has.
+    pub(crate) const CONFIGURATION: &str = r#"{
+        "id": "cfg-11111111-2222-3333-4444-555555555555",
+        "name": "preset one",
+        "product_type": "classify_v2",
+        "version": "2019-12-27T18:11:19.117Z",
+        "parameters": {
+            "product_type": "classify_v2",
+            "rules": [{"type": "invoice", "description": "contains invoice number, line items, and total amount"}],
+            "mode": "FAST",
+            "parsing_configuration": {"lang": "en", "max_pages": 10, "target_pages": "1,3,5-7"}
+        },
+        "created_at": "2019-12-27T18:11:19.117Z",
+        "updated_at": "2019-12-27T18:11:19.117Z"
+    }"#;
+}

@@ -1,0 +1,236 @@
+//! What a saved configuration holds, told apart by product.
+
+use serde::de::Error as _;
+use serde::ser::SerializeMap as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Map, Value};
+
+use crate::operation::Problems;
+use crate::text::open_enum::open_enum;
+use crate::v2::Configuration;
+
+/// The field that says which product the others are of.
+const TAG: &str = "product_type";
+
+open_enum! {
+    /// A product of the service that keeps configurations.
+    pub enum ProductType {
+        /// Classification.
+        ClassifyV2 = "classify_v2",
+        /// Extraction.
+        ExtractV2 = "extract_v2",
+        /// Parsing.
+        ParseV2 = "parse_v2",
+        /// Splitting.
+        SplitV1 = "split_v1",
+        /// Spreadsheets.
+        SpreadsheetV1 = "spreadsheet_v1",
+        /// A product that the service itself does not name.
+        Untyped = "unknown",
+    }
+}
+
+/// What a saved configuration holds.
+///
+/// In JSON it is one object: the configuration's own fields, with `product_type` among them.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Parameters {
+    /// A configuration of classification, as a job takes it.
+    Classify(ClassifyParameters),
+    /// One of another product, or one of classification in a shape that this version cannot read.
+    Other(OtherParameters),
+}
+
+/// A configuration of classification, with the fields that this version does not know.
+#[derive(Debug, Clone, PartialEq, Default)]
+#[non_exhaustive]
+pub struct ClassifyParameters {
+    /// The configuration.
+    pub configuration: Configuration,
+    /// Fields of the outermost object that this version does not know; sent back as they came.
+    pub extra: Map<String, Value>,
+}
+
+/// A configuration of a product that this crate knows by name only.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct OtherParameters {
+    /// The product.
+    pub product_type: ProductType,
+    /// Every other field, as it came.
+    pub fields: Map<String, Value>,
+}
+
+impl Parameters {
+    /// A configuration of another product, as raw JSON. A `product_type` among the fields gives way to the argument.
+    #[must_use]
+    pub fn other(product_type: impl Into<ProductType>, mut fields: Map<String, Value>) -> Self {
+        fields.remove(TAG);
+        Self::Other(OtherParameters {
+            product_type: product_type.into(),
+            fields,
+        })
+    }
+
+    /// The product.
+    #[must_use]
+    pub fn product_type(&self) -> &ProductType {
+        match self {
+            Self::Classify(_) => &ProductType::ClassifyV2,
+            Self::Other(other) => &other.product_type,
+        }
+    }
+
+    /// The configuration of classification, where it is one.
+    #[must_use]
+    pub fn as_classify(&self) -> Option<&Configuration> {
+        match self {
+            Self::Classify(classify) => Some(&classify.configuration),
+            Self::Other(_) => None,
+        }
+    }
+
+    pub(crate) fn find_problems(&self, path: &str, problems: &mut Problems) {
+        if let Some(configuration) = self.as_classify() {
+            configuration.find_problems(path, problems);
+        }
+    }
+}
+
+impl From<Configuration> for Parameters {
+    fn from(configuration: Configuration) -> Self {
+        Self::Classify(ClassifyParameters {
+            configuration,
+            extra: Map::new(),
+        })
+    }
+}
+
+impl Serialize for Parameters {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry(TAG, self.product_type())?;
+        match self {
+            Self::Classify(ClassifyParameters {
+                configuration,
+                extra,
+            }) => {
+                map.serialize_entry("rules", &configuration.rules)?;
+                if let Some(mode) = &configuration.mode {
+                    map.serialize_entry("mode", mode)?;
+                }
+                if let Some(parsing) = &configuration.parsing_configuration {
+                    map.serialize_entry("parsing_configuration", parsing)?;
+                }
+                for (name, value) in extra.iter().filter(|(name, _)| !is_known(name)) {
+                    map.serialize_entry(name, value)?;
+                }
+            }
+            Self::Other(other) => {
+                for (name, value) in other.fields.iter().filter(|(name, _)| *name != TAG) {
+                    map.serialize_entry(name, value)?;
+                }
+            }
+        }
+        map.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Parameters {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut fields = Map::deserialize(deserializer)?;
+        let product_type = match fields.remove(TAG) {
+            Some(Value::String(word)) => ProductType::from(word),
+            None | Some(Value::Null) => ProductType::Untyped,
+            Some(_) => return Err(D::Error::custom("product_type is not text")),
+        };
+        if product_type == ProductType::ClassifyV2 {
+            // Read from a copy, so that a shape of tomorrow is kept whole and costs no more than its types.
+            if let Ok(configuration) = Configuration::deserialize(Value::Object(fields.clone())) {
+                fields.retain(|name, _| !is_known(name));
+                return Ok(Self::Classify(ClassifyParameters {
+                    configuration,
+                    extra: fields,
+                }));
+            }
+        }
+        Ok(Self::Other(OtherParameters {
+            product_type,
+            fields,
+        }))
+    }
+}
+
+fn is_known(name: &str) -> bool {
+    matches!(name, TAG | "rules" | "mode" | "parsing_configuration")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn both_ways(value: &Value) -> Parameters {
+        let read: Parameters = serde_json::from_value(value.clone()).unwrap();
+        assert_eq!(serde_json::to_value(&read).unwrap(), *value);
+        read
+    }
+
+    #[test]
+    fn a_configuration_of_classification_is_flat_with_its_tag() {
+        let read = both_ways(&json!({
+            "product_type": "classify_v2",
+            "rules": [{"type": "a", "description": "b"}],
+            "mode": "FAST",
+            "parsing_configuration": {"target_pages": "1-2"},
+            "of_tomorrow": {"x": 1},
+        }));
+        assert_eq!(read.as_classify().unwrap().rules[0].r#type, "a");
+        assert_eq!(*read.product_type(), ProductType::ClassifyV2);
+    }
+
+    #[test]
+    fn other_products_are_kept_as_they_come() {
+        for given in [
+            json!({"product_type": "extract_v2", "schema": {"a": [null, 1]}, "rules": 7}),
+            json!({"product_type": "of_tomorrow"}),
+            json!({"product_type": "unknown", "anything": true}),
+        ] {
+            let read = both_ways(&given);
+            assert_eq!(read.as_classify(), None);
+            assert_eq!(read.product_type().as_str(), given["product_type"]);
+        }
+        let other = Parameters::other(
+            "parse_v2",
+            json!({"product_type": "x", "tier": "fast"})
+                .as_object()
+                .unwrap()
+                .clone(),
+        );
+        assert_eq!(
+            serde_json::to_value(&other).unwrap(),
+            json!({"product_type": "parse_v2", "tier": "fast"})
+        );
+    }
+
+    #[test]
+    fn a_shape_of_classification_that_cannot_be_read_is_kept_whole() {
+        let given = json!({"product_type": "classify_v2", "rules": {"of": "tomorrow"}});
+        let read = both_ways(&given);
+        assert_eq!(read.as_classify(), None);
+        assert_eq!(*read.product_type(), ProductType::ClassifyV2);
+    }
+
+    #[test]
+    fn what_is_no_object_is_refused() {
+        for given in [
+            json!([]),
+            json!("x"),
+            json!(null),
+            json!({"product_type": 1}),
+        ] {
+            assert!(serde_json::from_value::<Parameters>(given).is_err());
+        }
+    }
+}

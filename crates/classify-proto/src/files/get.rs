@@ -1,0 +1,98 @@
+//! `GET /api/v1/beta/files/{file_id}`
+
+use bytes::Bytes;
+use http::Method;
+use serde::{Deserialize, Serialize};
+
+use super::{File, ROUTE};
+use crate::api::Api;
+use crate::body::Body;
+use crate::error::Error;
+use crate::operation::{Operation, RateClass, Repeat, Scope, read_json, scope_setters};
+
+/// Reads what the service knows of a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Get {
+    file_id: String,
+    expand: Vec<String>,
+    scope: Scope,
+}
+
+impl Get {
+    /// Reads the file of this id.
+    #[must_use]
+    pub fn new(file_id: impl Into<String>) -> Self {
+        Self {
+            file_id: file_id.into(),
+            expand: Vec::new(),
+            scope: Scope::default(),
+        }
+    }
+
+    scope_setters!();
+
+    /// Asks for a part that is left out by default. `download_url` is the only one published.
+    #[must_use]
+    pub fn expand(mut self, part: impl Into<String>) -> Self {
+        self.expand.push(part.into());
+        self
+    }
+}
+
+impl Operation for Get {
+    type Output = File;
+
+    const NAME: &'static str = "files.get";
+
+    fn repeat(&self) -> Repeat {
+        Repeat::Read
+    }
+
+    fn rate_class(&self) -> RateClass {
+        RateClass::Other
+    }
+
+    fn encode(&self, api: &Api) -> Result<http::Request<Body>, Error> {
+        api.request(Method::GET, ROUTE)
+            .segment("file_id", &self.file_id)?
+            .query_all("expand", &self.expand)
+            .scope(&self.scope)
+            .empty()
+    }
+
+    fn decode(&self, response: http::Response<Bytes>) -> Result<File, Error> {
+        read_json(response)
+    }
+
+    fn annotate(&self, error: Error) -> Error {
+        error.with_subject(&*self.file_id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::files::examples;
+    use crate::v2::examples::{api, ok};
+
+    #[test]
+    fn the_request_and_its_answer() {
+        let get = Get::new("dfl-1").expand("download_url");
+        assert_eq!(
+            get.request(&api()).unwrap().uri(),
+            "https://api.example/api/v1/beta/files/dfl-1?expand=download_url"
+        );
+        let file = get.parse(ok(examples::FILE)).unwrap();
+        assert_eq!(file.file_type.as_deref(), Some("pdf"));
+    }
+
+    #[test]
+    fn an_id_is_one_segment() {
+        let request = Get::new("a/b c?d#e").request(&api()).unwrap();
+        assert_eq!(request.uri().path(), "/api/v1/beta/files/a%2Fb%20c%3Fd%23e");
+        for id in ["", ".", ".."] {
+            let error = Get::new(id).request(&api()).unwrap_err();
+            assert!(error.to_string().contains("file_id"), "{error}");
+        }
+    }
+}

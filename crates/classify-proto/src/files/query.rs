@@ -1,0 +1,190 @@
+//! `POST /api/v1/beta/files/query`
+
+use bytes::Bytes;
+use http::Method;
+use serde::{Deserialize, Serialize};
+
+use super::{File, OrderBy, ROUTE};
+use crate::api::Api;
+use crate::body::Body;
+use crate::error::Error;
+use crate::operation::{Operation, RateClass, Repeat, Scope, read_json, scope_setters};
+use crate::page::{Page, Paged};
+
+/// Lists files by a filter, a page at a time. The service has deprecated it in favour of [`List`](super::List).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Query {
+    filter: Option<Filter>,
+    order_by: Option<OrderBy>,
+    page_size: Option<u32>,
+    page_token: Option<String>,
+    scope: Scope,
+}
+
+/// Which files a [`Query`] lists.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Filter {
+    /// Only files of this data source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_source_id: Option<String>,
+    /// Only files that were uploaded under this id of the caller's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_file_id: Option<String>,
+    /// Only these files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file_ids: Option<Vec<String>>,
+    /// Only files of exactly this name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file_name: Option<String>,
+    /// Only files that somebody uploaded, and none that a data source brought.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only_manually_uploaded: Option<bool>,
+    /// Only files of this project.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project_id: Option<String>,
+}
+
+impl Filter {
+    /// Lists everything.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl Query {
+    /// Lists every file.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    scope_setters!();
+
+    /// Only files that this filter lets through.
+    #[must_use]
+    pub fn filter(mut self, filter: Filter) -> Self {
+        self.filter = Some(filter);
+        self
+    }
+
+    /// In this order.
+    #[must_use]
+    pub fn order_by(mut self, order: impl Into<OrderBy>) -> Self {
+        self.order_by = Some(order.into());
+        self
+    }
+
+    /// How many files a page holds; the service gives 1000 at most.
+    #[must_use]
+    pub fn page_size(mut self, files: u32) -> Self {
+        self.page_size = Some(files);
+        self
+    }
+
+    /// Starts at the page of this token.
+    #[must_use]
+    pub fn page_token(mut self, token: impl Into<String>) -> Self {
+        self.page_token = Some(token.into());
+        self
+    }
+}
+
+#[derive(Serialize)]
+struct Wire<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    filter: Option<&'a Filter>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    order_by: Option<&'a OrderBy>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    page_size: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    page_token: Option<&'a str>,
+}
+
+impl Operation for Query {
+    type Output = Page<File>;
+
+    const NAME: &'static str = "files.query";
+
+    fn repeat(&self) -> Repeat {
+        // A POST that only reads.
+        Repeat::Read
+    }
+
+    fn rate_class(&self) -> RateClass {
+        RateClass::Other
+    }
+
+    fn encode(&self, api: &Api) -> Result<http::Request<Body>, Error> {
+        api.request(Method::POST, ROUTE)
+            .then("/query")
+            .scope(&self.scope)
+            .json(&Wire {
+                filter: self.filter.as_ref(),
+                order_by: self.order_by.as_ref(),
+                page_size: self.page_size,
+                page_token: self.page_token.as_deref(),
+            })
+    }
+
+    fn decode(&self, response: http::Response<Bytes>) -> Result<Page<File>, Error> {
+        read_json(response)
+    }
+}
+
+impl Paged for Query {
+    type Item = File;
+
+    fn page_token(&self) -> Option<&str> {
+        self.page_token.as_deref()
+    }
+
+    fn with_page_token(&self, token: Option<String>) -> Self {
+        Self {
+            page_token: token,
+            ..self.clone()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::files::examples;
+    use crate::v2::examples::{api, ok};
+
+    #[test]
+    fn the_filter_and_the_token_go_in_the_body() {
+        let mut filter = Filter::new();
+        filter.external_file_id = Some("ext-1".to_owned());
+        filter.only_manually_uploaded = Some(true);
+        let query = Query::new()
+            .filter(filter)
+            .order_by("name")
+            .page_size(2)
+            .project("p")
+            .with_page_token(Some("t".to_owned()));
+        let request = query.request(&api()).unwrap();
+        assert_eq!(
+            request.uri(),
+            "https://api.example/api/v1/beta/files/query?project_id=p"
+        );
+        let body: serde_json::Value =
+            serde_json::from_slice(&request.body().in_memory().unwrap()).unwrap();
+        assert_eq!(
+            body,
+            serde_json::json!({
+                "filter": {"external_file_id": "ext-1", "only_manually_uploaded": true},
+                "order_by": "name", "page_size": 2, "page_token": "t",
+            })
+        );
+        let body = Query::new().request(&api()).unwrap().body().in_memory();
+        assert_eq!(&body.unwrap()[..], b"{}");
+        let page = query
+            .parse(ok(format!(r#"{{"items":[{}]}}"#, examples::FILE)))
+            .unwrap();
+        assert_eq!(page.items[0].name.as_deref(), Some("invoice.pdf"));
+    }
+}

@@ -1,0 +1,121 @@
+//! A run together with where its documents come from and where its journal goes.
+
+use std::fmt;
+
+use super::{Bulk, BulkEvent, Document, Record, Settled, Summary};
+use crate::error::Error;
+use crate::machine::step::{Cx, Machine, Step, Ticket};
+use crate::reply::Reply;
+
+/// A [`Bulk`] with the iterator its documents come from and the function that stores its records, so that any driver
+/// runs it like any other machine: [`Bulk::fed_by`].
+///
+/// Both are called while the machine is polled, in order and one at a time: a record is stored before anything is done
+/// that rests on it. A record that cannot be stored stops the run, because what is bought after it might be bought
+/// again by whoever reads the journal.
+pub struct Fed<I, R> {
+    bulk: Bulk,
+    documents: I,
+    store: R,
+    unstored: Option<Error>,
+}
+
+/// What a [`Fed`] run tells.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum FedEvent {
+    /// The run is through with a document.
+    Settled(Settled),
+    /// Something that whoever watches may want to know.
+    Notice(String),
+}
+
+impl Bulk {
+    /// Takes documents from `documents` as there is room, and hands every record to `store` before going on.
+    pub fn fed_by<I, R>(self, documents: I, store: R) -> Fed<I::IntoIter, R>
+    where
+        I: IntoIterator<Item = Document>,
+        R: FnMut(&Record) -> std::io::Result<()>,
+    {
+        Fed {
+            bulk: self,
+            documents: documents.into_iter(),
+            store,
+            unstored: None,
+        }
+    }
+}
+
+impl<I, R> Fed<I, R> {
+    /// The run itself, to look at it.
+    pub fn bulk(&self) -> &Bulk {
+        &self.bulk
+    }
+
+    /// The run itself, to stop it.
+    pub fn bulk_mut(&mut self) -> &mut Bulk {
+        &mut self.bulk
+    }
+
+    /// What is left of the documents: those that the run has not taken in.
+    pub fn into_rest(self) -> I {
+        self.documents
+    }
+}
+
+impl<I, R> Machine for Fed<I, R>
+where
+    I: Iterator<Item = Document>,
+    R: FnMut(&Record) -> std::io::Result<()>,
+{
+    type Event = FedEvent;
+    type Output = Summary;
+
+    fn poll(&mut self, cx: Cx<'_>) -> Step<FedEvent, Summary> {
+        loop {
+            match self.bulk.poll(cx) {
+                Step::Send(ticket, request) => return Step::Send(ticket, request),
+                Step::Wait(until) => return Step::Wait(until),
+                Step::Event(BulkEvent::Room(room)) => {
+                    for document in self.documents.by_ref().take(room) {
+                        self.bulk.push(document);
+                    }
+                }
+                Step::Event(BulkEvent::Record(record)) => {
+                    if let (None, Err(error)) = (&self.unstored, (self.store)(&record)) {
+                        let message = format!("the journal cannot be written: {error}");
+                        self.unstored = Some(Error::state(&*message));
+                        self.bulk.stop();
+                        return Step::Event(FedEvent::Notice(message));
+                    }
+                }
+                Step::Event(BulkEvent::Settled(settled)) => {
+                    return Step::Event(FedEvent::Settled(settled));
+                }
+                Step::Event(BulkEvent::Notice(notice)) => {
+                    return Step::Event(FedEvent::Notice(notice));
+                }
+                Step::Done(mut summary) => {
+                    summary.stopped = self.unstored.take().or(summary.stopped);
+                    return Step::Done(summary);
+                }
+            }
+        }
+    }
+
+    fn handle(&mut self, cx: Cx<'_>, ticket: Ticket, reply: Reply) {
+        self.bulk.handle(cx, ticket, reply);
+    }
+
+    fn resume(&mut self) {
+        self.bulk.resume();
+    }
+}
+
+impl<I, R> fmt::Debug for Fed<I, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fed")
+            .field("bulk", &self.bulk)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,300 @@
+//! Looking for the job of a v1 create whose answer was lost.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use serde::{Deserialize, Serialize};
+
+use super::pager::Pager;
+use super::retry::Retry;
+use super::saved::Saved;
+use super::step::{Cx, Machine, Step, Ticket};
+use super::tickets::Tickets;
+use crate::Timestamp;
+use crate::error::Error;
+use crate::operation::Seed;
+use crate::reply::Reply;
+use crate::v1::{Create, Job, JobStatus, List, Results};
+use crate::v2::bare_id;
+
+/// Looks for the job that a v1 create made when its answer was lost
+/// ([`is_ambiguous`](Error::is_ambiguous)), so that nothing is created and paid for twice.
+///
+/// Jobs are listed to the end of the list, because no order of it is published. A job that was created before `since`,
+/// or with other rules, another mode or another parsing configuration is passed over. A job does not say which files
+/// it holds, so the results of each that is left are read: they name their files. It only reads, and creates
+/// nothing. See [`Reconciliation`] for what to make of the answer.
+///
+/// Give a `since` that is a little earlier than the create, by as much as this machine's clock and the service's may
+/// differ: a minute will do.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Reconcile {
+    asked: Create,
+    since: Timestamp,
+    retry: Retry,
+    seed: Seed,
+    most_pages: Option<u32>,
+    ended: bool,
+    tickets: Tickets,
+    /// What was read is no part of a saved state: a loaded one begins again.
+    #[serde(skip)]
+    stage: Stage,
+}
+
+#[derive(Debug, Default)]
+enum Stage {
+    #[default]
+    Begin,
+    List(Box<Pager<List>>, Vec<Job>),
+    Files(Box<Comparing>),
+}
+
+/// Comparing files, one job after the other.
+#[derive(Debug)]
+struct Comparing {
+    job: Job,
+    pager: Pager<Results>,
+    files: BTreeSet<String>,
+    waiting: VecDeque<Job>,
+    done: Vec<Candidate>,
+}
+
+/// A job that may be the one that was asked for.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Candidate {
+    /// The job.
+    pub job: Job,
+    /// Whether its results name exactly the files that were asked for. `false` where they do not tell: the job has not
+    /// ended, or ended without a result for every file. A job whose results name another file is no candidate.
+    pub files_agree: bool,
+}
+
+/// What a [`Reconcile`] found.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Reconciliation {
+    /// Every job that may be the one, in the list's order.
+    pub candidates: Vec<Candidate>,
+}
+
+impl Reconciliation {
+    /// The job, when there is no doubt: the only one whose files agree, or the only candidate.
+    #[must_use]
+    pub fn found(&self) -> Option<&Job> {
+        let mut agreeing = self.candidates.iter().filter(|one| one.files_agree);
+        match (agreeing.next(), agreeing.next(), &self.candidates[..]) {
+            (Some(one), None, _) | (None, _, [one]) => Some(&one.job),
+            _ => None,
+        }
+    }
+
+    /// Whether there is no such job. A create that is still under way may yet become one: look twice, some seconds
+    /// apart, before creating it again.
+    #[must_use]
+    pub fn is_absent(&self) -> bool {
+        self.candidates.is_empty()
+    }
+
+    /// Whether several jobs may be the one. Wait for them and look again, or look at them.
+    #[must_use]
+    pub fn is_undecided(&self) -> bool {
+        !self.is_absent() && self.found().is_none()
+    }
+}
+
+impl Reconcile {
+    /// Looks for the job of `create` among those created at `since` or later. `seed` is sixteen random bytes of the
+    /// driver's.
+    #[must_use]
+    pub fn new(create: Create, since: Timestamp, seed: Seed) -> Self {
+        Self {
+            asked: create,
+            since,
+            retry: Retry::default(),
+            seed,
+            most_pages: None,
+            ended: false,
+            tickets: Tickets::default(),
+            stage: Stage::Begin,
+        }
+    }
+
+    /// Repeats requests by this policy.
+    #[must_use]
+    pub fn retry(mut self, retry: Retry) -> Self {
+        self.retry = retry;
+        self
+    }
+
+    /// Ends with an error when the list of jobs has more pages than this: an end before the list's own would prove
+    /// nothing.
+    #[must_use]
+    pub fn max_pages(mut self, pages: u32) -> Self {
+        self.most_pages = Some(pages);
+        self
+    }
+
+    fn list(&self) -> Pager<List> {
+        let pager = Pager::new(List::new().scoped(self.asked.scope()), self.seed).retry(self.retry);
+        match self.most_pages {
+            Some(most) => pager.max_pages(most),
+            None => pager,
+        }
+    }
+
+    fn may_be_it(&self, job: &Job) -> bool {
+        job.created_at.is_none_or(|created| created >= self.since) && self.asked.may_have_made(job)
+    }
+
+    fn end<E>(
+        &mut self,
+        result: Result<Reconciliation, Error>,
+    ) -> Step<E, Result<Reconciliation, Error>> {
+        self.ended = true;
+        self.stage = Stage::Begin;
+        Step::Done(result)
+    }
+
+    /// Goes on to the next job's files, or ends.
+    fn compare(
+        &mut self,
+        mut waiting: VecDeque<Job>,
+        done: Vec<Candidate>,
+    ) -> Option<Reconciliation> {
+        let Some(job) = waiting.pop_front() else {
+            return Some(Reconciliation { candidates: done });
+        };
+        let seed = self.seed.derive(1 + done.len() as u64);
+        let results = Results::new(&*job.id).scoped(self.asked.scope());
+        self.stage = Stage::Files(Box::new(Comparing {
+            job,
+            pager: Pager::new(results, seed).retry(self.retry),
+            files: BTreeSet::new(),
+            waiting,
+            done,
+        }));
+        None
+    }
+
+    /// What a job's results say of its files: `None` when they are not those asked for.
+    fn agreement(&self, job: &Job, files: &BTreeSet<String>) -> Option<bool> {
+        let asked: BTreeSet<&str> = self.asked.file_ids().iter().map(|id| bare_id(id)).collect();
+        let shown: BTreeSet<&str> = files.iter().map(String::as_str).collect();
+        if asked == shown {
+            Some(true)
+        } else if shown.is_empty() || (shown.is_subset(&asked) && job.status != JobStatus::Success)
+        {
+            Some(false)
+        } else {
+            None
+        }
+    }
+}
+
+/// Whether a refusal says that there is nothing to read, and not that we may not read it.
+fn has_no_results(error: &Error) -> bool {
+    matches!(
+        error.status().map(|status| status.as_u16()),
+        Some(400 | 404 | 409 | 422 | 425)
+    )
+}
+
+impl Machine for Reconcile {
+    type Event = std::convert::Infallible;
+    type Output = Result<Reconciliation, Error>;
+
+    fn poll(&mut self, cx: Cx<'_>) -> Step<Self::Event, Self::Output> {
+        if self.ended {
+            return Step::Wait(None);
+        }
+        loop {
+            let (theirs, request) = match &mut self.stage {
+                Stage::Begin => {
+                    self.stage = Stage::List(Box::new(self.list()), Vec::new());
+                    continue;
+                }
+                Stage::List(pager, jobs) => match pager.poll(cx) {
+                    Step::Send(theirs, request) => (theirs, request),
+                    Step::Wait(until) => return Step::Wait(until),
+                    Step::Event(page) => {
+                        let mut found = std::mem::take(jobs);
+                        found.extend(page.items.into_iter().filter(|job| self.may_be_it(job)));
+                        if let Stage::List(_, jobs) = &mut self.stage {
+                            *jobs = found;
+                        }
+                        continue;
+                    }
+                    Step::Done(Ok(())) => {
+                        let jobs = VecDeque::from(std::mem::take(jobs));
+                        match self.compare(jobs, Vec::new()) {
+                            Some(found) => return self.end(Ok(found)),
+                            None => continue,
+                        }
+                    }
+                    Step::Done(Err(error)) => return self.end(Err(error)),
+                },
+                Stage::Files(comparing) => match comparing.pager.poll(cx) {
+                    Step::Send(theirs, request) => (theirs, request),
+                    Step::Wait(until) => return Step::Wait(until),
+                    Step::Event(page) => {
+                        let files = page.items.into_iter().filter_map(|item| item.file_id);
+                        comparing
+                            .files
+                            .extend(files.map(|id| bare_id(&id).to_owned()));
+                        continue;
+                    }
+                    Step::Done(read) => {
+                        let Stage::Files(comparing) = std::mem::take(&mut self.stage) else {
+                            continue;
+                        };
+                        let Comparing {
+                            job,
+                            files,
+                            waiting,
+                            mut done,
+                            ..
+                        } = *comparing;
+                        let agreement = match read {
+                            Ok(()) => self.agreement(&job, &files),
+                            // A job that has not ended, or failed, may have no results to read.
+                            Err(error) if has_no_results(&error) => Some(false),
+                            Err(error) => return self.end(Err(error)),
+                        };
+                        done.extend(agreement.map(|files_agree| Candidate { job, files_agree }));
+                        match self.compare(waiting, done) {
+                            Some(found) => return self.end(Ok(found)),
+                            None => continue,
+                        }
+                    }
+                },
+            };
+            return Step::Send(self.tickets.issue(0, theirs), request);
+        }
+    }
+
+    fn handle(&mut self, cx: Cx<'_>, ticket: Ticket, reply: Reply) {
+        let Some((_, theirs)) = self.tickets.redeem(ticket) else {
+            return;
+        };
+        match &mut self.stage {
+            Stage::List(pager, _) => pager.handle(cx, theirs, reply),
+            Stage::Files(comparing) => comparing.pager.handle(cx, theirs, reply),
+            Stage::Begin => {}
+        }
+    }
+
+    fn resume(&mut self) {
+        self.tickets.forget_all();
+        match &mut self.stage {
+            Stage::List(pager, _) => pager.resume(),
+            Stage::Files(comparing) => comparing.pager.resume(),
+            Stage::Begin => {}
+        }
+    }
+}
+
+impl Saved for Reconcile {
+    fn kind() -> String {
+        "reconcile".to_owned()
+    }
+}

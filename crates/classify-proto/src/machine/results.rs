@@ -1,0 +1,192 @@
+//! Waiting for a v1 job and reading its results.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::backoff::Cadence;
+use super::pager::Pager;
+use super::retry::Retry;
+use super::saved::Saved;
+use super::step::{Cx, Machine, Step, Ticket};
+use super::tickets::Tickets;
+use super::waiter::{Progress, Waiter};
+use crate::error::Error;
+use crate::operation::Seed;
+use crate::reply::Reply;
+use crate::v1::{FileResult, Finished, Get, Job, JobStatus, Results};
+
+/// Waits until a v1 job has ended and reads every page of its results.
+///
+/// It ends with the results after `SUCCESS` and after `PARTIAL_SUCCESS`, where [`Finished::outcome`] tells the files
+/// apart; and with an error after ERROR, after CANCELLED, and at the deadline, as a [`Waiter`] does. That error has the
+/// job as [`v1_job`](Error::v1_job).
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ResultsWaiter {
+    stage: Stage,
+    retry: Retry,
+    seed: Seed,
+    get: Get,
+    tickets: Tickets,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Stage {
+    Wait(Box<Waiter<Get>>),
+    Read(Reading),
+    Ended,
+}
+
+/// A saved state holds no results, so a loaded one reads them from the first page again.
+#[derive(Debug, Serialize, Deserialize)]
+struct Reading {
+    job: Box<Job>,
+    #[serde(skip)]
+    pager: Option<Box<Pager<Results>>>,
+    #[serde(skip)]
+    results: Vec<FileResult>,
+}
+
+impl ResultsWaiter {
+    /// Waits for the v1 job of this id, for two hours at most. `seed` is sixteen random bytes of the driver's.
+    #[must_use]
+    pub fn new(job_id: impl Into<String>, seed: Seed) -> Self {
+        Self::by(Get::new(job_id), seed)
+    }
+
+    /// Waits by this get: its project and its organization.
+    #[must_use]
+    pub fn by(get: Get, seed: Seed) -> Self {
+        Self {
+            stage: Stage::Wait(Box::new(Waiter::by(get.clone(), seed))),
+            retry: Retry::default(),
+            seed,
+            get,
+            tickets: Tickets::default(),
+        }
+    }
+
+    /// Repeats requests by this policy.
+    #[must_use]
+    pub fn retry(mut self, retry: Retry) -> Self {
+        self.retry = retry;
+        self.map_waiter(|waiter| waiter.retry(retry))
+    }
+
+    /// Looks this often.
+    #[must_use]
+    pub fn cadence(self, cadence: Cadence) -> Self {
+        self.map_waiter(|waiter| waiter.cadence(cadence))
+    }
+
+    /// Waits this long, counted from the first poll. Reading the results comes on top.
+    #[must_use]
+    pub fn timeout(self, timeout: Duration) -> Self {
+        self.map_waiter(|waiter| waiter.timeout(timeout))
+    }
+
+    /// The job that is waited for.
+    #[must_use]
+    pub fn job_id(&self) -> &str {
+        self.get.job_id()
+    }
+
+    fn map_waiter(mut self, map: impl FnOnce(Waiter<Get>) -> Waiter<Get>) -> Self {
+        self.stage = match self.stage {
+            Stage::Wait(waiter) => Stage::Wait(Box::new(map(*waiter))),
+            other => other,
+        };
+        self
+    }
+
+    fn end(
+        &mut self,
+        result: Result<Finished, Error>,
+    ) -> Step<Progress<JobStatus>, Result<Finished, Error>> {
+        self.stage = Stage::Ended;
+        Step::Done(result)
+    }
+}
+
+impl Machine for ResultsWaiter {
+    type Event = Progress<JobStatus>;
+    type Output = Result<Finished, Error>;
+
+    fn poll(&mut self, cx: Cx<'_>) -> Step<Self::Event, Self::Output> {
+        loop {
+            let (theirs, request) = match &mut self.stage {
+                Stage::Wait(waiter) => match waiter.poll(cx) {
+                    Step::Send(theirs, request) => (theirs, request),
+                    Step::Wait(until) => return Step::Wait(until),
+                    Step::Event(progress) => return Step::Event(progress),
+                    Step::Done(Err(error)) => return self.end(Err(error)),
+                    Step::Done(Ok(job)) => {
+                        self.stage = Stage::Read(Reading {
+                            job: Box::new(job),
+                            pager: None,
+                            results: Vec::new(),
+                        });
+                        continue;
+                    }
+                },
+                Stage::Read(reading) => {
+                    let pager = reading.pager.get_or_insert_with(|| {
+                        let results = Results::new(self.get.job_id()).scoped(self.get.scope());
+                        Box::new(Pager::new(results, self.seed.derive(1)).retry(self.retry))
+                    });
+                    match pager.poll(cx) {
+                        Step::Send(theirs, request) => (theirs, request),
+                        Step::Wait(until) => return Step::Wait(until),
+                        Step::Event(page) => {
+                            reading.results.extend(page.items);
+                            continue;
+                        }
+                        Step::Done(Ok(())) => {
+                            let results = std::mem::take(&mut reading.results);
+                            let finished = Finished::new((*reading.job).clone(), results);
+                            return self.end(Ok(finished));
+                        }
+                        Step::Done(Err(error)) => {
+                            // The job did end; only its results are missing.
+                            let error = error.with_v1_job((*reading.job).clone());
+                            return self.end(Err(error));
+                        }
+                    }
+                }
+                Stage::Ended => return Step::Wait(None),
+            };
+            return Step::Send(self.tickets.issue(0, theirs), request);
+        }
+    }
+
+    fn handle(&mut self, cx: Cx<'_>, ticket: Ticket, reply: Reply) {
+        let Some((_, theirs)) = self.tickets.redeem(ticket) else {
+            return;
+        };
+        match &mut self.stage {
+            Stage::Wait(waiter) => waiter.handle(cx, theirs, reply),
+            Stage::Read(Reading {
+                pager: Some(pager), ..
+            }) => pager.handle(cx, theirs, reply),
+            Stage::Read(_) | Stage::Ended => {}
+        }
+    }
+
+    fn resume(&mut self) {
+        self.tickets.forget_all();
+        match &mut self.stage {
+            Stage::Wait(waiter) => waiter.resume(),
+            Stage::Read(Reading {
+                pager: Some(pager), ..
+            }) => pager.resume(),
+            Stage::Read(_) | Stage::Ended => {}
+        }
+    }
+}
+
+impl Saved for ResultsWaiter {
+    fn kind() -> String {
+        "results waiter".to_owned()
+    }
+}

@@ -1,0 +1,194 @@
+//! An upload that is made once.
+
+use serde::{Deserialize, Serialize};
+
+use super::call::Call;
+use super::pager::Pager;
+use super::retry::Retry;
+use super::saved::Saved;
+use super::step::{Cx, Machine, Step, Ticket};
+use super::tickets::Tickets;
+use crate::Time;
+use crate::error::Error;
+use crate::files::{File, List, Upload};
+use crate::operation::Seed;
+use crate::reply::Reply;
+
+/// How long a file must yet last to be used again: long enough to create a job from it.
+const LASTS: i64 = 10 * 60 * 1_000_000;
+
+/// Finds a document among the uploaded files by its `external_file_id`, and uploads it when it is not there.
+///
+/// The id must say which content it stands for, such as a hash of it: the service compares nothing, and a changed
+/// document under an old id would be found as it was. A file that expires within ten minutes is passed over. An upload
+/// without such an id is simply made.
+///
+/// ```
+/// use classify_proto::machine::Reuse;
+/// use classify_proto::{Seed, files::Upload};
+///
+/// let upload = Upload::new("scan.pdf", b"%PDF-".to_vec()).external_file_id("sha256-2c26b46b");
+/// let reuse = Reuse::new(upload, Seed::new([7; 16]));
+/// ```
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Reuse {
+    stage: Stage,
+    retry: Retry,
+    seed: Seed,
+    tickets: Tickets,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Stage {
+    Find(Box<Pager<List>>, Box<Upload>),
+    Upload(Box<Call<Upload>>),
+    Ended,
+}
+
+/// What a [`Reuse`] ends with.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Reused {
+    /// The file.
+    pub file: File,
+    /// Whether it was uploaded just now.
+    pub uploaded: bool,
+}
+
+impl Reuse {
+    /// Finds what `upload` would upload, or uploads it. `seed` is sixteen random bytes of the driver's.
+    #[must_use]
+    pub fn new(upload: Upload, seed: Seed) -> Self {
+        let stage = match upload.get_external_file_id() {
+            Some(id) => {
+                let list = List::new().external_file_id(id).scoped(upload.scope());
+                Stage::Find(Box::new(Pager::new(list, seed.derive(1))), Box::new(upload))
+            }
+            None => Stage::Upload(Box::new(Call::new(upload, seed))),
+        };
+        Self {
+            stage,
+            retry: Retry::default(),
+            seed,
+            tickets: Tickets::default(),
+        }
+    }
+
+    /// Repeats requests by this policy. To be set before the first poll.
+    #[must_use]
+    pub fn retry(mut self, retry: Retry) -> Self {
+        self.retry = retry;
+        self.stage = match self.stage {
+            Stage::Find(pager, upload) => Stage::Find(Box::new(pager.retry(retry)), upload),
+            Stage::Upload(call) => Stage::Upload(Box::new(call.retry(retry))),
+            Stage::Ended => Stage::Ended,
+        };
+        self
+    }
+
+    /// The upload, while it is not done: to set its content again after loading.
+    pub fn upload_mut(&mut self) -> Option<&mut Upload> {
+        match &mut self.stage {
+            Stage::Find(_, upload) => Some(upload),
+            Stage::Upload(call) => Some(call.operation_mut()),
+            Stage::Ended => None,
+        }
+    }
+
+    fn end<E>(&mut self, result: Result<Reused, Error>) -> Step<E, Result<Reused, Error>> {
+        self.stage = Stage::Ended;
+        Step::Done(result)
+    }
+
+    fn upload(&mut self) {
+        if let Stage::Find(_, upload) = std::mem::replace(&mut self.stage, Stage::Ended) {
+            let call = Call::new(*upload, self.seed).retry(self.retry);
+            self.stage = Stage::Upload(Box::new(call));
+        }
+    }
+}
+
+/// Whether a file is the one, and will be there for a while.
+fn serves(file: &File, id: Option<&str>, now: Time) -> bool {
+    // The service filters, but a server that passes over a filter it does not know would give any file at all.
+    let is_it = file.external_file_id.as_deref() == id;
+    let now = i64::try_from(now.as_millis())
+        .unwrap_or(i64::MAX)
+        .saturating_mul(1_000);
+    is_it
+        && file
+            .expires_at
+            .is_none_or(|end| end.as_unix_micros().saturating_sub(now) >= LASTS)
+}
+
+impl Machine for Reuse {
+    type Event = std::convert::Infallible;
+    type Output = Result<Reused, Error>;
+
+    fn poll(&mut self, cx: Cx<'_>) -> Step<Self::Event, Self::Output> {
+        loop {
+            let (theirs, request) = match &mut self.stage {
+                Stage::Find(pager, upload) => match pager.poll(cx) {
+                    Step::Send(theirs, request) => (theirs, request),
+                    Step::Wait(until) => return Step::Wait(until),
+                    Step::Event(page) => {
+                        let id = upload.get_external_file_id();
+                        let found = page.items.into_iter().find(|file| serves(file, id, cx.now));
+                        match found {
+                            Some(file) => {
+                                return self.end(Ok(Reused {
+                                    file,
+                                    uploaded: false,
+                                }));
+                            }
+                            None => continue,
+                        }
+                    }
+                    Step::Done(Ok(())) => {
+                        self.upload();
+                        continue;
+                    }
+                    Step::Done(Err(error)) => return self.end(Err(error)),
+                },
+                Stage::Upload(call) => match call.poll(cx) {
+                    Step::Send(theirs, request) => (theirs, request),
+                    Step::Wait(until) => return Step::Wait(until),
+                    Step::Event(never) => match never {},
+                    Step::Done(result) => {
+                        let uploaded = true;
+                        return self.end(result.map(|file| Reused { file, uploaded }));
+                    }
+                },
+                Stage::Ended => return Step::Wait(None),
+            };
+            return Step::Send(self.tickets.issue(0, theirs), request);
+        }
+    }
+
+    fn handle(&mut self, cx: Cx<'_>, ticket: Ticket, reply: Reply) {
+        let Some((_, theirs)) = self.tickets.redeem(ticket) else {
+            return;
+        };
+        match &mut self.stage {
+            Stage::Find(pager, _) => pager.handle(cx, theirs, reply),
+            Stage::Upload(call) => call.handle(cx, theirs, reply),
+            Stage::Ended => {}
+        }
+    }
+
+    fn resume(&mut self) {
+        self.tickets.forget_all();
+        match &mut self.stage {
+            Stage::Find(pager, _) => pager.resume(),
+            Stage::Upload(call) => call.resume(),
+            Stage::Ended => {}
+        }
+    }
+}
+
+impl Saved for Reuse {
+    fn kind() -> String {
+        "reuse upload".to_owned()
+    }
+}

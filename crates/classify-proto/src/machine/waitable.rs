@@ -1,0 +1,224 @@
+//! What can be waited for.
+
+use std::fmt::{Debug, Display};
+
+use crate::error::Error;
+use crate::operation::Operation;
+use crate::{v1, v2};
+
+/// A read that tells when what it reads has ended: what a [`Waiter`](super::Waiter) looks by.
+///
+/// Implemented by [`v2::Get`] and [`v1::Get`], also inside [`With`](crate::With), and by nothing outside this crate,
+/// so that it can learn of new ways to end.
+pub trait Waitable: Operation + Clone + Sealed {
+    /// The word for where it stands.
+    type Status: Debug + Display + Clone + PartialEq + Eq;
+
+    /// The name of the wait in errors and saved states, such as `classify.wait`.
+    const WAIT: &'static str;
+
+    /// The id of what is waited for.
+    fn waited_for(&self) -> &str;
+
+    /// The word for where it stands.
+    fn status(job: &Self::Output) -> &Self::Status;
+
+    /// What that word means for a wait.
+    fn phase(job: &Self::Output) -> Phase;
+
+    /// The error of one that failed.
+    fn failed(job: Self::Output) -> Error;
+
+    /// The error of one that was cancelled.
+    fn cancelled(job: Self::Output) -> Error;
+
+    /// The same error with the job as last seen.
+    fn with_last_seen(error: Error, job: &Self::Output) -> Error;
+}
+
+/// What says what to wait for: a read, or an id or a job of v2, or a job of v1.
+///
+/// It lets a driver have one `wait` for both versions: `wait("clj-1")`, `wait(&job)`, `wait(v1::Get::new(id))`.
+pub trait IntoWaitable {
+    /// The read to wait by.
+    type Read: Waitable;
+
+    /// The read to wait by.
+    fn into_waitable(self) -> Self::Read;
+}
+
+impl<G: Waitable> IntoWaitable for G {
+    type Read = G;
+
+    fn into_waitable(self) -> G {
+        self
+    }
+}
+
+impl IntoWaitable for &str {
+    type Read = v2::Get;
+
+    fn into_waitable(self) -> v2::Get {
+        v2::Get::new(self)
+    }
+}
+
+impl IntoWaitable for String {
+    type Read = v2::Get;
+
+    fn into_waitable(self) -> v2::Get {
+        v2::Get::new(self)
+    }
+}
+
+impl IntoWaitable for &v2::Job {
+    type Read = v2::Get;
+
+    fn into_waitable(self) -> v2::Get {
+        v2::Get::new(&*self.id)
+    }
+}
+
+impl IntoWaitable for &v1::Job {
+    type Read = v1::Get;
+
+    fn into_waitable(self) -> v1::Get {
+        v1::Get::new(&*self.id)
+    }
+}
+
+/// What a status means for a wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Phase {
+    /// It has not ended, or stands at a word that this version does not know.
+    GoesOn,
+    /// It ended with a result, if only for a part.
+    Succeeded,
+    /// It ended without one.
+    Failed,
+    /// It ended because somebody asked.
+    Cancelled,
+}
+
+pub(crate) use sealed::Sealed;
+
+mod sealed {
+    /// Keeps a trait from being implemented outside the crate.
+    pub trait Sealed {}
+}
+
+impl Sealed for v2::Get {}
+
+impl Waitable for v2::Get {
+    type Status = v2::JobStatus;
+
+    const WAIT: &'static str = "classify.wait";
+
+    fn waited_for(&self) -> &str {
+        self.job_id()
+    }
+
+    fn status(job: &v2::Job) -> &v2::JobStatus {
+        &job.status
+    }
+
+    fn phase(job: &v2::Job) -> Phase {
+        match job.status {
+            v2::JobStatus::Completed => Phase::Succeeded,
+            v2::JobStatus::Failed => Phase::Failed,
+            v2::JobStatus::Cancelled => Phase::Cancelled,
+            _ => Phase::GoesOn,
+        }
+    }
+
+    fn failed(job: v2::Job) -> Error {
+        Error::job_failed(job)
+    }
+
+    fn cancelled(job: v2::Job) -> Error {
+        Error::job_cancelled(job)
+    }
+
+    fn with_last_seen(error: Error, job: &v2::Job) -> Error {
+        error.with_job(job.clone())
+    }
+}
+
+impl Sealed for v1::Get {}
+
+impl Waitable for v1::Get {
+    type Status = v1::JobStatus;
+
+    const WAIT: &'static str = "classifier.jobs.wait";
+
+    fn waited_for(&self) -> &str {
+        self.job_id()
+    }
+
+    fn status(job: &v1::Job) -> &v1::JobStatus {
+        &job.status
+    }
+
+    fn phase(job: &v1::Job) -> Phase {
+        match job.status {
+            v1::JobStatus::Success | v1::JobStatus::PartialSuccess => Phase::Succeeded,
+            v1::JobStatus::Error => Phase::Failed,
+            v1::JobStatus::Cancelled => Phase::Cancelled,
+            _ => Phase::GoesOn,
+        }
+    }
+
+    fn failed(job: v1::Job) -> Error {
+        Error::v1_job_failed(job)
+    }
+
+    fn cancelled(job: v1::Job) -> Error {
+        Error::v1_job_cancelled(job)
+    }
+
+    fn with_last_seen(error: Error, job: &v1::Job) -> Error {
+        error.with_v1_job(job.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_a_job_and_a_read_say_what_to_wait_for() {
+        fn id(job: impl IntoWaitable) -> String {
+            job.into_waitable().waited_for().to_owned()
+        }
+        let v1_job: v1::Job = serde_json::from_str(r#"{"id":"1","status":"PENDING"}"#).unwrap();
+        let v2_job: v2::Job = serde_json::from_str(r#"{"id":"2","status":"PENDING"}"#).unwrap();
+        assert_eq!(id(&v1_job), "1");
+        assert_eq!(id(&v2_job), "2");
+        assert_eq!(id("3"), "3");
+        assert_eq!(id("4".to_owned()), "4");
+        assert_eq!(id(v1::Get::new("5")), "5");
+        assert_eq!(id(crate::With::new(v2::Get::new("6"))), "6");
+    }
+
+    /// A terminal word that the wait did not know, or the reverse, would be a wait without end or a result too early.
+    #[test]
+    fn both_lists_of_terminal_words_agree() {
+        for word in v2::JobStatus::KNOWN.iter().chain(&["NEW"]) {
+            let body = format!(r#"{{"id":"1","status":"{word}"}}"#);
+            let job = v2::Get::new("1")
+                .parse(crate::v2::examples::ok(body))
+                .unwrap();
+            let ended = v2::Get::phase(&job) != Phase::GoesOn;
+            assert_eq!(ended, job.status.is_terminal(), "{word}");
+        }
+        for word in v1::JobStatus::KNOWN.iter().chain(&["RUNNING"]) {
+            let body = format!(r#"{{"id":"1","status":"{word}"}}"#);
+            let job = v1::Get::new("1")
+                .parse(crate::v2::examples::ok(body))
+                .unwrap();
+            let ended = v1::Get::phase(&job) != Phase::GoesOn;
+            assert_eq!(ended, job.status.is_terminal(), "{word}");
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! A call to an endpoint that this crate does not know.
+
+use std::fmt;
+
+use bytes::Bytes;
+use http::Method;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
+
+use crate::api::Api;
+use crate::body::Body;
+use crate::error::Error;
+use crate::operation::{Operation, RateClass, Repeat, Scope, read_json, scope_setters};
+
+/// A call to an endpoint that this crate does not know: its answer is whatever JSON comes back.
+///
+/// It goes to the client's base URL, with the client's key, project and organization. The caller says what a second
+/// request would do, and with it what may be repeated.
+///
+/// ```
+/// use classify_proto::{Api, Operation, Repeat, Untyped, http::Method};
+///
+/// let api = Api::builder("llx-key").build()?;
+/// let read = Untyped::new(Method::GET, "/api/v2/batches", Repeat::Read)
+///     .segment("btc 1")
+///     .query("expand", "results");
+/// let request = read.request(&api)?;
+/// assert_eq!(request.uri().path(), "/api/v2/batches/btc%201");
+/// assert_eq!(request.uri().query(), Some("expand=results"));
+/// # Ok::<(), classify_proto::Error>(())
+/// ```
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct Untyped {
+    #[serde(serialize_with = "write_method", deserialize_with = "read_method")]
+    method: Method,
+    path: Vec<Part>,
+    query: Vec<(String, String)>,
+    body: Option<Value>,
+    repeat: Repeat,
+    scope: Scope,
+}
+
+/// A piece of a path.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Part {
+    /// As it is.
+    Fixed(String),
+    /// One segment, to be encoded.
+    Segment(String),
+}
+
+impl Untyped {
+    /// Calls `path`, which begins with a slash, is sent as it is, and has no query. Ids belong in
+    /// [`segment`](Self::segment), which encodes them.
+    #[must_use]
+    pub fn new(method: Method, path: impl Into<String>, repeat: Repeat) -> Self {
+        Self {
+            method,
+            path: vec![Part::Fixed(path.into())],
+            query: Vec::new(),
+            body: None,
+            repeat,
+            scope: Scope::default(),
+        }
+    }
+
+    scope_setters!();
+
+    /// Appends one segment to the path, encoded.
+    #[must_use]
+    pub fn segment(mut self, segment: impl Into<String>) -> Self {
+        self.path.push(Part::Segment(segment.into()));
+        self
+    }
+
+    /// Appends fixed text to the path, which begins with a slash.
+    #[must_use]
+    pub fn then(mut self, path: impl Into<String>) -> Self {
+        self.path.push(Part::Fixed(path.into()));
+        self
+    }
+
+    /// Adds a pair to the query; a name may come more than once.
+    #[must_use]
+    pub fn query(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.query.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sends this as JSON. It is part of a saved state, so it should hold no secret that may not be written down.
+    #[must_use]
+    pub fn json(mut self, body: impl Into<Value>) -> Self {
+        self.body = Some(body.into());
+        self
+    }
+}
+
+impl fmt::Debug for Untyped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Query by name, body by presence: either may hold what was not meant to be seen.
+        let names: Vec<_> = self.query.iter().map(|(name, _)| name).collect();
+        f.debug_struct("Untyped")
+            .field("method", &self.method)
+            .field("path", &self.path)
+            .field("query", &names)
+            .field("has_body", &self.body.is_some())
+            .field("repeat", &self.repeat)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Whether text can be a path, or the end of one: slashes and segments, none of which climbs or says nothing.
+fn is_path(text: &str) -> bool {
+    // Percent signs are let through, so that a segment can be encoded by the caller; climbing in disguise is not.
+    let plain = text
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=:@%".contains(&byte));
+    let Some(segments) = text.strip_prefix('/') else {
+        return false;
+    };
+    plain
+        && segments.split('/').all(|segment| {
+            let decoded = segment.to_ascii_lowercase().replace("%2e", ".");
+            !matches!(&*decoded, "" | "." | "..")
+        })
+}
+
+impl Operation for Untyped {
+    type Output = Value;
+
+    const NAME: &'static str = "untyped";
+
+    fn repeat(&self) -> Repeat {
+        self.repeat
+    }
+
+    fn rate_class(&self) -> RateClass {
+        RateClass::Other
+    }
+
+    fn encode(&self, api: &Api) -> Result<http::Request<Body>, Error> {
+        let mut request = api.request(self.method.clone(), "");
+        for part in &self.path {
+            request = match part {
+                Part::Fixed(text) if is_path(text) => request.then(text),
+                Part::Fixed(text) => {
+                    return Err(Error::invalid(
+                        "path",
+                        format!(
+                            "{text:?} is no path such as /api/v2/classify; queries go in `query`, ids in `segment`"
+                        ),
+                    ));
+                }
+                Part::Segment(text) => request.segment("path", text)?,
+            };
+        }
+        for (name, value) in &self.query {
+            request = request.query(name, Some(value));
+        }
+        let request = request.scope(&self.scope);
+        match &self.body {
+            Some(body) => request.json(body),
+            None => request.empty(),
+        }
+    }
+
+    fn decode(&self, response: http::Response<Bytes>) -> Result<Value, Error> {
+        if response.body().is_empty() {
+            Ok(Value::Null)
+        } else {
+            read_json(response)
+        }
+    }
+
+    fn annotate(&self, error: Error) -> Error {
+        let path: Vec<_> = self
+            .path
+            .iter()
+            .map(|part| match part {
+                Part::Fixed(text) => text.clone(),
+                Part::Segment(text) => format!("/{text}"),
+            })
+            .collect();
+        error.with_subject(format!("{} {}", self.method, path.concat()))
+    }
+}
+
+fn write_method<S: Serializer>(method: &Method, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(method.as_str())
+}
+
+fn read_method<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Method, D::Error> {
+    String::deserialize(deserializer)?
+        .parse()
+        .map_err(serde::de::Error::custom)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::v2::examples::{api, ok};
+    use serde_json::json;
+
+    fn get(path: &str) -> Untyped {
+        Untyped::new(Method::GET, path, Repeat::Read)
+    }
+
+    #[test]
+    fn every_part_of_a_request() {
+        let call = Untyped::new(Method::PUT, "/api/v9/things", Repeat::Idempotent)
+            .segment("a/b")
+            .then("/parts")
+            .query("x", "1")
+            .query("x", "a b")
+            .json(json!({"k": [1]}))
+            .project("p");
+        let request = call.request(&api()).unwrap();
+        assert_eq!(request.method(), Method::PUT);
+        assert_eq!(
+            request.uri(),
+            "https://api.example/api/v9/things/a%2Fb/parts?x=1&x=a%20b&project_id=p"
+        );
+        assert_eq!(&request.body().in_memory().unwrap()[..], br#"{"k":[1]}"#);
+        assert_eq!(call.parse(ok("[1]")).unwrap(), json!([1]));
+        assert_eq!(call.parse(ok("")).unwrap(), Value::Null);
+        assert!(call.parse(ok("<html>")).unwrap_err().is_decode());
+        let saved = serde_json::to_string(&call).unwrap();
+        assert_eq!(serde_json::from_str::<Untyped>(&saved).unwrap(), call);
+    }
+
+    #[test]
+    fn values_stay_out_of_debug() {
+        let call = get("/x").query("token", "canary").json("canary");
+        let shown = format!("{call:?}");
+        assert!(
+            shown.contains("token") && !shown.contains("canary"),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn a_path_stays_on_the_service() {
+        for path in [
+            "",
+            "api/v2",
+            "//evil.example/x",
+            "/a//b",
+            "/a/",
+            "/a/../b",
+            "/a/%2e%2E/b",
+            "/a/.",
+            "/a?b=c",
+            "/a#b",
+            "/a b",
+            "/a\r\nb",
+            "/é",
+            "https://evil.example/",
+            "@evil.example/",
+        ] {
+            let error = get(path).request(&api()).unwrap_err();
+            assert!(error.is_invalid(), "{path}");
+        }
+        assert!(get("/a").then("b").request(&api()).is_err());
+        assert!(get("/a").segment("..").request(&api()).is_err());
+        let request = get("/a").then("/...").request(&api()).unwrap();
+        assert_eq!(request.uri(), "https://api.example/a/...");
+    }
+
+    #[test]
+    fn an_error_names_the_endpoint() {
+        let response = http::Response::builder()
+            .status(404)
+            .body(Bytes::new())
+            .unwrap();
+        let error = get("/api/v9/x").segment("1").parse(response).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with("GET /api/v9/x/1: untyped: 404"),
+            "{error}"
+        );
+    }
+}

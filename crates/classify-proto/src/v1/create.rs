@@ -1,0 +1,369 @@
+//! `POST /api/v1/classifier/jobs`
+
+use bytes::Bytes;
+use http::Method;
+use serde::{Deserialize, Serialize};
+
+use super::webhook::Wire as WireWebhook;
+use super::{Job, Mode, ParsingConfiguration, ROUTE, Rule, WebhookConfiguration};
+use crate::api::Api;
+use crate::body::Body;
+use crate::error::Error;
+use crate::operation::{Operation, Problems, RateClass, Repeat, Scope, read_json, scope_setters};
+
+/// The most files of one job.
+const MOST_FILES: usize = 500;
+
+/// Creates a v1 job: up to 500 files, classified by the same rules. Deprecated with all of [`v1`](super).
+///
+/// v1 knows no transaction id, so a second create is a second job and a second bill. It is repeated only when the
+/// service provably did not act: no connection came about, or it turned the request away. Any other failure is
+/// [`is_ambiguous`](Error::is_ambiguous); then [`machine::Reconcile`](crate::machine::Reconcile) looks for the job
+/// before anything is sent again.
+///
+/// ```
+/// use classify_proto::v1::{Create, Rule};
+///
+/// let rule = Rule::new("invoice", "has an invoice number and a total amount");
+/// let create = Create::new(["182bd5e5-6e1a-4fe4-a799-aa6d9a6ab26e"], [rule]);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Create {
+    file_ids: Vec<String>,
+    rules: Vec<Rule>,
+    mode: Option<Mode>,
+    parsing_configuration: Option<ParsingConfiguration>,
+    webhook_configurations: Option<Vec<WebhookConfiguration>>,
+    scope: Scope,
+}
+
+impl Create {
+    /// Classifies these files, 1 to 500, by these rules, at least one.
+    #[must_use]
+    pub fn new<S: Into<String>>(
+        file_ids: impl IntoIterator<Item = S>,
+        rules: impl IntoIterator<Item = Rule>,
+    ) -> Self {
+        Self {
+            file_ids: file_ids.into_iter().map(Into::into).collect(),
+            rules: rules.into_iter().collect(),
+            mode: None,
+            parsing_configuration: None,
+            webhook_configurations: None,
+            scope: Scope::default(),
+        }
+    }
+
+    scope_setters!();
+
+    /// Says how the documents are read; FAST unless told otherwise.
+    #[must_use]
+    pub fn mode(mut self, mode: impl Into<Mode>) -> Self {
+        self.mode = Some(mode.into());
+        self
+    }
+
+    /// Says which part of the documents is read.
+    #[must_use]
+    pub fn parsing_configuration(mut self, parsing: ParsingConfiguration) -> Self {
+        self.parsing_configuration = Some(parsing);
+        self
+    }
+
+    /// Reports to this webhook too.
+    #[must_use]
+    pub fn webhook(mut self, webhook: WebhookConfiguration) -> Self {
+        self.webhook_configurations
+            .get_or_insert_default()
+            .push(webhook);
+        self
+    }
+
+    /// What is classified.
+    #[must_use]
+    pub fn file_ids(&self) -> &[String] {
+        &self.file_ids
+    }
+
+    /// By what it is classified.
+    #[must_use]
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// How the documents are read, where that was said.
+    #[must_use]
+    pub fn get_mode(&self) -> Option<&Mode> {
+        self.mode.as_ref()
+    }
+
+    /// Which part of the documents is read, where that was said.
+    #[must_use]
+    pub fn get_parsing_configuration(&self) -> Option<&ParsingConfiguration> {
+        self.parsing_configuration.as_ref()
+    }
+
+    /// The webhooks that are reported to.
+    #[must_use]
+    pub fn webhooks(&self) -> &[WebhookConfiguration] {
+        self.webhook_configurations.as_deref().unwrap_or_default()
+    }
+
+    pub(crate) fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    pub(crate) fn scoped(mut self, scope: &Scope) -> Self {
+        self.scope = scope.clone();
+        self
+    }
+
+    /// Whether a job may be the one this create made, by all that a job says of itself. It does not say its files.
+    pub(crate) fn may_have_made(&self, job: &Job) -> bool {
+        let same = |left: &str, right: &str| left.trim() == right.trim();
+        let rules = job.rules.as_ref().is_none_or(|made| {
+            made.len() == self.rules.len()
+                && self.rules.iter().zip(made).all(|(asked, made)| {
+                    same(&asked.r#type, &made.r#type) && same(&asked.description, &made.description)
+                })
+        });
+        let mode = job
+            .mode
+            .as_ref()
+            .is_none_or(|made| *made == *self.mode.as_ref().unwrap_or(&Mode::Fast));
+        let parsing = job.parsing_configuration.as_ref().is_none_or(|made| {
+            self.parsing_configuration
+                .as_ref()
+                .unwrap_or(&ParsingConfiguration::default())
+                .agrees_with(made)
+        });
+        rules && mode && parsing
+    }
+}
+
+#[derive(Serialize)]
+struct Wire<'a> {
+    file_ids: &'a [String],
+    rules: &'a [Rule],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mode: Option<&'a Mode>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parsing_configuration: Option<&'a ParsingConfiguration>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    webhook_configurations: Option<Vec<WireWebhook<'a>>>,
+}
+
+impl Operation for Create {
+    type Output = Job;
+
+    const NAME: &'static str = "classifier.jobs.create";
+
+    fn repeat(&self) -> Repeat {
+        Repeat::Never
+    }
+
+    fn rate_class(&self) -> RateClass {
+        RateClass::Create
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        let mut problems = Problems::default();
+        match self.file_ids.len() {
+            0 => problems.add("file_ids", "is empty; the service takes 1 to 500 files"),
+            files if files > MOST_FILES => problems.add(
+                "file_ids",
+                format!("has {files} items; the service takes 1 to {MOST_FILES} files"),
+            ),
+            _ => {}
+        }
+        for (index, id) in self.file_ids.iter().enumerate() {
+            if id.is_empty() {
+                problems.add(format!("file_ids[{index}]"), "is empty");
+            }
+        }
+        if self.rules.is_empty() {
+            problems.add("rules", "is empty; the service takes at least one rule");
+        }
+        // Of v1 only the lengths are published; what else v2 asks of a type is left to the service.
+        for (index, rule) in self.rules.iter().enumerate() {
+            problems.length(format_args!("rules[{index}].type"), &rule.r#type, 1, 50);
+            let description = format_args!("rules[{index}].description");
+            problems.length(description, &rule.description, 10, 2000);
+        }
+        if let Some(parsing) = &self.parsing_configuration {
+            parsing.find_problems("parsing_configuration", &mut problems);
+        }
+        for (index, webhook) in self.webhooks().iter().enumerate() {
+            webhook.find_problems(&format!("webhook_configurations[{index}]"), &mut problems);
+        }
+        problems.finish()
+    }
+
+    fn encode(&self, api: &Api) -> Result<http::Request<Body>, Error> {
+        let webhook_configurations = match &self.webhook_configurations {
+            None => None,
+            Some(webhooks) => Some(
+                webhooks
+                    .iter()
+                    .enumerate()
+                    .map(|(index, webhook)| {
+                        webhook.to_wire(&format!("webhook_configurations[{index}]"))
+                    })
+                    .collect::<Result<_, Error>>()?,
+            ),
+        };
+        api.request(Method::POST, ROUTE)
+            .scope(&self.scope)
+            .json(&Wire {
+                file_ids: &self.file_ids,
+                rules: &self.rules,
+                mode: self.mode.as_ref(),
+                parsing_configuration: self.parsing_configuration.as_ref(),
+                webhook_configurations,
+            })
+    }
+
+    fn decode(&self, response: http::Response<Bytes>) -> Result<Job, Error> {
+        read_json(response)
+    }
+
+    fn annotate(&self, error: Error) -> Error {
+        // A job that was made is not lost with the rest of a broken answer.
+        let id = error
+            .raw_body()
+            .filter(|_| error.is_decode())
+            .and_then(|body| serde_json::from_slice::<serde_json::Value>(body).ok())
+            .and_then(|body| Some(body.get("id")?.as_str()?.to_owned()));
+        match id {
+            Some(id) => error.with_job_id(id),
+            None => error,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::v1::examples;
+    use crate::v2::examples::{api, ok};
+
+    const FILE: &str = "182bd5e5-6e1a-4fe4-a799-aa6d9a6ab26e";
+
+    fn documented() -> Create {
+        Create::new(
+            [FILE],
+            [Rule::new(
+                "invoice",
+                "contains invoice number, line items, and total amount",
+            )],
+        )
+    }
+
+    fn fields(error: &Error) -> Vec<&str> {
+        error
+            .field_errors()
+            .iter()
+            .map(|found| &*found.field)
+            .collect()
+    }
+
+    #[test]
+    fn the_documented_example() {
+        let request = documented().request(&api()).unwrap();
+        assert_eq!(request.method(), Method::POST);
+        assert_eq!(request.uri(), "https://api.example/api/v1/classifier/jobs");
+        let body: serde_json::Value =
+            serde_json::from_slice(&request.body().in_memory().unwrap()).unwrap();
+        assert_eq!(
+            body,
+            serde_json::json!({
+                "file_ids": [FILE],
+                "rules": [{"type": "invoice", "description": "contains invoice number, line items, and total amount"}],
+            })
+        );
+        assert_eq!(documented().parse(ok(examples::JOB)).unwrap().id, FILE);
+    }
+
+    #[test]
+    fn one_to_five_hundred_files() {
+        let of = |files: usize| {
+            Create::new((0..files).map(|n| n.to_string()), documented().rules).request(&api())
+        };
+        of(1).unwrap();
+        of(500).unwrap();
+        for files in [0, 501] {
+            let error = of(files).unwrap_err();
+            assert!(error.is_invalid());
+            assert_eq!(fields(&error), ["file_ids"]);
+            assert_eq!(error.operation(), Some("classifier.jobs.create"));
+        }
+    }
+
+    #[test]
+    fn each_mistake_is_named_by_its_field() {
+        let create = Create::new([""], [Rule::new("x".repeat(51), "short")])
+            .parsing_configuration(ParsingConfiguration::new().max_pages(0).target_pages([]))
+            .webhook(
+                WebhookConfiguration::new("ftp://x")
+                    .header("X-A", "a\r\nb")
+                    .header("bad name", serde_json::json!(["a\nb"]))
+                    .events(Vec::<String>::new()),
+            );
+        assert_eq!(
+            fields(&create.request(&api()).unwrap_err()),
+            [
+                "file_ids[0]",
+                "rules[0].type",
+                "rules[0].description",
+                "parsing_configuration.max_pages",
+                "parsing_configuration.target_pages",
+                "webhook_configurations[0].webhook_url",
+                "webhook_configurations[0].webhook_headers.X-A",
+                "webhook_configurations[0].webhook_headers.bad name",
+                "webhook_configurations[0].webhook_events",
+            ]
+        );
+        let error = Create::new(["1"], []).request(&api()).unwrap_err();
+        assert_eq!(fields(&error), ["rules"]);
+    }
+
+    #[test]
+    fn secrets_are_sent_but_neither_saved_nor_shown() {
+        let create = documented().webhook(
+            WebhookConfiguration::new("https://example.com")
+                .header("X-A", serde_json::json!({"canary1": 1}))
+                .signing_secret("canary2"),
+        );
+        let body = create.request(&api()).unwrap().body().in_memory().unwrap();
+        let body = std::str::from_utf8(&body).unwrap();
+        assert!(body.contains(r#""X-A":{"canary1":1}"#) && body.contains("canary2"));
+        let saved = serde_json::to_string(&create).unwrap();
+        assert!(!format!("{saved}{create:?}").contains("canary"), "{saved}");
+        let loaded: Create = serde_json::from_str(&saved).unwrap();
+        let error = loaded.request(&api()).unwrap_err();
+        assert!(error.to_string().contains("webhook_headers.X-A"), "{error}");
+    }
+
+    #[test]
+    fn a_job_is_held_against_what_was_asked() {
+        let job: Job = serde_json::from_str(examples::JOB).unwrap();
+        let parsing = ParsingConfiguration::new()
+            .lang("af")
+            .max_pages(0)
+            .target_pages([0]);
+        let asked = documented().parsing_configuration(parsing);
+        assert!(asked.may_have_made(&job));
+        assert!(!documented().may_have_made(&job));
+        assert!(!asked.clone().mode(Mode::Multimodal).may_have_made(&job));
+        let other = Create::new([FILE], [Rule::new("receipt", "contains a till number")]);
+        assert!(!other.may_have_made(&job));
+        let bare: Job = serde_json::from_str(r#"{"id":"1","status":"PENDING"}"#).unwrap();
+        assert!(other.may_have_made(&bare));
+    }
+
+    #[test]
+    fn the_id_in_an_answer_that_cannot_be_read_is_kept() {
+        let error = documented().parse(ok(r#"{"id":"7"}"#)).unwrap_err();
+        assert_eq!(error.job_id(), Some("7"));
+    }
+}

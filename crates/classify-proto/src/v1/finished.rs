@@ -1,0 +1,104 @@
+//! A v1 job that has ended, with its results.
+
+use super::{FileResult, Job, JobStatus, Outcome};
+use crate::v2::bare_id;
+
+/// A v1 job that has ended with results: all of them, from every page.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Finished {
+    /// The job: of status `SUCCESS` or `PARTIAL_SUCCESS`.
+    pub job: Job,
+    /// A result per file, in the service's order. After a partial success a file that failed may have none.
+    pub results: Vec<FileResult>,
+}
+
+impl Finished {
+    pub(crate) fn new(job: Job, results: Vec<FileResult>) -> Self {
+        Self { job, results }
+    }
+
+    /// What became of one file.
+    ///
+    /// A file without a result has failed when the job is a partial success, and is [`Outcome::Missing`] otherwise.
+    /// So is a file that was not part of the job, which the service does not tell apart.
+    #[must_use]
+    pub fn outcome(&self, file_id: &str) -> Outcome<'_> {
+        self.results
+            .iter()
+            .find(|result| {
+                result
+                    .file_id
+                    .as_deref()
+                    .is_some_and(|id| bare_id(id) == bare_id(file_id))
+            })
+            .map_or_else(|| self.without_result(), |result| self.read(result))
+    }
+
+    /// Each file that has an entry among the results, with what became of it.
+    pub fn outcomes(&self) -> impl Iterator<Item = (Option<&str>, Outcome<'_>)> {
+        self.results
+            .iter()
+            .map(|result| (result.file_id.as_deref(), self.read(result)))
+    }
+
+    fn read<'a>(&'a self, result: &'a FileResult) -> Outcome<'a> {
+        match result.outcome() {
+            Outcome::Missing => self.without_result(),
+            outcome => outcome,
+        }
+    }
+
+    fn without_result(&self) -> Outcome<'_> {
+        if self.job.status == JobStatus::PartialSuccess {
+            Outcome::Failed {
+                message: self.job.error_message.as_deref(),
+            }
+        } else {
+            Outcome::Missing
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finished(status: &str) -> Finished {
+        let job =
+            format!(r#"{{"id":"j","status":"{status}","error_message":"one file is broken"}}"#);
+        Finished::new(
+            serde_json::from_str(&job).unwrap(),
+            serde_json::from_str(
+                r#"[{"id":"1","file_id":"a","result":{"type":"invoice"}},
+                    {"id":"2","file_id":"b","result":{"type":null}},
+                    {"id":"3","file_id":"c","result":null}]"#,
+            )
+            .unwrap(),
+        )
+    }
+
+    #[test]
+    fn a_partial_success_gives_each_file_its_own_outcome() {
+        let finished = finished("PARTIAL_SUCCESS");
+        assert_eq!(finished.outcome("dfl-a").matched(), Some("invoice"));
+        assert!(matches!(finished.outcome("b"), Outcome::NoMatch { .. }));
+        for failed in ["c", "d"] {
+            assert_eq!(
+                finished.outcome(failed),
+                Outcome::Failed {
+                    message: Some("one file is broken")
+                }
+            );
+        }
+        assert_eq!(
+            finished.outcomes().filter(|(_, o)| o.is_answer()).count(),
+            2
+        );
+    }
+
+    #[test]
+    fn after_a_success_a_file_without_a_result_is_missing_and_not_failed() {
+        assert_eq!(finished("SUCCESS").outcome("c"), Outcome::Missing);
+    }
+}

@@ -1,0 +1,102 @@
+//! `GET /api/v1/classifier/jobs/{classify_job_id}`
+
+use bytes::Bytes;
+use http::Method;
+use serde::{Deserialize, Serialize};
+
+use super::{Job, ROUTE};
+use crate::api::Api;
+use crate::body::Body;
+use crate::error::Error;
+use crate::operation::{Operation, RateClass, Repeat, Scope, read_json, scope_setters};
+
+/// Reads a v1 job. Deprecated with all of [`v1`](super).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Get {
+    job_id: String,
+    scope: Scope,
+}
+
+impl Get {
+    /// Reads the job of this id.
+    #[must_use]
+    pub fn new(job_id: impl Into<String>) -> Self {
+        Self {
+            job_id: job_id.into(),
+            scope: Scope::default(),
+        }
+    }
+
+    scope_setters!();
+
+    /// The job that is read.
+    #[must_use]
+    pub fn job_id(&self) -> &str {
+        &self.job_id
+    }
+
+    pub(crate) fn scope(&self) -> &Scope {
+        &self.scope
+    }
+}
+
+impl Operation for Get {
+    type Output = Job;
+
+    const NAME: &'static str = "classifier.jobs.get";
+
+    fn repeat(&self) -> Repeat {
+        Repeat::Read
+    }
+
+    fn rate_class(&self) -> RateClass {
+        RateClass::Other
+    }
+
+    fn encode(&self, api: &Api) -> Result<http::Request<Body>, Error> {
+        api.request(Method::GET, ROUTE)
+            .segment("classify_job_id", &self.job_id)?
+            .scope(&self.scope)
+            .empty()
+    }
+
+    fn decode(&self, response: http::Response<Bytes>) -> Result<Job, Error> {
+        read_json(response)
+    }
+
+    fn annotate(&self, error: Error) -> Error {
+        error.with_job_id(&*self.job_id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::v1::examples;
+    use crate::v2::examples::{api, ok};
+
+    #[test]
+    fn the_documented_example() {
+        let get = Get::new("182bd5e5-6e1a-4fe4-a799-aa6d9a6ab26e");
+        assert_eq!(
+            get.request(&api()).unwrap().uri().path(),
+            "/api/v1/classifier/jobs/182bd5e5-6e1a-4fe4-a799-aa6d9a6ab26e"
+        );
+        let job = get.parse(ok(examples::JOB)).unwrap();
+        assert_eq!(job.job_record_id.as_deref(), Some("job_record_id"));
+    }
+
+    #[test]
+    fn an_id_is_one_segment() {
+        let request = Get::new("a/../b?x=1").request(&api()).unwrap();
+        assert_eq!(
+            request.uri().path(),
+            "/api/v1/classifier/jobs/a%2F..%2Fb%3Fx=1"
+        );
+        assert_eq!(request.uri().query(), None);
+        for id in ["", ".", ".."] {
+            let error = Get::new(id).request(&api()).unwrap_err();
+            assert!(error.to_string().contains("classify_job_id"), "{error}");
+        }
+    }
+}

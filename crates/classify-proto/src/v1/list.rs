@@ -1,0 +1,115 @@
+//! `GET /api/v1/classifier/jobs`
+
+use bytes::Bytes;
+use http::Method;
+use serde::{Deserialize, Serialize};
+
+use super::{Job, ROUTE};
+use crate::api::Api;
+use crate::body::Body;
+use crate::error::Error;
+use crate::operation::{Operation, RateClass, Repeat, Scope, read_json, scope_setters};
+use crate::page::{Page, Paged};
+
+/// Lists v1 jobs, a page at a time. There are no filters. Deprecated with all of [`v1`](super).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct List {
+    page_size: Option<u32>,
+    page_token: Option<String>,
+    scope: Scope,
+}
+
+impl List {
+    /// Lists every v1 job of the project.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    scope_setters!();
+
+    /// How many jobs a page holds; no limit is published.
+    #[must_use]
+    pub fn page_size(mut self, jobs: u32) -> Self {
+        self.page_size = Some(jobs);
+        self
+    }
+
+    /// Starts at the page of this token.
+    #[must_use]
+    pub fn page_token(mut self, token: impl Into<String>) -> Self {
+        self.page_token = Some(token.into());
+        self
+    }
+
+    pub(crate) fn scoped(mut self, scope: &Scope) -> Self {
+        self.scope = scope.clone();
+        self
+    }
+}
+
+impl Operation for List {
+    type Output = Page<Job>;
+
+    const NAME: &'static str = "classifier.jobs.list";
+
+    fn repeat(&self) -> Repeat {
+        Repeat::Read
+    }
+
+    fn rate_class(&self) -> RateClass {
+        RateClass::Other
+    }
+
+    fn encode(&self, api: &Api) -> Result<http::Request<Body>, Error> {
+        let page_size = self.page_size.map(|size| size.to_string());
+        api.request(Method::GET, ROUTE)
+            .query("page_size", page_size.as_deref())
+            .query("page_token", self.page_token.as_deref())
+            .scope(&self.scope)
+            .empty()
+    }
+
+    fn decode(&self, response: http::Response<Bytes>) -> Result<Page<Job>, Error> {
+        read_json(response)
+    }
+}
+
+impl Paged for List {
+    type Item = Job;
+
+    fn page_token(&self) -> Option<&str> {
+        self.page_token.as_deref()
+    }
+
+    fn with_page_token(&self, token: Option<String>) -> Self {
+        Self {
+            page_token: token,
+            ..self.clone()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::v1::examples;
+    use crate::v2::examples::{api, ok};
+
+    #[test]
+    fn the_documented_example() {
+        let list = List::new().page_size(1).page_token("a+b/c==").project("p");
+        assert_eq!(
+            list.request(&api()).unwrap().uri().query().unwrap(),
+            "page_size=1&page_token=a%2Bb%2Fc%3D%3D&project_id=p"
+        );
+        let page = list
+            .parse(ok(format!(
+                r#"{{"items": [{}], "next_page_token": "next_page_token", "total_size": 0}}"#,
+                examples::JOB
+            )))
+            .unwrap();
+        assert_eq!(page.items[0].user_id.as_deref(), Some("user_id"));
+        assert_eq!(page.next_page_token.as_deref(), Some("next_page_token"));
+    }
+}

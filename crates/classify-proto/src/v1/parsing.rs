@@ -1,0 +1,152 @@
+//! Which part of the documents v1 reads.
+
+use serde::{Deserialize, Serialize};
+
+use super::Language;
+use crate::error::Error;
+use crate::operation::Problems;
+use crate::pages::PageRanges;
+
+/// How many pages of a file v1 reads where nothing is said.
+pub(crate) const DEFAULT_MAX_PAGES: u32 = 5;
+/// The most pages that ranges are written out to: a request lists every page as a number.
+const MOST_PAGES: usize = 10_000;
+
+/// Which part of the documents is read, and in what language.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ParsingConfiguration {
+    /// The documents' language; the service takes English where it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lang: Option<Language>,
+    /// How many pages to read at most; the service takes **five** where it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_pages: Option<u32>,
+    /// Which pages to read, **0-based**; [`PageRanges`] reads and writes it. An old example of the service warns that
+    /// it and `max_pages` exclude each other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_pages: Option<Vec<u32>>,
+}
+
+impl ParsingConfiguration {
+    /// Leaves everything to the service: English, and five pages at most.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Says what language the documents are in.
+    #[must_use]
+    pub fn lang(mut self, language: impl Into<Language>) -> Self {
+        self.lang = Some(language.into());
+        self
+    }
+
+    /// Reads at most this many pages.
+    #[must_use]
+    pub fn max_pages(mut self, pages: u32) -> Self {
+        self.max_pages = Some(pages);
+        self
+    }
+
+    /// Reads these pages, 0-based as v1 counts them: `[0, 2]` is the first and the third.
+    #[must_use]
+    pub fn target_pages(mut self, pages: impl IntoIterator<Item = u32>) -> Self {
+        self.target_pages = Some(pages.into_iter().collect());
+        self
+    }
+
+    /// Reads these pages, 1-based as people and v2 count them.
+    ///
+    /// ```
+    /// use classify_proto::v1::ParsingConfiguration;
+    ///
+    /// let parsing = ParsingConfiguration::new().page_ranges(&"1,3-5".parse()?)?;
+    /// assert_eq!(parsing.target_pages, Some(vec![0, 2, 3, 4]));
+    /// assert_eq!(parsing.get_page_ranges().unwrap()?.to_string(), "1,3-5");
+    /// # Ok::<(), classify_proto::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::TooLarge`](crate::ErrorKind::TooLarge) when they are more than 10,000 pages.
+    pub fn page_ranges(self, pages: &PageRanges) -> Result<Self, Error> {
+        Ok(self.target_pages(pages.to_zero_based(MOST_PAGES)?))
+    }
+
+    /// The pages that are read, 1-based; `None` where none are named.
+    ///
+    /// # Errors
+    ///
+    /// [`is_invalid`](Error::is_invalid) when the list is empty or a number is too large.
+    #[must_use]
+    pub fn get_page_ranges(&self) -> Option<Result<PageRanges, Error>> {
+        let pages = self.target_pages.as_ref()?;
+        Some(PageRanges::from_zero_based(pages.iter().copied()))
+    }
+
+    pub(crate) fn find_problems(&self, path: &str, problems: &mut Problems) {
+        if self.max_pages == Some(0) {
+            problems.add(
+                format!("{path}.max_pages"),
+                "is 0; leave it out to read five pages",
+            );
+        }
+        if let Some(Err(error)) = self.get_page_ranges() {
+            for found in error.field_errors() {
+                problems.add(format!("{path}.{}", found.field), &*found.message);
+            }
+        }
+    }
+
+    /// Whether both ask for the same, with what the service fills in.
+    pub(crate) fn agrees_with(&self, other: &Self) -> bool {
+        let lang = |parsing: &Self| parsing.lang.clone().unwrap_or(Language::English);
+        let most = |parsing: &Self| parsing.max_pages.unwrap_or(DEFAULT_MAX_PAGES);
+        let pages = |parsing: &Self| {
+            let mut pages = parsing.target_pages.clone().unwrap_or_default();
+            pages.sort_unstable();
+            pages.dedup();
+            pages
+        };
+        lang(self) == lang(other) && most(self) == most(other) && pages(self) == pages(other)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_are_numbers_from_zero_on_the_wire() {
+        let parsing = ParsingConfiguration::new()
+            .lang("rs_latin")
+            .max_pages(9)
+            .page_ranges(&"1,3-4".parse().unwrap())
+            .unwrap();
+        assert_eq!(
+            serde_json::to_string(&parsing).unwrap(),
+            r#"{"lang":"rs_latin","max_pages":9,"target_pages":[0,2,3]}"#
+        );
+        let huge: PageRanges = "1-4294967295".parse().unwrap();
+        assert!(ParsingConfiguration::new().page_ranges(&huge).is_err());
+    }
+
+    #[test]
+    fn what_the_service_fills_in_is_no_difference() {
+        let nothing = ParsingConfiguration::new();
+        assert!(nothing.agrees_with(&ParsingConfiguration::new().lang("en").max_pages(5)));
+        assert!(
+            ParsingConfiguration::new()
+                .target_pages([2, 0, 2])
+                .agrees_with(&ParsingConfiguration::new().target_pages([0, 2]))
+        );
+        for other in [
+            ParsingConfiguration::new().lang("de"),
+            ParsingConfiguration::new().max_pages(6),
+            ParsingConfiguration::new().target_pages([0]),
+        ] {
+            assert!(!nothing.agrees_with(&other), "{other:?}");
+        }
+    }
+}

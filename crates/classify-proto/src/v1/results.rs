@@ -1,0 +1,163 @@
+//! `GET /api/v1/classifier/jobs/{classify_job_id}/results`
+
+use bytes::Bytes;
+use http::Method;
+use serde::{Deserialize, Serialize};
+
+use super::{ClassifyResult, Outcome, ROUTE};
+use crate::Timestamp;
+use crate::api::Api;
+use crate::body::Body;
+use crate::error::Error;
+use crate::operation::{Operation, RateClass, Repeat, Scope, read_json, scope_setters};
+use crate::page::{Page, Paged};
+use crate::text::model::model;
+
+model! {
+    /// What one file of a v1 job was found to be.
+    pub struct FileResult {
+        /// The result's own id.
+        required id: String,
+        /// The job it is of.
+        optional classify_job_id: String,
+        /// When it was created.
+        moment created_at: Timestamp,
+        /// The file.
+        optional file_id: String,
+        /// The result; absent when the file could not be classified.
+        optional result: ClassifyResult,
+        /// When it last changed.
+        moment updated_at: Timestamp,
+    }
+}
+
+impl FileResult {
+    /// What became of the file. [`Finished::outcome`](super::Finished::outcome) knows more, because it knows the job.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome<'_> {
+        match &self.result {
+            Some(result) => Outcome::from_result(result),
+            None => Outcome::Missing,
+        }
+    }
+}
+
+/// Reads the results of a v1 job, a page at a time. Deprecated with all of [`v1`](super).
+///
+/// The published interface gives each page a token for the next and no parameter to send it in, so the official
+/// clients stop at the first page. Here the token is sent as everywhere else in the service, as `page_token`; where
+/// a server passes over it, the repeated page is noticed by [`machine::Pager`](crate::machine::Pager) and is an error,
+/// never a silent loss.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Results {
+    job_id: String,
+    page_token: Option<String>,
+    scope: Scope,
+}
+
+impl Results {
+    /// Reads the results of the job of this id.
+    #[must_use]
+    pub fn new(job_id: impl Into<String>) -> Self {
+        Self {
+            job_id: job_id.into(),
+            page_token: None,
+            scope: Scope::default(),
+        }
+    }
+
+    scope_setters!();
+
+    /// Starts at the page of this token.
+    #[must_use]
+    pub fn page_token(mut self, token: impl Into<String>) -> Self {
+        self.page_token = Some(token.into());
+        self
+    }
+
+    pub(crate) fn scoped(mut self, scope: &Scope) -> Self {
+        self.scope = scope.clone();
+        self
+    }
+}
+
+impl Operation for Results {
+    type Output = Page<FileResult>;
+
+    const NAME: &'static str = "classifier.jobs.get_results";
+
+    fn repeat(&self) -> Repeat {
+        Repeat::Read
+    }
+
+    fn rate_class(&self) -> RateClass {
+        RateClass::Other
+    }
+
+    fn encode(&self, api: &Api) -> Result<http::Request<Body>, Error> {
+        api.request(Method::GET, ROUTE)
+            .segment("classify_job_id", &self.job_id)?
+            .then("/results")
+            .query("page_token", self.page_token.as_deref())
+            .scope(&self.scope)
+            .empty()
+    }
+
+    fn decode(&self, response: http::Response<Bytes>) -> Result<Page<FileResult>, Error> {
+        read_json(response)
+    }
+
+    fn annotate(&self, error: Error) -> Error {
+        error.with_job_id(&*self.job_id)
+    }
+}
+
+impl Paged for Results {
+    type Item = FileResult;
+
+    fn page_token(&self) -> Option<&str> {
+        self.page_token.as_deref()
+    }
+
+    fn with_page_token(&self, token: Option<String>) -> Self {
+        Self {
+            page_token: token,
+            ..self.clone()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::v1::examples;
+    use crate::v2::examples::{api, ok};
+
+    #[test]
+    fn the_documented_example() {
+        let results = Results::new("a b");
+        assert_eq!(
+            results.request(&api()).unwrap().uri(),
+            "https://api.example/api/v1/classifier/jobs/a%20b/results"
+        );
+        let page = results.parse(ok(examples::RESULTS)).unwrap();
+        assert_eq!(page.items[0].outcome().matched(), Some("type"));
+        assert_eq!(page.next_page_token.as_deref(), Some("next_page_token"));
+        let next = results.with_page_token(page.next_page_token);
+        assert_eq!(
+            next.request(&api()).unwrap().uri().query(),
+            Some("page_token=next_page_token")
+        );
+    }
+
+    #[test]
+    fn no_match_is_a_result_and_no_result_is_none() {
+        let page = Results::new("1")
+            .parse(ok(
+                r#"{"items":[{"id":"1","result":{"type":null}},{"id":"2","result":null}]}"#,
+            ))
+            .unwrap();
+        assert!(matches!(page.items[0].outcome(), Outcome::NoMatch { .. }));
+        assert_eq!(page.items[1].outcome(), Outcome::Missing);
+    }
+}

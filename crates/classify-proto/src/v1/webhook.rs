@@ -1,0 +1,131 @@
+//! A webhook that is given with a v1 job.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::error::Error;
+use crate::operation::Problems;
+use crate::secret::{Secret, SecretValue};
+use crate::webhooks::WebhookOutputFormat;
+use crate::webhooks::check;
+
+/// A webhook that is given with a v1 job.
+///
+/// It differs from v2's in two ways: header values may be any JSON, and events are free text. Header values and the
+/// signing secret are sent, and never printed or saved.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct WebhookConfiguration {
+    /// Where to deliver: an `http:` or `https:` URL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhook_url: Option<String>,
+    /// Headers of every delivery.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhook_headers: Option<BTreeMap<String, SecretValue>>,
+    /// Which events to deliver, such as `classify.success`; all where it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhook_events: Option<Vec<String>>,
+    /// How the body is written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhook_output_format: Option<WebhookOutputFormat>,
+    /// Signs each delivery, in its `LC-Signature` header.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhook_signing_secret: Option<Secret>,
+}
+
+impl WebhookConfiguration {
+    /// Delivers every event to `url`.
+    #[must_use]
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            webhook_url: Some(url.into()),
+            ..Self::default()
+        }
+    }
+
+    /// Adds a header to every delivery.
+    #[must_use]
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<SecretValue>) -> Self {
+        self.webhook_headers
+            .get_or_insert_default()
+            .insert(name.into(), value.into());
+        self
+    }
+
+    /// Delivers only these events.
+    #[must_use]
+    pub fn events<S: Into<String>>(mut self, events: impl IntoIterator<Item = S>) -> Self {
+        self.webhook_events = Some(events.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Says how the body is written.
+    #[must_use]
+    pub fn output_format(mut self, format: impl Into<WebhookOutputFormat>) -> Self {
+        self.webhook_output_format = Some(format.into());
+        self
+    }
+
+    /// Signs each delivery with this secret.
+    #[must_use]
+    pub fn signing_secret(mut self, secret: impl Into<Secret>) -> Self {
+        self.webhook_signing_secret = Some(secret.into());
+        self
+    }
+
+    pub(crate) fn find_problems(&self, path: &str, problems: &mut Problems) {
+        if let Some(url) = &self.webhook_url {
+            check::url(path, url, problems);
+        }
+        for (name, value) in self.webhook_headers.iter().flatten() {
+            let text = value.reveal().and_then(Value::as_str);
+            check::header(path, name, text, problems);
+        }
+        check::events(path, self.webhook_events.as_deref(), problems);
+    }
+
+    /// The same with its secrets in the open, for the wire alone.
+    pub(crate) fn to_wire(&self, path: &str) -> Result<Wire<'_>, Error> {
+        let webhook_headers = match &self.webhook_headers {
+            None => None,
+            Some(headers) => Some(
+                headers
+                    .iter()
+                    .map(|(name, value)| {
+                        let value = value.reveal().ok_or_else(|| {
+                            check::withheld(format!("{path}.webhook_headers.{name}"))
+                        })?;
+                        Ok((&**name, value))
+                    })
+                    .collect::<Result<_, Error>>()?,
+            ),
+        };
+        Ok(Wire {
+            webhook_url: self.webhook_url.as_deref(),
+            webhook_headers,
+            webhook_events: self.webhook_events.as_deref(),
+            webhook_output_format: self.webhook_output_format.as_ref(),
+            webhook_signing_secret: check::reveal_secret(
+                self.webhook_signing_secret.as_ref(),
+                path,
+            )?,
+        })
+    }
+}
+
+#[derive(Serialize)]
+#[expect(clippy::struct_field_names, reason = "the service's names")]
+pub(crate) struct Wire<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    webhook_url: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    webhook_headers: Option<BTreeMap<&'a str, &'a Value>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    webhook_events: Option<&'a [String]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    webhook_output_format: Option<&'a WebhookOutputFormat>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    webhook_signing_secret: Option<&'a str>,
+}

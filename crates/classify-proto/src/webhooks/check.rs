@@ -1,0 +1,122 @@
+//! What the service, or HTTP, refuses of a webhook; alike for saved webhooks and for those of a job.
+
+use std::collections::BTreeMap;
+
+use http::{HeaderName, HeaderValue};
+
+use crate::error::Error;
+use crate::operation::Problems;
+use crate::secret::Secret;
+use crate::text::service_words::one_line;
+
+/// A delivery goes to an `http:` or `https:` URL.
+pub(crate) fn url(path: &str, url: &str, problems: &mut Problems) {
+    let scheme = url.split_once(':').map(|(scheme, _)| scheme);
+    let known = scheme.is_some_and(|scheme| {
+        scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https")
+    });
+    if !known {
+        problems.add(
+            field(path, "webhook_url"),
+            "does not begin with http: or https:",
+        );
+    }
+}
+
+pub(crate) fn headers(
+    path: &str,
+    headers: Option<&BTreeMap<String, Secret>>,
+    problems: &mut Problems,
+) {
+    for (name, value) in headers.into_iter().flatten() {
+        header(path, name, value.reveal(), problems);
+    }
+}
+
+/// A header that could not be sent, or that would smuggle in another. The value may be a secret and is not repeated.
+pub(crate) fn header(path: &str, name: &str, value: Option<&str>, problems: &mut Problems) {
+    let place = || field(path, &format!("webhook_headers.{}", one_line(name)));
+    if name.parse::<HeaderName>().is_err() {
+        problems.add(place(), "is not a header's name");
+    }
+    if value.is_some_and(|value| HeaderValue::from_str(value).is_err()) {
+        problems.add(
+            place(),
+            "has a value with a line break or a control character",
+        );
+    }
+}
+
+/// A list without events reports nothing; the service refuses it.
+pub(crate) fn events<T>(path: &str, events: Option<&[T]>, problems: &mut Problems) {
+    if events.is_some_and(<[T]>::is_empty) {
+        problems.add(
+            field(path, "webhook_events"),
+            "is empty; leave it out to be told of every event",
+        );
+    }
+}
+
+pub(crate) fn reveal_headers<'a>(
+    headers: &'a BTreeMap<String, Secret>,
+    path: &str,
+) -> Result<BTreeMap<&'a str, &'a str>, Error> {
+    headers
+        .iter()
+        .map(|(name, value)| {
+            let value = value
+                .reveal()
+                .ok_or_else(|| withheld(field(path, &format!("webhook_headers.{name}"))))?;
+            Ok((&**name, value))
+        })
+        .collect()
+}
+
+pub(crate) fn reveal_secret<'a>(
+    secret: Option<&'a Secret>,
+    path: &str,
+) -> Result<Option<&'a str>, Error> {
+    secret
+        .map(|secret| {
+            secret
+                .reveal()
+                .ok_or_else(|| withheld(field(path, "webhook_signing_secret")))
+        })
+        .transpose()
+}
+
+/// A secret that must be set again.
+pub(crate) fn withheld(field: impl Into<String>) -> Error {
+    Error::invalid(
+        field,
+        "was left out of the saved state; set it again before going on",
+    )
+}
+
+fn field(path: &str, name: &str) -> String {
+    if path.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{path}.{name}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls() {
+        let refused = |text| {
+            let mut problems = Problems::default();
+            url("", text, &mut problems);
+            problems.finish().is_err()
+        };
+        for good in ["http://a", "https://a/b?c", "HTTPS://a"] {
+            assert!(!refused(good), "{good}");
+        }
+        for bad in ["", "example.com", "ftp://a", "javascript:x", "httpsx://a"] {
+            assert!(refused(bad), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! `POST /api/v1/beta/webhook-configs`
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use http::Method;
+use serde::{Deserialize, Serialize};
+
+use super::{ROUTE, SavedWebhook, WebhookEvent, WebhookOutputFormat, check};
+use crate::api::Api;
+use crate::body::Body;
+use crate::error::Error;
+use crate::operation::{Operation, Problems, RateClass, Repeat, Scope, read_json, scope_setters};
+use crate::secret::Secret;
+
+/// Saves a webhook configuration.
+///
+/// Two of the same URL are two webhooks, and every event would be delivered twice. So a create is repeated only when
+/// the service provably did not act; after any other failure ([`is_ambiguous`](Error::is_ambiguous)) look for the URL
+/// with [`List`](super::List).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Create {
+    webhook_url: String,
+    webhook_headers: Option<BTreeMap<String, Secret>>,
+    webhook_events: Option<Vec<WebhookEvent>>,
+    webhook_output_format: Option<WebhookOutputFormat>,
+    webhook_signing_secret: Option<Secret>,
+    scope: Scope,
+}
+
+impl Create {
+    /// Delivers every event to `url`.
+    #[must_use]
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            webhook_url: url.into(),
+            webhook_headers: None,
+            webhook_events: None,
+            webhook_output_format: None,
+            webhook_signing_secret: None,
+            scope: Scope::default(),
+        }
+    }
+
+    scope_setters!();
+
+    /// Adds a header to every delivery.
+    #[must_use]
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<Secret>) -> Self {
+        self.webhook_headers
+            .get_or_insert_default()
+            .insert(name.into(), value.into());
+        self
+    }
+
+    /// Delivers only these events, at least one.
+    #[must_use]
+    pub fn events(mut self, events: impl IntoIterator<Item = WebhookEvent>) -> Self {
+        self.webhook_events = Some(events.into_iter().collect());
+        self
+    }
+
+    /// Says how the body is written.
+    #[must_use]
+    pub fn output_format(mut self, format: impl Into<WebhookOutputFormat>) -> Self {
+        self.webhook_output_format = Some(format.into());
+        self
+    }
+
+    /// Signs each delivery with this secret, which the service never shows again.
+    #[must_use]
+    pub fn signing_secret(mut self, secret: impl Into<Secret>) -> Self {
+        self.webhook_signing_secret = Some(secret.into());
+        self
+    }
+}
+
+#[derive(Serialize)]
+#[expect(clippy::struct_field_names, reason = "the service's names")]
+struct Wire<'a> {
+    webhook_url: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    webhook_headers: Option<BTreeMap<&'a str, &'a str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    webhook_events: Option<&'a [WebhookEvent]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    webhook_output_format: Option<&'a WebhookOutputFormat>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    webhook_signing_secret: Option<&'a str>,
+}
+
+impl Operation for Create {
+    type Output = SavedWebhook;
+
+    const NAME: &'static str = "webhook_configs.create";
+
+    fn repeat(&self) -> Repeat {
+        Repeat::Never
+    }
+
+    fn rate_class(&self) -> RateClass {
+        RateClass::Other
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        let mut problems = Problems::default();
+        check::url("", &self.webhook_url, &mut problems);
+        check::headers("", self.webhook_headers.as_ref(), &mut problems);
+        check::events("", self.webhook_events.as_deref(), &mut problems);
+        problems.finish()
+    }
+
+    fn encode(&self, api: &Api) -> Result<http::Request<Body>, Error> {
+        let webhook_headers = self
+            .webhook_headers
+            .as_ref()
+            .map(|headers| check::reveal_headers(headers, ""))
+            .transpose()?;
+        api.request(Method::POST, ROUTE)
+            .scope(&self.scope)
+            .json(&Wire {
+                webhook_url: &self.webhook_url,
+                webhook_headers,
+                webhook_events: self.webhook_events.as_deref(),
+                webhook_output_format: self.webhook_output_format.as_ref(),
+                webhook_signing_secret: check::reveal_secret(
+                    self.webhook_signing_secret.as_ref(),
+                    "",
+                )?,
+            })
+    }
+
+    fn decode(&self, response: http::Response<Bytes>) -> Result<SavedWebhook, Error> {
+        read_json(response)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::v2::examples::{api, ok};
+    use crate::webhooks::examples;
+
+    fn whole() -> Create {
+        Create::new("https://example.com/hook")
+            .header("X-Token", "canary1")
+            .events([WebhookEvent::ClassifySuccess])
+            .output_format("json")
+            .signing_secret("canary2")
+    }
+
+    #[test]
+    fn the_request_and_its_answer() {
+        let request = whole().project("p").request(&api()).unwrap();
+        assert_eq!(
+            request.uri(),
+            "https://api.example/api/v1/beta/webhook-configs?project_id=p"
+        );
+        let body: serde_json::Value =
+            serde_json::from_slice(&request.body().in_memory().unwrap()).unwrap();
+        assert_eq!(
+            body,
+            serde_json::json!({
+                "webhook_url": "https://example.com/hook",
+                "webhook_headers": {"X-Token": "canary1"},
+                "webhook_events": ["classify.success"],
+                "webhook_output_format": "json",
+                "webhook_signing_secret": "canary2",
+            })
+        );
+        let saved = whole().parse(ok(examples::WEBHOOK)).unwrap();
+        assert_eq!(saved.has_secret, Some(true));
+    }
+
+    #[test]
+    fn secrets_are_neither_saved_nor_shown_and_missed_after_loading() {
+        let saved = serde_json::to_string(&whole()).unwrap();
+        assert!(!format!("{saved}{:?}", whole()).contains("canary"));
+        let loaded: Create = serde_json::from_str(&saved).unwrap();
+        let error = loaded.request(&api()).unwrap_err();
+        assert!(
+            error.to_string().contains("webhook_headers.X-Token"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn each_mistake_is_named_by_its_field() {
+        let error = Create::new("example.com")
+            .header("X-A", "canary\nX-B: c")
+            .header("X\nB", "c")
+            .events([])
+            .request(&api())
+            .unwrap_err();
+        let fields: Vec<_> = error
+            .field_errors()
+            .iter()
+            .map(|found| &*found.field)
+            .collect();
+        assert_eq!(
+            fields,
+            [
+                "webhook_url",
+                "webhook_headers.X B",
+                "webhook_headers.X-A",
+                "webhook_events"
+            ]
+        );
+        let shown = error.to_string();
+        assert!(
+            !shown.contains("canary") && !shown.contains('\n'),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn a_second_one_would_be_a_second_webhook() {
+        assert_eq!(whole().repeat(), Repeat::Never);
+    }
+}

@@ -1,0 +1,206 @@
+//! What a webhook receives.
+
+use serde_json::Value;
+
+use super::WebhookEvent;
+use crate::Timestamp;
+use crate::error::Error;
+use crate::text::model::model;
+
+/// How often a body may be a JSON string that holds JSON: the `string` format once, and once for a proxy's zeal.
+const MOST_WRAPPINGS: usize = 2;
+
+model! {
+    /// One delivery: what happened, to what.
+    ///
+    /// It says that something happened, and not reliably what came of it: what `data` holds for a classification is
+    /// not published. Read the job by [`job_id`](Self::job_id) for its result.
+    pub struct Event {
+        /// The delivery's id; the same when the service tries again.
+        optional event_id: String,
+        /// What happened.
+        required event_type: WebhookEvent,
+        /// When, in seconds since the Unix epoch. [`occurred_at`](Self::occurred_at) reads it.
+        optional timestamp: f64,
+        /// To what, as it came.
+        optional data: Value,
+    }
+}
+
+impl Event {
+    /// Reads a delivery's body, in either of the two formats: a JSON object, or a JSON string that holds one.
+    ///
+    /// It is no proof of where the body came from; call `verify` first, over the same bytes.
+    ///
+    /// ```
+    /// use classify_proto::webhooks::{Event, WebhookEvent};
+    ///
+    /// let body = br#""{\"event_type\": \"classify.success\", \"data\": {\"job_id\": \"clj-1\"}}""#;
+    /// let event = Event::parse(body)?;
+    /// assert_eq!(event.event_type, WebhookEvent::ClassifySuccess);
+    /// assert_eq!(event.job_id(), Some("clj-1"));
+    /// # Ok::<(), classify_proto::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`is_decode`](Error::is_decode) when it is no such JSON, or names no event.
+    pub fn parse(raw_body: &[u8]) -> Result<Self, Error> {
+        let mut text = std::borrow::Cow::Borrowed(raw_body);
+        for _ in 0..MOST_WRAPPINGS {
+            if text.trim_ascii_start().first() != Some(&b'"') {
+                break;
+            }
+            let inner: String =
+                serde_json::from_slice(&text).map_err(|error| unreadable(&error))?;
+            text = inner.into_bytes().into();
+        }
+        serde_json::from_slice(&text).map_err(|error| unreadable(&error))
+    }
+
+    /// The job that it is about, where the delivery says so.
+    #[must_use]
+    pub fn job_id(&self) -> Option<&str> {
+        let data = self.data.as_ref()?;
+        ["job_id", "id"]
+            .iter()
+            .find_map(|name| data.get(name)?.as_str())
+            .filter(|id| !id.is_empty())
+    }
+
+    /// When it happened, where the delivery says so in a way that can be read.
+    #[must_use]
+    pub fn occurred_at(&self) -> Option<Timestamp> {
+        let micros = self.timestamp? * 1e6;
+        // A cast of what is out of range would give the nearest number in range, and a wrong time.
+        let is_sane = micros.abs() < 1e18;
+        if !is_sane {
+            return None;
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "its size was just checked, and parts of a microsecond are nobody's loss"
+        )]
+        Timestamp::from_unix_micros(micros.round() as i64)
+    }
+
+    /// Whether two deliveries tell of the same thing: remember it, and act upon each key once.
+    ///
+    /// For a classification it is the event with the job, so that the same news is the same key however often and by
+    /// however many webhooks it is told. For anything else, or where no job is named, it is the delivery's own id.
+    /// `None` when there is neither; such a delivery cannot be told from its repetition.
+    #[must_use]
+    pub fn dedup_key(&self) -> Option<String> {
+        match self.job_id() {
+            Some(job) if self.event_type.is_classify() => {
+                Some(format!("{}:{job}", self.event_type))
+            }
+            _ => self.event_id.clone().filter(|id| !id.is_empty()),
+        }
+    }
+}
+
+/// The body stays out of the message: it may speak of a document.
+fn unreadable(error: &serde_json::Error) -> Error {
+    Error::unreadable(format!(
+        "the webhook's body is no event, at line {} column {}",
+        error.line(),
+        error.column()
+    ))
+    .with_operation("webhooks.parse")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    const PARSE: &str = r#"{"event_id":"3f0c","event_type":"parse.success","timestamp":1577470279.117,"data":{"id":"pjb-1","job_id":"pjb-1"}}"#;
+
+    #[test]
+    fn both_formats_are_one_event() {
+        let plain = Event::parse(PARSE.as_bytes()).unwrap();
+        let wrapped = serde_json::to_string(PARSE).unwrap();
+        let twice = serde_json::to_string(&wrapped).unwrap();
+        for body in [&wrapped, &twice, &format!(" \n{wrapped}")] {
+            assert_eq!(Event::parse(body.as_bytes()).unwrap(), plain);
+        }
+        assert_eq!(plain.event_type, WebhookEvent::ParseSuccess);
+        assert_eq!(plain.job_id(), Some("pjb-1"));
+        assert_eq!(
+            plain.occurred_at().unwrap().to_string(),
+            "2019-12-27T18:11:19.117Z"
+        );
+        assert_eq!(plain.dedup_key().as_deref(), Some("3f0c"));
+    }
+
+    #[test]
+    fn the_same_news_of_a_job_has_one_key() {
+        let event = |id: &str, kind: &str, job: &str| {
+            let body = json!({"event_id": id, "event_type": kind, "data": {"id": job}});
+            Event::parse(body.to_string().as_bytes())
+                .unwrap()
+                .dedup_key()
+        };
+        let key = event("1", "classify.success", "clj-1");
+        assert_eq!(key.as_deref(), Some("classify.success:clj-1"));
+        assert_eq!(event("2", "classify.success", "clj-1"), key);
+        assert_ne!(event("1", "classify.success", "clj-2"), key);
+        assert_ne!(event("1", "classify.running", "clj-1"), key);
+        assert_eq!(event("1", "classify.success", "").as_deref(), Some("1"));
+        assert_eq!(event("", "classify.success", ""), None);
+    }
+
+    #[test]
+    fn what_is_missing_or_new_costs_nothing() {
+        let event = Event::parse(br#"{"event_type":"classify.paused","new":1,"data":7}"#).unwrap();
+        assert_eq!(event.event_type.as_str(), "classify.paused");
+        assert_eq!(event.extra("new"), Some(&json!(1)));
+        assert_eq!((event.job_id(), event.occurred_at()), (None, None));
+        assert_eq!(event.dedup_key(), None);
+        for seconds in ["1e300", "-1e300", "9e17"] {
+            let body = format!(r#"{{"event_type":"x.y","timestamp":{seconds}}}"#);
+            assert_eq!(Event::parse(body.as_bytes()).unwrap().occurred_at(), None);
+        }
+    }
+
+    #[test]
+    fn what_is_no_event_is_refused_without_being_repeated() {
+        let thrice = (0..3).fold(PARSE.to_owned(), |text, _| {
+            serde_json::to_string(&text).unwrap()
+        });
+        for body in [
+            "",
+            "canary",
+            "{}",
+            "[]",
+            "\"canary\"",
+            r#"{"event_type":null,"data":"canary"}"#,
+            r#"{"event_type":"canary""#,
+            "\"canary",
+            &thrice,
+        ] {
+            let error = Event::parse(body.as_bytes()).unwrap_err();
+            assert!(error.is_decode(), "{body}");
+            assert!(!format!("{error} {error:?}").contains("canary"), "{error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(body in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Event::parse(&body);
+        }
+
+        #[test]
+        fn any_json_is_read_or_refused(kind in ".{0,12}", id in proptest::option::of(".{0,12}"), timestamp in any::<f64>(), job in ".{0,12}") {
+            let body = json!({"event_type": kind, "event_id": id, "timestamp": timestamp, "data": {"job_id": job}}).to_string();
+            let event = Event::parse(body.as_bytes()).unwrap();
+            prop_assert_eq!(&Event::parse(serde_json::to_string(&body).unwrap().as_bytes()).unwrap(), &event);
+            let _ = (event.occurred_at(), event.dedup_key());
+            let again: Event = serde_json::from_value(serde_json::to_value(&event).unwrap()).unwrap();
+            prop_assert_eq!(again, event);
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! The names of what a webhook reports.
+
+use crate::text::open_enum::open_enum;
+
+open_enum! {
+    /// What a webhook reports, of every product of the service.
+    pub enum WebhookEvent {
+        /// A batch was cancelled.
+        BatchCancelled = "batch.cancelled",
+        /// A batch failed.
+        BatchError = "batch.error",
+        /// A batch was taken on.
+        BatchPending = "batch.pending",
+        /// A batch is being worked on.
+        BatchRunning = "batch.running",
+        /// A batch completed.
+        BatchSuccess = "batch.success",
+        /// A classification was cancelled.
+        ClassifyCancelled = "classify.cancelled",
+        /// A classification failed.
+        ClassifyError = "classify.error",
+        /// Some files of a classification completed (v1 only, as far as is known).
+        ClassifyPartialSuccess = "classify.partial_success",
+        /// A classification was taken on.
+        ClassifyPending = "classify.pending",
+        /// A classification is being worked on.
+        ClassifyRunning = "classify.running",
+        /// A classification completed.
+        ClassifySuccess = "classify.success",
+        /// An extraction was cancelled.
+        ExtractCancelled = "extract.cancelled",
+        /// An extraction failed.
+        ExtractError = "extract.error",
+        /// Part of an extraction completed.
+        ExtractPartialSuccess = "extract.partial_success",
+        /// An extraction was taken on.
+        ExtractPending = "extract.pending",
+        /// An extraction completed.
+        ExtractSuccess = "extract.success",
+        /// A parse job was cancelled.
+        ParseCancelled = "parse.cancelled",
+        /// A parse job failed.
+        ParseError = "parse.error",
+        /// Part of a parse job completed.
+        ParsePartialSuccess = "parse.partial_success",
+        /// A parse job was taken on.
+        ParsePending = "parse.pending",
+        /// A parse job is being worked on.
+        ParseRunning = "parse.running",
+        /// A parse job completed.
+        ParseSuccess = "parse.success",
+        /// A reading of spreadsheets was cancelled.
+        SheetsCancelled = "sheets.cancelled",
+        /// A reading of spreadsheets failed.
+        SheetsError = "sheets.error",
+        /// Part of a reading of spreadsheets completed.
+        SheetsPartialSuccess = "sheets.partial_success",
+        /// A reading of spreadsheets was taken on.
+        SheetsPending = "sheets.pending",
+        /// A reading of spreadsheets completed.
+        SheetsSuccess = "sheets.success",
+        /// A split was cancelled.
+        SplitCancelled = "split.cancelled",
+        /// A split failed.
+        SplitError = "split.error",
+        /// A split was taken on.
+        SplitPending = "split.pending",
+        /// A split is being worked on.
+        SplitProcessing = "split.processing",
+        /// A split completed.
+        SplitSuccess = "split.success",
+        /// A verification was cancelled.
+        VerifyCancelled = "verify.cancelled",
+        /// A verification failed.
+        VerifyError = "verify.error",
+        /// A verification was taken on.
+        VerifyPending = "verify.pending",
+        /// A verification is being worked on.
+        VerifyRunning = "verify.running",
+        /// A verification completed.
+        VerifySuccess = "verify.success",
+        /// Something that the service has no name for.
+        Unmapped = "unmapped_event",
+    }
+}
+
+impl WebhookEvent {
+    /// Whether it is about a classification.
+    #[must_use]
+    pub fn is_classify(&self) -> bool {
+        self.as_str().starts_with("classify.")
+    }
+
+    /// Whether it says that a job has ended. A word that this version does not know says nothing of the kind.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        !matches!(self, Self::Unknown(_))
+            && ["cancelled", "error", "partial_success", "success"]
+                .iter()
+                .any(|end| {
+                    self.as_str()
+                        .split_once('.')
+                        .is_some_and(|(_, state)| state == *end)
+                })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_event_has_one_name() {
+        // 37 of a product, and the one for what has no name.
+        assert_eq!(WebhookEvent::KNOWN.len(), 38);
+        for word in WebhookEvent::KNOWN {
+            let event = WebhookEvent::from(*word);
+            assert!(!matches!(event, WebhookEvent::Unknown(_)), "{word}");
+            assert_eq!(event.as_str(), *word);
+        }
+        assert_eq!(
+            WebhookEvent::from("classify.paused").as_str(),
+            "classify.paused"
+        );
+    }
+
+    #[test]
+    fn an_end_is_told_from_a_beginning() {
+        assert!(WebhookEvent::ClassifyPartialSuccess.is_final());
+        assert!(WebhookEvent::BatchCancelled.is_final());
+        for event in [
+            WebhookEvent::ClassifyPending,
+            WebhookEvent::ClassifyRunning,
+            WebhookEvent::SplitProcessing,
+            WebhookEvent::Unmapped,
+            WebhookEvent::from("classify.half_success"),
+        ] {
+            assert!(!event.is_final(), "{event}");
+        }
+        assert!(WebhookEvent::ClassifyRunning.is_classify());
+        assert!(!WebhookEvent::ParseRunning.is_classify());
+    }
+}

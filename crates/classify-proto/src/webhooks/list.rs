@@ -1,0 +1,123 @@
+//! `GET /api/v2/webhook-configs`
+
+use bytes::Bytes;
+use http::Method;
+use serde::{Deserialize, Serialize};
+
+use super::{PAGED_ROUTE, SavedWebhook};
+use crate::api::Api;
+use crate::body::Body;
+use crate::error::Error;
+use crate::operation::{Operation, RateClass, Repeat, Scope, read_json, scope_setters};
+use crate::page::{Page, Paged};
+
+/// Lists saved webhook configurations, a page at a time.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct List {
+    page_size: Option<u32>,
+    page_token: Option<String>,
+    include_total: Option<bool>,
+    scope: Scope,
+}
+
+impl List {
+    /// Lists every webhook configuration of the project.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    scope_setters!();
+
+    /// How many a page holds; no limit is published.
+    #[must_use]
+    pub fn page_size(mut self, webhooks: u32) -> Self {
+        self.page_size = Some(webhooks);
+        self
+    }
+
+    /// Starts at the page of this token.
+    #[must_use]
+    pub fn page_token(mut self, token: impl Into<String>) -> Self {
+        self.page_token = Some(token.into());
+        self
+    }
+
+    /// Whether the service counts them all, which costs it a second query.
+    #[must_use]
+    pub fn include_total(mut self, include: bool) -> Self {
+        self.include_total = Some(include);
+        self
+    }
+}
+
+impl Operation for List {
+    type Output = Page<SavedWebhook>;
+
+    const NAME: &'static str = "webhook_configs.list";
+
+    fn repeat(&self) -> Repeat {
+        Repeat::Read
+    }
+
+    fn rate_class(&self) -> RateClass {
+        RateClass::Other
+    }
+
+    fn encode(&self, api: &Api) -> Result<http::Request<Body>, Error> {
+        let page_size = self.page_size.map(|size| size.to_string());
+        let include_total = self.include_total.map(|include| include.to_string());
+        api.request(Method::GET, PAGED_ROUTE)
+            .query("include_total", include_total.as_deref())
+            .query("page_size", page_size.as_deref())
+            .query("page_token", self.page_token.as_deref())
+            .scope(&self.scope)
+            .empty()
+    }
+
+    fn decode(&self, response: http::Response<Bytes>) -> Result<Page<SavedWebhook>, Error> {
+        read_json(response)
+    }
+}
+
+impl Paged for List {
+    type Item = SavedWebhook;
+
+    fn page_token(&self) -> Option<&str> {
+        self.page_token.as_deref()
+    }
+
+    fn with_page_token(&self, token: Option<String>) -> Self {
+        Self {
+            page_token: token,
+            ..self.clone()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::v2::examples::{api, ok};
+    use crate::webhooks::examples;
+
+    #[test]
+    fn the_request_and_its_answer() {
+        let list = List::new()
+            .page_size(2)
+            .page_token("t")
+            .include_total(true)
+            .organization("o");
+        assert_eq!(
+            list.request(&api()).unwrap().uri(),
+            "https://api.example/api/v2/webhook-configs?include_total=true&page_size=2&page_token=t&organization_id=o"
+        );
+        let page = list
+            .parse(ok(format!(
+                r#"{{"items":[{}],"next_page_token":"u","total_size":7}}"#,
+                examples::WEBHOOK
+            )))
+            .unwrap();
+        assert_eq!((page.items.len(), page.total_size), (1, Some(7)));
+    }
+}

@@ -1,0 +1,69 @@
+//! `GET /api/v1/beta/webhook-configs`
+
+use bytes::Bytes;
+use http::Method;
+use serde::{Deserialize, Serialize};
+
+use super::{ROUTE, SavedWebhook};
+use crate::api::Api;
+use crate::body::Body;
+use crate::error::Error;
+use crate::operation::{Operation, RateClass, Repeat, Scope, read_json, scope_setters};
+
+/// Lists saved webhook configurations, all at once and the newest first. The service has deprecated it in favour of
+/// [`List`](super::List).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ListAll {
+    scope: Scope,
+}
+
+impl ListAll {
+    /// Lists every webhook configuration of the project.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    scope_setters!();
+}
+
+impl Operation for ListAll {
+    type Output = Vec<SavedWebhook>;
+
+    const NAME: &'static str = "webhook_configs.list_all";
+
+    fn repeat(&self) -> Repeat {
+        Repeat::Read
+    }
+
+    fn rate_class(&self) -> RateClass {
+        RateClass::Other
+    }
+
+    fn encode(&self, api: &Api) -> Result<http::Request<Body>, Error> {
+        api.request(Method::GET, ROUTE).scope(&self.scope).empty()
+    }
+
+    fn decode(&self, response: http::Response<Bytes>) -> Result<Vec<SavedWebhook>, Error> {
+        read_json(response)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::v2::examples::{api, ok};
+    use crate::webhooks::examples;
+
+    #[test]
+    fn the_answer_is_a_bare_array() {
+        let list = ListAll::new();
+        assert_eq!(
+            list.request(&api()).unwrap().uri(),
+            "https://api.example/api/v1/beta/webhook-configs"
+        );
+        let all = list.parse(ok(format!("[{}]", examples::WEBHOOK))).unwrap();
+        assert_eq!(all[0].id, "whc-1");
+        assert!(list.parse(ok(r#"{"items":[]}"#)).unwrap_err().is_decode());
+    }
+}

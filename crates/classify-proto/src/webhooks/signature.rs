@@ -1,0 +1,306 @@
+//! Whether a delivery comes from somebody who knows the secret.
+
+use std::fmt;
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+use crate::secret::Secret;
+
+/// The header that holds a delivery's signature.
+pub const SIGNATURE_HEADER: &str = "lc-signature";
+
+/// The bytes of an HMAC-SHA256.
+const DIGEST: usize = 32;
+
+/// Why a delivery is not to be trusted.
+///
+/// The reason is for the receiver's own log: a sender is told no more than that it failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SignatureError {
+    /// There is no signature header.
+    Missing,
+    /// The header is not `<algorithm>=<hexadecimal digits>` with as many digits as the algorithm gives.
+    Malformed,
+    /// The signature is of another algorithm than SHA-256.
+    WrongAlgorithm,
+    /// None of the secrets made this signature over this body.
+    Mismatch,
+    /// There is no secret to check with: none was given, or each is empty or was left out of a saved state.
+    NoSecret,
+}
+
+impl fmt::Display for SignatureError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Missing => "the delivery has no LC-Signature header",
+            Self::Malformed => "the LC-Signature header is not sha256=<64 hexadecimal digits>",
+            Self::WrongAlgorithm => "the LC-Signature header is of another algorithm than sha256",
+            Self::Mismatch => "no secret made this signature over this body",
+            Self::NoSecret => "there is no secret to check the signature with",
+        })
+    }
+}
+
+impl std::error::Error for SignatureError {}
+
+/// Checks a delivery's signature: `header` is the value of its `LC-Signature` header, `sha256=<hex>`.
+///
+/// `raw_body` is the body as it came, byte for byte; JSON that was parsed and written again has another signature. It
+/// verifies when any of the secrets made it: give the old and the new one while a secret is being rotated. The
+/// comparison takes the same time wherever the two differ, and every secret is tried whichever fits.
+///
+/// A signature does not grow old: see [the module](super) about replay.
+///
+/// ```
+/// use classify_proto::Secret;
+/// use classify_proto::webhooks::{SignatureError, verify};
+///
+/// let secrets = [Secret::new("whsec_new"), Secret::new("whsec_old")];
+/// let body = br#""{\"event_type\": \"classify.error\"}""#;
+/// let header = b"sha256=8b6ab78dcee5e0c2c19e8a49da268193ad6a1e973c5c2749d3e7b4be7bb603ac";
+/// verify(body, Some(header), &secrets)?;
+/// assert_eq!(verify(b"another body", Some(header), &secrets), Err(SignatureError::Mismatch));
+/// # Ok::<(), SignatureError>(())
+/// ```
+///
+/// # Errors
+///
+/// The reason, precisely: see [`SignatureError`].
+pub fn verify(
+    raw_body: &[u8],
+    header: Option<&[u8]>,
+    secrets: &[Secret],
+) -> Result<(), SignatureError> {
+    let header = header.ok_or(SignatureError::Missing)?.trim_ascii();
+    if header.is_empty() {
+        return Err(SignatureError::Missing);
+    }
+    let given = read(header)?;
+    let mut tried = false;
+    let mut fits = false;
+    for secret in secrets.iter().filter_map(Secret::reveal) {
+        // Anybody can sign with nothing.
+        if secret.is_empty() {
+            continue;
+        }
+        // HMAC takes keys of any length, so this never fails.
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.as_bytes()) else {
+            continue;
+        };
+        mac.update(raw_body);
+        tried = true;
+        fits |= mac.verify_slice(&given).is_ok();
+    }
+    match (tried, fits) {
+        (true, true) => Ok(()),
+        (true, false) => Err(SignatureError::Mismatch),
+        (false, _) => Err(SignatureError::NoSecret),
+    }
+}
+
+/// The digest in a header, which is no secret: the time that reading it takes tells nothing.
+fn read(header: &[u8]) -> Result<[u8; DIGEST], SignatureError> {
+    let split = header
+        .iter()
+        .position(|byte| *byte == b'=')
+        .ok_or(SignatureError::Malformed)?;
+    let (algorithm, digits) = (&header[..split], &header[split + 1..]);
+    if !algorithm.eq_ignore_ascii_case(b"sha256") {
+        return Err(if algorithm.is_empty() {
+            SignatureError::Malformed
+        } else {
+            SignatureError::WrongAlgorithm
+        });
+    }
+    let mut digest = [0; DIGEST];
+    if digits.len() != 2 * DIGEST {
+        return Err(SignatureError::Malformed);
+    }
+    for (byte, pair) in digest.iter_mut().zip(digits.chunks_exact(2)) {
+        *byte = (digit(pair[0])? << 4) | digit(pair[1])?;
+    }
+    Ok(digest)
+}
+
+fn digit(byte: u8) -> Result<u8, SignatureError> {
+    match byte {
+        b'0'..=b'9' => Ok(byte - b'0'),
+        b'a'..=b'f' => Ok(byte - b'a' + 10),
+        b'A'..=b'F' => Ok(byte - b'A' + 10),
+        _ => Err(SignatureError::Malformed),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::fmt::Write as _;
+
+    const BODY: &[u8] = br#"{"event_id":"3f0c","event_type":"classify.success","timestamp":1577470279.117,"data":{"job_id":"clj-1"}}"#;
+    const SECRET: &str = "whsec_rotate-me";
+    /// Of the body under the secret, by the `hmac` module of Python's standard library, as are all digests here.
+    const HEADER: &str = "sha256=3e04511313c822582b511a55da13f48b733596efbaee81301165ec49e0c64f6c";
+
+    fn check(body: &[u8], header: &str, secrets: &[&str]) -> Result<(), SignatureError> {
+        let secrets: Vec<_> = secrets.iter().map(|text| Secret::new(*text)).collect();
+        verify(body, Some(header.as_bytes()), &secrets)
+    }
+
+    #[test]
+    fn what_python_signed_verifies() {
+        let bytes: Vec<u8> = (0..=255).collect();
+        let long = "k".repeat(100);
+        for (secret, body, digest) in [
+            (
+                SECRET,
+                BODY,
+                "3e04511313c822582b511a55da13f48b733596efbaee81301165ec49e0c64f6c",
+            ),
+            (
+                "clé secrète ✓",
+                b"",
+                "b3a9c80aa504e327cbdada34849c5f83e518e7cda1b22c69ad5b180a81596c46",
+            ),
+            (
+                &long,
+                &bytes,
+                "8d122ff30588a023f0a5eddb0d2f237d150dd0a5c39aea336ca452067d4efe69",
+            ),
+            (
+                "whsec_old",
+                br#""{\"event_type\": \"classify.error\"}""#,
+                "8b6ab78dcee5e0c2c19e8a49da268193ad6a1e973c5c2749d3e7b4be7bb603ac",
+            ),
+        ] {
+            for header in [
+                format!("sha256={digest}"),
+                format!("SHA256={}", digest.to_uppercase()),
+                format!(" sha256={digest} "),
+            ] {
+                assert_eq!(check(body, &header, &[secret]), Ok(()), "{header}");
+            }
+        }
+    }
+
+    #[test]
+    fn any_of_several_secrets_will_do() {
+        for secrets in [
+            &[SECRET, "old"][..],
+            &["new", SECRET],
+            &["", SECRET],
+            &[SECRET, SECRET],
+        ] {
+            assert_eq!(check(BODY, HEADER, secrets), Ok(()));
+        }
+        assert_eq!(
+            check(BODY, HEADER, &["new", "old"]),
+            Err(SignatureError::Mismatch)
+        );
+    }
+
+    #[test]
+    fn each_failure_has_its_own_reason() {
+        let secrets = [Secret::new(SECRET)];
+        for header in [None, Some(&b""[..]), Some(b"  ")] {
+            assert_eq!(verify(BODY, header, &secrets), Err(SignatureError::Missing));
+        }
+        let digits = &HEADER[7..];
+        for (header, reason) in [
+            (digits.to_owned(), SignatureError::Malformed),
+            (format!("={digits}"), SignatureError::Malformed),
+            (
+                format!("sha256={}", &digits[1..]),
+                SignatureError::Malformed,
+            ),
+            (format!("sha256={digits}0"), SignatureError::Malformed),
+            (
+                format!("sha256={}g", &digits[1..]),
+                SignatureError::Malformed,
+            ),
+            ("sha256=".to_owned(), SignatureError::Malformed),
+            (format!("sha1={digits}"), SignatureError::WrongAlgorithm),
+            (format!("sha512={digits}"), SignatureError::WrongAlgorithm),
+            (
+                format!("sha256={}", "0".repeat(64)),
+                SignatureError::Mismatch,
+            ),
+        ] {
+            assert_eq!(check(BODY, &header, &[SECRET]), Err(reason), "{header}");
+        }
+        let withheld: Secret =
+            serde_json::from_str(&serde_json::to_string(&Secret::new(SECRET)).unwrap()).unwrap();
+        for secrets in [&[][..], &[Secret::new("")], &[withheld]] {
+            assert_eq!(
+                verify(BODY, Some(HEADER.as_bytes()), secrets),
+                Err(SignatureError::NoSecret)
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_signed_with_nothing_is_not_trusted() {
+        // hmac.new(b"", b"", sha256)
+        let header = "sha256=b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad";
+        assert_eq!(check(b"", header, &[""]), Err(SignatureError::NoSecret));
+    }
+
+    #[test]
+    fn no_flipped_bit_of_body_header_or_secret_verifies() {
+        let secrets = [Secret::new(SECRET)];
+        let flips = |text: &[u8]| {
+            let text = text.to_vec();
+            (0..text.len() * 8).map(move |bit| {
+                let mut flipped = text.clone();
+                flipped[bit / 8] ^= 1 << (bit % 8);
+                flipped
+            })
+        };
+        for body in flips(BODY) {
+            assert!(verify(&body, Some(HEADER.as_bytes()), &secrets).is_err());
+        }
+        for header in flips(HEADER.as_bytes()) {
+            // Upper case is the same digest.
+            if header.eq_ignore_ascii_case(HEADER.as_bytes()) {
+                continue;
+            }
+            assert!(verify(BODY, Some(&header), &secrets).is_err());
+        }
+        for secret in flips(SECRET.as_bytes()) {
+            if let Ok(secret) = String::from_utf8(secret) {
+                assert!(check(BODY, HEADER, &[&secret]).is_err());
+            }
+        }
+    }
+
+    #[test]
+    fn no_digest_but_the_one_verifies() {
+        let digest = read(HEADER.as_bytes()).unwrap();
+        for bit in 0..DIGEST * 8 {
+            let mut flipped = digest;
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            let mut header = "sha256=".to_owned();
+            for byte in flipped {
+                write!(header, "{byte:02x}").unwrap();
+            }
+            assert_eq!(
+                check(BODY, &header, &[SECRET]),
+                Err(SignatureError::Mismatch)
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_judged(body in proptest::collection::vec(any::<u8>(), 0..100), header in proptest::option::of(proptest::collection::vec(any::<u8>(), 0..100)), secret in ".{0,20}") {
+            prop_assert!(verify(&body, header.as_deref(), &[Secret::new(secret)]).is_err());
+        }
+
+        #[test]
+        fn any_header_that_looks_right_is_judged(header in "(sha256|sha1|SHA256)?=?[0-9a-fA-F]{60,68}") {
+            prop_assert!(check(BODY, &header, &[SECRET]).is_err());
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! `PUT /api/v1/beta/webhook-configs/{config_id}`
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use http::Method;
+use serde::{Deserialize, Serialize};
+
+use super::{ROUTE, SavedWebhook, WebhookEvent, WebhookOutputFormat, check};
+use crate::api::Api;
+use crate::body::Body;
+use crate::change::Change;
+use crate::error::Error;
+use crate::operation::{Operation, Problems, RateClass, Repeat, Scope, read_json, scope_setters};
+use crate::secret::Secret;
+
+/// Changes a saved webhook configuration: what is not mentioned stays as it is.
+///
+/// Each field takes a [`Change`]: kept, emptied with `null`, or set. Setting a signing secret rotates it; a receiver
+/// gives `verify` both secrets until the old deliveries have come in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Update {
+    config_id: String,
+    #[serde(default, skip_serializing_if = "Change::is_keep")]
+    webhook_url: Change<String>,
+    #[serde(default, skip_serializing_if = "Change::is_keep")]
+    webhook_headers: Change<BTreeMap<String, Secret>>,
+    #[serde(default, skip_serializing_if = "Change::is_keep")]
+    webhook_events: Change<Vec<WebhookEvent>>,
+    #[serde(default, skip_serializing_if = "Change::is_keep")]
+    webhook_output_format: Change<WebhookOutputFormat>,
+    #[serde(default, skip_serializing_if = "Change::is_keep")]
+    webhook_signing_secret: Change<Secret>,
+    scope: Scope,
+}
+
+impl Update {
+    /// Changes the webhook configuration of this id.
+    #[must_use]
+    pub fn new(config_id: impl Into<String>) -> Self {
+        Self {
+            config_id: config_id.into(),
+            webhook_url: Change::Keep,
+            webhook_headers: Change::Keep,
+            webhook_events: Change::Keep,
+            webhook_output_format: Change::Keep,
+            webhook_signing_secret: Change::Keep,
+            scope: Scope::default(),
+        }
+    }
+
+    scope_setters!();
+
+    /// Delivers elsewhere.
+    #[must_use]
+    pub fn url(mut self, url: Change<String>) -> Self {
+        self.webhook_url = url;
+        self
+    }
+
+    /// Replaces all headers of deliveries.
+    #[must_use]
+    pub fn headers(mut self, headers: Change<BTreeMap<String, Secret>>) -> Self {
+        self.webhook_headers = headers;
+        self
+    }
+
+    /// Delivers other events: at least one, or all by [`Change::Clear`].
+    #[must_use]
+    pub fn events(mut self, events: Change<Vec<WebhookEvent>>) -> Self {
+        self.webhook_events = events;
+        self
+    }
+
+    /// Writes the body otherwise.
+    #[must_use]
+    pub fn output_format(mut self, format: Change<WebhookOutputFormat>) -> Self {
+        self.webhook_output_format = format;
+        self
+    }
+
+    /// Signs deliveries with another secret.
+    #[must_use]
+    pub fn signing_secret(mut self, secret: Change<Secret>) -> Self {
+        self.webhook_signing_secret = secret;
+        self
+    }
+}
+
+#[derive(Serialize)]
+#[expect(clippy::struct_field_names, reason = "the service's names")]
+struct Wire<'a> {
+    #[serde(skip_serializing_if = "Change::is_keep")]
+    webhook_url: &'a Change<String>,
+    #[serde(skip_serializing_if = "Change::is_keep")]
+    webhook_headers: Change<BTreeMap<&'a str, &'a str>>,
+    #[serde(skip_serializing_if = "Change::is_keep")]
+    webhook_events: &'a Change<Vec<WebhookEvent>>,
+    #[serde(skip_serializing_if = "Change::is_keep")]
+    webhook_output_format: &'a Change<WebhookOutputFormat>,
+    #[serde(skip_serializing_if = "Change::is_keep")]
+    webhook_signing_secret: Change<&'a str>,
+}
+
+impl Operation for Update {
+    type Output = SavedWebhook;
+
+    const NAME: &'static str = "webhook_configs.update";
+
+    fn repeat(&self) -> Repeat {
+        Repeat::Idempotent
+    }
+
+    fn rate_class(&self) -> RateClass {
+        RateClass::Other
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        let mut problems = Problems::default();
+        if let Some(url) = self.webhook_url.as_set() {
+            check::url("", url, &mut problems);
+        }
+        check::headers("", self.webhook_headers.as_set(), &mut problems);
+        let events = self.webhook_events.as_set().map(Vec::as_slice);
+        check::events("", events, &mut problems);
+        problems.finish()
+    }
+
+    fn encode(&self, api: &Api) -> Result<http::Request<Body>, Error> {
+        let webhook_signing_secret = self.webhook_signing_secret.try_map(|secret| {
+            secret
+                .reveal()
+                .ok_or_else(|| check::withheld("webhook_signing_secret"))
+        })?;
+        api.request(Method::PUT, ROUTE)
+            .segment("config_id", &self.config_id)?
+            .scope(&self.scope)
+            .json(&Wire {
+                webhook_url: &self.webhook_url,
+                webhook_headers: self
+                    .webhook_headers
+                    .try_map(|headers| check::reveal_headers(headers, ""))?,
+                webhook_events: &self.webhook_events,
+                webhook_output_format: &self.webhook_output_format,
+                webhook_signing_secret,
+            })
+    }
+
+    fn decode(&self, response: http::Response<Bytes>) -> Result<SavedWebhook, Error> {
+        read_json(response)
+    }
+
+    fn annotate(&self, error: Error) -> Error {
+        error.with_subject(&*self.config_id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::v2::examples::{api, ok};
+    use crate::webhooks::examples;
+
+    fn body(update: &Update) -> String {
+        let request = update.request(&api()).unwrap();
+        assert_eq!(request.method(), Method::PUT);
+        assert_eq!(request.uri().path(), "/api/v1/beta/webhook-configs/whc-1");
+        let body = request.body().in_memory().unwrap();
+        std::str::from_utf8(&body).unwrap().to_owned()
+    }
+
+    #[test]
+    fn absent_null_and_a_value_are_three_requests() {
+        let update = Update::new("whc-1");
+        assert_eq!(body(&update), "{}");
+        assert_eq!(
+            body(
+                &update
+                    .clone()
+                    .url(Change::Set("https://a".to_owned()))
+                    .headers(Change::Set(BTreeMap::from([(
+                        "X-A".to_owned(),
+                        Secret::new("1")
+                    )])))
+                    .events(Change::Clear)
+                    .signing_secret(Change::Set("rotated".into()))
+            ),
+            r#"{"webhook_url":"https://a","webhook_headers":{"X-A":"1"},"webhook_events":null,"webhook_signing_secret":"rotated"}"#
+        );
+        assert_eq!(
+            body(
+                &update
+                    .clone()
+                    .headers(Change::Clear)
+                    .output_format(Change::Set(WebhookOutputFormat::Json))
+                    .signing_secret(Change::Clear)
+            ),
+            r#"{"webhook_headers":null,"webhook_output_format":"json","webhook_signing_secret":null}"#
+        );
+        update.parse(ok(examples::WEBHOOK)).unwrap();
+    }
+
+    #[test]
+    fn an_empty_list_of_events_is_refused() {
+        let error = Update::new("whc-1")
+            .url(Change::Set("x".to_owned()))
+            .events(Change::Set(Vec::new()))
+            .request(&api())
+            .unwrap_err();
+        let fields: Vec<_> = error
+            .field_errors()
+            .iter()
+            .map(|found| &*found.field)
+            .collect();
+        assert_eq!(fields, ["webhook_url", "webhook_events"]);
+    }
+
+    #[test]
+    fn a_saved_update_keeps_its_three_ways_but_no_secret() {
+        let update = Update::new("whc-1")
+            .events(Change::Clear)
+            .signing_secret(Change::Set("canary".into()));
+        let saved = serde_json::to_string(&update).unwrap();
+        assert!(!format!("{saved}{update:?}").contains("canary"), "{saved}");
+        let loaded: Update = serde_json::from_str(&saved).unwrap();
+        let error = loaded.request(&api()).unwrap_err();
+        assert!(
+            error.to_string().contains("webhook_signing_secret"),
+            "{error}"
+        );
+        let set_again = loaded.signing_secret(Change::Set("canary".into()));
+        assert_eq!(set_again, update);
+    }
+}

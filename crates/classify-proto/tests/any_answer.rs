@@ -1,0 +1,204 @@
+//! Whatever comes back, no parser panics: it is an output or an error.
+
+use classify_proto::{
+    Bytes, Operation, Repeat, Seed, Untyped, With, WithResponse, configurations, files, http, v1,
+    v2, webhooks,
+};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+/// Parses an answer with every operation there is.
+fn parse_with_all(status: u16, body: &Bytes) {
+    let rule = v2::Rule::new("invoice", "contains an invoice number");
+    let rules = v2::Configuration::new([rule.clone()]);
+    macro_rules! all {
+        ($($operation:expr),+ $(,)?) => { $( {
+            let operation = $operation;
+            let response = http::Response::builder().status(status).body(body.clone()).unwrap();
+            if let Err(error) = operation.parse(response) {
+                let shown = format!("{error} {error:?}");
+                assert!(!shown.contains('\n'), "{shown}");
+                let _ = operation.recover(&error);
+            }
+        } )+ };
+    }
+    all!(
+        v2::Create::new("dfl-1").configuration(rules.clone()),
+        v2::List::new(),
+        v2::Get::new("1"),
+        v2::Cancel::new("1"),
+        v2::Delete::new("1"),
+        v1::Create::new(["1"], [rule]),
+        v1::List::new(),
+        v1::Get::new("1"),
+        v1::Results::new("1"),
+        files::Upload::new("a.txt", b"x".to_vec()),
+        files::List::new(),
+        files::Get::new("1"),
+        files::GetContent::new("1"),
+        files::Delete::new("1"),
+        files::Query::new(),
+        configurations::Create::new("n", rules),
+        configurations::Get::new("1"),
+        configurations::Update::new("1"),
+        configurations::List::new(),
+        configurations::Delete::new("1"),
+        webhooks::Create::new("https://example.com"),
+        webhooks::Get::new("1"),
+        webhooks::Update::new("1"),
+        webhooks::List::new(),
+        webhooks::ListAll::new(),
+        webhooks::Delete::new("1"),
+        With::new(v2::Get::new("1")).header("x-a", "b"),
+        WithResponse::new(v1::List::new()),
+        Untyped::new(http::Method::GET, "/x", Repeat::Read),
+    );
+}
+
+/// JSON that has the service's names with values of any type, so that every field meets every wrong one.
+fn near_misses() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        ".{0,6}".prop_map(Value::from),
+        Just(json!("classify_v2")),
+        Just(json!("COMPLETED")),
+        Just(json!("2019-12-27T18:11:19.117Z")),
+    ];
+    let names = proptest::sample::select(
+        &[
+            "id",
+            "status",
+            "items",
+            "next_page_token",
+            "total_size",
+            "result",
+            "type",
+            "confidence",
+            "configuration",
+            "rules",
+            "description",
+            "parsing_configuration",
+            "lang",
+            "max_pages",
+            "target_pages",
+            "created_at",
+            "expires_at",
+            "parameters",
+            "product_type",
+            "version",
+            "url",
+            "form_fields",
+            "webhook_headers",
+            "webhook_events",
+            "has_secret",
+            "event_type",
+            "event_id",
+            "timestamp",
+            "data",
+            "job_id",
+            "usage",
+            "credits",
+            "detail",
+            "loc",
+            "msg",
+            "file_input",
+        ][..],
+    );
+    leaf.prop_recursive(4, 40, 6, move |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            proptest::collection::vec((names.clone(), inner), 0..6).prop_map(|fields| fields
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect()),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn any_bytes(status in 200u16..600, body in proptest::collection::vec(any::<u8>(), 0..200)) {
+        parse_with_all(status, &body.into());
+    }
+
+    #[test]
+    fn any_json_with_the_services_names(status in prop_oneof![Just(200u16), Just(422), 200u16..600], body in near_misses()) {
+        let body = Bytes::from(body.to_string());
+        parse_with_all(status, &body);
+        let _ = webhooks::Event::parse(&body);
+        let wrapped = serde_json::to_string(std::str::from_utf8(&body).unwrap()).unwrap();
+        let _ = webhooks::Event::parse(wrapped.as_bytes());
+    }
+}
+
+/// An id that could be read as more than one segment, or as none, in every operation that has one.
+#[test]
+fn an_id_is_one_segment_everywhere() {
+    let api = classify_proto::Api::builder("k")
+        .base_url("https://service.example/p")
+        .build()
+        .unwrap();
+    macro_rules! every {
+        ($id:expr) => {
+            [
+                v2::Get::new($id).request(&api),
+                v2::Cancel::new($id).request(&api),
+                v2::Delete::new($id).request(&api),
+                v1::Get::new($id).request(&api),
+                v1::Results::new($id).request(&api),
+                files::Get::new($id).request(&api),
+                files::GetContent::new($id).request(&api),
+                files::Delete::new($id).request(&api),
+                configurations::Get::new($id).request(&api),
+                configurations::Update::new($id).request(&api),
+                configurations::Delete::new($id).request(&api),
+                webhooks::Get::new($id).request(&api),
+                webhooks::Update::new($id).request(&api),
+                webhooks::Delete::new($id).request(&api),
+                Untyped::new(http::Method::GET, "/x", Repeat::Read)
+                    .segment($id)
+                    .request(&api),
+            ]
+        };
+    }
+    let plain: Vec<_> = every!("1")
+        .into_iter()
+        .map(|request| request.unwrap().uri().path().matches('/').count())
+        .collect();
+    for id in [
+        "a/b", "../../x", "a b", "a?b=c", "a#b", "%2e%2e", "a\\b", "ünï",
+    ] {
+        for (request, slashes) in every!(id).into_iter().zip(&plain) {
+            let request = request.unwrap();
+            assert_eq!(
+                request.uri().path().matches('/').count(),
+                *slashes,
+                "{}",
+                request.uri()
+            );
+            assert_eq!(request.uri().query(), None);
+            assert_eq!(request.uri().host(), Some("service.example"));
+        }
+    }
+    for id in ["", ".", ".."] {
+        for request in every!(id) {
+            assert!(request.unwrap_err().is_invalid());
+        }
+    }
+}
+
+/// A prepared operation builds the same request twice: nothing in it depends on when or how often it is asked.
+#[test]
+fn a_request_can_be_built_again() {
+    let api = classify_proto::Api::builder("k").build().unwrap();
+    let mut upload = files::Upload::new("a.txt", b"x".to_vec());
+    upload.prepare(Seed::new([1; 16]));
+    let body = |request: http::Request<classify_proto::Body>| request.body().in_memory().unwrap();
+    assert_eq!(
+        body(upload.request(&api).unwrap()),
+        body(upload.request(&api).unwrap())
+    );
+}
