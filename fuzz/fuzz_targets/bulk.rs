@@ -63,7 +63,7 @@ fn run(
     let mut source = documents.iter();
     let mut reported: BTreeMap<String, usize> = BTreeMap::new();
     loop {
-        if may_be_killed && player.chance.ratio(1u8, 64u8).unwrap_or(false) {
+        if may_be_killed && player.happens(1, 64) {
             return false;
         }
         match player.chance.int_in_range(0..=255u8).unwrap_or(255) {

@@ -6,10 +6,10 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use classify_fuzz::play::Player;
-use classify_fuzz::{check_error, create, seed};
+use classify_fuzz::{check_error, create, rules, seed};
 use classify_proto::machine::{Call, Retry};
 use classify_proto::v2::{Cancel, Delete, Get, List};
-use classify_proto::{Operation, files};
+use classify_proto::{Operation, configurations, files, v1};
 use libfuzzer_sys::fuzz_target;
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -17,11 +17,13 @@ fuzz_target!(|data: &[u8]| {
     let [which, data @ ..] = data else {
         return;
     };
-    match which % 6 {
+    match which % 8 {
         0 => play(create("dfl-1"), data),
         1 => play(Get::new("clj-1"), data),
         2 => play(List::new(), data),
         3 => play(Cancel::new("clj-1"), data),
+        5 => play(v1::Create::new(["dfl-1"], rules().rules), data),
+        6 => play(configurations::Create::new("n", rules()), data),
         4 => play(Delete::new("clj-1"), data),
         _ => play(
             files::Upload::new("a.txt", b"canary document".to_vec()),

@@ -6,10 +6,13 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use classify_fuzz::play::Player;
-use classify_fuzz::{check_error, create, seed};
+use classify_fuzz::{check_error, create, rules, seed};
 use classify_proto::Error;
 use classify_proto::files::Upload;
-use classify_proto::machine::{Fan, FanEvent, Pager, Run, RunEvent, Waiter};
+use classify_proto::machine::{
+    Fan, FanEvent, Pager, Reconcile, ResultsWaiter, Reuse, Run, RunEvent, Waiter,
+};
+use classify_proto::v1;
 use classify_proto::v2::{Job, JobStatus, List};
 use libfuzzer_sys::fuzz_target;
 
@@ -18,7 +21,7 @@ fuzz_target!(|data: &[u8]| {
         return;
     };
     let mut player = Player::new(data);
-    match which % 5 {
+    match which % 8 {
         0 => pager(&mut player),
         1 => waiter(&mut player),
         2 => run(&mut player, Run::new(create("dfl-1"), seed())),
@@ -26,9 +29,28 @@ fuzz_target!(|data: &[u8]| {
             let upload = Upload::new("a.txt", b"canary document".to_vec());
             run(&mut player, Run::upload(upload, create(""), seed()));
         }
-        _ => fan(&mut player),
+        4 => fan(&mut player),
+        5 => {
+            let results = ResultsWaiter::new("1", seed()).timeout(Duration::from_secs(600));
+            told(player.play(results, |_| {}));
+        }
+        6 => {
+            let asked = v1::Create::new(["dfl-1"], rules().rules);
+            let since = "2023-11-14T00:00:00Z".parse().expect("a timestamp");
+            told(player.play(Reconcile::new(asked, since, seed()), |never| match never {}));
+        }
+        _ => {
+            let upload = Upload::new("a.txt", b"canary document".to_vec()).external_file_id("mine");
+            told(player.play(Reuse::new(upload, seed()), |never| match never {}));
+        }
     }
 });
+
+fn told<T>(result: Result<T, Error>) {
+    if let Err(error) = &result {
+        check_error(error);
+    }
+}
 
 fn pager(player: &mut Player<'_>) {
     let most = player.chance.int_in_range(1..=6u32).unwrap_or(6);

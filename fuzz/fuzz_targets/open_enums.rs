@@ -4,9 +4,12 @@
 
 use std::fmt::{Debug, Display};
 
-use classify_proto::files::Purpose;
+use classify_proto::configurations::ProductType;
+use classify_proto::files::{OrderBy, Purpose};
 use classify_proto::machine::Standing;
-use classify_proto::v2::{DocumentInputType, JobStatus, Mode, WebhookEvent, WebhookOutputFormat};
+use classify_proto::v1;
+use classify_proto::v2::{DocumentInputType, JobStatus, Mode};
+use classify_proto::webhooks::{WebhookEvent, WebhookOutputFormat};
 use libfuzzer_sys::fuzz_target;
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -16,6 +19,10 @@ fuzz_target!(|word: &str| {
     round_trip::<DocumentInputType>(word);
     round_trip::<JobStatus>(word);
     round_trip::<Mode>(word);
+    round_trip::<v1::JobStatus>(word);
+    round_trip::<v1::Mode>(word);
+    round_trip::<ProductType>(word);
+    round_trip::<OrderBy>(word);
     round_trip::<WebhookEvent>(word);
     round_trip::<WebhookOutputFormat>(word);
 });

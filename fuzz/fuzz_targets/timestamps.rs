@@ -24,13 +24,12 @@ fuzz_target!(|data: &[u8]| {
     if let Ok(theirs) = chrono::DateTime::parse_from_rfc3339(text)
         && theirs.timestamp_subsec_nanos() < 1_000_000_000
         && !text.contains(":60")
+        // Before 1970 the two cut what is shorter than a microsecond to different sides.
+        && (theirs.timestamp() >= 0 || theirs.timestamp_subsec_nanos() % 1_000 == 0)
     {
-        let ours = ours.unwrap_or_else(|error| panic!("{text:?} is a timestamp: {error}"));
-        assert_eq!(
-            ours.as_unix_micros(),
-            theirs.timestamp_micros(),
-            "{text:?} is {theirs}"
-        );
+        // Within a day of the last second of the year 9999 there is none of ours.
+        let expected = Timestamp::from_unix_micros(theirs.timestamp_micros());
+        assert_eq!(ours.ok(), expected, "{text:?} is {theirs}");
     }
 });
 

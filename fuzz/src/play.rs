@@ -57,7 +57,7 @@ impl<'a> Player<'a> {
         mut each: impl FnMut(M::Event),
     ) -> M::Output {
         loop {
-            if self.chance.ratio(1u8, 32u8).unwrap_or(false) {
+            if self.happens(1, 32) {
                 self.lose_everything();
                 if self.chance.arbitrary().unwrap_or(true) {
                     let saved = machine.save().expect("every path here is Unicode");
@@ -75,6 +75,11 @@ impl<'a> Player<'a> {
                 return output;
             }
         }
+    }
+
+    /// Whether something that happens so often happens now; nothing does once the bytes are used up.
+    pub fn happens(&mut self, times: u8, of: u8) -> bool {
+        !self.chance.is_empty() && self.chance.ratio(times, of).unwrap_or(false)
     }
 
     /// Forgets every reply that is owed.
@@ -162,9 +167,7 @@ impl<'a> Player<'a> {
 
     fn go_on<M: Machine>(&mut self, machine: &mut M, until: Option<Time>) {
         let answers = !self.out.is_empty()
-            && (until.is_none()
-                || self.chance.is_empty()
-                || self.chance.ratio(3u8, 4u8).unwrap_or(true));
+            && (until.is_none() || self.chance.is_empty() || self.happens(3, 4));
         if answers {
             let index = self.chance.choose_index(self.out.len()).unwrap_or_default();
             let ticket = self.out.remove(index);
@@ -181,7 +184,7 @@ impl<'a> Player<'a> {
         }
         let wake = until.map_or(self.now, Time::as_millis);
         // Now and then too early, which must do nothing.
-        self.now = if self.chance.ratio(1u8, 4u8).unwrap_or(false) {
+        self.now = if self.happens(1, 4) {
             self.now.midpoint(wake)
         } else {
             wake
