@@ -111,7 +111,7 @@ fn key(global: &Global) -> Result<Option<String>, Problem> {
             "--api-key shows the key to everyone who can list this machine's processes, and to the shell's history; \
              better use --api-key-file or LLAMA_CLOUD_API_KEY",
         );
-        return Ok(Some(key.clone()));
+        return Ok(key.reveal().map(str::to_owned));
     }
     if let Some(path) = &global.api_key_file {
         return read_key(path).map(Some);
