@@ -23,7 +23,7 @@ fn scene(config: Config) -> Scene {
             .virtual_clock_at(1_767_323_045_678),
     );
     let emulator = emulator.expect("an emulator");
-    let client = Client::new(&emulator);
+    let client = Client::new(&emulator).unchecked();
     let file = client.upload("bill.txt", INVOICE.as_bytes());
     Scene {
         emulator,
