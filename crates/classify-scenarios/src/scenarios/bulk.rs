@@ -122,13 +122,13 @@ pub fn a_thousand_documents_with_a_fault_in_every_tenth_request_are_a_thousand_j
     assert_eq!(summary.count(&Standing::Completed), THOUSAND, "{summary:?}");
     assert_eq!(outcomes.len(), THOUSAND);
     assert_eq!(world.emulator.job_count(), THOUSAND);
-    let faulty = world
+    let struck = world
         .emulator
         .requests()
         .iter()
         .filter(|request| request.fault.is_some())
         .count();
-    assert!(faulty > THOUSAND / 10, "only {faulty} requests failed");
+    assert!(struck > THOUSAND / 10, "only {struck} requests failed");
     // Looked at together: far fewer looks than jobs.
     assert!(world.emulator.count(Route::ClassifyList) < 300);
 
