@@ -86,6 +86,11 @@ fn what_cannot_be_read_fails_with_its_reason() {
             "PDF_IS_BROKEN",
         ),
         ("empty.pdf", pdf(&[""]), "NO_DATA_FOUND_IN_FILE"),
+        (
+            "protected.pdf",
+            include_bytes!("protected.pdf").to_vec(),
+            "PDF_IS_PROTECTED",
+        ),
         ("blank.txt", b"  \n\t ".to_vec(), "NO_DATA_FOUND_IN_FILE"),
         (
             "photo.jpg",

@@ -482,3 +482,24 @@ fn every_fault_has_a_scenario() {
     scene.emulator.set_faults(Faults::new());
     assert_eq!(scene.client.get("/api/v2/classify").status, 200);
 }
+
+#[test]
+fn a_drip_comes_in_pieces() {
+    let scene = scene(Config::default().drip(Duration::from_millis(30)));
+    scene.fail(Fault::SlowDrip.always());
+    let mut socket = TcpStream::connect(scene.emulator.address()).expect("a connection");
+    socket
+        .set_read_timeout(Some(Duration::from_secs(30)))
+        .expect("a timeout");
+    socket.write_all(LIST.as_bytes()).expect("sent");
+    let mut text = Vec::new();
+    let mut pieces = 0;
+    let mut buffer = [0; 4096];
+    while !text.ends_with(b"}") {
+        let read = socket.read(&mut buffer).expect("a piece");
+        assert!(read > 0, "the whole body comes");
+        text.extend_from_slice(&buffer[..read]);
+        pieces += 1;
+    }
+    assert!(pieces >= 2, "in {pieces} piece");
+}
