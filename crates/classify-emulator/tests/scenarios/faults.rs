@@ -2,7 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use classify_emulator::{Config, Emulator, Fault, FaultRule, Faults, Limits, Route};
 use serde_json::{Value, json};
@@ -255,9 +255,14 @@ fn a_hang_is_silence() {
     let body = create_body(&scene.file);
     for (fault, jobs) in [(Fault::HangBefore, 0), (Fault::HangAfter, 1)] {
         scene.fail(fault.nth(1));
-        let impatient = Client::new(&scene.emulator).with_timeout(Duration::from_millis(300));
+        let impatient = Client::new(&scene.emulator).with_timeout(Duration::from_secs(1));
         let reply = impatient.try_json("POST", "/api/v2/classify", &body);
         assert!(matches!(reply, Err(ureq::Error::Timeout(_))), "{reply:?}");
+        // On a busy machine the client may give up before the server has come to act.
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while scene.emulator.job_count() < jobs && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(2));
+        }
         assert_eq!(scene.emulator.job_count(), jobs, "{fault:?}");
         assert_eq!(
             scene.emulator.requests().pop().expect("a record").status,
