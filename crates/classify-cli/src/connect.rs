@@ -37,7 +37,7 @@ impl Connection {
                 "--base-url and --region exclude each other; give one of the two",
             ));
         }
-        let key = key(global)?;
+        let key = key(global, console)?;
         let builder = Api::from_lookup(|name| match name {
             KEY | SECOND_KEY => key.clone(),
             BASE_URL => global
@@ -100,18 +100,18 @@ impl Connection {
 const AGENT: &str = concat!("llamacloud-prod/", env!("CARGO_PKG_VERSION"));
 
 /// The key by the first way that has one: flag, file, environment.
-fn key(global: &Global) -> Result<Option<String>, Problem> {
+fn key(global: &Global, console: Console) -> Result<Option<String>, Problem> {
     if global.api_key.is_some() && global.api_key_file.is_some() {
         return Err(Problem::usage(
             "--api-key and --api-key-file exclude each other; give one of the two",
         ));
     }
     if let Some(key) = &global.api_key {
-        Console::warn(
+        console.warn(
             "--api-key shows the key to everyone who can list this machine's processes, and to the shell's history; \
              better use --api-key-file or LLAMA_CLOUD_API_KEY",
         );
-        return Ok(Some(key.clone()));
+        return Ok(key.reveal().map(str::to_owned));
     }
     if let Some(path) = &global.api_key_file {
         return read_key(path).map(Some);

@@ -51,14 +51,23 @@ impl Console {
     }
 
     /// Says something that should be known whatever the flags are.
-    pub(crate) fn warn(text: &str) {
-        say(&format!("warning: {text}"));
+    pub(crate) fn warn(self, text: &str) {
+        self.remark("warning", text);
     }
 
     /// Says something worth knowing.
     pub(crate) fn note(self, text: &str) {
         if self.notes {
-            say(&format!("note: {text}"));
+            self.remark("note", text);
+        }
+    }
+
+    /// In JSON mode every line of stderr is an object, so that a program can read them all.
+    fn remark(self, kind: &str, text: &str) {
+        if self.json_errors {
+            say(&serde_json::json!({ kind: text }).to_string());
+        } else {
+            say(&format!("{kind}: {text}"));
         }
     }
 

@@ -182,6 +182,30 @@ fn mistakes_are_usage_errors_in_the_form_that_was_asked_for() {
 }
 
 #[test]
+fn in_json_mode_every_line_of_stderr_is_an_object() {
+    let words = ["classify", "get", "clj-1", "--emulator", "--format", "json"];
+    let found = said(bare(&words)).ends(6);
+    let lines: Vec<serde_json::Value> = found
+        .stderr
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert!(
+        lines[0]["note"]
+            .as_str()
+            .unwrap()
+            .contains("not the service's")
+    );
+    assert_eq!(lines[1]["error"]["kind"], "not_found");
+    assert!(
+        lines[1]["error"]["hint"]
+            .as_str()
+            .unwrap()
+            .contains("emulator")
+    );
+}
+
+#[test]
 fn each_refusal_has_its_code() {
     for (fault, code, kind) in [
         (Fault::Unauthorized, 4, "auth"),

@@ -145,7 +145,7 @@ impl Config {
     }
 
     /// Lets time move only when told ([`Emulator::advance`](crate::Emulator::advance), `POST /_emulator/clock`).
-    /// The clock starts at the machine's time.
+    /// The clock starts at the machine's time, or where a state file says that it stood.
     #[must_use]
     pub fn virtual_clock(mut self) -> Self {
         self.time = Time::VirtualFromNow;
@@ -178,6 +178,9 @@ impl Config {
 
     /// Keeps files, jobs and configurations across restarts in this file and, for uploads, in a folder beside it
     /// named after it with `.files` at the end. Without it, all state ends with the emulator.
+    ///
+    /// The file holds webhook secrets as they were given. One emulator at a time may use it;
+    /// another is refused.
     #[must_use]
     pub fn state_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.state_file = Some(path.into());

@@ -23,7 +23,6 @@ use crate::world::World;
 /// A running emulator. It has a thread and a port of its own, and stops when it is dropped.
 ///
 /// Any number run side by side, for blocking and for async callers alike.
-#[derive(Debug)]
 pub struct Emulator {
     world: Arc<World>,
     address: SocketAddr,
@@ -32,6 +31,15 @@ pub struct Emulator {
     thread: Option<JoinHandle<()>>,
     /// Removed with the emulator, after its thread has ended.
     _uploads: Option<tempfile::TempDir>,
+}
+
+impl std::fmt::Debug for Emulator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // No more: the rest holds keys and webhook secrets.
+        f.debug_struct("Emulator")
+            .field("base_url", &self.world.base_url)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A job as the emulator knows it.

@@ -93,7 +93,7 @@ mod world;
 pub use config::Config;
 pub use emulator::{Emulator, JobView};
 pub use fault::{Fault, UnknownFault};
-pub use faults::{FaultRule, Faults, When};
+pub use faults::{FaultRule, Faults, InvalidFaultRule, When};
 pub use journal::Recorded;
 pub use limits::Limits;
 pub use route::Route;

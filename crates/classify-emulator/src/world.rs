@@ -254,6 +254,11 @@ impl World {
 
     pub(crate) fn close(&self) {
         self.pool.close();
+        // A reader may hold the world for a moment longer: it must neither write to the state file nor keep it locked
+        // when the next emulator takes it up.
+        let mut store = self.store();
+        store.write_log();
+        store.log = None;
     }
 }
 

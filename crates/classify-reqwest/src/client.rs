@@ -1,13 +1,16 @@
 //! The client.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::future::poll_fn;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use classify_proto::files::Upload;
-use classify_proto::machine::{Cadence, Call, Machine, Pager, Retry, Run, Waiter};
-use classify_proto::v2::{Create, Get, Job};
+use classify_proto::machine::{
+    Cadence, Call, Cx, IntoWaitable, Limiter, Machine, Pager, Retry, Run, Waiter,
+};
+use classify_proto::v2::{Create, Job};
 use classify_proto::{
     Api, Body, Error, Failure, Limits, Operation, Paged, Reply, Seed, Time, http,
 };
@@ -26,6 +29,7 @@ pub struct Client {
     api: Arc<Api>,
     transport: Transport,
     clock: Clock,
+    limiter: Arc<Mutex<RefCell<Limiter>>>,
     retry: Retry,
     cadence: Cadence,
     wait_timeout: Option<Duration>,
@@ -68,10 +72,19 @@ impl Client {
             api: Arc::new(api),
             transport,
             clock: Clock::start(),
+            limiter: Arc::default(),
             retry: Retry::default(),
             cadence: Cadence::default(),
             wait_timeout: None,
         }
+    }
+
+    /// Holds every request of this client, and of those cloned from it afterwards, to these rate limits; the published
+    /// ones of a paid plan unless told otherwise.
+    #[must_use]
+    pub fn limiter(mut self, limiter: Limiter) -> Self {
+        self.limiter = Arc::new(Mutex::new(RefCell::new(limiter)));
+        self
     }
 
     /// Repeats requests by this policy.
@@ -151,12 +164,15 @@ impl Client {
         Pages::new(self.clone(), pager)
     }
 
-    /// Waits until a job has ended: by its id, by the job itself, or by a [`Get`] that names its project.
+    /// Waits until a job has ended: by its id, by the job itself, or by a read that names its project; a v1 job too.
     ///
     /// # Errors
     ///
     /// As [`Waiter`] tells: the job failed, was cancelled, or had not ended in time.
-    pub async fn wait(&self, job: impl Into<Get>) -> Result<Job, Error> {
+    pub async fn wait<W: IntoWaitable>(
+        &self,
+        job: W,
+    ) -> Result<<W::Read as Operation>::Output, Error> {
         let waiter = self.waiter(job)?;
         self.drive(waiter, drop).await
     }
@@ -186,8 +202,8 @@ impl Client {
     /// # Errors
     ///
     /// When the system has no randomness to give.
-    pub fn waiter(&self, job: impl Into<Get>) -> Result<Waiter, Error> {
-        let mut waiter = Waiter::for_get(job.into(), self.seed()?)
+    pub fn waiter<W: IntoWaitable>(&self, job: W) -> Result<Waiter<W::Read>, Error> {
+        let mut waiter = Waiter::by(job.into_waitable(), self.seed()?)
             .retry(self.retry)
             .cadence(self.cadence);
         if let Some(timeout) = self.wait_timeout {
@@ -204,6 +220,13 @@ impl Client {
     /// When the system has no randomness to give.
     pub fn upload_run(&self, upload: Upload, create: Create) -> Result<Run, Error> {
         Ok(self.with_options(Run::upload(upload, create, self.seed()?)))
+    }
+
+    /// Lends a machine what it needs for one step; the limiter is this step's alone, and the next caller's after it.
+    pub(crate) fn lend<T>(&self, step: impl FnOnce(Cx<'_>) -> T) -> T {
+        // A limiter is sound whatever happened to the thread that held it last.
+        let limiter = self.limiter.lock().unwrap_or_else(PoisonError::into_inner);
+        step(Cx::new(&self.api, self.clock.now()).limiter(&limiter))
     }
 
     fn with_options(&self, run: Run) -> Run {

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use classify_proto::http;
-use classify_proto::machine::{Cx, Machine, Step, Ticket};
+use classify_proto::machine::{Machine, Step, Ticket};
 use classify_proto::{Body, Failure, Reply, Time};
 use tokio::runtime::Handle;
 use tokio::task::{self, JoinSet};
@@ -49,9 +49,7 @@ impl<M: Machine> Engine<M> {
 
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Told<M::Event, M::Output>> {
         loop {
-            let step = self
-                .machine
-                .poll(Cx::new(self.client.api(), self.client.now()));
+            let step = self.client.lend(|cx| self.machine.poll(cx));
             match step {
                 Step::Send(ticket, request) => {
                     self.queue.push_back((ticket, request));
@@ -86,8 +84,8 @@ impl<M: Machine> Engine<M> {
             (error.id(), Err(failure))
         });
         if let Some(ticket) = self.tickets.remove(&id) {
-            self.machine
-                .handle(Cx::new(self.client.api(), self.client.now()), ticket, reply);
+            self.client
+                .lend(|cx| self.machine.handle(cx, ticket, reply));
         }
         self.send_queued();
         true
@@ -120,8 +118,8 @@ impl<M: Machine> Engine<M> {
             };
             if Handle::try_current().is_err() {
                 let failure = Failure::refused("there is no Tokio runtime here");
-                let cx = Cx::new(self.client.api(), self.client.now());
-                self.machine.handle(cx, ticket, Err(failure));
+                self.client
+                    .lend(|cx| self.machine.handle(cx, ticket, Err(failure)));
                 continue;
             }
             let client = self.client.clone();

@@ -37,6 +37,7 @@ macro_rules! suite {
         $crate::tests! { $driver:
             bulk::twenty_uploads_with_a_fault_in_every_fifth_request_are_twenty_jobs,
             bulk::one_bad_document_stops_no_other,
+            bulk::a_thousand_documents_with_a_fault_in_every_tenth_request_are_a_thousand_jobs,
             drift::a_job_is_read_whatever_the_service_adds_or_leaves_out,
             drift::no_match_is_a_result,
             drift::a_gateway_page_is_survived,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use classify_proto::files::Upload;
 use classify_proto::machine::{
-    Cadence, Call, IntoWaitable, Limiter, Machine, Pager, Retry, Run, Waitable, Waiter,
+    Cadence, Call, IntoWaitable, Limiter, Machine, Pager, Retry, Run, Waiter,
 };
 use classify_proto::v2::{Create, Job};
 use classify_proto::{Api, Error, Failure, Limits, Operation, Paged, Seed, Time};
@@ -162,10 +162,7 @@ impl Client {
     /// # Errors
     ///
     /// As [`Waiter`] tells: the job failed, was cancelled, or had not ended in time.
-    pub fn wait<W: IntoWaitable>(
-        &self,
-        job: W,
-    ) -> Result<<W::Read as classify_proto::Operation>::Output, Error> {
+    pub fn wait<W: IntoWaitable>(&self, job: W) -> Result<<W::Read as Operation>::Output, Error> {
         let mut waiter = self.waiter(job)?;
         self.end_of(&mut waiter)
     }

@@ -16,6 +16,8 @@ impl Driver for Blocking {
         Self(
             Client::new(api)
                 .limits(setup.limits)
+                // The published limits would make a long scenario of every short one.
+                .limiter(classify_proto::machine::Limiter::unlimited())
                 .retry(setup.retry)
                 .cadence(setup.cadence)
                 .wait_timeout(setup.wait_timeout),

@@ -10,6 +10,7 @@ pub(crate) mod webhooks;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use classify_proto::Secret;
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -89,7 +90,7 @@ pub(crate) struct Global {
 
     /// The key, for all to see in the process list; better use --api-key-file or the environment
     #[arg(long, global = true, value_name = "KEY")]
-    pub(crate) api_key: Option<String>,
+    pub(crate) api_key: Option<Secret>,
 
     /// Reads the key from a file; `-` reads it from stdin
     #[arg(long, global = true, value_name = "FILE")]

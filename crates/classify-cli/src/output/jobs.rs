@@ -68,7 +68,10 @@ impl Printer {
     pub(crate) fn finish(mut self) -> Result<(), Problem> {
         match self.shape {
             Shape::Json if self.many => self.out.json(&self.kept),
-            Shape::Table => self.out.text(&as_table(&self.kept)),
+            Shape::Table => self.out.text(&match self.kept.as_slice() {
+                [job] if !self.many => as_fields(job),
+                jobs => as_rows(jobs),
+            }),
             Shape::Csv if self.printed == 0 => self.out.csv(COLUMNS),
             _ => Ok(()),
         }
@@ -144,40 +147,69 @@ fn record(job: &Job) -> Vec<String> {
     ]
 }
 
-fn as_table(jobs: &[Job]) -> String {
-    let mut table = table::new(&[
+/// One job as its fields, one below the other; what it does not have is left out.
+fn as_fields(job: &Job) -> String {
+    let mut table = table::new(&[("Field", Holds::Word), ("Value", Holds::Text)]);
+    for (name, value) in COLUMNS.iter().zip(record(job)) {
+        let no_match = *name == "type" && value.is_empty() && job.outcome().is_answer();
+        let shown = if no_match { "no match" } else { value.as_str() };
+        if !shown.is_empty() {
+            let color = if *name == "status" {
+                color(&job.status)
+            } else {
+                None
+            };
+            table::add(
+                &mut table,
+                [table::cell(name, None), table::cell(shown, color)],
+            );
+        }
+    }
+    table::render(&table)
+}
+
+/// How wide a terminal must be for a reason beside a job's id.
+const ROOM_FOR_REASONS: u16 = 120;
+
+/// Jobs as rows. An id alone takes half of eighty columns, so reasons are shown where there is room for them.
+fn as_rows(jobs: &[Job]) -> String {
+    let columns = [
         ("Job", Holds::Word),
         ("Status", Holds::Word),
         ("Type", Holds::Names(20)),
         ("Conf.", Holds::Number),
         ("Reason", Holds::Text),
-    ]);
+    ];
+    let roomy = table::new(&columns)
+        .width()
+        .is_some_and(|width| width >= ROOM_FOR_REASONS);
+    let shown = if roomy {
+        columns.len()
+    } else {
+        columns.len() - 1
+    };
+    let mut table = table::new(&columns[..shown]);
     for job in jobs {
         let result = job
             .result
             .as_ref()
             .filter(|_| job.status == JobStatus::Completed);
-        let r#type = match (&job.status, result) {
-            (JobStatus::Completed, Some(result)) => result.r#type.as_deref().unwrap_or("no match"),
-            _ => "",
+        let (r#type, reason) = match result {
+            Some(result) => (
+                result.r#type.as_deref().unwrap_or("no match"),
+                result.reasoning.as_deref(),
+            ),
+            None => ("", job.error_message.as_deref()),
         };
-        let reason = match result {
-            Some(result) => result.reasoning.as_deref(),
-            None => job.error_message.as_deref(),
-        };
-        table::add(
-            &mut table,
-            [
-                table::cell(&job.id, None),
-                table::cell(job.status.as_str(), color(&job.status)),
-                table::cell(r#type, None),
-                table::cell(
-                    &table::confidence(result.and_then(|result| result.confidence)),
-                    None,
-                ),
-                table::cell(reason.unwrap_or_default(), None),
-            ],
-        );
+        let confidence = table::confidence(result.and_then(|result| result.confidence));
+        let cells = [
+            table::cell(&job.id, None),
+            table::cell(job.status.as_str(), color(&job.status)),
+            table::cell(r#type, None),
+            table::cell(&confidence, None),
+            table::cell(reason.unwrap_or_default(), None),
+        ];
+        table::add(&mut table, cells.into_iter().take(shown));
     }
     table::render(&table)
 }

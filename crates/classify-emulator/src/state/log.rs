@@ -3,7 +3,7 @@
 //! A line is written before the reply to the request that changed the row, so that killing the process loses nothing
 //! that was answered. Opening the log rewrites it without what was overtaken.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -51,6 +51,8 @@ enum Line {
 pub(crate) struct StateLog {
     path: PathBuf,
     out: File,
+    /// Locked for as long as the log is in use.
+    _lock: File,
     /// Why the last line could not be written.
     pub(crate) trouble: Option<String>,
 }
@@ -76,6 +78,7 @@ fn read(path: &Path, store: &mut Store) -> io::Result<Option<Millis>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
+    lock(&file)?;
     let mut clock = None;
     let mut lines = BufReader::new(file).split(b'\n').enumerate().peekable();
     while let Some((index, line)) = lines.next() {
@@ -110,6 +113,15 @@ fn read(path: &Path, store: &mut Store) -> io::Result<Option<Millis>> {
     }
     store.recover();
     Ok(clock)
+}
+
+fn lock(file: &File) -> io::Result<()> {
+    file.try_lock().map_err(|error| match error {
+        TryLockError::WouldBlock => {
+            io::Error::new(io::ErrorKind::ResourceBusy, "another emulator is using it")
+        }
+        TryLockError::Error(error) => error,
+    })
 }
 
 /// Writes a fresh log beside the old one and puts it in its place.
@@ -150,11 +162,14 @@ fn rewrite(path: &Path, store: &Store, clock: Option<Millis>) -> io::Result<Stat
         }
         out.flush()?;
     }
-    fresh.persist(path).map_err(|error| error.error)?;
+    // Locked before it has its name, so that no other process finds it free.
+    lock(fresh.as_file())?;
+    let locked = fresh.persist(path).map_err(|error| error.error)?;
     let out = OpenOptions::new().append(true).open(path)?;
     Ok(StateLog {
         path: path.to_owned(),
         out,
+        _lock: locked,
         trouble: None,
     })
 }

@@ -140,8 +140,12 @@ async fn send(world: Arc<World>, letter: Letter) {
             return;
         }
         tokio::time::sleep(delay).await;
-        delay = (delay * 2).min(LONGEST_DELAY);
+        delay = next_delay(delay);
     }
+}
+
+fn next_delay(delay: Duration) -> Duration {
+    (delay * 2).min(LONGEST_DELAY)
 }
 
 async fn attempt_once(world: &World, letter: &Letter) -> Result<u16, String> {
@@ -194,6 +198,15 @@ mod tests {
             signature("Jefe", b"what do ya want for nothing?").as_deref(),
             Some("sha256=5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843")
         );
+    }
+
+    #[test]
+    fn delays_double_up_to_a_minute() {
+        let delays = std::iter::successors(Some(Duration::from_secs(1)), |delay| {
+            Some(next_delay(*delay))
+        });
+        let seconds: Vec<u64> = delays.take(9).map(|delay| delay.as_secs()).collect();
+        assert_eq!(seconds, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
     }
 
     #[test]

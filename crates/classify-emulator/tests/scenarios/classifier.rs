@@ -224,3 +224,37 @@ fn bodies_and_ids_are_checked() {
         404
     );
 }
+
+#[test]
+fn the_slowest_document_decides() {
+    let scripts = vec![
+        Script::file("slow*").takes(Duration::from_secs(3_600)),
+        Script::file("quick*").takes(Duration::from_secs(1)),
+    ];
+    // One reader, so that the quick one is read last.
+    let config = Config::default()
+        .limits(Limits::none())
+        .virtual_clock()
+        .readers(1)
+        .scripts(scripts);
+    let emulator = Emulator::start(config).expect("an emulator");
+    let client = Client::new(&emulator);
+    let files: Vec<String> = ["slow.txt", "quick.txt"]
+        .iter()
+        .map(|name| bare(&client.upload(name, INVOICE.as_bytes())))
+        .collect();
+    let created = client
+        .post(
+            "/api/v1/classifier/jobs",
+            &json!({ "file_ids": files, "rules": rules() }),
+        )
+        .ok();
+    let path = format!(
+        "/api/v1/classifier/jobs/{}",
+        created["id"].as_str().expect("an id")
+    );
+    emulator.advance(Duration::from_secs(3_599));
+    assert_eq!(client.get(&path).ok()["status"], "PENDING");
+    emulator.advance(Duration::from_secs(1));
+    assert_eq!(client.get(&path).ok()["status"], "SUCCESS");
+}

@@ -9,6 +9,7 @@ pub(crate) struct Client {
     agent: ureq::Agent,
     pub(crate) base: String,
     key: Option<String>,
+    checked: bool,
 }
 
 #[derive(Debug)]
@@ -86,11 +87,18 @@ impl Client {
             agent,
             base: emulator.base_url().to_owned(),
             key: Some(emulator.key().to_owned()),
+            checked: true,
         }
     }
 
     pub(crate) fn with_key(mut self, key: Option<&str>) -> Self {
         self.key = key.map(str::to_owned);
+        self
+    }
+
+    /// For replies that are spoiled on purpose.
+    pub(crate) fn unchecked(mut self) -> Self {
+        self.checked = false;
         self
     }
 
@@ -125,11 +133,15 @@ impl Client {
             None => self.agent.run(request.body(()).expect("a request"))?,
         };
         let text = response.body_mut().read_to_string()?;
-        Ok(Reply {
+        let reply = Reply {
             status: response.status().as_u16(),
             headers: response.headers().clone(),
             text,
-        })
+        };
+        if self.checked {
+            crate::schema::check(method, path, &reply);
+        }
+        Ok(reply)
     }
 
     pub(crate) fn try_json(

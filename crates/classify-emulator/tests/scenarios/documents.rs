@@ -86,6 +86,11 @@ fn what_cannot_be_read_fails_with_its_reason() {
             "PDF_IS_BROKEN",
         ),
         ("empty.pdf", pdf(&[""]), "NO_DATA_FOUND_IN_FILE"),
+        (
+            "protected.pdf",
+            include_bytes!("protected.pdf").to_vec(),
+            "PDF_IS_PROTECTED",
+        ),
         ("blank.txt", b"  \n\t ".to_vec(), "NO_DATA_FOUND_IN_FILE"),
         (
             "photo.jpg",
@@ -207,4 +212,33 @@ fn rules_in_another_language_work() {
         .ok();
     let job = client.ended(job["id"].as_str().expect("an id"));
     assert_eq!(job["result"]["type"], "Rechnung", "{job}");
+}
+
+#[test]
+fn other_documents_are_one_page() {
+    let (_emulator, client) = started();
+    let file = client.upload("bill.txt", INVOICE.as_bytes());
+    let classified = |pages: &str| {
+        let mut body = create_body(&file);
+        body["configuration"]["parsing_configuration"] = json!({ "target_pages": pages });
+        let job = client.post("/api/v2/classify", &body).ok();
+        client.ended(job["id"].as_str().expect("an id"))
+    };
+    assert_eq!(classified("1-2")["result"]["type"], "invoice");
+    assert_eq!(failure(&classified("2")), "NO_DATA_FOUND_IN_FILE");
+}
+
+#[test]
+fn a_job_does_not_end_before_its_document_is_read() {
+    let at_once = std::time::Duration::ZERO;
+    let config = Config::default()
+        .limits(Limits::none())
+        .running_after(at_once)
+        .completed_after(at_once);
+    let emulator = Emulator::start(config).expect("an emulator");
+    let client = Client::new(&emulator);
+    let long = format!("{INVOICE}\n").repeat(60_000);
+    // The first look comes long before the reading is done, and must not find an end without a result.
+    let job = client.classified("long.txt", long.as_bytes());
+    assert_eq!(job["result"]["type"], "invoice", "{job}");
 }

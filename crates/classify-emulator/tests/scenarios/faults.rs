@@ -2,7 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use classify_emulator::{Config, Emulator, Fault, FaultRule, Faults, Limits, Route};
 use serde_json::{Value, json};
@@ -23,7 +23,7 @@ fn scene(config: Config) -> Scene {
             .virtual_clock_at(1_767_323_045_678),
     );
     let emulator = emulator.expect("an emulator");
-    let client = Client::new(&emulator);
+    let client = Client::new(&emulator).unchecked();
     let file = client.upload("bill.txt", INVOICE.as_bytes());
     Scene {
         emulator,
@@ -255,9 +255,14 @@ fn a_hang_is_silence() {
     let body = create_body(&scene.file);
     for (fault, jobs) in [(Fault::HangBefore, 0), (Fault::HangAfter, 1)] {
         scene.fail(fault.nth(1));
-        let impatient = Client::new(&scene.emulator).with_timeout(Duration::from_millis(300));
+        let impatient = Client::new(&scene.emulator).with_timeout(Duration::from_secs(1));
         let reply = impatient.try_json("POST", "/api/v2/classify", &body);
         assert!(matches!(reply, Err(ureq::Error::Timeout(_))), "{reply:?}");
+        // On a busy machine the client may give up before the server has come to act.
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while scene.emulator.job_count() < jobs && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(2));
+        }
         assert_eq!(scene.emulator.job_count(), jobs, "{fault:?}");
         assert_eq!(
             scene.emulator.requests().pop().expect("a record").status,
@@ -481,4 +486,25 @@ fn every_fault_has_a_scenario() {
     }
     scene.emulator.set_faults(Faults::new());
     assert_eq!(scene.client.get("/api/v2/classify").status, 200);
+}
+
+#[test]
+fn a_drip_comes_in_pieces() {
+    let scene = scene(Config::default().drip(Duration::from_millis(30)));
+    scene.fail(Fault::SlowDrip.always());
+    let mut socket = TcpStream::connect(scene.emulator.address()).expect("a connection");
+    socket
+        .set_read_timeout(Some(Duration::from_secs(30)))
+        .expect("a timeout");
+    socket.write_all(LIST.as_bytes()).expect("sent");
+    let mut text = Vec::new();
+    let mut pieces = 0;
+    let mut buffer = [0; 4096];
+    while !text.ends_with(b"}") {
+        let read = socket.read(&mut buffer).expect("a piece");
+        assert!(read > 0, "the whole body comes");
+        text.extend_from_slice(&buffer[..read]);
+        pieces += 1;
+    }
+    assert!(pieces >= 2, "in {pieces} piece");
 }

@@ -11,6 +11,7 @@ mod documents;
 mod faults;
 mod files;
 mod lists;
+mod schema;
 mod serve;
 mod state;
 mod webhooks;

@@ -158,3 +158,14 @@ fn a_reset_is_remembered() {
         (1, &json!("new.txt"))
     );
 }
+
+#[test]
+fn one_emulator_at_a_time_uses_a_state_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("state.jsonl");
+    let first = Emulator::start(Config::default().state_file(&path)).expect("an emulator");
+    let error = Emulator::start(Config::default().state_file(&path)).expect_err("it is in use");
+    assert!(error.to_string().contains("another emulator"), "{error}");
+    first.stop();
+    Emulator::start(Config::default().state_file(&path)).expect("it is free again");
+}

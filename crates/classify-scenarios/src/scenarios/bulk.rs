@@ -1,14 +1,21 @@
 //! Many documents side by side.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use classify_emulator::{Config, Fault, Faults, Script};
+use classify_emulator::{Config, Fault, Faults, Route, Script};
 use classify_proto::files::Upload;
-use classify_proto::machine::{Fan, FanEvent};
+use classify_proto::machine::{
+    Bulk, BulkOptions, Cadence, Document, Fan, FanEvent, FedEvent, Journal, Record, Standing,
+};
 use classify_proto::v2::JobStatus;
+use classify_proto::{Seed, v2};
 
 use crate::driver::{Driver, Setup};
-use crate::world::{World, create};
+use crate::world::{World, api, create, rules};
+
+/// How many documents the long run has.
+const THOUSAND: usize = 1_000;
 
 fn upload(number: usize) -> Upload {
     let text = format!("Invoice {number}, total amount {number}.00");
@@ -68,4 +75,82 @@ pub fn one_bad_document_stops_no_other<D: Driver>() {
     assert_eq!(failed, [(3, true), (4, false)]);
     assert_eq!(matched, 4);
     assert_eq!(world.emulator.job_count(), 5);
+}
+
+/// A thousand documents, and one request in ten fails, in six ways by chance: a thousand jobs, each paid for once, and
+/// a thousand outcomes, each told once.
+pub fn a_thousand_documents_with_a_fault_in_every_tenth_request_are_a_thousand_jobs<D: Driver>() {
+    let faults = [
+        Fault::ResetBefore,
+        Fault::ResetAfter,
+        Fault::Unavailable,
+        Fault::ServerErrorAfter,
+        Fault::BodyCut,
+        Fault::RateLimitedMillis,
+    ];
+    let plan = faults
+        .into_iter()
+        .fold(Faults::new().seed(1), |plan, fault| {
+            plan.with(fault.chance(0.1 / 6.0))
+        });
+    let world = World::<D>::new(Config::default().faults(plan));
+    let documents = || {
+        (0..THOUSAND).map(|number| {
+            Document::bytes(
+                format!("{number}.txt"),
+                format!("Invoice {number}, total {number}.00"),
+            )
+        })
+    };
+    let mut journal = Vec::new();
+    let mut outcomes: BTreeMap<String, Standing> = BTreeMap::new();
+    let store = |record: &Record| {
+        journal.extend_from_slice(record.to_line().as_bytes());
+        Ok(())
+    };
+    let summary = world
+        .driver
+        .drive(bulk(&world).fed_by(documents(), store), |event| {
+            if let FedEvent::Settled(settled) = event {
+                for name in settled.names {
+                    let told = outcomes.insert(name.clone(), settled.report.status.clone());
+                    assert!(told.is_none(), "{name} was told twice");
+                }
+            }
+        });
+    assert!(summary.stopped.is_none(), "{summary:?}");
+    assert_eq!(summary.count(&Standing::Completed), THOUSAND, "{summary:?}");
+    assert_eq!(outcomes.len(), THOUSAND);
+    assert_eq!(world.emulator.job_count(), THOUSAND);
+    let struck = world
+        .emulator
+        .requests()
+        .iter()
+        .filter(|request| request.fault.is_some())
+        .count();
+    assert!(struck > THOUSAND / 10, "only {struck} requests failed");
+    // Looked at together: far fewer looks than jobs.
+    assert!(world.emulator.count(Route::ClassifyList) < 300);
+
+    // Another process, with the journal: everything is told again and nothing is asked.
+    let before = world.emulator.request_count();
+    let (known, _) = Journal::read(&journal).expect("our own journal");
+    let again = bulk(&world).with_journal(known).expect("the same run");
+    let summary = world
+        .driver
+        .drive(again.fed_by(documents(), |_| Ok(())), drop);
+    assert_eq!(
+        (summary.restored, world.emulator.request_count()),
+        (THOUSAND, before)
+    );
+}
+
+fn bulk<D: Driver>(world: &World<D>) -> Bulk {
+    let short = Duration::from_millis(5);
+    let options = BulkOptions::default()
+        .cadence(Cadence::new(short * 4, short * 20))
+        .retry(Setup::default().retry);
+    let template = v2::Create::new("").configuration(rules());
+    let api = api(world.emulator.base_url(), world.emulator.key());
+    Bulk::new(&api, template, options, Seed::new([7; 16])).expect("good rules")
 }

@@ -25,7 +25,7 @@ pub struct Fed<I, R> {
 #[non_exhaustive]
 pub enum FedEvent {
     /// The run is through with a document.
-    Settled(Settled),
+    Settled(Box<Settled>),
     /// Something that whoever watches may want to know.
     Notice(String),
 }
@@ -90,7 +90,7 @@ where
                     }
                 }
                 Step::Event(BulkEvent::Settled(settled)) => {
-                    return Step::Event(FedEvent::Settled(settled));
+                    return Step::Event(FedEvent::Settled(Box::new(settled)));
                 }
                 Step::Event(BulkEvent::Notice(notice)) => {
                     return Step::Event(FedEvent::Notice(notice));

@@ -1,0 +1,263 @@
+//! Receives the webhooks of classification jobs, and falls back to polling where none comes.
+//!
+//! `cargo run -p classify-examples --bin webhook_receiver -- --emulator [DOCUMENT]`
+//!
+//! Without `--emulator` it asks the real service, with the key in `LLAMA_CLOUD_API_KEY`, and needs `PUBLIC_URL`: where the
+//! service reaches this program. What a receiver should do is all here:
+//!
+//! - check the signature over the bytes as they came, before anything else;
+//! - answer at once, and do the work afterwards: the service gives up after 30 s and tries three times;
+//! - act upon each piece of news once, because a delivery may come twice and in any order;
+//! - believe a webhook only that something happened, and read the job itself for what;
+//! - not rely on it: a delivery may never come, so the job is looked at now and then all the same.
+
+use std::collections::{HashSet, VecDeque};
+use std::error::Error;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::post;
+use classify_proto::machine::Cadence;
+use classify_proto::webhooks::{Event, WebhookOutputFormat, verify};
+use classify_proto::{Api, Secret, files, v2};
+use classify_reqwest::Client;
+use tokio::net::TcpListener;
+use tokio::sync::broadcast;
+
+const DOCUMENT: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/documents/2025/invoice-1047.pdf"
+);
+/// How many pieces of news are remembered, so that a repetition is known.
+const REMEMBERED: usize = 10_000;
+
+/// What the receiver knows.
+struct Receiver {
+    /// Two while one is being replaced by the other.
+    secrets: Vec<Secret>,
+    seen: Mutex<Seen>,
+    /// Tells the ids of jobs of which there is news.
+    news: broadcast::Sender<String>,
+}
+
+#[derive(Default)]
+struct Seen {
+    keys: HashSet<String>,
+    order: VecDeque<String>,
+}
+
+impl Seen {
+    /// Whether the key is new; the oldest is forgotten for it.
+    fn insert(&mut self, key: String) -> bool {
+        if !self.keys.insert(key.clone()) {
+            return false;
+        }
+        self.order.push_back(key);
+        if self.order.len() > REMEMBERED {
+            if let Some(oldest) = self.order.pop_front() {
+                self.keys.remove(&oldest);
+            }
+        }
+        true
+    }
+}
+
+impl Receiver {
+    fn new(secrets: Vec<Secret>) -> Arc<Self> {
+        let (news, _) = broadcast::channel(256);
+        Arc::new(Self {
+            secrets,
+            seen: Mutex::default(),
+            news,
+        })
+    }
+
+    fn routes(self: &Arc<Self>) -> Router {
+        Router::new()
+            .route("/classify", post(receive))
+            .with_state(Arc::clone(self))
+    }
+}
+
+/// Takes one delivery. Axum refuses bodies of more than 2 MB by itself.
+async fn receive(
+    State(receiver): State<Arc<Receiver>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> StatusCode {
+    let signature = headers.get("lc-signature").map(|value| value.as_bytes());
+    if let Err(reason) = verify(&body, signature, &receiver.secrets) {
+        eprintln!("a delivery is refused: {reason}");
+        return StatusCode::UNAUTHORIZED;
+    }
+    let Ok(event) = Event::parse(&body) else {
+        // Signed and yet unreadable: trying again would not help.
+        return StatusCode::UNPROCESSABLE_ENTITY;
+    };
+    let mut seen = receiver.seen.lock().unwrap_or_else(PoisonError::into_inner);
+    let is_new = event.dedup_key().is_none_or(|key| seen.insert(key));
+    drop(seen);
+    if let (true, Some(job_id)) = (is_new, event.job_id()) {
+        println!("webhook:    {} {job_id}", event.event_type);
+        // Nobody may be waiting; then there is nothing to do.
+        let _ = receiver.news.send(job_id.to_owned());
+    }
+    StatusCode::NO_CONTENT
+}
+
+/// Waits until a job has ended: told by a webhook, or seen by a look once a minute.
+async fn ended(
+    client: &Client,
+    job_id: &str,
+    mut news: broadcast::Receiver<String>,
+) -> Result<v2::Job, classify_proto::Error> {
+    let minute = Duration::from_secs(60);
+    let seldom = client.clone().cadence(Cadence::new(minute, minute));
+    let polling = seldom.wait(job_id);
+    tokio::pin!(polling);
+    loop {
+        tokio::select! {
+            result = &mut polling => return result,
+            told = news.recv() => {
+                // Lagging behind means that some news was missed; a look costs little.
+                let ours = told.as_ref().map_or(true, |told| told == job_id);
+                if ours {
+                    let job = client.call(v2::Get::new(job_id)).await?;
+                    if job.status.is_terminal() {
+                        return Ok(job);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
+    let emulated = arguments.first().is_some_and(|first| first == "--emulator");
+    if emulated {
+        arguments.remove(0);
+    }
+    let path = arguments.pop().unwrap_or_else(|| DOCUMENT.to_owned());
+
+    let secret = std::env::var("WEBHOOK_SECRET").unwrap_or_else(|_| "change-me".to_owned());
+    let receiver = Receiver::new(vec![Secret::new(&*secret)]);
+    let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
+    let address = listener.local_addr()?;
+    let app = receiver.routes();
+    tokio::spawn(async move { axum::serve(listener, app).await });
+
+    let (client, url, _emulator) = if emulated {
+        // The service delivers to no loopback address; the emulator does when it is told to.
+        let config = classify_emulator::Config::default().loopback_webhooks(true);
+        let emulator = classify_emulator::Emulator::start(config)?;
+        let api = Api::builder(emulator.key()).base_url(emulator.base_url());
+        let url = format!("http://{address}/classify");
+        (Client::new(api.build()?), url, Some(emulator))
+    } else {
+        let url = std::env::var("PUBLIC_URL")
+            .map_err(|_| "PUBLIC_URL is missing: where the service reaches this program")?;
+        (Client::from_env()?, url, None)
+    };
+
+    let file = client.call(files::Upload::path(path)?).await?;
+    let rules = v2::Configuration::new([
+        v2::Rule::new(
+            "invoice",
+            "has an invoice number, line items and a total amount due",
+        ),
+        v2::Rule::new(
+            "contract",
+            "an agreement that two parties sign, such as a lease",
+        ),
+    ]);
+    let webhook = v2::WebhookConfiguration::new(url)
+        .output_format(WebhookOutputFormat::Json)
+        .signing_secret(&*secret);
+    // Listening begins before the job does, so that no news is missed.
+    let news = receiver.news.subscribe();
+    let create = v2::Create::new(file.id)
+        .configuration(rules)
+        .webhook(webhook);
+    let job = client.call(create).await?;
+    println!("created:    {}", job.id);
+    let job = ended(&client, &job.id, news).await?;
+    println!("outcome:    {:?}", job.outcome());
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::body::Body;
+    use axum::http::Request;
+    use tower::ServiceExt as _;
+
+    const BODY: &str =
+        r#"{"event_id":"1","event_type":"classify.success","data":{"job_id":"clj-1"}}"#;
+    /// What Python's hmac makes of the body with the secret `whsec`.
+    const SIGNATURE: &str =
+        "sha256=0d7e644ec1a2aad5dcde57df2b65bedfd1786a66ded8f6d02cd92b6ba7be4b89";
+
+    async fn deliver(receiver: &Arc<Receiver>, body: &str, signature: Option<&str>) -> StatusCode {
+        let mut request = Request::post("/classify");
+        if let Some(signature) = signature {
+            request = request.header("LC-Signature", signature);
+        }
+        let request = request
+            .body(Body::from(body.to_owned()))
+            .expect("a request");
+        let response = receiver.routes().oneshot(request).await;
+        response.expect("an answer").status()
+    }
+
+    #[tokio::test]
+    async fn only_what_is_signed_is_believed_and_only_once() {
+        let receiver = Receiver::new(vec![Secret::new("whsec"), Secret::new("older")]);
+        let mut news = receiver.news.subscribe();
+        for bad in [
+            None,
+            Some("sha256=00"),
+            Some(&*SIGNATURE.replace("sha256", "sha1")),
+        ] {
+            assert_eq!(
+                deliver(&receiver, BODY, bad).await,
+                StatusCode::UNAUTHORIZED
+            );
+        }
+        assert_eq!(
+            deliver(&receiver, &BODY.replace("clj-1", "clj-2"), Some(SIGNATURE)).await,
+            StatusCode::UNAUTHORIZED
+        );
+        assert!(news.try_recv().is_err());
+        for _ in 0..3 {
+            assert_eq!(
+                deliver(&receiver, BODY, Some(SIGNATURE)).await,
+                StatusCode::NO_CONTENT
+            );
+        }
+        assert_eq!(news.try_recv().expect("news"), "clj-1");
+        assert!(
+            news.try_recv().is_err(),
+            "the same news was acted upon twice"
+        );
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let mut seen = Seen::default();
+        for number in 0..REMEMBERED * 2 {
+            assert!(seen.insert(number.to_string()));
+        }
+        assert_eq!(
+            (seen.keys.len(), seen.order.len()),
+            (REMEMBERED, REMEMBERED)
+        );
+    }
+}
