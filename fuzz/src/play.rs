@@ -139,7 +139,8 @@ impl<'a> Player<'a> {
                 );
                 assert!(
                     until.is_some() || !self.out.is_empty(),
-                    "a wait for nothing"
+                    "a wait for nothing at {}",
+                    self.now
                 );
                 self.stays_put(machine, cx, until);
                 self.go_on(machine, until);
