@@ -89,17 +89,13 @@ fn waiter(player: &mut Player<'_>) {
 
 fn run(player: &mut Player<'_>, run: Run) {
     let run = run.timeout(Duration::from_secs(600));
-    let mut created = None;
+    let mut created = 0;
     let result = player.play(run, |event| {
-        if let RunEvent::Created(job) = event {
-            created = Some(job.id.clone());
-        }
+        created += usize::from(matches!(event, RunEvent::Created(_)));
     });
     ended(&result);
-    if let (Ok(job), Some(created)) = (&result, &created) {
-        // A crash may take the job's event with it, and ask for the job again.
-        assert!(player.losses > 0 || job.id == *created);
-    }
+    // A crash may take the job's event with it, and ask for the job again.
+    assert!(created <= 1 + player.losses);
 }
 
 fn ended(result: &Result<Job, Error>) {

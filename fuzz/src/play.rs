@@ -122,7 +122,7 @@ impl<'a> Player<'a> {
             }
             Step::Event(event) => each(event),
             Step::Done(output) => {
-                for later in [self.now, self.now + 1, u64::MAX] {
+                for later in [self.now, self.now.saturating_add(1), u64::MAX] {
                     let cx = Cx::new(&api, Time::from_millis(later));
                     assert!(
                         matches!(machine.poll(cx), Step::Wait(None)),
@@ -139,7 +139,8 @@ impl<'a> Player<'a> {
                 );
                 assert!(
                     until.is_some() || !self.out.is_empty(),
-                    "a wait for nothing"
+                    "a wait for nothing at {}",
+                    self.now
                 );
                 self.stays_put(machine, cx, until);
                 self.go_on(machine, until);
@@ -172,7 +173,9 @@ impl<'a> Player<'a> {
             let index = self.chance.choose_index(self.out.len()).unwrap_or_default();
             let ticket = self.out.remove(index);
             self.used.push(ticket);
-            self.now += u64::from(self.chance.int_in_range(0..=2_000u16).unwrap_or(1));
+            self.now = self.now.saturating_add(u64::from(
+                self.chance.int_in_range(0..=2_000u16).unwrap_or(1),
+            ));
             let reply = if self.chance.is_empty() {
                 refusal()
             } else {

@@ -46,7 +46,9 @@ fn count<T>(mut work: impl FnMut() -> T) {
 
 fn main() {
     let Some(case) = std::env::args().nth(1) else {
-        CASES.iter().for_each(|case| println!("{case}"));
+        for case in CASES {
+            println!("{case}");
+        }
         return;
     };
     let api = Api::builder("llx-bench")
