@@ -252,6 +252,12 @@ impl Error {
         self
     }
 
+    /// The same error, about this job and no other.
+    pub(crate) fn about_job(mut self, id: &str) -> Self {
+        self.0.job_id = Some(id.to_owned());
+        self
+    }
+
     pub(crate) fn with_job(mut self, job: Job) -> Self {
         self.0.job_id = Some(job.id.clone());
         self.0.job = Some(job);
@@ -557,7 +563,9 @@ impl Error {
                 })
             }
             ErrorKind::Deadline => Some("the job goes on; wait for it again by its id"),
-            ErrorKind::Conflict => Some("use another transaction id for another request"),
+            ErrorKind::Conflict if self.0.transaction_id.is_some() => {
+                Some("use another transaction id for another request")
+            }
             ErrorKind::Status => match self.status()?.as_u16() {
                 401 => Some(
                     "check the key, and that it is of this region: a key is valid in one region only",

@@ -13,12 +13,17 @@ const RECOVERY: u32 = SCALE / 20;
 const SCALE: u32 = 1_000;
 /// How long a class rests after a 429 that names no delay.
 const PAUSE: Duration = Duration::from_secs(1);
+/// How long a class rests at most, whatever the service asks for: a limiter outlives the call that was told.
+const LONGEST_REST: Duration = Duration::from_secs(60 * 60);
+/// The part of a window that is added to it. Requests are let through by when they leave, the service counts them by
+/// when they arrive, and some travel faster than others.
+const SLACK: u32 = 20;
 
 /// Holds requests back so that the service's rate limits are not reached.
 ///
 /// A driver keeps one for a client and lends it to every machine through [`Cx`](super::Cx), so that all calls of the
-/// client share it. A request is let through when fewer than its bucket's limit were sent in the window before it;
-/// seen from any second, no more than the limit go out. A 429 halves the bucket's rate and rests the class for as long
+/// client share it. A request is let through when fewer than its bucket's limit were sent in the window before it. The window
+/// is a twentieth longer than the service's, because what leaves in time may arrive closer together. A 429 halves the bucket's rate and rests the class for as long
 /// as the service asks; each full window that goes well gives a twentieth of the full rate back.
 ///
 /// ```
@@ -31,7 +36,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 ///     assert_eq!(limiter.free_at(RateClass::Create, now), now);
 ///     limiter.sent(RateClass::Create, now);
 /// }
-/// assert_eq!(limiter.free_at(RateClass::Create, now), Time::from_millis(1000));
+/// assert_eq!(limiter.free_at(RateClass::Create, now), Time::from_millis(1050));
 /// ```
 #[derive(Debug, Clone)]
 pub struct Limiter {
@@ -106,7 +111,7 @@ impl Limiter {
         delay: Option<Duration>,
     ) {
         if error.is_some_and(Error::is_rate_limited) {
-            let until = now + delay.unwrap_or(PAUSE);
+            let until = now + delay.unwrap_or(PAUSE).min(LONGEST_REST);
             let resting = self.resting.entry(class).or_insert(until);
             *resting = (*resting).max(until);
             for bucket in self.buckets(class) {
@@ -151,7 +156,7 @@ impl Bucket {
     fn new(limit: u32, window: Duration) -> Self {
         Self {
             limit: limit.max(1),
-            window,
+            window: window.saturating_add(window / SLACK),
             rate: SCALE,
             sent: VecDeque::new(),
             well: 0,

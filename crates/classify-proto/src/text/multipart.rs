@@ -6,8 +6,7 @@ use crate::body::{Content, Framed};
 
 /// Frames a document: the text fields first, then the file.
 ///
-/// Names are UTF-8 as they are; the three characters that would end a quoted name early are percent-encoded, as
-/// browsers do.
+/// Names are UTF-8 as they are. A quote and control characters are percent-encoded, and a backslash is doubled.
 pub(crate) fn frame(
     boundary: &str,
     fields: &[(&str, &str)],
@@ -45,9 +44,20 @@ fn push_line(head: &mut String, line: std::fmt::Arguments<'_>) {
 }
 
 fn quoted(name: &str) -> String {
-    name.replace('"', "%22")
-        .replace('\r', "%0D")
-        .replace('\n', "%0A")
+    let mut quoted = String::with_capacity(name.len());
+    for c in name.chars() {
+        match c {
+            '"' => quoted.push_str("%22"),
+            // Some readers take a lone one for the escape of what follows: at the end, of the closing quote.
+            '\\' => quoted.push_str("\\\\"),
+            c if c.is_ascii_control() => {
+                // Writing to a String cannot fail.
+                let _ = write!(quoted, "%{:02X}", u32::from(c));
+            }
+            c => quoted.push(c),
+        }
+    }
+    quoted
 }
 
 #[cfg(test)]
@@ -60,7 +70,7 @@ mod tests {
         let framed = frame(
             "B",
             &[("purpose", "classify")],
-            "q\"uote\r\n.txt",
+            "q\"uote\r\n\u{7}\\.txt",
             "text/plain",
             Content::from(b"hello".to_vec()),
         );
@@ -68,7 +78,7 @@ mod tests {
         assert_eq!(
             std::str::from_utf8(&whole).unwrap(),
             "--B\r\nContent-Disposition: form-data; name=\"purpose\"\r\n\r\nclassify\r\n--B\r\n\
-             Content-Disposition: form-data; name=\"file\"; filename=\"q%22uote%0D%0A.txt\"\r\n\
+             Content-Disposition: form-data; name=\"file\"; filename=\"q%22uote%0D%0A%07\\\\.txt\"\r\n\
              Content-Type: text/plain\r\n\r\nhello\r\n--B--\r\n"
         );
     }

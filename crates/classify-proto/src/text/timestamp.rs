@@ -28,7 +28,8 @@ use crate::error::Error;
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// The instant `micros` microseconds after the Unix epoch, or `None` outside the years -9999 to 9999.
+    /// The instant `micros` microseconds after the Unix epoch, or `None` outside the years -9999 to 9999 (the
+    /// last day of which is cut short).
     #[must_use]
     pub fn from_unix_micros(micros: i64) -> Option<Self> {
         jiff::Timestamp::from_microsecond(micros)
@@ -43,7 +44,9 @@ impl Timestamp {
     }
 
     fn from_inner(inner: jiff::Timestamp) -> Self {
-        Self(inner.as_microsecond())
+        // Cut as the digits are, towards the past: the library's own conversion cuts towards 1970.
+        let micros = inner.as_nanosecond().div_euclid(1_000);
+        Self(i64::try_from(micros).unwrap_or_default())
     }
 
     fn inner(self) -> jiff::Timestamp {
@@ -209,6 +212,12 @@ mod tests {
                 .as_unix_micros(),
             -1_000_000
         );
+    }
+
+    #[test]
+    fn what_is_finer_than_a_microsecond_is_cut_before_1970_too() {
+        let read: Timestamp = "1969-12-31T23:59:59.9999999Z".parse().unwrap();
+        assert_eq!(read.to_string(), "1969-12-31T23:59:59.999999Z");
     }
 
     #[test]

@@ -4,11 +4,11 @@ use bytes::Bytes;
 use http::Method;
 use serde::{Deserialize, Serialize};
 
-use super::{Job, JobStatus, ROUTE};
+use super::{Job, JobStatus, ROUTE, job};
 use crate::api::Api;
 use crate::body::Body;
 use crate::error::Error;
-use crate::operation::{Operation, RateClass, Recovery, Repeat, Scope, read_json, scope_setters};
+use crate::operation::{Operation, RateClass, Recovery, Repeat, Scope, scope_setters};
 
 /// Cancels a job that has not ended.
 ///
@@ -60,7 +60,7 @@ impl Operation for Cancel {
     }
 
     fn decode(&self, response: http::Response<Bytes>) -> Result<Job, Error> {
-        read_json(response)
+        job::read_of(&self.job_id, response)
     }
 
     fn recover(&self, refusal: &Error) -> Recovery<Job> {

@@ -4,11 +4,11 @@ use bytes::Bytes;
 use http::Method;
 use serde::{Deserialize, Serialize};
 
-use super::{Job, ROUTE};
+use super::{Job, ROUTE, job};
 use crate::api::Api;
 use crate::body::Body;
 use crate::error::Error;
-use crate::operation::{Operation, RateClass, Repeat, Scope, read_json, scope_setters};
+use crate::operation::{Operation, RateClass, Repeat, Scope, scope_setters};
 
 /// Reads a job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,7 +90,7 @@ impl Operation for Get {
     }
 
     fn decode(&self, response: http::Response<Bytes>) -> Result<Job, Error> {
-        read_json(response)
+        job::read_of(&self.job_id, response)
     }
 
     fn annotate(&self, error: Error) -> Error {
@@ -115,9 +115,30 @@ mod tests {
         assert_eq!(request.headers()["accept"], "application/json");
         assert!(request.headers().get("content-type").is_none());
         assert_eq!(
-            get.parse(ok(examples::JOB)).unwrap().user_id.as_deref(),
+            Get::new("id")
+                .parse(ok(examples::JOB))
+                .unwrap()
+                .user_id
+                .as_deref(),
             Some("user_id")
         );
+    }
+
+    #[test]
+    fn another_jobs_answer_is_no_answer() {
+        let error = Get::new("clj-1")
+            .parse(ok(r#"{"id":"clj-2","status":"COMPLETED"}"#))
+            .unwrap_err();
+        assert!(
+            error.is_conflict() && error.job_id() == Some("clj-1"),
+            "{error}"
+        );
+        assert!(error.to_string().contains("clj-2"), "{error}");
+        for id in ["clj-A1", "a1"] {
+            Get::new(id)
+                .parse(ok(r#"{"id":"clj-a1","status":"PENDING"}"#))
+                .unwrap();
+        }
     }
 
     #[test]

@@ -2,12 +2,16 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use serde_json::Value;
 
 use super::{Configuration, Outcome};
 use crate::Timestamp;
+use crate::error::Error;
+use crate::operation::read_json;
 use crate::text::model::model;
 use crate::text::open_enum::open_enum;
+use crate::text::service_words::one_line;
 
 open_enum! {
     /// Where a job stands.
@@ -104,6 +108,21 @@ model! {
         /// Credits of the parse job that was started; absent when the input was a parse job of one's own.
         optional parse_credits: f64,
     }
+}
+
+/// Reads the answer to a question about one job: another's would be taken for its result.
+pub(super) fn read_of(job_id: &str, response: http::Response<Bytes>) -> Result<Job, Error> {
+    let job: Job = read_json(response)?;
+    // Some of the service's endpoints write an id's prefix and others leave it out.
+    let bare = |id: &str| id.strip_prefix("clj-").unwrap_or(id).to_ascii_lowercase();
+    if bare(&job.id) == bare(job_id) {
+        return Ok(job);
+    }
+    let message = format!(
+        "the service answered with another job: {}",
+        one_line(&job.id)
+    );
+    Err(Error::conflict(message, job).about_job(job_id))
 }
 
 impl Job {

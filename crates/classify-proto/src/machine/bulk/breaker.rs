@@ -8,8 +8,12 @@ use crate::Time;
 const FAULTS: u32 = 5;
 /// How long the breaker stays open the first time.
 const FIRST: Duration = Duration::from_secs(15);
-/// How long it stays open at most.
+/// How long it stays open at most, unless the service asks for longer.
 const LONGEST: Duration = Duration::from_secs(5 * 60);
+/// The longest delay that a run waits out when the service asks for it.
+const PATIENCE: Duration = Duration::from_secs(60 * 60);
+/// How many times in a row it may open: with the delays between, about an hour and a half of nothing but faults.
+const OPENINGS: u32 = 20;
 
 /// A circuit breaker: after repeated faults of the service nothing new is begun; after a while, one is tried.
 #[derive(Debug, Default)]
@@ -63,6 +67,12 @@ impl Breaker {
         if self.state == State::Trying {
             self.state = State::Open(now);
         }
+    }
+
+    /// Whether there is no sense in waiting on: the service asks for a longer rest than a run has patience for, or has
+    /// been at fault for too long. Nothing waits for ever.
+    pub(super) fn is_hopeless(&self, rest: Duration) -> bool {
+        rest > PATIENCE || self.openings > OPENINGS
     }
 
     /// The service was at fault; says for how long the breaker opens, if it does.
@@ -134,6 +144,29 @@ mod tests {
             breaker.failed(at(0), Some(Duration::from_secs(3600))),
             Some(Duration::from_secs(3600))
         );
+    }
+
+    #[test]
+    fn it_gives_up_on_a_day_long_delay_and_on_a_service_that_stays_away() {
+        let mut breaker = Breaker::default();
+        let rest = breaker.failed(at(0), Some(Duration::MAX)).unwrap();
+        assert!(breaker.is_hopeless(rest));
+        let mut breaker = Breaker::default();
+        let rest = breaker.failed(at(0), Some(PATIENCE)).unwrap();
+        assert!(!breaker.is_hopeless(rest));
+
+        let (mut breaker, mut now, mut openings) = (Breaker::default(), at(0), 0);
+        loop {
+            if let Some(rest) = breaker.failed(now, None) {
+                openings += 1;
+                if breaker.is_hopeless(rest) {
+                    break;
+                }
+                now = now + rest;
+                breaker.begin();
+            }
+        }
+        assert_eq!(openings, OPENINGS + 1);
     }
 
     #[test]

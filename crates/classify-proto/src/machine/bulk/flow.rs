@@ -151,6 +151,10 @@ impl Bulk {
             return self.settle(place, Report::of_error(Standing::Error, error), None);
         }
         if let Some(rest) = self.breaker.failed(now, error.retry_after()) {
+            if self.breaker.is_hopeless(rest) {
+                self.settle_unbought(place, error.to_string());
+                return self.stop_for(error.duplicate());
+            }
             let notice = format!(
                 "the service is at fault; nothing new is begun for {} s ({error})",
                 rest.as_secs()
@@ -198,12 +202,15 @@ impl Bulk {
     /// A refusal that every further request would meet too.
     pub(super) fn stop_for(&mut self, error: Error) {
         // Without rights nothing can be read either; without credits what is paid for can.
-        let stop = if error.is_quota() {
-            Stop::Buying
-        } else {
+        let stop = if error.is_auth() || error.is_deadline() {
             Stop::Waiting
+        } else {
+            Stop::Buying
         };
-        self.stop.get_or_insert(stop);
+        // A run that waits for what it has bought may find that it cannot even do that.
+        if self.stop.is_none_or(|stop| stop == Stop::Buying) {
+            self.stop = Some(stop);
+        }
         if self.summary.stopped.is_none() {
             self.events
                 .push_back(BulkEvent::Notice(format!("the run stops: {error}")));

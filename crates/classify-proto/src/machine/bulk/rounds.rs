@@ -195,12 +195,12 @@ impl Bulk {
                     return;
                 }
                 self.look_for_unseen();
-                self.give_up_old(cx.now);
             }
-            Err(error) if error.is_auth() => return self.stop_for(error),
+            Err(error) if error.is_auth() => self.stop_for(error),
             // The next round asks again; what this one did not show proves nothing.
             Err(_) => {}
         }
+        self.give_up_old(cx.now);
         self.plan_round(cx.now);
     }
 
