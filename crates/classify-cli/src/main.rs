@@ -78,7 +78,10 @@ fn main() -> ExitCode {
 }
 
 fn dispatch(resource: &Resource, global: &Global, console: Console) -> Result<(), Problem> {
-    let Resource::Classify(command) = resource;
+    let command = match resource {
+        Resource::Classify(command) => command,
+        Resource::Emulator(args) => return commands::emulator(args, global, console),
+    };
     match command {
         Classify::Run(args) => run::run(args, global, console),
         Classify::Create(args) => commands::create(args, global, console),

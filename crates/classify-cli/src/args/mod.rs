@@ -1,6 +1,7 @@
 //! What may be written on the command line.
 
 pub(crate) mod create;
+pub(crate) mod emulator;
 pub(crate) mod job;
 pub(crate) mod list;
 pub(crate) mod run;
@@ -156,6 +157,8 @@ pub(crate) enum Resource {
     /// Classify documents, and look after classification jobs
     #[command(subcommand, arg_required_else_help = true)]
     Classify(Classify),
+    /// Run a local stand-in for the service, with its state, its limits and its failures
+    Emulator(Box<emulator::EmulatorArgs>),
 }
 
 /// What to do with classification jobs.
