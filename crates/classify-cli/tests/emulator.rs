@@ -116,7 +116,7 @@ fn a_port_that_is_taken_is_told() {
     assert!(second.stdout.is_empty(), "{second:?}");
     second
         .complains(port)
-        .complains("--port 0 takes a free one");
+        .complains("let --port 0 take a free one");
 }
 
 #[test]
