@@ -207,10 +207,21 @@ impl Values {
     }
 }
 
+/// Whose something is: the same in every row, and long.
+const WHOSE: [&str; 5] = [
+    "project_id",
+    "organization_id",
+    "user_id",
+    "tenant_id",
+    "tenant_type",
+];
+/// What people look for first.
+const FIRST: [&str; 3] = ["id", "name", "status"];
+
 /// Items as rows, with a column for each plain field that any of them has.
 fn rows(kept: &[String]) -> Result<String, Problem> {
     let (columns, records) = tabular(kept)?;
-    let shown: Vec<&String> = columns
+    let mut shown: Vec<&String> = columns
         .iter()
         .filter(|column| {
             let values = records.iter().flatten().filter(|(name, _)| name == *column);
@@ -221,9 +232,24 @@ fn rows(kept: &[String]) -> Result<String, Problem> {
             plain.peek().is_some() && plain.all(|value| !value.is_object() && !value.is_array())
         })
         .collect();
+    shown.retain(|name| !WHOSE.contains(&name.as_str()));
+    shown.sort_by_key(|name| {
+        FIRST
+            .iter()
+            .position(|first| first == name)
+            .unwrap_or(FIRST.len())
+    });
+    // An id that is cut in pieces cannot be copied.
+    let holds = |name: &str| {
+        if name == "id" {
+            Holds::Word
+        } else {
+            Holds::Text
+        }
+    };
     let headings: Vec<_> = shown
         .iter()
-        .map(|name| (name.as_str(), Holds::Text))
+        .map(|name| (name.as_str(), holds(name)))
         .collect();
     let mut table = table::new(&headings);
     for record in &records {

@@ -68,7 +68,7 @@ Examples:
             optional(Query, Text, "configuration_id", "configuration-id", "ID", "Only jobs made from this saved configuration"),
             optional(Query, Text, "created_at_on_or_after", "created-at-on-or-after", "TIME", "Only jobs created then or later, such as 2026-01-02T03:04:05Z"),
             optional(Query, Text, "created_at_on_or_before", "created-at-on-or-before", "TIME", "Only jobs created then or earlier"),
-            optional(Query, Number, "page_size", "page-size", "NUMBER", "How many jobs to ask for in one request: 1 to 100. It does not limit the list; --max-items does"),
+            optional(Query, Number, "page_size", "page-size", "NUMBER", "How many jobs to ask for in one request: 1 to 100. It does not limit the list; --max-items does").range(1, 100),
             PAGE_TOKEN,
         ],
         answer: Answer::Jobs,

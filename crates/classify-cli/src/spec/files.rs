@@ -98,7 +98,7 @@ Examples:
             ),
             optional(Query, Text, "order_by", "order-by", "FIELD", ORDER_BY),
             EXPAND,
-            PAGE_SIZE,
+            PAGE_SIZE.range(1, 1000),
             PAGE_TOKEN,
         ],
         answer: Answer::Pages,

@@ -27,6 +27,7 @@ impl Given {
         endpoint: &Endpoint,
         matches: &ArgMatches,
         stdin_is_free: bool,
+        checks: bool,
     ) -> Result<Self, Problem> {
         let mut values = Map::new();
         for field in endpoint.fields {
@@ -56,6 +57,9 @@ impl Given {
         }
         let given = Self { values, others };
         given.check(endpoint)?;
+        if checks {
+            given.check_ranges(endpoint)?;
+        }
         Ok(given)
     }
 
@@ -67,13 +71,49 @@ impl Given {
             .map(|field| format!("--{}", field.flag))
             .collect();
         if missing.is_empty() {
-            return Ok(());
+            return self.check_id(endpoint);
         }
         let line = format!("llamacloud-prod {} {}", endpoint.resource, endpoint.name);
         Err(
             Problem::usage(format!("`{line}` needs {}", missing.join(" and ")))
                 .hint(format!("`{line} --help` shows how to write it")),
         )
+    }
+
+    /// An id is one piece of the path; what would name another path is no id.
+    fn check_id(&self, endpoint: &Endpoint) -> Result<(), Problem> {
+        for field in endpoint
+            .fields
+            .iter()
+            .filter(|field| field.place == Place::Path)
+        {
+            let id = self.text(field.name).unwrap_or_default();
+            if matches!(id.trim(), "" | "." | "..") {
+                return Err(Problem::usage(format!(
+                    "{} is {id:?}, which is no id",
+                    field.name
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_ranges(&self, endpoint: &Endpoint) -> Result<(), Problem> {
+        for field in endpoint.fields {
+            let (Some((least, most)), Some(value)) = (field.range, self.get(field.name)) else {
+                continue;
+            };
+            if value
+                .as_i64()
+                .is_none_or(|number| !(least..=most).contains(&number))
+            {
+                return Err(Problem::usage(format!(
+                    "--{} is {value}; the service takes {least} to {most}",
+                    field.flag
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// A value that is given and is not null.

@@ -80,6 +80,8 @@ pub(crate) struct Field {
     pub(crate) inner: &'static [Inner],
     /// Words of the service, which may be written in any case.
     pub(crate) words: &'static [&'static str],
+    /// The numbers that the service takes.
+    pub(crate) range: Option<(i64, i64)>,
 }
 
 /// A field of an object that has a flag of its own.
@@ -142,6 +144,7 @@ pub(crate) const fn optional(
         help,
         inner: &[],
         words: &[],
+        range: None,
     }
 }
 
@@ -153,6 +156,11 @@ impl Field {
 
     pub(crate) const fn inner(mut self, inner: &'static [Inner]) -> Self {
         self.inner = inner;
+        self
+    }
+
+    pub(crate) const fn range(mut self, least: i64, most: i64) -> Self {
+        self.range = Some((least, most));
         self
     }
 

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::ArgMatches;
 use classify_proto::files::Upload;
 use classify_proto::machine::Call;
-use classify_proto::v2::{Configuration, Create, WebhookConfiguration};
-use classify_proto::{Bytes, Error, With, WithResponse};
+use classify_proto::v2::{Configuration, Create, List, WebhookConfiguration};
+use classify_proto::{Bytes, Error, Operation as _, With, WithResponse};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -34,7 +34,8 @@ pub(crate) fn run(
     let stdin_is_file = matches
         .try_get_one::<String>("file")
         .is_ok_and(|file| file.is_some_and(|file| file == "-"));
-    let given = Given::read(endpoint, matches, !stdin_is_key && !stdin_is_file)?;
+    let stdin_is_free = !stdin_is_key && !stdin_is_file;
+    let given = Given::read(endpoint, matches, stdin_is_free, !global.no_checks)?;
     let file = matches.get_one::<PathBuf>("output").map(PathBuf::as_path);
     let shows = match endpoint.answer {
         Answer::Job | Answer::Jobs => Shows::Jobs,
@@ -47,6 +48,9 @@ pub(crate) fn run(
     let is_upload = endpoint.resource == "files" && endpoint.name == "create";
     let upload = is_upload.then(|| upload(&given)).transpose()?;
 
+    if endpoint.answer == Answer::Jobs && !global.no_checks {
+        check_times(&given)?;
+    }
     let mut values = Values::open(global, file, shows, endpoint.answer.is_list())?;
     let connection = Connection::open(global, console)?;
     let client = &connection.client;
@@ -90,6 +94,18 @@ pub(crate) fn run(
         values.take(&text(&body))?;
     }
     values.finish()
+}
+
+/// Times that cannot be read are told before anything is sent, by the core that knows the form.
+fn check_times(given: &Given) -> Result<(), Problem> {
+    let mut list = List::new();
+    if let Some(time) = given.text("created_at_on_or_after") {
+        list = list.created_at_on_or_after(time);
+    }
+    if let Some(time) = given.text("created_at_on_or_before") {
+        list = list.created_at_on_or_before(time);
+    }
+    Ok(list.check()?)
 }
 
 fn text(body: &Bytes) -> String {
