@@ -87,12 +87,11 @@ fn main() -> ExitCode {
 }
 
 fn dispatch(matches: &ArgMatches, global: &Global, console: Console) -> Result<(), Problem> {
-    if let Some((resource, found)) = matches.subcommand() {
-        if let Some((name, found)) = found.subcommand() {
-            if let Some(endpoint) = spec::find(resource, name) {
-                return spec::run::run(endpoint, found, global, console);
-            }
-        }
+    if let Some((resource, found)) = matches.subcommand()
+        && let Some((name, found)) = found.subcommand()
+        && let Some(endpoint) = spec::find(resource, name)
+    {
+        return spec::run::run(endpoint, found, global, console);
     }
     let cli = Cli::from_arg_matches(matches).map_err(|error| Problem::usage(error.to_string()))?;
     match &cli.resource {

@@ -59,6 +59,10 @@ Exit codes:
 
 /// Flags that every command takes, before or after its name.
 #[derive(Debug, Clone, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag that is there or not"
+)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
     /// How results are written: auto, json, jsonl, yaml, table, csv or raw

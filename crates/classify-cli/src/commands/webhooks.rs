@@ -157,7 +157,9 @@ async fn receive(
     body: Bytes,
 ) -> StatusCode {
     if !receiver.secrets.is_empty() {
-        let signature = headers.get(SIGNATURE_HEADER).map(|value| value.as_bytes());
+        let signature = headers
+            .get(SIGNATURE_HEADER)
+            .map(classify_proto::http::HeaderValue::as_bytes);
         if let Err(reason) = verify_signature(&body, signature, &receiver.secrets) {
             receiver
                 .console
@@ -190,10 +192,10 @@ impl Seen {
             return false;
         }
         self.order.push_back(key);
-        if self.order.len() > REMEMBERED {
-            if let Some(oldest) = self.order.pop_front() {
-                self.keys.remove(&oldest);
-            }
+        if self.order.len() > REMEMBERED
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.keys.remove(&oldest);
         }
         true
     }

@@ -45,28 +45,24 @@ impl Request {
 
     /// A list that is asked for by POST has its token in the body, any other in the query.
     fn page_token(&self) -> Option<&str> {
-        match &self.body {
-            Some(body) => body.get(TOKEN)?.as_str(),
-            None => {
-                let found = self.query.iter().find(|(name, _)| name == TOKEN);
-                found.map(|(_, token)| token.as_str())
-            }
+        if let Some(body) = &self.body {
+            body.get(TOKEN)?.as_str()
+        } else {
+            let found = self.query.iter().find(|(name, _)| name == TOKEN);
+            found.map(|(_, token)| token.as_str())
         }
     }
 
     fn with_page_token(&self, token: Option<String>) -> Self {
         let mut request = self.clone();
-        match &mut request.body {
-            Some(body) => {
-                body.remove(TOKEN);
-                body.extend(token.map(|token| (TOKEN.to_owned(), token.into())));
-            }
-            None => {
-                request.query.retain(|(name, _)| name != TOKEN);
-                request
-                    .query
-                    .extend(token.map(|token| (TOKEN.to_owned(), token)));
-            }
+        if let Some(body) = &mut request.body {
+            body.remove(TOKEN);
+            body.extend(token.map(|token| (TOKEN.to_owned(), token.into())));
+        } else {
+            request.query.retain(|(name, _)| name != TOKEN);
+            request
+                .query
+                .extend(token.map(|token| (TOKEN.to_owned(), token)));
         }
         request
     }
