@@ -5,8 +5,10 @@
 //!
 //! `cargo bench -p classify-bench --bench core` parses a page of 100 jobs and builds a create, each beside plain serde
 //! structs and the same bytes. `cargo bench -p classify-bench --bench bulk` runs a million documents in virtual time
-//! and prints CPU time and memory as it goes.
+//! and prints CPU time and memory as it goes. `crates/classify-bench/instructions` counts instructions under callgrind
+//! and holds them to `budgets.txt`; `crates/classify-bench/sizes` measures what each driver weighs.
 
 pub mod counting;
+pub mod fixtures;
 pub mod measure;
 pub mod plain;

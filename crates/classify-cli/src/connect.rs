@@ -4,7 +4,7 @@ use std::io::Read as _;
 use std::path::Path;
 use std::time::Duration;
 
-use classify_emulator::{Config, Emulator};
+use classify_emulator::{Config, Emulator, Limits};
 use classify_proto::machine::Cadence;
 use classify_proto::{Api, Region};
 use classify_ureq::Client;
@@ -71,7 +71,9 @@ impl Connection {
                 "--emulator takes the place of the service; leave out --base-url and --region",
             ));
         }
-        let emulator = Emulator::start(Config::default()).map_err(|error| {
+        // Rate limits would only make a trial slow; `--limits` brings them back.
+        let config = Config::default().limits(Limits::none());
+        let emulator = Emulator::start(config).map_err(|error| {
             Problem::new(
                 Code::Unexpected,
                 format!("the emulator cannot start: {error}"),

@@ -97,11 +97,27 @@ impl Console {
     }
 }
 
+/// How many open jobs are named on a terminal; the rows and the journal have them all.
+const SHOWN: usize = 100;
+
 fn plain(told: &Told) -> String {
     let mut text = format!("error: {}", told.message);
     if let Some(hint) = &told.hint {
         text.push_str("\n  ");
         text.push_str(hint);
+    }
+    if let Some(command) = &told.resume {
+        text.push_str("\n  to go on: ");
+        text.push_str(command);
+    }
+    let (shown, rest) = told.open_jobs.split_at(told.open_jobs.len().min(SHOWN));
+    if !shown.is_empty() {
+        text.push_str("\n  jobs that go on meanwhile: ");
+        text.push_str(&shown.join(" "));
+    }
+    if !rest.is_empty() {
+        text.push_str(" and more: ");
+        text.push_str(&rest.len().to_string());
     }
     text
 }

@@ -83,6 +83,10 @@ pub(crate) struct Told {
     pub(crate) message: String,
     /// How to go on, where there is a way.
     pub(crate) hint: Option<String>,
+    /// The command that goes on with a run.
+    pub(crate) resume: Option<String>,
+    /// Jobs that go on without the run.
+    pub(crate) open_jobs: Vec<String>,
     /// The core's error, for its details.
     pub(crate) error: Option<Error>,
 }
@@ -93,6 +97,8 @@ impl Problem {
             code,
             message: message.into(),
             hint: None,
+            resume: None,
+            open_jobs: Vec::new(),
             error: None,
         }))
     }
@@ -106,6 +112,15 @@ impl Problem {
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         if let Self::Told(told) = &mut self {
             told.hint = Some(hint.into());
+        }
+        self
+    }
+
+    /// The same problem, with the command that goes on with the run and the jobs that are open meanwhile.
+    pub(crate) fn resumable(mut self, command: Option<String>, open_jobs: Vec<String>) -> Self {
+        if let Self::Told(told) = &mut self {
+            told.resume = command;
+            told.open_jobs = open_jobs;
         }
         self
     }
@@ -124,6 +139,8 @@ impl From<Error> for Problem {
             code: Code::of(&error),
             message: error.to_string(),
             hint: None,
+            resume: None,
+            open_jobs: Vec::new(),
             error: Some(error),
         }))
     }
@@ -152,6 +169,12 @@ impl Told {
         fields.insert("message".into(), self.message.as_str().into());
         if let Some(hint) = &self.hint {
             fields.insert("hint".into(), hint.as_str().into());
+        }
+        if let Some(command) = &self.resume {
+            fields.insert("resume".into(), command.as_str().into());
+        }
+        if !self.open_jobs.is_empty() {
+            fields.insert("open_jobs".into(), self.open_jobs.clone().into());
         }
         if let Some(error) = &self.error {
             let mut add = |name: &str, value: Option<Value>| {
@@ -238,7 +261,9 @@ mod tests {
 
     #[test]
     fn an_error_as_json_says_what_the_core_knows() {
-        let problem = Problem::from(answered(404, r#"{"detail":"no such job"}"#)).hint("look");
+        let problem = Problem::from(answered(404, r#"{"detail":"no such job"}"#))
+            .hint("look")
+            .resumable(Some("again".into()), vec!["clj-2".into()]);
         let Problem::Told(told) = problem else {
             panic!("it is told")
         };
@@ -248,6 +273,8 @@ mod tests {
         assert_eq!(json["error"]["status"], 404);
         assert_eq!(json["error"]["job_id"], "clj-1");
         assert_eq!(json["error"]["hint"], "look");
+        assert_eq!(json["error"]["resume"], "again");
+        assert_eq!(json["error"]["open_jobs"][0], "clj-2");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The documents: files, folders and globs, in an order that is the same every time.
+//! The documents: files, folders, globs and ids, in an order that is the same every time.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -17,6 +17,8 @@ pub(crate) struct Document {
     pub(crate) path: PathBuf,
     /// Why it cannot be classified, where that is plain without reading it.
     pub(crate) trouble: Option<String>,
+    /// It is no path but the id of a file or of a parse job that the service holds.
+    pub(crate) is_id: bool,
 }
 
 /// What the arguments lead to.
@@ -27,18 +29,32 @@ pub(crate) struct Found {
     pub(crate) notes: Vec<String>,
     /// Where each document really is, so that none is paid for twice.
     places: HashSet<PathBuf>,
+    /// Files of the run's own, which are no documents.
+    own: HashSet<PathBuf>,
     repeated: usize,
 }
 
-/// Finds the documents that the arguments name.
+/// Finds the documents that the arguments name, passing over files of the run's `own`.
 ///
-/// An argument that names a file, however odd its name, is that file; only one that names nothing is read as a glob.
-pub(crate) fn collect(arguments: &[PathBuf]) -> Result<Found, Problem> {
-    let mut found = Found::default();
+/// An argument that names a file, however odd its name, is that file; only one that names nothing is read as an id or
+/// a glob.
+pub(crate) fn collect(arguments: &[PathBuf], own: &[&Path]) -> Result<Found, Problem> {
+    let mut found = Found {
+        own: own
+            .iter()
+            .filter_map(|path| path.canonicalize().ok())
+            .collect(),
+        ..Found::default()
+    };
     for argument in arguments {
         match std::fs::metadata(argument) {
             Ok(metadata) if metadata.is_dir() => found.folder(argument, None),
             Ok(metadata) => found.file(argument.clone(), &metadata),
+            Err(_) if is_id(argument) => found.push(Document {
+                path: argument.clone(),
+                trouble: None,
+                is_id: true,
+            }),
             Err(error) => match as_glob(argument) {
                 Some(pattern) => found.glob(pattern)?,
                 None => found.lost(argument.clone(), &error),
@@ -74,13 +90,18 @@ impl Found {
         } else {
             None
         };
-        self.push(Document { path, trouble });
+        self.push(Document {
+            path,
+            trouble,
+            is_id: false,
+        });
     }
 
     fn lost(&mut self, path: PathBuf, error: &std::io::Error) {
         self.push(Document {
             path,
             trouble: Some(format!("cannot be read: {error}")),
+            is_id: false,
         });
     }
 
@@ -89,6 +110,13 @@ impl Found {
             .path
             .canonicalize()
             .unwrap_or_else(|_| document.path.clone());
+        if self.own.contains(&place) {
+            self.notes.push(format!(
+                "{} is this run's own and is passed over",
+                document.path.display()
+            ));
+            return;
+        }
         if self.places.insert(place) {
             self.documents.push(document);
         } else {
@@ -179,6 +207,20 @@ impl Found {
     }
 }
 
+/// Whether an argument is the id of a file or of a parse job.
+fn is_id(argument: &Path) -> bool {
+    let id = argument.to_str().and_then(|text| {
+        text.strip_prefix("dfl-")
+            .or_else(|| text.strip_prefix("pjb-"))
+    });
+    id.is_some_and(|id| {
+        !id.is_empty()
+            && id
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+    })
+}
+
 fn is_hidden(entry: &DirEntry) -> bool {
     entry.file_name().as_encoded_bytes().starts_with(b".")
 }
@@ -227,7 +269,7 @@ mod tests {
 
     fn names(root: &Path, arguments: &[&str]) -> Vec<String> {
         let arguments: Vec<_> = arguments.iter().map(|name| root.join(name)).collect();
-        let found = collect(&arguments).unwrap();
+        let found = collect(&arguments, &[]).unwrap();
         found
             .documents
             .iter()
@@ -296,10 +338,31 @@ mod tests {
     }
 
     #[test]
+    fn an_id_is_no_path_unless_there_is_such_a_file() {
+        let root = tree(&["a.txt", "own.jsonl"]);
+        let own = root.path().join("own.jsonl");
+        let arguments = ["dfl-1a", "pjb-2", "dfl-", "dfl-1a", "dfl-x.pdf"].map(PathBuf::from);
+        let found = collect(
+            &[&arguments[..], &[root.path().to_owned()]].concat(),
+            &[&own],
+        )
+        .unwrap();
+        let ids: Vec<_> = found
+            .documents
+            .iter()
+            .map(|document| document.is_id)
+            .collect();
+        assert_eq!(ids, [true, true, false, false, false]);
+        assert!(found.documents[2].trouble.is_some() && found.documents[3].trouble.is_some());
+        assert!(found.documents[4].path.ends_with("a.txt"));
+        assert!(found.notes.iter().any(|note| note.contains("passed over")));
+    }
+
+    #[test]
     fn what_cannot_be_classified_is_listed_with_its_reason() {
         let root = tree(&["a.txt"]);
         fs::write(root.path().join("empty.txt"), "").unwrap();
-        let found = collect(&[root.path().to_owned(), root.path().join("gone.txt")]).unwrap();
+        let found = collect(&[root.path().to_owned(), root.path().join("gone.txt")], &[]).unwrap();
         let troubles: Vec<_> = found
             .documents
             .iter()
@@ -313,11 +376,11 @@ mod tests {
     #[test]
     fn nothing_at_all_is_an_error_and_an_idle_glob_a_note() {
         let root = tree(&["a.txt"]);
-        assert!(collect(&[root.path().join("*.pdf")]).is_err());
-        let found = collect(&[root.path().join("*.pdf"), root.path().join("a.txt")]).unwrap();
+        assert!(collect(&[root.path().join("*.pdf")], &[]).is_err());
+        let found = collect(&[root.path().join("*.pdf"), root.path().join("a.txt")], &[]).unwrap();
         assert_eq!(found.documents.len(), 1);
         assert!(found.notes[0].contains("*.pdf matches no file"));
-        assert!(collect(&[root.path().join("a{.pdf")]).is_err());
+        assert!(collect(&[root.path().join("a{.pdf")], &[]).is_err());
     }
 
     #[cfg(unix)]
@@ -328,7 +391,7 @@ mod tests {
         symlink(root.path(), root.path().join("sub/loop")).unwrap();
         symlink("nowhere", root.path().join("sub/dangling.txt")).unwrap();
         symlink("a.txt", root.path().join("sub/same.txt")).unwrap();
-        let found = collect(&[root.path().to_owned()]).unwrap();
+        let found = collect(&[root.path().to_owned()], &[]).unwrap();
         let names: Vec<_> = found
             .documents
             .iter()

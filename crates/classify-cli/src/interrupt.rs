@@ -6,17 +6,14 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use classify_proto::machine::{Cx, Machine, Step, Ticket};
-use classify_proto::{Reply, Time};
+use classify_proto::machine::{Call, Cx, Fan, Machine, Step, Ticket};
+use classify_proto::{Operation, Reply, Time};
 use classify_ureq::Client;
 
 use crate::exit::{Code, Problem};
 
 /// How often a machine that waits is asked whether it should stop.
 const LOOK: Duration = Duration::from_millis(150);
-/// How long the requests on the wire get once it should.
-const GRACE: Duration = Duration::from_secs(3);
-
 /// Why something stops before its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Why {
@@ -62,9 +59,23 @@ impl Switch {
     }
 }
 
+/// What a machine does when it should stop.
+pub(crate) trait Stops: Machine {
+    /// How long the requests on the wire get.
+    const GRACE: Duration = Duration::from_secs(3);
+    /// It comes to its end by itself, and decides what is sent until then. Otherwise nothing is sent any more.
+    const WINDS_DOWN: bool = false;
+
+    /// Takes note that it should stop.
+    fn stop(&mut self, _why: Why) {}
+}
+
+impl<M: Machine> Stops for Fan<M> {}
+impl<O: Operation> Stops for Call<O> {}
+
 /// A machine that can be stopped before its end.
 ///
-/// Once it should stop, it sends nothing more; replies to what is on the wire are taken for a few seconds, since a
+/// Once it should stop, it begins nothing more; replies to what is on the wire are taken for a few seconds, since a
 /// create that is answered tells the id of a job that is paid for.
 #[derive(Debug)]
 pub(crate) struct Stoppable<M> {
@@ -88,7 +99,7 @@ pub(crate) fn drive<M>(
     mut on_event: impl FnMut(Heard<M::Event>),
 ) -> Result<Ending<M::Output>, Problem>
 where
-    M: Machine + Send + 'static,
+    M: Stops + Send + 'static,
     M::Event: Send,
     M::Output: Send,
 {
@@ -162,7 +173,7 @@ impl<M> Stoppable<M> {
     }
 }
 
-impl<M: Machine> Machine for Stoppable<M> {
+impl<M: Stops> Machine for Stoppable<M> {
     type Event = Heard<M::Event>;
     type Output = Ending<M::Output>;
 
@@ -171,7 +182,8 @@ impl<M: Machine> Machine for Stoppable<M> {
             let due = self.deadline.is_some_and(|deadline| cx.now >= deadline);
             let why = self.switch.why().or(due.then_some(Why::Deadline));
             if let Some(why) = why {
-                self.stopping = Some((why, cx.now + GRACE));
+                self.stopping = Some((why, cx.now + M::GRACE));
+                self.inner.stop(why);
                 return Step::Event(Heard::Stopping);
             }
         }
@@ -180,12 +192,14 @@ impl<M: Machine> Machine for Stoppable<M> {
                 (Step::Event(event), _) => Step::Event(Heard::Of(event)),
                 (Step::Done(output), _) => Step::Done(Ending::Done(output)),
                 // Its reply never comes, and nobody waits for it.
-                (Step::Send(..), Some(_)) => continue,
-                (Step::Send(ticket, request), None) => {
+                (Step::Send(..), Some(_)) if !M::WINDS_DOWN => continue,
+                (Step::Send(ticket, request), _) => {
                     self.out.insert(ticket);
                     Step::Send(ticket, request)
                 }
-                (Step::Wait(_), Some((why, end))) if self.out.is_empty() || cx.now >= end => {
+                (Step::Wait(_), Some((why, end)))
+                    if cx.now >= end || (self.out.is_empty() && !M::WINDS_DOWN) =>
+                {
                     if self.left {
                         return Step::Done(Ending::Stopped(why));
                     }
@@ -218,7 +232,6 @@ impl<M: Machine> Machine for Stoppable<M> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use classify_proto::machine::Call;
     use classify_proto::{Api, Seed, http, v2};
 
     fn api() -> Api {
@@ -296,7 +309,7 @@ mod tests {
         let Step::Wait(Some(until)) = machine.poll(Cx::new(&api, deadline)) else {
             panic!("it waits")
         };
-        assert_eq!(until, deadline + GRACE);
+        assert_eq!(until, deadline + Call::<v2::Get>::GRACE);
         assert!(matches!(
             machine.poll(Cx::new(&api, until)),
             Step::Event(Heard::Left(Why::Deadline))

@@ -202,7 +202,7 @@ fn list_follows_pages_and_sends_every_id() {
         .map(|index| {
             bench.job(
                 &bench
-                    .file(&format!("bill{index}.txt"), "x")
+                    .file(&format!("bill{index}.txt"), &format!("bill {index}"))
                     .display()
                     .to_string(),
             )

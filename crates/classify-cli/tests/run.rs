@@ -85,7 +85,7 @@ fn every_format_has_its_form() {
             "docs",
             "--rules",
             "rules.yaml",
-            "--concurrency",
+            "--max-in-flight",
             "1",
             "--format",
             format,
@@ -196,7 +196,7 @@ fn a_document_that_vanishes_stops_no_other() {
         "docs",
         "--rules",
         "rules.yaml",
-        "--concurrency",
+        "--max-in-flight",
         "1",
         "--format",
         "json",
@@ -277,7 +277,7 @@ fn a_refused_key_stops_what_has_not_begun() {
         "docs",
         "--rules",
         "rules.yaml",
-        "--concurrency",
+        "--max-in-flight",
         "1",
         "--format",
         "json",
@@ -286,12 +286,7 @@ fn a_refused_key_stops_what_has_not_begun() {
     let found = said(command).ends(4);
     let rows = found.json();
     assert!(rows[0]["error"].as_str().unwrap().contains("401"));
-    assert!(
-        rows[1]["error"]
-            .as_str()
-            .unwrap()
-            .starts_with("not started: ")
-    );
+    assert_eq!(rows[1]["status"], "NOT_STARTED");
     assert_eq!(found.error()["kind"], "auth");
     assert_eq!(bench.emulator.request_count(), 1);
 }
@@ -307,19 +302,14 @@ fn spent_credits_stop_what_has_not_begun() {
             "docs",
             "--rules",
             "rules.yaml",
-            "--concurrency",
+            "--max-in-flight",
             "1",
         ])
         .ends(5);
     let rows = found.lines();
     assert_eq!(rows.len(), 2);
-    assert!(
-        rows[1]["error"]
-            .as_str()
-            .unwrap()
-            .starts_with("not started: "),
-        "{rows:?}"
-    );
+    assert_eq!(rows[1]["status"], "NOT_STARTED", "{rows:?}");
+    assert!(rows[1]["error"].as_str().unwrap().contains("402"));
     // The id of the upload is not lost.
     assert!(rows[0]["file_id"].is_string());
     assert_eq!(bench.emulator.count(Route::ClassifyCreate), 1);

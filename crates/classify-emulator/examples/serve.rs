@@ -6,11 +6,12 @@
 use std::io;
 use std::time::Duration;
 
-use classify_emulator::{Config, Limits, run};
+use classify_emulator::{Config, FaultRule, Faults, Limits, run};
 
 fn main() -> io::Result<()> {
     let mut config = Config::default();
     let mut port_file = None;
+    let mut faults = Faults::new();
     let mut arguments = std::env::args().skip(1);
     while let Some(name) = arguments.next() {
         let mut value = || {
@@ -26,6 +27,11 @@ fn main() -> io::Result<()> {
             }
             "--state" => config.state_file(value()?),
             "--scenario" => config.scenario_file(value()?)?,
+            "--fault" => {
+                let rule: FaultRule = value()?.parse().map_err(io::Error::other)?;
+                faults = faults.with(rule);
+                config.faults(faults.clone())
+            }
             "--seed" => config.seed(number(&value()?)?),
             "--running-after-ms" => config.running_after(Duration::from_millis(number(&value()?)?)),
             "--completed-after-ms" => {

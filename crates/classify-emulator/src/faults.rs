@@ -1,5 +1,8 @@
 //! When faults strike: by probability, by schedule and by route.
 
+use std::fmt;
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 
 use crate::fault::Fault;
@@ -72,6 +75,77 @@ impl FaultRule {
             When::First(n) => self.seen <= n,
             When::Every(n) => n > 0 && self.seen.is_multiple_of(n),
         }
+    }
+}
+
+/// The text is not that of a [`FaultRule`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvalidFaultRule(String);
+
+impl fmt::Display for InvalidFaultRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}; a rule is a fault, then @ and a route, then : and a time, as in `503@classify.get:nth=3`",
+            self.0
+        )
+    }
+}
+
+impl std::error::Error for InvalidFaultRule {}
+
+/// A rule as a command line spells it: a fault, then perhaps `@` and a route, then perhaps `:` and one of `always`,
+/// `chance=P`, `nth=N`, `first=N`, `every=N`.
+///
+/// ```
+/// use classify_emulator::{Fault, FaultRule, Route};
+///
+/// let rule: FaultRule = "reset-after@classify.create:nth=3".parse()?;
+/// assert_eq!(rule, Fault::ResetAfter.nth(3).on(Route::ClassifyCreate));
+/// # Ok::<(), classify_emulator::InvalidFaultRule>(())
+/// ```
+impl FromStr for FaultRule {
+    type Err = InvalidFaultRule;
+
+    fn from_str(text: &str) -> Result<Self, InvalidFaultRule> {
+        let (place, when) = text.split_once(':').unwrap_or((text, "always"));
+        let (fault, route) = match place.split_once('@') {
+            Some((fault, route)) => (fault, Some(route)),
+            None => (place, None),
+        };
+        let fault: Fault = fault
+            .parse()
+            .map_err(|error: crate::fault::UnknownFault| InvalidFaultRule(error.to_string()))?;
+        let (word, value) = when.split_once('=').unwrap_or((when, ""));
+        let wrong = || InvalidFaultRule(format!("`{when}` is no time"));
+        let count = || {
+            value
+                .parse::<u64>()
+                .ok()
+                .filter(|count| *count > 0)
+                .ok_or_else(wrong)
+        };
+        let when = match word {
+            "always" if value.is_empty() => When::Always,
+            "chance" => {
+                let chance = value
+                    .parse::<f64>()
+                    .ok()
+                    .filter(|chance| (0.0..=1.0).contains(chance));
+                When::Chance(chance.ok_or_else(wrong)?)
+            }
+            "nth" => When::Nth(count()?),
+            "first" => When::First(count()?),
+            "every" => When::Every(count()?),
+            _ => return Err(wrong()),
+        };
+        let mut rule = Self::new(fault, when);
+        if let Some(route) = route {
+            let found = Route::from_name(route);
+            rule.route =
+                Some(found.ok_or_else(|| InvalidFaultRule(format!("`{route}` is no route")))?);
+        }
+        Ok(rule)
     }
 }
 
@@ -214,5 +288,31 @@ mod tests {
             Fault::ResetAfter.nth(3).on(Route::ClassifyCreate)
         );
         assert_eq!(plan.rules()[1], Fault::Gzip.always());
+    }
+
+    #[test]
+    fn rules_are_read_from_command_lines() {
+        let rule = |text: &str| text.parse::<FaultRule>();
+        assert_eq!(rule("503"), Ok(Fault::Unavailable.always()));
+        assert_eq!(rule("503:chance=0.1"), Ok(Fault::Unavailable.chance(0.1)));
+        assert_eq!(
+            rule("gzip@files.list:every=2"),
+            Ok(Fault::Gzip.every(2).on(Route::FileList))
+        );
+        assert_eq!(rule("gzip:first=4"), Ok(Fault::Gzip.first(4)));
+        for (text, part) in [
+            ("flood", "flood"),
+            ("503@nowhere", "nowhere"),
+            ("503:nth=0", "nth=0"),
+            ("503:chance=2", "chance=2"),
+            ("503:sometimes", "sometimes"),
+            ("", "``"),
+        ] {
+            let error = rule(text).expect_err(text).to_string();
+            assert!(
+                error.contains(part) && error.contains("503@classify.get:nth=3"),
+                "{error}"
+            );
+        }
     }
 }

@@ -26,7 +26,7 @@ pub struct Recorded {
     pub headers: Vec<(String, String)>,
     /// Whether an authorization header came with it.
     pub authorized: bool,
-    /// The JSON body, if it was one of at most 64 KiB.
+    /// The JSON body, if it was one of at most 16 KiB.
     pub body: Option<Value>,
     /// The status that was answered; none while there is no answer, or if a fault took it away.
     pub status: Option<u16>,

@@ -4,7 +4,8 @@
 //!
 //! - The API's routes with real state: jobs move from PENDING to RUNNING to COMPLETED, files are stored and expire,
 //!   pages have tokens, a `transaction_id` creates one job and never two, limits hold.
-//! - Real documents: txt, md, html, csv, json and pdf are read and scored against the rules' words.
+//! - Real documents: txt, md, html, csv, json and pdf are read and scored against the rules' words. Of a PDF the text
+//!   that its pages draw themselves is read, and nothing is recognised in images.
 //! - Real failures: a [`Fault`] for each way in which the network or the service can fail a call, set off by
 //!   probability with a seed, by schedule, or by route ([`Faults`]).
 //!
@@ -93,7 +94,7 @@ mod world;
 pub use config::Config;
 pub use emulator::{Emulator, JobView};
 pub use fault::{Fault, UnknownFault};
-pub use faults::{FaultRule, Faults, When};
+pub use faults::{FaultRule, Faults, InvalidFaultRule, When};
 pub use journal::Recorded;
 pub use limits::Limits;
 pub use route::Route;

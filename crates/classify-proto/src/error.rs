@@ -618,8 +618,25 @@ impl From<Failure> for Error {
     }
 }
 
+/// Writes a line break, and any other control character, as a space: much of an error is somebody else's words.
+struct OneLine<'a, 'b>(&'a mut fmt::Formatter<'b>);
+
+impl fmt::Write for OneLine<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for (place, piece) in text.split(char::is_control).enumerate() {
+            if place > 0 {
+                self.0.write_str(" ")?;
+            }
+            self.0.write_str(piece)?;
+        }
+        Ok(())
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use fmt::Write as _;
+        let f = &mut OneLine(f);
         let inner = &*self.0;
         let mut parts: Vec<String> = Vec::new();
         if let Some(subject) = &inner.subject {

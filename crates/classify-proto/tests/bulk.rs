@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use classify_proto::machine::{
-    Bulk, BulkEvent, BulkOptions, ContentKey, Document, Journal, Limiter, Record, Report, Standing,
-    Summary,
+    Bulk, BulkEvent, BulkOptions, ContentKey, Cx, Document, Journal, Limiter, Machine as _, Record,
+    Report, Standing, Step, Summary,
 };
 use classify_proto::v2::{Configuration, Create, Rule};
 use classify_proto::{Seed, Time};
@@ -285,11 +285,13 @@ fn a_thousand_waiting_jobs_end_under_the_free_tier() {
             .count();
         assert!(inside <= 20);
     }
-    assert!(
-        bench.requests(LIST) * 2 <= bench.requests(CREATE),
-        "{} lists",
-        bench.requests(LIST)
+    println!(
+        "{} lists {} creates",
+        bench.requests(LIST),
+        bench.requests(CREATE)
     );
+    // Of the few requests there are, nearly all go into buying.
+    assert!(bench.requests(LIST) <= 50, "{} lists", bench.requests(LIST));
 }
 
 impl Bench {
@@ -310,6 +312,53 @@ fn no_more_are_in_flight_than_allowed() {
     bench.run(None).unwrap();
     bench.assert_all_completed();
     assert_eq!(bench.most_in_flight, 7);
+}
+
+#[test]
+fn a_run_that_is_held_waits_for_the_next_document_and_then_for_the_end() {
+    let api = sim::api();
+    let mut bulk = Bulk::new(&api, template(), BulkOptions::default(), Seed::new([1; 16])).unwrap();
+    let cx = Cx::new(&api, Time::from_millis(1_000));
+    let next = |bulk: &mut Bulk| bulk.poll(cx);
+    assert!(matches!(
+        next(&mut bulk),
+        Step::Event(BulkEvent::Record(Record::Run(_)))
+    ));
+    assert!(matches!(next(&mut bulk), Step::Event(BulkEvent::Room(500))));
+    bulk.hold();
+    for _ in 0..3 {
+        assert!(matches!(next(&mut bulk), Step::Wait(None)));
+    }
+    bulk.push(Document::id("dfl-1"));
+    assert!(matches!(next(&mut bulk), Step::Event(BulkEvent::Record(_))));
+    assert!(matches!(next(&mut bulk), Step::Event(BulkEvent::Room(499))));
+    bulk.hold();
+    assert!(matches!(next(&mut bulk), Step::Send(..)));
+    bulk.stop();
+    bulk.close();
+    assert_eq!(bulk.room(), 0);
+
+    let mut empty =
+        Bulk::new(&api, template(), BulkOptions::default(), Seed::new([1; 16])).unwrap();
+    next(&mut empty);
+    next(&mut empty);
+    empty.hold();
+    assert!(matches!(next(&mut empty), Step::Wait(None)));
+    empty.close();
+    assert!(matches!(next(&mut empty), Step::Done(_)));
+}
+
+#[test]
+fn what_an_earlier_process_settled_can_be_looked_up_without_being_pushed() {
+    let mut bench = Bench::new(0..2, service(1_000));
+    bench.run(None).unwrap();
+    let (journal, _) = Journal::read(&bench.journal).unwrap();
+    let options = BulkOptions::default();
+    let bulk = Bulk::new(&bench.world.api, template(), options, Seed::new([9; 16])).unwrap();
+    let bulk = bulk.with_journal(journal).unwrap();
+    let key = bench.documents[1].key();
+    assert_eq!(bulk.earlier(key).unwrap().status, Standing::Completed);
+    assert!(bulk.earlier(ContentKey::of(b"another")).is_none());
 }
 
 #[test]

@@ -440,6 +440,18 @@ fn a_delete_of_nothing_is_an_error_when_nothing_was_lost() {
 }
 
 #[test]
+fn the_transaction_id_is_known_before_anything_is_sent_and_stays() {
+    let mut world = World::new(service(0, VecDeque::new()));
+    let upload = files::Upload::new("a.txt", std::path::PathBuf::from("a.txt"));
+    let run = Run::upload(upload, Create::new("").configuration(rules()), seed());
+    let first = run.transaction_id().unwrap().to_owned();
+    let mut loaded = Run::load(&run.save().unwrap()).unwrap();
+    assert_eq!(loaded.transaction_id(), Some(&*first));
+    world.run(&mut loaded).1.unwrap();
+    assert_eq!(world.service.transactions, [first]);
+}
+
+#[test]
 fn nothing_is_uploaded_for_a_create_that_would_be_refused() {
     let mut world = World::new(service(0, VecDeque::new()));
     let upload = files::Upload::new("a.txt", b"x".to_vec());

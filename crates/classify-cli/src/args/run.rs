@@ -14,8 +14,13 @@ use super::values;
     group = ArgGroup::new("what-to-look-for").args(["rules", "rule", "configuration_id"]).required(true).multiple(true),
     after_help = HELP,
 )]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 pub(crate) struct RunArgs {
-    /// Files, folders (with all that is in them) and globs such as 'scans/**/*.pdf'
+    /// Files, folders (with all that is in them), globs such as 'scans/**/*.pdf', and ids of files (dfl-…) and of
+    /// parse jobs (pjb-…) that the service holds
     #[arg(required = true, value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
 
@@ -47,17 +52,65 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "NUMBER")]
     pub(crate) max_pages: Option<u32>,
 
-    /// How many documents are under way at a time
-    #[arg(long, value_name = "NUMBER", default_value = "8", value_parser = values::at_once)]
+    /// Writes the rows into a file, whole and at the end, in the order in which the documents were found; nothing goes
+    /// to stdout then. Its extension (.csv, .json) tells the format where --format does not
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+
+    /// Keeps what must survive a crash in this file [default: FILE.journal beside --output FILE, else none]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) journal: Option<PathBuf>,
+
+    /// Goes on with the run of the journal: what is settled is told again and not asked again. Begins one where there
+    /// is none
+    #[arg(long)]
+    pub(crate) resume: bool,
+
+    /// Classifies documents anew whose job failed or was cancelled, at a new price
+    #[arg(long)]
+    pub(crate) retry_failed: bool,
+
+    /// Classifies every document anew, at a new price, whatever earlier runs did; needs a journal
+    #[arg(long)]
+    pub(crate) fresh: bool,
+
+    /// Counts documents, duplicates, bytes and pages; sends nothing and needs no key
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    /// Takes one part of n of the documents, by their content: n machines share one folder without talking
+    #[arg(long, value_name = "I/N", value_parser = values::shard)]
+    pub(crate) shard: Option<values::Shard>,
+
+    /// The plan's rate limits, or so many requests a second in all: paid, free or N/s
+    /// [default: paid; with --emulator none]
+    #[arg(long, value_name = "LIMITS", value_parser = values::limits)]
+    pub(crate) limits: Option<values::Limits>,
+
+    /// How many documents are on their way at once, from taken in to settled
+    #[arg(long, value_name = "NUMBER", default_value = "500", value_parser = values::in_flight)]
+    pub(crate) max_in_flight: usize,
+
+    /// How many uploads and creates are on the wire at once
+    #[arg(long, value_name = "NUMBER", default_value = "16", value_parser = values::at_once)]
     pub(crate) concurrency: usize,
 
-    /// How long to wait for each job, from its creation [default: 2h]
+    /// How often the open jobs are looked at, a hundred with one request; less often as they grow older, up to ten
+    /// times this [default: 2s]
+    #[arg(long, value_name = "TIME", value_parser = values::interval)]
+    pub(crate) poll_interval: Option<Duration>,
+
+    /// How long to wait for each job; then it is listed as OPEN and the run goes on without it [default: 2h]
     #[arg(long, value_name = "TIME", value_parser = values::duration)]
     pub(crate) timeout: Option<Duration>,
 
-    /// How long the whole run may take; what is not settled by then is listed as ERROR
+    /// How long the whole run may take; what is not settled by then is listed as OPEN or as not started
     #[arg(long, value_name = "TIME", value_parser = values::duration)]
     pub(crate) deadline: Option<Duration>,
+
+    /// On Ctrl-C, cancels the jobs that are open
+    #[arg(long)]
+    pub(crate) cancel_on_interrupt: bool,
 }
 
 const HELP: &str = "\
@@ -76,23 +129,42 @@ A rules file:
 
 Documents:
   Folders and globs leave hidden files out. The order is that of the arguments, then of the names. A path that leads \
-to a document already listed is passed over, so that none is paid for twice.
+to a document already listed is passed over. Documents of the same content are sent once and reported for each path.
+  Each file is read once before it is sent; one that changes in between is an ERROR, and nothing is bought for it.
+
+Once:
+  What a document is bought under is made from its content, the rules and the project. Whoever asks for the same \
+again, in a repeated request, after a crash or on another machine, is answered with the first job and pays nothing. So \
+the same command, run again, costs requests and never money; --fresh and --retry-failed are the flags that pay again.
+  A journal saves the requests too. It is appended to before anything is done that rests on it, and belongs to one \
+process at a time. A journal that holds a run, ended or not, is never begun anew: --resume goes on with it. One of \
+other rules or another project is refused.
 
 Results:
   A line of JSON has `path`, `status`, `type`, `confidence`, `reasoning`, `job_id`, `file_id` and `error`, null where \
-there is nothing to say. `status` is the job's: COMPLETED, FAILED or CANCELLED; or ERROR where there is no job that \
-has ended, and `error` says why. A document that fits no rule is COMPLETED with `type` null.
-  With jsonl and csv, each document is printed as soon as it is settled; with table and json, all of them at the end, \
-in the order they were found.
+there is nothing to say. `status` is one of
+    COMPLETED    there is an answer; a document that fits no rule has `type` null
+    FAILED       the job failed
+    CANCELLED    the job was cancelled
+    ERROR        there is no job, and the reason lies with the document
+    MISSING      the service took the document and then knew nothing of its job
+    OPEN         the job goes on; the run did not wait any longer
+    NOT_STARTED  nothing was bought: the run stopped first, or the service could not be reached
+    AMBIGUOUS    the answer to a create was lost; the same run, asked again, finds the job or buys it, and pays once
+  With jsonl and csv, each document is printed as soon as it is settled; with table, json and --output, all of them at \
+the end, in the order they were found.
 
   A document that fails stops no other. A key that is refused, or credits that have run out, stop what has not begun.
+  Ctrl-C finishes what is on the wire, for ten seconds at most, and prints the command that goes on; again ends at once.
 
 Exit codes:
   0 every document has an answer, 3 some have none, 4 key, 5 credits, 8 the deadline came, 130 interrupted
 
 Examples:
   llamacloud-prod classify run examples/documents --rules examples/rules.yaml --emulator
-  llamacloud-prod classify run inbox/ --rules rules.yaml --max-pages 2 --format csv > labels.csv
+  llamacloud-prod classify run inbox/ --rules rules.yaml --max-pages 2 --dry-run
+  llamacloud-prod classify run inbox/ --rules rules.yaml --max-pages 2 --output labels.csv --resume
+  llamacloud-prod classify run inbox/ --rules rules.yaml --shard 2/3 --output labels-2.jsonl
   llamacloud-prod classify run 'scans/**/*.pdf' \\
     --rule 'invoice=asks for payment by a due date' --rule 'other=anything else at all'
-  llamacloud-prod classify run letter.pdf --configuration-id cfg-123 | jq -r .type";
+  llamacloud-prod classify run letter.pdf dfl-123 --configuration-id cfg-123 | jq -r .type";

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use classify_proto::machine::{ContentKey, Limiter};
 use classify_proto::v2::Rule;
 use serde::de::DeserializeOwned;
 
@@ -20,12 +21,94 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "write seconds, or a time such as 90s, 5m or 1h30m".to_owned())
 }
 
-/// A number of documents at a time.
+/// A length of time that is not nothing.
+pub(crate) fn interval(text: &str) -> Result<Duration, String> {
+    duration(text).and_then(|time| {
+        if time >= Duration::from_millis(10) {
+            Ok(time)
+        } else {
+            Err("write at least 10ms".to_owned())
+        }
+    })
+}
+
+/// A number of requests at a time.
 pub(crate) fn at_once(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(number @ 1..=256) => Ok(number),
         _ => Err("write a number from 1 to 256".to_owned()),
     }
+}
+
+/// A number of documents on their way.
+pub(crate) fn in_flight(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number @ 1..=100_000) => Ok(number),
+        _ => Err("write a number from 1 to 100000".to_owned()),
+    }
+}
+
+/// How fast requests may be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Limits {
+    Paid,
+    Free,
+    /// So many requests a second, whatever they are.
+    PerSecond(u32),
+}
+
+impl Limits {
+    pub(crate) fn limiter(self) -> Limiter {
+        match self {
+            Limits::Paid => Limiter::paid(),
+            Limits::Free => Limiter::free_tier(),
+            Limits::PerSecond(requests) => {
+                Limiter::unlimited().total(requests, Duration::from_secs(1))
+            }
+        }
+    }
+}
+
+/// Reads `paid`, `free` or `20/s`.
+pub(crate) fn limits(text: &str) -> Result<Limits, String> {
+    match text.trim() {
+        "paid" => Ok(Limits::Paid),
+        "free" => Ok(Limits::Free),
+        text => text
+            .strip_suffix("/s")
+            .and_then(|number| number.parse().ok())
+            .filter(|number| (1..=100_000).contains(number))
+            .map(Limits::PerSecond)
+            .ok_or_else(|| "write paid, free, or requests a second such as 20/s".to_owned()),
+    }
+}
+
+/// One of several parts of a run, each for a machine of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Shard {
+    /// From 0.
+    index: u32,
+    count: u32,
+}
+
+impl Shard {
+    /// Whether a document is this part's.
+    pub(crate) fn holds(self, key: ContentKey) -> bool {
+        key.shard(self.count) == self.index
+    }
+}
+
+/// Reads `2/3`, the second of three.
+pub(crate) fn shard(text: &str) -> Result<Shard, String> {
+    text.split_once('/')
+        .and_then(|(nth, count)| {
+            let (nth, count) = (nth.trim().parse::<u32>().ok()?, count.trim().parse().ok()?);
+            (1..=count).contains(&nth).then(|| Shard {
+                index: nth - 1,
+                count,
+            })
+        })
+        .ok_or_else(|| "write i/n with i from 1 to n, for example 1/3".to_owned())
 }
 
 /// A rule as `type=description`.
@@ -117,6 +200,30 @@ mod tests {
         assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
         for text in ["", "-5s", "soon", "1 fortnight"] {
             assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn limits_and_shards_as_people_write_them() {
+        for (text, found) in [
+            ("paid", Limits::Paid),
+            ("free", Limits::Free),
+            ("20/s", Limits::PerSecond(20)),
+        ] {
+            assert_eq!(limits(text), Ok(found));
+        }
+        for text in ["", "0/s", "20", "20/m", "1000000/s", "-1/s"] {
+            assert!(limits(text).is_err(), "{text}");
+        }
+        for text in ["", "0/3", "4/3", "1", "a/b", "1/0", "-1/2"] {
+            assert!(shard(text).is_err(), "{text}");
+        }
+        let shards: Vec<_> = ["1/3", "2/3", "3/3"]
+            .map(|text| shard(text).unwrap())
+            .into();
+        for content in 0..30_u8 {
+            let key = ContentKey::of(&[content]);
+            assert_eq!(shards.iter().filter(|shard| shard.holds(key)).count(), 1);
         }
     }
 

@@ -39,13 +39,27 @@ impl Shape {
 
 /// Where results go. Every line is out of the door when its method returns.
 #[derive(Debug)]
-pub(crate) struct Out(io::BufWriter<io::Stdout>);
+pub(crate) struct Out<W: Write = io::BufWriter<io::Stdout>>(W);
 
 impl Out {
     pub(crate) fn stdout() -> Self {
         Self(io::BufWriter::new(io::stdout()))
     }
+}
 
+impl Out<Vec<u8>> {
+    /// Collects what is written.
+    pub(crate) fn memory() -> Self {
+        Self(Vec::new())
+    }
+
+    /// What was written.
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
+}
+
+impl<W: Write> Out<W> {
     /// Text with a line break after it.
     pub(crate) fn text(&mut self, text: &str) -> Result<(), Problem> {
         self.0.write_all(text.as_bytes())?;

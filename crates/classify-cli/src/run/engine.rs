@@ -1,173 +1,377 @@
-//! The engine of a run: which machine classifies the documents, and what it tells.
-//!
-//! Everything else in the run knows only [`Engine`] and [`Event`], so that a machine that looks at many jobs with one
-//! request, or that can be taken up again after a crash, takes the place of this one here and nowhere else.
+//! The engine of a run: the core's [`Bulk`], with the documents that go into it and the journal that comes out.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::Duration;
 
-use classify_proto::files::Upload;
-use classify_proto::machine::{Cx, Fan, FanEvent, Machine, Retry, Run, RunEvent, Step, Ticket};
-use classify_proto::v2::{Create, Job};
-use classify_proto::{Error, Reply};
-use classify_ureq::Client;
+use classify_proto::machine::{
+    Bulk, BulkEvent, ContentKey, Cx, Machine, Record, Report, Settled, Step, Summary, Ticket,
+};
+use classify_proto::{Body, Content, Failure, Reply, http};
 
-use crate::exit::Code;
+use super::documents::{Read, Stamp};
+use super::journal::JournalFile;
 use crate::inputs::Document;
+use crate::interrupt::{Stops, Why};
 
-/// How often a run's requests are repeated.
-///
-/// More often than a single request is: documents side by side run into the service's rate limits as a matter of
-/// course, and a service that is away for a minute should not cost a run its documents.
-fn patience() -> Retry {
-    Retry::default()
-        .max_retries(14)
-        .backoff(Duration::from_secs(1), Duration::from_secs(20))
-}
+/// How often a run that waits for the next document to be read looks for it.
+const LOOK: Duration = Duration::from_millis(20);
 
-/// What the engine tells of a document, which is named by its place in the list.
+/// What the engine tells. Documents are named by their places in the list.
 #[derive(Debug)]
-pub(crate) enum Event {
-    /// It is uploaded, and its job is about to be created under this transaction id.
-    Uploaded {
-        document: usize,
-        file_id: String,
-        transaction_id: Option<String>,
-    },
-    /// Its job is there.
-    Created { document: usize, job_id: String },
-    /// It has a result, or will have none.
+pub(super) enum Event {
+    /// It is on its way; `like` is the document of the same content that is sent for it.
+    Taken { place: usize, like: Option<usize> },
+    /// Their content is with the service.
+    Uploaded { places: Vec<usize>, file_id: String },
+    /// Their job is there.
+    Created { places: Vec<usize>, job_id: String },
+    /// The run is through with them; `restored` says that an earlier process was.
     Settled {
-        document: usize,
-        result: Box<Result<Job, Error>>,
+        places: Vec<usize>,
+        report: Box<Report>,
+        restored: bool,
     },
-    /// It was not begun, because another's error would have been its own.
-    NotStarted {
-        document: usize,
-        code: Code,
-        why: String,
-    },
+    /// It cannot be classified.
+    Unreadable { place: usize, why: String },
+    /// It is another shard's.
+    Elsewhere { place: usize },
+    /// Something worth knowing.
+    Notice(String),
 }
 
-/// Classifies documents side by side.
+/// How a run ended.
 #[derive(Debug)]
-pub(crate) struct Engine {
-    fan: Fan<Run>,
-    /// The document of each machine in the fan.
-    documents: Vec<usize>,
-    /// What is to be told before the fan is asked again.
+pub(super) struct Outcome {
+    pub(super) summary: Summary,
+    /// Why the journal could not be written, if it could not.
+    pub(super) unstored: Option<String>,
+    /// Why it was stopped from outside, if it was.
+    pub(super) stopped: Option<Why>,
+}
+
+/// What the run knows of a content.
+enum Known {
+    /// It is on its way, for all these documents; the first is the one that is sent.
+    Waiting(Vec<usize>),
+    Settled(Box<Report>),
+}
+
+/// Classifies documents, each content once.
+pub(super) struct Engine {
+    bulk: Bulk,
+    documents: Arc<[Document]>,
+    reader: Receiver<Read>,
+    journal: Option<JournalFile>,
+    unstored: Option<String>,
+    contents: HashMap<ContentKey, Known>,
+    /// How the files on their way looked when they were read.
+    stamps: HashMap<PathBuf, Stamp>,
+    /// The files that are on the wire.
+    uploads: BTreeMap<Ticket, PathBuf>,
     untold: VecDeque<Event>,
+    /// The run waits for a document to be read.
+    held: bool,
+    /// Interrupting cancels the jobs that are open.
+    cancels: bool,
+    /// What was not taken in is looked up after a run that stopped by itself.
+    looks_up_rest: bool,
+    stopped: Option<Why>,
+    ended: Option<Summary>,
 }
 
 impl Engine {
-    /// Classifies those documents that have no trouble, so many at a time, by the template `create`.
-    pub(crate) fn new(
-        client: &Client,
-        documents: &[Document],
-        create: &Create,
-        at_once: usize,
-        timeout: Option<Duration>,
-    ) -> Result<Self, Error> {
-        let mut places = Vec::new();
-        let mut runs = Vec::new();
-        for (place, document) in documents.iter().enumerate() {
-            if document.trouble.is_some() {
-                continue;
-            }
-            let mut run = client
-                .upload_run(Upload::path(&document.path)?, create.clone())?
-                .retry(patience());
-            if let Some(timeout) = timeout {
-                run = run.timeout(timeout);
-            }
-            places.push(place);
-            runs.push(run);
-        }
-        Ok(Self {
-            fan: Fan::new(runs, at_once),
-            documents: places,
+    pub(super) fn new(
+        bulk: Bulk,
+        documents: Arc<[Document]>,
+        reader: Receiver<Read>,
+        journal: Option<JournalFile>,
+    ) -> Self {
+        Self {
+            bulk,
+            documents,
+            reader,
+            journal,
+            unstored: None,
+            contents: HashMap::new(),
+            stamps: HashMap::new(),
+            uploads: BTreeMap::new(),
             untold: VecDeque::new(),
-        })
+            held: false,
+            cancels: false,
+            looks_up_rest: false,
+            stopped: None,
+            ended: None,
+        }
     }
 
-    fn document(&self, place: usize) -> usize {
-        self.documents.get(place).copied().unwrap_or(place)
+    /// Whether interrupting cancels the jobs that are open.
+    pub(super) fn cancels_on_interrupt(mut self, cancels: bool) -> Self {
+        self.cancels = cancels;
+        self
     }
 
-    fn take(&mut self, event: FanEvent<RunEvent, Result<Job, Error>>) {
-        match event {
-            FanEvent::Of(place, RunEvent::Uploaded(file)) => {
-                let transaction_id = self
-                    .fan
-                    .running()
-                    .find(|(running, _)| *running == place)
-                    .and_then(|(_, run)| run.transaction_id())
-                    .map(str::to_owned);
-                self.untold.push_back(Event::Uploaded {
-                    document: self.document(place),
-                    file_id: file.id,
-                    transaction_id,
-                });
-            }
-            FanEvent::Of(place, RunEvent::Created(job)) => {
-                self.untold.push_back(Event::Created {
-                    document: self.document(place),
-                    job_id: job.id,
-                });
-            }
-            FanEvent::Of(..) => {}
-            FanEvent::Ended(place, result) => {
-                // What refuses one document for the key's or the plan's sake refuses them all.
-                if let Err(error) = &result
-                    && (error.is_auth() || error.is_quota())
-                {
-                    self.stop_starting(error);
+    /// Whether a run that the service stops still says what an earlier one settled of the rest, and what of it is
+    /// another shard's.
+    pub(super) fn looks_up_rest(mut self, looks_up: bool) -> Self {
+        self.looks_up_rest = looks_up;
+        self
+    }
+
+    /// Hands over what has been read, up to the room there is; says what follows when there is nothing.
+    fn feed(&mut self, room: usize) {
+        let mut pushed = 0;
+        self.held = false;
+        while pushed < room {
+            match self.reader.try_recv() {
+                Ok(read) => pushed += usize::from(self.admit(read)),
+                Err(TryRecvError::Disconnected) => return self.bulk.close(),
+                Err(TryRecvError::Empty) => {
+                    if pushed == 0 {
+                        self.held = true;
+                        self.bulk.hold();
+                    }
+                    return;
                 }
-                let document = self.document(place);
-                self.untold.push_front(Event::Settled {
-                    document,
-                    result: Box::new(result),
-                });
             }
         }
     }
 
-    fn stop_starting(&mut self, error: &Error) {
-        let code = Code::of(error);
-        let why = format!("not started: {error}");
-        for place in self.fan.stop_starting() {
-            self.untold.push_back(Event::NotStarted {
-                document: self.document(place),
-                code,
-                why: why.clone(),
-            });
+    /// Takes in a document; `true` when it is the first of its content.
+    fn admit(&mut self, read: Read) -> bool {
+        let Some((place, document, stamp)) = self.ready(read) else {
+            return false;
+        };
+        self.untold.push_back(Event::Taken { place, like: None });
+        if let (Some(stamp), Some(found)) = (stamp, self.documents.get(place)) {
+            self.stamps.insert(found.path.clone(), stamp);
+        }
+        self.contents
+            .insert(document.key(), Known::Waiting(vec![place]));
+        self.bulk.push(*document);
+        true
+    }
+
+    /// A document whose content the run does not know yet; tells of any other.
+    fn ready(
+        &mut self,
+        read: Read,
+    ) -> Option<(usize, Box<classify_proto::machine::Document>, Option<Stamp>)> {
+        let (place, document, stamp) = match read {
+            Read::Ready {
+                place,
+                document,
+                stamp,
+            } => (place, document, stamp),
+            Read::Unreadable { place, why } => {
+                self.untold.push_back(Event::Unreadable { place, why });
+                return None;
+            }
+            Read::Elsewhere { place } => {
+                self.untold.push_back(Event::Elsewhere { place });
+                return None;
+            }
+        };
+        match self.contents.get_mut(&document.key()) {
+            None => return Some((place, document, stamp)),
+            Some(Known::Waiting(places)) => {
+                let like = places.first().copied();
+                places.push(place);
+                self.untold.push_back(Event::Taken { place, like });
+            }
+            Some(Known::Settled(report)) => {
+                let report = report.clone();
+                self.untold.push_back(Event::Settled {
+                    places: vec![place],
+                    report,
+                    restored: false,
+                });
+            }
+        }
+        None
+    }
+
+    /// Stores a record and takes note of what it says; a record that cannot be stored stops the run.
+    fn store(&mut self, record: &Record) {
+        if let (None, Some(journal)) = (&self.unstored, &mut self.journal)
+            && let Err(error) = journal.append(record)
+        {
+            self.unstored = Some(error.to_string());
+            self.bulk.stop();
+        }
+        let waiting = |key| match self.contents.get(key) {
+            Some(Known::Waiting(places)) => places.clone(),
+            _ => Vec::new(),
+        };
+        let event = match record {
+            Record::Uploaded { key, file_id } => Event::Uploaded {
+                places: waiting(key),
+                file_id: file_id.clone(),
+            },
+            Record::Created { key, job_id, .. } => Event::Created {
+                places: waiting(key),
+                job_id: job_id.clone(),
+            },
+            _ => return,
+        };
+        self.untold.push_back(event);
+    }
+
+    fn settled(&mut self, settled: Settled) {
+        let report = Box::new(settled.report);
+        let known = Known::Settled(report.clone());
+        let Some(Known::Waiting(places)) = self.contents.insert(settled.key, known) else {
+            return;
+        };
+        if let Some(found) = places.first().and_then(|place| self.documents.get(*place)) {
+            self.stamps.remove(&found.path);
+        }
+        self.untold.push_back(Event::Settled {
+            places,
+            report,
+            restored: settled.restored,
+        });
+    }
+
+    /// Why a request must not be sent.
+    fn objection(&self, request: &http::Request<Body>) -> Option<Failure> {
+        if self.unstored.is_some() {
+            // Nothing is bought that the journal does not know of.
+            return Some(Failure::connect("the journal cannot be written"));
+        }
+        let path = path_of(request)?;
+        let stamp = self.stamps.get(path)?;
+        (!stamp.still_holds(path)).then(changed)
+    }
+
+    /// What is said of the documents that a stopped run has not taken in.
+    fn look_up_rest(&mut self, cx: Cx<'_>) -> Option<Step<Event, Outcome>> {
+        if self.stopped.is_some() || !self.looks_up_rest {
+            return None;
+        }
+        // One that nobody has settled has nothing to be told: what is left at the end was not started.
+        loop {
+            match self.reader.try_recv() {
+                Err(TryRecvError::Disconnected) => return None,
+                Err(TryRecvError::Empty) => return Some(Step::Wait(Some(cx.now + LOOK))),
+                Ok(read) => {
+                    if let Some((place, document, _)) = self.ready(read)
+                        && let Some(report) = self.bulk.earlier(document.key())
+                    {
+                        self.untold.push_back(Event::Settled {
+                            places: vec![place],
+                            report: Box::new(report.clone()),
+                            restored: true,
+                        });
+                    }
+                    if let Some(event) = self.untold.pop_front() {
+                        return Some(Step::Event(event));
+                    }
+                }
+            }
         }
     }
+}
+
+fn path_of(request: &http::Request<Body>) -> Option<&PathBuf> {
+    match request.body() {
+        Body::Framed(framed) => match &framed.content {
+            Content::Path(path) => Some(path),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn changed() -> Failure {
+    Failure::content("the file has changed since it was read; nothing was bought for it")
 }
 
 impl Machine for Engine {
     type Event = Event;
-    type Output = ();
+    type Output = Outcome;
 
-    fn poll(&mut self, cx: Cx<'_>) -> Step<Event, ()> {
+    fn poll(&mut self, cx: Cx<'_>) -> Step<Event, Outcome> {
         loop {
             if let Some(event) = self.untold.pop_front() {
                 return Step::Event(event);
             }
-            match self.fan.poll(cx) {
-                Step::Event(event) => self.take(event),
-                Step::Send(ticket, request) => return Step::Send(ticket, request),
+            if self.ended.is_some() {
+                if let Some(step) = self.look_up_rest(cx) {
+                    return step;
+                }
+                return Step::Done(Outcome {
+                    summary: self.ended.take().unwrap_or_default(),
+                    unstored: self.unstored.take(),
+                    stopped: self.stopped,
+                });
+            }
+            if self.held && !self.bulk.is_stopping() {
+                self.feed(self.bulk.room());
+                if !self.untold.is_empty() {
+                    continue;
+                }
+            }
+            match self.bulk.poll(cx) {
+                Step::Event(BulkEvent::Room(room)) => self.feed(room),
+                Step::Event(BulkEvent::Record(record)) => self.store(&record),
+                Step::Event(BulkEvent::Settled(settled)) => self.settled(settled),
+                Step::Event(BulkEvent::Notice(notice)) => {
+                    return Step::Event(Event::Notice(notice));
+                }
+                Step::Event(_) => {}
+                Step::Send(ticket, request) => {
+                    if let Some(failure) = self.objection(&request) {
+                        self.bulk.handle(cx, ticket, Err(failure));
+                        continue;
+                    }
+                    if let Some(path) = path_of(&request) {
+                        self.uploads.insert(ticket, path.clone());
+                    }
+                    return Step::Send(ticket, request);
+                }
+                Step::Wait(until) if self.held => {
+                    let look = cx.now + LOOK;
+                    return Step::Wait(Some(until.map_or(look, |until| until.min(look))));
+                }
                 Step::Wait(until) => return Step::Wait(until),
-                Step::Done(()) => return Step::Done(()),
+                Step::Done(summary) => self.ended = Some(summary),
             }
         }
     }
 
-    fn handle(&mut self, cx: Cx<'_>, ticket: Ticket, reply: Reply) {
-        self.fan.handle(cx, ticket, reply);
+    fn handle(&mut self, cx: Cx<'_>, ticket: Ticket, mut reply: Reply) {
+        if let Some(path) = self.uploads.remove(&ticket)
+            && let Some(stamp) = self.stamps.get(&path)
+            && reply
+                .as_ref()
+                .is_ok_and(|reply| reply.status().is_success())
+            && !stamp.still_holds(&path)
+        {
+            // What was uploaded may be half of the one and half of the other.
+            reply = Err(changed());
+        }
+        self.bulk.handle(cx, ticket, reply);
     }
 
     fn resume(&mut self) {
-        self.fan.resume();
+        self.uploads.clear();
+        self.bulk.resume();
+    }
+}
+
+impl Stops for Engine {
+    const GRACE: Duration = Duration::from_secs(10);
+    const WINDS_DOWN: bool = true;
+
+    fn stop(&mut self, why: Why) {
+        self.stopped.get_or_insert(why);
+        if self.cancels && why == Why::Interrupted {
+            self.bulk.stop_and_cancel();
+        } else {
+            self.bulk.stop();
+        }
     }
 }

@@ -1,50 +1,103 @@
-//! `classify run`: documents in, labels out.
+//! `classify run`: documents in, labels out, each document once.
 
+mod again;
+mod documents;
+mod dry;
 mod engine;
+mod journal;
 mod report;
 mod row;
+mod sink;
+mod template;
 
-use classify_proto::Operation as _;
-use classify_proto::v2::{Configuration, Create};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use classify_proto::Limits as Transport;
+use classify_proto::machine::{Bulk, BulkOptions, Cadence, Journal, Limiter};
 
 use self::engine::Engine;
-use self::report::Report;
+use self::journal::JournalFile;
+use self::report::{Ended, Report};
+use self::sink::OutputFile;
+use self::template::Template;
 use crate::args::Global;
 use crate::args::run::RunArgs;
 use crate::connect::Connection;
 use crate::console::Console;
 use crate::exit::Problem;
+use crate::inputs::{self, Document};
 use crate::interrupt::{self, Ending, Heard, Switch, Why};
 use crate::output::Shape;
-use crate::{inputs, rules_file};
 
 /// Runs the command.
 pub(crate) fn run(args: &RunArgs, global: &Global, console: Console) -> Result<(), Problem> {
     // All that can be wrong without the service is found before it is asked for anything.
-    let create = template(args, global)?;
-    let found = inputs::collect(&args.paths)?;
+    let Template { create, parsing } = template::template(args, global)?;
+    let output = args
+        .output
+        .as_deref()
+        .map(|path| OutputFile::new(path, global.format))
+        .transpose()?;
+    let journal_path = journal_path(args)?;
+    let own: Vec<&Path> = args
+        .output
+        .iter()
+        .chain(&journal_path)
+        .map(PathBuf::as_path)
+        .collect();
+    let found = inputs::collect(&args.paths, &own)?;
     for note in &found.notes {
         console.note(note);
     }
+    let documents: Arc<[Document]> = found.documents.into();
+    let shape = Shape::of(global.format, Shape::Table);
+    if args.dry_run {
+        let journal = match &journal_path {
+            Some(path) if args.resume => journal::peek(path)?,
+            _ => Journal::new(),
+        };
+        return dry::run(
+            &documents,
+            args.shard,
+            parsing.as_ref(),
+            &journal,
+            shape,
+            console,
+        );
+    }
+
     let connection = Connection::open(global, console)?;
-    let client = &connection.client;
-    let engine = Engine::new(
-        client,
-        &found.documents,
-        &create,
-        args.concurrency,
-        args.timeout,
-    )?;
+    let (file, journal) = open_journal(args, journal_path.as_deref(), console)?;
+    let limiter = match args.limits {
+        Some(limits) => limits.limiter(),
+        None if global.emulator => Limiter::unlimited(),
+        None => Limiter::paid(),
+    };
+    let client = connection
+        .client
+        .clone()
+        // A few looks may be on the wire beside the uploads and creates.
+        .limits(Transport::default().at_once(args.concurrency + 4))
+        .limiter(limiter);
+    let bulk = Bulk::new(client.api(), create, options(args, global), client.seed()?)?;
+    let resumes = journal.is_begun();
+    let bulk = bulk.with_journal(journal).map_err(|error| {
+        Problem::usage(error.to_string()).hint(
+            "--resume goes on with the same rules and project only; give another --journal for another run",
+        )
+    })?;
+    let reader = documents::read(&documents, args.shard)?;
+    let engine = Engine::new(bulk, Arc::clone(&documents), reader, file)
+        .cancels_on_interrupt(args.cancel_on_interrupt)
+        .looks_up_rest(resumes || args.shard.is_some());
     let deadline = args.deadline.map(|time| client.now() + time);
 
-    let mut report = Report::new(
-        found.documents,
-        Shape::of(global.format, Shape::Table),
-        console,
-    );
+    let mut report = Report::new(documents, shape, output, console);
     let switch = Switch::on_interrupt();
     report.troubled();
-    let ending = interrupt::drive(client, engine, &switch, deadline, |event| match event {
+    let ending = interrupt::drive(&client, engine, &switch, deadline, |event| match event {
         Heard::Of(event) => {
             report.take(event);
             if report.is_unread() {
@@ -54,92 +107,97 @@ pub(crate) fn run(args: &RunArgs, global: &Global, console: Console) -> Result<(
         Heard::Stopping => report.stopping(switch.why()),
         Heard::Left(_) => {}
     })?;
-    let stopped = match ending {
-        Ending::Done(()) => None,
-        Ending::Stopped(why) => Some(why),
+    let (outcome, stopped) = match ending {
+        Ending::Done(outcome) => {
+            let stopped = outcome.stopped;
+            (Some(outcome), stopped)
+        }
+        Ending::Stopped(why) => (None, Some(why)),
     };
-    report.finish(stopped, global.emulator)
+    // The end of an emulator inside this process is the end of its jobs.
+    let resume =
+        (!global.emulator).then(|| again::command(std::env::args_os(), journal_path.is_some()));
+    report.finish(Ended {
+        stopped,
+        outcome,
+        resume,
+    })
 }
 
-/// The create that every document gets, checked.
-fn template(args: &RunArgs, global: &Global) -> Result<Create, Problem> {
-    let create = Create::new("");
-    if let Some(id) = &args.configuration_id {
-        return Ok(create.configuration_id(id));
-    }
-    let mut configuration = match &args.rules {
-        Some(path) => rules_file::read(path)?,
-        None => Configuration::new([]),
+/// Where the journal is: as said, or beside the output, or nowhere.
+///
+/// Nowhere is safe for the money: what a create is repeated under comes from the document. It is not where a run
+/// shall pay anew, because only its journal tells the second half of such a run from another run.
+fn journal_path(args: &RunArgs) -> Result<Option<PathBuf>, Problem> {
+    let beside = |output: &PathBuf| {
+        let mut name = output.clone().into_os_string();
+        name.push(".journal");
+        PathBuf::from(name)
     };
-    let from_file = configuration.rules.len();
-    configuration.rules.extend(args.rule.iter().cloned());
-    if args.lang.is_some() || args.target_pages.is_some() || args.max_pages.is_some() {
-        let parsing = configuration.parsing_configuration.get_or_insert_default();
-        parsing.lang = args.lang.clone().or(parsing.lang.take());
-        parsing.target_pages = args.target_pages.clone().or(parsing.target_pages.take());
-        parsing.max_pages = args.max_pages.or(parsing.max_pages);
+    let path = args
+        .journal
+        .clone()
+        .or_else(|| args.output.as_ref().map(beside));
+    if path.is_none() {
+        for (flag, given) in [("--resume", args.resume), ("--fresh", args.fresh)] {
+            if given {
+                return Err(Problem::usage(format!(
+                    "{flag} needs a journal: give --journal FILE, or --output FILE, beside which it lies"
+                )));
+            }
+        }
     }
-    let create = create.configuration(configuration.clone());
-    if !global.no_checks {
-        let checked = create.clone().for_input("dfl-to-be-uploaded").check();
-        checked.map_err(|error| explain(&error, args, &configuration, from_file))?;
+    if path.is_some() && path == args.output {
+        return Err(Problem::usage(
+            "--journal and --output are the same file; give two",
+        ));
     }
-    Ok(create)
+    Ok(path)
 }
 
-/// What the service would refuse, in the words of the file or the flags that say it.
-fn explain(
-    error: &classify_proto::Error,
+fn open_journal(
     args: &RunArgs,
-    configuration: &Configuration,
-    from_file: usize,
-) -> Problem {
-    let file = args.rules.as_ref().map(|path| path.display().to_string());
-    let lines: Vec<String> = error
-        .field_errors()
-        .iter()
-        .map(|found| {
-            let field = found
-                .field
-                .strip_prefix("configuration.")
-                .unwrap_or(&found.field);
-            let index = field
-                .strip_prefix("rules[")
-                .and_then(|rest| rest.split_once(']'))
-                .and_then(|(index, rest)| Some((index.parse::<usize>().ok()?, rest)));
-            let flag = |name: &str, given: bool| given.then(|| format!("--{name}"));
-            let place = match (index, field.rsplit('.').next()) {
-                (Some((index, rest)), _) => {
-                    let name = configuration
-                        .rules
-                        .get(index)
-                        .map_or("", |rule| rule.r#type.as_str());
-                    let rest = rest.trim_start_matches('.');
-                    match index.checked_sub(from_file) {
-                        Some(nth) => format!("--rule number {} ({name:?}): {rest}", nth + 1),
-                        None => format!(
-                            "{}: rules[{index}] ({name:?}): {rest}",
-                            file.as_deref().unwrap_or_default()
-                        ),
-                    }
-                }
-                (None, Some("target_pages")) => flag("target-pages", args.target_pages.is_some())
-                    .unwrap_or_else(|| in_file(file.as_deref(), field)),
-                (None, Some("max_pages")) => flag("max-pages", args.max_pages.is_some())
-                    .unwrap_or_else(|| in_file(file.as_deref(), field)),
-                _ => in_file(file.as_deref(), field),
-            };
-            format!("{place} {}", found.message)
-        })
-        .collect();
-    Problem::usage(lines.join("\n  ")).hint(
-        "nothing was sent; --no-checks sends it all the same, if the service's limits have moved",
-    )
+    path: Option<&Path>,
+    console: Console,
+) -> Result<(Option<JournalFile>, Journal), Problem> {
+    let Some(path) = path else {
+        return Ok((None, Journal::new()));
+    };
+    let (file, journal, torn) = JournalFile::open(path, args.resume)?;
+    if torn {
+        console.note(&format!(
+            "the last line of {} was torn and is cut off",
+            path.display()
+        ));
+    }
+    let is_fresh = |journal: &Journal| journal.header().is_none_or(|run| run.nonce.is_some());
+    if args.fresh && !is_fresh(&journal) {
+        return Err(Problem::usage(format!(
+            "{} is the journal of a run without --fresh",
+            path.display()
+        ))
+        .hint("leave out --fresh to go on with it, or give another --journal to pay anew"));
+    }
+    Ok((Some(file), journal))
 }
 
-fn in_file(file: Option<&str>, field: &str) -> String {
-    match file {
-        Some(file) => format!("{file}: {field}"),
-        None => field.to_owned(),
+fn options(args: &RunArgs, global: &Global) -> BulkOptions {
+    let mut options = BulkOptions::default()
+        .max_in_flight(args.max_in_flight)
+        .max_requests(args.concurrency)
+        .fresh(args.fresh)
+        .retry_failed(args.retry_failed)
+        // The engine remembers every content, for its rows' sake.
+        .remember(0);
+    if let Some(timeout) = args.timeout {
+        options = options.job_timeout(timeout);
+    }
+    // An emulator's jobs take a fraction of a second, so it is asked sooner than the service would be.
+    let first = args
+        .poll_interval
+        .or(global.emulator.then_some(Duration::from_millis(100)));
+    match first {
+        Some(first) => options.cadence(Cadence::new(first, first.saturating_mul(10))),
+        None => options,
     }
 }

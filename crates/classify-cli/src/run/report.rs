@@ -1,31 +1,39 @@
-//! What a run shows: rows on stdout as documents settle, progress on stderr, and the last word.
+//! What a run shows: rows as documents settle, progress on stderr, and the last word.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use classify_proto::machine::Standing;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::engine::Event;
+use super::engine::{Event, Outcome};
 use super::row::{self, Row};
+use super::sink::{self, OutputFile};
 use crate::console::Console;
 use crate::exit::{Code, Problem};
 use crate::inputs::Document;
 use crate::interrupt::Why;
 use crate::output::{Out, Shape};
 
-/// How far a document that is not settled has come.
+/// How far a document has come.
 #[derive(Debug, Default)]
 struct Track {
+    taken: bool,
     file: Option<String>,
-    transaction: Option<String>,
     job: Option<String>,
+    /// The document of the same content that is sent for it.
+    like: Option<usize>,
+    done: bool,
 }
 
 /// Collects what becomes of the documents, and shows it.
 #[derive(Debug)]
-pub(crate) struct Report {
-    documents: Vec<Document>,
+pub(super) struct Report {
+    documents: Arc<[Document]>,
     tracks: Vec<Track>,
+    /// By place; kept only where they are shown at the end.
     rows: Vec<Option<Row>>,
+    output: Option<OutputFile>,
     shape: Shape,
     out: Out,
     /// Whether a CSV header was written.
@@ -33,19 +41,45 @@ pub(crate) struct Report {
     console: Console,
     bar: ProgressBar,
     began: Instant,
-    /// Why documents were not begun: the code, and the error that stopped them.
-    refused: Option<(Code, String)>,
-    not_started: usize,
-    /// Jobs that were created and have not ended.
-    under_way: usize,
-    /// Documents that are settled without an answer.
-    failed: usize,
+    counts: Counts,
+    /// Open jobs of documents that were left behind.
+    open: Vec<String>,
     /// Why rows are not written any more.
     unwritten: Option<Problem>,
 }
 
+#[derive(Debug, Default)]
+struct Counts {
+    /// Contents with the service whose job is not there yet.
+    uploaded: usize,
+    /// Jobs that were created and have not ended.
+    waiting: usize,
+    rows: usize,
+    matched: usize,
+    answered: usize,
+    not_started: usize,
+    /// Rows that a further run would say more of.
+    unfinished: usize,
+}
+
+/// How a run came to its end.
+#[derive(Debug)]
+pub(super) struct Ended {
+    /// Why it was stopped from outside, if it was.
+    pub(super) stopped: Option<Why>,
+    /// How the engine ended; absent when it was left behind.
+    pub(super) outcome: Option<Outcome>,
+    /// The command that goes on with it, if anything could.
+    pub(super) resume: Option<String>,
+}
+
 impl Report {
-    pub(crate) fn new(documents: Vec<Document>, shape: Shape, console: Console) -> Self {
+    pub(super) fn new(
+        documents: Arc<[Document]>,
+        shape: Shape,
+        output: Option<OutputFile>,
+        console: Console,
+    ) -> Self {
         let bar = if console.chatty {
             ProgressBar::with_draw_target(
                 Some(u64::try_from(documents.len()).unwrap_or(u64::MAX)),
@@ -67,96 +101,134 @@ impl Report {
             rows: documents.iter().map(|_| None).collect(),
             documents,
             shape,
+            output,
             out: Out::stdout(),
             headed: false,
             console,
             bar,
             began: Instant::now(),
-            refused: None,
-            not_started: 0,
-            under_way: 0,
-            failed: 0,
+            counts: Counts::default(),
+            open: Vec::new(),
             unwritten: None,
         }
     }
 
     /// Settles the documents that cannot be classified, before anything is sent.
-    pub(crate) fn troubled(&mut self) {
+    pub(super) fn troubled(&mut self) {
         for place in 0..self.documents.len() {
             if let Some(trouble) = self.documents[place].trouble.clone() {
-                let row = Row::error(&self.documents[place].path, trouble);
-                self.settle(place, row);
+                self.settle(place, Row::error(&self.documents[place].path, trouble));
             }
         }
     }
 
     /// Whether a row could not be written, so that going on would be for nobody.
-    pub(crate) fn is_unread(&self) -> bool {
+    pub(super) fn is_unread(&self) -> bool {
         self.unwritten.is_some()
     }
 
     /// Takes what the engine tells.
-    pub(crate) fn take(&mut self, event: Event) {
+    pub(super) fn take(&mut self, event: Event) {
         match event {
-            Event::Uploaded {
-                document,
-                file_id,
-                transaction_id,
-            } => {
-                if let Some(track) = self.tracks.get_mut(document) {
-                    track.file = Some(file_id);
-                    track.transaction = transaction_id;
+            Event::Taken { place, like } => {
+                if let Some(track) = self.tracks.get_mut(place) {
+                    (track.taken, track.like) = (true, like);
                 }
             }
-            Event::Created { document, job_id } => {
-                if let Some(track) = self.tracks.get_mut(document) {
-                    track.job = Some(job_id);
-                    self.under_way += 1;
-                }
-            }
-            Event::Settled { document, result } => {
-                if let Some(found) = self.documents.get(document) {
-                    let row = Row::settled(&found.path, &result);
-                    if let Err(error) = &*result
-                        && (error.is_auth() || error.is_quota())
-                        && self.refused.is_none()
-                    {
-                        self.refused = Some((Code::of(error), error.to_string()));
+            Event::Uploaded { places, file_id } => {
+                self.counts.uploaded += 1;
+                for place in places {
+                    if let Some(track) = self.tracks.get_mut(place) {
+                        track.file = Some(file_id.clone());
                     }
-                    self.settle(document, row);
                 }
             }
-            Event::NotStarted {
-                document,
-                code,
-                why,
+            Event::Created { places, job_id } => {
+                self.counts.uploaded = self.counts.uploaded.saturating_sub(1);
+                self.counts.waiting += 1;
+                for place in places {
+                    if let Some(track) = self.tracks.get_mut(place) {
+                        track.job = Some(job_id.clone());
+                    }
+                }
+            }
+            Event::Settled {
+                places,
+                report,
+                restored,
             } => {
-                self.not_started += 1;
-                self.refused.get_or_insert_with(|| (code, why.clone()));
-                if let Some(found) = self.documents.get(document) {
-                    let row = Row::error(&found.path, why);
-                    self.settle(document, row);
+                if !restored {
+                    self.one_less_under_way(&places);
+                }
+                for place in places {
+                    if let Some(found) = self.documents.get(place) {
+                        self.settle(place, Row::settled(&found.path, &report));
+                    }
                 }
             }
+            Event::Unreadable { place, why } => {
+                if let Some(found) = self.documents.get(place) {
+                    self.settle(place, Row::error(&found.path, why));
+                }
+            }
+            Event::Elsewhere { place } => {
+                if let Some(track) = self.tracks.get_mut(place) {
+                    track.done = true;
+                }
+                self.bar.dec_length(1);
+            }
+            Event::Notice(notice) => self.bar.suspend(|| self.console.note(&notice)),
         }
         self.show_progress();
     }
 
-    fn settle(&mut self, place: usize, mut row: Row) {
-        let track = &self.tracks[place];
-        row.file_id = row.file_id.or_else(|| track.file.clone());
-        row.job_id = row.job_id.or_else(|| track.job.clone());
-        if track.job.is_some() {
-            self.under_way = self.under_way.saturating_sub(1);
+    fn one_less_under_way(&mut self, places: &[usize]) {
+        let first = places.first().and_then(|place| self.tracks.get(*place));
+        match first {
+            Some(track) if track.job.is_some() => {
+                self.counts.waiting = self.counts.waiting.saturating_sub(1);
+            }
+            Some(track) if track.file.is_some() => {
+                self.counts.uploaded = self.counts.uploaded.saturating_sub(1);
+            }
+            _ => {}
         }
-        if !row.is_answer() {
-            self.failed += 1;
+    }
+
+    /// Every path has one row, whatever is told of it afterwards.
+    fn settle(&mut self, place: usize, row: Row) {
+        let Some(track) = self.tracks.get_mut(place).filter(|track| !track.done) else {
+            return;
+        };
+        track.done = true;
+        self.counts.rows += 1;
+        self.counts.answered += usize::from(row.is_answer());
+        self.counts.matched += usize::from(row.is_answer() && row.r#type.is_some());
+        let unfinished = [
+            Standing::Open,
+            Standing::NotStarted,
+            Standing::Missing,
+            Standing::Ambiguous,
+        ];
+        self.counts.unfinished += usize::from(
+            unfinished
+                .iter()
+                .any(|standing| row.status == standing.as_str()),
+        );
+        if row.status == Standing::NotStarted.as_str() {
+            self.counts.not_started += 1;
+        }
+        if row.status == Standing::Open.as_str() {
+            self.open.extend(row.job_id.clone());
         }
         self.bar.inc(1);
-        if self.unwritten.is_none() {
+        if self.unwritten.is_none() && self.output.is_none() {
             self.unwritten = self.print(&row).err();
         }
-        self.rows[place] = Some(row);
+        let at_the_end = matches!(self.shape, Shape::Json | Shape::Table);
+        if self.output.is_some() || at_the_end {
+            self.rows[place] = Some(row);
+        }
     }
 
     /// Prints a row, where rows are printed as they come.
@@ -179,18 +251,21 @@ impl Report {
     }
 
     fn show_progress(&self) {
-        let jobs = match self.under_way {
-            1 => "1 job".to_owned(),
-            number => format!("{number} jobs"),
-        };
-        self.bar.set_message(match self.failed {
-            0 => format!("{jobs} under way"),
-            failed => format!("{jobs} under way, {failed} without an answer"),
-        });
+        let Counts {
+            uploaded,
+            waiting,
+            rows,
+            answered,
+            ..
+        } = self.counts;
+        let failed = rows - answered;
+        self.bar.set_message(format!(
+            "{uploaded} uploaded, {waiting} waiting, {answered} done, {failed} failed"
+        ));
     }
 
     /// Says that the run stops.
-    pub(crate) fn stopping(&self, why: Option<Why>) {
+    pub(super) fn stopping(&self, why: Option<Why>) {
         if why == Some(Why::Interrupted) {
             self.bar.suspend(|| {
                 self.console.chat("stopping; taking the answers that are on their way (Ctrl-C again ends at once)");
@@ -198,122 +273,133 @@ impl Report {
         }
     }
 
-    /// Prints the rest, and says how it went.
-    pub(crate) fn finish(mut self, stopped: Option<Why>, emulated: bool) -> Result<(), Problem> {
+    /// Writes the rest, and says how it went.
+    pub(super) fn finish(mut self, ended: Ended) -> Result<(), Problem> {
         self.bar.finish_and_clear();
-        let mut open: Vec<String> = Vec::new();
         for place in 0..self.documents.len() {
-            if self.rows[place].is_none() {
-                let row = self.unsettled(place, stopped);
-                open.extend(row.job_id.clone());
-                self.settle(place, row);
+            if !self.tracks[place].done {
+                self.settle(place, self.unsettled(place, &ended));
             }
         }
         let rows: Vec<Row> = std::mem::take(&mut self.rows)
             .into_iter()
             .flatten()
             .collect();
-        let printed = match self.shape {
-            Shape::Json => self.out.json(&rows),
-            Shape::Table => self.out.text(&row::as_table(&rows)),
-            Shape::Jsonl | Shape::Csv => self.unwritten.take().map_or(Ok(()), Err),
+        let written = match &self.output {
+            Some(file) => file.write(&rows),
+            None => match self.shape {
+                Shape::Json | Shape::Table => sink::write_all(&mut self.out, self.shape, &rows),
+                Shape::Jsonl | Shape::Csv => self.unwritten.take().map_or(Ok(()), Err),
+            },
         };
         // Ctrl-C ends the readers of a pipe too; the jobs that go on must be named all the same.
-        if stopped != Some(Why::Interrupted) {
-            printed?;
+        if ended.stopped != Some(Why::Interrupted) {
+            written?;
         }
-        let answered = rows.iter().filter(|row| row.is_answer()).count();
-        let matched = rows.iter().filter(|row| row.r#type.is_some()).count();
-        self.console.chat(&summary(
-            rows.len(),
-            matched,
-            answered,
-            self.began.elapsed(),
-        ));
-        self.last_word(rows.len(), answered, stopped, &open, emulated)
+        self.console
+            .chat(&summary(&self.counts, self.began.elapsed()));
+        self.last_word(ended)
     }
 
     /// The row of a document that the run left behind.
-    fn unsettled(&self, place: usize, stopped: Option<Why>) -> Row {
-        let track = &self.tracks[place];
-        let what = match stopped {
-            Some(Why::Deadline) => "the run's deadline came",
-            _ => "interrupted",
+    fn unsettled(&self, place: usize, ended: &Ended) -> Row {
+        let mut track = &self.tracks[place];
+        if let Some(like) = track.like.and_then(|like| self.tracks.get(like)) {
+            track = like;
+        }
+        let what = match (ended.stopped, &ended.outcome) {
+            (Some(Why::Deadline), _) => "the run's deadline came".to_owned(),
+            (Some(_), _) => "interrupted".to_owned(),
+            (None, Some(outcome)) => match (&outcome.unstored, &outcome.summary.stopped) {
+                (Some(error), _) => format!("the journal cannot be written: {error}"),
+                (None, Some(error)) => error.to_string(),
+                (None, None) => "the run ended first".to_owned(),
+            },
+            (None, None) => "the run ended first".to_owned(),
         };
-        let why = match (&track.job, &track.transaction) {
-            (Some(id), _) => format!("{what}; the job goes on: llamacloud-prod classify wait {id}"),
-            (None, Some(id)) => format!(
-                "{what} while its job was being created, under the transaction id {id}: with the same id it can be \
-                 created again without a second bill"
-            ),
-            (None, None) => format!("{what} before its job was created"),
+        let (standing, why) = if track.job.is_some() {
+            (Standing::Open, format!("{what}; the job goes on"))
+        } else if track.file.is_some() {
+            (
+                Standing::Ambiguous,
+                format!(
+                    "{what} while its job was being created; asked again, it is found or bought, and paid once"
+                ),
+            )
+        } else {
+            (Standing::NotStarted, what)
         };
         Row {
             job_id: track.job.clone(),
-            ..Row::error(&self.documents[place].path, why)
+            file_id: track.file.clone(),
+            ..Row::without_answer(&self.documents[place].path, &standing, why)
         }
     }
 
-    fn last_word(
-        &self,
-        total: usize,
-        answered: usize,
-        stopped: Option<Why>,
-        open: &[String],
-        emulated: bool,
-    ) -> Result<(), Problem> {
-        let missing = total - answered;
-        if let Some(why) = stopped {
-            let (code, what) = match why {
-                Why::Deadline => (Code::Timeout, "the deadline came"),
-                Why::Interrupted | Why::Pipe => (Code::Interrupted, "interrupted"),
-            };
-            let problem = Problem::new(
-                code,
-                format!("{what}; without an answer: {missing} of {total} documents"),
-            );
-            return Err(match open {
-                [] => problem,
-                _ if emulated => problem.hint("the emulator has ended, and its jobs with it"),
-                ids => problem.hint(format!(
-                    "the jobs that were created go on; wait for them: llamacloud-prod classify wait {}",
-                    ids.join(" ")
-                )),
-            });
+    fn last_word(self, ended: Ended) -> Result<(), Problem> {
+        let total = self.counts.rows;
+        let missing = total - self.counts.answered;
+        let without = format!("without an answer: {missing} of {total} documents");
+        let outcome = ended.outcome;
+        let stopped = ended.stopped.filter(|_| missing > 0);
+        let problem = if let Some(error) = outcome
+            .as_ref()
+            .and_then(|outcome| outcome.unstored.clone())
+        {
+            Problem::new(
+                Code::Unexpected,
+                format!("the journal cannot be written: {error}; {without}"),
+            )
+            .hint(
+                "the run has stopped, so that nothing is bought that the journal does not know of",
+            )
+        } else if let Some(why) = stopped {
+            match why {
+                Why::Deadline => {
+                    Problem::new(Code::Timeout, format!("the deadline came; {without}"))
+                }
+                Why::Interrupted | Why::Pipe => {
+                    Problem::new(Code::Interrupted, format!("interrupted; {without}"))
+                }
+            }
+        } else if let Some(error) = outcome.and_then(|outcome| outcome.summary.stopped) {
+            match self.counts.not_started {
+                0 => error.into(),
+                number => Problem::from(error)
+                    .hint(format!("{number} documents were not started; {without}")),
+            }
+        } else if missing > 0 {
+            Problem::new(Code::Partial, format!("{without}; the others are settled"))
+        } else {
+            return Ok(());
+        };
+        let unfinished = self.counts.unfinished > 0;
+        if ended.resume.is_none() && !self.open.is_empty() {
+            return Err(problem.hint("the emulator has ended, and its jobs with it"));
         }
-        if let Some((code, error)) = &self.refused {
-            let rest = match self.not_started {
-                0 => String::new(),
-                number => format!(" ({number} documents were not started)"),
-            };
-            let error = error.strip_prefix("not started: ").unwrap_or(error);
-            return Err(Problem::new(*code, format!("{error}{rest}")));
-        }
-        if missing > 0 {
-            return Err(Problem::new(
-                Code::Partial,
-                format!(
-                    "without an answer: {missing} of {total} documents; the others are settled"
-                ),
-            ));
-        }
-        Ok(())
+        Err(problem.resumable(ended.resume.filter(|_| unfinished), self.open))
     }
 }
 
-fn summary(total: usize, matched: usize, answered: usize, took: Duration) -> String {
-    let mut parts = vec![format!("{matched} matched")];
-    let (unmatched, missing) = (answered - matched, total - answered);
+fn summary(counts: &Counts, took: Duration) -> String {
+    let mut parts = vec![format!("{} matched", counts.matched)];
+    let unmatched = counts.answered - counts.matched;
+    let missing = counts.rows - counts.answered;
     if unmatched > 0 {
         parts.push(format!("{unmatched} without a match"));
     }
     if missing > 0 {
         parts.push(format!("{missing} without an answer"));
     }
-    let documents = if total == 1 { "document" } else { "documents" };
-    let seconds = took.as_secs_f64();
+    let documents = if counts.rows == 1 {
+        "document"
+    } else {
+        "documents"
+    };
     format!(
-        "\n{total} {documents} in {seconds:.1} s: {}",
+        "\n{} {documents} in {:.1} s: {}",
+        counts.rows,
+        took.as_secs_f64(),
         parts.join(", ")
     )
 }

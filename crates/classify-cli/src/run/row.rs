@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use classify_proto::Error;
-use classify_proto::v2::{Job, Outcome};
+use classify_proto::machine::{Report, Standing};
 use serde::Serialize;
 
 use crate::output::printable;
@@ -21,9 +20,6 @@ pub(crate) const KEYS: [&str; 8] = [
     "error",
 ];
 
-/// The status of a document without a job that has ended.
-const ERROR: &str = "ERROR";
-
 /// One document. Every key is written, with null where there is nothing to say.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Row {
@@ -38,11 +34,16 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    /// A document that has no job which has ended.
+    /// A document that cannot be classified.
     pub(crate) fn error(path: &Path, why: impl Into<String>) -> Self {
+        Self::without_answer(path, &Standing::Error, why)
+    }
+
+    /// A document that has no answer.
+    pub(crate) fn without_answer(path: &Path, standing: &Standing, why: impl Into<String>) -> Self {
         Self {
             path: path.to_string_lossy().into_owned(),
-            status: ERROR.to_owned(),
+            status: standing.to_string(),
             r#type: None,
             confidence: None,
             reasoning: None,
@@ -52,57 +53,24 @@ impl Row {
         }
     }
 
-    /// A document whose machine has ended.
-    pub(crate) fn settled(path: &Path, result: &Result<Job, Error>) -> Self {
-        match result {
-            Ok(job) => Self::from_job(path, job),
-            // A failed or a cancelled job comes as an error that holds the job.
-            Err(error) => match error.job().filter(|job| job.status.is_terminal()) {
-                Some(job) if !error.is_conflict() => Self::from_job(path, job),
-                _ => Self {
-                    job_id: error.job_id().map(str::to_owned),
-                    ..Self::error(path, without_subject(error))
-                },
-            },
+    /// A document that the run is through with.
+    pub(crate) fn settled(path: &Path, report: &Report) -> Self {
+        let error = match (&report.error, &report.status) {
+            (Some(error), _) => Some(without_subject(error, path)),
+            (None, Standing::Completed) => None,
+            (None, Standing::Cancelled) => Some("the job was cancelled".to_owned()),
+            (None, status) => Some(format!("the job stands at {status}")),
+        };
+        Self {
+            path: path.to_string_lossy().into_owned(),
+            status: report.status.to_string(),
+            r#type: report.r#type.clone(),
+            confidence: report.confidence,
+            reasoning: report.reasoning.clone(),
+            job_id: report.job_id.clone(),
+            file_id: report.file_id.clone(),
+            error,
         }
-    }
-
-    fn from_job(path: &Path, job: &Job) -> Self {
-        let mut row = Self {
-            status: job.status.to_string(),
-            job_id: Some(job.id.clone()),
-            file_id: job.file_input.clone(),
-            ..Self::error(path, "")
-        };
-        row.error = match job.outcome() {
-            Outcome::Matched {
-                r#type,
-                confidence,
-                reasoning,
-            } => {
-                row.r#type = Some(r#type.to_owned());
-                row.confidence = confidence;
-                row.reasoning = reasoning.map(str::to_owned);
-                None
-            }
-            Outcome::NoMatch {
-                confidence,
-                reasoning,
-            } => {
-                row.confidence = confidence;
-                row.reasoning = reasoning.map(str::to_owned);
-                None
-            }
-            Outcome::Failed { message } => Some(
-                message
-                    .unwrap_or("the job failed and says no more")
-                    .to_owned(),
-            ),
-            Outcome::Cancelled => Some("the job was cancelled".to_owned()),
-            Outcome::Missing => Some("the job completed without a result".to_owned()),
-            _ => Some(format!("the job stands at {}", job.status)),
-        };
-        row
     }
 
     /// Whether the document got an answer: a match or the lack of one.
@@ -129,15 +97,12 @@ impl Row {
 }
 
 /// An error's text without the document's name, which the row has already.
-fn without_subject(error: &Error) -> String {
-    let text = error.to_string();
-    match error
-        .subject()
-        .and_then(|subject| text.strip_prefix(subject))
-    {
-        Some(rest) => rest.trim_start_matches(": ").to_owned(),
-        None => text,
-    }
+fn without_subject(text: &str, path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    text.strip_prefix(&*name)
+        .and_then(|rest| rest.strip_prefix(": "))
+        .unwrap_or(text)
+        .to_owned()
 }
 
 /// All rows as a table, with the folder that is common to all documents in a line above.
@@ -199,9 +164,11 @@ fn up_to_separator(path: &str) -> &str {
 mod tests {
     use super::*;
 
-    fn row(job: &str) -> Row {
-        let job: Job = serde_json::from_str(job).unwrap();
-        Row::settled(Path::new("a.pdf"), &Ok(job))
+    fn row(report: &str) -> Row {
+        Row::settled(
+            Path::new("in/a.pdf"),
+            &serde_json::from_str(report).unwrap(),
+        )
     }
 
     #[test]
@@ -240,13 +207,13 @@ mod tests {
     #[test]
     fn every_outcome_has_its_row() {
         let found = row(
-            r#"{"id":"clj-1","status":"COMPLETED","file_input":"dfl-1","result":{"type":"invoice","confidence":0.9,"reasoning":"r"}}"#,
+            r#"{"status":"COMPLETED","type":"invoice","confidence":0.9,"reasoning":"r","job_id":"clj-1","file_id":"dfl-1"}"#,
         );
         assert!(found.is_answer());
         assert_eq!(
             found.record(),
             [
-                "a.pdf",
+                "in/a.pdf",
                 "COMPLETED",
                 "invoice",
                 "0.9",
@@ -256,18 +223,32 @@ mod tests {
                 ""
             ]
         );
-        let found = row(
-            r#"{"id":"clj-1","status":"COMPLETED","result":{"type":null,"confidence":0.1,"reasoning":"r"}}"#,
-        );
+        let found = row(r#"{"status":"COMPLETED","confidence":0.1,"reasoning":"r"}"#);
         assert!(found.is_answer() && found.r#type.is_none() && found.reasoning.is_some());
-        let found = row(r#"{"id":"clj-1","status":"FAILED","error_message":"PDF_IS_BROKEN"}"#);
-        assert_eq!(
-            (found.status.as_str(), found.error.as_deref()),
-            ("FAILED", Some("PDF_IS_BROKEN"))
-        );
-        let found = row(r#"{"id":"clj-1","status":"COMPLETED"}"#);
-        assert!(!found.is_answer());
-        let found = row(r#"{"id":"clj-1","status":"CANCELLED"}"#);
-        assert_eq!(found.error.as_deref(), Some("the job was cancelled"));
+        for (report, status, error) in [
+            (
+                r#"{"status":"FAILED","error":"PDF_IS_BROKEN"}"#,
+                "FAILED",
+                "PDF_IS_BROKEN",
+            ),
+            (
+                r#"{"status":"CANCELLED"}"#,
+                "CANCELLED",
+                "the job was cancelled",
+            ),
+            (
+                r#"{"status":"ERROR","error":"a.pdf: refused"}"#,
+                "ERROR",
+                "refused",
+            ),
+            (r#"{"status":"OPEN"}"#, "OPEN", "the job stands at OPEN"),
+        ] {
+            let found = row(report);
+            assert!(!found.is_answer());
+            assert_eq!(
+                (found.status.as_str(), found.error.as_deref()),
+                (status, Some(error))
+            );
+        }
     }
 }

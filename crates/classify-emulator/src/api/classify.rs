@@ -77,6 +77,7 @@ pub(super) fn create(world: &Arc<World>, ask: &Ask) -> Answer {
     }
     let now = world.now();
     let uuid = store.uuid();
+    let result_id = store.uuid();
     let parse_job_id = match &kind {
         InputKind::ParseJob(id) => Some(id.clone()),
         InputKind::File(_) => None,
@@ -89,7 +90,7 @@ pub(super) fn create(world: &Arc<World>, ask: &Ask) -> Answer {
             given: input,
             kind,
             outcome: None,
-            result_id: String::new(),
+            result_id,
         }],
         instructions: Arc::new(instructions),
         configuration_id: saved,

@@ -38,7 +38,7 @@ impl fmt::Display for Broken {
 impl std::error::Error for Broken {}
 
 /// What the journal keeps of a JSON body.
-const JOURNALED_BODY: usize = 64 * 1024;
+const JOURNALED_BODY: usize = 16 * 1024;
 
 pub(super) async fn answer(
     world: Arc<World>,

@@ -1,5 +1,8 @@
 //! The text of a PDF, page by page.
 //!
+//! The library reads what pages draw themselves, and not what they draw through forms; in return it follows no
+//! reference in circles and bounds what it unpacks, so that no document can take the process along.
+//!
 //! A PDF may be anything: the reader works on a thread of its own, where a panic ends nothing but the reading and a
 //! deep nesting finds a deep stack, and it is not waited for longer than [`PATIENCE`].
 
@@ -7,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use pdf_extract::{Document, PlainTextOutput, output_doc_page};
+use lopdf::Document;
 
 use super::{Reading, Unreadable};
 use crate::outcome::{BROKEN, NO_DATA, PROTECTED, TIMEOUT};
@@ -16,6 +19,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const STACK: usize = 64 * 1024 * 1024;
 /// The service reads up to 64 KB of text from a page.
 const PAGE_TEXT: usize = 64 * 1024;
+
+/// Where the mark of a PDF's end is looked for.
+const END: usize = 2_048;
 
 /// Readings under way in this process, those included that nobody waits for any more. When there are too many, further
 /// PDFs are refused at once.
@@ -110,11 +116,13 @@ fn text(
     let mut words = String::new();
     let mut unread = None;
     for page in &wanted {
-        let mut text = String::new();
-        let outcome = output_doc_page(&document, &mut PlainTextOutput::new(&mut text), *page);
-        if let Err(error) = outcome {
-            unread = Some(error.to_string());
-        }
+        let text = match document.extract_text(&[*page]) {
+            Ok(text) => text,
+            Err(error) => {
+                unread = Some(error.to_string());
+                continue;
+            }
+        };
         let end = text
             .char_indices()
             .map(|(index, _)| index)
@@ -128,15 +136,23 @@ fn text(
         words.push_str(text.get(..end).unwrap_or_default());
         words.push('\n');
     }
-    // One bad page among good ones is no broken PDF.
-    match unread {
-        Some(error) if words.trim().is_empty() => Err(Unreadable::new(
-            BROKEN,
-            format!("a page cannot be read: {error}"),
-        )),
-        _ => Ok(Reading {
-            text: words,
-            pages: u32::try_from(wanted.len()).unwrap_or(u32::MAX),
-        }),
+    if words.trim().is_empty() {
+        // One bad page among good ones is no broken PDF; a bad one alone is, and so is one that lacks its end.
+        if let Some(error) = unread {
+            return Err(Unreadable::new(
+                BROKEN,
+                format!("a page cannot be read: {error}"),
+            ));
+        }
+        let end = bytes
+            .get(bytes.len().saturating_sub(END)..)
+            .unwrap_or_default();
+        if !end.windows(5).any(|window| window == b"%%EOF") {
+            return Err(Unreadable::new(BROKEN, "the PDF is cut off"));
+        }
     }
+    Ok(Reading {
+        text: words,
+        pages: u32::try_from(wanted.len()).unwrap_or(u32::MAX),
+    })
 }

@@ -66,7 +66,8 @@ pub(crate) struct Input {
     pub(crate) given: String,
     pub(crate) kind: InputKind,
     pub(crate) outcome: Option<Outcome>,
-    /// The id of the version 1 result item.
+    /// The uuid of the version 1 result item, or of the parse job that a version 2 job sets off. It is drawn with the
+    /// job, so that ids do not depend on when things happen.
     pub(crate) result_id: String,
 }
 

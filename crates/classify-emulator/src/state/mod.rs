@@ -24,6 +24,15 @@ pub(crate) struct Event {
     pub(crate) hooks: Vec<Hook>,
 }
 
+/// A random uuid.
+pub(crate) fn uuid(dice: &mut fastrand::Rng) -> String {
+    let mut bytes = [0_u8; 16];
+    dice.fill(&mut bytes);
+    uuid::Builder::from_random_bytes(bytes)
+        .into_uuid()
+        .to_string()
+}
+
 #[derive(Debug)]
 pub(crate) struct Store {
     pub(crate) jobs: Table<Job>,
@@ -90,11 +99,7 @@ impl Store {
     }
 
     pub(crate) fn uuid(&mut self) -> String {
-        let mut bytes = [0_u8; 16];
-        self.dice.fill(&mut bytes);
-        uuid::Builder::from_random_bytes(bytes)
-            .into_uuid()
-            .to_string()
+        uuid(&mut self.dice)
     }
 
     /// Adds a new job, with its transaction id if it has one.
@@ -156,10 +161,10 @@ impl Store {
             job.due = None;
             if job.phase == Phase::Pending {
                 if job.parse_job_id.is_none() {
-                    let id = self.uuid();
-                    if let Some(job) = self.jobs.get_mut(key) {
-                        job.parse_job_id = Some(format!("pjb-{id}"));
-                    }
+                    job.parse_job_id = job
+                        .inputs
+                        .first()
+                        .map(|input| format!("pjb-{}", input.result_id));
                 }
                 self.enter(key, Phase::Running, None, due);
             } else {

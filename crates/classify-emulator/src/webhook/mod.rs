@@ -15,8 +15,8 @@ use sha2::Sha256;
 use tokio::sync::mpsc;
 
 use crate::clock::Millis;
-use crate::state::Event;
 use crate::state::job::Hook;
+use crate::state::{Event, uuid};
 use crate::world::World;
 use post::post;
 
@@ -56,8 +56,13 @@ struct Letter {
 
 /// Delivers every event to those who want it, each receiver in a task of its own.
 pub(crate) async fn deliver(world: Arc<World>, mut heard: mpsc::UnboundedReceiver<Event>) {
+    // Dice of their own: when an event comes must not change the ids of what is created after it.
+    let mut dice = world
+        .config
+        .seed
+        .map_or_else(fastrand::Rng::new, |seed| fastrand::Rng::with_seed(!seed));
     while let Some(event) = heard.recv().await {
-        let event_id = world.store().uuid();
+        let event_id = uuid(&mut dice);
         let event_type = event.phase.event();
         for hook in event.hooks {
             if hook

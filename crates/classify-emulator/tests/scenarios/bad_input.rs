@@ -113,11 +113,18 @@ fn every_route_refuses_nonsense() {
     for path in paths {
         for method in ["POST", "PUT", "PATCH", "DELETE"] {
             for body in bodies {
-                for kind in [
+                let forms: &[&str] = &[
                     "application/json",
                     "multipart/form-data; boundary=x",
                     "multipart/form-data",
-                ] {
+                ];
+                // Only one route takes forms.
+                let kinds = if path == "/api/v1/beta/files" {
+                    forms
+                } else {
+                    &forms[..1]
+                };
+                for kind in kinds {
                     let reply = client.send(method, path, Some(kind), Some(body.to_vec()));
                     let reply = reply.unwrap_or_else(|error| panic!("{method} {path}: {error}"));
                     let lists = path == "/api/v1/beta/files/query"

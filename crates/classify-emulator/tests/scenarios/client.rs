@@ -297,6 +297,11 @@ pub(crate) fn pdf(pages: &[&str]) -> Vec<u8> {
         kids.join(" "),
         kids.len()
     );
+    pdf_of(&objects)
+}
+
+/// A PDF of these objects, of which the first is its root.
+pub(crate) fn pdf_of(objects: &[String]) -> Vec<u8> {
     let mut file = b"%PDF-1.4\n".to_vec();
     let mut offsets = Vec::new();
     for (index, object) in objects.iter().enumerate() {

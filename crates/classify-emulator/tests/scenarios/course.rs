@@ -162,3 +162,27 @@ fn the_free_tier_has_twenty_requests_a_minute() {
     emulator.advance(Duration::from_secs(60));
     assert_eq!(client.get("/api/v2/classify").status, 200);
 }
+
+#[test]
+fn a_seed_repeats_every_id() {
+    let ids = |config: Config| -> Vec<String> {
+        let (emulator, client) = started(config.limits(Limits::none()).virtual_clock());
+        let file = client.upload("bill.txt", INVOICE.as_bytes());
+        let first = client.create(&file);
+        emulator.advance(Duration::from_millis(60));
+        let second = client.create(&file);
+        emulator.advance(Duration::from_secs(1));
+        let parse = |id: &str| {
+            client.get(&format!("/api/v2/classify/{id}")).ok()["parse_job_id"].to_string()
+        };
+        vec![parse(&first), parse(&second), file, first, second]
+    };
+    let seeded = ids(Config::default().seed(3));
+    assert_eq!(seeded, ids(Config::default().seed(3)));
+    assert_ne!(seeded, ids(Config::default().seed(4)));
+    assert_ne!(
+        ids(Config::default()),
+        ids(Config::default()),
+        "without a seed ids are new each time"
+    );
+}

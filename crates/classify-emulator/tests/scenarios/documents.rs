@@ -3,7 +3,7 @@
 use classify_emulator::{Config, Emulator, Limits};
 use serde_json::{Value, json};
 
-use crate::client::{Client, INVOICE, create_body, pdf};
+use crate::client::{Client, INVOICE, create_body, pdf, pdf_of};
 
 fn started() -> (Emulator, Client) {
     let emulator = Emulator::start(Config::default().limits(Limits::none())).expect("an emulator");
@@ -139,6 +139,54 @@ fn hostile_pdfs_end_as_failed_jobs() {
             "{job}"
         );
     }
+}
+
+#[test]
+fn pdfs_that_go_in_circles_come_to_an_end() {
+    let (_emulator, client) = started();
+    let text = |text: &str| text.to_owned();
+    let stream = |head: &str, content: &str| {
+        format!(
+            "<< {head} /Length {} >>\nstream\n{content}\nendstream",
+            content.len()
+        )
+    };
+    let root = text("<< /Type /Catalog /Pages 2 0 R >>");
+    let pages = text("<< /Type /Pages /Kids [3 0 R] /Count 1 >>");
+    let page = |rest: &str| format!("<< /Type /Page /Parent 2 0 R /Contents 4 0 R {rest} >>");
+    let form = stream(
+        "/Type /XObject /Subtype /Form /BBox [0 0 9 9] /Resources << /XObject << /F 5 0 R >> >>",
+        "/F Do",
+    );
+    let draws_itself = [
+        root.clone(),
+        pages.clone(),
+        page("/Resources << /XObject << /F 5 0 R >> >>"),
+        stream("", "/F Do"),
+        form,
+    ];
+    let is_its_own_parent = [
+        root.clone(),
+        text("<< /Type /Pages /Kids [3 0 R] /Count 1 /Parent 2 0 R >>"),
+        page(""),
+        stream("", "BT (x) Tj ET"),
+    ];
+    let is_its_own_child = [root, text("<< /Type /Pages /Kids [2 0 R] /Count 1 >>")];
+    let is_itself = [text("1 0 R")];
+    for (name, objects) in [
+        ("form.pdf", draws_itself.as_slice()),
+        ("parent.pdf", &is_its_own_parent),
+        ("child.pdf", &is_its_own_child),
+        ("self.pdf", &is_itself),
+    ] {
+        let job = client.classified(name, &pdf_of(objects));
+        assert_eq!(job["status"], "FAILED", "{name}: {job}");
+    }
+    let job = client.classified("good.pdf", &pdf(&[INVOICE]));
+    assert_eq!(
+        job["result"]["type"], "invoice",
+        "the server goes on: {job}"
+    );
 }
 
 /// A few repeatable numbers (Knuth's linear congruence), so that no run differs from another.

@@ -15,3 +15,4 @@ mod schema;
 mod serve;
 mod state;
 mod webhooks;
+mod wire;

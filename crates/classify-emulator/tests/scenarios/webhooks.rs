@@ -252,3 +252,49 @@ fn loopback_is_blocked_unless_allowed() {
     );
     assert!(received.try_recv().is_err(), "nothing was sent");
 }
+
+#[test]
+fn what_cannot_be_reached_is_noted_with_its_reason() {
+    let (emulator, client) = started(true);
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let encrypted = format!(
+        "https://{}/hook",
+        listener.local_addr().expect("an address")
+    );
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let _ = stream.write_all(b"no TLS is spoken here\r\n");
+        }
+    });
+    let reason = if cfg!(feature = "https-webhooks") {
+        "no TLS"
+    } else {
+        "https-webhooks"
+    };
+    for (url, reason) in [
+        (encrypted.as_str(), reason),
+        ("http://127.0.0.1:1/hook", "no connection"),
+        ("http://no-such-host.invalid/hook", "is not known"),
+        ("http://", "not a URL"),
+    ] {
+        emulator.reset();
+        create(
+            &client,
+            &json!({ "webhook_url": url, "webhook_events": ["classify.pending"] }),
+        );
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while emulator.deliveries().len() < 3 {
+            assert!(Instant::now() < deadline, "{url}: the attempts are noted");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        let errors: Vec<String> = emulator
+            .deliveries()
+            .into_iter()
+            .filter_map(|delivery| delivery.error)
+            .collect();
+        assert!(
+            errors.len() == 3 && errors.iter().all(|error| error.contains(reason)),
+            "{url}: {errors:?}"
+        );
+    }
+}

@@ -140,6 +140,13 @@ impl<O: Operation> Call<O> {
         cx: Cx<'_>,
         deadline: Time,
     ) -> Step<Infallible, Result<O::Output, Error>> {
+        // Polled late, or taken up again on another day: what is sent now could not be answered in time.
+        if cx.now >= deadline {
+            self.fail(Error::timeout(
+                "the deadline of the whole call passed before a request could be sent",
+            ));
+            return self.poll(cx);
+        }
         let free = cx.free_at(self.rate_class());
         if free <= cx.now {
             return self.send(cx, deadline);

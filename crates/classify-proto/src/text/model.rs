@@ -1,10 +1,13 @@
 //! Objects of the service that may gain, lose and null their fields.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
-use serde::de::{Deserializer, Visitor};
+use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
 use crate::Timestamp;
+use crate::v2::Configuration;
 
 /// The fields of an object that this version does not know, or could not read.
 ///
@@ -104,11 +107,33 @@ pub(crate) const fn json_name(identifier: &'static str) -> &'static str {
     }
 }
 
+/// How a job's configuration is read: alone, or once for all jobs of a page that repeat it.
+pub(crate) trait Sharing<'de> {
+    /// The value that comes next.
+    fn configuration<A: MapAccess<'de>>(
+        &mut self,
+        map: &mut A,
+    ) -> Result<Option<Arc<Configuration>>, A::Error>;
+}
+
+/// Nothing is shared.
+pub(crate) struct Alone;
+
+impl<'de> Sharing<'de> for Alone {
+    fn configuration<A: MapAccess<'de>>(
+        &mut self,
+        map: &mut A,
+    ) -> Result<Option<Arc<Configuration>>, A::Error> {
+        map.next_value()
+    }
+}
+
 /// Declares an object that the service sends.
 ///
 /// `required` fields must be there; `optional` ones may be absent or null; `moment` ones may also hold text that is
-/// no timestamp, which is then kept among the extra fields. Whatever else the object has is kept there too and
-/// written back. Serde's `flatten` would do the same at the price of buffering every field of every object.
+/// no timestamp, which is then kept among the extra fields. A `shared` field is optional, and its value is read by
+/// [`Sharing`]. Whatever else the object has is kept there too and written back. Serde's `flatten` would do the same at
+/// the price of buffering every field of every object.
 macro_rules! model {
     (
         $(#[$meta:meta])*
@@ -153,6 +178,17 @@ macro_rules! model {
 
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                Self::deserialize_sharing(deserializer, $crate::text::model::Alone)
+            }
+        }
+
+        impl $name {
+            /// Reads the object; what it shares with others of its kind is read by `sharing`.
+            pub(crate) fn deserialize_sharing<'de, D, S>(deserializer: D, sharing: S) -> Result<Self, D::Error>
+            where
+                D: serde::Deserializer<'de>,
+                S: $crate::text::model::Sharing<'de>,
+            {
                 #[expect(non_camel_case_types, reason = "a field's name serves as its variant")]
                 enum Field { $( $field, )+ __Other(String) }
 
@@ -177,8 +213,8 @@ macro_rules! model {
                     }
                 }
 
-                struct Object;
-                impl<'de> serde::de::Visitor<'de> for Object {
+                struct Object<S>(S);
+                impl<'de, S: $crate::text::model::Sharing<'de>> serde::de::Visitor<'de> for Object<S> {
                     type Value = $name;
 
                     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -186,12 +222,15 @@ macro_rules! model {
                     }
 
                     fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<$name, A::Error> {
+                        let Self(mut sharing) = self;
+                        // Most objects share nothing.
+                        let _ = &mut sharing;
                         let mut extra = $crate::text::model::Extra::default();
                         $( let mut $field = None; )+
                         while let Some(__key) = map.next_key::<Field>()? {
                             match __key {
                                 $( Field::$field => $crate::text::model::read_field!(
-                                    $kind, $type, $field, map, extra
+                                    $kind, $type, $field, map, extra, sharing
                                 ), )+
                                 Field::__Other(__name) => extra.insert(__name, map.next_value()?),
                             }
@@ -204,7 +243,7 @@ macro_rules! model {
                         })
                     }
                 }
-                deserializer.deserialize_map(Object)
+                deserializer.deserialize_map(Object(sharing))
             }
         }
     };
@@ -214,6 +253,7 @@ macro_rules! field_type {
     (required $type:ty) => { $type };
     (optional $type:ty) => { Option<$type> };
     (moment $type:ty) => { Option<$type> };
+    (shared $type:ty) => { Option<$type> };
 }
 
 macro_rules! write_field {
@@ -228,13 +268,16 @@ macro_rules! write_field {
 }
 
 macro_rules! read_field {
-    (required, $type:ty, $slot:ident, $map:ident, $extra:ident) => {
+    (required, $type:ty, $slot:ident, $map:ident, $extra:ident, $sharing:ident) => {
         $slot = Some($map.next_value::<$type>()?)
     };
-    (optional, $type:ty, $slot:ident, $map:ident, $extra:ident) => {
+    (shared, $type:ty, $slot:ident, $map:ident, $extra:ident, $sharing:ident) => {
+        $slot = $sharing.configuration(&mut $map)?
+    };
+    (optional, $type:ty, $slot:ident, $map:ident, $extra:ident, $sharing:ident) => {
         $slot = $map.next_value::<Option<$type>>()?
     };
-    (moment, $type:ty, $slot:ident, $map:ident, $extra:ident) => {
+    (moment, $type:ty, $slot:ident, $map:ident, $extra:ident, $sharing:ident) => {
         match $map.next_value()? {
             $crate::text::model::LenientTimestamp::Absent => $slot = None,
             $crate::text::model::LenientTimestamp::Read(timestamp) => $slot = Some(timestamp),

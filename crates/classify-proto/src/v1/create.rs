@@ -187,8 +187,12 @@ impl Operation for Create {
         // Of v1 only the lengths are published; what else v2 asks of a type is left to the service.
         for (index, rule) in self.rules.iter().enumerate() {
             problems.length(format_args!("rules[{index}].type"), &rule.r#type, 1, 50);
-            let description = format_args!("rules[{index}].description");
-            problems.length(description, &rule.description, 10, 2000);
+            problems.length(
+                format_args!("rules[{index}].description"),
+                &rule.description,
+                10,
+                2000,
+            );
         }
         if let Some(parsing) = &self.parsing_configuration {
             parsing.find_problems("parsing_configuration", &mut problems);

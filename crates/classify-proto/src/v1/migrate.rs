@@ -362,12 +362,12 @@ pub fn to_v1(creates: &[v2::Create]) -> Result<Create, Error> {
     }
     let mut files = BTreeSet::new();
     for (index, create) in creates.iter().enumerate() {
-        let field = format_args!("creates[{index}].file_input");
+        let field = || format!("creates[{index}].file_input");
         if create.file_input().starts_with("pjb-") {
-            problems.add(field, "is a parse job; v1 takes files alone");
+            problems.add(field(), "is a parse job; v1 takes files alone");
         }
         if !files.insert(create.file_input()) {
-            problems.add(field, "stands twice; a v1 job has one result per file");
+            problems.add(field(), "stands twice; a v1 job has one result per file");
         }
     }
     if first.get_transaction_id().is_some() {

@@ -56,7 +56,7 @@ model! {
         /// Where the job stands.
         required status: JobStatus,
         /// The rules the job was made with, also when they came from a saved configuration.
-        optional configuration: Arc<Configuration>,
+        shared configuration: Arc<Configuration>,
         /// What kind of input the job was given.
         optional document_input_type: DocumentInputType,
         /// The file or the parse job that is classified.

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::Method;
 use serde::{Deserialize, Serialize};
 
-use super::{Job, JobStatus, ROUTE};
+use super::{Job, JobStatus, ROUTE, job_page};
 use crate::Timestamp;
 use crate::api::Api;
 use crate::body::Body;
@@ -179,7 +179,11 @@ impl Operation for List {
     }
 
     fn decode(&self, response: http::Response<Bytes>) -> Result<Page<Job>, Error> {
-        read_json(response)
+        match job_page::read(response.body()) {
+            Ok(page) => Ok(page),
+            // Read again, to say where it cannot be read.
+            Err(_) => read_json(response),
+        }
     }
 }
 

@@ -14,6 +14,7 @@ mod create;
 mod delete;
 mod get;
 mod job;
+mod job_page;
 mod list;
 mod outcome;
 mod webhook;

@@ -71,7 +71,7 @@ impl Record {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Header {
-    v: u32,
+    pub(super) v: u32,
     /// The project that jobs are created in; `None` is the key's own.
     #[serde(default)]
     pub project: Option<String>,
@@ -296,6 +296,20 @@ impl Journal {
         self.header.is_some()
     }
 
+    /// What run it is of; `None` of a journal without a line.
+    #[must_use]
+    pub fn header(&self) -> Option<&Header> {
+        self.header.as_ref()
+    }
+
+    /// What became of a document; `None` of one that is not settled.
+    #[must_use]
+    pub fn report(&self, key: ContentKey) -> Option<&Report> {
+        self.entries
+            .get(&key)
+            .and_then(|entry| entry.report.as_ref())
+    }
+
     /// How many documents it knows, and how many of them are settled.
     #[must_use]
     pub fn counts(&self) -> (usize, usize) {
@@ -354,6 +368,10 @@ mod tests {
         let (journal, sound) = Journal::read(text.as_bytes()).unwrap();
         assert_eq!(sound, text.len());
         assert_eq!(journal.counts(), (1, 1));
+        assert_eq!(journal.header(), Some(&header(&[("a", "description")])));
+        let report = journal.report(ContentKey::of(b"a")).unwrap();
+        assert_eq!(report.status, Standing::Completed);
+        assert!(journal.report(ContentKey::of(b"b")).is_none());
         let entry = &journal.entries[&ContentKey::of(b"a")];
         assert_eq!(
             (entry.file_id.as_deref(), entry.job_id.as_deref()),

@@ -8,12 +8,11 @@ mod journal;
 mod options;
 mod report;
 mod rounds;
+mod transaction;
 mod works;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
-
-use sha2::{Digest, Sha256};
 
 pub use document::{ContentHasher, ContentKey, Document};
 pub use fed::{Fed, FedEvent};
@@ -25,6 +24,7 @@ use self::breaker::{Breaker, Pass};
 use self::document::Source;
 use self::journal::Entry;
 use self::rounds::Rounds;
+use self::transaction::Fingerprint;
 use self::works::{Did, Place, Work, Works};
 use super::call::Call;
 use super::step::{Cx, Machine, Step, Ticket};
@@ -63,7 +63,7 @@ use crate::v2::{Cancel, Create, Job, JobStatus};
 pub struct Bulk {
     template: Create,
     /// What the template and the project contribute to every transaction id.
-    fingerprint: [u8; 32],
+    fingerprint: Fingerprint,
     header: Header,
     options: BulkOptions,
     seed: Seed,
@@ -73,6 +73,8 @@ pub struct Bulk {
     closed: bool,
     /// How many documents had been pushed when room was last asked for.
     asked_at: Option<Place>,
+    /// The caller has said that the next document is not ready yet.
+    held: bool,
     pushed: Place,
     events: VecDeque<BulkEvent>,
     documents: BTreeMap<Place, Entrant>,
@@ -227,7 +229,7 @@ impl Bulk {
             header.nonce = Some(seed.derive(0).hex());
         }
         Ok(Self {
-            fingerprint: fingerprint(&header),
+            fingerprint: Fingerprint::of(&header),
             template,
             header,
             rounds: Rounds::new(options.cadence, seed),
@@ -238,6 +240,7 @@ impl Bulk {
             phase: Phase::Unrecorded,
             closed: false,
             asked_at: None,
+            held: false,
             pushed: 0,
             events: VecDeque::new(),
             documents: BTreeMap::new(),
@@ -265,7 +268,7 @@ impl Bulk {
                 "the journal is of another run; {difference}"
             )));
         }
-        self.fingerprint = fingerprint(&header);
+        self.fingerprint = Fingerprint::of(&header);
         self.header = header;
         self.journal = journal.entries;
         self.phase = Phase::Going;
@@ -287,6 +290,7 @@ impl Bulk {
     /// reported as not started.
     pub fn push(&mut self, document: Document) {
         self.pushed += 1;
+        self.held = false;
         let Document { name, key, source } = document;
         if let Some(entrant) = self
             .by_key
@@ -314,9 +318,26 @@ impl Bulk {
         self.admit(name, key, source, entry.unwrap_or_default(), known);
     }
 
+    /// Answers a request for room: there will be a document or an end, but not now.
+    ///
+    /// Room is not asked for again before the next [`push`](Self::push). Until then the machine may have nothing to
+    /// wait for by itself; whoever holds it polls it again after a push or a [`close`](Self::close).
+    pub fn hold(&mut self) {
+        self.held = true;
+        self.asked_at = None;
+    }
+
     /// Says that there are no more documents.
     pub fn close(&mut self) {
         self.closed = true;
+    }
+
+    /// What the journal says became of a document that has not been pushed.
+    #[must_use]
+    pub fn earlier(&self, key: ContentKey) -> Option<&Report> {
+        self.journal
+            .get(&key)
+            .and_then(|entry| entry.report.as_ref())
     }
 
     /// Stops: begins nothing more, takes in what is on the wire, and reports which jobs remain open.
@@ -391,23 +412,16 @@ impl Bulk {
         self.events.push_back(BulkEvent::Record(record));
     }
 
-    /// The id under which a create can be repeated: the same for the same project, rules, content and attempt.
     fn transaction_id(&self, entrant: &Entrant) -> String {
-        let digest = Sha256::new()
-            .chain_update(self.fingerprint)
-            .chain_update(entrant.key.as_bytes())
-            .chain_update(entrant.attempt.to_be_bytes())
-            .finalize();
-        let mut id = String::from("cr1-");
-        for byte in digest {
-            id.push(char::from_digit(u32::from(byte >> 4), 16).unwrap_or('0'));
-            id.push(char::from_digit(u32::from(byte & 15), 16).unwrap_or('0'));
-        }
-        id
+        self.fingerprint
+            .transaction_id(entrant.key, entrant.attempt)
     }
 
     /// Asks for room once, and takes silence for an end.
     fn ask_for_room(&mut self) -> Option<BulkEvent> {
+        if self.held {
+            return None;
+        }
         if self.asked_at.take() == Some(self.pushed) {
             self.closed = true;
         }
@@ -557,13 +571,6 @@ impl Bulk {
         report.job_id = Some(job_id);
         self.settle(place, report, None);
     }
-}
-
-/// What every transaction id of a run has in common.
-fn fingerprint(header: &Header) -> [u8; 32] {
-    // A header holds nothing that JSON cannot.
-    let text = serde_json::to_vec(header).unwrap_or_default();
-    Sha256::digest(text).into()
 }
 
 impl Machine for Bulk {

@@ -216,14 +216,14 @@ impl Works {
         }
     }
 
-    /// Drops the uploads and creates that have nothing on the wire, and says whose they were and whether one may
+    /// To be called when all of them rest, so that no answer is thrown away. Drops the uploads and creates that have
+    /// nothing on the wire, and says whose they were and whether one may
     /// have been acted upon.
     pub(super) fn drop_idle_buying(&mut self) -> Vec<(Place, bool)> {
         let idle: Vec<_> = self
             .slots
             .iter()
-            // One whose answer has come and was not looked at yet does not rest.
-            .filter(|(_, held)| held.out == 0 && held.wakes.is_some())
+            .filter(|(_, held)| held.out == 0)
             .filter_map(|(slot, held)| match &held.work {
                 Work::Upload(place, _) => Some((*slot, *place, false)),
                 Work::Create(place, call) => Some((*slot, *place, call.may_have_acted())),

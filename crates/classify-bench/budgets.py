@@ -1,0 +1,35 @@
+"""Prints counts as a table and holds them to budgets.
+
+Reads lines `CASE INSTRUCTIONS ALLOCATIONS BYTES`; a budget is a line `CASE MEASURE at most NUMBER [of CASE]`, where
+MEASURE is instructions, allocations or bytes.
+"""
+
+import sys
+
+MEASURES = ("instructions", "allocations", "bytes")
+
+counts = {}
+for line in sys.stdin:
+    case, *numbers = line.split()
+    counts[case] = dict(zip(MEASURES, map(int, numbers), strict=True))
+    if counts[case]["instructions"] == 0:
+        sys.exit(f"{case}: nothing was collected")
+
+print(f"{'':<20} {'instructions':>12} {'allocations':>12} {'bytes':>9}")
+for case, count in counts.items():
+    ratios = ""
+    if plain := counts.get(f"{case}_plain"):
+        ratios = "  of plain: " + ", ".join(f"{count[m] / plain[m]:.2f}" for m in MEASURES)
+    print(f"{case:<20} {count['instructions']:>12} {count['allocations']:>12} {count['bytes']:>9}{ratios}")
+
+broken = 0
+for line in open(sys.argv[1], encoding="utf-8"):
+    words = line.split("#")[0].split()
+    if not words:
+        continue
+    case, measure, _, _, number, *of = words
+    limit = float(number) * (counts[of[1]][measure] if of else 1)
+    if counts[case][measure] > limit:
+        broken += 1
+        print(f"broken: {line.strip()}: {counts[case][measure]}, at most {limit:.0f}")
+sys.exit(1 if broken else 0)

@@ -1,0 +1,90 @@
+//! What is parsed and built in every measure: a page as a bulk run sees it, and a create with six rules.
+
+use bytes::Bytes;
+use classify_proto::v2::{Configuration, Create, Rule};
+
+use crate::plain;
+
+/// The types of the rules.
+pub const TYPES: [&str; 6] = [
+    "invoice",
+    "receipt",
+    "contract",
+    "resume",
+    "bank_statement",
+    "payslip",
+];
+
+fn description(kind: &str) -> String {
+    format!(
+        "A {kind}: names its parties, a date and a reference number, and says in its heading that it is a {kind}."
+    )
+}
+
+/// A page of 100 jobs made from one configuration, as a bulk run sees them.
+#[must_use]
+pub fn page() -> Bytes {
+    let rules: Vec<_> = TYPES
+        .iter()
+        .map(|kind| serde_json::json!({"type": kind, "description": description(kind)}))
+        .collect();
+    let items: Vec<_> = (0..100)
+        .map(|n| {
+            serde_json::json!({
+                "id": format!("clj-8f14e45f-ceea-467f-a9c1-{n:012}"),
+                "configuration": {
+                    "rules": rules, "mode": "FAST",
+                    "parsing_configuration": {"lang": "en", "max_pages": 10, "target_pages": "1,3,5-7"},
+                },
+                "document_input_type": "file_id",
+                "file_input": format!("dfl-1f0e3dad-9990-4345-b743-{n:012}"),
+                "project_id": "c4ca4238-a0b9-4382-8dcc-509a6f75849b",
+                "status": "COMPLETED",
+                "user_id": "user_4711",
+                "configuration_id": null,
+                "created_at": "2026-11-22T18:11:19.117Z",
+                "error_message": null,
+                "parse_job_id": format!("pjb-6512bd43-d9ca-4666-8012-{n:012}"),
+                "result": {
+                    "confidence": 0.93,
+                    "reasoning": "The heading says invoice, and there are a number, line items and a total amount.",
+                    "type": TYPES[n % TYPES.len()],
+                },
+                "transaction_id": format!("{n:064x}"),
+                "updated_at": "2026-11-22T18:11:21.503Z",
+            })
+        })
+        .collect();
+    serde_json::json!({"items": items, "next_page_token": "eyJvIjoxMDB9", "total_size": null})
+        .to_string()
+        .into()
+}
+
+/// A create of ours.
+#[must_use]
+pub fn create() -> Create {
+    Create::new("dfl-1")
+        .configuration(Configuration::new(
+            TYPES.map(|kind| Rule::new(kind, description(kind))),
+        ))
+        .transaction_id("t-1")
+}
+
+/// The same create as plain structs.
+#[must_use]
+pub fn plain_create() -> plain::Create {
+    plain::Create {
+        file_input: "dfl-1".into(),
+        configuration: plain::Configuration {
+            rules: TYPES
+                .map(|kind| plain::Rule {
+                    r#type: kind.into(),
+                    description: description(kind),
+                })
+                .into(),
+            mode: None,
+            parsing_configuration: None,
+        },
+        transaction_id: "t-1".into(),
+    }
+}

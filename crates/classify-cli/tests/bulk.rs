@@ -1,0 +1,538 @@
+//! `classify run` over many documents: journals, flags, and what is paid for.
+
+mod common;
+
+use std::fs;
+use std::io::Write as _;
+use std::process::Stdio;
+
+use classify_emulator::{Config, Fault, Faults, Limits, Route, Script};
+use common::{Bench, Said, said};
+use serde_json::{Value, json};
+
+/// The words that every run here begins with.
+const RUN: [&str; 9] = [
+    "classify",
+    "run",
+    "docs",
+    "--rules",
+    "rules.yaml",
+    "--poll-interval",
+    "50ms",
+    "--limits",
+    "10000/s",
+];
+
+fn run(bench: &Bench, words: &[&str]) -> Said {
+    bench.run(&[&RUN[..], words].concat())
+}
+
+/// A bench with so many documents more, each of its own content.
+fn with_documents(config: Config, documents: usize) -> Bench {
+    let bench = Bench::with(config.limits(Limits::none()));
+    for index in 0..documents {
+        bench.file(
+            &format!("docs/{index:03}.txt"),
+            &format!("Invoice {index}: the amount is due."),
+        );
+    }
+    bench
+}
+
+fn paths(rows: &[Value]) -> Vec<&str> {
+    rows.iter()
+        .map(|row| row["path"].as_str().unwrap())
+        .collect()
+}
+
+fn status_of<'a>(rows: &'a [Value], path: &str) -> &'a str {
+    let row = rows.iter().find(|row| row["path"] == path);
+    row.unwrap_or_else(|| panic!("{path} has no row"))["status"]
+        .as_str()
+        .unwrap()
+}
+
+#[test]
+fn the_same_command_again_is_not_paid_for_again() {
+    let bench = with_documents(Config::default(), 3);
+    let first = run(&bench, &["--format", "json"]).ends(0).json();
+    let second = run(&bench, &["--format", "json"]).ends(0).json();
+    assert_eq!(bench.emulator.job_count(), 5);
+    let jobs = |rows: &Value| -> Vec<Value> {
+        rows.as_array()
+            .unwrap()
+            .iter()
+            .map(|row| row["job_id"].clone())
+            .collect()
+    };
+    assert_eq!(jobs(&first), jobs(&second));
+}
+
+#[test]
+fn a_document_is_sent_once_and_reported_for_each_of_its_paths() {
+    let bench = with_documents(Config::default(), 1);
+    for copy in ["docs/a copy.txt", "docs/z/copy.txt", "docs/z/copy 2.txt"] {
+        fs::create_dir_all(bench.path().join("docs/z")).unwrap();
+        fs::copy(bench.path().join("docs/bill.txt"), bench.path().join(copy)).unwrap();
+    }
+    for flags in [
+        &["--format", "json"][..],
+        &["--format", "json", "--max-in-flight", "1"],
+    ] {
+        let rows = run(&bench, flags).ends(0).json();
+        let rows = rows.as_array().unwrap();
+        assert_eq!(
+            paths(rows),
+            [
+                "docs/000.txt",
+                "docs/a copy.txt",
+                "docs/bill.txt",
+                "docs/soup.txt",
+                "docs/z/copy 2.txt",
+                "docs/z/copy.txt"
+            ]
+        );
+        for place in [2, 4, 5] {
+            assert_eq!(rows[place]["job_id"], rows[1]["job_id"]);
+            assert_eq!(rows[place]["type"], rows[1]["type"]);
+        }
+    }
+    assert_eq!(bench.emulator.job_count(), 3);
+    assert_eq!(
+        bench.emulator.count(Route::ClassifyCreate),
+        6,
+        "two runs of three contents"
+    );
+}
+
+#[test]
+fn ids_of_files_and_parse_jobs_are_documents_too() {
+    let bench = with_documents(Config::default(), 0);
+    bench
+        .emulator
+        .add_parse_job("pjb-7", "Recipe: ingredients and how to cook a meal.");
+    let file = run(&bench, &[]).ends(0).lines()[0]["file_id"].clone();
+    let file = file.as_str().unwrap();
+    let words = [
+        "classify",
+        "run",
+        file,
+        "pjb-7",
+        "dfl-unknown",
+        "--rules",
+        "rules.yaml",
+        "--format",
+        "json",
+        "--poll-interval",
+        "50ms",
+    ];
+    let uploads = bench.emulator.count(Route::FileCreate);
+    let rows = bench.run(&words).ends(3).json();
+    let rows = rows.as_array().unwrap();
+    assert_eq!(paths(rows), [file, "pjb-7", "dfl-unknown"]);
+    assert_eq!(rows[0]["status"], "COMPLETED");
+    assert_eq!(rows[1]["type"], "recipe");
+    assert_eq!(rows[2]["status"], "ERROR");
+    assert_eq!(bench.emulator.count(Route::FileCreate), uploads);
+}
+
+#[test]
+fn an_output_is_whole_and_in_order_and_its_journal_lies_beside_it() {
+    let bench = with_documents(Config::default(), 4);
+    let found = run(&bench, &["--output", "docs/out.csv"]).ends(0);
+    assert_eq!(found.stdout, "");
+    let csv = fs::read_to_string(bench.path().join("docs/out.csv")).unwrap();
+    let lines: Vec<_> = csv.lines().collect();
+    assert_eq!(lines.len(), 7);
+    assert_eq!(
+        lines[0],
+        "path,status,type,confidence,reasoning,job_id,file_id,error"
+    );
+    assert!(
+        lines[1].starts_with("docs/000.txt,COMPLETED,"),
+        "{}",
+        lines[1]
+    );
+    assert!(bench.path().join("docs/out.csv.journal").is_file());
+
+    // Again: refused without --resume; with it everything is told and nothing is asked.
+    run(&bench, &["--output", "docs/out.csv"])
+        .ends(2)
+        .complains("--resume");
+    let requests = bench.emulator.request_count();
+    fs::remove_file(bench.path().join("docs/out.csv")).unwrap();
+    run(&bench, &["--output", "docs/out.csv", "--resume"]).ends(0);
+    let again = fs::read_to_string(bench.path().join("docs/out.csv")).unwrap();
+    assert_eq!(
+        again, csv,
+        "neither the output nor the journal became a document"
+    );
+    assert_eq!(bench.emulator.request_count(), requests);
+    // What is new in the folder is taken in.
+    bench.file("docs/new.txt", "Invoice: another amount.");
+    run(&bench, &["--output", "docs/out.csv", "--resume"]).ends(0);
+    assert_eq!(bench.emulator.job_count(), 7);
+
+    run(&bench, &["--output", "nowhere/out.csv"])
+        .ends(2)
+        .complains("no such folder");
+    run(&bench, &["--output", "docs"])
+        .ends(2)
+        .complains("no name for a file");
+}
+
+#[test]
+fn what_needs_a_journal_says_so() {
+    let bench = with_documents(Config::default(), 0);
+    for flag in ["--resume", "--fresh"] {
+        run(&bench, &[flag]).ends(2).complains("--journal FILE");
+    }
+    run(&bench, &["--journal", "j", "--output", "j"]).ends(2);
+    assert_eq!(bench.emulator.request_count(), 0);
+    // One that is not there yet is begun.
+    run(&bench, &["--journal", "j", "--resume"]).ends(0);
+}
+
+#[test]
+fn a_journal_of_another_run_is_refused_with_the_difference() {
+    let bench = with_documents(Config::default(), 1);
+    run(&bench, &["--journal", "j"]).ends(0);
+    let before = fs::read(bench.path().join("j")).unwrap();
+    let requests = bench.emulator.request_count();
+    run(
+        &bench,
+        &[
+            "--journal",
+            "j",
+            "--resume",
+            "--rule",
+            "letter=is addressed to somebody",
+        ],
+    )
+    .ends(2)
+    .complains("\"letter\" is in the rules now and not in the journal");
+    run(
+        &bench,
+        &["--journal", "j", "--resume", "--project-id", "p-2"],
+    )
+    .ends(2)
+    .complains("project: none in the journal, \"p-2\" now");
+    run(&bench, &["--journal", "rules.yaml", "--resume"])
+        .ends(2)
+        .complains("journal");
+    assert_eq!(bench.emulator.request_count(), requests);
+    assert_eq!(fs::read(bench.path().join("j")).unwrap(), before);
+}
+
+#[test]
+fn a_torn_last_line_is_cut_off() {
+    let bench = with_documents(Config::default(), 3);
+    run(&bench, &["--journal", "j"]).ends(0);
+    let path = bench.path().join("j");
+    let whole = fs::read(&path).unwrap();
+    let last = whole[..whole.len() - 1]
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .unwrap();
+    for cut in [last + 1, last + 2, last + 40, whole.len() - 1] {
+        fs::write(&path, &whole[..cut]).unwrap();
+        let found = run(&bench, &["--journal", "j", "--resume"]).ends(0);
+        assert_eq!(found.lines().len(), 5);
+        assert_eq!(
+            found.stderr.contains("torn"),
+            cut > last + 1,
+            "{}",
+            found.stderr
+        );
+        let text = fs::read_to_string(&path).unwrap();
+        for line in text.lines() {
+            serde_json::from_str::<Value>(line).unwrap();
+        }
+    }
+    assert_eq!(bench.emulator.job_count(), 5);
+}
+
+#[test]
+fn failed_documents_are_paid_for_again_only_when_asked() {
+    let config = Config::default().script(Script::file("bad*").fails("TOO_DARK"));
+    let bench = with_documents(config, 1);
+    bench.file("docs/bad.txt", "a dark scan");
+    run(&bench, &["--journal", "j"]).ends(3);
+    let rows = run(&bench, &["--journal", "j", "--resume"]).ends(3).lines();
+    assert_eq!(status_of(&rows, "docs/bad.txt"), "FAILED");
+    assert_eq!(bench.emulator.job_count(), 4);
+    bench.emulator.set_scripts(Vec::new()).unwrap();
+    let rows = run(&bench, &["--journal", "j", "--resume", "--retry-failed"])
+        .ends(0)
+        .lines();
+    assert_eq!(status_of(&rows, "docs/bad.txt"), "COMPLETED");
+    assert_eq!(bench.emulator.job_count(), 5);
+}
+
+#[test]
+fn a_fresh_run_pays_anew_and_once() {
+    let bench = with_documents(Config::default(), 2);
+    run(&bench, &["--journal", "first"]).ends(0);
+    run(&bench, &["--journal", "second", "--fresh"]).ends(0);
+    assert_eq!(bench.emulator.job_count(), 8);
+    run(&bench, &["--journal", "second", "--fresh", "--resume"]).ends(0);
+    run(&bench, &["--journal", "second", "--resume"]).ends(0);
+    assert_eq!(bench.emulator.job_count(), 8);
+    run(&bench, &["--journal", "first", "--fresh", "--resume"])
+        .ends(2)
+        .complains("without --fresh");
+}
+
+#[test]
+fn a_dry_run_counts_and_sends_nothing() {
+    let bench = with_documents(Config::default(), 3);
+    bench.file("docs/copy.txt", "Invoice 0: the amount is due.");
+    bench.file("docs/empty.txt", "");
+    let words = ["--dry-run", "--max-pages", "5", "--target-pages", "1,3-9"];
+    let mut command = bench.command(&[&RUN[..], &words, &["dfl-1"]].concat());
+    // Not even a key is needed.
+    command.env_remove("LLAMA_CLOUD_API_KEY");
+    let found = said(command).ends(0).complains("empty: 0 bytes");
+    let plan = &found.lines()[0];
+    let bytes: u64 = ["000", "001", "002", "bill", "soup"]
+        .map(|name| {
+            fs::metadata(bench.path().join(format!("docs/{name}.txt")))
+                .unwrap()
+                .len()
+        })
+        .iter()
+        .sum();
+    assert_eq!(
+        *plan,
+        json!({
+            "documents": 7, "duplicates": 1, "unreadable": 1, "bytes": bytes + 29, "settled": 0,
+            "jobs": 6, "bytes_to_upload": bytes, "target_pages": "1,3-9", "max_pages": 5,
+            "pages_at_most": 30
+        })
+    );
+    let table = run(&bench, &["--dry-run", "--format", "table"])
+        .ends(0)
+        .stdout;
+    assert!(table.contains("duplicates  1\n"), "{table}");
+    let csv = run(&bench, &["--dry-run", "--format", "csv"])
+        .ends(0)
+        .stdout;
+    assert!(csv.starts_with("documents,duplicates,"), "{csv}");
+    assert_eq!(bench.emulator.request_count(), 0);
+
+    run(&bench, &["--journal", "j"]).ends(3);
+    let plan = run(&bench, &["--journal", "j", "--resume", "--dry-run"]).ends(0);
+    assert_eq!(
+        (&plan.lines()[0]["settled"], &plan.lines()[0]["jobs"]),
+        (&json!(5), &json!(0))
+    );
+}
+
+#[test]
+fn shards_together_cover_every_document_once() {
+    let bench = with_documents(Config::default(), 40);
+    let mut all = Vec::new();
+    let mut counts = Vec::new();
+    for shard in ["1/3", "2/3", "3/3"] {
+        let found = run(&bench, &["--shard", shard]).ends(0);
+        let rows = found.lines();
+        counts.push(rows.len());
+        all.extend(paths(&rows).into_iter().map(str::to_owned));
+        let plan = run(&bench, &["--shard", shard, "--dry-run"]).ends(0);
+        assert_eq!(plan.lines()[0]["documents"], rows.len());
+    }
+    all.sort_unstable();
+    all.dedup();
+    assert_eq!((all.len(), counts.iter().sum::<usize>()), (42, 42));
+    assert!(counts.iter().all(|count| *count > 0), "{counts:?}");
+    assert_eq!(bench.emulator.job_count(), 42);
+    run(&bench, &["--shard", "4/3"]).ends(2);
+}
+
+#[test]
+fn no_more_documents_are_on_their_way_than_allowed() {
+    let config = Config::default().script(Script::file("*").never_ends());
+    let bench = with_documents(config, 20);
+    let words = [
+        "--max-in-flight",
+        "7",
+        "--concurrency",
+        "3",
+        "--deadline",
+        "1500ms",
+    ];
+    let rows = run(&bench, &words).ends(8).lines();
+    assert_eq!(bench.emulator.job_count(), 7);
+    let standing = |word: &str| rows.iter().filter(|row| row["status"] == word).count();
+    assert_eq!((standing("OPEN"), standing("NOT_STARTED")), (7, 15));
+}
+
+#[test]
+fn limits_are_kept() {
+    let narrow = || {
+        let bench =
+            Bench::with(Config::default().limits(Limits::none().creates_per_second(Some(10))));
+        for index in 0..14 {
+            bench.file(&format!("docs/{index}.txt"), &format!("Invoice {index}"));
+        }
+        bench
+    };
+    let refused = |limits: &str| {
+        let bench = narrow();
+        let words = [
+            "classify",
+            "run",
+            "docs",
+            "--rules",
+            "rules.yaml",
+            "--limits",
+            limits,
+        ];
+        assert_eq!(bench.run(&words).ends(0).lines().len(), 16);
+        let requests = bench.emulator.requests();
+        requests
+            .iter()
+            .filter(|request| request.status == Some(429))
+            .count()
+    };
+    assert_eq!(refused("8/s"), 0);
+    assert!(refused("10000/s") > 0);
+    let bench = narrow();
+    for bad in ["0/s", "fast", "3/m"] {
+        let words = [
+            "classify",
+            "run",
+            "docs",
+            "--rules",
+            "rules.yaml",
+            "--limits",
+            bad,
+        ];
+        bench.run(&words).ends(2).complains("paid, free");
+    }
+}
+
+#[test]
+fn credits_that_run_out_stop_the_run_and_a_resume_completes_it() {
+    let faults = Faults::new().with(Fault::PaymentRequired.nth(4).on(Route::ClassifyCreate));
+    let bench = with_documents(Config::default().faults(faults), 10);
+    let words = [
+        "--journal",
+        "j",
+        "--max-in-flight",
+        "2",
+        "--concurrency",
+        "1",
+        "--format",
+        "json",
+    ];
+    let found = run(&bench, &words).ends(5);
+    let rows = found.json();
+    let rows = rows.as_array().unwrap();
+    assert_eq!(rows.len(), 12);
+    let settled = rows
+        .iter()
+        .filter(|row| row["status"] == "COMPLETED")
+        .count();
+    let left = rows
+        .iter()
+        .filter(|row| row["status"] == "NOT_STARTED")
+        .count();
+    assert_eq!((settled, left), (3, 9), "{rows:?}");
+    assert_eq!(found.error()["kind"], "quota");
+    let resume = found.error()["resume"].as_str().unwrap().to_owned();
+    assert!(resume.ends_with("--resume"), "{resume}");
+
+    // Out of credits at once: what was settled is still told as settled.
+    bench
+        .emulator
+        .set_faults(Faults::new().with(Fault::PaymentRequired.always().on(Route::ClassifyCreate)));
+    let again = run(&bench, &[&words[..], &["--resume"]].concat())
+        .ends(5)
+        .json();
+    let settled = again
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|row| row["status"] == "COMPLETED");
+    assert_eq!(settled.count(), 3);
+
+    bench.emulator.set_faults(Faults::new());
+    let rows = run(&bench, &[&words[..], &["--resume"]].concat())
+        .ends(0)
+        .json();
+    assert_eq!(rows.as_array().unwrap().len(), 12);
+    assert_eq!(bench.emulator.job_count(), 12);
+}
+
+#[test]
+fn two_processes_do_not_share_a_journal() {
+    let config = Config::default().script(Script::file("bill*").never_ends());
+    let bench = with_documents(config, 0);
+    let mut first = bench
+        .command(&[&RUN[..], &["--journal", "j"]].concat())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    bench.until(|emulator| emulator.job_count() == 2);
+    let requests = bench.emulator.count(Route::ClassifyCreate);
+    for flags in [&["--journal", "j"][..], &["--journal", "j", "--resume"]] {
+        run(&bench, flags)
+            .ends(2)
+            .complains("another run is writing to the journal j");
+    }
+    assert_eq!(bench.emulator.count(Route::ClassifyCreate), requests);
+    first.kill().unwrap();
+    first.wait().unwrap();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn nothing_is_bought_when_the_disk_is_full() {
+    let bench = with_documents(Config::default(), 2);
+    let rows = run(&bench, &["--journal", "/dev/full", "--format", "json"])
+        .ends(1)
+        .complains("the journal cannot be written: No space left on device");
+    let rows = rows.json();
+    assert!(
+        rows.as_array()
+            .unwrap()
+            .iter()
+            .all(|row| row["status"] == "NOT_STARTED")
+    );
+    assert_eq!(rows.as_array().unwrap().len(), 4);
+    assert_eq!(bench.emulator.request_count(), 0);
+}
+
+#[test]
+fn a_file_that_changes_after_it_was_read_is_an_error_and_is_not_bought() {
+    // One document at a time; the second has been read ahead while the first is waited for.
+    let config =
+        Config::default().script(Script::file("a*").takes(std::time::Duration::from_millis(1500)));
+    let bench = with_documents(config, 0);
+    bench.file("docs/a.txt", "slow");
+    let changing = bench.file("docs/b.txt", "as it was read");
+    let child = bench
+        .command(&[&RUN[..], &["--max-in-flight", "1", "--format", "json"]].concat())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    bench.until(|emulator| emulator.job_count() == 1);
+    // Reading ahead takes a moment.
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    let mut file = fs::OpenOptions::new().append(true).open(changing).unwrap();
+    file.write_all(b", and more").unwrap();
+    drop(file);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    let rows: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let rows = rows.as_array().unwrap();
+    assert_eq!(status_of(rows, "docs/b.txt"), "ERROR");
+    let row = rows.iter().find(|row| row["path"] == "docs/b.txt").unwrap();
+    assert!(
+        row["error"].as_str().unwrap().contains("has changed since"),
+        "{row}"
+    );
+    assert_eq!(bench.emulator.job_count(), 3);
+}

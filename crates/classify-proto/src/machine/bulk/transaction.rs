@@ -1,0 +1,186 @@
+//! What makes a create the same create: the transaction id, made from what is asked.
+
+use std::fmt::Write as _;
+
+use sha2::{Digest, Sha256};
+
+use super::document::ContentKey;
+use super::journal::Header;
+use crate::v2::{Configuration, Mode};
+
+/// What a run contributes to every transaction id: project, rules, nonce.
+///
+/// Written field by field, each with its length, and not as the journal's JSON: an id that changed with the form of
+/// something else would buy every document again. The tests below hold it to what it was when it was first published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Fingerprint([u8; 32]);
+
+impl Fingerprint {
+    pub(super) fn of(header: &Header) -> Self {
+        let mut hash = Fields(Sha256::new());
+        hash.text(Some("classify-rs 1"));
+        hash.text(header.project.as_deref());
+        hash.text(header.configuration_id.as_deref());
+        hash.text(header.nonce.as_deref());
+        hash.configuration(header.configuration.as_ref());
+        Self(hash.0.finalize().into())
+    }
+
+    /// The id under which a document's create can be repeated, in its attempt of this number.
+    pub(super) fn transaction_id(self, key: ContentKey, attempt: u32) -> String {
+        let digest = Sha256::new()
+            .chain_update(self.0)
+            .chain_update(key.as_bytes())
+            .chain_update(attempt.to_be_bytes())
+            .finalize();
+        let mut id = String::with_capacity(68);
+        id.push_str("cr1-");
+        for byte in digest {
+            // Writing to a String cannot fail.
+            let _ = write!(id, "{byte:02x}");
+        }
+        id
+    }
+}
+
+/// Fields, told apart by their lengths; one that is absent differs from one that is empty.
+struct Fields(Sha256);
+
+impl Fields {
+    fn text(&mut self, text: Option<&str>) {
+        match text {
+            None => self.0.update([0]),
+            Some(text) => {
+                self.0.update([1]);
+                self.number(text.len());
+                self.0.update(text);
+            }
+        }
+    }
+
+    fn number(&mut self, number: usize) {
+        self.0.update((number as u64).to_be_bytes());
+    }
+
+    fn configuration(&mut self, configuration: Option<&Configuration>) {
+        let Some(configuration) = configuration else {
+            return self.0.update([0]);
+        };
+        self.0.update([1]);
+        self.number(configuration.rules.len());
+        for rule in &configuration.rules {
+            self.text(Some(&rule.r#type));
+            self.text(Some(&rule.description));
+        }
+        self.text(configuration.mode.as_ref().map(Mode::as_str));
+        let parsing = configuration.parsing_configuration.as_ref();
+        self.text(parsing.and_then(|parsing| parsing.lang.as_deref()));
+        let max_pages = parsing.and_then(|parsing| parsing.max_pages);
+        self.text(max_pages.map(|pages| pages.to_string()).as_deref());
+        self.text(parsing.and_then(|parsing| parsing.target_pages.as_deref()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::v2::{ParsingConfiguration, Rule};
+    use std::collections::BTreeSet;
+
+    fn rules() -> Configuration {
+        Configuration::new([Rule::new("invoice", "has an invoice number")])
+    }
+
+    fn header(configuration: Option<Configuration>) -> Header {
+        Header::new(None, configuration, None)
+    }
+
+    /// These ids are out in the world. If this test fails, whoever upgrades pays for every document again.
+    #[test]
+    fn ids_never_change() {
+        let key = ContentKey::of(b"a document");
+        let full = Header {
+            project: Some("p".into()),
+            nonce: Some("n".into()),
+            ..header(Some(
+                rules().mode("FAST".into()).parsing_configuration(
+                    ParsingConfiguration::new()
+                        .lang("de")
+                        .max_pages(5)
+                        .target_pages("1-3"),
+                ),
+            ))
+        };
+        let saved = Header::new(Some("p".into()), None, Some("cfg-1".into()));
+        for (header, attempt, id) in [
+            (
+                header(Some(rules())),
+                0,
+                "cr1-499e6013e382c4b15e62bc2a044653cced25f8cbbe4155a5599f4e2e3152f774",
+            ),
+            (
+                header(Some(rules())),
+                1,
+                "cr1-7416e1334ea4014ab09c5af693478fb3214cd49408afe7015f19eb9ea693c66f",
+            ),
+            (
+                full,
+                0,
+                "cr1-4d3eae0f9318d91b02697e44ac12a7a8f98ef151e239ce8e7420b2f49942ba30",
+            ),
+            (
+                saved,
+                0,
+                "cr1-c944503e0f7217d4c254b92af0f47b27603262330803ef9a52aa5af29c15ad17",
+            ),
+        ] {
+            assert_eq!(Fingerprint::of(&header).transaction_id(key, attempt), id);
+        }
+    }
+
+    #[test]
+    fn whatever_changes_the_result_changes_the_id() {
+        let parsing = |parsing| Some(rules().parsing_configuration(parsing));
+        let new = ParsingConfiguration::new;
+        let headers = [
+            header(Some(rules())),
+            header(None),
+            header(Some(Configuration::new([]))),
+            header(Some(Configuration::new([Rule::new(
+                "invoic",
+                "ehas an invoice number",
+            )]))),
+            header(Some(rules().mode("FAST".into()))),
+            header(parsing(new().lang("5"))),
+            header(parsing(new().max_pages(5))),
+            header(parsing(new().target_pages("5"))),
+            Header {
+                project: Some(String::new()),
+                ..header(Some(rules()))
+            },
+            Header {
+                project: Some("x".into()),
+                ..header(Some(rules()))
+            },
+            Header {
+                configuration_id: Some("x".into()),
+                ..header(Some(rules()))
+            },
+            Header {
+                nonce: Some("x".into()),
+                ..header(Some(rules()))
+            },
+        ];
+        let mut ids = BTreeSet::new();
+        for header in &headers {
+            for attempt in 0..2 {
+                for content in ["a", "b"] {
+                    let id = Fingerprint::of(header)
+                        .transaction_id(ContentKey::of(content.as_bytes()), attempt);
+                    assert_eq!(id.len(), 68);
+                    assert!(ids.insert(id));
+                }
+            }
+        }
+    }
+}

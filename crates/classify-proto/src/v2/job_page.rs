@@ -1,0 +1,198 @@
+//! A page of jobs, whose configurations are mostly one.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::de::{
+    DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
+use serde_json::value::RawValue;
+
+use super::{Configuration, Job};
+use crate::page::Page;
+use crate::text::model::Sharing;
+
+/// Reads a page; jobs that repeat the configuration of the job before them, to the letter, share it.
+///
+/// The letters are compared instead of being parsed, which is most of the work of a page: a configuration is most of a
+/// job's bytes, and a bulk run's jobs all have the same one.
+pub(super) fn read(body: &[u8]) -> Result<Page<Job>, serde_json::Error> {
+    let mut deserializer = serde_json::Deserializer::from_slice(body);
+    let page = deserializer.deserialize_map(PageOfJobs)?;
+    deserializer.end()?;
+    Ok(page)
+}
+
+/// The configuration that was read last, and its letters.
+#[derive(Default)]
+struct Latest<'de>(Option<(&'de str, Arc<Configuration>)>);
+
+impl<'de> Sharing<'de> for &mut Latest<'de> {
+    fn configuration<A: MapAccess<'de>>(
+        &mut self,
+        map: &mut A,
+    ) -> Result<Option<Arc<Configuration>>, A::Error> {
+        let Some(raw) = map.next_value::<Option<&'de RawValue>>()? else {
+            return Ok(None);
+        };
+        match &self.0 {
+            Some((letters, configuration)) if *letters == raw.get() => {
+                Ok(Some(Arc::clone(configuration)))
+            }
+            _ => {
+                let read: Configuration =
+                    serde_json::from_str(raw.get()).map_err(A::Error::custom)?;
+                let configuration = Arc::new(read);
+                self.0 = Some((raw.get(), Arc::clone(&configuration)));
+                Ok(Some(configuration))
+            }
+        }
+    }
+}
+
+struct OneJob<'a, 'de>(&'a mut Latest<'de>);
+
+impl<'de> DeserializeSeed<'de> for OneJob<'_, 'de> {
+    type Value = Job;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Job, D::Error> {
+        Job::deserialize_sharing(deserializer, self.0)
+    }
+}
+
+/// An array of jobs, or null for none.
+struct Items;
+
+impl<'de> DeserializeSeed<'de> for Items {
+    type Value = Vec<Job>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Vec<Job>, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Items {
+    type Value = Vec<Job>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of jobs")
+    }
+
+    fn visit_unit<E: serde::de::Error>(self) -> Result<Vec<Job>, E> {
+        Ok(Vec::new())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Vec<Job>, A::Error> {
+        let mut latest = Latest::default();
+        let mut jobs = Vec::new();
+        while let Some(job) = items.next_element_seed(OneJob(&mut latest))? {
+            jobs.push(job);
+        }
+        Ok(jobs)
+    }
+}
+
+struct PageOfJobs;
+
+impl<'de> Visitor<'de> for PageOfJobs {
+    type Value = Page<Job>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a page of jobs")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Page<Job>, A::Error> {
+        let mut page = Page {
+            items: Vec::new(),
+            next_page_token: None,
+            total_size: None,
+        };
+        while let Some(name) = map.next_key::<&str>()? {
+            match name {
+                "items" => page.items = map.next_value_seed(Items)?,
+                "next_page_token" => {
+                    // An empty token ends a list as an absent one does.
+                    page.next_page_token = map
+                        .next_value::<Option<String>>()?
+                        .filter(|token| !token.is_empty());
+                }
+                "total_size" => page.total_size = map.next_value()?,
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(page)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn page(configurations: &[&str]) -> String {
+        let jobs: Vec<_> = configurations
+            .iter()
+            .enumerate()
+            .map(|(n, configuration)| {
+                format!(r#"{{"id":"{n}","status":"PENDING","configuration":{configuration}}}"#)
+            })
+            .collect();
+        format!(
+            r#"{{"items":[{}],"next_page_token":"t","new":[1]}}"#,
+            jobs.join(",")
+        )
+    }
+
+    #[test]
+    fn neighbours_share_what_they_repeat_and_nothing_else() {
+        let (a, b) = (
+            r#"{"rules":[{"type":"a","description":"x"}]}"#,
+            r#"{"rules":[{"type":"b","description":"x"}]}"#,
+        );
+        let read = read(page(&[a, a, b, "null", b, a]).as_bytes()).unwrap();
+        let of = |place: usize| read.items[place].configuration.as_ref();
+        assert!(Arc::ptr_eq(of(0).unwrap(), of(1).unwrap()));
+        assert!(Arc::ptr_eq(of(2).unwrap(), of(4).unwrap()));
+        assert_eq!(of(3), None);
+        let types: Vec<_> = [0, 1, 2, 4, 5]
+            .map(|place| of(place).unwrap().rules[0].r#type.clone())
+            .into();
+        assert_eq!(types, ["a", "a", "b", "b", "a"]);
+        assert_eq!(read.next_page_token.as_deref(), Some("t"));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_refused() {
+        for text in [
+            "",
+            "[]",
+            "{",
+            "{}x",
+            r#"{"items":{}}"#,
+            r#"{"items":[{}]}"#,
+            &page(&["7"]),
+            &page(&[r#"{"rules":7}"#]),
+        ] {
+            assert!(read(text.as_bytes()).is_err(), "{text}");
+        }
+        assert!(read(b"{}").unwrap().items.is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn it_reads_what_each_job_alone_would_be(picks in proptest::collection::vec(0usize..5, 0..12)) {
+            let texts = [
+                "null",
+                "{}",
+                r#"{"rules":[{"type":"ä","description":"x"}],"mode":"FAST"}"#,
+                r#"{ "rules": [{"type":"ä","description":"x"}], "mode": "FAST"}"#,
+                r#"{"parsing_configuration":{"max_pages":3}}"#,
+            ];
+            let text = page(&picks.iter().map(|pick| texts[*pick]).collect::<Vec<_>>());
+            let plain: Page<Job> = serde_json::from_str(&text).unwrap();
+            prop_assert_eq!(read(text.as_bytes()).unwrap(), plain);
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! A saved state of any text: refused, or a machine that keeps to the rules.
+
+#![no_main]
+
+use std::fmt::Debug;
+
+use classify_fuzz::check_error;
+use classify_fuzz::play::Player;
+use classify_proto::files::Upload;
+use classify_proto::machine::{Call, Cx, Fan, Machine, Pager, Run, Saved, Step, Waiter};
+use classify_proto::v2::{Cancel, Create, Delete, Get, List};
+use classify_proto::{Api, Time};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|text: &str| {
+    load::<Call<Create>>(text);
+    load::<Call<Get>>(text);
+    load::<Call<Cancel>>(text);
+    load::<Call<Delete>>(text);
+    load::<Call<Upload>>(text);
+    load::<Pager<List>>(text);
+    load::<Waiter>(text);
+    load::<Run>(text);
+    load::<Fan<Run>>(text);
+});
+
+fn load<M: Saved + Debug>(text: &str) {
+    let mut machine = match M::load(text) {
+        Ok(machine) => machine,
+        Err(error) => return check_error(&error),
+    };
+    // What was loaded can be saved and loaded again, and is then the same.
+    let saved = machine.save().expect("it came from text");
+    let again = M::load(&saved).expect("what we wrote");
+    assert_eq!(again.save().expect("it came from text"), saved);
+    let player = Player::new(&[]);
+    poll(&mut machine, &player.api, player.now);
+}
+
+/// As long as something follows at once; a state may hold any number of things to do.
+fn poll<M: Machine>(machine: &mut M, api: &Api, now: u64) {
+    let now = Time::from_millis(now);
+    for _ in 0..200 {
+        match machine.poll(Cx::new(api, now)) {
+            Step::Wait(until) => {
+                assert!(until.is_none_or(|until| until > now), "a wait that is over");
+                return;
+            }
+            Step::Send(..) | Step::Event(_) | Step::Done(_) => {}
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Bulk runs against the simulated service, under arbitrary faults, killed at any step and taken up again.
+
+#![no_main]
+
+#[path = "../../crates/classify-proto/tests/sim/mod.rs"]
+mod sim;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use arbitrary::{Arbitrary, Unstructured};
+use classify_fuzz::create;
+use classify_proto::Seed;
+use classify_proto::machine::{Bulk, BulkEvent, BulkOptions, Document, Journal, Standing};
+use libfuzzer_sys::fuzz_target;
+use sim::{FAULTS, Service, World};
+
+#[derive(Debug, Arbitrary)]
+struct Given {
+    contents: Vec<u8>,
+    in_flight: u8,
+    requests: u8,
+    remember: u8,
+    page_size: u8,
+    duration: u16,
+    kills: Vec<u8>,
+    faults: Vec<u8>,
+}
+
+fuzz_target!(|data: &[u8]| {
+    let Ok(given) = Given::arbitrary_take_rest(Unstructured::new(data)) else {
+        return;
+    };
+    let documents: Vec<_> = given
+        .contents
+        .iter()
+        .take(24)
+        .enumerate()
+        .map(|(name, content)| {
+            Document::bytes(format!("{name}.txt"), format!("document {}", content % 16))
+        })
+        .collect();
+    let distinct: BTreeSet<_> = documents.iter().map(Document::key).collect();
+    let options = BulkOptions::default()
+        .max_in_flight(usize::from(given.in_flight % 16) + 1)
+        .max_requests(usize::from(given.requests % 8) + 1)
+        .remember(usize::from(given.remember));
+    let faults = given.faults.iter().take(100);
+    let mut world = World::new(Service {
+        duration: u64::from(given.duration),
+        page_size: usize::from(given.page_size % 8) + 1,
+        faults: faults
+            .map(|place| FAULTS[usize::from(*place) % FAULTS.len()])
+            .collect(),
+        ..Service::default()
+    });
+    let mut journal = Vec::new();
+    for (process, kill) in given.kills.iter().take(4).enumerate() {
+        let seed = Seed::new([u8::try_from(process).expect("four"); 16]);
+        run(
+            &mut world,
+            &documents,
+            &options,
+            seed,
+            &mut journal,
+            Some(u32::from(*kill)),
+        );
+    }
+    // Now the service is well again: this process must end with every document answered, and none paid for twice.
+    world.service.faults.clear();
+    let reports = run(
+        &mut world,
+        &documents,
+        &options,
+        Seed::new([255; 16]),
+        &mut journal,
+        None,
+    );
+    assert!(world.service.jobs.len() <= distinct.len(), "paid for twice");
+    let inputs: BTreeSet<_> = world.service.by_transaction.keys().collect();
+    assert_eq!(
+        inputs.len(),
+        world.service.jobs.len(),
+        "a job without a transaction id"
+    );
+    assert_eq!(reports.len(), documents.len());
+    for (name, standings) in &reports {
+        assert_eq!(standings.len(), 1, "{name} is reported more than once");
+        // What an earlier process found to be final stays so.
+        let answered = standings[0] == Standing::Completed;
+        assert!(answered || standings[0].is_final(), "{name}: {standings:?}");
+        assert!(
+            answered || !given.faults.is_empty(),
+            "{name}: {standings:?}"
+        );
+    }
+    if given.kills.is_empty() {
+        assert!(
+            reports
+                .values()
+                .all(|standings| standings[0] == Standing::Completed)
+        );
+        assert_eq!(world.service.jobs.len(), distinct.len());
+    }
+});
+
+fn run(
+    world: &mut World,
+    documents: &[Document],
+    options: &BulkOptions,
+    seed: Seed,
+    journal: &mut Vec<u8>,
+    killed_at: Option<u32>,
+) -> BTreeMap<String, Vec<Standing>> {
+    world.crash();
+    let (read, sound) = Journal::read(journal).expect("our own journal");
+    journal.truncate(sound);
+    let bulk = Bulk::new(&world.api, create(""), options.clone(), seed).expect("a good template");
+    let mut bulk = bulk.with_journal(read).expect("the journal of this run");
+    let mut source = documents.iter();
+    let mut reports: BTreeMap<String, Vec<Standing>> = BTreeMap::new();
+    let mut events = Vec::new();
+    for step in 0.. {
+        if killed_at == Some(step) {
+            break;
+        }
+        if world.step(&mut bulk, &mut events).is_some() {
+            break;
+        }
+        for event in events.drain(..) {
+            match event {
+                BulkEvent::Room(room) => {
+                    source
+                        .by_ref()
+                        .take(room)
+                        .for_each(|document| bulk.push(document.clone()));
+                }
+                BulkEvent::Record(record) => {
+                    let line = record.to_line();
+                    // Killed while it writes, a process leaves half a line.
+                    let whole = killed_at != Some(step + 1);
+                    let written = if whole { line.len() } else { line.len() / 2 };
+                    journal.extend_from_slice(&line.as_bytes()[..written]);
+                }
+                BulkEvent::Settled(settled) => {
+                    for name in settled.names {
+                        reports
+                            .entry(name)
+                            .or_default()
+                            .push(settled.report.status.clone());
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+    reports
+}

@@ -1,0 +1,47 @@
+//! Timestamps: what another library reads is read alike, and what is written is read again.
+
+#![no_main]
+
+use classify_proto::Timestamp;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    if let Some(bytes) = data.first_chunk::<8>() {
+        let micros = i64::from_be_bytes(*bytes);
+        if let Some(timestamp) = Timestamp::from_unix_micros(micros) {
+            assert_eq!(timestamp.as_unix_micros(), micros);
+            again(timestamp);
+        }
+    }
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let ours = text.parse::<Timestamp>();
+    if let Ok(timestamp) = &ours {
+        again(*timestamp);
+    }
+    // A leap second is that library's own affair.
+    if let Ok(theirs) = chrono::DateTime::parse_from_rfc3339(text)
+        && theirs.timestamp_subsec_nanos() < 1_000_000_000
+        && !text.contains(":60")
+        // Before 1970 the two cut what is shorter than a microsecond to different sides.
+        && (theirs.timestamp() >= 0 || theirs.timestamp_subsec_nanos() % 1_000 == 0)
+    {
+        // Within a day of the last second of the year 9999 there is none of ours.
+        let expected = Timestamp::from_unix_micros(theirs.timestamp_micros());
+        assert_eq!(ours.ok(), expected, "{text:?} is {theirs}");
+    }
+});
+
+fn again(timestamp: Timestamp) {
+    let written = timestamp.to_string();
+    assert_eq!(
+        written.parse::<Timestamp>().expect("what we wrote"),
+        timestamp
+    );
+    let json = serde_json::to_string(&timestamp).expect("text");
+    assert_eq!(
+        serde_json::from_str::<Timestamp>(&json).expect("what we wrote"),
+        timestamp
+    );
+}

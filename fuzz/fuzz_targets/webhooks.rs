@@ -1,0 +1,75 @@
+//! Webhook deliveries: signatures beside a plain HMAC, and events of any bytes.
+
+#![no_main]
+
+use arbitrary::{Arbitrary, Unstructured};
+use classify_fuzz::check_error;
+use classify_proto::Secret;
+use classify_proto::webhooks::{Event, SignatureError, verify};
+use hmac::{Hmac, KeyInit, Mac};
+use libfuzzer_sys::fuzz_target;
+use sha2::Sha256;
+
+#[derive(Debug, Arbitrary)]
+struct Given<'a> {
+    secret: &'a str,
+    header: Option<&'a [u8]>,
+    flip: u8,
+    body: &'a [u8],
+}
+
+fuzz_target!(|data: &[u8]| {
+    let Ok(given) = Given::arbitrary_take_rest(Unstructured::new(data)) else {
+        return;
+    };
+    match Event::parse(given.body) {
+        Ok(event) => {
+            let _ = (format!("{event:?}"), event.occurred_at());
+            assert_ne!(event.job_id(), Some(""));
+            assert_ne!(event.dedup_key().as_deref(), Some(""));
+            // Held in a string, it is the same event.
+            if let Ok(text) = std::str::from_utf8(given.body)
+                && !text.trim_ascii_start().starts_with('"')
+            {
+                let wrapped = serde_json::to_vec(text).expect("text");
+                assert_eq!(Event::parse(&wrapped).expect("the same event"), event);
+            }
+        }
+        Err(error) => check_error(&error),
+    }
+
+    let secrets = [Secret::new("another"), Secret::new(given.secret)];
+    let mut mac = Hmac::<Sha256>::new_from_slice(given.secret.as_bytes()).expect("any length");
+    mac.update(given.body);
+    let digest = mac.finalize().into_bytes();
+    let digits: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let good = format!("sha256={digits}");
+    let expected = if given.secret.is_empty() {
+        Err(SignatureError::Mismatch)
+    } else {
+        Ok(())
+    };
+    assert_eq!(
+        verify(given.body, Some(good.as_bytes()), &secrets),
+        expected
+    );
+    assert_eq!(
+        verify(given.body, None, &secrets),
+        Err(SignatureError::Missing)
+    );
+    let mut bad = good.clone().into_bytes();
+    let place = usize::from(given.flip) % bad.len();
+    bad[place] ^= 1;
+    assert!(
+        verify(given.body, Some(&bad), &secrets).is_err(),
+        "a byte is another"
+    );
+    let mut longer = given.body.to_vec();
+    longer.push(given.flip);
+    assert!(verify(&longer, Some(good.as_bytes()), &secrets).is_err());
+    if let Some(header) = given.header {
+        let fits = verify(given.body, Some(header), &secrets).is_ok();
+        let same = header.trim_ascii().eq_ignore_ascii_case(good.as_bytes());
+        assert_eq!(fits, same && expected.is_ok());
+    }
+});
