@@ -151,7 +151,11 @@ fn files_take_every_documented_flag() {
     let gone = bench.run(&["files", "delete", id]).ends(0);
     assert!(gone.stdout.is_empty(), "{gone:?}");
     bench.run(&["files", "retrieve", id]).ends(6);
+}
 
+#[test]
+fn uploads_that_cannot_be_are_told_and_stdin_is_one_that_can() {
+    let bench = bench();
     bench
         .run(&[
             "files",

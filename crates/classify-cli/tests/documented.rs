@@ -80,10 +80,9 @@ fn normal_word(word: &str) -> String {
         return "[TIME]".to_owned();
     }
     for kind in ["clj-", "dfl-", "cfg-", "whc-"] {
-        if let Some(rest) = word.strip_prefix(kind) {
-            if rest.len() == 36 && is_hex(rest) {
-                return format!("{kind}[ID]");
-            }
+        let rest = word.strip_prefix(kind).unwrap_or_default();
+        if rest.len() == 36 && is_hex(rest) {
+            return format!("{kind}[ID]");
         }
     }
     if word.len() == 36 && is_hex(word) && word != UUID {
