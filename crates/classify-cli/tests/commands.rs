@@ -497,3 +497,58 @@ fn files_stand_in_for_values_and_a_backslash_for_the_sign() {
         .complains("none.txt")
         .complains("\\@");
 }
+
+#[test]
+fn a_secret_that_the_service_refuses_is_not_repeated() {
+    let bench = bench();
+    for words in [
+        &[
+            "webhook-configs",
+            "create",
+            "--webhook-url",
+            "https://example.com/h",
+            "--webhook-output-format",
+            "xml",
+        ][..],
+        &[
+            "webhook-configs",
+            "update",
+            "whc-1",
+            "--webhook-output-format",
+            "xml",
+        ],
+        &[
+            "classify",
+            "create",
+            "--file-input",
+            "dfl-1",
+            "--webhook-configuration.webhook-events",
+            "[nothing]",
+        ],
+        &[
+            "classifier:jobs",
+            "create",
+            "--file-id",
+            "x",
+            "--rule",
+            RULE,
+            "--webhook-configuration",
+            "{webhook_url: ftp://x}",
+        ],
+    ] {
+        let flag = if words[0] == "webhook-configs" {
+            "--webhook-signing-secret"
+        } else {
+            "--webhook-configuration.webhook-signing-secret"
+        };
+        for format in ["auto", "json", "raw"] {
+            let all = [words, &[flag, SECRET, "--debug", "--format", format]].concat();
+            let said = bench.run(&all);
+            assert_ne!(said.code, 0, "{said:?}");
+            assert!(
+                !said.stdout.contains(SECRET) && !said.stderr.contains(SECRET),
+                "{said:?}"
+            );
+        }
+    }
+}

@@ -134,7 +134,7 @@ fn scripts_faults_and_limits_come_from_flags() {
         "--script",
         script.to_str().unwrap(),
         "--faults",
-        "503@classify.create:first-1,503-should-not-retry@classify.list",
+        "503@classify.create:first-1,503-should-not-retry@files.list",
         "--limits",
         "none",
         "--completed-after",
@@ -150,7 +150,7 @@ fn scripts_faults_and_limits_come_from_flags() {
         ])
         .ends(0);
     assert_eq!(ran.lines()[0]["confidence"], 0.5);
-    running.run(&["classify", "list"]).ends(1).complains("503");
+    running.run(&["files", "list"]).ends(1).complains("503");
 
     said(bare(&["emulator", "--faults", "flood"]))
         .ends(2)

@@ -41,6 +41,10 @@ A command's --help has its flags and more examples.
 The key comes from LLAMA_CLOUD_API_KEY, or from LLAMA_PARSE_API_KEY where that is empty; the base URL from \
 LLAMA_CLOUD_BASE_URL, further headers from LLAMA_CLOUD_CUSTOM_HEADERS.
 
+Objects and lists are written as YAML or JSON. @FILE reads a value from a file, and \\@ begins one with the sign itself; \
+null is no value. A YAML or JSON map on stdin fills what the flags leave open, under the API's names. A flag for a list \
+may be repeated.
+
 On a terminal documents are shown as a table and jobs as indented JSON; in a pipe both are JSON lines. With --format \
 json or jsonl, an error is one JSON object on stderr.
 
@@ -158,6 +162,7 @@ pub(crate) enum Format {
     /// By what stdout is
     Auto,
     /// For people
+    #[value(alias = "pretty")]
     Table,
     /// JSON, indented
     Json,

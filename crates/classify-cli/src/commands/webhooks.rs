@@ -131,12 +131,13 @@ pub(crate) fn listen(args: &ListenArgs, global: &Global, console: Console) -> Re
         let server = std::pin::pin!(async { axum::serve(listener, routes).await });
         console.note(&format!("deliveries are received at http://{address}/"));
         let mut server = server;
+        let mut stopped = std::pin::pin!(stopped());
         let mut seen = Seen::default();
         let mut left = args.max_items.unwrap_or(usize::MAX);
         while left > 0 {
             tokio::select! {
                 ended = &mut server => return ended.map_err(failed),
-                _ = tokio::signal::ctrl_c() => break,
+                () = &mut stopped => break,
                 event = heard.recv() => {
                     let Some(event) = event else { break };
                     if event.dedup_key().is_none_or(|key| seen.insert(key)) {
@@ -148,6 +149,22 @@ pub(crate) fn listen(args: &ListenArgs, global: &Global, console: Console) -> Re
         }
         values.finish()
     })
+}
+
+/// Ready when the process is told to stop.
+async fn stopped() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+            return;
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
 }
 
 /// Takes one delivery. The answer comes at once: the service waits 30 s, and tries three times.

@@ -1,12 +1,35 @@
 //! `--transform`: a GJSON path, applied to each result.
 
+use std::panic;
+
 use crate::exit::Problem;
+
+/// No path that people write is longer, and a longer one could nest deeper than the stack.
+const LONGEST: usize = 1000;
 
 /// What a path picks out of a JSON text, as JSON; `null` where there is nothing.
 pub(crate) fn pick(json: &str, path: &str) -> Result<String, Problem> {
-    // The path is anybody's, and the library is written for speed: a path that it stumbles over is told like any other
-    // mistake.
-    let picked = std::panic::catch_unwind(|| {
+    let picked = if path.len() > LONGEST {
+        None
+    } else {
+        follow(json, path)
+    };
+    picked
+        .filter(|text| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok())
+        .ok_or_else(|| {
+            Problem::usage(format!(
+                "--transform: {path:?} is no GJSON path that can be followed"
+            ))
+            .hint("paths look like result.type, items.#.id, configuration.rules.0.description")
+        })
+}
+
+/// The path is anybody's, and the library is written for speed: one that it stumbles over is told like any other
+/// mistake, without the words that a panic prints.
+fn follow(json: &str, path: &str) -> Option<String> {
+    let hook = panic::take_hook();
+    panic::set_hook(Box::new(|_| {}));
+    let picked = panic::catch_unwind(|| {
         let found = gjson::get(json, path);
         if found.exists() {
             found.json().to_owned()
@@ -14,13 +37,8 @@ pub(crate) fn pick(json: &str, path: &str) -> Result<String, Problem> {
             "null".to_owned()
         }
     });
-    match picked {
-        Ok(text) if serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok() => Ok(text),
-        _ => Err(Problem::usage(format!(
-            "--transform: {path:?} is no GJSON path that can be followed"
-        ))
-        .hint("paths look like result.type, items.#.id, configuration.rules.0.description")),
-    }
+    panic::set_hook(hook);
+    picked.ok()
 }
 
 #[cfg(test)]
@@ -86,5 +104,28 @@ mod tests {
                 }
             }
         }
+    }
+    #[test]
+    fn no_path_is_too_deep() {
+        let deep = format!("{}1{}", "[".repeat(100), "]".repeat(100));
+        for piece in [
+            "{",
+            "[",
+            "(",
+            "#(",
+            "0.",
+            "@this|",
+            "#.",
+            "@flatten.",
+            "{a:",
+            "..",
+            "*",
+            "\\",
+        ] {
+            let path = piece.repeat(LONGEST / piece.len());
+            let _ = pick(&deep, &path);
+            let _ = pick(JSON, &path);
+        }
+        assert!(pick(JSON, &"a".repeat(LONGEST + 1)).is_err());
     }
 }
