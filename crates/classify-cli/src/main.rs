@@ -27,11 +27,18 @@
 //! | 9 | the job failed or was cancelled |
 //! | 130 | interrupted |
 //!
+//! # Once
+//!
+//! `classify run` sends each content once and pays for it once, whatever kills the process and however often it is run:
+//! what a create is repeated under comes from the content, the rules and the project. A journal (`--journal`, or beside
+//! `--output`) saves the requests too, and `--resume` goes on with it.
+//!
 //! # Map
 //!
 //! - `args`: what may be written on the command line, and how it is read.
 //! - `connect`: from flags and environment to a client. `interrupt`: stopping in order.
-//! - `run`: `classify run`, with its engine in one module. `inputs` and `rules_file` are what it is given.
+//! - `run`: `classify run`. `documents` are read ahead, `engine` carries the core's `Bulk`, `journal` is its file, `report`
+//!   and `sink` are what comes out, `again` is the command that resumes. `inputs` and `rules_file` are what it is given.
 //! - `spec`: the commands that are one call each, as tables. `commands`: those that are more.
 //! - `network`: certificates, proxies, and the log of `--debug`.
 //! - `output`, `console`, `exit`: stdout, stderr, and the exit code.

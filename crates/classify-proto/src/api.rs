@@ -3,7 +3,7 @@
 use std::fmt;
 
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
-use http::uri::{Authority, Scheme};
+use http::uri::{Authority, Parts, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use serde::Serialize;
 
@@ -450,7 +450,9 @@ impl RequestBuilder<'_> {
     }
 
     pub(crate) fn json<T: Serialize>(self, body: &T) -> Result<http::Request<Body>, Error> {
-        let bytes = serde_json::to_vec(body).map_err(|error| {
+        // Rules make most bodies about so long; growing to it would copy them several times over.
+        let mut bytes = Vec::with_capacity(1024);
+        serde_json::to_writer(&mut bytes, body).map_err(|error| {
             Error::invalid("body", format!("cannot be written as JSON: {error}"))
         })?;
         self.finish(
@@ -475,17 +477,16 @@ impl RequestBuilder<'_> {
         body: Body,
         content_type: Option<HeaderValue>,
     ) -> Result<http::Request<Body>, Error> {
-        let uri = Uri::builder()
-            .scheme(self.api.scheme.clone())
-            .authority(self.api.authority.clone())
-            .path_and_query(self.target)
-            .build()
-            .map_err(|error| {
-                Error::invalid(
-                    "url",
-                    format!("cannot be built: {error}; an argument is probably far too long"),
-                )
-            })?;
+        let too_long = |error: &dyn std::fmt::Display| {
+            let what = format!("cannot be built: {error}; an argument is probably far too long");
+            Error::invalid("url", what)
+        };
+        let mut parts = Parts::default();
+        parts.scheme = Some(self.api.scheme.clone());
+        parts.authority = Some(self.api.authority.clone());
+        parts.path_and_query =
+            Some(PathAndQuery::try_from(self.target).map_err(|error| too_long(&error))?);
+        let uri = Uri::from_parts(parts).map_err(|error| too_long(&error))?;
         let mut request = http::Request::new(body);
         *request.method_mut() = self.method;
         *request.uri_mut() = uri;

@@ -362,6 +362,30 @@ fn what_an_earlier_process_settled_can_be_looked_up_without_being_pushed() {
 }
 
 #[test]
+fn the_job_that_an_earlier_process_created_is_known_as_soon_as_its_document_is() {
+    let api = sim::api();
+    let options = BulkOptions::default();
+    let mut first = Bulk::new(&api, template(), options.clone(), Seed::new([1; 16])).unwrap();
+    let Step::Event(BulkEvent::Record(begun)) = first.poll(Cx::new(&api, Time::from_millis(1_000)))
+    else {
+        panic!("the journal begins with the run")
+    };
+    let document = Document::id("dfl-1");
+    let created = Record::Created {
+        key: document.key(),
+        job_id: "clj-1".into(),
+        transaction_id: "t".into(),
+    };
+    let (journal, _) = Journal::read((begun.to_line() + &created.to_line()).as_bytes()).unwrap();
+    let bulk = Bulk::new(&api, template(), options, Seed::new([2; 16])).unwrap();
+    let mut bulk = bulk.with_journal(journal).unwrap();
+    let key = document.key();
+    assert_eq!(bulk.job_of(key), None);
+    bulk.push(document);
+    assert_eq!(bulk.job_of(key), Some("clj-1"));
+}
+
+#[test]
 fn pages_smaller_than_asked_for_are_followed() {
     let mut bench = Bench::new(
         0..150,

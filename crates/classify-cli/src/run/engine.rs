@@ -148,9 +148,16 @@ impl Engine {
         if let (Some(stamp), Some(found)) = (stamp, self.documents.get(place)) {
             self.stamps.insert(found.path.clone(), stamp);
         }
-        self.contents
-            .insert(document.key(), Known::Waiting(vec![place]));
+        let key = document.key();
+        self.contents.insert(key, Known::Waiting(vec![place]));
         self.bulk.push(*document);
+        // One that is open since an earlier process is not recorded again.
+        if let Some(job_id) = self.bulk.job_of(key) {
+            self.untold.push_back(Event::Created {
+                places: vec![place],
+                job_id: job_id.to_owned(),
+            });
+        }
         true
     }
 

@@ -56,6 +56,8 @@ impl JournalFile {
                 ))
                 .hint("wait for it, or give this run a journal of its own with --journal"));
             }
+            // Some network file systems have no locks; that alone is no reason not to run.
+            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {}
             Err(TryLockError::Error(error)) => return Err(unusable("locked", &error)),
         }
         let found = read(BufReader::new(&file), path)?;

@@ -136,15 +136,20 @@ impl Report {
                 }
             }
             Event::Uploaded { places, file_id } => {
-                self.counts.uploaded += 1;
-                for place in places {
+                for (nth, place) in places.into_iter().enumerate() {
                     if let Some(track) = self.tracks.get_mut(place) {
+                        // Told again where a further attempt uses the same file.
+                        let new = nth == 0 && track.file.is_none();
+                        self.counts.uploaded += usize::from(new);
                         track.file = Some(file_id.clone());
                     }
                 }
             }
             Event::Created { places, job_id } => {
-                self.counts.uploaded = self.counts.uploaded.saturating_sub(1);
+                let first = places.first().and_then(|place| self.tracks.get(*place));
+                // What the service held already was not uploaded.
+                let uploaded = first.is_some_and(|track| track.file.is_some());
+                self.counts.uploaded -= usize::from(uploaded).min(self.counts.uploaded);
                 self.counts.waiting += 1;
                 for place in places {
                     if let Some(track) = self.tracks.get_mut(place) {
@@ -293,8 +298,13 @@ impl Report {
             },
         };
         // Ctrl-C ends the readers of a pipe too; the jobs that go on must be named all the same.
-        if ended.stopped != Some(Why::Interrupted) {
-            written?;
+        match written {
+            Err(problem) if ended.stopped == Some(Why::Interrupted) => {
+                if self.output.is_some() {
+                    self.console.report(&problem);
+                }
+            }
+            written => written?,
         }
         self.console
             .chat(&summary(&self.counts, self.began.elapsed()));

@@ -340,6 +340,13 @@ impl Bulk {
             .and_then(|entry| entry.report.as_ref())
     }
 
+    /// The job of a document that is on its way, where it has one already: an earlier process may have created it.
+    #[must_use]
+    pub fn job_of(&self, key: ContentKey) -> Option<&str> {
+        let place = self.by_key.get(&key)?;
+        self.documents.get(place)?.job_id.as_deref()
+    }
+
     /// Stops: begins nothing more, takes in what is on the wire, and reports which jobs remain open.
     pub fn stop(&mut self) {
         self.stop = Some(

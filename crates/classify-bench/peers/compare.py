@@ -1,0 +1,148 @@
+#!/usr/bin/env python3
+"""This project's command line and the official Python client over the same unreliable service.
+
+    python3 crates/classify-bench/peers/compare.py
+
+Starts the emulator twice, with the service's published rate limits and with one request in ten failing by the same
+seed: reset after acting, 500 after acting, 503, reset before acting. Each client gets a fresh one, the same documents
+and the same rules. What is counted is the emulator's count, not the clients' word. The official client is installed
+from PyPI into an environment that is removed at the end, or kept with --venv.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+import venv
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+HERE = Path(__file__).resolve().parent
+KEY = "llx-of-the-comparison"
+FAULTS = ["reset-after", "500-after", "503", "reset-before"]
+RULES = [
+    {"type": "invoice", "description": "An invoice asks for payment of an amount by a due date."},
+    {"type": "recipe", "description": "A recipe lists ingredients and how to cook a meal with them."},
+]
+
+
+def built(*arguments: str) -> str:
+    """Builds one program of the workspace and says where it is."""
+    command = ["cargo", "build", "--message-format=json-render-diagnostics", *arguments]
+    lines = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
+    messages = (json.loads(line) for line in lines.splitlines())
+    return [message["executable"] for message in messages if message.get("executable")][-1]
+
+
+def documents(folder: Path, count: int) -> None:
+    for index in range(count):
+        text = f"Invoice {index}: the amount of {index * 7} is due by Friday, payment by transfer."
+        if index % 3 == 0:
+            text = f"Recipe {index}: cook the ingredients for {index} minutes. A meal for four."
+        (folder / f"{index:04}.txt").write_text(text)
+
+
+def control(url: str, method: str, place: str, body: object = None) -> dict:
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(f"{url}/_emulator/{place}", data, method=method)
+    if data:
+        request.add_header("Content-Type", "application/json")
+    with urllib.request.urlopen(request) as reply:
+        return json.load(reply)
+
+
+@contextmanager
+def emulator(program: str, options: argparse.Namespace):
+    """A service of one's own, with the faults of the plan."""
+    command = [program, "--completed-after-ms", str(options.job_ms)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        url = process.stdout.readline().strip()
+        # The first of them that strikes is applied; together they strike one request in ten.
+        each = 1 - (1 - options.faults) ** (1 / len(FAULTS))
+        rules = [{"fault": fault, "when": {"chance": each}} for fault in FAULTS]
+        control(url, "PUT", "faults", {"seed": options.seed, "rules": rules})
+        yield url
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def environment(url: str) -> dict:
+    return os.environ | {"LLAMA_CLOUD_API_KEY": KEY, "LLAMA_CLOUD_BASE_URL": url}
+
+
+def ours(program: str, folder: Path, url: str) -> int:
+    rules = [word for rule in RULES for word in ("--rule", f"{rule['type']}={rule['description']}")]
+    command = [program, "classify", "run", str(folder), *rules]
+    done = subprocess.run(command, env=environment(url), stdout=subprocess.PIPE, text=True)
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    return sum(row["status"] == "COMPLETED" for row in rows)
+
+
+def official(python: str, folder: Path, url: str, threads: int) -> int:
+    command = [python, str(HERE / "official.py"), str(folder), json.dumps(RULES), str(threads)]
+    done = subprocess.run(command, env=environment(url), check=True, stdout=subprocess.PIPE, text=True)
+    found = json.loads(done.stdout)
+    if found["errors"]:
+        print(f"the official client raised: {found['errors']}", file=sys.stderr)
+    return found["outcomes"]
+
+
+def python_of(folder: Path, version: str) -> str:
+    python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
+    if not python.exists():
+        venv.create(folder, with_pip=True)
+    subprocess.run([str(python), "-m", "pip", "install", "-q", f"llama-cloud=={version}"], check=True)
+    return str(python)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--documents", type=int, default=300)
+    parser.add_argument("--faults", type=float, default=0.1, help="the part of all requests that fail")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--job-ms", type=int, default=1000, help="how long a job takes")
+    parser.add_argument("--threads", type=int, default=8, help="of the official client")
+    parser.add_argument("--official", default="2.19.0", help="the official client's version")
+    parser.add_argument("--venv", type=Path, help="an environment to install it into and keep")
+    options = parser.parse_args()
+
+    serve = built("-p", "classify-emulator", "--example", "serve")
+    cli = built("-p", "classify-cli")
+    lines = []
+    with tempfile.TemporaryDirectory() as scratch:
+        python = python_of(options.venv or Path(scratch) / "venv", options.official)
+        folder = Path(scratch) / "documents"
+        folder.mkdir()
+        documents(folder, options.documents)
+        clients = [
+            ("`llamacloud-prod classify run`", lambda url: ours(cli, folder, url)),
+            (
+                f"llama-cloud {options.official} (Python, {options.threads} threads)",
+                lambda url: official(python, folder, url, options.threads),
+            ),
+        ]
+        for name, run in clients:
+            with emulator(serve, options) as url:
+                began = time.monotonic()
+                outcomes = run(url)
+                took = time.monotonic() - began
+                counters = control(url, "GET", "counters")
+            print(json.dumps({"client": name, "counters": counters}), file=sys.stderr)
+            counted = (counters["jobs_total"], counters["requests_total"])
+            lines.append((name, *counted, outcomes, f"{took:.1f} s"))
+
+    print("| client | jobs created | requests sent | documents with an outcome | wall time |")
+    print("| --- | ---: | ---: | ---: | ---: |")
+    for line in lines:
+        print("| " + " | ".join(str(cell) for cell in line) + " |")
+
+
+if __name__ == "__main__":
+    main()
