@@ -82,8 +82,12 @@ impl Console {
     }
 
     /// Reports a problem as the command's last word.
-    /// A path picks a part of the JSON; one that leads nowhere shows all of it.
-    pub(crate) fn report(self, problem: &Problem, path: Option<&str>) {
+    pub(crate) fn report(self, problem: &Problem) {
+        self.report_part(problem, None);
+    }
+
+    /// The same, of which a GJSON path may pick a part where it is JSON; one that leads nowhere shows all of it.
+    pub(crate) fn report_part(self, problem: &Problem, path: Option<&str>) {
         let Problem::Told(told) = problem else {
             return;
         };

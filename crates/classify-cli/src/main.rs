@@ -87,7 +87,7 @@ fn main() -> ExitCode {
                 ),
                 _ => problem,
             };
-            console.report(&problem, global.transform_error.as_deref());
+            console.report_part(&problem, global.transform_error.as_deref());
             problem.code().map_or(ExitCode::SUCCESS, ExitCode::from)
         }
     }
@@ -145,7 +145,7 @@ fn unparsed(error: &clap::Error, words: &[std::ffi::OsString]) -> ExitCode {
     if !asked && console.json_errors() {
         let text = error.to_string();
         let text = text.strip_prefix("error: ").unwrap_or(&text);
-        console.report(&Problem::usage(text.trim()), None);
+        console.report(&Problem::usage(text.trim()));
         return Code::Usage.into();
     }
     // Nobody is there to be told that nobody is there.

@@ -165,7 +165,7 @@ fn last_word(mut problems: Vec<Problem>, console: Console) -> Result<(), Problem
         return Ok(());
     };
     for other in problems {
-        console.report(&other, None);
+        console.report(&other);
     }
     Err(first)
 }
