@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use classify_emulator::{Config, Emulator};
+use classify_emulator::{Config, Emulator, Limits};
 use serde_json::Value;
 
 /// A key that must be found in no output.
@@ -194,4 +194,33 @@ pub fn without_ids(text: &str) -> String {
         rest = id.trim_start_matches(|c: char| c.is_ascii_hexdigit() || c == '-');
     }
     plain + rest
+}
+
+/// The words that every run here begins with.
+pub const RUN: [&str; 9] = [
+    "classify",
+    "run",
+    "docs",
+    "--rules",
+    "rules.yaml",
+    "--poll-interval",
+    "50ms",
+    "--limits",
+    "10000/s",
+];
+
+pub fn bulk(bench: &Bench, words: &[&str]) -> Said {
+    bench.run(&[&RUN[..], words].concat())
+}
+
+/// A bench with so many documents more, each of its own content.
+pub fn with_documents(config: Config, documents: usize) -> Bench {
+    let bench = Bench::with(config.limits(Limits::none()));
+    for index in 0..documents {
+        bench.file(
+            &format!("docs/{index:03}.txt"),
+            &format!("Invoice {index}: the amount is due."),
+        );
+    }
+    bench
 }
