@@ -60,7 +60,7 @@ impl Connection {
         }
         let api = builder.build().map_err(explain)?;
         Ok(Self {
-            client: Client::new(api),
+            client: client(api, global, false)?,
             _emulator: None,
         })
     }
@@ -93,10 +93,18 @@ impl Connection {
         // Its jobs take a fraction of a second, so it is asked sooner than the service would be.
         let cadence = Cadence::new(Duration::from_millis(100), Duration::from_secs(1));
         Ok(Self {
-            client: Client::new(builder.build()?).cadence(cadence),
+            client: client(builder.build()?, global, true)?.cadence(cadence),
             _emulator: Some(emulator),
         })
     }
+}
+
+/// The client, by the way that the flags ask for.
+fn client(api: Api, global: &Global, is_local: bool) -> Result<Client, Problem> {
+    Ok(match crate::network::agent(global, is_local)? {
+        Some(agent) => Client::with_agent(agent, api),
+        None => Client::new(api),
+    })
 }
 
 const AGENT: &str = concat!("llamacloud-prod/", env!("CARGO_PKG_VERSION"));
@@ -130,6 +138,20 @@ fn key(global: &Global, console: Console) -> Result<Option<String>, Problem> {
             "there is no API key: set LLAMA_CLOUD_API_KEY, or give --api-key-file FILE",
         )
         .hint("to try it without a key and without the network, add --emulator")),
+    }
+}
+
+/// Where the key is from, in words.
+pub(crate) fn source(global: &Global) -> String {
+    let filled = |name| std::env::var(name).is_ok_and(|key| !key.trim().is_empty());
+    if global.api_key.is_some() {
+        "--api-key".to_owned()
+    } else if let Some(path) = &global.api_key_file {
+        format!("the file {}", path.display())
+    } else if filled(KEY) {
+        KEY.to_owned()
+    } else {
+        SECOND_KEY.to_owned()
     }
 }
 

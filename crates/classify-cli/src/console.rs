@@ -24,7 +24,10 @@ impl Console {
         Self {
             chatty: !global.quiet && io::stderr().is_terminal(),
             notes: !global.quiet,
-            json_errors: matches!(global.format, Format::Json | Format::Jsonl),
+            json_errors: matches!(
+                global.format_error.unwrap_or(global.format),
+                Format::Json | Format::Jsonl | Format::Raw
+            ),
         }
     }
 
@@ -80,11 +83,18 @@ impl Console {
 
     /// Reports a problem as the command's last word.
     pub(crate) fn report(self, problem: &Problem) {
+        self.report_part(problem, None);
+    }
+
+    /// The same, of which a GJSON path may pick a part where it is JSON; one that leads nowhere shows all of it.
+    pub(crate) fn report_part(self, problem: &Problem, path: Option<&str>) {
         let Problem::Told(told) = problem else {
             return;
         };
         if self.json_errors {
-            say(&told.to_json().to_string());
+            let json = told.to_json().to_string();
+            let picked = path.and_then(|path| crate::output::transform::pick(&json, path).ok());
+            say(&picked.filter(|text| text != "null").unwrap_or(json));
         } else {
             say(&plain(told));
         }
@@ -116,6 +126,6 @@ fn plain(told: &Told) -> String {
     text
 }
 
-fn say(text: &str) {
+pub(crate) fn say(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{}", crate::output::printable(text));
 }

@@ -39,7 +39,8 @@
 //! - `connect`: from flags and environment to a client. `interrupt`: stopping in order.
 //! - `run`: `classify run`. `documents` are read ahead, `engine` carries the core's `Bulk`, `journal` is its file, `report`
 //!   and `sink` are what comes out, `again` is the command that resumes. `inputs` and `rules_file` are what it is given.
-//! - `commands`: the other commands.
+//! - `spec`: the commands that are one call each, as tables. `commands`: those that are more.
+//! - `network`: certificates, proxies, and the log of `--debug`.
 //! - `output`, `console`, `exit`: stdout, stderr, and the exit code.
 
 mod args;
@@ -49,52 +50,89 @@ mod console;
 mod exit;
 mod inputs;
 mod interrupt;
+mod network;
 mod output;
 mod rules_file;
 mod run;
+mod spec;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use clap::error::ErrorKind;
+use clap::{ArgMatches, FromArgMatches as _};
 
-use crate::args::{Classify, Cli, Global, Resource};
+use crate::args::tools::Rules;
+use crate::args::webhooks::Webhooks;
+use crate::args::{Classifier, Classify, Cli, Format, Global, Resource};
 use crate::console::Console;
 use crate::exit::{Code, Problem};
 
 fn main() -> ExitCode {
     let words: Vec<_> = std::env::args_os().collect();
-    let cli = match Cli::try_parse_from(&words) {
-        Ok(cli) => cli,
+    let matches = match args::command().try_get_matches_from(&words) {
+        Ok(matches) => matches,
         Err(error) => return unparsed(&error, &words),
     };
-    let console = Console::new(&cli.global);
-    match dispatch(&cli.resource, &cli.global, console) {
+    let global = match Global::from_arg_matches(&matches) {
+        Ok(global) => global,
+        Err(error) => return unparsed(&error, &words),
+    };
+    let console = Console::new(&global);
+    match dispatch(&matches, &global, console) {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
             let problem = match problem.code() {
-                Some(Code::NotFound) if cli.global.emulator => problem.hint(
+                Some(Code::NotFound) if global.emulator => problem.hint(
                     "the emulator begins empty with every command: only `classify run` brings it documents",
                 ),
                 _ => problem,
             };
-            console.report(&problem);
+            console.report_part(&problem, global.transform_error.as_deref());
             problem.code().map_or(ExitCode::SUCCESS, ExitCode::from)
         }
     }
 }
 
-fn dispatch(resource: &Resource, global: &Global, console: Console) -> Result<(), Problem> {
-    let Resource::Classify(command) = resource;
-    match command {
-        Classify::Run(args) => run::run(args, global, console),
-        Classify::Create(args) => commands::create(args, global, console),
-        Classify::List(args) => commands::list(args, global, console),
-        Classify::Get(args) => commands::get(args, global, console),
-        Classify::Cancel(args) => commands::cancel(args, global, console),
-        Classify::Delete(args) => commands::delete(args, global, console),
-        Classify::Wait(args) => commands::wait(args, global, console),
+fn dispatch(matches: &ArgMatches, global: &Global, console: Console) -> Result<(), Problem> {
+    if let Some((resource, found)) = matches.subcommand()
+        && let Some((name, found)) = found.subcommand()
+        && let Some(endpoint) = spec::find(resource, name)
+    {
+        return spec::run::run(endpoint, found, global, console);
     }
+    let cli = Cli::from_arg_matches(matches).map_err(|error| Problem::usage(error.to_string()))?;
+    match &cli.resource {
+        Resource::Classify(Classify::Run(args)) => {
+            for_run(global)?;
+            run::run(args, global, console)
+        }
+        Resource::Classify(Classify::Wait(args)) => commands::wait(args, global, console),
+        Resource::Classify(Classify::Rules(Rules::Check(args))) => {
+            commands::check_rules(args, global)
+        }
+        Resource::Classifier(Classifier::Wait(args)) => commands::wait_old(args, global, console),
+        Resource::Webhooks(Webhooks::Verify(args)) => commands::verify(args, global),
+        Resource::Webhooks(Webhooks::Listen(args)) => commands::listen(args, global, console),
+        Resource::Emulator(args) => commands::emulator(args, global, console),
+        Resource::Doctor(_) => commands::doctor(global, console),
+        Resource::Completion(args) => commands::completion(args),
+        Resource::Man(args) => commands::man(args, console),
+    }
+}
+
+/// `classify run` writes rows of its own making, and refuses the forms that it has not.
+fn for_run(global: &Global) -> Result<(), Problem> {
+    if matches!(global.format, Format::Yaml | Format::Raw) {
+        return Err(Problem::usage(
+            "`classify run` writes table, json, jsonl or csv; choose one of them with --format",
+        ));
+    }
+    if global.transform.is_some() || global.raw_output {
+        return Err(Problem::usage(
+            "`classify run` takes no --transform and no --raw-output; pipe its JSON lines to a filter",
+        ));
+    }
+    Ok(())
 }
 
 /// Help that was asked for, or a mistake in the command line.

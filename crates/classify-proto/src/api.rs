@@ -338,9 +338,10 @@ fn authorization(key: &str) -> Result<HeaderValue, Error> {
     if key.to_ascii_lowercase().starts_with("bearer ") {
         return Err(invalid("begins with \"Bearer\"; pass the key alone"));
     }
-    if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+    // Blanks inside are let through: the service's own documentation writes `My API Key`.
+    if !key.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') {
         return Err(invalid(
-            "holds a character that no key has: white space, a control character or one outside ASCII",
+            "holds a character that no key has: a control character or one outside ASCII",
         ));
     }
     let mut value = HeaderValue::try_from(format!("Bearer {key}"))

@@ -1,9 +1,9 @@
 //! What may be written on the command line.
 
-pub(crate) mod create;
+pub(crate) mod emulator;
 pub(crate) mod job;
-pub(crate) mod list;
 pub(crate) mod run;
+pub(crate) mod tools;
 pub(crate) mod values;
 pub(crate) mod webhooks;
 
@@ -41,6 +41,10 @@ A command's --help has its flags and more examples.
 The key comes from LLAMA_CLOUD_API_KEY, or from LLAMA_PARSE_API_KEY where that is empty; the base URL from \
 LLAMA_CLOUD_BASE_URL, further headers from LLAMA_CLOUD_CUSTOM_HEADERS.
 
+Objects and lists are written as YAML or JSON. @FILE reads a value from a file, and \\@ begins one with the sign itself; \
+null is no value. A YAML or JSON map on stdin fills what the flags leave open, under the API's names. A flag for a list \
+may be repeated.
+
 On a terminal documents are shown as a table and jobs as indented JSON; in a pipe both are JSON lines. With --format \
 json or jsonl, an error is one JSON object on stderr.
 
@@ -59,9 +63,13 @@ Exit codes:
 
 /// Flags that every command takes, before or after its name.
 #[derive(Debug, Clone, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag that is there or not"
+)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
-    /// How results are written: auto, table, json, jsonl or csv
+    /// How results are written: auto, json, jsonl, yaml, table, csv or raw
     #[arg(
         long,
         global = true,
@@ -73,6 +81,37 @@ pub(crate) struct Global {
         hide_default_value = true
     )]
     pub(crate) format: Format,
+
+    /// How an error is written, where that should differ from --format
+    #[arg(
+        long,
+        global = true,
+        value_name = "FORMAT",
+        value_enum,
+        ignore_case = true,
+        hide_possible_values = true
+    )]
+    pub(crate) format_error: Option<Format>,
+
+    /// Prints only what this GJSON path finds in each result, such as result.type
+    #[arg(long, global = true, value_name = "PATH")]
+    pub(crate) transform: Option<String>,
+
+    /// The same for an error
+    #[arg(long, global = true, value_name = "PATH")]
+    pub(crate) transform_error: Option<String>,
+
+    /// Prints a text without its quotes
+    #[arg(long, short, global = true)]
+    pub(crate) raw_output: bool,
+
+    /// Logs each request to stderr: method, path, status, attempt and time, and nothing else
+    #[arg(long, global = true)]
+    pub(crate) debug: bool,
+
+    /// Trusts the certificates in this PEM file in place of the system's; `SSL_CERT_FILE` does the same
+    #[arg(long, global = true, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub(crate) ca_cert: Option<PathBuf>,
 
     /// The base URL of the service; `LLAMA_CLOUD_BASE_URL` gives it too
     #[arg(long, global = true, value_name = "URL")]
@@ -123,11 +162,16 @@ pub(crate) enum Format {
     /// By what stdout is
     Auto,
     /// For people
+    #[value(alias = "pretty")]
     Table,
     /// JSON, indented
     Json,
     /// JSON, a line each
     Jsonl,
+    /// YAML, a document each
+    Yaml,
+    /// As the service wrote it; of a list, one page
+    Raw,
     /// Comma-separated values with a header
     Csv,
 }
@@ -156,6 +200,24 @@ pub(crate) enum Resource {
     /// Classify documents, and look after classification jobs
     #[command(subcommand, arg_required_else_help = true)]
     Classify(Classify),
+    #[command(
+        name = "classifier:jobs",
+        subcommand,
+        arg_required_else_help = true,
+        about = "Jobs of version 1 of the API, which is deprecated"
+    )]
+    Classifier(Classifier),
+    /// Check webhooks that the service sends, and receive them
+    #[command(subcommand, arg_required_else_help = true)]
+    Webhooks(webhooks::Webhooks),
+    /// Run a local stand-in for the service, with its state, its limits and its failures
+    Emulator(Box<emulator::EmulatorArgs>),
+    /// Find out why the service cannot be reached or refuses, and what to change
+    Doctor(tools::DoctorArgs),
+    /// Print a completion script for a shell
+    Completion(tools::CompletionArgs),
+    /// Print the manual, or write its pages into a folder
+    Man(tools::ManArgs),
 }
 
 /// What to do with classification jobs.
@@ -163,16 +225,36 @@ pub(crate) enum Resource {
 pub(crate) enum Classify {
     /// Classify files: upload, create a job for each, wait, and print what each document is
     Run(Box<run::RunArgs>),
-    /// Create a job for a file that is uploaded already
-    Create(Box<create::CreateArgs>),
-    /// List jobs
-    List(list::ListArgs),
-    /// Show a job
-    Get(job::GetArgs),
-    /// Cancel a job that has not ended
-    Cancel(job::CancelArgs),
-    /// Delete a job that has ended, and its result
-    Delete(job::DeleteArgs),
     /// Wait until jobs have ended, and print them
     Wait(job::WaitArgs),
+    /// Check rules before they cost anything
+    #[command(subcommand, arg_required_else_help = true)]
+    Rules(tools::Rules),
+}
+
+/// What to do with jobs of version 1, beside what the tables in `spec` describe.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Classifier {
+    /// Wait until jobs of version 1 have ended, and print them
+    Wait(job::ClassifierWaitArgs),
+}
+
+/// The whole command line: what is derived here, and the commands that the tables in `spec` describe.
+pub(crate) fn command() -> clap::Command {
+    use crate::spec::command::{RESOURCES, add_to};
+
+    let mut command = <Cli as clap::CommandFactory>::command()
+        .mut_subcommand("classify", |classify| add_to(classify, "classify"));
+    for (resource, about) in RESOURCES {
+        command = if command.find_subcommand(resource).is_some() {
+            command.mut_subcommand(resource, |command| add_to(command, resource))
+        } else {
+            let found = clap::Command::new(resource)
+                .about(about)
+                .subcommand_required(true)
+                .arg_required_else_help(true);
+            command.subcommand(add_to(found, resource))
+        };
+    }
+    command
 }

@@ -168,11 +168,6 @@ pub(crate) fn is_null(text: &str) -> bool {
     text.trim() == "null"
 }
 
-/// A text that may be given as `null`, which is as good as leaving the flag out.
-pub(crate) fn nullable(text: Option<&String>) -> Option<String> {
-    text.filter(|text| !is_null(text)).cloned()
-}
-
 /// Words that a repeated flag collected; each may be a list itself: `--job-id a --job-id '[b, c]'`.
 pub(crate) fn words(flag: &str, given: &[String]) -> Result<Vec<String>, Problem> {
     let mut words = Vec::new();

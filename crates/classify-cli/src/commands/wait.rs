@@ -3,20 +3,19 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use classify_proto::Error;
-use classify_proto::machine::{Fan, FanEvent};
-use classify_proto::v2::{Get, Job};
+use classify_proto::machine::{Fan, FanEvent, Waitable};
+use classify_proto::{Error, v1, v2};
 use indicatif::ProgressBar;
+use serde::Serialize;
 
 use crate::args::Global;
-use crate::args::job::WaitArgs;
+use crate::args::job::{ClassifierWaitArgs, WaitArgs};
 use crate::args::values::words;
 use crate::connect::Connection;
 use crate::console::Console;
 use crate::exit::{Code, Problem};
 use crate::interrupt::{self, Ending, Heard, Switch, Why};
-use crate::output::Shape;
-use crate::output::jobs::Printer;
+use crate::output::values::{Shows, Values};
 
 /// How many jobs are looked at side by side.
 const AT_ONCE: usize = 64;
@@ -33,17 +32,51 @@ pub(crate) fn how_to_wait(ids: &[String]) -> String {
 pub(crate) fn wait(args: &WaitArgs, global: &Global, console: Console) -> Result<(), Problem> {
     let ids = args.ids()?;
     let expand = words("expand", &args.expand)?;
-    let connection = Connection::open(global, console)?;
-    let client = connection.client.clone().wait_timeout(args.timeout);
-    let machines = ids
+    let values = Values::open(global, args.output.as_deref(), Shows::Jobs, ids.len() > 1)?;
+    let gets = ids
         .iter()
-        .map(|id| {
-            let get = expand.iter().fold(Get::new(id), Get::expand);
-            client.waiter(get)
-        })
+        .map(|id| expand.iter().fold(v2::Get::new(id), v2::Get::expand))
+        .collect();
+    wait_for(&ids, gets, args.timeout, values, global, console)
+}
+
+/// Waits for jobs of version 1.
+pub(crate) fn wait_old(
+    args: &ClassifierWaitArgs,
+    global: &Global,
+    console: Console,
+) -> Result<(), Problem> {
+    let ids = args.ids()?;
+    let values = Values::open(
+        global,
+        args.output.as_deref(),
+        Shows::Anything,
+        ids.len() > 1,
+    )?;
+    let gets = ids.iter().map(v1::Get::new).collect();
+    wait_for(&ids, gets, args.timeout, values, global, console)
+}
+
+fn wait_for<G>(
+    ids: &[String],
+    gets: Vec<G>,
+    timeout: Duration,
+    mut printer: Values,
+    global: &Global,
+    console: Console,
+) -> Result<(), Problem>
+where
+    G: Waitable + Send + 'static,
+    G::Output: Serialize + Clone + Send,
+    G::Status: std::fmt::Display + Send,
+{
+    let connection = Connection::open(global, console)?;
+    let client = connection.client.clone().wait_timeout(timeout);
+    let machines = gets
+        .into_iter()
+        .map(|get| client.waiter(get))
         .collect::<Result<Vec<_>, Error>>()?;
 
-    let mut printer = Printer::new(Shape::of(global.format, Shape::Json), ids.len() > 1);
     let mut open: BTreeSet<usize> = (0..ids.len()).collect();
     let mut problems: Vec<Problem> = Vec::new();
     let mut unwritten = None;
@@ -91,13 +124,13 @@ pub(crate) fn wait(args: &WaitArgs, global: &Global, console: Console) -> Result
 }
 
 /// Prints a job that has ended, however it has; keeps what went wrong.
-fn take(
-    result: Result<Job, Error>,
-    printer: &mut Printer,
+fn take<T: Serialize>(
+    result: Result<T, Error>,
+    printer: &mut Values,
     problems: &mut Vec<Problem>,
 ) -> Result<(), Problem> {
     match result {
-        Ok(job) => printer.job(job),
+        Ok(job) => print(printer, &job),
         Err(error) => {
             let ended = error.job().filter(|job| job.status.is_terminal()).cloned();
             let id = error.job_id().unwrap_or_default().to_owned();
@@ -108,9 +141,19 @@ fn take(
             } else {
                 problem
             });
-            ended.map_or(Ok(()), |job| printer.job(job))
+            ended.map_or(Ok(()), |job| print(printer, &job))
         }
     }
+}
+
+fn print(printer: &mut Values, job: &impl Serialize) -> Result<(), Problem> {
+    let json = serde_json::to_string(job).map_err(|error| {
+        Problem::new(
+            Code::Unexpected,
+            format!("a job cannot be written: {error}"),
+        )
+    })?;
+    printer.take(&json)
 }
 
 /// Ends with the problem of the lowest code, after the others were reported.

@@ -1,14 +1,10 @@
 //! Jobs as the commands about jobs print them.
 
 use classify_proto::v2::{Job, JobStatus};
-use serde::Serialize;
-use serde_json::Value;
 
 use super::table::{self, Color, Holds};
-use super::{Out, Shape};
-use crate::exit::Problem;
 
-const COLUMNS: [&str; 12] = [
+pub(crate) const COLUMNS: [&str; 12] = [
     "id",
     "status",
     "type",
@@ -23,102 +19,8 @@ const COLUMNS: [&str; 12] = [
     "error_message",
 ];
 
-/// Prints jobs one by one, in the form that was asked for.
-#[derive(Debug)]
-pub(crate) struct Printer {
-    out: Out,
-    shape: Shape,
-    /// Whether several jobs are expected: then JSON is an array.
-    many: bool,
-    /// Jobs that a table or an array must wait for.
-    kept: Vec<Job>,
-    printed: usize,
-}
-
-impl Printer {
-    /// For one job, or for any number of them.
-    pub(crate) fn new(shape: Shape, many: bool) -> Self {
-        Self {
-            out: Out::stdout(),
-            shape,
-            many,
-            kept: Vec::new(),
-            printed: 0,
-        }
-    }
-
-    /// Prints a job, or keeps it until all are there.
-    pub(crate) fn job(&mut self, job: Job) -> Result<(), Problem> {
-        match self.shape {
-            Shape::Jsonl => self.out.json_line(&job)?,
-            Shape::Json if !self.many => self.out.json(&job)?,
-            Shape::Csv => {
-                if self.printed == 0 {
-                    self.out.csv(COLUMNS)?;
-                }
-                self.out.csv(record(&job))?;
-            }
-            Shape::Json | Shape::Table => self.kept.push(job),
-        }
-        self.printed += 1;
-        Ok(())
-    }
-
-    /// Prints what was kept.
-    pub(crate) fn finish(mut self) -> Result<(), Problem> {
-        match self.shape {
-            Shape::Json if self.many => self.out.json(&self.kept),
-            Shape::Table => self.out.text(&match self.kept.as_slice() {
-                [job] if !self.many => as_fields(job),
-                jobs => as_rows(jobs),
-            }),
-            Shape::Csv if self.printed == 0 => self.out.csv(COLUMNS),
-            _ => Ok(()),
-        }
-    }
-}
-
-/// Prints one job.
-pub(crate) fn one(shape: Shape, job: Job) -> Result<(), Problem> {
-    let mut printer = Printer::new(shape, false);
-    printer.job(job)?;
-    printer.finish()
-}
-
-/// Prints something else than a job: an object with a few plain fields.
-pub(crate) fn object(shape: Shape, value: &impl Serialize) -> Result<(), Problem> {
-    let mut out = Out::stdout();
-    let Ok(Value::Object(fields)) = serde_json::to_value(value) else {
-        return out.json(value);
-    };
-    let text = |value: &Value| {
-        value
-            .as_str()
-            .map_or_else(|| value.to_string(), str::to_owned)
-    };
-    match shape {
-        Shape::Json => out.json(value),
-        Shape::Jsonl => out.json_line(value),
-        Shape::Csv => {
-            out.csv(fields.keys())?;
-            out.csv(fields.values().map(text))
-        }
-        Shape::Table => {
-            let columns: Vec<_> = fields
-                .keys()
-                .map(|name| (name.as_str(), Holds::Word))
-                .collect();
-            let mut table = table::new(&columns);
-            table::add(
-                &mut table,
-                fields.values().map(|value| table::cell(&text(value), None)),
-            );
-            out.text(&table::render(&table))
-        }
-    }
-}
-
-fn record(job: &Job) -> Vec<String> {
+/// A job as comma-separated values.
+pub(crate) fn record(job: &Job) -> Vec<String> {
     let result = job.result.as_ref();
     let text = |value: &Option<String>| value.clone().unwrap_or_default();
     let time = |value: Option<classify_proto::Timestamp>| {
@@ -148,7 +50,7 @@ fn record(job: &Job) -> Vec<String> {
 }
 
 /// One job as its fields, one below the other; what it does not have is left out.
-fn as_fields(job: &Job) -> String {
+pub(crate) fn as_fields(job: &Job) -> String {
     let mut table = table::new(&[("Field", Holds::Word), ("Value", Holds::Text)]);
     for (name, value) in COLUMNS.iter().zip(record(job)) {
         let no_match = *name == "type" && value.is_empty() && job.outcome().is_answer();
@@ -172,7 +74,7 @@ fn as_fields(job: &Job) -> String {
 const ROOM_FOR_REASONS: u16 = 120;
 
 /// Jobs as rows. An id alone takes half of eighty columns, so reasons are shown where there is room for them.
-fn as_rows(jobs: &[Job]) -> String {
+pub(crate) fn as_rows(jobs: &[Job]) -> String {
     let columns = [
         ("Job", Holds::Word),
         ("Status", Holds::Word),

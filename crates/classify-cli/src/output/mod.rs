@@ -1,7 +1,10 @@
 //! Results on stdout: one writer, and the forms that jobs and documents take in it.
 
 pub(crate) mod jobs;
+pub(crate) mod sink;
 pub(crate) mod table;
+pub(crate) mod transform;
+pub(crate) mod values;
 
 use std::borrow::Cow;
 use std::io::{self, IsTerminal as _, Write};
@@ -28,7 +31,8 @@ impl Shape {
             Format::Json => Shape::Json,
             Format::Csv => Shape::Csv,
             Format::Auto if io::stdout().is_terminal() => on_terminal,
-            Format::Jsonl | Format::Auto => Shape::Jsonl,
+            // `classify run` has its own forms; the two that it has not are refused before it begins.
+            Format::Jsonl | Format::Auto | Format::Yaml | Format::Raw => Shape::Jsonl,
         }
     }
 }
@@ -60,6 +64,12 @@ impl<W: Write> Out<W> {
     pub(crate) fn text(&mut self, text: &str) -> Result<(), Problem> {
         self.0.write_all(text.as_bytes())?;
         self.0.write_all(b"\n")?;
+        Ok(self.0.flush()?)
+    }
+
+    /// Text as it is.
+    pub(crate) fn raw(&mut self, text: &str) -> Result<(), Problem> {
+        self.0.write_all(text.as_bytes())?;
         Ok(self.0.flush()?)
     }
 

@@ -26,7 +26,8 @@ impl OutputFile {
             (Format::Table, _) => Shape::Table,
             (Format::Json, _) | (Format::Auto, "json") => Shape::Json,
             (Format::Csv, _) | (Format::Auto, "csv") => Shape::Csv,
-            (Format::Jsonl | Format::Auto, _) => Shape::Jsonl,
+            // YAML and raw are refused before a run begins.
+            (Format::Jsonl | Format::Auto | Format::Yaml | Format::Raw, _) => Shape::Jsonl,
         };
         // Better said now than after hours.
         if path.file_name().is_none() || path.is_dir() {

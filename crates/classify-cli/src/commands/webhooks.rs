@@ -1,0 +1,219 @@
+//! `webhooks verify` and `webhooks listen`
+
+use std::collections::{HashSet, VecDeque};
+use std::io::Read as _;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::post;
+use classify_proto::Secret;
+use classify_proto::webhooks::{Event, SIGNATURE_HEADER, verify as verify_signature};
+use tokio::sync::mpsc;
+
+use crate::args::Global;
+use crate::args::webhooks::{ListenArgs, Secrets, VerifyArgs};
+use crate::console::Console;
+use crate::exit::{Code, Problem};
+use crate::output::values::{Shows, Values};
+use crate::spec::Kind;
+
+/// No delivery is larger.
+const LARGEST: u64 = 2 * 1024 * 1024;
+/// How many events are remembered, so that a repetition is known.
+const REMEMBERED: usize = 10_000;
+
+/// Checks one delivery, and prints its event.
+pub(crate) fn verify(args: &VerifyArgs, global: &Global) -> Result<(), Problem> {
+    let secrets = secrets(&args.secrets)?;
+    if secrets.is_empty() {
+        return Err(Problem::usage(
+            "there is no secret: set LLAMA_CLOUD_WEBHOOK_SECRET, or give --secret @FILE",
+        ));
+    }
+    let body = body(args)?;
+    verify_signature(&body, Some(args.signature.as_bytes()), &secrets).map_err(|reason| {
+        Problem::new(
+            Code::Unexpected,
+            format!("the delivery is not to be trusted: {reason}"),
+        )
+        .hint("the signature covers the body's bytes as they came, and belongs to one secret")
+    })?;
+    let event = Event::parse(&body)?;
+    let mut values = Values::open(global, None, Shows::Anything, false)?;
+    values.take(&json(&event)?)?;
+    values.finish()
+}
+
+fn json(event: &Event) -> Result<String, Problem> {
+    serde_json::to_string(event).map_err(|error| {
+        Problem::new(
+            Code::Unexpected,
+            format!("an event cannot be written: {error}"),
+        )
+    })
+}
+
+fn body(args: &VerifyArgs) -> Result<Vec<u8>, Problem> {
+    let mut bytes = Vec::new();
+    let read = match &args.file {
+        Some(path) if path.as_os_str() != "-" => {
+            std::fs::File::open(path).and_then(|file| file.take(LARGEST).read_to_end(&mut bytes))
+        }
+        _ => std::io::stdin()
+            .lock()
+            .take(LARGEST)
+            .read_to_end(&mut bytes),
+    };
+    read.map_err(|error| Problem::usage(format!("the body cannot be read: {error}")))?;
+    Ok(bytes)
+}
+
+/// The secrets as given, or in the files that they name.
+fn secrets(given: &Secrets) -> Result<Vec<Secret>, Problem> {
+    let texts = given
+        .secret
+        .iter()
+        .filter_map(Secret::reveal)
+        .filter(|text| !text.is_empty());
+    texts
+        .map(|text| {
+            let value = crate::spec::text::read("secret", Kind::Text, text)?;
+            Ok(Secret::new(value.as_str().unwrap_or_default()))
+        })
+        .collect()
+}
+
+/// What the receiver's requests share.
+struct Receiver {
+    secrets: Vec<Secret>,
+    console: Console,
+    events: mpsc::Sender<Event>,
+}
+
+/// Receives deliveries until it is told to stop, or has seen enough.
+pub(crate) fn listen(args: &ListenArgs, global: &Global, console: Console) -> Result<(), Problem> {
+    let secrets = secrets(&args.secrets)?;
+    if secrets.is_empty() {
+        console.warn("without a secret nothing is checked, and anybody can make up events");
+    }
+    let mut values = Values::open(global, None, Shows::Anything, true)?;
+    let failed = |error: std::io::Error| {
+        Problem::new(
+            Code::Unexpected,
+            format!("port {} on {} cannot be had: {error}", args.port, args.host),
+        )
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(failed)?;
+    runtime.block_on(async {
+        let address = SocketAddr::new(args.host, args.port);
+        let listener = tokio::net::TcpListener::bind(address)
+            .await
+            .map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let (events, mut heard) = mpsc::channel(64);
+        let receiver = Arc::new(Receiver {
+            secrets,
+            console,
+            events,
+        });
+        let limit = usize::try_from(LARGEST).unwrap_or(usize::MAX);
+        let routes = Router::new()
+            .fallback(post(receive))
+            .layer(DefaultBodyLimit::max(limit))
+            .with_state(receiver);
+        let server = std::pin::pin!(async { axum::serve(listener, routes).await });
+        console.note(&format!("deliveries are received at http://{address}/"));
+        let mut server = server;
+        let mut stopped = std::pin::pin!(stopped());
+        let mut seen = Seen::default();
+        let mut left = args.max_items.unwrap_or(usize::MAX);
+        while left > 0 {
+            tokio::select! {
+                ended = &mut server => return ended.map_err(failed),
+                () = &mut stopped => break,
+                event = heard.recv() => {
+                    let Some(event) = event else { break };
+                    if event.dedup_key().is_none_or(|key| seen.insert(key)) {
+                        values.take(&json(&event)?)?;
+                        left -= 1;
+                    }
+                }
+            }
+        }
+        values.finish()
+    })
+}
+
+/// Ready when the process is told to stop.
+async fn stopped() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+            return;
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}
+
+/// Takes one delivery. The answer comes at once: the service waits 30 s, and tries three times.
+async fn receive(
+    State(receiver): State<Arc<Receiver>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> StatusCode {
+    if !receiver.secrets.is_empty() {
+        let signature = headers
+            .get(SIGNATURE_HEADER)
+            .map(classify_proto::http::HeaderValue::as_bytes);
+        if let Err(reason) = verify_signature(&body, signature, &receiver.secrets) {
+            receiver
+                .console
+                .warn(&format!("a delivery is refused: {reason}"));
+            return StatusCode::UNAUTHORIZED;
+        }
+    }
+    let Ok(event) = Event::parse(&body) else {
+        receiver.console.warn("a delivery is no event");
+        return StatusCode::UNPROCESSABLE_ENTITY;
+    };
+    if receiver.events.send(event).await.is_ok() {
+        StatusCode::NO_CONTENT
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    }
+}
+
+/// The events of late, each once.
+#[derive(Default)]
+struct Seen {
+    keys: HashSet<String>,
+    order: VecDeque<String>,
+}
+
+impl Seen {
+    /// Whether the key is new; the oldest is forgotten for it.
+    fn insert(&mut self, key: String) -> bool {
+        if !self.keys.insert(key.clone()) {
+            return false;
+        }
+        self.order.push_back(key);
+        if self.order.len() > REMEMBERED
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.keys.remove(&oldest);
+        }
+        true
+    }
+}

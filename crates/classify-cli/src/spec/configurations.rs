@@ -1,0 +1,120 @@
+//! `configurations create`, `list`, `retrieve`, `update` and `delete`.
+
+use classify_proto::Repeat;
+use classify_proto::http::Method;
+
+use super::Kind::{Bool, Object, Text, Texts};
+use super::Place::{Body, Query};
+use super::call::named;
+use super::{Answer, Endpoint, Field, PAGE_SIZE, PAGE_TOKEN, id, optional};
+
+const PATH: &str = "/api/v1/beta/configurations";
+const CONFIG: Field = id("config_id", "config-id", "The configuration's id");
+const NAME: Field = optional(
+    Body,
+    Text,
+    "name",
+    "name",
+    "NAME",
+    "The configuration's name",
+);
+const PARAMETERS: Field = optional(
+    Body,
+    Object,
+    "parameters",
+    "parameters",
+    "OBJECT",
+    "The product type, and what it takes: {product_type: classify_v2, rules: […]}",
+);
+
+pub(crate) static ENDPOINTS: &[Endpoint] = &[
+    Endpoint {
+        resource: "configurations",
+        name: "create",
+        about: "Save a configuration; one of the same name and product type is replaced",
+        help: "\
+Examples:
+  llamacloud-prod configurations create --name invoices --parameters \\
+    '{product_type: classify_v2, rules: [{type: invoice, description: asks for payment by a due date}]}'
+  llamacloud-prod configurations create --name invoices --parameters @parameters.yaml",
+        method: Method::POST,
+        path: PATH,
+        then: "",
+        fields: &[NAME.required(), PARAMETERS.required()],
+        answer: Answer::One,
+        repeat: Repeat::Idempotent,
+        calls: named!("configurations.create"),
+    },
+    Endpoint {
+        resource: "configurations",
+        name: "list",
+        about: "List saved configurations",
+        help: "\
+Examples:
+  llamacloud-prod configurations list --product-type classify_v2 --latest-only
+  llamacloud-prod configurations list --product-type classify_v2 --product-type extract_v2 --format table",
+        method: Method::GET,
+        path: PATH,
+        then: "",
+        fields: &[
+            optional(Query, Texts, "product_type", "product-type", "TYPE", "Only this product: classify_v2, extract_v2, parse_v2, split_v1, spreadsheet_v1"),
+            optional(Query, Text, "name", "name", "NAME", "Only of this name"),
+            optional(Query, Bool, "latest_only", "latest-only", "BOOL", "Only the newest version of each name"),
+            PAGE_SIZE,
+            PAGE_TOKEN,
+        ],
+        answer: Answer::Pages,
+        repeat: Repeat::Read,
+        calls: named!("configurations.list"),
+    },
+    Endpoint {
+        resource: "configurations",
+        name: "retrieve",
+        about: "Show a saved configuration",
+        help: "\
+Examples:
+  llamacloud-prod configurations retrieve cfg-123
+  llamacloud-prod configurations retrieve --config-id cfg-123 --transform parameters.rules",
+        method: Method::GET,
+        path: PATH,
+        then: "",
+        fields: &[CONFIG],
+        answer: Answer::One,
+        repeat: Repeat::Read,
+        calls: named!("configurations.get"),
+    },
+    Endpoint {
+        resource: "configurations",
+        name: "update",
+        about: "Change a saved configuration; what is not given stays as it is",
+        help: "\
+Examples:
+  llamacloud-prod configurations update cfg-123 --name bills
+  llamacloud-prod configurations update --config-id cfg-123 --parameters @parameters.yaml",
+        method: Method::PUT,
+        path: PATH,
+        then: "",
+        fields: &[CONFIG, NAME, PARAMETERS],
+        answer: Answer::One,
+        repeat: Repeat::Idempotent,
+        calls: named!("configurations.update"),
+    },
+    Endpoint {
+        resource: "configurations",
+        name: "delete",
+        about: "Delete a saved configuration",
+        help: "\
+Nothing is printed when it is done.
+
+Examples:
+  llamacloud-prod configurations delete cfg-123
+  llamacloud-prod configurations delete --config-id cfg-123",
+        method: Method::DELETE,
+        path: PATH,
+        then: "",
+        fields: &[CONFIG],
+        answer: Answer::Nothing,
+        repeat: Repeat::Idempotent,
+        calls: named!("configurations.delete"),
+    },
+];

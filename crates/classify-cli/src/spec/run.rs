@@ -1,0 +1,229 @@
+//! Running a command that the tables describe.
+
+use std::path::PathBuf;
+
+use clap::ArgMatches;
+use classify_proto::files::Upload;
+use classify_proto::machine::Call;
+use classify_proto::v2::{Configuration, Create, List, WebhookConfiguration};
+use classify_proto::{Bytes, Error, Operation as _, With, WithResponse};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::given::Given;
+use super::{Answer, Endpoint};
+use crate::args::Global;
+use crate::commands::how_to_wait;
+use crate::connect::Connection;
+use crate::console::Console;
+use crate::exit::{Code, Problem};
+use crate::interrupt::{self, Ending, Switch};
+use crate::output::values::{Shows, Values};
+
+/// No file that comes on stdin may be larger: it must be held in memory, because it may be sent twice.
+const LARGEST_UPLOAD: u64 = 512 * 1024 * 1024;
+
+/// Runs one command.
+pub(crate) fn run(
+    endpoint: &Endpoint,
+    matches: &ArgMatches,
+    global: &Global,
+    console: Console,
+) -> Result<(), Problem> {
+    let stdin_is_key = global.api_key_file.as_deref() == Some(std::path::Path::new("-"));
+    let stdin_is_file = matches
+        .try_get_one::<String>("file")
+        .is_ok_and(|file| file.is_some_and(|file| file == "-"));
+    let stdin_is_free = !stdin_is_key && !stdin_is_file;
+    let given = Given::read(endpoint, matches, stdin_is_free, !global.no_checks)?;
+    let file = matches.get_one::<PathBuf>("output").map(PathBuf::as_path);
+    let shows = match endpoint.answer {
+        Answer::Job | Answer::Jobs => Shows::Jobs,
+        _ => Shows::Anything,
+    };
+    let is_create = endpoint.resource == "classify" && endpoint.name == "create";
+    let create = is_create
+        .then(|| create(&given.body(endpoint)))
+        .transpose()?;
+    let is_upload = endpoint.resource == "files" && endpoint.name == "create";
+    let upload = is_upload.then(|| upload(&given)).transpose()?;
+
+    if endpoint.answer == Answer::Jobs && !global.no_checks {
+        check_times(&given)?;
+    }
+    let mut values = Values::open(global, file, shows, endpoint.answer.is_list())?;
+    let connection = Connection::open(global, console)?;
+    let client = &connection.client;
+    if let Some(create) = create {
+        let body = send_create(client, create)?;
+        values.take(&text(&body))?;
+        values.finish()?;
+        let id = serde_json::from_slice::<Value>(&body)
+            .ok()
+            .and_then(|job| job["id"].as_str().map(str::to_owned));
+        if let Some(id) = id {
+            console.chat(&how_to_wait(&[id]));
+        }
+        return Ok(());
+    }
+    if let Some(upload) = upload {
+        let answer = client.call(WithResponse::new(upload))?;
+        values.take(&text(&answer.body))?;
+        return values.finish();
+    }
+    let request = given.request(endpoint);
+    if endpoint.answer.is_list() && !values.is_raw() {
+        let most = matches.get_one::<i64>("max-items").copied().unwrap_or(-1);
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        for item in (endpoint.calls.items)(client, request).take(most) {
+            match item {
+                Ok(item) => values.take(item.get())?,
+                Err(error) => {
+                    // What was listed so far is worth having; the exit code says that it is not all.
+                    if file.is_none() {
+                        values.finish()?;
+                    }
+                    return Err(error.into());
+                }
+            }
+        }
+        return values.finish();
+    }
+    let body = (endpoint.calls.once)(client, request)?;
+    if endpoint.answer != Answer::Nothing || !body.is_empty() {
+        values.take(&text(&body))?;
+    }
+    values.finish()
+}
+
+/// Times that cannot be read are told before anything is sent, by the core that knows the form.
+fn check_times(given: &Given) -> Result<(), Problem> {
+    let mut list = List::new();
+    if let Some(time) = given.text("created_at_on_or_after") {
+        list = list.created_at_on_or_after(time);
+    }
+    if let Some(time) = given.text("created_at_on_or_before") {
+        list = list.created_at_on_or_before(time);
+    }
+    Ok(list.check()?)
+}
+
+fn text(body: &Bytes) -> String {
+    String::from_utf8_lossy(body).trim().to_owned()
+}
+
+/// The upload that the flags ask for.
+fn upload(given: &Given) -> Result<Upload, Problem> {
+    let path = given.text("file").unwrap_or_default();
+    let upload = if path == "-" {
+        let mut bytes = Vec::new();
+        let mut stdin = std::io::Read::take(std::io::stdin().lock(), LARGEST_UPLOAD + 1);
+        std::io::Read::read_to_end(&mut stdin, &mut bytes)
+            .map_err(|error| Problem::usage(format!("stdin cannot be read: {error}")))?;
+        if bytes.len() as u64 > LARGEST_UPLOAD {
+            return Err(Problem::usage(
+                "stdin holds more than 512 MB, which is the most that the service takes",
+            ));
+        }
+        Upload::new("stdin", Bytes::from(bytes))
+    } else {
+        // `@scan.pdf` is how other values name a file, so it is understood here too.
+        let path = match path.strip_prefix('@') {
+            Some(rest) if !std::path::Path::new(&path).exists() => rest.to_owned(),
+            _ => path,
+        };
+        let found = std::fs::metadata(&path)
+            .map_err(|error| Problem::usage(format!("--file: {path} cannot be read: {error}")))?;
+        if !found.is_file() {
+            return Err(Problem::usage(format!("--file: {path} is no file")));
+        }
+        Upload::path(path)?
+    };
+    let upload = upload.purpose(given.text("purpose").unwrap_or_default());
+    Ok(match given.text("external_file_id") {
+        Some(id) => upload.external_file_id(id),
+        None => upload,
+    })
+}
+
+/// The create as the core sends it: under a transaction id, so that it may be repeated.
+fn create(body: &Map<String, Value>) -> Result<With<Create>, Problem> {
+    let mut body = body.clone();
+    let mut text = |name: &str| match body.remove(name) {
+        Some(Value::String(text)) => Some(text),
+        Some(Value::Null) | None => None,
+        Some(other) => Some(other.to_string()),
+    };
+    let inputs: Vec<String> = ["file_input", "file_id", "parse_job_id"]
+        .into_iter()
+        .filter_map(&mut text)
+        .collect();
+    let [input] = inputs.as_slice() else {
+        let problem = if inputs.is_empty() {
+            "`llamacloud-prod classify create` needs --file-input"
+        } else {
+            "--file-input, --file-id and --parse-job-id exclude each other; give one of the three"
+        };
+        return Err(Problem::usage(problem)
+            .hint("`llamacloud-prod classify create --help` shows how to write it"));
+    };
+    let mut create = Create::new(input);
+    if let Some(id) = text("configuration_id") {
+        create = create.configuration_id(id);
+    }
+    if let Some(id) = text("transaction_id") {
+        create = create.transaction_id(id);
+    }
+    if let Some(configuration) = read::<Configuration>(&mut body, "configuration")? {
+        create = create.configuration(configuration);
+    }
+    if let Some(ids) = read::<Vec<String>>(&mut body, "webhook_configuration_ids")? {
+        create = create.webhook_configuration_ids(ids);
+    }
+    let webhooks: Option<Vec<WebhookConfiguration>> = read(&mut body, "webhook_configurations")?;
+    for webhook in webhooks.unwrap_or_default() {
+        create = create.webhook(webhook);
+    }
+    let others = body.into_iter().filter(|(_, value)| !value.is_null());
+    Ok(others.fold(With::new(create), |create, (name, value)| {
+        create.body_field(name, value)
+    }))
+}
+
+fn read<T: DeserializeOwned>(
+    body: &mut Map<String, Value>,
+    name: &str,
+) -> Result<Option<T>, Problem> {
+    let Some(value) = body.remove(name).filter(|value| !value.is_null()) else {
+        return Ok(None);
+    };
+    serde_path_to_error::deserialize(value)
+        .map(Some)
+        .map_err(|error| {
+            let place =
+                crate::rules_file::placed(&error.path().clone(), &error.into_inner().to_string());
+            Problem::usage(format!("--{}: {place}", name.replace('_', "-")))
+        })
+}
+
+fn send_create(client: &classify_ureq::Client, create: With<Create>) -> Result<Bytes, Problem> {
+    let call = Call::new(WithResponse::new(create), client.seed()?);
+    let transaction = call
+        .operation()
+        .inner()
+        .inner()
+        .get_transaction_id()
+        .map(str::to_owned);
+    let switch = Switch::on_interrupt();
+    match interrupt::drive(client, call, &switch, None, |_| {})? {
+        Ending::Done(answer) => Ok(answer.map_err(|error: Error| Problem::from(error))?.body),
+        Ending::Stopped(_) => Err(Problem::new(
+            Code::Interrupted,
+            "interrupted; the job may have been created",
+        )
+        .hint(format!(
+            "the same command with --transaction-id {} creates no second job",
+            transaction.unwrap_or_default()
+        ))),
+    }
+}
