@@ -339,7 +339,10 @@ fn authorization(key: &str) -> Result<HeaderValue, Error> {
         return Err(invalid("begins with \"Bearer\"; pass the key alone"));
     }
     // Blanks inside are let through: the service's own documentation writes `My API Key`.
-    if !key.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') {
+    if !key
+        .bytes()
+        .all(|byte| byte.is_ascii_graphic() || byte == b' ')
+    {
         return Err(invalid(
             "holds a character that no key has: a control character or one outside ASCII",
         ));

@@ -769,6 +769,55 @@ fn rules_that_would_be_refused_are_refused_before_anything_is_sent() {
 }
 
 #[test]
+fn one_job_in_the_journal_for_two_documents_holds_nothing_up() {
+    let mut bench = Bench::new([1, 2], service(1_000));
+    bench.run(None).unwrap();
+    let mut journal = Bench::header();
+    for document in &bench.documents {
+        let key = document.key();
+        let (job_id, transaction_id) = ("clj-1".to_owned(), "t".to_owned());
+        journal += &Record::Created {
+            key,
+            job_id,
+            transaction_id,
+        }
+        .to_line();
+    }
+    bench.journal = journal.into_bytes();
+    let summary = bench.run(None).unwrap();
+    assert_eq!(
+        (
+            summary.count(&Standing::Completed),
+            summary.count(&Standing::Error)
+        ),
+        (1, 1)
+    );
+}
+
+#[test]
+fn rights_that_are_lost_while_a_stopping_run_waits_end_it() {
+    let mut bench = Bench::new([1], service(600_000));
+    bench.options = BulkOptions::default().deadline(Time::from_millis(bench.world.now + 5_000));
+    assert_eq!(bench.run(None).unwrap().count(&Standing::Open), 1);
+    // The next document meets 402, and the job that is waited for then cannot be read any more.
+    bench.documents.push(Document::bytes("2.txt", "document 2"));
+    bench.options = BulkOptions::default();
+    bench.world.service.refuses = Some(402);
+    bench.world.service.unreadable_once_refused = true;
+    let summary = bench.run(None).unwrap();
+    assert!(summary.stopped.as_ref().unwrap().is_quota());
+    assert_eq!(
+        (
+            summary.count(&Standing::Open),
+            summary.count(&Standing::NotStarted)
+        ),
+        (1, 1)
+    );
+    // It does not go on asking for what it may not see.
+    assert!(bench.requests(LIST) <= 6, "{}", bench.requests(LIST));
+}
+
+#[test]
 fn a_file_that_expired_since_the_crash_is_uploaded_again() {
     let mut bench = Bench::new(0..1, service(1_000));
     let key = bench.documents[0].key();

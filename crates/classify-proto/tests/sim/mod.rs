@@ -84,6 +84,10 @@ pub(crate) struct Service {
     pub(crate) hidden: BTreeSet<String>,
     /// What a create answers while this is set.
     pub(crate) refuses: Option<u16>,
+    /// Whether every list and get is answered with 401 once a create was refused.
+    pub(crate) unreadable_once_refused: bool,
+    /// Whether a create was refused.
+    pub(crate) has_refused: bool,
     /// The place of the job of a transaction id.
     pub(crate) by_transaction: BTreeMap<String, usize>,
     /// What `page_token` asks for, in place of the jobs: (items, next token) by token.
@@ -106,6 +110,8 @@ impl Default for Service {
             page_size: 100,
             hidden: BTreeSet::new(),
             refuses: None,
+            unreadable_once_refused: false,
+            has_refused: false,
             by_transaction: BTreeMap::new(),
             pages: BTreeMap::new(),
             old: old::OldService::default(),
@@ -186,6 +192,10 @@ impl Service {
         let path = request.uri().path().to_owned();
         let segments: Vec<_> = path.trim_start_matches('/').split('/').collect();
         let body = request.body().in_memory().unwrap_or_default();
+        if self.unreadable_once_refused && self.has_refused && request.method() == http::Method::GET
+        {
+            return respond(401, &json!({"detail": "no"}));
+        }
         match (request.method().as_str(), &segments[..]) {
             ("POST", ["api", "v1", "beta", "files"]) => {
                 self.files.push(body.to_vec());
@@ -241,6 +251,7 @@ impl Service {
             return respond(200, &self.show(&self.jobs[*first], now));
         }
         if let Some(status) = self.refuses {
+            self.has_refused = true;
             return respond(status, &json!({"detail": "refused"}));
         }
         if let Some(id) = &transaction_id {

@@ -7,6 +7,7 @@ use crate::body::Content;
 use crate::error::Error;
 use crate::files::File;
 use crate::machine::step::Cx;
+use crate::text::service_words::one_line;
 use crate::v2::{Job, JobStatus};
 
 /// How often a document that met a faulty service is tried again, each time with all retries.
@@ -103,13 +104,18 @@ impl Bulk {
         if let Some(report) = Report::of_job(&job) {
             self.settle(place, report, Some(job));
         } else if !self.rounds.open_now(&job, place, cx.now) {
-            let mut report = Report::new(Standing::Error);
-            report.error = Some(format!(
-                "the service answered with job {}, which is another document's",
-                job.id
-            ));
-            self.settle(place, report, None);
+            self.settle_as_anothers(place, &job.id);
         }
+    }
+
+    /// The service gave one job to two documents; the second has no result of its own.
+    pub(super) fn settle_as_anothers(&mut self, place: Place, job_id: &str) {
+        let mut report = Report::new(Standing::Error);
+        let id = one_line(job_id);
+        report.error = Some(format!(
+            "the service answered with job {id}, which is another document's"
+        ));
+        self.settle(place, report, None);
     }
 
     /// Whether a create failed because the file of an earlier process is gone; then it is forgotten.

@@ -398,12 +398,18 @@ impl Bulk {
             self.plan(&entrant);
         }
         self.by_key.insert(key, place);
-        match (&entrant.job_id, &entrant.file_id, &entrant.source) {
-            (Some(job_id), _, _) => self.rounds.open_unseen(job_id.clone(), place),
+        let job_id = entrant.job_id.clone();
+        match (&job_id, &entrant.file_id, &entrant.source) {
+            (Some(_), _, _) => {}
             (None, Some(_), _) | (None, None, Source::Held(_)) => self.to_create.push_back(place),
             (None, None, Source::Upload(_)) => self.to_upload.push_back(place),
         }
         self.documents.insert(place, entrant);
+        if let Some(job_id) = job_id {
+            if !self.rounds.open_unseen(job_id.clone(), place) {
+                self.settle_as_anothers(place, &job_id);
+            }
+        }
     }
 
     fn plan(&mut self, entrant: &Entrant) {

@@ -87,8 +87,12 @@ impl Rounds {
         true
     }
 
-    /// A job that an earlier process created: it is looked at as soon as may be.
-    pub(super) fn open_unseen(&mut self, job_id: String, place: Place) {
+    /// A job that an earlier process created: it is looked at as soon as may be. `false` when another document has it
+    /// already.
+    pub(super) fn open_unseen(&mut self, job_id: String, place: Place) -> bool {
+        if self.open.contains_key(&job_id) {
+            return false;
+        }
         let open = Open {
             place,
             since: None,
@@ -98,6 +102,7 @@ impl Rounds {
         };
         self.open.insert(job_id, open);
         self.next = Some(Time::from_millis(0));
+        true
     }
 
     pub(super) fn close(&mut self, job_id: &str) {
