@@ -104,12 +104,12 @@ impl Bulk {
         if let Some(report) = Report::of_job(&job) {
             self.settle(place, report, Some(job));
         } else if !self.rounds.open_now(&job, place, cx.now) {
-            self.settle_as_anothers(place, &job.id);
+            self.settle_as_taken(place, &job.id);
         }
     }
 
     /// The service gave one job to two documents; the second has no result of its own.
-    pub(super) fn settle_as_anothers(&mut self, place: Place, job_id: &str) {
+    pub(super) fn settle_as_taken(&mut self, place: Place, job_id: &str) {
         let mut report = Report::new(Standing::Error);
         let id = one_line(job_id);
         report.error = Some(format!(

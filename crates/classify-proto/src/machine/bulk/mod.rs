@@ -407,7 +407,7 @@ impl Bulk {
         self.documents.insert(place, entrant);
         if let Some(job_id) = job_id {
             if !self.rounds.open_unseen(job_id.clone(), place) {
-                self.settle_as_anothers(place, &job_id);
+                self.settle_as_taken(place, &job_id);
             }
         }
     }
