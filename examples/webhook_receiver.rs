@@ -20,7 +20,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::routing::post;
 use classify_proto::machine::Cadence;
 use classify_proto::webhooks::{Event, WebhookOutputFormat, verify};
@@ -58,10 +58,10 @@ impl Seen {
             return false;
         }
         self.order.push_back(key);
-        if self.order.len() > REMEMBERED {
-            if let Some(oldest) = self.order.pop_front() {
-                self.keys.remove(&oldest);
-            }
+        if self.order.len() > REMEMBERED
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.keys.remove(&oldest);
         }
         true
     }
@@ -90,7 +90,7 @@ async fn receive(
     headers: HeaderMap,
     body: Bytes,
 ) -> StatusCode {
-    let signature = headers.get("lc-signature").map(|value| value.as_bytes());
+    let signature = headers.get("lc-signature").map(HeaderValue::as_bytes);
     if let Err(reason) = verify(&body, signature, &receiver.secrets) {
         eprintln!("a delivery is refused: {reason}");
         return StatusCode::UNAUTHORIZED;
