@@ -25,7 +25,7 @@ pub(crate) struct EmulatorArgs {
     #[arg(long, value_name = "FILE.yaml")]
     pub(crate) script: Option<PathBuf>,
 
-    /// What goes wrong: NAME[@ROUTE][:WHEN], several separated by commas; may be repeated
+    /// What goes wrong: `NAME[@ROUTE][:WHEN]`, several separated by commas; may be repeated
     #[arg(
         long,
         visible_alias = "fault",
