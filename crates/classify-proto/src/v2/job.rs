@@ -110,12 +110,15 @@ model! {
     }
 }
 
+fn bare_id(id: &str) -> &str {
+    id.strip_prefix("clj-").unwrap_or(id)
+}
+
 /// Reads the answer to a question about one job: another's would be taken for its result.
 pub(super) fn read_of(job_id: &str, response: http::Response<Bytes>) -> Result<Job, Error> {
     let job: Job = read_json(response)?;
     // Some of the service's endpoints write an id's prefix and others leave it out.
-    let bare = |id: &str| id.strip_prefix("clj-").unwrap_or(id).to_ascii_lowercase();
-    if bare(&job.id) == bare(job_id) {
+    if bare_id(&job.id).eq_ignore_ascii_case(bare_id(job_id)) {
         return Ok(job);
     }
     let message = format!(
