@@ -42,8 +42,7 @@ fuzz_target!(|data: &[u8]| {
     let content_type = request.headers()["content-type"].to_str().expect("ASCII");
     let boundary = multer::parse_boundary(content_type).expect("a boundary");
     let body = request.body().in_memory().expect("held in memory");
-    // Control characters other than line breaks go out as they are, and a strict reader refuses them.
-    // So does a backslash, which browsers do not escape either, and which some readers take for an escape.
+    // Control characters and backslashes in a name are escaped, and readers differ in how they undo that.
     let strange = |text: &str| {
         text.chars()
             .any(|c| c.is_control() && !matches!(c, '\r' | '\n'))
