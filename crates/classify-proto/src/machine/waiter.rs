@@ -167,7 +167,13 @@ impl<G: Waitable> Waiter<G> {
     fn look(&mut self, now: Time, deadline: Time) {
         let seed = self.seed.derive(u64::from(self.looks));
         self.last_look = now >= deadline;
-        let until = deadline.max(now) + LAST_LOOK;
+        // One that began before the deadline ends there, retries and all: the last look asks anew, and it alone may take
+        // longer.
+        let until = if self.last_look {
+            now + LAST_LOOK
+        } else {
+            deadline
+        };
         self.call = Some(
             Call::new(self.get.clone(), seed)
                 .retry(self.retry)
