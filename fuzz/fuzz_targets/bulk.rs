@@ -3,10 +3,11 @@
 #![no_main]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 
 use classify_fuzz::play::Player;
 use classify_fuzz::{CANARY, create, seed};
-use classify_proto::machine::{Bulk, BulkEvent, BulkOptions, Document, Journal, Record};
+use classify_proto::machine::{Bulk, BulkEvent, BulkOptions, Document, FedEvent, Journal, Record};
 use libfuzzer_sys::fuzz_target;
 
 const MOST_PROCESSES: usize = 4;
@@ -28,6 +29,10 @@ fuzz_target!(|data: &[u8]| {
         .remember(player.chance.int_in_range(0..=9).unwrap_or(9))
         .retry_failed(player.chance.arbitrary().unwrap_or(false));
     let mut journal = Vec::new();
+    if player.chance.ratio(1u8, 4u8).unwrap_or(false) {
+        fed(&mut player, &documents, options, &mut journal);
+        return;
+    }
     let mut transactions = BTreeMap::new();
     for process in 1.. {
         let killed = process < MOST_PROCESSES;
@@ -127,5 +132,54 @@ fn run(
             }
             return true;
         }
+    }
+}
+
+/// Processes that are fed by an iterator and whose journal may fill its device; each goes on from what the last left.
+fn fed(
+    player: &mut Player<'_>,
+    documents: &[Document],
+    options: BulkOptions,
+    journal: &mut Vec<u8>,
+) {
+    for _ in 0..MOST_PROCESSES {
+        let (read, sound) = Journal::read(journal).expect("our own journal");
+        journal.truncate(sound);
+        let space = player.chance.int_in_range(0..=4_000usize).unwrap_or(4_000);
+        let most = journal.len() + space;
+        let mut is_full = false;
+        let mut store = |record: &Record| {
+            assert!(!is_full, "a record after one that is there in part");
+            let line = record.to_line();
+            let room = most.saturating_sub(journal.len()).min(line.len());
+            journal.extend_from_slice(&line.as_bytes()[..room]);
+            is_full = room < line.len();
+            if is_full {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            Ok(())
+        };
+        let mut run = Bulk::new(&player.api, create(""), options.clone(), seed())
+            .expect("a good template")
+            .with_journal(read)
+            .expect("the journal of this run")
+            .fed_by(documents.iter().cloned(), &mut store);
+        let mut settled = 0;
+        let summary = loop {
+            let mut count = |event| {
+                if let FedEvent::Settled(document) = event {
+                    settled += document.names.len();
+                }
+            };
+            if let Some(summary) = player.step(&mut run, &mut count) {
+                break summary;
+            }
+        };
+        let left = run.into_rest().count();
+        assert_eq!(settled, summary.documents() + summary.duplicates);
+        assert_eq!(settled + left, documents.len());
+        assert!(summary.stopped.is_some() || left == 0);
+        assert!(summary.stopped.is_some() || !is_full);
+        player.lose_everything();
     }
 }

@@ -42,14 +42,6 @@ fuzz_target!(|data: &[u8]| {
     let content_type = request.headers()["content-type"].to_str().expect("ASCII");
     let boundary = multer::parse_boundary(content_type).expect("a boundary");
     let body = request.body().in_memory().expect("held in memory");
-    // Control characters and backslashes in a name are escaped, and readers differ in how they undo that.
-    let strange = |text: &str| {
-        text.chars()
-            .any(|c| c.is_control() && !matches!(c, '\r' | '\n'))
-    };
-    if strange(given.name) || given.name.contains('\\') || given.content_type.is_some_and(strange) {
-        return;
-    }
     // The boundary is drawn at random so that no text holds it; here the text may have been made to.
     let texts = [given.external_file_id, given.purpose, Some(given.name)];
     if given
@@ -80,13 +72,23 @@ fuzz_target!(|data: &[u8]| {
         .collect();
     assert_eq!(found, expected);
     let file = parts.last().expect("the file");
-    let escaped = given
-        .name
-        .replace('"', "%22")
-        .replace('\r', "%0D")
-        .replace('\n', "%0A");
-    assert_eq!(file.file_name.as_deref(), Some(&*escaped));
+    // At the end of a name, multer takes two backslashes and the closing quote for an escaped quote.
+    if !given.name.ends_with('\\') {
+        assert_eq!(file.file_name.as_deref(), Some(&*escaped(given.name)));
+    }
 });
+
+/// A name as multer sees it, which undoes neither what is percent-encoded nor a doubled backslash.
+fn escaped(name: &str) -> String {
+    name.chars()
+        .map(|c| match c {
+            '"' => "%22".to_owned(),
+            '\\' => "\\\\".to_owned(),
+            c if c.is_ascii_control() => format!("%{:02X}", u32::from(c)),
+            c => c.to_string(),
+        })
+        .collect()
+}
 
 struct Part {
     name: String,

@@ -7,9 +7,11 @@ use std::fmt::Debug;
 use classify_fuzz::check_error;
 use classify_fuzz::play::Player;
 use classify_proto::files::Upload;
-use classify_proto::machine::{Call, Cx, Fan, Machine, Pager, Run, Saved, Step, Waiter};
+use classify_proto::machine::{
+    Call, Cx, Fan, Machine, Pager, Reconcile, ResultsWaiter, Reuse, Run, Saved, Step, Waiter,
+};
 use classify_proto::v2::{Cancel, Create, Delete, Get, List};
-use classify_proto::{Api, Time};
+use classify_proto::{Api, Time, configurations, v1, webhooks};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
@@ -22,6 +24,13 @@ fuzz_target!(|text: &str| {
     load::<Waiter>(text);
     load::<Run>(text);
     load::<Fan<Run>>(text);
+    load::<Call<v1::Create>>(text);
+    load::<Call<configurations::Update>>(text);
+    load::<Call<webhooks::Create>>(text);
+    load::<Waiter<v1::Get>>(text);
+    load::<ResultsWaiter>(text);
+    load::<Reconcile>(text);
+    load::<Reuse>(text);
 });
 
 fn load<M: Saved + Debug>(text: &str) {

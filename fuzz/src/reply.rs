@@ -17,7 +17,7 @@ const JOB_STATUSES: [&str; 7] = [
     "PAUSED",
     "",
 ];
-const DELAYS: [&str; 10] = [
+const DELAYS: [&str; 12] = [
     "0",
     "1",
     "2.5",
@@ -26,6 +26,8 @@ const DELAYS: [&str; 10] = [
     "-1",
     "86400",
     "1e6",
+    "1e400",
+    "18446744073709551615",
     "Wed, 15 Nov 2023 00:00:00 GMT",
     "soon",
 ];

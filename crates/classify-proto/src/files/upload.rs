@@ -189,8 +189,10 @@ impl Operation for Upload {
             ));
         };
         let media_type = self.media_type();
-        if media_type.contains(['\r', '\n']) {
-            return Err(Error::invalid("content_type", "holds a line break"));
+        // It stands in a header of its part, where readers stop at anything else.
+        if media_type.contains(|c: char| !c.is_ascii() || c.is_ascii_control()) {
+            let what = "holds a control character or one that is not ASCII; a media type is like text/plain";
+            return Err(Error::invalid("content_type", what));
         }
         let mut fields = vec![("purpose", self.purpose.as_str())];
         fields.extend(
@@ -309,6 +311,19 @@ mod tests {
         );
         loaded.set_content(b"canary".to_vec());
         loaded.request(&api()).unwrap();
+    }
+
+    #[test]
+    fn a_media_type_holds_only_what_a_header_may_hold() {
+        let of_type = |text: &str| {
+            let upload = Upload::new("a.txt", b"x".to_vec()).content_type(text);
+            prepared(upload).request(&api())
+        };
+        of_type("text/plain; charset=utf-8").unwrap();
+        for refused in ["text/plain\r\nX: y", "text/\u{1b}plain", "text/pläin"] {
+            let error = of_type(refused).unwrap_err();
+            assert!(error.is_invalid() && error.to_string().contains("content_type"));
+        }
     }
 
     #[test]

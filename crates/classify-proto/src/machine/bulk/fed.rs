@@ -12,7 +12,7 @@ use crate::reply::Reply;
 ///
 /// Both are called while the machine is polled, in order and one at a time: a record is stored before anything is done
 /// that rests on it. A record that cannot be stored stops the run, because what is bought after it might be bought
-/// again by whoever reads the journal.
+/// again by whoever reads the journal; no further record is stored then, so that what is there in part is the last.
 pub struct Fed<I, R> {
     bulk: Bulk,
     documents: I,
@@ -82,7 +82,11 @@ where
                     }
                 }
                 Step::Event(BulkEvent::Record(record)) => {
-                    if let (None, Err(error)) = (&self.unstored, (self.store)(&record)) {
+                    // A record that failed may be there in part, which is sound only at the end of a journal.
+                    if self.unstored.is_some() {
+                        continue;
+                    }
+                    if let Err(error) = (self.store)(&record) {
                         let message = format!("the journal cannot be written: {error}");
                         self.unstored = Some(Error::state(&*message));
                         self.bulk.stop();
