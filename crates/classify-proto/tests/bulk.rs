@@ -3,178 +3,18 @@
 mod sim;
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use classify_proto::machine::{
     Bulk, BulkEvent, BulkOptions, ContentKey, Cx, Document, Journal, Limiter, Machine as _, Record,
-    Report, Standing, Step, Summary,
+    Standing, Step, Summary,
 };
 use classify_proto::v2::{Configuration, Create, Rule};
 use classify_proto::{Seed, Time};
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
-use sim::{FAULTS, Fault, Service, World};
-
-fn template() -> Create {
-    Create::new("").configuration(Configuration::new([Rule::new(
-        "invoice",
-        "has an invoice number",
-    )]))
-}
-
-/// A folder of documents, a journal, and the process that classifies the one and writes the other.
-struct Bench {
-    world: World,
-    documents: Vec<Document>,
-    options: BulkOptions,
-    journal: Vec<u8>,
-    /// By name, every report of the process under way.
-    reports: BTreeMap<String, Vec<Report>>,
-    restored: usize,
-    notices: Vec<String>,
-    most_in_flight: usize,
-    process: u8,
-}
-
-impl Bench {
-    fn new(contents: impl IntoIterator<Item = u32>, service: Service) -> Self {
-        let documents = contents.into_iter().enumerate().map(|(name, content)| {
-            Document::bytes(format!("{name}.txt"), format!("document {content}"))
-        });
-        Self {
-            world: World::new(service),
-            documents: documents.collect(),
-            options: BulkOptions::default(),
-            journal: Vec::new(),
-            reports: BTreeMap::new(),
-            restored: 0,
-            notices: Vec::new(),
-            most_in_flight: 0,
-            process: 0,
-        }
-    }
-
-    /// Runs one process to its end, or until it is killed at a step.
-    fn run(&mut self, killed_at: Option<u32>) -> Option<Summary> {
-        self.run_with(killed_at, |_, _| {})
-    }
-
-    fn run_with(
-        &mut self,
-        killed_at: Option<u32>,
-        mut each: impl FnMut(&mut Bulk, u32),
-    ) -> Option<Summary> {
-        self.reports.clear();
-        self.restored = 0;
-        self.process += 1;
-        self.world.crash();
-        let (journal, sound) = Journal::read(&self.journal).unwrap();
-        self.journal.truncate(sound);
-        let bulk = Bulk::new(
-            &self.world.api,
-            template(),
-            self.options.clone(),
-            Seed::new([self.process; 16]),
-        )
-        .unwrap();
-        let mut bulk = bulk.with_journal(journal).unwrap();
-        let mut source = self.documents.clone().into_iter();
-        let mut events = Vec::new();
-        for step in 0.. {
-            if killed_at == Some(step) {
-                return None;
-            }
-            each(&mut bulk, step);
-            if let Some(summary) = self.world.step(&mut bulk, &mut events) {
-                return Some(summary);
-            }
-            for event in events.drain(..) {
-                match event {
-                    BulkEvent::Room(room) => {
-                        assert!(room > 0 && room == bulk.room());
-                        source
-                            .by_ref()
-                            .take(room)
-                            .for_each(|document| bulk.push(document));
-                    }
-                    BulkEvent::Record(record) => {
-                        let line = record.to_line();
-                        assert!(
-                            !line.contains("document "),
-                            "a document's text is in the journal"
-                        );
-                        // Killed while it writes, a process leaves half a line.
-                        let whole = killed_at != Some(step + 1);
-                        let written = if whole { line.len() } else { line.len() / 2 };
-                        self.journal.extend_from_slice(&line.as_bytes()[..written]);
-                    }
-                    BulkEvent::Settled(settled) => {
-                        self.restored += usize::from(settled.restored);
-                        for name in settled.names {
-                            self.reports
-                                .entry(name)
-                                .or_default()
-                                .push(settled.report.clone());
-                        }
-                    }
-                    BulkEvent::Notice(notice) => self.notices.push(notice),
-                    other => panic!("unexpected: {other:?}"),
-                }
-            }
-            self.most_in_flight = self.most_in_flight.max(bulk.in_flight().0);
-        }
-        None
-    }
-
-    fn distinct(&self) -> usize {
-        self.documents
-            .iter()
-            .map(Document::key)
-            .collect::<BTreeSet<_>>()
-            .len()
-    }
-
-    fn requests(&self, what: &str) -> usize {
-        self.world
-            .sent
-            .iter()
-            .filter(|(_, request)| request == what)
-            .count()
-    }
-
-    /// Every name was reported exactly once, as completed.
-    fn assert_all_completed(&self) {
-        assert_eq!(self.reports.len(), self.documents.len());
-        for (name, reports) in &self.reports {
-            assert_eq!(reports.len(), 1, "{name}");
-            assert_eq!(
-                reports[0].status,
-                Standing::Completed,
-                "{name}: {:?}",
-                reports[0]
-            );
-        }
-    }
-}
-
-fn service(duration: u64) -> Service {
-    Service {
-        duration,
-        ..Service::default()
-    }
-}
-
-fn faulty(duration: u64, faults: impl Into<VecDeque<Fault>>) -> Service {
-    Service {
-        faults: faults.into(),
-        ..service(duration)
-    }
-}
-
-const LIST: &str = "GET /api/v2/classify";
-const CREATE: &str = "POST /api/v2/classify";
-const UPLOAD: &str = "POST /api/v1/beta/files";
+use sim::bench::{Bench, CREATE, LIST, UPLOAD, faulty, service, template};
+use sim::{FAULTS, Fault, Service};
 
 #[test]
 fn documents_go_in_and_labels_come_out() {
@@ -291,17 +131,6 @@ fn a_thousand_waiting_jobs_end_under_the_free_tier() {
         "{} lists",
         bench.requests(LIST)
     );
-}
-
-impl Bench {
-    fn assert_all_completed_by_id(&self) {
-        assert_eq!(self.reports.len(), self.documents.len());
-        assert!(
-            self.reports
-                .values()
-                .all(|reports| reports.len() == 1 && reports[0].status == Standing::Completed)
-        );
-    }
 }
 
 #[test]
@@ -640,7 +469,11 @@ fn failed_documents_are_bought_anew_only_when_that_is_asked() {
     bench.options = BulkOptions::default().retry_failed(true);
     bench.run(None).unwrap();
     bench.assert_all_completed();
-    assert_eq!(bench.world.service.jobs.len(), 6);
+    assert_eq!(
+        (bench.requests(CREATE), bench.world.service.jobs.len()),
+        (6, 6)
+    );
+    assert_eq!((bench.planned(0), bench.planned(1)), (3, 3));
     // What completed in the second attempt stays.
     bench.run(None).unwrap();
     assert_eq!((bench.restored, bench.world.service.jobs.len()), (3, 6));
@@ -849,14 +682,6 @@ fn a_file_that_expired_since_the_crash_is_uploaded_again() {
         (bench.requests(UPLOAD), summary.count(&Standing::Error)),
         (1, 1)
     );
-}
-
-impl Bench {
-    fn header() -> String {
-        let mut other = Bench::new([], Service::default());
-        other.run(None);
-        String::from_utf8(other.journal).unwrap()
-    }
 }
 
 proptest! {

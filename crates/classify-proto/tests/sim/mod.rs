@@ -5,6 +5,7 @@
 
 #![allow(dead_code, reason = "each test file uses a part")]
 
+pub(crate) mod bench;
 pub(crate) mod old;
 
 use std::cell::RefCell;

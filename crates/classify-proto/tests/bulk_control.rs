@@ -1,0 +1,151 @@
+//! What a bulk run owes to whoever holds it: asking for room, stopping, going on, and telling what it does.
+
+mod sim;
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use classify_proto::machine::{
+    Bulk, BulkEvent, BulkOptions, Document, Limiter, Machine as _, Standing,
+};
+use classify_proto::{RateClass, Seed};
+use sim::Fault;
+use sim::bench::{Bench, CREATE, UPLOAD, faulty, service, template};
+
+#[test]
+fn duplicates_are_counted_while_their_document_is_on_its_way_and_after() {
+    let mut bench = Bench::new([1, 1], service(3_000));
+    assert_eq!(bench.run(None).unwrap().duplicates, 1);
+    let mut bench = Bench::new([1, 1, 2, 1], service(3_000));
+    bench.options = BulkOptions::default().max_in_flight(1);
+    assert_eq!(bench.run(None).unwrap().duplicates, 2);
+}
+
+#[test]
+fn room_is_asked_for_in_handfuls() {
+    // Two documents are begun each second, and so about two end each second.
+    let mut bench = Bench::new([], service(5_000));
+    bench.documents = (0..100).map(|n| Document::id(format!("dfl-{n}"))).collect();
+    bench.options = BulkOptions::default().max_in_flight(16);
+    let limiter = Limiter::unlimited().limit(RateClass::Create, 2, Duration::from_secs(1));
+    bench.world.limiter = Some(RefCell::new(limiter));
+    bench.run(None).unwrap();
+    // An eighth of sixteen each time, and not only when half of them are gone.
+    assert!((20..=50).contains(&bench.rooms), "{} times", bench.rooms);
+}
+
+#[test]
+fn creates_go_on_while_uploads_are_held_back() {
+    let mut bench = Bench::new(0..3, service(1_000));
+    bench
+        .documents
+        .extend((0..5).map(|n| Document::id(format!("dfl-held{n}"))));
+    bench.options = BulkOptions::default().max_requests(1);
+    let limiter = Limiter::unlimited().limit(RateClass::Upload, 1, Duration::from_secs(60));
+    bench.world.limiter = Some(RefCell::new(limiter));
+    bench.run(None).unwrap();
+    let of = |what: &str| {
+        let sent = bench.world.sent.iter().enumerate();
+        sent.filter(|(_, (_, request))| request == what)
+            .map(|(place, _)| place)
+            .collect::<Vec<_>>()
+    };
+    let (uploads, creates) = (of(UPLOAD), of(CREATE));
+    assert_eq!((uploads.len(), creates.len()), (3, 8));
+    assert!(creates[5] < uploads[1], "{uploads:?} {creates:?}");
+}
+
+#[test]
+fn a_document_half_way_goes_before_one_that_has_not_begun() {
+    let mut bench = Bench::new(0..4, service(1_000));
+    bench.options = BulkOptions::default().max_requests(1);
+    bench.run(None).unwrap();
+    let buying: Vec<_> = bench
+        .world
+        .sent
+        .iter()
+        .filter(|(_, request)| request.starts_with("POST"))
+        .map(|(_, request)| request.as_str())
+        .collect();
+    assert_eq!(buying, [UPLOAD, CREATE].repeat(4));
+}
+
+#[test]
+fn a_run_says_whether_it_is_stopping_and_a_stop_does_not_take_back_a_cancel() {
+    let mut bench = Bench::new(0..6, service(60_000));
+    let mut said = Vec::new();
+    let summary = bench
+        .run_with(None, |bulk, _| {
+            if said.is_empty() {
+                assert!(!bulk.is_stopping());
+            }
+            if bulk.in_flight().1 == 6 && said.is_empty() {
+                bulk.stop_and_cancel();
+                bulk.stop();
+                said.push(bulk.is_stopping());
+            }
+        })
+        .unwrap();
+    assert_eq!(said, [true]);
+    assert_eq!(summary.count(&Standing::Cancelled), 6);
+}
+
+#[test]
+fn a_stopped_run_tells_what_may_have_been_bought_from_what_was_not() {
+    for (fault, standing, jobs) in [
+        (Fault::LostAfterActing, Standing::Ambiguous, 1),
+        (Fault::NoConnection, Standing::NotStarted, 0),
+    ] {
+        let mut bench = Bench::new([], faulty(60_000, [fault]));
+        bench.documents = vec![Document::id("dfl-1")];
+        // The create rests until it is repeated; nothing is on the wire then.
+        let mut polls = 0;
+        let summary = bench.run_with(None, |bulk, _| {
+            polls += 1;
+            if polls == 7 {
+                bulk.stop();
+            }
+        });
+        let summary = summary.unwrap();
+        assert_eq!(bench.requests(CREATE), 1);
+        assert_eq!(summary.count(&standing), 1, "{summary:?}");
+        assert_eq!(bench.world.service.jobs.len(), jobs);
+        bench.run(None).unwrap();
+        assert_eq!(bench.world.service.jobs.len(), 1);
+    }
+}
+
+#[test]
+fn a_run_whose_replies_were_lost_goes_on_in_the_same_process() {
+    let mut bench = Bench::new(0..8, service(20_000));
+    let options = BulkOptions::default().max_requests(3);
+    let mut bulk = Bulk::new(&bench.world.api, template(), options, Seed::new([1; 16])).unwrap();
+    let (mut source, mut events, mut settled) = (bench.documents.clone().into_iter(), vec![], 0);
+    let start = bench.world.now;
+    for step in 0.. {
+        // The network interface went away, and with it whatever was out.
+        if step % 37 == 36 && step < 400 {
+            bench.world.crash();
+            bulk.resume();
+        }
+        if bench.world.step(&mut bulk, &mut events).is_some() {
+            break;
+        }
+        for event in events.drain(..) {
+            match event {
+                BulkEvent::Room(room) => source
+                    .by_ref()
+                    .take(room)
+                    .for_each(|document| bulk.push(document)),
+                BulkEvent::Settled(document) => {
+                    assert_eq!(document.report.status, Standing::Completed);
+                    settled += 1;
+                }
+                _ => {}
+            }
+        }
+    }
+    assert_eq!((settled, bench.world.service.jobs.len()), (8, 8));
+    // Nobody waited for a reply that could not come.
+    assert!(bench.world.now < start + 120_000);
+}

@@ -1,0 +1,154 @@
+//! A call and the bounds it keeps to: its client's limiter, its deadline, and what it may be repeated for.
+
+mod sim;
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use classify_proto::files::Upload;
+use classify_proto::machine::{Call, Cx, Limiter, Machine, ReplyBy, Retry, Step, Ticket};
+use classify_proto::v2::{Configuration, Create, Get, Rule};
+use classify_proto::{Api, Error, Failure, RateClass, Seed, Time};
+
+const START: Time = Time::from_millis(1_700_000_000_000);
+
+fn seed() -> Seed {
+    Seed::new([9; 16])
+}
+
+fn create() -> Create {
+    let rule = Rule::new("invoice", "has an invoice number");
+    Create::new("dfl-1").configuration(Configuration::new([rule]))
+}
+
+/// A limiter that lets the next get through in ten and a half seconds.
+fn used_up() -> RefCell<Limiter> {
+    let mut limiter = Limiter::unlimited().limit(RateClass::Other, 1, Duration::from_secs(10));
+    limiter.sent(RateClass::Other, START);
+    RefCell::new(limiter)
+}
+
+/// What a get does first under that limiter.
+fn first_step(
+    change: impl FnOnce(Call<Get>) -> Call<Get>,
+) -> Step<std::convert::Infallible, Result<classify_proto::v2::Job, Error>> {
+    let (api, limiter) = (sim::api(), used_up());
+    let mut call = change(Call::new(Get::new("clj-1"), seed()));
+    call.poll(Cx::new(&api, START).limiter(&limiter))
+}
+
+#[test]
+fn a_call_waits_for_its_limiter_where_there_is_time() {
+    let free = START + Duration::from_millis(10_500);
+    let waits = |step| matches!(step, Step::Wait(Some(until)) if until == free);
+    assert!(waits(first_step(|call| call)));
+    let just_in_time = free + Duration::from_millis(1);
+    assert!(waits(first_step(|call| call.deadline(just_in_time))));
+    let patient = Retry::default().longest_retry_after(Duration::from_millis(10_500));
+    assert!(waits(first_step(|call| call.retry(patient))));
+}
+
+#[test]
+fn a_call_that_its_limiter_would_hold_for_too_long_ends_at_once() {
+    let free = START + Duration::from_millis(10_500);
+    let refused = |step| match step {
+        Step::Done(Err(error)) => {
+            let error: Error = error;
+            assert!(error.is_rate_limited(), "{error}");
+            assert_eq!(error.retry_after(), Some(Duration::from_millis(10_500)));
+            assert_eq!(error.attempts(), 0);
+        }
+        other => panic!("{other:?}"),
+    };
+    refused(first_step(|call| call.deadline(free)));
+    let impatient = Retry::default().longest_retry_after(Duration::from_millis(10_499));
+    refused(first_step(|call| call.retry(impatient)));
+}
+
+#[test]
+fn a_call_lasts_a_quarter_of_an_hour_and_an_upload_two_hours() {
+    fn by<M: Machine>(api: &Api, mut machine: M) -> Duration {
+        match machine.poll(Cx::new(api, START)) {
+            Step::Send(_, request) => {
+                let ReplyBy(by) = request.extensions().get().unwrap();
+                *by - START
+            }
+            _ => panic!("it sends at once"),
+        }
+    }
+    let api = sim::api();
+    assert_eq!(
+        by(&api, Call::new(Get::new("clj-1"), seed())),
+        Duration::from_secs(15 * 60)
+    );
+    let upload = Upload::new("a.txt", b"x".to_vec());
+    assert_eq!(
+        by(&api, Call::new(upload, seed())),
+        Duration::from_secs(2 * 60 * 60)
+    );
+    let short = Retry::default().total(Duration::from_secs(7));
+    assert_eq!(
+        by(&api, Call::new(Get::new("clj-1"), seed()).retry(short)),
+        Duration::from_secs(7)
+    );
+}
+
+/// Sends once, answers with this failure, and waits until it would be repeated.
+fn failed_once<M: Machine>(api: &Api, call: &mut M, failure: Failure) -> Time {
+    let ticket: Ticket = match call.poll(Cx::new(api, START)) {
+        Step::Send(ticket, _) => ticket,
+        _ => panic!("it sends at once"),
+    };
+    call.handle(Cx::new(api, START), ticket, Err(failure));
+    match call.poll(Cx::new(api, START)) {
+        Step::Wait(Some(until)) => until,
+        _ => panic!("it is repeated"),
+    }
+}
+
+/// A caller may set again what a saved state left out; if that is no good, what was sent before still counts.
+#[test]
+fn a_repeat_that_cannot_be_built_says_whether_the_first_may_have_acted() {
+    let api = sim::api();
+    for (failure, ambiguous) in [
+        (Failure::timeout("60 s passed"), true),
+        (Failure::connect("refused"), false),
+    ] {
+        let mut call = Call::new(create(), seed());
+        let later = failed_once(&api, &mut call, failure);
+        *call.operation_mut() = Create::new("");
+        let Step::Done(Err(error)) = call.poll(Cx::new(&api, later)) else {
+            panic!("nothing can be sent")
+        };
+        assert!(error.is_invalid(), "{error}");
+        assert_eq!(error.is_ambiguous(), ambiguous, "{error}");
+    }
+    // Whether a read was acted upon matters to nobody.
+    let mut call = Call::new(Get::new("clj-1"), seed());
+    let later = failed_once(&api, &mut call, Failure::timeout("60 s passed"));
+    *call.operation_mut() = Get::new("..");
+    let Step::Done(Err(error)) = call.poll(Cx::new(&api, later)) else {
+        panic!("nothing can be sent")
+    };
+    assert!(error.is_invalid() && !error.is_ambiguous(), "{error}");
+}
+
+#[test]
+fn a_delay_of_just_the_longest_is_waited_for() {
+    let api = sim::api();
+    let asked = |seconds: &str| {
+        let response = classify_proto::http::Response::builder()
+            .status(503)
+            .header("retry-after", seconds)
+            .body(classify_proto::Bytes::new())
+            .unwrap();
+        let mut call = Call::new(Get::new("clj-1"), seed());
+        let Step::Send(ticket, _) = call.poll(Cx::new(&api, START)) else {
+            panic!("it sends at once")
+        };
+        call.handle(Cx::new(&api, START), ticket, Ok(response));
+        matches!(call.poll(Cx::new(&api, START)), Step::Wait(_))
+    };
+    assert!(asked("120"));
+    assert!(!asked("120.001"));
+}

@@ -1,0 +1,204 @@
+//! A folder of documents in virtual time, and the processes that classify it one after another.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use classify_proto::Seed;
+use classify_proto::machine::{
+    Bulk, BulkEvent, BulkOptions, Document, Journal, Record, Report, Standing, Summary,
+};
+use classify_proto::v2::{Configuration, Create, Rule};
+
+use super::{Fault, Service, World};
+
+pub(crate) fn template() -> Create {
+    Create::new("").configuration(Configuration::new([Rule::new(
+        "invoice",
+        "has an invoice number",
+    )]))
+}
+
+/// A folder of documents, a journal, and the process that classifies the one and writes the other.
+pub(crate) struct Bench {
+    pub(crate) world: World,
+    pub(crate) documents: Vec<Document>,
+    pub(crate) options: BulkOptions,
+    pub(crate) journal: Vec<u8>,
+    /// By name, every report of the process under way.
+    pub(crate) reports: BTreeMap<String, Vec<Report>>,
+    pub(crate) restored: usize,
+    pub(crate) notices: Vec<String>,
+    pub(crate) most_in_flight: usize,
+    /// How often room was asked for.
+    pub(crate) rooms: usize,
+    pub(crate) process: u8,
+}
+
+impl Bench {
+    pub(crate) fn new(contents: impl IntoIterator<Item = u32>, service: Service) -> Self {
+        let documents = contents.into_iter().enumerate().map(|(name, content)| {
+            Document::bytes(format!("{name}.txt"), format!("document {content}"))
+        });
+        Self {
+            world: World::new(service),
+            documents: documents.collect(),
+            options: BulkOptions::default(),
+            journal: Vec::new(),
+            reports: BTreeMap::new(),
+            restored: 0,
+            notices: Vec::new(),
+            most_in_flight: 0,
+            rooms: 0,
+            process: 0,
+        }
+    }
+
+    /// Runs one process to its end, or until it is killed at a step.
+    pub(crate) fn run(&mut self, killed_at: Option<u32>) -> Option<Summary> {
+        self.run_with(killed_at, |_, _| {})
+    }
+
+    pub(crate) fn run_with(
+        &mut self,
+        killed_at: Option<u32>,
+        mut each: impl FnMut(&mut Bulk, u32),
+    ) -> Option<Summary> {
+        self.reports.clear();
+        self.restored = 0;
+        self.process += 1;
+        self.world.crash();
+        let (journal, sound) = Journal::read(&self.journal).unwrap();
+        self.journal.truncate(sound);
+        let bulk = Bulk::new(
+            &self.world.api,
+            template(),
+            self.options.clone(),
+            Seed::new([self.process; 16]),
+        )
+        .unwrap();
+        let mut bulk = bulk.with_journal(journal).unwrap();
+        let mut source = self.documents.clone().into_iter();
+        let mut events = Vec::new();
+        for step in 0.. {
+            if killed_at == Some(step) {
+                return None;
+            }
+            each(&mut bulk, step);
+            if let Some(summary) = self.world.step(&mut bulk, &mut events) {
+                return Some(summary);
+            }
+            for event in events.drain(..) {
+                match event {
+                    BulkEvent::Room(room) => {
+                        assert!(room > 0 && room == bulk.room());
+                        self.rooms += 1;
+                        source
+                            .by_ref()
+                            .take(room)
+                            .for_each(|document| bulk.push(document));
+                    }
+                    BulkEvent::Record(record) => {
+                        let line = record.to_line();
+                        assert!(
+                            !line.contains("document "),
+                            "a document's text is in the journal"
+                        );
+                        // Killed while it writes, a process leaves half a line.
+                        let whole = killed_at != Some(step + 1);
+                        let written = if whole { line.len() } else { line.len() / 2 };
+                        self.journal.extend_from_slice(&line.as_bytes()[..written]);
+                    }
+                    BulkEvent::Settled(settled) => {
+                        self.restored += usize::from(settled.restored);
+                        for name in settled.names {
+                            self.reports
+                                .entry(name)
+                                .or_default()
+                                .push(settled.report.clone());
+                        }
+                    }
+                    BulkEvent::Notice(notice) => self.notices.push(notice),
+                    other => panic!("unexpected: {other:?}"),
+                }
+            }
+            self.most_in_flight = self.most_in_flight.max(bulk.in_flight().0);
+        }
+        None
+    }
+
+    pub(crate) fn distinct(&self) -> usize {
+        self.documents
+            .iter()
+            .map(Document::key)
+            .collect::<BTreeSet<_>>()
+            .len()
+    }
+
+    pub(crate) fn requests(&self, what: &str) -> usize {
+        self.world
+            .sent
+            .iter()
+            .filter(|(_, request)| request == what)
+            .count()
+    }
+
+    /// How many records of the journal say that this attempt at a document is planned.
+    pub(crate) fn planned(&self, attempt: u32) -> usize {
+        let journal = String::from_utf8(self.journal.clone()).unwrap();
+        let of_attempt = |line: &&str| {
+            let record: Record = serde_json::from_str(line).unwrap();
+            matches!(record, Record::Planned { attempt: planned, .. } if planned == attempt)
+        };
+        journal.lines().filter(of_attempt).count()
+    }
+
+    /// Every name was reported exactly once, as completed.
+    pub(crate) fn assert_all_completed(&self) {
+        assert_eq!(self.reports.len(), self.documents.len());
+        for (name, reports) in &self.reports {
+            assert_eq!(reports.len(), 1, "{name}");
+            assert_eq!(
+                reports[0].status,
+                Standing::Completed,
+                "{name}: {:?}",
+                reports[0]
+            );
+        }
+    }
+}
+
+pub(crate) fn service(duration: u64) -> Service {
+    Service {
+        duration,
+        ..Service::default()
+    }
+}
+
+pub(crate) fn faulty(duration: u64, faults: impl Into<VecDeque<Fault>>) -> Service {
+    Service {
+        faults: faults.into(),
+        ..service(duration)
+    }
+}
+
+pub(crate) const LIST: &str = "GET /api/v2/classify";
+pub(crate) const CREATE: &str = "POST /api/v2/classify";
+pub(crate) const UPLOAD: &str = "POST /api/v1/beta/files";
+
+impl Bench {
+    pub(crate) fn assert_all_completed_by_id(&self) {
+        assert_eq!(self.reports.len(), self.documents.len());
+        assert!(
+            self.reports
+                .values()
+                .all(|reports| reports.len() == 1 && reports[0].status == Standing::Completed)
+        );
+    }
+}
+
+impl Bench {
+    pub(crate) fn header() -> String {
+        let mut other = Bench::new([], Service::default());
+        other.run(None);
+        String::from_utf8(other.journal).unwrap()
+    }
+}
