@@ -152,3 +152,41 @@ fn a_delay_of_just_the_longest_is_waited_for() {
     assert!(asked("120"));
     assert!(!asked("120.001"));
 }
+
+/// An answer that shows the job settles what became of the create; a mere refusal of the repeat does not.
+#[test]
+fn a_conflict_is_the_last_word_only_with_the_job_in_it() {
+    let api = sim::api();
+    let answered = |status: u16, body: &'static str| {
+        let mut call = Call::new(create(), seed());
+        let later = failed_once(&api, &mut call, Failure::timeout("60 s passed"));
+        let cx = Cx::new(&api, later);
+        let Step::Send(ticket, _) = call.poll(cx) else {
+            panic!("it is repeated")
+        };
+        let response = classify_proto::http::Response::builder()
+            .status(status)
+            .body(body.into())
+            .unwrap();
+        call.handle(cx, ticket, Ok(response));
+        match call.poll(cx) {
+            Step::Done(Err(error)) => error,
+            other => panic!("{other:?}"),
+        }
+    };
+    let another = answered(
+        200,
+        r#"{"id": "clj-1", "status": "PENDING", "file_input": "dfl-2"}"#,
+    );
+    assert!(
+        another.is_conflict() && another.job().is_some(),
+        "{another}"
+    );
+    assert!(!another.is_ambiguous(), "{another}");
+    let refused = answered(409, r#"{"detail": "no"}"#);
+    assert!(
+        refused.is_conflict() && refused.job().is_none(),
+        "{refused}"
+    );
+    assert!(refused.is_ambiguous(), "{refused}");
+}
