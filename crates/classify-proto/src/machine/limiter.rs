@@ -22,9 +22,10 @@ const SLACK: u32 = 20;
 /// Holds requests back so that the service's rate limits are not reached.
 ///
 /// A driver keeps one for a client and lends it to every machine through [`Cx`](super::Cx), so that all calls of the
-/// client share it. A request is let through when fewer than its bucket's limit were sent in the window before it. The window
-/// is a twentieth longer than the service's, because what leaves in time may arrive closer together. A 429 halves the bucket's rate and rests the class for as long
-/// as the service asks; each full window that goes well gives a twentieth of the full rate back.
+/// client share it. A request is let through when fewer than its bucket's limit were sent in the window before it. The
+/// window is a twentieth longer than the service's, because what leaves in time may arrive closer together. A 429 halves
+/// the bucket's rate and rests the class for as long as the service asks, an hour at most; each full window that goes
+/// well gives a twentieth of the full rate back.
 ///
 /// ```
 /// use classify_proto::machine::Limiter;
@@ -289,6 +290,35 @@ mod tests {
         assert_eq!(
             run(&mut limiter, RateClass::Create, 30_000, 10_000).len(),
             400
+        );
+    }
+
+    #[test]
+    fn the_rate_comes_back_by_a_twentieth_for_each_window_that_goes_well() {
+        let mut limiter = Limiter::paid();
+        let start = Time::from_millis(0);
+        let limited = limited();
+        limiter.answered(RateClass::Create, start, Some(&limited), None);
+        let mut at = 10_000;
+        for (well, rate) in [(19, 20), (1, 22), (21, 22), (1, 24)] {
+            for _ in 0..well {
+                limiter.answered(RateClass::Create, start, None, None);
+            }
+            let sent = run(&mut limiter, RateClass::Create, at, 1_000);
+            assert_eq!(sent.len(), rate);
+            at += 10_000;
+        }
+    }
+
+    #[test]
+    fn no_class_rests_for_more_than_an_hour() {
+        let mut limiter = Limiter::paid();
+        let day = Some(Duration::from_secs(86_400));
+        let start = Time::from_millis(0);
+        limiter.answered(RateClass::Create, start, Some(&limited()), day);
+        assert_eq!(
+            limiter.free_at(RateClass::Create, start),
+            Time::from_millis(3_600_000)
         );
     }
 

@@ -1,0 +1,111 @@
+//! Machines side by side: each ends as it would alone, under its own place.
+
+mod sim;
+
+use std::collections::{BTreeSet, VecDeque};
+
+use classify_proto::machine::{Call, Cx, Fan, FanEvent, Machine as _, Run, RunEvent, Saved, Step};
+use classify_proto::v2::{Configuration, Create, Get, Rule};
+use classify_proto::{Seed, Time};
+use sim::{Service, World};
+
+fn seed() -> Seed {
+    Seed::new([9; 16])
+}
+
+fn runs(count: u64) -> Vec<Run> {
+    let rules = Configuration::new([Rule::new("invoice", "has an invoice number")]);
+    let run = |place| {
+        let create = Create::new(format!("dfl-{place}")).configuration(rules.clone());
+        Run::new(create, seed().derive(place))
+    };
+    (0..count).map(run).collect()
+}
+
+fn world(duration: u64) -> World {
+    World::new(Service {
+        duration,
+        faults: VecDeque::new(),
+        ..Service::default()
+    })
+}
+
+#[test]
+fn each_reply_reaches_the_machine_that_asked() {
+    let mut world = world(3_000);
+    let start = world.now;
+    let (events, ()) = world.run(&mut Fan::new(runs(9), 4));
+    for event in &events {
+        match event {
+            FanEvent::Of(place, RunEvent::Created(job)) => {
+                assert_eq!(job.file_input.as_deref(), Some(&*format!("dfl-{place}")));
+            }
+            FanEvent::Of(..) => {}
+            FanEvent::Ended(place, result) => {
+                let job = result.as_ref().unwrap();
+                assert_eq!(job.file_input.as_deref(), Some(&*format!("dfl-{place}")));
+            }
+        }
+    }
+    // Nobody waited for an answer that was there.
+    assert!(world.now < start + 60_000);
+}
+
+#[test]
+fn replies_that_were_lost_are_asked_for_again() {
+    let mut world = world(3_000);
+    let start = world.now;
+    let (mut fan, mut events) = (Fan::new(runs(5), 5), Vec::new());
+    for step in 0.. {
+        if [4, 11, 19].contains(&step) {
+            world.crash();
+            fan.resume();
+        }
+        if world.step(&mut fan, &mut events).is_some() {
+            break;
+        }
+    }
+    let answered = |event: &&FanEvent<_, _>| matches!(event, FanEvent::Ended(_, Ok(_)));
+    assert_eq!(events.iter().filter(answered).count(), 5);
+    assert_eq!(world.service.jobs.len(), 5);
+    assert!(world.now < start + 60_000);
+}
+
+#[test]
+fn a_machine_can_be_added_until_the_end() {
+    let mut world = world(0);
+    let get = || Call::new(Get::new("clj-none"), seed());
+    let mut fan = Fan::new([get(), get()], 2);
+    let api = world.api.clone();
+    let cx = Cx::new(&api, Time::from_millis(world.now));
+    assert_eq!(fan.running().count(), 0);
+    while let Step::Send(..) = fan.poll(cx) {}
+    assert_eq!(
+        fan.running().map(|(place, _)| place).collect::<Vec<_>>(),
+        [0, 1]
+    );
+    assert_eq!((fan.push(get()), fan.push(get())), (2, 3));
+    fan.resume();
+    let (events, ()) = world.run(&mut fan);
+    let ended: BTreeSet<_> = events
+        .iter()
+        .map(|event| match event {
+            FanEvent::Ended(place, _) | FanEvent::Of(place, _) => *place,
+        })
+        .collect();
+    assert_eq!(ended, [0, 1, 2, 3].into());
+    // Nobody would poll it again.
+    assert_eq!(fan.push(get()), 4);
+    assert!(matches!(fan.poll(cx), Step::Wait(None)));
+    assert_eq!(fan.stop_starting(), [0_usize; 0]);
+}
+
+#[test]
+fn a_saved_fan_says_of_what_it_is() {
+    let saved = Fan::new(runs(2), 1).save().unwrap();
+    assert!(saved.contains("fan of run classify"), "{saved}");
+    Fan::<Run>::load(&saved).unwrap();
+    let error = Fan::<Call<Get>>::load(&saved).unwrap_err();
+    assert!(error.to_string().contains("fan of run classify"), "{error}");
+    assert!(Run::load(&saved).is_err());
+}
