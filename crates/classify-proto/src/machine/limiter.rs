@@ -311,6 +311,20 @@ mod tests {
     }
 
     #[test]
+    fn many_answers_to_one_burst_halve_the_rate_once() {
+        // The window of a second, and its slack.
+        for (second, rate) in [(1_049, 20), (1_050, 10)] {
+            let mut limiter = Limiter::paid();
+            for at in [0, 5, second] {
+                let now = Time::from_millis(at);
+                limiter.answered(RateClass::Create, now, Some(&limited()), None);
+            }
+            let sent = run(&mut limiter, RateClass::Create, 10_000, 1_000);
+            assert_eq!(sent.len(), rate);
+        }
+    }
+
+    #[test]
     fn no_class_rests_for_more_than_an_hour() {
         let mut limiter = Limiter::paid();
         let day = Some(Duration::from_secs(86_400));
