@@ -297,8 +297,7 @@ mod tests {
     fn the_rate_comes_back_by_a_twentieth_for_each_window_that_goes_well() {
         let mut limiter = Limiter::paid();
         let start = Time::from_millis(0);
-        let limited = limited();
-        limiter.answered(RateClass::Create, start, Some(&limited), None);
+        limiter.answered(RateClass::Create, start, Some(&limited()), None);
         let mut at = 10_000;
         for (well, rate) in [(19, 20), (1, 22), (21, 22), (1, 24)] {
             for _ in 0..well {

@@ -389,6 +389,26 @@ impl World {
         }
     }
 
+    /// Runs a machine to its end; at each of these steps every reply that is owed is lost, and the same machine goes on.
+    pub(crate) fn run_with_losses<M: Machine>(
+        &mut self,
+        machine: &mut M,
+        losses: &BTreeSet<u32>,
+    ) -> (Vec<M::Event>, M::Output) {
+        let mut events = Vec::new();
+        let mut steps = 0;
+        loop {
+            if losses.contains(&steps) {
+                self.out.clear();
+                machine.resume();
+            }
+            steps += 1;
+            if let Some(output) = self.step(machine, &mut events) {
+                return (events, output);
+            }
+        }
+    }
+
     /// Throws away every reply that is owed, as a crash does.
     pub(crate) fn crash(&mut self) {
         self.out.clear();

@@ -1,0 +1,185 @@
+//! Every machine, taken up again: in the same process when its replies were lost, and from a state that says what it is.
+
+mod sim;
+
+use std::collections::{BTreeSet, VecDeque};
+use std::fmt::Debug;
+
+use classify_proto::files::Upload;
+use classify_proto::machine::{
+    Call, Fan, Machine, Pager, Reconcile, ResultsWaiter, Reuse, Run, Saved, Waiter,
+};
+use classify_proto::v2::{Cancel, Configuration, Create, Delete, Get, List, Rule};
+use classify_proto::{Seed, Timestamp, v1};
+use proptest::collection::btree_set;
+use proptest::prelude::*;
+use serde_json::json;
+use sim::{Service, World};
+
+/// How long losses may hold a machine up: far less than the quarter of an hour for which it would wait for a reply.
+const SOON: u64 = 60_000;
+
+fn seed() -> Seed {
+    Seed::new([9; 16])
+}
+
+fn create() -> Create {
+    let rule = Rule::new("invoice", "has an invoice number");
+    Create::new("dfl-1").configuration(Configuration::new([rule]))
+}
+
+fn old_create() -> v1::Create {
+    v1::Create::new(["a"], [v1::Rule::new("invoice", "has an invoice number")])
+}
+
+fn since() -> Timestamp {
+    "2023-11-14T00:00:00Z".parse().unwrap()
+}
+
+/// One job of each version, a list of four pages, and a file: all without faults.
+fn world() -> World {
+    let token = |page: u8| match page {
+        0 => String::new(),
+        page => format!("t{page}"),
+    };
+    let pages = (0..4).map(|page| {
+        let next = (page < 3).then(|| token(page + 1));
+        (token(page), (vec![format!("clj-{page}")], next))
+    });
+    let mut world = World::new(Service {
+        duration: 5_000,
+        faults: VecDeque::new(),
+        pages: pages.collect(),
+        ..Service::default()
+    });
+    world.run(&mut Call::new(create(), seed())).1.unwrap();
+    world.service.old.duration = 5_000;
+    world.run(&mut Call::new(old_create(), seed())).1.unwrap();
+    world.service.old.files = vec![json!({"id": "there", "name": "x", "external_file_id": "mine"})];
+    world
+}
+
+/// Whatever is lost, the machine tells and ends as it does when nothing is, and soon.
+fn same<M: Machine>(make: impl Fn() -> M, losses: &BTreeSet<u32>)
+where
+    M::Event: Debug,
+    M::Output: Debug,
+{
+    let mut calm = world();
+    let (_, expected) = calm.run(&mut make());
+    let mut world = world();
+    let (_, found) = world.run_with_losses(&mut make(), losses);
+    assert_eq!(format!("{found:?}"), format!("{expected:?}"));
+    assert!(
+        world.now < calm.now + SOON,
+        "{} ms later",
+        world.now - calm.now
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn what_was_lost_is_asked_for_again_at_once(losses in btree_set(0u32..24, 0..4)) {
+        same(|| Call::new(Get::new("clj-1"), seed()), &losses);
+        same(|| Waiter::new("clj-1", seed()), &losses);
+        same(|| Run::new(create(), seed()), &losses);
+        same(|| ResultsWaiter::new("job-1", seed()), &losses);
+        same(|| Reconcile::new(old_create(), since(), seed()), &losses);
+        let upload = || Upload::path("a.txt").unwrap();
+        same(|| Reuse::new(upload().external_file_id("mine"), seed()), &losses);
+        // An upload whose answer was lost is made again, and has another id then: a file costs nothing.
+        let mut world = world();
+        let start = world.now;
+        let mut reuse = Reuse::new(upload().external_file_id("none"), seed());
+        prop_assert!(world.run_with_losses(&mut reuse, &losses).1.unwrap().uploaded);
+        prop_assert!(world.now < start + SOON);
+    }
+
+    #[test]
+    fn every_page_is_handed_out_once_whatever_was_lost(losses in btree_set(0u32..24, 0..4), prefetch in any::<bool>()) {
+        let mut world = world();
+        let start = world.now;
+        let mut pager = Pager::new(List::new(), seed()).prefetch(prefetch);
+        let (pages, result) = world.run_with_losses(&mut pager, &losses);
+        result.unwrap();
+        let ids: Vec<_> = pages.into_iter().flat_map(|page| page.items).map(|job| job.id).collect();
+        prop_assert_eq!(ids, ["clj-0", "clj-1", "clj-2", "clj-3"]);
+        prop_assert!(world.now < start + SOON);
+    }
+}
+
+#[test]
+fn a_saved_state_says_what_it_is_and_is_refused_by_everything_else() {
+    fn saved(machine: &impl Saved) -> String {
+        machine.save().unwrap()
+    }
+    fn refuses<M: Saved>(state: &str) -> bool {
+        M::load(state).is_err()
+    }
+    let states = [
+        ("call classify.create", saved(&Call::new(create(), seed()))),
+        (
+            "call classify.get",
+            saved(&Call::new(Get::new("clj-1"), seed())),
+        ),
+        (
+            "call classify.cancel",
+            saved(&Call::new(Cancel::new("clj-1"), seed())),
+        ),
+        (
+            "call classify.delete",
+            saved(&Call::new(Delete::new("clj-1"), seed())),
+        ),
+        (
+            "pager classify.list",
+            saved(&Pager::new(List::new(), seed())),
+        ),
+        ("waiter classify", saved(&Waiter::new("clj-1", seed()))),
+        ("run classify", saved(&Run::new(create(), seed()))),
+        (
+            "fan of run classify",
+            saved(&Fan::new([Run::new(create(), seed())], 1)),
+        ),
+        (
+            "results waiter",
+            saved(&ResultsWaiter::new("job-1", seed())),
+        ),
+        (
+            "reconcile",
+            saved(&Reconcile::new(old_create(), since(), seed())),
+        ),
+        (
+            "reuse upload",
+            saved(&Reuse::new(
+                Upload::path("a.txt").unwrap().external_file_id("mine"),
+                seed(),
+            )),
+        ),
+    ];
+    let loaders: [fn(&str) -> bool; 11] = [
+        refuses::<Call<Create>>,
+        refuses::<Call<Get>>,
+        refuses::<Call<Cancel>>,
+        refuses::<Call<Delete>>,
+        refuses::<Pager<List>>,
+        refuses::<Waiter>,
+        refuses::<Run>,
+        refuses::<Fan<Run>>,
+        refuses::<ResultsWaiter>,
+        refuses::<Reconcile>,
+        refuses::<Reuse>,
+    ];
+    for (place, (kind, state)) in states.iter().enumerate() {
+        assert!(state.contains(&format!("{kind:?}")), "{kind}: {state}");
+        for (other, refuses) in loaders.iter().enumerate() {
+            assert_eq!(
+                refuses(state),
+                place != other,
+                "{kind} by {}",
+                states[other].0
+            );
+        }
+    }
+}
