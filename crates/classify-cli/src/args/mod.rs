@@ -1,5 +1,6 @@
 //! What may be written on the command line.
 
+pub(crate) mod destination;
 pub(crate) mod emulator;
 pub(crate) mod job;
 pub(crate) mod run;
