@@ -95,7 +95,7 @@ impl Filing {
                 self.done()
             ));
         }
-        console.note(&self.summary());
+        console.note(&format!("files: {}", self.summary()));
     }
 
     fn one(&self, row: &Row, document: &Document, placer: &mut Placer) -> Fate {
@@ -151,7 +151,7 @@ impl Filing {
             let verb = if number == 1 { "stays" } else { "stay" };
             parts.push(format!("{number} {verb} ({})", kept.join(", ")));
         }
-        format!("files: {}", parts.join(", "))
+        parts.join(", ")
     }
 
     /// Whether all was done that should have been.

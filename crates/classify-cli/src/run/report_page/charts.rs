@@ -9,7 +9,7 @@ use crate::run::row::Row;
 const WIDTH: f64 = 640.0;
 const HEIGHT: f64 = 200.0;
 /// Room for what is written at the axes.
-const LEFT: f64 = 44.0;
+const LEFT: f64 = 60.0;
 const ABOVE: f64 = 16.0;
 const BINS: usize = 20;
 

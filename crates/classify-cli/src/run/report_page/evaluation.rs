@@ -27,7 +27,7 @@ fn figure(share: Option<f64>) -> String {
 }
 
 fn classes(body: &mut Markup, score: &Score) {
-    body.raw("<h3 id=\"classes\">Each type</h3>\n<div class=\"scroll\"><table aria-labelledby=\"classes\">\n<thead><tr><th scope=\"col\">Type</th><th scope=\"col\" class=\"number\">Labelled</th><th scope=\"col\" class=\"number\">Found</th><th scope=\"col\" class=\"number\">Right</th><th scope=\"col\" class=\"number\">Precision</th><th scope=\"col\" class=\"number\">Recall</th><th scope=\"col\" class=\"number\">F1</th></tr></thead>\n<tbody>\n");
+    body.raw("<h3 id=\"classes\">Each type</h3>\n<div class=\"scroll\"><table class=\"figures-by-type\" aria-labelledby=\"classes\">\n<thead><tr><th scope=\"col\">Type</th><th scope=\"col\" class=\"number\">Labelled</th><th scope=\"col\" class=\"number\">Found</th><th scope=\"col\" class=\"number\">Right</th><th scope=\"col\" class=\"number\">Precision</th><th scope=\"col\" class=\"number\">Recall</th><th scope=\"col\" class=\"number\">F1</th></tr></thead>\n<tbody>\n");
     for class in &score.classes {
         body.cell(
             "<tr><th scope=\"row\" class=\"name\">",
@@ -50,7 +50,7 @@ fn classes(body: &mut Markup, score: &Score) {
 }
 
 fn matrix(body: &mut Markup, score: &Score) {
-    body.raw("<h3 id=\"matrix\">What was taken for what</h3>\n<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-labelledby=\"matrix\"><table class=\"matrix\" aria-labelledby=\"matrix\">\n<thead><tr><th scope=\"col\">Label, by answer</th>");
+    body.raw("<h3 id=\"matrix\">What was taken for what</h3>\n<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-labelledby=\"matrix\"><table class=\"matrix\" aria-labelledby=\"matrix\">\n<thead><tr><th scope=\"col\">Label ╲ answer</th>");
     for class in &score.classes {
         body.cell("<th scope=\"col\">", class.name(), "</th>");
     }

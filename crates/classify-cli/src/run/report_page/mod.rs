@@ -77,9 +77,9 @@ impl Page<'_> {
             .path(self.subject)
             .raw("</p>\n<p>")
             .text(self.headline)
-            .raw(" · ")
+            .raw(" · <span class=\"still\">")
             .text(&now())
-            .raw("</p>\n</header>\n");
+            .raw("</span></p>\n</header>\n");
         if let Some(told) = self.unfinished.and_then(Problem::told) {
             body.raw("<div class=\"notice\" role=\"note\"><strong>The run was not finished.</strong> This page tells what was known by then.")
                 .cell("<p>", &told.message, "</p>");
@@ -137,25 +137,24 @@ impl Page<'_> {
         }
         body.raw("</dl>\n");
         if let Some(filing) = self.filing {
-            body.cell("<p class=\"note\">", &filing.summary(), "</p>\n");
+            body.cell("<p class=\"note\">Files: ", &filing.summary(), ".</p>\n");
         }
     }
 
     fn types(&self, body: &mut Markup) {
-        body.raw("<section aria-labelledby=\"by-type\">\n<h2 id=\"by-type\">By type</h2>\n<div class=\"scroll\"><table>\n<thead><tr><th scope=\"col\">Type</th><th scope=\"col\" class=\"number\">Documents</th><th scope=\"col\" class=\"number\">Share</th><th scope=\"col\" class=\"number\">Mean confidence</th><th scope=\"col\" class=\"number\">Lowest</th></tr></thead>\n<tbody>\n");
+        body.raw("<section aria-labelledby=\"by-type\">\n<h2 id=\"by-type\">By type</h2>\n<div class=\"scroll\"><table>\n<thead><tr><th scope=\"col\">Type</th><th scope=\"col\" class=\"number\">Documents</th><th scope=\"col\" class=\"number\">Share</th><td class=\"part\"></td><th scope=\"col\" class=\"number\">Mean</th><th scope=\"col\" class=\"number\">Lowest</th></tr></thead>\n<tbody>\n");
         for (kind, count) in self.tally.kinds() {
             let share = super::after::tally::share(count.documents, self.tally.documents);
             body.cell("<tr><th scope=\"row\" class=\"name\">", kind.name(), "</th>")
                 .cell("<td class=\"number\">", &count.documents.to_string(), "</td>")
-                .raw("<td class=\"number\"><svg class=\"part\" viewBox=\"0 0 100 10\" preserveAspectRatio=\"none\" aria-hidden=\"true\"><rect class=\"bar\" height=\"10\" width=\"")
+                .cell("<td class=\"number\">", &percent(count.documents, self.tally.documents), "</td>")
+                .raw("<td class=\"part\"><svg viewBox=\"0 0 100 10\" preserveAspectRatio=\"none\" aria-hidden=\"true\"><rect class=\"bar\" height=\"10\" width=\"")
                 .number(share.unwrap_or_default() * 100.0)
-                .raw("\"/></svg>")
-                .text(&percent(count.documents, self.tally.documents))
-                .raw("</td>")
+                .raw("\"/></svg></td>")
                 .cell("<td class=\"number\">", &table::confidence(count.mean()), "</td>")
                 .cell("<td class=\"number\">", &table::confidence(count.lowest), "</td></tr>\n");
         }
-        body.raw("</tbody>\n</table></div>\n</section>\n");
+        body.raw("</tbody>\n</table></div>\n<p class=\"note\">Mean and lowest are of the confidence.</p>\n</section>\n");
     }
 
     fn confidence(&self, body: &mut Markup) {
