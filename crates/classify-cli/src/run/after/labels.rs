@@ -366,8 +366,8 @@ mod tests {
             ),
             (
                 "t.jsonl",
-                r#"{"path":"a","type":"x","tpye":"y"}"#,
-                &["line 1", "`tpye` is unknown"],
+                r#"{"path":"a","type":"x","kind":"y"}"#,
+                &["line 1", "`kind` is unknown"],
             ),
         ] {
             let error = read(name, text).unwrap_err();
