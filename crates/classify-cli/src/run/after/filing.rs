@@ -166,7 +166,8 @@ impl Filing {
             return Err(Problem::new(
                 Code::Interrupted,
                 format!("interrupted; {files} left where they were, and not {done}"),
-            ));
+            )
+            .hint("the same command again goes on, and pays for nothing twice"));
         }
         if self.counts.failed > 0 {
             let files = files(self.counts.failed);

@@ -38,7 +38,7 @@ fn columns(page: &Page<'_>) -> Vec<Column> {
         column("<th scope=\"col\" data-column=\"document\">", "Document"),
         column("<th scope=\"col\" data-column=\"type\">", "Type"),
         column(
-            "<th scope=\"col\" data-column=\"confidence\" data-kind=\"number\" class=\"number\">",
+            "<th scope=\"col\" data-column=\"confidence\" class=\"number\">",
             "Confidence",
         ),
         column("<th scope=\"col\" data-column=\"status\">", "Status"),

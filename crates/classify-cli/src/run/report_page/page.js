@@ -13,6 +13,7 @@
   const heads = [...table.tHead.rows[0].cells];
   const place = (name) => heads.findIndex((head) => head.dataset.column === name);
   const plain = (text) => text.normalize("NFC").toLowerCase();
+  // Numbers in texts count as such: scan-9 before scan-10, and a confidence, which always has two digits, as it should.
   const collator = new Intl.Collator(undefined, { numeric: true });
 
   const all = [...body.rows].map((row, nth) => {
@@ -38,19 +39,12 @@
     on.disabled = page === pages - 1;
   };
 
-  const key = (entry, column) => {
-    const text = entry.cells[column];
-    if (heads[column].dataset.kind !== "number") return text === "" ? null : text;
-    const number = parseFloat(text);
-    return Number.isNaN(number) ? null : number;
-  };
-
   const compare = (one, other) => {
     const { column, direction } = sorted;
-    const [left, right] = [key(one, column), key(other, column)];
+    const [left, right] = [one.cells[column], other.cells[column]];
     // What is empty comes last either way, and equals keep their order.
-    if (left === null || right === null) return (left === null) - (right === null) || one.nth - other.nth;
-    const order = typeof left === "number" ? left - right : collator.compare(left, right);
+    if (left === "" || right === "") return (left === "") - (right === "") || one.nth - other.nth;
+    const order = collator.compare(left, right);
     return (direction === "descending" ? -order : order) || one.nth - other.nth;
   };
 
