@@ -93,9 +93,9 @@ pub(crate) fn run(args: &RunArgs, global: &Global, console: Console) -> Result<(
         .looks_up_rest(resumes || args.shard.is_some());
     let deadline = args.deadline.map(|time| client.now() + time);
 
-    let switch = Switch::on_interrupt();
-    let after = after.ends_with(&switch);
     let mut report = Report::new(documents, shape, output, after, console);
+    let switch = Switch::on_interrupt();
+    report.ends_with(&switch);
     report.troubled();
     let ending = interrupt::drive(&client, engine, &switch, deadline, |event| match event {
         Heard::Of(event) => {

@@ -13,7 +13,7 @@ use super::sink::{self, OutputFile};
 use crate::console::Console;
 use crate::exit::{Code, Problem};
 use crate::inputs::Document;
-use crate::interrupt::Why;
+use crate::interrupt::{Switch, Why};
 use crate::output::{Out, Shape};
 
 /// How far a document has come.
@@ -115,6 +115,11 @@ impl Report {
             open: Vec::new(),
             unwritten: None,
         }
+    }
+
+    /// What ends the run also ends what is done after it.
+    pub(super) fn ends_with(&mut self, switch: &Switch) {
+        self.after.ends_with(switch);
     }
 
     /// Settles the documents that cannot be classified, before anything is sent.

@@ -111,9 +111,8 @@ impl After {
     }
 
     /// What ends the run before its end also ends the filing.
-    pub(super) fn ends_with(mut self, switch: &Switch) -> Self {
+    pub(super) fn ends_with(&mut self, switch: &Switch) {
         self.switch = switch.clone();
-        self
     }
 
     /// Which keys the rows have beside the usual ones.
