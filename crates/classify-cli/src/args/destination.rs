@@ -138,6 +138,7 @@ fn is_device(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use std::path::Component;
 
     #[test]
@@ -192,19 +193,23 @@ mod tests {
         assert!(folder_name(&"ü".repeat(500)).len() <= LONGEST);
     }
 
-    #[test]
-    fn whatever_the_type_is_it_names_one_folder() {
-        let odd = [
-            "..", "./..", "a/../..", "\u{0}", "...", ". .", "\\..\\", "~", "-", "{type}", "a.",
-        ];
-        let destination = Destination::read("d/{type}").unwrap();
-        for r#type in odd {
-            let folder = destination.folder(r#type);
+    proptest! {
+        #[test]
+        fn whatever_the_type_is_it_names_one_folder(
+            r#type in prop_oneof![
+                any::<String>(),
+                "[./\\\\ :~-]{0,6}",
+                "(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])[ .]{0,2}[a-z]{0,2}",
+            ]
+        ) {
+            let destination = Destination::read("d/{type}").unwrap();
+            let folder = destination.folder(&r#type);
             let parts: Vec<_> = folder.components().collect();
-            assert!(
-                matches!(parts[..], [Component::Normal(_), Component::Normal(_)]),
-                "{type:?} gives {folder:?}"
-            );
+            let is_one = matches!(parts[..], [Component::Normal(_), Component::Normal(_)]);
+            prop_assert!(is_one, "{folder:?}");
+            let name = folder_name(&r#type);
+            prop_assert!(!name.starts_with('.') && !name.ends_with(['.', ' ']) && !is_device(&name));
+            prop_assert!(name.len() <= LONGEST + 1 && !name.contains(is_unfit));
         }
     }
 }

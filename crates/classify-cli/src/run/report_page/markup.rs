@@ -92,6 +92,7 @@ pub(super) fn fill(template: &str, value: impl Fn(&str) -> Option<String>) -> St
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn data_stays_data() {
@@ -107,6 +108,20 @@ mod tests {
             markup.as_str(),
             "<td title=\"&quot; onclick=&#39;x&#39;\">&lt;/script&gt;&lt;!--&amp;amp;\u{fffd}\u{fffd}\u{2401}\u{2400}a\u{240a}b</td>"
         );
+    }
+
+    proptest! {
+        #[test]
+        fn no_data_has_a_sign_of_markup(data in any::<String>()) {
+            let mut markup = Markup::default();
+            markup.text(&data).path(&data);
+            let free = markup.as_str();
+            prop_assert!(!free.contains(['<', '>', '"', '\'', '\0', '\r', '\u{2028}']), "{free:?}");
+            for after in free.split('&').skip(1) {
+                let name = after.split_once(';').map(|(name, _)| name);
+                prop_assert!(matches!(name, Some("amp" | "lt" | "gt" | "quot" | "#39")), "{free:?}");
+            }
+        }
     }
 
     #[test]

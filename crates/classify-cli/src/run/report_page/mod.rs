@@ -158,12 +158,18 @@ impl Page<'_> {
     }
 
     fn confidence(&self, body: &mut Markup) {
-        body.raw("<section aria-labelledby=\"confidence\">\n<h2 id=\"confidence\">Confidence of the answers</h2>\n")
-            .append(&charts::histogram(self.rows.iter().flatten(), self.review_below));
-        if let Some(below) = self.review_below {
-            body.raw("\n<p class=\"note\">The dashed line is the review threshold, ")
-                .text(&below.to_string())
-                .raw(".</p>");
+        body.raw("<section aria-labelledby=\"confidence\">\n<h2 id=\"confidence\">Confidence of the answers</h2>\n");
+        let mut rows = self.rows.iter().flatten();
+        if rows.any(|row| row.is_answer() && row.confidence.is_some()) {
+            let rows = self.rows.iter().flatten();
+            body.append(&charts::histogram(rows, self.review_below));
+            if let Some(below) = self.review_below {
+                body.raw("\n<p class=\"note\">The dashed line is the review threshold, ")
+                    .text(&below.to_string())
+                    .raw(".</p>");
+            }
+        } else {
+            body.raw("<p class=\"note\">There are none.</p>");
         }
         body.raw("\n</section>\n");
     }
