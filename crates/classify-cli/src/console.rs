@@ -65,6 +65,23 @@ impl Console {
         }
     }
 
+    /// Says something long that was asked for: as text, or in JSON mode as an object on one line.
+    pub(crate) fn tell(
+        self,
+        kind: &str,
+        text: impl FnOnce() -> String,
+        json: impl FnOnce() -> serde_json::Value,
+    ) {
+        if !self.notes {
+            return;
+        }
+        if self.json_errors {
+            say(&serde_json::json!({ kind: json() }).to_string());
+        } else {
+            say(&text());
+        }
+    }
+
     /// In JSON mode every line of stderr is an object, so that a program can read them all.
     fn remark(self, kind: &str, text: &str) {
         if self.json_errors {

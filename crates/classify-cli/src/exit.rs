@@ -125,6 +125,14 @@ impl Problem {
         self
     }
 
+    /// What is said of it, if anything is.
+    pub(crate) fn told(&self) -> Option<&Told> {
+        match self {
+            Problem::Pipe => None,
+            Problem::Told(told) => Some(told),
+        }
+    }
+
     pub(crate) fn code(&self) -> Option<Code> {
         match self {
             Problem::Pipe => None,

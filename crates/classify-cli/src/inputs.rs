@@ -29,12 +29,13 @@ pub(crate) struct Found {
     pub(crate) notes: Vec<String>,
     /// Where each document really is, so that none is paid for twice.
     places: HashSet<PathBuf>,
-    /// Files of the run's own, which are no documents.
+    /// Files of the run's own, which are no documents, and folders that it fills.
     own: HashSet<PathBuf>,
     repeated: usize,
 }
 
-/// Finds the documents that the arguments name, passing over files of the run's `own`.
+/// Finds the documents that the arguments name, passing over files of the run's `own`, and over folders of its own where
+/// they lie in one that is named.
 ///
 /// An argument that names a file, however odd its name, is that file; only one that names nothing is read as an id or
 /// a glob.
@@ -111,11 +112,7 @@ impl Found {
             .canonicalize()
             .unwrap_or_else(|_| document.path.clone());
         if self.own.contains(&place) {
-            self.notes.push(format!(
-                "{} is this run's own and is passed over",
-                document.path.display()
-            ));
-            return;
+            return self.pass_over(&document.path);
         }
         if self.places.insert(place) {
             self.documents.push(document);
@@ -124,16 +121,36 @@ impl Found {
         }
     }
 
+    fn is_own(&self, path: &Path) -> bool {
+        !self.own.is_empty()
+            && path
+                .canonicalize()
+                .is_ok_and(|place| self.own.contains(&place))
+    }
+
+    fn pass_over(&mut self, path: &Path) {
+        self.notes.push(format!(
+            "{} is this run's own and is passed over",
+            path.display()
+        ));
+    }
+
     /// All files in a folder, sorted by name; only those that fit, if there is something to fit.
     fn folder(&mut self, folder: &Path, fits: Option<&dyn Fn(&Path) -> bool>) {
         let before = self.documents.len() + self.repeated;
-        let walk = WalkDir::new(folder).follow_links(true).sort_by_file_name();
-        for entry in walk
+        let mut walk = WalkDir::new(folder)
+            .follow_links(true)
+            .sort_by_file_name()
             .into_iter()
-            .filter_entry(|entry| entry.depth() == 0 || !is_hidden(entry))
-        {
+            .filter_entry(|entry| entry.depth() == 0 || !is_hidden(entry));
+        while let Some(entry) = walk.next() {
             match entry {
-                Ok(entry) if entry.file_type().is_dir() => {}
+                Ok(entry) if entry.file_type().is_dir() => {
+                    if entry.depth() > 0 && self.is_own(entry.path()) {
+                        self.pass_over(entry.path());
+                        walk.skip_current_dir();
+                    }
+                }
                 Ok(entry) => {
                     if fits.is_none_or(|fits| fits(entry.path())) {
                         match entry.metadata() {
@@ -356,6 +373,20 @@ mod tests {
         assert!(found.documents[2].trouble.is_some() && found.documents[3].trouble.is_some());
         assert!(found.documents[4].path.ends_with("a.txt"));
         assert!(found.notes.iter().any(|note| note.contains("passed over")));
+    }
+
+    #[test]
+    fn a_folder_that_the_run_fills_is_passed_over_unless_it_is_named() {
+        let root = tree(&["a.txt", "out/b.txt", "out/sub/c.txt", "z.txt"]);
+        let out = root.path().join("out");
+        let count = |argument: &Path| {
+            let found = collect(&[argument.to_owned()], &[&out]).unwrap();
+            (found.documents.len(), found.notes.len())
+        };
+        assert_eq!(count(root.path()), (2, 1));
+        assert_eq!(count(&root.path().join("**/*.txt")), (2, 1));
+        assert_eq!(count(&out), (2, 0));
+        assert_eq!(count(&out.join("sub")), (1, 0));
     }
 
     #[test]

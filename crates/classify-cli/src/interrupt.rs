@@ -23,6 +23,13 @@ pub(crate) enum Why {
     Pipe,
 }
 
+impl Why {
+    /// Whether it was time that ended it, and nobody who wanted an end.
+    pub(crate) fn is_deadline(self) -> bool {
+        self == Why::Deadline
+    }
+}
+
 /// A switch that is thrown once, from anywhere.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Switch(Arc<AtomicU8>);

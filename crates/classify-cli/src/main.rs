@@ -18,7 +18,7 @@
 //! | 0 | everything settled |
 //! | 1 | an error that none of the others names |
 //! | 2 | wrong usage: a flag, a rules file, a value that the service refuses |
-//! | 3 | some documents failed; the others have their result |
+//! | 3 | some documents failed, or could not be moved; the others have their result |
 //! | 4 | the key is missing, wrong, of another region, or lacks the right |
 //! | 5 | the plan has no credits or room left |
 //! | 6 | no such job, file or configuration |
@@ -38,7 +38,8 @@
 //! - `args`: what may be written on the command line, and how it is read.
 //! - `connect`: from flags and environment to a client. `interrupt`: stopping in order.
 //! - `run`: `classify run`. `documents` are read ahead, `engine` carries the core's `Bulk`, `journal` is its file, `report`
-//!   and `sink` are what comes out, `again` is the command that resumes. `inputs` and `rules_file` are what it is given.
+//!   and `sink` are what comes out, `after` is what is made of the rows (counts, files moved, labels compared),
+//!   `report_page` is `--report`, `again` is the command that resumes. `inputs` and `rules_file` are what it is given.
 //! - `spec`: the commands that are one call each, as tables. `commands`: those that are more.
 //! - `network`: certificates, proxies, and the log of `--debug`.
 //! - `output`, `console`, `exit`: stdout, stderr, and the exit code.

@@ -3,42 +3,16 @@
 mod common;
 
 use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use classify_emulator::{Config, Script};
-use common::{Bench, Said};
+use common::{Bench, interrupt, start};
 use serde_json::Value;
 
 fn stuck() -> Bench {
     let bench = Bench::with(Config::default().script(Script::file("stuck*").never_ends()));
     bench.file("docs/stuck.txt", "never ends");
     bench
-}
-
-/// Ends a command as Ctrl-C does.
-fn interrupt(child: Child) -> Said {
-    let pid = child.id().to_string();
-    let sent = std::process::Command::new("kill")
-        .args(["-INT", &pid])
-        .status()
-        .unwrap();
-    assert!(sent.success());
-    let output = child.wait_with_output().unwrap();
-    Said {
-        code: output.status.code().unwrap_or(-1),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
-    }
-}
-
-fn start(bench: &Bench, words: &[&str]) -> Child {
-    let mut command = bench.command(words);
-    command
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap()
 }
 
 #[cfg(unix)]

@@ -1,5 +1,6 @@
 //! What may be written on the command line.
 
+pub(crate) mod destination;
 pub(crate) mod emulator;
 pub(crate) mod job;
 pub(crate) mod run;
@@ -52,7 +53,7 @@ Exit codes:
   0    everything settled (a document that fits no rule is settled too)
   1    an error that none of the others names
   2    wrong usage: a flag, a rules file, a value that the service refuses
-  3    some documents failed; the others have their result
+  3    some documents failed, or could not be moved; the others have their result
   4    the key is missing, wrong, of another region, or lacks the right
   5    the plan has no credits or room left
   6    no such job, file or configuration

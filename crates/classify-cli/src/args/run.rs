@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{ArgGroup, Args};
 use classify_proto::v2::Rule;
 
+use super::destination::Destination;
 use super::values;
 
 /// The flags of `classify run`.
@@ -56,6 +57,28 @@ pub(crate) struct RunArgs {
     /// to stdout then. Its extension (.csv, .json) tells the format where --format does not
     #[arg(long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+
+    /// Marks for review what is below this confidence, from 0 to 1, and what has no match or no answer: rows get
+    /// `review`, true or false, and the report begins with them
+    #[arg(long, value_name = "NUMBER", value_parser = values::share)]
+    pub(crate) review_below: Option<f64>,
+
+    /// Writes the run as a page for a browser, one file that needs no network: figures, and a table to sort and filter
+    #[arg(long, value_name = "FILE.html")]
+    pub(crate) report: Option<PathBuf>,
+
+    /// Compares the run with labels that are known to be right: accuracy, precision and recall, confusion matrix, and
+    /// what each confidence threshold would bring. CSV, JSON or JSON lines with `path` and `type`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) labels: Option<PathBuf>,
+
+    /// At the end, moves each file into a folder by its type, such as 'sorted/{type}/'; nothing is ever overwritten
+    #[arg(long, value_name = "FOLDER", value_parser = Destination::read)]
+    pub(crate) move_to: Option<Destination>,
+
+    /// The same, but copies the files and leaves them where they are
+    #[arg(long, value_name = "FOLDER", value_parser = Destination::read, conflicts_with = "move_to")]
+    pub(crate) copy_to: Option<Destination>,
 
     /// Keeps what must survive a crash in this file [default: FILE.journal beside --output FILE, else none]
     #[arg(long, value_name = "FILE")]
@@ -154,16 +177,41 @@ there is nothing to say. `status` is one of
   With jsonl and csv, each document is printed as soon as it is settled; with table, json and --output, all of them at \
 the end, in the order they were found.
 
+  With --review-below a row has `review` too, and with --move-to or --copy-to `moved_to` or `copied_to`: the new path, \
+null where the file stays. With the last two all rows are printed at the end.
+
+Labels:
+  A CSV file begins with a line that names its columns: `path` and `type`. A path is written as in the rows, or relative \
+to the folder of the file of labels. Types are compared letter by letter; an empty one says that no rule should match. \
+The rows of an earlier run, with the types put right, are such a file: its other columns are passed over, and so are \
+documents without an answer. JSON has a list of objects, JSON lines one object a line.
+  A document without an answer is not correct, and is counted apart. What a threshold covers are the answers of at \
+least that confidence.
+
+Moving and copying:
+  Once all is known, each file with a type goes into the folder that the type gives. A name that is taken there gets \
+` (2)` before its extension; of a copy, one of the same content is left as it is. What is no name for a folder in a \
+type is replaced by `_`. Documents without a match or an answer, those to review, and ids stay and are counted.
+  A file is moved as it stands then. Across file systems it is copied, stored and compared before the first is removed; \
+of a symbolic link what it leads to is filed, and the link alone is removed. A file that cannot be moved stops no \
+other; the exit code is 3.
+  An interrupted run moves nothing, or no more. The run that goes on with it (--resume) lists and moves what is still \
+in its place: files that were moved are not in its rows, so give it another --output. A destination inside a folder \
+that is read is passed over there.
+
   A document that fails stops no other. A key that is refused, or credits that have run out, stop what has not begun.
   Ctrl-C finishes what is on the wire, for ten seconds at most, and prints the command that goes on; again ends at once.
 
 Exit codes:
-  0 every document has an answer, 3 some have none, 4 key, 5 credits, 8 the deadline came, 130 interrupted
+  0 every document has an answer, 3 some have none or could not be moved, 4 key, 5 credits, 8 the deadline came, 130 interrupted
 
 Examples:
   llamacloud-prod classify run examples/documents --rules examples/rules.yaml --emulator
   llamacloud-prod classify run inbox/ --rules rules.yaml --max-pages 2 --dry-run
   llamacloud-prod classify run inbox/ --rules rules.yaml --max-pages 2 --output labels.csv --resume
+  llamacloud-prod classify run inbox/ --rules rules.yaml --review-below 0.8 --report report.html
+  llamacloud-prod classify run inbox/ --rules rules.yaml --labels truth.csv --report report.html
+  llamacloud-prod classify run inbox/ --rules rules.yaml --review-below 0.8 --move-to 'sorted/{type}/'
   llamacloud-prod classify run inbox/ --rules rules.yaml --shard 2/3 --output labels-2.jsonl
   llamacloud-prod classify run 'scans/**/*.pdf' \\
     --rule 'invoice=asks for payment by a due date' --rule 'other=anything else at all'

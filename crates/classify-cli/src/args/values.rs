@@ -48,6 +48,14 @@ pub(crate) fn in_flight(text: &str) -> Result<usize, String> {
     }
 }
 
+/// A share or a confidence.
+pub(crate) fn share(text: &str) -> Result<f64, String> {
+    match text.trim().parse() {
+        Ok(number) if (0.0..=1.0).contains(&number) => Ok(number),
+        _ => Err("write a number from 0 to 1, such as 0.8".to_owned()),
+    }
+}
+
 /// How fast requests may be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Limits {
@@ -224,6 +232,15 @@ mod tests {
         for content in 0..30_u8 {
             let key = ContentKey::of(&[content]);
             assert_eq!(shards.iter().filter(|shard| shard.holds(key)).count(), 1);
+        }
+    }
+
+    #[test]
+    fn a_confidence_lies_between_nothing_and_one() {
+        assert_eq!(share("0.8"), Ok(0.8));
+        assert_eq!((share("0"), share("1")), (Ok(0.0), Ok(1.0)));
+        for text in ["", "1.01", "-0.1", "NaN", "inf", "80%", "0,8"] {
+            assert!(share(text).is_err(), "{text}");
         }
     }
 

@@ -43,7 +43,27 @@ pub(crate) fn new(columns: &[(&str, Holds)]) -> Table {
             .and_then(|columns| columns.parse().ok());
         table.set_width(asked.filter(|width| *width >= 20).unwrap_or(WIDTH));
     }
-    let colored = super::colored();
+    head(&mut table, columns, super::colored());
+    table
+}
+
+/// An empty table for stderr: without colours, and as wide as most terminals at least are.
+pub(crate) fn plain(columns: &[(&str, Holds)]) -> Table {
+    let mut table = Table::new();
+    table
+        .load_style(STYLE)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(WIDTH);
+    head(&mut table, columns, false);
+    table
+}
+
+/// A cell of a plain table.
+pub(crate) fn plain_cell(text: &str) -> Cell {
+    Cell::new(printable(text))
+}
+
+fn head(table: &mut Table, columns: &[(&str, Holds)], colored: bool) {
     table.set_header(columns.iter().map(|(name, _)| {
         let cell = Cell::new(name);
         if colored {
@@ -71,7 +91,6 @@ pub(crate) fn new(columns: &[(&str, Holds)]) -> Table {
             }
         }
     }
-    table
 }
 
 /// A cell, in colour where colour is wanted.

@@ -1,11 +1,13 @@
 //! `classify run`: documents in, labels out, each document once.
 
+mod after;
 mod again;
 mod documents;
 mod dry;
 mod engine;
 mod journal;
 mod report;
+mod report_page;
 mod row;
 mod sink;
 mod template;
@@ -16,13 +18,16 @@ use std::time::Duration;
 
 use classify_proto::Limits as Transport;
 use classify_proto::machine::{Bulk, BulkOptions, Cadence, Journal, Limiter};
+use classify_proto::v2::Create;
 
+use self::after::After;
 use self::engine::Engine;
 use self::journal::JournalFile;
 use self::report::{Ended, Report};
 use self::sink::OutputFile;
 use self::template::Template;
 use crate::args::Global;
+use crate::args::destination::Destination;
 use crate::args::run::RunArgs;
 use crate::connect::Connection;
 use crate::console::Console;
@@ -41,17 +46,11 @@ pub(crate) fn run(args: &RunArgs, global: &Global, console: Console) -> Result<(
         .map(|path| OutputFile::new(path, global.format))
         .transpose()?;
     let journal_path = journal_path(args)?;
-    let own: Vec<&Path> = args
-        .output
-        .iter()
-        .chain(&journal_path)
-        .map(PathBuf::as_path)
-        .collect();
-    let found = inputs::collect(&args.paths, &own)?;
-    for note in &found.notes {
-        console.note(note);
+    let mut after = After::new(args, global.emulator, console)?;
+    let documents = find(args, journal_path.as_deref(), console)?;
+    if let Some(file) = &args.labels {
+        after.read_labels(file, &documents, types(&create).as_deref())?;
     }
-    let documents: Arc<[Document]> = found.documents.into();
     let shape = Shape::of(global.format, Shape::Table);
     if args.dry_run {
         let journal = match &journal_path {
@@ -94,8 +93,9 @@ pub(crate) fn run(args: &RunArgs, global: &Global, console: Console) -> Result<(
         .looks_up_rest(resumes || args.shard.is_some());
     let deadline = args.deadline.map(|time| client.now() + time);
 
-    let mut report = Report::new(documents, shape, output, console);
+    let mut report = Report::new(documents, shape, output, after, console);
     let switch = Switch::on_interrupt();
+    report.ends_with(&switch);
     report.troubled();
     let ending = interrupt::drive(&client, engine, &switch, deadline, |event| match event {
         Heard::Of(event) => {
@@ -122,6 +122,34 @@ pub(crate) fn run(args: &RunArgs, global: &Global, console: Console) -> Result<(
         outcome,
         resume,
     })
+}
+
+/// The documents, without what is the run's own.
+fn find(
+    args: &RunArgs,
+    journal: Option<&Path>,
+    console: Console,
+) -> Result<Arc<[Document]>, Problem> {
+    let destination = args.move_to.as_ref().or(args.copy_to.as_ref());
+    let base = destination.map(Destination::base);
+    let own: Vec<&Path> = [&args.output, &args.report, &args.labels, &base]
+        .into_iter()
+        .flatten()
+        .map(PathBuf::as_path)
+        .chain(journal)
+        .collect();
+    let found = inputs::collect(&args.paths, &own)?;
+    for note in &found.notes {
+        console.note(note);
+    }
+    Ok(found.documents.into())
+}
+
+/// The types that documents can have; a saved configuration keeps them to itself.
+fn types(create: &Create) -> Option<Vec<&str>> {
+    let configuration = create.get_configuration()?;
+    let types = configuration.rules.iter().map(|rule| rule.r#type.as_str());
+    Some(types.collect())
 }
 
 /// Where the journal is: as said, or beside the output, or nowhere.

@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 use classify_proto::machine::Standing;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::after::After;
 use super::engine::{Event, Outcome};
-use super::row::{self, Row};
+use super::row::Row;
 use super::sink::{self, OutputFile};
 use crate::console::Console;
 use crate::exit::{Code, Problem};
 use crate::inputs::Document;
-use crate::interrupt::Why;
+use crate::interrupt::{Switch, Why};
 use crate::output::{Out, Shape};
 
 /// How far a document has come.
@@ -42,6 +43,7 @@ pub(super) struct Report {
     bar: ProgressBar,
     began: Instant,
     counts: Counts,
+    after: After,
     /// Open jobs of documents that were left behind.
     open: Vec<String>,
     /// Why rows are not written any more.
@@ -78,6 +80,7 @@ impl Report {
         documents: Arc<[Document]>,
         shape: Shape,
         output: Option<OutputFile>,
+        after: After,
         console: Console,
     ) -> Self {
         let bar = if console.chatty {
@@ -108,9 +111,15 @@ impl Report {
             bar,
             began: Instant::now(),
             counts: Counts::default(),
+            after,
             open: Vec::new(),
             unwritten: None,
         }
+    }
+
+    /// What ends the run also ends what is done after it.
+    pub(super) fn ends_with(&mut self, switch: &Switch) {
+        self.after.ends_with(switch);
     }
 
     /// Settles the documents that cannot be classified, before anything is sent.
@@ -201,11 +210,12 @@ impl Report {
     }
 
     /// Every path has one row, whatever is told of it afterwards.
-    fn settle(&mut self, place: usize, row: Row) {
+    fn settle(&mut self, place: usize, mut row: Row) {
         let Some(track) = self.tracks.get_mut(place).filter(|track| !track.done) else {
             return;
         };
         track.done = true;
+        self.after.mark(&mut row);
         self.counts.rows += 1;
         self.counts.answered += usize::from(row.is_answer());
         self.counts.matched += usize::from(row.is_answer() && row.r#type.is_some());
@@ -227,26 +237,37 @@ impl Report {
             self.open.extend(row.job_id.clone());
         }
         self.bar.inc(1);
-        if self.unwritten.is_none() && self.output.is_none() {
+        let at_the_end = self.prints_at_the_end();
+        if self.unwritten.is_none() && !at_the_end {
             self.unwritten = self.print(&row).err();
         }
-        let at_the_end = matches!(self.shape, Shape::Json | Shape::Table);
-        if self.output.is_some() || at_the_end {
+        if at_the_end || self.after.wants_rows() {
             self.rows[place] = Some(row);
         }
+    }
+
+    /// Whether rows are printed all together, in the order of the documents.
+    fn prints_at_the_end(&self) -> bool {
+        self.output.is_some()
+            || self.after.files()
+            || matches!(self.shape, Shape::Json | Shape::Table)
     }
 
     /// Prints a row, where rows are printed as they come.
     fn print(&mut self, row: &Row) -> Result<(), Problem> {
         let Self {
-            bar, out, headed, ..
+            bar,
+            out,
+            headed,
+            after,
+            ..
         } = self;
         match self.shape {
             // The bar must be off the terminal while a line is written there.
             Shape::Jsonl => bar.suspend(|| out.json_line(row)),
             Shape::Csv => bar.suspend(|| {
                 if !*headed {
-                    out.csv(row::KEYS)?;
+                    out.csv(after.more().columns())?;
                     *headed = true;
                 }
                 out.csv(row.record())
@@ -286,29 +307,56 @@ impl Report {
                 self.settle(place, self.unsettled(place, &ended));
             }
         }
-        let rows: Vec<Row> = std::mem::take(&mut self.rows)
-            .into_iter()
-            .flatten()
-            .collect();
-        let written = match &self.output {
-            Some(file) => file.write(&rows),
-            None => match self.shape {
-                Shape::Json | Shape::Table => sink::write_all(&mut self.out, self.shape, &rows),
-                Shape::Jsonl | Shape::Csv => self.unwritten.take().map_or(Ok(()), Err),
-            },
-        };
-        // Ctrl-C ends the readers of a pipe too; the jobs that go on must be named all the same.
-        match written {
+        let mut rows = std::mem::take(&mut self.rows);
+        let written = match self.write(&mut rows) {
+            // Ctrl-C ends the readers of a pipe too; the jobs that go on must be named all the same.
             Err(problem) if ended.stopped == Some(Why::Interrupted) => {
                 if self.output.is_some() {
                     self.console.report(&problem);
                 }
+                Ok(())
             }
-            written => written?,
+            written => written,
+        };
+        let headline = summary(&self.counts, self.began.elapsed());
+        self.after.compare(&rows);
+        if written.is_ok() {
+            self.console.chat(&headline);
+            self.after.say();
         }
-        self.console
-            .chat(&summary(&self.counts, self.began.elapsed()));
-        self.last_word(ended)
+        let last_word = self.last_word(ended);
+        let is_whole = self.counts.unfinished == 0
+            && (last_word.as_ref().err())
+                .is_none_or(|problem| problem.code() == Some(Code::Partial));
+        let unfinished = last_word.as_ref().err().filter(|_| !is_whole);
+        let afterwards = self.after.close(&rows, headline.trim(), unfinished);
+        written?;
+        match (last_word, afterwards) {
+            (Err(problem), Err(other)) => {
+                self.console.report(&other);
+                Err(problem)
+            }
+            (last_word, afterwards) => last_word.and(afterwards),
+        }
+    }
+
+    /// Writes the rows that are not written yet, once it is known where their files go.
+    fn write(&mut self, rows: &mut [Option<Row>]) -> Result<(), Problem> {
+        let more = self.after.more();
+        if self.after.files() {
+            // No file is touched before its label is on the disk.
+            if let Some(file) = &self.output {
+                file.write(&there(rows), more)?;
+            }
+            self.after.file(rows, &self.documents);
+        }
+        match &self.output {
+            Some(file) => file.write(&there(rows), more),
+            None if self.prints_at_the_end() => {
+                sink::write_all(&mut self.out, self.shape, &there(rows), more)
+            }
+            None => self.unwritten.take().map_or(Ok(()), Err),
+        }
     }
 
     /// The row of a document that the run left behind.
@@ -346,7 +394,7 @@ impl Report {
         }
     }
 
-    fn last_word(self, ended: Ended) -> Result<(), Problem> {
+    fn last_word(&mut self, ended: Ended) -> Result<(), Problem> {
         let total = self.counts.rows;
         let missing = total - self.counts.answered;
         let without = format!("without an answer: {missing} of {total} documents");
@@ -387,8 +435,16 @@ impl Report {
         if ended.resume.is_none() && !self.open.is_empty() {
             return Err(problem.hint("the emulator has ended, and its jobs with it"));
         }
-        Err(problem.resumable(ended.resume.filter(|_| unfinished), self.open))
+        Err(problem.resumable(
+            ended.resume.filter(|_| unfinished),
+            std::mem::take(&mut self.open),
+        ))
     }
+}
+
+/// The rows that there are; another shard's documents have none.
+fn there(rows: &[Option<Row>]) -> Vec<&Row> {
+    rows.iter().flatten().collect()
 }
 
 fn summary(counts: &Counts, took: Duration) -> String {

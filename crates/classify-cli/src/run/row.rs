@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use classify_proto::machine::{Report, Standing};
-use serde::Serialize;
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
 use crate::output::printable;
 use crate::output::table::{self, Color, Holds};
@@ -20,8 +20,9 @@ pub(crate) const KEYS: [&str; 8] = [
     "error",
 ];
 
-/// One document. Every key is written, with null where there is nothing to say.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+/// One document. Every key is written, with null where there is nothing to say; the last two only where they are asked
+/// for.
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Row {
     pub(crate) path: String,
     pub(crate) status: String,
@@ -31,6 +32,94 @@ pub(crate) struct Row {
     pub(crate) job_id: Option<String>,
     pub(crate) file_id: Option<String>,
     pub(crate) error: Option<String>,
+    /// Whether somebody should look at it, where a threshold says so.
+    pub(crate) review: Option<bool>,
+    /// What became of the file, where files are moved or copied.
+    pub(crate) filed: Option<Filed>,
+}
+
+/// What is done with the files of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum How {
+    Move,
+    Copy,
+}
+
+/// What became of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Filed {
+    pub(crate) how: How,
+    pub(crate) fate: Fate,
+}
+
+/// Where a file is in the end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// Under a new path.
+    Placed(String),
+    /// A copy was there already, under this path.
+    Found(String),
+    /// Where it was, as it should be.
+    Stays(&'static str),
+    /// Where it was, because it could not be moved or copied.
+    Failed(String),
+}
+
+impl Filed {
+    /// The new path, if it has one.
+    pub(crate) fn to(&self) -> Option<&str> {
+        match &self.fate {
+            Fate::Placed(path) | Fate::Found(path) => Some(path),
+            Fate::Stays(_) | Fate::Failed(_) => None,
+        }
+    }
+}
+
+impl How {
+    /// The key and the column that say where a file went.
+    pub(crate) fn key(self) -> &'static str {
+        match self {
+            How::Move => "moved_to",
+            How::Copy => "copied_to",
+        }
+    }
+}
+
+/// Which keys the rows of a run have beside those that all have.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct More {
+    pub(crate) review: bool,
+    pub(crate) filed: Option<How>,
+}
+
+impl More {
+    /// All columns, in their order.
+    pub(crate) fn columns(self) -> impl Iterator<Item = &'static str> {
+        KEYS.into_iter()
+            .chain(self.review.then_some("review"))
+            .chain(self.filed.map(How::key))
+    }
+}
+
+impl Serialize for Row {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("path", &self.path)?;
+        map.serialize_entry("status", &self.status)?;
+        map.serialize_entry("type", &self.r#type)?;
+        map.serialize_entry("confidence", &self.confidence)?;
+        map.serialize_entry("reasoning", &self.reasoning)?;
+        map.serialize_entry("job_id", &self.job_id)?;
+        map.serialize_entry("file_id", &self.file_id)?;
+        map.serialize_entry("error", &self.error)?;
+        if let Some(review) = self.review {
+            map.serialize_entry("review", &review)?;
+        }
+        if let Some(filed) = &self.filed {
+            map.serialize_entry(filed.how.key(), &filed.to())?;
+        }
+        map.end()
+    }
 }
 
 impl Row {
@@ -50,6 +139,8 @@ impl Row {
             job_id: None,
             file_id: None,
             error: Some(why.into()),
+            review: None,
+            filed: None,
         }
     }
 
@@ -70,6 +161,8 @@ impl Row {
             job_id: report.job_id.clone(),
             file_id: report.file_id.clone(),
             error,
+            review: None,
+            filed: None,
         }
     }
 
@@ -79,9 +172,9 @@ impl Row {
     }
 
     /// The row as a record of comma-separated values, empty where there is nothing to say.
-    pub(crate) fn record(&self) -> [String; 8] {
+    pub(crate) fn record(&self) -> Vec<String> {
         let text = |value: &Option<String>| value.clone().unwrap_or_default();
-        [
+        let mut record = vec![
             self.path.clone(),
             self.status.clone(),
             text(&self.r#type),
@@ -92,7 +185,14 @@ impl Row {
             text(&self.job_id),
             text(&self.file_id),
             text(&self.error),
-        ]
+        ];
+        record.extend(self.review.map(|review| review.to_string()));
+        record.extend(
+            self.filed
+                .as_ref()
+                .map(|filed| filed.to().unwrap_or_default().to_owned()),
+        );
+        record
     }
 }
 
@@ -106,14 +206,19 @@ fn without_subject(text: &str, path: &Path) -> String {
 }
 
 /// All rows as a table, with the folder that is common to all documents in a line above.
-pub(crate) fn as_table(rows: &[Row]) -> String {
+pub(crate) fn as_table(rows: &[&Row]) -> String {
     let folder = common_folder(rows);
-    let mut table = table::new(&[
+    let reviewed = rows.iter().any(|row| row.review.is_some());
+    let mut columns = vec![
         ("Document", Holds::Names(31)),
         ("Type", Holds::Names(20)),
         ("Conf.", Holds::Number),
         ("Reason", Holds::Text),
-    ]);
+    ];
+    if reviewed {
+        columns.insert(3, ("Review", Holds::Word));
+    }
+    let mut table = table::new(&columns);
     for row in rows {
         let path = folder.and_then(|folder| row.path.strip_prefix(folder));
         let (r#type, color) = match (&row.r#type, row.is_answer()) {
@@ -122,15 +227,21 @@ pub(crate) fn as_table(rows: &[Row]) -> String {
             (_, false) => (row.status.as_str(), Color::Red),
         };
         let reason = row.error.as_deref().or(row.reasoning.as_deref());
-        table::add(
-            &mut table,
-            [
-                table::cell(path.unwrap_or(&row.path), None),
-                table::cell(r#type, Some(color)),
-                table::cell(&table::confidence(row.confidence), None),
-                table::cell(reason.unwrap_or_default(), None),
-            ],
-        );
+        let mut cells = vec![
+            table::cell(path.unwrap_or(&row.path), None),
+            table::cell(r#type, Some(color)),
+            table::cell(&table::confidence(row.confidence), None),
+            table::cell(reason.unwrap_or_default(), None),
+        ];
+        if reviewed {
+            let mark = if row.review == Some(true) {
+                "review"
+            } else {
+                ""
+            };
+            cells.insert(3, table::cell(mark, Some(Color::Yellow)));
+        }
+        table::add(&mut table, cells);
     }
     let table = table::render(&table);
     match folder {
@@ -140,7 +251,7 @@ pub(crate) fn as_table(rows: &[Row]) -> String {
 }
 
 /// The folder that all documents lie in, with the separator at its end, if there are several documents.
-fn common_folder(rows: &[Row]) -> Option<&str> {
+fn common_folder<'a>(rows: &[&'a Row]) -> Option<&'a str> {
     let (first, others) = rows
         .split_first()
         .filter(|(_, others)| !others.is_empty())?;
@@ -187,21 +298,43 @@ mod tests {
     }
 
     #[test]
+    fn more_keys_come_only_where_they_are_asked_for_and_last() {
+        let mut row = Row::error(Path::new("a"), "gone");
+        row.review = Some(true);
+        row.filed = Some(Filed {
+            how: How::Move,
+            fate: Fate::Stays("it has no type"),
+        });
+        let json = serde_json::to_string(&row).unwrap();
+        assert!(
+            json.ends_with(r#""error":"gone","review":true,"moved_to":null}"#),
+            "{json}"
+        );
+        let more = More {
+            review: true,
+            filed: Some(How::Copy),
+        };
+        let columns: Vec<_> = more.columns().collect();
+        assert_eq!(columns.len(), row.record().len());
+        assert_eq!(columns[8..], ["review", "copied_to"]);
+        assert!(More::default().columns().eq(KEYS));
+    }
+
+    #[test]
     fn the_folder_common_to_all_is_told_once() {
-        let rows = |paths: &[&str]| -> Vec<Row> {
-            paths
+        let common = |paths: &[&str]| {
+            let rows: Vec<_> = paths
                 .iter()
                 .map(|path| Row::error(Path::new(path), ""))
-                .collect()
+                .collect();
+            common_folder(&rows.iter().collect::<Vec<_>>()).map(str::to_owned)
         };
-        assert_eq!(
-            common_folder(&rows(&["a/b/c.txt", "a/b/d/e.txt"])),
-            Some("a/b/")
-        );
-        assert_eq!(common_folder(&rows(&["a/bc.txt", "a/b/e.txt"])), Some("a/"));
-        assert_eq!(common_folder(&rows(&["/x.txt", "/y.txt"])), Some("/"));
-        assert_eq!(common_folder(&rows(&["a/x.txt", "b/x.txt"])), None);
-        assert_eq!(common_folder(&rows(&["a/x.txt"])), None);
+        let folder = |text: &str| Some(text.to_owned());
+        assert_eq!(common(&["a/b/c.txt", "a/b/d/e.txt"]), folder("a/b/"));
+        assert_eq!(common(&["a/bc.txt", "a/b/e.txt"]), folder("a/"));
+        assert_eq!(common(&["/x.txt", "/y.txt"]), folder("/"));
+        assert_eq!(common(&["a/x.txt", "b/x.txt"]), None);
+        assert_eq!(common(&["a/x.txt"]), None);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Where the rows of a run go: to stdout, or into a file that is there whole or not at all.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -9,13 +9,65 @@ use crate::args::Format;
 use crate::exit::{Code, Problem};
 use crate::output::{Out, Shape};
 
-use super::row::{self, Row};
+use super::row::{self, More, Row};
 
-/// The file that rows are written to at the end.
+/// A file that is written at the end.
+#[derive(Debug, Clone)]
+pub(super) struct WholeFile(PathBuf);
+
+/// The file that rows are written to.
 #[derive(Debug, Clone)]
 pub(super) struct OutputFile {
-    path: PathBuf,
+    file: WholeFile,
     pub(super) shape: Shape,
+}
+
+impl WholeFile {
+    /// The file that a flag names, if it can be one: better said now than after hours.
+    pub(super) fn new(flag: &str, path: &Path) -> Result<Self, Problem> {
+        if path.file_name().is_none() || path.is_dir() {
+            return Err(Problem::usage(format!(
+                "{flag} {} is no name for a file",
+                path.display()
+            )));
+        }
+        if !folder(path).is_dir() {
+            return Err(Problem::usage(format!(
+                "{flag} {}: there is no such folder",
+                path.display()
+            )));
+        }
+        Ok(Self(path.to_owned()))
+    }
+
+    /// Writes beside the file and then puts it in its place.
+    pub(super) fn write(&self, bytes: &[u8]) -> Result<(), Problem> {
+        let name = self.0.file_name().unwrap_or_default();
+        let mut beside = OsString::from(".");
+        beside.push(name);
+        beside.push(format!(".{}.tmp", std::process::id()));
+        let beside = folder(&self.0).join(beside);
+        let written = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&beside)
+            .and_then(|mut file| {
+                file.write_all(bytes)?;
+                file.sync_all()
+            })
+            .and_then(|()| std::fs::rename(&beside, &self.0));
+        written.map_err(|error| {
+            // What is left of it helps nobody.
+            let _ = std::fs::remove_file(&beside);
+            Problem::new(
+                Code::Unexpected,
+                format!(
+                    "{}: the output cannot be written: {error}",
+                    self.0.display()
+                ),
+            )
+        })
+    }
 }
 
 impl OutputFile {
@@ -29,57 +81,17 @@ impl OutputFile {
             // YAML and raw are refused before a run begins.
             (Format::Jsonl | Format::Auto | Format::Yaml | Format::Raw, _) => Shape::Jsonl,
         };
-        // Better said now than after hours.
-        if path.file_name().is_none() || path.is_dir() {
-            return Err(Problem::usage(format!(
-                "--output {} is no name for a file",
-                path.display()
-            )));
-        }
-        if !folder(path).is_dir() {
-            return Err(Problem::usage(format!(
-                "--output {}: there is no such folder",
-                path.display()
-            )));
-        }
         Ok(Self {
-            path: path.to_owned(),
+            file: WholeFile::new("--output", path)?,
             shape,
         })
     }
 
-    /// Writes all rows beside the file and then puts them in its place.
-    pub(super) fn write(&self, rows: &[Row]) -> Result<(), Problem> {
-        let name = self.path.file_name().unwrap_or_default();
-        let mut beside = OsString::from(".");
-        beside.push(name);
-        beside.push(format!(".{}.tmp", std::process::id()));
-        let beside = folder(&self.path).join(beside);
-        let written = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .open(&beside)
-            .map_err(Problem::from)
-            .and_then(|file| self.write_into(file, rows))
-            .and_then(|()| Ok(std::fs::rename(&beside, &self.path)?));
-        written.map_err(|problem| {
-            // What is left of it helps nobody.
-            let _ = std::fs::remove_file(&beside);
-            match problem {
-                Problem::Told(told) => Problem::new(
-                    Code::Unexpected,
-                    format!("{}: {}", self.path.display(), told.message),
-                ),
-                Problem::Pipe => Problem::Pipe,
-            }
-        })
-    }
-
-    fn write_into(&self, mut file: File, rows: &[Row]) -> Result<(), Problem> {
+    /// Writes all rows.
+    pub(super) fn write(&self, rows: &[&Row], more: More) -> Result<(), Problem> {
         let mut out = Out::memory();
-        write_all(&mut out, self.shape, rows)?;
-        file.write_all(&out.into_bytes())?;
-        Ok(file.sync_all()?)
+        write_all(&mut out, self.shape, rows, more)?;
+        self.file.write(&out.into_bytes())
     }
 }
 
@@ -87,14 +99,15 @@ impl OutputFile {
 pub(super) fn write_all<W: Write>(
     out: &mut Out<W>,
     shape: Shape,
-    rows: &[Row],
+    rows: &[&Row],
+    more: More,
 ) -> Result<(), Problem> {
     match shape {
         Shape::Json => out.json(&rows),
         Shape::Table => out.text(&row::as_table(rows)),
         Shape::Jsonl => rows.iter().try_for_each(|row| out.json_line(row)),
         Shape::Csv => {
-            out.csv(row::KEYS)?;
+            out.csv(more.columns())?;
             rows.iter().try_for_each(|row| out.csv(row.record()))
         }
     }
@@ -117,14 +130,14 @@ mod tests {
         let path = folder.path().join("out.csv");
         let file = OutputFile::new(&path, Format::Auto).unwrap();
         assert_eq!(file.shape, Shape::Csv);
-        file.write(&[Row::error(Path::new("a.txt"), "gone")])
+        file.write(&[&Row::error(Path::new("a.txt"), "gone")], More::default())
             .unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.ends_with("a.txt,ERROR,,,,,,gone\n"), "{text}");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
         std::fs::remove_file(&path).unwrap();
         std::fs::create_dir(&path).unwrap();
-        assert!(file.write(&[]).is_err());
+        assert!(file.write(&[], More::default()).is_err());
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
         for bad in [folder.path().join("no/out.csv"), path, "..".into()] {
             assert!(OutputFile::new(&bad, Format::Auto).is_err());

@@ -8,7 +8,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use classify_emulator::{Config, Emulator, Limits};
@@ -177,6 +177,29 @@ impl Said {
         assert!(self.stderr.contains(of), "{of:?} is not in {self:?}");
         self
     }
+}
+
+/// Ends a command as Ctrl-C does.
+pub fn interrupt(child: Child) -> Said {
+    let pid = child.id().to_string();
+    let sent = Command::new("kill").args(["-INT", &pid]).status().unwrap();
+    assert!(sent.success());
+    let output = child.wait_with_output().unwrap();
+    Said {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// Starts a command, and keeps what it says.
+pub fn start(bench: &Bench, words: &[&str]) -> Child {
+    let mut command = bench.command(words);
+    command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
 }
 
 /// Text with the ids in it replaced by their kinds.

@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# Opens the page of `classify run --report` in a headless Chromium, sorts and filters it, and sees that nothing that a
+# document is called, or that the service says, runs or fetches anything.
+#
+#   tests/browser/run.sh [FOLDER]
+#
+# FOLDER keeps the pages and screenshots of them in light, dark, narrow and on paper, to be looked at; without it they
+# go. Chromium is Debian's, installed if it is missing; without a way to install it the judge is skipped, and says so.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+keep=${1:-}
+folder=${keep:-$(mktemp -d)}
+mkdir -p "$folder"
+folder=$(cd "$folder" && pwd)
+pid=
+clean_up() {
+    if [ -n "$pid" ]; then
+        kill "$pid" 2>/dev/null || true
+        wait "$pid" 2>/dev/null || true
+    fi
+    if [ -z "$keep" ]; then rm -rf "$folder"; fi
+}
+trap clean_up EXIT
+
+if ! command -v chromium >/dev/null; then
+    apt-get update -q >"$folder/apt.log" 2>&1 &&
+        apt-get install -q -y --no-install-recommends chromium >>"$folder/apt.log" 2>&1 ||
+        { echo "SKIPPED: chromium could not be installed; is the network there?"; exit 0; }
+fi
+
+cd "$here/../.."
+cargo build --quiet --locked -p classify-cli
+target=$(cargo metadata --format-version 1 --no-deps | python3 -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])')
+binary=$target/debug/llamacloud-prod
+
+rm -rf "$folder/work" && mkdir "$folder/work" && cd "$folder/work"
+python3 -B "$here/documents.py"
+"$binary" emulator --port-file port --script script.yaml --limits none --completed-after 20 >emulator.out &
+pid=$!
+for _ in $(seq 1 200); do
+    if [ -s port ]; then break; fi
+    kill -0 "$pid" || { echo "FAILED: the emulator did not start"; exit 1; }
+    sleep 0.05
+done
+
+classify() { # the code that it must end with, then words
+    local wanted=$1 status=0
+    shift
+    LLAMA_CLOUD_API_KEY=llx-any LLAMA_CLOUD_BASE_URL="http://127.0.0.1:$(cat port)" NO_PROXY=127.0.0.1 \
+        timeout 300 "$binary" classify run "$@" --rules rules.yaml --poll-interval 50ms --limits 10000/s --quiet >rows.jsonl || status=$?
+    [ "$status" = "$wanted" ] || { echo "FAILED: classify run $* ended with $status"; exit 1; }
+}
+classify 3 docs --review-below 0.8 --labels truth.csv --copy-to 'sorted/{type}/' --report "$folder/report.html"
+classify 0 many --report "$folder/many.html"
+classify 3 docs/empty.txt --report "$folder/none.html"
+
+timeout 300 python3 -B "$here/judge.py" "$folder"
