@@ -257,6 +257,25 @@ fn a_list_that_was_not_read_to_its_end_proves_nothing() {
     assert!(error.to_string().contains("2 pages"), "{error}");
 }
 
+/// Results that could not be read say nothing of a job's files; results that are not there yet do.
+#[test]
+fn a_job_whose_files_cannot_be_read_is_not_taken_for_another() {
+    let mut world = world_with_job(0, &["a"]);
+    let since = "2023-11-14T00:00:00Z".parse().unwrap();
+    world.service.faults = std::iter::once(Fault::None)
+        .chain(vec![Fault::Http503; 20])
+        .collect();
+    let (_, result) = world.run(&mut Reconcile::new(create(&["a"]), since, seed()));
+    let error = result.unwrap_err();
+    assert!(error.is_transient(), "{error}");
+}
+
+#[test]
+fn a_wait_for_results_knows_its_job() {
+    assert_eq!(ResultsWaiter::new("job-7", seed()).job_id(), "job-7");
+    assert_eq!(Waiter::by(Get::new("job-7"), seed()).job_id(), "job-7");
+}
+
 fn file(id: &str, external: &str, expires_at: Option<&str>) -> Value {
     json!({"id": id, "name": "x", "external_file_id": external, "expires_at": expires_at})
 }
