@@ -93,6 +93,9 @@ mod tests {
         let seed = Seed::new([0; 16]);
         assert!(cadence.delay(seed, 0) <= Duration::from_secs(1));
         assert!(cadence.delay(seed, 100) >= Duration::from_secs(8));
+        // Half as long again each time, less a fifth at most.
+        let fourth = cadence.delay(seed, 3);
+        assert!((2_700..=3_375).contains(&fourth.as_millis()), "{fourth:?}");
         assert_eq!(
             Cadence::new(Duration::ZERO, Duration::ZERO).initial,
             Duration::from_millis(10)

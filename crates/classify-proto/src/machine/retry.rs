@@ -262,6 +262,38 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_that_cannot_be_read_may_be_another_s_unless_it_will_come_again() {
+        let unread = |body: &'static str, repeat| {
+            let response = http::Response::new(Bytes::from(body));
+            let error = crate::operation::read_json::<Vec<u8>>(response).unwrap_err();
+            let verdict = judge(&error, repeat, NOW);
+            assert!(verdict.may_have_acted);
+            verdict.again
+        };
+        for (body, of_a_read) in [("[1, ", true), ("{}", false)] {
+            assert_eq!(unread(body, Repeat::Read), of_a_read, "{body}");
+            assert!(unread(body, Repeat::Idempotent), "{body}");
+            assert!(!unread(body, Repeat::Never), "{body}");
+        }
+    }
+
+    #[test]
+    fn every_setter_sets() {
+        let (first, longest) = (Duration::from_secs(1), Duration::from_secs(2));
+        let retry = Retry::never()
+            .backoff(first, longest)
+            .longest_retry_after(Duration::from_secs(3))
+            .total(Duration::from_secs(4));
+        assert_eq!(retry.max_retries, 0);
+        assert_eq!(
+            (retry.initial_backoff, retry.longest_backoff),
+            (first, longest)
+        );
+        assert_eq!(retry.longest_retry_after, Duration::from_secs(3));
+        assert_eq!(retry.total, Some(Duration::from_secs(4)));
+    }
+
+    #[test]
     fn the_delay_asked_for_is_passed_on() {
         let error = status(429, Some(("retry-after", "86400")), "");
         assert_eq!(
