@@ -127,8 +127,8 @@ fn labels_that_are_wrong_are_refused_before_anything_is_sent() {
         ),
         (
             "b.csv",
-            "path,type,note\nx,y,z\n",
-            &["line 1", "`note` is unknown"],
+            "path,kind,note\nx,y,z\n",
+            &["line 1", "no column `type`", "`kind`, `note`"],
         ),
         (
             "c.csv",

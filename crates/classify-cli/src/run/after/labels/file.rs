@@ -1,11 +1,9 @@
-//! The forms that labels come in: CSV, JSON, JSON lines.
+//! The forms that labels come in: CSV, JSON, JSON lines. What else people write beside a label is passed over.
 
 use std::ffi::OsStr;
 use std::path::Path;
 
 use serde_json::Value;
-
-use crate::run::row::{How, KEYS};
 
 /// One label, and the line that it stands on.
 #[derive(Debug, PartialEq)]
@@ -46,9 +44,6 @@ fn from_csv(text: &str) -> Result<Vec<Label>, String> {
         }
     };
     let (path, r#type) = (place("path")?, place("type")?);
-    for name in &names {
-        known(name).map_err(|why| format!("line 1: {why}"))?;
-    }
     let status = place("status").ok();
     let mut labels = Vec::new();
     let mut line = Line {
@@ -108,18 +103,6 @@ fn quoted(names: &[&str]) -> String {
     names.join(", ")
 }
 
-/// A name that is none of a row's is a slip that would otherwise go unseen.
-fn known(name: &str) -> Result<(), String> {
-    let more = ["review", How::Move.key(), How::Copy.key()];
-    if KEYS.iter().chain(&more).any(|known| *known == name) {
-        Ok(())
-    } else {
-        Err(format!(
-            "`{name}` is unknown; labels have `path` and `type`, and may have what else a row has"
-        ))
-    }
-}
-
 fn from_json(text: &str) -> Result<Vec<Label>, String> {
     let values: Vec<Value> =
         serde_json::from_str(text).map_err(|error| format!("it is no list of objects: {error}"))?;
@@ -149,9 +132,6 @@ fn from_value(line: u64, value: &Value) -> Result<Option<Label>, String> {
     let Value::Object(fields) = value else {
         return Err("it is no object with `path` and `type`".to_owned());
     };
-    for name in fields.keys() {
-        known(name)?;
-    }
     let text = |name: &str| match fields.get(name) {
         Some(Value::String(text)) => Ok(Some(text.as_str())),
         Some(Value::Null) => Ok(None),
