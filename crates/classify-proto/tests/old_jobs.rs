@@ -271,6 +271,21 @@ fn a_job_whose_files_cannot_be_read_is_not_taken_for_another() {
 }
 
 #[test]
+fn a_reuse_that_was_saved_is_given_its_document_again() {
+    let upload = || files::Upload::new("a.txt", b"canary".to_vec()).external_file_id("none");
+    let saved = Reuse::new(upload(), seed()).save().unwrap();
+    assert!(!saved.contains("canary"));
+    // Without the document, nothing can be uploaded.
+    let (_, result) = world(0).run(&mut Reuse::load(&saved).unwrap());
+    assert!(result.unwrap_err().to_string().contains("set it again"));
+    let mut loaded = Reuse::load(&saved).unwrap();
+    loaded.upload_mut().unwrap().set_content(b"canary".to_vec());
+    let (_, result) = world(0).run(&mut loaded);
+    assert!(result.unwrap().uploaded);
+    assert!(loaded.upload_mut().is_none());
+}
+
+#[test]
 fn a_wait_for_results_knows_its_job() {
     assert_eq!(ResultsWaiter::new("job-7", seed()).job_id(), "job-7");
     assert_eq!(Waiter::by(Get::new("job-7"), seed()).job_id(), "job-7");

@@ -204,6 +204,21 @@ mod tests {
         assert_eq!(again(&status(429, None, "")), (true, true));
         for code in [400, 401, 402, 403, 404, 409, 413, 418, 422, 302, 501] {
             assert_eq!(again(&status(code, None, "")), (false, false), "{code}");
+            // What was turned down was not done; a server's fault says nothing.
+            let verdict = judge(&status(code, None, ""), Repeat::Never, NOW);
+            assert_eq!(verdict.may_have_acted, code >= 500, "{code}");
+        }
+    }
+
+    #[test]
+    fn an_answer_of_another_request_was_acted_upon_and_a_fault_of_ours_was_not() {
+        let job = serde_json::from_str(r#"{"id": "clj-1", "status": "PENDING"}"#).unwrap();
+        for (error, acted) in [
+            (Error::conflict("another job", job), true),
+            (Error::invalid("file_input", "is empty"), false),
+        ] {
+            let verdict = judge(&error, Repeat::Never, NOW);
+            assert_eq!((verdict.again, verdict.may_have_acted), (false, acted));
         }
     }
 
