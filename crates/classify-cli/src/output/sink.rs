@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use super::Out;
+use super::table::Onto;
 use crate::exit::{Code, Problem};
 
 /// Takes text, and keeps it once it is complete.
@@ -53,6 +54,13 @@ impl Sink {
                 let file = beside(folder.unwrap_or(Path::new("."))).map_err(unwritable)?;
                 Ok(Self::New { file, path })
             }
+        }
+    }
+
+    pub(crate) fn onto(&self) -> Onto {
+        match self {
+            Self::Stdout(_) => Onto::Stdout,
+            Self::New { .. } | Self::Open { .. } => Onto::File,
         }
     }
 

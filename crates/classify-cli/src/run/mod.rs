@@ -5,6 +5,7 @@ mod documents;
 mod dry;
 mod engine;
 mod journal;
+mod live;
 mod report;
 mod row;
 mod sink;
@@ -95,7 +96,7 @@ pub(crate) fn run(args: &RunArgs, global: &Global, console: Console) -> Result<(
     let deadline = args.deadline.map(|time| client.now() + time);
 
     let mut report = Report::new(documents, shape, output, console);
-    let switch = Switch::on_interrupt();
+    let switch = Switch::on_interrupt_clearing(report.clearer());
     report.troubled();
     let ending = interrupt::drive(&client, engine, &switch, deadline, |event| match event {
         Heard::Of(event) => {

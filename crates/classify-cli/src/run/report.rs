@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use classify_proto::machine::Standing;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::engine::{Event, Outcome};
+use super::live::{Live, Standings};
 use super::row::{self, Row};
 use super::sink::{self, OutputFile};
 use crate::console::Console;
@@ -14,6 +14,7 @@ use crate::exit::{Code, Problem};
 use crate::inputs::Document;
 use crate::interrupt::Why;
 use crate::output::{Out, Shape};
+use crate::view::View;
 
 /// How far a document has come.
 #[derive(Debug, Default)]
@@ -39,7 +40,7 @@ pub(super) struct Report {
     /// Whether a CSV header was written.
     headed: bool,
     console: Console,
-    bar: ProgressBar,
+    view: View<Live>,
     began: Instant,
     counts: Counts,
     /// Open jobs of documents that were left behind.
@@ -50,6 +51,10 @@ pub(super) struct Report {
 
 #[derive(Debug, Default)]
 struct Counts {
+    /// Documents of this run.
+    total: usize,
+    /// Those that wait for another of the same content.
+    copies: usize,
     /// Contents with the service whose job is not there yet.
     uploaded: usize,
     /// Jobs that were created and have not ended.
@@ -80,36 +85,23 @@ impl Report {
         output: Option<OutputFile>,
         console: Console,
     ) -> Self {
-        let bar = if console.chatty {
-            ProgressBar::with_draw_target(
-                Some(u64::try_from(documents.len()).unwrap_or(u64::MAX)),
-                ProgressDrawTarget::stderr(),
-            )
-        } else {
-            ProgressBar::hidden()
-        };
-        if let Ok(style) =
-            ProgressStyle::with_template("{spinner} {bar:24} {pos}/{len} {elapsed} {wide_msg}")
-        {
-            bar.set_style(style.progress_chars("━━─"));
-        }
-        if console.chatty {
-            bar.enable_steady_tick(Duration::from_millis(120));
-        }
         Self {
             tracks: documents.iter().map(|_| Track::default()).collect(),
             rows: documents.iter().map(|_| None).collect(),
-            documents,
             shape,
             output,
             out: Out::stdout(),
             headed: false,
             console,
-            bar,
+            view: View::new(Live::new(), console.chatty),
             began: Instant::now(),
-            counts: Counts::default(),
+            counts: Counts {
+                total: documents.len(),
+                ..Counts::default()
+            },
             open: Vec::new(),
             unwritten: None,
+            documents,
         }
     }
 
@@ -133,6 +125,7 @@ impl Report {
             Event::Taken { place, like } => {
                 if let Some(track) = self.tracks.get_mut(place) {
                     (track.taken, track.like) = (true, like);
+                    self.counts.copies += usize::from(like.is_some());
                 }
             }
             Event::Uploaded { places, file_id } => {
@@ -165,6 +158,11 @@ impl Report {
                 if !restored {
                     self.one_less_under_way(&places);
                 }
+                // A copy that is found after its content was settled took no time, nor did what was known before.
+                let first = places.first().and_then(|place| self.tracks.get(*place));
+                if !restored && first.is_some_and(|track| track.taken) {
+                    self.view.update(Live::settled);
+                }
                 for place in places {
                     if let Some(found) = self.documents.get(place) {
                         self.settle(place, Row::settled(&found.path, &report));
@@ -180,9 +178,9 @@ impl Report {
                 if let Some(track) = self.tracks.get_mut(place) {
                     track.done = true;
                 }
-                self.bar.dec_length(1);
+                self.counts.total = self.counts.total.saturating_sub(1);
             }
-            Event::Notice(notice) => self.bar.suspend(|| self.console.note(&notice)),
+            Event::Notice(notice) => self.view.aside(|| self.console.note(&notice)),
         }
         self.show_progress();
     }
@@ -206,6 +204,8 @@ impl Report {
             return;
         };
         track.done = true;
+        let copies = usize::from(track.like.is_some());
+        self.counts.copies = self.counts.copies.saturating_sub(copies);
         self.counts.rows += 1;
         self.counts.answered += usize::from(row.is_answer());
         self.counts.matched += usize::from(row.is_answer() && row.r#type.is_some());
@@ -226,7 +226,6 @@ impl Report {
         if row.status == Standing::Open.as_str() {
             self.open.extend(row.job_id.clone());
         }
-        self.bar.inc(1);
         if self.unwritten.is_none() && self.output.is_none() {
             self.unwritten = self.print(&row).err();
         }
@@ -239,12 +238,12 @@ impl Report {
     /// Prints a row, where rows are printed as they come.
     fn print(&mut self, row: &Row) -> Result<(), Problem> {
         let Self {
-            bar, out, headed, ..
+            view, out, headed, ..
         } = self;
         match self.shape {
-            // The bar must be off the terminal while a line is written there.
-            Shape::Jsonl => bar.suspend(|| out.json_line(row)),
-            Shape::Csv => bar.suspend(|| {
+            // The view must be off the terminal while a line is written there.
+            Shape::Jsonl => view.aside(|| out.json_line(row)),
+            Shape::Csv => view.aside(|| {
                 if !*headed {
                     out.csv(row::KEYS)?;
                     *headed = true;
@@ -256,23 +255,27 @@ impl Report {
     }
 
     fn show_progress(&self) {
-        let Counts {
-            uploaded,
-            waiting,
-            rows,
-            answered,
-            ..
-        } = self.counts;
-        let failed = rows - answered;
-        self.bar.set_message(format!(
-            "{uploaded} uploaded, {waiting} waiting, {answered} done, {failed} failed"
-        ));
+        let counts = &self.counts;
+        let standings = Standings {
+            total: counts.total,
+            uploaded: counts.uploaded,
+            waiting: counts.waiting,
+            done: counts.answered,
+            failed: counts.rows - counts.answered,
+            copies: counts.copies,
+        };
+        self.view.update(|live| live.standings = standings);
+    }
+
+    /// Takes the view off the terminal when the process ends at once.
+    pub(super) fn clearer(&self) -> impl Fn() + Send + 'static {
+        self.view.clearer()
     }
 
     /// Says that the run stops.
     pub(super) fn stopping(&self, why: Option<Why>) {
         if why == Some(Why::Interrupted) {
-            self.bar.suspend(|| {
+            self.view.aside(|| {
                 self.console.chat("stopping; taking the answers that are on their way (Ctrl-C again ends at once)");
             });
         }
@@ -280,7 +283,7 @@ impl Report {
 
     /// Writes the rest, and says how it went.
     pub(super) fn finish(mut self, ended: Ended) -> Result<(), Problem> {
-        self.bar.finish_and_clear();
+        self.view.clear();
         for place in 0..self.documents.len() {
             if !self.tracks[place].done {
                 self.settle(place, self.unsettled(place, &ended));

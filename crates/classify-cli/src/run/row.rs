@@ -6,7 +6,7 @@ use classify_proto::machine::{Report, Standing};
 use serde::Serialize;
 
 use crate::output::printable;
-use crate::output::table::{self, Color, Holds};
+use crate::output::table::{self, Color, Holds, Onto};
 
 /// The keys of a line of JSON and the columns of a CSV file, in this order.
 pub(crate) const KEYS: [&str; 8] = [
@@ -106,14 +106,17 @@ fn without_subject(text: &str, path: &Path) -> String {
 }
 
 /// All rows as a table, with the folder that is common to all documents in a line above.
-pub(crate) fn as_table(rows: &[Row]) -> String {
+pub(crate) fn as_table(rows: &[Row], onto: Onto) -> String {
     let folder = common_folder(rows);
-    let mut table = table::new(&[
-        ("Document", Holds::Names(31)),
-        ("Type", Holds::Names(20)),
-        ("Conf.", Holds::Number),
-        ("Reason", Holds::Text),
-    ]);
+    let mut table = table::new(
+        &[
+            ("Document", Holds::Names(31)),
+            ("Type", Holds::Names(20)),
+            ("Conf.", Holds::Number),
+            ("Reason", Holds::Text),
+        ],
+        onto,
+    );
     for row in rows {
         let path = folder.and_then(|folder| row.path.strip_prefix(folder));
         let (r#type, color) = match (&row.r#type, row.is_answer()) {

@@ -91,7 +91,10 @@ pub(super) fn write_all<W: Write>(
 ) -> Result<(), Problem> {
     match shape {
         Shape::Json => out.json(&rows),
-        Shape::Table => out.text(&row::as_table(rows)),
+        Shape::Table => {
+            let table = row::as_table(rows, out.onto());
+            out.text(&table)
+        }
         Shape::Jsonl => rows.iter().try_for_each(|row| out.json_line(row)),
         Shape::Csv => {
             out.csv(row::KEYS)?;

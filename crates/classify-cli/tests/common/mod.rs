@@ -6,6 +6,9 @@
     reason = "each test binary includes this module and uses a part of it"
 )]
 
+#[cfg(unix)]
+pub mod terminal;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -117,6 +120,10 @@ pub fn bare(words: &[&str]) -> Command {
         "LLAMA_CLOUD_BASE_URL",
         "LLAMA_CLOUD_CUSTOM_HEADERS",
         "COLUMNS",
+        "NO_COLOR",
+        "CLICOLOR",
+        "CLICOLOR_FORCE",
+        "TERM",
     ] {
         command.env_remove(name);
     }
