@@ -6,8 +6,11 @@
     reason = "each test binary includes this module and uses a part of it"
 )]
 
+pub mod echo;
+pub mod relay;
 #[cfg(unix)]
 pub mod terminal;
+pub mod tree;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -124,6 +127,16 @@ pub fn bare(words: &[&str]) -> Command {
         "CLICOLOR",
         "CLICOLOR_FORCE",
         "TERM",
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
+        "ALL_PROXY",
+        "all_proxy",
+        "HTTPS_PROXY",
+        "https_proxy",
+        "HTTP_PROXY",
+        "http_proxy",
+        "NO_PROXY",
+        "no_proxy",
     ] {
         command.env_remove(name);
     }
