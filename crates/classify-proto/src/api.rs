@@ -332,7 +332,7 @@ fn parse_base(text: &str, plain_http: bool) -> Result<Uri, Error> {
 }
 
 /// Whether a host is this machine, by its written form alone.
-fn is_loopback(host: &str) -> bool {
+pub(crate) fn is_loopback(host: &str) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost")
         || host.to_ascii_lowercase().ends_with(".localhost")

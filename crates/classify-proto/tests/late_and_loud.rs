@@ -79,7 +79,7 @@ fn a_refusal_that_repeats_the_key_is_told_without_it() {
     let api = Api::builder("llx-canary-1").build().unwrap();
     for (status, body) in [
         (401, r#"{"detail": "no such key: llx-canary-1"}"#),
-        (401, "<p>no such key: llx-canary-1</p>"),
+        (403, r#"{"message": "no such key: llx-canary-1"}"#),
         (
             422,
             r#"{"detail": [{"loc": ["llx-canary-1"], "msg": "llx-canary-1 is wrong"}]}"#,

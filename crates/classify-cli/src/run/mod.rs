@@ -86,7 +86,7 @@ pub(crate) fn run(args: &RunArgs, global: &Global, console: Console) -> Result<(
     let resumes = journal.is_begun();
     let bulk = bulk.with_journal(journal).map_err(|error| {
         Problem::usage(error.to_string()).hint(
-            "--resume goes on with the same rules and project only; give another --journal for another run",
+            "--resume goes on with the same rules, project and service only; give another --journal for another run",
         )
     })?;
     let reader = documents::read(&documents, args.shard)?;
