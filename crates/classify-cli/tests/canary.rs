@@ -187,7 +187,7 @@ fn filled(bench: &Bench, words: &[&str]) -> Vec<String> {
         ]
         .concat())
     };
-    let fill = |word: &&str| match *word {
+    let replaced = |word: &&str| match *word {
         "{file}" | "{other}" => file("docs/bill"),
         "{open}" => job("secret/open"),
         "{job}" => {
@@ -224,7 +224,7 @@ fn filled(bench: &Bench, words: &[&str]) -> Vec<String> {
         ]),
         word => word.to_owned(),
     };
-    words.iter().map(fill).collect()
+    words.iter().map(replaced).collect()
 }
 
 /// Runs a command to its end; one that has none is ended once it has said something.

@@ -169,3 +169,26 @@ fn nobody_is_told_who_is_not_there_or_asked_for_quiet() {
     let piped = bench.run(&RUN).ends(0);
     assert_eq!(piped.stderr, "");
 }
+
+#[test]
+fn a_wait_shows_how_the_job_stands_and_for_how_long() {
+    let bench = bench();
+    let id = |path: &str| {
+        let words = [&["classify", "run", path], &RUN[3..], &["--timeout", "0"]].concat();
+        let row = &bench.run(&words).lines()[0];
+        row["job_id"].as_str().unwrap().to_owned()
+    };
+    let (ended, stuck) = (id("docs/bill.txt"), id("docs/stuck-1.txt"));
+    let words = ["classify", "wait", &ended, &stuck];
+    let mut terminal = Terminal::start(&mut bench.command(&words), Ends::Stderr, 80);
+    let screen = terminal.until(|screen| screen.contains("1 of 2 ended   0:"));
+    assert_eq!(screen.lines().count(), 1, "{screen}");
+    terminal.until(|screen| screen.contains(&format!("{stuck} RUNNING")));
+    terminal.interrupt();
+    let screen = terminal.ends(130);
+    assert!(!screen.contains("of 2 ended"), "{screen}");
+    assert!(
+        screen.contains("wait for it: llamacloud-prod classify wait clj-"),
+        "{screen}"
+    );
+}

@@ -36,9 +36,7 @@ use crate::output::Shape;
 pub(crate) fn run(args: &RunArgs, global: &Global, console: Console) -> Result<(), Problem> {
     // All that can be wrong without the service is found before it is asked for anything.
     let Template { create, parsing } = template::template(args, global)?;
-    let output = args
-        .output
-        .as_deref()
+    let output = output_path(args)
         .map(|path| OutputFile::new(path, global.format))
         .transpose()?;
     let journal_path = journal_path(args)?;
@@ -125,20 +123,29 @@ pub(crate) fn run(args: &RunArgs, global: &Global, console: Console) -> Result<(
     })
 }
 
+/// The file that rows are written to; `-` is stdout, as everywhere.
+fn output_path(args: &RunArgs) -> Option<&Path> {
+    args.output
+        .as_deref()
+        .filter(|path| *path != Path::new("-"))
+}
+
 /// Where the journal is: as said, or beside the output, or nowhere.
 ///
 /// Nowhere is safe for the money: what a create is repeated under comes from the document. It is not where a run
 /// shall pay anew, because only its journal tells the second half of such a run from another run.
 fn journal_path(args: &RunArgs) -> Result<Option<PathBuf>, Problem> {
-    let beside = |output: &PathBuf| {
-        let mut name = output.clone().into_os_string();
+    let beside = |output: &Path| {
+        let mut name = output.to_owned().into_os_string();
         name.push(".journal");
         PathBuf::from(name)
     };
+    // Beside a device or a pipe there is no place for one.
+    let is_plain = |path: &&Path| !path.exists() || path.is_file();
     let path = args
         .journal
         .clone()
-        .or_else(|| args.output.as_ref().map(beside));
+        .or_else(|| output_path(args).filter(is_plain).map(beside));
     if path.is_none() {
         for (flag, given) in [("--resume", args.resume), ("--fresh", args.fresh)] {
             if given {

@@ -1,12 +1,12 @@
 //! Where the rows of a run go: to stdout, or into a file that is there whole or not at all.
 
-use std::ffi::{OsStr, OsString};
-use std::fs::{File, OpenOptions};
+use std::ffi::OsStr;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::args::Format;
-use crate::exit::{Code, Problem};
+use crate::exit::Problem;
+use crate::output::sink::Sink;
 use crate::output::{Out, Shape};
 
 use super::row::{self, Row};
@@ -48,38 +48,13 @@ impl OutputFile {
         })
     }
 
-    /// Writes all rows beside the file and then puts them in its place.
+    /// Writes all rows beside the file and then puts them in its place; a device or a pipe is written to.
     pub(super) fn write(&self, rows: &[Row]) -> Result<(), Problem> {
-        let name = self.path.file_name().unwrap_or_default();
-        let mut beside = OsString::from(".");
-        beside.push(name);
-        beside.push(format!(".{}.tmp", std::process::id()));
-        let beside = folder(&self.path).join(beside);
-        let written = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .open(&beside)
-            .map_err(Problem::from)
-            .and_then(|file| self.write_into(file, rows))
-            .and_then(|()| Ok(std::fs::rename(&beside, &self.path)?));
-        written.map_err(|problem| {
-            // What is left of it helps nobody.
-            let _ = std::fs::remove_file(&beside);
-            match problem {
-                Problem::Told(told) => Problem::new(
-                    Code::Unexpected,
-                    format!("{}: {}", self.path.display(), told.message),
-                ),
-                Problem::Pipe => Problem::Pipe,
-            }
-        })
-    }
-
-    fn write_into(&self, mut file: File, rows: &[Row]) -> Result<(), Problem> {
         let mut out = Out::memory();
         write_all(&mut out, self.shape, rows)?;
-        file.write_all(&out.into_bytes())?;
-        Ok(file.sync_all()?)
+        let mut sink = Sink::open(Some(&self.path))?;
+        sink.write(&String::from_utf8_lossy(&out.into_bytes()))?;
+        sink.finish()
     }
 }
 

@@ -8,6 +8,7 @@
 
 pub mod echo;
 pub mod relay;
+pub mod shell;
 #[cfg(unix)]
 pub mod terminal;
 pub mod tree;
