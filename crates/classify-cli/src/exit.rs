@@ -146,7 +146,10 @@ impl From<Error> for Problem {
         Self::Told(Box::new(Told {
             code: Code::of(&error),
             message: error.to_string(),
-            hint: None,
+            hint: error
+                .is_transport()
+                .then(|| crate::network::remedy(&error.to_string()).map(str::to_owned))
+                .flatten(),
             resume: None,
             open_jobs: Vec::new(),
             error: Some(error),

@@ -14,6 +14,9 @@ use crate::exit::{Code, Problem};
 
 /// How often a machine that waits is asked whether it should stop.
 const LOOK: Duration = Duration::from_millis(150);
+/// How long an end at once may take.
+const MOMENT: Duration = Duration::from_millis(200);
+
 /// Why something stops before its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Why {
@@ -37,11 +40,20 @@ pub(crate) struct Switch(Arc<AtomicU8>);
 impl Switch {
     /// A switch that Ctrl-C throws. A second Ctrl-C ends the process at once.
     pub(crate) fn on_interrupt() -> Self {
+        Self::on_interrupt_clearing(|| {})
+    }
+
+    /// The same, with what takes a view off the terminal before the process ends at once.
+    pub(crate) fn on_interrupt_clearing(clear: impl Fn() + Send + 'static) -> Self {
         let switch = Self::default();
+        let mut clear = Some(clear);
         let thrown = switch.clone();
         // Without a handler Ctrl-C ends the process as it always did.
         let _ = ctrlc::set_handler(move || {
             if thrown.why() == Some(Why::Interrupted) {
+                if let Some(clear) = clear.take() {
+                    in_a_moment(clear);
+                }
                 std::process::exit(130);
             }
             thrown.throw(Why::Interrupted);
@@ -63,6 +75,19 @@ impl Switch {
             3 => Some(Why::Pipe),
             _ => None,
         }
+    }
+}
+
+/// Does something, and does not wait for it if it takes long: whoever holds a view may itself wait for a reader.
+fn in_a_moment(what: impl FnOnce() + Send + 'static) {
+    let (sender, receiver) = channel();
+    let work = move || {
+        what();
+        // Nobody may be waiting any more.
+        let _ = sender.send(());
+    };
+    if std::thread::Builder::new().spawn(work).is_ok() {
+        let _ = receiver.recv_timeout(MOMENT);
     }
 }
 

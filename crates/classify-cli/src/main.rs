@@ -42,7 +42,7 @@
 //!   `report_page` is `--report`, `again` is the command that resumes. `inputs` and `rules_file` are what it is given.
 //! - `spec`: the commands that are one call each, as tables. `commands`: those that are more.
 //! - `network`: certificates, proxies, and the log of `--debug`.
-//! - `output`, `console`, `exit`: stdout, stderr, and the exit code.
+//! - `output`, `console`, `view`, `exit`: stdout, stderr, what moves there, and the exit code.
 
 mod args;
 mod commands;
@@ -56,6 +56,7 @@ mod output;
 mod rules_file;
 mod run;
 mod spec;
+mod view;
 
 use std::process::ExitCode;
 

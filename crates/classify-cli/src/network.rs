@@ -98,6 +98,25 @@ fn certificates(path: &Path, from: &str) -> Result<Vec<Certificate<'static>>, Pr
     Ok(certificates)
 }
 
+/// What to do about a server's certificate that was refused, going by what is said of it: neither the core nor the
+/// driver has a kind of its own for it.
+pub(crate) fn remedy(message: &str) -> Option<&'static str> {
+    let message = message.to_ascii_lowercase();
+    if !message.contains("certificate") {
+        None
+    } else if message.contains("not valid for name") {
+        Some(
+            "the server's certificate is for another name: check --base-url and LLAMA_CLOUD_BASE_URL, and the proxy",
+        )
+    } else if message.contains("expired") || message.contains("not valid yet") {
+        Some("the server's certificate is out of date, or this machine's clock is wrong")
+    } else {
+        Some(
+            "a proxy of your company may sign with its own authority: give it with --ca-cert FILE or SSL_CERT_FILE",
+        )
+    }
+}
+
 /// Logs what an attempt was and how it ended. Only what is listed here is written: a new header, a query or a body
 /// cannot slip in.
 #[derive(Default)]

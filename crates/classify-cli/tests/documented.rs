@@ -10,32 +10,12 @@ use std::process::Command;
 use std::time::Duration;
 
 use classify_emulator::{Config, Emulator};
+use common::shell::split;
 use common::{Said, bare, said};
 
 /// The key of the documentation, blanks and all.
 const KEY: &str = "My API Key";
 const UUID: &str = "182bd5e5-6e1a-4fe4-a799-aa6d9a6ab26e";
-
-/// Words of a command line as a shell would split them; the documented ones quote, and end lines with a backslash.
-fn split(line: &str) -> Vec<String> {
-    let mut words = Vec::new();
-    let mut word = None::<String>;
-    let mut quote = None;
-    let line = line.replace("\\\n", " ");
-    for c in line.chars() {
-        match (c, quote) {
-            ('\'' | '"', None) => {
-                quote = Some(c);
-                word.get_or_insert_default();
-            }
-            (c, Some(open)) if c == open => quote = None,
-            (c, None) if c.is_whitespace() => words.extend(word.take()),
-            (c, _) => word.get_or_insert_default().push(c),
-        }
-    }
-    words.extend(word);
-    words
-}
 
 fn run(emulator: &Emulator, folder: &Path, line: &str) -> Said {
     let words = split(line);

@@ -153,3 +153,28 @@ fn a_full_disk_is_told() {
         .ends(1)
         .complains("/dev/full");
 }
+
+/// A device is written to and stays one: as root, a file renamed over it would be the end of it.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_rows_of_a_run_go_into_devices_links_and_stdout_too() {
+    let bench = bench();
+    let run = |output: &str| {
+        let words = ["classify", "run", "docs", "--rules", "rules.yaml"];
+        bench.run(&[&words[..], &["--format", "csv", "--output", output]].concat())
+    };
+    run("/dev/full").ends(1).complains("/dev/full");
+    assert_eq!(run("/dev/null").ends(0).stdout, "");
+    for device in ["/dev/full", "/dev/null"] {
+        let found = std::fs::metadata(device).unwrap();
+        assert!(!found.is_file() && !found.is_dir(), "{device}");
+        assert!(!std::path::Path::new(&format!("{device}.journal")).exists());
+    }
+    assert!(run("-").ends(0).stdout.starts_with("path,"));
+    assert!(!bench.path().join("-").exists());
+    let file = bench.file("real.csv", "before");
+    std::os::unix::fs::symlink(&file, bench.path().join("link.csv")).unwrap();
+    run("link.csv").ends(0);
+    assert!(bench.path().join("link.csv").is_symlink());
+    assert!(std::fs::read_to_string(&file).unwrap().starts_with("path,"));
+}

@@ -254,3 +254,34 @@ fn nothing_is_bought_when_the_disk_is_full() {
     assert_eq!(rows.as_array().unwrap().len(), 4);
     assert_eq!(bench.emulator.request_count(), 0);
 }
+
+#[test]
+fn a_journal_of_another_service_is_refused_and_another_port_of_this_machine_is_none() {
+    let bench = with_documents(Config::default(), 2);
+    let words = ["--journal", "j", "--format", "json", "--resume"];
+    run(&bench, &words).ends(0);
+    let requests = bench.emulator.request_count();
+    // What an emulator made up must not be told as the service's, nor one region's jobs be looked for in another.
+    let elsewhere = run(&bench, &[&words[..], &["--region", "eu"]].concat()).ends(2);
+    let message = elsewhere.error()["message"].as_str().unwrap().to_owned();
+    assert!(
+        message.contains("base URL") && message.contains(".eu."),
+        "{message}"
+    );
+    assert!(
+        message.contains(bench.emulator.base_url()),
+        "{message}: both are named"
+    );
+    let text = fs::read_to_string(bench.path().join("j")).unwrap();
+    let moved = text.replace(bench.emulator.base_url(), "http://localhost:1");
+    assert_ne!(text, moved, "the first line tells the service");
+    fs::write(bench.path().join("j"), moved).unwrap();
+    run(&bench, &words).ends(0);
+    // One that tells none is of a version before this.
+    let (first, rest) = text.split_once('\n').unwrap();
+    let mut first: Value = serde_json::from_str(first).unwrap();
+    first.as_object_mut().unwrap().remove("base_url");
+    fs::write(bench.path().join("j"), format!("{first}\n{rest}")).unwrap();
+    run(&bench, &words).ends(0);
+    assert_eq!(bench.emulator.request_count(), requests);
+}

@@ -7,7 +7,7 @@ use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 
 use classify_emulator::{Config, Fault, Faults};
-use common::{Bench, CANARY, bare, said};
+use common::{Bench, CANARY, bare, said, tree};
 
 const SECRET: &str = "whsec_canary";
 const BODY: &str = r#""{\"event_type\": \"classify.error\", \"event_id\": \"e1\", \"data\": {\"job_id\": \"clj-1\"}}""#;
@@ -142,18 +142,11 @@ fn doctor_looks_at_everything_and_says_what_to_change() {
 fn scripts_for_shells_name_every_command() {
     for shell in ["bash", "zsh", "fish", "powershell"] {
         let script = said(bare(&["completion", shell])).ends(0).stdout;
-        for word in [
-            "classifier:jobs",
-            "get-results",
-            "webhook-configs",
-            "external-file-id",
-            "doctor",
-        ] {
-            assert!(
-                script.contains(word) || script.contains(&word.replace(':', "\\:")),
-                "{shell}: {word}"
-            );
+        let plain = script.replace("\\:", ":");
+        for word in tree::commands().iter().flatten() {
+            assert!(plain.contains(word.as_str()), "{shell}: {word}");
         }
+        assert!(plain.contains("external-file-id"), "{shell}");
         // Where the shell is at hand, it must understand the script.
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("script");
@@ -173,20 +166,13 @@ fn the_manual_has_a_page_for_every_command() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("man1");
     said(bare(&["man", "--output-dir", path.to_str().unwrap()])).ends(0);
-    for page in [
-        "",
-        "-classify-run",
-        "-classify-create",
-        "-files-list",
-        "-emulator",
-        "-classify-rules-check",
-    ] {
-        let page = path.join(format!("llamacloud-prod{page}.1"));
-        assert!(
-            std::fs::read_to_string(&page).unwrap().contains(".TH"),
-            "{}",
-            page.display()
-        );
+    let mut pages = vec!["llamacloud-prod.1".to_owned()];
+    for words in tree::commands() {
+        pages.push(format!("llamacloud-prod-{}.1", words.join("-")));
+    }
+    for page in pages {
+        let text = std::fs::read_to_string(path.join(&page)).expect(&page);
+        assert!(text.contains(".TH") && text.contains("Examples"), "{page}");
     }
     assert!(
         said(bare(&["man", "files", "create"]))
@@ -310,40 +296,20 @@ fn debug_logs_attempts_and_nothing_that_is_secret() {
     assert!(!said.stderr.contains("hidden-query"), "{said:?}");
 }
 
-/// Every page of help says how a command is used.
+/// Every page of help says how a command is used, and each example is one of that command.
 #[test]
 fn every_command_has_help_with_examples() {
-    let commands: [&[&str]; 27] = [
-        &["classify", "run"],
-        &["classify", "create"],
-        &["classify", "list"],
-        &["classify", "get"],
-        &["classify", "cancel"],
-        &["classify", "delete"],
-        &["classify", "wait"],
-        &["classify", "rules", "check"],
-        &["classifier:jobs", "create"],
-        &["classifier:jobs", "list"],
-        &["classifier:jobs", "get"],
-        &["classifier:jobs", "get-results"],
-        &["classifier:jobs", "wait"],
-        &["files", "create"],
-        &["files", "list"],
-        &["files", "query"],
-        &["configurations", "create"],
-        &["configurations", "update"],
-        &["webhook-configs", "create"],
-        &["webhook-configs", "update"],
-        &["webhooks", "verify"],
-        &["webhooks", "listen"],
-        &["emulator"],
-        &["doctor"],
-        &["completion"],
-        &["man"],
-        &[],
-    ];
-    for command in commands {
-        let help = said(bare(&[command, &["--help"]].concat())).ends(0);
-        assert!(help.stdout.contains("Examples:"), "{command:?}");
+    for words in tree::commands() {
+        let name = words.join(" ");
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let help = tree::help(&words);
+        let (_, examples) = help
+            .split_once("\nExamples:\n")
+            .unwrap_or_else(|| panic!("{name} has no examples"));
+        assert!(
+            examples.contains(&format!("llamacloud-prod {name}")),
+            "{name}: {examples}"
+        );
     }
+    assert!(tree::help(&[]).contains("\nExamples:\n"));
 }

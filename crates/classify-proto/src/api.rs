@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use http::uri::{Authority, Parts, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
@@ -10,6 +11,7 @@ use serde::Serialize;
 use crate::body::{Body, Framed};
 use crate::error::Error;
 use crate::operation::Scope;
+use crate::text::unsaid;
 use crate::text::url::{push_pair, push_segment};
 
 const AGENT: &str = concat!("classify-rs/", env!("CARGO_PKG_VERSION"));
@@ -131,6 +133,20 @@ impl Api {
             .map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned()))
             .filter(|(name, _)| !name.is_empty())
             .collect()
+    }
+
+    /// Takes the key out of a refusal that repeats it.
+    pub(crate) fn unsay_key(&self, response: &mut http::Response<Bytes>) {
+        if response.status().is_success() {
+            return;
+        }
+        let value = self.headers.get(AUTHORIZATION);
+        let key = value
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| value.strip_prefix("Bearer "));
+        if let Some(clean) = key.and_then(|key| unsaid::without(response.body(), key)) {
+            *response.body_mut() = clean;
+        }
     }
 
     pub(crate) fn request<'a>(&'a self, method: Method, path: &str) -> RequestBuilder<'a> {
@@ -316,7 +332,7 @@ fn parse_base(text: &str, plain_http: bool) -> Result<Uri, Error> {
 }
 
 /// Whether a host is this machine, by its written form alone.
-fn is_loopback(host: &str) -> bool {
+pub(crate) fn is_loopback(host: &str) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost")
         || host.to_ascii_lowercase().ends_with(".localhost")

@@ -73,3 +73,30 @@ fn an_error_is_one_line_whatever_it_is_made_of() {
         assert!(!shown.contains(char::is_control), "{shown:?}");
     }
 }
+
+#[test]
+fn a_refusal_that_repeats_the_key_is_told_without_it() {
+    let api = Api::builder("llx-canary-1").build().unwrap();
+    for (status, body) in [
+        (401, r#"{"detail": "no such key: llx-canary-1"}"#),
+        (403, r#"{"message": "no such key: llx-canary-1"}"#),
+        (
+            422,
+            r#"{"detail": [{"loc": ["llx-canary-1"], "msg": "llx-canary-1 is wrong"}]}"#,
+        ),
+    ] {
+        let mut call = Call::new(Get::new("clj-1"), Seed::new([1; 16])).retry(Retry::never());
+        let cx = Cx::new(&api, Time::from_millis(0));
+        let Step::Send(ticket, _) = call.poll(cx) else {
+            panic!()
+        };
+        let answer = http::Response::builder().status(status).body(body.into());
+        call.handle(cx, ticket, Ok(answer.unwrap()));
+        let Step::Done(Err(error)) = call.poll(cx) else {
+            panic!("{status} is a refusal")
+        };
+        let told = format!("{error} {error:?} {:?}", error.field_errors());
+        assert!(!told.contains("canary"), "{told}");
+        assert!(told.contains("[key]"), "{told}");
+    }
+}

@@ -155,7 +155,7 @@ Examples:
   llamacloud-prod emulator --port 0 --port-file port.txt --script outcomes.yaml
   llamacloud-prod emulator --faults 503:10%,reset-after@classify.create:3 --seed 7
   llamacloud-prod emulator --limits none --virtual-clock
-  LLAMA_CLOUD_BASE_URL=http://127.0.0.1:8080 LLAMA_CLOUD_API_KEY=any llamacloud-prod classify list";
+  LLAMA_CLOUD_API_KEY=any llamacloud-prod classify list --base-url http://127.0.0.1:8080";
 
 #[cfg(test)]
 mod tests {

@@ -161,7 +161,8 @@ again, in a repeated request, after a crash or on another machine, is answered w
 the same command, run again, costs requests and never money; --fresh and --retry-failed are the flags that pay again.
   A journal saves the requests too. It is appended to before anything is done that rests on it, and belongs to one \
 process at a time. A journal that holds a run, ended or not, is never begun anew: --resume goes on with it. One of \
-other rules or another project is refused.
+other rules, another project or another service is refused. It does not tell what failed before --retry-failed from what \
+failed after it: such a run, interrupted and resumed, pays once more for what failed in its first part.
 
 Results:
   A line of JSON has `path`, `status`, `type`, `confidence`, `reasoning`, `job_id`, `file_id` and `error`, null where \
@@ -211,7 +212,8 @@ Examples:
   llamacloud-prod classify run inbox/ --rules rules.yaml --max-pages 2 --output labels.csv --resume
   llamacloud-prod classify run inbox/ --rules rules.yaml --review-below 0.8 --report report.html
   llamacloud-prod classify run inbox/ --rules rules.yaml --labels truth.csv --report report.html
-  llamacloud-prod classify run inbox/ --rules rules.yaml --review-below 0.8 --move-to 'sorted/{type}/'
+  llamacloud-prod classify run inbox/ --rules rules.yaml \\
+    --review-below 0.8 --move-to 'sorted/{type}/'
   llamacloud-prod classify run inbox/ --rules rules.yaml --shard 2/3 --output labels-2.jsonl
   llamacloud-prod classify run 'scans/**/*.pdf' \\
     --rule 'invoice=asks for payment by a due date' --rule 'other=anything else at all'

@@ -36,7 +36,8 @@ not fit ends with exit code 1.
 
 Examples:
   llamacloud-prod webhooks verify body.json --signature sha256=8b6a… --secret @secret.txt
-  cat body.json | LLAMA_CLOUD_WEBHOOK_SECRET=… llamacloud-prod webhooks verify --signature sha256=8b6a…")]
+  export LLAMA_CLOUD_WEBHOOK_SECRET=…
+  cat body.json | llamacloud-prod webhooks verify --signature sha256=8b6a…")]
 pub(crate) struct VerifyArgs {
     /// The body as it was received; stdin without it
     #[arg(value_name = "FILE")]

@@ -306,12 +306,9 @@ fn exchange(base_url: &str, global: &Global) -> Result<Vec<Finding>, Problem> {
         Ok(answer) => answer,
         Err(error) => {
             let text = error.to_string();
-            let is_trust = text.to_ascii_lowercase().contains("certificate");
-            let change = if is_trust {
-                "a proxy of your company may sign with its own authority: give it with --ca-cert FILE or SSL_CERT_FILE"
-            } else {
-                "check --base-url, the proxy variables, and whether something on the way cuts connections"
-            };
+            let change = network::remedy(&text).unwrap_or(
+                "check --base-url, the proxy variables, and whether something on the way cuts connections",
+            );
             let check = if is_tls { "tls" } else { "http" };
             return Ok(vec![Finding::bad(check, Code::Unexpected, text, change)]);
         }

@@ -1,11 +1,10 @@
 //! `classify wait`
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use classify_proto::machine::{Fan, FanEvent, Waitable};
 use classify_proto::{Error, v1, v2};
-use indicatif::ProgressBar;
 use serde::Serialize;
 
 use crate::args::Global;
@@ -16,6 +15,7 @@ use crate::console::Console;
 use crate::exit::{Code, Problem};
 use crate::interrupt::{self, Ending, Heard, Switch, Why};
 use crate::output::values::{Shows, Values};
+use crate::view::{Lines, View, clock, fitting};
 
 /// How many jobs are looked at side by side.
 const AT_ONCE: usize = 64;
@@ -80,21 +80,20 @@ where
     let mut open: BTreeSet<usize> = (0..ids.len()).collect();
     let mut problems: Vec<Problem> = Vec::new();
     let mut unwritten = None;
-    let switch = Switch::on_interrupt();
-    let bar = spinner(console);
+    let view = View::new(Waiting::new(ids.len()), console.chatty);
+    let switch = Switch::on_interrupt_clearing(view.clearer());
     let fan = Fan::new(machines, AT_ONCE);
     let ending = interrupt::drive(&client, fan, &switch, None, |event| match event {
         Heard::Of(FanEvent::Of(_, progress)) => {
             let status = progress.status.map(|status| status.to_string());
-            bar.set_message(format!(
-                "{} {}",
-                progress.job_id,
-                status.unwrap_or_default()
-            ));
+            view.update(|waiting| {
+                waiting.last = format!("{} {}", progress.job_id, status.unwrap_or_default());
+            });
         }
         Heard::Of(FanEvent::Ended(place, result)) => {
             open.remove(&place);
-            let written = bar.suspend(|| take(result, &mut printer, &mut problems));
+            view.update(|waiting| waiting.ended += 1);
+            let written = view.aside(|| take(result, &mut printer, &mut problems));
             if let Err(problem) = written {
                 unwritten = Some(problem);
                 switch.throw(Why::Pipe);
@@ -102,7 +101,7 @@ where
         }
         _ => {}
     })?;
-    bar.finish_and_clear();
+    view.clear();
     if let Some(problem) = unwritten {
         return Err(problem);
     }
@@ -170,11 +169,34 @@ fn last_word(mut problems: Vec<Problem>, console: Console) -> Result<(), Problem
     Err(first)
 }
 
-fn spinner(console: Console) -> ProgressBar {
-    if !console.chatty {
-        return ProgressBar::hidden();
+/// What a person sees who waits.
+struct Waiting {
+    began: Instant,
+    jobs: usize,
+    ended: usize,
+    /// The job that was looked at last, and how it stood.
+    last: String,
+}
+
+impl Waiting {
+    fn new(jobs: usize) -> Self {
+        Self {
+            began: Instant::now(),
+            jobs,
+            ended: 0,
+            last: String::new(),
+        }
     }
-    let bar = ProgressBar::new_spinner();
-    bar.enable_steady_tick(Duration::from_millis(120));
-    bar
+}
+
+impl Lines for Waiting {
+    fn lines(&self, room: usize) -> Vec<String> {
+        let clock = clock(self.began.elapsed());
+        let last = crate::output::printable(&self.last).replace('\n', " ");
+        let far = match self.jobs {
+            1 => clock,
+            jobs => format!("{} of {jobs} ended   {clock}", self.ended),
+        };
+        vec![fitting(&[format!("{far}   {last}"), far.clone()], room)]
+    }
 }

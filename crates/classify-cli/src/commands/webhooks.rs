@@ -129,9 +129,9 @@ pub(crate) fn listen(args: &ListenArgs, global: &Global, console: Console) -> Re
             .layer(DefaultBodyLimit::max(limit))
             .with_state(receiver);
         let server = std::pin::pin!(async { axum::serve(listener, routes).await });
-        console.note(&format!("deliveries are received at http://{address}/"));
         let mut server = server;
         let mut stopped = std::pin::pin!(stopped());
+        console.note(&format!("deliveries are received at http://{address}/"));
         let mut seen = Seen::default();
         let mut left = args.max_items.unwrap_or(usize::MAX);
         while left > 0 {
@@ -151,20 +151,25 @@ pub(crate) fn listen(args: &ListenArgs, global: &Global, console: Console) -> Re
     })
 }
 
-/// Ready when the process is told to stop.
-async fn stopped() {
+/// Ready when the process is told to stop. It listens from the moment that it is made, not first when it is awaited:
+/// whoever has read the address may end the command at once.
+fn stopped() -> impl Future<Output = ()> {
     #[cfg(unix)]
-    {
+    let signals = {
         use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+        [SignalKind::terminate(), SignalKind::interrupt()].map(|kind| signal(kind).ok())
+    };
+    async move {
+        #[cfg(unix)]
+        if let [Some(mut terminate), Some(mut interrupt)] = signals {
             tokio::select! {
                 _ = terminate.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
+                _ = interrupt.recv() => {}
             }
             return;
         }
+        let _ = tokio::signal::ctrl_c().await;
     }
-    let _ = tokio::signal::ctrl_c().await;
 }
 
 /// Takes one delivery. The answer comes at once: the service waits 30 s, and tries three times.

@@ -2,7 +2,7 @@
 
 use classify_proto::v2::{Job, JobStatus};
 
-use super::table::{self, Color, Holds};
+use super::table::{self, Color, Holds, Onto};
 
 pub(crate) const COLUMNS: [&str; 12] = [
     "id",
@@ -50,8 +50,8 @@ pub(crate) fn record(job: &Job) -> Vec<String> {
 }
 
 /// One job as its fields, one below the other; what it does not have is left out.
-pub(crate) fn as_fields(job: &Job) -> String {
-    let mut table = table::new(&[("Field", Holds::Word), ("Value", Holds::Text)]);
+pub(crate) fn as_fields(job: &Job, onto: Onto) -> String {
+    let mut table = table::new(&[("Field", Holds::Word), ("Value", Holds::Text)], onto);
     for (name, value) in COLUMNS.iter().zip(record(job)) {
         let no_match = *name == "type" && value.is_empty() && job.outcome().is_answer();
         let shown = if no_match { "no match" } else { value.as_str() };
@@ -74,7 +74,7 @@ pub(crate) fn as_fields(job: &Job) -> String {
 const ROOM_FOR_REASONS: u16 = 120;
 
 /// Jobs as rows. An id alone takes half of eighty columns, so reasons are shown where there is room for them.
-pub(crate) fn as_rows(jobs: &[Job]) -> String {
+pub(crate) fn as_rows(jobs: &[Job], onto: Onto) -> String {
     let columns = [
         ("Job", Holds::Word),
         ("Status", Holds::Word),
@@ -82,7 +82,7 @@ pub(crate) fn as_rows(jobs: &[Job]) -> String {
         ("Conf.", Holds::Number),
         ("Reason", Holds::Text),
     ];
-    let roomy = table::new(&columns)
+    let roomy = table::new(&columns, onto)
         .width()
         .is_some_and(|width| width >= ROOM_FOR_REASONS);
     let shown = if roomy {
@@ -90,7 +90,7 @@ pub(crate) fn as_rows(jobs: &[Job]) -> String {
     } else {
         columns.len() - 1
     };
-    let mut table = table::new(&columns[..shown]);
+    let mut table = table::new(&columns[..shown], onto);
     for job in jobs {
         let result = job
             .result

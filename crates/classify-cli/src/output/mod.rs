@@ -11,6 +11,7 @@ use std::io::{self, IsTerminal as _, Write};
 
 use serde::Serialize;
 
+use self::table::Onto;
 use crate::args::Format;
 use crate::exit::Problem;
 
@@ -39,18 +40,18 @@ impl Shape {
 
 /// Where results go. Every line is out of the door when its method returns.
 #[derive(Debug)]
-pub(crate) struct Out<W: Write = io::BufWriter<io::Stdout>>(W);
+pub(crate) struct Out<W: Write = io::BufWriter<io::Stdout>>(W, Onto);
 
 impl Out {
     pub(crate) fn stdout() -> Self {
-        Self(io::BufWriter::new(io::stdout()))
+        Self(io::BufWriter::new(io::stdout()), Onto::Stdout)
     }
 }
 
 impl Out<Vec<u8>> {
     /// Collects what is written.
     pub(crate) fn memory() -> Self {
-        Self(Vec::new())
+        Self(Vec::new(), Onto::File)
     }
 
     /// What was written.
@@ -60,6 +61,11 @@ impl Out<Vec<u8>> {
 }
 
 impl<W: Write> Out<W> {
+    /// Whether what is written may go to a terminal.
+    pub(crate) fn onto(&self) -> Onto {
+        self.1
+    }
+
     /// Text with a line break after it.
     pub(crate) fn text(&mut self, text: &str) -> Result<(), Problem> {
         self.0.write_all(text.as_bytes())?;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use super::Out;
+use super::table::Onto;
 use crate::exit::{Code, Problem};
 
 /// Takes text, and keeps it once it is complete.
@@ -17,26 +18,34 @@ pub(crate) enum Sink {
     New {
         file: NamedTempFile,
         path: PathBuf,
+        /// Which flag names it.
+        flag: &'static str,
     },
     /// A pipe or a device, which cannot be replaced.
     Open {
         file: fs::File,
         path: PathBuf,
+        flag: &'static str,
     },
 }
 
 impl Sink {
-    /// Opens stdout, or the file; `-` is stdout.
+    /// Opens stdout, or the file of `--output`; `-` is stdout.
     pub(crate) fn open(path: Option<&Path>) -> Result<Self, Problem> {
+        Self::named_by("--output", path)
+    }
+
+    /// Opens stdout, or the file that this flag names.
+    pub(crate) fn named_by(flag: &'static str, path: Option<&Path>) -> Result<Self, Problem> {
         let Some(path) = path.filter(|path| *path != Path::new("-")) else {
             return Ok(Self::Stdout(Out::stdout()));
         };
         // A link stays a link: what it points to is replaced.
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        let unwritable = |error: io::Error| unwritable(&path, &error);
+        let unwritable = |error: io::Error| unwritable(flag, &path, &error);
         match fs::metadata(&path) {
             Ok(found) if found.is_dir() => Err(Problem::usage(format!(
-                "--output: {} is a folder; name a file in it",
+                "{flag}: {} is a folder; name a file in it",
                 path.display()
             ))),
             Ok(found) if !found.is_file() => {
@@ -44,15 +53,22 @@ impl Sink {
                     .write(true)
                     .open(&path)
                     .map_err(unwritable)?;
-                Ok(Self::Open { file, path })
+                Ok(Self::Open { file, path, flag })
             }
             _ => {
                 let folder = path
                     .parent()
                     .filter(|folder| !folder.as_os_str().is_empty());
                 let file = beside(folder.unwrap_or(Path::new("."))).map_err(unwritable)?;
-                Ok(Self::New { file, path })
+                Ok(Self::New { file, path, flag })
             }
+        }
+    }
+
+    pub(crate) fn onto(&self) -> Onto {
+        match self {
+            Self::Stdout(_) => Onto::Stdout,
+            Self::New { .. } | Self::Open { .. } => Onto::File,
         }
     }
 
@@ -64,25 +80,25 @@ impl Sink {
     pub(crate) fn write(&mut self, text: &str) -> Result<(), Problem> {
         match self {
             Self::Stdout(out) => out.raw(text),
-            Self::New { file, path } => file
+            Self::New { file, path, flag } => file
                 .write_all(text.as_bytes())
-                .map_err(|error| unwritable(path, &error)),
-            Self::Open { file, path } => file
+                .map_err(|error| unwritable(flag, path, &error)),
+            Self::Open { file, path, flag } => file
                 .write_all(text.as_bytes())
-                .map_err(|error| unwritable(path, &error)),
+                .map_err(|error| unwritable(flag, path, &error)),
         }
     }
 
     /// Puts the file in its place.
     pub(crate) fn finish(self) -> Result<(), Problem> {
-        let Self::New { file, path } = self else {
+        let Self::New { file, path, flag } = self else {
             return Ok(());
         };
         file.as_file()
             .sync_all()
-            .map_err(|error| unwritable(&path, &error))?;
+            .map_err(|error| unwritable(flag, &path, &error))?;
         file.persist(&path)
-            .map_err(|error| unwritable(&path, &error.error))?;
+            .map_err(|error| unwritable(flag, &path, &error.error))?;
         Ok(())
     }
 }
@@ -99,9 +115,9 @@ fn beside(folder: &Path) -> io::Result<NamedTempFile> {
     builder.tempfile_in(folder)
 }
 
-fn unwritable(path: &Path, error: &io::Error) -> Problem {
+fn unwritable(flag: &str, path: &Path, error: &io::Error) -> Problem {
     Problem::new(
         Code::Unexpected,
-        format!("--output: {} cannot be written: {error}", path.display()),
+        format!("{flag}: {} cannot be written: {error}", path.display()),
     )
 }

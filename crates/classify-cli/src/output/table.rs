@@ -6,6 +6,7 @@ use comfy_table::{
     Attribute, Cell, CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Row, Table,
     TableStyle, Width,
 };
+use console::Term;
 
 use super::printable;
 
@@ -31,47 +32,39 @@ pub(crate) enum Holds {
     Word,
 }
 
+/// What a table is written onto.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Onto {
+    /// Which may be a terminal, with its width and its colours.
+    Stdout,
+    File,
+}
+
 /// An empty table with these columns.
-pub(crate) fn new(columns: &[(&str, Holds)]) -> Table {
+pub(crate) fn new(columns: &[(&str, Holds)], onto: Onto) -> Table {
     let mut table = Table::new();
     table
         .load_style(STYLE)
         .set_content_arrangement(ContentArrangement::Dynamic);
-    if !io::stdout().is_terminal() {
+    let is_shown = onto == Onto::Stdout && io::stdout().is_terminal();
+    if !is_shown {
         let asked = std::env::var("COLUMNS")
             .ok()
             .and_then(|columns| columns.parse().ok());
         table.set_width(asked.filter(|width| *width >= 20).unwrap_or(WIDTH));
     }
-    head(&mut table, columns, super::colored());
-    table
-}
-
-/// An empty table for stderr: without colours, and as wide as most terminals at least are.
-pub(crate) fn plain(columns: &[(&str, Holds)]) -> Table {
-    let mut table = Table::new();
-    table
-        .load_style(STYLE)
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(WIDTH);
-    head(&mut table, columns, false);
-    table
-}
-
-/// A cell of a plain table.
-pub(crate) fn plain_cell(text: &str) -> Cell {
-    Cell::new(printable(text))
-}
-
-fn head(table: &mut Table, columns: &[(&str, Holds)], colored: bool) {
-    table.set_header(columns.iter().map(|(name, _)| {
-        let cell = Cell::new(name);
-        if colored {
-            cell.add_attribute(Attribute::Bold)
-        } else {
-            cell
+    if !is_shown || !super::colored() {
+        if is_shown && let Some((_, width)) = Term::stdout().size_checked() {
+            table.set_width(width);
         }
-    }));
+        // No colours and nothing bold, whatever the cells say.
+        table.force_no_tty();
+    }
+    table.set_header(
+        columns
+            .iter()
+            .map(|(name, _)| Cell::new(name).add_attribute(Attribute::Bold)),
+    );
     for (index, (_, holds)) in columns.iter().enumerate() {
         let Some(column) = table.column_mut(index) else {
             continue;
@@ -91,14 +84,30 @@ fn head(table: &mut Table, columns: &[(&str, Holds)], colored: bool) {
             }
         }
     }
+    table
 }
 
-/// A cell, in colour where colour is wanted.
+/// An empty table for stderr: as wide as the terminal there, and without colours.
+pub(crate) fn plain(columns: &[(&str, Holds)]) -> Table {
+    let mut table = new(columns, Onto::File);
+    if let Some((_, width)) = Term::stderr().size_checked() {
+        // On less the words would stand on their heads.
+        table.set_width(width.max(60));
+    }
+    table
+}
+
+/// A cell of a plain table.
+pub(crate) fn plain_cell(text: &str) -> Cell {
+    cell(text, None)
+}
+
+/// A cell, in colour where the table is.
 pub(crate) fn cell(text: &str, color: Option<Color>) -> Cell {
     let cell = Cell::new(printable(text));
     match color {
-        Some(color) if super::colored() => cell.fg(color),
-        _ => cell,
+        Some(color) => cell.fg(color),
+        None => cell,
     }
 }
 
@@ -123,11 +132,14 @@ mod tests {
 
     #[test]
     fn long_and_wide_text_stays_within_the_width() {
-        let mut table = new(&[
-            ("Document", Holds::Names(30)),
-            ("Confidence", Holds::Number),
-            ("Reason", Holds::Text),
-        ]);
+        let mut table = new(
+            &[
+                ("Document", Holds::Names(30)),
+                ("Confidence", Holds::Number),
+                ("Reason", Holds::Text),
+            ],
+            Onto::File,
+        );
         table.set_width(80);
         let reason = "これは請求書です。".repeat(20);
         add(

@@ -10,7 +10,7 @@ use serde_json::Value;
 use serde_transcode::Transcoder;
 
 use super::sink::Sink;
-use super::table::{self, Holds};
+use super::table::{self, Holds, Onto};
 use super::{jobs, transform};
 use crate::args::{Format, Global};
 use crate::exit::{Code, Problem};
@@ -160,13 +160,14 @@ impl Values {
     }
 
     fn table(&mut self, kept: &[String]) -> Result<(), Problem> {
+        let onto = self.sink.onto();
         let text = match (self.as_jobs(kept), kept) {
             (Some(jobs), _) => match jobs.as_slice() {
-                [job] if !self.many => jobs::as_fields(job),
-                jobs => jobs::as_rows(jobs),
+                [job] if !self.many => jobs::as_fields(job, onto),
+                jobs => jobs::as_rows(jobs, onto),
             },
             (None, [one]) if !self.many => {
-                let mut table = table::new(&[("Field", Holds::Word), ("Value", Holds::Text)]);
+                let mut table = table::new(&[("Field", Holds::Word), ("Value", Holds::Text)], onto);
                 for (name, value) in read(one)? {
                     if !value.is_null() {
                         table::add(
@@ -177,7 +178,7 @@ impl Values {
                 }
                 table::render(&table)
             }
-            (None, _) => rows(kept)?,
+            (None, _) => rows(kept, onto)?,
         };
         self.sink.line(&text)
     }
@@ -219,7 +220,7 @@ const WHOSE: [&str; 5] = [
 const FIRST: [&str; 3] = ["id", "name", "status"];
 
 /// Items as rows, with a column for each plain field that any of them has.
-fn rows(kept: &[String]) -> Result<String, Problem> {
+fn rows(kept: &[String], onto: Onto) -> Result<String, Problem> {
     let (columns, records) = tabular(kept)?;
     let mut shown: Vec<&String> = columns
         .iter()
@@ -251,7 +252,7 @@ fn rows(kept: &[String]) -> Result<String, Problem> {
         .iter()
         .map(|name| (name.as_str(), holds(name)))
         .collect();
-    let mut table = table::new(&headings);
+    let mut table = table::new(&headings, onto);
     for record in &records {
         table::add(
             &mut table,

@@ -6,6 +6,7 @@ mod documents;
 mod dry;
 mod engine;
 mod journal;
+mod live;
 mod report;
 mod report_page;
 mod row;
@@ -40,9 +41,7 @@ use crate::output::Shape;
 pub(crate) fn run(args: &RunArgs, global: &Global, console: Console) -> Result<(), Problem> {
     // All that can be wrong without the service is found before it is asked for anything.
     let Template { create, parsing } = template::template(args, global)?;
-    let output = args
-        .output
-        .as_deref()
+    let output = output_path(args)
         .map(|path| OutputFile::new(path, global.format))
         .transpose()?;
     let journal_path = journal_path(args)?;
@@ -84,7 +83,7 @@ pub(crate) fn run(args: &RunArgs, global: &Global, console: Console) -> Result<(
     let resumes = journal.is_begun();
     let bulk = bulk.with_journal(journal).map_err(|error| {
         Problem::usage(error.to_string()).hint(
-            "--resume goes on with the same rules and project only; give another --journal for another run",
+            "--resume goes on with the same rules, project and service only; give another --journal for another run",
         )
     })?;
     let reader = documents::read(&documents, args.shard)?;
@@ -94,7 +93,7 @@ pub(crate) fn run(args: &RunArgs, global: &Global, console: Console) -> Result<(
     let deadline = args.deadline.map(|time| client.now() + time);
 
     let mut report = Report::new(documents, shape, output, after, console);
-    let switch = Switch::on_interrupt();
+    let switch = Switch::on_interrupt_clearing(report.clearer());
     report.ends_with(&switch);
     report.troubled();
     let ending = interrupt::drive(&client, engine, &switch, deadline, |event| match event {
@@ -152,20 +151,29 @@ fn types(create: &Create) -> Option<Vec<&str>> {
     Some(types.collect())
 }
 
+/// The file that rows are written to; `-` is stdout, as everywhere.
+fn output_path(args: &RunArgs) -> Option<&Path> {
+    args.output
+        .as_deref()
+        .filter(|path| *path != Path::new("-"))
+}
+
 /// Where the journal is: as said, or beside the output, or nowhere.
 ///
 /// Nowhere is safe for the money: what a create is repeated under comes from the document. It is not where a run
 /// shall pay anew, because only its journal tells the second half of such a run from another run.
 fn journal_path(args: &RunArgs) -> Result<Option<PathBuf>, Problem> {
-    let beside = |output: &PathBuf| {
-        let mut name = output.clone().into_os_string();
+    let beside = |output: &Path| {
+        let mut name = output.to_owned().into_os_string();
         name.push(".journal");
         PathBuf::from(name)
     };
+    // Beside a device or a pipe there is no place for one.
+    let is_plain = |path: &&Path| !path.exists() || path.is_file();
     let path = args
         .journal
         .clone()
-        .or_else(|| args.output.as_ref().map(beside));
+        .or_else(|| output_path(args).filter(is_plain).map(beside));
     if path.is_none() {
         for (flag, given) in [("--resume", args.resume), ("--fresh", args.fresh)] {
             if given {

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use classify_proto::machine::Standing;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::after::After;
 use super::engine::{Event, Outcome};
+use super::live::{Live, Standings};
 use super::row::Row;
 use super::sink::{self, OutputFile};
 use crate::console::Console;
@@ -15,6 +15,7 @@ use crate::exit::{Code, Problem};
 use crate::inputs::Document;
 use crate::interrupt::{Switch, Why};
 use crate::output::{Out, Shape};
+use crate::view::View;
 
 /// How far a document has come.
 #[derive(Debug, Default)]
@@ -40,7 +41,7 @@ pub(super) struct Report {
     /// Whether a CSV header was written.
     headed: bool,
     console: Console,
-    bar: ProgressBar,
+    view: View<Live>,
     began: Instant,
     counts: Counts,
     after: After,
@@ -52,6 +53,10 @@ pub(super) struct Report {
 
 #[derive(Debug, Default)]
 struct Counts {
+    /// Documents of this run.
+    total: usize,
+    /// Those that wait for another of the same content.
+    copies: usize,
     /// Contents with the service whose job is not there yet.
     uploaded: usize,
     /// Jobs that were created and have not ended.
@@ -83,37 +88,24 @@ impl Report {
         after: After,
         console: Console,
     ) -> Self {
-        let bar = if console.chatty {
-            ProgressBar::with_draw_target(
-                Some(u64::try_from(documents.len()).unwrap_or(u64::MAX)),
-                ProgressDrawTarget::stderr(),
-            )
-        } else {
-            ProgressBar::hidden()
-        };
-        if let Ok(style) =
-            ProgressStyle::with_template("{spinner} {bar:24} {pos}/{len} {elapsed} {wide_msg}")
-        {
-            bar.set_style(style.progress_chars("━━─"));
-        }
-        if console.chatty {
-            bar.enable_steady_tick(Duration::from_millis(120));
-        }
         Self {
             tracks: documents.iter().map(|_| Track::default()).collect(),
             rows: documents.iter().map(|_| None).collect(),
-            documents,
             shape,
             output,
             out: Out::stdout(),
             headed: false,
             console,
-            bar,
+            view: View::new(Live::new(), console.chatty),
             began: Instant::now(),
-            counts: Counts::default(),
+            counts: Counts {
+                total: documents.len(),
+                ..Counts::default()
+            },
             after,
             open: Vec::new(),
             unwritten: None,
+            documents,
         }
     }
 
@@ -142,6 +134,7 @@ impl Report {
             Event::Taken { place, like } => {
                 if let Some(track) = self.tracks.get_mut(place) {
                     (track.taken, track.like) = (true, like);
+                    self.counts.copies += usize::from(like.is_some());
                 }
             }
             Event::Uploaded { places, file_id } => {
@@ -174,6 +167,11 @@ impl Report {
                 if !restored {
                     self.one_less_under_way(&places);
                 }
+                // A copy that is found after its content was settled took no time, nor did what was known before.
+                let first = places.first().and_then(|place| self.tracks.get(*place));
+                if !restored && first.is_some_and(|track| track.taken) {
+                    self.view.update(Live::settled);
+                }
                 for place in places {
                     if let Some(found) = self.documents.get(place) {
                         self.settle(place, Row::settled(&found.path, &report));
@@ -189,9 +187,9 @@ impl Report {
                 if let Some(track) = self.tracks.get_mut(place) {
                     track.done = true;
                 }
-                self.bar.dec_length(1);
+                self.counts.total = self.counts.total.saturating_sub(1);
             }
-            Event::Notice(notice) => self.bar.suspend(|| self.console.note(&notice)),
+            Event::Notice(notice) => self.view.aside(|| self.console.note(&notice)),
         }
         self.show_progress();
     }
@@ -215,6 +213,8 @@ impl Report {
             return;
         };
         track.done = true;
+        let copies = usize::from(track.like.is_some());
+        self.counts.copies = self.counts.copies.saturating_sub(copies);
         self.after.mark(&mut row);
         self.counts.rows += 1;
         self.counts.answered += usize::from(row.is_answer());
@@ -236,7 +236,6 @@ impl Report {
         if row.status == Standing::Open.as_str() {
             self.open.extend(row.job_id.clone());
         }
-        self.bar.inc(1);
         let at_the_end = self.prints_at_the_end();
         if self.unwritten.is_none() && !at_the_end {
             self.unwritten = self.print(&row).err();
@@ -256,16 +255,16 @@ impl Report {
     /// Prints a row, where rows are printed as they come.
     fn print(&mut self, row: &Row) -> Result<(), Problem> {
         let Self {
-            bar,
+            view,
             out,
             headed,
             after,
             ..
         } = self;
         match self.shape {
-            // The bar must be off the terminal while a line is written there.
-            Shape::Jsonl => bar.suspend(|| out.json_line(row)),
-            Shape::Csv => bar.suspend(|| {
+            // The view must be off the terminal while a line is written there.
+            Shape::Jsonl => view.aside(|| out.json_line(row)),
+            Shape::Csv => view.aside(|| {
                 if !*headed {
                     out.csv(after.more().columns())?;
                     *headed = true;
@@ -277,23 +276,27 @@ impl Report {
     }
 
     fn show_progress(&self) {
-        let Counts {
-            uploaded,
-            waiting,
-            rows,
-            answered,
-            ..
-        } = self.counts;
-        let failed = rows - answered;
-        self.bar.set_message(format!(
-            "{uploaded} uploaded, {waiting} waiting, {answered} done, {failed} failed"
-        ));
+        let counts = &self.counts;
+        let standings = Standings {
+            total: counts.total,
+            uploaded: counts.uploaded,
+            waiting: counts.waiting,
+            done: counts.answered,
+            failed: counts.rows - counts.answered,
+            copies: counts.copies,
+        };
+        self.view.update(|live| live.standings = standings);
+    }
+
+    /// Takes the view off the terminal when the process ends at once.
+    pub(super) fn clearer(&self) -> impl Fn() + Send + 'static {
+        self.view.clearer()
     }
 
     /// Says that the run stops.
     pub(super) fn stopping(&self, why: Option<Why>) {
         if why == Some(Why::Interrupted) {
-            self.bar.suspend(|| {
+            self.view.aside(|| {
                 self.console.chat("stopping; taking the answers that are on their way (Ctrl-C again ends at once)");
             });
         }
@@ -301,7 +304,7 @@ impl Report {
 
     /// Writes the rest, and says how it went.
     pub(super) fn finish(mut self, ended: Ended) -> Result<(), Problem> {
-        self.bar.finish_and_clear();
+        self.view.clear();
         for place in 0..self.documents.len() {
             if !self.tracks[place].done {
                 self.settle(place, self.unsettled(place, &ended));

@@ -6,7 +6,7 @@ use classify_proto::machine::{Report, Standing};
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
 use crate::output::printable;
-use crate::output::table::{self, Color, Holds};
+use crate::output::table::{self, Color, Holds, Onto};
 
 /// The keys of a line of JSON and the columns of a CSV file, in this order.
 pub(crate) const KEYS: [&str; 8] = [
@@ -206,7 +206,7 @@ fn without_subject(text: &str, path: &Path) -> String {
 }
 
 /// All rows as a table, with the folder that is common to all documents in a line above.
-pub(crate) fn as_table(rows: &[&Row]) -> String {
+pub(crate) fn as_table(rows: &[&Row], onto: Onto) -> String {
     let folder = common_folder(rows);
     let reviewed = rows.iter().any(|row| row.review.is_some());
     let mut columns = vec![
@@ -218,7 +218,7 @@ pub(crate) fn as_table(rows: &[&Row]) -> String {
     if reviewed {
         columns.insert(3, ("Review", Holds::Word));
     }
-    let mut table = table::new(&columns);
+    let mut table = table::new(&columns, onto);
     for row in rows {
         let path = folder.and_then(|folder| row.path.strip_prefix(folder));
         let (r#type, color) = match (&row.r#type, row.is_answer()) {

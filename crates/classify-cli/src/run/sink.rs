@@ -1,19 +1,23 @@
 //! Where the rows of a run go: to stdout, or into a file that is there whole or not at all.
 
-use std::ffi::{OsStr, OsString};
-use std::fs::OpenOptions;
+use std::ffi::OsStr;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::args::Format;
-use crate::exit::{Code, Problem};
+use crate::exit::Problem;
+use crate::output::sink::Sink;
 use crate::output::{Out, Shape};
 
 use super::row::{self, More, Row};
 
 /// A file that is written at the end.
 #[derive(Debug, Clone)]
-pub(super) struct WholeFile(PathBuf);
+pub(super) struct WholeFile {
+    /// Which flag names it.
+    flag: &'static str,
+    path: PathBuf,
+}
 
 /// The file that rows are written to.
 #[derive(Debug, Clone)]
@@ -24,7 +28,7 @@ pub(super) struct OutputFile {
 
 impl WholeFile {
     /// The file that a flag names, if it can be one: better said now than after hours.
-    pub(super) fn new(flag: &str, path: &Path) -> Result<Self, Problem> {
+    pub(super) fn new(flag: &'static str, path: &Path) -> Result<Self, Problem> {
         if path.file_name().is_none() || path.is_dir() {
             return Err(Problem::usage(format!(
                 "{flag} {} is no name for a file",
@@ -37,36 +41,17 @@ impl WholeFile {
                 path.display()
             )));
         }
-        Ok(Self(path.to_owned()))
+        Ok(Self {
+            flag,
+            path: path.to_owned(),
+        })
     }
 
-    /// Writes beside the file and then puts it in its place.
-    pub(super) fn write(&self, bytes: &[u8]) -> Result<(), Problem> {
-        let name = self.0.file_name().unwrap_or_default();
-        let mut beside = OsString::from(".");
-        beside.push(name);
-        beside.push(format!(".{}.tmp", std::process::id()));
-        let beside = folder(&self.0).join(beside);
-        let written = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .open(&beside)
-            .and_then(|mut file| {
-                file.write_all(bytes)?;
-                file.sync_all()
-            })
-            .and_then(|()| std::fs::rename(&beside, &self.0));
-        written.map_err(|error| {
-            // What is left of it helps nobody.
-            let _ = std::fs::remove_file(&beside);
-            Problem::new(
-                Code::Unexpected,
-                format!(
-                    "{}: the output cannot be written: {error}",
-                    self.0.display()
-                ),
-            )
-        })
+    /// Writes beside the file and then puts it in its place; a device or a pipe is written to.
+    pub(super) fn write(&self, text: &str) -> Result<(), Problem> {
+        let mut sink = Sink::named_by(self.flag, Some(&self.path))?;
+        sink.write(text)?;
+        sink.finish()
     }
 }
 
@@ -91,7 +76,7 @@ impl OutputFile {
     pub(super) fn write(&self, rows: &[&Row], more: More) -> Result<(), Problem> {
         let mut out = Out::memory();
         write_all(&mut out, self.shape, rows, more)?;
-        self.file.write(&out.into_bytes())
+        self.file.write(&String::from_utf8_lossy(&out.into_bytes()))
     }
 }
 
@@ -104,7 +89,10 @@ pub(super) fn write_all<W: Write>(
 ) -> Result<(), Problem> {
     match shape {
         Shape::Json => out.json(&rows),
-        Shape::Table => out.text(&row::as_table(rows)),
+        Shape::Table => {
+            let table = row::as_table(rows, out.onto());
+            out.text(&table)
+        }
         Shape::Jsonl => rows.iter().try_for_each(|row| out.json_line(row)),
         Shape::Csv => {
             out.csv(more.columns())?;

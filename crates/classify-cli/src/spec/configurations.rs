@@ -52,7 +52,8 @@ Examples:
         help: "\
 Examples:
   llamacloud-prod configurations list --product-type classify_v2 --latest-only
-  llamacloud-prod configurations list --product-type classify_v2 --product-type extract_v2 --format table",
+  llamacloud-prod configurations list \\
+    --product-type classify_v2 --product-type extract_v2 --format table",
         method: Method::GET,
         path: PATH,
         then: "",

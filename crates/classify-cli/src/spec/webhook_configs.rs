@@ -62,8 +62,9 @@ The signing secret never comes back; keep it where the receiver finds it.
 
 Examples:
   llamacloud-prod webhook-configs create --webhook-url https://example.com/hook
-  llamacloud-prod webhook-configs create --webhook-url https://example.com/hook --webhook-output-format json \\
-    --webhook-event classify.success --webhook-event classify.error --webhook-signing-secret @secret.txt",
+  llamacloud-prod webhook-configs create --webhook-url https://example.com/hook \\
+    --webhook-event classify.success --webhook-event classify.error \\
+    --webhook-output-format json --webhook-signing-secret @secret.txt",
         method: Method::POST,
         path: PATH,
         then: "",
@@ -113,7 +114,8 @@ A secret that is given takes the place of the old one at once. `null` clears a v
 
 Examples:
   llamacloud-prod webhook-configs update whc-123 --webhook-url https://example.com/new
-  llamacloud-prod webhook-configs update whc-123 --webhook-event null --webhook-signing-secret @secret.txt",
+  llamacloud-prod webhook-configs update whc-123 --webhook-event null \\
+    --webhook-signing-secret @secret.txt",
         method: Method::PUT,
         path: PATH,
         then: "",

@@ -6,6 +6,13 @@
     reason = "each test binary includes this module and uses a part of it"
 )]
 
+pub mod echo;
+pub mod relay;
+pub mod shell;
+#[cfg(unix)]
+pub mod terminal;
+pub mod tree;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -117,6 +124,20 @@ pub fn bare(words: &[&str]) -> Command {
         "LLAMA_CLOUD_BASE_URL",
         "LLAMA_CLOUD_CUSTOM_HEADERS",
         "COLUMNS",
+        "NO_COLOR",
+        "CLICOLOR",
+        "CLICOLOR_FORCE",
+        "TERM",
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
+        "ALL_PROXY",
+        "all_proxy",
+        "HTTPS_PROXY",
+        "https_proxy",
+        "HTTP_PROXY",
+        "http_proxy",
+        "NO_PROXY",
+        "no_proxy",
     ] {
         command.env_remove(name);
     }

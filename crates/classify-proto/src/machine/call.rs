@@ -347,6 +347,7 @@ impl<O: Operation> Machine for Call<O> {
         let parsed = match reply {
             Ok(mut response) => {
                 response.extensions_mut().insert(Attempts(self.attempts));
+                cx.api.unsay_key(&mut response);
                 self.operation.parse(response)
             }
             Err(failure) => Err(Error::from_failure(failure)),

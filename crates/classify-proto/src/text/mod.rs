@@ -6,4 +6,5 @@ pub(crate) mod open_enum;
 pub(crate) mod retry_after;
 pub(crate) mod service_words;
 pub(crate) mod timestamp;
+pub(crate) mod unsaid;
 pub(crate) mod url;

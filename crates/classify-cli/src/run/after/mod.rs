@@ -195,7 +195,7 @@ impl After {
             unfinished,
             is_emulated: self.is_emulated,
         };
-        let written = file.write(page.html().as_bytes());
+        let written = file.write(&page.html());
         match (written, filed) {
             (Err(problem), Err(filed)) => {
                 self.console.report(&filed);

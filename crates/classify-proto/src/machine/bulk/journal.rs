@@ -72,6 +72,9 @@ impl Record {
 #[non_exhaustive]
 pub struct Header {
     pub(super) v: u32,
+    /// The service that jobs are created with; `None` in journals of versions that did not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_url: Option<String>,
     /// The project that jobs are created in; `None` is the key's own.
     #[serde(default)]
     pub project: Option<String>,
@@ -94,6 +97,7 @@ impl Header {
     ) -> Self {
         Self {
             v: VERSION,
+            base_url: None,
             project,
             configuration,
             configuration_id,
@@ -116,6 +120,11 @@ impl Header {
                 )
             })
         };
+        if let (Some(ours), Some(theirs)) = (&self.base_url, &other.base_url)
+            && place(ours) != place(theirs)
+        {
+            return Some(format!("base URL: {ours} in the journal, {theirs} now"));
+        }
         if let Some(difference) = differ("project", &self.project, &other.project).or_else(|| {
             differ(
                 "configuration_id",
@@ -132,6 +141,13 @@ impl Header {
             (None, Some(_)) => Some("rules: given now, not in the journal".to_owned()),
         }
     }
+}
+
+/// Where a base URL leads. A service on this machine is the same on another port: an emulator takes what is free.
+fn place(base_url: &str) -> &str {
+    let uri = base_url.parse::<http::Uri>().ok();
+    let is_here = uri.is_some_and(|uri| uri.host().is_some_and(crate::api::is_loopback));
+    if is_here { "this machine" } else { base_url }
 }
 
 fn rules_difference(ours: &Configuration, theirs: &Configuration) -> Option<String> {
@@ -475,6 +491,42 @@ mod tests {
             }),
             None
         );
+    }
+
+    #[test]
+    fn a_run_belongs_to_one_service_and_one_on_this_machine_to_any_port() {
+        let at = |base_url: Option<&str>| Header {
+            base_url: base_url.map(str::to_owned),
+            ..header(&[("a", "one")])
+        };
+        let (na, eu) = (Some("https://na.example"), Some("https://eu.example"));
+        let local = Some("http://127.0.0.1:1234");
+        for (ours, theirs) in [
+            (na, na),
+            (None, na),
+            (na, None),
+            (local, Some("http://localhost:99")),
+            (local, Some("http://[::1]")),
+        ] {
+            assert_eq!(
+                at(ours).difference(&at(theirs)),
+                None,
+                "{ours:?} {theirs:?}"
+            );
+        }
+        for (ours, theirs) in [
+            (na, eu),
+            (local, na),
+            (na, Some("https://na.example/other")),
+        ] {
+            let difference = at(ours).difference(&at(theirs)).unwrap();
+            assert!(difference.contains("base URL"), "{difference}");
+            assert!(difference.contains(theirs.unwrap()), "{difference}");
+        }
+        // A journal that does not tell is read, and none tells where there is nothing to tell.
+        let old: Header = serde_json::from_str(r#"{"v":1,"project":"p"}"#).unwrap();
+        assert_eq!(old.base_url, None);
+        assert!(!serde_json::to_string(&old).unwrap().contains("base_url"));
     }
 
     proptest! {

@@ -225,6 +225,7 @@ impl Bulk {
             configuration.cloned(),
             configuration_id.map(str::to_owned),
         );
+        header.base_url = Some(api.base_url().to_owned());
         if options.fresh {
             header.nonce = Some(seed.derive(0).hex());
         }

@@ -1,0 +1,91 @@
+//! Colours: on a terminal, unless nobody wants them; never in a pipe or a file.
+
+#![cfg(unix)]
+
+mod common;
+
+use classify_emulator::{Config, Limits};
+use common::Bench;
+use common::terminal::{Ends, Terminal};
+
+/// Every command that writes in colour: a table of documents, a job, help, and a mistake with its place.
+const COLORED: [(&[&str], i32); 4] = [
+    (&["classify", "run", "docs", "--rules", "rules.yaml"], 0),
+    (&["classify", "list", "--format", "table"], 0),
+    (&["classify", "list", "--help"], 0),
+    (&["classify", "list", "--page-sise", "3"], 2),
+];
+
+/// Whether anything steers the colours.
+fn is_colored(text: &str) -> bool {
+    text.split("\x1b[").skip(1).any(|rest| {
+        let end = rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';');
+        end.starts_with('m')
+    })
+}
+
+fn on_a_terminal(bench: &Bench, words: &[&str], code: i32, env: &[(&str, &str)]) -> String {
+    let mut command = bench.command(words);
+    command.envs(env.iter().copied());
+    let mut terminal = Terminal::start(&mut command, Ends::Both, 80);
+    terminal.ends(code);
+    terminal.written()
+}
+
+#[test]
+fn colours_are_for_terminals_whose_owner_wants_them() {
+    let bench = Bench::with(Config::default().limits(Limits::none()));
+    bench.job("docs/bill.txt");
+    for (words, code) in COLORED {
+        assert!(
+            is_colored(&on_a_terminal(&bench, words, code, &[])),
+            "{words:?}"
+        );
+        for env in [("NO_COLOR", "1"), ("TERM", "dumb")] {
+            let written = on_a_terminal(&bench, words, code, &[env]);
+            assert!(!is_colored(&written), "{env:?} {words:?}: {written:?}");
+            assert!(written.len() > 100, "{written:?}");
+        }
+        // An empty variable says nothing.
+        let empty = on_a_terminal(&bench, words, code, &[("NO_COLOR", "")]);
+        assert!(is_colored(&empty), "{words:?}");
+        let piped = bench.run(words).ends(code);
+        assert!(
+            !is_colored(&piped.stdout) && !is_colored(&piped.stderr),
+            "{piped:?}"
+        );
+    }
+}
+
+#[test]
+fn an_output_file_has_no_colours_even_when_a_terminal_looks_on() {
+    let bench = Bench::with(Config::default().limits(Limits::none()));
+    bench.job("docs/bill.txt");
+    let words = [
+        "classify", "list", "--format", "table", "--output", "out.txt",
+    ];
+    let run = [
+        "classify",
+        "run",
+        "docs",
+        "--rules",
+        "rules.yaml",
+        "--format",
+        "table",
+        "--output",
+        "run.txt",
+    ];
+    on_a_terminal(&bench, &words, 0, &[]);
+    on_a_terminal(&bench, &run, 0, &[]);
+    let read = |name: &str| std::fs::read_to_string(bench.path().join(name)).unwrap();
+    let written = read("run.txt");
+    assert!(
+        written.contains("bill.txt") && !written.contains('\x1b'),
+        "{written:?}"
+    );
+    let written = read("out.txt");
+    assert!(
+        written.contains("COMPLETED") && !written.contains('\x1b'),
+        "{written:?}"
+    );
+}

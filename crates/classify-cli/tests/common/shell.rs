@@ -1,0 +1,53 @@
+//! Command lines as they are written in documentation.
+
+/// Words of a command line as a shell would split them; the documented ones quote, and end lines with a backslash.
+pub fn split(line: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut word = None::<String>;
+    let mut quote = None;
+    let line = line.replace("\\\n", " ");
+    for c in line.chars() {
+        match (c, quote) {
+            ('\'' | '"', None) => {
+                quote = Some(c);
+                word.get_or_insert_default();
+            }
+            (c, Some(open)) if c == open => quote = None,
+            (c, None) if c.is_whitespace() => words.extend(word.take()),
+            (c, _) => word.get_or_insert_default().push(c),
+        }
+    }
+    words.extend(word);
+    words
+}
+
+/// The command lines of this program in a text: one with a backslash at its end goes on in the next; a prompt, variables
+/// and pipes around it are left out.
+pub fn commands(text: &str) -> Vec<String> {
+    let text = text.replace("\\\n", " ");
+    let lines = text.lines().filter_map(|line| {
+        let line = line.trim();
+        let start = line.find("llamacloud-prod ")?;
+        // What stands before it in a line that is a command: variables, another command's output.
+        let before = &line[..start];
+        let is_command = before.is_empty() || before.ends_with("| ") || before.contains('=');
+        is_command.then(|| &line[start..])
+    });
+    lines.map(|line| until_the_shell(line).to_owned()).collect()
+}
+
+/// A line up to where the shell's own signs begin, outside quotes.
+fn until_the_shell(line: &str) -> &str {
+    let mut quote = None;
+    for (place, c) in line.char_indices() {
+        match (c, quote) {
+            ('\'' | '"', None) => quote = Some(c),
+            (c, Some(open)) if c == open => quote = None,
+            ('|' | '>' | '#' | '&' | ';', None) if line[..place].ends_with(' ') => {
+                return line[..place].trim_end();
+            }
+            _ => {}
+        }
+    }
+    line
+}

@@ -1,0 +1,169 @@
+//! A terminal to start commands in, whose screen can be read and waited for.
+
+use std::fs::{File, OpenOptions};
+use std::io::Read as _;
+use std::num::NonZero;
+use std::os::fd::AsFd as _;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
+
+/// A command that runs in a terminal of its own.
+pub struct Terminal {
+    child: Child,
+    seen: Arc<Mutex<Seen>>,
+    // Keeps the terminal open, so that what was written last can be read.
+    far_end: File,
+}
+
+struct Seen {
+    screen: vt100::Parser,
+    all: Vec<u8>,
+}
+
+/// Which of a command's ends are the terminal.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Ends {
+    Both,
+    /// stdout goes nowhere.
+    Stderr,
+    /// stderr goes nowhere.
+    Stdout,
+}
+
+impl Terminal {
+    /// Starts a command in a terminal of so many columns.
+    pub fn start(command: &mut Command, ends: Ends, columns: u16) -> Self {
+        let near = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&near).unwrap();
+        unlockpt(&near).unwrap();
+        let name = ptsname(&near, Vec::new()).unwrap();
+        let far = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(name.to_str().unwrap())
+            .unwrap();
+        let size = Winsize {
+            ws_row: 24,
+            ws_col: columns,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
+        tcsetwinsize(far.as_fd(), size).unwrap();
+        let end = |wanted| {
+            if wanted {
+                Stdio::from(far.try_clone().unwrap())
+            } else {
+                Stdio::null()
+            }
+        };
+        // Unless the test says otherwise, in one that shows colours.
+        if !command
+            .get_envs()
+            .any(|(name, value)| name == "TERM" && value.is_some())
+        {
+            command.env("TERM", "xterm-256color");
+        }
+        let child = command
+            .stdin(Stdio::from(far.try_clone().unwrap()))
+            .stdout(end(ends != Ends::Stderr))
+            .stderr(end(ends != Ends::Stdout))
+            .spawn()
+            .unwrap();
+        // Later writes of the command's copies of the terminal must not outlive it.
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let (rows, wide) = (NonZero::new(24).unwrap(), NonZero::new(columns).unwrap());
+        let seen = Arc::new(Mutex::new(Seen {
+            screen: vt100::Parser::new(rows, wide, 1000),
+            all: Vec::new(),
+        }));
+        let reader = Arc::clone(&seen);
+        let mut near = File::from(near);
+        std::thread::spawn(move || {
+            let mut piece = [0; 4096];
+            while let Ok(read @ 1..) = near.read(&mut piece) {
+                let mut seen = reader.lock().unwrap();
+                seen.screen.process(&piece[..read]);
+                seen.all.extend_from_slice(&piece[..read]);
+            }
+        });
+        Self {
+            child,
+            seen,
+            far_end: far,
+        }
+    }
+
+    /// What is on the screen, as one looks at it.
+    pub fn screen(&self) -> String {
+        self.seen.lock().unwrap().screen.screen().contents()
+    }
+
+    /// All that was ever written, with what steers the terminal.
+    pub fn written(&self) -> String {
+        String::from_utf8_lossy(&self.seen.lock().unwrap().all).into_owned()
+    }
+
+    /// Whether a line of the screen goes on in the next because it was too long.
+    pub fn wraps(&self) -> bool {
+        let seen = self.seen.lock().unwrap();
+        let screen = seen.screen.screen();
+        (0..24).any(|row| screen.row_wrapped(row))
+    }
+
+    /// Waits until the screen shows what is looked for, and says what it shows then.
+    #[track_caller]
+    pub fn until(&self, shows: impl Fn(&str) -> bool) -> String {
+        let end = Instant::now() + Duration::from_secs(30);
+        loop {
+            let screen = self.screen();
+            if shows(&screen) {
+                return screen;
+            }
+            assert!(Instant::now() < end, "never on the screen:\n{screen}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Sends what Ctrl-C sends.
+    pub fn interrupt(&self) {
+        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
+        kill_process(pid, Signal::INT).unwrap();
+    }
+
+    /// Waits for the command's end, and for all that it wrote to be on the screen.
+    #[track_caller]
+    pub fn ends(&mut self, code: i32) -> String {
+        let status = self.child.wait().unwrap();
+        // The end of what was written: nothing comes any more once the reader has seen this.
+        let mut far = self.far_end.try_clone().unwrap();
+        std::io::Write::write_all(&mut far, b"\x1b]0;end\x07").unwrap();
+        self.until_written("\x1b]0;end\x07");
+        let screen = self.screen();
+        assert_eq!(status.code(), Some(code), "{screen}");
+        screen
+    }
+
+    #[track_caller]
+    fn until_written(&self, what: &str) {
+        let end = Instant::now() + Duration::from_secs(10);
+        while !self.written().contains(what) {
+            assert!(Instant::now() < end, "never written: {what:?}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
