@@ -1,5 +1,7 @@
 //! What is parsed and built in every measure: a page as a bulk run sees it, and a create with six rules.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use classify_proto::v2::{Configuration, Create, Rule};
 
@@ -24,12 +26,42 @@ fn description(kind: &str) -> String {
 /// A page of 100 jobs made from one configuration, as a bulk run sees them.
 #[must_use]
 pub fn page() -> Bytes {
-    let rules: Vec<_> = TYPES
-        .iter()
-        .map(|kind| serde_json::json!({"type": kind, "description": description(kind)}))
-        .collect();
-    let items: Vec<_> = (0..100)
+    page_of(0..100, Rules::AsOne, Some("eyJvIjoxMDB9"))
+}
+
+/// The first job of that page, alone.
+///
+/// # Panics
+///
+/// Never: the page is our own.
+#[must_use]
+pub fn job() -> Bytes {
+    let page: serde_json::Value = serde_json::from_slice(&page()).expect("our own page");
+    page["items"][0].to_string().into()
+}
+
+/// Whose rules the jobs of a page were made by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rules {
+    /// All by the same.
+    AsOne,
+    /// Each by its own, so that nothing can be shared.
+    Own,
+}
+
+/// A page of the jobs of these numbers.
+#[must_use]
+pub fn page_of(jobs: Range<usize>, rules: Rules, next_page_token: Option<&str>) -> Bytes {
+    let items: Vec<_> = jobs
         .map(|n| {
+            let about = |kind| match rules {
+                Rules::AsOne => description(kind),
+                Rules::Own => description(kind).replace("its parties", &format!("party {n:07}")),
+            };
+            let rules: Vec<_> = TYPES
+                .iter()
+                .map(|kind| serde_json::json!({"type": kind, "description": about(kind)}))
+                .collect();
             serde_json::json!({
                 "id": format!("clj-8f14e45f-ceea-467f-a9c1-{n:012}"),
                 "configuration": {
@@ -55,7 +87,7 @@ pub fn page() -> Bytes {
             })
         })
         .collect();
-    serde_json::json!({"items": items, "next_page_token": "eyJvIjoxMDB9", "total_size": null})
+    serde_json::json!({"items": items, "next_page_token": next_page_token, "total_size": null})
         .to_string()
         .into()
 }
