@@ -15,12 +15,12 @@ for line in sys.stdin:
     if counts[case]["instructions"] == 0:
         sys.exit(f"{case}: nothing was collected")
 
-print(f"{'':<20} {'instructions':>12} {'allocations':>12} {'bytes':>9}")
+print(f"{'':<30} {'instructions':>12} {'allocations':>12} {'bytes':>9}")
 for case, count in counts.items():
     ratios = ""
     if plain := counts.get(f"{case}_plain"):
         ratios = "  of plain: " + ", ".join(f"{count[m] / plain[m]:.2f}" for m in MEASURES)
-    print(f"{case:<20} {count['instructions']:>12} {count['allocations']:>12} {count['bytes']:>9}{ratios}")
+    print(f"{case:<30} {count['instructions']:>12} {count['allocations']:>12} {count['bytes']:>9}{ratios}")
 
 broken = 0
 for line in open(sys.argv[1], encoding="utf-8"):

@@ -358,9 +358,8 @@ mod tests {
         struct Named {
             name: String,
         }
-        let read = |body: &'static [u8]| {
-            read_json::<Named>(http::Response::new(Bytes::from_static(body)))
-        };
+        let read =
+            |body: &'static [u8]| read_json::<Named>(http::Response::new(Bytes::from_static(body)));
         let error = read(b"{\"name\": \"\xff\"}").unwrap_err();
         assert!(error.is_garbled(), "{error}");
         assert!(error.to_string().contains("at name"), "{error}");

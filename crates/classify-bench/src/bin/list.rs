@@ -62,10 +62,22 @@ fn main() -> Result<()> {
     });
     let found = found?;
     println!(
-        "jobs {} confidence {:.2} allocations {allocations} bytes {bytes}",
-        found.jobs, found.confidence
+        "jobs {} confidence {:.2} peak_kib {} allocations {allocations} bytes {bytes}",
+        found.jobs,
+        found.confidence,
+        peak_kib()?
     );
     Ok(())
+}
+
+/// The most memory that the process ever had, as Linux notes it; zero where nothing is noted.
+fn peak_kib() -> Result<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let peak = status.lines().find_map(|line| {
+        let rest = line.strip_prefix("VmHWM:")?;
+        rest.split_whitespace().next()
+    });
+    Ok(peak.unwrap_or("0").parse()?)
 }
 
 fn on_tokio<T>(work: impl Future<Output = Result<T>>) -> Result<T> {

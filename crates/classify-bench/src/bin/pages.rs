@@ -29,7 +29,11 @@ fn main() -> io::Result<()> {
 
 fn response(page: usize, pages: usize, jobs: usize) -> Vec<u8> {
     let next = (page + 1 < pages).then(|| format!("p{}", page + 1));
-    let body = page_of(page * jobs..(page + 1) * jobs, Rules::AsOne, next.as_deref());
+    let body = page_of(
+        page * jobs..(page + 1) * jobs,
+        Rules::AsOne,
+        next.as_deref(),
+    );
     let length = body.len();
     let head = format!(
         "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
