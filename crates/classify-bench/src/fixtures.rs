@@ -92,13 +92,17 @@ pub fn page_of(jobs: Range<usize>, rules: Rules, next_page_token: Option<&str>) 
         .into()
 }
 
+/// Six rules.
+#[must_use]
+pub fn rules() -> Configuration {
+    Configuration::new(TYPES.map(|kind| Rule::new(kind, description(kind))))
+}
+
 /// A create of ours.
 #[must_use]
 pub fn create() -> Create {
     Create::new("dfl-1")
-        .configuration(Configuration::new(
-            TYPES.map(|kind| Rule::new(kind, description(kind))),
-        ))
+        .configuration(rules())
         .transaction_id("t-1")
 }
 

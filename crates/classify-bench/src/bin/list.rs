@@ -6,7 +6,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use classify_bench::{counting, plain};
+use classify_bench::{counting, plain, process};
 use classify_proto::Api;
 use classify_proto::v2::{Job, List};
 
@@ -65,19 +65,9 @@ fn main() -> Result<()> {
         "jobs {} confidence {:.2} peak_kib {} allocations {allocations} bytes {bytes}",
         found.jobs,
         found.confidence,
-        peak_kib()?
+        process::peak_kib()
     );
     Ok(())
-}
-
-/// The most memory that the process ever had, as Linux notes it; zero where nothing is noted.
-fn peak_kib() -> Result<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let peak = status.lines().find_map(|line| {
-        let rest = line.strip_prefix("VmHWM:")?;
-        rest.split_whitespace().next()
-    });
-    Ok(peak.unwrap_or("0").parse()?)
 }
 
 fn on_tokio<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
