@@ -11,7 +11,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use classify_bench::fixtures::rules;
-use classify_bench::process;
+use classify_bench::{measure, process};
 use classify_emulator::{Config, Emulator, Limits, Route};
 use classify_proto::machine::{Bulk, BulkOptions, Document, Limiter, Standing};
 use classify_proto::v2::Create;
@@ -35,7 +35,7 @@ fn main() -> Result<()> {
         .iter()
         .find_map(|argument| argument.parse().ok())
         .unwrap_or(1_000);
-    println!("driver    uploads   creates     lists   others      wall       CPU      peak");
+    measure::head();
     for driver in DRIVERS {
         one(driver, documents)?;
     }
@@ -56,17 +56,17 @@ fn one(driver: &str, documents: u64) -> Result<()> {
         .output()?;
     let wall = begin.elapsed();
     assert!(output.status.success(), "{driver}: {:?}", output.status);
-    let used = String::from_utf8(output.stdout)?;
-
     let uploads = emulator.count(Route::FileCreate);
     let creates = emulator.count(Route::ClassifyCreate);
     let lists = emulator.count(Route::ClassifyList);
     let others = emulator.request_count() - uploads - creates - lists;
-    println!(
-        "{driver:<8} {uploads:>8} {creates:>9} {lists:>9} {others:>8} {:>7.1} s {}",
-        wall.as_secs_f64(),
-        used.trim_end()
-    );
+    let row = |what, value| println!("| {documents} documents, {driver}: {what} | {value} | | |");
+    row("uploads", uploads.to_string());
+    row("creates", creates.to_string());
+    row("lists", lists.to_string());
+    row("other requests", others.to_string());
+    row("wall time", format!("{:.1} s", wall.as_secs_f64()));
+    print!("{}", String::from_utf8(output.stdout)?);
     assert_eq!(
         creates, documents,
         "{driver}: each document is paid for once"
@@ -105,10 +105,14 @@ fn run(driver: &str, base_url: &str, documents: u64) -> Result<()> {
     };
     let completed = summary.count(&Standing::Completed) as u64;
     assert_eq!(completed, documents, "{summary:?}");
-    let megabytes = process::peak_kib() / 1_024;
-    println!(
-        "{:>7.2} s {megabytes:>5} MiB",
-        process::cpu_time().as_secs_f64()
+    let row = |what, value| println!("| {documents} documents, {driver}: {what} | {value} | | |");
+    row(
+        "processor time",
+        format!("{} ms", process::cpu_time().as_millis()),
+    );
+    row(
+        "peak memory",
+        format!("{} MiB", process::peak_kib() / 1_024),
     );
     Ok(())
 }

@@ -21,8 +21,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from clients import HERE, PYTHON_VERSION, built, python_of
+from rows import head, row
 
 KEY = "llx-of-the-comparison"
+MEASURES = (("jobs created", "", 0), ("requests sent", "", 0), ("documents with an outcome", "", 0), ("wall time", "s", 1))
 FAULTS = ["reset-after", "500-after", "503", "reset-before"]
 RULES = [
     {"type": "invoice", "description": "An invoice asks for payment of an amount by a due date."},
@@ -98,33 +100,28 @@ def main() -> None:
 
     [*_, serve] = built("-p", "classify-emulator", "--example", "serve")
     [*_, cli] = built("-p", "classify-cli")
-    lines = []
     with tempfile.TemporaryDirectory() as scratch:
         python = python_of(options.venv or Path(scratch) / "venv", options.official)
         folder = Path(scratch) / "documents"
         folder.mkdir()
         documents(folder, options.documents)
-        clients = [
-            ("`llamacloud-prod classify run`", lambda url: ours(cli, folder, url)),
-            (
-                f"llama-cloud {options.official} (Python, {options.threads} threads)",
-                lambda url: official(python, folder, url, options.threads),
-            ),
-        ]
-        for name, run in clients:
+        clients = (
+            lambda url: ours(cli, folder, url),
+            lambda url: official(python, folder, url, options.threads),
+        )
+        runs = []
+        for run in clients:
             with emulator(serve, options) as url:
                 began = time.monotonic()
                 outcomes = run(url)
                 took = time.monotonic() - began
                 counters = control(url, "GET", "counters")
-            print(json.dumps({"client": name, "counters": counters}), file=sys.stderr)
-            counted = (counters["jobs_total"], counters["requests_total"])
-            lines.append((name, *counted, outcomes, f"{took:.1f} s"))
+            print(json.dumps({"outcomes": outcomes, "counters": counters}), file=sys.stderr)
+            runs.append((counters["jobs_total"], counters["requests_total"], outcomes, took))
 
-    print("| client | jobs created | requests sent | documents with an outcome | wall time |")
-    print("| --- | ---: | ---: | ---: | ---: |")
-    for line in lines:
-        print("| " + " | ".join(str(cell) for cell in line) + " |")
+    head()
+    for (what, unit, digits), mine, beside in zip(MEASURES, *runs, strict=True):
+        row(f"{options.documents} documents, {options.faults:.0%} of requests fail: {what}", mine, beside, unit, digits)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
 
     python3 crates/classify-bench/peers/listing.py
 
-Every contestant is a process of its own, asks the same server for the same bytes (200 pages of 100 jobs, made before
-the first is asked for), counts the jobs and adds up their confidences. What is measured is the whole process, start-up
+The contestants are `list` of this crate in four ways, `list.py` and `list.mjs`. Each is a process of its own, asks
+the same server for the same bytes (200 pages of 100 jobs, made before the first is asked for), counts the jobs and adds up their confidences. What is measured is the whole process, start-up
 included, from outside: processor time and wall time; the peak of its memory is what the system notes of it at its end.
 They take turns, and the medians are printed. Nothing is held here: crates/classify-bench/instructions holds the
 drivers to budgets by counts. The official clients are installed from their registries into a folder that is removed at
@@ -22,9 +22,20 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-from clients import HERE, PYTHON_VERSION, TYPESCRIPT_VERSION, built, python_of, typescript_of
+from clients import HERE, built, python_of, typescript_of
+from rows import head, row
 
 PAGE_SIZE = 100
+OURS = ("ureq", "ureq_plain", "reqwest", "reqwest_plain")
+PAIRS = (
+    ("ureq", "ureq_plain"),
+    ("reqwest", "reqwest_plain"),
+    ("ureq", "llama-cloud for Python"),
+    ("reqwest", "llama-cloud for Python"),
+    ("ureq", "llama-cloud for TypeScript"),
+    ("reqwest", "llama-cloud for TypeScript"),
+)
+MEASURES = (("cpu", "processor time", "ms", 0), ("wall", "wall time", "ms", 0), ("peak", "peak memory", "MiB", 1))
 
 
 @contextmanager
@@ -48,7 +59,7 @@ def measured(command: list[str], expected: str) -> dict:
     if process.returncode or not said.startswith(expected):
         raise SystemExit(f"{command} ended with {process.returncode} and said {said!r}, not {expected!r}")
     peak = int(re.search(r"peak_kib (\d+)", said).group(1))
-    return {"cpu": usage.ru_utime + usage.ru_stime, "wall": wall, "peak": peak / 1024}
+    return {"cpu": (usage.ru_utime + usage.ru_stime) * 1000, "wall": wall * 1000, "peak": peak / 1024}
 
 
 def main() -> None:
@@ -67,13 +78,10 @@ def main() -> None:
         python = python_of(folder / "python")
         typescript_of(folder / "typescript")
         script = shutil.copy(HERE / "list.mjs", folder / "typescript")
-        contestants = {
-            "`classify-ureq`": [program["list"], "ureq"],
-            "ureq and serde by hand": [program["list"], "ureq_plain"],
-            "`classify-reqwest`": [program["list"], "reqwest"],
-            "reqwest and serde by hand": [program["list"], "reqwest_plain"],
-            f"llama-cloud {PYTHON_VERSION} (Python)": [python, str(HERE / "list.py")],
-            f"@llamaindex/llama-cloud {TYPESCRIPT_VERSION} (TypeScript)": ["node", str(script)],
+        contestants = {name: [program["list"], name] for name in OURS}
+        contestants |= {
+            "llama-cloud for Python": [python, str(HERE / "list.py")],
+            "llama-cloud for TypeScript": ["node", str(script)],
         }
         took = {name: [] for name in contestants}
         with server(program["pages"], pages) as url:
@@ -84,13 +92,11 @@ def main() -> None:
     def median(name: str, what: str) -> float:
         return statistics.median(run[what] for run in took[name])
 
-    first = next(iter(contestants))
-    print(f"| {pages * PAGE_SIZE:,} jobs | CPU | of the first | wall time | peak memory | of the first |")
-    print("| --- | ---: | ---: | ---: | ---: | ---: |")
-    for name in contestants:
-        cpu, wall, peak = (median(name, what) for what in ("cpu", "wall", "peak"))
-        of_first = [f"{value / median(first, what):.2f}" for what, value in (("cpu", cpu), ("peak", peak))]
-        print(f"| {name} | {cpu * 1000:,.0f} ms | {of_first[0]} | {wall * 1000:,.0f} ms | {peak:.1f} MiB | {of_first[1]} |")
+    head()
+    for ours, beside in PAIRS:
+        for what, name, unit, digits in MEASURES:
+            label = f"list {pages * PAGE_SIZE:,} jobs, {ours} beside {beside}: {name}"
+            row(label, median(ours, what), median(beside, what), unit, digits)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,9 @@ pub const TYPES: [&str; 6] = [
     "payslip",
 ];
 
+/// The id of the first job of the page.
+pub const FIRST: &str = "clj-8f14e45f-ceea-467f-a9c1-000000000000";
+
 fn description(kind: &str) -> String {
     format!(
         "A {kind}: names its parties, a date and a reference number, and says in its heading that it is a {kind}."

@@ -47,9 +47,6 @@ fn count<T>(mut work: impl FnMut() -> T) {
     measured(work);
 }
 
-/// The id of the first job of the page.
-const FIRST: &str = "clj-8f14e45f-ceea-467f-a9c1-000000000000";
-
 fn main() {
     let Some(case) = std::env::args().nth(1) else {
         for case in CASES {
@@ -80,7 +77,7 @@ fn main() {
             count(|| serde_json::from_slice::<plain::Page>(&page).expect("our own page"));
         }
         "parse_job" => {
-            let get = Get::new(FIRST);
+            let get = Get::new(fixtures::FIRST);
             count(|| {
                 get.parse(http::Response::new(job.clone()))
                     .expect("our own job")
@@ -132,7 +129,7 @@ fn plain_request(body: &plain::Create, headers: &http::HeaderMap) -> http::Reque
 
 /// A call from its first poll to its end, answered with these statuses.
 fn step(api: &Api, job: &Bytes, statuses: &[u16]) {
-    let mut call = Call::new(Get::new(FIRST), Seed::new([7; 16]));
+    let mut call = Call::new(Get::new(fixtures::FIRST), Seed::new([7; 16]));
     let mut now = Time::from_millis(1_700_000_000_000);
     let mut statuses = statuses.iter();
     loop {
