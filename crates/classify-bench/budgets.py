@@ -35,5 +35,5 @@ for line in open(sys.argv[1], encoding="utf-8"):
     limit = float(number) * (counts[of[1]][measure] if of else 1)
     if counts[case][measure] > limit:
         broken += 1
-        print(f"broken: {line.strip()}: {counts[case][measure]}, at most {limit:.0f}")
+        print(f"broken: {' '.join(words)}: {counts[case][measure]}, at most {limit:.0f}")
 sys.exit(1 if broken else 0)
