@@ -1,10 +1,13 @@
-"""Prints counts as a table and holds them to budgets.
+"""Prints counts as rows of a table and holds them to budgets.
 
 Reads lines `CASE INSTRUCTIONS ALLOCATIONS BYTES`; a budget is a line `CASE MEASURE at most NUMBER [of CASE]`, where
-MEASURE is instructions, allocations or bytes.
+MEASURE is instructions, allocations or bytes. A case whose name ends in `_plain` is what the case before it is held
+beside.
 """
 
 import sys
+
+from peers.rows import head, row
 
 MEASURES = ("instructions", "allocations", "bytes")
 
@@ -15,12 +18,13 @@ for line in sys.stdin:
     if counts[case]["instructions"] == 0:
         sys.exit(f"{case}: nothing was collected")
 
-print(f"{'':<20} {'instructions':>12} {'allocations':>12} {'bytes':>9}")
+head()
 for case, count in counts.items():
-    ratios = ""
-    if plain := counts.get(f"{case}_plain"):
-        ratios = "  of plain: " + ", ".join(f"{count[m] / plain[m]:.2f}" for m in MEASURES)
-    print(f"{case:<20} {count['instructions']:>12} {count['allocations']:>12} {count['bytes']:>9}{ratios}")
+    if case.endswith("_plain"):
+        continue
+    plain = counts.get(f"{case}_plain", {})
+    for measure in ("instructions", "allocations"):
+        row(f"{case}, {measure}", count[measure], plain.get(measure))
 
 broken = 0
 for line in open(sys.argv[1], encoding="utf-8"):
@@ -31,5 +35,5 @@ for line in open(sys.argv[1], encoding="utf-8"):
     limit = float(number) * (counts[of[1]][measure] if of else 1)
     if counts[case][measure] > limit:
         broken += 1
-        print(f"broken: {line.strip()}: {counts[case][measure]}, at most {limit:.0f}")
+        print(f"broken: {' '.join(words)}: {counts[case][measure]}, at most {limit:.0f}")
 sys.exit(1 if broken else 0)

@@ -5,10 +5,10 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
-use classify_bench::counting;
+use classify_bench::{counting, process};
 use classify_proto::machine::{
     Bulk, BulkEvent, BulkOptions, Cx, Document, Limiter, Machine, Step, Ticket,
 };
@@ -88,9 +88,8 @@ fn main() {
 
     let mut service = Service::default();
     let mut out: BTreeMap<(u64, u64), (Ticket, Bytes)> = BTreeMap::new();
-    let (mut now, mut sent, mut pushed, mut settled, mut journal) =
-        (1_700_000_000_000, 0, 0, 0_u64, 0);
-    let start = Instant::now();
+    let (mut now, mut sent, mut pushed, mut settled, mut journal, mut most) =
+        (1_700_000_000_000, 0, 0, 0_u64, 0, 0.0_f64);
     println!("documents   CPU µs/document   live MB   peak MB   requests");
     loop {
         let cx = Cx::new(&api, Time::from_millis(now)).limiter(&limiter);
@@ -123,7 +122,7 @@ fn main() {
             Step::Event(BulkEvent::Settled(_)) => {
                 settled += 1;
                 if settled % (total / 10).max(1) == 0 {
-                    print_line(settled, start.elapsed(), sent);
+                    most = most.max(print_line(settled, sent));
                 }
             }
             Step::Event(_) => {}
@@ -135,6 +134,15 @@ fn main() {
                     service.lists,
                     journal / 1_000_000
                 );
+                let row = |what, value| {
+                    println!("| {total} documents in virtual time: {what} | {value} | | |");
+                };
+                row(
+                    "processor time of each",
+                    format!("{:.1} µs", micros_of_each(total)),
+                );
+                row("requests", sent.to_string());
+                row("most memory at once", format!("{most:.0} MB"));
                 return;
             }
         }
@@ -142,12 +150,19 @@ fn main() {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "figures to be read")]
-fn print_line(settled: u64, elapsed: Duration, sent: u64) {
+fn micros_of_each(documents: u64) -> f64 {
+    process::cpu_time().as_secs_f64() * 1e6 / documents.max(1) as f64
+}
+
+/// Prints how far the run is; the most megabytes that were in use since the last time.
+#[expect(clippy::cast_precision_loss, reason = "figures to be read")]
+fn print_line(settled: u64, sent: u64) -> f64 {
     let megabytes = |bytes: u64| bytes as f64 / 1e6;
+    let peak = megabytes(counting::peak());
     println!(
-        "{settled:>9}   {:>15.1}   {:>7.1}   {:>7.1}   {sent:>8}",
-        elapsed.as_secs_f64() * 1e6 / settled as f64,
+        "{settled:>9}   {:>15.1}   {:>7.1}   {peak:>7.1}   {sent:>8}",
+        micros_of_each(settled),
         megabytes(counting::live()),
-        megabytes(counting::peak()),
     );
+    peak
 }

@@ -1,9 +1,9 @@
-//! Parsing a page of 100 jobs and building a create, beside plain serde structs and the same bytes.
+//! Parsing a page of 100 jobs and a job alone, and building a create, beside plain serde structs and the same bytes.
 
 use bytes::Bytes;
-use classify_bench::measure::compare;
+use classify_bench::measure::{compare, head};
 use classify_bench::{counting, fixtures, plain};
-use classify_proto::v2::List;
+use classify_proto::v2::{Get, List};
 use classify_proto::{Api, Operation, http};
 
 #[global_allocator]
@@ -11,7 +11,7 @@ static ALLOCATOR: counting::Counting = counting::Counting;
 
 fn main() {
     let page = fixtures::page();
-    println!("a page of 100 jobs has {} bytes", page.len());
+    head();
     let list = List::new();
     compare(
         "parse a page of 100 jobs",
@@ -20,6 +20,17 @@ fn main() {
                 .expect("our own page")
         },
         || serde_json::from_slice::<plain::Page>(&page).expect("our own page"),
+    );
+
+    let job = fixtures::job();
+    let get = Get::new(fixtures::FIRST);
+    compare(
+        "parse a job",
+        || {
+            get.parse(http::Response::new(job.clone()))
+                .expect("our own job")
+        },
+        || serde_json::from_slice::<plain::Job>(&job).expect("our own job"),
     );
 
     let api = Api::builder("llx-bench")

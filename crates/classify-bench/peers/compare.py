@@ -17,26 +17,19 @@ import sys
 import tempfile
 import time
 import urllib.request
-import venv
 from contextlib import contextmanager
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[3]
-HERE = Path(__file__).resolve().parent
+from clients import HERE, PYTHON_VERSION, built, python_of
+from rows import head, row
+
 KEY = "llx-of-the-comparison"
+MEASURES = (("jobs created", "", 0), ("requests sent", "", 0), ("documents with an outcome", "", 0), ("wall time", "s", 1))
 FAULTS = ["reset-after", "500-after", "503", "reset-before"]
 RULES = [
     {"type": "invoice", "description": "An invoice asks for payment of an amount by a due date."},
     {"type": "recipe", "description": "A recipe lists ingredients and how to cook a meal with them."},
 ]
-
-
-def built(*arguments: str) -> str:
-    """Builds one program of the workspace and says where it is."""
-    command = ["cargo", "build", "--message-format=json-render-diagnostics", *arguments]
-    lines = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
-    messages = (json.loads(line) for line in lines.splitlines())
-    return [message["executable"] for message in messages if message.get("executable")][-1]
 
 
 def documents(folder: Path, count: int) -> None:
@@ -94,14 +87,6 @@ def official(python: str, folder: Path, url: str, threads: int) -> int:
     return found["outcomes"]
 
 
-def python_of(folder: Path, version: str) -> str:
-    python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
-    if not python.exists():
-        venv.create(folder, with_pip=True)
-    subprocess.run([str(python), "-m", "pip", "install", "-q", f"llama-cloud=={version}"], check=True)
-    return str(python)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--documents", type=int, default=300)
@@ -109,39 +94,34 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--job-ms", type=int, default=1000, help="how long a job takes")
     parser.add_argument("--threads", type=int, default=8, help="of the official client")
-    parser.add_argument("--official", default="2.19.0", help="the official client's version")
+    parser.add_argument("--official", default=PYTHON_VERSION, help="the official client's version")
     parser.add_argument("--venv", type=Path, help="an environment to install it into and keep")
     options = parser.parse_args()
 
-    serve = built("-p", "classify-emulator", "--example", "serve")
-    cli = built("-p", "classify-cli")
-    lines = []
+    [*_, serve] = built("-p", "classify-emulator", "--example", "serve")
+    [*_, cli] = built("-p", "classify-cli")
     with tempfile.TemporaryDirectory() as scratch:
         python = python_of(options.venv or Path(scratch) / "venv", options.official)
         folder = Path(scratch) / "documents"
         folder.mkdir()
         documents(folder, options.documents)
-        clients = [
-            ("`llamacloud-prod classify run`", lambda url: ours(cli, folder, url)),
-            (
-                f"llama-cloud {options.official} (Python, {options.threads} threads)",
-                lambda url: official(python, folder, url, options.threads),
-            ),
-        ]
-        for name, run in clients:
+        clients = (
+            lambda url: ours(cli, folder, url),
+            lambda url: official(python, folder, url, options.threads),
+        )
+        runs = []
+        for run in clients:
             with emulator(serve, options) as url:
                 began = time.monotonic()
                 outcomes = run(url)
                 took = time.monotonic() - began
                 counters = control(url, "GET", "counters")
-            print(json.dumps({"client": name, "counters": counters}), file=sys.stderr)
-            counted = (counters["jobs_total"], counters["requests_total"])
-            lines.append((name, *counted, outcomes, f"{took:.1f} s"))
+            print(json.dumps({"outcomes": outcomes, "counters": counters}), file=sys.stderr)
+            runs.append((counters["jobs_total"], counters["requests_total"], outcomes, took))
 
-    print("| client | jobs created | requests sent | documents with an outcome | wall time |")
-    print("| --- | ---: | ---: | ---: | ---: |")
-    for line in lines:
-        print("| " + " | ".join(str(cell) for cell in line) + " |")
+    head()
+    for (what, unit, digits), mine, beside in zip(MEASURES, *runs, strict=True):
+        row(f"{options.documents} documents, {options.faults:.0%} of requests fail: {what}", mine, beside, unit, digits)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 //! What is parsed and built in every measure: a page as a bulk run sees it, and a create with six rules.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use classify_proto::v2::{Configuration, Create, Rule};
 
@@ -15,6 +17,9 @@ pub const TYPES: [&str; 6] = [
     "payslip",
 ];
 
+/// The id of the first job of the page.
+pub const FIRST: &str = "clj-8f14e45f-ceea-467f-a9c1-000000000000";
+
 fn description(kind: &str) -> String {
     format!(
         "A {kind}: names its parties, a date and a reference number, and says in its heading that it is a {kind}."
@@ -24,12 +29,42 @@ fn description(kind: &str) -> String {
 /// A page of 100 jobs made from one configuration, as a bulk run sees them.
 #[must_use]
 pub fn page() -> Bytes {
-    let rules: Vec<_> = TYPES
-        .iter()
-        .map(|kind| serde_json::json!({"type": kind, "description": description(kind)}))
-        .collect();
-    let items: Vec<_> = (0..100)
+    page_of(0..100, Rules::AsOne, Some("eyJvIjoxMDB9"))
+}
+
+/// The first job of that page, alone.
+///
+/// # Panics
+///
+/// Never: the page is our own.
+#[must_use]
+pub fn job() -> Bytes {
+    let page: serde_json::Value = serde_json::from_slice(&page()).expect("our own page");
+    page["items"][0].to_string().into()
+}
+
+/// Whose rules the jobs of a page were made by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rules {
+    /// All by the same.
+    AsOne,
+    /// Each by its own, so that nothing can be shared.
+    Own,
+}
+
+/// A page of the jobs of these numbers.
+#[must_use]
+pub fn page_of(jobs: Range<usize>, rules: Rules, next_page_token: Option<&str>) -> Bytes {
+    let items: Vec<_> = jobs
         .map(|n| {
+            let about = |kind| match rules {
+                Rules::AsOne => description(kind),
+                Rules::Own => description(kind).replace("its parties", &format!("party {n:07}")),
+            };
+            let rules: Vec<_> = TYPES
+                .iter()
+                .map(|kind| serde_json::json!({"type": kind, "description": about(kind)}))
+                .collect();
             serde_json::json!({
                 "id": format!("clj-8f14e45f-ceea-467f-a9c1-{n:012}"),
                 "configuration": {
@@ -55,18 +90,22 @@ pub fn page() -> Bytes {
             })
         })
         .collect();
-    serde_json::json!({"items": items, "next_page_token": "eyJvIjoxMDB9", "total_size": null})
+    serde_json::json!({"items": items, "next_page_token": next_page_token, "total_size": null})
         .to_string()
         .into()
+}
+
+/// Six rules.
+#[must_use]
+pub fn rules() -> Configuration {
+    Configuration::new(TYPES.map(|kind| Rule::new(kind, description(kind))))
 }
 
 /// A create of ours.
 #[must_use]
 pub fn create() -> Create {
     Create::new("dfl-1")
-        .configuration(Configuration::new(
-            TYPES.map(|kind| Rule::new(kind, description(kind))),
-        ))
+        .configuration(rules())
         .transaction_id("t-1")
 }
 

@@ -5,10 +5,13 @@
 //!
 //! `cargo bench -p classify-bench --bench core` parses a page of 100 jobs and builds a create, each beside plain serde
 //! structs and the same bytes. `cargo bench -p classify-bench --bench bulk` runs a million documents in virtual time
-//! and prints CPU time and memory as it goes. `crates/classify-bench/instructions` counts instructions under callgrind
-//! and holds them to `budgets.txt`; `crates/classify-bench/sizes` measures what each driver weighs.
+//! and prints CPU time and memory as it goes; `--bench loopback` runs a thousand through each driver against the
+//! emulator. `crates/classify-bench/instructions` counts instructions under callgrind and holds them to `budgets.txt`;
+//! `crates/classify-bench/peers/listing.py` lists 20,000 jobs beside loops written by hand and the official clients;
+//! `crates/classify-bench/sizes` measures what each driver weighs. `crates/classify-bench/report` runs them all.
 
 pub mod counting;
 pub mod fixtures;
 pub mod measure;
 pub mod plain;
+pub mod process;

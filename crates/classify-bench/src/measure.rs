@@ -8,7 +8,8 @@ use crate::counting::allocations;
 /// How many times each side has its turn.
 const ROUNDS: usize = 200;
 
-/// Lets `ours` and `plain` take turns, and prints one line: medians, allocations, and their ratios.
+/// Lets `ours` and `plain` take turns, and prints medians, allocations, and their ratios, as rows of a
+/// table.
 pub fn compare<A, B>(name: &str, mut ours: impl FnMut() -> A, mut plain: impl FnMut() -> B) {
     let (mut our_times, mut plain_times) = (Vec::with_capacity(ROUNDS), Vec::with_capacity(ROUNDS));
     for _ in 0..ROUNDS {
@@ -19,11 +20,22 @@ pub fn compare<A, B>(name: &str, mut ours: impl FnMut() -> A, mut plain: impl Fn
     let (our_count, our_bytes) = allocations(&mut ours);
     let (plain_count, plain_bytes) = allocations(&mut plain);
     println!(
-        "{name:<24} {our_time:>9.1} µs  plain {plain_time:>9.1} µs  time x{:<5.2} allocations {our_count:>5} / {plain_count:<5} x{:<5.2} bytes x{:.2}",
-        our_time / plain_time,
-        ratio(our_count, plain_count),
-        ratio(our_bytes, plain_bytes),
+        "| {name}, time | {our_time:.1} µs | {plain_time:.1} µs | {:.2} |",
+        our_time / plain_time
     );
+    println!(
+        "| {name}, allocations | {our_count} | {plain_count} | {:.2} |",
+        ratio(our_count, plain_count)
+    );
+    println!(
+        "| {name}, bytes allocated | {our_bytes} | {plain_bytes} | {:.2} |",
+        ratio(our_bytes, plain_bytes)
+    );
+}
+
+/// Prints the head of the table.
+pub fn head() {
+    println!("| | ours | beside | ours / beside |\n| --- | ---: | ---: | ---: |");
 }
 
 fn time<T>(work: &mut impl FnMut() -> T) -> f64 {

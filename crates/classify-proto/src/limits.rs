@@ -4,6 +4,10 @@ use std::time::Duration;
 
 use crate::Time;
 use crate::machine::ReplyBy;
+use crate::reply::Failure;
+
+/// The most memory that is taken on a mere announcement.
+const MOST_ROOM: usize = 1 << 20;
 
 /// What a driver allows one attempt at a request, and how many it sends at once.
 ///
@@ -100,6 +104,23 @@ impl Limits {
         let whole = self.attempt.saturating_add(allowance);
         reply_by.map_or(whole, |ReplyBy(end)| whole.min(end.since(now)))
     }
+
+    /// How many bytes of memory to have ready for a response body whose head announces `length`.
+    ///
+    /// As much as a page of jobs needs, so that reading one copies nothing, and no more than a mebibyte: what is
+    /// announced may never come.
+    ///
+    /// # Errors
+    ///
+    /// [`FailureKind::TooLarge`](crate::FailureKind::TooLarge) when more is announced than
+    /// [`response_bytes`](Self::response_bytes).
+    pub fn room_for(&self, length: Option<u64>) -> Result<usize, Failure> {
+        let length = length.unwrap_or_default();
+        if length > self.response_bytes {
+            return Err(Failure::too_large(self.response_bytes));
+        }
+        Ok(usize::try_from(length).unwrap_or(MOST_ROOM).min(MOST_ROOM))
+    }
 }
 
 #[cfg(test)]
@@ -121,5 +142,14 @@ mod tests {
         let past = ReplyBy(Time::from_millis(4_000));
         assert_eq!(limits.time_for(0, Some(past), now), Duration::ZERO);
         assert!(limits.upload_rate(0).time_for(u64::MAX, None, now) > Duration::from_secs(1 << 40));
+    }
+    #[test]
+    fn an_announcement_is_believed_up_to_a_mebibyte() {
+        let limits = Limits::default().response_bytes(3 << 20);
+        assert_eq!(limits.room_for(None), Ok(0));
+        assert_eq!(limits.room_for(Some(150_000)), Ok(150_000));
+        assert_eq!(limits.room_for(Some(3 << 20)), Ok(1 << 20));
+        let refused = limits.room_for(Some((3 << 20) + 1)).unwrap_err();
+        assert_eq!(refused.kind(), crate::FailureKind::TooLarge);
     }
 }

@@ -152,13 +152,7 @@ impl Transport {
 
     async fn read(&self, mut response: reqwest::Response) -> Reply {
         let limit = self.limits.response_bytes;
-        if response
-            .content_length()
-            .is_some_and(|length| length > limit)
-        {
-            return Err(Failure::too_large(limit));
-        }
-        let mut bytes = Vec::new();
+        let mut bytes = Vec::with_capacity(self.limits.room_for(response.content_length())?);
         while let Some(piece) = response.chunk().await.map_err(failure::on_reading)? {
             if (bytes.len() as u64).saturating_add(piece.len() as u64) > limit {
                 return Err(Failure::too_large(limit));

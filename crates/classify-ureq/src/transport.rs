@@ -158,10 +158,7 @@ impl Transport {
     fn read(&self, response: http::Response<ureq::Body>) -> Reply {
         let limit = self.limits.response_bytes;
         let (parts, body) = response.into_parts();
-        if body.content_length().is_some_and(|length| length > limit) {
-            return Err(Failure::too_large(limit));
-        }
-        let mut bytes = Vec::new();
+        let mut bytes = Vec::with_capacity(self.limits.room_for(body.content_length())?);
         body.into_reader()
             .take(limit.saturating_add(1))
             .read_to_end(&mut bytes)

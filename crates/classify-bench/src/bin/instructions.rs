@@ -5,6 +5,7 @@
 use std::hint::black_box;
 
 use bytes::Bytes;
+use classify_bench::fixtures::Rules;
 use classify_bench::{counting, fixtures, plain};
 use classify_proto::files::Upload;
 use classify_proto::machine::{Call, Cx, Machine, Step};
@@ -14,9 +15,11 @@ use classify_proto::{Api, Operation, PageRanges, Seed, Time, http};
 #[global_allocator]
 static ALLOCATOR: counting::Counting = counting::Counting;
 
-const CASES: [&str; 14] = [
+const CASES: [&str; 16] = [
     "parse_page",
     "parse_page_plain",
+    "parse_page_of_own_rules",
+    "parse_page_of_own_rules_plain",
     "parse_job",
     "parse_job_plain",
     "build_create",
@@ -44,9 +47,6 @@ fn count<T>(mut work: impl FnMut() -> T) {
     measured(work);
 }
 
-/// The id of the first job of the page.
-const FIRST: &str = "clj-8f14e45f-ceea-467f-a9c1-000000000000";
-
 fn main() {
     let Some(case) = std::env::args().nth(1) else {
         for case in CASES {
@@ -58,25 +58,26 @@ fn main() {
         .project("c4ca4238-a0b9-4382-8dcc-509a6f75849b")
         .build()
         .expect("a good key");
-    let page = fixtures::page();
-    let job = Bytes::from(
-        serde_json::from_slice::<serde_json::Value>(&page).expect("our own page")["items"][0]
-            .to_string(),
-    );
+    let page = if case.starts_with("parse_page_of_own_rules") {
+        fixtures::page_of(0..100, Rules::Own, None)
+    } else {
+        fixtures::page()
+    };
+    let job = fixtures::job();
     let create = fixtures::create();
     match &*case {
-        "parse_page" => {
+        "parse_page" | "parse_page_of_own_rules" => {
             let list = List::new();
             count(|| {
                 list.parse(http::Response::new(page.clone()))
                     .expect("our own page")
             });
         }
-        "parse_page_plain" => {
+        "parse_page_plain" | "parse_page_of_own_rules_plain" => {
             count(|| serde_json::from_slice::<plain::Page>(&page).expect("our own page"));
         }
         "parse_job" => {
-            let get = Get::new(FIRST);
+            let get = Get::new(fixtures::FIRST);
             count(|| {
                 get.parse(http::Response::new(job.clone()))
                     .expect("our own job")
@@ -128,7 +129,7 @@ fn plain_request(body: &plain::Create, headers: &http::HeaderMap) -> http::Reque
 
 /// A call from its first poll to its end, answered with these statuses.
 fn step(api: &Api, job: &Bytes, statuses: &[u16]) {
-    let mut call = Call::new(Get::new(FIRST), Seed::new([7; 16]));
+    let mut call = Call::new(Get::new(fixtures::FIRST), Seed::new([7; 16]));
     let mut now = Time::from_millis(1_700_000_000_000);
     let mut statuses = statuses.iter();
     loop {

@@ -179,10 +179,11 @@ impl Operation for List {
     }
 
     fn decode(&self, response: http::Response<Bytes>) -> Result<Page<Job>, Error> {
-        match job_page::read(response.body()) {
-            Ok(page) => Ok(page),
+        let text = std::str::from_utf8(response.body()).ok();
+        match text.map(job_page::read) {
+            Some(Ok(page)) => Ok(page),
             // Read again, to say where it cannot be read.
-            Err(_) => read_json(response),
+            _ => read_json(response),
         }
     }
 }

@@ -1,0 +1,118 @@
+//! A bulk run of a thousand documents over loopback, through each driver.
+//!
+//! `cargo bench -p classify-bench --bench loopback -- 1000` (the number of documents; a thousand unless given).
+//!
+//! The emulator answers without limits of its own, and a job takes two seconds. Each driver is a process of its own, so
+//! that its processor time and its memory are nobody else's; the emulator in this one counts what it was asked. The
+//! counts are asserted; the times are printed and are the machine's as much as the driver's.
+
+use std::error::Error;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use classify_bench::fixtures::rules;
+use classify_bench::{measure, process};
+use classify_emulator::{Config, Emulator, Limits, Route};
+use classify_proto::machine::{Bulk, BulkOptions, Document, Limiter, Standing};
+use classify_proto::v2::Create;
+use classify_proto::{Api, Seed};
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+const DRIVERS: [&str; 2] = ["ureq", "reqwest"];
+const JOB: Duration = Duration::from_secs(2);
+/// Tells a process that it is a driver's: `--driver NAME BASE_URL DOCUMENTS`.
+const DRIVER: &str = "--driver";
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [DRIVER, driver, base_url, documents] =
+        &*arguments.iter().map(String::as_str).collect::<Vec<_>>()
+    {
+        return run(driver, base_url, documents.parse()?);
+    }
+    let documents = arguments
+        .iter()
+        .find_map(|argument| argument.parse().ok())
+        .unwrap_or(1_000);
+    measure::head();
+    for driver in DRIVERS {
+        one(driver, documents)?;
+    }
+    Ok(())
+}
+
+/// Lets one driver run against an emulator of its own, and holds it to what the emulator counted.
+fn one(driver: &str, documents: u64) -> Result<()> {
+    let config = Config::default()
+        .limits(Limits::none())
+        .completed_after(JOB)
+        .journal_limit(0);
+    let emulator = Emulator::start(config)?;
+    let begin = Instant::now();
+    let output = Command::new(std::env::current_exe()?)
+        .args([DRIVER, driver, emulator.base_url(), &documents.to_string()])
+        .stderr(std::process::Stdio::inherit())
+        .output()?;
+    let wall = begin.elapsed();
+    assert!(output.status.success(), "{driver}: {:?}", output.status);
+    let uploads = emulator.count(Route::FileCreate);
+    let creates = emulator.count(Route::ClassifyCreate);
+    let lists = emulator.count(Route::ClassifyList);
+    let others = emulator.request_count() - uploads - creates - lists;
+    let row = |what, value| println!("| {documents} documents, {driver}: {what} | {value} | | |");
+    row("uploads", uploads.to_string());
+    row("creates", creates.to_string());
+    row("lists", lists.to_string());
+    row("other requests", others.to_string());
+    row("wall time", format!("{:.1} s", wall.as_secs_f64()));
+    print!("{}", String::from_utf8(output.stdout)?);
+    assert_eq!(
+        creates, documents,
+        "{driver}: each document is paid for once"
+    );
+    assert_eq!(emulator.job_count() as u64, documents, "{driver}");
+    assert_eq!((uploads, others), (documents, 0), "{driver}");
+    assert!(lists <= documents / 10, "{driver}: {lists} looks");
+    Ok(())
+}
+
+/// The driver's process: classifies, and prints what it used.
+fn run(driver: &str, base_url: &str, documents: u64) -> Result<()> {
+    let api = Api::builder("llx-bench").base_url(base_url).build()?;
+    let options = BulkOptions::default();
+    let bulk = Bulk::new(
+        &api,
+        Create::new("").configuration(rules()),
+        options,
+        Seed::new([1; 16]),
+    )?;
+    let texts = (0..documents).map(|number| {
+        let text = format!("Invoice {number}, payment of {number}.00 is due by Friday.");
+        Document::bytes(format!("{number}.txt"), text)
+    });
+    let fed = bulk.fed_by(texts, |_| Ok(()));
+    let limiter = Limiter::unlimited();
+    let summary = if driver == "ureq" {
+        let client = classify_ureq::Client::new(api).limiter(limiter);
+        client.drive(fed, drop)
+    } else {
+        let client = classify_reqwest::Client::new(api).limiter(limiter);
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?
+            .block_on(client.drive(fed, drop))
+    };
+    let completed = summary.count(&Standing::Completed) as u64;
+    assert_eq!(completed, documents, "{summary:?}");
+    let row = |what, value| println!("| {documents} documents, {driver}: {what} | {value} | | |");
+    row(
+        "processor time",
+        format!("{} ms", process::cpu_time().as_millis()),
+    );
+    row(
+        "peak memory",
+        format!("{} MiB", process::peak_kib() / 1_024),
+    );
+    Ok(())
+}

@@ -1,0 +1,36 @@
+"""What the comparisons share: this project's programs, built, and the official clients, installed."""
+
+import json
+import os
+import subprocess
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+HERE = Path(__file__).resolve().parent
+PYTHON_VERSION = "2.19.0"
+TYPESCRIPT_VERSION = "2.16.0"
+
+
+def built(*arguments: str) -> list[str]:
+    """Builds programs of the workspace and says where they are."""
+    command = ["cargo", "build", "--locked", "--message-format=json-render-diagnostics", *arguments]
+    lines = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
+    messages = (json.loads(line) for line in lines.splitlines())
+    return [message["executable"] for message in messages if message.get("executable")]
+
+
+def python_of(folder: Path, version: str = PYTHON_VERSION) -> str:
+    """A Python with the official client in an environment in `folder`, which is made where there is none."""
+    python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
+    if not python.exists():
+        venv.create(folder, with_pip=True)
+    subprocess.run([str(python), "-m", "pip", "install", "-q", f"llama-cloud=={version}"], check=True)
+    return str(python)
+
+
+def typescript_of(folder: Path, version: str = TYPESCRIPT_VERSION) -> None:
+    """Installs the official client for TypeScript into `folder`; a script there can import it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    command = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--no-save"]
+    subprocess.run([*command, f"@llamaindex/llama-cloud@{version}"], cwd=folder, check=True)

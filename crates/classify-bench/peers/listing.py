@@ -1,0 +1,103 @@
+#!/usr/bin/env python3
+"""Listing 20,000 jobs over loopback: both drivers, the loops one would write by hand, the official clients.
+
+    python3 crates/classify-bench/peers/listing.py
+
+The contestants are `list` of this crate in four ways, `list.py` and `list.mjs`. Each is a process of its own, asks
+the same server for the same bytes (200 pages of 100 jobs, made before the first is asked for), counts the jobs and adds up their confidences. What is measured is the whole process, start-up
+included, from outside: processor time and wall time; the peak of its memory is what the system notes of it at its end.
+They take turns, and the medians are printed. Nothing is held here: crates/classify-bench/instructions holds the
+drivers to budgets by counts. The official clients are installed from their registries into a folder that is removed at
+the end, or kept with --keep. Linux only, because of where the peak is read.
+"""
+
+import argparse
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+from clients import HERE, built, python_of, typescript_of
+from rows import head, row
+
+PAGE_SIZE = 100
+OURS = ("ureq", "ureq_plain", "reqwest", "reqwest_plain")
+PAIRS = (
+    ("ureq", "ureq_plain"),
+    ("reqwest", "reqwest_plain"),
+    ("ureq", "llama-cloud for Python"),
+    ("reqwest", "llama-cloud for Python"),
+    ("ureq", "llama-cloud for TypeScript"),
+    ("reqwest", "llama-cloud for TypeScript"),
+)
+MEASURES = (("cpu", "processor time", "ms", 0), ("wall", "wall time", "ms", 0), ("peak", "peak memory", "MiB", 1))
+
+
+@contextmanager
+def server(program: str, pages: int):
+    process = subprocess.Popen([program, str(pages), str(PAGE_SIZE)], stdout=subprocess.PIPE, text=True)
+    try:
+        yield process.stdout.readline().strip()
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def measured(command: list[str], expected: str) -> dict:
+    """Runs one contestant to its end; its answer must be the expected one."""
+    began = time.monotonic()
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    said = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    wall = time.monotonic() - began
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode or not said.startswith(expected):
+        raise SystemExit(f"{command} ended with {process.returncode} and said {said!r}, not {expected!r}")
+    peak = int(re.search(r"peak_kib (\d+)", said).group(1))
+    return {"cpu": (usage.ru_utime + usage.ru_stime) * 1000, "wall": wall * 1000, "peak": peak / 1024}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--jobs", type=int, default=20_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--keep", type=Path, help="a folder to install the official clients into and keep")
+    options = parser.parse_args()
+    pages = options.jobs // PAGE_SIZE
+    expected = f"jobs {pages * PAGE_SIZE} confidence {pages * PAGE_SIZE * 0.93:.2f} "
+
+    programs = built("--release", "-p", "classify-bench", "--bins")
+    program = {Path(path).stem: path for path in programs}
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = options.keep or Path(scratch)
+        python = python_of(folder / "python")
+        typescript_of(folder / "typescript")
+        script = shutil.copy(HERE / "list.mjs", folder / "typescript")
+        contestants = {name: [program["list"], name] for name in OURS}
+        contestants |= {
+            "llama-cloud for Python": [python, str(HERE / "list.py")],
+            "llama-cloud for TypeScript": ["node", str(script)],
+        }
+        took = {name: [] for name in contestants}
+        with server(program["pages"], pages) as url:
+            for _ in range(options.rounds):
+                for name, command in contestants.items():
+                    took[name].append(measured([*command, url], expected))
+
+    def median(name: str, what: str) -> float:
+        return statistics.median(run[what] for run in took[name])
+
+    head()
+    for ours, beside in PAIRS:
+        for what, name, unit, digits in MEASURES:
+            label = f"list {pages * PAGE_SIZE:,} jobs, {ours} beside {beside}: {name}"
+            row(label, median(ours, what), median(beside, what), unit, digits)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,160 @@
+//! One program that lists every job and adds up their confidences: `list CONTESTANT BASE_URL`.
+//!
+//! The contestants are the two drivers, and beside each the loop that one would write by hand on the same HTTP crate:
+//! plain structs with every field, a time limit, a look at the status, the token of the next page.
+
+use std::error::Error;
+use std::time::Duration;
+
+use classify_bench::{counting, plain, process};
+use classify_proto::Api;
+use classify_proto::v2::{Job, List};
+
+#[global_allocator]
+static ALLOCATOR: counting::Counting = counting::Counting;
+
+const KEY: &str = "llx-bench";
+const PAGE_SIZE: u32 = 100;
+const CONNECT: Duration = Duration::from_secs(10);
+const ATTEMPT: Duration = Duration::from_secs(120);
+const LARGEST: u64 = 64 * 1024 * 1024;
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// What a program makes of a list.
+#[derive(Default)]
+struct Found {
+    jobs: u64,
+    confidence: f64,
+}
+
+impl Found {
+    fn add(&mut self, confidence: Option<f64>) {
+        self.jobs += 1;
+        self.confidence += confidence.unwrap_or_default();
+    }
+
+    fn add_job(&mut self, job: &Job) {
+        self.add(job.result.as_ref().and_then(|result| result.confidence));
+    }
+
+    fn add_page(&mut self, page: &plain::Page) {
+        for job in &page.items {
+            self.add(job.result.as_ref().map(|result| result.confidence));
+        }
+    }
+}
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [contestant, base_url] = arguments.as_slice() else {
+        return Err("list CONTESTANT BASE_URL".into());
+    };
+    let mut found = Err("no such contestant".into());
+    let (allocations, bytes) = counting::allocations(|| {
+        found = match contestant.as_str() {
+            "ureq" => ours_on_ureq(base_url),
+            "ureq_plain" => by_hand_on_ureq(base_url),
+            "reqwest" => on_tokio(ours_on_reqwest(base_url)),
+            "reqwest_plain" => on_tokio(by_hand_on_reqwest(base_url)),
+            _ => return,
+        };
+    });
+    let found = found?;
+    println!(
+        "jobs {} confidence {:.2} peak_kib {} allocations {allocations} bytes {bytes}",
+        found.jobs,
+        found.confidence,
+        process::peak_kib()
+    );
+    Ok(())
+}
+
+fn on_tokio<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(work)
+}
+
+fn ours_on_ureq(base_url: &str) -> Result<Found> {
+    let client = classify_ureq::Client::new(Api::builder(KEY).base_url(base_url).build()?);
+    let mut found = Found::default();
+    for job in client.list(List::new().page_size(PAGE_SIZE)) {
+        found.add_job(&job?);
+    }
+    Ok(found)
+}
+
+async fn ours_on_reqwest(base_url: &str) -> Result<Found> {
+    let client = classify_reqwest::Client::new(Api::builder(KEY).base_url(base_url).build()?);
+    let mut jobs = client.list(List::new().page_size(PAGE_SIZE));
+    let mut found = Found::default();
+    while let Some(job) = jobs.next().await {
+        found.add_job(&job?);
+    }
+    Ok(found)
+}
+
+fn by_hand_on_ureq(base_url: &str) -> Result<Found> {
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .timeout_connect(Some(CONNECT))
+        .timeout_global(Some(ATTEMPT))
+        .build()
+        .into();
+    let url = format!("{base_url}/api/v2/classify");
+    let mut found = Found::default();
+    let mut token: Option<String> = None;
+    loop {
+        let mut request = agent
+            .get(&url)
+            .header("accept", "application/json")
+            .header("authorization", format!("Bearer {KEY}"))
+            .query("page_size", PAGE_SIZE.to_string());
+        if let Some(token) = &token {
+            request = request.query("page_token", token);
+        }
+        // A status that is no success is an error of this crate's.
+        let mut response = request.call()?;
+        let body = response
+            .body_mut()
+            .with_config()
+            .limit(LARGEST)
+            .read_to_vec()?;
+        let page: plain::Page = serde_json::from_slice(&body)?;
+        found.add_page(&page);
+        token = page.next_page_token;
+        if token.is_none() {
+            return Ok(found);
+        }
+    }
+}
+
+async fn by_hand_on_reqwest(base_url: &str) -> Result<Found> {
+    let client = reqwest::Client::builder()
+        .connect_timeout(CONNECT)
+        .timeout(ATTEMPT)
+        .build()?;
+    let url = format!("{base_url}/api/v2/classify");
+    let size = PAGE_SIZE.to_string();
+    let mut found = Found::default();
+    let mut token: Option<String> = None;
+    loop {
+        let mut query = vec![("page_size", size.as_str())];
+        query.extend(token.iter().map(|token| ("page_token", token.as_str())));
+        let response = client
+            .get(reqwest::Url::parse_with_params(&url, query)?)
+            .header("accept", "application/json")
+            .bearer_auth(KEY)
+            .send()
+            .await?
+            .error_for_status()?;
+        let body = response.bytes().await?;
+        let page: plain::Page = serde_json::from_slice(&body)?;
+        found.add_page(&page);
+        token = page.next_page_token;
+        if token.is_none() {
+            return Ok(found);
+        }
+    }
+}

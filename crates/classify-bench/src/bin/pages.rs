@@ -1,0 +1,70 @@
+//! Serves a list of jobs over loopback, the same bytes to all who ask: `pages PAGES JOBS_A_PAGE`.
+//!
+//! Every response is made before the first is asked for, so that what is measured is the one who asks. Prints its base
+//! URL, and runs until it is ended.
+
+use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::thread;
+
+use classify_bench::fixtures::{Rules, page_of};
+
+fn main() -> io::Result<()> {
+    let mut numbers = std::env::args().skip(1).map(|argument| argument.parse());
+    let (Some(Ok(pages)), Some(Ok(jobs))) = (numbers.next(), numbers.next()) else {
+        return Err(io::Error::other("pages PAGES JOBS_A_PAGE"));
+    };
+    let responses: Arc<[Vec<u8>]> = (0..pages).map(|page| response(page, pages, jobs)).collect();
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    println!("http://{}", listener.local_addr()?);
+    io::stdout().flush()?;
+    for stream in listener.incoming() {
+        let (stream, responses) = (stream?, Arc::clone(&responses));
+        // A client that goes away in the middle ends its own thread and nothing else.
+        thread::spawn(move || serve(&stream, &responses));
+    }
+    Ok(())
+}
+
+fn response(page: usize, pages: usize, jobs: usize) -> Vec<u8> {
+    let next = (page + 1 < pages).then(|| format!("p{}", page + 1));
+    let body = page_of(
+        page * jobs..(page + 1) * jobs,
+        Rules::AsOne,
+        next.as_deref(),
+    );
+    let length = body.len();
+    let head = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
+    );
+    [head.as_bytes(), &body].concat()
+}
+
+fn serve(stream: &TcpStream, responses: &[Vec<u8>]) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut lines = BufReader::new(stream).lines();
+    while let Some(asked) = lines.next() {
+        let page = page_asked_for(&asked?);
+        // Only what has no body is asked here: the head ends the request.
+        for line in lines.by_ref() {
+            if line?.is_empty() {
+                break;
+            }
+        }
+        let response = page.and_then(|page| responses.get(page));
+        let none = b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n";
+        (&mut &*stream).write_all(response.map_or(none.as_slice(), Vec::as_slice))?;
+    }
+    Ok(())
+}
+
+/// The page that a request line such as `GET /api/v2/classify?page_token=p7 HTTP/1.1` asks for.
+fn page_asked_for(line: &str) -> Option<usize> {
+    let target = line.strip_prefix("GET /api/v2/classify")?;
+    let Some((_, token)) = target.split_once("page_token=p") else {
+        return Some(0);
+    };
+    let digits = token.split(['&', ' ']).next()?;
+    digits.parse().ok()
+}
