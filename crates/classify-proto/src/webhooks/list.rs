@@ -120,4 +120,16 @@ mod tests {
             .unwrap();
         assert_eq!((page.items.len(), page.total_size), (1, Some(7)));
     }
+
+    #[test]
+    fn the_next_page_is_the_same_list_further_on() {
+        let list = List::new().page_size(2).organization("o");
+        assert_eq!(Paged::page_token(&list), None);
+        let next = list.with_page_token(Some("u".into()));
+        assert_eq!(Paged::page_token(&next), Some("u"));
+        assert_eq!(
+            next.request(&api()).unwrap().uri(),
+            "https://api.example/api/v2/webhook-configs?page_size=2&page_token=u&organization_id=o"
+        );
+    }
 }

@@ -150,6 +150,20 @@ mod tests {
     }
 
     #[test]
+    fn every_reason_has_words_of_its_own() {
+        let reasons = [
+            SignatureError::Missing,
+            SignatureError::Malformed,
+            SignatureError::WrongAlgorithm,
+            SignatureError::Mismatch,
+            SignatureError::NoSecret,
+        ];
+        let words: std::collections::BTreeSet<_> = reasons.map(|why| why.to_string()).into();
+        assert_eq!(words.len(), reasons.len());
+        assert!(words.iter().all(|words| words.contains(' ')));
+    }
+
+    #[test]
     fn what_python_signed_verifies() {
         let bytes: Vec<u8> = (0..=255).collect();
         let long = "k".repeat(100);

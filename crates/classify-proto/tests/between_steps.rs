@@ -1,0 +1,146 @@
+//! What a machine tells of itself between two steps, and what it makes of a reply that comes when nobody waits for it.
+
+mod sim;
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use classify_proto::files::Upload;
+use classify_proto::machine::{
+    Cadence, Call, Cx, Machine, ReplyBy, Retry, Run, Saved as _, Step, Ticket, Waiter,
+};
+use classify_proto::v2::{Configuration, Create, Get, JobStatus, Rule};
+use classify_proto::{Bytes, Reply, Seed, Time, http};
+use sim::{Service, World};
+
+const START: Time = Time::from_millis(1_700_000_000_000);
+
+fn seed() -> Seed {
+    Seed::new([9; 16])
+}
+
+fn create() -> Create {
+    let rule = Rule::new("invoice", "has an invoice number");
+    Create::new("").configuration(Configuration::new([rule]))
+}
+
+fn says(body: &'static str) -> Reply {
+    Ok(http::Response::new(Bytes::from_static(body.as_bytes())))
+}
+
+fn sent<M: Machine>(machine: &mut M, cx: Cx<'_>) -> Ticket {
+    match machine.poll(cx) {
+        Step::Send(ticket, _) => ticket,
+        _ => panic!("nothing was sent"),
+    }
+}
+
+#[test]
+fn a_run_tells_what_it_has_and_lends_what_a_saved_state_leaves_out() {
+    let api = sim::api();
+    let cx = Cx::new(&api, START);
+    let upload = Upload::new("a.txt", b"canary".to_vec());
+    let mut run = Run::upload(upload, create().transaction_id("mine"), seed());
+    assert_eq!((run.job_id(), run.transaction_id()), (None, Some("mine")));
+    // Saved and loaded, the document is not there, and is set again.
+    let mut run = {
+        let saved = run.save().unwrap();
+        assert!(!saved.contains("canary"));
+        run = Run::load(&saved).unwrap();
+        run.upload_mut().unwrap().set_content(b"canary".to_vec());
+        assert!(run.create_mut().is_some());
+        run
+    };
+    let ticket = sent(&mut run, cx);
+    run.handle(cx, ticket, says(r#"{"id": "dfl-1", "name": "a.txt"}"#));
+    assert!(matches!(run.poll(cx), Step::Event(_)));
+    let ticket = sent(&mut run, cx);
+    assert!(run.upload_mut().is_none());
+    assert_eq!(run.transaction_id(), Some("mine"));
+    assert_eq!(run.create_mut().unwrap().get_transaction_id(), Some("mine"));
+    let created =
+        r#"{"id": "clj-1", "status": "PENDING", "file_input": "dfl-1", "transaction_id": "mine"}"#;
+    run.handle(cx, ticket, says(created));
+    assert!(matches!(run.poll(cx), Step::Event(_)));
+    assert_eq!((run.job_id(), run.transaction_id()), (Some("clj-1"), None));
+    assert!(run.create_mut().is_none());
+}
+
+#[test]
+fn a_wait_tells_the_job_as_it_was_last_seen() {
+    let api = sim::api();
+    let cx = Cx::new(&api, START);
+    let mut waiter = Waiter::new("clj-1", seed());
+    assert!(waiter.last_seen().is_none());
+    let ticket = sent(&mut waiter, cx);
+    waiter.handle(cx, ticket, says(r#"{"id": "clj-1", "status": "RUNNING"}"#));
+    assert!(matches!(waiter.poll(cx), Step::Event(_)));
+    assert_eq!(waiter.last_seen().unwrap().status, JobStatus::Running);
+}
+
+#[test]
+fn a_wait_lasts_two_hours_and_each_of_its_looks_a_quarter_of_one() {
+    let mut world = World::new(Service {
+        duration: u64::MAX / 4,
+        faults: VecDeque::new(),
+        ..Service::default()
+    });
+    world
+        .run(&mut Call::new(create().for_input("dfl-1"), seed()))
+        .1
+        .unwrap();
+    let start = world.now;
+    let error = world.run(&mut Waiter::new("clj-1", seed())).1.unwrap_err();
+    assert!(error.is_deadline(), "{error}");
+    let hours = Duration::from_millis(world.now - start);
+    assert!(hours >= Duration::from_secs(7_200) && hours < Duration::from_secs(7_231));
+
+    let api = sim::api();
+    let Step::Send(_, request) = Waiter::new("clj-1", seed()).poll(Cx::new(&api, START)) else {
+        panic!("it looks at once")
+    };
+    let ReplyBy(by) = request.extensions().get().unwrap();
+    assert_eq!(*by, START + Duration::from_secs(900));
+}
+
+/// The reply to a look that was given up is not taken for the reply to the next: it may be of another moment.
+#[test]
+fn a_reply_to_an_earlier_look_is_ignored() {
+    let api = sim::api();
+    let cx = |seconds: u64| Cx::new(&api, START + Duration::from_secs(seconds));
+    let cadence = Cadence::new(Duration::from_secs(1), Duration::from_secs(1));
+    let short = Retry::never().total(Duration::from_secs(5));
+    let mut waiter = Waiter::new("clj-1", seed()).retry(short).cadence(cadence);
+    let first = sent(&mut waiter, cx(0));
+    assert!(matches!(waiter.poll(cx(5)), Step::Event(_)));
+    let second = sent(&mut waiter, cx(7));
+    waiter.handle(cx(7), first, says(r#"{"id": "clj-1", "status": "FAILED"}"#));
+    assert!(matches!(waiter.poll(cx(7)), Step::Wait(Some(_))));
+    waiter.handle(
+        cx(7),
+        second,
+        says(r#"{"id": "clj-1", "status": "COMPLETED"}"#),
+    );
+    assert!(matches!(waiter.poll(cx(7)), Step::Done(Ok(_))));
+}
+
+#[test]
+fn a_machine_that_is_lent_is_the_machine() {
+    fn answered(mut lent: impl Machine, cx: Cx<'_>, losses: usize) -> bool {
+        let mut ticket = sent(&mut lent, cx);
+        for _ in 0..losses {
+            lent.resume();
+            ticket = sent(&mut lent, cx);
+        }
+        lent.handle(cx, ticket, says(r#"{"id": "clj-1", "status": "RUNNING"}"#));
+        matches!(lent.poll(cx), Step::Done(_))
+    }
+    let api = sim::api();
+    let mut call = Call::new(Get::new("clj-1"), seed());
+    assert!(answered(&mut call, Cx::new(&api, START), 1));
+    let ticket = sent(
+        &mut Call::new(Get::new("clj-1"), seed()),
+        Cx::new(&api, START),
+    );
+    assert_eq!(ticket.to_string(), "#0");
+}
