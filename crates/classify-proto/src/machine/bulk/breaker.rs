@@ -129,6 +129,40 @@ mod tests {
     }
 
     #[test]
+    fn it_rests_for_a_quarter_of_a_minute_then_twice_as_long_and_five_minutes_at_most() {
+        let mut breaker = Breaker::default();
+        let mut now = at(0);
+        let mut rests = Vec::new();
+        while rests.len() < 7 {
+            if let Some(rest) = breaker.failed(now, None) {
+                rests.push(rest.as_secs());
+                now = now + rest;
+                breaker.begin();
+            }
+        }
+        assert_eq!(rests, [15, 30, 60, 120, 240, 300, 300]);
+        let hour = Duration::from_secs(3_600);
+        assert!(!breaker.is_hopeless(hour) && breaker.is_hopeless(hour + FIRST));
+    }
+
+    #[test]
+    fn one_that_is_tried_and_comes_to_nothing_makes_place_for_another() {
+        let mut breaker = Breaker::default();
+        for _ in 0..FAULTS {
+            breaker.failed(at(0), None);
+        }
+        breaker.begin();
+        assert_eq!(breaker.pass(at(20)), Pass::Later);
+        breaker.abandoned(at(20));
+        assert_eq!(breaker.pass(at(20)), Pass::Yes);
+        // While all is well it says nothing: as many faults as ever open the breaker.
+        breaker.went_well();
+        breaker.abandoned(at(21));
+        let opened = (0..FAULTS).filter_map(|_| breaker.failed(at(21), None));
+        assert_eq!(opened.count(), 1);
+    }
+
+    #[test]
     fn a_success_between_faults_starts_the_count_anew() {
         let mut breaker = Breaker::default();
         for _ in 0..100 {
