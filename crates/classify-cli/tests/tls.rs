@@ -70,23 +70,16 @@ fn an_authority_that_nobody_knows_is_refused_with_the_remedy() {
     let bench = bench();
     let tls = Tls::before(&bench);
     let url = tls.url("localhost");
-    // Each tries a few times; so they try side by side.
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let words = ["classify", "list", "--format", "json"];
-            let said = said(at(&bench, &url, &words)).ends(1);
-            let hint = said.error()["hint"].as_str().unwrap().to_owned();
-            assert!(
-                hint.contains("--ca-cert") && hint.contains("SSL_CERT_FILE"),
-                "{hint}"
-            );
-        });
-        scope.spawn(|| {
-            let (found, said) = doctor(at(&bench, &url, &DOCTOR), 1);
-            assert!(found.contains(&"tls: error".to_owned()), "{found:?}");
-            assert!(said.stdout.contains("--ca-cert"), "{said:?}");
-        });
-    });
+    let words = ["classify", "list", "--format", "json"];
+    let listed = said(at(&bench, &url, &words)).ends(1);
+    let hint = listed.error()["hint"].as_str().unwrap().to_owned();
+    assert!(
+        hint.contains("--ca-cert") && hint.contains("SSL_CERT_FILE"),
+        "{hint}"
+    );
+    let (found, doctored) = doctor(at(&bench, &url, &DOCTOR), 1);
+    assert!(found.contains(&"tls: error".to_owned()), "{found:?}");
+    assert!(doctored.stdout.contains("--ca-cert"), "{doctored:?}");
     assert_eq!(bench.emulator.request_count(), 0);
 }
 
@@ -96,20 +89,14 @@ fn a_certificate_of_another_host_is_refused_though_its_authority_is_trusted() {
     let tls = Tls::before(&bench);
     let authority = tls.authority.to_str().unwrap();
     let elsewhere = tls.url("127.0.0.1");
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let words = ["classify", "list", "--ca-cert", authority];
-            said(at(&bench, &elsewhere, &words))
-                .ends(1)
-                .complains("not valid for")
-                .complains("--base-url");
-        });
-        scope.spawn(|| {
-            let words = [&DOCTOR[..], &["--ca-cert", authority]].concat();
-            let (found, _) = doctor(at(&bench, &elsewhere, &words), 1);
-            assert!(found.contains(&"tls: error".to_owned()), "{found:?}");
-        });
-    });
+    let words = ["classify", "list", "--ca-cert", authority];
+    said(at(&bench, &elsewhere, &words))
+        .ends(1)
+        .complains("not valid for")
+        .complains("--base-url");
+    let words = [&DOCTOR[..], &["--ca-cert", authority]].concat();
+    let (found, _) = doctor(at(&bench, &elsewhere, &words), 1);
+    assert!(found.contains(&"tls: error".to_owned()), "{found:?}");
     assert_eq!(bench.emulator.request_count(), 0);
 }
 

@@ -14,6 +14,9 @@ pub(crate) fn on_sending(error: reqwest::Error, untouched: bool) -> Failure {
             Failure::timeout(format!("no connection in time: {message}")).before_sending()
         } else if message.contains("scheme is not http") {
             no_tls()
+        } else if is_bad_certificate(&error) {
+            // Looked at during the handshake, so that nothing was sent; the same one comes at every attempt.
+            Failure::refused(message)
         } else {
             Failure::connect(message)
         };
@@ -51,6 +54,28 @@ pub(crate) fn no_tls() -> Failure {
     Failure::refused(
         "https needs TLS, and this build has none; turn on one of classify-reqwest's features rustls, aws-lc, native-tls",
     )
+}
+
+/// Whether the server's certificate is what is wrong.
+#[cfg(feature = "_rustls")]
+fn is_bad_certificate(error: &reqwest::Error) -> bool {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if let Some(rustls::Error::InvalidCertificate(_)) = error.downcast_ref() {
+            return true;
+        }
+        // The error inside an `io::Error` is not its cause; it has to be asked for.
+        cause = match error.downcast_ref::<std::io::Error>() {
+            Some(error) => error.get_ref().map(|inner| inner as _),
+            None => error.source(),
+        };
+    }
+    false
+}
+
+#[cfg(not(feature = "_rustls"))]
+fn is_bad_certificate(_: &reqwest::Error) -> bool {
+    false
 }
 
 /// The error and its causes in one line: reqwest's own text says only that something went wrong.

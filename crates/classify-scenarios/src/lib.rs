@@ -19,15 +19,18 @@
 //! | the seam to a driver | [`Driver`], [`Setup`] |
 //! | the emulator and a driver beside it | [`World`] |
 //! | a server that answers by script, below HTTP where need be | [`Listener`] |
+//! | a server that speaks TLS, under an authority of its own | [`Secure`] |
 //! | the scenarios | [`scenarios`] |
 
 mod driver;
 mod listener;
 pub mod scenarios;
+mod secure;
 mod world;
 
 pub use driver::{Driver, FirstEvent, Setup};
 pub use listener::{Listener, Plan, Seen, response};
+pub use secure::Secure;
 pub use world::{World, api, create, document, rules, spin};
 
 /// Makes one test of each scenario, for the driver of this type.

@@ -33,6 +33,10 @@ fn judge(error: Error, limits: &Limits) -> Failure {
         Error::ConnectProxyFailed(why) => Failure::connect(format!("the proxy refused: {why}")),
         Error::Tls(why) => Failure::connect(format!("TLS: {why}")),
         #[cfg(feature = "_rustls")]
+        Error::Rustls(error @ rustls::Error::InvalidCertificate(_)) => {
+            Failure::refused(format!("TLS: {error}"))
+        }
+        #[cfg(feature = "_rustls")]
         Error::Rustls(error) => Failure::connect(format!("TLS: {error}")),
         #[cfg(feature = "native-tls")]
         Error::NativeTls(error) => Failure::connect(format!("TLS: {error}")),
@@ -75,12 +79,12 @@ fn broken(error: &io::Error) -> Failure {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => Failure::connect(error.to_string()),
         io::ErrorKind::TimedOut => Failure::timeout(error.to_string()),
-        _ if is_bad_certificate(error) => Failure::connect(format!("TLS: {error}")),
+        _ if is_bad_certificate(error) => Failure::refused(format!("TLS: {error}")),
         _ => Failure::broken(error.to_string()),
     }
 }
 
-/// A certificate is looked at during the handshake and never after it.
+/// A certificate is looked at during the handshake, so that nothing was sent. The same one comes at every attempt.
 #[cfg(feature = "_rustls")]
 fn is_bad_certificate(error: &io::Error) -> bool {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref());

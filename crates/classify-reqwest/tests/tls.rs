@@ -1,0 +1,63 @@
+//! TLS as the caller's client sets it: an authority of one's own, and certificates that are refused.
+
+#![cfg(feature = "rustls")]
+
+use std::sync::Arc;
+
+use classify_proto::v2::Get;
+use classify_proto::{Error, ErrorKind};
+use classify_reqwest::Client;
+use classify_scenarios::{Secure, api, response};
+use rustls::RootCertStore;
+
+fn server() -> Secure {
+    let job = br#"{"id": "clj-1", "status": "RUNNING"}"#;
+    Secure::start(response(200, &[], job))
+}
+
+/// A client that trusts the authority of this server.
+fn client(base_url: &str, trusted: &Secure) -> Client {
+    let mut roots = RootCertStore::empty();
+    roots.add(trusted.authority().to_vec().into()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let client = reqwest::Client::builder()
+        .tls_backend_preconfigured(config)
+        .build()
+        .unwrap();
+    Client::with_client(client, api(base_url, "llx-key"))
+}
+
+/// Nothing is gained by showing the same certificate the door six times.
+fn refused_once(server: &Secure, error: &Error) {
+    assert_eq!(error.kind(), ErrorKind::Transport, "{error}");
+    assert!(error.to_string().contains("certificate"), "{error}");
+    assert!(!error.is_transient() && !error.is_ambiguous(), "{error}");
+    assert_eq!((error.attempts(), server.connections()), (1, 1), "{error}");
+}
+
+#[tokio::test]
+async fn an_authority_of_the_callers_own_is_trusted() {
+    let server = server();
+    let client = client(&server.base_url("localhost"), &server);
+    assert_eq!(client.call(Get::new("clj-1")).await.unwrap().id, "clj-1");
+    assert_eq!(server.connections(), 1);
+}
+
+#[tokio::test]
+async fn a_certificate_of_nobody_is_refused_at_once() {
+    let (server, other) = (server(), server());
+    let client = client(&server.base_url("localhost"), &other);
+    refused_once(&server, &client.call(Get::new("clj-1")).await.unwrap_err());
+}
+
+#[tokio::test]
+async fn a_certificate_for_another_name_is_refused_at_once() {
+    let server = server();
+    let client = client(&server.base_url("127.0.0.1"), &server);
+    refused_once(&server, &client.call(Get::new("clj-1")).await.unwrap_err());
+}

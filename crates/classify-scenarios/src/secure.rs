@@ -1,0 +1,119 @@
+//! A server that speaks TLS with a certificate of an authority that nobody knows until they are told.
+
+use std::io::{self, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rustls::pki_types::PrivateKeyDer;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+/// A server on loopback whose certificate is for `localhost`; it answers every request with the same response.
+#[derive(Debug)]
+pub struct Secure {
+    address: SocketAddr,
+    authority: Vec<u8>,
+    connections: Arc<AtomicUsize>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Secure {
+    /// Starts a server that answers with these bytes: a whole response, which ends the connection.
+    ///
+    /// # Panics
+    ///
+    /// When there is no port to listen on, or no randomness to make keys of.
+    #[must_use]
+    pub fn start(answer: Vec<u8>) -> Self {
+        let (config, authority) = identity();
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port on loopback");
+        let server = Self {
+            address: listener.local_addr().expect("the port has a number"),
+            authority,
+            connections: Arc::default(),
+            stop: Arc::default(),
+        };
+        let (connections, stop) = (Arc::clone(&server.connections), Arc::clone(&server.stop));
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                if stop.load(Ordering::Acquire) {
+                    return;
+                }
+                let Ok(stream) = stream else { continue };
+                connections.fetch_add(1, Ordering::AcqRel);
+                // A client that does not trust the certificate goes away during the handshake.
+                drop(serve(stream, Arc::clone(&config), &answer));
+            }
+        });
+        server
+    }
+
+    /// Its address under a name, which its certificate may be for or not.
+    #[must_use]
+    pub fn base_url(&self, host: &str) -> String {
+        format!("https://{host}:{}", self.address.port())
+    }
+
+    /// The authority's certificate, in DER.
+    #[must_use]
+    pub fn authority(&self) -> &[u8] {
+        &self.authority
+    }
+
+    /// How many connections there were.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::Acquire)
+    }
+}
+
+impl Drop for Secure {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Release);
+        // Wakes the thread that accepts.
+        drop(TcpStream::connect(self.address));
+    }
+}
+
+/// A certificate for `localhost`, and the authority that signed it.
+fn identity() -> (Arc<ServerConfig>, Vec<u8>) {
+    let key = KeyPair::generate().expect("randomness");
+    let mut params = CertificateParams::new(Vec::new()).expect("no names");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = params.self_signed(&key).expect("a sound key");
+    let issuer = Issuer::new(params, key);
+    let key = KeyPair::generate().expect("randomness");
+    let leaf = CertificateParams::new(vec!["localhost".to_owned()])
+        .and_then(|params| params.signed_by(&key, &issuer))
+        .expect("a sound name");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("ring knows them")
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![leaf.der().clone()],
+            PrivateKeyDer::try_from(key.serialize_der()).expect("our own key"),
+        )
+        .expect("the key is the certificate's");
+    (Arc::new(config), authority.der().to_vec())
+}
+
+fn serve(stream: TcpStream, config: Arc<ServerConfig>, answer: &[u8]) -> io::Result<()> {
+    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    let connection = ServerConnection::new(config).map_err(io::Error::other)?;
+    let mut stream = StreamOwned::new(connection, stream);
+    let (mut head, mut piece) = (Vec::new(), [0; 1024]);
+    while !head.windows(4).any(|end| end == b"\r\n\r\n") {
+        match stream.read(&mut piece)? {
+            0 => return Ok(()),
+            read => head.extend_from_slice(&piece[..read]),
+        }
+    }
+    stream.write_all(answer)?;
+    stream.conn.send_close_notify();
+    stream.flush()
+}

@@ -1,0 +1,60 @@
+//! TLS as the caller's agent sets it: an authority of one's own, and certificates that are refused.
+
+#![cfg(feature = "rustls")]
+
+use std::sync::Arc;
+
+use classify_proto::v2::Get;
+use classify_proto::{Error, ErrorKind};
+use classify_scenarios::{Secure, api, response};
+use classify_ureq::Client;
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
+
+fn server() -> Secure {
+    let job = br#"{"id": "clj-1", "status": "RUNNING"}"#;
+    Secure::start(response(200, &[], job))
+}
+
+/// A client that trusts these authorities.
+fn client(base_url: &str, trusted: &[Certificate<'static>]) -> Client {
+    let tls = TlsConfig::builder()
+        .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .root_certs(RootCerts::new_with_certs(trusted))
+        .build();
+    let agent = ureq::Agent::config_builder().tls_config(tls).build().into();
+    Client::with_agent(agent, api(base_url, "llx-key"))
+}
+
+fn authority(server: &Secure) -> Certificate<'static> {
+    Certificate::from_der(server.authority()).to_owned()
+}
+
+/// Nothing is gained by showing the same certificate the door six times.
+fn refused_once(server: &Secure, error: &Error) {
+    assert_eq!(error.kind(), ErrorKind::Transport, "{error}");
+    assert!(error.to_string().contains("certificate"), "{error}");
+    assert!(!error.is_transient() && !error.is_ambiguous(), "{error}");
+    assert_eq!((error.attempts(), server.connections()), (1, 1), "{error}");
+}
+
+#[test]
+fn an_authority_of_the_callers_own_is_trusted() {
+    let server = server();
+    let client = client(&server.base_url("localhost"), &[authority(&server)]);
+    assert_eq!(client.call(Get::new("clj-1")).unwrap().id, "clj-1");
+    assert_eq!(server.connections(), 1);
+}
+
+#[test]
+fn a_certificate_of_nobody_is_refused_at_once() {
+    let (server, other) = (server(), server());
+    let client = client(&server.base_url("localhost"), &[authority(&other)]);
+    refused_once(&server, &client.call(Get::new("clj-1")).unwrap_err());
+}
+
+#[test]
+fn a_certificate_for_another_name_is_refused_at_once() {
+    let server = server();
+    let client = client(&server.base_url("127.0.0.1"), &[authority(&server)]);
+    refused_once(&server, &client.call(Get::new("clj-1")).unwrap_err());
+}
