@@ -479,6 +479,60 @@ fn failed_documents_are_bought_anew_only_when_that_is_asked() {
     assert_eq!((bench.restored, bench.world.service.jobs.len()), (3, 6));
 }
 
+/// The job of a create whose answer was lost may have failed before the create is repeated. It is this run's own, and
+/// was paid for: to take it for an earlier run's would pay for the document twice.
+#[test]
+fn a_retried_document_that_fails_while_its_answer_is_lost_is_not_bought_twice() {
+    let mut bench = Bench::new(
+        0..3,
+        Service {
+            failing: true,
+            ..service(10)
+        },
+    );
+    bench.run(None).unwrap();
+    bench.options = BulkOptions::default().retry_failed(true).max_requests(1);
+    // After the upload.
+    bench.world.service.faults = [Fault::None, Fault::LostAfterActing].into();
+    bench.run(None).unwrap();
+    assert_eq!(bench.world.service.jobs.len(), 6);
+    assert!(
+        bench
+            .reports
+            .values()
+            .all(|reports| reports[0].status == Standing::Failed)
+    );
+}
+
+/// The same, with a crash between the create and its record.
+#[test]
+fn a_retried_document_that_fails_while_the_run_is_down_is_not_bought_twice() {
+    let mut bench = Bench::new(
+        0..1,
+        Service {
+            failing: true,
+            ..service(10)
+        },
+    );
+    bench.run(None).unwrap();
+    bench.options = BulkOptions::default().retry_failed(true);
+    for step in 0.. {
+        bench.run(Some(step));
+        if bench.world.service.jobs.len() == 2 {
+            break;
+        }
+    }
+    assert!(
+        !String::from_utf8(bench.journal.clone())
+            .unwrap()
+            .contains("clj-2")
+    );
+    bench.world.now += 60_000;
+    bench.run(None).unwrap();
+    assert_eq!(bench.world.service.jobs.len(), 2);
+    assert_eq!(bench.reports["0.txt"][0].status, Standing::Failed);
+}
+
 #[test]
 fn failed_documents_are_found_without_a_journal_too() {
     let mut bench = Bench::new(

@@ -149,3 +149,23 @@ fn a_run_whose_replies_were_lost_goes_on_in_the_same_process() {
     // Nobody waited for a reply that could not come.
     assert!(bench.world.now < start + 120_000);
 }
+
+/// A process that was killed after its create says nothing of it in its journal.
+#[test]
+fn what_an_earlier_process_may_have_bought_is_never_said_not_to_be_bought() {
+    let mut bench = Bench::new([], service(60_000));
+    bench.documents = vec![Document::id("dfl-1")];
+    for step in 0.. {
+        bench.run(Some(step));
+        if bench.world.service.jobs.len() == 1 {
+            break;
+        }
+        bench.journal.clear();
+    }
+    // The next process may not do anything any more.
+    bench.world.service.refuses = Some(401);
+    bench.world.service.by_transaction.clear();
+    let summary = bench.run(None).unwrap();
+    assert!(summary.stopped.as_ref().unwrap().is_auth());
+    assert_eq!(summary.count(&Standing::Ambiguous), 1, "{summary:?}");
+}

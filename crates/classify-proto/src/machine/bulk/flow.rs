@@ -42,11 +42,18 @@ impl Bulk {
         }
     }
 
-    pub(super) fn created(&mut self, cx: Cx<'_>, place: Place, result: Result<Job, Error>) {
+    /// `asked_before` says that an earlier answer to the same create was lost.
+    pub(super) fn created(
+        &mut self,
+        cx: Cx<'_>,
+        place: Place,
+        result: Result<Job, Error>,
+        asked_before: bool,
+    ) {
         match result {
             Ok(job) => {
                 self.breaker.went_well();
-                self.bought(cx, place, job);
+                self.bought(cx, place, job, asked_before);
             }
             Err(error) => {
                 if self.uploads_again(place, &error) {
@@ -60,13 +67,14 @@ impl Bulk {
         }
     }
 
-    fn bought(&mut self, cx: Cx<'_>, place: Place, job: Job) {
+    fn bought(&mut self, cx: Cx<'_>, place: Place, job: Job, asked_before: bool) {
         let Some(entrant) = self.documents.get_mut(&place) else {
             return;
         };
-        if self.options.retry_failed && entrant.replays < REPLAYS && is_lost(&job.status) {
-            // An earlier run's job, which failed: this is the answer to a repeated create. The next attempt is
-            // another create.
+        // A job that has failed already is an earlier run's: this is the answer to a repeated create, and the next
+        // attempt is another create. Unless this run asked for it before, and may have bought it just now.
+        let is_earlier = is_lost(&job.status) && !asked_before && !entrant.may_be_bought;
+        if self.options.retry_failed && entrant.replays < REPLAYS && is_earlier {
             entrant.replays += 1;
             entrant.attempt += 1;
             let (key, name, attempt) =

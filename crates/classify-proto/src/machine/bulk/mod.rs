@@ -103,7 +103,7 @@ struct Entrant {
     file_id: Option<String>,
     /// The file comes from the journal and may be gone.
     file_is_old: bool,
-    /// The answer to a create was lost, so that there may be a job.
+    /// The answer to a create was lost, in this process or with an earlier one, so that there may be a job.
     may_be_bought: bool,
     job_id: Option<String>,
 }
@@ -375,6 +375,9 @@ impl Bulk {
     }
 
     fn admit(&mut self, name: String, key: ContentKey, source: Source, entry: Entry, known: bool) {
+        // An earlier process had all it needed for a create, and may not have lived to write down that it was made.
+        let was_about_to_be = entry.file_id.is_some() || matches!(source, Source::Held(_));
+        let is_open = known && entry.job_id.is_none() && entry.report.is_none();
         let mut entrant = Entrant {
             names: vec![name],
             key,
@@ -384,7 +387,7 @@ impl Bulk {
             file_is_old: entry.file_id.is_some(),
             file_id: entry.file_id,
             job_id: entry.job_id,
-            may_be_bought: false,
+            may_be_bought: is_open && was_about_to_be,
             source,
         };
         let place = self.pushed;
@@ -518,7 +521,9 @@ impl Bulk {
         match did {
             Did::Send(..) => {}
             Did::Uploaded(place, result) => self.uploaded(cx, place, result),
-            Did::Created(place, result) => self.created(cx, place, result),
+            Did::Created(place, result, asked_before) => {
+                self.created(cx, place, result, asked_before);
+            }
             Did::Looked(place, result) => self.looked(place, result),
             Did::Cancelled(place, result) => self.cancelled(place, result),
             Did::Page(page) => {

@@ -30,7 +30,8 @@ pub(super) enum Work {
 pub(super) enum Did {
     Send(Ticket, http::Request<Body>),
     Uploaded(Place, Result<File, Error>),
-    Created(Place, Result<Job, Error>),
+    /// And whether an earlier answer to this create was lost, so that the job may be its own.
+    Created(Place, Result<Job, Error>, bool),
     Looked(Place, Result<Job, Error>),
     Cancelled(Place, Result<Job, Error>),
     Page(Page<Job>),
@@ -80,7 +81,10 @@ impl Work {
                 call(&mut **machine, cx, |result| Did::Uploaded(*place, result))
             }
             Work::Create(place, machine) => {
-                call(&mut **machine, cx, |result| Did::Created(*place, result))
+                let asked_before = machine.may_have_acted();
+                call(&mut **machine, cx, |result| {
+                    Did::Created(*place, result, asked_before)
+                })
             }
             Work::Look(place, machine) => {
                 call(&mut **machine, cx, |result| Did::Looked(*place, result))
