@@ -73,6 +73,8 @@ pub(crate) struct Service {
     pub(crate) duration: u64,
     /// Whether jobs end as failed.
     pub(crate) failing: bool,
+    /// Whether jobs end without a match.
+    pub(crate) matching_nothing: bool,
     /// What happens to the next requests; nothing does to those after.
     pub(crate) faults: VecDeque<Fault>,
     /// Method and path of every request that reached the service or tried to.
@@ -105,6 +107,7 @@ impl Default for Service {
             files: Vec::new(),
             duration: 0,
             failing: false,
+            matching_nothing: false,
             faults: VecDeque::new(),
             log: Vec::new(),
             transactions: Vec::new(),
@@ -139,8 +142,8 @@ impl Service {
             "transaction_id": job.transaction_id, "project_id": "p", "user_id": "u",
         });
         if status == "COMPLETED" {
-            shown["result"] =
-                json!({"type": "invoice", "confidence": 0.75, "reasoning": "because"});
+            let r#type = (!self.matching_nothing).then_some("invoice");
+            shown["result"] = json!({"type": r#type, "confidence": 0.75, "reasoning": "because"});
         }
         if status == "FAILED" {
             shown["error_message"] = json!("PDF_IS_BROKEN");

@@ -1,0 +1,212 @@
+//! What a bulk run says and spends in the rarer turns: faults that stay, cancels that come too late, attempts and journals.
+
+mod sim;
+
+use std::time::Duration;
+
+use classify_proto::machine::{
+    Bulk, BulkOptions, Cadence, Document, Fed, Journal, Record, Retry, Standing,
+};
+use classify_proto::{Seed, Time};
+use sim::bench::{Bench, CREATE, UPLOAD, faulty, service, template};
+use sim::{Fault, Service};
+
+fn held(count: usize) -> Vec<Document> {
+    (0..count)
+        .map(|n| Document::id(format!("dfl-{n}")))
+        .collect()
+}
+
+/// A run over documents that the service holds.
+fn bench(count: usize, service: Service) -> Bench {
+    let mut bench = Bench::new([], service);
+    bench.documents = held(count);
+    bench
+}
+
+#[test]
+fn a_run_counts_what_no_rule_matched_and_what_was_settled_before() {
+    let mut bench = bench(
+        3,
+        Service {
+            matching_nothing: true,
+            ..service(1_000)
+        },
+    );
+    let summary = bench.run(None).unwrap();
+    assert_eq!((summary.no_match, summary.restored), (3, 0));
+    let summary = bench.run(None).unwrap();
+    assert_eq!((summary.no_match, summary.restored), (3, 3));
+    bench.journal.clear();
+    bench.world.service.matching_nothing = false;
+    assert_eq!(bench.run(None).unwrap().no_match, 0);
+    // Of those without an answer nobody can say whether a rule matches.
+    bench.journal.clear();
+    bench.world.service.failing = true;
+    assert_eq!(bench.run(None).unwrap().no_match, 0);
+}
+
+#[test]
+fn a_document_that_only_meets_faults_is_given_up_and_told_truly() {
+    for (fault, standing) in [
+        (Fault::LostBeforeActing, Standing::Ambiguous),
+        (Fault::NoConnection, Standing::NotStarted),
+    ] {
+        let mut bench = bench(1, faulty(1_000, vec![fault; 1_000]));
+        let summary = bench.run(None).unwrap();
+        assert!(summary.stopped.is_none(), "{summary:?}");
+        assert_eq!(summary.count(&standing), 1, "{summary:?}");
+        // Five tries of six requests each.
+        assert_eq!(bench.requests(CREATE), 30);
+    }
+}
+
+#[test]
+fn a_file_that_was_uploaded_just_now_and_is_gone_is_not_uploaded_for_ever() {
+    let mut bench = Bench::new(0..3, service(1_000));
+    bench.world.service.refuses = Some(404);
+    let summary = bench.run(None).unwrap();
+    assert_eq!(summary.count(&Standing::Error), 3);
+    assert_eq!((bench.requests(UPLOAD), bench.requests(CREATE)), (3, 3));
+}
+
+#[test]
+fn earlier_attempts_are_passed_over_up_to_a_bound() {
+    // Whatever is asked for has failed already, as if earlier runs had tried it all.
+    let mut bench = bench(
+        1,
+        Service {
+            failing: true,
+            ..service(0)
+        },
+    );
+    bench.options = BulkOptions::default().retry_failed(true);
+    let summary = bench.run(None).unwrap();
+    assert_eq!(summary.count(&Standing::Failed), 1);
+    assert_eq!(bench.requests(CREATE), 9);
+}
+
+/// Stops a run as soon as so many of its jobs are known to be open.
+fn cancel_when_open(count: usize) -> impl FnMut(&mut Bulk, u32) {
+    move |bulk, _| {
+        if bulk.in_flight().1 == count {
+            bulk.stop_and_cancel();
+        }
+    }
+}
+
+#[test]
+fn a_job_that_ended_before_it_could_be_cancelled_is_worth_what_it_cost() {
+    let mut bench = bench(2, service(5_000));
+    let summary = bench.run_with(None, cancel_when_open(2)).unwrap();
+    assert_eq!(summary.count(&Standing::Cancelled), 2);
+
+    // The same, when the jobs have ended by the time that the cancels come.
+    let mut bench = bench_of_ended();
+    let summary = bench.run_with(None, cancel_when_open(2)).unwrap();
+    assert_eq!(summary.count(&Standing::Completed), 2, "{summary:?}");
+}
+
+/// A journal with two open jobs, which have ended since.
+fn bench_of_ended() -> Bench {
+    let mut bench = bench(2, service(600_000));
+    bench.options = BulkOptions::default().deadline(Time::from_millis(bench.world.now + 5_000));
+    assert_eq!(bench.run(None).unwrap().count(&Standing::Open), 2);
+    bench.options = BulkOptions::default();
+    bench.world.now += 600_000;
+    bench
+}
+
+#[test]
+fn a_cancel_that_fails_leaves_the_job_open_and_says_why() {
+    let mut bench = bench(1, service(600_000));
+    bench.options = BulkOptions::default().deadline(Time::from_millis(bench.world.now + 5_000));
+    bench.run(None).unwrap();
+    bench.options = BulkOptions::default();
+    bench.world.service.faults = vec![Fault::Http503; 20].into();
+    let summary = bench.run_with(None, cancel_when_open(1)).unwrap();
+    assert_eq!(summary.count(&Standing::Open), 1);
+    let why = bench.reports["dfl-0"][0].error.as_ref().unwrap();
+    assert!(why.contains("503"), "{why}");
+}
+
+#[test]
+fn a_second_attempt_that_was_planned_is_gone_on_with() {
+    let document = Document::id("dfl-0");
+    let key = document.key();
+    let planned = |attempt| Record::Planned {
+        key,
+        name: "dfl-0".into(),
+        attempt,
+    };
+    let mut bench = bench(1, service(1_000));
+    let failed = r#"{"record":"settled","key":"KEY","report":{"status":"FAILED"}}"#;
+    bench.journal = [
+        Bench::header(),
+        planned(0).to_line(),
+        failed.replace("KEY", &key.to_string()) + "\n",
+        planned(1).to_line(),
+    ]
+    .concat()
+    .into_bytes();
+    let (journal, _) = Journal::read(&bench.journal).unwrap();
+    assert!(journal.is_begun() && !Journal::new().is_begun());
+    assert_eq!((journal.counts(), journal.report(key)), ((1, 0), None));
+    // What was planned earlier is told again by a shuffled or doubled line, and takes nothing back.
+    bench.journal.extend(planned(0).to_line().bytes());
+    bench.journal.extend(planned(1).to_line().bytes());
+    bench.run(None).unwrap();
+    assert_eq!(bench.reports["dfl-0"][0].status, Standing::Completed);
+    assert_eq!((bench.planned(0), bench.planned(1)), (2, 2));
+    // It is the second attempt's job: the first has another transaction id.
+    let first = {
+        let mut other = bench_of_first();
+        other.run(None).unwrap();
+        other.world.service.transactions
+    };
+    assert_ne!(bench.world.service.transactions, first);
+}
+
+fn bench_of_first() -> Bench {
+    bench(1, service(1_000))
+}
+
+#[test]
+fn a_run_without_a_job_goes_on_when_its_patience_is_over_and_no_earlier() {
+    let mut bench = bench(1, service(u64::MAX / 4));
+    bench.options = BulkOptions::default()
+        .job_timeout(Duration::from_secs(600))
+        .cadence(Cadence::new(
+            Duration::from_secs(30),
+            Duration::from_secs(30),
+        ));
+    let start = bench.world.now;
+    bench.run(None).unwrap();
+    let took = bench.world.now - start;
+    assert!((600_000..640_000).contains(&took), "{took} ms");
+    // A look every half minute, less a fifth at most.
+    let lists = bench.requests("GET /api/v2/classify");
+    assert!((20..=26).contains(&lists), "{lists}");
+}
+
+#[test]
+fn a_run_repeats_by_the_policy_it_is_given() {
+    let mut bench = bench(1, faulty(1_000, vec![Fault::Http503; 1_000]));
+    bench.options = BulkOptions::default().retry(Retry::never());
+    bench.run(None).unwrap();
+    assert_eq!(bench.requests(CREATE), 5);
+}
+
+#[test]
+fn a_run_that_is_fed_goes_on_after_its_replies_were_lost() {
+    let mut bench = bench(4, service(5_000));
+    let options = BulkOptions::default();
+    let bulk = Bulk::new(&bench.world.api, template(), options, Seed::new([1; 16])).unwrap();
+    let mut run: Fed<_, _> = bulk.fed_by(bench.documents.clone(), |_: &Record| Ok(()));
+    let start = bench.world.now;
+    let (_, summary) = bench.world.run_with_losses(&mut run, &[7, 12].into());
+    assert_eq!(summary.count(&Standing::Completed), 4);
+    assert_eq!(bench.world.service.jobs.len(), 4);
+    assert!(bench.world.now < start + 60_000);
+    assert_eq!(bench.documents[2].name(), "dfl-2");
+}
