@@ -65,6 +65,10 @@ pub(crate) struct Job {
 
 /// The service's state, moved by requests and by the time they come.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a whim of the service's, and any of them may come with any other"
+)]
 pub(crate) struct Service {
     pub(crate) jobs: Vec<Job>,
     pub(crate) deleted: BTreeSet<String>,
