@@ -2,12 +2,13 @@
 
 mod sim;
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use classify_proto::machine::{
-    Bulk, BulkOptions, Cadence, Document, Fed, Journal, Record, Retry, Standing,
+    Bulk, BulkOptions, Cadence, Document, Fed, Journal, Limiter, Record, Retry, Standing,
 };
-use classify_proto::{Seed, Time};
+use classify_proto::{RateClass, Seed, Time};
 use sim::bench::{Bench, CREATE, UPLOAD, faulty, service, template};
 use sim::{Fault, Service};
 
@@ -209,4 +210,16 @@ fn a_run_that_is_fed_goes_on_after_its_replies_were_lost() {
     assert_eq!(bench.world.service.jobs.len(), 4);
     assert!(bench.world.now < start + 60_000);
     assert_eq!(bench.documents[2].name(), "dfl-2");
+}
+
+#[test]
+fn a_job_that_has_ended_is_not_asked_for_again() {
+    let mut bench = bench(400, service(5_000));
+    let limiter = Limiter::unlimited().limit(RateClass::Create, 10, Duration::from_secs(1));
+    bench.world.limiter = Some(RefCell::new(limiter));
+    bench.run(None).unwrap();
+    // Ten jobs are created each second for forty seconds, and end five seconds later: a hundred at the very most are
+    // open at a time, which is one list for each round. All of them would be four.
+    let lists = bench.requests("GET /api/v2/classify");
+    assert!((15..=30).contains(&lists), "{lists}");
 }

@@ -560,7 +560,6 @@ impl Bulk {
         }
         self.phase = Phase::Left;
         self.works.drop_reading();
-        self.rounds.abandon();
         for (job_id, place, status) in self.rounds.drain() {
             if stop == Stop::Cancelling {
                 let call = Call::new(

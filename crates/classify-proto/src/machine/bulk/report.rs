@@ -129,3 +129,50 @@ impl Report {
         Some(report)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of_job(job: &str) -> Option<Report> {
+        Report::of_job(&serde_json::from_str(job).unwrap())
+    }
+
+    #[test]
+    fn a_report_says_all_that_the_job_does() {
+        let result = |r#type: &str| {
+            format!(
+                r#"{{"id":"clj-1","status":"COMPLETED","file_input":"dfl-1",
+                    "result":{{"type":{type},"confidence":0.5,"reasoning":"because"}}}}"#
+            )
+        };
+        for (r#type, expected) in [("\"invoice\"", Some("invoice")), ("null", None)] {
+            let report = of_job(&result(r#type)).unwrap();
+            assert_eq!(report.status, Standing::Completed);
+            assert_eq!(report.r#type.as_deref(), expected);
+            assert_eq!(report.confidence, Some(0.5));
+            assert_eq!(report.reasoning.as_deref(), Some("because"));
+            assert_eq!(report.job_id.as_deref(), Some("clj-1"));
+            assert_eq!(report.file_id.as_deref(), Some("dfl-1"));
+            assert_eq!(report.error, None);
+        }
+    }
+
+    #[test]
+    fn what_went_wrong_is_said_and_what_goes_on_is_no_report() {
+        let empty = of_job(r#"{"id":"clj-1","status":"COMPLETED"}"#).unwrap();
+        assert_eq!(empty.status, Standing::Error);
+        assert!(empty.error.unwrap().contains("no result"));
+        let failed = of_job(r#"{"id":"clj-1","status":"FAILED","error_message":"torn"}"#).unwrap();
+        assert_eq!(
+            (failed.status, failed.error.as_deref()),
+            (Standing::Failed, Some("torn"))
+        );
+        assert_eq!(of_job(r#"{"id":"clj-1","status":"RUNNING"}"#), None);
+
+        let error = Error::timeout("no reply").with_job_id("clj-2");
+        let report = Report::of_error(Standing::Open, &error);
+        assert_eq!(report.job_id.as_deref(), Some("clj-2"));
+        assert!(report.error.unwrap().contains("no reply"));
+    }
+}

@@ -117,11 +117,6 @@ impl Rounds {
             .filter(|_| self.round.is_none() && !self.open.is_empty())
     }
 
-    /// Forgets the round under way; the jobs stay open.
-    pub(super) fn abandon(&mut self) {
-        self.round = None;
-    }
-
     /// Every open job, which is then open no more.
     pub(super) fn drain(&mut self) -> Vec<(String, Place, Option<JobStatus>)> {
         self.next = None;
