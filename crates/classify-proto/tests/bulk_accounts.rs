@@ -9,7 +9,7 @@ use classify_proto::machine::{
     Bulk, BulkOptions, Cadence, Document, Fed, Journal, Limiter, Record, Retry, Standing,
 };
 use classify_proto::{RateClass, Seed, Time};
-use sim::bench::{Bench, CREATE, UPLOAD, faulty, service, template};
+use sim::bench::{Bench, CREATE, LIST, UPLOAD, faulty, service, template};
 use sim::{Fault, Service};
 
 fn held(count: usize) -> Vec<Document> {
@@ -186,7 +186,7 @@ fn a_run_without_a_job_goes_on_when_its_patience_is_over_and_no_earlier() {
     let took = bench.world.now - start;
     assert!((600_000..640_000).contains(&took), "{took} ms");
     // A look every half minute, less a fifth at most.
-    let lists = bench.requests("GET /api/v2/classify");
+    let lists = bench.requests(LIST);
     assert!((20..=26).contains(&lists), "{lists}");
 }
 
@@ -220,6 +220,106 @@ fn a_job_that_has_ended_is_not_asked_for_again() {
     bench.run(None).unwrap();
     // Ten jobs are created each second for forty seconds, and end five seconds later: a hundred at the very most are
     // open at a time, which is one list for each round. All of them would be four.
-    let lists = bench.requests("GET /api/v2/classify");
+    let lists = bench.requests(LIST);
     assert!((15..=30).contains(&lists), "{lists}");
+}
+
+#[test]
+fn a_look_that_fails_proves_nothing_about_the_job() {
+    let mut bench = bench(1, service(20_000));
+    bench.world.service.hidden = ["clj-1".to_owned()].into();
+    // The create, two rounds that do not show it, and then a look with all its retries.
+    let faults = vec![Fault::None; 3].into_iter();
+    bench.world.service.faults = faults.chain(vec![Fault::Http503; 6]).collect();
+    let summary = bench.run(None).unwrap();
+    assert_eq!(summary.count(&Standing::Completed), 1, "{summary:?}");
+    assert!(summary.stopped.is_none());
+    assert!(bench.requests("GET /api/v2/classify/clj-1") > 3);
+}
+
+#[test]
+fn a_look_after_a_refused_cancel_that_fails_leaves_the_job_as_open() {
+    let mut bench = bench_of_ended();
+    bench.documents.truncate(1);
+    // The cancel is refused, and then nothing can be read.
+    let refused = std::iter::once(Fault::None);
+    bench.world.service.faults = refused.chain(vec![Fault::Http503; 6]).collect();
+    let summary = bench.run_with(None, cancel_when_open(1)).unwrap();
+    assert_eq!(summary.count(&Standing::Open), 1, "{summary:?}");
+    let why = bench.reports["dfl-0"][0].error.as_ref().unwrap();
+    assert!(why.contains("503"), "{why}");
+}
+
+#[test]
+fn a_look_without_rights_stops_the_run_at_once() {
+    let mut bench = bench(1, service(60_000));
+    bench.world.service.hidden = ["clj-1".to_owned()].into();
+    let options = BulkOptions::default();
+    let bulk = Bulk::new(&bench.world.api, template(), options, Seed::new([1; 16])).unwrap();
+    let mut run = bulk.fed_by(bench.documents.clone(), |_: &Record| Ok(()));
+    let mut events = Vec::new();
+    let summary = loop {
+        if let Some(summary) = bench.world.step(&mut run, &mut events) {
+            break summary;
+        }
+        if bench.requests(LIST) == 2 {
+            bench.world.service.has_refused = true;
+            bench.world.service.unreadable_once_refused = true;
+        }
+    };
+    assert!(summary.stopped.unwrap().is_auth());
+    assert_eq!(
+        (
+            bench.requests(LIST),
+            bench.requests("GET /api/v2/classify/clj-1")
+        ),
+        (2, 1)
+    );
+}
+
+#[test]
+fn rounds_come_more_seldom_as_the_jobs_grow_older() {
+    let mut bench = bench(1, service(60_000));
+    bench.run(None).unwrap();
+    // Every two seconds at first, and later whenever the job is a sixth older.
+    let lists = bench.requests(LIST);
+    assert!((13..=22).contains(&lists), "{lists}");
+}
+
+#[test]
+fn a_run_that_is_stopped_does_not_wait_for_what_it_only_reads() {
+    let mut bench = bench(1, service(600_000));
+    bench.world.latency = 100_000;
+    let start = bench.world.now;
+    let mut steps = 0;
+    let summary = bench
+        .run_with(None, |bulk, _| {
+            steps += u32::from(bulk.in_flight().1 == 1);
+            if steps == 3 {
+                bulk.stop();
+            }
+        })
+        .unwrap();
+    assert_eq!(summary.count(&Standing::Open), 1);
+    assert_eq!((bench.requests(CREATE), bench.requests(LIST)), (1, 1));
+    assert!(bench.world.now < start + 110_000, "{:?}", bench.world.sent);
+}
+
+#[test]
+fn rounds_that_take_long_leave_most_of_the_time_to_other_requests() {
+    let mut bench = bench(1, service(600_000));
+    bench.world.latency = 100_000;
+    bench.run(None).unwrap();
+    // A list takes a hundred seconds; the next comes three hundred later.
+    assert_eq!(bench.requests(LIST), 3);
+}
+
+/// No clock wakes anybody on the millisecond.
+#[test]
+fn a_run_that_is_polled_late_is_a_run() {
+    let mut bench = Bench::new(0..20, faulty(5_000, vec![Fault::Http503; 12]));
+    bench.world.oversleeps = 7;
+    bench.options = BulkOptions::default().max_requests(3);
+    bench.run(None).unwrap();
+    bench.assert_all_completed();
 }

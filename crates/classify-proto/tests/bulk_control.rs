@@ -169,3 +169,19 @@ fn what_an_earlier_process_may_have_bought_is_never_said_not_to_be_bought() {
     assert!(summary.stopped.as_ref().unwrap().is_auth());
     assert_eq!(summary.count(&Standing::Ambiguous), 1, "{summary:?}");
 }
+
+#[test]
+fn a_stopped_run_does_not_wait_to_upload_again() {
+    let mut bench = Bench::new(0..1, faulty(60_000, [Fault::LostBeforeActing]));
+    let start = bench.world.now;
+    let mut polls = 0;
+    let summary = bench.run_with(None, |bulk, _| {
+        polls += 1;
+        if polls == 7 {
+            bulk.stop();
+        }
+    });
+    assert_eq!(summary.unwrap().count(&Standing::NotStarted), 1);
+    assert_eq!(bench.requests(UPLOAD), 1);
+    assert_eq!(bench.world.now, start + 40, "it was resting, and rested on");
+}

@@ -341,6 +341,8 @@ pub(crate) struct World {
     pub(crate) now: u64,
     /// Milliseconds from a request to its reply.
     pub(crate) latency: u64,
+    /// How many milliseconds too late a machine is polled that waited for a time.
+    pub(crate) oversleeps: u64,
     /// Held to by every request, where there is one.
     pub(crate) limiter: Option<RefCell<Limiter>>,
     /// When each request was sent, and what it was.
@@ -356,6 +358,7 @@ impl World {
             service,
             now: 1_700_000_000_000,
             latency: 40,
+            oversleeps: 0,
             limiter: None,
             sent: Vec::new(),
             out: Vec::new(),
@@ -512,7 +515,7 @@ impl World {
                 let cx = Self::lend(&self.api, self.limiter.as_ref(), self.now);
                 machine.handle(cx, ticket, reply);
             }
-            _ => self.now = wake,
+            _ => self.now = wake + self.oversleeps,
         }
     }
 }
