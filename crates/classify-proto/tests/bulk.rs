@@ -173,6 +173,10 @@ fn a_run_that_is_held_waits_for_the_next_document_and_then_for_the_end() {
     empty.hold();
     assert!(matches!(next(&mut empty), Step::Wait(None)));
     empty.close();
+    assert!(matches!(
+        next(&mut empty),
+        Step::Event(BulkEvent::Record(Record::Ended))
+    ));
     assert!(matches!(next(&mut empty), Step::Done(_)));
 }
 
@@ -540,6 +544,36 @@ fn a_retried_document_that_fails_while_the_run_is_down_is_not_bought_twice() {
     assert_eq!(bench.reports["0.txt"][0].status, Standing::Failed);
 }
 
+/// Six documents, all of which have failed, and a run that buys them anew.
+fn retried() -> Bench {
+    let failing = Service {
+        failing: true,
+        ..service(1_000)
+    };
+    let mut bench = Bench::new(0..6, failing);
+    bench.run(None).unwrap();
+    assert_eq!(bench.world.service.jobs.len(), 6);
+    bench.options = BulkOptions::default()
+        .retry_failed(true)
+        .max_in_flight(2)
+        .max_requests(2);
+    bench
+}
+
+#[test]
+fn a_further_round_of_retries_begins_when_the_last_has_come_to_its_end() {
+    let mut bench = retried();
+    bench.run(None).unwrap();
+    assert_eq!(bench.world.service.jobs.len(), 12);
+    bench.run(None).unwrap();
+    assert_eq!(bench.world.service.jobs.len(), 18);
+    // A run that has nothing to say leaves the journal as it is.
+    bench.options = BulkOptions::default();
+    let journal = bench.journal.clone();
+    bench.run(None).unwrap();
+    assert_eq!(bench.journal, journal);
+}
+
 #[test]
 fn failed_documents_are_found_without_a_journal_too() {
     let mut bench = Bench::new(
@@ -786,6 +820,34 @@ proptest! {
         prop_assert_eq!(bench.world.sent.len(), sent);
         bench.assert_all_completed();
         prop_assert_eq!(bench.restored, bench.documents.len());
+    }
+
+    #[test]
+    fn a_round_of_retries_pays_once_however_often_it_is_interrupted(
+        kills in vec(0u32..160, 0..5), stop in proptest::option::of(0u32..160),
+        faults in vec(proptest::sample::select(&FAULTS[..]), 0..20),
+    ) {
+        let mut bench = retried();
+        bench.world.service.faults = faults.into();
+        let is_over = |bench: &Bench| {
+            bench.planned(1) == 6 && Journal::read(&bench.journal).unwrap().0.is_ended()
+        };
+        for kill in kills {
+            if !is_over(&bench) {
+                bench.run(Some(kill));
+            }
+        }
+        if let Some(at) = stop.filter(|_| !is_over(&bench)) {
+            bench.run_with(None, |bulk, step| {
+                if step == at {
+                    bulk.stop();
+                }
+            });
+        }
+        while !is_over(&bench) {
+            bench.run(None);
+        }
+        prop_assert_eq!(bench.world.service.jobs.len(), 12);
     }
 
     #[test]

@@ -161,8 +161,8 @@ again, in a repeated request, after a crash or on another machine, is answered w
 the same command, run again, costs requests and never money; --fresh and --retry-failed are the flags that pay again.
   A journal saves the requests too. It is appended to before anything is done that rests on it, and belongs to one \
 process at a time. A journal that holds a run, ended or not, is never begun anew: --resume goes on with it. One of \
-other rules, another project or another service is refused. It does not tell what failed before --retry-failed from what \
-failed after it: such a run, interrupted and resumed, pays once more for what failed in its first part.
+other rules, another project or another service is refused. A run with --retry-failed that was interrupted goes on with \
+--resume --retry-failed: what has failed anew is not bought once more before the run has come to its end.
 
 Results:
   A line of JSON has `path`, `status`, `type`, `confidence`, `reasoning`, `job_id`, `file_id` and `error`, null where \

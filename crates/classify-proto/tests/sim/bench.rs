@@ -143,12 +143,16 @@ impl Bench {
 
     /// How many records of the journal say that this attempt at a document is planned.
     pub(crate) fn planned(&self, attempt: u32) -> usize {
-        let journal = String::from_utf8(self.journal.clone()).unwrap();
-        let of_attempt = |line: &&str| {
-            let record: Record = serde_json::from_str(line).unwrap();
-            matches!(record, Record::Planned { attempt: planned, .. } if planned == attempt)
-        };
-        journal.lines().filter(of_attempt).count()
+        // The last line may be torn.
+        let (_, sound) = Journal::read(&self.journal).unwrap();
+        let lines = self.journal[..sound].split(|byte| *byte == b'\n');
+        lines
+            .filter(|line| !line.is_empty())
+            .map(|line| serde_json::from_slice(line).unwrap())
+            .filter(|record| {
+                matches!(record, Record::Planned { attempt: planned, .. } if *planned == attempt)
+            })
+            .count()
     }
 
     /// Every name was reported exactly once, as completed.

@@ -54,6 +54,8 @@ pub enum Record {
         /// What became of it.
         report: Report,
     },
+    /// The run came to its end and was not stopped before. What is asked for anew after this is another round.
+    Ended,
 }
 
 impl Record {
@@ -208,6 +210,8 @@ fn rules_difference(ours: &Configuration, theirs: &Configuration) -> Option<Stri
 pub struct Journal {
     pub(super) header: Option<Header>,
     pub(super) entries: BTreeMap<ContentKey, Entry>,
+    /// Nothing was recorded since the run came to its end.
+    pub(super) is_ended: bool,
     lines: u64,
 }
 
@@ -218,6 +222,8 @@ pub(super) struct Entry {
     pub(super) file_id: Option<String>,
     pub(super) job_id: Option<String>,
     pub(super) report: Option<Report>,
+    /// The run has not come to its end since it was settled.
+    pub(super) is_of_this_round: bool,
 }
 
 impl Journal {
@@ -283,8 +289,14 @@ impl Journal {
     }
 
     fn take(&mut self, record: Record) {
+        self.is_ended = record == Record::Ended;
         match record {
             Record::Run(_) => {}
+            Record::Ended => {
+                for entry in self.entries.values_mut() {
+                    entry.is_of_this_round = false;
+                }
+            }
             Record::Planned { key, attempt, .. } => {
                 let entry = self.entries.entry(key).or_default();
                 if attempt > entry.attempt {
@@ -301,7 +313,9 @@ impl Journal {
                 self.entries.entry(key).or_default().job_id = Some(job_id);
             }
             Record::Settled { key, report } => {
-                self.entries.entry(key).or_default().report = Some(report);
+                let entry = self.entries.entry(key).or_default();
+                entry.report = Some(report);
+                entry.is_of_this_round = true;
             }
         }
     }
@@ -310,6 +324,12 @@ impl Journal {
     #[must_use]
     pub fn is_begun(&self) -> bool {
         self.header.is_some()
+    }
+
+    /// Whether the run has come to its end, with nothing recorded since: it was not stopped, and no process died.
+    #[must_use]
+    pub fn is_ended(&self) -> bool {
+        self.is_ended
     }
 
     /// What run it is of; `None` of a journal without a line.

@@ -71,6 +71,8 @@ pub struct Bulk {
     phase: Phase,
     /// There are no more documents.
     closed: bool,
+    /// The journal ends with the end of the run.
+    is_end_told: bool,
     /// How many documents had been pushed when room was last asked for.
     asked_at: Option<Place>,
     /// The caller has said that the next document is not ready yet.
@@ -240,6 +242,7 @@ impl Bulk {
             journal: BTreeMap::new(),
             phase: Phase::Unrecorded,
             closed: false,
+            is_end_told: false,
             asked_at: None,
             held: false,
             pushed: 0,
@@ -272,6 +275,7 @@ impl Bulk {
         self.fingerprint = Fingerprint::of(&header);
         self.header = header;
         self.journal = journal.entries;
+        self.is_end_told = journal.is_ended;
         self.phase = Phase::Going;
         Ok(self)
     }
@@ -392,7 +396,9 @@ impl Bulk {
         };
         let place = self.pushed;
         if let Some(report) = entry.report {
-            if !self.options.retry_failed || report.status.is_answered() {
+            // A further attempt that failed before this very round was interrupted is not paid for again in it.
+            let is_retried = entry.attempt > 0 && entry.is_of_this_round;
+            if !self.options.retry_failed || report.status.is_answered() || is_retried {
                 return self.restore(entrant, report);
             }
             entrant.attempt += 1;
@@ -426,6 +432,7 @@ impl Bulk {
     }
 
     fn record(&mut self, record: Record) {
+        self.is_end_told = record == Record::Ended;
         self.events.push_back(BulkEvent::Record(record));
     }
 
@@ -635,6 +642,10 @@ impl Machine for Bulk {
                 && self.documents.is_empty()
                 && (self.closed || self.stop.is_some())
             {
+                if self.stop.is_none() && !self.is_end_told {
+                    self.record(Record::Ended);
+                    continue;
+                }
                 self.phase = Phase::Ended;
                 return Step::Done(std::mem::take(&mut self.summary));
             }
