@@ -560,6 +560,17 @@ fn retried() -> Bench {
     bench
 }
 
+/// Nobody has paid for a retry yet.
+#[test]
+fn what_failed_in_a_first_run_that_was_interrupted_is_retried() {
+    let mut bench = retried();
+    let ended = Record::Ended.to_line();
+    let sound = bench.journal.len() - ended.len();
+    assert_eq!(bench.journal.split_off(sound), ended.into_bytes());
+    bench.run(None).unwrap();
+    assert_eq!(bench.world.service.jobs.len(), 12);
+}
+
 #[test]
 fn a_further_round_of_retries_begins_when_the_last_has_come_to_its_end() {
     let mut bench = retried();

@@ -2,6 +2,7 @@
 //! error's text goes into logs.
 
 use bytes::Bytes;
+use memchr::memmem;
 
 /// What stands in its place.
 const PLACEHOLDER: &[u8] = b"[key]";
@@ -16,10 +17,7 @@ pub(crate) fn without(text: &[u8], secret: &str) -> Option<Bytes> {
     }
     let mut rest = text;
     let mut clean = Vec::new();
-    while let Some(place) = rest
-        .windows(secret.len())
-        .position(|window| window == secret)
-    {
+    while let Some(place) = memmem::find(rest, secret) {
         let (before, found) = rest.split_at(place);
         clean.extend_from_slice(before);
         clean.extend_from_slice(PLACEHOLDER);

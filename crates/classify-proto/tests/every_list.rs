@@ -1,0 +1,35 @@
+//! Every list goes on from a token, and stays the list it was.
+
+use classify_proto::{Api, Operation, Paged, configurations, files, v1, v2, webhooks};
+
+fn goes_on<O: Paged>(list: &O) {
+    let api = Api::builder("llx-key").build().unwrap();
+    let asks = |list: &O| {
+        let request = list.request(&api).unwrap();
+        let body = request.body().in_memory().unwrap_or_default();
+        let body = String::from_utf8(body.to_vec()).unwrap();
+        format!("{} {body}", request.uri())
+    };
+    assert_eq!(list.page_token(), None, "{}", O::NAME);
+    let next = list.with_page_token(Some("further-on".into()));
+    assert_eq!(next.page_token(), Some("further-on"), "{}", O::NAME);
+    let (first, second) = (asks(list), asks(&next));
+    assert!(!first.contains("further-on") && second.contains("further-on"));
+    // What narrows the first page narrows the next.
+    assert!(
+        first.contains("narrowed") && second.contains("narrowed"),
+        "{second}"
+    );
+    assert_eq!(asks(&next.with_page_token(None)), first);
+}
+
+#[test]
+fn a_token_is_all_that_the_next_page_changes() {
+    goes_on(&v2::List::new().project("narrowed"));
+    goes_on(&v1::List::new().project("narrowed"));
+    goes_on(&v1::Results::new("job-1").project("narrowed"));
+    goes_on(&files::List::new().project("narrowed"));
+    goes_on(&files::Query::new().project("narrowed"));
+    goes_on(&configurations::List::new().project("narrowed"));
+    goes_on(&webhooks::List::new().project("narrowed"));
+}
