@@ -145,3 +145,16 @@ fn a_machine_that_is_lent_is_the_machine() {
     );
     assert_eq!(ticket.to_string(), "#0");
 }
+
+#[test]
+fn an_answer_that_is_there_is_not_asked_for_again() {
+    let api = sim::api();
+    let cx = Cx::new(&api, START);
+    let mut call = Call::new(Get::new("clj-1"), seed());
+    let ticket = sent(&mut call, cx);
+    call.handle(cx, ticket, says(r#"{"id": "clj-1", "status": "RUNNING"}"#));
+    call.resume();
+    assert!(matches!(call.poll(cx), Step::Done(Ok(_))));
+    call.resume();
+    assert!(matches!(call.poll(cx), Step::Wait(None)));
+}

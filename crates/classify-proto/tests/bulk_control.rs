@@ -40,7 +40,8 @@ fn creates_go_on_while_uploads_are_held_back() {
     bench
         .documents
         .extend((0..5).map(|n| Document::id(format!("dfl-held{n}"))));
-    bench.options = BulkOptions::default().max_requests(1);
+    // Room for the uploads alone, so that the others come when the second upload has begun to wait.
+    bench.options = BulkOptions::default().max_requests(1).max_in_flight(3);
     let limiter = Limiter::unlimited().limit(RateClass::Upload, 1, Duration::from_secs(60));
     bench.world.limiter = Some(RefCell::new(limiter));
     bench.run(None).unwrap();
