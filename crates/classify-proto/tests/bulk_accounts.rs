@@ -253,9 +253,9 @@ fn a_job_that_has_ended_is_not_asked_for_again() {
 fn a_look_that_fails_proves_nothing_about_the_job() {
     let mut bench = bench(1, service(20_000));
     bench.world.service.hidden = ["clj-1".to_owned()].into();
-    // The create, two rounds that do not show it, and then a look with all its retries.
+    // The create, two rounds that do not show it, and then a look with all its retries, and rounds beside it.
     let faults = vec![Fault::None; 3].into_iter();
-    bench.world.service.faults = faults.chain(vec![Fault::Http503; 6]).collect();
+    bench.world.service.faults = faults.chain(vec![Fault::Http503; 14]).collect();
     let summary = bench.run(None).unwrap();
     assert_eq!(summary.count(&Standing::Completed), 1, "{summary:?}");
     assert!(summary.stopped.is_none());

@@ -1,6 +1,6 @@
 //! Every list goes on from a token, and stays the list it was.
 
-use classify_proto::{Api, Operation, Paged, configurations, files, v1, v2, webhooks};
+use classify_proto::{Api, Paged, configurations, files, v1, v2, webhooks};
 
 fn goes_on<O: Paged>(list: &O) {
     let api = Api::builder("llx-key").build().unwrap();
