@@ -122,10 +122,10 @@ impl Header {
                 )
             })
         };
-        if let (Some(ours), Some(theirs)) = (&self.base_url, &other.base_url)
-            && place(ours) != place(theirs)
-        {
-            return Some(format!("base URL: {ours} in the journal, {theirs} now"));
+        if let (Some(ours), Some(theirs)) = (&self.base_url, &other.base_url) {
+            if place(ours) != place(theirs) {
+                return Some(format!("base URL: {ours} in the journal, {theirs} now"));
+            }
         }
         if let Some(difference) = differ("project", &self.project, &other.project).or_else(|| {
             differ(
