@@ -184,6 +184,15 @@ fn odd_names_survive_every_format() {
 }
 
 #[test]
+fn a_run_of_which_nothing_is_settled_does_not_speak_of_others() {
+    let bench = Bench::with(Config::default());
+    let words = ["classify", "run", "nope.pdf", "--rules", "rules.yaml"];
+    let found = bench.run(&words).ends(3).complains("1 of 1 documents");
+    assert!(!found.stderr.contains("the others"), "{}", found.stderr);
+    assert_eq!(bench.emulator.request_count(), 0);
+}
+
+#[test]
 fn a_document_that_vanishes_stops_no_other() {
     let bench = Bench::with(
         scripted().script(Script::file("slow*").takes(std::time::Duration::from_millis(400))),

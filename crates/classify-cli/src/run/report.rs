@@ -430,7 +430,12 @@ impl Report {
                     .hint(format!("{number} documents were not started; {without}")),
             }
         } else if missing > 0 {
-            Problem::new(Code::Partial, format!("{without}; the others are settled"))
+            let rest = if missing < total {
+                "; the others are settled"
+            } else {
+                ""
+            };
+            Problem::new(Code::Partial, format!("{without}{rest}"))
         } else {
             return Ok(());
         };
