@@ -29,6 +29,8 @@ pub(crate) enum Told<E, O> {
     Done(O),
 }
 
+// A machine that waits for nothing has ended, by rule 1 of every machine, and it is not driven past its end here: no input
+// of the service leads there.
 const ENDED: &str = "a machine that has ended was driven again";
 
 impl Driver<'_> {
