@@ -41,8 +41,14 @@ fn colours_are_for_terminals_whose_owner_wants_them() {
             is_colored(&on_a_terminal(&bench, words, code, &[])),
             "{words:?}"
         );
-        for env in [("NO_COLOR", "1"), ("TERM", "dumb")] {
-            let written = on_a_terminal(&bench, words, code, &[env]);
+        // A build server's terminal takes colours where it names no kind; one that is dumb stays so.
+        for env in [
+            &[("NO_COLOR", "1")][..],
+            &[("TERM", "dumb")],
+            &[("TERM", "dumb"), ("CI", "true")],
+            &[("NO_COLOR", "1"), ("CI", "true")],
+        ] {
+            let written = on_a_terminal(&bench, words, code, env);
             assert!(!is_colored(&written), "{env:?} {words:?}: {written:?}");
             assert!(written.len() > 100, "{written:?}");
         }

@@ -10,7 +10,7 @@ pub(crate) mod webhooks;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
 use classify_proto::Secret;
 
 /// The whole command line.
@@ -257,5 +257,9 @@ pub(crate) fn command() -> clap::Command {
             command.subcommand(add_to(found, resource))
         };
     }
-    command
+    command.color(if crate::output::colors_wanted() {
+        ColorChoice::Auto
+    } else {
+        ColorChoice::Never
+    })
 }

@@ -131,10 +131,13 @@ pub(crate) fn printable(text: &str) -> Cow<'_, str> {
 
 /// Whether stdout may be coloured: it is a terminal, and nobody asked for none.
 pub(crate) fn colored() -> bool {
+    io::stdout().is_terminal() && colors_wanted()
+}
+
+/// Whether a terminal may be given colours. clap would give them to a dumb one where `CI` is set.
+pub(crate) fn colors_wanted() -> bool {
     let says = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-    io::stdout().is_terminal()
-        && says("NO_COLOR").is_none()
-        && says("TERM").is_none_or(|term| term != "dumb")
+    says("NO_COLOR").is_none() && says("TERM").is_none_or(|term| term != "dumb")
 }
 
 #[cfg(test)]
