@@ -2,9 +2,9 @@
 //!
 //! `cargo bench -p classify-bench --bench bulk -- 1000000` (the number of documents; a million unless given).
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -78,7 +78,7 @@ fn main() {
     ]);
     // Faster than the published limits, or a million documents would take seven hours of virtual polling.
     let limiter =
-        RefCell::new(Limiter::unlimited().limit(RateClass::Create, 400, Duration::from_secs(1)));
+        Mutex::new(Limiter::unlimited().limit(RateClass::Create, 400, Duration::from_secs(1)));
     let template = Create::new("").configuration(rules);
     // Enough in flight that the rate is what limits the run: 400 a second, each for 20 s and up to a round more.
     let options = BulkOptions::default()

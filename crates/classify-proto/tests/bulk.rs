@@ -2,7 +2,7 @@
 
 mod sim;
 
-use std::cell::RefCell;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use classify_proto::machine::{
@@ -88,7 +88,7 @@ fn a_thousand_jobs_of_a_minute_cost_a_thousand_creates_and_few_lists() {
         .map(|n| Document::id(format!("dfl-{n}")))
         .collect();
     bench.options = BulkOptions::default().max_in_flight(1_000);
-    bench.world.limiter = Some(RefCell::new(Limiter::paid()));
+    bench.world.limiter = Some(Mutex::new(Limiter::paid()));
     bench.run(None).unwrap();
     assert_eq!(bench.requests(CREATE), 1_000);
     assert!(bench.requests(LIST) <= 150, "{}", bench.requests(LIST));
@@ -99,7 +99,7 @@ fn a_thousand_jobs_of_a_minute_cost_a_thousand_creates_and_few_lists() {
     // And with every one of them uploaded first, at ten a second.
     let mut bench = Bench::new(0..1_000, service(60_000));
     bench.options = BulkOptions::default().max_in_flight(1_000);
-    bench.world.limiter = Some(RefCell::new(Limiter::paid()));
+    bench.world.limiter = Some(Mutex::new(Limiter::paid()));
     bench.run(None).unwrap();
     assert_eq!(
         (bench.requests(UPLOAD), bench.requests(CREATE)),
@@ -115,7 +115,7 @@ fn a_thousand_waiting_jobs_end_under_the_free_tier() {
         .map(|n| Document::id(format!("dfl-{n}")))
         .collect();
     bench.options = BulkOptions::default().max_in_flight(1_000);
-    bench.world.limiter = Some(RefCell::new(Limiter::free_tier()));
+    bench.world.limiter = Some(Mutex::new(Limiter::free_tier()));
     bench.run(None).unwrap();
     bench.assert_all_completed_by_id();
     for (place, (start, _)) in bench.world.sent.iter().enumerate() {
@@ -806,7 +806,7 @@ proptest! {
     ) {
         let mut bench = Bench::new(contents, faulty(duration, faults));
         bench.options = BulkOptions::default().max_in_flight(max_in_flight).max_requests(max_requests);
-        bench.world.limiter = limited.then(|| RefCell::new(Limiter::paid()));
+        bench.world.limiter = limited.then(|| Mutex::new(Limiter::paid()));
         for (place, kill) in kills.iter().enumerate() {
             bench.run(Some(*kill));
             if lost_journals.contains(&place) {
@@ -871,7 +871,7 @@ proptest! {
         let limiter = Limiter::unlimited()
             .limit(classify_proto::RateClass::Create, creates, window)
             .limit(classify_proto::RateClass::Upload, uploads, window);
-        bench.world.limiter = Some(RefCell::new(limiter));
+        bench.world.limiter = Some(Mutex::new(limiter));
         bench.run(None).unwrap();
         for (what, limit) in [(CREATE, creates), (UPLOAD, uploads)] {
             let times: Vec<_> = bench.world.sent.iter().filter(|(_, request)| request == what).map(|(time, _)| *time).collect();

@@ -2,7 +2,7 @@
 
 mod sim;
 
-use std::cell::RefCell;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use classify_proto::machine::{
@@ -236,7 +236,7 @@ fn a_run_that_is_fed_goes_on_after_its_replies_were_lost() {
 fn a_job_that_has_ended_is_not_asked_for_again() {
     let mut bench = bench(400, service(5_000));
     let limiter = Limiter::unlimited().limit(RateClass::Create, 10, Duration::from_secs(1));
-    bench.world.limiter = Some(RefCell::new(limiter));
+    bench.world.limiter = Some(Mutex::new(limiter));
     bench.run(None).unwrap();
     // Ten jobs are created each second for forty seconds, and end five seconds later: a hundred at the very most are
     // open at a time, which is one list for each round. All of them would be four.

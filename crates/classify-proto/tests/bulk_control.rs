@@ -2,7 +2,7 @@
 
 mod sim;
 
-use std::cell::RefCell;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use classify_proto::machine::{
@@ -28,7 +28,7 @@ fn room_is_asked_for_in_handfuls() {
     bench.documents = (0..100).map(|n| Document::id(format!("dfl-{n}"))).collect();
     bench.options = BulkOptions::default().max_in_flight(16);
     let limiter = Limiter::unlimited().limit(RateClass::Create, 2, Duration::from_secs(1));
-    bench.world.limiter = Some(RefCell::new(limiter));
+    bench.world.limiter = Some(Mutex::new(limiter));
     bench.run(None).unwrap();
     // An eighth of sixteen each time, and not only when half of them are gone.
     assert!((20..=50).contains(&bench.rooms), "{} times", bench.rooms);
@@ -43,7 +43,7 @@ fn creates_go_on_while_uploads_are_held_back() {
     // Room for the uploads alone, so that the others come when the second upload has begun to wait.
     bench.options = BulkOptions::default().max_requests(1).max_in_flight(3);
     let limiter = Limiter::unlimited().limit(RateClass::Upload, 1, Duration::from_secs(60));
-    bench.world.limiter = Some(RefCell::new(limiter));
+    bench.world.limiter = Some(Mutex::new(limiter));
     bench.run(None).unwrap();
     let of = |what: &str| {
         let sent = bench.world.sent.iter().enumerate();

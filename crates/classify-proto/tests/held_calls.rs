@@ -2,7 +2,7 @@
 
 mod sim;
 
-use std::cell::RefCell;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use classify_proto::files::Upload;
@@ -22,10 +22,10 @@ fn create() -> Create {
 }
 
 /// A limiter that lets the next get through in ten and a half seconds.
-fn used_up() -> RefCell<Limiter> {
+fn used_up() -> Mutex<Limiter> {
     let mut limiter = Limiter::unlimited().limit(RateClass::Other, 1, Duration::from_secs(10));
     limiter.sent(RateClass::Other, START);
-    RefCell::new(limiter)
+    Mutex::new(limiter)
 }
 
 /// What a get does first under that limiter.

@@ -1,9 +1,8 @@
 //! The client.
 
-use std::cell::RefCell;
 use std::fmt;
 use std::future::poll_fn;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use classify_proto::files::Upload;
@@ -29,7 +28,7 @@ pub struct Client {
     api: Arc<Api>,
     transport: Transport,
     clock: Clock,
-    limiter: Arc<Mutex<RefCell<Limiter>>>,
+    limiter: Arc<Mutex<Limiter>>,
     retry: Retry,
     cadence: Cadence,
     wait_timeout: Option<Duration>,
@@ -83,7 +82,7 @@ impl Client {
     /// ones of a paid plan unless told otherwise.
     #[must_use]
     pub fn limiter(mut self, limiter: Limiter) -> Self {
-        self.limiter = Arc::new(Mutex::new(RefCell::new(limiter)));
+        self.limiter = Arc::new(Mutex::new(limiter));
         self
     }
 
@@ -222,11 +221,9 @@ impl Client {
         Ok(self.with_options(Run::upload(upload, create, self.seed()?)))
     }
 
-    /// Lends a machine what it needs for one step; the limiter is this step's alone, and the next caller's after it.
-    pub(crate) fn lend<T>(&self, step: impl FnOnce(Cx<'_>) -> T) -> T {
-        // A limiter is sound whatever happened to the thread that held it last.
-        let limiter = self.limiter.lock().unwrap_or_else(PoisonError::into_inner);
-        step(Cx::new(&self.api, self.clock.now()).limiter(&limiter))
+    /// What a machine needs for one step.
+    pub(crate) fn cx(&self) -> Cx<'_> {
+        Cx::new(&self.api, self.clock.now()).limiter(&self.limiter)
     }
 
     fn with_options(&self, run: Run) -> Run {

@@ -49,8 +49,7 @@ impl<M: Machine> Engine<M> {
 
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Told<M::Event, M::Output>> {
         loop {
-            let step = self.client.lend(|cx| self.machine.poll(cx));
-            match step {
+            match self.machine.poll(self.client.cx()) {
                 Step::Send(ticket, request) => {
                     self.queue.push_back((ticket, request));
                     // Before the event that may come next: a prefetch is under way while the caller has the event.
@@ -84,8 +83,7 @@ impl<M: Machine> Engine<M> {
             (error.id(), Err(failure))
         });
         if let Some(ticket) = self.tickets.remove(&id) {
-            self.client
-                .lend(|cx| self.machine.handle(cx, ticket, reply));
+            self.machine.handle(self.client.cx(), ticket, reply);
         }
         self.send_queued();
         true
@@ -118,8 +116,7 @@ impl<M: Machine> Engine<M> {
             };
             if Handle::try_current().is_err() {
                 let failure = Failure::refused("there is no Tokio runtime here");
-                self.client
-                    .lend(|cx| self.machine.handle(cx, ticket, Err(failure)));
+                self.machine.handle(self.client.cx(), ticket, Err(failure));
                 continue;
             }
             let client = self.client.clone();

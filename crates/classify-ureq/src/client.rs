@@ -1,6 +1,5 @@
 //! The client.
 
-use std::cell::RefCell;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -25,7 +24,7 @@ pub struct Client {
     api: Arc<Api>,
     transport: Transport,
     clock: Clock,
-    limiter: Arc<Mutex<RefCell<Limiter>>>,
+    limiter: Arc<Mutex<Limiter>>,
     retry: Retry,
     cadence: Cadence,
     wait_timeout: Option<Duration>,
@@ -73,7 +72,7 @@ impl Client {
     /// ones of a paid plan unless told otherwise.
     #[must_use]
     pub fn limiter(mut self, limiter: Limiter) -> Self {
-        self.limiter = Arc::new(Mutex::new(RefCell::new(limiter)));
+        self.limiter = Arc::new(Mutex::new(limiter));
         self
     }
 

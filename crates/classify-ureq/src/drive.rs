@@ -1,10 +1,9 @@
 //! The loop that runs a machine: its requests on threads, its events on the caller's.
 
-use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Mutex, PoisonError};
 use std::thread::{self, Scope};
 
 use classify_proto::http;
@@ -20,7 +19,7 @@ pub(crate) struct Driver<'a> {
     pub(crate) api: &'a Api,
     pub(crate) transport: &'a Transport,
     pub(crate) clock: Clock,
-    pub(crate) limiter: &'a Mutex<RefCell<Limiter>>,
+    pub(crate) limiter: &'a Mutex<Limiter>,
 }
 
 /// The next thing that a machine tells.
@@ -34,20 +33,18 @@ pub(crate) enum Told<E, O> {
 const ENDED: &str = "a machine that has ended was driven again";
 
 impl Driver<'_> {
-    /// Lends a machine what it needs for one step; the limiter is this step's alone, and the next caller's after it.
-    fn lend<T>(&self, step: impl FnOnce(Cx<'_>) -> T) -> T {
-        // A limiter is sound whatever happened to the thread that held it last.
-        let limiter = self.limiter.lock().unwrap_or_else(PoisonError::into_inner);
-        step(Cx::new(self.api, self.clock.now()).limiter(&limiter))
+    /// What a machine needs for one step.
+    fn cx(&self) -> Cx<'_> {
+        Cx::new(self.api, self.clock.now()).limiter(self.limiter)
     }
 
     /// Runs a machine that has one request out at a time until it tells something.
     pub(crate) fn next<M: Machine>(&self, machine: &mut M) -> Told<M::Event, M::Output> {
         loop {
-            match self.lend(|cx| machine.poll(cx)) {
+            match machine.poll(self.cx()) {
                 Step::Send(ticket, request) => {
                     let reply = self.transport.send(request, self.clock.now());
-                    self.lend(|cx| machine.handle(cx, ticket, reply));
+                    machine.handle(self.cx(), ticket, reply);
                 }
                 Step::Wait(until) => self.rest(until.expect(ENDED)),
                 Step::Event(event) => return Told::Event(event),
@@ -67,11 +64,11 @@ impl Driver<'_> {
         thread::scope(|scope| {
             let mut wire = Wire::new(self, scope);
             loop {
-                match self.lend(|cx| machine.poll(cx)) {
+                match machine.poll(self.cx()) {
                     Step::Send(ticket, request) => wire.queue.push_back((ticket, request)),
                     Step::Wait(until) => {
                         if let Some((ticket, reply)) = wire.reply_before(until) {
-                            self.lend(|cx| machine.handle(cx, ticket, reply));
+                            machine.handle(self.cx(), ticket, reply);
                         }
                     }
                     Step::Event(event) => on_event(event),

@@ -147,10 +147,9 @@ impl<O: Operation> Call<O> {
             ));
             return self.poll(cx);
         }
-        let free = cx.free_at(self.rate_class());
-        if free <= cx.now {
+        let Err(free) = cx.admit(self.rate_class()) else {
             return self.send(cx, deadline);
-        }
+        };
         // The service asked all calls of this client to wait; the same bound holds as if it had asked this one.
         if free < deadline && free - cx.now <= self.retry.longest_retry_after {
             return Step::Wait(Some(free));
@@ -180,11 +179,6 @@ impl<O: Operation> Call<O> {
                 self.next_ticket += 1;
                 self.attempts += 1;
                 self.state = State::Out(ticket);
-                if let Some(mut limiter) =
-                    cx.limiter.and_then(|limiter| limiter.try_borrow_mut().ok())
-                {
-                    limiter.sent(self.rate_class(), cx.now);
-                }
                 Step::Send(ticket, request)
             }
             Err(error) => {
@@ -352,7 +346,7 @@ impl<O: Operation> Machine for Call<O> {
             }
             Err(failure) => Err(Error::from_failure(failure)),
         };
-        if let Some(mut limiter) = cx.limiter.and_then(|limiter| limiter.try_borrow_mut().ok()) {
+        if let Some(mut limiter) = cx.lent_limiter() {
             let error = parsed.as_ref().err();
             let delay = error
                 .and_then(Error::headers)

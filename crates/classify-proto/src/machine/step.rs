@@ -1,7 +1,7 @@
 //! The seam between a machine and its driver.
 
-use std::cell::RefCell;
 use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +21,10 @@ pub struct Cx<'a> {
     /// The present time.
     pub now: Time,
     /// What holds requests back, shared by all machines of a client; `None` holds nothing back.
-    pub limiter: Option<&'a RefCell<Limiter>>,
+    ///
+    /// It is locked for moments only and never while anything of the caller's runs, so that whoever a machine calls, such
+    /// as the documents and the store of a [`Fed`](super::Fed), may use the same client.
+    pub limiter: Option<&'a Mutex<Limiter>>,
 }
 
 impl<'a> Cx<'a> {
@@ -37,16 +40,35 @@ impl<'a> Cx<'a> {
 
     /// Lends a limiter too, which every request then waits for.
     #[must_use]
-    pub fn limiter(mut self, limiter: &'a RefCell<Limiter>) -> Self {
+    pub fn limiter(mut self, limiter: &'a Mutex<Limiter>) -> Self {
         self.limiter = Some(limiter);
         self
     }
 
     /// When the limiter lets the next request of a class through.
     pub(crate) fn free_at(&self, class: RateClass) -> Time {
-        self.limiter
-            .and_then(|limiter| limiter.try_borrow().ok())
+        self.lent_limiter()
             .map_or(self.now, |limiter| limiter.free_at(class, self.now))
+    }
+
+    /// Takes note of a request of a class that is sent now, or says when it may be: one step, since others share the
+    /// limiter.
+    pub(crate) fn admit(&self, class: RateClass) -> Result<(), Time> {
+        let Some(mut limiter) = self.lent_limiter() else {
+            return Ok(());
+        };
+        let free = limiter.free_at(class, self.now);
+        if free > self.now {
+            return Err(free);
+        }
+        limiter.sent(class, self.now);
+        Ok(())
+    }
+
+    /// The limiter, for a moment. It is sound whatever happened to the thread that held it last.
+    pub(crate) fn lent_limiter(&self) -> Option<MutexGuard<'a, Limiter>> {
+        self.limiter
+            .map(|limiter| limiter.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

@@ -8,8 +8,8 @@
 pub(crate) mod bench;
 pub(crate) mod old;
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Mutex;
 
 use classify_proto::machine::{Cx, Limiter, Machine, ReplyBy, Saved, Step, Ticket};
 use classify_proto::{Api, Body, Bytes, Failure, Reply, Time, http};
@@ -344,7 +344,7 @@ pub(crate) struct World {
     /// How many milliseconds too late a machine is polled that waited for a time.
     pub(crate) oversleeps: u64,
     /// Held to by every request, where there is one.
-    pub(crate) limiter: Option<RefCell<Limiter>>,
+    pub(crate) limiter: Option<Mutex<Limiter>>,
     /// When each request was sent, and what it was.
     pub(crate) sent: Vec<(u64, String)>,
     out: Vec<(u64, Ticket, Reply)>,
@@ -424,7 +424,7 @@ impl World {
         self.out.clear();
     }
 
-    fn lend<'a>(api: &'a Api, limiter: Option<&'a RefCell<Limiter>>, now: u64) -> Cx<'a> {
+    fn lend<'a>(api: &'a Api, limiter: Option<&'a Mutex<Limiter>>, now: u64) -> Cx<'a> {
         let cx = Cx::new(api, Time::from_millis(now));
         limiter.map_or(cx, |limiter| cx.limiter(limiter))
     }
