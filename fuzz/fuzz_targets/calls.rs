@@ -22,9 +22,9 @@ fuzz_target!(|data: &[u8]| {
         1 => play(Get::new("clj-1"), data),
         2 => play(List::new(), data),
         3 => play(Cancel::new("clj-1"), data),
+        4 => play(Delete::new("clj-1"), data),
         5 => play(v1::Create::new(["dfl-1"], rules().rules), data),
         6 => play(configurations::Create::new("n", rules()), data),
-        4 => play(Delete::new("clj-1"), data),
         _ => play(
             files::Upload::new("a.txt", b"canary document".to_vec()),
             data,

@@ -6,7 +6,10 @@ use std::fmt::Debug;
 
 use classify_fuzz::{api, check_error, create, rules, seed};
 use classify_proto::v2::{self, Job};
-use classify_proto::{Bytes, Error, Operation, configurations, files, http, v1, webhooks};
+use classify_proto::{
+    Bytes, Error, Operation, Repeat, Untyped, With, WithResponse, configurations, files, http, v1,
+    webhooks,
+};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 
@@ -22,7 +25,7 @@ fuzz_target!(|data: &[u8]| {
             .expect("statuses of the list");
         response
     };
-    match which % 26 {
+    match which % 29 {
         0 => job(v2::Get::new("clj-1").parse(response()), body),
         1 => {
             if let Ok(page) = sound(v2::List::new().parse(response())) {
@@ -42,6 +45,14 @@ fuzz_target!(|data: &[u8]| {
             if let Ok(job) = sound(create.parse(response())) {
                 // An answer to another question is never taken for ours.
                 assert!(job.file_input.is_none_or(|input| input == "dfl-1"));
+            }
+        }
+        5 => {
+            let mut upload = files::Upload::new("a.txt", b"canary".to_vec());
+            upload.prepare(seed());
+            let _ = upload.request(&api()).expect("a good upload");
+            if let Ok(file) = sound(upload.parse(response())) {
+                let _ = format!("{file:?}");
             }
         }
         6 => any(&v1::Create::new(["dfl-1"], rules().rules), response()),
@@ -64,14 +75,13 @@ fuzz_target!(|data: &[u8]| {
         23 => any(&webhooks::List::new(), response()),
         24 => any(&webhooks::ListAll::new(), response()),
         25 => any(&webhooks::Delete::new("1"), response()),
-        _ => {
-            let mut upload = files::Upload::new("a.txt", b"canary".to_vec());
-            upload.prepare(seed());
-            let _ = upload.request(&api()).expect("a good upload");
-            if let Ok(file) = sound(upload.parse(response())) {
-                let _ = format!("{file:?}");
-            }
-        }
+        26 => any(
+            &Untyped::new(http::Method::GET, "/api/v2/other", Repeat::Read),
+            response(),
+        ),
+        27 => any(&With::new(v2::Get::new("clj-1")), response()),
+        28 => any(&WithResponse::new(v2::Get::new("clj-1")), response()),
+        _ => unreachable!("a remainder of 29"),
     }
 });
 

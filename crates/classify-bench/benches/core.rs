@@ -1,10 +1,11 @@
-//! Parsing a page of 100 jobs and a job alone, and building a create, beside plain serde structs and the same bytes.
+//! What the core does most, by time and allocations: parsing beside plain serde structs and the same bytes, building every
+//! request beside plain code where it has no body, page ranges, and a machine's steps.
 
-use bytes::Bytes;
-use classify_bench::measure::{compare, head};
-use classify_bench::{counting, fixtures, plain};
+use classify_bench::measure::{alone, compare, head};
+use classify_bench::work::{buildings, call, page_ranges, plain_create};
+use classify_bench::{counting, fixtures, plain, work};
 use classify_proto::v2::{Get, List};
-use classify_proto::{Api, Operation, http};
+use classify_proto::{Operation as _, http};
 
 #[global_allocator]
 static ALLOCATOR: counting::Counting = counting::Counting;
@@ -33,28 +34,11 @@ fn main() {
         || serde_json::from_slice::<plain::Job>(&job).expect("our own job"),
     );
 
-    let api = Api::builder("llx-bench")
-        .project("c4ca4238-a0b9-4382-8dcc-509a6f75849b")
-        .build()
-        .expect("a good key");
+    let api = work::api();
     let create = fixtures::create();
     let body = fixtures::plain_create();
-    let headers = create
-        .request(&api)
-        .expect("a good create")
-        .headers()
-        .clone();
-    let plain_create = || {
-        let bytes = serde_json::to_vec(&body).expect("our own body");
-        let mut request = http::Request::post(format!(
-            "{}/api/v2/classify?project_id={}",
-            "https://api.cloud.llamaindex.ai", "c4ca4238-a0b9-4382-8dcc-509a6f75849b"
-        ))
-        .body(Bytes::from(bytes))
-        .expect("our own request");
-        *request.headers_mut() = headers.clone();
-        request
-    };
+    let request = create.request(&api).expect("a good create");
+    let plain_create = || plain_create(&body, request.headers());
     compare(
         "build a create",
         || create.encode(&api).expect("a good create"),
@@ -65,4 +49,16 @@ fn main() {
         || create.request(&api).expect("a good create"),
         plain_create,
     );
+    for building in buildings() {
+        let name = format!("build {}", building.name);
+        match building.plain() {
+            Some(plain) => compare(&name, || building.ours(&api), plain),
+            None => alone(&name, || building.ours(&api)),
+        }
+    }
+    alone("page ranges", page_ranges);
+    alone("a call", || call(&api, &job, &[200]));
+    alone("a call that is repeated once", || {
+        call(&api, &job, &[503, 200]);
+    });
 }

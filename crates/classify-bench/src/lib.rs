@@ -1,10 +1,11 @@
 //! What the benches share: the plain code to measure against, a measure, and an allocator that counts.
 //!
-//! Every figure is a ratio taken in one run, because a machine that is shared gives no two runs the same second: the
-//! two sides take turns, and the medians are compared. Allocations are counted, not timed, and are the same every time.
+//! Where something stands beside ours, the figure is a ratio taken in one run, because a machine that is shared gives no
+//! two runs the same second: the two sides take turns, and the medians are compared. Allocations are counted, not timed,
+//! and are the same every time.
 //!
-//! `cargo bench -p classify-bench --bench core` parses a page of 100 jobs and builds a create, each beside plain serde
-//! structs and the same bytes. `cargo bench -p classify-bench --bench bulk` runs a million documents in virtual time
+//! `cargo bench -p classify-bench --bench core` does what the core does most, each beside plain code where there is
+//! such: it parses a page of 100 jobs, builds every request, reads page ranges and steps a machine. `cargo bench -p classify-bench --bench bulk` runs a million documents in virtual time
 //! and prints CPU time and memory as it goes; `--bench loopback` runs a thousand through each driver against the
 //! emulator. `crates/classify-bench/instructions` counts instructions under callgrind and holds them to `budgets.txt`;
 //! `crates/classify-bench/peers/listing.py` lists 20,000 jobs beside loops written by hand and the official clients;
@@ -15,3 +16,4 @@ pub mod fixtures;
 pub mod measure;
 pub mod plain;
 pub mod process;
+pub mod work;

@@ -33,6 +33,15 @@ pub fn compare<A, B>(name: &str, mut ours: impl FnMut() -> A, mut plain: impl Fn
     );
 }
 
+/// The same for a piece of work that nothing stands beside.
+pub fn alone<T>(name: &str, mut ours: impl FnMut() -> T) {
+    let times = (0..ROUNDS).map(|_| time(&mut ours)).collect();
+    println!("| {name}, time | {:.1} µs | | |", median(times));
+    let (count, bytes) = allocations(&mut ours);
+    println!("| {name}, allocations | {count} | | |");
+    println!("| {name}, bytes allocated | {bytes} | | |");
+}
+
 /// Prints the head of the table.
 pub fn head() {
     println!("| | ours | beside | ours / beside |\n| --- | ---: | ---: | ---: |");

@@ -96,7 +96,9 @@
 //! | trust and read what a webhook receives | [`webhooks`] |
 //! | have jobs of the first version, or move off it | [`v1`], [`v1::migrate`] |
 //! | upload a document once | [`machine::Reuse`] |
-//! | list, wait, run, run many | [`machine::Pager`], [`machine::Waiter`], [`machine::Run`], [`machine::Fan`] |
+//! | list, wait, run, run some side by side | [`machine::Pager`], [`machine::Waiter`], [`machine::Run`], [`machine::Fan`] |
+//! | classify thousands, each once, over crashes | [`machine::Bulk`], [`machine::Journal`], [`machine::Limiter`] |
+//! | find out what became of a v1 create; read v1 results | [`machine::Reconcile`], [`machine::ResultsWaiter`] |
 //! | send what this crate does not know yet | [`With`], [`Untyped`] |
 //! | see the response too | [`WithResponse`] |
 //! | stop today and go on tomorrow | [`machine::Saved`] |

@@ -5,7 +5,8 @@
 #   tests/browser/run.sh [FOLDER]
 #
 # FOLDER keeps the pages and screenshots of them in light, dark, narrow and on paper, to be looked at; without it they
-# go. Chromium is Debian's, installed if it is missing; without a way to install it the judge is skipped, and says so.
+# go. Chromium is Debian's, installed if it is missing; without a way to install it the judge is skipped, and says so:
+# with REQUIRED=1 that is a failure.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -26,7 +27,7 @@ trap clean_up EXIT
 if ! command -v chromium >/dev/null; then
     apt-get update -q >"$folder/apt.log" 2>&1 &&
         apt-get install -q -y --no-install-recommends chromium >>"$folder/apt.log" 2>&1 ||
-        { echo "SKIPPED: chromium could not be installed; is the network there?"; exit 0; }
+        { echo "SKIPPED: chromium could not be installed; is the network there?"; exit "${REQUIRED:-0}"; }
 fi
 
 cd "$here/../.."

@@ -1,0 +1,184 @@
+//! The pieces of work that are timed and counted: every request, a machine's steps, and the same in plain code.
+
+use std::hint::black_box;
+
+use bytes::Bytes;
+use classify_proto::machine::{Call, Cx, Machine, Step};
+use classify_proto::{
+    Api, Body, Change, Operation, PageRanges, Seed, Time, configurations, files, http, v1, v2,
+    webhooks,
+};
+
+use crate::{fixtures, plain};
+
+const SERVICE: &str = "https://api.cloud.llamaindex.ai";
+/// The project that every request names.
+const PROJECT: &str = "c4ca4238-a0b9-4382-8dcc-509a6f75849b";
+
+/// Where requests go and in whose name.
+///
+/// # Panics
+///
+/// Never: the key is our own.
+#[must_use]
+pub fn api() -> Api {
+    Api::builder("llx-bench")
+        .project(PROJECT)
+        .build()
+        .expect("a good key")
+}
+
+type Ours = dyn Fn(&Api) -> http::Request<Body>;
+type Plain = dyn Fn() -> http::Request<Bytes>;
+
+/// One operation's request.
+pub struct Building {
+    /// The operation's name.
+    pub name: &'static str,
+    ours: Box<Ours>,
+    /// What `format!` and `http` alone build: what every request without a body has beside it.
+    plain: Option<Box<Plain>>,
+}
+
+impl std::fmt::Debug for Building {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+impl Building {
+    fn of<O: Operation + 'static>(operation: O) -> Self {
+        let ours = move |api: &Api| operation.request(api).expect("a good operation");
+        let (parts, body) = ours(&api()).into_parts();
+        let path = parts.uri.path_and_query().expect("a whole URL").to_string();
+        let plain = move || {
+            let url = format!("{SERVICE}{path}");
+            plain_request(&parts.method, url, &parts.headers, Bytes::new())
+        };
+        let has_body = !matches!(body, Body::Empty);
+        Self {
+            name: O::NAME,
+            ours: Box::new(ours),
+            plain: (!has_body).then(|| Box::new(plain) as _),
+        }
+    }
+
+    /// Checks the operation and builds its request.
+    #[must_use]
+    pub fn ours(&self, api: &Api) -> http::Request<Body> {
+        (self.ours)(api)
+    }
+
+    /// The same without the library, where it has no body.
+    #[must_use]
+    pub fn plain(&self) -> Option<&Plain> {
+        self.plain.as_deref()
+    }
+}
+
+/// Every operation.
+///
+/// # Panics
+///
+/// Never: the operations are our own.
+#[must_use]
+pub fn buildings() -> Vec<Building> {
+    let rules = fixtures::rules;
+    let old = || v1::Rule::new("invoice", "asks for payment of an amount");
+    let mut upload = files::Upload::new("a.pdf", vec![7; 1_000]);
+    upload.prepare(Seed::new([7; 16]));
+    vec![
+        Building::of(fixtures::create()),
+        Building::of(v2::List::new()),
+        Building::of(v2::Get::new("clj-1")),
+        Building::of(v2::Cancel::new("clj-1")),
+        Building::of(v2::Delete::new("clj-1")),
+        Building::of(v1::Create::new(["dfl-1"], [old()])),
+        Building::of(v1::List::new()),
+        Building::of(v1::Get::new("1")),
+        Building::of(v1::Results::new("1")),
+        Building::of(upload),
+        Building::of(files::List::new()),
+        Building::of(files::Get::new("dfl-1")),
+        Building::of(files::GetContent::new("dfl-1")),
+        Building::of(files::Delete::new("dfl-1")),
+        Building::of(files::Query::new()),
+        Building::of(configurations::Create::new("rules", rules())),
+        Building::of(configurations::Get::new("cfg-1")),
+        Building::of(configurations::Update::new("cfg-1").parameters(rules())),
+        Building::of(configurations::List::new()),
+        Building::of(configurations::Delete::new("cfg-1")),
+        Building::of(webhooks::Create::new("https://example.com")),
+        Building::of(webhooks::Get::new("whc-1")),
+        Building::of(webhooks::Update::new("whc-1").url(Change::Set("https://example.com".into()))),
+        Building::of(webhooks::List::new()),
+        Building::of(webhooks::ListAll::new()),
+        Building::of(webhooks::Delete::new("whc-1")),
+    ]
+}
+
+/// A create in plain code.
+///
+/// # Panics
+///
+/// Never: the body is our own.
+#[must_use]
+pub fn plain_create(body: &plain::Create, headers: &http::HeaderMap) -> http::Request<Bytes> {
+    let bytes = serde_json::to_vec(body).expect("our own body");
+    let url = format!("{SERVICE}/api/v2/classify?project_id={PROJECT}");
+    plain_request(&http::Method::POST, url, headers, bytes.into())
+}
+
+fn plain_request(
+    method: &http::Method,
+    url: String,
+    headers: &http::HeaderMap,
+    body: Bytes,
+) -> http::Request<Bytes> {
+    let mut request = http::Request::builder()
+        .method(method)
+        .uri(url)
+        .body(body)
+        .expect("our own request");
+    *request.headers_mut() = headers.clone();
+    request
+}
+
+/// Page ranges, read and counted from zero.
+///
+/// # Panics
+///
+/// Never: the pages are our own.
+#[must_use]
+pub fn page_ranges() -> Vec<u32> {
+    let pages: PageRanges = "7, 1,3,5-7,20-400".parse().expect("good pages");
+    pages.to_zero_based(1_000).expect("few pages")
+}
+
+/// A call from its first poll to its end, answered with these statuses.
+///
+/// # Panics
+///
+/// When the last status is no success.
+pub fn call(api: &Api, job: &Bytes, statuses: &[u16]) {
+    let mut call = Call::new(v2::Get::new(fixtures::FIRST), Seed::new([7; 16]));
+    let mut now = Time::from_millis(1_700_000_000_000);
+    let mut statuses = statuses.iter();
+    loop {
+        match call.poll(Cx::new(api, now)) {
+            Step::Send(ticket, request) => {
+                black_box(request);
+                let mut response = http::Response::new(job.clone());
+                let status = statuses.next().expect("one status for each attempt");
+                *response.status_mut() = http::StatusCode::from_u16(*status).expect("a status");
+                call.handle(Cx::new(api, now), ticket, Ok(response));
+            }
+            Step::Wait(until) => now = until.expect("no reply is owed"),
+            Step::Event(never) => match never {},
+            Step::Done(result) => {
+                black_box(result.expect("a job"));
+                return;
+            }
+        }
+    }
+}
