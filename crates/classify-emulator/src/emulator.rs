@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::clock::Move;
 use crate::config::Config;
 use crate::faults::Faults;
 use crate::journal::Recorded;
@@ -239,10 +240,12 @@ impl Emulator {
 
     /// Moves a virtual clock forward, after every document sent so far has been read. A real clock stays as it is.
     pub fn advance(&self, by: Duration) {
-        self.world.advance(by);
+        self.world.advance(Move::By(by));
     }
 
-    /// Forgets files, jobs, configurations, the journal and the counters. Scripts, faults and the clock stay.
+    /// Forgets files, jobs, saved configurations and webhooks, parse jobs, the journal, the counters, the deliveries and
+    /// what was used up of the limits. Scripts, the plan of faults with what it has counted, and the clock stay; the
+    /// journal's numbers go on.
     pub fn reset(&self) {
         self.world.reset();
     }

@@ -12,7 +12,7 @@ use crate::route::Route;
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Recorded {
-    /// The request's place in the sequence, from 1.
+    /// The request's place in the sequence, from 1; a reset does not begin it anew.
     pub number: u64,
     /// The method.
     pub method: String,
@@ -128,7 +128,41 @@ impl Journal {
         &self.faults
     }
 
+    /// Forgets all but where the numbers stand: a request that is under way must not settle another one's record.
     pub(crate) fn clear(&mut self) {
-        *self = Self::new(self.limit);
+        *self = Self {
+            next: self.next,
+            ..Self::new(self.limit)
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record() -> Recorded {
+        Recorded {
+            number: 0,
+            method: "GET".to_owned(),
+            path: "/".to_owned(),
+            query: Vec::new(),
+            route: Route::ClassifyList,
+            headers: Vec::new(),
+            authorized: true,
+            body: None,
+            status: None,
+            fault: None,
+        }
+    }
+
+    #[test]
+    fn a_request_from_before_a_reset_settles_nothing_after_it() {
+        let mut journal = Journal::new(10);
+        let before = journal.open(record());
+        journal.clear();
+        journal.open(record());
+        journal.settle(before, |record| record.status = Some(500));
+        assert_eq!(journal.all()[0].status, None);
     }
 }

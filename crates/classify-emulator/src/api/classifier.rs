@@ -143,6 +143,7 @@ pub(super) fn create(world: &Arc<World>, ask: &Ask) -> Answer {
             given,
             kind: InputKind::File(id),
             outcome: None,
+            takes: None,
             result_id,
         });
     }

@@ -13,7 +13,7 @@ use crate::ask::{Ask, Tenant};
 use crate::check::Check;
 use crate::reply::{Answer, Refusal, Reply};
 use crate::state::file::{File, LIFETIME};
-use crate::world::World;
+use crate::world::{BEGUN, World};
 
 /// The longest text part; a file's name and an external id are far below.
 const LONGEST_TEXT: usize = 16 * 1024;
@@ -138,8 +138,11 @@ impl Reader<'_> {
         let Some(name) = name else {
             return Err(Refusal::bad_request("the part named file has no filename"));
         };
-        let temporary =
-            NamedTempFile::with_prefix_in("upload-", &self.world.uploads).map_err(disk)?;
+        let temporary = tempfile::Builder::new()
+            .prefix(BEGUN.0)
+            .suffix(BEGUN.1)
+            .tempfile_in(&self.world.uploads)
+            .map_err(disk)?;
         let mut out = tokio::fs::File::from_std(temporary.reopen().map_err(disk)?);
         let mut size: u64 = 0;
         while let Some(chunk) = self.next(part.chunk()).await? {

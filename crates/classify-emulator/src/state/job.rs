@@ -66,6 +66,8 @@ pub(crate) struct Input {
     pub(crate) given: String,
     pub(crate) kind: InputKind,
     pub(crate) outcome: Option<Outcome>,
+    /// How long it takes from the job's creation, once it has been read; none if it never ends.
+    pub(crate) takes: Option<Millis>,
     /// The uuid of the version 1 result item, or of the parse job that a version 2 job sets off. It is drawn with the
     /// job, so that ids do not depend on when things happen.
     pub(crate) result_id: String,
@@ -301,5 +303,46 @@ fn result(outcome: &Outcome) -> Value {
             json!({ "type": label, "confidence": confidence, "reasoning": reasoning })
         }
         _ => Value::Null,
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A job of version 1, called `job`, of so many documents.
+    pub(crate) fn job(documents: usize) -> Job {
+        let input = |index: usize| Input {
+            given: format!("dfl-{index}"),
+            kind: InputKind::File(format!("{index}")),
+            outcome: None,
+            takes: None,
+            result_id: format!("{index}"),
+        };
+        Job {
+            id: "job".to_owned(),
+            version: Version::V1,
+            project: "p".to_owned(),
+            inputs: (0..documents).map(input).collect(),
+            instructions: Arc::new(Instructions {
+                rules: Vec::new(),
+                lang: "en".to_owned(),
+                pages: None,
+                max_pages: None,
+                shown: Value::Null,
+            }),
+            configuration_id: None,
+            transaction_id: None,
+            phase: Phase::Pending,
+            error: None,
+            created: 0,
+            updated: 0,
+            running_at: 1,
+            ends_at: Some(2),
+            read_at: 0,
+            parse_job_id: None,
+            hooks: Vec::new(),
+            due: None,
+        }
     }
 }

@@ -47,6 +47,7 @@ const USER_AGENT: &str = "llamaindex-webhook-service/1.0";
 /// What is sent, ready in every byte.
 #[derive(Debug)]
 struct Letter {
+    generation: u64,
     event_id: String,
     event_type: &'static str,
     job: String,
@@ -55,13 +56,13 @@ struct Letter {
 }
 
 /// Delivers every event to those who want it, each receiver in a task of its own.
-pub(crate) async fn deliver(world: Arc<World>, mut heard: mpsc::UnboundedReceiver<Event>) {
+pub(crate) async fn deliver(world: Arc<World>, mut heard: mpsc::UnboundedReceiver<(u64, Event)>) {
     // Dice of their own: when an event comes must not change the ids of what is created after it.
     let mut dice = world
         .config
         .seed
         .map_or_else(fastrand::Rng::new, |seed| fastrand::Rng::with_seed(!seed));
-    while let Some(event) = heard.recv().await {
+    while let Some((generation, event)) = heard.recv().await {
         let event_id = uuid(&mut dice);
         let event_type = event.phase.event();
         for hook in event.hooks {
@@ -74,6 +75,7 @@ pub(crate) async fn deliver(world: Arc<World>, mut heard: mpsc::UnboundedReceive
             }
             let body = body(&event_id, event_type, &event.job, event.at, hook.as_object);
             let letter = Letter {
+                generation,
                 event_id: event_id.clone(),
                 event_type,
                 job: event.job.clone(),
@@ -136,6 +138,10 @@ async fn send(world: Arc<World>, letter: Letter) {
         };
         {
             let mut kept = world.deliveries();
+            // Nobody asks for the events of what was forgotten.
+            if letter.generation != world.generation() {
+                return;
+            }
             if kept.len() >= world.config.journal_limit.max(1) {
                 kept.pop_front();
             }
