@@ -119,7 +119,8 @@ setters! {
     journal_limit: usize,
     /// How many documents are read side by side; 2 by default.
     readers: usize,
-    /// How long a client may stay silent in the middle of a request before it is answered with 408; 30 s by default.
+    /// How long a client may take over a JSON body, or stay silent in the middle of an upload, before it is answered
+    /// with 408; 30 s by default.
     patience: Duration,
     /// The pause between two pieces of a reply under [`Fault::SlowDrip`](crate::Fault::SlowDrip); 5 ms by default.
     drip: Duration,

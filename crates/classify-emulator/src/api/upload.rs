@@ -9,7 +9,7 @@ use tempfile::NamedTempFile;
 use tokio::io::AsyncWriteExt as _;
 
 use super::meter::{Meter, Metered};
-use crate::ask::{Ask, Tenant};
+use crate::ask::{Ask, Tenant, promised};
 use crate::check::Check;
 use crate::reply::{Answer, Refusal, Reply};
 use crate::state::file::{File, LIFETIME};
@@ -56,6 +56,9 @@ pub(crate) async fn create(world: &Arc<World>, ask: &Ask, body: &mut Incoming) -
         world,
         meter: Arc::clone(&meter),
     };
+    if promised(&ask.headers).is_some_and(|promised| promised > most) {
+        return Err(reader.too_large());
+    }
     let mut parts = Multipart::new(Metered::new(body, meter, most), boundary);
     let mut form = Form::default();
     while let Some(mut part) = reader.next(parts.next_field()).await? {

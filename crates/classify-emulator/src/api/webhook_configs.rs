@@ -16,7 +16,7 @@ use crate::world::World;
 /// The fields that create and update share; absent ones stay as they are.
 fn apply(node: &Node<'_>, to: &mut WebhookConfiguration) {
     if let Some(events) = node.field("webhook_events").present() {
-        to.events = events.given().and_then(|events| hooks::events(&events));
+        to.events = events.given().and_then(|events| hooks::events(&events, 1));
     }
     if let Some(headers) = node.field("webhook_headers").present() {
         to.headers = headers.given().map(|headers| hooks::headers(&headers));

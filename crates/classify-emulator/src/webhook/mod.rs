@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Serialize;
 use serde_json::json;
 use sha2::Sha256;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 use crate::clock::Millis;
 use crate::state::job::Hook;
@@ -41,6 +41,8 @@ pub struct Delivery {
 }
 
 const ATTEMPTS: u32 = 3;
+/// How many attempts are under way at once: each takes a descriptor, and with too many all of them would fail.
+const UNDER_WAY: usize = 64;
 const LONGEST_DELAY: Duration = Duration::from_secs(60);
 const USER_AGENT: &str = "llamaindex-webhook-service/1.0";
 
@@ -62,6 +64,7 @@ pub(crate) async fn deliver(world: Arc<World>, mut heard: mpsc::UnboundedReceive
         .config
         .seed
         .map_or_else(fastrand::Rng::new, |seed| fastrand::Rng::with_seed(!seed));
+    let turns = Arc::new(Semaphore::new(UNDER_WAY));
     while let Some((generation, event)) = heard.recv().await {
         let event_id = uuid(&mut dice);
         let event_type = event.phase.event();
@@ -82,7 +85,7 @@ pub(crate) async fn deliver(world: Arc<World>, mut heard: mpsc::UnboundedReceive
                 hook,
                 body,
             };
-            tokio::spawn(send(Arc::clone(&world), letter));
+            tokio::spawn(send(Arc::clone(&world), Arc::clone(&turns), letter));
         }
     }
 }
@@ -120,10 +123,16 @@ fn signature(secret: &str, body: &[u8]) -> Option<String> {
     Some(format!("sha256={}", hex.concat()))
 }
 
-async fn send(world: Arc<World>, letter: Letter) {
+async fn send(world: Arc<World>, turns: Arc<Semaphore>, letter: Letter) {
     let mut delay = world.config.webhook_delay;
     for attempt in 1..=ATTEMPTS {
-        let outcome = attempt_once(&world, &letter).await;
+        let outcome = {
+            // Held for the attempt alone: whoever waits for the next one is in nobody's way.
+            let Ok(_turn) = turns.acquire().await else {
+                return;
+            };
+            attempt_once(&world, &letter).await
+        };
         let delivered = outcome
             .as_ref()
             .is_ok_and(|status| (200..300).contains(status));
