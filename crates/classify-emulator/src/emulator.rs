@@ -64,12 +64,24 @@ impl Emulator {
     ///
     /// # Errors
     ///
-    /// When the port is taken, a folder cannot be made, or a script's pattern is none.
+    /// When the port is taken, a folder cannot be made, the state file cannot be used, a script's pattern is none, or a
+    /// rule of the plan of faults can never be meant.
     pub fn start(config: Config) -> io::Result<Self> {
         if let Some(problem) = config.scripts.iter().find_map(Script::problem) {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
                 format!("a script cannot be used: {problem}"),
+            ));
+        }
+        if let Some(problem) = config
+            .faults
+            .rules()
+            .iter()
+            .find_map(|rule| rule.when.problem())
+        {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("the plan of faults cannot be used: {problem}"),
             ));
         }
         let listener =

@@ -104,6 +104,13 @@ pub(super) async fn answer(
         // up before it has sent everything gets to do so.
         tokio::spawn(drain(body));
     }
+    let fault = fault.filter(|fault| {
+        let matters = spoil::matters(*fault, &reply);
+        if !matters {
+            world.journal().withdraw(number, *fault);
+        }
+        matters
+    });
     let reply = match fault {
         Some(fault) => spoil::changed(fault, reply),
         None => reply,

@@ -1,6 +1,6 @@
 //! Webhooks, received by a listener that answers as it is told.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead, BufReader, Write as _};
 use std::net::TcpListener;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
@@ -34,6 +34,36 @@ impl Received {
     }
 }
 
+/// Reads one request to its end: an answer that comes before it would be an answer to nothing.
+fn request(reader: &mut impl BufRead) -> Received {
+    let mut headers = Vec::new();
+    let mut line = String::new();
+    reader.read_line(&mut line).expect("a request line");
+    loop {
+        line.clear();
+        reader.read_line(&mut line).expect("a header");
+        let Some((name, value)) = line.trim_end().split_once(": ") else {
+            break;
+        };
+        headers.push((name.to_lowercase(), value.to_owned()));
+    }
+    let length = headers
+        .iter()
+        .find(|(name, _)| name == "content-length")
+        .map(|(_, v)| v.parse().expect("a number"));
+    let mut body = vec![0; length.unwrap_or(0)];
+    reader.read_exact(&mut body).expect("a body");
+    Received { headers, body }
+}
+
+/// Reads the request of a connection, and answers it.
+fn answer(stream: &mut std::net::TcpStream, bytes: &[u8]) {
+    request(&mut BufReader::new(&mut *stream));
+    let _ = stream.write_all(bytes);
+}
+
+const OK: &[u8] = b"HTTP/1.1 200 X\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+
 /// Listens, answers each request with the next status (the last one for all that follow), and hands it on.
 fn receiver(statuses: &'static [u16]) -> (String, Receiver<Received>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -43,28 +73,12 @@ fn receiver(statuses: &'static [u16]) -> (String, Receiver<Received>) {
         for (index, stream) in listener.incoming().enumerate() {
             let Ok(stream) = stream else { return };
             let mut reader = BufReader::new(stream);
-            let mut headers = Vec::new();
-            let mut line = String::new();
-            reader.read_line(&mut line).expect("a request line");
-            loop {
-                line.clear();
-                reader.read_line(&mut line).expect("a header");
-                let Some((name, value)) = line.trim_end().split_once(": ") else {
-                    break;
-                };
-                headers.push((name.to_lowercase(), value.to_owned()));
-            }
-            let length = headers
-                .iter()
-                .find(|(name, _)| name == "content-length")
-                .map(|(_, v)| v.parse().expect("a number"));
-            let mut body = vec![0; length.unwrap_or(0)];
-            reader.read_exact(&mut body).expect("a body");
+            let request = request(&mut reader);
             let status = statuses.get(index).or(statuses.last()).expect("a status");
             let answer =
                 format!("HTTP/1.1 {status} X\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
             let _ = reader.get_mut().write_all(answer.as_bytes());
-            if sender.send(Received { headers, body }).is_err() {
+            if sender.send(request).is_err() {
                 return;
             }
         }
@@ -341,8 +355,7 @@ fn only_so_many_webhooks_are_under_way_at_once() {
         }
         assert!(!open.is_empty(), "{answered} of 200 have come");
         for mut stream in open.drain(..) {
-            let _ = stream
-                .write_all(b"HTTP/1.1 200 X\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+            answer(&mut stream, OK);
             answered += 1;
         }
     }
@@ -375,9 +388,10 @@ fn an_answer_counts_although_its_body_never_ends() {
     let mut stream = came
         .recv_timeout(Duration::from_secs(60))
         .expect("a webhook");
-    stream
-        .write_all(b"HTTP/1.1 200 X\r\ncontent-length: 100\r\n\r\nthe rest will foll")
-        .expect("sent");
+    answer(
+        &mut stream,
+        b"HTTP/1.1 200 X\r\ncontent-length: 100\r\n\r\nthe rest will foll",
+    );
     let deadline = Instant::now() + Duration::from_secs(60);
     while emulator.deliveries().is_empty() {
         assert!(Instant::now() < deadline, "the attempt is noted");
@@ -405,9 +419,7 @@ fn what_is_under_way_at_a_reset_is_not_noted_after_it() {
     let mut second = came
         .recv_timeout(Duration::from_secs(60))
         .expect("a webhook");
-    second
-        .write_all(b"HTTP/1.1 200 X\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
-        .expect("sent");
+    answer(&mut second, OK);
     let deadline = Instant::now() + Duration::from_secs(60);
     while emulator.deliveries().is_empty() {
         assert!(Instant::now() < deadline, "the attempt is noted");
