@@ -98,11 +98,37 @@ pub(crate) struct Hook {
 pub(crate) struct Instructions {
     pub(crate) rules: Vec<Rule>,
     pub(crate) lang: String,
-    /// 0-based pages to read; none means all.
-    pub(crate) pages: Option<Vec<u32>>,
+    /// The pages to read; none means all.
+    pub(crate) pages: Option<Pages>,
     pub(crate) max_pages: Option<u32>,
     /// The configuration in the shape of its version, as it is shown.
     pub(crate) shown: Value,
+}
+
+/// 0-based pages, as ranges with both ends in them: a range may be long, and every job has its own.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Pages(Vec<(u32, u32)>);
+
+impl Pages {
+    pub(crate) fn new(mut ranges: Vec<(u32, u32)>) -> Self {
+        ranges.sort_unstable();
+        let mut merged: Vec<(u32, u32)> = Vec::new();
+        for (from, to) in ranges {
+            match merged.last_mut() {
+                Some(last) if from <= last.1.saturating_add(1) => last.1 = last.1.max(to),
+                _ => merged.push((from, to)),
+            }
+        }
+        Self(merged)
+    }
+
+    pub(crate) fn contains(&self, page: u32) -> bool {
+        let behind = self.0.partition_point(|(from, _)| *from <= page);
+        behind
+            .checked_sub(1)
+            .and_then(|index| self.0.get(index))
+            .is_some_and(|(_, to)| page <= *to)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -309,6 +335,22 @@ fn result(outcome: &Outcome) -> Value {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+
+    #[test]
+    fn ranges_are_kept_as_ranges() {
+        let pages = Pages::new(vec![
+            (9, 9),
+            (0, 4),
+            (3, 6),
+            (7, 7),
+            (20, u32::MAX),
+            (30, 40),
+        ]);
+        assert_eq!(pages, Pages(vec![(0, 7), (9, 9), (20, u32::MAX)]));
+        let inside: Vec<u32> = (0..22).filter(|page| pages.contains(*page)).collect();
+        assert_eq!(inside, [0, 1, 2, 3, 4, 5, 6, 7, 9, 20, 21]);
+        assert!(pages.contains(u32::MAX) && !Pages::new(Vec::new()).contains(0));
+    }
 
     /// A job of version 1, called `job`, of so many documents.
     pub(crate) fn job(documents: usize) -> Job {

@@ -115,6 +115,13 @@ fn failures_are_partial_or_whole() {
     assert_eq!(whole["status"], "ERROR");
     let list = client.get("/api/v1/classifier/jobs?page_size=1").ok();
     assert_eq!(list["items"][0]["id"], whole["id"], "newest first");
+    assert_eq!(
+        client.get("/api/v1/classifier/jobs?page_size=99999").ok()["items"]
+            .as_array()
+            .map(Vec::len),
+        Some(2),
+        "no bound is published"
+    );
     let token = list["next_page_token"].as_str().expect("a token");
     let next = client
         .get(&format!(
