@@ -555,8 +555,10 @@ fn every_fault_is_seen_wherever_it_applies() {
             .chunks(7)
             .map(|routes| scope.spawn(|| faults_seen_on(routes)))
             .collect();
-        let counts = shares.into_iter().map(|share| share.join());
-        counts.map(|count| count.expect("no panic")).sum()
+        let counts = shares
+            .into_iter()
+            .map(|share| share.join().expect("no panic"));
+        counts.sum()
     });
     assert!(pairs > 900, "{pairs}");
 }
