@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::Move;
 use crate::config::Config;
-use crate::faults::Faults;
+use crate::faults::{FaultRule, Faults};
 use crate::journal::Recorded;
 use crate::net::accept::accept;
 use crate::route::Route;
@@ -65,7 +65,7 @@ impl Emulator {
     /// # Errors
     ///
     /// When the port is taken, a folder cannot be made, the state file cannot be used, a script's pattern is none, or a
-    /// rule of the plan of faults can never be meant.
+    /// rule of the plan of faults can never strike.
     pub fn start(config: Config) -> io::Result<Self> {
         if let Some(problem) = config.scripts.iter().find_map(Script::problem) {
             return Err(io::Error::new(
@@ -73,12 +73,7 @@ impl Emulator {
                 format!("a script cannot be used: {problem}"),
             ));
         }
-        if let Some(problem) = config
-            .faults
-            .rules()
-            .iter()
-            .find_map(|rule| rule.when.problem())
-        {
+        if let Some(problem) = config.faults.rules().iter().find_map(FaultRule::problem) {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
                 format!("the plan of faults cannot be used: {problem}"),

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use crate::fault::Fault;
 use crate::route::Route;
@@ -27,7 +27,7 @@ pub enum When {
 
 impl When {
     /// What is wrong with it, if it could never be meant.
-    pub(crate) fn problem(self) -> Option<String> {
+    fn problem(self) -> Option<String> {
         match self {
             Self::Chance(chance) if !(0.0..=1.0).contains(&chance) => Some(format!(
                 "a chance lies between 0 and 1, and {chance} does not"
@@ -38,38 +38,49 @@ impl When {
             _ => None,
         }
     }
-
-    /// As serde reads it, where it can be meant.
-    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let when = Self::deserialize(deserializer)?;
-        match when.problem() {
-            None => Ok(when),
-            Some(problem) => Err(serde::de::Error::custom(problem)),
-        }
-    }
 }
 
 /// One fault, where it strikes and when.
 ///
 /// In a file it has the fields `fault`, `route` and `when`; on a command line it is one word, see its [`FromStr`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "Spelled")]
 #[non_exhaustive]
 pub struct FaultRule {
     /// What goes wrong.
     pub fault: Fault,
     /// The only route where it goes wrong; anywhere if there is none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub route: Option<Route>,
     /// When it goes wrong; always, if a file does not say.
-    #[serde(default = "always", deserialize_with = "When::read")]
     pub when: When,
     #[serde(skip)]
     seen: u64,
 }
 
+/// A rule as a file spells it, not yet checked.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Spelled {
+    fault: Fault,
+    #[serde(default)]
+    route: Option<Route>,
+    #[serde(default = "always")]
+    when: When,
+}
+
 fn always() -> When {
     When::Always
+}
+
+impl TryFrom<Spelled> for FaultRule {
+    type Error = InvalidFaultRule;
+
+    fn try_from(spelled: Spelled) -> Result<Self, InvalidFaultRule> {
+        let mut rule = Self::new(spelled.fault, spelled.when);
+        rule.route = spelled.route;
+        rule.checked()
+    }
 }
 
 impl FaultRule {
@@ -87,6 +98,27 @@ impl FaultRule {
     pub fn on(mut self, route: Route) -> Self {
         self.route = Some(route);
         self
+    }
+
+    /// What is wrong with it, if it could never be meant. Files, JSON and command lines all come by here.
+    pub(crate) fn problem(&self) -> Option<String> {
+        let idle = self.route.filter(|route| !self.fault.applies_to(*route));
+        self.when.problem().or_else(|| {
+            idle.map(|route| {
+                format!(
+                    "`{}` changes nothing on {}",
+                    self.fault.name(),
+                    route.name()
+                )
+            })
+        })
+    }
+
+    fn checked(self) -> Result<Self, InvalidFaultRule> {
+        match self.problem() {
+            None => Ok(self),
+            Some(problem) => Err(InvalidFaultRule(problem)),
+        }
     }
 
     /// Counts the request, and tells whether the fault strikes it.
@@ -152,13 +184,9 @@ impl FromStr for FaultRule {
                      files.list"
                 ))
             })?;
-            if !fault.applies_to(found) {
-                let text = format!("`{}` changes nothing on {route}", fault.name());
-                return Err(InvalidFaultRule(text));
-            }
             rule.route = Some(found);
         }
-        Ok(rule)
+        rule.checked()
     }
 }
 
@@ -371,6 +399,10 @@ mod tests {
                 "",
             ),
             (r#"{"rules": [{"route": "classify.list"}]}"#, "fault"),
+            (
+                r#"{"rules": [{"fault": "gzip", "route": "files.delete"}]}"#,
+                "changes nothing",
+            ),
         ] {
             let json = serde_json::from_str::<Faults>(text)
                 .expect_err(text)
