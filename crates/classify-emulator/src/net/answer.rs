@@ -65,6 +65,7 @@ pub(super) async fn answer(
             }
             Err(refusal) => Err(refusal),
         };
+        drain_aside(body);
         return Ok(whole(reply.unwrap_or_else(Reply::from)));
     }
     let fault = world.faults().strike(route);
@@ -99,11 +100,7 @@ pub(super) async fn answer(
         Some(Fault::HangAfter) => hang(&mut body).await,
         _ => {}
     }
-    if !body.is_end_stream() {
-        // Beside the answer, so that a client that looks up from a large upload can stop, and one that does not look
-        // up before it has sent everything gets to do so.
-        tokio::spawn(drain(body));
-    }
+    drain_aside(body);
     let fault = fault.filter(|fault| {
         let matters = spoil::matters(*fault, &reply);
         if !matters {
@@ -217,6 +214,14 @@ async fn drain(mut body: Incoming) {
             Some(less) => left = less,
             None => return,
         }
+    }
+}
+
+/// The same beside the answer: a client that looks up from a large upload can stop, and one that does not look up before
+/// it has sent everything gets to do so.
+fn drain_aside(body: Incoming) {
+    if !body.is_end_stream() {
+        tokio::spawn(drain(body));
     }
 }
 

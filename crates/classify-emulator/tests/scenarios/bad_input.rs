@@ -211,6 +211,11 @@ fn bodies_that_cannot_be_used_are_refused() {
         )
         .expect("a reply");
     assert_eq!((reply.status, reply.detail().is_empty()), (413, false));
+    let large = vec![b' '; 20 * 1024 * 1024];
+    let reply = client
+        .send("PUT", "/_emulator/faults", None, Some(large))
+        .expect("a reply");
+    assert_eq!((reply.status, reply.detail().is_empty()), (413, false));
     assert_eq!(client.get("/api/v2/classify").status, 200);
 }
 
