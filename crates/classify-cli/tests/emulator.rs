@@ -3,8 +3,11 @@
 
 mod common;
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::net::TcpListener;
 use std::process::{Child, Stdio};
+use std::sync::mpsc::channel;
+use std::time::Duration;
 
 use common::{Said, bare, said};
 use rustix::process::{Pid, Signal, kill_process};
@@ -246,6 +249,47 @@ fn limits_times_and_redirects_come_from_flags() {
             .ends(2)
             .complains(value);
     }
+}
+
+#[test]
+fn webhooks_go_to_https_too() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let hook = format!("https://{}/hook", listener.local_addr().unwrap());
+    let (sender, hello) = channel();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut first = [0; 3];
+        stream.read_exact(&mut first).unwrap();
+        sender.send(first).unwrap();
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let document = folder.path().join("a.txt");
+    std::fs::write(&document, "anything").unwrap();
+    let running = Running::start(&["--allow-loopback-webhooks"]);
+    let document = document.to_str().unwrap();
+    let file = running
+        .run(&[
+            "files",
+            "create",
+            "--file",
+            document,
+            "--purpose",
+            "classify",
+        ])
+        .ends(0);
+    let created = running.run(&[
+        "classify",
+        "create",
+        "--file-input",
+        file.json()["id"].as_str().unwrap(),
+        "--configuration",
+        "{rules: [{type: memo, description: tells colleagues something}]}",
+        "--webhook-configuration.webhook-url",
+        &hook,
+    ]);
+    created.ends(0);
+    let hello = hello.recv_timeout(Duration::from_secs(60)).unwrap();
+    assert_eq!(hello[..2], [22, 3], "the greeting of TLS");
 }
 
 #[test]
