@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use http::HeaderMap;
+use http::header::CONTENT_LENGTH;
 use serde_json::{Value, json};
 
 use crate::check::{Check, Query};
@@ -35,6 +36,11 @@ impl Tenant {
     pub(crate) fn may_see(&self, project: &str) -> bool {
         !self.named || self.project == project
     }
+}
+
+/// How long the body is going to be, if the client says.
+pub(crate) fn promised(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 impl Ask {

@@ -32,17 +32,28 @@ impl Clock {
         matches!(self, Self::Virtual(_))
     }
 
-    /// Moves a virtual clock forward; a real clock stays as it is.
-    pub(crate) fn advance(&self, by: Duration) {
-        if let Self::Virtual(now) = self {
+    /// Moves a virtual clock forward; a real clock stays as it is, and so does one that would have to go back. Tells
+    /// whether it is where it was told to be.
+    pub(crate) fn advance(&self, to: Move) -> bool {
+        let Self::Virtual(now) = self else {
+            return false;
+        };
+        // In one step: of two that move it at the same time, neither may be lost.
+        let moved = now.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |now| match to {
             // Saturating, and short of the last moment that a timestamp can name.
-            let moved = now
-                .load(Ordering::SeqCst)
-                .saturating_add(millis(by))
-                .min(LAST);
-            now.store(moved, Ordering::SeqCst);
-        }
+            Move::By(by) => Some(now.saturating_add(millis(by)).min(LAST)),
+            Move::To(to) => Some(to.min(LAST)).filter(|to| *to >= now),
+        });
+        moved.is_ok()
     }
+}
+
+/// How a virtual clock is moved.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Move {
+    By(Duration),
+    /// To this moment, unless it has passed by then.
+    To(Millis),
 }
 
 /// The end of the year 9998: what every later timestamp is clamped to.
@@ -117,10 +128,29 @@ mod tests {
     #[test]
     fn a_virtual_clock_never_runs_out() {
         let clock = Clock::standing_at(5);
-        clock.advance(Duration::from_millis(7));
+        assert!(clock.advance(Move::By(Duration::from_millis(7))));
         assert_eq!(clock.now(), 12);
-        clock.advance(Duration::MAX);
-        clock.advance(Duration::MAX);
+        assert!(clock.advance(Move::By(Duration::MAX)));
+        assert!(clock.advance(Move::By(Duration::MAX)));
         assert_eq!(stamp(clock.now()), stamp(LAST));
+    }
+
+    #[test]
+    fn no_move_is_lost_and_none_goes_back() {
+        let clock = Clock::standing_at(0);
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..10_000 {
+                        clock.advance(Move::By(Duration::from_millis(1)));
+                    }
+                });
+            }
+        });
+        assert_eq!(clock.now(), 80_000);
+        assert!(!clock.advance(Move::To(79_999)));
+        assert!(clock.advance(Move::To(80_000)));
+        assert!(clock.advance(Move::To(90_000)));
+        assert_eq!(clock.now(), 90_000);
     }
 }

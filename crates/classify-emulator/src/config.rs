@@ -119,7 +119,8 @@ setters! {
     journal_limit: usize,
     /// How many documents are read side by side; 2 by default.
     readers: usize,
-    /// How long a client may stay silent in the middle of a request before it is answered with 408; 30 s by default.
+    /// How long a client may take over a JSON body, or stay silent in the middle of an upload, before it is answered
+    /// with 408; 30 s by default.
     patience: Duration,
     /// The pause between two pieces of a reply under [`Fault::SlowDrip`](crate::Fault::SlowDrip); 5 ms by default.
     drip: Duration,
@@ -179,15 +180,20 @@ impl Config {
     /// Keeps files, jobs and configurations across restarts in this file and, for uploads, in a folder beside it
     /// named after it with `.files` at the end. Without it, all state ends with the emulator.
     ///
-    /// The file holds webhook secrets as they were given. One emulator at a time may use it;
-    /// another is refused.
+    /// The file holds webhook secrets as they were given. One emulator at a time may use it; another is refused, by
+    /// means of a lock on a file beside it that has its name with `.lock` at the end and stays there.
+    ///
+    /// When it starts, the emulator removes from the folder what an earlier one has left behind: uploads that were
+    /// never completed (`upload-….part`) and, unless the state file is new, files named by a bare uuid of which the
+    /// state knows nothing. It touches nothing else there.
     #[must_use]
     pub fn state_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.state_file = Some(path.into());
         self
     }
 
-    /// The folder for uploads. By default a temporary one that is removed at the end.
+    /// The folder for uploads, of one emulator only. By default a temporary one that is removed at the end, or with a
+    /// [`state_file`](Self::state_file) the folder beside it.
     #[must_use]
     pub fn upload_dir(mut self, path: impl Into<PathBuf>) -> Self {
         self.upload_dir = Some(path.into());

@@ -10,8 +10,9 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::clock::Move;
 use crate::config::Config;
-use crate::faults::Faults;
+use crate::faults::{FaultRule, Faults};
 use crate::journal::Recorded;
 use crate::net::accept::accept;
 use crate::route::Route;
@@ -63,12 +64,19 @@ impl Emulator {
     ///
     /// # Errors
     ///
-    /// When the port is taken, a folder cannot be made, or a script's pattern is none.
+    /// When the port is taken, a folder cannot be made, the state file cannot be used, a script's pattern is none, or a
+    /// rule of the plan of faults can never strike.
     pub fn start(config: Config) -> io::Result<Self> {
         if let Some(problem) = config.scripts.iter().find_map(Script::problem) {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
                 format!("a script cannot be used: {problem}"),
+            ));
+        }
+        if let Some(problem) = config.faults.rules().iter().find_map(FaultRule::problem) {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("the plan of faults cannot be used: {problem}"),
             ));
         }
         let listener =
@@ -239,10 +247,12 @@ impl Emulator {
 
     /// Moves a virtual clock forward, after every document sent so far has been read. A real clock stays as it is.
     pub fn advance(&self, by: Duration) {
-        self.world.advance(by);
+        self.world.advance(Move::By(by));
     }
 
-    /// Forgets files, jobs, configurations, the journal and the counters. Scripts, faults and the clock stay.
+    /// Forgets files, jobs, saved configurations and webhooks, parse jobs, the journal, the counters, the deliveries and
+    /// what was used up of the limits. Scripts, the plan of faults with what it has counted, and the clock stay; the
+    /// journal's numbers go on.
     pub fn reset(&self) {
         self.world.reset();
     }

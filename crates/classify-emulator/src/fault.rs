@@ -8,7 +8,7 @@ use crate::faults::FaultRule;
 use crate::route::Route;
 
 macro_rules! faults {
-    ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal,)+) => {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal $(($see:literal))?,)+) => {
         /// One way in which the network or the service can fail a call.
         ///
         /// "Before acting" means that the server has changed nothing; "after acting" means that it has done all it
@@ -16,7 +16,7 @@ macro_rules! faults {
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[non_exhaustive]
         pub enum Fault {
-            $($(#[doc = $doc])+ #[serde(rename = $name)] $variant,)+
+            $($(#[doc = $doc])+ $(#[doc = ""] #[doc = $see])? #[serde(rename = $name)] $variant,)+
         }
 
         impl Fault {
@@ -28,6 +28,14 @@ macro_rules! faults {
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Self::$variant => $name,)+
+                }
+            }
+
+            /// What happens, in a sentence or two, for help texts.
+            #[must_use]
+            pub const fn meaning(self) -> &'static str {
+                match self {
+                    $(Self::$variant => concat!($($doc),+).trim_ascii(),)+
                 }
             }
         }
@@ -52,8 +60,8 @@ faults! {
     /// After acting, `Content-Length` is shorter than the body: what a client reads is cut JSON, and the rest of the
     /// body follows on the connection before it is closed.
     WrongLength = "wrong-length",
-    /// After acting, the whole true reply arrives a few bytes at a time ([`Config::drip`](crate::Config::drip)).
-    SlowDrip = "slow-drip",
+    /// After acting, the whole true reply arrives a few bytes at a time.
+    SlowDrip = "slow-drip" ("[`Config::drip`](crate::Config::drip) sets the pause between two pieces."),
     /// After acting, the true body is gzip-encoded, whether the client asked for it or not.
     Gzip = "gzip",
     /// After acting, a 200 with `Content-Type: application/json` whose body is not JSON.
@@ -92,8 +100,8 @@ faults! {
     RequestTimeout = "408",
     /// 409 before acting: a concurrent change.
     Conflict = "409",
-    /// 307 before acting, to the same path on another host ([`Config::redirect_to`](crate::Config::redirect_to)).
-    Redirect = "redirect",
+    /// 307 before acting, to the same path on another host.
+    Redirect = "redirect" ("[`Config::redirect_to`](crate::Config::redirect_to) names that host."),
     /// After acting, `status` is a word that no client knows. Only where jobs are shown.
     UnknownStatus = "unknown-status",
     /// After acting, every field but `id` and `status` is left out of each object shown.
@@ -142,12 +150,20 @@ impl FromStr for Fault {
 }
 
 impl Fault {
-    /// Whether the fault means anything on this route; a rule never fires where it does not.
+    /// Whether the fault can change anything on this route; a rule never fires where it cannot.
     #[must_use]
     pub fn applies_to(self, route: Route) -> bool {
         match self {
             Self::EmptyPage | Self::RepeatedToken | Self::CyclicTokens => route.is_paged(),
             Self::UnknownStatus => route.shows_jobs(),
+            Self::BodyCut | Self::WrongLength | Self::SlowDrip | Self::Gzip => {
+                route != Route::Control && !route.is_answered_without_a_body()
+            }
+            Self::MissingFields | Self::NullFields | Self::ExtraFields => route.shows_objects(),
+            Self::NaiveTimestamps | Self::OffsetTimestamps => {
+                // A job that is deleted is told by its id alone.
+                route.shows_objects() && route != Route::ClassifyDelete
+            }
             _ => route != Route::Control,
         }
     }
@@ -213,6 +229,18 @@ impl Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_fault_says_what_it_means() {
+        for fault in Fault::ALL {
+            let meaning = fault.meaning();
+            assert!(
+                meaning.ends_with('.') && !meaning.contains("  ") && !meaning.contains('['),
+                "{fault:?}: {meaning}"
+            );
+        }
+        assert_eq!(Fault::ServerErrorAfter.meaning(), "500 after acting.");
+    }
 
     #[test]
     fn every_fault_has_a_name_of_its_own_that_reads_back() {

@@ -25,24 +25,62 @@ pub enum When {
     Every(u64),
 }
 
+impl When {
+    /// What is wrong with it, if it could never be meant.
+    fn problem(self) -> Option<String> {
+        match self {
+            Self::Chance(chance) if !(0.0..=1.0).contains(&chance) => Some(format!(
+                "a chance lies between 0 and 1, and {chance} does not"
+            )),
+            Self::Nth(0) | Self::First(0) | Self::Every(0) => {
+                Some("requests are counted from 1, and not from 0".to_owned())
+            }
+            _ => None,
+        }
+    }
+}
+
 /// One fault, where it strikes and when.
+///
+/// In a file it has the fields `fault`, `route` and `when`; on a command line it is one word, see its [`FromStr`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Spelled")]
 #[non_exhaustive]
 pub struct FaultRule {
     /// What goes wrong.
     pub fault: Fault,
     /// The only route where it goes wrong; anywhere if there is none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub route: Option<Route>,
     /// When it goes wrong; always, if a file does not say.
-    #[serde(default = "always")]
     pub when: When,
     #[serde(skip)]
     seen: u64,
 }
 
+/// A rule as a file spells it, not yet checked.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Spelled {
+    fault: Fault,
+    #[serde(default)]
+    route: Option<Route>,
+    #[serde(default = "always")]
+    when: When,
+}
+
 fn always() -> When {
     When::Always
+}
+
+impl TryFrom<Spelled> for FaultRule {
+    type Error = InvalidFaultRule;
+
+    fn try_from(spelled: Spelled) -> Result<Self, InvalidFaultRule> {
+        let mut rule = Self::new(spelled.fault, spelled.when);
+        rule.route = spelled.route;
+        rule.checked()
+    }
 }
 
 impl FaultRule {
@@ -60,6 +98,27 @@ impl FaultRule {
     pub fn on(mut self, route: Route) -> Self {
         self.route = Some(route);
         self
+    }
+
+    /// What is wrong with it, if it could never be meant. Files, JSON and command lines all come by here.
+    pub(crate) fn problem(&self) -> Option<String> {
+        let idle = self.route.filter(|route| !self.fault.applies_to(*route));
+        self.when.problem().or_else(|| {
+            idle.map(|route| {
+                format!(
+                    "`{}` changes nothing on {}",
+                    self.fault.name(),
+                    route.name()
+                )
+            })
+        })
+    }
+
+    fn checked(self) -> Result<Self, InvalidFaultRule> {
+        match self.problem() {
+            None => Ok(self),
+            Some(problem) => Err(InvalidFaultRule(problem)),
+        }
     }
 
     /// Counts the request, and tells whether the fault strikes it.
@@ -84,68 +143,72 @@ pub struct InvalidFaultRule(String);
 
 impl fmt::Display for InvalidFaultRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}; a rule is a fault, then @ and a route, then : and a time, as in `503@classify.get:nth=3`",
-            self.0
-        )
+        f.write_str(&self.0)
     }
 }
 
 impl std::error::Error for InvalidFaultRule {}
 
-/// A rule as a command line spells it: a fault, then perhaps `@` and a route, then perhaps `:` and one of `always`,
-/// `chance=P`, `nth=N`, `first=N`, `every=N`.
+/// A rule as a command line spells it: `NAME[@ROUTE][:WHEN]`, where WHEN is a chance (`10%`), a place in the row (`3`),
+/// `first-N` or `every-N`; without it the fault strikes always.
 ///
 /// ```
 /// use classify_emulator::{Fault, FaultRule, Route};
 ///
-/// let rule: FaultRule = "reset-after@classify.create:nth=3".parse()?;
+/// let rule: FaultRule = "reset-after@classify.create:3".parse()?;
 /// assert_eq!(rule, Fault::ResetAfter.nth(3).on(Route::ClassifyCreate));
+/// assert_eq!("503:10%".parse(), Ok(Fault::Unavailable.chance(0.1)));
 /// # Ok::<(), classify_emulator::InvalidFaultRule>(())
 /// ```
 impl FromStr for FaultRule {
     type Err = InvalidFaultRule;
 
     fn from_str(text: &str) -> Result<Self, InvalidFaultRule> {
-        let (place, when) = text.split_once(':').unwrap_or((text, "always"));
+        let (place, when) = match text.split_once(':') {
+            Some((place, when)) => (place, Some(when.trim())),
+            None => (text, None),
+        };
         let (fault, route) = match place.split_once('@') {
-            Some((fault, route)) => (fault, Some(route)),
+            Some((fault, route)) => (fault, Some(route.trim())),
             None => (place, None),
         };
         let fault: Fault = fault
+            .trim()
             .parse()
             .map_err(|error: crate::fault::UnknownFault| InvalidFaultRule(error.to_string()))?;
-        let (word, value) = when.split_once('=').unwrap_or((when, ""));
-        let wrong = || InvalidFaultRule(format!("`{when}` is no time"));
-        let count = || {
-            value
-                .parse::<u64>()
-                .ok()
-                .filter(|count| *count > 0)
-                .ok_or_else(wrong)
-        };
-        let when = match word {
-            "always" if value.is_empty() => When::Always,
-            "chance" => {
-                let chance = value
-                    .parse::<f64>()
-                    .ok()
-                    .filter(|chance| (0.0..=1.0).contains(chance));
-                When::Chance(chance.ok_or_else(wrong)?)
-            }
-            "nth" => When::Nth(count()?),
-            "first" => When::First(count()?),
-            "every" => When::Every(count()?),
-            _ => return Err(wrong()),
-        };
-        let mut rule = Self::new(fault, when);
+        let mut rule = Self::new(fault, when.map_or(Ok(When::Always), schedule)?);
         if let Some(route) = route {
-            let found = Route::from_name(route);
-            rule.route =
-                Some(found.ok_or_else(|| InvalidFaultRule(format!("`{route}` is no route")))?);
+            let found = Route::from_name(route).ok_or_else(|| {
+                InvalidFaultRule(format!(
+                    "no route is called `{route}`; they are called as commands are, for example classify.create or \
+                     files.list"
+                ))
+            })?;
+            rule.route = Some(found);
         }
-        Ok(rule)
+        rule.checked()
+    }
+}
+
+fn schedule(text: &str) -> Result<When, InvalidFaultRule> {
+    let wrong = || {
+        InvalidFaultRule(format!(
+            "`{text}` is no schedule: write 10% for a chance, 3 for the third request, first-2, or every-5"
+        ))
+    };
+    let number = |text: &str| text.parse::<u64>().map_err(|_| wrong());
+    let when = if let Some(percent) = text.strip_suffix('%') {
+        When::Chance(percent.trim().parse::<f64>().map_err(|_| wrong())? / 100.0)
+    } else if let Some(n) = text.strip_prefix("first-") {
+        When::First(number(n)?)
+    } else if let Some(n) = text.strip_prefix("every-") {
+        When::Every(number(n)?)
+    } else {
+        When::Nth(number(text)?)
+    };
+    match when.problem() {
+        None => Ok(when),
+        Some(_) => Err(wrong()),
     }
 }
 
@@ -164,10 +227,11 @@ impl FromStr for FaultRule {
 /// assert_eq!(plan.rules().len(), 2);
 /// ```
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Faults {
-    #[serde(default)]
-    seed: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    seed: Option<u64>,
     #[serde(default)]
     rules: Vec<FaultRule>,
     #[serde(skip)]
@@ -184,7 +248,15 @@ impl Faults {
     /// The seed of the dice for [`Fault::chance`]; 0 unless set.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
-        self.seed = seed;
+        self.seed = Some(seed);
+        self.dice = None;
+        self
+    }
+
+    /// This plan, and behind its rules those of another one. The other one's seed counts if this one has none.
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        self.seed = self.seed.or(other.seed);
+        self.rules.extend(other.rules);
         self.dice = None;
         self
     }
@@ -204,7 +276,7 @@ impl Faults {
 
     /// The fault that strikes the next request, if any.
     pub(crate) fn strike(&mut self, route: Route) -> Option<Fault> {
-        let seed = self.seed;
+        let seed = self.seed.unwrap_or(0);
         let dice = self
             .dice
             .get_or_insert_with(|| fastrand::Rng::with_seed(seed));
@@ -291,28 +363,84 @@ mod tests {
     }
 
     #[test]
+    fn a_plan_that_cannot_be_meant_is_refused() {
+        for (text, part) in [
+            (r#"{"rule": []}"#, "rule"),
+            (
+                r#"{"rules": [{"fault": "503", "rout": "classify.list"}]}"#,
+                "rout",
+            ),
+            (
+                r#"{"rules": [{"fault": "503", "route": "classify.lst"}]}"#,
+                "classify.lst",
+            ),
+            (
+                r#"{"rules": [{"fault": "503", "when": {"chance": 7}}]}"#,
+                "between 0 and 1",
+            ),
+            (
+                r#"{"rules": [{"fault": "503", "when": {"chance": -0.1}}]}"#,
+                "between 0 and 1",
+            ),
+            (
+                r#"{"rules": [{"fault": "503", "when": {"nth": 0}}]}"#,
+                "counted from 1",
+            ),
+            (
+                r#"{"rules": [{"fault": "503", "when": {"first": 0}}]}"#,
+                "counted from 1",
+            ),
+            (
+                r#"{"rules": [{"fault": "503", "when": {"every": 0}}]}"#,
+                "counted from 1",
+            ),
+            (
+                r#"{"rules": [{"fault": "503", "when": {"nth": 1, "every": 2}}]}"#,
+                "",
+            ),
+            (r#"{"rules": [{"route": "classify.list"}]}"#, "fault"),
+            (
+                r#"{"rules": [{"fault": "gzip", "route": "files.delete"}]}"#,
+                "changes nothing",
+            ),
+        ] {
+            let json = serde_json::from_str::<Faults>(text)
+                .expect_err(text)
+                .to_string();
+            assert!(json.contains(part), "{text}: {json}");
+            // What is JSON is YAML too.
+            let yaml = serde_saphyr::from_str::<Faults>(text)
+                .expect_err(text)
+                .to_string();
+            assert!(yaml.contains(part), "{text}: {yaml}");
+        }
+    }
+
+    #[test]
     fn rules_are_read_from_command_lines() {
         let rule = |text: &str| text.parse::<FaultRule>();
         assert_eq!(rule("503"), Ok(Fault::Unavailable.always()));
-        assert_eq!(rule("503:chance=0.1"), Ok(Fault::Unavailable.chance(0.1)));
+        assert_eq!(rule("503:10%"), Ok(Fault::Unavailable.chance(0.1)));
+        assert_eq!(rule("503: 3"), Ok(Fault::Unavailable.nth(3)));
         assert_eq!(
-            rule("gzip@files.list:every=2"),
+            rule("gzip@files.list:every-2"),
             Ok(Fault::Gzip.every(2).on(Route::FileList))
         );
-        assert_eq!(rule("gzip:first=4"), Ok(Fault::Gzip.first(4)));
+        assert_eq!(rule("gzip:first-4"), Ok(Fault::Gzip.first(4)));
         for (text, part) in [
             ("flood", "flood"),
             ("503@nowhere", "nowhere"),
-            ("503:nth=0", "nth=0"),
-            ("503:chance=2", "chance=2"),
+            ("503:", "``"),
+            ("503:0", "`0` is no schedule"),
+            ("503:120%", "120%"),
+            ("503:first-0", "first-0"),
+            ("503:first-x", "first-x"),
             ("503:sometimes", "sometimes"),
+            ("gzip@files.delete", "changes nothing"),
             ("", "``"),
         ] {
             let error = rule(text).expect_err(text).to_string();
-            assert!(
-                error.contains(part) && error.contains("503@classify.get:nth=3"),
-                "{error}"
-            );
+            assert!(error.contains(part), "{error}");
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::route::Route;
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Recorded {
-    /// The request's place in the sequence, from 1.
+    /// The request's place in the sequence, from 1; a reset does not begin it anew.
     pub number: u64,
     /// The method.
     pub method: String,
@@ -30,7 +30,7 @@ pub struct Recorded {
     pub body: Option<Value>,
     /// The status that was answered; none while there is no answer, or if a fault took it away.
     pub status: Option<u16>,
-    /// The fault that struck, if any.
+    /// The fault that struck, if any. One that made no difference to the reply has not struck.
     pub fault: Option<Fault>,
 }
 
@@ -59,6 +59,8 @@ pub(crate) struct Journal {
     kept: VecDeque<Recorded>,
     limit: usize,
     next: u64,
+    /// The first number since everything was forgotten.
+    first: u64,
     counts: BTreeMap<Route, u64>,
     faults: BTreeMap<Fault, u64>,
 }
@@ -69,6 +71,7 @@ impl Journal {
             kept: VecDeque::new(),
             limit,
             next: 1,
+            first: 1,
             counts: BTreeMap::new(),
             faults: BTreeMap::new(),
         }
@@ -108,6 +111,20 @@ impl Journal {
         }
     }
 
+    /// Takes back a fault that was noted and came to nothing.
+    pub(crate) fn withdraw(&mut self, number: u64, fault: Fault) {
+        self.settle(number, |record| record.fault = None);
+        if number < self.first {
+            return;
+        }
+        if let Some(count) = self.faults.get_mut(&fault) {
+            *count -= 1;
+            if *count == 0 {
+                self.faults.remove(&fault);
+            }
+        }
+    }
+
     pub(crate) fn all(&self) -> Vec<Recorded> {
         self.kept.iter().cloned().collect()
     }
@@ -128,7 +145,62 @@ impl Journal {
         &self.faults
     }
 
+    /// Forgets all but where the numbers stand: a request that is under way must not settle another one's record.
     pub(crate) fn clear(&mut self) {
-        *self = Self::new(self.limit);
+        *self = Self {
+            next: self.next,
+            first: self.next,
+            ..Self::new(self.limit)
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record() -> Recorded {
+        Recorded {
+            number: 0,
+            method: "GET".to_owned(),
+            path: "/".to_owned(),
+            query: Vec::new(),
+            route: Route::ClassifyList,
+            headers: Vec::new(),
+            authorized: true,
+            body: None,
+            status: None,
+            fault: None,
+        }
+    }
+
+    #[test]
+    fn a_request_from_before_a_reset_settles_nothing_after_it() {
+        let mut journal = Journal::new(10);
+        let before = journal.open(record());
+        journal.clear();
+        journal.open(record());
+        journal.settle(before, |record| record.status = Some(500));
+        assert_eq!(journal.all()[0].status, None);
+    }
+
+    #[test]
+    fn a_fault_that_came_to_nothing_is_taken_back() {
+        let struck = || Recorded {
+            fault: Some(Fault::Gzip),
+            ..record()
+        };
+        let mut journal = Journal::new(10);
+        let before = journal.open(struck());
+        journal.clear();
+        let first = journal.open(struck());
+        let second = journal.open(struck());
+        journal.withdraw(before, Fault::Gzip);
+        assert_eq!(journal.faults().get(&Fault::Gzip), Some(&2));
+        journal.withdraw(second, Fault::Gzip);
+        assert_eq!(journal.faults().get(&Fault::Gzip), Some(&1));
+        journal.withdraw(first, Fault::Gzip);
+        assert!(journal.faults().is_empty());
+        assert!(journal.all().iter().all(|record| record.fault.is_none()));
     }
 }

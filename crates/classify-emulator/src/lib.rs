@@ -12,9 +12,10 @@
 //! # Out of scope
 //!
 //! **It is a stand-in: its labels are not the service's.** Documents are scored by the words they share with the rules
-//! (BM25), which can be followed and repeated, and which no model does. It knows no accounts, bills nothing, and keeps
-//! no secrets: it listens on loopback only and trusts everyone there. It shares no code with the clients that are
-//! tested against it, so that one mistake is not made twice.
+//! (BM25), which can be followed and repeated, and which no model does. It knows no accounts and bills nothing. It
+//! listens on loopback only and trusts everyone there: give it no secret that matters, since webhook secrets lie in its
+//! memory and in its state file as they were given (keys are neither kept nor shown). It shares no code with the clients
+//! that are tested against it, so that one mistake is not made twice.
 //!
 //! # Use
 //!
@@ -36,8 +37,8 @@
 //! # }
 //! ```
 //!
-//! For a process of its own there are [`run`] and [`serve`]; `examples/serve.rs` shows them, and is what the scripts
-//! around the official clients start (`tests/official/run.sh`).
+//! For a process of its own there are [`run`] and [`serve`]. The command `llamacloud-prod emulator` is one around them,
+//! and is what the scripts around the official clients start (`tests/official/run.sh`).
 //!
 //! # Map
 //!
@@ -58,14 +59,18 @@
 //! # Choices where the API is silent
 //!
 //! - Cancelling an ended job and deleting an unended one are refused with 409.
-//! - A list without `page_size` has 20 jobs, newest first. A token with other filters is refused with 400.
+//! - A list without `page_size` has 20 jobs, newest first. A token with other filters is refused with 400. Version 1
+//!   names no largest `page_size`; beyond 1,000 it has 1,000.
 //! - `configuration` beside `configuration_id` is refused with 422; `file_input` goes before the names it replaced.
 //! - A `transaction_id` names its job, whatever became of it, until the job is deleted; then it is free again.
 //! - Uploads expire after 48 hours. `download_url` and `content` point to the emulator itself and need no key.
 //! - A saved configuration that is created again keeps its id and gets a new version.
 //! - Results of version 1 are an empty list until the job has ended; what failed has a null `result`.
 //! - A rule whose type is `other` (or another word for the rest) takes what no other rule matches.
-//! - Webhooks without an address are accepted and never sent. Their delays are real time under any clock.
+//! - Webhooks without an address are accepted and never sent. Their delays are real time under any clock. A create brings
+//!   at most 100 of them along, and 64 attempts are under way at once; an answer counts from its status on.
+//! - An inline `webhook_events` of `[]` means every event; in a saved webhook it is refused, as documented.
+//! - A JSON body has to come within [`Config::patience`] as a whole.
 
 mod api;
 mod ask;

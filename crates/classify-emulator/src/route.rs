@@ -143,6 +143,20 @@ impl Route {
         )
     }
 
+    /// Whether success is a 204.
+    pub(crate) fn is_answered_without_a_body(self) -> bool {
+        matches!(
+            self,
+            Self::FileDelete | Self::ConfigurationDelete | Self::WebhookDelete
+        )
+    }
+
+    /// Whether success shows objects with fields.
+    pub(crate) fn shows_objects(self) -> bool {
+        !matches!(self, Self::Unknown | Self::WrongMethod | Self::Control)
+            && !self.is_answered_without_a_body()
+    }
+
     /// The route for a method and a path, and the decoded id in the path, if it has one.
     pub(crate) fn find(method: &Method, path: &str) -> (Self, Option<String>) {
         let segments: Vec<&str> = path.trim_start_matches('/').split('/').collect();

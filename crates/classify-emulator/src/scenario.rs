@@ -156,7 +156,8 @@ pub(crate) fn scripts(entries: &[Entry]) -> Result<Vec<Script>, String> {
 }
 
 impl Config {
-    /// Takes scripts and faults from a YAML file, after those already there.
+    /// Takes scripts and faults from a YAML file, behind those already there. A seed that the plan of faults has
+    /// already goes before the file's.
     ///
     /// ```yaml
     /// scripts:                       # the first one that fits a document counts
@@ -195,7 +196,7 @@ impl Config {
             scripts(&scenario.scripts).map_err(|why| named(io::ErrorKind::InvalidData, why))?;
         self.scripts.extend(scripts);
         if let Some(faults) = scenario.faults {
-            self.faults = faults;
+            self.faults = self.faults.and(faults);
         }
         Ok(self)
     }
@@ -239,6 +240,30 @@ mod tests {
     }
 
     #[test]
+    fn a_file_adds_to_what_is_there() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let text = "scripts: [{ type: b }]\nfaults: { seed: 7, rules: [{ fault: gzip }] }\n";
+        std::fs::write(file.path(), text).expect("written");
+        let read = |faults: Faults| {
+            let config = Config::default()
+                .script(Script::any().labels("a", 0.5))
+                .faults(faults);
+            config.scenario_file(file.path()).expect("a scenario")
+        };
+        let mine = || Faults::new().with(Fault::Unavailable.always());
+        let config = read(mine());
+        assert_eq!(
+            config.faults.rules(),
+            [Fault::Unavailable.always(), Fault::Gzip.always()]
+        );
+        assert_eq!(Entry::of(&config.scripts[0]).label.as_deref(), Some("a"));
+        let seed =
+            |config: &Config| serde_json::to_value(&config.faults).expect("JSON")["seed"].clone();
+        assert_eq!(seed(&config), 7);
+        assert_eq!(seed(&read(mine().seed(9))), 9);
+    }
+
+    #[test]
     fn what_is_wrong_is_named() {
         for (text, part) in [
             (
@@ -249,6 +274,15 @@ mod tests {
             ("scripts:\n  - { typ: a }\n", "typ"),
             ("scripts:\n  - { confidence: 0.5 }\n", "go with a type"),
             ("faults:\n  rules:\n    - { fault: flood }\n", "flood"),
+            ("faults:\n  rule:\n    - { fault: gzip }\n", "rule"),
+            (
+                "faults:\n  rules:\n    - { fault: \"503\", rout: classify.list }\n",
+                "rout",
+            ),
+            (
+                "faults:\n  rules:\n    - { fault: gzip, when: { nth: 0 } }\n",
+                "counted from 1",
+            ),
             ("scripts: [\n", "scenario file"),
         ] {
             let error = read(text).expect_err(text).to_string();

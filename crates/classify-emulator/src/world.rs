@@ -3,12 +3,13 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc};
 
-use crate::clock::{Clock, Millis, machine_now};
+use crate::clock::{Clock, Millis, Move, machine_now};
 use crate::config::{Config, Time};
 use crate::faults::Faults;
 use crate::journal::Journal;
@@ -16,6 +17,7 @@ use crate::limits::Limiter;
 use crate::read::pool::Pool;
 use crate::read::{Assignment, Source};
 use crate::script::Script;
+use crate::state::file::bare_id;
 use crate::state::job::{InputKind, Job};
 use crate::state::{self, Event, Store};
 use crate::webhook::Delivery;
@@ -29,6 +31,10 @@ pub(crate) struct World {
     pub(crate) base_url: String,
     pub(crate) clock: Clock,
     pub(crate) uploads: PathBuf,
+    /// Whether the state knows of every upload in the folder that is its own: that of an earlier process does.
+    uploads_are_known: bool,
+    /// How often everything was forgotten.
+    generation: AtomicU64,
     store: Mutex<Store>,
     journal: Mutex<Journal>,
     faults: Mutex<Faults>,
@@ -38,7 +44,7 @@ pub(crate) struct World {
     deliveries: Mutex<VecDeque<Delivery>>,
     /// Rings when the timetable may have changed.
     pub(crate) timetable: Notify,
-    pub(crate) events: mpsc::UnboundedSender<Event>,
+    pub(crate) events: mpsc::UnboundedSender<(u64, Event)>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -51,19 +57,25 @@ impl World {
         config: Config,
         base_url: String,
         uploads: PathBuf,
-        events: mpsc::UnboundedSender<Event>,
+        events: mpsc::UnboundedSender<(u64, Event)>,
     ) -> io::Result<Self> {
         let mut store = Store::new(config.seed);
-        let kept = match &config.state_file {
-            Some(path) => state::log::open(path, &mut store)?,
+        let found = match &config.state_file {
+            Some(path) => Some(state::log::open(path, &mut store)?),
             None => None,
         };
+        let kept = found.as_ref().and_then(|found| found.clock);
         let clock = match config.time {
             Time::Real => Clock::real(),
             // A clock that was kept goes on where it stood, unless it is told otherwise.
             Time::VirtualFromNow => Clock::standing_at(kept.unwrap_or_else(machine_now)),
             Time::VirtualFrom(start) => Clock::standing_at(start),
         };
+        let uploads_are_known = found.as_ref().is_some_and(|found| found.is_known);
+        if let Some(found) = found {
+            let standing = clock.is_virtual().then(|| clock.now());
+            found.go_on(&mut store, standing.or(kept))?;
+        }
         Ok(Self {
             store: Mutex::new(store),
             journal: Mutex::new(Journal::new(config.journal_limit)),
@@ -75,6 +87,8 @@ impl World {
             timetable: Notify::new(),
             clock,
             uploads,
+            uploads_are_known,
+            generation: AtomicU64::new(0),
             events,
             base_url,
             config,
@@ -95,15 +109,24 @@ impl World {
             && let Ok(entries) = std::fs::read_dir(&self.uploads)
         {
             for entry in entries.flatten() {
-                let known = entry
-                    .file_name()
-                    .to_str()
-                    .is_some_and(|name| store.files.find(name).is_some());
-                if !known {
+                let name = entry.file_name();
+                // The folder may be somebody's: only what an emulator must have left there is taken away.
+                let left_over = name.to_str().is_some_and(|name| {
+                    is_begun_upload(name)
+                        || self.uploads_are_known
+                            && bare_id(name).is_some_and(|id| id == name)
+                            && store.files.find(name).is_none()
+                });
+                if left_over {
                     let _ = std::fs::remove_file(entry.path());
                 }
             }
         }
+    }
+
+    /// Tells what was before everything was forgotten from what came after.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::SeqCst)
     }
 
     pub(crate) fn now(&self) -> Millis {
@@ -189,7 +212,8 @@ impl World {
                 let verdict = assignment.judge();
                 if let Some(world) = world.upgrade() {
                     let now = world.now();
-                    world.store().store.settle(&id, index, verdict, now);
+                    let usual = world.config.completed_after;
+                    world.store().store.settle(&id, index, verdict, usual, now);
                     world.timetable.notify_one();
                 }
             });
@@ -197,20 +221,22 @@ impl World {
         self.timetable.notify_one();
     }
 
-    /// Moves a virtual clock forward, after everything asked for so far has been read.
-    pub(crate) fn advance(&self, by: Duration) {
+    /// Moves a virtual clock forward, after everything asked for so far has been read; tells whether it could.
+    pub(crate) fn advance(&self, to: Move) -> bool {
         self.pool.wait_until_idle(Duration::from_secs(120));
-        self.clock.advance(by);
-        let now = self.now();
+        // Under the lock: what the log says last is the latest time.
         let mut store = self.store();
+        let moved = self.clock.advance(to);
         if self.clock.is_virtual() {
-            store.log_clock(now);
+            store.log_clock(self.now());
         }
         drop(store);
         self.timetable.notify_one();
+        moved
     }
 
-    /// Forgets files, jobs, configurations, the journal and the limits' windows; scripts, faults and the clock stay.
+    /// Forgets files, jobs, saved configurations and webhooks, parse jobs, the journal, the deliveries and the limits'
+    /// windows; scripts, faults and the clock stay. What is under way meanwhile is not noted any more.
     pub(crate) fn reset(&self) {
         let files: Vec<String> = {
             let mut guard = self.store();
@@ -220,6 +246,7 @@ impl World {
                 .map(|(_, file)| file.id.clone())
                 .collect();
             guard.clear();
+            self.generation.fetch_add(1, Ordering::SeqCst);
             ids
         };
         for id in files {
@@ -287,7 +314,16 @@ impl Drop for StoreGuard<'_> {
         self.store.write_log();
         for event in self.store.take_events() {
             // Nobody is left to hear of it once the emulator stops.
-            let _ = self.world.events.send(event);
+            let _ = self.world.events.send((self.world.generation(), event));
         }
     }
+}
+
+/// The name of an upload before it is complete.
+pub(crate) const BEGUN: (&str, &str) = ("upload-", ".part");
+
+fn is_begun_upload(name: &str) -> bool {
+    name.strip_prefix(BEGUN.0)
+        .and_then(|name| name.strip_suffix(BEGUN.1))
+        .is_some_and(|drawn| drawn.len() == 6 && drawn.bytes().all(|b| b.is_ascii_alphanumeric()))
 }

@@ -1,13 +1,14 @@
 //! `emulator`
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
-use classify_emulator::{Fault, FaultRule, Limits, Route};
+use clap::Args;
+use classify_emulator::{Fault, FaultRule, Limits};
 
 /// The flags of `emulator`.
 #[derive(Debug, Args)]
-#[command(after_help = HELP)]
+#[command(after_help = short_help(), after_long_help = long_help())]
 pub(crate) struct EmulatorArgs {
     /// The port on 127.0.0.1; 0 takes a free one
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
@@ -17,15 +18,17 @@ pub(crate) struct EmulatorArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) port_file: Option<PathBuf>,
 
-    /// Keeps files, jobs and configurations in this file across restarts; one emulator at a time may use it
+    /// Keeps files, jobs and configurations in this file across restarts; one emulator at a time may use it. Beside it
+    /// come `FILE.files` for the uploads and `FILE.lock`. Webhook secrets stand in it as they were given
     #[arg(long, value_name = "FILE")]
     pub(crate) state: Option<PathBuf>,
 
-    /// Outcomes fixed beforehand, and faults, from a YAML file
+    /// Outcomes fixed beforehand, and faults, from a YAML file; they come behind those of --faults
     #[arg(long, value_name = "FILE.yaml")]
     pub(crate) script: Option<PathBuf>,
 
-    /// What goes wrong: `NAME[@ROUTE][:WHEN]`, several separated by commas; may be repeated
+    /// What goes wrong: `NAME[@ROUTE][:WHEN]`, several separated by commas; may be repeated. The first that strikes
+    /// counts
     #[arg(
         long,
         visible_alias = "fault",
@@ -39,9 +42,10 @@ pub(crate) struct EmulatorArgs {
     #[arg(long, value_name = "NUMBER")]
     pub(crate) seed: Option<u64>,
 
-    /// The rate limits that are enforced
-    #[arg(long, value_enum, default_value_t = Plan::Paid)]
-    pub(crate) limits: Plan,
+    /// The rate limits that are enforced: `paid`, `free` or `none`, and then perhaps `creates=N` (in a second),
+    /// `uploads=N` (in five seconds) and `requests=N` (in a minute), where N may be `none`
+    #[arg(long, value_name = "LIMITS", default_value = "paid", value_parser = limits)]
+    pub(crate) limits: Limits,
 
     /// Lets time move only when told, by `POST /_emulator/clock`
     #[arg(long)]
@@ -50,6 +54,18 @@ pub(crate) struct EmulatorArgs {
     /// The time from a job's creation to its end, in milliseconds, if the document has been read by then
     #[arg(long, value_name = "MS", default_value_t = 150)]
     pub(crate) completed_after: u64,
+
+    /// The time from a job's creation to RUNNING, in milliseconds; a third of --completed-after unless it is said
+    #[arg(long, value_name = "MS")]
+    pub(crate) running_after: Option<u64>,
+
+    /// The delay before a webhook's second attempt, in milliseconds; doubled for the third
+    #[arg(long, value_name = "MS", default_value_t = 1_000)]
+    pub(crate) webhook_delay: u64,
+
+    /// The base URL that the fault `redirect` points to; by default one that leads nowhere
+    #[arg(long, value_name = "URL", value_parser = base_url)]
+    pub(crate) redirect_to: Option<String>,
 
     /// Sends webhooks to this machine and to private networks too, which the service refuses
     #[arg(long)]
@@ -60,82 +76,86 @@ pub(crate) struct EmulatorArgs {
     pub(crate) accept_key: Vec<classify_proto::Secret>,
 }
 
-/// Whose rate limits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Plan {
-    /// 40 creates a second, 50 uploads in five seconds
-    Paid,
-    /// The same, and 20 requests a minute
-    Free,
-    /// None at all
-    None,
-}
-
-impl From<Plan> for Limits {
-    fn from(plan: Plan) -> Self {
-        match plan {
-            Plan::Paid => Self::default(),
-            Plan::Free => Self::free_tier(),
-            Plan::None => Self::none(),
-        }
-    }
-}
-
 /// A fault as `503`, `503:10%`, `503:first-2`, `reset-after@classify.create:3` or `429:every-5`.
 fn fault(text: &str) -> Result<FaultRule, String> {
-    let (what, when) = text
-        .split_once(':')
-        .map_or((text, None), |(what, when)| (what, Some(when)));
-    let (name, route) = what
-        .split_once('@')
-        .map_or((what, None), |(name, route)| (name, Some(route)));
-    let fault: Fault = name
-        .trim()
+    text.trim()
         .parse()
-        .map_err(|error: classify_emulator::UnknownFault| error.to_string())?;
-    let rule = match when {
-        None => fault.always(),
-        Some(when) => schedule(fault, when.trim())?,
-    };
-    match route.map(str::trim) {
-        None => Ok(rule),
-        Some(route) => Route::from_name(route).map(|route| rule.on(route)).ok_or_else(|| {
-            format!("no route is called `{route}`; they are called as commands are, for example classify.create or files.list")
-        }),
+        .map_err(|error: classify_emulator::InvalidFaultRule| error.to_string())
+}
+
+/// Limits as `free`, `creates=5` or `none,requests=100`.
+fn limits(text: &str) -> Result<Limits, String> {
+    let mut limits = Limits::default();
+    for (index, part) in text.split(',').map(str::trim).enumerate() {
+        let wrong = || {
+            format!(
+                "`{part}` is no limit: write paid, free or none, and then creates=N, uploads=N or requests=N"
+            )
+        };
+        limits = match (part, part.split_once('=')) {
+            ("paid", _) if index == 0 => Limits::default(),
+            ("free", _) if index == 0 => Limits::free_tier(),
+            ("none", _) if index == 0 => Limits::none(),
+            (_, Some((name, count))) => {
+                let count = match count {
+                    "none" => None,
+                    count => Some(count.parse::<u32>().map_err(|_| wrong())?),
+                };
+                match name {
+                    "creates" => limits.creates_per_second(count),
+                    "uploads" => limits.uploads_per_five_seconds(count),
+                    "requests" => limits.requests_per_minute(count),
+                    _ => return Err(wrong()),
+                }
+            }
+            _ => return Err(wrong()),
+        };
+    }
+    Ok(limits)
+}
+
+fn base_url(text: &str) -> Result<String, String> {
+    if text.starts_with("http://") || text.starts_with("https://") {
+        Ok(text.to_owned())
+    } else {
+        Err("a base URL begins with http:// or https://".to_owned())
     }
 }
 
-fn schedule(fault: Fault, when: &str) -> Result<FaultRule, String> {
-    let wrong = || {
-        format!(
-            "`{when}` is no schedule: write 10% for a chance, 3 for the third request, first-2, or every-5"
-        )
-    };
-    let number = |text: &str| text.parse().ok().filter(|n: &u64| *n > 0).ok_or_else(wrong);
-    if let Some(percent) = when.strip_suffix('%') {
-        return match percent.trim().parse::<f64>() {
-            Ok(percent) if (0.0..=100.0).contains(&percent) => Ok(fault.chance(percent / 100.0)),
-            _ => Err(wrong()),
-        };
-    }
-    if let Some(n) = when.strip_prefix("first-") {
-        return number(n).map(|n| fault.first(n));
-    }
-    if let Some(n) = when.strip_prefix("every-") {
-        return number(n).map(|n| fault.every(n));
-    }
-    number(when).map(|n| fault.nth(n))
+fn short_help() -> String {
+    format!("{HELP}\n\n--help lists the faults and what each of them does.\n\n{EXAMPLES}")
 }
+
+fn long_help() -> String {
+    let width = Fault::ALL.iter().map(|fault| fault.name().len()).max();
+    let width = width.unwrap_or(0) + 4;
+    let mut text = format!("{HELP}\n\nThe faults:\n");
+    for fault in Fault::ALL {
+        let mut line = format!("  {:<rest$}", fault.name(), rest = width - 2);
+        for word in fault.meaning().split(' ') {
+            if line.len() + word.len() > LINE {
+                let _ = writeln!(text, "{}", line.trim_end());
+                line = " ".repeat(width);
+            }
+            line.push_str(word);
+            line.push(' ');
+        }
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
+    format!("{text}\n{EXAMPLES}")
+}
+
+/// How long a line of the table of faults may be.
+const LINE: usize = 100;
 
 const HELP: &str = "\
 It prints its base URL as one line on stdout as soon as it answers, and runs until SIGTERM or Ctrl-C. Any client of the \
 API in any language can be pointed at it. It listens on 127.0.0.1 only and takes any key. Its labels come from the words \
 that a document shares with the rules; they are not the service's.
 
-Faults are named as in `reset-before`, `reset-after`, `hang-after`, `body-cut`, `not-json`, `html-502`, `500-after`, \
-`503`, `429`, `429-seconds`, `402`, `409`, `unknown-status`, `empty-page`, `cyclic-tokens`; a wrong name lists them all. \
 A route is named as in `classify.create`, `files.create`. WHEN is a chance (10%), a place in the row (3), first-N or \
-every-N; without it the fault strikes always.
+every-N; without it the fault strikes always. Before acting means that nothing has been changed, after acting that all \
+of it has been done and only the reply is lost or spoiled.
 
 While it runs, GET /_emulator lists what can be asked and set: scripts, faults, counters, the journal, the clock, reset.
 
@@ -147,40 +167,47 @@ A script file:
   faults:
     seed: 7
     rules:
-      - { fault: \"503\", when: { chance: 0.1 } }
+      - { fault: \"503\", when: { chance: 0.1 } }";
 
+const EXAMPLES: &str = "\
 Examples:
   llamacloud-prod emulator
   llamacloud-prod emulator --port 8080 --state emulator.db
   llamacloud-prod emulator --port 0 --port-file port.txt --script outcomes.yaml
   llamacloud-prod emulator --faults 503:10%,reset-after@classify.create:3 --seed 7
   llamacloud-prod emulator --limits none --virtual-clock
+  llamacloud-prod emulator --limits free,creates=5 --running-after 10 --completed-after 50
+  llamacloud-prod emulator --faults redirect:1 --redirect-to http://127.0.0.1:9090
   LLAMA_CLOUD_API_KEY=any llamacloud-prod classify list --base-url http://127.0.0.1:8080";
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use classify_emulator::When;
 
     #[test]
-    fn faults_as_they_are_written() {
-        assert_eq!(fault("503").unwrap().when, When::Always);
-        assert_eq!(fault("503:10%").unwrap().when, When::Chance(0.1));
-        assert_eq!(fault("503:3").unwrap().when, When::Nth(3));
-        assert_eq!(fault("503:first-2").unwrap().when, When::First(2));
-        let rule = fault("reset-after@classify.create:every-5").unwrap();
-        assert_eq!(rule.when, When::Every(5));
-        assert_eq!(rule.route, Some(Route::ClassifyCreate));
+    fn limits_as_they_are_written() {
+        assert_eq!(limits("paid"), Ok(Limits::default()));
+        assert_eq!(limits("free"), Ok(Limits::free_tier()));
+        assert_eq!(
+            limits("free, creates=5"),
+            Ok(Limits::free_tier().creates_per_second(Some(5)))
+        );
+        assert_eq!(
+            limits("uploads=none,requests=9"),
+            Ok(Limits::default()
+                .uploads_per_five_seconds(None)
+                .requests_per_minute(Some(9)))
+        );
         for text in [
             "",
-            "flood",
-            "503:",
-            "503:0",
-            "503:120%",
-            "503@nowhere",
-            "503:first-x",
+            "gold",
+            "creates",
+            "creates=",
+            "creates=-1",
+            "creates=5,free",
+            "x=1",
         ] {
-            assert!(fault(text).is_err(), "{text}");
+            assert!(limits(text).is_err(), "{text}");
         }
     }
 }

@@ -23,6 +23,19 @@ pub(crate) fn emulator(
         ));
     }
     let config = config(args)?;
+    if let Some(path) = &args.port_file {
+        // Whoever waits for the file must not find the port of a process that was killed.
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                let text = format!(
+                    "the port file {} cannot be replaced: {error}",
+                    path.display()
+                );
+                return Err(Problem::new(Code::Unexpected, text));
+            }
+            _ => {}
+        }
+    }
     let ran = classify_emulator::run(config, |emulator| {
         if let Some(path) = &args.port_file {
             write_port(path, emulator.address().port()).map_err(|error| {
@@ -48,20 +61,28 @@ pub(crate) fn emulator(
 }
 
 fn config(args: &EmulatorArgs) -> Result<Config, Problem> {
+    let running_after = args.running_after.unwrap_or(args.completed_after / 3);
+    let mut plan = Faults::new();
+    if let Some(seed) = args.seed {
+        plan = plan.seed(seed);
+    }
+    // What a flag says goes before what the file says, the seed as well as the rules.
+    let plan = args.faults.iter().cloned().fold(plan, Faults::with);
     let mut config = Config::default()
         .port(args.port)
-        .limits(args.limits.into())
+        .limits(args.limits)
+        .faults(plan)
         .loopback_webhooks(args.allow_loopback_webhooks)
+        .webhook_delay(Duration::from_millis(args.webhook_delay))
         .completed_after(Duration::from_millis(args.completed_after))
-        .running_after(Duration::from_millis(args.completed_after / 3));
+        .running_after(Duration::from_millis(running_after));
     if let Some(path) = &args.script {
         config = config
             .scenario_file(path)
             .map_err(|error| Problem::usage(error.to_string()))?;
     }
-    if !args.faults.is_empty() {
-        let plan = Faults::new().seed(args.seed.unwrap_or(0));
-        config = config.faults(args.faults.iter().cloned().fold(plan, Faults::with));
+    if let Some(url) = &args.redirect_to {
+        config = config.redirect_to(url);
     }
     if let Some(seed) = args.seed {
         config = config.seed(seed);

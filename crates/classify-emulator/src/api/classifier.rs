@@ -13,7 +13,7 @@ use crate::page::PageRequest;
 use crate::reply::{Answer, Refusal, Reply};
 use crate::state::Store;
 use crate::state::file::bare_id;
-use crate::state::job::{Input, InputKind, Instructions, Job, Phase, Version};
+use crate::state::job::{Input, InputKind, Instructions, Job, Pages, Phase, Version};
 use crate::world::World;
 
 /// The languages that version 1 takes.
@@ -143,6 +143,7 @@ pub(super) fn create(world: &Arc<World>, ask: &Ask) -> Answer {
             given,
             kind: InputKind::File(id),
             outcome: None,
+            takes: None,
             result_id,
         });
     }
@@ -228,7 +229,7 @@ fn instructions(node: &Node<'_>, rules: Vec<crate::state::job::Rule>, mode: &str
     Instructions {
         rules,
         lang,
-        pages,
+        pages: pages.map(|pages| Pages::new(pages.into_iter().map(|page| (page, page)).collect())),
         max_pages,
         shown,
     }
@@ -237,10 +238,12 @@ fn instructions(node: &Node<'_>, rules: Vec<crate::state::job::Rule>, mode: &str
 pub(super) fn list(world: &Arc<World>, ask: &Ask) -> Answer {
     let check = Check::new();
     let tenant = ask.tenant(&check);
+    // No bound is published: what is beyond ours is not wrong, and is cut to it.
     let size = ask
         .query
-        .integer(&check, "page_size", 1, 1_000)
-        .unwrap_or(20);
+        .integer(&check, "page_size", 1, u64::MAX)
+        .unwrap_or(20)
+        .min(1_000);
     check.finish()?;
     let token = ask.query.one("page_token");
     let page = PageRequest::new(

@@ -90,6 +90,7 @@ pub(super) fn create(world: &Arc<World>, ask: &Ask) -> Answer {
             given: input,
             kind,
             outcome: None,
+            takes: None,
             result_id,
         }],
         instructions: Arc::new(instructions),

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::rules;
-use crate::ask::{Ask, Tenant};
+use super::{rules, saved};
+use crate::ask::Ask;
 use crate::check::{Check, Node};
 use crate::page::PageRequest;
 use crate::reply::{Answer, Refusal, Reply};
@@ -133,20 +133,8 @@ fn latest(store: &Store, fits: &dyn Fn(&Configuration) -> bool) -> HashSet<u64> 
     newest.into_iter().map(|(key, _)| key).collect()
 }
 
-fn find<'s>(store: &'s Store, tenant: &Tenant, id: &str) -> Result<&'s Configuration, Refusal> {
-    let found = store
-        .configurations
-        .find(id)
-        .filter(|one| tenant.may_see(&one.project));
-    found.ok_or_else(|| Refusal::not_found("Configuration not found"))
-}
-
 pub(super) fn get(world: &Arc<World>, ask: &Ask) -> Answer {
-    let check = Check::new();
-    let tenant = ask.tenant(&check);
-    check.finish()?;
-    let store = world.store();
-    Ok(Reply::ok(find(&store, &tenant, &ask.id)?.show()))
+    saved::get::<Configuration>(world, ask)
 }
 
 pub(super) fn update(world: &Arc<World>, ask: &Ask) -> Answer {
@@ -166,7 +154,9 @@ pub(super) fn update(world: &Arc<World>, ask: &Ask) -> Answer {
     check.finish()?;
     let now = world.now();
     let mut store = world.store();
-    let id = find(&store, &tenant, &ask.id)?.id.clone();
+    let id = saved::find::<Configuration>(&store, &tenant, &ask.id)?
+        .id
+        .clone();
     let Some(found) = store.configurations.find_mut(&id) else {
         return Err(Refusal::not_found("Configuration not found"));
     };
@@ -183,11 +173,5 @@ pub(super) fn update(world: &Arc<World>, ask: &Ask) -> Answer {
 }
 
 pub(super) fn delete(world: &Arc<World>, ask: &Ask) -> Answer {
-    let check = Check::new();
-    let tenant = ask.tenant(&check);
-    check.finish()?;
-    let mut store = world.store();
-    let id = find(&store, &tenant, &ask.id)?.id.clone();
-    store.configurations.remove(&id);
-    Ok(Reply::no_content())
+    saved::delete::<Configuration>(world, ask)
 }

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use crate::ask::Ask;
-use crate::clock::{Millis, parse_stamp, stamp};
+use crate::clock::{Move, parse_stamp, stamp};
 use crate::faults::Faults;
 use crate::reply::{Answer, Content, Refusal, Reply};
 use crate::scenario::{self, Entry};
@@ -94,7 +94,8 @@ fn contents() -> Value {
         "GET /_emulator/scripts": "the scripts; PUT replaces them, POST adds in front, DELETE removes them",
         "GET /_emulator/faults": "the plan of faults; PUT replaces it, DELETE removes it",
         "PUT /_emulator/parse-jobs/{id}": "{\"text\": ...} registers the text of a parse job",
-        "POST /_emulator/reset": "forgets files, jobs, configurations, journal and counters",
+        "POST /_emulator/reset": "forgets files, jobs, saved configurations and webhooks, parse jobs, journal, counters and deliveries; \
+            scripts, faults and the clock stay",
     })
 }
 
@@ -176,26 +177,28 @@ async fn advance(world: &Arc<World>, ask: &Ask) -> Answer {
             "the clock is the machine's; start the emulator with a virtual clock",
         ));
     }
-    let by: Option<Millis> = match (body.get("advance_ms"), body.get("to")) {
-        (Some(by), None) => by.as_i64(),
-        (None, Some(to)) => to
-            .as_str()
-            .and_then(parse_stamp)
-            .map(|to| to.saturating_sub(world.now())),
+    let to = match (body.get("advance_ms"), body.get("to")) {
+        (Some(by), None) => by.as_u64().map(Duration::from_millis).map(Move::By),
+        (None, Some(to)) => to.as_str().and_then(parse_stamp).map(Move::To),
         _ => None,
     };
-    let by = by.and_then(|by| u64::try_from(by).ok()).ok_or_else(|| {
-        Refusal::bad_request("say {\"advance_ms\": n} or {\"to\": \"2026-01-02T03:04:05Z\"}; time moves only forward")
-    })?;
+    let wrong = || {
+        Refusal::bad_request(
+            "say {\"advance_ms\": n} or {\"to\": \"2026-01-02T03:04:05Z\"}; time moves only forward",
+        )
+    };
+    let to = to.ok_or_else(wrong)?;
     let shared = Arc::clone(world);
     // Waiting for readers must not hold up the requests of others.
-    let moved =
-        tokio::task::spawn_blocking(move || shared.advance(Duration::from_millis(by))).await;
-    if moved.is_err() {
-        return Err(Refusal::Detail(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "the clock could not be moved".to_owned(),
-        ));
+    match tokio::task::spawn_blocking(move || shared.advance(to)).await {
+        Ok(true) => {}
+        Ok(false) => return Err(wrong()),
+        Err(_) => {
+            return Err(Refusal::Detail(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "the clock could not be moved".to_owned(),
+            ));
+        }
     }
     Ok(Reply::ok(clock(world)))
 }

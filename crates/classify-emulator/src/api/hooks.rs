@@ -25,43 +25,82 @@ pub(super) fn url(node: &Node<'_>) -> Option<String> {
     Some(url)
 }
 
-/// Checks a list of event names, which must not be empty.
-pub(super) fn events(node: &Node<'_>) -> Option<Vec<String>> {
-    node.strings(1, usize::MAX)
+/// The events that version 2 knows.
+const EVENTS: [&str; 38] = [
+    "batch.cancelled",
+    "batch.error",
+    "batch.pending",
+    "batch.running",
+    "batch.success",
+    "classify.cancelled",
+    "classify.error",
+    "classify.partial_success",
+    "classify.pending",
+    "classify.running",
+    "classify.success",
+    "extract.cancelled",
+    "extract.error",
+    "extract.partial_success",
+    "extract.pending",
+    "extract.success",
+    "parse.cancelled",
+    "parse.error",
+    "parse.partial_success",
+    "parse.pending",
+    "parse.running",
+    "parse.success",
+    "sheets.cancelled",
+    "sheets.error",
+    "sheets.partial_success",
+    "sheets.pending",
+    "sheets.success",
+    "split.cancelled",
+    "split.error",
+    "split.pending",
+    "split.processing",
+    "split.success",
+    "unmapped_event",
+    "verify.cancelled",
+    "verify.error",
+    "verify.pending",
+    "verify.running",
+    "verify.success",
+];
+
+/// The webhooks that one create may bring along. The API names no limit, and each costs a delivery for each event.
+const MOST_INLINE: usize = 100;
+
+/// Checks a list of at least so many event names.
+pub(super) fn events(node: &Node<'_>, least: usize) -> Option<Vec<String>> {
+    let items = node.items(least, usize::MAX)?;
+    let words = items.iter().filter_map(|item| item.word(&EVENTS, "enum"));
+    Some(words.collect())
 }
 
 /// Checks the inline webhooks of version 2. One without an address is accepted, and never heard of.
 pub(super) fn inline_v2(node: &Node<'_>) -> Vec<Hook> {
     let items = node
         .given()
-        .and_then(|list| list.items(0, usize::MAX))
+        .and_then(|list| list.items(0, MOST_INLINE))
         .unwrap_or_default();
     items.iter().filter_map(hook_v2).collect()
 }
 
 fn hook_v2(item: &Node<'_>) -> Option<Hook> {
     item.object()?;
-    let url = item
-        .field("webhook_url")
-        .given()
-        .and_then(|given| url(&given));
-    let headers = item
-        .field("webhook_headers")
-        .given()
-        .map(|given| headers(&given));
-    let events = item
-        .field("webhook_events")
-        .given()
-        .and_then(|given| given.strings(0, usize::MAX));
-    let format = item.field("webhook_output_format").optional_string(50);
-    let secret = item.field("webhook_signing_secret").optional_string(1_000);
-    Some(Hook {
-        url: url?,
-        headers: headers.unwrap_or_default(),
-        events: events.filter(|events| !events.is_empty()),
-        as_object: format.as_deref() == Some("json"),
-        secret,
-    })
+    let given = Given {
+        headers: item
+            .field("webhook_headers")
+            .given()
+            .map(|given| headers(&given)),
+        // An empty list is refused in saved webhooks only.
+        events: item
+            .field("webhook_events")
+            .given()
+            .and_then(|given| events(&given, 0)),
+        format: item.field("webhook_output_format").optional_string(50),
+    };
+    hook(item, given)
 }
 
 /// The fields that a webhook of version 1 may have; others are refused.
@@ -77,7 +116,7 @@ const FIELDS_V1: [&str; 5] = [
 pub(super) fn inline_v1(node: &Node<'_>) -> Vec<Hook> {
     let items = node
         .present()
-        .and_then(|list| list.items(0, usize::MAX))
+        .and_then(|list| list.items(0, MOST_INLINE))
         .unwrap_or_default();
     items.iter().filter_map(hook_v1).collect()
 }
@@ -85,35 +124,52 @@ pub(super) fn inline_v1(node: &Node<'_>) -> Vec<Hook> {
 fn hook_v1(item: &Node<'_>) -> Option<Hook> {
     item.object()?;
     item.only(&FIELDS_V1);
-    let format = item.field("webhook_output_format").given();
-    let format = format.and_then(|format| format.word(&["string", "json"], "enum"));
-    let headers = item.field("webhook_headers").given().and_then(|given| {
+    let text = |value: &serde_json::Value| {
+        value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned)
+    };
+    let pairs = item.field("webhook_headers").given().and_then(|given| {
         let pairs = given.object()?.iter();
-        let text = |value: &serde_json::Value| {
-            value
-                .as_str()
-                .map_or_else(|| value.to_string(), str::to_owned)
-        };
         Some(
             pairs
                 .map(|(name, value)| (name.clone(), text(value)))
-                .collect::<Vec<_>>(),
+                .collect(),
         )
     });
-    let url = item
+    let given = Given {
+        headers: pairs,
+        events: item
+            .field("webhook_events")
+            .given()
+            .and_then(|given| given.strings(0, usize::MAX)),
+        format: item
+            .field("webhook_output_format")
+            .given()
+            .and_then(|format| format.word(&["string", "json"], "enum")),
+    };
+    hook(item, given)
+}
+
+/// The fields of an inline webhook that each version checks in its own way.
+struct Given {
+    headers: Option<Vec<(String, String)>>,
+    events: Option<Vec<String>>,
+    format: Option<String>,
+}
+
+/// The rest of an inline webhook, and all of it if it has an address.
+fn hook(item: &Node<'_>, given: Given) -> Option<Hook> {
+    let address = item
         .field("webhook_url")
         .given()
         .and_then(|given| url(&given));
-    let events = item
-        .field("webhook_events")
-        .given()
-        .and_then(|given| given.strings(0, usize::MAX));
     let secret = item.field("webhook_signing_secret").optional_string(1_000);
     Some(Hook {
-        url: url?,
-        headers: headers.unwrap_or_default(),
-        events: events.filter(|events| !events.is_empty()),
-        as_object: format.as_deref() == Some("json"),
+        url: address?,
+        headers: given.headers.unwrap_or_default(),
+        events: given.events.filter(|events| !events.is_empty()),
+        as_object: given.format.as_deref() == Some("json"),
         secret,
     })
 }

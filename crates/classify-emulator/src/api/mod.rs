@@ -8,6 +8,7 @@ pub(crate) mod files;
 mod hooks;
 mod meter;
 mod rules;
+mod saved;
 pub(crate) mod upload;
 mod webhook_configs;
 

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde_json::{Value, json};
 
 use crate::check::Node;
-use crate::state::job::{Instructions, Rule};
+use crate::state::job::{Instructions, Pages, Rule};
 
 /// Checks the rules of either version.
 pub(super) fn rules(node: &Node<'_>) -> Vec<Rule> {
@@ -88,22 +88,18 @@ pub(super) fn configuration(node: &Node<'_>) -> Instructions {
     instructions
 }
 
-/// No document is longer; a range beyond would only cost memory.
-const LAST_PAGE: u32 = 100_000;
-
 /// 1-based ranges such as `1,3,5-7` as 0-based pages.
-fn page_ranges(text: &str) -> Option<Vec<u32>> {
-    let mut pages = Vec::new();
-    for part in text.split(',') {
+fn page_ranges(text: &str) -> Option<Pages> {
+    let range = |part: &str| {
         let (from, to) = part.split_once('-').unwrap_or((part, part));
         let from: u32 = from.trim().parse().ok()?;
         let to: u32 = to.trim().parse().ok()?;
-        if from == 0 || from > to || pages.len() > LAST_PAGE as usize {
-            return None;
-        }
-        pages.extend(from - 1..to.min(LAST_PAGE));
-    }
-    Some(pages)
+        (from > 0 && from <= to).then(|| (from - 1, to - 1))
+    };
+    text.split(',')
+        .map(range)
+        .collect::<Option<_>>()
+        .map(Pages::new)
 }
 
 #[cfg(test)]
@@ -112,14 +108,12 @@ mod tests {
 
     #[test]
     fn page_ranges_are_one_based() {
-        assert_eq!(page_ranges("1,3,5-7"), Some(vec![0, 2, 4, 5, 6]));
-        assert_eq!(page_ranges(" 2 - 3 "), Some(vec![1, 2]));
+        let pages = |ranges: &[(u32, u32)]| Some(Pages::new(ranges.to_vec()));
+        assert_eq!(page_ranges("1,3,5-7"), pages(&[(0, 0), (2, 2), (4, 6)]));
+        assert_eq!(page_ranges(" 2 - 3 "), pages(&[(1, 2)]));
         for wrong in ["", "0", "3-1", "a", "1,", "-1", "1--2"] {
             assert_eq!(page_ranges(wrong), None, "{wrong}");
         }
-        assert_eq!(
-            page_ranges("1-4294967295").map(|pages| pages.len()),
-            Some(LAST_PAGE as usize)
-        );
+        assert_eq!(page_ranges("1-4294967295"), pages(&[(0, u32::MAX - 1)]));
     }
 }

@@ -9,11 +9,11 @@ use tempfile::NamedTempFile;
 use tokio::io::AsyncWriteExt as _;
 
 use super::meter::{Meter, Metered};
-use crate::ask::{Ask, Tenant};
+use crate::ask::{Ask, Tenant, promised};
 use crate::check::Check;
 use crate::reply::{Answer, Refusal, Reply};
 use crate::state::file::{File, LIFETIME};
-use crate::world::World;
+use crate::world::{BEGUN, World};
 
 /// The longest text part; a file's name and an external id are far below.
 const LONGEST_TEXT: usize = 16 * 1024;
@@ -56,6 +56,9 @@ pub(crate) async fn create(world: &Arc<World>, ask: &Ask, body: &mut Incoming) -
         world,
         meter: Arc::clone(&meter),
     };
+    if promised(&ask.headers).is_some_and(|promised| promised > most) {
+        return Err(reader.too_large());
+    }
     let mut parts = Multipart::new(Metered::new(body, meter, most), boundary);
     let mut form = Form::default();
     while let Some(mut part) = reader.next(parts.next_field()).await? {
@@ -138,8 +141,11 @@ impl Reader<'_> {
         let Some(name) = name else {
             return Err(Refusal::bad_request("the part named file has no filename"));
         };
-        let temporary =
-            NamedTempFile::with_prefix_in("upload-", &self.world.uploads).map_err(disk)?;
+        let temporary = tempfile::Builder::new()
+            .prefix(BEGUN.0)
+            .suffix(BEGUN.1)
+            .tempfile_in(&self.world.uploads)
+            .map_err(disk)?;
         let mut out = tokio::fs::File::from_std(temporary.reopen().map_err(disk)?);
         let mut size: u64 = 0;
         while let Some(chunk) = self.next(part.chunk()).await? {

@@ -4,19 +4,18 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::hooks;
-use crate::ask::{Ask, Tenant};
+use super::{hooks, saved};
+use crate::ask::Ask;
 use crate::check::{Check, Node};
 use crate::page::PageRequest;
-use crate::reply::{Answer, Refusal, Reply};
-use crate::state::Store;
+use crate::reply::{Answer, Reply};
 use crate::state::configuration::WebhookConfiguration;
 use crate::world::World;
 
 /// The fields that create and update share; absent ones stay as they are.
 fn apply(node: &Node<'_>, to: &mut WebhookConfiguration) {
     if let Some(events) = node.field("webhook_events").present() {
-        to.events = events.given().and_then(|events| hooks::events(&events));
+        to.events = events.given().and_then(|events| hooks::events(&events, 1));
     }
     if let Some(headers) = node.field("webhook_headers").present() {
         to.headers = headers.given().map(|headers| hooks::headers(&headers));
@@ -58,24 +57,8 @@ pub(super) fn create(world: &Arc<World>, ask: &Ask) -> Answer {
     Ok(Reply::created(shown))
 }
 
-fn find<'s>(
-    store: &'s Store,
-    tenant: &Tenant,
-    id: &str,
-) -> Result<&'s WebhookConfiguration, Refusal> {
-    let found = store
-        .webhooks
-        .find(id)
-        .filter(|one| tenant.may_see(&one.project));
-    found.ok_or_else(|| Refusal::not_found("Webhook configuration not found"))
-}
-
 pub(super) fn get(world: &Arc<World>, ask: &Ask) -> Answer {
-    let check = Check::new();
-    let tenant = ask.tenant(&check);
-    check.finish()?;
-    let store = world.store();
-    Ok(Reply::ok(find(&store, &tenant, &ask.id)?.show()))
+    saved::get::<WebhookConfiguration>(world, ask)
 }
 
 pub(super) fn update(world: &Arc<World>, ask: &Ask) -> Answer {
@@ -90,7 +73,7 @@ pub(super) fn update(world: &Arc<World>, ask: &Ask) -> Answer {
         .and_then(|given| hooks::url(&given));
     let now = world.now();
     let mut store = world.store();
-    let mut changed = find(&store, &tenant, &ask.id)?.clone();
+    let mut changed = saved::find::<WebhookConfiguration>(&store, &tenant, &ask.id)?.clone();
     apply(&node, &mut changed);
     check.finish()?;
     if let Some(url) = url {
@@ -105,13 +88,7 @@ pub(super) fn update(world: &Arc<World>, ask: &Ask) -> Answer {
 }
 
 pub(super) fn delete(world: &Arc<World>, ask: &Ask) -> Answer {
-    let check = Check::new();
-    let tenant = ask.tenant(&check);
-    check.finish()?;
-    let mut store = world.store();
-    let id = find(&store, &tenant, &ask.id)?.id.clone();
-    store.webhooks.remove(&id);
-    Ok(Reply::no_content())
+    saved::delete::<WebhookConfiguration>(world, ask)
 }
 
 /// The older list: a bare array, newest first.

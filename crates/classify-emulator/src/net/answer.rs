@@ -10,14 +10,14 @@ use http::header::{
 };
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use serde_json::Value;
 
 use super::body::{self, ReplyBody};
 use super::socket::Wire;
 use super::spoil;
 use crate::api;
-use crate::ask::Ask;
+use crate::ask::{Ask, promised};
 use crate::check::Query;
 use crate::fault::Fault;
 use crate::journal::Recorded;
@@ -65,6 +65,7 @@ pub(super) async fn answer(
             }
             Err(refusal) => Err(refusal),
         };
+        drain_aside(body);
         return Ok(whole(reply.unwrap_or_else(Reply::from)));
     }
     let fault = world.faults().strike(route);
@@ -72,8 +73,12 @@ pub(super) async fn answer(
     let number = world.journal().open(record(&head.method, &ask));
     match fault {
         Some(Fault::ResetBefore) => return Err(reset(&wire)),
-        Some(Fault::CloseBefore) => return Err(Broken),
-        Some(Fault::HangBefore) => hang().await,
+        Some(Fault::CloseBefore) => {
+            // The kernel turns a close into a reset if there is something that nobody has read.
+            drain(body).await;
+            return Err(Broken);
+        }
+        Some(Fault::HangBefore) => hang(&mut body).await,
         _ => {}
     }
     let target = head
@@ -81,21 +86,28 @@ pub(super) async fn answer(
         .path_and_query()
         .map_or("/", |target| target.as_str());
     let reply = if let Some(reply) = fault.and_then(|fault| spoil::instead(&world, fault, target)) {
-        drain(&mut body).await;
         reply
     } else {
         let answer = act(&world, &mut ask, &mut body, number).await;
-        if answer.is_err() {
-            drain(&mut body).await;
-        }
         answer.unwrap_or_else(Reply::from)
     };
     match fault {
         Some(Fault::ResetAfter) => return Err(reset(&wire)),
-        Some(Fault::CloseAfter) => return Err(Broken),
-        Some(Fault::HangAfter) => hang().await,
+        Some(Fault::CloseAfter) => {
+            drain(body).await;
+            return Err(Broken);
+        }
+        Some(Fault::HangAfter) => hang(&mut body).await,
         _ => {}
     }
+    drain_aside(body);
+    let fault = fault.filter(|fault| {
+        let matters = spoil::matters(*fault, &reply);
+        if !matters {
+            world.journal().withdraw(number, *fault);
+        }
+        matters
+    });
     let reply = match fault {
         Some(fault) => spoil::changed(fault, reply),
         None => reply,
@@ -163,51 +175,53 @@ async fn read_body(
             format!("the body is larger than {limit} bytes"),
         )
     };
-    let promised = headers
-        .get(CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    if promised.is_some_and(|promised| promised > limit as u64) {
+    if promised(headers).is_some_and(|promised| promised > limit as u64) {
         return Err(too_large());
     }
-    let mut bytes = Vec::new();
-    loop {
-        let frame = tokio::time::timeout(world.config.patience, body.frame()).await;
-        match frame {
-            Err(_) => {
-                let text = "the body has stopped coming".to_owned();
-                return Err(Refusal::Detail(StatusCode::REQUEST_TIMEOUT, text));
+    let read = async {
+        let mut bytes = Vec::new();
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| {
+                Refusal::bad_request(format!("the body cannot be read: {error}"))
+            })?;
+            let Ok(data) = frame.into_data() else {
+                continue;
+            };
+            if bytes.len() + data.len() > limit {
+                return Err(too_large());
             }
-            Ok(None) => return Ok(Bytes::from(bytes)),
-            Ok(Some(Err(error))) => {
-                return Err(Refusal::bad_request(format!(
-                    "the body cannot be read: {error}"
-                )));
-            }
-            Ok(Some(Ok(frame))) => {
-                let Ok(data) = frame.into_data() else {
-                    continue;
-                };
-                if bytes.len() + data.len() > limit {
-                    return Err(too_large());
-                }
-                bytes.extend_from_slice(&data);
-            }
+            bytes.extend_from_slice(&data);
         }
-    }
+        Ok(Bytes::from(bytes))
+    };
+    // For all of it: a body of this kind is small, and a byte now and then would keep a connection for ever.
+    let read = tokio::time::timeout(world.config.patience, read).await;
+    read.unwrap_or_else(|_| {
+        let text = "the body has not come in time".to_owned();
+        Err(Refusal::Detail(StatusCode::REQUEST_TIMEOUT, text))
+    })
 }
 
 /// Reads on what a client still sends after it has been refused, so that it sees the refusal and not a reset
 /// connection; within bounds, so that no client can keep the server busy for nothing.
-async fn drain(body: &mut Incoming) {
-    const MOST: usize = 64 * 1024 * 1024;
+async fn drain(mut body: Incoming) {
+    const MOST: u64 = 2 * 1024 * 1024 * 1024;
     const PAUSE: Duration = Duration::from_secs(1);
     let mut left = MOST;
     while let Ok(Some(Ok(frame))) = tokio::time::timeout(PAUSE, body.frame()).await {
-        let length = frame.into_data().map_or(0, |data| data.len());
+        let length = frame.into_data().map_or(0, |data| data.len() as u64);
         match left.checked_sub(length) {
             Some(less) => left = less,
             None => return,
         }
+    }
+}
+
+/// The same beside the answer: a client that looks up from a large upload can stop, and one that does not look up before
+/// it has sent everything gets to do so.
+fn drain_aside(body: Incoming) {
+    if !body.is_end_stream() {
+        tokio::spawn(drain(body));
     }
 }
 
@@ -239,8 +253,10 @@ fn reset(wire: &Wire) -> Broken {
     Broken
 }
 
-/// Never returns: the connection ends with the client or with the emulator.
-async fn hang() {
+/// Never returns: the connection ends with the client or with the emulator. It reads on meanwhile: that the client has
+/// gone is seen only behind everything that it has sent.
+async fn hang(body: &mut Incoming) {
+    while let Some(Ok(_)) = body.frame().await {}
     std::future::pending::<()>().await;
 }
 

@@ -16,8 +16,8 @@ struct Orders {
     reset: bool,
     /// Bytes to send behind the reply, before the connection is closed.
     tail: Bytes,
-    /// Requests being answered. With none, what is written is HTTP's own refusal of bytes that are no request.
-    serving: u32,
+    /// Whether a request has been answered. Without one, bytes that were given up were no request.
+    has_served: bool,
 }
 
 /// The service's end of the orders.
@@ -39,10 +39,9 @@ impl Wire {
         self.orders().tail = tail;
     }
 
-    /// Marks that a request is being answered from here on. The mark stays: a reply may be written long after its
-    /// handler has returned, and bytes that are no request end the connection anyway.
+    /// Marks that a request is being answered from here on.
     pub(super) fn serve(&self) {
-        self.orders().serving += 1;
+        self.orders().has_served = true;
     }
 }
 
@@ -69,12 +68,12 @@ impl Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        let (reset, serving) = {
+        let (reset, has_served) = {
             let orders = self.wire.orders();
-            (orders.reset, orders.serving)
+            (orders.reset, orders.has_served)
         };
         // The HTTP library gives up some beginnings (another version's preface, half a request) without a word.
-        if self.has_read && !self.has_written && serving == 0 {
+        if self.has_read && !self.has_written && !has_served {
             // There is room in the buffer of a socket that nothing was written to.
             let _ = self
                 .stream
@@ -110,14 +109,14 @@ impl AsyncWrite for Socket {
     ) -> Poll<io::Result<usize>> {
         let this = &mut *self;
         this.has_written = true;
+        std::task::ready!(this.poll_refusal(cx))?;
         // The HTTP library refuses what is no request with a bare status line; clients of this API get a detail.
-        if this.wire.orders().serving == 0
+        if is_bare(buf)
             && let Some(refusal) = refusal(buf)
         {
             this.refusal = refusal;
             return Poll::Ready(Ok(buf.len()));
         }
-        std::task::ready!(this.poll_refusal(cx))?;
         Pin::new(&mut this.stream).poll_write(cx, buf)
     }
 
@@ -148,6 +147,15 @@ impl Socket {
         }
         Poll::Ready(Ok(()))
     }
+}
+
+/// Whether this is a head and nothing else, of a reply without a content: the emulator's own refusals have one.
+fn is_bare(buf: &[u8]) -> bool {
+    let names = |line: &[u8]| {
+        line.get(..13)
+            .is_some_and(|name| name.eq_ignore_ascii_case(b"content-type:"))
+    };
+    buf.ends_with(b"\r\n\r\n") && !buf.split(|byte| *byte == b'\n').any(names)
 }
 
 /// The library's bare refusal with a body in the service's shape.

@@ -60,6 +60,27 @@ pub(super) fn instead(world: &World, fault: Fault, path_and_query: &str) -> Opti
     Some(reply)
 }
 
+/// Whether a fault makes a difference to a true reply. Where it makes none it has not struck: refusals are told as they
+/// are, and a page without items has no fields to lose.
+pub(super) fn matters(fault: Fault, reply: &Reply) -> bool {
+    match fault {
+        Fault::EmptyPage | Fault::RepeatedToken | Fault::CyclicTokens => reply.status.is_success(),
+        Fault::UnknownStatus
+        | Fault::MissingFields
+        | Fault::NullFields
+        | Fault::NaiveTimestamps
+        | Fault::OffsetTimestamps
+        | Fault::ExtraFields => match (&reply.content, changed(fault, reply.clone()).content) {
+            (Content::Json(before), Content::Json(after)) => *before != after,
+            _ => false,
+        },
+        Fault::BodyCut | Fault::WrongLength | Fault::SlowDrip | Fault::Gzip => {
+            !matches!(reply.content, Content::Empty)
+        }
+        _ => true,
+    }
+}
+
 /// The reply after the server has acted, as a fault changes it.
 pub(super) fn changed(fault: Fault, mut reply: Reply) -> Reply {
     match fault {
@@ -205,6 +226,14 @@ mod tests {
     #[test]
     fn refusals_stay_as_they_are() {
         let refusal = Reply::detail(StatusCode::NOT_FOUND, "no");
+        for fault in [Fault::NullFields, Fault::EmptyPage, Fault::NaiveTimestamps] {
+            assert!(!matters(fault, &refusal), "{fault:?}");
+        }
+        for fault in [Fault::Gzip, Fault::NotJson, Fault::ServerErrorAfter] {
+            assert!(matters(fault, &refusal), "{fault:?}");
+        }
+        assert!(!matters(Fault::Gzip, &Reply::no_content()));
+        assert!(matters(Fault::NullFields, &job()));
         assert_eq!(
             body(&changed(Fault::NullFields, refusal)),
             json!({ "detail": "no" })

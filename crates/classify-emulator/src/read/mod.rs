@@ -183,7 +183,7 @@ fn read_file(path: &Path, name: &str, instructions: &Instructions) -> Result<Rea
     let asked = instructions
         .pages
         .as_ref()
-        .is_none_or(|pages| pages.contains(&0));
+        .is_none_or(|pages| pages.contains(0));
     Ok(Reading {
         text: if asked { text } else { String::new() },
         pages: 1,

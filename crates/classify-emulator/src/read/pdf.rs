@@ -14,6 +14,7 @@ use lopdf::Document;
 
 use super::{Reading, Unreadable};
 use crate::outcome::{BROKEN, NO_DATA, PROTECTED, TIMEOUT};
+use crate::state::job::Pages;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const STACK: usize = 64 * 1024 * 1024;
@@ -46,7 +47,7 @@ impl Drop for Counted {
 
 pub(super) fn read(
     bytes: Vec<u8>,
-    pages: Option<Vec<u32>>,
+    pages: Option<Pages>,
     max_pages: Option<u32>,
 ) -> Result<Reading, Unreadable> {
     let counted = Counted::new();
@@ -63,7 +64,7 @@ pub(super) fn read(
         .spawn(move || {
             let _counted = counted;
             // Nobody may be waiting any more.
-            let _ = sender.send(text(&bytes, pages.as_deref(), max_pages));
+            let _ = sender.send(text(&bytes, pages.as_ref(), max_pages));
         });
     if started.is_err() {
         return Err(Unreadable::new(
@@ -87,7 +88,7 @@ pub(super) fn read(
 
 fn text(
     bytes: &[u8],
-    pages: Option<&[u32]>,
+    pages: Option<&Pages>,
     max_pages: Option<u32>,
 ) -> Result<Reading, Unreadable> {
     let mut document = Document::load_mem(bytes)
@@ -104,7 +105,7 @@ fn text(
     });
     let wanted: Vec<u32> = all
         .into_iter()
-        .filter(|page| pages.is_none_or(|pages| pages.contains(&(page - 1))))
+        .filter(|page| pages.is_none_or(|pages| pages.contains(page - 1)))
         .take(most)
         .collect();
     if wanted.is_empty() {

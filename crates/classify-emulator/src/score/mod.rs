@@ -71,10 +71,7 @@ pub(crate) fn classify(
         .filter(|rule| !is_catch_all(rule))
         .map(|rule| profile(rule, lang))
         .collect();
-    let mut matches: Vec<Match<'_>> = profiles
-        .iter()
-        .map(|one| score(&document, one, &profiles))
-        .collect();
+    let mut matches = matches(&document, &profiles);
     // A stable sort: of two rules that fit alike, the first one given wins.
     matches.sort_by(|a, b| b.score.total_cmp(&a.score));
     let best = matches.first();
@@ -136,29 +133,43 @@ fn profile<'r>(rule: &'r Rule, lang: &str) -> Profile<'r> {
     }
 }
 
-fn score<'r>(document: &Words, profile: &Profile<'r>, all: &[Profile<'r>]) -> Match<'r> {
-    let count = as_float(all.len());
-    let average = all.iter().map(|one| one.length).sum::<f64>() / count.max(1.0);
-    let mut words = Vec::new();
+/// What the text matches in each rule. Each word is looked up once in each rule: how many hold it is the same for all.
+fn matches<'r>(document: &Words, profiles: &[Profile<'r>]) -> Vec<Match<'r>> {
+    let count = as_float(profiles.len());
+    let average = profiles.iter().map(|one| one.length).sum::<f64>() / count.max(1.0);
+    let mut matches: Vec<Match<'r>> = profiles
+        .iter()
+        .map(|profile| Match {
+            rule: profile.rule,
+            score: 0.0,
+            words: Vec::new(),
+        })
+        .collect();
+    let mut weights = Vec::new();
     for (stem, counted) in &document.counts {
-        let weight = weight_in(profile, stem);
-        if weight <= 0.0 {
-            continue;
-        }
-        let holders = as_float(all.iter().filter(|one| weight_in(one, stem) > 0.0).count());
+        weights.clear();
+        weights.extend(profiles.iter().map(|profile| weight_in(profile, stem)));
+        let holders = as_float(weights.iter().filter(|weight| **weight > 0.0).count());
         let rarity = (1.0 + (count - holders + 0.5) / (holders + 0.5)).ln();
-        let norm = K1 * (1.0 - B + B * profile.length / average.max(f64::EPSILON));
-        let in_rule = weight * (K1 + 1.0) / (weight + norm);
         // A word that comes back says a little more, never much more.
         let in_text = 1.0 + f64::from(counted.count).ln() / 4.0;
-        words.push((counted.spelling.clone(), rarity * in_rule * in_text));
+        for ((profile, found), &weight) in profiles.iter().zip(&mut matches).zip(&weights) {
+            if weight > 0.0 {
+                let norm = K1 * (1.0 - B + B * profile.length / average.max(f64::EPSILON));
+                let in_rule = weight * (K1 + 1.0) / (weight + norm);
+                found
+                    .words
+                    .push((counted.spelling.clone(), rarity * in_rule * in_text));
+            }
+        }
     }
-    words.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-    Match {
-        rule: profile.rule,
-        score: words.iter().map(|(_, part)| part).sum(),
-        words,
+    for found in &mut matches {
+        found
+            .words
+            .sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        found.score = found.words.iter().map(|(_, part)| part).sum();
     }
+    matches
 }
 
 /// The weight of a word in a rule: its own, or that of the best word that begins alike.

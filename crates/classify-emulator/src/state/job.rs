@@ -66,6 +66,8 @@ pub(crate) struct Input {
     pub(crate) given: String,
     pub(crate) kind: InputKind,
     pub(crate) outcome: Option<Outcome>,
+    /// How long it takes from the job's creation, once it has been read; none if it never ends.
+    pub(crate) takes: Option<Millis>,
     /// The uuid of the version 1 result item, or of the parse job that a version 2 job sets off. It is drawn with the
     /// job, so that ids do not depend on when things happen.
     pub(crate) result_id: String,
@@ -96,11 +98,37 @@ pub(crate) struct Hook {
 pub(crate) struct Instructions {
     pub(crate) rules: Vec<Rule>,
     pub(crate) lang: String,
-    /// 0-based pages to read; none means all.
-    pub(crate) pages: Option<Vec<u32>>,
+    /// The pages to read; none means all.
+    pub(crate) pages: Option<Pages>,
     pub(crate) max_pages: Option<u32>,
     /// The configuration in the shape of its version, as it is shown.
     pub(crate) shown: Value,
+}
+
+/// 0-based pages, as ranges with both ends in them: a range may be long, and every job has its own.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Pages(Vec<(u32, u32)>);
+
+impl Pages {
+    pub(crate) fn new(mut ranges: Vec<(u32, u32)>) -> Self {
+        ranges.sort_unstable();
+        let mut merged: Vec<(u32, u32)> = Vec::new();
+        for (from, to) in ranges {
+            match merged.last_mut() {
+                Some(last) if from <= last.1.saturating_add(1) => last.1 = last.1.max(to),
+                _ => merged.push((from, to)),
+            }
+        }
+        Self(merged)
+    }
+
+    pub(crate) fn contains(&self, page: u32) -> bool {
+        let behind = self.0.partition_point(|(from, _)| *from <= page);
+        behind
+            .checked_sub(1)
+            .and_then(|index| self.0.get(index))
+            .is_some_and(|(_, to)| page <= *to)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -301,5 +329,62 @@ fn result(outcome: &Outcome) -> Value {
             json!({ "type": label, "confidence": confidence, "reasoning": reasoning })
         }
         _ => Value::Null,
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_kept_as_ranges() {
+        let pages = Pages::new(vec![
+            (9, 9),
+            (0, 4),
+            (3, 6),
+            (7, 7),
+            (20, u32::MAX),
+            (30, 40),
+        ]);
+        assert_eq!(pages, Pages(vec![(0, 7), (9, 9), (20, u32::MAX)]));
+        let inside: Vec<u32> = (0..22).filter(|page| pages.contains(*page)).collect();
+        assert_eq!(inside, [0, 1, 2, 3, 4, 5, 6, 7, 9, 20, 21]);
+        assert!(pages.contains(u32::MAX) && !Pages::new(Vec::new()).contains(0));
+    }
+
+    /// A job of version 1, called `job`, of so many documents.
+    pub(crate) fn job(documents: usize) -> Job {
+        let input = |index: usize| Input {
+            given: format!("dfl-{index}"),
+            kind: InputKind::File(format!("{index}")),
+            outcome: None,
+            takes: None,
+            result_id: format!("{index}"),
+        };
+        Job {
+            id: "job".to_owned(),
+            version: Version::V1,
+            project: "p".to_owned(),
+            inputs: (0..documents).map(input).collect(),
+            instructions: Arc::new(Instructions {
+                rules: Vec::new(),
+                lang: "en".to_owned(),
+                pages: None,
+                max_pages: None,
+                shown: Value::Null,
+            }),
+            configuration_id: None,
+            transaction_id: None,
+            phase: Phase::Pending,
+            error: None,
+            created: 0,
+            updated: 0,
+            running_at: 1,
+            ends_at: Some(2),
+            read_at: 0,
+            parse_job_id: None,
+            hooks: Vec::new(),
+            due: None,
+        }
     }
 }

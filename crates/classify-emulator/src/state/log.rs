@@ -1,7 +1,8 @@
 //! State that outlives the process: a log of rows, one line each, of which the last for a row counts.
 //!
 //! A line is written before the reply to the request that changed the row, so that killing the process loses nothing
-//! that was answered. Opening the log rewrites it without what was overtaken.
+//! that was answered. What cannot be written (a full disk) is owed, and goes before whatever is written next. Opening
+//! the log rewrites it without what was overtaken.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufRead as _, BufReader, Write as _};
@@ -12,9 +13,10 @@ use serde::{Deserialize, Serialize};
 use super::Store;
 use super::table::{Row, Table};
 use crate::clock::Millis;
+use crate::outcome::Outcome;
 
 /// The version of the format, in its first line.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "t", rename_all = "snake_case")]
@@ -25,6 +27,16 @@ enum Line {
     Job {
         k: u64,
         row: Option<Box<super::job::Job>>,
+    },
+    /// One document of a job, and the job's times after it: a whole row for each of five hundred documents would
+    /// make a long log of one job.
+    Document {
+        k: u64,
+        index: usize,
+        outcome: Option<Outcome>,
+        takes: Option<Millis>,
+        ends_at: Option<Millis>,
+        read_at: Millis,
     },
     File {
         k: u64,
@@ -47,13 +59,37 @@ enum Line {
     },
 }
 
+/// Where the lines go: a file, or in a test one that fails.
+pub(crate) trait Medium: std::fmt::Debug + Send {
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()>;
+    fn set_len(&mut self, length: u64) -> io::Result<()>;
+}
+
+impl Medium for File {
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        io::Write::write_all(self, bytes)
+    }
+
+    fn set_len(&mut self, length: u64) -> io::Result<()> {
+        Self::set_len(self, length)
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct StateLog {
     path: PathBuf,
-    out: File,
+    out: Box<dyn Medium>,
+    /// Up to here the file consists of whole lines that count.
+    length: u64,
+    /// Whether there may be something behind that length.
+    torn: bool,
+    /// Lines that belong to no row and could not be written yet.
+    owed: Vec<u8>,
+    /// The time of a virtual clock, as it was last noted.
+    clock: Option<Millis>,
     /// Locked for as long as the log is in use.
     _lock: File,
-    /// Why the last line could not be written.
+    /// Why the last lines could not be written; none once they have been.
     pub(crate) trouble: Option<String>,
 }
 
@@ -64,22 +100,49 @@ fn named(path: &Path, error: &io::Error) -> io::Error {
     )
 }
 
-/// Reads a state file into an empty store and goes on writing to it. Gives the time of a virtual clock, if one was kept.
-pub(crate) fn open(path: &Path, store: &mut Store) -> io::Result<Option<Millis>> {
-    let clock = read(path, store).map_err(|error| named(path, &error))?;
-    let log = rewrite(path, store, clock).map_err(|error| named(path, &error))?;
-    store.log = Some(log);
-    Ok(clock)
+/// What was found in a state file, which is ours from here on.
+#[derive(Debug)]
+pub(crate) struct Found {
+    path: PathBuf,
+    lock: File,
+    /// Whether there was a file; a new one knows of nothing.
+    pub(crate) is_known: bool,
+    /// The time of a virtual clock, if one was kept.
+    pub(crate) clock: Option<Millis>,
 }
 
-fn read(path: &Path, store: &mut Store) -> io::Result<Option<Millis>> {
+/// Reads a state file into an empty store. No other emulator can use it until the log is dropped.
+pub(crate) fn open(path: &Path, store: &mut Store) -> io::Result<Found> {
+    let lock = lock(path).map_err(|error| named(path, &error))?;
+    let (is_known, clock) = read(path, store).map_err(|error| named(path, &error))?;
+    Ok(Found {
+        path: path.to_owned(),
+        lock,
+        is_known,
+        clock,
+    })
+}
+
+impl Found {
+    /// Writes the file anew, without what was overtaken, and has the store go on writing to it. A virtual clock's time
+    /// is noted from the beginning, since it must not jump to the machine's if nobody ever moves it.
+    pub(crate) fn go_on(self, store: &mut Store, clock: Option<Millis>) -> io::Result<()> {
+        let path = self.path.clone();
+        let log = rewrite(self, store, clock).map_err(|error| named(&path, &error))?;
+        store.log = Some(log);
+        Ok(())
+    }
+}
+
+/// Whether there was a file with something in it, and the time that it gives.
+fn read(path: &Path, store: &mut Store) -> io::Result<(bool, Option<Millis>)> {
     let file = match File::open(path) {
         Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((false, None)),
         Err(error) => return Err(error),
     };
-    lock(&file)?;
     let mut clock = None;
+    let mut is_known = false;
     let mut lines = BufReader::new(file).split(b'\n').enumerate().peekable();
     while let Some((index, line)) = lines.next() {
         let line = line?;
@@ -91,8 +154,25 @@ fn read(path: &Path, store: &mut Store) -> io::Result<Option<Millis>> {
                 let text = format!("it has version {v}, and this program reads {VERSION}");
                 return Err(io::Error::new(io::ErrorKind::InvalidData, text));
             }
-            Ok(Line::Head { .. }) => {}
+            Ok(Line::Head { .. }) => is_known = true,
             Ok(Line::Job { k, row }) => store.jobs.restore(k, row.map(|row| *row)),
+            Ok(Line::Document {
+                k,
+                index,
+                outcome,
+                takes,
+                ends_at,
+                read_at,
+            }) => {
+                if let Some(job) = store.jobs.get_quietly(k) {
+                    if let Some(input) = job.inputs.get_mut(index) {
+                        input.outcome = outcome;
+                        input.takes = takes;
+                    }
+                    job.ends_at = ends_at;
+                    job.read_at = read_at;
+                }
+            }
             Ok(Line::File { k, row }) => store.files.restore(k, row),
             Ok(Line::Configuration { k, row }) => store.configurations.restore(k, row),
             Ok(Line::Webhook { k, row }) => store.webhooks.restore(k, row),
@@ -112,20 +192,32 @@ fn read(path: &Path, store: &mut Store) -> io::Result<Option<Millis>> {
         }
     }
     store.recover();
-    Ok(clock)
+    Ok((is_known, clock))
 }
 
-fn lock(file: &File) -> io::Result<()> {
+/// Takes the file beside the state file that says that it is in use. The state file itself is replaced when it is
+/// written anew, and a lock would stay behind with the old one. The file is left where it is: one that is removed may
+/// have been locked by somebody else by then.
+fn lock(path: &Path) -> io::Result<File> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".lock");
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(PathBuf::from(beside))?;
     file.try_lock().map_err(|error| match error {
         TryLockError::WouldBlock => {
             io::Error::new(io::ErrorKind::ResourceBusy, "another emulator is using it")
         }
         TryLockError::Error(error) => error,
-    })
+    })?;
+    Ok(file)
 }
 
 /// Writes a fresh log beside the old one and puts it in its place.
-fn rewrite(path: &Path, store: &Store, clock: Option<Millis>) -> io::Result<StateLog> {
+fn rewrite(found: Found, store: &Store, clock: Option<Millis>) -> io::Result<StateLog> {
+    let path = found.path;
     let folder = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty());
@@ -162,14 +254,16 @@ fn rewrite(path: &Path, store: &Store, clock: Option<Millis>) -> io::Result<Stat
         }
         out.flush()?;
     }
-    // Locked before it has its name, so that no other process finds it free.
-    lock(fresh.as_file())?;
-    let locked = fresh.persist(path).map_err(|error| error.error)?;
-    let out = OpenOptions::new().append(true).open(path)?;
+    fresh.persist(&path).map_err(|error| error.error)?;
+    let out = OpenOptions::new().append(true).open(&path)?;
     Ok(StateLog {
-        path: path.to_owned(),
-        out,
-        _lock: locked,
+        length: out.metadata()?.len(),
+        out: Box::new(out),
+        path,
+        torn: false,
+        owed: Vec::new(),
+        clock,
+        _lock: found.lock,
         trouble: None,
     })
 }
@@ -191,66 +285,134 @@ fn write(out: &mut impl io::Write, line: &Line) -> io::Result<()> {
 }
 
 impl StateLog {
-    fn append(&mut self, lines: &[Line]) {
-        let mut text = Vec::new();
-        let written = lines.iter().try_for_each(|line| write(&mut text, line));
-        // One write for all of them: no other order can come of it.
-        if let Err(error) = written.and_then(|()| self.out.write_all(&text)) {
-            self.trouble = Some(named(&self.path, &error).to_string());
+    /// Writes lines behind what is owed, all or none of them; tells whether they were written.
+    fn append(&mut self, lines: &[Line]) -> bool {
+        let mut text = std::mem::take(&mut self.owed);
+        let owed = text.len();
+        let written = lines
+            .iter()
+            .try_for_each(|line| write(&mut text, line))
+            .and_then(|()| self.put(&text));
+        match written {
+            Ok(()) => {
+                self.trouble = None;
+                true
+            }
+            Err(error) => {
+                text.truncate(owed);
+                self.owed = text;
+                self.trouble = Some(named(&self.path, &error).to_string());
+                false
+            }
         }
     }
 
-    fn clear(&mut self) {
-        if let Err(error) = self.out.set_len(0) {
-            self.trouble = Some(named(&self.path, &error).to_string());
+    /// One write for all of it: no other order can come of it.
+    fn put(&mut self, text: &[u8]) -> io::Result<()> {
+        self.mend()?;
+        if let Err(error) = self.out.write_all(text) {
+            // Half a line would swallow the next one, and the file would be refused for it.
+            self.torn = true;
+            let _ = self.mend();
+            return Err(error);
         }
-        self.append(&[Line::Head { v: VERSION }]);
+        self.length += text.len() as u64;
+        Ok(())
+    }
+
+    fn mend(&mut self) -> io::Result<()> {
+        if self.torn {
+            self.out.set_len(self.length)?;
+            self.torn = false;
+        }
+        Ok(())
+    }
+
+    /// Writes a line that belongs to no row, now or with what is written next.
+    fn note(&mut self, line: &Line) {
+        // Into memory, where writing does not fail.
+        let _ = write(&mut self.owed, line);
+        self.append(&[]);
+    }
+
+    /// Begins anew; the clock goes on.
+    fn clear(&mut self) {
+        self.length = 0;
+        self.torn = true;
+        self.owed.clear();
+        let _ = write(&mut self.owed, &Line::Head { v: VERSION });
+        if let Some(now) = self.clock {
+            let _ = write(&mut self.owed, &Line::Clock { now });
+        }
+        self.append(&[]);
     }
 }
 
 impl Store {
-    /// Writes down every row that has changed since the last call.
+    /// Writes down every row that has changed since the last call, and what an earlier call could not.
     pub(crate) fn write_log(&mut self) {
         let jobs = self.jobs.take_touched();
         let files = self.files.take_touched();
         let configurations = self.configurations.take_touched();
         let webhooks = self.webhooks.take_touched();
+        let documents = std::mem::take(&mut self.documents_read);
         let Some(log) = &mut self.log else { return };
         let mut lines = Vec::new();
-        lines.extend(jobs.into_iter().map(|k| Line::Job {
+        for &(k, index) in &documents {
+            // Where the whole row is written, the document is in it.
+            if let Some(job) = self.jobs.get(k).filter(|_| !jobs.contains(&k))
+                && let Some(input) = job.inputs.get(index)
+            {
+                lines.push(Line::Document {
+                    k,
+                    index,
+                    outcome: input.outcome.clone(),
+                    takes: input.takes,
+                    ends_at: job.ends_at,
+                    read_at: job.read_at,
+                });
+            }
+        }
+        lines.extend(jobs.iter().map(|&k| Line::Job {
             k,
             row: self.jobs.get(k).cloned().map(Box::new),
         }));
-        lines.extend(files.into_iter().map(|k| Line::File {
+        lines.extend(files.iter().map(|&k| Line::File {
             k,
             row: self.files.get(k).cloned(),
         }));
-        let configuration = |k| Line::Configuration {
+        lines.extend(configurations.iter().map(|&k| Line::Configuration {
             k,
             row: self.configurations.get(k).cloned(),
-        };
-        lines.extend(configurations.into_iter().map(configuration));
-        lines.extend(webhooks.into_iter().map(|k| Line::Webhook {
+        }));
+        lines.extend(webhooks.iter().map(|&k| Line::Webhook {
             k,
             row: self.webhooks.get(k).cloned(),
         }));
-        if !lines.is_empty() {
-            log.append(&lines);
+        if (lines.is_empty() && log.owed.is_empty()) || log.append(&lines) {
+            return;
         }
+        // Answered or not, it is part of the state: it goes into the file with the next line that does.
+        self.jobs.touch(jobs);
+        self.files.touch(files);
+        self.configurations.touch(configurations);
+        self.webhooks.touch(webhooks);
+        self.documents_read = documents;
     }
 
     pub(crate) fn log_parse_job(&mut self, id: &str, text: &str) {
         if let Some(log) = &mut self.log {
-            log.append(&[Line::ParseJob {
+            log.note(&Line::ParseJob {
                 id: id.to_owned(),
                 text: text.to_owned(),
-            }]);
+            });
         }
     }
 
     pub(crate) fn log_clock(&mut self, now: Millis) {
         if let Some(log) = &mut self.log {
-            log.append(&[Line::Clock { now }]);
+            log.clock = Some(now);
+            log.note(&Line::Clock { now });
         }
     }
 
@@ -258,5 +420,147 @@ impl Store {
         if let Some(log) = &mut self.log {
             log.clear();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use super::*;
+    use crate::outcome::Verdict;
+    use crate::state::file::File as Upload;
+    use crate::state::job;
+
+    /// A file on a disk that is full at times.
+    #[derive(Debug)]
+    struct Disk {
+        file: File,
+        /// For each write to come, how much of it there is room for.
+        room: VecDeque<Option<usize>>,
+        can_shrink: bool,
+    }
+
+    impl Medium for Disk {
+        fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+            let Some(room) = self.room.pop_front().flatten() else {
+                return Medium::write_all(&mut self.file, bytes);
+            };
+            Medium::write_all(&mut self.file, &bytes[..room.min(bytes.len())])?;
+            Err(io::ErrorKind::StorageFull.into())
+        }
+
+        fn set_len(&mut self, length: u64) -> io::Result<()> {
+            if !std::mem::replace(&mut self.can_shrink, true) {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            Medium::set_len(&mut self.file, length)
+        }
+    }
+
+    fn opened(path: &Path) -> (Store, Option<Millis>) {
+        let mut store = Store::new(Some(1));
+        let found = open(path, &mut store).expect("a state file");
+        let clock = found.clock;
+        found.go_on(&mut store, clock).expect("written anew");
+        (store, clock)
+    }
+
+    fn fail(store: &mut Store, path: &Path, room: &[Option<usize>], can_shrink: bool) {
+        let file = OpenOptions::new().append(true).open(path).expect("a file");
+        let log = store.log.as_mut().expect("a log");
+        log.out = Box::new(Disk {
+            file,
+            room: room.iter().copied().collect(),
+            can_shrink,
+        });
+    }
+
+    fn trouble(store: &Store) -> Option<&str> {
+        store.log.as_ref().expect("a log").trouble.as_deref()
+    }
+
+    fn upload(id: &str) -> Upload {
+        Upload {
+            id: id.to_owned(),
+            name: "a.txt".to_owned(),
+            project: "p".to_owned(),
+            external_id: None,
+            purpose: "classify".to_owned(),
+            created: 0,
+            expires: 1,
+            size: 1,
+        }
+    }
+
+    #[test]
+    fn what_a_full_disk_refused_is_written_later() {
+        for can_shrink in [true, false] {
+            let folder = tempfile::tempdir().expect("a folder");
+            let path = folder.path().join("state");
+            let (mut store, _) = opened(&path);
+            store.files.insert(upload("before"));
+            store.write_log();
+            fail(&mut store, &path, &[Some(20), Some(0)], can_shrink);
+            store.files.insert(upload("during"));
+            store.write_log();
+            assert!(trouble(&store).is_some_and(|why| why.contains("state")));
+            store.log_clock(5);
+            store.log_parse_job("pjb-1", "text");
+            assert!(trouble(&store).is_none(), "there is room again");
+            store.files.insert(upload("after"));
+            store.write_log();
+            drop(store);
+            let (store, clock) = opened(&path);
+            for id in ["before", "during", "after"] {
+                assert!(store.files.find(id).is_some(), "{id}");
+            }
+            assert_eq!((clock, store.parse_jobs.len()), (Some(5), 1));
+        }
+    }
+
+    #[test]
+    fn a_log_that_could_not_be_cleared_is_cleared_later() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("state");
+        let (mut store, _) = opened(&path);
+        store.files.insert(upload("before"));
+        store.log_clock(7);
+        store.write_log();
+        fail(&mut store, &path, &[], false);
+        store.clear();
+        assert!(trouble(&store).is_some());
+        store.files.insert(upload("after"));
+        store.write_log();
+        drop(store);
+        let (store, clock) = opened(&path);
+        assert_eq!((store.files.len(), clock), (1, Some(7)));
+        assert!(store.files.find("after").is_some());
+    }
+
+    #[test]
+    fn a_document_costs_a_line_and_not_a_row() {
+        const DOCUMENTS: usize = 500;
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("state");
+        let (mut store, _) = opened(&path);
+        let key = store.add_job(job::tests::job(DOCUMENTS));
+        store.write_log();
+        let row = path.metadata().expect("a file").len();
+        for index in 0..DOCUMENTS {
+            let verdict = Verdict {
+                outcome: Outcome::Endless,
+                takes: None,
+            };
+            store.settle("job", index, verdict, std::time::Duration::from_secs(1), 3);
+            store.write_log();
+        }
+        let length = path.metadata().expect("a file").len();
+        assert!(length < 4 * row, "{length} bytes after a row of {row}");
+        drop(store);
+        let (store, _) = opened(&path);
+        let job = store.jobs.get(key).expect("the job");
+        assert!(job.is_read());
+        assert_eq!((job.ends_at, job.read_at), (None, 3));
     }
 }

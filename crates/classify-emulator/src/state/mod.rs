@@ -7,6 +7,7 @@ pub(crate) mod log;
 pub(crate) mod table;
 
 use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
 
 use crate::clock::{Millis, millis};
 use crate::outcome::{Outcome, Verdict};
@@ -46,6 +47,8 @@ pub(crate) struct Store {
     /// The next move of every job that has one.
     due: BTreeSet<(Millis, u64)>,
     events: Vec<Event>,
+    /// Documents that were read since the log was last written, by their job's key and their place in it.
+    documents_read: BTreeSet<(u64, usize)>,
     /// Where changes are written down, if they are.
     pub(crate) log: Option<log::StateLog>,
     pub(crate) dice: fastrand::Rng,
@@ -62,6 +65,7 @@ impl Store {
             transactions: HashMap::new(),
             due: BTreeSet::new(),
             events: Vec::new(),
+            documents_read: BTreeSet::new(),
             log: None,
             dice: seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed),
         }
@@ -176,27 +180,36 @@ impl Store {
         None
     }
 
-    /// Notes what has become of one of a job's documents.
-    pub(crate) fn settle(&mut self, id: &str, index: usize, verdict: Verdict, now: Millis) {
+    /// Notes what has become of one of a job's documents. It takes the `usual` time, unless a script says otherwise.
+    pub(crate) fn settle(
+        &mut self,
+        id: &str,
+        index: usize,
+        verdict: Verdict,
+        usual: Duration,
+        now: Millis,
+    ) {
         let Some(key) = self.jobs.key(id) else { return };
-        let Some(job) = self.jobs.get_mut(key) else {
+        let Some(job) = self.jobs.get_quietly(key) else {
             return;
         };
-        if let Some(takes) = verdict.takes {
-            // Of several documents the slowest decides.
-            let end = job.created.saturating_add(millis(takes));
-            let first = job.inputs.iter().all(|input| input.outcome.is_none());
-            job.ends_at = job
-                .ends_at
-                .map(|ends_at| if first { end } else { ends_at.max(end) });
-        }
-        if verdict.outcome == Outcome::Endless {
-            job.ends_at = None;
-        }
         if let Some(input) = job.inputs.get_mut(index) {
+            input.takes = match verdict.outcome {
+                Outcome::Endless => None,
+                _ => Some(millis(verdict.takes.unwrap_or(usual))),
+            };
             input.outcome = Some(verdict.outcome);
         }
         job.read_at = now;
+        if job.is_read() {
+            // The slowest document decides, in whatever order they were read.
+            let takes = job.inputs.iter().map(|input| input.takes);
+            let slowest = takes.max_by_key(|takes| takes.unwrap_or(Millis::MAX));
+            job.ends_at = slowest
+                .flatten()
+                .map(|takes| job.created.saturating_add(takes));
+        }
+        self.documents_read.insert((key, index));
         self.schedule(key);
     }
 
@@ -207,7 +220,8 @@ impl Store {
 
     /// Puts a job's next move into the timetable.
     pub(crate) fn schedule(&mut self, key: u64) {
-        let Some(job) = self.jobs.get_mut(key) else {
+        // The timetable is made anew from the rows and is in no log.
+        let Some(job) = self.jobs.get_quietly(key) else {
             return;
         };
         if let Some(due) = job.due.take() {

@@ -51,6 +51,11 @@ impl<T: Row> Table<T> {
         self.rows.get_mut(&key)
     }
 
+    /// A row to be changed in what no log holds, or what the log is told of in another way.
+    pub(crate) fn get_quietly(&mut self, key: u64) -> Option<&mut T> {
+        self.rows.get_mut(&key)
+    }
+
     pub(crate) fn find(&self, id: &str) -> Option<&T> {
         self.get(self.key(id)?)
     }
@@ -76,6 +81,11 @@ impl<T: Row> Table<T> {
             self.keys.insert(row.id().to_owned(), key);
             self.rows.insert(key, row);
         }
+    }
+
+    /// Notes rows as changed.
+    pub(crate) fn touch(&mut self, keys: BTreeSet<u64>) {
+        self.touched.extend(keys);
     }
 
     pub(crate) fn take_touched(&mut self) -> BTreeSet<u64> {

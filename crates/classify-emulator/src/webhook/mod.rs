@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Serialize;
 use serde_json::json;
 use sha2::Sha256;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 use crate::clock::Millis;
 use crate::state::job::Hook;
@@ -41,12 +41,15 @@ pub struct Delivery {
 }
 
 const ATTEMPTS: u32 = 3;
+/// How many attempts are under way at once: each takes a descriptor, and with too many all of them would fail.
+const UNDER_WAY: usize = 64;
 const LONGEST_DELAY: Duration = Duration::from_secs(60);
 const USER_AGENT: &str = "llamaindex-webhook-service/1.0";
 
 /// What is sent, ready in every byte.
 #[derive(Debug)]
 struct Letter {
+    generation: u64,
     event_id: String,
     event_type: &'static str,
     job: String,
@@ -55,13 +58,14 @@ struct Letter {
 }
 
 /// Delivers every event to those who want it, each receiver in a task of its own.
-pub(crate) async fn deliver(world: Arc<World>, mut heard: mpsc::UnboundedReceiver<Event>) {
+pub(crate) async fn deliver(world: Arc<World>, mut heard: mpsc::UnboundedReceiver<(u64, Event)>) {
     // Dice of their own: when an event comes must not change the ids of what is created after it.
     let mut dice = world
         .config
         .seed
         .map_or_else(fastrand::Rng::new, |seed| fastrand::Rng::with_seed(!seed));
-    while let Some(event) = heard.recv().await {
+    let turns = Arc::new(Semaphore::new(UNDER_WAY));
+    while let Some((generation, event)) = heard.recv().await {
         let event_id = uuid(&mut dice);
         let event_type = event.phase.event();
         for hook in event.hooks {
@@ -74,13 +78,14 @@ pub(crate) async fn deliver(world: Arc<World>, mut heard: mpsc::UnboundedReceive
             }
             let body = body(&event_id, event_type, &event.job, event.at, hook.as_object);
             let letter = Letter {
+                generation,
                 event_id: event_id.clone(),
                 event_type,
                 job: event.job.clone(),
                 hook,
                 body,
             };
-            tokio::spawn(send(Arc::clone(&world), letter));
+            tokio::spawn(send(Arc::clone(&world), Arc::clone(&turns), letter));
         }
     }
 }
@@ -118,10 +123,16 @@ fn signature(secret: &str, body: &[u8]) -> Option<String> {
     Some(format!("sha256={}", hex.concat()))
 }
 
-async fn send(world: Arc<World>, letter: Letter) {
+async fn send(world: Arc<World>, turns: Arc<Semaphore>, letter: Letter) {
     let mut delay = world.config.webhook_delay;
     for attempt in 1..=ATTEMPTS {
-        let outcome = attempt_once(&world, &letter).await;
+        let outcome = {
+            // Held for the attempt alone: whoever waits for the next one is in nobody's way.
+            let Ok(_turn) = turns.acquire().await else {
+                return;
+            };
+            attempt_once(&world, &letter).await
+        };
         let delivered = outcome
             .as_ref()
             .is_ok_and(|status| (200..300).contains(status));
@@ -136,6 +147,10 @@ async fn send(world: Arc<World>, letter: Letter) {
         };
         {
             let mut kept = world.deliveries();
+            // Nobody asks for the events of what was forgotten.
+            if letter.generation != world.generation() {
+                return;
+            }
             if kept.len() >= world.config.journal_limit.max(1) {
                 kept.pop_front();
             }

@@ -7,11 +7,24 @@ use bytes::Bytes;
 use http::header::HOST;
 use http::{HeaderMap, HeaderValue, Request, Uri};
 use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 
 const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long an answer's body is taken in. What it says is of no interest.
+const REST: Duration = Duration::from_secs(1);
+
+/// An answer whose head has come.
+struct Answered {
+    status: u16,
+    body: Incoming,
+    /// The task that keeps the connection going; it ends with this.
+    _connection: JoinSet<Result<(), hyper::Error>>,
+}
 
 /// Sends a body and gives the status of the answer.
 pub(super) async fn post(
@@ -21,7 +34,13 @@ pub(super) async fn post(
     private_allowed: bool,
 ) -> Result<u16, String> {
     let sent = tokio::time::timeout(TIMEOUT, send(url, headers, body, private_allowed)).await;
-    sent.unwrap_or_else(|_| Err(format!("no answer within {} s", TIMEOUT.as_secs())))
+    let answered =
+        sent.unwrap_or_else(|_| Err(format!("no answer within {} s", TIMEOUT.as_secs())))?;
+    // Taken in, so that the receiver is not cut off in the middle of its answer; the status stands, however that ends.
+    let mut body = http_body_util::Limited::new(answered.body, 1024 * 1024);
+    let rest = async { while let Some(Ok(_)) = body.frame().await {} };
+    let _ = tokio::time::timeout(REST, rest).await;
+    Ok(answered.status)
 }
 
 async fn send(
@@ -29,7 +48,7 @@ async fn send(
     headers: HeaderMap,
     body: Vec<u8>,
     private_allowed: bool,
-) -> Result<u16, String> {
+) -> Result<Answered, String> {
     let uri: Uri = url.parse().map_err(|error| format!("not a URL: {error}"))?;
     let authority = uri.authority().ok_or("the URL has no host")?.clone();
     let host = authority.host().trim_matches(['[', ']']).to_owned();
@@ -72,29 +91,23 @@ async fn send(
     }
 }
 
-async fn exchange<S>(stream: S, request: Request<Full<Bytes>>) -> Result<u16, String>
+async fn exchange<S>(stream: S, request: Request<Full<Bytes>>) -> Result<Answered, String>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
     let (mut sender, connection) = handshake.map_err(|error| error.to_string())?;
-    let connection = tokio::spawn(connection);
+    let mut running = JoinSet::new();
+    running.spawn(connection);
     let reply = sender
         .send_request(request)
         .await
-        .map_err(|error| format!("no answer: {error}"));
-    let status = match reply {
-        Ok(reply) => {
-            let status = reply.status().as_u16();
-            // Taken in, so that the receiver is not cut off in the middle of its answer.
-            let mut body = http_body_util::Limited::new(reply.into_body(), 1024 * 1024);
-            while let Some(Ok(_)) = body.frame().await {}
-            Ok(status)
-        }
-        Err(error) => Err(error),
-    };
-    connection.abort();
-    status
+        .map_err(|error| format!("no answer: {error}"))?;
+    Ok(Answered {
+        status: reply.status().as_u16(),
+        body: reply.into_body(),
+        _connection: running,
+    })
 }
 
 async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {

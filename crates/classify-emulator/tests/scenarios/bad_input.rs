@@ -10,10 +10,11 @@ use serde_json::Value;
 use crate::client::Client;
 
 fn started() -> (Emulator, Client) {
-    let config = Config::default()
-        .limits(Limits::none())
-        .patience(Duration::from_millis(300));
-    let emulator = Emulator::start(config).expect("an emulator");
+    started_with(Config::default())
+}
+
+fn started_with(config: Config) -> (Emulator, Client) {
+    let emulator = Emulator::start(config.limits(Limits::none())).expect("an emulator");
     let client = Client::new(&emulator);
     (emulator, client)
 }
@@ -168,16 +169,36 @@ fn every_route_refuses_nonsense() {
 
 #[test]
 fn bodies_that_never_come_are_not_waited_for() {
-    let (emulator, client) = started();
+    let (emulator, client) = started_with(Config::default().patience(Duration::from_secs(1)));
     let head = "POST /api/v2/classify HTTP/1.1\r\nhost: x\r\nauthorization: Bearer k\r\ncontent-length: 100\r\n\r\n{";
-    let mut socket = TcpStream::connect(emulator.address()).expect("a connection");
-    socket
-        .set_read_timeout(Some(Duration::from_secs(30)))
-        .expect("a timeout");
-    socket.write_all(head.as_bytes()).expect("sent");
-    let mut answer = [0; 12];
-    socket.read_exact(&mut answer).expect("an answer");
-    assert_eq!(&answer, b"HTTP/1.1 408");
+    for drips in [false, true] {
+        let mut socket = TcpStream::connect(emulator.address()).expect("a connection");
+        socket
+            .set_read_timeout(Some(Duration::from_secs(30)))
+            .expect("a timeout");
+        socket.write_all(head.as_bytes()).expect("sent");
+        let mut slow = socket.try_clone().expect("a second handle");
+        // A byte now and then is no silence, and yet nothing to wait for.
+        let drip = std::thread::spawn(move || {
+            for _ in 0..if drips { 99 } else { 0 } {
+                std::thread::sleep(Duration::from_millis(100));
+                if slow.write_all(b" ").is_err() {
+                    return;
+                }
+            }
+        });
+        let mut answer = [0; 12];
+        socket.read_exact(&mut answer).expect("an answer");
+        assert_eq!(&answer, b"HTTP/1.1 408", "drips: {drips}");
+        let _ = socket.shutdown(std::net::Shutdown::Both);
+        drip.join().expect("no panic");
+    }
+    assert_eq!(client.get("/api/v2/classify").status, 200);
+}
+
+#[test]
+fn bodies_that_cannot_be_used_are_refused() {
+    let (emulator, client) = started();
     let (status, _) = raw(&emulator, b"POST /api/v2/classify HTTP/1.1\r\nhost: x\r\nauthorization: Bearer k\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n");
     assert_eq!(status, Some(400));
     let large = vec![b' '; 5 * 1024 * 1024];
@@ -190,7 +211,64 @@ fn bodies_that_never_come_are_not_waited_for() {
         )
         .expect("a reply");
     assert_eq!((reply.status, reply.detail().is_empty()), (413, false));
+    let large = vec![b' '; 20 * 1024 * 1024];
+    let reply = client
+        .send("PUT", "/_emulator/faults", None, Some(large))
+        .expect("a reply");
+    assert_eq!((reply.status, reply.detail().is_empty()), (413, false));
     assert_eq!(client.get("/api/v2/classify").status, 200);
+}
+
+#[test]
+fn an_upload_that_is_announced_as_too_large_is_refused_before_it_comes() {
+    let (emulator, client) = started();
+    let mut socket = TcpStream::connect(emulator.address()).expect("a connection");
+    socket
+        .set_read_timeout(Some(Duration::from_secs(30)))
+        .expect("a timeout");
+    let length: u64 = 600 * 1024 * 1024;
+    let head = format!(
+        "POST /api/v1/beta/files HTTP/1.1\r\nhost: x\r\nauthorization: Bearer k\r\n\
+         content-type: multipart/form-data; boundary=x\r\ncontent-length: {length}\r\n\r\n"
+    );
+    socket.write_all(head.as_bytes()).expect("sent");
+    let mut answer = [0; 12];
+    socket.read_exact(&mut answer).expect("an answer");
+    assert_eq!(&answer, b"HTTP/1.1 413");
+    // A client that reads no answer before it has sent everything gets to send it.
+    let piece = vec![b'x'; 1024 * 1024];
+    for _ in 0..600 {
+        socket.write_all(&piece).expect("it is taken");
+    }
+    assert_eq!(client.get("/api/v2/classify").status, 200);
+}
+
+#[test]
+fn a_later_request_on_a_connection_is_refused_with_a_detail_too() {
+    let (emulator, _client) = started();
+    let first = "GET /api/v2/classify HTTP/1.1\r\nhost: x\r\nauthorization: Bearer k\r\n\r\n";
+    let long = format!("GET /{} HTTP/1.1\r\nhost: x\r\n\r\n", "x".repeat(70_000));
+    for bad in [long.as_str(), "nonsense\r\n\r\n"] {
+        let mut socket = TcpStream::connect(emulator.address()).expect("a connection");
+        socket
+            .set_read_timeout(Some(Duration::from_secs(30)))
+            .expect("a timeout");
+        socket.write_all(first.as_bytes()).expect("sent");
+        let mut seen = Vec::new();
+        let mut byte = [0];
+        while !seen.ends_with(b"}") {
+            socket.read_exact(&mut byte).expect("the first answer");
+            seen.extend_from_slice(&byte);
+        }
+        let _ = socket.write_all(bad.as_bytes());
+        let mut rest = Vec::new();
+        let _ = socket.read_to_end(&mut rest);
+        let rest = String::from_utf8_lossy(&rest).into_owned();
+        let (head, body) = rest.split_once("\r\n\r\n").expect("a second answer");
+        assert!(head.starts_with("HTTP/1.1 4"), "{head}");
+        let body: Value = serde_json::from_str(body).expect("JSON");
+        assert!(body["detail"].is_string(), "{body}");
+    }
 }
 
 #[test]

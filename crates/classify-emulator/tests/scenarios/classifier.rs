@@ -115,6 +115,13 @@ fn failures_are_partial_or_whole() {
     assert_eq!(whole["status"], "ERROR");
     let list = client.get("/api/v1/classifier/jobs?page_size=1").ok();
     assert_eq!(list["items"][0]["id"], whole["id"], "newest first");
+    assert_eq!(
+        client.get("/api/v1/classifier/jobs?page_size=99999").ok()["items"]
+            .as_array()
+            .map(Vec::len),
+        Some(2),
+        "no bound is published"
+    );
     let token = list["next_page_token"].as_str().expect("a token");
     let next = client
         .get(&format!(
@@ -257,4 +264,33 @@ fn the_slowest_document_decides() {
     assert_eq!(client.get(&path).ok()["status"], "PENDING");
     emulator.advance(Duration::from_secs(1));
     assert_eq!(client.get(&path).ok()["status"], "SUCCESS");
+}
+
+#[test]
+fn a_document_without_a_script_takes_its_usual_time() {
+    let config = Config::default()
+        .limits(Limits::none())
+        .virtual_clock()
+        .readers(1)
+        .completed_after(Duration::from_secs(10))
+        .script(Script::file("quick*").takes(Duration::from_secs(1)));
+    let emulator = Emulator::start(config).expect("an emulator");
+    let client = Client::new(&emulator);
+    // With one reader they are read in the order in which they are named.
+    for names in [["quick.txt", "plain.txt"], ["plain.txt", "quick.txt"]] {
+        let files: Vec<String> = names
+            .iter()
+            .map(|name| bare(&client.upload(name, INVOICE.as_bytes())))
+            .collect();
+        let body = json!({ "file_ids": files, "rules": rules() });
+        let created = client.post("/api/v1/classifier/jobs", &body).ok();
+        let path = format!(
+            "/api/v1/classifier/jobs/{}",
+            created["id"].as_str().expect("an id")
+        );
+        emulator.advance(Duration::from_millis(9_999));
+        assert_eq!(client.get(&path).ok()["status"], "PENDING", "{names:?}");
+        emulator.advance(Duration::from_millis(1));
+        assert_eq!(client.get(&path).ok()["status"], "SUCCESS", "{names:?}");
+    }
 }

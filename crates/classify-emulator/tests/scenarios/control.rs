@@ -122,6 +122,28 @@ fn scripts_and_faults_change_while_it_runs() {
             .detail()
             .contains("flood")
     );
+    client.put("/_emulator/faults", &plan).ok();
+    for (bad, part) in [
+        (json!({ "rule": [] }), "rule"),
+        (
+            json!({ "rules": [{ "fault": "503", "rout": "classify.list" }] }),
+            "rout",
+        ),
+        (
+            json!({ "rules": [{ "fault": "503", "when": { "chance": 7 } }] }),
+            "between 0 and 1",
+        ),
+    ] {
+        let refused = client.put("/_emulator/faults", &bad);
+        assert_eq!(refused.status, 400, "{bad}");
+        assert!(refused.detail().contains(part), "{}", refused.text);
+    }
+    assert_eq!(
+        client.get("/_emulator/faults").ok(),
+        plan,
+        "the plan stays as it was"
+    );
+    client.delete("/_emulator/faults").ok();
     assert_eq!(
         emulator
             .requests()

@@ -1,5 +1,7 @@
 //! Every fault, as a client meets it.
 
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use classify_emulator::{Config, Emulator, Fault, FaultRule, Faults, Limits, Route};
@@ -363,29 +365,260 @@ fn redirects_lead_to_the_host_that_was_named() {
     );
 }
 
-#[test]
-fn every_fault_has_a_scenario() {
-    // One plan with all of them: none may take the server down.
-    let scene = scene(Config::default().drip(Duration::ZERO));
-    for fault in Fault::ALL {
-        if matches!(fault, Fault::HangBefore | Fault::HangAfter) {
-            continue;
+/// Every route but the emulator's own.
+const ROUTES: [Route; 28] = [
+    Route::ClassifyCreate,
+    Route::ClassifyList,
+    Route::ClassifyGet,
+    Route::ClassifyDelete,
+    Route::ClassifyCancel,
+    Route::ClassifierCreate,
+    Route::ClassifierList,
+    Route::ClassifierGet,
+    Route::ClassifierResults,
+    Route::FileCreate,
+    Route::FileList,
+    Route::FileGet,
+    Route::FileContent,
+    Route::FileDelete,
+    Route::FileQuery,
+    Route::ConfigurationCreate,
+    Route::ConfigurationList,
+    Route::ConfigurationGet,
+    Route::ConfigurationUpdate,
+    Route::ConfigurationDelete,
+    Route::WebhookCreate,
+    Route::WebhookList,
+    Route::WebhookPages,
+    Route::WebhookGet,
+    Route::WebhookUpdate,
+    Route::WebhookDelete,
+    Route::WrongMethod,
+    Route::Unknown,
+];
+
+/// One of everything that requests are about.
+struct Things {
+    client: Client,
+    file: String,
+    job: String,
+    old_job: String,
+    saved: String,
+    hook: String,
+}
+
+fn id(shown: &Value) -> String {
+    shown["id"].as_str().expect("an id").to_owned()
+}
+
+impl Things {
+    fn new(scene: &Scene) -> Self {
+        let client = Client::new(&scene.emulator);
+        let mut things = Self {
+            job: client.create(&scene.file),
+            file: scene.file.clone(),
+            old_job: String::new(),
+            saved: String::new(),
+            hook: String::new(),
+            client,
+        };
+        let post = |route: Route| {
+            let (method, path, body) = things.request(route);
+            assert_eq!(method, "POST");
+            things.client.post(&path, &body)
+        };
+        let (old_job, saved, hook) = (
+            id(&post(Route::ClassifierCreate).ok()),
+            id(&post(Route::ConfigurationCreate).ok()),
+            id(&post(Route::WebhookCreate).ok()),
+        );
+        (things.old_job, things.saved, things.hook) = (old_job, saved, hook);
+        scene.emulator.advance(Duration::from_secs(1));
+        things
+    }
+
+    /// A request for a route that succeeds; what it takes away is made first.
+    fn request(&self, route: Route) -> (&'static str, String, Value) {
+        let v2 = "/api/v2/classify".to_owned();
+        let v1 = "/api/v1/classifier/jobs".to_owned();
+        let files = "/api/v1/beta/files".to_owned();
+        let configurations = "/api/v1/beta/configurations".to_owned();
+        let hooks = "/api/v1/beta/webhook-configs".to_owned();
+        let Self {
+            client,
+            file,
+            job,
+            old_job,
+            saved,
+            hook,
+        } = self;
+        let rules = crate::client::rules();
+        let configuration =
+            json!({ "name": "c", "parameters": { "product_type": "classify_v2", "rules": rules } });
+        let hooked = json!({ "webhook_url": "http://x.test" });
+        let cancel = |job: &str| format!("{v2}/{job}/cancel");
+        let get = |path: String| ("GET", path, Value::Null);
+        match route {
+            Route::ClassifyCreate => ("POST", v2, create_body(file)),
+            // Whole lists: a token that repeats the next one is not seen.
+            Route::ClassifyList => get(format!("{v2}?page_size=100")),
+            Route::ClassifyGet => get(format!("{v2}/{job}")),
+            Route::ClassifyDelete => {
+                let job = client.create(file);
+                let ended = client.send("POST", &cancel(&job), None, Some(Vec::new()));
+                ended.expect("a reply").ok();
+                ("DELETE", format!("{v2}/{job}"), Value::Null)
+            }
+            Route::ClassifyCancel => ("POST", cancel(&client.create(file)), Value::Null),
+            Route::ClassifierCreate => {
+                let body = json!({ "file_ids": [file.replace("dfl-", "")], "rules": rules });
+                ("POST", v1, body)
+            }
+            Route::ClassifierList => get(format!("{v1}?page_size=100")),
+            Route::ClassifierGet => get(format!("{v1}/{old_job}")),
+            Route::ClassifierResults => get(format!("{v1}/{old_job}/results")),
+            Route::FileCreate => ("POST", files, Value::Null),
+            Route::FileList => get(format!("{files}?page_size=100")),
+            Route::FileGet => get(format!("{files}/{file}")),
+            Route::FileContent => get(format!("{files}/{file}/content")),
+            Route::FileDelete => {
+                let file = client.upload("a.txt", b"text");
+                ("DELETE", format!("{files}/{file}"), Value::Null)
+            }
+            Route::FileQuery => (
+                "POST",
+                format!("{files}/query"),
+                json!({ "page_size": 100 }),
+            ),
+            Route::ConfigurationCreate => ("POST", configurations, configuration),
+            Route::ConfigurationList => get(format!("{configurations}?page_size=100")),
+            Route::ConfigurationGet => get(format!("{configurations}/{saved}")),
+            Route::ConfigurationUpdate => ("PUT", format!("{configurations}/{saved}"), json!({})),
+            Route::ConfigurationDelete => {
+                let mut other = configuration;
+                other["name"] = json!("other");
+                let other = id(&client.post(&configurations, &other).ok());
+                ("DELETE", format!("{configurations}/{other}"), Value::Null)
+            }
+            Route::WebhookCreate => ("POST", hooks, hooked),
+            Route::WebhookList => get(hooks),
+            Route::WebhookPages => get("/api/v2/webhook-configs?page_size=100".to_owned()),
+            Route::WebhookGet => get(format!("{hooks}/{hook}")),
+            Route::WebhookUpdate => ("PUT", format!("{hooks}/{hook}"), json!({})),
+            Route::WebhookDelete => {
+                let other = id(&client.post(&hooks, &hooked).ok());
+                ("DELETE", format!("{hooks}/{other}"), Value::Null)
+            }
+            Route::WrongMethod => ("PATCH", v2, Value::Null),
+            _ => get("/nothing".to_owned()),
         }
-        for rule in [
-            fault.first(1),
-            fault.first(1).on(Route::ClassifyGet),
-            fault.first(1).on(Route::FileDelete),
-        ] {
-            scene.fail(rule);
-            let _ = scene.client.send("GET", "/api/v2/classify", None, None);
-            let _ = scene
-                .client
-                .send("GET", "/api/v2/classify/none", None, None);
-            let _ = scene
-                .client
-                .send("DELETE", "/api/v1/beta/files/none", None, None);
+    }
+}
+
+/// The bytes of a request, ready to be sent.
+fn bytes_of((method, path, body): (&str, String, Value), route: Route) -> Vec<u8> {
+    let (kind, body) = match route {
+        Route::FileCreate => crate::client::form(&[("purpose", "x")], Some(("a.txt", b"text"))),
+        _ if body.is_null() => (String::new(), Vec::new()),
+        _ => ("application/json".to_owned(), body.to_string().into_bytes()),
+    };
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: Bearer k\r\n\
+         content-type: {kind}\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    [head.into_bytes(), body].concat()
+}
+
+/// All that a client sees of the answer, and how it ends; without what differs from one answer to the next.
+fn seen(emulator: &Emulator, request: &[u8], patience: Duration) -> (String, Option<ErrorKind>) {
+    let mut socket = TcpStream::connect(emulator.address()).expect("a connection");
+    socket.set_read_timeout(Some(patience)).expect("a timeout");
+    let _ = socket.write_all(request);
+    let mut bytes = Vec::new();
+    let end = socket.read_to_end(&mut bytes).err();
+    let text = String::from_utf8_lossy(&bytes);
+    let uuid = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}";
+    let varying = format!("{uuid}|\r\ndate: [^\r]*|\"version\":\"[^\"]*\"");
+    let varying = regex::Regex::new(&varying).expect("a pattern");
+    (
+        varying.replace_all(&text, "~").into_owned(),
+        end.map(|error| error.kind()),
+    )
+}
+
+#[test]
+fn every_fault_is_seen_wherever_it_applies() {
+    // Side by side, since much of it is waiting for what does not come.
+    let pairs: usize = std::thread::scope(|scope| {
+        let shares: Vec<_> = ROUTES
+            .chunks(7)
+            .map(|routes| scope.spawn(|| faults_seen_on(routes)))
+            .collect();
+        let counts = shares
+            .into_iter()
+            .map(|share| share.join().expect("no panic"));
+        counts.sum()
+    });
+    assert!(pairs > 900, "{pairs}");
+}
+
+/// Plays every fault on each of these routes, and gives the number of pairs.
+fn faults_seen_on(routes: &[Route]) -> usize {
+    let scene = scene(Config::default().drip(Duration::from_secs(3_600)));
+    let things = Things::new(&scene);
+    let mut pairs = 0;
+    for &route in routes {
+        for &fault in Fault::ALL.iter().filter(|fault| fault.applies_to(route)) {
+            let ask = |rule: Option<FaultRule>, patience: Duration| {
+                scene.emulator.set_faults(Faults::new());
+                let request = bytes_of(things.request(route), route);
+                if let Some(rule) = rule {
+                    scene.fail(rule);
+                }
+                seen(&scene.emulator, &request, patience)
+            };
+            let plain = ask(None, Duration::from_secs(30));
+            assert!(
+                plain.0.starts_with("HTTP/1.1 2")
+                    || matches!(route, Route::WrongMethod | Route::Unknown),
+                "{route:?}: {plain:?}"
+            );
+            // These two send nothing for ever, and nothing more for an hour.
+            let patience = match fault {
+                Fault::HangBefore | Fault::HangAfter | Fault::SlowDrip => Duration::from_millis(40),
+                _ => Duration::from_secs(30),
+            };
+            let faulted = ask(Some(fault.always().on(route)), patience);
+            assert_ne!(faulted, plain, "{fault:?} on {route:?}");
+            let record = scene.emulator.requests().pop().expect("a record");
+            assert_eq!(
+                (record.route, record.fault),
+                (route, Some(fault)),
+                "{fault:?} on {route:?}"
+            );
+            pairs += 1;
         }
     }
     scene.emulator.set_faults(Faults::new());
     assert_eq!(scene.client.get("/api/v2/classify").status, 200);
+    pairs
+}
+
+#[test]
+fn a_fault_that_changes_nothing_has_not_struck() {
+    let scene = scene(Config::default());
+    for (fault, path) in [
+        (Fault::NullFields, "/api/v2/classify/clj-none"),
+        (Fault::MissingFields, "/api/v2/classify?page_size=0"),
+        (Fault::EmptyPage, "/api/v2/classify?page_size=0"),
+        (Fault::NaiveTimestamps, "/api/v2/classify"),
+    ] {
+        scene.fail(fault.always());
+        let reply = scene.client.get(path);
+        let record = scene.emulator.requests().pop().expect("a record");
+        assert_eq!((record.fault, record.status), (None, Some(reply.status)));
+    }
+    let counters = scene.client.get("/_emulator/counters").ok();
+    assert_eq!(counters["faults"], json!({}));
 }

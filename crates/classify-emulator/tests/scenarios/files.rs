@@ -190,7 +190,7 @@ fn forms_are_not_gathered_in_memory() {
 
 #[test]
 fn a_silent_upload_is_ended() {
-    let (emulator, _client) = started(Config::default().patience(Duration::from_millis(50)));
+    let (emulator, _client) = started(Config::default().patience(Duration::from_secs(1)));
     let (kind, body) = form(&[("purpose", "classify")], Some(("a.txt", &[b'x'; 9_000])));
     let mut socket = std::net::TcpStream::connect(emulator.address()).expect("a connection");
     socket

@@ -46,7 +46,9 @@ fn everything_is_there_after_a_restart() {
         .ok();
     emulator.add_parse_job("pjb-1", INVOICE);
     let now = emulator.now();
-    std::fs::write(emulator.upload_dir().join("upload-left-over"), b"x").expect("written");
+    for left_over in ["upload-Ab3dE9.part", "00000000-0000-4000-8000-000000000000"] {
+        std::fs::write(emulator.upload_dir().join(left_over), b"x").expect("written");
+    }
     emulator.stop();
 
     let (emulator, client) = started(&folder);
@@ -168,4 +170,90 @@ fn one_emulator_at_a_time_uses_a_state_file() {
     assert!(error.to_string().contains("another emulator"), "{error}");
     first.stop();
     Emulator::start(Config::default().state_file(&path)).expect("it is free again");
+}
+
+/// The names in a folder, sorted.
+fn names(folder: &std::path::Path) -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir(folder)
+        .expect("a folder")
+        .map(|entry| {
+            let name = entry.expect("an entry").file_name();
+            name.into_string().expect("a plain name")
+        })
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn what_is_not_its_own_is_left_alone() {
+    const STRANGERS: [&str; 4] = [
+        "00000000-0000-4000-8000-000000000000.pdf",
+        "report.pdf",
+        "upload-report",
+        "upload-wish-list.part",
+    ];
+    let outside = tempfile::tempdir().expect("a folder");
+    let beside = outside.path().join("state.jsonl.files");
+    let given = outside.path().join("given");
+    let path = outside.path().join("state.jsonl");
+    let config = || Config::default().state_file(&path);
+    for (config, folder) in [(config(), &beside), (config().upload_dir(&given), &given)] {
+        std::fs::create_dir_all(folder).expect("a folder");
+        for name in STRANGERS {
+            std::fs::write(folder.join(name), b"dear to somebody").expect("written");
+        }
+        for _ in 0..2 {
+            Emulator::start(config.clone()).expect("an emulator").stop();
+            assert_eq!(names(folder), STRANGERS);
+        }
+    }
+}
+
+#[test]
+fn a_new_state_file_claims_no_uploads() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let id = "00000000-0000-4000-8000-000000000000";
+    let uploads = folder.path().join("state.jsonl.files");
+    std::fs::create_dir_all(&uploads).expect("a folder");
+    for name in [id, "upload-Ab3dE9.part"] {
+        std::fs::write(uploads.join(name), b"x").expect("written");
+    }
+    let (emulator, _client) = started(&folder);
+    assert_eq!(
+        names(emulator.upload_dir()),
+        [id],
+        "whose state it was is not known any more"
+    );
+}
+
+#[test]
+fn a_virtual_clock_stands_still_between_processes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let start = 1_767_323_045_678;
+    let path = folder.path().join("state.jsonl");
+    let first = Emulator::start(Config::default().virtual_clock_at(start).state_file(&path))
+        .expect("an emulator");
+    first.stop();
+    let (emulator, _client) = started(&folder);
+    assert_eq!(emulator.now(), start, "although it was never moved");
+    emulator.advance(Duration::from_secs(60));
+    emulator.reset();
+    drop(emulator);
+    let (emulator, _client) = started(&folder);
+    assert_eq!(emulator.now(), start + 60_000, "a reset is no moment");
+}
+
+#[test]
+fn a_state_file_is_locked_from_beginning_to_end() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("state.jsonl");
+    let config = || Config::default().state_file(&path);
+    let first = Emulator::start(config()).expect("an emulator");
+    // Whoever opened the file before it was written anew holds on to another one.
+    std::fs::rename(&path, folder.path().join("moved")).expect("renamed");
+    std::fs::write(&path, b"").expect("written");
+    Emulator::start(config()).expect_err("the name is in use, whatever file has it");
+    drop(first);
+    Emulator::start(config()).expect("it is free again");
 }

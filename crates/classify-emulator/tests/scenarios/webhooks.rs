@@ -1,6 +1,6 @@
 //! Webhooks, received by a listener that answers as it is told.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead, BufReader, Write as _};
 use std::net::TcpListener;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
@@ -34,6 +34,36 @@ impl Received {
     }
 }
 
+/// Reads one request to its end: an answer that comes before it would be an answer to nothing.
+fn request(reader: &mut impl BufRead) -> Received {
+    let mut headers = Vec::new();
+    let mut line = String::new();
+    reader.read_line(&mut line).expect("a request line");
+    loop {
+        line.clear();
+        reader.read_line(&mut line).expect("a header");
+        let Some((name, value)) = line.trim_end().split_once(": ") else {
+            break;
+        };
+        headers.push((name.to_lowercase(), value.to_owned()));
+    }
+    let length = headers
+        .iter()
+        .find(|(name, _)| name == "content-length")
+        .map(|(_, v)| v.parse().expect("a number"));
+    let mut body = vec![0; length.unwrap_or(0)];
+    reader.read_exact(&mut body).expect("a body");
+    Received { headers, body }
+}
+
+/// Reads the request of a connection, and answers it.
+fn answer(stream: &mut std::net::TcpStream, bytes: &[u8]) {
+    request(&mut BufReader::new(&mut *stream));
+    let _ = stream.write_all(bytes);
+}
+
+const OK: &[u8] = b"HTTP/1.1 200 X\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+
 /// Listens, answers each request with the next status (the last one for all that follow), and hands it on.
 fn receiver(statuses: &'static [u16]) -> (String, Receiver<Received>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -43,28 +73,12 @@ fn receiver(statuses: &'static [u16]) -> (String, Receiver<Received>) {
         for (index, stream) in listener.incoming().enumerate() {
             let Ok(stream) = stream else { return };
             let mut reader = BufReader::new(stream);
-            let mut headers = Vec::new();
-            let mut line = String::new();
-            reader.read_line(&mut line).expect("a request line");
-            loop {
-                line.clear();
-                reader.read_line(&mut line).expect("a header");
-                let Some((name, value)) = line.trim_end().split_once(": ") else {
-                    break;
-                };
-                headers.push((name.to_lowercase(), value.to_owned()));
-            }
-            let length = headers
-                .iter()
-                .find(|(name, _)| name == "content-length")
-                .map(|(_, v)| v.parse().expect("a number"));
-            let mut body = vec![0; length.unwrap_or(0)];
-            reader.read_exact(&mut body).expect("a body");
+            let request = request(&mut reader);
             let status = statuses.get(index).or(statuses.last()).expect("a status");
             let answer =
                 format!("HTTP/1.1 {status} X\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
             let _ = reader.get_mut().write_all(answer.as_bytes());
-            if sender.send(Received { headers, body }).is_err() {
+            if sender.send(request).is_err() {
                 return;
             }
         }
@@ -296,5 +310,195 @@ fn what_cannot_be_reached_is_noted_with_its_reason() {
             errors.len() == 3 && errors.iter().all(|error| error.contains(reason)),
             "{url}: {errors:?}"
         );
+    }
+}
+
+/// Listens, and hands each connection on as it comes.
+fn connections() -> (String, Receiver<std::net::TcpStream>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}/hook", listener.local_addr().expect("an address"));
+    let (sender, came) = channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            if sender.send(stream).is_err() {
+                return;
+            }
+        }
+    });
+    (url, came)
+}
+
+#[test]
+fn only_so_many_webhooks_are_under_way_at_once() {
+    const MOST: usize = 64;
+    let (emulator, client) = started(true);
+    let (url, came) = connections();
+    let hook = json!({ "webhook_url": url, "webhook_events": ["classify.pending"] });
+    let mut body = create_body(&client.upload("bill.txt", INVOICE.as_bytes()));
+    body["webhook_configurations"] = json!(vec![hook; 100]);
+    client.post("/api/v2/classify", &body).ok();
+    client.post("/api/v2/classify", &body).ok();
+    let mut open: Vec<std::net::TcpStream> = Vec::new();
+    let mut answered = 0;
+    let mut most = 0;
+    while answered < 200 {
+        let wait = if open.len() < MOST && answered + open.len() < 200 {
+            Duration::from_secs(60)
+        } else {
+            // Nothing more may come before one of these has been answered.
+            Duration::from_millis(100)
+        };
+        if let Ok(stream) = came.recv_timeout(wait) {
+            open.push(stream);
+            most = most.max(open.len());
+            continue;
+        }
+        assert!(!open.is_empty(), "{answered} of 200 have come");
+        for mut stream in open.drain(..) {
+            answer(&mut stream, OK);
+            answered += 1;
+        }
+    }
+    assert_eq!(most, MOST);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while emulator.deliveries().len() < 200 {
+        assert!(Instant::now() < deadline, "the attempts are noted");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    assert!(emulator.deliveries().iter().all(|d| d.status == Some(200)));
+    body["webhook_configurations"] = json!(vec![hook_without_address(); 101]);
+    assert_eq!(
+        client.post("/api/v2/classify", &body).problems(),
+        ["body.webhook_configurations: too_long"]
+    );
+}
+
+fn hook_without_address() -> Value {
+    json!({})
+}
+
+#[test]
+fn an_answer_counts_although_its_body_never_ends() {
+    let (emulator, client) = started(true);
+    let (url, came) = connections();
+    create(
+        &client,
+        &json!({ "webhook_url": url, "webhook_events": ["classify.pending"] }),
+    );
+    let mut stream = came
+        .recv_timeout(Duration::from_secs(60))
+        .expect("a webhook");
+    answer(
+        &mut stream,
+        b"HTTP/1.1 200 X\r\ncontent-length: 100\r\n\r\nthe rest will foll",
+    );
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while emulator.deliveries().is_empty() {
+        assert!(Instant::now() < deadline, "the attempt is noted");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let delivery = emulator.deliveries().remove(0);
+    assert_eq!((delivery.attempt, delivery.status), (1, Some(200)));
+    assert_eq!(delivery.error, None);
+    drop(stream);
+}
+
+#[test]
+fn what_is_under_way_at_a_reset_is_not_noted_after_it() {
+    let (emulator, client) = started(true);
+    let (url, came) = connections();
+    let hook = json!({ "webhook_url": url, "webhook_events": ["classify.pending"] });
+    create(&client, &hook);
+    let first = came
+        .recv_timeout(Duration::from_secs(60))
+        .expect("a webhook");
+    emulator.reset();
+    // Not answered, and so to be tried again, if anybody still asked for it.
+    drop(first);
+    let job = create(&client, &hook);
+    let mut second = came
+        .recv_timeout(Duration::from_secs(60))
+        .expect("a webhook");
+    answer(&mut second, OK);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while emulator.deliveries().is_empty() {
+        assert!(Instant::now() < deadline, "the attempt is noted");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let jobs: Vec<String> = emulator
+        .deliveries()
+        .into_iter()
+        .map(|delivery| delivery.job_id)
+        .collect();
+    assert_eq!(jobs, [job["id"].as_str().expect("an id")]);
+}
+
+/// The 38 events that the service has, by product.
+const EVENTS: [(&str, &str); 7] = [
+    ("batch", "cancelled error pending running success"),
+    (
+        "classify",
+        "cancelled error partial_success pending running success",
+    ),
+    ("extract", "cancelled error partial_success pending success"),
+    (
+        "parse",
+        "cancelled error partial_success pending running success",
+    ),
+    ("sheets", "cancelled error partial_success pending success"),
+    ("split", "cancelled error pending processing success"),
+    ("verify", "cancelled error pending running success"),
+];
+
+#[test]
+fn version_2_takes_only_the_events_that_there_are() {
+    let (_emulator, client) = started(true);
+    let known: Vec<String> = EVENTS
+        .iter()
+        .flat_map(|(product, events)| {
+            events
+                .split(' ')
+                .map(move |event| format!("{product}.{event}"))
+        })
+        .chain(["unmapped_event".to_owned()])
+        .collect();
+    assert_eq!(known.len(), 38);
+    let file = client.upload("bill.txt", INVOICE.as_bytes());
+    let inline = |events: &Value| {
+        let mut body = create_body(&file);
+        body["webhook_configurations"] = json!([{ "webhook_events": events }]);
+        client.post("/api/v2/classify", &body)
+    };
+    let url = "https://example.test/hook";
+    let saved = |events: &Value| {
+        let body = json!({ "webhook_url": url, "webhook_events": events });
+        client.post("/api/v1/beta/webhook-configs", &body)
+    };
+    inline(&json!(known)).ok();
+    inline(&json!([])).ok();
+    let hook = saved(&json!(known)).ok();
+    let path = format!(
+        "/api/v1/beta/webhook-configs/{}",
+        hook["id"].as_str().expect("an id")
+    );
+    let update = |events: &Value| client.put(&path, &json!({ "webhook_events": events }));
+    update(&json!(known)).ok();
+    for unknown in [
+        "classify.done",
+        "classify",
+        "CLASSIFY.SUCCESS",
+        "split.running",
+    ] {
+        let events = json!(["classify.success", unknown]);
+        assert_eq!(
+            inline(&events).problems(),
+            ["body.webhook_configurations.0.webhook_events.1: enum"]
+        );
+        assert_eq!(saved(&events).problems(), ["body.webhook_events.1: enum"]);
+        assert_eq!(update(&events).problems(), ["body.webhook_events.1: enum"]);
+        // Version 1 has free texts there.
+        let body = json!({ "file_ids": [file.replace("dfl-", "")], "rules": crate::client::rules(),
+            "webhook_configurations": [{ "webhook_events": events }] });
+        client.post("/api/v1/classifier/jobs", &body).ok();
     }
 }

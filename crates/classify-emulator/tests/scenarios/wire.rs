@@ -2,11 +2,12 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use classify_emulator::{Config, Emulator, Fault};
 use serde_json::{Value, json};
 
+use crate::client::form;
 use crate::faults::scene;
 
 /// What a bare socket reads until the end, and how the connection ended.
@@ -44,6 +45,82 @@ fn a_reset_is_a_reset_and_a_close_is_a_close() {
             (Vec::new(), end),
             "{fault:?}"
         );
+    }
+}
+
+/// An upload of a text of so many bytes, in full.
+fn upload(size: usize) -> Vec<u8> {
+    let (kind, body) = form(
+        &[("purpose", "classify")],
+        Some(("a.txt", &vec![b'x'; size])),
+    );
+    let head = format!(
+        "POST /api/v1/beta/files HTTP/1.1\r\nhost: x\r\nauthorization: Bearer k\r\ncontent-type: {kind}\r\n\
+         content-length: {}\r\n\r\n",
+        body.len()
+    );
+    [head.into_bytes(), body].concat()
+}
+
+#[test]
+fn a_close_is_a_close_even_behind_a_large_body() {
+    let scene = scene(Config::default());
+    for fault in [Fault::CloseBefore, Fault::CloseAfter] {
+        scene.fail(fault.always());
+        let mut socket = TcpStream::connect(scene.emulator.address()).expect("a connection");
+        socket
+            .set_read_timeout(Some(Duration::from_secs(30)))
+            .expect("a timeout");
+        socket.write_all(&upload(20_000)).expect("sent");
+        let mut answer = Vec::new();
+        let end = socket.read_to_end(&mut answer);
+        assert!(
+            answer.is_empty() && end.as_ref().is_ok_and(|read| *read == 0),
+            "{fault:?}: {end:?}"
+        );
+    }
+}
+
+/// How many descriptors of this process are sockets whose other end is the emulator's.
+#[cfg(target_os = "linux")]
+fn connections_to(emulator: &Emulator) -> usize {
+    // Both ends are of this process; the server's has the emulator's port as its local one, in state 01 (established)
+    // or 08 (the client has gone).
+    let port = format!(":{:04X}", emulator.address().port());
+    let table = std::fs::read_to_string("/proc/net/tcp").expect("the table of sockets");
+    let fields = |line: &str| -> Option<(String, String)> {
+        let mut words = line.split_whitespace().skip(1);
+        let local = words.next()?.to_owned();
+        Some((local, words.nth(1)?.to_owned()))
+    };
+    let ours = table
+        .lines()
+        .filter_map(fields)
+        .filter(|(local, state)| local.ends_with(&port) && matches!(state.as_str(), "01" | "08"));
+    ours.count()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_hang_ends_with_its_client() {
+    let scene = scene(Config::default());
+    for fault in [Fault::HangBefore, Fault::HangAfter] {
+        scene.fail(fault.always());
+        let before = connections_to(&scene.emulator);
+        for _ in 0..5 {
+            let mut socket = TcpStream::connect(scene.emulator.address()).expect("a connection");
+            // More than the kernel keeps for a server that does not read.
+            let bytes = upload(8_000_000);
+            socket
+                .set_write_timeout(Some(Duration::from_millis(300)))
+                .expect("a timeout");
+            let _ = socket.write_all(&bytes);
+        }
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while connections_to(&scene.emulator) > before {
+            assert!(Instant::now() < deadline, "{fault:?}: a connection is left");
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 }
 
@@ -107,7 +184,8 @@ fn gzip_comes_unasked() {
 
 #[test]
 fn a_drip_comes_in_pieces() {
-    let scene = scene(Config::default().drip(Duration::from_millis(30)));
+    // The next piece is an hour away, so that nothing hangs on how the reader's buffers cut what comes.
+    let scene = scene(Config::default().drip(Duration::from_secs(3_600)));
     scene.fail(Fault::SlowDrip.always());
     let mut socket = TcpStream::connect(scene.emulator.address()).expect("a connection");
     socket
@@ -115,13 +193,24 @@ fn a_drip_comes_in_pieces() {
         .expect("a timeout");
     socket.write_all(LIST.as_bytes()).expect("sent");
     let mut text = Vec::new();
-    let mut pieces = 0;
-    let mut buffer = [0; 4096];
-    while !text.ends_with(b"}") {
-        let read = socket.read(&mut buffer).expect("a piece");
-        assert!(read > 0, "the whole body comes");
-        text.extend_from_slice(&buffer[..read]);
-        pieces += 1;
+    let body = |text: &[u8]| {
+        let end = text.windows(4).position(|window| window == b"\r\n\r\n");
+        end.map_or(0, |end| text.len() - end - 4)
+    };
+    let mut byte = [0];
+    while body(&text) < 16 {
+        socket.read_exact(&mut byte).expect("the first piece");
+        text.extend_from_slice(&byte);
     }
-    assert!(pieces >= 2, "in {pieces} piece");
+    socket
+        .set_read_timeout(Some(Duration::from_millis(100)))
+        .expect("a timeout");
+    let more = socket.read(&mut byte).expect_err("no second piece yet");
+    assert!(
+        matches!(
+            more.kind(),
+            std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut
+        ),
+        "{more}"
+    );
 }
