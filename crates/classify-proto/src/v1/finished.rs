@@ -1,7 +1,7 @@
 //! A v1 job that has ended, with its results.
 
 use super::{FileResult, Job, JobStatus, Outcome};
-use crate::v2::bare_id;
+use crate::text::id::same_id;
 
 /// A v1 job that has ended with results: all of them, from every page.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,7 +30,7 @@ impl Finished {
                 result
                     .file_id
                     .as_deref()
-                    .is_some_and(|id| bare_id(id) == bare_id(file_id))
+                    .is_some_and(|id| same_id(id, file_id))
             })
             .map_or_else(|| self.without_result(), |result| self.read(result))
     }
@@ -102,3 +102,10 @@ mod tests {
         assert_eq!(finished("SUCCESS").outcome("c"), Outcome::Missing);
     }
 }
+
+    #[test]
+    fn a_file_is_known_by_its_id_in_any_form() {
+        let finished = finished("SUCCESS");
+        assert_eq!(finished.outcome("DFL-A").matched(), Some("invoice"));
+        assert_eq!(finished.outcome("A").matched(), Some("invoice"));
+    }

@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::operation::{
     Operation, Problems, RateClass, Repeat, Scope, Seed, read_json, scope_setters,
 };
+use crate::text::id::same_id;
 
 /// Creates a job that classifies one document.
 ///
@@ -173,7 +174,7 @@ impl Create {
     /// What differs between the job that came back and the one asked for.
     fn difference(&self, job: &Job) -> Option<String> {
         if let Some(input) = job.file_input.as_ref().filter(|_| !self.any_copy) {
-            if bare_id(input) != bare_id(&self.file_input) {
+            if !same_id(input, &self.file_input) {
                 return Some(format!(
                     "file_input is {input:?} where {:?} was asked for",
                     self.file_input
@@ -187,7 +188,7 @@ impl Create {
         }
         if let Some(asked) = &self.configuration_id {
             return match &job.configuration_id {
-                Some(made) if made != asked => Some(format!(
+                Some(made) if !same_id(made, asked) => Some(format!(
                     "configuration_id is {made:?} where {asked:?} was asked for"
                 )),
                 _ => None,
@@ -200,13 +201,6 @@ impl Create {
             _ => None,
         }
     }
-}
-
-/// An id without the prefix that some of the service's endpoints write and others leave out.
-pub(crate) fn bare_id(id: &str) -> &str {
-    id.strip_prefix("dfl-")
-        .or_else(|| id.strip_prefix("pjb-"))
-        .unwrap_or(id)
 }
 
 #[derive(Serialize)]
@@ -431,6 +425,17 @@ mod tests {
         assert_eq!(create.repeat(), Repeat::Never);
         create.prepare(Seed::new([1; 16]));
         assert_eq!(create.repeat(), Repeat::Idempotent);
+        let other_case = examples::JOB.replace(
+            "\"file_input\": \"file_input\"",
+            "\"file_input\": \"dfl-0a1b\"",
+        );
+        documented()
+            .for_input("0A1B")
+            .parse(ok(other_case))
+            .unwrap();
+        let of_configuration = r#"{"id":"1","status":"PENDING","configuration_id":"cfg-0a1b"}"#;
+        let saved = Create::new("f").configuration_id("cfg-0A1B");
+        saved.parse(ok(of_configuration)).unwrap();
         let first = create.get_transaction_id().unwrap().to_owned();
         create.prepare(Seed::new([2; 16]));
         assert_eq!(create.get_transaction_id(), Some(&*first));

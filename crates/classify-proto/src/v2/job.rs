@@ -9,6 +9,7 @@ use super::{Configuration, Outcome};
 use crate::Timestamp;
 use crate::error::Error;
 use crate::operation::read_json;
+use crate::text::id::same_id;
 use crate::text::model::model;
 use crate::text::open_enum::open_enum;
 use crate::text::service_words::one_line;
@@ -110,15 +111,10 @@ model! {
     }
 }
 
-fn bare_id(id: &str) -> &str {
-    id.strip_prefix("clj-").unwrap_or(id)
-}
-
 /// Reads the answer to a question about one job: another's would be taken for its result.
 pub(super) fn read_of(job_id: &str, response: http::Response<Bytes>) -> Result<Job, Error> {
     let job: Job = read_json(response)?;
-    // Some of the service's endpoints write an id's prefix and others leave it out.
-    if bare_id(&job.id).eq_ignore_ascii_case(bare_id(job_id)) {
+    if same_id(&job.id, job_id) {
         return Ok(job);
     }
     let message = format!(
