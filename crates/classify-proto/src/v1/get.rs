@@ -42,6 +42,17 @@ impl Get {
 
 impl Operation for Get {
     type Output = Job;
+/// Reads the job again, in its own project.
+impl From<&Job> for Get {
+    fn from(job: &Job) -> Self {
+        let get = Self::new(&*job.id);
+        match &job.project_id {
+            Some(project) => get.project(project),
+            None => get,
+        }
+    }
+}
+
 
     const NAME: &'static str = "classifier.jobs.get";
 

@@ -52,7 +52,11 @@ impl Get {
 
 impl From<&Job> for Get {
     fn from(job: &Job) -> Self {
-        Self::new(&*job.id)
+        let get = Self::new(&*job.id);
+        match &job.project_id {
+            Some(project) => get.project(project),
+            None => get,
+        }
     }
 }
 
