@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::api::Api;
 use crate::body::Body;
 use crate::error::Error;
+use crate::text::lenient;
 use crate::text::service_words::FieldError;
 
 /// One call to the service, as owned data: how to ask, how to read the answer, and what may be repeated.
@@ -264,7 +265,7 @@ impl Problems {
 
 /// Reads a successful response as JSON.
 ///
-/// Read fast; only when that fails, read again to find the place. The body is held against UTF-8 as a whole, since that
+/// Read fast; only when that fails, read again, leniently, and once more to find the place. The body is held against UTF-8 as a whole, since that
 /// costs a tenth of what it costs string by string, and a body's JSON is mostly strings.
 pub(crate) fn read_json<T: serde::de::DeserializeOwned>(
     response: http::Response<Bytes>,
@@ -280,6 +281,9 @@ pub(crate) fn read_json<T: serde::de::DeserializeOwned>(
             Ok(()) => return Ok(value),
             Err(error) => (String::new(), error),
         },
+    if let Some(value) = lenient::read(response.body()) {
+        return Ok(value);
+    }
         Err(traced) if traced.path().iter().len() > 0 => {
             (format!("at {}: ", traced.path()), traced.into_inner())
         }

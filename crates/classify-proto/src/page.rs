@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer};
 
 use crate::operation::Operation;
-use crate::text::model::null_as_default;
+use crate::text::model::{LenientCount, null_as_default};
 
 /// One page of a list, with the token that asks for the next.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -17,13 +17,17 @@ pub struct Page<T> {
     #[serde(default, deserialize_with = "non_empty")]
     pub next_page_token: Option<String>,
     /// How many items the whole list has, where the service says so; it may be an estimate.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "count")]
     pub total_size: Option<u64>,
 }
 
 /// An empty token ends a list as an absent one does.
 fn non_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     Ok(Option::<String>::deserialize(deserializer)?.filter(|token| !token.is_empty()))
+}
+
+fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    LenientCount::deserialize(deserializer).map(|count| count.0)
 }
 
 /// An operation that lists, a page at a time.

@@ -1,5 +1,7 @@
 //! What a saved configuration holds, told apart by product.
 
+use std::fmt;
+
 use serde::de::Error as _;
 use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -43,7 +45,7 @@ pub enum Parameters {
 }
 
 /// A configuration of classification, with the fields that this version does not know.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Clone, PartialEq, Default)]
 #[non_exhaustive]
 pub struct ClassifyParameters {
     /// The configuration.
@@ -53,13 +55,32 @@ pub struct ClassifyParameters {
 }
 
 /// A configuration of a product that this crate knows by name only.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct OtherParameters {
     /// The product.
     pub product_type: ProductType,
     /// Every other field, as it came.
     pub fields: Map<String, Value>,
+}
+
+// Fields that this crate does not know are shown by name: those of another product may be keys to a third one.
+impl fmt::Debug for ClassifyParameters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClassifyParameters")
+            .field("configuration", &self.configuration)
+            .field("extra", &self.extra.keys().collect::<Vec<_>>())
+            .finish()
+    }
+}
+
+impl fmt::Debug for OtherParameters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OtherParameters")
+            .field("product_type", &self.product_type)
+            .field("fields", &self.fields.keys().collect::<Vec<_>>())
+            .finish()
+    }
 }
 
 impl Parameters {

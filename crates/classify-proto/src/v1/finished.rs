@@ -21,7 +21,8 @@ impl Finished {
     /// What became of one file.
     ///
     /// A file without a result has failed when the job is a partial success, and is [`Outcome::Missing`] otherwise.
-    /// So is a file that was not part of the job, which the service does not tell apart.
+    /// So is a file that was not part of the job, which the service does not tell apart. A result that is there and
+    /// cannot be read is missing in either case.
     #[must_use]
     pub fn outcome(&self, file_id: &str) -> Outcome<'_> {
         self.results
@@ -44,7 +45,7 @@ impl Finished {
 
     fn read<'a>(&'a self, result: &'a FileResult) -> Outcome<'a> {
         match result.outcome() {
-            Outcome::Missing => self.without_result(),
+            Outcome::Missing if result.extra("result").is_none() => self.without_result(),
             outcome => outcome,
         }
     }
@@ -101,7 +102,6 @@ mod tests {
     fn after_a_success_a_file_without_a_result_is_missing_and_not_failed() {
         assert_eq!(finished("SUCCESS").outcome("c"), Outcome::Missing);
     }
-}
 
     #[test]
     fn a_file_is_known_by_its_id_in_any_form() {
@@ -109,3 +109,4 @@ mod tests {
         assert_eq!(finished.outcome("DFL-A").matched(), Some("invoice"));
         assert_eq!(finished.outcome("A").matched(), Some("invoice"));
     }
+}

@@ -24,7 +24,7 @@ model! {
         moment created_at: Timestamp,
         /// The file.
         optional file_id: String,
-        /// The result; absent when the file could not be classified.
+        /// The result; absent when the file could not be classified, or when it cannot be read.
         optional result: ClassifyResult,
         /// When it last changed.
         moment updated_at: Timestamp,

@@ -54,7 +54,7 @@ model! {
     /// A classification job: one document, one result.
     ///
     /// Only `id` and `status` are certain to be there. Fields that this version does not know are kept and read
-    /// with [`extra`](Self::extra); so is a time that is no timestamp.
+    /// with [`extra`](Self::extra); so is a value in an answer that is not of its field's type, which is then absent.
     pub struct Job {
         /// The job's id, such as `clj-…`.
         required id: String,
@@ -97,7 +97,7 @@ model! {
         /// Why the document matched, or did not.
         optional reasoning: String,
         /// The type of the rule that matched; `None` when none did.
-        optional r#type: String,
+        strict r#type: String,
     }
 }
 
@@ -236,6 +236,18 @@ mod tests {
             assert_eq!(read.to_json()["created_at"].to_string(), time);
             assert!(read.updated_at.is_some());
         }
+    }
+
+    #[test]
+    fn fields_that_nobody_knows_are_shown_by_name() {
+        let read = job(
+            r#"{"id":"a","status":"COMPLETED","webhook_signing_secret":"canary","result":{"type":null,"new":["canary"]}}"#,
+        );
+        let shown = format!("{read:?}");
+        assert!(
+            shown.contains("webhook_signing_secret") && !shown.contains("canary"),
+            "{shown}"
+        );
     }
 
     proptest! {
