@@ -182,6 +182,15 @@ impl Error {
     }
 
     pub(crate) fn job_failed(job: Job) -> Self {
+    pub(crate) fn v1_conflict(message: impl Into<String>, job: v1::Job) -> Self {
+        Self::new(ErrorKind::Conflict, message).with_v1_job(job)
+    }
+
+    /// An answer to another question, without a job to show for it.
+    pub(crate) fn stray(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Conflict, message)
+    }
+
         let message = job
             .error_message
             .as_deref()
