@@ -19,8 +19,10 @@ type Cause = Box<dyn std::error::Error + Send + Sync>;
 /// and [`is_ambiguous`](Self::is_ambiguous)). `Display` is one line: the operation, the status, the service's own
 /// words, the attempts made and a hint. [`source`](std::error::Error::source) is the cause where there is one.
 ///
-/// Neither `Display` nor `Debug` shows the key, a secret, a request's body or a response's body; the latter is at
-/// hand as [`raw_body`](Self::raw_body).
+/// Neither `Display`, `Debug` nor a cause shows a secret, a request's body, or more of a response's body than the words
+/// in which the service says what is wrong; the body is at hand as [`raw_body`](Self::raw_body). Should those words
+/// repeat the key, a [`Call`](crate::machine::Call) takes it out before they are read; one who parses responses without
+/// a `Call` hands them to [`Api::clean`](crate::Api::clean) first.
 pub struct Error(Box<Inner>);
 
 struct Inner {
@@ -30,6 +32,8 @@ struct Inner {
     fields: Vec<FieldError>,
     attempts: u32,
     ambiguous: bool,
+    /// What came is not even JSON.
+    garbled: bool,
     retry_after: Option<Duration>,
     response: Option<http::Response<Bytes>>,
     job_id: Option<String>,
@@ -85,6 +89,7 @@ impl Error {
             fields: Vec::new(),
             attempts: 0,
             ambiguous: false,
+            garbled: false,
             retry_after: None,
             response: None,
             job_id: None,
@@ -137,11 +142,11 @@ impl Error {
     pub(crate) fn decode(
         response: http::Response<Bytes>,
         message: impl Into<String>,
-        source: Option<Cause>,
+        is_json: bool,
     ) -> Self {
         let mut error = Self::new(ErrorKind::Decode, message);
         error.0.response = Some(response);
-        error.0.source = source;
+        error.0.garbled = !is_json;
         error
     }
 
@@ -305,6 +310,7 @@ impl Error {
             fields: inner.fields.clone(),
             attempts: inner.attempts,
             ambiguous: inner.ambiguous,
+            garbled: inner.garbled,
             retry_after: inner.retry_after,
             response,
             job_id: None,
@@ -526,18 +532,7 @@ impl Error {
 
     /// A successful response that is not even JSON: cut short, or a gateway's page.
     pub(crate) fn is_garbled(&self) -> bool {
-        self.0.kind == ErrorKind::Decode
-            && self
-                .0
-                .source
-                .as_ref()
-                .and_then(|cause| cause.downcast_ref::<serde_json::Error>())
-                .is_some_and(|cause| {
-                    matches!(
-                        cause.classify(),
-                        serde_json::error::Category::Syntax | serde_json::error::Category::Eof
-                    )
-                })
+        self.0.kind == ErrorKind::Decode && self.0.garbled
     }
 
     /// The driver's failure, where there was no response.

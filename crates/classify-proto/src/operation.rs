@@ -108,7 +108,8 @@ pub trait Operation {
     ///
     /// # Errors
     ///
-    /// By the status, with the service's own words; or as [`decode`](Self::decode).
+    /// By the status, with the service's own words; or as [`decode`](Self::decode). A gateway may put the key among its
+    /// words: [`Api::clean`] takes it out beforehand.
     fn parse(&self, response: http::Response<Bytes>) -> Result<Self::Output, Error> {
         let parsed = if response.status().is_success() {
             self.decode(response)
@@ -280,21 +281,20 @@ pub(crate) fn read_json<T: serde::de::DeserializeOwned>(
             // What is no UTF-8 is in a field that nobody reads.
             Ok(()) => return Ok(value),
             Err(error) => (String::new(), error),
-        },
     if let Some(value) = lenient::read(response.body()) {
         return Ok(value);
     }
+        },
         Err(traced) if traced.path().iter().len() > 0 => {
             (format!("at {}: ", traced.path()), traced.into_inner())
         }
         Err(traced) => (String::new(), traced.into_inner()),
     };
     let size = response.body().len();
-    Err(Error::decode(
-        response,
-        format!("{place}{} ({size} bytes)", describe(&error)),
-        Some(Box::new(error)),
-    ))
+    let message = format!("{place}{} ({size} bytes)", describe(&error));
+    let is_json = error.is_data();
+    // The error itself is no cause to hand on: its text repeats values of the answer.
+    Err(Error::decode(response, message, is_json))
 }
 
 /// What is wrong with a body, without repeating any of it.
@@ -311,17 +311,17 @@ fn describe(error: &serde_json::Error) -> String {
     }
 }
 
-/// The message without the text it quotes, which is part of the body: a reason may repeat a document's words.
+/// The message without what it quotes, which is part of the body: a reason may repeat a document's words. The name of a
+/// missing field is ours.
 fn without_quotes(message: &str) -> String {
-    match (message.find("string \""), message.rfind('"')) {
-        (Some(start), Some(end)) if end > start + "string ".len() => {
-            format!(
-                "{}{}",
-                &message[..start + "string".len()],
-                &message[end + 1..]
-            )
+    let mut message = message.to_owned();
+    for quote in ['"', '`'] {
+        let is_ours = quote == '`' && message.starts_with("missing field `");
+        if let (false, Some(start), Some(end)) =
+            (is_ours, message.find(quote), message.rfind(quote))
+        {
+            message.replace_range(start..=end, "…");
         }
-        _ => message.to_owned(),
     }
 }
 
@@ -329,6 +329,7 @@ fn without_quotes(message: &str) -> String {
 mod tests {
     use super::*;
 
+    message
     #[test]
     fn derived_seeds_differ() {
         let seed = Seed::new([7; 16]);
@@ -373,3 +374,30 @@ mod tests {
         assert!(error.is_garbled(), "{error}");
     }
 }
+
+    #[test]
+    fn no_cause_of_an_error_repeats_the_answer() {
+        #[derive(Debug, Deserialize)]
+        struct Numbered {
+            #[expect(dead_code, reason = "it is never read whole")]
+            number: u8,
+        }
+        for body in [
+            r#"{"number":"canary"}"#,
+            r#"{"number":7.777}"#,
+            r#"{"number":77777}"#,
+            r#"{"number":true}"#,
+            r#"{"number":7"#,
+            r#"{"number":"a `canary` b \" canary"}"#,
+        ] {
+            let error = read_json::<Numbered>(http::Response::new(body.into())).unwrap_err();
+            let mut cause: Option<&dyn std::error::Error> = Some(&error);
+            while let Some(one) = cause {
+                let shown = format!("{one} {one:?}");
+                for secret in ["canary", "777", "true"] {
+                    assert!(!shown.contains(secret), "{body}: {shown}");
+                }
+                cause = one.source();
+            }
+        }
+    }
