@@ -135,18 +135,21 @@ impl Api {
             .collect()
     }
 
-    /// Takes the key out of a refusal that repeats it.
+    /// A refusal without the key, or the value of an extra header, that some gateways repeat in it.
+    ///
+    /// A [`Call`](crate::machine::Call) does this to every response. A program that hands responses to
+    /// [`Operation::parse`](crate::Operation::parse) itself does it before, or an error's text may hold the key; a
+    /// response of success is handed back as it is.
+    #[must_use]
+    pub fn clean(&self, mut response: http::Response<Bytes>) -> http::Response<Bytes> {
+        self.unsay_key(&mut response);
+        response
+    }
+
+    /// Takes what is secret in our own headers out of a refusal that repeats it.
     pub(crate) fn unsay_key(&self, response: &mut http::Response<Bytes>) {
-        if response.status().is_success() {
-            return;
-        }
-        let value = self.headers.get(AUTHORIZATION);
-        let key = value
-            .and_then(|value| value.to_str().ok())
-            .and_then(|value| value.strip_prefix("Bearer "));
-        if let Some(clean) = key.and_then(|key| unsaid::without(response.body(), key)) {
-            *response.body_mut() = clean;
-        }
+        let secrets = self.headers.values().filter(|value| value.is_sensitive());
+        unsaid::unsay(response, secrets.filter_map(|value| value.to_str().ok()));
     }
 
     pub(crate) fn request<'a>(&'a self, method: Method, path: &str) -> RequestBuilder<'a> {
@@ -705,6 +708,37 @@ mod tests {
             .build()
             .unwrap();
         let request = api.request(Method::GET, "/x").empty().unwrap();
+    #[test]
+    fn a_refusal_is_cleaned_of_every_secret_header() {
+        use crate::operation::Operation as _;
+
+        let said = "no: llx-canary, canary-1, Basic canary-1, canary-22";
+        let refusal = |status: u16| {
+            let body = serde_json::json!({ "detail": said }).to_string();
+            http::Response::builder()
+                .status(status)
+                .body(Bytes::from(body))
+                .unwrap()
+        };
+        let api = Api::builder("llx-canary")
+            .header("x-token", "canary-22")
+            .header("proxy-authorization", "Basic canary-1")
+            .build()
+            .unwrap();
+        let error = crate::v2::Get::new("1")
+            .parse(api.clean(refusal(403)))
+            .unwrap_err();
+        assert_eq!(error.message(), "no: [key], [key], [key], [key]");
+        let own = Api::builder("llx-canary")
+            .header("authorization", "canary-1")
+            .build()
+            .unwrap();
+        let cleaned = own.clean(refusal(500));
+        assert!(!String::from_utf8_lossy(cleaned.body()).contains("canary-1"));
+        // An answer is nobody's refusal.
+        assert_eq!(api.clean(refusal(200)).body(), refusal(200).body());
+    }
+
         assert_eq!(request.headers().get_all(AUTHORIZATION).iter().count(), 1);
         assert_eq!(request.headers()[AUTHORIZATION], "Custom x");
         assert_eq!(request.headers().get_all("x-a").iter().count(), 2);

@@ -14,6 +14,7 @@ use crate::machine::{Phase, Sealed, Waitable};
 use crate::operation::{Operation, RateClass, Recovery, Repeat, Seed};
 use crate::page::Paged;
 use crate::secret::Secret;
+use crate::text::unsaid;
 use crate::text::url::push_pair;
 use crate::webhooks::check::withheld;
 
@@ -225,6 +226,13 @@ impl<O: Operation> Operation for With<O> {
     fn annotate(&self, error: Error) -> Error {
         self.operation.annotate(error)
     }
+    fn parse(&self, mut response: Response<Bytes>) -> Result<O::Output, Error> {
+        // The headers that the client adds are taken out of a refusal before; these only we know.
+        let values = self.headers.iter().filter_map(|(_, value)| value.reveal());
+        unsaid::unsay(&mut response, values);
+        self.operation.parse(response)
+    }
+
 }
 
 impl<O: Paged> Paged for With<O> {
@@ -297,7 +305,7 @@ impl<O: fmt::Debug> fmt::Debug for With<O> {
 mod tests {
     use super::*;
     use crate::v2::{self, Configuration, Rule, examples::api};
-    use crate::{files, v1};
+    use crate::{WithResponse, files, v1};
     use serde_json::json;
 
     fn create() -> v2::Create {
@@ -351,6 +359,67 @@ mod tests {
 
     #[test]
     fn a_cancel_gains_a_body_but_a_read_and_an_upload_do_not() {
+    #[test]
+    fn what_a_create_goes_by_is_not_replaced() {
+        let off = Api::builder("k").checks(false).build().unwrap();
+        let refused = |request: Result<Request<Body>, Error>, field: &str, setter: &str| {
+            let error = request.unwrap_err();
+            assert!(error.is_invalid(), "{error}");
+            assert!(error.to_string().contains(&format!("{field:?}")), "{error}");
+            assert!(error.to_string().contains(setter), "{error}");
+        };
+        for (field, setter) in create().own_fields() {
+            for value in [Value::Null, json!("x")] {
+                let with = With::new(create()).body_field(*field, value);
+                refused(with.request(&off), field, setter);
+                refused(WithResponse::new(with).request(&api()), field, setter);
+            }
+        }
+        let old = || v1::Create::new(["1"], [Rule::new("invoice", "has an invoice number")]);
+        for (field, setter) in old().own_fields() {
+            refused(
+                With::new(old()).body_field(*field, 1).request(&off),
+                field,
+                setter,
+            );
+        }
+        let names: Vec<_> = create()
+            .own_fields()
+            .iter()
+            .map(|(name, _)| *name)
+            .collect();
+        for needed in [
+            "file_input",
+            "configuration",
+            "configuration_id",
+            "transaction_id",
+        ] {
+            assert!(names.contains(&needed), "{needed}");
+        }
+    }
+
+    #[test]
+    fn a_header_that_a_refusal_repeats_is_not_handed_on() {
+        let refusal = || {
+            Response::builder()
+                .status(403)
+                .body(Bytes::from(r#"{"detail":"no: canary-1, canary-2"}"#))
+                .unwrap()
+        };
+        let with = With::new(v2::Get::new("clj-1"))
+            .header("Authorization", "Basic canary-1")
+            .header("x-token", "canary-2");
+        let of_both = [
+            with.parse(refusal()).unwrap_err(),
+            WithResponse::new(with).parse(refusal()).unwrap_err(),
+        ];
+        for error in of_both {
+            assert_eq!(error.message(), "no: [key], [key]");
+            assert_eq!(error.job_id(), Some("clj-1"));
+            assert!(!format!("{:?}", error.raw_body()).contains("canary"));
+        }
+    }
+
         let cancel = With::new(v2::Cancel::new("clj-1")).body_field("reason", "late");
         let request = cancel.request(&api()).unwrap();
         assert_eq!(body(&request), json!({"reason": "late"}));

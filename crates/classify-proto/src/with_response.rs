@@ -132,6 +132,12 @@ impl<O: Operation> Operation for WithResponse<O> {
         match (self.0.recover(refusal), refusal.response()) {
             // The refusal is the response there is.
             (Recovery::Settled(value), Some(response)) => {
+    fn parse(&self, response: http::Response<Bytes>) -> Result<Self::Output, Error> {
+        // As the operation itself parses: it may have a way of its own.
+        let value = self.0.parse(response.clone())?;
+        Ok(Answer::new(value, &response))
+    }
+
                 Recovery::Settled(Answer::new(value, response))
             }
             (Recovery::Look, _) => Recovery::Look,
