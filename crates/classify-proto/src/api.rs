@@ -71,6 +71,7 @@ impl Api {
             base_url: Region::Na.base_url().to_owned(),
             scope: Scope::default(),
             headers: Vec::new(),
+            environment: Vec::new(),
             agent: None,
             checks: true,
             plain_http: false,
@@ -82,7 +83,8 @@ impl Api {
     ///
     /// - the key: `LLAMA_CLOUD_API_KEY`, or `LLAMA_PARSE_API_KEY` where that is absent or empty
     /// - `LLAMA_CLOUD_BASE_URL`, unless it is absent or empty
-    /// - `LLAMA_CLOUD_CUSTOM_HEADERS`, one `Name: value` a line
+    /// - `LLAMA_CLOUD_CUSTOM_HEADERS`, one `Name: value` a line; a name that the program adds with
+    ///   [`header`](ApiBuilder::header) is the program's
     ///
     /// A missing key is found by [`build`](ApiBuilder::build), which names the variable.
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> ApiBuilder {
@@ -93,9 +95,7 @@ impl Api {
             builder = builder.base_url(url);
         }
         if let Some(headers) = value("LLAMA_CLOUD_CUSTOM_HEADERS") {
-            for (name, value) in Self::parse_headers(&headers) {
-                builder = builder.header(name, value);
-            }
+            builder.environment = Self::parse_headers(&headers);
         }
         builder
     }
@@ -186,6 +186,8 @@ pub struct ApiBuilder {
     base_url: String,
     scope: Scope,
     headers: Vec<(String, String)>,
+    /// Those of the environment, which give way to those that the program adds itself.
+    environment: Vec<(String, String)>,
     agent: Option<String>,
     checks: bool,
     plain_http: bool,
@@ -258,6 +260,14 @@ impl ApiBuilder {
             let (name, value) = header(name, value)?;
             extra.append(name, value);
         }
+        let mut of_environment = HeaderMap::new();
+        for (name, value) in &self.environment {
+            let (name, value) = header(name, value)?;
+            if !extra.contains_key(&name) {
+                of_environment.append(name, value);
+            }
+        }
+        extra.extend(of_environment);
         for name in extra.keys() {
             headers.remove(name);
         }
@@ -289,24 +299,6 @@ impl fmt::Debug for ApiBuilder {
     }
 }
 
-fn parse_base(text: &str, plain_http: bool) -> Result<Uri, Error> {
-    let invalid = |message: String| Err(Error::invalid("base_url", message));
-    let text = text.trim();
-    if text.is_empty() {
-        return invalid(
-            "is empty; it should be a URL such as https://api.cloud.llamaindex.ai".to_owned(),
-        );
-    }
-    let after_scheme = text.split_once("://").map(|(_, rest)| rest);
-    let authority = authority_of(after_scheme.unwrap_or(text));
-    if authority.contains('@') {
-        return invalid("holds a user name or a password; the key belongs in the key".to_owned());
-    }
-    if is_key(authority) {
-        return invalid("looks like a key; the key belongs in the key".to_owned());
-    }
-    if text.contains(['?', '#']) {
-        return invalid(format!(
 /// What may be shown of a base URL that is not known to be one: its scheme and host, where it has them.
 fn origin(text: &str) -> Option<String> {
     let (scheme, rest) = text.trim().split_once("://")?;
@@ -343,6 +335,33 @@ fn is_key(text: &str) -> bool {
 
 /// Reads a base URL. What is wrong with one is said without repeating more of it than its scheme and host: people
 /// paste keys and URLs with passwords in them.
+fn parse_base(text: &str, plain_http: bool) -> Result<Uri, Error> {
+    let invalid = |message: String| Err(Error::invalid("base_url", message));
+    let text = text.trim();
+    if text.is_empty() {
+        return invalid(
+            "is empty; it should be a URL such as https://api.cloud.llamaindex.ai".to_owned(),
+        );
+    }
+    let after_scheme = text.split_once("://").map(|(_, rest)| rest);
+    let authority = authority_of(after_scheme.unwrap_or(text));
+    if authority.contains('@') {
+        return invalid("holds a user name or a password; the key belongs in the key".to_owned());
+    }
+    if is_key(authority) {
+        return invalid("looks like a key; the key belongs in the key".to_owned());
+    }
+    if after_scheme.is_none() {
+        // A single word may be a secret as well as a host.
+        let host = Some(authority).filter(|host| is_host(host) && host.contains('.'));
+        return invalid(format!(
+            "has no scheme; write https://{}",
+            host.unwrap_or("in front of it")
+        ));
+    }
+    let shown = origin(text).unwrap_or_else(|| "it".to_owned());
+    if text.contains(['?', '#']) {
+        return invalid(format!(
             "has a query or a fragment after {shown}; only a path prefix is kept"
         ));
     }
@@ -354,15 +373,6 @@ fn is_key(text: &str) -> bool {
             ));
         }
     };
-    if after_scheme.is_none() {
-        // A single word may be a secret as well as a host.
-        let host = Some(authority).filter(|host| is_host(host) && host.contains('.'));
-        return invalid(format!(
-            "has no scheme; write https://{}",
-            host.unwrap_or("in front of it")
-        ));
-    }
-    let shown = origin(text).unwrap_or_else(|| "it".to_owned());
     let Some(host) = uri.host().filter(|host| !host.is_empty()) else {
         return invalid("has no host".to_owned());
     };
@@ -633,19 +643,6 @@ mod tests {
     }
 
     #[test]
-    fn plain_http_stays_on_this_machine_unless_asked_for() {
-        for url in [
-            "http://localhost:1",
-            "http://127.0.0.1",
-            "http://127.9.9.9:80",
-            "http://[::1]:80/x",
-            "http://api.localhost",
-        ] {
-            Api::builder("k").base_url(url).build().unwrap();
-        }
-        Api::builder("k")
-            .base_url("http://example.com")
-    #[test]
     fn a_base_url_is_refused_without_what_may_be_secret_in_it() {
         for url in [
             "https://user:canary@host/?a=b",
@@ -677,6 +674,19 @@ mod tests {
         assert!(text.contains("ftp://host"), "{text}");
     }
 
+    #[test]
+    fn plain_http_stays_on_this_machine_unless_asked_for() {
+        for url in [
+            "http://localhost:1",
+            "http://127.0.0.1",
+            "http://127.9.9.9:80",
+            "http://[::1]:80/x",
+            "http://api.localhost",
+        ] {
+            Api::builder("k").base_url(url).build().unwrap();
+        }
+        Api::builder("k")
+            .base_url("http://example.com")
             .allow_plain_http()
             .build()
             .unwrap();
@@ -698,16 +708,6 @@ mod tests {
         assert!(!shown.contains("canary"), "{shown}");
     }
 
-    #[test]
-    fn headers_replace_ours_and_may_repeat_but_never_frame() {
-        let api = Api::builder("k")
-            .header("authorization", "Custom x")
-            .header("x-a", "1")
-            .header("x-a", "2")
-            .user_agent_suffix("app/1")
-            .build()
-            .unwrap();
-        let request = api.request(Method::GET, "/x").empty().unwrap();
     #[test]
     fn a_refusal_is_cleaned_of_every_secret_header() {
         use crate::operation::Operation as _;
@@ -739,6 +739,16 @@ mod tests {
         assert_eq!(api.clean(refusal(200)).body(), refusal(200).body());
     }
 
+    #[test]
+    fn headers_replace_ours_and_may_repeat_but_never_frame() {
+        let api = Api::builder("k")
+            .header("authorization", "Custom x")
+            .header("x-a", "1")
+            .header("x-a", "2")
+            .user_agent_suffix("app/1")
+            .build()
+            .unwrap();
+        let request = api.request(Method::GET, "/x").empty().unwrap();
         assert_eq!(request.headers().get_all(AUTHORIZATION).iter().count(), 1);
         assert_eq!(request.headers()[AUTHORIZATION], "Custom x");
         assert_eq!(request.headers().get_all("x-a").iter().count(), 2);
@@ -795,6 +805,26 @@ mod tests {
         assert_eq!(second.base_url(), "https://proxy.example/llama");
         assert_eq!(second.headers["x-team"], "blue");
         assert_eq!(second.headers["x-other"], "a: b");
+        let explicit = Api::from_lookup(|name| {
+            Some(
+                match name {
+                    "LLAMA_CLOUD_CUSTOM_HEADERS" => "X-Team: blue\nX-Team: red\nX-Other: c",
+                    _ => "k",
+                }
+                .to_owned(),
+            )
+            .filter(|_| name != "LLAMA_CLOUD_BASE_URL")
+        })
+        .header("x-team", "green")
+        .build()
+        .unwrap();
+        let teams: Vec<_> = explicit.headers.get_all("x-team").iter().collect();
+        assert_eq!(
+            teams,
+            ["green"],
+            "what a program says wins over its environment"
+        );
+        assert_eq!(explicit.headers["x-other"], "c");
         let none = api(&[("LLAMA_CLOUD_BASE_URL", "")]).unwrap_err();
         assert!(none.to_string().contains("LLAMA_CLOUD_API_KEY"), "{none}");
     }
