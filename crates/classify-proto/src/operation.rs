@@ -37,6 +37,12 @@ pub trait Operation {
         let _ = seed;
     }
 
+    /// Fields of the JSON body that the operation itself goes by, each with what sets it: a repetition is only safe, or
+    /// the answer only right, with the value that the operation knows. [`With`](crate::With) refuses to replace them.
+    fn own_fields(&self) -> &'static [(&'static str, &'static str)] {
+        &[]
+    }
+
     /// Holds the operation against the service's published limits.
     ///
     /// # Errors
@@ -275,15 +281,15 @@ pub(crate) fn read_json<T: serde::de::DeserializeOwned>(
     if let Some(value) = text.and_then(|text| serde_json::from_str(text).ok()) {
         return Ok(value);
     }
+    if let Some(value) = lenient::read(response.body()) {
+        return Ok(value);
+    }
     let mut json = serde_json::Deserializer::from_slice(response.body());
     let (place, error) = match serde_path_to_error::deserialize(&mut json) {
         Ok(value) => match json.end() {
             // What is no UTF-8 is in a field that nobody reads.
             Ok(()) => return Ok(value),
             Err(error) => (String::new(), error),
-    if let Some(value) = lenient::read(response.body()) {
-        return Ok(value);
-    }
         },
         Err(traced) if traced.path().iter().len() > 0 => {
             (format!("at {}: ", traced.path()), traced.into_inner())
@@ -323,13 +329,13 @@ fn without_quotes(message: &str) -> String {
             message.replace_range(start..=end, "…");
         }
     }
+    message
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    message
     #[test]
     fn derived_seeds_differ() {
         let seed = Seed::new([7; 16]);
@@ -373,7 +379,6 @@ mod tests {
         let error = read(b"{\"name\": \"a\", \"new\": \"\xff\"} {}").unwrap_err();
         assert!(error.is_garbled(), "{error}");
     }
-}
 
     #[test]
     fn no_cause_of_an_error_repeats_the_answer() {
@@ -401,3 +406,4 @@ mod tests {
             }
         }
     }
+}

@@ -82,6 +82,10 @@ impl<O: Operation> With<O> {
 
     /// Sends this field of the JSON body, in place of one of the same name. It is part of a saved state, so it should
     /// hold no secret that may not be written down.
+    ///
+    /// A field that the operation [goes by](Operation::own_fields) is refused when a request is built, whether checks
+    /// are on or off: a create would hold its answer against a document or rules that were not asked for, or be
+    /// repeated without the key that makes that harmless. Use the operation's own setter.
     #[must_use]
     pub fn body_field(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.body.insert(name.into(), value.into());
@@ -162,6 +166,14 @@ impl<O: Operation> With<O> {
             },
             _ => return Err(refuse()),
         };
+        for (name, setter) in self.operation.own_fields() {
+            if self.body.contains_key(*name) {
+                return Err(Error::invalid(
+                    format!("body_field[{name:?}]"),
+                    format!("is a field that the operation itself goes by; set it with {setter}"),
+                ));
+            }
+        }
         fields.extend(self.body.clone());
         let bytes = serde_json::to_vec(&fields).map_err(|_| refuse())?;
         let (mut parts, _) = request.into_parts();
@@ -198,6 +210,10 @@ impl<O: Operation> Operation for With<O> {
         self.operation.prepare(seed);
     }
 
+    fn own_fields(&self) -> &'static [(&'static str, &'static str)] {
+        self.operation.own_fields()
+    }
+
     fn check(&self) -> Result<(), Error> {
         self.operation.check()
     }
@@ -208,6 +224,13 @@ impl<O: Operation> Operation for With<O> {
 
     fn decode(&self, response: Response<Bytes>) -> Result<O::Output, Error> {
         self.operation.decode(response)
+    }
+
+    fn parse(&self, mut response: Response<Bytes>) -> Result<O::Output, Error> {
+        // The headers that the client adds are taken out of a refusal before; these only we know.
+        let values = self.headers.iter().filter_map(|(_, value)| value.reveal());
+        unsaid::unsay(&mut response, values);
+        self.operation.parse(response)
     }
 
     fn recover(&self, refusal: &Error) -> Recovery<O::Output> {
@@ -226,13 +249,6 @@ impl<O: Operation> Operation for With<O> {
     fn annotate(&self, error: Error) -> Error {
         self.operation.annotate(error)
     }
-    fn parse(&self, mut response: Response<Bytes>) -> Result<O::Output, Error> {
-        // The headers that the client adds are taken out of a refusal before; these only we know.
-        let values = self.headers.iter().filter_map(|(_, value)| value.reveal());
-        unsaid::unsay(&mut response, values);
-        self.operation.parse(response)
-    }
-
 }
 
 impl<O: Paged> Paged for With<O> {
@@ -326,7 +342,7 @@ mod tests {
             .query("project_id", "other")
             .query("tag", "a b")
             .query("tag", "c")
-            .body_field("file_input", "dfl-2")
+            .body_field("webhook_configuration_ids", vec!["whc-2"])
             .body_field("priority", 7);
         let request = with.request(&api()).unwrap();
         assert_eq!(
@@ -337,28 +353,12 @@ mod tests {
         assert!(request.headers()["authorization"].is_sensitive());
         assert_eq!(request.headers().get_all("x-a").iter().count(), 2);
         let body = body(&request);
-        assert_eq!(body["file_input"], "dfl-2");
+        assert_eq!(body["webhook_configuration_ids"], json!(["whc-2"]));
         assert_eq!(body["priority"], 7);
         assert!(body["configuration"]["rules"].is_array());
         assert!(!format!("{with:?}").contains("canary"));
     }
 
-    #[test]
-    fn without_extras_the_request_is_the_same() {
-        let plain = create().request(&api()).unwrap();
-        let with = With::new(create()).request(&api()).unwrap();
-        assert_eq!(with.uri(), plain.uri());
-        assert_eq!(with.headers(), plain.headers());
-        assert_eq!(with.body().in_memory(), plain.body().in_memory());
-        let less = With::new(create())
-            .without_query("project_id")
-            .request(&api())
-            .unwrap();
-        assert_eq!(less.uri().query(), None);
-    }
-
-    #[test]
-    fn a_cancel_gains_a_body_but_a_read_and_an_upload_do_not() {
     #[test]
     fn what_a_create_goes_by_is_not_replaced() {
         let off = Api::builder("k").checks(false).build().unwrap();
@@ -420,6 +420,22 @@ mod tests {
         }
     }
 
+    #[test]
+    fn without_extras_the_request_is_the_same() {
+        let plain = create().request(&api()).unwrap();
+        let with = With::new(create()).request(&api()).unwrap();
+        assert_eq!(with.uri(), plain.uri());
+        assert_eq!(with.headers(), plain.headers());
+        assert_eq!(with.body().in_memory(), plain.body().in_memory());
+        let less = With::new(create())
+            .without_query("project_id")
+            .request(&api())
+            .unwrap();
+        assert_eq!(less.uri().query(), None);
+    }
+
+    #[test]
+    fn a_cancel_gains_a_body_but_a_read_and_an_upload_do_not() {
         let cancel = With::new(v2::Cancel::new("clj-1")).body_field("reason", "late");
         let request = cancel.request(&api()).unwrap();
         assert_eq!(body(&request), json!({"reason": "late"}));

@@ -114,6 +114,10 @@ impl<O: Operation> Operation for WithResponse<O> {
         self.0.prepare(seed);
     }
 
+    fn own_fields(&self) -> &'static [(&'static str, &'static str)] {
+        self.0.own_fields()
+    }
+
     fn check(&self) -> Result<(), Error> {
         self.0.check()
     }
@@ -128,16 +132,16 @@ impl<O: Operation> Operation for WithResponse<O> {
         Ok(Answer::new(value, &response))
     }
 
-    fn recover(&self, refusal: &Error) -> Recovery<Self::Output> {
-        match (self.0.recover(refusal), refusal.response()) {
-            // The refusal is the response there is.
-            (Recovery::Settled(value), Some(response)) => {
     fn parse(&self, response: http::Response<Bytes>) -> Result<Self::Output, Error> {
         // As the operation itself parses: it may have a way of its own.
         let value = self.0.parse(response.clone())?;
         Ok(Answer::new(value, &response))
     }
 
+    fn recover(&self, refusal: &Error) -> Recovery<Self::Output> {
+        match (self.0.recover(refusal), refusal.response()) {
+            // The refusal is the response there is.
+            (Recovery::Settled(value), Some(response)) => {
                 Recovery::Settled(Answer::new(value, response))
             }
             (Recovery::Look, _) => Recovery::Look,

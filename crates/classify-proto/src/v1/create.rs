@@ -166,6 +166,16 @@ impl Operation for Create {
         RateClass::Create
     }
 
+    fn own_fields(&self) -> &'static [(&'static str, &'static str)] {
+        // What a lost job is looked for by.
+        &[
+            ("file_ids", "Create::new"),
+            ("rules", "Create::new"),
+            ("mode", "Create::mode"),
+            ("parsing_configuration", "Create::parsing_configuration"),
+        ]
+    }
+
     fn check(&self) -> Result<(), Error> {
         let mut problems = Problems::default();
         match self.file_ids.len() {

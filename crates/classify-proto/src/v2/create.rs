@@ -236,7 +236,21 @@ impl Operation for Create {
     }
 
     fn prepare(&mut self, seed: Seed) {
-        self.transaction_id.get_or_insert_with(|| seed.hex());
+        // One that came out of a state may be empty.
+        if self.get_transaction_id().is_none() {
+            self.transaction_id = Some(seed.hex());
+        }
+    }
+
+    fn own_fields(&self) -> &'static [(&'static str, &'static str)] {
+        &[
+            ("file_input", "Create::new"),
+            ("file_id", "Create::new"),
+            ("parse_job_id", "Create::new"),
+            ("configuration", "Create::configuration"),
+            ("configuration_id", "Create::configuration_id"),
+            ("transaction_id", "Create::transaction_id"),
+        ]
     }
 
     fn check(&self) -> Result<(), Error> {
