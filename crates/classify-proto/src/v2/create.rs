@@ -79,10 +79,11 @@ impl Create {
         self
     }
 
-    /// Makes the create repeatable under this id, which is unique within the project: up to 255 characters.
+    /// Makes the create repeatable under this id, which is unique within the project: up to 255 characters. An empty
+    /// one is no id: no service could find a job by it.
     #[must_use]
     pub fn transaction_id(mut self, id: impl Into<String>) -> Self {
-        self.transaction_id = Some(id.into());
+        self.transaction_id = Some(id.into()).filter(|id| !id.is_empty());
         self
     }
 
@@ -108,7 +109,7 @@ impl Create {
     /// The transaction id, once it is fixed.
     #[must_use]
     pub fn get_transaction_id(&self) -> Option<&str> {
-        self.transaction_id.as_deref()
+        self.transaction_id.as_deref().filter(|id| !id.is_empty())
     }
 
     /// What is classified.
@@ -181,7 +182,7 @@ impl Create {
                 ));
             }
         }
-        if let (Some(asked), Some(made)) = (&self.transaction_id, &job.transaction_id) {
+        if let (Some(asked), Some(made)) = (self.get_transaction_id(), &job.transaction_id) {
             if asked != made {
                 return Some(format!("transaction_id is {made:?}"));
             }
@@ -224,7 +225,7 @@ impl Operation for Create {
     const NAME: &'static str = "classify.create";
 
     fn repeat(&self) -> Repeat {
-        if self.transaction_id.is_some() {
+        if self.get_transaction_id().is_some() {
             Repeat::Idempotent
         } else {
             Repeat::Never
@@ -271,7 +272,7 @@ impl Operation for Create {
             (None, Some(id)) if id.is_empty() => problems.add("configuration_id", "is empty"),
             (None, Some(_)) => {}
         }
-        if let Some(id) = &self.transaction_id {
+        if let Some(id) = self.get_transaction_id() {
             problems.length("transaction_id", id, 1, 255);
         }
         if let Some(ids) = self
@@ -309,7 +310,7 @@ impl Operation for Create {
                 file_input: &self.file_input,
                 configuration: self.configuration.as_deref(),
                 configuration_id: self.configuration_id.as_deref(),
-                transaction_id: self.transaction_id.as_deref(),
+                transaction_id: self.get_transaction_id(),
                 webhook_configuration_ids: self.webhook_configuration_ids.as_deref(),
                 webhook_configurations,
             })
@@ -331,7 +332,7 @@ impl Operation for Create {
             .raw_body()
             .filter(|_| error.is_decode())
             .and_then(|body| find_job_id(body));
-        let error = error.with_transaction_id(self.transaction_id.as_deref());
+        let error = error.with_transaction_id(self.get_transaction_id());
         match id {
             Some(id) => error.with_job_id(id),
             None => error,
@@ -458,6 +459,21 @@ mod tests {
     #[test]
     fn the_limits_are_checked_and_can_be_switched_off() {
         let over = Create::new("x".repeat(201))
+    /// The service takes an empty one for none, so nothing would tell a repeated create from a second one.
+    #[test]
+    fn an_empty_transaction_id_is_none() {
+        let mut create = Create::new("dfl-1").transaction_id("");
+        assert_eq!(create.repeat(), Repeat::Never);
+        assert_eq!(create.get_transaction_id(), None);
+        create.prepare(Seed::new([1; 16]));
+        assert_eq!(create.repeat(), Repeat::Idempotent);
+        let saved = serde_json::to_value(Create::new("dfl-1")).unwrap();
+        let mut edited = saved.clone();
+        edited["transaction_id"] = "".into();
+        let loaded: Create = serde_json::from_value(edited).unwrap();
+        assert_eq!(loaded.repeat(), Repeat::Never);
+    }
+
             .transaction_id("y".repeat(256))
             .webhook_configuration_ids(["1", "2", "3", "4", "5"]);
         let error = over.request(&api()).unwrap_err();
