@@ -196,7 +196,8 @@ impl Configuration {
 
     /// What differs between this configuration, as asked for, and the one a job was made with.
     ///
-    /// What the service fills in where nothing was asked is no difference.
+    /// Where nothing was asked, whatever the service fills in is no difference: a job that has exactly what was asked
+    /// for is not another's because of a default that the service chose, or will choose one day.
     pub(crate) fn difference(&self, made_with: &Configuration) -> Option<&'static str> {
         let same = |left: &str, right: &str| left.trim() == right.trim();
         let rules_agree = self.rules.len() == made_with.rules.len()
@@ -210,37 +211,41 @@ impl Configuration {
         if !rules_agree {
             return Some("rules");
         }
-        let mode = |configuration: &Configuration| configuration.mode.clone().unwrap_or(Mode::Fast);
-        if mode(self) != mode(made_with) {
+        let other_mode = |asked: &Mode| *asked != *made_with.mode.as_ref().unwrap_or(&Mode::Fast);
+        if self.mode.as_ref().is_some_and(other_mode) {
             return Some("mode");
         }
-        let everything = ParsingConfiguration::default();
-        let asked = self.parsing_configuration.as_ref().unwrap_or(&everything);
-        let found = made_with
+        let asked = self.parsing_configuration.as_ref()?;
+        let nothing_said = ParsingConfiguration::default();
+        let made = made_with
             .parsing_configuration
             .as_ref()
-            .unwrap_or(&everything);
-        if asked.lang.as_deref().unwrap_or("en") != found.lang.as_deref().unwrap_or("en") {
+            .unwrap_or(&nothing_said);
+        let other_lang = |asked: &str| asked != made.lang.as_deref().unwrap_or("en");
+        if asked.lang.as_deref().is_some_and(other_lang) {
             return Some("lang");
         }
-        if asked.max_pages != found.max_pages {
+        if asked.max_pages.is_some() && asked.max_pages != made.max_pages {
             return Some("max_pages");
         }
-        (!same_pages(asked.target_pages.as_deref(), found.target_pages.as_deref()))
+        let other_pages = |asked: &str| {
+            !made
+                .target_pages
+                .as_deref()
+                .is_some_and(|made| same_pages(asked, made))
+        };
+        asked
+            .target_pages
+            .as_deref()
+            .is_some_and(other_pages)
             .then_some("target_pages")
     }
 }
 
 /// Whether two texts name the same pages, however they write them.
-fn same_pages(asked: Option<&str>, made: Option<&str>) -> bool {
+fn same_pages(asked: &str, made: &str) -> bool {
     let read = |text: &str| text.parse::<PageRanges>().map(|pages| pages.normalized());
-    match (asked, made) {
-        (Some(asked), Some(made)) => {
-            asked == made
-                || matches!((read(asked), read(made)), (Ok(asked), Ok(made)) if asked == made)
-        }
-        (asked, made) => asked == made,
-    }
+    asked == made || matches!((read(asked), read(made)), (Ok(asked), Ok(made)) if asked == made)
 }
 
 #[cfg(test)]
@@ -313,6 +318,14 @@ mod tests {
         )
         .unwrap();
         assert_eq!(asked.difference(&made), None);
+        // A default of tomorrow is one too: what was not asked for is the service's to choose.
+        let defaults = made.clone().mode("AUTO".into()).parsing_configuration(
+            ParsingConfiguration::new()
+                .lang("auto")
+                .max_pages(50)
+                .target_pages("1-50"),
+        );
+        assert_eq!(asked.difference(&defaults), None);
         let asked = asked.parsing_configuration(ParsingConfiguration::new().target_pages("2,1"));
         let made = made.parsing_configuration(ParsingConfiguration::new().target_pages("1-2"));
         assert_eq!(asked.difference(&made), None);
@@ -320,8 +333,18 @@ mod tests {
 
     #[test]
     fn everything_else_is_a_difference() {
-        let asked = Configuration::new([rule("invoice")]);
+        let asked = Configuration::new([rule("invoice")])
+            .mode(Mode::Fast)
+            .parsing_configuration(
+                ParsingConfiguration::new()
+                    .lang("en")
+                    .max_pages(3)
+                    .target_pages("2"),
+            );
         let parsing = |parsing| asked.clone().parsing_configuration(parsing);
+        let same = || asked.parsing_configuration.clone().unwrap();
+        let mut all = same();
+        all.max_pages = None;
         for (made, difference) in [
             (Configuration::new([rule("receipt")]), "rules"),
             (
@@ -329,15 +352,10 @@ mod tests {
                 "rules",
             ),
             (asked.clone().mode("MULTIMODAL".into()), "mode"),
-            (parsing(ParsingConfiguration::new().lang("de")), "lang"),
-            (
-                parsing(ParsingConfiguration::new().max_pages(5)),
-                "max_pages",
-            ),
-            (
-                parsing(ParsingConfiguration::new().target_pages("1")),
-                "target_pages",
-            ),
+            (parsing(same().lang("de")), "lang"),
+            (parsing(same().max_pages(5)), "max_pages"),
+            (parsing(all), "max_pages"),
+            (parsing(same().target_pages("1")), "target_pages"),
         ] {
             assert_eq!(asked.difference(&made), Some(difference));
         }
