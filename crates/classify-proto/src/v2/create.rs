@@ -48,6 +48,9 @@ pub struct Create {
 impl Create {
     /// Classifies an uploaded file (`dfl-…`) or what an earlier parse job (`pjb-…`) read.
     ///
+    /// This is `file_input`, which took the place of two inputs that the service has deprecated: what went to `file_id`
+    /// or to `parse_job_id` goes here.
+    ///
     /// Rules are needed too: [`configuration`](Self::configuration) or [`configuration_id`](Self::configuration_id).
     #[must_use]
     pub fn new(file_input: impl Into<String>) -> Self {
@@ -422,6 +425,17 @@ mod tests {
             "\"file_input\": \"dfl-1\"",
         );
         documented().for_input("1").parse(ok(other_form)).unwrap();
+        let other_case = examples::JOB.replace(
+            "\"file_input\": \"file_input\"",
+            "\"file_input\": \"dfl-0a1b\"",
+        );
+        documented()
+            .for_input("0A1B")
+            .parse(ok(other_case))
+            .unwrap();
+        let of_configuration = r#"{"id":"1","status":"PENDING","configuration_id":"cfg-0a1b"}"#;
+        let saved = Create::new("f").configuration_id("cfg-0A1B");
+        saved.parse(ok(of_configuration)).unwrap();
     }
 
     #[test]
@@ -440,25 +454,11 @@ mod tests {
         assert_eq!(create.repeat(), Repeat::Never);
         create.prepare(Seed::new([1; 16]));
         assert_eq!(create.repeat(), Repeat::Idempotent);
-        let other_case = examples::JOB.replace(
-            "\"file_input\": \"file_input\"",
-            "\"file_input\": \"dfl-0a1b\"",
-        );
-        documented()
-            .for_input("0A1B")
-            .parse(ok(other_case))
-            .unwrap();
-        let of_configuration = r#"{"id":"1","status":"PENDING","configuration_id":"cfg-0a1b"}"#;
-        let saved = Create::new("f").configuration_id("cfg-0A1B");
-        saved.parse(ok(of_configuration)).unwrap();
         let first = create.get_transaction_id().unwrap().to_owned();
         create.prepare(Seed::new([2; 16]));
         assert_eq!(create.get_transaction_id(), Some(&*first));
     }
 
-    #[test]
-    fn the_limits_are_checked_and_can_be_switched_off() {
-        let over = Create::new("x".repeat(201))
     /// The service takes an empty one for none, so nothing would tell a repeated create from a second one.
     #[test]
     fn an_empty_transaction_id_is_none() {
@@ -474,6 +474,9 @@ mod tests {
         assert_eq!(loaded.repeat(), Repeat::Never);
     }
 
+    #[test]
+    fn the_limits_are_checked_and_can_be_switched_off() {
+        let over = Create::new("x".repeat(201))
             .transaction_id("y".repeat(256))
             .webhook_configuration_ids(["1", "2", "3", "4", "5"]);
         let error = over.request(&api()).unwrap_err();
