@@ -32,6 +32,31 @@ pub(crate) fn common_form(id: &str) -> String {
     parts(id).1.to_ascii_lowercase()
 }
 
+/// The id of a job in a body that cannot be read whole, so that a job that was made is not lost. Of a body that was cut
+/// the first id is taken, if it `looks` like one.
+pub(crate) fn find_job_id(body: &[u8], looks: impl Fn(&str) -> bool) -> Option<String> {
+    if let Ok(value) = serde_json::from_slice::<serde_json::Value>(body) {
+        return value.get("id")?.as_str().map(str::to_owned);
+    }
+    let text = std::str::from_utf8(body).ok()?;
+    let value = text
+        .split_once("\"id\"")?
+        .1
+        .trim_start()
+        .strip_prefix(':')?
+        .trim_start()
+        .strip_prefix('"')?;
+    let (id, _) = value.split_once('"')?;
+    looks(id).then(|| id.to_owned())
+}
+
+/// Whether a text has the form of a UUID.
+pub(crate) fn is_uuid(text: &str) -> bool {
+    let groups: Vec<_> = text.split('-').collect();
+    groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12])
+        && groups.concat().bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

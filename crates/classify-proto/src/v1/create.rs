@@ -10,6 +10,7 @@ use crate::api::Api;
 use crate::body::Body;
 use crate::error::Error;
 use crate::operation::{Operation, Problems, RateClass, Repeat, Scope, read_json, scope_setters};
+use crate::text::id::{find_job_id, is_uuid};
 
 /// The most files of one job.
 const MOST_FILES: usize = 500;
@@ -246,8 +247,7 @@ impl Operation for Create {
         let id = error
             .raw_body()
             .filter(|_| error.is_decode())
-            .and_then(|body| serde_json::from_slice::<serde_json::Value>(body).ok())
-            .and_then(|body| Some(body.get("id")?.as_str()?.to_owned()));
+            .and_then(|body| find_job_id(body, is_uuid));
         match id {
             Some(id) => error.with_job_id(id),
             None => error,
@@ -378,6 +378,17 @@ mod tests {
     #[test]
     fn the_id_in_an_answer_that_cannot_be_read_is_kept() {
         let error = documented().parse(ok(r#"{"id":"7"}"#)).unwrap_err();
+        let cut = format!(r#"{{"project_id": "p", "id": "{FILE}", "sta"#);
+        let error = documented().parse(ok(cut)).unwrap_err();
+        assert_eq!(error.job_id(), Some(FILE));
+        let error = documented()
+            .parse(ok(r#"{"id": "182bd5e5-6e1a"#))
+            .unwrap_err();
+        assert_eq!(error.job_id(), None, "half an id is none");
+        let error = documented()
+            .parse(ok(r#"{"id": "of-something-else", "#))
+            .unwrap_err();
+        assert_eq!(error.job_id(), None);
         assert_eq!(error.job_id(), Some("7"));
     }
 }

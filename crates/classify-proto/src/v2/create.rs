@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::operation::{
     Operation, Problems, RateClass, Repeat, Scope, Seed, read_json, scope_setters,
 };
-use crate::text::id::same_id;
+use crate::text::id::{find_job_id, same_id};
 
 /// Creates a job that classifies one document.
 ///
@@ -334,30 +334,13 @@ impl Operation for Create {
         let id = error
             .raw_body()
             .filter(|_| error.is_decode())
-            .and_then(|body| find_job_id(body));
+            .and_then(|body| find_job_id(body, |id| id.starts_with("clj-")));
         let error = error.with_transaction_id(self.get_transaction_id());
         match id {
             Some(id) => error.with_job_id(id),
             None => error,
         }
     }
-}
-
-/// The id of a job in a body that cannot be read whole, so that a job that was made is not lost.
-fn find_job_id(body: &[u8]) -> Option<String> {
-    if let Ok(value) = serde_json::from_slice::<serde_json::Value>(body) {
-        return value.get("id")?.as_str().map(str::to_owned);
-    }
-    let text = std::str::from_utf8(body).ok()?;
-    let value = text
-        .split_once("\"id\"")?
-        .1
-        .trim_start()
-        .strip_prefix(':')?
-        .trim_start()
-        .strip_prefix('"')?;
-    let (id, _) = value.split_once('"')?;
-    id.starts_with("clj-").then(|| id.to_owned())
 }
 
 #[cfg(test)]
