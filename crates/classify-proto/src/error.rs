@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
 use crate::reply::{Failure, FailureKind};
+use crate::text::retry_after::retry_after_without_clock;
 use crate::text::service_words::{self, FieldError};
 use crate::v1;
 use crate::v2::Job;
@@ -138,7 +139,7 @@ impl Error {
         error
     }
 
-    /// A successful response that could not be read.
+    /// A successful response that could not be read, although it may be JSON.
     pub(crate) fn decode(
         response: http::Response<Bytes>,
         message: impl Into<String>,
@@ -182,11 +183,6 @@ impl Error {
         Self::new(ErrorKind::Conflict, message).with_job(job)
     }
 
-    pub(crate) fn deadline(message: impl Into<String>) -> Self {
-        Self::new(ErrorKind::Deadline, message)
-    }
-
-    pub(crate) fn job_failed(job: Job) -> Self {
     pub(crate) fn v1_conflict(message: impl Into<String>, job: v1::Job) -> Self {
         Self::new(ErrorKind::Conflict, message).with_v1_job(job)
     }
@@ -196,6 +192,11 @@ impl Error {
         Self::new(ErrorKind::Conflict, message)
     }
 
+    pub(crate) fn deadline(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Deadline, message)
+    }
+
+    pub(crate) fn job_failed(job: Job) -> Self {
         let message = job
             .error_message
             .as_deref()
@@ -377,11 +378,20 @@ impl Error {
         request_id(self.headers()?)
     }
 
-    /// How long the service asked to wait; present when that was longer than the retry policy allows, or when the
-    /// attempts were used up.
+    /// How long the service asked to wait: by the response's headers, when it was 408, 429 or a fault of the service's,
+    /// or by an earlier answer to another call of the same client.
+    ///
+    /// A [`Call`](crate::machine::Call) waits by itself; it hands on an error when that was longer than the retry
+    /// policy allows, when the attempts were used up, or when the request may not be repeated.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
-        self.0.retry_after
+        self.0.retry_after.or_else(|| {
+            let status = self.status().filter(|_| self.0.kind == ErrorKind::Status)?;
+            let is_passing = matches!(status.as_u16(), 408 | 429 | 500..=599);
+            is_passing
+                .then(|| retry_after_without_clock(self.headers()?))
+                .flatten()
+        })
     }
 
     /// The job the error is about, where its id is known.
@@ -547,6 +557,14 @@ impl Error {
                 .is_some_and(|status| statuses.contains(&status))
     }
 
+    /// What to do where the service may have acted, whatever it was that went wrong.
+    fn hint_of_ambiguity(&self) -> Option<&'static str> {
+        self.0.ambiguous.then_some(match self.0.transaction_id {
+            Some(_) => "send it again under the same transaction id: that cannot make a second job",
+            None => "it may have been acted upon; look for its effect before sending it again",
+        })
+    }
+
     fn hint(&self) -> Option<&'static str> {
         if self.is_quota() {
             return Some(
@@ -554,18 +572,6 @@ impl Error {
             );
         }
         match self.0.kind {
-            ErrorKind::Ambiguous | ErrorKind::Timeout | ErrorKind::Transport
-                if self.0.ambiguous =>
-            {
-                Some(match self.0.transaction_id {
-                    Some(_) => {
-                        "send it again under the same transaction id: that cannot make a second job"
-                    }
-                    None => {
-                        "it may have been acted upon; look for its effect before sending it again"
-                    }
-                })
-            }
             ErrorKind::Deadline => Some("the job goes on; wait for it again by its id"),
             ErrorKind::Conflict if self.0.transaction_id.is_some() => {
                 Some("use another transaction id for another request")
@@ -575,6 +581,15 @@ impl Error {
                     "check the key, and that it is of this region: a key is valid in one region only",
                 ),
                 403 => Some("the key has no right to this project or organization"),
+                404 if self
+                    .0
+                    .operation
+                    .is_some_and(|name| name.starts_with("classifier.jobs")) =>
+                {
+                    Some(
+                        "check the id, and that it belongs to the key's project; v1 has left the published interface and may have been withdrawn",
+                    )
+                }
                 404 => Some("check the id, and that it belongs to the key's project"),
                 410 => {
                     Some("the service has withdrawn this endpoint; v1 left its published interface")
@@ -688,7 +703,7 @@ impl fmt::Display for Error {
         if inner.attempts > 1 {
             notes.push(format!("{} attempts", inner.attempts));
         }
-        if let Some(delay) = inner.retry_after {
+        if let Some(delay) = self.retry_after() {
             notes.push(format!(
                 "the service asks to wait {} s",
                 delay.as_secs_f64().ceil()
@@ -712,7 +727,10 @@ impl fmt::Display for Error {
         if !notes.is_empty() {
             write!(f, " ({})", notes.join(", "))?;
         }
-        if let Some(hint) = self.hint() {
+        for hint in [self.hint_of_ambiguity(), self.hint()]
+            .into_iter()
+            .flatten()
+        {
             write!(f, "; {hint}")?;
         }
         Ok(())
@@ -786,6 +804,86 @@ mod tests {
             let text = status(code, "").to_string();
             assert!(text.contains(word), "{code}: {text}");
         }
+    }
+
+    /// What may have been acted upon is not sent again unseen, whatever it is that went wrong.
+    #[test]
+    fn every_ambiguous_error_says_to_look_first() {
+        let response = || http::Response::new(Bytes::from_static(b"{"));
+        for error in [
+            status(500, ""),
+            status(504, ""),
+            status(401, ""),
+            status(402, ""),
+            Error::decode(response(), "the JSON ends too early", false),
+            Error::too_large("the response is too large"),
+            Error::from_failure(Failure::too_large(1)),
+            Error::from_failure(Failure::broken("reset")),
+            Error::timeout("no reply"),
+            Error::ambiguous("the reply was lost"),
+        ] {
+            let shown = error.duplicate().with_ambiguity(true).to_string();
+            assert!(shown.contains("look for its effect"), "{shown}");
+            let keyed = error.with_ambiguity(true).with_transaction_id(Some("t"));
+            let shown = keyed.to_string();
+            assert!(shown.contains("same transaction id"), "{shown}");
+        }
+        // The remedy of the refusal is said as well.
+        let shown = status(401, "").with_ambiguity(true).to_string();
+        assert!(shown.contains("region"), "{shown}");
+    }
+
+    #[test]
+    fn a_404_of_v1_may_be_the_end_of_v1() {
+        let of = |operation: &'static str| {
+            let response = http::Response::builder().status(404).body(Bytes::new());
+            let error = Error::from_response(response.unwrap()).with_operation(operation);
+            error.to_string()
+        };
+        for operation in ["classifier.jobs.create", "classifier.jobs.wait"] {
+            let shown = of(operation);
+            assert!(
+                shown.contains("withdrawn") && shown.contains("id"),
+                "{shown}"
+            );
+        }
+        assert!(!of("classify.get").contains("withdrawn"));
+    }
+
+    #[test]
+    fn the_delay_that_is_asked_for_is_known_without_a_call() {
+        let error = |code: u16, name: &'static str, value: &'static str| {
+            let response = http::Response::builder()
+                .status(code)
+                .header(name, value)
+                .header("date", "Wed, 21 Oct 2015 07:28:00 GMT")
+                .body(Bytes::new());
+            Error::from_response(response.unwrap())
+        };
+        let seconds = Duration::from_secs;
+        for (error, delay) in [
+            (error(429, "retry-after", "7"), Some(seconds(7))),
+            (error(503, "retry-after-ms", "3000"), Some(seconds(3))),
+            (
+                error(503, "retry-after", "Wed, 21 Oct 2015 07:28:09 GMT"),
+                Some(seconds(9)),
+            ),
+            (error(404, "retry-after", "7"), None),
+            (error(503, "retry-after", "soon"), None),
+            (
+                error(429, "retry-after", "7").with_retry_after(Some(seconds(8))),
+                Some(seconds(8)),
+            ),
+        ] {
+            assert_eq!(error.retry_after(), delay, "{error}");
+            assert_eq!(error.to_string().contains("asks to wait"), delay.is_some());
+        }
+        // A date says nothing where the clock is unknown.
+        let dateless = http::Response::builder()
+            .status(429)
+            .header("retry-after", "Wed, 21 Oct 2015 07:28:09 GMT")
+            .body(Bytes::new());
+        assert_eq!(Error::from_response(dateless.unwrap()).retry_after(), None);
     }
 
     #[test]

@@ -50,6 +50,7 @@ impl Get {
     }
 }
 
+/// Reads the job again, in its own project.
 impl From<&Job> for Get {
     fn from(job: &Job) -> Self {
         let get = Self::new(&*job.id);
