@@ -199,4 +199,21 @@ mod tests {
             assert_eq!(format!("{body:?}"), shown);
         }
     }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_path_that_is_no_text_cannot_be_saved_and_says_so() {
+        use std::os::unix::ffi::OsStringExt as _;
+
+        use crate::machine::{Call, Saved as _};
+
+        let path = PathBuf::from(std::ffi::OsString::from_vec(vec![b'a', 0xff]));
+        let mut upload = crate::files::Upload::new("a.txt", Vec::new());
+        upload.set_content(path);
+        let error = Call::new(upload, crate::Seed::new([0; 16]))
+            .save()
+            .unwrap_err();
+        assert_eq!(error.kind(), crate::ErrorKind::State);
+        assert!(error.to_string().contains("path"), "{error}");
+    }
 }
