@@ -305,7 +305,7 @@ proptest! {
         let rule = v2::Rule::new(&*id, &*word);
         let rules = v2::Configuration::new([rule.clone()]).mode(word.as_str().into());
         let mut parsing = v1::ParsingConfiguration::new().lang(&*word);
-        parsing.max_pages = number;
+        parsing.max_pages = number.into();
         parsing.target_pages = number.map(|page| vec![page]);
         let mut list = files::List::new().file_ids(many.clone()).order_by(&*word);
         let mut saved = classify_proto::configurations::List::new().product_type(&*word);
