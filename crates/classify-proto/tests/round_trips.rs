@@ -42,13 +42,9 @@ fn other_type(than: &Value, pick: usize) -> Value {
         json!(-1),
     ];
     let differs = |value: &&Value| std::mem::discriminant(*value) != std::mem::discriminant(than);
-    values
-        .iter()
-        .cycle()
-        .skip(pick)
-        .find(differs)
-        .unwrap()
-        .clone()
+    let (before, after) = values.split_at(pick);
+    let mut others = after.iter().chain(before).filter(differs);
+    others.next().unwrap().clone()
 }
 
 /// Fates for as many fields as any example has, and fields of tomorrow.

@@ -204,12 +204,13 @@ mod tests {
         })
     }
 
+    type Mixed = Vec<Option<std::collections::BTreeMap<String, (u8, f64)>>>;
+
     proptest! {
         #[test]
         fn a_tree_reads_as_its_text_does(value in any_json()) {
             let text = value.to_string();
             prop_assert_eq!(read::<Value>(text.as_bytes()), serde_json::from_str::<Value>(&text).ok());
-            type Mixed = Vec<Option<std::collections::BTreeMap<String, (u8, f64)>>>;
             prop_assert_eq!(read::<Mixed>(text.as_bytes()), serde_json::from_str::<Mixed>(&text).ok());
         }
     }
