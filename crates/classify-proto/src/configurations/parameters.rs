@@ -144,7 +144,15 @@ impl Serialize for Parameters {
                 if let Some(parsing) = &configuration.parsing_configuration {
                     map.serialize_entry("parsing_configuration", parsing)?;
                 }
-                for (name, value) in extra.iter().filter(|(name, _)| !is_known(name)) {
+                // What both know twice is sent once: the configuration's own.
+                let of_configuration = configuration.extras();
+                let of_both = of_configuration.chain(extra.iter().filter_map(|(name, value)| {
+                    configuration
+                        .extra(name)
+                        .is_none()
+                        .then_some((&**name, value))
+                }));
+                for (name, value) in of_both.filter(|(name, _)| !is_known(name)) {
                     map.serialize_entry(name, value)?;
                 }
             }
@@ -168,7 +176,9 @@ impl<'de> Deserialize<'de> for Parameters {
         };
         if product_type == ProductType::ClassifyV2 {
             // Read from a copy, so that a shape of tomorrow is kept whole and costs no more than its types.
-            if let Ok(configuration) = Configuration::deserialize(Value::Object(fields.clone())) {
+            let known = fields.iter().filter(|(name, _)| is_known(name));
+            let known = known.map(|(name, value)| (name.clone(), value.clone()));
+            if let Ok(configuration) = Configuration::deserialize(Value::Object(known.collect())) {
                 fields.retain(|name, _| !is_known(name));
                 return Ok(Self::Classify(ClassifyParameters {
                     configuration,
@@ -202,11 +212,20 @@ mod tests {
     fn a_configuration_of_classification_is_flat_with_its_tag() {
         let read = both_ways(&json!({
             "product_type": "classify_v2",
-            "rules": [{"type": "a", "description": "b"}],
+            "rules": [{"type": "a", "description": "b", "examples": [1]}],
             "mode": "FAST",
-            "parsing_configuration": {"target_pages": "1-2"},
+            "parsing_configuration": {"target_pages": "1-2", "tier": "fast"},
             "of_tomorrow": {"x": 1},
         }));
+        let Parameters::Classify(classify) = &read else {
+            panic!("{read:?}")
+        };
+        assert_eq!(classify.extra["of_tomorrow"]["x"], 1);
+        assert_eq!(classify.configuration.extras().count(), 0, "it stands once");
+        let mut of_a_job: Configuration = serde_json::from_value(json!({"new": 1})).unwrap();
+        of_a_job.rules = classify.configuration.rules.clone();
+        let saved = serde_json::to_value(Parameters::from(of_a_job)).unwrap();
+        assert_eq!(saved["new"], 1);
         assert_eq!(read.as_classify().unwrap().rules[0].r#type, "a");
         assert_eq!(*read.product_type(), ProductType::ClassifyV2);
     }

@@ -15,7 +15,7 @@ use crate::v2::Configuration;
 /// The fields of an object that this version does not know, or could not read.
 ///
 /// An object without any costs one null pointer.
-#[derive(Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Hash, Default)]
 pub(crate) struct Extra(Option<Box<Map<String, Value>>>);
 
 impl Extra {
@@ -210,7 +210,7 @@ impl<'de> Sharing<'de> for Alone {
 
 /// Declares an object that the service sends.
 ///
-/// `required` fields must be there; `optional` ones may be absent or null. A `shared` field is optional, and its value
+/// `required` fields must be there, and `defaulted` ones are always written but may lack in an answer; `optional` ones may be absent or null. A `shared` field is optional, and its value
 /// is read by [`Sharing`]. What such a field cannot take is kept among the extra fields when an object is read
 /// [leniently](super::lenient), and a `moment` that is no timestamp always. A `strict` field is optional and must be
 /// of its type: the lack of it says something that an unreadable value does not. A `secret` one is optional, and what
@@ -334,6 +334,7 @@ macro_rules! model {
 
 macro_rules! field_type {
     (required $type:ty) => { $type };
+    (defaulted $type:ty) => { $type };
     (optional $type:ty) => { Option<$type> };
     (secret $type:ty) => { Option<$type> };
     (strict $type:ty) => { Option<$type> };
@@ -343,6 +344,9 @@ macro_rules! field_type {
 
 macro_rules! write_field {
     (required, $map:ident, $name:expr, $value:expr) => {
+        $map.serialize_entry($name, $value)?;
+    };
+    (defaulted, $map:ident, $name:expr, $value:expr) => {
         $map.serialize_entry($name, $value)?;
     };
     ($_:ident, $map:ident, $name:expr, $value:expr) => {
@@ -376,6 +380,9 @@ macro_rules! read_field {
                 $extra.withhold($crate::text::model::json_name(stringify!($slot)));
             }
         }
+    };
+    (defaulted, $type:ty, $slot:ident, $map:ident, $extra:ident, $sharing:ident) => {
+        $slot = $map.next_value::<Option<$type>>()?
     };
     (strict, $type:ty, $slot:ident, $map:ident, $extra:ident, $sharing:ident) => {
         $slot = $map.next_value::<Option<$type>>()?
@@ -413,6 +420,9 @@ macro_rules! take_field {
             Some(value) => value,
             None => return Err(<A::Error as serde::de::Error>::missing_field($name)),
         }
+    };
+    (defaulted, $slot:ident, $name:expr) => {
+        $slot.unwrap_or_default()
     };
     ($_:ident, $slot:ident, $name:expr) => {
         $slot
