@@ -164,6 +164,17 @@ pub enum Recovery<T> {
     Look,
 }
 
+impl<T> Recovery<T> {
+    /// Of a delete: where nothing is found, the lost attempt has deleted it.
+    pub(crate) fn of_delete(refusal: &Error, done: impl FnOnce() -> T) -> Self {
+        if refusal.is_not_found() {
+            Self::Settled(done())
+        } else {
+            Self::Refused
+        }
+    }
+}
+
 /// Bytes that are unlike any other's, drawn by the driver: what a transaction id, a boundary and a jitter are made of.
 ///
 /// The core draws no randomness. A driver fills sixteen bytes from the system's generator, once per machine.

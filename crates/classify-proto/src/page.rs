@@ -42,3 +42,24 @@ pub trait Paged: Operation<Output = Page<Self::Item>> + Clone {
     #[must_use]
     fn with_page_token(&self, token: Option<String>) -> Self;
 }
+
+/// Makes a [`Paged`] operation of a list that keeps the token of its page in a field called `page_token`.
+macro_rules! paged {
+    ($list:ident of $item:ty) => {
+        impl $crate::page::Paged for $list {
+            type Item = $item;
+
+            fn page_token(&self) -> Option<&str> {
+                self.page_token.as_deref()
+            }
+
+            fn with_page_token(&self, token: Option<String>) -> Self {
+                Self {
+                    page_token: token,
+                    ..self.clone()
+                }
+            }
+        }
+    };
+}
+pub(crate) use paged;

@@ -10,7 +10,7 @@ use crate::api::Api;
 use crate::body::Body;
 use crate::error::Error;
 use crate::operation::{Operation, RateClass, Repeat, Scope, read_json, scope_setters};
-use crate::page::{Page, Paged};
+use crate::page::{Page, paged};
 use crate::text::id::same_id;
 use crate::text::model::model;
 use crate::text::service_words::one_line;
@@ -126,24 +126,12 @@ impl Operation for Results {
     }
 }
 
-impl Paged for Results {
-    type Item = FileResult;
-
-    fn page_token(&self) -> Option<&str> {
-        self.page_token.as_deref()
-    }
-
-    fn with_page_token(&self, token: Option<String>) -> Self {
-        Self {
-            page_token: token,
-            ..self.clone()
-        }
-    }
-}
+paged!(Results of FileResult);
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::page::Paged as _;
     use crate::v1::examples;
     use crate::v2::examples::{api, ok};
 
