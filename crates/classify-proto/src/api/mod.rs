@@ -1,18 +1,21 @@
 //! Where requests go and in whose name: base URL, key, project, headers.
 
+mod base_url;
+mod request;
+
 use std::fmt;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
-use http::uri::{Authority, Parts, PathAndQuery, Scheme};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
-use serde::Serialize;
+use http::header::{ACCEPT, AUTHORIZATION, USER_AGENT};
+use http::uri::{Authority, Scheme};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
-use crate::body::{Body, Framed};
 use crate::error::Error;
 use crate::operation::Scope;
 use crate::text::unsaid;
-use crate::text::url::{push_pair, push_segment};
+
+pub(crate) use base_url::is_loopback;
+use request::RequestBuilder;
 
 const AGENT: &str = concat!("classify-rs/", env!("CARGO_PKG_VERSION"));
 
@@ -156,12 +159,7 @@ impl Api {
         let mut target = String::with_capacity(self.prefix.len() + 128);
         target.push_str(&self.prefix);
         target.push_str(path);
-        RequestBuilder {
-            api: self,
-            method,
-            target,
-            has_query: false,
-        }
+        RequestBuilder::new(self, method, target)
     }
 }
 
@@ -250,7 +248,7 @@ impl ApiBuilder {
     /// [`is_invalid`](Error::is_invalid), naming the setting: a missing or malformed key, a base URL without scheme
     /// or host or with a query, `http://` to another machine, a header that cannot be sent.
     pub fn build(self) -> Result<Api, Error> {
-        let uri = parse_base(&self.base_url, self.plain_http)?;
+        let uri = base_url::parse_base(&self.base_url, self.plain_http)?;
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         headers.insert(USER_AGENT, agent(self.agent.as_deref())?);
@@ -294,116 +292,9 @@ impl fmt::Debug for ApiBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ApiBuilder")
             // It was not looked at yet, and may be anything: a key in the wrong place, a password.
-            .field("base_url", &origin(&self.base_url))
+            .field("base_url", &base_url::origin(&self.base_url))
             .finish_non_exhaustive()
     }
-}
-
-/// What may be shown of a base URL that is not known to be one: its scheme and host, where it has them.
-fn origin(text: &str) -> Option<String> {
-    let (scheme, rest) = text.trim().split_once("://")?;
-    let authority = authority_of(rest);
-    // An address in brackets has colons of its own.
-    let end = authority.rfind(']').unwrap_or_default();
-    let host = match authority.get(end..)?.find(':') {
-        Some(colon) => authority.get(..end + colon)?,
-        None => authority,
-    };
-    let is_scheme = !scheme.is_empty() && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    (is_scheme && is_host(host)).then(|| format!("{scheme}://{host}"))
-}
-
-/// What stands before the path, the query and the fragment.
-fn authority_of(text: &str) -> &str {
-    text.split(['/', '?', '#', '\\']).next().unwrap_or_default()
-}
-
-/// Whether a text reads as a host, and not as a user's name or a key.
-fn is_host(text: &str) -> bool {
-    !text.is_empty()
-        && !is_key(text)
-        && text
-            .chars()
-            .all(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | '[' | ']' | ':'))
-}
-
-/// Whether a text begins as the service's keys do.
-fn is_key(text: &str) -> bool {
-    text.get(..4)
-        .is_some_and(|start| start.eq_ignore_ascii_case("llx-"))
-}
-
-/// Reads a base URL. What is wrong with one is said without repeating more of it than its scheme and host: people
-/// paste keys and URLs with passwords in them.
-fn parse_base(text: &str, plain_http: bool) -> Result<Uri, Error> {
-    let invalid = |message: String| Err(Error::invalid("base_url", message));
-    let text = text.trim();
-    if text.is_empty() {
-        return invalid(
-            "is empty; it should be a URL such as https://api.cloud.llamaindex.ai".to_owned(),
-        );
-    }
-    let after_scheme = text.split_once("://").map(|(_, rest)| rest);
-    let authority = authority_of(after_scheme.unwrap_or(text));
-    if authority.contains('@') {
-        return invalid("holds a user name or a password; the key belongs in the key".to_owned());
-    }
-    if is_key(authority) {
-        return invalid("looks like a key; the key belongs in the key".to_owned());
-    }
-    if after_scheme.is_none() {
-        // A single word may be a secret as well as a host.
-        let host = Some(authority).filter(|host| is_host(host) && host.contains('.'));
-        return invalid(format!(
-            "has no scheme; write https://{}",
-            host.unwrap_or("in front of it")
-        ));
-    }
-    let shown = origin(text).unwrap_or_else(|| "it".to_owned());
-    if text.contains(['?', '#']) {
-        return invalid(format!(
-            "has a query or a fragment after {shown}; only a path prefix is kept"
-        ));
-    }
-    let uri: Uri = match text.parse() {
-        Ok(uri) => uri,
-        Err(error) => {
-            return invalid(format!(
-                "is not a URL ({shown}): {error}; a host outside ASCII is written in its xn-- form"
-            ));
-        }
-    };
-    let Some(host) = uri.host().filter(|host| !host.is_empty()) else {
-        return invalid("has no host".to_owned());
-    };
-    let port = authority.rsplit_once(':').map(|(_, port)| port);
-    let is_port = |port: &str| port.ends_with(']') || port.parse::<u16>().is_ok();
-    if !port.is_none_or(|port| port.is_empty() || is_port(port)) {
-        return invalid(format!("has a port that is no number after {shown}"));
-    }
-    match uri.scheme_str() {
-        Some("https") => {}
-        Some("http") if plain_http || is_loopback(host) => {}
-        Some("http") => {
-            return invalid(format!(
-                "is plain http, so that {shown} would be sent the key and the documents in the clear; use https://, or allow plain http if that is meant"
-            ));
-        }
-        _ => {
-            return invalid(format!("has a scheme other than https and http: {shown}"));
-        }
-    }
-    Ok(uri)
-}
-
-/// Whether a host is this machine, by its written form alone.
-pub(crate) fn is_loopback(host: &str) -> bool {
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost")
-        || host.to_ascii_lowercase().ends_with(".localhost")
-        || host
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|address| address.is_loopback())
 }
 
 fn authorization(key: &str) -> Result<HeaderValue, Error> {
@@ -475,118 +366,11 @@ pub(crate) fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue
     Ok((parsed, value))
 }
 
-/// A request in the making: method, path and query first, then one of the endings.
-pub(crate) struct RequestBuilder<'a> {
-    api: &'a Api,
-    method: Method,
-    /// Path and query in one piece, as they stand in the URL.
-    target: String,
-    has_query: bool,
-}
-
-impl RequestBuilder<'_> {
-    /// Appends one segment to the path; `field` is the argument it came from.
-    pub(crate) fn segment(mut self, field: &'static str, segment: &str) -> Result<Self, Error> {
-        push_segment(&mut self.target, field, segment)?;
-        Ok(self)
-    }
-
-    /// Appends fixed text to the path.
-    pub(crate) fn then(mut self, path: &str) -> Self {
-        self.target.push_str(path);
-        self
-    }
-
-    pub(crate) fn query(mut self, name: &str, value: Option<&str>) -> Self {
-        if let Some(value) = value {
-            self.push_pair(name, value);
-        }
-        self
-    }
-
-    pub(crate) fn query_all<S: AsRef<str>>(mut self, name: &str, values: &[S]) -> Self {
-        for value in values {
-            self.push_pair(name, value.as_ref());
-        }
-        self
-    }
-
-    fn push_pair(&mut self, name: &str, value: &str) {
-        self.target.push(if self.has_query { '&' } else { '?' });
-        self.has_query = true;
-        push_pair(&mut self.target, name, value);
-    }
-
-    /// The project and the organization: the request's own, or the client's.
-    pub(crate) fn scope(self, scope: &Scope) -> Self {
-        let ours = &self.api.scope;
-        let organization = scope
-            .organization_id
-            .as_deref()
-            .or(ours.organization_id.as_deref());
-        let project = scope.project_id.as_deref().or(ours.project_id.as_deref());
-        self.query("organization_id", organization)
-            .query("project_id", project)
-    }
-
-    pub(crate) fn empty(self) -> Result<http::Request<Body>, Error> {
-        self.finish(Body::Empty, None)
-    }
-
-    pub(crate) fn json<T: Serialize>(self, body: &T) -> Result<http::Request<Body>, Error> {
-        // Rules make most bodies about so long; growing to it would copy them several times over.
-        let mut bytes = Vec::with_capacity(1024);
-        serde_json::to_writer(&mut bytes, body).map_err(|error| {
-            Error::invalid("body", format!("cannot be written as JSON: {error}"))
-        })?;
-        self.finish(
-            Body::Bytes(bytes.into()),
-            Some(HeaderValue::from_static("application/json")),
-        )
-    }
-
-    pub(crate) fn multipart(
-        self,
-        boundary: &str,
-        framed: Framed,
-    ) -> Result<http::Request<Body>, Error> {
-        let content_type =
-            HeaderValue::try_from(format!("multipart/form-data; boundary={boundary}"))
-                .map_err(|_| Error::invalid("boundary", "cannot stand in a header"))?;
-        self.finish(Body::Framed(framed), Some(content_type))
-    }
-
-    fn finish(
-        self,
-        body: Body,
-        content_type: Option<HeaderValue>,
-    ) -> Result<http::Request<Body>, Error> {
-        let too_long = |error: &dyn std::fmt::Display| {
-            let what = format!("cannot be built: {error}; an argument is probably far too long");
-            Error::invalid("url", what)
-        };
-        let mut parts = Parts::default();
-        parts.scheme = Some(self.api.scheme.clone());
-        parts.authority = Some(self.api.authority.clone());
-        parts.path_and_query =
-            Some(PathAndQuery::try_from(self.target).map_err(|error| too_long(&error))?);
-        let uri = Uri::from_parts(parts).map_err(|error| too_long(&error))?;
-        let mut request = http::Request::new(body);
-        *request.method_mut() = self.method;
-        *request.uri_mut() = uri;
-        *request.headers_mut() = self.api.headers.clone();
-        if let Some(content_type) = content_type {
-            request.headers_mut().insert(CONTENT_TYPE, content_type);
-        }
-        Ok(request)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn refused(builder: ApiBuilder) -> String {
+    pub(super) fn refused(builder: ApiBuilder) -> String {
         builder.build().unwrap_err().to_string()
     }
 
@@ -622,74 +406,6 @@ mod tests {
                 "{text}"
             );
         }
-    }
-
-    #[test]
-    fn base_urls_that_cannot_be_right_are_refused() {
-        for (url, word) in [
-            ("", "empty"),
-            ("api.cloud.llamaindex.ai", "https://api.cloud.llamaindex.ai"),
-            ("ftp://x", "scheme"),
-            ("https://", "base_url"),
-            ("https://user:pass@host", "password"),
-            ("https://host/?a=b", "query"),
-            ("https://bücher.example", "xn--"),
-            ("http://example.com", "clear"),
-            ("http://127.0.0.1.example.com", "clear"),
-        ] {
-            let text = refused(Api::builder("k").base_url(url));
-            assert!(text.contains(word), "{url}: {text}");
-        }
-    }
-
-    #[test]
-    fn a_base_url_is_refused_without_what_may_be_secret_in_it() {
-        for url in [
-            "https://user:canary@host/?a=b",
-            "https://user:canary@host",
-            "https://canary@host/#x",
-            "user:canary@host",
-            "https://host/canary?token=canary",
-            "https://host:x/canary",
-            "https://bücher.example/canary",
-            "ftp://host/canary",
-            "http://example.com/canary",
-            "llx-canary",
-            " llx-canary ",
-            "LLX-canary",
-            "https://llx-canary/",
-            "https://llx-canary?x",
-            "host/path?token=canary",
-            "https:// canary",
-        ] {
-            let builder = Api::builder("k").base_url(url);
-            let text = format!("{builder:?} {}", refused(builder.clone()));
-            assert!(!text.contains("canary"), "{url}: {text}");
-        }
-        let text = refused(Api::builder("k").base_url("llx-canary"));
-        assert!(text.contains("key"), "{text}");
-        let text = refused(Api::builder("k").base_url("https://user:canary@host/?a=b"));
-        assert!(text.contains("password"), "{text}");
-        let text = refused(Api::builder("k").base_url("ftp://host:81/x"));
-        assert!(text.contains("ftp://host"), "{text}");
-    }
-
-    #[test]
-    fn plain_http_stays_on_this_machine_unless_asked_for() {
-        for url in [
-            "http://localhost:1",
-            "http://127.0.0.1",
-            "http://127.9.9.9:80",
-            "http://[::1]:80/x",
-            "http://api.localhost",
-        ] {
-            Api::builder("k").base_url(url).build().unwrap();
-        }
-        Api::builder("k")
-            .base_url("http://example.com")
-            .allow_plain_http()
-            .build()
-            .unwrap();
     }
 
     #[test]
