@@ -283,8 +283,8 @@ impl Problems {
 
 /// Reads a successful response as JSON.
 ///
-/// Read fast; only when that fails, read again, leniently, and once more to find the place. The body is held against UTF-8 as a whole, since that
-/// costs a tenth of what it costs string by string, and a body's JSON is mostly strings.
+/// Read fast; only when that fails, read again, leniently, and once more to find the place. The body is held against
+/// UTF-8 as a whole, since that costs a tenth of what it costs string by string, and a body's JSON is mostly strings.
 pub(crate) fn read_json<T: serde::de::DeserializeOwned>(
     response: http::Response<Bytes>,
 ) -> Result<T, Error> {

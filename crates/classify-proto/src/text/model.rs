@@ -210,13 +210,15 @@ impl<'de> Sharing<'de> for Alone {
 
 /// Declares an object that the service sends.
 ///
-/// `required` fields must be there, and `defaulted` ones are always written but may lack in an answer; `optional` ones may be absent or null. A `shared` field is optional, and its value
-/// is read by [`Sharing`]. What such a field cannot take is kept among the extra fields when an object is read
-/// [leniently](super::lenient), and a `moment` that is no timestamp always. A `strict` field is optional and must be
-/// of its type: the lack of it says something that an unreadable value does not. A `secret` one is optional, and what
-/// it cannot take is not kept, since it would be written out. Whatever else the object has is kept
-/// among the extra fields too and written back. Serde's `flatten` would do the same at the price of buffering every
-/// field of every object.
+/// - `required` fields must be there; `defaulted` ones are always written, and may lack in an answer.
+/// - `optional` ones may be absent or null. So may a `shared` one, whose value is read by [`Sharing`]. What such a field
+///   cannot take is kept among the extra fields when an object is read [leniently](super::lenient).
+/// - A `moment` is optional too, and what is no timestamp is kept among the extra fields always.
+/// - A `strict` one is optional and must be of its type: the lack of it says something that an unreadable value does not.
+/// - A `secret` one is optional, and what it cannot take is not kept, since it would be written out.
+///
+/// Whatever else the object has is kept among the extra fields and written back. Serde's `flatten` would do the same at
+/// the price of buffering every field of every object.
 macro_rules! model {
     (
         $(#[$meta:meta])*

@@ -9,7 +9,8 @@ use crate::v1::{Language, Mode};
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Note {
-    /// One job became several. There is no partial success in v2; [`aggregate`](super::aggregate) makes one of their statuses.
+    /// One job became several. There is no partial success in v2; [`aggregate`](super::aggregate) makes one of their
+    /// statuses.
     OneJobPerFile {
         /// How many jobs there are now.
         files: usize,
