@@ -109,4 +109,13 @@ mod tests {
         assert_eq!(finished.outcome("DFL-A").matched(), Some("invoice"));
         assert_eq!(finished.outcome("A").matched(), Some("invoice"));
     }
+
+    #[test]
+    fn a_result_that_cannot_be_read_is_neither_a_failure_nor_the_lack_of_a_match() {
+        let mut finished = finished("PARTIAL_SUCCESS");
+        let odd = br#"{"id":"4","file_id":"e","result":{"type":7}}"#;
+        let odd: FileResult = crate::text::lenient::read(odd).unwrap();
+        finished.results.push(odd);
+        assert_eq!(finished.outcome("e"), Outcome::Missing);
+    }
 }

@@ -61,6 +61,8 @@ impl<'de> Deserialize<'de> for MaxPages {
 }
 
 /// Which part of the documents is read, and in what language.
+///
+/// Of a job that is read, only these fields are kept.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ParsingConfiguration {
