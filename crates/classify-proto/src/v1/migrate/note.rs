@@ -61,8 +61,9 @@ pub enum Note {
         /// The pages that are named.
         pages: PageRanges,
     },
-    /// v2 refuses what v1 does not: a rule's type with other characters than letters, digits, spaces, `-` and `_`, or
-    /// one that stands twice. It was left as it is, and the creates are refused until it is changed.
+    /// v2's published limits refuse it: a rule's type with other characters than letters, digits, spaces, `-` and `_`,
+    /// or one that stands twice, which v1's do not, or what v1's refuse as well. It was left as it is, and the creates
+    /// are refused until it is changed.
     RefusedByV2 {
         /// The field of the create: `configuration.rules[0].type`.
         field: String,
