@@ -95,7 +95,7 @@ fn send(request: &http::Request<Body>) -> Reply {
     };
     let body = content(request.body())?;
     let port = authority.port_u16().unwrap_or(80);
-    let mut stream = TcpStream::connect((authority.host(), port))
+    let mut stream = TcpStream::connect((host_of(authority), port))
         .map_err(|error| Failure::connect(error.to_string()))?;
     exchange(&mut stream, request, &body).map_err(|error| match error.kind() {
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
@@ -103,6 +103,14 @@ fn send(request: &http::Request<Body>) -> Reply {
         }
         _ => Failure::broken(error.to_string()),
     })
+}
+
+/// The host as a socket takes it: an IPv6 address stands in brackets in a URL, and without them everywhere else.
+fn host_of(authority: &http::uri::Authority) -> &str {
+    let host = authority.host();
+    host.strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'))
+        .unwrap_or(host)
 }
 
 /// The body in memory. A file is read anew for each attempt; a real transport would stream it.
@@ -207,4 +215,20 @@ fn seed() -> Seed {
     bytes[..8].copy_from_slice(&half());
     bytes[8..].copy_from_slice(&half());
     Seed::new(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_taken_out_of_its_brackets() {
+        for (authority, host) in [
+            ("[::1]:8080", "::1"),
+            ("127.0.0.1:8080", "127.0.0.1"),
+            ("localhost", "localhost"),
+        ] {
+            assert_eq!(host_of(&authority.parse().expect("an authority")), host);
+        }
+    }
 }

@@ -110,7 +110,7 @@ async fn receive(
     StatusCode::NO_CONTENT
 }
 
-/// Waits until a job has ended: told by a webhook, or seen by a look once a minute.
+/// Waits until a job has ended: told by a webhook, or seen by a look once a minute. A job that failed is an error.
 async fn ended(
     client: &Client,
     job_id: &str,
@@ -129,7 +129,8 @@ async fn ended(
                 if ours {
                     let job = client.call(v2::Get::new(job_id)).await?;
                     if job.status.is_terminal() {
-                        return Ok(job);
+                        // The wait says what the end means, so that it means the same however it was learnt.
+                        return client.wait(&job).await;
                     }
                 }
             }
@@ -259,5 +260,28 @@ mod tests {
             (seen.keys.len(), seen.order.len()),
             (REMEMBERED, REMEMBERED)
         );
+    }
+
+    #[tokio::test]
+    async fn a_failed_job_is_an_error_although_a_webhook_came_first() {
+        let emulator = classify_emulator::Emulator::start(classify_emulator::Config::default())
+            .expect("an emulator");
+        let api = Api::builder(emulator.key()).base_url(emulator.base_url());
+        let client = Client::new(api.build().expect("an api"));
+        let upload = files::Upload::new("damaged.pdf", b"%PDF-1.7 and nothing else".to_vec());
+        let file = client.call(upload).await.expect("a file");
+        let rule = v2::Rule::new("invoice", "has an invoice number");
+        let create = v2::Create::new(file.id).configuration(v2::Configuration::new([rule]));
+        let job = client.call(create).await.expect("a job");
+
+        let (tell, news) = broadcast::channel(256);
+        let id = job.id.clone();
+        tokio::spawn(async move {
+            while tell.send(id.clone()).is_ok() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        });
+        let error = ended(&client, &job.id, news).await.expect_err("it failed");
+        assert!(error.is_job_failed(), "{error}");
     }
 }

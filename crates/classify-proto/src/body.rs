@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// The body of a request.
-#[derive(Debug, Clone, Default)]
+/// The body of a request. `Debug` shows how much of it there is, and none of it: a webhook's secret may be in it.
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub enum Body {
     /// No body. A driver sends `Content-Length: 0` with a `POST` and no length with a `GET` or a `DELETE`.
@@ -46,7 +46,7 @@ impl Body {
 ///
 /// The length of the body is the length of the three parts together. A driver that opens a path sends the length the
 /// file has at that moment and exactly that many bytes, and opens the file again for the next attempt.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Framed {
     /// Sent first.
@@ -97,6 +97,26 @@ impl From<Vec<u8>> for Content {
 impl From<PathBuf> for Content {
     fn from(path: PathBuf) -> Self {
         Self::Path(path)
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Body::Empty => f.write_str("Empty"),
+            Body::Bytes(bytes) => write!(f, "Bytes({} bytes)", bytes.len()),
+            Body::Framed(framed) => framed.fmt(f),
+        }
+    }
+}
+
+impl fmt::Debug for Framed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Framed")
+            .field("head", &format_args!("{} bytes", self.head.len()))
+            .field("content", &self.content)
+            .field("tail", &format_args!("{} bytes", self.tail.len()))
+            .finish()
     }
 }
 
@@ -163,5 +183,37 @@ mod tests {
         assert_eq!(body.in_memory().unwrap(), "<x>");
         let body = Body::Framed(Framed::new("<", Content::from(PathBuf::from("x")), ">"));
         assert!(body.in_memory().is_none());
+    }
+
+    #[test]
+    fn what_is_sent_is_shown_by_its_size_alone() {
+        let bytes = || Bytes::from_static(b"canary");
+        for (body, shown) in [
+            (Body::Empty, "Empty"),
+            (Body::Bytes(bytes()), "Bytes(6 bytes)"),
+            (
+                Body::Framed(Framed::new(bytes(), Content::Withheld, bytes())),
+                "Framed { head: 6 bytes, content: Withheld, tail: 6 bytes }",
+            ),
+        ] {
+            assert_eq!(format!("{body:?}"), shown);
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_path_that_is_no_text_cannot_be_saved_and_says_so() {
+        use std::os::unix::ffi::OsStringExt as _;
+
+        use crate::machine::{Call, Saved as _};
+
+        let path = PathBuf::from(std::ffi::OsString::from_vec(vec![b'a', 0xff]));
+        let mut upload = crate::files::Upload::new("a.txt", Vec::new());
+        upload.set_content(path);
+        let error = Call::new(upload, crate::Seed::new([0; 16]))
+            .save()
+            .unwrap_err();
+        assert_eq!(error.kind(), crate::ErrorKind::State);
+        assert!(error.to_string().contains("path"), "{error}");
     }
 }

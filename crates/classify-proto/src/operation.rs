@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::api::Api;
 use crate::body::Body;
 use crate::error::Error;
+use crate::text::lenient;
 use crate::text::service_words::FieldError;
 
 /// One call to the service, as owned data: how to ask, how to read the answer, and what may be repeated.
@@ -34,6 +35,12 @@ pub trait Operation {
     /// Called once, before the first request. An operation that was given such a value keeps it.
     fn prepare(&mut self, seed: Seed) {
         let _ = seed;
+    }
+
+    /// Fields of the JSON body that the operation itself goes by, each with what sets it: a repetition is only safe, or
+    /// the answer only right, with the value that the operation knows. [`With`](crate::With) refuses to replace them.
+    fn own_fields(&self) -> &'static [(&'static str, &'static str)] {
+        &[]
     }
 
     /// Holds the operation against the service's published limits.
@@ -107,7 +114,8 @@ pub trait Operation {
     ///
     /// # Errors
     ///
-    /// By the status, with the service's own words; or as [`decode`](Self::decode).
+    /// By the status, with the service's own words; or as [`decode`](Self::decode). A gateway may put the key among its
+    /// words: [`Api::clean`] takes it out beforehand.
     fn parse(&self, response: http::Response<Bytes>) -> Result<Self::Output, Error> {
         let parsed = if response.status().is_success() {
             self.decode(response)
@@ -154,6 +162,17 @@ pub enum Recovery<T> {
     Settled(T),
     /// Only the present state can tell: send [`Operation::look`].
     Look,
+}
+
+impl<T> Recovery<T> {
+    /// Of a delete: where nothing is found, the lost attempt has deleted it.
+    pub(crate) fn of_delete(refusal: &Error, done: impl FnOnce() -> T) -> Self {
+        if refusal.is_not_found() {
+            Self::Settled(done())
+        } else {
+            Self::Refused
+        }
+    }
 }
 
 /// Bytes that are unlike any other's, drawn by the driver: what a transaction id, a boundary and a jitter are made of.
@@ -264,13 +283,16 @@ impl Problems {
 
 /// Reads a successful response as JSON.
 ///
-/// Read fast; only when that fails, read again to find the place. The body is held against UTF-8 as a whole, since that
-/// costs a tenth of what it costs string by string, and a body's JSON is mostly strings.
+/// Read fast; only when that fails, read again, leniently, and once more to find the place. The body is held against
+/// UTF-8 as a whole, since that costs a tenth of what it costs string by string, and a body's JSON is mostly strings.
 pub(crate) fn read_json<T: serde::de::DeserializeOwned>(
     response: http::Response<Bytes>,
 ) -> Result<T, Error> {
     let text = std::str::from_utf8(response.body()).ok();
     if let Some(value) = text.and_then(|text| serde_json::from_str(text).ok()) {
+        return Ok(value);
+    }
+    if let Some(value) = lenient::read(response.body()) {
         return Ok(value);
     }
     let mut json = serde_json::Deserializer::from_slice(response.body());
@@ -286,11 +308,10 @@ pub(crate) fn read_json<T: serde::de::DeserializeOwned>(
         Err(traced) => (String::new(), traced.into_inner()),
     };
     let size = response.body().len();
-    Err(Error::decode(
-        response,
-        format!("{place}{} ({size} bytes)", describe(&error)),
-        Some(Box::new(error)),
-    ))
+    let message = format!("{place}{} ({size} bytes)", describe(&error));
+    let is_json = error.is_data();
+    // The error itself is no cause to hand on: its text repeats values of the answer.
+    Err(Error::decode(response, message, is_json))
 }
 
 /// What is wrong with a body, without repeating any of it.
@@ -307,18 +328,19 @@ fn describe(error: &serde_json::Error) -> String {
     }
 }
 
-/// The message without the text it quotes, which is part of the body: a reason may repeat a document's words.
+/// The message without what it quotes, which is part of the body: a reason may repeat a document's words. The name of a
+/// missing field is ours.
 fn without_quotes(message: &str) -> String {
-    match (message.find("string \""), message.rfind('"')) {
-        (Some(start), Some(end)) if end > start + "string ".len() => {
-            format!(
-                "{}{}",
-                &message[..start + "string".len()],
-                &message[end + 1..]
-            )
+    let mut message = message.to_owned();
+    for quote in ['"', '`'] {
+        let is_ours = quote == '`' && message.starts_with("missing field `");
+        if let (false, Some(start), Some(end)) =
+            (is_ours, message.find(quote), message.rfind(quote))
+        {
+            message.replace_range(start..=end, "…");
         }
-        _ => message.to_owned(),
     }
+    message
 }
 
 #[cfg(test)]
@@ -367,5 +389,32 @@ mod tests {
         assert_eq!(passed_over.name, "a");
         let error = read(b"{\"name\": \"a\", \"new\": \"\xff\"} {}").unwrap_err();
         assert!(error.is_garbled(), "{error}");
+    }
+
+    #[test]
+    fn no_cause_of_an_error_repeats_the_answer() {
+        #[derive(Debug, Deserialize)]
+        struct Numbered {
+            #[expect(dead_code, reason = "it is never read whole")]
+            number: u8,
+        }
+        for body in [
+            r#"{"number":"canary"}"#,
+            r#"{"number":7.777}"#,
+            r#"{"number":77777}"#,
+            r#"{"number":true}"#,
+            r#"{"number":7"#,
+            r#"{"number":"a `canary` b \" canary"}"#,
+        ] {
+            let error = read_json::<Numbered>(http::Response::new(body.into())).unwrap_err();
+            let mut cause: Option<&dyn std::error::Error> = Some(&error);
+            while let Some(one) = cause {
+                let shown = format!("{one} {one:?}");
+                for secret in ["canary", "777", "true"] {
+                    assert!(!shown.contains(secret), "{body}: {shown}");
+                }
+                cause = one.source();
+            }
+        }
     }
 }

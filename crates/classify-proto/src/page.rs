@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer};
 
 use crate::operation::Operation;
-use crate::text::model::null_as_default;
+use crate::text::model::{LenientCount, null_as_default};
 
 /// One page of a list, with the token that asks for the next.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -17,13 +17,17 @@ pub struct Page<T> {
     #[serde(default, deserialize_with = "non_empty")]
     pub next_page_token: Option<String>,
     /// How many items the whole list has, where the service says so; it may be an estimate.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "count")]
     pub total_size: Option<u64>,
 }
 
 /// An empty token ends a list as an absent one does.
 fn non_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     Ok(Option::<String>::deserialize(deserializer)?.filter(|token| !token.is_empty()))
+}
+
+fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    LenientCount::deserialize(deserializer).map(|count| count.0)
 }
 
 /// An operation that lists, a page at a time.
@@ -38,3 +42,24 @@ pub trait Paged: Operation<Output = Page<Self::Item>> + Clone {
     #[must_use]
     fn with_page_token(&self, token: Option<String>) -> Self;
 }
+
+/// Makes a [`Paged`] operation of a list that keeps the token of its page in a field called `page_token`.
+macro_rules! paged {
+    ($list:ident of $item:ty) => {
+        impl $crate::page::Paged for $list {
+            type Item = $item;
+
+            fn page_token(&self) -> Option<&str> {
+                self.page_token.as_deref()
+            }
+
+            fn with_page_token(&self, token: Option<String>) -> Self {
+                Self {
+                    page_token: token,
+                    ..self.clone()
+                }
+            }
+        }
+    };
+}
+pub(crate) use paged;

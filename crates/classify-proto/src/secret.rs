@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 /// What stands for a secret wherever one would be written.
-const WITHHELD: &str = "[withheld]";
+pub(crate) const WITHHELD: &str = "[withheld]";
 
 /// A secret: a webhook's signing secret, or the value of a header that a webhook carries.
 ///

@@ -14,6 +14,7 @@ use crate::machine::{Phase, Sealed, Waitable};
 use crate::operation::{Operation, RateClass, Recovery, Repeat, Seed};
 use crate::page::Paged;
 use crate::secret::Secret;
+use crate::text::unsaid;
 use crate::text::url::push_pair;
 use crate::webhooks::check::withheld;
 
@@ -81,6 +82,10 @@ impl<O: Operation> With<O> {
 
     /// Sends this field of the JSON body, in place of one of the same name. It is part of a saved state, so it should
     /// hold no secret that may not be written down.
+    ///
+    /// A field that the operation [goes by](Operation::own_fields) is refused when a request is built, whether checks
+    /// are on or off: a create would hold its answer against a document or rules that were not asked for, or be
+    /// repeated without the key that makes that harmless. Use the operation's own setter.
     #[must_use]
     pub fn body_field(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.body.insert(name.into(), value.into());
@@ -161,6 +166,14 @@ impl<O: Operation> With<O> {
             },
             _ => return Err(refuse()),
         };
+        for (name, setter) in self.operation.own_fields() {
+            if self.body.contains_key(*name) {
+                return Err(Error::invalid(
+                    format!("body_field[{name:?}]"),
+                    format!("is a field that the operation itself goes by; set it with {setter}"),
+                ));
+            }
+        }
         fields.extend(self.body.clone());
         let bytes = serde_json::to_vec(&fields).map_err(|_| refuse())?;
         let (mut parts, _) = request.into_parts();
@@ -197,6 +210,10 @@ impl<O: Operation> Operation for With<O> {
         self.operation.prepare(seed);
     }
 
+    fn own_fields(&self) -> &'static [(&'static str, &'static str)] {
+        self.operation.own_fields()
+    }
+
     fn check(&self) -> Result<(), Error> {
         self.operation.check()
     }
@@ -207,6 +224,13 @@ impl<O: Operation> Operation for With<O> {
 
     fn decode(&self, response: Response<Bytes>) -> Result<O::Output, Error> {
         self.operation.decode(response)
+    }
+
+    fn parse(&self, mut response: Response<Bytes>) -> Result<O::Output, Error> {
+        // The headers that the client adds are taken out of a refusal before; these only we know.
+        let values = self.headers.iter().filter_map(|(_, value)| value.reveal());
+        unsaid::unsay(&mut response, values);
+        self.operation.parse(response)
     }
 
     fn recover(&self, refusal: &Error) -> Recovery<O::Output> {
@@ -297,7 +321,7 @@ impl<O: fmt::Debug> fmt::Debug for With<O> {
 mod tests {
     use super::*;
     use crate::v2::{self, Configuration, Rule, examples::api};
-    use crate::{files, v1};
+    use crate::{WithResponse, files, v1};
     use serde_json::json;
 
     fn create() -> v2::Create {
@@ -318,7 +342,7 @@ mod tests {
             .query("project_id", "other")
             .query("tag", "a b")
             .query("tag", "c")
-            .body_field("file_input", "dfl-2")
+            .body_field("webhook_configuration_ids", vec!["whc-2"])
             .body_field("priority", 7);
         let request = with.request(&api()).unwrap();
         assert_eq!(
@@ -329,10 +353,71 @@ mod tests {
         assert!(request.headers()["authorization"].is_sensitive());
         assert_eq!(request.headers().get_all("x-a").iter().count(), 2);
         let body = body(&request);
-        assert_eq!(body["file_input"], "dfl-2");
+        assert_eq!(body["webhook_configuration_ids"], json!(["whc-2"]));
         assert_eq!(body["priority"], 7);
         assert!(body["configuration"]["rules"].is_array());
         assert!(!format!("{with:?}").contains("canary"));
+    }
+
+    #[test]
+    fn what_a_create_goes_by_is_not_replaced() {
+        let off = Api::builder("k").checks(false).build().unwrap();
+        let refused = |request: Result<Request<Body>, Error>, field: &str, setter: &str| {
+            let error = request.unwrap_err();
+            assert!(error.is_invalid(), "{error}");
+            assert!(error.to_string().contains(&format!("{field:?}")), "{error}");
+            assert!(error.to_string().contains(setter), "{error}");
+        };
+        for (field, setter) in create().own_fields() {
+            for value in [Value::Null, json!("x")] {
+                let with = With::new(create()).body_field(*field, value);
+                refused(with.request(&off), field, setter);
+                refused(WithResponse::new(with).request(&api()), field, setter);
+            }
+        }
+        let old = || v1::Create::new(["1"], [Rule::new("invoice", "has an invoice number")]);
+        for (field, setter) in old().own_fields() {
+            refused(
+                With::new(old()).body_field(*field, 1).request(&off),
+                field,
+                setter,
+            );
+        }
+        let names: Vec<_> = create()
+            .own_fields()
+            .iter()
+            .map(|(name, _)| *name)
+            .collect();
+        for needed in [
+            "file_input",
+            "configuration",
+            "configuration_id",
+            "transaction_id",
+        ] {
+            assert!(names.contains(&needed), "{needed}");
+        }
+    }
+
+    #[test]
+    fn a_header_that_a_refusal_repeats_is_not_handed_on() {
+        let refusal = || {
+            Response::builder()
+                .status(403)
+                .body(Bytes::from(r#"{"detail":"no: canary-1, canary-2"}"#))
+                .unwrap()
+        };
+        let with = With::new(v2::Get::new("clj-1"))
+            .header("Authorization", "Basic canary-1")
+            .header("x-token", "canary-2");
+        let of_both = [
+            with.parse(refusal()).unwrap_err(),
+            WithResponse::new(with).parse(refusal()).unwrap_err(),
+        ];
+        for error in of_both {
+            assert_eq!(error.message(), "no: [key], [key]");
+            assert_eq!(error.job_id(), Some("clj-1"));
+            assert!(!format!("{:?}", error.raw_body()).contains("canary"));
+        }
     }
 
     #[test]

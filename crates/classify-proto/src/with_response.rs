@@ -114,6 +114,10 @@ impl<O: Operation> Operation for WithResponse<O> {
         self.0.prepare(seed);
     }
 
+    fn own_fields(&self) -> &'static [(&'static str, &'static str)] {
+        self.0.own_fields()
+    }
+
     fn check(&self) -> Result<(), Error> {
         self.0.check()
     }
@@ -125,6 +129,12 @@ impl<O: Operation> Operation for WithResponse<O> {
     fn decode(&self, response: http::Response<Bytes>) -> Result<Self::Output, Error> {
         // Sharing the body costs nothing, and the parts are small.
         let value = self.0.decode(response.clone())?;
+        Ok(Answer::new(value, &response))
+    }
+
+    fn parse(&self, response: http::Response<Bytes>) -> Result<Self::Output, Error> {
+        // As the operation itself parses: it may have a way of its own.
+        let value = self.0.parse(response.clone())?;
         Ok(Answer::new(value, &response))
     }
 

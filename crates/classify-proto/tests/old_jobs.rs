@@ -207,6 +207,16 @@ fn a_lost_job_is_found_among_others() {
     assert_eq!(creates.count(), 1, "nothing is created by looking");
 }
 
+/// A service that writes ids in another case would otherwise have every lost job paid for twice.
+#[test]
+fn a_lost_job_is_found_by_its_files_in_any_form() {
+    let mut world = world_with_job(0, &["0a1b", "dfl-2c3d"]);
+    let since = "2020-01-01T00:00:00Z".parse().unwrap();
+    let found = reconcile(&mut world, create(&["0A1B", "2C3D"]), since);
+    assert!(found.candidates[0].files_agree);
+    assert!(reconcile(&mut world, create(&["0A1C", "2C3D"]), since).is_absent());
+}
+
 #[test]
 fn a_job_that_does_not_show_its_files_yet_may_be_the_one() {
     let mut world = world_with_job(3_600_000, &["a"]);

@@ -1,9 +1,9 @@
 //! Every object of the service keeps what it is given: known fields, unknown ones, words of tomorrow. What is missing
-//! or null costs nothing but itself.
+//! or null, or of a wrong type, costs nothing but itself.
 
 use classify_proto::configurations::SavedConfiguration;
 use classify_proto::webhooks::{Event, SavedWebhook};
-use classify_proto::{files, v1, v2};
+use classify_proto::{Bytes, Error, Operation, configurations, files, http, v1, v2, webhooks};
 use proptest::prelude::*;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -17,6 +17,8 @@ enum Fate {
     Null,
     /// Replaced by a word that nobody knows; only where a word stands.
     NewWord(String),
+    /// Replaced by a value of another type, which is kept as it came.
+    WrongType(usize),
 }
 
 fn fate() -> impl Strategy<Value = Fate> {
@@ -25,7 +27,24 @@ fn fate() -> impl Strategy<Value = Fate> {
         1 => Just(Fate::Missing),
         1 => Just(Fate::Null),
         1 => "[A-Z_a-z.]{1,9}".prop_map(Fate::NewWord),
+        1 => (0usize..6).prop_map(Fate::WrongType),
     ]
+}
+
+/// A value of another type than the given one.
+fn other_type(than: &Value, pick: usize) -> Value {
+    let values = [
+        json!(7.5),
+        json!(true),
+        json!("?"),
+        json!([1, null]),
+        json!({"a": {"b": 1}}),
+        json!(-1),
+    ];
+    let differs = |value: &&Value| std::mem::discriminant(*value) != std::mem::discriminant(than);
+    let (before, after) = values.split_at(pick);
+    let mut others = after.iter().chain(before).filter(differs);
+    others.next().unwrap().clone()
 }
 
 /// Fates for as many fields as any example has, and fields of tomorrow.
@@ -52,10 +71,14 @@ struct Kind<'a> {
     secret: &'a [&'a str],
 }
 
+/// `read` reads an answer as the operation does that has it.
 fn check<T: Serialize + DeserializeOwned>(
     kind: &Kind<'_>,
     (fates, new): &(Vec<Fate>, Map<String, Value>),
+    read: impl Fn(Bytes) -> Result<T, Error>,
 ) {
+    let read = |value: &Value| read(value.to_string().into());
+    let mut plain = true;
     let mut given = kind.example.as_object().unwrap().clone();
     let mut expected = given.clone();
     for (fate, name) in fates.iter().zip(kind.example.as_object().unwrap().keys()) {
@@ -73,15 +96,26 @@ fn check<T: Serialize + DeserializeOwned>(
                 given.insert(name.clone(), json!(word));
                 expected.insert(name.clone(), json!(word));
             }
+            Fate::WrongType(pick) if !needed => {
+                let value = other_type(&kind.example[name], *pick);
+                given.insert(name.clone(), value.clone());
+                expected.insert(name.clone(), value);
+                plain = false;
+            }
             _ => {}
         }
     }
     given.extend(new.clone());
     expected.extend(new.clone());
 
-    let read: T = serde_json::from_value(Value::Object(given.clone())).unwrap();
-    let mut written = serde_json::to_value(&read).unwrap();
-    let again: T = serde_json::from_value(written.clone()).unwrap();
+    let given_value = Value::Object(given.clone());
+    let first = read(&given_value).unwrap();
+    let mut written = serde_json::to_value(&first).unwrap();
+    let again = read(&written).unwrap();
+    if plain {
+        let by_serde: T = serde_json::from_value(given_value).unwrap();
+        assert_eq!(serde_json::to_value(&by_serde).unwrap(), written);
+    }
     assert_eq!(serde_json::to_value(&again).unwrap(), written);
     for name in kind.secret {
         expected.remove(*name);
@@ -94,11 +128,11 @@ fn check<T: Serialize + DeserializeOwned>(
             let mut given = given.clone();
             given.remove(*name);
             given.extend(without.map(|null| ((*name).to_owned(), null)));
-            assert!(
-                serde_json::from_value::<T>(Value::Object(given)).is_err(),
-                "{name}"
-            );
+            assert!(read(&Value::Object(given)).is_err(), "{name}");
         }
+        let mut given = given.clone();
+        given.insert((*name).to_owned(), json!({"of": "another type"}));
+        assert!(read(&Value::Object(given)).is_err(), "{name}");
     }
 }
 
@@ -239,15 +273,24 @@ where
 proptest! {
     #[test]
     fn every_object_keeps_what_it_is_given(changes in changes()) {
-        check::<v2::Job>(&v2_job(), &changes);
-        check::<v1::Job>(&v1_job(), &changes);
-        check::<v1::FileResult>(&v1_result(), &changes);
-        check::<files::File>(&file(), &changes);
-        check::<files::PresignedUrl>(&presigned_url(), &changes);
-        check::<SavedConfiguration>(&saved_configuration(), &changes);
-        check::<SavedWebhook>(&saved_webhook(), &changes);
-        check::<Event>(&event(), &changes);
-        check::<v2::Deleted>(&deleted(), &changes);
+        fn by<O: Operation>(operation: O) -> impl Fn(Bytes) -> Result<O::Output, Error> {
+            move |body| operation.parse(http::Response::new(body))
+        }
+        const UUID: &str = "182bd5e5-6e1a-4fe4-a799-aa6d9a6ab26e";
+        let of_job = by(v1::Results::new(UUID));
+        let result = |body: Bytes| {
+            let page = format!(r#"{{"items":[{}]}}"#, std::str::from_utf8(&body).unwrap());
+            of_job(page.into()).map(|mut page| page.items.remove(0))
+        };
+        check::<v2::Job>(&v2_job(), &changes, by(v2::Get::new("id")));
+        check::<v1::Job>(&v1_job(), &changes, by(v1::Get::new(UUID)));
+        check::<v1::FileResult>(&v1_result(), &changes, result);
+        check::<files::File>(&file(), &changes, by(files::Get::new("dfl-1")));
+        check::<files::PresignedUrl>(&presigned_url(), &changes, by(files::GetContent::new("dfl-1")));
+        check::<SavedConfiguration>(&saved_configuration(), &changes, by(configurations::Get::new("cfg-1")));
+        check::<SavedWebhook>(&saved_webhook(), &changes, by(webhooks::Get::new("whc-1")));
+        check::<Event>(&event(), &changes, |body| Event::parse(&body));
+        check::<v2::Deleted>(&deleted(), &changes, by(v2::Delete::new("clj-1")));
     }
 
     #[test]
@@ -258,7 +301,7 @@ proptest! {
         let rule = v2::Rule::new(&*id, &*word);
         let rules = v2::Configuration::new([rule.clone()]).mode(word.as_str().into());
         let mut parsing = v1::ParsingConfiguration::new().lang(&*word);
-        parsing.max_pages = number;
+        parsing.max_pages = number.into();
         parsing.target_pages = number.map(|page| vec![page]);
         let mut list = files::List::new().file_ids(many.clone()).order_by(&*word);
         let mut saved = classify_proto::configurations::List::new().product_type(&*word);

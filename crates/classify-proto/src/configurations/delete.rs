@@ -1,7 +1,7 @@
 //! `DELETE /api/v1/beta/configurations/{config_id}`
 
 use bytes::Bytes;
-use http::{Method, StatusCode};
+use http::Method;
 use serde::{Deserialize, Serialize};
 
 use super::ROUTE;
@@ -58,11 +58,7 @@ impl Operation for Delete {
     }
 
     fn recover(&self, refusal: &Error) -> Recovery<()> {
-        if refusal.status() == Some(StatusCode::NOT_FOUND) {
-            Recovery::Settled(())
-        } else {
-            Recovery::Refused
-        }
+        Recovery::of_delete(refusal, || ())
     }
 
     fn annotate(&self, error: Error) -> Error {

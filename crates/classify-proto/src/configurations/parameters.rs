@@ -1,5 +1,7 @@
 //! What a saved configuration holds, told apart by product.
 
+use std::fmt;
+
 use serde::de::Error as _;
 use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -43,7 +45,7 @@ pub enum Parameters {
 }
 
 /// A configuration of classification, with the fields that this version does not know.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Clone, PartialEq, Default)]
 #[non_exhaustive]
 pub struct ClassifyParameters {
     /// The configuration.
@@ -53,13 +55,32 @@ pub struct ClassifyParameters {
 }
 
 /// A configuration of a product that this crate knows by name only.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct OtherParameters {
     /// The product.
     pub product_type: ProductType,
     /// Every other field, as it came.
     pub fields: Map<String, Value>,
+}
+
+// Fields that this crate does not know are shown by name: those of another product may be keys to a third one.
+impl fmt::Debug for ClassifyParameters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClassifyParameters")
+            .field("configuration", &self.configuration)
+            .field("extra", &self.extra.keys().collect::<Vec<_>>())
+            .finish()
+    }
+}
+
+impl fmt::Debug for OtherParameters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OtherParameters")
+            .field("product_type", &self.product_type)
+            .field("fields", &self.fields.keys().collect::<Vec<_>>())
+            .finish()
+    }
 }
 
 impl Parameters {
@@ -123,7 +144,15 @@ impl Serialize for Parameters {
                 if let Some(parsing) = &configuration.parsing_configuration {
                     map.serialize_entry("parsing_configuration", parsing)?;
                 }
-                for (name, value) in extra.iter().filter(|(name, _)| !is_known(name)) {
+                // What both know twice is sent once: the configuration's own.
+                let of_configuration = configuration.extras();
+                let of_both = of_configuration.chain(extra.iter().filter_map(|(name, value)| {
+                    configuration
+                        .extra(name)
+                        .is_none()
+                        .then_some((&**name, value))
+                }));
+                for (name, value) in of_both.filter(|(name, _)| !is_known(name)) {
                     map.serialize_entry(name, value)?;
                 }
             }
@@ -147,7 +176,9 @@ impl<'de> Deserialize<'de> for Parameters {
         };
         if product_type == ProductType::ClassifyV2 {
             // Read from a copy, so that a shape of tomorrow is kept whole and costs no more than its types.
-            if let Ok(configuration) = Configuration::deserialize(Value::Object(fields.clone())) {
+            let known = fields.iter().filter(|(name, _)| is_known(name));
+            let known = known.map(|(name, value)| (name.clone(), value.clone()));
+            if let Ok(configuration) = Configuration::deserialize(Value::Object(known.collect())) {
                 fields.retain(|name, _| !is_known(name));
                 return Ok(Self::Classify(ClassifyParameters {
                     configuration,
@@ -181,11 +212,20 @@ mod tests {
     fn a_configuration_of_classification_is_flat_with_its_tag() {
         let read = both_ways(&json!({
             "product_type": "classify_v2",
-            "rules": [{"type": "a", "description": "b"}],
+            "rules": [{"type": "a", "description": "b", "examples": [1]}],
             "mode": "FAST",
-            "parsing_configuration": {"target_pages": "1-2"},
+            "parsing_configuration": {"target_pages": "1-2", "tier": "fast"},
             "of_tomorrow": {"x": 1},
         }));
+        let Parameters::Classify(classify) = &read else {
+            panic!("{read:?}")
+        };
+        assert_eq!(classify.extra["of_tomorrow"]["x"], 1);
+        assert_eq!(classify.configuration.extras().count(), 0, "it stands once");
+        let mut of_a_job: Configuration = serde_json::from_value(json!({"new": 1})).unwrap();
+        of_a_job.rules = classify.configuration.rules.clone();
+        let saved = serde_json::to_value(Parameters::from(of_a_job)).unwrap();
+        assert_eq!(saved["new"], 1);
         assert_eq!(read.as_classify().unwrap().rules[0].r#type, "a");
         assert_eq!(*read.product_type(), ProductType::ClassifyV2);
     }

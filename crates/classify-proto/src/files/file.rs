@@ -41,7 +41,7 @@ model! {
         /// When it stops working.
         moment expires_at: Timestamp,
         /// Fields to send along where the URL takes a form; a signature may be among them.
-        optional form_fields: BTreeMap<String, Secret>,
+        secret form_fields: BTreeMap<String, Secret>,
     }
 }
 

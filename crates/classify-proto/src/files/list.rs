@@ -9,7 +9,7 @@ use crate::api::Api;
 use crate::body::Body;
 use crate::error::Error;
 use crate::operation::{Operation, Problems, RateClass, Repeat, Scope, read_json, scope_setters};
-use crate::page::{Page, Paged};
+use crate::page::{Page, paged};
 use crate::text::open_enum::open_enum;
 
 open_enum! {
@@ -144,20 +144,7 @@ impl Operation for List {
     }
 }
 
-impl Paged for List {
-    type Item = File;
-
-    fn page_token(&self) -> Option<&str> {
-        self.page_token.as_deref()
-    }
-
-    fn with_page_token(&self, token: Option<String>) -> Self {
-        Self {
-            page_token: token,
-            ..self.clone()
-        }
-    }
-}
+paged!(List of File);
 
 #[cfg(test)]
 mod tests {

@@ -9,7 +9,7 @@ use crate::api::Api;
 use crate::body::Body;
 use crate::error::Error;
 use crate::operation::{Operation, RateClass, Repeat, Scope, read_json, scope_setters};
-use crate::page::{Page, Paged};
+use crate::page::{Page, paged};
 
 /// Lists files by a filter, a page at a time. The service has deprecated it in favour of [`List`](super::List).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -134,25 +134,13 @@ impl Operation for Query {
     }
 }
 
-impl Paged for Query {
-    type Item = File;
-
-    fn page_token(&self) -> Option<&str> {
-        self.page_token.as_deref()
-    }
-
-    fn with_page_token(&self, token: Option<String>) -> Self {
-        Self {
-            page_token: token,
-            ..self.clone()
-        }
-    }
-}
+paged!(Query of File);
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::files::examples;
+    use crate::page::Paged as _;
     use crate::v2::examples::{api, ok};
 
     #[test]

@@ -13,8 +13,8 @@ use crate::Timestamp;
 use crate::error::Error;
 use crate::operation::Seed;
 use crate::reply::Reply;
+use crate::text::id::common_form;
 use crate::v1::{Create, Job, JobStatus, List, Results};
-use crate::v2::bare_id;
 
 /// Looks for the job that a v1 create made when its answer was lost
 /// ([`is_ambiguous`](Error::is_ambiguous)), so that nothing is created and paid for twice.
@@ -53,6 +53,7 @@ enum Stage {
 struct Comparing {
     job: Job,
     pager: Pager<Results>,
+    /// In the form that ids are compared in.
     files: BTreeSet<String>,
     waiting: VecDeque<Job>,
     done: Vec<Candidate>,
@@ -178,11 +179,11 @@ impl Reconcile {
 
     /// What a job's results say of its files: `None` when they are not those asked for.
     fn agreement(&self, job: &Job, files: &BTreeSet<String>) -> Option<bool> {
-        let asked: BTreeSet<&str> = self.asked.file_ids().iter().map(|id| bare_id(id)).collect();
-        let shown: BTreeSet<&str> = files.iter().map(String::as_str).collect();
-        if asked == shown {
+        let ids = self.asked.file_ids().iter();
+        let asked: BTreeSet<String> = ids.map(|id| common_form(id)).collect();
+        if asked == *files {
             Some(true)
-        } else if shown.is_empty() || (shown.is_subset(&asked) && job.status != JobStatus::Success)
+        } else if files.is_empty() || (files.is_subset(&asked) && job.status != JobStatus::Success)
         {
             Some(false)
         } else {
@@ -238,9 +239,7 @@ impl Machine for Reconcile {
                     Step::Wait(until) => return Step::Wait(until),
                     Step::Event(page) => {
                         let files = page.items.into_iter().filter_map(|item| item.file_id);
-                        comparing
-                            .files
-                            .extend(files.map(|id| bare_id(&id).to_owned()));
+                        comparing.files.extend(files.map(|id| common_form(&id)));
                         continue;
                     }
                     Step::Done(read) => {

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::step::Machine;
 use crate::error::Error;
+use crate::text::lenient;
 
 /// The version of every machine's state. A change that an older version could not read raises it.
 const VERSION: u32 = 1;
@@ -53,8 +54,12 @@ pub trait Saved: Machine + Serialize + DeserializeOwned {
                 Self::kind()
             )));
         }
-        let envelope: Envelope<Self> = serde_json::from_str(text)
-            .map_err(|error| Error::state(format!("cannot be read: {error}")))?;
+        // A job in it may have fields that could not be read, and were written down as they came.
+        let read = serde_json::from_str::<Envelope<Self>>(text);
+        let envelope = read.or_else(|error| {
+            lenient::read(text.as_bytes())
+                .ok_or_else(|| Error::state(format!("cannot be read: {error}")))
+        })?;
         let mut machine = envelope.state;
         machine.resume();
         Ok(machine)

@@ -75,7 +75,7 @@ impl IntoWaitable for &v2::Job {
     type Read = v2::Get;
 
     fn into_waitable(self) -> v2::Get {
-        v2::Get::new(&*self.id)
+        v2::Get::from(self)
     }
 }
 
@@ -83,7 +83,7 @@ impl IntoWaitable for &v1::Job {
     type Read = v1::Get;
 
     fn into_waitable(self) -> v1::Get {
-        v1::Get::new(&*self.id)
+        v1::Get::from(self)
     }
 }
 
@@ -199,6 +199,27 @@ mod tests {
         assert_eq!(id("4".to_owned()), "4");
         assert_eq!(id(v1::Get::new("5")), "5");
         assert_eq!(id(crate::With::new(v2::Get::new("6"))), "6");
+    }
+
+    #[test]
+    fn a_job_is_looked_for_in_its_own_project() {
+        let api = crate::v2::examples::api();
+        let text = r#"{"id":"1","status":"PENDING","project_id":"p 1"}"#;
+        let v1_job: v1::Job = serde_json::from_str(text).unwrap();
+        let v2_job: v2::Job = serde_json::from_str(text).unwrap();
+        let old = |read: v1::Get| read.request(&api).unwrap().uri().to_string();
+        let new = |read: v2::Get| read.request(&api).unwrap().uri().to_string();
+        for (uri, path) in [
+            (old((&v1_job).into_waitable()), "v1/classifier/jobs/1"),
+            (old((&v1_job).into()), "v1/classifier/jobs/1"),
+            (new((&v2_job).into_waitable()), "v2/classify/1"),
+            (new((&v2_job).into()), "v2/classify/1"),
+        ] {
+            assert_eq!(
+                uri,
+                format!("https://api.example/api/{path}?project_id=p%201")
+            );
+        }
     }
 
     /// A terminal word that the wait did not know, or the reverse, would be a wait without end or a result too early.

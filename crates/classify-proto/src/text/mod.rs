@@ -1,5 +1,7 @@
 //! Text in and out of the wire: open enums, timestamps, path segments, queries, multipart framing, error bodies.
 
+pub(crate) mod id;
+pub(crate) mod lenient;
 pub(crate) mod model;
 pub(crate) mod multipart;
 pub(crate) mod open_enum;

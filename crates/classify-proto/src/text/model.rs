@@ -1,23 +1,31 @@
 //! Objects of the service that may gain, lose and null their fields.
 
+use std::fmt;
 use std::sync::Arc;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
 use crate::Timestamp;
+use crate::secret::WITHHELD;
 use crate::v2::Configuration;
 
 /// The fields of an object that this version does not know, or could not read.
 ///
 /// An object without any costs one null pointer.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Hash, Default)]
 pub(crate) struct Extra(Option<Box<Map<String, Value>>>);
 
 impl Extra {
     pub(crate) fn insert(&mut self, name: String, value: Value) {
         self.0.get_or_insert_default().insert(name, value);
+    }
+
+    /// Leaves a mark in place of a value.
+    pub(crate) fn withhold(&mut self, name: &str) {
+        self.insert(name.to_owned(), WITHHELD.into());
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&Value> {
@@ -29,6 +37,15 @@ impl Extra {
             .iter()
             .flat_map(|map| map.iter())
             .map(|(name, value)| (name.as_str(), value))
+    }
+}
+
+impl fmt::Debug for Extra {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // By name only: what nobody knows may as well be a secret.
+        f.debug_list()
+            .entries(self.iter().map(|(name, _)| name))
+            .finish()
     }
 }
 
@@ -45,7 +62,7 @@ impl<'de> Deserialize<'de> for LenientTimestamp {
         impl<'de> Visitor<'de> for Any {
             type Value = LenientTimestamp;
 
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a timestamp")
             }
 
@@ -81,6 +98,69 @@ impl<'de> Deserialize<'de> for LenientTimestamp {
 
             fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<Self::Value, E> {
                 Ok(LenientTimestamp::Unreadable(number.into()))
+            }
+
+            fn visit_bool<E: serde::de::Error>(self, truth: bool) -> Result<Self::Value, E> {
+                Ok(LenientTimestamp::Unreadable(truth.into()))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Self::Value, A::Error> {
+                Value::deserialize(SeqAccessDeserializer::new(items))
+                    .map(LenientTimestamp::Unreadable)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<Self::Value, A::Error> {
+                Value::deserialize(MapAccessDeserializer::new(fields))
+                    .map(LenientTimestamp::Unreadable)
+            }
+        }
+        deserializer.deserialize_any(Any)
+    }
+}
+
+/// A number of things, where it is one: a mere estimate must not cost what it counts.
+pub(crate) struct LenientCount(pub(crate) Option<u64>);
+
+impl<'de> Deserialize<'de> for LenientCount {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Any;
+        impl<'de> Visitor<'de> for Any {
+            type Value = LenientCount;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number")
+            }
+
+            fn visit_u64<E: serde::de::Error>(self, count: u64) -> Result<LenientCount, E> {
+                Ok(LenientCount(Some(count)))
+            }
+
+            fn visit_i64<E: serde::de::Error>(self, _: i64) -> Result<LenientCount, E> {
+                Ok(LenientCount(None))
+            }
+
+            fn visit_f64<E: serde::de::Error>(self, _: f64) -> Result<LenientCount, E> {
+                Ok(LenientCount(None))
+            }
+
+            fn visit_bool<E: serde::de::Error>(self, _: bool) -> Result<LenientCount, E> {
+                Ok(LenientCount(None))
+            }
+
+            fn visit_str<E: serde::de::Error>(self, _: &str) -> Result<LenientCount, E> {
+                Ok(LenientCount(None))
+            }
+
+            fn visit_unit<E: serde::de::Error>(self) -> Result<LenientCount, E> {
+                Ok(LenientCount(None))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<LenientCount, A::Error> {
+                IgnoredAny.visit_seq(items).map(|_| LenientCount(None))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<LenientCount, A::Error> {
+                IgnoredAny.visit_map(fields).map(|_| LenientCount(None))
             }
         }
         deserializer.deserialize_any(Any)
@@ -130,9 +210,14 @@ impl<'de> Sharing<'de> for Alone {
 
 /// Declares an object that the service sends.
 ///
-/// `required` fields must be there; `optional` ones may be absent or null; `moment` ones may also hold text that is
-/// no timestamp, which is then kept among the extra fields. A `shared` field is optional, and its value is read by
-/// [`Sharing`]. Whatever else the object has is kept there too and written back. Serde's `flatten` would do the same at
+/// - `required` fields must be there; `defaulted` ones are always written, and may lack in an answer.
+/// - `optional` ones may be absent or null. So may a `shared` one, whose value is read by [`Sharing`]. What such a field
+///   cannot take is kept among the extra fields when an object is read [leniently](super::lenient).
+/// - A `moment` is optional too, and what is no timestamp is kept among the extra fields always.
+/// - A `strict` one is optional and must be of its type: the lack of it says something that an unreadable value does not.
+/// - A `secret` one is optional, and what it cannot take is not kept, since it would be written out.
+///
+/// Whatever else the object has is kept among the extra fields and written back. Serde's `flatten` would do the same at
 /// the price of buffering every field of every object.
 macro_rules! model {
     (
@@ -150,13 +235,13 @@ macro_rules! model {
         }
 
         impl $name {
-            /// A field that this version does not know, by name.
+            /// A field that this version does not know, or could not read, by name.
             #[must_use]
             pub fn extra(&self, name: &str) -> Option<&serde_json::Value> {
                 self.extra.get(name)
             }
 
-            /// The fields that this version does not know, by name and value.
+            /// The fields that this version does not know, or could not read, by name and value.
             pub fn extras(&self) -> impl Iterator<Item = (&str, &serde_json::Value)> {
                 self.extra.iter()
             }
@@ -251,13 +336,19 @@ macro_rules! model {
 
 macro_rules! field_type {
     (required $type:ty) => { $type };
+    (defaulted $type:ty) => { $type };
     (optional $type:ty) => { Option<$type> };
+    (secret $type:ty) => { Option<$type> };
+    (strict $type:ty) => { Option<$type> };
     (moment $type:ty) => { Option<$type> };
     (shared $type:ty) => { Option<$type> };
 }
 
 macro_rules! write_field {
     (required, $map:ident, $name:expr, $value:expr) => {
+        $map.serialize_entry($name, $value)?;
+    };
+    (defaulted, $map:ident, $name:expr, $value:expr) => {
         $map.serialize_entry($name, $value)?;
     };
     ($_:ident, $map:ident, $name:expr, $value:expr) => {
@@ -272,9 +363,30 @@ macro_rules! read_field {
         $slot = Some($map.next_value::<$type>()?)
     };
     (shared, $type:ty, $slot:ident, $map:ident, $extra:ident, $sharing:ident) => {
-        $slot = $sharing.configuration(&mut $map)?
+        match $sharing.configuration(&mut $map) {
+            Ok(value) => $slot = value,
+            Err(error) => $crate::text::model::keep_refused!(error, $slot, $map, $extra),
+        }
     };
     (optional, $type:ty, $slot:ident, $map:ident, $extra:ident, $sharing:ident) => {
+        match $map.next_value::<Option<$type>>() {
+            Ok(value) => $slot = value,
+            Err(error) => $crate::text::model::keep_refused!(error, $slot, $map, $extra),
+        }
+    };
+    (secret, $type:ty, $slot:ident, $map:ident, $extra:ident, $sharing:ident) => {
+        match $map.next_value::<Option<$type>>() {
+            Ok(value) => $slot = value,
+            Err(error) => {
+                $crate::text::model::keep_refused!(error, $slot, $map, $extra);
+                $extra.withhold($crate::text::model::json_name(stringify!($slot)));
+            }
+        }
+    };
+    (defaulted, $type:ty, $slot:ident, $map:ident, $extra:ident, $sharing:ident) => {
+        $slot = $map.next_value::<Option<$type>>()?
+    };
+    (strict, $type:ty, $slot:ident, $map:ident, $extra:ident, $sharing:ident) => {
         $slot = $map.next_value::<Option<$type>>()?
     };
     (moment, $type:ty, $slot:ident, $map:ident, $extra:ident, $sharing:ident) => {
@@ -291,6 +403,19 @@ macro_rules! read_field {
     };
 }
 
+/// Keeps a value that its field could not take, where there is a way to have it back.
+macro_rules! keep_refused {
+    ($error:ident, $slot:ident, $map:ident, $extra:ident) => {
+        match $map.next_value::<$crate::text::lenient::Refused>() {
+            Ok($crate::text::lenient::Refused(value)) => $extra.insert(
+                $crate::text::model::json_name(stringify!($slot)).to_owned(),
+                value,
+            ),
+            Err(_) => return Err($error),
+        }
+    };
+}
+
 macro_rules! take_field {
     (required, $slot:ident, $name:expr) => {
         match $slot {
@@ -298,9 +423,12 @@ macro_rules! take_field {
             None => return Err(<A::Error as serde::de::Error>::missing_field($name)),
         }
     };
+    (defaulted, $slot:ident, $name:expr) => {
+        $slot.unwrap_or_default()
+    };
     ($_:ident, $slot:ident, $name:expr) => {
         $slot
     };
 }
 
-pub(crate) use {field_type, model, read_field, take_field, write_field};
+pub(crate) use {field_type, keep_refused, model, read_field, take_field, write_field};

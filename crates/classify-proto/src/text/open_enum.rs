@@ -26,8 +26,9 @@ impl fmt::Display for UnknownWord {
 
 /// Declares an enum of the service's words that keeps words it does not know.
 ///
-/// The unknown variant cannot be built from outside with a known word: every way in goes through `From<&str>`, so
-/// two values are equal exactly when their words are.
+/// Every way in from text goes through `From<&str>`, which never makes an unknown variant of a known word: two values
+/// that were read are equal exactly when their words are. (One can be made by hand, of a word that another enum does
+/// not know; it is written as that word and compares as unknown.)
 macro_rules! open_enum {
     (
         $(#[$meta:meta])*

@@ -12,6 +12,15 @@ use crate::Time;
 /// A date is taken relative to the response's own `Date`, so that a client whose clock is wrong waits as long as it
 /// was asked to; without one, relative to `now`. Zero, negative and unreadable values ask for nothing.
 pub(crate) fn retry_after(headers: &HeaderMap, now: Time) -> Option<Duration> {
+    delay(headers, i64::try_from(now.as_millis()).ok())
+}
+
+/// The same where no clock is at hand: a date without the response's own `Date` then asks for nothing.
+pub(crate) fn retry_after_without_clock(headers: &HeaderMap) -> Option<Duration> {
+    delay(headers, None)
+}
+
+fn delay(headers: &HeaderMap, now: Option<i64>) -> Option<Duration> {
     let text = |name: &str| {
         headers
             .get(name)
@@ -26,9 +35,7 @@ pub(crate) fn retry_after(headers: &HeaderMap, now: Time) -> Option<Duration> {
         return Some(delay);
     }
     let until = http_date_millis(asked)?;
-    let from = text(DATE.as_str())
-        .and_then(http_date_millis)
-        .or_else(|| i64::try_from(now.as_millis()).ok())?;
+    let from = text(DATE.as_str()).and_then(http_date_millis).or(now)?;
     let millis = u64::try_from(until.checked_sub(from)?).ok()?;
     (millis > 0).then(|| Duration::from_millis(millis))
 }

@@ -1,6 +1,5 @@
 //! What the service says in the body of an error, whatever shape that body has.
 
-use serde::Deserialize;
 use serde_json::Value;
 
 /// A field of a request and what is wrong with it: found by a check before sending, or named by the service in a 422.
@@ -36,7 +35,8 @@ pub(crate) struct ServiceWords {
 
 /// Reads `{"detail": "text"}`, `{"detail": [{loc, msg, type}]}`, other JSON with a message, HTML, text, or nothing.
 ///
-/// The `input` that a validation error repeats is left out: it may be part of a document or a secret.
+/// The `input` and the `ctx` of a validation error are left out, whatever its shape: they repeat what was sent, which
+/// may be part of a document or a secret.
 pub(crate) fn read(body: &[u8]) -> ServiceWords {
     if let Ok(value) = serde_json::from_slice::<Value>(body) {
         return from_json(&value);
@@ -53,85 +53,107 @@ pub(crate) fn read(body: &[u8]) -> ServiceWords {
     }
 }
 
+/// Names under which services say what is wrong.
+const SAID: [&str; 4] = ["detail", "message", "error", "msg"];
+/// What is said where a validation error says nothing of itself that may be repeated.
+const UNSPOKEN: &str = "the request is invalid";
+/// How deep what is said may lie in what is said.
+const DEEPEST: usize = 4;
+
 fn from_json(value: &Value) -> ServiceWords {
-    let said = ["detail", "message", "error"]
-        .iter()
-        .find_map(|name| value.get(name).filter(|said| !said.is_null()));
-    match said {
-        Some(Value::Array(entries)) => {
-            let fields: Vec<_> = entries.iter().filter_map(field_error).collect();
-            if fields.is_empty() {
-                return ServiceWords {
-                    message: one_line(&Value::Array(entries.clone()).to_string()),
-                    fields,
-                };
-            }
-            let mut message = fields
-                .iter()
-                .take(LISTED)
-                .map(|field| format!("{}: {}", field.field, field.message))
-                .collect::<Vec<_>>()
-                .join("; ");
-            if fields.len() > LISTED {
-                message += "; and ";
-                message += &(fields.len() - LISTED).to_string();
-                message += " more";
-            }
-            ServiceWords {
-                message: one_line(&message),
-                fields,
-            }
-        }
-        Some(Value::String(text)) => ServiceWords {
-            message: one_line(text),
-            fields: Vec::new(),
-        },
-        // {"error": {"message": "…"}} and the like.
-        Some(nested @ Value::Object(_)) => match from_json(nested) {
-            words if words.message.is_empty() => ServiceWords {
-                message: one_line(&nested.to_string()),
-                fields: Vec::new(),
-            },
-            words => words,
-        },
-        Some(other) => ServiceWords {
-            message: one_line(&other.to_string()),
-            fields: Vec::new(),
-        },
-        None => match value {
-            Value::String(text) => ServiceWords {
-                message: one_line(text),
-                fields: Vec::new(),
-            },
-            Value::Null => ServiceWords::default(),
-            _ => ServiceWords {
-                message: String::new(),
-                fields: Vec::new(),
-            },
-        },
+    match value {
+        // Anything else is data, and nothing that somebody says.
+        Value::String(_) | Value::Object(_) => words_of(value, DEEPEST).unwrap_or_default(),
+        _ => ServiceWords::default(),
     }
 }
 
-#[derive(Deserialize)]
-struct ValidationEntry {
-    #[serde(default)]
-    loc: Vec<Value>,
-    msg: String,
+/// What a value says of itself in words that may be repeated: texts where a text is expected, and what validation
+/// errors say of their places. No other part of the JSON, since a refusal may hold what it refuses.
+fn words_of(value: &Value, depth: usize) -> Option<ServiceWords> {
+    let of_text = |message: String| ServiceWords {
+        message,
+        fields: Vec::new(),
+    };
+    match value {
+        Value::String(text) => Some(of_text(one_line(text))),
+        Value::Number(_) | Value::Bool(_) => Some(of_text(value.to_string())),
+        Value::Array(entries) => Some(of_entries(entries)),
+        Value::Object(_) => {
+            if let Some(field) = field_error(value) {
+                return Some(of_fields(vec![field], &[]));
+            }
+            let said = SAID
+                .iter()
+                .find_map(|name| value.get(name).filter(|said| !said.is_null()))?;
+            depth
+                .checked_sub(1)
+                .and_then(|depth| words_of(said, depth))
+                .or_else(|| Some(of_text(UNSPOKEN.to_owned())))
+        }
+        Value::Null => None,
+    }
 }
 
-fn field_error(entry: &Value) -> Option<FieldError> {
-    let entry = ValidationEntry::deserialize(entry).ok()?;
-    let place: Vec<_> = entry
-        .loc
+/// A list of validation errors; some services put plain texts among them.
+fn of_entries(entries: &[Value]) -> ServiceWords {
+    let mut fields = Vec::new();
+    let mut texts = Vec::new();
+    for entry in entries {
+        match entry {
+            Value::String(text) => texts.push(one_line(text)),
+            entry => match (field_error(entry), entry.get("msg").and_then(Value::as_str)) {
+                (Some(field), _) => fields.push(field),
+                (None, Some(message)) => texts.push(one_line(message)),
+                (None, None) => {}
+            },
+        }
+    }
+    of_fields(fields, &texts)
+}
+
+fn of_fields(fields: Vec<FieldError>, texts: &[String]) -> ServiceWords {
+    let said: Vec<_> = fields
         .iter()
-        .map(|step| {
-            step.as_str()
-                .map_or_else(|| step.to_string(), str::to_owned)
-        })
+        .map(|field| format!("{}: {}", field.field, field.message))
+        .chain(texts.iter().cloned())
         .collect();
+    let mut message = match said.get(..LISTED) {
+        Some(listed) if said.len() > LISTED => {
+            format!("{}; and {} more", listed.join("; "), said.len() - LISTED)
+        }
+        _ => said.join("; "),
+    };
+    if message.is_empty() {
+        UNSPOKEN.clone_into(&mut message);
+    }
+    ServiceWords {
+        message: one_line(&message),
+        fields,
+    }
+}
+
+/// What one validation error says: `{loc, msg}`, whatever else it holds. Nothing without a place.
+fn field_error(entry: &Value) -> Option<FieldError> {
+    let place = match entry.get("loc")? {
+        Value::Array(steps) => {
+            let steps: Vec<_> = steps
+                .iter()
+                .filter_map(|step| match step {
+                    Value::String(name) => Some(name.clone()),
+                    Value::Number(index) => Some(index.to_string()),
+                    _ => None,
+                })
+                .collect();
+            steps.join(".")
+        }
+        Value::String(place) => place.clone(),
+        _ => return None,
+    };
+    let message = entry.get("msg").and_then(Value::as_str);
     Some(FieldError::new(
-        one_line(&place.join(".")),
-        one_line(&entry.msg),
+        one_line(&place),
+        message.map_or_else(|| "is invalid".to_owned(), one_line),
     ))
 }
 
@@ -205,6 +227,38 @@ mod tests {
         assert_eq!(
             words.fields[1],
             FieldError::new("query.page_size", "too large")
+        );
+    }
+
+    #[test]
+    fn no_shape_of_a_validation_error_repeats_its_input() {
+        for body in [
+            r#"{"detail":[{"loc":null,"msg":"bad","input":"canary"}]}"#,
+            r#"{"detail":[{"loc":["body"],"input":"canary"}]}"#,
+            r#"{"detail":[{"loc":"body.x","msg":7,"ctx":{"given":"canary"}}]}"#,
+            r#"{"detail":["text",{"input":"canary"}]}"#,
+            r#"{"detail":[["canary"]]}"#,
+            r#"{"detail":{"loc":["body"],"msg":"bad","input":"canary"}}"#,
+            r#"{"detail":{"input":"canary"}}"#,
+            r#"{"error":{"errors":[{"input":"canary"}]}}"#,
+            r#"{"detail":{"detail":{"input":"canary"}}}"#,
+            r#"[{"loc":["body"],"msg":"bad","input":"canary"}]"#,
+        ] {
+            let words = read(body.as_bytes());
+            assert!(
+                !format!("{words:?}").contains("canary"),
+                "{body}: {words:?}"
+            );
+        }
+        let words = read(br#"{"detail":[{"loc":null,"msg":"bad","input":"canary"}]}"#);
+        assert_eq!(words.message, "bad");
+        let words = read(br#"{"detail":{"loc":["body","x"],"msg":"bad","input":1}}"#);
+        assert_eq!(words.fields, [FieldError::new("body.x", "bad")]);
+        let words = read(br#"{"detail":[{"loc":"body.x","msg":"bad"},"and more"]}"#);
+        assert_eq!(words.message, "body.x: bad; and more");
+        assert_eq!(
+            read(br#"{"detail":[{"input":"x"}]}"#).message,
+            "the request is invalid"
         );
     }
 

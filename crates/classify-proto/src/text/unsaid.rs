@@ -9,6 +9,25 @@ const PLACEHOLDER: &[u8] = b"[key]";
 /// Anything shorter is found in words that mean something else, and is nobody's real key.
 const SHORTEST: usize = 8;
 
+/// Takes each of these headers' values out of a refusal that repeats it: whole, and without the scheme that
+/// `Authorization` puts before what is secret in it.
+pub(crate) fn unsay<'a>(
+    response: &mut http::Response<Bytes>,
+    values: impl Iterator<Item = &'a str>,
+) {
+    if response.status().is_success() {
+        return;
+    }
+    for value in values {
+        let without_scheme = value.split_once(' ').map(|(_, rest)| rest.trim_start());
+        for secret in [Some(value), without_scheme].into_iter().flatten() {
+            if let Some(clean) = without(response.body(), secret) {
+                *response.body_mut() = clean;
+            }
+        }
+    }
+}
+
 /// The text without the secret; nothing where it is not in it.
 pub(crate) fn without(text: &[u8], secret: &str) -> Option<Bytes> {
     let secret = secret.as_bytes();

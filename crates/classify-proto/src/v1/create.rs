@@ -10,6 +10,7 @@ use crate::api::Api;
 use crate::body::Body;
 use crate::error::Error;
 use crate::operation::{Operation, Problems, RateClass, Repeat, Scope, read_json, scope_setters};
+use crate::text::id::{find_job_id, is_uuid};
 
 /// The most files of one job.
 const MOST_FILES: usize = 500;
@@ -166,6 +167,16 @@ impl Operation for Create {
         RateClass::Create
     }
 
+    fn own_fields(&self) -> &'static [(&'static str, &'static str)] {
+        // What a lost job is looked for by.
+        &[
+            ("file_ids", "Create::new"),
+            ("rules", "Create::new"),
+            ("mode", "Create::mode"),
+            ("parsing_configuration", "Create::parsing_configuration"),
+        ]
+    }
+
     fn check(&self) -> Result<(), Error> {
         let mut problems = Problems::default();
         match self.file_ids.len() {
@@ -236,8 +247,7 @@ impl Operation for Create {
         let id = error
             .raw_body()
             .filter(|_| error.is_decode())
-            .and_then(|body| serde_json::from_slice::<serde_json::Value>(body).ok())
-            .and_then(|body| Some(body.get("id")?.as_str()?.to_owned()));
+            .and_then(|body| find_job_id(body, is_uuid));
         match id {
             Some(id) => error.with_job_id(id),
             None => error,
@@ -319,7 +329,6 @@ mod tests {
                 "file_ids[0]",
                 "rules[0].type",
                 "rules[0].description",
-                "parsing_configuration.max_pages",
                 "parsing_configuration.target_pages",
                 "webhook_configurations[0].webhook_url",
                 "webhook_configurations[0].webhook_headers.X-A",
@@ -369,5 +378,16 @@ mod tests {
     fn the_id_in_an_answer_that_cannot_be_read_is_kept() {
         let error = documented().parse(ok(r#"{"id":"7"}"#)).unwrap_err();
         assert_eq!(error.job_id(), Some("7"));
+        let cut = format!(r#"{{"project_id": "p", "id": "{FILE}", "sta"#);
+        let error = documented().parse(ok(cut)).unwrap_err();
+        assert_eq!(error.job_id(), Some(FILE));
+        let error = documented()
+            .parse(ok(r#"{"id": "182bd5e5-6e1a"#))
+            .unwrap_err();
+        assert_eq!(error.job_id(), None, "half an id is none");
+        let error = documented()
+            .parse(ok(r#"{"id": "of-something-else", "#))
+            .unwrap_err();
+        assert_eq!(error.job_id(), None);
     }
 }

@@ -1,7 +1,7 @@
 //! A v1 job that has ended, with its results.
 
 use super::{FileResult, Job, JobStatus, Outcome};
-use crate::v2::bare_id;
+use crate::text::id::same_id;
 
 /// A v1 job that has ended with results: all of them, from every page.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,7 +21,8 @@ impl Finished {
     /// What became of one file.
     ///
     /// A file without a result has failed when the job is a partial success, and is [`Outcome::Missing`] otherwise.
-    /// So is a file that was not part of the job, which the service does not tell apart.
+    /// So is a file that was not part of the job, which the service does not tell apart. A result that is there and
+    /// cannot be read is missing in either case.
     #[must_use]
     pub fn outcome(&self, file_id: &str) -> Outcome<'_> {
         self.results
@@ -30,7 +31,7 @@ impl Finished {
                 result
                     .file_id
                     .as_deref()
-                    .is_some_and(|id| bare_id(id) == bare_id(file_id))
+                    .is_some_and(|id| same_id(id, file_id))
             })
             .map_or_else(|| self.without_result(), |result| self.read(result))
     }
@@ -44,7 +45,7 @@ impl Finished {
 
     fn read<'a>(&'a self, result: &'a FileResult) -> Outcome<'a> {
         match result.outcome() {
-            Outcome::Missing => self.without_result(),
+            Outcome::Missing if result.extra("result").is_none() => self.without_result(),
             outcome => outcome,
         }
     }
@@ -100,5 +101,21 @@ mod tests {
     #[test]
     fn after_a_success_a_file_without_a_result_is_missing_and_not_failed() {
         assert_eq!(finished("SUCCESS").outcome("c"), Outcome::Missing);
+    }
+
+    #[test]
+    fn a_file_is_known_by_its_id_in_any_form() {
+        let finished = finished("SUCCESS");
+        assert_eq!(finished.outcome("DFL-A").matched(), Some("invoice"));
+        assert_eq!(finished.outcome("A").matched(), Some("invoice"));
+    }
+
+    #[test]
+    fn a_result_that_cannot_be_read_is_neither_a_failure_nor_the_lack_of_a_match() {
+        let mut finished = finished("PARTIAL_SUCCESS");
+        let odd = br#"{"id":"4","file_id":"e","result":{"type":7}}"#;
+        let odd: FileResult = crate::text::lenient::read(odd).unwrap();
+        finished.results.push(odd);
+        assert_eq!(finished.outcome("e"), Outcome::Missing);
     }
 }

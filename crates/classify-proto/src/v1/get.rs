@@ -9,6 +9,8 @@ use crate::api::Api;
 use crate::body::Body;
 use crate::error::Error;
 use crate::operation::{Operation, RateClass, Repeat, Scope, read_json, scope_setters};
+use crate::text::id::same_id;
+use crate::text::service_words::one_line;
 
 /// Reads a v1 job. Deprecated with all of [`v1`](super).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +42,17 @@ impl Get {
     }
 }
 
+/// Reads the job again, in its own project.
+impl From<&Job> for Get {
+    fn from(job: &Job) -> Self {
+        let get = Self::new(&*job.id);
+        match &job.project_id {
+            Some(project) => get.project(project),
+            None => get,
+        }
+    }
+}
+
 impl Operation for Get {
     type Output = Job;
 
@@ -61,7 +74,16 @@ impl Operation for Get {
     }
 
     fn decode(&self, response: http::Response<Bytes>) -> Result<Job, Error> {
-        read_json(response)
+        let job: Job = read_json(response)?;
+        // Another's would be taken for its result.
+        if same_id(&job.id, &self.job_id) {
+            return Ok(job);
+        }
+        let message = format!(
+            "the service answered with another job: {}",
+            one_line(&job.id)
+        );
+        Err(Error::v1_conflict(message, job).about_job(&self.job_id))
     }
 
     fn annotate(&self, error: Error) -> Error {
@@ -97,6 +119,23 @@ mod tests {
         for id in ["", ".", ".."] {
             let error = Get::new(id).request(&api()).unwrap_err();
             assert!(error.to_string().contains("classify_job_id"), "{error}");
+        }
+    }
+
+    #[test]
+    fn another_jobs_answer_is_no_answer() {
+        let error = Get::new("a1")
+            .parse(ok(r#"{"id":"a2","status":"SUCCESS"}"#))
+            .unwrap_err();
+        assert!(
+            error.is_conflict() && error.job_id() == Some("a1"),
+            "{error}"
+        );
+        assert!(error.to_string().contains("a2"), "{error}");
+        for id in ["A1", "a1"] {
+            Get::new(id)
+                .parse(ok(r#"{"id":"a1","status":"PENDING"}"#))
+                .unwrap();
         }
     }
 }

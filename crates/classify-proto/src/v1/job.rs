@@ -48,7 +48,8 @@ model! {
     /// A v1 job: up to 500 files, classified by the same rules. Its results are read apart from it.
     ///
     /// Only `id` and `status` are certain to be there. Fields that this version does not know are kept and read
-    /// with [`extra`](Self::extra); so is a time that is no timestamp. The service does not say which files it holds.
+    /// with [`extra`](Self::extra); so is a value in an answer that is not of its field's type, which is then absent.
+    /// The service does not say which files it holds.
     pub struct Job {
         /// The job's id, a UUID.
         required id: String,

@@ -9,7 +9,7 @@ use crate::api::Api;
 use crate::body::Body;
 use crate::error::Error;
 use crate::operation::{Operation, RateClass, Repeat, Scope, read_json, scope_setters};
-use crate::page::{Page, Paged};
+use crate::page::{Page, paged};
 
 /// Lists v1 jobs, a page at a time. There are no filters. Deprecated with all of [`v1`](super).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -75,20 +75,7 @@ impl Operation for List {
     }
 }
 
-impl Paged for List {
-    type Item = Job;
-
-    fn page_token(&self) -> Option<&str> {
-        self.page_token.as_deref()
-    }
-
-    fn with_page_token(&self, token: Option<String>) -> Self {
-        Self {
-            page_token: token,
-            ..self.clone()
-        }
-    }
-}
+paged!(List of Job);
 
 #[cfg(test)]
 mod tests {

@@ -38,7 +38,7 @@ pub use get::Get;
 pub use job::{Job, JobStatus, Mode};
 pub use language::Language;
 pub use list::List;
-pub use parsing::ParsingConfiguration;
+pub use parsing::{MaxPages, ParsingConfiguration};
 pub use results::{FileResult, Results};
 pub use webhook::WebhookConfiguration;
 

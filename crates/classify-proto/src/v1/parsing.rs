@@ -1,6 +1,6 @@
 //! Which part of the documents v1 reads.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Language;
 use crate::error::Error;
@@ -12,7 +12,57 @@ pub(crate) const DEFAULT_MAX_PAGES: u32 = 5;
 /// The most pages that ranges are written out to: a request lists every page as a number.
 const MOST_PAGES: usize = 10_000;
 
+/// How many pages of a file to read at most.
+///
+/// To leave it out and to send `null` for it are two requests; an `Option` could tell only one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "JSON has these three ways to say it and no fourth"
+)]
+pub enum MaxPages {
+    /// Nothing is said: the field is not sent, and the service reads five.
+    #[default]
+    Unsaid,
+    /// `null`: no limit. The published schema has it beside numbers, and leaves its meaning to the reader.
+    NoLimit,
+    /// This many. The schema has no least number; what the service makes of zero is not published either.
+    Most(u32),
+}
+
+impl MaxPages {
+    /// Whether nothing is said.
+    #[must_use]
+    pub fn is_unsaid(&self) -> bool {
+        *self == Self::Unsaid
+    }
+}
+
+/// `Some` is that many, and `None` is no limit.
+impl From<Option<u32>> for MaxPages {
+    fn from(pages: Option<u32>) -> Self {
+        pages.map_or(Self::NoLimit, Self::Most)
+    }
+}
+
+impl Serialize for MaxPages {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Unsaid | Self::NoLimit => serializer.serialize_none(),
+            Self::Most(pages) => serializer.serialize_some(pages),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for MaxPages {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Option::deserialize(deserializer).map(Self::from)
+    }
+}
+
 /// Which part of the documents is read, and in what language.
+///
+/// Of a job that is read, only these fields are kept.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ParsingConfiguration {
@@ -20,8 +70,8 @@ pub struct ParsingConfiguration {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lang: Option<Language>,
     /// How many pages to read at most; the service takes **five** where it is absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_pages: Option<u32>,
+    #[serde(default, skip_serializing_if = "MaxPages::is_unsaid")]
+    pub max_pages: MaxPages,
     /// Which pages to read, **0-based**; [`PageRanges`] reads and writes it. An old example of the service warns that
     /// it and `max_pages` exclude each other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -45,7 +95,14 @@ impl ParsingConfiguration {
     /// Reads at most this many pages.
     #[must_use]
     pub fn max_pages(mut self, pages: u32) -> Self {
-        self.max_pages = Some(pages);
+        self.max_pages = MaxPages::Most(pages);
+        self
+    }
+
+    /// Reads all pages: sends `null`. See [`MaxPages::NoLimit`].
+    #[must_use]
+    pub fn all_pages(mut self) -> Self {
+        self.max_pages = MaxPages::NoLimit;
         self
     }
 
@@ -86,12 +143,6 @@ impl ParsingConfiguration {
     }
 
     pub(crate) fn find_problems(&self, path: &str, problems: &mut Problems) {
-        if self.max_pages == Some(0) {
-            problems.add(
-                format!("{path}.max_pages"),
-                "is 0; leave it out to read five pages",
-            );
-        }
         if let Some(Err(error)) = self.get_page_ranges() {
             for found in error.field_errors() {
                 problems.add(format!("{path}.{}", found.field), &*found.message);
@@ -99,17 +150,26 @@ impl ParsingConfiguration {
         }
     }
 
-    /// Whether both ask for the same, with what the service fills in.
+    /// Whether a job with the other one may be the answer to this one, with what the service fills in.
     pub(crate) fn agrees_with(&self, other: &Self) -> bool {
+        use MaxPages::{Most, NoLimit, Unsaid};
+
         let lang = |parsing: &Self| parsing.lang.clone().unwrap_or(Language::English);
-        let most = |parsing: &Self| parsing.max_pages.unwrap_or(DEFAULT_MAX_PAGES);
+        let most = match (self.max_pages, other.max_pages) {
+            (asked, made) if asked == made => true,
+            // Who said nothing may be shown the default, or that nothing was said.
+            (Unsaid, made) => matches!(made, NoLimit | Most(DEFAULT_MAX_PAGES)),
+            // A job that shows nothing may have been asked for what its default is, or for no number.
+            (asked, Unsaid) => matches!(asked, NoLimit | Most(DEFAULT_MAX_PAGES)),
+            _ => false,
+        };
         let pages = |parsing: &Self| {
             let mut pages = parsing.target_pages.clone().unwrap_or_default();
             pages.sort_unstable();
             pages.dedup();
             pages
         };
-        lang(self) == lang(other) && most(self) == most(other) && pages(self) == pages(other)
+        most && lang(self) == lang(other) && pages(self) == pages(other)
     }
 }
 
@@ -130,6 +190,52 @@ mod tests {
         );
         let huge: PageRanges = "1-4294967295".parse().unwrap();
         assert!(ParsingConfiguration::new().page_ranges(&huge).is_err());
+    }
+
+    #[test]
+    fn nothing_null_and_a_number_are_told_apart_both_ways() {
+        for (parsing, json) in [
+            (ParsingConfiguration::new(), "{}"),
+            (
+                ParsingConfiguration::new().all_pages(),
+                r#"{"max_pages":null}"#,
+            ),
+            (
+                ParsingConfiguration::new().max_pages(0),
+                r#"{"max_pages":0}"#,
+            ),
+        ] {
+            assert_eq!(serde_json::to_string(&parsing).unwrap(), json);
+            let read: ParsingConfiguration = serde_json::from_str(json).unwrap();
+            assert_eq!(read, parsing);
+            let mut problems = Problems::default();
+            parsing.find_problems("", &mut problems);
+            problems.finish().unwrap();
+        }
+    }
+
+    #[test]
+    fn no_limit_is_not_five() {
+        let unsaid = ParsingConfiguration::new;
+        let null = || unsaid().all_pages();
+        let most = |pages| unsaid().max_pages(pages);
+        for (asked, made, agree) in [
+            (unsaid(), unsaid(), true),
+            (unsaid(), most(5), true),
+            (unsaid(), null(), true),
+            (unsaid(), most(6), false),
+            (null(), null(), true),
+            (null(), unsaid(), true),
+            (null(), most(5), false),
+            (most(5), most(5), true),
+            (most(5), unsaid(), true),
+            (most(5), null(), false),
+            (most(6), most(6), true),
+            (most(6), unsaid(), false),
+            (most(6), null(), false),
+        ] {
+            assert_eq!(asked.agrees_with(&made), agree, "{asked:?} {made:?}");
+        }
     }
 
     #[test]

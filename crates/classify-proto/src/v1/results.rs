@@ -10,8 +10,10 @@ use crate::api::Api;
 use crate::body::Body;
 use crate::error::Error;
 use crate::operation::{Operation, RateClass, Repeat, Scope, read_json, scope_setters};
-use crate::page::{Page, Paged};
+use crate::page::{Page, paged};
+use crate::text::id::same_id;
 use crate::text::model::model;
+use crate::text::service_words::one_line;
 
 model! {
     /// What one file of a v1 job was found to be.
@@ -24,7 +26,7 @@ model! {
         moment created_at: Timestamp,
         /// The file.
         optional file_id: String,
-        /// The result; absent when the file could not be classified.
+        /// The result; absent when the file could not be classified, or when it cannot be read.
         optional result: ClassifyResult,
         /// When it last changed.
         moment updated_at: Timestamp,
@@ -104,7 +106,19 @@ impl Operation for Results {
     }
 
     fn decode(&self, response: http::Response<Bytes>) -> Result<Page<FileResult>, Error> {
-        read_json(response)
+        let page: Page<FileResult> = read_json(response)?;
+        let stray = page
+            .items
+            .iter()
+            .filter_map(|result| result.classify_job_id.as_deref())
+            .find(|id| !same_id(id, &self.job_id));
+        match stray {
+            None => Ok(page),
+            Some(id) => Err(Error::stray(format!(
+                "the service answered with a result of another job: {}",
+                one_line(id)
+            ))),
+        }
     }
 
     fn annotate(&self, error: Error) -> Error {
@@ -112,24 +126,12 @@ impl Operation for Results {
     }
 }
 
-impl Paged for Results {
-    type Item = FileResult;
-
-    fn page_token(&self) -> Option<&str> {
-        self.page_token.as_deref()
-    }
-
-    fn with_page_token(&self, token: Option<String>) -> Self {
-        Self {
-            page_token: token,
-            ..self.clone()
-        }
-    }
-}
+paged!(Results of FileResult);
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::page::Paged as _;
     use crate::v1::examples;
     use crate::v2::examples::{api, ok};
 
@@ -140,7 +142,9 @@ mod tests {
             results.request(&api()).unwrap().uri(),
             "https://api.example/api/v1/classifier/jobs/a%20b/results"
         );
-        let page = results.parse(ok(examples::RESULTS)).unwrap();
+        let page = Results::new("182bd5e5-6e1a-4fe4-a799-aa6d9a6ab26e")
+            .parse(ok(examples::RESULTS))
+            .unwrap();
         assert_eq!(page.items[0].outcome().matched(), Some("type"));
         assert_eq!(page.next_page_token.as_deref(), Some("next_page_token"));
         let next = results.with_page_token(page.next_page_token);
@@ -159,5 +163,23 @@ mod tests {
             .unwrap();
         assert!(matches!(page.items[0].outcome(), Outcome::NoMatch { .. }));
         assert_eq!(page.items[1].outcome(), Outcome::Missing);
+    }
+
+    #[test]
+    fn another_jobs_results_are_no_answer() {
+        let read = |job: &str| {
+            Results::new("a1").parse(ok(format!(
+                r#"{{"items":[{{"id":"1"}},{{"id":"2","classify_job_id":{job}}}]}}"#
+            )))
+        };
+        let error = read("\"a2\"").unwrap_err();
+        assert!(
+            error.is_conflict() && error.job_id() == Some("a1"),
+            "{error}"
+        );
+        assert!(error.to_string().contains("a2"), "{error}");
+        for own in ["\"a1\"", "\"A1\"", "null"] {
+            assert_eq!(read(own).unwrap().items.len(), 2);
+        }
     }
 }

@@ -1,11 +1,9 @@
 //! What to tell documents apart by.
 
-use serde::{Deserialize, Serialize};
-
 use crate::error::Error;
 use crate::operation::Problems;
 use crate::pages::PageRanges;
-use crate::text::model::null_as_default;
+use crate::text::model::model;
 use crate::text::open_enum::open_enum;
 
 open_enum! {
@@ -16,17 +14,16 @@ open_enum! {
     }
 }
 
-/// A document type and how to recognize it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Rule {
-    /// The type to give a document that matches: 1 to 50 letters, digits, spaces, `-` and `_`, unlike any other
-    /// rule's.
-    #[serde(default, deserialize_with = "null_as_default")]
-    pub r#type: String,
-    /// What such a document contains, in natural language: 10 to 2000 characters.
-    #[serde(default, deserialize_with = "null_as_default")]
-    pub description: String,
+model! {
+    /// A document type and how to recognize it.
+    #[derive(Eq, Hash, Default)]
+    pub struct Rule {
+        /// The type to give a document that matches: 1 to 50 letters, digits, spaces, `-` and `_`, unlike any other
+        /// rule's.
+        defaulted r#type: String,
+        /// What such a document contains, in natural language: 10 to 2000 characters.
+        defaulted description: String,
+    }
 }
 
 impl Rule {
@@ -36,23 +33,24 @@ impl Rule {
         Self {
             r#type: r#type.into(),
             description: description.into(),
+            ..Self::default()
         }
     }
 }
 
-/// Which part of a document is read, and in what language.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct ParsingConfiguration {
-    /// The document's language as an ISO 639-1 code; the service takes `en` where it is absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lang: Option<String>,
-    /// How many pages to read at most, from 1; all where it is absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_pages: Option<u32>,
-    /// Which pages to read, 1-based: `1,3,5-7`; all where it is absent. [`PageRanges`] reads and writes it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub target_pages: Option<String>,
+// Its fields and those of a configuration are strict: they are held against what was asked, and one that could not be
+// read must not pass for one that was not there.
+model! {
+    /// Which part of a document is read, and in what language.
+    #[derive(Eq, Hash, Default)]
+    pub struct ParsingConfiguration {
+        /// The document's language as an ISO 639-1 code; the service takes `en` where it is absent.
+        strict lang: String,
+        /// How many pages to read at most, from 1; all where it is absent.
+        strict max_pages: u32,
+        /// Which pages to read, 1-based: `1,3,5-7`; all where it is absent. [`PageRanges`] reads and writes it.
+        strict target_pages: String,
+    }
 }
 
 impl ParsingConfiguration {
@@ -84,21 +82,20 @@ impl ParsingConfiguration {
     }
 }
 
-/// The rules of a classification, with how documents are read.
-///
-/// Responses repeat it in every job; there each job holds it in an `Arc`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Configuration {
-    /// At least one; the one that matches best decides.
-    #[serde(default, deserialize_with = "null_as_default")]
-    pub rules: Vec<Rule>,
-    /// How documents are read; the service takes FAST where it is absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mode: Option<Mode>,
-    /// Which part of a document is read.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub parsing_configuration: Option<ParsingConfiguration>,
+model! {
+    /// The rules of a classification, with how documents are read.
+    ///
+    /// Responses repeat it in every job; there each job holds it in an `Arc`. One that was read, and is sent again or
+    /// saved, is sent with the fields that this version does not know.
+    #[derive(Eq, Hash, Default)]
+    pub struct Configuration {
+        /// At least one; the one that matches best decides.
+        defaulted rules: Vec<Rule>,
+        /// How documents are read; the service takes FAST where it is absent.
+        strict mode: Mode,
+        /// Which part of a document is read.
+        strict parsing_configuration: ParsingConfiguration,
+    }
 }
 
 impl Configuration {
@@ -107,8 +104,7 @@ impl Configuration {
     pub fn new(rules: impl IntoIterator<Item = Rule>) -> Self {
         Self {
             rules: rules.into_iter().collect(),
-            mode: None,
-            parsing_configuration: None,
+            ..Self::default()
         }
     }
 
@@ -196,7 +192,8 @@ impl Configuration {
 
     /// What differs between this configuration, as asked for, and the one a job was made with.
     ///
-    /// What the service fills in where nothing was asked is no difference.
+    /// Where nothing was asked, whatever the service fills in is no difference: a job that has exactly what was asked
+    /// for is not another's because of a default that the service chose, or will choose one day.
     pub(crate) fn difference(&self, made_with: &Configuration) -> Option<&'static str> {
         let same = |left: &str, right: &str| left.trim() == right.trim();
         let rules_agree = self.rules.len() == made_with.rules.len()
@@ -210,37 +207,41 @@ impl Configuration {
         if !rules_agree {
             return Some("rules");
         }
-        let mode = |configuration: &Configuration| configuration.mode.clone().unwrap_or(Mode::Fast);
-        if mode(self) != mode(made_with) {
+        let other_mode = |asked: &Mode| *asked != *made_with.mode.as_ref().unwrap_or(&Mode::Fast);
+        if self.mode.as_ref().is_some_and(other_mode) {
             return Some("mode");
         }
-        let everything = ParsingConfiguration::default();
-        let asked = self.parsing_configuration.as_ref().unwrap_or(&everything);
-        let found = made_with
+        let asked = self.parsing_configuration.as_ref()?;
+        let nothing_said = ParsingConfiguration::default();
+        let made = made_with
             .parsing_configuration
             .as_ref()
-            .unwrap_or(&everything);
-        if asked.lang.as_deref().unwrap_or("en") != found.lang.as_deref().unwrap_or("en") {
+            .unwrap_or(&nothing_said);
+        let other_lang = |asked: &str| asked != made.lang.as_deref().unwrap_or("en");
+        if asked.lang.as_deref().is_some_and(other_lang) {
             return Some("lang");
         }
-        if asked.max_pages != found.max_pages {
+        if asked.max_pages.is_some() && asked.max_pages != made.max_pages {
             return Some("max_pages");
         }
-        (!same_pages(asked.target_pages.as_deref(), found.target_pages.as_deref()))
+        let other_pages = |asked: &str| {
+            !made
+                .target_pages
+                .as_deref()
+                .is_some_and(|made| same_pages(asked, made))
+        };
+        asked
+            .target_pages
+            .as_deref()
+            .is_some_and(other_pages)
             .then_some("target_pages")
     }
 }
 
 /// Whether two texts name the same pages, however they write them.
-fn same_pages(asked: Option<&str>, made: Option<&str>) -> bool {
+fn same_pages(asked: &str, made: &str) -> bool {
     let read = |text: &str| text.parse::<PageRanges>().map(|pages| pages.normalized());
-    match (asked, made) {
-        (Some(asked), Some(made)) => {
-            asked == made
-                || matches!((read(asked), read(made)), (Ok(asked), Ok(made)) if asked == made)
-        }
-        (asked, made) => asked == made,
-    }
+    asked == made || matches!((read(asked), read(made)), (Ok(asked), Ok(made)) if asked == made)
 }
 
 #[cfg(test)]
@@ -313,6 +314,14 @@ mod tests {
         )
         .unwrap();
         assert_eq!(asked.difference(&made), None);
+        // A default of tomorrow is one too: what was not asked for is the service's to choose.
+        let defaults = made.clone().mode("AUTO".into()).parsing_configuration(
+            ParsingConfiguration::new()
+                .lang("auto")
+                .max_pages(50)
+                .target_pages("1-50"),
+        );
+        assert_eq!(asked.difference(&defaults), None);
         let asked = asked.parsing_configuration(ParsingConfiguration::new().target_pages("2,1"));
         let made = made.parsing_configuration(ParsingConfiguration::new().target_pages("1-2"));
         assert_eq!(asked.difference(&made), None);
@@ -320,8 +329,18 @@ mod tests {
 
     #[test]
     fn everything_else_is_a_difference() {
-        let asked = Configuration::new([rule("invoice")]);
+        let asked = Configuration::new([rule("invoice")])
+            .mode(Mode::Fast)
+            .parsing_configuration(
+                ParsingConfiguration::new()
+                    .lang("en")
+                    .max_pages(3)
+                    .target_pages("2"),
+            );
         let parsing = |parsing| asked.clone().parsing_configuration(parsing);
+        let same = || asked.parsing_configuration.clone().unwrap();
+        let mut all = same();
+        all.max_pages = None;
         for (made, difference) in [
             (Configuration::new([rule("receipt")]), "rules"),
             (
@@ -329,17 +348,49 @@ mod tests {
                 "rules",
             ),
             (asked.clone().mode("MULTIMODAL".into()), "mode"),
-            (parsing(ParsingConfiguration::new().lang("de")), "lang"),
-            (
-                parsing(ParsingConfiguration::new().max_pages(5)),
-                "max_pages",
-            ),
-            (
-                parsing(ParsingConfiguration::new().target_pages("1")),
-                "target_pages",
-            ),
+            (parsing(same().lang("de")), "lang"),
+            (parsing(same().max_pages(5)), "max_pages"),
+            (parsing(all), "max_pages"),
+            (parsing(same().target_pages("1")), "target_pages"),
         ] {
             assert_eq!(asked.difference(&made), Some(difference));
+        }
+    }
+
+    /// What is read, edited and saved again must not lose what it is not known to have.
+    #[test]
+    fn unknown_fields_are_kept_at_every_depth() {
+        let given = serde_json::json!({
+            "rules": [{"type": "a", "description": "b", "examples": ["x"]}, {"type": "c", "description": "d"}],
+            "mode": "FAST",
+            "parsing_configuration": {"lang": "en", "tier": {"of": "tomorrow"}},
+            "version": 3,
+        });
+        let read: Configuration = serde_json::from_value(given.clone()).unwrap();
+        assert_eq!(serde_json::to_value(&read).unwrap(), given);
+        let read = read.parsing_configuration.unwrap();
+        assert_eq!(read.extra("tier").unwrap()["of"], "tomorrow");
+    }
+
+    #[test]
+    fn what_must_be_there_may_be_null_or_missing_in_an_answer() {
+        for text in ["{}", r#"{"rules":null}"#] {
+            let read: Configuration = serde_json::from_str(text).unwrap();
+            assert_eq!(read, Configuration::default());
+        }
+        let read: Rule = serde_json::from_str(r#"{"type":null}"#).unwrap();
+        assert_eq!(read, Rule::default());
+        // What was asked is held against it, so it is read whole or not at all.
+        for text in [
+            r#"{"rules":7}"#,
+            r#"{"rules":[{"type":7}]}"#,
+            r#"{"mode":7}"#,
+            r#"{"parsing_configuration":{"max_pages":"x"}}"#,
+        ] {
+            let job = format!(r#"{{"id":"1","status":"PENDING","configuration":{text}}}"#);
+            let job: crate::v2::Job = crate::text::lenient::read(job.as_bytes()).unwrap();
+            assert_eq!(job.configuration, None, "{text}");
+            assert!(job.extra("configuration").is_some(), "{text}");
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::operation::{
     Operation, Problems, RateClass, Repeat, Scope, Seed, read_json, scope_setters,
 };
+use crate::text::id::{find_job_id, same_id};
 
 /// Creates a job that classifies one document.
 ///
@@ -47,6 +48,9 @@ pub struct Create {
 impl Create {
     /// Classifies an uploaded file (`dfl-…`) or what an earlier parse job (`pjb-…`) read.
     ///
+    /// This is `file_input`, which took the place of two inputs that the service has deprecated: what went to `file_id`
+    /// or to `parse_job_id` goes here.
+    ///
     /// Rules are needed too: [`configuration`](Self::configuration) or [`configuration_id`](Self::configuration_id).
     #[must_use]
     pub fn new(file_input: impl Into<String>) -> Self {
@@ -78,10 +82,11 @@ impl Create {
         self
     }
 
-    /// Makes the create repeatable under this id, which is unique within the project: up to 255 characters.
+    /// Makes the create repeatable under this id, which is unique within the project: up to 255 characters. An empty
+    /// one is no id: no service could find a job by it.
     #[must_use]
     pub fn transaction_id(mut self, id: impl Into<String>) -> Self {
-        self.transaction_id = Some(id.into());
+        self.transaction_id = Some(id.into()).filter(|id| !id.is_empty());
         self
     }
 
@@ -107,7 +112,7 @@ impl Create {
     /// The transaction id, once it is fixed.
     #[must_use]
     pub fn get_transaction_id(&self) -> Option<&str> {
-        self.transaction_id.as_deref()
+        self.transaction_id.as_deref().filter(|id| !id.is_empty())
     }
 
     /// What is classified.
@@ -173,21 +178,21 @@ impl Create {
     /// What differs between the job that came back and the one asked for.
     fn difference(&self, job: &Job) -> Option<String> {
         if let Some(input) = job.file_input.as_ref().filter(|_| !self.any_copy) {
-            if bare_id(input) != bare_id(&self.file_input) {
+            if !same_id(input, &self.file_input) {
                 return Some(format!(
                     "file_input is {input:?} where {:?} was asked for",
                     self.file_input
                 ));
             }
         }
-        if let (Some(asked), Some(made)) = (&self.transaction_id, &job.transaction_id) {
+        if let (Some(asked), Some(made)) = (self.get_transaction_id(), &job.transaction_id) {
             if asked != made {
                 return Some(format!("transaction_id is {made:?}"));
             }
         }
         if let Some(asked) = &self.configuration_id {
             return match &job.configuration_id {
-                Some(made) if made != asked => Some(format!(
+                Some(made) if !same_id(made, asked) => Some(format!(
                     "configuration_id is {made:?} where {asked:?} was asked for"
                 )),
                 _ => None,
@@ -200,13 +205,6 @@ impl Create {
             _ => None,
         }
     }
-}
-
-/// An id without the prefix that some of the service's endpoints write and others leave out.
-pub(crate) fn bare_id(id: &str) -> &str {
-    id.strip_prefix("dfl-")
-        .or_else(|| id.strip_prefix("pjb-"))
-        .unwrap_or(id)
 }
 
 #[derive(Serialize)]
@@ -230,7 +228,7 @@ impl Operation for Create {
     const NAME: &'static str = "classify.create";
 
     fn repeat(&self) -> Repeat {
-        if self.transaction_id.is_some() {
+        if self.get_transaction_id().is_some() {
             Repeat::Idempotent
         } else {
             Repeat::Never
@@ -242,7 +240,21 @@ impl Operation for Create {
     }
 
     fn prepare(&mut self, seed: Seed) {
-        self.transaction_id.get_or_insert_with(|| seed.hex());
+        // One that came out of a state may be empty.
+        if self.get_transaction_id().is_none() {
+            self.transaction_id = Some(seed.hex());
+        }
+    }
+
+    fn own_fields(&self) -> &'static [(&'static str, &'static str)] {
+        &[
+            ("file_input", "Create::new"),
+            ("file_id", "Create::new"),
+            ("parse_job_id", "Create::new"),
+            ("configuration", "Create::configuration"),
+            ("configuration_id", "Create::configuration_id"),
+            ("transaction_id", "Create::transaction_id"),
+        ]
     }
 
     fn check(&self) -> Result<(), Error> {
@@ -263,7 +275,7 @@ impl Operation for Create {
             (None, Some(id)) if id.is_empty() => problems.add("configuration_id", "is empty"),
             (None, Some(_)) => {}
         }
-        if let Some(id) = &self.transaction_id {
+        if let Some(id) = self.get_transaction_id() {
             problems.length("transaction_id", id, 1, 255);
         }
         if let Some(ids) = self
@@ -301,7 +313,7 @@ impl Operation for Create {
                 file_input: &self.file_input,
                 configuration: self.configuration.as_deref(),
                 configuration_id: self.configuration_id.as_deref(),
-                transaction_id: self.transaction_id.as_deref(),
+                transaction_id: self.get_transaction_id(),
                 webhook_configuration_ids: self.webhook_configuration_ids.as_deref(),
                 webhook_configurations,
             })
@@ -322,30 +334,13 @@ impl Operation for Create {
         let id = error
             .raw_body()
             .filter(|_| error.is_decode())
-            .and_then(|body| find_job_id(body));
-        let error = error.with_transaction_id(self.transaction_id.as_deref());
+            .and_then(|body| find_job_id(body, |id| id.starts_with("clj-")));
+        let error = error.with_transaction_id(self.get_transaction_id());
         match id {
             Some(id) => error.with_job_id(id),
             None => error,
         }
     }
-}
-
-/// The id of a job in a body that cannot be read whole, so that a job that was made is not lost.
-fn find_job_id(body: &[u8]) -> Option<String> {
-    if let Ok(value) = serde_json::from_slice::<serde_json::Value>(body) {
-        return value.get("id")?.as_str().map(str::to_owned);
-    }
-    let text = std::str::from_utf8(body).ok()?;
-    let value = text
-        .split_once("\"id\"")?
-        .1
-        .trim_start()
-        .strip_prefix(':')?
-        .trim_start()
-        .strip_prefix('"')?;
-    let (id, _) = value.split_once('"')?;
-    id.starts_with("clj-").then(|| id.to_owned())
 }
 
 #[cfg(test)]
@@ -413,6 +408,17 @@ mod tests {
             "\"file_input\": \"dfl-1\"",
         );
         documented().for_input("1").parse(ok(other_form)).unwrap();
+        let other_case = examples::JOB.replace(
+            "\"file_input\": \"file_input\"",
+            "\"file_input\": \"dfl-0a1b\"",
+        );
+        documented()
+            .for_input("0A1B")
+            .parse(ok(other_case))
+            .unwrap();
+        let of_configuration = r#"{"id":"1","status":"PENDING","configuration_id":"cfg-0a1b"}"#;
+        let saved = Create::new("f").configuration_id("cfg-0A1B");
+        saved.parse(ok(of_configuration)).unwrap();
     }
 
     #[test]
@@ -434,6 +440,21 @@ mod tests {
         let first = create.get_transaction_id().unwrap().to_owned();
         create.prepare(Seed::new([2; 16]));
         assert_eq!(create.get_transaction_id(), Some(&*first));
+    }
+
+    /// The service takes an empty one for none, so nothing would tell a repeated create from a second one.
+    #[test]
+    fn an_empty_transaction_id_is_none() {
+        let mut create = Create::new("dfl-1").transaction_id("");
+        assert_eq!(create.repeat(), Repeat::Never);
+        assert_eq!(create.get_transaction_id(), None);
+        create.prepare(Seed::new([1; 16]));
+        assert_eq!(create.repeat(), Repeat::Idempotent);
+        let saved = serde_json::to_value(Create::new("dfl-1")).unwrap();
+        let mut edited = saved.clone();
+        edited["transaction_id"] = "".into();
+        let loaded: Create = serde_json::from_value(edited).unwrap();
+        assert_eq!(loaded.repeat(), Repeat::Never);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `DELETE /api/v2/classify/{job_id}`
 
 use bytes::Bytes;
-use http::{Method, StatusCode};
+use http::Method;
 use serde::{Deserialize, Serialize};
 
 use super::ROUTE;
@@ -82,11 +82,7 @@ impl Operation for Delete {
     }
 
     fn recover(&self, refusal: &Error) -> Recovery<Deleted> {
-        if refusal.status() == Some(StatusCode::NOT_FOUND) {
-            Recovery::Settled(self.done())
-        } else {
-            Recovery::Refused
-        }
+        Recovery::of_delete(refusal, || self.done())
     }
 
     fn annotate(&self, error: Error) -> Error {

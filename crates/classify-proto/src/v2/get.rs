@@ -50,9 +50,14 @@ impl Get {
     }
 }
 
+/// Reads the job again, in its own project.
 impl From<&Job> for Get {
     fn from(job: &Job) -> Self {
-        Self::new(&*job.id)
+        let get = Self::new(&*job.id);
+        match &job.project_id {
+            Some(project) => get.project(project),
+            None => get,
+        }
     }
 }
 

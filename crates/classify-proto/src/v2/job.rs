@@ -9,6 +9,7 @@ use super::{Configuration, Outcome};
 use crate::Timestamp;
 use crate::error::Error;
 use crate::operation::read_json;
+use crate::text::id::same_id;
 use crate::text::model::model;
 use crate::text::open_enum::open_enum;
 use crate::text::service_words::one_line;
@@ -53,7 +54,7 @@ model! {
     /// A classification job: one document, one result.
     ///
     /// Only `id` and `status` are certain to be there. Fields that this version does not know are kept and read
-    /// with [`extra`](Self::extra); so is a time that is no timestamp.
+    /// with [`extra`](Self::extra); so is a value in an answer that is not of its field's type, which is then absent.
     pub struct Job {
         /// The job's id, such as `clj-…`.
         required id: String,
@@ -96,7 +97,7 @@ model! {
         /// Why the document matched, or did not.
         optional reasoning: String,
         /// The type of the rule that matched; `None` when none did.
-        optional r#type: String,
+        strict r#type: String,
     }
 }
 
@@ -110,15 +111,10 @@ model! {
     }
 }
 
-fn bare_id(id: &str) -> &str {
-    id.strip_prefix("clj-").unwrap_or(id)
-}
-
 /// Reads the answer to a question about one job: another's would be taken for its result.
 pub(super) fn read_of(job_id: &str, response: http::Response<Bytes>) -> Result<Job, Error> {
     let job: Job = read_json(response)?;
-    // Some of the service's endpoints write an id's prefix and others leave it out.
-    if bare_id(&job.id).eq_ignore_ascii_case(bare_id(job_id)) {
+    if same_id(&job.id, job_id) {
         return Ok(job);
     }
     let message = format!(
@@ -240,6 +236,18 @@ mod tests {
             assert_eq!(read.to_json()["created_at"].to_string(), time);
             assert!(read.updated_at.is_some());
         }
+    }
+
+    #[test]
+    fn fields_that_nobody_knows_are_shown_by_name() {
+        let read = job(
+            r#"{"id":"a","status":"COMPLETED","webhook_signing_secret":"canary","result":{"type":null,"new":["canary"]}}"#,
+        );
+        let shown = format!("{read:?}");
+        assert!(
+            shown.contains("webhook_signing_secret") && !shown.contains("canary"),
+            "{shown}"
+        );
     }
 
     proptest! {

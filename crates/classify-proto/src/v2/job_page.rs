@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use super::{Configuration, Job};
 use crate::page::Page;
-use crate::text::model::Sharing;
+use crate::text::model::{LenientCount, Sharing};
 
 /// Reads a page; jobs that repeat the configuration of the job before them, to the letter, share it.
 ///
@@ -137,7 +137,7 @@ impl<'de> Visitor<'de> for PageOfJobs {
                         .next_value::<Option<String>>()?
                         .filter(|token| !token.is_empty());
                 }
-                "total_size" => page.total_size = map.next_value()?,
+                "total_size" => page.total_size = map.next_value::<LenientCount>()?.0,
                 _ => {
                     map.next_value::<IgnoredAny>()?;
                 }

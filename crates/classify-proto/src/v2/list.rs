@@ -10,7 +10,7 @@ use crate::api::Api;
 use crate::body::Body;
 use crate::error::Error;
 use crate::operation::{Operation, Problems, RateClass, Repeat, Scope, read_json, scope_setters};
-use crate::page::{Page, Paged};
+use crate::page::{Page, paged};
 
 /// Lists jobs, newest first as far as is known, a page at a time.
 ///
@@ -188,20 +188,7 @@ impl Operation for List {
     }
 }
 
-impl Paged for List {
-    type Item = Job;
-
-    fn page_token(&self) -> Option<&str> {
-        self.page_token.as_deref()
-    }
-
-    fn with_page_token(&self, token: Option<String>) -> Self {
-        Self {
-            page_token: token,
-            ..self.clone()
-        }
-    }
-}
+paged!(List of Job);
 
 #[cfg(test)]
 mod tests {

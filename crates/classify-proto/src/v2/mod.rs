@@ -23,7 +23,6 @@ pub use crate::webhooks::{WebhookEvent, WebhookOutputFormat};
 pub use cancel::Cancel;
 pub use configuration::{Configuration, Mode, ParsingConfiguration, Rule};
 pub use create::Create;
-pub(crate) use create::bare_id;
 pub use delete::{Delete, Deleted};
 pub use get::Get;
 pub use job::{ClassifyResult, DocumentInputType, Job, JobStatus, Usage};

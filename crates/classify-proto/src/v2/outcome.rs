@@ -36,7 +36,8 @@ pub enum Outcome<'a> {
         /// Where it stands.
         status: &'a JobStatus,
     },
-    /// The job completed and the service sent no result with it: neither a match nor the lack of one.
+    /// The job completed and the service sent no result with it, or none that can be read: neither a match nor the
+    /// lack of one. One that cannot be read is kept, as [`extra("result")`](super::Job::extra).
     Missing,
 }
 

@@ -47,7 +47,8 @@ pub(crate) fn header(path: &str, name: &str, value: Option<&str>, problems: &mut
     }
 }
 
-/// A list without events reports nothing; the service refuses it.
+/// A list without events reports nothing. The service refuses it in a saved webhook; of a job's own webhook it is not
+/// published what it does, and such a list is taken for a mistake there too.
 pub(crate) fn events<T>(path: &str, events: Option<&[T]>, problems: &mut Problems) {
     if events.is_some_and(<[T]>::is_empty) {
         problems.add(

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::WebhookEvent;
 use crate::Timestamp;
 use crate::error::Error;
+use crate::text::lenient;
 use crate::text::model::model;
 
 /// How often a body may be a JSON string that holds JSON: the `string` format once, and once for a proxy's zeal.
@@ -55,7 +56,10 @@ impl Event {
                 serde_json::from_slice(&text).map_err(|error| unreadable(&error))?;
             text = inner.into_bytes().into();
         }
-        serde_json::from_slice(&text).map_err(|error| unreadable(&error))
+        serde_json::from_slice(&text).or_else(|error| {
+            // It may be signed and told once: an odd time must not cost the news.
+            lenient::read(&text).ok_or_else(|| unreadable(&error))
+        })
     }
 
     /// The job that it is about, where the delivery says so.
@@ -184,6 +188,19 @@ mod tests {
             let error = Event::parse(body.as_bytes()).unwrap_err();
             assert!(error.is_decode(), "{body}");
             assert!(!format!("{error} {error:?}").contains("canary"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_delivery_is_taken_whatever_its_time_and_its_id_look_like() {
+        for odd in ["\"2019-12-27T18:11:19Z\"", "true", "[1]", "{\"a\":1}"] {
+            let body = format!(
+                r#"{{"event_type":"classify.success","timestamp":{odd},"event_id":{odd},"data":{{"job_id":"clj-1"}}}}"#
+            );
+            let event = Event::parse(body.as_bytes()).unwrap();
+            assert_eq!(event.job_id(), Some("clj-1"));
+            assert_eq!(event.timestamp, None);
+            assert_eq!(event.extra("timestamp").unwrap().to_string(), odd);
         }
     }
 

@@ -9,7 +9,7 @@ use crate::api::Api;
 use crate::body::Body;
 use crate::error::Error;
 use crate::operation::{Operation, RateClass, Repeat, Scope, read_json, scope_setters};
-use crate::page::{Page, Paged};
+use crate::page::{Page, paged};
 
 /// Lists saved webhook configurations, a page at a time.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -80,24 +80,12 @@ impl Operation for List {
     }
 }
 
-impl Paged for List {
-    type Item = SavedWebhook;
-
-    fn page_token(&self) -> Option<&str> {
-        self.page_token.as_deref()
-    }
-
-    fn with_page_token(&self, token: Option<String>) -> Self {
-        Self {
-            page_token: token,
-            ..self.clone()
-        }
-    }
-}
+paged!(List of SavedWebhook);
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::page::Paged;
     use crate::v2::examples::{api, ok};
     use crate::webhooks::examples;
 

@@ -21,7 +21,7 @@ model! {
         /// Whether deliveries are signed.
         optional has_secret: bool,
         /// Headers of every delivery. Their values are not printed, nor written out as JSON.
-        optional webhook_headers: BTreeMap<String, Secret>,
+        secret webhook_headers: BTreeMap<String, Secret>,
         /// Which events are delivered; all where it is absent.
         optional webhook_events: Vec<WebhookEvent>,
         /// How the body is written.

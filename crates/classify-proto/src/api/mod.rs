@@ -1,18 +1,21 @@
 //! Where requests go and in whose name: base URL, key, project, headers.
 
+mod base_url;
+mod request;
+
 use std::fmt;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
-use http::uri::{Authority, Parts, PathAndQuery, Scheme};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
-use serde::Serialize;
+use http::header::{ACCEPT, AUTHORIZATION, USER_AGENT};
+use http::uri::{Authority, Scheme};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
-use crate::body::{Body, Framed};
 use crate::error::Error;
 use crate::operation::Scope;
 use crate::text::unsaid;
-use crate::text::url::{push_pair, push_segment};
+
+pub(crate) use base_url::is_loopback;
+use request::RequestBuilder;
 
 const AGENT: &str = concat!("classify-rs/", env!("CARGO_PKG_VERSION"));
 
@@ -71,6 +74,7 @@ impl Api {
             base_url: Region::Na.base_url().to_owned(),
             scope: Scope::default(),
             headers: Vec::new(),
+            environment: Vec::new(),
             agent: None,
             checks: true,
             plain_http: false,
@@ -82,7 +86,8 @@ impl Api {
     ///
     /// - the key: `LLAMA_CLOUD_API_KEY`, or `LLAMA_PARSE_API_KEY` where that is absent or empty
     /// - `LLAMA_CLOUD_BASE_URL`, unless it is absent or empty
-    /// - `LLAMA_CLOUD_CUSTOM_HEADERS`, one `Name: value` a line
+    /// - `LLAMA_CLOUD_CUSTOM_HEADERS`, one `Name: value` a line; a name that the program adds with
+    ///   [`header`](ApiBuilder::header) is the program's
     ///
     /// A missing key is found by [`build`](ApiBuilder::build), which names the variable.
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> ApiBuilder {
@@ -93,9 +98,7 @@ impl Api {
             builder = builder.base_url(url);
         }
         if let Some(headers) = value("LLAMA_CLOUD_CUSTOM_HEADERS") {
-            for (name, value) in Self::parse_headers(&headers) {
-                builder = builder.header(name, value);
-            }
+            builder.environment = Self::parse_headers(&headers);
         }
         builder
     }
@@ -135,30 +138,28 @@ impl Api {
             .collect()
     }
 
-    /// Takes the key out of a refusal that repeats it.
+    /// A refusal without the key, or the value of an extra header, that some gateways repeat in it.
+    ///
+    /// A [`Call`](crate::machine::Call) does this to every response. A program that hands responses to
+    /// [`Operation::parse`](crate::Operation::parse) itself does it before, or an error's text may hold the key; a
+    /// response of success is handed back as it is.
+    #[must_use]
+    pub fn clean(&self, mut response: http::Response<Bytes>) -> http::Response<Bytes> {
+        self.unsay_key(&mut response);
+        response
+    }
+
+    /// Takes what is secret in our own headers out of a refusal that repeats it.
     pub(crate) fn unsay_key(&self, response: &mut http::Response<Bytes>) {
-        if response.status().is_success() {
-            return;
-        }
-        let value = self.headers.get(AUTHORIZATION);
-        let key = value
-            .and_then(|value| value.to_str().ok())
-            .and_then(|value| value.strip_prefix("Bearer "));
-        if let Some(clean) = key.and_then(|key| unsaid::without(response.body(), key)) {
-            *response.body_mut() = clean;
-        }
+        let secrets = self.headers.values().filter(|value| value.is_sensitive());
+        unsaid::unsay(response, secrets.filter_map(|value| value.to_str().ok()));
     }
 
     pub(crate) fn request<'a>(&'a self, method: Method, path: &str) -> RequestBuilder<'a> {
         let mut target = String::with_capacity(self.prefix.len() + 128);
         target.push_str(&self.prefix);
         target.push_str(path);
-        RequestBuilder {
-            api: self,
-            method,
-            target,
-            has_query: false,
-        }
+        RequestBuilder::new(self, method, target)
     }
 }
 
@@ -183,6 +184,8 @@ pub struct ApiBuilder {
     base_url: String,
     scope: Scope,
     headers: Vec<(String, String)>,
+    /// Those of the environment, which give way to those that the program adds itself.
+    environment: Vec<(String, String)>,
     agent: Option<String>,
     checks: bool,
     plain_http: bool,
@@ -245,7 +248,7 @@ impl ApiBuilder {
     /// [`is_invalid`](Error::is_invalid), naming the setting: a missing or malformed key, a base URL without scheme
     /// or host or with a query, `http://` to another machine, a header that cannot be sent.
     pub fn build(self) -> Result<Api, Error> {
-        let uri = parse_base(&self.base_url, self.plain_http)?;
+        let uri = base_url::parse_base(&self.base_url, self.plain_http)?;
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         headers.insert(USER_AGENT, agent(self.agent.as_deref())?);
@@ -255,6 +258,14 @@ impl ApiBuilder {
             let (name, value) = header(name, value)?;
             extra.append(name, value);
         }
+        let mut of_environment = HeaderMap::new();
+        for (name, value) in &self.environment {
+            let (name, value) = header(name, value)?;
+            if !extra.contains_key(&name) {
+                of_environment.append(name, value);
+            }
+        }
+        extra.extend(of_environment);
         for name in extra.keys() {
             headers.remove(name);
         }
@@ -280,65 +291,10 @@ impl ApiBuilder {
 impl fmt::Debug for ApiBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ApiBuilder")
-            .field("base_url", &self.base_url)
+            // It was not looked at yet, and may be anything: a key in the wrong place, a password.
+            .field("base_url", &base_url::origin(&self.base_url))
             .finish_non_exhaustive()
     }
-}
-
-fn parse_base(text: &str, plain_http: bool) -> Result<Uri, Error> {
-    let invalid = |message: String| Err(Error::invalid("base_url", message));
-    let text = text.trim();
-    if text.is_empty() {
-        return invalid(
-            "is empty; it should be a URL such as https://api.cloud.llamaindex.ai".to_owned(),
-        );
-    }
-    if !text.contains("://") {
-        return invalid(format!("{text:?} has no scheme; write https://{text}"));
-    }
-    if text.contains(['?', '#']) {
-        return invalid(format!(
-            "{text:?} has a query or a fragment; only a path prefix is kept"
-        ));
-    }
-    let uri: Uri = match text.parse() {
-        Ok(uri) => uri,
-        Err(error) => {
-            return invalid(format!(
-                "{text:?} is not a URL: {error}; a host outside ASCII is written in its xn-- form"
-            ));
-        }
-    };
-    let Some(host) = uri.host().filter(|host| !host.is_empty()) else {
-        return invalid(format!("{text:?} has no host"));
-    };
-    if uri
-        .authority()
-        .is_some_and(|authority| authority.as_str().contains('@'))
-    {
-        return invalid("holds a user name or a password; the key belongs in the key".to_owned());
-    }
-    match uri.scheme_str() {
-        Some("https") => {}
-        Some("http") if plain_http || is_loopback(host) => {}
-        Some("http") => {
-            return invalid(format!(
-                "{text:?} would send the key and the documents in the clear; use https://, or allow plain http if that is meant"
-            ));
-        }
-        _ => return invalid(format!("{text:?} has a scheme other than https and http")),
-    }
-    Ok(uri)
-}
-
-/// Whether a host is this machine, by its written form alone.
-pub(crate) fn is_loopback(host: &str) -> bool {
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost")
-        || host.to_ascii_lowercase().ends_with(".localhost")
-        || host
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|address| address.is_loopback())
 }
 
 fn authorization(key: &str) -> Result<HeaderValue, Error> {
@@ -410,118 +366,11 @@ pub(crate) fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue
     Ok((parsed, value))
 }
 
-/// A request in the making: method, path and query first, then one of the endings.
-pub(crate) struct RequestBuilder<'a> {
-    api: &'a Api,
-    method: Method,
-    /// Path and query in one piece, as they stand in the URL.
-    target: String,
-    has_query: bool,
-}
-
-impl RequestBuilder<'_> {
-    /// Appends one segment to the path; `field` is the argument it came from.
-    pub(crate) fn segment(mut self, field: &'static str, segment: &str) -> Result<Self, Error> {
-        push_segment(&mut self.target, field, segment)?;
-        Ok(self)
-    }
-
-    /// Appends fixed text to the path.
-    pub(crate) fn then(mut self, path: &str) -> Self {
-        self.target.push_str(path);
-        self
-    }
-
-    pub(crate) fn query(mut self, name: &str, value: Option<&str>) -> Self {
-        if let Some(value) = value {
-            self.push_pair(name, value);
-        }
-        self
-    }
-
-    pub(crate) fn query_all<S: AsRef<str>>(mut self, name: &str, values: &[S]) -> Self {
-        for value in values {
-            self.push_pair(name, value.as_ref());
-        }
-        self
-    }
-
-    fn push_pair(&mut self, name: &str, value: &str) {
-        self.target.push(if self.has_query { '&' } else { '?' });
-        self.has_query = true;
-        push_pair(&mut self.target, name, value);
-    }
-
-    /// The project and the organization: the request's own, or the client's.
-    pub(crate) fn scope(self, scope: &Scope) -> Self {
-        let ours = &self.api.scope;
-        let organization = scope
-            .organization_id
-            .as_deref()
-            .or(ours.organization_id.as_deref());
-        let project = scope.project_id.as_deref().or(ours.project_id.as_deref());
-        self.query("organization_id", organization)
-            .query("project_id", project)
-    }
-
-    pub(crate) fn empty(self) -> Result<http::Request<Body>, Error> {
-        self.finish(Body::Empty, None)
-    }
-
-    pub(crate) fn json<T: Serialize>(self, body: &T) -> Result<http::Request<Body>, Error> {
-        // Rules make most bodies about so long; growing to it would copy them several times over.
-        let mut bytes = Vec::with_capacity(1024);
-        serde_json::to_writer(&mut bytes, body).map_err(|error| {
-            Error::invalid("body", format!("cannot be written as JSON: {error}"))
-        })?;
-        self.finish(
-            Body::Bytes(bytes.into()),
-            Some(HeaderValue::from_static("application/json")),
-        )
-    }
-
-    pub(crate) fn multipart(
-        self,
-        boundary: &str,
-        framed: Framed,
-    ) -> Result<http::Request<Body>, Error> {
-        let content_type =
-            HeaderValue::try_from(format!("multipart/form-data; boundary={boundary}"))
-                .map_err(|_| Error::invalid("boundary", "cannot stand in a header"))?;
-        self.finish(Body::Framed(framed), Some(content_type))
-    }
-
-    fn finish(
-        self,
-        body: Body,
-        content_type: Option<HeaderValue>,
-    ) -> Result<http::Request<Body>, Error> {
-        let too_long = |error: &dyn std::fmt::Display| {
-            let what = format!("cannot be built: {error}; an argument is probably far too long");
-            Error::invalid("url", what)
-        };
-        let mut parts = Parts::default();
-        parts.scheme = Some(self.api.scheme.clone());
-        parts.authority = Some(self.api.authority.clone());
-        parts.path_and_query =
-            Some(PathAndQuery::try_from(self.target).map_err(|error| too_long(&error))?);
-        let uri = Uri::from_parts(parts).map_err(|error| too_long(&error))?;
-        let mut request = http::Request::new(body);
-        *request.method_mut() = self.method;
-        *request.uri_mut() = uri;
-        *request.headers_mut() = self.api.headers.clone();
-        if let Some(content_type) = content_type {
-            request.headers_mut().insert(CONTENT_TYPE, content_type);
-        }
-        Ok(request)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn refused(builder: ApiBuilder) -> String {
+    pub(super) fn refused(builder: ApiBuilder) -> String {
         builder.build().unwrap_err().to_string()
     }
 
@@ -560,42 +409,6 @@ mod tests {
     }
 
     #[test]
-    fn base_urls_that_cannot_be_right_are_refused() {
-        for (url, word) in [
-            ("", "empty"),
-            ("api.cloud.llamaindex.ai", "https://api.cloud.llamaindex.ai"),
-            ("ftp://x", "scheme"),
-            ("https://", "base_url"),
-            ("https://user:pass@host", "password"),
-            ("https://host/?a=b", "query"),
-            ("https://bücher.example", "xn--"),
-            ("http://example.com", "clear"),
-            ("http://127.0.0.1.example.com", "clear"),
-        ] {
-            let text = refused(Api::builder("k").base_url(url));
-            assert!(text.contains(word), "{url}: {text}");
-        }
-    }
-
-    #[test]
-    fn plain_http_stays_on_this_machine_unless_asked_for() {
-        for url in [
-            "http://localhost:1",
-            "http://127.0.0.1",
-            "http://127.9.9.9:80",
-            "http://[::1]:80/x",
-            "http://api.localhost",
-        ] {
-            Api::builder("k").base_url(url).build().unwrap();
-        }
-        Api::builder("k")
-            .base_url("http://example.com")
-            .allow_plain_http()
-            .build()
-            .unwrap();
-    }
-
-    #[test]
     fn the_key_is_sensitive_and_never_printed() {
         let api = Api::builder("llx-canary")
             .header("X-Extra", "canary2")
@@ -609,6 +422,37 @@ mod tests {
             Api::builder("llx-canary").header("X-Extra", "canary2")
         );
         assert!(!shown.contains("canary"), "{shown}");
+    }
+
+    #[test]
+    fn a_refusal_is_cleaned_of_every_secret_header() {
+        use crate::operation::Operation as _;
+
+        let said = "no: llx-canary, canary-1, Basic canary-1, canary-22";
+        let refusal = |status: u16| {
+            let body = serde_json::json!({ "detail": said }).to_string();
+            http::Response::builder()
+                .status(status)
+                .body(Bytes::from(body))
+                .unwrap()
+        };
+        let api = Api::builder("llx-canary")
+            .header("x-token", "canary-22")
+            .header("proxy-authorization", "Basic canary-1")
+            .build()
+            .unwrap();
+        let error = crate::v2::Get::new("1")
+            .parse(api.clean(refusal(403)))
+            .unwrap_err();
+        assert_eq!(error.message(), "no: [key], [key], [key], [key]");
+        let own = Api::builder("llx-canary")
+            .header("authorization", "canary-1")
+            .build()
+            .unwrap();
+        let cleaned = own.clean(refusal(500));
+        assert!(!String::from_utf8_lossy(cleaned.body()).contains("canary-1"));
+        // An answer is nobody's refusal.
+        assert_eq!(api.clean(refusal(200)).body(), refusal(200).body());
     }
 
     #[test]
@@ -677,6 +521,26 @@ mod tests {
         assert_eq!(second.base_url(), "https://proxy.example/llama");
         assert_eq!(second.headers["x-team"], "blue");
         assert_eq!(second.headers["x-other"], "a: b");
+        let explicit = Api::from_lookup(|name| {
+            Some(
+                match name {
+                    "LLAMA_CLOUD_CUSTOM_HEADERS" => "X-Team: blue\nX-Team: red\nX-Other: c",
+                    _ => "k",
+                }
+                .to_owned(),
+            )
+            .filter(|_| name != "LLAMA_CLOUD_BASE_URL")
+        })
+        .header("x-team", "green")
+        .build()
+        .unwrap();
+        let teams: Vec<_> = explicit.headers.get_all("x-team").iter().collect();
+        assert_eq!(
+            teams,
+            ["green"],
+            "what a program says wins over its environment"
+        );
+        assert_eq!(explicit.headers["x-other"], "c");
         let none = api(&[("LLAMA_CLOUD_BASE_URL", "")]).unwrap_err();
         assert!(none.to_string().contains("LLAMA_CLOUD_API_KEY"), "{none}");
     }

@@ -1,0 +1,291 @@
+//! How an error comes about: the crate's own ways in.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::{Error, ErrorKind, Inner};
+use crate::reply::{Failure, FailureKind};
+use crate::text::service_words::{self, FieldError};
+use crate::v1;
+use crate::v2::Job;
+
+impl Error {
+    fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            operation: None,
+            message: message.into(),
+            fields: Vec::new(),
+            attempts: 0,
+            ambiguous: false,
+            garbled: false,
+            retry_after: None,
+            response: None,
+            job_id: None,
+            job: None,
+            v1_job: None,
+            transaction_id: None,
+            subject: None,
+            source: None,
+        }))
+    }
+
+    /// A value that was refused before anything was sent; `field` says which.
+    pub(crate) fn invalid(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::invalid_fields(vec![FieldError::new(field, message)])
+    }
+
+    pub(crate) fn invalid_fields(fields: Vec<FieldError>) -> Self {
+        let message = fields
+            .iter()
+            .map(|f| format!("{} {}", f.field, f.message))
+            .collect::<Vec<_>>()
+            .join("; ");
+        let mut error = Self::new(ErrorKind::Invalid, message);
+        error.0.fields = fields;
+        error
+    }
+
+    /// A response whose status is not success.
+    pub(crate) fn from_response(response: http::Response<Bytes>) -> Self {
+        let words = service_words::read(response.body());
+        let mut message = words.message;
+        if response.status().is_redirection() {
+            // A redirect is never followed: it would carry the key, or the document, somewhere else.
+            message = match response
+                .headers()
+                .get(http::header::LOCATION)
+                .and_then(|value| value.to_str().ok())
+            {
+                Some(location) => format!("redirects to {} are not followed", origin(location)),
+                None => "redirects are not followed".to_owned(),
+            };
+        }
+        let mut error = Self::new(ErrorKind::Status, message);
+        error.0.fields = words.fields;
+        error.0.response = Some(response);
+        error
+    }
+
+    /// A successful response that could not be read, although it may be JSON.
+    pub(crate) fn decode(
+        response: http::Response<Bytes>,
+        message: impl Into<String>,
+        is_json: bool,
+    ) -> Self {
+        let mut error = Self::new(ErrorKind::Decode, message);
+        error.0.response = Some(response);
+        error.0.garbled = !is_json;
+        error
+    }
+
+    pub(crate) fn from_failure(failure: Failure) -> Self {
+        let (kind, message) = match failure.kind() {
+            FailureKind::Connect => (ErrorKind::Transport, "no connection"),
+            FailureKind::Timeout => (ErrorKind::Timeout, "no response in time"),
+            FailureKind::Broken => (ErrorKind::Transport, "the connection broke"),
+            FailureKind::TooLarge => (ErrorKind::TooLarge, "the response is too large"),
+            FailureKind::Content => (ErrorKind::Content, "the document could not be read"),
+            FailureKind::Refused => (ErrorKind::Transport, "the transport refuses the request"),
+        };
+        let mut error = Self::new(kind, message);
+        error.0.source = Some(Box::new(failure));
+        error
+    }
+
+    pub(crate) fn too_large(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::TooLarge, message)
+    }
+
+    pub(crate) fn timeout(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Timeout, message)
+    }
+
+    pub(crate) fn ambiguous(message: impl Into<String>) -> Self {
+        let mut error = Self::new(ErrorKind::Ambiguous, message);
+        error.0.ambiguous = true;
+        error
+    }
+
+    pub(crate) fn conflict(message: impl Into<String>, job: Job) -> Self {
+        Self::new(ErrorKind::Conflict, message).with_job(job)
+    }
+
+    pub(crate) fn v1_conflict(message: impl Into<String>, job: v1::Job) -> Self {
+        Self::new(ErrorKind::Conflict, message).with_v1_job(job)
+    }
+
+    /// An answer to another question, without a job to show for it.
+    pub(crate) fn stray(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Conflict, message)
+    }
+
+    pub(crate) fn deadline(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Deadline, message)
+    }
+
+    pub(crate) fn job_failed(job: Job) -> Self {
+        let message = job
+            .error_message
+            .as_deref()
+            .map_or_else(String::new, service_words::one_line);
+        Self::new(ErrorKind::JobFailed, message).with_job(job)
+    }
+
+    pub(crate) fn job_cancelled(job: Job) -> Self {
+        Self::new(ErrorKind::JobCancelled, "").with_job(job)
+    }
+
+    /// A v1 job that ended as failed, with all of its files.
+    pub(crate) fn v1_job_failed(job: v1::Job) -> Self {
+        let message = job
+            .error_message
+            .as_deref()
+            .map_or_else(String::new, service_words::one_line);
+        Self::new(ErrorKind::JobFailed, message).with_v1_job(job)
+    }
+
+    pub(crate) fn v1_job_cancelled(job: v1::Job) -> Self {
+        Self::new(ErrorKind::JobCancelled, "").with_v1_job(job)
+    }
+
+    /// Something that was received and is not a response: a webhook's delivery.
+    pub(crate) fn unreadable(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Decode, message)
+    }
+
+    pub(crate) fn held_back(delay: Duration) -> Self {
+        Self::new(
+            ErrorKind::RateLimit,
+            "the rate limit lets nothing through for now",
+        )
+        .with_retry_after(Some(delay))
+    }
+
+    pub(crate) fn paging(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Paging, message)
+    }
+
+    pub(crate) fn state(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::State, message)
+    }
+
+    pub(crate) fn with_operation(mut self, operation: &'static str) -> Self {
+        self.0.operation.get_or_insert(operation);
+        self
+    }
+
+    pub(crate) fn with_attempts(mut self, attempts: u32) -> Self {
+        self.0.attempts = attempts;
+        self
+    }
+
+    pub(crate) fn with_ambiguity(mut self, ambiguous: bool) -> Self {
+        self.0.ambiguous |= ambiguous;
+        self
+    }
+
+    pub(crate) fn with_retry_after(mut self, delay: Option<Duration>) -> Self {
+        self.0.retry_after = delay.or(self.0.retry_after);
+        self
+    }
+
+    pub(crate) fn with_job_id(mut self, id: impl Into<String>) -> Self {
+        self.0.job_id.get_or_insert_with(|| id.into());
+        self
+    }
+
+    /// The same error, about this job and no other.
+    pub(crate) fn about_job(mut self, id: &str) -> Self {
+        self.0.job_id = Some(id.to_owned());
+        self
+    }
+
+    pub(crate) fn with_job(mut self, job: Job) -> Self {
+        self.0.job_id = Some(job.id.clone());
+        self.0.job = Some(job);
+        self
+    }
+
+    pub(crate) fn with_v1_job(mut self, job: v1::Job) -> Self {
+        self.0.job_id = Some(job.id.clone());
+        self.0.v1_job = Some(job);
+        self
+    }
+
+    pub(crate) fn with_transaction_id(mut self, id: Option<&str>) -> Self {
+        self.0.transaction_id = id.map(str::to_owned).or(self.0.transaction_id);
+        self
+    }
+
+    pub(crate) fn with_source(mut self, source: Error) -> Self {
+        self.0.source = Some(Box::new(source));
+        self
+    }
+
+    /// The same error without its cause, for a report beside the one that has it.
+    pub(crate) fn duplicate(&self) -> Self {
+        let inner = &*self.0;
+        let response = inner.response.as_ref().map(|response| {
+            let mut copy = http::Response::new(response.body().clone());
+            *copy.status_mut() = response.status();
+            *copy.headers_mut() = response.headers().clone();
+            copy
+        });
+        Self(Box::new(Inner {
+            kind: inner.kind,
+            operation: inner.operation,
+            message: inner.message.clone(),
+            fields: inner.fields.clone(),
+            attempts: inner.attempts,
+            ambiguous: inner.ambiguous,
+            garbled: inner.garbled,
+            retry_after: inner.retry_after,
+            response,
+            job_id: None,
+            job: None,
+            v1_job: None,
+            transaction_id: None,
+            subject: None,
+            source: None,
+        }))
+    }
+}
+
+/// A URL without what may be secret in it: its scheme and host.
+fn origin(location: &str) -> String {
+    match location.parse::<http::Uri>() {
+        Ok(uri) => match (uri.scheme_str(), uri.host()) {
+            (Some(scheme), Some(host)) => format!("{scheme}://{host}"),
+            _ => "another path".to_owned(),
+        },
+        Err(_) => "an unreadable place".to_owned(),
+    }
+}
+
+/// For a driver that fails before it has a machine to tell: it could not draw a seed, or set up its transport.
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        Self::from_failure(failure)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redirect_names_the_host_and_not_the_path() {
+        let response = http::Response::builder()
+            .status(302)
+            .header("location", "https://evil.example/x?token=canary")
+            .body(Bytes::new())
+            .unwrap();
+        let text = Error::from_response(response).to_string();
+        assert!(
+            text.contains("https://evil.example") && !text.contains("canary"),
+            "{text}"
+        );
+    }
+}

@@ -1,0 +1,427 @@
+//! One opaque error with predicates: what it holds and answers here, how it comes about and how it reads apart.
+
+mod build;
+mod show;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+
+use crate::reply::{Failure, FailureKind};
+use crate::text::retry_after::retry_after_without_clock;
+use crate::text::service_words::FieldError;
+use crate::v1;
+use crate::v2::Job;
+
+type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// What went wrong, where, and what to do about it.
+///
+/// Ask it with the `is_…` predicates; they may overlap (a timed-out create is both [`is_timeout`](Self::is_timeout)
+/// and [`is_ambiguous`](Self::is_ambiguous)). `Display` is one line: the operation, the status, the service's own
+/// words, the attempts made and a hint. [`source`](std::error::Error::source) is the cause where there is one.
+///
+/// Neither `Display`, `Debug` nor a cause shows a secret, a request's body, or more of a response's body than the words
+/// in which the service says what is wrong; the body is at hand as [`raw_body`](Self::raw_body). Should those words
+/// repeat the key, a [`Call`](crate::machine::Call) takes it out before they are read; one who parses responses without
+/// a `Call` hands them to [`Api::clean`](crate::Api::clean) first.
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: ErrorKind,
+    operation: Option<&'static str>,
+    message: String,
+    fields: Vec<FieldError>,
+    attempts: u32,
+    ambiguous: bool,
+    /// What came is not even JSON.
+    garbled: bool,
+    retry_after: Option<Duration>,
+    response: Option<http::Response<Bytes>>,
+    job_id: Option<String>,
+    job: Option<Job>,
+    v1_job: Option<v1::Job>,
+    transaction_id: Option<String>,
+    subject: Option<String>,
+    source: Option<Cause>,
+}
+
+/// The one class an [`Error`] belongs to; the predicates are finer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A value was refused before anything was sent: an argument, a setting, a limit of the service.
+    Invalid,
+    /// The service answered with a status that is not success.
+    Status,
+    /// No response: connecting failed, or the connection broke.
+    Transport,
+    /// No response within a time limit.
+    Timeout,
+    /// A successful response could not be read.
+    Decode,
+    /// A response or an expansion went over a limit of this client.
+    TooLarge,
+    /// The content to upload could not be read.
+    Content,
+    /// A create was answered with a job that is not the one asked for.
+    Conflict,
+    /// A wait reached its deadline.
+    Deadline,
+    /// The job ended as failed.
+    JobFailed,
+    /// The job was cancelled.
+    JobCancelled,
+    /// The rate limit lets nothing through for longer than a call may wait.
+    RateLimit,
+    /// A list's page token came a second time, or the limit on pages was reached.
+    Paging,
+    /// A saved state could not be loaded.
+    State,
+    /// It is unknown whether the request was acted upon, and nothing can settle it.
+    Ambiguous,
+}
+
+impl Error {
+    /// The same error, naming the document it is about: a path, for example.
+    #[must_use]
+    pub fn with_subject(mut self, subject: impl Into<String>) -> Self {
+        self.0.subject = Some(subject.into());
+        self
+    }
+
+    /// The class of the error.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The operation that failed, such as `classify.create`.
+    #[must_use]
+    pub fn operation(&self) -> Option<&'static str> {
+        self.0.operation
+    }
+
+    /// What went wrong, without operation, status and hint; the service's own words where it said any.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// How many requests were sent for the operation; zero when it was refused before sending.
+    #[must_use]
+    pub fn attempts(&self) -> u32 {
+        self.0.attempts
+    }
+
+    /// The status of the response, where there was one.
+    #[must_use]
+    pub fn status(&self) -> Option<StatusCode> {
+        self.0.response.as_ref().map(http::Response::status)
+    }
+
+    /// The headers of the response, where there was one.
+    #[must_use]
+    pub fn headers(&self) -> Option<&HeaderMap> {
+        self.0.response.as_ref().map(http::Response::headers)
+    }
+
+    /// The body of the response as it came, where there was one.
+    #[must_use]
+    pub fn raw_body(&self) -> Option<&Bytes> {
+        self.0.response.as_ref().map(http::Response::body)
+    }
+
+    /// The id that the service gave to the request, for a report to its operators.
+    #[must_use]
+    pub fn request_id(&self) -> Option<&str> {
+        request_id(self.headers()?)
+    }
+
+    /// How long the service asked to wait: by the response's headers, when it was 408, 429 or a fault of the service's,
+    /// or by an earlier answer to another call of the same client.
+    ///
+    /// A [`Call`](crate::machine::Call) waits by itself; it hands on an error when that was longer than the retry
+    /// policy allows, when the attempts were used up, or when the request may not be repeated.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after.or_else(|| {
+            let status = self.status().filter(|_| self.0.kind == ErrorKind::Status)?;
+            let is_passing = matches!(status.as_u16(), 408 | 429 | 500..=599);
+            is_passing
+                .then(|| retry_after_without_clock(self.headers()?))
+                .flatten()
+        })
+    }
+
+    /// The job the error is about, where its id is known.
+    #[must_use]
+    pub fn job_id(&self) -> Option<&str> {
+        self.0.job_id.as_deref()
+    }
+
+    /// The job as last seen: of a failed or cancelled job, of a conflict, or of a wait that reached its deadline.
+    #[must_use]
+    pub fn job(&self) -> Option<&Job> {
+        self.0.job.as_ref()
+    }
+
+    /// The v1 job as last seen: of a failed or cancelled job, or of a wait that reached its deadline.
+    #[must_use]
+    pub fn v1_job(&self) -> Option<&v1::Job> {
+        self.0.v1_job.as_ref()
+    }
+
+    /// The response, where there was one.
+    pub(crate) fn response(&self) -> Option<&http::Response<Bytes>> {
+        self.0.response.as_ref()
+    }
+
+    /// The transaction id of a create. Sending the same create under the same id again can never make a second job.
+    #[must_use]
+    pub fn transaction_id(&self) -> Option<&str> {
+        self.0.transaction_id.as_deref()
+    }
+
+    /// The fields that were refused, by a check before sending or by the service.
+    #[must_use]
+    pub fn field_errors(&self) -> &[FieldError] {
+        &self.0.fields
+    }
+
+    /// What the error is about, as set by [`with_subject`](Self::with_subject).
+    #[must_use]
+    pub fn subject(&self) -> Option<&str> {
+        self.0.subject.as_deref()
+    }
+
+    /// Refused before anything was sent.
+    #[must_use]
+    pub fn is_invalid(&self) -> bool {
+        self.0.kind == ErrorKind::Invalid
+    }
+
+    /// No response within a time limit, or the service said 408 or 504.
+    #[must_use]
+    pub fn is_timeout(&self) -> bool {
+        self.0.kind == ErrorKind::Timeout
+            || self.has_status(&[StatusCode::REQUEST_TIMEOUT, StatusCode::GATEWAY_TIMEOUT])
+    }
+
+    /// The connection could not be made, or broke.
+    #[must_use]
+    pub fn is_transport(&self) -> bool {
+        self.0.kind == ErrorKind::Transport
+    }
+
+    /// Too many requests in too short a time: waiting helps.
+    #[must_use]
+    pub fn is_rate_limited(&self) -> bool {
+        self.0.kind == ErrorKind::RateLimit
+            || (self.has_status(&[StatusCode::TOO_MANY_REQUESTS]) && !self.is_quota())
+    }
+
+    /// The key is missing, wrong, of another region, or lacks the right (401, 403).
+    #[must_use]
+    pub fn is_auth(&self) -> bool {
+        self.has_status(&[StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN])
+    }
+
+    /// The plan has no credits or no room left: 402, or a 429 whose words speak of a quota. Waiting does not help.
+    #[must_use]
+    pub fn is_quota(&self) -> bool {
+        self.has_status(&[StatusCode::PAYMENT_REQUIRED])
+            || (self.has_status(&[StatusCode::TOO_MANY_REQUESTS])
+                && speaks_of_quota(&self.0.message))
+    }
+
+    /// The job, file or configuration does not exist in this project (404).
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        self.has_status(&[StatusCode::NOT_FOUND])
+    }
+
+    /// The service answered 409, or answered a create with a job that is not the one asked for.
+    #[must_use]
+    pub fn is_conflict(&self) -> bool {
+        self.0.kind == ErrorKind::Conflict || self.has_status(&[StatusCode::CONFLICT])
+    }
+
+    /// The service may or may not have acted. With a [`transaction_id`](Self::transaction_id) at hand, the same
+    /// create can be sent again without risk; without one, look before sending again.
+    #[must_use]
+    pub fn is_ambiguous(&self) -> bool {
+        self.0.ambiguous
+    }
+
+    /// A successful response could not be read.
+    #[must_use]
+    pub fn is_decode(&self) -> bool {
+        self.0.kind == ErrorKind::Decode
+    }
+
+    /// A wait reached its deadline; [`job`](Self::job) is the job as last seen and the wait can be taken up again.
+    #[must_use]
+    pub fn is_deadline(&self) -> bool {
+        self.0.kind == ErrorKind::Deadline
+    }
+
+    /// The job ended as failed.
+    #[must_use]
+    pub fn is_job_failed(&self) -> bool {
+        self.0.kind == ErrorKind::JobFailed
+    }
+
+    /// The job was cancelled.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.0.kind == ErrorKind::JobCancelled
+    }
+
+    /// The trouble lies with the service or the way to it, and may be gone later.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        if let Some(failure) = self.failure() {
+            return matches!(
+                failure.kind(),
+                FailureKind::Connect | FailureKind::Timeout | FailureKind::Broken
+            );
+        }
+        match self.0.kind {
+            ErrorKind::Timeout | ErrorKind::RateLimit => true,
+            ErrorKind::Decode => self.is_garbled(),
+            ErrorKind::Status => {
+                !self.is_quota()
+                    && self.status().is_some_and(|status| {
+                        matches!(status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504)
+                    })
+            }
+            _ => false,
+        }
+    }
+
+    /// A successful response that is not even JSON: cut short, or a gateway's page.
+    pub(crate) fn is_garbled(&self) -> bool {
+        self.0.kind == ErrorKind::Decode && self.0.garbled
+    }
+
+    /// The driver's failure, where there was no response.
+    pub(crate) fn failure(&self) -> Option<&Failure> {
+        self.0.source.as_ref()?.downcast_ref()
+    }
+
+    fn has_status(&self, statuses: &[StatusCode]) -> bool {
+        self.0.kind == ErrorKind::Status
+            && self
+                .status()
+                .is_some_and(|status| statuses.contains(&status))
+    }
+}
+
+/// The id that a service or a gateway gave to a request.
+pub(crate) fn request_id(headers: &HeaderMap) -> Option<&str> {
+    ["x-request-id", "x-correlation-id", "x-trace-id", "cf-ray"]
+        .iter()
+        .find_map(|name| headers.get(*name))
+        .and_then(|value| value.to_str().ok())
+}
+
+/// Whether a 429 speaks of a plan's cap rather than of requests coming too fast. The body is all there is to go by.
+fn speaks_of_quota(message: &str) -> bool {
+    let message = message.to_ascii_lowercase();
+    let has = |words: &[&str]| words.iter().any(|word| message.contains(word));
+    has(&["quota", "credit", "upgrade", "maximum number", "plan limit"])
+        && !has(&[
+            "rate limit",
+            "too many requests",
+            "per second",
+            "per minute",
+            "slow down",
+        ])
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0
+            .source
+            .as_ref()
+            .map(|cause| &**cause as &(dyn std::error::Error + 'static))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    pub(super) fn status(code: u16, body: &'static str) -> Error {
+        let response = http::Response::builder()
+            .status(code)
+            .header("x-request-id", "req-7")
+            .body(Bytes::from(body))
+            .unwrap();
+        Error::from_response(response)
+            .with_operation("classify.get")
+            .with_attempts(1)
+    }
+
+    #[test]
+    fn the_delay_that_is_asked_for_is_known_without_a_call() {
+        let error = |code: u16, name: &'static str, value: &'static str| {
+            let response = http::Response::builder()
+                .status(code)
+                .header(name, value)
+                .header("date", "Wed, 21 Oct 2015 07:28:00 GMT")
+                .body(Bytes::new());
+            Error::from_response(response.unwrap())
+        };
+        let seconds = Duration::from_secs;
+        for (error, delay) in [
+            (error(429, "retry-after", "7"), Some(seconds(7))),
+            (error(503, "retry-after-ms", "3000"), Some(seconds(3))),
+            (
+                error(503, "retry-after", "Wed, 21 Oct 2015 07:28:09 GMT"),
+                Some(seconds(9)),
+            ),
+            (error(404, "retry-after", "7"), None),
+            (error(503, "retry-after", "soon"), None),
+            (
+                error(429, "retry-after", "7").with_retry_after(Some(seconds(8))),
+                Some(seconds(8)),
+            ),
+        ] {
+            assert_eq!(error.retry_after(), delay, "{error}");
+            assert_eq!(error.to_string().contains("asks to wait"), delay.is_some());
+        }
+        // A date says nothing where the clock is unknown.
+        let dateless = http::Response::builder()
+            .status(429)
+            .header("retry-after", "Wed, 21 Oct 2015 07:28:09 GMT")
+            .body(Bytes::new());
+        assert_eq!(Error::from_response(dateless.unwrap()).retry_after(), None);
+    }
+
+    #[test]
+    fn a_429_is_read_before_it_is_believed() {
+        assert!(status(429, r#"{"detail":"Too many requests"}"#).is_rate_limited());
+        assert!(
+            status(
+                429,
+                r#"{"detail":"Rate limit exceeded for your plan: 20 per minute; upgrade for more"}"#
+            )
+            .is_rate_limited()
+        );
+        let capped = status(
+            429,
+            r#"{"detail":"You have reached the maximum number of projects of your plan"}"#,
+        );
+        assert!(capped.is_quota() && !capped.is_rate_limited() && !capped.is_transient());
+        assert!(status(402, "").is_quota());
+    }
+
+    #[test]
+    fn it_can_cross_threads() {
+        fn assert_send_sync<T: Send + Sync + 'static>() {}
+        assert_send_sync::<Error>();
+    }
+}

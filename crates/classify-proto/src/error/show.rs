@@ -1,0 +1,253 @@
+//! How an error reads: one line, with what to do about it.
+
+use std::fmt;
+
+use super::{Error, ErrorKind};
+use crate::text::service_words;
+
+impl Error {
+    /// What to do where the service may have acted, whatever it was that went wrong.
+    fn hint_of_ambiguity(&self) -> Option<&'static str> {
+        self.0.ambiguous.then_some(match self.0.transaction_id {
+            Some(_) => "send it again under the same transaction id: that cannot make a second job",
+            None => "it may have been acted upon; look for its effect before sending it again",
+        })
+    }
+
+    fn hint(&self) -> Option<&'static str> {
+        if self.is_quota() {
+            return Some(
+                "the plan has no credits or room left; more requests cannot help until it has",
+            );
+        }
+        match self.0.kind {
+            ErrorKind::Deadline => Some("the job goes on; wait for it again by its id"),
+            ErrorKind::Conflict if self.0.transaction_id.is_some() => {
+                Some("use another transaction id for another request")
+            }
+            ErrorKind::Status => match self.status()?.as_u16() {
+                401 => Some(
+                    "check the key, and that it is of this region: a key is valid in one region only",
+                ),
+                403 => Some("the key has no right to this project or organization"),
+                404 if self
+                    .0
+                    .operation
+                    .is_some_and(|name| name.starts_with("classifier.jobs")) =>
+                {
+                    Some(
+                        "check the id, and that it belongs to the key's project; v1 has left the published interface and may have been withdrawn",
+                    )
+                }
+                404 => Some("check the id, and that it belongs to the key's project"),
+                410 => {
+                    Some("the service has withdrawn this endpoint; v1 left its published interface")
+                }
+                413 => Some("the document is over the service's size limit"),
+                422 => Some("correct the named field"),
+                429 => Some("slow down"),
+                300..=399 => Some("check the base URL"),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
+/// Writes a line break, and any other control character, as a space: much of an error is somebody else's words.
+struct OneLine<'a, 'b>(&'a mut fmt::Formatter<'b>);
+
+impl fmt::Write for OneLine<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for (place, piece) in text.split(char::is_control).enumerate() {
+            if place > 0 {
+                self.0.write_str(" ")?;
+            }
+            self.0.write_str(piece)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use fmt::Write as _;
+        let f = &mut OneLine(f);
+        let inner = &*self.0;
+        let mut parts: Vec<String> = Vec::new();
+        if let Some(subject) = &inner.subject {
+            parts.push(service_words::one_line(subject));
+        }
+        parts.extend(inner.operation.map(str::to_owned));
+        match inner.kind {
+            ErrorKind::Status => parts.extend(self.status().map(|status| status.to_string())),
+            ErrorKind::Decode => {
+                parts.extend(
+                    self.status()
+                        .map(|status| format!("{status}, but the response could not be read")),
+                );
+            }
+            ErrorKind::JobFailed | ErrorKind::JobCancelled => {
+                let verb = if inner.kind == ErrorKind::JobFailed {
+                    "failed"
+                } else {
+                    "was cancelled"
+                };
+                parts.push(format!(
+                    "job {} {verb}",
+                    inner.job_id.as_deref().unwrap_or("(no id)")
+                ));
+            }
+            _ => {}
+        }
+        if !inner.message.is_empty() {
+            parts.push(inner.message.clone());
+        }
+        if let Some(failure) = self.failure() {
+            parts.push(service_words::one_line(&failure.to_string()));
+        }
+        f.write_str(&parts.join(": "))?;
+
+        let mut notes: Vec<String> = Vec::new();
+        if inner.attempts > 1 {
+            notes.push(format!("{} attempts", inner.attempts));
+        }
+        if let Some(delay) = self.retry_after() {
+            notes.push(format!(
+                "the service asks to wait {} s",
+                delay.as_secs_f64().ceil()
+            ));
+        }
+        if inner.ambiguous || inner.kind == ErrorKind::Conflict {
+            notes.extend(
+                inner
+                    .transaction_id
+                    .as_deref()
+                    .map(|id| format!("transaction id {id}")),
+            );
+        }
+        if !matches!(inner.kind, ErrorKind::JobFailed | ErrorKind::JobCancelled) {
+            notes.extend(inner.job_id.as_deref().map(|id| format!("job {id}")));
+        }
+        notes.extend(
+            self.request_id()
+                .map(|id| format!("request id {}", service_words::one_line(id))),
+        );
+        if !notes.is_empty() {
+            write!(f, " ({})", notes.join(", "))?;
+        }
+        for hint in [self.hint_of_ambiguity(), self.hint()]
+            .into_iter()
+            .flatten()
+        {
+            write!(f, "; {hint}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.0.kind)
+            .field("message", &self.to_string())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::super::tests::status;
+    use super::*;
+    use crate::reply::Failure;
+
+    #[test]
+    fn display_says_operation_status_words_and_hint_in_one_line() {
+        assert_eq!(
+            status(404, r#"{"detail":"Job\nnot found"}"#).to_string(),
+            "classify.get: 404 Not Found: Job not found (request id req-7); check the id, and that it belongs to the key's project"
+        );
+        let error = Error::from_failure(Failure::timeout("60 s passed"))
+            .with_operation("classify.create")
+            .with_attempts(6)
+            .with_ambiguity(true)
+            .with_transaction_id(Some("tx-1"));
+        assert_eq!(
+            error.to_string(),
+            "classify.create: no response in time: 60 s passed (6 attempts, transaction id tx-1); send it again under the same transaction id: that cannot make a second job"
+        );
+        assert!(error.is_timeout() && error.is_ambiguous() && !error.is_auth());
+    }
+
+    #[test]
+    fn every_status_with_a_remedy_has_a_hint() {
+        for (code, word) in [
+            (401, "region"),
+            (402, "credits"),
+            (403, "right"),
+            (404, "project"),
+            (410, "withdrawn"),
+            (413, "size"),
+            (422, "field"),
+            (429, "slow"),
+            (307, "base URL"),
+        ] {
+            let text = status(code, "").to_string();
+            assert!(text.contains(word), "{code}: {text}");
+        }
+    }
+
+    /// What may have been acted upon is not sent again unseen, whatever it is that went wrong.
+    #[test]
+    fn every_ambiguous_error_says_to_look_first() {
+        let response = || http::Response::new(Bytes::from_static(b"{"));
+        for error in [
+            status(500, ""),
+            status(504, ""),
+            status(401, ""),
+            status(402, ""),
+            Error::decode(response(), "the JSON ends too early", false),
+            Error::too_large("the response is too large"),
+            Error::from_failure(Failure::too_large(1)),
+            Error::from_failure(Failure::broken("reset")),
+            Error::timeout("no reply"),
+            Error::ambiguous("the reply was lost"),
+        ] {
+            let shown = error.duplicate().with_ambiguity(true).to_string();
+            assert!(shown.contains("look for its effect"), "{shown}");
+            let keyed = error.with_ambiguity(true).with_transaction_id(Some("t"));
+            let shown = keyed.to_string();
+            assert!(shown.contains("same transaction id"), "{shown}");
+        }
+        // The remedy of the refusal is said as well.
+        let shown = status(401, "").with_ambiguity(true).to_string();
+        assert!(shown.contains("region"), "{shown}");
+    }
+
+    #[test]
+    fn a_404_of_v1_may_be_the_end_of_v1() {
+        let of = |operation: &'static str| {
+            let response = http::Response::builder().status(404).body(Bytes::new());
+            let error = Error::from_response(response.unwrap()).with_operation(operation);
+            error.to_string()
+        };
+        for operation in ["classifier.jobs.create", "classifier.jobs.wait"] {
+            let shown = of(operation);
+            assert!(
+                shown.contains("withdrawn") && shown.contains("id"),
+                "{shown}"
+            );
+        }
+        assert!(!of("classify.get").contains("withdrawn"));
+    }
+
+    #[test]
+    fn bodies_stay_out_of_display_and_debug() {
+        let error = status(500, r#"{"unknown":"canary"}"#);
+        assert!(!format!("{error} {error:?}").contains("canary"));
+        assert_eq!(&error.raw_body().unwrap()[..], br#"{"unknown":"canary"}"#);
+        assert_eq!(error.request_id(), Some("req-7"));
+    }
+}

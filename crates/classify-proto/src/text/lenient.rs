@@ -1,0 +1,217 @@
+//! Reading what an ordinary reading gave up on, for the sake of everything in it that can be read.
+//!
+//! An ordinary reading goes through the bytes once and ends at the first value of a wrong type. Where that value is in
+//! a field that may be absent anyway, a job and a page of jobs are worth more than it. So a body that was given up on
+//! is read a second time, from a tree of values, which gives back a value that its field could not take:
+//! [`model`](super::model) then keeps it among the fields that it does not know. A body that is as it should be costs
+//! nothing of this.
+
+use serde::de::{
+    DeserializeOwned, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor,
+};
+use serde::{Deserialize, forward_to_deserialize_any};
+use serde_json::{Error, Value, map};
+
+/// Reads JSON whose optional fields may hold values of wrong types; `None` where it cannot be read even so.
+pub(crate) fn read<T: DeserializeOwned>(json: &[u8]) -> Option<T> {
+    let value: Value = serde_json::from_slice(json).ok()?;
+    T::deserialize(Tree(&value)).ok()
+}
+
+/// The value that the field before could not take. Only a tree gives one: any other source of values is past it, and
+/// refuses.
+pub(crate) struct Refused(pub(crate) Value);
+
+/// What a tree is asked for by.
+const REFUSED: &str = "$classify::refused";
+
+impl<'de> Deserialize<'de> for Refused {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Given;
+        impl<'de> Visitor<'de> for Given {
+            type Value = Refused;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a value that was refused")
+            }
+
+            // What a tree answers, and nothing else does.
+            fn visit_some<D: Deserializer<'de>>(self, value: D) -> Result<Refused, D::Error> {
+                Value::deserialize(value).map(Refused)
+            }
+        }
+        deserializer.deserialize_newtype_struct(REFUSED, Given)
+    }
+}
+
+/// A value and all that is in it.
+#[derive(Clone, Copy)]
+struct Tree<'de>(&'de Value);
+
+impl<'de> Deserializer<'de> for Tree<'de> {
+    type Error = Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self.0 {
+            Value::Array(items) => visitor.visit_seq(Items(items.iter())),
+            Value::Object(fields) => visitor.visit_map(Fields {
+                rest: fields.iter(),
+                next: None,
+                refused: None,
+            }),
+            plain => plain.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self.0 {
+            Value::Null => visitor.visit_none(),
+            _ => visitor.visit_some(self),
+        }
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq
+        tuple tuple_struct map struct enum identifier ignored_any
+    }
+}
+
+struct Items<'de>(std::slice::Iter<'de, Value>);
+
+impl<'de> SeqAccess<'de> for Items<'de> {
+    type Error = Error;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, Error> {
+        self.0
+            .next()
+            .map(|item| seed.deserialize(Tree(item)))
+            .transpose()
+    }
+}
+
+struct Fields<'de> {
+    rest: map::Iter<'de>,
+    next: Option<&'de Value>,
+    refused: Option<&'de Value>,
+}
+
+impl<'de> MapAccess<'de> for Fields<'de> {
+    type Error = Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, Error> {
+        self.refused = None;
+        let Some((name, value)) = self.rest.next() else {
+            return Ok(None);
+        };
+        self.next = Some(value);
+        seed.deserialize(serde::de::value::BorrowedStrDeserializer::new(name))
+            .map(Some)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Error> {
+        match (self.next.take(), self.refused) {
+            (Some(value), _) => {
+                self.refused = Some(value);
+                seed.deserialize(Tree(value))
+            }
+            (None, Some(value)) => seed.deserialize(GivenBack(value)),
+            (None, None) => Err(Error::custom("there is no value")),
+        }
+    }
+}
+
+/// A value that is asked for a second time.
+struct GivenBack<'de>(&'de Value);
+
+impl<'de> Deserializer<'de> for GivenBack<'de> {
+    type Error = Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, _visitor: V) -> Result<V::Value, Error> {
+        Err(Error::custom("a value is read twice"))
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        if name == REFUSED {
+            visitor.visit_some(self.0)
+        } else {
+            self.deserialize_any(visitor)
+        }
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct seq
+        tuple tuple_struct map struct enum identifier ignored_any
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::v2::Job;
+    use proptest::prelude::*;
+
+    #[test]
+    fn other_sources_give_nothing_back() {
+        for text in ["1", "null", "{}", "[]", "\"$classify::refused\""] {
+            assert!(serde_json::from_str::<Refused>(text).is_err(), "{text}");
+            let value: Value = serde_json::from_str(text).unwrap();
+            assert!(serde_json::from_value::<Refused>(value).is_err(), "{text}");
+        }
+        // No JSON becomes readable by a value being asked for again.
+        for text in [
+            r#"{"id":"1","status":"PENDING","usage"::1}"#,
+            r#"{"id":"1","status":"PENDING","usage":x:1}"#,
+            r#"{"id":"1","status":"PENDING","usage":"a" "b"}"#,
+        ] {
+            assert!(serde_json::from_str::<Job>(text).is_err(), "{text}");
+            assert!(read::<Job>(text.as_bytes()).is_none(), "{text}");
+        }
+    }
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<u64>().prop_map(Value::from),
+            (-1e9..1e9f64).prop_map(Value::from),
+            ".{0,6}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(3, 20, 4, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                proptest::collection::btree_map(".{0,4}", inner, 0..4)
+                    .prop_map(|fields| fields.into_iter().collect()),
+            ]
+        })
+    }
+
+    type Mixed = Vec<Option<std::collections::BTreeMap<String, (u8, f64)>>>;
+
+    proptest! {
+        #[test]
+        fn a_tree_reads_as_its_text_does(value in any_json()) {
+            let text = value.to_string();
+            prop_assert_eq!(read::<Value>(text.as_bytes()), serde_json::from_str::<Value>(&text).ok());
+            prop_assert_eq!(read::<Mixed>(text.as_bytes()), serde_json::from_str::<Mixed>(&text).ok());
+        }
+    }
+}

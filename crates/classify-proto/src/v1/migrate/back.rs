@@ -1,0 +1,209 @@
+//! From v2 to v1, where that is exact.
+
+use std::collections::BTreeSet;
+
+use crate::error::Error;
+use crate::operation::Problems;
+use crate::pages::PageRanges;
+use crate::secret::SecretValue;
+use crate::v1::{Create, Language, Mode, ParsingConfiguration, WebhookConfiguration};
+use crate::v2;
+
+/// Turns v2 creates into one v1 create, where v1 can say exactly the same.
+///
+/// What [`to_v2`](super::to_v2) makes of a create comes back as one that asks for the same, with v1's defaults written
+/// out, unless
+///
+/// - a [`Note`](super::Note) is a [loss](super::Note::is_loss): what was left out does not come back;
+/// - a webhook's header was not text ([`WebhookHeaderMadeText`](super::Note::WebhookHeaderMadeText)): it comes back as
+///   text;
+/// - there is no file, a file stands twice, or a file's id begins with `pjb-`: refused;
+/// - the language is Chinese or Serbian, for which v1 has two words each, or one of two letters that v1 does not know,
+///   such as `el`: refused;
+/// - more than 10,000 pages are named: refused.
+///
+/// No `max_pages` is no limit in v2, and comes back as [`NoLimit`](crate::v1::MaxPages::NoLimit).
+///
+/// # Errors
+///
+/// [`is_invalid`](Error::is_invalid), naming each field that v1 cannot say, or that differs between the creates.
+pub fn to_v1(creates: &[v2::Create]) -> Result<Create, Error> {
+    let mut problems = Problems::default();
+    let Some(first) = creates.first() else {
+        return Err(Error::invalid(
+            "creates",
+            "is empty; a v1 job has 1 to 500 files",
+        ));
+    };
+    if creates
+        .iter()
+        .any(|other| other.clone().for_input(first.file_input()) != *first)
+    {
+        problems.add(
+            "creates",
+            "differ in more than their input; a v1 job has one of everything",
+        );
+    }
+    let mut files = BTreeSet::new();
+    for (index, create) in creates.iter().enumerate() {
+        let field = || format!("creates[{index}].file_input");
+        if create.file_input().starts_with("pjb-") {
+            problems.add(field(), "is a parse job; v1 takes files alone");
+        }
+        if !files.insert(create.file_input()) {
+            problems.add(field(), "stands twice; a v1 job has one result per file");
+        }
+    }
+    if first.get_transaction_id().is_some() {
+        problems.add("transaction_id", "is unknown to v1");
+    }
+    if first.get_webhook_configuration_ids().is_some() {
+        problems.add("webhook_configuration_ids", "are unknown to v1");
+    }
+    if first.get_configuration_id().is_some() {
+        problems.add(
+            "configuration_id",
+            "is unknown to v1; give the rules themselves",
+        );
+    }
+    let nothing = v2::Configuration::default();
+    let configuration = first.get_configuration().unwrap_or(&nothing);
+    let mode = match &configuration.mode {
+        None => None,
+        Some(v2::Mode::Fast) => Some(Mode::Fast),
+        Some(mode) => {
+            problems.add(
+                "configuration.mode",
+                format!("is {mode}; v1 may read it otherwise"),
+            );
+            None
+        }
+    };
+    let parsing = parsing_to_v1(configuration.parsing_configuration.as_ref(), &mut problems);
+    problems.finish()?;
+
+    let ids = creates.iter().map(v2::Create::file_input);
+    let mut create = Create::new(ids, configuration.rules.iter().cloned())
+        .parsing_configuration(parsing)
+        .scoped(first.scope());
+    if let Some(mode) = mode {
+        create = create.mode(mode);
+    }
+    let webhooks = first.webhooks().iter().map(webhook_to_v1);
+    Ok(webhooks.fold(create, Create::webhook))
+}
+
+fn parsing_to_v1(
+    parsing: Option<&v2::ParsingConfiguration>,
+    problems: &mut Problems,
+) -> ParsingConfiguration {
+    const PATH: &str = "configuration.parsing_configuration";
+    let nothing = v2::ParsingConfiguration::default();
+    let parsing = parsing.unwrap_or(&nothing);
+    let mut back = ParsingConfiguration::new();
+    if let Some(code) = &parsing.lang {
+        back.lang = Language::from_iso_639_1(code);
+        if back.lang.is_none() {
+            problems.add(
+                format_args!("{PATH}.lang"),
+                format!("is {code:?}, for which v1 has no word, or two"),
+            );
+        }
+    }
+    back.max_pages = parsing.max_pages.into();
+    if let Some(text) = &parsing.target_pages {
+        let pages = text.parse::<PageRanges>();
+        match pages.and_then(|pages| ParsingConfiguration::new().page_ranges(&pages)) {
+            Ok(with_pages) => back.target_pages = with_pages.target_pages,
+            Err(error) => problems.add(format_args!("{PATH}.target_pages"), error.message()),
+        }
+    }
+    back
+}
+
+fn webhook_to_v1(webhook: &v2::WebhookConfiguration) -> WebhookConfiguration {
+    let mut back = WebhookConfiguration::default();
+    back.webhook_url.clone_from(&webhook.webhook_url);
+    back.webhook_output_format
+        .clone_from(&webhook.webhook_output_format);
+    back.webhook_signing_secret
+        .clone_from(&webhook.webhook_signing_secret);
+    back.webhook_headers = webhook.webhook_headers.as_ref().map(|headers| {
+        headers
+            .iter()
+            .map(|(name, value)| (name.clone(), SecretValue::from(value)))
+            .collect()
+    });
+    back.webhook_events = webhook.webhook_events.as_ref().map(|events| {
+        events
+            .iter()
+            .map(|event| event.as_str().to_owned())
+            .collect()
+    });
+    back
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::v1::{MaxPages, Rule};
+
+    fn rule() -> Rule {
+        Rule::new("invoice", "contains an invoice number")
+    }
+
+    #[test]
+    fn what_v1_cannot_say_is_named() {
+        let exact = || {
+            let parsing = v2::ParsingConfiguration::new().max_pages(5);
+            let rules = v2::Configuration::new([rule()]).parsing_configuration(parsing);
+            v2::Create::new("dfl-1").configuration(rules)
+        };
+        to_v1(&[exact(), exact().for_input("dfl-2")]).unwrap();
+        let parsing = |parsing: v2::ParsingConfiguration| {
+            let rules = v2::Configuration::new([rule()]).parsing_configuration(parsing);
+            exact().configuration(rules)
+        };
+        let five = || v2::ParsingConfiguration::new().max_pages(5);
+        for (create, field) in [
+            (exact().for_input("pjb-1"), "creates[0].file_input"),
+            (exact().transaction_id("t"), "transaction_id"),
+            (
+                exact().webhook_configuration_ids(["whc-1"]),
+                "webhook_configuration_ids",
+            ),
+            (
+                v2::Create::new("dfl-1").configuration_id("cfg-1"),
+                "configuration_id",
+            ),
+            (parsing(five().lang("zh")), "lang"),
+            (parsing(five().lang("el")), "lang"),
+            (parsing(five().target_pages("x")), "target_pages"),
+            (parsing(five().target_pages("1-4294967295")), "target_pages"),
+            (
+                exact().configuration(
+                    v2::Configuration::new([rule()])
+                        .mode("THOROUGH".into())
+                        .parsing_configuration(five()),
+                ),
+                "configuration.mode",
+            ),
+        ] {
+            let error = to_v1(&[create]).unwrap_err();
+            assert!(
+                error
+                    .field_errors()
+                    .iter()
+                    .any(|found| found.field.ends_with(field)),
+                "{field}: {error}"
+            );
+        }
+        let all = parsing(v2::ParsingConfiguration::new());
+        let all = to_v1(&[all]).unwrap();
+        let all = all.get_parsing_configuration().unwrap();
+        assert_eq!(all.max_pages, MaxPages::NoLimit);
+        assert!(to_v1(&[]).is_err());
+        assert!(to_v1(&[exact(), exact()]).is_err());
+        assert!(to_v1(&[exact(), exact().for_input("b").project("p")]).is_err());
+    }
+}

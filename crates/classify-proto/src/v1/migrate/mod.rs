@@ -1,0 +1,512 @@
+//! From v1 to v2, and back where that is exact.
+//!
+//! [`to_v2`] turns one v1 create into v2 creates, one per file, and says in [`Note`]s what changes. [`to_v1`] goes back
+//! where nothing is lost. [`aggregate`] reads the jobs of one migrated create as v1 would have read them.
+//! `docs/migration.md` in the repository is the guide in prose.
+
+mod back;
+mod note;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::parsing::DEFAULT_MAX_PAGES;
+use super::{Create, JobStatus, MaxPages, Mode, ParsingConfiguration, WebhookConfiguration};
+use crate::error::Error;
+use crate::operation::Operation as _;
+use crate::pages::PageRanges;
+use crate::secret::Secret;
+use crate::v2;
+use crate::webhooks::WebhookEvent;
+
+pub use back::to_v1;
+pub use note::Note;
+
+/// What became of a v1 create.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Migration {
+    /// One create per file, in the order of the files. None has a transaction id yet; a
+    /// [`Call`](crate::machine::Call) gives each its own.
+    pub creates: Vec<v2::Create>,
+    /// What is different now, each thing once.
+    pub notes: Vec<Note>,
+}
+
+impl Migration {
+    /// The notes about what v2 cannot do as v1 did; somebody should look at these.
+    pub fn losses(&self) -> impl Iterator<Item = &Note> {
+        self.notes.iter().filter(|note| note.is_loss())
+    }
+}
+
+/// Turns a v1 create into v2 creates, one per file, and says what changes.
+///
+/// ```
+/// use classify_proto::v1::{Create, Mode, ParsingConfiguration, Rule, migrate};
+///
+/// let old = Create::new(["f-1", "f-2"], [Rule::new("invoice", "has an invoice number")])
+///     .mode(Mode::Multimodal)
+///     .parsing_configuration(ParsingConfiguration::new().lang("ch_sim").target_pages([0, 2, 3, 4]));
+/// let migration = migrate::to_v2(&old)?;
+/// assert_eq!(migration.creates.len(), 2);
+/// let notes: Vec<_> = migration.losses().map(ToString::to_string).collect();
+/// assert_eq!(notes, ["mode MULTIMODAL is left out: v2 has FAST alone"]);
+/// # Ok::<(), classify_proto::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// [`is_invalid`](Error::is_invalid) when a webhook's header is a secret that a saved state left out.
+pub fn to_v2(create: &Create) -> Result<Migration, Error> {
+    let mut notes = Vec::new();
+    if create.file_ids().len() > 1 {
+        notes.push(Note::OneJobPerFile {
+            files: create.file_ids().len(),
+        });
+    }
+    let mut configuration = v2::Configuration::new(create.rules().iter().cloned());
+    configuration.mode = match create.get_mode() {
+        None => None,
+        Some(Mode::Fast) => Some(v2::Mode::Fast),
+        Some(mode) => {
+            notes.push(Note::ModeWithoutReplacement { mode: mode.clone() });
+            None
+        }
+    };
+    let nothing_said = ParsingConfiguration::default();
+    let parsing = create.get_parsing_configuration().unwrap_or(&nothing_said);
+    configuration.parsing_configuration = Some(parsing_to_v2(parsing, &mut notes));
+
+    let configuration = Arc::new(configuration);
+    let mut webhooks = Vec::new();
+    for (index, webhook) in create.webhooks().iter().enumerate() {
+        webhooks.push(webhook_to_v2(index, webhook, &mut notes)?);
+    }
+    if !webhooks.is_empty() && create.file_ids().len() > 1 {
+        notes.push(Note::WebhooksPerFile {
+            webhooks: webhooks.len(),
+        });
+    }
+    let creates: Vec<_> = create
+        .file_ids()
+        .iter()
+        .map(|file| {
+            let of_file = v2::Create::new(file)
+                .configuration(Arc::clone(&configuration))
+                .scoped(create.scope());
+            webhooks.iter().cloned().fold(of_file, v2::Create::webhook)
+        })
+        .collect();
+    note_refusals(&creates, &mut notes);
+    Ok(Migration { creates, notes })
+}
+
+/// What v2 would refuse of the creates, each field once: they differ in nothing but their input.
+fn note_refusals(creates: &[v2::Create], notes: &mut Vec<Note>) {
+    let mut refused = BTreeSet::new();
+    for create in creates {
+        let Err(error) = create.check() else {
+            continue;
+        };
+        for found in error.field_errors() {
+            if refused.insert(found.field.clone()) {
+                notes.push(Note::RefusedByV2 {
+                    field: found.field.clone(),
+                    why: found.message.clone(),
+                });
+            }
+        }
+    }
+}
+
+fn parsing_to_v2(
+    parsing: &ParsingConfiguration,
+    notes: &mut Vec<Note>,
+) -> v2::ParsingConfiguration {
+    let mut migrated = v2::ParsingConfiguration::new();
+    if let Some(language) = &parsing.lang {
+        migrated.lang = language.iso_639_1().map(str::to_owned);
+        match &migrated.lang {
+            None => notes.push(Note::LanguageWithoutCode {
+                language: language.clone(),
+            }),
+            Some(code) if code != language.as_str() => notes.push(Note::LanguageRenamed {
+                from: language.clone(),
+                to: code.clone(),
+            }),
+            Some(_) => {}
+        }
+    }
+    migrated.max_pages = match parsing.max_pages {
+        MaxPages::Unsaid => {
+            notes.push(Note::MaxPagesMadeExplicit {
+                pages: DEFAULT_MAX_PAGES,
+            });
+            Some(DEFAULT_MAX_PAGES)
+        }
+        MaxPages::NoLimit => None,
+        MaxPages::Most(0) => {
+            notes.push(Note::MaxPagesReplaced {
+                from: 0,
+                to: DEFAULT_MAX_PAGES,
+            });
+            Some(DEFAULT_MAX_PAGES)
+        }
+        MaxPages::Most(pages) => Some(pages),
+    };
+    if let Some(from) = &parsing.target_pages {
+        let from = from.clone();
+        match PageRanges::from_zero_based(from.iter().copied()) {
+            Ok(to) => {
+                migrated.target_pages = Some(to.to_string());
+                notes.push(Note::PagesCountedFromOne {
+                    from,
+                    to: to.clone(),
+                });
+                notes.extend(
+                    migrated
+                        .max_pages
+                        .map(|max_pages| Note::MaxPagesBesidePages {
+                            max_pages,
+                            pages: to,
+                        }),
+                );
+            }
+            Err(_) => notes.push(Note::PagesLeftOut { from }),
+        }
+    }
+    migrated
+}
+
+fn webhook_to_v2(
+    index: usize,
+    webhook: &WebhookConfiguration,
+    notes: &mut Vec<Note>,
+) -> Result<v2::WebhookConfiguration, Error> {
+    let mut migrated = v2::WebhookConfiguration::default();
+    migrated.webhook_url.clone_from(&webhook.webhook_url);
+    migrated
+        .webhook_output_format
+        .clone_from(&webhook.webhook_output_format);
+    migrated
+        .webhook_signing_secret
+        .clone_from(&webhook.webhook_signing_secret);
+    if let Some(headers) = &webhook.webhook_headers {
+        let mut texts = BTreeMap::new();
+        for (name, value) in headers {
+            let header = name.clone();
+            let text = match value.reveal() {
+                None => {
+                    return Err(crate::webhooks::check::withheld(format!(
+                        "webhook_configurations[{index}].webhook_headers.{name}"
+                    )));
+                }
+                Some(Value::Null) => {
+                    notes.push(Note::WebhookHeaderLeftOut {
+                        webhook: index,
+                        header,
+                    });
+                    continue;
+                }
+                Some(Value::String(text)) => text.clone(),
+                Some(other) => {
+                    notes.push(Note::WebhookHeaderMadeText {
+                        webhook: index,
+                        header,
+                    });
+                    other.to_string()
+                }
+            };
+            texts.insert(name.clone(), Secret::new(text));
+        }
+        migrated.webhook_headers = Some(texts);
+    }
+    if let Some(events) = &webhook.webhook_events {
+        let events: Vec<_> = events
+            .iter()
+            .map(|event| WebhookEvent::from(&**event))
+            .collect();
+        for event in &events {
+            if let WebhookEvent::Unknown(word) = event {
+                notes.push(Note::WebhookEventUnknown {
+                    webhook: index,
+                    event: word.as_str().to_owned(),
+                });
+            }
+        }
+        migrated.webhook_events = Some(events);
+    }
+    Ok(migrated)
+}
+
+/// The status that a v1 job of these v2 jobs would have; `None` when there is none.
+///
+/// While any goes on (or stands at an unknown word) it is `PENDING`. Then: all completed is `SUCCESS`; some completed is
+/// `PARTIAL_SUCCESS`; none completed is `CANCELLED` when all were cancelled, else `ERROR`.
+///
+/// ```
+/// use classify_proto::v1::{JobStatus, migrate::aggregate};
+/// use classify_proto::v2::JobStatus::{Completed, Failed};
+///
+/// assert_eq!(aggregate([&Completed, &Failed]), Some(JobStatus::PartialSuccess));
+/// ```
+pub fn aggregate<'a>(statuses: impl IntoIterator<Item = &'a v2::JobStatus>) -> Option<JobStatus> {
+    let (mut completed, mut failed, mut cancelled, mut going_on) = (0u64, 0u64, 0u64, 0u64);
+    for status in statuses {
+        *match status {
+            v2::JobStatus::Completed => &mut completed,
+            v2::JobStatus::Failed => &mut failed,
+            v2::JobStatus::Cancelled => &mut cancelled,
+            _ => &mut going_on,
+        } += 1;
+    }
+    Some(match (completed, failed, cancelled, going_on) {
+        (0, 0, 0, 0) => return None,
+        (_, _, _, 1..) => JobStatus::Pending,
+        (1.., 0, 0, 0) => JobStatus::Success,
+        (1.., _, _, 0) => JobStatus::PartialSuccess,
+        (0, 0, 1.., 0) => JobStatus::Cancelled,
+        (0, _, _, 0) => JobStatus::Error,
+    })
+}
+
+/// The v2 status of a v1 job of one file; `None` for `PARTIAL_SUCCESS`, which has no counterpart, and for words that
+/// this version does not know. `PENDING` may be `RUNNING`: v1 does not tell them apart.
+#[must_use]
+pub fn status_to_v2(status: &JobStatus) -> Option<v2::JobStatus> {
+    Some(match status {
+        JobStatus::Pending => v2::JobStatus::Pending,
+        JobStatus::Success => v2::JobStatus::Completed,
+        JobStatus::Error => v2::JobStatus::Failed,
+        JobStatus::Cancelled => v2::JobStatus::Cancelled,
+        JobStatus::PartialSuccess | JobStatus::Unknown(_) => return None,
+    })
+}
+
+/// The guide's programs are compiled and run with the other examples.
+#[cfg(doctest)]
+#[doc = include_str!("../../../../../docs/migration.md")]
+struct Guide;
+
+#[cfg(test)]
+mod properties;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::v1::{Language, Rule};
+    use serde_json::json;
+
+    fn rule() -> Rule {
+        Rule::new("invoice", "contains an invoice number")
+    }
+
+    fn configuration(migration: &Migration) -> &v2::Configuration {
+        migration.creates[0].get_configuration().unwrap()
+    }
+
+    #[test]
+    fn one_create_per_file_with_everything_else_alike() {
+        let old = Create::new(["a", "b", "c"], [rule()])
+            .project("p")
+            .organization("o")
+            .mode(Mode::Fast);
+        let migration = to_v2(&old).unwrap();
+        let inputs: Vec<_> = migration
+            .creates
+            .iter()
+            .map(v2::Create::file_input)
+            .collect();
+        assert_eq!(inputs, ["a", "b", "c"]);
+        assert_eq!(configuration(&migration).mode, Some(v2::Mode::Fast));
+        assert_eq!(migration.creates[2].scope(), old.scope());
+        assert_eq!(
+            migration.notes,
+            [
+                Note::OneJobPerFile { files: 3 },
+                Note::MaxPagesMadeExplicit { pages: 5 }
+            ]
+        );
+        assert_eq!(migration.losses().count(), 0);
+    }
+
+    #[test]
+    fn five_pages_stay_five_and_what_was_said_stays_said() {
+        let old = Create::new(["a"], [rule()]);
+        let pages = |create: &Create| {
+            let migration = to_v2(create).unwrap();
+            let parsing = configuration(&migration).parsing_configuration.clone();
+            (parsing.unwrap().max_pages, migration.notes.len())
+        };
+        assert_eq!(pages(&old), (Some(5), 1));
+        let said = ParsingConfiguration::new().max_pages(9);
+        assert_eq!(
+            pages(&old.clone().parsing_configuration(said)),
+            (Some(9), 0)
+        );
+        let all = ParsingConfiguration::new().all_pages();
+        assert_eq!(pages(&old.clone().parsing_configuration(all)), (None, 0));
+        let zero = ParsingConfiguration::new().max_pages(0);
+        let old = old.parsing_configuration(zero);
+        assert_eq!(pages(&old), (Some(5), 1));
+        let replaced = Note::MaxPagesReplaced { from: 0, to: 5 };
+        assert_eq!(
+            to_v2(&old).unwrap().losses().collect::<Vec<_>>(),
+            [&replaced]
+        );
+    }
+
+    #[test]
+    fn what_v2_refuses_and_v1_does_not_is_a_loss() {
+        let slash = Rule::new("invoice/receipt", "contains an invoice number");
+        let old = Create::new(["a", "b"], [rule(), slash, rule()]);
+        old.check().unwrap();
+        let migration = to_v2(&old).unwrap();
+        let refused: Vec<_> = migration.losses().map(ToString::to_string).collect();
+        assert_eq!(
+            refused,
+            [
+                "v2 refuses configuration.rules[1].type: it holds '/'; the service takes letters, digits, spaces, - and _",
+                "v2 refuses configuration.rules[2].type: it is \"invoice\", as in rules[0]; types must differ",
+            ]
+        );
+        let long = Create::new(["a".to_owned(), "b".repeat(201)], [rule()]);
+        long.check().unwrap();
+        let migration = to_v2(&long).unwrap();
+        assert!(
+            matches!(migration.losses().next(), Some(Note::RefusedByV2 { field, .. }) if field == "file_input")
+        );
+    }
+
+    #[test]
+    fn every_language_is_mapped_or_reported() {
+        for word in Language::KNOWN {
+            let parsing = ParsingConfiguration::new().lang(*word).max_pages(1);
+            let old = Create::new(["a"], [rule()]).parsing_configuration(parsing);
+            let migration = to_v2(&old).unwrap();
+            let lang = configuration(&migration)
+                .parsing_configuration
+                .as_ref()
+                .unwrap()
+                .lang
+                .as_deref();
+            let language = Language::from(*word);
+            match lang {
+                Some(code) if code == *word => assert_eq!(migration.notes, []),
+                Some(code) => assert_eq!(
+                    migration.notes,
+                    [Note::LanguageRenamed {
+                        from: language,
+                        to: code.to_owned()
+                    }]
+                ),
+                None => {
+                    assert_eq!(migration.notes, [Note::LanguageWithoutCode { language }]);
+                    assert_eq!(migration.losses().count(), 1);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn pages_are_counted_from_one() {
+        let with = |pages: &[u32]| {
+            let parsing = ParsingConfiguration::new()
+                .all_pages()
+                .target_pages(pages.iter().copied());
+            let old = Create::new(["a"], [rule()]).parsing_configuration(parsing);
+            let migration = to_v2(&old).unwrap();
+            let parsing = configuration(&migration).parsing_configuration.clone();
+            (parsing.unwrap().target_pages, migration.notes)
+        };
+        let (pages, notes) = with(&[0, 2, 3, 4]);
+        assert_eq!(pages.as_deref(), Some("1,3-5"));
+        assert!(
+            matches!(&notes[..], [Note::PagesCountedFromOne { from, to }] if from == &[0, 2, 3, 4] && to.to_string() == "1,3-5")
+        );
+        for odd in [&[][..], &[u32::MAX]] {
+            let (pages, notes) = with(odd);
+            assert_eq!(pages, None);
+            assert_eq!(notes, [Note::PagesLeftOut { from: odd.to_vec() }]);
+        }
+        let both = ParsingConfiguration::new()
+            .max_pages(2)
+            .target_pages([0, 1, 2]);
+        let old = Create::new(["a"], [rule()]).parsing_configuration(both);
+        let migration = to_v2(&old).unwrap();
+        assert!(
+            matches!(&migration.notes[1], Note::MaxPagesBesidePages { max_pages: 2, pages } if pages.to_string() == "1-3")
+        );
+        assert_eq!(migration.losses().count(), 0);
+    }
+
+    #[test]
+    fn what_v2_lacks_is_a_loss() {
+        let old = Create::new(["a", "b"], [rule()])
+            .mode(Mode::Multimodal)
+            .parsing_configuration(ParsingConfiguration::new().max_pages(1))
+            .webhook(
+                WebhookConfiguration::new("https://example.com")
+                    .header("X-A", json!(["canary"]))
+                    .header("X-B", Value::Null)
+                    .header("X-C", "canary")
+                    .events(["classify.success", "of.tomorrow"])
+                    .signing_secret("canary"),
+            );
+        let migration = to_v2(&old).unwrap();
+        assert_eq!(configuration(&migration).mode, None);
+        assert_eq!(
+            migration.notes,
+            [
+                Note::OneJobPerFile { files: 2 },
+                Note::ModeWithoutReplacement {
+                    mode: Mode::Multimodal
+                },
+                Note::WebhookHeaderMadeText {
+                    webhook: 0,
+                    header: "X-A".to_owned()
+                },
+                Note::WebhookHeaderLeftOut {
+                    webhook: 0,
+                    header: "X-B".to_owned()
+                },
+                Note::WebhookEventUnknown {
+                    webhook: 0,
+                    event: "of.tomorrow".to_owned()
+                },
+                Note::WebhooksPerFile { webhooks: 1 },
+            ]
+        );
+        assert_eq!(migration.losses().count(), 3);
+        let headers = migration.creates[1].webhooks()[0].webhook_headers.clone();
+        let headers = headers.unwrap();
+        assert_eq!(headers["X-A"].reveal(), Some(r#"["canary"]"#));
+        assert_eq!(headers["X-C"].reveal(), Some("canary"));
+        assert_eq!(headers.len(), 2);
+        let shown: String = migration.notes.iter().map(ToString::to_string).collect();
+        assert!(!shown.contains("canary"), "{shown}");
+    }
+
+    #[test]
+    fn a_secret_that_was_left_out_is_asked_for() {
+        let old = Create::new(["a"], [rule()])
+            .webhook(WebhookConfiguration::new("https://example.com").header("X-A", "b"));
+        let loaded: Create = serde_json::from_str(&serde_json::to_string(&old).unwrap()).unwrap();
+        let error = to_v2(&loaded).unwrap_err();
+        assert!(error.to_string().contains("webhook_headers.X-A"), "{error}");
+    }
+
+    #[test]
+    fn a_status_and_its_counterpart_agree() {
+        for word in JobStatus::KNOWN {
+            let status = JobStatus::from(*word);
+            match status_to_v2(&status) {
+                Some(counterpart) => assert_eq!(aggregate([&counterpart]), Some(status)),
+                None => assert_eq!(status, JobStatus::PartialSuccess),
+            }
+        }
+    }
+}
