@@ -3,6 +3,8 @@
 use classify_proto::Limits;
 use ureq::Agent;
 
+use crate::stage::{Connections, Names};
+
 /// Whether this build can speak TLS.
 pub(crate) const HAS_TLS: bool = cfg!(any(feature = "_rustls", feature = "native-tls"));
 
@@ -20,7 +22,8 @@ pub(crate) fn own(limits: &Limits) -> Agent {
         .timeout_connect(Some(limits.connect))
         .timeout_recv_response(Some(limits.response))
         .timeout_global(Some(limits.attempt));
-    with_tls(builder).build().into()
+    let config = with_tls(builder).build();
+    Agent::with_parts(config, Connections::default(), Names::default())
 }
 
 type Builder = ureq::config::ConfigBuilder<ureq::typestate::AgentScope>;

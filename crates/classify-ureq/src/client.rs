@@ -51,6 +51,13 @@ impl Client {
     ///
     /// Whatever the agent is set to, a status is never an error of the transport, no redirect is followed, and a time
     /// limit is the shorter of the agent's and of [`limits`](Self::limits).
+    ///
+    /// Only of a client's own agent is it known whether a request that failed had a connection. Of the caller's it is
+    /// told by the error where that allows one reading, and is else reckoned as sent.
+    ///
+    /// With this crate's TLS features alone, ureq has no provider to fall back on: set one in the agent's
+    /// [`TlsConfig`](ureq::tls::TlsConfig), as process-wide default of rustls, or by ureq's own feature `rustls`. An agent
+    /// without one panics over its first https request, which is then told as an error.
     #[must_use]
     pub fn with_agent(agent: ureq::Agent, api: Api) -> Self {
         Self::with_transport(api, Transport::with_agent(agent, Limits::default()))

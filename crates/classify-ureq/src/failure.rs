@@ -5,14 +5,45 @@ use std::io;
 use classify_proto::{Failure, Limits};
 use ureq::{Error, Timeout};
 
-/// The failure of a request that was not answered. `untouched` says that it has a body of which nothing was sent.
-pub(crate) fn on_sending(error: Error, untouched: bool, limits: &Limits) -> Failure {
-    let failure = judge(error, limits);
-    // Nobody can have acted upon a request without its body.
-    if untouched {
-        failure.before_sending()
-    } else {
-        failure
+/// How much of a request can have been sent when it failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sent {
+    /// Nothing: there was no connection.
+    Nothing,
+    /// At most its head. Nobody can have acted upon a request that lacks its body.
+    Head,
+    /// Perhaps all of a request that has no body.
+    Unknown,
+    /// Some of its body.
+    Body,
+}
+
+/// The failure of a request that was not answered.
+pub(crate) fn on_sending(error: Error, sent: Sent, limits: &Limits) -> Failure {
+    match error {
+        Error::Io(error) if sent == Sent::Nothing && !is_bad_certificate(&error) => {
+            unconnected(&error)
+        }
+        // A connection that carried part of the body may also find its route gone.
+        Error::Io(error) if sent != Sent::Body && is_of_connecting(&error) => unconnected(&error),
+        error => {
+            let failure = judge(error, limits);
+            if matches!(sent, Sent::Nothing | Sent::Head) {
+                failure.before_sending()
+            } else {
+                failure
+            }
+        }
+    }
+}
+
+/// The failure of a request in which the transport panicked: a fault of a program, which is not repeated where it may
+/// have been sent.
+pub(crate) fn on_panic(sent: Sent) -> Failure {
+    match sent {
+        Sent::Nothing => Failure::connect("the transport panicked while it connected"),
+        Sent::Head => Failure::refused("the transport panicked before the body was sent"),
+        Sent::Unknown | Sent::Body => Failure::refused("the transport panicked").after_sending(),
     }
 }
 
@@ -38,6 +69,10 @@ fn judge(error: Error, limits: &Limits) -> Failure {
         }
         #[cfg(feature = "_rustls")]
         Error::Rustls(error) => Failure::connect(format!("TLS: {error}")),
+        #[cfg(feature = "native-tls")]
+        Error::NativeTls(error) if speaks_of_certificates(&error.to_string()) => {
+            Failure::refused(format!("TLS: {error}"))
+        }
         #[cfg(feature = "native-tls")]
         Error::NativeTls(error) => Failure::connect(format!("TLS: {error}")),
         Error::TlsRequired => no_tls(),
@@ -77,11 +112,40 @@ fn timed_out(which: Timeout, limits: &Limits) -> Failure {
 
 fn broken(error: &io::Error) -> Failure {
     match error.kind() {
-        io::ErrorKind::ConnectionRefused => Failure::connect(error.to_string()),
         io::ErrorKind::TimedOut => Failure::timeout(error.to_string()),
         _ if is_bad_certificate(error) => Failure::refused(format!("TLS: {error}")),
         _ => Failure::broken(error.to_string()),
     }
+}
+
+fn unconnected(error: &io::Error) -> Failure {
+    if error.kind() == io::ErrorKind::TimedOut {
+        Failure::timeout(error.to_string()).before_sending()
+    } else {
+        Failure::connect(error.to_string())
+    }
+}
+
+/// Whether an error is one of name look-up or of connecting, going by what it is. Of a caller's own agent nobody tells
+/// when it came.
+fn is_of_connecting(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NetworkUnreachable
+            | io::ErrorKind::NetworkDown
+            | io::ErrorKind::AddrNotAvailable
+    ) || error.to_string().starts_with(LOOKUP)
+}
+
+/// How the standard library begins every error of a name look-up; they have no kind of their own.
+const LOOKUP: &str = "failed to lookup address information";
+
+/// native-tls has no kind for it either, and each system words it in its own way.
+#[cfg(feature = "native-tls")]
+fn speaks_of_certificates(message: &str) -> bool {
+    message.to_ascii_lowercase().contains("certificate")
 }
 
 /// A certificate is looked at during the handshake, so that nothing was sent. The same one comes at every attempt.

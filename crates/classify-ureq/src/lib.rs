@@ -62,6 +62,7 @@ mod drive;
 mod failure;
 mod list;
 mod outgoing;
+mod stage;
 #[cfg(feature = "tracing")]
 mod trace;
 mod transport;

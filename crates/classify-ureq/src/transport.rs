@@ -1,7 +1,8 @@
 //! One request, one reply.
 
 use std::io::Read as _;
-use std::time::Duration;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
 
 use classify_proto::http::header::{CONTENT_LENGTH, EXPECT};
 use classify_proto::http::{self, HeaderValue, Method, StatusCode};
@@ -10,14 +11,18 @@ use classify_proto::{Body, Bytes, Failure, Limits, Reply, Time};
 use ureq::{Agent, SendBody};
 
 use crate::agent::{self, HAS_TLS};
-use crate::failure;
+use crate::failure::{self, Sent};
 use crate::outgoing::Outgoing;
+use crate::stage;
 
 /// A larger body waits until the service says that it wants it, a second at most.
 ///
 /// ureq reads nothing while it writes. Without this, a service that refuses a large document at its head and reads no
 /// further would leave us writing until the time is up, and its answer would be lost.
 const ASKED_FIRST: u64 = 1 << 20;
+
+/// Beyond it a limit is none, and the sum of it and the present time none that a clock can hold.
+const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
 /// An agent, and what one attempt may take.
 #[derive(Clone)]
@@ -30,6 +35,7 @@ pub(crate) struct Transport {
 
 impl Transport {
     pub(crate) fn new(limits: Limits) -> Self {
+        let limits = bounded(limits);
         Self {
             agent: agent::own(&limits),
             own: true,
@@ -41,7 +47,7 @@ impl Transport {
         Self {
             agent,
             own: false,
-            limits,
+            limits: bounded(limits),
         }
     }
 
@@ -49,7 +55,10 @@ impl Transport {
         if self.own {
             Self::new(limits)
         } else {
-            Self { limits, ..self }
+            Self {
+                limits: bounded(limits),
+                ..self
+            }
         }
     }
 
@@ -68,6 +77,7 @@ impl Transport {
     }
 
     fn exchange(&self, request: http::Request<Body>, now: Time) -> Reply {
+        let begun = Instant::now();
         let (parts, body) = request.into_parts();
         if self.own && !HAS_TLS && parts.uri.scheme() == Some(&http::uri::Scheme::HTTPS) {
             return Err(failure::no_tls());
@@ -75,8 +85,11 @@ impl Transport {
         let mut outgoing = Outgoing::open(body)?;
         let length = outgoing.length();
         let reply_by = parts.extensions.get::<ReplyBy>().copied();
-        let time = self.limits.time_for(length, reply_by, now);
-        if time.is_zero() {
+        let time = self.limits.time_for(length, reply_by, now).min(LONGEST);
+        // Opening a file may have taken some of it: a share of the network answers when it likes. In whole milliseconds,
+        // so that what took no time leaves the time that the agent is set to.
+        let left = || time.saturating_sub(whole_millis(begun.elapsed()));
+        if left().is_zero() {
             return Err(Failure::timeout("no time was left to send it").before_sending());
         }
 
@@ -85,40 +98,60 @@ impl Transport {
         *request.method_mut() = parts.method;
         *request.uri_mut() = parts.uri;
         *request.headers_mut() = parts.headers;
-        let sent = if has_body {
+        if has_body {
             let headers = request.headers_mut();
             headers.insert(CONTENT_LENGTH, length.into());
             if length > ASKED_FIRST {
                 headers.insert(EXPECT, HeaderValue::from_static("100-continue"));
             }
-            self.send_body(request, &mut outgoing, time)
-        } else {
-            self.run(request, SendBody::none(), time)
-        };
-        match sent {
-            Ok(response) => self.read(response),
-            Err(error) => Err(match outgoing.trouble() {
-                Some(trouble) => Failure::content(trouble),
-                None => failure::on_sending(error, length > 0 && !outgoing.touched(), &self.limits),
-            }),
         }
+        stage::begin();
+        // A reply is owed for every ticket, whatever becomes of it.
+        let ran = catch_unwind(AssertUnwindSafe(|| {
+            if !has_body {
+                return self.run(request, SendBody::none(), left());
+            }
+            self.send_body(request, &mut outgoing, left)
+        }));
+        let failed = match ran {
+            Ok(Ok(response)) => return self.read(response),
+            Ok(Err(error)) => Some(error),
+            Err(_panic) => None,
+        };
+        if let Some(trouble) = outgoing.trouble() {
+            return Err(Failure::content(trouble));
+        }
+        let sent = if stage::was_unconnected() {
+            Sent::Nothing
+        } else if outgoing.touched() {
+            Sent::Body
+        } else if length > 0 {
+            Sent::Head
+        } else {
+            Sent::Unknown
+        };
+        Err(match failed {
+            Some(error) => failure::on_sending(error, sent, &self.limits),
+            None => failure::on_panic(sent),
+        })
     }
 
     fn send_body(
         &self,
         mut request: http::Request<()>,
         body: &mut Outgoing,
-        time: Duration,
+        left: impl Fn() -> Duration,
     ) -> Result<http::Response<ureq::Body>, ureq::Error> {
-        let first = self.run(request.clone(), SendBody::from_reader(body), time);
+        let first = self.run(request.clone(), SendBody::from_reader(body), left());
         match first {
             // A gateway that does not know what it is to say; the body is still whole.
             Ok(response)
                 if response.status() == StatusCode::EXPECTATION_FAILED
                     && request.headers_mut().remove(EXPECT).is_some()
-                    && !body.touched() =>
+                    && !body.touched()
+                    && !left().is_zero() =>
             {
-                self.run(request, SendBody::from_reader(body), time)
+                self.run(request, SendBody::from_reader(body), left())
             }
             first => first,
         }
@@ -171,4 +204,16 @@ impl Transport {
         *response.headers_mut() = parts.headers;
         Ok(response)
     }
+}
+
+/// The limits, none of them longer than a clock can hold.
+fn bounded(limits: Limits) -> Limits {
+    limits
+        .connect(limits.connect.min(LONGEST))
+        .response(limits.response.min(LONGEST))
+        .attempt(limits.attempt.min(LONGEST))
+}
+
+fn whole_millis(duration: Duration) -> Duration {
+    Duration::from_millis(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
 }

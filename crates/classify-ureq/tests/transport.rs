@@ -4,11 +4,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
+use classify_emulator::{Config, Emulator};
 use classify_proto::files::Upload;
-use classify_proto::machine::{Call, Fan, FanEvent, Retry};
-use classify_proto::v2::{Create, Get, JobStatus};
+use classify_proto::machine::{
+    Bulk, BulkOptions, Call, Document, Fan, FanEvent, Record, Retry, Standing,
+};
+use classify_proto::v2::{Create, Delete, Get, JobStatus, List};
 use classify_proto::{Api, ErrorKind, Limits, Seed};
-use classify_scenarios::{Listener, Plan, api, response, rules};
+use classify_scenarios::{Listener, Plan, api, create, response, rules};
 use classify_ureq::Client;
 
 const JOB: &[u8] = br#"{"id": "clj-1", "status": "RUNNING"}"#;
@@ -93,6 +96,20 @@ fn a_client_is_built_and_works_whatever_providers_are_compiled_in() {
     assert!(client.call(Get::new("clj-1")).is_ok());
 }
 
+/// The operating system trusts nobody of whom it has not heard. Nothing is gained by looking at the same certificate six
+/// times.
+#[cfg(any(feature = "rustls", feature = "aws-lc", feature = "native-tls"))]
+#[test]
+fn a_certificate_of_nobody_is_refused_at_once() {
+    let server = classify_scenarios::Secure::start(response(200, &[], JOB));
+    let client = Client::new(api(&server.base_url("localhost"), "llx-key"));
+    let error = client.call(Get::new("clj-1")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Transport, "{error}");
+    assert!(error.to_string().contains("certificate"), "{error}");
+    assert!(!error.is_transient() && !error.is_ambiguous(), "{error}");
+    assert_eq!((error.attempts(), server.connections()), (1, 1), "{error}");
+}
+
 #[cfg(any(feature = "rustls", feature = "aws-lc", feature = "native-tls"))]
 #[test]
 fn a_failed_handshake_sent_nothing() {
@@ -171,6 +188,74 @@ fn a_time_that_is_up_sends_nothing() {
     let error = client.call(Get::new("clj-1")).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
     assert!(listener.seen().is_empty());
+}
+
+/// Nobody tells when the caller's agent failed, but some errors come of no connection only.
+#[test]
+fn a_callers_agent_that_finds_no_host_sent_nothing() {
+    let nowhere = Api::builder("llx-key")
+        .base_url("http://nobody.invalid")
+        .allow_plain_http()
+        .build()
+        .expect("an api");
+    let agent = ureq::Agent::config_builder().proxy(None).build().into();
+    let client = Client::with_agent(agent, nowhere).retry(Retry::never());
+    let error = client.call(Delete::new("clj-1")).unwrap_err();
+    assert!(error.is_transport() && !error.is_ambiguous(), "{error}");
+}
+
+/// A panic of the transport is a program's fault, which another attempt would meet again: after the service may have
+/// acted, perhaps.
+#[test]
+fn a_transport_that_panics_is_not_asked_again() {
+    fn panics(
+        _: ureq::http::Request<ureq::SendBody<'_>>,
+        _: ureq::middleware::MiddlewareNext<'_>,
+    ) -> Result<ureq::http::Response<ureq::Body>, ureq::Error> {
+        panic!("on purpose");
+    }
+    let agent = ureq::Agent::config_builder().middleware(panics).build();
+    let client = Client::with_agent(agent.into(), api("http://127.0.0.1:1", "llx-key"));
+    let delete = || Call::new(Delete::new("clj-1"), Seed::new([1; 16]));
+    for error in [
+        client.call(Delete::new("clj-1")).unwrap_err(),
+        client.drive(delete(), |never| match never {}).unwrap_err(),
+    ] {
+        assert!(error.to_string().contains("panicked"), "{error}");
+        assert!(error.is_ambiguous(), "{error}");
+        assert_eq!(error.attempts(), 1, "{error}");
+    }
+    // Without its body nobody can have acted upon a create.
+    let error = client.run(create()).unwrap_err();
+    assert!(!error.is_ambiguous(), "{error}");
+    assert_eq!(error.attempts(), 1, "{error}");
+}
+
+/// The documents of a run, and what keeps its journal, may ask the same client: nothing is held while they do.
+#[test]
+fn whoever_feeds_a_run_may_use_its_client() {
+    let emulator = Emulator::start(Config::default()).expect("an emulator");
+    let at = api(emulator.base_url(), emulator.key());
+    let client = Client::new(at.clone());
+    let template = Create::new("").configuration(rules());
+    let options = BulkOptions::default();
+    let bulk = Bulk::new(&at, template, options, Seed::new([7; 16])).expect("good rules");
+    let (done, ended) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let ask = || client.call(List::new()).map(drop);
+        let documents = (0..3).map(|number| {
+            ask().expect("a page");
+            Document::bytes(format!("{number}.txt"), format!("Invoice {number}"))
+        });
+        let store = |_: &Record| {
+            ask().expect("a page");
+            Ok(())
+        };
+        let summary = client.drive(bulk.fed_by(documents, store), drop);
+        let _ = done.send(summary.count(&Standing::Completed));
+    });
+    // One that waits for itself would do so for ever.
+    assert_eq!(ended.recv_timeout(Duration::from_secs(60)), Ok(3));
 }
 
 #[test]

@@ -4,13 +4,14 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use classify_emulator::{Config, Fault, Faults, Route};
-use classify_proto::machine::Retry;
+use classify_proto::machine::{Call, Fan, FanEvent, Retry};
 use classify_proto::v2::{Cancel, Delete, Get, JobStatus};
-use classify_proto::{ErrorKind, Limits};
+use classify_proto::{ErrorKind, Limits, Seed};
 
+use crate::door::Door;
 use crate::driver::{Driver, Setup};
 use crate::listener::{Listener, Plan, Seen, response};
-use crate::world::{World, api, create};
+use crate::world::{World, api, create, document, spin};
 
 const JOB: &[u8] = br#"{"id": "clj-1", "status": "RUNNING"}"#;
 
@@ -125,6 +126,57 @@ pub fn no_answer_at_all_ends<D: Driver>() {
     let error = driver::<D>(&listener, limits, 0).run(create()).unwrap_err();
     assert!(error.is_timeout() && error.is_ambiguous(), "{error}");
     assert!(error.transaction_id().is_some());
+}
+
+/// A server that takes the connection and never answers the handshake: the connection's own limit ends it, and nothing
+/// was sent.
+pub fn a_handshake_that_never_comes_ends<D: Driver>() {
+    let door = Door::silent();
+    let hour = Duration::from_secs(3600);
+    let setup = Setup {
+        retry: Setup::default().retry.max_retries(1),
+        limits: Limits::default()
+            .connect(Duration::from_millis(100))
+            .response(hour)
+            .attempt(hour),
+        ..Setup::default()
+    };
+    let driver = D::new(api(&door.base_url("https"), "llx-key"), setup);
+    for error in [
+        driver.run(create()).unwrap_err(),
+        driver.call(Delete::new("clj-1")).unwrap_err(),
+    ] {
+        assert!(error.is_timeout(), "{error}");
+        assert!(!error.is_ambiguous(), "{error}");
+        assert_eq!(error.attempts(), 2, "{error}");
+    }
+    spin(|| door.connections() == 4);
+    assert_eq!(door.connections(), 4);
+}
+
+/// Whoever wants no limit sets the longest there is. It is no fault, in a call or side by side.
+pub fn the_longest_limits_are_limits<D: Driver>() {
+    let ever = Duration::MAX;
+    let world = World::<D>::with(
+        Config::default(),
+        Setup {
+            retry: Setup::default().retry.max_retries(0).total(ever),
+            wait_timeout: ever,
+            limits: Limits::default()
+                .connect(ever)
+                .response(ever)
+                .attempt(ever)
+                .response_bytes(u64::MAX)
+                .upload_rate(1),
+            ..Setup::default()
+        },
+    );
+    let job = world.driver.classify(document(), create()).expect("a job");
+    let calls = (0..3).map(|n| Call::new(Get::from(&job), Seed::new([n; 16])));
+    world.driver.drive(Fan::new(calls, 3), |event| {
+        let FanEvent::Ended(_, result) = event;
+        assert_eq!(result.expect("a job").status, JobStatus::Completed);
+    });
 }
 
 /// A server that stops in the middle of its answer, or ends the connection there.
