@@ -11,7 +11,7 @@ use classify_proto::http::{self, Method};
 use classify_proto::machine::ReplyBy;
 use classify_proto::{Body, Bytes, Failure, Limits, Reply, Time};
 use reqwest::Url;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::failure;
 use crate::outgoing::{Meter, Outgoing};
@@ -82,10 +82,18 @@ impl Transport {
         let url = Url::parse(&parts.uri.to_string()).map_err(|error| {
             Failure::refused(format!("the transport cannot take the URL: {error}"))
         })?;
-        let outgoing = Outgoing::open(body).await?;
-        let (length, meter) = (outgoing.length(), outgoing.meter());
+        let begun = Instant::now();
         let reply_by = parts.extensions.get::<ReplyBy>().copied();
+        // A share of the network opens a file when it likes.
+        let opening = self.limits.time_for(0, reply_by, now);
+        let outgoing = timeout(opening, Outgoing::open(body))
+            .await
+            .unwrap_or_else(|_| {
+                Err(Failure::timeout("the document could not be opened in time").before_sending())
+            })?;
+        let (length, meter) = (outgoing.length(), outgoing.meter());
         let time = self.limits.time_for(length, reply_by, now);
+        let time = time.saturating_sub(begun.elapsed());
         if time.is_zero() {
             return Err(Failure::timeout("no time was left to send it").before_sending());
         }

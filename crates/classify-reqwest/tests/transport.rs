@@ -6,11 +6,15 @@ use std::time::Duration;
 
 use classify_emulator::{Config, Emulator, Fault, Faults, Route};
 use classify_proto::files::Upload;
-use classify_proto::machine::{Call, Fan, FanEvent, Retry, Run};
+use classify_proto::machine::{
+    Bulk, BulkOptions, Call, Document, Fan, FanEvent, Record, Retry, Run, Standing,
+};
 use classify_proto::v2::{Create, Get, JobStatus, List};
 use classify_proto::{Api, Error, ErrorKind, Limits, Seed};
 use classify_reqwest::Client;
-use classify_scenarios::{Listener, Plan, api, create, document, response, rules, spin};
+use classify_scenarios::{Listener, Plan, api, create, document, response, rules};
+
+use tokio::runtime::Handle;
 
 const JOB: &[u8] = br#"{"id": "clj-1", "status": "RUNNING"}"#;
 
@@ -86,10 +90,13 @@ async fn a_dropped_future_is_taken_up_without_a_second_job() {
     let client = Client::new(api(emulator.base_url(), emulator.key()));
     let mut run = Run::new(create(), client.seed().expect("a seed"));
 
-    let dropped =
-        tokio::time::timeout(Duration::from_millis(200), client.drive(&mut run, drop)).await;
-    assert!(dropped.is_err(), "the answer hangs");
-    spin(|| emulator.job_count() == 1);
+    // Polled until the job is there, and dropped then.
+    let mut driven = Box::pin(client.drive(&mut run, drop));
+    while emulator.job_count() == 0 {
+        let slice = tokio::time::timeout(Duration::from_millis(5), &mut driven).await;
+        assert!(slice.is_err(), "the answer hangs");
+    }
+    drop(driven);
     assert_eq!(emulator.count(Route::ClassifyCreate), 1);
 
     let job = client.drive(&mut run, drop).await.expect("the job ends");
@@ -162,6 +169,20 @@ async fn a_client_is_built_and_works_whatever_providers_are_compiled_in() {
     assert!(client.call(Get::new("clj-1")).await.is_ok());
 }
 
+/// The operating system trusts nobody of whom it has not heard. Nothing is gained by looking at the same certificate six
+/// times.
+#[cfg(any(feature = "rustls", feature = "aws-lc", feature = "native-tls"))]
+#[tokio::test]
+async fn a_certificate_of_nobody_is_refused_at_once() {
+    let server = classify_scenarios::Secure::start(response(200, &[], JOB));
+    let client = Client::new(api(&server.base_url("localhost"), "llx-key"));
+    let error = client.call(Get::new("clj-1")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Transport, "{error}");
+    assert!(error.to_string().contains("certificate"), "{error}");
+    assert!(!error.is_transient() && !error.is_ambiguous(), "{error}");
+    assert_eq!((error.attempts(), server.connections()), (1, 1), "{error}");
+}
+
 #[cfg(any(feature = "rustls", feature = "aws-lc", feature = "native-tls"))]
 #[tokio::test]
 async fn a_failed_handshake_sent_nothing() {
@@ -216,6 +237,43 @@ async fn a_time_that_is_up_sends_nothing() {
     let error = client.call(Get::new("clj-1")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
     assert!(listener.seen().is_empty());
+}
+
+/// The documents of a run, and what keeps its journal, may ask the same client: nothing is held while they do.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_feeds_a_run_may_use_its_client() {
+    let emulator = Emulator::start(Config::default()).expect("an emulator");
+    let at = api(emulator.base_url(), emulator.key());
+    let client = Client::new(at.clone());
+    let template = Create::new("").configuration(rules());
+    let options = BulkOptions::default();
+    let bulk = Bulk::new(&at, template, options, Seed::new([7; 16])).expect("good rules");
+    let asking = client.clone();
+    let ask = move || {
+        let call = asking.call(List::new());
+        let page = tokio::task::block_in_place(|| Handle::current().block_on(call));
+        page.map(drop).expect("a page");
+    };
+    let store = {
+        let ask = ask.clone();
+        move |_: &Record| {
+            ask();
+            Ok(())
+        }
+    };
+    let documents = (0..3).map(move |number| {
+        ask();
+        Document::bytes(format!("{number}.txt"), format!("Invoice {number}"))
+    });
+    // On a thread that may wait for ever: one that waits for itself cannot be dropped either.
+    let (done, ended) = std::sync::mpsc::channel();
+    tokio::spawn(async move {
+        let summary = client.drive(bulk.fed_by(documents, store), drop).await;
+        let _ = done.send(summary.count(&Standing::Completed));
+    });
+    let ended =
+        tokio::task::spawn_blocking(move || ended.recv_timeout(Duration::from_secs(60))).await;
+    assert_eq!(ended.expect("it does not panic"), Ok(3));
 }
 
 /// Without a runtime there is an error, and no panic.
