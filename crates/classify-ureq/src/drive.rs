@@ -265,7 +265,7 @@ mod tests {
             api(&listener.base_url(), "llx-key"),
             Mutex::new(Limiter::unlimited()),
         );
-        let transport = Transport::new(Limits::default());
+        let transport = Transport::new(Ok(None), Limits::default());
         let driver = Driver {
             api: &api,
             transport: &transport,

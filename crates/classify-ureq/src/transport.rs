@@ -2,12 +2,13 @@
 
 use std::io::Read as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use classify_proto::http::header::{CONTENT_LENGTH, EXPECT};
 use classify_proto::http::{self, HeaderValue, Method, StatusCode};
 use classify_proto::machine::ReplyBy;
-use classify_proto::{Body, Bytes, Failure, Limits, Reply, Time};
+use classify_proto::{Body, Bytes, Failure, Limits, Proxy, Reply, Time};
 use ureq::{Agent, SendBody};
 
 use crate::agent::{self, HAS_TLS};
@@ -27,38 +28,45 @@ const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 /// An agent, and what one attempt may take.
 #[derive(Clone)]
 pub(crate) struct Transport {
-    agent: Agent,
-    /// Made by us, so that its own settings are those of an ordinary request.
-    own: bool,
+    /// Where our own could not be made, the reason: every request is refused with it.
+    agent: Result<Agent, Arc<str>>,
+    /// The way of an agent that was made by us, so that its own settings are those of an ordinary request.
+    own: Option<Route>,
     limits: Limits,
 }
 
+/// The proxy on the way to the service, or why it cannot be told.
+pub(crate) type Route = Result<Option<Proxy>, Arc<str>>;
+
 impl Transport {
-    pub(crate) fn new(limits: Limits) -> Self {
+    pub(crate) fn new(route: Route, limits: Limits) -> Self {
         let limits = bounded(limits);
+        let agent = route
+            .as_ref()
+            .map_err(Arc::clone)
+            .and_then(|proxy| agent::own(&limits, proxy.as_ref()).map_err(Into::into));
         Self {
-            agent: agent::own(&limits),
-            own: true,
+            agent,
+            own: Some(route),
             limits,
         }
     }
 
     pub(crate) fn with_agent(agent: Agent, limits: Limits) -> Self {
         Self {
-            agent,
-            own: false,
+            agent: Ok(agent),
+            own: None,
             limits: bounded(limits),
         }
     }
 
     pub(crate) fn with_limits(self, limits: Limits) -> Self {
-        if self.own {
-            Self::new(limits)
-        } else {
-            Self {
+        match self.own {
+            Some(route) => Self::new(route, limits),
+            None => Self {
                 limits: bounded(limits),
                 ..self
-            }
+            },
         }
     }
 
@@ -79,7 +87,11 @@ impl Transport {
     fn exchange(&self, request: http::Request<Body>, now: Time) -> Reply {
         let begun = Instant::now();
         let (parts, body) = request.into_parts();
-        if self.own && !HAS_TLS && parts.uri.scheme() == Some(&http::uri::Scheme::HTTPS) {
+        let agent = match &self.agent {
+            Ok(agent) => agent,
+            Err(why) => return Err(Failure::refused(&**why)),
+        };
+        if self.own.is_some() && !HAS_TLS && parts.uri.scheme() == Some(&http::uri::Scheme::HTTPS) {
             return Err(failure::no_tls());
         }
         let mut outgoing = Outgoing::open(body)?;
@@ -109,9 +121,9 @@ impl Transport {
         // A reply is owed for every ticket, whatever becomes of it.
         let ran = catch_unwind(AssertUnwindSafe(|| {
             if !has_body {
-                return self.run(request, SendBody::none(), left());
+                return self.run(agent, request, SendBody::none(), left());
             }
-            self.send_body(request, &mut outgoing, left)
+            self.send_body(agent, request, &mut outgoing, left)
         }));
         let failed = match ran {
             Ok(Ok(response)) => return self.read(response),
@@ -138,11 +150,12 @@ impl Transport {
 
     fn send_body(
         &self,
+        agent: &Agent,
         mut request: http::Request<()>,
         body: &mut Outgoing,
         left: impl Fn() -> Duration,
     ) -> Result<http::Response<ureq::Body>, ureq::Error> {
-        let first = self.run(request.clone(), SendBody::from_reader(body), left());
+        let first = self.run(agent, request.clone(), SendBody::from_reader(body), left());
         match first {
             // A gateway that does not know what it is to say; the body is still whole.
             Ok(response)
@@ -151,7 +164,7 @@ impl Transport {
                     && !body.touched()
                     && !left().is_zero() =>
             {
-                self.run(request, SendBody::from_reader(body), left())
+                self.run(agent, request, SendBody::from_reader(body), left())
             }
             first => first,
         }
@@ -159,24 +172,24 @@ impl Transport {
 
     fn run(
         &self,
+        agent: &Agent,
         request: http::Request<()>,
         body: SendBody<'_>,
         time: Duration,
     ) -> Result<http::Response<ureq::Body>, ureq::Error> {
         let request = request.map(|()| body);
-        if self.own && time == self.limits.attempt {
-            return self.agent.run(request);
+        if self.own.is_some() && time == self.limits.attempt {
+            return agent.run(request);
         }
-        let set = self.agent.config().timeouts();
+        let set = agent.config().timeouts();
         // A caller's agent may be stricter than we are.
         let shorter = |theirs: Option<Duration>, ours| Some(theirs.map_or(ours, |t| t.min(ours)));
-        let global = if self.own {
+        let global = if self.own.is_some() {
             Some(time)
         } else {
             shorter(set.global, time)
         };
-        let request = self
-            .agent
+        let request = agent
             .configure_request(request)
             .http_status_as_error(false)
             .max_redirects(0)
@@ -185,7 +198,7 @@ impl Transport {
             .timeout_connect(shorter(set.connect, self.limits.connect))
             .timeout_recv_response(shorter(set.recv_response, self.limits.response))
             .build();
-        self.agent.run(request)
+        agent.run(request)
     }
 
     fn read(&self, response: http::Response<ureq::Body>) -> Reply {
