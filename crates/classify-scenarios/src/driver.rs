@@ -42,6 +42,13 @@ pub trait Driver {
     /// Makes a client.
     fn new(api: Api, setup: Setup) -> Self;
 
+    /// Makes a client as the environment says, if it can be made.
+    ///
+    /// # Errors
+    ///
+    /// The client's.
+    fn from_env() -> Result<(), Error>;
+
     /// Calls an operation.
     ///
     /// # Errors

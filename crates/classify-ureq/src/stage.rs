@@ -4,7 +4,8 @@
 //! the same error. For the first nothing was sent, and that decides whether a create may be repeated and what a 404
 //! after it means. An agent of our own therefore resolves names and connects through the two wrappers here.
 //!
-//! ureq runs a request on the thread that asked, so that a note of the thread's own is enough.
+//! ureq runs a request on the thread that asked, so that a note of the thread's own is enough. It does not promise the two
+//! traits for ever, so no more is asked of them than to be passed through.
 
 use std::cell::Cell;
 

@@ -55,6 +55,8 @@ pub fn requests_go_by_the_proxy_of_the_environment<D: Driver>() {
         let done = child
             .args(["requests_go_by_the_proxy_of_the_environment", "--exact"])
             .env(CASE, case)
+            .env("LLAMA_CLOUD_API_KEY", "llx-key")
+            .env("LLAMA_CLOUD_BASE_URL", "https://service.invalid")
             .env(DIRECT, direct.base_url())
             .envs(set)
             .output()
@@ -94,6 +96,12 @@ fn inside<D: Driver>(case: &str, direct: &str) {
             "{error}"
         ),
         _ => assert!(error.is_transport() && !told.contains("proxy"), "{error}"),
+    }
+    // From the environment there is no client that could only refuse.
+    match (case, D::from_env()) {
+        ("refused", Err(error)) => assert!(error.is_invalid(), "{error}"),
+        ("refused", Ok(())) => panic!("a client that can only refuse"),
+        (_, made) => made.expect("a client"),
     }
     let here = D::new(api(direct, "llx-key"), setup);
     here.call(Get::new("clj-1")).expect("an answer");
