@@ -1,16 +1,13 @@
 //! What is reqwest's own: the caller's client, TLS, futures that are dropped.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Barrier};
+use std::sync::Arc;
 use std::time::Duration;
 
 use classify_emulator::{Config, Emulator, Fault, Faults, Route};
 use classify_proto::files::Upload;
-use classify_proto::machine::{
-    Bulk, BulkOptions, Call, Document, Fan, FanEvent, Record, Retry, Run, Standing,
-};
+use classify_proto::machine::{Bulk, BulkOptions, Document, Record, Run, Standing};
 use classify_proto::v2::{Create, Get, JobStatus, List};
-use classify_proto::{Api, Error, ErrorKind, Limits, Seed};
+use classify_proto::{Error, Seed};
 use classify_reqwest::Client;
 use classify_scenarios::{Listener, Plan, api, create, document, response, rules};
 
@@ -131,36 +128,6 @@ async fn an_answer_from_elsewhere_is_refused() {
     assert_eq!(other.seen().len(), 1);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn requests_of_one_machine_are_out_at_once_up_to_the_limit() {
-    // Four requests must be there together before any is answered.
-    let (together, out, most) = (
-        Arc::new(Barrier::new(4)),
-        Arc::new(AtomicUsize::new(0)),
-        Arc::new(AtomicUsize::new(0)),
-    );
-    let most_seen = Arc::clone(&most);
-    let listener = Listener::start(move |_, _| {
-        most.fetch_max(out.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-        together.wait();
-        out.fetch_sub(1, Ordering::SeqCst);
-        Plan::Answer(response(200, &[], JOB))
-    });
-    let client =
-        Client::new(api(&listener.base_url(), "llx-key")).limits(Limits::default().at_once(4));
-    let calls = (0..12).map(|n| Call::new(Get::new("clj-1"), Seed::new([n; 16])));
-    let mut ended = 0;
-    client
-        .drive(Fan::new(calls, 12), |event| {
-            let FanEvent::Ended(_, result) = event;
-            assert_eq!(result.expect("a job").status, JobStatus::Running);
-            ended += 1;
-        })
-        .await;
-    assert_eq!(ended, 12);
-    assert_eq!(most_seen.load(Ordering::SeqCst), 4);
-}
-
 /// Both of rustls's providers may be in one program; a client hands one over and asks no process-wide default.
 #[tokio::test]
 async fn a_client_is_built_and_works_whatever_providers_are_compiled_in() {
@@ -169,48 +136,12 @@ async fn a_client_is_built_and_works_whatever_providers_are_compiled_in() {
     assert!(client.call(Get::new("clj-1")).await.is_ok());
 }
 
-/// The operating system trusts nobody of whom it has not heard. Nothing is gained by looking at the same certificate six
-/// times.
-#[cfg(any(feature = "rustls", feature = "aws-lc", feature = "native-tls"))]
-#[tokio::test]
-async fn a_certificate_of_nobody_is_refused_at_once() {
-    let server = classify_scenarios::Secure::start(response(200, &[], JOB));
-    let client = Client::new(api(&server.base_url("localhost"), "llx-key"));
-    let error = client.call(Get::new("clj-1")).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Transport, "{error}");
-    assert!(error.to_string().contains("certificate"), "{error}");
-    assert!(!error.is_transient() && !error.is_ambiguous(), "{error}");
-    assert_eq!((error.attempts(), server.connections()), (1, 1), "{error}");
-}
-
-#[cfg(any(feature = "rustls", feature = "aws-lc", feature = "native-tls"))]
-#[tokio::test]
-async fn a_failed_handshake_sent_nothing() {
-    // It speaks no TLS: it reads what it takes for a head, and resets.
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let port = listener.local_addr().expect("a port").port();
-    let server = std::thread::spawn(move || {
-        use std::io::{Read as _, Write as _};
-
-        let (mut stream, _) = listener.accept().expect("a client");
-        let _ = stream.read(&mut [0; 512]);
-        let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n");
-    });
-    let https = Api::builder("llx-key")
-        .base_url(format!("https://127.0.0.1:{port}"))
-        .build()
-        .expect("an api");
-    let client = Client::new(https).retry(Retry::never());
-    let create = Create::new("pjb-1").configuration(rules());
-    let error = client.run(create).await.unwrap_err();
-    assert!(error.is_transport(), "{error}");
-    assert!(!error.is_ambiguous(), "{error}");
-    server.join().expect("the server ends");
-}
-
 #[cfg(not(any(feature = "rustls", feature = "aws-lc", feature = "native-tls")))]
 #[tokio::test]
 async fn https_without_tls_is_refused_in_words() {
+    use classify_proto::machine::Retry;
+    use classify_proto::{Api, ErrorKind};
+
     let https = Api::builder("llx-key").build().expect("an api");
     let create = Create::new("pjb-1").configuration(rules());
     for client in [
@@ -226,17 +157,6 @@ async fn https_without_tls_is_refused_in_words() {
             "{error}"
         );
     }
-}
-
-#[tokio::test]
-async fn a_time_that_is_up_sends_nothing() {
-    let listener = job();
-    let client = Client::new(api(&listener.base_url(), "llx-key"))
-        .limits(Limits::default().attempt(Duration::ZERO))
-        .retry(Retry::never());
-    let error = client.call(Get::new("clj-1")).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
-    assert!(listener.seen().is_empty());
 }
 
 /// The documents of a run, and what keeps its journal, may ask the same client: nothing is held while they do.

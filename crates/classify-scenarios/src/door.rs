@@ -1,12 +1,12 @@
 //! A server with which no conversation comes about.
 
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-/// A server on loopback that takes connections and says nothing.
+/// A server on loopback that takes connections and hears no request.
 #[derive(Debug)]
 pub struct Door {
     address: SocketAddr,
@@ -29,6 +29,16 @@ impl Door {
     #[must_use]
     pub fn silent() -> Self {
         Self::open(Some)
+    }
+
+    /// It answers what takes a TLS handshake for a request, in plain HTTP.
+    #[must_use]
+    pub fn plain() -> Self {
+        Self::open(|mut stream| {
+            let _ = stream.read(&mut [0; 512]);
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n");
+            None
+        })
     }
 
     /// Its address, as the base URL of this scheme.

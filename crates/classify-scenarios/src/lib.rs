@@ -6,7 +6,7 @@
 //! # In scope
 //!
 //! What a user sees of a client beside a server that misbehaves: which job exists afterwards, which error comes back,
-//! how many requests were sent.
+//! how many requests were sent. A driver is built with TLS and gzip for it.
 //!
 //! # Out of scope
 //!
@@ -21,11 +21,13 @@
 //! | a server that answers by script, below HTTP where need be | [`Listener`] |
 //! | a server that never gets so far as to hear a request | [`Door`] |
 //! | a server that speaks TLS, under an authority of its own | [`Secure`] |
+//! | what a driver shows of a request by its spans | [`Notes`] |
 //! | the scenarios | [`scenarios`] |
 
 mod door;
 mod driver;
 mod listener;
+mod notes;
 pub mod scenarios;
 mod secure;
 mod world;
@@ -33,6 +35,7 @@ mod world;
 pub use door::Door;
 pub use driver::{Driver, FirstEvent, FirstReply, Setup};
 pub use listener::{Listener, Plan, Seen, response};
+pub use notes::Notes;
 pub use secure::Secure;
 pub use world::{World, api, create, document, rules, spin};
 
@@ -55,6 +58,8 @@ macro_rules! suite {
             errors::a_day_long_retry_after_comes_back_at_once,
             errors::no_credits_stop_at_once,
             errors::nobody_listens,
+            errors::a_certificate_of_nobody_is_refused_at_once,
+            errors::a_failed_handshake_sent_nothing,
             limits::an_oversized_response_is_refused,
             limits::a_small_response_that_unpacks_too_large_is_refused,
             limits::compressed_responses_are_read,
@@ -66,6 +71,8 @@ macro_rules! suite {
             limits::the_whole_call_ends_by_its_deadline,
             limits::a_slow_answer_is_read_to_its_end,
             limits::lengths_are_announced_where_they_belong,
+            limits::requests_of_one_machine_are_out_at_once_up_to_the_limit,
+            limits::a_time_that_is_up_sends_nothing,
             lists::every_page_is_read,
             lists::an_empty_page_with_a_token_is_no_end,
             lists::a_repeated_token_is_an_error,

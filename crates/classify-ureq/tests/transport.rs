@@ -1,16 +1,12 @@
 //! What is ureq's own: the caller's agent, TLS, threads.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
 use classify_emulator::{Config, Emulator};
 use classify_proto::files::Upload;
-use classify_proto::machine::{
-    Bulk, BulkOptions, Call, Document, Fan, FanEvent, Record, Retry, Standing,
-};
-use classify_proto::v2::{Create, Delete, Get, JobStatus, List};
-use classify_proto::{Api, ErrorKind, Limits, Seed};
+use classify_proto::machine::{Bulk, BulkOptions, Call, Document, Record, Retry, Standing};
+use classify_proto::v2::{Create, Delete, Get, List};
+use classify_proto::{Api, Seed};
 use classify_scenarios::{Listener, Plan, api, create, response, rules};
 use classify_ureq::Client;
 
@@ -60,34 +56,6 @@ fn a_callers_agent_may_be_stricter_about_time() {
     assert!(client.call(Get::new("clj-1")).unwrap_err().is_timeout());
 }
 
-#[test]
-fn requests_of_one_machine_are_out_at_once_up_to_the_limit() {
-    // Four requests must be there together before any is answered.
-    let (together, out, most) = (
-        Arc::new(Barrier::new(4)),
-        Arc::new(AtomicUsize::new(0)),
-        Arc::new(AtomicUsize::new(0)),
-    );
-    let most_seen = Arc::clone(&most);
-    let listener = Listener::start(move |_, _| {
-        most.fetch_max(out.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-        together.wait();
-        out.fetch_sub(1, Ordering::SeqCst);
-        Plan::Answer(response(200, &[], JOB))
-    });
-    let client =
-        Client::new(api(&listener.base_url(), "llx-key")).limits(Limits::default().at_once(4));
-    let calls = (0..12).map(|n| Call::new(Get::new("clj-1"), Seed::new([n; 16])));
-    let mut ended = 0;
-    client.drive(Fan::new(calls, 12), |event| {
-        let FanEvent::Ended(_, result) = event;
-        assert_eq!(result.expect("a job").status, JobStatus::Running);
-        ended += 1;
-    });
-    assert_eq!(ended, 12);
-    assert_eq!(most_seen.load(Ordering::SeqCst), 4);
-}
-
 /// Both of rustls's providers may be in one program; a client picks by itself and asks no process-wide default.
 #[test]
 fn a_client_is_built_and_works_whatever_providers_are_compiled_in() {
@@ -96,48 +64,11 @@ fn a_client_is_built_and_works_whatever_providers_are_compiled_in() {
     assert!(client.call(Get::new("clj-1")).is_ok());
 }
 
-/// The operating system trusts nobody of whom it has not heard. Nothing is gained by looking at the same certificate six
-/// times.
-#[cfg(any(feature = "rustls", feature = "aws-lc", feature = "native-tls"))]
-#[test]
-fn a_certificate_of_nobody_is_refused_at_once() {
-    let server = classify_scenarios::Secure::start(response(200, &[], JOB));
-    let client = Client::new(api(&server.base_url("localhost"), "llx-key"));
-    let error = client.call(Get::new("clj-1")).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Transport, "{error}");
-    assert!(error.to_string().contains("certificate"), "{error}");
-    assert!(!error.is_transient() && !error.is_ambiguous(), "{error}");
-    assert_eq!((error.attempts(), server.connections()), (1, 1), "{error}");
-}
-
-#[cfg(any(feature = "rustls", feature = "aws-lc", feature = "native-tls"))]
-#[test]
-fn a_failed_handshake_sent_nothing() {
-    // It speaks no TLS: it reads what it takes for a head, and resets.
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let port = listener.local_addr().expect("a port").port();
-    let server = std::thread::spawn(move || {
-        use std::io::{Read as _, Write as _};
-
-        let (mut stream, _) = listener.accept().expect("a client");
-        let _ = stream.read(&mut [0; 512]);
-        let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n");
-    });
-    let https = Api::builder("llx-key")
-        .base_url(format!("https://127.0.0.1:{port}"))
-        .build()
-        .expect("an api");
-    let client = Client::new(https).retry(Retry::never());
-    let create = Create::new("pjb-1").configuration(rules());
-    let error = client.run(create).unwrap_err();
-    assert!(error.is_transport(), "{error}");
-    assert!(!error.is_ambiguous(), "{error}");
-    server.join().expect("the server ends");
-}
-
 #[cfg(not(any(feature = "rustls", feature = "aws-lc", feature = "native-tls")))]
 #[test]
 fn https_without_tls_is_refused_in_words() {
+    use classify_proto::{ErrorKind, Limits};
+
     let https = Api::builder("llx-key").build().expect("an api");
     let create = Create::new("pjb-1").configuration(rules());
     for client in [
@@ -177,17 +108,6 @@ fn a_gateway_that_knows_no_expectation_gets_the_document_without_one() {
     let seen = listener.seen();
     assert_eq!(seen.len(), 2);
     assert_eq!(Some(seen[1].body.len()), seen[1].announced());
-}
-
-#[test]
-fn a_time_that_is_up_sends_nothing() {
-    let listener = job();
-    let client = Client::new(api(&listener.base_url(), "llx-key"))
-        .limits(Limits::default().attempt(Duration::ZERO))
-        .retry(Retry::never());
-    let error = client.call(Get::new("clj-1")).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
-    assert!(listener.seen().is_empty());
 }
 
 /// Nobody tells when the caller's agent failed, but some errors come of no connection only.

@@ -1,6 +1,8 @@
 //! Nothing is too large, too long or led astray.
 
 use std::io::Write as _;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
 use classify_emulator::{Config, Fault, Faults, Route};
@@ -261,4 +263,41 @@ pub fn lengths_are_announced_where_they_belong<D: Driver>() {
             .count();
         assert_eq!(hosts, 1);
     }
+}
+
+/// Four requests must be there together before any is answered, and never are there five.
+pub fn requests_of_one_machine_are_out_at_once_up_to_the_limit<D: Driver>() {
+    let (together, out, most) = (
+        Arc::new(Barrier::new(4)),
+        Arc::new(AtomicUsize::new(0)),
+        Arc::new(AtomicUsize::new(0)),
+    );
+    let most_seen = Arc::clone(&most);
+    let listener = Listener::start(move |_, _| {
+        most.fetch_max(out.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        together.wait();
+        out.fetch_sub(1, Ordering::SeqCst);
+        Plan::Answer(response(200, &[], JOB))
+    });
+    let driver = driver::<D>(&listener, Limits::default().at_once(4), 0);
+    let calls = (0..12).map(|n| Call::new(Get::new("clj-1"), Seed::new([n; 16])));
+    let mut ended = 0;
+    driver.drive(Fan::new(calls, 12), |event| {
+        let FanEvent::Ended(_, result) = event;
+        assert_eq!(result.expect("a job").status, JobStatus::Running);
+        ended += 1;
+    });
+    assert_eq!(ended, 12);
+    assert_eq!(most_seen.load(Ordering::SeqCst), 4);
+}
+
+/// An attempt without any time is none.
+pub fn a_time_that_is_up_sends_nothing<D: Driver>() {
+    let listener = Listener::start(|_, _| Plan::Answer(response(200, &[], JOB)));
+    let limits = Limits::default().attempt(Duration::ZERO);
+    let error = driver::<D>(&listener, limits, 0)
+        .call(Get::new("clj-1"))
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+    assert!(listener.seen().is_empty());
 }
