@@ -1,6 +1,5 @@
 //! What is reqwest's own: the caller's client, TLS, futures that are dropped.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use classify_emulator::{Config, Emulator, Fault, Faults, Route};
@@ -24,7 +23,7 @@ fn builder() -> reqwest::ClientBuilder {
     let builder = reqwest::Client::builder();
     #[cfg(any(feature = "rustls", feature = "aws-lc"))]
     let builder = {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
         let config = rustls::ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .expect("ring knows them")

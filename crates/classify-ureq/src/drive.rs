@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, Scope};
@@ -11,6 +12,7 @@ use classify_proto::machine::{Cx, Limiter, Machine, ReplyBy, Step, Ticket};
 use classify_proto::{Api, Body, Reply, Time};
 
 use crate::clock::Clock;
+use crate::failure::{self, Sent};
 use crate::transport::Transport;
 
 /// What a loop needs from a client.
@@ -78,8 +80,13 @@ impl Driver<'_> {
         })
     }
 
+    /// One exchange that always ends in a reply, so that no ticket is owed for ever: also where what panics is a
+    /// subscriber of the caller's.
     fn exchange(&self, request: http::Request<Body>) -> Reply {
-        self.transport.send(request, self.clock.now())
+        catch_unwind(AssertUnwindSafe(|| {
+            self.transport.send(request, self.clock.now())
+        }))
+        .unwrap_or_else(|_| Err(failure::on_panic(Sent::Whole)))
     }
 
     fn rest(&self, until: Time) {

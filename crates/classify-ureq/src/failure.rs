@@ -12,8 +12,10 @@ pub(crate) enum Sent {
     Nothing,
     /// At most its head. Nobody can have acted upon a request that lacks its body.
     Head,
-    /// Perhaps all of a request that has no body.
+    /// Perhaps all of a request that has no body, and perhaps there was no connection: nobody tells.
     Unknown,
+    /// Perhaps all of a request that has no body. There was a connection.
+    Whole,
     /// Some of its body.
     Body,
 }
@@ -24,8 +26,12 @@ pub(crate) fn on_sending(error: Error, sent: Sent, limits: &Limits) -> Failure {
         Error::Io(error) if sent == Sent::Nothing && !is_bad_certificate(&error) => {
             unconnected(&error)
         }
-        // A connection that carried part of the body may also find its route gone.
-        Error::Io(error) if sent != Sent::Body && is_of_connecting(&error) => unconnected(&error),
+        // Not where there was a connection: one that is there may find its route gone in the same words.
+        Error::Io(error)
+            if matches!(sent, Sent::Unknown | Sent::Head) && is_of_connecting(&error) =>
+        {
+            unconnected(&error)
+        }
         error => {
             let failure = judge(error, limits);
             if matches!(sent, Sent::Nothing | Sent::Head) {
@@ -43,7 +49,9 @@ pub(crate) fn on_panic(sent: Sent) -> Failure {
     match sent {
         Sent::Nothing => Failure::connect("the transport panicked while it connected"),
         Sent::Head => Failure::refused("the transport panicked before the body was sent"),
-        Sent::Unknown | Sent::Body => Failure::refused("the transport panicked").after_sending(),
+        Sent::Unknown | Sent::Whole | Sent::Body => {
+            Failure::refused("the transport panicked").after_sending()
+        }
     }
 }
 
@@ -158,4 +166,56 @@ fn is_bad_certificate(error: &io::Error) -> bool {
 #[cfg(not(feature = "_rustls"))]
 fn is_bad_certificate(_: &io::Error) -> bool {
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent_after(error: Error, sent: Sent) -> bool {
+        on_sending(error, sent, &Limits::default()).may_have_been_sent()
+    }
+
+    #[test]
+    fn whether_it_may_have_been_sent_goes_by_how_far_it_got_and_then_by_the_error() {
+        let lookup = || io::Error::other(format!("{LOOKUP}: no such host"));
+        let of_kind = io::Error::from;
+        for (sent, by_kind, by_reset, by_time) in [
+            (Sent::Nothing, false, false, false),
+            (Sent::Head, false, false, false),
+            (Sent::Unknown, false, true, true),
+            (Sent::Whole, true, true, true),
+            (Sent::Body, true, true, true),
+        ] {
+            for error in [
+                lookup(),
+                of_kind(io::ErrorKind::HostUnreachable),
+                of_kind(io::ErrorKind::NetworkUnreachable),
+                of_kind(io::ErrorKind::NetworkDown),
+                of_kind(io::ErrorKind::AddrNotAvailable),
+                of_kind(io::ErrorKind::ConnectionRefused),
+            ] {
+                let told = error.to_string();
+                assert_eq!(
+                    sent_after(Error::Io(error), sent),
+                    by_kind,
+                    "{sent:?} {told}"
+                );
+            }
+            for kind in [
+                io::ErrorKind::ConnectionReset,
+                io::ErrorKind::UnexpectedEof,
+                io::ErrorKind::TimedOut,
+            ] {
+                let error = Error::Io(of_kind(kind));
+                assert_eq!(sent_after(error, sent), by_reset, "{sent:?} {kind}");
+            }
+            for which in [Timeout::Global, Timeout::RecvResponse] {
+                assert_eq!(sent_after(Error::Timeout(which), sent), by_time, "{sent:?}");
+            }
+            for which in [Timeout::Resolve, Timeout::Connect] {
+                assert!(!sent_after(Error::Timeout(which), sent), "{sent:?}");
+            }
+        }
+    }
 }

@@ -118,7 +118,6 @@ impl Transport {
             }
         }
         stage::begin();
-        // A reply is owed for every ticket, whatever becomes of it.
         let ran = catch_unwind(AssertUnwindSafe(|| {
             if !has_body {
                 return self.run(agent, request, SendBody::none(), left());
@@ -139,6 +138,8 @@ impl Transport {
             Sent::Body
         } else if length > 0 {
             Sent::Head
+        } else if self.own.is_some() {
+            Sent::Whole
         } else {
             Sent::Unknown
         };
