@@ -145,9 +145,11 @@ fn is_of_connecting(error: &io::Error) -> bool {
             | io::ErrorKind::NetworkDown
             | io::ErrorKind::AddrNotAvailable
     ) || error.to_string().starts_with(LOOKUP)
+        || (cfg!(windows) && matches!(error.raw_os_error(), Some(11_001..=11_004)))
 }
 
-/// How the standard library begins every error of a name look-up; they have no kind of their own.
+/// How the standard library begins every error of a name look-up; they have no kind of their own. On Windows they are
+/// told by number.
 const LOOKUP: &str = "failed to lookup address information";
 
 /// native-tls has no kind for it either, and each system words it in its own way.
