@@ -12,6 +12,7 @@ use classify_ureq::Client;
 use crate::args::Global;
 use crate::console::Console;
 use crate::exit::{Code, Problem};
+use crate::network;
 
 const KEY: &str = "LLAMA_CLOUD_API_KEY";
 const SECOND_KEY: &str = "LLAMA_PARSE_API_KEY";
@@ -101,7 +102,13 @@ impl Connection {
 
 /// The client, by the way that the flags ask for.
 fn client(api: Api, global: &Global, is_local: bool) -> Result<Client, Problem> {
-    Ok(match crate::network::agent(global, is_local)? {
+    let proxy = if is_local {
+        // The emulator of this process is nobody's to relay.
+        None
+    } else {
+        network::proxy(&api)?
+    };
+    Ok(match network::agent(global, proxy.as_ref())? {
         Some(agent) => Client::with_agent(agent, api),
         None => Client::new(api),
     })

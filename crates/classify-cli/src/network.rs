@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use classify_proto::{Api, Proxy};
 use ureq::Agent;
 use ureq::middleware::{Middleware, MiddlewareNext};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
@@ -20,18 +21,22 @@ use crate::output::printable;
 /// A bundle of certificates is smaller.
 const LARGEST: u64 = 16 * 1024 * 1024;
 
+/// The proxy on the way to the service, by the environment.
+pub(crate) fn proxy(api: &Api) -> Result<Option<Proxy>, Problem> {
+    Proxy::from_lookup(api, |name| std::env::var(name).ok())
+        .map_err(|error| Problem::usage(error.to_string()).hint("unset it to go without a proxy"))
+}
+
 /// The agent that the flags ask for; `None` where the client's own will do.
-pub(crate) fn agent(global: &Global, is_local: bool) -> Result<Option<Agent>, Problem> {
-    let bundle = bundle(global);
-    let proxied = is_local && ureq::Proxy::try_from_env().is_some();
-    if bundle.is_none() && !global.debug && !proxied {
+pub(crate) fn agent(global: &Global, proxy: Option<&Proxy>) -> Result<Option<Agent>, Problem> {
+    if bundle(global).is_none() && !global.debug {
         return Ok(None);
     }
-    make(global, is_local).map(Some)
+    make(global, proxy).map(Some)
 }
 
 /// An agent as the flags ask for it.
-pub(crate) fn make(global: &Global, is_local: bool) -> Result<Agent, Problem> {
+pub(crate) fn make(global: &Global, proxy: Option<&Proxy>) -> Result<Agent, Problem> {
     let roots = match bundle(global) {
         Some((path, from)) => RootCerts::new_with_certs(&certificates(&path, from)?),
         None => RootCerts::PlatformVerifier,
@@ -41,14 +46,13 @@ pub(crate) fn make(global: &Global, is_local: bool) -> Result<Agent, Problem> {
         .root_certs(roots)
         .unversioned_rustls_crypto_provider(provider)
         .build();
+    let proxy = proxy.map(|proxy| ureq::Proxy::new(proxy.url())).transpose();
     let mut config = Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(0)
+        // Its error does not repeat the URL, which may hold a password.
+        .proxy(proxy.map_err(|error| Problem::usage(error.to_string()))?)
         .tls_config(tls);
-    if is_local {
-        // The emulator of this process is nobody's to relay.
-        config = config.proxy(None);
-    }
     if global.debug {
         config = config.middleware(Log::default());
     }

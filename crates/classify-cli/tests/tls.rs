@@ -5,7 +5,7 @@ mod common;
 use std::process::Command;
 
 use classify_emulator::{Config, Limits};
-use common::relay::{Proxy, Tls};
+use common::relay::{ANYWHERE, Proxy, Tls};
 use common::{Bench, CANARY, Said, bare, said};
 
 fn bench() -> Bench {
@@ -105,26 +105,27 @@ fn requests_go_through_the_proxy_s_tunnel_unless_the_host_is_excepted() {
     let bench = bench();
     let tls = Tls::before(&bench);
     let proxy = Proxy::new();
-    let url = tls.url("localhost");
+    let (url, here) = (tls.url(ANYWHERE), tls.url("localhost"));
     let authority = tls.authority.to_str().unwrap();
     let mut tunnels = 0;
-    for (name, excepted, through) in [
-        ("HTTPS_PROXY", "", true),
-        ("https_proxy", "", true),
-        ("ALL_PROXY", "", true),
-        ("HTTPS_PROXY", "example.com", true),
-        ("HTTPS_PROXY", "localhost", false),
-        ("HTTPS_PROXY", "*", false),
+    for (url, name, excepted, through) in [
+        (&url, "HTTPS_PROXY", "", true),
+        (&url, "https_proxy", "", true),
+        (&url, "ALL_PROXY", "", true),
+        (&url, "HTTPS_PROXY", "example.com", true),
+        (&url, "HTTPS_PROXY", " 0.0.0.0/8", false),
+        (&url, "HTTPS_PROXY", "*", false),
+        (&here, "HTTPS_PROXY", "", false),
     ] {
         for words in [&["classify", "list"][..], &DOCTOR] {
-            let mut command = at(&bench, &url, &[words, &["--ca-cert", authority]].concat());
+            let mut command = at(&bench, url, &[words, &["--ca-cert", authority]].concat());
             command.env(name, proxy.url()).env("NO_PROXY", excepted);
             let said = said(command).ends(0);
             let before = std::mem::replace(&mut tunnels, proxy.tunnels());
             assert_eq!(
                 tunnels > before,
                 through,
-                "{name} NO_PROXY={excepted} {words:?}"
+                "{url} {name} NO_PROXY={excepted} {words:?}"
             );
             if words == DOCTOR {
                 assert_eq!(said.stdout.contains("passed by"), !through, "{said:?}");
@@ -136,6 +137,20 @@ fn requests_go_through_the_proxy_s_tunnel_unless_the_host_is_excepted() {
             }
         }
     }
+}
+
+#[test]
+fn a_proxy_of_another_kind_is_refused_and_never_passed_by() {
+    let bench = bench();
+    let words = ["classify", "list"];
+    let mut command = at(&bench, "https://nowhere.invalid", &words);
+    command.env("HTTPS_PROXY", "socks5://user:canary@127.0.0.1:1");
+    let said = said(command).ends(2).complains("HTTPS_PROXY");
+    assert!(!format!("{said:?}").contains("canary"), "{said:?}");
+    // What this machine serves is not its business.
+    let mut here = bench.command(&words);
+    here.env("ALL_PROXY", "socks5://127.0.0.1:1");
+    common::said(here).ends(0);
 }
 
 #[test]

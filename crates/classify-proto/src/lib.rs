@@ -90,6 +90,7 @@
 //! | to … | use |
 //! | --- | --- |
 //! | say where requests go and in whose name | [`Api`], [`Region`] |
+//! | know the proxy on the way there | [`Proxy`] |
 //! | make one request with retries of your own | an [`Operation`]: [`v2`], [`files`], [`configurations`], [`webhooks`] |
 //! | make a call with its retries | [`machine::Call`] |
 //! | save rules under a name | [`configurations`] |
@@ -121,6 +122,7 @@ pub mod machine;
 mod operation;
 mod page;
 mod pages;
+mod proxy;
 mod reply;
 mod secret;
 mod text;
@@ -143,6 +145,7 @@ pub use limits::Limits;
 pub use operation::{Operation, RateClass, Recovery, Repeat, Seed};
 pub use page::{Page, Paged};
 pub use pages::PageRanges;
+pub use proxy::Proxy;
 pub use reply::{Failure, FailureKind, Reply};
 pub use secret::{Secret, SecretValue};
 pub use text::open_enum::UnknownWord;

@@ -12,7 +12,8 @@ const MOST_ROOM: usize = 1 << 20;
 /// What a driver allows one attempt at a request, and how many it sends at once.
 ///
 /// These are the transport's limits; how often an attempt is made is [`Retry`](crate::machine::Retry). Every one of
-/// them is on by default, so that nothing waits for ever and no answer fills the memory.
+/// them is on by default, so that nothing waits for ever and no answer fills the memory. One that is to be none is set
+/// to `Duration::MAX`.
 ///
 /// ```
 /// use std::time::Duration;
@@ -24,7 +25,8 @@ const MOST_ROOM: usize = 1 << 20;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// How long a connection may take to come about, with name look-up and TLS: 10 s.
+    /// How long a connection may take to come about, with TLS: 10 s. Looking the name up counts towards it or has as
+    /// long of its own, by what the driver's transport can tell apart.
     pub connect: Duration,
     /// How long the head of the response may take once the request is written: 60 s.
     pub response: Duration,
@@ -36,7 +38,8 @@ pub struct Limits {
     pub upload_rate: u64,
     /// The largest response body, in bytes after decompression: 64 MiB.
     pub response_bytes: u64,
-    /// How many requests of one machine are on the wire at once: 16. Zero counts as one.
+    /// How many requests of one machine are on the wire at once: 16. Zero counts as one. An upload, which may take hours,
+    /// leaves one of them to requests that are none.
     pub at_once: usize,
 }
 

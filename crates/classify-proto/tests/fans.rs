@@ -3,8 +3,11 @@
 mod sim;
 
 use std::collections::{BTreeSet, VecDeque};
+use std::sync::Mutex;
 
-use classify_proto::machine::{Call, Cx, Fan, FanEvent, Machine as _, Run, RunEvent, Saved, Step};
+use classify_proto::machine::{
+    Call, Cx, Fan, FanEvent, Limiter, Machine as _, Run, RunEvent, Saved, Step,
+};
 use classify_proto::v2::{Configuration, Create, Get, Rule};
 use classify_proto::{Seed, Time};
 use sim::{Service, World};
@@ -69,6 +72,31 @@ fn replies_that_were_lost_are_asked_for_again() {
     assert_eq!(events.iter().filter(answered).count(), 5);
     assert_eq!(world.service.jobs.len(), 5);
     assert!(world.now < start + 60_000);
+}
+
+/// Twenty requests a minute are fewer than thirty waits want: each gets its part of them.
+#[test]
+fn where_requests_are_scarce_each_machine_has_its_turn() {
+    let half_an_hour = 30 * 60_000;
+    let mut world = world(half_an_hour);
+    let start = world.now;
+    world.limiter = Some(Mutex::new(Limiter::free_tier()));
+    let (events, ()) = world.run(&mut Fan::new(runs(30), 30));
+    let ended = |event: &&FanEvent<_, _>| matches!(event, FanEvent::Ended(_, Ok(_)));
+    assert_eq!(events.iter().filter(ended).count(), 30);
+    assert!(world.now < start + half_an_hour + 300_000);
+    let looks = |job| {
+        let get = format!("GET /api/v2/classify/clj-{job}");
+        world
+            .service
+            .log
+            .iter()
+            .filter(|line| **line == get)
+            .count()
+    };
+    let looks: Vec<_> = (1..=30).map(looks).collect();
+    let (least, most) = (looks.iter().min(), looks.iter().max());
+    assert!(least.map(|least| least * 2) >= most.copied(), "{looks:?}");
 }
 
 #[test]

@@ -7,10 +7,11 @@ use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use classify_proto::machine::{
-    Call, Machine, Progress, Reconcile, Reconciliation, ResultsWaiter, Reuse, Saved, Waiter,
+    Call, Cx, Machine, Progress, Reconcile, Reconciliation, ResultsWaiter, Retry, Reuse, Saved,
+    Step, Waiter,
 };
 use classify_proto::v1::{Create, Get, JobStatus, Mode, Outcome, ParsingConfiguration, Rule};
-use classify_proto::{Error, Operation, Repeat, Seed, Timestamp, With, files};
+use classify_proto::{Error, Operation, Repeat, Seed, Time, Timestamp, With, files};
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -68,6 +69,43 @@ fn every_page_of_the_results_is_read() {
     for file in files {
         assert_eq!(finished.outcome(file).matched(), Some("invoice"));
     }
+}
+
+/// The answer to a look that was given up comes while the results are read: it is no page of them.
+#[test]
+fn a_late_look_is_no_page_of_the_results() {
+    let api = sim::api();
+    let at = |millis| Cx::new(&api, Time::from_millis(millis));
+    let mut wait = ResultsWaiter::new("job-1", seed()).retry(Retry::never());
+    let send = |wait: &mut ResultsWaiter, now| match wait.poll(at(now)) {
+        Step::Send(ticket, _) => ticket,
+        other => panic!("{other:?}"),
+    };
+    let answer = |body: Value| Ok(sim::respond(200, &body));
+    let job = json!({"id": "job-1", "status": "SUCCESS"});
+
+    let late = send(&mut wait, 0);
+    // A look lasts a quarter of an hour at most.
+    let given_up = 15 * 60_000;
+    assert!(matches!(wait.poll(at(given_up)), Step::Event(_)));
+    let Step::Wait(Some(next)) = wait.poll(at(given_up)) else {
+        panic!("it looks again later")
+    };
+    let next = next.as_millis();
+    let ticket = send(&mut wait, next);
+    wait.handle(at(next), ticket, answer(job.clone()));
+    let page = send(&mut wait, next);
+    wait.handle(at(next), late, answer(job));
+    assert!(matches!(wait.poll(at(next)), Step::Wait(_)));
+    let result = json!({"type": "invoice", "confidence": 0.5, "reasoning": "it says so"});
+    let of_file =
+        json!({"id": "of-a", "classify_job_id": "job-1", "file_id": "a", "result": result});
+    let results = json!({"items": [of_file]});
+    wait.handle(at(next), page, answer(results));
+    let Step::Done(Ok(finished)) = wait.poll(at(next)) else {
+        panic!("the results are read")
+    };
+    assert_eq!(finished.results.len(), 1);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use classify_proto::machine::{
 };
 use classify_proto::v2::{Create, Job};
 use classify_proto::{
-    Api, Body, Error, Failure, Limits, Operation, Paged, Reply, Seed, Time, http,
+    Api, Body, Error, Failure, Limits, Operation, Paged, Proxy, Reply, Seed, Time, http,
 };
 
 use crate::clock::Clock;
@@ -35,10 +35,15 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client that sends requests as `api` says, over connections of its own.
+    /// A client that sends requests as `api` says, over connections of its own, and through the proxy that the
+    /// environment names; [`Proxy`] tells the rules.
+    ///
+    /// Where that proxy cannot be used, every request is refused and says why; [`from_env`](Self::from_env) says it at
+    /// once.
     #[must_use]
     pub fn new(api: Api) -> Self {
-        Self::with_transport(api, Transport::new(Limits::default()))
+        let route = route(&api).map_err(|error| error.to_string().into());
+        Self::with_transport(api, Transport::new(route, Limits::default()))
     }
 
     /// A client as the environment says; [`Api::from_lookup`] names the variables.
@@ -47,8 +52,10 @@ impl Client {
     ///
     /// [`is_invalid`](Error::is_invalid) when the key is missing or malformed, or a variable cannot be used.
     pub fn from_env() -> Result<Self, Error> {
-        let api = Api::from_lookup(|name| std::env::var(name).ok()).build()?;
-        Ok(Self::new(api))
+        let api = Api::from_lookup(variable).build()?;
+        let route = route(&api)?;
+        let transport = Transport::new(Ok(route), Limits::default());
+        Ok(Self::with_transport(api, transport))
     }
 
     /// A client that sends requests through the caller's own reqwest client: its proxy, its roots, its pool.
@@ -278,6 +285,15 @@ impl Client {
     pub(crate) async fn send(&self, request: http::Request<Body>) -> Reply {
         self.transport.send(request, self.clock.now()).await
     }
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// The proxy on the way, by this process's environment.
+fn route(api: &Api) -> Result<Option<Proxy>, Error> {
+    Proxy::from_lookup(api, variable)
 }
 
 impl fmt::Debug for Client {

@@ -1,6 +1,6 @@
 //! The loop that runs a machine: its requests as tasks, its events to whoever polls.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::future::Future as _;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -23,6 +23,8 @@ pub(crate) struct Engine<M> {
     queue: VecDeque<(Ticket, http::Request<Body>)>,
     out: JoinSet<Reply>,
     tickets: HashMap<task::Id, Ticket>,
+    /// Those of them that are uploads.
+    uploads: HashSet<task::Id>,
     /// When the machine wants to be polled again, and the timer for it.
     alarm: Option<(Time, Pin<Box<Sleep>>)>,
 }
@@ -43,6 +45,7 @@ impl<M: Machine> Engine<M> {
             queue: VecDeque::new(),
             out: JoinSet::new(),
             tickets: HashMap::new(),
+            uploads: HashSet::new(),
             alarm: None,
         }
     }
@@ -82,6 +85,7 @@ impl<M: Machine> Engine<M> {
             let failure = Failure::broken("the task that sent the request did not end");
             (error.id(), Err(failure))
         });
+        self.uploads.remove(&id);
         if let Some(ticket) = self.tickets.remove(&id) {
             self.machine.handle(self.client.cx(), ticket, reply);
         }
@@ -110,21 +114,42 @@ impl<M: Machine> Engine<M> {
     }
 
     fn send_queued(&mut self) {
-        while self.out.len() < self.client.limits_in_force().at_once.max(1) {
-            let Some((ticket, request)) = self.queue.pop_front() else {
-                return;
-            };
+        while let Some((ticket, request)) = self
+            .next_to_send()
+            .and_then(|place| self.queue.remove(place))
+        {
             if Handle::try_current().is_err() {
                 let failure = Failure::refused("there is no Tokio runtime here");
                 self.machine.handle(self.client.cx(), ticket, Err(failure));
                 continue;
             }
+            let is_upload = is_upload(&request);
             let client = self.client.clone();
             let send = async move { client.send(request).await };
             #[cfg(feature = "tracing")]
             let send = tracing::Instrument::in_current_span(send);
-            let task = self.out.spawn(send);
-            self.tickets.insert(task.id(), ticket);
+            let task = self.out.spawn(send).id();
+            self.tickets.insert(task, ticket);
+            if is_upload {
+                self.uploads.insert(task);
+            }
         }
     }
+
+    /// The place in the queue of the request that may go out next. An upload may take hours; it leaves one way free for
+    /// those that do not.
+    fn next_to_send(&self) -> Option<usize> {
+        let at_once = self.client.limits_in_force().at_once.max(1);
+        if self.out.len() >= at_once {
+            return None;
+        }
+        let room = self.uploads.len() < at_once.saturating_sub(1).max(1);
+        self.queue
+            .iter()
+            .position(|(_, request)| room || !is_upload(request))
+    }
+}
+
+fn is_upload(request: &http::Request<Body>) -> bool {
+    matches!(request.body(), Body::Framed(_))
 }

@@ -14,7 +14,7 @@ pub(crate) fn on_sending(error: reqwest::Error, untouched: bool) -> Failure {
             Failure::timeout(format!("no connection in time: {message}")).before_sending()
         } else if message.contains("scheme is not http") {
             no_tls()
-        } else if is_bad_certificate(&error) {
+        } else if is_bad_certificate(&error) || speaks_of_certificates(&message) {
             // Looked at during the handshake, so that nothing was sent; the same one comes at every attempt.
             Failure::refused(message)
         } else {
@@ -76,6 +76,11 @@ fn is_bad_certificate(error: &reqwest::Error) -> bool {
 #[cfg(not(feature = "_rustls"))]
 fn is_bad_certificate(_: &reqwest::Error) -> bool {
     false
+}
+
+/// native-tls has no kind of error for it, and each system words it in its own way.
+fn speaks_of_certificates(message: &str) -> bool {
+    cfg!(feature = "native-tls") && message.to_ascii_lowercase().contains("certificate")
 }
 
 /// The error and its causes in one line: reqwest's own text says only that something went wrong.

@@ -1,16 +1,23 @@
 //! The reqwest client that a client makes for itself.
 
-use classify_proto::Limits;
+use classify_proto::{Limits, Proxy};
 use reqwest::{Client, ClientBuilder};
 
 /// Whether this build can speak TLS.
 pub(crate) const HAS_TLS: bool = cfg!(any(feature = "_rustls", feature = "native-tls"));
 
 /// A client that follows no redirect, or why there is none.
-pub(crate) fn build(limits: &Limits) -> Result<Client, String> {
-    let builder = Client::builder()
+pub(crate) fn build(limits: &Limits, proxy: Option<&Proxy>) -> Result<Client, String> {
+    let mut builder = Client::builder()
         .redirect(reqwest::redirect::Policy::none())
-        .connect_timeout(limits.connect);
+        .connect_timeout(limits.connect)
+        // reqwest would look into the environment by rules of its own.
+        .no_proxy();
+    if let Some(proxy) = proxy {
+        let set = reqwest::Proxy::all(proxy.url())
+            .map_err(|_| format!("{}: is not the URL of a proxy", proxy.variable()))?;
+        builder = builder.proxy(set);
+    }
     with_tls(builder)?
         .build()
         .map_err(|error| crate::failure::describe(&error))

@@ -9,9 +9,9 @@ use std::time::Duration;
 use classify_proto::http::header::CONTENT_LENGTH;
 use classify_proto::http::{self, Method};
 use classify_proto::machine::ReplyBy;
-use classify_proto::{Body, Bytes, Failure, Limits, Reply, Time};
+use classify_proto::{Body, Bytes, Failure, Limits, Proxy, Reply, Time};
 use reqwest::Url;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::failure;
 use crate::outgoing::{Meter, Outgoing};
@@ -22,15 +22,23 @@ use crate::own::{self, HAS_TLS};
 pub(crate) struct Transport {
     /// Where our own could not be made, the reason: every request is refused with it, and none panics.
     client: Result<reqwest::Client, Arc<str>>,
-    own: bool,
+    /// The way of a client that was made by us.
+    own: Option<Route>,
     limits: Limits,
 }
 
+/// The proxy on the way to the service, or why it cannot be told.
+pub(crate) type Route = Result<Option<Proxy>, Arc<str>>;
+
 impl Transport {
-    pub(crate) fn new(limits: Limits) -> Self {
+    pub(crate) fn new(route: Route, limits: Limits) -> Self {
+        let client = route
+            .as_ref()
+            .map_err(Arc::clone)
+            .and_then(|proxy| own::build(&limits, proxy.as_ref()).map_err(Into::into));
         Self {
-            client: own::build(&limits).map_err(Into::into),
-            own: true,
+            client,
+            own: Some(route),
             limits,
         }
     }
@@ -38,16 +46,15 @@ impl Transport {
     pub(crate) fn with_client(client: reqwest::Client, limits: Limits) -> Self {
         Self {
             client: Ok(client),
-            own: false,
+            own: None,
             limits,
         }
     }
 
     pub(crate) fn with_limits(self, limits: Limits) -> Self {
-        if self.own {
-            Self::new(limits)
-        } else {
-            Self { limits, ..self }
+        match self.own {
+            Some(route) => Self::new(route, limits),
+            None => Self { limits, ..self },
         }
     }
 
@@ -76,16 +83,24 @@ impl Transport {
             Ok(client) => client,
             Err(why) => return Err(Failure::refused(&**why)),
         };
-        if self.own && !HAS_TLS && parts.uri.scheme() == Some(&http::uri::Scheme::HTTPS) {
+        if self.own.is_some() && !HAS_TLS && parts.uri.scheme() == Some(&http::uri::Scheme::HTTPS) {
             return Err(failure::no_tls());
         }
         let url = Url::parse(&parts.uri.to_string()).map_err(|error| {
             Failure::refused(format!("the transport cannot take the URL: {error}"))
         })?;
-        let outgoing = Outgoing::open(body).await?;
-        let (length, meter) = (outgoing.length(), outgoing.meter());
+        let begun = Instant::now();
         let reply_by = parts.extensions.get::<ReplyBy>().copied();
+        // A share of the network opens a file when it likes.
+        let opening = self.limits.time_for(0, reply_by, now);
+        let outgoing = timeout(opening, Outgoing::open(body))
+            .await
+            .unwrap_or_else(|_| {
+                Err(Failure::timeout("the document could not be opened in time").before_sending())
+            })?;
+        let (length, meter) = (outgoing.length(), outgoing.meter());
         let time = self.limits.time_for(length, reply_by, now);
+        let time = time.saturating_sub(begun.elapsed());
         if time.is_zero() {
             return Err(Failure::timeout("no time was left to send it").before_sending());
         }

@@ -35,6 +35,10 @@ impl Driver for Async {
         }
     }
 
+    fn from_env() -> Result<(), Error> {
+        Client::from_env().map(drop)
+    }
+
     fn call<O: Operation>(&self, operation: O) -> Result<O::Output, Error> {
         self.runtime.block_on(self.client.call(operation))
     }

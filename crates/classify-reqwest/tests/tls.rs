@@ -5,7 +5,6 @@
 use std::sync::Arc;
 
 use classify_proto::v2::Get;
-use classify_proto::{Error, ErrorKind};
 use classify_reqwest::Client;
 use classify_scenarios::{Secure, api, response};
 use rustls::RootCertStore;
@@ -32,14 +31,6 @@ fn client(base_url: &str, trusted: &Secure) -> Client {
     Client::with_client(client, api(base_url, "llx-key"))
 }
 
-/// Nothing is gained by showing the same certificate the door six times.
-fn refused_once(server: &Secure, error: &Error) {
-    assert_eq!(error.kind(), ErrorKind::Transport, "{error}");
-    assert!(error.to_string().contains("certificate"), "{error}");
-    assert!(!error.is_transient() && !error.is_ambiguous(), "{error}");
-    assert_eq!((error.attempts(), server.connections()), (1, 1), "{error}");
-}
-
 #[tokio::test]
 async fn an_authority_of_the_callers_own_is_trusted() {
     let server = server();
@@ -52,12 +43,12 @@ async fn an_authority_of_the_callers_own_is_trusted() {
 async fn a_certificate_of_nobody_is_refused_at_once() {
     let (server, other) = (server(), server());
     let client = client(&server.base_url("localhost"), &other);
-    refused_once(&server, &client.call(Get::new("clj-1")).await.unwrap_err());
+    server.refused_once(&client.call(Get::new("clj-1")).await.unwrap_err());
 }
 
 #[tokio::test]
 async fn a_certificate_for_another_name_is_refused_at_once() {
     let server = server();
     let client = client(&server.base_url("127.0.0.1"), &server);
-    refused_once(&server, &client.call(Get::new("clj-1")).await.unwrap_err());
+    server.refused_once(&client.call(Get::new("clj-1")).await.unwrap_err());
 }

@@ -1,16 +1,16 @@
 //! What is reqwest's own: the caller's client, TLS, futures that are dropped.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
 use classify_emulator::{Config, Emulator, Fault, Faults, Route};
 use classify_proto::files::Upload;
-use classify_proto::machine::{Call, Fan, FanEvent, Retry, Run};
+use classify_proto::machine::{Bulk, BulkOptions, Document, Record, Run, Standing};
 use classify_proto::v2::{Create, Get, JobStatus, List};
-use classify_proto::{Api, Error, ErrorKind, Limits, Seed};
+use classify_proto::{Error, Seed};
 use classify_reqwest::Client;
-use classify_scenarios::{Listener, Plan, api, create, document, response, rules, spin};
+use classify_scenarios::{Listener, Plan, api, create, document, response, rules};
+
+use tokio::runtime::Handle;
 
 const JOB: &[u8] = br#"{"id": "clj-1", "status": "RUNNING"}"#;
 
@@ -23,7 +23,7 @@ fn builder() -> reqwest::ClientBuilder {
     let builder = reqwest::Client::builder();
     #[cfg(any(feature = "rustls", feature = "aws-lc"))]
     let builder = {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
         let config = rustls::ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .expect("ring knows them")
@@ -86,10 +86,13 @@ async fn a_dropped_future_is_taken_up_without_a_second_job() {
     let client = Client::new(api(emulator.base_url(), emulator.key()));
     let mut run = Run::new(create(), client.seed().expect("a seed"));
 
-    let dropped =
-        tokio::time::timeout(Duration::from_millis(200), client.drive(&mut run, drop)).await;
-    assert!(dropped.is_err(), "the answer hangs");
-    spin(|| emulator.job_count() == 1);
+    // Polled until the job is there, and dropped then.
+    let mut driven = Box::pin(client.drive(&mut run, drop));
+    while emulator.job_count() == 0 {
+        let slice = tokio::time::timeout(Duration::from_millis(5), &mut driven).await;
+        assert!(slice.is_err(), "the answer hangs");
+    }
+    drop(driven);
     assert_eq!(emulator.count(Route::ClassifyCreate), 1);
 
     let job = client.drive(&mut run, drop).await.expect("the job ends");
@@ -124,36 +127,6 @@ async fn an_answer_from_elsewhere_is_refused() {
     assert_eq!(other.seen().len(), 1);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn requests_of_one_machine_are_out_at_once_up_to_the_limit() {
-    // Four requests must be there together before any is answered.
-    let (together, out, most) = (
-        Arc::new(Barrier::new(4)),
-        Arc::new(AtomicUsize::new(0)),
-        Arc::new(AtomicUsize::new(0)),
-    );
-    let most_seen = Arc::clone(&most);
-    let listener = Listener::start(move |_, _| {
-        most.fetch_max(out.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-        together.wait();
-        out.fetch_sub(1, Ordering::SeqCst);
-        Plan::Answer(response(200, &[], JOB))
-    });
-    let client =
-        Client::new(api(&listener.base_url(), "llx-key")).limits(Limits::default().at_once(4));
-    let calls = (0..12).map(|n| Call::new(Get::new("clj-1"), Seed::new([n; 16])));
-    let mut ended = 0;
-    client
-        .drive(Fan::new(calls, 12), |event| {
-            let FanEvent::Ended(_, result) = event;
-            assert_eq!(result.expect("a job").status, JobStatus::Running);
-            ended += 1;
-        })
-        .await;
-    assert_eq!(ended, 12);
-    assert_eq!(most_seen.load(Ordering::SeqCst), 4);
-}
-
 /// Both of rustls's providers may be in one program; a client hands one over and asks no process-wide default.
 #[tokio::test]
 async fn a_client_is_built_and_works_whatever_providers_are_compiled_in() {
@@ -162,34 +135,12 @@ async fn a_client_is_built_and_works_whatever_providers_are_compiled_in() {
     assert!(client.call(Get::new("clj-1")).await.is_ok());
 }
 
-#[cfg(any(feature = "rustls", feature = "aws-lc", feature = "native-tls"))]
-#[tokio::test]
-async fn a_failed_handshake_sent_nothing() {
-    // It speaks no TLS: it reads what it takes for a head, and resets.
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let port = listener.local_addr().expect("a port").port();
-    let server = std::thread::spawn(move || {
-        use std::io::{Read as _, Write as _};
-
-        let (mut stream, _) = listener.accept().expect("a client");
-        let _ = stream.read(&mut [0; 512]);
-        let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n");
-    });
-    let https = Api::builder("llx-key")
-        .base_url(format!("https://127.0.0.1:{port}"))
-        .build()
-        .expect("an api");
-    let client = Client::new(https).retry(Retry::never());
-    let create = Create::new("pjb-1").configuration(rules());
-    let error = client.run(create).await.unwrap_err();
-    assert!(error.is_transport(), "{error}");
-    assert!(!error.is_ambiguous(), "{error}");
-    server.join().expect("the server ends");
-}
-
 #[cfg(not(any(feature = "rustls", feature = "aws-lc", feature = "native-tls")))]
 #[tokio::test]
 async fn https_without_tls_is_refused_in_words() {
+    use classify_proto::machine::Retry;
+    use classify_proto::{Api, ErrorKind};
+
     let https = Api::builder("llx-key").build().expect("an api");
     let create = Create::new("pjb-1").configuration(rules());
     for client in [
@@ -207,15 +158,41 @@ async fn https_without_tls_is_refused_in_words() {
     }
 }
 
-#[tokio::test]
-async fn a_time_that_is_up_sends_nothing() {
-    let listener = job();
-    let client = Client::new(api(&listener.base_url(), "llx-key"))
-        .limits(Limits::default().attempt(Duration::ZERO))
-        .retry(Retry::never());
-    let error = client.call(Get::new("clj-1")).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
-    assert!(listener.seen().is_empty());
+/// The documents of a run, and what keeps its journal, may ask the same client: nothing is held while they do.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_feeds_a_run_may_use_its_client() {
+    let emulator = Emulator::start(Config::default()).expect("an emulator");
+    let at = api(emulator.base_url(), emulator.key());
+    let client = Client::new(at.clone());
+    let template = Create::new("").configuration(rules());
+    let options = BulkOptions::default();
+    let bulk = Bulk::new(&at, template, options, Seed::new([7; 16])).expect("good rules");
+    let asking = client.clone();
+    let ask = move || {
+        let call = asking.call(List::new());
+        let page = tokio::task::block_in_place(|| Handle::current().block_on(call));
+        page.map(drop).expect("a page");
+    };
+    let store = {
+        let ask = ask.clone();
+        move |_: &Record| {
+            ask();
+            Ok(())
+        }
+    };
+    let documents = (0..3).map(move |number| {
+        ask();
+        Document::bytes(format!("{number}.txt"), format!("Invoice {number}"))
+    });
+    // On a thread that may wait for ever: one that waits for itself cannot be dropped either.
+    let (done, ended) = std::sync::mpsc::channel();
+    tokio::spawn(async move {
+        let summary = client.drive(bulk.fed_by(documents, store), drop).await;
+        let _ = done.send(summary.count(&Standing::Completed));
+    });
+    let ended =
+        tokio::task::spawn_blocking(move || ended.recv_timeout(Duration::from_secs(60))).await;
+    assert_eq!(ended.expect("it does not panic"), Ok(3));
 }
 
 /// Without a runtime there is an error, and no panic.

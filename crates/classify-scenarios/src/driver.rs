@@ -42,6 +42,13 @@ pub trait Driver {
     /// Makes a client.
     fn new(api: Api, setup: Setup) -> Self;
 
+    /// Makes a client as the environment says, if it can be made.
+    ///
+    /// # Errors
+    ///
+    /// The client's.
+    fn from_env() -> Result<(), Error>;
+
     /// Calls an operation.
     ///
     /// # Errors
@@ -112,6 +119,48 @@ impl<M: Machine, F: FnMut(&M::Event) -> bool> Machine for FirstEvent<'_, M, F> {
 
     fn handle(&mut self, cx: Cx<'_>, ticket: Ticket, reply: Reply) {
         self.machine.handle(cx, ticket, reply);
+    }
+
+    fn resume(&mut self) {
+        self.machine.resume();
+    }
+}
+
+/// Drives a machine until its first request was answered or has failed, and leaves it there.
+pub struct FirstReply<'a, M> {
+    machine: &'a mut M,
+    came: bool,
+}
+
+impl<'a, M> FirstReply<'a, M> {
+    /// Stops when a reply has come.
+    pub fn new(machine: &'a mut M) -> Self {
+        Self {
+            machine,
+            came: false,
+        }
+    }
+}
+
+impl<M: Machine> Machine for FirstReply<'_, M> {
+    type Event = M::Event;
+    type Output = ();
+
+    fn poll(&mut self, cx: Cx<'_>) -> Step<M::Event, ()> {
+        if self.came {
+            return Step::Done(());
+        }
+        match self.machine.poll(cx) {
+            Step::Send(ticket, request) => Step::Send(ticket, request),
+            Step::Wait(until) => Step::Wait(until),
+            Step::Event(event) => Step::Event(event),
+            Step::Done(_) => Step::Done(()),
+        }
+    }
+
+    fn handle(&mut self, cx: Cx<'_>, ticket: Ticket, reply: Reply) {
+        self.machine.handle(cx, ticket, reply);
+        self.came = true;
     }
 
     fn resume(&mut self) {

@@ -6,7 +6,7 @@
 //! # In scope
 //!
 //! What a user sees of a client beside a server that misbehaves: which job exists afterwards, which error comes back,
-//! how many requests were sent.
+//! how many requests were sent. A driver is built with TLS and gzip for it.
 //!
 //! # Out of scope
 //!
@@ -19,17 +19,23 @@
 //! | the seam to a driver | [`Driver`], [`Setup`] |
 //! | the emulator and a driver beside it | [`World`] |
 //! | a server that answers by script, below HTTP where need be | [`Listener`] |
+//! | a server that never gets so far as to hear a request | [`Door`] |
 //! | a server that speaks TLS, under an authority of its own | [`Secure`] |
+//! | what a driver shows of a request by its spans | [`Notes`] |
 //! | the scenarios | [`scenarios`] |
 
+mod door;
 mod driver;
 mod listener;
+mod notes;
 pub mod scenarios;
 mod secure;
 mod world;
 
-pub use driver::{Driver, FirstEvent, Setup};
+pub use door::Door;
+pub use driver::{Driver, FirstEvent, FirstReply, Setup};
 pub use listener::{Listener, Plan, Seen, response};
+pub use notes::Notes;
 pub use secure::Secure;
 pub use world::{World, api, create, document, rules, spin};
 
@@ -52,21 +58,28 @@ macro_rules! suite {
             errors::a_day_long_retry_after_comes_back_at_once,
             errors::no_credits_stop_at_once,
             errors::nobody_listens,
+            errors::a_certificate_of_nobody_is_refused_at_once,
+            errors::a_failed_handshake_sent_nothing,
             limits::an_oversized_response_is_refused,
             limits::a_small_response_that_unpacks_too_large_is_refused,
             limits::compressed_responses_are_read,
             limits::a_redirect_is_not_followed,
             limits::no_answer_at_all_ends,
+            limits::a_handshake_that_never_comes_ends,
+            limits::the_longest_limits_are_limits,
             limits::an_answer_that_stops_half_way_ends,
             limits::the_whole_call_ends_by_its_deadline,
             limits::a_slow_answer_is_read_to_its_end,
             limits::lengths_are_announced_where_they_belong,
+            limits::requests_of_one_machine_are_out_at_once_up_to_the_limit,
+            limits::a_time_that_is_up_sends_nothing,
             lists::every_page_is_read,
             lists::an_empty_page_with_a_token_is_no_end,
             lists::a_repeated_token_is_an_error,
             lists::tokens_in_a_circle_are_an_error,
             lists::pages_are_asked_for_as_they_are_reached,
             lists::an_error_ends_a_list_after_what_came_before,
+            lists::a_list_may_be_left_while_a_page_is_on_its_way,
             lists::every_filter_reaches_the_service,
             money::an_answer_lost_after_the_work_makes_no_second_job,
             money::an_answer_that_cannot_be_read_makes_no_second_job,
@@ -75,9 +88,15 @@ macro_rules! suite {
             money::a_request_whose_reply_was_dropped_is_taken_up,
             money::a_run_is_saved_at_any_stage_and_finished_by_another,
             money::a_cancel_or_delete_whose_answer_was_lost_is_settled,
+            money::what_never_left_was_not_acted_upon,
+            money::a_create_without_a_key_is_sent_once_unless_nobody_heard_it,
+            money::a_connection_that_dies_under_a_create_makes_no_second_one,
+            proxies::requests_go_by_the_proxy_of_the_environment,
             secrets::nothing_secret_is_printed_or_saved,
             uploads::a_reset_half_way_sends_the_whole_again_under_the_same_name,
             uploads::a_refusal_before_the_document_is_up_is_told,
+            uploads::a_document_that_nobody_reads_is_given_up,
+            uploads::a_look_does_not_wait_behind_uploads,
             uploads::bytes_and_files_are_framed_alike,
             uploads::a_path_that_does_not_exist_is_named,
             uploads::a_folder_is_no_document,
@@ -120,6 +139,7 @@ mod tests {
             ("limits", include_str!("scenarios/limits.rs")),
             ("lists", include_str!("scenarios/lists.rs")),
             ("money", include_str!("scenarios/money.rs")),
+            ("proxies", include_str!("scenarios/proxies.rs")),
             ("secrets", include_str!("scenarios/secrets.rs")),
             ("uploads", include_str!("scenarios/uploads.rs")),
             ("waiting", include_str!("scenarios/waiting.rs")),

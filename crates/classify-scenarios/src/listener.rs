@@ -47,6 +47,11 @@ pub enum Plan {
     Hang(Vec<u8>),
     /// Read so much of its body and reset the connection.
     Reset(usize),
+    /// Neither read its body nor say a word.
+    Ignore,
+    /// Read its body, send these bytes, and close the connection when another request has come over it; that one counts
+    /// as seen too.
+    AnswerOnce(Vec<u8>),
 }
 
 /// A server on loopback that reads one request from each connection and does what its plan says.
@@ -145,7 +150,7 @@ fn serve(
     let announced = request.announced().unwrap_or(0);
     let most = match plan {
         Plan::Reset(most) => most.min(announced),
-        Plan::Early(_) => 0,
+        Plan::Early(_) | Plan::Ignore => 0,
         _ => announced,
     };
     let read = read_body(&mut stream, &mut request.body, most);
@@ -159,8 +164,17 @@ fn serve(
             stream.set_read_timeout(Some(Duration::from_secs(2)))?;
             io::copy(&mut stream, &mut io::sink()).map(drop)
         }
-        Plan::Hang(bytes) | Plan::Early(bytes) => {
+        Plan::AnswerOnce(bytes) => {
             stream.write_all(&bytes)?;
+            let second = read_head(&mut stream)?;
+            let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+            seen.push(second);
+            Ok(())
+        }
+        Plan::Hang(_) | Plan::Early(_) | Plan::Ignore => {
+            if let Plan::Hang(bytes) | Plan::Early(bytes) = &plan {
+                stream.write_all(bytes)?;
+            }
             if early {
                 stream.shutdown(std::net::Shutdown::Write)?;
             }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use classify_proto::{Error, ErrorKind};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
@@ -61,6 +62,18 @@ impl Secure {
     #[must_use]
     pub fn authority(&self) -> &[u8] {
         &self.authority
+    }
+
+    /// Holds an error to what becomes of a certificate that is not trusted: nothing is gained by looking at it six times.
+    ///
+    /// # Panics
+    ///
+    /// When it is another error, or came otherwise.
+    pub fn refused_once(&self, error: &Error) {
+        assert_eq!(error.kind(), ErrorKind::Transport, "{error}");
+        assert!(error.to_string().contains("certificate"), "{error}");
+        assert!(!error.is_transient() && !error.is_ambiguous(), "{error}");
+        assert_eq!((error.attempts(), self.connections()), (1, 1), "{error}");
     }
 
     /// How many connections there were.

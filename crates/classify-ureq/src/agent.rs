@@ -1,17 +1,27 @@
 //! The agent that a client makes for itself.
 
-use classify_proto::Limits;
+use classify_proto::{Limits, Proxy};
 use ureq::Agent;
+
+use crate::stage::{Connections, Names};
 
 /// Whether this build can speak TLS.
 pub(crate) const HAS_TLS: bool = cfg!(any(feature = "_rustls", feature = "native-tls"));
 
-/// An agent whose own settings are those that every request gets.
+/// An agent whose own settings are those that every request gets, or why there is none.
 ///
 /// They are set here and not only for each request because ureq keeps a TLS configuration, with its roots and its
 /// sessions, only for requests that are sent with the agent's own settings.
-pub(crate) fn own(limits: &Limits) -> Agent {
+pub(crate) fn own(limits: &Limits, proxy: Option<&Proxy>) -> Result<Agent, String> {
+    let proxy = proxy
+        .map(|proxy| {
+            ureq::Proxy::new(proxy.url())
+                .map_err(|_| format!("{}: is not the URL of a proxy", proxy.variable()))
+        })
+        .transpose()?;
     let builder = Agent::config_builder()
+        // ureq would look into the environment by rules of its own.
+        .proxy(proxy)
         .http_status_as_error(false)
         .max_redirects(0)
         .max_idle_connections(limits.at_once.saturating_mul(2).max(8))
@@ -20,7 +30,12 @@ pub(crate) fn own(limits: &Limits) -> Agent {
         .timeout_connect(Some(limits.connect))
         .timeout_recv_response(Some(limits.response))
         .timeout_global(Some(limits.attempt));
-    with_tls(builder).build().into()
+    let config = with_tls(builder).build();
+    Ok(Agent::with_parts(
+        config,
+        Connections::default(),
+        Names::default(),
+    ))
 }
 
 type Builder = ureq::config::ConfigBuilder<ureq::typestate::AgentScope>;

@@ -9,7 +9,7 @@ use classify_proto::machine::{
     Cadence, Call, IntoWaitable, Limiter, Machine, Pager, Retry, Run, Waiter,
 };
 use classify_proto::v2::{Create, Job};
-use classify_proto::{Api, Error, Failure, Limits, Operation, Paged, Seed, Time};
+use classify_proto::{Api, Error, Failure, Limits, Operation, Paged, Proxy, Seed, Time};
 
 use crate::clock::Clock;
 use crate::drive::{Driver, Told};
@@ -31,10 +31,15 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client that sends requests as `api` says, over connections of its own.
+    /// A client that sends requests as `api` says, over connections of its own, and through the proxy that the
+    /// environment names; [`Proxy`] tells the rules.
+    ///
+    /// Where that proxy cannot be used, every request is refused and says why; [`from_env`](Self::from_env) says it at
+    /// once.
     #[must_use]
     pub fn new(api: Api) -> Self {
-        Self::with_transport(api, Transport::new(Limits::default()))
+        let route = route(&api).map_err(|error| error.to_string().into());
+        Self::with_transport(api, Transport::new(route, Limits::default()))
     }
 
     /// A client as the environment says; [`Api::from_lookup`] names the variables.
@@ -43,14 +48,23 @@ impl Client {
     ///
     /// [`is_invalid`](Error::is_invalid) when the key is missing or malformed, or a variable cannot be used.
     pub fn from_env() -> Result<Self, Error> {
-        let api = Api::from_lookup(|name| std::env::var(name).ok()).build()?;
-        Ok(Self::new(api))
+        let api = Api::from_lookup(variable).build()?;
+        let route = route(&api)?;
+        let transport = Transport::new(Ok(route), Limits::default());
+        Ok(Self::with_transport(api, transport))
     }
 
     /// A client that sends requests through the caller's own agent: its proxy, its roots, its pool.
     ///
     /// Whatever the agent is set to, a status is never an error of the transport, no redirect is followed, and a time
     /// limit is the shorter of the agent's and of [`limits`](Self::limits).
+    ///
+    /// Only of a client's own agent is it known whether a request that failed had a connection. Of the caller's it is
+    /// told by the error where that allows one reading, and is else reckoned as sent.
+    ///
+    /// With this crate's TLS features alone, ureq has no provider to fall back on: set one in the agent's
+    /// [`TlsConfig`](ureq::tls::TlsConfig), as process-wide default of rustls, or by ureq's own feature `rustls`. An agent
+    /// without one panics over its first https request, which is then told as an error.
     #[must_use]
     pub fn with_agent(agent: ureq::Agent, api: Api) -> Self {
         Self::with_transport(api, Transport::with_agent(agent, Limits::default()))
@@ -250,6 +264,15 @@ impl Client {
             }
         }
     }
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// The proxy on the way, by this process's environment.
+fn route(api: &Api) -> Result<Option<Proxy>, Error> {
+    Proxy::from_lookup(api, variable)
 }
 
 impl fmt::Debug for Client {

@@ -1,16 +1,18 @@
 //! The loop that runs a machine: its requests on threads, its events on the caller's.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, Scope};
 
 use classify_proto::http;
 use classify_proto::machine::{Cx, Limiter, Machine, ReplyBy, Step, Ticket};
-use classify_proto::{Api, Body, Failure, Reply, Time};
+use classify_proto::{Api, Body, Reply, Time};
 
 use crate::clock::Clock;
+use crate::failure::{self, Sent};
 use crate::transport::Transport;
 
 /// What a loop needs from a client.
@@ -43,7 +45,7 @@ impl Driver<'_> {
         loop {
             match machine.poll(self.cx()) {
                 Step::Send(ticket, request) => {
-                    let reply = self.transport.send(request, self.clock.now());
+                    let reply = self.exchange(request);
                     machine.handle(self.cx(), ticket, reply);
                 }
                 Step::Wait(until) => self.rest(until.expect(ENDED)),
@@ -78,6 +80,15 @@ impl Driver<'_> {
         })
     }
 
+    /// One exchange that always ends in a reply, so that no ticket is owed for ever: also where what panics is a
+    /// subscriber of the caller's.
+    fn exchange(&self, request: http::Request<Body>) -> Reply {
+        catch_unwind(AssertUnwindSafe(|| {
+            self.transport.send(request, self.clock.now())
+        }))
+        .unwrap_or_else(|_| Err(failure::on_panic(Sent::Whole)))
+    }
+
     fn rest(&self, until: Time) {
         let left = until.since(self.clock.now());
         if !left.is_zero() {
@@ -86,12 +97,16 @@ impl Driver<'_> {
     }
 }
 
+type Parcel = (Ticket, http::Request<Body>);
+
 /// The requests that wait to be sent, and the threads of those that are out.
 struct Wire<'scope, 'env> {
     driver: &'scope Driver<'env>,
     scope: &'scope Scope<'scope, 'env>,
-    queue: VecDeque<(Ticket, http::Request<Body>)>,
+    queue: VecDeque<Parcel>,
     out: usize,
+    /// Those of them that are uploads.
+    uploads: BTreeSet<Ticket>,
     sender: Sender<(Ticket, Reply)>,
     receiver: Receiver<(Ticket, Reply)>,
 }
@@ -104,6 +119,7 @@ impl<'scope, 'env> Wire<'scope, 'env> {
             scope,
             queue: VecDeque::new(),
             out: 0,
+            uploads: BTreeSet::new(),
             sender,
             receiver,
         }
@@ -116,6 +132,10 @@ impl<'scope, 'env> Wire<'scope, 'env> {
         }
         self.send_queued();
         if self.out == 0 {
+            // No thread is to be had, not even one: this one sends.
+            if let Some((ticket, request)) = self.queue.pop_front() {
+                return Some((ticket, self.driver.exchange(request)));
+            }
             self.driver.rest(until.expect(ENDED));
             return None;
         }
@@ -126,12 +146,15 @@ impl<'scope, 'env> Wire<'scope, 'env> {
                 self.receiver.recv_timeout(left).ok()
             }
         };
-        self.out -= usize::from(received.is_some());
+        if let Some((ticket, _)) = &received {
+            self.out -= 1;
+            self.uploads.remove(ticket);
+        }
         received
     }
 
     /// The only request there is, if nothing needs to be done before it has ended: it takes no thread of its own.
-    fn take_lone(&mut self, until: Option<Time>) -> Option<(Ticket, http::Request<Body>)> {
+    fn take_lone(&mut self, until: Option<Time>) -> Option<Parcel> {
         let [(_, request)] = self.queue.make_contiguous() else {
             return None;
         };
@@ -149,37 +172,124 @@ impl<'scope, 'env> Wire<'scope, 'env> {
     }
 
     fn send_queued(&mut self) {
-        while self.out < self.driver.transport.limits().at_once.max(1) {
-            let Some((ticket, request)) = self.queue.pop_front() else {
+        while let Some(place) = self.next_to_send() {
+            let Some((ticket, request)) = self.queue.remove(place) else {
                 return;
             };
-            let (driver, sender) = (self.driver, self.sender.clone());
+            let is_upload = is_upload(&request);
+            if let Some(parcel) = self.send(ticket, request) {
+                // The system gives no more threads: it waits until one that is there has ended.
+                self.queue.insert(place, parcel);
+                return;
+            }
+            self.out += 1;
+            if is_upload {
+                self.uploads.insert(ticket);
+            }
+        }
+    }
+
+    /// The place in the queue of the request that may go out next. An upload may take hours; it leaves one way free for
+    /// those that do not.
+    fn next_to_send(&self) -> Option<usize> {
+        let at_once = self.driver.transport.limits().at_once.max(1);
+        if self.out >= at_once {
+            return None;
+        }
+        let room = self.uploads.len() < at_once.saturating_sub(1).max(1);
+        let may_go = |parcel: &Parcel| room || !is_upload(&parcel.1);
+        self.queue.iter().position(may_go)
+    }
+
+    /// Sends a request on a thread of its own, or gives it back where there is none.
+    fn send(&self, ticket: Ticket, request: http::Request<Body>) -> Option<Parcel> {
+        let (driver, sender) = (self.driver, self.sender.clone());
+        #[cfg(feature = "tracing")]
+        let span = tracing::Span::current();
+        // A thread that cannot be started takes along what it was given.
+        let parcel = Arc::new(Mutex::new(Some((ticket, request))));
+        let given = Arc::clone(&parcel);
+        let work = move || {
             #[cfg(feature = "tracing")]
-            let span = tracing::Span::current();
-            let work = move || {
-                #[cfg(feature = "tracing")]
-                let _entered = span.entered();
+            let _entered = span.entered();
+            if let Some((ticket, request)) = take(&given) {
                 // The receiver is gone when the machine has ended without this reply.
                 let _ = sender.send((ticket, driver.exchange(request)));
-            };
-            self.out += 1;
-            if thread::Builder::new()
-                .spawn_scoped(self.scope, work)
-                .is_err()
-            {
-                let failure = Failure::refused("the system gives no more threads");
-                let _ = self.sender.send((ticket, Err(failure)));
             }
+        };
+        match start(self.scope, work) {
+            Ok(()) => None,
+            Err(_) => take(&parcel),
         }
     }
 }
 
-impl Driver<'_> {
-    /// One exchange that always ends in a reply, so that no ticket is owed for ever.
-    fn exchange(&self, request: http::Request<Body>) -> Reply {
-        catch_unwind(AssertUnwindSafe(|| {
-            self.transport.send(request, self.clock.now())
-        }))
-        .unwrap_or_else(|_| Err(Failure::broken("the transport panicked")))
+fn is_upload(request: &http::Request<Body>) -> bool {
+    matches!(request.body(), Body::Framed(_))
+}
+
+fn take(parcel: &Mutex<Option<Parcel>>) -> Option<Parcel> {
+    parcel.lock().unwrap_or_else(PoisonError::into_inner).take()
+}
+
+fn start<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    work: impl FnOnce() + Send + 'scope,
+) -> io::Result<()> {
+    #[cfg(test)]
+    tests::a_thread()?;
+    thread::Builder::new().spawn_scoped(scope, work).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use classify_proto::machine::{Call, Fan, FanEvent, Limiter};
+    use classify_proto::v2::Get;
+    use classify_proto::{Limits, Seed};
+    use classify_scenarios::{Listener, Plan, api, response};
+
+    use super::*;
+
+    thread_local! {
+        /// How many threads this one may still start.
+        static THREADS: Cell<u32> = const { Cell::new(u32::MAX) };
+    }
+
+    pub(super) fn a_thread() -> io::Result<()> {
+        let left = THREADS.get().checked_sub(1);
+        THREADS.set(left.ok_or(io::ErrorKind::WouldBlock)?);
+        Ok(())
+    }
+
+    /// A system out of threads makes a run slower and no worse.
+    #[test]
+    fn requests_without_a_thread_are_sent_all_the_same() {
+        let job = br#"{"id": "clj-1", "status": "RUNNING"}"#;
+        let listener = Listener::start(|_, _| Plan::Answer(response(200, &[], job)));
+        let (api, limiter) = (
+            api(&listener.base_url(), "llx-key"),
+            Mutex::new(Limiter::unlimited()),
+        );
+        let transport = Transport::new(Ok(None), Limits::default());
+        let driver = Driver {
+            api: &api,
+            transport: &transport,
+            clock: Clock::start(),
+            limiter: &limiter,
+        };
+        for threads in [0, 1, 2] {
+            THREADS.set(threads);
+            let calls = (0..6).map(|n| Call::new(Get::new("clj-1"), Seed::new([n; 16])));
+            let mut ended = 0;
+            driver.drive(&mut Fan::new(calls, 6), |event| {
+                let FanEvent::Ended(_, result) = event;
+                assert_eq!(result.expect("a job").id, "clj-1");
+                ended += 1;
+            });
+            assert_eq!(ended, 6);
+        }
+        assert_eq!(listener.seen().len(), 18);
     }
 }

@@ -5,14 +5,53 @@ use std::io;
 use classify_proto::{Failure, Limits};
 use ureq::{Error, Timeout};
 
-/// The failure of a request that was not answered. `untouched` says that it has a body of which nothing was sent.
-pub(crate) fn on_sending(error: Error, untouched: bool, limits: &Limits) -> Failure {
-    let failure = judge(error, limits);
-    // Nobody can have acted upon a request without its body.
-    if untouched {
-        failure.before_sending()
-    } else {
-        failure
+/// How much of a request can have been sent when it failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sent {
+    /// Nothing: there was no connection.
+    Nothing,
+    /// At most its head. Nobody can have acted upon a request that lacks its body.
+    Head,
+    /// Perhaps all of a request that has no body, and perhaps there was no connection: nobody tells.
+    Unknown,
+    /// Perhaps all of a request that has no body. There was a connection.
+    Whole,
+    /// Some of its body.
+    Body,
+}
+
+/// The failure of a request that was not answered.
+pub(crate) fn on_sending(error: Error, sent: Sent, limits: &Limits) -> Failure {
+    match error {
+        Error::Io(error) if sent == Sent::Nothing && !is_bad_certificate(&error) => {
+            unconnected(&error)
+        }
+        // Not where there was a connection: one that is there may find its route gone in the same words.
+        Error::Io(error)
+            if matches!(sent, Sent::Unknown | Sent::Head) && is_of_connecting(&error) =>
+        {
+            unconnected(&error)
+        }
+        error => {
+            let failure = judge(error, limits);
+            if matches!(sent, Sent::Nothing | Sent::Head) {
+                failure.before_sending()
+            } else {
+                failure
+            }
+        }
+    }
+}
+
+/// The failure of a request in which the transport panicked: a fault of a program, which is not repeated where it may
+/// have been sent.
+pub(crate) fn on_panic(sent: Sent) -> Failure {
+    match sent {
+        Sent::Nothing => Failure::connect("the transport panicked while it connected"),
+        Sent::Head => Failure::refused("the transport panicked before the body was sent"),
+        Sent::Unknown | Sent::Whole | Sent::Body => {
+            Failure::refused("the transport panicked").after_sending()
+        }
     }
 }
 
@@ -38,6 +77,10 @@ fn judge(error: Error, limits: &Limits) -> Failure {
         }
         #[cfg(feature = "_rustls")]
         Error::Rustls(error) => Failure::connect(format!("TLS: {error}")),
+        #[cfg(feature = "native-tls")]
+        Error::NativeTls(error) if speaks_of_certificates(&error.to_string()) => {
+            Failure::refused(format!("TLS: {error}"))
+        }
         #[cfg(feature = "native-tls")]
         Error::NativeTls(error) => Failure::connect(format!("TLS: {error}")),
         Error::TlsRequired => no_tls(),
@@ -77,11 +120,42 @@ fn timed_out(which: Timeout, limits: &Limits) -> Failure {
 
 fn broken(error: &io::Error) -> Failure {
     match error.kind() {
-        io::ErrorKind::ConnectionRefused => Failure::connect(error.to_string()),
         io::ErrorKind::TimedOut => Failure::timeout(error.to_string()),
         _ if is_bad_certificate(error) => Failure::refused(format!("TLS: {error}")),
         _ => Failure::broken(error.to_string()),
     }
+}
+
+fn unconnected(error: &io::Error) -> Failure {
+    if error.kind() == io::ErrorKind::TimedOut {
+        Failure::timeout(error.to_string()).before_sending()
+    } else {
+        Failure::connect(error.to_string())
+    }
+}
+
+/// Whether an error is one of name look-up or of connecting, going by what it is. Of a caller's own agent nobody tells
+/// when it came.
+fn is_of_connecting(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NetworkUnreachable
+            | io::ErrorKind::NetworkDown
+            | io::ErrorKind::AddrNotAvailable
+    ) || error.to_string().starts_with(LOOKUP)
+        || (cfg!(windows) && matches!(error.raw_os_error(), Some(11_001..=11_004)))
+}
+
+/// How the standard library begins every error of a name look-up; they have no kind of their own. On Windows they are
+/// told by number.
+const LOOKUP: &str = "failed to lookup address information";
+
+/// native-tls has no kind for it either, and each system words it in its own way.
+#[cfg(feature = "native-tls")]
+fn speaks_of_certificates(message: &str) -> bool {
+    message.to_ascii_lowercase().contains("certificate")
 }
 
 /// A certificate is looked at during the handshake, so that nothing was sent. The same one comes at every attempt.
@@ -94,4 +168,56 @@ fn is_bad_certificate(error: &io::Error) -> bool {
 #[cfg(not(feature = "_rustls"))]
 fn is_bad_certificate(_: &io::Error) -> bool {
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent_after(error: Error, sent: Sent) -> bool {
+        on_sending(error, sent, &Limits::default()).may_have_been_sent()
+    }
+
+    #[test]
+    fn whether_it_may_have_been_sent_goes_by_how_far_it_got_and_then_by_the_error() {
+        let lookup = || io::Error::other(format!("{LOOKUP}: no such host"));
+        let of_kind = io::Error::from;
+        for (sent, by_kind, by_reset, by_time) in [
+            (Sent::Nothing, false, false, false),
+            (Sent::Head, false, false, false),
+            (Sent::Unknown, false, true, true),
+            (Sent::Whole, true, true, true),
+            (Sent::Body, true, true, true),
+        ] {
+            for error in [
+                lookup(),
+                of_kind(io::ErrorKind::HostUnreachable),
+                of_kind(io::ErrorKind::NetworkUnreachable),
+                of_kind(io::ErrorKind::NetworkDown),
+                of_kind(io::ErrorKind::AddrNotAvailable),
+                of_kind(io::ErrorKind::ConnectionRefused),
+            ] {
+                let told = error.to_string();
+                assert_eq!(
+                    sent_after(Error::Io(error), sent),
+                    by_kind,
+                    "{sent:?} {told}"
+                );
+            }
+            for kind in [
+                io::ErrorKind::ConnectionReset,
+                io::ErrorKind::UnexpectedEof,
+                io::ErrorKind::TimedOut,
+            ] {
+                let error = Error::Io(of_kind(kind));
+                assert_eq!(sent_after(error, sent), by_reset, "{sent:?} {kind}");
+            }
+            for which in [Timeout::Global, Timeout::RecvResponse] {
+                assert_eq!(sent_after(Error::Timeout(which), sent), by_time, "{sent:?}");
+            }
+            for which in [Timeout::Resolve, Timeout::Connect] {
+                assert!(!sent_after(Error::Timeout(which), sent), "{sent:?}");
+            }
+        }
+    }
 }

@@ -39,6 +39,8 @@
 //! # What every request is held to
 //!
 //! - A response of any status is an answer; redirects are not followed, so that the key goes nowhere else.
+//! - It goes through the proxy that the environment names, by the rules of [`Proxy`](classify_proto::Proxy), and never
+//!   through one to this machine.
 //! - Time, size and number are limited by [`Limits`].
 //! - A file is opened anew for each attempt and streamed, never held in memory.
 //!
@@ -62,6 +64,7 @@ mod drive;
 mod failure;
 mod list;
 mod outgoing;
+mod stage;
 #[cfg(feature = "tracing")]
 mod trace;
 mod transport;

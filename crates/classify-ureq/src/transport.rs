@@ -1,17 +1,20 @@
 //! One request, one reply.
 
 use std::io::Read as _;
-use std::time::Duration;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use classify_proto::http::header::{CONTENT_LENGTH, EXPECT};
 use classify_proto::http::{self, HeaderValue, Method, StatusCode};
 use classify_proto::machine::ReplyBy;
-use classify_proto::{Body, Bytes, Failure, Limits, Reply, Time};
+use classify_proto::{Body, Bytes, Failure, Limits, Proxy, Reply, Time};
 use ureq::{Agent, SendBody};
 
 use crate::agent::{self, HAS_TLS};
-use crate::failure;
+use crate::failure::{self, Sent};
 use crate::outgoing::Outgoing;
+use crate::stage;
 
 /// A larger body waits until the service says that it wants it, a second at most.
 ///
@@ -19,37 +22,51 @@ use crate::outgoing::Outgoing;
 /// further would leave us writing until the time is up, and its answer would be lost.
 const ASKED_FIRST: u64 = 1 << 20;
 
+/// Beyond it a limit is none, and the sum of it and the present time none that a clock can hold.
+const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+
 /// An agent, and what one attempt may take.
 #[derive(Clone)]
 pub(crate) struct Transport {
-    agent: Agent,
-    /// Made by us, so that its own settings are those of an ordinary request.
-    own: bool,
+    /// Where our own could not be made, the reason: every request is refused with it.
+    agent: Result<Agent, Arc<str>>,
+    /// The way of an agent that was made by us, so that its own settings are those of an ordinary request.
+    own: Option<Route>,
     limits: Limits,
 }
 
+/// The proxy on the way to the service, or why it cannot be told.
+pub(crate) type Route = Result<Option<Proxy>, Arc<str>>;
+
 impl Transport {
-    pub(crate) fn new(limits: Limits) -> Self {
+    pub(crate) fn new(route: Route, limits: Limits) -> Self {
+        let limits = bounded(limits);
+        let agent = route
+            .as_ref()
+            .map_err(Arc::clone)
+            .and_then(|proxy| agent::own(&limits, proxy.as_ref()).map_err(Into::into));
         Self {
-            agent: agent::own(&limits),
-            own: true,
+            agent,
+            own: Some(route),
             limits,
         }
     }
 
     pub(crate) fn with_agent(agent: Agent, limits: Limits) -> Self {
         Self {
-            agent,
-            own: false,
-            limits,
+            agent: Ok(agent),
+            own: None,
+            limits: bounded(limits),
         }
     }
 
     pub(crate) fn with_limits(self, limits: Limits) -> Self {
-        if self.own {
-            Self::new(limits)
-        } else {
-            Self { limits, ..self }
+        match self.own {
+            Some(route) => Self::new(route, limits),
+            None => Self {
+                limits: bounded(limits),
+                ..self
+            },
         }
     }
 
@@ -68,15 +85,23 @@ impl Transport {
     }
 
     fn exchange(&self, request: http::Request<Body>, now: Time) -> Reply {
+        let begun = Instant::now();
         let (parts, body) = request.into_parts();
-        if self.own && !HAS_TLS && parts.uri.scheme() == Some(&http::uri::Scheme::HTTPS) {
+        let agent = match &self.agent {
+            Ok(agent) => agent,
+            Err(why) => return Err(Failure::refused(&**why)),
+        };
+        if self.own.is_some() && !HAS_TLS && parts.uri.scheme() == Some(&http::uri::Scheme::HTTPS) {
             return Err(failure::no_tls());
         }
         let mut outgoing = Outgoing::open(body)?;
         let length = outgoing.length();
         let reply_by = parts.extensions.get::<ReplyBy>().copied();
-        let time = self.limits.time_for(length, reply_by, now);
-        if time.is_zero() {
+        let time = self.limits.time_for(length, reply_by, now).min(LONGEST);
+        // Opening a file may have taken some of it: a share of the network answers when it likes. In whole milliseconds,
+        // so that what took no time leaves the time that the agent is set to.
+        let left = || time.saturating_sub(whole_millis(begun.elapsed()));
+        if left().is_zero() {
             return Err(Failure::timeout("no time was left to send it").before_sending());
         }
 
@@ -85,40 +110,62 @@ impl Transport {
         *request.method_mut() = parts.method;
         *request.uri_mut() = parts.uri;
         *request.headers_mut() = parts.headers;
-        let sent = if has_body {
+        if has_body {
             let headers = request.headers_mut();
             headers.insert(CONTENT_LENGTH, length.into());
             if length > ASKED_FIRST {
                 headers.insert(EXPECT, HeaderValue::from_static("100-continue"));
             }
-            self.send_body(request, &mut outgoing, time)
-        } else {
-            self.run(request, SendBody::none(), time)
-        };
-        match sent {
-            Ok(response) => self.read(response),
-            Err(error) => Err(match outgoing.trouble() {
-                Some(trouble) => Failure::content(trouble),
-                None => failure::on_sending(error, length > 0 && !outgoing.touched(), &self.limits),
-            }),
         }
+        stage::begin();
+        let ran = catch_unwind(AssertUnwindSafe(|| {
+            if !has_body {
+                return self.run(agent, request, SendBody::none(), left());
+            }
+            self.send_body(agent, request, &mut outgoing, left)
+        }));
+        let failed = match ran {
+            Ok(Ok(response)) => return self.read(response),
+            Ok(Err(error)) => Some(error),
+            Err(_panic) => None,
+        };
+        if let Some(trouble) = outgoing.trouble() {
+            return Err(Failure::content(trouble));
+        }
+        let sent = if stage::was_unconnected() {
+            Sent::Nothing
+        } else if outgoing.touched() {
+            Sent::Body
+        } else if length > 0 {
+            Sent::Head
+        } else if self.own.is_some() {
+            Sent::Whole
+        } else {
+            Sent::Unknown
+        };
+        Err(match failed {
+            Some(error) => failure::on_sending(error, sent, &self.limits),
+            None => failure::on_panic(sent),
+        })
     }
 
     fn send_body(
         &self,
+        agent: &Agent,
         mut request: http::Request<()>,
         body: &mut Outgoing,
-        time: Duration,
+        left: impl Fn() -> Duration,
     ) -> Result<http::Response<ureq::Body>, ureq::Error> {
-        let first = self.run(request.clone(), SendBody::from_reader(body), time);
+        let first = self.run(agent, request.clone(), SendBody::from_reader(body), left());
         match first {
             // A gateway that does not know what it is to say; the body is still whole.
             Ok(response)
                 if response.status() == StatusCode::EXPECTATION_FAILED
                     && request.headers_mut().remove(EXPECT).is_some()
-                    && !body.touched() =>
+                    && !body.touched()
+                    && !left().is_zero() =>
             {
-                self.run(request, SendBody::from_reader(body), time)
+                self.run(agent, request, SendBody::from_reader(body), left())
             }
             first => first,
         }
@@ -126,24 +173,24 @@ impl Transport {
 
     fn run(
         &self,
+        agent: &Agent,
         request: http::Request<()>,
         body: SendBody<'_>,
         time: Duration,
     ) -> Result<http::Response<ureq::Body>, ureq::Error> {
         let request = request.map(|()| body);
-        if self.own && time == self.limits.attempt {
-            return self.agent.run(request);
+        if self.own.is_some() && time == self.limits.attempt {
+            return agent.run(request);
         }
-        let set = self.agent.config().timeouts();
+        let set = agent.config().timeouts();
         // A caller's agent may be stricter than we are.
         let shorter = |theirs: Option<Duration>, ours| Some(theirs.map_or(ours, |t| t.min(ours)));
-        let global = if self.own {
+        let global = if self.own.is_some() {
             Some(time)
         } else {
             shorter(set.global, time)
         };
-        let request = self
-            .agent
+        let request = agent
             .configure_request(request)
             .http_status_as_error(false)
             .max_redirects(0)
@@ -152,7 +199,7 @@ impl Transport {
             .timeout_connect(shorter(set.connect, self.limits.connect))
             .timeout_recv_response(shorter(set.recv_response, self.limits.response))
             .build();
-        self.agent.run(request)
+        agent.run(request)
     }
 
     fn read(&self, response: http::Response<ureq::Body>) -> Reply {
@@ -171,4 +218,16 @@ impl Transport {
         *response.headers_mut() = parts.headers;
         Ok(response)
     }
+}
+
+/// The limits, none of them longer than a clock can hold.
+fn bounded(limits: Limits) -> Limits {
+    limits
+        .connect(limits.connect.min(LONGEST))
+        .response(limits.response.min(LONGEST))
+        .attempt(limits.attempt.min(LONGEST))
+}
+
+fn whole_millis(duration: Duration) -> Duration {
+    Duration::from_millis(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
 }

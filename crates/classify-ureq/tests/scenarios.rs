@@ -24,6 +24,10 @@ impl Driver for Blocking {
         )
     }
 
+    fn from_env() -> Result<(), Error> {
+        Client::from_env().map(drop)
+    }
+
     fn call<O: Operation>(&self, operation: O) -> Result<O::Output, Error> {
         self.0.call(operation)
     }

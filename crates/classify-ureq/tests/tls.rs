@@ -5,7 +5,6 @@
 use std::sync::Arc;
 
 use classify_proto::v2::Get;
-use classify_proto::{Error, ErrorKind};
 use classify_scenarios::{Secure, api, response};
 use classify_ureq::Client;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
@@ -29,14 +28,6 @@ fn authority(server: &Secure) -> Certificate<'static> {
     Certificate::from_der(server.authority()).to_owned()
 }
 
-/// Nothing is gained by showing the same certificate the door six times.
-fn refused_once(server: &Secure, error: &Error) {
-    assert_eq!(error.kind(), ErrorKind::Transport, "{error}");
-    assert!(error.to_string().contains("certificate"), "{error}");
-    assert!(!error.is_transient() && !error.is_ambiguous(), "{error}");
-    assert_eq!((error.attempts(), server.connections()), (1, 1), "{error}");
-}
-
 #[test]
 fn an_authority_of_the_callers_own_is_trusted() {
     let server = server();
@@ -49,12 +40,12 @@ fn an_authority_of_the_callers_own_is_trusted() {
 fn a_certificate_of_nobody_is_refused_at_once() {
     let (server, other) = (server(), server());
     let client = client(&server.base_url("localhost"), &[authority(&other)]);
-    refused_once(&server, &client.call(Get::new("clj-1")).unwrap_err());
+    server.refused_once(&client.call(Get::new("clj-1")).unwrap_err());
 }
 
 #[test]
 fn a_certificate_for_another_name_is_refused_at_once() {
     let server = server();
     let client = client(&server.base_url("127.0.0.1"), &[authority(&server)]);
-    refused_once(&server, &client.call(Get::new("clj-1")).unwrap_err());
+    server.refused_once(&client.call(Get::new("clj-1")).unwrap_err());
 }

@@ -1,14 +1,13 @@
 //! What is ureq's own: the caller's agent, TLS, threads.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
+use classify_emulator::{Config, Emulator};
 use classify_proto::files::Upload;
-use classify_proto::machine::{Call, Fan, FanEvent, Retry};
-use classify_proto::v2::{Create, Get, JobStatus};
-use classify_proto::{Api, ErrorKind, Limits, Seed};
-use classify_scenarios::{Listener, Plan, api, response, rules};
+use classify_proto::machine::{Bulk, BulkOptions, Call, Document, Record, Retry, Standing};
+use classify_proto::v2::{Create, Delete, Get, List};
+use classify_proto::{Api, Seed};
+use classify_scenarios::{Listener, Plan, api, create, response, rules};
 use classify_ureq::Client;
 
 const JOB: &[u8] = br#"{"id": "clj-1", "status": "RUNNING"}"#;
@@ -57,34 +56,6 @@ fn a_callers_agent_may_be_stricter_about_time() {
     assert!(client.call(Get::new("clj-1")).unwrap_err().is_timeout());
 }
 
-#[test]
-fn requests_of_one_machine_are_out_at_once_up_to_the_limit() {
-    // Four requests must be there together before any is answered.
-    let (together, out, most) = (
-        Arc::new(Barrier::new(4)),
-        Arc::new(AtomicUsize::new(0)),
-        Arc::new(AtomicUsize::new(0)),
-    );
-    let most_seen = Arc::clone(&most);
-    let listener = Listener::start(move |_, _| {
-        most.fetch_max(out.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-        together.wait();
-        out.fetch_sub(1, Ordering::SeqCst);
-        Plan::Answer(response(200, &[], JOB))
-    });
-    let client =
-        Client::new(api(&listener.base_url(), "llx-key")).limits(Limits::default().at_once(4));
-    let calls = (0..12).map(|n| Call::new(Get::new("clj-1"), Seed::new([n; 16])));
-    let mut ended = 0;
-    client.drive(Fan::new(calls, 12), |event| {
-        let FanEvent::Ended(_, result) = event;
-        assert_eq!(result.expect("a job").status, JobStatus::Running);
-        ended += 1;
-    });
-    assert_eq!(ended, 12);
-    assert_eq!(most_seen.load(Ordering::SeqCst), 4);
-}
-
 /// Both of rustls's providers may be in one program; a client picks by itself and asks no process-wide default.
 #[test]
 fn a_client_is_built_and_works_whatever_providers_are_compiled_in() {
@@ -93,34 +64,11 @@ fn a_client_is_built_and_works_whatever_providers_are_compiled_in() {
     assert!(client.call(Get::new("clj-1")).is_ok());
 }
 
-#[cfg(any(feature = "rustls", feature = "aws-lc", feature = "native-tls"))]
-#[test]
-fn a_failed_handshake_sent_nothing() {
-    // It speaks no TLS: it reads what it takes for a head, and resets.
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let port = listener.local_addr().expect("a port").port();
-    let server = std::thread::spawn(move || {
-        use std::io::{Read as _, Write as _};
-
-        let (mut stream, _) = listener.accept().expect("a client");
-        let _ = stream.read(&mut [0; 512]);
-        let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n");
-    });
-    let https = Api::builder("llx-key")
-        .base_url(format!("https://127.0.0.1:{port}"))
-        .build()
-        .expect("an api");
-    let client = Client::new(https).retry(Retry::never());
-    let create = Create::new("pjb-1").configuration(rules());
-    let error = client.run(create).unwrap_err();
-    assert!(error.is_transport(), "{error}");
-    assert!(!error.is_ambiguous(), "{error}");
-    server.join().expect("the server ends");
-}
-
 #[cfg(not(any(feature = "rustls", feature = "aws-lc", feature = "native-tls")))]
 #[test]
 fn https_without_tls_is_refused_in_words() {
+    use classify_proto::{ErrorKind, Limits};
+
     let https = Api::builder("llx-key").build().expect("an api");
     let create = Create::new("pjb-1").configuration(rules());
     for client in [
@@ -162,15 +110,72 @@ fn a_gateway_that_knows_no_expectation_gets_the_document_without_one() {
     assert_eq!(Some(seen[1].body.len()), seen[1].announced());
 }
 
+/// Nobody tells when the caller's agent failed, but some errors come of no connection only.
 #[test]
-fn a_time_that_is_up_sends_nothing() {
-    let listener = job();
-    let client = Client::new(api(&listener.base_url(), "llx-key"))
-        .limits(Limits::default().attempt(Duration::ZERO))
-        .retry(Retry::never());
-    let error = client.call(Get::new("clj-1")).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
-    assert!(listener.seen().is_empty());
+fn a_callers_agent_that_finds_no_host_sent_nothing() {
+    let nowhere = Api::builder("llx-key")
+        .base_url("http://nobody.invalid")
+        .allow_plain_http()
+        .build()
+        .expect("an api");
+    let agent = ureq::Agent::config_builder().proxy(None).build().into();
+    let client = Client::with_agent(agent, nowhere).retry(Retry::never());
+    let error = client.call(Delete::new("clj-1")).unwrap_err();
+    assert!(error.is_transport() && !error.is_ambiguous(), "{error}");
+}
+
+/// A panic of the transport is a program's fault, which another attempt would meet again: after the service may have
+/// acted, perhaps.
+#[test]
+fn a_transport_that_panics_is_not_asked_again() {
+    fn panics(
+        _: ureq::http::Request<ureq::SendBody<'_>>,
+        _: ureq::middleware::MiddlewareNext<'_>,
+    ) -> Result<ureq::http::Response<ureq::Body>, ureq::Error> {
+        panic!("on purpose");
+    }
+    let agent = ureq::Agent::config_builder().middleware(panics).build();
+    let client = Client::with_agent(agent.into(), api("http://127.0.0.1:1", "llx-key"));
+    let delete = || Call::new(Delete::new("clj-1"), Seed::new([1; 16]));
+    for error in [
+        client.call(Delete::new("clj-1")).unwrap_err(),
+        client.drive(delete(), |never| match never {}).unwrap_err(),
+    ] {
+        assert!(error.to_string().contains("panicked"), "{error}");
+        assert!(error.is_ambiguous(), "{error}");
+        assert_eq!(error.attempts(), 1, "{error}");
+    }
+    // Without its body nobody can have acted upon a create.
+    let error = client.run(create()).unwrap_err();
+    assert!(!error.is_ambiguous(), "{error}");
+    assert_eq!(error.attempts(), 1, "{error}");
+}
+
+/// The documents of a run, and what keeps its journal, may ask the same client: nothing is held while they do.
+#[test]
+fn whoever_feeds_a_run_may_use_its_client() {
+    let emulator = Emulator::start(Config::default()).expect("an emulator");
+    let at = api(emulator.base_url(), emulator.key());
+    let client = Client::new(at.clone());
+    let template = Create::new("").configuration(rules());
+    let options = BulkOptions::default();
+    let bulk = Bulk::new(&at, template, options, Seed::new([7; 16])).expect("good rules");
+    let (done, ended) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let ask = || client.call(List::new()).map(drop);
+        let documents = (0..3).map(|number| {
+            ask().expect("a page");
+            Document::bytes(format!("{number}.txt"), format!("Invoice {number}"))
+        });
+        let store = |_: &Record| {
+            ask().expect("a page");
+            Ok(())
+        };
+        let summary = client.drive(bulk.fed_by(documents, store), drop);
+        let _ = done.send(summary.count(&Standing::Completed));
+    });
+    // One that waits for itself would do so for ever.
+    assert_eq!(ended.recv_timeout(Duration::from_secs(60)), Ok(3));
 }
 
 #[test]

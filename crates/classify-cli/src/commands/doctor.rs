@@ -3,7 +3,7 @@
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
 use std::time::{Duration, SystemTime};
 
-use classify_proto::{http, v2};
+use classify_proto::{Proxy, http, v2};
 use serde::Serialize;
 
 use crate::args::{Format, Global};
@@ -105,10 +105,9 @@ pub(crate) fn doctor(global: &Global, console: Console) -> Result<(), Problem> {
     };
     let port = uri.port_u16().unwrap_or(default_port);
 
-    let proxy = ureq::Proxy::try_from_env().filter(|_| !global.emulator);
-    report.add(&proxies(&uri, proxy.as_ref()))?;
-    let by_proxy = proxy.as_ref().is_some_and(|proxy| !proxy.is_no_proxy(&uri));
-    if by_proxy {
+    let proxy = network::proxy(connection.client.api())?;
+    report.add(&proxies(&connection, &host, proxy.as_ref()))?;
+    if proxy.is_some() {
         report.add(&Finding::good("dns", "left to the proxy"))?;
     } else {
         match resolve(&host, port) {
@@ -122,7 +121,7 @@ pub(crate) fn doctor(global: &Global, console: Console) -> Result<(), Problem> {
             Err(finding) => report.add(&finding)?,
         }
     }
-    for finding in exchange(&base_url, global)? {
+    for finding in exchange(&base_url, proxy.as_ref(), global)? {
         report.add(&finding)?;
     }
     report.add(&listing(&connection))?;
@@ -224,34 +223,37 @@ fn region(base_url: &str, global: &Global) -> Finding {
     Finding::good("region", format!("{base_url}: {name}"))
 }
 
-fn proxies(uri: &http::Uri, proxy: Option<&ureq::Proxy>) -> Finding {
+fn proxies(connection: &Connection, host: &str, proxy: Option<&Proxy>) -> Finding {
     let set: Vec<&str> = PROXIES
         .into_iter()
         .filter(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
         .collect();
     let names = set.join(", ");
-    match proxy {
-        None if set
-            .iter()
-            .any(|name| !name.eq_ignore_ascii_case("NO_PROXY")) =>
-        {
-            Finding::warn(
-                "proxy",
-                format!("none is used, although {names} is set"),
-                "write it as http://HOST:PORT, if it should be used",
-            )
-        }
-        None => Finding::good("proxy", "none"),
-        Some(proxy) if proxy.is_no_proxy(uri) => Finding::good(
-            "proxy",
-            format!("passed by, as NO_PROXY says ({names} set)"),
-        ),
+    if let Some(proxy) = proxy {
         // The address alone: a name and a password may stand beside it.
-        Some(proxy) => Finding::good(
-            "proxy",
-            format!("{}:{} ({names} set)", proxy.host(), proxy.port()),
-        ),
+        return Finding::good("proxy", format!("{proxy} ({names} set)"));
     }
+    if set.iter().all(|name| name.eq_ignore_ascii_case("NO_PROXY")) {
+        return Finding::good("proxy", "none");
+    }
+    let unexcepted = Proxy::from_lookup(connection.client.api(), |name| {
+        let lookup = || std::env::var(name).ok();
+        (!name.eq_ignore_ascii_case("NO_PROXY")).then(lookup)?
+    });
+    if !matches!(unexcepted, Ok(None)) {
+        let found = format!("passed by, as NO_PROXY says ({names} set)");
+        return Finding::good("proxy", found);
+    }
+    let address = host.parse::<std::net::IpAddr>();
+    if address.is_ok_and(|address| address.is_loopback()) || host.ends_with("localhost") {
+        let found = format!("passed by, as for everything on this machine ({names} set)");
+        return Finding::good("proxy", found);
+    }
+    Finding::warn(
+        "proxy",
+        format!("none is used, although {names} is set"),
+        "for a base URL with https, it is HTTPS_PROXY or ALL_PROXY that counts",
+    )
 }
 
 fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, Finding> {
@@ -293,8 +295,12 @@ fn connect_to(addresses: &[SocketAddr]) -> Finding {
 }
 
 /// A request without the key: TLS, and the clock by the answer's date.
-fn exchange(base_url: &str, global: &Global) -> Result<Vec<Finding>, Problem> {
-    let agent = network::make(global, global.emulator)?;
+fn exchange(
+    base_url: &str,
+    proxy: Option<&Proxy>,
+    global: &Global,
+) -> Result<Vec<Finding>, Problem> {
+    let agent = network::make(global, proxy)?;
     let asked = agent
         .get(base_url)
         .config()

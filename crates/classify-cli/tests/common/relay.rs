@@ -15,7 +15,10 @@ use tokio_rustls::TlsAcceptor;
 
 use super::Bench;
 
-/// An authority of our own, and a relay that speaks TLS with a certificate of it for `localhost`.
+/// An address of this machine that is not written as one. What is, is reached past every proxy.
+pub const ANYWHERE: &str = "0.0.0.0";
+
+/// An authority of our own, and a relay that speaks TLS with a certificate of it for `localhost` and [`ANYWHERE`].
 pub struct Tls {
     /// The authority's certificate, in PEM.
     pub authority: PathBuf,
@@ -32,7 +35,7 @@ impl Tls {
         let authority = params.self_signed(&key).unwrap();
         let issuer = Issuer::new(params, key);
         let key = KeyPair::generate().unwrap();
-        let leaf = CertificateParams::new(vec!["localhost".to_owned()])
+        let leaf = CertificateParams::new(vec!["localhost".to_owned(), ANYWHERE.to_owned()])
             .unwrap()
             .signed_by(&key, &issuer)
             .unwrap();

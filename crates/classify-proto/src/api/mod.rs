@@ -109,6 +109,11 @@ impl Api {
         &self.base_url
     }
 
+    /// The scheme and the host of the base URL.
+    pub(crate) fn origin(&self) -> (&str, &Authority) {
+        (self.scheme.as_str(), &self.authority)
+    }
+
     /// The project that requests name unless they name another.
     #[must_use]
     pub fn project(&self) -> Option<&str> {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::operation::Seed;
 
 /// The shortest delay before a repetition: full jitter reaches down to nothing, and nothing would be no delay.
-const SHORTEST: Duration = Duration::from_millis(20);
+pub(crate) const SHORTEST: Duration = Duration::from_millis(20);
 
 /// Exponential backoff with full jitter: anything up to `initial · 2^retry`, and up to `longest`.
 pub(crate) fn backoff(seed: Seed, retry: u32, initial: Duration, longest: Duration) -> Duration {
@@ -63,7 +63,7 @@ impl Cadence {
     pub(crate) fn delay(&self, seed: Seed, looks: u32) -> Duration {
         let mut delay = self.initial;
         for _ in 0..looks {
-            delay = (delay + delay / 2).min(self.longest);
+            delay = delay.saturating_add(delay / 2).min(self.longest);
             if delay == self.longest {
                 break;
             }

@@ -129,7 +129,8 @@ impl<O: Operation> Call<O> {
         self.retry
             .total
             .unwrap_or(Duration::from_secs(match self.operation.rate_class() {
-                RateClass::Upload => 2 * 60 * 60,
+                // Half a gibibyte at the slowest rate that drivers reckon with takes most of it.
+                RateClass::Upload => 150 * 60,
                 _ => 15 * 60,
             }))
     }
@@ -212,6 +213,11 @@ impl<O: Operation> Call<O> {
             .annotate(error.with_operation(O::NAME))
             .with_attempts(self.attempts);
         self.answer(Err(error.with_ambiguity(ambiguous)));
+    }
+
+    /// Whether it is too late for another request.
+    pub(crate) fn is_late(&self, now: Time) -> bool {
+        self.deadline.is_some_and(|deadline| now >= deadline)
     }
 
     fn give_up(&mut self) {
@@ -304,6 +310,10 @@ impl<O: Operation> Machine for Call<O> {
     fn poll(&mut self, cx: Cx<'_>) -> Step<Infallible, Self::Output> {
         let total = self.total();
         let deadline = *self.deadline.get_or_insert(cx.now + total);
+        if let State::Resting(until) = self.state {
+            // Noted by a clock that was ahead, perhaps, and taken up under one that is right.
+            self.state = State::Resting(until.min(cx.now + self.retry.longest_delay()));
+        }
         match self.state {
             State::Resting(until) if cx.now < until => Step::Wait(Some(until)),
             State::Ready | State::Resting(_) => self.send_when_free(cx, deadline),

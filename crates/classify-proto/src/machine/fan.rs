@@ -14,7 +14,8 @@ use crate::reply::Reply;
 /// Runs several machines side by side, so many at a time.
 ///
 /// Each is named by its place in the order it was given. One that fails stops no other: its output is an event like
-/// any other's. Machines that have not begun cost nothing but their own size.
+/// any other's. Machines that have not begun cost nothing but their own size. Where a limiter lets few requests through,
+/// the machines have them in turn.
 #[derive(Serialize, Deserialize)]
 pub struct Fan<M> {
     waiting: VecDeque<(usize, M)>,
@@ -23,6 +24,9 @@ pub struct Fan<M> {
     added: usize,
     tickets: Tickets,
     ended: bool,
+    /// Whose request went out last; the next in order is polled first.
+    #[serde(skip)]
+    last: Option<usize>,
 }
 
 /// What a [`Fan`] tells: of which machine, and what.
@@ -40,6 +44,9 @@ pub enum FanEvent<E, O> {
 
 impl<M: Machine> Fan<M> {
     /// Runs `machines`, at most `at_once` of them at a time (at least one).
+    ///
+    /// A limiter counts a request when the machine hands it out. A fan that is wider than what its driver sends at once
+    /// ([`Limits::at_once`](crate::Limits::at_once)) has requests counted that still stand in the driver's queue.
     pub fn new(machines: impl IntoIterator<Item = M>, at_once: usize) -> Self {
         let waiting: VecDeque<_> = machines.into_iter().enumerate().collect();
         Self {
@@ -49,6 +56,7 @@ impl<M: Machine> Fan<M> {
             at_once: at_once.max(1),
             tickets: Tickets::default(),
             ended: false,
+            last: None,
         }
     }
 
@@ -93,12 +101,18 @@ impl<M: Machine> Machine for Fan<M> {
             self.ended = true;
             return Step::Done(());
         }
+        // In turn: what a limiter lets through would else go to the first machines, and the last would wait for ever.
+        // Places are in order, because a machine begins after those before it.
+        let next = self
+            .running
+            .partition_point(|(place, _)| Some(*place) <= self.last);
         let mut wake: Option<Time> = None;
-        for index in 0..self.running.len() {
+        for index in (next..self.running.len()).chain(0..next) {
             let (place, machine) = &mut self.running[index];
             let place = *place;
             match machine.poll(cx) {
                 Step::Send(theirs, request) => {
+                    self.last = Some(place);
                     return Step::Send(self.tickets.issue(place, theirs), request);
                 }
                 Step::Event(event) => return Step::Event(FanEvent::Of(place, event)),

@@ -24,8 +24,8 @@ const SLACK: u32 = 20;
 /// A driver keeps one for a client and lends it to every machine through [`Cx`](super::Cx), so that all calls of the
 /// client share it. A request is let through when fewer than its bucket's limit were sent in the window before it. The
 /// window is a twentieth longer than the service's, because what leaves in time may arrive closer together. A 429 halves
-/// the bucket's rate and rests the class for as long as the service asks, an hour at most; each full window that goes
-/// well gives a twentieth of the full rate back.
+/// the bucket's rate and rests the class for as long as the service asks, an hour at most; each full window of answers
+/// that are no fault of the service's gives a twentieth of the full rate back.
 ///
 /// ```
 /// use classify_proto::machine::Limiter;
@@ -103,7 +103,8 @@ impl Limiter {
         }
     }
 
-    /// Takes note of an answer: a 429 slows its class down, anything else speeds it up.
+    /// Takes note of an answer: a 429 slows its class down, and one that is no fault speeds it up. No answer at all, and
+    /// a service that fails, say nothing of how much it bears.
     pub(crate) fn answered(
         &mut self,
         class: RateClass,
@@ -118,7 +119,7 @@ impl Limiter {
             for bucket in self.buckets(class) {
                 bucket.slow_down(now);
             }
-        } else {
+        } else if error.is_none_or(is_an_answer) {
             for bucket in self.buckets(class) {
                 bucket.went_well();
             }
@@ -131,6 +132,14 @@ impl Limiter {
             .into_iter()
             .chain(self.total.as_mut())
     }
+}
+
+/// Whether the service answered, and with no fault of its own.
+fn is_an_answer(error: &Error) -> bool {
+    error.failure().is_none()
+        && !error
+            .status()
+            .is_some_and(|status| status.is_server_error())
 }
 
 impl Default for Limiter {
@@ -214,6 +223,7 @@ impl Bucket {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reply::Failure;
     use bytes::Bytes;
     use proptest::prelude::*;
 
@@ -306,6 +316,33 @@ mod tests {
             let sent = run(&mut limiter, RateClass::Create, at, 1_000);
             assert_eq!(sent.len(), rate);
             at += 10_000;
+        }
+    }
+
+    #[test]
+    fn only_an_answer_that_is_no_fault_is_a_sign_that_all_is_well() {
+        let status = |status: u16| {
+            let response = http::Response::builder().status(status);
+            Error::from_response(response.body(Bytes::new()).unwrap())
+        };
+        let no_answer = |failure| Error::from_failure(failure);
+        for (error, well) in [
+            (no_answer(Failure::connect("refused")), false),
+            (no_answer(Failure::timeout("60 s")), false),
+            (status(503), false),
+            (status(500), false),
+            (status(404), true),
+            (status(422), true),
+        ] {
+            let mut limiter = Limiter::paid();
+            let start = Time::from_millis(0);
+            limiter.answered(RateClass::Create, start, Some(&limited()), None);
+            for _ in 0..1_000 {
+                limiter.answered(RateClass::Create, start, Some(&error), None);
+            }
+            let sent = run(&mut limiter, RateClass::Create, 10_000, 1_000).len();
+            assert_eq!(sent == 40, well, "{error}: {sent}");
+            assert_eq!(sent == 20, !well, "{error}: {sent}");
         }
     }
 

@@ -122,6 +122,8 @@ impl Machine for ResultsWaiter {
                     Step::Event(progress) => return Step::Event(progress),
                     Step::Done(Err(error)) => return self.end(Err(error)),
                     Step::Done(Ok(job)) => {
+                        // The answer to a look that was given up may still come. It is no page.
+                        self.tickets.forget_all();
                         self.stage = Stage::Read(Reading {
                             job: Box::new(job),
                             pager: None,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 
+use super::backoff::SHORTEST;
 use crate::Time;
 use crate::error::{Error, ErrorKind};
 use crate::operation::Repeat;
@@ -38,8 +39,8 @@ pub struct Retry {
     pub longest_backoff: Duration,
     /// The longest delay that the service may ask for: 120 s.
     pub longest_retry_after: Duration,
-    /// How long a call may take with all its attempts and delays: 15 minutes. `None` sets two hours for an upload and
-    /// 15 minutes for anything else.
+    /// How long a call may take with all its attempts and delays. `None` sets two and a half hours for an upload and 15
+    /// minutes for anything else.
     pub total: Option<Duration>,
 }
 
@@ -89,6 +90,13 @@ impl Retry {
     pub fn total(mut self, total: Duration) -> Self {
         self.total = Some(total);
         self
+    }
+
+    /// The longest that a call rests between two attempts.
+    pub(crate) fn longest_delay(&self) -> Duration {
+        self.longest_backoff
+            .max(self.longest_retry_after)
+            .max(SHORTEST)
     }
 }
 

@@ -164,6 +164,8 @@ impl Run {
         if let Some(timeout) = self.options.timeout {
             waiter = waiter.timeout(timeout);
         }
+        // What one stage asked answers no other.
+        self.tickets.forget_all();
         self.event = Some(RunEvent::Created(Box::new(job)));
         self.stage = Stage::Wait(Box::new(waiter));
     }
@@ -172,6 +174,7 @@ impl Run {
         let Stage::Upload(_, create) = std::mem::replace(&mut self.stage, Stage::Ended) else {
             return;
         };
+        self.tickets.forget_all();
         let create = create.for_input(&*file.id);
         self.stage = Stage::Create(Box::new(
             Call::new(create, self.seed.derive(1)).retry(self.options.retry),

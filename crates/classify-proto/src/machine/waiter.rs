@@ -51,6 +51,9 @@ pub struct Waiter<G: Waitable = Get> {
     /// Looks begun.
     looks: u32,
     next_look: Option<Time>,
+    /// How long the pause before the next look was to be.
+    #[serde(default)]
+    pause: Duration,
     /// Whether the look that is under way began at the deadline or later.
     last_look: bool,
     call: Option<Call<G>>,
@@ -58,6 +61,9 @@ pub struct Waiter<G: Waitable = Get> {
     seen: Option<G::Output>,
     tickets: Tickets,
     ended: bool,
+    /// Resumed, and not polled since.
+    #[serde(skip)]
+    taken_up: bool,
     #[serde(skip)]
     event: Option<Progress<G::Status>>,
     #[serde(skip)]
@@ -113,11 +119,13 @@ impl<G: Waitable> Waiter<G> {
             deadline: None,
             looks: 0,
             next_look: None,
+            pause: Duration::ZERO,
             last_look: false,
             call: None,
             seen: None,
             tickets: Tickets::default(),
             ended: false,
+            taken_up: false,
             event: None,
             result: None,
             trouble: None,
@@ -182,6 +190,17 @@ impl<G: Waitable> Waiter<G> {
         self.looks = self.looks.saturating_add(1);
     }
 
+    /// What a process that takes a wait up has to set right, because its clock stands elsewhere than the last one's.
+    fn take_up(&mut self, now: Time) {
+        // Too late for the last look that was under way: what was seen before it may be long past.
+        if self.last_look && self.call.as_ref().is_some_and(|call| call.is_late(now)) {
+            self.call = None;
+        }
+        // Noted by a clock that was ahead.
+        let longest = self.pause.max(self.cadence.longest);
+        self.next_look = self.next_look.map(|next| next.min(now + longest));
+    }
+
     fn call_limit(&self) -> Duration {
         self.retry.total.unwrap_or(Duration::from_secs(15 * 60))
     }
@@ -208,6 +227,7 @@ impl<G: Waitable> Waiter<G> {
         if self.last_look {
             return self.miss();
         }
+        self.pause = delay;
         self.next_look = Some((now + delay).min(deadline));
         self.event = Some(Progress {
             job_id: self.job_id().to_owned(),
@@ -250,6 +270,9 @@ impl<G: Waitable> Machine for Waiter<G> {
     fn poll(&mut self, cx: Cx<'_>) -> Step<Self::Event, Self::Output> {
         let timeout = self.timeout;
         let deadline = *self.deadline.get_or_insert(cx.now + timeout);
+        if std::mem::take(&mut self.taken_up) {
+            self.take_up(cx.now);
+        }
         loop {
             if let Some(event) = self.event.take() {
                 return Step::Event(event);
@@ -292,6 +315,7 @@ impl<G: Waitable> Machine for Waiter<G> {
 
     fn resume(&mut self) {
         self.tickets.forget_all();
+        self.taken_up = true;
         if let Some(call) = &mut self.call {
             call.resume();
         }

@@ -343,6 +343,8 @@ pub(crate) struct World {
     pub(crate) latency: u64,
     /// How many milliseconds too late a machine is polled that waited for a time.
     pub(crate) oversleeps: u64,
+    /// How many milliseconds pass between a crash and the process that takes its state up.
+    pub(crate) away: u64,
     /// Held to by every request, where there is one.
     pub(crate) limiter: Option<Mutex<Limiter>>,
     /// When each request was sent, and what it was.
@@ -359,6 +361,7 @@ impl World {
             now: 1_700_000_000_000,
             latency: 40,
             oversleeps: 0,
+            away: 0,
             limiter: None,
             sent: Vec::new(),
             out: Vec::new(),
@@ -391,6 +394,7 @@ impl World {
                 assert!(!saved.contains("canary"), "a secret was saved: {saved}");
                 machine = M::load(&saved).unwrap();
                 self.out.clear();
+                self.now += self.away;
             }
             steps += 1;
             if let Some(output) = self.step(&mut machine, &mut events) {

@@ -7,8 +7,10 @@ use classify_emulator::{Config, Fault, Faults, Route};
 use classify_proto::Api;
 use classify_proto::v2::{Configuration, Create, Get, List, Rule};
 
+use crate::door::Door;
 use crate::driver::{Driver, Setup};
 use crate::listener::{Listener, Plan, response};
+use crate::secure::Secure;
 use crate::world::{World, api, create, rules};
 
 /// A key that the service does not know: one request, and a hint.
@@ -113,4 +115,28 @@ pub fn nobody_listens<D: Driver>() {
     assert_eq!(error.attempts(), 6);
     let error = driver.call(Get::new("clj-1")).unwrap_err();
     assert!(error.to_string().contains("no connection"), "{error}");
+}
+
+/// The operating system trusts nobody of whom it has not heard.
+pub fn a_certificate_of_nobody_is_refused_at_once<D: Driver>() {
+    let server = Secure::start(response(200, &[], b"{}"));
+    let driver = D::new(
+        api(&server.base_url("localhost"), "llx-key"),
+        Setup::default(),
+    );
+    server.refused_once(&driver.call(Get::new("clj-1")).unwrap_err());
+}
+
+/// A server that answers a handshake with plain HTTP.
+pub fn a_failed_handshake_sent_nothing<D: Driver>() {
+    let door = Door::plain();
+    let setup = Setup {
+        retry: Setup::default().retry.max_retries(0),
+        ..Setup::default()
+    };
+    let driver = D::new(api(&door.base_url("https"), "llx-key"), setup);
+    let error = driver.run(create()).unwrap_err();
+    assert!(error.is_transport(), "{error}");
+    assert!(!error.is_ambiguous(), "{error}");
+    assert_eq!(door.connections(), 1);
 }

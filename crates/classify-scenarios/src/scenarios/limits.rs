@@ -1,18 +1,30 @@
 //! Nothing is too large, too long or led astray.
 
 use std::io::Write as _;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
 use classify_emulator::{Config, Fault, Faults, Route};
-use classify_proto::machine::Retry;
+use classify_proto::machine::{Call, Fan, FanEvent, Retry};
 use classify_proto::v2::{Cancel, Delete, Get, JobStatus};
-use classify_proto::{ErrorKind, Limits};
+use classify_proto::{ErrorKind, Limits, Seed};
 
+use crate::door::Door;
 use crate::driver::{Driver, Setup};
 use crate::listener::{Listener, Plan, Seen, response};
-use crate::world::{World, api, create};
+use crate::world::{World, api, create, document, spin};
 
 const JOB: &[u8] = br#"{"id": "clj-1", "status": "RUNNING"}"#;
+
+/// Time enough for a request to arrive on a machine with much else to do, and little enough to be waited for.
+const SHORT: Duration = Duration::from_secs(1);
+
+/// So many requests came. The last may have been given up before it was read.
+fn seen_by(listener: &Listener, requests: usize) {
+    spin(|| listener.seen().len() >= requests);
+    assert_eq!(listener.seen().len(), requests);
+}
 
 fn driver<D: Driver>(listener: &Listener, limits: Limits, retries: u32) -> D {
     let setup = Setup {
@@ -107,7 +119,7 @@ pub fn a_redirect_is_not_followed<D: Driver>() {
 /// A server that never answers: every attempt ends, and so does the call.
 pub fn no_answer_at_all_ends<D: Driver>() {
     let listener = Listener::start(|_, _| Plan::Hang(Vec::new()));
-    let short = Duration::from_millis(100);
+    let short = SHORT;
     for limits in [
         Limits::default().connect(short).response(short),
         Limits::default().attempt(short),
@@ -118,13 +130,64 @@ pub fn no_answer_at_all_ends<D: Driver>() {
             .unwrap_err();
         assert!(error.is_timeout(), "{error}");
         assert_eq!(error.attempts(), 2);
-        assert_eq!(listener.seen().len() - before, 2);
+        seen_by(&listener, before + 2);
     }
     // Of a create that was sent and not answered, nobody knows.
     let limits = Limits::default().response(short);
     let error = driver::<D>(&listener, limits, 0).run(create()).unwrap_err();
     assert!(error.is_timeout() && error.is_ambiguous(), "{error}");
     assert!(error.transaction_id().is_some());
+}
+
+/// A server that takes the connection and never answers the handshake: the connection's own limit ends it, and nothing
+/// was sent.
+pub fn a_handshake_that_never_comes_ends<D: Driver>() {
+    let door = Door::silent();
+    let hour = Duration::from_secs(3600);
+    let setup = Setup {
+        retry: Setup::default().retry.max_retries(1),
+        limits: Limits::default()
+            .connect(Duration::from_millis(500))
+            .response(hour)
+            .attempt(hour),
+        ..Setup::default()
+    };
+    let driver = D::new(api(&door.base_url("https"), "llx-key"), setup);
+    for error in [
+        driver.run(create()).unwrap_err(),
+        driver.call(Delete::new("clj-1")).unwrap_err(),
+    ] {
+        assert!(error.is_timeout(), "{error}");
+        assert!(!error.is_ambiguous(), "{error}");
+        assert_eq!(error.attempts(), 2, "{error}");
+    }
+    spin(|| door.connections() == 4);
+    assert_eq!(door.connections(), 4);
+}
+
+/// Whoever wants no limit sets the longest there is. It is no fault, in a call or side by side.
+pub fn the_longest_limits_are_limits<D: Driver>() {
+    let ever = Duration::MAX;
+    let world = World::<D>::with(
+        Config::default(),
+        Setup {
+            retry: Setup::default().retry.max_retries(0).total(ever),
+            wait_timeout: ever,
+            limits: Limits::default()
+                .connect(ever)
+                .response(ever)
+                .attempt(ever)
+                .response_bytes(u64::MAX)
+                .upload_rate(1),
+            ..Setup::default()
+        },
+    );
+    let job = world.driver.classify(document(), create()).expect("a job");
+    let calls = (0..3).map(|n| Call::new(Get::from(&job), Seed::new([n; 16])));
+    world.driver.drive(Fan::new(calls, 3), |event| {
+        let FanEvent::Ended(_, result) = event;
+        assert_eq!(result.expect("a job").status, JobStatus::Completed);
+    });
 }
 
 /// A server that stops in the middle of its answer, or ends the connection there.
@@ -136,13 +199,13 @@ pub fn an_answer_that_stops_half_way_ends<D: Driver>() {
             plan(bytes)
         })
     };
-    let limits = Limits::default().attempt(Duration::from_millis(150));
+    let limits = Limits::default().attempt(SHORT);
     let hanging = half(Plan::Hang);
     let error = driver::<D>(&hanging, limits, 1)
         .call(Get::new("clj-1"))
         .unwrap_err();
     assert!(error.is_timeout(), "{error}");
-    assert_eq!(hanging.seen().len(), 2);
+    seen_by(&hanging, 2);
 
     let cut = half(Plan::Answer);
     let error = driver::<D>(&cut, Limits::default(), 1)
@@ -157,14 +220,14 @@ pub fn the_whole_call_ends_by_its_deadline<D: Driver>() {
     let listener = Listener::start(|_, _| Plan::Hang(Vec::new()));
     let hour = Duration::from_secs(3600);
     let setup = Setup {
-        retry: Retry::default().total(Duration::from_millis(150)),
+        retry: Retry::default().total(SHORT),
         limits: Limits::default().response(hour).attempt(hour),
         ..Setup::default()
     };
     let driver = D::new(api(&listener.base_url(), "llx-key"), setup);
     let error = driver.call(Get::new("clj-1")).unwrap_err();
     assert!(error.is_timeout(), "{error}");
-    assert_eq!(listener.seen().len(), 1);
+    seen_by(&listener, 1);
 }
 
 /// An answer that comes a few bytes at a time is no fault.
@@ -200,4 +263,41 @@ pub fn lengths_are_announced_where_they_belong<D: Driver>() {
             .count();
         assert_eq!(hosts, 1);
     }
+}
+
+/// Four requests must be there together before any is answered, and never are there five.
+pub fn requests_of_one_machine_are_out_at_once_up_to_the_limit<D: Driver>() {
+    let (together, out, most) = (
+        Arc::new(Barrier::new(4)),
+        Arc::new(AtomicUsize::new(0)),
+        Arc::new(AtomicUsize::new(0)),
+    );
+    let most_seen = Arc::clone(&most);
+    let listener = Listener::start(move |_, _| {
+        most.fetch_max(out.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        together.wait();
+        out.fetch_sub(1, Ordering::SeqCst);
+        Plan::Answer(response(200, &[], JOB))
+    });
+    let driver = driver::<D>(&listener, Limits::default().at_once(4), 0);
+    let calls = (0..12).map(|n| Call::new(Get::new("clj-1"), Seed::new([n; 16])));
+    let mut ended = 0;
+    driver.drive(Fan::new(calls, 12), |event| {
+        let FanEvent::Ended(_, result) = event;
+        assert_eq!(result.expect("a job").status, JobStatus::Running);
+        ended += 1;
+    });
+    assert_eq!(ended, 12);
+    assert_eq!(most_seen.load(Ordering::SeqCst), 4);
+}
+
+/// An attempt without any time is none.
+pub fn a_time_that_is_up_sends_nothing<D: Driver>() {
+    let listener = Listener::start(|_, _| Plan::Answer(response(200, &[], JOB)));
+    let limits = Limits::default().attempt(Duration::ZERO);
+    let error = driver::<D>(&listener, limits, 0)
+        .call(Get::new("clj-1"))
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+    assert!(listener.seen().is_empty());
 }

@@ -1,11 +1,14 @@
 //! A list is complete, and ends.
 
 use classify_emulator::{Config, Fault, FaultRule, Faults, Route};
-use classify_proto::v2::{Job, JobStatus, List};
+use classify_proto::v2::{Get, Job, JobStatus, List};
 use classify_proto::{Error, ErrorKind, Timestamp};
 
-use crate::driver::Driver;
-use crate::world::{World, spin};
+use crate::driver::{Driver, Setup};
+use crate::listener::{Listener, Plan, response};
+use crate::world::{World, api, spin};
+
+const JOB: &[u8] = br#"{"id": "clj-1", "status": "RUNNING"}"#;
 
 /// Seven jobs, three to a page.
 fn world<D: Driver>() -> World<D> {
@@ -169,4 +172,30 @@ pub fn every_filter_reaches_the_service<D: Driver>() {
     let request = world.emulator.requests().pop().expect("a request");
     assert_eq!(request.parameter("project_id"), Some("p-1"));
     assert_eq!(request.parameter("organization_id"), Some("o-1"));
+}
+
+/// The caller has seen enough while the next page is on its way and does not come: it is left at once, and the client
+/// goes on.
+pub fn a_list_may_be_left_while_a_page_is_on_its_way<D: Driver>() {
+    let listener = Listener::start(|_, seen| {
+        if seen.head.starts_with("GET /api/v2/classify/clj-1 ") {
+            return Plan::Answer(response(200, &[], JOB));
+        }
+        if seen.head.contains("page_token") {
+            return Plan::Hang(Vec::new());
+        }
+        let page = br#"{"items": [{"id": "clj-1", "status": "RUNNING"}], "next_page_token": "a"}"#;
+        Plan::Answer(response(200, &[], page))
+    });
+    let driver = D::new(api(&listener.base_url(), "llx-key"), Setup::default());
+    let mut items = 0;
+    driver.list(List::new(), |item| {
+        assert!(item.is_ok());
+        items += 1;
+        spin(|| listener.seen().len() as u64 == 1 + D::PAGES_AHEAD);
+        false
+    });
+    assert_eq!(items, 1);
+    driver.call(Get::new("clj-1")).expect("the client goes on");
+    assert_eq!(listener.seen().len() as u64, 2 + D::PAGES_AHEAD);
 }

@@ -10,6 +10,7 @@ pub mod errors;
 pub mod limits;
 pub mod lists;
 pub mod money;
+pub mod proxies;
 pub mod secrets;
 pub mod uploads;
 pub mod waiting;

@@ -6,10 +6,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use classify_emulator::{Config, Fault, Faults, Route};
 use classify_proto::machine::{Call, Cx, Machine, Run, RunEvent, Saved, Step};
-use classify_proto::v2::{Cancel, Configuration, Delete, JobStatus, Rule};
-use classify_proto::{Api, Body, Limits, Seed, Time, http};
+use classify_proto::v2::{Cancel, Configuration, Delete, Get, JobStatus, Rule};
+use classify_proto::{Api, Body, Error, Limits, Operation, Seed, Time, http, v1};
 
-use crate::driver::{Driver, FirstEvent, Setup};
+use crate::door::Door;
+use crate::driver::{Driver, FirstEvent, FirstReply, Setup};
+use crate::listener::{Listener, Plan, response};
 use crate::world::{World, api, create, spin};
 
 fn on_the_first_create(fault: Fault) -> Config {
@@ -17,9 +19,13 @@ fn on_the_first_create(fault: Fault) -> Config {
 }
 
 fn one_job_after<D: Driver>(fault: Fault, creates: u64) {
+    // Short only for the answer that never comes: a machine with much else to do is slow to give any.
+    let limits = match fault {
+        Fault::HangAfter => Limits::default().response(Duration::from_secs(2)),
+        _ => Limits::default(),
+    };
     let setup = Setup {
-        // For the answer that never comes.
-        limits: Limits::default().response(Duration::from_millis(300)),
+        limits,
         ..Setup::default()
     };
     let world = World::<D>::with(on_the_first_create(fault), setup);
@@ -222,4 +228,100 @@ pub fn a_cancel_or_delete_whose_answer_was_lost_is_settled<D: Driver>() {
     let call = Call::new(Cancel::new(&*job.id), Seed::new([1; 16]));
     let cancelled = world.driver.drive(call, |never| match never {});
     assert_eq!(cancelled.expect("cancelled").status, JobStatus::Cancelled);
+}
+
+/// Places where no request gets to: a name that nobody has, and a server that breaks the handshake off.
+fn unreachable(door: &Door) -> [Api; 2] {
+    let api = |url: String| {
+        let builder = Api::builder("llx-key").base_url(url).allow_plain_http();
+        builder.build().expect("an api")
+    };
+    [
+        api("http://nobody.invalid".to_owned()),
+        api(door.base_url("https")),
+    ]
+}
+
+/// A first attempt that found no connection did nothing, so that the refusal of the second is the answer; and a call
+/// that never found one is not in doubt.
+pub fn what_never_left_was_not_acted_upon<D: Driver>() {
+    fn refused<D: Driver, O: Operation + Clone>(nowhere: &Api, operation: &O) -> (Error, Error) {
+        let setup = Setup {
+            retry: Setup::default().retry.max_retries(1),
+            ..Setup::default()
+        };
+        let lost = D::new(nowhere.clone(), setup);
+        let gone = br#"{"detail": "no such job"}"#;
+        let listener = Listener::start(|_, _| Plan::Answer(response(404, &[], gone)));
+        let there = D::new(api(&listener.base_url(), "llx-key"), setup);
+        let call = || Call::new(operation.clone(), Seed::new([3; 16])).retry(setup.retry);
+        let mut begun = call();
+        lost.drive(FirstReply::new(&mut begun), |never| match never {});
+        let second = there.drive(&mut begun, |never| match never {});
+        let exhausted = lost.drive(call(), |never| match never {});
+        (failed(second), failed(exhausted))
+    }
+
+    let door = Door::slammed();
+    for nowhere in unreachable(&door) {
+        for (second, exhausted) in [
+            refused::<D, _>(&nowhere, &Delete::new("clj-1")),
+            refused::<D, _>(&nowhere, &Cancel::new("clj-1")),
+        ] {
+            assert!(second.is_not_found(), "{second}");
+            assert_eq!(second.attempts(), 2, "{second}");
+            assert!(!second.is_ambiguous(), "{second}");
+            assert!(exhausted.is_transport(), "{exhausted}");
+            assert_eq!(exhausted.attempts(), 2, "{exhausted}");
+            assert!(!exhausted.is_ambiguous(), "{exhausted}");
+        }
+    }
+    assert_eq!(door.connections(), 6);
+}
+
+fn old_create() -> v1::Create {
+    v1::Create::new(
+        ["dfl-1"],
+        [v1::Rule::new("invoice", "has an invoice number")],
+    )
+}
+
+/// A create of the first version has no key. Where its answer is lost, nobody knows, and it is not sent again; where
+/// there was no connection, it is.
+pub fn a_create_without_a_key_is_sent_once_unless_nobody_heard_it<D: Driver>() {
+    let listener = Listener::start(|_, _| Plan::Reset(usize::MAX));
+    let driver = D::new(api(&listener.base_url(), "llx-key"), Setup::default());
+    let error = failed(driver.call(old_create()));
+    assert!(error.is_ambiguous(), "{error}");
+    assert_eq!((error.attempts(), listener.seen().len()), (1, 1));
+
+    let door = Door::slammed();
+    for nowhere in unreachable(&door) {
+        let driver = D::new(nowhere, Setup::default());
+        let error = failed(driver.call(old_create()));
+        assert!(!error.is_ambiguous(), "{error}");
+        assert_eq!(error.attempts(), 6, "{error}");
+    }
+}
+
+/// A kept connection is closed in the moment that a create comes over it: no transport sends that again of its own.
+pub fn a_connection_that_dies_under_a_create_makes_no_second_one<D: Driver>() {
+    let job = br#"{"id": "clj-1", "status": "RUNNING"}"#;
+    let kept = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", job.len());
+    let answer = [kept.as_bytes(), job].concat();
+    let listener = Listener::start(move |_, _| Plan::AnswerOnce(answer.clone()));
+    let driver = D::new(api(&listener.base_url(), "llx-key"), Setup::default());
+    driver.call(Get::new("clj-1")).expect("a job");
+    let error = failed(driver.call(old_create()));
+    assert!(error.is_ambiguous(), "{error}");
+    let seen = listener.seen();
+    assert_eq!(seen.len(), 2, "{seen:?}");
+    assert!(seen[1].head.starts_with("POST "), "{seen:?}");
+}
+
+fn failed<T>(result: Result<T, Error>) -> Error {
+    match result {
+        Ok(_) => panic!("a success that cannot be"),
+        Err(error) => error,
+    }
 }

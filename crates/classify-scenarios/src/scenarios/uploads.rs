@@ -1,15 +1,21 @@
 //! An upload carries the whole document, every time, or says why not.
 
+use std::convert::Infallible;
 use std::fs::{self, File, OpenOptions};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use classify_emulator::{Config, Fault, Faults, Route};
-use classify_proto::ErrorKind;
 use classify_proto::files::Upload;
+use classify_proto::machine::{Call, Cx, Fan, FanEvent, Machine, Step, Ticket};
+use classify_proto::v2::Get;
+use classify_proto::{Error, ErrorKind, Limits, Reply, Seed};
 
 use crate::driver::{Driver, Setup};
 use crate::listener::{Listener, Plan, Seen, response};
-use crate::world::{World, api, create};
+use crate::world::{World, api, create, spin};
 
 const FILE: &[u8] = br#"{"id": "dfl-1", "name": "x"}"#;
 
@@ -192,4 +198,100 @@ pub fn a_refusal_before_the_document_is_up_is_told<D: Driver>() {
     let error = stranger.call(upload).unwrap_err();
     assert!(error.is_auth(), "{error}");
     assert_eq!(world.emulator.request_count(), 1);
+}
+
+/// Nobody reads the document: the attempt ends in its time, whatever the transport is about.
+pub fn a_document_that_nobody_reads_is_given_up<D: Driver>() {
+    let file = large("unread.pdf");
+    let listener = Listener::start(|_, _| Plan::Ignore);
+    let setup = Setup {
+        retry: Setup::default().retry.max_retries(1),
+        limits: Limits::default()
+            .attempt(Duration::from_millis(1_500))
+            .upload_rate(u64::MAX),
+        ..Setup::default()
+    };
+    let driver = D::new(api(&listener.base_url(), "llx-key"), setup);
+    let error = driver
+        .call(Upload::path(&file.path).expect("a file"))
+        .unwrap_err();
+    assert!(error.is_timeout(), "{error}");
+    assert_eq!((error.attempts(), listener.seen().len()), (2, 2));
+}
+
+/// An upload or a get, side by side in one fan.
+enum Either {
+    Upload(Call<Upload>),
+    Get(Call<Get>),
+}
+
+impl Machine for Either {
+    type Event = Infallible;
+    type Output = Result<(), Error>;
+
+    fn poll(&mut self, cx: Cx<'_>) -> Step<Infallible, Self::Output> {
+        fn told<T>(
+            step: Step<Infallible, Result<T, Error>>,
+        ) -> Step<Infallible, Result<(), Error>> {
+            match step {
+                Step::Send(ticket, request) => Step::Send(ticket, request),
+                Step::Wait(until) => Step::Wait(until),
+                Step::Event(never) => match never {},
+                Step::Done(result) => Step::Done(result.map(drop)),
+            }
+        }
+        match self {
+            Self::Upload(call) => told(call.poll(cx)),
+            Self::Get(call) => told(call.poll(cx)),
+        }
+    }
+
+    fn handle(&mut self, cx: Cx<'_>, ticket: Ticket, reply: Reply) {
+        match self {
+            Self::Upload(call) => call.handle(cx, ticket, reply),
+            Self::Get(call) => call.handle(cx, ticket, reply),
+        }
+    }
+
+    fn resume(&mut self) {
+        match self {
+            Self::Upload(call) => call.resume(),
+            Self::Get(call) => call.resume(),
+        }
+    }
+}
+
+/// Two requests may be out, and two uploads, which may take hours, come first: what is short does not wait for them.
+pub fn a_look_does_not_wait_behind_uploads<D: Driver>() {
+    let looked = Arc::new(AtomicBool::new(false));
+    let listener = Listener::start(move |_, seen| {
+        if seen.head.starts_with("GET ") {
+            looked.store(true, Ordering::SeqCst);
+            let job = br#"{"id": "clj-1", "status": "RUNNING"}"#;
+            return Plan::Answer(response(200, &[], job));
+        }
+        // No upload is done before the job was looked at.
+        spin(|| looked.load(Ordering::SeqCst));
+        assert!(looked.load(Ordering::SeqCst), "the look waits for us");
+        Plan::Answer(response(200, &[], FILE))
+    });
+    let setup = Setup {
+        limits: Limits::default().at_once(2),
+        retry: Setup::default().retry.max_retries(0),
+        ..Setup::default()
+    };
+    let driver = D::new(api(&listener.base_url(), "llx-key"), setup);
+    let seed = |n| Seed::new([n; 16]);
+    let upload = |n| {
+        let upload = Upload::new("a.txt", b"text".to_vec());
+        Either::Upload(Call::new(upload, seed(n)).retry(setup.retry))
+    };
+    let get = Either::Get(Call::new(Get::new("clj-1"), seed(9)).retry(setup.retry));
+    let mut ended = 0;
+    driver.drive(Fan::new([upload(1), upload(2), get], 3), |event| {
+        let FanEvent::Ended(_, result) = event;
+        result.expect("an answer");
+        ended += 1;
+    });
+    assert_eq!(ended, 3);
 }

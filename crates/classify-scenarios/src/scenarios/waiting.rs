@@ -52,17 +52,19 @@ pub fn a_failed_job_is_an_error<D: Driver>() {
 
 /// The deadline's error holds all that is needed to go on, and going on ends with the result.
 pub fn a_wait_can_be_taken_up_after_its_deadline<D: Driver>() {
-    let slow = Script::any().takes(Duration::from_millis(600));
+    let hour = Duration::from_secs(3600);
+    let slow = Config::default().script(Script::any().takes(hour));
     let setup = Setup {
         wait_timeout: Duration::from_millis(40),
         ..Setup::default()
     };
-    let world = World::<D>::with(Config::default().script(slow), setup);
+    let world = World::<D>::with(slow.virtual_clock(), setup);
     let error = world.driver.run(create()).unwrap_err();
     assert!(error.is_deadline(), "{error}");
     let job = error.job().expect("the job as last seen");
     assert!(!job.status.is_terminal());
 
+    world.emulator.advance(hour);
     let patient = D::new(
         api(world.emulator.base_url(), world.emulator.key()),
         Setup::default(),
@@ -103,14 +105,23 @@ pub fn an_unknown_status_is_no_end_and_is_named<D: Driver>() {
 
 /// One look in three fails: the wait goes on and ends with the result.
 pub fn a_service_that_is_down_now_and_then_ends_no_wait<D: Driver>() {
-    let slow = Script::any().takes(Duration::from_millis(200));
-    let world = World::<D>::new(Config::default().script(slow));
-    world.emulator.set_faults(
+    let hour = Duration::from_secs(3600);
+    let slow = Config::default().script(Script::any().takes(hour));
+    let world = World::<D>::new(slow.virtual_clock());
+    let emulator = &world.emulator;
+    emulator.set_faults(
         Faults::new()
             .with(Fault::Unavailable.every(3).on(Route::ClassifyGet))
             .with(Fault::ResetBefore.every(4).on(Route::ClassifyGet)),
     );
-    let job = world.driver.run(create()).expect("the job ends");
+    let job = thread::scope(|scope| {
+        scope.spawn(|| {
+            // The job ends when looks have failed in both ways.
+            spin(|| emulator.count(Route::ClassifyGet) >= 6);
+            emulator.advance(hour);
+        });
+        world.driver.run(create()).expect("the job ends")
+    });
     assert_eq!(job.status, JobStatus::Completed);
-    assert!(world.emulator.count(Route::ClassifyGet) >= 4);
+    assert!(emulator.count(Route::ClassifyGet) > 6);
 }

@@ -1,0 +1,458 @@
+//! Which proxy stands between a client and the service, by the environment.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use http::Uri;
+
+use crate::api::{Api, is_loopback};
+use crate::error::Error;
+
+/// The proxy through which the requests to an [`Api`] go.
+///
+/// Every tool reads the same variables and each reads them in its own way. A driver asks here, so that all of them
+/// agree, and sets its transport to the answer and to nothing else:
+///
+/// - For an `https` base URL `https_proxy`, then `HTTPS_PROXY`; for `http` `http_proxy`, then `HTTP_PROXY`, which a web
+///   server that runs a program on request may have set from a header and which is therefore passed over where
+///   `REQUEST_METHOD` is set. Where there is none, `all_proxy`, then `ALL_PROXY`. An empty variable is none.
+/// - `no_proxy`, then `NO_PROXY`, excepts hosts: names with all that stands below them, with or without a dot or `*.`
+///   before them, addresses, networks such as `10.0.0.0/8`, each with a port or without, parted by commas or blanks;
+///   `*` excepts all.
+/// - This machine is never reached through a proxy: plain HTTP, which is allowed here only, would carry the key out.
+/// - The proxy speaks HTTP or HTTPS; without a scheme it is HTTP. A proxy of another kind is an error, since to go past
+///   it would be a surprise.
+///
+/// ```
+/// use classify_proto::{Api, Proxy};
+///
+/// let api = Api::builder("llx-key").build()?;
+/// let lookup = |name: &str| (name == "HTTPS_PROXY").then(|| "http://user:secret@proxy.example:3128".to_owned());
+/// let proxy = Proxy::from_lookup(&api, lookup)?.expect("one is set");
+/// assert_eq!(proxy.to_string(), "http://proxy.example:3128");
+/// # Ok::<(), classify_proto::Error>(())
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Proxy {
+    variable: &'static str,
+    url: String,
+    scheme: &'static str,
+    host: String,
+    port: u16,
+}
+
+impl Proxy {
+    /// The proxy for the base URL of `api`, or `None` where it is reached directly. `lookup` is the driver's
+    /// `std::env::var(name).ok()`, or the same for anything else that holds names and values.
+    ///
+    /// # Errors
+    ///
+    /// [`is_invalid`](Error::is_invalid), naming the variable, when what it holds is no URL of a proxy, or of one that
+    /// speaks neither HTTP nor HTTPS.
+    pub fn from_lookup(
+        api: &Api,
+        lookup: impl Fn(&str) -> Option<String>,
+    ) -> Result<Option<Self>, Error> {
+        let (scheme, authority) = api.origin();
+        let is_https = scheme == "https";
+        let host = bare(authority.host());
+        let port = authority
+            .port_u16()
+            .unwrap_or(if is_https { 443 } else { 80 });
+        if is_loopback(host) {
+            return Ok(None);
+        }
+        let value = |name: &str| {
+            let value = lookup(name)?;
+            Some(value.trim().to_owned()).filter(|value| !value.is_empty())
+        };
+        let first = |names: [&'static str; 2]| {
+            let mut set = names.into_iter();
+            set.find_map(|name| Some((name, value(name)?)))
+        };
+        let of_scheme = match is_https {
+            true => first(["https_proxy", "HTTPS_PROXY"]),
+            false if value("REQUEST_METHOD").is_some() => first(["http_proxy", "http_proxy"]),
+            false => first(["http_proxy", "HTTP_PROXY"]),
+        };
+        let Some((variable, url)) = of_scheme.or_else(|| first(["all_proxy", "ALL_PROXY"])) else {
+            return Ok(None);
+        };
+        let excepted = first(["no_proxy", "NO_PROXY"]);
+        if excepted.is_some_and(|(_, list)| is_excepted(&list, host, port)) {
+            return Ok(None);
+        }
+        Self::parse(variable, &url).map(Some)
+    }
+
+    /// The URL, with the name and the password that may stand in it: for a transport, and not to be shown.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The variable that names it.
+    #[must_use]
+    pub fn variable(&self) -> &str {
+        self.variable
+    }
+
+    fn parse(variable: &'static str, text: &str) -> Result<Self, Error> {
+        // None of these repeats the text, which may hold a password.
+        let refused = |what: String| Err(Error::invalid(variable, what));
+        let url = match text.split_once("://") {
+            Some(_) => text.to_owned(),
+            None => format!("http://{text}"),
+        };
+        let (scheme, rest) = url.split_once("://").unwrap_or_default();
+        let (scheme, port) = match scheme.to_ascii_lowercase().as_str() {
+            "http" => ("http", 80),
+            "https" => ("https", 443),
+            other if other.chars().all(|c| c.is_ascii_alphanumeric()) => {
+                return refused(format!(
+                    "names a proxy that speaks {other}; only http and https are spoken here"
+                ));
+            }
+            _ => return refused("is not the URL of a proxy; write http://HOST:PORT".to_owned()),
+        };
+        // A scheme in capitals is one, but not to every transport.
+        let url = format!("{scheme}://{rest}");
+        let parsed = url.parse::<Uri>().ok();
+        let found = parsed.as_ref().and_then(Uri::authority).and_then(|found| {
+            // A port that is no number would be passed over.
+            let has_port = found.as_str().rsplit('@').next()?.ends_with(']')
+                || !found.as_str().rsplit('@').next()?.contains(':')
+                || found.port_u16().is_some();
+            (has_port && !found.host().is_empty()).then_some(found)
+        });
+        let Some(found) = found else {
+            return refused("is not the URL of a proxy; write http://HOST:PORT".to_owned());
+        };
+        Ok(Self {
+            variable,
+            scheme,
+            host: found.host().to_owned(),
+            port: found.port_u16().unwrap_or(port),
+            url,
+        })
+    }
+}
+
+/// Where it is, without name and password.
+impl fmt::Display for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}:{}", self.scheme, self.host, self.port)
+    }
+}
+
+impl fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Proxy")
+            .field("variable", &self.variable)
+            .field("url", &format_args!("{self}"))
+            .finish_non_exhaustive()
+    }
+}
+
+/// A host without the brackets of an IPv6 address and the dot of a name that is whole.
+fn bare(host: &str) -> &str {
+    host.strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'))
+        .unwrap_or(host)
+        .trim_end_matches('.')
+}
+
+fn is_excepted(list: &str, host: &str, port: u16) -> bool {
+    list.split(|c: char| c == ',' || c.is_whitespace())
+        .filter(|entry| !entry.is_empty())
+        .any(|entry| excepts(entry, host, port))
+}
+
+fn excepts(entry: &str, host: &str, port: u16) -> bool {
+    if entry == "*" {
+        return true;
+    }
+    let address = host.parse::<IpAddr>().ok();
+    if let Some((network, bits)) = entry.split_once('/') {
+        let network = bare(network).parse().ok();
+        return network
+            .zip(address)
+            .zip(bits.parse().ok())
+            .is_some_and(|((network, address), bits)| contains(network, bits, address));
+    }
+    let (name, only) = port_of(entry);
+    if only.is_some_and(|only| only != port) {
+        return false;
+    }
+    let name = bare(name);
+    match (name.parse::<IpAddr>(), address) {
+        (Ok(excepted), Some(address)) => excepted == address,
+        (Err(_), None) => {
+            let name = name.strip_prefix('*').unwrap_or(name);
+            is_within(host, name.trim_start_matches('.'))
+        }
+        _ => false,
+    }
+}
+
+/// An entry's host, and its port where it has one. An IPv6 address without brackets has none.
+fn port_of(entry: &str) -> (&str, Option<u16>) {
+    if entry.parse::<IpAddr>().is_ok() {
+        return (entry, None);
+    }
+    match entry.rsplit_once(':') {
+        Some((host, port)) => match port.parse() {
+            Ok(port) => (host, Some(port)),
+            Err(_) => (entry, None),
+        },
+        None => (entry, None),
+    }
+}
+
+/// Whether a name is another or stands below it.
+fn is_within(host: &str, name: &str) -> bool {
+    let Some(head) = host.len().checked_sub(name.len()) else {
+        return false;
+    };
+    let (above, tail) = host.as_bytes().split_at(head);
+    !name.is_empty()
+        && tail.eq_ignore_ascii_case(name.as_bytes())
+        && (above.is_empty() || above.ends_with(b"."))
+}
+
+/// Whether the first `bits` of an address are a network's.
+fn contains(network: IpAddr, bits: u32, address: IpAddr) -> bool {
+    let (network, address, width) = match (network, address) {
+        (IpAddr::V4(network), IpAddr::V4(address)) => (
+            u128::from(network.to_bits()),
+            u128::from(address.to_bits()),
+            32,
+        ),
+        (IpAddr::V6(network), IpAddr::V6(address)) => (network.to_bits(), address.to_bits(), 128),
+        _ => return false,
+    };
+    let Some(rest) = u32::checked_sub(width, bits) else {
+        return false;
+    };
+    // All of the bits are the rest where the network is everything.
+    let cut = |value: u128| value.checked_shr(rest).unwrap_or(0);
+    cut(network) == cut(address)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(url: &str, set: &[(&str, &str)]) -> Result<Option<Proxy>, Error> {
+        let api = Api::builder("k")
+            .base_url(url)
+            .allow_plain_http()
+            .build()
+            .unwrap();
+        Proxy::from_lookup(&api, |name| {
+            let found = set.iter().find(|(known, _)| *known == name);
+            found.map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    /// The proxy's address, or `direct`.
+    fn by(url: &str, set: &[(&str, &str)]) -> String {
+        found(url, set)
+            .unwrap()
+            .map_or_else(|| "direct".to_owned(), |proxy| proxy.to_string())
+    }
+
+    #[test]
+    fn the_variable_of_the_scheme_then_that_of_all() {
+        const A: &str = "http://a:1";
+        const B: &str = "http://b:2";
+        for (url, set, expected) in [
+            ("https://s.example", &[][..], "direct"),
+            ("https://s.example", &[("HTTPS_PROXY", A)], A),
+            (
+                "https://s.example",
+                &[("HTTPS_PROXY", B), ("https_proxy", A)],
+                A,
+            ),
+            (
+                "https://s.example",
+                &[("https_proxy", " "), ("HTTPS_PROXY", A)],
+                A,
+            ),
+            (
+                "https://s.example",
+                &[("HTTP_PROXY", A), ("http_proxy", A)],
+                "direct",
+            ),
+            (
+                "https://s.example",
+                &[("ALL_PROXY", B), ("HTTPS_PROXY", A)],
+                A,
+            ),
+            ("https://s.example", &[("ALL_PROXY", A)], A),
+            (
+                "https://s.example",
+                &[("ALL_PROXY", B), ("all_proxy", A)],
+                A,
+            ),
+            ("http://s.example", &[("HTTP_PROXY", A)], A),
+            (
+                "http://s.example",
+                &[("HTTP_PROXY", B), ("http_proxy", A)],
+                A,
+            ),
+            ("http://s.example", &[("HTTPS_PROXY", A)], "direct"),
+            ("http://s.example", &[("all_proxy", A)], A),
+            // What a request's `Proxy:` header becomes where a web server runs a program.
+            (
+                "http://s.example",
+                &[("HTTP_PROXY", A), ("REQUEST_METHOD", "GET")],
+                "direct",
+            ),
+            (
+                "http://s.example",
+                &[("http_proxy", A), ("REQUEST_METHOD", "GET")],
+                A,
+            ),
+            (
+                "https://s.example",
+                &[("HTTPS_PROXY", A), ("REQUEST_METHOD", "GET")],
+                A,
+            ),
+        ] {
+            assert_eq!(by(url, set), expected, "{url} {set:?}");
+        }
+    }
+
+    #[test]
+    fn this_machine_is_reached_without_one() {
+        let all = [
+            ("HTTP_PROXY", "http://a:1"),
+            ("HTTPS_PROXY", "socks5://a:1"),
+            ("ALL_PROXY", "http://a:1"),
+        ];
+        for url in [
+            "http://127.0.0.1:8080",
+            "http://localhost",
+            "https://localhost:8443",
+            "http://[::1]:80",
+            "http://api.localhost",
+            "http://127.9.9.9",
+        ] {
+            assert_eq!(by(url, &all), "direct", "{url}");
+        }
+    }
+
+    #[test]
+    fn hosts_are_excepted_by_name_address_network_and_port() {
+        let excepted = |url: &str, list: &str| {
+            let set = [("HTTPS_PROXY", "http://a:1"), ("NO_PROXY", list)];
+            by(url, &set) == "direct"
+        };
+        for (url, list, expected) in [
+            ("https://s.example", "*", true),
+            ("https://s.example", "", false),
+            ("https://s.example", ",, ", false),
+            ("https://s.example", "s.example", true),
+            ("https://s.example", "other.example, S.EXAMPLE ,x", true),
+            ("https://s.example", "other.example s.example", true),
+            ("https://s.example", "example", true),
+            ("https://s.example", ".example", true),
+            ("https://s.example", "*.example", true),
+            ("https://s.example", ".s.example", true),
+            ("https://s.example.", "s.example", true),
+            ("https://s.example", "s.example.", true),
+            ("https://s.example", ".", false),
+            ("https://s.example", "xample", false),
+            ("https://s.example", "a.s.example", false),
+            ("https://s.example", "10.0.0.0/8", false),
+            ("https://s.example", "s.example:443", true),
+            ("https://s.example", "s.example:8443", false),
+            ("https://s.example:8443", "s.example:8443", true),
+            ("https://s.example:8443", "s.example", true),
+            ("https://10.1.2.3", "10.1.2.3", true),
+            ("https://10.1.2.3", "10.1.2.4", false),
+            ("https://10.1.2.3", "2.3", false),
+            ("https://10.1.2.3:81", "10.1.2.3:81", true),
+            ("https://10.1.2.3", "10.0.0.0/8", true),
+            ("https://10.1.2.3", "11.0.0.0/8", false),
+            ("https://10.1.2.3", "0.0.0.0/0", true),
+            ("https://10.1.2.3", "10.1.2.3/32", true),
+            ("https://10.1.2.3", "10.1.2.2/32", false),
+            ("https://10.1.2.3", "10.1.2.3/33", false),
+            ("https://10.1.2.3", "10.1.2.3/x", false),
+            ("https://10.1.2.3", "::/0", false),
+            ("https://[fd00::7]", "fd00::7", true),
+            ("https://[fd00::7]", "[fd00::7]", true),
+            ("https://[fd00::7]:81", "[fd00::7]:81", true),
+            ("https://[fd00::7]", "[fd00::7]:81", false),
+            ("https://[fd00::7]", "fd00::/8", true),
+            ("https://[fd00::7]", "fe00::/8", false),
+            ("https://[fd00::7]", "::/0", true),
+        ] {
+            assert_eq!(excepted(url, list), expected, "{url} {list:?}");
+        }
+        let lower = [("HTTPS_PROXY", "a"), ("no_proxy", "x"), ("NO_PROXY", "*")];
+        assert_eq!(by("https://s.example", &lower), "http://a:80");
+    }
+
+    #[test]
+    fn a_proxy_is_written_in_many_ways() {
+        for (text, shown, url) in [
+            ("proxy", "http://proxy:80", "http://proxy"),
+            ("proxy:3128", "http://proxy:3128", "http://proxy:3128"),
+            (
+                "HTTP://proxy:3128/",
+                "http://proxy:3128",
+                "http://proxy:3128/",
+            ),
+            ("https://proxy", "https://proxy:443", "https://proxy"),
+            (
+                "http://[fd00::1]:80",
+                "http://[fd00::1]:80",
+                "http://[fd00::1]:80",
+            ),
+            (
+                "u:p%40ss@proxy:1",
+                "http://proxy:1",
+                "http://u:p%40ss@proxy:1",
+            ),
+        ] {
+            let proxy = found("https://s.example", &[("HTTPS_PROXY", text)]);
+            let proxy = proxy.unwrap().unwrap();
+            assert_eq!((proxy.to_string().as_str(), proxy.url()), (shown, url));
+            assert_eq!(proxy.variable(), "HTTPS_PROXY");
+            assert!(!format!("{proxy:?}").contains("p%40ss"), "{proxy:?}");
+        }
+    }
+
+    #[test]
+    fn a_proxy_that_cannot_be_used_is_an_error_without_its_password() {
+        for (text, word) in [
+            ("socks5://u:canary@proxy:1080", "socks5"),
+            ("socks5h://proxy", "socks5h"),
+            ("ftp://proxy", "ftp"),
+            ("http://", "http://HOST:PORT"),
+            ("http://u:canary@", "http://HOST:PORT"),
+            ("u:canary@proxy:port", "http://HOST:PORT"),
+            ("can ary", "http://HOST:PORT"),
+            ("canary://", "canary"),
+            ("can/ary://x", "http://HOST:PORT"),
+        ] {
+            let error = found("https://s.example", &[("ALL_PROXY", text)]).unwrap_err();
+            let told = error.to_string();
+            assert!(error.is_invalid(), "{error}");
+            assert!(
+                told.contains("ALL_PROXY") && told.contains(word),
+                "{text}: {told}"
+            );
+            assert!(
+                !told.contains("canary@") && !told.contains("ary "),
+                "{told}"
+            );
+            // Nobody asks of a host that is excepted.
+            let set = [("ALL_PROXY", text), ("NO_PROXY", "example")];
+            assert_eq!(by("https://s.example", &set), "direct");
+        }
+    }
+}
