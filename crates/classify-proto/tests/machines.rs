@@ -410,7 +410,7 @@ fn a_prefetch_is_an_order_of_steps() {
         let Step::Send(ticket, request) = pager.poll(cx) else {
             panic!()
         };
-        let reply = world.service.answer(&request, world.now);
+        let reply = world.service.answer(&request, world.now).unwrap();
         pager.handle(cx, ticket, reply);
         if prefetch {
             assert!(matches!(pager.poll(cx), Step::Send(..)));

@@ -20,6 +20,7 @@ pub(crate) fn template() -> Create {
 /// A folder of documents, a journal, and the process that classifies the one and writes the other.
 pub(crate) struct Bench {
     pub(crate) world: World,
+    pub(crate) template: Create,
     pub(crate) documents: Vec<Document>,
     pub(crate) options: BulkOptions,
     pub(crate) journal: Vec<u8>,
@@ -40,6 +41,7 @@ impl Bench {
         });
         Self {
             world: World::new(service),
+            template: template(),
             documents: documents.collect(),
             options: BulkOptions::default(),
             journal: Vec::new(),
@@ -70,7 +72,7 @@ impl Bench {
         self.journal.truncate(sound);
         let bulk = Bulk::new(
             &self.world.api,
-            template(),
+            self.template.clone(),
             self.options.clone(),
             Seed::new([self.process; 16]),
         )
@@ -155,6 +157,13 @@ impl Bench {
             .count()
     }
 
+    /// The journal's last word on a document.
+    pub(crate) fn settled(&self, document: usize) -> Option<Standing> {
+        let (journal, _) = Journal::read(&self.journal).unwrap();
+        let report = journal.report(self.documents[document].key());
+        report.map(|report| report.status.clone())
+    }
+
     /// Every name was reported exactly once, as completed.
     pub(crate) fn assert_all_completed(&self) {
         assert_eq!(self.reports.len(), self.documents.len());
@@ -187,6 +196,8 @@ pub(crate) fn faulty(duration: u64, faults: impl Into<VecDeque<Fault>>) -> Servi
 pub(crate) const LIST: &str = "GET /api/v2/classify";
 pub(crate) const CREATE: &str = "POST /api/v2/classify";
 pub(crate) const UPLOAD: &str = "POST /api/v1/beta/files";
+pub(crate) const LOOK: &str = "GET /api/v2/classify/*";
+pub(crate) const CANCEL: &str = "POST /api/v2/classify/*/cancel";
 
 impl Bench {
     pub(crate) fn assert_all_completed_by_id(&self) {
