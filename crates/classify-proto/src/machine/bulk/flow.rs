@@ -1,10 +1,13 @@
 //! What follows from each answer.
 
+use std::time::Duration;
+
+use super::blame::Blame;
 use super::works::Place;
 use super::{Bulk, BulkEvent, Entrant, Record, Report, Settled, Source, Standing, Stop};
 use crate::Time;
 use crate::body::Content;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::files::File;
 use crate::machine::step::Cx;
 use crate::text::service_words::one_line;
@@ -14,6 +17,15 @@ use crate::v2::{Job, JobStatus};
 const TRIES: u32 = 5;
 /// How many earlier jobs of a document may be found to have failed before that is its result.
 const REPLAYS: u32 = 8;
+/// How long a create rests whose repeat was refused; twice as long each further time.
+const FIRST_REST: Duration = Duration::from_secs(2);
+
+/// Which of the two steps that lead to a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Buying {
+    Upload,
+    Create,
+}
 
 impl Bulk {
     pub(super) fn uploaded(&mut self, cx: Cx<'_>, place: Place, result: Result<File, Error>) {
@@ -36,9 +48,7 @@ impl Bulk {
                 });
                 self.to_create.push_back(place);
             }
-            Err(error) => self.not_bought(cx.now, place, &error, |bulk| {
-                bulk.to_upload.push_back(place);
-            }),
+            Err(error) => self.not_bought(cx.now, place, &error, Buying::Upload),
         }
     }
 
@@ -60,9 +70,7 @@ impl Bulk {
                     self.breaker.abandoned(cx.now);
                     return self.to_upload.push_back(place);
                 }
-                self.not_bought(cx.now, place, &error, |bulk| {
-                    bulk.to_create.push_back(place);
-                });
+                self.not_bought(cx.now, place, &error, Buying::Create);
             }
         }
     }
@@ -94,6 +102,7 @@ impl Bulk {
             }
             return self.to_create.push_back(place);
         }
+        self.has_bought = true;
         entrant.job_id = Some(job.id.clone());
         let transaction_id = job.transaction_id.clone();
         let key = entrant.key;
@@ -148,22 +157,77 @@ impl Bulk {
     }
 
     /// An upload or a create that failed with all its retries.
-    fn not_bought(
-        &mut self,
-        now: Time,
-        place: Place,
-        error: &Error,
-        again: impl FnOnce(&mut Self),
-    ) {
-        if error.is_auth() || error.is_quota() {
-            self.breaker.abandoned(now);
-            self.settle_unbought(place, error.to_string());
-            return self.stop_for(error.duplicate());
+    fn not_bought(&mut self, now: Time, place: Place, error: &Error, buying: Buying) {
+        let blame = self.blame(place, error, buying);
+        let Some(entrant) = self.documents.get_mut(&place) else {
+            return;
+        };
+        if buying == Buying::Create {
+            // A 409 over a create speaks of a job of this transaction id, made or being made.
+            let is_taken = error.is_conflict() && !is_final_word(error);
+            entrant.may_be_bought |= error.is_ambiguous() || is_taken;
         }
-        if !error.is_transient() && !error.is_decode() {
-            self.breaker.went_well();
+        match blame {
+            Blame::Everyone => {
+                self.breaker.abandoned(now);
+                self.settle_unbought(place, error.to_string());
+                self.stop_for(error.duplicate());
+            }
+            Blame::Document => {
+                self.breaker.went_well();
+                self.refused(now, place, error, buying);
+            }
+            Blame::Service => self.at_fault(now, place, error, buying),
+        }
+    }
+
+    /// Whose fault it is, as far as can be told: a 404 may be about the document or about what all of them share.
+    fn blame(&self, place: Place, error: &Error, buying: Buying) -> Blame {
+        if !error.is_not_found() {
+            return Blame::of(error);
+        }
+        let is_shared = match buying {
+            // An upload names nothing of its own.
+            Buying::Upload => true,
+            Buying::Create if self.template.names_nothing_saved() => false,
+            Buying::Create => {
+                let is_just_uploaded = self.documents.get(&place).is_some_and(|entrant| {
+                    matches!(entrant.source, Source::Upload(_)) && !entrant.file_is_old
+                });
+                // The file is there, so that it is the saved configuration or a webhook that is missing; unless a
+                // job of this run shows that they are there too.
+                let words = error.message().to_ascii_lowercase();
+                (is_just_uploaded && !self.has_bought) || words.contains("configuration")
+            }
+        };
+        if is_shared {
+            Blame::Everyone
+        } else {
+            Blame::Document
+        }
+    }
+
+    /// The service turned the document down.
+    fn refused(&mut self, now: Time, place: Place, error: &Error, buying: Buying) {
+        let Some(entrant) = self.documents.get_mut(&place) else {
+            return;
+        };
+        // What was asked for before may be there all the same, and whoever takes the refusal of a repeat for the end
+        // pays for the next attempt while the first one has a job.
+        let is_unsure = buying == Buying::Create && entrant.may_be_bought && !is_final_word(error);
+        if !is_unsure {
             return self.settle(place, Report::of_error(Standing::Error, error), None);
         }
+        entrant.faults += 1;
+        if entrant.faults >= TRIES {
+            return self.settle_unbought(place, error.to_string());
+        }
+        let rest = FIRST_REST.saturating_mul(2u32.saturating_pow(entrant.faults - 1));
+        self.resting.insert((now + rest, place));
+    }
+
+    /// The service, or the way to it, is not well.
+    fn at_fault(&mut self, now: Time, place: Place, error: &Error, buying: Buying) {
         if let Some(rest) = self.breaker.failed(now, error.retry_after()) {
             if self.breaker.is_hopeless(rest) {
                 self.settle_unbought(place, error.to_string());
@@ -179,11 +243,13 @@ impl Bulk {
             return;
         };
         entrant.faults += 1;
-        entrant.may_be_bought |= error.is_ambiguous();
         if entrant.faults >= TRIES {
             return self.settle_unbought(place, error.to_string());
         }
-        again(self);
+        match buying {
+            Buying::Upload => self.to_upload.push_back(place),
+            Buying::Create => self.to_create.push_back(place),
+        }
     }
 
     /// The run is through with a document that has no job, as far as it knows.
@@ -215,8 +281,8 @@ impl Bulk {
 
     /// A refusal that every further request would meet too.
     pub(super) fn stop_for(&mut self, error: Error) {
-        // Without rights nothing can be read either; without credits what is paid for can.
-        let stop = if error.is_auth() || error.is_deadline() {
+        // Without rights, or without TLS, nothing can be read either; without credits what is paid for can.
+        let stop = if Blame::of(&error) == Blame::Everyone && !error.is_quota() {
             Stop::Waiting
         } else {
             Stop::Buying
@@ -287,6 +353,12 @@ impl Bulk {
             restored,
         }));
     }
+}
+
+/// Whether the service's answer settles what became of a create, whatever went before: it shows another's job, or
+/// nothing was ever sent.
+fn is_final_word(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Conflict | ErrorKind::Invalid)
 }
 
 /// Whether a job has ended without an answer.

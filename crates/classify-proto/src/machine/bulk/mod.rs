@@ -1,5 +1,6 @@
 //! Many documents side by side, each classified once and paid for once.
 
+mod blame;
 mod breaker;
 mod document;
 mod fed;
@@ -11,7 +12,7 @@ mod rounds;
 mod transaction;
 mod works;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 
 pub use document::{ContentHasher, ContentKey, Document};
@@ -83,6 +84,10 @@ pub struct Bulk {
     by_key: BTreeMap<ContentKey, Place>,
     to_upload: VecDeque<Place>,
     to_create: VecDeque<Place>,
+    /// Creates that are repeated at a later time.
+    resting: BTreeSet<(Time, Place)>,
+    /// A create of this run was answered with a job.
+    has_bought: bool,
     works: Works,
     rounds: Rounds,
     breaker: Breaker,
@@ -251,6 +256,8 @@ impl Bulk {
             by_key: BTreeMap::new(),
             to_upload: VecDeque::new(),
             to_create: VecDeque::new(),
+            resting: BTreeSet::new(),
+            has_bought: false,
             works: Works::default(),
             breaker: Breaker::default(),
             stop: None,
@@ -461,6 +468,10 @@ impl Bulk {
 
     /// Begins the next upload or create; otherwise says when there may be one to begin.
     fn begin_next(&mut self, cx: Cx<'_>) -> Result<(), Option<Time>> {
+        while let Some((_, place)) = self.resting.first().filter(|(time, _)| *time <= cx.now) {
+            self.to_create.push_back(*place);
+            self.resting.pop_first();
+        }
         let nothing = self.to_create.is_empty() && self.to_upload.is_empty();
         if nothing || self.stop.is_some() || self.works.buying() >= self.options.max_requests {
             return Err(None);
@@ -551,6 +562,11 @@ impl Bulk {
             .to_upload
             .drain(..)
             .chain(self.to_create.drain(..))
+            .chain(
+                std::mem::take(&mut self.resting)
+                    .into_iter()
+                    .map(|(_, place)| place),
+            )
             .collect();
         for (place, may_have_acted) in self.works.drop_idle_buying() {
             if let Some(entrant) = self.documents.get_mut(&place) {
@@ -650,7 +666,14 @@ impl Machine for Bulk {
                 return Step::Done(std::mem::take(&mut self.summary));
             }
             let deadline = self.options.deadline.filter(|_| self.stop.is_none());
-            let wakes = [self.works.wakes(), free, self.rounds.wakes(), deadline];
+            let rested = self.resting.first().map(|(time, _)| *time);
+            let wakes = [
+                self.works.wakes(),
+                free,
+                rested,
+                self.rounds.wakes(),
+                deadline,
+            ];
             return Step::Wait(wakes.into_iter().flatten().min());
         }
     }

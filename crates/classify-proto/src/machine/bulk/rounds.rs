@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
+use super::blame::Blame;
 use super::works::{Place, Work};
 use super::{Bulk, Report, Standing};
 use crate::Time;
@@ -283,7 +284,9 @@ impl Bulk {
                 self.rounds.close(&job_id);
                 self.settle(place, Report::of_error(Standing::Missing, &error), None);
             }
-            Err(error) if error.is_auth() => self.stop_for(error),
+            Err(error) if Blame::of(&error) == Blame::Everyone && !error.is_quota() => {
+                self.stop_for(error);
+            }
             // Two more rounds, then it is looked for again.
             Err(_) => {
                 if let Some(open) = self.rounds.open.get_mut(&job_id) {
