@@ -11,7 +11,7 @@ use crate::error::{Error, ErrorKind};
 use crate::files::File;
 use crate::machine::step::Cx;
 use crate::text::service_words::one_line;
-use crate::v2::{Job, JobStatus};
+use crate::v2::{Cancel, Job, JobStatus};
 
 /// How often a document that met a faulty service is tried again, each time with all retries.
 const TRIES: u32 = 5;
@@ -274,7 +274,7 @@ impl Bulk {
                 self.settle(place, report, Some(job));
             }
             // It ended before it could be cancelled, and is worth what it cost.
-            Err(error) if error.is_conflict() => self.look_for(place),
+            Err(error) if Cancel::may_have_ended(&error) => self.look_for(place),
             Err(error) => self.settle(place, Report::of_error(Standing::Open, &error), None),
         }
     }
@@ -298,13 +298,14 @@ impl Bulk {
         }
     }
 
+    /// The deadline, while there is anything left that it could end.
+    pub(super) fn deadline(&self) -> Option<Time> {
+        let is_going = self.stop.is_none_or(|stop| stop == Stop::Buying);
+        self.options.deadline.filter(|_| is_going)
+    }
+
     pub(super) fn heed_deadline(&mut self, now: Time) {
-        if self.stop.is_none()
-            && self
-                .options
-                .deadline
-                .is_some_and(|deadline| now >= deadline)
-        {
+        if self.deadline().is_some_and(|deadline| now >= deadline) {
             self.stop_for(Error::deadline(
                 "the deadline of the run came before its end",
             ));

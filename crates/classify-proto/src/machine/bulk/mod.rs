@@ -665,14 +665,13 @@ impl Machine for Bulk {
                 self.phase = Phase::Ended;
                 return Step::Done(std::mem::take(&mut self.summary));
             }
-            let deadline = self.options.deadline.filter(|_| self.stop.is_none());
             let rested = self.resting.first().map(|(time, _)| *time);
             let wakes = [
                 self.works.wakes(),
                 free,
                 rested,
                 self.rounds.wakes(),
-                deadline,
+                self.deadline(),
             ];
             return Step::Wait(wakes.into_iter().flatten().min());
         }
