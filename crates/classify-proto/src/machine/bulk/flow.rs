@@ -325,7 +325,8 @@ impl Bulk {
         };
         self.by_key.remove(&entrant.key);
         report.file_id = report.file_id.or_else(|| entrant.file_id.clone());
-        report.job_id = report.job_id.or_else(|| entrant.job_id.clone());
+        // As it was created, and not as a list writes it.
+        report.job_id = entrant.job_id.clone().or(report.job_id);
         if report.status.is_final() {
             self.record(Record::Settled {
                 key: entrant.key,

@@ -498,8 +498,8 @@ impl Bulk {
                 continue;
             }
             if let Some(place) = queue.pop_front() {
-                self.breaker.begin();
                 if let Some(work) = self.work(place) {
+                    self.breaker.begin();
                     self.works.begin(work);
                 }
                 return Ok(());
