@@ -3,9 +3,12 @@
 mod blame;
 mod breaker;
 mod document;
+mod event;
 mod fed;
 mod flow;
+mod intake;
 mod journal;
+mod memory;
 mod options;
 mod report;
 mod rounds;
@@ -16,6 +19,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 
 pub use document::{ContentHasher, ContentKey, Document};
+pub use event::{BulkEvent, Settled, Summary};
 pub use fed::{Fed, FedEvent};
 pub use journal::{Header, Journal, Record};
 pub use options::BulkOptions;
@@ -24,6 +28,7 @@ pub use report::{Report, Standing};
 use self::breaker::{Breaker, Pass};
 use self::document::Source;
 use self::journal::Entry;
+use self::memory::Memory;
 use self::rounds::Rounds;
 use self::transaction::Fingerprint;
 use self::works::{Did, Place, Work, Works};
@@ -34,7 +39,7 @@ use crate::api::Api;
 use crate::error::Error;
 use crate::operation::{Operation as _, RateClass, Seed};
 use crate::reply::Reply;
-use crate::v2::{Cancel, Create, Job, JobStatus};
+use crate::v2::{Cancel, Create, JobStatus};
 
 /// Classifies any number of documents, each once.
 ///
@@ -137,67 +142,6 @@ enum Stop {
     Cancelling,
 }
 
-/// What a [`Bulk`] tells.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub enum BulkEvent {
-    /// There is room for this many more documents. [`Bulk::push`] at least one before polling again, or there are no
-    /// more.
-    Room(usize),
-    /// To be stored before polling again.
-    Record(Record),
-    /// The run is through with a document.
-    Settled(Settled),
-    /// Something that whoever watches may want to know.
-    Notice(String),
-}
-
-/// A document that the run is through with.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct Settled {
-    /// Every name it came under.
-    pub names: Vec<String>,
-    /// The key of its content.
-    pub key: ContentKey,
-    /// What became of it.
-    pub report: Report,
-    /// The job as the service described it last; absent where there is none or it was settled in an earlier process.
-    pub job: Option<Box<Job>>,
-    /// It was settled in an earlier process.
-    pub restored: bool,
-}
-
-/// How a [`Bulk`] ended.
-#[derive(Debug, Default)]
-#[non_exhaustive]
-pub struct Summary {
-    /// Documents by how they stand; each content once, whatever its number of names.
-    pub standings: BTreeMap<Standing, usize>,
-    /// Completed documents that no rule matched.
-    pub no_match: usize,
-    /// Further names of contents that had one already.
-    pub duplicates: usize,
-    /// Documents that were settled in an earlier process.
-    pub restored: usize,
-    /// Why the run stopped before its end.
-    pub stopped: Option<Error>,
-}
-
-impl Summary {
-    /// How many documents stand so.
-    #[must_use]
-    pub fn count(&self, standing: &Standing) -> usize {
-        self.standings.get(standing).copied().unwrap_or(0)
-    }
-
-    /// How many documents there were, each content once.
-    #[must_use]
-    pub fn documents(&self) -> usize {
-        self.standings.values().sum()
-    }
-}
-
 impl Bulk {
     /// A run that creates jobs by `template`, whose own input and transaction id are passed over.
     ///
@@ -287,63 +231,6 @@ impl Bulk {
         Ok(self)
     }
 
-    /// How many documents may be pushed now.
-    #[must_use]
-    pub fn room(&self) -> usize {
-        if self.closed || self.stop.is_some() {
-            return 0;
-        }
-        self.options
-            .max_in_flight
-            .saturating_sub(self.documents.len())
-    }
-
-    /// Takes in a document. Beyond [`room`](Self::room) it is taken all the same; after the run has stopped it is
-    /// reported as not started.
-    pub fn push(&mut self, document: Document) {
-        self.pushed += 1;
-        self.held = false;
-        let Document { name, key, source } = document;
-        if let Some(entrant) = self
-            .by_key
-            .get(&key)
-            .and_then(|place| self.documents.get_mut(place))
-        {
-            entrant.names.push(name);
-            self.summary.duplicates += 1;
-            return;
-        }
-        if let Some((report, restored)) = self.settled.get(key) {
-            self.summary.duplicates += 1;
-            let settled = Settled {
-                names: vec![name],
-                key,
-                report: report.clone(),
-                job: None,
-                restored,
-            };
-            self.events.push_back(BulkEvent::Settled(settled));
-            return;
-        }
-        let entry = self.journal.remove(&key);
-        let known = entry.is_some();
-        self.admit(name, key, source, entry.unwrap_or_default(), known);
-    }
-
-    /// Answers a request for room: there will be a document or an end, but not now.
-    ///
-    /// Room is not asked for again before the next [`push`](Self::push). Until then the machine may have nothing to
-    /// wait for by itself; whoever holds it polls it again after a push or a [`close`](Self::close).
-    pub fn hold(&mut self) {
-        self.held = true;
-        self.asked_at = None;
-    }
-
-    /// Says that there are no more documents.
-    pub fn close(&mut self) {
-        self.closed = true;
-    }
-
     /// What the journal says became of a document that has not been pushed.
     #[must_use]
     pub fn earlier(&self, key: ContentKey) -> Option<&Report> {
@@ -385,59 +272,6 @@ impl Bulk {
         (self.documents.len(), self.rounds.open())
     }
 
-    fn admit(&mut self, name: String, key: ContentKey, source: Source, entry: Entry, known: bool) {
-        // An earlier process had all it needed for a create, and may not have lived to write down that it was made.
-        let was_about_to_be = entry.file_id.is_some() || matches!(source, Source::Held(_));
-        let is_open = known && entry.job_id.is_none() && entry.report.is_none();
-        let mut entrant = Entrant {
-            names: vec![name],
-            key,
-            attempt: entry.attempt,
-            faults: 0,
-            replays: 0,
-            file_is_old: entry.file_id.is_some(),
-            file_id: entry.file_id,
-            job_id: entry.job_id,
-            may_be_bought: is_open && was_about_to_be,
-            source,
-        };
-        let place = self.pushed;
-        if let Some(report) = entry.report {
-            // A further attempt that failed before this very round was interrupted is not paid for again in it.
-            let is_retried = entry.attempt > 0 && entry.is_of_this_round;
-            if !self.options.retry_failed || report.status.is_answered() || is_retried {
-                return self.restore(entrant, report);
-            }
-            entrant.attempt += 1;
-            (entrant.file_id, entrant.job_id, entrant.file_is_old) = (None, None, false);
-        }
-        if !known || entrant.attempt > entry.attempt {
-            self.plan(&entrant);
-        }
-        self.by_key.insert(key, place);
-        let job_id = entrant.job_id.clone();
-        match (&job_id, &entrant.file_id, &entrant.source) {
-            (Some(_), _, _) => {}
-            (None, Some(_), _) | (None, None, Source::Held(_)) => self.to_create.push_back(place),
-            (None, None, Source::Upload(_)) => self.to_upload.push_back(place),
-        }
-        self.documents.insert(place, entrant);
-        if let Some(job_id) = job_id {
-            if !self.rounds.open_unseen(job_id.clone(), place) {
-                self.settle_as_taken(place, &job_id);
-            }
-        }
-    }
-
-    fn plan(&mut self, entrant: &Entrant) {
-        let name = entrant.names.first().cloned().unwrap_or_default();
-        self.record(Record::Planned {
-            key: entrant.key,
-            name,
-            attempt: entrant.attempt,
-        });
-    }
-
     fn record(&mut self, record: Record) {
         self.is_end_told = record == Record::Ended;
         self.events.push_back(BulkEvent::Record(record));
@@ -446,24 +280,6 @@ impl Bulk {
     fn transaction_id(&self, entrant: &Entrant) -> String {
         self.fingerprint
             .transaction_id(entrant.key, entrant.attempt)
-    }
-
-    /// Asks for room once, and takes silence for an end.
-    fn ask_for_room(&mut self) -> Option<BulkEvent> {
-        if self.held {
-            return None;
-        }
-        if self.asked_at.take() == Some(self.pushed) {
-            self.closed = true;
-        }
-        let room = self.room();
-        // In handfuls, so that a caller is not asked for every single document.
-        let worth_asking =
-            room > 0 && (room * 8 >= self.options.max_in_flight || self.documents.is_empty());
-        worth_asking.then(|| {
-            self.asked_at = Some(self.pushed);
-            BulkEvent::Room(room)
-        })
     }
 
     /// Begins the next upload or create; otherwise says when there may be one to begin.
@@ -694,43 +510,5 @@ impl fmt::Debug for Bulk {
             .field("open", &self.rounds.open())
             .field("stop", &self.stop)
             .finish_non_exhaustive()
-    }
-}
-
-/// The reports of the documents settled last, for those of the same content that come later.
-///
-/// Bounded, so that a run's memory does not grow with it. A duplicate that comes after its report is forgotten costs
-/// an upload and a create that is answered with the first job; it is never paid for twice.
-struct Memory {
-    reports: BTreeMap<ContentKey, (Report, bool)>,
-    order: VecDeque<ContentKey>,
-    most: usize,
-}
-
-impl Memory {
-    fn new(most: usize) -> Self {
-        Self {
-            reports: BTreeMap::new(),
-            order: VecDeque::new(),
-            most,
-        }
-    }
-
-    fn get(&self, key: ContentKey) -> Option<(&Report, bool)> {
-        self.reports
-            .get(&key)
-            .map(|(report, restored)| (report, *restored))
-    }
-
-    fn keep(&mut self, key: ContentKey, report: Report, restored: bool) {
-        while self.order.len() >= self.most {
-            let Some(oldest) = self.order.pop_front() else {
-                return;
-            };
-            self.reports.remove(&oldest);
-        }
-        if self.reports.insert(key, (report, restored)).is_none() {
-            self.order.push_back(key);
-        }
     }
 }
