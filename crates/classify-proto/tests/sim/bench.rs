@@ -29,6 +29,8 @@ pub(crate) struct Bench {
     pub(crate) restored: usize,
     pub(crate) notices: Vec<String>,
     pub(crate) most_in_flight: usize,
+    /// Under how many names a document was settled at once.
+    pub(crate) most_names: usize,
     /// How often room was asked for.
     pub(crate) rooms: usize,
     pub(crate) process: u8,
@@ -49,6 +51,7 @@ impl Bench {
             restored: 0,
             notices: Vec::new(),
             most_in_flight: 0,
+            most_names: 0,
             rooms: 0,
             process: 0,
         }
@@ -111,6 +114,7 @@ impl Bench {
                     }
                     BulkEvent::Settled(settled) => {
                         self.restored += usize::from(settled.restored);
+                        self.most_names = self.most_names.max(settled.names.len());
                         for name in settled.names {
                             self.reports
                                 .entry(name)

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::blame::Blame;
+use super::memory::Mark;
 use super::works::Place;
 use super::{Bulk, BulkEvent, Entrant, Record, Report, Settled, Source, Standing, Stop};
 use crate::Time;
@@ -22,7 +23,7 @@ const FIRST_REST: Duration = Duration::from_secs(2);
 
 /// Which of the two steps that lead to a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Buying {
+pub(super) enum Buying {
     Upload,
     Create,
 }
@@ -81,26 +82,11 @@ impl Bulk {
         };
         // A job that has failed already is an earlier run's: this is the answer to a repeated create, and the next
         // attempt is another create. Unless this run asked for it before, and may have bought it just now.
-        let is_earlier = is_lost(&job.status) && !asked_before && !entrant.may_be_bought;
+        let is_own = asked_before || entrant.may_be_bought || entrant.is_own;
+        let is_earlier = is_lost(&job.status) && !is_own;
         if self.options.retry_failed && entrant.replays < REPLAYS && is_earlier {
             entrant.replays += 1;
-            entrant.attempt += 1;
-            let (key, name, attempt) =
-                (entrant.key, entrant.names.first().cloned(), entrant.attempt);
-            self.record(Record::Planned {
-                key,
-                name: name.unwrap_or_default(),
-                attempt,
-            });
-            // The planned record forgets the file in a journal, and so it is told anew.
-            if let Some(file_id) = self
-                .documents
-                .get(&place)
-                .and_then(|entrant| entrant.file_id.clone())
-            {
-                self.record(Record::Uploaded { key, file_id });
-            }
-            return self.to_create.push_back(place);
+            return self.raise(place);
         }
         self.has_bought = true;
         entrant.job_id = Some(job.id.clone());
@@ -123,6 +109,37 @@ impl Bulk {
         } else if !self.rounds.open_now(&job, place, cx.now) {
             self.settle_as_taken(place, &job.id);
         }
+    }
+
+    /// Begins the next attempt at a document whose job is an earlier round's and led to nothing.
+    fn raise(&mut self, place: Place) {
+        let Some(entrant) = self.documents.get_mut(&place) else {
+            return;
+        };
+        entrant.attempt += 1;
+        entrant.job_id = None;
+        (entrant.may_be_bought, entrant.is_replaceable) = (false, false);
+        let (key, attempt, next) = (entrant.key, entrant.attempt, entrant.next());
+        let name = entrant.names.first().cloned().unwrap_or_default();
+        let file_id = entrant.file_id.clone();
+        self.record(Record::Planned { key, name, attempt });
+        // The planned record forgets the file in a journal, and so it is told anew.
+        if let Some(file_id) = file_id {
+            self.record(Record::Uploaded { key, file_id });
+        }
+        self.queue(place, next);
+    }
+
+    /// The service knows nothing of a document's job any more: somebody has deleted it.
+    pub(super) fn missing(&mut self, place: Place, error: &Error) {
+        let is_replaceable = self
+            .documents
+            .get(&place)
+            .is_some_and(|entrant| entrant.is_replaceable);
+        if self.options.retry_failed && is_replaceable && self.stop.is_none() {
+            return self.raise(place);
+        }
+        self.settle(place, Report::of_error(Standing::Missing, error), None);
     }
 
     /// The service gave one job to two documents; the second has no result of its own.
@@ -246,10 +263,7 @@ impl Bulk {
         if entrant.faults >= TRIES {
             return self.settle_unbought(place, error.to_string());
         }
-        match buying {
-            Buying::Upload => self.to_upload.push_back(place),
-            Buying::Create => self.to_create.push_back(place),
-        }
+        self.queue(place, buying);
     }
 
     /// The run is through with a document that has no job, as far as it knows.
@@ -324,6 +338,7 @@ impl Bulk {
             return;
         };
         self.by_key.remove(&entrant.key);
+        self.copies -= entrant.names.len().saturating_sub(1);
         report.file_id = report.file_id.or_else(|| entrant.file_id.clone());
         // As it was created, and not as a list writes it.
         report.job_id = entrant.job_id.clone().or(report.job_id);
@@ -344,6 +359,18 @@ impl Bulk {
             .or_default() += 1;
         self.summary.no_match +=
             usize::from(report.status.is_answered() && report.r#type.is_none());
+        let is_answered = report.status.is_answered();
+        let may_be_retried = self.options.retry_failed || entrant.may_be_bought;
+        let mark = if entrant.attempt > 0 || (!is_answered && may_be_retried) {
+            Mark {
+                attempt: entrant.attempt,
+                may_be_bought: entrant.may_be_bought,
+                is_own: entrant.is_own || report.job_id.is_some(),
+            }
+        } else {
+            Mark::default()
+        };
+        self.settled.set_mark(entrant.key, mark);
         if report.status.is_final() {
             self.settled.keep(entrant.key, report.clone(), restored);
         }

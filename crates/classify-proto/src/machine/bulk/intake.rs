@@ -1,11 +1,13 @@
 //! How documents come in.
 
 use super::document::Source;
+use super::flow::Buying;
 use super::journal::{Entry, Record};
-use super::{Bulk, BulkEvent, ContentKey, Document, Entrant, Settled};
+use super::works::Place;
+use super::{Bulk, BulkEvent, ContentKey, Document, Entrant, Phase, Settled};
 
 impl Bulk {
-    /// How many documents may be pushed now.
+    /// How many documents may be pushed now. A further copy of one that is on its way takes room like any other.
     #[must_use]
     pub fn room(&self) -> usize {
         if self.closed || self.stop.is_some() {
@@ -13,12 +15,17 @@ impl Bulk {
         }
         self.options
             .max_in_flight
-            .saturating_sub(self.documents.len())
+            .saturating_sub(self.documents.len().saturating_add(self.copies))
     }
 
-    /// Takes in a document. Beyond [`room`](Self::room) it is taken all the same; after the run has stopped it is
-    /// reported as not started.
+    /// Takes in a document. Beyond [`room`](Self::room) it is taken all the same.
+    ///
+    /// After the run has stopped it is reported at once: as not started, as open where an earlier process has created
+    /// its job, or as what an earlier process found. After the end of the run it is not heard.
     pub fn push(&mut self, document: Document) {
+        if self.phase == Phase::Ended {
+            return;
+        }
         self.pushed += 1;
         self.held = false;
         let Document { name, key, source } = document;
@@ -28,6 +35,7 @@ impl Bulk {
             .and_then(|place| self.documents.get_mut(place))
         {
             entrant.names.push(name);
+            self.copies += 1;
             self.summary.duplicates += 1;
             return;
         }
@@ -44,8 +52,7 @@ impl Bulk {
             return;
         }
         let entry = self.journal.remove(&key);
-        let known = entry.is_some();
-        self.admit(name, key, source, entry.unwrap_or_default(), known);
+        self.admit(name, key, source, entry);
     }
 
     /// Answers a request for room: there will be a document or an end, but not now.
@@ -62,10 +69,19 @@ impl Bulk {
         self.closed = true;
     }
 
-    fn admit(&mut self, name: String, key: ContentKey, source: Source, entry: Entry, known: bool) {
+    fn admit(&mut self, name: String, key: ContentKey, source: Source, entry: Option<Entry>) {
+        let is_known = entry.is_some();
+        // What came before in this run and was forgotten is in no journal that was read.
+        let mark = self.settled.mark(key);
+        let entry = entry.unwrap_or_else(|| Entry {
+            attempt: mark.attempt,
+            ..Entry::default()
+        });
         // An earlier process had all it needed for a create, and may not have lived to write down that it was made.
         let was_about_to_be = entry.file_id.is_some() || matches!(source, Source::Held(_));
-        let is_open = known && entry.job_id.is_none() && entry.report.is_none();
+        let is_open = is_known && entry.job_id.is_none() && entry.report.is_none();
+        // A further attempt that failed before this very round was interrupted is not paid for again in it.
+        let is_retried = entry.attempt > 0 && entry.is_of_this_round;
         let mut entrant = Entrant {
             names: vec![name],
             key,
@@ -74,39 +90,53 @@ impl Bulk {
             replays: 0,
             file_is_old: entry.file_id.is_some(),
             file_id: entry.file_id,
+            is_replaceable: entry.job_id.is_some() && !is_retried,
             job_id: entry.job_id,
-            may_be_bought: is_open && was_about_to_be,
+            may_be_bought: mark.may_be_bought || (is_open && was_about_to_be),
+            is_own: mark.is_own,
             source,
         };
         let place = self.pushed;
         if let Some(report) = entry.report {
-            // A further attempt that failed before this very round was interrupted is not paid for again in it.
-            let is_retried = entry.attempt > 0 && entry.is_of_this_round;
-            if !self.options.retry_failed || report.status.is_answered() || is_retried {
+            let is_wanted = self.options.retry_failed && self.stop.is_none();
+            if !is_wanted || report.status.is_answered() || is_retried {
                 return self.restore(entrant, report);
             }
             entrant.attempt += 1;
-            (entrant.file_id, entrant.job_id, entrant.file_is_old) = (None, None, false);
+            (entrant.file_id, entrant.file_is_old) = (None, false);
+            (entrant.job_id, entrant.is_replaceable) = (None, false);
         }
-        if !known || entrant.attempt > entry.attempt {
+        let job_id = entrant.job_id.clone();
+        let is_new = !is_known || entrant.attempt > entry.attempt;
+        if is_new && self.stop.is_none() {
             self.plan(&entrant);
         }
+        let next = entrant.next();
         self.by_key.insert(key, place);
-        let job_id = entrant.job_id.clone();
-        match (&job_id, &entrant.file_id, &entrant.source) {
-            (Some(_), _, _) => {}
-            (None, Some(_), _) | (None, None, Source::Held(_)) => self.to_create.push_back(place),
-            (None, None, Source::Upload(_)) => self.to_upload.push_back(place),
-        }
         self.documents.insert(place, entrant);
-        if let Some(job_id) = job_id {
-            if !self.rounds.open_unseen(job_id.clone(), place) {
-                self.settle_as_taken(place, &job_id);
+        match job_id {
+            Some(job_id) if self.stop.is_some() => self.leave(place, job_id, None),
+            None if self.stop.is_some() => {
+                self.settle_unbought(place, "the run stopped first".to_owned());
             }
+            Some(job_id) => {
+                if !self.rounds.open_unseen(job_id.clone(), place) {
+                    self.settle_as_taken(place, &job_id);
+                }
+            }
+            None => self.queue(place, next),
         }
     }
 
-    fn plan(&mut self, entrant: &Entrant) {
+    /// Has a document wait for its next upload or create.
+    pub(super) fn queue(&mut self, place: Place, next: Buying) {
+        match next {
+            Buying::Upload => self.to_upload.push_back(place),
+            Buying::Create => self.to_create.push_back(place),
+        }
+    }
+
+    pub(super) fn plan(&mut self, entrant: &Entrant) {
         let name = entrant.names.first().cloned().unwrap_or_default();
         self.record(Record::Planned {
             key: entrant.key,
@@ -125,8 +155,8 @@ impl Bulk {
         }
         let room = self.room();
         // In handfuls, so that a caller is not asked for every single document.
-        let worth_asking =
-            room > 0 && (room * 8 >= self.options.max_in_flight || self.documents.is_empty());
+        let handful = self.options.max_in_flight.div_ceil(8);
+        let worth_asking = room > 0 && (room >= handful || self.documents.is_empty());
         worth_asking.then(|| {
             self.asked_at = Some(self.pushed);
             BulkEvent::Room(room)

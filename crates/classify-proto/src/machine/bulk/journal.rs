@@ -222,7 +222,7 @@ pub(super) struct Entry {
     pub(super) file_id: Option<String>,
     pub(super) job_id: Option<String>,
     pub(super) report: Option<Report>,
-    /// The run has not come to its end since it was settled.
+    /// The run has not come to its end since it was settled, or since a further attempt was planned.
     pub(super) is_of_this_round: bool,
 }
 
@@ -302,6 +302,7 @@ impl Journal {
                 if attempt > entry.attempt {
                     *entry = Entry {
                         attempt,
+                        is_of_this_round: true,
                         ..Entry::default()
                     };
                 }
@@ -314,7 +315,11 @@ impl Journal {
             }
             Record::Settled { key, report } => {
                 let entry = self.entries.entry(key).or_default();
-                entry.report = Some(report);
+                // Another copy of a document that was answered may not be readable. That takes nothing back.
+                let is_answered = |report: &Report| report.status.is_answered();
+                if !entry.report.as_ref().is_some_and(is_answered) || is_answered(&report) {
+                    entry.report = Some(report);
+                }
                 entry.is_of_this_round = true;
             }
         }
@@ -419,6 +424,31 @@ mod tests {
                 record
             );
         }
+    }
+
+    #[test]
+    fn an_answer_is_not_taken_back_but_by_a_further_attempt() {
+        let key = ContentKey::of(b"a");
+        let settled = |status| Record::Settled {
+            key,
+            report: Report::new(status),
+        };
+        let mut records = records();
+        records.push(settled(Standing::Error));
+        let status = |records: &[Record]| {
+            let text: String = records.iter().map(Record::to_line).collect();
+            let (journal, _) = Journal::read(text.as_bytes()).unwrap();
+            journal.report(key).map(|report| report.status.clone())
+        };
+        assert_eq!(status(&records), Some(Standing::Completed));
+        records.push(Record::Planned {
+            key,
+            name: "a".into(),
+            attempt: 1,
+        });
+        assert_eq!(status(&records), None);
+        records.push(settled(Standing::Failed));
+        assert_eq!(status(&records), Some(Standing::Failed));
     }
 
     #[test]

@@ -5,14 +5,27 @@ use std::collections::{BTreeMap, VecDeque};
 use super::document::ContentKey;
 use super::report::Report;
 
-/// The reports of the documents settled last, for those of the same content that come later.
+/// The reports of the documents settled last, and of the earlier ones what money hangs on.
 ///
-/// Bounded, so that a run's memory does not grow with it. A duplicate that comes after its report is forgotten costs
-/// an upload and a create that is answered with the first job; it is never paid for twice.
+/// The reports are bounded, so that a run's memory does not grow with it. A duplicate that comes after its report is
+/// forgotten costs an upload and a create that is answered with the first job; it is never paid for twice, because
+/// its marks are kept.
 pub(super) struct Memory {
     reports: BTreeMap<ContentKey, (Report, bool)>,
     order: VecDeque<ContentKey>,
     most: usize,
+    marks: BTreeMap<ContentKey, Mark>,
+}
+
+/// What a create of the same content must know that comes after the report is forgotten.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Mark {
+    /// The number of the last attempt.
+    pub(super) attempt: u32,
+    /// There may be a job of it.
+    pub(super) may_be_bought: bool,
+    /// The job of that attempt is this round's own, so that its failure is the result and no reason for another.
+    pub(super) is_own: bool,
 }
 
 impl Memory {
@@ -21,6 +34,7 @@ impl Memory {
             reports: BTreeMap::new(),
             order: VecDeque::new(),
             most,
+            marks: BTreeMap::new(),
         }
     }
 
@@ -28,6 +42,10 @@ impl Memory {
         self.reports
             .get(&key)
             .map(|(report, restored)| (report, *restored))
+    }
+
+    pub(super) fn mark(&self, key: ContentKey) -> Mark {
+        self.marks.get(&key).copied().unwrap_or_default()
     }
 
     pub(super) fn keep(&mut self, key: ContentKey, report: Report, restored: bool) {
@@ -40,5 +58,21 @@ impl Memory {
         if self.reports.insert(key, (report, restored)).is_none() {
             self.order.push_back(key);
         }
+    }
+
+    /// Marks a content, for as long as the run goes; one that there is nothing to say of takes no place.
+    pub(super) fn set_mark(&mut self, key: ContentKey, mark: Mark) {
+        if mark == Mark::default() {
+            self.marks.remove(&key);
+        } else {
+            self.marks.insert(key, mark);
+        }
+    }
+
+    /// How many reports and how many marks there are.
+    #[cfg(test)]
+    pub(super) fn sizes(&self) -> (usize, usize) {
+        assert_eq!(self.reports.len(), self.order.len());
+        (self.reports.len(), self.marks.len())
     }
 }

@@ -27,6 +27,7 @@ pub use report::{Report, Standing};
 
 use self::breaker::{Breaker, Pass};
 use self::document::Source;
+use self::flow::Buying;
 use self::journal::Entry;
 use self::memory::Memory;
 use self::rounds::Rounds;
@@ -87,6 +88,8 @@ pub struct Bulk {
     events: VecDeque<BulkEvent>,
     documents: BTreeMap<Place, Entrant>,
     by_key: BTreeMap<ContentKey, Place>,
+    /// Further names of the documents on their way.
+    copies: usize,
     to_upload: VecDeque<Place>,
     to_create: VecDeque<Place>,
     /// Creates that are repeated at a later time.
@@ -117,7 +120,21 @@ struct Entrant {
     file_is_old: bool,
     /// The answer to a create was lost, in this process or with an earlier one, so that there may be a job.
     may_be_bought: bool,
+    /// The job of this attempt is this round's own.
+    is_own: bool,
     job_id: Option<String>,
+    /// The job is of an earlier round, so that this one may pay for another if it is gone.
+    is_replaceable: bool,
+}
+
+impl Entrant {
+    /// What leads to its job next.
+    fn next(&self) -> Buying {
+        match (&self.source, &self.file_id) {
+            (Source::Upload(_), None) => Buying::Upload,
+            _ => Buying::Create,
+        }
+    }
 }
 
 /// How far a run is.
@@ -198,6 +215,7 @@ impl Bulk {
             events: VecDeque::new(),
             documents: BTreeMap::new(),
             by_key: BTreeMap::new(),
+            copies: 0,
             to_upload: VecDeque::new(),
             to_create: VecDeque::new(),
             resting: BTreeSet::new(),
@@ -436,17 +454,17 @@ impl Machine for Bulk {
 
     fn poll(&mut self, cx: Cx<'_>) -> Step<BulkEvent, Summary> {
         loop {
+            if self.phase == Phase::Unrecorded {
+                self.phase = Phase::Going;
+                // Before all that documents have led to that were pushed already.
+                let run = Record::Run(self.header.clone());
+                self.events.push_front(BulkEvent::Record(run));
+            }
             if let Some(event) = self.events.pop_front() {
                 return Step::Event(event);
             }
-            match self.phase {
-                Phase::Ended => return Step::Wait(None),
-                Phase::Unrecorded => {
-                    self.phase = Phase::Going;
-                    self.record(Record::Run(self.header.clone()));
-                    continue;
-                }
-                Phase::Going | Phase::Left => {}
+            if self.phase == Phase::Ended {
+                return Step::Wait(None);
             }
             self.heed_deadline(cx.now);
             if let Some(event) = self.ask_for_room() {

@@ -25,9 +25,14 @@ pub struct BulkOptions {
     pub deadline: Option<Time>,
     /// Classifies every document anew, and pays anew, whatever earlier runs did.
     pub fresh: bool,
-    /// Classifies documents anew whose job failed or was cancelled in an earlier run.
+    /// Classifies documents anew, and pays anew, whose job failed or was cancelled in an earlier run, or was deleted
+    /// since.
     pub retry_failed: bool,
     /// How many settled documents are remembered for others of the same content: 10,000.
+    ///
+    /// Of the others about a hundred bytes each are kept where money hangs on it: of those that were bought more than
+    /// once, of those whose create may have been acted upon without an answer, and with `retry_failed` of all that
+    /// were not answered.
     pub remember: usize,
 }
 
@@ -97,7 +102,7 @@ impl BulkOptions {
         self
     }
 
-    /// Whether documents whose job failed or was cancelled are classified anew.
+    /// Whether documents whose job failed, was cancelled or is gone are classified anew.
     #[must_use]
     pub fn retry_failed(mut self, retry: bool) -> Self {
         self.retry_failed = retry;

@@ -17,9 +17,10 @@ open_enum! {
         Cancelled = "CANCELLED",
         /// There is no job, and the reason lies with the document.
         Error = "ERROR",
-        /// The service took the document and then knew nothing of its job.
+        /// The service took the document and then knew nothing of its job, so that it was deleted. Only a run that
+        /// [retries](crate::machine::BulkOptions::retry_failed) buys another.
         Missing = "MISSING",
-        /// The job goes on; the run did not wait any longer.
+        /// The job goes on, as far as is known; the run did not wait any longer.
         Open = "OPEN",
         /// Nothing was bought: the run stopped first, or the service could not be reached.
         NotStarted = "NOT_STARTED",

@@ -325,7 +325,7 @@ impl Bulk {
             }
             Err(error) if error.is_not_found() => {
                 self.rounds.close(&job_id);
-                self.settle(place, Report::of_error(Standing::Missing, &error), None);
+                self.missing(place, &error);
             }
             Err(error) if Blame::of(&error) == Blame::Everyone && !error.is_quota() => {
                 self.stop_for(error);
