@@ -174,6 +174,7 @@ impl Bulk {
         options: BulkOptions,
         seed: Seed,
     ) -> Result<Self, Error> {
+        let options = options.within_bounds();
         if api.checks() {
             template
                 .clone()

@@ -359,7 +359,8 @@ impl Bulk {
 impl Cadence {
     /// The delay before the next round over jobs of which the oldest is `age` old.
     fn delay_at_age(&self, seed: Seed, round: u32, age: Duration) -> Duration {
-        let delay = (age / AGING).clamp(self.initial, self.longest);
+        let Self { initial, longest } = self.within_bounds();
+        let delay = (age / AGING).clamp(initial, longest);
         self.jittered(seed, round, delay)
     }
 }
