@@ -133,7 +133,9 @@ impl Report {
 
 #[cfg(test)]
 mod tests {
+    use super::super::journal::Record;
     use super::*;
+    use proptest::prelude::*;
 
     fn of_job(job: &str) -> Option<Report> {
         Report::of_job(&serde_json::from_str(job).unwrap())
@@ -156,6 +158,21 @@ mod tests {
             assert_eq!(report.job_id.as_deref(), Some("clj-1"));
             assert_eq!(report.file_id.as_deref(), Some("dfl-1"));
             assert_eq!(report.error, None);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_confidence_is_read_back_to_its_last_digit(confidence in 0.0f64..1.0) {
+            let report = Report { confidence: Some(confidence), ..Report::new(Standing::Completed) };
+            let line = serde_json::to_string(&report).unwrap();
+            let read: Report = serde_json::from_str(&line).unwrap();
+            prop_assert_eq!(read.confidence, Some(confidence));
+            // As it is when a record is read, whose fields are found by its kind.
+            let key = super::super::ContentKey::of(b"a");
+            let record = Record::Settled { key, report };
+            let read: Record = serde_json::from_str(&record.to_line()).unwrap();
+            prop_assert_eq!(read, record);
         }
     }
 
