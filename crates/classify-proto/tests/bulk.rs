@@ -649,6 +649,27 @@ fn the_journal_of_another_run_is_refused() {
 }
 
 #[test]
+fn a_fresh_run_does_not_go_on_with_the_journal_of_another() {
+    let mut bench = Bench::new(0..1, service(0));
+    bench.run(None).unwrap();
+    let (journal, _) = Journal::read(&bench.journal).unwrap();
+    let options = BulkOptions::default().fresh(true);
+    let bulk = Bulk::new(&bench.world.api, template(), options, Seed::new([1; 16])).unwrap();
+    let error = bulk.with_journal(journal).unwrap_err();
+    assert!(error.to_string().contains("anew"), "{error}");
+}
+
+#[test]
+fn a_run_that_names_an_organization_says_so_in_its_journal() {
+    let mut bench = Bench::new(0..1, service(0));
+    bench.template = template().organization("org-1");
+    bench.run(None).unwrap();
+    let (journal, _) = Journal::read(&bench.journal).unwrap();
+    let organization = journal.header().unwrap().organization.as_deref();
+    assert_eq!(organization, Some("org-1"));
+}
+
+#[test]
 fn a_run_is_fed_by_an_iterator_and_stores_its_records_through_a_function() {
     let mut bench = Bench::new(0..9, service(5_000));
     let bulk = |bench: &Bench| {

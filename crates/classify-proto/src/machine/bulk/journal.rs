@@ -77,6 +77,10 @@ pub struct Header {
     /// The service that jobs are created with; `None` in journals of versions that did not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_url: Option<String>,
+    /// The organization that jobs are created in, where one was named; `None` too in journals of versions that did not
+    /// tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub organization: Option<String>,
     /// The project that jobs are created in; `None` is the key's own.
     #[serde(default)]
     pub project: Option<String>,
@@ -100,6 +104,7 @@ impl Header {
         Self {
             v: VERSION,
             base_url: None,
+            organization: None,
             project,
             configuration,
             configuration_id,
@@ -125,6 +130,12 @@ impl Header {
         if let (Some(ours), Some(theirs)) = (&self.base_url, &other.base_url) {
             if place(ours) != place(theirs) {
                 return Some(format!("base URL: {ours} in the journal, {theirs} now"));
+            }
+        }
+        if self.organization.is_some() {
+            let (ours, theirs) = (&self.organization, &other.organization);
+            if let Some(difference) = differ("organization", ours, theirs) {
+                return Some(difference);
             }
         }
         if let Some(difference) = differ("project", &self.project, &other.project).or_else(|| {
@@ -540,6 +551,28 @@ mod tests {
                 ..ours.clone()
             }),
             None
+        );
+    }
+
+    #[test]
+    fn a_run_belongs_to_one_organization_where_its_journal_names_one() {
+        let of = |organization: Option<&str>| Header {
+            organization: organization.map(str::to_owned),
+            ..header(&[("a", "one")])
+        };
+        for (ours, theirs) in [(Some("o"), Some("o")), (None, Some("o")), (None, None)] {
+            assert_eq!(of(ours).difference(&of(theirs)), None);
+        }
+        for theirs in [Some("p"), None] {
+            let difference = of(Some("o")).difference(&of(theirs)).unwrap();
+            assert!(difference.contains("organization"), "{difference}");
+        }
+        let old: Header = serde_json::from_str(r#"{"v":1,"project":"p"}"#).unwrap();
+        assert_eq!(old.organization, None);
+        assert!(
+            !serde_json::to_string(&old)
+                .unwrap()
+                .contains("organization")
         );
     }
 

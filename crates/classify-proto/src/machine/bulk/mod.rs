@@ -195,6 +195,8 @@ impl Bulk {
             configuration_id.map(str::to_owned),
         );
         header.base_url = Some(api.base_url().to_owned());
+        let organization = template.scope().organization_id.as_deref();
+        header.organization = organization.or(api.organization()).map(str::to_owned);
         if options.fresh {
             header.nonce = Some(seed.derive(0).hex());
         }
@@ -232,7 +234,8 @@ impl Bulk {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::State`](crate::ErrorKind::State), saying what differs, when the journal is of another run.
+    /// [`ErrorKind::State`](crate::ErrorKind::State), saying what differs, when the journal is of another run; a
+    /// [fresh](BulkOptions::fresh) one goes on with the journal of a fresh one only.
     pub fn with_journal(mut self, journal: Journal) -> Result<Self, Error> {
         let Some(header) = journal.header else {
             return Ok(self);
@@ -241,6 +244,12 @@ impl Bulk {
             return Err(Error::state(format!(
                 "the journal is of another run; {difference}"
             )));
+        }
+        // Going on with it would be answered with its jobs, and pay for nothing anew.
+        if self.options.fresh && header.nonce.is_none() {
+            return Err(Error::state(
+                "the journal is of another run; that one was not to classify anew, and this one is",
+            ));
         }
         self.fingerprint = Fingerprint::of(&header);
         self.header = header;
