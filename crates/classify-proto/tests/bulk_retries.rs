@@ -4,8 +4,8 @@ mod sim;
 
 use std::time::Duration;
 
-use classify_proto::machine::{BulkOptions, Standing};
-use sim::bench::{Bench, CREATE, service};
+use classify_proto::machine::{BulkOptions, Record, Standing};
+use sim::bench::{Bench, CREATE, retried, service};
 use sim::{Fault, Service};
 
 fn failing(duration: u64) -> Service {
@@ -121,4 +121,133 @@ fn a_job_that_is_deleted_again_and_again_is_bought_anew_once_a_round() {
     assert_eq!(bench.world.service.jobs.len(), 2);
     bench.run(None).unwrap();
     assert_eq!(bench.world.service.jobs.len(), 3);
+}
+
+#[test]
+fn failed_documents_are_bought_anew_only_when_that_is_asked() {
+    let mut bench = Bench::new(
+        0..3,
+        Service {
+            failing: true,
+            ..service(1_000)
+        },
+    );
+    bench.run(None).unwrap();
+    bench.world.service.failing = false;
+    for job in &mut bench.world.service.jobs {
+        job.fails = true;
+    }
+    bench.run(None).unwrap();
+    assert_eq!((bench.restored, bench.world.service.jobs.len()), (3, 3));
+    bench.options = BulkOptions::default().retry_failed(true);
+    bench.run(None).unwrap();
+    bench.assert_all_completed();
+    assert_eq!(
+        (bench.requests(CREATE), bench.world.service.jobs.len()),
+        (6, 6)
+    );
+    assert_eq!((bench.planned(0), bench.planned(1)), (3, 3));
+    // What completed in the second attempt stays.
+    bench.run(None).unwrap();
+    assert_eq!((bench.restored, bench.world.service.jobs.len()), (3, 6));
+}
+
+/// The job of a create whose answer was lost may have failed before the create is repeated. It is this run's own, and
+/// was paid for: to take it for an earlier run's would pay for the document twice.
+#[test]
+fn a_retried_document_that_fails_while_its_answer_is_lost_is_not_bought_twice() {
+    let mut bench = Bench::new(
+        0..3,
+        Service {
+            failing: true,
+            ..service(10)
+        },
+    );
+    bench.run(None).unwrap();
+    bench.options = BulkOptions::default().retry_failed(true).max_requests(1);
+    // After the upload.
+    bench.world.service.faults = [Fault::None, Fault::LostAfterActing].into();
+    bench.run(None).unwrap();
+    assert_eq!(bench.world.service.jobs.len(), 6);
+    assert!(
+        bench
+            .reports
+            .values()
+            .all(|reports| reports[0].status == Standing::Failed)
+    );
+}
+
+/// The same, with a crash between the create and its record.
+#[test]
+fn a_retried_document_that_fails_while_the_run_is_down_is_not_bought_twice() {
+    let mut bench = Bench::new(
+        0..1,
+        Service {
+            failing: true,
+            ..service(10)
+        },
+    );
+    bench.run(None).unwrap();
+    bench.options = BulkOptions::default().retry_failed(true);
+    for step in 0.. {
+        bench.run(Some(step));
+        if bench.world.service.jobs.len() == 2 {
+            break;
+        }
+    }
+    assert!(
+        !String::from_utf8(bench.journal.clone())
+            .unwrap()
+            .contains("clj-2")
+    );
+    bench.world.now += 60_000;
+    bench.run(None).unwrap();
+    assert_eq!(bench.world.service.jobs.len(), 2);
+    assert_eq!(bench.reports["0.txt"][0].status, Standing::Failed);
+}
+
+/// Nobody has paid for a retry yet.
+#[test]
+fn what_failed_in_a_first_run_that_was_interrupted_is_retried() {
+    let mut bench = retried(0..6);
+    let ended = Record::Ended.to_line();
+    let sound = bench.journal.len() - ended.len();
+    assert_eq!(bench.journal.split_off(sound), ended.into_bytes());
+    bench.run(None).unwrap();
+    assert_eq!(bench.world.service.jobs.len(), 12);
+}
+
+#[test]
+fn a_further_round_of_retries_begins_when_the_last_has_come_to_its_end() {
+    let mut bench = retried(0..6);
+    bench.run(None).unwrap();
+    assert_eq!(bench.world.service.jobs.len(), 12);
+    bench.run(None).unwrap();
+    assert_eq!(bench.world.service.jobs.len(), 18);
+    // A run that has nothing to say leaves the journal as it is.
+    bench.options = BulkOptions::default();
+    let journal = bench.journal.clone();
+    bench.run(None).unwrap();
+    assert_eq!(bench.journal, journal);
+}
+
+#[test]
+fn failed_documents_are_found_without_a_journal_too() {
+    let mut bench = Bench::new(
+        0..3,
+        Service {
+            failing: true,
+            ..service(1_000)
+        },
+    );
+    bench.run(None).unwrap();
+    bench.world.service.failing = false;
+    for job in &mut bench.world.service.jobs {
+        job.fails = true;
+    }
+    bench.journal.clear();
+    bench.options = BulkOptions::default().retry_failed(true);
+    bench.run(None).unwrap();
+    bench.assert_all_completed();
+    assert_eq!(bench.world.service.jobs.len(), 6);
 }

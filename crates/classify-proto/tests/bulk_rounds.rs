@@ -3,10 +3,12 @@
 mod sim;
 
 use std::collections::BTreeSet;
+use std::sync::Mutex;
+use std::time::Duration;
 
-use classify_proto::machine::{BulkOptions, Document, Standing};
-use sim::Fault;
-use sim::bench::{Bench, CREATE, LIST, service};
+use classify_proto::machine::{BulkOptions, Document, Limiter, Standing};
+use sim::bench::{Bench, CREATE, LIST, UPLOAD, faulty, service};
+use sim::{Fault, Service};
 
 fn bench(count: usize, duration: u64) -> Bench {
     let mut bench = Bench::new([], service(duration));
@@ -102,4 +104,118 @@ fn a_list_that_is_never_answered_delays_the_next_by_no_more_than_itself() {
     // A call is given a quarter of an hour.
     let late = bench.world.now - start - 15 * 60_000;
     assert!(late < 60_000, "{late} ms");
+}
+
+#[test]
+fn a_thousand_jobs_of_a_minute_cost_a_thousand_creates_and_few_lists() {
+    let mut bench = Bench::new([], service(60_000));
+    bench.documents = (0..1_000)
+        .map(|n| Document::id(format!("dfl-{n}")))
+        .collect();
+    bench.options = BulkOptions::default().max_in_flight(1_000);
+    bench.world.limiter = Some(Mutex::new(Limiter::paid()));
+    bench.run(None).unwrap();
+    assert_eq!(bench.requests(CREATE), 1_000);
+    assert!(bench.requests(LIST) <= 150, "{}", bench.requests(LIST));
+    assert_eq!(
+        bench.world.sent.len(),
+        bench.requests(CREATE) + bench.requests(LIST)
+    );
+    // And with every one of them uploaded first, at ten a second.
+    let mut bench = Bench::new(0..1_000, service(60_000));
+    bench.options = BulkOptions::default().max_in_flight(1_000);
+    bench.world.limiter = Some(Mutex::new(Limiter::paid()));
+    bench.run(None).unwrap();
+    assert_eq!(
+        (bench.requests(UPLOAD), bench.requests(CREATE)),
+        (1_000, 1_000)
+    );
+    assert!(bench.requests(LIST) <= 150, "{}", bench.requests(LIST));
+}
+
+#[test]
+fn a_thousand_waiting_jobs_end_under_the_free_tier() {
+    let mut bench = Bench::new([], service(60_000));
+    bench.documents = (0..1_000)
+        .map(|n| Document::id(format!("dfl-{n}")))
+        .collect();
+    bench.options = BulkOptions::default().max_in_flight(1_000);
+    bench.world.limiter = Some(Mutex::new(Limiter::free_tier()));
+    bench.run(None).unwrap();
+    bench.assert_all_completed_by_id();
+    for (place, (start, _)) in bench.world.sent.iter().enumerate() {
+        let inside = bench.world.sent[place..]
+            .iter()
+            .take_while(|(time, _)| *time < start + 60_000)
+            .count();
+        assert!(inside <= 20);
+    }
+    // Of the few requests there are, nearly all go into buying.
+    assert!(
+        bench.requests(LIST) <= 100,
+        "{} lists",
+        bench.requests(LIST)
+    );
+}
+
+#[test]
+fn pages_smaller_than_asked_for_are_followed() {
+    let mut bench = Bench::new(
+        0..150,
+        Service {
+            page_size: 7,
+            ..service(30_000)
+        },
+    );
+    bench.run(None).unwrap();
+    bench.assert_all_completed();
+}
+
+#[test]
+fn a_job_that_no_list_shows_is_asked_for_and_one_that_is_gone_is_missing() {
+    let mut bench = Bench::new(0..3, service(20_000));
+    bench.world.service.hidden = ["clj-1".to_owned()].into();
+    bench.world.service.deleted = ["clj-2".to_owned()].into();
+    let summary = bench.run(None).unwrap();
+    assert_eq!(
+        (
+            summary.count(&Standing::Completed),
+            summary.count(&Standing::Missing)
+        ),
+        (2, 1)
+    );
+    assert!(bench.requests("GET /api/v2/classify/clj-1") >= 1);
+    // Two rounds may miss it, by chance or because the list is behind.
+    let before = bench
+        .world
+        .sent
+        .iter()
+        .take_while(|(_, request)| request != "GET /api/v2/classify/clj-1");
+    assert_eq!(before.filter(|(_, request)| request == LIST).count(), 2);
+    assert_eq!(bench.requests("GET /api/v2/classify/clj-2"), 1);
+    assert_eq!(bench.requests("GET /api/v2/classify/clj-3"), 0);
+}
+
+#[test]
+fn a_job_that_never_ends_does_not_hold_the_run() {
+    let mut bench = Bench::new(0..3, service(u64::MAX / 4));
+    bench.options = BulkOptions::default().job_timeout(Duration::from_secs(600));
+    let summary = bench.run(None).unwrap();
+    assert_eq!(summary.count(&Standing::Open), 3);
+    assert!(bench.reports["0.txt"][0].job_id.is_some());
+}
+
+#[test]
+fn a_service_at_fault_is_left_alone_for_a_while_and_nothing_is_lost() {
+    let mut bench = Bench::new(0..30, faulty(1_000, vec![Fault::Http503; 150]));
+    bench.run(None).unwrap();
+    bench.assert_all_completed();
+    assert!(
+        bench
+            .notices
+            .iter()
+            .any(|notice| notice.contains("at fault")),
+        "{:?}",
+        bench.notices
+    );
 }

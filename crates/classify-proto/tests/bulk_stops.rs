@@ -5,11 +5,11 @@ mod sim;
 use std::time::Duration;
 
 use classify_proto::machine::{
-    Bulk, BulkEvent, BulkOptions, Document, Journal, Machine as _, Standing, Step,
+    Bulk, BulkEvent, BulkOptions, Document, Journal, Machine as _, Standing, Step, Summary,
 };
 use classify_proto::v2::Create;
 use classify_proto::{Seed, Time};
-use sim::bench::{Bench, CREATE, UPLOAD, service, template};
+use sim::bench::{Bench, CREATE, LIST, LOOK, UPLOAD, service, template};
 use sim::{Fault, Service};
 
 /// What a journal says of a run that bought nothing.
@@ -66,11 +66,8 @@ fn a_transport_that_refuses_everything_stops_the_run_and_settles_nothing() {
 fn jobs_that_are_open_are_left_when_the_transport_refuses_to_look_at_them() {
     let mut bench = Bench::new(0..2, service(60_000));
     let refused = vec![Fault::Refused; 100];
-    bench.world.service.route_faults = [
-        (sim::bench::LIST, refused.clone().into()),
-        (sim::bench::LOOK, refused.into()),
-    ]
-    .into();
+    bench.world.service.route_faults =
+        [(LIST, refused.clone().into()), (LOOK, refused.into())].into();
     let start = bench.world.now;
     let summary = bench.run(None).unwrap();
     assert_eq!(summary.count(&Standing::Open), 2);
@@ -219,4 +216,161 @@ fn a_refused_cancel_is_looked_into_whatever_it_is_refused_with() {
             "{status}: {summary:?}"
         );
     }
+}
+
+#[test]
+fn no_credits_stop_all_buying_and_what_is_paid_for_is_waited_for() {
+    let mut bench = Bench::new(0..40, service(30_000));
+    bench.options = BulkOptions::default().max_in_flight(10).max_requests(2);
+    let mut refused_at = None;
+    let mut stopped = None;
+    while stopped.is_none() {
+        // The credits run out after the third job.
+        stopped = bench.run_until_third_job(&mut refused_at);
+    }
+    let summary = stopped.unwrap();
+    assert!(summary.stopped.unwrap().is_quota());
+    assert_eq!(summary.standings[&Standing::Completed], 3);
+    assert!(summary.standings[&Standing::NotStarted] >= 1);
+    assert_eq!(bench.world.service.jobs.len(), 3);
+    // With credits again, the rest is bought and the first three are not.
+    bench.world.service.refuses = None;
+    bench.run(None).unwrap();
+    bench.assert_all_completed();
+    assert_eq!((bench.world.service.jobs.len(), bench.restored), (40, 3));
+}
+
+impl Bench {
+    fn run_until_third_job(&mut self, refused_at: &mut Option<u32>) -> Option<Summary> {
+        self.reports.clear();
+        let bulk = Bulk::new(
+            &self.world.api,
+            template(),
+            self.options.clone(),
+            Seed::new([1; 16]),
+        )
+        .unwrap();
+        let (mut bulk, mut source, mut events) =
+            (bulk, self.documents.clone().into_iter(), Vec::new());
+        for step in 0.. {
+            if self.world.service.jobs.len() == 3 && refused_at.is_none() {
+                *refused_at = Some(step);
+                self.world.service.refuses = Some(402);
+            }
+            if let Some(summary) = self.world.step(&mut bulk, &mut events) {
+                return Some(summary);
+            }
+            for event in events.drain(..) {
+                match event {
+                    BulkEvent::Room(room) => source
+                        .by_ref()
+                        .take(room)
+                        .for_each(|document| bulk.push(document)),
+                    BulkEvent::Record(record) => {
+                        self.journal.extend_from_slice(record.to_line().as_bytes());
+                    }
+                    _ => {}
+                }
+            }
+        }
+        None
+    }
+}
+
+#[test]
+fn a_key_without_rights_stops_at_once() {
+    for status in [401, 403] {
+        let mut bench = Bench::new(
+            0..50,
+            Service {
+                refuses: Some(status),
+                ..service(1_000)
+            },
+        );
+        bench.options = BulkOptions::default().max_requests(1);
+        let summary = bench.run(None).unwrap();
+        assert!(summary.stopped.unwrap().is_auth());
+        assert_eq!(bench.requests(CREATE), 1);
+        assert_eq!(
+            summary.standings.keys().collect::<Vec<_>>(),
+            [&Standing::NotStarted]
+        );
+    }
+}
+
+#[test]
+fn a_stop_leaves_open_jobs_and_the_next_run_waits_for_them() {
+    let mut bench = Bench::new(0..20, service(60_000));
+    bench.options = BulkOptions::default().max_in_flight(10).max_requests(4);
+    let summary = bench
+        .run_with(None, |bulk, _| {
+            if bulk.in_flight().1 == 5 {
+                bulk.stop();
+            }
+        })
+        .unwrap();
+    let open = summary.count(&Standing::Open);
+    assert!((5..=8).contains(&open), "{summary:?}");
+    assert_eq!(open, bench.world.service.jobs.len());
+    assert!(bench.reports.values().any(|reports| {
+        reports[0]
+            .error
+            .as_ref()
+            .is_some_and(|error| error.contains("PENDING"))
+    }));
+    bench.run(None).unwrap();
+    bench.assert_all_completed();
+    assert_eq!(bench.world.service.jobs.len(), 20);
+}
+
+#[test]
+fn a_stop_that_cancels_leaves_nothing_open() {
+    let mut bench = Bench::new(0..20, service(60_000));
+    let summary = bench
+        .run_with(None, |bulk, _| {
+            if bulk.in_flight().1 == 12 {
+                bulk.stop_and_cancel();
+            }
+        })
+        .unwrap();
+    assert_eq!(summary.count(&Standing::Open), 0);
+    assert_eq!(
+        summary.count(&Standing::Cancelled),
+        bench.world.service.jobs.len()
+    );
+    assert!(bench.world.service.jobs.iter().all(|job| job.cancelled));
+}
+
+#[test]
+fn a_deadline_ends_a_run_and_says_so() {
+    let mut bench = Bench::new(0..10, service(600_000));
+    bench.options = BulkOptions::default().deadline(Time::from_millis(bench.world.now + 60_000));
+    let start = bench.world.now;
+    let summary = bench.run(None).unwrap();
+    assert!(summary.stopped.as_ref().unwrap().is_deadline());
+    assert_eq!(summary.count(&Standing::Open), 10);
+    assert!(bench.world.now <= start + 61_000);
+}
+
+#[test]
+fn rights_that_are_lost_while_a_stopping_run_waits_end_it() {
+    let mut bench = Bench::new([1], service(600_000));
+    bench.options = BulkOptions::default().deadline(Time::from_millis(bench.world.now + 5_000));
+    assert_eq!(bench.run(None).unwrap().count(&Standing::Open), 1);
+    // The next document meets 402, and the job that is waited for then cannot be read any more.
+    bench.documents.push(Document::bytes("2.txt", "document 2"));
+    bench.options = BulkOptions::default();
+    bench.world.service.refuses = Some(402);
+    bench.world.service.unreadable_once_refused = true;
+    let summary = bench.run(None).unwrap();
+    assert!(summary.stopped.as_ref().unwrap().is_quota());
+    assert_eq!(
+        (
+            summary.count(&Standing::Open),
+            summary.count(&Standing::NotStarted)
+        ),
+        (1, 1)
+    );
+    // It does not go on asking for what it may not see.
+    assert!(bench.requests(LIST) <= 6, "{}", bench.requests(LIST));
 }

@@ -1,10 +1,12 @@
 //! The rules of every machine, in virtual time, under any faults and crashes.
 
+mod cases;
 mod sim;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
+use cases::cases;
 use classify_proto::machine::{
     Cadence, Call, Cx, Fan, FanEvent, Machine, Pager, Retry, Run, RunEvent, Saved, Step, Waiter,
 };
@@ -57,7 +59,7 @@ fn world_with_job(duration: u64, faults: VecDeque<Fault>) -> World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
+    #![proptest_config(cases(2048))]
 
     #[test]
     fn a_create_makes_one_job_at_most_and_never_changes_its_key(faults in faults(), crashes in crashes()) {

@@ -1,11 +1,13 @@
 //! Jobs of the first version, in virtual time: waiting, reading every page, and finding what was lost. And uploads
 //! that are made once.
 
+mod cases;
 mod sim;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
+use cases::cases;
 use classify_proto::machine::{
     Call, Machine, Progress, Reconcile, Reconciliation, ResultsWaiter, Reuse, Saved, Waiter,
 };
@@ -346,7 +348,7 @@ fn a_document_that_is_there_is_not_uploaded_again() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(cases(2048))]
 
     #[test]
     fn a_wait_ends_with_every_result_or_says_why_not(

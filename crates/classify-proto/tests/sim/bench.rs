@@ -183,6 +183,22 @@ impl Bench {
     }
 }
 
+/// Documents all of which have failed, and a run that buys them anew.
+pub(crate) fn retried(contents: impl IntoIterator<Item = u32>) -> Bench {
+    let failing = Service {
+        failing: true,
+        ..service(1_000)
+    };
+    let mut bench = Bench::new(contents, failing);
+    bench.run(None).unwrap();
+    assert_eq!(bench.world.service.jobs.len(), bench.distinct());
+    bench.options = BulkOptions::default()
+        .retry_failed(true)
+        .max_in_flight(2)
+        .max_requests(2);
+    bench
+}
+
 pub(crate) fn service(duration: u64) -> Service {
     Service {
         duration,

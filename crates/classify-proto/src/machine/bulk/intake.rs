@@ -3,6 +3,7 @@
 use super::document::Source;
 use super::flow::Buying;
 use super::journal::{Entry, Record};
+use super::memory::Mark;
 use super::works::Place;
 use super::{Bulk, BulkEvent, ContentKey, Document, Entrant, Phase, Settled};
 
@@ -73,6 +74,7 @@ impl Bulk {
         let is_known = entry.is_some();
         // What came before in this run and was forgotten is in no journal that was read.
         let mark = self.settled.mark(key);
+        let is_planned = is_known || mark != Mark::default();
         let entry = entry.unwrap_or_else(|| Entry {
             attempt: mark.attempt,
             ..Entry::default()
@@ -107,7 +109,7 @@ impl Bulk {
             (entrant.job_id, entrant.is_replaceable) = (None, false);
         }
         let job_id = entrant.job_id.clone();
-        let is_new = !is_known || entrant.attempt > entry.attempt;
+        let is_new = !is_planned || entrant.attempt > entry.attempt;
         if is_new && self.stop.is_none() {
             self.plan(&entrant);
         }
