@@ -5,6 +5,8 @@ mod breaker;
 mod document;
 mod event;
 mod fed;
+#[cfg(test)]
+mod flat;
 mod flow;
 mod intake;
 mod journal;

@@ -149,6 +149,15 @@ impl Works {
         self.buying
     }
 
+    /// How many are under way, and not fewer than the requests on the wire whose replies are awaited.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.slots
+            .len()
+            .max(self.tickets.len())
+            .max(self.resting.len())
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.slots.is_empty()
     }
