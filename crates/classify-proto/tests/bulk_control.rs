@@ -232,7 +232,7 @@ fn odd_options_make_odd_runs_that_end() {
             o.cadence.longest = Duration::ZERO;
         }),
         ("an endless cadence", |o| {
-            o.cadence = Cadence::new(Duration::MAX, Duration::MAX)
+            o.cadence = Cadence::new(Duration::MAX, Duration::MAX);
         }),
         ("an endless cadence, set", |o| {
             o.cadence.initial = Duration::MAX;
@@ -242,19 +242,19 @@ fn odd_options_make_odd_runs_that_end() {
             o.retry = Retry::default().backoff(Duration::MAX, Duration::MAX);
         }),
         ("no backoff", |o| {
-            o.retry = Retry::default().backoff(Duration::ZERO, Duration::ZERO)
+            o.retry = Retry::default().backoff(Duration::ZERO, Duration::ZERO);
         }),
         ("retries without end", |o| o.retry.max_retries = u32::MAX),
         ("no time for a call", |o| {
-            o.retry.total = Some(Duration::ZERO)
+            o.retry.total = Some(Duration::ZERO);
         }),
         ("no patience", |o| o.job_timeout = Duration::ZERO),
         ("all patience", |o| o.job_timeout = Duration::MAX),
         ("a deadline in the past", |o| {
-            o.deadline = Some(Time::from_millis(0))
+            o.deadline = Some(Time::from_millis(0));
         }),
         ("no deadline ever", |o| {
-            o.deadline = Some(Time::from_millis(u64::MAX))
+            o.deadline = Some(Time::from_millis(u64::MAX));
         }),
         ("no memory", |o| o.remember = 0),
         ("all memory", |o| o.remember = usize::MAX),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::blame::Blame;
 use super::memory::Mark;
 use super::works::Place;
-use super::{Bulk, BulkEvent, Entrant, Record, Report, Settled, Source, Standing, Stop};
+use super::{Bought, Bulk, BulkEvent, Entrant, Record, Report, Settled, Source, Standing, Stop};
 use crate::Time;
 use crate::body::Content;
 use crate::error::{Error, ErrorKind};
@@ -82,7 +82,7 @@ impl Bulk {
         };
         // A job that has failed already is an earlier run's: this is the answer to a repeated create, and the next
         // attempt is another create. Unless this run asked for it before, and may have bought it just now.
-        let is_own = asked_before || entrant.may_be_bought || entrant.is_own;
+        let is_own = asked_before || entrant.may_be_bought || entrant.bought == Bought::Now;
         let is_earlier = is_lost(&job.status) && !is_own;
         if self.options.retry_failed && entrant.replays < REPLAYS && is_earlier {
             entrant.replays += 1;
@@ -118,7 +118,7 @@ impl Bulk {
         };
         entrant.attempt += 1;
         entrant.job_id = None;
-        (entrant.may_be_bought, entrant.is_replaceable) = (false, false);
+        (entrant.may_be_bought, entrant.bought) = (false, Bought::Unknown);
         let (key, attempt, next) = (entrant.key, entrant.attempt, entrant.next());
         let name = entrant.names.first().cloned().unwrap_or_default();
         let file_id = entrant.file_id.clone();
@@ -135,7 +135,7 @@ impl Bulk {
         let is_replaceable = self
             .documents
             .get(&place)
-            .is_some_and(|entrant| entrant.is_replaceable);
+            .is_some_and(|entrant| entrant.bought == Bought::Earlier);
         if self.options.retry_failed && is_replaceable && self.stop.is_none() {
             return self.raise(place);
         }
@@ -365,7 +365,7 @@ impl Bulk {
             Mark {
                 attempt: entrant.attempt,
                 may_be_bought: entrant.may_be_bought,
-                is_own: entrant.is_own || report.job_id.is_some(),
+                is_own: entrant.bought == Bought::Now || report.job_id.is_some(),
             }
         } else {
             Mark::default()

@@ -5,13 +5,13 @@ use super::flow::Buying;
 use super::journal::{Entry, Record};
 use super::memory::Mark;
 use super::works::Place;
-use super::{Bulk, BulkEvent, ContentKey, Document, Entrant, Phase, Settled};
+use super::{Bought, Bulk, BulkEvent, ContentKey, Document, Entrant, Phase, Settled, Supply};
 
 impl Bulk {
     /// How many documents may be pushed now. A further copy of one that is on its way takes room like any other.
     #[must_use]
     pub fn room(&self) -> usize {
-        if self.closed || self.stop.is_some() {
+        if self.supply == Supply::Ended || self.stop.is_some() {
             return 0;
         }
         self.options
@@ -28,7 +28,9 @@ impl Bulk {
             return;
         }
         self.pushed += 1;
-        self.held = false;
+        if self.supply == Supply::Held {
+            self.supply = Supply::Flowing;
+        }
         let Document { name, key, source } = document;
         if let Some(entrant) = self
             .by_key
@@ -61,13 +63,15 @@ impl Bulk {
     /// Room is not asked for again before the next [`push`](Self::push). Until then the machine may have nothing to
     /// wait for by itself; whoever holds it polls it again after a push or a [`close`](Self::close).
     pub fn hold(&mut self) {
-        self.held = true;
+        if self.supply == Supply::Flowing {
+            self.supply = Supply::Held;
+        }
         self.asked_at = None;
     }
 
     /// Says that there are no more documents.
     pub fn close(&mut self) {
-        self.closed = true;
+        self.supply = Supply::Ended;
     }
 
     fn admit(&mut self, name: String, key: ContentKey, source: Source, entry: Option<Entry>) {
@@ -92,10 +96,13 @@ impl Bulk {
             replays: 0,
             file_is_old: entry.file_id.is_some(),
             file_id: entry.file_id,
-            is_replaceable: entry.job_id.is_some() && !is_retried,
+            bought: match entry.job_id {
+                Some(_) if !is_retried => Bought::Earlier,
+                _ if mark.is_own => Bought::Now,
+                _ => Bought::Unknown,
+            },
             job_id: entry.job_id,
             may_be_bought: mark.may_be_bought || (is_open && was_about_to_be),
-            is_own: mark.is_own,
             source,
         };
         let place = self.pushed;
@@ -106,7 +113,7 @@ impl Bulk {
             }
             entrant.attempt += 1;
             (entrant.file_id, entrant.file_is_old) = (None, false);
-            (entrant.job_id, entrant.is_replaceable) = (None, false);
+            (entrant.job_id, entrant.bought) = (None, Bought::Unknown);
         }
         let job_id = entrant.job_id.clone();
         let is_new = !is_planned || entrant.attempt > entry.attempt;
@@ -149,11 +156,11 @@ impl Bulk {
 
     /// Asks for room once, and takes silence for an end.
     pub(super) fn ask_for_room(&mut self) -> Option<BulkEvent> {
-        if self.held {
+        if self.supply == Supply::Held {
             return None;
         }
         if self.asked_at.take() == Some(self.pushed) {
-            self.closed = true;
+            self.supply = Supply::Ended;
         }
         let room = self.room();
         // In handfuls, so that a caller is not asked for every single document.

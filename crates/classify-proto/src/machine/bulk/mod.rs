@@ -78,14 +78,11 @@ pub struct Bulk {
     seed: Seed,
     journal: BTreeMap<super::ContentKey, Entry>,
     phase: Phase,
-    /// There are no more documents.
-    closed: bool,
+    supply: Supply,
     /// The journal ends with the end of the run.
     is_end_told: bool,
     /// How many documents had been pushed when room was last asked for.
     asked_at: Option<Place>,
-    /// The caller has said that the next document is not ready yet.
-    held: bool,
     pushed: Place,
     events: VecDeque<BulkEvent>,
     documents: BTreeMap<Place, Entrant>,
@@ -122,11 +119,18 @@ struct Entrant {
     file_is_old: bool,
     /// The answer to a create was lost, in this process or with an earlier one, so that there may be a job.
     may_be_bought: bool,
-    /// The job of this attempt is this round's own.
-    is_own: bool,
     job_id: Option<String>,
-    /// The job is of an earlier round, so that this one may pay for another if it is gone.
-    is_replaceable: bool,
+    bought: Bought,
+}
+
+/// Which round has paid for the present attempt at a document. One that an earlier round has paid for may be followed
+/// by another; one of this round's own may not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Bought {
+    /// None, or it is not known.
+    Unknown,
+    Earlier,
+    Now,
 }
 
 impl Entrant {
@@ -137,6 +141,16 @@ impl Entrant {
             _ => Buying::Create,
         }
     }
+}
+
+/// Where the next document is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Supply {
+    Flowing,
+    /// The caller has said that it is not ready yet.
+    Held,
+    /// There are no more.
+    Ended,
 }
 
 /// How far a run is.
@@ -212,10 +226,9 @@ impl Bulk {
             seed,
             journal: BTreeMap::new(),
             phase: Phase::Unrecorded,
-            closed: false,
+            supply: Supply::Flowing,
             is_end_told: false,
             asked_at: None,
-            held: false,
             pushed: 0,
             events: VecDeque::new(),
             documents: BTreeMap::new(),
@@ -502,7 +515,7 @@ impl Machine for Bulk {
             }
             if self.works.is_empty()
                 && self.documents.is_empty()
-                && (self.closed || self.stop.is_some())
+                && (self.supply == Supply::Ended || self.stop.is_some())
             {
                 if self.stop.is_none() && !self.is_end_told {
                     self.record(Record::Ended);
