@@ -424,3 +424,18 @@ fn a_document_of_which_only_the_upload_was_lost_was_not_bought() {
     assert_eq!(summary.count(&Standing::NotStarted), 1, "{summary:?}");
     assert_eq!(bench.requests(UPLOAD), 30);
 }
+
+#[test]
+fn what_may_be_bought_stays_so_when_its_file_has_to_be_uploaded_again() {
+    let mut bench = Bench::new([1], service(5_000));
+    bench.world.service.deleted = ["clj-1".to_owned()].into();
+    assert_eq!(bench.run(None).unwrap().count(&Standing::Missing), 1);
+    // The next attempt begins with the file of the first, and the answer to its create is lost.
+    bench.options = BulkOptions::default().retry_failed(true);
+    bench.world.service.route_faults = [(CREATE, [Fault::LostAfterActing].into())].into();
+    bench.world.service.refuses_repeats = [404, 402].into();
+    let summary = bench.run(None).unwrap();
+    assert!(summary.stopped.as_ref().unwrap().is_quota());
+    assert_eq!((bench.requests(UPLOAD), bench.requests(CREATE)), (2, 4));
+    assert_eq!(summary.count(&Standing::Ambiguous), 1, "{summary:?}");
+}

@@ -67,6 +67,11 @@ impl Bulk {
                 self.bought(cx, place, job, asked_before);
             }
             Err(error) => {
+                if let Some(entrant) = self.documents.get_mut(&place) {
+                    // A 409 over a create speaks of a job of this transaction id, made or being made.
+                    let is_taken = error.is_conflict() && !is_final_word(&error);
+                    entrant.may_be_bought |= error.is_ambiguous() || is_taken;
+                }
                 if self.uploads_again(place, &error) {
                     self.breaker.abandoned(cx.now);
                     return self.to_upload.push_back(place);
@@ -175,16 +180,7 @@ impl Bulk {
 
     /// An upload or a create that failed with all its retries.
     fn not_bought(&mut self, now: Time, place: Place, error: &Error, buying: Buying) {
-        let blame = self.blame(place, error, buying);
-        let Some(entrant) = self.documents.get_mut(&place) else {
-            return;
-        };
-        if buying == Buying::Create {
-            // A 409 over a create speaks of a job of this transaction id, made or being made.
-            let is_taken = error.is_conflict() && !is_final_word(error);
-            entrant.may_be_bought |= error.is_ambiguous() || is_taken;
-        }
-        match blame {
+        match self.blame(place, error, buying) {
             Blame::Everyone => {
                 self.breaker.abandoned(now);
                 self.settle_unbought(place, error.to_string());
