@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use cases::cases;
-use classify_proto::machine::{BulkOptions, Journal, Limiter, Standing};
+use classify_proto::machine::{BulkOptions, Document, Journal, Limiter, Standing};
 use classify_proto::{RateClass, Time};
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option;
@@ -108,6 +108,28 @@ fn run_until(bench: &mut Bench, end: End) {
     }
 }
 
+/// Every other document is with the service already.
+fn held_or_not(content: u32) -> Document {
+    if content % 2 == 0 {
+        Document::id(format!("held-{content}"))
+    } else {
+        Document::bytes(format!("{content}.txt"), format!("document {content}"))
+    }
+}
+
+fn jobs_of(bench: &Bench, content: u32) -> usize {
+    let service = &bench.world.service;
+    let is_of_it = |file_input: &str| match file_input.strip_prefix("dfl-") {
+        None => file_input == format!("held-{content}"),
+        Some(number) => {
+            let file = &service.files[number.parse::<usize>().unwrap() - 1];
+            String::from_utf8_lossy(file).contains(&format!("document {content}"))
+        }
+    };
+    let jobs = service.jobs.iter();
+    jobs.filter(|job| is_of_it(&job.file_input)).count()
+}
+
 proptest! {
     #![proptest_config(cases(2048))]
 
@@ -193,6 +215,40 @@ proptest! {
             bench.run(None);
         }
         prop_assert_eq!(bench.world.service.jobs.len(), 12);
+    }
+
+    #[test]
+    fn a_document_costs_one_job_a_round_at_most(
+        contents in vec(0u32..6, 1..10), network in network(), remember in 0usize..3,
+        refused in vec(select(vec![400, 404, 409, 422]), 0..8), duration in 0u64..60_000,
+        failing in btree_set(1usize..24, 0..16), deleted in btree_set(1usize..24, 0..6),
+        rounds in vec(ends(3), 1..4),
+    ) {
+        let mut bench = Bench::new([], faulty(duration, []));
+        bench.documents = contents.iter().map(|content| held_or_not(*content)).collect();
+        network.serve(&mut bench);
+        bench.world.service.refuses_repeats = refused.into();
+        bench.world.service.failing_jobs = failing;
+        bench.world.service.deleted = deleted.iter().map(|n| format!("clj-{n}")).collect();
+        for (round, ends) in rounds.into_iter().enumerate() {
+            let options = BulkOptions::default().max_in_flight(2).remember(remember);
+            bench.options = options.retry_failed(round > 0);
+            let is_over = |bench: &Bench| Journal::read(&bench.journal).unwrap().0.is_ended();
+            let begun = bench.process;
+            for end in ends {
+                // What is asked for after the end of a round is the next round.
+                if bench.process == begun || !is_over(&bench) {
+                    run_until(&mut bench, end);
+                }
+            }
+            while bench.process == begun || !is_over(&bench) {
+                bench.run(None).unwrap();
+            }
+            for content in &contents {
+                let jobs = jobs_of(&bench, *content);
+                prop_assert!(jobs <= 1 + round, "round {}: {} jobs of {}", round, jobs, content);
+            }
+        }
     }
 
     #[test]

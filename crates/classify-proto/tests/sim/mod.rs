@@ -85,6 +85,8 @@ pub(crate) struct Service {
     pub(crate) duration: u64,
     /// Whether jobs end as failed.
     pub(crate) failing: bool,
+    /// The jobs, numbered from 1, that end as failed whatever the others do.
+    pub(crate) failing_jobs: BTreeSet<usize>,
     /// Whether jobs end without a match.
     pub(crate) matching_nothing: bool,
     /// What happens to the next requests; nothing does to those after.
@@ -132,6 +134,7 @@ impl Default for Service {
             files: Vec::new(),
             duration: 0,
             failing: false,
+            failing_jobs: BTreeSet::new(),
             matching_nothing: false,
             faults: VecDeque::new(),
             route_faults: BTreeMap::new(),
@@ -328,7 +331,7 @@ impl Service {
             configuration: asked["configuration"].clone(),
             created: now,
             cancelled: false,
-            fails: false,
+            fails: self.failing_jobs.contains(&(self.jobs.len() + 1)),
         };
         self.jobs.push(job);
         respond(200, &self.show(&self.jobs[self.jobs.len() - 1], now))
