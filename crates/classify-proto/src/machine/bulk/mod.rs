@@ -63,10 +63,15 @@ use crate::v2::{Cancel, Create, JobStatus};
 /// them back, and [`with_journal`](Self::with_journal) goes on from there: what is settled is reported again and not
 /// asked again, what is open is looked at, and the rest goes on. The journal is this machine's saved state.
 ///
-/// **Verdicts.** A bad document is its own report and stops nothing. A key without rights or a plan without credits
-/// (401, 402, 403) stops all that would cost; jobs that are paid for are still waited for where that is possible.
-/// When the service itself is at fault again and again, a breaker holds everything back for a while and then tries
-/// one document.
+/// **Verdicts.** A bad document is its own report and stops nothing. What every document would meet stops all that
+/// would cost, and settles none of them: a key without rights or a plan without credits (401, 402, 403), a redirect, a
+/// certificate that is not trusted, a route or a saved configuration that is not there. Jobs that are paid for are still
+/// waited for where that is possible. When the service itself is at fault again and again, a breaker holds everything
+/// back for a while, or for as long as the service asks, and then tries one document.
+///
+/// The refusal of a repeat is no verdict: where an earlier answer to the same create was lost, there may be a job
+/// whatever the service says to the next. It is asked again a few times, and is then
+/// [ambiguous](Standing::Ambiguous); the same run, asked again, finds the job.
 ///
 /// The machine takes its rate limits from the [`Limiter`](super::Limiter) that is lent to it.
 pub struct Bulk {
