@@ -104,6 +104,16 @@ fn a_list_that_is_never_answered_delays_the_next_by_no_more_than_itself() {
     // A call is given a quarter of an hour.
     let late = bench.world.now - start - 15 * 60_000;
     assert!(late < 60_000, "{late} ms");
+
+    // And so does one that is answered when it is asked again.
+    let mut bench = self::bench(1, 320_000);
+    let start = bench.world.now;
+    bench.world.latency = 60_000;
+    bench.world.service.route_faults = [(LIST, vec![Fault::LostBeforeActing; 4].into())].into();
+    bench.run(None).unwrap();
+    bench.assert_all_completed_by_id();
+    let took = bench.world.now - start;
+    assert!(took < 320_000 + 60_000 + 120_000, "{took} ms");
 }
 
 #[test]

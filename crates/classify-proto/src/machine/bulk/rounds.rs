@@ -21,7 +21,7 @@ const CHUNK: usize = 100;
 const MISSED: u32 = 2;
 /// A round begins when the jobs have grown older by this part of their age.
 const AGING: u32 = 6;
-/// Of the time that rounds take under a limit, this many times is left to other requests.
+/// Of the time that rounds are held back by a limit, this many times is left to other requests.
 const SHARE: u32 = 3;
 /// But no longer than this: a job that has ended is not to wait for its turn for ever.
 const LONGEST_SHARE: Duration = Duration::from_secs(5 * 60);
@@ -49,13 +49,12 @@ struct Open {
 }
 
 struct Round {
-    began: Time,
     chunks: VecDeque<Vec<String>>,
     /// What the present chunk asks for and was not shown yet.
     asked: BTreeSet<BareId>,
     /// What no chunk before it showed.
     unseen: BTreeSet<BareId>,
-    /// A list was not answered, so that the time it took says nothing of a limit.
+    /// A list was not answered, so that the time that was lost says nothing of a limit.
     is_faulty: bool,
 }
 
@@ -168,7 +167,6 @@ impl Bulk {
         let ids: Vec<_> = rounds.open.values().map(|open| open.id.clone()).collect();
         rounds.begun = rounds.begun.wrapping_add(1);
         rounds.round = Some(Round {
-            began: now,
             chunks: ids.chunks(CHUNK).map(<[_]>::to_vec).collect(),
             asked: BTreeSet::new(),
             unseen: BTreeSet::new(),
@@ -248,9 +246,14 @@ impl Bulk {
     }
 
     fn plan_round(&mut self, now: Time) {
+        let held_back = self.works.take_held_back();
         let rounds = &mut self.rounds;
-        let round = rounds.round.take().filter(|round| !round.is_faulty);
-        let took = round.map_or(Duration::ZERO, |round| now.since(round.began));
+        let is_sound = rounds.round.take().is_some_and(|round| !round.is_faulty);
+        let share = if is_sound {
+            held_back.saturating_mul(SHARE).min(LONGEST_SHARE)
+        } else {
+            Duration::ZERO
+        };
         let oldest = rounds
             .open
             .values()
@@ -260,8 +263,8 @@ impl Bulk {
         let delay = rounds
             .cadence
             .delay_at_age(rounds.seed, rounds.begun, now.since(oldest));
-        // Under a tight limit a round takes long because it is held back; the limit is there for buying too.
-        let delay = delay.max(took.saturating_mul(SHARE).min(LONGEST_SHARE));
+        // The limit that held the round back is there for buying too.
+        let delay = delay.max(share);
         rounds.next = (!rounds.open.is_empty()).then(|| now + delay);
     }
 
