@@ -16,7 +16,7 @@ use classify_proto::{
 };
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
-use sim::{FAULTS, Fault, Service, World, respond};
+use sim::{FAULTS, Fault, SILENT_FOR_TOO_LONG, Service, World, respond};
 
 const SEED: [u8; 16] = [9; 16];
 
@@ -86,6 +86,7 @@ proptest! {
     fn a_run_is_paid_for_once_and_ends_with_the_truth(
         faults in faults(), crashes in crashes(), duration in 0u64..60_000, failing in any::<bool>(),
     ) {
+        let silences = faults.iter().filter(|fault| fault.is_silence()).count();
         let mut world = World::new(Service { failing, ..service(duration, faults) });
         let upload = files::Upload::new("canary.txt", std::path::PathBuf::from("document.txt"));
         let upload = upload.clone();
@@ -102,6 +103,7 @@ proptest! {
                 prop_assert!(failing);
                 prop_assert_eq!(error.job().unwrap().error_message.as_deref(), Some("PDF_IS_BROKEN"));
             }
+            Err(error) if error.is_deadline() => prop_assert!(silences >= SILENT_FOR_TOO_LONG, "{}", error),
             // Only a network that failed six times in a row ends a run otherwise.
             Err(error) => prop_assert!(error.is_transient() || error.is_decode(), "{}", error),
         }

@@ -16,7 +16,7 @@ use classify_proto::{Error, Operation, Repeat, Seed, Timestamp, With, files};
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use sim::{FAULTS, Fault, Service, World};
+use sim::{FAULTS, Fault, SILENT_FOR_TOO_LONG, Service, World};
 
 fn seed() -> Seed {
     Seed::new([4; 16])
@@ -358,6 +358,7 @@ proptest! {
         let files: Vec<_> = (0..good).map(|n| format!("f-{n}")).chain((0..bad).map(|n| format!("bad-{n}"))).collect();
         let files: Vec<_> = files.iter().map(String::as_str).collect();
         let mut world = world_with_job(duration, &files);
+        let silences = faults.iter().filter(|fault| fault.is_silence()).count();
         world.service.faults = faults;
         let (events, result) = world.run_with_crashes(ResultsWaiter::new("job-1", seed()), &crashes);
         let told = |progress: &Progress<JobStatus>| progress.job_id == "job-1" && progress.looks > 0;
@@ -370,6 +371,7 @@ proptest! {
                 prop_assert_eq!(partial, bad > 0);
             }
             Err(error) if error.is_job_failed() => prop_assert_eq!(good, 0),
+            Err(error) if error.is_deadline() => prop_assert!(silences >= SILENT_FOR_TOO_LONG, "{}", error),
             Err(error) => prop_assert!(error.is_transient() || error.is_decode(), "{}", error),
         }
     }

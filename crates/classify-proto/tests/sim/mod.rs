@@ -44,6 +44,16 @@ pub(crate) enum Fault {
     Refused,
 }
 
+impl Fault {
+    /// Whether nothing comes back, so that a call waits for a quarter of an hour.
+    pub(crate) fn is_silence(self) -> bool {
+        matches!(self, Self::Silence | Self::SilenceAfterActing)
+    }
+}
+
+/// How many silent calls outlast the two hours that a wait has.
+pub(crate) const SILENT_FOR_TOO_LONG: usize = 8;
+
 /// What passes by itself.
 pub(crate) const FAULTS: [Fault; 12] = [
     Fault::None,
