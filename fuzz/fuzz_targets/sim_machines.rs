@@ -15,7 +15,7 @@ use classify_proto::files::Upload;
 use classify_proto::machine::{Call, Fan, FanEvent, Pager, Run, Waiter};
 use classify_proto::v2::{Cancel, Delete, Job, JobStatus, List};
 use libfuzzer_sys::fuzz_target;
-use sim::{FAULTS, Fault, Service, World};
+use sim::{FAULTS, Fault, SILENT_FOR_TOO_LONG, Service, World};
 
 #[derive(Debug, Arbitrary)]
 struct Given {
@@ -129,6 +129,14 @@ fn truth(given: &Given, result: &Result<Job, Error>) {
             assert_eq!(job.status, JobStatus::Completed);
         }
         Err(error) if error.is_job_failed() => assert!(given.flag),
+        // Only a service that says nothing for hours outlasts a wait.
+        Err(error) if error.is_deadline() => {
+            let silences = given
+                .faults()
+                .into_iter()
+                .filter(|fault| fault.is_silence());
+            assert!(silences.count() >= SILENT_FOR_TOO_LONG, "{error}");
+        }
         Err(error) => worn_out(error),
     }
 }

@@ -188,5 +188,6 @@ fn wrong_inputs_are_told() {
         .complains("--lang");
     bench
         .run(&["classify", "run", "docs", "--configuration-id", "cfg-1"])
-        .ends(3);
+        .ends(6)
+        .complains("configuration cfg-1 not found");
 }

@@ -6,9 +6,10 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use classify_proto::machine::{
-    Bulk, BulkEvent, BulkOptions, Document, Limiter, Machine as _, Standing,
+    Bulk, BulkEvent, BulkOptions, Cadence, Document, Journal, Limiter, Machine as _, Retry,
+    Standing,
 };
-use classify_proto::{RateClass, Seed};
+use classify_proto::{RateClass, Seed, Time};
 use sim::Fault;
 use sim::bench::{Bench, CREATE, UPLOAD, faulty, service, template};
 
@@ -185,4 +186,96 @@ fn a_stopped_run_does_not_wait_to_upload_again() {
     assert_eq!(summary.unwrap().count(&Standing::NotStarted), 1);
     assert_eq!(bench.requests(UPLOAD), 1);
     assert_eq!(bench.world.now, start + 40, "it was resting, and rested on");
+}
+
+#[test]
+fn a_document_that_comes_before_the_first_poll_is_recorded_after_the_run() {
+    let bench = Bench::new(0..2, service(1_000));
+    let options = BulkOptions::default();
+    let bulk = Bulk::new(&bench.world.api, template(), options, Seed::new([1; 16])).unwrap();
+    let (mut bench, mut bulk, mut events) = (bench, bulk, Vec::new());
+    bulk.push(bench.documents[0].clone());
+    while bench.world.step(&mut bulk, &mut events).is_none() {}
+    let records = events.iter().filter_map(|event| match event {
+        BulkEvent::Record(record) => Some(record.to_line()),
+        _ => None,
+    });
+    let (journal, _) = Journal::read(records.collect::<String>().as_bytes()).unwrap();
+    assert_eq!(journal.counts(), (1, 1));
+}
+
+#[test]
+fn copies_of_a_document_on_its_way_take_room_too() {
+    let mut bench = Bench::new(vec![1; 1_000], service(20_000));
+    bench.options = BulkOptions::default().max_in_flight(10);
+    assert_eq!(bench.run(None).unwrap().duplicates, 999);
+    assert!(bench.most_names <= 10, "{}", bench.most_names);
+    bench.assert_all_completed();
+    assert_eq!(bench.world.service.jobs.len(), 1);
+}
+
+#[test]
+fn odd_options_make_odd_runs_that_end() {
+    type Odd = fn(&mut BulkOptions);
+    let long = Duration::MAX;
+    let table: &[(&str, Odd)] = &[
+        ("no documents at once", |o| o.max_in_flight = 0),
+        ("all documents at once", |o| o.max_in_flight = usize::MAX),
+        ("no requests at once", |o| o.max_requests = 0),
+        ("all requests at once", |o| o.max_requests = usize::MAX),
+        ("first longer than longest", |o| {
+            o.cadence.initial = Duration::from_secs(100);
+            o.cadence.longest = Duration::from_secs(1);
+        }),
+        ("no cadence", |o| {
+            o.cadence.initial = Duration::ZERO;
+            o.cadence.longest = Duration::ZERO;
+        }),
+        ("an endless cadence", |o| {
+            o.cadence = Cadence::new(Duration::MAX, Duration::MAX);
+        }),
+        ("an endless cadence, set", |o| {
+            o.cadence.initial = Duration::MAX;
+            o.cadence.longest = Duration::MAX;
+        }),
+        ("an endless backoff", |o| {
+            o.retry = Retry::default().backoff(Duration::MAX, Duration::MAX);
+        }),
+        ("no backoff", |o| {
+            o.retry = Retry::default().backoff(Duration::ZERO, Duration::ZERO);
+        }),
+        ("retries without end", |o| o.retry.max_retries = u32::MAX),
+        ("no time for a call", |o| {
+            o.retry.total = Some(Duration::ZERO);
+        }),
+        ("no patience", |o| o.job_timeout = Duration::ZERO),
+        ("all patience", |o| o.job_timeout = Duration::MAX),
+        ("a deadline in the past", |o| {
+            o.deadline = Some(Time::from_millis(0));
+        }),
+        ("no deadline ever", |o| {
+            o.deadline = Some(Time::from_millis(u64::MAX));
+        }),
+        ("no memory", |o| o.remember = 0),
+        ("all memory", |o| o.remember = usize::MAX),
+    ];
+    for (what, odd) in table {
+        let mut bench = Bench::new(
+            [1, 2, 1, 3],
+            faulty(30_000, [Fault::Http503, Fault::None, Fault::Http503]),
+        );
+        odd(&mut bench.options);
+        let start = bench.world.now;
+        let summary = bench.run(None).unwrap();
+        assert!(
+            summary.documents() <= 4 && bench.reports.len() <= 4,
+            "{what}"
+        );
+        assert!(
+            bench.world.now - start < 8 * 24 * 3_600_000,
+            "{what}: {} ms",
+            bench.world.now - start
+        );
+    }
+    assert!(Cadence::new(long, long).initial < long);
 }

@@ -1,10 +1,12 @@
 //! The rules of every machine, in virtual time, under any faults and crashes.
 
+mod cases;
 mod sim;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
+use cases::cases;
 use classify_proto::machine::{
     Cadence, Call, Cx, Fan, FanEvent, Machine, Pager, Retry, Run, RunEvent, Saved, Step, Waiter,
 };
@@ -14,7 +16,7 @@ use classify_proto::{
 };
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
-use sim::{FAULTS, Fault, Service, World, respond};
+use sim::{FAULTS, Fault, SILENT_FOR_TOO_LONG, Service, World, respond};
 
 const SEED: [u8; 16] = [9; 16];
 
@@ -57,7 +59,7 @@ fn world_with_job(duration: u64, faults: VecDeque<Fault>) -> World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
+    #![proptest_config(cases(2048))]
 
     #[test]
     fn a_create_makes_one_job_at_most_and_never_changes_its_key(faults in faults(), crashes in crashes()) {
@@ -84,6 +86,7 @@ proptest! {
     fn a_run_is_paid_for_once_and_ends_with_the_truth(
         faults in faults(), crashes in crashes(), duration in 0u64..60_000, failing in any::<bool>(),
     ) {
+        let silences = faults.iter().filter(|fault| fault.is_silence()).count();
         let mut world = World::new(Service { failing, ..service(duration, faults) });
         let upload = files::Upload::new("canary.txt", std::path::PathBuf::from("document.txt"));
         let upload = upload.clone();
@@ -100,6 +103,7 @@ proptest! {
                 prop_assert!(failing);
                 prop_assert_eq!(error.job().unwrap().error_message.as_deref(), Some("PDF_IS_BROKEN"));
             }
+            Err(error) if error.is_deadline() => prop_assert!(silences >= SILENT_FOR_TOO_LONG, "{}", error),
             // Only a network that failed six times in a row ends a run otherwise.
             Err(error) => prop_assert!(error.is_transient() || error.is_decode(), "{}", error),
         }
@@ -410,7 +414,7 @@ fn a_prefetch_is_an_order_of_steps() {
         let Step::Send(ticket, request) = pager.poll(cx) else {
             panic!()
         };
-        let reply = world.service.answer(&request, world.now);
+        let reply = world.service.answer(&request, world.now).unwrap();
         pager.handle(cx, ticket, reply);
         if prefetch {
             assert!(matches!(pager.poll(cx), Step::Send(..)));

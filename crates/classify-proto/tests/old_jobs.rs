@@ -1,11 +1,13 @@
 //! Jobs of the first version, in virtual time: waiting, reading every page, and finding what was lost. And uploads
 //! that are made once.
 
+mod cases;
 mod sim;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
+use cases::cases;
 use classify_proto::machine::{
     Call, Cx, Machine, Progress, Reconcile, Reconciliation, ResultsWaiter, Retry, Reuse, Saved,
     Step, Waiter,
@@ -15,7 +17,7 @@ use classify_proto::{Error, Operation, Repeat, Seed, Time, Timestamp, With, file
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use sim::{FAULTS, Fault, Service, World};
+use sim::{FAULTS, Fault, SILENT_FOR_TOO_LONG, Service, World};
 
 fn seed() -> Seed {
     Seed::new([4; 16])
@@ -394,7 +396,7 @@ fn a_document_that_is_there_is_not_uploaded_again() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(cases(2048))]
 
     #[test]
     fn a_wait_ends_with_every_result_or_says_why_not(
@@ -404,6 +406,7 @@ proptest! {
         let files: Vec<_> = (0..good).map(|n| format!("f-{n}")).chain((0..bad).map(|n| format!("bad-{n}"))).collect();
         let files: Vec<_> = files.iter().map(String::as_str).collect();
         let mut world = world_with_job(duration, &files);
+        let silences = faults.iter().filter(|fault| fault.is_silence()).count();
         world.service.faults = faults;
         let (events, result) = world.run_with_crashes(ResultsWaiter::new("job-1", seed()), &crashes);
         let told = |progress: &Progress<JobStatus>| progress.job_id == "job-1" && progress.looks > 0;
@@ -416,6 +419,7 @@ proptest! {
                 prop_assert_eq!(partial, bad > 0);
             }
             Err(error) if error.is_job_failed() => prop_assert_eq!(good, 0),
+            Err(error) if error.is_deadline() => prop_assert!(silences >= SILENT_FOR_TOO_LONG, "{}", error),
             Err(error) => prop_assert!(error.is_transient() || error.is_decode(), "{}", error),
         }
     }

@@ -1,10 +1,12 @@
 //! Every machine, taken up again: in the same process when its replies were lost, and from a state that says what it is.
 
+mod cases;
 mod sim;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt::Debug;
 
+use cases::cases;
 use classify_proto::files::Upload;
 use classify_proto::machine::{
     Call, Fan, Machine, Pager, Reconcile, ResultsWaiter, Reuse, Run, Saved, Waiter,
@@ -78,7 +80,7 @@ where
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(cases(2048))]
 
     #[test]
     fn what_was_lost_is_asked_for_again_at_once(losses in btree_set(0u32..24, 0..4)) {

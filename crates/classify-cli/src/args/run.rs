@@ -89,7 +89,7 @@ pub(crate) struct RunArgs {
     #[arg(long)]
     pub(crate) resume: bool,
 
-    /// Classifies documents anew whose job failed or was cancelled, at a new price
+    /// Classifies documents anew whose job failed, was cancelled or was deleted, at a new price
     #[arg(long)]
     pub(crate) retry_failed: bool,
 

@@ -17,6 +17,9 @@ pub(crate) fn backoff(seed: Seed, retry: u32, initial: Duration, longest: Durati
     scale(ceiling, fraction(seed, u64::from(retry))).max(SHORTEST)
 }
 
+/// A job that is looked at more seldom is as good as forgotten.
+const LONGEST_LOOK: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// A number from 0 up to but not including 1, in parts of 2^32.
 fn fraction(seed: Seed, step: u64) -> u64 {
     seed.number(step) >> 32
@@ -49,22 +52,28 @@ impl Default for Cadence {
 }
 
 impl Cadence {
-    /// From `initial` to `longest`; less than 10 ms counts as 10 ms.
+    /// From `initial` to `longest`; less than 10 ms counts as 10 ms, and more than a day as a day.
     #[must_use]
     pub fn new(initial: Duration, longest: Duration) -> Self {
-        let initial = initial.max(Duration::from_millis(10));
+        let initial = initial.clamp(Duration::from_millis(10), LONGEST_LOOK);
         Self {
             initial,
-            longest: longest.max(initial),
+            longest: longest.clamp(initial, LONGEST_LOOK),
         }
+    }
+
+    /// The same within its bounds: the fields are anybody's to set.
+    pub(crate) fn within_bounds(self) -> Self {
+        Self::new(self.initial, self.longest)
     }
 
     /// The delay after look number `looks`, counted from zero.
     pub(crate) fn delay(&self, seed: Seed, looks: u32) -> Duration {
-        let mut delay = self.initial;
+        let Self { initial, longest } = self.within_bounds();
+        let mut delay = initial;
         for _ in 0..looks {
-            delay = delay.saturating_add(delay / 2).min(self.longest);
-            if delay == self.longest {
+            delay = delay.saturating_add(delay / 2).min(longest);
+            if delay == longest {
                 break;
             }
         }
@@ -100,6 +109,22 @@ mod tests {
             Cadence::new(Duration::ZERO, Duration::ZERO).initial,
             Duration::from_millis(10)
         );
+    }
+
+    #[test]
+    fn a_cadence_without_bounds_gets_some() {
+        let day = Duration::from_secs(24 * 60 * 60);
+        let endless = Cadence::new(Duration::MAX, Duration::MAX);
+        assert_eq!((endless.initial, endless.longest), (day, day));
+        // However its fields were set.
+        for (initial, longest, looks) in [
+            (Duration::MAX, Duration::MAX, 1),
+            (Duration::MAX, Duration::ZERO, 1),
+            (day, Duration::from_secs(1), 9),
+        ] {
+            let delay = Cadence { initial, longest }.delay(Seed::new([0; 16]), looks);
+            assert!(delay <= day && delay >= day * 4 / 5, "{delay:?}");
+        }
     }
 
     proptest! {

@@ -34,6 +34,12 @@ impl Tickets {
         self.out.retain(|_, (owner, _)| *owner != place);
     }
 
+    /// How many are out.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.out.len()
+    }
+
     pub(crate) fn forget_all(&mut self) {
         self.out.clear();
     }

@@ -36,6 +36,15 @@ impl Cancel {
         self.scope = scope.clone();
         self
     }
+
+    /// Whether a cancel may have been refused because the job has ended. Which status says so is not published; any
+    /// 4xx about the job's state will do.
+    pub(crate) fn may_have_ended(refusal: &Error) -> bool {
+        matches!(
+            refusal.status().map(|status| status.as_u16()),
+            Some(400 | 409 | 422)
+        )
+    }
 }
 
 impl Operation for Cancel {
@@ -64,10 +73,10 @@ impl Operation for Cancel {
     }
 
     fn recover(&self, refusal: &Error) -> Recovery<Job> {
-        // Which status refuses a cancel is not published; any 4xx about the job's state will do.
-        match refusal.status().map(|status| status.as_u16()) {
-            Some(400 | 409 | 422) => Recovery::Look,
-            _ => Recovery::Refused,
+        if Self::may_have_ended(refusal) {
+            Recovery::Look
+        } else {
+            Recovery::Refused
         }
     }
 

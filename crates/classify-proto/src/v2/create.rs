@@ -167,6 +167,12 @@ impl Create {
         self
     }
 
+    /// Whether it names nothing but its input that could be missing from the service.
+    pub(crate) fn names_nothing_saved(&self) -> bool {
+        let webhooks = self.webhook_configuration_ids.as_deref();
+        self.configuration_id.is_none() && webhooks.is_none_or(<[_]>::is_empty)
+    }
+
     /// The rules, given or saved.
     pub(crate) fn rules(&self) -> (Option<&Configuration>, Option<&str>) {
         (

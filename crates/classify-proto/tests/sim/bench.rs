@@ -20,6 +20,7 @@ pub(crate) fn template() -> Create {
 /// A folder of documents, a journal, and the process that classifies the one and writes the other.
 pub(crate) struct Bench {
     pub(crate) world: World,
+    pub(crate) template: Create,
     pub(crate) documents: Vec<Document>,
     pub(crate) options: BulkOptions,
     pub(crate) journal: Vec<u8>,
@@ -28,6 +29,8 @@ pub(crate) struct Bench {
     pub(crate) restored: usize,
     pub(crate) notices: Vec<String>,
     pub(crate) most_in_flight: usize,
+    /// Under how many names a document was settled at once.
+    pub(crate) most_names: usize,
     /// How often room was asked for.
     pub(crate) rooms: usize,
     pub(crate) process: u8,
@@ -40,6 +43,7 @@ impl Bench {
         });
         Self {
             world: World::new(service),
+            template: template(),
             documents: documents.collect(),
             options: BulkOptions::default(),
             journal: Vec::new(),
@@ -47,6 +51,7 @@ impl Bench {
             restored: 0,
             notices: Vec::new(),
             most_in_flight: 0,
+            most_names: 0,
             rooms: 0,
             process: 0,
         }
@@ -70,7 +75,7 @@ impl Bench {
         self.journal.truncate(sound);
         let bulk = Bulk::new(
             &self.world.api,
-            template(),
+            self.template.clone(),
             self.options.clone(),
             Seed::new([self.process; 16]),
         )
@@ -109,6 +114,7 @@ impl Bench {
                     }
                     BulkEvent::Settled(settled) => {
                         self.restored += usize::from(settled.restored);
+                        self.most_names = self.most_names.max(settled.names.len());
                         for name in settled.names {
                             self.reports
                                 .entry(name)
@@ -155,6 +161,13 @@ impl Bench {
             .count()
     }
 
+    /// The journal's last word on a document.
+    pub(crate) fn settled(&self, document: usize) -> Option<Standing> {
+        let (journal, _) = Journal::read(&self.journal).unwrap();
+        let report = journal.report(self.documents[document].key());
+        report.map(|report| report.status.clone())
+    }
+
     /// Every name was reported exactly once, as completed.
     pub(crate) fn assert_all_completed(&self) {
         assert_eq!(self.reports.len(), self.documents.len());
@@ -168,6 +181,22 @@ impl Bench {
             );
         }
     }
+}
+
+/// Documents all of which have failed, and a run that buys them anew.
+pub(crate) fn retried(contents: impl IntoIterator<Item = u32>) -> Bench {
+    let failing = Service {
+        failing: true,
+        ..service(1_000)
+    };
+    let mut bench = Bench::new(contents, failing);
+    bench.run(None).unwrap();
+    assert_eq!(bench.world.service.jobs.len(), bench.distinct());
+    bench.options = BulkOptions::default()
+        .retry_failed(true)
+        .max_in_flight(2)
+        .max_requests(2);
+    bench
 }
 
 pub(crate) fn service(duration: u64) -> Service {
@@ -187,6 +216,8 @@ pub(crate) fn faulty(duration: u64, faults: impl Into<VecDeque<Fault>>) -> Servi
 pub(crate) const LIST: &str = "GET /api/v2/classify";
 pub(crate) const CREATE: &str = "POST /api/v2/classify";
 pub(crate) const UPLOAD: &str = "POST /api/v1/beta/files";
+pub(crate) const LOOK: &str = "GET /api/v2/classify/*";
+pub(crate) const CANCEL: &str = "POST /api/v2/classify/*/cancel";
 
 impl Bench {
     pub(crate) fn assert_all_completed_by_id(&self) {

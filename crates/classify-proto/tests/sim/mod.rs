@@ -37,9 +37,25 @@ pub(crate) enum Fault {
     Http429WithDelay,
     Http502Html,
     CutBodyAfterActing,
+    /// No answer ever comes, and no failure either.
+    Silence,
+    SilenceAfterActing,
+    /// The transport will not send it: a certificate of nobody's, no TLS.
+    Refused,
 }
 
-pub(crate) const FAULTS: [Fault; 10] = [
+impl Fault {
+    /// Whether nothing comes back, so that a call waits for a quarter of an hour.
+    pub(crate) fn is_silence(self) -> bool {
+        matches!(self, Self::Silence | Self::SilenceAfterActing)
+    }
+}
+
+/// How many silent calls outlast the two hours that a wait has.
+pub(crate) const SILENT_FOR_TOO_LONG: usize = 8;
+
+/// What passes by itself.
+pub(crate) const FAULTS: [Fault; 12] = [
     Fault::None,
     Fault::NoConnection,
     Fault::LostBeforeActing,
@@ -50,6 +66,8 @@ pub(crate) const FAULTS: [Fault; 10] = [
     Fault::Http429WithDelay,
     Fault::Http502Html,
     Fault::CutBodyAfterActing,
+    Fault::Silence,
+    Fault::SilenceAfterActing,
 ];
 
 #[derive(Debug, Clone)]
@@ -77,10 +95,14 @@ pub(crate) struct Service {
     pub(crate) duration: u64,
     /// Whether jobs end as failed.
     pub(crate) failing: bool,
+    /// The jobs, numbered from 1, that end as failed whatever the others do.
+    pub(crate) failing_jobs: BTreeSet<usize>,
     /// Whether jobs end without a match.
     pub(crate) matching_nothing: bool,
     /// What happens to the next requests; nothing does to those after.
     pub(crate) faults: VecDeque<Fault>,
+    /// What happens to the next requests of one [`route`], before the faults of all.
+    pub(crate) route_faults: BTreeMap<&'static str, VecDeque<Fault>>,
     /// Method and path of every request that reached the service or tried to.
     pub(crate) log: Vec<String>,
     /// Every transaction id that was asked for.
@@ -91,6 +113,17 @@ pub(crate) struct Service {
     pub(crate) hidden: BTreeSet<String>,
     /// What a create answers while this is set.
     pub(crate) refuses: Option<u16>,
+    /// What the next creates of transaction ids that are known already are refused with.
+    pub(crate) refuses_repeats: VecDeque<u16>,
+    /// From this many jobs on and until this time, creates are answered with 503 and asked to wait for ten minutes.
+    pub(crate) busy: Option<(usize, u64)>,
+    /// What a cancel of a job that has ended is refused with.
+    pub(crate) refuses_cancels: u16,
+    /// What every list that asks for this job is refused with.
+    pub(crate) refuses_lists_of: Option<(String, u16)>,
+    /// Whether lists leave out the prefix of an id, and whether gets write it in capitals without.
+    pub(crate) bare_in_lists: bool,
+    pub(crate) bare_in_gets: bool,
     /// Whether every list and get is answered with 401 once a create was refused.
     pub(crate) unreadable_once_refused: bool,
     /// Whether a create was refused.
@@ -111,13 +144,21 @@ impl Default for Service {
             files: Vec::new(),
             duration: 0,
             failing: false,
+            failing_jobs: BTreeSet::new(),
             matching_nothing: false,
             faults: VecDeque::new(),
+            route_faults: BTreeMap::new(),
             log: Vec::new(),
             transactions: Vec::new(),
             page_size: 100,
             hidden: BTreeSet::new(),
             refuses: None,
+            refuses_repeats: VecDeque::new(),
+            busy: None,
+            refuses_cancels: 409,
+            refuses_lists_of: None,
+            bare_in_lists: false,
+            bare_in_gets: false,
             unreadable_once_refused: false,
             has_refused: false,
             by_transaction: BTreeMap::new(),
@@ -155,13 +196,16 @@ impl Service {
         shown
     }
 
-    /// Answers a request as the service would, with the fault that is due.
-    pub(crate) fn answer(&mut self, request: &http::Request<Body>, now: u64) -> Reply {
+    /// Answers a request as the service would, with the fault that is due; `None` for silence.
+    pub(crate) fn answer(&mut self, request: &http::Request<Body>, now: u64) -> Option<Reply> {
         self.log
             .push(format!("{} {}", request.method(), request.uri().path()));
         assert!(request.headers()["authorization"].is_sensitive());
-        let fault = self.faults.pop_front().unwrap_or(Fault::None);
-        match fault {
+        let of_route = self.route_faults.get_mut(&*route(request));
+        let fault = of_route
+            .and_then(VecDeque::pop_front)
+            .or_else(|| self.faults.pop_front());
+        let reply = match fault.unwrap_or(Fault::None) {
             Fault::None => Ok(self.act(request, now)),
             Fault::NoConnection => Err(Failure::connect("connection refused")),
             Fault::LostBeforeActing => Err(Failure::broken("reset by peer")),
@@ -193,7 +237,14 @@ impl Service {
                 let half = whole.body().slice(..whole.body().len() / 2);
                 Ok(whole.map(|_| half))
             }
-        }
+            Fault::Silence => return None,
+            Fault::SilenceAfterActing => {
+                self.act(request, now);
+                return None;
+            }
+            Fault::Refused => Err(Failure::refused("TLS: the certificate is nobody's")),
+        };
+        Some(reply)
     }
 
     fn act(&mut self, request: &http::Request<Body>, now: u64) -> http::Response<Bytes> {
@@ -219,7 +270,13 @@ impl Service {
                 self.list(request.uri().query().unwrap_or_default(), now)
             }
             ("GET", ["api", "v2", "classify", id]) => match self.find(id) {
-                Some(job) if !self.deleted.contains(*id) => respond(200, &self.show(job, now)),
+                Some(job) if !self.deleted.contains(*id) => {
+                    let mut shown = self.show(job, now);
+                    if self.bare_in_gets {
+                        shown["id"] = json!(bare(&job.id).to_uppercase());
+                    }
+                    respond(200, &shown)
+                }
                 _ => respond(404, &json!({"detail": "Job not found"})),
             },
             ("POST", ["api", "v2", "classify", id, "cancel"]) => {
@@ -230,7 +287,7 @@ impl Service {
                     self.status(&self.jobs[place], now),
                     "COMPLETED" | "FAILED" | "CANCELLED"
                 ) {
-                    return respond(409, &json!({"detail": "Job has ended"}));
+                    return respond(self.refuses_cancels, &json!({"detail": "Job has ended"}));
                 }
                 self.jobs[place].cancelled = true;
                 respond(200, &self.show(&self.jobs[place], now))
@@ -256,7 +313,19 @@ impl Service {
             .as_ref()
             .and_then(|id| self.by_transaction.get(id));
         if let Some(first) = first {
+            if let Some(status) = self.refuses_repeats.pop_front() {
+                return respond(status, &json!({"detail": "refused, this time"}));
+            }
             return respond(200, &self.show(&self.jobs[*first], now));
+        }
+        if self
+            .busy
+            .is_some_and(|(jobs, until)| self.jobs.len() >= jobs && now < until)
+        {
+            let mut response = respond(503, &json!({"detail": "come back later"}));
+            let later = http::HeaderValue::from_static("600");
+            response.headers_mut().insert("retry-after", later);
+            return response;
         }
         if let Some(status) = self.refuses {
             self.has_refused = true;
@@ -272,7 +341,7 @@ impl Service {
             configuration: asked["configuration"].clone(),
             created: now,
             cancelled: false,
-            fails: false,
+            fails: self.failing_jobs.contains(&(self.jobs.len() + 1)),
         };
         self.jobs.push(job);
         respond(200, &self.show(&self.jobs[self.jobs.len() - 1], now))
@@ -289,6 +358,11 @@ impl Service {
         };
         let token = values("page_token").pop().unwrap_or_default();
         let ids = values("job_ids");
+        if let Some((id, status)) = &self.refuses_lists_of {
+            if ids.contains(id) {
+                return respond(*status, &json!({"detail": "refused"}));
+            }
+        }
         if ids.is_empty() {
             let (ids, next) = self
                 .pages
@@ -314,7 +388,13 @@ impl Service {
         let end = (start + size).min(found.len());
         let items: Vec<_> = found[start.min(end)..end]
             .iter()
-            .map(|job| self.show(job, now))
+            .map(|job| {
+                let mut shown = self.show(job, now);
+                if self.bare_in_lists {
+                    shown["id"] = json!(bare(&job.id));
+                }
+                shown
+            })
             .collect();
         let next = (end < found.len()).then(|| end.to_string());
         respond(200, &json!({"items": items, "next_page_token": next}))
@@ -325,6 +405,23 @@ impl Service {
         let number: usize = id.strip_prefix("clj-")?.parse().ok()?;
         self.jobs.get(number.checked_sub(1)?)
     }
+}
+
+fn bare(id: &str) -> &str {
+    id.strip_prefix("clj-").unwrap_or(id)
+}
+
+/// Method and path of a request, with `*` for the id of a job.
+fn route(request: &http::Request<Body>) -> String {
+    let path = request.uri().path();
+    let path = match path.split_once("/clj-") {
+        None => path.to_owned(),
+        Some((before, after)) => {
+            let rest = after.find('/').map_or("", |place| &after[place..]);
+            format!("{before}/*{rest}")
+        }
+    };
+    format!("{} {path}", request.method())
 }
 
 pub(crate) fn respond(status: u16, body: &Value) -> http::Response<Bytes> {
@@ -341,6 +438,8 @@ pub(crate) struct World {
     pub(crate) now: u64,
     /// Milliseconds from a request to its reply.
     pub(crate) latency: u64,
+    /// How many more it may be, drawn for each request, so that replies overtake each other.
+    pub(crate) spread: u64,
     /// How many milliseconds too late a machine is polled that waited for a time.
     pub(crate) oversleeps: u64,
     /// How many milliseconds pass between a crash and the process that takes its state up.
@@ -360,6 +459,7 @@ impl World {
             service,
             now: 1_700_000_000_000,
             latency: 40,
+            spread: 0,
             oversleeps: 0,
             away: 0,
             limiter: None,
@@ -458,8 +558,10 @@ impl World {
                     self.now,
                     format!("{} {}", request.method(), request.uri().path()),
                 ));
-                let reply = self.service.answer(&request, self.now);
-                self.out.push((self.now + self.latency, ticket, reply));
+                if let Some(reply) = self.service.answer(&request, self.now) {
+                    let at = self.now + self.latency + self.draw() % (self.spread + 1);
+                    self.out.push((at, ticket, reply));
+                }
             }
             Step::Event(event) => events.push(event),
             Step::Done(output) => {
@@ -485,6 +587,15 @@ impl World {
             }
         }
         None
+    }
+
+    /// A number that differs from request to request and is the same in every run.
+    fn draw(&self) -> u64 {
+        let sent = u64::try_from(self.sent.len()).unwrap();
+        (sent + 1)
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+            .rotate_left(29)
+            >> 3
     }
 
     /// Polling again at the same time changes nothing, and neither does a reply that nobody asked for.

@@ -58,8 +58,12 @@ impl Breaker {
         }
     }
 
+    /// Something that was begun went well. While the breaker is open it was begun before, and says nothing of the
+    /// rest that the service asked for since.
     pub(super) fn went_well(&mut self) {
-        *self = Self::default();
+        if !matches!(self.state, State::Open(_)) {
+            *self = Self::default();
+        }
     }
 
     /// What was begun comes to nothing, and nothing is learned from it.
@@ -75,13 +79,18 @@ impl Breaker {
         rest > PATIENCE || self.openings > OPENINGS
     }
 
-    /// The service was at fault; says for how long the breaker opens, if it does.
+    /// The service was at fault; says for how long the breaker opens, if it does, or for how much longer it stays open.
     pub(super) fn failed(&mut self, now: Time, asked: Option<Duration>) -> Option<Duration> {
         self.faults += 1;
         let trips = match self.state {
             State::Closed => self.faults >= FAULTS || asked.is_some(),
             State::Trying => true,
-            State::Open(_) => false,
+            State::Open(until) => {
+                // What was under way says nothing new, unless the service asks for more time than it did before.
+                let longer = asked.filter(|asked| now + *asked > until)?;
+                self.state = State::Open(now + longer);
+                return Some(longer);
+            }
         };
         if !trips {
             return None;
@@ -156,6 +165,7 @@ mod tests {
         breaker.abandoned(at(20));
         assert_eq!(breaker.pass(at(20)), Pass::Yes);
         // While all is well it says nothing: as many faults as ever open the breaker.
+        breaker.begin();
         breaker.went_well();
         breaker.abandoned(at(21));
         let opened = (0..FAULTS).filter_map(|_| breaker.failed(at(21), None));
@@ -178,6 +188,19 @@ mod tests {
             breaker.failed(at(0), Some(Duration::from_secs(3600))),
             Some(Duration::from_secs(3600))
         );
+    }
+
+    #[test]
+    fn what_was_begun_before_it_opened_does_not_close_it() {
+        let mut breaker = Breaker::default();
+        let (short, long) = (Duration::from_secs(60), Duration::from_secs(600));
+        assert_eq!(breaker.failed(at(0), Some(short)), Some(short));
+        breaker.went_well();
+        assert_eq!(breaker.pass(at(1)), Pass::From(at(60)));
+        // It may keep it open for longer, and never for less.
+        assert_eq!(breaker.failed(at(1), Some(long)), Some(long));
+        assert_eq!(breaker.failed(at(2), Some(short)), None);
+        assert_eq!(breaker.pass(at(3)), Pass::From(at(601)));
     }
 
     #[test]

@@ -1,19 +1,32 @@
 //! What follows from each answer.
 
+use std::time::Duration;
+
+use super::blame::Blame;
+use super::memory::Mark;
 use super::works::Place;
-use super::{Bulk, BulkEvent, Entrant, Record, Report, Settled, Source, Standing, Stop};
+use super::{Bought, Bulk, BulkEvent, Entrant, Record, Report, Settled, Source, Standing, Stop};
 use crate::Time;
 use crate::body::Content;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::files::File;
 use crate::machine::step::Cx;
 use crate::text::service_words::one_line;
-use crate::v2::{Job, JobStatus};
+use crate::v2::{Cancel, Job, JobStatus};
 
 /// How often a document that met a faulty service is tried again, each time with all retries.
 const TRIES: u32 = 5;
 /// How many earlier jobs of a document may be found to have failed before that is its result.
 const REPLAYS: u32 = 8;
+/// How long a create rests whose repeat was refused; twice as long each further time.
+const FIRST_REST: Duration = Duration::from_secs(2);
+
+/// Which of the two steps that lead to a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Buying {
+    Upload,
+    Create,
+}
 
 impl Bulk {
     pub(super) fn uploaded(&mut self, cx: Cx<'_>, place: Place, result: Result<File, Error>) {
@@ -36,9 +49,7 @@ impl Bulk {
                 });
                 self.to_create.push_back(place);
             }
-            Err(error) => self.not_bought(cx.now, place, &error, |bulk| {
-                bulk.to_upload.push_back(place);
-            }),
+            Err(error) => self.not_bought(cx.now, place, &error, Buying::Upload),
         }
     }
 
@@ -56,13 +67,16 @@ impl Bulk {
                 self.bought(cx, place, job, asked_before);
             }
             Err(error) => {
+                if let Some(entrant) = self.documents.get_mut(&place) {
+                    // A 409 over a create speaks of a job of this transaction id, made or being made.
+                    let is_taken = error.is_conflict() && !is_final_word(&error);
+                    entrant.may_be_bought |= error.is_ambiguous() || is_taken;
+                }
                 if self.uploads_again(place, &error) {
                     self.breaker.abandoned(cx.now);
                     return self.to_upload.push_back(place);
                 }
-                self.not_bought(cx.now, place, &error, |bulk| {
-                    bulk.to_create.push_back(place);
-                });
+                self.not_bought(cx.now, place, &error, Buying::Create);
             }
         }
     }
@@ -73,27 +87,13 @@ impl Bulk {
         };
         // A job that has failed already is an earlier run's: this is the answer to a repeated create, and the next
         // attempt is another create. Unless this run asked for it before, and may have bought it just now.
-        let is_earlier = is_lost(&job.status) && !asked_before && !entrant.may_be_bought;
+        let is_own = asked_before || entrant.may_be_bought || entrant.bought == Bought::Now;
+        let is_earlier = is_lost(&job.status) && !is_own;
         if self.options.retry_failed && entrant.replays < REPLAYS && is_earlier {
             entrant.replays += 1;
-            entrant.attempt += 1;
-            let (key, name, attempt) =
-                (entrant.key, entrant.names.first().cloned(), entrant.attempt);
-            self.record(Record::Planned {
-                key,
-                name: name.unwrap_or_default(),
-                attempt,
-            });
-            // The planned record forgets the file in a journal, and so it is told anew.
-            if let Some(file_id) = self
-                .documents
-                .get(&place)
-                .and_then(|entrant| entrant.file_id.clone())
-            {
-                self.record(Record::Uploaded { key, file_id });
-            }
-            return self.to_create.push_back(place);
+            return self.raise(place);
         }
+        self.has_bought = true;
         entrant.job_id = Some(job.id.clone());
         let transaction_id = job.transaction_id.clone();
         let key = entrant.key;
@@ -114,6 +114,37 @@ impl Bulk {
         } else if !self.rounds.open_now(&job, place, cx.now) {
             self.settle_as_taken(place, &job.id);
         }
+    }
+
+    /// Begins the next attempt at a document whose job is an earlier round's and led to nothing.
+    fn raise(&mut self, place: Place) {
+        let Some(entrant) = self.documents.get_mut(&place) else {
+            return;
+        };
+        entrant.attempt += 1;
+        entrant.job_id = None;
+        (entrant.may_be_bought, entrant.bought) = (false, Bought::Unknown);
+        let (key, attempt, next) = (entrant.key, entrant.attempt, entrant.next());
+        let name = entrant.names.first().cloned().unwrap_or_default();
+        let file_id = entrant.file_id.clone();
+        self.record(Record::Planned { key, name, attempt });
+        // The planned record forgets the file in a journal, and so it is told anew.
+        if let Some(file_id) = file_id {
+            self.record(Record::Uploaded { key, file_id });
+        }
+        self.queue(place, next);
+    }
+
+    /// The service knows nothing of a document's job any more: somebody has deleted it.
+    pub(super) fn missing(&mut self, place: Place, error: &Error) {
+        let is_replaceable = self
+            .documents
+            .get(&place)
+            .is_some_and(|entrant| entrant.bought == Bought::Earlier);
+        if self.options.retry_failed && is_replaceable && self.stop.is_none() {
+            return self.raise(place);
+        }
+        self.settle(place, Report::of_error(Standing::Missing, error), None);
     }
 
     /// The service gave one job to two documents; the second has no result of its own.
@@ -148,22 +179,68 @@ impl Bulk {
     }
 
     /// An upload or a create that failed with all its retries.
-    fn not_bought(
-        &mut self,
-        now: Time,
-        place: Place,
-        error: &Error,
-        again: impl FnOnce(&mut Self),
-    ) {
-        if error.is_auth() || error.is_quota() {
-            self.breaker.abandoned(now);
-            self.settle_unbought(place, error.to_string());
-            return self.stop_for(error.duplicate());
+    fn not_bought(&mut self, now: Time, place: Place, error: &Error, buying: Buying) {
+        match self.blame(place, error, buying) {
+            Blame::Everyone => {
+                self.breaker.abandoned(now);
+                self.settle_unbought(place, error.to_string());
+                self.stop_for(error.duplicate());
+            }
+            Blame::Document => {
+                self.breaker.went_well();
+                self.refused(now, place, error, buying);
+            }
+            Blame::Service => self.at_fault(now, place, error, buying),
         }
-        if !error.is_transient() && !error.is_decode() {
-            self.breaker.went_well();
+    }
+
+    /// Whose fault it is, as far as can be told: a 404 may be about the document or about what all of them share.
+    fn blame(&self, place: Place, error: &Error, buying: Buying) -> Blame {
+        if !error.is_not_found() {
+            return Blame::of(error);
+        }
+        let is_shared = match buying {
+            // An upload names nothing of its own.
+            Buying::Upload => true,
+            Buying::Create if self.template.names_nothing_saved() => false,
+            Buying::Create => {
+                let is_just_uploaded = self.documents.get(&place).is_some_and(|entrant| {
+                    matches!(entrant.source, Source::Upload(_)) && !entrant.file_is_old
+                });
+                // The file is there, so that it is the saved configuration or a webhook that is missing; unless a
+                // job of this run shows that they are there too.
+                let words = error.message().to_ascii_lowercase();
+                (is_just_uploaded && !self.has_bought) || words.contains("configuration")
+            }
+        };
+        if is_shared {
+            Blame::Everyone
+        } else {
+            Blame::Document
+        }
+    }
+
+    /// The service turned the document down.
+    fn refused(&mut self, now: Time, place: Place, error: &Error, buying: Buying) {
+        let Some(entrant) = self.documents.get_mut(&place) else {
+            return;
+        };
+        // What was asked for before may be there all the same, and whoever takes the refusal of a repeat for the end
+        // pays for the next attempt while the first one has a job.
+        let is_unsure = buying == Buying::Create && entrant.may_be_bought && !is_final_word(error);
+        if !is_unsure {
             return self.settle(place, Report::of_error(Standing::Error, error), None);
         }
+        entrant.faults += 1;
+        if entrant.faults >= TRIES {
+            return self.settle_unbought(place, error.to_string());
+        }
+        let rest = FIRST_REST.saturating_mul(2u32.saturating_pow(entrant.faults - 1));
+        self.resting.insert((now + rest, place));
+    }
+
+    /// The service, or the way to it, is not well.
+    fn at_fault(&mut self, now: Time, place: Place, error: &Error, buying: Buying) {
         if let Some(rest) = self.breaker.failed(now, error.retry_after()) {
             if self.breaker.is_hopeless(rest) {
                 self.settle_unbought(place, error.to_string());
@@ -179,11 +256,10 @@ impl Bulk {
             return;
         };
         entrant.faults += 1;
-        entrant.may_be_bought |= error.is_ambiguous();
         if entrant.faults >= TRIES {
             return self.settle_unbought(place, error.to_string());
         }
-        again(self);
+        self.queue(place, buying);
     }
 
     /// The run is through with a document that has no job, as far as it knows.
@@ -208,15 +284,15 @@ impl Bulk {
                 self.settle(place, report, Some(job));
             }
             // It ended before it could be cancelled, and is worth what it cost.
-            Err(error) if error.is_conflict() => self.look_for(place),
+            Err(error) if Cancel::may_have_ended(&error) => self.look_for(place),
             Err(error) => self.settle(place, Report::of_error(Standing::Open, &error), None),
         }
     }
 
     /// A refusal that every further request would meet too.
     pub(super) fn stop_for(&mut self, error: Error) {
-        // Without rights nothing can be read either; without credits what is paid for can.
-        let stop = if error.is_auth() || error.is_deadline() {
+        // Without rights, or without TLS, nothing can be read either; without credits what is paid for can.
+        let stop = if Blame::of(&error) == Blame::Everyone && !error.is_quota() {
             Stop::Waiting
         } else {
             Stop::Buying
@@ -232,13 +308,14 @@ impl Bulk {
         }
     }
 
+    /// The deadline, while there is anything left that it could end.
+    pub(super) fn deadline(&self) -> Option<Time> {
+        let is_going = self.stop.is_none_or(|stop| stop == Stop::Buying);
+        self.options.deadline.filter(|_| is_going)
+    }
+
     pub(super) fn heed_deadline(&mut self, now: Time) {
-        if self.stop.is_none()
-            && self
-                .options
-                .deadline
-                .is_some_and(|deadline| now >= deadline)
-        {
+        if self.deadline().is_some_and(|deadline| now >= deadline) {
             self.stop_for(Error::deadline(
                 "the deadline of the run came before its end",
             ));
@@ -257,8 +334,10 @@ impl Bulk {
             return;
         };
         self.by_key.remove(&entrant.key);
+        self.copies -= entrant.names.len().saturating_sub(1);
         report.file_id = report.file_id.or_else(|| entrant.file_id.clone());
-        report.job_id = report.job_id.or_else(|| entrant.job_id.clone());
+        // As it was created, and not as a list writes it.
+        report.job_id = entrant.job_id.clone().or(report.job_id);
         if report.status.is_final() {
             self.record(Record::Settled {
                 key: entrant.key,
@@ -276,6 +355,18 @@ impl Bulk {
             .or_default() += 1;
         self.summary.no_match +=
             usize::from(report.status.is_answered() && report.r#type.is_none());
+        let is_answered = report.status.is_answered();
+        let may_be_retried = self.options.retry_failed || entrant.may_be_bought;
+        let mark = if entrant.attempt > 0 || (!is_answered && may_be_retried) {
+            Mark {
+                attempt: entrant.attempt,
+                may_be_bought: entrant.may_be_bought,
+                is_own: entrant.bought == Bought::Now || report.job_id.is_some(),
+            }
+        } else {
+            Mark::default()
+        };
+        self.settled.set_mark(entrant.key, mark);
         if report.status.is_final() {
             self.settled.keep(entrant.key, report.clone(), restored);
         }
@@ -287,6 +378,12 @@ impl Bulk {
             restored,
         }));
     }
+}
+
+/// Whether the service's answer settles what became of a create, whatever went before: it shows another's job, or
+/// nothing was ever sent.
+fn is_final_word(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Conflict | ErrorKind::Invalid)
 }
 
 /// Whether a job has ended without an answer.

@@ -77,6 +77,10 @@ pub struct Header {
     /// The service that jobs are created with; `None` in journals of versions that did not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_url: Option<String>,
+    /// The organization that jobs are created in, where one was named; `None` too in journals of versions that did not
+    /// tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub organization: Option<String>,
     /// The project that jobs are created in; `None` is the key's own.
     #[serde(default)]
     pub project: Option<String>,
@@ -100,6 +104,7 @@ impl Header {
         Self {
             v: VERSION,
             base_url: None,
+            organization: None,
             project,
             configuration,
             configuration_id,
@@ -125,6 +130,12 @@ impl Header {
         if let (Some(ours), Some(theirs)) = (&self.base_url, &other.base_url) {
             if place(ours) != place(theirs) {
                 return Some(format!("base URL: {ours} in the journal, {theirs} now"));
+            }
+        }
+        if self.organization.is_some() {
+            let (ours, theirs) = (&self.organization, &other.organization);
+            if let Some(difference) = differ("organization", ours, theirs) {
+                return Some(difference);
             }
         }
         if let Some(difference) = differ("project", &self.project, &other.project).or_else(|| {
@@ -222,7 +233,7 @@ pub(super) struct Entry {
     pub(super) file_id: Option<String>,
     pub(super) job_id: Option<String>,
     pub(super) report: Option<Report>,
-    /// The run has not come to its end since it was settled.
+    /// The run has not come to its end since it was settled, or since a further attempt was planned.
     pub(super) is_of_this_round: bool,
 }
 
@@ -302,6 +313,7 @@ impl Journal {
                 if attempt > entry.attempt {
                     *entry = Entry {
                         attempt,
+                        is_of_this_round: true,
                         ..Entry::default()
                     };
                 }
@@ -314,7 +326,11 @@ impl Journal {
             }
             Record::Settled { key, report } => {
                 let entry = self.entries.entry(key).or_default();
-                entry.report = Some(report);
+                // Another copy of a document that was answered may not be readable. That takes nothing back.
+                let is_answered = |report: &Report| report.status.is_answered();
+                if !entry.report.as_ref().is_some_and(is_answered) || is_answered(&report) {
+                    entry.report = Some(report);
+                }
                 entry.is_of_this_round = true;
             }
         }
@@ -422,6 +438,31 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_is_not_taken_back_but_by_a_further_attempt() {
+        let key = ContentKey::of(b"a");
+        let settled = |status| Record::Settled {
+            key,
+            report: Report::new(status),
+        };
+        let mut records = records();
+        records.push(settled(Standing::Error));
+        let status = |records: &[Record]| {
+            let text: String = records.iter().map(Record::to_line).collect();
+            let (journal, _) = Journal::read(text.as_bytes()).unwrap();
+            journal.report(key).map(|report| report.status.clone())
+        };
+        assert_eq!(status(&records), Some(Standing::Completed));
+        records.push(Record::Planned {
+            key,
+            name: "a".into(),
+            attempt: 1,
+        });
+        assert_eq!(status(&records), None);
+        records.push(settled(Standing::Failed));
+        assert_eq!(status(&records), Some(Standing::Failed));
+    }
+
+    #[test]
     fn a_torn_line_is_cut_wherever_it_is_torn() {
         let text: String = records().iter().map(Record::to_line).collect();
         let ends: Vec<_> = text.match_indices('\n').map(|(at, _)| at + 1).collect();
@@ -510,6 +551,28 @@ mod tests {
                 ..ours.clone()
             }),
             None
+        );
+    }
+
+    #[test]
+    fn a_run_belongs_to_one_organization_where_its_journal_names_one() {
+        let of = |organization: Option<&str>| Header {
+            organization: organization.map(str::to_owned),
+            ..header(&[("a", "one")])
+        };
+        for (ours, theirs) in [(Some("o"), Some("o")), (None, Some("o")), (None, None)] {
+            assert_eq!(of(ours).difference(&of(theirs)), None);
+        }
+        for theirs in [Some("p"), None] {
+            let difference = of(Some("o")).difference(&of(theirs)).unwrap();
+            assert!(difference.contains("organization"), "{difference}");
+        }
+        let old: Header = serde_json::from_str(r#"{"v":1,"project":"p"}"#).unwrap();
+        assert_eq!(old.organization, None);
+        assert!(
+            !serde_json::to_string(&old)
+                .unwrap()
+                .contains("organization")
         );
     }
 

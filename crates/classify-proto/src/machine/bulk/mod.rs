@@ -1,20 +1,27 @@
 //! Many documents side by side, each classified once and paid for once.
 
+mod blame;
 mod breaker;
 mod document;
+mod event;
 mod fed;
+#[cfg(test)]
+mod flat;
 mod flow;
+mod intake;
 mod journal;
+mod memory;
 mod options;
 mod report;
 mod rounds;
 mod transaction;
 mod works;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 
 pub use document::{ContentHasher, ContentKey, Document};
+pub use event::{BulkEvent, Settled, Summary};
 pub use fed::{Fed, FedEvent};
 pub use journal::{Header, Journal, Record};
 pub use options::BulkOptions;
@@ -22,7 +29,9 @@ pub use report::{Report, Standing};
 
 use self::breaker::{Breaker, Pass};
 use self::document::Source;
+use self::flow::Buying;
 use self::journal::Entry;
+use self::memory::Memory;
 use self::rounds::Rounds;
 use self::transaction::Fingerprint;
 use self::works::{Did, Place, Work, Works};
@@ -33,7 +42,7 @@ use crate::api::Api;
 use crate::error::Error;
 use crate::operation::{Operation as _, RateClass, Seed};
 use crate::reply::Reply;
-use crate::v2::{Cancel, Create, Job, JobStatus};
+use crate::v2::{Cancel, Create, JobStatus};
 
 /// Classifies any number of documents, each once.
 ///
@@ -54,10 +63,15 @@ use crate::v2::{Cancel, Create, Job, JobStatus};
 /// them back, and [`with_journal`](Self::with_journal) goes on from there: what is settled is reported again and not
 /// asked again, what is open is looked at, and the rest goes on. The journal is this machine's saved state.
 ///
-/// **Verdicts.** A bad document is its own report and stops nothing. A key without rights or a plan without credits
-/// (401, 402, 403) stops all that would cost; jobs that are paid for are still waited for where that is possible.
-/// When the service itself is at fault again and again, a breaker holds everything back for a while and then tries
-/// one document.
+/// **Verdicts.** A bad document is its own report and stops nothing. What every document would meet stops all that
+/// would cost, and settles none of them: a key without rights or a plan without credits (401, 402, 403), a redirect, a
+/// certificate that is not trusted, a route or a saved configuration that is not there. Jobs that are paid for are still
+/// waited for where that is possible. When the service itself is at fault again and again, a breaker holds everything
+/// back for a while, or for as long as the service asks, and then tries one document.
+///
+/// The refusal of a repeat is no verdict: where an earlier answer to the same create was lost, there may be a job
+/// whatever the service says to the next. It is asked again a few times, and is then
+/// [ambiguous](Standing::Ambiguous); the same run, asked again, finds the job.
 ///
 /// The machine takes its rate limits from the [`Limiter`](super::Limiter) that is lent to it.
 pub struct Bulk {
@@ -69,20 +83,23 @@ pub struct Bulk {
     seed: Seed,
     journal: BTreeMap<super::ContentKey, Entry>,
     phase: Phase,
-    /// There are no more documents.
-    closed: bool,
+    supply: Supply,
     /// The journal ends with the end of the run.
     is_end_told: bool,
     /// How many documents had been pushed when room was last asked for.
     asked_at: Option<Place>,
-    /// The caller has said that the next document is not ready yet.
-    held: bool,
     pushed: Place,
     events: VecDeque<BulkEvent>,
     documents: BTreeMap<Place, Entrant>,
     by_key: BTreeMap<ContentKey, Place>,
+    /// Further names of the documents on their way.
+    copies: usize,
     to_upload: VecDeque<Place>,
     to_create: VecDeque<Place>,
+    /// Creates that are repeated at a later time.
+    resting: BTreeSet<(Time, Place)>,
+    /// A create of this run was answered with a job.
+    has_bought: bool,
     works: Works,
     rounds: Rounds,
     breaker: Breaker,
@@ -108,6 +125,37 @@ struct Entrant {
     /// The answer to a create was lost, in this process or with an earlier one, so that there may be a job.
     may_be_bought: bool,
     job_id: Option<String>,
+    bought: Bought,
+}
+
+/// Which round has paid for the present attempt at a document. One that an earlier round has paid for may be followed
+/// by another; one of this round's own may not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Bought {
+    /// None, or it is not known.
+    Unknown,
+    Earlier,
+    Now,
+}
+
+impl Entrant {
+    /// What leads to its job next.
+    fn next(&self) -> Buying {
+        match (&self.source, &self.file_id) {
+            (Source::Upload(_), None) => Buying::Upload,
+            _ => Buying::Create,
+        }
+    }
+}
+
+/// Where the next document is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Supply {
+    Flowing,
+    /// The caller has said that it is not ready yet.
+    Held,
+    /// There are no more.
+    Ended,
 }
 
 /// How far a run is.
@@ -132,67 +180,6 @@ enum Stop {
     Cancelling,
 }
 
-/// What a [`Bulk`] tells.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub enum BulkEvent {
-    /// There is room for this many more documents. [`Bulk::push`] at least one before polling again, or there are no
-    /// more.
-    Room(usize),
-    /// To be stored before polling again.
-    Record(Record),
-    /// The run is through with a document.
-    Settled(Settled),
-    /// Something that whoever watches may want to know.
-    Notice(String),
-}
-
-/// A document that the run is through with.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct Settled {
-    /// Every name it came under.
-    pub names: Vec<String>,
-    /// The key of its content.
-    pub key: ContentKey,
-    /// What became of it.
-    pub report: Report,
-    /// The job as the service described it last; absent where there is none or it was settled in an earlier process.
-    pub job: Option<Box<Job>>,
-    /// It was settled in an earlier process.
-    pub restored: bool,
-}
-
-/// How a [`Bulk`] ended.
-#[derive(Debug, Default)]
-#[non_exhaustive]
-pub struct Summary {
-    /// Documents by how they stand; each content once, whatever its number of names.
-    pub standings: BTreeMap<Standing, usize>,
-    /// Completed documents that no rule matched.
-    pub no_match: usize,
-    /// Further names of contents that had one already.
-    pub duplicates: usize,
-    /// Documents that were settled in an earlier process.
-    pub restored: usize,
-    /// Why the run stopped before its end.
-    pub stopped: Option<Error>,
-}
-
-impl Summary {
-    /// How many documents stand so.
-    #[must_use]
-    pub fn count(&self, standing: &Standing) -> usize {
-        self.standings.get(standing).copied().unwrap_or(0)
-    }
-
-    /// How many documents there were, each content once.
-    #[must_use]
-    pub fn documents(&self) -> usize {
-        self.standings.values().sum()
-    }
-}
-
 impl Bulk {
     /// A run that creates jobs by `template`, whose own input and transaction id are passed over.
     ///
@@ -208,6 +195,7 @@ impl Bulk {
         options: BulkOptions,
         seed: Seed,
     ) -> Result<Self, Error> {
+        let options = options.within_bounds();
         if api.checks() {
             template
                 .clone()
@@ -228,6 +216,8 @@ impl Bulk {
             configuration_id.map(str::to_owned),
         );
         header.base_url = Some(api.base_url().to_owned());
+        let organization = template.scope().organization_id.as_deref();
+        header.organization = organization.or(api.organization()).map(str::to_owned);
         if options.fresh {
             header.nonce = Some(seed.derive(0).hex());
         }
@@ -241,16 +231,18 @@ impl Bulk {
             seed,
             journal: BTreeMap::new(),
             phase: Phase::Unrecorded,
-            closed: false,
+            supply: Supply::Flowing,
             is_end_told: false,
             asked_at: None,
-            held: false,
             pushed: 0,
             events: VecDeque::new(),
             documents: BTreeMap::new(),
             by_key: BTreeMap::new(),
+            copies: 0,
             to_upload: VecDeque::new(),
             to_create: VecDeque::new(),
+            resting: BTreeSet::new(),
+            has_bought: false,
             works: Works::default(),
             breaker: Breaker::default(),
             stop: None,
@@ -262,7 +254,8 @@ impl Bulk {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::State`](crate::ErrorKind::State), saying what differs, when the journal is of another run.
+    /// [`ErrorKind::State`](crate::ErrorKind::State), saying what differs, when the journal is of another run; a
+    /// [fresh](BulkOptions::fresh) one goes on with the journal of a fresh one only.
     pub fn with_journal(mut self, journal: Journal) -> Result<Self, Error> {
         let Some(header) = journal.header else {
             return Ok(self);
@@ -272,69 +265,18 @@ impl Bulk {
                 "the journal is of another run; {difference}"
             )));
         }
+        // Going on with it would be answered with its jobs, and pay for nothing anew.
+        if self.options.fresh && header.nonce.is_none() {
+            return Err(Error::state(
+                "the journal is of another run; that one was not to classify anew, and this one is",
+            ));
+        }
         self.fingerprint = Fingerprint::of(&header);
         self.header = header;
         self.journal = journal.entries;
         self.is_end_told = journal.is_ended;
         self.phase = Phase::Going;
         Ok(self)
-    }
-
-    /// How many documents may be pushed now.
-    #[must_use]
-    pub fn room(&self) -> usize {
-        if self.closed || self.stop.is_some() {
-            return 0;
-        }
-        self.options
-            .max_in_flight
-            .saturating_sub(self.documents.len())
-    }
-
-    /// Takes in a document. Beyond [`room`](Self::room) it is taken all the same; after the run has stopped it is
-    /// reported as not started.
-    pub fn push(&mut self, document: Document) {
-        self.pushed += 1;
-        self.held = false;
-        let Document { name, key, source } = document;
-        if let Some(entrant) = self
-            .by_key
-            .get(&key)
-            .and_then(|place| self.documents.get_mut(place))
-        {
-            entrant.names.push(name);
-            self.summary.duplicates += 1;
-            return;
-        }
-        if let Some((report, restored)) = self.settled.get(key) {
-            self.summary.duplicates += 1;
-            let settled = Settled {
-                names: vec![name],
-                key,
-                report: report.clone(),
-                job: None,
-                restored,
-            };
-            self.events.push_back(BulkEvent::Settled(settled));
-            return;
-        }
-        let entry = self.journal.remove(&key);
-        let known = entry.is_some();
-        self.admit(name, key, source, entry.unwrap_or_default(), known);
-    }
-
-    /// Answers a request for room: there will be a document or an end, but not now.
-    ///
-    /// Room is not asked for again before the next [`push`](Self::push). Until then the machine may have nothing to
-    /// wait for by itself; whoever holds it polls it again after a push or a [`close`](Self::close).
-    pub fn hold(&mut self) {
-        self.held = true;
-        self.asked_at = None;
-    }
-
-    /// Says that there are no more documents.
-    pub fn close(&mut self) {
-        self.closed = true;
     }
 
     /// What the journal says became of a document that has not been pushed.
@@ -378,59 +320,6 @@ impl Bulk {
         (self.documents.len(), self.rounds.open())
     }
 
-    fn admit(&mut self, name: String, key: ContentKey, source: Source, entry: Entry, known: bool) {
-        // An earlier process had all it needed for a create, and may not have lived to write down that it was made.
-        let was_about_to_be = entry.file_id.is_some() || matches!(source, Source::Held(_));
-        let is_open = known && entry.job_id.is_none() && entry.report.is_none();
-        let mut entrant = Entrant {
-            names: vec![name],
-            key,
-            attempt: entry.attempt,
-            faults: 0,
-            replays: 0,
-            file_is_old: entry.file_id.is_some(),
-            file_id: entry.file_id,
-            job_id: entry.job_id,
-            may_be_bought: is_open && was_about_to_be,
-            source,
-        };
-        let place = self.pushed;
-        if let Some(report) = entry.report {
-            // A further attempt that failed before this very round was interrupted is not paid for again in it.
-            let is_retried = entry.attempt > 0 && entry.is_of_this_round;
-            if !self.options.retry_failed || report.status.is_answered() || is_retried {
-                return self.restore(entrant, report);
-            }
-            entrant.attempt += 1;
-            (entrant.file_id, entrant.job_id, entrant.file_is_old) = (None, None, false);
-        }
-        if !known || entrant.attempt > entry.attempt {
-            self.plan(&entrant);
-        }
-        self.by_key.insert(key, place);
-        let job_id = entrant.job_id.clone();
-        match (&job_id, &entrant.file_id, &entrant.source) {
-            (Some(_), _, _) => {}
-            (None, Some(_), _) | (None, None, Source::Held(_)) => self.to_create.push_back(place),
-            (None, None, Source::Upload(_)) => self.to_upload.push_back(place),
-        }
-        self.documents.insert(place, entrant);
-        if let Some(job_id) = job_id {
-            if !self.rounds.open_unseen(job_id.clone(), place) {
-                self.settle_as_taken(place, &job_id);
-            }
-        }
-    }
-
-    fn plan(&mut self, entrant: &Entrant) {
-        let name = entrant.names.first().cloned().unwrap_or_default();
-        self.record(Record::Planned {
-            key: entrant.key,
-            name,
-            attempt: entrant.attempt,
-        });
-    }
-
     fn record(&mut self, record: Record) {
         self.is_end_told = record == Record::Ended;
         self.events.push_back(BulkEvent::Record(record));
@@ -441,26 +330,12 @@ impl Bulk {
             .transaction_id(entrant.key, entrant.attempt)
     }
 
-    /// Asks for room once, and takes silence for an end.
-    fn ask_for_room(&mut self) -> Option<BulkEvent> {
-        if self.held {
-            return None;
-        }
-        if self.asked_at.take() == Some(self.pushed) {
-            self.closed = true;
-        }
-        let room = self.room();
-        // In handfuls, so that a caller is not asked for every single document.
-        let worth_asking =
-            room > 0 && (room * 8 >= self.options.max_in_flight || self.documents.is_empty());
-        worth_asking.then(|| {
-            self.asked_at = Some(self.pushed);
-            BulkEvent::Room(room)
-        })
-    }
-
     /// Begins the next upload or create; otherwise says when there may be one to begin.
     fn begin_next(&mut self, cx: Cx<'_>) -> Result<(), Option<Time>> {
+        while let Some((_, place)) = self.resting.first().filter(|(time, _)| *time <= cx.now) {
+            self.to_create.push_back(*place);
+            self.resting.pop_first();
+        }
         let nothing = self.to_create.is_empty() && self.to_upload.is_empty();
         if nothing || self.stop.is_some() || self.works.buying() >= self.options.max_requests {
             return Err(None);
@@ -487,8 +362,8 @@ impl Bulk {
                 continue;
             }
             if let Some(place) = queue.pop_front() {
-                self.breaker.begin();
                 if let Some(work) = self.work(place) {
+                    self.breaker.begin();
                     self.works.begin(work);
                 }
                 return Ok(());
@@ -551,6 +426,11 @@ impl Bulk {
             .to_upload
             .drain(..)
             .chain(self.to_create.drain(..))
+            .chain(
+                std::mem::take(&mut self.resting)
+                    .into_iter()
+                    .map(|(_, place)| place),
+            )
             .collect();
         for (place, may_have_acted) in self.works.drop_idle_buying() {
             if let Some(entrant) = self.documents.get_mut(&place) {
@@ -604,17 +484,17 @@ impl Machine for Bulk {
 
     fn poll(&mut self, cx: Cx<'_>) -> Step<BulkEvent, Summary> {
         loop {
+            if self.phase == Phase::Unrecorded {
+                self.phase = Phase::Going;
+                // Before all that documents have led to that were pushed already.
+                let run = Record::Run(self.header.clone());
+                self.events.push_front(BulkEvent::Record(run));
+            }
             if let Some(event) = self.events.pop_front() {
                 return Step::Event(event);
             }
-            match self.phase {
-                Phase::Ended => return Step::Wait(None),
-                Phase::Unrecorded => {
-                    self.phase = Phase::Going;
-                    self.record(Record::Run(self.header.clone()));
-                    continue;
-                }
-                Phase::Going | Phase::Left => {}
+            if self.phase == Phase::Ended {
+                return Step::Wait(None);
             }
             self.heed_deadline(cx.now);
             if let Some(event) = self.ask_for_room() {
@@ -640,7 +520,7 @@ impl Machine for Bulk {
             }
             if self.works.is_empty()
                 && self.documents.is_empty()
-                && (self.closed || self.stop.is_some())
+                && (self.supply == Supply::Ended || self.stop.is_some())
             {
                 if self.stop.is_none() && !self.is_end_told {
                     self.record(Record::Ended);
@@ -649,8 +529,14 @@ impl Machine for Bulk {
                 self.phase = Phase::Ended;
                 return Step::Done(std::mem::take(&mut self.summary));
             }
-            let deadline = self.options.deadline.filter(|_| self.stop.is_none());
-            let wakes = [self.works.wakes(), free, self.rounds.wakes(), deadline];
+            let rested = self.resting.first().map(|(time, _)| *time);
+            let wakes = [
+                self.works.wakes(),
+                free,
+                rested,
+                self.rounds.wakes(),
+                self.deadline(),
+            ];
             return Step::Wait(wakes.into_iter().flatten().min());
         }
     }
@@ -672,43 +558,5 @@ impl fmt::Debug for Bulk {
             .field("open", &self.rounds.open())
             .field("stop", &self.stop)
             .finish_non_exhaustive()
-    }
-}
-
-/// The reports of the documents settled last, for those of the same content that come later.
-///
-/// Bounded, so that a run's memory does not grow with it. A duplicate that comes after its report is forgotten costs
-/// an upload and a create that is answered with the first job; it is never paid for twice.
-struct Memory {
-    reports: BTreeMap<ContentKey, (Report, bool)>,
-    order: VecDeque<ContentKey>,
-    most: usize,
-}
-
-impl Memory {
-    fn new(most: usize) -> Self {
-        Self {
-            reports: BTreeMap::new(),
-            order: VecDeque::new(),
-            most,
-        }
-    }
-
-    fn get(&self, key: ContentKey) -> Option<(&Report, bool)> {
-        self.reports
-            .get(&key)
-            .map(|(report, restored)| (report, *restored))
-    }
-
-    fn keep(&mut self, key: ContentKey, report: Report, restored: bool) {
-        while self.order.len() >= self.most {
-            let Some(oldest) = self.order.pop_front() else {
-                return;
-            };
-            self.reports.remove(&oldest);
-        }
-        if self.reports.insert(key, (report, restored)).is_none() {
-            self.order.push_back(key);
-        }
     }
 }

@@ -10,10 +10,12 @@ use crate::machine::retry::Retry;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct BulkOptions {
-    /// How many documents are on their way at once, from taken in to settled: 500. It bounds the open jobs, and with
-    /// them the memory.
+    /// How many documents are on their way at once, from taken in to settled: 500, and at least one. It bounds the
+    /// open jobs, and with them the memory.
     pub max_in_flight: usize,
-    /// How many uploads and creates are under way at once: 16.
+    /// How many uploads and creates are under way at once: 12, and at least one. It is less than the
+    /// [16 requests](crate::Limits::at_once) that a driver has on the wire, so that uploads, which may take minutes,
+    /// leave room to look at the jobs that are open.
     pub max_requests: usize,
     /// How often open jobs are looked at: at first every 2 s, then more seldom as the oldest grows older, up to 20 s.
     pub cadence: Cadence,
@@ -25,9 +27,14 @@ pub struct BulkOptions {
     pub deadline: Option<Time>,
     /// Classifies every document anew, and pays anew, whatever earlier runs did.
     pub fresh: bool,
-    /// Classifies documents anew whose job failed or was cancelled in an earlier run.
+    /// Classifies documents anew, and pays anew, whose job failed or was cancelled in an earlier run, or was deleted
+    /// since.
     pub retry_failed: bool,
     /// How many settled documents are remembered for others of the same content: 10,000.
+    ///
+    /// Of the others about a hundred bytes each are kept where money hangs on it: of those that were bought more than
+    /// once, of those whose create may have been acted upon without an answer, and with `retry_failed` of all that
+    /// were not answered.
     pub remember: usize,
 }
 
@@ -35,7 +42,7 @@ impl Default for BulkOptions {
     fn default() -> Self {
         Self {
             max_in_flight: 500,
-            max_requests: 16,
+            max_requests: 12,
             cadence: Cadence::new(Duration::from_secs(2), Duration::from_secs(20)),
             retry: Retry::default(),
             job_timeout: Duration::from_secs(2 * 60 * 60),
@@ -48,6 +55,12 @@ impl Default for BulkOptions {
 }
 
 impl BulkOptions {
+    /// The same with every number such that a run comes to its end: the fields are anybody's to set.
+    pub(super) fn within_bounds(self) -> Self {
+        let (documents, requests) = (self.max_in_flight, self.max_requests);
+        self.max_in_flight(documents).max_requests(requests)
+    }
+
     /// Lets so many documents be on their way at once; at least one.
     #[must_use]
     pub fn max_in_flight(mut self, documents: usize) -> Self {
@@ -97,7 +110,7 @@ impl BulkOptions {
         self
     }
 
-    /// Whether documents whose job failed or was cancelled are classified anew.
+    /// Whether documents whose job failed, was cancelled or is gone are classified anew.
     #[must_use]
     pub fn retry_failed(mut self, retry: bool) -> Self {
         self.retry_failed = retry;

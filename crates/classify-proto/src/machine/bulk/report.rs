@@ -17,9 +17,10 @@ open_enum! {
         Cancelled = "CANCELLED",
         /// There is no job, and the reason lies with the document.
         Error = "ERROR",
-        /// The service took the document and then knew nothing of its job.
+        /// The service took the document and then knew nothing of its job, so that it was deleted. Only a run that
+        /// [retries](crate::machine::BulkOptions::retry_failed) buys another.
         Missing = "MISSING",
-        /// The job goes on; the run did not wait any longer.
+        /// The job goes on, as far as is known; the run did not wait any longer.
         Open = "OPEN",
         /// Nothing was bought: the run stopped first, or the service could not be reached.
         NotStarted = "NOT_STARTED",
@@ -132,7 +133,9 @@ impl Report {
 
 #[cfg(test)]
 mod tests {
+    use super::super::journal::Record;
     use super::*;
+    use proptest::prelude::*;
 
     fn of_job(job: &str) -> Option<Report> {
         Report::of_job(&serde_json::from_str(job).unwrap())
@@ -155,6 +158,21 @@ mod tests {
             assert_eq!(report.job_id.as_deref(), Some("clj-1"));
             assert_eq!(report.file_id.as_deref(), Some("dfl-1"));
             assert_eq!(report.error, None);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_confidence_is_read_back_to_its_last_digit(confidence in 0.0f64..1.0) {
+            let report = Report { confidence: Some(confidence), ..Report::new(Standing::Completed) };
+            let line = serde_json::to_string(&report).unwrap();
+            let read: Report = serde_json::from_str(&line).unwrap();
+            prop_assert_eq!(read.confidence, Some(confidence));
+            // As it is when a record is read, whose fields are found by its kind.
+            let key = super::super::ContentKey::of(b"a");
+            let record = Record::Settled { key, report };
+            let read: Record = serde_json::from_str(&record.to_line()).unwrap();
+            prop_assert_eq!(read, record);
         }
     }
 

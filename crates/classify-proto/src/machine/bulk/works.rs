@@ -1,6 +1,7 @@
 //! The requests a run has under way, each a small machine of its own.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
 
 use crate::Time;
 use crate::body::Body;
@@ -47,6 +48,8 @@ pub(super) struct Works {
     resting: BTreeSet<(Time, usize)>,
     tickets: Tickets,
     buying: usize,
+    /// How long rounds have rested with nothing on the wire.
+    held_back: Duration,
 }
 
 struct Slot {
@@ -54,6 +57,8 @@ struct Slot {
     wakes: Option<Time>,
     /// Requests on the wire.
     out: u32,
+    /// Since when it rests with nothing on the wire.
+    idle: Option<Time>,
 }
 
 impl Work {
@@ -139,6 +144,7 @@ impl Works {
                 work,
                 wakes: None,
                 out: 0,
+                idle: None,
             },
         );
         self.due.push_back(slot);
@@ -147,6 +153,15 @@ impl Works {
     /// How many uploads and creates are under way.
     pub(super) fn buying(&self) -> usize {
         self.buying
+    }
+
+    /// How many are under way, and not fewer than the requests on the wire whose replies are awaited.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.slots
+            .len()
+            .max(self.tickets.len())
+            .max(self.resting.len())
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -166,6 +181,9 @@ impl Works {
             let Some(held) = self.slots.get_mut(&slot) else {
                 continue;
             };
+            if let (Work::Round(_), Some(since)) = (&held.work, held.idle.take()) {
+                self.held_back = self.held_back.saturating_add(cx.now.since(since));
+            }
             match held.work.poll(cx) {
                 Ok(Did::Send(theirs, request)) => {
                     held.out += 1;
@@ -182,11 +200,17 @@ impl Works {
                 }
                 Err(until) => {
                     held.wakes = until;
+                    held.idle = (held.out == 0).then_some(cx.now);
                     self.resting.extend(until.map(|until| (until, slot)));
                 }
             }
         }
         None
+    }
+
+    /// How long rounds were held back since this was last asked.
+    pub(super) fn take_held_back(&mut self) -> Duration {
+        std::mem::take(&mut self.held_back)
     }
 
     /// When the next of them wakes by itself.

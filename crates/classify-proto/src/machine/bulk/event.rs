@@ -1,0 +1,70 @@
+//! What a run tells.
+
+use std::collections::BTreeMap;
+
+use super::document::ContentKey;
+use super::journal::Record;
+use super::report::{Report, Standing};
+use crate::error::Error;
+use crate::v2::Job;
+
+/// What a [`Bulk`](super::Bulk) tells.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum BulkEvent {
+    /// There is room for this many more documents. [`Bulk::push`](super::Bulk::push) at least one before polling again, or there are no
+    /// more.
+    Room(usize),
+    /// To be stored before polling again.
+    Record(Record),
+    /// The run is through with a document.
+    Settled(Settled),
+    /// Something that whoever watches may want to know.
+    Notice(String),
+}
+
+/// A document that the run is through with.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Settled {
+    /// Every name it came under.
+    pub names: Vec<String>,
+    /// The key of its content.
+    pub key: ContentKey,
+    /// What became of it.
+    pub report: Report,
+    /// The job as the service described it last; absent where there is none or it was settled in an earlier process.
+    pub job: Option<Box<Job>>,
+    /// It was settled in an earlier process.
+    pub restored: bool,
+}
+
+/// How a [`Bulk`](super::Bulk) ended.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Summary {
+    /// Documents by how they stand; each content once, whatever its number of names.
+    pub standings: BTreeMap<Standing, usize>,
+    /// Completed documents that no rule matched.
+    pub no_match: usize,
+    /// Further names of contents that had one already.
+    pub duplicates: usize,
+    /// Documents that were settled in an earlier process.
+    pub restored: usize,
+    /// Why the run stopped before its end.
+    pub stopped: Option<Error>,
+}
+
+impl Summary {
+    /// How many documents stand so.
+    #[must_use]
+    pub fn count(&self, standing: &Standing) -> usize {
+        self.standings.get(standing).copied().unwrap_or(0)
+    }
+
+    /// How many documents there were, each content once.
+    #[must_use]
+    pub fn documents(&self) -> usize {
+        self.standings.values().sum()
+    }
+}

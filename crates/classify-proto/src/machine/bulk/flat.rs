@@ -1,0 +1,171 @@
+//! A long run in virtual time, which holds no more at its end than in its middle.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use bytes::Bytes;
+
+use super::{Bulk, BulkEvent, BulkOptions, Document, Standing};
+use crate::Time;
+use crate::api::Api;
+use crate::body::Body;
+use crate::machine::step::{Cx, Machine, Step};
+use crate::operation::Seed;
+use crate::v2::{Configuration, Create, Rule};
+
+const DOCUMENTS: u32 = 50_000;
+const IN_FLIGHT: usize = 400;
+const REMEMBERED: usize = 200;
+/// How many milliseconds a job takes, and a request.
+const JOB: u64 = 5_000;
+const LATENCY: u64 = 50;
+
+/// The least of a service: files are forgotten, and so are jobs that were seen to have ended.
+#[derive(Default)]
+struct Service {
+    files: u32,
+    jobs: u32,
+    ends: BTreeMap<String, u64>,
+}
+
+impl Service {
+    fn answer(&mut self, request: &http::Request<Body>, now: u64) -> Bytes {
+        match (request.method().as_str(), request.uri().path()) {
+            ("POST", "/api/v1/beta/files") => {
+                self.files += 1;
+                format!(r#"{{"id":"dfl-{}","name":"x"}}"#, self.files).into()
+            }
+            ("POST", _) => {
+                self.jobs += 1;
+                let id = format!("clj-{}", self.jobs);
+                let answer = format!(r#"{{"id":"{id}","status":"PENDING"}}"#);
+                self.ends.insert(id, now + JOB);
+                answer.into()
+            }
+            _ => self.list(request.uri().query().unwrap_or_default(), now),
+        }
+    }
+
+    fn list(&mut self, query: &str, now: u64) -> Bytes {
+        let mut page = String::from(r#"{"items":["#);
+        let asked = query
+            .split('&')
+            .filter_map(|pair| pair.strip_prefix("job_ids="));
+        for id in asked {
+            let comma = if page.ends_with('[') { "" } else { "," };
+            let rest = if now >= self.ends[id] {
+                r#""COMPLETED","result":{"type":"invoice","confidence":0.9}}"#
+            } else {
+                r#""RUNNING"}"#
+            };
+            let _ = write!(page, r#"{comma}{{"id":"{id}","status":{rest}"#);
+        }
+        page.push_str("]}");
+        page.into()
+    }
+}
+
+impl Bulk {
+    /// Whatever grows with the documents on their way, and what is kept for those that are through.
+    fn held(&self) -> [(&'static str, usize); 9] {
+        let (reports, marks) = self.settled.sizes();
+        [
+            ("documents", self.documents.len()),
+            ("keys", self.by_key.len()),
+            ("copies", self.copies),
+            (
+                "waiting",
+                self.to_upload.len() + self.to_create.len() + self.resting.len(),
+            ),
+            ("open jobs", self.rounds.open()),
+            ("under way", self.works.len()),
+            ("events", self.events.len()),
+            ("reports", reports),
+            ("marks", marks),
+        ]
+    }
+}
+
+/// The document at a place: every fifth is a copy, of its neighbour or of one that was forgotten long ago.
+fn document(place: u32) -> Document {
+    let content = match place % 10 {
+        4 => place - 1,
+        9 => place / 2 / 10 * 10,
+        _ => place,
+    };
+    if content % 2 == 0 {
+        Document::id(format!("dfl-held-{content}"))
+    } else {
+        Document::bytes(format!("{place}.txt"), format!("document {content}"))
+    }
+}
+
+#[test]
+fn a_long_run_holds_no_more_than_a_short_one() {
+    let api = Api::builder("llx-key").build().unwrap();
+    let rules = Configuration::new([Rule::new("invoice", "has an invoice number")]);
+    let options = BulkOptions::default()
+        .max_in_flight(IN_FLIGHT)
+        .remember(REMEMBERED);
+    let template = Create::new("").configuration(rules);
+    let mut bulk = Bulk::new(&api, template, options, Seed::new([1; 16])).unwrap();
+    let mut service = Service::default();
+    let mut out = BTreeMap::new();
+    let (mut now, mut sent, mut pushed, mut names) = (1_700_000_000_000, 0_u64, 0, 0);
+    let mut most: BTreeMap<&str, [usize; 2]> = BTreeMap::new();
+    let summary = loop {
+        let cx = Cx::new(&api, Time::from_millis(now));
+        match bulk.poll(cx) {
+            Step::Send(ticket, request) => {
+                sent += 1;
+                let body = service.answer(&request, now);
+                out.insert((now + LATENCY, sent), (ticket, body));
+            }
+            Step::Wait(until) => {
+                let wake = until.map_or(u64::MAX, Time::as_millis);
+                let next = out.first_key_value().map(|((at, _), _)| *at);
+                now = next.map_or(wake, |at| at.min(wake));
+                if next == Some(now) {
+                    let (_, (ticket, body)) = out.pop_first().unwrap();
+                    let cx = Cx::new(&api, Time::from_millis(now));
+                    bulk.handle(cx, ticket, Ok(http::Response::new(body)));
+                }
+            }
+            Step::Event(BulkEvent::Room(room)) => {
+                let end = DOCUMENTS.min(pushed + u32::try_from(room).unwrap());
+                (pushed..end).for_each(|place| bulk.push(document(place)));
+                pushed = end;
+            }
+            Step::Event(BulkEvent::Settled(settled)) => {
+                names += settled.names.len();
+                let half = usize::from(pushed > DOCUMENTS / 2);
+                for (what, count) in bulk.held() {
+                    let most = most.entry(what).or_default();
+                    most[half] = most[half].max(count);
+                }
+            }
+            Step::Event(_) => {}
+            Step::Done(summary) => break summary,
+        }
+    };
+    assert_eq!(names, DOCUMENTS as usize);
+    assert_eq!(summary.documents(), summary.count(&Standing::Completed));
+    for (what, [first, second]) in most {
+        // Three records or events for a document on its way, at the very most.
+        let bound = match what {
+            "reports" => REMEMBERED,
+            "events" => 4 * IN_FLIGHT,
+            "marks" => 0,
+            _ => IN_FLIGHT,
+        };
+        assert!(
+            first <= bound && second <= bound,
+            "{what}: {first}, then {second}"
+        );
+    }
+    assert!(
+        bulk.held()
+            .iter()
+            .all(|(what, count)| *what == "reports" || *count == 0)
+    );
+}

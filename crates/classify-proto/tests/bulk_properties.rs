@@ -1,0 +1,300 @@
+//! Bulk runs in virtual time: once and only once, under any faults, crashes, stops and options.
+
+mod cases;
+mod sim;
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use cases::cases;
+use classify_proto::machine::{BulkOptions, Document, Journal, Limiter, Standing};
+use classify_proto::{RateClass, Time};
+use proptest::collection::{btree_map, btree_set, vec};
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+use sim::bench::{Bench, CREATE, LIST, LOOK, UPLOAD, faulty, retried};
+use sim::{FAULTS, Fault};
+
+/// What the network does to requests, whatever they are and by their routes, and how far replies overtake each other.
+#[derive(Debug, Clone)]
+struct Network {
+    faults: Vec<Fault>,
+    by_route: BTreeMap<&'static str, Vec<Fault>>,
+    spread: u64,
+    limited: bool,
+}
+
+impl Network {
+    fn serve(&self, bench: &mut Bench) {
+        bench.world.service.faults = self.faults.clone().into();
+        let by_route = self.by_route.iter();
+        bench.world.service.route_faults = by_route
+            .map(|(route, faults)| (*route, faults.clone().into()))
+            .collect();
+        bench.world.spread = self.spread;
+        bench.world.limiter = self.limited.then(|| Mutex::new(Limiter::paid()));
+    }
+
+    /// How many requests may have gone wrong.
+    fn faults(&self) -> usize {
+        self.faults.len() + self.by_route.values().map(Vec::len).sum::<usize>()
+    }
+}
+
+fn network() -> impl Strategy<Value = Network> {
+    let faults = |most: usize| vec(select(&FAULTS[..]), 0..most);
+    let routes = select(vec![UPLOAD, CREATE, LIST, LOOK]);
+    (
+        faults(50),
+        btree_map(routes, faults(16), 0..3),
+        select(vec![0, 1_000, 20_000]),
+        any::<bool>(),
+    )
+        .prop_map(|(faults, by_route, spread, limited)| Network {
+            faults,
+            by_route,
+            spread,
+            limited,
+        })
+}
+
+/// Whatever may be set without paying more for it. Every document is new to the service, so that a run that is fresh or
+/// retries what failed pays no more than another.
+fn options() -> impl Strategy<Value = BulkOptions> {
+    (
+        1usize..8,
+        1usize..4,
+        0usize..4,
+        any::<bool>(),
+        any::<bool>(),
+    )
+        .prop_map(|(in_flight, requests, remember, retry_failed, fresh)| {
+            BulkOptions::default()
+                .max_in_flight(in_flight)
+                .max_requests(requests)
+                .remember(remember)
+                .retry_failed(retry_failed)
+                .fresh(fresh)
+        })
+}
+
+/// A process that dies at a step, or has only so long.
+#[derive(Debug, Clone, Copy)]
+enum End {
+    Killed(u32),
+    Deadline(u64),
+}
+
+fn ends(most: usize) -> impl Strategy<Value = Vec<End>> {
+    let end = prop_oneof![
+        (0u32..160).prop_map(End::Killed),
+        (0u64..200_000).prop_map(End::Deadline),
+    ];
+    vec(end, 0..most)
+}
+
+fn run_until(bench: &mut Bench, end: End) {
+    match end {
+        End::Killed(step) => {
+            bench.run(Some(step));
+        }
+        End::Deadline(millis) => {
+            bench.options.deadline = Some(Time::from_millis(bench.world.now + millis));
+            bench.run(None);
+            bench.options.deadline = None;
+        }
+    }
+}
+
+/// Every other document is with the service already.
+fn held_or_not(content: u32) -> Document {
+    if content % 2 == 0 {
+        Document::id(format!("held-{content}"))
+    } else {
+        Document::bytes(format!("{content}.txt"), format!("document {content}"))
+    }
+}
+
+fn jobs_of(bench: &Bench, content: u32) -> usize {
+    let service = &bench.world.service;
+    let is_of_it = |file_input: &str| match file_input.strip_prefix("dfl-") {
+        None => file_input == format!("held-{content}"),
+        Some(number) => {
+            let file = &service.files[number.parse::<usize>().unwrap() - 1];
+            String::from_utf8_lossy(file).contains(&format!("document {content}"))
+        }
+    };
+    let jobs = service.jobs.iter();
+    jobs.filter(|job| is_of_it(&job.file_input)).count()
+}
+
+proptest! {
+    #![proptest_config(cases(2048))]
+
+    #[test]
+    fn every_document_is_bought_once_whatever_happens(
+        contents in vec(0u32..12, 0..14),
+        network in network(),
+        options in options(),
+        ends in ends(6),
+        lost_journals in btree_set(0usize..6, 0..3),
+        duration in 0u64..90_000,
+    ) {
+        let mut bench = Bench::new(contents, faulty(duration, []));
+        network.serve(&mut bench);
+        bench.options = options;
+        let (start, max_in_flight) = (bench.world.now, bench.options.max_in_flight);
+        for (place, end) in ends.iter().enumerate() {
+            run_until(&mut bench, *end);
+            // A fresh run is told by its journal alone.
+            if lost_journals.contains(&place) && !bench.options.fresh {
+                bench.journal.clear();
+            }
+        }
+        // Only a network that is down for longer than the run has patience leaves a document unbought; then once more.
+        let mut summary = bench.run(None).unwrap();
+        while bench.reports.values().any(|reports| reports[0].status != Standing::Completed) {
+            prop_assert!(bench.process < 120, "{:?}", summary);
+            summary = bench.run(None).unwrap();
+        }
+        bench.assert_all_completed();
+        prop_assert!(summary.count(&Standing::Completed) >= bench.distinct());
+        prop_assert_eq!(bench.world.service.jobs.len(), bench.distinct());
+        prop_assert!(bench.most_in_flight <= max_in_flight);
+
+        // Each process may ask once for each document, and once more for each request that went wrong.
+        let (processes, faults) = (usize::from(bench.process), network.faults());
+        let bought = bench.requests(UPLOAD) + bench.requests(CREATE);
+        prop_assert!(bought <= 2 * bench.documents.len() * processes + faults, "{} bought", bought);
+        // And looks at its jobs every two seconds at most, less a fifth.
+        let rounds = usize::try_from((bench.world.now - start) / 1_600).unwrap() + processes;
+        prop_assert!(bench.requests(LIST) <= rounds + faults, "{} lists", bench.requests(LIST));
+        prop_assert_eq!(bench.world.sent.len(), bought + bench.requests(LIST));
+
+        // A last run with the journal asks for nothing but what it has forgotten.
+        let sent = bench.world.sent.len();
+        bench.options = bench.options.clone().remember(100);
+        bench.run(None).unwrap();
+        prop_assert_eq!(bench.world.sent.len(), sent);
+        bench.assert_all_completed();
+        prop_assert_eq!(bench.restored, bench.documents.len());
+    }
+
+    #[test]
+    fn a_round_of_retries_pays_once_however_often_it_is_interrupted(
+        copies in vec(0u32..6, 0..4), remember in 0usize..3, fresh_copies_first in any::<bool>(),
+        ends in ends(5), stop in option::of(0u32..160), spread in select(vec![0, 1_000]),
+        // Not silence, which may outlast a run's patience, so that the round ends without having bought it all.
+        faults in vec(select(&FAULTS[..10]), 0..20),
+    ) {
+        let mut contents: Vec<_> = (0..6).collect();
+        let place = if fresh_copies_first { 0 } else { 6 };
+        contents.splice(place..place, copies);
+        let mut bench = retried(contents);
+        bench.options = bench.options.clone().remember(remember);
+        bench.world.service.faults = faults.into();
+        bench.world.spread = spread;
+        let is_over = |bench: &Bench| {
+            bench.planned(1) == 6 && Journal::read(&bench.journal).unwrap().0.is_ended()
+        };
+        for end in ends {
+            if !is_over(&bench) {
+                run_until(&mut bench, end);
+            }
+        }
+        if let Some(at) = stop.filter(|_| !is_over(&bench)) {
+            bench.run_with(None, |bulk, step| {
+                if step == at {
+                    bulk.stop();
+                }
+            });
+        }
+        while !is_over(&bench) {
+            bench.run(None);
+        }
+        prop_assert_eq!(bench.world.service.jobs.len(), 12);
+    }
+
+    #[test]
+    fn a_document_costs_one_job_a_round_at_most(
+        contents in vec(0u32..6, 1..10), network in network(), remember in 0usize..3,
+        refused in vec(select(vec![400, 404, 409, 422]), 0..8), duration in 0u64..60_000,
+        failing in btree_set(1usize..24, 0..16), deleted in btree_set(1usize..24, 0..6),
+        rounds in vec(ends(3), 1..4),
+    ) {
+        let mut bench = Bench::new([], faulty(duration, []));
+        bench.documents = contents.iter().map(|content| held_or_not(*content)).collect();
+        network.serve(&mut bench);
+        bench.world.service.refuses_repeats = refused.into();
+        bench.world.service.failing_jobs = failing;
+        bench.world.service.deleted = deleted.iter().map(|n| format!("clj-{n}")).collect();
+        for (round, ends) in rounds.into_iter().enumerate() {
+            let options = BulkOptions::default().max_in_flight(2).remember(remember);
+            bench.options = options.retry_failed(round > 0);
+            let is_over = |bench: &Bench| Journal::read(&bench.journal).unwrap().0.is_ended();
+            let begun = bench.process;
+            for end in ends {
+                // What is asked for after the end of a round is the next round.
+                if bench.process == begun || !is_over(&bench) {
+                    run_until(&mut bench, end);
+                }
+            }
+            while bench.process == begun || !is_over(&bench) {
+                bench.run(None).unwrap();
+            }
+            for content in &contents {
+                let jobs = jobs_of(&bench, *content);
+                prop_assert!(jobs <= 1 + round, "round {}: {} jobs of {}", round, jobs, content);
+            }
+        }
+    }
+
+    #[test]
+    fn no_request_goes_out_before_its_limiter_allows_it(
+        count in 0u32..20, network in network(),
+        creates in 1u32..6, uploads in 1u32..6, duration in 0u64..20_000,
+    ) {
+        let mut bench = Bench::new(0..count, faulty(duration, []));
+        network.serve(&mut bench);
+        let window = Duration::from_secs(1);
+        let limiter = Limiter::unlimited()
+            .limit(RateClass::Create, creates, window)
+            .limit(RateClass::Upload, uploads, window);
+        bench.world.limiter = Some(Mutex::new(limiter));
+        bench.run(None).unwrap();
+        for (what, limit) in [(CREATE, creates), (UPLOAD, uploads)] {
+            let times: Vec<_> = bench.world.sent.iter().filter(|(_, request)| request == what).map(|(time, _)| *time).collect();
+            for (place, start) in times.iter().enumerate() {
+                let inside = times[place..].iter().take_while(|time| **time < start + 1_000).count();
+                prop_assert!(inside <= limit as usize);
+            }
+        }
+        prop_assert!(bench.world.service.jobs.len() <= bench.distinct());
+    }
+
+    #[test]
+    fn a_stop_at_any_moment_loses_nothing(
+        count in 0u32..12, at in 0u32..150, cancel in any::<bool>(), network in network(), duration in 0u64..30_000,
+    ) {
+        let mut bench = Bench::new(0..count, faulty(duration, []));
+        network.serve(&mut bench);
+        bench.options = BulkOptions::default().max_in_flight(5);
+        let summary = bench.run_with(None, |bulk, step| {
+            if step == at {
+                if cancel { bulk.stop_and_cancel() } else { bulk.stop() }
+            }
+        }).unwrap();
+        // Each document taken in was reported once; the others were never asked for.
+        prop_assert!(bench.reports.values().all(|reports| reports.len() == 1));
+        prop_assert_eq!(summary.documents(), bench.reports.len());
+        let mut summary = bench.run(None).unwrap();
+        while summary.documents() != summary.count(&Standing::Completed) + summary.count(&Standing::Cancelled) {
+            prop_assert!(bench.process < 120, "{:?}", summary);
+            summary = bench.run(None).unwrap();
+        }
+        prop_assert_eq!(bench.world.service.jobs.len(), bench.distinct());
+        prop_assert_eq!(summary.documents(), bench.distinct());
+    }
+}

@@ -1,0 +1,231 @@
+//! How a bulk run looks at its open jobs, and what it does while the service is not well.
+
+mod sim;
+
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use classify_proto::machine::{BulkOptions, Document, Limiter, Standing};
+use sim::bench::{Bench, CREATE, LIST, UPLOAD, faulty, service};
+use sim::{Fault, Service};
+
+fn bench(count: usize, duration: u64) -> Bench {
+    let mut bench = Bench::new([], service(duration));
+    bench.documents = (0..count)
+        .map(|n| Document::id(format!("dfl-{n}")))
+        .collect();
+    bench
+}
+
+fn looks(bench: &Bench) -> usize {
+    let sent = bench.world.sent.iter();
+    sent.filter(|(_, request)| request.starts_with("GET /api/v2/classify/clj-"))
+        .count()
+}
+
+/// Creates and lists are two things: that the one goes well says nothing of the other.
+#[test]
+fn a_service_that_asks_for_ten_minutes_gets_them_while_its_lists_go_well() {
+    let mut bench = bench(20, 700_000);
+    let start = bench.world.now;
+    bench.world.service.busy = Some((1, start + 600_000));
+    bench.options = BulkOptions::default().max_requests(3);
+    bench.run(None).unwrap();
+    bench.assert_all_completed_by_id();
+    let creates = bench
+        .world
+        .sent
+        .iter()
+        .filter(|(_, request)| request == CREATE);
+    let early: Vec<_> = creates
+        .map(|(time, _)| time - start)
+        .filter(|time| (1_000..600_000).contains(time))
+        .collect();
+    assert!(early.is_empty(), "{early:?}");
+    assert!(bench.requests(LIST) > 10);
+}
+
+#[test]
+fn an_id_is_the_same_with_its_prefix_and_without() {
+    let mut bench = bench(5, 20_000);
+    bench.world.service.bare_in_lists = true;
+    bench.world.service.bare_in_gets = true;
+    bench.run(None).unwrap();
+    bench.assert_all_completed_by_id();
+    assert_eq!(looks(&bench), 0);
+    bench.journal.clear();
+    bench.world.service.jobs.clear();
+    bench.world.service.by_transaction.clear();
+    bench.world.service.hidden = ["clj-2".to_owned()].into();
+    bench.run(None).unwrap();
+    bench.assert_all_completed_by_id();
+    assert!((1..=8).contains(&looks(&bench)), "{}", looks(&bench));
+    // The report names the job as the service did when it was bought.
+    let reports = bench.reports.values().map(|reports| &reports[0]);
+    let ids: BTreeSet<_> = reports.filter_map(|report| report.job_id.clone()).collect();
+    assert_eq!(ids, (1..6).map(|n| format!("clj-{n}")).collect());
+}
+
+#[test]
+fn a_hundred_jobs_that_cannot_be_listed_hide_no_others() {
+    for status in [414, 422] {
+        let mut bench = bench(150, 20_000);
+        let start = bench.world.now;
+        bench.world.service.refuses_lists_of = Some(("clj-1".to_owned(), status));
+        bench.run(None).unwrap();
+        bench.assert_all_completed_by_id();
+        assert!(bench.world.now < start + 60_000);
+        // Those that no list shows are asked for one by one.
+        assert!((100..=600).contains(&looks(&bench)), "{}", looks(&bench));
+    }
+}
+
+#[test]
+fn a_list_that_fails_for_a_while_hides_no_others_and_proves_nothing() {
+    let mut bench = bench(150, 20_000);
+    let start = bench.world.now;
+    bench.world.service.refuses_lists_of = Some(("clj-1".to_owned(), 500));
+    bench.options =
+        BulkOptions::default().deadline(classify_proto::Time::from_millis(start + 120_000));
+    let summary = bench.run(None).unwrap();
+    assert!(summary.count(&Standing::Completed) >= 50, "{summary:?}");
+    assert_eq!(looks(&bench), 0);
+}
+
+#[test]
+fn a_list_that_is_never_answered_delays_the_next_by_no_more_than_itself() {
+    let mut bench = bench(1, 5_000);
+    let start = bench.world.now;
+    let silence = [Fault::Silence];
+    bench.world.service.route_faults = [(LIST, silence.into())].into();
+    bench.run(None).unwrap();
+    bench.assert_all_completed_by_id();
+    // A call is given a quarter of an hour.
+    let late = bench.world.now - start - 15 * 60_000;
+    assert!(late < 60_000, "{late} ms");
+
+    // And so does one that is answered when it is asked again.
+    let mut bench = self::bench(1, 320_000);
+    let start = bench.world.now;
+    bench.world.latency = 60_000;
+    bench.world.service.route_faults = [(LIST, vec![Fault::LostBeforeActing; 4].into())].into();
+    bench.run(None).unwrap();
+    bench.assert_all_completed_by_id();
+    let took = bench.world.now - start;
+    assert!(took < 320_000 + 60_000 + 120_000, "{took} ms");
+}
+
+#[test]
+fn a_thousand_jobs_of_a_minute_cost_a_thousand_creates_and_few_lists() {
+    let mut bench = Bench::new([], service(60_000));
+    bench.documents = (0..1_000)
+        .map(|n| Document::id(format!("dfl-{n}")))
+        .collect();
+    bench.options = BulkOptions::default().max_in_flight(1_000);
+    bench.world.limiter = Some(Mutex::new(Limiter::paid()));
+    bench.run(None).unwrap();
+    assert_eq!(bench.requests(CREATE), 1_000);
+    assert!(bench.requests(LIST) <= 150, "{}", bench.requests(LIST));
+    assert_eq!(
+        bench.world.sent.len(),
+        bench.requests(CREATE) + bench.requests(LIST)
+    );
+    // And with every one of them uploaded first, at ten a second.
+    let mut bench = Bench::new(0..1_000, service(60_000));
+    bench.options = BulkOptions::default().max_in_flight(1_000);
+    bench.world.limiter = Some(Mutex::new(Limiter::paid()));
+    bench.run(None).unwrap();
+    assert_eq!(
+        (bench.requests(UPLOAD), bench.requests(CREATE)),
+        (1_000, 1_000)
+    );
+    assert!(bench.requests(LIST) <= 150, "{}", bench.requests(LIST));
+}
+
+#[test]
+fn a_thousand_waiting_jobs_end_under_the_free_tier() {
+    let mut bench = Bench::new([], service(60_000));
+    bench.documents = (0..1_000)
+        .map(|n| Document::id(format!("dfl-{n}")))
+        .collect();
+    bench.options = BulkOptions::default().max_in_flight(1_000);
+    bench.world.limiter = Some(Mutex::new(Limiter::free_tier()));
+    bench.run(None).unwrap();
+    bench.assert_all_completed_by_id();
+    for (place, (start, _)) in bench.world.sent.iter().enumerate() {
+        let inside = bench.world.sent[place..]
+            .iter()
+            .take_while(|(time, _)| *time < start + 60_000)
+            .count();
+        assert!(inside <= 20);
+    }
+    // Of the few requests there are, nearly all go into buying.
+    assert!(
+        bench.requests(LIST) <= 100,
+        "{} lists",
+        bench.requests(LIST)
+    );
+}
+
+#[test]
+fn pages_smaller_than_asked_for_are_followed() {
+    let mut bench = Bench::new(
+        0..150,
+        Service {
+            page_size: 7,
+            ..service(30_000)
+        },
+    );
+    bench.run(None).unwrap();
+    bench.assert_all_completed();
+}
+
+#[test]
+fn a_job_that_no_list_shows_is_asked_for_and_one_that_is_gone_is_missing() {
+    let mut bench = Bench::new(0..3, service(20_000));
+    bench.world.service.hidden = ["clj-1".to_owned()].into();
+    bench.world.service.deleted = ["clj-2".to_owned()].into();
+    let summary = bench.run(None).unwrap();
+    assert_eq!(
+        (
+            summary.count(&Standing::Completed),
+            summary.count(&Standing::Missing)
+        ),
+        (2, 1)
+    );
+    assert!(bench.requests("GET /api/v2/classify/clj-1") >= 1);
+    // Two rounds may miss it, by chance or because the list is behind.
+    let before = bench
+        .world
+        .sent
+        .iter()
+        .take_while(|(_, request)| request != "GET /api/v2/classify/clj-1");
+    assert_eq!(before.filter(|(_, request)| request == LIST).count(), 2);
+    assert_eq!(bench.requests("GET /api/v2/classify/clj-2"), 1);
+    assert_eq!(bench.requests("GET /api/v2/classify/clj-3"), 0);
+}
+
+#[test]
+fn a_job_that_never_ends_does_not_hold_the_run() {
+    let mut bench = Bench::new(0..3, service(u64::MAX / 4));
+    bench.options = BulkOptions::default().job_timeout(Duration::from_secs(600));
+    let summary = bench.run(None).unwrap();
+    assert_eq!(summary.count(&Standing::Open), 3);
+    assert!(bench.reports["0.txt"][0].job_id.is_some());
+}
+
+#[test]
+fn a_service_at_fault_is_left_alone_for_a_while_and_nothing_is_lost() {
+    let mut bench = Bench::new(0..30, faulty(1_000, vec![Fault::Http503; 150]));
+    bench.run(None).unwrap();
+    bench.assert_all_completed();
+    assert!(
+        bench
+            .notices
+            .iter()
+            .any(|notice| notice.contains("at fault")),
+        "{:?}",
+        bench.notices
+    );
+}
