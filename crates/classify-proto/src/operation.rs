@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::api::Api;
 use crate::body::Body;
 use crate::error::Error;
-use crate::text::lenient;
 use crate::text::service_words::FieldError;
+use crate::text::{lenient, unsaid};
 
 /// One call to the service, as owned data: how to ask, how to read the answer, and what may be repeated.
 ///
@@ -41,6 +41,12 @@ pub trait Operation {
     /// the answer only right, with the value that the operation knows. [`With`](crate::With) refuses to replace them.
     fn own_fields(&self) -> &'static [(&'static str, &'static str)] {
         &[]
+    }
+
+    /// What the request carries that nobody else may see: a webhook's secret, the value of a header. A refusal that
+    /// repeats one of them is told without it.
+    fn secrets(&self) -> Vec<&str> {
+        Vec::new()
     }
 
     /// Holds the operation against the service's published limits.
@@ -116,10 +122,11 @@ pub trait Operation {
     ///
     /// By the status, with the service's own words; or as [`decode`](Self::decode). A gateway may put the key among its
     /// words: [`Api::clean`] takes it out beforehand.
-    fn parse(&self, response: http::Response<Bytes>) -> Result<Self::Output, Error> {
+    fn parse(&self, mut response: http::Response<Bytes>) -> Result<Self::Output, Error> {
         let parsed = if response.status().is_success() {
             self.decode(response)
         } else {
+            unsaid::unsay(&mut response, self.secrets());
             Err(Error::from_response(response))
         };
         parsed.map_err(|error| self.annotate(error.with_operation(Self::NAME)))
@@ -263,6 +270,10 @@ impl Problems {
     ///
     /// The field's name is anything that can be displayed, so that naming it costs nothing where all is well.
     pub(crate) fn length(&mut self, field: impl Display, text: &str, least: usize, most: usize) {
+        // A character has one to four bytes, so that most texts need not be counted.
+        if text.len() <= most && text.len() / 4 >= least {
+            return;
+        }
         let length = text.chars().count();
         if length < least || length > most {
             self.add(

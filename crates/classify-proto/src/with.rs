@@ -14,7 +14,6 @@ use crate::machine::{Phase, Sealed, Waitable};
 use crate::operation::{Operation, RateClass, Recovery, Repeat, Seed};
 use crate::page::Paged;
 use crate::secret::Secret;
-use crate::text::unsaid;
 use crate::text::url::push_pair;
 use crate::webhooks::check::withheld;
 
@@ -214,6 +213,12 @@ impl<O: Operation> Operation for With<O> {
         self.operation.own_fields()
     }
 
+    fn secrets(&self) -> Vec<&str> {
+        let mut secrets = self.operation.secrets();
+        secrets.extend(self.headers.iter().filter_map(|(_, value)| value.reveal()));
+        secrets
+    }
+
     fn check(&self) -> Result<(), Error> {
         self.operation.check()
     }
@@ -224,13 +229,6 @@ impl<O: Operation> Operation for With<O> {
 
     fn decode(&self, response: Response<Bytes>) -> Result<O::Output, Error> {
         self.operation.decode(response)
-    }
-
-    fn parse(&self, mut response: Response<Bytes>) -> Result<O::Output, Error> {
-        // The headers that the client adds are taken out of a refusal before; these only we know.
-        let values = self.headers.iter().filter_map(|(_, value)| value.reveal());
-        unsaid::unsay(&mut response, values);
-        self.operation.parse(response)
     }
 
     fn recover(&self, refusal: &Error) -> Recovery<O::Output> {
@@ -414,7 +412,7 @@ mod tests {
             WithResponse::new(with).parse(refusal()).unwrap_err(),
         ];
         for error in of_both {
-            assert_eq!(error.message(), "no: [key], [key]");
+            assert_eq!(error.message(), "no: [withheld], [withheld]");
             assert_eq!(error.job_id(), Some("clj-1"));
             assert!(!format!("{:?}", error.raw_body()).contains("canary"));
         }

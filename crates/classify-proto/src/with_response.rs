@@ -118,6 +118,10 @@ impl<O: Operation> Operation for WithResponse<O> {
         self.0.own_fields()
     }
 
+    fn secrets(&self) -> Vec<&str> {
+        self.0.secrets()
+    }
+
     fn check(&self) -> Result<(), Error> {
         self.0.check()
     }

@@ -97,6 +97,6 @@ fn a_refusal_that_repeats_the_key_is_told_without_it() {
         };
         let told = format!("{error} {error:?} {:?}", error.field_errors());
         assert!(!told.contains("canary"), "{told}");
-        assert!(told.contains("[key]"), "{told}");
+        assert!(told.contains("[withheld]"), "{told}");
     }
 }

@@ -34,6 +34,27 @@ where
     let shown = format!("{operation:?} {request:?} {:?}", request.body());
     assert!(!shown.contains("canary"), "{shown}");
 
+    // A service that is talkative: it refuses, and says all that it was told.
+    for status in [400, 422, 500] {
+        let told = String::from_utf8_lossy(&body);
+        let detail = match status {
+            422 => {
+                json!([{ "loc": ["body"], "msg": format!("not {told}"), "type": "value_error" }])
+            }
+            _ => json!(format!("not {told}")),
+        };
+        let refusal = http::Response::builder()
+            .status(status)
+            .body(Bytes::from(json!({ "detail": detail }).to_string()))
+            .unwrap();
+        if O::NAME == "files.create" {
+            continue; // Nobody repeats a document.
+        }
+        let error = operation.parse(refusal).unwrap_err();
+        let shown = format!("{error} {error:?} {:?}", error.field_errors());
+        assert!(!shown.contains("canary"), "{} {shown}", O::NAME);
+    }
+
     let mut call = Call::new(operation, Seed::new([1; 16]));
     let step: Step<_, _> = call.poll(Cx::new(&api, Time::from_millis(0)));
     assert!(matches!(&step, Step::Send(_, request) if !matches!(request.body(), Body::Empty)));

@@ -69,6 +69,19 @@ fn a_last_look_that_was_cut_off_is_made_again() {
     }
 }
 
+/// A process that dies at the end of the last look takes nothing from it, and the next one has nothing to add.
+#[test]
+fn a_last_look_that_had_all_of_its_time_is_not_made_again() {
+    let api = sim::api();
+    let (mut waiter, deadline) = at_its_last_look(&api);
+    waiter.resume();
+    let step = waiter.poll(Cx::new(&api, deadline + seconds(30)));
+    let Step::Done(Err(error)) = step else {
+        panic!("its time is up: {step:?}")
+    };
+    assert!(error.is_deadline(), "{error}");
+}
+
 /// A caller that drives in slices takes the machine up again and again; that alone gives it no more time.
 #[test]
 fn a_last_look_that_is_taken_up_in_time_gets_no_more_of_it() {

@@ -449,7 +449,10 @@ mod tests {
         let error = crate::v2::Get::new("1")
             .parse(api.clean(refusal(403)))
             .unwrap_err();
-        assert_eq!(error.message(), "no: [key], [key], [key], [key]");
+        assert_eq!(
+            error.message(),
+            "no: [withheld], [withheld], [withheld], [withheld]"
+        );
         let own = Api::builder("llx-canary")
             .header("authorization", "canary-1")
             .build()

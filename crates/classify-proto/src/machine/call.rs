@@ -215,9 +215,9 @@ impl<O: Operation> Call<O> {
         self.answer(Err(error.with_ambiguity(ambiguous)));
     }
 
-    /// Whether it is too late for another request.
+    /// Whether its deadline has passed; at the deadline itself it has had all of its time.
     pub(crate) fn is_late(&self, now: Time) -> bool {
-        self.deadline.is_some_and(|deadline| now >= deadline)
+        self.deadline.is_some_and(|deadline| now > deadline)
     }
 
     fn give_up(&mut self) {

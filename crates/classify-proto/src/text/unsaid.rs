@@ -4,16 +4,18 @@
 use bytes::Bytes;
 use memchr::memmem;
 
+use crate::secret::WITHHELD;
+
 /// What stands in its place.
-const PLACEHOLDER: &[u8] = b"[key]";
+const PLACEHOLDER: &[u8] = WITHHELD.as_bytes();
 /// Anything shorter is found in words that mean something else, and is nobody's real key.
 const SHORTEST: usize = 8;
 
-/// Takes each of these headers' values out of a refusal that repeats it: whole, and without the scheme that
-/// `Authorization` puts before what is secret in it.
+/// Takes each of these values out of a refusal that repeats it: whole, and without the scheme that `Authorization` puts
+/// before what is secret in it.
 pub(crate) fn unsay<'a>(
     response: &mut http::Response<Bytes>,
-    values: impl Iterator<Item = &'a str>,
+    values: impl IntoIterator<Item = &'a str>,
 ) {
     if response.status().is_success() {
         return;
@@ -21,8 +23,13 @@ pub(crate) fn unsay<'a>(
     for value in values {
         let without_scheme = value.split_once(' ').map(|(_, rest)| rest.trim_start());
         for secret in [Some(value), without_scheme].into_iter().flatten() {
-            if let Some(clean) = without(response.body(), secret) {
-                *response.body_mut() = clean;
+            // A text with a quote in it stands in JSON in another form.
+            let quoted = serde_json::Value::from(secret).to_string();
+            let escaped = quoted.get(1..quoted.len() - 1).unwrap_or_default();
+            for form in [secret, escaped] {
+                if let Some(clean) = without(response.body(), form) {
+                    *response.body_mut() = clean;
+                }
             }
         }
     }
@@ -53,11 +60,26 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_secret_is_taken_out_of_json_in_the_form_it_has_there() {
+        let secret = r#"a "quoted" secret"#;
+        let body = serde_json::json!({ "detail": format!("not {secret}, no") }).to_string();
+        let mut refusal = http::Response::builder()
+            .status(400)
+            .body(Bytes::from(body))
+            .unwrap();
+        unsay(&mut refusal, [secret]);
+        assert_eq!(refusal.body(), &r#"{"detail":"not [withheld], no"}"#);
+    }
+
+    #[test]
     fn a_secret_is_taken_out_wherever_it_stands() {
         let key = "llx-1234";
         for (text, clean) in [
-            ("llx-1234", Some("[key]")),
-            ("no llx-1234, nor llx-1234!", Some("no [key], nor [key]!")),
+            ("llx-1234", Some("[withheld]")),
+            (
+                "no llx-1234, nor llx-1234!",
+                Some("no [withheld], nor [withheld]!"),
+            ),
             ("llx-123", None),
             ("", None),
         ] {
@@ -68,7 +90,7 @@ mod tests {
         }
         // Bytes that are no text stay as they are.
         let found = without(b"\xff llx-1234 \xfe", key);
-        assert_eq!(found.as_deref(), Some(&b"\xff [key] \xfe"[..]));
+        assert_eq!(found.as_deref(), Some(&b"\xff [withheld] \xfe"[..]));
         assert_eq!(without(b"an answer", "an"), None);
         assert_eq!(without(b"an answer", ""), None);
     }

@@ -177,6 +177,11 @@ impl Operation for Create {
         ]
     }
 
+    fn secrets(&self) -> Vec<&str> {
+        let webhooks = self.webhook_configurations.iter().flatten();
+        webhooks.flat_map(WebhookConfiguration::secrets).collect()
+    }
+
     fn check(&self) -> Result<(), Error> {
         let mut problems = Problems::default();
         match self.file_ids.len() {

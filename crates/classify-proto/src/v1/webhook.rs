@@ -75,6 +75,23 @@ impl WebhookConfiguration {
         self
     }
 
+    /// What it carries that nobody but the service may see: every text in a header's value, however deep.
+    pub(crate) fn secrets(&self) -> Vec<&str> {
+        let mut found: Vec<_> =
+            check::secrets(None, self.webhook_signing_secret.as_ref()).collect();
+        let headers = self.webhook_headers.iter().flat_map(BTreeMap::values);
+        let mut rest: Vec<&Value> = headers.filter_map(SecretValue::reveal).collect();
+        while let Some(value) = rest.pop() {
+            match value {
+                Value::String(text) => found.push(text),
+                Value::Array(items) => rest.extend(items),
+                Value::Object(fields) => rest.extend(fields.values()),
+                _ => {}
+            }
+        }
+        found
+    }
+
     pub(crate) fn find_problems(&self, path: &str, problems: &mut Problems) {
         if let Some(url) = &self.webhook_url {
             check::url(path, url, problems);

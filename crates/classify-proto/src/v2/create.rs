@@ -263,6 +263,11 @@ impl Operation for Create {
         ]
     }
 
+    fn secrets(&self) -> Vec<&str> {
+        let webhooks = self.webhook_configurations.iter().flatten();
+        webhooks.flat_map(WebhookConfiguration::secrets).collect()
+    }
+
     fn check(&self) -> Result<(), Error> {
         let mut problems = Problems::default();
         problems.length("file_input", &self.file_input, 1, 200);

@@ -72,6 +72,13 @@ impl WebhookConfiguration {
         self
     }
 
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = &str> {
+        check::secrets(
+            self.webhook_headers.as_ref(),
+            self.webhook_signing_secret.as_ref(),
+        )
+    }
+
     pub(crate) fn find_problems(&self, path: &str, problems: &mut Problems) {
         check::headers(path, self.webhook_headers.as_ref(), problems);
         check::events(path, self.webhook_events.as_deref(), problems);

@@ -23,6 +23,15 @@ pub(crate) fn url(path: &str, url: &str, problems: &mut Problems) {
     }
 }
 
+/// What a webhook carries that nobody but the service may see.
+pub(crate) fn secrets<'a>(
+    headers: Option<&'a BTreeMap<String, Secret>>,
+    signing: Option<&'a Secret>,
+) -> impl Iterator<Item = &'a str> {
+    let headers = headers.into_iter().flat_map(BTreeMap::values);
+    headers.chain(signing).filter_map(Secret::reveal)
+}
+
 pub(crate) fn headers(
     path: &str,
     headers: Option<&BTreeMap<String, Secret>>,

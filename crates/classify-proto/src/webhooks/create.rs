@@ -102,6 +102,11 @@ impl Operation for Create {
         RateClass::Other
     }
 
+    fn secrets(&self) -> Vec<&str> {
+        let signing = self.webhook_signing_secret.as_ref();
+        check::secrets(self.webhook_headers.as_ref(), signing).collect()
+    }
+
     fn check(&self) -> Result<(), Error> {
         let mut problems = Problems::default();
         check::url("", &self.webhook_url, &mut problems);

@@ -115,6 +115,11 @@ impl Operation for Update {
         RateClass::Other
     }
 
+    fn secrets(&self) -> Vec<&str> {
+        let signing = self.webhook_signing_secret.as_set();
+        check::secrets(self.webhook_headers.as_set(), signing).collect()
+    }
+
     fn check(&self) -> Result<(), Error> {
         let mut problems = Problems::default();
         if let Some(url) = self.webhook_url.as_set() {

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::document::ContentKey;
@@ -23,6 +24,7 @@ impl Fingerprint {
         hash.text(header.configuration_id.as_deref());
         hash.text(header.nonce.as_deref());
         hash.configuration(header.configuration.as_ref());
+        hash.unknown(header.configuration.as_ref());
         Self(hash.0.finalize().into())
     }
 
@@ -78,6 +80,28 @@ impl Fields {
         let max_pages = parsing.and_then(|parsing| parsing.max_pages);
         self.text(max_pages.map(|pages| pages.to_string()).as_deref());
         self.text(parsing.and_then(|parsing| parsing.target_pages.as_deref()));
+    }
+
+    /// What a newer service may classify by and this version does not know: nothing where there is none of it.
+    fn unknown(&mut self, configuration: Option<&Configuration>) {
+        let Some(configuration) = configuration else {
+            return;
+        };
+        self.extras("", configuration.extras());
+        for (index, rule) in configuration.rules.iter().enumerate() {
+            self.extras(&format!("rules[{index}]"), rule.extras());
+        }
+        if let Some(parsing) = &configuration.parsing_configuration {
+            self.extras("parsing_configuration", parsing.extras());
+        }
+    }
+
+    fn extras<'a>(&mut self, place: &str, extras: impl Iterator<Item = (&'a str, &'a Value)>) {
+        for (name, value) in extras {
+            self.text(Some(place));
+            self.text(Some(name));
+            self.text(Some(&value.to_string()));
+        }
     }
 }
 
@@ -182,5 +206,25 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_field_that_is_unknown_makes_another_create_too() {
+        let key = ContentKey::of(b"a document");
+        let of = |text: &str| {
+            let configuration = serde_json::from_str(text).unwrap();
+            Fingerprint::of(&header(Some(configuration))).transaction_id(key, 0)
+        };
+        let ids = [
+            r#"{"rules": [{"type": "a", "description": "b"}]}"#,
+            r#"{"rules": [{"type": "a", "description": "b"}], "new": 1}"#,
+            r#"{"rules": [{"type": "a", "description": "b"}], "new": 2}"#,
+            r#"{"rules": [{"type": "a", "description": "b", "new": 1}]}"#,
+            r#"{"rules": [{"type": "a", "description": "b"}], "parsing_configuration": {}}"#,
+            r#"{"rules": [{"type": "a", "description": "b"}], "parsing_configuration": {"new": 1}}"#,
+        ];
+        let found: BTreeSet<_> = ids.map(of).into();
+        // An empty object says no more than none.
+        assert_eq!(found.len(), ids.len() - 1, "{found:?}");
     }
 }
