@@ -129,7 +129,7 @@ fn a_dry_run_counts_and_sends_nothing() {
     assert_eq!(
         *plan,
         json!({
-            "documents": 7, "duplicates": 1, "unreadable": 1, "bytes": bytes + 29, "settled": 0,
+            "documents": 7, "duplicates": 1, "unreadable": 1, "links_not_followed": 0, "bytes": bytes + 29, "settled": 0,
             "jobs": 6, "bytes_to_upload": bytes, "target_pages": "1,3-9", "max_pages": 5,
             "pages_at_most": 30
         })

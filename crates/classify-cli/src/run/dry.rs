@@ -24,6 +24,8 @@ struct Plan {
     duplicates: u64,
     /// Those that cannot be classified: empty, unreadable, no files.
     unreadable: u64,
+    /// Links to folders outside of those that were named.
+    links_not_followed: u64,
     /// All files together, in bytes.
     bytes: u64,
     /// Contents that the journal has settled.
@@ -42,13 +44,17 @@ struct Plan {
 /// Counts, and prints what was counted.
 pub(super) fn run(
     documents: &Arc<[Document]>,
+    links_not_followed: u64,
     shard: Option<Shard>,
     parsing: Option<&ParsingConfiguration>,
     journal: &Journal,
     shape: Shape,
     console: Console,
 ) -> Result<(), Problem> {
-    let mut plan = Plan::default();
+    let mut plan = Plan {
+        links_not_followed,
+        ..Plan::default()
+    };
     for document in documents.iter() {
         if let Some(trouble) = &document.trouble {
             plan.unreadable += 1;
@@ -118,6 +124,7 @@ impl Plan {
             format!("documents   {} ({})", self.documents, size(self.bytes)),
             format!("duplicates  {}", self.duplicates),
             format!("unreadable  {}", self.unreadable),
+            format!("links       {} not followed", self.links_not_followed),
             format!("settled     {} by the journal", self.settled),
             format!(
                 "jobs        {} ({} to upload)",
@@ -142,6 +149,7 @@ fn print(plan: &Plan, shape: Shape) -> Result<(), Problem> {
                 ("documents", plan.documents.to_string()),
                 ("duplicates", plan.duplicates.to_string()),
                 ("unreadable", plan.unreadable.to_string()),
+                ("links_not_followed", plan.links_not_followed.to_string()),
                 ("bytes", plan.bytes.to_string()),
                 ("settled", plan.settled.to_string()),
                 ("jobs", plan.jobs.to_string()),

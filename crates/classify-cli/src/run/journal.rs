@@ -95,6 +95,11 @@ pub(super) fn peek(path: &Path) -> Result<Journal, Problem> {
     }
 }
 
+/// Whether a file that begins so may be a journal, perhaps one of which only a part was written.
+pub(super) fn may_begin(text: &[u8]) -> bool {
+    BEGINNING.starts_with(text) || text.starts_with(BEGINNING)
+}
+
 fn read(mut reader: impl BufRead, path: &Path) -> Result<Found, Problem> {
     let mut found = Found {
         journal: Journal::new(),
@@ -114,8 +119,7 @@ fn read(mut reader: impl BufRead, path: &Path) -> Result<Found, Problem> {
             return Ok(found);
         }
         let Some(whole) = line.strip_suffix(b"\n") else {
-            let begins = BEGINNING.starts_with(&line) || line.starts_with(BEGINNING);
-            if found.sound == 0 && !begins {
+            if found.sound == 0 && !may_begin(&line) {
                 return Err(Problem::usage(format!(
                     "{} is no journal, and is left as it is",
                     path.display()

@@ -5,6 +5,7 @@ mod again;
 mod documents;
 mod dry;
 mod engine;
+mod files;
 mod journal;
 mod live;
 mod report;
@@ -23,6 +24,7 @@ use classify_proto::v2::Create;
 
 use self::after::After;
 use self::engine::Engine;
+use self::files::Files;
 use self::journal::JournalFile;
 use self::report::{Ended, Report};
 use self::sink::OutputFile;
@@ -40,13 +42,14 @@ use crate::output::Shape;
 /// Runs the command.
 pub(crate) fn run(args: &RunArgs, global: &Global, console: Console) -> Result<(), Problem> {
     // All that can be wrong without the service is found before it is asked for anything.
+    let journal_path = journal_path(args)?;
+    let files = Files::of(args, global, journal_path.as_deref())?;
     let Template { create, parsing } = template::template(args, global)?;
     let output = output_path(args)
         .map(|path| OutputFile::new(path, global.format))
         .transpose()?;
-    let journal_path = journal_path(args)?;
     let mut after = After::new(args, global.emulator, console)?;
-    let documents = find(args, journal_path.as_deref(), console)?;
+    let (documents, unfollowed) = find(args, &files, journal_path.as_deref(), console)?;
     if let Some(file) = &args.labels {
         after.read_labels(file, &documents, types(&create).as_deref())?;
     }
@@ -58,6 +61,7 @@ pub(crate) fn run(args: &RunArgs, global: &Global, console: Console) -> Result<(
         };
         return dry::run(
             &documents,
+            unfollowed,
             args.shard,
             parsing.as_ref(),
             &journal,
@@ -123,12 +127,13 @@ pub(crate) fn run(args: &RunArgs, global: &Global, console: Console) -> Result<(
     })
 }
 
-/// The documents, without what is the run's own.
+/// The documents, without what is the run's own, and the number of links that were not followed.
 fn find(
     args: &RunArgs,
+    files: &Files,
     journal: Option<&Path>,
     console: Console,
-) -> Result<Arc<[Document]>, Problem> {
+) -> Result<(Arc<[Document]>, u64), Problem> {
     let destination = args.move_to.as_ref().or(args.copy_to.as_ref());
     let base = destination.map(Destination::base);
     let own: Vec<&Path> = [&args.output, &args.report, &args.labels, &base]
@@ -137,11 +142,15 @@ fn find(
         .map(PathBuf::as_path)
         .chain(journal)
         .collect();
-    let found = inputs::collect(&args.paths, &own)?;
+    let found = inputs::collect(&args.paths, &own, args.follow_links)?;
+    files.spare(&found.met)?;
     for note in &found.notes {
         console.note(note);
     }
-    Ok(found.documents.into())
+    if found.documents.is_empty() {
+        return Err(inputs::nothing_in(&args.paths));
+    }
+    Ok((found.documents.into(), found.unfollowed))
 }
 
 /// The types that documents can have; a saved configuration keeps them to itself.
@@ -183,10 +192,8 @@ fn journal_path(args: &RunArgs) -> Result<Option<PathBuf>, Problem> {
             }
         }
     }
-    if path.is_some() && path == args.output {
-        return Err(Problem::usage(
-            "--journal and --output are the same file; give two",
-        ));
+    if let Some(path) = &args.journal {
+        sink::can_be_file("--journal", path)?;
     }
     Ok(path)
 }

@@ -59,21 +59,17 @@ impl After {
             (None, Some(to)) => Some(Filing::new(How::Copy, to.clone())),
             (None, None) => None,
         };
+        if args.report.as_deref() == Some(Path::new("-")) {
+            return Err(
+                Problem::usage("--report - would mix the page with the rows on stdout")
+                    .hint("name a file: --report report.html"),
+            );
+        }
         let page = args
             .report
             .as_deref()
             .map(|path| WholeFile::new("--report", path))
             .transpose()?;
-        let files = [&args.report, &args.output, &args.journal, &args.labels];
-        let mut seen = BTreeSet::new();
-        for file in files.into_iter().flatten() {
-            if !seen.insert(file) {
-                return Err(Problem::usage(format!(
-                    "{} is named by two flags; give two files",
-                    file.display()
-                )));
-            }
-        }
         Ok(Self {
             review_below: args.review_below,
             filing,
