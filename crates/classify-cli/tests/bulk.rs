@@ -129,7 +129,7 @@ fn a_dry_run_counts_and_sends_nothing() {
     assert_eq!(
         *plan,
         json!({
-            "documents": 7, "duplicates": 1, "unreadable": 1, "links_not_followed": 0, "bytes": bytes + 29, "settled": 0,
+            "documents": 7, "duplicates": 1, "unreadable": 1, "links_not_followed": 0, "bytes": bytes + 29, "settled": 0, "open": 0,
             "jobs": 6, "bytes_to_upload": bytes, "target_pages": "1,3-9", "max_pages": 5,
             "pages_at_most": 30
         })
@@ -171,6 +171,27 @@ fn shards_together_cover_every_document_once() {
     assert!(counts.iter().all(|count| *count > 0), "{counts:?}");
     assert_eq!(bench.emulator.job_count(), 42);
     run(&bench, &["--shard", "4/3"]).ends(2);
+}
+
+#[test]
+fn what_cannot_be_read_is_one_shard_s_to_tell() {
+    let bench = with_documents(Config::default(), 1);
+    for index in 0..9 {
+        bench.file(&format!("docs/empty {index}.txt"), "");
+    }
+    let mut told = Vec::new();
+    for shard in ["1/3", "2/3", "3/3"] {
+        let words = ["docs/gone.pdf", "docs/lost.pdf", "--shard", shard];
+        let rows = run(&bench, &words).lines();
+        let plan = run(&bench, &[&words[..], &["--dry-run"]].concat());
+        let errors = rows.iter().filter(|row| row["status"] == "ERROR").count();
+        assert_eq!(plan.lines()[0]["unreadable"], errors);
+        told.extend(paths(&rows).into_iter().map(str::to_owned));
+    }
+    told.sort_unstable();
+    let all = told.len();
+    told.dedup();
+    assert_eq!((all, told.len()), (14, 14), "{told:?}");
 }
 
 #[test]

@@ -18,9 +18,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use classify_proto::Limits as Transport;
 use classify_proto::machine::{Bulk, BulkOptions, Cadence, Journal, Limiter};
 use classify_proto::v2::Create;
+use classify_proto::{Limits as Transport, Seed};
 
 use self::after::After;
 use self::engine::Engine;
@@ -32,7 +32,7 @@ use self::template::Template;
 use crate::args::Global;
 use crate::args::destination::Destination;
 use crate::args::run::RunArgs;
-use crate::connect::Connection;
+use crate::connect::{self, Connection};
 use crate::console::Console;
 use crate::exit::Problem;
 use crate::inputs::{self, Document};
@@ -56,18 +56,16 @@ pub(crate) fn run(args: &RunArgs, global: &Global, console: Console) -> Result<(
     let shape = Shape::of(global.format, Shape::Table);
     if args.dry_run {
         let journal = match &journal_path {
-            Some(path) if args.resume => journal::peek(path)?,
-            _ => Journal::new(),
+            Some(path) => of_its_kind(args, path, journal::peek(path, args.resume)?)?,
+            None => Journal::new(),
         };
-        return dry::run(
-            &documents,
-            unfollowed,
-            args.shard,
-            parsing.as_ref(),
-            &journal,
-            shape,
-            console,
-        );
+        // There is room for all documents, since none is sent; and no id is drawn that anybody sees.
+        let options = options(args, global).max_in_flight(usize::MAX);
+        let api = connect::without_key(global)?;
+        let bulk = Bulk::new(&api, create, options, Seed::new([0; 16]))?;
+        let bulk = going_on(bulk, journal)?;
+        let plan = dry::Plan::new(unfollowed, parsing.as_ref());
+        return dry::run(&documents, args.shard, plan, bulk, shape, console);
     }
 
     let connection = Connection::open(global, console)?;
@@ -85,11 +83,7 @@ pub(crate) fn run(args: &RunArgs, global: &Global, console: Console) -> Result<(
         .limiter(limiter);
     let bulk = Bulk::new(client.api(), create, options(args, global), client.seed()?)?;
     let resumes = journal.is_begun();
-    let bulk = bulk.with_journal(journal).map_err(|error| {
-        Problem::usage(error.to_string()).hint(
-            "--resume goes on with the same rules, project and service only; give another --journal for another run",
-        )
-    })?;
+    let bulk = going_on(bulk, journal)?;
     let reader = documents::read(&documents, args.shard)?;
     let engine = Engine::new(bulk, Arc::clone(&documents), reader, file)
         .cancels_on_interrupt(args.cancel_on_interrupt)
@@ -99,7 +93,7 @@ pub(crate) fn run(args: &RunArgs, global: &Global, console: Console) -> Result<(
     let mut report = Report::new(documents, shape, output, after, console);
     let switch = Switch::on_interrupt_clearing(report.clearer());
     report.ends_with(&switch);
-    report.troubled();
+    report.troubled(args.shard);
     let ending = interrupt::drive(&client, engine, &switch, deadline, |event| match event {
         Heard::Of(event) => {
             report.take(event);
@@ -213,15 +207,29 @@ fn open_journal(
             path.display()
         ));
     }
-    let is_fresh = |journal: &Journal| journal.header().is_none_or(|run| run.nonce.is_some());
-    if args.fresh && !is_fresh(&journal) {
+    Ok((Some(file), of_its_kind(args, path, journal)?))
+}
+
+/// Refuses a journal whose run does not pay as this one shall.
+fn of_its_kind(args: &RunArgs, path: &Path, journal: Journal) -> Result<Journal, Problem> {
+    let is_fresh = journal.header().is_none_or(|run| run.nonce.is_some());
+    if args.fresh && !is_fresh {
         return Err(Problem::usage(format!(
             "{} is the journal of a run without --fresh",
             path.display()
         ))
         .hint("leave out --fresh to go on with it, or give another --journal to pay anew"));
     }
-    Ok((Some(file), journal))
+    Ok(journal)
+}
+
+/// The run of a journal, if it is the same run.
+fn going_on(bulk: Bulk, journal: Journal) -> Result<Bulk, Problem> {
+    bulk.with_journal(journal).map_err(|error| {
+        Problem::usage(error.to_string()).hint(
+            "--resume goes on with the same rules, project and service only; give another --journal for another run",
+        )
+    })
 }
 
 fn options(args: &RunArgs, global: &Global) -> BulkOptions {

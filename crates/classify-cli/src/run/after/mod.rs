@@ -92,6 +92,14 @@ impl After {
         types: Option<&[&str]>,
     ) -> Result<(), Problem> {
         let labels = Labels::read(file, documents)?;
+        if let Some(first) = labels.of_nothing() {
+            self.console.warn(&format!(
+                "--labels {}: none of its {} labels is of a document of this run; it begins with {first:?}, and a path \
+                 is written as in the rows, or relative to the folder of the file of labels",
+                file.display(),
+                labels.strangers()
+            ));
+        }
         let odd: BTreeSet<_> = labels
             .types()
             .filter(|label| types.is_some_and(|types| !types.contains(label)))
