@@ -76,8 +76,10 @@ fn bash_offers_the_flags_of_every_command() {
         let asked: Vec<&str> = words.iter().map(String::as_str).collect();
         let help = tree::help(&asked);
         let offered = &found[&line(words)];
-        // What a description goes on with stands further in.
-        let is_option = |line: &&str| line.starts_with("  -") || line.starts_with("      --");
+        // A flag stands behind a letter of its own, or where that would be; nothing else in the help does.
+        let is_option = |line: &&str| {
+            line.starts_with("      --") || line.get(4..8).is_some_and(|text| text == ", --")
+        };
         let options = help.lines().filter(is_option);
         let mut flags = 0;
         for option in options {
