@@ -123,6 +123,15 @@ const SHOWN: usize = 100;
 
 fn plain(told: &Told) -> String {
     let mut text = format!("error: {}", told.message);
+    if !told.made.is_empty() {
+        let made: Vec<_> = told
+            .made
+            .iter()
+            .map(|(name, value)| format!("{name} {value}"))
+            .collect();
+        text.push_str("\n  it was made all the same: ");
+        text.push_str(&made.join(", "));
+    }
     if let Some(hint) = &told.hint {
         text.push_str("\n  ");
         text.push_str(hint);

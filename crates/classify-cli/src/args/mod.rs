@@ -43,7 +43,7 @@ The key comes from LLAMA_CLOUD_API_KEY, or from LLAMA_PARSE_API_KEY where that i
 LLAMA_CLOUD_BASE_URL, further headers from LLAMA_CLOUD_CUSTOM_HEADERS.
 
 Objects and lists are written as YAML or JSON. @FILE reads a value from a file, and \\@ begins one with the sign itself; \
-null is no value. A YAML or JSON map on stdin fills what the flags leave open, under the API's names. A flag for a list \
+null is no value. In what a file holds, @ is a sign like any other. A YAML or JSON map on stdin fills what the flags leave open, under the API's names. A flag for a list \
 may be repeated.
 
 On a terminal documents are shown as a table and jobs as indented JSON; in a pipe both are JSON lines. With --format \
@@ -144,7 +144,12 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "ID")]
     pub(crate) organization_id: Option<String>,
 
-    /// Sends what the service's published limits would refuse: for the day when a limit has been raised
+    /// Leaves stdin alone: in a loop that reads lines, or where a pipe is held open
+    #[arg(long, global = true)]
+    pub(crate) no_stdin: bool,
+
+    /// Sends what the service's published limits would refuse, and keys that they do not know: for the day when they have
+    /// changed
     #[arg(long, global = true)]
     pub(crate) no_checks: bool,
 

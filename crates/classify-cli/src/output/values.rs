@@ -1,11 +1,12 @@
 //! Answers as they came, in the form that was asked for.
 
 use std::io::{self, IsTerminal as _};
+use std::marker::PhantomData;
 use std::path::Path;
 
 use classify_proto::v2::Job;
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::de::{DeserializeOwned, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 use serde_transcode::Transcoder;
 
@@ -168,7 +169,7 @@ impl Values {
             },
             (None, [one]) if !self.many => {
                 let mut table = table::new(&[("Field", Holds::Word), ("Value", Holds::Text)], onto);
-                for (name, value) in read(one)? {
+                for (name, value) in read::<Value>(one)? {
                     if !value.is_null() {
                         table::add(
                             &mut table,
@@ -284,16 +285,16 @@ fn tabular(kept: &[String]) -> Result<(Vec<String>, Vec<Record>), Problem> {
 }
 
 /// The fields of an object in the service's order; anything else is a field called `value`.
-fn read(json: &str) -> Result<Record, Problem> {
-    struct Fields;
-    impl<'de> Visitor<'de> for Fields {
-        type Value = Record;
+pub(crate) fn read<V: DeserializeOwned>(json: &str) -> Result<Vec<(String, V)>, Problem> {
+    struct Fields<V>(PhantomData<V>);
+    impl<'de, V: Deserialize<'de>> Visitor<'de> for Fields<V> {
+        type Value = Vec<(String, V)>;
 
         fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
             f.write_str("an object")
         }
 
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Record, A::Error> {
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
             let mut fields = Vec::new();
             while let Some(field) = map.next_entry()? {
                 fields.push(field);
@@ -304,7 +305,7 @@ fn read(json: &str) -> Result<Record, Problem> {
     if json.trim_start().starts_with('{') {
         let mut reader = serde_json::Deserializer::from_str(json);
         reader
-            .deserialize_map(Fields)
+            .deserialize_map(Fields(PhantomData))
             .map_err(|error| unwritable(&error))
     } else {
         let value = serde_json::from_str(json).map_err(|error| unwritable(&error))?;

@@ -6,6 +6,7 @@
     reason = "each test binary includes this module and uses a part of it"
 )]
 
+pub mod canned;
 pub mod echo;
 pub mod relay;
 pub mod shell;

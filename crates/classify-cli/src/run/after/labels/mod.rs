@@ -78,15 +78,12 @@ fn assign(labels: Vec<Label>, file: &Path, documents: &[Document]) -> Result<Lab
         // A name may begin with a blank; more often one was written after a comma.
         let short = label.path.trim_start();
         let place = place_of(&label.path).or_else(|| place_of(short));
-        let earlier = match place {
-            Some(place) => {
-                found.by_place.insert(place, label.r#type);
-                lines.insert(place, label.line)
-            }
-            None => {
-                found.stranger.get_or_insert_with(|| label.path.clone());
-                strangers.insert(label.path.clone(), label.line)
-            }
+        let earlier = if let Some(place) = place {
+            found.by_place.insert(place, label.r#type);
+            lines.insert(place, label.line)
+        } else {
+            found.stranger.get_or_insert_with(|| label.path.clone());
+            strangers.insert(label.path.clone(), label.line)
         };
         if let Some(earlier) = earlier {
             return Err(format!(
