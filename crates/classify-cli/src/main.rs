@@ -75,11 +75,16 @@ fn main() -> ExitCode {
         Ok(matches) => matches,
         Err(error) => return unparsed(&error, &words),
     };
-    let global = match Global::from_arg_matches(&matches) {
+    let mut global = match Global::from_arg_matches(&matches) {
         Ok(global) => global,
         Err(error) => return unparsed(&error, &words),
     };
     let console = Console::new(&global);
+    if global.format == Format::Explore {
+        console
+            .note("--format explore is the official tool's viewer; this one writes as with auto");
+        global.format = Format::Auto;
+    }
     match dispatch(&matches, &global, console) {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {

@@ -18,12 +18,16 @@ use classify_proto::Secret;
 #[command(
     name = "llamacloud-prod",
     version,
+    disable_version_flag = true,
     about = "LlamaCloud's document classification API on the command line",
     after_help = HELP,
     subcommand_required = true,
     arg_required_else_help = true
 )]
 pub(crate) struct Cli {
+    /// Print version
+    #[arg(short = 'v', short_alias = 'V', long, action = clap::ArgAction::Version)]
+    version: Option<bool>,
     #[command(flatten)]
     pub(crate) global: Global,
     #[command(subcommand)]
@@ -168,8 +172,11 @@ pub(crate) enum Format {
     /// By what stdout is
     Auto,
     /// For people
-    #[value(alias = "pretty")]
     Table,
+    /// The official tool's word for it
+    Pretty,
+    /// The official tool's viewer, which is not here: as auto
+    Explore,
     /// JSON, indented
     Json,
     /// JSON, a line each

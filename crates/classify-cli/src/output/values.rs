@@ -23,6 +23,16 @@ pub(crate) enum Shows {
     Anything,
 }
 
+/// How many answers there will be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Expects {
+    One,
+    /// A list: JSON is an array, and YAML a stream.
+    Many,
+    /// Some, over a long time: the same, but that a person is shown each by itself.
+    Stream,
+}
+
 /// Writes answers one by one.
 #[derive(Debug)]
 pub(crate) struct Values {
@@ -33,7 +43,9 @@ pub(crate) struct Values {
     bare: bool,
     /// Whether several are expected: then JSON is an array, and YAML a stream.
     many: bool,
-    /// What a table or an array must wait for.
+    /// Whether the array has begun.
+    begun: bool,
+    /// What a table must wait for.
     kept: Vec<String>,
 }
 
@@ -53,12 +65,14 @@ impl Form {
             Format::Json => Self::Json,
             Format::Jsonl => Self::Jsonl,
             Format::Yaml => Self::Yaml,
-            Format::Table => Self::Table,
+            Format::Table | Format::Pretty => Self::Table,
             Format::Csv => Self::Csv,
             Format::Raw => Self::Raw,
-            Format::Auto => match file
+            Format::Auto | Format::Explore => match file
                 .and_then(Path::extension)
                 .and_then(|name| name.to_str())
+                .map(str::to_ascii_lowercase)
+                .as_deref()
             {
                 Some("json") => Self::Json,
                 Some("yaml" | "yml") => Self::Yaml,
@@ -75,10 +89,12 @@ impl Values {
         global: &Global,
         file: Option<&Path>,
         shows: Shows,
-        many: bool,
+        expects: Expects,
     ) -> Result<Self, Problem> {
+        let form = Form::of(global.format, file);
+        let is_watched = global.format == Format::Auto && file.is_none() && form == Form::Json;
         Ok(Self {
-            form: Form::of(global.format, file),
+            form,
             sink: Sink::open(file)?,
             // A part of a job is no job.
             shows: if global.transform.is_some() {
@@ -88,7 +104,8 @@ impl Values {
             },
             path: global.transform.clone(),
             bare: global.raw_output,
-            many,
+            many: expects == Expects::Many || (expects == Expects::Stream && !is_watched),
+            begun: false,
             kept: Vec::new(),
         })
     }
@@ -125,7 +142,14 @@ impl Values {
                 self.sink.line("---")?;
                 self.one(json)
             }
-            Form::Json | Form::Table | Form::Csv => {
+            Form::Json => {
+                let item = pretty(json)?.replace('\n', "\n  ");
+                let before = if self.begun { "," } else { "[" };
+                self.begun = true;
+                // No line break after it: a comma may follow.
+                self.sink.write(&format!("{before}\n  {item}"))
+            }
+            Form::Table | Form::Csv => {
                 self.kept.push(json.to_owned());
                 Ok(())
             }
@@ -146,7 +170,7 @@ impl Values {
         let kept = std::mem::take(&mut self.kept);
         match self.form {
             Form::Json if self.many && !self.bare => {
-                self.sink.line(&pretty(&format!("[{}]", kept.join(",")))?)?;
+                self.sink.line(if self.begun { "\n]" } else { "[]" })?;
             }
             Form::Table => self.table(&kept)?,
             Form::Csv => self.csv(&kept)?,
@@ -181,7 +205,7 @@ impl Values {
             }
             (None, _) => rows(kept, onto)?,
         };
-        self.sink.line(&text)
+        self.sink.table(&text)
     }
 
     fn csv(&mut self, kept: &[String]) -> Result<(), Problem> {

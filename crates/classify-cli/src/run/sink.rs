@@ -77,11 +77,13 @@ impl OutputFile {
             .hint("name it .csv, .json or .jsonl, or say with --format what it shall hold"));
         }
         let shape = match (format, extension.as_str()) {
-            (Format::Table, _) => Shape::Table,
+            (Format::Table | Format::Pretty, _) => Shape::Table,
             (Format::Json, _) | (Format::Auto, "json") => Shape::Json,
             (Format::Csv, _) | (Format::Auto, "csv") => Shape::Csv,
             // YAML and raw are refused before a run begins.
-            (Format::Jsonl | Format::Auto | Format::Yaml | Format::Raw, _) => Shape::Jsonl,
+            (Format::Jsonl | Format::Auto | Format::Explore | Format::Yaml | Format::Raw, _) => {
+                Shape::Jsonl
+            }
         };
         Ok(Self {
             file: WholeFile::new("--output", path)?,
@@ -108,7 +110,7 @@ pub(super) fn write_all<W: Write>(
         Shape::Json => out.json(&rows),
         Shape::Table => {
             let table = row::as_table(rows, out.onto());
-            out.text(&table)
+            out.painted(&(table + "\n"))
         }
         Shape::Jsonl => rows.iter().try_for_each(|row| out.json_line(row)),
         Shape::Csv => {

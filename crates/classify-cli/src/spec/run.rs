@@ -20,7 +20,7 @@ use crate::connect::Connection;
 use crate::console::Console;
 use crate::exit::{Code, Problem};
 use crate::interrupt::{self, Ending, Switch};
-use crate::output::values::{Shows, Values};
+use crate::output::values::{Expects, Shows, Values};
 
 /// No file that comes on stdin may be larger: it must be held in memory, because it may be sent twice.
 const LARGEST_UPLOAD: u64 = 512 * 1024 * 1024;
@@ -53,7 +53,12 @@ pub(crate) fn run(
     if endpoint.answer == Answer::Jobs && !global.no_checks {
         check_times(&given)?;
     }
-    let mut values = Values::open(global, file, shows, endpoint.answer.is_list())?;
+    let expects = if endpoint.answer.is_list() {
+        Expects::Many
+    } else {
+        Expects::One
+    };
+    let mut values = Values::open(global, file, shows, expects)?;
     let connection = Connection::open(global, console)?;
     let client = &connection.client;
     if let Some(create) = create {
