@@ -3,18 +3,10 @@
 mod common;
 
 use std::fs;
-use std::process::Stdio;
 
 use classify_emulator::{Config, Fault, Faults, Route, Script};
-use common::{RUN, bulk as run, said, with_documents};
+use common::{RUN, bulk as run, said, start, status_of, with_documents};
 use serde_json::Value;
-
-fn status_of<'a>(rows: &'a [Value], path: &str) -> &'a str {
-    let row = rows.iter().find(|row| row["path"] == path);
-    row.unwrap_or_else(|| panic!("{path} has no row"))["status"]
-        .as_str()
-        .unwrap()
-}
 
 #[test]
 fn an_output_is_whole_and_in_order_and_its_journal_lies_beside_it() {
@@ -223,12 +215,7 @@ fn credits_that_run_out_stop_the_run_and_a_resume_completes_it() {
 fn two_processes_do_not_share_a_journal() {
     let config = Config::default().script(Script::file("bill*").never_ends());
     let bench = with_documents(config, 0);
-    let mut first = bench
-        .command(&[&RUN[..], &["--journal", "j"]].concat())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let first = start(&bench, &[&RUN[..], &["--journal", "j"]].concat());
     bench.until(|emulator| emulator.job_count() == 2);
     let requests = bench.emulator.count(Route::ClassifyCreate);
     for flags in [&["--journal", "j"][..], &["--journal", "j", "--resume"]] {
@@ -237,10 +224,10 @@ fn two_processes_do_not_share_a_journal() {
             .complains("another run is writing to the journal j");
     }
     assert_eq!(bench.emulator.count(Route::ClassifyCreate), requests);
-    first.kill().unwrap();
-    first.wait().unwrap();
+    first.kill();
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn nothing_is_bought_when_the_disk_is_full() {
     let bench = with_documents(Config::default(), 2);

@@ -4,9 +4,10 @@ mod common;
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use classify_emulator::{Config, Fault, Faults, Route, Script};
-use common::{Bench, bare, said, without_ids};
+use common::{Bench, bare, said, start, without_ids};
 use serde_json::Value;
 
 const KEYS: [&str; 8] = [
@@ -194,9 +195,8 @@ fn a_run_of_which_nothing_is_settled_does_not_speak_of_others() {
 
 #[test]
 fn a_document_that_vanishes_stops_no_other() {
-    let bench = Bench::with(
-        scripted().script(Script::file("slow*").takes(std::time::Duration::from_millis(400))),
-    );
+    let hour = Duration::from_secs(3600);
+    let bench = Bench::with(scripted().script(Script::file("slow*").takes(hour)));
     bench.file("docs/a/slow.txt", "slow");
     let gone = bench.file("docs/bet.txt", "gone soon");
     let words = [
@@ -210,16 +210,11 @@ fn a_document_that_vanishes_stops_no_other() {
         "--format",
         "json",
     ];
-    let child = bench
-        .command(&words)
-        .stdout(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
+    let child = start(&bench, &words);
     bench.until(|emulator| emulator.job_count() == 1);
     fs::remove_file(gone).unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(3));
-    let rows: Value = serde_json::from_slice(&output.stdout).unwrap();
+    bench.cancel_all();
+    let rows = child.end().ends(3).json();
     let row = |path: &str| {
         rows.as_array()
             .unwrap()
