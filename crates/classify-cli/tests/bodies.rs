@@ -172,6 +172,15 @@ fn whoever_knows_better_is_believed_to_the_letter() {
     .ends(0);
     assert_eq!(service.last()["webhook_configurations"], hook);
     // Parameters of other products are the service's to judge.
+    let schema = json!({"product_type": "extract_v2", "data_schema": {"type": ["object", "null"], "x": {"type": 5}}});
+    fed(
+        &bench,
+        &service,
+        &["configurations", "create", "--name", "n"],
+        &json!({"parameters": schema}).to_string(),
+    )
+    .ends(0);
+    assert_eq!(service.last()["parameters"], schema);
     let parameters = json!({"product_type": "extract_v2", "anything": 1});
     run(
         &bench,

@@ -253,3 +253,25 @@ fn a_form_that_a_run_has_not_is_refused_by_its_name_too() {
     ];
     bench.run(&words).ends(0);
 }
+
+#[test]
+fn an_upload_is_not_written_over_by_its_answer() {
+    let bench = bench();
+    let before = contents(bench.path());
+    for spelled in spellings(&bench, "docs/bill.txt") {
+        let words = [
+            "files",
+            "create",
+            "--file",
+            "docs/bill.txt",
+            "--purpose",
+            "classify",
+            "--output",
+            &spelled,
+        ];
+        bench.run(&words).ends(2).complains("--output");
+    }
+    let after = contents(bench.path());
+    assert!(before.iter().all(|file| after.contains(file)));
+    assert_eq!(bench.emulator.request_count(), 0);
+}

@@ -137,23 +137,12 @@ impl Tree {
             Self::Leaf(value) => value,
         }
     }
+}
 
-    /// The fields of a body, of which one may be a configuration.
-    pub(crate) fn body(self) -> Value {
-        match self {
-            Self::Map(fields) => fields
-                .into_iter()
-                .map(|(key, value)| {
-                    let value = match key.as_str() {
-                        "configuration" => value.configuration(),
-                        _ => value.plain(),
-                    };
-                    (key, value)
-                })
-                .collect(),
-            other => other.plain(),
-        }
-    }
+/// Of a body, the part that is a configuration. All else in it is the API's alone, where a `type` may be anything.
+#[derive(Deserialize)]
+pub(crate) struct Body {
+    pub(crate) configuration: Option<Tree>,
 }
 
 /// A single page may stand without quotes.

@@ -1,6 +1,6 @@
 //! Running a command that the tables describe.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::ArgMatches;
 use classify_proto::files::Upload;
@@ -49,6 +49,9 @@ pub(crate) fn run(
         .transpose()?;
     let is_upload = endpoint.resource == "files" && endpoint.name == "create";
     let upload = is_upload.then(|| upload(&given)).transpose()?;
+    if let (true, Some(file)) = (is_upload, file) {
+        spare(&given, file)?;
+    }
 
     if endpoint.answer == Answer::Jobs && !global.no_checks {
         check_times(&given)?;
@@ -189,6 +192,18 @@ fn check_times(given: &Given) -> Result<(), Problem> {
 
 fn text(body: &Bytes) -> String {
     String::from_utf8_lossy(body).trim().to_owned()
+}
+
+/// Refuses to write the answer over the file that it is about.
+fn spare(given: &Given, file: &Path) -> Result<(), Problem> {
+    let uploaded = given.text("file").unwrap_or_default();
+    let uploaded = Path::new(uploaded.strip_prefix('@').unwrap_or(&uploaded)).canonicalize();
+    match (uploaded, file.canonicalize()) {
+        (Ok(uploaded), Ok(file)) if uploaded == file && file.is_file() => Err(Problem::usage(
+            "--file and --output are the same file; give two",
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// The upload that the flags ask for.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::configuration::Tree;
+use super::configuration::Body;
 use crate::args::values::yaml;
 use crate::console::Console;
 use crate::exit::Problem;
@@ -36,11 +36,16 @@ pub(crate) fn read(wait: Wait, console: Console) -> Result<Map<String, Value>, P
     if text.trim().is_empty() {
         return Ok(Map::new());
     }
-    let value = yaml::<Tree>(&text)
-        .map(Tree::body)
-        .map_err(|message| Problem::usage(format!("stdin: {message}")).hint(WAY_OUT))?;
-    match value {
-        Value::Object(fields) => Ok(fields),
+    let wrong = |message| Problem::usage(format!("stdin: {message}")).hint(WAY_OUT);
+    match yaml(&text).map_err(wrong)? {
+        Value::Object(mut fields) => {
+            if let Some(configuration) = fields.get_mut("configuration")
+                && let Some(tree) = yaml::<Body>(&text).map_err(wrong)?.configuration
+            {
+                *configuration = tree.configuration();
+            }
+            Ok(fields)
+        }
         Value::Null => Ok(Map::new()),
         _ => Err(Problem::usage("stdin: a map from names to values is wanted").hint(format!(
             "write {{name: value}} in YAML or JSON, with the names of the API, such as file_input\n  {WAY_OUT}"
