@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use classify_emulator::{Config, Fault, Faults, Route, Script};
-use common::{Bench, bare, said, start, without_ids};
+use common::{Bench, bare, row, said, start, without_ids};
 use serde_json::Value;
 
 const KEYS: [&str; 8] = [
@@ -215,23 +215,12 @@ fn a_document_that_vanishes_stops_no_other() {
     fs::remove_file(gone).unwrap();
     bench.cancel_all();
     let rows = child.end().ends(3).json();
-    let row = |path: &str| {
-        rows.as_array()
-            .unwrap()
-            .iter()
-            .find(|row| row["path"] == path)
-            .unwrap()
-            .clone()
-    };
-    assert_eq!(row("docs/bet.txt")["status"], "ERROR");
-    assert!(
-        row("docs/bet.txt")["error"]
-            .as_str()
-            .unwrap()
-            .contains("could not be read"),
-        "{rows}"
-    );
-    assert_eq!(row("docs/bill.txt")["type"], "invoice");
+    let rows = rows.as_array().unwrap();
+    let lost = row(rows, "docs/bet.txt");
+    assert_eq!(lost["status"], "ERROR");
+    let error = lost["error"].as_str().unwrap();
+    assert!(error.contains("could not be read"), "{error}");
+    assert_eq!(row(rows, "docs/bill.txt")["type"], "invoice");
 }
 
 #[cfg(unix)]

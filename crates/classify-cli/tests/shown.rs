@@ -6,12 +6,12 @@ mod common;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use classify_emulator::{Config, Limits, Script};
 use common::canned::Canned;
 use common::terminal::{Ends, Terminal};
-use common::{Bench, RUN, bare, said};
+use common::{Bench, RUN, Running, bare, said};
 use serde_json::{Value, json};
 
 /// Sends an event, and says whether it was taken.
@@ -85,11 +85,7 @@ fn a_job_is_on_the_screen_when_it_has_ended() {
 #[test]
 fn an_array_grows_as_events_come() {
     let words = ["webhooks", "listen", "--port", "0", "--format", "json"];
-    let mut child = bare(&words)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = Running::start(bare(&words));
     let mut notes = BufReader::new(child.stderr.take().unwrap()).lines();
     let address = address_in(
         &notes
@@ -120,11 +116,8 @@ fn an_array_grows_as_events_come() {
 #[test]
 fn what_is_acknowledged_is_printed() {
     for (flags, most) in [(&["--max-items", "3"][..], 3), (&[], usize::MAX)] {
-        let mut child = bare(&[&["webhooks", "listen", "--port", "0"], flags].concat())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let words = [&["webhooks", "listen", "--port", "0"], flags].concat();
+        let mut child = Running::start(bare(&words));
         let mut notes = BufReader::new(child.stderr.take().unwrap()).lines();
         let address = address_in(
             &notes

@@ -6,7 +6,7 @@ use std::io::{BufRead as _, BufReader};
 use std::time::Duration;
 
 use classify_emulator::{Config, Route, Script};
-use common::{Bench, RUN, interrupt, start};
+use common::{Bench, RUN, interrupt, row, start, status_of};
 use serde_json::Value;
 
 fn stuck() -> Bench {
@@ -44,12 +44,7 @@ fn ctrl_c_lists_the_open_jobs_and_how_to_go_on() {
     bench.until_looked_at();
     let found = interrupt(child).ends(130);
     let rows = found.json();
-    let stuck = rows
-        .as_array()
-        .unwrap()
-        .iter()
-        .find(|row| row["path"] == "docs/stuck.txt")
-        .unwrap();
+    let stuck = row(rows.as_array().unwrap(), "docs/stuck.txt");
     let id = stuck["job_id"].as_str().unwrap();
     assert_eq!(stuck["status"], "OPEN");
     assert_eq!(
@@ -129,16 +124,9 @@ fn a_deadline_ends_the_run_and_keeps_what_is_settled() {
     ];
     let found = bench.run(&words).ends(8);
     let rows = found.json();
-    let of = |path: &str| {
-        rows.as_array()
-            .unwrap()
-            .iter()
-            .find(|row| row["path"] == path)
-            .unwrap()
-            .clone()
-    };
-    assert_eq!(of("docs/bill.txt")["status"], "COMPLETED");
-    assert_eq!(of("docs/stuck.txt")["status"], "OPEN");
+    let rows = rows.as_array().unwrap();
+    assert_eq!(status_of(rows, "docs/bill.txt"), "COMPLETED");
+    assert_eq!(status_of(rows, "docs/stuck.txt"), "OPEN");
     assert_eq!(found.error()["kind"], "timeout");
 }
 
@@ -161,13 +149,7 @@ fn a_timeout_for_each_job_leaves_that_document_open() {
         ])
         .ends(3);
     let rows = found.json();
-    let stuck = rows
-        .as_array()
-        .unwrap()
-        .iter()
-        .find(|row| row["path"] == "docs/stuck.txt")
-        .unwrap()
-        .clone();
+    let stuck = row(rows.as_array().unwrap(), "docs/stuck.txt");
     assert_eq!(stuck["status"], "OPEN");
     assert!(stuck["job_id"].is_string());
     assert!(
