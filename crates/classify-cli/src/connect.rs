@@ -33,33 +33,8 @@ impl Connection {
         if global.emulator {
             return Self::emulated(global, console);
         }
-        if global.base_url.is_some() && global.region.is_some() {
-            return Err(Problem::usage(
-                "--base-url and --region exclude each other; give one of the two",
-            ));
-        }
         let key = key(global, console)?;
-        let builder = Api::from_lookup(|name| match name {
-            KEY | SECOND_KEY => key.clone(),
-            BASE_URL => global
-                .base_url
-                .clone()
-                .or_else(|| {
-                    global
-                        .region
-                        .map(|region| Region::from(region).base_url().to_owned())
-                })
-                .or_else(|| std::env::var(name).ok()),
-            _ => std::env::var(name).ok(),
-        });
-        let mut builder = builder.user_agent_suffix(AGENT).checks(!global.no_checks);
-        if let Some(id) = &global.project_id {
-            builder = builder.project(id);
-        }
-        if let Some(id) = &global.organization_id {
-            builder = builder.organization(id);
-        }
-        let api = builder.build().map_err(explain)?;
+        let api = api(global, key.as_deref())?;
         Ok(Self {
             client: client(api, global, false)?,
             _emulator: None,
@@ -98,6 +73,49 @@ impl Connection {
             _emulator: Some(emulator),
         })
     }
+}
+
+/// What requests would be made with, where none is made: nobody needs a key for that.
+pub(crate) fn without_key(global: &Global) -> Result<Api, Problem> {
+    if global.emulator {
+        // Where it would listen makes no difference: one on this machine is like another.
+        let here = Global {
+            base_url: Some("http://127.0.0.1:1".to_owned()),
+            region: None,
+            ..global.clone()
+        };
+        return api(&here, Some("none"));
+    }
+    api(global, Some("none"))
+}
+
+fn api(global: &Global, key: Option<&str>) -> Result<Api, Problem> {
+    if global.base_url.is_some() && global.region.is_some() {
+        return Err(Problem::usage(
+            "--base-url and --region exclude each other; give one of the two",
+        ));
+    }
+    let builder = Api::from_lookup(|name| match name {
+        KEY | SECOND_KEY => key.map(str::to_owned),
+        BASE_URL => global
+            .base_url
+            .clone()
+            .or_else(|| {
+                global
+                    .region
+                    .map(|region| Region::from(region).base_url().to_owned())
+            })
+            .or_else(|| std::env::var(name).ok()),
+        _ => std::env::var(name).ok(),
+    });
+    let mut builder = builder.user_agent_suffix(AGENT).checks(!global.no_checks);
+    if let Some(id) = &global.project_id {
+        builder = builder.project(id);
+    }
+    if let Some(id) = &global.organization_id {
+        builder = builder.organization(id);
+    }
+    builder.build().map_err(explain)
 }
 
 /// The client, by the way that the flags ask for.

@@ -33,14 +33,22 @@ impl Console {
 
     /// A mistake in the command line is found before its flags are known; so the words are looked at one by one.
     pub(crate) fn of_words(words: &[std::ffi::OsString]) -> Self {
-        let json = |word: &str| matches!(word.to_ascii_lowercase().as_str(), "json" | "jsonl");
         let words: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
-        let json_errors = words
-            .windows(2)
-            .any(|pair| pair[0] == "--format" && json(&pair[1]))
-            || words
-                .iter()
-                .any(|word| word.strip_prefix("--format=").is_some_and(json));
+        let given = |flag: &str| {
+            let behind = words.windows(2).find(|pair| pair[0] == flag);
+            let behind = behind.map(|pair| pair[1].as_ref());
+            let within = |word: &'_ std::borrow::Cow<'_, str>| {
+                let value = word.strip_prefix(flag)?.strip_prefix('=')?;
+                Some(value.to_owned())
+            };
+            behind
+                .map(str::to_owned)
+                .or_else(|| words.iter().find_map(within))
+        };
+        let form = given("--format-error").or_else(|| given("--format"));
+        let json_errors = form.is_some_and(|form| {
+            matches!(form.to_ascii_lowercase().as_str(), "json" | "jsonl" | "raw")
+        });
         Self {
             chatty: false,
             notes: true,
@@ -123,6 +131,15 @@ const SHOWN: usize = 100;
 
 fn plain(told: &Told) -> String {
     let mut text = format!("error: {}", told.message);
+    if !told.made.is_empty() {
+        let made: Vec<_> = told
+            .made
+            .iter()
+            .map(|(name, value)| format!("{name} {value}"))
+            .collect();
+        text.push_str("\n  it was made all the same: ");
+        text.push_str(&made.join(", "));
+    }
     if let Some(hint) = &told.hint {
         text.push_str("\n  ");
         text.push_str(hint);

@@ -21,6 +21,9 @@ pub(crate) enum Code {
     Interrupted = 130,
 }
 
+/// With these the service refuses a value: what is asked again in the same words is refused again.
+const REFUSED: [u16; 3] = [400, 413, 422];
+
 impl Code {
     /// The word that stands for the code in an error's JSON.
     fn word(self) -> &'static str {
@@ -42,7 +45,10 @@ impl Code {
     pub(crate) fn of(error: &Error) -> Self {
         if error.is_job_failed() || error.is_cancelled() {
             Code::JobEnded
-        } else if error.is_invalid() || error.status().is_some_and(|status| status.as_u16() == 422)
+        } else if error.is_invalid()
+            || error
+                .status()
+                .is_some_and(|status| REFUSED.contains(&status.as_u16()))
         {
             Code::Usage
         } else if error.is_quota() {
@@ -87,6 +93,8 @@ pub(crate) struct Told {
     pub(crate) resume: Option<String>,
     /// Jobs that go on without the run.
     pub(crate) open_jobs: Vec<String>,
+    /// What the service has made all the same, by the names of errors' JSON.
+    pub(crate) made: Vec<(&'static str, String)>,
     /// The core's error, for its details.
     pub(crate) error: Option<Error>,
 }
@@ -99,6 +107,7 @@ impl Problem {
             hint: None,
             resume: None,
             open_jobs: Vec::new(),
+            made: Vec::new(),
             error: None,
         }))
     }
@@ -121,6 +130,14 @@ impl Problem {
         if let Self::Told(told) = &mut self {
             told.resume = command;
             told.open_jobs = open_jobs;
+        }
+        self
+    }
+
+    /// The same problem, with what the service has made before it.
+    pub(crate) fn made(mut self, made: Vec<(&'static str, String)>) -> Self {
+        if let Self::Told(told) = &mut self {
+            told.made = made;
         }
         self
     }
@@ -152,6 +169,7 @@ impl From<Error> for Problem {
                 .flatten(),
             resume: None,
             open_jobs: Vec::new(),
+            made: Vec::new(),
             error: Some(error),
         }))
     }
@@ -186,6 +204,9 @@ impl Told {
         }
         if !self.open_jobs.is_empty() {
             fields.insert("open_jobs".into(), self.open_jobs.clone().into());
+        }
+        for (name, value) in &self.made {
+            fields.insert((*name).into(), value.as_str().into());
         }
         if let Some(error) = &self.error {
             let mut add = |name: &str, value: Option<Value>| {
@@ -237,6 +258,8 @@ mod tests {
             (403, Code::Auth),
             (402, Code::Quota),
             (404, Code::NotFound),
+            (400, Code::Usage),
+            (413, Code::Usage),
             (422, Code::Usage),
             (429, Code::RateLimited),
             (504, Code::Timeout),

@@ -27,20 +27,32 @@ pub(crate) struct Found {
     pub(crate) documents: Vec<Document>,
     /// What was passed over, to be told on stderr.
     pub(crate) notes: Vec<String>,
+    /// The run's own files that stand where documents are looked for.
+    pub(crate) met: Vec<PathBuf>,
+    /// Links to folders that are not followed.
+    pub(crate) unfollowed: u64,
     /// Where each document really is, so that none is paid for twice.
     places: HashSet<PathBuf>,
     /// Files of the run's own, which are no documents, and folders that it fills.
     own: HashSet<PathBuf>,
     repeated: usize,
+    /// Whether every link to a folder is followed.
+    follows: bool,
 }
 
 /// Finds the documents that the arguments name, passing over files of the run's `own`, and over folders of its own where
 /// they lie in one that is named.
 ///
 /// An argument that names a file, however odd its name, is that file; only one that names nothing is read as an id or
-/// a glob.
-pub(crate) fn collect(arguments: &[PathBuf], own: &[&Path]) -> Result<Found, Problem> {
+/// a glob. A link to a folder is followed where that lies in the folder that was named, or where `follows` says so: what
+/// is sent, and paid for, is what somebody has named.
+pub(crate) fn collect(
+    arguments: &[PathBuf],
+    own: &[&Path],
+    follows: bool,
+) -> Result<Found, Problem> {
     let mut found = Found {
+        follows,
         own: own
             .iter()
             .filter_map(|path| path.canonicalize().ok())
@@ -63,23 +75,39 @@ pub(crate) fn collect(arguments: &[PathBuf], own: &[&Path]) -> Result<Found, Pro
         }
     }
     if found.repeated > 0 {
+        let paths = match found.repeated {
+            1 => "1 path leads to a document that is".to_owned(),
+            many => format!("{many} paths lead to documents that are"),
+        };
         found.notes.push(format!(
-            "{} paths lead to documents that are listed already; each document is classified once",
-            found.repeated
+            "{paths} listed already; each document is classified once"
         ));
     }
-    if found.documents.is_empty() {
-        let shown: Vec<_> = arguments
-            .iter()
-            .map(|path| path.display().to_string())
-            .collect();
-        return Err(
-            Problem::usage(format!("there are no documents in {}", shown.join(", "))).hint(
-                "hidden files are left out of folders and globs; name them to have them classified",
-            ),
-        );
+    if found.unfollowed > 0 {
+        let links = if found.unfollowed == 1 {
+            "1 link leads to a folder outside of the one that it was found in, and is not followed"
+        } else {
+            "links lead to folders outside of the one that they were found in, and are not followed"
+        };
+        let number = match found.unfollowed {
+            1 => String::new(),
+            many => format!("{many} "),
+        };
+        found
+            .notes
+            .push(format!("{number}{links}; --follow-links follows them"));
     }
     Ok(found)
+}
+
+/// What is said where there is nothing to do.
+pub(crate) fn nothing_in(arguments: &[PathBuf]) -> Problem {
+    let shown: Vec<_> = arguments
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    Problem::usage(format!("there are no documents in {}", shown.join(", ")))
+        .hint("hidden files are left out of folders and globs; name them to have them classified")
 }
 
 impl Found {
@@ -112,6 +140,7 @@ impl Found {
             .canonicalize()
             .unwrap_or_else(|_| document.path.clone());
         if self.own.contains(&place) {
+            self.met.push(place);
             return self.pass_over(&document.path);
         }
         if self.places.insert(place) {
@@ -138,6 +167,17 @@ impl Found {
     /// All files in a folder, sorted by name; only those that fit, if there is something to fit.
     fn folder(&mut self, folder: &Path, fits: Option<&dyn Fn(&Path) -> bool>) {
         let before = self.documents.len() + self.repeated;
+        let inside = folder.canonicalize().ok();
+        let leads_out = |entry: &DirEntry| {
+            entry.depth() > 0
+                && entry.path_is_symlink()
+                && !(inside.as_ref()).is_some_and(|inside| {
+                    entry
+                        .path()
+                        .canonicalize()
+                        .is_ok_and(|target| target.starts_with(inside))
+                })
+        };
         let mut walk = WalkDir::new(folder)
             .follow_links(true)
             .sort_by_file_name()
@@ -148,6 +188,9 @@ impl Found {
                 Ok(entry) if entry.file_type().is_dir() => {
                     if entry.depth() > 0 && self.is_own(entry.path()) {
                         self.pass_over(entry.path());
+                        walk.skip_current_dir();
+                    } else if !self.follows && leads_out(&entry) {
+                        self.unfollowed += 1;
                         walk.skip_current_dir();
                     }
                 }
@@ -286,7 +329,7 @@ mod tests {
 
     fn names(root: &Path, arguments: &[&str]) -> Vec<String> {
         let arguments: Vec<_> = arguments.iter().map(|name| root.join(name)).collect();
-        let found = collect(&arguments, &[]).unwrap();
+        let found = collect(&arguments, &[], false).unwrap();
         found
             .documents
             .iter()
@@ -362,6 +405,7 @@ mod tests {
         let found = collect(
             &[&arguments[..], &[root.path().to_owned()]].concat(),
             &[&own],
+            false,
         )
         .unwrap();
         let ids: Vec<_> = found
@@ -380,7 +424,7 @@ mod tests {
         let root = tree(&["a.txt", "out/b.txt", "out/sub/c.txt", "z.txt"]);
         let out = root.path().join("out");
         let count = |argument: &Path| {
-            let found = collect(&[argument.to_owned()], &[&out]).unwrap();
+            let found = collect(&[argument.to_owned()], &[&out], false).unwrap();
             (found.documents.len(), found.notes.len())
         };
         assert_eq!(count(root.path()), (2, 1));
@@ -393,7 +437,12 @@ mod tests {
     fn what_cannot_be_classified_is_listed_with_its_reason() {
         let root = tree(&["a.txt"]);
         fs::write(root.path().join("empty.txt"), "").unwrap();
-        let found = collect(&[root.path().to_owned(), root.path().join("gone.txt")], &[]).unwrap();
+        let found = collect(
+            &[root.path().to_owned(), root.path().join("gone.txt")],
+            &[],
+            false,
+        )
+        .unwrap();
         let troubles: Vec<_> = found
             .documents
             .iter()
@@ -405,13 +454,40 @@ mod tests {
     }
 
     #[test]
-    fn nothing_at_all_is_an_error_and_an_idle_glob_a_note() {
+    fn an_idle_glob_is_a_note() {
         let root = tree(&["a.txt"]);
-        assert!(collect(&[root.path().join("*.pdf")], &[]).is_err());
-        let found = collect(&[root.path().join("*.pdf"), root.path().join("a.txt")], &[]).unwrap();
+        let found = collect(
+            &[root.path().join("*.pdf"), root.path().join("a.txt")],
+            &[],
+            false,
+        )
+        .unwrap();
         assert_eq!(found.documents.len(), 1);
         assert!(found.notes[0].contains("*.pdf matches no file"));
-        assert!(collect(&[root.path().join("a{.pdf")], &[]).is_err());
+        assert!(collect(&[root.path().join("a{.pdf")], &[], false).is_err());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_out_of_the_folder_is_followed_only_when_asked() {
+        use std::os::unix::fs::symlink;
+        let root = tree(&["named/a.txt", "named/sub/b.txt", "beside/c.txt", "d.txt"]);
+        let named = root.path().join("named");
+        symlink("..", named.join("up")).unwrap();
+        symlink("../../beside", named.join("sub/side")).unwrap();
+        symlink("sub", named.join("within")).unwrap();
+        symlink("../d.txt", named.join("d.txt")).unwrap();
+        let count = |argument: &Path, follows| {
+            let found = collect(&[argument.to_owned()], &[], follows).unwrap();
+            (found.documents.len(), found.unfollowed)
+        };
+        // A link to a file is that file.
+        assert_eq!(count(&named, false), (3, 3));
+        assert_eq!(count(&named, true), (4, 0));
+        assert_eq!(count(&named.join("**/*.txt"), false), (3, 3));
+        // Who names a link means what it leads to.
+        assert_eq!(count(&named.join("sub/side"), false), (1, 0));
+        assert_eq!(count(&named.join("up"), false).1, 0);
     }
 
     #[cfg(unix)]
@@ -422,7 +498,7 @@ mod tests {
         symlink(root.path(), root.path().join("sub/loop")).unwrap();
         symlink("nowhere", root.path().join("sub/dangling.txt")).unwrap();
         symlink("a.txt", root.path().join("sub/same.txt")).unwrap();
-        let found = collect(&[root.path().to_owned()], &[]).unwrap();
+        let found = collect(&[root.path().to_owned()], &[], false).unwrap();
         let names: Vec<_> = found
             .documents
             .iter()

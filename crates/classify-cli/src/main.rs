@@ -37,9 +37,10 @@
 //!
 //! - `args`: what may be written on the command line, and how it is read.
 //! - `connect`: from flags and environment to a client. `interrupt`: stopping in order.
-//! - `run`: `classify run`. `documents` are read ahead, `engine` carries the core's `Bulk`, `journal` is its file, `report`
-//!   and `sink` are what comes out, `after` is what is made of the rows (counts, files moved, labels compared),
-//!   `report_page` is `--report`, `again` is the command that resumes. `inputs` and `rules_file` are what it is given.
+//! - `run`: `classify run`. `files` keeps what is written apart from what is read, `documents` are read ahead, `engine`
+//!   carries the core's `Bulk`, `journal` is its file, `report` and `sink` are what comes out, `after` is what is made of
+//!   the rows (counts, files moved, labels compared), `report_page` is `--report`, `again` is the command that resumes.
+//!   `inputs` and `rules_file` are what it is given.
 //! - `spec`: the commands that are one call each, as tables. `commands`: those that are more.
 //! - `network`: certificates, proxies, and the log of `--debug`.
 //! - `output`, `console`, `view`, `exit`: stdout, stderr, what moves there, and the exit code.
@@ -75,11 +76,16 @@ fn main() -> ExitCode {
         Ok(matches) => matches,
         Err(error) => return unparsed(&error, &words),
     };
-    let global = match Global::from_arg_matches(&matches) {
+    let mut global = match Global::from_arg_matches(&matches) {
         Ok(global) => global,
         Err(error) => return unparsed(&error, &words),
     };
     let console = Console::new(&global);
+    if global.format == Format::Explore {
+        console
+            .note("--format explore is the official tool's viewer; this one writes as with auto");
+        global.format = Format::Auto;
+    }
     match dispatch(&matches, &global, console) {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {

@@ -4,23 +4,16 @@ mod common;
 
 use std::fs;
 use std::io::Write as _;
-use std::process::Stdio;
+use std::time::Duration;
 
 use classify_emulator::{Config, Limits, Route, Script};
-use common::{Bench, RUN, bulk as run, said, with_documents};
+use common::{Bench, RUN, bulk as run, interrupt, row, said, start, status_of, with_documents};
 use serde_json::{Value, json};
 
 fn paths(rows: &[Value]) -> Vec<&str> {
     rows.iter()
         .map(|row| row["path"].as_str().unwrap())
         .collect()
-}
-
-fn status_of<'a>(rows: &'a [Value], path: &str) -> &'a str {
-    let row = rows.iter().find(|row| row["path"] == path);
-    row.unwrap_or_else(|| panic!("{path} has no row"))["status"]
-        .as_str()
-        .unwrap()
 }
 
 #[test]
@@ -129,7 +122,7 @@ fn a_dry_run_counts_and_sends_nothing() {
     assert_eq!(
         *plan,
         json!({
-            "documents": 7, "duplicates": 1, "unreadable": 1, "bytes": bytes + 29, "settled": 0,
+            "documents": 7, "duplicates": 1, "unreadable": 1, "links_not_followed": 0, "bytes": bytes + 29, "settled": 0, "open": 0,
             "jobs": 6, "bytes_to_upload": bytes, "target_pages": "1,3-9", "max_pages": 5,
             "pages_at_most": 30
         })
@@ -174,18 +167,35 @@ fn shards_together_cover_every_document_once() {
 }
 
 #[test]
+fn what_cannot_be_read_is_one_shard_s_to_tell() {
+    let bench = with_documents(Config::default(), 1);
+    for index in 0..9 {
+        bench.file(&format!("docs/empty {index}.txt"), "");
+    }
+    let mut told = Vec::new();
+    for shard in ["1/3", "2/3", "3/3"] {
+        let words = ["docs/gone.pdf", "docs/lost.pdf", "--shard", shard];
+        let rows = run(&bench, &words).lines();
+        let plan = run(&bench, &[&words[..], &["--dry-run"]].concat());
+        let errors = rows.iter().filter(|row| row["status"] == "ERROR").count();
+        assert_eq!(plan.lines()[0]["unreadable"], errors);
+        told.extend(paths(&rows).into_iter().map(str::to_owned));
+    }
+    told.sort_unstable();
+    let all = told.len();
+    told.dedup();
+    assert_eq!((all, told.len()), (14, 14), "{told:?}");
+}
+
+#[test]
 fn no_more_documents_are_on_their_way_than_allowed() {
     let config = Config::default().script(Script::file("*").never_ends());
     let bench = with_documents(config, 20);
-    let words = [
-        "--max-in-flight",
-        "7",
-        "--concurrency",
-        "3",
-        "--deadline",
-        "1500ms",
-    ];
-    let rows = run(&bench, &words).ends(8).lines();
+    let words = ["--max-in-flight", "7", "--concurrency", "3"];
+    let child = start(&bench, &[&RUN[..], &words].concat());
+    bench.until(|emulator| emulator.job_count() == 7);
+    bench.until_looked_at();
+    let rows = interrupt(child).ends(130).lines();
     assert_eq!(bench.emulator.job_count(), 7);
     let standing = |word: &str| rows.iter().filter(|row| row["status"] == word).count();
     assert_eq!((standing("OPEN"), standing("NOT_STARTED")), (7, 15));
@@ -240,28 +250,30 @@ fn limits_are_kept() {
 #[test]
 fn a_file_that_changes_after_it_was_read_is_an_error_and_is_not_bought() {
     // One document at a time; the second has been read ahead while the first is waited for.
-    let config =
-        Config::default().script(Script::file("a*").takes(std::time::Duration::from_millis(1500)));
-    let bench = with_documents(config, 0);
+    let hour = Duration::from_secs(3600);
+    let bench = with_documents(Config::default().script(Script::file("a*").takes(hour)), 0);
     bench.file("docs/a.txt", "slow");
     let changing = bench.file("docs/b.txt", "as it was read");
-    let child = bench
-        .command(&[&RUN[..], &["--max-in-flight", "1", "--format", "json"]].concat())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let words = ["--max-in-flight", "1", "--format", "json"];
+    let child = start(&bench, &[&RUN[..], &words].concat());
     bench.until(|emulator| emulator.job_count() == 1);
-    // Reading ahead takes a moment.
-    std::thread::sleep(std::time::Duration::from_millis(300));
+    // The thread that reads ends with the last document.
+    let tasks = format!("/proc/{}/task", child.id());
+    let reads = || {
+        let tasks = fs::read_dir(&tasks).unwrap().flatten();
+        tasks
+            .filter_map(|task| fs::read_to_string(task.path().join("comm")).ok())
+            .any(|name| name.trim() == "reader")
+    };
+    bench.until(|_| !reads());
     let mut file = fs::OpenOptions::new().append(true).open(changing).unwrap();
     file.write_all(b", and more").unwrap();
     drop(file);
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(3));
-    let rows: Value = serde_json::from_slice(&output.stdout).unwrap();
+    bench.cancel_all();
+    let rows = child.end().ends(3).json();
     let rows = rows.as_array().unwrap();
     assert_eq!(status_of(rows, "docs/b.txt"), "ERROR");
-    let row = rows.iter().find(|row| row["path"] == "docs/b.txt").unwrap();
+    let row = row(rows, "docs/b.txt");
     assert!(
         row["error"].as_str().unwrap().contains("has changed since"),
         "{row}"

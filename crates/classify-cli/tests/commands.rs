@@ -469,8 +469,8 @@ fn files_stand_in_for_values_and_a_backslash_for_the_sign() {
     let file = upload(&bench);
     bench.file("id.txt", &format!("{file}\n"));
     bench.file(
-        "configuration.json",
-        r#"{"rules": [{"type": "a", "description": "@text.txt"}]}"#,
+        "rules.json",
+        r#"[{"type": "a", "description": "asks for payment by a due date"}]"#,
     );
     bench.file("text.txt", "asks for payment by a due date\n");
     let job = bench
@@ -480,7 +480,7 @@ fn files_stand_in_for_values_and_a_backslash_for_the_sign() {
             "--file-input",
             "@id.txt",
             "--configuration",
-            "@configuration.json",
+            "{rules: [{type: a, description: '@text.txt'}, {type: b, description: '\\@text.txt of them'}]}",
             "--transaction-id",
             "\\@x",
         ])
@@ -490,7 +490,21 @@ fn files_stand_in_for_values_and_a_backslash_for_the_sign() {
         job["configuration"]["rules"][0]["description"],
         "asks for payment by a due date"
     );
+    assert_eq!(
+        job["configuration"]["rules"][1]["description"],
+        "@text.txt of them"
+    );
     assert_eq!(job["transaction_id"], "@x");
+    bench
+        .run(&[
+            "classify",
+            "create",
+            "--file-input",
+            "@id.txt",
+            "--configuration.rules",
+            "@rules.json",
+        ])
+        .ends(0);
     bench
         .run(&["classify", "create", "--file-input", "@none.txt"])
         .ends(2)

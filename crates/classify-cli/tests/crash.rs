@@ -6,11 +6,12 @@ mod common;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use classify_emulator::{Config, Limits, Script};
-use common::{Bench, Said};
+use common::terminal::{Ends, Terminal};
+use common::{Bench, Running, interrupt, start};
 use serde_json::Value;
 
 const DOCUMENTS: usize = 500;
@@ -51,18 +52,12 @@ const FAST: [&str; 3] = ["--limits", "10000/s", "--resume"];
 /// So slow that no process comes to its end before it is killed, whatever the machine.
 const SLOW: [&str; 3] = ["--limits", "25/s", "--resume"];
 
-/// Starts the run and kills it after a while that the dice tell.
-fn kill_soon(bench: &Bench, millis: u64) {
-    let mut child = bench
-        .command(&words(&SLOW))
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    std::thread::sleep(Duration::from_millis(millis));
-    child.kill().unwrap();
-    let output = child.wait_with_output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
+/// Starts the run and kills it once the service has been asked as often as the dice tell.
+fn kill_soon(bench: &Bench, requests: u64) {
+    let end = bench.emulator.request_count() + requests;
+    let child = start(bench, &words(&SLOW));
+    bench.until(|emulator| emulator.request_count() >= end);
+    let said = child.kill().stderr;
     assert!(
         !said.contains("panicked") && !said.contains("error"),
         "{said}"
@@ -99,7 +94,7 @@ fn killed_twenty_times_it_classifies_five_hundred_documents_once() {
     let mut state = SEED;
     let mut grown = BTreeSet::new();
     for _ in 0..KILLS {
-        kill_soon(&bench, 20 + dice(&mut state, 400));
+        kill_soon(&bench, 1 + dice(&mut state, 40));
         grown.insert(bench.emulator.job_count());
     }
     assert!(
@@ -119,8 +114,9 @@ fn a_lost_journal_costs_requests_and_no_money() {
     let bench = bench();
     let mut state = SEED + 1;
     for kill in 0..6 {
-        kill_soon(&bench, 100 + dice(&mut state, 600));
+        kill_soon(&bench, 10 + dice(&mut state, 60));
         if kill % 2 == 1 {
+            // It is begun before the first request.
             fs::remove_file(bench.path().join("out.jsonl.journal")).unwrap();
         }
     }
@@ -128,41 +124,12 @@ fn a_lost_journal_costs_requests_and_no_money() {
     assert_whole(&bench);
 }
 
-/// Interrupts a process as Ctrl-C does.
-fn interrupt(child: &Child) {
-    let pid = child.id().to_string();
-    assert!(
-        Command::new("kill")
-            .args(["-INT", &pid])
-            .status()
-            .unwrap()
-            .success()
-    );
-}
-
-fn end(child: Child) -> Said {
-    let output = child.wait_with_output().unwrap();
-    Said {
-        code: output.status.code().unwrap_or(-1),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
-    }
-}
-
-fn piped(mut command: Command) -> Child {
-    command
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap()
-}
-
 #[test]
 fn ctrl_c_prints_a_command_that_goes_on() {
     let bench = Bench::with(
         Config::default()
             .limits(Limits::none())
-            .script(Script::file("*").takes(Duration::from_millis(700))),
+            .script(Script::file("*").takes(Duration::from_secs(5))),
     );
     for index in 0..20 {
         bench.file(
@@ -185,10 +152,10 @@ fn ctrl_c_prints_a_command_that_goes_on() {
         "--api-key",
         common::CANARY,
     ];
-    let child = piped(bench.command(&words));
+    let child = start(&bench, &words);
     bench.until(|emulator| emulator.job_count() >= 5);
-    interrupt(&child);
-    let found = end(child).ends(130);
+    bench.until_looked_at();
+    let found = interrupt(child).ends(130);
     assert_eq!(found.lines().len(), 20);
     assert!(found.lines().iter().any(|row| row["status"] == "OPEN"));
     assert!(
@@ -208,7 +175,7 @@ fn ctrl_c_prints_a_command_that_goes_on() {
         .current_dir(bench.path())
         .env("LLAMA_CLOUD_API_KEY", common::CANARY)
         .env("LLAMA_CLOUD_BASE_URL", bench.emulator.base_url());
-    let found = end(piped(shell)).ends(0);
+    let found = Running::start(shell).end().ends(0);
     assert_eq!(found.lines().len(), 20);
     assert_eq!(bench.emulator.job_count(), 20);
 }
@@ -230,12 +197,10 @@ fn ctrl_c_cancels_the_open_jobs_when_asked_to() {
         "--poll-interval",
         "50ms",
     ];
-    let child = piped(bench.command(&words));
+    let child = start(&bench, &words);
     bench.until(|emulator| emulator.job_count() == 2);
-    // The answers to the creates are on their way.
-    std::thread::sleep(Duration::from_millis(300));
-    interrupt(&child);
-    let found = end(child).ends(130);
+    bench.until_looked_at();
+    let found = interrupt(child).ends(130);
     assert!(
         found.lines().iter().all(|row| row["status"] == "CANCELLED"),
         "{found:?}"
@@ -255,12 +220,12 @@ fn a_second_ctrl_c_ends_at_once() {
     use classify_emulator::{Fault, Faults, Route};
     let faults = Faults::new().with(Fault::HangBefore.always().on(Route::FileCreate));
     let bench = Bench::with(Config::default().limits(Limits::none()).faults(faults));
-    let child = piped(bench.command(&words(&[])));
+    let mut terminal = Terminal::start(&mut bench.command(&words(&[])), Ends::Stderr, 80);
     bench.until(|emulator| emulator.request_count() >= 2);
-    interrupt(&child);
-    std::thread::sleep(Duration::from_millis(500));
-    interrupt(&child);
-    end(child).ends(130);
+    terminal.interrupt();
+    terminal.until(|screen| screen.contains("Ctrl-C again ends at once"));
+    terminal.interrupt();
+    terminal.ends(130);
     // It did not come to its end in order, which would have written the rows.
     assert!(!bench.path().join("out.jsonl").exists());
 }

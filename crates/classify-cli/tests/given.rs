@@ -186,6 +186,12 @@ fn wrong_inputs_are_told() {
         ])
         .ends(2)
         .complains("--lang");
+    for id in ["", " "] {
+        bench
+            .run(&["classify", "run", "docs", "--configuration-id", id])
+            .ends(2)
+            .complains("--configuration-id");
+    }
     bench
         .run(&["classify", "run", "docs", "--configuration-id", "cfg-1"])
         .ends(6)

@@ -3,18 +3,10 @@
 mod common;
 
 use std::fs;
-use std::process::Stdio;
 
 use classify_emulator::{Config, Fault, Faults, Route, Script};
-use common::{RUN, bulk as run, with_documents};
+use common::{RUN, bulk as run, said, start, status_of, with_documents};
 use serde_json::Value;
-
-fn status_of<'a>(rows: &'a [Value], path: &str) -> &'a str {
-    let row = rows.iter().find(|row| row["path"] == path);
-    row.unwrap_or_else(|| panic!("{path} has no row"))["status"]
-        .as_str()
-        .unwrap()
-}
 
 #[test]
 fn an_output_is_whole_and_in_order_and_its_journal_lies_beside_it() {
@@ -223,12 +215,7 @@ fn credits_that_run_out_stop_the_run_and_a_resume_completes_it() {
 fn two_processes_do_not_share_a_journal() {
     let config = Config::default().script(Script::file("bill*").never_ends());
     let bench = with_documents(config, 0);
-    let mut first = bench
-        .command(&[&RUN[..], &["--journal", "j"]].concat())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let first = start(&bench, &[&RUN[..], &["--journal", "j"]].concat());
     bench.until(|emulator| emulator.job_count() == 2);
     let requests = bench.emulator.count(Route::ClassifyCreate);
     for flags in [&["--journal", "j"][..], &["--journal", "j", "--resume"]] {
@@ -237,10 +224,10 @@ fn two_processes_do_not_share_a_journal() {
             .complains("another run is writing to the journal j");
     }
     assert_eq!(bench.emulator.count(Route::ClassifyCreate), requests);
-    first.kill().unwrap();
-    first.wait().unwrap();
+    first.kill();
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn nothing_is_bought_when_the_disk_is_full() {
     let bench = with_documents(Config::default(), 2);
@@ -287,4 +274,68 @@ fn a_journal_of_another_service_is_refused_and_another_port_of_this_machine_is_n
     fs::write(bench.path().join("j"), format!("{first}\n{rest}")).unwrap();
     run(&bench, &words).ends(0);
     assert_eq!(bench.emulator.request_count(), requests);
+}
+
+#[test]
+fn a_dry_run_refuses_the_journals_that_the_run_would_refuse() {
+    let bench = with_documents(Config::default(), 1);
+    let dry = |words: &[&str]| run(&bench, &[words, &["--dry-run"]].concat());
+    // None is made.
+    dry(&["--journal", "j"]).ends(0);
+    assert!(!bench.path().join("j").exists());
+    run(&bench, &["--journal", "j"]).ends(0);
+    let before = fs::read(bench.path().join("j")).unwrap();
+    dry(&["--journal", "j"]).ends(2).complains("--resume");
+    let words = ["--journal", "j", "--resume"];
+    dry(&[&words[..], &["--rule", "letter=is addressed to somebody"]].concat())
+        .ends(2)
+        .complains("\"letter\" is in the rules now and not in the journal");
+    dry(&[&words[..], &["--region", "eu"]].concat())
+        .ends(2)
+        .complains("base URL");
+    dry(&[&words[..], &["--fresh"]].concat())
+        .ends(2)
+        .complains("without --fresh");
+    dry(&["--journal", "rules.yaml", "--resume"])
+        .ends(2)
+        .complains("journal");
+    // No key is needed for that.
+    let mut keyless = bench.command(&[&RUN[..], &words, &["--dry-run"]].concat());
+    keyless.env_remove("LLAMA_CLOUD_API_KEY");
+    assert_eq!(said(keyless).ends(0).lines()[0]["settled"], 3);
+    assert_eq!(fs::read(bench.path().join("j")).unwrap(), before);
+}
+
+#[test]
+fn a_dry_run_counts_what_would_be_bought_again_and_what_is_open() {
+    let config = Config::default()
+        .script(Script::file("bad*").fails("TOO_DARK"))
+        .script(Script::file("stuck*").never_ends());
+    let bench = with_documents(config, 1);
+    bench.file("docs/bad.txt", "a dark scan");
+    bench.file("docs/stuck.txt", "never ends");
+    run(&bench, &["--journal", "j", "--timeout", "2s"]).ends(3);
+    bench.file("docs/new.txt", "Invoice: one more.");
+    let plan = |words: &[&str]| {
+        let found = run(
+            &bench,
+            &[&["--journal", "j", "--resume", "--dry-run"], words].concat(),
+        );
+        let plan = &found.ends(0).lines()[0];
+        ["settled", "open", "jobs"].map(|key| plan[key].as_u64().unwrap())
+    };
+    assert_eq!(plan(&[]), [4, 1, 1]);
+    assert_eq!(plan(&["--retry-failed"]), [3, 1, 2]);
+    // What it says is what happens.
+    let jobs = bench.emulator.job_count();
+    let words = [
+        "--journal",
+        "j",
+        "--resume",
+        "--retry-failed",
+        "--timeout",
+        "2s",
+    ];
+    run(&bench, &words).ends(3);
+    assert_eq!(bench.emulator.job_count(), jobs + 2);
 }

@@ -184,3 +184,24 @@ fn a_shard_is_compared_with_its_own_labels() {
     }
     assert_eq!(labelled, 4);
 }
+
+#[test]
+fn labels_of_other_documents_are_told_before_anything_is_bought() {
+    let bench = bench();
+    bench.file(
+        "other.csv",
+        "path,type\nelsewhere/a.txt,invoice\nelsewhere/b.txt,recipe\n",
+    );
+    let said = run(&bench, &["--labels", "other.csv", "--dry-run", "--quiet"]).ends(0);
+    assert!(said.stderr.contains("none of its 2 labels"), "{said:?}");
+    assert!(said.stderr.contains("elsewhere/a.txt"), "{said:?}");
+    assert_eq!(bench.emulator.request_count(), 0);
+    // A blank after the comma is nobody's wish; a name that begins with one is found all the same.
+    bench.file("docs/ odd name.txt", "Invoice");
+    bench.file(
+        "blank.csv",
+        "path, type\n docs/bill.txt,invoice\ndocs/ odd name.txt,recipe\n",
+    );
+    let said = run(&bench, &["--labels", "blank.csv", "--format", "jsonl"]).ends(3);
+    assert_eq!(evaluation(&said.stderr)["labelled"], 2);
+}

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use classify_emulator::{Config, Fault, Faults, Limits, Route, Script};
 use common::terminal::{Ends, Terminal};
-use common::{Bench, RUN, said};
+use common::{Bench, RUN, interrupt};
 
 /// Two jobs that end, one that fails, one that never ends, and a copy of a document that never ends.
 fn bench() -> Bench {
@@ -141,10 +141,16 @@ fn a_second_interrupt_ends_at_once_and_leaves_no_view() {
 #[test]
 fn what_an_earlier_run_settled_is_no_speed() {
     let bench = bench();
-    let words = ["--journal", "j", "--timeout", "50ms"];
-    let mut first = bench.command(&[&RUN[..], &words].concat());
-    first.stdin(std::process::Stdio::null());
-    said(first).ends(3);
+    let first = common::start(&bench, &[&RUN[..], &["--journal", "j"]].concat());
+    bench.until(|emulator| {
+        let jobs = emulator.jobs();
+        let ended = jobs
+            .iter()
+            .filter(|job| job.status != "RUNNING" && job.status != "PENDING");
+        jobs.len() == 4 && ended.count() == 3
+    });
+    bench.until_looked_at();
+    interrupt(first).ends(130);
     let terminal = start(&bench, Ends::Stderr, 80, &["--journal", "j", "--resume"]);
     let screen = terminal.until(|screen| screen.contains("2 done, 1 failed"));
     assert!(

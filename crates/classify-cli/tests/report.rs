@@ -236,9 +236,7 @@ fn an_interrupted_run_writes_its_page_and_moves_nothing() {
         let jobs = emulator.jobs();
         jobs.iter().filter(|job| job.status == "COMPLETED").count() == 2 && jobs.len() == 3
     });
-    // The run has seen an end once it asks for the list again.
-    let seen = bench.emulator.count(Route::ClassifyList);
-    bench.until(|emulator| emulator.count(Route::ClassifyList) > seen + 1);
+    bench.until_looked_at();
     let said = interrupt(child).ends(130);
     let page = page(&bench);
     assert!(page.contains("The run was not finished") && page.contains("To go on: "));
@@ -264,7 +262,7 @@ fn a_page_that_cannot_be_is_refused_before_anything_is_sent() {
         (&["--report", "docs"], "no name for a file"),
         (
             &["--report", "x.csv", "--output", "x.csv"],
-            "named by two flags",
+            "are the same file",
         ),
     ] {
         run(&bench, words).ends(2).complains(part);

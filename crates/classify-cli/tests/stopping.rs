@@ -5,8 +5,8 @@ mod common;
 use std::io::{BufRead as _, BufReader};
 use std::time::Duration;
 
-use classify_emulator::{Config, Script};
-use common::{Bench, interrupt, start};
+use classify_emulator::{Config, Route, Script};
+use common::{Bench, RUN, interrupt, row, start, status_of};
 use serde_json::Value;
 
 fn stuck() -> Bench {
@@ -41,15 +41,10 @@ fn ctrl_c_lists_the_open_jobs_and_how_to_go_on() {
             .count()
             == 2
     });
-    std::thread::sleep(Duration::from_millis(1500));
+    bench.until_looked_at();
     let found = interrupt(child).ends(130);
     let rows = found.json();
-    let stuck = rows
-        .as_array()
-        .unwrap()
-        .iter()
-        .find(|row| row["path"] == "docs/stuck.txt")
-        .unwrap();
+    let stuck = row(rows.as_array().unwrap(), "docs/stuck.txt");
     let id = stuck["job_id"].as_str().unwrap();
     assert_eq!(stuck["status"], "OPEN");
     assert_eq!(
@@ -89,7 +84,7 @@ fn ctrl_c_during_a_wait_says_how_to_go_on() {
         .ends(3);
     let id = run.lines()[0]["job_id"].as_str().unwrap().to_owned();
     let child = start(&bench, &["classify", "wait", &id]);
-    std::thread::sleep(Duration::from_millis(700));
+    bench.until(|emulator| emulator.count(Route::ClassifyGet) > 0);
     interrupt(child)
         .ends(130)
         .complains(&format!("classify wait {id}"));
@@ -99,10 +94,10 @@ fn ctrl_c_during_a_wait_says_how_to_go_on() {
 #[test]
 fn ctrl_c_names_the_open_jobs_even_when_the_reader_is_gone() {
     let bench = stuck();
-    let words = ["classify", "run", "docs/stuck.txt", "--rules", "rules.yaml"];
+    let words = [&["classify", "run", "docs/stuck.txt"], &RUN[3..]].concat();
     let mut child = start(&bench, &words);
     bench.until(|emulator| emulator.job_count() == 1);
-    std::thread::sleep(Duration::from_millis(300));
+    bench.until_looked_at();
     // In a shell's pipeline Ctrl-C ends every part of it.
     drop(child.stdout.take());
     let id = bench.emulator.jobs()[0].id.clone();
@@ -123,22 +118,15 @@ fn a_deadline_ends_the_run_and_keeps_what_is_settled() {
         "--poll-interval",
         "50ms",
         "--deadline",
-        "2s",
+        "6s",
         "--format",
         "json",
     ];
     let found = bench.run(&words).ends(8);
     let rows = found.json();
-    let of = |path: &str| {
-        rows.as_array()
-            .unwrap()
-            .iter()
-            .find(|row| row["path"] == path)
-            .unwrap()
-            .clone()
-    };
-    assert_eq!(of("docs/bill.txt")["status"], "COMPLETED");
-    assert_eq!(of("docs/stuck.txt")["status"], "OPEN");
+    let rows = rows.as_array().unwrap();
+    assert_eq!(status_of(rows, "docs/bill.txt"), "COMPLETED");
+    assert_eq!(status_of(rows, "docs/stuck.txt"), "OPEN");
     assert_eq!(found.error()["kind"], "timeout");
 }
 
@@ -161,13 +149,7 @@ fn a_timeout_for_each_job_leaves_that_document_open() {
         ])
         .ends(3);
     let rows = found.json();
-    let stuck = rows
-        .as_array()
-        .unwrap()
-        .iter()
-        .find(|row| row["path"] == "docs/stuck.txt")
-        .unwrap()
-        .clone();
+    let stuck = row(rows.as_array().unwrap(), "docs/stuck.txt");
     assert_eq!(stuck["status"], "OPEN");
     assert!(stuck["job_id"].is_string());
     assert!(
@@ -203,9 +185,7 @@ fn a_reader_that_goes_away_ends_it_quietly() {
         .read_line(&mut first)
         .unwrap();
     assert!(serde_json::from_str::<Value>(&first).is_ok());
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(0));
-    assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+    assert_eq!(child.end().ends(0).stderr, "");
     // What nobody would read is not begun.
     assert!(
         bench.emulator.job_count() < 6,
@@ -231,8 +211,6 @@ fn a_reader_that_goes_away_ends_it_quietly() {
     ] {
         let mut child = start(&bench, words);
         drop(child.stdout.take());
-        let output = child.wait_with_output().unwrap();
-        assert_eq!(output.status.code(), Some(0), "{words:?}");
-        assert_eq!(String::from_utf8(output.stderr).unwrap(), "", "{words:?}");
+        assert_eq!(child.end().ends(0).stderr, "", "{words:?}");
     }
 }

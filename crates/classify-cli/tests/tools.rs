@@ -4,10 +4,10 @@ mod common;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use classify_emulator::{Config, Fault, Faults};
-use common::{Bench, CANARY, bare, said, tree};
+use common::{Bench, CANARY, Running, bare, said, tree};
 
 const SECRET: &str = "whsec_canary";
 const BODY: &str = r#""{\"event_type\": \"classify.error\", \"event_id\": \"e1\", \"data\": {\"job_id\": \"clj-1\"}}""#;
@@ -60,12 +60,9 @@ fn deliver(address: &str, signature: &str) -> String {
 
 #[test]
 fn deliveries_are_received_each_once_and_only_when_signed() {
-    let mut child = bare(&["webhooks", "listen", "--port", "0", "--max-items", "1"])
-        .env("LLAMA_CLOUD_WEBHOOK_SECRET", SECRET)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut command = bare(&["webhooks", "listen", "--port", "0", "--max-items", "1"]);
+    command.env("LLAMA_CLOUD_WEBHOOK_SECRET", SECRET);
+    let mut child = Running::start(command);
     let mut notes = BufReader::new(child.stderr.take().unwrap());
     let mut line = String::new();
     notes.read_line(&mut line).unwrap();
@@ -119,23 +116,13 @@ fn doctor_looks_at_everything_and_says_what_to_change() {
     let found = said(wrong).ends(4);
     assert!(found.stdout.contains("--region"), "{found:?}");
     said(bare(&["doctor"])).ends(4).complains("to change");
-    // A port that was free a moment ago, where nothing answers.
-    let free = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    // A port where nothing answers.
     let mut nobody = bench.command(&["doctor"]);
-    nobody.env("LLAMA_CLOUD_BASE_URL", format!("http://{free}"));
+    nobody.env("LLAMA_CLOUD_BASE_URL", "http://127.0.0.1:1");
     // Its list call is repeated for a while before it is given up.
-    let mut child = nobody
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut child = Running::start(nobody);
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     assert!(lines.any(|line| line.unwrap().contains("firewall")));
-    let _ = child.kill();
-    let _ = child.wait();
 }
 
 #[test]
@@ -229,17 +216,14 @@ fn requests_go_by_the_proxy_unless_the_host_is_excepted() {
     command
         .env("LLAMA_CLOUD_API_KEY", CANARY)
         .env("LLAMA_CLOUD_BASE_URL", "https://api.example.invalid")
-        .env("HTTPS_PROXY", format!("http://{address}"))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    let mut child = command.spawn().unwrap();
+        .env("HTTPS_PROXY", format!("http://{address}"));
+    let child = Running::start(command);
     assert!(
         seen.join()
             .unwrap()
             .starts_with("CONNECT api.example.invalid:443")
     );
-    let _ = child.kill();
-    let _ = child.wait();
+    drop(child);
 
     let bench = Bench::new();
     let mut excepted = bench.command(&["classify", "list"]);

@@ -18,12 +18,16 @@ use classify_proto::Secret;
 #[command(
     name = "llamacloud-prod",
     version,
+    disable_version_flag = true,
     about = "LlamaCloud's document classification API on the command line",
     after_help = HELP,
     subcommand_required = true,
     arg_required_else_help = true
 )]
 pub(crate) struct Cli {
+    /// Print version
+    #[arg(short = 'v', short_alias = 'V', long, action = clap::ArgAction::Version)]
+    version: Option<bool>,
     #[command(flatten)]
     pub(crate) global: Global,
     #[command(subcommand)]
@@ -43,7 +47,7 @@ The key comes from LLAMA_CLOUD_API_KEY, or from LLAMA_PARSE_API_KEY where that i
 LLAMA_CLOUD_BASE_URL, further headers from LLAMA_CLOUD_CUSTOM_HEADERS.
 
 Objects and lists are written as YAML or JSON. @FILE reads a value from a file, and \\@ begins one with the sign itself; \
-null is no value. A YAML or JSON map on stdin fills what the flags leave open, under the API's names. A flag for a list \
+null is no value. In what a file holds, @ is a sign like any other. A YAML or JSON map on stdin fills what the flags leave open, under the API's names. A flag for a list \
 may be repeated.
 
 On a terminal documents are shown as a table and jobs as indented JSON; in a pipe both are JSON lines. With --format \
@@ -144,7 +148,12 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "ID")]
     pub(crate) organization_id: Option<String>,
 
-    /// Sends what the service's published limits would refuse: for the day when a limit has been raised
+    /// Leaves stdin alone: in a loop that reads lines, or where a pipe is held open
+    #[arg(long, global = true)]
+    pub(crate) no_stdin: bool,
+
+    /// Sends what the service's published limits would refuse, and keys that they do not know: for the day when they have
+    /// changed
     #[arg(long, global = true)]
     pub(crate) no_checks: bool,
 
@@ -163,8 +172,11 @@ pub(crate) enum Format {
     /// By what stdout is
     Auto,
     /// For people
-    #[value(alias = "pretty")]
     Table,
+    /// The official tool's word for it
+    Pretty,
+    /// The official tool's viewer, which is not here: as auto
+    Explore,
     /// JSON, indented
     Json,
     /// JSON, a line each

@@ -25,6 +25,10 @@ pub(crate) struct RunArgs {
     #[arg(required = true, value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
 
+    /// Follows links to folders that lie outside of the folder they were found in; those inside it are always followed
+    #[arg(long)]
+    pub(crate) follow_links: bool,
+
     /// A file of rules: YAML, JSON or TOML, by its extension
     #[arg(long, value_name = "FILE", conflicts_with = "configuration_id")]
     pub(crate) rules: Option<PathBuf>,
@@ -152,7 +156,8 @@ A rules file:
 
 Documents:
   Folders and globs leave hidden files out. The order is that of the arguments, then of the names. A path that leads \
-to a document already listed is passed over. Documents of the same content are sent once and reported for each path.
+to a document already listed is passed over. A link to a file is that file; a link to a folder outside of the one that \
+was named is counted and not followed, unless --follow-links says so. Documents of the same content are sent once and reported for each path.
   Each file is read once before it is sent; one that changes in between is an ERROR, and nothing is bought for it.
 
 Once:

@@ -132,7 +132,8 @@ pub(crate) fn rule(text: &str) -> Result<Rule, String> {
 
 /// Reads YAML, of which JSON is a part. The message says where the mistake is.
 pub(crate) fn yaml<T: DeserializeOwned>(text: &str) -> Result<T, String> {
-    let options = serde_saphyr::options! { with_snippet: false };
+    // Only `true` and `false` are booleans: `no` is Norwegian, and a type may be called `yes`.
+    let options = serde_saphyr::options! { with_snippet: false, strict_booleans: true };
     let mut place = None;
     serde_saphyr::with_deserializer_from_str_with_options(text, options, |reader| {
         serde_path_to_error::deserialize(reader).map_err(|error| {

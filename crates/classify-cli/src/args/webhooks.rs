@@ -18,13 +18,9 @@ pub(crate) enum Webhooks {
 /// The secrets that deliveries are checked with.
 #[derive(Debug, Args)]
 pub(crate) struct Secrets {
-    /// The signing secret, or @FILE; may be repeated while one replaces another
-    #[arg(
-        long,
-        value_name = "SECRET",
-        env = "LLAMA_CLOUD_WEBHOOK_SECRET",
-        hide_env_values = true
-    )]
+    /// The signing secret, or @FILE; may be repeated while one replaces another. Without it that of
+    /// `LLAMA_CLOUD_WEBHOOK_SECRET`, as it stands there
+    #[arg(long, value_name = "SECRET")]
     pub(crate) secret: Vec<Secret>,
 }
 
@@ -54,7 +50,8 @@ pub(crate) struct VerifyArgs {
 /// The flags of `webhooks listen`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-It prints its address on stderr and every event on stdout, each once however often it is delivered. It answers any path. \
+It prints its address on stderr and every event on stdout, each once however often it is delivered, and acknowledges \
+what it has printed. It answers any path. \
 The service sends nothing to this machine directly; a tunnel or a proxy with a public address must lead here. Without a \
 secret nothing is checked, and anybody can make up events.
 

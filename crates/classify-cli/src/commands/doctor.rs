@@ -11,7 +11,7 @@ use crate::connect::{self, Connection};
 use crate::console::Console;
 use crate::exit::{Code, Problem};
 use crate::network;
-use crate::output::values::{Shows, Values};
+use crate::output::values::{Expects, Shows, Values};
 use crate::output::{Out, printable};
 
 /// How long a step may take.
@@ -140,7 +140,7 @@ impl Report {
     fn new(global: &Global) -> Result<Self, Problem> {
         let for_people = global.format == Format::Auto && global.transform.is_none();
         let values = (!for_people)
-            .then(|| Values::open(global, None, Shows::Anything, true))
+            .then(|| Values::open(global, None, Shows::Anything, Expects::Many))
             .transpose()?;
         Ok(Self {
             values,

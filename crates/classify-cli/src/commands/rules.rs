@@ -10,7 +10,7 @@ use crate::args::tools::RulesCheckArgs;
 use crate::args::{Format, Global};
 use crate::exit::Problem;
 use crate::output::Out;
-use crate::output::values::{Shows, Values};
+use crate::output::values::{Expects, Shows, Values};
 
 /// Descriptions that share so much of their letter pairs are hard to tell apart.
 const ALIKE: f64 = 0.8;
@@ -54,7 +54,7 @@ pub(crate) fn check(args: &RulesCheckArgs, global: &Global) -> Result<(), Proble
             ))?;
         }
     } else {
-        let mut values = Values::open(global, None, Shows::Anything, true)?;
+        let mut values = Values::open(global, None, Shows::Anything, Expects::Many)?;
         for found in &findings {
             values.take(&serde_json::json!(found).to_string())?;
         }

@@ -17,9 +17,77 @@ pub(crate) fn completion(args: &CompletionArgs) -> Result<(), Problem> {
         Shell::Fish => clap_complete::Shell::Fish,
         Shell::Powershell => clap_complete::Shell::PowerShell,
     };
+    if args.shell == Shell::Bash {
+        return Out::stdout().raw(&for_bash()?);
+    }
+    Out::stdout().raw(&script(shell, NAME))
+}
+
+fn script(shell: clap_complete::Shell, name: &str) -> String {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut crate::args::command(), NAME, &mut script);
-    Out::stdout().raw(&String::from_utf8_lossy(&script))
+    clap_complete::generate(shell, &mut crate::args::command(), name, &mut script);
+    String::from_utf8_lossy(&script).into_owned()
+}
+
+/// The program's name without its dash: in one with a dash the generator of bash scripts takes it for the dash between
+/// two commands, and the script's own labels miss each other.
+const PLAIN_NAME: &str = "llamacloudprod";
+
+/// How the generated script ends: with the function's registration, under the plain name.
+const REGISTRATION: &str = "\nif [[ \"${BASH_VERSINFO";
+
+/// What takes its place. For bash a word ends at a colon, so that `classifier:jobs` arrives in three; they are put
+/// together again, and of what is offered then, bash wants what follows the colon.
+const BASH: &str = r#"
+_llamacloud_prod() {
+    local -a words=()
+    local i word offered before="" joined=""
+    for ((i = 0; i <= COMP_CWORD; i++)); do
+        word="${COMP_WORDS[i]}"
+        if ((i == COMP_CWORD)) && [[ "$word" != ":" ]]; then
+            word="$2"
+        fi
+        if ((i > 1)) && [[ "$word" == ":" || -n "$joined" ]]; then
+            words[${#words[@]} - 1]+="$word"
+        else
+            words+=("$word")
+        fi
+        joined=""
+        if [[ "${COMP_WORDS[i]}" == ":" ]]; then
+            joined=yes
+        fi
+    done
+    local -a COMP_WORDS=("${words[@]}")
+    local COMP_CWORD=$((${#words[@]} - 1))
+    word="${words[COMP_CWORD]}"
+    if ((COMP_CWORD > 0)); then
+        before="${words[COMP_CWORD - 1]}"
+    fi
+    _llamacloudprod "$1" "$word" "$before"
+    if [[ "$word" == *:* && "$COMP_WORDBREAKS" == *:* ]]; then
+        for i in "${!COMPREPLY[@]}"; do
+            offered="${COMPREPLY[i]}"
+            COMPREPLY[i]="${offered#"${word%"${word##*:}"}"}"
+        done
+    fi
+}
+
+if [[ "${BASH_VERSINFO[0]}" -eq 4 && "${BASH_VERSINFO[1]}" -ge 4 || "${BASH_VERSINFO[0]}" -gt 4 ]]; then
+    complete -F _llamacloud_prod -o nosort -o bashdefault -o default llamacloud-prod
+else
+    complete -F _llamacloud_prod -o bashdefault -o default llamacloud-prod
+fi
+"#;
+
+fn for_bash() -> Result<String, Problem> {
+    let script = script(clap_complete::Shell::Bash, PLAIN_NAME);
+    let (functions, _) = script.rsplit_once(REGISTRATION).ok_or_else(|| {
+        Problem::new(
+            Code::Unexpected,
+            "the generated script does not end as it should",
+        )
+    })?;
+    Ok(functions.to_owned() + BASH)
 }
 
 /// Prints a manual page, or writes all of them.

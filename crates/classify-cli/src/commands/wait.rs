@@ -14,7 +14,7 @@ use crate::connect::Connection;
 use crate::console::Console;
 use crate::exit::{Code, Problem};
 use crate::interrupt::{self, Ending, Heard, Switch, Why};
-use crate::output::values::{Shows, Values};
+use crate::output::values::{Expects, Shows, Values};
 use crate::view::{Lines, View, clock, fitting};
 
 /// How many jobs are looked at side by side.
@@ -32,7 +32,7 @@ pub(crate) fn how_to_wait(ids: &[String]) -> String {
 pub(crate) fn wait(args: &WaitArgs, global: &Global, console: Console) -> Result<(), Problem> {
     let ids = args.ids()?;
     let expand = words("expand", &args.expand)?;
-    let values = Values::open(global, args.output.as_deref(), Shows::Jobs, ids.len() > 1)?;
+    let values = Values::open(global, args.output.as_deref(), Shows::Jobs, expects(&ids))?;
     let gets = ids
         .iter()
         .map(|id| expand.iter().fold(v2::Get::new(id), v2::Get::expand))
@@ -51,10 +51,18 @@ pub(crate) fn wait_old(
         global,
         args.output.as_deref(),
         Shows::Anything,
-        ids.len() > 1,
+        expects(&ids),
     )?;
     let gets = ids.iter().map(v1::Get::new).collect();
     wait_for(&ids, gets, args.timeout, values, global, console)
+}
+
+fn expects(ids: &[String]) -> Expects {
+    if ids.len() > 1 {
+        Expects::Stream
+    } else {
+        Expects::One
+    }
 }
 
 fn wait_for<G>(

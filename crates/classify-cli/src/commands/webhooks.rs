@@ -4,6 +4,7 @@ use std::collections::{HashSet, VecDeque};
 use std::io::Read as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -12,17 +13,21 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use classify_proto::Secret;
 use classify_proto::webhooks::{Event, SIGNATURE_HEADER, verify as verify_signature};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::args::Global;
 use crate::args::webhooks::{ListenArgs, Secrets, VerifyArgs};
 use crate::console::Console;
 use crate::exit::{Code, Problem};
-use crate::output::values::{Shows, Values};
+use crate::output::values::{Expects, Shows, Values};
 use crate::spec::Kind;
 
 /// No delivery is larger.
 const LARGEST: u64 = 2 * 1024 * 1024;
+/// The secret, where no flag has one.
+const SECRET: &str = "LLAMA_CLOUD_WEBHOOK_SECRET";
+/// How long the last answers may take to be out of the door.
+const LAST_ANSWERS: Duration = Duration::from_secs(2);
 /// How many events are remembered, so that a repetition is known.
 const REMEMBERED: usize = 10_000;
 
@@ -43,7 +48,7 @@ pub(crate) fn verify(args: &VerifyArgs, global: &Global) -> Result<(), Problem> 
         .hint("the signature covers the body's bytes as they came, and belongs to one secret")
     })?;
     let event = Event::parse(&body)?;
-    let mut values = Values::open(global, None, Shows::Anything, false)?;
+    let mut values = Values::open(global, None, Shows::Anything, Expects::One)?;
     values.take(&json(&event)?)?;
     values.finish()
 }
@@ -74,6 +79,12 @@ fn body(args: &VerifyArgs) -> Result<Vec<u8>, Problem> {
 
 /// The secrets as given, or in the files that they name.
 fn secrets(given: &Secrets) -> Result<Vec<Secret>, Problem> {
+    if given.secret.is_empty() {
+        // What the environment says is the secret itself: a program that set it may know of no `@`.
+        let secret = std::env::var(SECRET).ok();
+        let secret = secret.filter(|secret| !secret.is_empty());
+        return Ok(secret.into_iter().map(Secret::new).collect());
+    }
     let texts = given
         .secret
         .iter()
@@ -87,11 +98,15 @@ fn secrets(given: &Secrets) -> Result<Vec<Secret>, Problem> {
         .collect()
 }
 
+/// An event, and who waits for it to be printed. What is acknowledged is not sent again, so it is acknowledged no
+/// sooner: an end that comes in between leaves it to the service's next attempt.
+type Delivery = (Event, oneshot::Sender<()>);
+
 /// What the receiver's requests share.
 struct Receiver {
     secrets: Vec<Secret>,
     console: Console,
-    events: mpsc::Sender<Event>,
+    events: mpsc::Sender<Delivery>,
 }
 
 /// Receives deliveries until it is told to stop, or has seen enough.
@@ -100,7 +115,7 @@ pub(crate) fn listen(args: &ListenArgs, global: &Global, console: Console) -> Re
     if secrets.is_empty() {
         console.warn("without a secret nothing is checked, and anybody can make up events");
     }
-    let mut values = Values::open(global, None, Shows::Anything, true)?;
+    let mut values = Values::open(global, None, Shows::Anything, Expects::Stream)?;
     let failed = |error: std::io::Error| {
         Problem::new(
             Code::Unexpected,
@@ -128,8 +143,12 @@ pub(crate) fn listen(args: &ListenArgs, global: &Global, console: Console) -> Re
             .fallback(post(receive))
             .layer(DefaultBodyLimit::max(limit))
             .with_state(receiver);
-        let server = std::pin::pin!(async { axum::serve(listener, routes).await });
-        let mut server = server;
+        let (end, ended) = oneshot::channel::<()>();
+        let server = axum::serve(listener, routes).with_graceful_shutdown(async {
+            // Its sender is dropped at the end, or with this function.
+            let _ = ended.await;
+        });
+        let mut server = std::pin::pin!(server.into_future());
         let mut stopped = std::pin::pin!(stopped());
         console.note(&format!("deliveries are received at http://{address}/"));
         let mut seen = Seen::default();
@@ -138,15 +157,19 @@ pub(crate) fn listen(args: &ListenArgs, global: &Global, console: Console) -> Re
             tokio::select! {
                 ended = &mut server => return ended.map_err(failed),
                 () = &mut stopped => break,
-                event = heard.recv() => {
-                    let Some(event) = event else { break };
+                delivery = heard.recv() => {
+                    let Some((event, printed)) = delivery else { break };
                     if event.dedup_key().is_none_or(|key| seen.insert(key)) {
                         values.take(&json(&event)?)?;
                         left -= 1;
                     }
+                    // Who sent it may have gone.
+                    let _ = printed.send(());
                 }
             }
         }
+        drop((heard, end));
+        let _ = tokio::time::timeout(LAST_ANSWERS, server).await;
         values.finish()
     })
 }
@@ -193,7 +216,8 @@ async fn receive(
         receiver.console.warn("a delivery is no event");
         return StatusCode::UNPROCESSABLE_ENTITY;
     };
-    if receiver.events.send(event).await.is_ok() {
+    let (printed, is_printed) = oneshot::channel();
+    if receiver.events.send((event, printed)).await.is_ok() && is_printed.await.is_ok() {
         StatusCode::NO_CONTENT
     } else {
         StatusCode::SERVICE_UNAVAILABLE

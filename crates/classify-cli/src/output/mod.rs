@@ -28,55 +28,85 @@ impl Shape {
     /// Decides `auto`: `on_terminal` for people, JSON lines for programs.
     pub(crate) fn of(format: Format, on_terminal: Shape) -> Self {
         match format {
-            Format::Table => Shape::Table,
+            Format::Table | Format::Pretty => Shape::Table,
             Format::Json => Shape::Json,
             Format::Csv => Shape::Csv,
             Format::Auto if io::stdout().is_terminal() => on_terminal,
             // `classify run` has its own forms; the two that it has not are refused before it begins.
-            Format::Jsonl | Format::Auto | Format::Yaml | Format::Raw => Shape::Jsonl,
+            Format::Jsonl | Format::Auto | Format::Explore | Format::Yaml | Format::Raw => {
+                Shape::Jsonl
+            }
         }
     }
 }
 
 /// Where results go. Every line is out of the door when its method returns.
+///
+/// On a terminal, what would steer it is replaced; a program is given every text as it is.
 #[derive(Debug)]
-pub(crate) struct Out<W: Write = io::BufWriter<io::Stdout>>(W, Onto);
+pub(crate) struct Out<W: Write = io::BufWriter<io::Stdout>> {
+    to: W,
+    onto: Onto,
+    is_shown: bool,
+}
 
 impl Out {
     pub(crate) fn stdout() -> Self {
-        Self(io::BufWriter::new(io::stdout()), Onto::Stdout)
+        Self {
+            to: io::BufWriter::new(io::stdout()),
+            onto: Onto::Stdout,
+            is_shown: io::stdout().is_terminal(),
+        }
     }
 }
 
 impl Out<Vec<u8>> {
     /// Collects what is written.
     pub(crate) fn memory() -> Self {
-        Self(Vec::new(), Onto::File)
+        Self {
+            to: Vec::new(),
+            onto: Onto::File,
+            is_shown: false,
+        }
     }
 
     /// What was written.
     pub(crate) fn into_bytes(self) -> Vec<u8> {
-        self.0
+        self.to
     }
 }
 
 impl<W: Write> Out<W> {
     /// Whether what is written may go to a terminal.
     pub(crate) fn onto(&self) -> Onto {
-        self.1
+        self.onto
     }
 
     /// Text with a line break after it.
     pub(crate) fn text(&mut self, text: &str) -> Result<(), Problem> {
-        self.0.write_all(text.as_bytes())?;
-        self.0.write_all(b"\n")?;
-        Ok(self.0.flush()?)
+        self.write(text)?;
+        self.painted("\n")
     }
 
-    /// Text as it is.
+    /// Text without one.
     pub(crate) fn raw(&mut self, text: &str) -> Result<(), Problem> {
-        self.0.write_all(text.as_bytes())?;
-        Ok(self.0.flush()?)
+        self.write(text)?;
+        Ok(self.to.flush()?)
+    }
+
+    /// Text of which every part is fit for a terminal already, such as a table with its colours.
+    pub(crate) fn painted(&mut self, text: &str) -> Result<(), Problem> {
+        self.to.write_all(text.as_bytes())?;
+        Ok(self.to.flush()?)
+    }
+
+    fn write(&mut self, text: &str) -> Result<(), Problem> {
+        let text = if self.is_shown {
+            shown(text)
+        } else {
+            Cow::Borrowed(text)
+        };
+        Ok(self.to.write_all(text.as_bytes())?)
     }
 
     /// A value as JSON on one line.
@@ -99,8 +129,7 @@ impl<W: Write> Out<W> {
         writer.write_record(record).map_err(unwritable)?;
         writer.flush()?;
         drop(writer);
-        self.0.write_all(&line)?;
-        Ok(self.0.flush()?)
+        self.raw(&String::from_utf8_lossy(&line))
     }
 }
 
@@ -114,10 +143,17 @@ fn unwritable(error: impl std::error::Error) -> Problem {
 /// Text that is safe to show on a terminal: what a document or the service says must not move the cursor, change
 /// colours or turn the writing round.
 pub(crate) fn printable(text: &str) -> Cow<'_, str> {
-    let unsafe_to_show = |c: char| {
-        (c.is_control() && c != '\n')
-            || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
+    without(text, |c| c.is_control() && c != '\n')
+}
+
+/// The same for whole lines, which may be indented by tabs and may end as on Windows.
+fn shown(text: &str) -> Cow<'_, str> {
+    without(text, |c| c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
+}
+
+fn without(text: &str, steers: impl Fn(char) -> bool) -> Cow<'_, str> {
+    let unsafe_to_show =
+        |c: char| steers(c) || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     if text.contains(unsafe_to_show) {
         Cow::Owned(
             text.chars()

@@ -77,6 +77,14 @@ impl Sink {
         self.write(&format!("{text}\n"))
     }
 
+    /// A table with a line break after it.
+    pub(crate) fn table(&mut self, text: &str) -> Result<(), Problem> {
+        match self {
+            Self::Stdout(out) => out.painted(&format!("{text}\n")),
+            _ => self.line(text),
+        }
+    }
+
     pub(crate) fn write(&mut self, text: &str) -> Result<(), Problem> {
         match self {
             Self::Stdout(out) => out.raw(text),

@@ -1,11 +1,12 @@
 //! Answers as they came, in the form that was asked for.
 
 use std::io::{self, IsTerminal as _};
+use std::marker::PhantomData;
 use std::path::Path;
 
 use classify_proto::v2::Job;
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::de::{DeserializeOwned, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 use serde_transcode::Transcoder;
 
@@ -22,6 +23,16 @@ pub(crate) enum Shows {
     Anything,
 }
 
+/// How many answers there will be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Expects {
+    One,
+    /// A list: JSON is an array, and YAML a stream.
+    Many,
+    /// Some, over a long time: the same, but that a person is shown each by itself.
+    Stream,
+}
+
 /// Writes answers one by one.
 #[derive(Debug)]
 pub(crate) struct Values {
@@ -32,7 +43,9 @@ pub(crate) struct Values {
     bare: bool,
     /// Whether several are expected: then JSON is an array, and YAML a stream.
     many: bool,
-    /// What a table or an array must wait for.
+    /// Whether the array has begun.
+    begun: bool,
+    /// What a table must wait for.
     kept: Vec<String>,
 }
 
@@ -52,12 +65,14 @@ impl Form {
             Format::Json => Self::Json,
             Format::Jsonl => Self::Jsonl,
             Format::Yaml => Self::Yaml,
-            Format::Table => Self::Table,
+            Format::Table | Format::Pretty => Self::Table,
             Format::Csv => Self::Csv,
             Format::Raw => Self::Raw,
-            Format::Auto => match file
+            Format::Auto | Format::Explore => match file
                 .and_then(Path::extension)
                 .and_then(|name| name.to_str())
+                .map(str::to_ascii_lowercase)
+                .as_deref()
             {
                 Some("json") => Self::Json,
                 Some("yaml" | "yml") => Self::Yaml,
@@ -74,10 +89,12 @@ impl Values {
         global: &Global,
         file: Option<&Path>,
         shows: Shows,
-        many: bool,
+        expects: Expects,
     ) -> Result<Self, Problem> {
+        let form = Form::of(global.format, file);
+        let is_watched = global.format == Format::Auto && file.is_none() && form == Form::Json;
         Ok(Self {
-            form: Form::of(global.format, file),
+            form,
             sink: Sink::open(file)?,
             // A part of a job is no job.
             shows: if global.transform.is_some() {
@@ -87,7 +104,8 @@ impl Values {
             },
             path: global.transform.clone(),
             bare: global.raw_output,
-            many,
+            many: expects == Expects::Many || (expects == Expects::Stream && !is_watched),
+            begun: false,
             kept: Vec::new(),
         })
     }
@@ -124,7 +142,14 @@ impl Values {
                 self.sink.line("---")?;
                 self.one(json)
             }
-            Form::Json | Form::Table | Form::Csv => {
+            Form::Json => {
+                let item = pretty(json)?.replace('\n', "\n  ");
+                let before = if self.begun { "," } else { "[" };
+                self.begun = true;
+                // No line break after it: a comma may follow.
+                self.sink.write(&format!("{before}\n  {item}"))
+            }
+            Form::Table | Form::Csv => {
                 self.kept.push(json.to_owned());
                 Ok(())
             }
@@ -145,7 +170,7 @@ impl Values {
         let kept = std::mem::take(&mut self.kept);
         match self.form {
             Form::Json if self.many && !self.bare => {
-                self.sink.line(&pretty(&format!("[{}]", kept.join(",")))?)?;
+                self.sink.line(if self.begun { "\n]" } else { "[]" })?;
             }
             Form::Table => self.table(&kept)?,
             Form::Csv => self.csv(&kept)?,
@@ -168,7 +193,7 @@ impl Values {
             },
             (None, [one]) if !self.many => {
                 let mut table = table::new(&[("Field", Holds::Word), ("Value", Holds::Text)], onto);
-                for (name, value) in read(one)? {
+                for (name, value) in read::<Value>(one)? {
                     if !value.is_null() {
                         table::add(
                             &mut table,
@@ -180,7 +205,7 @@ impl Values {
             }
             (None, _) => rows(kept, onto)?,
         };
-        self.sink.line(&text)
+        self.sink.table(&text)
     }
 
     fn csv(&mut self, kept: &[String]) -> Result<(), Problem> {
@@ -284,16 +309,16 @@ fn tabular(kept: &[String]) -> Result<(Vec<String>, Vec<Record>), Problem> {
 }
 
 /// The fields of an object in the service's order; anything else is a field called `value`.
-fn read(json: &str) -> Result<Record, Problem> {
-    struct Fields;
-    impl<'de> Visitor<'de> for Fields {
-        type Value = Record;
+pub(crate) fn read<V: DeserializeOwned>(json: &str) -> Result<Vec<(String, V)>, Problem> {
+    struct Fields<V>(PhantomData<V>);
+    impl<'de, V: Deserialize<'de>> Visitor<'de> for Fields<V> {
+        type Value = Vec<(String, V)>;
 
         fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
             f.write_str("an object")
         }
 
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Record, A::Error> {
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
             let mut fields = Vec::new();
             while let Some(field) = map.next_entry()? {
                 fields.push(field);
@@ -304,7 +329,7 @@ fn read(json: &str) -> Result<Record, Problem> {
     if json.trim_start().starts_with('{') {
         let mut reader = serde_json::Deserializer::from_str(json);
         reader
-            .deserialize_map(Fields)
+            .deserialize_map(Fields(PhantomData))
             .map_err(|error| unwritable(&error))
     } else {
         let value = serde_json::from_str(json).map_err(|error| unwritable(&error))?;

@@ -90,6 +90,12 @@ pub(super) fn read(
     Ok(receiver)
 }
 
+/// Whether a document that cannot be read is this shard's to tell of: it has no content to go by, so its name decides.
+pub(super) fn is_told_here(document: &Document, shard: Option<Shard>) -> bool {
+    let name = document.path.as_os_str().as_encoded_bytes();
+    shard.is_none_or(|shard| shard.holds(ContentKey::of(name)))
+}
+
 fn read_one(place: usize, document: &Document, shard: Option<Shard>) -> Read {
     let name = document.path.to_string_lossy();
     let found = if document.is_id {
@@ -102,6 +108,7 @@ fn read_one(place: usize, document: &Document, shard: Option<Shard>) -> Read {
         })
     };
     match found {
+        Err(_) if !is_told_here(document, shard) => Read::Elsewhere { place },
         Err(why) => Read::Unreadable { place, why },
         Ok((entrant, _)) if shard.is_some_and(|shard| !shard.holds(entrant.key())) => {
             Read::Elsewhere { place }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use classify_proto::PageRanges;
-use classify_proto::machine::Journal;
+use classify_proto::machine::Bulk;
 use classify_proto::v2::ParsingConfiguration;
 use serde::Serialize;
 
@@ -17,17 +17,21 @@ use crate::output::{Out, Shape};
 
 /// What a run over these documents would come to.
 #[derive(Debug, Default, Serialize)]
-struct Plan {
+pub(super) struct Plan {
     /// Paths and ids of this run or shard that can be classified.
     documents: u64,
     /// Those of them whose content another has too.
     duplicates: u64,
     /// Those that cannot be classified: empty, unreadable, no files.
     unreadable: u64,
+    /// Links to folders outside of those that were named.
+    links_not_followed: u64,
     /// All files together, in bytes.
     bytes: u64,
     /// Contents that the journal has settled.
     settled: u64,
+    /// Contents whose job the journal knows and whose end it does not.
+    open: u64,
     /// Contents left: so many jobs.
     jobs: u64,
     /// The files among them, in bytes.
@@ -43,14 +47,15 @@ struct Plan {
 pub(super) fn run(
     documents: &Arc<[Document]>,
     shard: Option<Shard>,
-    parsing: Option<&ParsingConfiguration>,
-    journal: &Journal,
+    mut plan: Plan,
+    mut bulk: Bulk,
     shape: Shape,
     console: Console,
 ) -> Result<(), Problem> {
-    let mut plan = Plan::default();
     for document in documents.iter() {
-        if let Some(trouble) = &document.trouble {
+        if let Some(trouble) = &document.trouble
+            && documents::is_told_here(document, shard)
+        {
             plan.unreadable += 1;
             console.note(&format!("{} {trouble}", document.path.display()));
         }
@@ -71,10 +76,18 @@ pub(super) fn run(
                 let length = stamp.map_or(0, documents::Stamp::length);
                 plan.documents += 1;
                 plan.bytes += length;
-                if !seen.insert(document.key()) {
+                let key = document.key();
+                if !seen.insert(key) {
                     plan.duplicates += 1;
-                } else if journal.report(document.key()).is_some() {
+                    continue;
+                }
+                // The run itself knows best what it would do: what it does not take on is settled.
+                let before = bulk.room();
+                bulk.push(*document);
+                if bulk.room() == before {
                     plan.settled += 1;
+                } else if bulk.job_of(key).is_some() {
+                    plan.open += 1;
                 } else {
                     plan.jobs += 1;
                     plan.bytes_to_upload += length;
@@ -82,23 +95,28 @@ pub(super) fn run(
             }
         }
     }
-    plan.pages(parsing);
+    plan.count_pages();
     print(&plan, shape)
 }
 
 impl Plan {
-    fn pages(&mut self, parsing: Option<&ParsingConfiguration>) {
-        let Some(parsing) = parsing else {
-            return;
-        };
-        self.target_pages.clone_from(&parsing.target_pages);
-        self.max_pages = parsing.max_pages;
-        let targets = parsing
+    /// A plan without documents; a saved configuration keeps to itself which pages are read.
+    pub(super) fn new(links_not_followed: u64, parsing: Option<&ParsingConfiguration>) -> Self {
+        Self {
+            links_not_followed,
+            target_pages: parsing.and_then(|parsing| parsing.target_pages.clone()),
+            max_pages: parsing.and_then(|parsing| parsing.max_pages),
+            ..Self::default()
+        }
+    }
+
+    fn count_pages(&mut self) {
+        let targets = self
             .target_pages
             .as_deref()
             .and_then(|pages| pages.parse::<PageRanges>().ok())
             .map(|pages| pages.count());
-        let most = [targets, parsing.max_pages.map(u64::from)];
+        let most = [targets, self.max_pages.map(u64::from)];
         let each = most.into_iter().flatten().min();
         self.pages_at_most = each.map(|each| each.saturating_mul(self.jobs));
     }
@@ -118,7 +136,9 @@ impl Plan {
             format!("documents   {} ({})", self.documents, size(self.bytes)),
             format!("duplicates  {}", self.duplicates),
             format!("unreadable  {}", self.unreadable),
+            format!("links       {} not followed", self.links_not_followed),
             format!("settled     {} by the journal", self.settled),
+            format!("open        {} in the journal", self.open),
             format!(
                 "jobs        {} ({} to upload)",
                 self.jobs,
@@ -142,8 +162,10 @@ fn print(plan: &Plan, shape: Shape) -> Result<(), Problem> {
                 ("documents", plan.documents.to_string()),
                 ("duplicates", plan.duplicates.to_string()),
                 ("unreadable", plan.unreadable.to_string()),
+                ("links_not_followed", plan.links_not_followed.to_string()),
                 ("bytes", plan.bytes.to_string()),
                 ("settled", plan.settled.to_string()),
+                ("open", plan.open.to_string()),
                 ("jobs", plan.jobs.to_string()),
                 ("bytes_to_upload", plan.bytes_to_upload.to_string()),
                 (

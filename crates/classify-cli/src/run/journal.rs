@@ -30,12 +30,7 @@ impl JournalFile {
     ///
     /// A journal that holds a run is only ever gone on with: what it says was paid for.
     pub(super) fn open(path: &Path, resume: bool) -> Result<(Self, Journal, bool), Problem> {
-        let unusable = |what: &str, error: &io::Error| {
-            Problem::new(
-                Code::Unexpected,
-                format!("the journal {} cannot be {what}: {error}", path.display()),
-            )
-        };
+        let unusable = |what: &str, error: &io::Error| unusable(path, what, error);
         let mut file = OpenOptions::new()
             .read(true)
             .append(true)
@@ -47,34 +42,12 @@ impl JournalFile {
             // A device holds nothing to go on with.
             return Ok((Self(file), Journal::new(), false));
         }
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(Problem::usage(format!(
-                    "another run is writing to the journal {}",
-                    path.display()
-                ))
-                .hint("wait for it, or give this run a journal of its own with --journal"));
-            }
-            // Some network file systems have no locks; that alone is no reason not to run.
-            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {}
-            Err(TryLockError::Error(error)) => return Err(unusable("locked", &error)),
-        }
-        let found = read(BufReader::new(&file), path)?;
+        only_ours(file.try_lock(), path)?;
+        let found = check(&file, path, resume)?;
         if found.torn {
             file.set_len(found.sound)
                 .and_then(|()| file.seek(io::SeekFrom::End(0)).map(drop))
                 .map_err(|error| unusable("mended", &error))?;
-        }
-        if found.journal.is_begun() && !resume {
-            let (documents, settled) = found.journal.counts();
-            return Err(Problem::usage(format!(
-                "{} is the journal of a run ({settled} of {documents} documents settled)",
-                path.display()
-            ))
-            .hint(
-                "--resume goes on with that run; to begin another, give another --journal or remove the file",
-            ));
         }
         Ok((Self(file), found.journal, found.torn))
     }
@@ -85,14 +58,61 @@ impl JournalFile {
     }
 }
 
-/// What a journal says, without taking it into use; an empty one where there is no file.
-pub(super) fn peek(path: &Path) -> Result<Journal, Problem> {
+/// What a journal says, without taking it into use or making it; it is refused where [`JournalFile::open`] would
+/// refuse it.
+pub(super) fn peek(path: &Path, resume: bool) -> Result<Journal, Problem> {
     match File::open(path) {
         Ok(file) if file.metadata().is_ok_and(|metadata| metadata.is_file()) => {
-            Ok(read(BufReader::new(file), path)?.journal)
+            only_ours(file.try_lock_shared(), path)?;
+            Ok(check(&file, path, resume)?.journal)
+        }
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(unusable(path, "opened", &error))
         }
         _ => Ok(Journal::new()),
     }
+}
+
+fn unusable(path: &Path, what: &str, error: &io::Error) -> Problem {
+    Problem::new(
+        Code::Unexpected,
+        format!("the journal {} cannot be {what}: {error}", path.display()),
+    )
+}
+
+fn only_ours(locked: Result<(), TryLockError>, path: &Path) -> Result<(), Problem> {
+    match locked {
+        Ok(()) => Ok(()),
+        Err(TryLockError::WouldBlock) => Err(Problem::usage(format!(
+            "another run is writing to the journal {}",
+            path.display()
+        ))
+        .hint("wait for it, or give this run a journal of its own with --journal")),
+        // Some network file systems have no locks; that alone is no reason not to run.
+        Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => Ok(()),
+        Err(TryLockError::Error(error)) => Err(unusable(path, "locked", &error)),
+    }
+}
+
+/// Reads a journal, and refuses one that must not be begun anew.
+fn check(file: &File, path: &Path, resume: bool) -> Result<Found, Problem> {
+    let found = read(BufReader::new(file), path)?;
+    if found.journal.is_begun() && !resume {
+        let (documents, settled) = found.journal.counts();
+        return Err(Problem::usage(format!(
+            "{} is the journal of a run ({settled} of {documents} documents settled)",
+            path.display()
+        ))
+        .hint(
+            "--resume goes on with that run; to begin another, give another --journal or remove the file",
+        ));
+    }
+    Ok(found)
+}
+
+/// Whether a file that begins so may be a journal, perhaps one of which only a part was written.
+pub(super) fn may_begin(text: &[u8]) -> bool {
+    BEGINNING.starts_with(text) || text.starts_with(BEGINNING)
 }
 
 fn read(mut reader: impl BufRead, path: &Path) -> Result<Found, Problem> {
@@ -114,8 +134,7 @@ fn read(mut reader: impl BufRead, path: &Path) -> Result<Found, Problem> {
             return Ok(found);
         }
         let Some(whole) = line.strip_suffix(b"\n") else {
-            let begins = BEGINNING.starts_with(&line) || line.starts_with(BEGINNING);
-            if found.sound == 0 && !begins {
+            if found.sound == 0 && !may_begin(&line) {
                 return Err(Problem::usage(format!(
                     "{} is no journal, and is left as it is",
                     path.display()

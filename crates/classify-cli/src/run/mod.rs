@@ -5,6 +5,7 @@ mod again;
 mod documents;
 mod dry;
 mod engine;
+mod files;
 mod journal;
 mod live;
 mod report;
@@ -17,12 +18,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use classify_proto::Limits as Transport;
 use classify_proto::machine::{Bulk, BulkOptions, Cadence, Journal, Limiter};
 use classify_proto::v2::Create;
+use classify_proto::{Limits as Transport, Seed};
 
 use self::after::After;
 use self::engine::Engine;
+use self::files::Files;
 use self::journal::JournalFile;
 use self::report::{Ended, Report};
 use self::sink::OutputFile;
@@ -30,7 +32,7 @@ use self::template::Template;
 use crate::args::Global;
 use crate::args::destination::Destination;
 use crate::args::run::RunArgs;
-use crate::connect::Connection;
+use crate::connect::{self, Connection};
 use crate::console::Console;
 use crate::exit::Problem;
 use crate::inputs::{self, Document};
@@ -40,30 +42,30 @@ use crate::output::Shape;
 /// Runs the command.
 pub(crate) fn run(args: &RunArgs, global: &Global, console: Console) -> Result<(), Problem> {
     // All that can be wrong without the service is found before it is asked for anything.
+    let journal_path = journal_path(args)?;
+    let files = Files::of(args, global, journal_path.as_deref())?;
     let Template { create, parsing } = template::template(args, global)?;
     let output = output_path(args)
         .map(|path| OutputFile::new(path, global.format))
         .transpose()?;
-    let journal_path = journal_path(args)?;
     let mut after = After::new(args, global.emulator, console)?;
-    let documents = find(args, journal_path.as_deref(), console)?;
+    let (documents, unfollowed) = find(args, &files, journal_path.as_deref(), console)?;
     if let Some(file) = &args.labels {
         after.read_labels(file, &documents, types(&create).as_deref())?;
     }
     let shape = Shape::of(global.format, Shape::Table);
     if args.dry_run {
         let journal = match &journal_path {
-            Some(path) if args.resume => journal::peek(path)?,
-            _ => Journal::new(),
+            Some(path) => of_its_kind(args, path, journal::peek(path, args.resume)?)?,
+            None => Journal::new(),
         };
-        return dry::run(
-            &documents,
-            args.shard,
-            parsing.as_ref(),
-            &journal,
-            shape,
-            console,
-        );
+        // There is room for all documents, since none is sent; and no id is drawn that anybody sees.
+        let options = options(args, global).max_in_flight(usize::MAX);
+        let api = connect::without_key(global)?;
+        let bulk = Bulk::new(&api, create, options, Seed::new([0; 16]))?;
+        let bulk = going_on(bulk, journal)?;
+        let plan = dry::Plan::new(unfollowed, parsing.as_ref());
+        return dry::run(&documents, args.shard, plan, bulk, shape, console);
     }
 
     let connection = Connection::open(global, console)?;
@@ -81,11 +83,7 @@ pub(crate) fn run(args: &RunArgs, global: &Global, console: Console) -> Result<(
         .limiter(limiter);
     let bulk = Bulk::new(client.api(), create, options(args, global), client.seed()?)?;
     let resumes = journal.is_begun();
-    let bulk = bulk.with_journal(journal).map_err(|error| {
-        Problem::usage(error.to_string()).hint(
-            "--resume goes on with the same rules, project and service only; give another --journal for another run",
-        )
-    })?;
+    let bulk = going_on(bulk, journal)?;
     let reader = documents::read(&documents, args.shard)?;
     let engine = Engine::new(bulk, Arc::clone(&documents), reader, file)
         .cancels_on_interrupt(args.cancel_on_interrupt)
@@ -95,7 +93,7 @@ pub(crate) fn run(args: &RunArgs, global: &Global, console: Console) -> Result<(
     let mut report = Report::new(documents, shape, output, after, console);
     let switch = Switch::on_interrupt_clearing(report.clearer());
     report.ends_with(&switch);
-    report.troubled();
+    report.troubled(args.shard);
     let ending = interrupt::drive(&client, engine, &switch, deadline, |event| match event {
         Heard::Of(event) => {
             report.take(event);
@@ -123,12 +121,13 @@ pub(crate) fn run(args: &RunArgs, global: &Global, console: Console) -> Result<(
     })
 }
 
-/// The documents, without what is the run's own.
+/// The documents, without what is the run's own, and the number of links that were not followed.
 fn find(
     args: &RunArgs,
+    files: &Files,
     journal: Option<&Path>,
     console: Console,
-) -> Result<Arc<[Document]>, Problem> {
+) -> Result<(Arc<[Document]>, u64), Problem> {
     let destination = args.move_to.as_ref().or(args.copy_to.as_ref());
     let base = destination.map(Destination::base);
     let own: Vec<&Path> = [&args.output, &args.report, &args.labels, &base]
@@ -137,11 +136,15 @@ fn find(
         .map(PathBuf::as_path)
         .chain(journal)
         .collect();
-    let found = inputs::collect(&args.paths, &own)?;
+    let found = inputs::collect(&args.paths, &own, args.follow_links)?;
+    files.spare(&found.met)?;
     for note in &found.notes {
         console.note(note);
     }
-    Ok(found.documents.into())
+    if found.documents.is_empty() {
+        return Err(inputs::nothing_in(&args.paths));
+    }
+    Ok((found.documents.into(), found.unfollowed))
 }
 
 /// The types that documents can have; a saved configuration keeps them to itself.
@@ -183,10 +186,8 @@ fn journal_path(args: &RunArgs) -> Result<Option<PathBuf>, Problem> {
             }
         }
     }
-    if path.is_some() && path == args.output {
-        return Err(Problem::usage(
-            "--journal and --output are the same file; give two",
-        ));
+    if let Some(path) = &args.journal {
+        sink::can_be_file("--journal", path)?;
     }
     Ok(path)
 }
@@ -206,15 +207,29 @@ fn open_journal(
             path.display()
         ));
     }
-    let is_fresh = |journal: &Journal| journal.header().is_none_or(|run| run.nonce.is_some());
-    if args.fresh && !is_fresh(&journal) {
+    Ok((Some(file), of_its_kind(args, path, journal)?))
+}
+
+/// Refuses a journal whose run does not pay as this one shall.
+fn of_its_kind(args: &RunArgs, path: &Path, journal: Journal) -> Result<Journal, Problem> {
+    let is_fresh = journal.header().is_none_or(|run| run.nonce.is_some());
+    if args.fresh && !is_fresh {
         return Err(Problem::usage(format!(
             "{} is the journal of a run without --fresh",
             path.display()
         ))
         .hint("leave out --fresh to go on with it, or give another --journal to pay anew"));
     }
-    Ok((Some(file), journal))
+    Ok(journal)
+}
+
+/// The run of a journal, if it is the same run.
+fn going_on(bulk: Bulk, journal: Journal) -> Result<Bulk, Problem> {
+    bulk.with_journal(journal).map_err(|error| {
+        Problem::usage(error.to_string()).hint(
+            "--resume goes on with the same rules, project and service only; give another --journal for another run",
+        )
+    })
 }
 
 fn options(args: &RunArgs, global: &Global) -> BulkOptions {

@@ -6,10 +6,12 @@ use std::time::{Duration, Instant};
 use classify_proto::machine::Standing;
 
 use super::after::After;
+use super::documents;
 use super::engine::{Event, Outcome};
 use super::live::{Live, Standings};
 use super::row::Row;
 use super::sink::{self, OutputFile};
+use crate::args::values::Shard;
 use crate::console::Console;
 use crate::exit::{Code, Problem};
 use crate::inputs::Document;
@@ -115,9 +117,13 @@ impl Report {
     }
 
     /// Settles the documents that cannot be classified, before anything is sent.
-    pub(super) fn troubled(&mut self) {
+    pub(super) fn troubled(&mut self, shard: Option<Shard>) {
         for place in 0..self.documents.len() {
             if let Some(trouble) = self.documents[place].trouble.clone() {
+                if !documents::is_told_here(&self.documents[place], shard) {
+                    self.take(Event::Elsewhere { place });
+                    continue;
+                }
                 self.settle(place, Row::error(&self.documents[place].path, trouble));
             }
         }

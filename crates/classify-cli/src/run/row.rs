@@ -205,6 +205,12 @@ fn without_subject(text: &str, path: &Path) -> String {
         .to_owned()
 }
 
+/// Whether a line heads a table of rows.
+pub(crate) fn is_heading(line: &str) -> bool {
+    let mut words = line.split_whitespace();
+    words.next() == Some("Document") && words.next() == Some("Type") && line.contains("Reason")
+}
+
 /// All rows as a table, with the folder that is common to all documents in a line above.
 pub(crate) fn as_table(rows: &[&Row], onto: Onto) -> String {
     let folder = common_folder(rows);

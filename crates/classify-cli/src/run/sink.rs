@@ -29,18 +29,7 @@ pub(super) struct OutputFile {
 impl WholeFile {
     /// The file that a flag names, if it can be one: better said now than after hours.
     pub(super) fn new(flag: &'static str, path: &Path) -> Result<Self, Problem> {
-        if path.file_name().is_none() || path.is_dir() {
-            return Err(Problem::usage(format!(
-                "{flag} {} is no name for a file",
-                path.display()
-            )));
-        }
-        if !folder(path).is_dir() {
-            return Err(Problem::usage(format!(
-                "{flag} {}: there is no such folder",
-                path.display()
-            )));
-        }
+        can_be_file(flag, path)?;
         Ok(Self {
             flag,
             path: path.to_owned(),
@@ -55,16 +44,46 @@ impl WholeFile {
     }
 }
 
+/// Refuses what cannot be a file's name.
+pub(super) fn can_be_file(flag: &str, path: &Path) -> Result<(), Problem> {
+    if path.file_name().is_none() || path.is_dir() {
+        return Err(Problem::usage(format!(
+            "{flag} {} is no name for a file",
+            path.display()
+        )));
+    }
+    if !folder(path).is_dir() {
+        return Err(Problem::usage(format!(
+            "{flag} {}: there is no such folder",
+            path.display()
+        )));
+    }
+    Ok(())
+}
+
+/// Forms that a file's name may ask for and rows do not have.
+const NO_ROWS: [&str; 4] = ["yaml", "yml", "html", "htm"];
+
 impl OutputFile {
     /// A file in the format asked for, or that its name's extension tells, or else as JSON lines.
     pub(super) fn new(path: &Path, format: Format) -> Result<Self, Problem> {
         let extension = path.extension().and_then(OsStr::to_str).unwrap_or_default();
-        let shape = match (format, extension.to_ascii_lowercase().as_str()) {
-            (Format::Table, _) => Shape::Table,
+        let extension = extension.to_ascii_lowercase();
+        if format == Format::Auto && NO_ROWS.contains(&extension.as_str()) {
+            return Err(Problem::usage(format!(
+                "--output {}: `classify run` writes no rows in that form",
+                path.display()
+            ))
+            .hint("name it .csv, .json or .jsonl, or say with --format what it shall hold"));
+        }
+        let shape = match (format, extension.as_str()) {
+            (Format::Table | Format::Pretty, _) => Shape::Table,
             (Format::Json, _) | (Format::Auto, "json") => Shape::Json,
             (Format::Csv, _) | (Format::Auto, "csv") => Shape::Csv,
             // YAML and raw are refused before a run begins.
-            (Format::Jsonl | Format::Auto | Format::Yaml | Format::Raw, _) => Shape::Jsonl,
+            (Format::Jsonl | Format::Auto | Format::Explore | Format::Yaml | Format::Raw, _) => {
+                Shape::Jsonl
+            }
         };
         Ok(Self {
             file: WholeFile::new("--output", path)?,
@@ -91,7 +110,7 @@ pub(super) fn write_all<W: Write>(
         Shape::Json => out.json(&rows),
         Shape::Table => {
             let table = row::as_table(rows, out.onto());
-            out.text(&table)
+            out.painted(&(table + "\n"))
         }
         Shape::Jsonl => rows.iter().try_for_each(|row| out.json_line(row)),
         Shape::Csv => {
@@ -101,7 +120,8 @@ pub(super) fn write_all<W: Write>(
     }
 }
 
-fn folder(path: &Path) -> &Path {
+/// The folder that a file lies in.
+pub(super) fn folder(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),

@@ -20,6 +20,10 @@ pub(super) struct Template {
 pub(super) fn template(args: &RunArgs, global: &Global) -> Result<Template, Problem> {
     let create = Create::new("");
     if let Some(id) = &args.configuration_id {
+        if id.trim().is_empty() {
+            return Err(Problem::usage("--configuration-id is empty")
+                .hint("`llamacloud-prod configurations list` shows the ids that there are"));
+        }
         return Ok(Template {
             create: create.configuration_id(id),
             parsing: None,

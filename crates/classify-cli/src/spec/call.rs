@@ -53,7 +53,7 @@ impl Request {
         }
     }
 
-    fn with_page_token(&self, token: Option<String>) -> Self {
+    pub(crate) fn with_page_token(&self, token: Option<String>) -> Self {
         let mut request = self.clone();
         if let Some(body) = &mut request.body {
             body.remove(TOKEN);

@@ -84,6 +84,8 @@ Examples:
         name: "get-results",
         about: "Show what a job of version 1 found, file by file",
         help: "\
+Every page is followed, and all items stand in one object; --format raw shows one page as it came.
+
 Examples:
   llamacloud-prod classifier:jobs get-results 182bd5e5-6e1a-4fe4-a799-aa6d9a6ab26e
   llamacloud-prod classifier:jobs get-results ID --transform 'items.#.result.type'",
@@ -91,7 +93,7 @@ Examples:
         path: PATH,
         then: "/results",
         fields: &[JOB],
-        answer: Answer::One,
+        answer: Answer::Merged,
         repeat: Repeat::Read,
         calls: named!("classifier.results"),
     },

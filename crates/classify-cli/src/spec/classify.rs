@@ -3,7 +3,7 @@
 use classify_proto::Repeat;
 use classify_proto::http::Method;
 
-use super::Kind::{Number, Object, Objects, Text, Texts};
+use super::Kind::{Configuration, Number, Object, Objects, Rules, Text, Texts};
 use super::Place::{Body, Query};
 use super::call::named;
 use super::{Answer, Endpoint, Field, PAGE_TOKEN, WEBHOOK, id, inner, optional};
@@ -17,7 +17,8 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
         name: "create",
         about: "Create a job for a file that is uploaded already",
         help: "\
-The job is printed as soon as it is created; `classify wait` waits for it. Objects and lists are YAML or JSON.
+The job is printed as soon as it is created; `classify wait` waits for it. Objects and lists are YAML or JSON. A \
+map on stdin is read to its end; in a loop over lines, or beside a pipe that stays open, add </dev/null or --no-stdin.
 
 Examples:
   llamacloud-prod classify create --file-input dfl-123 --configuration-id cfg-456
@@ -33,8 +34,8 @@ Examples:
             optional(Body, Text, "file_input", "file-input", "ID", "What to classify: an uploaded file (dfl-…) or a parse job (pjb-…)"),
             optional(Body, Text, "file_id", "file-id", "ID", "An older name for --file-input"),
             optional(Body, Text, "parse_job_id", "parse-job-id", "ID", "An older name for --file-input"),
-            optional(Body, Object, "configuration", "configuration", "OBJECT", "The rules, with all that belongs to them").inner(&[
-                inner(Object, "rules", "rules", "LIST", "The rules: objects with type and description"),
+            optional(Body, Configuration, "configuration", "configuration", "OBJECT", "The rules, with all that belongs to them").inner(&[
+                inner(Rules, "rules", "rules", "LIST", "The rules: objects with type and description"),
                 inner(Text, "mode", "mode", "MODE", "The mode: FAST"),
                 inner(Object, "parsing_configuration", "parsing-configuration", "OBJECT", "How documents are read: lang, max_pages, target_pages"),
             ]),

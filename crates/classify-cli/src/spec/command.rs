@@ -122,6 +122,6 @@ fn finish(arg: Arg, kind: Kind) -> Arg {
             .default_missing_value("true"),
         Kind::Number => arg.allow_negative_numbers(true),
         Kind::File => arg.value_hint(ValueHint::FilePath),
-        Kind::Text | Kind::Object => arg,
+        Kind::Text | Kind::Object | Kind::Configuration | Kind::Rules => arg,
     }
 }

@@ -7,7 +7,10 @@ use clap::ArgMatches;
 use serde_json::{Map, Value};
 
 use super::call::Request;
+use super::configuration::{check_keys, quote_pages};
+use super::stdin::Wait;
 use super::{Endpoint, Field, Kind, Place, stdin, text};
+use crate::console::Console;
 use crate::exit::Problem;
 
 /// The first argument, where a command takes an id.
@@ -28,6 +31,7 @@ impl Given {
         matches: &ArgMatches,
         stdin_is_free: bool,
         checks: bool,
+        console: Console,
     ) -> Result<Self, Problem> {
         let mut values = Map::new();
         for field in endpoint.fields {
@@ -47,7 +51,8 @@ impl Given {
         let mut others = Map::new();
         // A command that has all it needs leaves stdin to whoever is after it: a loop over lines, for example.
         if stdin_is_free && (takes_body || lacks_id || is_list) {
-            for (name, value) in stdin::read()? {
+            let wait = if is_list { Wait::Briefly } else { Wait::ForIt };
+            for (name, value) in stdin::read(wait, console)? {
                 if endpoint.fields.iter().any(|field| field.name == name) {
                     values.entry(name).or_insert(value);
                 } else {
@@ -55,10 +60,14 @@ impl Given {
                 }
             }
         }
+        if let Some(configuration) = values.get_mut("configuration") {
+            quote_pages(configuration);
+        }
         let given = Self { values, others };
         given.check(endpoint)?;
         if checks {
             given.check_ranges(endpoint)?;
+            check_keys(endpoint, &given)?;
         }
         Ok(given)
     }
@@ -208,16 +217,18 @@ fn flag(field: &Field, matches: &ArgMatches) -> Result<Option<Value>, Problem> {
     }
     found.sort_by_key(|(place, ..)| *place);
     // Of an object, the inner flags win wherever they stand.
-    if field.kind == Kind::Object {
+    if matches!(field.kind, Kind::Object | Kind::Configuration) {
         found.sort_by_key(|(_, inner, _)| inner.is_some());
     }
 
     let mut value: Option<Value> = None;
+    let mut last = Last::default();
     for (_, inner, given) in found {
         match inner {
             None => {
                 let read = text::read(field.flag, field.kind, given)?;
                 take(&mut value, field, read);
+                last = Last::default();
             }
             Some(inner) => {
                 let name = format!("{}.{}", field.flag, inner.flag);
@@ -226,7 +237,7 @@ fn flag(field: &Field, matches: &ArgMatches) -> Result<Option<Value>, Problem> {
                     (Kind::Texts, Value::String(word)) => Value::Array(vec![word.into()]),
                     (_, read) => read,
                 };
-                fill(&mut value, field.kind, inner.name, read)
+                fill(&mut value, field.kind, inner.name, read, &mut last)
                     .map_err(|what| Problem::usage(format!("--{name}: --{} {what}", field.flag)))?;
             }
         }
@@ -252,12 +263,36 @@ fn take(value: &mut Option<Value>, field: &Field, read: Value) {
     }
 }
 
-/// Sets one field of an object, or of the last of a list.
+/// Which inner flags stood before, on which it hangs whether a repeated one goes on with an object or begins another.
+#[derive(Debug, Default)]
+struct Last {
+    /// The one just before.
+    name: &'static str,
+    /// The one that began the last object.
+    first: &'static str,
+    /// Those that an object has from inner flags.
+    set: Vec<&'static str>,
+}
+
+/// Whether a list is added to. One that begins its object, and comes again after others, begins the next.
+fn goes_on(held: Option<&mut Value>, name: &str, read: &mut Value, last: &Last) -> bool {
+    let (Some(Value::Array(held)), Value::Array(more)) = (held, read) else {
+        return false;
+    };
+    let goes_on = last.name == name || last.first != name;
+    if goes_on {
+        held.append(more);
+    }
+    goes_on
+}
+
+/// Sets one field of an object, or of the last of a list; a list in it that is there already is added to.
 fn fill(
     value: &mut Option<Value>,
     kind: Kind,
-    name: &str,
-    read: Value,
+    name: &'static str,
+    mut read: Value,
+    last: &mut Last,
 ) -> Result<(), &'static str> {
     let slot = value.get_or_insert(Value::Null);
     if kind == Kind::Objects {
@@ -265,12 +300,19 @@ fn fill(
             *slot = Value::Array(Vec::new());
         }
         if let Value::Array(items) = slot {
-            let begins = items.last().is_none_or(|last| last.get(name).is_some());
-            if begins {
-                items.push(Value::Object(Map::new()));
+            let held = items.last_mut().and_then(|item| item.get_mut(name));
+            let is_there = held.is_some();
+            if goes_on(held, name, &mut read, last) {
+                last.name = name;
+                return Ok(());
             }
-            if let Some(Value::Object(last)) = items.last_mut() {
-                last.insert(name.to_owned(), read);
+            if items.is_empty() || is_there {
+                items.push(Value::Object(Map::new()));
+                last.first = name;
+            }
+            last.name = name;
+            if let Some(Value::Object(item)) = items.last_mut() {
+                item.insert(name.to_owned(), read);
                 return Ok(());
             }
         }
@@ -281,7 +323,12 @@ fn fill(
     }
     match slot {
         Value::Object(fields) => {
-            fields.insert(name.to_owned(), read);
+            // The first inner flag takes the place of what the object says; the next of the same name add to it.
+            let again = last.set.contains(&name);
+            if !(again && goes_on(fields.get_mut(name), name, &mut read, last)) {
+                fields.insert(name.to_owned(), read);
+                last.set.push(name);
+            }
             Ok(())
         }
         _ => Err("is no object"),

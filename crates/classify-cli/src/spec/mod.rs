@@ -13,6 +13,7 @@ pub(crate) mod call;
 pub(crate) mod classifier;
 pub(crate) mod classify;
 pub(crate) mod command;
+pub(crate) mod configuration;
 pub(crate) mod configurations;
 pub(crate) mod files;
 pub(crate) mod given;
@@ -50,6 +51,8 @@ pub(crate) struct Endpoint {
 pub(crate) enum Answer {
     /// One object.
     One,
+    /// One object whose items come in pages.
+    Merged,
     /// One v2 job, which has a table of its own.
     Job,
     /// Pages of items.
@@ -110,6 +113,10 @@ pub(crate) enum Kind {
     Bool,
     /// Any YAML or JSON: an object, or a list.
     Object,
+    /// A configuration, in any shape that a rules file may have.
+    Configuration,
+    /// Its rules.
+    Rules,
     /// Texts, one for each time that the flag is given.
     Texts,
     /// Objects, one for each time that the flag is given.

@@ -1,6 +1,6 @@
 //! Running a command that the tables describe.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::ArgMatches;
 use classify_proto::files::Upload;
@@ -8,8 +8,10 @@ use classify_proto::machine::Call;
 use classify_proto::v2::{Configuration, Create, List, WebhookConfiguration};
 use classify_proto::{Bytes, Error, Operation as _, With, WithResponse};
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use super::call::{Raw, Request};
 use super::given::Given;
 use super::{Answer, Endpoint};
 use crate::args::Global;
@@ -18,7 +20,7 @@ use crate::connect::Connection;
 use crate::console::Console;
 use crate::exit::{Code, Problem};
 use crate::interrupt::{self, Ending, Switch};
-use crate::output::values::{Shows, Values};
+use crate::output::values::{Expects, Shows, Values};
 
 /// No file that comes on stdin may be larger: it must be held in memory, because it may be sent twice.
 const LARGEST_UPLOAD: u64 = 512 * 1024 * 1024;
@@ -34,8 +36,8 @@ pub(crate) fn run(
     let stdin_is_file = matches
         .try_get_one::<String>("file")
         .is_ok_and(|file| file.is_some_and(|file| file == "-"));
-    let stdin_is_free = !stdin_is_key && !stdin_is_file;
-    let given = Given::read(endpoint, matches, stdin_is_free, !global.no_checks)?;
+    let stdin_is_free = !stdin_is_key && !stdin_is_file && !global.no_stdin;
+    let given = Given::read(endpoint, matches, stdin_is_free, !global.no_checks, console)?;
     let file = matches.get_one::<PathBuf>("output").map(PathBuf::as_path);
     let shows = match endpoint.answer {
         Answer::Job | Answer::Jobs => Shows::Jobs,
@@ -43,21 +45,29 @@ pub(crate) fn run(
     };
     let is_create = endpoint.resource == "classify" && endpoint.name == "create";
     let create = is_create
-        .then(|| create(&given.body(endpoint)))
+        .then(|| create(&given.body(endpoint), !global.no_checks))
         .transpose()?;
     let is_upload = endpoint.resource == "files" && endpoint.name == "create";
     let upload = is_upload.then(|| upload(&given)).transpose()?;
+    if let (true, Some(file)) = (is_upload, file) {
+        spare(&given, file)?;
+    }
 
     if endpoint.answer == Answer::Jobs && !global.no_checks {
         check_times(&given)?;
     }
-    let mut values = Values::open(global, file, shows, endpoint.answer.is_list())?;
+    let expects = if endpoint.answer.is_list() {
+        Expects::Many
+    } else {
+        Expects::One
+    };
+    let mut values = Values::open(global, file, shows, expects)?;
     let connection = Connection::open(global, console)?;
     let client = &connection.client;
     if let Some(create) = create {
-        let body = send_create(client, create)?;
-        values.take(&text(&body))?;
-        values.finish()?;
+        let (body, transaction) = send_create(client, create)?;
+        let made = Made::of(endpoint, &body, transaction);
+        made.print(values, &text(&body))?;
         let id = serde_json::from_slice::<Value>(&body)
             .ok()
             .and_then(|job| job["id"].as_str().map(str::to_owned));
@@ -68,8 +78,7 @@ pub(crate) fn run(
     }
     if let Some(upload) = upload {
         let answer = client.call(WithResponse::new(upload))?;
-        values.take(&text(&answer.body))?;
-        return values.finish();
+        return Made::of(endpoint, &answer.body, None).print(values, &text(&answer.body));
     }
     let request = given.request(endpoint);
     if endpoint.answer.is_list() && !values.is_raw() {
@@ -89,11 +98,84 @@ pub(crate) fn run(
         }
         return values.finish();
     }
-    let body = (endpoint.calls.once)(client, request)?;
-    if endpoint.answer != Answer::Nothing || !body.is_empty() {
-        values.take(&text(&body))?;
+    let body = (endpoint.calls.once)(client, request.clone())?;
+    if endpoint.answer == Answer::Nothing && body.is_empty() {
+        return values.finish();
     }
-    values.finish()
+    if endpoint.answer == Answer::Merged && !values.is_raw() {
+        values.take(&merged(endpoint, client, &request, text(&body))?)?;
+        return values.finish();
+    }
+    Made::of(endpoint, &body, None).print(values, &text(&body))
+}
+
+/// The names and values of an object, as they came and in their order.
+type Fields = Vec<(String, Raw)>;
+
+/// A page with the items of all that follow it. A list of which a page is missing is an error and no shorter list.
+fn merged(
+    endpoint: &Endpoint,
+    client: &classify_ureq::Client,
+    request: &Request,
+    page: String,
+) -> Result<String, Problem> {
+    let token = |page: &str| {
+        serde_json::from_str::<Value>(page).ok()?["next_page_token"]
+            .as_str()
+            .map(str::to_owned)
+    };
+    let Some(token) = token(&page).filter(|token| !token.is_empty()) else {
+        return Ok(page);
+    };
+    let unreadable = |error: serde_json::Error| {
+        Problem::new(Code::Unexpected, format!("a page cannot be read: {error}"))
+    };
+    let mut fields: Fields = crate::output::values::read(&page)?;
+    for (name, value) in &mut fields {
+        match name.as_str() {
+            "items" => {
+                let mut items: Vec<Raw> = serde_json::from_str(value.get()).map_err(unreadable)?;
+                let rest = request.with_page_token(Some(token.clone()));
+                for item in (endpoint.calls.items)(client, rest) {
+                    items.push(item?);
+                }
+                *value = serde_json::value::to_raw_value(&items).map_err(unreadable)?;
+            }
+            "next_page_token" => *value = RawValue::NULL.to_owned(),
+            _ => {}
+        }
+    }
+    let fields: Vec<_> = fields
+        .iter()
+        .map(|(name, value)| format!("{}:{}", Value::from(name.as_str()), value.get()))
+        .collect();
+    Ok(format!("{{{}}}", fields.join(",")))
+}
+
+/// What the service has made and the caller has not seen yet.
+struct Made(Vec<(&'static str, String)>);
+
+impl Made {
+    fn of(endpoint: &Endpoint, body: &[u8], transaction: Option<String>) -> Self {
+        let name = match endpoint.resource {
+            _ if endpoint.name != "create" => return Self(Vec::new()),
+            "classify" | "classifier:jobs" => "job_id",
+            "files" => "file_id",
+            _ => "config_id",
+        };
+        let body = serde_json::from_slice::<Value>(body).unwrap_or_default();
+        let id = body["id"].as_str().map(|id| (name, id.to_owned()));
+        let transaction = transaction.map(|id| ("transaction_id", id));
+        Self(id.into_iter().chain(transaction).collect())
+    }
+
+    /// Prints the answer. Where that cannot be done, its ids must not be lost: they are paid for.
+    fn print(self, mut values: Values, answer: &str) -> Result<(), Problem> {
+        values
+            .take(answer)
+            .and_then(|()| values.finish())
+            .map_err(|problem| problem.made(self.0))
+    }
 }
 
 /// Times that cannot be read are told before anything is sent, by the core that knows the form.
@@ -110,6 +192,18 @@ fn check_times(given: &Given) -> Result<(), Problem> {
 
 fn text(body: &Bytes) -> String {
     String::from_utf8_lossy(body).trim().to_owned()
+}
+
+/// Refuses to write the answer over the file that it is about.
+fn spare(given: &Given, file: &Path) -> Result<(), Problem> {
+    let uploaded = given.text("file").unwrap_or_default();
+    let uploaded = Path::new(uploaded.strip_prefix('@').unwrap_or(&uploaded)).canonicalize();
+    match (uploaded, file.canonicalize()) {
+        (Ok(uploaded), Ok(file)) if uploaded == file && file.is_file() => Err(Problem::usage(
+            "--file and --output are the same file; give two",
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// The upload that the flags ask for.
@@ -147,8 +241,12 @@ fn upload(given: &Given) -> Result<Upload, Problem> {
 }
 
 /// The create as the core sends it: under a transaction id, so that it may be repeated.
-fn create(body: &Map<String, Value>) -> Result<With<Create>, Problem> {
+///
+/// The configuration and webhooks are read into the core's types, which check them. Without checks they are sent as they
+/// were given, whatever those types make of them.
+fn create(body: &Map<String, Value>, checks: bool) -> Result<With<Create>, Problem> {
     let mut body = body.clone();
+    let mut as_given = Vec::new();
     let mut text = |name: &str| match body.remove(name) {
         Some(Value::String(text)) => Some(text),
         Some(Value::Null) | None => None,
@@ -174,39 +272,55 @@ fn create(body: &Map<String, Value>) -> Result<With<Create>, Problem> {
     if let Some(id) = text("transaction_id") {
         create = create.transaction_id(id);
     }
-    if let Some(configuration) = read::<Configuration>(&mut body, "configuration")? {
+    if !checks {
+        for name in ["configuration", "webhook_configurations"] {
+            let given = body.get(name).filter(|value| !value.is_null());
+            as_given.extend(given.map(|value| (name.to_owned(), value.clone())));
+        }
+    }
+    if let Some(configuration) = read::<Configuration>(&mut body, "configuration", checks)? {
         create = create.configuration(configuration);
     }
-    if let Some(ids) = read::<Vec<String>>(&mut body, "webhook_configuration_ids")? {
+    if let Some(ids) = read::<Vec<String>>(&mut body, "webhook_configuration_ids", true)? {
         create = create.webhook_configuration_ids(ids);
     }
-    let webhooks: Option<Vec<WebhookConfiguration>> = read(&mut body, "webhook_configurations")?;
+    let webhooks: Option<Vec<WebhookConfiguration>> =
+        read(&mut body, "webhook_configurations", checks)?;
     for webhook in webhooks.unwrap_or_default() {
         create = create.webhook(webhook);
     }
     let others = body.into_iter().filter(|(_, value)| !value.is_null());
-    Ok(others.fold(With::new(create), |create, (name, value)| {
-        create.body_field(name, value)
-    }))
+    Ok(others
+        .chain(as_given)
+        .fold(With::new(create), |create, (name, value)| {
+            create.body_field(name, value)
+        }))
 }
 
 fn read<T: DeserializeOwned>(
     body: &mut Map<String, Value>,
     name: &str,
+    checks: bool,
 ) -> Result<Option<T>, Problem> {
     let Some(value) = body.remove(name).filter(|value| !value.is_null()) else {
         return Ok(None);
     };
-    serde_path_to_error::deserialize(value)
-        .map(Some)
-        .map_err(|error| {
-            let place =
-                crate::rules_file::placed(&error.path().clone(), &error.into_inner().to_string());
-            Problem::usage(format!("--{}: {place}", name.replace('_', "-")))
-        })
+    let read = serde_path_to_error::deserialize(value);
+    if !checks {
+        return Ok(read.ok());
+    }
+    read.map(Some).map_err(|error| {
+        let place =
+            crate::rules_file::placed(&error.path().clone(), &error.into_inner().to_string());
+        Problem::usage(format!("--{}: {place}", name.replace('_', "-")))
+    })
 }
 
-fn send_create(client: &classify_ureq::Client, create: With<Create>) -> Result<Bytes, Problem> {
+/// The answer, and what the create can be repeated under.
+fn send_create(
+    client: &classify_ureq::Client,
+    create: With<Create>,
+) -> Result<(Bytes, Option<String>), Problem> {
     let call = Call::new(WithResponse::new(create), client.seed()?);
     let transaction = call
         .operation()
@@ -216,7 +330,10 @@ fn send_create(client: &classify_ureq::Client, create: With<Create>) -> Result<B
         .map(str::to_owned);
     let switch = Switch::on_interrupt();
     match interrupt::drive(client, call, &switch, None, |_| {})? {
-        Ending::Done(answer) => Ok(answer.map_err(|error: Error| Problem::from(error))?.body),
+        Ending::Done(answer) => {
+            let answer = answer.map_err(|error: Error| Problem::from(error))?;
+            Ok((answer.body, transaction))
+        }
         Ending::Stopped(_) => Err(Problem::new(
             Code::Interrupted,
             "interrupted; the job may have been created",

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use super::Kind;
+use super::configuration::Tree;
 use crate::args::values::{is_null, yaml};
 use crate::exit::Problem;
 
@@ -33,7 +34,9 @@ pub(crate) fn read(flag: &str, kind: Kind, text: &str) -> Result<Value, Problem>
         Kind::Texts if !text.trim_start().starts_with('[') => {
             from_file(flag, text).map(Value::from)
         }
-        Kind::Object | Kind::Objects | Kind::Texts => object(flag, text),
+        Kind::Object | Kind::Configuration | Kind::Rules | Kind::Objects | Kind::Texts => {
+            object(flag, kind, text)
+        }
     }
 }
 
@@ -46,10 +49,16 @@ fn number(text: &str) -> Option<i64> {
     }
 }
 
-/// Reads YAML or JSON; the texts in it may come from files.
-fn object(flag: &str, text: &str) -> Result<Value, Problem> {
+/// Reads YAML or JSON. The texts in it may come from files, where it is written on the command line itself: in a file that
+/// others have written, `@` is a sign like any other, or it could have the caller's own files sent.
+fn object(flag: &str, kind: Kind, text: &str) -> Result<Value, Problem> {
     let whole = from_file(flag, text)?;
-    let mut value: Value = yaml(&whole).map_err(|message| {
+    let read = match kind {
+        Kind::Configuration => yaml::<Tree>(&whole).map(Tree::configuration),
+        Kind::Rules => yaml::<Tree>(&whole).map(Tree::rules),
+        _ => yaml(&whole),
+    };
+    let mut value = read.map_err(|message| {
         Problem::usage(format!("--{flag}: {message}")).hint(format!(
             "write YAML or JSON in quotes, for example {}; or @FILE",
             example(flag)
@@ -61,7 +70,9 @@ fn object(flag: &str, text: &str) -> Result<Value, Problem> {
         ))
         .hint(format!("for example {}; or @FILE", example(flag))));
     }
-    fill(flag, &mut value)?;
+    if !text.starts_with('@') {
+        fill(flag, &mut value)?;
+    }
     Ok(value)
 }
 

@@ -6,6 +6,7 @@
     reason = "each test binary includes this module and uses a part of it"
 )]
 
+pub mod canned;
 pub mod echo;
 pub mod relay;
 pub mod shell;
@@ -14,11 +15,12 @@ pub mod terminal;
 pub mod tree;
 
 use std::fs;
+use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use classify_emulator::{Config, Emulator, Limits};
+use classify_emulator::{Config, Emulator, Limits, Route};
 use serde_json::Value;
 
 /// A key that must be found in no output.
@@ -105,9 +107,25 @@ impl Bench {
         found.lines()[0]["job_id"].as_str().unwrap().to_owned()
     }
 
+    /// Ends the jobs that are open, when a test is through with waiting for nothing.
+    pub fn cancel_all(&self) {
+        for job in self.emulator.jobs() {
+            if matches!(job.status, "PENDING" | "RUNNING") {
+                self.run(&["classify", "cancel", &job.id]).ends(0);
+            }
+        }
+    }
+
+    /// Waits until a run has taken note of how its jobs stand now: it asks for the list again.
+    pub fn until_looked_at(&self) {
+        let seen = self.emulator.count(Route::ClassifyList);
+        self.until(|emulator| emulator.count(Route::ClassifyList) > seen + 1);
+    }
+
     /// Waits until the emulator has seen enough.
+    #[track_caller]
     pub fn until(&self, seen: impl Fn(&Emulator) -> bool) {
-        let end = Instant::now() + Duration::from_secs(20);
+        let end = Instant::now() + Duration::from_secs(60);
         while !seen(&self.emulator) {
             assert!(Instant::now() < end, "the emulator never saw it");
             std::thread::sleep(Duration::from_millis(10));
@@ -194,27 +212,96 @@ impl Said {
     }
 }
 
-/// Ends a command as Ctrl-C does.
-pub fn interrupt(child: Child) -> Said {
-    let pid = child.id().to_string();
-    let sent = Command::new("kill").args(["-INT", &pid]).status().unwrap();
-    assert!(sent.success());
-    let output = child.wait_with_output().unwrap();
-    Said {
-        code: output.status.code().unwrap_or(-1),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
+/// A command that goes on. One that a failed test leaves behind is killed.
+pub struct Running(Option<Child>);
+
+impl Running {
+    /// Starts a command, and keeps what it says.
+    pub fn start(mut command: Command) -> Self {
+        let child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        Self(Some(child))
+    }
+
+    /// Sends what Ctrl-C sends.
+    #[cfg(unix)]
+    pub fn interrupt(&self) {
+        use rustix::process::{Pid, Signal, kill_process};
+        let pid = Pid::from_raw(i32::try_from(self.id()).unwrap()).unwrap();
+        kill_process(pid, Signal::INT).unwrap();
+    }
+
+    #[cfg(not(unix))]
+    pub fn interrupt(&self) {
+        panic!("there is no Ctrl-C for one process alone here");
+    }
+
+    /// Waits for its end.
+    pub fn end(mut self) -> Said {
+        let output = self.0.take().unwrap().wait_with_output().unwrap();
+        Said {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// Ends it without a warning.
+    pub fn kill(mut self) -> Said {
+        let _ = (*self).kill();
+        self.end()
     }
 }
 
-/// Starts a command, and keeps what it says.
-pub fn start(bench: &Bench, words: &[&str]) -> Child {
-    let mut command = bench.command(words);
-    command
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap()
+impl Deref for Running {
+    type Target = Child;
+
+    fn deref(&self) -> &Child {
+        self.0.as_ref().unwrap()
+    }
+}
+
+impl DerefMut for Running {
+    fn deref_mut(&mut self) -> &mut Child {
+        self.0.as_mut().unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.0.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// Ends a command as Ctrl-C does.
+pub fn interrupt(child: Running) -> Said {
+    child.interrupt();
+    child.end()
+}
+
+/// Starts a command in a bench.
+pub fn start(bench: &Bench, words: &[&str]) -> Running {
+    Running::start(bench.command(words))
+}
+
+/// The row of a document.
+#[track_caller]
+pub fn row<'a>(rows: &'a [Value], path: &str) -> &'a Value {
+    rows.iter()
+        .find(|row| row["path"] == path)
+        .unwrap_or_else(|| panic!("{path} has no row in {rows:?}"))
+}
+
+/// How a document stands.
+#[track_caller]
+pub fn status_of<'a>(rows: &'a [Value], path: &str) -> &'a str {
+    row(rows, path)["status"].as_str().unwrap()
 }
 
 /// Text with the ids in it replaced by their kinds.

@@ -18,6 +18,7 @@ pub struct Terminal {
     seen: Arc<Mutex<Seen>>,
     // Keeps the terminal open, so that what was written last can be read.
     far_end: File,
+    near_end: File,
 }
 
 struct Seen {
@@ -86,6 +87,7 @@ impl Terminal {
         }));
         let reader = Arc::clone(&seen);
         let mut near = File::from(near);
+        let near_end = near.try_clone().unwrap();
         std::thread::spawn(move || {
             let mut piece = [0; 4096];
             while let Ok(read @ 1..) = near.read(&mut piece) {
@@ -98,6 +100,7 @@ impl Terminal {
             child,
             seen,
             far_end: far,
+            near_end,
         }
     }
 
@@ -130,6 +133,11 @@ impl Terminal {
             assert!(Instant::now() < end, "never on the screen:\n{screen}");
             std::thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    /// Presses keys.
+    pub fn types(&self, keys: &str) {
+        std::io::Write::write_all(&mut &self.near_end, keys.as_bytes()).unwrap();
     }
 
     /// Sends what Ctrl-C sends.

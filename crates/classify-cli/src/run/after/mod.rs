@@ -59,21 +59,17 @@ impl After {
             (None, Some(to)) => Some(Filing::new(How::Copy, to.clone())),
             (None, None) => None,
         };
+        if args.report.as_deref() == Some(Path::new("-")) {
+            return Err(
+                Problem::usage("--report - would mix the page with the rows on stdout")
+                    .hint("name a file: --report report.html"),
+            );
+        }
         let page = args
             .report
             .as_deref()
             .map(|path| WholeFile::new("--report", path))
             .transpose()?;
-        let files = [&args.report, &args.output, &args.journal, &args.labels];
-        let mut seen = BTreeSet::new();
-        for file in files.into_iter().flatten() {
-            if !seen.insert(file) {
-                return Err(Problem::usage(format!(
-                    "{} is named by two flags; give two files",
-                    file.display()
-                )));
-            }
-        }
         Ok(Self {
             review_below: args.review_below,
             filing,
@@ -96,6 +92,14 @@ impl After {
         types: Option<&[&str]>,
     ) -> Result<(), Problem> {
         let labels = Labels::read(file, documents)?;
+        if let Some(first) = labels.of_nothing() {
+            self.console.warn(&format!(
+                "--labels {}: none of its {} labels is of a document of this run; it begins with {first:?}, and a path \
+                 is written as in the rows, or relative to the folder of the file of labels",
+                file.display(),
+                labels.strangers()
+            ));
+        }
         let odd: BTreeSet<_> = labels
             .types()
             .filter(|label| types.is_some_and(|types| !types.contains(label)))

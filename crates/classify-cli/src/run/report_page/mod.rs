@@ -29,6 +29,12 @@ const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
+/// Whether a text begins as a page does.
+pub(super) fn begins(text: &[u8]) -> bool {
+    let (beginning, _) = PAGE.split_once("{{").unwrap_or((PAGE, ""));
+    text.starts_with(beginning.as_bytes())
+}
+
 /// What a page tells.
 pub(super) struct Page<'a> {
     /// By the document's place; another shard's have none.
@@ -230,6 +236,7 @@ mod tests {
         assert_eq!((count("<img"), count("<b>"), count("</table>")), (0, 0, 2));
         assert_eq!(count("\u{2028}"), 0);
         assert!(html.contains("{{script}}.txt"));
+        assert!(begins(html.as_bytes()) && !begins(b"<!doctype html>\n<title>"));
     }
 
     #[test]

@@ -16,6 +16,8 @@ pub(in crate::run) struct Labels {
     by_place: HashMap<usize, Option<String>>,
     /// Labels that are of none of the documents.
     strangers: usize,
+    /// The first of them.
+    stranger: Option<String>,
 }
 
 impl Labels {
@@ -26,6 +28,12 @@ impl Labels {
     /// How many labels there are that are of none of the documents.
     pub(super) fn strangers(&self) -> usize {
         self.strangers
+    }
+
+    /// The first label's path, where no label is of any document.
+    pub(super) fn of_nothing(&self) -> Option<&str> {
+        let first = self.stranger.as_deref();
+        first.filter(|_| self.by_place.is_empty())
     }
 
     /// All types that the labels name.
@@ -58,19 +66,24 @@ fn assign(labels: Vec<Label>, file: &Path, documents: &[Document]) -> Result<Lab
     let mut lines: HashMap<usize, u64> = HashMap::new();
     let mut strangers: HashMap<String, u64> = HashMap::new();
     for label in labels {
-        let place = shown.get(label.path.as_str()).copied().or_else(|| {
-            let real = real.get_or_insert_with(|| really(documents));
-            [folder.join(&label.path), PathBuf::from(&label.path)]
-                .iter()
-                .filter_map(|path| path.canonicalize().ok())
-                .find_map(|path| real.get(&path).copied())
-        });
-        let earlier = match place {
-            Some(place) => {
-                found.by_place.insert(place, label.r#type);
-                lines.insert(place, label.line)
-            }
-            None => strangers.insert(label.path.clone(), label.line),
+        let mut place_of = |path: &str| {
+            shown.get(path).copied().or_else(|| {
+                let real = real.get_or_insert_with(|| really(documents));
+                [folder.join(path), PathBuf::from(path)]
+                    .iter()
+                    .filter_map(|path| path.canonicalize().ok())
+                    .find_map(|path| real.get(&path).copied())
+            })
+        };
+        // A name may begin with a blank; more often one was written after a comma.
+        let short = label.path.trim_start();
+        let place = place_of(&label.path).or_else(|| place_of(short));
+        let earlier = if let Some(place) = place {
+            found.by_place.insert(place, label.r#type);
+            lines.insert(place, label.line)
+        } else {
+            found.stranger.get_or_insert_with(|| label.path.clone());
+            strangers.insert(label.path.clone(), label.line)
         };
         if let Some(earlier) = earlier {
             return Err(format!(

@@ -1,0 +1,162 @@
+//! Completion in a real shell.
+
+#![cfg(unix)]
+
+mod common;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::process::{Command, Stdio};
+
+use common::terminal::{Ends, Terminal};
+use common::{bare, said, tree};
+
+/// Calls the function of a program as bash does after a tab. bash ends a word at a colon.
+const ASK: &str = r#"
+ask() {
+    local line=$1 rest token
+    COMP_LINE=$line COMP_POINT=${#line} COMP_WORDS=() COMPREPLY=()
+    rest=$line
+    while [[ -n $rest ]]; do
+        rest=${rest#"${rest%%[! ]*}"}
+        [[ -z $rest ]] && break
+        if [[ $rest == :* ]]; then token=:; else token=${rest%%[ :]*}; fi
+        COMP_WORDS+=("$token")
+        rest=${rest#"$token"}
+    done
+    [[ $line == *' ' ]] && COMP_WORDS+=('')
+    COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=
+    [[ $cur == : ]] && cur=
+    ((COMP_CWORD > 0)) && prev=${COMP_WORDS[COMP_CWORD - 1]}
+    local spec
+    spec=$(complete -p llamacloud-prod)
+    spec=${spec#*-F }
+    "${spec%% *}" llamacloud-prod "$cur" "$prev"
+    echo "?$line"
+    printf '%s\n' "${COMPREPLY[@]}"
+}
+"#;
+
+/// What bash offers for each of these beginnings of a line.
+fn offered(lines: &[String]) -> BTreeMap<String, BTreeSet<String>> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("script");
+    let mut script = said(bare(&["completion", "bash"])).ends(0).stdout + ASK;
+    for line in lines {
+        writeln!(script, "ask '{line}'").unwrap();
+    }
+    std::fs::write(&path, script).unwrap();
+    let output = Command::new("bash")
+        .arg(&path)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success() && output.stderr.is_empty(),
+        "{output:?}"
+    );
+    let mut found = BTreeMap::new();
+    let mut words: &mut BTreeSet<String> = &mut BTreeSet::new();
+    for line in String::from_utf8(output.stdout).unwrap().lines() {
+        match line.strip_prefix('?') {
+            Some(asked) => words = found.entry(asked.to_owned()).or_default(),
+            None => drop(words.insert(line.to_owned())),
+        }
+    }
+    found
+}
+
+#[test]
+fn bash_offers_the_flags_of_every_command() {
+    let commands = tree::commands();
+    let line = |words: &[String]| format!("llamacloud-prod {} --", words.join(" "));
+    let found = offered(&commands.iter().map(|words| line(words)).collect::<Vec<_>>());
+    for words in &commands {
+        let asked: Vec<&str> = words.iter().map(String::as_str).collect();
+        let help = tree::help(&asked);
+        let offered = &found[&line(words)];
+        // A flag stands behind a letter of its own, or where that would be; nothing else in the help does.
+        let is_option = |line: &&str| {
+            line.starts_with("      --") || line.get(4..8).is_some_and(|text| text == ", --")
+        };
+        let options = help.lines().filter(is_option);
+        let mut flags = 0;
+        for option in options {
+            let Some((_, rest)) = option.split_once("--") else {
+                continue;
+            };
+            let name = rest.split([' ', '=', '[', ',']).next().unwrap();
+            assert!(
+                offered.contains(&format!("--{name}")),
+                "{words:?}: --{name} is not in {offered:?}"
+            );
+            flags += 1;
+        }
+        assert!(flags > 10, "{help}");
+    }
+}
+
+#[test]
+fn bash_offers_the_words_of_every_command() {
+    let mut below: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for words in tree::commands() {
+        for end in 0..words.len() {
+            let line = words[..end]
+                .iter()
+                .fold("llamacloud-prod ".to_owned(), |line, word| {
+                    line + word + " "
+                });
+            below.entry(line).or_default().insert(words[end].clone());
+        }
+    }
+    assert!(below.len() > 7, "{below:?}");
+    let found = offered(&below.keys().cloned().collect::<Vec<_>>());
+    for (line, words) in below {
+        assert!(
+            words.is_subset(&found[&line]),
+            "{line:?}: {:?}",
+            found[&line]
+        );
+    }
+}
+
+#[test]
+fn a_colon_is_a_letter_like_any_other() {
+    for (line, reply) in [
+        ("llamacloud-prod classifier", "classifier:jobs"),
+        // What stands before the colon stays where it is.
+        ("llamacloud-prod classifier:", "jobs"),
+        ("llamacloud-prod classifier:jo", "jobs"),
+        ("llamacloud-prod classifier:jobs get-r", "get-results"),
+        ("llamacloud-prod --quiet classifier:jobs crea", "create"),
+        (
+            "llamacloud-prod classifier:jobs list --page-t",
+            "--page-token",
+        ),
+    ] {
+        let found = offered(&[line.to_owned()]);
+        assert_eq!(found[line], BTreeSet::from([reply.to_owned()]), "{line}");
+    }
+}
+
+#[test]
+fn a_tab_completes_what_has_a_colon() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("script");
+    std::fs::write(&path, said(bare(&["completion", "bash"])).ends(0).stdout).unwrap();
+    let mut bash = Command::new("bash");
+    bash.args(["--noprofile", "--norc", "-i"])
+        .env("PS1", "$ ")
+        .env("INPUTRC", "/dev/null");
+    let terminal = Terminal::start(&mut bash, Ends::Both, 80);
+    terminal.until(|screen| screen.contains("$ "));
+    terminal.types(&format!("clear; source {}\r", path.display()));
+    terminal.until(|screen| screen.trim() == "$");
+    terminal.types("llamacloud-prod classifier:j\tget-r\t");
+    let screen = terminal.until(|screen| screen.contains("get-results"));
+    assert!(
+        screen.contains("llamacloud-prod classifier:jobs get-results"),
+        "{screen}"
+    );
+}
