@@ -45,7 +45,7 @@ pub trait Operation {
 
     /// What the request carries that nobody else may see: a webhook's secret, the value of a header. A refusal that
     /// repeats one of them is told without it.
-    fn secrets(&self) -> Vec<&str> {
+    fn secrets(&self) -> Vec<String> {
         Vec::new()
     }
 

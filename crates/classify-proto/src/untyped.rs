@@ -11,6 +11,7 @@ use crate::api::Api;
 use crate::body::Body;
 use crate::error::Error;
 use crate::operation::{Operation, RateClass, Repeat, Scope, read_json, scope_setters};
+use crate::text::unsaid;
 
 /// A call to an endpoint that this crate does not know: its answer is whatever JSON comes back.
 ///
@@ -137,6 +138,11 @@ impl Operation for Untyped {
 
     fn rate_class(&self) -> RateClass {
         RateClass::Other
+    }
+
+    fn secrets(&self) -> Vec<String> {
+        let fields = self.body.iter().filter_map(Value::as_object).flatten();
+        unsaid::secrets_in(fields)
     }
 
     fn encode(&self, api: &Api) -> Result<http::Request<Body>, Error> {

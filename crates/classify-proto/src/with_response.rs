@@ -118,7 +118,7 @@ impl<O: Operation> Operation for WithResponse<O> {
         self.0.own_fields()
     }
 
-    fn secrets(&self) -> Vec<&str> {
+    fn secrets(&self) -> Vec<String> {
         self.0.secrets()
     }
 

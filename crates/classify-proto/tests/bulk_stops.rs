@@ -62,6 +62,24 @@ fn a_transport_that_refuses_everything_stops_the_run_and_settles_nothing() {
     bench.assert_all_completed();
 }
 
+/// A wrong address is not a service that is down for an hour.
+#[test]
+fn a_service_that_was_never_reached_is_not_waited_for_as_one_that_was() {
+    let mut bench = Bench::new(0..40, service(1_000));
+    bench.world.service.faults = vec![Fault::NoConnection; 100_000].into();
+    let start = bench.world.now;
+    let summary = bench.run(None).unwrap();
+    let took = bench.world.now - start;
+    assert!(took < 5 * 60_000, "{took} ms");
+    assert_eq!(summary.count(&Standing::NotStarted), 40);
+    assert!(summary.stopped.is_some_and(|error| error.is_transient()));
+    assert_nothing_is_settled(&bench);
+
+    bench.world.service.faults.clear();
+    bench.run(None).unwrap();
+    bench.assert_all_completed();
+}
+
 #[test]
 fn jobs_that_are_open_are_left_when_the_transport_refuses_to_look_at_them() {
     let mut bench = Bench::new(0..2, service(60_000));

@@ -125,6 +125,10 @@ impl<N: Named> Operation for One<N> {
         RateClass::Other
     }
 
+    fn secrets(&self) -> Vec<String> {
+        self.0.untyped().secrets()
+    }
+
     fn encode(&self, api: &Api) -> Result<http::Request<Body>, Error> {
         self.0.untyped().encode(api)
     }
@@ -169,6 +173,10 @@ impl<N: Named> Operation for Listed<N> {
 
     fn rate_class(&self) -> RateClass {
         RateClass::Other
+    }
+
+    fn secrets(&self) -> Vec<String> {
+        self.0.untyped().secrets()
     }
 
     fn encode(&self, api: &Api) -> Result<http::Request<Body>, Error> {

@@ -273,13 +273,18 @@ fn create(body: &Map<String, Value>, checks: bool) -> Result<With<Create>, Probl
         create = create.transaction_id(id);
     }
     if !checks {
-        for name in ["configuration", "webhook_configurations"] {
-            let given = body.get(name).filter(|value| !value.is_null());
-            as_given.extend(given.map(|value| (name.to_owned(), value.clone())));
-        }
+        let given = body
+            .get("webhook_configurations")
+            .filter(|value| !value.is_null());
+        as_given.extend(given.map(|value| ("webhook_configurations".to_owned(), value.clone())));
     }
-    if let Some(configuration) = read::<Configuration>(&mut body, "configuration", checks)? {
+    let given = body.get("configuration").cloned();
+    if let Some(configuration) = read::<Configuration>(&mut body, "configuration", checks)?
+        .filter(|read| checks || serde_json::to_value(read).ok() == given)
+    {
         create = create.configuration(configuration);
+    } else if let Some(given) = given.filter(|value| !value.is_null()) {
+        as_given.push(("configuration".to_owned(), given));
     }
     if let Some(ids) = read::<Vec<String>>(&mut body, "webhook_configuration_ids", true)? {
         create = create.webhook_configuration_ids(ids);

@@ -59,13 +59,22 @@ fn answer(mut socket: TcpStream, status: u16) -> Option<()> {
     let mut body = vec![0; length.unwrap_or(0)];
     reader.read_exact(&mut body).ok()?;
     let body = String::from_utf8_lossy(&body);
+    // A document is not JSON; nobody can know its words again.
+    let quoted = if head
+        .to_ascii_lowercase()
+        .contains("content-type: application/json")
+    {
+        &*body
+    } else {
+        ""
+    };
     let detail = match status {
         // As the service's framework does: what was sent stands beside what was wrong with it.
         422 => json!([{
-            "loc": ["header", "authorization"], "type": "value_error", "msg": "is not wanted",
+            "loc": ["header", "authorization"], "type": "value_error", "msg": format!("is not wanted: {quoted}"),
             "input": format!("{head}{body}"), "ctx": {"error": body},
         }]),
-        _ => json!(format!("refused: {head}")),
+        _ => json!(format!("refused: {head}{quoted}")),
     };
     let text = json!({ "detail": detail, "input": body }).to_string();
     write!(

@@ -224,7 +224,7 @@ impl Error {
         self
     }
 
-    /// The same error without its cause, for a report beside the one that has it.
+    /// The same error, for a report beside the one that has it. Of its causes the transport's is kept.
     pub(crate) fn duplicate(&self) -> Self {
         let inner = &*self.0;
         let response = inner.response.as_ref().map(|response| {
@@ -248,7 +248,7 @@ impl Error {
             v1_job: None,
             transaction_id: None,
             subject: None,
-            source: None,
+            source: self.failure().map(|failure| Box::new(failure.clone()) as _),
         }))
     }
 }

@@ -3,6 +3,7 @@
 
 use bytes::Bytes;
 use memchr::memmem;
+use serde_json::Value;
 
 use crate::secret::WITHHELD;
 
@@ -13,18 +14,19 @@ const SHORTEST: usize = 8;
 
 /// Takes each of these values out of a refusal that repeats it: whole, and without the scheme that `Authorization` puts
 /// before what is secret in it.
-pub(crate) fn unsay<'a>(
+pub(crate) fn unsay(
     response: &mut http::Response<Bytes>,
-    values: impl IntoIterator<Item = &'a str>,
+    values: impl IntoIterator<Item: AsRef<str>>,
 ) {
     if response.status().is_success() {
         return;
     }
     for value in values {
+        let value = value.as_ref();
         let without_scheme = value.split_once(' ').map(|(_, rest)| rest.trim_start());
         for secret in [Some(value), without_scheme].into_iter().flatten() {
             // A text with a quote in it stands in JSON in another form.
-            let quoted = serde_json::Value::from(secret).to_string();
+            let quoted = Value::from(secret).to_string();
             let escaped = quoted.get(1..quoted.len() - 1).unwrap_or_default();
             for form in [secret, escaped] {
                 if let Some(clean) = without(response.body(), form) {
@@ -33,6 +35,26 @@ pub(crate) fn unsay<'a>(
             }
         }
     }
+}
+
+/// What is secret in a body that only its sender understands: by the names that the service has for it.
+pub(crate) fn secrets_in<'a>(fields: impl Iterator<Item = (&'a String, &'a Value)>) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut rest: Vec<(bool, &Value)> = Vec::new();
+    let is_secret = |name: &str| matches!(name, "webhook_signing_secret" | "webhook_headers");
+    rest.extend(fields.map(|(name, value)| (is_secret(name), value)));
+    while let Some((secret, value)) = rest.pop() {
+        match value {
+            Value::String(text) if secret => found.push(text.clone()),
+            Value::Array(items) => rest.extend(items.iter().map(|item| (secret, item))),
+            Value::Object(fields) => {
+                let fields = fields.iter();
+                rest.extend(fields.map(|(name, value)| (secret || is_secret(name), value)));
+            }
+            _ => {}
+        }
+    }
+    found
 }
 
 /// The text without the secret; nothing where it is not in it.
@@ -58,6 +80,20 @@ pub(crate) fn without(text: &[u8], secret: &str) -> Option<Bytes> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn secrets_are_known_by_their_names() {
+        let body = serde_json::json!({
+            "webhook_signing_secret": "a", "name": "no", "secret": "no",
+            "webhook_configurations": [{
+                "webhook_url": "no", "webhook_headers": {"x": "b", "y": ["c", {"z": "d"}]},
+                "webhook_signing_secret": "e",
+            }],
+        });
+        let mut found = secrets_in(body.as_object().unwrap().iter());
+        found.sort_unstable();
+        assert_eq!(found, ["a", "b", "c", "d", "e"]);
+    }
 
     #[test]
     fn a_secret_is_taken_out_of_json_in_the_form_it_has_there() {

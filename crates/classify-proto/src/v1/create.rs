@@ -177,7 +177,7 @@ impl Operation for Create {
         ]
     }
 
-    fn secrets(&self) -> Vec<&str> {
+    fn secrets(&self) -> Vec<String> {
         let webhooks = self.webhook_configurations.iter().flatten();
         webhooks.flat_map(WebhookConfiguration::secrets).collect()
     }

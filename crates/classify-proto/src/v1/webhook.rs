@@ -76,14 +76,13 @@ impl WebhookConfiguration {
     }
 
     /// What it carries that nobody but the service may see: every text in a header's value, however deep.
-    pub(crate) fn secrets(&self) -> Vec<&str> {
-        let mut found: Vec<_> =
-            check::secrets(None, self.webhook_signing_secret.as_ref()).collect();
+    pub(crate) fn secrets(&self) -> Vec<String> {
+        let mut found = check::secrets(None, self.webhook_signing_secret.as_ref());
         let headers = self.webhook_headers.iter().flat_map(BTreeMap::values);
         let mut rest: Vec<&Value> = headers.filter_map(SecretValue::reveal).collect();
         while let Some(value) = rest.pop() {
             match value {
-                Value::String(text) => found.push(text),
+                Value::String(text) => found.push(text.clone()),
                 Value::Array(items) => rest.extend(items),
                 Value::Object(fields) => rest.extend(fields.values()),
                 _ => {}

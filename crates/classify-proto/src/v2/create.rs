@@ -253,17 +253,22 @@ impl Operation for Create {
     }
 
     fn own_fields(&self) -> &'static [(&'static str, &'static str)] {
-        &[
+        const FIELDS: &[(&str, &str)] = &[
             ("file_input", "Create::new"),
             ("file_id", "Create::new"),
             ("parse_job_id", "Create::new"),
+            ("transaction_id", "Create::transaction_id"),
             ("configuration", "Create::configuration"),
             ("configuration_id", "Create::configuration_id"),
-            ("transaction_id", "Create::transaction_id"),
-        ]
+        ];
+        // One without rules may be given some that it cannot hold; no answer is held against what it does not know.
+        match self.rules() {
+            (None, None) => FIELDS.get(..4).unwrap_or_default(),
+            _ => FIELDS,
+        }
     }
 
-    fn secrets(&self) -> Vec<&str> {
+    fn secrets(&self) -> Vec<String> {
         let webhooks = self.webhook_configurations.iter().flatten();
         webhooks.flat_map(WebhookConfiguration::secrets).collect()
     }

@@ -72,7 +72,7 @@ impl WebhookConfiguration {
         self
     }
 
-    pub(crate) fn secrets(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn secrets(&self) -> Vec<String> {
         check::secrets(
             self.webhook_headers.as_ref(),
             self.webhook_signing_secret.as_ref(),

@@ -24,12 +24,16 @@ pub(crate) fn url(path: &str, url: &str, problems: &mut Problems) {
 }
 
 /// What a webhook carries that nobody but the service may see.
-pub(crate) fn secrets<'a>(
-    headers: Option<&'a BTreeMap<String, Secret>>,
-    signing: Option<&'a Secret>,
-) -> impl Iterator<Item = &'a str> {
+pub(crate) fn secrets(
+    headers: Option<&BTreeMap<String, Secret>>,
+    signing: Option<&Secret>,
+) -> Vec<String> {
     let headers = headers.into_iter().flat_map(BTreeMap::values);
-    headers.chain(signing).filter_map(Secret::reveal)
+    headers
+        .chain(signing)
+        .filter_map(Secret::reveal)
+        .map(str::to_owned)
+        .collect()
 }
 
 pub(crate) fn headers(

@@ -102,9 +102,9 @@ impl Operation for Create {
         RateClass::Other
     }
 
-    fn secrets(&self) -> Vec<&str> {
+    fn secrets(&self) -> Vec<String> {
         let signing = self.webhook_signing_secret.as_ref();
-        check::secrets(self.webhook_headers.as_ref(), signing).collect()
+        check::secrets(self.webhook_headers.as_ref(), signing)
     }
 
     fn check(&self) -> Result<(), Error> {

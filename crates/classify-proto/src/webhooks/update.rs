@@ -115,9 +115,9 @@ impl Operation for Update {
         RateClass::Other
     }
 
-    fn secrets(&self) -> Vec<&str> {
+    fn secrets(&self) -> Vec<String> {
         let signing = self.webhook_signing_secret.as_set();
-        check::secrets(self.webhook_headers.as_set(), signing).collect()
+        check::secrets(self.webhook_headers.as_set(), signing)
     }
 
     fn check(&self) -> Result<(), Error> {

@@ -14,6 +14,8 @@ const LONGEST: Duration = Duration::from_secs(5 * 60);
 const PATIENCE: Duration = Duration::from_secs(60 * 60);
 /// How many times in a row it may open: with the delays between, about an hour and a half of nothing but faults.
 const OPENINGS: u32 = 20;
+/// The same for a service that was never reached: a wrong address or a closed network is not to be waited out for hours.
+const OPENINGS_UNREACHED: u32 = 2;
 
 /// A circuit breaker: after repeated faults of the service nothing new is begun; after a while, one is tried.
 #[derive(Debug, Default)]
@@ -21,6 +23,8 @@ pub(super) struct Breaker {
     faults: u32,
     openings: u32,
     state: State,
+    /// Some request of this run may have arrived.
+    is_reached: bool,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -61,8 +65,12 @@ impl Breaker {
     /// Something that was begun went well. While the breaker is open it was begun before, and says nothing of the
     /// rest that the service asked for since.
     pub(super) fn went_well(&mut self) {
+        self.is_reached = true;
         if !matches!(self.state, State::Open(_)) {
-            *self = Self::default();
+            *self = Self {
+                is_reached: true,
+                ..Self::default()
+            };
         }
     }
 
@@ -76,7 +84,17 @@ impl Breaker {
     /// Whether there is no sense in waiting on: the service asks for a longer rest than a run has patience for, or has
     /// been at fault for too long. Nothing waits for ever.
     pub(super) fn is_hopeless(&self, rest: Duration) -> bool {
-        rest > PATIENCE || self.openings > OPENINGS
+        let most = if self.is_reached {
+            OPENINGS
+        } else {
+            OPENINGS_UNREACHED
+        };
+        rest > PATIENCE || self.openings > most
+    }
+
+    /// A request may have arrived, whatever became of it.
+    pub(super) fn reached(&mut self) {
+        self.is_reached = true;
     }
 
     /// The service was at fault; says for how long the breaker opens, if it does, or for how much longer it stays open.
@@ -140,6 +158,7 @@ mod tests {
     #[test]
     fn it_rests_for_a_quarter_of_a_minute_then_twice_as_long_and_five_minutes_at_most() {
         let mut breaker = Breaker::default();
+        breaker.reached();
         let mut now = at(0);
         let mut rests = Vec::new();
         while rests.len() < 7 {
@@ -212,18 +231,23 @@ mod tests {
         let rest = breaker.failed(at(0), Some(PATIENCE)).unwrap();
         assert!(!breaker.is_hopeless(rest));
 
-        let (mut breaker, mut now, mut openings) = (Breaker::default(), at(0), 0);
-        loop {
-            if let Some(rest) = breaker.failed(now, None) {
-                openings += 1;
-                if breaker.is_hopeless(rest) {
-                    break;
-                }
-                now = now + rest;
-                breaker.begin();
+        for (is_reached, most) in [(true, OPENINGS), (false, OPENINGS_UNREACHED)] {
+            let (mut breaker, mut now, mut openings) = (Breaker::default(), at(0), 0);
+            if is_reached {
+                breaker.went_well();
             }
+            loop {
+                if let Some(rest) = breaker.failed(now, None) {
+                    openings += 1;
+                    if breaker.is_hopeless(rest) {
+                        break;
+                    }
+                    now = now + rest;
+                    breaker.begin();
+                }
+            }
+            assert_eq!(openings, most + 1);
         }
-        assert_eq!(openings, OPENINGS + 1);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::body::Content;
 use crate::error::{Error, ErrorKind};
 use crate::files::File;
 use crate::machine::step::Cx;
+use crate::reply::Failure;
 use crate::text::service_words::one_line;
 use crate::v2::{Cancel, Job, JobStatus};
 
@@ -241,6 +242,9 @@ impl Bulk {
 
     /// The service, or the way to it, is not well.
     fn at_fault(&mut self, now: Time, place: Place, error: &Error, buying: Buying) {
+        if error.failure().is_none_or(Failure::may_have_been_sent) {
+            self.breaker.reached();
+        }
         if let Some(rest) = self.breaker.failed(now, error.retry_after()) {
             if self.breaker.is_hopeless(rest) {
                 self.settle_unbought(place, error.to_string());

@@ -221,7 +221,7 @@ impl Bulk {
     /// A chunk was looked at, or could not be; others go on.
     pub(super) fn round_ended(&mut self, cx: Cx<'_>, result: Result<(), Error>) {
         match result {
-            Ok(()) => {}
+            Ok(()) => self.breaker.reached(),
             Err(error) if error.is_auth() => {
                 self.rounds.round = None;
                 self.stop_for(error);
