@@ -125,8 +125,15 @@ pub fn buildings() -> Vec<Building> {
 #[must_use]
 pub fn plain_create(body: &plain::Create, headers: &http::HeaderMap) -> http::Request<Bytes> {
     let bytes = serde_json::to_vec(body).expect("our own body");
-    let url = format!("{SERVICE}/api/v2/classify?project_id={PROJECT}");
-    plain_request(&http::Method::POST, url, headers, bytes.into())
+    // Literals, which make one text: the least that such a line can cost.
+    let mut request = http::Request::post(format!(
+        "{}/api/v2/classify?project_id={}",
+        "https://api.cloud.llamaindex.ai", "c4ca4238-a0b9-4382-8dcc-509a6f75849b"
+    ))
+    .body(Bytes::from(bytes))
+    .expect("our own request");
+    *request.headers_mut() = headers.clone();
+    request
 }
 
 fn plain_request(

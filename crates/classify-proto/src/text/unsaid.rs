@@ -23,16 +23,29 @@ pub(crate) fn unsay(
     }
     for value in values {
         let value = value.as_ref();
-        let without_scheme = value.split_once(' ').map(|(_, rest)| rest.trim_start());
-        for secret in [Some(value), without_scheme].into_iter().flatten() {
-            // A text with a quote in it stands in JSON in another form.
-            let quoted = Value::from(secret).to_string();
-            let escaped = quoted.get(1..quoted.len() - 1).unwrap_or_default();
-            for form in [secret, escaped] {
-                if let Some(clean) = without(response.body(), form) {
-                    *response.body_mut() = clean;
-                }
-            }
+        take_out(response, value);
+        // A text with a quote in it stands in JSON in another form.
+        if value.contains(|c: char| c.is_control() || matches!(c, '"' | '\\')) {
+            let quoted = Value::from(value).to_string();
+            take_out(
+                response,
+                quoted.get(1..quoted.len() - 1).unwrap_or_default(),
+            );
+        }
+    }
+}
+
+fn take_out(response: &mut http::Response<Bytes>, secret: &str) {
+    let without_scheme = secret.split_once(' ').map(|(_, rest)| rest.trim_start());
+    if let Some(rest) = without_scheme.filter(|rest| rest.len() >= SHORTEST) {
+        // What is nowhere without its scheme is nowhere with it.
+        if memmem::find(response.body(), rest.as_bytes()).is_none() {
+            return;
+        }
+    }
+    for form in [Some(secret), without_scheme].into_iter().flatten() {
+        if let Some(clean) = without(response.body(), form) {
+            *response.body_mut() = clean;
         }
     }
 }

@@ -144,10 +144,12 @@ impl Configuration {
         for (index, rule) in self.rules.iter().enumerate() {
             let kind = &rule.r#type;
             problems.length(format_args!("{path}.rules[{index}].type"), kind, 1, 50);
-            if let Some(stray) = kind
-                .chars()
-                .find(|c| !(c.is_alphanumeric() || matches!(c, ' ' | '-' | '_')))
-            {
+            let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b" -_".contains(&byte);
+            let stray = (!kind.bytes().all(is_plain)).then(|| {
+                kind.chars()
+                    .find(|c| !(c.is_alphanumeric() || matches!(c, ' ' | '-' | '_')))
+            });
+            if let Some(stray) = stray.flatten() {
                 problems.add(
                     format_args!("{path}.rules[{index}].type"),
                     format!("holds {stray:?}; the service takes letters, digits, spaces, - and _"),
