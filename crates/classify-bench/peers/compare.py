@@ -52,7 +52,7 @@ def control(url: str, method: str, place: str, body: object = None) -> dict:
 @contextmanager
 def emulator(program: str, options: argparse.Namespace):
     """A service of one's own, with the faults of the plan."""
-    command = [program, "--completed-after-ms", str(options.job_ms)]
+    command = [program, "emulator", "--completed-after", str(options.job_ms)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         url = process.stdout.readline().strip()
@@ -98,7 +98,6 @@ def main() -> None:
     parser.add_argument("--venv", type=Path, help="an environment to install it into and keep")
     options = parser.parse_args()
 
-    [*_, serve] = built("-p", "classify-emulator", "--example", "serve")
     [*_, cli] = built("-p", "classify-cli")
     with tempfile.TemporaryDirectory() as scratch:
         python = python_of(options.venv or Path(scratch) / "venv", options.official)
@@ -111,7 +110,7 @@ def main() -> None:
         )
         runs = []
         for run in clients:
-            with emulator(serve, options) as url:
+            with emulator(cli, options) as url:
                 began = time.monotonic()
                 outcomes = run(url)
                 took = time.monotonic() - began
