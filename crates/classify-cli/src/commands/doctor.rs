@@ -236,11 +236,11 @@ fn proxies(connection: &Connection, host: &str, proxy: Option<&Proxy>) -> Findin
     if set.iter().all(|name| name.eq_ignore_ascii_case("NO_PROXY")) {
         return Finding::good("proxy", "none");
     }
-    let unexcepted = Proxy::from_lookup(connection.client.api(), |name| {
+    let without_exceptions = Proxy::from_lookup(connection.client.api(), |name| {
         let lookup = || std::env::var(name).ok();
         (!name.eq_ignore_ascii_case("NO_PROXY")).then(lookup)?
     });
-    if !matches!(unexcepted, Ok(None)) {
+    if !matches!(without_exceptions, Ok(None)) {
         let found = format!("passed by, as NO_PROXY says ({names} set)");
         return Finding::good("proxy", found);
     }
