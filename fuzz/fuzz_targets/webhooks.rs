@@ -9,6 +9,15 @@ use hmac::{Hmac, KeyInit, Mac};
 use libfuzzer_sys::fuzz_target;
 use sha2::Sha256;
 
+/// The header of a delivery that is signed with this secret.
+fn signed(secret: &str, body: &[u8]) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("any length");
+    mac.update(body);
+    let digest = mac.finalize().into_bytes();
+    let digits: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256={digits}")
+}
+
 struct Given<'a> {
     secret: &'a str,
     header: Option<&'a [u8]>,
@@ -61,11 +70,7 @@ fuzz_target!(|data: &[u8]| {
     }
 
     let secrets = [Secret::new("another"), Secret::new(given.secret)];
-    let mut mac = Hmac::<Sha256>::new_from_slice(given.secret.as_bytes()).expect("any length");
-    mac.update(given.body);
-    let digest = mac.finalize().into_bytes();
-    let digits: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    let good = format!("sha256={digits}");
+    let good = signed(given.secret, given.body);
     let expected = if given.secret.is_empty() {
         Err(SignatureError::Mismatch)
     } else {
@@ -91,7 +96,8 @@ fuzz_target!(|data: &[u8]| {
     assert!(verify(&longer, Some(good.as_bytes()), &secrets).is_err());
     if let Some(header) = given.header {
         let fits = verify(given.body, Some(header), &secrets).is_ok();
-        let same = header.trim_ascii().eq_ignore_ascii_case(good.as_bytes());
-        assert_eq!(fits, same && expected.is_ok());
+        let is = |good: &str| header.trim_ascii().eq_ignore_ascii_case(good.as_bytes());
+        let by_either = is(&signed("another", given.body)) || (expected.is_ok() && is(&good));
+        assert_eq!(fits, by_either);
     }
 });

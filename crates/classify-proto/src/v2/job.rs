@@ -142,6 +142,9 @@ impl Job {
     }
 
     /// Every field as JSON, those this version does not know included.
+    ///
+    /// A field that could not be read is written as it came. An operation and a saved state read such a job again;
+    /// serde alone, which has no second try, refuses it.
     #[must_use]
     pub fn to_json(&self) -> Value {
         // No field has a key or a number that JSON could not hold.
