@@ -80,6 +80,25 @@ fn a_service_that_was_never_reached_is_not_waited_for_as_one_that_was() {
     bench.assert_all_completed();
 }
 
+/// A look at a job is reaching the service too: what comes after it is an outage, and is waited out.
+#[test]
+fn a_service_that_shows_a_job_is_one_that_was_reached() {
+    let mut bench = Bench::new(0..1, service(3_600_000));
+    bench.options = BulkOptions::default().job_timeout(Duration::from_secs(60));
+    let summary = bench.run(None).unwrap();
+    assert_eq!(summary.count(&Standing::Open), 1);
+
+    let mut later = Bench::new(0..30, service(0));
+    later.journal.clone_from(&bench.journal);
+    std::mem::swap(&mut later.world, &mut bench.world);
+    later.world.service.route_faults = [(UPLOAD, vec![Fault::NoConnection; 100].into())].into();
+    let start = later.world.now;
+    let summary = later.run(None).unwrap();
+    assert!(later.world.now - start > 5 * 60_000);
+    assert!(summary.stopped.is_none(), "{:?}", summary.stopped);
+    later.assert_all_completed();
+}
+
 #[test]
 fn jobs_that_are_open_are_left_when_the_transport_refuses_to_look_at_them() {
     let mut bench = Bench::new(0..2, service(60_000));
