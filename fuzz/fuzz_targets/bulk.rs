@@ -26,7 +26,7 @@ fuzz_target!(|data: &[u8]| {
     let options = BulkOptions::default()
         .max_in_flight(player.chance.int_in_range(1..=9).unwrap_or(4))
         .max_requests(player.chance.int_in_range(1..=4).unwrap_or(2))
-        .remember(player.chance.int_in_range(0..=9).unwrap_or(9))
+        .report_cache_size(player.chance.int_in_range(0..=9).unwrap_or(9))
         .retry_failed(player.chance.arbitrary().unwrap_or(false));
     let mut journal = Vec::new();
     if player.chance.ratio(1u8, 4u8).unwrap_or(false) {
@@ -80,8 +80,8 @@ fn run(
         let output = player.step(&mut bulk, &mut |event| events.push(event));
         for event in events {
             match event {
-                BulkEvent::Room(room) => {
-                    assert!(room > 0 && room == bulk.room());
+                BulkEvent::NeedDocuments(room) => {
+                    assert!(room > 0 && room == bulk.capacity());
                     source
                         .by_ref()
                         .take(room)
@@ -106,7 +106,7 @@ fn run(
                     );
                     journal.extend_from_slice(line.as_bytes());
                 }
-                BulkEvent::Settled(settled) => {
+                BulkEvent::Finished(settled) => {
                     for name in settled.names {
                         *reported.entry(name).or_default() += 1;
                     }
@@ -167,7 +167,7 @@ fn fed(
         let mut settled = 0;
         let summary = loop {
             let mut count = |event| {
-                if let FedEvent::Settled(document) = event {
+                if let FedEvent::Finished(document) = event {
                     settled += document.names.len();
                 }
             };

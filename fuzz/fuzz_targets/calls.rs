@@ -8,7 +8,7 @@ use std::time::Duration;
 use classify_fuzz::play::Player;
 use classify_fuzz::{check_error, create, rules, seed};
 use classify_proto::machine::{Call, Retry};
-use classify_proto::v2::{Cancel, Delete, Get, List};
+use classify_proto::v2::{CancelJob, DeleteJob, GetJob, ListJobs};
 use classify_proto::{Operation, configurations, files, v1};
 use libfuzzer_sys::fuzz_target;
 use serde::{Serialize, de::DeserializeOwned};
@@ -19,14 +19,14 @@ fuzz_target!(|data: &[u8]| {
     };
     match which % 8 {
         0 => play(create("dfl-1"), data),
-        1 => play(Get::new("clj-1"), data),
-        2 => play(List::new(), data),
-        3 => play(Cancel::new("clj-1"), data),
-        4 => play(Delete::new("clj-1"), data),
-        5 => play(v1::Create::new(["dfl-1"], rules().rules), data),
-        6 => play(configurations::Create::new("n", rules()), data),
+        1 => play(GetJob::new("clj-1"), data),
+        2 => play(ListJobs::new(), data),
+        3 => play(CancelJob::new("clj-1"), data),
+        4 => play(DeleteJob::new("clj-1"), data),
+        5 => play(v1::CreateJob::new(["dfl-1"], rules().rules), data),
+        6 => play(configurations::CreateConfiguration::new("n", rules()), data),
         _ => play(
-            files::Upload::new("a.txt", b"canary document".to_vec()),
+            files::UploadFile::new("a.txt", b"canary document".to_vec()),
             data,
         ),
     }

@@ -8,12 +8,12 @@ use std::time::Duration;
 use classify_fuzz::play::Player;
 use classify_fuzz::{check_error, create, rules, seed};
 use classify_proto::Error;
-use classify_proto::files::Upload;
+use classify_proto::files::UploadFile;
 use classify_proto::machine::{
-    Fan, FanEvent, Pager, Reconcile, ResultsWaiter, Reuse, Run, RunEvent, Waiter,
+    Concurrent, ConcurrentEvent, Pager, Reconcile, ResultsWaiter, Run, RunEvent, UploadOnce, Waiter,
 };
 use classify_proto::v1;
-use classify_proto::v2::{Job, JobStatus, List};
+use classify_proto::v2::{Job, JobStatus, ListJobs};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
@@ -26,7 +26,7 @@ fuzz_target!(|data: &[u8]| {
         1 => waiter(&mut player),
         2 => run(&mut player, Run::new(create("dfl-1"), seed())),
         3 => {
-            let upload = Upload::new("a.txt", b"canary document".to_vec());
+            let upload = UploadFile::new("a.txt", b"canary document".to_vec());
             run(&mut player, Run::upload(upload, create(""), seed()));
         }
         4 => fan(&mut player),
@@ -35,13 +35,14 @@ fuzz_target!(|data: &[u8]| {
             told(player.play(results, |_| {}));
         }
         6 => {
-            let asked = v1::Create::new(["dfl-1"], rules().rules);
+            let asked = v1::CreateJob::new(["dfl-1"], rules().rules);
             let since = "2023-11-14T00:00:00Z".parse().expect("a timestamp");
             told(player.play(Reconcile::new(asked, since, seed()), |never| match never {}));
         }
         _ => {
-            let upload = Upload::new("a.txt", b"canary document".to_vec()).external_file_id("mine");
-            told(player.play(Reuse::new(upload, seed()), |never| match never {}));
+            let upload =
+                UploadFile::new("a.txt", b"canary document".to_vec()).external_file_id("mine");
+            told(player.play(UploadOnce::new(upload, seed()), |never| match never {}));
         }
     }
 });
@@ -55,7 +56,7 @@ fn told<T>(result: Result<T, Error>) {
 fn pager(player: &mut Player<'_>) {
     let most = player.chance.int_in_range(1..=6u32).unwrap_or(6);
     let prefetch = player.chance.arbitrary().unwrap_or(false);
-    let pager = Pager::new(List::new(), seed())
+    let pager = Pager::new(ListJobs::new(), seed())
         .prefetch(prefetch)
         .max_pages(most);
     let (mut pages, mut tokens) = (0, BTreeSet::new());
@@ -113,15 +114,15 @@ fn ended(result: &Result<Job, Error>) {
 
 fn fan(player: &mut Player<'_>) {
     let count = player.chance.int_in_range(0..=6).unwrap_or(3);
-    let at_once = player.chance.int_in_range(0..=4).unwrap_or(2);
+    let max_concurrency = player.chance.int_in_range(0..=4).unwrap_or(2);
     let runs = (0..count).map(|place| {
         Run::new(create(&format!("dfl-{place}")), seed().derive(place))
             .timeout(Duration::from_secs(60))
     });
-    let fan = Fan::new(runs.collect::<Vec<_>>(), at_once);
+    let fan = Concurrent::new(runs.collect::<Vec<_>>(), max_concurrency);
     let mut ended_places = BTreeSet::new();
     player.play(fan, |event| {
-        if let FanEvent::Ended(place, result) = event {
+        if let ConcurrentEvent::Finished(place, result) = event {
             ended(&result);
             assert!(ended_places.insert(place), "{place} ended twice");
         }

@@ -6,7 +6,7 @@ use std::convert::Infallible;
 
 use arbitrary::{Arbitrary, Unstructured};
 use classify_fuzz::{api, check_error};
-use classify_proto::{Operation, Seed, files::Upload};
+use classify_proto::{Operation, Seed, files::UploadFile};
 use futures_util::{FutureExt, stream};
 use libfuzzer_sys::fuzz_target;
 
@@ -24,7 +24,7 @@ fuzz_target!(|data: &[u8]| {
     let Ok(given) = Given::arbitrary_take_rest(Unstructured::new(data)) else {
         return;
     };
-    let mut upload = Upload::new(given.name, given.content.to_vec());
+    let mut upload = UploadFile::new(given.name, given.content.to_vec());
     if let Some(id) = given.external_file_id {
         upload = upload.external_file_id(id);
     }
@@ -35,7 +35,7 @@ fuzz_target!(|data: &[u8]| {
         upload = upload.content_type(content_type);
     }
     upload.prepare(Seed::new(given.seed));
-    let request = match upload.request(&api()) {
+    let request = match upload.build_request(&api()) {
         Ok(request) => request,
         Err(error) => return check_error(&error),
     };

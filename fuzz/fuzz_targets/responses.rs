@@ -7,8 +7,8 @@ use std::fmt::Debug;
 use classify_fuzz::{api, check_error, create, rules, seed};
 use classify_proto::v2::{self, Job};
 use classify_proto::{
-    Bytes, Error, Operation, Repeat, Untyped, With, WithResponse, configurations, files, http, v1,
-    webhooks,
+    Bytes, Error, Idempotency, Operation, RawOperation, With, WithResponse, configurations, files,
+    http, v1, webhooks,
 };
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
@@ -26,16 +26,16 @@ fuzz_target!(|data: &[u8]| {
         response
     };
     match which % 29 {
-        0 => job(v2::Get::new("clj-1").parse(response()), body),
+        0 => job(v2::GetJob::new("clj-1").parse(response()), body),
         1 => {
-            if let Ok(page) = sound(v2::List::new().parse(response())) {
+            if let Ok(page) = sound(v2::ListJobs::new().parse(response())) {
                 assert_ne!(page.next_page_token.as_deref(), Some(""));
                 page.items.into_iter().for_each(job_round_trip);
             }
         }
-        2 => job(v2::Cancel::new("clj-1").parse(response()), body),
+        2 => job(v2::CancelJob::new("clj-1").parse(response()), body),
         3 => {
-            if let Ok(deleted) = sound(v2::Delete::new("clj-1").parse(response())) {
+            if let Ok(deleted) = sound(v2::DeleteJob::new("clj-1").parse(response())) {
                 let _ = format!("{deleted:?}");
             }
         }
@@ -48,39 +48,45 @@ fuzz_target!(|data: &[u8]| {
             }
         }
         5 => {
-            let mut upload = files::Upload::new("a.txt", b"canary".to_vec());
+            let mut upload = files::UploadFile::new("a.txt", b"canary".to_vec());
             upload.prepare(seed());
-            let _ = upload.request(&api()).expect("a good upload");
+            let _ = upload.build_request(&api()).expect("a good upload");
             if let Ok(file) = sound(upload.parse(response())) {
                 let _ = format!("{file:?}");
             }
         }
-        6 => any(&v1::Create::new(["dfl-1"], rules().rules), response()),
-        7 => any(&v1::List::new(), response()),
-        8 => any(&v1::Get::new("1"), response()),
-        9 => any(&v1::Results::new("1"), response()),
-        10 => any(&files::List::new(), response()),
-        11 => any(&files::Get::new("1"), response()),
-        12 => any(&files::GetContent::new("1"), response()),
-        13 => any(&files::Delete::new("1"), response()),
-        14 => any(&files::Query::new(), response()),
-        15 => any(&configurations::Create::new("n", rules()), response()),
-        16 => any(&configurations::Get::new("1"), response()),
-        17 => any(&configurations::Update::new("1"), response()),
-        18 => any(&configurations::List::new(), response()),
-        19 => any(&configurations::Delete::new("1"), response()),
-        20 => any(&webhooks::Create::new("https://example.com"), response()),
-        21 => any(&webhooks::Get::new("1"), response()),
-        22 => any(&webhooks::Update::new("1"), response()),
-        23 => any(&webhooks::List::new(), response()),
-        24 => any(&webhooks::ListAll::new(), response()),
-        25 => any(&webhooks::Delete::new("1"), response()),
-        26 => any(
-            &Untyped::new(http::Method::GET, "/api/v2/other", Repeat::Read),
+        6 => any(&v1::CreateJob::new(["dfl-1"], rules().rules), response()),
+        7 => any(&v1::ListJobs::new(), response()),
+        8 => any(&v1::GetJob::new("1"), response()),
+        9 => any(&v1::GetJobResults::new("1"), response()),
+        10 => any(&files::ListFiles::new(), response()),
+        11 => any(&files::GetFile::new("1"), response()),
+        12 => any(&files::GetFileContent::new("1"), response()),
+        13 => any(&files::DeleteFile::new("1"), response()),
+        14 => any(&files::QueryFiles::new(), response()),
+        15 => any(
+            &configurations::CreateConfiguration::new("n", rules()),
             response(),
         ),
-        27 => any(&With::new(v2::Get::new("clj-1")), response()),
-        28 => any(&WithResponse::new(v2::Get::new("clj-1")), response()),
+        16 => any(&configurations::GetConfiguration::new("1"), response()),
+        17 => any(&configurations::UpdateConfiguration::new("1"), response()),
+        18 => any(&configurations::ListConfigurations::new(), response()),
+        19 => any(&configurations::DeleteConfiguration::new("1"), response()),
+        20 => any(
+            &webhooks::CreateWebhookConfiguration::new("https://example.com"),
+            response(),
+        ),
+        21 => any(&webhooks::GetWebhookConfiguration::new("1"), response()),
+        22 => any(&webhooks::UpdateWebhookConfiguration::new("1"), response()),
+        23 => any(&webhooks::ListWebhookConfigurations::new(), response()),
+        24 => any(&webhooks::ListAllWebhookConfigurations::new(), response()),
+        25 => any(&webhooks::DeleteWebhookConfiguration::new("1"), response()),
+        26 => any(
+            &RawOperation::new(http::Method::GET, "/api/v2/other", Idempotency::Safe),
+            response(),
+        ),
+        27 => any(&With::new(v2::GetJob::new("clj-1")), response()),
+        28 => any(&WithResponse::new(v2::GetJob::new("clj-1")), response()),
         _ => unreachable!("a remainder of 29"),
     }
 });
@@ -136,6 +142,8 @@ fn job_round_trip(job: Job) {
     let written = job.to_json();
     // Read as an answer is, leniently: a field that could not be read is written as it came.
     let answer = http::Response::new(Bytes::from(written.to_string()));
-    let again = v2::Get::new(&job.id).parse(answer).expect("what we wrote");
+    let again = v2::GetJob::new(&job.id)
+        .parse(answer)
+        .expect("what we wrote");
     assert_eq!(again.to_json(), written, "a second trip changes it");
 }

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use arbitrary::{Arbitrary, Unstructured};
 use classify_fuzz::create;
 use classify_proto::Seed;
-use classify_proto::machine::{Bulk, BulkEvent, BulkOptions, Document, Journal, Standing};
+use classify_proto::machine::{Bulk, BulkEvent, BulkOptions, Document, DocumentStatus, Journal};
 use libfuzzer_sys::fuzz_target;
 use sim::{FAULTS, Service, World};
 
@@ -19,7 +19,7 @@ struct Given {
     contents: Vec<u8>,
     in_flight: u8,
     requests: u8,
-    remember: u8,
+    report_cache_size: u8,
     page_size: u8,
     duration: u16,
     kills: Vec<u8>,
@@ -43,7 +43,7 @@ fuzz_target!(|data: &[u8]| {
     let options = BulkOptions::default()
         .max_in_flight(usize::from(given.in_flight % 16) + 1)
         .max_requests(usize::from(given.requests % 8) + 1)
-        .remember(usize::from(given.remember));
+        .report_cache_size(usize::from(given.report_cache_size));
     let faults = given.faults.iter().take(100);
     let mut world = World::new(Service {
         duration: u64::from(given.duration),
@@ -83,21 +83,18 @@ fuzz_target!(|data: &[u8]| {
         "a job without a transaction id"
     );
     assert_eq!(reports.len(), documents.len());
-    for (name, standings) in &reports {
-        assert_eq!(standings.len(), 1, "{name} is reported more than once");
+    for (name, statuses) in &reports {
+        assert_eq!(statuses.len(), 1, "{name} is reported more than once");
         // What an earlier process found to be final stays so.
-        let answered = standings[0] == Standing::Completed;
-        assert!(answered || standings[0].is_final(), "{name}: {standings:?}");
-        assert!(
-            answered || !given.faults.is_empty(),
-            "{name}: {standings:?}"
-        );
+        let answered = statuses[0] == DocumentStatus::Completed;
+        assert!(answered || statuses[0].is_final(), "{name}: {statuses:?}");
+        assert!(answered || !given.faults.is_empty(), "{name}: {statuses:?}");
     }
     if given.kills.is_empty() {
         assert!(
             reports
                 .values()
-                .all(|standings| standings[0] == Standing::Completed)
+                .all(|statuses| statuses[0] == DocumentStatus::Completed)
         );
         assert_eq!(world.service.jobs.len(), distinct.len());
     }
@@ -110,14 +107,14 @@ fn run(
     seed: Seed,
     journal: &mut Vec<u8>,
     killed_at: Option<u32>,
-) -> BTreeMap<String, Vec<Standing>> {
+) -> BTreeMap<String, Vec<DocumentStatus>> {
     world.crash();
     let (read, sound) = Journal::read(journal).expect("our own journal");
     journal.truncate(sound);
     let bulk = Bulk::new(&world.api, create(""), options.clone(), seed).expect("a good template");
     let mut bulk = bulk.with_journal(read).expect("the journal of this run");
     let mut source = documents.iter();
-    let mut reports: BTreeMap<String, Vec<Standing>> = BTreeMap::new();
+    let mut reports: BTreeMap<String, Vec<DocumentStatus>> = BTreeMap::new();
     let mut events = Vec::new();
     for step in 0.. {
         if killed_at == Some(step) {
@@ -128,7 +125,7 @@ fn run(
         }
         for event in events.drain(..) {
             match event {
-                BulkEvent::Room(room) => {
+                BulkEvent::NeedDocuments(room) => {
                     source
                         .by_ref()
                         .take(room)
@@ -141,7 +138,7 @@ fn run(
                     let written = if whole { line.len() } else { line.len() / 2 };
                     journal.extend_from_slice(&line.as_bytes()[..written]);
                 }
-                BulkEvent::Settled(settled) => {
+                BulkEvent::Finished(settled) => {
                     for name in settled.names {
                         reports
                             .entry(name)

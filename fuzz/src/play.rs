@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use arbitrary::Unstructured;
-use classify_proto::machine::{Cx, Machine, ReplyBy, Saved, Step, Ticket};
+use classify_proto::machine::{Context, Machine, ResponseDeadline, Saved, Step, Ticket};
 use classify_proto::{Api, Bytes, Reply, Time, http};
 use serde_json::Value;
 
@@ -102,12 +102,12 @@ impl<'a> Player<'a> {
             );
         }
         let api = self.api.clone();
-        let cx = Cx::new(&api, Time::from_millis(self.now));
+        let cx = Context::new(&api, Time::from_millis(self.now));
         match machine.poll(cx) {
             Step::Send(ticket, request) => {
                 assert!(!self.out.contains(&ticket), "{ticket} is out already");
                 self.used.retain(|used| *used != ticket);
-                let ReplyBy(by) = request
+                let ResponseDeadline(by) = request
                     .extensions()
                     .get()
                     .expect("every request says how long to wait");
@@ -123,7 +123,7 @@ impl<'a> Player<'a> {
             Step::Event(event) => each(event),
             Step::Done(output) => {
                 for later in [self.now, self.now.saturating_add(1), u64::MAX] {
-                    let cx = Cx::new(&api, Time::from_millis(later));
+                    let cx = Context::new(&api, Time::from_millis(later));
                     assert!(
                         matches!(machine.poll(cx), Step::Wait(None)),
                         "something came after the end"
@@ -150,7 +150,7 @@ impl<'a> Player<'a> {
     }
 
     /// Polling again at the same time changes nothing, and neither does a reply that nobody waits for.
-    fn stays_put<M: Machine>(&mut self, machine: &mut M, cx: Cx<'_>, until: Option<Time>) {
+    fn stays_put<M: Machine>(&mut self, machine: &mut M, cx: Context<'_>, until: Option<Time>) {
         let again = |machine: &mut M| match machine.poll(cx) {
             Step::Wait(again) => assert_eq!(again, until, "polling again changed the wait"),
             _ => panic!("polling again did something"),
@@ -182,7 +182,11 @@ impl<'a> Player<'a> {
                 reply::reply(&mut self.chance, &self.asked).unwrap_or_else(|_| refusal())
             };
             let api = self.api.clone();
-            machine.handle(Cx::new(&api, Time::from_millis(self.now)), ticket, reply);
+            machine.handle(
+                Context::new(&api, Time::from_millis(self.now)),
+                ticket,
+                reply,
+            );
             return;
         }
         let wake = until.map_or(self.now, Time::as_millis);

@@ -3,9 +3,9 @@
 use std::hint::black_box;
 
 use bytes::Bytes;
-use classify_proto::machine::{Call, Cx, Machine, Step};
+use classify_proto::machine::{Call, Context, Machine, Step};
 use classify_proto::{
-    Api, Body, Change, Operation, PageRanges, Seed, Time, configurations, files, http, v1, v2,
+    Api, Body, Operation, PageRanges, Patch, Seed, Time, configurations, files, http, v1, v2,
     webhooks,
 };
 
@@ -48,7 +48,7 @@ impl std::fmt::Debug for Building {
 
 impl Building {
     fn of<O: Operation + 'static>(operation: O) -> Self {
-        let ours = move |api: &Api| operation.request(api).expect("a good operation");
+        let ours = move |api: &Api| operation.build_request(api).expect("a good operation");
         let (parts, body) = ours(&api()).into_parts();
         let path = parts.uri.path_and_query().expect("a whole URL").to_string();
         let plain = move || {
@@ -85,35 +85,40 @@ impl Building {
 pub fn buildings() -> Vec<Building> {
     let rules = fixtures::rules;
     let old = || v1::Rule::new("invoice", "asks for payment of an amount");
-    let mut upload = files::Upload::new("a.pdf", vec![7; 1_000]);
+    let mut upload = files::UploadFile::new("a.pdf", vec![7; 1_000]);
     upload.prepare(Seed::new([7; 16]));
     vec![
         Building::of(fixtures::create()),
-        Building::of(v2::List::new()),
-        Building::of(v2::Get::new("clj-1")),
-        Building::of(v2::Cancel::new("clj-1")),
-        Building::of(v2::Delete::new("clj-1")),
-        Building::of(v1::Create::new(["dfl-1"], [old()])),
-        Building::of(v1::List::new()),
-        Building::of(v1::Get::new("1")),
-        Building::of(v1::Results::new("1")),
+        Building::of(v2::ListJobs::new()),
+        Building::of(v2::GetJob::new("clj-1")),
+        Building::of(v2::CancelJob::new("clj-1")),
+        Building::of(v2::DeleteJob::new("clj-1")),
+        Building::of(v1::CreateJob::new(["dfl-1"], [old()])),
+        Building::of(v1::ListJobs::new()),
+        Building::of(v1::GetJob::new("1")),
+        Building::of(v1::GetJobResults::new("1")),
         Building::of(upload),
-        Building::of(files::List::new()),
-        Building::of(files::Get::new("dfl-1")),
-        Building::of(files::GetContent::new("dfl-1")),
-        Building::of(files::Delete::new("dfl-1")),
-        Building::of(files::Query::new()),
-        Building::of(configurations::Create::new("rules", rules())),
-        Building::of(configurations::Get::new("cfg-1")),
-        Building::of(configurations::Update::new("cfg-1").parameters(rules())),
-        Building::of(configurations::List::new()),
-        Building::of(configurations::Delete::new("cfg-1")),
-        Building::of(webhooks::Create::new("https://example.com")),
-        Building::of(webhooks::Get::new("whc-1")),
-        Building::of(webhooks::Update::new("whc-1").url(Change::Set("https://example.com".into()))),
-        Building::of(webhooks::List::new()),
-        Building::of(webhooks::ListAll::new()),
-        Building::of(webhooks::Delete::new("whc-1")),
+        Building::of(files::ListFiles::new()),
+        Building::of(files::GetFile::new("dfl-1")),
+        Building::of(files::GetFileContent::new("dfl-1")),
+        Building::of(files::DeleteFile::new("dfl-1")),
+        Building::of(files::QueryFiles::new()),
+        Building::of(configurations::CreateConfiguration::new("rules", rules())),
+        Building::of(configurations::GetConfiguration::new("cfg-1")),
+        Building::of(configurations::UpdateConfiguration::new("cfg-1").parameters(rules())),
+        Building::of(configurations::ListConfigurations::new()),
+        Building::of(configurations::DeleteConfiguration::new("cfg-1")),
+        Building::of(webhooks::CreateWebhookConfiguration::new(
+            "https://example.com",
+        )),
+        Building::of(webhooks::GetWebhookConfiguration::new("whc-1")),
+        Building::of(
+            webhooks::UpdateWebhookConfiguration::new("whc-1")
+                .url(Patch::Set("https://example.com".into())),
+        ),
+        Building::of(webhooks::ListWebhookConfigurations::new()),
+        Building::of(webhooks::ListAllWebhookConfigurations::new()),
+        Building::of(webhooks::DeleteWebhookConfiguration::new("whc-1")),
     ]
 }
 
@@ -168,17 +173,17 @@ pub fn page_ranges() -> Vec<u32> {
 ///
 /// When the last status is no success.
 pub fn call(api: &Api, job: &Bytes, statuses: &[u16]) {
-    let mut call = Call::new(v2::Get::new(fixtures::FIRST), Seed::new([7; 16]));
+    let mut call = Call::new(v2::GetJob::new(fixtures::FIRST), Seed::new([7; 16]));
     let mut now = Time::from_millis(1_700_000_000_000);
     let mut statuses = statuses.iter();
     loop {
-        match call.poll(Cx::new(api, now)) {
+        match call.poll(Context::new(api, now)) {
             Step::Send(ticket, request) => {
                 black_box(request);
                 let mut response = http::Response::new(job.clone());
                 let status = statuses.next().expect("one status for each attempt");
                 *response.status_mut() = http::StatusCode::from_u16(*status).expect("a status");
-                call.handle(Cx::new(api, now), ticket, Ok(response));
+                call.handle(Context::new(api, now), ticket, Ok(response));
             }
             Step::Wait(until) => now = until.expect("no reply is owed"),
             Step::Event(never) => match never {},

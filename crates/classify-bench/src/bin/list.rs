@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use classify_bench::{counting, plain, process};
 use classify_proto::Api;
-use classify_proto::v2::{Job, List};
+use classify_proto::v2::{Job, ListJobs};
 
 #[global_allocator]
 static ALLOCATOR: counting::Counting = counting::Counting;
@@ -80,7 +80,7 @@ fn on_tokio<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
 fn ours_on_ureq(base_url: &str) -> Result<Found> {
     let client = classify_ureq::Client::new(Api::builder(KEY).base_url(base_url).build()?);
     let mut found = Found::default();
-    for job in client.list(List::new().page_size(PAGE_SIZE)) {
+    for job in client.list(ListJobs::new().page_size(PAGE_SIZE)) {
         found.add_job(&job?);
     }
     Ok(found)
@@ -88,7 +88,7 @@ fn ours_on_ureq(base_url: &str) -> Result<Found> {
 
 async fn ours_on_reqwest(base_url: &str) -> Result<Found> {
     let client = classify_reqwest::Client::new(Api::builder(KEY).base_url(base_url).build()?);
-    let mut jobs = client.list(List::new().page_size(PAGE_SIZE));
+    let mut jobs = client.list(ListJobs::new().page_size(PAGE_SIZE));
     let mut found = Found::default();
     while let Some(job) = jobs.next().await {
         found.add_job(&job?);

@@ -2,11 +2,11 @@
 //!
 //! | operation | request | repeated |
 //! | --- | --- | --- |
-//! | [`Create`] | `POST /api/v1/beta/configurations` | yes; the same name is the same configuration |
-//! | [`Get`] | `GET /api/v1/beta/configurations/{config_id}` | yes |
-//! | [`Update`] | `PUT /api/v1/beta/configurations/{config_id}` | yes |
-//! | [`List`] | `GET /api/v1/beta/configurations` | yes |
-//! | [`Delete`] | `DELETE /api/v1/beta/configurations/{config_id}` | yes; finding nothing is then success |
+//! | [`CreateConfiguration`] | `POST /api/v1/beta/configurations` | yes; the same name is the same configuration |
+//! | [`GetConfiguration`] | `GET /api/v1/beta/configurations/{config_id}` | yes |
+//! | [`UpdateConfiguration`] | `PUT /api/v1/beta/configurations/{config_id}` | yes |
+//! | [`ListConfigurations`] | `GET /api/v1/beta/configurations` | yes |
+//! | [`DeleteConfiguration`] | `DELETE /api/v1/beta/configurations/{config_id}` | yes; finding nothing is then success |
 //!
 //! The service keeps configurations of all its products here. Those of classification are typed; the others are kept
 //! as they come, under their product's name: [`Parameters`].
@@ -19,13 +19,13 @@ mod parameters;
 mod saved;
 mod update;
 
-pub use create::Create;
-pub use delete::Delete;
-pub use get::Get;
-pub use list::List;
+pub use create::CreateConfiguration;
+pub use delete::DeleteConfiguration;
+pub use get::GetConfiguration;
+pub use list::ListConfigurations;
 pub use parameters::{ClassifyParameters, OtherParameters, Parameters, ProductType};
 pub use saved::SavedConfiguration;
-pub use update::Update;
+pub use update::UpdateConfiguration;
 
 /// The route of every operation here.
 const ROUTE: &str = "/api/v1/beta/configurations";

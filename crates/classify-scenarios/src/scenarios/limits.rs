@@ -6,9 +6,9 @@ use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
 use classify_emulator::{Config, Fault, Faults, Route};
-use classify_proto::machine::{Call, Fan, FanEvent, Retry};
-use classify_proto::v2::{Cancel, Delete, Get, JobStatus};
-use classify_proto::{ErrorKind, Limits, Seed};
+use classify_proto::machine::{Call, Concurrent, ConcurrentEvent, Retry};
+use classify_proto::v2::{CancelJob, DeleteJob, GetJob, JobStatus};
+use classify_proto::{ErrorKind, Seed, TransportLimits};
 
 use crate::door::Door;
 use crate::driver::{Driver, Setup};
@@ -26,7 +26,7 @@ fn seen_by(listener: &Listener, requests: usize) {
     assert_eq!(listener.seen().len(), requests);
 }
 
-fn driver<D: Driver>(listener: &Listener, limits: Limits, retries: u32) -> D {
+fn driver<D: Driver>(listener: &Listener, limits: TransportLimits, retries: u32) -> D {
     let setup = Setup {
         retry: Setup::default().retry.max_retries(retries),
         limits,
@@ -37,13 +37,13 @@ fn driver<D: Driver>(listener: &Listener, limits: Limits, retries: u32) -> D {
 
 /// A response over the limit is an error, whether it says its length or not, and is not asked for again.
 pub fn an_oversized_response_is_refused<D: Driver>() {
-    let small = Limits::default().response_bytes(1000);
+    let small = TransportLimits::default().response_bytes(1000);
     let whole = response(200, &[], &[b' '; 1001]);
     let unbounded = [b"HTTP/1.1 200 OK\r\n\r\n".as_slice(), &[b' '; 1001]].concat();
     for (form, bytes) in [whole, unbounded].into_iter().enumerate() {
         let listener = Listener::start(move |_, _| Plan::Answer(bytes.clone()));
         let error = driver::<D>(&listener, small, 5)
-            .call(Get::new("clj-1"))
+            .call(GetJob::new("clj-1"))
             .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::TooLarge, "form {form}: {error}");
         assert!(error.to_string().contains("1000"), "{error}");
@@ -54,7 +54,7 @@ pub fn an_oversized_response_is_refused<D: Driver>() {
         let padded = [JOB, &vec![b' '; 1000 - JOB.len()]].concat();
         Plan::Answer(response(200, &[], &padded))
     });
-    let read = driver::<D>(&listener, small, 0).call(Get::new("clj-1"));
+    let read = driver::<D>(&listener, small, 0).call(GetJob::new("clj-1"));
     assert!(read.is_ok());
 }
 
@@ -71,9 +71,9 @@ pub fn a_small_response_that_unpacks_too_large_is_refused<D: Driver>() {
     let listener = Listener::start(move |_, _| {
         Plan::Answer(response(200, &[("content-encoding", "gzip")], &packed))
     });
-    let small = Limits::default().response_bytes(1 << 20);
+    let small = TransportLimits::default().response_bytes(1 << 20);
     let error = driver::<D>(&listener, small, 5)
-        .call(Get::new("clj-1"))
+        .call(GetJob::new("clj-1"))
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TooLarge, "{error}");
     assert_eq!(listener.seen().len(), 1);
@@ -85,8 +85,8 @@ pub fn compressed_responses_are_read<D: Driver>() {
     let listener = Listener::start(move |_, _| {
         Plan::Answer(response(200, &[("content-encoding", "gzip")], &packed))
     });
-    let job = driver::<D>(&listener, Limits::default(), 0)
-        .call(Get::new("clj-1"))
+    let job = driver::<D>(&listener, TransportLimits::default(), 0)
+        .call(GetJob::new("clj-1"))
         .expect("the job is read");
     assert_eq!(job.status, JobStatus::Running);
     let asked = listener.seen().remove(0);
@@ -107,7 +107,7 @@ pub fn a_redirect_is_not_followed<D: Driver>() {
     );
     for error in [
         world.driver.run(create()).unwrap_err(),
-        world.driver.call(Get::new("clj-1")).unwrap_err(),
+        world.driver.call(GetJob::new("clj-1")).unwrap_err(),
     ] {
         assert!(error.status().is_some_and(|status| status.is_redirection()));
         assert!(error.to_string().contains("not followed"), "{error}");
@@ -121,19 +121,19 @@ pub fn no_answer_at_all_ends<D: Driver>() {
     let listener = Listener::start(|_, _| Plan::Hang(Vec::new()));
     let short = SHORT;
     for limits in [
-        Limits::default().connect(short).response(short),
-        Limits::default().attempt(short),
+        TransportLimits::default().connect(short).response(short),
+        TransportLimits::default().attempt(short),
     ] {
         let before = listener.seen().len();
         let error = driver::<D>(&listener, limits, 1)
-            .call(Get::new("clj-1"))
+            .call(GetJob::new("clj-1"))
             .unwrap_err();
         assert!(error.is_timeout(), "{error}");
         assert_eq!(error.attempts(), 2);
         seen_by(&listener, before + 2);
     }
     // Of a create that was sent and not answered, nobody knows.
-    let limits = Limits::default().response(short);
+    let limits = TransportLimits::default().response(short);
     let error = driver::<D>(&listener, limits, 0).run(create()).unwrap_err();
     assert!(error.is_timeout() && error.is_ambiguous(), "{error}");
     assert!(error.transaction_id().is_some());
@@ -146,7 +146,7 @@ pub fn a_handshake_that_never_comes_ends<D: Driver>() {
     let hour = Duration::from_secs(3600);
     let setup = Setup {
         retry: Setup::default().retry.max_retries(1),
-        limits: Limits::default()
+        limits: TransportLimits::default()
             .connect(Duration::from_millis(500))
             .response(hour)
             .attempt(hour),
@@ -155,7 +155,7 @@ pub fn a_handshake_that_never_comes_ends<D: Driver>() {
     let driver = D::new(api(&door.base_url("https"), "llx-key"), setup);
     for error in [
         driver.run(create()).unwrap_err(),
-        driver.call(Delete::new("clj-1")).unwrap_err(),
+        driver.call(DeleteJob::new("clj-1")).unwrap_err(),
     ] {
         assert!(error.is_timeout(), "{error}");
         assert!(!error.is_ambiguous(), "{error}");
@@ -173,19 +173,19 @@ pub fn the_longest_limits_are_limits<D: Driver>() {
         Setup {
             retry: Setup::default().retry.max_retries(0).total(ever),
             wait_timeout: ever,
-            limits: Limits::default()
+            limits: TransportLimits::default()
                 .connect(ever)
                 .response(ever)
                 .attempt(ever)
                 .response_bytes(u64::MAX)
-                .upload_rate(1),
+                .min_upload_rate(1),
             ..Setup::default()
         },
     );
     let job = world.driver.classify(document(), create()).expect("a job");
-    let calls = (0..3).map(|n| Call::new(Get::from(&job), Seed::new([n; 16])));
-    world.driver.drive(Fan::new(calls, 3), |event| {
-        let FanEvent::Ended(_, result) = event;
+    let calls = (0..3).map(|n| Call::new(GetJob::from(&job), Seed::new([n; 16])));
+    world.driver.drive(Concurrent::new(calls, 3), |event| {
+        let ConcurrentEvent::Finished(_, result) = event;
         assert_eq!(result.expect("a job").status, JobStatus::Completed);
     });
 }
@@ -199,17 +199,17 @@ pub fn an_answer_that_stops_half_way_ends<D: Driver>() {
             plan(bytes)
         })
     };
-    let limits = Limits::default().attempt(SHORT);
+    let limits = TransportLimits::default().attempt(SHORT);
     let hanging = half(Plan::Hang);
     let error = driver::<D>(&hanging, limits, 1)
-        .call(Get::new("clj-1"))
+        .call(GetJob::new("clj-1"))
         .unwrap_err();
     assert!(error.is_timeout(), "{error}");
     seen_by(&hanging, 2);
 
     let cut = half(Plan::Answer);
-    let error = driver::<D>(&cut, Limits::default(), 1)
-        .call(Get::new("clj-1"))
+    let error = driver::<D>(&cut, TransportLimits::default(), 1)
+        .call(GetJob::new("clj-1"))
         .unwrap_err();
     assert!(error.is_transport(), "{error}");
     assert_eq!(cut.seen().len(), 2);
@@ -221,11 +221,11 @@ pub fn the_whole_call_ends_by_its_deadline<D: Driver>() {
     let hour = Duration::from_secs(3600);
     let setup = Setup {
         retry: Retry::default().total(SHORT),
-        limits: Limits::default().response(hour).attempt(hour),
+        limits: TransportLimits::default().response(hour).attempt(hour),
         ..Setup::default()
     };
     let driver = D::new(api(&listener.base_url(), "llx-key"), setup);
-    let error = driver.call(Get::new("clj-1")).unwrap_err();
+    let error = driver.call(GetJob::new("clj-1")).unwrap_err();
     assert!(error.is_timeout(), "{error}");
     seen_by(&listener, 1);
 }
@@ -243,10 +243,10 @@ pub fn a_slow_answer_is_read_to_its_end<D: Driver>() {
 /// A request without a body announces none, but for a POST, which announces nothing as nothing.
 pub fn lengths_are_announced_where_they_belong<D: Driver>() {
     let listener = Listener::start(|_, _| Plan::Answer(response(200, &[], JOB)));
-    let driver = driver::<D>(&listener, Limits::default(), 0);
-    driver.call(Get::new("clj-1")).expect("a job");
-    driver.call(Delete::new("clj-1")).expect("deleted");
-    driver.call(Cancel::new("clj-1")).expect("a job");
+    let driver = driver::<D>(&listener, TransportLimits::default(), 0);
+    driver.call(GetJob::new("clj-1")).expect("a job");
+    driver.call(DeleteJob::new("clj-1")).expect("deleted");
+    driver.call(CancelJob::new("clj-1")).expect("a job");
     let seen = listener.seen();
     let lengths: Vec<_> = seen.iter().map(Seen::announced).collect();
     assert_eq!(lengths, [None, None, Some(0)]);
@@ -279,11 +279,11 @@ pub fn requests_of_one_machine_are_out_at_once_up_to_the_limit<D: Driver>() {
         out.fetch_sub(1, Ordering::SeqCst);
         Plan::Answer(response(200, &[], JOB))
     });
-    let driver = driver::<D>(&listener, Limits::default().at_once(4), 0);
-    let calls = (0..12).map(|n| Call::new(Get::new("clj-1"), Seed::new([n; 16])));
+    let driver = driver::<D>(&listener, TransportLimits::default().max_concurrency(4), 0);
+    let calls = (0..12).map(|n| Call::new(GetJob::new("clj-1"), Seed::new([n; 16])));
     let mut ended = 0;
-    driver.drive(Fan::new(calls, 12), |event| {
-        let FanEvent::Ended(_, result) = event;
+    driver.drive(Concurrent::new(calls, 12), |event| {
+        let ConcurrentEvent::Finished(_, result) = event;
         assert_eq!(result.expect("a job").status, JobStatus::Running);
         ended += 1;
     });
@@ -294,9 +294,9 @@ pub fn requests_of_one_machine_are_out_at_once_up_to_the_limit<D: Driver>() {
 /// An attempt without any time is none.
 pub fn a_time_that_is_up_sends_nothing<D: Driver>() {
     let listener = Listener::start(|_, _| Plan::Answer(response(200, &[], JOB)));
-    let limits = Limits::default().attempt(Duration::ZERO);
+    let limits = TransportLimits::default().attempt(Duration::ZERO);
     let error = driver::<D>(&listener, limits, 0)
-        .call(Get::new("clj-1"))
+        .call(GetJob::new("clj-1"))
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
     assert!(listener.seen().is_empty());

@@ -1,7 +1,7 @@
 //! A list is complete, and ends.
 
 use classify_emulator::{Config, Fault, FaultRule, Faults, Route};
-use classify_proto::v2::{Get, Job, JobStatus, List};
+use classify_proto::v2::{GetJob, Job, JobStatus, ListJobs};
 use classify_proto::{Error, ErrorKind, Timestamp};
 
 use crate::driver::{Driver, Setup};
@@ -24,7 +24,7 @@ fn strike<D: Driver>(world: &World<D>, rule: FaultRule) {
 }
 
 /// The ids in order, and the error that ended the list, if one did.
-fn follow<D: Driver>(world: &World<D>, list: List) -> (Vec<String>, Option<Error>) {
+fn follow<D: Driver>(world: &World<D>, list: ListJobs) -> (Vec<String>, Option<Error>) {
     let (mut ids, mut end) = (Vec::new(), None);
     world.driver.list(list, |item: Result<Job, Error>| {
         assert!(end.is_none(), "an item after an error");
@@ -46,7 +46,7 @@ fn distinct(mut ids: Vec<String>) -> usize {
 /// Every item comes once.
 pub fn every_page_is_read<D: Driver>() {
     let world = world::<D>();
-    let (ids, end) = follow(&world, List::new().page_size(3));
+    let (ids, end) = follow(&world, ListJobs::new().page_size(3));
     assert!(end.is_none());
     assert_eq!((ids.len(), distinct(ids)), (7, 7));
     assert_eq!(world.emulator.count(Route::ClassifyList), 3);
@@ -57,7 +57,7 @@ pub fn an_empty_page_with_a_token_is_no_end<D: Driver>() {
     for page in 1..=3 {
         let world = world::<D>();
         strike(&world, Fault::EmptyPage.nth(page));
-        let (ids, end) = follow(&world, List::new().page_size(3));
+        let (ids, end) = follow(&world, ListJobs::new().page_size(3));
         assert!(end.is_none());
         assert_eq!((ids.len(), distinct(ids)), (7, 7), "page {page}");
     }
@@ -67,7 +67,7 @@ pub fn an_empty_page_with_a_token_is_no_end<D: Driver>() {
 pub fn a_repeated_token_is_an_error<D: Driver>() {
     let world = world::<D>();
     strike(&world, Fault::RepeatedToken.always());
-    let (_, end) = follow(&world, List::new().page_size(2));
+    let (_, end) = follow(&world, ListJobs::new().page_size(2));
     let error = end.expect("the list ends with an error");
     assert_eq!(error.kind(), ErrorKind::Paging, "{error}");
     assert!(world.emulator.count(Route::ClassifyList) <= 4);
@@ -77,7 +77,7 @@ pub fn a_repeated_token_is_an_error<D: Driver>() {
 pub fn tokens_in_a_circle_are_an_error<D: Driver>() {
     let world = world::<D>();
     strike(&world, Fault::CyclicTokens.always());
-    let (_, end) = follow(&world, List::new().page_size(2));
+    let (_, end) = follow(&world, ListJobs::new().page_size(2));
     let error = end.expect("the list ends with an error");
     assert_eq!(error.kind(), ErrorKind::Paging, "{error}");
     assert!(world.emulator.count(Route::ClassifyList) <= 6);
@@ -90,7 +90,7 @@ pub fn pages_are_asked_for_as_they_are_reached<D: Driver>() {
     let asked = || world.emulator.count(Route::ClassifyList);
     let ahead = D::PAGES_AHEAD;
     let mut items = 0;
-    world.driver.list(List::new().page_size(2), |item| {
+    world.driver.list(ListJobs::new().page_size(2), |item| {
         items += 1;
         assert!(item.is_ok());
         // Items 1 and 2 are of page 1, items 3 and 4 of page 2.
@@ -107,7 +107,7 @@ pub fn pages_are_asked_for_as_they_are_reached<D: Driver>() {
 pub fn an_error_ends_a_list_after_what_came_before<D: Driver>() {
     let world = world::<D>();
     strike(&world, Fault::Unauthorized.nth(2));
-    let (ids, end) = follow(&world, List::new().page_size(3));
+    let (ids, end) = follow(&world, ListJobs::new().page_size(3));
     assert_eq!(ids.len(), 3);
     assert!(end.is_some_and(|error| error.is_auth()));
     assert_eq!(world.emulator.count(Route::ClassifyList), 2);
@@ -130,7 +130,7 @@ pub fn every_filter_reaches_the_service<D: Driver>() {
             .iter()
             .all(|job| job.status == "COMPLETED")
     });
-    let list = List::new()
+    let list = ListJobs::new()
         .page_size(2)
         .status(JobStatus::Completed)
         .job_ids(ids.clone())
@@ -161,13 +161,13 @@ pub fn every_filter_reaches_the_service<D: Driver>() {
     }
 
     // A filter that fits nothing.
-    let none = List::new().configuration_id("cfg-00000000-0000-4000-8000-000000000000");
+    let none = ListJobs::new().configuration_id("cfg-00000000-0000-4000-8000-000000000000");
     let (found, end) = follow(&world, none);
     assert!(end.is_none() && found.is_empty());
     let request = world.emulator.requests().pop().expect("a request");
     assert!(request.parameter("configuration_id").is_some());
 
-    let scoped = List::new().project("p-1").organization("o-1");
+    let scoped = ListJobs::new().project("p-1").organization("o-1");
     let _ = follow(&world, scoped);
     let request = world.emulator.requests().pop().expect("a request");
     assert_eq!(request.parameter("project_id"), Some("p-1"));
@@ -189,13 +189,15 @@ pub fn a_list_may_be_left_while_a_page_is_on_its_way<D: Driver>() {
     });
     let driver = D::new(api(&listener.base_url(), "llx-key"), Setup::default());
     let mut items = 0;
-    driver.list(List::new(), |item| {
+    driver.list(ListJobs::new(), |item| {
         assert!(item.is_ok());
         items += 1;
         spin(|| listener.seen().len() as u64 == 1 + D::PAGES_AHEAD);
         false
     });
     assert_eq!(items, 1);
-    driver.call(Get::new("clj-1")).expect("the client goes on");
+    driver
+        .call(GetJob::new("clj-1"))
+        .expect("the client goes on");
     assert_eq!(listener.seen().len() as u64, 2 + D::PAGES_AHEAD);
 }

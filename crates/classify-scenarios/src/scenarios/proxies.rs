@@ -4,7 +4,7 @@ use std::env;
 use std::process::Command;
 
 use classify_proto::Api;
-use classify_proto::v2::{Delete, Get};
+use classify_proto::v2::{DeleteJob, GetJob};
 
 use crate::driver::{Driver, Setup};
 use crate::listener::{Listener, Plan, response};
@@ -86,7 +86,7 @@ fn inside<D: Driver>(case: &str, direct: &str) {
     };
     let service = Api::builder("llx-key").base_url("https://service.invalid");
     let driver = D::new(service.build().expect("an api"), setup);
-    let error = driver.call(Delete::new("clj-1")).unwrap_err();
+    let error = driver.call(DeleteJob::new("clj-1")).unwrap_err();
     assert!(!error.is_ambiguous(), "{error}");
     let told = error.to_string();
     match case {
@@ -104,5 +104,5 @@ fn inside<D: Driver>(case: &str, direct: &str) {
         (_, made) => made.expect("a client"),
     }
     let here = D::new(api(direct, "llx-key"), setup);
-    here.call(Get::new("clj-1")).expect("an answer");
+    here.call(GetJob::new("clj-1")).expect("an answer");
 }

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use classify_emulator::{Config, Fault, Faults};
-use classify_proto::files::Upload;
+use classify_proto::files::UploadFile;
 use classify_proto::machine::Saved;
-use classify_proto::v2::{Configuration, Create, Get, Rule, WebhookConfiguration};
-use classify_proto::{Api, Error, Limits};
+use classify_proto::v2::{Configuration, CreateJob, GetJob, Rule, WebhookConfiguration};
+use classify_proto::{Api, Error, TransportLimits};
 
 use crate::driver::{Driver, Setup};
 use crate::listener::{Listener, Plan, response};
@@ -33,14 +33,14 @@ fn texts(error: &Error) -> String {
     text
 }
 
-fn document() -> Upload {
-    Upload::new("invoice.txt", b"canary words of a document".to_vec())
+fn document() -> UploadFile {
+    UploadFile::new("invoice.txt", b"canary words of a document".to_vec())
 }
 
-fn create() -> Create {
+fn create() -> CreateJob {
     let webhook =
         WebhookConfiguration::new("https://hooks.example/x").signing_secret("canary-secret");
-    Create::new("").configuration(rules()).webhook(webhook)
+    CreateJob::new("").configuration(rules()).webhook(webhook)
 }
 
 /// The key, an extra header, a signing secret and a document's words, through every kind of failure: none of them is
@@ -50,7 +50,7 @@ pub fn nothing_secret_is_printed_or_saved<D: Driver>() {
     let setup = Setup {
         retry: Setup::default().retry.max_retries(1),
         wait_timeout: Duration::from_millis(300),
-        limits: Limits::default().response(Duration::from_millis(200)),
+        limits: TransportLimits::default().response(Duration::from_millis(200)),
         ..Setup::default()
     };
 
@@ -87,13 +87,13 @@ pub fn nothing_secret_is_printed_or_saved<D: Driver>() {
     let driver = D::new(canary_api(&echo.base_url()), setup);
     for _ in 0..3 {
         shown.push(texts(&driver.classify(document(), create()).unwrap_err()));
-        shown.push(texts(&driver.call(Get::new("clj-1")).unwrap_err()));
+        shown.push(texts(&driver.call(GetJob::new("clj-1")).unwrap_err()));
     }
 
     // Refused before sending.
-    let short = Create::new("pjb-1").configuration(Configuration::new([Rule::new("a", "b")]));
+    let short = CreateJob::new("pjb-1").configuration(Configuration::new([Rule::new("a", "b")]));
     shown.push(texts(&driver.run(short).unwrap_err()));
-    let lost = Upload::path("/no/such/file.txt").expect("a path to a file");
+    let lost = UploadFile::path("/no/such/file.txt").expect("a path to a file");
     shown.push(texts(&driver.classify(lost, create()).unwrap_err()));
 
     // Machines, and what is saved of them.

@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use classify_emulator::{Config, Fault, Faults, Route};
-use classify_proto::files::Upload;
-use classify_proto::machine::{Call, Cx, Fan, FanEvent, Machine, Step, Ticket};
-use classify_proto::v2::Get;
-use classify_proto::{Error, ErrorKind, Limits, Reply, Seed};
+use classify_proto::files::UploadFile;
+use classify_proto::machine::{Call, Concurrent, ConcurrentEvent, Context, Machine, Step, Ticket};
+use classify_proto::v2::GetJob;
+use classify_proto::{Error, ErrorKind, Reply, Seed, TransportLimits};
 
 use crate::driver::{Driver, Setup};
 use crate::listener::{Listener, Plan, Seen, response};
@@ -60,8 +60,8 @@ fn holds(seen: &Seen, text: &str) -> bool {
 /// The connection is reset when half of the document is up: the second attempt carries every byte, under one name.
 pub fn a_reset_half_way_sends_the_whole_again_under_the_same_name<D: Driver>() {
     let file = large("größe.pdf");
-    let in_memory = Upload::new("größe.pdf", vec![0; usize::try_from(LARGE).unwrap_or(0)]);
-    for upload in [Upload::path(&file.path).expect("a file"), in_memory] {
+    let in_memory = UploadFile::new("größe.pdf", vec![0; usize::try_from(LARGE).unwrap_or(0)]);
+    for upload in [UploadFile::path(&file.path).expect("a file"), in_memory] {
         let listener = Listener::start(|number, _| match number {
             0 => Plan::Reset(1 << 20),
             _ => Plan::Answer(response(200, &[], FILE)),
@@ -87,8 +87,8 @@ pub fn bytes_and_files_are_framed_alike<D: Driver>() {
     let content = "Invoice 4711 – total amount 12.00 €".as_bytes();
     let file = on_disk("invoice.txt", content);
     for upload in [
-        Upload::path(&file.path).expect("a file"),
-        Upload::new("invoice.txt", content.to_vec()),
+        UploadFile::path(&file.path).expect("a file"),
+        UploadFile::new("invoice.txt", content.to_vec()),
     ] {
         let world = World::<D>::new(
             Config::default()
@@ -109,7 +109,7 @@ pub fn bytes_and_files_are_framed_alike<D: Driver>() {
 /// A path that leads nowhere: nothing is sent, and the error names it.
 pub fn a_path_that_does_not_exist_is_named<D: Driver>() {
     let world = World::<D>::new(Config::default());
-    let upload = Upload::path("/no/such/folder/lost.pdf").expect("a path to a file");
+    let upload = UploadFile::path("/no/such/folder/lost.pdf").expect("a path to a file");
     let error = world.driver.classify(upload, create()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Content, "{error}");
     assert!(
@@ -124,7 +124,7 @@ pub fn a_path_that_does_not_exist_is_named<D: Driver>() {
 pub fn a_folder_is_no_document<D: Driver>() {
     let world = World::<D>::new(Config::default());
     let folder = tempfile::tempdir().expect("a folder");
-    let upload = Upload::path(folder.path()).expect("a path");
+    let upload = UploadFile::path(folder.path()).expect("a path");
     let error = world.driver.classify(upload, create()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Content, "{error}");
     assert_eq!(world.emulator.request_count(), 0);
@@ -138,7 +138,7 @@ pub fn a_file_that_vanishes_between_attempts_is_named<D: Driver>() {
         fs::remove_file(&path).expect("the file was there");
         Plan::Reset(0)
     });
-    let upload = Upload::path(&file.path).expect("a file");
+    let upload = UploadFile::path(&file.path).expect("a file");
     let error = at::<D>(&listener).call(upload).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Content, "{error}");
     assert!(error.to_string().contains("brief.txt"), "{error}");
@@ -153,7 +153,7 @@ pub fn a_file_that_shrinks_is_not_sent_as_if_it_were_whole<D: Driver>() {
         File::create(&path).expect("the file is cut");
         Plan::Answer(response(200, &[], FILE))
     });
-    let upload = Upload::path(&file.path).expect("a file");
+    let upload = UploadFile::path(&file.path).expect("a file");
     let error = at::<D>(&listener).call(upload).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Content, "{error}");
     assert!(error.to_string().contains("shrinking.pdf"), "{error}");
@@ -173,7 +173,7 @@ pub fn a_file_that_grows_is_sent_as_announced<D: Driver>() {
             .expect("the file grows");
         Plan::Answer(response(200, &[], FILE))
     });
-    let upload = Upload::path(&file.path).expect("a file");
+    let upload = UploadFile::path(&file.path).expect("a file");
     at::<D>(&listener).call(upload).expect("it is sent");
     let seen = listener.seen();
     assert_eq!(seen.len(), 1);
@@ -185,7 +185,7 @@ pub fn a_file_that_grows_is_sent_as_announced<D: Driver>() {
 pub fn a_refusal_before_the_document_is_up_is_told<D: Driver>() {
     let file = large("unwanted.pdf");
     let listener = Listener::start(|_, _| Plan::Early(response(401, &[], b"")));
-    let upload = Upload::path(&file.path).expect("a file");
+    let upload = UploadFile::path(&file.path).expect("a file");
     let error = at::<D>(&listener).call(upload.clone()).unwrap_err();
     assert!(error.is_auth(), "{error}");
     assert_eq!(listener.seen().len(), 1);
@@ -206,14 +206,14 @@ pub fn a_document_that_nobody_reads_is_given_up<D: Driver>() {
     let listener = Listener::start(|_, _| Plan::Ignore);
     let setup = Setup {
         retry: Setup::default().retry.max_retries(1),
-        limits: Limits::default()
+        limits: TransportLimits::default()
             .attempt(Duration::from_millis(1_500))
-            .upload_rate(u64::MAX),
+            .min_upload_rate(u64::MAX),
         ..Setup::default()
     };
     let driver = D::new(api(&listener.base_url(), "llx-key"), setup);
     let error = driver
-        .call(Upload::path(&file.path).expect("a file"))
+        .call(UploadFile::path(&file.path).expect("a file"))
         .unwrap_err();
     assert!(error.is_timeout(), "{error}");
     assert_eq!((error.attempts(), listener.seen().len()), (2, 2));
@@ -221,15 +221,15 @@ pub fn a_document_that_nobody_reads_is_given_up<D: Driver>() {
 
 /// An upload or a get, side by side in one fan.
 enum Either {
-    Upload(Call<Upload>),
-    Get(Call<Get>),
+    Upload(Call<UploadFile>),
+    Get(Call<GetJob>),
 }
 
 impl Machine for Either {
     type Event = Infallible;
     type Output = Result<(), Error>;
 
-    fn poll(&mut self, cx: Cx<'_>) -> Step<Infallible, Self::Output> {
+    fn poll(&mut self, cx: Context<'_>) -> Step<Infallible, Self::Output> {
         fn told<T>(
             step: Step<Infallible, Result<T, Error>>,
         ) -> Step<Infallible, Result<(), Error>> {
@@ -246,7 +246,7 @@ impl Machine for Either {
         }
     }
 
-    fn handle(&mut self, cx: Cx<'_>, ticket: Ticket, reply: Reply) {
+    fn handle(&mut self, cx: Context<'_>, ticket: Ticket, reply: Reply) {
         match self {
             Self::Upload(call) => call.handle(cx, ticket, reply),
             Self::Get(call) => call.handle(cx, ticket, reply),
@@ -276,20 +276,20 @@ pub fn a_look_does_not_wait_behind_uploads<D: Driver>() {
         Plan::Answer(response(200, &[], FILE))
     });
     let setup = Setup {
-        limits: Limits::default().at_once(2),
+        limits: TransportLimits::default().max_concurrency(2),
         retry: Setup::default().retry.max_retries(0),
         ..Setup::default()
     };
     let driver = D::new(api(&listener.base_url(), "llx-key"), setup);
     let seed = |n| Seed::new([n; 16]);
     let upload = |n| {
-        let upload = Upload::new("a.txt", b"text".to_vec());
+        let upload = UploadFile::new("a.txt", b"text".to_vec());
         Either::Upload(Call::new(upload, seed(n)).retry(setup.retry))
     };
-    let get = Either::Get(Call::new(Get::new("clj-1"), seed(9)).retry(setup.retry));
+    let get = Either::Get(Call::new(GetJob::new("clj-1"), seed(9)).retry(setup.retry));
     let mut ended = 0;
-    driver.drive(Fan::new([upload(1), upload(2), get], 3), |event| {
-        let FanEvent::Ended(_, result) = event;
+    driver.drive(Concurrent::new([upload(1), upload(2), get], 3), |event| {
+        let ConcurrentEvent::Finished(_, result) = event;
         result.expect("an answer");
         ended += 1;
     });

@@ -4,7 +4,7 @@ use std::thread;
 use std::time::Duration;
 
 use classify_emulator::{Config, Fault, Faults, Route, Script};
-use classify_proto::v2::{Cancel, Get, JobStatus};
+use classify_proto::v2::{CancelJob, GetJob, JobStatus};
 
 use crate::driver::{Driver, Setup};
 use crate::world::{World, api, create, document, rules, spin};
@@ -23,9 +23,11 @@ pub fn a_cancel_during_a_wait_ends_it<D: Driver>() {
         scope.spawn(move || {
             spin(|| emulator.count(Route::ClassifyGet) >= 2);
             let other = D::new(api(&url, &key), Setup::default());
-            other.call(Cancel::new(id)).expect("the job is cancelled");
+            other
+                .call(CancelJob::new(id))
+                .expect("the job is cancelled");
         });
-        world.driver.wait(Get::from(&job)).unwrap_err()
+        world.driver.wait(GetJob::from(&job)).unwrap_err()
     });
     assert!(error.is_cancelled(), "{error}");
     assert_eq!(error.job_id(), Some(&*job.id));
@@ -36,7 +38,7 @@ pub fn a_failed_job_is_an_error<D: Driver>() {
     let world = World::<D>::new(Config::default().script(Script::any().fails("PDF_IS_BROKEN")));
     let job = world.jobs(1).remove(0);
     for error in [
-        world.driver.wait(Get::from(&job)).unwrap_err(),
+        world.driver.wait(GetJob::from(&job)).unwrap_err(),
         world.driver.run(create()).unwrap_err(),
         world
             .driver
@@ -69,7 +71,7 @@ pub fn a_wait_can_be_taken_up_after_its_deadline<D: Driver>() {
         api(world.emulator.base_url(), world.emulator.key()),
         Setup::default(),
     );
-    let done = patient.wait(Get::from(job)).expect("the job ends");
+    let done = patient.wait(GetJob::from(job)).expect("the job ends");
     assert_eq!(done.status, JobStatus::Completed);
     assert_eq!(world.emulator.job_count(), 1);
 }
@@ -89,7 +91,7 @@ pub fn an_unknown_status_is_no_end_and_is_named<D: Driver>() {
     };
 
     unknown(Fault::UnknownStatus.always());
-    let error = world.driver.wait(Get::from(&job)).unwrap_err();
+    let error = world.driver.wait(GetJob::from(&job)).unwrap_err();
     assert!(error.is_deadline(), "{error}");
     let status = error.job().expect("the job as last seen").status.clone();
     assert!(error.to_string().contains(status.as_str()), "{error}");
@@ -99,7 +101,7 @@ pub fn an_unknown_status_is_no_end_and_is_named<D: Driver>() {
         api(world.emulator.base_url(), world.emulator.key()),
         Setup::default(),
     );
-    let done = patient.wait(Get::from(&job)).expect("the job ends");
+    let done = patient.wait(GetJob::from(&job)).expect("the job ends");
     assert_eq!(done.status, JobStatus::Completed);
 }
 
