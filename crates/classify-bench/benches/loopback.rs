@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use classify_bench::fixtures::rules;
 use classify_bench::{measure, process};
-use classify_emulator::{Config, Emulator, Limits, Route};
+use classify_emulator::{Config, Emulator, RateLimits, Route};
 use classify_proto::machine::{Bulk, BulkOptions, Document, Limiter, Standing};
 use classify_proto::v2::Create;
 use classify_proto::{Api, Seed};
@@ -45,9 +45,9 @@ fn main() -> Result<()> {
 /// Lets one driver run against an emulator of its own, and holds it to what the emulator counted.
 fn one(driver: &str, documents: u64) -> Result<()> {
     let config = Config::default()
-        .limits(Limits::none())
+        .rate_limits(RateLimits::none())
         .completed_after(JOB)
-        .journal_limit(0);
+        .request_log_size(0);
     let emulator = Emulator::start(config)?;
     let begin = Instant::now();
     let output = Command::new(std::env::current_exe()?)

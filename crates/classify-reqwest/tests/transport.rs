@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use classify_emulator::{Config, Emulator, Fault, Faults, Route};
+use classify_emulator::{Config, Emulator, Fault, FaultSchedule, Route};
 use classify_proto::files::Upload;
 use classify_proto::machine::{Bulk, BulkOptions, Document, Record, Run, Standing};
 use classify_proto::v2::{Create, Get, JobStatus, List};
@@ -80,7 +80,7 @@ async fn a_list_is_a_stream() {
 /// finds the job.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dropped_future_is_taken_up_without_a_second_job() {
-    let faults = Faults::new().with(Fault::HangAfter.nth(1).on(Route::ClassifyCreate));
+    let faults = FaultSchedule::new().with(Fault::HangAfter.nth(1).on(Route::ClassifyCreate));
     let emulator = Emulator::start(Config::default().faults(faults)).expect("an emulator");
     emulator.add_parse_job("pjb-1", "Invoice 4711");
     let client = Client::new(api(emulator.base_url(), emulator.key()));

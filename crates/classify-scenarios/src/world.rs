@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use classify_emulator::{Config, Emulator, Limits};
+use classify_emulator::{Config, Emulator, RateLimits};
 use classify_proto::Api;
 use classify_proto::files::Upload;
 use classify_proto::v2::{Configuration, Create, Job, Rule};
@@ -33,7 +33,7 @@ impl<D: Driver> World<D> {
     #[must_use]
     pub fn with(config: Config, setup: Setup) -> Self {
         let config = config
-            .limits(Limits::none())
+            .rate_limits(RateLimits::none())
             .running_after(Duration::from_millis(5))
             .completed_after(Duration::from_millis(20));
         let emulator = Emulator::start(config).expect("the emulator starts");

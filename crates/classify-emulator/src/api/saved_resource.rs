@@ -4,26 +4,26 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::ask::{Ask, Tenant};
-use crate::check::Check;
-use crate::reply::{Answer, Refusal, Reply};
+use crate::reply::{ApiError, HandlerResult, Reply};
+use crate::request_context::{RequestContext, Tenant};
+use crate::shared_state::SharedState;
 use crate::state::Store;
 use crate::state::configuration::{Configuration, WebhookConfiguration};
 use crate::state::table::{Row, Table};
-use crate::world::World;
+use crate::validate::Validator;
 
 /// A row that a project saves under an id.
-pub(super) trait Saved: Row + Sized {
-    /// What a refusal calls it.
+pub(super) trait SavedResource: Row + Sized {
+    /// The name in error messages.
     const NAME: &'static str;
 
     fn table(store: &Store) -> &Table<Self>;
     fn table_mut(store: &mut Store) -> &mut Table<Self>;
     fn project(&self) -> &str;
-    fn show(&self) -> Value;
+    fn to_json(&self) -> Value;
 }
 
-impl Saved for Configuration {
+impl SavedResource for Configuration {
     const NAME: &'static str = "Configuration";
 
     fn table(store: &Store) -> &Table<Self> {
@@ -38,12 +38,12 @@ impl Saved for Configuration {
         &self.project
     }
 
-    fn show(&self) -> Value {
-        self.show()
+    fn to_json(&self) -> Value {
+        self.to_json()
     }
 }
 
-impl Saved for WebhookConfiguration {
+impl SavedResource for WebhookConfiguration {
     const NAME: &'static str = "Webhook configuration";
 
     fn table(store: &Store) -> &Table<Self> {
@@ -58,36 +58,44 @@ impl Saved for WebhookConfiguration {
         &self.project
     }
 
-    fn show(&self) -> Value {
-        self.show()
+    fn to_json(&self) -> Value {
+        self.to_json()
     }
 }
 
-pub(super) fn find<'s, T: Saved>(
+pub(super) fn find<'s, T: SavedResource>(
     store: &'s Store,
     tenant: &Tenant,
     id: &str,
-) -> Result<&'s T, Refusal> {
+) -> Result<&'s T, ApiError> {
     T::table(store)
         .find(id)
-        .filter(|one| tenant.may_see(one.project()))
-        .ok_or_else(|| Refusal::not_found(format!("{} not found", T::NAME)))
+        .filter(|row| tenant.may_see(row.project()))
+        .ok_or_else(|| ApiError::not_found(format!("{} not found", T::NAME)))
 }
 
-pub(super) fn get<T: Saved>(world: &Arc<World>, ask: &Ask) -> Answer {
-    let check = Check::new();
-    let tenant = ask.tenant(&check);
-    check.finish()?;
-    let store = world.store();
-    Ok(Reply::ok(find::<T>(&store, &tenant, &ask.id)?.show()))
+pub(super) fn get<T: SavedResource>(
+    shared: &Arc<SharedState>,
+    context: &RequestContext,
+) -> HandlerResult {
+    let validator = Validator::new();
+    let tenant = context.tenant(&validator);
+    validator.finish()?;
+    let store = shared.store();
+    Ok(Reply::ok(
+        find::<T>(&store, &tenant, &context.id)?.to_json(),
+    ))
 }
 
-pub(super) fn delete<T: Saved>(world: &Arc<World>, ask: &Ask) -> Answer {
-    let check = Check::new();
-    let tenant = ask.tenant(&check);
-    check.finish()?;
-    let mut store = world.store();
-    let id = find::<T>(&store, &tenant, &ask.id)?.id().to_owned();
+pub(super) fn delete<T: SavedResource>(
+    shared: &Arc<SharedState>,
+    context: &RequestContext,
+) -> HandlerResult {
+    let validator = Validator::new();
+    let tenant = context.tenant(&validator);
+    validator.finish()?;
+    let mut store = shared.store();
+    let id = find::<T>(&store, &tenant, &context.id)?.id().to_owned();
     T::table_mut(&mut store).remove(&id);
     Ok(Reply::no_content())
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use classify_emulator::{Config, Fault, Faults, Route, Script};
+use classify_emulator::{Config, Fault, FaultSchedule, Route, Script};
 use classify_proto::files::Upload;
 use classify_proto::machine::{
     Bulk, BulkOptions, Cadence, Document, Fan, FanEvent, FedEvent, Journal, Record, Standing,
@@ -30,7 +30,7 @@ pub fn twenty_uploads_with_a_fault_in_every_fifth_request_are_twenty_jobs<D: Dri
         ..Setup::default()
     };
     for fault in [Fault::ResetAfter, Fault::Unavailable, Fault::BodyCut] {
-        let plan = Faults::new().with(fault.every(5));
+        let plan = FaultSchedule::new().with(fault.every(5));
         let world = World::<D>::with(Config::default().faults(plan), setup);
         let runs = (0..20).map(|number| world.driver.upload_run(upload(number), create()));
         let mut done = BTreeSet::new();
@@ -90,7 +90,7 @@ pub fn a_thousand_documents_with_a_fault_in_every_tenth_request_are_a_thousand_j
     ];
     let plan = faults
         .into_iter()
-        .fold(Faults::new().seed(1), |plan, fault| {
+        .fold(FaultSchedule::new().seed(1), |plan, fault| {
             plan.with(fault.chance(0.1 / 6.0))
         });
     let world = World::<D>::new(Config::default().faults(plan));

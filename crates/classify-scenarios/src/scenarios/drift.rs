@@ -1,6 +1,6 @@
 //! What the service may change at any time is read all the same.
 
-use classify_emulator::{Config, Fault, Faults, Route, Script};
+use classify_emulator::{Config, Fault, FaultSchedule, Route, Script};
 use classify_proto::v2::{Get, JobStatus, Outcome};
 
 use crate::driver::Driver;
@@ -20,7 +20,7 @@ pub fn a_job_is_read_whatever_the_service_adds_or_leaves_out<D: Driver>() {
     ] {
         world
             .emulator
-            .set_faults(Faults::new().with(fault.always().on(Route::ClassifyGet)));
+            .set_faults(FaultSchedule::new().with(fault.always().on(Route::ClassifyGet)));
         let read = world
             .driver
             .call(Get::from(&job))
@@ -49,7 +49,7 @@ pub fn no_match_is_a_result<D: Driver>() {
 /// A gateway's HTML in place of an answer is a fault that passes.
 pub fn a_gateway_page_is_survived<D: Driver>() {
     let world = World::<D>::new(
-        Config::default().faults(Faults::new().with(Fault::BadGatewayHtml.first(2))),
+        Config::default().faults(FaultSchedule::new().with(Fault::BadGatewayHtml.first(2))),
     );
     let job = world.driver.run(create()).expect("a result");
     assert_eq!(job.status, JobStatus::Completed);
@@ -59,7 +59,7 @@ pub fn a_gateway_page_is_survived<D: Driver>() {
 /// A gateway's HTML that does not go away is told as the 502 that it is, in one line.
 pub fn a_gateway_page_that_stays_is_told_in_one_line<D: Driver>() {
     let world = World::<D>::new(
-        Config::default().faults(Faults::new().with(Fault::BadGatewayHtml.always())),
+        Config::default().faults(FaultSchedule::new().with(Fault::BadGatewayHtml.always())),
     );
     let error = world.driver.call(Get::new("clj-1")).unwrap_err();
     assert_eq!(error.status().map(|status| status.as_u16()), Some(502));

@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
-use classify_emulator::{Config, Fault, Faults, Route};
+use classify_emulator::{Config, Fault, FaultSchedule, Route};
 use classify_proto::Api;
 use classify_proto::v2::{Configuration, Create, Get, List, Rule};
 
@@ -89,10 +89,9 @@ pub fn a_day_long_retry_after_comes_back_at_once<D: Driver>() {
 
 /// No credits left: one request, no job, no repetition.
 pub fn no_credits_stop_at_once<D: Driver>() {
-    let world = World::<D>::new(
-        Config::default()
-            .faults(Faults::new().with(Fault::PaymentRequired.always().on(Route::ClassifyCreate))),
-    );
+    let world = World::<D>::new(Config::default().faults(
+        FaultSchedule::new().with(Fault::PaymentRequired.always().on(Route::ClassifyCreate)),
+    ));
     let error = world.driver.run(create()).unwrap_err();
     assert!(error.is_quota(), "{error}");
     assert!(!error.is_ambiguous());

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
-use classify_emulator::{Config, Fault, Faults, Route};
+use classify_emulator::{Config, Fault, FaultSchedule, Route};
 use classify_proto::machine::{Call, Fan, FanEvent, Retry};
 use classify_proto::v2::{Cancel, Delete, Get, JobStatus};
 use classify_proto::{ErrorKind, Limits, Seed};
@@ -93,7 +93,8 @@ pub fn compressed_responses_are_read<D: Driver>() {
     let accepted = asked.header("accept-encoding");
     assert!(accepted.is_some_and(|value| value.contains("gzip")));
 
-    let world = World::<D>::new(Config::default().faults(Faults::new().with(Fault::Gzip.always())));
+    let world =
+        World::<D>::new(Config::default().faults(FaultSchedule::new().with(Fault::Gzip.always())));
     assert!(world.driver.run(create()).is_ok());
 }
 
@@ -103,7 +104,7 @@ pub fn a_redirect_is_not_followed<D: Driver>() {
     let world = World::<D>::new(
         Config::default()
             .redirect_to(other.base_url())
-            .faults(Faults::new().with(Fault::Redirect.always())),
+            .faults(FaultSchedule::new().with(Fault::Redirect.always())),
     );
     for error in [
         world.driver.run(create()).unwrap_err(),
@@ -234,7 +235,7 @@ pub fn the_whole_call_ends_by_its_deadline<D: Driver>() {
 pub fn a_slow_answer_is_read_to_its_end<D: Driver>() {
     let world = World::<D>::new(
         Config::default()
-            .faults(Faults::new().with(Fault::SlowDrip.first(1).on(Route::ClassifyCreate))),
+            .faults(FaultSchedule::new().with(Fault::SlowDrip.first(1).on(Route::ClassifyCreate))),
     );
     assert!(world.driver.run(create()).is_ok());
     assert_eq!(world.emulator.count(Route::ClassifyCreate), 1);

@@ -1,6 +1,6 @@
 //! A list is complete, and ends.
 
-use classify_emulator::{Config, Fault, FaultRule, Faults, Route};
+use classify_emulator::{Config, Fault, FaultRule, FaultSchedule, Route};
 use classify_proto::v2::{Get, Job, JobStatus, List};
 use classify_proto::{Error, ErrorKind, Timestamp};
 
@@ -20,7 +20,7 @@ fn world<D: Driver>() -> World<D> {
 fn strike<D: Driver>(world: &World<D>, rule: FaultRule) {
     world
         .emulator
-        .set_faults(Faults::new().with(rule.on(Route::ClassifyList)));
+        .set_faults(FaultSchedule::new().with(rule.on(Route::ClassifyList)));
 }
 
 /// The ids in order, and the error that ended the list, if one did.
@@ -154,10 +154,13 @@ pub fn every_filter_reaches_the_service<D: Driver>() {
             .map(|(_, value)| value.as_str())
             .collect();
         assert_eq!(asked, ids);
-        assert_eq!(request.parameter("page_size"), Some("2"));
-        assert_eq!(request.parameter("status"), Some("COMPLETED"));
-        assert_eq!(request.parameter("created_at_on_or_after"), Some(before));
-        assert!(request.parameter("created_at_on_or_before").is_some());
+        assert_eq!(request.query_parameter("page_size"), Some("2"));
+        assert_eq!(request.query_parameter("status"), Some("COMPLETED"));
+        assert_eq!(
+            request.query_parameter("created_at_on_or_after"),
+            Some(before)
+        );
+        assert!(request.query_parameter("created_at_on_or_before").is_some());
     }
 
     // A filter that fits nothing.
@@ -165,13 +168,13 @@ pub fn every_filter_reaches_the_service<D: Driver>() {
     let (found, end) = follow(&world, none);
     assert!(end.is_none() && found.is_empty());
     let request = world.emulator.requests().pop().expect("a request");
-    assert!(request.parameter("configuration_id").is_some());
+    assert!(request.query_parameter("configuration_id").is_some());
 
     let scoped = List::new().project("p-1").organization("o-1");
     let _ = follow(&world, scoped);
     let request = world.emulator.requests().pop().expect("a request");
-    assert_eq!(request.parameter("project_id"), Some("p-1"));
-    assert_eq!(request.parameter("organization_id"), Some("o-1"));
+    assert_eq!(request.query_parameter("project_id"), Some("p-1"));
+    assert_eq!(request.query_parameter("organization_id"), Some("o-1"));
 }
 
 /// The caller has seen enough while the next page is on its way and does not come: it is left at once, and the client

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::net::TcpStream;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use classify_emulator::{Config, Fault, Faults, Route};
+use classify_emulator::{Config, Fault, FaultSchedule, Route};
 use classify_proto::machine::{Call, Cx, Machine, Run, RunEvent, Saved, Step};
 use classify_proto::v2::{Cancel, Configuration, Delete, Get, JobStatus, Rule};
 use classify_proto::{Api, Body, Error, Limits, Operation, Seed, Time, http, v1};
@@ -15,7 +15,7 @@ use crate::listener::{Listener, Plan, response};
 use crate::world::{World, api, create, spin};
 
 fn on_the_first_create(fault: Fault) -> Config {
-    Config::default().faults(Faults::new().with(fault.nth(1).on(Route::ClassifyCreate)))
+    Config::default().faults(FaultSchedule::new().with(fault.nth(1).on(Route::ClassifyCreate)))
 }
 
 fn one_job_after<D: Driver>(fault: Fault, creates: u64) {
@@ -206,7 +206,7 @@ pub fn a_run_is_saved_at_any_stage_and_finished_by_another<D: Driver>() {
 
 /// A cancel and a delete whose answers were lost are found to have been done.
 pub fn a_cancel_or_delete_whose_answer_was_lost_is_settled<D: Driver>() {
-    let faults = Faults::new()
+    let faults = FaultSchedule::new()
         .with(Fault::ResetAfter.nth(1).on(Route::ClassifyCancel))
         .with(Fault::ResetAfter.nth(1).on(Route::ClassifyDelete));
     let stuck = classify_emulator::Script::any().never_ends();

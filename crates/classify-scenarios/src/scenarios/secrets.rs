@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use classify_emulator::{Config, Fault, Faults};
+use classify_emulator::{Config, Fault, FaultSchedule};
 use classify_proto::files::Upload;
 use classify_proto::machine::Saved;
 use classify_proto::v2::{Configuration, Create, Get, Rule, WebhookConfiguration};
@@ -62,7 +62,7 @@ pub fn nothing_secret_is_printed_or_saved<D: Driver>() {
     for fault in Fault::ALL {
         world
             .emulator
-            .set_faults(Faults::new().with(fault.always()));
+            .set_faults(FaultSchedule::new().with(fault.always()));
         if matches!(*fault, Fault::RateLimitedSeconds | Fault::RateLimitedDate) {
             // They only wait.
             continue;

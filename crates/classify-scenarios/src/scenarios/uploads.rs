@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use classify_emulator::{Config, Fault, Faults, Route};
+use classify_emulator::{Config, Fault, FaultSchedule, Route};
 use classify_proto::files::Upload;
 use classify_proto::machine::{Call, Cx, Fan, FanEvent, Machine, Step, Ticket};
 use classify_proto::v2::Get;
@@ -92,7 +92,7 @@ pub fn bytes_and_files_are_framed_alike<D: Driver>() {
     ] {
         let world = World::<D>::new(
             Config::default()
-                .faults(Faults::new().with(Fault::ResetBefore.nth(1).on(Route::FileCreate))),
+                .faults(FaultSchedule::new().with(Fault::ResetBefore.nth(1).on(Route::FileCreate))),
         );
         let job = world.driver.classify(upload, create()).expect("a result");
         assert_eq!(job.outcome().matched(), Some("invoice"));

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use classify_emulator::{Config, Fault, Faults, Route, Script};
+use classify_emulator::{Config, Fault, FaultSchedule, Route, Script};
 use classify_proto::v2::{Cancel, Get, JobStatus};
 
 use crate::driver::{Driver, Setup};
@@ -85,7 +85,7 @@ pub fn an_unknown_status_is_no_end_and_is_named<D: Driver>() {
     let unknown = |rule: classify_emulator::FaultRule| {
         world
             .emulator
-            .set_faults(Faults::new().with(rule.on(Route::ClassifyGet)));
+            .set_faults(FaultSchedule::new().with(rule.on(Route::ClassifyGet)));
     };
 
     unknown(Fault::UnknownStatus.always());
@@ -110,7 +110,7 @@ pub fn a_service_that_is_down_now_and_then_ends_no_wait<D: Driver>() {
     let world = World::<D>::new(slow.virtual_clock());
     let emulator = &world.emulator;
     emulator.set_faults(
-        Faults::new()
+        FaultSchedule::new()
             .with(Fault::Unavailable.every(3).on(Route::ClassifyGet))
             .with(Fault::ResetBefore.every(4).on(Route::ClassifyGet)),
     );
