@@ -32,7 +32,7 @@ type Ours = dyn Fn(&Api) -> http::Request<Body>;
 type Plain = dyn Fn() -> http::Request<Bytes>;
 
 /// One operation's request.
-pub struct Building {
+pub struct RequestCase {
     /// The operation's name.
     pub name: &'static str,
     ours: Box<Ours>,
@@ -40,13 +40,13 @@ pub struct Building {
     plain: Option<Box<Plain>>,
 }
 
-impl std::fmt::Debug for Building {
+impl std::fmt::Debug for RequestCase {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name)
     }
 }
 
-impl Building {
+impl RequestCase {
     fn of<O: Operation + 'static>(operation: O) -> Self {
         let ours = move |api: &Api| operation.request(api).expect("a good operation");
         let (parts, body) = ours(&api()).into_parts();
@@ -82,38 +82,40 @@ impl Building {
 ///
 /// Never: the operations are our own.
 #[must_use]
-pub fn buildings() -> Vec<Building> {
+pub fn request_cases() -> Vec<RequestCase> {
     let rules = fixtures::rules;
-    let old = || v1::Rule::new("invoice", "asks for payment of an amount");
+    let v1_rule = || v1::Rule::new("invoice", "asks for payment of an amount");
     let mut upload = files::Upload::new("a.pdf", vec![7; 1_000]);
     upload.prepare(Seed::new([7; 16]));
     vec![
-        Building::of(fixtures::create()),
-        Building::of(v2::List::new()),
-        Building::of(v2::Get::new("clj-1")),
-        Building::of(v2::Cancel::new("clj-1")),
-        Building::of(v2::Delete::new("clj-1")),
-        Building::of(v1::Create::new(["dfl-1"], [old()])),
-        Building::of(v1::List::new()),
-        Building::of(v1::Get::new("1")),
-        Building::of(v1::Results::new("1")),
-        Building::of(upload),
-        Building::of(files::List::new()),
-        Building::of(files::Get::new("dfl-1")),
-        Building::of(files::GetContent::new("dfl-1")),
-        Building::of(files::Delete::new("dfl-1")),
-        Building::of(files::Query::new()),
-        Building::of(configurations::Create::new("rules", rules())),
-        Building::of(configurations::Get::new("cfg-1")),
-        Building::of(configurations::Update::new("cfg-1").parameters(rules())),
-        Building::of(configurations::List::new()),
-        Building::of(configurations::Delete::new("cfg-1")),
-        Building::of(webhooks::Create::new("https://example.com")),
-        Building::of(webhooks::Get::new("whc-1")),
-        Building::of(webhooks::Update::new("whc-1").url(Change::Set("https://example.com".into()))),
-        Building::of(webhooks::List::new()),
-        Building::of(webhooks::ListAll::new()),
-        Building::of(webhooks::Delete::new("whc-1")),
+        RequestCase::of(fixtures::create()),
+        RequestCase::of(v2::List::new()),
+        RequestCase::of(v2::Get::new("clj-1")),
+        RequestCase::of(v2::Cancel::new("clj-1")),
+        RequestCase::of(v2::Delete::new("clj-1")),
+        RequestCase::of(v1::Create::new(["dfl-1"], [v1_rule()])),
+        RequestCase::of(v1::List::new()),
+        RequestCase::of(v1::Get::new("1")),
+        RequestCase::of(v1::Results::new("1")),
+        RequestCase::of(upload),
+        RequestCase::of(files::List::new()),
+        RequestCase::of(files::Get::new("dfl-1")),
+        RequestCase::of(files::GetContent::new("dfl-1")),
+        RequestCase::of(files::Delete::new("dfl-1")),
+        RequestCase::of(files::Query::new()),
+        RequestCase::of(configurations::Create::new("rules", rules())),
+        RequestCase::of(configurations::Get::new("cfg-1")),
+        RequestCase::of(configurations::Update::new("cfg-1").parameters(rules())),
+        RequestCase::of(configurations::List::new()),
+        RequestCase::of(configurations::Delete::new("cfg-1")),
+        RequestCase::of(webhooks::Create::new("https://example.com")),
+        RequestCase::of(webhooks::Get::new("whc-1")),
+        RequestCase::of(
+            webhooks::Update::new("whc-1").url(Change::Set("https://example.com".into())),
+        ),
+        RequestCase::of(webhooks::List::new()),
+        RequestCase::of(webhooks::ListAll::new()),
+        RequestCase::of(webhooks::Delete::new("whc-1")),
     ]
 }
 
@@ -168,7 +170,7 @@ pub fn page_ranges() -> Vec<u32> {
 ///
 /// When the last status is no success.
 pub fn call(api: &Api, job: &Bytes, statuses: &[u16]) {
-    let mut call = Call::new(v2::Get::new(fixtures::FIRST), Seed::new([7; 16]));
+    let mut call = Call::new(v2::Get::new(fixtures::FIRST_JOB_ID), Seed::new([7; 16]));
     let mut now = Time::from_millis(1_700_000_000_000);
     let mut statuses = statuses.iter();
     loop {
