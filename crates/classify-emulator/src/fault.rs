@@ -168,7 +168,7 @@ impl Fault {
         }
     }
 
-    /// Whether the server has done what it was asked when this fault strikes.
+    /// Returns whether the server has carried out the request when this fault is applied.
     #[must_use]
     pub fn server_acts(self) -> bool {
         !matches!(

@@ -37,7 +37,7 @@
 //! # }
 //! ```
 //!
-//! For a process of its own there are [`run`] and [`serve`]. The command `llamacloud-prod emulator` is one around them,
+//! For a process of its own there are [`run`] and [`serve()`]. The command `llamacloud-prod emulator` is one around them,
 //! and is what the scripts around the official clients start (`tests/official/run.sh`).
 //!
 //! # Map
@@ -45,7 +45,7 @@
 //! | what | where |
 //! | --- | --- |
 //! | start, look inside, stop | [`Emulator`] |
-//! | a process of its own | [`run`], [`serve`] |
+//! | a process of its own | [`run`], [`serve()`] |
 //! | times, limits, keys, folders, the clock, state that lasts | [`Config`], [`RateLimits`] |
 //! | what goes wrong, and when | [`Fault`], [`FaultRule`], [`Trigger`], [`FaultSchedule`] |
 //! | outcomes fixed beforehand | [`Script`], and both from a file: [`Config::scenario_file`] |

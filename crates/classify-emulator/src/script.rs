@@ -205,7 +205,7 @@ pub(crate) fn scripted_outcome<'s>(scripts: &'s [Script], name: &str) -> Scripte
     }
 }
 
-/// The verdict that scripts give on a document that has been read (`text` is none if it could not be).
+/// Returns the outcome of a document after it was read (`text` is `None` if it could not be): scripted, or else `read_outcome`.
 pub(crate) fn apply_scripts(
     scripts: &[Script],
     name: &str,

@@ -77,7 +77,7 @@ pub(super) fn events(node: &Node<'_>, min: usize) -> Option<Vec<String>> {
     Some(names.collect())
 }
 
-/// Checks the inline webhooks of version 2. One without an address is accepted, and never heard of.
+/// Checks the inline webhooks of version 2. A webhook without an address is accepted and never sent.
 pub(super) fn inline_v2(node: &Node<'_>) -> Vec<WebhookTarget> {
     let items = node
         .non_null()
