@@ -6,8 +6,8 @@
 
 use std::error::Error;
 
-use classify_reqwest::files::Upload;
-use classify_reqwest::v2::{Configuration, Create, List, Outcome, Rule};
+use classify_reqwest::files::UploadFile;
+use classify_reqwest::v2::{Configuration, CreateJob, ListJobs, Outcome, Rule};
 use classify_reqwest::{Api, Client};
 
 const DOCUMENT: &str = concat!(
@@ -44,7 +44,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
         ),
     ]);
     let job = client
-        .classify(Upload::path(path)?, Create::new("").configuration(rules))
+        .classify(
+            UploadFile::path(path)?,
+            CreateJob::new("").configuration(rules),
+        )
         .await?;
     match job.outcome() {
         Outcome::Matched {
@@ -63,7 +66,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
 
     // A stream; while these are printed, the next page would be on its way.
-    let mut jobs = client.list(List::new().page_size(10));
+    let mut jobs = client.list(ListJobs::new().page_size(10));
     while let Some(job) = jobs.next().await {
         let job = job?;
         println!("listed:     {} {}", job.id, job.status);

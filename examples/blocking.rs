@@ -6,9 +6,9 @@
 
 use std::error::Error;
 
-use classify_ureq::files::Upload;
-use classify_ureq::machine::{Fan, FanEvent, RunEvent};
-use classify_ureq::v2::{Configuration, Create, Outcome, Rule};
+use classify_ureq::files::UploadFile;
+use classify_ureq::machine::{Concurrent, ConcurrentEvent, RunEvent};
+use classify_ureq::v2::{Configuration, CreateJob, Outcome, Rule};
 use classify_ureq::{Api, Client};
 
 const DOCUMENTS: [&str; 2] = [
@@ -49,23 +49,23 @@ fn main() -> Result<(), Box<dyn Error>> {
         ),
         Rule::new("receipt", "a till receipt of a shop with the amount paid"),
     ]);
-    let create = Create::new("").configuration(rules);
+    let create = CreateJob::new("").configuration(rules);
     let runs = paths
         .iter()
-        .map(|path| client.upload_run(Upload::path(path)?, create.clone()))
+        .map(|path| client.upload_run(UploadFile::path(path)?, create.clone()))
         .collect::<Result<Vec<_>, _>>()?;
 
     // Four documents at a time. One that fails stops no other.
-    client.drive(Fan::new(runs, 4), |event| match event {
-        FanEvent::Of(place, RunEvent::Created(job)) => {
+    client.drive(Concurrent::new(runs, 4), |event| match event {
+        ConcurrentEvent::Progress(place, RunEvent::Created(job)) => {
             eprintln!("{}: {} was created", paths[place], job.id);
         }
-        FanEvent::Of(..) => {}
-        FanEvent::Ended(place, Ok(job)) => {
+        ConcurrentEvent::Progress(..) => {}
+        ConcurrentEvent::Finished(place, Ok(job)) => {
             println!("{}", paths[place]);
             print_outcome(&job.outcome());
         }
-        FanEvent::Ended(place, Err(error)) => println!("{}\n  {error}", paths[place]),
+        ConcurrentEvent::Finished(place, Err(error)) => println!("{}\n  {error}", paths[place]),
     });
     Ok(())
 }

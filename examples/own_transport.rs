@@ -11,10 +11,10 @@ use std::io::{self, Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use classify_proto::files::Upload;
+use classify_proto::files::UploadFile;
 use classify_proto::http::{self, HeaderName, HeaderValue, Method};
-use classify_proto::machine::{Cx, Machine, Run, RunEvent, Step};
-use classify_proto::v2::{Configuration, Create, Outcome, Rule};
+use classify_proto::machine::{Context, Machine, Run, RunEvent, Step};
+use classify_proto::v2::{Configuration, CreateJob, Outcome, Rule};
 use classify_proto::{Api, Body, Bytes, Content, Failure, Reply, Seed, Time};
 
 const DOCUMENT: &str = concat!(
@@ -50,16 +50,16 @@ fn main() -> Result<(), Box<dyn Error>> {
             "an agreement that two parties sign, such as a lease",
         ),
     ]);
-    let create = Create::new("").configuration(rules);
-    let mut run = Run::upload(Upload::path(path)?, create, seed());
+    let create = CreateJob::new("").configuration(rules);
+    let mut run = Run::upload(UploadFile::path(path)?, create, seed());
 
     // The whole of a driver: poll; send, wait, tell or stop; and again.
     let clock = Clock::start();
     let job = loop {
-        match run.poll(Cx::new(&api, clock.now())) {
+        match run.poll(Context::new(&api, clock.now())) {
             Step::Send(ticket, request) => {
                 let reply = send(&request);
-                run.handle(Cx::new(&api, clock.now()), ticket, reply);
+                run.handle(Context::new(&api, clock.now()), ticket, reply);
             }
             Step::Wait(Some(until)) => std::thread::sleep(until.since(clock.now())),
             Step::Wait(None) => unreachable!("no request is out when the loop comes round"),
@@ -119,7 +119,7 @@ fn content(body: &Body) -> Result<Bytes, Failure> {
         return Ok(bytes);
     }
     match body {
-        Body::Framed(framed) => match &framed.content {
+        Body::Multipart(framed) => match &multipart.content {
             Content::Path(path) => {
                 let document = std::fs::read(path)
                     .map_err(|error| Failure::content(format!("{}: {error}", path.display())))?;

@@ -22,7 +22,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::routing::post;
-use classify_proto::machine::Cadence;
+use classify_proto::machine::PollInterval;
 use classify_proto::webhooks::{Event, WebhookOutputFormat, verify};
 use classify_proto::{Api, Secret, files, v2};
 use classify_reqwest::Client;
@@ -117,7 +117,9 @@ async fn ended(
     mut news: broadcast::Receiver<String>,
 ) -> Result<v2::Job, classify_proto::Error> {
     let minute = Duration::from_secs(60);
-    let seldom = client.clone().cadence(Cadence::new(minute, minute));
+    let seldom = client
+        .clone()
+        .poll_interval(PollInterval::new(minute, minute));
     let polling = seldom.wait(job_id);
     tokio::pin!(polling);
     loop {
@@ -127,7 +129,7 @@ async fn ended(
                 // Lagging behind means that some news was missed; a look costs little.
                 let ours = told.as_ref().map_or(true, |told| told == job_id);
                 if ours {
-                    let job = client.call(v2::Get::new(job_id)).await?;
+                    let job = client.call(v2::GetJob::new(job_id)).await?;
                     if job.status.is_terminal() {
                         // The wait says what the end means, so that it means the same however it was learnt.
                         return client.wait(&job).await;
@@ -167,7 +169,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         (Client::from_env()?, url, None)
     };
 
-    let file = client.call(files::Upload::path(path)?).await?;
+    let file = client.call(files::UploadFile::path(path)?).await?;
     let rules = v2::Configuration::new([
         v2::Rule::new(
             "invoice",
@@ -183,7 +185,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .signing_secret(&*secret);
     // Listening begins before the job does, so that no news is missed.
     let news = receiver.news.subscribe();
-    let create = v2::Create::new(file.id)
+    let create = v2::CreateJob::new(file.id)
         .configuration(rules)
         .webhook(webhook);
     let job = client.call(create).await?;
@@ -268,10 +270,10 @@ mod tests {
             .expect("an emulator");
         let api = Api::builder(emulator.key()).base_url(emulator.base_url());
         let client = Client::new(api.build().expect("an api"));
-        let upload = files::Upload::new("damaged.pdf", b"%PDF-1.7 and nothing else".to_vec());
+        let upload = files::UploadFile::new("damaged.pdf", b"%PDF-1.7 and nothing else".to_vec());
         let file = client.call(upload).await.expect("a file");
         let rule = v2::Rule::new("invoice", "has an invoice number");
-        let create = v2::Create::new(file.id).configuration(v2::Configuration::new([rule]));
+        let create = v2::CreateJob::new(file.id).configuration(v2::Configuration::new([rule]));
         let job = client.call(create).await.expect("a job");
 
         let (tell, news) = broadcast::channel(256);

@@ -26,7 +26,7 @@ fuzz_target!(|data: &[u8]| {
     let options = BulkOptions::default()
         .max_in_flight(driver.input.int_in_range(1..=9).unwrap_or(4))
         .max_requests(driver.input.int_in_range(1..=4).unwrap_or(2))
-        .remember(driver.input.int_in_range(0..=9).unwrap_or(9))
+        .report_cache_size(driver.input.int_in_range(0..=9).unwrap_or(9))
         .retry_failed(driver.input.arbitrary().unwrap_or(false));
     let mut journal = Vec::new();
     if driver.input.ratio(1u8, 4u8).unwrap_or(false) {
@@ -80,8 +80,8 @@ fn run(
         let output = driver.step(&mut bulk, &mut |event| events.push(event));
         for event in events {
             match event {
-                BulkEvent::Room(requested) => {
-                    assert!(requested > 0 && requested == bulk.room());
+                BulkEvent::NeedDocuments(requested) => {
+                    assert!(requested > 0 && requested == bulk.capacity());
                     source
                         .by_ref()
                         .take(requested)
@@ -106,7 +106,7 @@ fn run(
                     );
                     journal.extend_from_slice(line.as_bytes());
                 }
-                BulkEvent::Settled(settled) => {
+                BulkEvent::Finished(settled) => {
                     for name in settled.names {
                         *reported.entry(name).or_default() += 1;
                     }
@@ -167,7 +167,7 @@ fn run_from_iterator(
         let mut settled = 0;
         let summary = loop {
             let mut count = |event| {
-                if let FedEvent::Settled(document) = event {
+                if let FedEvent::Finished(document) = event {
                     settled += document.names.len();
                 }
             };

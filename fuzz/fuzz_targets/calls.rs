@@ -8,7 +8,7 @@ use std::time::Duration;
 use classify_fuzz::driver::FuzzDriver;
 use classify_fuzz::{check_error, create, rules, seed};
 use classify_proto::machine::{Call, Retry};
-use classify_proto::v2::{Cancel, Delete, Get, List};
+use classify_proto::v2::{CancelJob, DeleteJob, GetJob, ListJobs};
 use classify_proto::{Operation, configurations, files, v1};
 use libfuzzer_sys::fuzz_target;
 use serde::{Serialize, de::DeserializeOwned};
@@ -19,14 +19,14 @@ fuzz_target!(|data: &[u8]| {
     };
     match selector % 8 {
         0 => fuzz_call(create("dfl-1"), data),
-        1 => fuzz_call(Get::new("clj-1"), data),
-        2 => fuzz_call(List::new(), data),
-        3 => fuzz_call(Cancel::new("clj-1"), data),
-        4 => fuzz_call(Delete::new("clj-1"), data),
-        5 => fuzz_call(v1::Create::new(["dfl-1"], rules().rules), data),
-        6 => fuzz_call(configurations::Create::new("n", rules()), data),
+        1 => fuzz_call(GetJob::new("clj-1"), data),
+        2 => fuzz_call(ListJobs::new(), data),
+        3 => fuzz_call(CancelJob::new("clj-1"), data),
+        4 => fuzz_call(DeleteJob::new("clj-1"), data),
+        5 => fuzz_call(v1::CreateJob::new(["dfl-1"], rules().rules), data),
+        6 => fuzz_call(configurations::CreateConfiguration::new("n", rules()), data),
         _ => fuzz_call(
-            files::Upload::new("a.txt", b"canary document".to_vec()),
+            files::UploadFile::new("a.txt", b"canary document".to_vec()),
             data,
         ),
     }

@@ -3,7 +3,7 @@
 #![no_main]
 
 use classify_fuzz::check_error;
-use classify_proto::v2::Get;
+use classify_proto::v2::GetJob;
 use classify_proto::{Bytes, Operation, http};
 use libfuzzer_sys::fuzz_target;
 
@@ -22,7 +22,7 @@ fuzz_target!(|data: &[u8]| {
     if let Ok(value) = http::HeaderValue::from_bytes(location) {
         response.headers_mut().insert("location", value);
     }
-    let error = Get::new("clj-1")
+    let error = GetJob::new("clj-1")
         .parse(response)
         .expect_err("no status here is a success");
     check_error(&error);

@@ -4,7 +4,7 @@
 
 use classify_fuzz::{api, check_error, create, seed};
 use classify_proto::Time;
-use classify_proto::machine::{Bulk, BulkEvent, BulkOptions, Cx, Document, Journal, Machine, Step};
+use classify_proto::machine::{Bulk, BulkEvent, BulkOptions, Context, Document, Journal, Machine, Step};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
@@ -40,11 +40,11 @@ fuzz_target!(|data: &[u8]| {
         Ok(bulk) => bulk,
         Err(error) => return check_error(&error),
     };
-    let cx = Cx::new(&api, Time::from_millis(1_700_000_000_000));
+    let cx = Context::new(&api, Time::from_millis(1_700_000_000_000));
     let mut documents = vec![Document::bytes("a.txt", "a"), Document::id("dfl-1")];
     for _ in 0..1_000 {
         match bulk.poll(cx) {
-            Step::Event(BulkEvent::Room(requested)) => {
+            Step::Event(BulkEvent::NeedDocuments(requested)) => {
                 documents
                     .drain(..documents.len().min(requested))
                     .for_each(|document| bulk.push(document));

@@ -8,12 +8,12 @@ use std::time::Duration;
 use classify_fuzz::driver::FuzzDriver;
 use classify_fuzz::{check_error, create, rules, seed};
 use classify_proto::Error;
-use classify_proto::files::Upload;
+use classify_proto::files::UploadFile;
 use classify_proto::machine::{
-    Fan, FanEvent, Pager, Reconcile, ResultsWaiter, Reuse, Run, RunEvent, Waiter,
+    Concurrent, ConcurrentEvent, Pager, Reconcile, ResultsWaiter, UploadOnce, Run, RunEvent, Waiter,
 };
 use classify_proto::v1;
-use classify_proto::v2::{Job, JobStatus, List};
+use classify_proto::v2::{Job, JobStatus, ListJobs};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
@@ -26,7 +26,7 @@ fuzz_target!(|data: &[u8]| {
         1 => waiter(&mut driver),
         2 => run(&mut driver, Run::new(create("dfl-1"), seed())),
         3 => {
-            let upload = Upload::new("a.txt", b"canary document".to_vec());
+            let upload = UploadFile::new("a.txt", b"canary document".to_vec());
             run(&mut driver, Run::upload(upload, create(""), seed()));
         }
         4 => fan(&mut driver),
@@ -35,7 +35,7 @@ fuzz_target!(|data: &[u8]| {
             check_result(driver.run(results, |_| {}));
         }
         6 => {
-            let create = v1::Create::new(["dfl-1"], rules().rules);
+            let create = v1::CreateJob::new(["dfl-1"], rules().rules);
             let since = "2023-11-14T00:00:00Z".parse().expect("a timestamp");
             check_result(driver.run(
                 Reconcile::new(create, since, seed()),
@@ -43,8 +43,8 @@ fuzz_target!(|data: &[u8]| {
             ));
         }
         _ => {
-            let upload = Upload::new("a.txt", b"canary document".to_vec()).external_file_id("mine");
-            check_result(driver.run(Reuse::new(upload, seed()), |never| match never {}));
+            let upload = UploadFile::new("a.txt", b"canary document".to_vec()).external_file_id("mine");
+            check_result(driver.run(UploadOnce::new(upload, seed()), |never| match never {}));
         }
     }
 });
@@ -58,7 +58,7 @@ fn check_result<T>(result: Result<T, Error>) {
 fn pager(driver: &mut FuzzDriver<'_>) {
     let max_pages = driver.input.int_in_range(1..=6u32).unwrap_or(6);
     let prefetch = driver.input.arbitrary().unwrap_or(false);
-    let pager = Pager::new(List::new(), seed())
+    let pager = Pager::new(ListJobs::new(), seed())
         .prefetch(prefetch)
         .max_pages(max_pages);
     let (mut pages, mut tokens) = (0, BTreeSet::new());
@@ -116,15 +116,15 @@ fn check_job_result(result: &Result<Job, Error>) {
 
 fn fan(driver: &mut FuzzDriver<'_>) {
     let count = driver.input.int_in_range(0..=6).unwrap_or(3);
-    let at_once = driver.input.int_in_range(0..=4).unwrap_or(2);
+    let max_concurrency = driver.input.int_in_range(0..=4).unwrap_or(2);
     let runs = (0..count).map(|index| {
         Run::new(create(&format!("dfl-{index}")), seed().derive(index))
             .timeout(Duration::from_secs(60))
     });
-    let fan = Fan::new(runs.collect::<Vec<_>>(), at_once);
+    let fan = Concurrent::new(runs.collect::<Vec<_>>(), max_concurrency);
     let mut finished = BTreeSet::new();
     driver.run(fan, |event| {
-        if let FanEvent::Ended(index, result) = event {
+        if let ConcurrentEvent::Finished(index, result) = event {
             check_job_result(&result);
             assert!(finished.insert(index), "{index} ended twice");
         }

@@ -6,7 +6,7 @@ use std::convert::Infallible;
 
 use arbitrary::{Arbitrary, Unstructured};
 use classify_fuzz::{api, check_error};
-use classify_proto::{Operation, Seed, files::Upload};
+use classify_proto::{Operation, Seed, files::UploadFile};
 use futures_util::{FutureExt, stream};
 use libfuzzer_sys::fuzz_target;
 
@@ -35,7 +35,7 @@ fuzz_target!(|data: &[u8]| {
         upload = upload.content_type(content_type);
     }
     upload.prepare(Seed::new(input.seed));
-    let request = match upload.request(&api()) {
+    let request = match upload.build_request(&api()) {
         Ok(request) => request,
         Err(error) => return check_error(&error),
     };

@@ -6,7 +6,7 @@ use std::fmt::{Debug, Display};
 
 use classify_proto::configurations::ProductType;
 use classify_proto::files::{OrderBy, Purpose};
-use classify_proto::machine::Standing;
+use classify_proto::machine::DocumentStatus;
 use classify_proto::v1;
 use classify_proto::v2::{DocumentInputType, JobStatus, Mode};
 use classify_proto::webhooks::{WebhookEvent, WebhookOutputFormat};
@@ -15,7 +15,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 fuzz_target!(|value: &str| {
     round_trip::<Purpose>(value);
-    round_trip::<Standing>(value);
+    round_trip::<DocumentStatus>(value);
     round_trip::<DocumentInputType>(value);
     round_trip::<JobStatus>(value);
     round_trip::<Mode>(value);

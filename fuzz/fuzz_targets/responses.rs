@@ -7,7 +7,7 @@ use std::fmt::Debug;
 use classify_fuzz::{api, check_error, create, rules, seed};
 use classify_proto::v2::{self, Job};
 use classify_proto::{
-    Bytes, Error, Operation, Repeat, Untyped, With, WithResponse, configurations, files, http, v1,
+    Bytes, Error, Operation, Idempotency, RawOperation, With, WithResponse, configurations, files, http, v1,
     webhooks,
 };
 use libfuzzer_sys::fuzz_target;
@@ -26,16 +26,16 @@ fuzz_target!(|data: &[u8]| {
         response
     };
     match selector % 29 {
-        0 => job(v2::Get::new("clj-1").parse(response()), body),
+        0 => job(v2::GetJob::new("clj-1").parse(response()), body),
         1 => {
-            if let Ok(page) = check_parsed(v2::List::new().parse(response())) {
+            if let Ok(page) = check_parsed(v2::ListJobs::new().parse(response())) {
                 assert_ne!(page.next_page_token.as_deref(), Some(""));
                 page.items.into_iter().for_each(job_round_trip);
             }
         }
-        2 => job(v2::Cancel::new("clj-1").parse(response()), body),
+        2 => job(v2::CancelJob::new("clj-1").parse(response()), body),
         3 => {
-            if let Ok(deleted) = check_parsed(v2::Delete::new("clj-1").parse(response())) {
+            if let Ok(deleted) = check_parsed(v2::DeleteJob::new("clj-1").parse(response())) {
                 let _ = format!("{deleted:?}");
             }
         }
@@ -48,39 +48,39 @@ fuzz_target!(|data: &[u8]| {
             }
         }
         5 => {
-            let mut upload = files::Upload::new("a.txt", b"canary".to_vec());
+            let mut upload = files::UploadFile::new("a.txt", b"canary".to_vec());
             upload.prepare(seed());
-            let _ = upload.request(&api()).expect("a good upload");
+            let _ = upload.build_request(&api()).expect("a good upload");
             if let Ok(file) = check_parsed(upload.parse(response())) {
                 let _ = format!("{file:?}");
             }
         }
-        6 => parse_any(&v1::Create::new(["dfl-1"], rules().rules), response()),
-        7 => parse_any(&v1::List::new(), response()),
-        8 => parse_any(&v1::Get::new("1"), response()),
-        9 => parse_any(&v1::Results::new("1"), response()),
-        10 => parse_any(&files::List::new(), response()),
-        11 => parse_any(&files::Get::new("1"), response()),
-        12 => parse_any(&files::GetContent::new("1"), response()),
-        13 => parse_any(&files::Delete::new("1"), response()),
-        14 => parse_any(&files::Query::new(), response()),
-        15 => parse_any(&configurations::Create::new("n", rules()), response()),
-        16 => parse_any(&configurations::Get::new("1"), response()),
-        17 => parse_any(&configurations::Update::new("1"), response()),
-        18 => parse_any(&configurations::List::new(), response()),
-        19 => parse_any(&configurations::Delete::new("1"), response()),
-        20 => parse_any(&webhooks::Create::new("https://example.com"), response()),
-        21 => parse_any(&webhooks::Get::new("1"), response()),
-        22 => parse_any(&webhooks::Update::new("1"), response()),
-        23 => parse_any(&webhooks::List::new(), response()),
-        24 => parse_any(&webhooks::ListAll::new(), response()),
-        25 => parse_any(&webhooks::Delete::new("1"), response()),
+        6 => parse_any(&v1::CreateJob::new(["dfl-1"], rules().rules), response()),
+        7 => parse_any(&v1::ListJobs::new(), response()),
+        8 => parse_any(&v1::GetJob::new("1"), response()),
+        9 => parse_any(&v1::GetJobResults::new("1"), response()),
+        10 => parse_any(&files::ListFiles::new(), response()),
+        11 => parse_any(&files::GetFile::new("1"), response()),
+        12 => parse_any(&files::GetFileContent::new("1"), response()),
+        13 => parse_any(&files::DeleteFile::new("1"), response()),
+        14 => parse_any(&files::QueryFiles::new(), response()),
+        15 => parse_any(&configurations::CreateConfiguration::new("n", rules()), response()),
+        16 => parse_any(&configurations::GetConfiguration::new("1"), response()),
+        17 => parse_any(&configurations::UpdateConfiguration::new("1"), response()),
+        18 => parse_any(&configurations::ListConfigurations::new(), response()),
+        19 => parse_any(&configurations::DeleteConfiguration::new("1"), response()),
+        20 => parse_any(&webhooks::CreateWebhookConfiguration::new("https://example.com"), response()),
+        21 => parse_any(&webhooks::GetWebhookConfiguration::new("1"), response()),
+        22 => parse_any(&webhooks::UpdateWebhookConfiguration::new("1"), response()),
+        23 => parse_any(&webhooks::ListWebhookConfigurations::new(), response()),
+        24 => parse_any(&webhooks::ListAllWebhookConfigurations::new(), response()),
+        25 => parse_any(&webhooks::DeleteWebhookConfiguration::new("1"), response()),
         26 => parse_any(
-            &Untyped::new(http::Method::GET, "/api/v2/other", Repeat::Read),
+            &RawOperation::new(http::Method::GET, "/api/v2/other", Idempotency::Safe),
             response(),
         ),
-        27 => parse_any(&With::new(v2::Get::new("clj-1")), response()),
-        28 => parse_any(&WithResponse::new(v2::Get::new("clj-1")), response()),
+        27 => parse_any(&With::new(v2::GetJob::new("clj-1")), response()),
+        28 => parse_any(&WithResponse::new(v2::GetJob::new("clj-1")), response()),
         _ => unreachable!("a remainder of 29"),
     }
 });
@@ -136,6 +136,6 @@ fn job_round_trip(job: Job) {
     let written = job.to_json();
     // Read as an answer is, leniently: a field that could not be read is written as it came.
     let answer = http::Response::new(Bytes::from(written.to_string()));
-    let reparsed = v2::Get::new(&job.id).parse(answer).expect("what we wrote");
+    let reparsed = v2::GetJob::new(&job.id).parse(answer).expect("what we wrote");
     assert_eq!(reparsed.to_json(), written, "a second trip changes it");
 }

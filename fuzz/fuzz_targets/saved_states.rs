@@ -6,31 +6,31 @@ use std::fmt::Debug;
 
 use classify_fuzz::check_error;
 use classify_fuzz::driver::FuzzDriver;
-use classify_proto::files::Upload;
+use classify_proto::files::UploadFile;
 use classify_proto::machine::{
-    Call, Cx, Fan, Machine, Pager, Reconcile, ResultsWaiter, Reuse, Run, Saved, Step, Waiter,
+    Call, Context, Concurrent, Machine, Pager, Reconcile, ResultsWaiter, UploadOnce, Run, Saved, Step, Waiter,
 };
-use classify_proto::v2::{Cancel, Create, Delete, Get, List};
+use classify_proto::v2::{CancelJob, CreateJob, DeleteJob, GetJob, ListJobs};
 use classify_proto::{Api, Time, configurations, v1, webhooks};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
-    load::<Call<Create>>(text);
-    load::<Call<Get>>(text);
-    load::<Call<Cancel>>(text);
-    load::<Call<Delete>>(text);
-    load::<Call<Upload>>(text);
-    load::<Pager<List>>(text);
+    load::<Call<CreateJob>>(text);
+    load::<Call<GetJob>>(text);
+    load::<Call<CancelJob>>(text);
+    load::<Call<DeleteJob>>(text);
+    load::<Call<UploadFile>>(text);
+    load::<Pager<ListJobs>>(text);
     load::<Waiter>(text);
     load::<Run>(text);
-    load::<Fan<Run>>(text);
-    load::<Call<v1::Create>>(text);
-    load::<Call<configurations::Update>>(text);
-    load::<Call<webhooks::Create>>(text);
-    load::<Waiter<v1::Get>>(text);
+    load::<Concurrent<Run>>(text);
+    load::<Call<v1::CreateJob>>(text);
+    load::<Call<configurations::UpdateConfiguration>>(text);
+    load::<Call<webhooks::CreateWebhookConfiguration>>(text);
+    load::<Waiter<v1::GetJob>>(text);
     load::<ResultsWaiter>(text);
     load::<Reconcile>(text);
-    load::<Reuse>(text);
+    load::<UploadOnce>(text);
 });
 
 fn load<M: Saved + Debug>(text: &str) {
@@ -50,7 +50,7 @@ fn load<M: Saved + Debug>(text: &str) {
 fn poll_until_wait<M: Machine>(machine: &mut M, api: &Api, now: u64) {
     let now = Time::from_millis(now);
     for _ in 0..200 {
-        match machine.poll(Cx::new(api, now)) {
+        match machine.poll(Context::new(api, now)) {
             Step::Wait(until) => {
                 assert!(until.is_none_or(|until| until > now), "a wait that is over");
                 return;

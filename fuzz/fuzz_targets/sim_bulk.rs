@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use arbitrary::{Arbitrary, Unstructured};
 use classify_fuzz::create;
 use classify_proto::Seed;
-use classify_proto::machine::{Bulk, BulkEvent, BulkOptions, Document, Journal, Standing};
+use classify_proto::machine::{Bulk, BulkEvent, BulkOptions, Document, Journal, DocumentStatus};
 use libfuzzer_sys::fuzz_target;
 use sim::{FAULTS, Service, World};
 
@@ -19,7 +19,7 @@ struct Input {
     contents: Vec<u8>,
     in_flight: u8,
     requests: u8,
-    remember: u8,
+    report_cache_size: u8,
     page_size: u8,
     duration: u16,
     kills: Vec<u8>,
@@ -43,7 +43,7 @@ fuzz_target!(|data: &[u8]| {
     let options = BulkOptions::default()
         .max_in_flight(usize::from(input.in_flight % 16) + 1)
         .max_requests(usize::from(input.requests % 8) + 1)
-        .remember(usize::from(input.remember));
+        .report_cache_size(usize::from(input.report_cache_size));
     let faults = input.faults.iter().take(100);
     let mut world = World::new(Service {
         duration: u64::from(input.duration),
@@ -86,7 +86,7 @@ fuzz_target!(|data: &[u8]| {
     for (name, statuses) in &reports {
         assert_eq!(statuses.len(), 1, "{name} is reported more than once");
         // What an earlier process found to be final stays so.
-        let answered = statuses[0] == Standing::Completed;
+        let answered = statuses[0] == DocumentStatus::Completed;
         assert!(answered || statuses[0].is_final(), "{name}: {statuses:?}");
         assert!(answered || !input.faults.is_empty(), "{name}: {statuses:?}");
     }
@@ -94,7 +94,7 @@ fuzz_target!(|data: &[u8]| {
         assert!(
             reports
                 .values()
-                .all(|statuses| statuses[0] == Standing::Completed)
+                .all(|statuses| statuses[0] == DocumentStatus::Completed)
         );
         assert_eq!(world.service.jobs.len(), distinct.len());
     }
@@ -107,7 +107,7 @@ fn run(
     seed: Seed,
     journal: &mut Vec<u8>,
     killed_at: Option<u32>,
-) -> BTreeMap<String, Vec<Standing>> {
+) -> BTreeMap<String, Vec<DocumentStatus>> {
     world.crash();
     let (contents, valid_length) = Journal::read(journal).expect("our own journal");
     journal.truncate(valid_length);
@@ -116,7 +116,7 @@ fn run(
         .with_journal(contents)
         .expect("the journal of this run");
     let mut source = documents.iter();
-    let mut reports: BTreeMap<String, Vec<Standing>> = BTreeMap::new();
+    let mut reports: BTreeMap<String, Vec<DocumentStatus>> = BTreeMap::new();
     let mut events = Vec::new();
     for step in 0.. {
         if killed_at == Some(step) {
@@ -127,7 +127,7 @@ fn run(
         }
         for event in events.drain(..) {
             match event {
-                BulkEvent::Room(requested) => {
+                BulkEvent::NeedDocuments(requested) => {
                     source
                         .by_ref()
                         .take(requested)
@@ -140,7 +140,7 @@ fn run(
                     let written = if is_whole { line.len() } else { line.len() / 2 };
                     journal.extend_from_slice(&line.as_bytes()[..written]);
                 }
-                BulkEvent::Settled(settled) => {
+                BulkEvent::Finished(settled) => {
                     for name in settled.names {
                         reports
                             .entry(name)

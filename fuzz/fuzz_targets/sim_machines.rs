@@ -11,9 +11,9 @@ use std::time::Duration;
 use arbitrary::{Arbitrary, Unstructured};
 use classify_fuzz::{check_error, create, seed};
 use classify_proto::Error;
-use classify_proto::files::Upload;
-use classify_proto::machine::{Call, Fan, FanEvent, Pager, Run, Waiter};
-use classify_proto::v2::{Cancel, Delete, Job, JobStatus, List};
+use classify_proto::files::UploadFile;
+use classify_proto::machine::{Call, Concurrent, ConcurrentEvent, Pager, Run, Waiter};
+use classify_proto::v2::{CancelJob, DeleteJob, Job, JobStatus, ListJobs};
 use libfuzzer_sys::fuzz_target;
 use sim::{FAULTS, Fault, SILENT_FOR_TOO_LONG, Service, World};
 
@@ -112,7 +112,7 @@ fn fuzz_run(input: &Input) {
         Run::new(create("dfl-1"), seed())
     } else {
         Run::upload(
-            Upload::new("a.txt", b"document".to_vec()),
+            UploadFile::new("a.txt", b"document".to_vec()),
             create(""),
             seed(),
         )
@@ -159,7 +159,7 @@ fn fuzz_list(input: &Input) {
         service.pages.insert(token(page), (items, next));
     }
     let mut world = World::new(service);
-    let pager = Pager::new(List::new(), seed()).prefetch(input.flag);
+    let pager = Pager::new(ListJobs::new(), seed()).prefetch(input.flag);
     let crashes = input.crashes();
     let (pages, result) = world.run_with_crashes(pager, &crashes);
     let ids: Vec<_> = pages
@@ -199,7 +199,7 @@ fn fuzz_wait(input: &Input) {
 fn fuzz_cancel(input: &Input) {
     let mut world = world_with_job(input);
     let (_, result) =
-        world.run_with_crashes(Call::new(Cancel::new("clj-1"), seed()), &input.crashes());
+        world.run_with_crashes(Call::new(CancelJob::new("clj-1"), seed()), &input.crashes());
     let cancelled = world.service.jobs[0].cancelled;
     match result {
         Ok(job) => assert!(cancelled && job.status == JobStatus::Cancelled),
@@ -211,7 +211,7 @@ fn fuzz_cancel(input: &Input) {
 fn fuzz_delete(input: &Input) {
     let mut world = world_with_job(input);
     let (_, result) =
-        world.run_with_crashes(Call::new(Delete::new("clj-1"), seed()), &input.crashes());
+        world.run_with_crashes(Call::new(DeleteJob::new("clj-1"), seed()), &input.crashes());
     match result {
         Ok(deleted) => {
             assert_eq!(deleted.id, "clj-1");
@@ -226,16 +226,16 @@ fn fuzz_concurrent_runs(input: &Input) {
     let mut world = World::new(input.service());
     let runs = (0..count)
         .map(|index| Run::new(create(&format!("dfl-{index}")), seed().derive(index as u64)));
-    let fan = Fan::new(runs.collect::<Vec<_>>(), usize::from(input.timeout % 5));
+    let fan = Concurrent::new(runs.collect::<Vec<_>>(), usize::from(input.timeout % 5));
     let (events, ()) = world.run_with_crashes(fan, &input.crashes());
     let finished: Vec<_> = events
         .iter()
         .filter_map(|event| match event {
-            FanEvent::Ended(index, result) => {
+            ConcurrentEvent::Finished(index, result) => {
                 check_outcome(input, result);
                 Some(*index)
             }
-            FanEvent::Of(..) => None,
+            ConcurrentEvent::Progress(..) => None,
         })
         .collect();
     assert_eq!(finished.len(), count);

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use arbitrary::Unstructured;
-use classify_proto::machine::{Cx, Machine, ReplyBy, Saved, Step, Ticket};
+use classify_proto::machine::{Context, Machine, ResponseDeadline, Saved, Step, Ticket};
 use classify_proto::{Api, Bytes, Reply, Time, http};
 use serde_json::Value;
 
@@ -102,7 +102,7 @@ impl<'a> FuzzDriver<'a> {
             );
         }
         let api = self.api.clone();
-        let cx = Cx::new(&api, Time::from_millis(self.now));
+        let cx = Context::new(&api, Time::from_millis(self.now));
         match machine.poll(cx) {
             Step::Send(ticket, request) => {
                 assert!(
@@ -110,7 +110,7 @@ impl<'a> FuzzDriver<'a> {
                     "{ticket} is out already"
                 );
                 self.retired.retain(|retired| *retired != ticket);
-                let ReplyBy(by) = request
+                let ResponseDeadline(by) = request
                     .extensions()
                     .get()
                     .expect("every request says how long to wait");
@@ -126,7 +126,7 @@ impl<'a> FuzzDriver<'a> {
             Step::Event(event) => on_event(event),
             Step::Done(output) => {
                 for later_time in [self.now, self.now.saturating_add(1), u64::MAX] {
-                    let cx = Cx::new(&api, Time::from_millis(later_time));
+                    let cx = Context::new(&api, Time::from_millis(later_time));
                     assert!(
                         matches!(machine.poll(cx), Step::Wait(None)),
                         "something came after the end"
@@ -156,7 +156,7 @@ impl<'a> FuzzDriver<'a> {
     fn assert_poll_is_stable<M: Machine>(
         &mut self,
         machine: &mut M,
-        cx: Cx<'_>,
+        cx: Context<'_>,
         until: Option<Time>,
     ) {
         let poll_again = |machine: &mut M| match machine.poll(cx) {
@@ -196,7 +196,7 @@ impl<'a> FuzzDriver<'a> {
                     .unwrap_or_else(|_| not_found_reply())
             };
             let api = self.api.clone();
-            machine.handle(Cx::new(&api, Time::from_millis(self.now)), ticket, reply);
+            machine.handle(Context::new(&api, Time::from_millis(self.now)), ticket, reply);
             return;
         }
         let wake = until.map_or(self.now, Time::as_millis);

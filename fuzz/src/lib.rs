@@ -3,7 +3,7 @@
 pub mod driver;
 pub mod reply;
 
-use classify_proto::v2::{Configuration, Create, Rule};
+use classify_proto::v2::{Configuration, CreateJob, Rule};
 use classify_proto::{Api, Error, Seed};
 
 /// In the key, in secrets and in documents: it must never be seen in a saved state, in `Debug` or in an error.
@@ -26,8 +26,8 @@ pub fn rules() -> Configuration {
 
 /// A create that keeps to every limit.
 #[must_use]
-pub fn create(input: &str) -> Create {
-    Create::new(input).configuration(rules())
+pub fn create(input: &str) -> CreateJob {
+    CreateJob::new(input).configuration(rules())
 }
 
 /// The seed of every machine here.

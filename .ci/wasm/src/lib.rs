@@ -2,8 +2,8 @@
 
 use std::cell::RefCell;
 
-use classify_proto::machine::{Call, Cx, Machine, Step};
-use classify_proto::v2::{Get, JobStatus};
+use classify_proto::machine::{Call, Context, Machine, Step};
+use classify_proto::v2::{GetJob, JobStatus};
 use classify_proto::{Api, Seed, Time, http};
 
 /// What [`step`] answers: a request is to be sent.
@@ -14,7 +14,7 @@ const DONE: f64 = -2.0;
 const FAILED: f64 = -3.0;
 
 thread_local! {
-    static CALL: RefCell<Option<Call<Get>>> = const { RefCell::new(None) };
+    static CALL: RefCell<Option<Call<GetJob>>> = const { RefCell::new(None) };
 }
 
 /// One turn of the run loop at `now`, in milliseconds: a constant above, or the time to wait until.
@@ -25,9 +25,9 @@ thread_local! {
 #[unsafe(no_mangle)]
 pub extern "C" fn step(now: f64, status: u32) -> f64 {
     let api = Api::builder("llx-key").build().expect("a good key");
-    let cx = Cx::new(&api, Time::from_millis(now as u64));
+    let cx = Context::new(&api, Time::from_millis(now as u64));
     CALL.with_borrow_mut(|call| {
-        let call = call.get_or_insert_with(|| Call::new(Get::new("clj-1"), Seed::new([7; 16])));
+        let call = call.get_or_insert_with(|| Call::new(GetJob::new("clj-1"), Seed::new([7; 16])));
         match call.poll(cx) {
             Step::Send(ticket, request) => {
                 assert_eq!(request.uri().path(), "/api/v2/classify/clj-1");

@@ -10,9 +10,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use classify_bench::{counting_allocator, process};
 use classify_proto::machine::{
-    Bulk, BulkEvent, BulkOptions, Cx, Document, Limiter, Machine, Step, Ticket,
+    Bulk, BulkEvent, BulkOptions, Context, Document, Limiter, Machine, Step, Ticket,
 };
-use classify_proto::v2::{Configuration, Create, Rule};
+use classify_proto::v2::{Configuration, CreateJob, Rule};
 use classify_proto::{Api, Body, RateClass, Seed, Time, http};
 
 #[global_allocator]
@@ -79,7 +79,7 @@ fn main() {
     // Faster than the published limits, or a million documents would take seven hours of virtual polling.
     let limiter =
         Mutex::new(Limiter::unlimited().limit(RateClass::Create, 400, Duration::from_secs(1)));
-    let template = Create::new("").configuration(rules);
+    let template = CreateJob::new("").configuration(rules);
     // Enough in flight that the rate is what limits the run: 400 a second, each for 20 s and up to a round more.
     let options = BulkOptions::default()
         .max_in_flight(12_000)
@@ -92,7 +92,7 @@ fn main() {
         (1_700_000_000_000, 0, 0, 0_u64, 0, 0.0_f64);
     println!("documents   CPU µs/document   live MB   peak MB   requests");
     loop {
-        let cx = Cx::new(&api, Time::from_millis(now)).limiter(&limiter);
+        let cx = Context::new(&api, Time::from_millis(now)).limiter(&limiter);
         match bulk.poll(cx) {
             Step::Send(ticket, request) => {
                 sent += 1;
@@ -105,21 +105,21 @@ fn main() {
                     Some(at) if at <= wake => {
                         now = now.max(at);
                         if let Some((_, (ticket, body))) = in_flight.pop_first() {
-                            let cx = Cx::new(&api, Time::from_millis(now)).limiter(&limiter);
+                            let cx = Context::new(&api, Time::from_millis(now)).limiter(&limiter);
                             bulk.handle(cx, ticket, Ok(http::Response::new(body)));
                         }
                     }
                     _ => now = wake,
                 }
             }
-            Step::Event(BulkEvent::Room(room)) => {
+            Step::Event(BulkEvent::NeedDocuments(room)) => {
                 for _ in 0..room.min(usize::try_from(total - pushed).unwrap_or(usize::MAX)) {
                     pushed += 1;
                     bulk.push(Document::id(format!("dfl-{pushed:08}")));
                 }
             }
             Step::Event(BulkEvent::Record(record)) => journal += record.to_line().len(),
-            Step::Event(BulkEvent::Settled(_)) => {
+            Step::Event(BulkEvent::Finished(_)) => {
                 settled += 1;
                 if settled % (total / 10).max(1) == 0 {
                     max_live_mb = max_live_mb.max(print_progress(settled, sent));

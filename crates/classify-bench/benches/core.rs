@@ -4,7 +4,7 @@
 use classify_bench::measure::{compare, measure, print_table_header};
 use classify_bench::workloads::{call, page_ranges, plain_create, request_cases};
 use classify_bench::{counting_allocator, fixtures, plain, workloads};
-use classify_proto::v2::{Get, List};
+use classify_proto::v2::{GetJob, ListJobs};
 use classify_proto::{Operation as _, http};
 
 #[global_allocator]
@@ -13,7 +13,7 @@ static ALLOCATOR: counting_allocator::CountingAllocator = counting_allocator::Co
 fn main() {
     let page = fixtures::page();
     print_table_header();
-    let list = List::new();
+    let list = ListJobs::new();
     compare(
         "parse a page of 100 jobs",
         || {
@@ -24,7 +24,7 @@ fn main() {
     );
 
     let job = fixtures::job();
-    let get = Get::new(fixtures::FIRST_JOB_ID);
+    let get = GetJob::new(fixtures::FIRST_JOB_ID);
     compare(
         "parse a job",
         || {
@@ -37,16 +37,20 @@ fn main() {
     let api = workloads::api();
     let create = fixtures::create();
     let body = fixtures::plain_create();
-    let request = create.request(&api).expect("a good create");
+    let request = create.build_request(&api).expect("a good create");
     let plain_create = || plain_create(&body, request.headers());
     compare(
         "build a create",
-        || create.encode(&api).expect("a good create"),
+        || {
+            create
+                .build_request_unvalidated(&api)
+                .expect("a good create")
+        },
         plain_create,
     );
     compare(
         "check and build a create",
-        || create.request(&api).expect("a good create"),
+        || create.build_request(&api).expect("a good create"),
         plain_create,
     );
     for request_case in request_cases() {

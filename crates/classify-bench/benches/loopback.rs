@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 use classify_bench::fixtures::rules;
 use classify_bench::{measure, process};
 use classify_emulator::{Config, Emulator, RateLimits, Route};
-use classify_proto::machine::{Bulk, BulkOptions, Document, Limiter, Standing};
-use classify_proto::v2::Create;
+use classify_proto::machine::{Bulk, BulkOptions, Document, DocumentStatus, Limiter};
+use classify_proto::v2::CreateJob;
 use classify_proto::{Api, Seed};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -88,7 +88,7 @@ fn run_driver(driver: &str, base_url: &str, documents: u64) -> Result<()> {
     let options = BulkOptions::default();
     let bulk = Bulk::new(
         &api,
-        Create::new("").configuration(rules()),
+        CreateJob::new("").configuration(rules()),
         options,
         Seed::new([1; 16]),
     )?;
@@ -108,7 +108,7 @@ fn run_driver(driver: &str, base_url: &str, documents: u64) -> Result<()> {
             .build()?
             .block_on(client.drive(bulk, drop))
     };
-    let completed = summary.count(&Standing::Completed) as u64;
+    let completed = summary.count(&DocumentStatus::Completed) as u64;
     assert_eq!(completed, documents, "{summary:?}");
     let row = |what, value| println!("| {documents} documents, {driver}: {what} | {value} | | |");
     row(

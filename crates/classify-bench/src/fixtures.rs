@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use classify_proto::v2::{Configuration, Create, Rule};
+use classify_proto::v2::{Configuration, CreateJob, Rule};
 
 use crate::plain;
 
@@ -103,8 +103,8 @@ pub fn rules() -> Configuration {
 
 /// A create of ours.
 #[must_use]
-pub fn create() -> Create {
-    Create::new("dfl-1")
+pub fn create() -> CreateJob {
+    CreateJob::new("dfl-1")
         .configuration(rules())
         .transaction_id("t-1")
 }

@@ -3,9 +3,9 @@
 use std::hint::black_box;
 
 use bytes::Bytes;
-use classify_proto::machine::{Call, Cx, Machine, Step};
+use classify_proto::machine::{Call, Context, Machine, Step};
 use classify_proto::{
-    Api, Body, Change, Operation, PageRanges, Seed, Time, configurations, files, http, v1, v2,
+    Api, Body, Operation, PageRanges, Patch, Seed, Time, configurations, files, http, v1, v2,
     webhooks,
 };
 
@@ -48,7 +48,7 @@ impl std::fmt::Debug for RequestCase {
 
 impl RequestCase {
     fn of<O: Operation + 'static>(operation: O) -> Self {
-        let ours = move |api: &Api| operation.request(api).expect("a good operation");
+        let ours = move |api: &Api| operation.build_request(api).expect("a good operation");
         let (parts, body) = ours(&api()).into_parts();
         let path = parts.uri.path_and_query().expect("a whole URL").to_string();
         let plain = move || {
@@ -85,37 +85,40 @@ impl RequestCase {
 pub fn request_cases() -> Vec<RequestCase> {
     let rules = fixtures::rules;
     let v1_rule = || v1::Rule::new("invoice", "asks for payment of an amount");
-    let mut upload = files::Upload::new("a.pdf", vec![7; 1_000]);
+    let mut upload = files::UploadFile::new("a.pdf", vec![7; 1_000]);
     upload.prepare(Seed::new([7; 16]));
     vec![
         RequestCase::of(fixtures::create()),
-        RequestCase::of(v2::List::new()),
-        RequestCase::of(v2::Get::new("clj-1")),
-        RequestCase::of(v2::Cancel::new("clj-1")),
-        RequestCase::of(v2::Delete::new("clj-1")),
-        RequestCase::of(v1::Create::new(["dfl-1"], [v1_rule()])),
-        RequestCase::of(v1::List::new()),
-        RequestCase::of(v1::Get::new("1")),
-        RequestCase::of(v1::Results::new("1")),
+        RequestCase::of(v2::ListJobs::new()),
+        RequestCase::of(v2::GetJob::new("clj-1")),
+        RequestCase::of(v2::CancelJob::new("clj-1")),
+        RequestCase::of(v2::DeleteJob::new("clj-1")),
+        RequestCase::of(v1::CreateJob::new(["dfl-1"], [v1_rule()])),
+        RequestCase::of(v1::ListJobs::new()),
+        RequestCase::of(v1::GetJob::new("1")),
+        RequestCase::of(v1::GetJobResults::new("1")),
         RequestCase::of(upload),
-        RequestCase::of(files::List::new()),
-        RequestCase::of(files::Get::new("dfl-1")),
-        RequestCase::of(files::GetContent::new("dfl-1")),
-        RequestCase::of(files::Delete::new("dfl-1")),
-        RequestCase::of(files::Query::new()),
-        RequestCase::of(configurations::Create::new("rules", rules())),
-        RequestCase::of(configurations::Get::new("cfg-1")),
-        RequestCase::of(configurations::Update::new("cfg-1").parameters(rules())),
-        RequestCase::of(configurations::List::new()),
-        RequestCase::of(configurations::Delete::new("cfg-1")),
-        RequestCase::of(webhooks::Create::new("https://example.com")),
-        RequestCase::of(webhooks::Get::new("whc-1")),
+        RequestCase::of(files::ListFiles::new()),
+        RequestCase::of(files::GetFile::new("dfl-1")),
+        RequestCase::of(files::GetFileContent::new("dfl-1")),
+        RequestCase::of(files::DeleteFile::new("dfl-1")),
+        RequestCase::of(files::QueryFiles::new()),
+        RequestCase::of(configurations::CreateConfiguration::new("rules", rules())),
+        RequestCase::of(configurations::GetConfiguration::new("cfg-1")),
+        RequestCase::of(configurations::UpdateConfiguration::new("cfg-1").parameters(rules())),
+        RequestCase::of(configurations::ListConfigurations::new()),
+        RequestCase::of(configurations::DeleteConfiguration::new("cfg-1")),
+        RequestCase::of(webhooks::CreateWebhookConfiguration::new(
+            "https://example.com",
+        )),
+        RequestCase::of(webhooks::GetWebhookConfiguration::new("whc-1")),
         RequestCase::of(
-            webhooks::Update::new("whc-1").url(Change::Set("https://example.com".into())),
+            webhooks::UpdateWebhookConfiguration::new("whc-1")
+                .url(Patch::Set("https://example.com".into())),
         ),
-        RequestCase::of(webhooks::List::new()),
-        RequestCase::of(webhooks::ListAll::new()),
-        RequestCase::of(webhooks::Delete::new("whc-1")),
+        RequestCase::of(webhooks::ListWebhookConfigurations::new()),
+        RequestCase::of(webhooks::ListAllWebhookConfigurations::new()),
+        RequestCase::of(webhooks::DeleteWebhookConfiguration::new("whc-1")),
     ]
 }
 
@@ -170,17 +173,17 @@ pub fn page_ranges() -> Vec<u32> {
 ///
 /// When the last status is no success.
 pub fn call(api: &Api, job: &Bytes, statuses: &[u16]) {
-    let mut call = Call::new(v2::Get::new(fixtures::FIRST_JOB_ID), Seed::new([7; 16]));
+    let mut call = Call::new(v2::GetJob::new(fixtures::FIRST_JOB_ID), Seed::new([7; 16]));
     let mut now = Time::from_millis(1_700_000_000_000);
     let mut statuses = statuses.iter();
     loop {
-        match call.poll(Cx::new(api, now)) {
+        match call.poll(Context::new(api, now)) {
             Step::Send(ticket, request) => {
                 black_box(request);
                 let mut response = http::Response::new(job.clone());
                 let status = statuses.next().expect("one status for each attempt");
                 *response.status_mut() = http::StatusCode::from_u16(*status).expect("a status");
-                call.handle(Cx::new(api, now), ticket, Ok(response));
+                call.handle(Context::new(api, now), ticket, Ok(response));
             }
             Step::Wait(until) => now = until.expect("no reply is owed"),
             Step::Event(never) => match never {},

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use classify_emulator::{Config, Emulator, RateLimits};
-use classify_proto::machine::Cadence;
+use classify_proto::machine::PollInterval;
 use classify_proto::{Api, Region};
 use classify_ureq::Client;
 
@@ -59,7 +59,7 @@ impl Connection {
         let mut builder = Api::builder(emulator.key())
             .base_url(emulator.base_url())
             .user_agent_suffix(AGENT)
-            .checks(!global.no_checks);
+            .validate(!global.no_checks);
         if let Some(id) = &global.project_id {
             builder = builder.project(id);
         }
@@ -67,9 +67,9 @@ impl Connection {
             builder = builder.organization(id);
         }
         // Its jobs take a fraction of a second, so it is asked sooner than the service would be.
-        let cadence = Cadence::new(Duration::from_millis(100), Duration::from_secs(1));
+        let poll_interval = PollInterval::new(Duration::from_millis(100), Duration::from_secs(1));
         Ok(Self {
-            client: client(builder.build()?, global, true)?.cadence(cadence),
+            client: client(builder.build()?, global, true)?.poll_interval(poll_interval),
             _emulator: Some(emulator),
         })
     }
@@ -108,7 +108,7 @@ fn api(global: &Global, key: Option<&str>) -> Result<Api, Problem> {
             .or_else(|| std::env::var(name).ok()),
         _ => std::env::var(name).ok(),
     });
-    let mut builder = builder.user_agent_suffix(AGENT).checks(!global.no_checks);
+    let mut builder = builder.user_agent_suffix(AGENT).validate(!global.no_checks);
     if let Some(id) = &global.project_id {
         builder = builder.project(id);
     }
@@ -146,7 +146,7 @@ fn key(global: &Global, console: Console) -> Result<Option<String>, Problem> {
             "--api-key shows the key to everyone who can list this machine's processes, and to the shell's history; \
              better use --api-key-file or LLAMA_CLOUD_API_KEY",
         );
-        return Ok(key.reveal().map(str::to_owned));
+        return Ok(key.expose_secret().map(str::to_owned));
     }
     if let Some(path) = &global.api_key_file {
         return read_key(path).map(Some);

@@ -248,7 +248,7 @@ mod tests {
             .status(status)
             .body(Bytes::from(body))
             .unwrap();
-        v2::Get::new("clj-1").parse(response).unwrap_err()
+        v2::GetJob::new("clj-1").parse(response).unwrap_err()
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use classify_proto::machine::{Call, Cx, Fan, Machine, Step, Ticket};
+use classify_proto::machine::{Call, Concurrent, Context, Machine, Step, Ticket};
 use classify_proto::{Operation, Reply, Time};
 use classify_ureq::Client;
 
@@ -102,7 +102,7 @@ pub(crate) trait Stops: Machine {
     fn stop(&mut self, _why: Why) {}
 }
 
-impl<M: Machine> Stops for Fan<M> {}
+impl<M: Machine> Stops for Concurrent<M> {}
 impl<O: Operation> Stops for Call<O> {}
 
 /// A machine that can be stopped before its end.
@@ -209,7 +209,7 @@ impl<M: Stops> Machine for Stoppable<M> {
     type Event = Heard<M::Event>;
     type Output = Ending<M::Output>;
 
-    fn poll(&mut self, cx: Cx<'_>) -> Step<Self::Event, Self::Output> {
+    fn poll(&mut self, cx: Context<'_>) -> Step<Self::Event, Self::Output> {
         if self.stopping.is_none() {
             let due = self.deadline.is_some_and(|deadline| cx.now >= deadline);
             let why = self.switch.why().or(due.then_some(Why::Deadline));
@@ -250,7 +250,7 @@ impl<M: Stops> Machine for Stoppable<M> {
         }
     }
 
-    fn handle(&mut self, cx: Cx<'_>, ticket: Ticket, reply: Reply) {
+    fn handle(&mut self, cx: Context<'_>, ticket: Ticket, reply: Reply) {
         self.out.remove(&ticket);
         self.inner.handle(cx, ticket, reply);
     }
@@ -270,8 +270,8 @@ mod tests {
         Api::builder("llx-1").build().unwrap()
     }
 
-    fn get() -> Call<v2::Get> {
-        Call::new(v2::Get::new("clj-1"), Seed::new([1; 16]))
+    fn get() -> Call<v2::GetJob> {
+        Call::new(v2::GetJob::new("clj-1"), Seed::new([1; 16]))
     }
 
     const START: Time = Time::from_millis(1_000);
@@ -280,7 +280,7 @@ mod tests {
     fn the_reply_on_the_wire_is_taken_and_nothing_more_is_sent() {
         let (api, switch) = (api(), Switch::default());
         let mut machine = Stoppable::new(get(), switch.clone(), None);
-        let cx = Cx::new(&api, START);
+        let cx = Context::new(&api, START);
         let Step::Send(ticket, _) = machine.poll(cx) else {
             panic!("it sends")
         };
@@ -290,7 +290,7 @@ mod tests {
         assert!(until <= START + LOOK);
 
         switch.throw(Why::Interrupted);
-        let cx = Cx::new(&api, until);
+        let cx = Context::new(&api, until);
         assert!(matches!(machine.poll(cx), Step::Event(Heard::Stopping)));
         assert!(matches!(machine.poll(cx), Step::Wait(Some(_))));
         // The service is down; without the switch the call would be sent again.
@@ -313,7 +313,7 @@ mod tests {
     fn an_answer_in_time_is_the_end_all_the_same() {
         let (api, switch) = (api(), Switch::default());
         let mut machine = Stoppable::new(get(), switch.clone(), None);
-        let cx = Cx::new(&api, START);
+        let cx = Context::new(&api, START);
         let Step::Send(ticket, _) = machine.poll(cx) else {
             panic!("it sends")
         };
@@ -329,21 +329,24 @@ mod tests {
         let api = api();
         let deadline = START + Duration::from_millis(50);
         let mut machine = Stoppable::new(get(), Switch::default(), Some(deadline));
-        assert!(matches!(machine.poll(Cx::new(&api, START)), Step::Send(..)));
-        let Step::Wait(Some(until)) = machine.poll(Cx::new(&api, START)) else {
+        assert!(matches!(
+            machine.poll(Context::new(&api, START)),
+            Step::Send(..)
+        ));
+        let Step::Wait(Some(until)) = machine.poll(Context::new(&api, START)) else {
             panic!("it waits")
         };
         assert_eq!(until, deadline);
         assert!(matches!(
-            machine.poll(Cx::new(&api, deadline)),
+            machine.poll(Context::new(&api, deadline)),
             Step::Event(Heard::Stopping)
         ));
-        let Step::Wait(Some(until)) = machine.poll(Cx::new(&api, deadline)) else {
+        let Step::Wait(Some(until)) = machine.poll(Context::new(&api, deadline)) else {
             panic!("it waits")
         };
-        assert_eq!(until, deadline + Call::<v2::Get>::GRACE);
+        assert_eq!(until, deadline + Call::<v2::GetJob>::GRACE);
         assert!(matches!(
-            machine.poll(Cx::new(&api, until)),
+            machine.poll(Context::new(&api, until)),
             Step::Event(Heard::Left(Why::Deadline))
         ));
     }

@@ -16,7 +16,7 @@ pub enum Body {
     /// These bytes.
     Bytes(Bytes),
     /// A document between two pieces of framing, sent one after the other.
-    Framed(Framed),
+    Multipart(Multipart),
 }
 
 impl Body {
@@ -26,7 +26,7 @@ impl Body {
         match self {
             Body::Empty => Some(Bytes::new()),
             Body::Bytes(bytes) => Some(bytes.clone()),
-            Body::Framed(Framed {
+            Body::Multipart(Multipart {
                 head,
                 content: Content::Bytes(bytes),
                 tail,
@@ -37,7 +37,7 @@ impl Body {
                 whole.extend_from_slice(tail);
                 Some(whole.into())
             }
-            Body::Framed(_) => None,
+            Body::Multipart(_) => None,
         }
     }
 }
@@ -48,7 +48,7 @@ impl Body {
 /// file has at that moment and exactly that many bytes, and opens the file again for the next attempt.
 #[derive(Clone)]
 #[non_exhaustive]
-pub struct Framed {
+pub struct Multipart {
     /// Sent first.
     pub head: Bytes,
     /// The document.
@@ -57,7 +57,7 @@ pub struct Framed {
     pub tail: Bytes,
 }
 
-impl Framed {
+impl Multipart {
     pub(crate) fn new(head: impl Into<Bytes>, content: Content, tail: impl Into<Bytes>) -> Self {
         Self {
             head: head.into(),
@@ -79,7 +79,7 @@ pub enum Content {
     /// A file that the driver opens anew for each attempt.
     Path(PathBuf),
     /// In-memory content that was left out of a saved state.
-    Withheld,
+    Redacted,
 }
 
 impl From<Bytes> for Content {
@@ -105,14 +105,14 @@ impl fmt::Debug for Body {
         match self {
             Body::Empty => f.write_str("Empty"),
             Body::Bytes(bytes) => write!(f, "Bytes({} bytes)", bytes.len()),
-            Body::Framed(framed) => framed.fmt(f),
+            Body::Multipart(framed) => framed.fmt(f),
         }
     }
 }
 
-impl fmt::Debug for Framed {
+impl fmt::Debug for Multipart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Framed")
+        f.debug_struct("Multipart")
             .field("head", &format_args!("{} bytes", self.head.len()))
             .field("content", &self.content)
             .field("tail", &format_args!("{} bytes", self.tail.len()))
@@ -126,7 +126,7 @@ impl fmt::Debug for Content {
             // A document's text has no place in a log.
             Content::Bytes(bytes) => write!(f, "Bytes({} bytes)", bytes.len()),
             Content::Path(path) => f.debug_tuple("Path").field(path).finish(),
-            Content::Withheld => f.write_str("Withheld"),
+            Content::Omitted => f.write_str("Redacted"),
         }
     }
 }
@@ -135,14 +135,14 @@ impl fmt::Debug for Content {
 #[serde(rename_all = "snake_case")]
 enum SavedContent {
     Path(PathBuf),
-    Withheld,
+    Redacted,
 }
 
 impl Serialize for Content {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Content::Path(path) => SavedContent::Path(path.clone()),
-            Content::Bytes(_) | Content::Withheld => SavedContent::Withheld,
+            Content::Bytes(_) | Content::Omitted => SavedContent::Omitted,
         }
         .serialize(serializer)
     }
@@ -152,7 +152,7 @@ impl<'de> Deserialize<'de> for Content {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Ok(match SavedContent::deserialize(deserializer)? {
             SavedContent::Path(path) => Content::Path(path),
-            SavedContent::Withheld => Content::Withheld,
+            SavedContent::Omitted => Content::Omitted,
         })
     }
 }
@@ -169,7 +169,7 @@ mod tests {
         assert!(!saved.contains("canary"), "{saved}");
         assert_eq!(
             serde_json::from_str::<Content>(&saved).unwrap(),
-            Content::Withheld
+            Content::Omitted
         );
 
         let path = Content::from(PathBuf::from("a/b.pdf"));
@@ -179,9 +179,9 @@ mod tests {
 
     #[test]
     fn a_frame_in_memory_is_head_content_tail() {
-        let body = Body::Framed(Framed::new("<", Content::from(b"x".to_vec()), ">"));
+        let body = Body::Multipart(Multipart::new("<", Content::from(b"x".to_vec()), ">"));
         assert_eq!(body.in_memory().unwrap(), "<x>");
-        let body = Body::Framed(Framed::new("<", Content::from(PathBuf::from("x")), ">"));
+        let body = Body::Multipart(Multipart::new("<", Content::from(PathBuf::from("x")), ">"));
         assert!(body.in_memory().is_none());
     }
 
@@ -192,8 +192,8 @@ mod tests {
             (Body::Empty, "Empty"),
             (Body::Bytes(bytes()), "Bytes(6 bytes)"),
             (
-                Body::Framed(Framed::new(bytes(), Content::Withheld, bytes())),
-                "Framed { head: 6 bytes, content: Withheld, tail: 6 bytes }",
+                Body::Multipart(Multipart::new(bytes(), Content::Omitted, bytes())),
+                "Multipart { head: 6 bytes, content: Redacted, tail: 6 bytes }",
             ),
         ] {
             assert_eq!(format!("{body:?}"), shown);
@@ -208,7 +208,7 @@ mod tests {
         use crate::machine::{Call, Saved as _};
 
         let path = PathBuf::from(std::ffi::OsString::from_vec(vec![b'a', 0xff]));
-        let mut upload = crate::files::Upload::new("a.txt", Vec::new());
+        let mut upload = crate::files::UploadFile::new("a.txt", Vec::new());
         upload.set_content(path);
         let error = Call::new(upload, crate::Seed::new([0; 16]))
             .save()

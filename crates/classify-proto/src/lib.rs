@@ -30,8 +30,8 @@
 //! Here a job lives its life, from the upload to its result. A closure plays the service; a driver would use a socket.
 //!
 //! ```
-//! use classify_proto::machine::{Cx, Machine, Run, RunEvent, Step};
-//! use classify_proto::v2::{Configuration, Create, Outcome, Rule};
+//! use classify_proto::machine::{Context, Machine, Run, RunEvent, Step};
+//! use classify_proto::v2::{Configuration, CreateJob, Outcome, Rule};
 //! use classify_proto::{Api, Body, Seed, Time, files};
 //!
 //! let api = Api::builder("llx-key").build()?;
@@ -39,8 +39,8 @@
 //!     Rule::new("invoice", "has an invoice number, line items and a total amount"),
 //!     Rule::new("contract", "is an agreement that two parties sign"),
 //! ]);
-//! let document = files::Upload::new("scan.txt", b"Invoice 4711, total 12.00".to_vec());
-//! let mut run = Run::upload(document, Create::new("").configuration(rules), Seed::new([7; 16]));
+//! let document = files::UploadFile::new("scan.txt", b"Invoice 4711, total 12.00".to_vec());
+//! let mut run = Run::upload(document, CreateJob::new("").configuration(rules), Seed::new([7; 16]));
 //! let transaction = run.transaction_id().unwrap().to_owned(); // fixed before the first byte leaves
 //!
 //! let mut now = Time::from_millis(0);
@@ -62,10 +62,10 @@
 //! };
 //!
 //! let job = loop {
-//!     match run.poll(Cx::new(&api, now)) {
+//!     match run.poll(Context::new(&api, now)) {
 //!         Step::Send(ticket, request) => {
 //!             let reply = Ok(service(request));
-//!             run.handle(Cx::new(&api, now), ticket, reply);
+//!             run.handle(Context::new(&api, now), ticket, reply);
 //!         }
 //!         Step::Wait(until) => now = until.expect("no reply is owed"), // a driver sleeps
 //!         Step::Event(RunEvent::Created(job)) => assert_eq!(job.id, "clj-1"), // known before the wait begins
@@ -96,11 +96,11 @@
 //! | save rules under a name | [`configurations`] |
 //! | trust and read what a webhook receives | [`webhooks`] |
 //! | have jobs of the first version, or move off it | [`v1`], [`v1::migrate`] |
-//! | upload a document once | [`machine::Reuse`] |
-//! | list, wait, run, run some side by side | [`machine::Pager`], [`machine::Waiter`], [`machine::Run`], [`machine::Fan`] |
+//! | upload a document once | [`machine::UploadOnce`] |
+//! | list, wait, run, run some side by side | [`machine::Pager`], [`machine::Waiter`], [`machine::Run`], [`machine::Concurrent`] |
 //! | classify thousands, each once, over crashes | [`machine::Bulk`], [`machine::Journal`], [`machine::Limiter`] |
 //! | find out what became of a v1 create; read v1 results | [`machine::Reconcile`], [`machine::ResultsWaiter`] |
-//! | send what this crate does not know yet | [`With`], [`Untyped`] |
+//! | send what this crate does not know yet | [`With`], [`RawOperation`] |
 //! | see the response too | [`WithResponse`] |
 //! | stop today and go on tomorrow | [`machine::Saved`] |
 //! | know what went wrong | [`Error`] and its predicates |
@@ -113,21 +113,21 @@
 
 mod api;
 mod body;
-mod change;
 pub mod configurations;
 mod error;
 pub mod files;
-mod limits;
 pub mod machine;
 mod operation;
 mod page;
-mod pages;
+mod page_ranges;
+mod patch;
 mod proxy;
+mod raw_operation;
 mod reply;
 mod secret;
 mod text;
 mod time;
-mod untyped;
+mod transport_limits;
 pub mod v1;
 pub mod v2;
 pub mod webhooks;
@@ -138,20 +138,20 @@ pub use bytes::Bytes;
 pub use http;
 
 pub use api::{Api, ApiBuilder, Region};
-pub use body::{Body, Content, Framed};
-pub use change::Change;
+pub use body::{Body, Content, Multipart};
 pub use error::{Error, ErrorKind};
-pub use limits::Limits;
-pub use operation::{Operation, RateClass, Recovery, Repeat, Seed};
+pub use operation::{Idempotency, Operation, RateClass, Recovery, Seed};
 pub use page::{Page, Paged};
-pub use pages::PageRanges;
+pub use page_ranges::PageRanges;
+pub use patch::Patch;
 pub use proxy::Proxy;
+pub use raw_operation::RawOperation;
 pub use reply::{Failure, FailureKind, Reply};
 pub use secret::{Secret, SecretValue};
-pub use text::open_enum::UnknownWord;
-pub use text::service_words::FieldError;
+pub use text::error_body::FieldError;
+pub use text::open_enum::UnknownValue;
 pub use text::timestamp::Timestamp;
 pub use time::Time;
-pub use untyped::Untyped;
+pub use transport_limits::TransportLimits;
 pub use with::With;
 pub use with_response::{Answer, WithResponse};

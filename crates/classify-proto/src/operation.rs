@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 use crate::api::Api;
 use crate::body::Body;
 use crate::error::Error;
-use crate::text::service_words::FieldError;
-use crate::text::{lenient, unsaid};
+use crate::text::error_body::FieldError;
+use crate::text::{lenient, redact};
 
 /// One call to the service, as owned data: how to ask, how to read the answer, and what may be repeated.
 ///
 /// [`machine::Call`](crate::machine::Call) turns an operation into a call with its retries; that is the usual way to
-/// use one. A program with retries of its own takes [`request`](Self::request) and [`parse`](Self::parse) directly.
+/// use one. A program with retries of its own takes [`request`](Self::build_request) and [`parse`](Self::parse) directly.
 ///
 /// The trait may be implemented outside this crate, for an endpoint that it does not know.
 pub trait Operation {
@@ -25,7 +25,7 @@ pub trait Operation {
     const NAME: &'static str;
 
     /// Whether a second request with the same content would have a second effect.
-    fn repeat(&self) -> Repeat;
+    fn idempotency(&self) -> Idempotency;
 
     /// Which of the service's rate limits the operation counts against.
     fn rate_class(&self) -> RateClass;
@@ -39,7 +39,7 @@ pub trait Operation {
 
     /// Fields of the JSON body that the operation itself goes by, each with what sets it: a repetition is only safe, or
     /// the answer only right, with the value that the operation knows. [`With`](crate::With) refuses to replace them.
-    fn own_fields(&self) -> &'static [(&'static str, &'static str)] {
+    fn reserved_fields(&self) -> &'static [(&'static str, &'static str)] {
         &[]
     }
 
@@ -54,7 +54,7 @@ pub trait Operation {
     /// # Errors
     ///
     /// [`is_invalid`](Error::is_invalid), naming each field that would be refused.
-    fn check(&self) -> Result<(), Error> {
+    fn validate(&self) -> Result<(), Error> {
         Ok(())
     }
 
@@ -64,7 +64,7 @@ pub trait Operation {
     ///
     /// [`is_invalid`](Error::is_invalid) when no request can be built: an empty id, or a secret that a saved state
     /// left out.
-    fn encode(&self, api: &Api) -> Result<http::Request<Body>, Error>;
+    fn build_request_unvalidated(&self, api: &Api) -> Result<http::Request<Body>, Error>;
 
     /// Reads a response whose status is a success.
     ///
@@ -72,23 +72,23 @@ pub trait Operation {
     ///
     /// [`is_decode`](Error::is_decode), or [`is_conflict`](Error::is_conflict) when it answers something else than
     /// was asked.
-    fn decode(&self, response: http::Response<Bytes>) -> Result<Self::Output, Error>;
+    fn parse_success(&self, response: http::Response<Bytes>) -> Result<Self::Output, Error>;
 
     /// What a refusal means when an earlier attempt may have been acted upon.
     ///
     /// Only asked after such an attempt: the first answer was lost, and this is the answer to its repetition.
     fn recover(&self, refusal: &Error) -> Recovery<Self::Output> {
         let _ = refusal;
-        Recovery::Refused
+        Recovery::Failed
     }
 
-    /// The request that [`Recovery::Look`] asks for: a read whose answer [`decode`](Self::decode) takes too.
+    /// The request that [`Recovery::Verify`] asks for: a read whose answer [`decode`](Self::parse_success) takes too.
     ///
     /// # Errors
     ///
-    /// As [`encode`](Self::encode).
+    /// As [`encode`](Self::build_request_unvalidated).
     fn look(&self, api: &Api) -> Result<http::Request<Body>, Error> {
-        self.encode(api)
+        self.build_request_unvalidated(api)
     }
 
     /// Whether what was found by looking is what the operation was to bring about.
@@ -106,13 +106,13 @@ pub trait Operation {
     ///
     /// # Errors
     ///
-    /// As [`check`](Self::check) and [`encode`](Self::encode).
-    fn request(&self, api: &Api) -> Result<http::Request<Body>, Error> {
-        if api.checks() {
-            self.check()
+    /// As [`check`](Self::validate) and [`encode`](Self::build_request_unvalidated).
+    fn build_request(&self, api: &Api) -> Result<http::Request<Body>, Error> {
+        if api.validates() {
+            self.validate()
                 .map_err(|error| error.with_operation(Self::NAME))?;
         }
-        self.encode(api)
+        self.build_request_unvalidated(api)
             .map_err(|error| error.with_operation(Self::NAME))
     }
 
@@ -120,13 +120,13 @@ pub trait Operation {
     ///
     /// # Errors
     ///
-    /// By the status, with the service's own words; or as [`decode`](Self::decode). A gateway may put the key among its
-    /// words: [`Api::clean`] takes it out beforehand.
+    /// By the status, with the service's own words; or as [`decode`](Self::parse_success). A gateway may put the key among its
+    /// words: [`Api::redact`] takes it out beforehand.
     fn parse(&self, mut response: http::Response<Bytes>) -> Result<Self::Output, Error> {
         let parsed = if response.status().is_success() {
-            self.decode(response)
+            self.parse_success(response)
         } else {
-            unsaid::unsay(&mut response, self.secrets());
+            redact::redact_response(&mut response, self.secrets());
             Err(Error::from_response(response))
         };
         parsed.map_err(|error| self.annotate(error.with_operation(Self::NAME)))
@@ -137,7 +137,7 @@ pub trait Operation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum Repeat {
+pub enum Idempotency {
     /// It only reads.
     Read,
     /// It changes something, and a second time changes nothing more (or nothing that costs).
@@ -166,7 +166,7 @@ pub enum Recovery<T> {
     /// It is a refusal all the same.
     Refused,
     /// The lost attempt did the work: this is its result.
-    Settled(T),
+    FinishedDocument(T),
     /// Only the present state can tell: send [`Operation::look`].
     Look,
 }
@@ -175,7 +175,7 @@ impl<T> Recovery<T> {
     /// Of a delete: where nothing is found, the lost attempt has deleted it.
     pub(crate) fn of_delete(refusal: &Error, done: impl FnOnce() -> T) -> Self {
         if refusal.is_not_found() {
-            Self::Settled(done())
+            Self::FinishedDocument(done())
         } else {
             Self::Refused
         }
@@ -259,9 +259,9 @@ pub(crate) use scope_setters;
 
 /// Collects what a check finds, so that one error names every field at once.
 #[derive(Default)]
-pub(crate) struct Problems(Vec<FieldError>);
+pub(crate) struct ValidationErrors(Vec<FieldError>);
 
-impl Problems {
+impl ValidationErrors {
     pub(crate) fn add(&mut self, field: impl Display, message: impl Into<String>) {
         self.0.push(FieldError::new(field.to_string(), message));
     }
@@ -372,14 +372,14 @@ mod tests {
         let response = |body: &'static str| http::Response::new(Bytes::from(body));
         let error = read_json::<Vec<u8>>(response("[1, 2, \"x\"]")).unwrap_err();
         assert!(error.to_string().contains("[2]"), "{error}");
-        assert!(!error.is_garbled());
+        assert!(!error.is_malformed());
         let error = read_json::<Vec<u8>>(response("[\"canary \\\" x\"]")).unwrap_err();
         assert!(!error.to_string().contains("canary"), "{error}");
         for garbled in ["[1, 2", "[1, 2] 3", "<html>", ""] {
             assert!(
                 read_json::<Vec<u8>>(response(garbled))
                     .unwrap_err()
-                    .is_garbled(),
+                    .is_malformed(),
                 "{garbled}"
             );
         }
@@ -394,12 +394,12 @@ mod tests {
         let read =
             |body: &'static [u8]| read_json::<Named>(http::Response::new(Bytes::from_static(body)));
         let error = read(b"{\"name\": \"\xff\"}").unwrap_err();
-        assert!(error.is_garbled(), "{error}");
+        assert!(error.is_malformed(), "{error}");
         assert!(error.to_string().contains("at name"), "{error}");
         let passed_over = read(b"{\"name\": \"a\", \"new\": \"\xff\"}").unwrap();
         assert_eq!(passed_over.name, "a");
         let error = read(b"{\"name\": \"a\", \"new\": \"\xff\"} {}").unwrap_err();
-        assert!(error.is_garbled(), "{error}");
+        assert!(error.is_malformed(), "{error}");
     }
 
     #[test]

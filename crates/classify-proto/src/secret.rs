@@ -6,11 +6,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 /// What stands for a secret wherever one would be written.
-pub(crate) const WITHHELD: &str = "[withheld]";
+pub(crate) const REDACTED: &str = "[redacted]";
 
 /// A secret: a webhook's signing secret, or the value of a header that a webhook carries.
 ///
-/// It is sent to the service and appears nowhere else: `Debug` prints `[withheld]`, and a saved state holds a mark
+/// It is sent to the service and appears nowhere else: `Debug` prints `[redacted]`, and a saved state holds a mark
 /// in its place. A state that was loaded therefore lacks its secrets; an operation that needs one says which, and
 /// refuses to be sent until the secret is set again.
 #[derive(Clone, PartialEq, Eq)]
@@ -25,13 +25,13 @@ impl Secret {
 
     /// The secret itself; `None` when this came out of a saved state.
     #[must_use]
-    pub fn reveal(&self) -> Option<&str> {
+    pub fn expose_secret(&self) -> Option<&str> {
         self.0.as_deref()
     }
 
     /// Whether the text was left out of a saved state and must be set again.
     #[must_use]
-    pub fn is_withheld(&self) -> bool {
+    pub fn is_redacted(&self) -> bool {
         self.0.is_none()
     }
 }
@@ -50,20 +50,20 @@ impl From<String> for Secret {
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(WITHHELD)
+        f.write_str(REDACTED)
     }
 }
 
 impl Serialize for Secret {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(WITHHELD)
+        serializer.serialize_str(REDACTED)
     }
 }
 
 impl<'de> Deserialize<'de> for Secret {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        Ok(if text == WITHHELD {
+        Ok(if text == REDACTED {
             Self(None)
         } else {
             Self::new(text)
@@ -86,13 +86,13 @@ impl SecretValue {
 
     /// The value itself; `None` when this came out of a saved state.
     #[must_use]
-    pub fn reveal(&self) -> Option<&Value> {
+    pub fn expose_secret(&self) -> Option<&Value> {
         self.0.as_deref()
     }
 
     /// Whether the value was left out of a saved state and must be set again.
     #[must_use]
-    pub fn is_withheld(&self) -> bool {
+    pub fn is_redacted(&self) -> bool {
         self.0.is_none()
     }
 }
@@ -112,7 +112,7 @@ impl From<String> for SecretValue {
 /// A secret that was left out of a saved state stays left out.
 impl From<&Secret> for SecretValue {
     fn from(secret: &Secret) -> Self {
-        Self(secret.reveal().map(|text| Box::new(text.into())))
+        Self(secret.expose_secret().map(|text| Box::new(text.into())))
     }
 }
 
@@ -124,20 +124,20 @@ impl From<Value> for SecretValue {
 
 impl fmt::Debug for SecretValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(WITHHELD)
+        f.write_str(REDACTED)
     }
 }
 
 impl Serialize for SecretValue {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(WITHHELD)
+        serializer.serialize_str(REDACTED)
     }
 }
 
 impl<'de> Deserialize<'de> for SecretValue {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = Value::deserialize(deserializer)?;
-        Ok(if value == WITHHELD {
+        Ok(if value == REDACTED {
             Self(None)
         } else {
             Self::new(value)
@@ -152,13 +152,13 @@ mod tests {
     #[test]
     fn neither_debug_nor_a_saved_state_shows_it() {
         let secret = Secret::new("canary");
-        assert_eq!(format!("{secret:?}"), "[withheld]");
+        assert_eq!(format!("{secret:?}"), "[redacted]");
         let saved = serde_json::to_string(&secret).unwrap();
         assert!(!saved.contains("canary"));
         let loaded: Secret = serde_json::from_str(&saved).unwrap();
-        assert!(loaded.is_withheld());
-        assert_eq!(loaded.reveal(), None);
-        assert_eq!(secret.reveal(), Some("canary"));
+        assert!(loaded.is_redacted());
+        assert_eq!(loaded.expose_secret(), None);
+        assert_eq!(secret.expose_secret(), Some("canary"));
     }
 
     #[test]
@@ -169,9 +169,9 @@ mod tests {
         assert!(
             serde_json::from_str::<SecretValue>(&saved)
                 .unwrap()
-                .is_withheld()
+                .is_redacted()
         );
-        assert_eq!(SecretValue::new(7).reveal().unwrap(), 7);
-        assert_eq!(SecretValue::from("x").reveal().unwrap(), "x");
+        assert_eq!(SecretValue::new(7).expose_secret().unwrap(), 7);
+        assert_eq!(SecretValue::from("x").expose_secret().unwrap(), "x");
     }
 }

@@ -10,13 +10,13 @@ use serde_json::{Map, Value};
 use crate::api::{Api, header};
 use crate::body::Body;
 use crate::error::Error;
-use crate::machine::{Phase, Sealed, Waitable};
-use crate::operation::{Operation, RateClass, Recovery, Repeat, Seed};
+use crate::machine::{JobPhase, Sealed, Waitable};
+use crate::operation::{Idempotency, Operation, RateClass, Recovery, Seed};
 use crate::page::Paged;
 use crate::secret::Secret;
-use crate::text::unsaid;
+use crate::text::redact;
 use crate::text::url::push_pair;
-use crate::webhooks::check::withheld;
+use crate::webhooks::check::missing_secret;
 
 /// An operation with extra headers, query pairs and body fields: for what the service takes and this crate does not
 /// know yet.
@@ -29,10 +29,10 @@ use crate::webhooks::check::withheld;
 /// use classify_proto::{Api, Operation, With, v2};
 ///
 /// let api = Api::builder("llx-key").build()?;
-/// let get = With::new(v2::Get::new("clj-1"))
+/// let get = With::new(v2::GetJob::new("clj-1"))
 ///     .header("x-trace", "abc")
 ///     .query("expand", "everything");
-/// let request = get.request(&api)?;
+/// let request = get.build_request(&api)?;
 /// assert_eq!(request.uri().query(), Some("expand=everything"));
 /// assert_eq!(request.headers()["x-trace"], "abc");
 /// # Ok::<(), classify_proto::Error>(())
@@ -83,7 +83,7 @@ impl<O: Operation> With<O> {
     /// Sends this field of the JSON body, in place of one of the same name. It is part of a saved state, so it should
     /// hold no secret that may not be written down.
     ///
-    /// A field that the operation [goes by](Operation::own_fields) is refused when a request is built, whether checks
+    /// A field that the operation [goes by](Operation::reserved_fields) is refused when a request is built, whether checks
     /// are on or off: a create would hold its answer against a document or rules that were not asked for, or be
     /// repeated without the key that makes that harmless. Use the operation's own setter.
     #[must_use]
@@ -112,13 +112,13 @@ impl<O: Operation> With<O> {
     fn extend_headers(&self, mut request: Request<Body>) -> Result<Request<Body>, Error> {
         for (name, value) in &self.headers {
             let value = value
-                .reveal()
-                .ok_or_else(|| withheld(format!("headers[{name:?}]")))?;
+                .expose_secret()
+                .ok_or_else(|| missing_secret(format!("headers[{name:?}]")))?;
             let (name, _) = header(name, value)?;
             request.headers_mut().remove(name);
         }
         for (name, value) in &self.headers {
-            let (name, value) = header(name, value.reveal().unwrap_or_default())?;
+            let (name, value) = header(name, value.expose_secret().unwrap_or_default())?;
             request.headers_mut().append(name, value);
         }
         Ok(request)
@@ -166,7 +166,7 @@ impl<O: Operation> With<O> {
             },
             _ => return Err(refuse()),
         };
-        for (name, setter) in self.operation.own_fields() {
+        for (name, setter) in self.operation.reserved_fields() {
             if self.body.contains_key(*name) {
                 return Err(Error::invalid(
                     format!("body_field[{name:?}]"),
@@ -198,8 +198,8 @@ impl<O: Operation> Operation for With<O> {
 
     const NAME: &'static str = O::NAME;
 
-    fn repeat(&self) -> Repeat {
-        self.operation.repeat()
+    fn idempotency(&self) -> Idempotency {
+        self.operation.idempotency()
     }
 
     fn rate_class(&self) -> RateClass {
@@ -210,8 +210,8 @@ impl<O: Operation> Operation for With<O> {
         self.operation.prepare(seed);
     }
 
-    fn own_fields(&self) -> &'static [(&'static str, &'static str)] {
-        self.operation.own_fields()
+    fn reserved_fields(&self) -> &'static [(&'static str, &'static str)] {
+        self.operation.reserved_fields()
     }
 
     fn secrets(&self) -> Vec<String> {
@@ -219,23 +219,23 @@ impl<O: Operation> Operation for With<O> {
         secrets.extend(
             self.headers
                 .iter()
-                .filter_map(|(_, value)| value.reveal())
+                .filter_map(|(_, value)| value.expose_secret())
                 .map(str::to_owned),
         );
-        secrets.extend(unsaid::secrets_in(self.body.iter()));
+        secrets.extend(redact::secrets_in(self.body.iter()));
         secrets
     }
 
-    fn check(&self) -> Result<(), Error> {
-        self.operation.check()
+    fn validate(&self) -> Result<(), Error> {
+        self.operation.validate()
     }
 
-    fn encode(&self, api: &Api) -> Result<Request<Body>, Error> {
-        self.extend(self.operation.encode(api)?)
+    fn build_request_unvalidated(&self, api: &Api) -> Result<Request<Body>, Error> {
+        self.extend(self.operation.build_request_unvalidated(api)?)
     }
 
-    fn decode(&self, response: Response<Bytes>) -> Result<O::Output, Error> {
-        self.operation.decode(response)
+    fn parse_success(&self, response: Response<Bytes>) -> Result<O::Output, Error> {
+        self.operation.parse_success(response)
     }
 
     fn recover(&self, refusal: &Error) -> Recovery<O::Output> {
@@ -286,7 +286,7 @@ impl<O: Waitable> Waitable for With<O> {
         O::status(job)
     }
 
-    fn phase(job: &O::Output) -> Phase {
+    fn phase(job: &O::Output) -> JobPhase {
         O::phase(job)
     }
 
@@ -329,9 +329,11 @@ mod tests {
     use crate::{WithResponse, files, v1};
     use serde_json::json;
 
-    fn create() -> v2::Create {
+    fn create() -> v2::CreateJob {
         let rules = Configuration::new([Rule::new("invoice", "contains an invoice number")]);
-        v2::Create::new("dfl-1").configuration(rules).project("p")
+        v2::CreateJob::new("dfl-1")
+            .configuration(rules)
+            .project("p")
     }
 
     fn body(request: &Request<Body>) -> Value {
@@ -349,7 +351,7 @@ mod tests {
             .query("tag", "c")
             .body_field("webhook_configuration_ids", vec!["whc-2"])
             .body_field("priority", 7);
-        let request = with.request(&api()).unwrap();
+        let request = with.build_request(&api()).unwrap();
         assert_eq!(
             request.uri().query(),
             Some("project_id=other&tag=a%20b&tag=c")
@@ -366,37 +368,37 @@ mod tests {
 
     #[test]
     fn what_a_create_goes_by_is_not_replaced() {
-        let off = Api::builder("k").checks(false).build().unwrap();
+        let off = Api::builder("k").validate(false).build().unwrap();
         let refused = |request: Result<Request<Body>, Error>, field: &str, setter: &str| {
             let error = request.unwrap_err();
             assert!(error.is_invalid(), "{error}");
             assert!(error.to_string().contains(&format!("{field:?}")), "{error}");
             assert!(error.to_string().contains(setter), "{error}");
         };
-        for (field, setter) in create().own_fields() {
+        for (field, setter) in create().reserved_fields() {
             for value in [Value::Null, json!("x")] {
                 let with = With::new(create()).body_field(*field, value);
-                refused(with.request(&off), field, setter);
-                refused(WithResponse::new(with).request(&api()), field, setter);
+                refused(with.build_request(&off), field, setter);
+                refused(WithResponse::new(with).build_request(&api()), field, setter);
             }
         }
         // Where there are no rules, some that it cannot hold may be given; what the promise hangs on may not.
-        let bare = || With::new(v2::Create::new("dfl-1"));
+        let bare = || With::new(v2::CreateJob::new("dfl-1"));
         let rules = bare().body_field("configuration", json!({ "rules": "all of them" }));
-        assert!(rules.request(&off).is_ok());
+        assert!(rules.build_request(&off).is_ok());
         for field in ["file_input", "transaction_id"] {
-            assert!(bare().body_field(field, "x").request(&off).is_err());
+            assert!(bare().body_field(field, "x").build_request(&off).is_err());
         }
-        let old = || v1::Create::new(["1"], [Rule::new("invoice", "has an invoice number")]);
-        for (field, setter) in old().own_fields() {
+        let old = || v1::CreateJob::new(["1"], [Rule::new("invoice", "has an invoice number")]);
+        for (field, setter) in old().reserved_fields() {
             refused(
-                With::new(old()).body_field(*field, 1).request(&off),
+                With::new(old()).body_field(*field, 1).build_request(&off),
                 field,
                 setter,
             );
         }
         let names: Vec<_> = create()
-            .own_fields()
+            .reserved_fields()
             .iter()
             .map(|(name, _)| *name)
             .collect();
@@ -418,7 +420,7 @@ mod tests {
                 .body(Bytes::from(r#"{"detail":"no: canary-1, canary-2"}"#))
                 .unwrap()
         };
-        let with = With::new(v2::Get::new("clj-1"))
+        let with = With::new(v2::GetJob::new("clj-1"))
             .header("Authorization", "Basic canary-1")
             .header("x-token", "canary-2");
         let of_both = [
@@ -426,7 +428,7 @@ mod tests {
             WithResponse::new(with).parse(refusal()).unwrap_err(),
         ];
         for error in of_both {
-            assert_eq!(error.message(), "no: [withheld], [withheld]");
+            assert_eq!(error.message(), "no: [redacted], [redacted]");
             assert_eq!(error.job_id(), Some("clj-1"));
             assert!(!format!("{:?}", error.raw_body()).contains("canary"));
         }
@@ -434,48 +436,49 @@ mod tests {
 
     #[test]
     fn without_extras_the_request_is_the_same() {
-        let plain = create().request(&api()).unwrap();
-        let with = With::new(create()).request(&api()).unwrap();
+        let plain = create().build_request(&api()).unwrap();
+        let with = With::new(create()).build_request(&api()).unwrap();
         assert_eq!(with.uri(), plain.uri());
         assert_eq!(with.headers(), plain.headers());
         assert_eq!(with.body().in_memory(), plain.body().in_memory());
         let less = With::new(create())
             .without_query("project_id")
-            .request(&api())
+            .build_request(&api())
             .unwrap();
         assert_eq!(less.uri().query(), None);
     }
 
     #[test]
     fn a_cancel_gains_a_body_but_a_read_and_an_upload_do_not() {
-        let cancel = With::new(v2::Cancel::new("clj-1")).body_field("reason", "late");
-        let request = cancel.request(&api()).unwrap();
+        let cancel = With::new(v2::CancelJob::new("clj-1")).body_field("reason", "late");
+        let request = cancel.build_request(&api()).unwrap();
         assert_eq!(body(&request), json!({"reason": "late"}));
         assert_eq!(request.headers()["content-type"], "application/json");
 
-        let get = With::new(v2::Get::new("clj-1")).body_field("a", 1);
+        let get = With::new(v2::GetJob::new("clj-1")).body_field("a", 1);
         assert!(
-            get.request(&api())
+            get.build_request(&api())
                 .unwrap_err()
                 .to_string()
                 .contains("body_field")
         );
-        let mut upload = With::new(files::Upload::new("a.txt", b"x".to_vec())).body_field("a", 1);
+        let mut upload =
+            With::new(files::UploadFile::new("a.txt", b"x".to_vec())).body_field("a", 1);
         upload.prepare(Seed::new([0; 16]));
-        assert!(upload.request(&api()).unwrap_err().is_invalid());
+        assert!(upload.build_request(&api()).unwrap_err().is_invalid());
     }
 
     #[test]
     fn every_page_and_every_look_carries_them() {
-        let list = With::new(v1::List::new())
+        let list = With::new(v1::ListJobs::new())
             .query("new", "x")
             .with_page_token(Some("t".to_owned()));
         assert_eq!(list.page_token(), Some("t"));
         assert_eq!(
-            list.request(&api()).unwrap().uri().query(),
+            list.build_request(&api()).unwrap().uri().query(),
             Some("page_token=t&new=x")
         );
-        let cancel = With::new(v2::Cancel::new("clj-1"))
+        let cancel = With::new(v2::CancelJob::new("clj-1"))
             .header("x-a", "1")
             .body_field("reason", "late");
         let look = cancel.look(&api()).unwrap();
@@ -494,7 +497,7 @@ mod tests {
         ] {
             let error = With::new(create())
                 .header(name, value)
-                .request(&api())
+                .build_request(&api())
                 .unwrap_err();
             assert!(error.is_invalid(), "{name}");
             assert!(!error.to_string().contains("canary"), "{error}");
@@ -502,16 +505,18 @@ mod tests {
         let with = With::new(create()).header("x-a", "canary").query("b", "c");
         let saved = serde_json::to_string(&with).unwrap();
         assert!(!saved.contains("canary"), "{saved}");
-        let loaded: With<v2::Create> = serde_json::from_str(&saved).unwrap();
-        let error = loaded.request(&api()).unwrap_err();
+        let loaded: With<v2::CreateJob> = serde_json::from_str(&saved).unwrap();
+        let error = loaded.build_request(&api()).unwrap_err();
         assert!(error.to_string().contains("x-a"), "{error}");
     }
 
     #[test]
     fn the_checks_and_the_reading_are_the_operations_own() {
-        let error = With::new(v2::Create::new("")).request(&api()).unwrap_err();
+        let error = With::new(v2::CreateJob::new(""))
+            .build_request(&api())
+            .unwrap_err();
         assert_eq!(error.operation(), Some("classify.create"));
-        let job = With::new(v2::Get::new("1"))
+        let job = With::new(v2::GetJob::new("1"))
             .parse(crate::v2::examples::ok(r#"{"id":"1","status":"PENDING"}"#))
             .unwrap();
         assert_eq!(job.id, "1");

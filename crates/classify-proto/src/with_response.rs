@@ -10,14 +10,14 @@ use crate::api::Api;
 use crate::body::Body;
 use crate::error::{Error, request_id};
 use crate::machine::Attempts;
-use crate::operation::{Operation, RateClass, Recovery, Repeat, Seed};
+use crate::operation::{Idempotency, Operation, RateClass, Recovery, Seed};
 
 /// An operation whose output comes with the response it was read from.
 ///
 /// ```
 /// use classify_proto::{Operation, WithResponse, http, v2};
 ///
-/// let get = WithResponse::new(v2::Get::new("clj-1"));
+/// let get = WithResponse::new(v2::GetJob::new("clj-1"));
 /// let response = http::Response::builder()
 ///     .header("x-request-id", "req-7")
 ///     .body(r#"{"id": "clj-1", "status": "RUNNING"}"#.into())?;
@@ -102,8 +102,8 @@ impl<O: Operation> Operation for WithResponse<O> {
 
     const NAME: &'static str = O::NAME;
 
-    fn repeat(&self) -> Repeat {
-        self.0.repeat()
+    fn idempotency(&self) -> Idempotency {
+        self.0.idempotency()
     }
 
     fn rate_class(&self) -> RateClass {
@@ -114,25 +114,25 @@ impl<O: Operation> Operation for WithResponse<O> {
         self.0.prepare(seed);
     }
 
-    fn own_fields(&self) -> &'static [(&'static str, &'static str)] {
-        self.0.own_fields()
+    fn reserved_fields(&self) -> &'static [(&'static str, &'static str)] {
+        self.0.reserved_fields()
     }
 
     fn secrets(&self) -> Vec<String> {
         self.0.secrets()
     }
 
-    fn check(&self) -> Result<(), Error> {
-        self.0.check()
+    fn validate(&self) -> Result<(), Error> {
+        self.0.validate()
     }
 
-    fn encode(&self, api: &Api) -> Result<http::Request<Body>, Error> {
-        self.0.encode(api)
+    fn build_request_unvalidated(&self, api: &Api) -> Result<http::Request<Body>, Error> {
+        self.0.build_request_unvalidated(api)
     }
 
-    fn decode(&self, response: http::Response<Bytes>) -> Result<Self::Output, Error> {
-        // Sharing the body costs nothing, and the parts are small.
-        let value = self.0.decode(response.clone())?;
+    fn parse_success(&self, response: http::Response<Bytes>) -> Result<Self::Output, Error> {
+        // ConfigInterner the body costs nothing, and the parts are small.
+        let value = self.0.parse_success(response.clone())?;
         Ok(Answer::new(value, &response))
     }
 
@@ -145,11 +145,11 @@ impl<O: Operation> Operation for WithResponse<O> {
     fn recover(&self, refusal: &Error) -> Recovery<Self::Output> {
         match (self.0.recover(refusal), refusal.response()) {
             // The refusal is the response there is.
-            (Recovery::Settled(value), Some(response)) => {
-                Recovery::Settled(Answer::new(value, response))
+            (Recovery::FinishedDocument(value), Some(response)) => {
+                Recovery::FinishedDocument(Answer::new(value, response))
             }
-            (Recovery::Look, _) => Recovery::Look,
-            _ => Recovery::Refused,
+            (Recovery::Verify, _) => Recovery::Verify,
+            _ => Recovery::Failed,
         }
     }
 
@@ -169,7 +169,7 @@ impl<O: Operation> Operation for WithResponse<O> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machine::{Call, Cx, Machine as _, Step};
+    use crate::machine::{Call, Context, Machine as _, Step};
     use crate::v2::examples::api;
     use crate::{Time, files, v2};
 
@@ -183,7 +183,7 @@ mod tests {
         let mut now = Time::from_millis(0);
         let mut answers = answers.iter();
         loop {
-            match call.poll(Cx::new(&api, now)) {
+            match call.poll(Context::new(&api, now)) {
                 Step::Send(ticket, _) => {
                     let (status, body) = answers.next().unwrap();
                     let response = http::Response::builder()
@@ -192,7 +192,7 @@ mod tests {
                         .header("set-cookie", "canary")
                         .body(Bytes::from(*body))
                         .unwrap();
-                    call.handle(Cx::new(&api, now), ticket, Ok(response));
+                    call.handle(Context::new(&api, now), ticket, Ok(response));
                 }
                 Step::Wait(until) => now = until.unwrap(),
                 Step::Event(never) => match never {},
@@ -205,7 +205,7 @@ mod tests {
     fn the_response_comes_with_the_value_and_the_attempts_it_took() {
         let body = r#"{"id":"1","status":"COMPLETED"}"#;
         let answer = call(
-            WithResponse::new(v2::Get::new("1")),
+            WithResponse::new(v2::GetJob::new("1")),
             &[(503, ""), (500, ""), (200, body)],
         )
         .unwrap();
@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn a_refusal_that_settles_it_is_the_response() {
         let answer = call(
-            WithResponse::new(files::Delete::new("dfl-1")),
+            WithResponse::new(files::DeleteFile::new("dfl-1")),
             &[(500, ""), (404, "{}")],
         )
         .unwrap();
@@ -227,7 +227,7 @@ mod tests {
 
         let cancelled = r#"{"id":"1","status":"CANCELLED"}"#;
         let answer = call(
-            WithResponse::new(v2::Cancel::new("1")),
+            WithResponse::new(v2::CancelJob::new("1")),
             &[(502, ""), (409, ""), (200, cancelled)],
         )
         .unwrap();
@@ -236,14 +236,14 @@ mod tests {
 
     #[test]
     fn a_refusal_is_an_error_all_the_same() {
-        let error = call(WithResponse::new(v2::Get::new("1")), &[(404, "")]).unwrap_err();
+        let error = call(WithResponse::new(v2::GetJob::new("1")), &[(404, "")]).unwrap_err();
         assert!(error.is_not_found());
         assert_eq!(error.job_id(), Some("1"));
     }
 
     #[test]
     fn without_a_call_it_is_the_first_attempt() {
-        let answer = WithResponse::new(v2::Get::new("1"))
+        let answer = WithResponse::new(v2::GetJob::new("1"))
             .parse(crate::v2::examples::ok(r#"{"id":"1","status":"X"}"#))
             .unwrap();
         assert_eq!(answer.attempts, 1);

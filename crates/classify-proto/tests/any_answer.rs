@@ -1,8 +1,8 @@
 //! Whatever comes back, no parser panics: it is an output or an error.
 
 use classify_proto::{
-    Bytes, Operation, Repeat, Seed, Untyped, With, WithResponse, configurations, files, http, v1,
-    v2, webhooks,
+    Bytes, Idempotency, Operation, RawOperation, Seed, With, WithResponse, configurations, files,
+    http, v1, v2, webhooks,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -31,35 +31,35 @@ fn parse_with_all(status: u16, body: &Bytes) {
         } )+ };
     }
     all!(
-        v2::Create::new("dfl-1").configuration(rules.clone()),
-        v2::List::new(),
-        v2::Get::new("1"),
-        v2::Cancel::new("1"),
-        v2::Delete::new("1"),
-        v1::Create::new(["1"], [rule]),
-        v1::List::new(),
-        v1::Get::new("1"),
-        v1::Results::new("1"),
-        files::Upload::new("a.txt", b"x".to_vec()),
-        files::List::new(),
-        files::Get::new("1"),
-        files::GetContent::new("1"),
-        files::Delete::new("1"),
-        files::Query::new(),
-        configurations::Create::new("n", rules),
-        configurations::Get::new("1"),
-        configurations::Update::new("1"),
-        configurations::List::new(),
-        configurations::Delete::new("1"),
-        webhooks::Create::new("https://example.com"),
-        webhooks::Get::new("1"),
-        webhooks::Update::new("1"),
-        webhooks::List::new(),
-        webhooks::ListAll::new(),
-        webhooks::Delete::new("1"),
-        With::new(v2::Get::new("1")).header("x-a", "b"),
-        WithResponse::new(v1::List::new()),
-        Untyped::new(http::Method::GET, "/x", Repeat::Read),
+        v2::CreateJob::new("dfl-1").configuration(rules.clone()),
+        v2::ListJobs::new(),
+        v2::GetJob::new("1"),
+        v2::CancelJob::new("1"),
+        v2::DeleteJob::new("1"),
+        v1::CreateJob::new(["1"], [rule]),
+        v1::ListJobs::new(),
+        v1::GetJob::new("1"),
+        v1::GetJobResults::new("1"),
+        files::UploadFile::new("a.txt", b"x".to_vec()),
+        files::ListFiles::new(),
+        files::GetFile::new("1"),
+        files::GetFileContent::new("1"),
+        files::DeleteFile::new("1"),
+        files::QueryFiles::new(),
+        configurations::CreateConfiguration::new("n", rules),
+        configurations::GetConfiguration::new("1"),
+        configurations::UpdateConfiguration::new("1"),
+        configurations::ListConfigurations::new(),
+        configurations::DeleteConfiguration::new("1"),
+        webhooks::CreateWebhookConfiguration::new("https://example.com"),
+        webhooks::GetWebhookConfiguration::new("1"),
+        webhooks::UpdateWebhookConfiguration::new("1"),
+        webhooks::ListWebhookConfigurations::new(),
+        webhooks::ListAllWebhookConfigurations::new(),
+        webhooks::DeleteWebhookConfiguration::new("1"),
+        With::new(v2::GetJob::new("1")).header("x-a", "b"),
+        WithResponse::new(v1::ListJobs::new()),
+        RawOperation::new(http::Method::GET, "/x", Idempotency::Safe),
     );
 }
 
@@ -186,23 +186,23 @@ fn an_id_is_one_segment_everywhere() {
     macro_rules! every {
         ($id:expr) => {
             [
-                v2::Get::new($id).request(&api),
-                v2::Cancel::new($id).request(&api),
-                v2::Delete::new($id).request(&api),
-                v1::Get::new($id).request(&api),
-                v1::Results::new($id).request(&api),
-                files::Get::new($id).request(&api),
-                files::GetContent::new($id).request(&api),
-                files::Delete::new($id).request(&api),
-                configurations::Get::new($id).request(&api),
-                configurations::Update::new($id).request(&api),
-                configurations::Delete::new($id).request(&api),
-                webhooks::Get::new($id).request(&api),
-                webhooks::Update::new($id).request(&api),
-                webhooks::Delete::new($id).request(&api),
-                Untyped::new(http::Method::GET, "/x", Repeat::Read)
+                v2::GetJob::new($id).build_request(&api),
+                v2::CancelJob::new($id).build_request(&api),
+                v2::DeleteJob::new($id).build_request(&api),
+                v1::GetJob::new($id).build_request(&api),
+                v1::GetJobResults::new($id).build_request(&api),
+                files::GetFile::new($id).build_request(&api),
+                files::GetFileContent::new($id).build_request(&api),
+                files::DeleteFile::new($id).build_request(&api),
+                configurations::GetConfiguration::new($id).build_request(&api),
+                configurations::UpdateConfiguration::new($id).build_request(&api),
+                configurations::DeleteConfiguration::new($id).build_request(&api),
+                webhooks::GetWebhookConfiguration::new($id).build_request(&api),
+                webhooks::UpdateWebhookConfiguration::new($id).build_request(&api),
+                webhooks::DeleteWebhookConfiguration::new($id).build_request(&api),
+                RawOperation::new(http::Method::GET, "/x", Idempotency::Safe)
                     .segment($id)
-                    .request(&api),
+                    .build_request(&api),
             ]
         };
     }
@@ -236,11 +236,11 @@ fn an_id_is_one_segment_everywhere() {
 #[test]
 fn a_request_can_be_built_again() {
     let api = classify_proto::Api::builder("k").build().unwrap();
-    let mut upload = files::Upload::new("a.txt", b"x".to_vec());
+    let mut upload = files::UploadFile::new("a.txt", b"x".to_vec());
     upload.prepare(Seed::new([1; 16]));
     let body = |request: http::Request<classify_proto::Body>| request.body().in_memory().unwrap();
     assert_eq!(
-        body(upload.request(&api).unwrap()),
-        body(upload.request(&api).unwrap())
+        body(upload.build_request(&api).unwrap()),
+        body(upload.build_request(&api).unwrap())
     );
 }

@@ -5,11 +5,12 @@ mod sim;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use classify_proto::files::Upload;
+use classify_proto::files::UploadFile;
 use classify_proto::machine::{
-    Cadence, Call, Cx, Machine, ReplyBy, Retry, Run, Saved as _, Step, Ticket, Waiter,
+    Call, Context, Machine, PollInterval, ResponseDeadline, Retry, Run, Saved as _, Step, Ticket,
+    Waiter,
 };
-use classify_proto::v2::{Configuration, Create, Get, JobStatus, Rule};
+use classify_proto::v2::{Configuration, CreateJob, GetJob, JobStatus, Rule};
 use classify_proto::{Bytes, Reply, Seed, Time, http};
 use sim::{Service, World};
 
@@ -19,9 +20,9 @@ fn seed() -> Seed {
     Seed::new([9; 16])
 }
 
-fn create() -> Create {
+fn create() -> CreateJob {
     let rule = Rule::new("invoice", "has an invoice number");
-    Create::new("").configuration(Configuration::new([rule]))
+    CreateJob::new("").configuration(Configuration::new([rule]))
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "a machine takes a reply")]
@@ -29,7 +30,7 @@ fn says(body: &'static str) -> Reply {
     Ok(http::Response::new(Bytes::from_static(body.as_bytes())))
 }
 
-fn sent<M: Machine>(machine: &mut M, cx: Cx<'_>) -> Ticket {
+fn sent<M: Machine>(machine: &mut M, cx: Context<'_>) -> Ticket {
     match machine.poll(cx) {
         Step::Send(ticket, _) => ticket,
         _ => panic!("nothing was sent"),
@@ -39,8 +40,8 @@ fn sent<M: Machine>(machine: &mut M, cx: Cx<'_>) -> Ticket {
 #[test]
 fn a_run_tells_what_it_has_and_lends_what_a_saved_state_leaves_out() {
     let api = sim::api();
-    let cx = Cx::new(&api, START);
-    let upload = Upload::new("a.txt", b"canary".to_vec());
+    let cx = Context::new(&api, START);
+    let upload = UploadFile::new("a.txt", b"canary".to_vec());
     let mut run = Run::upload(upload, create().transaction_id("mine"), seed());
     assert_eq!((run.job_id(), run.transaction_id()), (None, Some("mine")));
     // Saved and loaded, the document is not there, and is set again.
@@ -70,7 +71,7 @@ fn a_run_tells_what_it_has_and_lends_what_a_saved_state_leaves_out() {
 #[test]
 fn a_wait_tells_the_job_as_it_was_last_seen() {
     let api = sim::api();
-    let cx = Cx::new(&api, START);
+    let cx = Context::new(&api, START);
     let mut waiter = Waiter::new("clj-1", seed());
     assert!(waiter.last_seen().is_none());
     let ticket = sent(&mut waiter, cx);
@@ -97,10 +98,11 @@ fn a_wait_lasts_two_hours_and_each_of_its_looks_a_quarter_of_one() {
     assert!(hours >= Duration::from_secs(7_200) && hours < Duration::from_secs(7_231));
 
     let api = sim::api();
-    let Step::Send(_, request) = Waiter::new("clj-1", seed()).poll(Cx::new(&api, START)) else {
+    let Step::Send(_, request) = Waiter::new("clj-1", seed()).poll(Context::new(&api, START))
+    else {
         panic!("it looks at once")
     };
-    let ReplyBy(by) = request.extensions().get().unwrap();
+    let ResponseDeadline(by) = request.extensions().get().unwrap();
     assert_eq!(*by, START + Duration::from_secs(900));
 }
 
@@ -108,10 +110,12 @@ fn a_wait_lasts_two_hours_and_each_of_its_looks_a_quarter_of_one() {
 #[test]
 fn a_reply_to_an_earlier_look_is_ignored() {
     let api = sim::api();
-    let cx = |seconds: u64| Cx::new(&api, START + Duration::from_secs(seconds));
-    let cadence = Cadence::new(Duration::from_secs(1), Duration::from_secs(1));
+    let cx = |seconds: u64| Context::new(&api, START + Duration::from_secs(seconds));
+    let poll_interval = PollInterval::new(Duration::from_secs(1), Duration::from_secs(1));
     let short = Retry::never().total(Duration::from_secs(5));
-    let mut waiter = Waiter::new("clj-1", seed()).retry(short).cadence(cadence);
+    let mut waiter = Waiter::new("clj-1", seed())
+        .retry(short)
+        .poll_interval(poll_interval);
     let first = sent(&mut waiter, cx(0));
     assert!(matches!(waiter.poll(cx(5)), Step::Event(_)));
     let second = sent(&mut waiter, cx(7));
@@ -127,7 +131,7 @@ fn a_reply_to_an_earlier_look_is_ignored() {
 
 #[test]
 fn a_machine_that_is_lent_is_the_machine() {
-    fn answered(mut lent: impl Machine, cx: Cx<'_>, losses: usize) -> bool {
+    fn answered(mut lent: impl Machine, cx: Context<'_>, losses: usize) -> bool {
         let mut ticket = sent(&mut lent, cx);
         for _ in 0..losses {
             lent.resume();
@@ -137,11 +141,11 @@ fn a_machine_that_is_lent_is_the_machine() {
         matches!(lent.poll(cx), Step::Done(_))
     }
     let api = sim::api();
-    let mut call = Call::new(Get::new("clj-1"), seed());
-    assert!(answered(&mut call, Cx::new(&api, START), 1));
+    let mut call = Call::new(GetJob::new("clj-1"), seed());
+    assert!(answered(&mut call, Context::new(&api, START), 1));
     let ticket = sent(
-        &mut Call::new(Get::new("clj-1"), seed()),
-        Cx::new(&api, START),
+        &mut Call::new(GetJob::new("clj-1"), seed()),
+        Context::new(&api, START),
     );
     assert_eq!(ticket.to_string(), "#0");
 }
@@ -149,8 +153,8 @@ fn a_machine_that_is_lent_is_the_machine() {
 #[test]
 fn an_answer_that_is_there_is_not_asked_for_again() {
     let api = sim::api();
-    let cx = Cx::new(&api, START);
-    let mut call = Call::new(Get::new("clj-1"), seed());
+    let cx = Context::new(&api, START);
+    let mut call = Call::new(GetJob::new("clj-1"), seed());
     let ticket = sent(&mut call, cx);
     call.handle(cx, ticket, says(r#"{"id": "clj-1", "status": "RUNNING"}"#));
     call.resume();

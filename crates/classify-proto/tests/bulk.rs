@@ -3,10 +3,10 @@
 mod sim;
 
 use classify_proto::machine::{
-    Bulk, BulkEvent, BulkOptions, ContentKey, Cx, Document, Journal, Machine as _, Record,
-    Standing, Step,
+    Bulk, BulkEvent, BulkOptions, ContentKey, Context, Document, DocumentStatus, Journal,
+    Machine as _, Record, Step,
 };
-use classify_proto::v2::{Configuration, Create, Rule};
+use classify_proto::v2::{Configuration, CreateJob, Rule};
 use classify_proto::{Seed, Time};
 use sim::Service;
 use sim::bench::{Bench, CREATE, UPLOAD, service, template};
@@ -16,7 +16,7 @@ fn documents_go_in_and_labels_come_out() {
     let mut bench = Bench::new(0..5, service(10_000));
     let summary = bench.run(None).unwrap();
     bench.assert_all_completed();
-    assert_eq!(summary.count(&Standing::Completed), 5);
+    assert_eq!(summary.count(&DocumentStatus::Completed), 5);
     assert_eq!((bench.requests(UPLOAD), bench.requests(CREATE)), (5, 5));
     let report = &bench.reports["3.txt"][0];
     assert_eq!(report.r#type.as_deref(), Some("invoice"));
@@ -50,7 +50,7 @@ fn documents_of_one_content_are_sent_once_and_reported_under_each_name() {
 #[test]
 fn a_duplicate_that_is_forgotten_is_not_paid_for() {
     let mut bench = Bench::new([1, 2, 3, 4, 1], service(1_000));
-    bench.options = BulkOptions::default().max_in_flight(1).remember(1);
+    bench.options = BulkOptions::default().max_in_flight(1).report_cache_size(1);
     bench.run(None).unwrap();
     bench.assert_all_completed();
     assert_eq!(
@@ -89,31 +89,37 @@ fn no_more_are_in_flight_than_allowed() {
 fn a_run_that_is_held_waits_for_the_next_document_and_then_for_the_end() {
     let api = sim::api();
     let mut bulk = Bulk::new(&api, template(), BulkOptions::default(), Seed::new([1; 16])).unwrap();
-    let cx = Cx::new(&api, Time::from_millis(1_000));
+    let cx = Context::new(&api, Time::from_millis(1_000));
     let next = |bulk: &mut Bulk| bulk.poll(cx);
     assert!(matches!(
         next(&mut bulk),
         Step::Event(BulkEvent::Record(Record::Run(_)))
     ));
-    assert!(matches!(next(&mut bulk), Step::Event(BulkEvent::Room(500))));
-    bulk.hold();
+    assert!(matches!(
+        next(&mut bulk),
+        Step::Event(BulkEvent::NeedDocuments(500))
+    ));
+    bulk.pause_input();
     for _ in 0..3 {
         assert!(matches!(next(&mut bulk), Step::Wait(None)));
     }
     bulk.push(Document::id("dfl-1"));
     assert!(matches!(next(&mut bulk), Step::Event(BulkEvent::Record(_))));
-    assert!(matches!(next(&mut bulk), Step::Event(BulkEvent::Room(499))));
-    bulk.hold();
+    assert!(matches!(
+        next(&mut bulk),
+        Step::Event(BulkEvent::NeedDocuments(499))
+    ));
+    bulk.pause_input();
     assert!(matches!(next(&mut bulk), Step::Send(..)));
     bulk.stop();
     bulk.close();
-    assert_eq!(bulk.room(), 0);
+    assert_eq!(bulk.capacity(), 0);
 
     let mut empty =
         Bulk::new(&api, template(), BulkOptions::default(), Seed::new([1; 16])).unwrap();
     next(&mut empty);
     next(&mut empty);
-    empty.hold();
+    empty.pause_input();
     assert!(matches!(next(&mut empty), Step::Wait(None)));
     empty.close();
     assert!(matches!(
@@ -132,7 +138,7 @@ fn what_an_earlier_process_settled_can_be_looked_up_without_being_pushed() {
     let bulk = Bulk::new(&bench.world.api, template(), options, Seed::new([9; 16])).unwrap();
     let bulk = bulk.with_journal(journal).unwrap();
     let key = bench.documents[1].key();
-    assert_eq!(bulk.earlier(key).unwrap().status, Standing::Completed);
+    assert_eq!(bulk.earlier(key).unwrap().status, DocumentStatus::Completed);
     assert!(bulk.earlier(ContentKey::of(b"another")).is_none());
 }
 
@@ -141,7 +147,8 @@ fn the_job_that_an_earlier_process_created_is_known_as_soon_as_its_document_is()
     let api = sim::api();
     let options = BulkOptions::default();
     let mut first = Bulk::new(&api, template(), options.clone(), Seed::new([1; 16])).unwrap();
-    let Step::Event(BulkEvent::Record(begun)) = first.poll(Cx::new(&api, Time::from_millis(1_000)))
+    let Step::Event(BulkEvent::Record(begun)) =
+        first.poll(Context::new(&api, Time::from_millis(1_000)))
     else {
         panic!("the journal begins with the run")
     };
@@ -174,7 +181,7 @@ fn a_bad_document_stops_nothing() {
         .push(Document::path("gone.txt", "gone.txt", ContentKey::of(b"gone")).unwrap());
     let summary = bench.run(None).unwrap();
     // A simulated upload of a path is empty, and goes through like any other.
-    assert_eq!(summary.count(&Standing::Failed), 5);
+    assert_eq!(summary.count(&DocumentStatus::Failed), 5);
     let report = &bench.reports["0.txt"][0];
     assert_eq!(report.error.as_deref(), Some("PDF_IS_BROKEN"));
 }
@@ -189,7 +196,7 @@ fn a_document_that_is_refused_is_its_own_error() {
         },
     );
     let summary = bench.run(None).unwrap();
-    assert_eq!(summary.count(&Standing::Error), 3);
+    assert_eq!(summary.count(&DocumentStatus::Error), 3);
     assert!(summary.stopped.is_none());
     assert!(
         bench.reports["0.txt"][0]
@@ -232,7 +239,7 @@ fn the_journal_of_another_run_is_refused() {
     let mut bench = Bench::new(0..1, service(0));
     bench.run(None).unwrap();
     let (journal, _) = Journal::read(&bench.journal).unwrap();
-    let other = Create::new("").configuration(Configuration::new([Rule::new(
+    let other = CreateJob::new("").configuration(Configuration::new([Rule::new(
         "receipt",
         "has a till number",
     )]));
@@ -327,7 +334,7 @@ fn rules_that_would_be_refused_are_refused_before_anything_is_sent() {
     let api = sim::api();
     let error = Bulk::new(
         &api,
-        Create::new(""),
+        CreateJob::new(""),
         BulkOptions::default(),
         Seed::new([1; 16]),
     )
@@ -354,8 +361,8 @@ fn one_job_in_the_journal_for_two_documents_holds_nothing_up() {
     let summary = bench.run(None).unwrap();
     assert_eq!(
         (
-            summary.count(&Standing::Completed),
-            summary.count(&Standing::Error)
+            summary.count(&DocumentStatus::Completed),
+            summary.count(&DocumentStatus::Error)
         ),
         (1, 1)
     );
@@ -386,7 +393,10 @@ fn a_file_that_expired_since_the_crash_is_uploaded_again() {
     // Uploaded again once; and nobody knows whether the process that died had sent a create, so that the refusal of
     // another proves nothing.
     assert_eq!(
-        (bench.requests(UPLOAD), summary.count(&Standing::Ambiguous)),
+        (
+            bench.requests(UPLOAD),
+            summary.count(&DocumentStatus::Ambiguous)
+        ),
         (1, 1)
     );
 }

@@ -6,8 +6,8 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use classify_proto::machine::{
-    Bulk, BulkOptions, Cadence, ContentKey, Document, Fed, Journal, Limiter, Record, Retry,
-    Standing,
+    Bulk, BulkOptions, ContentKey, Document, DocumentStatus, Fed, Journal, Limiter, PollInterval,
+    Record, Retry,
 };
 use classify_proto::{RateClass, Seed, Time};
 use sim::bench::{Bench, CREATE, LIST, UPLOAD, faulty, service, template};
@@ -50,14 +50,14 @@ fn a_run_counts_what_no_rule_matched_and_what_was_settled_before() {
 
 #[test]
 fn a_document_that_only_meets_faults_is_given_up_and_told_truly() {
-    for (fault, standing) in [
-        (Fault::LostBeforeActing, Standing::Ambiguous),
-        (Fault::NoConnection, Standing::NotStarted),
+    for (fault, status) in [
+        (Fault::LostBeforeActing, DocumentStatus::Ambiguous),
+        (Fault::NoConnection, DocumentStatus::NotStarted),
     ] {
         let mut bench = bench(1, faulty(1_000, vec![fault; 1_000]));
         let summary = bench.run(None).unwrap();
         assert!(summary.stopped.is_none(), "{summary:?}");
-        assert_eq!(summary.count(&standing), 1, "{summary:?}");
+        assert_eq!(summary.count(&status), 1, "{summary:?}");
         // Five tries of six requests each.
         assert_eq!(bench.requests(CREATE), 30);
     }
@@ -71,7 +71,7 @@ fn a_file_that_was_uploaded_just_now_and_is_gone_is_not_uploaded_for_ever() {
         .collect();
     bench.world.service.refuses = Some(404);
     let summary = bench.run(None).unwrap();
-    assert_eq!(summary.count(&Standing::Error), 3);
+    assert_eq!(summary.count(&DocumentStatus::Error), 3);
     assert_eq!((bench.requests(UPLOAD), bench.requests(CREATE)), (3, 3));
     let why = bench.reports["0"][0].error.as_ref().unwrap();
     assert!(why.contains("404"), "{why}");
@@ -89,7 +89,7 @@ fn earlier_attempts_are_passed_over_up_to_a_bound() {
     );
     bench.options = BulkOptions::default().retry_failed(true);
     let summary = bench.run(None).unwrap();
-    assert_eq!(summary.count(&Standing::Failed), 1);
+    assert_eq!(summary.count(&DocumentStatus::Failed), 1);
     assert_eq!(bench.requests(CREATE), 9);
 }
 
@@ -106,19 +106,19 @@ fn cancel_when_open(count: usize) -> impl FnMut(&mut Bulk, u32) {
 fn a_job_that_ended_before_it_could_be_cancelled_is_worth_what_it_cost() {
     let mut bench = bench(2, service(5_000));
     let summary = bench.run_with(None, cancel_when_open(2)).unwrap();
-    assert_eq!(summary.count(&Standing::Cancelled), 2);
+    assert_eq!(summary.count(&DocumentStatus::Cancelled), 2);
 
     // The same, when the jobs have ended by the time that the cancels come.
     let mut bench = bench_of_ended();
     let summary = bench.run_with(None, cancel_when_open(2)).unwrap();
-    assert_eq!(summary.count(&Standing::Completed), 2, "{summary:?}");
+    assert_eq!(summary.count(&DocumentStatus::Completed), 2, "{summary:?}");
 }
 
 /// A journal with two open jobs, which have ended since.
 fn bench_of_ended() -> Bench {
     let mut bench = bench(2, service(600_000));
     bench.options = BulkOptions::default().deadline(Time::from_millis(bench.world.now + 5_000));
-    assert_eq!(bench.run(None).unwrap().count(&Standing::Open), 2);
+    assert_eq!(bench.run(None).unwrap().count(&DocumentStatus::Open), 2);
     bench.options = BulkOptions::default();
     bench.world.now += 600_000;
     bench
@@ -133,7 +133,7 @@ fn a_cancel_that_fails_leaves_the_job_open_and_says_why() {
     // As many as the cancel is tried: whoever looked then would be answered.
     bench.world.service.faults = vec![Fault::Http503; 6].into();
     let summary = bench.run_with(None, cancel_when_open(1)).unwrap();
-    assert_eq!(summary.count(&Standing::Open), 1);
+    assert_eq!(summary.count(&DocumentStatus::Open), 1);
     let why = bench.reports["dfl-0"][0].error.as_ref().unwrap();
     assert!(why.contains("503"), "{why}");
 }
@@ -161,7 +161,7 @@ fn a_second_attempt_that_was_planned_is_gone_on_with() {
     assert!(journal.is_begun() && !Journal::new().is_begun());
     assert_eq!((journal.counts(), journal.report(key)), ((1, 0), None));
     bench.run(None).unwrap();
-    assert_eq!(bench.reports["dfl-0"][0].status, Standing::Completed);
+    assert_eq!(bench.reports["dfl-0"][0].status, DocumentStatus::Completed);
     assert_eq!((bench.planned(0), bench.planned(1)), (1, 1));
     // It is the second attempt's job: the first has another transaction id.
     let mut first = Bench::new([], service(1_000));
@@ -197,7 +197,7 @@ fn a_run_without_a_job_goes_on_when_its_patience_is_over_and_no_earlier() {
     let mut bench = bench(1, service(u64::MAX / 4));
     bench.options = BulkOptions::default()
         .job_timeout(Duration::from_secs(600))
-        .cadence(Cadence::new(
+        .poll_interval(PollInterval::new(
             Duration::from_secs(30),
             Duration::from_secs(30),
         ));
@@ -226,7 +226,7 @@ fn a_run_that_is_fed_goes_on_after_its_replies_were_lost() {
     let mut run: Fed<_, _> = bulk.fed_by(bench.documents.clone(), |_: &Record| Ok(()));
     let start = bench.world.now;
     let (_, summary) = bench.world.run_with_losses(&mut run, &[7, 12].into());
-    assert_eq!(summary.count(&Standing::Completed), 4);
+    assert_eq!(summary.count(&DocumentStatus::Completed), 4);
     assert_eq!(bench.world.service.jobs.len(), 4);
     assert!(bench.world.now < start + 60_000);
     assert_eq!(bench.documents[2].name(), "dfl-2");
@@ -252,7 +252,7 @@ fn a_look_that_fails_proves_nothing_about_the_job() {
     let faults = vec![Fault::None; 3].into_iter();
     bench.world.service.faults = faults.chain(vec![Fault::Http503; 14]).collect();
     let summary = bench.run(None).unwrap();
-    assert_eq!(summary.count(&Standing::Completed), 1, "{summary:?}");
+    assert_eq!(summary.count(&DocumentStatus::Completed), 1, "{summary:?}");
     assert!(summary.stopped.is_none());
     assert!(bench.requests("GET /api/v2/classify/clj-1") > 3);
 }
@@ -265,7 +265,7 @@ fn a_look_after_a_refused_cancel_that_fails_leaves_the_job_as_open() {
     let refused = std::iter::once(Fault::None);
     bench.world.service.faults = refused.chain(vec![Fault::Http503; 6]).collect();
     let summary = bench.run_with(None, cancel_when_open(1)).unwrap();
-    assert_eq!(summary.count(&Standing::Open), 1, "{summary:?}");
+    assert_eq!(summary.count(&DocumentStatus::Open), 1, "{summary:?}");
     let why = bench.reports["dfl-0"][0].error.as_ref().unwrap();
     assert!(why.contains("503"), "{why}");
 }
@@ -320,7 +320,7 @@ fn a_run_that_is_stopped_does_not_wait_for_what_it_only_reads() {
             }
         })
         .unwrap();
-    assert_eq!(summary.count(&Standing::Open), 1);
+    assert_eq!(summary.count(&DocumentStatus::Open), 1);
     assert_eq!((bench.requests(CREATE), bench.requests(LIST)), (1, 1));
     assert!(bench.world.now < start + 110_000, "{:?}", bench.world.sent);
 }
@@ -368,9 +368,17 @@ fn a_repeat_that_is_refused_says_nothing_of_the_first() {
             bench.world.service.refuses_repeats = vec![status; refusals].into();
             bench.options = BulkOptions::default().max_requests(1);
             let summary = bench.run(None).unwrap();
-            assert_eq!(summary.count(&Standing::Error), 0, "{status}: {summary:?}");
+            assert_eq!(
+                summary.count(&DocumentStatus::Error),
+                0,
+                "{status}: {summary:?}"
+            );
             let unsure = usize::from(refusals > 1);
-            assert_eq!(summary.count(&Standing::Ambiguous), unsure, "{status}");
+            assert_eq!(
+                summary.count(&DocumentStatus::Ambiguous),
+                unsure,
+                "{status}"
+            );
             assert!(bench.requests(CREATE) < 12);
             bench.world.service.refuses_repeats.clear();
             bench.options = BulkOptions::default().retry_failed(true);
@@ -393,7 +401,7 @@ fn a_repeat_that_is_refused_after_a_crash_says_nothing_of_the_first() {
     }
     bench.world.service.refuses_repeats = vec![409; 100].into();
     let summary = bench.run(None).unwrap();
-    assert_eq!(summary.count(&Standing::Ambiguous), 1, "{summary:?}");
+    assert_eq!(summary.count(&DocumentStatus::Ambiguous), 1, "{summary:?}");
     bench.world.service.refuses_repeats.clear();
     bench.options = BulkOptions::default().retry_failed(true);
     bench.run(None).unwrap();
@@ -426,7 +434,7 @@ fn what_may_be_bought_stays_so_when_the_credits_run_out() {
     bench.world.service.refuses_repeats = [402].into();
     let summary = bench.run(None).unwrap();
     assert!(summary.stopped.as_ref().unwrap().is_quota());
-    assert_eq!(summary.count(&Standing::Ambiguous), 1, "{summary:?}");
+    assert_eq!(summary.count(&DocumentStatus::Ambiguous), 1, "{summary:?}");
 }
 
 #[test]
@@ -435,7 +443,7 @@ fn a_document_of_which_only_the_upload_was_lost_was_not_bought() {
     let lost = vec![Fault::LostAfterActing; 30];
     bench.world.service.route_faults = [(UPLOAD, lost.into())].into();
     let summary = bench.run(None).unwrap();
-    assert_eq!(summary.count(&Standing::NotStarted), 1, "{summary:?}");
+    assert_eq!(summary.count(&DocumentStatus::NotStarted), 1, "{summary:?}");
     assert_eq!(bench.requests(UPLOAD), 30);
 }
 
@@ -443,7 +451,7 @@ fn a_document_of_which_only_the_upload_was_lost_was_not_bought() {
 fn what_may_be_bought_stays_so_when_its_file_has_to_be_uploaded_again() {
     let mut bench = Bench::new([1], service(5_000));
     bench.world.service.deleted = ["clj-1".to_owned()].into();
-    assert_eq!(bench.run(None).unwrap().count(&Standing::Missing), 1);
+    assert_eq!(bench.run(None).unwrap().count(&DocumentStatus::Missing), 1);
     // The next attempt begins with the file of the first, and the answer to its create is lost.
     bench.options = BulkOptions::default().retry_failed(true);
     bench.world.service.route_faults = [(CREATE, [Fault::LostAfterActing].into())].into();
@@ -451,5 +459,5 @@ fn what_may_be_bought_stays_so_when_its_file_has_to_be_uploaded_again() {
     let summary = bench.run(None).unwrap();
     assert!(summary.stopped.as_ref().unwrap().is_quota());
     assert_eq!((bench.requests(UPLOAD), bench.requests(CREATE)), (2, 4));
-    assert_eq!(summary.count(&Standing::Ambiguous), 1, "{summary:?}");
+    assert_eq!(summary.count(&DocumentStatus::Ambiguous), 1, "{summary:?}");
 }

@@ -6,8 +6,8 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use classify_proto::machine::{
-    Bulk, BulkEvent, BulkOptions, Cadence, Document, Journal, Limiter, Machine as _, Retry,
-    Standing,
+    Bulk, BulkEvent, BulkOptions, Document, DocumentStatus, Journal, Limiter, Machine as _,
+    PollInterval, Retry,
 };
 use classify_proto::{RateClass, Seed, Time};
 use sim::Fault;
@@ -89,14 +89,14 @@ fn a_run_says_whether_it_is_stopping_and_a_stop_does_not_take_back_a_cancel() {
         })
         .unwrap();
     assert_eq!(said, [true]);
-    assert_eq!(summary.count(&Standing::Cancelled), 6);
+    assert_eq!(summary.count(&DocumentStatus::Cancelled), 6);
 }
 
 #[test]
 fn a_stopped_run_tells_what_may_have_been_bought_from_what_was_not() {
-    for (fault, standing, jobs) in [
-        (Fault::LostAfterActing, Standing::Ambiguous, 1),
-        (Fault::NoConnection, Standing::NotStarted, 0),
+    for (fault, status, jobs) in [
+        (Fault::LostAfterActing, DocumentStatus::Ambiguous, 1),
+        (Fault::NoConnection, DocumentStatus::NotStarted, 0),
     ] {
         let mut bench = Bench::new([], faulty(60_000, [fault]));
         bench.documents = vec![Document::id("dfl-1")];
@@ -110,7 +110,7 @@ fn a_stopped_run_tells_what_may_have_been_bought_from_what_was_not() {
         });
         let summary = summary.unwrap();
         assert_eq!(bench.requests(CREATE), 1);
-        assert_eq!(summary.count(&standing), 1, "{summary:?}");
+        assert_eq!(summary.count(&status), 1, "{summary:?}");
         assert_eq!(bench.world.service.jobs.len(), jobs);
         bench.run(None).unwrap();
         assert_eq!(bench.world.service.jobs.len(), 1);
@@ -135,12 +135,12 @@ fn a_run_whose_replies_were_lost_goes_on_in_the_same_process() {
         }
         for event in events.drain(..) {
             match event {
-                BulkEvent::Room(room) => source
+                BulkEvent::NeedDocuments(room) => source
                     .by_ref()
                     .take(room)
                     .for_each(|document| bulk.push(document)),
-                BulkEvent::Settled(document) => {
-                    assert_eq!(document.report.status, Standing::Completed);
+                BulkEvent::Finished(document) => {
+                    assert_eq!(document.report.status, DocumentStatus::Completed);
                     settled += 1;
                 }
                 _ => {}
@@ -169,7 +169,7 @@ fn what_an_earlier_process_may_have_bought_is_never_said_not_to_be_bought() {
     bench.world.service.by_transaction.clear();
     let summary = bench.run(None).unwrap();
     assert!(summary.stopped.as_ref().unwrap().is_auth());
-    assert_eq!(summary.count(&Standing::Ambiguous), 1, "{summary:?}");
+    assert_eq!(summary.count(&DocumentStatus::Ambiguous), 1, "{summary:?}");
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn a_stopped_run_does_not_wait_to_upload_again() {
             bulk.stop();
         }
     });
-    assert_eq!(summary.unwrap().count(&Standing::NotStarted), 1);
+    assert_eq!(summary.unwrap().count(&DocumentStatus::NotStarted), 1);
     assert_eq!(bench.requests(UPLOAD), 1);
     assert_eq!(bench.world.now, start + 40, "it was resting, and rested on");
 }
@@ -224,19 +224,19 @@ fn odd_options_make_odd_runs_that_end() {
         ("no requests at once", |o| o.max_requests = 0),
         ("all requests at once", |o| o.max_requests = usize::MAX),
         ("first longer than longest", |o| {
-            o.cadence.initial = Duration::from_secs(100);
-            o.cadence.longest = Duration::from_secs(1);
+            o.poll_interval.initial = Duration::from_secs(100);
+            o.poll_interval.longest = Duration::from_secs(1);
         }),
-        ("no cadence", |o| {
-            o.cadence.initial = Duration::ZERO;
-            o.cadence.longest = Duration::ZERO;
+        ("no poll_interval", |o| {
+            o.poll_interval.initial = Duration::ZERO;
+            o.poll_interval.longest = Duration::ZERO;
         }),
-        ("an endless cadence", |o| {
-            o.cadence = Cadence::new(Duration::MAX, Duration::MAX);
+        ("an endless poll_interval", |o| {
+            o.poll_interval = PollInterval::new(Duration::MAX, Duration::MAX);
         }),
-        ("an endless cadence, set", |o| {
-            o.cadence.initial = Duration::MAX;
-            o.cadence.longest = Duration::MAX;
+        ("an endless poll_interval, set", |o| {
+            o.poll_interval.initial = Duration::MAX;
+            o.poll_interval.longest = Duration::MAX;
         }),
         ("an endless backoff", |o| {
             o.retry = Retry::default().backoff(Duration::MAX, Duration::MAX);
@@ -256,8 +256,8 @@ fn odd_options_make_odd_runs_that_end() {
         ("no deadline ever", |o| {
             o.deadline = Some(Time::from_millis(u64::MAX));
         }),
-        ("no memory", |o| o.remember = 0),
-        ("all memory", |o| o.remember = usize::MAX),
+        ("no memory", |o| o.report_cache_size = 0),
+        ("all memory", |o| o.report_cache_size = usize::MAX),
     ];
     for (what, odd) in table {
         let mut bench = Bench::new(
@@ -277,5 +277,5 @@ fn odd_options_make_odd_runs_that_end() {
             bench.world.now - start
         );
     }
-    assert!(Cadence::new(long, long).initial < long);
+    assert!(PollInterval::new(long, long).initial < long);
 }

@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use cases::cases;
-use classify_proto::machine::{BulkOptions, Document, Journal, Limiter, Standing};
+use classify_proto::machine::{BulkOptions, Document, DocumentStatus, Journal, Limiter};
 use classify_proto::{RateClass, Time};
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option;
@@ -70,14 +70,16 @@ fn options() -> impl Strategy<Value = BulkOptions> {
         any::<bool>(),
         any::<bool>(),
     )
-        .prop_map(|(in_flight, requests, remember, retry_failed, fresh)| {
-            BulkOptions::default()
-                .max_in_flight(in_flight)
-                .max_requests(requests)
-                .remember(remember)
-                .retry_failed(retry_failed)
-                .fresh(fresh)
-        })
+        .prop_map(
+            |(in_flight, requests, report_cache_size, retry_failed, fresh)| {
+                BulkOptions::default()
+                    .max_in_flight(in_flight)
+                    .max_requests(requests)
+                    .report_cache_size(report_cache_size)
+                    .retry_failed(retry_failed)
+                    .fresh(fresh)
+            },
+        )
 }
 
 /// A process that dies at a step, or has only so long.
@@ -155,12 +157,12 @@ proptest! {
         }
         // Only a network that is down for longer than the run has patience leaves a document unbought; then once more.
         let mut summary = bench.run(None).unwrap();
-        while bench.reports.values().any(|reports| reports[0].status != Standing::Completed) {
+        while bench.reports.values().any(|reports| reports[0].status != DocumentStatus::Completed) {
             prop_assert!(bench.process < 120, "{:?}", summary);
             summary = bench.run(None).unwrap();
         }
         bench.assert_all_completed();
-        prop_assert!(summary.count(&Standing::Completed) >= bench.distinct());
+        prop_assert!(summary.count(&DocumentStatus::Completed) >= bench.distinct());
         prop_assert_eq!(bench.world.service.jobs.len(), bench.distinct());
         prop_assert!(bench.most_in_flight <= max_in_flight);
 
@@ -175,7 +177,7 @@ proptest! {
 
         // A last run with the journal asks for nothing but what it has forgotten.
         let sent = bench.world.sent.len();
-        bench.options = bench.options.clone().remember(100);
+        bench.options = bench.options.clone().report_cache_size(100);
         bench.run(None).unwrap();
         prop_assert_eq!(bench.world.sent.len(), sent);
         bench.assert_all_completed();
@@ -184,7 +186,7 @@ proptest! {
 
     #[test]
     fn a_round_of_retries_pays_once_however_often_it_is_interrupted(
-        copies in vec(0u32..6, 0..4), remember in 0usize..3, fresh_copies_first in any::<bool>(),
+        copies in vec(0u32..6, 0..4), report_cache_size in 0usize..3, fresh_copies_first in any::<bool>(),
         ends in ends(5), stop in option::of(0u32..160), spread in select(vec![0, 1_000]),
         // Not silence, which may outlast a run's patience, so that the round ends without having bought it all.
         faults in vec(select(&FAULTS[..10]), 0..20),
@@ -193,7 +195,7 @@ proptest! {
         let place = if fresh_copies_first { 0 } else { 6 };
         contents.splice(place..place, copies);
         let mut bench = retried(contents);
-        bench.options = bench.options.clone().remember(remember);
+        bench.options = bench.options.clone().report_cache_size(report_cache_size);
         bench.world.service.faults = faults.into();
         bench.world.spread = spread;
         let is_over = |bench: &Bench| {
@@ -219,7 +221,7 @@ proptest! {
 
     #[test]
     fn a_document_costs_one_job_a_round_at_most(
-        contents in vec(0u32..6, 1..10), network in network(), remember in 0usize..3,
+        contents in vec(0u32..6, 1..10), network in network(), report_cache_size in 0usize..3,
         refused in vec(select(vec![400, 404, 409, 422]), 0..8), duration in 0u64..60_000,
         failing in btree_set(1usize..24, 0..16), deleted in btree_set(1usize..24, 0..6),
         rounds in vec(ends(3), 1..4),
@@ -231,7 +233,7 @@ proptest! {
         bench.world.service.failing_jobs = failing;
         bench.world.service.deleted = deleted.iter().map(|n| format!("clj-{n}")).collect();
         for (round, ends) in rounds.into_iter().enumerate() {
-            let options = BulkOptions::default().max_in_flight(2).remember(remember);
+            let options = BulkOptions::default().max_in_flight(2).report_cache_size(report_cache_size);
             bench.options = options.retry_failed(round > 0);
             let is_over = |bench: &Bench| Journal::read(&bench.journal).unwrap().0.is_ended();
             let begun = bench.process;
@@ -290,7 +292,7 @@ proptest! {
         prop_assert!(bench.reports.values().all(|reports| reports.len() == 1));
         prop_assert_eq!(summary.documents(), bench.reports.len());
         let mut summary = bench.run(None).unwrap();
-        while summary.documents() != summary.count(&Standing::Completed) + summary.count(&Standing::Cancelled) {
+        while summary.documents() != summary.count(&DocumentStatus::Completed) + summary.count(&DocumentStatus::Cancelled) {
             prop_assert!(bench.process < 120, "{:?}", summary);
             summary = bench.run(None).unwrap();
         }

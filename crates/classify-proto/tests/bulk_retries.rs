@@ -4,7 +4,7 @@ mod sim;
 
 use std::time::Duration;
 
-use classify_proto::machine::{BulkOptions, Record, Standing};
+use classify_proto::machine::{BulkOptions, DocumentStatus, Record};
 use sim::bench::{Bench, CREATE, retried, service};
 use sim::{Fault, Service};
 
@@ -17,7 +17,7 @@ fn failing(duration: u64) -> Service {
 
 /// A run that goes through its documents one by one and forgets each when the next is done.
 fn forgetful() -> BulkOptions {
-    BulkOptions::default().max_in_flight(1).remember(1)
+    BulkOptions::default().max_in_flight(1).report_cache_size(1)
 }
 
 /// The jobs that are there now have failed, and those to come will not.
@@ -55,7 +55,7 @@ fn a_duplicate_of_a_second_attempt_is_of_that_attempt() {
     bench.run(None).unwrap();
     bench.assert_all_completed();
     assert_eq!(bench.world.service.jobs.len(), 4);
-    assert_eq!(bench.settled(0), Some(Standing::Completed));
+    assert_eq!(bench.settled(0), Some(DocumentStatus::Completed));
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn a_duplicate_of_a_second_attempt_that_goes_on_is_of_that_attempt() {
     for retry_failed in [true, false] {
         bench.options = forgetful().retry_failed(retry_failed).job_timeout(patience);
         let summary = bench.run(None).unwrap();
-        assert_eq!(summary.count(&Standing::Failed), 0, "{summary:?}");
+        assert_eq!(summary.count(&DocumentStatus::Failed), 0, "{summary:?}");
         assert_eq!(bench.settled(0), None);
     }
     bench.options = BulkOptions::default();
@@ -84,8 +84,8 @@ fn a_duplicate_of_what_may_have_been_bought_may_have_been_bought() {
     bench.world.service.route_faults = [(CREATE, lost.into())].into();
     bench.options = forgetful().retry_failed(true);
     let summary = bench.run(None).unwrap();
-    assert_eq!(bench.reports["0.txt"][0].status, Standing::Ambiguous);
-    assert_eq!(bench.reports["2.txt"][0].status, Standing::Failed);
+    assert_eq!(bench.reports["0.txt"][0].status, DocumentStatus::Ambiguous);
+    assert_eq!(bench.reports["2.txt"][0].status, DocumentStatus::Failed);
     assert_eq!(bench.world.service.jobs.len(), 2, "{summary:?}");
 }
 
@@ -97,7 +97,7 @@ fn a_document_whose_job_was_deleted_is_bought_anew_where_that_is_asked() {
         bench.options = BulkOptions::default().retry_failed(retry_failed);
         let summary = bench.run(None).unwrap();
         assert_eq!(
-            summary.count(&Standing::Missing),
+            summary.count(&DocumentStatus::Missing),
             usize::from(!retry_failed)
         );
     }
@@ -173,7 +173,7 @@ fn a_retried_document_that_fails_while_its_answer_is_lost_is_not_bought_twice() 
         bench
             .reports
             .values()
-            .all(|reports| reports[0].status == Standing::Failed)
+            .all(|reports| reports[0].status == DocumentStatus::Failed)
     );
 }
 
@@ -203,7 +203,7 @@ fn a_retried_document_that_fails_while_the_run_is_down_is_not_bought_twice() {
     bench.world.now += 60_000;
     bench.run(None).unwrap();
     assert_eq!(bench.world.service.jobs.len(), 2);
-    assert_eq!(bench.reports["0.txt"][0].status, Standing::Failed);
+    assert_eq!(bench.reports["0.txt"][0].status, DocumentStatus::Failed);
 }
 
 /// Nobody has paid for a retry yet.

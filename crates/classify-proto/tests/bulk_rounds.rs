@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use classify_proto::machine::{BulkOptions, Document, Limiter, Standing};
+use classify_proto::machine::{BulkOptions, Document, DocumentStatus, Limiter};
 use sim::bench::{Bench, CREATE, LIST, UPLOAD, faulty, service};
 use sim::{Fault, Service};
 
@@ -89,7 +89,10 @@ fn a_list_that_fails_for_a_while_hides_no_others_and_proves_nothing() {
     bench.options =
         BulkOptions::default().deadline(classify_proto::Time::from_millis(start + 120_000));
     let summary = bench.run(None).unwrap();
-    assert!(summary.count(&Standing::Completed) >= 50, "{summary:?}");
+    assert!(
+        summary.count(&DocumentStatus::Completed) >= 50,
+        "{summary:?}"
+    );
     assert_eq!(looks(&bench), 0);
 }
 
@@ -189,8 +192,8 @@ fn a_job_that_no_list_shows_is_asked_for_and_one_that_is_gone_is_missing() {
     let summary = bench.run(None).unwrap();
     assert_eq!(
         (
-            summary.count(&Standing::Completed),
-            summary.count(&Standing::Missing)
+            summary.count(&DocumentStatus::Completed),
+            summary.count(&DocumentStatus::Missing)
         ),
         (2, 1)
     );
@@ -211,7 +214,7 @@ fn a_job_that_never_ends_does_not_hold_the_run() {
     let mut bench = Bench::new(0..3, service(u64::MAX / 4));
     bench.options = BulkOptions::default().job_timeout(Duration::from_secs(600));
     let summary = bench.run(None).unwrap();
-    assert_eq!(summary.count(&Standing::Open), 3);
+    assert_eq!(summary.count(&DocumentStatus::Open), 3);
     assert!(bench.reports["0.txt"][0].job_id.is_some());
 }
 

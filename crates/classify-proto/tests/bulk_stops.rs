@@ -5,9 +5,9 @@ mod sim;
 use std::time::Duration;
 
 use classify_proto::machine::{
-    Bulk, BulkEvent, BulkOptions, Document, Journal, Machine as _, Standing, Step, Summary,
+    Bulk, BulkEvent, BulkOptions, Document, DocumentStatus, Journal, Machine as _, Step, Summary,
 };
-use classify_proto::v2::Create;
+use classify_proto::v2::CreateJob;
 use classify_proto::{Seed, Time};
 use sim::bench::{Bench, CREATE, LIST, LOOK, UPLOAD, service, template};
 use sim::{Fault, Service};
@@ -32,13 +32,13 @@ fn a_service_that_is_not_there_for_this_program_stops_the_run_and_settles_nothin
         bench.options = BulkOptions::default().max_requests(1);
         let summary = bench.run(None).unwrap();
         assert_eq!(bench.requests(CREATE), 1, "{status}");
-        let standing = if status == 501 {
-            Standing::Ambiguous
+        let status = if status == 501 {
+            DocumentStatus::Ambiguous
         } else {
-            Standing::NotStarted
+            DocumentStatus::NotStarted
         };
-        assert!(summary.count(&standing) >= 1, "{status}: {summary:?}");
-        assert_eq!(summary.count(&Standing::Error), 0);
+        assert!(summary.count(&status) >= 1, "{status}: {summary:?}");
+        assert_eq!(summary.count(&DocumentStatus::Error), 0);
         assert!(summary.stopped.is_some());
         assert_nothing_is_settled(&bench);
         bench.world.service.refuses = None;
@@ -54,7 +54,10 @@ fn a_transport_that_refuses_everything_stops_the_run_and_settles_nothing() {
     bench.options = BulkOptions::default().max_requests(1);
     let summary = bench.run(None).unwrap();
     assert_eq!(bench.world.sent.len(), 1);
-    assert_eq!(summary.count(&Standing::NotStarted), summary.documents());
+    assert_eq!(
+        summary.count(&DocumentStatus::NotStarted),
+        summary.documents()
+    );
     assert!(summary.stopped.is_some());
     assert_nothing_is_settled(&bench);
     bench.world.service.faults.clear();
@@ -71,7 +74,7 @@ fn a_service_that_was_never_reached_is_not_waited_for_as_one_that_was() {
     let summary = bench.run(None).unwrap();
     let took = bench.world.now - start;
     assert!(took < 5 * 60_000, "{took} ms");
-    assert_eq!(summary.count(&Standing::NotStarted), 40);
+    assert_eq!(summary.count(&DocumentStatus::NotStarted), 40);
     assert!(summary.stopped.is_some_and(|error| error.is_transient()));
     assert_nothing_is_settled(&bench);
 
@@ -86,7 +89,7 @@ fn a_service_that_shows_a_job_is_one_that_was_reached() {
     let mut bench = Bench::new(0..1, service(3_600_000));
     bench.options = BulkOptions::default().job_timeout(Duration::from_secs(60));
     let summary = bench.run(None).unwrap();
-    assert_eq!(summary.count(&Standing::Open), 1);
+    assert_eq!(summary.count(&DocumentStatus::Open), 1);
 
     let mut later = Bench::new(0..30, service(0));
     later.journal.clone_from(&bench.journal);
@@ -110,7 +113,7 @@ fn jobs_that_are_open_are_left_when_the_transport_refuses_to_look_at_them() {
         [(LIST, refused.clone().into()), (LOOK, refused.into())].into();
     let start = bench.world.now;
     let summary = bench.run(None).unwrap();
-    assert_eq!(summary.count(&Standing::Open), 2);
+    assert_eq!(summary.count(&DocumentStatus::Open), 2);
     assert!(summary.stopped.is_some());
     assert!(bench.world.now < start + 60_000);
 }
@@ -125,7 +128,7 @@ fn a_saved_configuration_that_is_gone_is_nobody_s_error() {
             ..service(1_000)
         },
     );
-    bench.template = Create::new("").configuration_id("cfg-1");
+    bench.template = CreateJob::new("").configuration_id("cfg-1");
     bench.options = BulkOptions::default().max_requests(1);
     let summary = bench.run(None).unwrap();
     // The file was uploaded a moment ago, so that it cannot be what is missing.
@@ -135,12 +138,12 @@ fn a_saved_configuration_that_is_gone_is_nobody_s_error() {
 
     // Of a file that the service holds nobody can tell; once a job has been created, the configuration is there.
     let mut bench = Bench::new(0..1, service(1_000));
-    bench.template = Create::new("").configuration_id("cfg-1");
+    bench.template = CreateJob::new("").configuration_id("cfg-1");
     bench.run(None).unwrap();
     bench.documents = vec![Document::id("dfl-gone")];
     bench.world.service.refuses = Some(404);
     let summary = bench.run(None).unwrap();
-    assert_eq!(summary.count(&Standing::Error), 1);
+    assert_eq!(summary.count(&DocumentStatus::Error), 1);
     assert!(summary.stopped.is_none());
 }
 
@@ -148,7 +151,7 @@ fn a_saved_configuration_that_is_gone_is_nobody_s_error() {
 fn a_deadline_holds_for_a_run_that_has_no_credits_left() {
     let mut bench = Bench::new([1], service(600_000));
     bench.options = BulkOptions::default().deadline(Time::from_millis(bench.world.now + 5_000));
-    assert_eq!(bench.run(None).unwrap().count(&Standing::Open), 1);
+    assert_eq!(bench.run(None).unwrap().count(&DocumentStatus::Open), 1);
     // The next document meets 402, and the open job is waited for.
     bench.documents.push(Document::bytes("2.txt", "document 2"));
     bench.world.service.refuses = Some(402);
@@ -156,7 +159,7 @@ fn a_deadline_holds_for_a_run_that_has_no_credits_left() {
     bench.options = BulkOptions::default().deadline(Time::from_millis(start + 60_000));
     let summary = bench.run(None).unwrap();
     assert!(summary.stopped.as_ref().unwrap().is_quota());
-    assert_eq!(summary.count(&Standing::Open), 1);
+    assert_eq!(summary.count(&DocumentStatus::Open), 1);
     assert!(
         bench.world.now <= start + 61_000,
         "{} ms",
@@ -175,15 +178,15 @@ fn stopped(bench: &mut Bench, how: impl Fn(&mut Bulk)) -> (Bulk, Vec<BulkEvent>)
     let mut events = Vec::new();
     // It asks for room, and is told to wait.
     assert!(bench.world.step(&mut bulk, &mut events).is_none());
-    assert!(matches!(events.pop(), Some(BulkEvent::Room(_))));
-    bulk.hold();
+    assert!(matches!(events.pop(), Some(BulkEvent::NeedDocuments(_))));
+    bulk.pause_input();
     how(&mut bulk);
     (bulk, events)
 }
 
-fn standings(events: &[BulkEvent]) -> Vec<(&str, Standing)> {
+fn statuses(events: &[BulkEvent]) -> Vec<(&str, DocumentStatus)> {
     let settled = events.iter().filter_map(|event| match event {
-        BulkEvent::Settled(settled) => Some((&*settled.names[0], settled.report.status.clone())),
+        BulkEvent::Finished(settled) => Some((&*settled.names[0], settled.report.status.clone())),
         _ => None,
     });
     settled.collect()
@@ -199,8 +202,11 @@ fn a_document_that_comes_after_a_stop_is_reported_at_once() {
         bulk.push(bench.documents[0].clone());
         bulk.push(Document::id("dfl-new"));
         while bench.world.step(&mut bulk, &mut events).is_none() {}
-        let expected = [("0.txt", Standing::Open), ("dfl-new", Standing::NotStarted)];
-        assert_eq!(standings(&events), expected);
+        let expected = [
+            ("0.txt", DocumentStatus::Open),
+            ("dfl-new", DocumentStatus::NotStarted),
+        ];
+        assert_eq!(statuses(&events), expected);
         assert_eq!(bench.world.sent.len(), before);
     }
 }
@@ -218,8 +224,11 @@ fn a_document_that_comes_while_jobs_are_cancelled_holds_nothing_up() {
     let before = bench.world.sent.len();
     bulk.push(bench.documents[1].clone());
     while bench.world.step(&mut bulk, &mut events).is_none() {}
-    let expected = [("1.txt", Standing::Open), ("0.txt", Standing::Cancelled)];
-    assert_eq!(standings(&events), expected);
+    let expected = [
+        ("1.txt", DocumentStatus::Open),
+        ("0.txt", DocumentStatus::Cancelled),
+    ];
+    assert_eq!(statuses(&events), expected);
     assert_eq!(bench.world.sent.len(), before);
 }
 
@@ -230,7 +239,8 @@ fn a_document_that_comes_after_the_end_is_not_heard() {
     while bench.world.step(&mut bulk, &mut events).is_none() {}
     bulk.push(bench.documents[0].clone());
     bulk.push(Document::id("dfl-new"));
-    let cx = classify_proto::machine::Cx::new(&bench.world.api, Time::from_millis(bench.world.now));
+    let cx =
+        classify_proto::machine::Context::new(&bench.world.api, Time::from_millis(bench.world.now));
     assert!(matches!(bulk.poll(cx), Step::Wait(None)));
 }
 
@@ -241,7 +251,7 @@ fn a_refused_cancel_is_looked_into_whatever_it_is_refused_with() {
         bench.documents = vec![Document::id("dfl-1")];
         bench.world.service.refuses_cancels = status;
         bench.options = BulkOptions::default().job_timeout(Duration::ZERO);
-        assert_eq!(bench.run(None).unwrap().count(&Standing::Open), 1);
+        assert_eq!(bench.run(None).unwrap().count(&DocumentStatus::Open), 1);
         bench.options = BulkOptions::default();
         bench.world.now += 600_000;
         let summary = bench.run_with(None, |bulk, _| {
@@ -251,7 +261,7 @@ fn a_refused_cancel_is_looked_into_whatever_it_is_refused_with() {
         });
         let summary = summary.unwrap();
         assert_eq!(
-            summary.count(&Standing::Completed),
+            summary.count(&DocumentStatus::Completed),
             1,
             "{status}: {summary:?}"
         );
@@ -270,8 +280,8 @@ fn no_credits_stop_all_buying_and_what_is_paid_for_is_waited_for() {
     }
     let summary = stopped.unwrap();
     assert!(summary.stopped.unwrap().is_quota());
-    assert_eq!(summary.standings[&Standing::Completed], 3);
-    assert!(summary.standings[&Standing::NotStarted] >= 1);
+    assert_eq!(summary.statuses[&DocumentStatus::Completed], 3);
+    assert!(summary.statuses[&DocumentStatus::NotStarted] >= 1);
     assert_eq!(bench.world.service.jobs.len(), 3);
     // With credits again, the rest is bought and the first three are not.
     bench.world.service.refuses = None;
@@ -302,7 +312,7 @@ impl Bench {
             }
             for event in events.drain(..) {
                 match event {
-                    BulkEvent::Room(room) => source
+                    BulkEvent::NeedDocuments(room) => source
                         .by_ref()
                         .take(room)
                         .for_each(|document| bulk.push(document)),
@@ -332,8 +342,8 @@ fn a_key_without_rights_stops_at_once() {
         assert!(summary.stopped.unwrap().is_auth());
         assert_eq!(bench.requests(CREATE), 1);
         assert_eq!(
-            summary.standings.keys().collect::<Vec<_>>(),
-            [&Standing::NotStarted]
+            summary.statuses.keys().collect::<Vec<_>>(),
+            [&DocumentStatus::NotStarted]
         );
     }
 }
@@ -349,7 +359,7 @@ fn a_stop_leaves_open_jobs_and_the_next_run_waits_for_them() {
             }
         })
         .unwrap();
-    let open = summary.count(&Standing::Open);
+    let open = summary.count(&DocumentStatus::Open);
     assert!((5..=8).contains(&open), "{summary:?}");
     assert_eq!(open, bench.world.service.jobs.len());
     assert!(bench.reports.values().any(|reports| {
@@ -373,9 +383,9 @@ fn a_stop_that_cancels_leaves_nothing_open() {
             }
         })
         .unwrap();
-    assert_eq!(summary.count(&Standing::Open), 0);
+    assert_eq!(summary.count(&DocumentStatus::Open), 0);
     assert_eq!(
-        summary.count(&Standing::Cancelled),
+        summary.count(&DocumentStatus::Cancelled),
         bench.world.service.jobs.len()
     );
     assert!(bench.world.service.jobs.iter().all(|job| job.cancelled));
@@ -388,7 +398,7 @@ fn a_deadline_ends_a_run_and_says_so() {
     let start = bench.world.now;
     let summary = bench.run(None).unwrap();
     assert!(summary.stopped.as_ref().unwrap().is_deadline());
-    assert_eq!(summary.count(&Standing::Open), 10);
+    assert_eq!(summary.count(&DocumentStatus::Open), 10);
     assert!(bench.world.now <= start + 61_000);
 }
 
@@ -396,7 +406,7 @@ fn a_deadline_ends_a_run_and_says_so() {
 fn rights_that_are_lost_while_a_stopping_run_waits_end_it() {
     let mut bench = Bench::new([1], service(600_000));
     bench.options = BulkOptions::default().deadline(Time::from_millis(bench.world.now + 5_000));
-    assert_eq!(bench.run(None).unwrap().count(&Standing::Open), 1);
+    assert_eq!(bench.run(None).unwrap().count(&DocumentStatus::Open), 1);
     // The next document meets 402, and the job that is waited for then cannot be read any more.
     bench.documents.push(Document::bytes("2.txt", "document 2"));
     bench.options = BulkOptions::default();
@@ -406,8 +416,8 @@ fn rights_that_are_lost_while_a_stopping_run_waits_end_it() {
     assert!(summary.stopped.as_ref().unwrap().is_quota());
     assert_eq!(
         (
-            summary.count(&Standing::Open),
-            summary.count(&Standing::NotStarted)
+            summary.count(&DocumentStatus::Open),
+            summary.count(&DocumentStatus::NotStarted)
         ),
         (1, 1)
     );

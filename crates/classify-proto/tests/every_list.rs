@@ -5,7 +5,7 @@ use classify_proto::{Api, Paged, configurations, files, v1, v2, webhooks};
 fn goes_on<O: Paged>(list: &O) {
     let api = Api::builder("llx-key").build().unwrap();
     let asks = |list: &O| {
-        let request = list.request(&api).unwrap();
+        let request = list.build_request(&api).unwrap();
         let body = request.body().in_memory().unwrap_or_default();
         let body = String::from_utf8(body.to_vec()).unwrap();
         format!("{} {body}", request.uri())
@@ -25,11 +25,11 @@ fn goes_on<O: Paged>(list: &O) {
 
 #[test]
 fn a_token_is_all_that_the_next_page_changes() {
-    goes_on(&v2::List::new().project("narrowed"));
-    goes_on(&v1::List::new().project("narrowed"));
-    goes_on(&v1::Results::new("job-1").project("narrowed"));
-    goes_on(&files::List::new().project("narrowed"));
-    goes_on(&files::Query::new().project("narrowed"));
-    goes_on(&configurations::List::new().project("narrowed"));
-    goes_on(&webhooks::List::new().project("narrowed"));
+    goes_on(&v2::ListJobs::new().project("narrowed"));
+    goes_on(&v1::ListJobs::new().project("narrowed"));
+    goes_on(&v1::GetJobResults::new("job-1").project("narrowed"));
+    goes_on(&files::ListFiles::new().project("narrowed"));
+    goes_on(&files::QueryFiles::new().project("narrowed"));
+    goes_on(&configurations::ListConfigurations::new().project("narrowed"));
+    goes_on(&webhooks::ListWebhookConfigurations::new().project("narrowed"));
 }

@@ -6,9 +6,9 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Mutex;
 
 use classify_proto::machine::{
-    Call, Cx, Fan, FanEvent, Limiter, Machine as _, Run, RunEvent, Saved, Step,
+    Call, Concurrent, ConcurrentEvent, Context, Limiter, Machine as _, Run, RunEvent, Saved, Step,
 };
-use classify_proto::v2::{Configuration, Create, Get, Rule};
+use classify_proto::v2::{Configuration, CreateJob, GetJob, Rule};
 use classify_proto::{Seed, Time};
 use sim::{Service, World};
 
@@ -19,7 +19,7 @@ fn seed() -> Seed {
 fn runs(count: u64) -> Vec<Run> {
     let rules = Configuration::new([Rule::new("invoice", "has an invoice number")]);
     let run = |place| {
-        let create = Create::new(format!("dfl-{place}")).configuration(rules.clone());
+        let create = CreateJob::new(format!("dfl-{place}")).configuration(rules.clone());
         Run::new(create, seed().derive(place))
     };
     (0..count).map(run).collect()
@@ -37,14 +37,14 @@ fn world(duration: u64) -> World {
 fn each_reply_reaches_the_machine_that_asked() {
     let mut world = world(3_000);
     let start = world.now;
-    let (events, ()) = world.run(&mut Fan::new(runs(9), 4));
+    let (events, ()) = world.run(&mut Concurrent::new(runs(9), 4));
     for event in &events {
         match event {
-            FanEvent::Of(place, RunEvent::Created(job)) => {
+            ConcurrentEvent::Progress(place, RunEvent::Created(job)) => {
                 assert_eq!(job.file_input.as_deref(), Some(&*format!("dfl-{place}")));
             }
-            FanEvent::Of(..) => {}
-            FanEvent::Ended(place, result) => {
+            ConcurrentEvent::Progress(..) => {}
+            ConcurrentEvent::Finished(place, result) => {
                 let job = result.as_ref().unwrap();
                 assert_eq!(job.file_input.as_deref(), Some(&*format!("dfl-{place}")));
             }
@@ -58,7 +58,7 @@ fn each_reply_reaches_the_machine_that_asked() {
 fn replies_that_were_lost_are_asked_for_again() {
     let mut world = world(3_000);
     let start = world.now;
-    let (mut fan, mut events) = (Fan::new(runs(5), 5), Vec::new());
+    let (mut fan, mut events) = (Concurrent::new(runs(5), 5), Vec::new());
     for step in 0.. {
         if [4, 11, 19].contains(&step) {
             world.crash();
@@ -68,7 +68,8 @@ fn replies_that_were_lost_are_asked_for_again() {
             break;
         }
     }
-    let answered = |event: &&FanEvent<_, _>| matches!(event, FanEvent::Ended(_, Ok(_)));
+    let answered =
+        |event: &&ConcurrentEvent<_, _>| matches!(event, ConcurrentEvent::Finished(_, Ok(_)));
     assert_eq!(events.iter().filter(answered).count(), 5);
     assert_eq!(world.service.jobs.len(), 5);
     assert!(world.now < start + 60_000);
@@ -81,8 +82,9 @@ fn where_requests_are_scarce_each_machine_has_its_turn() {
     let mut world = world(half_an_hour);
     let start = world.now;
     world.limiter = Some(Mutex::new(Limiter::free_tier()));
-    let (events, ()) = world.run(&mut Fan::new(runs(30), 30));
-    let ended = |event: &&FanEvent<_, _>| matches!(event, FanEvent::Ended(_, Ok(_)));
+    let (events, ()) = world.run(&mut Concurrent::new(runs(30), 30));
+    let ended =
+        |event: &&ConcurrentEvent<_, _>| matches!(event, ConcurrentEvent::Finished(_, Ok(_)));
     assert_eq!(events.iter().filter(ended).count(), 30);
     assert!(world.now < start + half_an_hour + 300_000);
     let looks = |job| {
@@ -102,10 +104,10 @@ fn where_requests_are_scarce_each_machine_has_its_turn() {
 #[test]
 fn a_machine_can_be_added_until_the_end() {
     let mut world = world(0);
-    let get = || Call::new(Get::new("clj-none"), seed());
-    let mut fan = Fan::new([get(), get()], 2);
+    let get = || Call::new(GetJob::new("clj-none"), seed());
+    let mut fan = Concurrent::new([get(), get()], 2);
     let api = world.api.clone();
-    let cx = Cx::new(&api, Time::from_millis(world.now));
+    let cx = Context::new(&api, Time::from_millis(world.now));
     assert_eq!(fan.running().count(), 0);
     while let Step::Send(..) = fan.poll(cx) {}
     assert_eq!(
@@ -118,7 +120,7 @@ fn a_machine_can_be_added_until_the_end() {
     let ended: BTreeSet<_> = events
         .iter()
         .map(|event| match event {
-            FanEvent::Ended(place, _) | FanEvent::Of(place, _) => *place,
+            ConcurrentEvent::Finished(place, _) | ConcurrentEvent::Progress(place, _) => *place,
         })
         .collect();
     assert_eq!(ended, [0, 1, 2, 3].into());
@@ -130,10 +132,10 @@ fn a_machine_can_be_added_until_the_end() {
 
 #[test]
 fn a_saved_fan_says_of_what_it_is() {
-    let saved = Fan::new(runs(2), 1).save().unwrap();
+    let saved = Concurrent::new(runs(2), 1).save().unwrap();
     assert!(saved.contains("fan of run classify"), "{saved}");
-    Fan::<Run>::load(&saved).unwrap();
-    let error = Fan::<Call<Get>>::load(&saved).unwrap_err();
+    Concurrent::<Run>::load(&saved).unwrap();
+    let error = Concurrent::<Call<GetJob>>::load(&saved).unwrap_err();
     assert!(error.to_string().contains("fan of run classify"), "{error}");
     assert!(Run::load(&saved).is_err());
 }

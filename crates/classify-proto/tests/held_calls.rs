@@ -5,9 +5,11 @@ mod sim;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use classify_proto::files::Upload;
-use classify_proto::machine::{Call, Cx, Limiter, Machine, ReplyBy, Retry, Step, Ticket};
-use classify_proto::v2::{Configuration, Create, Get, Rule};
+use classify_proto::files::UploadFile;
+use classify_proto::machine::{
+    Call, Context, Limiter, Machine, ResponseDeadline, Retry, Step, Ticket,
+};
+use classify_proto::v2::{Configuration, CreateJob, GetJob, Rule};
 use classify_proto::{Api, Error, Failure, RateClass, Seed, Time};
 
 const START: Time = Time::from_millis(1_700_000_000_000);
@@ -16,9 +18,9 @@ fn seed() -> Seed {
     Seed::new([9; 16])
 }
 
-fn create() -> Create {
+fn create() -> CreateJob {
     let rule = Rule::new("invoice", "has an invoice number");
-    Create::new("dfl-1").configuration(Configuration::new([rule]))
+    CreateJob::new("dfl-1").configuration(Configuration::new([rule]))
 }
 
 /// A limiter that lets the next get through in ten and a half seconds.
@@ -30,11 +32,11 @@ fn used_up() -> Mutex<Limiter> {
 
 /// What a get does first under that limiter.
 fn first_step(
-    change: impl FnOnce(Call<Get>) -> Call<Get>,
+    change: impl FnOnce(Call<GetJob>) -> Call<GetJob>,
 ) -> Step<std::convert::Infallible, Result<classify_proto::v2::Job, Error>> {
     let (api, limiter) = (sim::api(), used_up());
-    let mut call = change(Call::new(Get::new("clj-1"), seed()));
-    call.poll(Cx::new(&api, START).limiter(&limiter))
+    let mut call = change(Call::new(GetJob::new("clj-1"), seed()));
+    call.poll(Context::new(&api, START).limiter(&limiter))
 }
 
 #[test]
@@ -44,7 +46,7 @@ fn a_call_waits_for_its_limiter_where_there_is_time() {
     assert!(waits(first_step(|call| call)));
     let just_in_time = free + Duration::from_millis(1);
     assert!(waits(first_step(|call| call.deadline(just_in_time))));
-    let patient = Retry::default().longest_retry_after(Duration::from_millis(10_500));
+    let patient = Retry::default().max_retry_after(Duration::from_millis(10_500));
     assert!(waits(first_step(|call| call.retry(patient))));
 }
 
@@ -61,16 +63,16 @@ fn a_call_that_its_limiter_would_hold_for_too_long_ends_at_once() {
         other => panic!("{other:?}"),
     };
     refused(first_step(|call| call.deadline(free)));
-    let impatient = Retry::default().longest_retry_after(Duration::from_millis(10_499));
+    let impatient = Retry::default().max_retry_after(Duration::from_millis(10_499));
     refused(first_step(|call| call.retry(impatient)));
 }
 
 #[test]
 fn a_call_lasts_a_quarter_of_an_hour_and_an_upload_two_and_a_half_hours() {
     fn by<M: Machine>(api: &Api, mut machine: M) -> Duration {
-        match machine.poll(Cx::new(api, START)) {
+        match machine.poll(Context::new(api, START)) {
             Step::Send(_, request) => {
-                let ReplyBy(by) = request.extensions().get().unwrap();
+                let ResponseDeadline(by) = request.extensions().get().unwrap();
                 *by - START
             }
             _ => panic!("it sends at once"),
@@ -78,32 +80,33 @@ fn a_call_lasts_a_quarter_of_an_hour_and_an_upload_two_and_a_half_hours() {
     }
     let api = sim::api();
     assert_eq!(
-        by(&api, Call::new(Get::new("clj-1"), seed())),
+        by(&api, Call::new(GetJob::new("clj-1"), seed())),
         Duration::from_secs(15 * 60)
     );
-    let upload = Upload::new("a.txt", b"x".to_vec());
+    let upload = UploadFile::new("a.txt", b"x".to_vec());
     assert_eq!(
         by(&api, Call::new(upload, seed())),
         Duration::from_secs(150 * 60)
     );
     // What a document of the largest size may take by the driver's limits fits into it.
-    let largest = classify_proto::Limits::default().time_for(512 << 20, None, START);
+    let largest =
+        classify_proto::TransportLimits::default().attempt_timeout(512 << 20, None, START);
     assert!(largest < Duration::from_secs(150 * 60));
     let short = Retry::default().total(Duration::from_secs(7));
     assert_eq!(
-        by(&api, Call::new(Get::new("clj-1"), seed()).retry(short)),
+        by(&api, Call::new(GetJob::new("clj-1"), seed()).retry(short)),
         Duration::from_secs(7)
     );
 }
 
 /// Sends once, answers with this failure, and waits until it would be repeated.
 fn failed_once<M: Machine>(api: &Api, call: &mut M, failure: Failure) -> Time {
-    let ticket: Ticket = match call.poll(Cx::new(api, START)) {
+    let ticket: Ticket = match call.poll(Context::new(api, START)) {
         Step::Send(ticket, _) => ticket,
         _ => panic!("it sends at once"),
     };
-    call.handle(Cx::new(api, START), ticket, Err(failure));
-    match call.poll(Cx::new(api, START)) {
+    call.handle(Context::new(api, START), ticket, Err(failure));
+    match call.poll(Context::new(api, START)) {
         Step::Wait(Some(until)) => until,
         _ => panic!("it is repeated"),
     }
@@ -119,18 +122,18 @@ fn a_repeat_that_cannot_be_built_says_whether_the_first_may_have_acted() {
     ] {
         let mut call = Call::new(create(), seed());
         let later = failed_once(&api, &mut call, failure);
-        *call.operation_mut() = Create::new("");
-        let Step::Done(Err(error)) = call.poll(Cx::new(&api, later)) else {
+        *call.operation_mut() = CreateJob::new("");
+        let Step::Done(Err(error)) = call.poll(Context::new(&api, later)) else {
             panic!("nothing can be sent")
         };
         assert!(error.is_invalid(), "{error}");
         assert_eq!(error.is_ambiguous(), ambiguous, "{error}");
     }
     // Whether a read was acted upon matters to nobody.
-    let mut call = Call::new(Get::new("clj-1"), seed());
+    let mut call = Call::new(GetJob::new("clj-1"), seed());
     let later = failed_once(&api, &mut call, Failure::timeout("60 s passed"));
-    *call.operation_mut() = Get::new("..");
-    let Step::Done(Err(error)) = call.poll(Cx::new(&api, later)) else {
+    *call.operation_mut() = GetJob::new("..");
+    let Step::Done(Err(error)) = call.poll(Context::new(&api, later)) else {
         panic!("nothing can be sent")
     };
     assert!(error.is_invalid() && !error.is_ambiguous(), "{error}");
@@ -145,12 +148,12 @@ fn a_delay_of_just_the_longest_is_waited_for() {
             .header("retry-after", seconds)
             .body(classify_proto::Bytes::new())
             .unwrap();
-        let mut call = Call::new(Get::new("clj-1"), seed());
-        let Step::Send(ticket, _) = call.poll(Cx::new(&api, START)) else {
+        let mut call = Call::new(GetJob::new("clj-1"), seed());
+        let Step::Send(ticket, _) = call.poll(Context::new(&api, START)) else {
             panic!("it sends at once")
         };
-        call.handle(Cx::new(&api, START), ticket, Ok(response));
-        matches!(call.poll(Cx::new(&api, START)), Step::Wait(_))
+        call.handle(Context::new(&api, START), ticket, Ok(response));
+        matches!(call.poll(Context::new(&api, START)), Step::Wait(_))
     };
     assert!(asked("120"));
     assert!(!asked("120.001"));
@@ -163,7 +166,7 @@ fn a_conflict_is_the_last_word_only_with_the_job_in_it() {
     let answered = |status: u16, body: &'static str| {
         let mut call = Call::new(create(), seed());
         let later = failed_once(&api, &mut call, Failure::timeout("60 s passed"));
-        let cx = Cx::new(&api, later);
+        let cx = Context::new(&api, later);
         let Step::Send(ticket, _) = call.poll(cx) else {
             panic!("it is repeated")
         };

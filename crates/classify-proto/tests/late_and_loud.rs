@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use classify_proto::machine::{Call, Cx, Journal, Machine, Retry, Saved, Step};
-use classify_proto::v2::{Configuration, Create, Get, Rule};
+use classify_proto::machine::{Call, Context, Journal, Machine, Retry, Saved, Step};
+use classify_proto::v2::{Configuration, CreateJob, GetJob, Rule};
 use classify_proto::{Api, Failure, Operation, Seed, Time, http};
 
 fn api() -> Api {
     Api::builder("llx-key").build().unwrap()
 }
 
-fn create() -> Create {
-    Create::new("dfl-1").configuration(Configuration::new([Rule::new(
+fn create() -> CreateJob {
+    CreateJob::new("dfl-1").configuration(Configuration::new([Rule::new(
         "invoice",
         "has an invoice number",
     )]))
@@ -23,21 +23,21 @@ fn a_call_that_is_polled_after_its_deadline_sends_nothing_more() {
     let retry = Retry::default().total(Duration::from_secs(60));
     let mut call = Call::new(create(), Seed::new([1; 16])).retry(retry);
     let start = Time::from_millis(0);
-    let Step::Send(ticket, _) = call.poll(Cx::new(&api, start)) else {
+    let Step::Send(ticket, _) = call.poll(Context::new(&api, start)) else {
         panic!()
     };
     call.handle(
-        Cx::new(&api, start),
+        Context::new(&api, start),
         ticket,
         Err(Failure::timeout("no answer")),
     );
     assert!(matches!(
-        call.poll(Cx::new(&api, start)),
+        call.poll(Context::new(&api, start)),
         Step::Wait(Some(_))
     ));
     // The machine slept for an hour, and so did its driver.
     let late = start + Duration::from_secs(3600);
-    let Step::Done(Err(error)) = call.poll(Cx::new(&api, late)) else {
+    let Step::Done(Err(error)) = call.poll(Context::new(&api, late)) else {
         panic!("a request was sent that could not be answered in time")
     };
     assert!(error.is_timeout() && error.is_ambiguous(), "{error}");
@@ -47,12 +47,15 @@ fn a_call_that_is_polled_after_its_deadline_sends_nothing_more() {
 #[test]
 fn a_state_that_is_taken_up_after_its_deadline_sends_nothing_more() {
     let api = api();
-    let mut call = Call::new(Get::new("clj-1"), Seed::new([1; 16]));
+    let mut call = Call::new(GetJob::new("clj-1"), Seed::new([1; 16]));
     let start = Time::from_millis(0);
-    assert!(matches!(call.poll(Cx::new(&api, start)), Step::Send(..)));
-    let mut call = Call::<Get>::load(&call.save().unwrap()).unwrap();
+    assert!(matches!(
+        call.poll(Context::new(&api, start)),
+        Step::Send(..)
+    ));
+    let mut call = Call::<GetJob>::load(&call.save().unwrap()).unwrap();
     let tomorrow = start + Duration::from_secs(86_400);
-    let Step::Done(Err(error)) = call.poll(Cx::new(&api, tomorrow)) else {
+    let Step::Done(Err(error)) = call.poll(Context::new(&api, tomorrow)) else {
         panic!()
     };
     assert!(error.is_timeout() && !error.is_ambiguous(), "{error}");
@@ -66,7 +69,7 @@ fn an_error_is_one_line_whatever_it_is_made_of() {
     let errors = [
         create.parse(broken).unwrap_err(),
         Journal::read(b"{\"record\":\"r\\nfd\"}\n").unwrap_err(),
-        Call::<Get>::load("{\"v\":1,\"kind\":\"a\\r\\nb\",\"state\":0}").unwrap_err(),
+        Call::<GetJob>::load("{\"v\":1,\"kind\":\"a\\r\\nb\",\"state\":0}").unwrap_err(),
     ];
     for error in errors {
         let shown = error.to_string();
@@ -85,8 +88,8 @@ fn a_refusal_that_repeats_the_key_is_told_without_it() {
             r#"{"detail": [{"loc": ["llx-canary-1"], "msg": "llx-canary-1 is wrong"}]}"#,
         ),
     ] {
-        let mut call = Call::new(Get::new("clj-1"), Seed::new([1; 16])).retry(Retry::never());
-        let cx = Cx::new(&api, Time::from_millis(0));
+        let mut call = Call::new(GetJob::new("clj-1"), Seed::new([1; 16])).retry(Retry::never());
+        let cx = Context::new(&api, Time::from_millis(0));
         let Step::Send(ticket, _) = call.poll(cx) else {
             panic!()
         };
@@ -97,6 +100,6 @@ fn a_refusal_that_repeats_the_key_is_told_without_it() {
         };
         let told = format!("{error} {error:?} {:?}", error.field_errors());
         assert!(!told.contains("canary"), "{told}");
-        assert!(told.contains("[withheld]"), "{told}");
+        assert!(told.contains("[redacted]"), "{told}");
     }
 }

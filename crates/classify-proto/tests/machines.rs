@@ -8,11 +8,14 @@ use std::time::Duration;
 
 use cases::cases;
 use classify_proto::machine::{
-    Cadence, Call, Cx, Fan, FanEvent, Machine, Pager, Retry, Run, RunEvent, Saved, Step, Waiter,
+    Call, Concurrent, ConcurrentEvent, Context, Machine, Pager, PollInterval, Retry, Run, RunEvent,
+    Saved, Step, Waiter,
 };
-use classify_proto::v2::{Cancel, Configuration, Create, Delete, Get, JobStatus, List, Rule};
+use classify_proto::v2::{
+    CancelJob, Configuration, CreateJob, DeleteJob, GetJob, JobStatus, ListJobs, Rule,
+};
 use classify_proto::{
-    Api, Body, Bytes, Error, Failure, Operation, RateClass, Repeat, Seed, Time, files, http,
+    Api, Body, Bytes, Error, Failure, Idempotency, Operation, RateClass, Seed, Time, files, http,
 };
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
@@ -28,8 +31,8 @@ fn rules() -> Configuration {
     Configuration::new([Rule::new("invoice", "has an invoice number")])
 }
 
-fn create() -> Create {
-    Create::new("dfl-1").configuration(rules())
+fn create() -> CreateJob {
+    CreateJob::new("dfl-1").configuration(rules())
 }
 
 fn faults() -> impl Strategy<Value = VecDeque<Fault>> {
@@ -88,9 +91,9 @@ proptest! {
     ) {
         let silences = faults.iter().filter(|fault| fault.is_silence()).count();
         let mut world = World::new(Service { failing, ..service(duration, faults) });
-        let upload = files::Upload::new("canary.txt", std::path::PathBuf::from("document.txt"));
+        let upload = files::UploadFile::new("canary.txt", std::path::PathBuf::from("document.txt"));
         let upload = upload.clone();
-        let run = Run::upload(files::Upload::new("a.txt", upload.content().clone()), Create::new("").configuration(rules()), seed());
+        let run = Run::upload(files::UploadFile::new("a.txt", upload.content().clone()), CreateJob::new("").configuration(rules()), seed());
         let (events, result) = world.run_with_crashes(run, &crashes);
         prop_assert!(world.service.jobs.len() <= 1);
         match result {
@@ -127,7 +130,7 @@ proptest! {
             service.pages.insert(token(page), (items, next));
         }
         let mut world = World::new(service);
-        let pager = Pager::new(List::new(), seed()).prefetch(prefetch);
+        let pager = Pager::new(ListJobs::new(), seed()).prefetch(prefetch);
         let (pages, result) = world.run_with_crashes(pager, &crashes);
         let items: Vec<_> = pages.into_iter().flat_map(|page| page.items).map(|job| job.id).collect();
         match result {
@@ -149,7 +152,7 @@ proptest! {
             service.pages.insert(format!("t{page}"), (vec![], Some(format!("t{next}"))));
         }
         let mut world = World::new(service);
-        let (pages, result) = world.run_with_crashes(Pager::new(List::new(), seed()).prefetch(prefetch), &crashes);
+        let (pages, result) = world.run_with_crashes(Pager::new(ListJobs::new(), seed()).prefetch(prefetch), &crashes);
         prop_assert_eq!(pages.len(), 7);
         let error = result.unwrap_err();
         prop_assert!(error.to_string().contains("repeats a page token"), "{}", error);
@@ -177,7 +180,7 @@ proptest! {
     #[test]
     fn a_cancel_reports_what_became_of_the_job(faults in faults(), crashes in crashes(), duration in 0u64..20_000) {
         let mut world = world_with_job(duration, faults);
-        let (_, result) = world.run_with_crashes(Call::new(Cancel::new("clj-1"), seed()), &crashes);
+        let (_, result) = world.run_with_crashes(Call::new(CancelJob::new("clj-1"), seed()), &crashes);
         let cancelled = world.service.jobs[0].cancelled;
         match result {
             Ok(job) => {
@@ -192,7 +195,7 @@ proptest! {
     #[test]
     fn a_delete_that_was_done_is_a_success(faults in faults(), crashes in crashes()) {
         let mut world = world_with_job(0, faults);
-        let (_, result) = world.run_with_crashes(Call::new(Delete::new("clj-1"), seed()), &crashes);
+        let (_, result) = world.run_with_crashes(Call::new(DeleteJob::new("clj-1"), seed()), &crashes);
         match result {
             Ok(deleted) => {
                 prop_assert_eq!(&deleted.id, "clj-1");
@@ -203,16 +206,16 @@ proptest! {
     }
 
     #[test]
-    fn a_fan_ends_each_machine_once(count in 0usize..12, at_once in 0usize..5, faults in faults(), crashes in crashes()) {
+    fn a_fan_ends_each_machine_once(count in 0usize..12, max_concurrency in 0usize..5, faults in faults(), crashes in crashes()) {
         let mut world = World::new(service(3_000, faults));
         let runs = (0..count).map(|place| {
-            let create = Create::new(format!("dfl-{place}")).configuration(rules());
+            let create = CreateJob::new(format!("dfl-{place}")).configuration(rules());
             Run::new(create, seed().derive(place as u64))
         });
-        let (events, ()) = world.run_with_crashes(Fan::new(runs.collect::<Vec<_>>(), at_once), &crashes);
+        let (events, ()) = world.run_with_crashes(Concurrent::new(runs.collect::<Vec<_>>(), max_concurrency), &crashes);
         let mut ended: Vec<_> = events.iter().filter_map(|event| match event {
-            FanEvent::Ended(place, _) => Some(*place),
-            FanEvent::Of(..) => None,
+            ConcurrentEvent::Finished(place, _) => Some(*place),
+            ConcurrentEvent::Progress(..) => None,
         }).collect();
         ended.sort_unstable();
         prop_assert_eq!(ended, (0..count).collect::<Vec<_>>());
@@ -225,9 +228,12 @@ proptest! {
 #[test]
 fn a_fan_runs_no_more_than_it_was_told() {
     let mut world = World::new(service(0, VecDeque::new()));
-    let mut fan = Fan::new((0..9).map(|_| Call::new(Get::new("clj-none"), seed())), 2);
+    let mut fan = Concurrent::new(
+        (0..9).map(|_| Call::new(GetJob::new("clj-none"), seed())),
+        2,
+    );
     let api = world.api.clone();
-    let cx = Cx::new(&api, Time::from_millis(world.now));
+    let cx = Context::new(&api, Time::from_millis(world.now));
     let mut sent = 0;
     while let Step::Send(..) = fan.poll(cx) {
         sent += 1;
@@ -243,17 +249,17 @@ fn a_fan_runs_no_more_than_it_was_told() {
 fn a_long_delay_is_returned_at_once_and_a_shorter_one_is_waited() {
     for (asked, waits) in [("86400", false), ("121", false), ("90", true)] {
         let api = sim::api();
-        let mut call = Call::new(Get::new("clj-1"), seed());
+        let mut call = Call::new(GetJob::new("clj-1"), seed());
         let start = Time::from_millis(0);
-        let Step::Send(ticket, _) = call.poll(Cx::new(&api, start)) else {
+        let Step::Send(ticket, _) = call.poll(Context::new(&api, start)) else {
             panic!()
         };
         let mut limited = respond(429, &serde_json::json!({"detail": "Too many requests"}));
         limited
             .headers_mut()
             .insert("retry-after", asked.parse().unwrap());
-        call.handle(Cx::new(&api, start), ticket, Ok(limited));
-        match call.poll(Cx::new(&api, start)) {
+        call.handle(Context::new(&api, start), ticket, Ok(limited));
+        match call.poll(Context::new(&api, start)) {
             Step::Wait(Some(until)) if waits => assert_eq!(until, Time::from_millis(90_000)),
             Step::Done(Err(error)) if !waits => {
                 assert!(error.is_rate_limited());
@@ -270,7 +276,7 @@ fn a_long_delay_is_returned_at_once_and_a_shorter_one_is_waited() {
 #[test]
 fn a_hundred_faults_end_in_one_error_that_counts_its_attempts() {
     let mut world = World::new(service(0, vec![Fault::Http502Html; 100].into()));
-    let (_, result) = world.run(&mut Call::new(Get::new("clj-1"), seed()));
+    let (_, result) = world.run(&mut Call::new(GetJob::new("clj-1"), seed()));
     let error = result.unwrap_err();
     assert_eq!((error.attempts(), world.service.log.len()), (6, 6));
     assert_eq!(error.status().unwrap(), 502);
@@ -369,9 +375,9 @@ fn an_answer_that_waiting_cannot_change_ends_the_wait() {
 #[test]
 fn a_cadence_slows_down() {
     let mut world = world_with_job(3_600_000, VecDeque::new());
-    let cadence = Cadence::new(Duration::from_secs(1), Duration::from_secs(10));
+    let poll_interval = PollInterval::new(Duration::from_secs(1), Duration::from_secs(10));
     world
-        .run(&mut Waiter::new("clj-1", seed()).cadence(cadence))
+        .run(&mut Waiter::new("clj-1", seed()).poll_interval(poll_interval))
         .1
         .unwrap();
     // An hour at one look in 8 to 10 seconds.
@@ -392,8 +398,11 @@ fn pages_have_a_limit() {
         .pages
         .insert("t1".into(), (vec!["b".into()], Some("t2".into())));
     let mut world = World::new(service);
-    let (pages, result) =
-        world.run(&mut Pager::new(List::new(), seed()).max_pages(2).prefetch(true));
+    let (pages, result) = world.run(
+        &mut Pager::new(ListJobs::new(), seed())
+            .max_pages(2)
+            .prefetch(true),
+    );
     assert_eq!(pages.len(), 2);
     assert!(result.unwrap_err().to_string().contains("2 pages"));
     assert_eq!(world.service.log.len(), 2);
@@ -408,9 +417,9 @@ fn a_prefetch_is_an_order_of_steps() {
     service.pages.insert("t1".into(), (vec![], None));
     let mut world = World::new(service);
     let api = world.api.clone();
-    let cx = Cx::new(&api, Time::from_millis(world.now));
+    let cx = Context::new(&api, Time::from_millis(world.now));
     for prefetch in [true, false] {
-        let mut pager = Pager::new(List::new(), seed()).prefetch(prefetch);
+        let mut pager = Pager::new(ListJobs::new(), seed()).prefetch(prefetch);
         let Step::Send(ticket, request) = pager.poll(cx) else {
             panic!()
         };
@@ -429,7 +438,7 @@ fn a_prefetch_is_an_order_of_steps() {
 fn a_cancel_that_came_too_late_is_refused() {
     let mut world = world_with_job(0, [Fault::LostBeforeActing].into());
     let error = world
-        .run(&mut Call::new(Cancel::new("clj-1"), seed()))
+        .run(&mut Call::new(CancelJob::new("clj-1"), seed()))
         .1
         .unwrap_err();
     assert!(
@@ -440,7 +449,7 @@ fn a_cancel_that_came_too_late_is_refused() {
     // A first refusal needs no second look.
     let mut world = world_with_job(0, VecDeque::new());
     world
-        .run(&mut Call::new(Cancel::new("clj-1"), seed()))
+        .run(&mut Call::new(CancelJob::new("clj-1"), seed()))
         .1
         .unwrap_err();
     assert_eq!(world.service.log.len(), 1);
@@ -451,7 +460,7 @@ fn a_delete_of_nothing_is_an_error_when_nothing_was_lost() {
     let mut world = World::new(service(0, VecDeque::new()));
     assert!(
         world
-            .run(&mut Call::new(Delete::new("clj-1"), seed()))
+            .run(&mut Call::new(DeleteJob::new("clj-1"), seed()))
             .1
             .unwrap_err()
             .is_not_found()
@@ -461,8 +470,8 @@ fn a_delete_of_nothing_is_an_error_when_nothing_was_lost() {
 #[test]
 fn the_transaction_id_is_known_before_anything_is_sent_and_stays() {
     let mut world = World::new(service(0, VecDeque::new()));
-    let upload = files::Upload::new("a.txt", std::path::PathBuf::from("a.txt"));
-    let run = Run::upload(upload, Create::new("").configuration(rules()), seed());
+    let upload = files::UploadFile::new("a.txt", std::path::PathBuf::from("a.txt"));
+    let run = Run::upload(upload, CreateJob::new("").configuration(rules()), seed());
     let first = run.transaction_id().unwrap().to_owned();
     let mut loaded = Run::load(&run.save().unwrap()).unwrap();
     assert_eq!(loaded.transaction_id(), Some(&*first));
@@ -473,8 +482,8 @@ fn the_transaction_id_is_known_before_anything_is_sent_and_stays() {
 #[test]
 fn nothing_is_uploaded_for_a_create_that_would_be_refused() {
     let mut world = World::new(service(0, VecDeque::new()));
-    let upload = files::Upload::new("a.txt", b"x".to_vec());
-    let (_, result) = world.run(&mut Run::upload(upload, Create::new(""), seed()));
+    let upload = files::UploadFile::new("a.txt", b"x".to_vec());
+    let (_, result) = world.run(&mut Run::upload(upload, CreateJob::new(""), seed()));
     assert!(
         result
             .unwrap_err()
@@ -492,7 +501,7 @@ fn every_attempt_of_an_upload_sends_the_whole_document() {
     ));
     world
         .run(&mut Call::new(
-            files::Upload::new("a.txt", b"whole document".to_vec()),
+            files::UploadFile::new("a.txt", b"whole document".to_vec()),
             seed(),
         ))
         .1
@@ -515,15 +524,15 @@ impl Operation for Keyless {
     type Output = String;
     const NAME: &'static str = "test.keyless";
 
-    fn repeat(&self) -> Repeat {
-        Repeat::Never
+    fn idempotency(&self) -> Idempotency {
+        Idempotency::NonIdempotent
     }
 
     fn rate_class(&self) -> RateClass {
         RateClass::Create
     }
 
-    fn encode(&self, _: &Api) -> Result<http::Request<Body>, Error> {
+    fn build_request_unvalidated(&self, _: &Api) -> Result<http::Request<Body>, Error> {
         let mut request = http::Request::new(Body::Empty);
         request
             .headers_mut()
@@ -531,7 +540,7 @@ impl Operation for Keyless {
         Ok(request)
     }
 
-    fn decode(&self, response: http::Response<Bytes>) -> Result<String, Error> {
+    fn parse_success(&self, response: http::Response<Bytes>) -> Result<String, Error> {
         Ok(String::from_utf8_lossy(response.body()).into_owned())
     }
 }
@@ -540,7 +549,7 @@ impl Operation for Keyless {
 fn what_has_no_key_is_repeated_only_when_nothing_was_done() {
     let answer = |reply: classify_proto::Reply| {
         let api = sim::api();
-        let cx = Cx::new(&api, Time::from_millis(0));
+        let cx = Context::new(&api, Time::from_millis(0));
         let mut call = Call::new(Keyless, seed());
         let Step::Send(ticket, _) = call.poll(cx) else {
             panic!()
@@ -575,7 +584,7 @@ fn what_has_no_key_is_repeated_only_when_nothing_was_done() {
 #[test]
 fn what_has_no_key_is_not_repeated_by_a_new_process() {
     let api = sim::api();
-    let cx = Cx::new(&api, Time::from_millis(0));
+    let cx = Context::new(&api, Time::from_millis(0));
     let mut call = Call::new(Keyless, seed());
     assert!(matches!(call.poll(cx), Step::Send(..)));
     let mut loaded = Call::<Keyless>::load(&call.save().unwrap()).unwrap();
@@ -591,11 +600,11 @@ fn what_has_no_key_is_not_repeated_by_a_new_process() {
 
 #[test]
 fn a_state_of_another_kind_or_version_is_refused() {
-    let state = Call::new(Get::new("clj-1"), seed()).save().unwrap();
-    let refused = |text: &str| Call::<Get>::load(text).unwrap_err().to_string();
-    assert!(Call::<Get>::load(&state).is_ok());
+    let state = Call::new(GetJob::new("clj-1"), seed()).save().unwrap();
+    let refused = |text: &str| Call::<GetJob>::load(text).unwrap_err().to_string();
+    assert!(Call::<GetJob>::load(&state).is_ok());
     assert!(
-        Call::<Delete>::load(&state)
+        Call::<DeleteJob>::load(&state)
             .unwrap_err()
             .to_string()
             .contains("classify.delete")
@@ -609,8 +618,8 @@ fn a_state_of_another_kind_or_version_is_refused() {
 #[test]
 fn a_reply_that_comes_after_a_resume_is_ignored() {
     let api = sim::api();
-    let cx = Cx::new(&api, Time::from_millis(0));
-    let mut call = Call::new(Get::new("clj-1"), seed());
+    let cx = Context::new(&api, Time::from_millis(0));
+    let mut call = Call::new(GetJob::new("clj-1"), seed());
     let Step::Send(first, _) = call.poll(cx) else {
         panic!()
     };
@@ -636,12 +645,15 @@ fn a_call_ends_by_itself_when_no_reply_ever_comes() {
     let mut call =
         Call::new(create(), seed()).retry(Retry::default().total(Duration::from_secs(30)));
     let start = Time::from_millis(0);
-    assert!(matches!(call.poll(Cx::new(&api, start)), Step::Send(..)));
-    let Step::Wait(Some(end)) = call.poll(Cx::new(&api, start)) else {
+    assert!(matches!(
+        call.poll(Context::new(&api, start)),
+        Step::Send(..)
+    ));
+    let Step::Wait(Some(end)) = call.poll(Context::new(&api, start)) else {
         panic!()
     };
     assert_eq!(end, Time::from_millis(30_000));
-    let Step::Done(Err(error)) = call.poll(Cx::new(&api, end)) else {
+    let Step::Done(Err(error)) = call.poll(Context::new(&api, end)) else {
         panic!()
     };
     assert!(error.is_timeout() && error.is_ambiguous() && error.transaction_id().is_some());

@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use cases::cases;
 use classify_proto::machine::{
-    Call, Cx, Machine, Progress, Reconcile, Reconciliation, ResultsWaiter, Retry, Reuse, Saved,
-    Step, Waiter,
+    Call, Context, Machine, Progress, Reconcile, Reconciliation, ResultsWaiter, Retry, Saved, Step,
+    UploadOnce, Waiter,
 };
-use classify_proto::v1::{Create, Get, JobStatus, Mode, Outcome, ParsingConfiguration, Rule};
-use classify_proto::{Error, Operation, Repeat, Seed, Time, Timestamp, With, files};
+use classify_proto::v1::{CreateJob, GetJob, JobStatus, Mode, Outcome, ParsingConfiguration, Rule};
+use classify_proto::{Error, Idempotency, Operation, Seed, Time, Timestamp, With, files};
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -27,8 +27,8 @@ fn rule() -> Rule {
     Rule::new("invoice", "has an invoice number")
 }
 
-fn create(files: &[&str]) -> Create {
-    Create::new(files.iter().copied(), [rule()])
+fn create(files: &[&str]) -> CreateJob {
+    CreateJob::new(files.iter().copied(), [rule()])
 }
 
 fn world(duration: u64) -> World {
@@ -77,7 +77,7 @@ fn every_page_of_the_results_is_read() {
 #[test]
 fn a_late_look_is_no_page_of_the_results() {
     let api = sim::api();
-    let at = |millis| Cx::new(&api, Time::from_millis(millis));
+    let at = |millis| Context::new(&api, Time::from_millis(millis));
     let mut wait = ResultsWaiter::new("job-1", seed()).retry(Retry::never());
     let send = |wait: &mut ResultsWaiter, now| match wait.poll(at(now)) {
         Step::Send(ticket, _) => ticket,
@@ -134,7 +134,7 @@ fn a_failed_and_a_cancelled_job_are_errors_that_hold_the_job() {
 
     let mut world = world_with_job(5_000, &["a"]);
     world.service.old.jobs[0].cancelled = true;
-    let (_, error) = world.run(&mut Waiter::by(Get::new("job-1"), seed()));
+    let (_, error) = world.run(&mut Waiter::by(GetJob::new("job-1"), seed()));
     let error = error.unwrap_err();
     assert!(error.is_cancelled() && error.v1_job().is_some(), "{error}");
 }
@@ -153,7 +153,7 @@ fn a_deadline_holds_the_job_as_last_seen() {
 #[test]
 fn a_wait_with_extras_is_a_wait() {
     let mut world = world_with_job(0, &["a"]);
-    let get = With::new(Get::new("job-1"))
+    let get = With::new(GetJob::new("job-1"))
         .header("x-a", "1")
         .query("b", "c");
     let (_, job) = world.run(&mut Waiter::by(get, seed()));
@@ -162,9 +162,9 @@ fn a_wait_with_extras_is_a_wait() {
 
 #[test]
 fn a_wait_of_one_version_is_not_taken_up_as_the_others() {
-    let old = Waiter::by(Get::new("job-1"), seed()).save().unwrap();
-    assert!(Waiter::<classify_proto::v2::Get>::load(&old).is_err());
-    assert!(Waiter::<Get>::load(&old).is_ok());
+    let old = Waiter::by(GetJob::new("job-1"), seed()).save().unwrap();
+    assert!(Waiter::<classify_proto::v2::GetJob>::load(&old).is_err());
+    assert!(Waiter::<GetJob>::load(&old).is_ok());
     let new = Waiter::new("clj-1", seed()).save().unwrap();
     assert!(new.contains("\"waiter classify\""), "{new}");
 }
@@ -190,10 +190,10 @@ fn a_create_without_a_key_is_sent_once_unless_nothing_was_done() {
             Err(error) => assert!(error.is_ambiguous(), "{fault:?}: {error}"),
         }
     }
-    assert_eq!(create(&["a"]).repeat(), Repeat::Never);
+    assert_eq!(create(&["a"]).idempotency(), Idempotency::NonIdempotent);
 }
 
-fn reconcile(world: &mut World, asked: Create, since: Timestamp) -> Reconciliation {
+fn reconcile(world: &mut World, asked: CreateJob, since: Timestamp) -> Reconciliation {
     let (_, found) = world.run(&mut Reconcile::new(asked, since, seed()));
     found.unwrap()
 }
@@ -322,13 +322,13 @@ fn a_job_whose_files_cannot_be_read_is_not_taken_for_another() {
 
 #[test]
 fn a_reuse_that_was_saved_is_given_its_document_again() {
-    let upload = || files::Upload::new("a.txt", b"canary".to_vec()).external_file_id("none");
-    let saved = Reuse::new(upload(), seed()).save().unwrap();
+    let upload = || files::UploadFile::new("a.txt", b"canary".to_vec()).external_file_id("none");
+    let saved = UploadOnce::new(upload(), seed()).save().unwrap();
     assert!(!saved.contains("canary"));
     // Without the document, nothing can be uploaded.
-    let (_, result) = world(0).run(&mut Reuse::load(&saved).unwrap());
+    let (_, result) = world(0).run(&mut UploadOnce::load(&saved).unwrap());
     assert!(result.unwrap_err().to_string().contains("set it again"));
-    let mut loaded = Reuse::load(&saved).unwrap();
+    let mut loaded = UploadOnce::load(&saved).unwrap();
     loaded.upload_mut().unwrap().set_content(b"canary".to_vec());
     let (_, result) = world(0).run(&mut loaded);
     assert!(result.unwrap().uploaded);
@@ -338,21 +338,21 @@ fn a_reuse_that_was_saved_is_given_its_document_again() {
 #[test]
 fn a_wait_for_results_knows_its_job() {
     assert_eq!(ResultsWaiter::new("job-7", seed()).job_id(), "job-7");
-    assert_eq!(Waiter::by(Get::new("job-7"), seed()).job_id(), "job-7");
+    assert_eq!(Waiter::by(GetJob::new("job-7"), seed()).job_id(), "job-7");
 }
 
 fn file(id: &str, external: &str, expires_at: Option<&str>) -> Value {
     json!({"id": id, "name": "x", "external_file_id": external, "expires_at": expires_at})
 }
 
-fn reuse(world: &mut World, upload: files::Upload) -> Result<(String, bool), Error> {
-    let (_, reused) = world.run(&mut Reuse::new(upload, seed()));
+fn reuse(world: &mut World, upload: files::UploadFile) -> Result<(String, bool), Error> {
+    let (_, reused) = world.run(&mut UploadOnce::new(upload, seed()));
     reused.map(|reused| (reused.file.id, reused.uploaded))
 }
 
 #[test]
 fn a_document_that_is_there_is_not_uploaded_again() {
-    let upload = || files::Upload::new("a.txt", b"x".to_vec()).external_file_id("sha-1");
+    let upload = || files::UploadFile::new("a.txt", b"x".to_vec()).external_file_id("sha-1");
     let mut world = world(0);
     assert_eq!(
         reuse(&mut world, upload()).unwrap(),
@@ -389,7 +389,7 @@ fn a_document_that_is_there_is_not_uploaded_again() {
     );
     assert_eq!(world.service.files.len(), 2);
 
-    let plain = files::Upload::new("a.txt", b"x".to_vec());
+    let plain = files::UploadFile::new("a.txt", b"x".to_vec());
     world.service.log.clear();
     assert!(reuse(&mut world, plain).unwrap().1);
     assert_eq!(world.service.log, ["POST /api/v1/beta/files"]);
@@ -458,8 +458,8 @@ proptest! {
             world.service.old.files.push(file("there", "sha-1", None));
         }
         world.service.faults = faults;
-        let upload = files::Upload::new("a.txt", std::path::PathBuf::from("a.txt")).external_file_id("sha-1");
-        match world.run_with_crashes(Reuse::new(upload, seed()), &crashes).1 {
+        let upload = files::UploadFile::new("a.txt", std::path::PathBuf::from("a.txt")).external_file_id("sha-1");
+        match world.run_with_crashes(UploadOnce::new(upload, seed()), &crashes).1 {
             Ok(reused) => {
                 prop_assert_eq!(reused.uploaded, !known);
                 prop_assert!(!known || world.service.files.is_empty());

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use classify_proto::machine::{Call, Cx, Machine, Step};
-use classify_proto::v2::{Configuration, Create, Get, Rule};
+use classify_proto::machine::{Call, Context, Machine, Step};
+use classify_proto::v2::{Configuration, CreateJob, GetJob, Rule};
 use classify_proto::{Api, Failure, Operation, Reply, Seed, Time, http, v1};
 
 const PAGE: &str = include_str!("../../../docs/retries.md");
@@ -30,7 +30,7 @@ fn rules() -> Configuration {
 /// The first step that is no event after `reply` to the first request of `operation`.
 fn after<O: Operation>(operation: O, reply: Reply) -> Step<(), Result<O::Output, String>> {
     let api = Api::builder("llx-key").build().unwrap();
-    let cx = Cx::new(&api, NOW);
+    let cx = Context::new(&api, NOW);
     let mut call = Call::new(operation, Seed::new([5; 16]));
     let Step::Send(ticket, _) = call.poll(cx) else {
         panic!("nothing was sent")
@@ -93,10 +93,10 @@ fn each_row_of_answers_is_what_a_call_does() {
         let [what, read, write, once] = &row[..] else {
             panic!("a row of four: {row:?}")
         };
-        let create = Create::new("dfl-1").configuration(rules());
-        let old = v1::Create::new(["dfl-1"], rules().rules);
+        let create = CreateJob::new("dfl-1").configuration(rules());
+        let old = v1::CreateJob::new(["dfl-1"], rules().rules);
         assert_eq!(
-            &verdict(Get::new("clj-1"), reply(what)),
+            &verdict(GetJob::new("clj-1"), reply(what)),
             read,
             "{what}, read"
         );
@@ -115,7 +115,7 @@ fn each_row_of_delays_is_what_a_call_waits() {
         };
         let (name, value) = header.trim_matches('`').split_once(": ").unwrap();
         let response = http::Response::builder().status(503).header(name, value);
-        let step = after(Get::new("clj-1"), Ok(response.body("".into()).unwrap()));
+        let step = after(GetJob::new("clj-1"), Ok(response.body("".into()).unwrap()));
         match step {
             Step::Wait(Some(until)) if follows == "backoff" => {
                 assert!(until <= NOW + Duration::from_millis(500), "{header}");

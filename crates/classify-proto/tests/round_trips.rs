@@ -277,20 +277,20 @@ proptest! {
             move |body| operation.parse(http::Response::new(body))
         }
         const UUID: &str = "182bd5e5-6e1a-4fe4-a799-aa6d9a6ab26e";
-        let of_job = by(v1::Results::new(UUID));
+        let of_job = by(v1::GetJobResults::new(UUID));
         let result = |body: Bytes| {
             let page = format!(r#"{{"items":[{}]}}"#, std::str::from_utf8(&body).unwrap());
             of_job(page.into()).map(|mut page| page.items.remove(0))
         };
-        check::<v2::Job>(&v2_job(), &changes, by(v2::Get::new("id")));
-        check::<v1::Job>(&v1_job(), &changes, by(v1::Get::new(UUID)));
+        check::<v2::Job>(&v2_job(), &changes, by(v2::GetJob::new("id")));
+        check::<v1::Job>(&v1_job(), &changes, by(v1::GetJob::new(UUID)));
         check::<v1::FileResult>(&v1_result(), &changes, result);
-        check::<files::File>(&file(), &changes, by(files::Get::new("dfl-1")));
-        check::<files::PresignedUrl>(&presigned_url(), &changes, by(files::GetContent::new("dfl-1")));
-        check::<SavedConfiguration>(&saved_configuration(), &changes, by(configurations::Get::new("cfg-1")));
-        check::<SavedWebhook>(&saved_webhook(), &changes, by(webhooks::Get::new("whc-1")));
+        check::<files::File>(&file(), &changes, by(files::GetFile::new("dfl-1")));
+        check::<files::PresignedUrl>(&presigned_url(), &changes, by(files::GetFileContent::new("dfl-1")));
+        check::<SavedConfiguration>(&saved_configuration(), &changes, by(configurations::GetConfiguration::new("cfg-1")));
+        check::<SavedWebhook>(&saved_webhook(), &changes, by(webhooks::GetWebhookConfiguration::new("whc-1")));
         check::<Event>(&event(), &changes, |body| Event::parse(&body));
-        check::<v2::Deleted>(&deleted(), &changes, by(v2::Delete::new("clj-1")));
+        check::<v2::Deleted>(&deleted(), &changes, by(v2::DeleteJob::new("clj-1")));
     }
 
     #[test]
@@ -303,33 +303,33 @@ proptest! {
         let mut parsing = v1::ParsingConfiguration::new().lang(&*word);
         parsing.max_pages = number.into();
         parsing.target_pages = number.map(|page| vec![page]);
-        let mut list = files::List::new().file_ids(many.clone()).order_by(&*word);
-        let mut saved = classify_proto::configurations::List::new().product_type(&*word);
-        let mut update = classify_proto::configurations::Update::new(&*id).parameters(rules.clone());
+        let mut list = files::ListFiles::new().file_ids(many.clone()).order_by(&*word);
+        let mut saved = classify_proto::configurations::ListConfigurations::new().product_type(&*word);
+        let mut update = classify_proto::configurations::UpdateConfiguration::new(&*id).parameters(rules.clone());
         if let Some(other) = &other {
             list = list.external_file_id(other).project(other).page_token(other);
             saved = saved.name(other).latest_only(true);
             update = update.name(other);
         }
-        same_after_saving(&v2::Create::new(&*id).configuration(rules.clone()).webhook_configuration_ids(many.clone()));
-        same_after_saving(&v2::Get::new(&*id).expand(&*word));
-        same_after_saving(&v2::List::new().status(&*word).job_ids(many.clone()));
-        same_after_saving(&v1::Create::new(many.clone(), [rule]).mode(&*word).parsing_configuration(parsing));
-        same_after_saving(&v1::Get::new(&*id));
-        same_after_saving(&v1::List::new().page_token(&*id));
-        same_after_saving(&v1::Results::new(&*id).page_token(&*word));
+        same_after_saving(&v2::CreateJob::new(&*id).configuration(rules.clone()).webhook_configuration_ids(many.clone()));
+        same_after_saving(&v2::GetJob::new(&*id).expand(&*word));
+        same_after_saving(&v2::ListJobs::new().status(&*word).job_ids(many.clone()));
+        same_after_saving(&v1::CreateJob::new(many.clone(), [rule]).mode(&*word).parsing_configuration(parsing));
+        same_after_saving(&v1::GetJob::new(&*id));
+        same_after_saving(&v1::ListJobs::new().page_token(&*id));
+        same_after_saving(&v1::GetJobResults::new(&*id).page_token(&*word));
         same_after_saving(&list);
-        same_after_saving(&files::Get::new(&*id).expand(&*word));
-        same_after_saving(&files::GetContent::new(&*id).expires_at_seconds(7));
-        same_after_saving(&files::Delete::new(&*id));
-        same_after_saving(&files::Query::new().order_by(&*word));
-        same_after_saving(&classify_proto::configurations::Create::new(&*id, rules));
+        same_after_saving(&files::GetFile::new(&*id).expand(&*word));
+        same_after_saving(&files::GetFileContent::new(&*id).expires_at_seconds(7));
+        same_after_saving(&files::DeleteFile::new(&*id));
+        same_after_saving(&files::QueryFiles::new().order_by(&*word));
+        same_after_saving(&classify_proto::configurations::CreateConfiguration::new(&*id, rules));
         same_after_saving(&saved);
         same_after_saving(&update);
         let events = [word.as_str().into()];
-        same_after_saving(&classify_proto::webhooks::Create::new(&*id).events(events).output_format(&*word));
-        same_after_saving(&classify_proto::webhooks::List::new().page_token(&*id).include_total(true));
-        same_after_saving(&classify_proto::With::new(v1::Get::new(&*id)).query(&*word, &*id).body_field(&*word, number));
-        same_after_saving(&classify_proto::WithResponse::new(v1::Get::new(&*id)));
+        same_after_saving(&classify_proto::webhooks::CreateWebhookConfiguration::new(&*id).events(events).output_format(&*word));
+        same_after_saving(&classify_proto::webhooks::ListWebhookConfigurations::new().page_token(&*id).include_total(true));
+        same_after_saving(&classify_proto::With::new(v1::GetJob::new(&*id)).query(&*word, &*id).body_field(&*word, number));
+        same_after_saving(&classify_proto::WithResponse::new(v1::GetJob::new(&*id)));
     }
 }

@@ -1,8 +1,8 @@
 //! What is secret, or somebody's document, is sent and read, and shown by nothing that a log would hold.
 
-use classify_proto::machine::{Call, Cx, Machine, Step};
+use classify_proto::machine::{Call, Context, Machine, Step};
 use classify_proto::{
-    Api, Body, Bytes, Change, Operation, Seed, Time, files, http, v1, v2, webhooks,
+    Api, Body, Bytes, Operation, Patch, Seed, Time, files, http, v1, v2, webhooks,
 };
 use serde_json::json;
 
@@ -23,7 +23,7 @@ where
 {
     let api = api();
     operation.prepare(Seed::new([1; 16]));
-    let request = operation.request(&api).unwrap();
+    let request = operation.build_request(&api).unwrap();
     let body = request.body().in_memory().unwrap();
     assert!(
         body.windows(CANARY.len())
@@ -56,7 +56,7 @@ where
     }
 
     let mut call = Call::new(operation, Seed::new([1; 16]));
-    let step: Step<_, _> = call.poll(Cx::new(&api, Time::from_millis(0)));
+    let step: Step<_, _> = call.poll(Context::new(&api, Time::from_millis(0)));
     assert!(matches!(&step, Step::Send(_, request) if !matches!(request.body(), Body::Empty)));
     let shown = format!("{step:?} {call:?}");
     assert!(!shown.contains("canary"), "{shown}");
@@ -66,7 +66,7 @@ where
 fn no_request_shows_what_it_carries() {
     let rule = || v2::Rule::new("invoice", "has an invoice number");
     is_sent_unseen(
-        v2::Create::new("dfl-1")
+        v2::CreateJob::new("dfl-1")
             .configuration(v2::Configuration::new([rule()]))
             .webhook(
                 v2::WebhookConfiguration::new("https://example.com")
@@ -75,19 +75,22 @@ fn no_request_shows_what_it_carries() {
             ),
     );
     is_sent_unseen(
-        v1::Create::new(["1"], [rule()]).webhook(
+        v1::CreateJob::new(["1"], [rule()]).webhook(
             v1::WebhookConfiguration::new("https://example.com")
                 .header("X-Token", json!({ "nested": CANARY }))
                 .signing_secret(CANARY),
         ),
     );
     is_sent_unseen(
-        webhooks::Create::new("https://example.com")
+        webhooks::CreateWebhookConfiguration::new("https://example.com")
             .header("X-Token", CANARY)
             .signing_secret(CANARY),
     );
-    is_sent_unseen(webhooks::Update::new("whc-1").signing_secret(Change::Set(CANARY.into())));
-    is_sent_unseen(files::Upload::new("a.txt", CANARY.as_bytes().to_vec()));
+    is_sent_unseen(
+        webhooks::UpdateWebhookConfiguration::new("whc-1")
+            .signing_secret(Patch::Set(CANARY.into())),
+    );
+    is_sent_unseen(files::UploadFile::new("a.txt", CANARY.as_bytes().to_vec()));
 }
 
 /// A service that says again what was said to it: neither a job nor an error passes it on.
@@ -97,7 +100,7 @@ fn no_answer_shows_what_it_repeats() {
         "id": "1", "status": "COMPLETED", "webhook_signing_secret": CANARY, "usage": CANARY,
         "configuration": {"rules": CANARY},
     }]});
-    let page = v2::List::new()
+    let page = v2::ListJobs::new()
         .parse(http::Response::new(jobs.to_string().into()))
         .unwrap();
     assert_eq!(page.items[0].extra("usage").unwrap(), CANARY);
@@ -108,14 +111,14 @@ fn no_answer_shows_what_it_repeats() {
     let saved = json!({
         "id": "1", "product_type": "parse_v2", "parameters": {"product_type": "parse_v2", "vendor_key": CANARY},
     });
-    let saved = classify_proto::configurations::Get::new("1")
+    let saved = classify_proto::configurations::GetConfiguration::new("1")
         .parse(http::Response::new(saved.to_string().into()))
         .unwrap();
     assert!(!format!("{saved:?}").contains("canary"));
 
     // A header of a webhook in a shape of tomorrow is no less of a secret.
     let webhook = json!({"id": "1", "webhook_headers": {"X-Token": CANARY, "x": 7}});
-    let webhook = webhooks::Get::new("1")
+    let webhook = webhooks::GetWebhookConfiguration::new("1")
         .parse(http::Response::new(webhook.to_string().into()))
         .unwrap();
     let written = serde_json::to_string(&webhook).unwrap();
@@ -134,7 +137,9 @@ fn one_odd_field_costs_neither_its_job_nor_its_page() {
         {"id": "3", "status": "COMPLETED", "result": {"type": null}, "configuration": [], "updated_at": {"at": [1]}},
     ]});
     let body = Bytes::from(page.to_string());
-    let page = v2::List::new().parse(http::Response::new(body)).unwrap();
+    let page = v2::ListJobs::new()
+        .parse(http::Response::new(body))
+        .unwrap();
     assert_eq!(page.total_size, None);
     assert_eq!(page.next_page_token.as_deref(), Some("t"));
     let [odd_type, odd_confidence, odd_rest] = &page.items[..] else {
@@ -160,14 +165,14 @@ fn one_odd_field_costs_neither_its_job_nor_its_page() {
         json!({"items": {}}),
     ] {
         let body = Bytes::from(strict.to_string());
-        let error = v2::List::new()
+        let error = v2::ListJobs::new()
             .parse(http::Response::new(body))
             .unwrap_err();
         assert!(error.is_decode(), "{strict}");
     }
 
     let results = json!({"items": [{"id": "1", "file_id": "f", "result": {"type": 7}}]});
-    let page = v1::Results::new("1")
+    let page = v1::GetJobResults::new("1")
         .parse(http::Response::new(results.to_string().into()))
         .unwrap();
     assert_eq!(page.items[0].outcome(), v1::Outcome::Missing);

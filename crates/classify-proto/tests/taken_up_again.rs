@@ -7,11 +7,11 @@ use std::collections::{BTreeSet, VecDeque};
 use std::fmt::Debug;
 
 use cases::cases;
-use classify_proto::files::Upload;
+use classify_proto::files::UploadFile;
 use classify_proto::machine::{
-    Call, Fan, Machine, Pager, Reconcile, ResultsWaiter, Reuse, Run, Saved, Waiter,
+    Call, Concurrent, Machine, Pager, Reconcile, ResultsWaiter, Run, Saved, UploadOnce, Waiter,
 };
-use classify_proto::v2::{Cancel, Configuration, Create, Delete, Get, List, Rule};
+use classify_proto::v2::{CancelJob, Configuration, CreateJob, DeleteJob, GetJob, ListJobs, Rule};
 use classify_proto::{Seed, Timestamp, v1};
 use proptest::collection::btree_set;
 use proptest::prelude::*;
@@ -25,13 +25,13 @@ fn seed() -> Seed {
     Seed::new([9; 16])
 }
 
-fn create() -> Create {
+fn create() -> CreateJob {
     let rule = Rule::new("invoice", "has an invoice number");
-    Create::new("dfl-1").configuration(Configuration::new([rule]))
+    CreateJob::new("dfl-1").configuration(Configuration::new([rule]))
 }
 
-fn old_create() -> v1::Create {
-    v1::Create::new(["a"], [v1::Rule::new("invoice", "has an invoice number")])
+fn old_create() -> v1::CreateJob {
+    v1::CreateJob::new(["a"], [v1::Rule::new("invoice", "has an invoice number")])
 }
 
 fn since() -> Timestamp {
@@ -84,17 +84,17 @@ proptest! {
 
     #[test]
     fn what_was_lost_is_asked_for_again_at_once(losses in btree_set(0u32..24, 0..4)) {
-        same(|| Call::new(Get::new("clj-1"), seed()), &losses);
+        same(|| Call::new(GetJob::new("clj-1"), seed()), &losses);
         same(|| Waiter::new("clj-1", seed()), &losses);
         same(|| Run::new(create(), seed()), &losses);
         same(|| ResultsWaiter::new("job-1", seed()), &losses);
         same(|| Reconcile::new(old_create(), since(), seed()), &losses);
-        let upload = || Upload::path("a.txt").unwrap();
-        same(|| Reuse::new(upload().external_file_id("mine"), seed()), &losses);
+        let upload = || UploadFile::path("a.txt").unwrap();
+        same(|| UploadOnce::new(upload().external_file_id("mine"), seed()), &losses);
         // An upload whose answer was lost is made again, and has another id then: a file costs nothing.
         let mut world = world();
         let start = world.now;
-        let mut reuse = Reuse::new(upload().external_file_id("none"), seed());
+        let mut reuse = UploadOnce::new(upload().external_file_id("none"), seed());
         prop_assert!(world.run_with_losses(&mut reuse, &losses).1.unwrap().uploaded);
         prop_assert!(world.now < start + SOON);
     }
@@ -103,7 +103,7 @@ proptest! {
     fn every_page_is_handed_out_once_whatever_was_lost(losses in btree_set(0u32..24, 0..4), prefetch in any::<bool>()) {
         let mut world = world();
         let start = world.now;
-        let mut pager = Pager::new(List::new(), seed()).prefetch(prefetch);
+        let mut pager = Pager::new(ListJobs::new(), seed()).prefetch(prefetch);
         let (pages, result) = world.run_with_losses(&mut pager, &losses);
         result.unwrap();
         let ids: Vec<_> = pages.into_iter().flat_map(|page| page.items).map(|job| job.id).collect();
@@ -124,25 +124,25 @@ fn a_saved_state_says_what_it_is_and_is_refused_by_everything_else() {
         ("call classify.create", saved(&Call::new(create(), seed()))),
         (
             "call classify.get",
-            saved(&Call::new(Get::new("clj-1"), seed())),
+            saved(&Call::new(GetJob::new("clj-1"), seed())),
         ),
         (
             "call classify.cancel",
-            saved(&Call::new(Cancel::new("clj-1"), seed())),
+            saved(&Call::new(CancelJob::new("clj-1"), seed())),
         ),
         (
             "call classify.delete",
-            saved(&Call::new(Delete::new("clj-1"), seed())),
+            saved(&Call::new(DeleteJob::new("clj-1"), seed())),
         ),
         (
             "pager classify.list",
-            saved(&Pager::new(List::new(), seed())),
+            saved(&Pager::new(ListJobs::new(), seed())),
         ),
         ("waiter classify", saved(&Waiter::new("clj-1", seed()))),
         ("run classify", saved(&Run::new(create(), seed()))),
         (
             "fan of run classify",
-            saved(&Fan::new([Run::new(create(), seed())], 1)),
+            saved(&Concurrent::new([Run::new(create(), seed())], 1)),
         ),
         (
             "results waiter",
@@ -154,24 +154,24 @@ fn a_saved_state_says_what_it_is_and_is_refused_by_everything_else() {
         ),
         (
             "reuse upload",
-            saved(&Reuse::new(
-                Upload::path("a.txt").unwrap().external_file_id("mine"),
+            saved(&UploadOnce::new(
+                UploadFile::path("a.txt").unwrap().external_file_id("mine"),
                 seed(),
             )),
         ),
     ];
     let loaders: [fn(&str) -> bool; 11] = [
-        refuses::<Call<Create>>,
-        refuses::<Call<Get>>,
-        refuses::<Call<Cancel>>,
-        refuses::<Call<Delete>>,
-        refuses::<Pager<List>>,
+        refuses::<Call<CreateJob>>,
+        refuses::<Call<GetJob>>,
+        refuses::<Call<CancelJob>>,
+        refuses::<Call<DeleteJob>>,
+        refuses::<Pager<ListJobs>>,
         refuses::<Waiter>,
         refuses::<Run>,
-        refuses::<Fan<Run>>,
+        refuses::<Concurrent<Run>>,
         refuses::<ResultsWaiter>,
         refuses::<Reconcile>,
-        refuses::<Reuse>,
+        refuses::<UploadOnce>,
     ];
     for (place, (kind, state)) in states.iter().enumerate() {
         assert!(state.contains(&format!("{kind:?}")), "{kind}: {state}");

@@ -4,8 +4,8 @@ mod sim;
 
 use std::time::Duration;
 
-use classify_proto::machine::{Cadence, Call, Cx, Machine as _, Saved, Step, Waiter};
-use classify_proto::v2::{Get, JobStatus};
+use classify_proto::machine::{Call, Context, Machine as _, PollInterval, Saved, Step, Waiter};
+use classify_proto::v2::{GetJob, JobStatus};
 use classify_proto::{Api, Seed, Time, http};
 use proptest::prelude::*;
 
@@ -28,7 +28,7 @@ fn job(status: &str) -> http::Response<classify_proto::Bytes> {
 
 /// Answers the request that a waiter sends now.
 fn look(api: &Api, waiter: &mut Waiter, now: Time, status: &str) {
-    let cx = Cx::new(api, now);
+    let cx = Context::new(api, now);
     let Step::Send(ticket, _) = waiter.poll(cx) else {
         panic!("it looks now")
     };
@@ -40,13 +40,16 @@ fn at_its_last_look(api: &Api) -> (Waiter, Time) {
     let deadline = START + seconds(5);
     let mut waiter = Waiter::new("clj-1", seed())
         .timeout(seconds(5))
-        .cadence(Cadence::new(seconds(60), seconds(60)));
+        .poll_interval(PollInterval::new(seconds(60), seconds(60)));
     look(api, &mut waiter, START, "RUNNING");
-    assert!(matches!(waiter.poll(Cx::new(api, START)), Step::Event(_)));
-    let waits = waiter.poll(Cx::new(api, START));
+    assert!(matches!(
+        waiter.poll(Context::new(api, START)),
+        Step::Event(_)
+    ));
+    let waits = waiter.poll(Context::new(api, START));
     assert!(matches!(waits, Step::Wait(Some(until)) if until == deadline));
     assert!(matches!(
-        waiter.poll(Cx::new(api, deadline)),
+        waiter.poll(Context::new(api, deadline)),
         Step::Send(..)
     ));
     (waiter, deadline)
@@ -62,7 +65,7 @@ fn a_last_look_that_was_cut_off_is_made_again() {
         let mut waiter = Waiter::load(&saved).unwrap();
         let now = deadline + seconds(later);
         look(&api, &mut waiter, now, "COMPLETED");
-        let Step::Done(Ok(job)) = waiter.poll(Cx::new(&api, now)) else {
+        let Step::Done(Ok(job)) = waiter.poll(Context::new(&api, now)) else {
             panic!("{later} s later the job has ended")
         };
         assert_eq!(job.status, JobStatus::Completed);
@@ -75,7 +78,7 @@ fn a_last_look_that_had_all_of_its_time_is_not_made_again() {
     let api = sim::api();
     let (mut waiter, deadline) = at_its_last_look(&api);
     waiter.resume();
-    let step = waiter.poll(Cx::new(&api, deadline + seconds(30)));
+    let step = waiter.poll(Context::new(&api, deadline + seconds(30)));
     let Step::Done(Err(error)) = step else {
         panic!("its time is up: {step:?}")
     };
@@ -89,10 +92,10 @@ fn a_last_look_that_is_taken_up_in_time_gets_no_more_of_it() {
     let (mut waiter, deadline) = at_its_last_look(&api);
     for second in (5..30).step_by(5) {
         waiter.resume();
-        let sent = waiter.poll(Cx::new(&api, deadline + seconds(second)));
+        let sent = waiter.poll(Context::new(&api, deadline + seconds(second)));
         assert!(matches!(sent, Step::Send(..)));
     }
-    let Step::Done(Err(error)) = waiter.poll(Cx::new(&api, deadline + seconds(30))) else {
+    let Step::Done(Err(error)) = waiter.poll(Context::new(&api, deadline + seconds(30))) else {
         panic!("half a minute is over")
     };
     assert!(error.is_deadline(), "{error}");
@@ -104,46 +107,58 @@ fn a_delay_noted_by_a_clock_that_was_ahead_lasts_no_longer_than_a_delay() {
     let api = sim::api();
     let ahead = START + seconds(86_400);
 
-    let mut call = Call::new(Get::new("clj-1"), seed());
-    let Step::Send(ticket, _) = call.poll(Cx::new(&api, ahead)) else {
+    let mut call = Call::new(GetJob::new("clj-1"), seed());
+    let Step::Send(ticket, _) = call.poll(Context::new(&api, ahead)) else {
         panic!()
     };
     let down = sim::respond(503, &serde_json::json!({}));
-    call.handle(Cx::new(&api, ahead), ticket, Ok(down));
-    let mut call = Call::<Get>::load(&call.save().unwrap()).unwrap();
-    let Step::Wait(Some(until)) = call.poll(Cx::new(&api, START)) else {
+    call.handle(Context::new(&api, ahead), ticket, Ok(down));
+    let mut call = Call::<GetJob>::load(&call.save().unwrap()).unwrap();
+    let Step::Wait(Some(until)) = call.poll(Context::new(&api, START)) else {
         panic!("it rests")
     };
     assert!(until <= START + seconds(120), "{:?}", until - START);
-    let again = call.poll(Cx::new(&api, START));
+    let again = call.poll(Context::new(&api, START));
     assert!(matches!(again, Step::Wait(Some(same)) if same == until));
-    assert!(matches!(call.poll(Cx::new(&api, until)), Step::Send(..)));
+    assert!(matches!(
+        call.poll(Context::new(&api, until)),
+        Step::Send(..)
+    ));
 
     let mut waiter = Waiter::new("clj-1", seed());
     look(&api, &mut waiter, ahead, "RUNNING");
-    assert!(matches!(waiter.poll(Cx::new(&api, ahead)), Step::Event(_)));
-    let mut waiter = Waiter::<Get>::load(&waiter.save().unwrap()).unwrap();
-    let Step::Wait(Some(until)) = waiter.poll(Cx::new(&api, START)) else {
+    assert!(matches!(
+        waiter.poll(Context::new(&api, ahead)),
+        Step::Event(_)
+    ));
+    let mut waiter = Waiter::<GetJob>::load(&waiter.save().unwrap()).unwrap();
+    let Step::Wait(Some(until)) = waiter.poll(Context::new(&api, START)) else {
         panic!("it rests")
     };
     assert!(until <= START + seconds(10), "{:?}", until - START);
-    assert!(matches!(waiter.poll(Cx::new(&api, until)), Step::Send(..)));
+    assert!(matches!(
+        waiter.poll(Context::new(&api, until)),
+        Step::Send(..)
+    ));
 }
 
 #[test]
 fn the_longest_cadence_there_is_waits_for_the_deadline() {
     let api = sim::api();
-    let longest = Cadence::new(Duration::MAX, Duration::ZERO);
+    let longest = PollInterval::new(Duration::MAX, Duration::ZERO);
     let mut waiter = Waiter::new("clj-1", seed())
         .timeout(seconds(60))
-        .cadence(longest);
+        .poll_interval(longest);
     look(&api, &mut waiter, START, "RUNNING");
-    assert!(matches!(waiter.poll(Cx::new(&api, START)), Step::Event(_)));
+    assert!(matches!(
+        waiter.poll(Context::new(&api, START)),
+        Step::Event(_)
+    ));
     let deadline = START + seconds(60);
-    let waits = waiter.poll(Cx::new(&api, START));
+    let waits = waiter.poll(Context::new(&api, START));
     assert!(matches!(waits, Step::Wait(Some(until)) if until == deadline));
     look(&api, &mut waiter, deadline, "RUNNING");
-    let Step::Done(Err(error)) = waiter.poll(Cx::new(&api, deadline)) else {
+    let Step::Done(Err(error)) = waiter.poll(Context::new(&api, deadline)) else {
         panic!("the last look is the end")
     };
     assert!(error.is_deadline(), "{error}");
@@ -157,7 +172,7 @@ proptest! {
         away in 0u64..200_000, duration in 0u64..120_000, timeout in 0u64..60_000,
     ) {
         let mut world = sim::World::new(sim::Service { duration, ..sim::Service::default() });
-        let create = classify_proto::v2::Create::new("dfl-1").configuration(
+        let create = classify_proto::v2::CreateJob::new("dfl-1").configuration(
             classify_proto::v2::Configuration::new([classify_proto::v2::Rule::new("invoice", "has an invoice number")]),
         );
         world.run(&mut Call::new(create, seed())).1.unwrap();

@@ -52,7 +52,7 @@ macro_rules! set {
 macro_rules! finish {
     ($operation:ident, $args:ident, $api:ident) => {{
         set!($operation, $args, text project_id => project, text organization_id => organization);
-        $operation.request($api)
+        $operation.build_request($api)
     }};
 }
 
@@ -63,7 +63,7 @@ macro_rules! finish {
 fn build(op: &str, args: &mut Args, api: &Api) -> Result<http::Request<Body>, Error> {
     match op {
         "v2.create" => {
-            let mut create = v2::Create::new(args.text("file_input").unwrap());
+            let mut create = v2::CreateJob::new(args.text("file_input").unwrap());
             set!(create, args, text configuration_id, text transaction_id);
             if let Some(configuration) = args.read::<Configuration>("configuration") {
                 create = create.configuration(configuration);
@@ -80,7 +80,7 @@ fn build(op: &str, args: &mut Args, api: &Api) -> Result<http::Request<Body>, Er
             finish!(create, args, api)
         }
         "v2.list" => {
-            let mut list = v2::List::new().job_ids(args.texts("job_ids"));
+            let mut list = v2::ListJobs::new().job_ids(args.texts("job_ids"));
             set!(
                 list, args,
                 text configuration_id, text created_at_on_or_after, text created_at_on_or_before,
@@ -89,23 +89,23 @@ fn build(op: &str, args: &mut Args, api: &Api) -> Result<http::Request<Body>, Er
             finish!(list, args, api)
         }
         "v2.get" => {
-            let mut get = v2::Get::new(args.text("job_id").unwrap());
+            let mut get = v2::GetJob::new(args.text("job_id").unwrap());
             for part in args.texts("expand") {
                 get = get.expand(part);
             }
             finish!(get, args, api)
         }
         "v2.cancel" => {
-            let mut cancel = v2::Cancel::new(args.text("job_id").unwrap());
+            let mut cancel = v2::CancelJob::new(args.text("job_id").unwrap());
             finish!(cancel, args, api)
         }
         "v2.delete" => {
-            let mut delete = v2::Delete::new(args.text("job_id").unwrap());
+            let mut delete = v2::DeleteJob::new(args.text("job_id").unwrap());
             finish!(delete, args, api)
         }
         "v1.create" => {
             let rules: Vec<v1::Rule> = args.read("rules").unwrap();
-            let mut create = v1::Create::new(args.texts("file_ids"), rules);
+            let mut create = v1::CreateJob::new(args.texts("file_ids"), rules);
             set!(create, args, text mode);
             if let Some(parsing) = args.read::<v1::ParsingConfiguration>("parsing_configuration") {
                 create = create.parsing_configuration(parsing);
@@ -119,33 +119,34 @@ fn build(op: &str, args: &mut Args, api: &Api) -> Result<http::Request<Body>, Er
             finish!(create, args, api)
         }
         "v1.list" => {
-            let mut list = v1::List::new();
+            let mut list = v1::ListJobs::new();
             set!(list, args, number page_size, text page_token);
             finish!(list, args, api)
         }
         "v1.get" => {
-            let mut get = v1::Get::new(args.text("classify_job_id").unwrap());
+            let mut get = v1::GetJob::new(args.text("classify_job_id").unwrap());
             finish!(get, args, api)
         }
         "v1.get_results" => {
-            let mut results = v1::Results::new(args.text("classify_job_id").unwrap());
+            let mut results = v1::GetJobResults::new(args.text("classify_job_id").unwrap());
             finish!(results, args, api)
         }
         "files.create" => {
             let file = args.take("file").unwrap();
             let content = file["content"].as_str().unwrap().as_bytes().to_vec();
-            let mut upload = files::Upload::new(file["name"].as_str().unwrap(), content);
+            let mut upload = files::UploadFile::new(file["name"].as_str().unwrap(), content);
             set!(upload, args, text purpose, text external_file_id);
             upload.prepare(Seed::new([5; 16]));
             finish!(upload, args, api)
         }
         "configurations.create" => {
             let parameters: Parameters = args.read("parameters").unwrap();
-            let mut create = configurations::Create::new(args.text("name").unwrap(), parameters);
+            let mut create =
+                configurations::CreateConfiguration::new(args.text("name").unwrap(), parameters);
             finish!(create, args, api)
         }
         "configurations.list" => {
-            let mut list = configurations::List::new();
+            let mut list = configurations::ListConfigurations::new();
             for product in args.texts("product_type") {
                 list = list.product_type(product);
             }
@@ -156,11 +157,12 @@ fn build(op: &str, args: &mut Args, api: &Api) -> Result<http::Request<Body>, Er
             finish!(list, args, api)
         }
         "configurations.retrieve" => {
-            let mut get = configurations::Get::new(args.text("config_id").unwrap());
+            let mut get = configurations::GetConfiguration::new(args.text("config_id").unwrap());
             finish!(get, args, api)
         }
         "configurations.delete" => {
-            let mut delete = configurations::Delete::new(args.text("config_id").unwrap());
+            let mut delete =
+                configurations::DeleteConfiguration::new(args.text("config_id").unwrap());
             finish!(delete, args, api)
         }
         other => panic!("no operation for {other}"),
@@ -213,7 +215,7 @@ fn compare(name: &str, request: &http::Request<Body>, expected: &Value) {
 #[test]
 fn every_request_is_the_official_clients() {
     // Some of them break limits that the official client does not check.
-    let api = Api::builder("llx-test").checks(false).build().unwrap();
+    let api = Api::builder("llx-test").validate(false).build().unwrap();
     let vectors: Vec<Value> = serde_json::from_str(include_str!("data/requests.json")).unwrap();
     assert_eq!(vectors.len(), 70);
     let (mut equal, mut refused) = (0, 0);

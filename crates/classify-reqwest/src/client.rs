@@ -5,13 +5,13 @@ use std::future::poll_fn;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use classify_proto::files::Upload;
+use classify_proto::files::UploadFile;
 use classify_proto::machine::{
-    Cadence, Call, Cx, IntoWaitable, Limiter, Machine, Pager, Retry, Run, Waiter,
+    Call, Context, IntoWaitable, Limiter, Machine, Pager, PollInterval, Retry, Run, Waiter,
 };
-use classify_proto::v2::{Create, Job};
+use classify_proto::v2::{CreateJob, Job};
 use classify_proto::{
-    Api, Body, Error, Failure, Limits, Operation, Paged, Proxy, Reply, Seed, Time, http,
+    Api, Body, Error, Failure, Operation, Paged, Proxy, Reply, Seed, Time, TransportLimits, http,
 };
 
 use crate::clock::Clock;
@@ -30,7 +30,7 @@ pub struct Client {
     clock: Clock,
     limiter: Arc<Mutex<Limiter>>,
     retry: Retry,
-    cadence: Cadence,
+    poll_interval: PollInterval,
     wait_timeout: Option<Duration>,
 }
 
@@ -43,7 +43,7 @@ impl Client {
     #[must_use]
     pub fn new(api: Api) -> Self {
         let route = route(&api).map_err(|error| error.to_string().into());
-        Self::with_transport(api, Transport::new(route, Limits::default()))
+        Self::with_transport(api, Transport::new(route, TransportLimits::default()))
     }
 
     /// A client as the environment says; [`Api::from_lookup`] names the variables.
@@ -54,7 +54,7 @@ impl Client {
     pub fn from_env() -> Result<Self, Error> {
         let api = Api::from_lookup(variable).build()?;
         let route = route(&api)?;
-        let transport = Transport::new(Ok(route), Limits::default());
+        let transport = Transport::new(Ok(route), TransportLimits::default());
         Ok(Self::with_transport(api, transport))
     }
 
@@ -70,7 +70,10 @@ impl Client {
     /// The connect limit is the reqwest client's own; the other [`limits`](Self::limits) hold beside its own.
     #[must_use]
     pub fn with_client(client: reqwest::Client, api: Api) -> Self {
-        Self::with_transport(api, Transport::with_client(client, Limits::default()))
+        Self::with_transport(
+            api,
+            Transport::with_client(client, TransportLimits::default()),
+        )
     }
 
     fn with_transport(api: Api, transport: Transport) -> Self {
@@ -80,7 +83,7 @@ impl Client {
             clock: Clock::start(),
             limiter: Arc::default(),
             retry: Retry::default(),
-            cadence: Cadence::default(),
+            poll_interval: PollInterval::default(),
             wait_timeout: None,
         }
     }
@@ -102,8 +105,8 @@ impl Client {
 
     /// Looks at a job that is waited for this often.
     #[must_use]
-    pub fn cadence(mut self, cadence: Cadence) -> Self {
-        self.cadence = cadence;
+    pub fn poll_interval(mut self, poll_interval: PollInterval) -> Self {
+        self.poll_interval = poll_interval;
         self
     }
 
@@ -116,7 +119,7 @@ impl Client {
 
     /// Allows an attempt this much. A client with connections of its own begins anew with these.
     #[must_use]
-    pub fn limits(mut self, limits: Limits) -> Self {
+    pub fn limits(mut self, limits: TransportLimits) -> Self {
         self.transport = self.transport.with_limits(limits);
         self
     }
@@ -187,8 +190,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// As [`Create`] and [`wait`](Self::wait).
-    pub async fn run(&self, create: Create) -> Result<Job, Error> {
+    /// As [`CreateJob`] and [`wait`](Self::wait).
+    pub async fn run(&self, create: CreateJob) -> Result<Job, Error> {
         let run = Run::new(create, self.seed()?);
         self.drive(self.with_options(run), drop).await
     }
@@ -198,8 +201,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// As [`Upload`], [`Create`] and [`wait`](Self::wait).
-    pub async fn classify(&self, upload: Upload, create: Create) -> Result<Job, Error> {
+    /// As [`UploadFile`], [`CreateJob`] and [`wait`](Self::wait).
+    pub async fn classify(&self, upload: UploadFile, create: CreateJob) -> Result<Job, Error> {
         self.drive(self.upload_run(upload, create)?, drop).await
     }
 
@@ -211,7 +214,7 @@ impl Client {
     pub fn waiter<W: IntoWaitable>(&self, job: W) -> Result<Waiter<W::Read>, Error> {
         let mut waiter = Waiter::by(job.into_waitable(), self.seed()?)
             .retry(self.retry)
-            .cadence(self.cadence);
+            .poll_interval(self.poll_interval);
         if let Some(timeout) = self.wait_timeout {
             waiter = waiter.timeout(timeout);
         }
@@ -219,22 +222,22 @@ impl Client {
     }
 
     /// The machine of [`classify`](Self::classify), for [`drive`](Self::drive): alone, to be told its progress or to
-    /// save it half-way, or many of them in a [`Fan`](classify_proto::machine::Fan).
+    /// save it half-way, or many of them in a [`Concurrent`](classify_proto::machine::Concurrent).
     ///
     /// # Errors
     ///
     /// When the system has no randomness to give.
-    pub fn upload_run(&self, upload: Upload, create: Create) -> Result<Run, Error> {
+    pub fn upload_run(&self, upload: UploadFile, create: CreateJob) -> Result<Run, Error> {
         Ok(self.with_options(Run::upload(upload, create, self.seed()?)))
     }
 
     /// What a machine needs for one step.
-    pub(crate) fn cx(&self) -> Cx<'_> {
-        Cx::new(&self.api, self.clock.now()).limiter(&self.limiter)
+    pub(crate) fn cx(&self) -> Context<'_> {
+        Context::new(&self.api, self.clock.now()).limiter(&self.limiter)
     }
 
     fn with_options(&self, run: Run) -> Run {
-        let run = run.retry(self.retry).cadence(self.cadence);
+        let run = run.retry(self.retry).poll_interval(self.poll_interval);
         match self.wait_timeout {
             Some(timeout) => run.timeout(timeout),
             None => run,
@@ -243,8 +246,8 @@ impl Client {
 
     /// Drives a machine to its end and hands each event to `on_event`.
     ///
-    /// A machine with several requests out, such as a [`Fan`](classify_proto::machine::Fan), has up to
-    /// [`Limits::at_once`] of them on the wire. The machine may come fresh, or half-way from a future that was dropped
+    /// A machine with several requests out, such as a [`Concurrent`](classify_proto::machine::Concurrent), has up to
+    /// [`TransportLimits::max_concurrency`] of them on the wire. The machine may come fresh, or half-way from a future that was dropped
     /// ([`Machine::resume`] is called first), if it is driven by reference:
     ///
     /// ```no_run
@@ -278,7 +281,7 @@ impl Client {
         }
     }
 
-    pub(crate) fn limits_in_force(&self) -> &Limits {
+    pub(crate) fn limits_in_force(&self) -> &TransportLimits {
         self.transport.limits()
     }
 
@@ -302,7 +305,7 @@ impl fmt::Debug for Client {
             .field("api", &self.api)
             .field("limits", self.transport.limits())
             .field("retry", &self.retry)
-            .field("cadence", &self.cadence)
+            .field("poll_interval", &self.poll_interval)
             .field("wait_timeout", &self.wait_timeout)
             .finish_non_exhaustive()
     }

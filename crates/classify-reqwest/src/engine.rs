@@ -139,11 +139,11 @@ impl<M: Machine> Engine<M> {
     /// The place in the queue of the request that may go out next. An upload may take hours; it leaves one way free for
     /// those that do not.
     fn next_to_send(&self) -> Option<usize> {
-        let at_once = self.client.limits_in_force().at_once.max(1);
-        if self.out.len() >= at_once {
+        let max_concurrency = self.client.limits_in_force().max_concurrency.max(1);
+        if self.out.len() >= max_concurrency {
             return None;
         }
-        let room = self.uploads.len() < at_once.saturating_sub(1).max(1);
+        let room = self.uploads.len() < max_concurrency.saturating_sub(1).max(1);
         self.queue
             .iter()
             .position(|(_, request)| room || !is_upload(request))
@@ -151,5 +151,5 @@ impl<M: Machine> Engine<M> {
 }
 
 fn is_upload(request: &http::Request<Body>) -> bool {
-    matches!(request.body(), Body::Framed(_))
+    matches!(request.body(), Body::Multipart(_))
 }

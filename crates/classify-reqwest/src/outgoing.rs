@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 
-use classify_proto::{Body, Bytes, Content, Failure, Framed};
+use classify_proto::{Body, Bytes, Content, Failure, Multipart};
 use http_body::{Frame, SizeHint};
 use tokio::fs::{self, File};
 use tokio::io::{AsyncRead, ReadBuf};
@@ -82,7 +82,7 @@ impl Outgoing {
                     ..Self::default()
                 });
             }
-            Body::Framed(Framed {
+            Body::Multipart(Multipart {
                 head,
                 content,
                 tail,

@@ -1,13 +1,13 @@
 //! The reqwest client that a client makes for itself.
 
-use classify_proto::{Limits, Proxy};
+use classify_proto::{Proxy, TransportLimits};
 use reqwest::{Client, ClientBuilder};
 
 /// Whether this build can speak TLS.
 pub(crate) const HAS_TLS: bool = cfg!(any(feature = "_rustls", feature = "native-tls"));
 
 /// A client that follows no redirect, or why there is none.
-pub(crate) fn build(limits: &Limits, proxy: Option<&Proxy>) -> Result<Client, String> {
+pub(crate) fn build(limits: &TransportLimits, proxy: Option<&Proxy>) -> Result<Client, String> {
     let mut builder = Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(limits.connect)

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use classify_proto::http::header::CONTENT_LENGTH;
 use classify_proto::http::{self, Method};
-use classify_proto::machine::ReplyBy;
-use classify_proto::{Body, Bytes, Failure, Limits, Proxy, Reply, Time};
+use classify_proto::machine::ResponseDeadline;
+use classify_proto::{Body, Bytes, Failure, Proxy, Reply, Time, TransportLimits};
 use reqwest::Url;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -24,14 +24,14 @@ pub(crate) struct Transport {
     client: Result<reqwest::Client, Arc<str>>,
     /// The way of a client that was made by us.
     own: Option<Route>,
-    limits: Limits,
+    limits: TransportLimits,
 }
 
 /// The proxy on the way to the service, or why it cannot be told.
 pub(crate) type Route = Result<Option<Proxy>, Arc<str>>;
 
 impl Transport {
-    pub(crate) fn new(route: Route, limits: Limits) -> Self {
+    pub(crate) fn new(route: Route, limits: TransportLimits) -> Self {
         let client = route
             .as_ref()
             .map_err(Arc::clone)
@@ -43,7 +43,7 @@ impl Transport {
         }
     }
 
-    pub(crate) fn with_client(client: reqwest::Client, limits: Limits) -> Self {
+    pub(crate) fn with_client(client: reqwest::Client, limits: TransportLimits) -> Self {
         Self {
             client: Ok(client),
             own: None,
@@ -51,14 +51,14 @@ impl Transport {
         }
     }
 
-    pub(crate) fn with_limits(self, limits: Limits) -> Self {
+    pub(crate) fn with_limits(self, limits: TransportLimits) -> Self {
         match self.own {
             Some(route) => Self::new(route, limits),
             None => Self { limits, ..self },
         }
     }
 
-    pub(crate) fn limits(&self) -> &Limits {
+    pub(crate) fn limits(&self) -> &TransportLimits {
         &self.limits
     }
 
@@ -90,16 +90,16 @@ impl Transport {
             Failure::refused(format!("the transport cannot take the URL: {error}"))
         })?;
         let begun = Instant::now();
-        let reply_by = parts.extensions.get::<ReplyBy>().copied();
+        let response_deadline = parts.extensions.get::<ResponseDeadline>().copied();
         // A share of the network opens a file when it likes.
-        let opening = self.limits.time_for(0, reply_by, now);
+        let opening = self.limits.attempt_timeout(0, response_deadline, now);
         let outgoing = timeout(opening, Outgoing::open(body))
             .await
             .unwrap_or_else(|_| {
                 Err(Failure::timeout("the document could not be opened in time").before_sending())
             })?;
         let (length, meter) = (outgoing.length(), outgoing.meter());
-        let time = self.limits.time_for(length, reply_by, now);
+        let time = self.limits.attempt_timeout(length, response_deadline, now);
         let time = time.saturating_sub(begun.elapsed());
         if time.is_zero() {
             return Err(Failure::timeout("no time was left to send it").before_sending());
@@ -167,7 +167,7 @@ impl Transport {
 
     async fn read(&self, mut response: reqwest::Response) -> Reply {
         let limit = self.limits.response_bytes;
-        let mut bytes = Vec::with_capacity(self.limits.room_for(response.content_length())?);
+        let mut bytes = Vec::with_capacity(self.limits.buffer_capacity(response.content_length())?);
         while let Some(piece) = response.chunk().await.map_err(failure::on_reading)? {
             if (bytes.len() as u64).saturating_add(piece.len() as u64) > limit {
                 return Err(Failure::too_large(limit));

@@ -1,8 +1,8 @@
 //! The scenarios that every driver must pass, against this one.
 
-use classify_proto::files::Upload;
+use classify_proto::files::UploadFile;
 use classify_proto::machine::{Machine, Run};
-use classify_proto::v2::{Create, Get, Job};
+use classify_proto::v2::{CreateJob, GetJob, Job};
 use classify_proto::{Api, Error, Operation, Paged};
 use classify_reqwest::Client;
 use classify_scenarios::{Driver, Settings};
@@ -27,7 +27,7 @@ impl Driver for Async {
             // The published limits would make a long scenario of every short one.
             .limiter(classify_proto::machine::Limiter::unlimited())
             .retry(settings.retry)
-            .cadence(settings.cadence)
+            .poll_interval(settings.poll_interval)
             .wait_timeout(settings.wait_timeout);
         Self {
             client,
@@ -54,19 +54,19 @@ impl Driver for Async {
         });
     }
 
-    fn wait(&self, job: Get) -> Result<Job, Error> {
+    fn wait(&self, job: GetJob) -> Result<Job, Error> {
         self.runtime.block_on(self.client.wait(job))
     }
 
-    fn run(&self, create: Create) -> Result<Job, Error> {
+    fn run(&self, create: CreateJob) -> Result<Job, Error> {
         self.runtime.block_on(self.client.run(create))
     }
 
-    fn classify(&self, upload: Upload, create: Create) -> Result<Job, Error> {
+    fn classify(&self, upload: UploadFile, create: CreateJob) -> Result<Job, Error> {
         self.runtime.block_on(self.client.classify(upload, create))
     }
 
-    fn upload_run(&self, upload: Upload, create: Create) -> Run {
+    fn upload_run(&self, upload: UploadFile, create: CreateJob) -> Run {
         self.client.upload_run(upload, create).expect("randomness")
     }
 
@@ -75,7 +75,7 @@ impl Driver for Async {
     }
 
     fn debug(&self) -> String {
-        let list = self.client.list(classify_reqwest::v2::List::new());
+        let list = self.client.list(classify_reqwest::v2::ListJobs::new());
         format!("{:?} {list:?}", self.client)
     }
 }

@@ -2,7 +2,7 @@
 #![cfg(feature = "tracing")]
 
 use classify_proto::machine::Retry;
-use classify_proto::v2::{Get, List};
+use classify_proto::v2::{GetJob, ListJobs};
 use classify_reqwest::Client;
 use classify_scenarios::RecordedSpans;
 
@@ -13,8 +13,8 @@ async fn an_attempt_is_a_span() {
     let spans = RecordedSpans::default();
     let guard = tracing::subscriber::set_default(spans.clone());
     let client = Client::new(api).retry(Retry::never());
-    client.call(List::new()).await.expect("an empty page");
-    client.call(Get::new("clj-1")).await.unwrap_err();
+    client.call(ListJobs::new()).await.expect("an empty page");
+    client.call(GetJob::new("clj-1")).await.unwrap_err();
     drop(guard);
     spans.assert_redacted();
 }

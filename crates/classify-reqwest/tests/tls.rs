@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use classify_proto::v2::Get;
+use classify_proto::v2::GetJob;
 use classify_reqwest::Client;
 use classify_scenarios::{TlsServer, api, response};
 use rustls::RootCertStore;
@@ -35,7 +35,7 @@ fn client(base_url: &str, trusted: &TlsServer) -> Client {
 async fn an_authority_of_the_callers_own_is_trusted() {
     let server = server();
     let client = client(&server.base_url("localhost"), &server);
-    assert_eq!(client.call(Get::new("clj-1")).await.unwrap().id, "clj-1");
+    assert_eq!(client.call(GetJob::new("clj-1")).await.unwrap().id, "clj-1");
     assert_eq!(server.connections(), 1);
 }
 
@@ -43,12 +43,12 @@ async fn an_authority_of_the_callers_own_is_trusted() {
 async fn a_certificate_of_nobody_is_refused_at_once() {
     let (server, other) = (server(), server());
     let client = client(&server.base_url("localhost"), &other);
-    server.assert_refused_once(&client.call(Get::new("clj-1")).await.unwrap_err());
+    server.assert_refused_once(&client.call(GetJob::new("clj-1")).await.unwrap_err());
 }
 
 #[tokio::test]
 async fn a_certificate_for_another_name_is_refused_at_once() {
     let server = server();
     let client = client(&server.base_url("127.0.0.1"), &server);
-    server.assert_refused_once(&client.call(Get::new("clj-1")).await.unwrap_err());
+    server.assert_refused_once(&client.call(GetJob::new("clj-1")).await.unwrap_err());
 }

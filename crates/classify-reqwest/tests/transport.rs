@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use classify_emulator::{Config, Emulator, Fault, FaultSchedule, Route};
-use classify_proto::files::Upload;
-use classify_proto::machine::{Bulk, BulkOptions, Document, Record, Run, Standing};
-use classify_proto::v2::{Create, Get, JobStatus, List};
+use classify_proto::files::UploadFile;
+use classify_proto::machine::{Bulk, BulkOptions, Document, DocumentStatus, Record, Run};
+use classify_proto::v2::{CreateJob, GetJob, JobStatus, ListJobs};
 use classify_proto::{Error, Seed};
 use classify_reqwest::Client;
 use classify_scenarios::{ResponseScript, ScriptedServer, api, create, document, response, rules};
@@ -42,13 +42,13 @@ fn futures_and_streams_are_send() {
 
     let client = Client::new(api("http://127.0.0.1:1", "llx-key"));
     shared(&client);
-    send(&client.call(Get::new("clj-1")));
+    send(&client.call(GetJob::new("clj-1")));
     send(&client.wait("clj-1"));
     send(&client.run(create()));
     send(&client.classify(document(), create()));
-    send(&client.list(List::new()));
-    send(&client.pages(List::new()));
-    send(&client.list(List::new()).next());
+    send(&client.list(ListJobs::new()));
+    send(&client.pages(ListJobs::new()));
+    send(&client.list(ListJobs::new()).next());
     let run = client.upload_run(document(), create()).expect("a seed");
     send(&client.drive(run, drop));
 }
@@ -65,7 +65,7 @@ async fn a_list_is_a_stream() {
         ResponseScript::Respond(response(200, &[], page.as_bytes()))
     });
     let client = Client::new(api(&server.base_url(), "llx-key"));
-    let mut pages = client.pages(List::new());
+    let mut pages = client.pages(ListJobs::new());
     stream(&pages);
     let mut count = 0;
     while let Some(page) = pages.next().await {
@@ -111,7 +111,7 @@ async fn an_answer_from_elsewhere_is_refused() {
     });
     let follower = builder().build().expect("a client");
     let client = Client::with_client(follower, api(&server.base_url(), "llx-key"));
-    let error = client.call(Get::new("clj-1")).await.unwrap_err();
+    let error = client.call(GetJob::new("clj-1")).await.unwrap_err();
     assert!(error.to_string().contains("Policy::none()"), "{error}");
     assert_eq!(server.requests().len(), 1);
     let requests = other.requests();
@@ -123,7 +123,7 @@ async fn an_answer_from_elsewhere_is_refused() {
         .build()
         .expect("a client");
     let client = Client::with_client(strict, api(&server.base_url(), "llx-key"));
-    let error = client.call(Get::new("clj-1")).await.unwrap_err();
+    let error = client.call(GetJob::new("clj-1")).await.unwrap_err();
     assert_eq!(error.status().map(|status| status.as_u16()), Some(307));
     assert_eq!(other.requests().len(), 1);
 }
@@ -133,7 +133,7 @@ async fn an_answer_from_elsewhere_is_refused() {
 async fn a_client_is_built_and_works_whatever_providers_are_compiled_in() {
     let server = job();
     let client = Client::new(api(&server.base_url(), "llx-key"));
-    assert!(client.call(Get::new("clj-1")).await.is_ok());
+    assert!(client.call(GetJob::new("clj-1")).await.is_ok());
 }
 
 #[cfg(not(any(feature = "rustls", feature = "aws-lc", feature = "native-tls")))]
@@ -143,7 +143,7 @@ async fn https_without_tls_is_refused_in_words() {
     use classify_proto::{Api, ErrorKind};
 
     let https = Api::builder("llx-key").build().expect("an api");
-    let create = Create::new("pjb-1").configuration(rules());
+    let create = CreateJob::new("pjb-1").configuration(rules());
     for client in [
         Client::new(https.clone()),
         Client::with_client(builder().build().expect("a client"), https),
@@ -165,12 +165,12 @@ async fn whoever_feeds_a_run_may_use_its_client() {
     let emulator = Emulator::start(Config::default()).expect("an emulator");
     let api = api(emulator.base_url(), emulator.key());
     let client = Client::new(api.clone());
-    let template = Create::new("").configuration(rules());
+    let template = CreateJob::new("").configuration(rules());
     let options = BulkOptions::default();
     let bulk = Bulk::new(&api, template, options, Seed::new([7; 16])).expect("good rules");
     let client_clone = client.clone();
     let list_once = move || {
-        let call = client_clone.call(List::new());
+        let call = client_clone.call(ListJobs::new());
         let page = tokio::task::block_in_place(|| Handle::current().block_on(call));
         page.map(drop).expect("a page");
     };
@@ -189,7 +189,7 @@ async fn whoever_feeds_a_run_may_use_its_client() {
     let (done, ended) = std::sync::mpsc::channel();
     tokio::spawn(async move {
         let summary = client.drive(bulk.fed_by(documents, store), drop).await;
-        let _ = done.send(summary.count(&Standing::Completed));
+        let _ = done.send(summary.count(&DocumentStatus::Completed));
     });
     let ended =
         tokio::task::spawn_blocking(move || ended.recv_timeout(Duration::from_secs(60))).await;
@@ -203,7 +203,7 @@ fn without_a_runtime_there_is_an_error() {
     use std::task::{Context, Poll, Waker};
 
     let client = Client::new(api("http://127.0.0.1:1", "llx-key"));
-    let upload = Upload::new("a.txt", b"text".to_vec());
+    let upload = UploadFile::new("a.txt", b"text".to_vec());
     let mut call = std::pin::pin!(client.call(upload));
     let Poll::Ready(Err(error)) = call.as_mut().poll(&mut Context::from_waker(Waker::noop()))
     else {

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use classify_proto::files::Upload;
-use classify_proto::machine::{Cadence, Cx, Machine, Retry, Run, Step, Ticket};
-use classify_proto::v2::{Create, Get, Job};
-use classify_proto::{Api, Error, Limits, Operation, Paged, Reply};
+use classify_proto::files::UploadFile;
+use classify_proto::machine::{Context, Machine, PollInterval, Retry, Run, Step, Ticket};
+use classify_proto::v2::{CreateJob, GetJob, Job};
+use classify_proto::{Api, Error, Operation, Paged, Reply, TransportLimits};
 
 /// What a client is set to, beside its [`Api`].
 #[derive(Debug, Clone, Copy)]
@@ -14,11 +14,11 @@ pub struct Settings {
     /// How often a request is repeated.
     pub retry: Retry,
     /// How often a job is looked at.
-    pub cadence: Cadence,
+    pub poll_interval: PollInterval,
     /// How long a job is waited for.
     pub wait_timeout: Duration,
     /// What an attempt may take.
-    pub limits: Limits,
+    pub limits: TransportLimits,
 }
 
 impl Default for Settings {
@@ -27,9 +27,9 @@ impl Default for Settings {
         let short = Duration::from_millis(5);
         Self {
             retry: Retry::default().backoff(short, short * 4),
-            cadence: Cadence::new(short * 2, short * 6),
+            poll_interval: PollInterval::new(short * 2, short * 6),
             wait_timeout: Duration::from_secs(30),
-            limits: Limits::default(),
+            limits: TransportLimits::default(),
         }
     }
 }
@@ -64,24 +64,24 @@ pub trait Driver {
     /// # Errors
     ///
     /// The client's.
-    fn wait(&self, job: Get) -> Result<Job, Error>;
+    fn wait(&self, job: GetJob) -> Result<Job, Error>;
 
     /// Creates a job and waits for it.
     ///
     /// # Errors
     ///
     /// The client's.
-    fn run(&self, create: Create) -> Result<Job, Error>;
+    fn run(&self, create: CreateJob) -> Result<Job, Error>;
 
     /// Uploads a document, creates a job for it and waits.
     ///
     /// # Errors
     ///
     /// The client's.
-    fn classify(&self, upload: Upload, create: Create) -> Result<Job, Error>;
+    fn classify(&self, upload: UploadFile, create: CreateJob) -> Result<Job, Error>;
 
     /// The machine of [`classify`](Self::classify), with the client's options.
-    fn upload_run(&self, upload: Upload, create: Create) -> Run;
+    fn upload_run(&self, upload: UploadFile, create: CreateJob) -> Run;
 
     /// Drives a machine to its end.
     fn drive<M: Machine>(&self, machine: M, on_event: impl FnMut(M::Event)) -> M::Output;
@@ -107,7 +107,7 @@ impl<M: Machine, F: FnMut(&M::Event) -> bool> Machine for FirstEvent<'_, M, F> {
     type Event = M::Event;
     type Output = Result<M::Event, M::Output>;
 
-    fn poll(&mut self, cx: Cx<'_>) -> Step<M::Event, Self::Output> {
+    fn poll(&mut self, cx: Context<'_>) -> Step<M::Event, Self::Output> {
         match self.machine.poll(cx) {
             Step::Send(ticket, request) => Step::Send(ticket, request),
             Step::Wait(until) => Step::Wait(until),
@@ -117,7 +117,7 @@ impl<M: Machine, F: FnMut(&M::Event) -> bool> Machine for FirstEvent<'_, M, F> {
         }
     }
 
-    fn handle(&mut self, cx: Cx<'_>, ticket: Ticket, reply: Reply) {
+    fn handle(&mut self, cx: Context<'_>, ticket: Ticket, reply: Reply) {
         self.machine.handle(cx, ticket, reply);
     }
 
@@ -146,7 +146,7 @@ impl<M: Machine> Machine for FirstReply<'_, M> {
     type Event = M::Event;
     type Output = ();
 
-    fn poll(&mut self, cx: Cx<'_>) -> Step<M::Event, ()> {
+    fn poll(&mut self, cx: Context<'_>) -> Step<M::Event, ()> {
         if self.received {
             return Step::Done(());
         }
@@ -158,7 +158,7 @@ impl<M: Machine> Machine for FirstReply<'_, M> {
         }
     }
 
-    fn handle(&mut self, cx: Cx<'_>, ticket: Ticket, reply: Reply) {
+    fn handle(&mut self, cx: Context<'_>, ticket: Ticket, reply: Reply) {
         self.machine.handle(cx, ticket, reply);
         self.received = true;
     }

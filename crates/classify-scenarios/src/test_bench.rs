@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use classify_emulator::{Config, Emulator, RateLimits};
 use classify_proto::Api;
-use classify_proto::files::Upload;
-use classify_proto::v2::{Configuration, Create, Job, Rule};
+use classify_proto::files::UploadFile;
+use classify_proto::v2::{Configuration, CreateJob, Job, Rule};
 
 use crate::driver::{Driver, Settings};
 
@@ -70,8 +70,8 @@ pub fn api(base_url: &str, key: &str) -> Api {
 
 /// A create for a document that is there already.
 #[must_use]
-pub fn create() -> Create {
-    Create::new("pjb-1").configuration(rules())
+pub fn create() -> CreateJob {
+    CreateJob::new("pjb-1").configuration(rules())
 }
 
 /// Two rules.
@@ -85,8 +85,8 @@ pub fn rules() -> Configuration {
 
 /// A short document that fits the first rule.
 #[must_use]
-pub fn document() -> Upload {
-    Upload::new(
+pub fn document() -> UploadFile {
+    UploadFile::new(
         "invoice.txt",
         b"Invoice 4711. Total amount: 12.00.".to_vec(),
     )

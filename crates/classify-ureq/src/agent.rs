@@ -1,6 +1,6 @@
 //! The agent that a client makes for itself.
 
-use classify_proto::{Limits, Proxy};
+use classify_proto::{Proxy, TransportLimits};
 use ureq::Agent;
 
 use crate::stage::{Connections, Names};
@@ -12,7 +12,7 @@ pub(crate) const HAS_TLS: bool = cfg!(any(feature = "_rustls", feature = "native
 ///
 /// They are set here and not only for each request because ureq keeps a TLS configuration, with its roots and its
 /// sessions, only for requests that are sent with the agent's own settings.
-pub(crate) fn own(limits: &Limits, proxy: Option<&Proxy>) -> Result<Agent, String> {
+pub(crate) fn own(limits: &TransportLimits, proxy: Option<&Proxy>) -> Result<Agent, String> {
     let proxy = proxy
         .map(|proxy| {
             ureq::Proxy::new(proxy.url())
@@ -24,8 +24,8 @@ pub(crate) fn own(limits: &Limits, proxy: Option<&Proxy>) -> Result<Agent, Strin
         .proxy(proxy)
         .http_status_as_error(false)
         .max_redirects(0)
-        .max_idle_connections(limits.at_once.saturating_mul(2).max(8))
-        .max_idle_connections_per_host(limits.at_once.max(4))
+        .max_idle_connections(limits.max_concurrency.saturating_mul(2).max(8))
+        .max_idle_connections_per_host(limits.max_concurrency.max(4))
         .timeout_resolve(Some(limits.connect))
         .timeout_connect(Some(limits.connect))
         .timeout_recv_response(Some(limits.response))

@@ -4,12 +4,12 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use classify_proto::files::Upload;
+use classify_proto::files::UploadFile;
 use classify_proto::machine::{
-    Cadence, Call, IntoWaitable, Limiter, Machine, Pager, Retry, Run, Waiter,
+    Call, IntoWaitable, Limiter, Machine, Pager, PollInterval, Retry, Run, Waiter,
 };
-use classify_proto::v2::{Create, Job};
-use classify_proto::{Api, Error, Failure, Limits, Operation, Paged, Proxy, Seed, Time};
+use classify_proto::v2::{CreateJob, Job};
+use classify_proto::{Api, Error, Failure, Operation, Paged, Proxy, Seed, Time, TransportLimits};
 
 use crate::clock::Clock;
 use crate::drive::{Driver, Told};
@@ -26,7 +26,7 @@ pub struct Client {
     clock: Clock,
     limiter: Arc<Mutex<Limiter>>,
     retry: Retry,
-    cadence: Cadence,
+    poll_interval: PollInterval,
     wait_timeout: Option<Duration>,
 }
 
@@ -39,7 +39,7 @@ impl Client {
     #[must_use]
     pub fn new(api: Api) -> Self {
         let route = route(&api).map_err(|error| error.to_string().into());
-        Self::with_transport(api, Transport::new(route, Limits::default()))
+        Self::with_transport(api, Transport::new(route, TransportLimits::default()))
     }
 
     /// A client as the environment says; [`Api::from_lookup`] names the variables.
@@ -50,7 +50,7 @@ impl Client {
     pub fn from_env() -> Result<Self, Error> {
         let api = Api::from_lookup(variable).build()?;
         let route = route(&api)?;
-        let transport = Transport::new(Ok(route), Limits::default());
+        let transport = Transport::new(Ok(route), TransportLimits::default());
         Ok(Self::with_transport(api, transport))
     }
 
@@ -67,7 +67,10 @@ impl Client {
     /// without one panics over its first https request, which is then told as an error.
     #[must_use]
     pub fn with_agent(agent: ureq::Agent, api: Api) -> Self {
-        Self::with_transport(api, Transport::with_agent(agent, Limits::default()))
+        Self::with_transport(
+            api,
+            Transport::with_agent(agent, TransportLimits::default()),
+        )
     }
 
     fn with_transport(api: Api, transport: Transport) -> Self {
@@ -77,7 +80,7 @@ impl Client {
             clock: Clock::start(),
             limiter: Arc::default(),
             retry: Retry::default(),
-            cadence: Cadence::default(),
+            poll_interval: PollInterval::default(),
             wait_timeout: None,
         }
     }
@@ -99,8 +102,8 @@ impl Client {
 
     /// Looks at a job that is waited for this often.
     #[must_use]
-    pub fn cadence(mut self, cadence: Cadence) -> Self {
-        self.cadence = cadence;
+    pub fn poll_interval(mut self, poll_interval: PollInterval) -> Self {
+        self.poll_interval = poll_interval;
         self
     }
 
@@ -113,7 +116,7 @@ impl Client {
 
     /// Allows an attempt this much. A client with connections of its own begins anew with these.
     #[must_use]
-    pub fn limits(mut self, limits: Limits) -> Self {
+    pub fn limits(mut self, limits: TransportLimits) -> Self {
         self.transport = self.transport.with_limits(limits);
         self
     }
@@ -184,8 +187,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// As [`Create`] and [`wait`](Self::wait).
-    pub fn run(&self, create: Create) -> Result<Job, Error> {
+    /// As [`CreateJob`] and [`wait`](Self::wait).
+    pub fn run(&self, create: CreateJob) -> Result<Job, Error> {
         let run = Run::new(create, self.seed()?);
         self.end_of(&mut self.with_options(run))
     }
@@ -195,8 +198,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// As [`Upload`], [`Create`] and [`wait`](Self::wait).
-    pub fn classify(&self, upload: Upload, create: Create) -> Result<Job, Error> {
+    /// As [`UploadFile`], [`CreateJob`] and [`wait`](Self::wait).
+    pub fn classify(&self, upload: UploadFile, create: CreateJob) -> Result<Job, Error> {
         self.end_of(&mut self.upload_run(upload, create)?)
     }
 
@@ -208,7 +211,7 @@ impl Client {
     pub fn waiter<W: IntoWaitable>(&self, job: W) -> Result<Waiter<W::Read>, Error> {
         let mut waiter = Waiter::by(job.into_waitable(), self.seed()?)
             .retry(self.retry)
-            .cadence(self.cadence);
+            .poll_interval(self.poll_interval);
         if let Some(timeout) = self.wait_timeout {
             waiter = waiter.timeout(timeout);
         }
@@ -216,17 +219,17 @@ impl Client {
     }
 
     /// The machine of [`classify`](Self::classify), for [`drive`](Self::drive): alone, to be told its progress or to
-    /// save it half-way, or many of them in a [`Fan`](classify_proto::machine::Fan).
+    /// save it half-way, or many of them in a [`Concurrent`](classify_proto::machine::Concurrent).
     ///
     /// # Errors
     ///
     /// When the system has no randomness to give.
-    pub fn upload_run(&self, upload: Upload, create: Create) -> Result<Run, Error> {
+    pub fn upload_run(&self, upload: UploadFile, create: CreateJob) -> Result<Run, Error> {
         Ok(self.with_options(Run::upload(upload, create, self.seed()?)))
     }
 
     fn with_options(&self, run: Run) -> Run {
-        let run = run.retry(self.retry).cadence(self.cadence);
+        let run = run.retry(self.retry).poll_interval(self.poll_interval);
         match self.wait_timeout {
             Some(timeout) => run.timeout(timeout),
             None => run,
@@ -235,8 +238,8 @@ impl Client {
 
     /// Drives a machine to its end and hands each event to `on_event`, on this thread.
     ///
-    /// A machine with several requests out, such as a [`Fan`](classify_proto::machine::Fan), gets a thread for each,
-    /// up to [`Limits::at_once`]. The machine may come fresh, or half-way from a loop that was left
+    /// A machine with several requests out, such as a [`Concurrent`](classify_proto::machine::Concurrent), gets a thread for each,
+    /// up to [`TransportLimits::max_concurrency`]. The machine may come fresh, or half-way from a loop that was left
     /// ([`Machine::resume`] is called first). Replies that are still owed when it ends are waited for, within the
     /// limits of an attempt.
     ///
@@ -281,7 +284,7 @@ impl fmt::Debug for Client {
             .field("api", &self.api)
             .field("limits", self.transport.limits())
             .field("retry", &self.retry)
-            .field("cadence", &self.cadence)
+            .field("poll_interval", &self.poll_interval)
             .field("wait_timeout", &self.wait_timeout)
             .finish_non_exhaustive()
     }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, Scope};
 
 use classify_proto::http;
-use classify_proto::machine::{Cx, Limiter, Machine, ReplyBy, Step, Ticket};
+use classify_proto::machine::{Context, Limiter, Machine, ResponseDeadline, Step, Ticket};
 use classify_proto::{Api, Body, Reply, Time};
 
 use crate::clock::Clock;
@@ -36,8 +36,8 @@ const ENDED: &str = "a machine that has ended was driven again";
 
 impl Driver<'_> {
     /// What a machine needs for one step.
-    fn cx(&self) -> Cx<'_> {
-        Cx::new(self.api, self.clock.now()).limiter(self.limiter)
+    fn cx(&self) -> Context<'_> {
+        Context::new(self.api, self.clock.now()).limiter(self.limiter)
     }
 
     /// Runs a machine that has one request out at a time until it tells something.
@@ -158,7 +158,10 @@ impl<'scope, 'env> Wire<'scope, 'env> {
         let [(_, request)] = self.queue.make_contiguous() else {
             return None;
         };
-        let ends = request.extensions().get::<ReplyBy>().map(|by| by.0);
+        let ends = request
+            .extensions()
+            .get::<ResponseDeadline>()
+            .map(|by| by.0);
         let undisturbed = match (ends, until) {
             (_, None) => true,
             (Some(ends), Some(until)) => ends <= until,
@@ -192,11 +195,11 @@ impl<'scope, 'env> Wire<'scope, 'env> {
     /// The place in the queue of the request that may go out next. An upload may take hours; it leaves one way free for
     /// those that do not.
     fn next_to_send(&self) -> Option<usize> {
-        let at_once = self.driver.transport.limits().at_once.max(1);
-        if self.out >= at_once {
+        let max_concurrency = self.driver.transport.limits().max_concurrency.max(1);
+        if self.out >= max_concurrency {
             return None;
         }
-        let room = self.uploads.len() < at_once.saturating_sub(1).max(1);
+        let room = self.uploads.len() < max_concurrency.saturating_sub(1).max(1);
         let may_go = |parcel: &Parcel| room || !is_upload(&parcel.1);
         self.queue.iter().position(may_go)
     }
@@ -225,7 +228,7 @@ impl<'scope, 'env> Wire<'scope, 'env> {
 }
 
 fn is_upload(request: &http::Request<Body>) -> bool {
-    matches!(request.body(), Body::Framed(_))
+    matches!(request.body(), Body::Multipart(_))
 }
 
 fn take(parcel: &Mutex<Option<Parcel>>) -> Option<Parcel> {
@@ -245,9 +248,9 @@ fn start<'scope>(
 mod tests {
     use std::cell::Cell;
 
-    use classify_proto::machine::{Call, Fan, FanEvent, Limiter};
-    use classify_proto::v2::Get;
-    use classify_proto::{Limits, Seed};
+    use classify_proto::machine::{Call, Concurrent, ConcurrentEvent, Limiter};
+    use classify_proto::v2::GetJob;
+    use classify_proto::{Seed, TransportLimits};
     use classify_scenarios::{ResponseScript, ScriptedServer, api, response};
 
     use super::*;
@@ -273,7 +276,7 @@ mod tests {
             api(&listener.base_url(), "llx-key"),
             Mutex::new(Limiter::unlimited()),
         );
-        let transport = Transport::new(Ok(None), Limits::default());
+        let transport = Transport::new(Ok(None), TransportLimits::default());
         let driver = Driver {
             api: &api,
             transport: &transport,
@@ -282,10 +285,10 @@ mod tests {
         };
         for threads in [0, 1, 2] {
             THREADS.set(threads);
-            let calls = (0..6).map(|n| Call::new(Get::new("clj-1"), Seed::new([n; 16])));
+            let calls = (0..6).map(|n| Call::new(GetJob::new("clj-1"), Seed::new([n; 16])));
             let mut ended = 0;
-            driver.drive(&mut Fan::new(calls, 6), |event| {
-                let FanEvent::Ended(_, result) = event;
+            driver.drive(&mut Concurrent::new(calls, 6), |event| {
+                let ConcurrentEvent::Finished(_, result) = event;
                 assert_eq!(result.expect("a job").id, "clj-1");
                 ended += 1;
             });

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use classify_proto::{Failure, Limits};
+use classify_proto::{Failure, TransportLimits};
 use ureq::{Error, Timeout};
 
 /// How much of a request can have been sent when it failed.
@@ -21,7 +21,7 @@ pub(crate) enum Sent {
 }
 
 /// The failure of a request that was not answered.
-pub(crate) fn on_sending(error: Error, sent: Sent, limits: &Limits) -> Failure {
+pub(crate) fn on_sending(error: Error, sent: Sent, limits: &TransportLimits) -> Failure {
     match error {
         Error::Io(error) if sent == Sent::Nothing && !is_bad_certificate(&error) => {
             unconnected(&error)
@@ -56,7 +56,7 @@ pub(crate) fn on_panic(sent: Sent) -> Failure {
 }
 
 /// The failure of a response whose body did not come in full.
-pub(crate) fn on_reading(error: io::Error, limits: &Limits) -> Failure {
+pub(crate) fn on_reading(error: io::Error, limits: &TransportLimits) -> Failure {
     match judge(error.into(), limits) {
         // Whatever it looks like, the request was answered.
         failure if !failure.may_have_been_sent() => failure.after_sending(),
@@ -64,7 +64,7 @@ pub(crate) fn on_reading(error: io::Error, limits: &Limits) -> Failure {
     }
 }
 
-fn judge(error: Error, limits: &Limits) -> Failure {
+fn judge(error: Error, limits: &TransportLimits) -> Failure {
     match error {
         Error::Timeout(which) => timed_out(which, limits),
         Error::HostNotFound => Failure::connect("the host's name is not known"),
@@ -101,7 +101,7 @@ pub(crate) fn no_tls() -> Failure {
     )
 }
 
-fn timed_out(which: Timeout, limits: &Limits) -> Failure {
+fn timed_out(which: Timeout, limits: &TransportLimits) -> Failure {
     match which {
         Timeout::Resolve => Failure::timeout(format!(
             "the host's name was not found within {:?}",
@@ -175,7 +175,7 @@ mod tests {
     use super::*;
 
     fn sent_after(error: Error, sent: Sent) -> bool {
-        on_sending(error, sent, &Limits::default()).may_have_been_sent()
+        on_sending(error, sent, &TransportLimits::default()).may_have_been_sent()
     }
 
     #[test]

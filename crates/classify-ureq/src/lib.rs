@@ -23,15 +23,15 @@
 //! # Example
 //!
 //! ```no_run
-//! use classify_ureq::files::Upload;
-//! use classify_ureq::v2::{Configuration, Create, Rule};
+//! use classify_ureq::files::UploadFile;
+//! use classify_ureq::v2::{Configuration, CreateJob, Rule};
 //!
 //! let client = classify_ureq::Client::from_env()?;
 //! let rules = Configuration::new([
 //!     Rule::new("invoice", "has an invoice number, line items and a total amount"),
 //!     Rule::new("contract", "is an agreement that two parties sign"),
 //! ]);
-//! let job = client.classify(Upload::path("scan.pdf")?, Create::new("").configuration(rules))?;
+//! let job = client.classify(UploadFile::path("scan.pdf")?, CreateJob::new("").configuration(rules))?;
 //! println!("{:?}", job.outcome());
 //! # Ok::<(), classify_ureq::Error>(())
 //! ```
@@ -41,7 +41,7 @@
 //! - A response of any status is an answer; redirects are not followed, so that the key goes nowhere else.
 //! - It goes through the proxy that the environment names, by the rules of [`Proxy`](classify_proto::Proxy), and never
 //!   through one to this machine.
-//! - Time, size and number are limited by [`Limits`].
+//! - Time, size and number are limited by [`TransportLimits`].
 //! - A file is opened anew for each attempt and streamed, never held in memory.
 //!
 //! # Features
@@ -71,7 +71,7 @@ mod transport;
 
 pub use classify_proto;
 #[doc(no_inline)]
-pub use classify_proto::{Api, Error, Limits, Region, files, machine, v2};
+pub use classify_proto::{Api, Error, Region, TransportLimits, files, machine, v2};
 
 pub use client::Client;
 pub use list::{List, Pages};

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use classify_proto::{Body, Bytes, Content, Failure, Framed};
+use classify_proto::{Body, Bytes, Content, Failure, Multipart};
 
 /// A body of known length that notes how far it got and what went wrong with its own content.
 ///
@@ -47,7 +47,7 @@ impl Outgoing {
                     ..Self::default()
                 });
             }
-            Body::Framed(Framed {
+            Body::Multipart(Multipart {
                 head,
                 content,
                 tail,

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use classify_proto::http::header::{CONTENT_LENGTH, EXPECT};
 use classify_proto::http::{self, HeaderValue, Method, StatusCode};
-use classify_proto::machine::ReplyBy;
-use classify_proto::{Body, Bytes, Failure, Limits, Proxy, Reply, Time};
+use classify_proto::machine::ResponseDeadline;
+use classify_proto::{Body, Bytes, Failure, Proxy, Reply, Time, TransportLimits};
 use ureq::{Agent, SendBody};
 
 use crate::agent::{self, HAS_TLS};
@@ -32,14 +32,14 @@ pub(crate) struct Transport {
     agent: Result<Agent, Arc<str>>,
     /// The way of an agent that was made by us, so that its own settings are those of an ordinary request.
     own: Option<Route>,
-    limits: Limits,
+    limits: TransportLimits,
 }
 
 /// The proxy on the way to the service, or why it cannot be told.
 pub(crate) type Route = Result<Option<Proxy>, Arc<str>>;
 
 impl Transport {
-    pub(crate) fn new(route: Route, limits: Limits) -> Self {
+    pub(crate) fn new(route: Route, limits: TransportLimits) -> Self {
         let limits = bounded(limits);
         let agent = route
             .as_ref()
@@ -52,7 +52,7 @@ impl Transport {
         }
     }
 
-    pub(crate) fn with_agent(agent: Agent, limits: Limits) -> Self {
+    pub(crate) fn with_agent(agent: Agent, limits: TransportLimits) -> Self {
         Self {
             agent: Ok(agent),
             own: None,
@@ -60,7 +60,7 @@ impl Transport {
         }
     }
 
-    pub(crate) fn with_limits(self, limits: Limits) -> Self {
+    pub(crate) fn with_limits(self, limits: TransportLimits) -> Self {
         match self.own {
             Some(route) => Self::new(route, limits),
             None => Self {
@@ -70,7 +70,7 @@ impl Transport {
         }
     }
 
-    pub(crate) fn limits(&self) -> &Limits {
+    pub(crate) fn limits(&self) -> &TransportLimits {
         &self.limits
     }
 
@@ -96,8 +96,11 @@ impl Transport {
         }
         let mut outgoing = Outgoing::open(body)?;
         let length = outgoing.length();
-        let reply_by = parts.extensions.get::<ReplyBy>().copied();
-        let time = self.limits.time_for(length, reply_by, now).min(LONGEST);
+        let response_deadline = parts.extensions.get::<ResponseDeadline>().copied();
+        let time = self
+            .limits
+            .attempt_timeout(length, response_deadline, now)
+            .min(LONGEST);
         // Opening a file may have taken some of it: a share of the network answers when it likes. In whole milliseconds,
         // so that what took no time leaves the time that the agent is set to.
         let left = || time.saturating_sub(whole_millis(begun.elapsed()));
@@ -205,7 +208,7 @@ impl Transport {
     fn read(&self, response: http::Response<ureq::Body>) -> Reply {
         let limit = self.limits.response_bytes;
         let (parts, body) = response.into_parts();
-        let mut bytes = Vec::with_capacity(self.limits.room_for(body.content_length())?);
+        let mut bytes = Vec::with_capacity(self.limits.buffer_capacity(body.content_length())?);
         body.into_reader()
             .take(limit.saturating_add(1))
             .read_to_end(&mut bytes)
@@ -221,7 +224,7 @@ impl Transport {
 }
 
 /// The limits, none of them longer than a clock can hold.
-fn bounded(limits: Limits) -> Limits {
+fn bounded(limits: TransportLimits) -> TransportLimits {
     limits
         .connect(limits.connect.min(LONGEST))
         .response(limits.response.min(LONGEST))

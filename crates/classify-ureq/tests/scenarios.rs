@@ -1,8 +1,8 @@
 //! The scenarios that every driver must pass, against this one.
 
-use classify_proto::files::Upload;
+use classify_proto::files::UploadFile;
 use classify_proto::machine::{Machine, Run};
-use classify_proto::v2::{Create, Get, Job};
+use classify_proto::v2::{CreateJob, GetJob, Job};
 use classify_proto::{Api, Error, Operation, Paged};
 use classify_scenarios::{Driver, Settings};
 use classify_ureq::Client;
@@ -19,7 +19,7 @@ impl Driver for Blocking {
                 // The published limits would make a long scenario of every short one.
                 .limiter(classify_proto::machine::Limiter::unlimited())
                 .retry(settings.retry)
-                .cadence(settings.cadence)
+                .poll_interval(settings.poll_interval)
                 .wait_timeout(settings.wait_timeout),
         )
     }
@@ -40,19 +40,19 @@ impl Driver for Blocking {
         }
     }
 
-    fn wait(&self, job: Get) -> Result<Job, Error> {
+    fn wait(&self, job: GetJob) -> Result<Job, Error> {
         self.0.wait(job)
     }
 
-    fn run(&self, create: Create) -> Result<Job, Error> {
+    fn run(&self, create: CreateJob) -> Result<Job, Error> {
         self.0.run(create)
     }
 
-    fn classify(&self, upload: Upload, create: Create) -> Result<Job, Error> {
+    fn classify(&self, upload: UploadFile, create: CreateJob) -> Result<Job, Error> {
         self.0.classify(upload, create)
     }
 
-    fn upload_run(&self, upload: Upload, create: Create) -> Run {
+    fn upload_run(&self, upload: UploadFile, create: CreateJob) -> Run {
         self.0.upload_run(upload, create).expect("randomness")
     }
 
@@ -64,7 +64,7 @@ impl Driver for Blocking {
         format!(
             "{:?} {:?}",
             self.0,
-            self.0.list(classify_ureq::v2::List::new())
+            self.0.list(classify_ureq::v2::ListJobs::new())
         )
     }
 }

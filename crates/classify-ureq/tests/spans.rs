@@ -2,7 +2,7 @@
 #![cfg(feature = "tracing")]
 
 use classify_proto::machine::Retry;
-use classify_proto::v2::{Get, List};
+use classify_proto::v2::{GetJob, ListJobs};
 use classify_scenarios::RecordedSpans;
 use classify_ureq::Client;
 
@@ -12,8 +12,8 @@ fn an_attempt_is_a_span() {
     let spans = RecordedSpans::default();
     let guard = tracing::subscriber::set_default(spans.clone());
     let client = Client::new(api).retry(Retry::never());
-    client.call(List::new()).expect("an empty page");
-    client.call(Get::new("clj-1")).unwrap_err();
+    client.call(ListJobs::new()).expect("an empty page");
+    client.call(GetJob::new("clj-1")).unwrap_err();
     drop(guard);
     spans.assert_redacted();
 }

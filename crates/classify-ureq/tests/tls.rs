@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use classify_proto::v2::Get;
+use classify_proto::v2::GetJob;
 use classify_scenarios::{TlsServer, api, response};
 use classify_ureq::Client;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
@@ -32,7 +32,7 @@ fn authority(server: &TlsServer) -> Certificate<'static> {
 fn an_authority_of_the_callers_own_is_trusted() {
     let server = server();
     let client = client(&server.base_url("localhost"), &[authority(&server)]);
-    assert_eq!(client.call(Get::new("clj-1")).unwrap().id, "clj-1");
+    assert_eq!(client.call(GetJob::new("clj-1")).unwrap().id, "clj-1");
     assert_eq!(server.connections(), 1);
 }
 
@@ -40,12 +40,12 @@ fn an_authority_of_the_callers_own_is_trusted() {
 fn a_certificate_of_nobody_is_refused_at_once() {
     let (server, other) = (server(), server());
     let client = client(&server.base_url("localhost"), &[authority(&other)]);
-    server.assert_refused_once(&client.call(Get::new("clj-1")).unwrap_err());
+    server.assert_refused_once(&client.call(GetJob::new("clj-1")).unwrap_err());
 }
 
 #[test]
 fn a_certificate_for_another_name_is_refused_at_once() {
     let server = server();
     let client = client(&server.base_url("127.0.0.1"), &[authority(&server)]);
-    server.assert_refused_once(&client.call(Get::new("clj-1")).unwrap_err());
+    server.assert_refused_once(&client.call(GetJob::new("clj-1")).unwrap_err());
 }

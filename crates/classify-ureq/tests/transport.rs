@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use classify_emulator::{Config, Emulator};
-use classify_proto::files::Upload;
-use classify_proto::machine::{Bulk, BulkOptions, Call, Document, Record, Retry, Standing};
-use classify_proto::v2::{Create, Delete, Get, List};
+use classify_proto::files::UploadFile;
+use classify_proto::machine::{Bulk, BulkOptions, Call, Document, DocumentStatus, Record, Retry};
+use classify_proto::v2::{CreateJob, DeleteJob, GetJob, ListJobs};
 use classify_proto::{Api, Seed};
 use classify_scenarios::{ResponseScript, ScriptedServer, api, create, response, rules};
 use classify_ureq::Client;
@@ -34,10 +34,10 @@ fn a_callers_agent_keeps_its_own_settings_but_not_its_errors_and_redirects() {
         .into();
     let client = Client::with_agent(agent, api(&server.base_url(), "llx-key"));
 
-    let error = client.call(Get::new("clj-1")).unwrap_err();
+    let error = client.call(GetJob::new("clj-1")).unwrap_err();
     assert!(error.is_not_found());
     assert!(error.to_string().contains("no such job"), "{error}");
-    let error = client.call(Get::new("clj-1")).unwrap_err();
+    let error = client.call(GetJob::new("clj-1")).unwrap_err();
     assert_eq!(error.status().map(|status| status.as_u16()), Some(302));
     assert!(other.requests().is_empty());
     let requests = server.requests();
@@ -53,7 +53,7 @@ fn a_callers_agent_may_be_stricter_about_time() {
         .into();
     let client =
         Client::with_agent(agent, api(&server.base_url(), "llx-key")).retry(Retry::never());
-    assert!(client.call(Get::new("clj-1")).unwrap_err().is_timeout());
+    assert!(client.call(GetJob::new("clj-1")).unwrap_err().is_timeout());
 }
 
 /// Both of rustls's providers may be in one program; a client picks by itself and asks no process-wide default.
@@ -61,20 +61,20 @@ fn a_callers_agent_may_be_stricter_about_time() {
 fn a_client_is_built_and_works_whatever_providers_are_compiled_in() {
     let server = job();
     let client = Client::new(api(&server.base_url(), "llx-key"));
-    assert!(client.call(Get::new("clj-1")).is_ok());
+    assert!(client.call(GetJob::new("clj-1")).is_ok());
 }
 
 #[cfg(not(any(feature = "rustls", feature = "aws-lc", feature = "native-tls")))]
 #[test]
 fn https_without_tls_is_refused_in_words() {
-    use classify_proto::{ErrorKind, Limits};
+    use classify_proto::{ErrorKind, TransportLimits};
 
     let https = Api::builder("llx-key").build().expect("an api");
-    let create = Create::new("pjb-1").configuration(rules());
+    let create = CreateJob::new("pjb-1").configuration(rules());
     for client in [
         Client::new(https.clone()),
         Client::with_agent(ureq::Agent::new_with_defaults(), https)
-            .limits(Limits::default().connect(Duration::from_millis(200))),
+            .limits(TransportLimits::default().connect(Duration::from_millis(200))),
     ] {
         let error = client
             .retry(Retry::never())
@@ -84,7 +84,7 @@ fn https_without_tls_is_refused_in_words() {
         assert!(!error.is_ambiguous(), "{error}");
     }
     let https = Api::builder("llx-key").build().expect("an api");
-    let error = Client::new(https).call(Get::new("clj-1")).unwrap_err();
+    let error = Client::new(https).call(GetJob::new("clj-1")).unwrap_err();
     assert!(
         error.to_string().contains("rustls, aws-lc, native-tls"),
         "{error}"
@@ -103,7 +103,7 @@ fn a_gateway_that_knows_no_expectation_gets_the_document_without_one() {
         }
     });
     let client = Client::new(api(&server.base_url(), "llx-key"));
-    let upload = Upload::new("large.txt", vec![b'x'; 3 << 20]);
+    let upload = UploadFile::new("large.txt", vec![b'x'; 3 << 20]);
     client.call(upload).expect("the document is taken");
     let requests = server.requests();
     assert_eq!(requests.len(), 2);
@@ -120,7 +120,7 @@ fn a_callers_agent_that_finds_no_host_sent_nothing() {
         .expect("an api");
     let agent = ureq::Agent::config_builder().proxy(None).build().into();
     let client = Client::with_agent(agent, nowhere).retry(Retry::never());
-    let error = client.call(Delete::new("clj-1")).unwrap_err();
+    let error = client.call(DeleteJob::new("clj-1")).unwrap_err();
     assert!(error.is_transport() && !error.is_ambiguous(), "{error}");
 }
 
@@ -136,9 +136,9 @@ fn a_transport_that_panics_is_not_asked_again() {
     }
     let agent = ureq::Agent::config_builder().middleware(panics).build();
     let client = Client::with_agent(agent.into(), api("http://127.0.0.1:1", "llx-key"));
-    let delete = || Call::new(Delete::new("clj-1"), Seed::new([1; 16]));
+    let delete = || Call::new(DeleteJob::new("clj-1"), Seed::new([1; 16]));
     for error in [
-        client.call(Delete::new("clj-1")).unwrap_err(),
+        client.call(DeleteJob::new("clj-1")).unwrap_err(),
         client.drive(delete(), |never| match never {}).unwrap_err(),
     ] {
         assert!(error.to_string().contains("panicked"), "{error}");
@@ -157,12 +157,12 @@ fn whoever_feeds_a_run_may_use_its_client() {
     let emulator = Emulator::start(Config::default()).expect("an emulator");
     let at = api(emulator.base_url(), emulator.key());
     let client = Client::new(at.clone());
-    let template = Create::new("").configuration(rules());
+    let template = CreateJob::new("").configuration(rules());
     let options = BulkOptions::default();
     let bulk = Bulk::new(&at, template, options, Seed::new([7; 16])).expect("good rules");
     let (done, ended) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
-        let ask = || client.call(List::new()).map(drop);
+        let ask = || client.call(ListJobs::new()).map(drop);
         let documents = (0..3).map(|number| {
             ask().expect("a page");
             Document::bytes(format!("{number}.txt"), format!("Invoice {number}"))
@@ -172,7 +172,7 @@ fn whoever_feeds_a_run_may_use_its_client() {
             Ok(())
         };
         let summary = client.drive(bulk.fed_by(documents, store), drop);
-        let _ = done.send(summary.count(&Standing::Completed));
+        let _ = done.send(summary.count(&DocumentStatus::Completed));
     });
     // One that waits for itself would do so for ever.
     assert_eq!(ended.recv_timeout(Duration::from_secs(60)), Ok(3));

@@ -7,7 +7,7 @@ use std::hint::black_box;
 use classify_bench::fixtures::RuleSharing;
 use classify_bench::workloads::{call, page_ranges, plain_create, request_cases};
 use classify_bench::{counting_allocator, fixtures, plain, workloads};
-use classify_proto::v2::{Get, List};
+use classify_proto::v2::{GetJob, ListJobs};
 use classify_proto::{Operation as _, http};
 
 #[global_allocator]
@@ -63,7 +63,7 @@ fn main() {
     let create = fixtures::create();
     match &*case {
         "parse_page" | "parse_page_distinct_rules" => {
-            let list = List::new();
+            let list = ListJobs::new();
             count(|| {
                 list.parse(http::Response::new(page.clone()))
                     .expect("our own page")
@@ -73,7 +73,7 @@ fn main() {
             count(|| serde_json::from_slice::<plain::Page>(&page).expect("our own page"));
         }
         "parse_job" => {
-            let get = Get::new(fixtures::FIRST_JOB_ID);
+            let get = GetJob::new(fixtures::FIRST_JOB_ID);
             count(|| {
                 get.parse(http::Response::new(job.clone()))
                     .expect("our own job")
@@ -83,10 +83,16 @@ fn main() {
             count(|| serde_json::from_slice::<plain::Job>(&job).expect("our own job"));
         }
         // Plain code checks nothing; `build_classify.create` checks too.
-        "build_create" => count(|| create.encode(&api).expect("a good create")),
+        "build_create" => count(|| {
+            create
+                .build_request_unvalidated(&api)
+                .expect("a good create")
+        }),
         "build_create_plain" => {
             let body = fixtures::plain_create();
-            let request = create.encode(&api).expect("a good create");
+            let request = create
+                .build_request_unvalidated(&api)
+                .expect("a good create");
             count(|| plain_create(&body, request.headers()));
         }
         "page_ranges" => count(page_ranges),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use classify_bench::{counting_allocator, plain, process};
 use classify_proto::Api;
-use classify_proto::v2::{Job, List};
+use classify_proto::v2::{Job, ListJobs};
 
 #[global_allocator]
 static ALLOCATOR: counting_allocator::CountingAllocator = counting_allocator::CountingAllocator;
@@ -80,7 +80,7 @@ fn on_tokio<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
 fn ours_on_ureq(base_url: &str) -> Result<Totals> {
     let client = classify_ureq::Client::new(Api::builder(KEY).base_url(base_url).build()?);
     let mut totals = Totals::default();
-    for job in client.list(List::new().page_size(PAGE_SIZE)) {
+    for job in client.list(ListJobs::new().page_size(PAGE_SIZE)) {
         totals.add_job(&job?);
     }
     Ok(totals)
@@ -88,7 +88,7 @@ fn ours_on_ureq(base_url: &str) -> Result<Totals> {
 
 async fn ours_on_reqwest(base_url: &str) -> Result<Totals> {
     let client = classify_reqwest::Client::new(Api::builder(KEY).base_url(base_url).build()?);
-    let mut jobs = client.list(List::new().page_size(PAGE_SIZE));
+    let mut jobs = client.list(ListJobs::new().page_size(PAGE_SIZE));
     let mut totals = Totals::default();
     while let Some(job) = jobs.next().await {
         totals.add_job(&job?);

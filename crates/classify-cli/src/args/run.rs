@@ -119,7 +119,7 @@ pub(crate) struct RunArgs {
     pub(crate) max_in_flight: usize,
 
     /// How many uploads and creates are on the wire at once
-    #[arg(long, value_name = "NUMBER", default_value = "16", value_parser = values::at_once)]
+    #[arg(long, value_name = "NUMBER", default_value = "16", value_parser = values::max_concurrency)]
     pub(crate) concurrency: usize,
 
     /// How often the open jobs are looked at, a hundred with one request; less often as they grow older, up to ten

@@ -33,7 +33,7 @@ pub(crate) fn interval(text: &str) -> Result<Duration, String> {
 }
 
 /// A number of requests at a time.
-pub(crate) fn at_once(text: &str) -> Result<usize, String> {
+pub(crate) fn max_concurrency(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(number @ 1..=256) => Ok(number),
         _ => Err("write a number from 1 to 256".to_owned()),

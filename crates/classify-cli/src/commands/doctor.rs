@@ -353,7 +353,7 @@ fn exchange(
 }
 
 fn listing(connection: &Connection) -> Finding {
-    match connection.client.call(v2::List::new().page_size(1)) {
+    match connection.client.call(v2::ListJobs::new().page_size(1)) {
         Ok(_) => Finding::good("list", "the service lists jobs for this key"),
         Err(error) => {
             let code = Code::of(&error);

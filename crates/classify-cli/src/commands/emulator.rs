@@ -100,7 +100,7 @@ fn config(args: &EmulatorArgs) -> Result<Config, Problem> {
     let keys: Vec<&str> = args
         .accept_key
         .iter()
-        .filter_map(|key| key.reveal())
+        .filter_map(|key| key.expose_secret())
         .collect();
     if !keys.is_empty() {
         config = config.keys(keys);

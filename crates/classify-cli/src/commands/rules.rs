@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use classify_proto::Operation as _;
-use classify_proto::v2::{Configuration, Create, Rule};
+use classify_proto::v2::{Configuration, CreateJob, Rule};
 use serde::Serialize;
 
 use crate::args::tools::RulesCheckArgs;
@@ -77,8 +77,8 @@ pub(crate) fn check(args: &RulesCheckArgs, global: &Global) -> Result<(), Proble
 fn findings(configuration: &Configuration) -> Vec<Finding> {
     let mut found = Vec::new();
     // The core knows the service's limits, and tells every field that breaks one.
-    let create = Create::new("dfl-0").configuration(configuration.clone());
-    if let Err(error) = create.check() {
+    let create = CreateJob::new("dfl-0").configuration(configuration.clone());
+    if let Err(error) = create.validate() {
         found.extend(error.field_errors().iter().map(|field| Finding {
             severity: "error",
             field: field.field.clone(),

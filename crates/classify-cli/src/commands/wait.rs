@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use classify_proto::machine::{Fan, FanEvent, Waitable};
+use classify_proto::machine::{Concurrent, ConcurrentEvent, Waitable};
 use classify_proto::{Error, v1, v2};
 use serde::Serialize;
 
@@ -35,7 +35,7 @@ pub(crate) fn wait(args: &WaitArgs, global: &Global, console: Console) -> Result
     let values = Values::open(global, args.output.as_deref(), Shows::Jobs, expects(&ids))?;
     let gets = ids
         .iter()
-        .map(|id| expand.iter().fold(v2::Get::new(id), v2::Get::expand))
+        .map(|id| expand.iter().fold(v2::GetJob::new(id), v2::GetJob::expand))
         .collect();
     wait_for(&ids, gets, args.timeout, values, global, console)
 }
@@ -53,7 +53,7 @@ pub(crate) fn wait_old(
         Shows::Anything,
         expects(&ids),
     )?;
-    let gets = ids.iter().map(v1::Get::new).collect();
+    let gets = ids.iter().map(v1::GetJob::new).collect();
     wait_for(&ids, gets, args.timeout, values, global, console)
 }
 
@@ -90,15 +90,15 @@ where
     let mut unwritten = None;
     let view = View::new(Waiting::new(ids.len()), console.chatty);
     let switch = Switch::on_interrupt_clearing(view.clearer());
-    let fan = Fan::new(machines, AT_ONCE);
+    let fan = Concurrent::new(machines, AT_ONCE);
     let ending = interrupt::drive(&client, fan, &switch, None, |event| match event {
-        Heard::Of(FanEvent::Of(_, progress)) => {
+        Heard::Of(ConcurrentEvent::Progress(_, progress)) => {
             let status = progress.status.map(|status| status.to_string());
             view.update(|waiting| {
                 waiting.last = format!("{} {}", progress.job_id, status.unwrap_or_default());
             });
         }
-        Heard::Of(FanEvent::Ended(place, result)) => {
+        Heard::Of(ConcurrentEvent::Finished(place, result)) => {
             open.remove(&place);
             view.update(|waiting| waiting.ended += 1);
             let written = view.aside(|| take(result, &mut printer, &mut problems));

@@ -88,7 +88,7 @@ fn secrets(given: &Secrets) -> Result<Vec<Secret>, Problem> {
     let texts = given
         .secret
         .iter()
-        .filter_map(Secret::reveal)
+        .filter_map(Secret::expose_secret)
         .filter(|text| !text.is_empty());
     texts
         .map(|text| {

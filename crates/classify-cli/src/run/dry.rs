@@ -82,9 +82,9 @@ pub(super) fn run(
                     continue;
                 }
                 // The run itself knows best what it would do: what it does not take on is settled.
-                let before = bulk.room();
+                let before = bulk.capacity();
                 bulk.push(*document);
-                if bulk.room() == before {
+                if bulk.capacity() == before {
                     plan.settled += 1;
                 } else if bulk.job_of(key).is_some() {
                     plan.open += 1;

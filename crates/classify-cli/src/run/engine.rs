@@ -7,7 +7,8 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::Duration;
 
 use classify_proto::machine::{
-    Bulk, BulkEvent, ContentKey, Cx, Machine, Record, Report, Settled, Step, Summary, Ticket,
+    Bulk, BulkEvent, ContentKey, Context, DocumentReport, FinishedDocument, Machine, Record, Step,
+    Summary, Ticket,
 };
 use classify_proto::{Body, Content, Failure, Reply, http};
 
@@ -29,9 +30,9 @@ pub(super) enum Event {
     /// Their job is there.
     Created { places: Vec<usize>, job_id: String },
     /// The run is through with them; `restored` says that an earlier process was.
-    Settled {
+    FinishedDocument {
         places: Vec<usize>,
-        report: Box<Report>,
+        report: Box<DocumentReport>,
         restored: bool,
     },
     /// It cannot be classified.
@@ -56,7 +57,7 @@ pub(super) struct Outcome {
 enum Known {
     /// It is on its way, for all these documents; the first is the one that is sent.
     Waiting(Vec<usize>),
-    Settled(Box<Report>),
+    FinishedDocument(Box<DocumentReport>),
 }
 
 /// Classifies documents, each content once.
@@ -131,7 +132,7 @@ impl Engine {
                 Err(TryRecvError::Empty) => {
                     if pushed == 0 {
                         self.held = true;
-                        self.bulk.hold();
+                        self.bulk.pause_input();
                     }
                     return;
                 }
@@ -188,9 +189,9 @@ impl Engine {
                 places.push(place);
                 self.untold.push_back(Event::Taken { place, like });
             }
-            Some(Known::Settled(report)) => {
+            Some(Known::FinishedDocument(report)) => {
                 let report = report.clone();
-                self.untold.push_back(Event::Settled {
+                self.untold.push_back(Event::FinishedDocument {
                     places: vec![place],
                     report,
                     restored: false,
@@ -226,16 +227,16 @@ impl Engine {
         self.untold.push_back(event);
     }
 
-    fn settled(&mut self, settled: Settled) {
+    fn settled(&mut self, settled: FinishedDocument) {
         let report = Box::new(settled.report);
-        let known = Known::Settled(report.clone());
+        let known = Known::FinishedDocument(report.clone());
         let Some(Known::Waiting(places)) = self.contents.insert(settled.key, known) else {
             return;
         };
         if let Some(found) = places.first().and_then(|place| self.documents.get(*place)) {
             self.stamps.remove(&found.path);
         }
-        self.untold.push_back(Event::Settled {
+        self.untold.push_back(Event::FinishedDocument {
             places,
             report,
             restored: settled.restored,
@@ -254,7 +255,7 @@ impl Engine {
     }
 
     /// What is said of the documents that a stopped run has not taken in.
-    fn look_up_rest(&mut self, cx: Cx<'_>) -> Option<Step<Event, Outcome>> {
+    fn look_up_rest(&mut self, cx: Context<'_>) -> Option<Step<Event, Outcome>> {
         if self.stopped.is_some() || !self.looks_up_rest {
             return None;
         }
@@ -267,7 +268,7 @@ impl Engine {
                     if let Some((place, document, _)) = self.ready(read)
                         && let Some(report) = self.bulk.earlier(document.key())
                     {
-                        self.untold.push_back(Event::Settled {
+                        self.untold.push_back(Event::FinishedDocument {
                             places: vec![place],
                             report: Box::new(report.clone()),
                             restored: true,
@@ -284,7 +285,7 @@ impl Engine {
 
 fn path_of(request: &http::Request<Body>) -> Option<&PathBuf> {
     match request.body() {
-        Body::Framed(framed) => match &framed.content {
+        Body::Multipart(multipart) => match &multipart.content {
             Content::Path(path) => Some(path),
             _ => None,
         },
@@ -300,7 +301,7 @@ impl Machine for Engine {
     type Event = Event;
     type Output = Outcome;
 
-    fn poll(&mut self, cx: Cx<'_>) -> Step<Event, Outcome> {
+    fn poll(&mut self, cx: Context<'_>) -> Step<Event, Outcome> {
         loop {
             if let Some(event) = self.untold.pop_front() {
                 return Step::Event(event);
@@ -316,15 +317,15 @@ impl Machine for Engine {
                 });
             }
             if self.held && !self.bulk.is_stopping() {
-                self.feed(self.bulk.room());
+                self.feed(self.bulk.capacity());
                 if !self.untold.is_empty() {
                     continue;
                 }
             }
             match self.bulk.poll(cx) {
-                Step::Event(BulkEvent::Room(room)) => self.feed(room),
+                Step::Event(BulkEvent::NeedDocuments(room)) => self.feed(room),
                 Step::Event(BulkEvent::Record(record)) => self.store(&record),
-                Step::Event(BulkEvent::Settled(settled)) => self.settled(settled),
+                Step::Event(BulkEvent::Finished(settled)) => self.settled(settled),
                 Step::Event(BulkEvent::Notice(notice)) => {
                     return Step::Event(Event::Notice(notice));
                 }
@@ -349,7 +350,7 @@ impl Machine for Engine {
         }
     }
 
-    fn handle(&mut self, cx: Cx<'_>, ticket: Ticket, mut reply: Reply) {
+    fn handle(&mut self, cx: Context<'_>, ticket: Ticket, mut reply: Reply) {
         if let Some(path) = self.uploads.remove(&ticket)
             && let Some(stamp) = self.stamps.get(&path)
             && reply

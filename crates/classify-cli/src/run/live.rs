@@ -39,7 +39,7 @@ pub(super) struct Standings {
 #[derive(Debug)]
 pub(super) struct Live {
     began: Instant,
-    pub(super) standings: Standings,
+    pub(super) statuses: Standings,
     pace: Pace,
 }
 
@@ -49,7 +49,7 @@ impl Live {
         let began = Instant::now();
         Self {
             began,
-            standings: Standings::default(),
+            statuses: Standings::default(),
             pace: Pace::new(began),
         }
     }
@@ -64,17 +64,17 @@ impl Lines for Live {
     fn lines(&self, room: usize) -> Vec<String> {
         let now = Instant::now();
         vec![
-            first(&self.standings, self.pace.rate(now), room),
-            second(&self.standings, now.duration_since(self.began), room),
+            first(&self.statuses, self.pace.rate(now), room),
+            second(&self.statuses, now.duration_since(self.began), room),
         ]
     }
 }
 
 /// How far, how fast, and how much longer.
-fn first(standings: &Standings, rate: Option<f64>, room: usize) -> String {
-    let settled = standings.done + standings.failed;
-    let far = format!("{settled} of {}", standings.total);
-    let open = standings.total.saturating_sub(settled + standings.copies);
+fn first(statuses: &Standings, rate: Option<f64>, room: usize) -> String {
+    let settled = statuses.done + statuses.failed;
+    let far = format!("{settled} of {}", statuses.total);
+    let open = statuses.total.saturating_sub(settled + statuses.copies);
     let fast = rate.map_or_else(|| "-/s".to_owned(), per_time);
     let left = match rate {
         _ if open == 0 => String::new(),
@@ -91,21 +91,21 @@ fn first(standings: &Standings, rate: Option<f64>, room: usize) -> String {
         let tail = tail.trim_end();
         let wide = room.saturating_sub(tail.chars().count() + 2);
         if wide >= SHORTEST_BAR {
-            return format!("{}  {tail}", bar(settled, standings.total, wide));
+            return format!("{}  {tail}", bar(settled, statuses.total, wide));
         }
     }
     fitting(&tails, room)
 }
 
 /// Where the documents are, and for how long it has gone on.
-fn second(standings: &Standings, elapsed: Duration, room: usize) -> String {
+fn second(statuses: &Standings, elapsed: Duration, room: usize) -> String {
     let Standings {
         uploaded,
         waiting,
         done,
         failed,
         ..
-    } = standings;
+    } = statuses;
     let clock = clock(elapsed);
     let long = format!("{uploaded} uploaded, {waiting} waiting, {done} done, {failed} failed");
     let short = format!("{uploaded} up, {waiting} wait, {done} done, {failed} fail");
@@ -217,7 +217,7 @@ mod tests {
     #[test]
     fn the_lines_fit_any_width_and_say_less_where_there_is_less_room() {
         for room in 0..200 {
-            for standings in [
+            for statuses in [
                 Standings::default(),
                 HALF,
                 Standings {
@@ -230,8 +230,8 @@ mod tests {
                 for rate in [None, Some(0.001), Some(12.0)] {
                     let elapsed = Duration::from_secs(4000);
                     for line in [
-                        first(&standings, rate, room),
-                        second(&standings, elapsed, room),
+                        first(&statuses, rate, room),
+                        second(&statuses, elapsed, room),
                     ] {
                         assert!(line.chars().count() <= room, "{line}");
                     }

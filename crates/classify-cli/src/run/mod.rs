@@ -18,9 +18,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use classify_proto::machine::{Bulk, BulkOptions, Cadence, Journal, Limiter};
-use classify_proto::v2::Create;
-use classify_proto::{Limits as Transport, Seed};
+use classify_proto::machine::{Bulk, BulkOptions, Journal, Limiter, PollInterval};
+use classify_proto::v2::CreateJob;
+use classify_proto::{Seed, TransportLimits as Transport};
 
 use self::after::After;
 use self::engine::Engine;
@@ -79,7 +79,7 @@ pub(crate) fn run(args: &RunArgs, global: &Global, console: Console) -> Result<(
         .client
         .clone()
         // A few looks may be on the wire beside the uploads and creates.
-        .limits(Transport::default().at_once(args.concurrency + 4))
+        .limits(Transport::default().max_concurrency(args.concurrency + 4))
         .limiter(limiter);
     let bulk = Bulk::new(client.api(), create, options(args, global), client.seed()?)?;
     let resumes = journal.is_begun();
@@ -148,7 +148,7 @@ fn find(
 }
 
 /// The types that documents can have; a saved configuration keeps them to itself.
-fn types(create: &Create) -> Option<Vec<&str>> {
+fn types(create: &CreateJob) -> Option<Vec<&str>> {
     let configuration = create.get_configuration()?;
     let types = configuration.rules.iter().map(|rule| rule.r#type.as_str());
     Some(types.collect())
@@ -239,7 +239,7 @@ fn options(args: &RunArgs, global: &Global) -> BulkOptions {
         .fresh(args.fresh)
         .retry_failed(args.retry_failed)
         // The engine remembers every content, for its rows' sake.
-        .remember(0);
+        .report_cache_size(0);
     if let Some(timeout) = args.timeout {
         options = options.job_timeout(timeout);
     }
@@ -248,7 +248,7 @@ fn options(args: &RunArgs, global: &Global) -> BulkOptions {
         .poll_interval
         .or(global.emulator.then_some(Duration::from_millis(100)));
     match first {
-        Some(first) => options.cadence(Cadence::new(first, first.saturating_mul(10))),
+        Some(first) => options.poll_interval(PollInterval::new(first, first.saturating_mul(10))),
         None => options,
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use classify_proto::machine::Standing;
+use classify_proto::machine::DocumentStatus;
 
 use super::after::After;
 use super::documents;
@@ -165,7 +165,7 @@ impl Report {
                     }
                 }
             }
-            Event::Settled {
+            Event::FinishedDocument {
                 places,
                 report,
                 restored,
@@ -226,20 +226,20 @@ impl Report {
         self.counts.answered += usize::from(row.is_answer());
         self.counts.matched += usize::from(row.is_answer() && row.r#type.is_some());
         let unfinished = [
-            Standing::Open,
-            Standing::NotStarted,
-            Standing::Missing,
-            Standing::Ambiguous,
+            DocumentStatus::Open,
+            DocumentStatus::NotStarted,
+            DocumentStatus::Missing,
+            DocumentStatus::Ambiguous,
         ];
         self.counts.unfinished += usize::from(
             unfinished
                 .iter()
                 .any(|standing| row.status == standing.as_str()),
         );
-        if row.status == Standing::NotStarted.as_str() {
+        if row.status == DocumentStatus::NotStarted.as_str() {
             self.counts.not_started += 1;
         }
-        if row.status == Standing::Open.as_str() {
+        if row.status == DocumentStatus::Open.as_str() {
             self.open.extend(row.job_id.clone());
         }
         let at_the_end = self.prints_at_the_end();
@@ -283,7 +283,7 @@ impl Report {
 
     fn show_progress(&self) {
         let counts = &self.counts;
-        let standings = Standings {
+        let statuses = Standings {
             total: counts.total,
             uploaded: counts.uploaded,
             waiting: counts.waiting,
@@ -291,7 +291,7 @@ impl Report {
             failed: counts.rows - counts.answered,
             copies: counts.copies,
         };
-        self.view.update(|live| live.standings = standings);
+        self.view.update(|live| live.statuses = statuses);
     }
 
     /// Takes the view off the terminal when the process ends at once.
@@ -385,16 +385,16 @@ impl Report {
             (None, None) => "the run ended first".to_owned(),
         };
         let (standing, why) = if track.job.is_some() {
-            (Standing::Open, format!("{what}; the job goes on"))
+            (DocumentStatus::Open, format!("{what}; the job goes on"))
         } else if track.file.is_some() {
             (
-                Standing::Ambiguous,
+                DocumentStatus::Ambiguous,
                 format!(
                     "{what} while its job was being created; asked again, it is found or bought, and paid once"
                 ),
             )
         } else {
-            (Standing::NotStarted, what)
+            (DocumentStatus::NotStarted, what)
         };
         Row {
             job_id: track.job.clone(),

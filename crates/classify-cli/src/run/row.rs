@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use classify_proto::machine::{Report, Standing};
+use classify_proto::machine::{DocumentReport, DocumentStatus};
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
 use crate::output::printable;
@@ -125,11 +125,15 @@ impl Serialize for Row {
 impl Row {
     /// A document that cannot be classified.
     pub(crate) fn error(path: &Path, why: impl Into<String>) -> Self {
-        Self::without_answer(path, &Standing::Error, why)
+        Self::without_answer(path, &DocumentStatus::Error, why)
     }
 
     /// A document that has no answer.
-    pub(crate) fn without_answer(path: &Path, standing: &Standing, why: impl Into<String>) -> Self {
+    pub(crate) fn without_answer(
+        path: &Path,
+        standing: &DocumentStatus,
+        why: impl Into<String>,
+    ) -> Self {
         Self {
             path: path.to_string_lossy().into_owned(),
             status: standing.to_string(),
@@ -145,11 +149,11 @@ impl Row {
     }
 
     /// A document that the run is through with.
-    pub(crate) fn settled(path: &Path, report: &Report) -> Self {
+    pub(crate) fn settled(path: &Path, report: &DocumentReport) -> Self {
         let error = match (&report.error, &report.status) {
             (Some(error), _) => Some(without_subject(error, path)),
-            (None, Standing::Completed) => None,
-            (None, Standing::Cancelled) => Some("the job was cancelled".to_owned()),
+            (None, DocumentStatus::Completed) => None,
+            (None, DocumentStatus::Cancelled) => Some("the job was cancelled".to_owned()),
             (None, status) => Some(format!("the job stands at {status}")),
         };
         Self {

@@ -1,7 +1,7 @@
 //! What every document of a run is classified by: rules and page limits, from a file and from flags.
 
 use classify_proto::Operation as _;
-use classify_proto::v2::{Configuration, Create, ParsingConfiguration};
+use classify_proto::v2::{Configuration, CreateJob, ParsingConfiguration};
 
 use crate::args::Global;
 use crate::args::run::RunArgs;
@@ -11,14 +11,14 @@ use crate::rules_file;
 /// What every document gets.
 #[derive(Debug)]
 pub(super) struct Template {
-    pub(super) create: Create,
+    pub(super) create: CreateJob,
     /// Which pages are read; a saved configuration keeps that to itself.
     pub(super) parsing: Option<ParsingConfiguration>,
 }
 
 /// The create that every document gets, checked.
 pub(super) fn template(args: &RunArgs, global: &Global) -> Result<Template, Problem> {
-    let create = Create::new("");
+    let create = CreateJob::new("");
     if let Some(id) = &args.configuration_id {
         if id.trim().is_empty() {
             return Err(Problem::usage("--configuration-id is empty")
@@ -43,7 +43,7 @@ pub(super) fn template(args: &RunArgs, global: &Global) -> Result<Template, Prob
     }
     let create = create.configuration(configuration.clone());
     if !global.no_checks {
-        let checked = create.clone().for_input("dfl-to-be-uploaded").check();
+        let checked = create.clone().for_input("dfl-to-be-uploaded").validate();
         checked.map_err(|error| explain(&error, args, &configuration, from_file))?;
     }
     Ok(Template {

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use classify_proto::http::{self, Method};
 use classify_proto::{
-    Api, Body, Bytes, Error, Operation, Page, Paged, RateClass, Repeat, Untyped, v2,
+    Api, Body, Bytes, Error, Idempotency, Operation, Page, Paged, RateClass, RawOperation, v2,
 };
 use classify_ureq::Client;
 use serde_json::value::RawValue;
@@ -20,14 +20,14 @@ pub(crate) struct Request {
     pub(crate) query: Vec<(String, String)>,
     /// `None` sends no body.
     pub(crate) body: Option<Map<String, Value>>,
-    pub(crate) repeat: Repeat,
+    pub(crate) idempotency: Idempotency,
 }
 
 const TOKEN: &str = "page_token";
 
 impl Request {
-    fn untyped(&self) -> Untyped {
-        let mut call = Untyped::new(self.method.clone(), self.path, self.repeat);
+    fn untyped(&self) -> RawOperation {
+        let mut call = RawOperation::new(self.method.clone(), self.path, self.idempotency);
         if let Some(id) = &self.id {
             call = call.segment(id);
         }
@@ -117,8 +117,8 @@ impl<N: Named> Operation for One<N> {
 
     const NAME: &'static str = N::NAME;
 
-    fn repeat(&self) -> Repeat {
-        self.0.repeat
+    fn idempotency(&self) -> Idempotency {
+        self.0.idempotency
     }
 
     fn rate_class(&self) -> RateClass {
@@ -129,22 +129,22 @@ impl<N: Named> Operation for One<N> {
         self.0.untyped().secrets()
     }
 
-    fn encode(&self, api: &Api) -> Result<http::Request<Body>, Error> {
-        self.0.untyped().encode(api)
+    fn build_request_unvalidated(&self, api: &Api) -> Result<http::Request<Body>, Error> {
+        self.0.untyped().build_request_unvalidated(api)
     }
 
-    fn decode(&self, response: http::Response<Bytes>) -> Result<Bytes, Error> {
+    fn parse_success(&self, response: http::Response<Bytes>) -> Result<Bytes, Error> {
         let body = response.body().clone();
         // Read for its mistakes: what is no JSON is told with the status and the request's id.
-        self.0.untyped().decode(response).map(|_| body)
+        self.0.untyped().parse_success(response).map(|_| body)
     }
 
     fn recover(&self, refusal: &Error) -> classify_proto::Recovery<Bytes> {
         // The lost attempt has deleted it: that is what was asked.
         if self.0.method == Method::DELETE && refusal.is_not_found() {
-            classify_proto::Recovery::Settled(Bytes::new())
+            classify_proto::Recovery::Resolved(Bytes::new())
         } else {
-            classify_proto::Recovery::Refused
+            classify_proto::Recovery::Failed
         }
     }
 
@@ -167,8 +167,8 @@ impl<N: Named> Operation for Listed<N> {
 
     const NAME: &'static str = N::NAME;
 
-    fn repeat(&self) -> Repeat {
-        Repeat::Read
+    fn idempotency(&self) -> Idempotency {
+        Idempotency::Safe
     }
 
     fn rate_class(&self) -> RateClass {
@@ -179,16 +179,16 @@ impl<N: Named> Operation for Listed<N> {
         self.0.untyped().secrets()
     }
 
-    fn encode(&self, api: &Api) -> Result<http::Request<Body>, Error> {
-        self.0.untyped().encode(api)
+    fn build_request_unvalidated(&self, api: &Api) -> Result<http::Request<Body>, Error> {
+        self.0.untyped().build_request_unvalidated(api)
     }
 
-    fn decode(&self, response: http::Response<Bytes>) -> Result<Page<Raw>, Error> {
+    fn parse_success(&self, response: http::Response<Bytes>) -> Result<Page<Raw>, Error> {
         match serde_json::from_slice(response.body()) {
             Ok(page) => Ok(page),
             // Read once more by the core, whose error tells what was wrong with the page.
-            Err(_) => Err(v2::List::new()
-                .decode(response)
+            Err(_) => Err(v2::ListJobs::new()
+                .parse_success(response)
                 .err()
                 .unwrap_or_else(no_page)),
         }

@@ -1,6 +1,6 @@
 //! `classifier:jobs create`, `list`, `get` and `get-results`: version 1 of the API.
 
-use classify_proto::Repeat;
+use classify_proto::Idempotency;
 use classify_proto::http::Method;
 
 use super::Kind::{Number, Object, Objects, Text, Texts};
@@ -44,7 +44,7 @@ Examples:
             optional(Body, Objects, "webhook_configurations", "webhook-configuration", "OBJECT", "A webhook to report to").inner(WEBHOOK),
         ],
         answer: Answer::One,
-        repeat: Repeat::Never,
+        idempotency: Idempotency::NonIdempotent,
         calls: named!("classifier.create"),
     },
     Endpoint {
@@ -60,7 +60,7 @@ Examples:
         then: "",
         fields: &[PAGE_SIZE, PAGE_TOKEN],
         answer: Answer::Pages,
-        repeat: Repeat::Read,
+        idempotency: Idempotency::Safe,
         calls: named!("classifier.list"),
     },
     Endpoint {
@@ -76,7 +76,7 @@ Examples:
         then: "",
         fields: &[JOB],
         answer: Answer::One,
-        repeat: Repeat::Read,
+        idempotency: Idempotency::Safe,
         calls: named!("classifier.get"),
     },
     Endpoint {
@@ -94,7 +94,7 @@ Examples:
         then: "/results",
         fields: &[JOB],
         answer: Answer::Merged,
-        repeat: Repeat::Read,
+        idempotency: Idempotency::Safe,
         calls: named!("classifier.results"),
     },
 ];

@@ -1,6 +1,6 @@
 //! `classify create`, `list`, `get`, `cancel` and `delete`.
 
-use classify_proto::Repeat;
+use classify_proto::Idempotency;
 use classify_proto::http::Method;
 
 use super::Kind::{Configuration, Number, Object, Objects, Rules, Text, Texts};
@@ -45,7 +45,7 @@ Examples:
             optional(Body, Objects, "webhook_configurations", "webhook-configuration", "OBJECT", "A webhook to report to").inner(WEBHOOK),
         ],
         answer: Answer::Job,
-        repeat: Repeat::Idempotent,
+        idempotency: Idempotency::Idempotent,
         calls: named!("classify.create"),
     },
     Endpoint {
@@ -73,7 +73,7 @@ Examples:
             PAGE_TOKEN,
         ],
         answer: Answer::Jobs,
-        repeat: Repeat::Read,
+        idempotency: Idempotency::Safe,
         calls: named!("classify.list"),
     },
     Endpoint {
@@ -93,7 +93,7 @@ Examples:
             optional(Query, Texts, "expand", "expand", "PART", "A part that is left out otherwise: usage, what the job cost"),
         ],
         answer: Answer::Job,
-        repeat: Repeat::Read,
+        idempotency: Idempotency::Safe,
         calls: named!("classify.get"),
     },
     Endpoint {
@@ -111,7 +111,7 @@ Examples:
         then: "/cancel",
         fields: &[JOB],
         answer: Answer::Job,
-        repeat: Repeat::Idempotent,
+        idempotency: Idempotency::Idempotent,
         calls: named!("classify.cancel"),
     },
     Endpoint {
@@ -129,7 +129,7 @@ Examples:
         then: "",
         fields: &[JOB],
         answer: Answer::One,
-        repeat: Repeat::Idempotent,
+        idempotency: Idempotency::Idempotent,
         calls: named!("classify.delete"),
     },
 ];

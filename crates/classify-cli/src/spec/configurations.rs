@@ -1,6 +1,6 @@
 //! `configurations create`, `list`, `retrieve`, `update` and `delete`.
 
-use classify_proto::Repeat;
+use classify_proto::Idempotency;
 use classify_proto::http::Method;
 
 use super::Kind::{Bool, Object, Text, Texts};
@@ -42,7 +42,7 @@ Examples:
         then: "",
         fields: &[NAME.required(), PARAMETERS.required()],
         answer: Answer::One,
-        repeat: Repeat::Idempotent,
+        idempotency: Idempotency::Idempotent,
         calls: named!("configurations.create"),
     },
     Endpoint {
@@ -65,7 +65,7 @@ Examples:
             PAGE_TOKEN,
         ],
         answer: Answer::Pages,
-        repeat: Repeat::Read,
+        idempotency: Idempotency::Safe,
         calls: named!("configurations.list"),
     },
     Endpoint {
@@ -81,13 +81,13 @@ Examples:
         then: "",
         fields: &[CONFIG],
         answer: Answer::One,
-        repeat: Repeat::Read,
+        idempotency: Idempotency::Safe,
         calls: named!("configurations.get"),
     },
     Endpoint {
         resource: "configurations",
         name: "update",
-        about: "Change a saved configuration; what is not given stays as it is",
+        about: "Patch a saved configuration; what is not given stays as it is",
         help: "\
 Examples:
   llamacloud-prod configurations update cfg-123 --name bills
@@ -97,7 +97,7 @@ Examples:
         then: "",
         fields: &[CONFIG, NAME, PARAMETERS],
         answer: Answer::One,
-        repeat: Repeat::Idempotent,
+        idempotency: Idempotency::Idempotent,
         calls: named!("configurations.update"),
     },
     Endpoint {
@@ -115,7 +115,7 @@ Examples:
         then: "",
         fields: &[CONFIG],
         answer: Answer::Nothing,
-        repeat: Repeat::Idempotent,
+        idempotency: Idempotency::Idempotent,
         calls: named!("configurations.delete"),
     },
 ];

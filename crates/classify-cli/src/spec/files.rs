@@ -1,6 +1,6 @@
 //! `files create`, `list`, `retrieve`, `delete`, `content` and `query`.
 
-use classify_proto::Repeat;
+use classify_proto::Idempotency;
 use classify_proto::http::Method;
 
 use super::Kind::{Bool, File, Number, Object, Text, Texts};
@@ -56,7 +56,7 @@ Examples:
             ),
         ],
         answer: Answer::One,
-        repeat: Repeat::Never,
+        idempotency: Idempotency::NonIdempotent,
         calls: named!("files.create"),
     },
     Endpoint {
@@ -102,7 +102,7 @@ Examples:
             PAGE_TOKEN,
         ],
         answer: Answer::Pages,
-        repeat: Repeat::Read,
+        idempotency: Idempotency::Safe,
         calls: named!("files.list"),
     },
     Endpoint {
@@ -118,7 +118,7 @@ Examples:
         then: "",
         fields: &[FILE, EXPAND],
         answer: Answer::One,
-        repeat: Repeat::Read,
+        idempotency: Idempotency::Safe,
         calls: named!("files.get"),
     },
     Endpoint {
@@ -136,7 +136,7 @@ Examples:
         then: "",
         fields: &[FILE],
         answer: Answer::Nothing,
-        repeat: Repeat::Idempotent,
+        idempotency: Idempotency::Idempotent,
         calls: named!("files.delete"),
     },
     Endpoint {
@@ -164,7 +164,7 @@ Examples:
             ),
         ],
         answer: Answer::One,
-        repeat: Repeat::Read,
+        idempotency: Idempotency::Safe,
         calls: named!("files.content"),
     },
     Endpoint {
@@ -230,7 +230,7 @@ Examples:
             ),
         ],
         answer: Answer::Pages,
-        repeat: Repeat::Read,
+        idempotency: Idempotency::Safe,
         calls: named!("files.query"),
     },
 ];

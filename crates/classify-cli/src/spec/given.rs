@@ -187,7 +187,7 @@ impl Given {
             then: endpoint.then,
             query,
             body: takes_body.then(|| self.body(endpoint)),
-            repeat: endpoint.repeat,
+            idempotency: endpoint.idempotency,
         }
     }
 }

@@ -22,7 +22,7 @@ pub(crate) mod stdin;
 pub(crate) mod text;
 pub(crate) mod webhook_configs;
 
-use classify_proto::Repeat;
+use classify_proto::Idempotency;
 use classify_proto::http::Method;
 
 use self::call::Calls;
@@ -42,7 +42,7 @@ pub(crate) struct Endpoint {
     pub(crate) then: &'static str,
     pub(crate) fields: &'static [Field],
     pub(crate) answer: Answer,
-    pub(crate) repeat: Repeat,
+    pub(crate) idempotency: Idempotency,
     pub(crate) calls: Calls,
 }
 

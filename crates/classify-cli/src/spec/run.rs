@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use clap::ArgMatches;
-use classify_proto::files::Upload;
+use classify_proto::files::UploadFile;
 use classify_proto::machine::Call;
-use classify_proto::v2::{Configuration, Create, List, WebhookConfiguration};
+use classify_proto::v2::{Configuration, CreateJob, ListJobs, WebhookConfiguration};
 use classify_proto::{Bytes, Error, Operation as _, With, WithResponse};
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
@@ -180,14 +180,14 @@ impl Made {
 
 /// Times that cannot be read are told before anything is sent, by the core that knows the form.
 fn check_times(given: &Given) -> Result<(), Problem> {
-    let mut list = List::new();
+    let mut list = ListJobs::new();
     if let Some(time) = given.text("created_at_on_or_after") {
         list = list.created_at_on_or_after(time);
     }
     if let Some(time) = given.text("created_at_on_or_before") {
         list = list.created_at_on_or_before(time);
     }
-    Ok(list.check()?)
+    Ok(list.validate()?)
 }
 
 fn text(body: &Bytes) -> String {
@@ -207,7 +207,7 @@ fn spare(given: &Given, file: &Path) -> Result<(), Problem> {
 }
 
 /// The upload that the flags ask for.
-fn upload(given: &Given) -> Result<Upload, Problem> {
+fn upload(given: &Given) -> Result<UploadFile, Problem> {
     let path = given.text("file").unwrap_or_default();
     let upload = if path == "-" {
         let mut bytes = Vec::new();
@@ -219,7 +219,7 @@ fn upload(given: &Given) -> Result<Upload, Problem> {
                 "stdin holds more than 512 MB, which is the most that the service takes",
             ));
         }
-        Upload::new("stdin", Bytes::from(bytes))
+        UploadFile::new("stdin", Bytes::from(bytes))
     } else {
         // `@scan.pdf` is how other values name a file, so it is understood here too.
         let path = match path.strip_prefix('@') {
@@ -231,7 +231,7 @@ fn upload(given: &Given) -> Result<Upload, Problem> {
         if !found.is_file() {
             return Err(Problem::usage(format!("--file: {path} is no file")));
         }
-        Upload::path(path)?
+        UploadFile::path(path)?
     };
     let upload = upload.purpose(given.text("purpose").unwrap_or_default());
     Ok(match given.text("external_file_id") {
@@ -244,7 +244,7 @@ fn upload(given: &Given) -> Result<Upload, Problem> {
 ///
 /// The configuration and webhooks are read into the core's types, which check them. Without checks they are sent as they
 /// were given, whatever those types make of them.
-fn create(body: &Map<String, Value>, checks: bool) -> Result<With<Create>, Problem> {
+fn create(body: &Map<String, Value>, checks: bool) -> Result<With<CreateJob>, Problem> {
     let mut body = body.clone();
     let mut as_given = Vec::new();
     let mut text = |name: &str| match body.remove(name) {
@@ -265,7 +265,7 @@ fn create(body: &Map<String, Value>, checks: bool) -> Result<With<Create>, Probl
         return Err(Problem::usage(problem)
             .hint("`llamacloud-prod classify create --help` shows how to write it"));
     };
-    let mut create = Create::new(input);
+    let mut create = CreateJob::new(input);
     if let Some(id) = text("configuration_id") {
         create = create.configuration_id(id);
     }
@@ -324,7 +324,7 @@ fn read<T: DeserializeOwned>(
 /// The answer, and what the create can be repeated under.
 fn send_create(
     client: &classify_ureq::Client,
-    create: With<Create>,
+    create: With<CreateJob>,
 ) -> Result<(Bytes, Option<String>), Problem> {
     let call = Call::new(WithResponse::new(create), client.seed()?);
     let transaction = call

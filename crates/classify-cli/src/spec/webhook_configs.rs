@@ -1,6 +1,6 @@
 //! `webhook-configs create`, `list`, `retrieve`, `update` and `delete`.
 
-use classify_proto::Repeat;
+use classify_proto::Idempotency;
 use classify_proto::http::Method;
 
 use super::Kind::{Object, Text, Texts};
@@ -70,7 +70,7 @@ Examples:
         then: "",
         fields: &[URL.required(), EVENTS, HEADERS, FORMAT, SECRET],
         answer: Answer::One,
-        repeat: Repeat::Never,
+        idempotency: Idempotency::NonIdempotent,
         calls: named!("webhook_configs.create"),
     },
     Endpoint {
@@ -86,7 +86,7 @@ Examples:
         then: "",
         fields: &[PAGE_SIZE, PAGE_TOKEN],
         answer: Answer::Pages,
-        repeat: Repeat::Read,
+        idempotency: Idempotency::Safe,
         calls: named!("webhook_configs.list"),
     },
     Endpoint {
@@ -102,13 +102,13 @@ Examples:
         then: "",
         fields: &[CONFIG],
         answer: Answer::One,
-        repeat: Repeat::Read,
+        idempotency: Idempotency::Safe,
         calls: named!("webhook_configs.get"),
     },
     Endpoint {
         resource: RESOURCE,
         name: "update",
-        about: "Change a saved webhook; what is not given stays as it is",
+        about: "Patch a saved webhook; what is not given stays as it is",
         help: "\
 A secret that is given takes the place of the old one at once. `null` clears a value.
 
@@ -121,7 +121,7 @@ Examples:
         then: "",
         fields: &[CONFIG, URL, EVENTS, HEADERS, FORMAT, SECRET],
         answer: Answer::One,
-        repeat: Repeat::Idempotent,
+        idempotency: Idempotency::Idempotent,
         calls: named!("webhook_configs.update"),
     },
     Endpoint {
@@ -139,7 +139,7 @@ Examples:
         then: "",
         fields: &[CONFIG],
         answer: Answer::Nothing,
-        repeat: Repeat::Idempotent,
+        idempotency: Idempotency::Idempotent,
         calls: named!("webhook_configs.delete"),
     },
 ];

@@ -279,11 +279,11 @@ fn other_documents_are_one_page() {
 
 #[test]
 fn a_job_does_not_end_before_its_document_is_read() {
-    let at_once = std::time::Duration::ZERO;
+    let max_concurrency = std::time::Duration::ZERO;
     let config = Config::default()
         .rate_limits(RateLimits::none())
-        .running_after(at_once)
-        .completed_after(at_once);
+        .running_after(max_concurrency)
+        .completed_after(max_concurrency);
     let emulator = Emulator::start(config).expect("an emulator");
     let client = Client::new(&emulator);
     let long = format!("{INVOICE}\n").repeat(60_000);

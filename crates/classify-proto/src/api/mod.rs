@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use crate::error::Error;
 use crate::operation::Scope;
-use crate::text::unsaid;
+use crate::text::redact;
 
 pub(crate) use base_url::is_loopback;
 use request::RequestBuilder;
@@ -63,7 +63,7 @@ pub struct Api {
     prefix: String,
     scope: Scope,
     headers: HeaderMap,
-    checks: bool,
+    validate: bool,
 }
 
 impl Api {
@@ -76,7 +76,7 @@ impl Api {
             headers: Vec::new(),
             environment: Vec::new(),
             agent: None,
-            checks: true,
+            validate: true,
             plain_http: false,
         }
     }
@@ -128,8 +128,8 @@ impl Api {
 
     /// Whether the service's published limits are checked before sending.
     #[must_use]
-    pub fn checks(&self) -> bool {
-        self.checks
+    pub fn validates(&self) -> bool {
+        self.validate
     }
 
     /// The extra headers in an environment variable's text: one `Name: value` a line; lines without a colon are
@@ -149,15 +149,15 @@ impl Api {
     /// [`Operation::parse`](crate::Operation::parse) itself does it before, or an error's text may hold the key; a
     /// response of success is handed back as it is.
     #[must_use]
-    pub fn clean(&self, mut response: http::Response<Bytes>) -> http::Response<Bytes> {
-        self.unsay_key(&mut response);
+    pub fn redact(&self, mut response: http::Response<Bytes>) -> http::Response<Bytes> {
+        self.redact_key(&mut response);
         response
     }
 
     /// Takes what is secret in our own headers out of a refusal that repeats it.
-    pub(crate) fn unsay_key(&self, response: &mut http::Response<Bytes>) {
+    pub(crate) fn redact_key(&self, response: &mut http::Response<Bytes>) {
         let secrets = self.headers.values().filter(|value| value.is_sensitive());
-        unsaid::unsay(response, secrets.filter_map(|value| value.to_str().ok()));
+        redact::redact_response(response, secrets.filter_map(|value| value.to_str().ok()));
     }
 
     pub(crate) fn request<'a>(&'a self, method: Method, path: &str) -> RequestBuilder<'a> {
@@ -176,7 +176,7 @@ impl fmt::Debug for Api {
             .field("project", &self.scope.project_id)
             .field("organization", &self.scope.organization_id)
             .field("headers", &self.headers.keys().collect::<Vec<_>>())
-            .field("checks", &self.checks)
+            .field("checks", &self.validate)
             .finish_non_exhaustive()
     }
 }
@@ -192,7 +192,7 @@ pub struct ApiBuilder {
     /// Those of the environment, which give way to those that the program adds itself.
     environment: Vec<(String, String)>,
     agent: Option<String>,
-    checks: bool,
+    validate: bool,
     plain_http: bool,
 }
 
@@ -234,8 +234,8 @@ impl ApiBuilder {
 
     /// Whether the service's published limits are checked before sending. On by default; off is for the day when the
     /// service has raised a limit that this version still holds to.
-    pub fn checks(mut self, checks: bool) -> Self {
-        self.checks = checks;
+    pub fn validate(mut self, validate: bool) -> Self {
+        self.validate = validate;
         self
     }
 
@@ -288,7 +288,7 @@ impl ApiBuilder {
             prefix,
             scope: self.scope,
             headers,
-            checks: self.checks,
+            validate: self.validate,
         })
     }
 }
@@ -350,7 +350,7 @@ const FRAMING: [&str; 5] = [
 ];
 
 pub(crate) fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), Error> {
-    let field = || format!("headers[{:?}]", crate::text::service_words::one_line(name));
+    let field = || format!("headers[{:?}]", crate::text::error_body::one_line(name));
     let parsed: HeaderName = name
         .parse()
         .map_err(|_| Error::invalid(field(), "is not a header's name"))?;
@@ -446,21 +446,21 @@ mod tests {
             .header("proxy-authorization", "Basic canary-1")
             .build()
             .unwrap();
-        let error = crate::v2::Get::new("1")
-            .parse(api.clean(refusal(403)))
+        let error = crate::v2::GetJob::new("1")
+            .parse(api.redact(refusal(403)))
             .unwrap_err();
         assert_eq!(
             error.message(),
-            "no: [withheld], [withheld], [withheld], [withheld]"
+            "no: [redacted], [redacted], [redacted], [redacted]"
         );
         let own = Api::builder("llx-canary")
             .header("authorization", "canary-1")
             .build()
             .unwrap();
-        let cleaned = own.clean(refusal(500));
+        let cleaned = own.redact(refusal(500));
         assert!(!String::from_utf8_lossy(cleaned.body()).contains("canary-1"));
         // An answer is nobody's refusal.
-        assert_eq!(api.clean(refusal(200)).body(), refusal(200).body());
+        assert_eq!(api.redact(refusal(200)).body(), refusal(200).body());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use http::{HeaderValue, Method, Uri};
 use serde::Serialize;
 
 use super::Api;
-use crate::body::{Body, Framed};
+use crate::body::{Body, Multipart};
 use crate::error::Error;
 use crate::operation::Scope;
 use crate::text::url::{push_pair, push_segment};
@@ -94,12 +94,12 @@ impl<'a> RequestBuilder<'a> {
     pub(crate) fn multipart(
         self,
         boundary: &str,
-        framed: Framed,
+        framed: Multipart,
     ) -> Result<http::Request<Body>, Error> {
         let content_type =
             HeaderValue::try_from(format!("multipart/form-data; boundary={boundary}"))
                 .map_err(|_| Error::invalid("boundary", "cannot stand in a header"))?;
-        self.finish(Body::Framed(framed), Some(content_type))
+        self.finish(Body::Multipart(framed), Some(content_type))
     }
 
     fn finish(

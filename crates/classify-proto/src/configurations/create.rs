@@ -8,27 +8,29 @@ use super::{Parameters, ROUTE, SavedConfiguration};
 use crate::api::Api;
 use crate::body::Body;
 use crate::error::Error;
-use crate::operation::{Operation, Problems, RateClass, Repeat, Scope, read_json, scope_setters};
+use crate::operation::{
+    Idempotency, Operation, RateClass, Scope, ValidationErrors, read_json, scope_setters,
+};
 
 /// Saves a configuration under a name.
 ///
 /// A second create of the same name, product and project saves over the first, so a create may be repeated.
 ///
 /// ```
-/// use classify_proto::configurations::Create;
+/// use classify_proto::configurations::CreateConfiguration;
 /// use classify_proto::v2::{Configuration, Rule};
 ///
 /// let rules = Configuration::new([Rule::new("invoice", "has an invoice number and a total amount")]);
-/// let create = Create::new("incoming mail", rules);
+/// let create = CreateConfiguration::new("incoming mail", rules);
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Create {
+pub struct CreateConfiguration {
     name: String,
     parameters: Parameters,
     scope: Scope,
 }
 
-impl Create {
+impl CreateConfiguration {
     /// Saves a [`v2::Configuration`](crate::v2::Configuration), or [`Parameters`] of another product, under a name of
     /// 1 to 255 characters.
     #[must_use]
@@ -49,27 +51,27 @@ struct Wire<'a> {
     parameters: &'a Parameters,
 }
 
-impl Operation for Create {
+impl Operation for CreateConfiguration {
     type Output = SavedConfiguration;
 
     const NAME: &'static str = "configurations.create";
 
-    fn repeat(&self) -> Repeat {
-        Repeat::Idempotent
+    fn idempotency(&self) -> Idempotency {
+        Idempotency::Idempotent
     }
 
     fn rate_class(&self) -> RateClass {
         RateClass::Other
     }
 
-    fn check(&self) -> Result<(), Error> {
-        let mut problems = Problems::default();
-        problems.length("name", &self.name, 1, 255);
-        self.parameters.find_problems("parameters", &mut problems);
-        problems.finish()
+    fn validate(&self) -> Result<(), Error> {
+        let mut errors = ValidationErrors::default();
+        errors.length("name", &self.name, 1, 255);
+        self.parameters.collect_errors("parameters", &mut errors);
+        errors.finish()
     }
 
-    fn encode(&self, api: &Api) -> Result<http::Request<Body>, Error> {
+    fn build_request_unvalidated(&self, api: &Api) -> Result<http::Request<Body>, Error> {
         api.request(Method::POST, ROUTE)
             .scope(&self.scope)
             .json(&Wire {
@@ -78,7 +80,7 @@ impl Operation for Create {
             })
     }
 
-    fn decode(&self, response: http::Response<Bytes>) -> Result<SavedConfiguration, Error> {
+    fn parse_success(&self, response: http::Response<Bytes>) -> Result<SavedConfiguration, Error> {
         read_json(response)
     }
 }
@@ -92,11 +94,11 @@ mod tests {
 
     #[test]
     fn the_request_and_its_answer() {
-        let create = Create::new(
+        let create = CreateConfiguration::new(
             "preset one",
             Configuration::new([Rule::new("invoice", "contains an invoice number")]),
         );
-        let request = create.request(&api()).unwrap();
+        let request = create.build_request(&api()).unwrap();
         assert_eq!(request.method(), Method::POST);
         let body: serde_json::Value =
             serde_json::from_slice(&request.body().in_memory().unwrap()).unwrap();
@@ -113,8 +115,8 @@ mod tests {
 
     #[test]
     fn the_limits_are_checked_by_name() {
-        let error = Create::new("", Configuration::new([]))
-            .request(&api())
+        let error = CreateConfiguration::new("", Configuration::new([]))
+            .build_request(&api())
             .unwrap_err();
         let fields: Vec<_> = error
             .field_errors()

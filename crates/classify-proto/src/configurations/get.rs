@@ -8,16 +8,16 @@ use super::{ROUTE, SavedConfiguration};
 use crate::api::Api;
 use crate::body::Body;
 use crate::error::Error;
-use crate::operation::{Operation, RateClass, Repeat, Scope, read_json, scope_setters};
+use crate::operation::{Idempotency, Operation, RateClass, Scope, read_json, scope_setters};
 
 /// Reads a saved configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Get {
+pub struct GetConfiguration {
     config_id: String,
     scope: Scope,
 }
 
-impl Get {
+impl GetConfiguration {
     /// Reads the configuration of this id.
     #[must_use]
     pub fn new(config_id: impl Into<String>) -> Self {
@@ -30,27 +30,27 @@ impl Get {
     scope_setters!();
 }
 
-impl Operation for Get {
+impl Operation for GetConfiguration {
     type Output = SavedConfiguration;
 
     const NAME: &'static str = "configurations.get";
 
-    fn repeat(&self) -> Repeat {
-        Repeat::Read
+    fn idempotency(&self) -> Idempotency {
+        Idempotency::Safe
     }
 
     fn rate_class(&self) -> RateClass {
         RateClass::Other
     }
 
-    fn encode(&self, api: &Api) -> Result<http::Request<Body>, Error> {
+    fn build_request_unvalidated(&self, api: &Api) -> Result<http::Request<Body>, Error> {
         api.request(Method::GET, ROUTE)
             .segment("config_id", &self.config_id)?
             .scope(&self.scope)
             .empty()
     }
 
-    fn decode(&self, response: http::Response<Bytes>) -> Result<SavedConfiguration, Error> {
+    fn parse_success(&self, response: http::Response<Bytes>) -> Result<SavedConfiguration, Error> {
         read_json(response)
     }
 
@@ -67,9 +67,9 @@ mod tests {
 
     #[test]
     fn the_request_and_its_answer() {
-        let get = Get::new("cfg 1/2").project("p");
+        let get = GetConfiguration::new("cfg 1/2").project("p");
         assert_eq!(
-            get.request(&api()).unwrap().uri(),
+            get.build_request(&api()).unwrap().uri(),
             "https://api.example/api/v1/beta/configurations/cfg%201%2F2?project_id=p"
         );
         assert!(
@@ -78,6 +78,6 @@ mod tests {
                 .id
                 .starts_with("cfg-")
         );
-        assert!(Get::new("..").request(&api()).is_err());
+        assert!(GetConfiguration::new("..").build_request(&api()).is_err());
     }
 }

@@ -8,12 +8,12 @@ use super::{ProductType, ROUTE, SavedConfiguration};
 use crate::api::Api;
 use crate::body::Body;
 use crate::error::Error;
-use crate::operation::{Operation, RateClass, Repeat, Scope, read_json, scope_setters};
+use crate::operation::{Idempotency, Operation, RateClass, Scope, read_json, scope_setters};
 use crate::page::{Page, paged};
 
 /// Lists saved configurations, a page at a time.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct List {
+pub struct ListConfigurations {
     product_types: Vec<ProductType>,
     name: Option<String>,
     latest_only: Option<bool>,
@@ -22,7 +22,7 @@ pub struct List {
     scope: Scope,
 }
 
-impl List {
+impl ListConfigurations {
     /// Lists every configuration of the project, of every product.
     #[must_use]
     pub fn new() -> Self {
@@ -67,20 +67,20 @@ impl List {
     }
 }
 
-impl Operation for List {
+impl Operation for ListConfigurations {
     type Output = Page<SavedConfiguration>;
 
     const NAME: &'static str = "configurations.list";
 
-    fn repeat(&self) -> Repeat {
-        Repeat::Read
+    fn idempotency(&self) -> Idempotency {
+        Idempotency::Safe
     }
 
     fn rate_class(&self) -> RateClass {
         RateClass::Other
     }
 
-    fn encode(&self, api: &Api) -> Result<http::Request<Body>, Error> {
+    fn build_request_unvalidated(&self, api: &Api) -> Result<http::Request<Body>, Error> {
         let page_size = self.page_size.map(|size| size.to_string());
         let products: Vec<_> = self.product_types.iter().map(ProductType::as_str).collect();
         api.request(Method::GET, ROUTE)
@@ -97,12 +97,15 @@ impl Operation for List {
             .empty()
     }
 
-    fn decode(&self, response: http::Response<Bytes>) -> Result<Page<SavedConfiguration>, Error> {
+    fn parse_success(
+        &self,
+        response: http::Response<Bytes>,
+    ) -> Result<Page<SavedConfiguration>, Error> {
         read_json(response)
     }
 }
 
-paged!(List of SavedConfiguration);
+paged!(ListConfigurations of SavedConfiguration);
 
 #[cfg(test)]
 mod tests {
@@ -112,7 +115,7 @@ mod tests {
 
     #[test]
     fn every_filter_and_repeated_keys() {
-        let list = List::new()
+        let list = ListConfigurations::new()
             .product_type(ProductType::ClassifyV2)
             .product_type("extract_v2")
             .name("preset one")
@@ -121,7 +124,7 @@ mod tests {
             .page_token("t")
             .project("p");
         assert_eq!(
-            list.request(&api()).unwrap().uri().query().unwrap(),
+            list.build_request(&api()).unwrap().uri().query().unwrap(),
             "latest_only=false&name=preset%20one&page_size=10&page_token=t\
              &product_type=classify_v2&product_type=extract_v2&project_id=p"
         );

@@ -2,11 +2,11 @@
 //!
 //! | operation | request | repeated |
 //! | --- | --- | --- |
-//! | [`Create`] | `POST /api/v1/beta/configurations` | yes; the same name is the same configuration |
-//! | [`Get`] | `GET /api/v1/beta/configurations/{config_id}` | yes |
-//! | [`Update`] | `PUT /api/v1/beta/configurations/{config_id}` | yes |
-//! | [`List`] | `GET /api/v1/beta/configurations` | yes |
-//! | [`Delete`] | `DELETE /api/v1/beta/configurations/{config_id}` | yes; finding nothing is then success |
+//! | [`CreateConfiguration`] | `POST /api/v1/beta/configurations` | yes; the same name is the same configuration |
+//! | [`GetConfiguration`] | `GET /api/v1/beta/configurations/{config_id}` | yes |
+//! | [`UpdateConfiguration`] | `PUT /api/v1/beta/configurations/{config_id}` | yes |
+//! | [`ListConfigurations`] | `GET /api/v1/beta/configurations` | yes |
+//! | [`DeleteConfiguration`] | `DELETE /api/v1/beta/configurations/{config_id}` | yes; finding nothing is then success |
 //!
 //! The service keeps configurations of all its products here. Those of classification are typed; the others are kept
 //! as they come, under their product's name: [`Parameters`].

@@ -7,7 +7,7 @@ use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use crate::operation::Problems;
+use crate::operation::ValidationErrors;
 use crate::text::open_enum::open_enum;
 use crate::v2::Configuration;
 
@@ -28,7 +28,7 @@ open_enum! {
         /// Spreadsheets.
         SpreadsheetV1 = "spreadsheet_v1",
         /// A product that the service itself does not name.
-        Untyped = "unknown",
+        RawOperation = "unknown",
     }
 }
 
@@ -112,9 +112,9 @@ impl Parameters {
         }
     }
 
-    pub(crate) fn find_problems(&self, path: &str, problems: &mut Problems) {
+    pub(crate) fn collect_errors(&self, path: &str, errors: &mut ValidationErrors) {
         if let Some(configuration) = self.as_classify() {
-            configuration.find_problems(path, problems);
+            configuration.collect_errors(path, errors);
         }
     }
 }
@@ -171,7 +171,7 @@ impl<'de> Deserialize<'de> for Parameters {
         let mut fields = Map::deserialize(deserializer)?;
         let product_type = match fields.remove(TAG) {
             Some(Value::String(word)) => ProductType::from(word),
-            None | Some(Value::Null) => ProductType::Untyped,
+            None | Some(Value::Null) => ProductType::RawOperation,
             Some(_) => return Err(D::Error::custom("product_type is not text")),
         };
         if product_type == ProductType::ClassifyV2 {

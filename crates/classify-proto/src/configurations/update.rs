@@ -7,13 +7,15 @@ use serde::{Deserialize, Serialize};
 use super::{Parameters, ROUTE, SavedConfiguration};
 use crate::api::Api;
 use crate::body::Body;
-use crate::change::Change;
 use crate::error::Error;
-use crate::operation::{Operation, Problems, RateClass, Repeat, Scope, read_json, scope_setters};
+use crate::operation::{
+    Idempotency, Operation, RateClass, Scope, ValidationErrors, read_json, scope_setters,
+};
+use crate::patch::Patch;
 
 /// Changes a saved configuration: what is not mentioned stays as it is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Update {
+pub struct UpdateConfiguration {
     config_id: String,
     #[serde(flatten)]
     fields: Fields,
@@ -23,21 +25,21 @@ pub struct Update {
 /// What is sent; the same words as in a saved state.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Fields {
-    #[serde(default, skip_serializing_if = "Change::is_keep")]
-    name: Change<String>,
-    #[serde(default, skip_serializing_if = "Change::is_keep")]
-    parameters: Change<Parameters>,
+    #[serde(default, skip_serializing_if = "Patch::is_keep")]
+    name: Patch<String>,
+    #[serde(default, skip_serializing_if = "Patch::is_keep")]
+    parameters: Patch<Parameters>,
 }
 
-impl Update {
+impl UpdateConfiguration {
     /// Changes the configuration of this id.
     #[must_use]
     pub fn new(config_id: impl Into<String>) -> Self {
         Self {
             config_id: config_id.into(),
             fields: Fields {
-                name: Change::Keep,
-                parameters: Change::Keep,
+                name: Patch::Keep,
+                parameters: Patch::Keep,
             },
             scope: Scope::default(),
         }
@@ -48,64 +50,64 @@ impl Update {
     /// Renames it, to 1 to 255 characters.
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.fields.name = Change::Set(name.into());
+        self.fields.name = Patch::Set(name.into());
         self
     }
 
     /// Replaces what it holds.
     #[must_use]
     pub fn parameters(mut self, parameters: impl Into<Parameters>) -> Self {
-        self.fields.parameters = Change::Set(parameters.into());
+        self.fields.parameters = Patch::Set(parameters.into());
         self
     }
 
     /// Renames it, sends `null` for the name, or leaves the name out.
     #[must_use]
-    pub fn change_name(mut self, change: Change<String>) -> Self {
+    pub fn change_name(mut self, change: Patch<String>) -> Self {
         self.fields.name = change;
         self
     }
 
     /// Replaces what it holds, sends `null` for it, or leaves it out.
     #[must_use]
-    pub fn change_parameters(mut self, change: Change<Parameters>) -> Self {
+    pub fn change_parameters(mut self, change: Patch<Parameters>) -> Self {
         self.fields.parameters = change;
         self
     }
 }
 
-impl Operation for Update {
+impl Operation for UpdateConfiguration {
     type Output = SavedConfiguration;
 
     const NAME: &'static str = "configurations.update";
 
-    fn repeat(&self) -> Repeat {
-        Repeat::Idempotent
+    fn idempotency(&self) -> Idempotency {
+        Idempotency::Idempotent
     }
 
     fn rate_class(&self) -> RateClass {
         RateClass::Other
     }
 
-    fn check(&self) -> Result<(), Error> {
-        let mut problems = Problems::default();
+    fn validate(&self) -> Result<(), Error> {
+        let mut errors = ValidationErrors::default();
         if let Some(name) = self.fields.name.as_set() {
-            problems.length("name", name, 1, 255);
+            errors.length("name", name, 1, 255);
         }
         if let Some(parameters) = self.fields.parameters.as_set() {
-            parameters.find_problems("parameters", &mut problems);
+            parameters.collect_errors("parameters", &mut errors);
         }
-        problems.finish()
+        errors.finish()
     }
 
-    fn encode(&self, api: &Api) -> Result<http::Request<Body>, Error> {
+    fn build_request_unvalidated(&self, api: &Api) -> Result<http::Request<Body>, Error> {
         api.request(Method::PUT, ROUTE)
             .segment("config_id", &self.config_id)?
             .scope(&self.scope)
             .json(&self.fields)
     }
 
-    fn decode(&self, response: http::Response<Bytes>) -> Result<SavedConfiguration, Error> {
+    fn parse_success(&self, response: http::Response<Bytes>) -> Result<SavedConfiguration, Error> {
         read_json(response)
     }
 
@@ -121,8 +123,8 @@ mod tests {
     use crate::v2::examples::{api, ok};
     use crate::v2::{Configuration, Rule};
 
-    fn body(update: &Update) -> String {
-        let request = update.request(&api()).unwrap();
+    fn body(update: &UpdateConfiguration) -> String {
+        let request = update.build_request(&api()).unwrap();
         assert_eq!(request.method(), Method::PUT);
         let body = request.body().in_memory().unwrap();
         std::str::from_utf8(&body).unwrap().to_owned()
@@ -130,15 +132,15 @@ mod tests {
 
     #[test]
     fn absent_null_and_a_value_are_three_requests() {
-        let update = Update::new("cfg-1");
+        let update = UpdateConfiguration::new("cfg-1");
         assert_eq!(body(&update), "{}");
         assert_eq!(body(&update.clone().name("n")), r#"{"name":"n"}"#);
         assert_eq!(
-            body(&update.clone().change_name(Change::Clear)),
+            body(&update.clone().change_name(Patch::Clear)),
             r#"{"name":null}"#
         );
         assert_eq!(
-            body(&update.clone().change_parameters(Change::Clear)),
+            body(&update.clone().change_parameters(Patch::Clear)),
             r#"{"parameters":null}"#
         );
         let rules = Configuration::new([Rule::new("invoice", "contains an invoice number")]);
@@ -149,14 +151,14 @@ mod tests {
     #[test]
     fn a_saved_update_tells_them_apart_as_well() {
         for update in [
-            Update::new("cfg-1"),
-            Update::new("cfg-1").name("n").project("p"),
-            Update::new("cfg-1").change_name(Change::Clear),
-            Update::new("cfg-1").parameters(Configuration::default()),
+            UpdateConfiguration::new("cfg-1"),
+            UpdateConfiguration::new("cfg-1").name("n").project("p"),
+            UpdateConfiguration::new("cfg-1").change_name(Patch::Clear),
+            UpdateConfiguration::new("cfg-1").parameters(Configuration::default()),
         ] {
             let saved = serde_json::to_string(&update).unwrap();
             assert_eq!(
-                serde_json::from_str::<Update>(&saved).unwrap(),
+                serde_json::from_str::<UpdateConfiguration>(&saved).unwrap(),
                 update,
                 "{saved}"
             );
@@ -165,10 +167,10 @@ mod tests {
 
     #[test]
     fn the_limits_are_checked_by_name() {
-        let error = Update::new("cfg-1")
+        let error = UpdateConfiguration::new("cfg-1")
             .name("x".repeat(256))
             .parameters(Configuration::default())
-            .request(&api())
+            .build_request(&api())
             .unwrap_err();
         assert!(error.to_string().contains("name has 256"), "{error}");
         assert!(error.to_string().contains("parameters.rules"), "{error}");

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{Error, ErrorKind, Inner};
 use crate::reply::{Failure, FailureKind};
-use crate::text::service_words::{self, FieldError};
+use crate::text::error_body::{self, FieldError};
 use crate::v1;
 use crate::v2::Job;
 
@@ -49,7 +49,7 @@ impl Error {
 
     /// A response whose status is not success.
     pub(crate) fn from_response(response: http::Response<Bytes>) -> Self {
-        let words = service_words::read(response.body());
+        let words = error_body::read(response.body());
         let mut message = words.message;
         if response.status().is_redirection() {
             // A redirect is never followed: it would carry the key, or the document, somewhere else.
@@ -129,7 +129,7 @@ impl Error {
         let message = job
             .error_message
             .as_deref()
-            .map_or_else(String::new, service_words::one_line);
+            .map_or_else(String::new, error_body::one_line);
         Self::new(ErrorKind::JobFailed, message).with_job(job)
     }
 
@@ -142,7 +142,7 @@ impl Error {
         let message = job
             .error_message
             .as_deref()
-            .map_or_else(String::new, service_words::one_line);
+            .map_or_else(String::new, error_body::one_line);
         Self::new(ErrorKind::JobFailed, message).with_v1_job(job)
     }
 
@@ -155,7 +155,7 @@ impl Error {
         Self::new(ErrorKind::Decode, message)
     }
 
-    pub(crate) fn held_back(delay: Duration) -> Self {
+    pub(crate) fn rate_limit_delay(delay: Duration) -> Self {
         Self::new(
             ErrorKind::RateLimit,
             "the rate limit lets nothing through for now",

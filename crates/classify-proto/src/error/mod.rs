@@ -9,8 +9,8 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
 use crate::reply::{Failure, FailureKind};
+use crate::text::error_body::FieldError;
 use crate::text::retry_after::retry_after_without_clock;
-use crate::text::service_words::FieldError;
 use crate::v1;
 use crate::v2::Job;
 
@@ -25,7 +25,7 @@ type Cause = Box<dyn std::error::Error + Send + Sync>;
 /// Neither `Display`, `Debug` nor a cause shows a secret, a request's body, or more of a response's body than the words
 /// in which the service says what is wrong; the body is at hand as [`raw_body`](Self::raw_body). Should those words
 /// repeat the key, a [`Call`](crate::machine::Call) takes it out before they are read; one who parses responses without
-/// a `Call` hands them to [`Api::clean`](crate::Api::clean) first.
+/// a `Call` hands them to [`Api::redact`](crate::Api::redact) first.
 pub struct Error(Box<Inner>);
 
 struct Inner {
@@ -233,7 +233,7 @@ impl Error {
     pub fn is_quota(&self) -> bool {
         self.has_status(&[StatusCode::PAYMENT_REQUIRED])
             || (self.has_status(&[StatusCode::TOO_MANY_REQUESTS])
-                && speaks_of_quota(&self.0.message))
+                && mentions_quota(&self.0.message))
     }
 
     /// The job, file or configuration does not exist in this project (404).
@@ -290,7 +290,7 @@ impl Error {
         }
         match self.0.kind {
             ErrorKind::Timeout | ErrorKind::RateLimit => true,
-            ErrorKind::Decode => self.is_garbled(),
+            ErrorKind::Decode => self.is_malformed(),
             ErrorKind::Status => {
                 !self.is_quota()
                     && self.status().is_some_and(|status| {
@@ -302,7 +302,7 @@ impl Error {
     }
 
     /// A successful response that is not even JSON: cut short, or a gateway's page.
-    pub(crate) fn is_garbled(&self) -> bool {
+    pub(crate) fn is_malformed(&self) -> bool {
         self.0.kind == ErrorKind::Decode && self.0.garbled
     }
 
@@ -328,7 +328,7 @@ pub(crate) fn request_id(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// Whether a 429 speaks of a plan's cap rather than of requests coming too fast. The body is all there is to go by.
-fn speaks_of_quota(message: &str) -> bool {
+fn mentions_quota(message: &str) -> bool {
     let message = message.to_ascii_lowercase();
     let has = |words: &[&str]| words.iter().any(|word| message.contains(word));
     has(&["quota", "credit", "upgrade", "maximum number", "plan limit"])

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{Error, ErrorKind};
-use crate::text::service_words;
+use crate::text::error_body;
 
 impl Error {
     /// What to do where the service may have acted, whatever it was that went wrong.
@@ -76,7 +76,7 @@ impl fmt::Display for Error {
         let inner = &*self.0;
         let mut parts: Vec<String> = Vec::new();
         if let Some(subject) = &inner.subject {
-            parts.push(service_words::one_line(subject));
+            parts.push(error_body::one_line(subject));
         }
         parts.extend(inner.operation.map(str::to_owned));
         match inner.kind {
@@ -104,7 +104,7 @@ impl fmt::Display for Error {
             parts.push(inner.message.clone());
         }
         if let Some(failure) = self.failure() {
-            parts.push(service_words::one_line(&failure.to_string()));
+            parts.push(error_body::one_line(&failure.to_string()));
         }
         f.write_str(&parts.join(": "))?;
 
@@ -131,7 +131,7 @@ impl fmt::Display for Error {
         }
         notes.extend(
             self.request_id()
-                .map(|id| format!("request id {}", service_words::one_line(id))),
+                .map(|id| format!("request id {}", error_body::one_line(id))),
         );
         if !notes.is_empty() {
             write!(f, " ({})", notes.join(", "))?;

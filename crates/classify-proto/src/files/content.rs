@@ -8,17 +8,19 @@ use super::{PresignedUrl, ROUTE};
 use crate::api::Api;
 use crate::body::Body;
 use crate::error::Error;
-use crate::operation::{Operation, Problems, RateClass, Repeat, Scope, read_json, scope_setters};
+use crate::operation::{
+    Idempotency, Operation, RateClass, Scope, ValidationErrors, read_json, scope_setters,
+};
 
 /// Asks where a file's content can be fetched. The answer is a URL and not the bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GetContent {
+pub struct GetFileContent {
     file_id: String,
     expires_at_seconds: Option<u64>,
     scope: Scope,
 }
 
-impl GetContent {
+impl GetFileContent {
     /// Asks for the content of the file of this id.
     #[must_use]
     pub fn new(file_id: impl Into<String>) -> Self {
@@ -39,28 +41,28 @@ impl GetContent {
     }
 }
 
-impl Operation for GetContent {
+impl Operation for GetFileContent {
     type Output = PresignedUrl;
 
     const NAME: &'static str = "files.content";
 
-    fn repeat(&self) -> Repeat {
-        Repeat::Read
+    fn idempotency(&self) -> Idempotency {
+        Idempotency::Safe
     }
 
     fn rate_class(&self) -> RateClass {
         RateClass::Other
     }
 
-    fn check(&self) -> Result<(), Error> {
-        let mut problems = Problems::default();
+    fn validate(&self) -> Result<(), Error> {
+        let mut errors = ValidationErrors::default();
         if self.expires_at_seconds == Some(0) {
-            problems.add("expires_at_seconds", "is 0; the URL would never work");
+            errors.add("expires_at_seconds", "is 0; the URL would never work");
         }
-        problems.finish()
+        errors.finish()
     }
 
-    fn encode(&self, api: &Api) -> Result<http::Request<Body>, Error> {
+    fn build_request_unvalidated(&self, api: &Api) -> Result<http::Request<Body>, Error> {
         let seconds = self.expires_at_seconds.map(|seconds| seconds.to_string());
         api.request(Method::GET, ROUTE)
             .segment("file_id", &self.file_id)?
@@ -70,7 +72,7 @@ impl Operation for GetContent {
             .empty()
     }
 
-    fn decode(&self, response: http::Response<Bytes>) -> Result<PresignedUrl, Error> {
+    fn parse_success(&self, response: http::Response<Bytes>) -> Result<PresignedUrl, Error> {
         read_json(response)
     }
 
@@ -86,9 +88,9 @@ mod tests {
 
     #[test]
     fn the_request_and_its_answer() {
-        let content = GetContent::new("dfl-1").expires_at_seconds(60);
+        let content = GetFileContent::new("dfl-1").expires_at_seconds(60);
         assert_eq!(
-            content.request(&api()).unwrap().uri(),
+            content.build_request(&api()).unwrap().uri(),
             "https://api.example/api/v1/beta/files/dfl-1/content?expires_at_seconds=60"
         );
         let url = content
@@ -99,9 +101,9 @@ mod tests {
         assert_eq!(url.url.as_str(), "https://s.example/a?sig=canary");
         assert!(!format!("{url:?}").contains("canary"));
         assert!(
-            GetContent::new("a")
+            GetFileContent::new("a")
                 .expires_at_seconds(0)
-                .request(&api())
+                .build_request(&api())
                 .is_err()
         );
     }

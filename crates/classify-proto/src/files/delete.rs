@@ -8,18 +8,18 @@ use super::ROUTE;
 use crate::api::Api;
 use crate::body::Body;
 use crate::error::Error;
-use crate::operation::{Operation, RateClass, Recovery, Repeat, Scope, scope_setters};
+use crate::operation::{Idempotency, Operation, RateClass, Recovery, Scope, scope_setters};
 
 /// Deletes a file.
 ///
 /// Where the answer to an earlier attempt was lost, finding no such file is success.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Delete {
+pub struct DeleteFile {
     file_id: String,
     scope: Scope,
 }
 
-impl Delete {
+impl DeleteFile {
     /// Deletes the file of this id.
     #[must_use]
     pub fn new(file_id: impl Into<String>) -> Self {
@@ -32,27 +32,27 @@ impl Delete {
     scope_setters!();
 }
 
-impl Operation for Delete {
+impl Operation for DeleteFile {
     type Output = ();
 
     const NAME: &'static str = "files.delete";
 
-    fn repeat(&self) -> Repeat {
-        Repeat::Idempotent
+    fn idempotency(&self) -> Idempotency {
+        Idempotency::Idempotent
     }
 
     fn rate_class(&self) -> RateClass {
         RateClass::Other
     }
 
-    fn encode(&self, api: &Api) -> Result<http::Request<Body>, Error> {
+    fn build_request_unvalidated(&self, api: &Api) -> Result<http::Request<Body>, Error> {
         api.request(Method::DELETE, ROUTE)
             .segment("file_id", &self.file_id)?
             .scope(&self.scope)
             .empty()
     }
 
-    fn decode(&self, _: http::Response<Bytes>) -> Result<(), Error> {
+    fn parse_success(&self, _: http::Response<Bytes>) -> Result<(), Error> {
         // The status says it all; there is no body today, and one of tomorrow would change nothing.
         Ok(())
     }
@@ -69,7 +69,7 @@ impl Operation for Delete {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machine::{Call, Cx, Machine as _, Step};
+    use crate::machine::{Call, Context, Machine as _, Step};
     use crate::reply::Failure;
     use crate::v2::examples::api;
     use crate::{Seed, Time};
@@ -83,8 +83,8 @@ mod tests {
 
     #[test]
     fn the_request_and_its_empty_answer() {
-        let delete = Delete::new("dfl/1");
-        let request = delete.request(&api()).unwrap();
+        let delete = DeleteFile::new("dfl/1");
+        let request = delete.build_request(&api()).unwrap();
         assert_eq!(request.method(), Method::DELETE);
         assert_eq!(request.uri().path(), "/api/v1/beta/files/dfl%2F1");
         delete.parse(status(204)).unwrap();
@@ -94,27 +94,37 @@ mod tests {
     #[test]
     fn finding_nothing_is_success_only_after_a_lost_answer() {
         let api = api();
-        let mut call = Call::new(Delete::new("dfl-1"), Seed::new([0; 16]));
+        let mut call = Call::new(DeleteFile::new("dfl-1"), Seed::new([0; 16]));
         let mut now = Time::from_millis(0);
-        let Step::Send(ticket, _) = call.poll(Cx::new(&api, now)) else {
+        let Step::Send(ticket, _) = call.poll(Context::new(&api, now)) else {
             panic!()
         };
-        call.handle(Cx::new(&api, now), ticket, Err(Failure::broken("reset")));
-        let Step::Wait(Some(later)) = call.poll(Cx::new(&api, now)) else {
+        call.handle(
+            Context::new(&api, now),
+            ticket,
+            Err(Failure::broken("reset")),
+        );
+        let Step::Wait(Some(later)) = call.poll(Context::new(&api, now)) else {
             panic!()
         };
         now = later;
-        let Step::Send(ticket, _) = call.poll(Cx::new(&api, now)) else {
+        let Step::Send(ticket, _) = call.poll(Context::new(&api, now)) else {
             panic!()
         };
-        call.handle(Cx::new(&api, now), ticket, Ok(status(404)));
-        assert!(matches!(call.poll(Cx::new(&api, now)), Step::Done(Ok(()))));
+        call.handle(Context::new(&api, now), ticket, Ok(status(404)));
+        assert!(matches!(
+            call.poll(Context::new(&api, now)),
+            Step::Done(Ok(()))
+        ));
 
-        let mut call = Call::new(Delete::new("dfl-1"), Seed::new([0; 16]));
-        let Step::Send(ticket, _) = call.poll(Cx::new(&api, now)) else {
+        let mut call = Call::new(DeleteFile::new("dfl-1"), Seed::new([0; 16]));
+        let Step::Send(ticket, _) = call.poll(Context::new(&api, now)) else {
             panic!()
         };
-        call.handle(Cx::new(&api, now), ticket, Ok(status(404)));
-        assert!(matches!(call.poll(Cx::new(&api, now)), Step::Done(Err(_))));
+        call.handle(Context::new(&api, now), ticket, Ok(status(404)));
+        assert!(matches!(
+            call.poll(Context::new(&api, now)),
+            Step::Done(Err(_))
+        ));
     }
 }

@@ -68,7 +68,7 @@ impl fmt::Debug for SecretUrl {
             .parse::<http::Uri>()
             .ok()
             .and_then(|uri| Some(format!("{}://{}/…", uri.scheme_str()?, uri.host()?)));
-        f.write_str(host.as_deref().unwrap_or("[withheld]"))
+        f.write_str(host.as_deref().unwrap_or("[redacted]"))
     }
 }
 
@@ -82,7 +82,7 @@ mod tests {
         let file: File = serde_json::from_str(examples::FILE).unwrap();
         let mut given: serde_json::Value = serde_json::from_str(examples::FILE).unwrap();
         // The one thing that is not written back.
-        given["download_url"]["form_fields"]["key"] = "[withheld]".into();
+        given["download_url"]["form_fields"]["key"] = "[redacted]".into();
         assert_eq!(serde_json::to_value(&file).unwrap(), given);
         let bare: File = serde_json::from_str(r#"{"id": "1"}"#).unwrap();
         assert_eq!(bare.name, None);
@@ -98,7 +98,10 @@ mod tests {
         );
         let url = file.download_url.unwrap();
         assert!(url.url.as_str().ends_with("canary"));
-        assert_eq!(url.form_fields.unwrap()["key"].reveal(), Some("canary"));
+        assert_eq!(
+            url.form_fields.unwrap()["key"].expose_secret(),
+            Some("canary")
+        );
         for odd in [
             "canary",
             "//canary",

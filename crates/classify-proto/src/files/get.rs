@@ -8,17 +8,17 @@ use super::{File, ROUTE};
 use crate::api::Api;
 use crate::body::Body;
 use crate::error::Error;
-use crate::operation::{Operation, RateClass, Repeat, Scope, read_json, scope_setters};
+use crate::operation::{Idempotency, Operation, RateClass, Scope, read_json, scope_setters};
 
 /// Reads what the service knows of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Get {
+pub struct GetFile {
     file_id: String,
     expand: Vec<String>,
     scope: Scope,
 }
 
-impl Get {
+impl GetFile {
     /// Reads the file of this id.
     #[must_use]
     pub fn new(file_id: impl Into<String>) -> Self {
@@ -39,20 +39,20 @@ impl Get {
     }
 }
 
-impl Operation for Get {
+impl Operation for GetFile {
     type Output = File;
 
     const NAME: &'static str = "files.get";
 
-    fn repeat(&self) -> Repeat {
-        Repeat::Read
+    fn idempotency(&self) -> Idempotency {
+        Idempotency::Safe
     }
 
     fn rate_class(&self) -> RateClass {
         RateClass::Other
     }
 
-    fn encode(&self, api: &Api) -> Result<http::Request<Body>, Error> {
+    fn build_request_unvalidated(&self, api: &Api) -> Result<http::Request<Body>, Error> {
         api.request(Method::GET, ROUTE)
             .segment("file_id", &self.file_id)?
             .query_all("expand", &self.expand)
@@ -60,7 +60,7 @@ impl Operation for Get {
             .empty()
     }
 
-    fn decode(&self, response: http::Response<Bytes>) -> Result<File, Error> {
+    fn parse_success(&self, response: http::Response<Bytes>) -> Result<File, Error> {
         read_json(response)
     }
 
@@ -77,9 +77,9 @@ mod tests {
 
     #[test]
     fn the_request_and_its_answer() {
-        let get = Get::new("dfl-1").expand("download_url");
+        let get = GetFile::new("dfl-1").expand("download_url");
         assert_eq!(
-            get.request(&api()).unwrap().uri(),
+            get.build_request(&api()).unwrap().uri(),
             "https://api.example/api/v1/beta/files/dfl-1?expand=download_url"
         );
         let file = get.parse(ok(examples::FILE)).unwrap();
@@ -88,10 +88,10 @@ mod tests {
 
     #[test]
     fn an_id_is_one_segment() {
-        let request = Get::new("a/b c?d#e").request(&api()).unwrap();
+        let request = GetFile::new("a/b c?d#e").build_request(&api()).unwrap();
         assert_eq!(request.uri().path(), "/api/v1/beta/files/a%2Fb%20c%3Fd%23e");
         for id in ["", ".", ".."] {
-            let error = Get::new(id).request(&api()).unwrap_err();
+            let error = GetFile::new(id).build_request(&api()).unwrap_err();
             assert!(error.to_string().contains("file_id"), "{error}");
         }
     }

@@ -8,7 +8,9 @@ use super::{File, ROUTE};
 use crate::api::Api;
 use crate::body::Body;
 use crate::error::Error;
-use crate::operation::{Operation, Problems, RateClass, Repeat, Scope, read_json, scope_setters};
+use crate::operation::{
+    Idempotency, Operation, RateClass, Scope, ValidationErrors, read_json, scope_setters,
+};
 use crate::page::{Page, paged};
 use crate::text::open_enum::open_enum;
 
@@ -26,7 +28,7 @@ open_enum! {
 
 /// Lists files, a page at a time.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct List {
+pub struct ListFiles {
     page_size: Option<u32>,
     page_token: Option<String>,
     file_ids: Vec<String>,
@@ -37,7 +39,7 @@ pub struct List {
     scope: Scope,
 }
 
-impl List {
+impl ListFiles {
     /// Lists every file of the project.
     #[must_use]
     pub fn new() -> Self {
@@ -101,31 +103,31 @@ impl List {
     }
 }
 
-impl Operation for List {
+impl Operation for ListFiles {
     type Output = Page<File>;
 
     const NAME: &'static str = "files.list";
 
-    fn repeat(&self) -> Repeat {
-        Repeat::Read
+    fn idempotency(&self) -> Idempotency {
+        Idempotency::Safe
     }
 
     fn rate_class(&self) -> RateClass {
         RateClass::Other
     }
 
-    fn check(&self) -> Result<(), Error> {
-        let mut problems = Problems::default();
+    fn validate(&self) -> Result<(), Error> {
+        let mut errors = ValidationErrors::default();
         if let Some(size) = self.page_size.filter(|size| !(1..=1000).contains(size)) {
-            problems.add(
+            errors.add(
                 "page_size",
                 format!("is {size}; the service takes 1 to 1000"),
             );
         }
-        problems.finish()
+        errors.finish()
     }
 
-    fn encode(&self, api: &Api) -> Result<http::Request<Body>, Error> {
+    fn build_request_unvalidated(&self, api: &Api) -> Result<http::Request<Body>, Error> {
         let page_size = self.page_size.map(|size| size.to_string());
         api.request(Method::GET, ROUTE)
             .query_all("expand", &self.expand)
@@ -139,12 +141,12 @@ impl Operation for List {
             .empty()
     }
 
-    fn decode(&self, response: http::Response<Bytes>) -> Result<Page<File>, Error> {
+    fn parse_success(&self, response: http::Response<Bytes>) -> Result<Page<File>, Error> {
         read_json(response)
     }
 }
 
-paged!(List of File);
+paged!(ListFiles of File);
 
 #[cfg(test)]
 mod tests {
@@ -154,7 +156,7 @@ mod tests {
 
     #[test]
     fn every_filter_and_repeated_keys() {
-        let list = List::new()
+        let list = ListFiles::new()
             .page_size(1000)
             .page_token("t")
             .file_ids(["1", "2"])
@@ -164,7 +166,7 @@ mod tests {
             .expand("download_url")
             .project("p");
         assert_eq!(
-            list.request(&api()).unwrap().uri().query().unwrap(),
+            list.build_request(&api()).unwrap().uri().query().unwrap(),
             "expand=download_url&external_file_id=ext-1&file_ids=1&file_ids=2&file_name=a%20b.pdf\
              &order_by=created_at&page_size=1000&page_token=t&project_id=p"
         );
@@ -181,7 +183,12 @@ mod tests {
     #[test]
     fn the_limit_of_a_page() {
         for size in [0, 1001] {
-            assert!(List::new().page_size(size).request(&api()).is_err());
+            assert!(
+                ListFiles::new()
+                    .page_size(size)
+                    .build_request(&api())
+                    .is_err()
+            );
         }
     }
 }

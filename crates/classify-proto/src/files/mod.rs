@@ -2,14 +2,14 @@
 //!
 //! | operation | request | repeated |
 //! | --- | --- | --- |
-//! | [`Upload`] | `POST /api/v1/beta/files` | yes; a spare copy costs nothing and expires |
-//! | [`List`] | `GET /api/v1/beta/files` | yes |
-//! | [`Get`] | `GET /api/v1/beta/files/{file_id}` | yes |
-//! | [`GetContent`] | `GET /api/v1/beta/files/{file_id}/content` | yes |
-//! | [`Delete`] | `DELETE /api/v1/beta/files/{file_id}` | yes; finding nothing is then success |
-//! | [`Query`] | `POST /api/v1/beta/files/query` | yes; the service prefers [`List`] |
+//! | [`UploadFile`] | `POST /api/v1/beta/files` | yes; a spare copy costs nothing and expires |
+//! | [`ListFiles`] | `GET /api/v1/beta/files` | yes |
+//! | [`GetFile`] | `GET /api/v1/beta/files/{file_id}` | yes |
+//! | [`GetFileContent`] | `GET /api/v1/beta/files/{file_id}/content` | yes |
+//! | [`DeleteFile`] | `DELETE /api/v1/beta/files/{file_id}` | yes; finding nothing is then success |
+//! | [`QueryFiles`] | `POST /api/v1/beta/files/query` | yes; the service prefers [`ListFiles`] |
 //!
-//! [`machine::Reuse`](crate::machine::Reuse) finds an upload by its `external_file_id` and uploads only what is not
+//! [`machine::UploadOnce`](crate::machine::UploadOnce) finds an upload by its `external_file_id` and uploads only what is not
 //! there.
 
 mod content;
@@ -24,9 +24,9 @@ pub use content::GetContent;
 pub use delete::Delete;
 pub use file::{File, PresignedUrl, SecretUrl};
 pub use get::Get;
-pub use list::{List, OrderBy};
-pub use query::{Filter, Query};
-pub use upload::{Purpose, Upload};
+pub use list::{ListFiles, OrderBy};
+pub use query::{Filter, QueryFiles};
+pub use upload::{Purpose, UploadFile};
 
 /// The route of every operation here.
 const ROUTE: &str = "/api/v1/beta/files";

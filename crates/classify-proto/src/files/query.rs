@@ -8,12 +8,12 @@ use super::{File, OrderBy, ROUTE};
 use crate::api::Api;
 use crate::body::Body;
 use crate::error::Error;
-use crate::operation::{Operation, RateClass, Repeat, Scope, read_json, scope_setters};
+use crate::operation::{Idempotency, Operation, RateClass, Scope, read_json, scope_setters};
 use crate::page::{Page, paged};
 
-/// Lists files by a filter, a page at a time. The service has deprecated it in favour of [`List`](super::List).
+/// Lists files by a filter, a page at a time. The service has deprecated it in favour of [`ListFiles`](super::List).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Query {
+pub struct QueryFiles {
     filter: Option<Filter>,
     order_by: Option<OrderBy>,
     page_size: Option<u32>,
@@ -21,7 +21,7 @@ pub struct Query {
     scope: Scope,
 }
 
-/// Which files a [`Query`] lists.
+/// Which files a [`QueryFiles`] lists.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Filter {
@@ -53,7 +53,7 @@ impl Filter {
     }
 }
 
-impl Query {
+impl QueryFiles {
     /// Lists every file.
     #[must_use]
     pub fn new() -> Self {
@@ -103,21 +103,21 @@ struct Wire<'a> {
     page_token: Option<&'a str>,
 }
 
-impl Operation for Query {
+impl Operation for QueryFiles {
     type Output = Page<File>;
 
     const NAME: &'static str = "files.query";
 
-    fn repeat(&self) -> Repeat {
+    fn idempotency(&self) -> Idempotency {
         // A POST that only reads.
-        Repeat::Read
+        Idempotency::Safe
     }
 
     fn rate_class(&self) -> RateClass {
         RateClass::Other
     }
 
-    fn encode(&self, api: &Api) -> Result<http::Request<Body>, Error> {
+    fn build_request_unvalidated(&self, api: &Api) -> Result<http::Request<Body>, Error> {
         api.request(Method::POST, ROUTE)
             .then("/query")
             .scope(&self.scope)
@@ -129,12 +129,12 @@ impl Operation for Query {
             })
     }
 
-    fn decode(&self, response: http::Response<Bytes>) -> Result<Page<File>, Error> {
+    fn parse_success(&self, response: http::Response<Bytes>) -> Result<Page<File>, Error> {
         read_json(response)
     }
 }
 
-paged!(Query of File);
+paged!(QueryFiles of File);
 
 #[cfg(test)]
 mod tests {
@@ -148,13 +148,13 @@ mod tests {
         let mut filter = Filter::new();
         filter.external_file_id = Some("ext-1".to_owned());
         filter.only_manually_uploaded = Some(true);
-        let query = Query::new()
+        let query = QueryFiles::new()
             .filter(filter)
             .order_by("name")
             .page_size(2)
             .project("p")
             .with_page_token(Some("t".to_owned()));
-        let request = query.request(&api()).unwrap();
+        let request = query.build_request(&api()).unwrap();
         assert_eq!(
             request.uri(),
             "https://api.example/api/v1/beta/files/query?project_id=p"
@@ -168,7 +168,11 @@ mod tests {
                 "order_by": "name", "page_size": 2, "page_token": "t",
             })
         );
-        let body = Query::new().request(&api()).unwrap().body().in_memory();
+        let body = QueryFiles::new()
+            .build_request(&api())
+            .unwrap()
+            .body()
+            .in_memory();
         assert_eq!(&body.unwrap()[..], b"{}");
         let page = query
             .parse(ok(format!(r#"{{"items":[{}]}}"#, examples::FILE)))

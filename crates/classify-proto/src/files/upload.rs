@@ -9,7 +9,7 @@ use crate::api::Api;
 use crate::body::{Body, Content};
 use crate::error::Error;
 use crate::operation::{
-    Operation, Problems, RateClass, Repeat, Scope, Seed, read_json, scope_setters,
+    Idempotency, Operation, RateClass, Scope, Seed, ValidationErrors, read_json, scope_setters,
 };
 use crate::text::multipart;
 use crate::text::open_enum::open_enum;
@@ -39,7 +39,7 @@ open_enum! {
 /// An upload may be repeated: a spare copy costs nothing and expires by itself. A path is opened anew for each
 /// attempt, so that every attempt sends the whole document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Upload {
+pub struct UploadFile {
     name: String,
     content: Content,
     purpose: Purpose,
@@ -49,7 +49,7 @@ pub struct Upload {
     scope: Scope,
 }
 
-impl Upload {
+impl UploadFile {
     /// Uploads `content` under a name whose extension tells the service what it is.
     #[must_use]
     pub fn new(name: impl Into<String>, content: impl Into<Content>) -> Self {
@@ -132,7 +132,7 @@ impl Upload {
     }
 
     /// Into the project of a create's job.
-    pub(crate) fn in_scope_of(mut self, create: &crate::v2::Create) -> Self {
+    pub(crate) fn in_scope_of(mut self, create: &crate::v2::CreateJob) -> Self {
         self.scope = create.scope().clone();
         self
     }
@@ -147,13 +147,13 @@ impl Upload {
     }
 }
 
-impl Operation for Upload {
+impl Operation for UploadFile {
     type Output = File;
 
     const NAME: &'static str = "files.create";
 
-    fn repeat(&self) -> Repeat {
-        Repeat::Idempotent
+    fn idempotency(&self) -> Idempotency {
+        Idempotency::Idempotent
     }
 
     fn rate_class(&self) -> RateClass {
@@ -166,17 +166,17 @@ impl Operation for Upload {
             .get_or_insert_with(|| format!("classify-{}", seed.hex()));
     }
 
-    fn check(&self) -> Result<(), Error> {
-        let mut problems = Problems::default();
-        problems.length("name", &self.name, 1, 3000);
+    fn validate(&self) -> Result<(), Error> {
+        let mut errors = ValidationErrors::default();
+        errors.length("name", &self.name, 1, 3000);
         if matches!(&self.content, Content::Bytes(bytes) if bytes.is_empty()) {
-            problems.add("content", "is empty; the service refuses an empty file");
+            errors.add("content", "is empty; the service refuses an empty file");
         }
-        problems.finish()
+        errors.finish()
     }
 
-    fn encode(&self, api: &Api) -> Result<http::Request<Body>, Error> {
-        if self.content == Content::Withheld {
+    fn build_request_unvalidated(&self, api: &Api) -> Result<http::Request<Body>, Error> {
+        if self.content == Content::Omitted {
             return Err(Error::invalid(
                 "content",
                 "was left out of the saved state; set it again before going on",
@@ -212,7 +212,7 @@ impl Operation for Upload {
             .multipart(boundary, framed)
     }
 
-    fn decode(&self, response: http::Response<Bytes>) -> Result<File, Error> {
+    fn parse_success(&self, response: http::Response<Bytes>) -> Result<File, Error> {
         read_json(response)
     }
 
@@ -226,7 +226,7 @@ mod tests {
     use super::*;
     use crate::v2::examples::{api, ok};
 
-    fn prepared(mut upload: Upload) -> Upload {
+    fn prepared(mut upload: UploadFile) -> UploadFile {
         upload.prepare(Seed::new([3; 16]));
         upload
     }
@@ -234,11 +234,11 @@ mod tests {
     #[test]
     fn the_form_and_its_answer() {
         let upload = prepared(
-            Upload::new("résumé.DOCX", b"hello".to_vec())
+            UploadFile::new("résumé.DOCX", b"hello".to_vec())
                 .external_file_id("ext-4")
                 .organization("org-1"),
         );
-        let request = upload.request(&api()).unwrap();
+        let request = upload.build_request(&api()).unwrap();
         assert_eq!(
             request.uri(),
             "https://api.example/api/v1/beta/files?organization_id=org-1"
@@ -266,11 +266,11 @@ mod tests {
 
     #[test]
     fn the_boundary_stays_the_same_over_attempts() {
-        let mut upload = prepared(Upload::new("a.txt", b"x".to_vec()));
-        let first = upload.request(&api()).unwrap().headers()["content-type"].clone();
+        let mut upload = prepared(UploadFile::new("a.txt", b"x".to_vec()));
+        let first = upload.build_request(&api()).unwrap().headers()["content-type"].clone();
         upload.prepare(Seed::new([4; 16]));
         assert_eq!(
-            upload.request(&api()).unwrap().headers()["content-type"],
+            upload.build_request(&api()).unwrap().headers()["content-type"],
             first
         );
     }
@@ -278,46 +278,46 @@ mod tests {
     #[test]
     fn what_cannot_be_sent_is_refused() {
         assert!(
-            Upload::new("a.txt", b"x".to_vec())
-                .request(&api())
+            UploadFile::new("a.txt", b"x".to_vec())
+                .build_request(&api())
                 .unwrap_err()
                 .to_string()
                 .contains("prepare")
         );
         assert!(
-            prepared(Upload::new("a.txt", Vec::new()))
-                .request(&api())
+            prepared(UploadFile::new("a.txt", Vec::new()))
+                .build_request(&api())
                 .unwrap_err()
                 .to_string()
                 .contains("empty")
         );
         assert!(
-            prepared(Upload::new("", b"x".to_vec()))
-                .request(&api())
+            prepared(UploadFile::new("", b"x".to_vec()))
+                .build_request(&api())
                 .is_err()
         );
-        assert!(Upload::path("/").is_err());
-        assert_eq!(Upload::path("a/b.txt").unwrap().name(), "b.txt");
+        assert!(UploadFile::path("/").is_err());
+        assert_eq!(UploadFile::path("a/b.txt").unwrap().name(), "b.txt");
         let saved =
-            serde_json::to_string(&prepared(Upload::new("a.txt", b"canary".to_vec()))).unwrap();
+            serde_json::to_string(&prepared(UploadFile::new("a.txt", b"canary".to_vec()))).unwrap();
         assert!(!saved.contains("canary"));
-        let mut loaded: Upload = serde_json::from_str(&saved).unwrap();
+        let mut loaded: UploadFile = serde_json::from_str(&saved).unwrap();
         assert!(
             loaded
-                .request(&api())
+                .build_request(&api())
                 .unwrap_err()
                 .to_string()
                 .contains("set it again")
         );
         loaded.set_content(b"canary".to_vec());
-        loaded.request(&api()).unwrap();
+        loaded.build_request(&api()).unwrap();
     }
 
     #[test]
     fn a_media_type_holds_only_what_a_header_may_hold() {
         let of_type = |text: &str| {
-            let upload = Upload::new("a.txt", b"x".to_vec()).content_type(text);
-            prepared(upload).request(&api())
+            let upload = UploadFile::new("a.txt", b"x".to_vec()).content_type(text);
+            prepared(upload).build_request(&api())
         };
         of_type("text/plain; charset=utf-8").unwrap();
         for refused in ["text/plain\r\nX: y", "text/\u{1b}plain", "text/pläin"] {
@@ -328,8 +328,13 @@ mod tests {
 
     #[test]
     fn an_injected_line_break_stays_inside_its_part() {
-        let upload = prepared(Upload::new("a\r\nX: y\".txt", b"x".to_vec()));
-        let body = upload.request(&api()).unwrap().body().in_memory().unwrap();
+        let upload = prepared(UploadFile::new("a\r\nX: y\".txt", b"x".to_vec()));
+        let body = upload
+            .build_request(&api())
+            .unwrap()
+            .body()
+            .in_memory()
+            .unwrap();
         let body = std::str::from_utf8(&body).unwrap();
         assert!(body.contains("filename=\"a%0D%0AX: y%22.txt\""), "{body}");
     }

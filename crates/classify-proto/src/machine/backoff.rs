@@ -18,7 +18,7 @@ pub(crate) fn backoff(seed: Seed, retry: u32, initial: Duration, longest: Durati
 }
 
 /// A job that is looked at more seldom is as good as forgotten.
-const LONGEST_LOOK: Duration = Duration::from_secs(24 * 60 * 60);
+const MAX_POLL_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A number from 0 up to but not including 1, in parts of 2^32.
 fn fraction(seed: Seed, step: u64) -> u64 {
@@ -37,28 +37,28 @@ fn scale(duration: Duration, fraction: u64) -> Duration {
 /// shortened at random by up to a fifth, so that jobs created together are not asked for together for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct Cadence {
+pub struct PollInterval {
     /// The delay after the first look.
     pub initial: Duration,
     /// The longest delay.
     pub longest: Duration,
 }
 
-impl Default for Cadence {
+impl Default for PollInterval {
     /// From one second to ten.
     fn default() -> Self {
         Self::new(Duration::from_secs(1), Duration::from_secs(10))
     }
 }
 
-impl Cadence {
+impl PollInterval {
     /// From `initial` to `longest`; less than 10 ms counts as 10 ms, and more than a day as a day.
     #[must_use]
     pub fn new(initial: Duration, longest: Duration) -> Self {
-        let initial = initial.clamp(Duration::from_millis(10), LONGEST_LOOK);
+        let initial = initial.clamp(Duration::from_millis(10), MAX_POLL_INTERVAL);
         Self {
             initial,
-            longest: longest.clamp(initial, LONGEST_LOOK),
+            longest: longest.clamp(initial, MAX_POLL_INTERVAL),
         }
     }
 
@@ -83,7 +83,7 @@ impl Cadence {
     /// The delay, shortened by up to a fifth.
     #[expect(
         clippy::unused_self,
-        reason = "how far a delay is shortened is the cadence's to say"
+        reason = "how far a delay is shortened is the poll_interval's to say"
     )]
     pub(crate) fn jittered(&self, seed: Seed, looks: u32, delay: Duration) -> Duration {
         let delay = delay.max(Duration::from_millis(2));
@@ -98,15 +98,15 @@ mod tests {
 
     #[test]
     fn a_cadence_grows_to_its_longest() {
-        let cadence = Cadence::default();
+        let poll_interval = PollInterval::default();
         let seed = Seed::new([0; 16]);
-        assert!(cadence.delay(seed, 0) <= Duration::from_secs(1));
-        assert!(cadence.delay(seed, 100) >= Duration::from_secs(8));
+        assert!(poll_interval.delay(seed, 0) <= Duration::from_secs(1));
+        assert!(poll_interval.delay(seed, 100) >= Duration::from_secs(8));
         // Half as long again each time, less a fifth at most.
-        let fourth = cadence.delay(seed, 3);
+        let fourth = poll_interval.delay(seed, 3);
         assert!((2_700..=3_375).contains(&fourth.as_millis()), "{fourth:?}");
         assert_eq!(
-            Cadence::new(Duration::ZERO, Duration::ZERO).initial,
+            PollInterval::new(Duration::ZERO, Duration::ZERO).initial,
             Duration::from_millis(10)
         );
     }
@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn a_cadence_without_bounds_gets_some() {
         let day = Duration::from_secs(24 * 60 * 60);
-        let endless = Cadence::new(Duration::MAX, Duration::MAX);
+        let endless = PollInterval::new(Duration::MAX, Duration::MAX);
         assert_eq!((endless.initial, endless.longest), (day, day));
         // However its fields were set.
         for (initial, longest, looks) in [
@@ -122,7 +122,7 @@ mod tests {
             (Duration::MAX, Duration::ZERO, 1),
             (day, Duration::from_secs(1), 9),
         ] {
-            let delay = Cadence { initial, longest }.delay(Seed::new([0; 16]), looks);
+            let delay = PollInterval { initial, longest }.delay(Seed::new([0; 16]), looks);
             assert!(delay <= day && delay >= day * 4 / 5, "{delay:?}");
         }
     }
@@ -140,9 +140,9 @@ mod tests {
 
         #[test]
         fn jitter_only_shortens_a_cadence(bytes in any::<[u8; 16]>(), looks in 0u32..5000, initial in 0u64..100_000, longest in 0u64..100_000) {
-            let cadence = Cadence::new(Duration::from_millis(initial), Duration::from_millis(longest));
-            let delay = cadence.delay(Seed::new(bytes), looks);
-            prop_assert!(delay <= cadence.longest && delay >= cadence.initial * 4 / 5);
+            let poll_interval = PollInterval::new(Duration::from_millis(initial), Duration::from_millis(longest));
+            let delay = poll_interval.delay(Seed::new(bytes), looks);
+            prop_assert!(delay <= poll_interval.longest && delay >= poll_interval.initial * 4 / 5);
         }
     }
 

@@ -6,12 +6,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::backoff::backoff;
-use super::retry::{Retry, judge};
+use super::retry::{Retry, classify_error};
 use super::saved::Saved;
-use super::step::{Cx, Machine, ReplyBy, Step, Ticket};
+use super::step::{Context, Machine, ResponseDeadline, Step, Ticket};
 use crate::Time;
 use crate::error::Error;
-use crate::operation::{Operation, RateClass, Recovery, Repeat, Seed};
+use crate::operation::{Idempotency, Operation, RateClass, Recovery, Seed};
 use crate::reply::Reply;
 use crate::text::retry_after::retry_after;
 
@@ -21,24 +21,24 @@ use crate::text::retry_after::retry_after;
 /// of a create carries one transaction id, and every attempt of an upload opens its file anew.
 ///
 /// ```
-/// use classify_proto::machine::{Call, Cx, Machine, Step};
+/// use classify_proto::machine::{Call, Context, Machine, Step};
 /// use classify_proto::{Api, Seed, Time, v2};
 ///
 /// let api = Api::builder("llx-key").build()?;
-/// let mut call = Call::new(v2::Get::new("clj-1"), Seed::new([0; 16]));
+/// let mut call = Call::new(v2::GetJob::new("clj-1"), Seed::new([0; 16]));
 /// let start = Time::from_millis(0);
 ///
 /// // The service is down for a moment …
-/// let Step::Send(ticket, _) = call.poll(Cx::new(&api, start)) else { panic!() };
+/// let Step::Send(ticket, _) = call.poll(Context::new(&api, start)) else { panic!() };
 /// let down = http::Response::builder().status(503).body(Default::default())?;
-/// call.handle(Cx::new(&api, start), ticket, Ok(down));
-/// let Step::Wait(Some(later)) = call.poll(Cx::new(&api, start)) else { panic!() };
+/// call.handle(Context::new(&api, start), ticket, Ok(down));
+/// let Step::Wait(Some(later)) = call.poll(Context::new(&api, start)) else { panic!() };
 ///
 /// // … and then answers.
-/// let Step::Send(ticket, _) = call.poll(Cx::new(&api, later)) else { panic!() };
+/// let Step::Send(ticket, _) = call.poll(Context::new(&api, later)) else { panic!() };
 /// let answer = http::Response::new(r#"{"id": "clj-1", "status": "RUNNING"}"#.into());
-/// call.handle(Cx::new(&api, later), ticket, Ok(answer));
-/// let Step::Done(Ok(job)) = call.poll(Cx::new(&api, later)) else { panic!() };
+/// call.handle(Context::new(&api, later), ticket, Ok(answer));
+/// let Step::Done(Ok(job)) = call.poll(Context::new(&api, later)) else { panic!() };
 /// assert_eq!(job.id, "clj-1");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -68,7 +68,7 @@ pub struct Call<O: Operation> {
 enum State {
     Ready,
     Out(Ticket),
-    Resting(Time),
+    BackingOff(Time),
     Answered,
     /// The reply to a request that must not be repeated was lost with the process.
     Lost,
@@ -138,7 +138,7 @@ impl<O: Operation> Call<O> {
     /// Sends as soon as the limiter lets it.
     fn send_when_free(
         &mut self,
-        cx: Cx<'_>,
+        cx: Context<'_>,
         deadline: Time,
     ) -> Step<Infallible, Result<O::Output, Error>> {
         // Polled late, or taken up again on another day: what is sent now could not be answered in time.
@@ -152,10 +152,10 @@ impl<O: Operation> Call<O> {
             return self.send(cx, deadline);
         };
         // The service asked all calls of this client to wait; the same bound holds as if it had asked this one.
-        if free < deadline && free - cx.now <= self.retry.longest_retry_after {
+        if free < deadline && free - cx.now <= self.retry.max_retry_after {
             return Step::Wait(Some(free));
         }
-        self.fail(Error::held_back(free - cx.now));
+        self.fail(Error::rate_limit_delay(free - cx.now));
         self.poll(cx)
     }
 
@@ -167,15 +167,19 @@ impl<O: Operation> Call<O> {
         }
     }
 
-    fn send(&mut self, cx: Cx<'_>, deadline: Time) -> Step<Infallible, Result<O::Output, Error>> {
+    fn send(
+        &mut self,
+        cx: Context<'_>,
+        deadline: Time,
+    ) -> Step<Infallible, Result<O::Output, Error>> {
         let request = if self.looking {
             self.operation.look(cx.api)
         } else {
-            self.operation.request(cx.api)
+            self.operation.build_request(cx.api)
         };
         match request {
             Ok(mut request) => {
-                request.extensions_mut().insert(ReplyBy(deadline));
+                request.extensions_mut().insert(ResponseDeadline(deadline));
                 let ticket = Ticket(self.next_ticket);
                 self.next_ticket += 1;
                 self.attempts += 1;
@@ -183,8 +187,9 @@ impl<O: Operation> Call<O> {
                 Step::Send(ticket, request)
             }
             Err(error) => {
-                let error = error
-                    .with_ambiguity(self.may_have_acted && self.operation.repeat() != Repeat::Read);
+                let error = error.with_ambiguity(
+                    self.may_have_acted && self.operation.idempotency() != Idempotency::Safe,
+                );
                 self.end(Err(error))
             }
         }
@@ -206,7 +211,7 @@ impl<O: Operation> Call<O> {
     fn fail(&mut self, error: Error) {
         // Of a read nobody needs to know whether it was acted upon.
         let ambiguous = self.may_have_acted
-            && self.operation.repeat() != Repeat::Read
+            && self.operation.idempotency() != Idempotency::Safe
             && !is_final_word(&error);
         let error = self
             .operation
@@ -226,32 +231,32 @@ impl<O: Operation> Call<O> {
     }
 
     /// A failed attempt: rest and repeat, look at what became of it, or end.
-    fn weigh(&mut self, cx: Cx<'_>, error: Error) {
+    fn on_error(&mut self, cx: Context<'_>, error: Error) {
         let repeat = if self.looking {
-            Repeat::Read
+            Idempotency::Safe
         } else {
-            self.operation.repeat()
+            self.operation.idempotency()
         };
-        let verdict = judge(&error, repeat, cx.now);
-        if !verdict.again {
-            return self.refuse(error, verdict.may_have_acted);
+        let decision = classify_error(&error, repeat, cx.now);
+        if !decision.again {
+            return self.refuse(error, decision.may_have_acted);
         }
-        self.may_have_acted |= verdict.may_have_acted && !self.looking;
-        let error = error.with_retry_after(verdict.delay);
+        self.may_have_acted |= decision.may_have_acted && !self.looking;
+        let error = error.with_retry_after(decision.delay);
         let retries = self.attempts.saturating_sub(1);
         if retries >= self.retry.max_retries
-            || verdict
+            || decision
                 .delay
-                .is_some_and(|delay| delay > self.retry.longest_retry_after)
+                .is_some_and(|delay| delay > self.retry.max_retry_after)
         {
             return self.fail(error);
         }
-        let delay = verdict.delay.unwrap_or_else(|| {
+        let delay = decision.delay.unwrap_or_else(|| {
             backoff(
                 self.seed,
                 retries,
                 self.retry.initial_backoff,
-                self.retry.longest_backoff,
+                self.retry.max_backoff,
             )
         });
         // A delay of less than a millisecond would be no time in the future.
@@ -259,7 +264,7 @@ impl<O: Operation> Call<O> {
         if self.deadline.is_some_and(|deadline| until >= deadline) {
             return self.fail(error);
         }
-        self.state = State::Resting(until);
+        self.state = State::BackingOff(until);
     }
 
     fn refuse(&mut self, error: Error, may_have_acted: bool) {
@@ -272,9 +277,9 @@ impl<O: Operation> Call<O> {
             return self.fail(error);
         }
         match self.operation.recover(&error) {
-            Recovery::Refused => self.fail(error),
-            Recovery::Settled(output) => self.answer(Ok(output)),
-            Recovery::Look => {
+            Recovery::Failed => self.fail(error),
+            Recovery::FinishedDocument(output) => self.answer(Ok(output)),
+            Recovery::Verify => {
                 self.looking = true;
                 self.attempts = 0;
                 self.refusal = Some(error);
@@ -307,16 +312,16 @@ impl<O: Operation> Machine for Call<O> {
     type Event = Infallible;
     type Output = Result<O::Output, Error>;
 
-    fn poll(&mut self, cx: Cx<'_>) -> Step<Infallible, Self::Output> {
+    fn poll(&mut self, cx: Context<'_>) -> Step<Infallible, Self::Output> {
         let total = self.total();
         let deadline = *self.deadline.get_or_insert(cx.now + total);
-        if let State::Resting(until) = self.state {
+        if let State::BackingOff(until) = self.state {
             // Noted by a clock that was ahead, perhaps, and taken up under one that is right.
-            self.state = State::Resting(until.min(cx.now + self.retry.longest_delay()));
+            self.state = State::BackingOff(until.min(cx.now + self.retry.max_delay()));
         }
         match self.state {
-            State::Resting(until) if cx.now < until => Step::Wait(Some(until)),
-            State::Ready | State::Resting(_) => self.send_when_free(cx, deadline),
+            State::BackingOff(until) if cx.now < until => Step::Wait(Some(until)),
+            State::Ready | State::BackingOff(_) => self.send_when_free(cx, deadline),
             State::Out(_) if cx.now >= deadline => {
                 self.give_up();
                 self.poll(cx)
@@ -344,19 +349,19 @@ impl<O: Operation> Machine for Call<O> {
         }
     }
 
-    fn handle(&mut self, cx: Cx<'_>, ticket: Ticket, reply: Reply) {
+    fn handle(&mut self, cx: Context<'_>, ticket: Ticket, reply: Reply) {
         if self.state != State::Out(ticket) {
             return;
         }
         let parsed = match reply {
             Ok(mut response) => {
                 response.extensions_mut().insert(Attempts(self.attempts));
-                cx.api.unsay_key(&mut response);
+                cx.api.redact_key(&mut response);
                 self.operation.parse(response)
             }
             Err(failure) => Err(Error::from_failure(failure)),
         };
-        if let Some(mut limiter) = cx.lent_limiter() {
+        if let Some(mut limiter) = cx.lock_limiter() {
             let error = parsed.as_ref().err();
             let delay = error
                 .and_then(Error::headers)
@@ -365,7 +370,7 @@ impl<O: Operation> Machine for Call<O> {
         }
         match parsed {
             Ok(output) => self.found(output),
-            Err(error) => self.weigh(cx, error),
+            Err(error) => self.on_error(cx, error),
         }
     }
 
@@ -382,7 +387,7 @@ impl<O: Operation> Machine for Call<O> {
         if !matches!(self.state, State::Out(_) | State::Answered) {
             return;
         }
-        if self.operation.repeat() == Repeat::Never {
+        if self.operation.idempotency() == Idempotency::NonIdempotent {
             self.state = State::Lost;
         } else {
             self.may_have_acted = true;

@@ -21,7 +21,7 @@ const SLACK: u32 = 20;
 
 /// Holds requests back so that the service's rate limits are not reached.
 ///
-/// A driver keeps one for a client and lends it to every machine through [`Cx`](super::Cx), so that all calls of the
+/// A driver keeps one for a client and lends it to every machine through [`Context`](super::Context), so that all calls of the
 /// client share it. A request is let through when fewer than its bucket's limit were sent in the window before it. The
 /// window is a twentieth longer than the service's, because what leaves in time may arrive closer together. A 429 halves
 /// the bucket's rate and rests the class for as long as the service asks, an hour at most; each full window of answers
@@ -34,17 +34,17 @@ const SLACK: u32 = 20;
 /// let mut limiter = Limiter::paid();
 /// let now = Time::from_millis(0);
 /// for _ in 0..40 {
-///     assert_eq!(limiter.free_at(RateClass::Create, now), now);
+///     assert_eq!(limiter.available_at(RateClass::Create, now), now);
 ///     limiter.sent(RateClass::Create, now);
 /// }
-/// assert_eq!(limiter.free_at(RateClass::Create, now), Time::from_millis(1050));
+/// assert_eq!(limiter.available_at(RateClass::Create, now), Time::from_millis(1050));
 /// ```
 #[derive(Debug, Clone)]
 pub struct Limiter {
     classes: BTreeMap<RateClass, Bucket>,
     total: Option<Bucket>,
     /// Until when a class rests because the service said so.
-    resting: BTreeMap<RateClass, Time>,
+    backing_off: BTreeMap<RateClass, Time>,
 }
 
 impl Limiter {
@@ -68,7 +68,7 @@ impl Limiter {
         Self {
             classes: BTreeMap::new(),
             total: None,
-            resting: BTreeMap::new(),
+            backing_off: BTreeMap::new(),
         }
     }
 
@@ -88,11 +88,11 @@ impl Limiter {
 
     /// When the next request of a class may be sent: `now`, or later.
     #[must_use]
-    pub fn free_at(&self, class: RateClass, now: Time) -> Time {
+    pub fn available_at(&self, class: RateClass, now: Time) -> Time {
         let buckets = self.classes.get(&class).into_iter().chain(&self.total);
-        let rested = self.resting.get(&class).copied().unwrap_or(now);
+        let rested = self.backing_off.get(&class).copied().unwrap_or(now);
         buckets
-            .map(|bucket| bucket.free_at(now))
+            .map(|bucket| bucket.available_at(now))
             .fold(rested.max(now), Time::max)
     }
 
@@ -114,14 +114,14 @@ impl Limiter {
     ) {
         if error.is_some_and(Error::is_rate_limited) {
             let until = now + delay.unwrap_or(PAUSE).min(LONGEST_REST);
-            let resting = self.resting.entry(class).or_insert(until);
-            *resting = (*resting).max(until);
+            let backing_off = self.backing_off.entry(class).or_insert(until);
+            *backing_off = (*backing_off).max(until);
             for bucket in self.buckets(class) {
-                bucket.slow_down(now);
+                bucket.reduce_rate(now);
             }
-        } else if error.is_none_or(is_an_answer) {
+        } else if error.is_none_or(is_service_response) {
             for bucket in self.buckets(class) {
-                bucket.went_well();
+                bucket.on_success();
             }
         }
     }
@@ -135,7 +135,7 @@ impl Limiter {
 }
 
 /// Whether the service answered, and with no fault of its own.
-fn is_an_answer(error: &Error) -> bool {
+fn is_service_response(error: &Error) -> bool {
     error.failure().is_none()
         && !error
             .status()
@@ -180,7 +180,7 @@ impl Bucket {
         usize::try_from(allowed).unwrap_or(usize::MAX).max(1)
     }
 
-    fn free_at(&self, now: Time) -> Time {
+    fn available_at(&self, now: Time) -> Time {
         let allowed = self.allowed();
         if self.sent.len() < allowed {
             return now;
@@ -198,7 +198,7 @@ impl Bucket {
         self.sent.push_back(now);
     }
 
-    fn slow_down(&mut self, now: Time) {
+    fn reduce_rate(&mut self, now: Time) {
         // Many answers to one burst are one sign, not many.
         if self.slowed.is_some_and(|slowed| now < slowed + self.window) {
             return;
@@ -208,7 +208,7 @@ impl Bucket {
         self.rate = (self.rate / 2).max(1);
     }
 
-    fn went_well(&mut self) {
+    fn on_success(&mut self) {
         if self.rate == SCALE {
             return;
         }
@@ -241,7 +241,7 @@ mod tests {
         let mut now = Time::from_millis(from);
         let mut times = Vec::new();
         loop {
-            now = limiter.free_at(class, now);
+            now = limiter.available_at(class, now);
             if now.as_millis() >= from + for_millis {
                 return times;
             }
@@ -282,11 +282,11 @@ mod tests {
         );
         limiter.answered(RateClass::Create, start, Some(&limited()), None);
         assert_eq!(
-            limiter.free_at(RateClass::Create, start),
+            limiter.available_at(RateClass::Create, start),
             Time::from_millis(7_000)
         );
         assert_eq!(
-            limiter.free_at(RateClass::Upload, start),
+            limiter.available_at(RateClass::Upload, start),
             start,
             "another class goes on"
         );
@@ -367,7 +367,7 @@ mod tests {
         let start = Time::from_millis(0);
         limiter.answered(RateClass::Create, start, Some(&limited()), day);
         assert_eq!(
-            limiter.free_at(RateClass::Create, start),
+            limiter.available_at(RateClass::Create, start),
             Time::from_millis(3_600_000)
         );
     }
@@ -402,8 +402,8 @@ mod tests {
                 if slow {
                     limiter.answered(RateClass::Create, now, Some(&limited()), Some(Duration::from_millis(1)));
                 }
-                now = limiter.free_at(RateClass::Create, now);
-                prop_assert_eq!(limiter.free_at(RateClass::Create, now), now);
+                now = limiter.available_at(RateClass::Create, now);
+                prop_assert_eq!(limiter.available_at(RateClass::Create, now), now);
                 limiter.sent(RateClass::Create, now);
                 times.push(now.as_millis());
             }

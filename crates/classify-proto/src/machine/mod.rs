@@ -13,7 +13,7 @@
 //! The one rule: after anything but `Wait`, poll again before waiting for anything.
 //!
 //! Composition is containment. [`Call`] is one operation with its retries, and the only place that knows of a 503;
-//! [`Pager`], [`Waiter`] and [`Run`] hold calls, and [`Fan`] holds any number of machines.
+//! [`Pager`], [`Waiter`] and [`Run`] hold calls, and [`Concurrent`] holds any number of machines.
 //!
 //! | machine | what it does | events | output |
 //! | --- | --- | --- | --- |
@@ -22,45 +22,45 @@
 //! | [`Waiter`] | waits until a job has ended | progress | the job, or why it has no result |
 //! | [`ResultsWaiter`] | waits for a v1 job and reads its results | progress | each file's result, or why there is none |
 //! | [`Reconcile`] | looks for the job of a v1 create whose answer was lost | none | the jobs that may be it |
-//! | [`Reuse`] | uploads a document unless it is there | none | the file |
+//! | [`UploadOnce`] | uploads a document unless it is there | none | the file |
 //! | [`Run`] | uploads if need be, creates, waits | uploaded, created, progress | the job, or why it has no result |
-//! | [`Fan`] | runs several machines side by side | theirs, and their outputs as they come | nothing |
+//! | [`Concurrent`] | runs several machines side by side | theirs, and their outputs as they come | nothing |
 //! | [`Bulk`] | classifies any number of documents, each once | room, records, settled documents | a summary |
 
 mod backoff;
 mod bulk;
 mod call;
-mod fan;
+mod concurrent;
 mod limiter;
 mod pager;
 mod reconcile;
 mod results;
 mod retry;
-mod reuse;
 mod run;
 mod saved;
 mod step;
 mod tickets;
+mod upload_once;
 mod waitable;
 mod waiter;
 
-pub use backoff::Cadence;
+pub use backoff::PollInterval;
 pub use bulk::{
-    Bulk, BulkEvent, BulkOptions, ContentHasher, ContentKey, Document, Fed, FedEvent, Header,
-    Journal, Record, Report, Settled, Standing, Summary,
+    Bulk, BulkEvent, BulkOptions, ContentHasher, ContentKey, Document, DocumentStatus, Fed,
+    FedEvent, FinishedDocument, Header, Journal, Record, Report, Summary,
 };
 pub(crate) use call::Attempts;
 pub use call::Call;
-pub use fan::{Fan, FanEvent};
+pub use fan::{Concurrent, ConcurrentEvent};
 pub use limiter::Limiter;
 pub use pager::Pager;
 pub use reconcile::{Candidate, Reconcile, Reconciliation};
 pub use results::ResultsWaiter;
 pub use retry::Retry;
-pub use reuse::{Reuse, Reused};
+pub use reuse::{UploadOnce, UploadOutcome};
 pub use run::{Run, RunEvent};
 pub use saved::Saved;
-pub use step::{Cx, Machine, ReplyBy, Step, Ticket};
+pub use step::{Context, Machine, ResponseDeadline, Step, Ticket};
 pub(crate) use waitable::Sealed;
-pub use waitable::{IntoWaitable, Phase, Waitable};
+pub use waitable::{IntoWaitable, JobPhase, Waitable};
 pub use waiter::{Progress, Waiter};

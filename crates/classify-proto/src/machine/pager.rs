@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::call::Call;
 use super::retry::Retry;
 use super::saved::Saved;
-use super::step::{Cx, Machine, Step, Ticket};
+use super::step::{Context, Machine, Step, Ticket};
 use super::tickets::Tickets;
 use crate::error::Error;
 use crate::operation::Seed;
@@ -126,7 +126,7 @@ impl<O: Paged> Pager<O> {
     }
 
     /// Asks for the page after the one that is ready, where there is one.
-    fn prefetch_next(&mut self, cx: Cx<'_>) -> Option<PageStep<O>> {
+    fn prefetch_next(&mut self, cx: Context<'_>) -> Option<PageStep<O>> {
         if !self.prefetch || self.call.is_some() || self.error.is_some() {
             return None;
         }
@@ -147,7 +147,7 @@ impl<O: Paged> Pager<O> {
         self.call = Some(Call::new(list, self.seed.derive(u64::from(page))).retry(self.retry));
     }
 
-    fn poll_call(&mut self, cx: Cx<'_>) -> Option<PageStep<O>> {
+    fn poll_call(&mut self, cx: Context<'_>) -> Option<PageStep<O>> {
         match self.call.as_mut()?.poll(cx) {
             Step::Send(theirs, request) => Some(Step::Send(self.tickets.issue(0, theirs), request)),
             Step::Wait(until) => Some(Step::Wait(until)),
@@ -197,7 +197,7 @@ impl<O: Paged> Machine for Pager<O> {
     type Event = Page<O::Item>;
     type Output = Result<(), Error>;
 
-    fn poll(&mut self, cx: Cx<'_>) -> Step<Self::Event, Self::Output> {
+    fn poll(&mut self, cx: Context<'_>) -> Step<Self::Event, Self::Output> {
         loop {
             // The order that makes a prefetch: the request for the next page, then this page.
             if let Some(step) = self.prefetch_next(cx) {
@@ -223,7 +223,7 @@ impl<O: Paged> Machine for Pager<O> {
         }
     }
 
-    fn handle(&mut self, cx: Cx<'_>, ticket: Ticket, reply: Reply) {
+    fn handle(&mut self, cx: Context<'_>, ticket: Ticket, reply: Reply) {
         if let (Some((_, theirs)), Some(call)) = (self.tickets.redeem(ticket), self.call.as_mut()) {
             call.handle(cx, theirs, reply);
         }

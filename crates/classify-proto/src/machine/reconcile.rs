@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 use super::pager::Pager;
 use super::retry::Retry;
 use super::saved::Saved;
-use super::step::{Cx, Machine, Step, Ticket};
+use super::step::{Context, Machine, Step, Ticket};
 use super::tickets::Tickets;
 use crate::Timestamp;
 use crate::error::Error;
 use crate::operation::Seed;
 use crate::reply::Reply;
 use crate::text::id::common_form;
-use crate::v1::{Create, Job, JobStatus, List, Results};
+use crate::v1::{CreateJob, GetJobResults, Job, JobStatus, ListJobs};
 
 /// Looks for the job that a v1 create made when its answer was lost
 /// ([`is_ambiguous`](Error::is_ambiguous)), so that nothing is created and paid for twice.
@@ -28,7 +28,7 @@ use crate::v1::{Create, Job, JobStatus, List, Results};
 /// differ: a minute will do.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Reconcile {
-    asked: Create,
+    asked: CreateJob,
     since: Timestamp,
     retry: Retry,
     seed: Seed,
@@ -44,7 +44,7 @@ pub struct Reconcile {
 enum Stage {
     #[default]
     Begin,
-    List(Box<Pager<List>>, Vec<Job>),
+    ListJobs(Box<Pager<ListJobs>>, Vec<Job>),
     Files(Box<Comparing>),
 }
 
@@ -52,7 +52,7 @@ enum Stage {
 #[derive(Debug)]
 struct Comparing {
     job: Job,
-    pager: Pager<Results>,
+    pager: Pager<GetJobResults>,
     /// In the form that ids are compared in.
     files: BTreeSet<String>,
     waiting: VecDeque<Job>,
@@ -107,7 +107,7 @@ impl Reconcile {
     /// Looks for the job of `create` among those created at `since` or later. `seed` is sixteen random bytes of the
     /// driver's.
     #[must_use]
-    pub fn new(create: Create, since: Timestamp, seed: Seed) -> Self {
+    pub fn new(create: CreateJob, since: Timestamp, seed: Seed) -> Self {
         Self {
             asked: create,
             since,
@@ -135,8 +135,9 @@ impl Reconcile {
         self
     }
 
-    fn list(&self) -> Pager<List> {
-        let pager = Pager::new(List::new().scoped(self.asked.scope()), self.seed).retry(self.retry);
+    fn list(&self) -> Pager<ListJobs> {
+        let pager =
+            Pager::new(ListJobs::new().scoped(self.asked.scope()), self.seed).retry(self.retry);
         match self.most_pages {
             Some(most) => pager.max_pages(most),
             None => pager,
@@ -166,7 +167,7 @@ impl Reconcile {
             return Some(Reconciliation { candidates: done });
         };
         let seed = self.seed.derive(1 + done.len() as u64);
-        let results = Results::new(&*job.id).scoped(self.asked.scope());
+        let results = GetJobResults::new(&*job.id).scoped(self.asked.scope());
         self.stage = Stage::Files(Box::new(Comparing {
             job,
             pager: Pager::new(results, seed).retry(self.retry),
@@ -204,7 +205,7 @@ impl Machine for Reconcile {
     type Event = std::convert::Infallible;
     type Output = Result<Reconciliation, Error>;
 
-    fn poll(&mut self, cx: Cx<'_>) -> Step<Self::Event, Self::Output> {
+    fn poll(&mut self, cx: Context<'_>) -> Step<Self::Event, Self::Output> {
         if self.ended {
             return Step::Wait(None);
         }
@@ -271,7 +272,7 @@ impl Machine for Reconcile {
         }
     }
 
-    fn handle(&mut self, cx: Cx<'_>, ticket: Ticket, reply: Reply) {
+    fn handle(&mut self, cx: Context<'_>, ticket: Ticket, reply: Reply) {
         let Some((_, theirs)) = self.tickets.redeem(ticket) else {
             return;
         };

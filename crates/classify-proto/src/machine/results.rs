@@ -4,17 +4,17 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::backoff::Cadence;
+use super::backoff::PollInterval;
 use super::pager::Pager;
 use super::retry::Retry;
 use super::saved::Saved;
-use super::step::{Cx, Machine, Step, Ticket};
+use super::step::{Context, Machine, Step, Ticket};
 use super::tickets::Tickets;
 use super::waiter::{Progress, Waiter};
 use crate::error::Error;
 use crate::operation::Seed;
 use crate::reply::Reply;
-use crate::v1::{FileResult, Finished, Get, Job, JobStatus, Results};
+use crate::v1::{FileResult, Finished, GetJob, GetJobResults, Job, JobStatus};
 
 /// Waits until a v1 job has ended and reads every page of its results.
 ///
@@ -26,14 +26,14 @@ pub struct ResultsWaiter {
     stage: Stage,
     retry: Retry,
     seed: Seed,
-    get: Get,
+    get: GetJob,
     tickets: Tickets,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Stage {
-    Wait(Box<Waiter<Get>>),
+    Wait(Box<Waiter<GetJob>>),
     Read(Reading),
     Ended,
 }
@@ -43,7 +43,7 @@ enum Stage {
 struct Reading {
     job: Box<Job>,
     #[serde(skip)]
-    pager: Option<Box<Pager<Results>>>,
+    pager: Option<Box<Pager<GetJobResults>>>,
     #[serde(skip)]
     results: Vec<FileResult>,
 }
@@ -52,12 +52,12 @@ impl ResultsWaiter {
     /// Waits for the v1 job of this id, for two hours at most. `seed` is sixteen random bytes of the driver's.
     #[must_use]
     pub fn new(job_id: impl Into<String>, seed: Seed) -> Self {
-        Self::by(Get::new(job_id), seed)
+        Self::by(GetJob::new(job_id), seed)
     }
 
     /// Waits by this get: its project and its organization.
     #[must_use]
-    pub fn by(get: Get, seed: Seed) -> Self {
+    pub fn by(get: GetJob, seed: Seed) -> Self {
         Self {
             stage: Stage::Wait(Box::new(Waiter::by(get.clone(), seed))),
             retry: Retry::default(),
@@ -76,8 +76,8 @@ impl ResultsWaiter {
 
     /// Looks this often.
     #[must_use]
-    pub fn cadence(self, cadence: Cadence) -> Self {
-        self.map_waiter(|waiter| waiter.cadence(cadence))
+    pub fn poll_interval(self, poll_interval: PollInterval) -> Self {
+        self.map_waiter(|waiter| waiter.poll_interval(poll_interval))
     }
 
     /// Waits this long, counted from the first poll. Reading the results comes on top.
@@ -92,7 +92,7 @@ impl ResultsWaiter {
         self.get.job_id()
     }
 
-    fn map_waiter(mut self, map: impl FnOnce(Waiter<Get>) -> Waiter<Get>) -> Self {
+    fn map_waiter(mut self, map: impl FnOnce(Waiter<GetJob>) -> Waiter<GetJob>) -> Self {
         self.stage = match self.stage {
             Stage::Wait(waiter) => Stage::Wait(Box::new(map(*waiter))),
             other => other,
@@ -113,7 +113,7 @@ impl Machine for ResultsWaiter {
     type Event = Progress<JobStatus>;
     type Output = Result<Finished, Error>;
 
-    fn poll(&mut self, cx: Cx<'_>) -> Step<Self::Event, Self::Output> {
+    fn poll(&mut self, cx: Context<'_>) -> Step<Self::Event, Self::Output> {
         loop {
             let (theirs, request) = match &mut self.stage {
                 Stage::Wait(waiter) => match waiter.poll(cx) {
@@ -134,7 +134,8 @@ impl Machine for ResultsWaiter {
                 },
                 Stage::Read(reading) => {
                     let pager = reading.pager.get_or_insert_with(|| {
-                        let results = Results::new(self.get.job_id()).scoped(self.get.scope());
+                        let results =
+                            GetJobResults::new(self.get.job_id()).scoped(self.get.scope());
                         Box::new(Pager::new(results, self.seed.derive(1)).retry(self.retry))
                     });
                     match pager.poll(cx) {
@@ -162,7 +163,7 @@ impl Machine for ResultsWaiter {
         }
     }
 
-    fn handle(&mut self, cx: Cx<'_>, ticket: Ticket, reply: Reply) {
+    fn handle(&mut self, cx: Context<'_>, ticket: Ticket, reply: Reply) {
         let Some((_, theirs)) = self.tickets.redeem(ticket) else {
             return;
         };

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::backoff::SHORTEST;
 use crate::Time;
 use crate::error::{Error, ErrorKind};
-use crate::operation::Repeat;
+use crate::operation::Idempotency;
 use crate::reply::FailureKind;
 use crate::text::retry_after::retry_after;
 
@@ -26,7 +26,7 @@ use crate::text::retry_after::retry_after;
 /// | any other status | the service's answer, as an error | the same |
 ///
 /// Between attempts it waits as long as `retry-after-ms` or `retry-after` asks, if that is no longer than
-/// `longest_retry_after`; beyond it the error is returned at once and carries the delay. Without either it waits
+/// `max_retry_after`; beyond it the error is returned at once and carries the delay. Without either it waits
 /// exponentially with full jitter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -36,9 +36,9 @@ pub struct Retry {
     /// The ceiling of the first delay: 0.5 s. It doubles each time.
     pub initial_backoff: Duration,
     /// The ceiling that the doubling stops at: 8 s.
-    pub longest_backoff: Duration,
+    pub max_backoff: Duration,
     /// The longest delay that the service may ask for: 120 s.
-    pub longest_retry_after: Duration,
+    pub max_retry_after: Duration,
     /// How long a call may take with all its attempts and delays. `None` sets two and a half hours for an upload and 15
     /// minutes for anything else.
     pub total: Option<Duration>,
@@ -49,8 +49,8 @@ impl Default for Retry {
         Self {
             max_retries: 5,
             initial_backoff: Duration::from_millis(500),
-            longest_backoff: Duration::from_secs(8),
-            longest_retry_after: Duration::from_secs(120),
+            max_backoff: Duration::from_secs(8),
+            max_retry_after: Duration::from_secs(120),
             total: None,
         }
     }
@@ -74,14 +74,14 @@ impl Retry {
     #[must_use]
     pub fn backoff(mut self, initial: Duration, longest: Duration) -> Self {
         self.initial_backoff = initial;
-        self.longest_backoff = longest;
+        self.max_backoff = longest;
         self
     }
 
     /// Waits no longer than this when the service asks for a delay.
     #[must_use]
-    pub fn longest_retry_after(mut self, longest: Duration) -> Self {
-        self.longest_retry_after = longest;
+    pub fn max_retry_after(mut self, longest: Duration) -> Self {
+        self.max_retry_after = longest;
         self
     }
 
@@ -93,16 +93,14 @@ impl Retry {
     }
 
     /// The longest that a call rests between two attempts.
-    pub(crate) fn longest_delay(&self) -> Duration {
-        self.longest_backoff
-            .max(self.longest_retry_after)
-            .max(SHORTEST)
+    pub(crate) fn max_delay(&self) -> Duration {
+        self.max_backoff.max(self.max_retry_after).max(SHORTEST)
     }
 }
 
 /// What to make of one attempt's failure.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Verdict {
+pub(crate) struct RetryDecision {
     /// Whether to send the request again.
     pub(crate) again: bool,
     /// Whether the service may have acted upon the attempt.
@@ -112,12 +110,12 @@ pub(crate) struct Verdict {
 }
 
 /// The table in [`Retry`], as code.
-pub(crate) fn judge(error: &Error, repeat: Repeat, now: Time) -> Verdict {
-    let harmless = repeat != Repeat::Never;
+pub(crate) fn classify_error(error: &Error, idempotency: Idempotency, now: Time) -> RetryDecision {
+    let harmless = repeat != Idempotency::NonIdempotent;
     let delay = error
         .headers()
         .and_then(|headers| retry_after(headers, now));
-    let verdict = |again, may_have_acted| Verdict {
+    let decision = |again, may_have_acted| RetryDecision {
         again,
         may_have_acted,
         delay,
@@ -129,34 +127,34 @@ pub(crate) fn judge(error: &Error, repeat: Repeat, now: Time) -> Verdict {
             FailureKind::Connect | FailureKind::Timeout | FailureKind::Broken
         );
         let acted = failure.may_have_been_sent();
-        return verdict(passing && (harmless || !acted), acted);
+        return decision(passing && (harmless || !acted), acted);
     }
     match (error.kind(), error.status().map(|status| status.as_u16())) {
         (ErrorKind::Decode, _) => {
             // A read that is answered in an unknown shape will be so again; a write may have had another's answer.
-            verdict(
-                harmless && (error.is_garbled() || repeat != Repeat::Read),
+            decision(
+                harmless && (error.is_malformed() || repeat != Idempotency::Safe),
                 true,
             )
         }
         (ErrorKind::Status, Some(status)) => {
             let may_have_acted = !harmless_status(status);
             if status == 402 {
-                return verdict(false, false);
+                return decision(false, false);
             }
             match error.headers().and_then(should_retry) {
-                Some(false) => verdict(false, may_have_acted),
-                Some(true) if harmless => verdict(true, may_have_acted),
+                Some(false) => decision(false, may_have_acted),
+                Some(true) if harmless => decision(true, may_have_acted),
                 // Said of a 503 it says that the request was turned away; of another fault it does not.
-                Some(true) if matches!(status, 429 | 503) => verdict(true, false),
+                Some(true) if matches!(status, 429 | 503) => decision(true, false),
                 _ => match status {
-                    429 => verdict(!error.is_quota(), false),
-                    408 | 500 | 502 | 503 | 504 => verdict(harmless, true),
-                    _ => verdict(false, may_have_acted),
+                    429 => decision(!error.is_quota(), false),
+                    408 | 500 | 502 | 503 | 504 => decision(harmless, true),
+                    _ => decision(false, may_have_acted),
                 },
             }
         }
-        _ => verdict(false, error.kind() == ErrorKind::Conflict),
+        _ => decision(false, error.kind() == ErrorKind::Conflict),
     }
 }
 
@@ -195,8 +193,8 @@ mod tests {
 
     fn again(error: &Error) -> (bool, bool) {
         (
-            judge(error, Repeat::Idempotent, NOW).again,
-            judge(error, Repeat::Never, NOW).again,
+            classify_error(error, Idempotency::Idempotent, NOW).again,
+            classify_error(error, Idempotency::NonIdempotent, NOW).again,
         )
     }
 
@@ -205,7 +203,8 @@ mod tests {
         for code in [408, 500, 502, 503, 504] {
             assert_eq!(again(&status(code, None, "")), (true, false), "{code}");
             assert!(
-                judge(&status(code, None, ""), Repeat::Never, NOW).may_have_acted,
+                classify_error(&status(code, None, ""), Idempotency::NonIdempotent, NOW)
+                    .may_have_acted,
                 "{code}"
             );
         }
@@ -213,8 +212,8 @@ mod tests {
         for code in [400, 401, 402, 403, 404, 409, 413, 418, 422, 302, 501] {
             assert_eq!(again(&status(code, None, "")), (false, false), "{code}");
             // What was turned down was not done; a server's fault says nothing.
-            let verdict = judge(&status(code, None, ""), Repeat::Never, NOW);
-            assert_eq!(verdict.may_have_acted, code >= 500, "{code}");
+            let decision = classify_error(&status(code, None, ""), Idempotency::NonIdempotent, NOW);
+            assert_eq!(decision.may_have_acted, code >= 500, "{code}");
         }
     }
 
@@ -225,8 +224,8 @@ mod tests {
             (Error::conflict("another job", job), true),
             (Error::invalid("file_input", "is empty"), false),
         ] {
-            let verdict = judge(&error, Repeat::Never, NOW);
-            assert_eq!((verdict.again, verdict.may_have_acted), (false, acted));
+            let decision = classify_error(&error, Idempotency::NonIdempotent, NOW);
+            assert_eq!((decision.again, decision.may_have_acted), (false, acted));
         }
     }
 
@@ -289,14 +288,14 @@ mod tests {
         let unread = |body: &'static str, repeat| {
             let response = http::Response::new(Bytes::from(body));
             let error = crate::operation::read_json::<Vec<u8>>(response).unwrap_err();
-            let verdict = judge(&error, repeat, NOW);
-            assert!(verdict.may_have_acted);
-            verdict.again
+            let decision = classify_error(&error, repeat, NOW);
+            assert!(decision.may_have_acted);
+            decision.again
         };
         for (body, of_a_read) in [("[1, ", true), ("{}", false)] {
-            assert_eq!(unread(body, Repeat::Read), of_a_read, "{body}");
-            assert!(unread(body, Repeat::Idempotent), "{body}");
-            assert!(!unread(body, Repeat::Never), "{body}");
+            assert_eq!(unread(body, Idempotency::Safe), of_a_read, "{body}");
+            assert!(unread(body, Idempotency::Idempotent), "{body}");
+            assert!(!unread(body, Idempotency::NonIdempotent), "{body}");
         }
     }
 
@@ -305,14 +304,11 @@ mod tests {
         let (first, longest) = (Duration::from_secs(1), Duration::from_secs(2));
         let retry = Retry::never()
             .backoff(first, longest)
-            .longest_retry_after(Duration::from_secs(3))
+            .max_retry_after(Duration::from_secs(3))
             .total(Duration::from_secs(4));
         assert_eq!(retry.max_retries, 0);
-        assert_eq!(
-            (retry.initial_backoff, retry.longest_backoff),
-            (first, longest)
-        );
-        assert_eq!(retry.longest_retry_after, Duration::from_secs(3));
+        assert_eq!((retry.initial_backoff, retry.max_backoff), (first, longest));
+        assert_eq!(retry.max_retry_after, Duration::from_secs(3));
         assert_eq!(retry.total, Some(Duration::from_secs(4)));
     }
 
@@ -320,7 +316,7 @@ mod tests {
     fn the_delay_asked_for_is_passed_on() {
         let error = status(429, Some(("retry-after", "86400")), "");
         assert_eq!(
-            judge(&error, Repeat::Read, NOW).delay,
+            classify_error(&error, Idempotency::Safe, NOW).delay,
             Some(Duration::from_secs(86400))
         );
     }

@@ -4,18 +4,18 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::backoff::Cadence;
+use super::backoff::PollInterval;
 use super::call::Call;
 use super::retry::Retry;
 use super::saved::Saved;
-use super::step::{Cx, Machine, Step, Ticket};
+use super::step::{Context, Machine, Step, Ticket};
 use super::tickets::Tickets;
 use super::waiter::{Progress, Waiter};
 use crate::error::Error;
-use crate::files::{File, Upload};
+use crate::files::{File, UploadFile};
 use crate::operation::{Operation as _, Seed};
 use crate::reply::Reply;
-use crate::v2::{Create, Job};
+use crate::v2::{CreateJob, Job};
 
 /// Uploads a document if need be, creates its job, and waits until it has ended.
 ///
@@ -36,8 +36,8 @@ pub struct Run {
 #[serde(rename_all = "snake_case")]
 enum Stage {
     /// With the create that follows, prepared.
-    Upload(Box<Call<Upload>>, Box<Create>),
-    Create(Box<Call<Create>>),
+    UploadFile(Box<Call<UploadFile>>, Box<CreateJob>),
+    CreateJob(Box<Call<CreateJob>>),
     Wait(Box<Waiter>),
     Ended,
 }
@@ -46,7 +46,7 @@ enum Stage {
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 struct Options {
     retry: Retry,
-    cadence: Cadence,
+    poll_interval: PollInterval,
     timeout: Option<Duration>,
 }
 
@@ -65,7 +65,7 @@ pub enum RunEvent {
 impl Run {
     /// Creates a job and waits for it. `seed` is sixteen random bytes of the driver's.
     #[must_use]
-    pub fn new(create: Create, seed: Seed) -> Self {
+    pub fn new(create: CreateJob, seed: Seed) -> Self {
         let stage = Stage::Create(Box::new(Call::new(create, seed.derive(1))));
         Self {
             stage,
@@ -78,7 +78,7 @@ impl Run {
 
     /// Uploads a document, creates a job for it by the template `create`, whose own input is passed over, and waits.
     #[must_use]
-    pub fn upload(upload: Upload, mut create: Create, seed: Seed) -> Self {
+    pub fn upload(upload: UploadFile, mut create: CreateJob, seed: Seed) -> Self {
         // Fixed now, so that it is in every saved state from the first on.
         create.prepare(seed.derive(1));
         let stage = Stage::Upload(Box::new(Call::new(upload, seed)), Box::new(create));
@@ -105,8 +105,8 @@ impl Run {
 
     /// Looks at the job this often.
     #[must_use]
-    pub fn cadence(mut self, cadence: Cadence) -> Self {
-        self.options.cadence = cadence;
+    pub fn poll_interval(mut self, poll_interval: PollInterval) -> Self {
+        self.options.poll_interval = poll_interval;
         self
     }
 
@@ -137,7 +137,7 @@ impl Run {
     }
 
     /// The upload, while it is not done: to set its content again after loading.
-    pub fn upload_mut(&mut self) -> Option<&mut Upload> {
+    pub fn upload_mut(&mut self) -> Option<&mut UploadFile> {
         match &mut self.stage {
             Stage::Upload(call, _) => Some(call.operation_mut()),
             _ => None,
@@ -145,7 +145,7 @@ impl Run {
     }
 
     /// The create, while it has not been answered: to set its webhooks' secrets again after loading.
-    pub fn create_mut(&mut self) -> Option<&mut Create> {
+    pub fn create_mut(&mut self) -> Option<&mut CreateJob> {
         match &mut self.stage {
             Stage::Upload(_, create) => Some(create),
             Stage::Create(call) => Some(call.operation_mut()),
@@ -160,7 +160,7 @@ impl Run {
         let mut waiter = Waiter::new(&*job.id, self.seed.derive(2))
             .scoped(call.operation().scope())
             .retry(self.options.retry)
-            .cadence(self.options.cadence);
+            .poll_interval(self.options.poll_interval);
         if let Some(timeout) = self.options.timeout {
             waiter = waiter.timeout(timeout);
         }
@@ -192,7 +192,7 @@ impl Machine for Run {
     type Event = RunEvent;
     type Output = Result<Job, Error>;
 
-    fn poll(&mut self, cx: Cx<'_>) -> Step<RunEvent, Self::Output> {
+    fn poll(&mut self, cx: Context<'_>) -> Step<RunEvent, Self::Output> {
         loop {
             if let Some(event) = self.event.take() {
                 return Step::Event(event);
@@ -237,7 +237,7 @@ impl Machine for Run {
         }
     }
 
-    fn handle(&mut self, cx: Cx<'_>, ticket: Ticket, reply: Reply) {
+    fn handle(&mut self, cx: Context<'_>, ticket: Ticket, reply: Reply) {
         let Some((_, theirs)) = self.tickets.redeem(ticket) else {
             return;
         };
@@ -261,15 +261,15 @@ impl Machine for Run {
 }
 
 /// Holds a create against the limits before its input is known.
-fn checked(create: &Create, cx: Cx<'_>) -> Result<(), Error> {
-    if !cx.api.checks() {
+fn checked(create: &CreateJob, cx: Context<'_>) -> Result<(), Error> {
+    if !cx.api.validates() {
         return Ok(());
     }
     create
         .clone()
         .for_input("dfl-to-be-uploaded")
-        .check()
-        .map_err(|error| error.with_operation(Create::NAME))
+        .validate()
+        .map_err(|error| error.with_operation(CreateJob::NAME))
 }
 
 impl Saved for Run {

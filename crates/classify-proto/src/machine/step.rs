@@ -15,7 +15,7 @@ use crate::reply::Reply;
 /// What a driver lends a machine at every step and no machine keeps: where requests go, in whose name, and the time.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
-pub struct Cx<'a> {
+pub struct Context<'a> {
     /// Where requests go and in whose name.
     pub api: &'a Api,
     /// The present time.
@@ -27,7 +27,7 @@ pub struct Cx<'a> {
     pub limiter: Option<&'a Mutex<Limiter>>,
 }
 
-impl<'a> Cx<'a> {
+impl<'a> Context<'a> {
     /// Lends an [`Api`] and the present time.
     #[must_use]
     pub fn new(api: &'a Api, now: Time) -> Self {
@@ -46,18 +46,18 @@ impl<'a> Cx<'a> {
     }
 
     /// When the limiter lets the next request of a class through.
-    pub(crate) fn free_at(&self, class: RateClass) -> Time {
-        self.lent_limiter()
-            .map_or(self.now, |limiter| limiter.free_at(class, self.now))
+    pub(crate) fn available_at(&self, class: RateClass) -> Time {
+        self.lock_limiter()
+            .map_or(self.now, |limiter| limiter.available_at(class, self.now))
     }
 
     /// Takes note of a request of a class that is sent now, or says when it may be: one step, since others share the
     /// limiter.
     pub(crate) fn admit(&self, class: RateClass) -> Result<(), Time> {
-        let Some(mut limiter) = self.lent_limiter() else {
+        let Some(mut limiter) = self.lock_limiter() else {
             return Ok(());
         };
-        let free = limiter.free_at(class, self.now);
+        let free = limiter.available_at(class, self.now);
         if free > self.now {
             return Err(free);
         }
@@ -66,7 +66,7 @@ impl<'a> Cx<'a> {
     }
 
     /// The limiter, for a moment. It is sound whatever happened to the thread that held it last.
-    pub(crate) fn lent_limiter(&self) -> Option<MutexGuard<'a, Limiter>> {
+    pub(crate) fn lock_limiter(&self) -> Option<MutexGuard<'a, Limiter>> {
         self.limiter
             .map(|limiter| limiter.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -88,7 +88,7 @@ impl fmt::Display for Ticket {
 /// A driver gives the request no more time than that. One that cannot still ends, because the machine gives up by
 /// itself when it is polled then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ReplyBy(pub Time);
+pub struct ResponseDeadline(pub Time);
 
 /// What a machine wants done next.
 #[derive(Debug)]
@@ -127,10 +127,10 @@ pub trait Machine {
     type Output;
 
     /// What to do next.
-    fn poll(&mut self, cx: Cx<'_>) -> Step<Self::Event, Self::Output>;
+    fn poll(&mut self, cx: Context<'_>) -> Step<Self::Event, Self::Output>;
 
     /// Takes the reply to a request that was sent under `ticket`.
-    fn handle(&mut self, cx: Cx<'_>, ticket: Ticket, reply: Reply);
+    fn handle(&mut self, cx: Context<'_>, ticket: Ticket, reply: Reply);
 
     /// Says that no reply still owed will come: the process is new, or a future was dropped. What was asked is asked
     /// again, where that is safe.
@@ -141,11 +141,11 @@ impl<M: Machine + ?Sized> Machine for &mut M {
     type Event = M::Event;
     type Output = M::Output;
 
-    fn poll(&mut self, cx: Cx<'_>) -> Step<Self::Event, Self::Output> {
+    fn poll(&mut self, cx: Context<'_>) -> Step<Self::Event, Self::Output> {
         (**self).poll(cx)
     }
 
-    fn handle(&mut self, cx: Cx<'_>, ticket: Ticket, reply: Reply) {
+    fn handle(&mut self, cx: Context<'_>, ticket: Ticket, reply: Reply) {
         (**self).handle(cx, ticket, reply);
     }
 

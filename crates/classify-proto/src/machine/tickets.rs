@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::step::Ticket;
 
-/// Numbers that are never used twice, each standing for a ticket of the machine at `place`.
+/// Numbers that are never used twice, each status for a ticket of the machine at `place`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Tickets {
     next: u64,

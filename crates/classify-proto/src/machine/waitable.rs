@@ -8,7 +8,7 @@ use crate::{v1, v2};
 
 /// A read that tells when what it reads has ended: what a [`Waiter`](super::Waiter) looks by.
 ///
-/// Implemented by [`v2::Get`] and [`v1::Get`], also inside [`With`](crate::With), and by nothing outside this crate,
+/// Implemented by [`v2::GetJob`] and [`v1::GetJob`], also inside [`With`](crate::With), and by nothing outside this crate,
 /// so that it can learn of new ways to end.
 pub trait Waitable: Operation + Clone + Sealed {
     /// The word for where it stands.
@@ -24,7 +24,7 @@ pub trait Waitable: Operation + Clone + Sealed {
     fn status(job: &Self::Output) -> &Self::Status;
 
     /// What that word means for a wait.
-    fn phase(job: &Self::Output) -> Phase;
+    fn phase(job: &Self::Output) -> JobPhase;
 
     /// The error of one that failed.
     fn failed(job: Self::Output) -> Error;
@@ -38,7 +38,7 @@ pub trait Waitable: Operation + Clone + Sealed {
 
 /// What says what to wait for: a read, or an id or a job of v2, or a job of v1.
 ///
-/// It lets a driver have one `wait` for both versions: `wait("clj-1")`, `wait(&job)`, `wait(v1::Get::new(id))`.
+/// It lets a driver have one `wait` for both versions: `wait("clj-1")`, `wait(&job)`, `wait(v1::GetJob::new(id))`.
 pub trait IntoWaitable {
     /// The read to wait by.
     type Read: Waitable;
@@ -56,43 +56,43 @@ impl<G: Waitable> IntoWaitable for G {
 }
 
 impl IntoWaitable for &str {
-    type Read = v2::Get;
+    type Read = v2::GetJob;
 
-    fn into_waitable(self) -> v2::Get {
-        v2::Get::new(self)
+    fn into_waitable(self) -> v2::GetJob {
+        v2::GetJob::new(self)
     }
 }
 
 impl IntoWaitable for String {
-    type Read = v2::Get;
+    type Read = v2::GetJob;
 
-    fn into_waitable(self) -> v2::Get {
-        v2::Get::new(self)
+    fn into_waitable(self) -> v2::GetJob {
+        v2::GetJob::new(self)
     }
 }
 
 impl IntoWaitable for &v2::Job {
-    type Read = v2::Get;
+    type Read = v2::GetJob;
 
-    fn into_waitable(self) -> v2::Get {
-        v2::Get::from(self)
+    fn into_waitable(self) -> v2::GetJob {
+        v2::GetJob::from(self)
     }
 }
 
 impl IntoWaitable for &v1::Job {
-    type Read = v1::Get;
+    type Read = v1::GetJob;
 
-    fn into_waitable(self) -> v1::Get {
-        v1::Get::from(self)
+    fn into_waitable(self) -> v1::GetJob {
+        v1::GetJob::from(self)
     }
 }
 
 /// What a status means for a wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Phase {
+pub enum JobPhase {
     /// It has not ended, or stands at a word that this version does not know.
-    GoesOn,
+    Pending,
     /// It ended with a result, if only for a part.
     Succeeded,
     /// It ended without one.
@@ -108,9 +108,9 @@ mod sealed {
     pub trait Sealed {}
 }
 
-impl Sealed for v2::Get {}
+impl Sealed for v2::GetJob {}
 
-impl Waitable for v2::Get {
+impl Waitable for v2::GetJob {
     type Status = v2::JobStatus;
 
     const WAIT: &'static str = "classify.wait";
@@ -123,12 +123,12 @@ impl Waitable for v2::Get {
         &job.status
     }
 
-    fn phase(job: &v2::Job) -> Phase {
+    fn phase(job: &v2::Job) -> JobPhase {
         match job.status {
-            v2::JobStatus::Completed => Phase::Succeeded,
-            v2::JobStatus::Failed => Phase::Failed,
-            v2::JobStatus::Cancelled => Phase::Cancelled,
-            _ => Phase::GoesOn,
+            v2::JobStatus::Completed => JobPhase::Succeeded,
+            v2::JobStatus::Failed => JobPhase::Failed,
+            v2::JobStatus::Cancelled => JobPhase::Cancelled,
+            _ => JobPhase::Pending,
         }
     }
 
@@ -145,9 +145,9 @@ impl Waitable for v2::Get {
     }
 }
 
-impl Sealed for v1::Get {}
+impl Sealed for v1::GetJob {}
 
-impl Waitable for v1::Get {
+impl Waitable for v1::GetJob {
     type Status = v1::JobStatus;
 
     const WAIT: &'static str = "classifier.jobs.wait";
@@ -160,12 +160,12 @@ impl Waitable for v1::Get {
         &job.status
     }
 
-    fn phase(job: &v1::Job) -> Phase {
+    fn phase(job: &v1::Job) -> JobPhase {
         match job.status {
-            v1::JobStatus::Success | v1::JobStatus::PartialSuccess => Phase::Succeeded,
-            v1::JobStatus::Error => Phase::Failed,
-            v1::JobStatus::Cancelled => Phase::Cancelled,
-            _ => Phase::GoesOn,
+            v1::JobStatus::Success | v1::JobStatus::PartialSuccess => JobPhase::Succeeded,
+            v1::JobStatus::Error => JobPhase::Failed,
+            v1::JobStatus::Cancelled => JobPhase::Cancelled,
+            _ => JobPhase::Pending,
         }
     }
 
@@ -197,8 +197,8 @@ mod tests {
         assert_eq!(id(&v2_job), "2");
         assert_eq!(id("3"), "3");
         assert_eq!(id("4".to_owned()), "4");
-        assert_eq!(id(v1::Get::new("5")), "5");
-        assert_eq!(id(crate::With::new(v2::Get::new("6"))), "6");
+        assert_eq!(id(v1::GetJob::new("5")), "5");
+        assert_eq!(id(crate::With::new(v2::GetJob::new("6"))), "6");
     }
 
     #[test]
@@ -207,8 +207,8 @@ mod tests {
         let text = r#"{"id":"1","status":"PENDING","project_id":"p 1"}"#;
         let v1_job: v1::Job = serde_json::from_str(text).unwrap();
         let v2_job: v2::Job = serde_json::from_str(text).unwrap();
-        let old = |read: v1::Get| read.request(&api).unwrap().uri().to_string();
-        let new = |read: v2::Get| read.request(&api).unwrap().uri().to_string();
+        let old = |read: v1::GetJob| read.build_request(&api).unwrap().uri().to_string();
+        let new = |read: v2::GetJob| read.build_request(&api).unwrap().uri().to_string();
         for (uri, path) in [
             (old((&v1_job).into_waitable()), "v1/classifier/jobs/1"),
             (old((&v1_job).into()), "v1/classifier/jobs/1"),
@@ -227,18 +227,18 @@ mod tests {
     fn both_lists_of_terminal_words_agree() {
         for word in v2::JobStatus::KNOWN.iter().chain(&["NEW"]) {
             let body = format!(r#"{{"id":"1","status":"{word}"}}"#);
-            let job = v2::Get::new("1")
+            let job = v2::GetJob::new("1")
                 .parse(crate::v2::examples::ok(body))
                 .unwrap();
-            let ended = v2::Get::phase(&job) != Phase::GoesOn;
+            let ended = v2::GetJob::phase(&job) != JobPhase::Pending;
             assert_eq!(ended, job.status.is_terminal(), "{word}");
         }
         for word in v1::JobStatus::KNOWN.iter().chain(&["RUNNING"]) {
             let body = format!(r#"{{"id":"1","status":"{word}"}}"#);
-            let job = v1::Get::new("1")
+            let job = v1::GetJob::new("1")
                 .parse(crate::v2::examples::ok(body))
                 .unwrap();
-            let ended = v1::Get::phase(&job) != Phase::GoesOn;
+            let ended = v1::GetJob::phase(&job) != JobPhase::Pending;
             assert_eq!(ended, job.status.is_terminal(), "{word}");
         }
     }

@@ -5,27 +5,27 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::backoff::Cadence;
+use super::backoff::PollInterval;
 use super::call::Call;
 use super::retry::Retry;
 use super::saved::Saved;
-use super::step::{Cx, Machine, Step, Ticket};
+use super::step::{Context, Machine, Step, Ticket};
 use super::tickets::Tickets;
-use super::waitable::{Phase, Waitable};
+use super::waitable::{JobPhase, Waitable};
 use crate::Time;
 use crate::error::Error;
 use crate::operation::{Scope, Seed};
 use crate::reply::Reply;
-use crate::v2::{Get, JobStatus};
+use crate::v2::{GetJob, JobStatus};
 
 /// How long a wait lasts unless told otherwise.
 const TIMEOUT: Duration = Duration::from_secs(2 * 60 * 60);
 /// How long the last look, at the deadline, may take with its retries.
-const LAST_LOOK: Duration = Duration::from_secs(30);
+const LAST_POLL: Duration = Duration::from_secs(30);
 
 /// Waits until a job has ended.
 ///
-/// The first look is at once, then at a [`Cadence`]; the last is at the deadline. It ends with the job when it
+/// The first look is at once, then at a [`PollInterval`]; the last is at the deadline. It ends with the job when it
 /// completed, and with an error when it failed ([`is_job_failed`](Error::is_job_failed)), was cancelled
 /// ([`is_cancelled`](Error::is_cancelled)), or had not ended by the deadline ([`is_deadline`](Error::is_deadline),
 /// with the job as last seen, so that the wait can be taken up again). A status that this version does not know is no
@@ -35,16 +35,16 @@ const LAST_LOOK: Duration = Duration::from_secs(30);
 /// not change by waiting does: no such job, no right to it, no credits.
 ///
 /// What is waited for is told by the read that looks at it: `Waiter` alone is of a [`v2::Job`](crate::v2::Job), by
-/// [`v2::Get`](Get); [`by`](Self::by) waits for whatever is [`Waitable`].
+/// [`v2::GetJob`](GetJob); [`by`](Self::by) waits for whatever is [`Waitable`].
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(bound(
     serialize = "G: Serialize, G::Output: Serialize",
     deserialize = "G: Deserialize<'de>, G::Output: Deserialize<'de>"
 ))]
-pub struct Waiter<G: Waitable = Get> {
+pub struct Waiter<G: Waitable = GetJob> {
     get: G,
     retry: Retry,
-    cadence: Cadence,
+    poll_interval: PollInterval,
     timeout: Duration,
     seed: Seed,
     deadline: Option<Time>,
@@ -91,12 +91,12 @@ impl Waiter {
     /// Waits for the job of this id, for two hours at most. `seed` is sixteen random bytes of the driver's.
     #[must_use]
     pub fn new(job_id: impl Into<String>, seed: Seed) -> Self {
-        Self::for_get(Get::new(job_id), seed)
+        Self::for_get(GetJob::new(job_id), seed)
     }
 
     /// Waits by this get: its project, its organization and what it expands.
     #[must_use]
-    pub fn for_get(get: Get, seed: Seed) -> Self {
+    pub fn for_get(get: GetJob, seed: Seed) -> Self {
         Self::by(get, seed)
     }
 
@@ -113,7 +113,7 @@ impl<G: Waitable> Waiter<G> {
         Self {
             get,
             retry: Retry::default(),
-            cadence: Cadence::default(),
+            poll_interval: PollInterval::default(),
             timeout: TIMEOUT,
             seed,
             deadline: None,
@@ -141,8 +141,8 @@ impl<G: Waitable> Waiter<G> {
 
     /// Looks this often.
     #[must_use]
-    pub fn cadence(mut self, cadence: Cadence) -> Self {
-        self.cadence = cadence;
+    pub fn poll_interval(mut self, poll_interval: PollInterval) -> Self {
+        self.poll_interval = poll_interval;
         self
     }
 
@@ -178,7 +178,7 @@ impl<G: Waitable> Waiter<G> {
         // One that began before the deadline ends there, retries and all: the last look asks anew, and it alone may take
         // longer.
         let until = if self.last_look {
-            now + LAST_LOOK
+            now + LAST_POLL
         } else {
             deadline
         };
@@ -197,7 +197,7 @@ impl<G: Waitable> Waiter<G> {
             self.call = None;
         }
         // Noted by a clock that was ahead.
-        let longest = self.pause.max(self.cadence.longest);
+        let longest = self.pause.max(self.poll_interval.longest);
         self.next_look = self.next_look.map(|next| next.min(now + longest));
     }
 
@@ -207,13 +207,15 @@ impl<G: Waitable> Waiter<G> {
 
     /// Takes what a look brought, at the time it was seen.
     fn learn(&mut self, now: Time, deadline: Time, found: Result<G::Output, Error>) {
-        let mut delay = self.cadence.delay(self.seed, self.looks.saturating_sub(1));
+        let mut delay = self
+            .poll_interval
+            .delay(self.seed, self.looks.saturating_sub(1));
         match found {
             Ok(job) => match G::phase(&job) {
-                Phase::Succeeded => return self.result = Some(Ok(job)),
-                Phase::Failed => return self.fail(G::failed(job)),
-                Phase::Cancelled => return self.fail(G::cancelled(job)),
-                Phase::GoesOn => {
+                JobPhase::Succeeded => return self.result = Some(Ok(job)),
+                JobPhase::Failed => return self.fail(G::failed(job)),
+                JobPhase::Cancelled => return self.fail(G::cancelled(job)),
+                JobPhase::Pending => {
                     self.seen = Some(job);
                     self.trouble = None;
                 }
@@ -245,12 +247,12 @@ impl<G: Waitable> Waiter<G> {
 
     /// The deadline came first.
     fn miss(&mut self) {
-        let standing = match &self.seen {
+        let status = match &self.seen {
             Some(job) => format!("the job still stands at {}", G::status(job)),
             None => "the job was never seen".to_owned(),
         };
         let mut error = Error::deadline(format!(
-            "the deadline came after {} looks; {standing}",
+            "the deadline came after {} looks; {status}",
             self.looks
         ));
         if let Some(trouble) = self.trouble.take() {
@@ -267,7 +269,7 @@ impl<G: Waitable> Machine for Waiter<G> {
     type Event = Progress<G::Status>;
     type Output = Result<G::Output, Error>;
 
-    fn poll(&mut self, cx: Cx<'_>) -> Step<Self::Event, Self::Output> {
+    fn poll(&mut self, cx: Context<'_>) -> Step<Self::Event, Self::Output> {
         let timeout = self.timeout;
         let deadline = *self.deadline.get_or_insert(cx.now + timeout);
         if std::mem::take(&mut self.taken_up) {
@@ -307,7 +309,7 @@ impl<G: Waitable> Machine for Waiter<G> {
         }
     }
 
-    fn handle(&mut self, cx: Cx<'_>, ticket: Ticket, reply: Reply) {
+    fn handle(&mut self, cx: Context<'_>, ticket: Ticket, reply: Reply) {
         if let (Some((_, theirs)), Some(call)) = (self.tickets.redeem(ticket), self.call.as_mut()) {
             call.handle(cx, theirs, reply);
         }

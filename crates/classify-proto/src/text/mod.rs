@@ -1,12 +1,12 @@
 //! Text in and out of the wire: open enums, timestamps, path segments, queries, multipart framing, error bodies.
 
+pub(crate) mod error_body;
 pub(crate) mod id;
 pub(crate) mod lenient;
 pub(crate) mod model;
 pub(crate) mod multipart;
 pub(crate) mod open_enum;
+pub(crate) mod redact;
 pub(crate) mod retry_after;
-pub(crate) mod service_words;
 pub(crate) mod timestamp;
-pub(crate) mod unsaid;
 pub(crate) mod url;

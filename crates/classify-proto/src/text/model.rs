@@ -9,7 +9,7 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
 use crate::Timestamp;
-use crate::secret::WITHHELD;
+use crate::secret::REDACTED;
 use crate::v2::Configuration;
 
 /// The fields of an object that this version does not know, or could not read.
@@ -24,8 +24,8 @@ impl Extra {
     }
 
     /// Leaves a mark in place of a value.
-    pub(crate) fn withhold(&mut self, name: &str) {
-        self.insert(name.to_owned(), WITHHELD.into());
+    pub(crate) fn redact(&mut self, name: &str) {
+        self.insert(name.to_owned(), REDACTED.into());
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&Value> {
@@ -188,7 +188,7 @@ pub(crate) const fn json_name(identifier: &'static str) -> &'static str {
 }
 
 /// How a job's configuration is read: alone, or once for all jobs of a page that repeat it.
-pub(crate) trait Sharing<'de> {
+pub(crate) trait ConfigInterner<'de> {
     /// The value that comes next.
     fn configuration<A: MapAccess<'de>>(
         &mut self,
@@ -197,9 +197,9 @@ pub(crate) trait Sharing<'de> {
 }
 
 /// Nothing is shared.
-pub(crate) struct Alone;
+pub(crate) struct NoInterner;
 
-impl<'de> Sharing<'de> for Alone {
+impl<'de> ConfigInterner<'de> for NoInterner {
     fn configuration<A: MapAccess<'de>>(
         &mut self,
         map: &mut A,
@@ -211,7 +211,7 @@ impl<'de> Sharing<'de> for Alone {
 /// Declares an object that the service sends.
 ///
 /// - `required` fields must be there; `defaulted` ones are always written, and may lack in an answer.
-/// - `optional` ones may be absent or null. So may a `shared` one, whose value is read by [`Sharing`]. What such a field
+/// - `optional` ones may be absent or null. So may a `shared` one, whose value is read by [`ConfigInterner`]. What such a field
 ///   cannot take is kept among the extra fields when an object is read [leniently](super::lenient).
 /// - A `moment` is optional too, and what is no timestamp is kept among the extra fields always.
 /// - A `strict` one is optional and must be of its type: the lack of it says something that an unreadable value does not.
@@ -263,16 +263,16 @@ macro_rules! model {
 
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                Self::deserialize_sharing(deserializer, $crate::text::model::Alone)
+                Self::deserialize_interning(deserializer, $crate::text::model::NoInterner)
             }
         }
 
         impl $name {
-            /// Reads the object; what it shares with others of its kind is read by `sharing`.
-            pub(crate) fn deserialize_sharing<'de, D, S>(deserializer: D, sharing: S) -> Result<Self, D::Error>
+            /// Reads the object; what it shares with others of its kind is read by `interner`.
+            pub(crate) fn deserialize_interning<'de, D, S>(deserializer: D, interner: S) -> Result<Self, D::Error>
             where
                 D: serde::Deserializer<'de>,
-                S: $crate::text::model::Sharing<'de>,
+                S: $crate::text::model::ConfigInterner<'de>,
             {
                 #[expect(non_camel_case_types, reason = "a field's name serves as its variant")]
                 enum Field { $( $field, )+ __Other(String) }
@@ -299,7 +299,7 @@ macro_rules! model {
                 }
 
                 struct Object<S>(S);
-                impl<'de, S: $crate::text::model::Sharing<'de>> serde::de::Visitor<'de> for Object<S> {
+                impl<'de, S: $crate::text::model::ConfigInterner<'de>> serde::de::Visitor<'de> for Object<S> {
                     type Value = $name;
 
                     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -307,15 +307,15 @@ macro_rules! model {
                     }
 
                     fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<$name, A::Error> {
-                        let Self(mut sharing) = self;
+                        let Self(mut interner) = self;
                         // Most objects share nothing.
-                        let _ = &mut sharing;
+                        let _ = &mut interner;
                         let mut extra = $crate::text::model::Extra::default();
                         $( let mut $field = None; )+
                         while let Some(__key) = map.next_key::<Field>()? {
                             match __key {
                                 $( Field::$field => $crate::text::model::read_field!(
-                                    $kind, $type, $field, map, extra, sharing
+                                    $kind, $type, $field, map, extra, interner
                                 ), )+
                                 Field::__Other(__name) => extra.insert(__name, map.next_value()?),
                             }
@@ -328,7 +328,7 @@ macro_rules! model {
                         })
                     }
                 }
-                deserializer.deserialize_map(Object(sharing))
+                deserializer.deserialize_map(Object(interner))
             }
         }
     };
@@ -359,37 +359,37 @@ macro_rules! write_field {
 }
 
 macro_rules! read_field {
-    (required, $type:ty, $slot:ident, $map:ident, $extra:ident, $sharing:ident) => {
+    (required, $type:ty, $slot:ident, $map:ident, $extra:ident, $interner:ident) => {
         $slot = Some($map.next_value::<$type>()?)
     };
-    (shared, $type:ty, $slot:ident, $map:ident, $extra:ident, $sharing:ident) => {
-        match $sharing.configuration(&mut $map) {
+    (shared, $type:ty, $slot:ident, $map:ident, $extra:ident, $interner:ident) => {
+        match $interner.configuration(&mut $map) {
             Ok(value) => $slot = value,
             Err(error) => $crate::text::model::keep_refused!(error, $slot, $map, $extra),
         }
     };
-    (optional, $type:ty, $slot:ident, $map:ident, $extra:ident, $sharing:ident) => {
+    (optional, $type:ty, $slot:ident, $map:ident, $extra:ident, $interner:ident) => {
         match $map.next_value::<Option<$type>>() {
             Ok(value) => $slot = value,
             Err(error) => $crate::text::model::keep_refused!(error, $slot, $map, $extra),
         }
     };
-    (secret, $type:ty, $slot:ident, $map:ident, $extra:ident, $sharing:ident) => {
+    (secret, $type:ty, $slot:ident, $map:ident, $extra:ident, $interner:ident) => {
         match $map.next_value::<Option<$type>>() {
             Ok(value) => $slot = value,
             Err(error) => {
                 $crate::text::model::keep_refused!(error, $slot, $map, $extra);
-                $extra.withhold($crate::text::model::json_name(stringify!($slot)));
+                $extra.redact($crate::text::model::json_name(stringify!($slot)));
             }
         }
     };
-    (defaulted, $type:ty, $slot:ident, $map:ident, $extra:ident, $sharing:ident) => {
+    (defaulted, $type:ty, $slot:ident, $map:ident, $extra:ident, $interner:ident) => {
         $slot = $map.next_value::<Option<$type>>()?
     };
-    (strict, $type:ty, $slot:ident, $map:ident, $extra:ident, $sharing:ident) => {
+    (strict, $type:ty, $slot:ident, $map:ident, $extra:ident, $interner:ident) => {
         $slot = $map.next_value::<Option<$type>>()?
     };
-    (moment, $type:ty, $slot:ident, $map:ident, $extra:ident, $sharing:ident) => {
+    (moment, $type:ty, $slot:ident, $map:ident, $extra:ident, $interner:ident) => {
         match $map.next_value()? {
             $crate::text::model::LenientTimestamp::Absent => $slot = None,
             $crate::text::model::LenientTimestamp::Read(timestamp) => $slot = Some(timestamp),

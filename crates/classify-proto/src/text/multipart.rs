@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::body::{Content, Framed};
+use crate::body::{Content, Multipart};
 
 /// Frames a document: the text fields first, then the file.
 ///
@@ -13,7 +13,7 @@ pub(crate) fn frame(
     file_name: &str,
     content_type: &str,
     content: Content,
-) -> Framed {
+) -> Multipart {
     let mut head = String::new();
     for (name, value) in fields {
         push_line(&mut head, format_args!("--{boundary}"));
@@ -34,7 +34,7 @@ pub(crate) fn frame(
     );
     push_line(&mut head, format_args!("Content-Type: {content_type}"));
     push_line(&mut head, format_args!(""));
-    Framed::new(head, content, format!("\r\n--{boundary}--\r\n"))
+    Multipart::new(head, content, format!("\r\n--{boundary}--\r\n"))
 }
 
 fn push_line(head: &mut String, line: std::fmt::Arguments<'_>) {
@@ -74,7 +74,7 @@ mod tests {
             "text/plain",
             Content::from(b"hello".to_vec()),
         );
-        let whole = Body::Framed(framed).in_memory().unwrap();
+        let whole = Body::Multipart(framed).in_memory().unwrap();
         assert_eq!(
             std::str::from_utf8(&whole).unwrap(),
             "--B\r\nContent-Disposition: form-data; name=\"purpose\"\r\n\r\nclassify\r\n--B\r\n\

@@ -4,9 +4,9 @@ use std::fmt;
 
 /// A word of the service that this version does not know, kept as it was sent.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct UnknownWord(Box<str>);
+pub struct UnknownValue(Box<str>);
 
-impl UnknownWord {
+impl UnknownValue {
     pub(crate) fn new(word: &str) -> Self {
         Self(word.into())
     }
@@ -18,7 +18,7 @@ impl UnknownWord {
     }
 }
 
-impl fmt::Display for UnknownWord {
+impl fmt::Display for UnknownValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -42,7 +42,7 @@ macro_rules! open_enum {
         pub enum $name {
             $( $(#[$variant_meta])* $variant, )+
             /// A word that this version does not know.
-            Unknown($crate::UnknownWord),
+            Unknown($crate::UnknownValue),
         }
 
         impl $name {
@@ -63,7 +63,7 @@ macro_rules! open_enum {
             fn from(word: &str) -> Self {
                 match word {
                     $( $word => Self::$variant, )+
-                    _ => Self::Unknown($crate::UnknownWord::new(word)),
+                    _ => Self::Unknown($crate::UnknownValue::new(word)),
                 }
             }
         }

@@ -9,7 +9,9 @@ use super::{Job, Mode, ParsingConfiguration, ROUTE, Rule, WebhookConfiguration};
 use crate::api::Api;
 use crate::body::Body;
 use crate::error::Error;
-use crate::operation::{Operation, Problems, RateClass, Repeat, Scope, read_json, scope_setters};
+use crate::operation::{
+    Idempotency, Operation, RateClass, Scope, ValidationErrors, read_json, scope_setters,
+};
 use crate::text::id::{find_job_id, is_uuid};
 
 /// The most files of one job.
@@ -23,13 +25,13 @@ const MOST_FILES: usize = 500;
 /// before anything is sent again.
 ///
 /// ```
-/// use classify_proto::v1::{Create, Rule};
+/// use classify_proto::v1::{CreateJob, Rule};
 ///
 /// let rule = Rule::new("invoice", "has an invoice number and a total amount");
-/// let create = Create::new(["182bd5e5-6e1a-4fe4-a799-aa6d9a6ab26e"], [rule]);
+/// let create = CreateJob::new(["182bd5e5-6e1a-4fe4-a799-aa6d9a6ab26e"], [rule]);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Create {
+pub struct CreateJob {
     file_ids: Vec<String>,
     rules: Vec<Rule>,
     mode: Option<Mode>,
@@ -38,7 +40,7 @@ pub struct Create {
     scope: Scope,
 }
 
-impl Create {
+impl CreateJob {
     /// Classifies these files, 1 to 500, by these rules, at least one.
     #[must_use]
     pub fn new<S: Into<String>>(
@@ -154,26 +156,26 @@ struct Wire<'a> {
     webhook_configurations: Option<Vec<WireWebhook<'a>>>,
 }
 
-impl Operation for Create {
+impl Operation for CreateJob {
     type Output = Job;
 
     const NAME: &'static str = "classifier.jobs.create";
 
-    fn repeat(&self) -> Repeat {
-        Repeat::Never
+    fn idempotency(&self) -> Idempotency {
+        Idempotency::NonIdempotent
     }
 
     fn rate_class(&self) -> RateClass {
         RateClass::Create
     }
 
-    fn own_fields(&self) -> &'static [(&'static str, &'static str)] {
+    fn reserved_fields(&self) -> &'static [(&'static str, &'static str)] {
         // What a lost job is looked for by.
         &[
-            ("file_ids", "Create::new"),
-            ("rules", "Create::new"),
-            ("mode", "Create::mode"),
-            ("parsing_configuration", "Create::parsing_configuration"),
+            ("file_ids", "CreateJob::new"),
+            ("rules", "CreateJob::new"),
+            ("mode", "CreateJob::mode"),
+            ("parsing_configuration", "CreateJob::parsing_configuration"),
         ]
     }
 
@@ -182,11 +184,11 @@ impl Operation for Create {
         webhooks.flat_map(WebhookConfiguration::secrets).collect()
     }
 
-    fn check(&self) -> Result<(), Error> {
-        let mut problems = Problems::default();
+    fn validate(&self) -> Result<(), Error> {
+        let mut errors = ValidationErrors::default();
         match self.file_ids.len() {
-            0 => problems.add("file_ids", "is empty; the service takes 1 to 500 files"),
-            files if files > MOST_FILES => problems.add(
+            0 => errors.add("file_ids", "is empty; the service takes 1 to 500 files"),
+            files if files > MOST_FILES => errors.add(
                 "file_ids",
                 format!("has {files} items; the service takes 1 to {MOST_FILES} files"),
             ),
@@ -194,16 +196,16 @@ impl Operation for Create {
         }
         for (index, id) in self.file_ids.iter().enumerate() {
             if id.is_empty() {
-                problems.add(format!("file_ids[{index}]"), "is empty");
+                errors.add(format!("file_ids[{index}]"), "is empty");
             }
         }
         if self.rules.is_empty() {
-            problems.add("rules", "is empty; the service takes at least one rule");
+            errors.add("rules", "is empty; the service takes at least one rule");
         }
         // Of v1 only the lengths are published; what else v2 asks of a type is left to the service.
         for (index, rule) in self.rules.iter().enumerate() {
-            problems.length(format_args!("rules[{index}].type"), &rule.r#type, 1, 50);
-            problems.length(
+            errors.length(format_args!("rules[{index}].type"), &rule.r#type, 1, 50);
+            errors.length(
                 format_args!("rules[{index}].description"),
                 &rule.description,
                 10,
@@ -211,15 +213,15 @@ impl Operation for Create {
             );
         }
         if let Some(parsing) = &self.parsing_configuration {
-            parsing.find_problems("parsing_configuration", &mut problems);
+            parsing.collect_errors("parsing_configuration", &mut errors);
         }
         for (index, webhook) in self.webhooks().iter().enumerate() {
-            webhook.find_problems(&format!("webhook_configurations[{index}]"), &mut problems);
+            webhook.collect_errors(&format!("webhook_configurations[{index}]"), &mut errors);
         }
-        problems.finish()
+        errors.finish()
     }
 
-    fn encode(&self, api: &Api) -> Result<http::Request<Body>, Error> {
+    fn build_request_unvalidated(&self, api: &Api) -> Result<http::Request<Body>, Error> {
         let webhook_configurations = match &self.webhook_configurations {
             None => None,
             Some(webhooks) => Some(
@@ -243,7 +245,7 @@ impl Operation for Create {
             })
     }
 
-    fn decode(&self, response: http::Response<Bytes>) -> Result<Job, Error> {
+    fn parse_success(&self, response: http::Response<Bytes>) -> Result<Job, Error> {
         read_json(response)
     }
 
@@ -268,8 +270,8 @@ mod tests {
 
     const FILE: &str = "182bd5e5-6e1a-4fe4-a799-aa6d9a6ab26e";
 
-    fn documented() -> Create {
-        Create::new(
+    fn documented() -> CreateJob {
+        CreateJob::new(
             [FILE],
             [Rule::new(
                 "invoice",
@@ -288,7 +290,7 @@ mod tests {
 
     #[test]
     fn the_documented_example() {
-        let request = documented().request(&api()).unwrap();
+        let request = documented().build_request(&api()).unwrap();
         assert_eq!(request.method(), Method::POST);
         assert_eq!(request.uri(), "https://api.example/api/v1/classifier/jobs");
         let body: serde_json::Value =
@@ -306,7 +308,8 @@ mod tests {
     #[test]
     fn one_to_five_hundred_files() {
         let of = |files: usize| {
-            Create::new((0..files).map(|n| n.to_string()), documented().rules).request(&api())
+            CreateJob::new((0..files).map(|n| n.to_string()), documented().rules)
+                .build_request(&api())
         };
         of(1).unwrap();
         of(500).unwrap();
@@ -320,7 +323,7 @@ mod tests {
 
     #[test]
     fn each_mistake_is_named_by_its_field() {
-        let create = Create::new([""], [Rule::new("x".repeat(51), "short")])
+        let create = CreateJob::new([""], [Rule::new("x".repeat(51), "short")])
             .parsing_configuration(ParsingConfiguration::new().max_pages(0).target_pages([]))
             .webhook(
                 WebhookConfiguration::new("ftp://x")
@@ -329,7 +332,7 @@ mod tests {
                     .events(Vec::<String>::new()),
             );
         assert_eq!(
-            fields(&create.request(&api()).unwrap_err()),
+            fields(&create.build_request(&api()).unwrap_err()),
             [
                 "file_ids[0]",
                 "rules[0].type",
@@ -341,7 +344,7 @@ mod tests {
                 "webhook_configurations[0].webhook_events",
             ]
         );
-        let error = Create::new(["1"], []).request(&api()).unwrap_err();
+        let error = CreateJob::new(["1"], []).build_request(&api()).unwrap_err();
         assert_eq!(fields(&error), ["rules"]);
     }
 
@@ -352,13 +355,18 @@ mod tests {
                 .header("X-A", serde_json::json!({"canary1": 1}))
                 .signing_secret("canary2"),
         );
-        let body = create.request(&api()).unwrap().body().in_memory().unwrap();
+        let body = create
+            .build_request(&api())
+            .unwrap()
+            .body()
+            .in_memory()
+            .unwrap();
         let body = std::str::from_utf8(&body).unwrap();
         assert!(body.contains(r#""X-A":{"canary1":1}"#) && body.contains("canary2"));
         let saved = serde_json::to_string(&create).unwrap();
         assert!(!format!("{saved}{create:?}").contains("canary"), "{saved}");
-        let loaded: Create = serde_json::from_str(&saved).unwrap();
-        let error = loaded.request(&api()).unwrap_err();
+        let loaded: CreateJob = serde_json::from_str(&saved).unwrap();
+        let error = loaded.build_request(&api()).unwrap_err();
         assert!(error.to_string().contains("webhook_headers.X-A"), "{error}");
     }
 
@@ -373,7 +381,7 @@ mod tests {
         assert!(asked.may_have_made(&job));
         assert!(!documented().may_have_made(&job));
         assert!(!asked.clone().mode(Mode::Multimodal).may_have_made(&job));
-        let other = Create::new([FILE], [Rule::new("receipt", "contains a till number")]);
+        let other = CreateJob::new([FILE], [Rule::new("receipt", "contains a till number")]);
         assert!(!other.may_have_made(&job));
         let bare: Job = serde_json::from_str(r#"{"id":"1","status":"PENDING"}"#).unwrap();
         assert!(other.may_have_made(&bare));

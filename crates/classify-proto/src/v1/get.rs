@@ -8,18 +8,18 @@ use super::{Job, ROUTE};
 use crate::api::Api;
 use crate::body::Body;
 use crate::error::Error;
-use crate::operation::{Operation, RateClass, Repeat, Scope, read_json, scope_setters};
+use crate::operation::{Idempotency, Operation, RateClass, Scope, read_json, scope_setters};
+use crate::text::error_body::one_line;
 use crate::text::id::same_id;
-use crate::text::service_words::one_line;
 
 /// Reads a v1 job. Deprecated with all of [`v1`](super).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Get {
+pub struct GetJob {
     job_id: String,
     scope: Scope,
 }
 
-impl Get {
+impl GetJob {
     /// Reads the job of this id.
     #[must_use]
     pub fn new(job_id: impl Into<String>) -> Self {
@@ -43,7 +43,7 @@ impl Get {
 }
 
 /// Reads the job again, in its own project.
-impl From<&Job> for Get {
+impl From<&Job> for GetJob {
     fn from(job: &Job) -> Self {
         let get = Self::new(&*job.id);
         match &job.project_id {
@@ -53,27 +53,27 @@ impl From<&Job> for Get {
     }
 }
 
-impl Operation for Get {
+impl Operation for GetJob {
     type Output = Job;
 
     const NAME: &'static str = "classifier.jobs.get";
 
-    fn repeat(&self) -> Repeat {
-        Repeat::Read
+    fn idempotency(&self) -> Idempotency {
+        Idempotency::Safe
     }
 
     fn rate_class(&self) -> RateClass {
         RateClass::Other
     }
 
-    fn encode(&self, api: &Api) -> Result<http::Request<Body>, Error> {
+    fn build_request_unvalidated(&self, api: &Api) -> Result<http::Request<Body>, Error> {
         api.request(Method::GET, ROUTE)
             .segment("classify_job_id", &self.job_id)?
             .scope(&self.scope)
             .empty()
     }
 
-    fn decode(&self, response: http::Response<Bytes>) -> Result<Job, Error> {
+    fn parse_success(&self, response: http::Response<Bytes>) -> Result<Job, Error> {
         let job: Job = read_json(response)?;
         // Another's would be taken for its result.
         if same_id(&job.id, &self.job_id) {
@@ -99,9 +99,9 @@ mod tests {
 
     #[test]
     fn the_documented_example() {
-        let get = Get::new("182bd5e5-6e1a-4fe4-a799-aa6d9a6ab26e");
+        let get = GetJob::new("182bd5e5-6e1a-4fe4-a799-aa6d9a6ab26e");
         assert_eq!(
-            get.request(&api()).unwrap().uri().path(),
+            get.build_request(&api()).unwrap().uri().path(),
             "/api/v1/classifier/jobs/182bd5e5-6e1a-4fe4-a799-aa6d9a6ab26e"
         );
         let job = get.parse(ok(examples::JOB)).unwrap();
@@ -110,21 +110,21 @@ mod tests {
 
     #[test]
     fn an_id_is_one_segment() {
-        let request = Get::new("a/../b?x=1").request(&api()).unwrap();
+        let request = GetJob::new("a/../b?x=1").build_request(&api()).unwrap();
         assert_eq!(
             request.uri().path(),
             "/api/v1/classifier/jobs/a%2F..%2Fb%3Fx=1"
         );
         assert_eq!(request.uri().query(), None);
         for id in ["", ".", ".."] {
-            let error = Get::new(id).request(&api()).unwrap_err();
+            let error = GetJob::new(id).build_request(&api()).unwrap_err();
             assert!(error.to_string().contains("classify_job_id"), "{error}");
         }
     }
 
     #[test]
     fn another_jobs_answer_is_no_answer() {
-        let error = Get::new("a1")
+        let error = GetJob::new("a1")
             .parse(ok(r#"{"id":"a2","status":"SUCCESS"}"#))
             .unwrap_err();
         assert!(
@@ -133,7 +133,7 @@ mod tests {
         );
         assert!(error.to_string().contains("a2"), "{error}");
         for id in ["A1", "a1"] {
-            Get::new(id)
+            GetJob::new(id)
                 .parse(ok(r#"{"id":"a1","status":"PENDING"}"#))
                 .unwrap();
         }

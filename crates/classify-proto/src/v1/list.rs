@@ -8,18 +8,18 @@ use super::{Job, ROUTE};
 use crate::api::Api;
 use crate::body::Body;
 use crate::error::Error;
-use crate::operation::{Operation, RateClass, Repeat, Scope, read_json, scope_setters};
+use crate::operation::{Idempotency, Operation, RateClass, Scope, read_json, scope_setters};
 use crate::page::{Page, paged};
 
 /// Lists v1 jobs, a page at a time. There are no filters. Deprecated with all of [`v1`](super).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct List {
+pub struct ListJobs {
     page_size: Option<u32>,
     page_token: Option<String>,
     scope: Scope,
 }
 
-impl List {
+impl ListJobs {
     /// Lists every v1 job of the project.
     #[must_use]
     pub fn new() -> Self {
@@ -48,20 +48,20 @@ impl List {
     }
 }
 
-impl Operation for List {
+impl Operation for ListJobs {
     type Output = Page<Job>;
 
     const NAME: &'static str = "classifier.jobs.list";
 
-    fn repeat(&self) -> Repeat {
-        Repeat::Read
+    fn idempotency(&self) -> Idempotency {
+        Idempotency::Safe
     }
 
     fn rate_class(&self) -> RateClass {
         RateClass::Other
     }
 
-    fn encode(&self, api: &Api) -> Result<http::Request<Body>, Error> {
+    fn build_request_unvalidated(&self, api: &Api) -> Result<http::Request<Body>, Error> {
         let page_size = self.page_size.map(|size| size.to_string());
         api.request(Method::GET, ROUTE)
             .query("page_size", page_size.as_deref())
@@ -70,12 +70,12 @@ impl Operation for List {
             .empty()
     }
 
-    fn decode(&self, response: http::Response<Bytes>) -> Result<Page<Job>, Error> {
+    fn parse_success(&self, response: http::Response<Bytes>) -> Result<Page<Job>, Error> {
         read_json(response)
     }
 }
 
-paged!(List of Job);
+paged!(ListJobs of Job);
 
 #[cfg(test)]
 mod tests {
@@ -85,9 +85,12 @@ mod tests {
 
     #[test]
     fn the_documented_example() {
-        let list = List::new().page_size(1).page_token("a+b/c==").project("p");
+        let list = ListJobs::new()
+            .page_size(1)
+            .page_token("a+b/c==")
+            .project("p");
         assert_eq!(
-            list.request(&api()).unwrap().uri().query().unwrap(),
+            list.build_request(&api()).unwrap().uri().query().unwrap(),
             "page_size=1&page_token=a%2Bb%2Fc%3D%3D&project_id=p"
         );
         let page = list

@@ -8,10 +8,10 @@
 //!
 //! | operation | request | repeated |
 //! | --- | --- | --- |
-//! | [`Create`] | `POST /api/v1/classifier/jobs` | only when the service provably did not act |
-//! | [`List`] | `GET /api/v1/classifier/jobs` | yes |
-//! | [`Get`] | `GET /api/v1/classifier/jobs/{classify_job_id}` | yes |
-//! | [`Results`] | `GET /api/v1/classifier/jobs/{classify_job_id}/results` | yes |
+//! | [`CreateJob`] | `POST /api/v1/classifier/jobs` | only when the service provably did not act |
+//! | [`ListJobs`] | `GET /api/v1/classifier/jobs` | yes |
+//! | [`GetJob`] | `GET /api/v1/classifier/jobs/{classify_job_id}` | yes |
+//! | [`GetJobResults`] | `GET /api/v1/classifier/jobs/{classify_job_id}/results` | yes |
 //!
 //! What differs from v2: a job holds 1 to 500 files and its results are read apart from it; there is no transaction
 //! id, so a create whose answer is lost is [`is_ambiguous`](crate::Error::is_ambiguous) and
@@ -39,7 +39,7 @@ pub use job::{Job, JobStatus, Mode};
 pub use language::Language;
 pub use list::List;
 pub use parsing::{MaxPages, ParsingConfiguration};
-pub use results::{FileResult, Results};
+pub use results::{FileResult, GetJobResults};
 pub use webhook::WebhookConfiguration;
 
 /// The route of every operation here.

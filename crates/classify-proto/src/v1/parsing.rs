@@ -4,8 +4,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Language;
 use crate::error::Error;
-use crate::operation::Problems;
-use crate::pages::PageRanges;
+use crate::operation::ValidationErrors;
+use crate::page_ranges::PageRanges;
 
 /// How many pages of a file v1 reads where nothing is said.
 pub(crate) const DEFAULT_MAX_PAGES: u32 = 5;
@@ -33,7 +33,7 @@ pub enum MaxPages {
 impl MaxPages {
     /// Whether nothing is said.
     #[must_use]
-    pub fn is_unsaid(&self) -> bool {
+    pub fn is_redacted(&self) -> bool {
         *self == Self::Unsaid
     }
 }
@@ -70,7 +70,7 @@ pub struct ParsingConfiguration {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lang: Option<Language>,
     /// How many pages to read at most; the service takes **five** where it is absent.
-    #[serde(default, skip_serializing_if = "MaxPages::is_unsaid")]
+    #[serde(default, skip_serializing_if = "MaxPages::is_redacted")]
     pub max_pages: MaxPages,
     /// Which pages to read, **0-based**; [`PageRanges`] reads and writes it. An old example of the service warns that
     /// it and `max_pages` exclude each other.
@@ -142,10 +142,10 @@ impl ParsingConfiguration {
         Some(PageRanges::from_zero_based(pages.iter().copied()))
     }
 
-    pub(crate) fn find_problems(&self, path: &str, problems: &mut Problems) {
+    pub(crate) fn collect_errors(&self, path: &str, errors: &mut ValidationErrors) {
         if let Some(Err(error)) = self.get_page_ranges() {
             for found in error.field_errors() {
-                problems.add(format!("{path}.{}", found.field), &*found.message);
+                errors.add(format!("{path}.{}", found.field), &*found.message);
             }
         }
     }
@@ -208,30 +208,30 @@ mod tests {
             assert_eq!(serde_json::to_string(&parsing).unwrap(), json);
             let read: ParsingConfiguration = serde_json::from_str(json).unwrap();
             assert_eq!(read, parsing);
-            let mut problems = Problems::default();
-            parsing.find_problems("", &mut problems);
-            problems.finish().unwrap();
+            let mut errors = ValidationErrors::default();
+            parsing.collect_errors("", &mut errors);
+            errors.finish().unwrap();
         }
     }
 
     #[test]
     fn no_limit_is_not_five() {
-        let unsaid = ParsingConfiguration::new;
-        let null = || unsaid().all_pages();
-        let most = |pages| unsaid().max_pages(pages);
+        let redact = ParsingConfiguration::new;
+        let null = || redact().all_pages();
+        let most = |pages| redact().max_pages(pages);
         for (asked, made, agree) in [
-            (unsaid(), unsaid(), true),
-            (unsaid(), most(5), true),
-            (unsaid(), null(), true),
-            (unsaid(), most(6), false),
+            (redact(), redact(), true),
+            (redact(), most(5), true),
+            (redact(), null(), true),
+            (redact(), most(6), false),
             (null(), null(), true),
-            (null(), unsaid(), true),
+            (null(), redact(), true),
             (null(), most(5), false),
             (most(5), most(5), true),
-            (most(5), unsaid(), true),
+            (most(5), redact(), true),
             (most(5), null(), false),
             (most(6), most(6), true),
-            (most(6), unsaid(), false),
+            (most(6), redact(), false),
             (most(6), null(), false),
         ] {
             assert_eq!(asked.agrees_with(&made), agree, "{asked:?} {made:?}");

@@ -9,11 +9,11 @@ use crate::Timestamp;
 use crate::api::Api;
 use crate::body::Body;
 use crate::error::Error;
-use crate::operation::{Operation, RateClass, Repeat, Scope, read_json, scope_setters};
+use crate::operation::{Idempotency, Operation, RateClass, Scope, read_json, scope_setters};
 use crate::page::{Page, paged};
+use crate::text::error_body::one_line;
 use crate::text::id::same_id;
 use crate::text::model::model;
-use crate::text::service_words::one_line;
 
 model! {
     /// What one file of a v1 job was found to be.
@@ -51,13 +51,13 @@ impl FileResult {
 /// a server passes over it, the repeated page is noticed by [`machine::Pager`](crate::machine::Pager) and is an error,
 /// never a silent loss.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Results {
+pub struct GetJobResults {
     job_id: String,
     page_token: Option<String>,
     scope: Scope,
 }
 
-impl Results {
+impl GetJobResults {
     /// Reads the results of the job of this id.
     #[must_use]
     pub fn new(job_id: impl Into<String>) -> Self {
@@ -83,20 +83,20 @@ impl Results {
     }
 }
 
-impl Operation for Results {
+impl Operation for GetJobResults {
     type Output = Page<FileResult>;
 
     const NAME: &'static str = "classifier.jobs.get_results";
 
-    fn repeat(&self) -> Repeat {
-        Repeat::Read
+    fn idempotency(&self) -> Idempotency {
+        Idempotency::Safe
     }
 
     fn rate_class(&self) -> RateClass {
         RateClass::Other
     }
 
-    fn encode(&self, api: &Api) -> Result<http::Request<Body>, Error> {
+    fn build_request_unvalidated(&self, api: &Api) -> Result<http::Request<Body>, Error> {
         api.request(Method::GET, ROUTE)
             .segment("classify_job_id", &self.job_id)?
             .then("/results")
@@ -105,7 +105,7 @@ impl Operation for Results {
             .empty()
     }
 
-    fn decode(&self, response: http::Response<Bytes>) -> Result<Page<FileResult>, Error> {
+    fn parse_success(&self, response: http::Response<Bytes>) -> Result<Page<FileResult>, Error> {
         let page: Page<FileResult> = read_json(response)?;
         let stray = page
             .items
@@ -126,7 +126,7 @@ impl Operation for Results {
     }
 }
 
-paged!(Results of FileResult);
+paged!(GetJobResults of FileResult);
 
 #[cfg(test)]
 mod tests {
@@ -137,26 +137,26 @@ mod tests {
 
     #[test]
     fn the_documented_example() {
-        let results = Results::new("a b");
+        let results = GetJobResults::new("a b");
         assert_eq!(
-            results.request(&api()).unwrap().uri(),
+            results.build_request(&api()).unwrap().uri(),
             "https://api.example/api/v1/classifier/jobs/a%20b/results"
         );
-        let page = Results::new("182bd5e5-6e1a-4fe4-a799-aa6d9a6ab26e")
+        let page = GetJobResults::new("182bd5e5-6e1a-4fe4-a799-aa6d9a6ab26e")
             .parse(ok(examples::RESULTS))
             .unwrap();
         assert_eq!(page.items[0].outcome().matched(), Some("type"));
         assert_eq!(page.next_page_token.as_deref(), Some("next_page_token"));
         let next = results.with_page_token(page.next_page_token);
         assert_eq!(
-            next.request(&api()).unwrap().uri().query(),
+            next.build_request(&api()).unwrap().uri().query(),
             Some("page_token=next_page_token")
         );
     }
 
     #[test]
     fn no_match_is_a_result_and_no_result_is_none() {
-        let page = Results::new("1")
+        let page = GetJobResults::new("1")
             .parse(ok(
                 r#"{"items":[{"id":"1","result":{"type":null}},{"id":"2","result":null}]}"#,
             ))
@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn another_jobs_results_are_no_answer() {
         let read = |job: &str| {
-            Results::new("a1").parse(ok(format!(
+            GetJobResults::new("a1").parse(ok(format!(
                 r#"{{"items":[{{"id":"1"}},{{"id":"2","classify_job_id":{job}}}]}}"#
             )))
         };

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::Error;
-use crate::operation::Problems;
+use crate::operation::ValidationErrors;
 use crate::secret::{Secret, SecretValue};
 use crate::webhooks::WebhookOutputFormat;
 use crate::webhooks::check;
@@ -79,7 +79,7 @@ impl WebhookConfiguration {
     pub(crate) fn secrets(&self) -> Vec<String> {
         let mut found = check::secrets(None, self.webhook_signing_secret.as_ref());
         let headers = self.webhook_headers.iter().flat_map(BTreeMap::values);
-        let mut rest: Vec<&Value> = headers.filter_map(SecretValue::reveal).collect();
+        let mut rest: Vec<&Value> = headers.filter_map(SecretValue::expose_secret).collect();
         while let Some(value) = rest.pop() {
             match value {
                 Value::String(text) => found.push(text.clone()),
@@ -91,15 +91,15 @@ impl WebhookConfiguration {
         found
     }
 
-    pub(crate) fn find_problems(&self, path: &str, problems: &mut Problems) {
+    pub(crate) fn collect_errors(&self, path: &str, errors: &mut ValidationErrors) {
         if let Some(url) = &self.webhook_url {
-            check::url(path, url, problems);
+            check::url(path, url, errors);
         }
         for (name, value) in self.webhook_headers.iter().flatten() {
-            let text = value.reveal().and_then(Value::as_str);
-            check::header(path, name, text, problems);
+            let text = value.expose_secret().and_then(Value::as_str);
+            check::header(path, name, text, errors);
         }
-        check::events(path, self.webhook_events.as_deref(), problems);
+        check::events(path, self.webhook_events.as_deref(), errors);
     }
 
     /// The same with its secrets in the open, for the wire alone.
@@ -110,8 +110,8 @@ impl WebhookConfiguration {
                 headers
                     .iter()
                     .map(|(name, value)| {
-                        let value = value.reveal().ok_or_else(|| {
-                            check::withheld(format!("{path}.webhook_headers.{name}"))
+                        let value = value.expose_secret().ok_or_else(|| {
+                            check::missing_secret(format!("{path}.webhook_headers.{name}"))
                         })?;
                         Ok((&**name, value))
                     })
@@ -123,7 +123,7 @@ impl WebhookConfiguration {
             webhook_headers,
             webhook_events: self.webhook_events.as_deref(),
             webhook_output_format: self.webhook_output_format.as_ref(),
-            webhook_signing_secret: check::reveal_secret(
+            webhook_signing_secret: check::expose_secret(
                 self.webhook_signing_secret.as_ref(),
                 path,
             )?,

@@ -8,19 +8,19 @@ use super::{Job, JobStatus, ROUTE, job};
 use crate::api::Api;
 use crate::body::Body;
 use crate::error::Error;
-use crate::operation::{Operation, RateClass, Recovery, Repeat, Scope, scope_setters};
+use crate::operation::{Idempotency, Operation, RateClass, Recovery, Scope, scope_setters};
 
 /// Cancels a job that has not ended.
 ///
 /// The service refuses when it has. A refusal that follows a lost answer proves nothing, because the lost request may
 /// itself have ended the job; then the job is read, and only a cancelled one counts as success.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Cancel {
+pub struct CancelJob {
     job_id: String,
     scope: Scope,
 }
 
-impl Cancel {
+impl CancelJob {
     /// Cancels the job of this id.
     #[must_use]
     pub fn new(job_id: impl Into<String>) -> Self {
@@ -47,20 +47,20 @@ impl Cancel {
     }
 }
 
-impl Operation for Cancel {
+impl Operation for CancelJob {
     type Output = Job;
 
     const NAME: &'static str = "classify.cancel";
 
-    fn repeat(&self) -> Repeat {
-        Repeat::Idempotent
+    fn idempotency(&self) -> Idempotency {
+        Idempotency::Idempotent
     }
 
     fn rate_class(&self) -> RateClass {
         RateClass::Other
     }
 
-    fn encode(&self, api: &Api) -> Result<http::Request<Body>, Error> {
+    fn build_request_unvalidated(&self, api: &Api) -> Result<http::Request<Body>, Error> {
         api.request(Method::POST, ROUTE)
             .segment("job_id", &self.job_id)?
             .then("/cancel")
@@ -68,22 +68,22 @@ impl Operation for Cancel {
             .empty()
     }
 
-    fn decode(&self, response: http::Response<Bytes>) -> Result<Job, Error> {
+    fn parse_success(&self, response: http::Response<Bytes>) -> Result<Job, Error> {
         job::read_of(&self.job_id, response)
     }
 
     fn recover(&self, refusal: &Error) -> Recovery<Job> {
         if Self::may_have_ended(refusal) {
-            Recovery::Look
+            Recovery::Verify
         } else {
-            Recovery::Refused
+            Recovery::Failed
         }
     }
 
     fn look(&self, api: &Api) -> Result<http::Request<Body>, Error> {
         super::Get::new(&*self.job_id)
             .scoped(&self.scope)
-            .encode(api)
+            .build_request_unvalidated(api)
     }
 
     fn is_brought_about(&self, found: &Job) -> bool {
@@ -102,13 +102,19 @@ mod tests {
 
     #[test]
     fn the_documented_request() {
-        let request = Cancel::new("clj-1").project("p").request(&api()).unwrap();
+        let request = CancelJob::new("clj-1")
+            .project("p")
+            .build_request(&api())
+            .unwrap();
         assert_eq!(request.method(), Method::POST);
         assert_eq!(
             request.uri(),
             "https://api.example/api/v2/classify/clj-1/cancel?project_id=p"
         );
         assert!(request.body().in_memory().unwrap().is_empty());
-        assert_eq!(Cancel::new("id").parse(ok(examples::JOB)).unwrap().id, "id");
+        assert_eq!(
+            CancelJob::new("id").parse(ok(examples::JOB)).unwrap().id,
+            "id"
+        );
     }
 }

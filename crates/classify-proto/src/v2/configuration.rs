@@ -1,8 +1,8 @@
 //! What to tell documents apart by.
 
 use crate::error::Error;
-use crate::operation::Problems;
-use crate::pages::PageRanges;
+use crate::operation::ValidationErrors;
+use crate::page_ranges::PageRanges;
 use crate::text::model::model;
 use crate::text::open_enum::open_enum;
 
@@ -128,29 +128,29 @@ impl Configuration {
     ///
     /// [`is_invalid`](Error::is_invalid), naming each field: no rule, a type that is not 1 to 50 letters, digits,
     /// spaces, `-` and `_` or stands twice, a description that is not 10 to 2000 characters, pages that cannot be read.
-    pub fn check(&self) -> Result<(), Error> {
-        let mut problems = Problems::default();
-        self.find_problems("configuration", &mut problems);
-        problems.finish()
+    pub fn validate(&self) -> Result<(), Error> {
+        let mut errors = ValidationErrors::default();
+        self.collect_errors("configuration", &mut errors);
+        errors.finish()
     }
 
-    pub(crate) fn find_problems(&self, path: &str, problems: &mut Problems) {
+    pub(crate) fn collect_errors(&self, path: &str, errors: &mut ValidationErrors) {
         if self.rules.is_empty() {
-            problems.add(
+            errors.add(
                 format!("{path}.rules"),
                 "is empty; the service takes at least one rule",
             );
         }
         for (index, rule) in self.rules.iter().enumerate() {
             let kind = &rule.r#type;
-            problems.length(format_args!("{path}.rules[{index}].type"), kind, 1, 50);
+            errors.length(format_args!("{path}.rules[{index}].type"), kind, 1, 50);
             let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b" -_".contains(&byte);
             let stray = (!kind.bytes().all(is_plain)).then(|| {
                 kind.chars()
                     .find(|c| !(c.is_alphanumeric() || matches!(c, ' ' | '-' | '_')))
             });
             if let Some(stray) = stray.flatten() {
-                problems.add(
+                errors.add(
                     format_args!("{path}.rules[{index}].type"),
                     format!("holds {stray:?}; the service takes letters, digits, spaces, - and _"),
                 );
@@ -159,12 +159,12 @@ impl Configuration {
                 .iter()
                 .position(|other| other.r#type == *kind)
             {
-                problems.add(
+                errors.add(
                     format_args!("{path}.rules[{index}].type"),
                     format!("is {kind:?}, as in rules[{first}]; types must differ"),
                 );
             }
-            problems.length(
+            errors.length(
                 format_args!("{path}.rules[{index}].description"),
                 &rule.description,
                 10,
@@ -176,7 +176,7 @@ impl Configuration {
         };
         let path = format!("{path}.parsing_configuration");
         if parsing.max_pages == Some(0) {
-            problems.add(
+            errors.add(
                 format!("{path}.max_pages"),
                 "is 0; leave it out to read all pages",
             );
@@ -187,7 +187,7 @@ impl Configuration {
             .map(str::parse::<PageRanges>)
         {
             for found in error.field_errors() {
-                problems.add(format!("{path}.{}", found.field), &*found.message);
+                errors.add(format!("{path}.{}", found.field), &*found.message);
             }
         }
     }
@@ -254,9 +254,9 @@ mod tests {
         Rule::new(r#type, "contains an invoice number")
     }
 
-    fn problems(configuration: &Configuration) -> Vec<String> {
+    fn errors(configuration: &Configuration) -> Vec<String> {
         configuration
-            .check()
+            .validate()
             .unwrap_err()
             .field_errors()
             .iter()
@@ -266,7 +266,7 @@ mod tests {
 
     #[test]
     fn every_limit_is_named_by_its_field() {
-        assert_eq!(problems(&Configuration::new([])), ["configuration.rules"]);
+        assert_eq!(errors(&Configuration::new([])), ["configuration.rules"]);
         let configuration = Configuration::new([
             rule(""),
             rule("a/b"),
@@ -278,7 +278,7 @@ mod tests {
         ])
         .parsing_configuration(ParsingConfiguration::new().max_pages(0).target_pages("3-1"));
         assert_eq!(
-            problems(&configuration),
+            errors(&configuration),
             [
                 "configuration.rules[0].type",
                 "configuration.rules[1].type",
@@ -304,7 +304,7 @@ mod tests {
                 .max_pages(1)
                 .target_pages("1,3,5-7"),
         )
-        .check()
+        .validate()
         .unwrap();
     }
 

@@ -12,7 +12,7 @@ use crate::api::Api;
 use crate::body::Body;
 use crate::error::Error;
 use crate::operation::{
-    Operation, Problems, RateClass, Repeat, Scope, Seed, read_json, scope_setters,
+    Idempotency, Operation, RateClass, Scope, Seed, ValidationErrors, read_json, scope_setters,
 };
 use crate::text::id::{find_job_id, same_id};
 
@@ -26,13 +26,13 @@ use crate::text::id::{find_job_id, same_id};
 /// input or another configuration is [`is_conflict`](Error::is_conflict), never taken for the result.
 ///
 /// ```
-/// use classify_proto::v2::{Configuration, Create, Rule};
+/// use classify_proto::v2::{Configuration, CreateJob, Rule};
 ///
 /// let rules = Configuration::new([Rule::new("invoice", "has an invoice number and a total amount")]);
-/// let create = Create::new("dfl-1").configuration(rules).transaction_id("order-4711");
+/// let create = CreateJob::new("dfl-1").configuration(rules).transaction_id("order-4711");
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Create {
+pub struct CreateJob {
     file_input: String,
     configuration: Option<Arc<Configuration>>,
     configuration_id: Option<String>,
@@ -45,7 +45,7 @@ pub struct Create {
     any_copy: bool,
 }
 
-impl Create {
+impl CreateJob {
     /// Classifies an uploaded file (`dfl-…`) or what an earlier parse job (`pjb-…`) read.
     ///
     /// This is `file_input`, which took the place of two inputs that the service has deprecated: what went to `file_id`
@@ -228,16 +228,16 @@ struct Wire<'a> {
     webhook_configurations: Option<Vec<WireWebhook<'a>>>,
 }
 
-impl Operation for Create {
+impl Operation for CreateJob {
     type Output = Job;
 
     const NAME: &'static str = "classify.create";
 
-    fn repeat(&self) -> Repeat {
+    fn idempotency(&self) -> Idempotency {
         if self.get_transaction_id().is_some() {
-            Repeat::Idempotent
+            Idempotency::Idempotent
         } else {
-            Repeat::Never
+            Idempotency::NonIdempotent
         }
     }
 
@@ -252,14 +252,14 @@ impl Operation for Create {
         }
     }
 
-    fn own_fields(&self) -> &'static [(&'static str, &'static str)] {
+    fn reserved_fields(&self) -> &'static [(&'static str, &'static str)] {
         const FIELDS: &[(&str, &str)] = &[
-            ("file_input", "Create::new"),
-            ("file_id", "Create::new"),
-            ("parse_job_id", "Create::new"),
-            ("transaction_id", "Create::transaction_id"),
-            ("configuration", "Create::configuration"),
-            ("configuration_id", "Create::configuration_id"),
+            ("file_input", "CreateJob::new"),
+            ("file_id", "CreateJob::new"),
+            ("parse_job_id", "CreateJob::new"),
+            ("transaction_id", "CreateJob::transaction_id"),
+            ("configuration", "CreateJob::configuration"),
+            ("configuration_id", "CreateJob::configuration_id"),
         ];
         // One without rules may be given some that it cannot hold; no answer is held against what it does not know.
         match self.rules() {
@@ -273,44 +273,44 @@ impl Operation for Create {
         webhooks.flat_map(WebhookConfiguration::secrets).collect()
     }
 
-    fn check(&self) -> Result<(), Error> {
-        let mut problems = Problems::default();
-        problems.length("file_input", &self.file_input, 1, 200);
+    fn validate(&self) -> Result<(), Error> {
+        let mut errors = ValidationErrors::default();
+        errors.length("file_input", &self.file_input, 1, 200);
         match (&self.configuration, &self.configuration_id) {
-            (None, None) => problems.add(
+            (None, None) => errors.add(
                 "configuration",
                 "is missing; give rules, or the id of a saved configuration",
             ),
-            (Some(_), Some(_)) => problems.add(
+            (Some(_), Some(_)) => errors.add(
                 "configuration_id",
                 "excludes configuration; give one of the two",
             ),
             (Some(configuration), None) => {
-                configuration.find_problems("configuration", &mut problems);
+                configuration.collect_errors("configuration", &mut errors);
             }
-            (None, Some(id)) if id.is_empty() => problems.add("configuration_id", "is empty"),
+            (None, Some(id)) if id.is_empty() => errors.add("configuration_id", "is empty"),
             (None, Some(_)) => {}
         }
         if let Some(id) = self.get_transaction_id() {
-            problems.length("transaction_id", id, 1, 255);
+            errors.length("transaction_id", id, 1, 255);
         }
         if let Some(ids) = self
             .webhook_configuration_ids
             .as_ref()
             .filter(|ids| ids.len() > 4)
         {
-            problems.add(
+            errors.add(
                 "webhook_configuration_ids",
                 format!("has {} items; the service takes 4 at most", ids.len()),
             );
         }
         for (index, webhook) in self.webhook_configurations.iter().flatten().enumerate() {
-            webhook.find_problems(&format!("webhook_configurations[{index}]"), &mut problems);
+            webhook.collect_errors(&format!("webhook_configurations[{index}]"), &mut errors);
         }
-        problems.finish()
+        errors.finish()
     }
 
-    fn encode(&self, api: &Api) -> Result<http::Request<Body>, Error> {
+    fn build_request_unvalidated(&self, api: &Api) -> Result<http::Request<Body>, Error> {
         let webhook_configurations = match &self.webhook_configurations {
             None => None,
             Some(webhooks) => Some(
@@ -335,7 +335,7 @@ impl Operation for Create {
             })
     }
 
-    fn decode(&self, response: http::Response<Bytes>) -> Result<Job, Error> {
+    fn parse_success(&self, response: http::Response<Bytes>) -> Result<Job, Error> {
         let job: Job = read_json(response)?;
         match self.difference(&job) {
             None => Ok(job),
@@ -365,8 +365,8 @@ mod tests {
     use crate::v2::examples::{self, api, ok};
     use crate::v2::{ParsingConfiguration, Rule};
 
-    fn documented() -> Create {
-        Create::new("file_input")
+    fn documented() -> CreateJob {
+        CreateJob::new("file_input")
             .transaction_id("transaction_id")
             .configuration(
                 Configuration::new([Rule::new(
@@ -385,7 +385,7 @@ mod tests {
 
     #[test]
     fn the_documented_example() {
-        let request = documented().request(&api()).unwrap();
+        let request = documented().build_request(&api()).unwrap();
         assert_eq!(request.method(), Method::POST);
         assert_eq!(request.uri(), "https://api.example/api/v2/classify");
         let body: serde_json::Value =
@@ -408,7 +408,7 @@ mod tests {
                 "rules",
             ),
             (
-                Create::new("file_input").configuration_id("cfg-2"),
+                CreateJob::new("file_input").configuration_id("cfg-2"),
                 "configuration_id",
             ),
         ] {
@@ -433,7 +433,7 @@ mod tests {
             .parse(ok(other_case))
             .unwrap();
         let of_configuration = r#"{"id":"1","status":"PENDING","configuration_id":"cfg-0a1b"}"#;
-        let saved = Create::new("f").configuration_id("cfg-0A1B");
+        let saved = CreateJob::new("f").configuration_id("cfg-0A1B");
         saved.parse(ok(of_configuration)).unwrap();
     }
 
@@ -449,10 +449,10 @@ mod tests {
 
     #[test]
     fn a_create_is_repeatable_only_under_a_transaction_id() {
-        let mut create = Create::new("dfl-1");
-        assert_eq!(create.repeat(), Repeat::Never);
+        let mut create = CreateJob::new("dfl-1");
+        assert_eq!(create.idempotency(), Idempotency::NonIdempotent);
         create.prepare(Seed::new([1; 16]));
-        assert_eq!(create.repeat(), Repeat::Idempotent);
+        assert_eq!(create.idempotency(), Idempotency::Idempotent);
         let first = create.get_transaction_id().unwrap().to_owned();
         create.prepare(Seed::new([2; 16]));
         assert_eq!(create.get_transaction_id(), Some(&*first));
@@ -461,24 +461,24 @@ mod tests {
     /// The service takes an empty one for none, so nothing would tell a repeated create from a second one.
     #[test]
     fn an_empty_transaction_id_is_none() {
-        let mut create = Create::new("dfl-1").transaction_id("");
-        assert_eq!(create.repeat(), Repeat::Never);
+        let mut create = CreateJob::new("dfl-1").transaction_id("");
+        assert_eq!(create.idempotency(), Idempotency::NonIdempotent);
         assert_eq!(create.get_transaction_id(), None);
         create.prepare(Seed::new([1; 16]));
-        assert_eq!(create.repeat(), Repeat::Idempotent);
-        let saved = serde_json::to_value(Create::new("dfl-1")).unwrap();
+        assert_eq!(create.idempotency(), Idempotency::Idempotent);
+        let saved = serde_json::to_value(CreateJob::new("dfl-1")).unwrap();
         let mut edited = saved.clone();
         edited["transaction_id"] = "".into();
-        let loaded: Create = serde_json::from_value(edited).unwrap();
-        assert_eq!(loaded.repeat(), Repeat::Never);
+        let loaded: CreateJob = serde_json::from_value(edited).unwrap();
+        assert_eq!(loaded.idempotency(), Idempotency::NonIdempotent);
     }
 
     #[test]
     fn the_limits_are_checked_and_can_be_switched_off() {
-        let over = Create::new("x".repeat(201))
+        let over = CreateJob::new("x".repeat(201))
             .transaction_id("y".repeat(256))
             .webhook_configuration_ids(["1", "2", "3", "4", "5"]);
-        let error = over.request(&api()).unwrap_err();
+        let error = over.build_request(&api()).unwrap_err();
         let fields: Vec<_> = error
             .field_errors()
             .iter()
@@ -494,7 +494,7 @@ mod tests {
             ]
         );
         assert_eq!(error.operation(), Some("classify.create"));
-        let unchecked = Api::builder("k").checks(false).build().unwrap();
+        let unchecked = Api::builder("k").validate(false).build().unwrap();
         over.request(&unchecked).unwrap();
     }
 
@@ -505,7 +505,12 @@ mod tests {
                 .header("X-Token", "canary1")
                 .signing_secret("canary2"),
         );
-        let body = create.request(&api()).unwrap().body().in_memory().unwrap();
+        let body = create
+            .build_request(&api())
+            .unwrap()
+            .body()
+            .in_memory()
+            .unwrap();
         let body = std::str::from_utf8(&body).unwrap();
         assert!(body.contains("canary1") && body.contains("canary2"));
         let saved = serde_json::to_string(&create).unwrap();
@@ -513,8 +518,8 @@ mod tests {
             !saved.contains("canary") && !format!("{create:?}").contains("canary"),
             "{saved}"
         );
-        let loaded: Create = serde_json::from_str(&saved).unwrap();
-        let error = loaded.request(&api()).unwrap_err();
+        let loaded: CreateJob = serde_json::from_str(&saved).unwrap();
+        let error = loaded.build_request(&api()).unwrap_err();
         assert!(
             error
                 .to_string()

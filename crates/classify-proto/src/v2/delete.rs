@@ -8,7 +8,9 @@ use super::ROUTE;
 use crate::api::Api;
 use crate::body::Body;
 use crate::error::Error;
-use crate::operation::{Operation, RateClass, Recovery, Repeat, Scope, read_json, scope_setters};
+use crate::operation::{
+    Idempotency, Operation, RateClass, Recovery, Scope, read_json, scope_setters,
+};
 use crate::text::model::model;
 
 model! {
@@ -26,12 +28,12 @@ model! {
 /// A job that goes on must be cancelled first. Where the answer to an earlier attempt was lost, finding no such job
 /// is success.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Delete {
+pub struct DeleteJob {
     job_id: String,
     scope: Scope,
 }
 
-impl Delete {
+impl DeleteJob {
     /// Deletes the job of this id.
     #[must_use]
     pub fn new(job_id: impl Into<String>) -> Self {
@@ -52,27 +54,27 @@ impl Delete {
     }
 }
 
-impl Operation for Delete {
+impl Operation for DeleteJob {
     type Output = Deleted;
 
     const NAME: &'static str = "classify.delete";
 
-    fn repeat(&self) -> Repeat {
-        Repeat::Idempotent
+    fn idempotency(&self) -> Idempotency {
+        Idempotency::Idempotent
     }
 
     fn rate_class(&self) -> RateClass {
         RateClass::Other
     }
 
-    fn encode(&self, api: &Api) -> Result<http::Request<Body>, Error> {
+    fn build_request_unvalidated(&self, api: &Api) -> Result<http::Request<Body>, Error> {
         api.request(Method::DELETE, ROUTE)
             .segment("job_id", &self.job_id)?
             .scope(&self.scope)
             .empty()
     }
 
-    fn decode(&self, response: http::Response<Bytes>) -> Result<Deleted, Error> {
+    fn parse_success(&self, response: http::Response<Bytes>) -> Result<Deleted, Error> {
         // The success code is not published; one that comes without a body says all there is to say.
         if response.body().is_empty() {
             Ok(self.done())
@@ -97,8 +99,8 @@ mod tests {
 
     #[test]
     fn the_request_and_both_answers() {
-        let delete = Delete::new("clj-1");
-        let request = delete.request(&api()).unwrap();
+        let delete = DeleteJob::new("clj-1");
+        let request = delete.build_request(&api()).unwrap();
         assert_eq!(request.method(), Method::DELETE);
         assert_eq!(request.uri(), "https://api.example/api/v2/classify/clj-1");
         let deleted = delete

@@ -8,17 +8,17 @@ use super::{Job, ROUTE, job};
 use crate::api::Api;
 use crate::body::Body;
 use crate::error::Error;
-use crate::operation::{Operation, RateClass, Repeat, Scope, scope_setters};
+use crate::operation::{Idempotency, Operation, RateClass, Scope, scope_setters};
 
 /// Reads a job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Get {
+pub struct GetJob {
     job_id: String,
     expand: Vec<String>,
     scope: Scope,
 }
 
-impl Get {
+impl GetJob {
     /// Reads the job of this id.
     #[must_use]
     pub fn new(job_id: impl Into<String>) -> Self {
@@ -51,7 +51,7 @@ impl Get {
 }
 
 /// Reads the job again, in its own project.
-impl From<&Job> for Get {
+impl From<&Job> for GetJob {
     fn from(job: &Job) -> Self {
         let get = Self::new(&*job.id);
         match &job.project_id {
@@ -61,32 +61,32 @@ impl From<&Job> for Get {
     }
 }
 
-impl From<&str> for Get {
+impl From<&str> for GetJob {
     fn from(job_id: &str) -> Self {
         Self::new(job_id)
     }
 }
 
-impl From<String> for Get {
+impl From<String> for GetJob {
     fn from(job_id: String) -> Self {
         Self::new(job_id)
     }
 }
 
-impl Operation for Get {
+impl Operation for GetJob {
     type Output = Job;
 
     const NAME: &'static str = "classify.get";
 
-    fn repeat(&self) -> Repeat {
-        Repeat::Read
+    fn idempotency(&self) -> Idempotency {
+        Idempotency::Safe
     }
 
     fn rate_class(&self) -> RateClass {
         RateClass::Other
     }
 
-    fn encode(&self, api: &Api) -> Result<http::Request<Body>, Error> {
+    fn build_request_unvalidated(&self, api: &Api) -> Result<http::Request<Body>, Error> {
         api.request(Method::GET, ROUTE)
             .segment("job_id", &self.job_id)?
             .query_all("expand", &self.expand)
@@ -94,7 +94,7 @@ impl Operation for Get {
             .empty()
     }
 
-    fn decode(&self, response: http::Response<Bytes>) -> Result<Job, Error> {
+    fn parse_success(&self, response: http::Response<Bytes>) -> Result<Job, Error> {
         job::read_of(&self.job_id, response)
     }
 
@@ -110,8 +110,8 @@ mod tests {
 
     #[test]
     fn the_documented_example() {
-        let get = Get::new("clj-1").expand("usage");
-        let request = get.request(&api()).unwrap();
+        let get = GetJob::new("clj-1").expand("usage");
+        let request = get.build_request(&api()).unwrap();
         assert_eq!(request.method(), Method::GET);
         assert_eq!(
             request.uri(),
@@ -120,7 +120,7 @@ mod tests {
         assert_eq!(request.headers()["accept"], "application/json");
         assert!(request.headers().get("content-type").is_none());
         assert_eq!(
-            Get::new("id")
+            GetJob::new("id")
                 .parse(ok(examples::JOB))
                 .unwrap()
                 .user_id
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn another_jobs_answer_is_no_answer() {
-        let error = Get::new("clj-1")
+        let error = GetJob::new("clj-1")
             .parse(ok(r#"{"id":"clj-2","status":"COMPLETED"}"#))
             .unwrap_err();
         assert!(
@@ -140,7 +140,7 @@ mod tests {
         );
         assert!(error.to_string().contains("clj-2"), "{error}");
         for id in ["clj-A1", "a1"] {
-            Get::new(id)
+            GetJob::new(id)
                 .parse(ok(r#"{"id":"clj-a1","status":"PENDING"}"#))
                 .unwrap();
         }
@@ -148,10 +148,10 @@ mod tests {
 
     #[test]
     fn an_id_is_one_segment() {
-        let request = Get::new("a/b ?x").request(&api()).unwrap();
+        let request = GetJob::new("a/b ?x").build_request(&api()).unwrap();
         assert_eq!(request.uri().path(), "/api/v2/classify/a%2Fb%20%3Fx");
         for id in ["", ".", ".."] {
-            let error = Get::new(id).request(&api()).unwrap_err();
+            let error = GetJob::new(id).build_request(&api()).unwrap_err();
             assert!(
                 error.is_invalid() && error.to_string().starts_with("classify.get: job_id"),
                 "{error}"
@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn what_the_job_cost() {
-        let job = Get::new("a")
+        let job = GetJob::new("a")
             .parse(ok(
                 r#"{"id":"a","status":"COMPLETED","usage":{"credits":null,"parse_credits":3}}"#,
             ))

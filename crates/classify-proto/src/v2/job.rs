@@ -9,10 +9,10 @@ use super::{Configuration, Outcome};
 use crate::Timestamp;
 use crate::error::Error;
 use crate::operation::read_json;
+use crate::text::error_body::one_line;
 use crate::text::id::same_id;
 use crate::text::model::model;
 use crate::text::open_enum::open_enum;
-use crate::text::service_words::one_line;
 
 open_enum! {
     /// Where a job stands.

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use super::{Configuration, Job};
 use crate::page::Page;
-use crate::text::model::{LenientCount, Sharing};
+use crate::text::model::{ConfigInterner, LenientCount};
 
 /// Reads a page; jobs that repeat the configuration of the job before them, to the letter, share it.
 ///
@@ -31,13 +31,13 @@ pub(super) fn read(body: &str) -> Result<Page<Job>, serde_json::Error> {
 const PATIENCE: u8 = 4;
 
 /// The configuration that was read last, and its letters.
-struct Latest<'de> {
+struct LatestConfig<'de> {
     read: Option<(&'de str, Arc<Configuration>)>,
     /// How many comparisons may still fail.
     patience: u8,
 }
 
-impl Default for Latest<'_> {
+impl Default for LatestConfig<'_> {
     fn default() -> Self {
         Self {
             read: None,
@@ -46,7 +46,7 @@ impl Default for Latest<'_> {
     }
 }
 
-impl<'de> Sharing<'de> for &mut Latest<'de> {
+impl<'de> ConfigInterner<'de> for &mut LatestConfig<'de> {
     fn configuration<A: MapAccess<'de>>(
         &mut self,
         map: &mut A,
@@ -71,13 +71,13 @@ impl<'de> Sharing<'de> for &mut Latest<'de> {
     }
 }
 
-struct OneJob<'a, 'de>(&'a mut Latest<'de>);
+struct OneJob<'a, 'de>(&'a mut LatestConfig<'de>);
 
 impl<'de> DeserializeSeed<'de> for OneJob<'_, 'de> {
     type Value = Job;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Job, D::Error> {
-        Job::deserialize_sharing(deserializer, self.0)
+        Job::deserialize_interning(deserializer, self.0)
     }
 }
 
@@ -104,7 +104,7 @@ impl<'de> Visitor<'de> for Items {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Vec<Job>, A::Error> {
-        let mut latest = Latest::default();
+        let mut latest = LatestConfig::default();
         let mut jobs = Vec::new();
         while let Some(job) = items.next_element_seed(OneJob(&mut latest))? {
             jobs.push(job);

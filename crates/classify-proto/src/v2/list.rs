@@ -9,14 +9,16 @@ use crate::Timestamp;
 use crate::api::Api;
 use crate::body::Body;
 use crate::error::Error;
-use crate::operation::{Operation, Problems, RateClass, Repeat, Scope, read_json, scope_setters};
+use crate::operation::{
+    Idempotency, Operation, RateClass, Scope, ValidationErrors, read_json, scope_setters,
+};
 use crate::page::{Page, paged};
 
 /// Lists jobs, newest first as far as is known, a page at a time.
 ///
 /// One page is one operation; [`machine::Pager`](crate::machine::Pager) follows the tokens to the end.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct List {
+pub struct ListJobs {
     page_size: Option<u32>,
     page_token: Option<String>,
     status: Option<JobStatus>,
@@ -52,7 +54,7 @@ impl From<String> for TimeBound {
     }
 }
 
-impl List {
+impl ListJobs {
     /// Lists every job of the project.
     #[must_use]
     pub fn new() -> Self {
@@ -111,30 +113,30 @@ impl List {
     }
 }
 
-impl List {
+impl ListJobs {
     pub(crate) fn scoped(mut self, scope: &Scope) -> Self {
         self.scope = scope.clone();
         self
     }
 }
 
-impl Operation for List {
+impl Operation for ListJobs {
     type Output = Page<Job>;
 
     const NAME: &'static str = "classify.list";
 
-    fn repeat(&self) -> Repeat {
-        Repeat::Read
+    fn idempotency(&self) -> Idempotency {
+        Idempotency::Safe
     }
 
     fn rate_class(&self) -> RateClass {
         RateClass::Other
     }
 
-    fn check(&self) -> Result<(), Error> {
-        let mut problems = Problems::default();
+    fn validate(&self) -> Result<(), Error> {
+        let mut errors = ValidationErrors::default();
         if let Some(size) = self.page_size.filter(|size| !(1..=100).contains(size)) {
-            problems.add(
+            errors.add(
                 "page_size",
                 format!("is {size}; the service takes 1 to 100"),
             );
@@ -145,7 +147,7 @@ impl Operation for List {
         ];
         for (field, bound) in bounds {
             if let Some(Err(error)) = bound.as_ref().map(|bound| bound.0.parse::<Timestamp>()) {
-                problems.add(
+                errors.add(
                     field,
                     error
                         .field_errors()
@@ -154,10 +156,10 @@ impl Operation for List {
                 );
             }
         }
-        problems.finish()
+        errors.finish()
     }
 
-    fn encode(&self, api: &Api) -> Result<http::Request<Body>, Error> {
+    fn build_request_unvalidated(&self, api: &Api) -> Result<http::Request<Body>, Error> {
         let page_size = self.page_size.map(|size| size.to_string());
         let text = |bound: &Option<TimeBound>| bound.as_ref().map(|bound| bound.0.clone());
         api.request(Method::GET, ROUTE)
@@ -178,7 +180,7 @@ impl Operation for List {
             .empty()
     }
 
-    fn decode(&self, response: http::Response<Bytes>) -> Result<Page<Job>, Error> {
+    fn parse_success(&self, response: http::Response<Bytes>) -> Result<Page<Job>, Error> {
         let text = std::str::from_utf8(response.body()).ok();
         match text.map(job_page::read) {
             Some(Ok(page)) => Ok(page),
@@ -188,7 +190,7 @@ impl Operation for List {
     }
 }
 
-paged!(List of Job);
+paged!(ListJobs of Job);
 
 #[cfg(test)]
 mod tests {
@@ -197,7 +199,7 @@ mod tests {
 
     #[test]
     fn the_documented_example() {
-        let page = List::new()
+        let page = ListJobs::new()
             .parse(ok(format!(
                 r#"{{"items": [{}], "next_page_token": "next_page_token", "total_size": 0}}"#,
                 examples::JOB
@@ -210,7 +212,7 @@ mod tests {
 
     #[test]
     fn every_filter_and_repeated_keys() {
-        let request = List::new()
+        let request = ListJobs::new()
             .page_size(2)
             .page_token("a+b/c==")
             .status("RUNNING")
@@ -220,7 +222,7 @@ mod tests {
             .created_at_on_or_before("2026-01-02T03:04:05.250Z".parse::<Timestamp>().unwrap())
             .organization("o")
             .project("p")
-            .request(&api())
+            .build_request(&api())
             .unwrap();
         assert_eq!(
             request.uri().query().unwrap(),
@@ -237,7 +239,7 @@ mod tests {
             r#"{"items":null,"next_page_token":null}"#,
             r#"{"items":[],"next_page_token":""}"#,
         ] {
-            let page = List::new().parse(ok(body)).unwrap();
+            let page = ListJobs::new().parse(ok(body)).unwrap();
             assert!(
                 page.items.is_empty() && page.next_page_token.is_none(),
                 "{body}"
@@ -247,10 +249,10 @@ mod tests {
 
     #[test]
     fn limits_are_checked_by_name() {
-        let error = List::new()
+        let error = ListJobs::new()
             .page_size(101)
             .created_at_on_or_after("yesterday")
-            .request(&api())
+            .build_request(&api())
             .unwrap_err();
         let fields: Vec<_> = error
             .field_errors()
@@ -258,6 +260,6 @@ mod tests {
             .map(|found| &*found.field)
             .collect();
         assert_eq!(fields, ["page_size", "created_at_on_or_after"]);
-        assert!(List::new().page_size(0).request(&api()).is_err());
+        assert!(ListJobs::new().page_size(0).build_request(&api()).is_err());
     }
 }

@@ -2,11 +2,11 @@
 //!
 //! | operation | request | repeated |
 //! | --- | --- | --- |
-//! | [`Create`] | `POST /api/v2/classify` | under the same transaction id |
-//! | [`List`] | `GET /api/v2/classify` | yes |
-//! | [`Get`] | `GET /api/v2/classify/{job_id}` | yes |
-//! | [`Cancel`] | `POST /api/v2/classify/{job_id}/cancel` | yes; a refusal is then settled by a get |
-//! | [`Delete`] | `DELETE /api/v2/classify/{job_id}` | yes; finding nothing is then success |
+//! | [`CreateJob`] | `POST /api/v2/classify` | under the same transaction id |
+//! | [`ListJobs`] | `GET /api/v2/classify` | yes |
+//! | [`GetJob`] | `GET /api/v2/classify/{job_id}` | yes |
+//! | [`CancelJob`] | `POST /api/v2/classify/{job_id}/cancel` | yes; a refusal is then settled by a get |
+//! | [`DeleteJob`] | `DELETE /api/v2/classify/{job_id}` | yes; finding nothing is then success |
 
 mod cancel;
 mod configuration;
@@ -23,10 +23,10 @@ pub use crate::webhooks::{WebhookEvent, WebhookOutputFormat};
 pub use cancel::Cancel;
 pub use configuration::{Configuration, Mode, ParsingConfiguration, Rule};
 pub use create::Create;
-pub use delete::{Delete, Deleted};
+pub use delete::{DeleteJob, Deleted};
 pub use get::Get;
 pub use job::{ClassifyResult, DocumentInputType, Job, JobStatus, Usage};
-pub use list::{List, TimeBound};
+pub use list::{ListJobs, TimeBound};
 pub use outcome::Outcome;
 pub use webhook::WebhookConfiguration;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::operation::Problems;
+use crate::operation::ValidationErrors;
 use crate::secret::Secret;
 use crate::webhooks::{WebhookEvent, WebhookOutputFormat, check};
 
@@ -79,23 +79,23 @@ impl WebhookConfiguration {
         )
     }
 
-    pub(crate) fn find_problems(&self, path: &str, problems: &mut Problems) {
-        check::headers(path, self.webhook_headers.as_ref(), problems);
-        check::events(path, self.webhook_events.as_deref(), problems);
+    pub(crate) fn collect_errors(&self, path: &str, errors: &mut ValidationErrors) {
+        check::headers(path, self.webhook_headers.as_ref(), errors);
+        check::events(path, self.webhook_events.as_deref(), errors);
     }
 
     /// The same with its secrets in the open, for the wire alone.
     pub(crate) fn to_wire(&self, path: &str) -> Result<WireWebhook<'_>, Error> {
         let webhook_headers = match &self.webhook_headers {
             None => None,
-            Some(headers) => Some(check::reveal_headers(headers, path)?),
+            Some(headers) => Some(check::expose_headers(headers, path)?),
         };
         Ok(WireWebhook {
             webhook_url: self.webhook_url.as_deref(),
             webhook_headers,
             webhook_events: self.webhook_events.as_deref(),
             webhook_output_format: self.webhook_output_format.as_ref(),
-            webhook_signing_secret: check::reveal_secret(
+            webhook_signing_secret: check::expose_secret(
                 self.webhook_signing_secret.as_ref(),
                 path,
             )?,
@@ -122,17 +122,17 @@ pub(crate) struct WireWebhook<'a> {
 mod tests {
     use super::*;
     use crate::operation::Operation as _;
-    use crate::v2::{Create, examples::api};
+    use crate::v2::{CreateJob, examples::api};
 
     #[test]
     fn what_the_service_refuses_is_refused_before_sending() {
-        let create = Create::new("dfl-1").configuration_id("cfg-1").webhook(
+        let create = CreateJob::new("dfl-1").configuration_id("cfg-1").webhook(
             WebhookConfiguration::new("https://example.com")
                 .header("X-A", "canary\r\nX-B: y")
                 .header("X C", "z")
                 .events([]),
         );
-        let error = create.request(&api()).unwrap_err();
+        let error = create.build_request(&api()).unwrap_err();
         let fields: Vec<_> = error
             .field_errors()
             .iter()

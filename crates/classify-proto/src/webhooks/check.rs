@@ -5,18 +5,18 @@ use std::collections::BTreeMap;
 use http::{HeaderName, HeaderValue};
 
 use crate::error::Error;
-use crate::operation::Problems;
+use crate::operation::ValidationErrors;
 use crate::secret::Secret;
-use crate::text::service_words::one_line;
+use crate::text::error_body::one_line;
 
 /// A delivery goes to an `http:` or `https:` URL.
-pub(crate) fn url(path: &str, url: &str, problems: &mut Problems) {
+pub(crate) fn url(path: &str, url: &str, errors: &mut ValidationErrors) {
     let scheme = url.split_once(':').map(|(scheme, _)| scheme);
     let known = scheme.is_some_and(|scheme| {
         scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https")
     });
     if !known {
-        problems.add(
+        errors.add(
             field(path, "webhook_url"),
             "does not begin with http: or https:",
         );
@@ -31,7 +31,7 @@ pub(crate) fn secrets(
     let headers = headers.into_iter().flat_map(BTreeMap::values);
     headers
         .chain(signing)
-        .filter_map(Secret::reveal)
+        .filter_map(Secret::expose_secret)
         .map(str::to_owned)
         .collect()
 }
@@ -39,21 +39,21 @@ pub(crate) fn secrets(
 pub(crate) fn headers(
     path: &str,
     headers: Option<&BTreeMap<String, Secret>>,
-    problems: &mut Problems,
+    errors: &mut ValidationErrors,
 ) {
     for (name, value) in headers.into_iter().flatten() {
-        header(path, name, value.reveal(), problems);
+        header(path, name, value.expose_secret(), errors);
     }
 }
 
 /// A header that could not be sent, or that would smuggle in another. The value may be a secret and is not repeated.
-pub(crate) fn header(path: &str, name: &str, value: Option<&str>, problems: &mut Problems) {
+pub(crate) fn header(path: &str, name: &str, value: Option<&str>, errors: &mut ValidationErrors) {
     let place = || field(path, &format!("webhook_headers.{}", one_line(name)));
     if name.parse::<HeaderName>().is_err() {
-        problems.add(place(), "is not a header's name");
+        errors.add(place(), "is not a header's name");
     }
     if value.is_some_and(|value| HeaderValue::from_str(value).is_err()) {
-        problems.add(
+        errors.add(
             place(),
             "has a value with a line break or a control character",
         );
@@ -62,16 +62,16 @@ pub(crate) fn header(path: &str, name: &str, value: Option<&str>, problems: &mut
 
 /// A list without events reports nothing. The service refuses it in a saved webhook; of a job's own webhook it is not
 /// published what it does, and such a list is taken for a mistake there too.
-pub(crate) fn events<T>(path: &str, events: Option<&[T]>, problems: &mut Problems) {
+pub(crate) fn events<T>(path: &str, events: Option<&[T]>, errors: &mut ValidationErrors) {
     if events.is_some_and(<[T]>::is_empty) {
-        problems.add(
+        errors.add(
             field(path, "webhook_events"),
             "is empty; leave it out to be told of every event",
         );
     }
 }
 
-pub(crate) fn reveal_headers<'a>(
+pub(crate) fn expose_headers<'a>(
     headers: &'a BTreeMap<String, Secret>,
     path: &str,
 ) -> Result<BTreeMap<&'a str, &'a str>, Error> {
@@ -79,28 +79,28 @@ pub(crate) fn reveal_headers<'a>(
         .iter()
         .map(|(name, value)| {
             let value = value
-                .reveal()
-                .ok_or_else(|| withheld(field(path, &format!("webhook_headers.{name}"))))?;
+                .expose_secret()
+                .ok_or_else(|| missing_secret(field(path, &format!("webhook_headers.{name}"))))?;
             Ok((&**name, value))
         })
         .collect()
 }
 
-pub(crate) fn reveal_secret<'a>(
+pub(crate) fn expose_secret<'a>(
     secret: Option<&'a Secret>,
     path: &str,
 ) -> Result<Option<&'a str>, Error> {
     secret
         .map(|secret| {
             secret
-                .reveal()
-                .ok_or_else(|| withheld(field(path, "webhook_signing_secret")))
+                .expose_secret()
+                .ok_or_else(|| missing_secret(field(path, "webhook_signing_secret")))
         })
         .transpose()
 }
 
 /// A secret that must be set again.
-pub(crate) fn withheld(field: impl Into<String>) -> Error {
+pub(crate) fn missing_secret(field: impl Into<String>) -> Error {
     Error::invalid(
         field,
         "was left out of the saved state; set it again before going on",
@@ -122,9 +122,9 @@ mod tests {
     #[test]
     fn urls() {
         let refused = |text| {
-            let mut problems = Problems::default();
-            url("", text, &mut problems);
-            problems.finish().is_err()
+            let mut errors = ValidationErrors::default();
+            url("", text, &mut errors);
+            errors.finish().is_err()
         };
         for good in ["http://a", "https://a/b?c", "HTTPS://a"] {
             assert!(!refused(good), "{good}");

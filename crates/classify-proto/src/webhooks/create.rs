@@ -10,16 +10,18 @@ use super::{ROUTE, SavedWebhook, WebhookEvent, WebhookOutputFormat, check};
 use crate::api::Api;
 use crate::body::Body;
 use crate::error::Error;
-use crate::operation::{Operation, Problems, RateClass, Repeat, Scope, read_json, scope_setters};
+use crate::operation::{
+    Idempotency, Operation, RateClass, Scope, ValidationErrors, read_json, scope_setters,
+};
 use crate::secret::Secret;
 
 /// Saves a webhook configuration.
 ///
 /// Two of the same URL are two webhooks, and every event would be delivered twice. So a create is repeated only when
 /// the service provably did not act; after any other failure ([`is_ambiguous`](Error::is_ambiguous)) look for the URL
-/// with [`List`](super::List).
+/// with [`ListWebhookConfigurations`](super::List).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Create {
+pub struct CreateWebhookConfiguration {
     webhook_url: String,
     webhook_headers: Option<BTreeMap<String, Secret>>,
     webhook_events: Option<Vec<WebhookEvent>>,
@@ -28,7 +30,7 @@ pub struct Create {
     scope: Scope,
 }
 
-impl Create {
+impl CreateWebhookConfiguration {
     /// Delivers every event to `url`.
     #[must_use]
     pub fn new(url: impl Into<String>) -> Self {
@@ -89,13 +91,13 @@ struct Wire<'a> {
     webhook_signing_secret: Option<&'a str>,
 }
 
-impl Operation for Create {
+impl Operation for CreateWebhookConfiguration {
     type Output = SavedWebhook;
 
     const NAME: &'static str = "webhook_configs.create";
 
-    fn repeat(&self) -> Repeat {
-        Repeat::Never
+    fn idempotency(&self) -> Idempotency {
+        Idempotency::NonIdempotent
     }
 
     fn rate_class(&self) -> RateClass {
@@ -107,19 +109,19 @@ impl Operation for Create {
         check::secrets(self.webhook_headers.as_ref(), signing)
     }
 
-    fn check(&self) -> Result<(), Error> {
-        let mut problems = Problems::default();
-        check::url("", &self.webhook_url, &mut problems);
-        check::headers("", self.webhook_headers.as_ref(), &mut problems);
-        check::events("", self.webhook_events.as_deref(), &mut problems);
-        problems.finish()
+    fn validate(&self) -> Result<(), Error> {
+        let mut errors = ValidationErrors::default();
+        check::url("", &self.webhook_url, &mut errors);
+        check::headers("", self.webhook_headers.as_ref(), &mut errors);
+        check::events("", self.webhook_events.as_deref(), &mut errors);
+        errors.finish()
     }
 
-    fn encode(&self, api: &Api) -> Result<http::Request<Body>, Error> {
+    fn build_request_unvalidated(&self, api: &Api) -> Result<http::Request<Body>, Error> {
         let webhook_headers = self
             .webhook_headers
             .as_ref()
-            .map(|headers| check::reveal_headers(headers, ""))
+            .map(|headers| check::expose_headers(headers, ""))
             .transpose()?;
         api.request(Method::POST, ROUTE)
             .scope(&self.scope)
@@ -128,14 +130,14 @@ impl Operation for Create {
                 webhook_headers,
                 webhook_events: self.webhook_events.as_deref(),
                 webhook_output_format: self.webhook_output_format.as_ref(),
-                webhook_signing_secret: check::reveal_secret(
+                webhook_signing_secret: check::expose_secret(
                     self.webhook_signing_secret.as_ref(),
                     "",
                 )?,
             })
     }
 
-    fn decode(&self, response: http::Response<Bytes>) -> Result<SavedWebhook, Error> {
+    fn parse_success(&self, response: http::Response<Bytes>) -> Result<SavedWebhook, Error> {
         read_json(response)
     }
 }
@@ -146,8 +148,8 @@ mod tests {
     use crate::v2::examples::{api, ok};
     use crate::webhooks::examples;
 
-    fn whole() -> Create {
-        Create::new("https://example.com/hook")
+    fn whole() -> CreateWebhookConfiguration {
+        CreateWebhookConfiguration::new("https://example.com/hook")
             .header("X-Token", "canary1")
             .events([WebhookEvent::ClassifySuccess])
             .output_format("json")
@@ -156,7 +158,7 @@ mod tests {
 
     #[test]
     fn the_request_and_its_answer() {
-        let request = whole().project("p").request(&api()).unwrap();
+        let request = whole().project("p").build_request(&api()).unwrap();
         assert_eq!(
             request.uri(),
             "https://api.example/api/v1/beta/webhook-configs?project_id=p"
@@ -181,8 +183,8 @@ mod tests {
     fn secrets_are_neither_saved_nor_shown_and_missed_after_loading() {
         let saved = serde_json::to_string(&whole()).unwrap();
         assert!(!format!("{saved}{:?}", whole()).contains("canary"));
-        let loaded: Create = serde_json::from_str(&saved).unwrap();
-        let error = loaded.request(&api()).unwrap_err();
+        let loaded: CreateWebhookConfiguration = serde_json::from_str(&saved).unwrap();
+        let error = loaded.build_request(&api()).unwrap_err();
         assert!(
             error.to_string().contains("webhook_headers.X-Token"),
             "{error}"
@@ -191,11 +193,11 @@ mod tests {
 
     #[test]
     fn each_mistake_is_named_by_its_field() {
-        let error = Create::new("example.com")
+        let error = CreateWebhookConfiguration::new("example.com")
             .header("X-A", "canary\nX-B: c")
             .header("X\nB", "c")
             .events([])
-            .request(&api())
+            .build_request(&api())
             .unwrap_err();
         let fields: Vec<_> = error
             .field_errors()
@@ -220,6 +222,6 @@ mod tests {
 
     #[test]
     fn a_second_one_would_be_a_second_webhook() {
-        assert_eq!(whole().repeat(), Repeat::Never);
+        assert_eq!(whole().idempotency(), Idempotency::NonIdempotent);
     }
 }

@@ -8,18 +8,18 @@ use super::ROUTE;
 use crate::api::Api;
 use crate::body::Body;
 use crate::error::Error;
-use crate::operation::{Operation, RateClass, Recovery, Repeat, Scope, scope_setters};
+use crate::operation::{Idempotency, Operation, RateClass, Recovery, Scope, scope_setters};
 
 /// Deletes a saved webhook configuration.
 ///
 /// Where the answer to an earlier attempt was lost, finding no such configuration is success.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Delete {
+pub struct DeleteWebhookConfiguration {
     config_id: String,
     scope: Scope,
 }
 
-impl Delete {
+impl DeleteWebhookConfiguration {
     /// Deletes the configuration of this id.
     #[must_use]
     pub fn new(config_id: impl Into<String>) -> Self {
@@ -32,27 +32,27 @@ impl Delete {
     scope_setters!();
 }
 
-impl Operation for Delete {
+impl Operation for DeleteWebhookConfiguration {
     type Output = ();
 
     const NAME: &'static str = "webhook_configs.delete";
 
-    fn repeat(&self) -> Repeat {
-        Repeat::Idempotent
+    fn idempotency(&self) -> Idempotency {
+        Idempotency::Idempotent
     }
 
     fn rate_class(&self) -> RateClass {
         RateClass::Other
     }
 
-    fn encode(&self, api: &Api) -> Result<http::Request<Body>, Error> {
+    fn build_request_unvalidated(&self, api: &Api) -> Result<http::Request<Body>, Error> {
         api.request(Method::DELETE, ROUTE)
             .segment("config_id", &self.config_id)?
             .scope(&self.scope)
             .empty()
     }
 
-    fn decode(&self, _: http::Response<Bytes>) -> Result<(), Error> {
+    fn parse_success(&self, _: http::Response<Bytes>) -> Result<(), Error> {
         // The status says it all; there is no body today, and one of tomorrow would change nothing.
         Ok(())
     }
@@ -80,8 +80,8 @@ mod tests {
 
     #[test]
     fn the_request_and_its_empty_answer() {
-        let delete = Delete::new("whc/1");
-        let request = delete.request(&api()).unwrap();
+        let delete = DeleteWebhookConfiguration::new("whc/1");
+        let request = delete.build_request(&api()).unwrap();
         assert_eq!(request.method(), Method::DELETE);
         assert_eq!(request.uri().path(), "/api/v1/beta/webhook-configs/whc%2F1");
         delete.parse(status(204)).unwrap();
@@ -90,10 +90,13 @@ mod tests {
 
     #[test]
     fn finding_nothing_after_a_lost_answer_is_success() {
-        let delete = Delete::new("whc-1");
+        let delete = DeleteWebhookConfiguration::new("whc-1");
         let not_found = delete.parse(status(404)).unwrap_err();
-        assert!(matches!(delete.recover(&not_found), Recovery::Settled(())));
+        assert!(matches!(
+            delete.recover(&not_found),
+            Recovery::FinishedDocument(())
+        ));
         let conflict = delete.parse(status(409)).unwrap_err();
-        assert!(matches!(delete.recover(&conflict), Recovery::Refused));
+        assert!(matches!(delete.recover(&conflict), Recovery::Failed));
     }
 }

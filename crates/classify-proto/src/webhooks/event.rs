@@ -88,7 +88,7 @@ impl Event {
         Timestamp::from_unix_micros(micros.round() as i64)
     }
 
-    /// Whether two deliveries tell of the same thing: remember it, and act upon each key once.
+    /// Whether two deliveries tell of the same thing: report_cache_size it, and act upon each key once.
     ///
     /// For a classification it is the event with the job, so that the same news is the same key however often and by
     /// however many webhooks it is told. For anything else, or where no job is named, it is the delivery's own id.

@@ -8,19 +8,19 @@ use super::{PAGED_ROUTE, SavedWebhook};
 use crate::api::Api;
 use crate::body::Body;
 use crate::error::Error;
-use crate::operation::{Operation, RateClass, Repeat, Scope, read_json, scope_setters};
+use crate::operation::{Idempotency, Operation, RateClass, Scope, read_json, scope_setters};
 use crate::page::{Page, paged};
 
 /// Lists saved webhook configurations, a page at a time.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct List {
+pub struct ListWebhookConfigurations {
     page_size: Option<u32>,
     page_token: Option<String>,
     include_total: Option<bool>,
     scope: Scope,
 }
 
-impl List {
+impl ListWebhookConfigurations {
     /// Lists every webhook configuration of the project.
     #[must_use]
     pub fn new() -> Self {
@@ -51,20 +51,20 @@ impl List {
     }
 }
 
-impl Operation for List {
+impl Operation for ListWebhookConfigurations {
     type Output = Page<SavedWebhook>;
 
     const NAME: &'static str = "webhook_configs.list";
 
-    fn repeat(&self) -> Repeat {
-        Repeat::Read
+    fn idempotency(&self) -> Idempotency {
+        Idempotency::Safe
     }
 
     fn rate_class(&self) -> RateClass {
         RateClass::Other
     }
 
-    fn encode(&self, api: &Api) -> Result<http::Request<Body>, Error> {
+    fn build_request_unvalidated(&self, api: &Api) -> Result<http::Request<Body>, Error> {
         let page_size = self.page_size.map(|size| size.to_string());
         let include_total = self.include_total.map(|include| include.to_string());
         api.request(Method::GET, PAGED_ROUTE)
@@ -75,12 +75,12 @@ impl Operation for List {
             .empty()
     }
 
-    fn decode(&self, response: http::Response<Bytes>) -> Result<Page<SavedWebhook>, Error> {
+    fn parse_success(&self, response: http::Response<Bytes>) -> Result<Page<SavedWebhook>, Error> {
         read_json(response)
     }
 }
 
-paged!(List of SavedWebhook);
+paged!(ListWebhookConfigurations of SavedWebhook);
 
 #[cfg(test)]
 mod tests {
@@ -91,13 +91,13 @@ mod tests {
 
     #[test]
     fn the_request_and_its_answer() {
-        let list = List::new()
+        let list = ListWebhookConfigurations::new()
             .page_size(2)
             .page_token("t")
             .include_total(true)
             .organization("o");
         assert_eq!(
-            list.request(&api()).unwrap().uri(),
+            list.build_request(&api()).unwrap().uri(),
             "https://api.example/api/v2/webhook-configs?include_total=true&page_size=2&page_token=t&organization_id=o"
         );
         let page = list
@@ -111,12 +111,14 @@ mod tests {
 
     #[test]
     fn the_next_page_is_the_same_list_further_on() {
-        let list = List::new().page_size(2).organization("o");
+        let list = ListWebhookConfigurations::new()
+            .page_size(2)
+            .organization("o");
         assert_eq!(Paged::page_token(&list), None);
         let next = list.with_page_token(Some("u".into()));
         assert_eq!(Paged::page_token(&next), Some("u"));
         assert_eq!(
-            next.request(&api()).unwrap().uri(),
+            next.build_request(&api()).unwrap().uri(),
             "https://api.example/api/v2/webhook-configs?page_size=2&page_token=u&organization_id=o"
         );
     }

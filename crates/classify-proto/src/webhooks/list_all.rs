@@ -8,16 +8,16 @@ use super::{ROUTE, SavedWebhook};
 use crate::api::Api;
 use crate::body::Body;
 use crate::error::Error;
-use crate::operation::{Operation, RateClass, Repeat, Scope, read_json, scope_setters};
+use crate::operation::{Idempotency, Operation, RateClass, Scope, read_json, scope_setters};
 
 /// Lists saved webhook configurations, all at once and the newest first. The service has deprecated it in favour of
-/// [`List`](super::List).
+/// [`ListWebhookConfigurations`](super::List).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct ListAll {
+pub struct ListAllWebhookConfigurations {
     scope: Scope,
 }
 
-impl ListAll {
+impl ListAllWebhookConfigurations {
     /// Lists every webhook configuration of the project.
     #[must_use]
     pub fn new() -> Self {
@@ -27,24 +27,24 @@ impl ListAll {
     scope_setters!();
 }
 
-impl Operation for ListAll {
+impl Operation for ListAllWebhookConfigurations {
     type Output = Vec<SavedWebhook>;
 
     const NAME: &'static str = "webhook_configs.list_all";
 
-    fn repeat(&self) -> Repeat {
-        Repeat::Read
+    fn idempotency(&self) -> Idempotency {
+        Idempotency::Safe
     }
 
     fn rate_class(&self) -> RateClass {
         RateClass::Other
     }
 
-    fn encode(&self, api: &Api) -> Result<http::Request<Body>, Error> {
+    fn build_request_unvalidated(&self, api: &Api) -> Result<http::Request<Body>, Error> {
         api.request(Method::GET, ROUTE).scope(&self.scope).empty()
     }
 
-    fn decode(&self, response: http::Response<Bytes>) -> Result<Vec<SavedWebhook>, Error> {
+    fn parse_success(&self, response: http::Response<Bytes>) -> Result<Vec<SavedWebhook>, Error> {
         read_json(response)
     }
 }
@@ -57,9 +57,9 @@ mod tests {
 
     #[test]
     fn the_answer_is_a_bare_array() {
-        let list = ListAll::new();
+        let list = ListAllWebhookConfigurations::new();
         assert_eq!(
-            list.request(&api()).unwrap().uri(),
+            list.build_request(&api()).unwrap().uri(),
             "https://api.example/api/v1/beta/webhook-configs"
         );
         let all = list.parse(ok(format!("[{}]", examples::WEBHOOK))).unwrap();

@@ -4,12 +4,12 @@
 //!
 //! | operation | request | repeated |
 //! | --- | --- | --- |
-//! | [`Create`] | `POST /api/v1/beta/webhook-configs` | only when the service provably did not act |
-//! | [`Get`] | `GET /api/v1/beta/webhook-configs/{config_id}` | yes |
-//! | [`Update`] | `PUT /api/v1/beta/webhook-configs/{config_id}` | yes |
-//! | [`List`] | `GET /api/v2/webhook-configs` | yes |
-//! | [`ListAll`] | `GET /api/v1/beta/webhook-configs` | yes; the service prefers [`List`] |
-//! | [`Delete`] | `DELETE /api/v1/beta/webhook-configs/{config_id}` | yes; finding nothing is then success |
+//! | [`CreateWebhookConfiguration`] | `POST /api/v1/beta/webhook-configs` | only when the service provably did not act |
+//! | [`GetWebhookConfiguration`] | `GET /api/v1/beta/webhook-configs/{config_id}` | yes |
+//! | [`UpdateWebhookConfiguration`] | `PUT /api/v1/beta/webhook-configs/{config_id}` | yes |
+//! | [`ListWebhookConfigurations`] | `GET /api/v2/webhook-configs` | yes |
+//! | [`ListAllWebhookConfigurations`] | `GET /api/v1/beta/webhook-configs` | yes; the service prefers [`ListWebhookConfigurations`] |
+//! | [`DeleteWebhookConfiguration`] | `DELETE /api/v1/beta/webhook-configs/{config_id}` | yes; finding nothing is then success |
 //!
 //! # Receiving
 //!
@@ -24,10 +24,10 @@
 //! # Replay
 //!
 //! Nothing signs a timestamp: the signature covers the body alone, and stays valid for ever. Whoever gets hold of one
-//! delivery can send it again, and it will verify. So a receiver must remember the keys it has acted upon, for as long
-//! as acting twice would do harm, and should treat an event as a hint to look: a [`v2::Get`](crate::v2::Get) of the
+//! delivery can send it again, and it will verify. So a receiver must report_cache_size the keys it has acted upon, for as long
+//! as acting twice would do harm, and should treat an event as a hint to look: a [`v2::GetJob`](crate::v2::GetJob) of the
 //! job tells the present truth, whoever sent the hint. The body's own `timestamp` is signed with the rest of it; a
-//! receiver may turn away what is older than it can remember.
+//! receiver may turn away what is older than it can report_cache_size.
 
 pub(crate) mod check;
 mod create;
@@ -56,9 +56,9 @@ pub use saved::SavedWebhook;
 pub use signature::{SIGNATURE_HEADER, SignatureError, verify};
 pub use update::Update;
 
-/// The route of every operation here but [`List`].
+/// The route of every operation here but [`ListWebhookConfigurations`].
 const ROUTE: &str = "/api/v1/beta/webhook-configs";
-/// The route of [`List`].
+/// The route of [`ListWebhookConfigurations`].
 const PAGED_ROUTE: &str = "/api/v2/webhook-configs";
 
 #[cfg(test)]

@@ -42,11 +42,11 @@ mod tests {
     fn it_is_read_and_written_back_but_for_its_secrets() {
         let saved: SavedWebhook = serde_json::from_str(examples::WEBHOOK).unwrap();
         let mut given: serde_json::Value = serde_json::from_str(examples::WEBHOOK).unwrap();
-        given["webhook_headers"]["X-Token"] = "[withheld]".into();
+        given["webhook_headers"]["X-Token"] = "[redacted]".into();
         assert_eq!(serde_json::to_value(&saved).unwrap(), given);
         assert!(!format!("{saved:?}").contains("canary"));
         assert_eq!(
-            saved.webhook_headers.unwrap()["X-Token"].reveal(),
+            saved.webhook_headers.unwrap()["X-Token"].expose_secret(),
             Some("canary")
         );
     }

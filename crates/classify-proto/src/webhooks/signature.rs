@@ -80,7 +80,7 @@ pub fn verify(
     let given = read(header)?;
     let mut tried = false;
     let mut fits = false;
-    for secret in secrets.iter().filter_map(Secret::reveal) {
+    for secret in secrets.iter().filter_map(Secret::expose_secret) {
         // Anybody can sign with nothing.
         if secret.is_empty() {
             continue;
@@ -246,7 +246,7 @@ mod tests {
         }
         let withheld: Secret =
             serde_json::from_str(&serde_json::to_string(&Secret::new(SECRET)).unwrap()).unwrap();
-        for secrets in [&[][..], &[Secret::new("")], &[withheld]] {
+        for secrets in [&[][..], &[Secret::new("")], &[redacted]] {
             assert_eq!(
                 verify(BODY, Some(HEADER.as_bytes()), secrets),
                 Err(SignatureError::NoSecret)

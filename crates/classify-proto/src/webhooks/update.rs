@@ -9,42 +9,44 @@ use serde::{Deserialize, Serialize};
 use super::{ROUTE, SavedWebhook, WebhookEvent, WebhookOutputFormat, check};
 use crate::api::Api;
 use crate::body::Body;
-use crate::change::Change;
 use crate::error::Error;
-use crate::operation::{Operation, Problems, RateClass, Repeat, Scope, read_json, scope_setters};
+use crate::operation::{
+    Idempotency, Operation, RateClass, Scope, ValidationErrors, read_json, scope_setters,
+};
+use crate::patch::Patch;
 use crate::secret::Secret;
 
 /// Changes a saved webhook configuration: what is not mentioned stays as it is.
 ///
-/// Each field takes a [`Change`]: kept, emptied with `null`, or set. Setting a signing secret rotates it; a receiver
+/// Each field takes a [`Patch`]: kept, emptied with `null`, or set. Setting a signing secret rotates it; a receiver
 /// gives `verify` both secrets until the old deliveries have come in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Update {
+pub struct UpdateWebhookConfiguration {
     config_id: String,
-    #[serde(default, skip_serializing_if = "Change::is_keep")]
-    webhook_url: Change<String>,
-    #[serde(default, skip_serializing_if = "Change::is_keep")]
-    webhook_headers: Change<BTreeMap<String, Secret>>,
-    #[serde(default, skip_serializing_if = "Change::is_keep")]
-    webhook_events: Change<Vec<WebhookEvent>>,
-    #[serde(default, skip_serializing_if = "Change::is_keep")]
-    webhook_output_format: Change<WebhookOutputFormat>,
-    #[serde(default, skip_serializing_if = "Change::is_keep")]
-    webhook_signing_secret: Change<Secret>,
+    #[serde(default, skip_serializing_if = "Patch::is_keep")]
+    webhook_url: Patch<String>,
+    #[serde(default, skip_serializing_if = "Patch::is_keep")]
+    webhook_headers: Patch<BTreeMap<String, Secret>>,
+    #[serde(default, skip_serializing_if = "Patch::is_keep")]
+    webhook_events: Patch<Vec<WebhookEvent>>,
+    #[serde(default, skip_serializing_if = "Patch::is_keep")]
+    webhook_output_format: Patch<WebhookOutputFormat>,
+    #[serde(default, skip_serializing_if = "Patch::is_keep")]
+    webhook_signing_secret: Patch<Secret>,
     scope: Scope,
 }
 
-impl Update {
+impl UpdateWebhookConfiguration {
     /// Changes the webhook configuration of this id.
     #[must_use]
     pub fn new(config_id: impl Into<String>) -> Self {
         Self {
             config_id: config_id.into(),
-            webhook_url: Change::Keep,
-            webhook_headers: Change::Keep,
-            webhook_events: Change::Keep,
-            webhook_output_format: Change::Keep,
-            webhook_signing_secret: Change::Keep,
+            webhook_url: Patch::Keep,
+            webhook_headers: Patch::Keep,
+            webhook_events: Patch::Keep,
+            webhook_output_format: Patch::Keep,
+            webhook_signing_secret: Patch::Keep,
             scope: Scope::default(),
         }
     }
@@ -53,35 +55,35 @@ impl Update {
 
     /// Delivers elsewhere.
     #[must_use]
-    pub fn url(mut self, url: Change<String>) -> Self {
+    pub fn url(mut self, url: Patch<String>) -> Self {
         self.webhook_url = url;
         self
     }
 
     /// Replaces all headers of deliveries.
     #[must_use]
-    pub fn headers(mut self, headers: Change<BTreeMap<String, Secret>>) -> Self {
+    pub fn headers(mut self, headers: Patch<BTreeMap<String, Secret>>) -> Self {
         self.webhook_headers = headers;
         self
     }
 
-    /// Delivers other events: at least one, or all by [`Change::Clear`].
+    /// Delivers other events: at least one, or all by [`Patch::Clear`].
     #[must_use]
-    pub fn events(mut self, events: Change<Vec<WebhookEvent>>) -> Self {
+    pub fn events(mut self, events: Patch<Vec<WebhookEvent>>) -> Self {
         self.webhook_events = events;
         self
     }
 
     /// Writes the body otherwise.
     #[must_use]
-    pub fn output_format(mut self, format: Change<WebhookOutputFormat>) -> Self {
+    pub fn output_format(mut self, format: Patch<WebhookOutputFormat>) -> Self {
         self.webhook_output_format = format;
         self
     }
 
     /// Signs deliveries with another secret.
     #[must_use]
-    pub fn signing_secret(mut self, secret: Change<Secret>) -> Self {
+    pub fn signing_secret(mut self, secret: Patch<Secret>) -> Self {
         self.webhook_signing_secret = secret;
         self
     }
@@ -90,25 +92,25 @@ impl Update {
 #[derive(Serialize)]
 #[expect(clippy::struct_field_names, reason = "the service's names")]
 struct Wire<'a> {
-    #[serde(skip_serializing_if = "Change::is_keep")]
-    webhook_url: &'a Change<String>,
-    #[serde(skip_serializing_if = "Change::is_keep")]
-    webhook_headers: Change<BTreeMap<&'a str, &'a str>>,
-    #[serde(skip_serializing_if = "Change::is_keep")]
-    webhook_events: &'a Change<Vec<WebhookEvent>>,
-    #[serde(skip_serializing_if = "Change::is_keep")]
-    webhook_output_format: &'a Change<WebhookOutputFormat>,
-    #[serde(skip_serializing_if = "Change::is_keep")]
-    webhook_signing_secret: Change<&'a str>,
+    #[serde(skip_serializing_if = "Patch::is_keep")]
+    webhook_url: &'a Patch<String>,
+    #[serde(skip_serializing_if = "Patch::is_keep")]
+    webhook_headers: Patch<BTreeMap<&'a str, &'a str>>,
+    #[serde(skip_serializing_if = "Patch::is_keep")]
+    webhook_events: &'a Patch<Vec<WebhookEvent>>,
+    #[serde(skip_serializing_if = "Patch::is_keep")]
+    webhook_output_format: &'a Patch<WebhookOutputFormat>,
+    #[serde(skip_serializing_if = "Patch::is_keep")]
+    webhook_signing_secret: Patch<&'a str>,
 }
 
-impl Operation for Update {
+impl Operation for UpdateWebhookConfiguration {
     type Output = SavedWebhook;
 
     const NAME: &'static str = "webhook_configs.update";
 
-    fn repeat(&self) -> Repeat {
-        Repeat::Idempotent
+    fn idempotency(&self) -> Idempotency {
+        Idempotency::Idempotent
     }
 
     fn rate_class(&self) -> RateClass {
@@ -120,22 +122,22 @@ impl Operation for Update {
         check::secrets(self.webhook_headers.as_set(), signing)
     }
 
-    fn check(&self) -> Result<(), Error> {
-        let mut problems = Problems::default();
+    fn validate(&self) -> Result<(), Error> {
+        let mut errors = ValidationErrors::default();
         if let Some(url) = self.webhook_url.as_set() {
-            check::url("", url, &mut problems);
+            check::url("", url, &mut errors);
         }
-        check::headers("", self.webhook_headers.as_set(), &mut problems);
+        check::headers("", self.webhook_headers.as_set(), &mut errors);
         let events = self.webhook_events.as_set().map(Vec::as_slice);
-        check::events("", events, &mut problems);
-        problems.finish()
+        check::events("", events, &mut errors);
+        errors.finish()
     }
 
-    fn encode(&self, api: &Api) -> Result<http::Request<Body>, Error> {
+    fn build_request_unvalidated(&self, api: &Api) -> Result<http::Request<Body>, Error> {
         let webhook_signing_secret = self.webhook_signing_secret.try_map(|secret| {
             secret
-                .reveal()
-                .ok_or_else(|| check::withheld("webhook_signing_secret"))
+                .expose_secret()
+                .ok_or_else(|| check::missing_secret("webhook_signing_secret"))
         })?;
         api.request(Method::PUT, ROUTE)
             .segment("config_id", &self.config_id)?
@@ -144,14 +146,14 @@ impl Operation for Update {
                 webhook_url: &self.webhook_url,
                 webhook_headers: self
                     .webhook_headers
-                    .try_map(|headers| check::reveal_headers(headers, ""))?,
+                    .try_map(|headers| check::expose_headers(headers, ""))?,
                 webhook_events: &self.webhook_events,
                 webhook_output_format: &self.webhook_output_format,
                 webhook_signing_secret,
             })
     }
 
-    fn decode(&self, response: http::Response<Bytes>) -> Result<SavedWebhook, Error> {
+    fn parse_success(&self, response: http::Response<Bytes>) -> Result<SavedWebhook, Error> {
         read_json(response)
     }
 
@@ -166,8 +168,8 @@ mod tests {
     use crate::v2::examples::{api, ok};
     use crate::webhooks::examples;
 
-    fn body(update: &Update) -> String {
-        let request = update.request(&api()).unwrap();
+    fn body(update: &UpdateWebhookConfiguration) -> String {
+        let request = update.build_request(&api()).unwrap();
         assert_eq!(request.method(), Method::PUT);
         assert_eq!(request.uri().path(), "/api/v1/beta/webhook-configs/whc-1");
         let body = request.body().in_memory().unwrap();
@@ -176,19 +178,19 @@ mod tests {
 
     #[test]
     fn absent_null_and_a_value_are_three_requests() {
-        let update = Update::new("whc-1");
+        let update = UpdateWebhookConfiguration::new("whc-1");
         assert_eq!(body(&update), "{}");
         assert_eq!(
             body(
                 &update
                     .clone()
-                    .url(Change::Set("https://a".to_owned()))
-                    .headers(Change::Set(BTreeMap::from([(
+                    .url(Patch::Set("https://a".to_owned()))
+                    .headers(Patch::Set(BTreeMap::from([(
                         "X-A".to_owned(),
                         Secret::new("1")
                     )])))
-                    .events(Change::Clear)
-                    .signing_secret(Change::Set("rotated".into()))
+                    .events(Patch::Clear)
+                    .signing_secret(Patch::Set("rotated".into()))
             ),
             r#"{"webhook_url":"https://a","webhook_headers":{"X-A":"1"},"webhook_events":null,"webhook_signing_secret":"rotated"}"#
         );
@@ -196,9 +198,9 @@ mod tests {
             body(
                 &update
                     .clone()
-                    .headers(Change::Clear)
-                    .output_format(Change::Set(WebhookOutputFormat::Json))
-                    .signing_secret(Change::Clear)
+                    .headers(Patch::Clear)
+                    .output_format(Patch::Set(WebhookOutputFormat::Json))
+                    .signing_secret(Patch::Clear)
             ),
             r#"{"webhook_headers":null,"webhook_output_format":"json","webhook_signing_secret":null}"#
         );
@@ -207,10 +209,10 @@ mod tests {
 
     #[test]
     fn an_empty_list_of_events_is_refused() {
-        let error = Update::new("whc-1")
-            .url(Change::Set("x".to_owned()))
-            .events(Change::Set(Vec::new()))
-            .request(&api())
+        let error = UpdateWebhookConfiguration::new("whc-1")
+            .url(Patch::Set("x".to_owned()))
+            .events(Patch::Set(Vec::new()))
+            .build_request(&api())
             .unwrap_err();
         let fields: Vec<_> = error
             .field_errors()
@@ -222,18 +224,18 @@ mod tests {
 
     #[test]
     fn a_saved_update_keeps_its_three_ways_but_no_secret() {
-        let update = Update::new("whc-1")
-            .events(Change::Clear)
-            .signing_secret(Change::Set("canary".into()));
+        let update = UpdateWebhookConfiguration::new("whc-1")
+            .events(Patch::Clear)
+            .signing_secret(Patch::Set("canary".into()));
         let saved = serde_json::to_string(&update).unwrap();
         assert!(!format!("{saved}{update:?}").contains("canary"), "{saved}");
-        let loaded: Update = serde_json::from_str(&saved).unwrap();
-        let error = loaded.request(&api()).unwrap_err();
+        let loaded: UpdateWebhookConfiguration = serde_json::from_str(&saved).unwrap();
+        let error = loaded.build_request(&api()).unwrap_err();
         assert!(
             error.to_string().contains("webhook_signing_secret"),
             "{error}"
         );
-        let set_again = loaded.signing_secret(Change::Set("canary".into()));
+        let set_again = loaded.signing_secret(Patch::Set("canary".into()));
         assert_eq!(set_again, update);
     }
 }

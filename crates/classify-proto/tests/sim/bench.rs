@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use classify_proto::Seed;
 use classify_proto::machine::{
-    Bulk, BulkEvent, BulkOptions, Document, Journal, Record, Report, Standing, Summary,
+    Bulk, BulkEvent, BulkOptions, Document, DocumentReport, DocumentStatus, Journal, Record,
+    Summary,
 };
-use classify_proto::v2::{Configuration, Create, Rule};
+use classify_proto::v2::{Configuration, CreateJob, Rule};
 
 use super::{Fault, Service, World};
 
-pub(crate) fn template() -> Create {
-    Create::new("").configuration(Configuration::new([Rule::new(
+pub(crate) fn template() -> CreateJob {
+    CreateJob::new("").configuration(Configuration::new([Rule::new(
         "invoice",
         "has an invoice number",
     )]))
@@ -20,12 +21,12 @@ pub(crate) fn template() -> Create {
 /// A folder of documents, a journal, and the process that classifies the one and writes the other.
 pub(crate) struct Bench {
     pub(crate) world: World,
-    pub(crate) template: Create,
+    pub(crate) template: CreateJob,
     pub(crate) documents: Vec<Document>,
     pub(crate) options: BulkOptions,
     pub(crate) journal: Vec<u8>,
     /// By name, every report of the process under way.
-    pub(crate) reports: BTreeMap<String, Vec<Report>>,
+    pub(crate) reports: BTreeMap<String, Vec<DocumentReport>>,
     pub(crate) restored: usize,
     pub(crate) notices: Vec<String>,
     pub(crate) most_in_flight: usize,
@@ -93,8 +94,8 @@ impl Bench {
             }
             for event in events.drain(..) {
                 match event {
-                    BulkEvent::Room(room) => {
-                        assert!(room > 0 && room == bulk.room());
+                    BulkEvent::NeedDocuments(room) => {
+                        assert!(room > 0 && room == bulk.capacity());
                         self.rooms += 1;
                         source
                             .by_ref()
@@ -112,7 +113,7 @@ impl Bench {
                         let written = if whole { line.len() } else { line.len() / 2 };
                         self.journal.extend_from_slice(&line.as_bytes()[..written]);
                     }
-                    BulkEvent::Settled(settled) => {
+                    BulkEvent::Finished(settled) => {
                         self.restored += usize::from(settled.restored);
                         self.most_names = self.most_names.max(settled.names.len());
                         for name in settled.names {
@@ -162,7 +163,7 @@ impl Bench {
     }
 
     /// The journal's last word on a document.
-    pub(crate) fn settled(&self, document: usize) -> Option<Standing> {
+    pub(crate) fn settled(&self, document: usize) -> Option<DocumentStatus> {
         let (journal, _) = Journal::read(&self.journal).unwrap();
         let report = journal.report(self.documents[document].key());
         report.map(|report| report.status.clone())
@@ -175,7 +176,7 @@ impl Bench {
             assert_eq!(reports.len(), 1, "{name}");
             assert_eq!(
                 reports[0].status,
-                Standing::Completed,
+                DocumentStatus::Completed,
                 "{name}: {:?}",
                 reports[0]
             );
@@ -225,7 +226,7 @@ impl Bench {
         assert!(
             self.reports
                 .values()
-                .all(|reports| reports.len() == 1 && reports[0].status == Standing::Completed)
+                .all(|reports| reports.len() == 1 && reports[0].status == DocumentStatus::Completed)
         );
     }
 }

@@ -11,7 +11,7 @@ pub(crate) mod old;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Mutex;
 
-use classify_proto::machine::{Cx, Limiter, Machine, ReplyBy, Saved, Step, Ticket};
+use classify_proto::machine::{Context, Limiter, Machine, ResponseDeadline, Saved, Step, Ticket};
 use classify_proto::{Api, Body, Bytes, Failure, Reply, Time, http};
 use serde_json::{Value, json};
 
@@ -528,8 +528,8 @@ impl World {
         self.out.clear();
     }
 
-    fn lend<'a>(api: &'a Api, limiter: Option<&'a Mutex<Limiter>>, now: u64) -> Cx<'a> {
-        let cx = Cx::new(api, Time::from_millis(now));
+    fn lend<'a>(api: &'a Api, limiter: Option<&'a Mutex<Limiter>>, now: u64) -> Context<'a> {
+        let cx = Context::new(api, Time::from_millis(now));
         limiter.map_or(cx, |limiter| cx.limiter(limiter))
     }
 
@@ -549,7 +549,7 @@ impl World {
                     self.out.iter().all(|(_, other, _)| *other != ticket),
                     "{ticket} is out already"
                 );
-                let ReplyBy(by) = request
+                let ResponseDeadline(by) = request
                     .extensions()
                     .get()
                     .expect("every request says how long to wait");
@@ -565,7 +565,7 @@ impl World {
             }
             Step::Event(event) => events.push(event),
             Step::Done(output) => {
-                let after = machine.poll(Cx::new(&api, now));
+                let after = machine.poll(Context::new(&api, now));
                 assert!(
                     matches!(after, Step::Wait(None)),
                     "something came after the end"

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use classify_emulator::{Config, Fault, FaultSchedule, Route, Script};
-use classify_proto::files::Upload;
+use classify_proto::files::UploadFile;
 use classify_proto::machine::{
-    Bulk, BulkOptions, Cadence, Document, Fan, FanEvent, FedEvent, Journal, Record, Standing,
+    Bulk, BulkOptions, Concurrent, ConcurrentEvent, Document, DocumentStatus, FedEvent, Journal,
+    PollInterval, Record,
 };
 use classify_proto::v2::JobStatus;
 use classify_proto::{Seed, v2};
@@ -17,9 +18,9 @@ use crate::test_bench::{TestBench, api, create, rules};
 /// How many documents the long run has.
 const DOCUMENTS: usize = 1_000;
 
-fn upload(number: usize) -> Upload {
+fn upload(number: usize) -> UploadFile {
     let text = format!("Invoice {number}, total amount {number}.00");
-    Upload::new(format!("{number}.txt"), text.into_bytes())
+    UploadFile::new(format!("{number}.txt"), text.into_bytes())
 }
 
 /// Twenty documents, and every fifth request fails in one way or another: twenty jobs, each with a result.
@@ -34,8 +35,8 @@ pub fn twenty_uploads_with_a_fault_in_every_fifth_request_are_twenty_jobs<D: Dri
         let bench = TestBench::<D>::with_settings(Config::default().faults(schedule), settings);
         let runs = (0..20).map(|number| bench.driver.upload_run(upload(number), create()));
         let mut done = BTreeSet::new();
-        bench.driver.drive(Fan::new(runs, 8), |event| {
-            if let FanEvent::Ended(index, result) = event {
+        bench.driver.drive(Concurrent::new(runs, 8), |event| {
+            if let ConcurrentEvent::Finished(index, result) = event {
                 let job = result.unwrap_or_else(|error| panic!("{}: {error}", fault.name()));
                 assert_eq!(job.status, JobStatus::Completed);
                 assert!(done.insert((index, job.id)));
@@ -55,7 +56,7 @@ pub fn one_bad_document_stops_no_other<D: Driver>() {
         TestBench::<D>::new(Config::default().script(Script::file("3.txt").fails("PDF_IS_BROKEN")));
     let runs = (0..6).map(|number| {
         let upload = if number == 4 {
-            Upload::path("/no/such/4.txt").expect("a path to a file")
+            UploadFile::path("/no/such/4.txt").expect("a path to a file")
         } else {
             upload(number)
         };
@@ -63,8 +64,8 @@ pub fn one_bad_document_stops_no_other<D: Driver>() {
     });
     let mut failed = Vec::new();
     let mut matched = 0;
-    bench.driver.drive(Fan::new(runs, 3), |event| {
-        if let FanEvent::Ended(index, result) = event {
+    bench.driver.drive(Concurrent::new(runs, 3), |event| {
+        if let ConcurrentEvent::Finished(index, result) = event {
             match result {
                 Ok(_) => matched += 1,
                 Err(error) => failed.push((index, error.is_job_failed())),
@@ -103,7 +104,7 @@ pub fn a_thousand_documents_with_a_fault_in_every_tenth_request_are_a_thousand_j
         })
     };
     let mut journal = Vec::new();
-    let mut outcomes: BTreeMap<String, Standing> = BTreeMap::new();
+    let mut outcomes: BTreeMap<String, DocumentStatus> = BTreeMap::new();
     let store = |record: &Record| {
         journal.extend_from_slice(record.to_line().as_bytes());
         Ok(())
@@ -111,7 +112,7 @@ pub fn a_thousand_documents_with_a_fault_in_every_tenth_request_are_a_thousand_j
     let summary = bench
         .driver
         .drive(bulk(&bench).fed_by(documents(), store), |event| {
-            if let FedEvent::Settled(settled) = event {
+            if let FedEvent::Finished(settled) = event {
                 for name in settled.names {
                     let previous = outcomes.insert(name.clone(), settled.report.status.clone());
                     assert!(previous.is_none(), "{name} was told twice");
@@ -120,7 +121,7 @@ pub fn a_thousand_documents_with_a_fault_in_every_tenth_request_are_a_thousand_j
         });
     assert!(summary.stopped.is_none(), "{summary:?}");
     assert_eq!(
-        summary.count(&Standing::Completed),
+        summary.count(&DocumentStatus::Completed),
         DOCUMENTS,
         "{summary:?}"
     );
@@ -154,9 +155,9 @@ pub fn a_thousand_documents_with_a_fault_in_every_tenth_request_are_a_thousand_j
 fn bulk<D: Driver>(bench: &TestBench<D>) -> Bulk {
     let short_delay = Duration::from_millis(5);
     let options = BulkOptions::default()
-        .cadence(Cadence::new(short_delay * 4, short_delay * 20))
+        .poll_interval(PollInterval::new(short_delay * 4, short_delay * 20))
         .retry(Settings::default().retry);
-    let template = v2::Create::new("").configuration(rules());
+    let template = v2::CreateJob::new("").configuration(rules());
     let api = api(bench.emulator.base_url(), bench.emulator.key());
     Bulk::new(&api, template, options, Seed::new([7; 16])).expect("good rules")
 }

@@ -1,7 +1,7 @@
 //! What the service may change at any time is read all the same.
 
 use classify_emulator::{Config, Fault, FaultSchedule, Route, Script};
-use classify_proto::v2::{Get, JobStatus, Outcome};
+use classify_proto::v2::{GetJob, JobStatus, Outcome};
 
 use crate::driver::Driver;
 use crate::test_bench::{TestBench, create};
@@ -23,7 +23,7 @@ pub fn a_job_is_read_whatever_the_service_adds_or_leaves_out<D: Driver>() {
             .set_faults(FaultSchedule::new().with(fault.always().on(Route::ClassifyGet)));
         let read = bench
             .driver
-            .call(Get::from(&job))
+            .call(GetJob::from(&job))
             .unwrap_or_else(|error| panic!("{}: {error}", fault.name()));
         assert_eq!(read.id, job.id, "{}", fault.name());
         match fault {
@@ -61,7 +61,7 @@ pub fn a_gateway_page_that_stays_is_told_in_one_line<D: Driver>() {
     let bench = TestBench::<D>::new(
         Config::default().faults(FaultSchedule::new().with(Fault::BadGatewayHtml.always())),
     );
-    let error = bench.driver.call(Get::new("clj-1")).unwrap_err();
+    let error = bench.driver.call(GetJob::new("clj-1")).unwrap_err();
     assert_eq!(error.status().map(|status| status.as_u16()), Some(502));
     assert_eq!(error.attempts(), 6);
     assert_eq!(bench.emulator.request_count(), 6);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use classify_emulator::{Config, Fault, FaultSchedule, Route};
 use classify_proto::Api;
-use classify_proto::v2::{Configuration, Create, Get, List, Rule};
+use classify_proto::v2::{Configuration, CreateJob, GetJob, ListJobs, Rule};
 
 use crate::driver::{Driver, Settings};
 use crate::faulty_server::FaultyServer;
@@ -33,8 +33,8 @@ pub fn what_does_not_exist_is_told<D: Driver>() {
     let bench = TestBench::<D>::new(Config::default());
     let unknown = "clj-00000000-0000-4000-8000-000000000000";
     for error in [
-        bench.driver.call(Get::new(unknown)).unwrap_err(),
-        bench.driver.wait(Get::new(unknown)).unwrap_err(),
+        bench.driver.call(GetJob::new(unknown)).unwrap_err(),
+        bench.driver.wait(GetJob::new(unknown)).unwrap_err(),
     ] {
         assert!(error.is_not_found(), "{error}");
     }
@@ -46,11 +46,12 @@ pub fn what_the_service_refuses_is_told_by_field<D: Driver>() {
     let bench = TestBench::<D>::new(Config::default());
     let unchecked = Api::builder(bench.emulator.key())
         .base_url(bench.emulator.base_url())
-        .checks(false)
+        .validate(false)
         .build()
         .expect("an api");
     let driver = D::new(unchecked, Settings::default());
-    let short = Create::new("pjb-1").configuration(Configuration::new([Rule::new("a", "short")]));
+    let short =
+        CreateJob::new("pjb-1").configuration(Configuration::new([Rule::new("a", "short")]));
     let error = driver.run(short).unwrap_err();
     assert_eq!(error.status().map(|status| status.as_u16()), Some(422));
     let fields = error.field_errors();
@@ -66,9 +67,10 @@ pub fn what_the_service_refuses_is_told_by_field<D: Driver>() {
 /// With the checks on, the same is not even sent.
 pub fn what_is_out_of_bounds_is_not_sent<D: Driver>() {
     let bench = TestBench::<D>::new(Config::default());
-    let short = Create::new("pjb-1").configuration(Configuration::new([Rule::new("a", "short")]));
+    let short =
+        CreateJob::new("pjb-1").configuration(Configuration::new([Rule::new("a", "short")]));
     assert!(bench.driver.run(short).unwrap_err().is_invalid());
-    let listed = List::new().page_size(101);
+    let listed = ListJobs::new().page_size(101);
     bench.driver.list(listed, |item| {
         assert!(item.is_err_and(|error| error.is_invalid()));
         true
@@ -82,7 +84,7 @@ pub fn a_day_long_retry_after_comes_back_at_once<D: Driver>() {
         ResponseScript::Respond(response(429, &[("retry-after", "86400")], b""))
     });
     let driver = D::new(api(&server.base_url(), "llx-key"), Settings::default());
-    let error = driver.call(Get::new("clj-1")).unwrap_err();
+    let error = driver.call(GetJob::new("clj-1")).unwrap_err();
     assert!(error.is_rate_limited(), "{error}");
     assert_eq!(error.retry_after(), Some(Duration::from_secs(86_400)));
     assert_eq!(server.requests().len(), 1);
@@ -108,12 +110,12 @@ pub fn nobody_listens<D: Driver>() {
     );
     let driver = D::new(api(&url, "llx-key"), Settings::default());
     let error = driver
-        .run(Create::new("pjb-1").configuration(rules()))
+        .run(CreateJob::new("pjb-1").configuration(rules()))
         .unwrap_err();
     assert!(error.is_transport(), "{error}");
     assert!(!error.is_ambiguous(), "{error}");
     assert_eq!(error.attempts(), 6);
-    let error = driver.call(Get::new("clj-1")).unwrap_err();
+    let error = driver.call(GetJob::new("clj-1")).unwrap_err();
     assert!(error.to_string().contains("no connection"), "{error}");
 }
 
@@ -124,7 +126,7 @@ pub fn a_certificate_of_nobody_is_refused_at_once<D: Driver>() {
         api(&server.base_url("localhost"), "llx-key"),
         Settings::default(),
     );
-    server.assert_refused_once(&driver.call(Get::new("clj-1")).unwrap_err());
+    server.assert_refused_once(&driver.call(GetJob::new("clj-1")).unwrap_err());
 }
 
 /// A server that answers a handshake with plain HTTP.

@@ -5,9 +5,9 @@ use std::net::TcpStream;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use classify_emulator::{Config, Fault, FaultSchedule, Route};
-use classify_proto::machine::{Call, Cx, Machine, Run, RunEvent, Saved, Step};
-use classify_proto::v2::{Cancel, Configuration, Delete, Get, JobStatus, Rule};
-use classify_proto::{Api, Body, Error, Limits, Operation, Seed, Time, http, v1};
+use classify_proto::machine::{Call, Context, Machine, Run, RunEvent, Saved, Step};
+use classify_proto::v2::{CancelJob, Configuration, DeleteJob, GetJob, JobStatus, Rule};
+use classify_proto::{Api, Body, Error, Operation, Seed, Time, TransportLimits, http, v1};
 
 use crate::driver::{Driver, FirstEvent, FirstReply, Settings};
 use crate::faulty_server::FaultyServer;
@@ -21,8 +21,8 @@ fn on_first_create(fault: Fault) -> Config {
 fn expect_one_job<D: Driver>(fault: Fault, expected_creates: u64) {
     // Short only for the answer that never comes: a machine with much else to do is slow to give any.
     let limits = match fault {
-        Fault::HangAfter => Limits::default().response(Duration::from_secs(2)),
-        _ => Limits::default(),
+        Fault::HangAfter => TransportLimits::default().response(Duration::from_secs(2)),
+        _ => TransportLimits::default(),
     };
     let settings = Settings {
         limits,
@@ -103,7 +103,7 @@ pub fn a_request_whose_reply_was_dropped_is_taken_up<D: Driver>() {
         bench.emulator.reset();
         bench.emulator.add_parse_job("pjb-1", "Invoice 4711");
         let mut run = Run::new(create(), seed).retry(Settings::default().retry);
-        let Step::Send(_, request) = run.poll(Cx::new(&api, now())) else {
+        let Step::Send(_, request) = run.poll(Context::new(&api, now())) else {
             panic!("a create is sent first");
         };
         if was_sent {
@@ -170,7 +170,7 @@ pub fn a_run_is_saved_at_any_stage_and_finished_by_another<D: Driver>() {
 
     for stage in 0..3 {
         let bench = TestBench::<D>::new(Config::default());
-        let upload = classify_proto::files::Upload::path(&path).expect("a path to a file");
+        let upload = classify_proto::files::UploadFile::path(&path).expect("a path to a file");
         let mut run = bench.driver.upload_run(upload, create());
         if stage >= 1 {
             let stopped = bench
@@ -214,18 +214,18 @@ pub fn a_cancel_or_delete_whose_answer_was_lost_is_settled<D: Driver>() {
     let job = bench.jobs(1).remove(0);
     let cancelled = bench
         .driver
-        .call(Cancel::new(&*job.id))
+        .call(CancelJob::new(&*job.id))
         .expect("the cancel is settled");
     assert_eq!(cancelled.status, JobStatus::Cancelled);
     bench
         .driver
-        .call(Delete::new(&*job.id))
+        .call(DeleteJob::new(&*job.id))
         .expect("the delete is settled");
     assert_eq!(bench.emulator.job_count(), 0);
 
     // The same through a machine of the caller's own.
     let job = bench.jobs(1).remove(0);
-    let call = Call::new(Cancel::new(&*job.id), Seed::new([1; 16]));
+    let call = Call::new(CancelJob::new(&*job.id), Seed::new([1; 16]));
     let cancelled = bench.driver.drive(call, |never| match never {});
     assert_eq!(cancelled.expect("cancelled").status, JobStatus::Cancelled);
 }
@@ -269,8 +269,8 @@ pub fn what_never_left_was_not_acted_upon<D: Driver>() {
     let faulty_server = FaultyServer::resetting();
     for unreachable in unreachable_apis(&faulty_server) {
         for (second, exhausted) in [
-            errors_after_no_connection::<D, _>(&unreachable, &Delete::new("clj-1")),
-            errors_after_no_connection::<D, _>(&unreachable, &Cancel::new("clj-1")),
+            errors_after_no_connection::<D, _>(&unreachable, &DeleteJob::new("clj-1")),
+            errors_after_no_connection::<D, _>(&unreachable, &CancelJob::new("clj-1")),
         ] {
             assert!(second.is_not_found(), "{second}");
             assert_eq!(second.attempts(), 2, "{second}");
@@ -283,8 +283,8 @@ pub fn what_never_left_was_not_acted_upon<D: Driver>() {
     assert_eq!(faulty_server.connections(), 6);
 }
 
-fn v1_create() -> v1::Create {
-    v1::Create::new(
+fn v1_create() -> v1::CreateJob {
+    v1::CreateJob::new(
         ["dfl-1"],
         [v1::Rule::new("invoice", "has an invoice number")],
     )
@@ -315,7 +315,7 @@ pub fn a_connection_that_dies_under_a_create_makes_no_second_one<D: Driver>() {
     let answer = [head.as_bytes(), job].concat();
     let server = ScriptedServer::start(move |_, _| ResponseScript::RespondOnce(answer.clone()));
     let driver = D::new(api(&server.base_url(), "llx-key"), Settings::default());
-    driver.call(Get::new("clj-1")).expect("a job");
+    driver.call(GetJob::new("clj-1")).expect("a job");
     let error = expect_error(driver.call(v1_create()));
     assert!(error.is_ambiguous(), "{error}");
     let requests = server.requests();

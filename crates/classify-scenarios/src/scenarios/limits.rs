@@ -6,9 +6,9 @@ use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
 use classify_emulator::{Config, Fault, FaultSchedule, Route};
-use classify_proto::machine::{Call, Fan, FanEvent, Retry};
-use classify_proto::v2::{Cancel, Delete, Get, JobStatus};
-use classify_proto::{ErrorKind, Limits, Seed};
+use classify_proto::machine::{Call, Concurrent, ConcurrentEvent, Retry};
+use classify_proto::v2::{CancelJob, DeleteJob, GetJob, JobStatus};
+use classify_proto::{ErrorKind, Seed, TransportLimits};
 
 use crate::driver::{Driver, Settings};
 use crate::faulty_server::FaultyServer;
@@ -26,7 +26,7 @@ fn expect_requests(server: &ScriptedServer, requests: usize) {
     assert_eq!(server.requests().len(), requests);
 }
 
-fn driver<D: Driver>(server: &ScriptedServer, limits: Limits, retries: u32) -> D {
+fn driver<D: Driver>(server: &ScriptedServer, limits: TransportLimits, retries: u32) -> D {
     let settings = Settings {
         retry: Settings::default().retry.max_retries(retries),
         limits,
@@ -37,13 +37,13 @@ fn driver<D: Driver>(server: &ScriptedServer, limits: Limits, retries: u32) -> D
 
 /// A response over the limit is an error, whether it says its length or not, and is not asked for again.
 pub fn an_oversized_response_is_refused<D: Driver>() {
-    let small = Limits::default().response_bytes(1000);
+    let small = TransportLimits::default().response_bytes(1000);
     let whole = response(200, &[], &[b' '; 1001]);
     let unbounded = [b"HTTP/1.1 200 OK\r\n\r\n".as_slice(), &[b' '; 1001]].concat();
     for (form, bytes) in [whole, unbounded].into_iter().enumerate() {
         let server = ScriptedServer::start(move |_, _| ResponseScript::Respond(bytes.clone()));
         let error = driver::<D>(&server, small, 5)
-            .call(Get::new("clj-1"))
+            .call(GetJob::new("clj-1"))
             .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::TooLarge, "form {form}: {error}");
         assert!(error.to_string().contains("1000"), "{error}");
@@ -54,7 +54,7 @@ pub fn an_oversized_response_is_refused<D: Driver>() {
         let padded = [JOB, &vec![b' '; 1000 - JOB.len()]].concat();
         ResponseScript::Respond(response(200, &[], &padded))
     });
-    let read = driver::<D>(&server, small, 0).call(Get::new("clj-1"));
+    let read = driver::<D>(&server, small, 0).call(GetJob::new("clj-1"));
     assert!(read.is_ok());
 }
 
@@ -71,9 +71,9 @@ pub fn a_small_response_that_unpacks_too_large_is_refused<D: Driver>() {
     let server = ScriptedServer::start(move |_, _| {
         ResponseScript::Respond(response(200, &[("content-encoding", "gzip")], &compressed))
     });
-    let small = Limits::default().response_bytes(1 << 20);
+    let small = TransportLimits::default().response_bytes(1 << 20);
     let error = driver::<D>(&server, small, 5)
-        .call(Get::new("clj-1"))
+        .call(GetJob::new("clj-1"))
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TooLarge, "{error}");
     assert_eq!(server.requests().len(), 1);
@@ -85,8 +85,8 @@ pub fn compressed_responses_are_read<D: Driver>() {
     let server = ScriptedServer::start(move |_, _| {
         ResponseScript::Respond(response(200, &[("content-encoding", "gzip")], &compressed))
     });
-    let job = driver::<D>(&server, Limits::default(), 0)
-        .call(Get::new("clj-1"))
+    let job = driver::<D>(&server, TransportLimits::default(), 0)
+        .call(GetJob::new("clj-1"))
         .expect("the job is read");
     assert_eq!(job.status, JobStatus::Running);
     let request = server.requests().remove(0);
@@ -109,7 +109,7 @@ pub fn a_redirect_is_not_followed<D: Driver>() {
     );
     for error in [
         bench.driver.run(create()).unwrap_err(),
-        bench.driver.call(Get::new("clj-1")).unwrap_err(),
+        bench.driver.call(GetJob::new("clj-1")).unwrap_err(),
     ] {
         assert!(error.status().is_some_and(|status| status.is_redirection()));
         assert!(error.to_string().contains("not followed"), "{error}");
@@ -123,19 +123,19 @@ pub fn no_answer_at_all_ends<D: Driver>() {
     let server = ScriptedServer::start(|_, _| ResponseScript::Hang(Vec::new()));
     let short = SHORT;
     for limits in [
-        Limits::default().connect(short).response(short),
-        Limits::default().attempt(short),
+        TransportLimits::default().connect(short).response(short),
+        TransportLimits::default().attempt(short),
     ] {
         let before = server.requests().len();
         let error = driver::<D>(&server, limits, 1)
-            .call(Get::new("clj-1"))
+            .call(GetJob::new("clj-1"))
             .unwrap_err();
         assert!(error.is_timeout(), "{error}");
         assert_eq!(error.attempts(), 2);
         expect_requests(&server, before + 2);
     }
     // Of a create that was sent and not answered, nobody knows.
-    let limits = Limits::default().response(short);
+    let limits = TransportLimits::default().response(short);
     let error = driver::<D>(&server, limits, 0).run(create()).unwrap_err();
     assert!(error.is_timeout() && error.is_ambiguous(), "{error}");
     assert!(error.transaction_id().is_some());
@@ -148,7 +148,7 @@ pub fn a_handshake_that_never_comes_ends<D: Driver>() {
     let hour = Duration::from_secs(3600);
     let settings = Settings {
         retry: Settings::default().retry.max_retries(1),
-        limits: Limits::default()
+        limits: TransportLimits::default()
             .connect(Duration::from_millis(500))
             .response(hour)
             .attempt(hour),
@@ -157,7 +157,7 @@ pub fn a_handshake_that_never_comes_ends<D: Driver>() {
     let driver = D::new(api(&faulty_server.base_url("https"), "llx-key"), settings);
     for error in [
         driver.run(create()).unwrap_err(),
-        driver.call(Delete::new("clj-1")).unwrap_err(),
+        driver.call(DeleteJob::new("clj-1")).unwrap_err(),
     ] {
         assert!(error.is_timeout(), "{error}");
         assert!(!error.is_ambiguous(), "{error}");
@@ -175,19 +175,19 @@ pub fn the_longest_limits_are_limits<D: Driver>() {
         Settings {
             retry: Settings::default().retry.max_retries(0).total(max_duration),
             wait_timeout: max_duration,
-            limits: Limits::default()
+            limits: TransportLimits::default()
                 .connect(max_duration)
                 .response(max_duration)
                 .attempt(max_duration)
                 .response_bytes(u64::MAX)
-                .upload_rate(1),
+                .min_upload_rate(1),
             ..Settings::default()
         },
     );
     let job = bench.driver.classify(document(), create()).expect("a job");
-    let calls = (0..3).map(|n| Call::new(Get::from(&job), Seed::new([n; 16])));
-    bench.driver.drive(Fan::new(calls, 3), |event| {
-        let FanEvent::Ended(_, result) = event;
+    let calls = (0..3).map(|n| Call::new(GetJob::from(&job), Seed::new([n; 16])));
+    bench.driver.drive(Concurrent::new(calls, 3), |event| {
+        let ConcurrentEvent::Finished(_, result) = event;
         assert_eq!(result.expect("a job").status, JobStatus::Completed);
     });
 }
@@ -201,17 +201,17 @@ pub fn an_answer_that_stops_half_way_ends<D: Driver>() {
             script(bytes)
         })
     };
-    let limits = Limits::default().attempt(SHORT);
+    let limits = TransportLimits::default().attempt(SHORT);
     let hanging_server = half_response(ResponseScript::Hang);
     let error = driver::<D>(&hanging_server, limits, 1)
-        .call(Get::new("clj-1"))
+        .call(GetJob::new("clj-1"))
         .unwrap_err();
     assert!(error.is_timeout(), "{error}");
     expect_requests(&hanging_server, 2);
 
     let closing_server = half_response(ResponseScript::Respond);
-    let error = driver::<D>(&closing_server, Limits::default(), 1)
-        .call(Get::new("clj-1"))
+    let error = driver::<D>(&closing_server, TransportLimits::default(), 1)
+        .call(GetJob::new("clj-1"))
         .unwrap_err();
     assert!(error.is_transport(), "{error}");
     assert_eq!(closing_server.requests().len(), 2);
@@ -223,11 +223,11 @@ pub fn the_whole_call_ends_by_its_deadline<D: Driver>() {
     let hour = Duration::from_secs(3600);
     let settings = Settings {
         retry: Retry::default().total(SHORT),
-        limits: Limits::default().response(hour).attempt(hour),
+        limits: TransportLimits::default().response(hour).attempt(hour),
         ..Settings::default()
     };
     let driver = D::new(api(&server.base_url(), "llx-key"), settings);
-    let error = driver.call(Get::new("clj-1")).unwrap_err();
+    let error = driver.call(GetJob::new("clj-1")).unwrap_err();
     assert!(error.is_timeout(), "{error}");
     expect_requests(&server, 1);
 }
@@ -245,10 +245,10 @@ pub fn a_slow_answer_is_read_to_its_end<D: Driver>() {
 /// A request without a body announces none, but for a POST, which announces nothing as nothing.
 pub fn lengths_are_announced_where_they_belong<D: Driver>() {
     let server = ScriptedServer::start(|_, _| ResponseScript::Respond(response(200, &[], JOB)));
-    let driver = driver::<D>(&server, Limits::default(), 0);
-    driver.call(Get::new("clj-1")).expect("a job");
-    driver.call(Delete::new("clj-1")).expect("deleted");
-    driver.call(Cancel::new("clj-1")).expect("a job");
+    let driver = driver::<D>(&server, TransportLimits::default(), 0);
+    driver.call(GetJob::new("clj-1")).expect("a job");
+    driver.call(DeleteJob::new("clj-1")).expect("deleted");
+    driver.call(CancelJob::new("clj-1")).expect("a job");
     let requests = server.requests();
     let lengths: Vec<_> = requests
         .iter()
@@ -287,11 +287,11 @@ pub fn requests_of_one_machine_are_out_at_once_up_to_the_limit<D: Driver>() {
         in_flight.fetch_sub(1, Ordering::SeqCst);
         ResponseScript::Respond(response(200, &[], JOB))
     });
-    let driver = driver::<D>(&server, Limits::default().at_once(4), 0);
-    let calls = (0..12).map(|n| Call::new(Get::new("clj-1"), Seed::new([n; 16])));
+    let driver = driver::<D>(&server, TransportLimits::default().max_concurrency(4), 0);
+    let calls = (0..12).map(|n| Call::new(GetJob::new("clj-1"), Seed::new([n; 16])));
     let mut ended = 0;
-    driver.drive(Fan::new(calls, 12), |event| {
-        let FanEvent::Ended(_, result) = event;
+    driver.drive(Concurrent::new(calls, 12), |event| {
+        let ConcurrentEvent::Finished(_, result) = event;
         assert_eq!(result.expect("a job").status, JobStatus::Running);
         ended += 1;
     });
@@ -302,9 +302,9 @@ pub fn requests_of_one_machine_are_out_at_once_up_to_the_limit<D: Driver>() {
 /// An attempt without any time is none.
 pub fn a_time_that_is_up_sends_nothing<D: Driver>() {
     let server = ScriptedServer::start(|_, _| ResponseScript::Respond(response(200, &[], JOB)));
-    let limits = Limits::default().attempt(Duration::ZERO);
+    let limits = TransportLimits::default().attempt(Duration::ZERO);
     let error = driver::<D>(&server, limits, 0)
-        .call(Get::new("clj-1"))
+        .call(GetJob::new("clj-1"))
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
     assert!(server.requests().is_empty());

@@ -1,7 +1,7 @@
 //! A list is complete, and ends.
 
 use classify_emulator::{Config, Fault, FaultRule, FaultSchedule, Route};
-use classify_proto::v2::{Get, Job, JobStatus, List};
+use classify_proto::v2::{GetJob, Job, JobStatus, ListJobs};
 use classify_proto::{Error, ErrorKind, Timestamp};
 
 use crate::driver::{Driver, Settings};
@@ -24,7 +24,7 @@ fn set_list_fault<D: Driver>(bench: &TestBench<D>, rule: FaultRule) {
 }
 
 /// The ids in order, and the error that ended the list, if one did.
-fn collect_items<D: Driver>(bench: &TestBench<D>, list: List) -> (Vec<String>, Option<Error>) {
+fn collect_items<D: Driver>(bench: &TestBench<D>, list: ListJobs) -> (Vec<String>, Option<Error>) {
     let (mut ids, mut list_error) = (Vec::new(), None);
     bench.driver.list(list, |item: Result<Job, Error>| {
         assert!(list_error.is_none(), "an item after an error");
@@ -46,7 +46,7 @@ fn distinct_count(mut ids: Vec<String>) -> usize {
 /// Every item comes once.
 pub fn every_page_is_read<D: Driver>() {
     let bench = bench::<D>();
-    let (ids, error) = collect_items(&bench, List::new().page_size(3));
+    let (ids, error) = collect_items(&bench, ListJobs::new().page_size(3));
     assert!(error.is_none());
     assert_eq!((ids.len(), distinct_count(ids)), (7, 7));
     assert_eq!(bench.emulator.count(Route::ClassifyList), 3);
@@ -57,7 +57,7 @@ pub fn an_empty_page_with_a_token_is_no_end<D: Driver>() {
     for page in 1..=3 {
         let bench = bench::<D>();
         set_list_fault(&bench, Fault::EmptyPage.nth(page));
-        let (ids, error) = collect_items(&bench, List::new().page_size(3));
+        let (ids, error) = collect_items(&bench, ListJobs::new().page_size(3));
         assert!(error.is_none());
         assert_eq!((ids.len(), distinct_count(ids)), (7, 7), "page {page}");
     }
@@ -67,7 +67,7 @@ pub fn an_empty_page_with_a_token_is_no_end<D: Driver>() {
 pub fn a_repeated_token_is_an_error<D: Driver>() {
     let bench = bench::<D>();
     set_list_fault(&bench, Fault::RepeatedToken.always());
-    let (_, error) = collect_items(&bench, List::new().page_size(2));
+    let (_, error) = collect_items(&bench, ListJobs::new().page_size(2));
     let error = error.expect("the list ends with an error");
     assert_eq!(error.kind(), ErrorKind::Paging, "{error}");
     assert!(bench.emulator.count(Route::ClassifyList) <= 4);
@@ -77,7 +77,7 @@ pub fn a_repeated_token_is_an_error<D: Driver>() {
 pub fn tokens_in_a_circle_are_an_error<D: Driver>() {
     let bench = bench::<D>();
     set_list_fault(&bench, Fault::CyclicTokens.always());
-    let (_, error) = collect_items(&bench, List::new().page_size(2));
+    let (_, error) = collect_items(&bench, ListJobs::new().page_size(2));
     let error = error.expect("the list ends with an error");
     assert_eq!(error.kind(), ErrorKind::Paging, "{error}");
     assert!(bench.emulator.count(Route::ClassifyList) <= 6);
@@ -90,7 +90,7 @@ pub fn pages_are_asked_for_as_they_are_reached<D: Driver>() {
     let list_requests = || bench.emulator.count(Route::ClassifyList);
     let ahead = D::PAGES_AHEAD;
     let mut items = 0;
-    bench.driver.list(List::new().page_size(2), |item| {
+    bench.driver.list(ListJobs::new().page_size(2), |item| {
         items += 1;
         assert!(item.is_ok());
         // Items 1 and 2 are of page 1, items 3 and 4 of page 2.
@@ -107,7 +107,7 @@ pub fn pages_are_asked_for_as_they_are_reached<D: Driver>() {
 pub fn an_error_ends_a_list_after_what_came_before<D: Driver>() {
     let bench = bench::<D>();
     set_list_fault(&bench, Fault::Unauthorized.nth(2));
-    let (ids, error) = collect_items(&bench, List::new().page_size(3));
+    let (ids, error) = collect_items(&bench, ListJobs::new().page_size(3));
     assert_eq!(ids.len(), 3);
     assert!(error.is_some_and(|error| error.is_auth()));
     assert_eq!(bench.emulator.count(Route::ClassifyList), 2);
@@ -130,7 +130,7 @@ pub fn every_filter_reaches_the_service<D: Driver>() {
             .iter()
             .all(|job| job.status == "COMPLETED")
     });
-    let list = List::new()
+    let list = ListJobs::new()
         .page_size(2)
         .status(JobStatus::Completed)
         .job_ids(ids.clone())
@@ -164,13 +164,13 @@ pub fn every_filter_reaches_the_service<D: Driver>() {
     }
 
     // A filter that fits nothing.
-    let none = List::new().configuration_id("cfg-00000000-0000-4000-8000-000000000000");
+    let none = ListJobs::new().configuration_id("cfg-00000000-0000-4000-8000-000000000000");
     let (found, error) = collect_items(&bench, none);
     assert!(error.is_none() && found.is_empty());
     let request = bench.emulator.requests().pop().expect("a request");
     assert!(request.query_parameter("configuration_id").is_some());
 
-    let scoped = List::new().project("p-1").organization("o-1");
+    let scoped = ListJobs::new().project("p-1").organization("o-1");
     let _ = collect_items(&bench, scoped);
     let request = bench.emulator.requests().pop().expect("a request");
     assert_eq!(request.query_parameter("project_id"), Some("p-1"));
@@ -192,13 +192,15 @@ pub fn a_list_may_be_left_while_a_page_is_on_its_way<D: Driver>() {
     });
     let driver = D::new(api(&server.base_url(), "llx-key"), Settings::default());
     let mut items = 0;
-    driver.list(List::new(), |item| {
+    driver.list(ListJobs::new(), |item| {
         assert!(item.is_ok());
         items += 1;
         wait_until(|| server.requests().len() as u64 == 1 + D::PAGES_AHEAD);
         false
     });
     assert_eq!(items, 1);
-    driver.call(Get::new("clj-1")).expect("the client goes on");
+    driver
+        .call(GetJob::new("clj-1"))
+        .expect("the client goes on");
     assert_eq!(server.requests().len() as u64, 2 + D::PAGES_AHEAD);
 }

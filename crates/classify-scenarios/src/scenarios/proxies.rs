@@ -4,7 +4,7 @@ use std::env;
 use std::process::Command;
 
 use classify_proto::Api;
-use classify_proto::v2::{Delete, Get};
+use classify_proto::v2::{DeleteJob, GetJob};
 
 use crate::driver::{Driver, Settings};
 use crate::scripted_server::{ResponseScript, ScriptedServer, response};
@@ -91,7 +91,7 @@ fn run_child<D: Driver>(case: &str, direct: &str) {
     };
     let service = Api::builder("llx-key").base_url("https://service.invalid");
     let driver = D::new(service.build().expect("an api"), settings);
-    let error = driver.call(Delete::new("clj-1")).unwrap_err();
+    let error = driver.call(DeleteJob::new("clj-1")).unwrap_err();
     assert!(!error.is_ambiguous(), "{error}");
     let message = error.to_string();
     match case {
@@ -112,5 +112,5 @@ fn run_child<D: Driver>(case: &str, direct: &str) {
         (_, result) => result.expect("a client"),
     }
     let here = D::new(api(direct, "llx-key"), settings);
-    here.call(Get::new("clj-1")).expect("an answer");
+    here.call(GetJob::new("clj-1")).expect("an answer");
 }

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use classify_emulator::{Config, Fault, FaultSchedule};
-use classify_proto::files::Upload;
+use classify_proto::files::UploadFile;
 use classify_proto::machine::Saved;
-use classify_proto::v2::{Configuration, Create, Get, Rule, WebhookConfiguration};
-use classify_proto::{Api, Error, Limits};
+use classify_proto::v2::{Configuration, CreateJob, GetJob, Rule, WebhookConfiguration};
+use classify_proto::{Api, Error, TransportLimits};
 
 use crate::driver::{Driver, Settings};
 use crate::scripted_server::{ResponseScript, ScriptedServer, response};
@@ -33,14 +33,14 @@ fn error_texts(error: &Error) -> String {
     text
 }
 
-fn document() -> Upload {
-    Upload::new("invoice.txt", b"canary words of a document".to_vec())
+fn document() -> UploadFile {
+    UploadFile::new("invoice.txt", b"canary words of a document".to_vec())
 }
 
-fn create() -> Create {
+fn create() -> CreateJob {
     let webhook =
         WebhookConfiguration::new("https://hooks.example/x").signing_secret("canary-secret");
-    Create::new("").configuration(rules()).webhook(webhook)
+    CreateJob::new("").configuration(rules()).webhook(webhook)
 }
 
 /// The key, an extra header, a signing secret and a document's words, through every kind of failure: none of them is
@@ -50,7 +50,7 @@ pub fn nothing_secret_is_printed_or_saved<D: Driver>() {
     let settings = Settings {
         retry: Settings::default().retry.max_retries(1),
         wait_timeout: Duration::from_millis(300),
-        limits: Limits::default().response(Duration::from_millis(200)),
+        limits: TransportLimits::default().response(Duration::from_millis(200)),
         ..Settings::default()
     };
 
@@ -89,13 +89,13 @@ pub fn nothing_secret_is_printed_or_saved<D: Driver>() {
         outputs.push(error_texts(
             &driver.classify(document(), create()).unwrap_err(),
         ));
-        outputs.push(error_texts(&driver.call(Get::new("clj-1")).unwrap_err()));
+        outputs.push(error_texts(&driver.call(GetJob::new("clj-1")).unwrap_err()));
     }
 
     // Refused before sending.
-    let short = Create::new("pjb-1").configuration(Configuration::new([Rule::new("a", "b")]));
+    let short = CreateJob::new("pjb-1").configuration(Configuration::new([Rule::new("a", "b")]));
     outputs.push(error_texts(&driver.run(short).unwrap_err()));
-    let missing_file = Upload::path("/no/such/file.txt").expect("a path to a file");
+    let missing_file = UploadFile::path("/no/such/file.txt").expect("a path to a file");
     outputs.push(error_texts(
         &driver.classify(missing_file, create()).unwrap_err(),
     ));

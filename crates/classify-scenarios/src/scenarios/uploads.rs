@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use classify_emulator::{Config, Fault, FaultSchedule, Route};
-use classify_proto::files::Upload;
-use classify_proto::machine::{Call, Cx, Fan, FanEvent, Machine, Step, Ticket};
-use classify_proto::v2::Get;
-use classify_proto::{Error, ErrorKind, Limits, Reply, Seed};
+use classify_proto::files::UploadFile;
+use classify_proto::machine::{Call, Concurrent, ConcurrentEvent, Context, Machine, Step, Ticket};
+use classify_proto::v2::GetJob;
+use classify_proto::{Error, ErrorKind, Reply, Seed, TransportLimits};
 
 use crate::driver::{Driver, Settings};
 use crate::scripted_server::{RecordedRequest, ResponseScript, ScriptedServer, response};
@@ -61,8 +61,8 @@ fn body_contains(request: &RecordedRequest, text: &str) -> bool {
 /// The connection is reset when half of the document is up: the second attempt carries every byte, under one name.
 pub fn a_reset_half_way_sends_the_whole_again_under_the_same_name<D: Driver>() {
     let file = large_document("größe.pdf");
-    let in_memory = Upload::new("größe.pdf", vec![0; usize::try_from(LARGE).unwrap_or(0)]);
-    for upload in [Upload::path(&file.path).expect("a file"), in_memory] {
+    let in_memory = UploadFile::new("größe.pdf", vec![0; usize::try_from(LARGE).unwrap_or(0)]);
+    for upload in [UploadFile::path(&file.path).expect("a file"), in_memory] {
         let server = ScriptedServer::start(|number, _| match number {
             0 => ResponseScript::Reset(1 << 20),
             _ => ResponseScript::Respond(response(200, &[], FILE)),
@@ -90,8 +90,8 @@ pub fn bytes_and_files_are_framed_alike<D: Driver>() {
     let content = "Invoice 4711 – total amount 12.00 €".as_bytes();
     let file = temp_document("invoice.txt", content);
     for upload in [
-        Upload::path(&file.path).expect("a file"),
-        Upload::new("invoice.txt", content.to_vec()),
+        UploadFile::path(&file.path).expect("a file"),
+        UploadFile::new("invoice.txt", content.to_vec()),
     ] {
         let bench = TestBench::<D>::new(
             Config::default()
@@ -112,7 +112,7 @@ pub fn bytes_and_files_are_framed_alike<D: Driver>() {
 /// A path that leads nowhere: nothing is sent, and the error names it.
 pub fn a_path_that_does_not_exist_is_named<D: Driver>() {
     let bench = TestBench::<D>::new(Config::default());
-    let upload = Upload::path("/no/such/folder/lost.pdf").expect("a path to a file");
+    let upload = UploadFile::path("/no/such/folder/lost.pdf").expect("a path to a file");
     let error = bench.driver.classify(upload, create()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Content, "{error}");
     assert!(
@@ -127,7 +127,7 @@ pub fn a_path_that_does_not_exist_is_named<D: Driver>() {
 pub fn a_folder_is_no_document<D: Driver>() {
     let bench = TestBench::<D>::new(Config::default());
     let folder = tempfile::tempdir().expect("a folder");
-    let upload = Upload::path(folder.path()).expect("a path");
+    let upload = UploadFile::path(folder.path()).expect("a path");
     let error = bench.driver.classify(upload, create()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Content, "{error}");
     assert_eq!(bench.emulator.request_count(), 0);
@@ -141,7 +141,7 @@ pub fn a_file_that_vanishes_between_attempts_is_named<D: Driver>() {
         fs::remove_file(&path).expect("the file was there");
         ResponseScript::Reset(0)
     });
-    let upload = Upload::path(&file.path).expect("a file");
+    let upload = UploadFile::path(&file.path).expect("a file");
     let error = driver_for::<D>(&server).call(upload).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Content, "{error}");
     assert!(error.to_string().contains("brief.txt"), "{error}");
@@ -156,7 +156,7 @@ pub fn a_file_that_shrinks_is_not_sent_as_if_it_were_whole<D: Driver>() {
         File::create(&path).expect("the file is cut");
         ResponseScript::Respond(response(200, &[], FILE))
     });
-    let upload = Upload::path(&file.path).expect("a file");
+    let upload = UploadFile::path(&file.path).expect("a file");
     let error = driver_for::<D>(&server).call(upload).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Content, "{error}");
     assert!(error.to_string().contains("shrinking.pdf"), "{error}");
@@ -176,7 +176,7 @@ pub fn a_file_that_grows_is_sent_as_announced<D: Driver>() {
             .expect("the file grows");
         ResponseScript::Respond(response(200, &[], FILE))
     });
-    let upload = Upload::path(&file.path).expect("a file");
+    let upload = UploadFile::path(&file.path).expect("a file");
     driver_for::<D>(&server).call(upload).expect("it is sent");
     let requests = server.requests();
     assert_eq!(requests.len(), 1);
@@ -189,7 +189,7 @@ pub fn a_refusal_before_the_document_is_up_is_told<D: Driver>() {
     let file = large_document("unwanted.pdf");
     let server =
         ScriptedServer::start(|_, _| ResponseScript::RespondEarly(response(401, &[], b"")));
-    let upload = Upload::path(&file.path).expect("a file");
+    let upload = UploadFile::path(&file.path).expect("a file");
     let error = driver_for::<D>(&server).call(upload.clone()).unwrap_err();
     assert!(error.is_auth(), "{error}");
     assert_eq!(server.requests().len(), 1);
@@ -210,14 +210,14 @@ pub fn a_document_that_nobody_reads_is_given_up<D: Driver>() {
     let server = ScriptedServer::start(|_, _| ResponseScript::Ignore);
     let settings = Settings {
         retry: Settings::default().retry.max_retries(1),
-        limits: Limits::default()
+        limits: TransportLimits::default()
             .attempt(Duration::from_millis(1_500))
-            .upload_rate(u64::MAX),
+            .min_upload_rate(u64::MAX),
         ..Settings::default()
     };
     let driver = D::new(api(&server.base_url(), "llx-key"), settings);
     let error = driver
-        .call(Upload::path(&file.path).expect("a file"))
+        .call(UploadFile::path(&file.path).expect("a file"))
         .unwrap_err();
     assert!(error.is_timeout(), "{error}");
     assert_eq!((error.attempts(), server.requests().len()), (2, 2));
@@ -225,15 +225,15 @@ pub fn a_document_that_nobody_reads_is_given_up<D: Driver>() {
 
 /// An upload or a get, side by side in one fan.
 enum UploadOrGet {
-    Upload(Call<Upload>),
-    Get(Call<Get>),
+    UploadFile(Call<UploadFile>),
+    GetJob(Call<GetJob>),
 }
 
 impl Machine for UploadOrGet {
     type Event = Infallible;
     type Output = Result<(), Error>;
 
-    fn poll(&mut self, cx: Cx<'_>) -> Step<Infallible, Self::Output> {
+    fn poll(&mut self, cx: Context<'_>) -> Step<Infallible, Self::Output> {
         fn discard_output<T>(
             step: Step<Infallible, Result<T, Error>>,
         ) -> Step<Infallible, Result<(), Error>> {
@@ -250,7 +250,7 @@ impl Machine for UploadOrGet {
         }
     }
 
-    fn handle(&mut self, cx: Cx<'_>, ticket: Ticket, reply: Reply) {
+    fn handle(&mut self, cx: Context<'_>, ticket: Ticket, reply: Reply) {
         match self {
             Self::Upload(call) => call.handle(cx, ticket, reply),
             Self::Get(call) => call.handle(cx, ticket, reply),
@@ -280,20 +280,20 @@ pub fn a_look_does_not_wait_behind_uploads<D: Driver>() {
         ResponseScript::Respond(response(200, &[], FILE))
     });
     let settings = Settings {
-        limits: Limits::default().at_once(2),
+        limits: TransportLimits::default().max_concurrency(2),
         retry: Settings::default().retry.max_retries(0),
         ..Settings::default()
     };
     let driver = D::new(api(&server.base_url(), "llx-key"), settings);
     let seed = |n| Seed::new([n; 16]);
     let upload = |n| {
-        let upload = Upload::new("a.txt", b"text".to_vec());
+        let upload = UploadFile::new("a.txt", b"text".to_vec());
         UploadOrGet::Upload(Call::new(upload, seed(n)).retry(settings.retry))
     };
-    let get = UploadOrGet::Get(Call::new(Get::new("clj-1"), seed(9)).retry(settings.retry));
+    let get = UploadOrGet::Get(Call::new(GetJob::new("clj-1"), seed(9)).retry(settings.retry));
     let mut ended = 0;
-    driver.drive(Fan::new([upload(1), upload(2), get], 3), |event| {
-        let FanEvent::Ended(_, result) = event;
+    driver.drive(Concurrent::new([upload(1), upload(2), get], 3), |event| {
+        let ConcurrentEvent::Finished(_, result) = event;
         result.expect("an answer");
         ended += 1;
     });

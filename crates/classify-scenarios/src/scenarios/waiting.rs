@@ -4,7 +4,7 @@ use std::thread;
 use std::time::Duration;
 
 use classify_emulator::{Config, Fault, FaultSchedule, Route, Script};
-use classify_proto::v2::{Cancel, Get, JobStatus};
+use classify_proto::v2::{CancelJob, GetJob, JobStatus};
 
 use crate::driver::{Driver, Settings};
 use crate::test_bench::{TestBench, api, create, document, rules, wait_until};
@@ -23,9 +23,11 @@ pub fn a_cancel_during_a_wait_ends_it<D: Driver>() {
         scope.spawn(move || {
             wait_until(|| emulator.count(Route::ClassifyGet) >= 2);
             let other = D::new(api(&url, &key), Settings::default());
-            other.call(Cancel::new(id)).expect("the job is cancelled");
+            other
+                .call(CancelJob::new(id))
+                .expect("the job is cancelled");
         });
-        bench.driver.wait(Get::from(&job)).unwrap_err()
+        bench.driver.wait(GetJob::from(&job)).unwrap_err()
     });
     assert!(error.is_cancelled(), "{error}");
     assert_eq!(error.job_id(), Some(&*job.id));
@@ -36,7 +38,7 @@ pub fn a_failed_job_is_an_error<D: Driver>() {
     let bench = TestBench::<D>::new(Config::default().script(Script::any().fails("PDF_IS_BROKEN")));
     let job = bench.jobs(1).remove(0);
     for error in [
-        bench.driver.wait(Get::from(&job)).unwrap_err(),
+        bench.driver.wait(GetJob::from(&job)).unwrap_err(),
         bench.driver.run(create()).unwrap_err(),
         bench
             .driver
@@ -69,7 +71,9 @@ pub fn a_wait_can_be_taken_up_after_its_deadline<D: Driver>() {
         api(bench.emulator.base_url(), bench.emulator.key()),
         Settings::default(),
     );
-    let done = default_client.wait(Get::from(job)).expect("the job ends");
+    let done = default_client
+        .wait(GetJob::from(job))
+        .expect("the job ends");
     assert_eq!(done.status, JobStatus::Completed);
     assert_eq!(bench.emulator.job_count(), 1);
 }
@@ -89,7 +93,7 @@ pub fn an_unknown_status_is_no_end_and_is_named<D: Driver>() {
     };
 
     unknown(Fault::UnknownStatus.always());
-    let error = bench.driver.wait(Get::from(&job)).unwrap_err();
+    let error = bench.driver.wait(GetJob::from(&job)).unwrap_err();
     assert!(error.is_deadline(), "{error}");
     let status = error.job().expect("the job as last seen").status.clone();
     assert!(error.to_string().contains(status.as_str()), "{error}");
@@ -99,7 +103,9 @@ pub fn an_unknown_status_is_no_end_and_is_named<D: Driver>() {
         api(bench.emulator.base_url(), bench.emulator.key()),
         Settings::default(),
     );
-    let done = default_client.wait(Get::from(&job)).expect("the job ends");
+    let done = default_client
+        .wait(GetJob::from(&job))
+        .expect("the job ends");
     assert_eq!(done.status, JobStatus::Completed);
 }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
 use crate::error::Error;
-use crate::files::Upload;
+use crate::files::UploadFile;
 
 /// The SHA-256 of a document's bytes: the same for the same content, whatever its name and wherever it lies.
 ///
@@ -140,7 +140,7 @@ pub struct Document {
 #[derive(Debug, Clone)]
 pub(super) enum Source {
     /// To be uploaded.
-    Upload(Box<Upload>),
+    UploadFile(Box<UploadFile>),
     /// With the service: a file's or a parse job's id.
     Held(String),
 }
@@ -159,7 +159,7 @@ impl Document {
         Ok(Self {
             name: name.into(),
             key,
-            source: Source::Upload(Box::new(Upload::path(path)?)),
+            source: Source::Upload(Box::new(UploadFile::path(path)?)),
         })
     }
 
@@ -168,7 +168,7 @@ impl Document {
     pub fn bytes(name: impl Into<String>, content: impl Into<Bytes>) -> Self {
         let (name, content) = (name.into(), content.into());
         let key = ContentKey::of(&content);
-        let upload = Upload::new(file_name(&name), content);
+        let upload = UploadFile::new(file_name(&name), content);
         Self {
             name,
             key,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::document::ContentKey;
 use super::journal::Record;
-use super::report::{Report, Standing};
+use super::report::{DocumentReport, DocumentStatus};
 use crate::error::Error;
 use crate::v2::Job;
 
@@ -18,7 +18,7 @@ pub enum BulkEvent {
     /// To be stored before polling again.
     Record(Record),
     /// The run is through with a document.
-    Settled(Settled),
+    FinishedDocument(FinishedDocument),
     /// Something that whoever watches may want to know.
     Notice(String),
 }
@@ -26,13 +26,13 @@ pub enum BulkEvent {
 /// A document that the run is through with.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
-pub struct Settled {
+pub struct FinishedDocument {
     /// Every name it came under.
     pub names: Vec<String>,
     /// The key of its content.
     pub key: ContentKey,
     /// What became of it.
-    pub report: Report,
+    pub report: DocumentReport,
     /// The job as the service described it last; absent where there is none or it was settled in an earlier process.
     pub job: Option<Box<Job>>,
     /// It was settled in an earlier process.
@@ -44,7 +44,7 @@ pub struct Settled {
 #[non_exhaustive]
 pub struct Summary {
     /// Documents by how they stand; each content once, whatever its number of names.
-    pub standings: BTreeMap<Standing, usize>,
+    pub statuses: BTreeMap<DocumentStatus, usize>,
     /// Completed documents that no rule matched.
     pub no_match: usize,
     /// Further names of contents that had one already.
@@ -58,13 +58,13 @@ pub struct Summary {
 impl Summary {
     /// How many documents stand so.
     #[must_use]
-    pub fn count(&self, standing: &Standing) -> usize {
-        self.standings.get(standing).copied().unwrap_or(0)
+    pub fn count(&self, status: &DocumentStatus) -> usize {
+        self.statuses.get(status).copied().unwrap_or(0)
     }
 
     /// How many documents there were, each content once.
     #[must_use]
     pub fn documents(&self) -> usize {
-        self.standings.values().sum()
+        self.statuses.values().sum()
     }
 }

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use super::{Bulk, BulkEvent, Document, Record, Settled, Summary};
+use super::{Bulk, BulkEvent, Document, FinishedDocument, Record, Summary};
 use crate::error::Error;
-use crate::machine::step::{Cx, Machine, Step, Ticket};
+use crate::machine::step::{Context, Machine, Step, Ticket};
 use crate::reply::Reply;
 
 /// A [`Bulk`] with the iterator its documents come from and the function that stores its records, so that any driver
@@ -25,7 +25,7 @@ pub struct Fed<I, R> {
 #[non_exhaustive]
 pub enum FedEvent {
     /// The run is through with a document.
-    Settled(Box<Settled>),
+    FinishedDocument(Box<FinishedDocument>),
     /// Something that whoever watches may want to know.
     Notice(String),
 }
@@ -71,12 +71,12 @@ where
     type Event = FedEvent;
     type Output = Summary;
 
-    fn poll(&mut self, cx: Cx<'_>) -> Step<FedEvent, Summary> {
+    fn poll(&mut self, cx: Context<'_>) -> Step<FedEvent, Summary> {
         loop {
             match self.bulk.poll(cx) {
                 Step::Send(ticket, request) => return Step::Send(ticket, request),
                 Step::Wait(until) => return Step::Wait(until),
-                Step::Event(BulkEvent::Room(room)) => {
+                Step::Event(BulkEvent::NeedDocuments(room)) => {
                     for document in self.documents.by_ref().take(room) {
                         self.bulk.push(document);
                     }
@@ -93,8 +93,8 @@ where
                         return Step::Event(FedEvent::Notice(message));
                     }
                 }
-                Step::Event(BulkEvent::Settled(settled)) => {
-                    return Step::Event(FedEvent::Settled(Box::new(settled)));
+                Step::Event(BulkEvent::Finished(finished)) => {
+                    return Step::Event(FedEvent::Finished(Box::new(finished)));
                 }
                 Step::Event(BulkEvent::Notice(notice)) => {
                     return Step::Event(FedEvent::Notice(notice));
@@ -107,7 +107,7 @@ where
         }
     }
 
-    fn handle(&mut self, cx: Cx<'_>, ticket: Ticket, reply: Reply) {
+    fn handle(&mut self, cx: Context<'_>, ticket: Ticket, reply: Reply) {
         self.bulk.handle(cx, ticket, reply);
     }
 

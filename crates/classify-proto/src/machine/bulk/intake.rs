@@ -1,17 +1,20 @@
 //! How documents come in.
 
 use super::document::Source;
-use super::flow::Buying;
-use super::journal::{Entry, Record};
-use super::memory::Mark;
-use super::works::Place;
-use super::{Bought, Bulk, BulkEvent, ContentKey, Document, Entrant, Phase, Settled, Supply};
+use super::flow::Stage;
+use super::in_flight::DocumentIndex;
+use super::journal::{JournalEntry, Record};
+use super::report_cache::RetainedState;
+use super::{
+    Bulk, BulkEvent, ContentKey, CreatedIn, Document, DocumentState, FinishedDocument, Input,
+    RunPhase,
+};
 
 impl Bulk {
     /// How many documents may be pushed now. A further copy of one that is on its way takes room like any other.
     #[must_use]
-    pub fn room(&self) -> usize {
-        if self.supply == Supply::Ended || self.stop.is_some() {
+    pub fn capacity(&self) -> usize {
+        if self.input_state == Input::Closed || self.stop.is_some() {
             return 0;
         }
         self.options
@@ -19,39 +22,39 @@ impl Bulk {
             .saturating_sub(self.documents.len().saturating_add(self.copies))
     }
 
-    /// Takes in a document. Beyond [`room`](Self::room) it is taken all the same.
+    /// Takes in a document. Beyond [`room`](Self::capacity) it is taken all the same.
     ///
     /// After the run has stopped it is reported at once: as not started, as open where an earlier process has created
     /// its job, or as what an earlier process found. After the end of the run it is not heard.
     pub fn push(&mut self, document: Document) {
-        if self.phase == Phase::Ended {
+        if self.phase == RunPhase::Ended {
             return;
         }
         self.pushed += 1;
-        if self.supply == Supply::Held {
-            self.supply = Supply::Flowing;
+        if self.input_state == Input::Paused {
+            self.input_state = Input::Open;
         }
         let Document { name, key, source } = document;
-        if let Some(entrant) = self
+        if let Some(document) = self
             .by_key
             .get(&key)
-            .and_then(|place| self.documents.get_mut(place))
+            .and_then(|index| self.documents.get_mut(index))
         {
-            entrant.names.push(name);
+            document.names.push(name);
             self.copies += 1;
             self.summary.duplicates += 1;
             return;
         }
-        if let Some((report, restored)) = self.settled.get(key) {
+        if let Some((report, restored)) = self.finished.get(key) {
             self.summary.duplicates += 1;
-            let settled = Settled {
+            let finished = FinishedDocument {
                 names: vec![name],
                 key,
                 report: report.clone(),
                 job: None,
                 restored,
             };
-            self.events.push_back(BulkEvent::Settled(settled));
+            self.events.push_back(BulkEvent::Finished(finished));
             return;
         }
         let entry = self.journal.remove(&key);
@@ -62,33 +65,39 @@ impl Bulk {
     ///
     /// Room is not asked for again before the next [`push`](Self::push). Until then the machine may have nothing to
     /// wait for by itself; whoever holds it polls it again after a push or a [`close`](Self::close).
-    pub fn hold(&mut self) {
-        if self.supply == Supply::Flowing {
-            self.supply = Supply::Held;
+    pub fn pause_input(&mut self) {
+        if self.input_state == Input::Open {
+            self.input_state = Input::Paused;
         }
-        self.asked_at = None;
+        self.requested_at = None;
     }
 
     /// Says that there are no more documents.
     pub fn close(&mut self) {
-        self.supply = Supply::Ended;
+        self.input_state = Input::Closed;
     }
 
-    fn admit(&mut self, name: String, key: ContentKey, source: Source, entry: Option<Entry>) {
+    fn admit(
+        &mut self,
+        name: String,
+        key: ContentKey,
+        source: Source,
+        entry: Option<JournalEntry>,
+    ) {
         let is_known = entry.is_some();
         // What came before in this run and was forgotten is in no journal that was read.
-        let mark = self.settled.mark(key);
-        let is_planned = is_known || mark != Mark::default();
-        let entry = entry.unwrap_or_else(|| Entry {
-            attempt: mark.attempt,
-            ..Entry::default()
+        let retained = self.finished.retained(key);
+        let is_planned = is_known || retained != RetainedState::default();
+        let entry = entry.unwrap_or_else(|| JournalEntry {
+            attempt: retained.attempt,
+            ..JournalEntry::default()
         });
         // An earlier process had all it needed for a create, and may not have lived to write down that it was made.
         let was_about_to_be = entry.file_id.is_some() || matches!(source, Source::Held(_));
         let is_open = is_known && entry.job_id.is_none() && entry.report.is_none();
         // A further attempt that failed before this very round was interrupted is not paid for again in it.
-        let is_retried = entry.attempt > 0 && entry.is_of_this_round;
-        let mut entrant = Entrant {
+        let is_retried = entry.attempt > 0 && entry.is_of_this_pass;
+        let mut document = DocumentState {
             names: vec![name],
             key,
             attempt: entry.attempt,
@@ -96,79 +105,79 @@ impl Bulk {
             replays: 0,
             file_is_old: entry.file_id.is_some(),
             file_id: entry.file_id,
-            bought: match entry.job_id {
-                Some(_) if !is_retried => Bought::Earlier,
-                _ if mark.is_own => Bought::Now,
-                _ => Bought::Unknown,
+            created_in: match entry.job_id {
+                Some(_) if !is_retried => CreatedIn::EarlierPass,
+                _ if retained.is_of_this_pass => CreatedIn::ThisPass,
+                _ => CreatedIn::Unknown,
             },
             job_id: entry.job_id,
-            may_be_bought: mark.may_be_bought || (is_open && was_about_to_be),
+            job_may_exist: retained.job_may_exist || (is_open && was_about_to_be),
             source,
         };
-        let place = self.pushed;
+        let index = self.pushed;
         if let Some(report) = entry.report {
             let is_wanted = self.options.retry_failed && self.stop.is_none();
-            if !is_wanted || report.status.is_answered() || is_retried {
-                return self.restore(entrant, report);
+            if !is_wanted || report.status.has_result() || is_retried {
+                return self.restore(document, report);
             }
-            entrant.attempt += 1;
-            (entrant.file_id, entrant.file_is_old) = (None, false);
-            (entrant.job_id, entrant.bought) = (None, Bought::Unknown);
+            document.attempt += 1;
+            (document.file_id, document.file_is_old) = (None, false);
+            (document.job_id, document.created_in) = (None, CreatedIn::Unknown);
         }
-        let job_id = entrant.job_id.clone();
-        let is_new = !is_planned || entrant.attempt > entry.attempt;
+        let job_id = document.job_id.clone();
+        let is_new = !is_planned || document.attempt > entry.attempt;
         if is_new && self.stop.is_none() {
-            self.plan(&entrant);
+            self.plan(&document);
         }
-        let next = entrant.next();
-        self.by_key.insert(key, place);
-        self.documents.insert(place, entrant);
+        let next = document.next();
+        self.by_key.insert(key, index);
+        self.documents.insert(index, document);
         match job_id {
-            Some(job_id) if self.stop.is_some() => self.leave(place, job_id, None),
+            Some(job_id) if self.stop.is_some() => self.leave(index, job_id, None),
             None if self.stop.is_some() => {
-                self.settle_unbought(place, "the run stopped first".to_owned());
+                self.finish_without_job(index, "the run stopped first".to_owned());
             }
             Some(job_id) => {
-                if !self.rounds.open_unseen(job_id.clone(), place) {
-                    self.settle_as_taken(place, &job_id);
+                if !self.poller.add_from_journal(job_id.clone(), index) {
+                    self.finish_as_conflict(index, &job_id);
                 }
             }
-            None => self.queue(place, next),
+            None => self.queue(index, next),
         }
     }
 
     /// Has a document wait for its next upload or create.
-    pub(super) fn queue(&mut self, place: Place, next: Buying) {
+    pub(super) fn queue(&mut self, index: DocumentIndex, next: Stage) {
         match next {
-            Buying::Upload => self.to_upload.push_back(place),
-            Buying::Create => self.to_create.push_back(place),
+            Stage::Upload => self.to_upload.push_back(index),
+            Stage::Create => self.to_create.push_back(index),
         }
     }
 
-    pub(super) fn plan(&mut self, entrant: &Entrant) {
-        let name = entrant.names.first().cloned().unwrap_or_default();
+    pub(super) fn plan(&mut self, document: &DocumentState) {
+        let name = document.names.first().cloned().unwrap_or_default();
         self.record(Record::Planned {
-            key: entrant.key,
+            key: document.key,
             name,
-            attempt: entrant.attempt,
+            attempt: document.attempt,
         });
     }
 
     /// Asks for room once, and takes silence for an end.
-    pub(super) fn ask_for_room(&mut self) -> Option<BulkEvent> {
-        if self.supply == Supply::Held {
+    pub(super) fn request_documents(&mut self) -> Option<BulkEvent> {
+        if self.input_state == Input::Paused {
             return None;
         }
-        if self.asked_at.take() == Some(self.pushed) {
-            self.supply = Supply::Ended;
+        if self.requested_at.take() == Some(self.pushed) {
+            self.input_state = Input::Closed;
         }
-        let room = self.room();
+        let room = self.capacity();
         // In handfuls, so that a caller is not asked for every single document.
         let handful = self.options.max_in_flight.div_ceil(8);
         let worth_asking = room > 0 && (room >= handful || self.documents.is_empty());
         worth_asking.then(|| {
-            self.asked_at = Some(self.pushed);
-            BulkEvent::Room(room)
+            self.requested_at = Some(self.pushed);
+            BulkEvent::NeedDocuments(room)
         })
     }
 }

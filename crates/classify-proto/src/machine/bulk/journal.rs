@@ -1,11 +1,11 @@
-//! What a run must remember over a crash.
+//! What a run must report_cache_size over a crash.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use super::document::ContentKey;
-use super::report::Report;
+use super::report::DocumentReport;
 use crate::error::Error;
 use crate::v2::Configuration;
 
@@ -21,7 +21,7 @@ const VERSION: u32 = 1;
 #[non_exhaustive]
 pub enum Record {
     /// What run this is: the first line.
-    Run(Header),
+    Run(JournalHeader),
     /// The document was taken in.
     Planned {
         /// The document.
@@ -48,11 +48,11 @@ pub enum Record {
         transaction_id: String,
     },
     /// The run is through with the document.
-    Settled {
+    FinishedDocument {
         /// The document.
         key: ContentKey,
         /// What became of it.
-        report: Report,
+        report: DocumentReport,
     },
     /// The run came to its end and was not stopped before. What is asked for anew after this is another round.
     Ended,
@@ -72,7 +72,7 @@ impl Record {
 /// What makes a run this run and no other.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct Header {
+pub struct JournalHeader {
     pub(super) v: u32,
     /// The service that jobs are created with; `None` in journals of versions that did not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -95,7 +95,7 @@ pub struct Header {
     pub nonce: Option<String>,
 }
 
-impl Header {
+impl JournalHeader {
     pub(super) fn new(
         project: Option<String>,
         configuration: Option<Configuration>,
@@ -113,7 +113,7 @@ impl Header {
     }
 
     /// What differs between the journal's run and another.
-    pub(super) fn difference(&self, other: &Header) -> Option<String> {
+    pub(super) fn difference(&self, other: &JournalHeader) -> Option<String> {
         let differ = |what: &str, ours: &Option<String>, theirs: &Option<String>| {
             let name = |text: &Option<String>| {
                 text.as_deref()
@@ -219,8 +219,8 @@ fn rules_difference(ours: &Configuration, theirs: &Configuration) -> Option<Stri
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct Journal {
-    pub(super) header: Option<Header>,
-    pub(super) entries: BTreeMap<ContentKey, Entry>,
+    pub(super) header: Option<JournalHeader>,
+    pub(super) entries: BTreeMap<ContentKey, JournalEntry>,
     /// Nothing was recorded since the run came to its end.
     pub(super) is_ended: bool,
     lines: u64,
@@ -228,13 +228,13 @@ pub struct Journal {
 
 /// What is known of one document.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Entry {
+pub(super) struct JournalEntry {
     pub(super) attempt: u32,
     pub(super) file_id: Option<String>,
     pub(super) job_id: Option<String>,
-    pub(super) report: Option<Report>,
+    pub(super) report: Option<DocumentReport>,
     /// The run has not come to its end since it was settled, or since a further attempt was planned.
-    pub(super) is_of_this_round: bool,
+    pub(super) is_of_this_pass: bool,
 }
 
 impl Journal {
@@ -305,16 +305,16 @@ impl Journal {
             Record::Run(_) => {}
             Record::Ended => {
                 for entry in self.entries.values_mut() {
-                    entry.is_of_this_round = false;
+                    entry.is_of_this_pass = false;
                 }
             }
             Record::Planned { key, attempt, .. } => {
                 let entry = self.entries.entry(key).or_default();
                 if attempt > entry.attempt {
-                    *entry = Entry {
+                    *entry = JournalEntry {
                         attempt,
-                        is_of_this_round: true,
-                        ..Entry::default()
+                        is_of_this_pass: true,
+                        ..JournalEntry::default()
                     };
                 }
             }
@@ -324,14 +324,14 @@ impl Journal {
             Record::Created { key, job_id, .. } => {
                 self.entries.entry(key).or_default().job_id = Some(job_id);
             }
-            Record::Settled { key, report } => {
+            Record::Finished { key, report } => {
                 let entry = self.entries.entry(key).or_default();
                 // Another copy of a document that was answered may not be readable. That takes nothing back.
-                let is_answered = |report: &Report| report.status.is_answered();
-                if !entry.report.as_ref().is_some_and(is_answered) || is_answered(&report) {
+                let has_result = |report: &DocumentReport| report.status.has_result();
+                if !entry.report.as_ref().is_some_and(has_result) || has_result(&report) {
                     entry.report = Some(report);
                 }
-                entry.is_of_this_round = true;
+                entry.is_of_this_pass = true;
             }
         }
     }
@@ -350,13 +350,13 @@ impl Journal {
 
     /// What run it is of; `None` of a journal without a line.
     #[must_use]
-    pub fn header(&self) -> Option<&Header> {
+    pub fn header(&self) -> Option<&JournalHeader> {
         self.header.as_ref()
     }
 
     /// What became of a document; `None` of one that is not settled.
     #[must_use]
-    pub fn report(&self, key: ContentKey) -> Option<&Report> {
+    pub fn report(&self, key: ContentKey) -> Option<&DocumentReport> {
         self.entries
             .get(&key)
             .and_then(|entry| entry.report.as_ref())
@@ -378,15 +378,15 @@ impl Journal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machine::bulk::report::Standing;
+    use crate::machine::bulk::report::DocumentStatus;
     use crate::v2::Rule;
     use proptest::prelude::*;
 
-    fn header(rules: &[(&str, &str)]) -> Header {
+    fn header(rules: &[(&str, &str)]) -> JournalHeader {
         let rules = rules
             .iter()
             .map(|(kind, description)| Rule::new(*kind, *description));
-        Header::new(Some("p".into()), Some(Configuration::new(rules)), None)
+        JournalHeader::new(Some("p".into()), Some(Configuration::new(rules)), None)
     }
 
     fn records() -> Vec<Record> {
@@ -407,9 +407,9 @@ mod tests {
                 job_id: "clj-1".into(),
                 transaction_id: "t".into(),
             },
-            Record::Settled {
+            Record::Finished {
                 key,
-                report: Report::new(Standing::Completed),
+                report: DocumentReport::new(DocumentStatus::Completed),
             },
         ]
     }
@@ -422,7 +422,7 @@ mod tests {
         assert_eq!(journal.counts(), (1, 1));
         assert_eq!(journal.header(), Some(&header(&[("a", "description")])));
         let report = journal.report(ContentKey::of(b"a")).unwrap();
-        assert_eq!(report.status, Standing::Completed);
+        assert_eq!(report.status, DocumentStatus::Completed);
         assert!(journal.report(ContentKey::of(b"b")).is_none());
         let entry = &journal.entries[&ContentKey::of(b"a")];
         assert_eq!(
@@ -440,26 +440,26 @@ mod tests {
     #[test]
     fn an_answer_is_not_taken_back_but_by_a_further_attempt() {
         let key = ContentKey::of(b"a");
-        let settled = |status| Record::Settled {
+        let settled = |status| Record::Finished {
             key,
-            report: Report::new(status),
+            report: DocumentReport::new(status),
         };
         let mut records = records();
-        records.push(settled(Standing::Error));
+        records.push(settled(DocumentStatus::Error));
         let status = |records: &[Record]| {
             let text: String = records.iter().map(Record::to_line).collect();
             let (journal, _) = Journal::read(text.as_bytes()).unwrap();
             journal.report(key).map(|report| report.status.clone())
         };
-        assert_eq!(status(&records), Some(Standing::Completed));
+        assert_eq!(status(&records), Some(DocumentStatus::Completed));
         records.push(Record::Planned {
             key,
             name: "a".into(),
             attempt: 1,
         });
         assert_eq!(status(&records), None);
-        records.push(settled(Standing::Failed));
-        assert_eq!(status(&records), Some(Standing::Failed));
+        records.push(settled(DocumentStatus::Failed));
+        assert_eq!(status(&records), Some(DocumentStatus::Failed));
     }
 
     #[test]
@@ -521,21 +521,21 @@ mod tests {
             ),
             (header(&[("b", "two"), ("a", "one")]), "order"),
             (
-                Header {
+                JournalHeader {
                     project: None,
                     ..ours.clone()
                 },
                 "project: \"p\" in the journal, none now",
             ),
             (
-                Header {
+                JournalHeader {
                     configuration_id: Some("cfg-1".into()),
                     ..ours.clone()
                 },
                 "configuration_id",
             ),
             (
-                Header {
+                JournalHeader {
                     configuration: None,
                     ..ours.clone()
                 },
@@ -546,7 +546,7 @@ mod tests {
             assert!(difference.contains(word), "{difference}");
         }
         assert_eq!(
-            ours.difference(&Header {
+            ours.difference(&JournalHeader {
                 nonce: Some("n".into()),
                 ..ours.clone()
             }),
@@ -556,7 +556,7 @@ mod tests {
 
     #[test]
     fn a_run_belongs_to_one_organization_where_its_journal_names_one() {
-        let of = |organization: Option<&str>| Header {
+        let of = |organization: Option<&str>| JournalHeader {
             organization: organization.map(str::to_owned),
             ..header(&[("a", "one")])
         };
@@ -567,7 +567,7 @@ mod tests {
             let difference = of(Some("o")).difference(&of(theirs)).unwrap();
             assert!(difference.contains("organization"), "{difference}");
         }
-        let old: Header = serde_json::from_str(r#"{"v":1,"project":"p"}"#).unwrap();
+        let old: JournalHeader = serde_json::from_str(r#"{"v":1,"project":"p"}"#).unwrap();
         assert_eq!(old.organization, None);
         assert!(
             !serde_json::to_string(&old)
@@ -578,7 +578,7 @@ mod tests {
 
     #[test]
     fn a_run_belongs_to_one_service_and_one_on_this_machine_to_any_port() {
-        let at = |base_url: Option<&str>| Header {
+        let at = |base_url: Option<&str>| JournalHeader {
             base_url: base_url.map(str::to_owned),
             ..header(&[("a", "one")])
         };
@@ -607,7 +607,7 @@ mod tests {
             assert!(difference.contains(theirs.unwrap()), "{difference}");
         }
         // A journal that does not tell is read, and none tells where there is nothing to tell.
-        let old: Header = serde_json::from_str(r#"{"v":1,"project":"p"}"#).unwrap();
+        let old: JournalHeader = serde_json::from_str(r#"{"v":1,"project":"p"}"#).unwrap();
         assert_eq!(old.base_url, None);
         assert!(!serde_json::to_string(&old).unwrap().contains("base_url"));
     }

@@ -1,115 +1,115 @@
 //! Many documents side by side, each classified once and paid for once.
 
-mod blame;
-mod breaker;
+mod circuit_breaker;
 mod document;
+mod error_scope;
 mod event;
 mod fed;
-#[cfg(test)]
-mod flat;
 mod flow;
+mod in_flight;
 mod intake;
+mod job_poller;
 mod journal;
-mod memory;
+#[cfg(test)]
+mod memory_test;
 mod options;
 mod report;
-mod rounds;
+mod report_cache;
 mod transaction;
-mod works;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 
 pub use document::{ContentHasher, ContentKey, Document};
-pub use event::{BulkEvent, Settled, Summary};
+pub use event::{BulkEvent, FinishedDocument, Summary};
 pub use fed::{Fed, FedEvent};
-pub use journal::{Header, Journal, Record};
+pub use journal::{Journal, JournalHeader, Record};
 pub use options::BulkOptions;
-pub use report::{Report, Standing};
+pub use report::{DocumentReport, DocumentStatus};
 
-use self::breaker::{Breaker, Pass};
+use self::circuit_breaker::{CircuitBreaker, Permit};
 use self::document::Source;
-use self::flow::Buying;
-use self::journal::Entry;
-use self::memory::Memory;
-use self::rounds::Rounds;
+use self::flow::Stage;
+use self::in_flight::{DocumentIndex, InFlight, Task, TaskOutput};
+use self::job_poller::JobPoller;
+use self::journal::JournalEntry;
+use self::report_cache::ReportCache;
 use self::transaction::Fingerprint;
-use self::works::{Did, Place, Work, Works};
 use super::call::Call;
-use super::step::{Cx, Machine, Step, Ticket};
+use super::step::{Context, Machine, Step, Ticket};
 use crate::Time;
 use crate::api::Api;
 use crate::error::Error;
 use crate::operation::{Operation as _, RateClass, Seed};
 use crate::reply::Reply;
-use crate::v2::{Cancel, Create, JobStatus};
+use crate::v2::{CancelJob, CreateJob, JobStatus};
 
 /// Classifies any number of documents, each once.
 ///
 /// Documents come in as there is room for them, so that memory grows with what is in flight and not with the run:
-/// [`BulkEvent::Room`] asks for more, [`push`](Self::push) gives them, and a request for room that is answered with
+/// [`BulkEvent::NeedDocuments`] asks for more, [`push`](Self::push) gives them, and a request for room that is answered with
 /// none means that there are no more. Each goes its way, upload, create, look, and comes out as one
-/// [`BulkEvent::Settled`].
+/// [`BulkEvent::Finished`].
 ///
 /// **Once.** The transaction id of a document's create is made from the project, the document's content, the
 /// configuration and the number of the attempt. Whoever asks for the same again, in the next attempt, in a new process
 /// or on another machine, is answered with the first job. Documents of the same content are sent once and reported
 /// under each name.
 ///
-/// **Looked at together.** Open jobs are looked up by list, a hundred at a time, less often as they grow older. A job
-/// that two rounds do not show is asked for by its id, and then reported missing.
+/// **Looked at together.** Open jobs are on_polled up by list, a hundred at a time, less often as they grow older. A job
+/// that two poller do not show is asked for by its id, and then reported missing.
 ///
 /// **Over a crash.** Every [`BulkEvent::Record`] is to be stored before the machine is polled again. [`Journal`] reads
-/// them back, and [`with_journal`](Self::with_journal) goes on from there: what is settled is reported again and not
-/// asked again, what is open is looked at, and the rest goes on. The journal is this machine's saved state.
+/// them back, and [`with_journal`](Self::with_journal) goes on from there: what is finished is reported again and not
+/// asked again, what is open is on_polled at, and the rest goes on. The journal is this machine's saved state.
 ///
 /// **Verdicts.** A bad document is its own report and stops nothing. What every document would meet stops all that
 /// would cost, and settles none of them: a key without rights or a plan without credits (401, 402, 403), a redirect, a
 /// certificate that is not trusted, a route or a saved configuration that is not there. Jobs that are paid for are still
-/// waited for where that is possible. When the service itself is at fault again and again, a breaker holds everything
+/// waited for where that is possible. When the service itself is at fault again and again, a circuit_breaker holds everything
 /// back for a while, or for as long as the service asks, and then tries one document.
 ///
 /// The refusal of a repeat is no verdict: where an earlier answer to the same create was lost, there may be a job
 /// whatever the service says to the next. It is asked again a few times, and is then
-/// [ambiguous](Standing::Ambiguous); the same run, asked again, finds the job.
+/// [ambiguous](DocumentStatus::Ambiguous); the same run, asked again, finds the job.
 ///
 /// The machine takes its rate limits from the [`Limiter`](super::Limiter) that is lent to it.
 pub struct Bulk {
-    template: Create,
+    template: CreateJob,
     /// What the template and the project contribute to every transaction id.
     fingerprint: Fingerprint,
-    header: Header,
+    header: JournalHeader,
     options: BulkOptions,
     seed: Seed,
-    journal: BTreeMap<super::ContentKey, Entry>,
-    phase: Phase,
-    supply: Supply,
+    journal: BTreeMap<super::ContentKey, JournalEntry>,
+    phase: RunPhase,
+    input_state: Input,
     /// The journal ends with the end of the run.
-    is_end_told: bool,
+    is_end_recorded: bool,
     /// How many documents had been pushed when room was last asked for.
-    asked_at: Option<Place>,
-    pushed: Place,
+    requested_at: Option<DocumentIndex>,
+    pushed: DocumentIndex,
     events: VecDeque<BulkEvent>,
-    documents: BTreeMap<Place, Entrant>,
-    by_key: BTreeMap<ContentKey, Place>,
+    documents: BTreeMap<DocumentIndex, DocumentState>,
+    by_key: BTreeMap<ContentKey, DocumentIndex>,
     /// Further names of the documents on their way.
     copies: usize,
-    to_upload: VecDeque<Place>,
-    to_create: VecDeque<Place>,
+    to_upload: VecDeque<DocumentIndex>,
+    to_create: VecDeque<DocumentIndex>,
     /// Creates that are repeated at a later time.
-    resting: BTreeSet<(Time, Place)>,
+    backing_off: BTreeSet<(Time, DocumentIndex)>,
     /// A create of this run was answered with a job.
-    has_bought: bool,
-    works: Works,
-    rounds: Rounds,
-    breaker: Breaker,
-    stop: Option<Stop>,
-    settled: Memory,
+    has_created: bool,
+    in_flight: InFlight,
+    poller: JobPoller,
+    circuit_breaker: CircuitBreaker,
+    stop: Option<StopMode>,
+    finished: ReportCache,
     summary: Summary,
 }
 
 /// A document on its way.
-struct Entrant {
+struct DocumentState {
     names: Vec<String>,
     key: ContentKey,
     source: Source,
@@ -123,34 +123,34 @@ struct Entrant {
     /// The file comes from the journal and may be gone.
     file_is_old: bool,
     /// The answer to a create was lost, in this process or with an earlier one, so that there may be a job.
-    may_be_bought: bool,
+    job_may_exist: bool,
     job_id: Option<String>,
-    bought: Bought,
+    created_in: CreatedIn,
 }
 
 /// Which round has paid for the present attempt at a document. One that an earlier round has paid for may be followed
 /// by another; one of this round's own may not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Bought {
+enum CreatedIn {
     /// None, or it is not known.
     Unknown,
     Earlier,
     Now,
 }
 
-impl Entrant {
+impl DocumentState {
     /// What leads to its job next.
-    fn next(&self) -> Buying {
+    fn next(&self) -> Stage {
         match (&self.source, &self.file_id) {
-            (Source::Upload(_), None) => Buying::Upload,
-            _ => Buying::Create,
+            (Source::Upload(_), None) => Stage::Upload,
+            _ => Stage::Create,
         }
     }
 }
 
 /// Where the next document is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Supply {
+enum Input {
     Flowing,
     /// The caller has said that it is not ready yet.
     Held,
@@ -160,7 +160,7 @@ enum Supply {
 
 /// How far a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
+enum RunPhase {
     /// The journal does not say yet what run it is of.
     Unrecorded,
     Going,
@@ -171,9 +171,9 @@ enum Phase {
 
 /// How a run stops before its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stop {
+enum StopMode {
     /// Begin nothing; wait for the open jobs.
-    Buying,
+    Stage,
     /// Begin nothing; leave the open jobs.
     Waiting,
     /// Begin nothing; cancel the open jobs.
@@ -191,16 +191,16 @@ impl Bulk {
     /// [`is_invalid`](Error::is_invalid) when the template breaks a limit of the service, before anything is sent.
     pub fn new(
         api: &Api,
-        template: Create,
+        template: CreateJob,
         options: BulkOptions,
         seed: Seed,
     ) -> Result<Self, Error> {
         let options = options.within_bounds();
-        if api.checks() {
+        if api.validates() {
             template
                 .clone()
                 .for_input("any")
-                .check()
+                .validate()
                 .map_err(|error| error.with_operation("classify.create"))?;
         }
         let project = template
@@ -210,7 +210,7 @@ impl Bulk {
             .or(api.project())
             .map(str::to_owned);
         let (configuration, configuration_id) = template.rules();
-        let mut header = Header::new(
+        let mut header = JournalHeader::new(
             project,
             configuration.cloned(),
             configuration_id.map(str::to_owned),
@@ -225,15 +225,15 @@ impl Bulk {
             fingerprint: Fingerprint::of(&header),
             template,
             header,
-            rounds: Rounds::new(options.cadence, seed),
-            settled: Memory::new(options.remember),
+            poller: JobPoller::new(options.poll_interval, seed),
+            finished: ReportCache::new(options.report_cache_size),
             options,
             seed,
             journal: BTreeMap::new(),
-            phase: Phase::Unrecorded,
-            supply: Supply::Flowing,
-            is_end_told: false,
-            asked_at: None,
+            phase: RunPhase::Unstarted,
+            input_state: Input::Open,
+            is_end_recorded: false,
+            requested_at: None,
             pushed: 0,
             events: VecDeque::new(),
             documents: BTreeMap::new(),
@@ -241,10 +241,10 @@ impl Bulk {
             copies: 0,
             to_upload: VecDeque::new(),
             to_create: VecDeque::new(),
-            resting: BTreeSet::new(),
-            has_bought: false,
-            works: Works::default(),
-            breaker: Breaker::default(),
+            backing_off: BTreeSet::new(),
+            has_created: false,
+            in_flight: InFlight::default(),
+            circuit_breaker: CircuitBreaker::default(),
             stop: None,
             summary: Summary::default(),
         })
@@ -274,38 +274,38 @@ impl Bulk {
         self.fingerprint = Fingerprint::of(&header);
         self.header = header;
         self.journal = journal.entries;
-        self.is_end_told = journal.is_ended;
-        self.phase = Phase::Going;
+        self.is_end_recorded = journal.is_ended;
+        self.phase = RunPhase::Running;
         Ok(self)
     }
 
     /// What the journal says became of a document that has not been pushed.
     #[must_use]
-    pub fn earlier(&self, key: ContentKey) -> Option<&Report> {
+    pub fn earlier(&self, key: ContentKey) -> Option<&DocumentReport> {
         self.journal
             .get(&key)
             .and_then(|entry| entry.report.as_ref())
     }
 
-    /// The job of a document that is on its way, where it has one already: an earlier process may have created it.
+    /// The job of a document that is on its way, where it has one already: an earlier process may have on_created it.
     #[must_use]
     pub fn job_of(&self, key: ContentKey) -> Option<&str> {
-        let place = self.by_key.get(&key)?;
-        self.documents.get(place)?.job_id.as_deref()
+        let index = self.by_key.get(&key)?;
+        self.documents.get(index)?.job_id.as_deref()
     }
 
     /// Stops: begins nothing more, takes in what is on the wire, and reports which jobs remain open.
     pub fn stop(&mut self) {
         self.stop = Some(
             self.stop
-                .filter(|stop| *stop == Stop::Cancelling)
-                .unwrap_or(Stop::Waiting),
+                .filter(|stop| *stop == StopMode::Cancelling)
+                .unwrap_or(StopMode::Waiting),
         );
     }
 
     /// Stops, and cancels every open job.
     pub fn stop_and_cancel(&mut self) {
-        self.stop = Some(Stop::Cancelling);
+        self.stop = Some(StopMode::Cancelling);
     }
 
     /// Whether the run is stopping before its end.
@@ -317,33 +317,34 @@ impl Bulk {
     /// How many documents are on their way, and how many of them have an open job.
     #[must_use]
     pub fn in_flight(&self) -> (usize, usize) {
-        (self.documents.len(), self.rounds.open())
+        (self.documents.len(), self.poller.open())
     }
 
     fn record(&mut self, record: Record) {
-        self.is_end_told = record == Record::Ended;
+        self.is_end_recorded = record == Record::Ended;
         self.events.push_back(BulkEvent::Record(record));
     }
 
-    fn transaction_id(&self, entrant: &Entrant) -> String {
+    fn transaction_id(&self, document: &DocumentState) -> String {
         self.fingerprint
-            .transaction_id(entrant.key, entrant.attempt)
+            .transaction_id(document.key, document.attempt)
     }
 
     /// Begins the next upload or create; otherwise says when there may be one to begin.
-    fn begin_next(&mut self, cx: Cx<'_>) -> Result<(), Option<Time>> {
-        while let Some((_, place)) = self.resting.first().filter(|(time, _)| *time <= cx.now) {
-            self.to_create.push_back(*place);
-            self.resting.pop_first();
+    fn begin_next(&mut self, cx: Context<'_>) -> Result<(), Option<Time>> {
+        while let Some((_, index)) = self.backing_off.first().filter(|(time, _)| *time <= cx.now) {
+            self.to_create.push_back(*index);
+            self.backing_off.pop_first();
         }
         let nothing = self.to_create.is_empty() && self.to_upload.is_empty();
-        if nothing || self.stop.is_some() || self.works.buying() >= self.options.max_requests {
+        if nothing || self.stop.is_some() || self.in_flight.creating() >= self.options.max_requests
+        {
             return Err(None);
         }
-        match self.breaker.pass(cx.now) {
-            Pass::Yes => {}
-            Pass::From(time) => return Err(Some(time)),
-            Pass::Later => return Err(None),
+        match self.circuit_breaker.permit(cx.now) {
+            Permit::Granted => {}
+            Permit::At(time) => return Err(Some(time)),
+            Permit::Denied => return Err(None),
         }
         // Creates first: a document that is half-way is worth more than one that has not begun.
         let mut wake: Option<Time> = None;
@@ -356,15 +357,15 @@ impl Bulk {
             if queue.is_empty() {
                 continue;
             }
-            let free = cx.free_at(class);
+            let free = cx.available_at(class);
             if free > cx.now {
                 wake = Some(wake.map_or(free, |earlier| earlier.min(free)));
                 continue;
             }
-            if let Some(place) = queue.pop_front() {
-                if let Some(work) = self.work(place) {
-                    self.breaker.begin();
-                    self.works.begin(work);
+            if let Some(index) = queue.pop_front() {
+                if let Some(task) = self.task(index) {
+                    self.circuit_breaker.begin();
+                    self.in_flight.begin(task);
                 }
                 return Ok(());
             }
@@ -372,15 +373,15 @@ impl Bulk {
         Err(wake)
     }
 
-    fn work(&self, place: Place) -> Option<Work> {
-        let entrant = self.documents.get(&place)?;
-        let seed = self.seed.derive(place);
-        let input = match (&entrant.source, &entrant.file_id) {
+    fn task(&self, index: DocumentIndex) -> Option<Task> {
+        let document = self.documents.get(&index)?;
+        let seed = self.seed.derive(index);
+        let input = match (&document.source, &document.file_id) {
             (Source::Held(id), _) | (Source::Upload(_), Some(id)) => id,
             (Source::Upload(upload), None) => {
                 let upload = (**upload).clone().in_scope_of(&self.template);
-                return Some(Work::Upload(
-                    place,
+                return Some(Task::Upload(
+                    index,
                     Box::new(Call::new(upload, seed).retry(self.options.retry)),
                 ));
             }
@@ -389,92 +390,93 @@ impl Bulk {
             .template
             .clone()
             .for_input(input)
-            .transaction_id(self.transaction_id(entrant));
-        if matches!(entrant.source, Source::Upload(_)) {
+            .transaction_id(self.transaction_id(document));
+        if matches!(document.source, Source::Upload(_)) {
             create = create.any_copy();
         }
-        Some(Work::Create(
-            place,
+        Some(Task::Create(
+            index,
             Box::new(Call::new(create, seed).retry(self.options.retry)),
         ))
     }
 
-    fn take(&mut self, cx: Cx<'_>, did: Did) {
+    fn take(&mut self, cx: Context<'_>, did: TaskOutput) {
         match did {
-            Did::Send(..) => {}
-            Did::Uploaded(place, result) => self.uploaded(cx, place, result),
-            Did::Created(place, result, asked_before) => {
-                self.created(cx, place, result, asked_before);
+            TaskOutput::Send(..) => {}
+            TaskOutput::Uploaded(index, result) => self.on_uploaded(cx, index, result),
+            TaskOutput::Created(index, result, is_retry) => {
+                self.on_created(cx, index, result, is_retry);
             }
-            Did::Looked(place, result) => self.looked(place, result),
-            Did::Cancelled(place, result) => self.cancelled(place, result),
-            Did::Page(page) => {
+            TaskOutput::Got(index, result) => self.on_polled(index, result),
+            TaskOutput::Cancelled(index, result) => self.on_cancelled(index, result),
+            TaskOutput::Page(page) => {
                 for job in page.items {
-                    self.seen(job);
+                    self.on_job_seen(job);
                 }
             }
-            Did::RoundEnded(result) => self.round_ended(cx, result),
+            TaskOutput::PollEnded(result) => self.on_poll_ended(cx, result),
         }
     }
 
     /// One step of stopping, where the run is stopping; `false` when there is nothing to stop.
-    fn wind_down(&mut self) -> bool {
+    fn step_shutdown(&mut self) -> bool {
         let Some(stop) = self.stop else {
             return false;
         };
-        let mut dropped: Vec<Place> = self
+        let mut dropped: Vec<DocumentIndex> = self
             .to_upload
             .drain(..)
             .chain(self.to_create.drain(..))
             .chain(
-                std::mem::take(&mut self.resting)
+                std::mem::take(&mut self.backing_off)
                     .into_iter()
-                    .map(|(_, place)| place),
+                    .map(|(_, index)| index),
             )
             .collect();
-        for (place, may_have_acted) in self.works.drop_idle_buying() {
-            if let Some(entrant) = self.documents.get_mut(&place) {
-                entrant.may_be_bought |= may_have_acted;
+        for (index, may_have_acted) in self.in_flight.drop_idle_creates() {
+            if let Some(document) = self.documents.get_mut(&index) {
+                document.job_may_exist |= may_have_acted;
             }
-            dropped.push(place);
+            dropped.push(index);
         }
         let any_dropped = !dropped.is_empty();
-        for place in dropped {
-            self.settle_unbought(place, "the run stopped first".to_owned());
+        for index in dropped {
+            self.finish_without_job(index, "the run stopped first".to_owned());
         }
-        if stop == Stop::Buying || self.works.buying() > 0 || self.phase != Phase::Going {
+        if stop == StopMode::Creating
+            || self.in_flight.creating() > 0
+            || self.phase != RunPhase::Running
+        {
             return any_dropped;
         }
-        self.phase = Phase::Left;
-        self.works.drop_reading();
-        for (job_id, place, status) in self.rounds.drain() {
-            if stop == Stop::Cancelling {
+        self.phase = RunPhase::Stopped;
+        self.in_flight.drop_reading();
+        for (job_id, index, status) in self.poller.drain() {
+            if stop == StopMode::Cancelling {
                 let call = Call::new(
-                    Cancel::new(job_id).scoped(self.template.scope()),
-                    self.seed.derive(place),
+                    CancelJob::new(job_id).scoped(self.template.scope()),
+                    self.seed.derive(index),
                 );
-                self.works.begin(Work::Cancel(
-                    place,
+                self.in_flight.begin(Task::Cancel(
+                    index,
                     Box::new(call.retry(self.options.retry)),
                 ));
             } else {
-                self.leave(place, job_id, status.as_ref());
+                self.leave(index, job_id, status.as_ref());
             }
         }
         true
     }
 
-    fn leave(&mut self, place: Place, job_id: String, status: Option<&JobStatus>) {
-        let mut report = Report::new(Standing::Open);
-        let standing = status.map_or_else(
-            || "has not been seen yet".to_owned(),
+    fn leave(&mut self, index: DocumentIndex, job_id: String, status: Option<&JobStatus>) {
+        let mut report = DocumentReport::new(DocumentStatus::Open);
+        let status = status.map_or_else(
+            || "has not been on_job_seen yet".to_owned(),
             |status| format!("stands at {status}"),
         );
-        report.error = Some(format!(
-            "the job {standing}; the run did not wait any longer"
-        ));
+        report.error = Some(format!("the job {status}; the run did not wait any longer"));
         report.job_id = Some(job_id);
-        self.settle(place, report, None);
+        self.finish(index, report, None);
     }
 }
 
@@ -482,10 +484,10 @@ impl Machine for Bulk {
     type Event = BulkEvent;
     type Output = Summary;
 
-    fn poll(&mut self, cx: Cx<'_>) -> Step<BulkEvent, Summary> {
+    fn poll(&mut self, cx: Context<'_>) -> Step<BulkEvent, Summary> {
         loop {
-            if self.phase == Phase::Unrecorded {
-                self.phase = Phase::Going;
+            if self.phase == RunPhase::Unstarted {
+                self.phase = RunPhase::Running;
                 // Before all that documents have led to that were pushed already.
                 let run = Record::Run(self.header.clone());
                 self.events.push_front(BulkEvent::Record(run));
@@ -493,60 +495,60 @@ impl Machine for Bulk {
             if let Some(event) = self.events.pop_front() {
                 return Step::Event(event);
             }
-            if self.phase == Phase::Ended {
+            if self.phase == RunPhase::Ended {
                 return Step::Wait(None);
             }
-            self.heed_deadline(cx.now);
-            if let Some(event) = self.ask_for_room() {
+            self.check_deadline(cx.now);
+            if let Some(event) = self.request_documents() {
                 return Step::Event(event);
             }
-            match self.works.poll(cx) {
-                Some(Did::Send(ticket, request)) => return Step::Send(ticket, request),
+            match self.in_flight.poll(cx) {
+                Some(TaskOutput::Send(ticket, request)) => return Step::Send(ticket, request),
                 Some(did) => {
                     self.take(cx, did);
                     continue;
                 }
                 None => {}
             }
-            if self.wind_down() {
+            if self.step_shutdown() {
                 continue;
             }
             let free = match self.begin_next(cx) {
                 Ok(()) => continue,
                 Err(free) => free,
             };
-            if !self.events.is_empty() || self.begin_round(cx.now) {
+            if !self.events.is_empty() || self.begin_poll(cx.now) {
                 continue;
             }
-            if self.works.is_empty()
+            if self.in_flight.is_empty()
                 && self.documents.is_empty()
-                && (self.supply == Supply::Ended || self.stop.is_some())
+                && (self.input_state == Input::Closed || self.stop.is_some())
             {
-                if self.stop.is_none() && !self.is_end_told {
+                if self.stop.is_none() && !self.is_end_recorded {
                     self.record(Record::Ended);
                     continue;
                 }
-                self.phase = Phase::Ended;
+                self.phase = RunPhase::Ended;
                 return Step::Done(std::mem::take(&mut self.summary));
             }
-            let rested = self.resting.first().map(|(time, _)| *time);
-            let wakes = [
-                self.works.wakes(),
+            let backoff_until = self.backing_off.first().map(|(time, _)| *time);
+            let next_wake = [
+                self.in_flight.next_wake(),
                 free,
-                rested,
-                self.rounds.wakes(),
+                backoff_until,
+                self.poller.next_wake(),
                 self.deadline(),
             ];
-            return Step::Wait(wakes.into_iter().flatten().min());
+            return Step::Wait(next_wake.into_iter().flatten().min());
         }
     }
 
-    fn handle(&mut self, cx: Cx<'_>, ticket: Ticket, reply: Reply) {
-        self.works.handle(cx, ticket, reply);
+    fn handle(&mut self, cx: Context<'_>, ticket: Ticket, reply: Reply) {
+        self.in_flight.handle(cx, ticket, reply);
     }
 
     fn resume(&mut self) {
-        self.works.resume();
+        self.in_flight.resume();
     }
 }
 
@@ -555,7 +557,7 @@ impl fmt::Debug for Bulk {
         f.debug_struct("Bulk")
             .field("pushed", &self.pushed)
             .field("in_flight", &self.documents.len())
-            .field("open", &self.rounds.open())
+            .field("open", &self.poller.open())
             .field("stop", &self.stop)
             .finish_non_exhaustive()
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::Time;
-use crate::machine::backoff::Cadence;
+use crate::machine::backoff::PollInterval;
 use crate::machine::retry::Retry;
 
 /// How a [`Bulk`](super::Bulk) run goes about its work.
@@ -14,11 +14,11 @@ pub struct BulkOptions {
     /// open jobs, and with them the memory.
     pub max_in_flight: usize,
     /// How many uploads and creates are under way at once: 12, and at least one. It is less than the
-    /// [16 requests](crate::Limits::at_once) that a driver has on the wire, so that uploads, which may take minutes,
+    /// [16 requests](crate::TransportLimits::max_concurrency) that a driver has on the wire, so that uploads, which may take minutes,
     /// leave room to look at the jobs that are open.
     pub max_requests: usize,
-    /// How often open jobs are looked at: at first every 2 s, then more seldom as the oldest grows older, up to 20 s.
-    pub cadence: Cadence,
+    /// How often open jobs are on_polled at: at first every 2 s, then more seldom as the oldest grows older, up to 20 s.
+    pub poll_interval: PollInterval,
     /// When requests are repeated.
     pub retry: Retry,
     /// How long a job may take before the run goes on without it: two hours.
@@ -35,7 +35,7 @@ pub struct BulkOptions {
     /// Of the others about a hundred bytes each are kept where money hangs on it: of those that were bought more than
     /// once, of those whose create may have been acted upon without an answer, and with `retry_failed` of all that
     /// were not answered.
-    pub remember: usize,
+    pub report_cache_size: usize,
 }
 
 impl Default for BulkOptions {
@@ -43,13 +43,13 @@ impl Default for BulkOptions {
         Self {
             max_in_flight: 500,
             max_requests: 12,
-            cadence: Cadence::new(Duration::from_secs(2), Duration::from_secs(20)),
+            poll_interval: PollInterval::new(Duration::from_secs(2), Duration::from_secs(20)),
             retry: Retry::default(),
             job_timeout: Duration::from_secs(2 * 60 * 60),
             deadline: None,
             fresh: false,
             retry_failed: false,
-            remember: 10_000,
+            report_cache_size: 10_000,
         }
     }
 }
@@ -77,8 +77,8 @@ impl BulkOptions {
 
     /// Looks at open jobs this often.
     #[must_use]
-    pub fn cadence(mut self, cadence: Cadence) -> Self {
-        self.cadence = cadence;
+    pub fn poll_interval(mut self, poll_interval: PollInterval) -> Self {
+        self.poll_interval = poll_interval;
         self
     }
 
@@ -119,8 +119,8 @@ impl BulkOptions {
 
     /// Remembers so many settled documents for others of the same content.
     #[must_use]
-    pub fn remember(mut self, documents: usize) -> Self {
-        self.remember = documents;
+    pub fn report_cache_size(mut self, documents: usize) -> Self {
+        self.report_cache_size = documents;
         self
     }
 }

@@ -8,7 +8,7 @@ use crate::v2::{Job, Outcome};
 
 open_enum! {
     /// How a document stands when the run is through with it.
-    pub enum Standing {
+    pub enum DocumentStatus {
         /// The job completed: there is a type, or no rule matched.
         Completed = "COMPLETED",
         /// The job failed.
@@ -29,7 +29,7 @@ open_enum! {
     }
 }
 
-impl Standing {
+impl DocumentStatus {
     /// Whether asking again would bring nothing new, so that a restart does not.
     #[must_use]
     pub fn is_final(&self) -> bool {
@@ -41,7 +41,7 @@ impl Standing {
 
     /// Whether the document got an answer.
     #[must_use]
-    pub fn is_answered(&self) -> bool {
+    pub fn has_result(&self) -> bool {
         *self == Self::Completed
     }
 }
@@ -49,9 +49,9 @@ impl Standing {
 /// What became of a document: what a journal keeps of it and a run reports.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct Report {
+pub struct DocumentReport {
     /// How the document stands.
-    pub status: Standing,
+    pub status: DocumentStatus,
     /// The type of the rule that matched; of a completed job, `None` means that none did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub r#type: Option<String>,
@@ -72,8 +72,8 @@ pub struct Report {
     pub error: Option<String>,
 }
 
-impl Report {
-    pub(super) fn new(status: Standing) -> Self {
+impl DocumentReport {
+    pub(super) fn new(status: DocumentStatus) -> Self {
         Self {
             status,
             r#type: None,
@@ -85,7 +85,7 @@ impl Report {
         }
     }
 
-    pub(super) fn of_error(status: Standing, error: &Error) -> Self {
+    pub(super) fn of_error(status: DocumentStatus, error: &Error) -> Self {
         Self {
             error: Some(error.to_string()),
             job_id: error.job_id().map(str::to_owned),
@@ -104,7 +104,7 @@ impl Report {
                 r#type: Some(r#type.to_owned()),
                 confidence,
                 reasoning: reasoning.map(str::to_owned),
-                ..Self::new(Standing::Completed)
+                ..Self::new(DocumentStatus::Completed)
             },
             Outcome::NoMatch {
                 confidence,
@@ -112,17 +112,17 @@ impl Report {
             } => Self {
                 confidence,
                 reasoning: reasoning.map(str::to_owned),
-                ..Self::new(Standing::Completed)
+                ..Self::new(DocumentStatus::Completed)
             },
             Outcome::Missing => Self {
                 error: Some("the job completed and the service sent no result with it".to_owned()),
-                ..Self::new(Standing::Error)
+                ..Self::new(DocumentStatus::Error)
             },
             Outcome::Failed { message } => Self {
                 error: Some(message.unwrap_or("the job failed").to_owned()),
-                ..Self::new(Standing::Failed)
+                ..Self::new(DocumentStatus::Failed)
             },
-            Outcome::Cancelled => Self::new(Standing::Cancelled),
+            Outcome::Cancelled => Self::new(DocumentStatus::Cancelled),
             Outcome::NotFinished { .. } => return None,
         };
         report.job_id = Some(job.id.clone());
@@ -137,8 +137,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn of_job(job: &str) -> Option<Report> {
-        Report::of_job(&serde_json::from_str(job).unwrap())
+    fn of_job(job: &str) -> Option<DocumentReport> {
+        DocumentReport::of_job(&serde_json::from_str(job).unwrap())
     }
 
     #[test]
@@ -151,7 +151,7 @@ mod tests {
         };
         for (r#type, expected) in [("\"invoice\"", Some("invoice")), ("null", None)] {
             let report = of_job(&result(r#type)).unwrap();
-            assert_eq!(report.status, Standing::Completed);
+            assert_eq!(report.status, DocumentStatus::Completed);
             assert_eq!(report.r#type.as_deref(), expected);
             assert_eq!(report.confidence, Some(0.5));
             assert_eq!(report.reasoning.as_deref(), Some("because"));
@@ -171,11 +171,11 @@ mod tests {
             let found = report.confidence.unwrap();
             prop_assert!((found - confidence).abs() < 1e-15, "{found} {confidence}");
             let line = serde_json::to_string(&report).unwrap();
-            let read: Report = serde_json::from_str(&line).unwrap();
+            let read: DocumentReport = serde_json::from_str(&line).unwrap();
             prop_assert_eq!(&read, &report);
             // As it is when a record is read, whose fields are found by its kind.
             let key = super::super::ContentKey::of(b"a");
-            let record = Record::Settled { key, report };
+            let record = Record::Finished { key, report };
             let read: Record = serde_json::from_str(&record.to_line()).unwrap();
             prop_assert_eq!(read, record);
         }
@@ -184,17 +184,17 @@ mod tests {
     #[test]
     fn what_went_wrong_is_said_and_what_goes_on_is_no_report() {
         let empty = of_job(r#"{"id":"clj-1","status":"COMPLETED"}"#).unwrap();
-        assert_eq!(empty.status, Standing::Error);
+        assert_eq!(empty.status, DocumentStatus::Error);
         assert!(empty.error.unwrap().contains("no result"));
         let failed = of_job(r#"{"id":"clj-1","status":"FAILED","error_message":"torn"}"#).unwrap();
         assert_eq!(
             (failed.status, failed.error.as_deref()),
-            (Standing::Failed, Some("torn"))
+            (DocumentStatus::Failed, Some("torn"))
         );
         assert_eq!(of_job(r#"{"id":"clj-1","status":"RUNNING"}"#), None);
 
         let error = Error::timeout("no reply").with_job_id("clj-2");
-        let report = Report::of_error(Standing::Open, &error);
+        let report = DocumentReport::of_error(DocumentStatus::Open, &error);
         assert_eq!(report.job_id.as_deref(), Some("clj-2"));
         assert!(report.error.unwrap().contains("no reply"));
     }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::document::ContentKey;
-use super::journal::Header;
+use super::journal::JournalHeader;
 use crate::v2::{Configuration, Mode};
 
 /// What a run contributes to every transaction id: project, rules, nonce.
@@ -17,7 +17,7 @@ use crate::v2::{Configuration, Mode};
 pub(super) struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
-    pub(super) fn of(header: &Header) -> Self {
+    pub(super) fn of(header: &JournalHeader) -> Self {
         let mut hash = Fields(Sha256::new());
         hash.text(Some("classify-rs 1"));
         hash.text(header.project.as_deref());
@@ -115,15 +115,15 @@ mod tests {
         Configuration::new([Rule::new("invoice", "has an invoice number")])
     }
 
-    fn header(configuration: Option<Configuration>) -> Header {
-        Header::new(None, configuration, None)
+    fn header(configuration: Option<Configuration>) -> JournalHeader {
+        JournalHeader::new(None, configuration, None)
     }
 
     /// These ids are out in the world. If this test fails, whoever upgrades pays for every document again.
     #[test]
     fn ids_never_change() {
         let key = ContentKey::of(b"a document");
-        let full = Header {
+        let full = JournalHeader {
             project: Some("p".into()),
             nonce: Some("n".into()),
             ..header(Some(
@@ -135,7 +135,7 @@ mod tests {
                 ),
             ))
         };
-        let saved = Header::new(Some("p".into()), None, Some("cfg-1".into()));
+        let saved = JournalHeader::new(Some("p".into()), None, Some("cfg-1".into()));
         for (header, attempt, id) in [
             (
                 header(Some(rules())),
@@ -178,19 +178,19 @@ mod tests {
             header(parsing(new().lang("5"))),
             header(parsing(new().max_pages(5))),
             header(parsing(new().target_pages("5"))),
-            Header {
+            JournalHeader {
                 project: Some(String::new()),
                 ..header(Some(rules()))
             },
-            Header {
+            JournalHeader {
                 project: Some("x".into()),
                 ..header(Some(rules()))
             },
-            Header {
+            JournalHeader {
                 configuration_id: Some("x".into()),
                 ..header(Some(rules()))
             },
-            Header {
+            JournalHeader {
                 nonce: Some("x".into()),
                 ..header(Some(rules()))
             },

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use crate::error::Error;
-use crate::operation::Problems;
-use crate::pages::PageRanges;
+use crate::operation::ValidationErrors;
+use crate::page_ranges::PageRanges;
 use crate::secret::SecretValue;
-use crate::v1::{Create, Language, Mode, ParsingConfiguration, WebhookConfiguration};
+use crate::v1::{CreateJob, Language, Mode, ParsingConfiguration, WebhookConfiguration};
 use crate::v2;
 
 /// Turns v2 creates into one v1 create, where v1 can say exactly the same.
@@ -27,8 +27,8 @@ use crate::v2;
 /// # Errors
 ///
 /// [`is_invalid`](Error::is_invalid), naming each field that v1 cannot say, or that differs between the creates.
-pub fn to_v1(creates: &[v2::Create]) -> Result<Create, Error> {
-    let mut problems = Problems::default();
+pub fn to_v1(creates: &[v2::CreateJob]) -> Result<CreateJob, Error> {
+    let mut errors = ValidationErrors::default();
     let Some(first) = creates.first() else {
         return Err(Error::invalid(
             "creates",
@@ -39,7 +39,7 @@ pub fn to_v1(creates: &[v2::Create]) -> Result<Create, Error> {
         .iter()
         .any(|other| other.clone().for_input(first.file_input()) != *first)
     {
-        problems.add(
+        errors.add(
             "creates",
             "differ in more than their input; a v1 job has one of everything",
         );
@@ -48,20 +48,20 @@ pub fn to_v1(creates: &[v2::Create]) -> Result<Create, Error> {
     for (index, create) in creates.iter().enumerate() {
         let field = || format!("creates[{index}].file_input");
         if create.file_input().starts_with("pjb-") {
-            problems.add(field(), "is a parse job; v1 takes files alone");
+            errors.add(field(), "is a parse job; v1 takes files alone");
         }
         if !files.insert(create.file_input()) {
-            problems.add(field(), "stands twice; a v1 job has one result per file");
+            errors.add(field(), "stands twice; a v1 job has one result per file");
         }
     }
     if first.get_transaction_id().is_some() {
-        problems.add("transaction_id", "is unknown to v1");
+        errors.add("transaction_id", "is unknown to v1");
     }
     if first.get_webhook_configuration_ids().is_some() {
-        problems.add("webhook_configuration_ids", "are unknown to v1");
+        errors.add("webhook_configuration_ids", "are unknown to v1");
     }
     if first.get_configuration_id().is_some() {
-        problems.add(
+        errors.add(
             "configuration_id",
             "is unknown to v1; give the rules themselves",
         );
@@ -72,30 +72,30 @@ pub fn to_v1(creates: &[v2::Create]) -> Result<Create, Error> {
         None => None,
         Some(v2::Mode::Fast) => Some(Mode::Fast),
         Some(mode) => {
-            problems.add(
+            errors.add(
                 "configuration.mode",
                 format!("is {mode}; v1 may read it otherwise"),
             );
             None
         }
     };
-    let parsing = parsing_to_v1(configuration.parsing_configuration.as_ref(), &mut problems);
-    problems.finish()?;
+    let parsing = parsing_to_v1(configuration.parsing_configuration.as_ref(), &mut errors);
+    errors.finish()?;
 
-    let ids = creates.iter().map(v2::Create::file_input);
-    let mut create = Create::new(ids, configuration.rules.iter().cloned())
+    let ids = creates.iter().map(v2::CreateJob::file_input);
+    let mut create = CreateJob::new(ids, configuration.rules.iter().cloned())
         .parsing_configuration(parsing)
         .scoped(first.scope());
     if let Some(mode) = mode {
         create = create.mode(mode);
     }
     let webhooks = first.webhooks().iter().map(webhook_to_v1);
-    Ok(webhooks.fold(create, Create::webhook))
+    Ok(webhooks.fold(create, CreateJob::webhook))
 }
 
 fn parsing_to_v1(
     parsing: Option<&v2::ParsingConfiguration>,
-    problems: &mut Problems,
+    errors: &mut ValidationErrors,
 ) -> ParsingConfiguration {
     const PATH: &str = "configuration.parsing_configuration";
     let nothing = v2::ParsingConfiguration::default();
@@ -104,7 +104,7 @@ fn parsing_to_v1(
     if let Some(code) = &parsing.lang {
         back.lang = Language::from_iso_639_1(code);
         if back.lang.is_none() {
-            problems.add(
+            errors.add(
                 format_args!("{PATH}.lang"),
                 format!("is {code:?}, for which v1 has no word, or two"),
             );
@@ -115,7 +115,7 @@ fn parsing_to_v1(
         let pages = text.parse::<PageRanges>();
         match pages.and_then(|pages| ParsingConfiguration::new().page_ranges(&pages)) {
             Ok(with_pages) => back.target_pages = with_pages.target_pages,
-            Err(error) => problems.add(format_args!("{PATH}.target_pages"), error.message()),
+            Err(error) => errors.add(format_args!("{PATH}.target_pages"), error.message()),
         }
     }
     back
@@ -157,7 +157,7 @@ mod tests {
         let exact = || {
             let parsing = v2::ParsingConfiguration::new().max_pages(5);
             let rules = v2::Configuration::new([rule()]).parsing_configuration(parsing);
-            v2::Create::new("dfl-1").configuration(rules)
+            v2::CreateJob::new("dfl-1").configuration(rules)
         };
         to_v1(&[exact(), exact().for_input("dfl-2")]).unwrap();
         let parsing = |parsing: v2::ParsingConfiguration| {
@@ -173,7 +173,7 @@ mod tests {
                 "webhook_configuration_ids",
             ),
             (
-                v2::Create::new("dfl-1").configuration_id("cfg-1"),
+                v2::CreateJob::new("dfl-1").configuration_id("cfg-1"),
                 "configuration_id",
             ),
             (parsing(five().lang("zh")), "lang"),

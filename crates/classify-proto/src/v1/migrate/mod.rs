@@ -13,10 +13,10 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::parsing::DEFAULT_MAX_PAGES;
-use super::{Create, JobStatus, MaxPages, Mode, ParsingConfiguration, WebhookConfiguration};
+use super::{CreateJob, JobStatus, MaxPages, Mode, ParsingConfiguration, WebhookConfiguration};
 use crate::error::Error;
 use crate::operation::Operation as _;
-use crate::pages::PageRanges;
+use crate::page_ranges::PageRanges;
 use crate::secret::Secret;
 use crate::v2;
 use crate::webhooks::WebhookEvent;
@@ -30,7 +30,7 @@ pub use note::Note;
 pub struct Migration {
     /// One create per file, in the order of the files. None has a transaction id yet; a
     /// [`Call`](crate::machine::Call) gives each its own.
-    pub creates: Vec<v2::Create>,
+    pub creates: Vec<v2::CreateJob>,
     /// What is different now, each thing once.
     pub notes: Vec<Note>,
 }
@@ -45,9 +45,9 @@ impl Migration {
 /// Turns a v1 create into v2 creates, one per file, and says what changes.
 ///
 /// ```
-/// use classify_proto::v1::{Create, Mode, ParsingConfiguration, Rule, migrate};
+/// use classify_proto::v1::{CreateJob, Mode, ParsingConfiguration, Rule, migrate};
 ///
-/// let old = Create::new(["f-1", "f-2"], [Rule::new("invoice", "has an invoice number")])
+/// let old = CreateJob::new(["f-1", "f-2"], [Rule::new("invoice", "has an invoice number")])
 ///     .mode(Mode::Multimodal)
 ///     .parsing_configuration(ParsingConfiguration::new().lang("ch_sim").target_pages([0, 2, 3, 4]));
 /// let migration = migrate::to_v2(&old)?;
@@ -60,7 +60,7 @@ impl Migration {
 /// # Errors
 ///
 /// [`is_invalid`](Error::is_invalid) when a webhook's header is a secret that a saved state left out.
-pub fn to_v2(create: &Create) -> Result<Migration, Error> {
+pub fn to_v2(create: &CreateJob) -> Result<Migration, Error> {
     let mut notes = Vec::new();
     if create.file_ids().len() > 1 {
         notes.push(Note::OneJobPerFile {
@@ -94,10 +94,13 @@ pub fn to_v2(create: &Create) -> Result<Migration, Error> {
         .file_ids()
         .iter()
         .map(|file| {
-            let of_file = v2::Create::new(file)
+            let of_file = v2::CreateJob::new(file)
                 .configuration(Arc::clone(&configuration))
                 .scoped(create.scope());
-            webhooks.iter().cloned().fold(of_file, v2::Create::webhook)
+            webhooks
+                .iter()
+                .cloned()
+                .fold(of_file, v2::CreateJob::webhook)
         })
         .collect();
     note_refusals(&creates, &mut notes);
@@ -105,10 +108,10 @@ pub fn to_v2(create: &Create) -> Result<Migration, Error> {
 }
 
 /// What v2 would refuse of the creates, each field once: they differ in nothing but their input.
-fn note_refusals(creates: &[v2::Create], notes: &mut Vec<Note>) {
+fn note_refusals(creates: &[v2::CreateJob], notes: &mut Vec<Note>) {
     let mut refused = BTreeSet::new();
     for create in creates {
-        let Err(error) = create.check() else {
+        let Err(error) = create.validate() else {
             continue;
         };
         for found in error.field_errors() {
@@ -198,9 +201,9 @@ fn webhook_to_v2(
         let mut texts = BTreeMap::new();
         for (name, value) in headers {
             let header = name.clone();
-            let text = match value.reveal() {
+            let text = match value.expose_secret() {
                 None => {
-                    return Err(crate::webhooks::check::withheld(format!(
+                    return Err(crate::webhooks::check::missing_secret(format!(
                         "webhook_configurations[{index}].webhook_headers.{name}"
                     )));
                 }
@@ -310,7 +313,7 @@ mod tests {
 
     #[test]
     fn one_create_per_file_with_everything_else_alike() {
-        let old = Create::new(["a", "b", "c"], [rule()])
+        let old = CreateJob::new(["a", "b", "c"], [rule()])
             .project("p")
             .organization("o")
             .mode(Mode::Fast);
@@ -318,7 +321,7 @@ mod tests {
         let inputs: Vec<_> = migration
             .creates
             .iter()
-            .map(v2::Create::file_input)
+            .map(v2::CreateJob::file_input)
             .collect();
         assert_eq!(inputs, ["a", "b", "c"]);
         assert_eq!(configuration(&migration).mode, Some(v2::Mode::Fast));
@@ -335,8 +338,8 @@ mod tests {
 
     #[test]
     fn five_pages_stay_five_and_what_was_said_stays_said() {
-        let old = Create::new(["a"], [rule()]);
-        let pages = |create: &Create| {
+        let old = CreateJob::new(["a"], [rule()]);
+        let pages = |create: &CreateJob| {
             let migration = to_v2(create).unwrap();
             let parsing = configuration(&migration).parsing_configuration.clone();
             (parsing.unwrap().max_pages, migration.notes.len())
@@ -362,8 +365,8 @@ mod tests {
     #[test]
     fn what_v2_refuses_and_v1_does_not_is_a_loss() {
         let slash = Rule::new("invoice/receipt", "contains an invoice number");
-        let old = Create::new(["a", "b"], [rule(), slash, rule()]);
-        old.check().unwrap();
+        let old = CreateJob::new(["a", "b"], [rule(), slash, rule()]);
+        old.validate().unwrap();
         let migration = to_v2(&old).unwrap();
         let refused: Vec<_> = migration.losses().map(ToString::to_string).collect();
         assert_eq!(
@@ -373,8 +376,8 @@ mod tests {
                 "v2 refuses configuration.rules[2].type: it is \"invoice\", as in rules[0]; types must differ",
             ]
         );
-        let long = Create::new(["a".to_owned(), "b".repeat(201)], [rule()]);
-        long.check().unwrap();
+        let long = CreateJob::new(["a".to_owned(), "b".repeat(201)], [rule()]);
+        long.validate().unwrap();
         let migration = to_v2(&long).unwrap();
         assert!(
             matches!(migration.losses().next(), Some(Note::RefusedByV2 { field, .. }) if field == "file_input")
@@ -385,7 +388,7 @@ mod tests {
     fn every_language_is_mapped_or_reported() {
         for word in Language::KNOWN {
             let parsing = ParsingConfiguration::new().lang(*word).max_pages(1);
-            let old = Create::new(["a"], [rule()]).parsing_configuration(parsing);
+            let old = CreateJob::new(["a"], [rule()]).parsing_configuration(parsing);
             let migration = to_v2(&old).unwrap();
             let lang = configuration(&migration)
                 .parsing_configuration
@@ -417,7 +420,7 @@ mod tests {
             let parsing = ParsingConfiguration::new()
                 .all_pages()
                 .target_pages(pages.iter().copied());
-            let old = Create::new(["a"], [rule()]).parsing_configuration(parsing);
+            let old = CreateJob::new(["a"], [rule()]).parsing_configuration(parsing);
             let migration = to_v2(&old).unwrap();
             let parsing = configuration(&migration).parsing_configuration.clone();
             (parsing.unwrap().target_pages, migration.notes)
@@ -435,7 +438,7 @@ mod tests {
         let both = ParsingConfiguration::new()
             .max_pages(2)
             .target_pages([0, 1, 2]);
-        let old = Create::new(["a"], [rule()]).parsing_configuration(both);
+        let old = CreateJob::new(["a"], [rule()]).parsing_configuration(both);
         let migration = to_v2(&old).unwrap();
         assert!(
             matches!(&migration.notes[1], Note::MaxPagesBesidePages { max_pages: 2, pages } if pages.to_string() == "1-3")
@@ -445,7 +448,7 @@ mod tests {
 
     #[test]
     fn what_v2_lacks_is_a_loss() {
-        let old = Create::new(["a", "b"], [rule()])
+        let old = CreateJob::new(["a", "b"], [rule()])
             .mode(Mode::Multimodal)
             .parsing_configuration(ParsingConfiguration::new().max_pages(1))
             .webhook(
@@ -483,8 +486,8 @@ mod tests {
         assert_eq!(migration.losses().count(), 3);
         let headers = migration.creates[1].webhooks()[0].webhook_headers.clone();
         let headers = headers.unwrap();
-        assert_eq!(headers["X-A"].reveal(), Some(r#"["canary"]"#));
-        assert_eq!(headers["X-C"].reveal(), Some("canary"));
+        assert_eq!(headers["X-A"].expose_secret(), Some(r#"["canary"]"#));
+        assert_eq!(headers["X-C"].expose_secret(), Some("canary"));
         assert_eq!(headers.len(), 2);
         let shown: String = migration.notes.iter().map(ToString::to_string).collect();
         assert!(!shown.contains("canary"), "{shown}");
@@ -492,9 +495,10 @@ mod tests {
 
     #[test]
     fn a_secret_that_was_left_out_is_asked_for() {
-        let old = Create::new(["a"], [rule()])
+        let old = CreateJob::new(["a"], [rule()])
             .webhook(WebhookConfiguration::new("https://example.com").header("X-A", "b"));
-        let loaded: Create = serde_json::from_str(&serde_json::to_string(&old).unwrap()).unwrap();
+        let loaded: CreateJob =
+            serde_json::from_str(&serde_json::to_string(&old).unwrap()).unwrap();
         let error = to_v2(&loaded).unwrap_err();
         assert!(error.to_string().contains("webhook_headers.X-A"), "{error}");
     }

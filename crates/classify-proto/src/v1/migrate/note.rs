@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::pages::PageRanges;
+use crate::page_ranges::PageRanges;
 use crate::v1::{Language, Mode};
 
 /// One thing that is different after a migration.

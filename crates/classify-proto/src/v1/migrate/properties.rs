@@ -65,7 +65,7 @@ fn webhook() -> impl Strategy<Value = WebhookConfiguration> {
         })
 }
 
-fn creates() -> impl Strategy<Value = Create> {
+fn creates() -> impl Strategy<Value = CreateJob> {
     let file = prop_oneof![
         9 => "[a-f0-9]{1,8}",
         1 => Just("pjb-1".to_owned()),
@@ -89,7 +89,7 @@ fn creates() -> impl Strategy<Value = Create> {
             let rules = kinds
                 .iter()
                 .map(|kind| Rule::new(kind, "contains an invoice number"));
-            let mut create = Create::new(files, rules).project("p");
+            let mut create = CreateJob::new(files, rules).project("p");
             if let Some(mode) = mode {
                 create = create.mode(mode);
             }
@@ -104,7 +104,7 @@ fn creates() -> impl Strategy<Value = Create> {
 }
 
 /// Whether the way back refuses, by what its documentation says of it.
-fn is_one_way(old: &Create, migration: &Migration) -> bool {
+fn is_one_way(old: &CreateJob, migration: &Migration) -> bool {
     let files: BTreeSet<_> = old.file_ids().iter().collect();
     let parsing = old.get_parsing_configuration();
     let lang = parsing.and_then(|parsing| parsing.lang.as_ref());
@@ -127,9 +127,9 @@ proptest! {
     #[test]
     fn what_is_no_loss_is_not_refused(old in creates()) {
         let migration = to_v2(&old).unwrap();
-        if old.check().is_ok() && migration.losses().count() == 0 {
+        if old.validate().is_ok() && migration.losses().count() == 0 {
             for create in &migration.creates {
-                create.check().unwrap();
+                create.validate().unwrap();
             }
         }
     }
@@ -148,7 +148,7 @@ proptest! {
         if let (Ok(back), false) = (back, changed) {
             // v1's own defaults are said now, and pages are in order; all else is as it was.
             let mut expected = old.get_parsing_configuration().cloned().unwrap_or_default();
-            if expected.max_pages.is_unsaid() {
+            if expected.max_pages.is_redacted() {
                 expected.max_pages = MaxPages::Most(5);
             }
             if let Some(pages) = &mut expected.target_pages {

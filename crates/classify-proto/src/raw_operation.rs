@@ -10,8 +10,8 @@ use serde_json::Value;
 use crate::api::Api;
 use crate::body::Body;
 use crate::error::Error;
-use crate::operation::{Operation, RateClass, Repeat, Scope, read_json, scope_setters};
-use crate::text::unsaid;
+use crate::operation::{Idempotency, Operation, RateClass, Scope, read_json, scope_setters};
+use crate::text::redact;
 
 /// A call to an endpoint that this crate does not know: its answer is whatever JSON comes back.
 ///
@@ -19,25 +19,25 @@ use crate::text::unsaid;
 /// request would do, and with it what may be repeated.
 ///
 /// ```
-/// use classify_proto::{Api, Operation, Repeat, Untyped, http::Method};
+/// use classify_proto::{Api, Operation, Idempotency, RawOperation, http::Method};
 ///
 /// let api = Api::builder("llx-key").build()?;
-/// let read = Untyped::new(Method::GET, "/api/v2/batches", Repeat::Read)
+/// let read = RawOperation::new(Method::GET, "/api/v2/batches", Idempotency::Safe)
 ///     .segment("btc 1")
 ///     .query("expand", "results");
-/// let request = read.request(&api)?;
+/// let request = read.build_request(&api)?;
 /// assert_eq!(request.uri().path(), "/api/v2/batches/btc%201");
 /// assert_eq!(request.uri().query(), Some("expand=results"));
 /// # Ok::<(), classify_proto::Error>(())
 /// ```
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
-pub struct Untyped {
+pub struct RawOperation {
     #[serde(serialize_with = "write_method", deserialize_with = "read_method")]
     method: Method,
     path: Vec<Part>,
     query: Vec<(String, String)>,
     body: Option<Value>,
-    repeat: Repeat,
+    idempotency: Idempotency,
     scope: Scope,
 }
 
@@ -51,11 +51,11 @@ enum Part {
     Segment(String),
 }
 
-impl Untyped {
+impl RawOperation {
     /// Calls `path`, which begins with a slash, is sent as it is, and has no query. Ids belong in
     /// [`segment`](Self::segment), which encodes them.
     #[must_use]
-    pub fn new(method: Method, path: impl Into<String>, repeat: Repeat) -> Self {
+    pub fn new(method: Method, path: impl Into<String>, idempotency: Idempotency) -> Self {
         Self {
             method,
             path: vec![Part::Fixed(path.into())],
@@ -97,11 +97,11 @@ impl Untyped {
     }
 }
 
-impl fmt::Debug for Untyped {
+impl fmt::Debug for RawOperation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Query by name, body by presence: either may hold what was not meant to be seen.
         let names: Vec<_> = self.query.iter().map(|(name, _)| name).collect();
-        f.debug_struct("Untyped")
+        f.debug_struct("RawOperation")
             .field("method", &self.method)
             .field("path", &self.path)
             .field("query", &names)
@@ -127,12 +127,12 @@ fn is_path(text: &str) -> bool {
         })
 }
 
-impl Operation for Untyped {
+impl Operation for RawOperation {
     type Output = Value;
 
     const NAME: &'static str = "untyped";
 
-    fn repeat(&self) -> Repeat {
+    fn idempotency(&self) -> Idempotency {
         self.repeat
     }
 
@@ -142,10 +142,10 @@ impl Operation for Untyped {
 
     fn secrets(&self) -> Vec<String> {
         let fields = self.body.iter().filter_map(Value::as_object).flatten();
-        unsaid::secrets_in(fields)
+        redact::secrets_in(fields)
     }
 
-    fn encode(&self, api: &Api) -> Result<http::Request<Body>, Error> {
+    fn build_request_unvalidated(&self, api: &Api) -> Result<http::Request<Body>, Error> {
         let mut request = api.request(self.method.clone(), "");
         for part in &self.path {
             request = match part {
@@ -171,7 +171,7 @@ impl Operation for Untyped {
         }
     }
 
-    fn decode(&self, response: http::Response<Bytes>) -> Result<Value, Error> {
+    fn parse_success(&self, response: http::Response<Bytes>) -> Result<Value, Error> {
         if response.body().is_empty() {
             Ok(Value::Null)
         } else {
@@ -208,20 +208,20 @@ mod tests {
     use crate::v2::examples::{api, ok};
     use serde_json::json;
 
-    fn get(path: &str) -> Untyped {
-        Untyped::new(Method::GET, path, Repeat::Read)
+    fn get(path: &str) -> RawOperation {
+        RawOperation::new(Method::GET, path, Idempotency::Safe)
     }
 
     #[test]
     fn every_part_of_a_request() {
-        let call = Untyped::new(Method::PUT, "/api/v9/things", Repeat::Idempotent)
+        let call = RawOperation::new(Method::PUT, "/api/v9/things", Idempotency::Idempotent)
             .segment("a/b")
             .then("/parts")
             .query("x", "1")
             .query("x", "a b")
             .json(json!({"k": [1]}))
             .project("p");
-        let request = call.request(&api()).unwrap();
+        let request = call.build_request(&api()).unwrap();
         assert_eq!(request.method(), Method::PUT);
         assert_eq!(
             request.uri(),
@@ -232,7 +232,7 @@ mod tests {
         assert_eq!(call.parse(ok("")).unwrap(), Value::Null);
         assert!(call.parse(ok("<html>")).unwrap_err().is_decode());
         let saved = serde_json::to_string(&call).unwrap();
-        assert_eq!(serde_json::from_str::<Untyped>(&saved).unwrap(), call);
+        assert_eq!(serde_json::from_str::<RawOperation>(&saved).unwrap(), call);
     }
 
     #[test]
@@ -264,12 +264,12 @@ mod tests {
             "https://evil.example/",
             "@evil.example/",
         ] {
-            let error = get(path).request(&api()).unwrap_err();
+            let error = get(path).build_request(&api()).unwrap_err();
             assert!(error.is_invalid(), "{path}");
         }
-        assert!(get("/a").then("b").request(&api()).is_err());
-        assert!(get("/a").segment("..").request(&api()).is_err());
-        let request = get("/a").then("/...").request(&api()).unwrap();
+        assert!(get("/a").then("b").build_request(&api()).is_err());
+        assert!(get("/a").segment("..").build_request(&api()).is_err());
+        let request = get("/a").then("/...").build_request(&api()).unwrap();
         assert_eq!(request.uri(), "https://api.example/a/...");
     }
 

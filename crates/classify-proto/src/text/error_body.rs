@@ -27,7 +27,7 @@ const LONGEST: usize = 300;
 const LISTED: usize = 3;
 
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct ServiceWords {
+pub(crate) struct ErrorBody {
     /// One line; empty when the body says nothing.
     pub(crate) message: String,
     pub(crate) fields: Vec<FieldError>,
@@ -37,7 +37,7 @@ pub(crate) struct ServiceWords {
 ///
 /// The `input` and the `ctx` of a validation error are left out, whatever its shape: they repeat what was sent, which
 /// may be part of a document or a secret.
-pub(crate) fn read(body: &[u8]) -> ServiceWords {
+pub(crate) fn read(body: &[u8]) -> ErrorBody {
     if let Ok(value) = serde_json::from_slice::<Value>(body) {
         return from_json(&value);
     }
@@ -47,7 +47,7 @@ pub(crate) fn read(body: &[u8]) -> ServiceWords {
     } else {
         one_line(&text)
     };
-    ServiceWords {
+    ErrorBody {
         message,
         fields: Vec::new(),
     }
@@ -60,18 +60,18 @@ const UNSPOKEN: &str = "the request is invalid";
 /// How deep what is said may lie in what is said.
 const DEEPEST: usize = 4;
 
-fn from_json(value: &Value) -> ServiceWords {
+fn from_json(value: &Value) -> ErrorBody {
     match value {
         // Anything else is data, and nothing that somebody says.
         Value::String(_) | Value::Object(_) => words_of(value, DEEPEST).unwrap_or_default(),
-        _ => ServiceWords::default(),
+        _ => ErrorBody::default(),
     }
 }
 
 /// What a value says of itself in words that may be repeated: texts where a text is expected, and what validation
 /// errors say of their places. No other part of the JSON, since a refusal may hold what it refuses.
-fn words_of(value: &Value, depth: usize) -> Option<ServiceWords> {
-    let of_text = |message: String| ServiceWords {
+fn words_of(value: &Value, depth: usize) -> Option<ErrorBody> {
+    let of_text = |message: String| ErrorBody {
         message,
         fields: Vec::new(),
     };
@@ -96,7 +96,7 @@ fn words_of(value: &Value, depth: usize) -> Option<ServiceWords> {
 }
 
 /// A list of validation errors; some services put plain texts among them.
-fn of_entries(entries: &[Value]) -> ServiceWords {
+fn of_entries(entries: &[Value]) -> ErrorBody {
     let mut fields = Vec::new();
     let mut texts = Vec::new();
     for entry in entries {
@@ -112,7 +112,7 @@ fn of_entries(entries: &[Value]) -> ServiceWords {
     of_fields(fields, &texts)
 }
 
-fn of_fields(fields: Vec<FieldError>, texts: &[String]) -> ServiceWords {
+fn of_fields(fields: Vec<FieldError>, texts: &[String]) -> ErrorBody {
     let said: Vec<_> = fields
         .iter()
         .map(|field| format!("{}: {}", field.field, field.message))
@@ -127,7 +127,7 @@ fn of_fields(fields: Vec<FieldError>, texts: &[String]) -> ServiceWords {
     if message.is_empty() {
         UNSPOKEN.clone_into(&mut message);
     }
-    ServiceWords {
+    ErrorBody {
         message: one_line(&message),
         fields,
     }

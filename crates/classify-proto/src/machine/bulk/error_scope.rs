@@ -5,7 +5,7 @@ use crate::reply::FailureKind;
 
 /// What an upload or a create failed for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Blame {
+pub(super) enum ErrorScope {
     /// This one document; any other may go through.
     Document,
     /// What all documents share: the key, the plan, the base URL, TLS. Every further request would meet it too.
@@ -14,9 +14,9 @@ pub(super) enum Blame {
     Service,
 }
 
-impl Blame {
+impl ErrorScope {
     /// The list of a document's own faults is closed, because they are settled for good: one that is everybody's and
-    /// was taken for a document's would settle a whole folder so.
+    /// was taken for a document's would finish a whole folder so.
     pub(super) fn of(error: &Error) -> Self {
         if error.is_auth() || error.is_quota() {
             return Self::Everyone;
@@ -50,40 +50,44 @@ mod tests {
     use crate::reply::Failure;
     use bytes::Bytes;
 
-    fn of_status(status: u16) -> Blame {
+    fn of_status(status: u16) -> ErrorScope {
         let response = http::Response::builder().status(status);
-        Blame::of(&Error::from_response(response.body(Bytes::new()).unwrap()))
+        ErrorScope::of(&Error::from_response(response.body(Bytes::new()).unwrap()))
     }
 
     #[test]
     fn every_status_is_somebody_s_fault() {
         for status in [400, 404, 409, 413, 415, 422, 451] {
-            assert_eq!(of_status(status), Blame::Document, "{status}");
+            assert_eq!(of_status(status), ErrorScope::Document, "{status}");
         }
         for status in [
             301, 302, 307, 308, 401, 402, 403, 405, 406, 407, 410, 411, 414, 418, 431, 501, 505,
         ] {
-            assert_eq!(of_status(status), Blame::Everyone, "{status}");
+            assert_eq!(of_status(status), ErrorScope::Run, "{status}");
         }
         for status in [408, 429, 500, 502, 503, 504, 507, 520, 524, 529, 599] {
-            assert_eq!(of_status(status), Blame::Service, "{status}");
+            assert_eq!(of_status(status), ErrorScope::Transient, "{status}");
         }
     }
 
     #[test]
     fn every_failure_is_somebody_s_fault() {
         for (failure, blame) in [
-            (Failure::connect("refused"), Blame::Service),
-            (Failure::timeout("60 s"), Blame::Service),
-            (Failure::broken("reset"), Blame::Service),
-            (Failure::too_large(1), Blame::Service),
-            (Failure::content("gone"), Blame::Document),
-            (Failure::refused("no threads left"), Blame::Everyone),
+            (Failure::connect("refused"), ErrorScope::Transient),
+            (Failure::timeout("60 s"), ErrorScope::Transient),
+            (Failure::broken("reset"), ErrorScope::Transient),
+            (Failure::too_large(1), ErrorScope::Transient),
+            (Failure::content("gone"), ErrorScope::Document),
+            (Failure::refused("no threads left"), ErrorScope::Run),
         ] {
             let name = format!("{failure:?}");
-            assert_eq!(Blame::of(&Error::from_failure(failure)), blame, "{name}");
+            assert_eq!(
+                ErrorScope::of(&Error::from_failure(failure)),
+                blame,
+                "{name}"
+            );
         }
         let invalid = Error::invalid("file_input", "is empty");
-        assert_eq!(Blame::of(&invalid), Blame::Document);
+        assert_eq!(ErrorScope::of(&invalid), ErrorScope::Document);
     }
 }

@@ -5,17 +5,17 @@ use std::fmt::Write as _;
 
 use bytes::Bytes;
 
-use super::{Bulk, BulkEvent, BulkOptions, Document, Standing};
+use super::{Bulk, BulkEvent, BulkOptions, Document, DocumentStatus};
 use crate::Time;
 use crate::api::Api;
 use crate::body::Body;
-use crate::machine::step::{Cx, Machine, Step};
+use crate::machine::step::{Context, Machine, Step};
 use crate::operation::Seed;
-use crate::v2::{Configuration, Create, Rule};
+use crate::v2::{Configuration, CreateJob, Rule};
 
 const DOCUMENTS: u32 = 50_000;
 const IN_FLIGHT: usize = 400;
-const REMEMBERED: usize = 200;
+const CACHED: usize = 200;
 /// How many milliseconds a job takes, and a request.
 const JOB: u64 = 5_000;
 const LATENCY: u64 = 50;
@@ -68,20 +68,20 @@ impl Service {
 impl Bulk {
     /// Whatever grows with the documents on their way, and what is kept for those that are through.
     fn held(&self) -> [(&'static str, usize); 9] {
-        let (reports, marks) = self.settled.sizes();
+        let (reports, retained) = self.finished.sizes();
         [
             ("documents", self.documents.len()),
             ("keys", self.by_key.len()),
             ("copies", self.copies),
             (
                 "waiting",
-                self.to_upload.len() + self.to_create.len() + self.resting.len(),
+                self.to_upload.len() + self.to_create.len() + self.backing_off.len(),
             ),
-            ("open jobs", self.rounds.open()),
-            ("under way", self.works.len()),
+            ("open jobs", self.poller.open()),
+            ("under way", self.in_flight.len()),
             ("events", self.events.len()),
             ("reports", reports),
-            ("marks", marks),
+            ("retained", retained),
         ]
     }
 }
@@ -106,15 +106,15 @@ fn a_long_run_holds_no_more_than_a_short_one() {
     let rules = Configuration::new([Rule::new("invoice", "has an invoice number")]);
     let options = BulkOptions::default()
         .max_in_flight(IN_FLIGHT)
-        .remember(REMEMBERED);
-    let template = Create::new("").configuration(rules);
+        .report_cache_size(CACHED);
+    let template = CreateJob::new("").configuration(rules);
     let mut bulk = Bulk::new(&api, template, options, Seed::new([1; 16])).unwrap();
     let mut service = Service::default();
     let mut out = BTreeMap::new();
     let (mut now, mut sent, mut pushed, mut names) = (1_700_000_000_000, 0_u64, 0, 0);
     let mut most: BTreeMap<&str, [usize; 2]> = BTreeMap::new();
     let summary = loop {
-        let cx = Cx::new(&api, Time::from_millis(now));
+        let cx = Context::new(&api, Time::from_millis(now));
         match bulk.poll(cx) {
             Step::Send(ticket, request) => {
                 sent += 1;
@@ -127,17 +127,17 @@ fn a_long_run_holds_no_more_than_a_short_one() {
                 now = next.map_or(wake, |at| at.min(wake));
                 if next == Some(now) {
                     let (_, (ticket, body)) = out.pop_first().unwrap();
-                    let cx = Cx::new(&api, Time::from_millis(now));
+                    let cx = Context::new(&api, Time::from_millis(now));
                     bulk.handle(cx, ticket, Ok(http::Response::new(body)));
                 }
             }
-            Step::Event(BulkEvent::Room(room)) => {
+            Step::Event(BulkEvent::NeedDocuments(room)) => {
                 let end = DOCUMENTS.min(pushed + u32::try_from(room).unwrap());
                 (pushed..end).for_each(|place| bulk.push(document(place)));
                 pushed = end;
             }
-            Step::Event(BulkEvent::Settled(settled)) => {
-                names += settled.names.len();
+            Step::Event(BulkEvent::Finished(finished)) => {
+                names += finished.names.len();
                 let half = usize::from(pushed > DOCUMENTS / 2);
                 for (what, count) in bulk.held() {
                     let most = most.entry(what).or_default();
@@ -149,13 +149,16 @@ fn a_long_run_holds_no_more_than_a_short_one() {
         }
     };
     assert_eq!(names, DOCUMENTS as usize);
-    assert_eq!(summary.documents(), summary.count(&Standing::Completed));
+    assert_eq!(
+        summary.documents(),
+        summary.count(&DocumentStatus::Completed)
+    );
     for (what, [first, second]) in most {
         // Three records or events for a document on its way, at the very most.
         let bound = match what {
-            "reports" => REMEMBERED,
+            "reports" => CACHED,
             "events" => 4 * IN_FLIGHT,
-            "marks" => 0,
+            "retained" => 0,
             _ => IN_FLIGHT,
         };
         assert!(

@@ -3,52 +3,52 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::document::ContentKey;
-use super::report::Report;
+use super::report::DocumentReport;
 
-/// The reports of the documents settled last, and of the earlier ones what money hangs on.
+/// The reports of the documents finished last, and of the earlier ones what money hangs on.
 ///
 /// The reports are bounded, so that a run's memory does not grow with it. A duplicate that comes after its report is
 /// forgotten costs an upload and a create that is answered with the first job; it is never paid for twice, because
-/// its marks are kept.
-pub(super) struct Memory {
-    reports: BTreeMap<ContentKey, (Report, bool)>,
+/// its retained are kept.
+pub(super) struct ReportCache {
+    reports: BTreeMap<ContentKey, (DocumentReport, bool)>,
     order: VecDeque<ContentKey>,
     most: usize,
-    marks: BTreeMap<ContentKey, Mark>,
+    retained: BTreeMap<ContentKey, RetainedState>,
 }
 
 /// What a create of the same content must know that comes after the report is forgotten.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Mark {
+pub(super) struct RetainedState {
     /// The number of the last attempt.
     pub(super) attempt: u32,
     /// There may be a job of it.
-    pub(super) may_be_bought: bool,
+    pub(super) job_may_exist: bool,
     /// The job of that attempt is this round's own, so that its failure is the result and no reason for another.
-    pub(super) is_own: bool,
+    pub(super) is_of_this_pass: bool,
 }
 
-impl Memory {
+impl ReportCache {
     pub(super) fn new(most: usize) -> Self {
         Self {
             reports: BTreeMap::new(),
             order: VecDeque::new(),
             most,
-            marks: BTreeMap::new(),
+            retained: BTreeMap::new(),
         }
     }
 
-    pub(super) fn get(&self, key: ContentKey) -> Option<(&Report, bool)> {
+    pub(super) fn get(&self, key: ContentKey) -> Option<(&DocumentReport, bool)> {
         self.reports
             .get(&key)
             .map(|(report, restored)| (report, *restored))
     }
 
-    pub(super) fn mark(&self, key: ContentKey) -> Mark {
-        self.marks.get(&key).copied().unwrap_or_default()
+    pub(super) fn retained(&self, key: ContentKey) -> RetainedState {
+        self.retained.get(&key).copied().unwrap_or_default()
     }
 
-    pub(super) fn keep(&mut self, key: ContentKey, report: Report, restored: bool) {
+    pub(super) fn keep(&mut self, key: ContentKey, report: DocumentReport, restored: bool) {
         while self.order.len() >= self.most {
             let Some(oldest) = self.order.pop_front() else {
                 return;
@@ -61,18 +61,18 @@ impl Memory {
     }
 
     /// Marks a content, for as long as the run goes; one that there is nothing to say of takes no place.
-    pub(super) fn set_mark(&mut self, key: ContentKey, mark: Mark) {
-        if mark == Mark::default() {
-            self.marks.remove(&key);
+    pub(super) fn retain(&mut self, key: ContentKey, retained: RetainedState) {
+        if retained == RetainedState::default() {
+            self.retained.remove(&key);
         } else {
-            self.marks.insert(key, mark);
+            self.retained.insert(key, retained);
         }
     }
 
-    /// How many reports and how many marks there are.
+    /// How many reports and how many retained there are.
     #[cfg(test)]
     pub(super) fn sizes(&self) -> (usize, usize) {
         assert_eq!(self.reports.len(), self.order.len());
-        (self.reports.len(), self.marks.len())
+        (self.reports.len(), self.retained.len())
     }
 }

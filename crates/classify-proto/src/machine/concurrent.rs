@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::saved::Saved;
-use super::step::{Cx, Machine, Step, Ticket};
+use super::step::{Context, Machine, Step, Ticket};
 use super::tickets::Tickets;
 use crate::Time;
 use crate::reply::Reply;
@@ -17,10 +17,10 @@ use crate::reply::Reply;
 /// any other's. Machines that have not begun cost nothing but their own size. Where a limiter lets few requests through,
 /// the machines have them in turn.
 #[derive(Serialize, Deserialize)]
-pub struct Fan<M> {
+pub struct Concurrent<M> {
     waiting: VecDeque<(usize, M)>,
     running: Vec<(usize, M)>,
-    at_once: usize,
+    max_concurrency: usize,
     added: usize,
     tickets: Tickets,
     ended: bool,
@@ -29,31 +29,31 @@ pub struct Fan<M> {
     last: Option<usize>,
 }
 
-/// What a [`Fan`] tells: of which machine, and what.
+/// What a [`Concurrent`] tells: of which machine, and what.
 #[derive(Debug, Clone, PartialEq)]
 #[expect(
     clippy::exhaustive_enums,
     reason = "a machine tells events and ends; there is no third thing"
 )]
-pub enum FanEvent<E, O> {
+pub enum ConcurrentEvent<E, O> {
     /// An event of the machine at this place.
     Of(usize, E),
     /// The machine at this place ended with this.
     Ended(usize, O),
 }
 
-impl<M: Machine> Fan<M> {
-    /// Runs `machines`, at most `at_once` of them at a time (at least one).
+impl<M: Machine> Concurrent<M> {
+    /// Runs `machines`, at most `max_concurrency` of them at a time (at least one).
     ///
     /// A limiter counts a request when the machine hands it out. A fan that is wider than what its driver sends at once
-    /// ([`Limits::at_once`](crate::Limits::at_once)) has requests counted that still stand in the driver's queue.
-    pub fn new(machines: impl IntoIterator<Item = M>, at_once: usize) -> Self {
+    /// ([`TransportLimits::max_concurrency`](crate::TransportLimits::max_concurrency)) has requests counted that still stand in the driver's queue.
+    pub fn new(machines: impl IntoIterator<Item = M>, max_concurrency: usize) -> Self {
         let waiting: VecDeque<_> = machines.into_iter().enumerate().collect();
         Self {
             added: waiting.len(),
             waiting,
             running: Vec::new(),
-            at_once: at_once.max(1),
+            max_concurrency: max_concurrency.max(1),
             tickets: Tickets::default(),
             ended: false,
             last: None,
@@ -83,12 +83,12 @@ impl<M: Machine> Fan<M> {
     }
 }
 
-impl<M: Machine> Machine for Fan<M> {
-    type Event = FanEvent<M::Event, M::Output>;
+impl<M: Machine> Machine for Concurrent<M> {
+    type Event = ConcurrentEvent<M::Event, M::Output>;
     type Output = ();
 
-    fn poll(&mut self, cx: Cx<'_>) -> Step<Self::Event, ()> {
-        while self.running.len() < self.at_once {
+    fn poll(&mut self, cx: Context<'_>) -> Step<Self::Event, ()> {
+        while self.running.len() < self.max_concurrency {
             let Some(next) = self.waiting.pop_front() else {
                 break;
             };
@@ -115,11 +115,11 @@ impl<M: Machine> Machine for Fan<M> {
                     self.last = Some(place);
                     return Step::Send(self.tickets.issue(place, theirs), request);
                 }
-                Step::Event(event) => return Step::Event(FanEvent::Of(place, event)),
+                Step::Event(event) => return Step::Event(ConcurrentEvent::Progress(place, event)),
                 Step::Done(output) => {
                     self.running.remove(index);
                     self.tickets.forget(place);
-                    return Step::Event(FanEvent::Ended(place, output));
+                    return Step::Event(ConcurrentEvent::Finished(place, output));
                 }
                 Step::Wait(Some(until)) => {
                     wake = Some(wake.map_or(until, |earlier| earlier.min(until)));
@@ -130,7 +130,7 @@ impl<M: Machine> Machine for Fan<M> {
         Step::Wait(wake)
     }
 
-    fn handle(&mut self, cx: Cx<'_>, ticket: Ticket, reply: Reply) {
+    fn handle(&mut self, cx: Context<'_>, ticket: Ticket, reply: Reply) {
         let Some((place, theirs)) = self.tickets.redeem(ticket) else {
             return;
         };
@@ -151,16 +151,16 @@ impl<M: Machine> Machine for Fan<M> {
     }
 }
 
-impl<M> fmt::Debug for Fan<M> {
+impl<M> fmt::Debug for Concurrent<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Fan")
+        f.debug_struct("Concurrent")
             .field("waiting", &self.waiting.len())
             .field("running", &self.running.len())
             .finish_non_exhaustive()
     }
 }
 
-impl<M: Saved> Saved for Fan<M> {
+impl<M: Saved> Saved for Concurrent<M> {
     fn kind() -> String {
         format!("fan of {}", M::kind())
     }

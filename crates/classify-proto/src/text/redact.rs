@@ -5,16 +5,16 @@ use bytes::Bytes;
 use memchr::memmem;
 use serde_json::Value;
 
-use crate::secret::WITHHELD;
+use crate::secret::REDACTED;
 
 /// What stands in its place.
-const PLACEHOLDER: &[u8] = WITHHELD.as_bytes();
+const PLACEHOLDER: &[u8] = REDACTED.as_bytes();
 /// Anything shorter is found in words that mean something else, and is nobody's real key.
 const SHORTEST: usize = 8;
 
 /// Takes each of these values out of a refusal that repeats it: whole, and without the scheme that `Authorization` puts
 /// before what is secret in it.
-pub(crate) fn unsay(
+pub(crate) fn redact_response(
     response: &mut http::Response<Bytes>,
     values: impl IntoIterator<Item: AsRef<str>>,
 ) {
@@ -23,11 +23,11 @@ pub(crate) fn unsay(
     }
     for value in values {
         let value = value.as_ref();
-        take_out(response, value);
+        redact_one(response, value);
         // A text with a quote in it stands in JSON in another form.
         if value.contains(|c: char| c.is_control() || matches!(c, '"' | '\\')) {
             let quoted = Value::from(value).to_string();
-            take_out(
+            redact_one(
                 response,
                 quoted.get(1..quoted.len() - 1).unwrap_or_default(),
             );
@@ -35,7 +35,7 @@ pub(crate) fn unsay(
     }
 }
 
-fn take_out(response: &mut http::Response<Bytes>, secret: &str) {
+fn redact_one(response: &mut http::Response<Bytes>, secret: &str) {
     let without_scheme = secret.split_once(' ').map(|(_, rest)| rest.trim_start());
     if let Some(rest) = without_scheme.filter(|rest| rest.len() >= SHORTEST) {
         // What is nowhere without its scheme is nowhere with it.
@@ -116,18 +116,18 @@ mod tests {
             .status(400)
             .body(Bytes::from(body))
             .unwrap();
-        unsay(&mut refusal, [secret]);
-        assert_eq!(refusal.body(), &r#"{"detail":"not [withheld], no"}"#);
+        redact_response(&mut refusal, [secret]);
+        assert_eq!(refusal.body(), &r#"{"detail":"not [redacted], no"}"#);
     }
 
     #[test]
     fn a_secret_is_taken_out_wherever_it_stands() {
         let key = "llx-1234";
         for (text, clean) in [
-            ("llx-1234", Some("[withheld]")),
+            ("llx-1234", Some("[redacted]")),
             (
                 "no llx-1234, nor llx-1234!",
-                Some("no [withheld], nor [withheld]!"),
+                Some("no [redacted], nor [redacted]!"),
             ),
             ("llx-123", None),
             ("", None),
@@ -139,7 +139,7 @@ mod tests {
         }
         // Bytes that are no text stay as they are.
         let found = without(b"\xff llx-1234 \xfe", key);
-        assert_eq!(found.as_deref(), Some(&b"\xff [withheld] \xfe"[..]));
+        assert_eq!(found.as_deref(), Some(&b"\xff [redacted] \xfe"[..]));
         assert_eq!(without(b"an answer", "an"), None);
         assert_eq!(without(b"an answer", ""), None);
     }

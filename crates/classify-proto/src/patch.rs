@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
     clippy::exhaustive_enums,
     reason = "JSON has these three ways to say it and no fourth"
 )]
-pub enum Change<T> {
+pub enum Patch<T> {
     /// Leaves the field as it is: it is not sent.
     #[default]
     Keep,
@@ -20,7 +20,7 @@ pub enum Change<T> {
     Set(T),
 }
 
-impl<T> Change<T> {
+impl<T> Patch<T> {
     /// Whether the field is left as it is.
     #[must_use]
     pub fn is_keep(&self) -> bool {
@@ -40,31 +40,31 @@ impl<T> Change<T> {
     pub(crate) fn try_map<'a, U, E>(
         &'a self,
         map: impl FnOnce(&'a T) -> Result<U, E>,
-    ) -> Result<Change<U>, E> {
+    ) -> Result<Patch<U>, E> {
         Ok(match self {
-            Self::Keep => Change::Keep,
-            Self::Clear => Change::Clear,
-            Self::Set(value) => Change::Set(map(value)?),
+            Self::Keep => Patch::Keep,
+            Self::Clear => Patch::Clear,
+            Self::Set(value) => Patch::Set(map(value)?),
         })
     }
 }
 
 /// `Some` sets and `None` clears; a field that is left alone is not mentioned at all.
-impl<T> From<Option<T>> for Change<T> {
+impl<T> From<Option<T>> for Patch<T> {
     fn from(value: Option<T>) -> Self {
         value.map_or(Self::Clear, Self::Set)
     }
 }
 
-/// A field of this type carries `skip_serializing_if = "Change::is_keep"`.
-impl<T: Serialize> Serialize for Change<T> {
+/// A field of this type carries `skip_serializing_if = "Patch::is_keep"`.
+impl<T: Serialize> Serialize for Patch<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.as_set().serialize(serializer)
     }
 }
 
 /// A field of this type carries `default`, which is what an absent field reads as.
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Change<T> {
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Patch<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Option::deserialize(deserializer).map(Self::from)
     }
@@ -76,16 +76,16 @@ mod tests {
 
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
     struct Update {
-        #[serde(default, skip_serializing_if = "Change::is_keep")]
-        name: Change<String>,
+        #[serde(default, skip_serializing_if = "Patch::is_keep")]
+        name: Patch<String>,
     }
 
     #[test]
     fn absent_null_and_a_value_are_told_apart_both_ways() {
         for (name, json) in [
-            (Change::Keep, "{}"),
-            (Change::Clear, r#"{"name":null}"#),
-            (Change::Set("x".to_owned()), r#"{"name":"x"}"#),
+            (Patch::Keep, "{}"),
+            (Patch::Clear, r#"{"name":null}"#),
+            (Patch::Set("x".to_owned()), r#"{"name":"x"}"#),
         ] {
             let update = Update { name };
             assert_eq!(serde_json::to_string(&update).unwrap(), json);

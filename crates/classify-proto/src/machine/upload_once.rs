@@ -6,11 +6,11 @@ use super::call::Call;
 use super::pager::Pager;
 use super::retry::Retry;
 use super::saved::Saved;
-use super::step::{Cx, Machine, Step, Ticket};
+use super::step::{Context, Machine, Step, Ticket};
 use super::tickets::Tickets;
 use crate::Time;
 use crate::error::Error;
-use crate::files::{File, List, Upload};
+use crate::files::{File, ListFiles, UploadFile};
 use crate::operation::Seed;
 use crate::reply::Reply;
 
@@ -24,14 +24,14 @@ const LASTS: i64 = 10 * 60 * 1_000_000;
 /// without such an id is simply made.
 ///
 /// ```
-/// use classify_proto::machine::Reuse;
-/// use classify_proto::{Seed, files::Upload};
+/// use classify_proto::machine::UploadOnce;
+/// use classify_proto::{Seed, files::UploadFile};
 ///
-/// let upload = Upload::new("scan.pdf", b"%PDF-".to_vec()).external_file_id("sha256-2c26b46b");
-/// let reuse = Reuse::new(upload, Seed::new([7; 16]));
+/// let upload = UploadFile::new("scan.pdf", b"%PDF-".to_vec()).external_file_id("sha256-2c26b46b");
+/// let reuse = UploadOnce::new(upload, Seed::new([7; 16]));
 /// ```
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Reuse {
+pub struct UploadOnce {
     stage: Stage,
     retry: Retry,
     seed: Seed,
@@ -41,28 +41,28 @@ pub struct Reuse {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Stage {
-    Find(Box<Pager<List>>, Box<Upload>),
-    Upload(Box<Call<Upload>>),
+    Find(Box<Pager<ListFiles>>, Box<UploadFile>),
+    UploadFile(Box<Call<UploadFile>>),
     Ended,
 }
 
-/// What a [`Reuse`] ends with.
+/// What a [`UploadOnce`] ends with.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
-pub struct Reused {
+pub struct UploadOutcome {
     /// The file.
     pub file: File,
     /// Whether it was uploaded just now.
     pub uploaded: bool,
 }
 
-impl Reuse {
+impl UploadOnce {
     /// Finds what `upload` would upload, or uploads it. `seed` is sixteen random bytes of the driver's.
     #[must_use]
-    pub fn new(upload: Upload, seed: Seed) -> Self {
+    pub fn new(upload: UploadFile, seed: Seed) -> Self {
         let stage = match upload.get_external_file_id() {
             Some(id) => {
-                let list = List::new().external_file_id(id).scoped(upload.scope());
+                let list = ListFiles::new().external_file_id(id).scoped(upload.scope());
                 Stage::Find(Box::new(Pager::new(list, seed.derive(1))), Box::new(upload))
             }
             None => Stage::Upload(Box::new(Call::new(upload, seed))),
@@ -88,7 +88,7 @@ impl Reuse {
     }
 
     /// The upload, while it is not done: to set its content again after loading.
-    pub fn upload_mut(&mut self) -> Option<&mut Upload> {
+    pub fn upload_mut(&mut self) -> Option<&mut UploadFile> {
         match &mut self.stage {
             Stage::Find(_, upload) => Some(upload),
             Stage::Upload(call) => Some(call.operation_mut()),
@@ -96,7 +96,10 @@ impl Reuse {
         }
     }
 
-    fn end<E>(&mut self, result: Result<Reused, Error>) -> Step<E, Result<Reused, Error>> {
+    fn end<E>(
+        &mut self,
+        result: Result<UploadOutcome, Error>,
+    ) -> Step<E, Result<UploadOutcome, Error>> {
         self.stage = Stage::Ended;
         Step::Done(result)
     }
@@ -122,11 +125,11 @@ fn serves(file: &File, id: Option<&str>, now: Time) -> bool {
             .is_none_or(|end| end.as_unix_micros().saturating_sub(now) >= LASTS)
 }
 
-impl Machine for Reuse {
+impl Machine for UploadOnce {
     type Event = std::convert::Infallible;
-    type Output = Result<Reused, Error>;
+    type Output = Result<UploadOutcome, Error>;
 
-    fn poll(&mut self, cx: Cx<'_>) -> Step<Self::Event, Self::Output> {
+    fn poll(&mut self, cx: Context<'_>) -> Step<Self::Event, Self::Output> {
         loop {
             let (theirs, request) = match &mut self.stage {
                 Stage::Find(pager, upload) => match pager.poll(cx) {
@@ -137,7 +140,7 @@ impl Machine for Reuse {
                         let found = page.items.into_iter().find(|file| serves(file, id, cx.now));
                         match found {
                             Some(file) => {
-                                return self.end(Ok(Reused {
+                                return self.end(Ok(UploadOutcome {
                                     file,
                                     uploaded: false,
                                 }));
@@ -157,7 +160,7 @@ impl Machine for Reuse {
                     Step::Event(never) => match never {},
                     Step::Done(result) => {
                         let uploaded = true;
-                        return self.end(result.map(|file| Reused { file, uploaded }));
+                        return self.end(result.map(|file| UploadOutcome { file, uploaded }));
                     }
                 },
                 Stage::Ended => return Step::Wait(None),
@@ -166,7 +169,7 @@ impl Machine for Reuse {
         }
     }
 
-    fn handle(&mut self, cx: Cx<'_>, ticket: Ticket, reply: Reply) {
+    fn handle(&mut self, cx: Context<'_>, ticket: Ticket, reply: Reply) {
         let Some((_, theirs)) = self.tickets.redeem(ticket) else {
             return;
         };
@@ -187,7 +190,7 @@ impl Machine for Reuse {
     }
 }
 
-impl Saved for Reuse {
+impl Saved for UploadOnce {
     fn kind() -> String {
         "reuse upload".to_owned()
     }

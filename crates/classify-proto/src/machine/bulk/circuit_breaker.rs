@@ -1,0 +1,278 @@
+//! Whether the service is well enough to go on buying from it.
+
+use std::time::Duration;
+
+use crate::Time;
+
+/// How many documents in a row must meet a faulty service.
+const FAILURE_THRESHOLD: u32 = 5;
+/// How long the circuit_breaker stays open the first time.
+const INITIAL_BACKOFF: Duration = Duration::from_secs(15);
+/// How long it stays open at most, unless the service asks for longer.
+const MAX_BACKOFF: Duration = Duration::from_secs(5 * 60);
+/// The longest delay that a run waits out when the service asks for it.
+const MAX_DELAY: Duration = Duration::from_secs(60 * 60);
+/// How many times in a row it may open: with the delays between, about an hour and a half of nothing but faults.
+const MAX_OPENINGS: u32 = 20;
+/// The same for a service that was never reached: a wrong address or a closed network is not to be waited out for hours.
+const MAX_OPENINGS_UNREACHED: u32 = 2;
+
+/// A circuit circuit_breaker: after repeated faults of the service nothing new is begun; after a while, one is tried.
+#[derive(Debug, Default)]
+pub(super) struct CircuitBreaker {
+    faults: u32,
+    openings: u32,
+    state: State,
+    /// Some request of this run may have arrived.
+    is_reached: bool,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum State {
+    #[default]
+    Closed,
+    Open(Time),
+    /// One is being tried.
+    HalfOpen,
+}
+
+/// Whether something new may be begun.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Permit {
+    Yes,
+    /// Not before this time.
+    From(Time),
+    /// Not before the one that is tried has come back.
+    Later,
+}
+
+impl CircuitBreaker {
+    pub(super) fn permit(&self, now: Time) -> Permit {
+        match self.state {
+            State::Open(until) if now < until => Permit::At(until),
+            State::Closed | State::Open(_) => Permit::Granted,
+            State::HalfOpen => Permit::Denied,
+        }
+    }
+
+    /// Something new is begun.
+    pub(super) fn begin(&mut self) {
+        if matches!(self.state, State::Open(_)) {
+            self.state = State::HalfOpen;
+        }
+    }
+
+    /// Something that was begun went well. While the circuit_breaker is open it was begun before, and says nothing of the
+    /// backoff that the service asked for since.
+    pub(super) fn on_success(&mut self) {
+        self.is_reached = true;
+        if !matches!(self.state, State::Open(_)) {
+            *self = Self {
+                is_reached: true,
+                ..Self::default()
+            };
+        }
+    }
+
+    /// What was begun comes to nothing, and nothing is learned from it.
+    pub(super) fn on_abandoned(&mut self, now: Time) {
+        if self.state == State::HalfOpen {
+            self.state = State::Open(now);
+        }
+    }
+
+    /// Whether there is no sense in waiting on: the service asks for a longer backoff than a run has patience for, or has
+    /// been at fault for too long. Nothing waits for ever.
+    pub(super) fn is_exhausted(&self, backoff: Duration) -> bool {
+        let most = if self.is_reached {
+            MAX_OPENINGS
+        } else {
+            MAX_OPENINGS_UNREACHED
+        };
+        backoff > MAX_DELAY || self.openings > most
+    }
+
+    /// A request may have arrived, whatever became of it.
+    pub(super) fn on_reached(&mut self) {
+        self.is_reached = true;
+    }
+
+    /// The service was at fault; says for how long the circuit_breaker opens, if it does, or for how much longer it stays open.
+    pub(super) fn on_failure(&mut self, now: Time, asked: Option<Duration>) -> Option<Duration> {
+        self.faults += 1;
+        let trips = match self.state {
+            State::Closed => self.faults >= FAILURE_THRESHOLD || asked.is_some(),
+            State::HalfOpen => true,
+            State::Open(until) => {
+                // What was under way says nothing new, unless the service asks for more time than it did before.
+                let longer = asked.filter(|asked| now + *asked > until)?;
+                self.state = State::Open(now + longer);
+                return Some(longer);
+            }
+        };
+        if !trips {
+            return None;
+        }
+        let backoff = INITIAL_BACKOFF
+            .saturating_mul(2u32.saturating_pow(self.openings))
+            .min(MAX_BACKOFF)
+            .max(asked.unwrap_or_default());
+        self.openings += 1;
+        self.state = State::Open(now + backoff);
+        Some(backoff)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn at(seconds: u64) -> Time {
+        Time::from_millis(seconds * 1000)
+    }
+
+    #[test]
+    fn it_opens_after_repeated_faults_tries_one_and_closes_when_that_goes_well() {
+        let mut circuit_breaker = CircuitBreaker::default();
+        for _ in 1..FAILURE_THRESHOLD {
+            assert_eq!(circuit_breaker.on_failure(at(0), None), None);
+        }
+        assert_eq!(
+            circuit_breaker.on_failure(at(0), None),
+            Some(INITIAL_BACKOFF)
+        );
+        assert_eq!(circuit_breaker.permit(at(14)), Permit::At(at(15)));
+        assert_eq!(
+            circuit_breaker.on_failure(at(1), None),
+            None,
+            "what was under way says nothing new"
+        );
+        assert_eq!(circuit_breaker.permit(at(15)), Permit::Granted);
+        circuit_breaker.begin();
+        assert_eq!(circuit_breaker.permit(at(15)), Permit::Denied);
+        assert_eq!(
+            circuit_breaker.on_failure(at(16), None),
+            Some(INITIAL_BACKOFF * 2)
+        );
+        assert_eq!(circuit_breaker.permit(at(46)), Permit::Granted);
+        circuit_breaker.begin();
+        circuit_breaker.on_success();
+        assert_eq!(circuit_breaker.permit(at(46)), Permit::Granted);
+        assert_eq!(circuit_breaker.on_failure(at(47), None), None);
+    }
+
+    #[test]
+    fn it_rests_for_a_quarter_of_a_minute_then_twice_as_long_and_five_minutes_at_most() {
+        let mut circuit_breaker = CircuitBreaker::default();
+        circuit_breaker.on_reached();
+        let mut now = at(0);
+        let mut backoffs = Vec::new();
+        while backoffs.len() < 7 {
+            if let Some(backoff) = circuit_breaker.on_failure(now, None) {
+                backoffs.push(backoff.as_secs());
+                now = now + backoff;
+                circuit_breaker.begin();
+            }
+        }
+        assert_eq!(backoffs, [15, 30, 60, 120, 240, 300, 300]);
+        let hour = Duration::from_secs(3_600);
+        assert!(
+            !circuit_breaker.is_exhausted(hour)
+                && circuit_breaker.is_exhausted(hour + INITIAL_BACKOFF)
+        );
+    }
+
+    #[test]
+    fn one_that_is_tried_and_comes_to_nothing_makes_place_for_another() {
+        let mut circuit_breaker = CircuitBreaker::default();
+        for _ in 0..FAILURE_THRESHOLD {
+            circuit_breaker.on_failure(at(0), None);
+        }
+        circuit_breaker.begin();
+        assert_eq!(circuit_breaker.permit(at(20)), Permit::Denied);
+        circuit_breaker.on_abandoned(at(20));
+        assert_eq!(circuit_breaker.permit(at(20)), Permit::Granted);
+        // While all is well it says nothing: as many faults as ever open the circuit_breaker.
+        circuit_breaker.begin();
+        circuit_breaker.on_success();
+        circuit_breaker.on_abandoned(at(21));
+        let opened =
+            (0..FAILURE_THRESHOLD).filter_map(|_| circuit_breaker.on_failure(at(21), None));
+        assert_eq!(opened.count(), 1);
+    }
+
+    #[test]
+    fn a_success_between_faults_starts_the_count_anew() {
+        let mut circuit_breaker = CircuitBreaker::default();
+        for _ in 0..100 {
+            assert_eq!(circuit_breaker.on_failure(at(0), None), None);
+            circuit_breaker.on_success();
+        }
+    }
+
+    #[test]
+    fn a_delay_that_the_service_asks_for_opens_it_at_once() {
+        let mut circuit_breaker = CircuitBreaker::default();
+        assert_eq!(
+            circuit_breaker.on_failure(at(0), Some(Duration::from_secs(3600))),
+            Some(Duration::from_secs(3600))
+        );
+    }
+
+    #[test]
+    fn what_was_begun_before_it_opened_does_not_close_it() {
+        let mut circuit_breaker = CircuitBreaker::default();
+        let (short, long) = (Duration::from_secs(60), Duration::from_secs(600));
+        assert_eq!(circuit_breaker.on_failure(at(0), Some(short)), Some(short));
+        circuit_breaker.on_success();
+        assert_eq!(circuit_breaker.permit(at(1)), Permit::At(at(60)));
+        // It may keep it open for longer, and never for less.
+        assert_eq!(circuit_breaker.on_failure(at(1), Some(long)), Some(long));
+        assert_eq!(circuit_breaker.on_failure(at(2), Some(short)), None);
+        assert_eq!(circuit_breaker.permit(at(3)), Permit::At(at(601)));
+    }
+
+    #[test]
+    fn it_gives_up_on_a_day_long_delay_and_on_a_service_that_stays_away() {
+        let mut circuit_breaker = CircuitBreaker::default();
+        let backoff = circuit_breaker
+            .on_failure(at(0), Some(Duration::MAX))
+            .unwrap();
+        assert!(circuit_breaker.is_exhausted(backoff));
+        let mut circuit_breaker = CircuitBreaker::default();
+        let backoff = circuit_breaker.on_failure(at(0), Some(MAX_DELAY)).unwrap();
+        assert!(!circuit_breaker.is_exhausted(backoff));
+
+        for (is_reached, most) in [(true, MAX_OPENINGS), (false, MAX_OPENINGS_UNREACHED)] {
+            let (mut circuit_breaker, mut now, mut openings) =
+                (CircuitBreaker::default(), at(0), 0);
+            if is_reached {
+                circuit_breaker.on_success();
+            }
+            loop {
+                if let Some(backoff) = circuit_breaker.on_failure(now, None) {
+                    openings += 1;
+                    if circuit_breaker.is_exhausted(backoff) {
+                        break;
+                    }
+                    now = now + backoff;
+                    circuit_breaker.begin();
+                }
+            }
+            assert_eq!(openings, most + 1);
+        }
+    }
+
+    #[test]
+    fn it_never_rests_longer_than_its_longest() {
+        let mut circuit_breaker = CircuitBreaker::default();
+        let mut now = at(0);
+        for _ in 0..200 {
+            if let Some(backoff) = circuit_breaker.on_failure(now, None) {
+                assert!(backoff <= MAX_BACKOFF);
+                now = now + backoff;
+                circuit_breaker.begin();
+            }
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! The requests a run has under way, each a small machine of its own.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use crate::Time;
+use crate::body::Body;
+use crate::error::Error;
+use crate::files::{File, UploadFile};
+use crate::machine::call::Call;
+use crate::machine::pager::Pager;
+use crate::machine::step::{Context, Machine, Step, Ticket};
+use crate::machine::tickets::Tickets;
+use crate::page::Page;
+use crate::reply::Reply;
+use crate::v2::{CancelJob, CreateJob, GetJob, Job, ListJobs};
+
+/// A document's index in the run, in the order it was taken in.
+pub(super) type DocumentIndex = u64;
+
+/// One thing under way.
+pub(super) enum Task {
+    UploadFile(DocumentIndex, Box<Call<UploadFile>>),
+    CreateJob(DocumentIndex, Box<Call<CreateJob>>),
+    Look(DocumentIndex, Box<Call<GetJob>>),
+    CancelJob(DocumentIndex, Box<Call<CancelJob>>),
+    Round(Box<Pager<ListJobs>>),
+}
+
+/// What came of it.
+pub(super) enum TaskOutput {
+    Send(Ticket, http::Request<Body>),
+    Uploaded(DocumentIndex, Result<File, Error>),
+    /// And whether an earlier answer to this create was lost, so that the job may be its own.
+    Created(DocumentIndex, Result<Job, Error>, bool),
+    Looked(DocumentIndex, Result<Job, Error>),
+    Cancelled(DocumentIndex, Result<Job, Error>),
+    Page(Page<Job>),
+    RoundEnded(Result<(), Error>),
+}
+
+/// Everything under way. What rests costs nothing until its time or its reply comes.
+#[derive(Default)]
+pub(super) struct InFlight {
+    slots: BTreeMap<usize, Slot>,
+    next_slot: usize,
+    due: VecDeque<usize>,
+    backing_off: BTreeSet<(Time, usize)>,
+    tickets: Tickets,
+    creating: usize,
+    /// How long rounds have rested with nothing on the wire.
+    rate_limit_delay: Duration,
+}
+
+struct Slot {
+    task: Task,
+    next_wake: Option<Time>,
+    /// Requests on the wire.
+    out: u32,
+    /// Since when it rests with nothing on the wire.
+    idle: Option<Time>,
+}
+
+impl Task {
+    /// Whether it leads to a job that is not there yet.
+    fn is_creating(&self) -> bool {
+        matches!(self, Task::Upload(..) | Task::Create(..))
+    }
+
+    fn poll(&mut self, cx: Context<'_>) -> Result<TaskOutput, Option<Time>> {
+        /// Polls a call, which has no events.
+        fn call<M: Machine<Event = std::convert::Infallible>>(
+            machine: &mut M,
+            cx: Context<'_>,
+            done: impl FnOnce(M::Output) -> TaskOutput,
+        ) -> Result<TaskOutput, Option<Time>> {
+            match machine.poll(cx) {
+                Step::Send(ticket, request) => Ok(TaskOutput::Send(ticket, request)),
+                Step::Wait(until) => Err(until),
+                Step::Event(never) => match never {},
+                Step::Done(output) => Ok(done(output)),
+            }
+        }
+        match self {
+            Task::Upload(index, machine) => call(&mut **machine, cx, |result| {
+                TaskOutput::Uploaded(*index, result)
+            }),
+            Task::Create(index, machine) => {
+                let is_retry = machine.may_have_acted();
+                call(&mut **machine, cx, |result| {
+                    TaskOutput::Created(*index, result, is_retry)
+                })
+            }
+            Task::Get(index, machine) => {
+                call(&mut **machine, cx, |result| TaskOutput::Got(*index, result))
+            }
+            Task::Cancel(index, machine) => call(&mut **machine, cx, |result| {
+                TaskOutput::Cancelled(*index, result)
+            }),
+            Task::Poll(pager) => match pager.poll(cx) {
+                Step::Send(ticket, request) => Ok(TaskOutput::Send(ticket, request)),
+                Step::Wait(until) => Err(until),
+                Step::Event(page) => Ok(TaskOutput::Page(page)),
+                Step::Done(result) => Ok(TaskOutput::PollEnded(result)),
+            },
+        }
+    }
+
+    fn machine(&mut self) -> &mut dyn TaskMachine {
+        match self {
+            Task::Upload(_, machine) => &mut **machine,
+            Task::Create(_, machine) => &mut **machine,
+            Task::Get(_, machine) => &mut **machine,
+            Task::Cancel(_, machine) => &mut **machine,
+            Task::Poll(machine) => &mut **machine,
+        }
+    }
+}
+
+/// The part of a machine that does not depend on what it is about.
+trait TaskMachine {
+    fn take(&mut self, cx: Context<'_>, ticket: Ticket, reply: Reply);
+    fn again(&mut self);
+}
+
+impl<M: Machine> TaskMachine for M {
+    fn take(&mut self, cx: Context<'_>, ticket: Ticket, reply: Reply) {
+        self.handle(cx, ticket, reply);
+    }
+
+    fn again(&mut self) {
+        self.resume();
+    }
+}
+
+impl InFlight {
+    pub(super) fn begin(&mut self, task: Task) {
+        let slot = self.next_slot;
+        self.next_slot += 1;
+        self.creating += usize::from(task.is_creating());
+        self.slots.insert(
+            slot,
+            Slot {
+                task,
+                next_wake: None,
+                out: 0,
+                idle: None,
+            },
+        );
+        self.due.push_back(slot);
+    }
+
+    /// How many uploads and creates are under way.
+    pub(super) fn creating(&self) -> usize {
+        self.creating
+    }
+
+    /// How many are under way, and not fewer than the requests on the wire whose replies are awaited.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.slots
+            .len()
+            .max(self.tickets.len())
+            .max(self.backing_off.len())
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// The next thing that one of them does; `None` when all of them rest.
+    pub(super) fn poll(&mut self, cx: Context<'_>) -> Option<TaskOutput> {
+        while let Some((time, slot)) = self.backing_off.first().copied() {
+            if time > cx.now {
+                break;
+            }
+            self.backing_off.pop_first();
+            self.due.push_back(slot);
+        }
+        while let Some(slot) = self.due.pop_front() {
+            let Some(slot) = self.slots.get_mut(&slot) else {
+                continue;
+            };
+            if let (Task::Poll(_), Some(since)) = (&slot.task, slot.idle.take()) {
+                self.rate_limit_delay = self.rate_limit_delay.saturating_add(cx.now.since(since));
+            }
+            match slot.task.poll(cx) {
+                Ok(TaskOutput::Send(theirs, request)) => {
+                    slot.out += 1;
+                    self.due.push_front(slot);
+                    return Some(TaskOutput::Send(self.tickets.issue(slot, theirs), request));
+                }
+                Ok(TaskOutput::Page(page)) => {
+                    self.due.push_front(slot);
+                    return Some(TaskOutput::Page(page));
+                }
+                Ok(end) => {
+                    self.remove(slot);
+                    return Some(end);
+                }
+                Err(until) => {
+                    slot.next_wake = until;
+                    slot.idle = (slot.out == 0).then_some(cx.now);
+                    self.backing_off.extend(until.map(|until| (until, slot)));
+                }
+            }
+        }
+        None
+    }
+
+    /// How long rounds were slot back since this was last asked.
+    pub(super) fn take_held_back(&mut self) -> Duration {
+        std::mem::take(&mut self.rate_limit_delay)
+    }
+
+    /// When the next of them next_wake by itself.
+    pub(super) fn next_wake(&self) -> Option<Time> {
+        self.backing_off.first().map(|(time, _)| *time)
+    }
+
+    pub(super) fn handle(&mut self, cx: Context<'_>, ticket: Ticket, reply: Reply) {
+        let Some((slot, theirs)) = self.tickets.redeem(ticket) else {
+            return;
+        };
+        let Some(slot) = self.slots.get_mut(&slot) else {
+            return;
+        };
+        slot.out = slot.out.saturating_sub(1);
+        slot.task.machine().take(cx, theirs, reply);
+        if let Some(time) = slot.next_wake.take() {
+            self.backing_off.remove(&(time, slot));
+        }
+        self.due.push_back(slot);
+    }
+
+    pub(super) fn resume(&mut self) {
+        self.tickets.forget_all();
+        self.backing_off.clear();
+        self.due = self.slots.keys().copied().collect();
+        for slot in self.slots.values_mut() {
+            slot.next_wake = None;
+            slot.out = 0;
+            slot.task.machine().again();
+        }
+    }
+
+    /// To be called when all of them rest, so that no answer is thrown away. Drops the uploads and creates that have
+    /// nothing on the wire, and says whose they were and whether one may
+    /// have been acted upon.
+    pub(super) fn drop_idle_creates(&mut self) -> Vec<(DocumentIndex, bool)> {
+        let idle: Vec<_> = self
+            .slots
+            .iter()
+            .filter(|(_, slot)| slot.out == 0)
+            .filter_map(|(slot, slot)| match &slot.task {
+                Task::Upload(index, _) => Some((*slot, *index, false)),
+                Task::Create(index, call) => Some((*slot, *index, call.may_have_acted())),
+                _ => None,
+            })
+            .collect();
+        idle.into_iter()
+            .map(|(slot, index, may_have_acted)| {
+                self.remove(slot);
+                (index, may_have_acted)
+            })
+            .collect()
+    }
+
+    /// Drops every look and every round, on the wire or not: they only read.
+    pub(super) fn drop_reading(&mut self) {
+        let reading: Vec<_> = self
+            .slots
+            .iter()
+            .filter(|(_, slot)| matches!(slot.task, Task::Get(..) | Task::Poll(_)))
+            .map(|(slot, _)| *slot)
+            .collect();
+        for slot in reading {
+            self.remove(slot);
+        }
+    }
+
+    fn remove(&mut self, slot: usize) {
+        let Some(slot) = self.slots.remove(&slot) else {
+            return;
+        };
+        self.creating -= usize::from(slot.task.is_creating());
+        if let Some(time) = slot.next_wake {
+            self.backing_off.remove(&(time, slot));
+        }
+        self.tickets.forget(slot);
+    }
+}

@@ -1,0 +1,375 @@
+//! Looking at the open jobs, a hundred at a time.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use super::error_scope::ErrorScope;
+use super::in_flight::{DocumentIndex, Task};
+use super::{Bulk, DocumentReport, DocumentStatus};
+use crate::Time;
+use crate::error::Error;
+use crate::machine::backoff::PollInterval;
+use crate::machine::call::Call;
+use crate::machine::pager::Pager;
+use crate::machine::step::Context;
+use crate::operation::Seed;
+use crate::v2::{GetJob, Job, JobStatus, ListJobs};
+
+/// How many jobs one list call asks for: as many as a page holds.
+const JOBS_PER_REQUEST: usize = 100;
+/// After how many poller that do not show a job it is asked for by its id.
+const MAX_MISSED_POLLS: u32 = 2;
+/// A poll begins when the jobs have grown older by this part of their age.
+const AGE_DIVISOR: u32 = 6;
+/// Of the time that poller are held back by a limit, this many times is left to other requests.
+const RATE_LIMIT_SHARE: u32 = 3;
+/// But no longer than this: a job that has ended is not to wait for its turn for ever.
+const MAX_RATE_LIMIT_SHARE: Duration = Duration::from_secs(5 * 60);
+
+/// The open jobs, and the poll that looks at them.
+pub(super) struct JobPoller {
+    open: BTreeMap<NormalizedId, OpenJob>,
+    poll_interval: PollInterval,
+    seed: Seed,
+    begun: u32,
+    next: Option<Time>,
+    poll: Option<Poll>,
+}
+
+struct OpenJob {
+    /// As the service wrote it when the job was created.
+    id: String,
+    index: DocumentIndex,
+    /// When it was first known to be open; `None` until the clock is next told.
+    since: Option<Time>,
+    status: Option<JobStatus>,
+    missed: u32,
+    /// A request of its own asks for it.
+    is_being_read: bool,
+}
+
+struct Poll {
+    chunks: VecDeque<Vec<String>>,
+    /// What the present chunk asks for and was not shown yet.
+    asked: BTreeSet<NormalizedId>,
+    /// What no chunk before it showed.
+    unseen: BTreeSet<NormalizedId>,
+    /// A list was not answered, so that the time that was lost says nothing of a limit.
+    is_faulty: bool,
+}
+
+/// A job's id in the form that is the same wherever the service writes it: some of its endpoints leave the prefix out.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct NormalizedId(String);
+
+impl NormalizedId {
+    fn of(id: &str) -> Self {
+        let id = id.to_ascii_lowercase();
+        Self(id.strip_prefix("clj-").unwrap_or(&id).to_owned())
+    }
+}
+
+impl JobPoller {
+    pub(super) fn new(poll_interval: PollInterval, seed: Seed) -> Self {
+        Self {
+            open: BTreeMap::new(),
+            poll_interval,
+            seed,
+            begun: 0,
+            next: None,
+            poll: None,
+        }
+    }
+
+    pub(super) fn open(&self) -> usize {
+        self.open.len()
+    }
+
+    /// A job that was created just now. `false` when another document has it already.
+    pub(super) fn add_created(&mut self, job: &Job, index: DocumentIndex, now: Time) -> bool {
+        let key = NormalizedId::of(&job.id);
+        if self.open.contains_key(&key) {
+            return false;
+        }
+        let open = OpenJob {
+            id: job.id.clone(),
+            index,
+            since: Some(now),
+            status: Some(job.status.clone()),
+            missed: 0,
+            is_being_read: false,
+        };
+        self.open.insert(key, open);
+        self.next.get_or_insert(
+            now + self
+                .poll_interval
+                .delay_at_age(self.seed, self.begun, Duration::ZERO),
+        );
+        true
+    }
+
+    /// A job that an earlier process created: it is on_polled at as soon as may be. `false` when another document has it
+    /// already.
+    pub(super) fn add_from_journal(&mut self, job_id: String, index: DocumentIndex) -> bool {
+        let key = NormalizedId::of(&job_id);
+        if self.open.contains_key(&key) {
+            return false;
+        }
+        let open = OpenJob {
+            id: job_id,
+            index,
+            since: None,
+            status: None,
+            missed: 0,
+            is_being_read: false,
+        };
+        self.open.insert(key, open);
+        self.next = Some(Time::from_millis(0));
+        true
+    }
+
+    pub(super) fn close(&mut self, job_id: &str) {
+        self.open.remove(&NormalizedId::of(job_id));
+        if self.open.is_empty() && self.poll.is_none() {
+            self.next = None;
+        }
+    }
+
+    fn is_open(&self, job_id: &str) -> bool {
+        self.open.contains_key(&NormalizedId::of(job_id))
+    }
+
+    pub(super) fn next_wake(&self) -> Option<Time> {
+        self.next
+            .filter(|_| self.poll.is_none() && !self.open.is_empty())
+    }
+
+    /// Every open job, which is then open no more.
+    pub(super) fn drain(&mut self) -> Vec<(String, DocumentIndex, Option<JobStatus>)> {
+        self.next = None;
+        std::mem::take(&mut self.open)
+            .into_values()
+            .map(|open| (open.id, open.index, open.status))
+            .collect()
+    }
+}
+
+impl Bulk {
+    /// Begins a poll, where one is due.
+    pub(super) fn begin_poll(&mut self, now: Time) -> bool {
+        let poller = &mut self.poller;
+        if poller.next_wake().is_none_or(|next| next > now) {
+            return false;
+        }
+        for open in poller.open.values_mut() {
+            open.since.get_or_insert(now);
+        }
+        let ids: Vec<_> = poller.open.values().map(|open| open.id.clone()).collect();
+        poller.begun = poller.begun.wrapping_add(1);
+        poller.poll = Some(Poll {
+            chunks: ids.chunks(JOBS_PER_REQUEST).map(<[_]>::to_vec).collect(),
+            asked: BTreeSet::new(),
+            unseen: BTreeSet::new(),
+            is_faulty: false,
+        });
+        self.next_chunk();
+        true
+    }
+
+    /// Asks for the next hundred; `false` when the poll has asked for all.
+    fn next_chunk(&mut self) -> bool {
+        let Some(poll) = &mut self.poller.poll else {
+            return false;
+        };
+        let Some(ids) = poll.chunks.pop_front() else {
+            return false;
+        };
+        let list = ListJobs::new()
+            .page_size(100)
+            .job_ids(&ids)
+            .scoped(self.template.scope());
+        poll.unseen.append(&mut poll.asked);
+        poll.asked = ids.iter().map(|id| NormalizedId::of(id)).collect();
+        let seed = self.poller.seed.derive(u64::from(self.poller.begun));
+        self.in_flight.begin(Task::Poll(Box::new(
+            Pager::new(list, seed).retry(self.options.retry),
+        )));
+        true
+    }
+
+    /// A job, as a list or a get shows it.
+    pub(super) fn on_job_seen(&mut self, job: Job) {
+        let key = NormalizedId::of(&job.id);
+        if let Some(poll) = &mut self.poller.poll {
+            poll.asked.remove(&key);
+            poll.unseen.remove(&key);
+        }
+        let Some(open) = self.poller.open.get_mut(&key) else {
+            return;
+        };
+        let index = open.index;
+        open.missed = 0;
+        match DocumentReport::of_job(&job) {
+            None => open.status = Some(job.status),
+            Some(report) => {
+                self.poller.close(&job.id);
+                self.finish(index, report, Some(job));
+            }
+        }
+    }
+
+    /// A chunk was on_polled at, or could not be; others go on.
+    pub(super) fn on_poll_ended(&mut self, cx: Context<'_>, result: Result<(), Error>) {
+        match result {
+            Ok(()) => self.circuit_breaker.on_reached(),
+            Err(error) if error.is_auth() => {
+                self.poller.poll = None;
+                self.stop_with(error);
+            }
+            Err(error) => {
+                if let Some(poll) = &mut self.poller.poll {
+                    poll.is_faulty = true;
+                    // What the service could not answer for a moment proves nothing. What it will not answer is
+                    // on_polled for in another way.
+                    if error.is_transient() {
+                        poll.asked.clear();
+                    }
+                }
+            }
+        }
+        if self.next_chunk() {
+            return;
+        }
+        self.read_unseen();
+        self.time_out_jobs(cx.now);
+        self.schedule_poll(cx.now);
+    }
+
+    fn schedule_poll(&mut self, now: Time) {
+        let rate_limit_delay = self.in_flight.take_held_back();
+        let poller = &mut self.poller;
+        let is_sound = poller.poll.take().is_some_and(|poll| !poll.is_faulty);
+        let share = if is_sound {
+            rate_limit_delay
+                .saturating_mul(RATE_LIMIT_SHARE)
+                .min(MAX_RATE_LIMIT_SHARE)
+        } else {
+            Duration::ZERO
+        };
+        let oldest = poller
+            .open
+            .values()
+            .filter_map(|open| open.since)
+            .min()
+            .unwrap_or(now);
+        let delay = poller
+            .poll_interval
+            .delay_at_age(poller.seed, poller.begun, now.since(oldest));
+        // The limit that held the poll back is there for buying too.
+        let delay = delay.max(share);
+        poller.next = (!poller.open.is_empty()).then(|| now + delay);
+    }
+
+    fn read_unseen(&mut self) {
+        let unseen = self
+            .poller
+            .poll
+            .as_mut()
+            .map(|poll| {
+                poll.unseen.append(&mut poll.asked);
+                std::mem::take(&mut poll.unseen)
+            })
+            .unwrap_or_default();
+        for id in unseen {
+            let Some(open) = self.poller.open.get_mut(&id) else {
+                continue;
+            };
+            open.missed += 1;
+            if open.missed >= MAX_MISSED_POLLS && !open.is_being_read {
+                open.is_being_read = true;
+                let index = open.index;
+                self.read_job(index);
+            }
+        }
+    }
+
+    /// Asks for a document's job by its id.
+    pub(super) fn read_job(&mut self, index: DocumentIndex) {
+        let Some(id) = self
+            .documents
+            .get(&index)
+            .and_then(|document| document.job_id.clone())
+        else {
+            return;
+        };
+        let get = GetJob::new(id).scoped(self.template.scope());
+        let call = Call::new(get, self.seed.derive(index)).retry(self.options.retry);
+        self.in_flight.begin(Task::Get(index, Box::new(call)));
+    }
+
+    pub(super) fn on_polled(&mut self, index: DocumentIndex, result: Result<Job, Error>) {
+        let Some(job_id) = self
+            .documents
+            .get(&index)
+            .and_then(|document| document.job_id.clone())
+        else {
+            return;
+        };
+        if let Some(open) = self.poller.open.get_mut(&NormalizedId::of(&job_id)) {
+            open.is_being_read = false;
+        }
+        match result {
+            Ok(job) if self.poller.is_open(&job_id) => self.on_job_seen(job),
+            // After a refused cancel: the job is open no more as far as the run is concerned.
+            Ok(job) => match DocumentReport::of_job(&job) {
+                Some(report) => self.finish(index, report, Some(job)),
+                None => self.leave(index, job_id, Some(&job.status)),
+            },
+            Err(error) if !self.poller.is_open(&job_id) => {
+                self.finish(
+                    index,
+                    DocumentReport::of_error(DocumentStatus::Open, &error),
+                    None,
+                );
+            }
+            Err(error) if error.is_not_found() => {
+                self.poller.close(&job_id);
+                self.on_missing(index, &error);
+            }
+            Err(error) if ErrorScope::of(&error) == ErrorScope::Run && !error.is_quota() => {
+                self.stop_with(error);
+            }
+            // Two more poller, then it is on_polled for again.
+            Err(_) => {
+                if let Some(open) = self.poller.open.get_mut(&NormalizedId::of(&job_id)) {
+                    open.missed = 0;
+                }
+            }
+        }
+    }
+
+    /// Goes on without the jobs that take too long.
+    fn time_out_jobs(&mut self, now: Time) {
+        let limit = self.options.job_timeout;
+        let old: Vec<_> = self
+            .poller
+            .open
+            .values()
+            .filter(|open| open.since.is_some_and(|since| now.since(since) >= limit))
+            .map(|open| (open.id.clone(), open.index, open.status.clone()))
+            .collect();
+        for (job_id, index, status) in old {
+            self.poller.close(&job_id);
+            self.leave(index, job_id, status.as_ref());
+        }
+    }
+}
+
+impl PollInterval {
+    /// The delay before the next poll over jobs of which the oldest is `age` old.
+    fn delay_at_age(&self, seed: Seed, poll: u32, age: Duration) -> Duration {
+        let Self { initial, longest } = self.within_bounds();
+        let delay = (age / AGE_DIVISOR).clamp(initial, longest);
+        self.jittered(seed, poll, delay)
+    }
+}
