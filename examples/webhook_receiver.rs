@@ -158,7 +158,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let (client, url, _emulator) = if emulated {
         // The service delivers to no loopback address; the emulator does when it is told to.
-        let config = classify_emulator::Config::default().loopback_webhooks(true);
+        let config = classify_emulator::Config::default().allow_loopback_webhooks(true);
         let emulator = classify_emulator::Emulator::start(config)?;
         let api = Api::builder(emulator.key()).base_url(emulator.base_url());
         let url = format!("http://{address}/classify");

@@ -5,86 +5,86 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
-use classify_fuzz::play::Player;
+use classify_fuzz::driver::FuzzDriver;
 use classify_fuzz::{CANARY, create, seed};
 use classify_proto::machine::{Bulk, BulkEvent, BulkOptions, Document, FedEvent, Journal, Record};
 use libfuzzer_sys::fuzz_target;
 
-const MOST_PROCESSES: usize = 4;
+const MAX_PROCESSES: usize = 4;
 
 fuzz_target!(|data: &[u8]| {
-    let mut player = Player::new(data);
-    let count = player.chance.int_in_range(0..=8u8).unwrap_or(3);
+    let mut driver = FuzzDriver::new(data);
+    let count = driver.input.int_in_range(0..=8u8).unwrap_or(3);
     let documents: Vec<_> = (0..count)
         .map(
-            |place| match player.chance.int_in_range(0..=5u8).unwrap_or(0) {
-                kind @ 0..=3 => Document::bytes(format!("{place}.txt"), format!("canary {kind}")),
+            |index| match driver.input.int_in_range(0..=5u8).unwrap_or(0) {
+                kind @ 0..=3 => Document::bytes(format!("{index}.txt"), format!("canary {kind}")),
                 kind => Document::id(format!("dfl-{kind}")),
             },
         )
         .collect();
     let options = BulkOptions::default()
-        .max_in_flight(player.chance.int_in_range(1..=9).unwrap_or(4))
-        .max_requests(player.chance.int_in_range(1..=4).unwrap_or(2))
-        .report_cache_size(player.chance.int_in_range(0..=9).unwrap_or(9))
-        .retry_failed(player.chance.arbitrary().unwrap_or(false));
+        .max_in_flight(driver.input.int_in_range(1..=9).unwrap_or(4))
+        .max_requests(driver.input.int_in_range(1..=4).unwrap_or(2))
+        .report_cache_size(driver.input.int_in_range(0..=9).unwrap_or(9))
+        .retry_failed(driver.input.arbitrary().unwrap_or(false));
     let mut journal = Vec::new();
-    if player.chance.ratio(1u8, 4u8).unwrap_or(false) {
-        fed(&mut player, &documents, options, &mut journal);
+    if driver.input.ratio(1u8, 4u8).unwrap_or(false) {
+        run_from_iterator(&mut driver, &documents, options, &mut journal);
         return;
     }
     let mut transactions = BTreeMap::new();
     for process in 1.. {
-        let killed = process < MOST_PROCESSES;
+        let may_be_killed = process < MAX_PROCESSES;
         if run(
-            &mut player,
+            &mut driver,
             &documents,
             &options,
             &mut journal,
             &mut transactions,
-            killed,
+            may_be_killed,
         ) {
             break;
         }
-        player.lose_everything();
+        driver.drop_replies();
     }
 });
 
 /// One process; whether it came to its end.
 fn run(
-    player: &mut Player<'_>,
+    driver: &mut FuzzDriver<'_>,
     documents: &[Document],
     options: &BulkOptions,
     journal: &mut Vec<u8>,
     transactions: &mut BTreeMap<String, BTreeSet<String>>,
     may_be_killed: bool,
 ) -> bool {
-    let (read, sound) = Journal::read(journal).expect("our own journal");
-    journal.truncate(sound);
-    let mut bulk = Bulk::new(&player.api, create(""), options.clone(), seed())
+    let (contents, valid_length) = Journal::read(journal).expect("our own journal");
+    journal.truncate(valid_length);
+    let mut bulk = Bulk::new(&driver.api, create(""), options.clone(), seed())
         .expect("a good template")
-        .with_journal(read)
+        .with_journal(contents)
         .expect("the journal of this run");
     let mut source = documents.iter();
     let mut reported: BTreeMap<String, usize> = BTreeMap::new();
     loop {
-        if may_be_killed && player.happens(1, 64) {
+        if may_be_killed && driver.random_ratio(1, 64) {
             return false;
         }
-        match player.chance.int_in_range(0..=255u8).unwrap_or(255) {
+        match driver.input.int_in_range(0..=255u8).unwrap_or(255) {
             0 => bulk.stop(),
             1 => bulk.stop_and_cancel(),
             _ => {}
         }
         let mut events = Vec::new();
-        let output = player.step(&mut bulk, &mut |event| events.push(event));
+        let output = driver.step(&mut bulk, &mut |event| events.push(event));
         for event in events {
             match event {
-                BulkEvent::NeedDocuments(room) => {
-                    assert!(room > 0 && room == bulk.capacity());
+                BulkEvent::NeedDocuments(requested) => {
+                    assert!(requested > 0 && requested == bulk.capacity());
                     source
                         .by_ref()
-                        .take(room)
+                        .take(requested)
                         .for_each(|document| bulk.push(document.clone()));
                 }
                 BulkEvent::Record(record) => {
@@ -126,7 +126,7 @@ fn run(
             if !options.retry_failed && !stopped {
                 let ids = transactions.values().map(BTreeSet::len).max();
                 assert!(
-                    ids.is_none_or(|ids| ids <= 1 + MOST_PROCESSES),
+                    ids.is_none_or(|ids| ids <= 1 + MAX_PROCESSES),
                     "{transactions:?}"
                 );
             }
@@ -136,32 +136,32 @@ fn run(
 }
 
 /// Processes that are fed by an iterator and whose journal may fill its device; each goes on from what the last left.
-fn fed(
-    player: &mut Player<'_>,
+fn run_from_iterator(
+    driver: &mut FuzzDriver<'_>,
     documents: &[Document],
     options: BulkOptions,
     journal: &mut Vec<u8>,
 ) {
-    for _ in 0..MOST_PROCESSES {
-        let (read, sound) = Journal::read(journal).expect("our own journal");
-        journal.truncate(sound);
-        let space = player.chance.int_in_range(0..=4_000usize).unwrap_or(4_000);
-        let most = journal.len() + space;
+    for _ in 0..MAX_PROCESSES {
+        let (contents, valid_length) = Journal::read(journal).expect("our own journal");
+        journal.truncate(valid_length);
+        let space = driver.input.int_in_range(0..=4_000usize).unwrap_or(4_000);
+        let capacity = journal.len() + space;
         let mut is_full = false;
         let mut store = |record: &Record| {
             assert!(!is_full, "a record after one that is there in part");
             let line = record.to_line();
-            let room = most.saturating_sub(journal.len()).min(line.len());
-            journal.extend_from_slice(&line.as_bytes()[..room]);
-            is_full = room < line.len();
+            let written = capacity.saturating_sub(journal.len()).min(line.len());
+            journal.extend_from_slice(&line.as_bytes()[..written]);
+            is_full = written < line.len();
             if is_full {
                 return Err(io::ErrorKind::StorageFull.into());
             }
             Ok(())
         };
-        let mut run = Bulk::new(&player.api, create(""), options.clone(), seed())
+        let mut run = Bulk::new(&driver.api, create(""), options.clone(), seed())
             .expect("a good template")
-            .with_journal(read)
+            .with_journal(contents)
             .expect("the journal of this run")
             .fed_by(documents.iter().cloned(), &mut store);
         let mut settled = 0;
@@ -171,15 +171,15 @@ fn fed(
                     settled += document.names.len();
                 }
             };
-            if let Some(summary) = player.step(&mut run, &mut count) {
+            if let Some(summary) = driver.step(&mut run, &mut count) {
                 break summary;
             }
         };
-        let left = run.into_rest().count();
+        let remaining = run.into_rest().count();
         assert_eq!(settled, summary.documents() + summary.duplicates);
-        assert_eq!(settled + left, documents.len());
-        assert!(summary.stopped.is_some() || left == 0);
+        assert_eq!(settled + remaining, documents.len());
+        assert!(summary.stopped.is_some() || remaining == 0);
         assert!(summary.stopped.is_some() || !is_full);
-        player.lose_everything();
+        driver.drop_replies();
     }
 }

@@ -5,7 +5,7 @@
 use std::fmt::Debug;
 use std::time::Duration;
 
-use classify_fuzz::play::Player;
+use classify_fuzz::driver::FuzzDriver;
 use classify_fuzz::{check_error, create, rules, seed};
 use classify_proto::machine::{Call, Retry};
 use classify_proto::v2::{CancelJob, DeleteJob, GetJob, ListJobs};
@@ -14,47 +14,48 @@ use libfuzzer_sys::fuzz_target;
 use serde::{Serialize, de::DeserializeOwned};
 
 fuzz_target!(|data: &[u8]| {
-    let [which, data @ ..] = data else {
+    let [selector, data @ ..] = data else {
         return;
     };
-    match which % 8 {
-        0 => play(create("dfl-1"), data),
-        1 => play(GetJob::new("clj-1"), data),
-        2 => play(ListJobs::new(), data),
-        3 => play(CancelJob::new("clj-1"), data),
-        4 => play(DeleteJob::new("clj-1"), data),
-        5 => play(v1::CreateJob::new(["dfl-1"], rules().rules), data),
-        6 => play(configurations::CreateConfiguration::new("n", rules()), data),
-        _ => play(
+    match selector % 8 {
+        0 => fuzz_call(create("dfl-1"), data),
+        1 => fuzz_call(GetJob::new("clj-1"), data),
+        2 => fuzz_call(ListJobs::new(), data),
+        3 => fuzz_call(CancelJob::new("clj-1"), data),
+        4 => fuzz_call(DeleteJob::new("clj-1"), data),
+        5 => fuzz_call(v1::CreateJob::new(["dfl-1"], rules().rules), data),
+        6 => fuzz_call(configurations::CreateConfiguration::new("n", rules()), data),
+        _ => fuzz_call(
             files::UploadFile::new("a.txt", b"canary document".to_vec()),
             data,
         ),
     }
 });
 
-fn play<O>(operation: O, data: &[u8])
+fn fuzz_call<O>(operation: O, data: &[u8])
 where
     O: Operation + Debug + Serialize + DeserializeOwned,
     O::Output: Debug,
 {
-    let mut player = Player::new(data);
-    let retries = player.chance.int_in_range(0..=6).unwrap_or(5);
-    let total = Duration::from_millis(player.chance.int_in_range(1..=2_000_000).unwrap_or(900_000));
-    let start = player.now;
-    let call =
-        Call::new(operation, seed()).retry(Retry::default().max_retries(retries).total(total));
-    let result = player.play(call, |never| match never {});
+    let mut driver = FuzzDriver::new(data);
+    let retries = driver.input.int_in_range(0..=6).unwrap_or(5);
+    let total_timeout =
+        Duration::from_millis(driver.input.int_in_range(1..=2_000_000).unwrap_or(900_000));
+    let start = driver.now;
+    let call = Call::new(operation, seed())
+        .retry(Retry::default().max_retries(retries).total(total_timeout));
+    let result = driver.run(call, |never| match never {});
     if let Err(error) = &result {
         check_error(error);
         assert!(error.attempts() <= 1 + retries);
     }
     // Each loss may bring one more attempt, and each loss of a refusal one more look.
-    let most = (1 + retries as usize) * (2 + player.losses) + player.losses;
+    let max_requests = (1 + retries as usize) * (2 + driver.crashes) + driver.crashes;
     assert!(
-        player.sends <= most,
-        "{} requests, at most {most}",
-        player.sends
+        driver.requests_sent <= max_requests,
+        "{} requests, at most {max_requests}",
+        driver.requests_sent
     );
     // A reply that came later than the call's end was a reply to an earlier poll.
-    assert!(player.now <= start + 2_000_000 + 2_000 * (player.sends as u64 + 1));
+    assert!(driver.now <= start + 2_000_000 + 2_000 * (driver.requests_sent as u64 + 1));
 }

@@ -10,21 +10,30 @@ use classify_proto::machine::{
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
-    let (journal, sound) = match Journal::read(data) {
-        Ok(read) => read,
+    let (journal, valid_length) = match Journal::read(data) {
+        Ok(contents) => contents,
         Err(error) => return check_error(&error),
     };
-    assert!(sound <= data.len());
-    assert!(sound == 0 || data[sound - 1] == b'\n', "cut within a line");
-    assert!(!data[sound..].contains(&b'\n'), "a whole line is cut off");
-    let (cut, again) = Journal::read(&data[..sound]).expect("the sound part");
-    assert_eq!((cut.counts(), again), (journal.counts(), sound));
-    let (known, settled) = journal.counts();
-    assert!(settled <= known);
+    assert!(valid_length <= data.len());
+    assert!(
+        valid_length == 0 || data[valid_length - 1] == b'\n',
+        "cut within a line"
+    );
+    assert!(
+        !data[valid_length..].contains(&b'\n'),
+        "a whole line is cut off"
+    );
+    let (cut, valid_length_again) = Journal::read(&data[..valid_length]).expect("the sound part");
+    assert_eq!(
+        (cut.counts(), valid_length_again),
+        (journal.counts(), valid_length)
+    );
+    let (document_count, settled) = journal.counts();
+    assert!(settled <= document_count);
     // A torn line after it changes nothing.
-    let mut torn = data[..sound].to_vec();
+    let mut torn = data[..valid_length].to_vec();
     torn.extend_from_slice(b"{\"record\":\"pla");
-    assert_eq!(Journal::read(&torn).expect("a torn line").1, sound);
+    assert_eq!(Journal::read(&torn).expect("a torn line").1, valid_length);
 
     let api = api();
     let bulk =
@@ -37,9 +46,9 @@ fuzz_target!(|data: &[u8]| {
     let mut documents = vec![Document::bytes("a.txt", "a"), Document::id("dfl-1")];
     for _ in 0..1_000 {
         match bulk.poll(cx) {
-            Step::Event(BulkEvent::NeedDocuments(room)) => {
+            Step::Event(BulkEvent::NeedDocuments(requested)) => {
                 documents
-                    .drain(..documents.len().min(room))
+                    .drain(..documents.len().min(requested))
                     .for_each(|document| bulk.push(document));
             }
             Step::Event(_) | Step::Send(..) => {}

@@ -11,7 +11,7 @@ use futures_util::{FutureExt, stream};
 use libfuzzer_sys::fuzz_target;
 
 #[derive(Debug, Arbitrary)]
-struct Given<'a> {
+struct Input<'a> {
     name: &'a str,
     external_file_id: Option<&'a str>,
     purpose: Option<&'a str>,
@@ -21,20 +21,20 @@ struct Given<'a> {
 }
 
 fuzz_target!(|data: &[u8]| {
-    let Ok(given) = Given::arbitrary_take_rest(Unstructured::new(data)) else {
+    let Ok(input) = Input::arbitrary_take_rest(Unstructured::new(data)) else {
         return;
     };
-    let mut upload = UploadFile::new(given.name, given.content.to_vec());
-    if let Some(id) = given.external_file_id {
+    let mut upload = UploadFile::new(input.name, input.content.to_vec());
+    if let Some(id) = input.external_file_id {
         upload = upload.external_file_id(id);
     }
-    if let Some(purpose) = given.purpose {
+    if let Some(purpose) = input.purpose {
         upload = upload.purpose(purpose);
     }
-    if let Some(content_type) = given.content_type {
+    if let Some(content_type) = input.content_type {
         upload = upload.content_type(content_type);
     }
-    upload.prepare(Seed::new(given.seed));
+    upload.prepare(Seed::new(input.seed));
     let request = match upload.build_request(&api()) {
         Ok(request) => request,
         Err(error) => return check_error(&error),
@@ -43,8 +43,8 @@ fuzz_target!(|data: &[u8]| {
     let boundary = multer::parse_boundary(content_type).expect("a boundary");
     let body = request.body().in_memory().expect("held in memory");
     // The boundary is drawn at random so that no text holds it; here the text may have been made to.
-    let texts = [given.external_file_id, given.purpose, Some(given.name)];
-    if given
+    let texts = [input.external_file_id, input.purpose, Some(input.name)];
+    if input
         .content
         .windows(boundary.len())
         .any(|part| part == boundary.as_bytes())
@@ -58,28 +58,31 @@ fuzz_target!(|data: &[u8]| {
     let text = |text: &str| text.as_bytes().to_vec();
     let mut expected = vec![(
         "purpose".to_owned(),
-        text(given.purpose.unwrap_or("classify")),
+        text(input.purpose.unwrap_or("classify")),
     )];
     expected.extend(
-        given
+        input
             .external_file_id
             .map(|id| ("external_file_id".to_owned(), text(id))),
     );
-    expected.push(("file".to_owned(), given.content.to_vec()));
-    let found: Vec<_> = parts
+    expected.push(("file".to_owned(), input.content.to_vec()));
+    let parsed: Vec<_> = parts
         .iter()
         .map(|part| (part.name.clone(), part.content.clone()))
         .collect();
-    assert_eq!(found, expected);
+    assert_eq!(parsed, expected);
     let file = parts.last().expect("the file");
     // At the end of a name, multer takes two backslashes and the closing quote for an escaped quote.
-    if !given.name.ends_with('\\') {
-        assert_eq!(file.file_name.as_deref(), Some(&*escaped(given.name)));
+    if !input.name.ends_with('\\') {
+        assert_eq!(
+            file.file_name.as_deref(),
+            Some(&*as_parsed_by_multer(input.name))
+        );
     }
 });
 
 /// A name as multer sees it, which undoes neither what is percent-encoded nor a doubled backslash.
-fn escaped(name: &str) -> String {
+fn as_parsed_by_multer(name: &str) -> String {
     name.chars()
         .map(|c| match c {
             '"' => "%22".to_owned(),

@@ -13,32 +13,32 @@ use classify_proto::webhooks::{WebhookEvent, WebhookOutputFormat};
 use libfuzzer_sys::fuzz_target;
 use serde::{Serialize, de::DeserializeOwned};
 
-fuzz_target!(|word: &str| {
-    round_trip::<Purpose>(word);
-    round_trip::<DocumentStatus>(word);
-    round_trip::<DocumentInputType>(word);
-    round_trip::<JobStatus>(word);
-    round_trip::<Mode>(word);
-    round_trip::<v1::JobStatus>(word);
-    round_trip::<v1::Mode>(word);
-    round_trip::<ProductType>(word);
-    round_trip::<OrderBy>(word);
-    round_trip::<WebhookEvent>(word);
-    round_trip::<WebhookOutputFormat>(word);
+fuzz_target!(|value: &str| {
+    round_trip::<Purpose>(value);
+    round_trip::<DocumentStatus>(value);
+    round_trip::<DocumentInputType>(value);
+    round_trip::<JobStatus>(value);
+    round_trip::<Mode>(value);
+    round_trip::<v1::JobStatus>(value);
+    round_trip::<v1::Mode>(value);
+    round_trip::<ProductType>(value);
+    round_trip::<OrderBy>(value);
+    round_trip::<WebhookEvent>(value);
+    round_trip::<WebhookOutputFormat>(value);
 });
 
-fn round_trip<T>(word: &str)
+fn round_trip<T>(value: &str)
 where
     T: for<'a> From<&'a str> + Serialize + DeserializeOwned + Display + Debug + Eq + Ord,
 {
-    let value = T::from(word);
-    assert_eq!(value.to_string(), word);
-    let json = serde_json::to_string(&value).expect("a word");
-    assert_eq!(json, serde_json::to_string(word).expect("text"));
+    let parsed = T::from(value);
+    assert_eq!(parsed.to_string(), value);
+    let json = serde_json::to_string(&parsed).expect("a word");
+    assert_eq!(json, serde_json::to_string(value).expect("text"));
     assert_eq!(
         serde_json::from_str::<T>(&json).expect("what we wrote"),
-        value
+        parsed
     );
-    let held: T = serde_json::from_value(word.into()).expect("a word");
-    assert_eq!(held, value);
+    let from_value: T = serde_json::from_value(value.into()).expect("a word");
+    assert_eq!(from_value, parsed);
 }

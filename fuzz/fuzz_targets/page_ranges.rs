@@ -8,31 +8,35 @@ use classify_proto::PageRanges;
 use libfuzzer_sys::fuzz_target;
 
 /// Ranges longer than this are not expanded by the model.
-const MOST: u32 = 5_000;
+const MAX_EXPANDED_RANGE: u32 = 5_000;
 
 fuzz_target!(|text: &str| {
-    let ours = text.parse::<PageRanges>();
+    let parsed = text.parse::<PageRanges>();
     let Some(model) = model(text) else {
-        assert!(ours.is_err(), "{text:?} is refused by the model");
+        assert!(parsed.is_err(), "{text:?} is refused by the model");
         return;
     };
-    let pages = ours.expect("the model takes it");
+    let pages = parsed.expect("the model takes it");
     let written = pages.to_string();
-    let again: PageRanges = written.parse().expect("what we wrote");
-    assert_eq!(again, pages);
-    let normal = pages.normalized();
-    assert_eq!(normal.normalized(), normal);
-    assert_eq!(normal.count(), pages.count());
+    let reparsed: PageRanges = written.parse().expect("what we wrote");
+    assert_eq!(reparsed, pages);
+    let normalized = pages.normalized();
+    assert_eq!(normalized.normalized(), normalized);
+    assert_eq!(normalized.count(), pages.count());
     let Some(set) = model
         .iter()
         .try_fold(BTreeSet::new(), |mut set, (first, last)| {
-            let short = last - first < MOST;
+            let short = last - first < MAX_EXPANDED_RANGE;
             short.then(|| set.extend(*first..=*last))?;
             Some(set)
         })
     else {
-        assert!(pages.count() >= u64::from(MOST));
-        assert!(pages.to_zero_based(MOST as usize - 1).is_err());
+        assert!(pages.count() >= u64::from(MAX_EXPANDED_RANGE));
+        assert!(
+            pages
+                .to_zero_based(MAX_EXPANDED_RANGE as usize - 1)
+                .is_err()
+        );
         return;
     };
     assert_eq!(pages.count(), set.len() as u64);
@@ -44,7 +48,7 @@ fuzz_target!(|text: &str| {
     assert!(pages.to_zero_based(set.len() - 1).is_err());
     assert_eq!(
         PageRanges::from_zero_based(zero_based).expect("pages"),
-        normal
+        normalized
     );
     for page in set
         .iter()

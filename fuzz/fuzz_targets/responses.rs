@@ -16,7 +16,7 @@ use serde_json::Value;
 const STATUSES: [u16; 4] = [200, 201, 204, 206];
 
 fuzz_target!(|data: &[u8]| {
-    let [which, status, body @ ..] = data else {
+    let [selector, status, body @ ..] = data else {
         return;
     };
     let response = || {
@@ -25,24 +25,24 @@ fuzz_target!(|data: &[u8]| {
             .expect("statuses of the list");
         response
     };
-    match which % 29 {
+    match selector % 29 {
         0 => job(v2::GetJob::new("clj-1").parse(response()), body),
         1 => {
-            if let Ok(page) = sound(v2::ListJobs::new().parse(response())) {
+            if let Ok(page) = check_parsed(v2::ListJobs::new().parse(response())) {
                 assert_ne!(page.next_page_token.as_deref(), Some(""));
                 page.items.into_iter().for_each(job_round_trip);
             }
         }
         2 => job(v2::CancelJob::new("clj-1").parse(response()), body),
         3 => {
-            if let Ok(deleted) = sound(v2::DeleteJob::new("clj-1").parse(response())) {
+            if let Ok(deleted) = check_parsed(v2::DeleteJob::new("clj-1").parse(response())) {
                 let _ = format!("{deleted:?}");
             }
         }
         4 => {
             let mut create = create("dfl-1");
             create.prepare(seed());
-            if let Ok(job) = sound(create.parse(response())) {
+            if let Ok(job) = check_parsed(create.parse(response())) {
                 // An answer to another question is never taken for ours.
                 assert!(job.file_input.is_none_or(|input| input == "dfl-1"));
             }
@@ -51,53 +51,53 @@ fuzz_target!(|data: &[u8]| {
             let mut upload = files::UploadFile::new("a.txt", b"canary".to_vec());
             upload.prepare(seed());
             let _ = upload.build_request(&api()).expect("a good upload");
-            if let Ok(file) = sound(upload.parse(response())) {
+            if let Ok(file) = check_parsed(upload.parse(response())) {
                 let _ = format!("{file:?}");
             }
         }
-        6 => any(&v1::CreateJob::new(["dfl-1"], rules().rules), response()),
-        7 => any(&v1::ListJobs::new(), response()),
-        8 => any(&v1::GetJob::new("1"), response()),
-        9 => any(&v1::GetJobResults::new("1"), response()),
-        10 => any(&files::ListFiles::new(), response()),
-        11 => any(&files::GetFile::new("1"), response()),
-        12 => any(&files::GetFileContent::new("1"), response()),
-        13 => any(&files::DeleteFile::new("1"), response()),
-        14 => any(&files::QueryFiles::new(), response()),
-        15 => any(
+        6 => parse_any(&v1::CreateJob::new(["dfl-1"], rules().rules), response()),
+        7 => parse_any(&v1::ListJobs::new(), response()),
+        8 => parse_any(&v1::GetJob::new("1"), response()),
+        9 => parse_any(&v1::GetJobResults::new("1"), response()),
+        10 => parse_any(&files::ListFiles::new(), response()),
+        11 => parse_any(&files::GetFile::new("1"), response()),
+        12 => parse_any(&files::GetFileContent::new("1"), response()),
+        13 => parse_any(&files::DeleteFile::new("1"), response()),
+        14 => parse_any(&files::QueryFiles::new(), response()),
+        15 => parse_any(
             &configurations::CreateConfiguration::new("n", rules()),
             response(),
         ),
-        16 => any(&configurations::GetConfiguration::new("1"), response()),
-        17 => any(&configurations::UpdateConfiguration::new("1"), response()),
-        18 => any(&configurations::ListConfigurations::new(), response()),
-        19 => any(&configurations::DeleteConfiguration::new("1"), response()),
-        20 => any(
+        16 => parse_any(&configurations::GetConfiguration::new("1"), response()),
+        17 => parse_any(&configurations::UpdateConfiguration::new("1"), response()),
+        18 => parse_any(&configurations::ListConfigurations::new(), response()),
+        19 => parse_any(&configurations::DeleteConfiguration::new("1"), response()),
+        20 => parse_any(
             &webhooks::CreateWebhookConfiguration::new("https://example.com"),
             response(),
         ),
-        21 => any(&webhooks::GetWebhookConfiguration::new("1"), response()),
-        22 => any(&webhooks::UpdateWebhookConfiguration::new("1"), response()),
-        23 => any(&webhooks::ListWebhookConfigurations::new(), response()),
-        24 => any(&webhooks::ListAllWebhookConfigurations::new(), response()),
-        25 => any(&webhooks::DeleteWebhookConfiguration::new("1"), response()),
-        26 => any(
+        21 => parse_any(&webhooks::GetWebhookConfiguration::new("1"), response()),
+        22 => parse_any(&webhooks::UpdateWebhookConfiguration::new("1"), response()),
+        23 => parse_any(&webhooks::ListWebhookConfigurations::new(), response()),
+        24 => parse_any(&webhooks::ListAllWebhookConfigurations::new(), response()),
+        25 => parse_any(&webhooks::DeleteWebhookConfiguration::new("1"), response()),
+        26 => parse_any(
             &RawOperation::new(http::Method::GET, "/api/v2/other", Idempotency::Safe),
             response(),
         ),
-        27 => any(&With::new(v2::GetJob::new("clj-1")), response()),
-        28 => any(&WithResponse::new(v2::GetJob::new("clj-1")), response()),
+        27 => parse_any(&With::new(v2::GetJob::new("clj-1")), response()),
+        28 => parse_any(&WithResponse::new(v2::GetJob::new("clj-1")), response()),
         _ => unreachable!("a remainder of 29"),
     }
 });
 
-fn any<O: Operation<Output: Debug>>(operation: &O, response: http::Response<Bytes>) {
-    if let Ok(output) = sound(operation.parse(response)) {
+fn parse_any<O: Operation<Output: Debug>>(operation: &O, response: http::Response<Bytes>) {
+    if let Ok(output) = check_parsed(operation.parse(response)) {
         let _ = format!("{output:?}");
     }
 }
 
-fn sound<T>(parsed: Result<T, Error>) -> Result<T, Error> {
+fn check_parsed<T>(parsed: Result<T, Error>) -> Result<T, Error> {
     if let Err(error) = &parsed {
         check_error(error);
         assert!(
@@ -112,7 +112,7 @@ fn job(parsed: Result<Job, Error>, body: &[u8]) {
     // An id and a status that are text, and nothing else of note, are all that a job needs.
     let value = serde_json::from_slice(body);
     if let Ok(Value::Object(fields)) = &value {
-        let certain = fields.get("id").is_some_and(Value::is_string)
+        let is_minimal_job = fields.get("id").is_some_and(Value::is_string)
             && fields.get("status").is_some_and(Value::is_string)
             && fields
                 .iter()
@@ -121,18 +121,18 @@ fn job(parsed: Result<Job, Error>, body: &[u8]) {
         let is_ours = matches!(&*id.to_ascii_lowercase(), "clj-1" | "1");
         match &parsed {
             Ok(_) => assert!(
-                !certain || is_ours,
+                !is_minimal_job || is_ours,
                 "another job's answer is believed: {id:?}"
             ),
             Err(error) => assert!(
-                !certain || (!is_ours && error.is_conflict()),
+                !is_minimal_job || (!is_ours && error.is_conflict()),
                 "drift breaks it: {error:?}"
             ),
         }
     } else if value.is_ok() {
         assert!(parsed.is_err(), "read from no object: {parsed:?}");
     }
-    if let Ok(job) = sound(parsed) {
+    if let Ok(job) = check_parsed(parsed) {
         job_round_trip(job);
     }
 }
@@ -142,8 +142,8 @@ fn job_round_trip(job: Job) {
     let written = job.to_json();
     // Read as an answer is, leniently: a field that could not be read is written as it came.
     let answer = http::Response::new(Bytes::from(written.to_string()));
-    let again = v2::GetJob::new(&job.id)
+    let reparsed = v2::GetJob::new(&job.id)
         .parse(answer)
         .expect("what we wrote");
-    assert_eq!(again.to_json(), written, "a second trip changes it");
+    assert_eq!(reparsed.to_json(), written, "a second trip changes it");
 }

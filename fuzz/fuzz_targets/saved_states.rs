@@ -5,7 +5,7 @@
 use std::fmt::Debug;
 
 use classify_fuzz::check_error;
-use classify_fuzz::play::Player;
+use classify_fuzz::driver::FuzzDriver;
 use classify_proto::files::UploadFile;
 use classify_proto::machine::{
     Call, Concurrent, Context, Machine, Pager, Reconcile, ResultsWaiter, Run, Saved, Step,
@@ -41,14 +41,14 @@ fn load<M: Saved + Debug>(text: &str) {
     };
     // What was loaded can be saved and loaded again, and is then the same.
     let saved = machine.save().expect("it came from text");
-    let again = M::load(&saved).expect("what we wrote");
-    assert_eq!(again.save().expect("it came from text"), saved);
-    let player = Player::new(&[]);
-    poll(&mut machine, &player.api, player.now);
+    let reloaded = M::load(&saved).expect("what we wrote");
+    assert_eq!(reloaded.save().expect("it came from text"), saved);
+    let driver = FuzzDriver::new(&[]);
+    poll_until_wait(&mut machine, &driver.api, driver.now);
 }
 
 /// As long as something follows at once; a state may hold any number of things to do.
-fn poll<M: Machine>(machine: &mut M, api: &Api, now: u64) {
+fn poll_until_wait<M: Machine>(machine: &mut M, api: &Api, now: u64) {
     let now = Time::from_millis(now);
     for _ in 0..200 {
         match machine.poll(Context::new(api, now)) {

@@ -15,7 +15,7 @@ use libfuzzer_sys::fuzz_target;
 use sim::{FAULTS, Service, World};
 
 #[derive(Debug, Arbitrary)]
-struct Given {
+struct Input {
     contents: Vec<u8>,
     in_flight: u8,
     requests: u8,
@@ -27,10 +27,10 @@ struct Given {
 }
 
 fuzz_target!(|data: &[u8]| {
-    let Ok(given) = Given::arbitrary_take_rest(Unstructured::new(data)) else {
+    let Ok(input) = Input::arbitrary_take_rest(Unstructured::new(data)) else {
         return;
     };
-    let documents: Vec<_> = given
+    let documents: Vec<_> = input
         .contents
         .iter()
         .take(24)
@@ -41,20 +41,20 @@ fuzz_target!(|data: &[u8]| {
         .collect();
     let distinct: BTreeSet<_> = documents.iter().map(Document::key).collect();
     let options = BulkOptions::default()
-        .max_in_flight(usize::from(given.in_flight % 16) + 1)
-        .max_requests(usize::from(given.requests % 8) + 1)
-        .report_cache_size(usize::from(given.report_cache_size));
-    let faults = given.faults.iter().take(100);
+        .max_in_flight(usize::from(input.in_flight % 16) + 1)
+        .max_requests(usize::from(input.requests % 8) + 1)
+        .report_cache_size(usize::from(input.report_cache_size));
+    let faults = input.faults.iter().take(100);
     let mut world = World::new(Service {
-        duration: u64::from(given.duration),
-        page_size: usize::from(given.page_size % 8) + 1,
+        duration: u64::from(input.duration),
+        page_size: usize::from(input.page_size % 8) + 1,
         faults: faults
-            .map(|place| FAULTS[usize::from(*place) % FAULTS.len()])
+            .map(|byte| FAULTS[usize::from(*byte) % FAULTS.len()])
             .collect(),
         ..Service::default()
     });
     let mut journal = Vec::new();
-    for (process, kill) in given.kills.iter().take(4).enumerate() {
+    for (process, kill) in input.kills.iter().take(4).enumerate() {
         let seed = Seed::new([u8::try_from(process).expect("four"); 16]);
         run(
             &mut world,
@@ -88,9 +88,9 @@ fuzz_target!(|data: &[u8]| {
         // What an earlier process found to be final stays so.
         let answered = statuses[0] == DocumentStatus::Completed;
         assert!(answered || statuses[0].is_final(), "{name}: {statuses:?}");
-        assert!(answered || !given.faults.is_empty(), "{name}: {statuses:?}");
+        assert!(answered || !input.faults.is_empty(), "{name}: {statuses:?}");
     }
-    if given.kills.is_empty() {
+    if input.kills.is_empty() {
         assert!(
             reports
                 .values()
@@ -109,10 +109,12 @@ fn run(
     killed_at: Option<u32>,
 ) -> BTreeMap<String, Vec<DocumentStatus>> {
     world.crash();
-    let (read, sound) = Journal::read(journal).expect("our own journal");
-    journal.truncate(sound);
+    let (contents, valid_length) = Journal::read(journal).expect("our own journal");
+    journal.truncate(valid_length);
     let bulk = Bulk::new(&world.api, create(""), options.clone(), seed).expect("a good template");
-    let mut bulk = bulk.with_journal(read).expect("the journal of this run");
+    let mut bulk = bulk
+        .with_journal(contents)
+        .expect("the journal of this run");
     let mut source = documents.iter();
     let mut reports: BTreeMap<String, Vec<DocumentStatus>> = BTreeMap::new();
     let mut events = Vec::new();
@@ -125,17 +127,17 @@ fn run(
         }
         for event in events.drain(..) {
             match event {
-                BulkEvent::NeedDocuments(room) => {
+                BulkEvent::NeedDocuments(requested) => {
                     source
                         .by_ref()
-                        .take(room)
+                        .take(requested)
                         .for_each(|document| bulk.push(document.clone()));
                 }
                 BulkEvent::Record(record) => {
                     let line = record.to_line();
                     // Killed while it writes, a process leaves half a line.
-                    let whole = killed_at != Some(step + 1);
-                    let written = if whole { line.len() } else { line.len() / 2 };
+                    let is_whole = killed_at != Some(step + 1);
+                    let written = if is_whole { line.len() } else { line.len() / 2 };
                     journal.extend_from_slice(&line.as_bytes()[..written]);
                 }
                 BulkEvent::Finished(settled) => {

@@ -18,8 +18,8 @@ use libfuzzer_sys::fuzz_target;
 use sim::{FAULTS, Fault, SILENT_FOR_TOO_LONG, Service, World};
 
 #[derive(Debug, Arbitrary)]
-struct Given {
-    which: u8,
+struct Input {
+    selector: u8,
     number: u8,
     duration: u16,
     timeout: u16,
@@ -28,12 +28,12 @@ struct Given {
     faults: Vec<u8>,
 }
 
-impl Given {
+impl Input {
     fn faults(&self) -> VecDeque<Fault> {
         // As long a list of faults as a call has attempts, a few times over.
         let faults = self.faults.iter().take(64);
         faults
-            .map(|place| FAULTS[usize::from(*place) % FAULTS.len()])
+            .map(|byte| FAULTS[usize::from(*byte) % FAULTS.len()])
             .collect()
     }
 
@@ -56,46 +56,46 @@ impl Given {
 }
 
 fuzz_target!(|data: &[u8]| {
-    let Ok(given) = Given::arbitrary_take_rest(Unstructured::new(data)) else {
+    let Ok(input) = Input::arbitrary_take_rest(Unstructured::new(data)) else {
         return;
     };
-    match given.which % 7 {
-        0 => one_create(&given),
-        1 => one_run(&given),
-        2 => one_list(&given),
-        3 => one_wait(&given),
-        4 => one_cancel(&given),
-        5 => one_delete(&given),
-        _ => several_runs(&given),
+    match input.selector % 7 {
+        0 => fuzz_create(&input),
+        1 => fuzz_run(&input),
+        2 => fuzz_list(&input),
+        3 => fuzz_wait(&input),
+        4 => fuzz_cancel(&input),
+        5 => fuzz_delete(&input),
+        _ => fuzz_concurrent_runs(&input),
     }
 });
 
-fn world_with_job(given: &Given) -> World {
+fn world_with_job(input: &Input) -> World {
     let mut world = World::new(Service {
         faults: VecDeque::new(),
-        ..given.service()
+        ..input.service()
     });
     let (_, job) = world.run(&mut Call::new(create("dfl-1"), seed()));
     assert_eq!(job.expect("a sound service").id, "clj-1");
-    world.service.faults = given.faults();
+    world.service.faults = input.faults();
     world
 }
 
 /// A call ends with the truth or with a network that was at fault too often.
-fn worn_out(error: &Error) {
+fn check_network_error(error: &Error) {
     check_error(error);
     assert!(error.is_transient() || error.is_decode(), "{error}");
 }
 
-fn one_create(given: &Given) {
-    let mut world = World::new(given.service());
-    let (_, result) = world.run_with_crashes(Call::new(create("dfl-1"), seed()), &given.crashes());
+fn fuzz_create(input: &Input) {
+    let mut world = World::new(input.service());
+    let (_, result) = world.run_with_crashes(Call::new(create("dfl-1"), seed()), &input.crashes());
     let jobs = &world.service.jobs;
     assert!(jobs.len() <= 1, "paid for twice");
     match result {
         Ok(job) => assert_eq!(job.id, jobs[0].id),
         Err(error) => {
-            worn_out(&error);
+            check_network_error(&error);
             assert!(error.transaction_id().is_some());
             assert!(
                 jobs.is_empty() || error.is_ambiguous(),
@@ -105,10 +105,10 @@ fn one_create(given: &Given) {
     }
 }
 
-fn one_run(given: &Given) {
-    let mut world = World::new(given.service());
+fn fuzz_run(input: &Input) {
+    let mut world = World::new(input.service());
     // A document in memory does not survive a crash; that loss is no finding.
-    let run = if given.number.is_multiple_of(2) || !given.crashes.is_empty() {
+    let run = if input.number.is_multiple_of(2) || !input.crashes.is_empty() {
         Run::new(create("dfl-1"), seed())
     } else {
         Run::upload(
@@ -117,33 +117,33 @@ fn one_run(given: &Given) {
             seed(),
         )
     };
-    let (_, result) = world.run_with_crashes(run, &given.crashes());
+    let (_, result) = world.run_with_crashes(run, &input.crashes());
     assert!(world.service.jobs.len() <= 1, "paid for twice");
-    truth(given, &result);
+    check_outcome(input, &result);
 }
 
-fn truth(given: &Given, result: &Result<Job, Error>) {
+fn check_outcome(input: &Input, result: &Result<Job, Error>) {
     match result {
         Ok(job) => {
-            assert!(!given.flag);
+            assert!(!input.flag);
             assert_eq!(job.status, JobStatus::Completed);
         }
-        Err(error) if error.is_job_failed() => assert!(given.flag),
+        Err(error) if error.is_job_failed() => assert!(input.flag),
         // Only a service that says nothing for hours outlasts a wait.
         Err(error) if error.is_deadline() => {
-            let silences = given
+            let silences = input
                 .faults()
                 .into_iter()
                 .filter(|fault| fault.is_silence());
             assert!(silences.count() >= SILENT_FOR_TOO_LONG, "{error}");
         }
-        Err(error) => worn_out(error),
+        Err(error) => check_network_error(error),
     }
 }
 
-fn one_list(given: &Given) {
-    let mut service = given.service();
-    let count = usize::from(given.number % 9) + 1;
+fn fuzz_list(input: &Input) {
+    let mut service = input.service();
+    let count = usize::from(input.number % 9) + 1;
     let token = |page: usize| {
         if page == 0 {
             String::new()
@@ -159,87 +159,87 @@ fn one_list(given: &Given) {
         service.pages.insert(token(page), (items, next));
     }
     let mut world = World::new(service);
-    let pager = Pager::new(ListJobs::new(), seed()).prefetch(given.flag);
-    let crashes = given.crashes();
+    let pager = Pager::new(ListJobs::new(), seed()).prefetch(input.flag);
+    let crashes = input.crashes();
     let (pages, result) = world.run_with_crashes(pager, &crashes);
-    let found: Vec<_> = pages
+    let ids: Vec<_> = pages
         .into_iter()
         .flat_map(|page| page.items)
         .map(|job| job.id)
         .collect();
     match result {
-        Ok(()) => assert_eq!(found, expected),
+        Ok(()) => assert_eq!(ids, expected),
         Err(error) => {
-            worn_out(&error);
-            assert!(expected.starts_with(&found));
+            check_network_error(&error);
+            assert!(expected.starts_with(&ids));
         }
     }
     assert!(world.service.log.len() <= (count + crashes.len()) * 6);
 }
 
-fn one_wait(given: &Given) {
-    let mut world = world_with_job(given);
+fn fuzz_wait(input: &Input) {
+    let mut world = world_with_job(input);
     let start = world.now;
-    let timeout = u64::from(given.timeout);
+    let timeout = u64::from(input.timeout);
     let waiter = Waiter::new("clj-1", seed()).timeout(Duration::from_millis(timeout));
-    let (_, result) = world.run_with_crashes(waiter, &given.crashes());
+    let (_, result) = world.run_with_crashes(waiter, &input.crashes());
     // The last look, at the deadline, has thirty seconds.
     assert!(
         world.now <= start + timeout + 30_000,
-        "{} ms: {given:?} {:?}",
+        "{} ms: {input:?} {:?}",
         world.now - start,
         world.sent
     );
     match result {
         Err(error) if error.is_deadline() => assert_eq!(error.job_id(), Some("clj-1")),
-        result => truth(given, &result),
+        result => check_outcome(input, &result),
     }
 }
 
-fn one_cancel(given: &Given) {
-    let mut world = world_with_job(given);
+fn fuzz_cancel(input: &Input) {
+    let mut world = world_with_job(input);
     let (_, result) =
-        world.run_with_crashes(Call::new(CancelJob::new("clj-1"), seed()), &given.crashes());
+        world.run_with_crashes(Call::new(CancelJob::new("clj-1"), seed()), &input.crashes());
     let cancelled = world.service.jobs[0].cancelled;
     match result {
         Ok(job) => assert!(cancelled && job.status == JobStatus::Cancelled),
         Err(error) if error.is_conflict() => assert!(!cancelled, "{error}"),
-        Err(error) => worn_out(&error),
+        Err(error) => check_network_error(&error),
     }
 }
 
-fn one_delete(given: &Given) {
-    let mut world = world_with_job(given);
+fn fuzz_delete(input: &Input) {
+    let mut world = world_with_job(input);
     let (_, result) =
-        world.run_with_crashes(Call::new(DeleteJob::new("clj-1"), seed()), &given.crashes());
+        world.run_with_crashes(Call::new(DeleteJob::new("clj-1"), seed()), &input.crashes());
     match result {
         Ok(deleted) => {
             assert_eq!(deleted.id, "clj-1");
             assert!(world.service.deleted.contains("clj-1"));
         }
-        Err(error) => worn_out(&error),
+        Err(error) => check_network_error(&error),
     }
 }
 
-fn several_runs(given: &Given) {
-    let count = usize::from(given.number % 8);
-    let mut world = World::new(given.service());
+fn fuzz_concurrent_runs(input: &Input) {
+    let count = usize::from(input.number % 8);
+    let mut world = World::new(input.service());
     let runs = (0..count)
-        .map(|place| Run::new(create(&format!("dfl-{place}")), seed().derive(place as u64)));
-    let fan = Concurrent::new(runs.collect::<Vec<_>>(), usize::from(given.timeout % 5));
-    let (events, ()) = world.run_with_crashes(fan, &given.crashes());
-    let ended: Vec<_> = events
+        .map(|index| Run::new(create(&format!("dfl-{index}")), seed().derive(index as u64)));
+    let fan = Concurrent::new(runs.collect::<Vec<_>>(), usize::from(input.timeout % 5));
+    let (events, ()) = world.run_with_crashes(fan, &input.crashes());
+    let finished: Vec<_> = events
         .iter()
         .filter_map(|event| match event {
-            ConcurrentEvent::Finished(place, result) => {
-                truth(given, result);
-                Some(*place)
+            ConcurrentEvent::Finished(index, result) => {
+                check_outcome(input, result);
+                Some(*index)
             }
             ConcurrentEvent::Progress(..) => None,
         })
         .collect();
-    assert_eq!(ended.len(), count);
-    assert_eq!(ended.iter().collect::<BTreeSet<_>>().len(), count);
+    assert_eq!(finished.len(), count);
+    assert_eq!(finished.iter().collect::<BTreeSet<_>>().len(), count);
     let inputs: BTreeSet<_> = world
         .service
         .jobs

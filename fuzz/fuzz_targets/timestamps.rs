@@ -10,30 +10,30 @@ fuzz_target!(|data: &[u8]| {
         let micros = i64::from_be_bytes(*bytes);
         if let Some(timestamp) = Timestamp::from_unix_micros(micros) {
             assert_eq!(timestamp.as_unix_micros(), micros);
-            again(timestamp);
+            assert_round_trip(timestamp);
         }
     }
     let Ok(text) = std::str::from_utf8(data) else {
         return;
     };
-    let ours = text.parse::<Timestamp>();
-    if let Ok(timestamp) = &ours {
-        again(*timestamp);
+    let parsed = text.parse::<Timestamp>();
+    if let Ok(timestamp) = &parsed {
+        assert_round_trip(*timestamp);
     }
     // A leap second is that library's own affair.
-    if let Ok(theirs) = chrono::DateTime::parse_from_rfc3339(text)
-        && theirs.timestamp_subsec_nanos() < 1_000_000_000
+    if let Ok(expected_time) = chrono::DateTime::parse_from_rfc3339(text)
+        && expected_time.timestamp_subsec_nanos() < 1_000_000_000
         && !text.contains(":60")
         // Before 1970 the two cut what is shorter than a microsecond to different sides.
-        && (theirs.timestamp() >= 0 || theirs.timestamp_subsec_nanos() % 1_000 == 0)
+        && (expected_time.timestamp() >= 0 || expected_time.timestamp_subsec_nanos() % 1_000 == 0)
     {
         // Within a day of the last second of the year 9999 there is none of ours.
-        let expected = Timestamp::from_unix_micros(theirs.timestamp_micros());
-        assert_eq!(ours.ok(), expected, "{text:?} is {theirs}");
+        let expected = Timestamp::from_unix_micros(expected_time.timestamp_micros());
+        assert_eq!(parsed.ok(), expected, "{text:?} is {expected_time}");
     }
 });
 
-fn again(timestamp: Timestamp) {
+fn assert_round_trip(timestamp: Timestamp) {
     let written = timestamp.to_string();
     assert_eq!(
         written.parse::<Timestamp>().expect("what we wrote"),

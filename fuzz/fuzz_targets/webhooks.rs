@@ -10,7 +10,7 @@ use libfuzzer_sys::fuzz_target;
 use sha2::Sha256;
 
 /// The header of a delivery that is signed with this secret.
-fn signed(secret: &str, body: &[u8]) -> String {
+fn signature_header(secret: &str, body: &[u8]) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("any length");
     mac.update(body);
     let digest = mac.finalize().into_bytes();
@@ -18,17 +18,17 @@ fn signed(secret: &str, body: &[u8]) -> String {
     format!("sha256={digits}")
 }
 
-struct Given<'a> {
+struct Input<'a> {
     secret: &'a str,
     header: Option<&'a [u8]>,
     flip: u8,
     body: &'a [u8],
 }
 
-impl<'a> Given<'a> {
+impl<'a> Input<'a> {
     /// Three bytes say how long the secret and the header are (no header when that is 255) and which byte is flipped;
     /// the secret, the header and the body follow.
-    fn of(data: &'a [u8]) -> Option<Self> {
+    fn parse(data: &'a [u8]) -> Option<Self> {
         let [secret, header, flip, rest @ ..] = data else {
             return None;
         };
@@ -50,16 +50,16 @@ impl<'a> Given<'a> {
 }
 
 fuzz_target!(|data: &[u8]| {
-    let Some(given) = Given::of(data) else {
+    let Some(input) = Input::parse(data) else {
         return;
     };
-    match Event::parse(given.body) {
+    match Event::parse(input.body) {
         Ok(event) => {
             let _ = (format!("{event:?}"), event.occurred_at());
             assert_ne!(event.job_id(), Some(""));
             assert_ne!(event.dedup_key().as_deref(), Some(""));
             // Held in a string, it is the same event.
-            if let Ok(text) = std::str::from_utf8(given.body)
+            if let Ok(text) = std::str::from_utf8(input.body)
                 && !text.trim_ascii_start().starts_with('"')
             {
                 let wrapped = serde_json::to_vec(text).expect("text");
@@ -69,35 +69,36 @@ fuzz_target!(|data: &[u8]| {
         Err(error) => check_error(&error),
     }
 
-    let secrets = [Secret::new("another"), Secret::new(given.secret)];
-    let good = signed(given.secret, given.body);
-    let expected = if given.secret.is_empty() {
+    let secrets = [Secret::new("another"), Secret::new(input.secret)];
+    let good = signature_header(input.secret, input.body);
+    let expected = if input.secret.is_empty() {
         Err(SignatureError::Mismatch)
     } else {
         Ok(())
     };
     assert_eq!(
-        verify(given.body, Some(good.as_bytes()), &secrets),
+        verify(input.body, Some(good.as_bytes()), &secrets),
         expected
     );
     assert_eq!(
-        verify(given.body, None, &secrets),
+        verify(input.body, None, &secrets),
         Err(SignatureError::Missing)
     );
     let mut bad = good.clone().into_bytes();
-    let place = usize::from(given.flip) % bad.len();
-    bad[place] ^= 1;
+    let index = usize::from(input.flip) % bad.len();
+    bad[index] ^= 1;
     assert!(
-        verify(given.body, Some(&bad), &secrets).is_err(),
+        verify(input.body, Some(&bad), &secrets).is_err(),
         "a byte is another"
     );
-    let mut longer = given.body.to_vec();
-    longer.push(given.flip);
+    let mut longer = input.body.to_vec();
+    longer.push(input.flip);
     assert!(verify(&longer, Some(good.as_bytes()), &secrets).is_err());
-    if let Some(header) = given.header {
-        let fits = verify(given.body, Some(header), &secrets).is_ok();
-        let is = |good: &str| header.trim_ascii().eq_ignore_ascii_case(good.as_bytes());
-        let by_either = is(&signed("another", given.body)) || (expected.is_ok() && is(&good));
-        assert_eq!(fits, by_either);
+    if let Some(header) = input.header {
+        let is_valid = verify(input.body, Some(header), &secrets).is_ok();
+        let equals = |good: &str| header.trim_ascii().eq_ignore_ascii_case(good.as_bytes());
+        let matches_either =
+            equals(&signature_header("another", input.body)) || (expected.is_ok() && equals(&good));
+        assert_eq!(is_valid, matches_either);
     }
 });

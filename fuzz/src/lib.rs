@@ -1,6 +1,6 @@
-//! What the fuzz targets share: replies made of arbitrary bytes, and the loop that plays them to a machine.
+//! What the fuzz targets share: replies made of arbitrary bytes, and the loop that drives a machine with them.
 
-pub mod play;
+pub mod driver;
 pub mod reply;
 
 use classify_proto::v2::{Configuration, CreateJob, Rule};
@@ -38,12 +38,12 @@ pub fn seed() -> Seed {
 
 /// What every error must hold to, whatever it is made of.
 pub fn check_error(error: &Error) {
-    let shown = error.to_string();
+    let message = error.to_string();
     assert!(
-        !shown.contains(['\n', '\r']),
-        "more than one line: {shown:?}"
+        !message.contains(['\n', '\r']),
+        "more than one line: {message:?}"
     );
-    assert!(!shown.trim().is_empty(), "an error without a word");
+    assert!(!message.trim().is_empty(), "an error without a word");
     // The service's own words are repeated, whatever they are.
     let sent_to_us = error.raw_body().is_some_and(|body| {
         body.windows(CANARY.len())
@@ -51,8 +51,8 @@ pub fn check_error(error: &Error) {
     });
     let debug = format!("{error:?}");
     assert!(
-        sent_to_us || !(debug.contains(CANARY) || shown.contains(CANARY)),
-        "a secret is shown: {shown} {debug}"
+        sent_to_us || !(debug.contains(CANARY) || message.contains(CANARY)),
+        "a secret is shown: {message} {debug}"
     );
     let _ = (
         error.kind(),

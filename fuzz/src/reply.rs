@@ -32,12 +32,12 @@ const DELAYS: [&str; 12] = [
     "soon",
 ];
 
-/// An arbitrary reply. `asked` is the body of the last request that had one in JSON, to be answered in kind.
+/// An arbitrary reply. `request_body` is the body of the last request that had one in JSON, to be answered in kind.
 ///
 /// # Errors
 ///
 /// When the bytes do not make one.
-pub fn reply(u: &mut Unstructured<'_>, asked: &Value) -> Result<Reply> {
+pub fn reply(u: &mut Unstructured<'_>, request_body: &Value) -> Result<Reply> {
     if u.ratio(1u8, 4u8)? {
         return Ok(Err(failure(u)?));
     }
@@ -52,7 +52,7 @@ pub fn reply(u: &mut Unstructured<'_>, asked: &Value) -> Result<Reply> {
             response = response.header(name, header_value(u)?);
         }
     }
-    let body = body(u, asked)?;
+    let body = body(u, request_body)?;
     Ok(Ok(response
         .body(body)
         .expect("a status below 1000 and checked headers")))
@@ -84,7 +84,7 @@ fn failure(u: &mut Unstructured<'_>) -> Result<Failure> {
     })
 }
 
-fn body(u: &mut Unstructured<'_>, asked: &Value) -> Result<Bytes> {
+fn body(u: &mut Unstructured<'_>, request_body: &Value) -> Result<Bytes> {
     let value = match u.int_in_range(0..=7u8)? {
         0 => return Ok(Bytes::copy_from_slice(u.arbitrary()?)),
         1 => json!({"detail": u.arbitrary::<&str>()?}),
@@ -95,7 +95,7 @@ fn body(u: &mut Unstructured<'_>, asked: &Value) -> Result<Bytes> {
         4 => {
             let count = u.int_in_range(0..=4)?;
             let items = (0..count)
-                .map(|_| job(u, asked))
+                .map(|_| job(u, request_body))
                 .collect::<Result<Vec<_>>>()?;
             let token = match u.int_in_range(0..=8u8)? {
                 0..=3 => Value::Null,
@@ -104,7 +104,7 @@ fn body(u: &mut Unstructured<'_>, asked: &Value) -> Result<Bytes> {
             };
             json!({"items": items, "next_page_token": token})
         }
-        _ => job(u, asked)?,
+        _ => job(u, request_body)?,
     };
     let text = value.to_string();
     let end = if u.ratio(1u8, 10u8)? {
@@ -115,7 +115,7 @@ fn body(u: &mut Unstructured<'_>, asked: &Value) -> Result<Bytes> {
     Ok(Bytes::copy_from_slice(&text.as_bytes()[..end]))
 }
 
-fn job(u: &mut Unstructured<'_>, asked: &Value) -> Result<Value> {
+fn job(u: &mut Unstructured<'_>, request_body: &Value) -> Result<Value> {
     let mut job = json!({
         "id": format!("clj-{}", u.int_in_range(1..=4u8)?),
         "status": *u.choose(&JOB_STATUSES)?,
@@ -123,7 +123,7 @@ fn job(u: &mut Unstructured<'_>, asked: &Value) -> Result<Value> {
     // Most answers are to the question.
     if !u.ratio(1u8, 8u8)? {
         for field in ["configuration", "file_input", "transaction_id"] {
-            job[field] = asked[field].clone();
+            job[field] = request_body[field].clone();
         }
     }
     if u.ratio(3u8, 4u8)? {

@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use bytes::Bytes;
-use classify_bench::{counting, process};
+use classify_bench::{counting_allocator, process};
 use classify_proto::machine::{
     Bulk, BulkEvent, BulkOptions, Context, Document, Limiter, Machine, Step, Ticket,
 };
@@ -16,30 +16,30 @@ use classify_proto::v2::{Configuration, CreateJob, Rule};
 use classify_proto::{Api, Body, RateClass, Seed, Time, http};
 
 #[global_allocator]
-static ALLOCATOR: counting::Counting = counting::Counting;
+static ALLOCATOR: counting_allocator::CountingAllocator = counting_allocator::CountingAllocator;
 
 /// How long a job takes, and a request.
-const JOB: u64 = 20_000;
-const LATENCY: u64 = 50;
+const JOB_DURATION_MS: u64 = 20_000;
+const LATENCY_MS: u64 = 50;
 
 /// The least of a service: jobs by id, with when they end.
 #[derive(Default)]
 struct Service {
-    made: u64,
-    open: BTreeMap<String, u64>,
+    created: u64,
+    running: BTreeMap<String, u64>,
     creates: u64,
     lists: u64,
 }
 
 impl Service {
-    fn answer(&mut self, request: &http::Request<Body>, now: u64) -> Bytes {
+    fn respond(&mut self, request: &http::Request<Body>, now: u64) -> Bytes {
         if request.method() == http::Method::POST {
             self.creates += 1;
-            self.made += 1;
-            let id = format!("clj-{:08}", self.made);
-            let answer = format!(r#"{{"id":"{id}","status":"PENDING"}}"#);
-            self.open.insert(id, now + JOB);
-            return answer.into();
+            self.created += 1;
+            let id = format!("clj-{:08}", self.created);
+            let body = format!(r#"{{"id":"{id}","status":"PENDING"}}"#);
+            self.running.insert(id, now + JOB_DURATION_MS);
+            return body.into();
         }
         self.lists += 1;
         let mut page = String::from(r#"{"items":["#);
@@ -48,19 +48,19 @@ impl Service {
             .split('&')
             .filter_map(|pair| pair.strip_prefix("job_ids="))
         {
-            let Some(ends) = self.open.get(id).copied() else {
+            let Some(ends_at) = self.running.get(id).copied() else {
                 continue;
             };
             if !page.ends_with('[') {
                 page.push(',');
             }
-            let rest = if now >= ends {
-                self.open.remove(id);
+            let tail = if now >= ends_at {
+                self.running.remove(id);
                 r#""COMPLETED","result":{"type":"invoice","confidence":0.9,"reasoning":"it says so in its heading"}}"#
             } else {
                 r#""RUNNING"}"#
             };
-            let _ = write!(page, r#"{{"id":"{id}","status":{rest}"#);
+            let _ = write!(page, r#"{{"id":"{id}","status":{tail}"#);
         }
         page.push_str("]}");
         page.into()
@@ -87,8 +87,8 @@ fn main() {
     let mut bulk = Bulk::new(&api, template, options, Seed::new([1; 16])).expect("good rules");
 
     let mut service = Service::default();
-    let mut out: BTreeMap<(u64, u64), (Ticket, Bytes)> = BTreeMap::new();
-    let (mut now, mut sent, mut pushed, mut settled, mut journal, mut most) =
+    let mut in_flight: BTreeMap<(u64, u64), (Ticket, Bytes)> = BTreeMap::new();
+    let (mut now, mut sent, mut pushed, mut settled, mut journal, mut max_live_mb) =
         (1_700_000_000_000, 0, 0, 0_u64, 0, 0.0_f64);
     println!("documents   CPU µs/document   live MB   peak MB   requests");
     loop {
@@ -96,15 +96,15 @@ fn main() {
         match bulk.poll(cx) {
             Step::Send(ticket, request) => {
                 sent += 1;
-                let body = service.answer(&request, now);
-                out.insert((now + LATENCY, sent), (ticket, body));
+                let body = service.respond(&request, now);
+                in_flight.insert((now + LATENCY_MS, sent), (ticket, body));
             }
             Step::Wait(until) => {
                 let wake = until.map_or(u64::MAX, Time::as_millis);
-                match out.first_key_value().map(|((at, _), _)| *at) {
+                match in_flight.first_key_value().map(|((at, _), _)| *at) {
                     Some(at) if at <= wake => {
                         now = now.max(at);
-                        if let Some((_, (ticket, body))) = out.pop_first() {
+                        if let Some((_, (ticket, body))) = in_flight.pop_first() {
                             let cx = Context::new(&api, Time::from_millis(now)).limiter(&limiter);
                             bulk.handle(cx, ticket, Ok(http::Response::new(body)));
                         }
@@ -122,7 +122,7 @@ fn main() {
             Step::Event(BulkEvent::Finished(_)) => {
                 settled += 1;
                 if settled % (total / 10).max(1) == 0 {
-                    most = most.max(print_line(settled, sent));
+                    max_live_mb = max_live_mb.max(print_progress(settled, sent));
                 }
             }
             Step::Event(_) => {}
@@ -134,15 +134,15 @@ fn main() {
                     service.lists,
                     journal / 1_000_000
                 );
-                let row = |what, value| {
-                    println!("| {total} documents in virtual time: {what} | {value} | | |");
+                let row = |label, value| {
+                    println!("| {total} documents in virtual time: {label} | {value} | | |");
                 };
                 row(
                     "processor time of each",
-                    format!("{:.1} µs", micros_of_each(total)),
+                    format!("{:.1} µs", cpu_micros_per_document(total)),
                 );
                 row("requests", sent.to_string());
-                row("most memory at once", format!("{most:.0} MB"));
+                row("most memory at once", format!("{max_live_mb:.0} MB"));
                 return;
             }
         }
@@ -150,19 +150,19 @@ fn main() {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "figures to be read")]
-fn micros_of_each(documents: u64) -> f64 {
+fn cpu_micros_per_document(documents: u64) -> f64 {
     process::cpu_time().as_secs_f64() * 1e6 / documents.max(1) as f64
 }
 
 /// Prints how far the run is; the most megabytes that were in use since the last time.
 #[expect(clippy::cast_precision_loss, reason = "figures to be read")]
-fn print_line(settled: u64, sent: u64) -> f64 {
+fn print_progress(settled: u64, sent: u64) -> f64 {
     let megabytes = |bytes: u64| bytes as f64 / 1e6;
-    let peak = megabytes(counting::peak());
+    let peak = megabytes(counting_allocator::peak());
     println!(
         "{settled:>9}   {:>15.1}   {:>7.1}   {peak:>7.1}   {sent:>8}",
-        micros_of_each(settled),
-        megabytes(counting::live()),
+        cpu_micros_per_document(settled),
+        megabytes(counting_allocator::live()),
     );
     peak
 }

@@ -1,18 +1,18 @@
 //! What the core does most, by time and allocations: parsing beside plain serde structs and the same bytes, building every
 //! request beside plain code where it has no body, page ranges, and a machine's steps.
 
-use classify_bench::measure::{alone, compare, head};
-use classify_bench::work::{buildings, call, page_ranges, plain_create};
-use classify_bench::{counting, fixtures, plain, work};
+use classify_bench::measure::{compare, measure, print_table_header};
+use classify_bench::workloads::{call, page_ranges, plain_create, request_cases};
+use classify_bench::{counting_allocator, fixtures, plain, workloads};
 use classify_proto::v2::{GetJob, ListJobs};
 use classify_proto::{Operation as _, http};
 
 #[global_allocator]
-static ALLOCATOR: counting::Counting = counting::Counting;
+static ALLOCATOR: counting_allocator::CountingAllocator = counting_allocator::CountingAllocator;
 
 fn main() {
     let page = fixtures::page();
-    head();
+    print_table_header();
     let list = ListJobs::new();
     compare(
         "parse a page of 100 jobs",
@@ -24,7 +24,7 @@ fn main() {
     );
 
     let job = fixtures::job();
-    let get = GetJob::new(fixtures::FIRST);
+    let get = GetJob::new(fixtures::FIRST_JOB_ID);
     compare(
         "parse a job",
         || {
@@ -34,7 +34,7 @@ fn main() {
         || serde_json::from_slice::<plain::Job>(&job).expect("our own job"),
     );
 
-    let api = work::api();
+    let api = workloads::api();
     let create = fixtures::create();
     let body = fixtures::plain_create();
     let request = create.build_request(&api).expect("a good create");
@@ -53,16 +53,16 @@ fn main() {
         || create.build_request(&api).expect("a good create"),
         plain_create,
     );
-    for building in buildings() {
-        let name = format!("build {}", building.name);
-        match building.plain() {
-            Some(plain) => compare(&name, || building.ours(&api), plain),
-            None => alone(&name, || building.ours(&api)),
+    for request_case in request_cases() {
+        let name = format!("build {}", request_case.name);
+        match request_case.plain() {
+            Some(plain) => compare(&name, || request_case.ours(&api), plain),
+            None => measure(&name, || request_case.ours(&api)),
         }
     }
-    alone("page ranges", page_ranges);
-    alone("a call", || call(&api, &job, &[200]));
-    alone("a call that is repeated once", || {
+    measure("page ranges", page_ranges);
+    measure("a call", || call(&api, &job, &[200]));
+    measure("a call that is repeated once", || {
         call(&api, &job, &[503, 200]);
     });
 }

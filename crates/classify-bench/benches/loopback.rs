@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use classify_bench::fixtures::rules;
 use classify_bench::{measure, process};
-use classify_emulator::{Config, Emulator, Limits, Route};
+use classify_emulator::{Config, Emulator, RateLimits, Route};
 use classify_proto::machine::{Bulk, BulkOptions, Document, DocumentStatus, Limiter};
 use classify_proto::v2::CreateJob;
 use classify_proto::{Api, Seed};
@@ -20,41 +20,46 @@ use classify_proto::{Api, Seed};
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 const DRIVERS: [&str; 2] = ["ureq", "reqwest"];
-const JOB: Duration = Duration::from_secs(2);
+const JOB_DURATION: Duration = Duration::from_secs(2);
 /// Tells a process that it is a driver's: `--driver NAME BASE_URL DOCUMENTS`.
-const DRIVER: &str = "--driver";
+const DRIVER_FLAG: &str = "--driver";
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if let [DRIVER, driver, base_url, documents] =
+    if let [DRIVER_FLAG, driver, base_url, documents] =
         &*arguments.iter().map(String::as_str).collect::<Vec<_>>()
     {
-        return run(driver, base_url, documents.parse()?);
+        return run_driver(driver, base_url, documents.parse()?);
     }
     let documents = arguments
         .iter()
         .find_map(|argument| argument.parse().ok())
         .unwrap_or(1_000);
-    measure::head();
+    measure::print_table_header();
     for driver in DRIVERS {
-        one(driver, documents)?;
+        bench_driver(driver, documents)?;
     }
     Ok(())
 }
 
 /// Lets one driver run against an emulator of its own, and holds it to what the emulator counted.
-fn one(driver: &str, documents: u64) -> Result<()> {
+fn bench_driver(driver: &str, documents: u64) -> Result<()> {
     let config = Config::default()
-        .limits(Limits::none())
-        .completed_after(JOB)
-        .journal_limit(0);
+        .rate_limits(RateLimits::none())
+        .completed_after(JOB_DURATION)
+        .request_log_size(0);
     let emulator = Emulator::start(config)?;
-    let begin = Instant::now();
+    let start = Instant::now();
     let output = Command::new(std::env::current_exe()?)
-        .args([DRIVER, driver, emulator.base_url(), &documents.to_string()])
+        .args([
+            DRIVER_FLAG,
+            driver,
+            emulator.base_url(),
+            &documents.to_string(),
+        ])
         .stderr(std::process::Stdio::inherit())
         .output()?;
-    let wall = begin.elapsed();
+    let wall = start.elapsed();
     assert!(output.status.success(), "{driver}: {:?}", output.status);
     let uploads = emulator.count(Route::FileCreate);
     let creates = emulator.count(Route::ClassifyCreate);
@@ -78,7 +83,7 @@ fn one(driver: &str, documents: u64) -> Result<()> {
 }
 
 /// The driver's process: classifies, and prints what it used.
-fn run(driver: &str, base_url: &str, documents: u64) -> Result<()> {
+fn run_driver(driver: &str, base_url: &str, documents: u64) -> Result<()> {
     let api = Api::builder("llx-bench").base_url(base_url).build()?;
     let options = BulkOptions::default();
     let bulk = Bulk::new(
@@ -91,17 +96,17 @@ fn run(driver: &str, base_url: &str, documents: u64) -> Result<()> {
         let text = format!("Invoice {number}, payment of {number}.00 is due by Friday.");
         Document::bytes(format!("{number}.txt"), text)
     });
-    let fed = bulk.fed_by(texts, |_| Ok(()));
+    let bulk = bulk.fed_by(texts, |_| Ok(()));
     let limiter = Limiter::unlimited();
     let summary = if driver == "ureq" {
         let client = classify_ureq::Client::new(api).limiter(limiter);
-        client.drive(fed, drop)
+        client.drive(bulk, drop)
     } else {
         let client = classify_reqwest::Client::new(api).limiter(limiter);
         tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?
-            .block_on(client.drive(fed, drop))
+            .block_on(client.drive(bulk, drop))
     };
     let completed = summary.count(&DocumentStatus::Completed) as u64;
     assert_eq!(completed, documents, "{summary:?}");

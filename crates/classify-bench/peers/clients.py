@@ -12,7 +12,7 @@ PYTHON_VERSION = "2.19.0"
 TYPESCRIPT_VERSION = "2.16.0"
 
 
-def built(*arguments: str) -> list[str]:
+def build(*arguments: str) -> list[str]:
     """Builds programs of the workspace and says where they are."""
     command = ["cargo", "build", "--locked", "--message-format=json-render-diagnostics", *arguments]
     lines = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
@@ -20,7 +20,7 @@ def built(*arguments: str) -> list[str]:
     return [message["executable"] for message in messages if message.get("executable")]
 
 
-def python_of(folder: Path, version: str = PYTHON_VERSION) -> str:
+def install_python_client(folder: Path, version: str = PYTHON_VERSION) -> str:
     """A Python with the official client in an environment in `folder`, which is made where there is none."""
     python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
     if not python.exists():
@@ -29,7 +29,7 @@ def python_of(folder: Path, version: str = PYTHON_VERSION) -> str:
     return str(python)
 
 
-def typescript_of(folder: Path, version: str = TYPESCRIPT_VERSION) -> None:
+def install_typescript_client(folder: Path, version: str = TYPESCRIPT_VERSION) -> None:
     """Installs the official client for TypeScript into `folder`; a script there can import it."""
     folder.mkdir(parents=True, exist_ok=True)
     command = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--no-save"]

@@ -20,8 +20,8 @@ import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
 
-from clients import HERE, PYTHON_VERSION, built, python_of
-from rows import head, row
+from clients import HERE, PYTHON_VERSION, build, install_python_client
+from rows import print_header, print_row
 
 KEY = "llx-of-the-comparison"
 MEASURES = (("jobs created", "", 0), ("requests sent", "", 0), ("documents with an outcome", "", 0), ("wall time", "s", 1))
@@ -40,9 +40,9 @@ def documents(folder: Path, count: int) -> None:
         (folder / f"{index:04}.txt").write_text(text)
 
 
-def control(url: str, method: str, place: str, body: object = None) -> dict:
+def control(url: str, method: str, path: str, body: object = None) -> dict:
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(f"{url}/_emulator/{place}", data, method=method)
+    request = urllib.request.Request(f"{url}/_emulator/{path}", data, method=method)
     if data:
         request.add_header("Content-Type", "application/json")
     with urllib.request.urlopen(request) as reply:
@@ -51,14 +51,14 @@ def control(url: str, method: str, place: str, body: object = None) -> dict:
 
 @contextmanager
 def emulator(program: str, options: argparse.Namespace):
-    """A service of one's own, with the faults of the plan."""
+    """A service of one's own, with the faults that the options ask for."""
     command = [program, "emulator", "--completed-after", str(options.job_ms)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         url = process.stdout.readline().strip()
-        # The first of them that strikes is applied; together they strike one request in ten.
-        each = 1 - (1 - options.faults) ** (1 / len(FAULTS))
-        rules = [{"fault": fault, "when": {"chance": each}} for fault in FAULTS]
+        # The first that triggers is applied; together they affect one request in ten.
+        probability = 1 - (1 - options.faults) ** (1 / len(FAULTS))
+        rules = [{"fault": fault, "when": {"chance": probability}} for fault in FAULTS]
         control(url, "PUT", "faults", {"seed": options.seed, "rules": rules})
         yield url
     finally:
@@ -81,10 +81,10 @@ def ours(program: str, folder: Path, url: str) -> int:
 def official(python: str, folder: Path, url: str, threads: int) -> int:
     command = [python, str(HERE / "official.py"), str(folder), json.dumps(RULES), str(threads)]
     done = subprocess.run(command, env=environment(url), check=True, stdout=subprocess.PIPE, text=True)
-    found = json.loads(done.stdout)
-    if found["errors"]:
-        print(f"the official client raised: {found['errors']}", file=sys.stderr)
-    return found["outcomes"]
+    result = json.loads(done.stdout)
+    if result["errors"]:
+        print(f"the official client raised: {result['errors']}", file=sys.stderr)
+    return result["outcomes"]
 
 
 def main() -> None:
@@ -98,9 +98,9 @@ def main() -> None:
     parser.add_argument("--venv", type=Path, help="an environment to install it into and keep")
     options = parser.parse_args()
 
-    [*_, cli] = built("-p", "classify-cli")
+    [*_, cli] = build("-p", "classify-cli")
     with tempfile.TemporaryDirectory() as scratch:
-        python = python_of(options.venv or Path(scratch) / "venv", options.official)
+        python = install_python_client(options.venv or Path(scratch) / "venv", options.official)
         folder = Path(scratch) / "documents"
         folder.mkdir()
         documents(folder, options.documents)
@@ -111,16 +111,16 @@ def main() -> None:
         runs = []
         for run in clients:
             with emulator(cli, options) as url:
-                began = time.monotonic()
+                start = time.monotonic()
                 outcomes = run(url)
-                took = time.monotonic() - began
+                elapsed = time.monotonic() - start
                 counters = control(url, "GET", "counters")
             print(json.dumps({"outcomes": outcomes, "counters": counters}), file=sys.stderr)
-            runs.append((counters["jobs_total"], counters["requests_total"], outcomes, took))
+            runs.append((counters["jobs_total"], counters["requests_total"], outcomes, elapsed))
 
-    head()
-    for (what, unit, digits), mine, beside in zip(MEASURES, *runs, strict=True):
-        row(f"{options.documents} documents, {options.faults:.0%} of requests fail: {what}", mine, beside, unit, digits)
+    print_header()
+    for (what, unit, digits), mine, baseline in zip(MEASURES, *runs, strict=True):
+        print_row(f"{options.documents} documents, {options.faults:.0%} of requests fail: {what}", mine, baseline, unit, digits)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 
     python3 crates/classify-bench/peers/listing.py
 
-The contestants are `list` of this crate in four ways, `list.py` and `list.mjs`. Each is a process of its own, asks
+The clients are `list` of this crate in four ways, `list.py` and `list.mjs`. Each is a process of its own, asks
 the same server for the same bytes (200 pages of 100 jobs, made before the first is asked for), counts the jobs and adds up their confidences. What is measured is the whole process, start-up
 included, from outside: processor time and wall time; the peak of its memory is what the system notes of it at its end.
 They take turns, and the medians are printed. Nothing is held here: crates/classify-bench/instructions holds the
@@ -22,8 +22,8 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-from clients import HERE, built, python_of, typescript_of
-from rows import head, row
+from clients import HERE, build, install_python_client, install_typescript_client
+from rows import print_header, print_row
 
 PAGE_SIZE = 100
 OURS = ("ureq", "ureq_plain", "reqwest", "reqwest_plain")
@@ -39,7 +39,7 @@ MEASURES = (("cpu", "processor time", "ms", 0), ("wall", "wall time", "ms", 0), 
 
 
 @contextmanager
-def server(program: str, pages: int):
+def page_server(program: str, pages: int):
     process = subprocess.Popen([program, str(pages), str(PAGE_SIZE)], stdout=subprocess.PIPE, text=True)
     try:
         yield process.stdout.readline().strip()
@@ -48,17 +48,17 @@ def server(program: str, pages: int):
         process.wait()
 
 
-def measured(command: list[str], expected: str) -> dict:
-    """Runs one contestant to its end; its answer must be the expected one."""
-    began = time.monotonic()
+def measure(command: list[str], expected: str) -> dict:
+    """Runs one client to its end; its answer must be the expected one."""
+    start = time.monotonic()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    said = process.stdout.read()
+    stdout = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
-    wall = time.monotonic() - began
+    wall = time.monotonic() - start
     process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode or not said.startswith(expected):
-        raise SystemExit(f"{command} ended with {process.returncode} and said {said!r}, not {expected!r}")
-    peak = int(re.search(r"peak_kib (\d+)", said).group(1))
+    if process.returncode or not stdout.startswith(expected):
+        raise SystemExit(f"{command} ended with {process.returncode} and stdout {stdout!r}, not {expected!r}")
+    peak = int(re.search(r"peak_kib (\d+)", stdout).group(1))
     return {"cpu": (usage.ru_utime + usage.ru_stime) * 1000, "wall": wall * 1000, "peak": peak / 1024}
 
 
@@ -71,32 +71,32 @@ def main() -> None:
     pages = options.jobs // PAGE_SIZE
     expected = f"jobs {pages * PAGE_SIZE} confidence {pages * PAGE_SIZE * 0.93:.2f} "
 
-    programs = built("--release", "-p", "classify-bench", "--bins")
+    programs = build("--release", "-p", "classify-bench", "--bins")
     program = {Path(path).stem: path for path in programs}
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.keep or Path(scratch)
-        python = python_of(folder / "python")
-        typescript_of(folder / "typescript")
+        python = install_python_client(folder / "python")
+        install_typescript_client(folder / "typescript")
         script = shutil.copy(HERE / "list.mjs", folder / "typescript")
-        contestants = {name: [program["list"], name] for name in OURS}
-        contestants |= {
+        clients = {name: [program["list"], name] for name in OURS}
+        clients |= {
             "llama-cloud for Python": [python, str(HERE / "list.py")],
             "llama-cloud for TypeScript": ["node", str(script)],
         }
-        took = {name: [] for name in contestants}
-        with server(program["pages"], pages) as url:
+        runs = {name: [] for name in clients}
+        with page_server(program["page_server"], pages) as url:
             for _ in range(options.rounds):
-                for name, command in contestants.items():
-                    took[name].append(measured([*command, url], expected))
+                for name, command in clients.items():
+                    runs[name].append(measure([*command, url], expected))
 
     def median(name: str, what: str) -> float:
-        return statistics.median(run[what] for run in took[name])
+        return statistics.median(run[what] for run in runs[name])
 
-    head()
-    for ours, beside in PAIRS:
+    print_header()
+    for ours, baseline in PAIRS:
         for what, name, unit, digits in MEASURES:
-            label = f"list {pages * PAGE_SIZE:,} jobs, {ours} beside {beside}: {name}"
-            row(label, median(ours, what), median(beside, what), unit, digits)
+            label = f"list {pages * PAGE_SIZE:,} jobs, {ours} vs. {baseline}: {name}"
+            print_row(label, median(ours, what), median(baseline, what), unit, digits)
 
 
 if __name__ == "__main__":

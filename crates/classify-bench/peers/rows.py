@@ -1,16 +1,16 @@
-"""The one table that every bench prints rows of: what was measured, ours, what stands beside it, and the ratio."""
+"""The one table that every bench prints rows of: what was measured, ours, the baseline, and the ratio."""
 
 
-def head() -> None:
-    print("| | ours | beside | ours / beside |", flush=True)
+def print_header() -> None:
+    print("| | ours | baseline | ours / baseline |", flush=True)
     print("| --- | ---: | ---: | ---: |", flush=True)
 
 
-def row(what: str, ours: float, beside: float | None = None, unit: str = "", digits: int = 0) -> None:
+def print_row(what: str, ours: float, baseline: float | None = None, unit: str = "", digits: int = 0) -> None:
     """Prints one row; `digits` are those after the point of the two values."""
 
-    def shown(value: float) -> str:
+    def format_value(value: float) -> str:
         return f"{value:,.{digits}f} {unit}".rstrip()
 
-    ratio = "" if beside is None else f"{ours / beside:.2f}" if beside else "-"
-    print(f"| {what} | {shown(ours)} | {'' if beside is None else shown(beside)} | {ratio} |", flush=True)
+    ratio = "" if baseline is None else f"{ours / baseline:.2f}" if baseline else "-"
+    print(f"| {what} | {format_value(ours)} | {'' if baseline is None else format_value(baseline)} | {ratio} |", flush=True)

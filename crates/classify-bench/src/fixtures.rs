@@ -8,7 +8,7 @@ use classify_proto::v2::{Configuration, CreateJob, Rule};
 use crate::plain;
 
 /// The types of the rules.
-pub const TYPES: [&str; 6] = [
+pub const RULE_TYPES: [&str; 6] = [
     "invoice",
     "receipt",
     "contract",
@@ -18,7 +18,7 @@ pub const TYPES: [&str; 6] = [
 ];
 
 /// The id of the first job of the page.
-pub const FIRST: &str = "clj-8f14e45f-ceea-467f-a9c1-000000000000";
+pub const FIRST_JOB_ID: &str = "clj-8f14e45f-ceea-467f-a9c1-000000000000";
 
 fn description(kind: &str) -> String {
     format!(
@@ -29,7 +29,7 @@ fn description(kind: &str) -> String {
 /// A page of 100 jobs made from one configuration, as a bulk run sees them.
 #[must_use]
 pub fn page() -> Bytes {
-    page_of(0..100, Rules::AsOne, Some("eyJvIjoxMDB9"))
+    page_of(0..100, RuleSharing::Shared, Some("eyJvIjoxMDB9"))
 }
 
 /// The first job of that page, alone.
@@ -45,25 +45,25 @@ pub fn job() -> Bytes {
 
 /// Whose rules the jobs of a page were made by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rules {
+pub enum RuleSharing {
     /// All by the same.
-    AsOne,
+    Shared,
     /// Each by its own, so that nothing can be shared.
-    Own,
+    Distinct,
 }
 
 /// A page of the jobs of these numbers.
 #[must_use]
-pub fn page_of(jobs: Range<usize>, rules: Rules, next_page_token: Option<&str>) -> Bytes {
+pub fn page_of(jobs: Range<usize>, rules: RuleSharing, next_page_token: Option<&str>) -> Bytes {
     let items: Vec<_> = jobs
         .map(|n| {
-            let about = |kind| match rules {
-                Rules::AsOne => description(kind),
-                Rules::Own => description(kind).replace("its parties", &format!("party {n:07}")),
+            let describe = |kind| match rules {
+                RuleSharing::Shared => description(kind),
+                RuleSharing::Distinct => description(kind).replace("its parties", &format!("party {n:07}")),
             };
-            let rules: Vec<_> = TYPES
+            let rules: Vec<_> = RULE_TYPES
                 .iter()
-                .map(|kind| serde_json::json!({"type": kind, "description": about(kind)}))
+                .map(|kind| serde_json::json!({"type": kind, "description": describe(kind)}))
                 .collect();
             serde_json::json!({
                 "id": format!("clj-8f14e45f-ceea-467f-a9c1-{n:012}"),
@@ -83,7 +83,7 @@ pub fn page_of(jobs: Range<usize>, rules: Rules, next_page_token: Option<&str>) 
                 "result": {
                     "confidence": 0.93,
                     "reasoning": "The heading says invoice, and there are a number, line items and a total amount.",
-                    "type": TYPES[n % TYPES.len()],
+                    "type": RULE_TYPES[n % RULE_TYPES.len()],
                 },
                 "transaction_id": format!("{n:064x}"),
                 "updated_at": "2026-11-22T18:11:21.503Z",
@@ -98,7 +98,7 @@ pub fn page_of(jobs: Range<usize>, rules: Rules, next_page_token: Option<&str>) 
 /// Six rules.
 #[must_use]
 pub fn rules() -> Configuration {
-    Configuration::new(TYPES.map(|kind| Rule::new(kind, description(kind))))
+    Configuration::new(RULE_TYPES.map(|kind| Rule::new(kind, description(kind))))
 }
 
 /// A create of ours.
@@ -115,7 +115,7 @@ pub fn plain_create() -> plain::Create {
     plain::Create {
         file_input: "dfl-1".into(),
         configuration: plain::Configuration {
-            rules: TYPES
+            rules: RULE_TYPES
                 .map(|kind| plain::Rule {
                     r#type: kind.into(),
                     description: description(kind),

@@ -11,9 +11,9 @@
 //! `crates/classify-bench/peers/listing.py` lists 20,000 jobs beside loops written by hand and the official clients;
 //! `crates/classify-bench/sizes` measures what each driver weighs. `crates/classify-bench/report` runs them all.
 
-pub mod counting;
+pub mod counting_allocator;
 pub mod fixtures;
 pub mod measure;
 pub mod plain;
 pub mod process;
-pub mod work;
+pub mod workloads;

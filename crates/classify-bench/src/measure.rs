@@ -3,7 +3,7 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use crate::counting::allocations;
+use crate::counting_allocator::allocations;
 
 /// How many times each side has its turn.
 const ROUNDS: usize = 200;
@@ -34,7 +34,7 @@ pub fn compare<A, B>(name: &str, mut ours: impl FnMut() -> A, mut plain: impl Fn
 }
 
 /// The same for a piece of work that nothing stands beside.
-pub fn alone<T>(name: &str, mut ours: impl FnMut() -> T) {
+pub fn measure<T>(name: &str, mut ours: impl FnMut() -> T) {
     let times = (0..ROUNDS).map(|_| time(&mut ours)).collect();
     println!("| {name}, time | {:.1} µs | | |", median(times));
     let (count, bytes) = allocations(&mut ours);
@@ -43,8 +43,8 @@ pub fn alone<T>(name: &str, mut ours: impl FnMut() -> T) {
 }
 
 /// Prints the head of the table.
-pub fn head() {
-    println!("| | ours | beside | ours / beside |\n| --- | ---: | ---: | ---: |");
+pub fn print_table_header() {
+    println!("| | ours | baseline | ours / baseline |\n| --- | ---: | ---: | ---: |");
 }
 
 fn time<T>(work: &mut impl FnMut() -> T) -> f64 {

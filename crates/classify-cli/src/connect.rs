@@ -4,7 +4,7 @@ use std::io::Read as _;
 use std::path::Path;
 use std::time::Duration;
 
-use classify_emulator::{Config, Emulator, Limits};
+use classify_emulator::{Config, Emulator, RateLimits};
 use classify_proto::machine::PollInterval;
 use classify_proto::{Api, Region};
 use classify_ureq::Client;
@@ -48,7 +48,7 @@ impl Connection {
             ));
         }
         // Rate limits would only make a trial slow; `--limits` brings them back.
-        let config = Config::default().limits(Limits::none());
+        let config = Config::default().rate_limits(RateLimits::none());
         let emulator = Emulator::start(config).map_err(|error| {
             Problem::new(
                 Code::Unexpected,

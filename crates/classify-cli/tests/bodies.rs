@@ -250,7 +250,7 @@ fn norway_is_no_boolean() {
     bench
         .run(&["classify", "run", "docs/bill.txt", "--rules", "short.yaml"])
         .ends(0);
-    let job = bench.emulator.jobs().pop().unwrap().shown;
+    let job = bench.emulator.jobs().pop().unwrap().json;
     assert_eq!(job["configuration"]["parsing_configuration"]["lang"], "no");
     assert_eq!(job["configuration"]["rules"][0]["type"], "no");
 }

@@ -6,7 +6,7 @@ use std::fs;
 use std::io::Write as _;
 use std::time::Duration;
 
-use classify_emulator::{Config, Limits, Route, Script};
+use classify_emulator::{Config, RateLimits, Route, Script};
 use common::{Bench, RUN, bulk as run, interrupt, row, said, start, status_of, with_documents};
 use serde_json::{Value, json};
 
@@ -204,8 +204,9 @@ fn no_more_documents_are_on_their_way_than_allowed() {
 #[test]
 fn limits_are_kept() {
     let narrow = || {
-        let bench =
-            Bench::with(Config::default().limits(Limits::none().creates_per_second(Some(10))));
+        let bench = Bench::with(
+            Config::default().rate_limits(RateLimits::none().creates_per_second(Some(10))),
+        );
         for index in 0..14 {
             bench.file(&format!("docs/{index}.txt"), &format!("Invoice {index}"));
         }

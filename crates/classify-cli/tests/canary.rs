@@ -10,7 +10,7 @@ use std::io::{BufRead as _, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
-use classify_emulator::{Config, Fault, Faults, Limits, Script};
+use classify_emulator::{Config, Fault, FaultSchedule, RateLimits, Script};
 use common::echo::Echo;
 use common::{Bench, CANARY, bare, said, tree};
 
@@ -150,7 +150,7 @@ const LOCAL: [&str; 6] = [
 /// A bench whose documents are secret, with what the commands ask for.
 fn bench() -> Bench {
     let config = Config::default()
-        .limits(Limits::none())
+        .rate_limits(RateLimits::none())
         .script(Script::file("open*").never_ends());
     let bench = Bench::with(config);
     for name in ["docs/bill", "docs/soup", "secret/open"] {
@@ -387,7 +387,7 @@ fn commands_that_fail_half_way_show_no_canary() {
             }
             bench
                 .emulator
-                .set_faults(Faults::new().with(fault.always()));
+                .set_faults(FaultSchedule::new().with(fault.always()));
             let name_words: Vec<&str> = name.split(' ').collect();
             let output = run(
                 bench.command(&[&name_words, *words, &flags].concat()),
@@ -398,7 +398,7 @@ fn commands_that_fail_half_way_show_no_canary() {
                 !output.status.success(),
                 "{name} under {fault:?}: {output:?}"
             );
-            bench.emulator.set_faults(Faults::new());
+            bench.emulator.set_faults(FaultSchedule::new());
         }
     }
 }

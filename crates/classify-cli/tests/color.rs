@@ -4,7 +4,7 @@
 
 mod common;
 
-use classify_emulator::{Config, Limits};
+use classify_emulator::{Config, RateLimits};
 use common::Bench;
 use common::terminal::{Ends, Terminal};
 
@@ -34,7 +34,7 @@ fn on_a_terminal(bench: &Bench, words: &[&str], code: i32, env: &[(&str, &str)])
 
 #[test]
 fn colours_are_for_terminals_whose_owner_wants_them() {
-    let bench = Bench::with(Config::default().limits(Limits::none()));
+    let bench = Bench::with(Config::default().rate_limits(RateLimits::none()));
     bench.job("docs/bill.txt");
     for (words, code) in COLORED {
         assert!(
@@ -65,7 +65,7 @@ fn colours_are_for_terminals_whose_owner_wants_them() {
 
 #[test]
 fn an_output_file_has_no_colours_even_when_a_terminal_looks_on() {
-    let bench = Bench::with(Config::default().limits(Limits::none()));
+    let bench = Bench::with(Config::default().rate_limits(RateLimits::none()));
     bench.job("docs/bill.txt");
     let words = [
         "classify", "list", "--format", "table", "--output", "out.txt",

@@ -5,7 +5,7 @@ mod common;
 use std::io::Write as _;
 use std::process::Stdio;
 
-use classify_emulator::{Config, Limits, Recorded};
+use classify_emulator::{Config, LoggedRequest, RateLimits};
 use common::{Bench, Said};
 use serde_json::json;
 
@@ -13,10 +13,10 @@ const RULE: &str = "{type: invoice, description: asks for payment by a due date}
 const SECRET: &str = "canary-secret-77aa";
 
 fn bench() -> Bench {
-    Bench::with(Config::default().limits(Limits::none()))
+    Bench::with(Config::default().rate_limits(RateLimits::none()))
 }
 
-fn last(bench: &Bench) -> Recorded {
+fn last(bench: &Bench) -> LoggedRequest {
     bench.emulator.requests().pop().unwrap()
 }
 

@@ -9,7 +9,7 @@ use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
-use classify_emulator::{Config, Limits, Script};
+use classify_emulator::{Config, RateLimits, Script};
 use common::terminal::{Ends, Terminal};
 use common::{Bench, Running, interrupt, start};
 use serde_json::Value;
@@ -20,7 +20,7 @@ const SEED: u64 = 0x5eed_c1a5;
 
 /// A folder of five hundred documents and an emulator as fast as it gets.
 fn bench() -> Bench {
-    let bench = Bench::with(Config::default().limits(Limits::none()));
+    let bench = Bench::with(Config::default().rate_limits(RateLimits::none()));
     fs::remove_dir_all(bench.path().join("docs")).unwrap();
     for index in 0..DOCUMENTS {
         bench.file(
@@ -128,7 +128,7 @@ fn a_lost_journal_costs_requests_and_no_money() {
 fn ctrl_c_prints_a_command_that_goes_on() {
     let bench = Bench::with(
         Config::default()
-            .limits(Limits::none())
+            .rate_limits(RateLimits::none())
             .script(Script::file("*").takes(Duration::from_secs(5))),
     );
     for index in 0..20 {
@@ -184,7 +184,7 @@ fn ctrl_c_prints_a_command_that_goes_on() {
 fn ctrl_c_cancels_the_open_jobs_when_asked_to() {
     let bench = Bench::with(
         Config::default()
-            .limits(Limits::none())
+            .rate_limits(RateLimits::none())
             .script(Script::file("*").never_ends()),
     );
     let words = [
@@ -217,9 +217,13 @@ fn ctrl_c_cancels_the_open_jobs_when_asked_to() {
 
 #[test]
 fn a_second_ctrl_c_ends_at_once() {
-    use classify_emulator::{Fault, Faults, Route};
-    let faults = Faults::new().with(Fault::HangBefore.always().on(Route::FileCreate));
-    let bench = Bench::with(Config::default().limits(Limits::none()).faults(faults));
+    use classify_emulator::{Fault, FaultSchedule, Route};
+    let faults = FaultSchedule::new().with(Fault::HangBefore.always().on(Route::FileCreate));
+    let bench = Bench::with(
+        Config::default()
+            .rate_limits(RateLimits::none())
+            .faults(faults),
+    );
     let mut terminal = Terminal::start(&mut bench.command(&words(&[])), Ends::Stderr, 80);
     bench.until(|emulator| emulator.request_count() >= 2);
     terminal.interrupt();

@@ -298,7 +298,7 @@ fn help_tells_every_fault_and_its_meaning() {
     // Long lines may be broken.
     let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
     for fault in classify_emulator::Fault::ALL {
-        let told = format!(" {} {}", fault.name(), fault.meaning());
+        let told = format!(" {} {}", fault.name(), fault.description());
         assert!(help.contains(&told), "{told}\n{help}");
     }
 }

@@ -2,7 +2,7 @@
 
 mod common;
 
-use classify_emulator::{Config, Limits};
+use classify_emulator::{Config, RateLimits};
 use common::{Bench, tree};
 use serde_json::{Value, json};
 
@@ -101,7 +101,7 @@ const QUERIES: &[InQuery] = &[
 ];
 
 fn bench() -> Bench {
-    Bench::with(Config::default().limits(Limits::none()))
+    Bench::with(Config::default().rate_limits(RateLimits::none()))
 }
 
 fn sorted<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<(String, String)> {
@@ -186,9 +186,13 @@ fn every_request_is_in_the_name_of_the_project_that_is_given() {
             .collect();
         assert!(!asked.is_empty(), "{line}");
         for request in asked {
-            assert_eq!(request.parameter("project_id"), Some(PROJECT), "{line}");
             assert_eq!(
-                request.parameter("organization_id"),
+                request.query_parameter("project_id"),
+                Some(PROJECT),
+                "{line}"
+            );
+            assert_eq!(
+                request.query_parameter("organization_id"),
                 Some(ORGANIZATION),
                 "{line}"
             );

@@ -2,12 +2,12 @@
 
 mod common;
 
-use classify_emulator::{Config, Limits};
+use classify_emulator::{Config, RateLimits};
 use common::Bench;
 use serde_json::Value;
 
 fn bench() -> Bench {
-    Bench::with(Config::default().limits(Limits::none()))
+    Bench::with(Config::default().rate_limits(RateLimits::none()))
 }
 
 fn upload(bench: &Bench) -> String {

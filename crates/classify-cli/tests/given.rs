@@ -46,7 +46,7 @@ fn rules_come_from_any_language_or_from_flags() {
         "1,2",
     ]);
     found.ends(0);
-    let job = bench.emulator.jobs().pop().unwrap().shown;
+    let job = bench.emulator.jobs().pop().unwrap().json;
     assert_eq!(job["configuration"]["rules"].as_array().unwrap().len(), 3);
     assert_eq!(job["configuration"]["parsing_configuration"]["lang"], "de");
     assert_eq!(

@@ -4,7 +4,7 @@ mod common;
 
 use std::fs;
 
-use classify_emulator::{Config, Fault, Faults, Route, Script};
+use classify_emulator::{Config, Fault, FaultSchedule, Route, Script};
 use common::{RUN, bulk as run, said, start, status_of, with_documents};
 use serde_json::Value;
 
@@ -160,7 +160,7 @@ fn a_fresh_run_pays_anew_and_once() {
 
 #[test]
 fn credits_that_run_out_stop_the_run_and_a_resume_completes_it() {
-    let faults = Faults::new().with(Fault::PaymentRequired.nth(4).on(Route::ClassifyCreate));
+    let faults = FaultSchedule::new().with(Fault::PaymentRequired.nth(4).on(Route::ClassifyCreate));
     let bench = with_documents(Config::default().faults(faults), 10);
     let words = [
         "--journal",
@@ -190,9 +190,9 @@ fn credits_that_run_out_stop_the_run_and_a_resume_completes_it() {
     assert!(resume.ends_with("--resume"), "{resume}");
 
     // Out of credits at once: what was settled is still told as settled.
-    bench
-        .emulator
-        .set_faults(Faults::new().with(Fault::PaymentRequired.always().on(Route::ClassifyCreate)));
+    bench.emulator.set_faults(
+        FaultSchedule::new().with(Fault::PaymentRequired.always().on(Route::ClassifyCreate)),
+    );
     let again = run(&bench, &[&words[..], &["--resume"]].concat())
         .ends(5)
         .json();
@@ -203,7 +203,7 @@ fn credits_that_run_out_stop_the_run_and_a_resume_completes_it() {
         .filter(|row| row["status"] == "COMPLETED");
     assert_eq!(settled.count(), 3);
 
-    bench.emulator.set_faults(Faults::new());
+    bench.emulator.set_faults(FaultSchedule::new());
     let rows = run(&bench, &[&words[..], &["--resume"]].concat())
         .ends(0)
         .json();

@@ -6,14 +6,14 @@ mod common;
 
 use std::time::Duration;
 
-use classify_emulator::{Config, Fault, Faults, Limits, Route, Script};
+use classify_emulator::{Config, Fault, FaultSchedule, RateLimits, Route, Script};
 use common::terminal::{Ends, Terminal};
 use common::{Bench, RUN, interrupt};
 
 /// Two jobs that end, one that fails, one that never ends, and a copy of a document that never ends.
 fn bench() -> Bench {
     let config = Config::default()
-        .limits(Limits::none())
+        .rate_limits(RateLimits::none())
         .script(Script::file("broken*").fails("PDF_IS_BROKEN"))
         .script(Script::file("stuck*").never_ends());
     let bench = Bench::with(config);
@@ -80,7 +80,7 @@ fn a_narrow_terminal_never_wraps_a_line_of_the_view() {
 
 #[test]
 fn the_view_is_gone_before_the_results_come() {
-    let bench = Bench::with(Config::default().limits(Limits::none()));
+    let bench = Bench::with(Config::default().rate_limits(RateLimits::none()));
     let mut terminal = start(&bench, Ends::Both, 80, &[]);
     let screen = terminal.ends(0);
     assert!(
@@ -124,7 +124,7 @@ fn before_anything_settled_the_time_left_is_unknown() {
 
 #[test]
 fn a_second_interrupt_ends_at_once_and_leaves_no_view() {
-    let faults = Faults::new().with(Fault::HangAfter.always().on(Route::ClassifyCreate));
+    let faults = FaultSchedule::new().with(Fault::HangAfter.always().on(Route::ClassifyCreate));
     let bench = Bench::with(Config::default().faults(faults));
     let mut terminal = start(&bench, Ends::Stderr, 80, &[]);
     terminal.until(|screen| screen.contains("2 uploaded"));

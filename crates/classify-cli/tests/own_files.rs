@@ -5,14 +5,14 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use classify_emulator::{Config, Limits};
+use classify_emulator::{Config, RateLimits};
 use common::{Bench, RULES};
 
 const JOURNAL: &str = "k.journal";
 
 /// A bench with a file for every flag that reads one.
 fn bench() -> Bench {
-    let bench = Bench::with(Config::default().limits(Limits::none()));
+    let bench = Bench::with(Config::default().rate_limits(RateLimits::none()));
     bench.file("truth.csv", "path,type\ndocs/bill.txt,invoice\n");
     bench.file("key.txt", common::CANARY);
     bench.file("ca.pem", "no certificate");

@@ -5,7 +5,7 @@ mod common;
 use std::fs;
 use std::time::Duration;
 
-use classify_emulator::{Config, Fault, Faults, Route, Script};
+use classify_emulator::{Config, Fault, FaultSchedule, Route, Script};
 use common::{Bench, RUN, bulk as run, interrupt, start};
 use serde_json::Value;
 
@@ -212,7 +212,8 @@ fn nothing_that_a_document_is_called_or_the_service_says_is_markup() {
 
 #[test]
 fn a_run_that_stops_early_writes_what_it_knows() {
-    let faults = Faults::new().with(Fault::PaymentRequired.always().on(Route::ClassifyCreate));
+    let faults =
+        FaultSchedule::new().with(Fault::PaymentRequired.always().on(Route::ClassifyCreate));
     let bench = Bench::with(Config::default().faults(faults));
     run(&bench, &["--max-in-flight", "1", "--report", "report.html"]).ends(5);
     let page = page(&bench);

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use classify_emulator::{Config, Fault, Faults, Route, Script};
+use classify_emulator::{Config, Fault, FaultSchedule, Route, Script};
 use common::{Bench, bare, row, said, start, without_ids};
 use serde_json::Value;
 
@@ -289,7 +289,8 @@ fn a_refused_key_stops_what_has_not_begun() {
 
 #[test]
 fn spent_credits_stop_what_has_not_begun() {
-    let faults = Faults::new().with(Fault::PaymentRequired.always().on(Route::ClassifyCreate));
+    let faults =
+        FaultSchedule::new().with(Fault::PaymentRequired.always().on(Route::ClassifyCreate));
     let bench = Bench::with(Config::default().faults(faults));
     let found = bench
         .run(&[
@@ -313,7 +314,7 @@ fn spent_credits_stop_what_has_not_begun() {
 
 #[test]
 fn faults_on_the_way_are_nobody_s_business() {
-    let faults = Faults::new()
+    let faults = FaultSchedule::new()
         .with(Fault::ResetAfter.first(1).on(Route::ClassifyCreate))
         .with(Fault::Unavailable.first(2).on(Route::FileCreate));
     let bench = Bench::with(scripted().faults(faults));

@@ -2,7 +2,7 @@
 
 mod common;
 
-use classify_emulator::{Config, Fault, Faults};
+use classify_emulator::{Config, Fault, FaultSchedule};
 use common::{Bench, CANARY, bare, said};
 
 const PROJECT: &str = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff";
@@ -100,8 +100,8 @@ fn global_flags_reach_the_wire_from_both_sides() {
         ])
         .ends(0);
     let seen = bench.emulator.requests().pop().unwrap();
-    assert_eq!(seen.parameter("project_id"), Some(PROJECT));
-    assert_eq!(seen.parameter("organization_id"), Some(ORGANIZATION));
+    assert_eq!(seen.query_parameter("project_id"), Some(PROJECT));
+    assert_eq!(seen.query_parameter("organization_id"), Some(ORGANIZATION));
     assert!(
         seen.header("user-agent")
             .unwrap()
@@ -213,7 +213,8 @@ fn each_refusal_has_its_code() {
         (Fault::RateLimitedAbsurd, 7, "rate_limited"),
         (Fault::UnavailableShouldNotRetry, 1, "unexpected"),
     ] {
-        let bench = Bench::with(Config::default().faults(Faults::new().with(fault.always())));
+        let bench =
+            Bench::with(Config::default().faults(FaultSchedule::new().with(fault.always())));
         let found = bench
             .run(&["classify", "get", "clj-1", "--format", "jsonl"])
             .ends(code);

@@ -8,7 +8,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::Command;
 
-use classify_emulator::{Config, Limits, Script};
+use classify_emulator::{Config, RateLimits, Script};
 use common::canned::Canned;
 use common::terminal::{Ends, Terminal};
 use common::{Bench, RUN, Running, bare, said};
@@ -63,7 +63,7 @@ fn an_event_is_on_the_screen_when_it_has_come() {
 
 #[test]
 fn a_job_is_on_the_screen_when_it_has_ended() {
-    let config = Config::default().limits(Limits::none());
+    let config = Config::default().rate_limits(RateLimits::none());
     let bench = Bench::with(config.script(Script::file("stuck*").never_ends()));
     bench.file("docs/stuck.txt", "never ends");
     let id = |path: &str| {

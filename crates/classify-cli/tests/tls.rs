@@ -4,12 +4,12 @@ mod common;
 
 use std::process::Command;
 
-use classify_emulator::{Config, Limits};
+use classify_emulator::{Config, RateLimits};
 use common::relay::{ANYWHERE, Proxy, Tls};
 use common::{Bench, CANARY, Said, bare, said};
 
 fn bench() -> Bench {
-    Bench::with(Config::default().limits(Limits::none()))
+    Bench::with(Config::default().rate_limits(RateLimits::none()))
 }
 
 fn at(bench: &Bench, url: &str, words: &[&str]) -> Command {

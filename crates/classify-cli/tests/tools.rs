@@ -6,7 +6,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 
-use classify_emulator::{Config, Fault, Faults};
+use classify_emulator::{Config, Fault, FaultSchedule};
 use common::{Bench, CANARY, Running, bare, said, tree};
 
 const SECRET: &str = "whsec_canary";
@@ -257,7 +257,7 @@ fn a_bundle_of_certificates_is_read_before_anything_is_sent() {
 
 #[test]
 fn debug_logs_attempts_and_nothing_that_is_secret() {
-    let faults = Faults::new().with(Fault::Unavailable.first(1));
+    let faults = FaultSchedule::new().with(Fault::Unavailable.first(1));
     let bench = Bench::with(Config::default().faults(faults));
     bench
         .run(&[

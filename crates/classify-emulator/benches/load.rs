@@ -9,19 +9,19 @@ use std::net::{SocketAddr, TcpStream};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use classify_emulator::{Config, Emulator, Limits, Script};
+use classify_emulator::{Config, Emulator, RateLimits, Script};
 
 const OPEN_JOBS: usize = 10_000;
 const CONNECTIONS: usize = 8;
 const PACED_RATE: u32 = 2_000;
-const SPAN: Duration = Duration::from_secs(5);
+const DURATION: Duration = Duration::from_secs(5);
 
 fn main() {
     let begin = Instant::now();
     let config = Config::default()
-        .limits(Limits::none())
+        .rate_limits(RateLimits::none())
         .script(Script::any().never_ends())
-        .journal_limit(0);
+        .request_log_size(0);
     let emulator = match Emulator::start(config) {
         Ok(emulator) => emulator,
         Err(error) => {
@@ -58,8 +58,8 @@ fn main() {
         .iter()
         .map(|id| request("GET", &format!("/api/v2/classify/{id}"), ""))
         .collect();
-    report("get, unpaced", &drive(address, &gets, None));
-    report(
+    print_result("get, unpaced", &drive(address, &gets, None));
+    print_result(
         &format!("get, at {PACED_RATE}/s"),
         &drive(address, &gets, Some(PACED_RATE)),
     );
@@ -74,13 +74,13 @@ fn main() {
             )
         })
         .collect();
-    report("list of 100 by id", &drive(address, &lists, None));
+    print_result("list of 100 by id", &drive(address, &lists, None));
     let pages = [request(
         "GET",
         "/api/v2/classify?page_size=100&status=RUNNING",
         "",
     )];
-    report("list of 100 by status", &drive(address, &pages, None));
+    print_result("list of 100 by status", &drive(address, &pages, None));
     println!("memory                {:>10.1} MiB", resident_mib());
     large_upload(address);
     println!("memory, at most       {:>10.1} MiB", memory_mib("VmHWM:"));
@@ -135,14 +135,14 @@ fn large_upload(address: SocketAddr) {
 }
 
 /// What came of a drive: the time of each call, and how many went wrong.
-struct Outcome {
+struct LoadResult {
     times: Vec<Duration>,
     errors: usize,
     span: Duration,
 }
 
 /// Sends requests in turn over several connections, as fast as they go or at a rate.
-fn drive(address: SocketAddr, requests: &[String], rate: Option<u32>) -> Outcome {
+fn drive(address: SocketAddr, requests: &[String], rate: Option<u32>) -> LoadResult {
     let begin = Instant::now();
     let parts: Vec<(Vec<Duration>, usize)> = std::thread::scope(|scope| {
         let drivers: Vec<_> = (0..CONNECTIONS)
@@ -161,7 +161,7 @@ fn drive(address: SocketAddr, requests: &[String], rate: Option<u32>) -> Outcome
                         .cycle()
                         .skip(number * requests.len() / CONNECTIONS)
                     {
-                        if begin.elapsed() >= SPAN {
+                        if begin.elapsed() >= DURATION {
                             break;
                         }
                         if let Some(pause) = pause {
@@ -187,28 +187,28 @@ fn drive(address: SocketAddr, requests: &[String], rate: Option<u32>) -> Outcome
     let errors = parts.iter().map(|(_, errors)| errors).sum();
     let mut times: Vec<Duration> = parts.into_iter().flat_map(|(times, _)| times).collect();
     times.sort();
-    Outcome {
+    LoadResult {
         times,
         errors,
         span,
     }
 }
 
-fn report(what: &str, outcome: &Outcome) {
+fn print_result(what: &str, result: &LoadResult) {
     let at = |share: usize| {
-        let index = outcome.times.len().saturating_sub(1) * share / 1_000;
-        outcome
+        let index = result.times.len().saturating_sub(1) * share / 1_000;
+        result
             .times
             .get(index)
             .map_or(0.0, |time| time.as_secs_f64() * 1e3)
     };
     println!(
         "{what:<22}{:>9.0}/s      p50 {:.2} ms  p99 {:.2} ms  p99.9 {:.2} ms  errors {}",
-        per_second(outcome.times.len(), outcome.span),
+        per_second(result.times.len(), result.span),
         at(500),
         at(990),
         at(999),
-        outcome.errors
+        result.errors
     );
 }
 

@@ -17,13 +17,13 @@ impl Clock {
         Self::Real
     }
 
-    pub(crate) fn standing_at(now: Millis) -> Self {
+    pub(crate) fn virtual_at(now: Millis) -> Self {
         Self::Virtual(AtomicI64::new(now))
     }
 
     pub(crate) fn now(&self) -> Millis {
         match self {
-            Self::Real => machine_now(),
+            Self::Real => system_now(),
             Self::Virtual(now) => now.load(Ordering::SeqCst),
         }
     }
@@ -34,15 +34,15 @@ impl Clock {
 
     /// Moves a virtual clock forward; a real clock stays as it is, and so does one that would have to go back. Tells
     /// whether it is where it was told to be.
-    pub(crate) fn advance(&self, to: Move) -> bool {
+    pub(crate) fn advance(&self, to: ClockChange) -> bool {
         let Self::Virtual(now) = self else {
             return false;
         };
         // In one step: of two that move it at the same time, neither may be lost.
         let moved = now.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |now| match to {
             // Saturating, and short of the last moment that a timestamp can name.
-            Move::By(by) => Some(now.saturating_add(millis(by)).min(LAST)),
-            Move::To(to) => Some(to.min(LAST)).filter(|to| *to >= now),
+            ClockChange::By(by) => Some(now.saturating_add(millis(by)).min(MAX_TIMESTAMP)),
+            ClockChange::To(to) => Some(to.min(MAX_TIMESTAMP)).filter(|to| *to >= now),
         });
         moved.is_ok()
     }
@@ -50,35 +50,35 @@ impl Clock {
 
 /// How a virtual clock is moved.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Move {
+pub(crate) enum ClockChange {
     By(Duration),
     /// To this moment, unless it has passed by then.
     To(Millis),
 }
 
 /// The end of the year 9998: what every later timestamp is clamped to.
-const LAST: Millis = 253_370_764_800_000;
+const MAX_TIMESTAMP: Millis = 253_370_764_800_000;
 
-pub(crate) fn machine_now() -> Millis {
+pub(crate) fn system_now() -> Millis {
     jiff::Timestamp::now().as_millisecond()
 }
 
 /// A duration in whole milliseconds, as large as will do for any clock.
 pub(crate) fn millis(duration: Duration) -> Millis {
     Millis::try_from(duration.as_millis())
-        .unwrap_or(LAST)
-        .min(LAST)
+        .unwrap_or(MAX_TIMESTAMP)
+        .min(MAX_TIMESTAMP)
 }
 
 /// A timestamp in the service's format: UTC, three digits of fraction, `Z`.
-pub(crate) fn stamp(at: Millis) -> String {
-    let at =
-        jiff::Timestamp::from_millisecond(at.clamp(0, LAST)).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+pub(crate) fn format_timestamp(at: Millis) -> String {
+    let at = jiff::Timestamp::from_millisecond(at.clamp(0, MAX_TIMESTAMP))
+        .unwrap_or(jiff::Timestamp::UNIX_EPOCH);
     format!("{at:.3}")
 }
 
 /// The moment that a date-time in a query names; without an offset it is taken as UTC.
-pub(crate) fn parse_stamp(text: &str) -> Option<Millis> {
+pub(crate) fn parse_timestamp(text: &str) -> Option<Millis> {
     if let Ok(at) = text.parse::<jiff::Timestamp>() {
         return Some(at.as_millisecond());
     }
@@ -94,8 +94,8 @@ pub(crate) fn parse_stamp(text: &str) -> Option<Millis> {
 
 /// An HTTP date, as `Retry-After` may carry it.
 pub(crate) fn http_date(at: Millis) -> String {
-    let at =
-        jiff::Timestamp::from_millisecond(at.clamp(0, LAST)).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    let at = jiff::Timestamp::from_millisecond(at.clamp(0, MAX_TIMESTAMP))
+        .unwrap_or(jiff::Timestamp::UNIX_EPOCH);
     jiff::fmt::rfc2822::DateTimePrinter::new()
         .timestamp_to_rfc9110_string(&at)
         .unwrap_or_default()
@@ -107,18 +107,27 @@ mod tests {
 
     #[test]
     fn stamps_look_like_the_services() {
-        assert_eq!(stamp(1_767_323_045_678), "2026-01-02T03:04:05.678Z");
-        assert_eq!(stamp(1_767_323_045_000), "2026-01-02T03:04:05.000Z");
         assert_eq!(
-            parse_stamp("2026-01-02T03:04:05.678Z"),
+            format_timestamp(1_767_323_045_678),
+            "2026-01-02T03:04:05.678Z"
+        );
+        assert_eq!(
+            format_timestamp(1_767_323_045_000),
+            "2026-01-02T03:04:05.000Z"
+        );
+        assert_eq!(
+            parse_timestamp("2026-01-02T03:04:05.678Z"),
             Some(1_767_323_045_678)
         );
         assert_eq!(
-            parse_stamp("2026-01-02T05:04:05.678123+02:00"),
+            parse_timestamp("2026-01-02T05:04:05.678123+02:00"),
             Some(1_767_323_045_678)
         );
-        assert_eq!(parse_stamp("2026-01-02T03:04:05"), Some(1_767_323_045_000));
-        assert_eq!(parse_stamp("yesterday"), None);
+        assert_eq!(
+            parse_timestamp("2026-01-02T03:04:05"),
+            Some(1_767_323_045_000)
+        );
+        assert_eq!(parse_timestamp("yesterday"), None);
         assert_eq!(
             http_date(1_767_323_045_000),
             "Fri, 02 Jan 2026 03:04:05 GMT"
@@ -127,30 +136,33 @@ mod tests {
 
     #[test]
     fn a_virtual_clock_never_runs_out() {
-        let clock = Clock::standing_at(5);
-        assert!(clock.advance(Move::By(Duration::from_millis(7))));
+        let clock = Clock::virtual_at(5);
+        assert!(clock.advance(ClockChange::By(Duration::from_millis(7))));
         assert_eq!(clock.now(), 12);
-        assert!(clock.advance(Move::By(Duration::MAX)));
-        assert!(clock.advance(Move::By(Duration::MAX)));
-        assert_eq!(stamp(clock.now()), stamp(LAST));
+        assert!(clock.advance(ClockChange::By(Duration::MAX)));
+        assert!(clock.advance(ClockChange::By(Duration::MAX)));
+        assert_eq!(
+            format_timestamp(clock.now()),
+            format_timestamp(MAX_TIMESTAMP)
+        );
     }
 
     #[test]
     fn no_move_is_lost_and_none_goes_back() {
-        let clock = Clock::standing_at(0);
+        let clock = Clock::virtual_at(0);
         std::thread::scope(|scope| {
             for _ in 0..8 {
                 scope.spawn(|| {
                     for _ in 0..10_000 {
-                        clock.advance(Move::By(Duration::from_millis(1)));
+                        clock.advance(ClockChange::By(Duration::from_millis(1)));
                     }
                 });
             }
         });
         assert_eq!(clock.now(), 80_000);
-        assert!(!clock.advance(Move::To(79_999)));
-        assert!(clock.advance(Move::To(80_000)));
-        assert!(clock.advance(Move::To(90_000)));
+        assert!(!clock.advance(ClockChange::To(79_999)));
+        assert!(clock.advance(ClockChange::To(80_000)));
+        assert!(clock.advance(ClockChange::To(90_000)));
         assert_eq!(clock.now(), 90_000);
     }
 }

@@ -4,19 +4,19 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::clock::Millis;
-use crate::faults::Faults;
-use crate::limits::Limits;
+use crate::rate_limits::RateLimits;
+use crate::schedule::FaultSchedule;
 use crate::script::Script;
 
 /// How an emulator is set up. Every value has a default that suits a test.
 ///
 /// ```
 /// use std::time::Duration;
-/// use classify_emulator::{Config, Fault, Faults};
+/// use classify_emulator::{Config, Fault, FaultSchedule};
 ///
 /// let config = Config::default()
 ///     .completed_after(Duration::from_millis(20))
-///     .faults(Faults::new().with(Fault::Unavailable.first(2)));
+///     .faults(FaultSchedule::new().with(Fault::Unavailable.first(2)));
 /// # let _ = config;
 /// ```
 #[derive(Debug, Clone)]
@@ -28,26 +28,26 @@ pub struct Config {
     pub(crate) completed_after: Duration,
     pub(crate) threshold: f64,
     pub(crate) scripts: Vec<Script>,
-    pub(crate) faults: Faults,
-    pub(crate) limits: Limits,
+    pub(crate) faults: FaultSchedule,
+    pub(crate) rate_limits: RateLimits,
     pub(crate) upload_limit: u64,
     pub(crate) body_limit: usize,
     pub(crate) seed: Option<u64>,
-    pub(crate) time: Time,
-    pub(crate) journal_limit: usize,
-    pub(crate) readers: usize,
-    pub(crate) patience: Duration,
-    pub(crate) drip: Duration,
+    pub(crate) clock_mode: ClockMode,
+    pub(crate) request_log_size: usize,
+    pub(crate) reader_threads: usize,
+    pub(crate) read_timeout: Duration,
+    pub(crate) drip_interval: Duration,
     pub(crate) redirect_to: String,
-    pub(crate) loopback_webhooks: bool,
-    pub(crate) webhook_delay: Duration,
+    pub(crate) allow_loopback_webhooks: bool,
+    pub(crate) webhook_retry_delay: Duration,
     pub(crate) state_file: Option<PathBuf>,
     pub(crate) upload_dir: Option<PathBuf>,
 }
 
 /// Which clock the emulator goes by.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Time {
+pub(crate) enum ClockMode {
     Real,
     VirtualFromNow,
     VirtualFrom(Millis),
@@ -62,19 +62,19 @@ impl Default for Config {
             completed_after: Duration::from_millis(150),
             threshold: 0.2,
             scripts: Vec::new(),
-            faults: Faults::new(),
-            limits: Limits::default(),
+            faults: FaultSchedule::new(),
+            rate_limits: RateLimits::default(),
             upload_limit: 512 * 1024 * 1024,
             body_limit: 4 * 1024 * 1024,
             seed: None,
-            time: Time::Real,
-            journal_limit: 20_000,
-            readers: 2,
-            patience: Duration::from_secs(30),
-            drip: Duration::from_millis(5),
+            clock_mode: ClockMode::Real,
+            request_log_size: 20_000,
+            reader_threads: 2,
+            read_timeout: Duration::from_secs(30),
+            drip_interval: Duration::from_millis(5),
             redirect_to: "http://elsewhere.invalid".to_owned(),
-            loopback_webhooks: false,
-            webhook_delay: Duration::from_secs(1),
+            allow_loopback_webhooks: false,
+            webhook_retry_delay: Duration::from_secs(1),
             state_file: None,
             upload_dir: None,
         }
@@ -108,26 +108,26 @@ setters! {
     /// Outcomes fixed beforehand; the first script that fits a document counts.
     scripts: Vec<Script>,
     /// What goes wrong and when; nothing by default.
-    faults: Faults,
+    faults: FaultSchedule,
     /// Rate limits; the service's published ones by default.
-    limits: Limits,
+    rate_limits: RateLimits,
     /// The largest file accepted, in bytes; 512 MiB by default.
     upload_limit: u64,
     /// The largest JSON body accepted, in bytes; 4 MiB by default.
     body_limit: usize,
-    /// How many requests the journal keeps; 20,000 by default. Counters go on beyond that.
-    journal_limit: usize,
+    /// How many requests the request log keeps; 20,000 by default. Counters go on beyond that.
+    request_log_size: usize,
     /// How many documents are read side by side; 2 by default.
-    readers: usize,
+    reader_threads: usize,
     /// How long a client may take over a JSON body, or stay silent in the middle of an upload, before it is answered
     /// with 408; 30 s by default.
-    patience: Duration,
+    read_timeout: Duration,
     /// The pause between two pieces of a reply under [`Fault::SlowDrip`](crate::Fault::SlowDrip); 5 ms by default.
-    drip: Duration,
+    drip_interval: Duration,
     /// Whether webhooks may go to loopback and private addresses, which the service refuses; no by default.
-    loopback_webhooks: bool,
+    allow_loopback_webhooks: bool,
     /// The delay before a webhook's second attempt, doubled for the third; one second on the service and by default.
-    webhook_delay: Duration,
+    webhook_retry_delay: Duration,
 }
 
 impl Config {
@@ -149,14 +149,14 @@ impl Config {
     /// The clock starts at the machine's time, or where a state file says that it stood.
     #[must_use]
     pub fn virtual_clock(mut self) -> Self {
-        self.time = Time::VirtualFromNow;
+        self.clock_mode = ClockMode::VirtualFromNow;
         self
     }
 
     /// Lets time move only when told, from this moment on, in milliseconds since the Unix epoch.
     #[must_use]
     pub fn virtual_clock_at(mut self, unix_millis: i64) -> Self {
-        self.time = Time::VirtualFrom(unix_millis);
+        self.clock_mode = ClockMode::VirtualFrom(unix_millis);
         self
     }
 

@@ -10,25 +10,25 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::clock::Move;
+use crate::clock::ClockChange;
 use crate::config::Config;
-use crate::faults::{FaultRule, Faults};
-use crate::journal::Recorded;
 use crate::net::accept::accept;
+use crate::request_log::LoggedRequest;
 use crate::route::Route;
+use crate::schedule::{FaultRule, FaultSchedule};
 use crate::script::Script;
+use crate::shared_state::SharedState;
 use crate::state::job::Version;
 use crate::webhook::{Delivery, deliver};
-use crate::world::World;
 
 /// A running emulator. It has a thread and a port of its own, and stops when it is dropped.
 ///
 /// Any number run side by side, for blocking and for async callers alike.
 pub struct Emulator {
-    world: Arc<World>,
+    shared: Arc<SharedState>,
     address: SocketAddr,
     key: String,
-    stop: Option<oneshot::Sender<()>>,
+    stop_sender: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
     /// Removed with the emulator, after its thread has ended.
     _uploads: Option<tempfile::TempDir>,
@@ -38,7 +38,7 @@ impl std::fmt::Debug for Emulator {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // No more: the rest holds keys and webhook secrets.
         f.debug_struct("Emulator")
-            .field("base_url", &self.world.base_url)
+            .field("base_url", &self.shared.base_url)
             .finish_non_exhaustive()
     }
 }
@@ -56,7 +56,7 @@ pub struct JobView {
     /// The idempotency key that it was created with.
     pub transaction_id: Option<String>,
     /// The whole job object as the API shows it now.
-    pub shown: Value,
+    pub json: Value,
 }
 
 impl Emulator {
@@ -65,18 +65,23 @@ impl Emulator {
     /// # Errors
     ///
     /// When the port is taken, a folder cannot be made, the state file cannot be used, a script's pattern is none, or a
-    /// rule of the plan of faults can never strike.
+    /// rule of the fault schedule can never trigger.
     pub fn start(config: Config) -> io::Result<Self> {
-        if let Some(problem) = config.scripts.iter().find_map(Script::problem) {
+        if let Some(pattern_error) = config.scripts.iter().find_map(Script::pattern_error) {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
-                format!("a script cannot be used: {problem}"),
+                format!("a script cannot be used: {pattern_error}"),
             ));
         }
-        if let Some(problem) = config.faults.rules().iter().find_map(FaultRule::problem) {
+        if let Some(pattern_error) = config
+            .faults
+            .rules()
+            .iter()
+            .find_map(FaultRule::validation_error)
+        {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
-                format!("the plan of faults cannot be used: {problem}"),
+                format!("the fault schedule cannot be used: {pattern_error}"),
             ));
         }
         let listener =
@@ -89,20 +94,20 @@ impl Emulator {
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let (uploads, temporary) = upload_dir(&config)?;
-        let (events, heard) = mpsc::unbounded_channel();
+        let (events, event_receiver) = mpsc::unbounded_channel();
         let key = config
             .keys
             .first()
             .cloned()
             .unwrap_or_else(|| "llx-emulator".to_owned());
-        let world = World::new(config, format!("http://{address}"), uploads, events)?;
-        let world = Arc::new(world);
-        world.take_up();
+        let shared = SharedState::new(config, format!("http://{address}"), uploads, events)?;
+        let shared = Arc::new(shared);
+        shared.recover();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
-        let (stop, stopped) = oneshot::channel();
-        let shared = Arc::clone(&world);
+        let (stop_sender, stop_receiver) = oneshot::channel();
+        let server = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("classify-emulator".to_owned())
             .spawn(move || {
@@ -112,20 +117,20 @@ impl Emulator {
                         return;
                     };
                     tokio::select! {
-                        () = accept(Arc::clone(&shared), listener) => {}
-                        () = keep_time(Arc::clone(&shared)) => {}
-                        () = deliver(Arc::clone(&shared), heard) => {}
-                        _ = stopped => {}
+                        () = accept(Arc::clone(&server), listener) => {}
+                        () = run_timers(Arc::clone(&server)) => {}
+                        () = deliver(Arc::clone(&server), event_receiver) => {}
+                        _ = stop_receiver => {}
                     }
                 });
-                shared.close();
+                server.close();
                 runtime.shutdown_timeout(Duration::from_secs(1));
             })?;
         Ok(Self {
-            world,
+            shared,
             address,
             key,
-            stop: Some(stop),
+            stop_sender: Some(stop_sender),
             thread: Some(thread),
             _uploads: temporary,
         })
@@ -134,7 +139,7 @@ impl Emulator {
     /// Where it answers, for example `http://127.0.0.1:49200`.
     #[must_use]
     pub fn base_url(&self) -> &str {
-        &self.world.base_url
+        &self.shared.base_url
     }
 
     /// The address that it listens on.
@@ -149,41 +154,41 @@ impl Emulator {
         &self.key
     }
 
-    /// The requests so far, oldest first, as many as the journal keeps.
+    /// The requests so far, oldest first, as many as the request log keeps.
     #[must_use]
-    pub fn requests(&self) -> Vec<Recorded> {
-        self.world.journal().all()
+    pub fn requests(&self) -> Vec<LoggedRequest> {
+        self.shared.request_log().all()
     }
 
     /// How many requests there were for a route, faulted ones included.
     #[must_use]
     pub fn count(&self, route: Route) -> u64 {
-        self.world.journal().count(route)
+        self.shared.request_log().count(route)
     }
 
     /// How many requests there were in all.
     #[must_use]
     pub fn request_count(&self) -> u64 {
-        self.world.journal().total()
+        self.shared.request_log().total()
     }
 
     /// The jobs of both versions, in the order of their creation.
     #[must_use]
     pub fn jobs(&self) -> Vec<JobView> {
-        let store = self.world.store();
+        let store = self.shared.store();
         let views = store.jobs.iter().map(|(_, job)| JobView {
             id: job.id.clone(),
             status: job.status(),
             file_input: job
                 .inputs
                 .first()
-                .map(|input| input.given.clone())
+                .map(|input| input.requested_id.clone())
                 .unwrap_or_default(),
             transaction_id: job.transaction_id.clone(),
-            shown: if job.version == Version::V2 {
-                job.show(true)
+            json: if job.version == Version::V2 {
+                job.to_json(true)
             } else {
-                job.show_v1()
+                job.to_json_v1()
             },
         });
         views.collect()
@@ -192,35 +197,35 @@ impl Emulator {
     /// How many jobs exist. A document that is billed twice has two.
     #[must_use]
     pub fn job_count(&self) -> usize {
-        self.world.store().jobs.len()
+        self.shared.store().jobs.len()
     }
 
     /// How many files exist.
     #[must_use]
     pub fn file_count(&self) -> usize {
-        self.world.store().files.len()
+        self.shared.store().files.len()
     }
 
     /// The folder that holds the uploads; one file each, and nothing of those that were cut off.
     #[must_use]
     pub fn upload_dir(&self) -> &Path {
-        &self.world.uploads
+        &self.shared.uploads
     }
 
     /// Registers the text of a parse job, so that a job with this `pjb-…` input has something to read.
     pub fn add_parse_job(&self, id: impl Into<String>, text: impl Into<String>) {
-        self.world.store().add_parse_job(id.into(), text.into());
+        self.shared.store().add_parse_job(id.into(), text.into());
     }
 
-    /// The webhook attempts so far, oldest first, as many as the journal keeps requests.
+    /// The webhook attempts so far, oldest first, as many as the request log keeps requests.
     #[must_use]
     pub fn deliveries(&self) -> Vec<Delivery> {
-        self.world.deliveries().iter().cloned().collect()
+        self.shared.deliveries().iter().cloned().collect()
     }
 
-    /// Replaces the plan of faults; counting begins anew.
-    pub fn set_faults(&self, faults: Faults) {
-        *self.world.faults() = faults;
+    /// Replaces the fault schedule; counting restarts.
+    pub fn set_faults(&self, faults: FaultSchedule) {
+        *self.shared.faults() = faults;
     }
 
     /// Replaces the scripts, for documents that are read from now on.
@@ -229,32 +234,32 @@ impl Emulator {
     ///
     /// When a script's pattern is none; then the scripts stay as they were.
     pub fn set_scripts(&self, scripts: Vec<Script>) -> io::Result<()> {
-        if let Some(problem) = scripts.iter().find_map(Script::problem) {
+        if let Some(pattern_error) = scripts.iter().find_map(Script::pattern_error) {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
-                format!("a script cannot be used: {problem}"),
+                format!("a script cannot be used: {pattern_error}"),
             ));
         }
-        self.world.set_scripts(scripts);
+        self.shared.set_scripts(scripts);
         Ok(())
     }
 
     /// The emulator's time, in milliseconds since the Unix epoch.
     #[must_use]
     pub fn now(&self) -> i64 {
-        self.world.now()
+        self.shared.now()
     }
 
     /// Moves a virtual clock forward, after every document sent so far has been read. A real clock stays as it is.
     pub fn advance(&self, by: Duration) {
-        self.world.advance(Move::By(by));
+        self.shared.advance(ClockChange::By(by));
     }
 
-    /// Forgets files, jobs, saved configurations and webhooks, parse jobs, the journal, the counters, the deliveries and
-    /// what was used up of the limits. Scripts, the plan of faults with what it has counted, and the clock stay; the
-    /// journal's numbers go on.
+    /// Forgets files, jobs, saved configurations and webhooks, parse jobs, the request log, the counters, the deliveries and
+    /// what was used up of the limits. Scripts, the fault schedule with what it has counted, and the clock stay; the
+    /// numbers of the request log go on.
     pub fn reset(&self) {
-        self.world.reset();
+        self.shared.reset();
     }
 
     /// Stops the emulator and waits until it has stopped. Dropping it does the same.
@@ -263,9 +268,9 @@ impl Emulator {
     }
 
     fn shut_down(&mut self) {
-        if let Some(stop) = self.stop.take() {
+        if let Some(stop_sender) = self.stop_sender.take() {
             // It may have stopped already.
-            let _ = stop.send(());
+            let _ = stop_sender.send(());
         }
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
@@ -280,12 +285,12 @@ impl Drop for Emulator {
 }
 
 fn upload_dir(config: &Config) -> io::Result<(PathBuf, Option<tempfile::TempDir>)> {
-    let fixed = config.upload_dir.clone().or_else(|| {
+    let configured = config.upload_dir.clone().or_else(|| {
         let mut name = config.state_file.clone()?.into_os_string();
         name.push(".files");
         Some(PathBuf::from(name))
     });
-    if let Some(path) = fixed {
+    if let Some(path) = configured {
         std::fs::create_dir_all(&path).map_err(|error| {
             io::Error::new(
                 error.kind(),
@@ -304,19 +309,19 @@ fn upload_dir(config: &Config) -> io::Result<(PathBuf, Option<tempfile::TempDir>
 }
 
 /// Moves jobs on when their time comes, so that webhooks need no request to set them off.
-async fn keep_time(world: Arc<World>) {
+async fn run_timers(shared: Arc<SharedState>) {
     loop {
-        let due = world.tick();
-        let rung = world.timetable.notified();
-        match due {
-            Some(due) if !world.clock.is_virtual() => {
-                let wait = u64::try_from(due.saturating_sub(world.now())).unwrap_or(0);
+        let next_due = shared.tick();
+        let changed = shared.schedule_changed.notified();
+        match next_due {
+            Some(next_due) if !shared.clock.is_virtual() => {
+                let wait = u64::try_from(next_due.saturating_sub(shared.now())).unwrap_or(0);
                 tokio::select! {
-                    () = rung => {}
+                    () = changed => {}
                     () = tokio::time::sleep(Duration::from_millis(wait)) => {}
                 }
             }
-            _ => rung.await,
+            _ => changed.await,
         }
     }
 }

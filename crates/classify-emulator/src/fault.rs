@@ -4,8 +4,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::faults::FaultRule;
 use crate::route::Route;
+use crate::schedule::FaultRule;
 
 macro_rules! faults {
     ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal $(($see:literal))?,)+) => {
@@ -33,7 +33,7 @@ macro_rules! faults {
 
             /// What happens, in a sentence or two, for help texts.
             #[must_use]
-            pub const fn meaning(self) -> &'static str {
+            pub const fn description(self) -> &'static str {
                 match self {
                     $(Self::$variant => concat!($($doc),+).trim_ascii(),)+
                 }
@@ -61,7 +61,7 @@ faults! {
     /// body follows on the connection before it is closed.
     WrongLength = "wrong-length",
     /// After acting, the whole true reply arrives a few bytes at a time.
-    SlowDrip = "slow-drip" ("[`Config::drip`](crate::Config::drip) sets the pause between two pieces."),
+    SlowDrip = "slow-drip" ("[`Config::drip_interval`](crate::Config::drip_interval) sets the pause between two pieces."),
     /// After acting, the true body is gzip-encoded, whether the client asked for it or not.
     Gzip = "gzip",
     /// After acting, a 200 with `Content-Type: application/json` whose body is not JSON.
@@ -144,8 +144,8 @@ impl FromStr for Fault {
     type Err = UnknownFault;
 
     fn from_str(text: &str) -> Result<Self, UnknownFault> {
-        let found = Self::ALL.iter().find(|fault| fault.name() == text);
-        found.copied().ok_or_else(|| UnknownFault(text.to_owned()))
+        let fault = Self::ALL.iter().find(|fault| fault.name() == text);
+        fault.copied().ok_or_else(|| UnknownFault(text.to_owned()))
     }
 }
 
@@ -155,22 +155,22 @@ impl Fault {
     pub fn applies_to(self, route: Route) -> bool {
         match self {
             Self::EmptyPage | Self::RepeatedToken | Self::CyclicTokens => route.is_paged(),
-            Self::UnknownStatus => route.shows_jobs(),
+            Self::UnknownStatus => route.returns_jobs(),
             Self::BodyCut | Self::WrongLength | Self::SlowDrip | Self::Gzip => {
-                route != Route::Control && !route.is_answered_without_a_body()
+                route != Route::Control && !route.returns_no_content()
             }
-            Self::MissingFields | Self::NullFields | Self::ExtraFields => route.shows_objects(),
+            Self::MissingFields | Self::NullFields | Self::ExtraFields => route.returns_objects(),
             Self::NaiveTimestamps | Self::OffsetTimestamps => {
                 // A job that is deleted is told by its id alone.
-                route.shows_objects() && route != Route::ClassifyDelete
+                route.returns_objects() && route != Route::ClassifyDelete
             }
             _ => route != Route::Control,
         }
     }
 
-    /// Whether the server has done what it was asked when this fault strikes.
+    /// Returns whether the server has carried out the request when this fault is applied.
     #[must_use]
-    pub fn acts(self) -> bool {
+    pub fn server_acts(self) -> bool {
         !matches!(
             self,
             Self::ResetBefore
@@ -198,31 +198,31 @@ impl Fault {
     /// This fault on every request.
     #[must_use]
     pub fn always(self) -> FaultRule {
-        FaultRule::new(self, crate::faults::When::Always)
+        FaultRule::new(self, crate::schedule::Trigger::Always)
     }
 
-    /// This fault with a probability between 0 and 1, drawn from the plan's seed.
+    /// This fault with a probability between 0 and 1, drawn from the schedule's seed.
     #[must_use]
     pub fn chance(self, probability: f64) -> FaultRule {
-        FaultRule::new(self, crate::faults::When::Chance(probability))
+        FaultRule::new(self, crate::schedule::Trigger::Chance(probability))
     }
 
     /// This fault on the n-th request that the rule sees, counted from 1.
     #[must_use]
     pub fn nth(self, n: u64) -> FaultRule {
-        FaultRule::new(self, crate::faults::When::Nth(n))
+        FaultRule::new(self, crate::schedule::Trigger::Nth(n))
     }
 
     /// This fault on the first n requests that the rule sees.
     #[must_use]
     pub fn first(self, n: u64) -> FaultRule {
-        FaultRule::new(self, crate::faults::When::First(n))
+        FaultRule::new(self, crate::schedule::Trigger::First(n))
     }
 
     /// This fault on every n-th request that the rule sees: the n-th, the 2n-th and so on.
     #[must_use]
     pub fn every(self, n: u64) -> FaultRule {
-        FaultRule::new(self, crate::faults::When::Every(n))
+        FaultRule::new(self, crate::schedule::Trigger::Every(n))
     }
 }
 
@@ -233,13 +233,15 @@ mod tests {
     #[test]
     fn every_fault_says_what_it_means() {
         for fault in Fault::ALL {
-            let meaning = fault.meaning();
+            let description = fault.description();
             assert!(
-                meaning.ends_with('.') && !meaning.contains("  ") && !meaning.contains('['),
-                "{fault:?}: {meaning}"
+                description.ends_with('.')
+                    && !description.contains("  ")
+                    && !description.contains('['),
+                "{fault:?}: {description}"
             );
         }
-        assert_eq!(Fault::ServerErrorAfter.meaning(), "500 after acting.");
+        assert_eq!(Fault::ServerErrorAfter.description(), "500 after acting.");
     }
 
     #[test]

@@ -7,7 +7,7 @@
 //! - Real documents: txt, md, html, csv, json and pdf are read and scored against the rules' words. Of a PDF the text
 //!   that its pages draw themselves is read, and nothing is recognised in images.
 //! - Real failures: a [`Fault`] for each way in which the network or the service can fail a call, set off by
-//!   probability with a seed, by schedule, or by route ([`Faults`]).
+//!   probability with a seed, by schedule, or by route ([`FaultSchedule`]).
 //!
 //! # Out of scope
 //!
@@ -20,24 +20,24 @@
 //! # Use
 //!
 //! ```
-//! use classify_emulator::{Config, Emulator, Fault, Faults, Route};
+//! use classify_emulator::{Config, Emulator, Fault, FaultSchedule, Route};
 //!
 //! # fn main() -> std::io::Result<()> {
 //! let config = Config::default()
-//!     .faults(Faults::new().with(Fault::ResetAfter.nth(1).on(Route::ClassifyCreate)));
+//!     .faults(FaultSchedule::new().with(Fault::ResetAfter.nth(1).on(Route::ClassifyCreate)));
 //! let emulator = Emulator::start(config)?;
 //!
 //! // Point a client at `emulator.base_url()`, with the key `emulator.key()`.
 //! assert!(emulator.base_url().starts_with("http://127.0.0.1:"));
 //!
-//! // Afterwards, ask what it saw.
+//! // Afterwards, context what it saw.
 //! assert_eq!(emulator.count(Route::ClassifyCreate), 0);
 //! assert_eq!(emulator.job_count(), 0);
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! For a process of its own there are [`run`] and [`serve`]. The command `llamacloud-prod emulator` is one around them,
+//! For a process of its own there are [`run`] and [`serve()`]. The command `llamacloud-prod emulator` is one around them,
 //! and is what the scripts around the official clients start (`tests/official/run.sh`).
 //!
 //! # Map
@@ -45,11 +45,11 @@
 //! | what | where |
 //! | --- | --- |
 //! | start, look inside, stop | [`Emulator`] |
-//! | a process of its own | [`run`], [`serve`] |
-//! | times, limits, keys, folders, the clock, state that lasts | [`Config`], [`Limits`] |
-//! | what goes wrong, and when | [`Fault`], [`FaultRule`], [`When`], [`Faults`] |
+//! | a process of its own | [`run`], [`serve()`] |
+//! | times, limits, keys, folders, the clock, state that lasts | [`Config`], [`RateLimits`] |
+//! | what goes wrong, and when | [`Fault`], [`FaultRule`], [`Trigger`], [`FaultSchedule`] |
 //! | outcomes fixed beforehand | [`Script`], and both from a file: [`Config::scenario_file`] |
-//! | what was asked | [`Recorded`], [`Route`], [`JobView`] |
+//! | what was asked | [`LoggedRequest`], [`Route`], [`JobView`] |
 //! | webhooks that were sent | [`Delivery`] |
 //! | the same from another process | `GET /_emulator` lists it |
 //!
@@ -70,39 +70,40 @@
 //! - Webhooks without an address are accepted and never sent. Their delays are real time under any clock. A create brings
 //!   at most 100 of them along, and 64 attempts are under way at once; an answer counts from its status on.
 //! - An inline `webhook_events` of `[]` means every event; in a saved webhook it is refused, as documented.
-//! - A JSON body has to come within [`Config::patience`] as a whole.
+//! - A JSON body has to come within [`Config::read_timeout`] as a whole.
 
 mod api;
-mod ask;
-mod check;
 mod clock;
 mod config;
 mod emulator;
 mod fault;
-mod faults;
-mod journal;
-mod limits;
 mod net;
 mod outcome;
 mod page;
+mod query;
+mod rate_limits;
 mod read;
 mod reply;
+mod request_context;
+mod request_log;
 mod route;
-mod scenario;
+mod scenario_file;
+mod schedule;
 mod score;
 mod script;
 mod serve;
+mod shared_state;
 mod state;
+mod validate;
 mod webhook;
-mod world;
 
 pub use config::Config;
 pub use emulator::{Emulator, JobView};
 pub use fault::{Fault, UnknownFault};
-pub use faults::{FaultRule, Faults, InvalidFaultRule, When};
-pub use journal::Recorded;
-pub use limits::Limits;
+pub use rate_limits::RateLimits;
+pub use request_log::LoggedRequest;
 pub use route::Route;
+pub use schedule::{FaultRule, FaultSchedule, InvalidFaultRule, Trigger};
 pub use script::Script;
 pub use serve::{run, serve};
 pub use webhook::Delivery;

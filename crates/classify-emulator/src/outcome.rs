@@ -31,7 +31,7 @@ pub(crate) const TIMEOUT: &str = "TIMEOUT";
 /// What becomes of one document.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Outcome {
+pub(crate) enum DocumentOutcome {
     /// It was read; a null label means that no rule matched.
     Labelled {
         label: Option<String>,
@@ -47,9 +47,9 @@ pub(crate) enum Outcome {
     Endless,
 }
 
-/// An outcome, and the time that a script wants it to take.
+/// An outcome, and the duration that a script sets for it.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Verdict {
-    pub(crate) outcome: Outcome,
-    pub(crate) takes: Option<Duration>,
+pub(crate) struct TimedOutcome {
+    pub(crate) outcome: DocumentOutcome,
+    pub(crate) duration: Option<Duration>,
 }

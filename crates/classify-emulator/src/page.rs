@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::fault::Fault;
-use crate::reply::Refusal;
+use crate::reply::ApiError;
 
 /// Where a page begins: behind the last row of the page before, so that new rows shift nothing.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -58,7 +58,7 @@ impl PageRequest {
         token: Option<&str>,
         filters: &impl std::hash::Hash,
         fault: Option<Fault>,
-    ) -> Result<Self, Refusal> {
+    ) -> Result<Self, ApiError> {
         use std::hash::{DefaultHasher, Hasher};
         let mut hasher = DefaultHasher::new();
         filters.hash(&mut hasher);
@@ -73,12 +73,12 @@ impl PageRequest {
                 let cursor: Option<Cursor> =
                     bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
                 let Some(cursor) = cursor else {
-                    return Err(Refusal::bad_request(
+                    return Err(ApiError::bad_request(
                         "page_token is not one that this server gave",
                     ));
                 };
                 if cursor.filters != filters {
-                    return Err(Refusal::bad_request(
+                    return Err(ApiError::bad_request(
                         "page_token belongs to a request with other filters",
                     ));
                 }
@@ -113,7 +113,7 @@ impl PageRequest {
             items.push(shown);
         }
         let mut token = next.as_ref().map(Cursor::token);
-        let again = || Cursor {
+        let restarted = || Cursor {
             cycle: None,
             empty: 0,
             ..self.cursor.clone()
@@ -124,7 +124,7 @@ impl PageRequest {
                 token = Some(
                     Cursor {
                         empty: self.cursor.empty + 1,
-                        ..again()
+                        ..restarted()
                     }
                     .token(),
                 );
@@ -134,16 +134,16 @@ impl PageRequest {
                     .token
                     .clone()
                     .or(token)
-                    .or_else(|| Some(again().token()));
+                    .or_else(|| Some(restarted().token()));
             }
             Some(Fault::CyclicTokens) => {
-                let from = if self.token.is_some() {
-                    again()
+                let base = if self.token.is_some() {
+                    restarted()
                 } else {
-                    next.unwrap_or_else(again)
+                    next.unwrap_or_else(restarted)
                 };
                 let cycle = Some(self.cursor.cycle == Some(false));
-                token = Some(Cursor { cycle, ..from }.token());
+                token = Some(Cursor { cycle, ..base }.token());
             }
             _ => {}
         }
@@ -157,8 +157,8 @@ mod tests {
 
     fn page(token: Option<&str>, fault: Option<Fault>) -> (Vec<u64>, Option<String>) {
         let request = PageRequest::new(2, token, &"same", fault).expect("a good token");
-        let from = request.cursor.key.map_or(1, |key| key + 1);
-        let envelope = request.envelope((from..=5).map(|key| (key, String::new(), json!(key))));
+        let base = request.cursor.key.map_or(1, |key| key + 1);
+        let envelope = request.envelope((base..=5).map(|key| (key, String::new(), json!(key))));
         let items = envelope["items"]
             .as_array()
             .expect("items")
@@ -188,8 +188,8 @@ mod tests {
         assert!(items.is_empty());
         assert_ne!(empty, token);
         assert_eq!(page(empty.as_deref(), None).0, [3, 4]);
-        let again = page(empty.as_deref(), Some(Fault::EmptyPage)).1;
-        assert_ne!(again, empty, "a second empty page is no repetition");
+        let restarted = page(empty.as_deref(), Some(Fault::EmptyPage)).1;
+        assert_ne!(restarted, empty, "a second empty page is no repetition");
     }
 
     #[test]

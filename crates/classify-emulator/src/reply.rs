@@ -1,10 +1,10 @@
-//! What a handler gives back: a reply, or a refusal in one of the service's two error shapes.
+//! The result of a handler: a reply, or an error in one of the service's two error shapes.
 
 use bytes::Bytes;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-/// A reply before it is put on the wire (and before a fault may spoil it).
+/// A reply before it is put on the wire (and before a fault may change it).
 #[derive(Debug, Clone)]
 pub(crate) struct Reply {
     pub(crate) status: StatusCode,
@@ -73,16 +73,16 @@ impl Reply {
     }
 }
 
-/// Why a request was refused.
+/// An error response of the API.
 #[derive(Debug, Clone)]
-pub(crate) enum Refusal {
+pub(crate) enum ApiError {
     /// `{"detail": "text"}`
     Detail(StatusCode, String),
     /// 422 with `{"detail": [{loc, msg, type}]}`
     Invalid(Vec<Value>),
 }
 
-impl Refusal {
+impl ApiError {
     pub(crate) fn bad_request(text: impl Into<String>) -> Self {
         Self::Detail(StatusCode::BAD_REQUEST, text.into())
     }
@@ -96,11 +96,11 @@ impl Refusal {
     }
 }
 
-impl From<Refusal> for Reply {
-    fn from(refusal: Refusal) -> Self {
+impl From<ApiError> for Reply {
+    fn from(refusal: ApiError) -> Self {
         match refusal {
-            Refusal::Detail(status, text) => Self::detail(status, &text),
-            Refusal::Invalid(problems) => Self::json(
+            ApiError::Detail(status, text) => Self::detail(status, &text),
+            ApiError::Invalid(problems) => Self::json(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 json!({ "detail": problems }),
             ),
@@ -108,4 +108,4 @@ impl From<Refusal> for Reply {
     }
 }
 
-pub(crate) type Answer = Result<Reply, Refusal>;
+pub(crate) type HandlerResult = Result<Reply, ApiError>;

@@ -93,7 +93,7 @@ pub enum Route {
     /// Any other path; answered with 404.
     #[serde(rename = "unknown")]
     Unknown,
-    /// The emulator's own surface below `/_emulator`: never faulted, never journaled.
+    /// The emulator's own surface below `/_emulator`: never faulted, never logged.
     #[serde(rename = "control")]
     Control,
 }
@@ -130,7 +130,7 @@ impl Route {
 
     /// Whether the reply shows classify jobs (of either version).
     #[must_use]
-    pub fn shows_jobs(self) -> bool {
+    pub fn returns_jobs(self) -> bool {
         matches!(
             self,
             Self::ClassifyCreate
@@ -144,7 +144,7 @@ impl Route {
     }
 
     /// Whether success is a 204.
-    pub(crate) fn is_answered_without_a_body(self) -> bool {
+    pub(crate) fn returns_no_content(self) -> bool {
         matches!(
             self,
             Self::FileDelete | Self::ConfigurationDelete | Self::WebhookDelete
@@ -152,13 +152,13 @@ impl Route {
     }
 
     /// Whether success shows objects with fields.
-    pub(crate) fn shows_objects(self) -> bool {
+    pub(crate) fn returns_objects(self) -> bool {
         !matches!(self, Self::Unknown | Self::WrongMethod | Self::Control)
-            && !self.is_answered_without_a_body()
+            && !self.returns_no_content()
     }
 
     /// The route for a method and a path, and the decoded id in the path, if it has one.
-    pub(crate) fn find(method: &Method, path: &str) -> (Self, Option<String>) {
+    pub(crate) fn resolve(method: &Method, path: &str) -> (Self, Option<String>) {
         let segments: Vec<&str> = path.trim_start_matches('/').split('/').collect();
         if segments.first() == Some(&"_emulator") {
             return (Self::Control, None);
@@ -167,14 +167,14 @@ impl Route {
         let post = method == Method::POST;
         let put = method == Method::PUT;
         let delete = method == Method::DELETE;
-        let pick = |choices: &[(bool, Self)]| {
+        let select = |choices: &[(bool, Self)]| {
             choices
                 .iter()
-                .find(|(fits, _)| *fits)
+                .find(|(matches, _)| *matches)
                 .map_or(Self::WrongMethod, |(_, route)| *route)
         };
         let mut id = None;
-        let mut with_id = |text: &str| {
+        let mut set_id = |text: &str| {
             id = Some(
                 percent_encoding::percent_decode_str(text)
                     .decode_utf8_lossy()
@@ -183,58 +183,58 @@ impl Route {
         };
         let route = match segments.as_slice() {
             ["api", "v2", "classify"] => {
-                pick(&[(post, Self::ClassifyCreate), (get, Self::ClassifyList)])
+                select(&[(post, Self::ClassifyCreate), (get, Self::ClassifyList)])
             }
             ["api", "v2", "classify", job] if !job.is_empty() => {
-                with_id(job);
-                pick(&[(get, Self::ClassifyGet), (delete, Self::ClassifyDelete)])
+                set_id(job);
+                select(&[(get, Self::ClassifyGet), (delete, Self::ClassifyDelete)])
             }
             ["api", "v2", "classify", job, "cancel"] => {
-                with_id(job);
-                pick(&[(post, Self::ClassifyCancel)])
+                set_id(job);
+                select(&[(post, Self::ClassifyCancel)])
             }
             ["api", "v1", "classifier", "jobs"] => {
-                pick(&[(post, Self::ClassifierCreate), (get, Self::ClassifierList)])
+                select(&[(post, Self::ClassifierCreate), (get, Self::ClassifierList)])
             }
             ["api", "v1", "classifier", "jobs", job] if !job.is_empty() => {
-                with_id(job);
-                pick(&[(get, Self::ClassifierGet)])
+                set_id(job);
+                select(&[(get, Self::ClassifierGet)])
             }
             ["api", "v1", "classifier", "jobs", job, "results"] => {
-                with_id(job);
-                pick(&[(get, Self::ClassifierResults)])
+                set_id(job);
+                select(&[(get, Self::ClassifierResults)])
             }
             ["api", "v1", "beta", "files"] => {
-                pick(&[(post, Self::FileCreate), (get, Self::FileList)])
+                select(&[(post, Self::FileCreate), (get, Self::FileList)])
             }
             ["api", "v1", "beta", "files", "query"] if post => Self::FileQuery,
             ["api", "v1", "beta", "files", file] if !file.is_empty() => {
-                with_id(file);
-                pick(&[(get, Self::FileGet), (delete, Self::FileDelete)])
+                set_id(file);
+                select(&[(get, Self::FileGet), (delete, Self::FileDelete)])
             }
             ["api", "v1", "beta", "files", file, "content"] => {
-                with_id(file);
-                pick(&[(get, Self::FileContent)])
+                set_id(file);
+                select(&[(get, Self::FileContent)])
             }
-            ["api", "v1", "beta", "configurations"] => pick(&[
+            ["api", "v1", "beta", "configurations"] => select(&[
                 (post, Self::ConfigurationCreate),
                 (get, Self::ConfigurationList),
             ]),
             ["api", "v1", "beta", "configurations", config] if !config.is_empty() => {
-                with_id(config);
-                pick(&[
+                set_id(config);
+                select(&[
                     (get, Self::ConfigurationGet),
                     (put, Self::ConfigurationUpdate),
                     (delete, Self::ConfigurationDelete),
                 ])
             }
             ["api", "v1", "beta", "webhook-configs"] => {
-                pick(&[(post, Self::WebhookCreate), (get, Self::WebhookList)])
+                select(&[(post, Self::WebhookCreate), (get, Self::WebhookList)])
             }
-            ["api", "v2", "webhook-configs"] => pick(&[(get, Self::WebhookPages)]),
+            ["api", "v2", "webhook-configs"] => select(&[(get, Self::WebhookPages)]),
             ["api", "v1", "beta", "webhook-configs", config] if !config.is_empty() => {
-                with_id(config);
-                pick(&[
+                set_id(config);
+                select(&[
                     (get, Self::WebhookGet),
                     (put, Self::WebhookUpdate),
                     (delete, Self::WebhookDelete),
@@ -252,25 +252,25 @@ mod tests {
 
     #[test]
     fn a_path_and_a_method_name_one_route() {
-        let find = |method: Method, path: &str| Route::find(&method, path);
+        let resolve = |method: Method, path: &str| Route::resolve(&method, path);
         assert_eq!(
-            find(Method::POST, "/api/v2/classify"),
+            resolve(Method::POST, "/api/v2/classify"),
             (Route::ClassifyCreate, None)
         );
         assert_eq!(
-            find(Method::GET, "/api/v2/classify/a%2Fb"),
+            resolve(Method::GET, "/api/v2/classify/a%2Fb"),
             (Route::ClassifyGet, Some("a/b".to_owned()))
         );
-        assert_eq!(find(Method::GET, "/api/v2/classify/").0, Route::Unknown);
+        assert_eq!(resolve(Method::GET, "/api/v2/classify/").0, Route::Unknown);
         assert_eq!(
-            find(Method::PATCH, "/api/v2/classify").0,
+            resolve(Method::PATCH, "/api/v2/classify").0,
             Route::WrongMethod
         );
         assert_eq!(
-            find(Method::POST, "/api/v1/beta/files/query").0,
+            resolve(Method::POST, "/api/v1/beta/files/query").0,
             Route::FileQuery
         );
-        assert_eq!(find(Method::GET, "/_emulator/clock").0, Route::Control);
+        assert_eq!(resolve(Method::GET, "/_emulator/clock").0, Route::Control);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use globset::{GlobBuilder, GlobMatcher};
 use regex::Regex;
 
-use crate::outcome::{FailureCode, Outcome, Verdict};
+use crate::outcome::{DocumentOutcome, FailureCode, TimedOutcome};
 
 /// What happens to documents that fit a pattern, instead of what reading them would give.
 ///
@@ -28,8 +28,8 @@ use crate::outcome::{FailureCode, Outcome, Verdict};
 pub struct Script {
     pub(crate) file: Option<Pattern<GlobMatcher>>,
     pub(crate) content: Option<Pattern<Regex>>,
-    pub(crate) takes: Option<Duration>,
-    pub(crate) outcome: Option<Outcome>,
+    pub(crate) duration: Option<Duration>,
+    pub(crate) outcome: Option<DocumentOutcome>,
 }
 
 /// A compiled pattern beside its text; one that does not compile fits nothing.
@@ -85,8 +85,8 @@ impl Script {
 
     /// The document takes this long from creation to end.
     #[must_use]
-    pub fn takes(mut self, time: Duration) -> Self {
-        self.takes = Some(time);
+    pub fn takes(mut self, duration: Duration) -> Self {
+        self.duration = Some(duration);
         self
     }
 
@@ -104,7 +104,7 @@ impl Script {
         } else {
             0.0
         };
-        self.outcome = Some(Outcome::Labelled {
+        self.outcome = Some(DocumentOutcome::Labelled {
             label: Some(label.to_owned()),
             confidence,
             reasoning: reasoning.to_owned(),
@@ -116,7 +116,7 @@ impl Script {
     /// The document matches no rule: the job completes with a null `type`.
     #[must_use]
     pub fn matches_nothing(mut self) -> Self {
-        self.outcome = Some(Outcome::Labelled {
+        self.outcome = Some(DocumentOutcome::Labelled {
             label: None,
             confidence: 0.0,
             reasoning: "A script fixed this outcome: no rule fits.".to_owned(),
@@ -128,7 +128,7 @@ impl Script {
     /// The job fails with a reason code such as `PDF_IS_BROKEN`.
     #[must_use]
     pub fn fails(mut self, code: &str) -> Self {
-        self.outcome = Some(Outcome::Failed {
+        self.outcome = Some(DocumentOutcome::Failed {
             code: FailureCode::from(code),
             message: "a script fixed this outcome".to_owned(),
         });
@@ -138,19 +138,19 @@ impl Script {
     /// The job ends as CANCELLED, although nobody cancelled it.
     #[must_use]
     pub fn is_cancelled(mut self) -> Self {
-        self.outcome = Some(Outcome::Cancelled);
+        self.outcome = Some(DocumentOutcome::Cancelled);
         self
     }
 
     /// The job stays RUNNING for ever; it can still be cancelled.
     #[must_use]
     pub fn never_ends(mut self) -> Self {
-        self.outcome = Some(Outcome::Endless);
+        self.outcome = Some(DocumentOutcome::Endless);
         self
     }
 
     /// A problem with the script's patterns, if there is one.
-    pub(crate) fn problem(&self) -> Option<String> {
+    pub(crate) fn pattern_error(&self) -> Option<String> {
         let glob = self.file.as_ref().filter(|glob| glob.compiled.is_none());
         let expression = self
             .content
@@ -165,7 +165,7 @@ impl Script {
         }
     }
 
-    fn fits_name(&self, name: &str) -> bool {
+    fn matches_name(&self, name: &str) -> bool {
         match &self.file {
             None => true,
             Some(glob) => glob
@@ -175,7 +175,7 @@ impl Script {
         }
     }
 
-    fn fits_text(&self, text: Option<&str>) -> bool {
+    fn matches_text(&self, text: Option<&str>) -> bool {
         match (&self.content, text) {
             (None, _) => true,
             (Some(_), None) => false,
@@ -188,46 +188,46 @@ impl Script {
 }
 
 /// What scripts say about a document before it is read.
-pub(crate) enum Foreseen<'s> {
+pub(crate) enum ScriptedOutcome<'s> {
     /// The first script that fits asks for no content.
-    Settled(&'s Script),
+    Fixed(&'s Script),
     /// A script asks for the content.
     NeedsText,
     /// No script fits the name.
-    Nothing,
+    NoMatch,
 }
 
-pub(crate) fn foresee<'s>(scripts: &'s [Script], name: &str) -> Foreseen<'s> {
-    match scripts.iter().find(|script| script.fits_name(name)) {
-        None => Foreseen::Nothing,
-        Some(script) if script.content.is_none() => Foreseen::Settled(script),
-        Some(_) => Foreseen::NeedsText,
+pub(crate) fn scripted_outcome<'s>(scripts: &'s [Script], name: &str) -> ScriptedOutcome<'s> {
+    match scripts.iter().find(|script| script.matches_name(name)) {
+        None => ScriptedOutcome::NoMatch,
+        Some(script) if script.content.is_none() => ScriptedOutcome::Fixed(script),
+        Some(_) => ScriptedOutcome::NeedsText,
     }
 }
 
-/// The verdict that scripts give on a document that has been read (`text` is none if it could not be).
-pub(crate) fn apply(
+/// Returns the outcome of a document after it was read (`text` is `None` if it could not be): scripted, or else `read_outcome`.
+pub(crate) fn apply_scripts(
     scripts: &[Script],
     name: &str,
     text: Option<&str>,
-    read: impl FnOnce() -> Outcome,
-) -> Verdict {
-    let fitting = scripts
+    read_outcome: impl FnOnce() -> DocumentOutcome,
+) -> TimedOutcome {
+    let matching = scripts
         .iter()
-        .find(|script| script.fits_name(name) && script.fits_text(text));
-    let takes = fitting.and_then(|script| script.takes);
-    let outcome = fitting
+        .find(|script| script.matches_name(name) && script.matches_text(text));
+    let duration = matching.and_then(|script| script.duration);
+    let outcome = matching
         .and_then(|script| script.outcome.clone())
-        .unwrap_or_else(read);
-    Verdict { outcome, takes }
+        .unwrap_or_else(read_outcome);
+    TimedOutcome { outcome, duration }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn verdict(scripts: &[Script], name: &str, text: Option<&str>) -> Verdict {
-        apply(scripts, name, text, || Outcome::Failed {
+    fn outcome_for(scripts: &[Script], name: &str, text: Option<&str>) -> TimedOutcome {
+        apply_scripts(scripts, name, text, || DocumentOutcome::Failed {
             code: FailureCode::from("READ"),
             message: String::new(),
         })
@@ -243,32 +243,41 @@ mod tests {
             Script::any().is_cancelled(),
         ];
         assert_eq!(
-            verdict(&scripts, "a.pdf", Some("a secret")).outcome,
-            Outcome::Endless
+            outcome_for(&scripts, "a.pdf", Some("a secret")).outcome,
+            DocumentOutcome::Endless
         );
-        let plain = verdict(&scripts, "a.pdf", Some("nothing"));
-        assert_eq!(plain.takes, Some(Duration::from_secs(3)));
-        assert_eq!(verdict(&scripts, "a.txt", None).outcome, Outcome::Cancelled);
-        assert!(matches!(foresee(&scripts, "a.pdf"), Foreseen::NeedsText));
-        assert!(matches!(foresee(&scripts, "a.txt"), Foreseen::Settled(_)));
+        let second = outcome_for(&scripts, "a.pdf", Some("nothing"));
+        assert_eq!(second.duration, Some(Duration::from_secs(3)));
+        assert_eq!(
+            outcome_for(&scripts, "a.txt", None).outcome,
+            DocumentOutcome::Cancelled
+        );
+        assert!(matches!(
+            scripted_outcome(&scripts, "a.pdf"),
+            ScriptedOutcome::NeedsText
+        ));
+        assert!(matches!(
+            scripted_outcome(&scripts, "a.txt"),
+            ScriptedOutcome::Fixed(_)
+        ));
     }
 
     #[test]
     fn a_script_of_time_alone_leaves_the_outcome_to_reading() {
         let scripts = [Script::file("slow*").takes(Duration::from_millis(9))];
-        let slow = verdict(&scripts, "slow.txt", Some("x"));
-        assert!(matches!(slow.outcome, Outcome::Failed { .. }));
-        assert_eq!(slow.takes, Some(Duration::from_millis(9)));
-        assert_eq!(verdict(&scripts, "quick.txt", Some("x")).takes, None);
+        let slow = outcome_for(&scripts, "slow.txt", Some("x"));
+        assert!(matches!(slow.outcome, DocumentOutcome::Failed { .. }));
+        assert_eq!(slow.duration, Some(Duration::from_millis(9)));
+        assert_eq!(outcome_for(&scripts, "quick.txt", Some("x")).duration, None);
     }
 
     #[test]
     fn a_pattern_that_is_none_is_named() {
-        let problem = Script::content("(")
-            .problem()
+        let pattern_error = Script::content("(")
+            .pattern_error()
             .expect("an open bracket is no expression");
-        assert!(problem.contains('('), "{problem}");
-        assert!(Script::file("[").problem().is_some());
-        assert_eq!(Script::file("*.txt").problem(), None);
+        assert!(pattern_error.contains('('), "{pattern_error}");
+        assert!(Script::file("[").pattern_error().is_some());
+        assert_eq!(Script::file("*.txt").pattern_error(), None);
     }
 }

@@ -45,13 +45,13 @@ pub fn run(config: Config, ready: impl FnOnce(&Emulator) -> io::Result<()>) -> i
         .build()?;
     runtime.block_on(async {
         // Listened for from here on: a signal that comes during the start must not be lost.
-        let stopped = terminated()?;
-        serve(config, ready, stopped).await
+        let shutdown = shutdown_signal()?;
+        serve(config, ready, shutdown).await
     })
 }
 
 #[cfg(unix)]
-fn terminated() -> io::Result<impl Future<Output = ()>> {
+fn shutdown_signal() -> io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -65,7 +65,7 @@ fn terminated() -> io::Result<impl Future<Output = ()>> {
 
 #[cfg(not(unix))]
 #[expect(clippy::unnecessary_wraps, reason = "the same signature as on Unix")]
-fn terminated() -> io::Result<impl Future<Output = ()>> {
+fn shutdown_signal() -> io::Result<impl Future<Output = ()>> {
     Ok(async {
         let _ = tokio::signal::ctrl_c().await;
     })

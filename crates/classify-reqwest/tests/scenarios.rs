@@ -5,7 +5,7 @@ use classify_proto::machine::{Machine, Run};
 use classify_proto::v2::{CreateJob, GetJob, Job};
 use classify_proto::{Api, Error, Operation, Paged};
 use classify_reqwest::Client;
-use classify_scenarios::{Driver, Setup};
+use classify_scenarios::{Driver, Settings};
 use tokio::runtime::Runtime;
 
 struct Async {
@@ -17,18 +17,18 @@ struct Async {
 impl Driver for Async {
     const PAGES_AHEAD: u64 = 1;
 
-    fn new(api: Api, setup: Setup) -> Self {
+    fn new(api: Api, settings: Settings) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
             .build();
         let client = Client::new(api)
-            .limits(setup.limits)
+            .limits(settings.limits)
             // The published limits would make a long scenario of every short one.
             .limiter(classify_proto::machine::Limiter::unlimited())
-            .retry(setup.retry)
-            .poll_interval(setup.poll_interval)
-            .wait_timeout(setup.wait_timeout);
+            .retry(settings.retry)
+            .poll_interval(settings.poll_interval)
+            .wait_timeout(settings.wait_timeout);
         Self {
             client,
             runtime: runtime.expect("a runtime"),
@@ -43,11 +43,11 @@ impl Driver for Async {
         self.runtime.block_on(self.client.call(operation))
     }
 
-    fn list<O: Paged>(&self, list: O, mut go_on: impl FnMut(Result<O::Item, Error>) -> bool) {
+    fn list<O: Paged>(&self, list: O, mut keep_going: impl FnMut(Result<O::Item, Error>) -> bool) {
         self.runtime.block_on(async {
             let mut items = self.client.list(list);
             while let Some(item) = items.next().await {
-                if !go_on(item) {
+                if !keep_going(item) {
                     return;
                 }
             }

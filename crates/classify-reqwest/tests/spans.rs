@@ -4,17 +4,17 @@
 use classify_proto::machine::Retry;
 use classify_proto::v2::{GetJob, ListJobs};
 use classify_reqwest::Client;
-use classify_scenarios::Notes;
+use classify_scenarios::RecordedSpans;
 
 // On one thread, because the subscriber is this thread's.
 #[tokio::test]
 async fn an_attempt_is_a_span() {
-    let (_listener, api) = Notes::service();
-    let notes = Notes::default();
-    let guard = tracing::subscriber::set_default(notes.clone());
+    let (_server, api) = RecordedSpans::server_and_api();
+    let spans = RecordedSpans::default();
+    let guard = tracing::subscriber::set_default(spans.clone());
     let client = Client::new(api).retry(Retry::never());
     client.call(ListJobs::new()).await.expect("an empty page");
     client.call(GetJob::new("clj-1")).await.unwrap_err();
     drop(guard);
-    notes.hold();
+    spans.assert_redacted();
 }

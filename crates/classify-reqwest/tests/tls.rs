@@ -6,16 +6,16 @@ use std::sync::Arc;
 
 use classify_proto::v2::GetJob;
 use classify_reqwest::Client;
-use classify_scenarios::{Secure, api, response};
+use classify_scenarios::{TlsServer, api, response};
 use rustls::RootCertStore;
 
-fn server() -> Secure {
+fn server() -> TlsServer {
     let job = br#"{"id": "clj-1", "status": "RUNNING"}"#;
-    Secure::start(response(200, &[], job))
+    TlsServer::start(response(200, &[], job))
 }
 
 /// A client that trusts the authority of this server.
-fn client(base_url: &str, trusted: &Secure) -> Client {
+fn client(base_url: &str, trusted: &TlsServer) -> Client {
     let mut roots = RootCertStore::empty();
     roots.add(trusted.authority().to_vec().into()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -43,12 +43,12 @@ async fn an_authority_of_the_callers_own_is_trusted() {
 async fn a_certificate_of_nobody_is_refused_at_once() {
     let (server, other) = (server(), server());
     let client = client(&server.base_url("localhost"), &other);
-    server.refused_once(&client.call(GetJob::new("clj-1")).await.unwrap_err());
+    server.assert_refused_once(&client.call(GetJob::new("clj-1")).await.unwrap_err());
 }
 
 #[tokio::test]
 async fn a_certificate_for_another_name_is_refused_at_once() {
     let server = server();
     let client = client(&server.base_url("127.0.0.1"), &server);
-    server.refused_once(&client.call(GetJob::new("clj-1")).await.unwrap_err());
+    server.assert_refused_once(&client.call(GetJob::new("clj-1")).await.unwrap_err());
 }

@@ -2,20 +2,20 @@
 
 use std::time::Duration;
 
-use classify_emulator::{Config, Emulator, Fault, Faults, Route};
+use classify_emulator::{Config, Emulator, Fault, FaultSchedule, Route};
 use classify_proto::files::UploadFile;
 use classify_proto::machine::{Bulk, BulkOptions, Document, DocumentStatus, Record, Run};
 use classify_proto::v2::{CreateJob, GetJob, JobStatus, ListJobs};
 use classify_proto::{Error, Seed};
 use classify_reqwest::Client;
-use classify_scenarios::{Listener, Plan, api, create, document, response, rules};
+use classify_scenarios::{ResponseScript, ScriptedServer, api, create, document, response, rules};
 
 use tokio::runtime::Handle;
 
 const JOB: &[u8] = br#"{"id": "clj-1", "status": "RUNNING"}"#;
 
-fn job() -> Listener {
-    Listener::start(|_, _| Plan::Answer(response(200, &[], JOB)))
+fn job() -> ScriptedServer {
+    ScriptedServer::start(|_, _| ResponseScript::Respond(response(200, &[], JOB)))
 }
 
 /// A reqwest client of the caller's making, with a provider of the caller's choice.
@@ -57,14 +57,14 @@ fn futures_and_streams_are_send() {
 async fn a_list_is_a_stream() {
     fn stream<S: futures_core::Stream<Item = Result<T, Error>> + Unpin, T>(_: &S) {}
 
-    let listener = Listener::start(|number, _| {
+    let server = ScriptedServer::start(|number, _| {
         let token = ["\"a\"", "\"b\"", "null"][number.min(2)];
         let page = format!(
             r#"{{"items": [{{"id": "clj-{number}", "status": "RUNNING"}}], "next_page_token": {token}}}"#
         );
-        Plan::Answer(response(200, &[], page.as_bytes()))
+        ResponseScript::Respond(response(200, &[], page.as_bytes()))
     });
-    let client = Client::new(api(&listener.base_url(), "llx-key"));
+    let client = Client::new(api(&server.base_url(), "llx-key"));
     let mut pages = client.pages(ListJobs::new());
     stream(&pages);
     let mut count = 0;
@@ -80,7 +80,7 @@ async fn a_list_is_a_stream() {
 /// finds the job.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dropped_future_is_taken_up_without_a_second_job() {
-    let faults = Faults::new().with(Fault::HangAfter.nth(1).on(Route::ClassifyCreate));
+    let faults = FaultSchedule::new().with(Fault::HangAfter.nth(1).on(Route::ClassifyCreate));
     let emulator = Emulator::start(Config::default().faults(faults)).expect("an emulator");
     emulator.add_parse_job("pjb-1", "Invoice 4711");
     let client = Client::new(api(emulator.base_url(), emulator.key()));
@@ -106,32 +106,33 @@ async fn a_dropped_future_is_taken_up_without_a_second_job() {
 async fn an_answer_from_elsewhere_is_refused() {
     let other = job();
     let target = format!("{}/elsewhere", other.base_url());
-    let listener =
-        Listener::start(move |_, _| Plan::Answer(response(307, &[("location", &target)], b"")));
+    let server = ScriptedServer::start(move |_, _| {
+        ResponseScript::Respond(response(307, &[("location", &target)], b""))
+    });
     let follower = builder().build().expect("a client");
-    let client = Client::with_client(follower, api(&listener.base_url(), "llx-key"));
+    let client = Client::with_client(follower, api(&server.base_url(), "llx-key"));
     let error = client.call(GetJob::new("clj-1")).await.unwrap_err();
     assert!(error.to_string().contains("Policy::none()"), "{error}");
-    assert_eq!(listener.seen().len(), 1);
-    let seen = other.seen();
-    assert_eq!(seen.len(), 1);
-    assert_eq!(seen[0].header("authorization"), None);
+    assert_eq!(server.requests().len(), 1);
+    let requests = other.requests();
+    assert_eq!(requests.len(), 1);
+    assert_eq!(requests[0].header("authorization"), None);
 
     let strict = builder()
         .redirect(reqwest::redirect::Policy::none())
         .build()
         .expect("a client");
-    let client = Client::with_client(strict, api(&listener.base_url(), "llx-key"));
+    let client = Client::with_client(strict, api(&server.base_url(), "llx-key"));
     let error = client.call(GetJob::new("clj-1")).await.unwrap_err();
     assert_eq!(error.status().map(|status| status.as_u16()), Some(307));
-    assert_eq!(other.seen().len(), 1);
+    assert_eq!(other.requests().len(), 1);
 }
 
 /// Both of rustls's providers may be in one program; a client hands one over and asks no process-wide default.
 #[tokio::test]
 async fn a_client_is_built_and_works_whatever_providers_are_compiled_in() {
-    let listener = job();
-    let client = Client::new(api(&listener.base_url(), "llx-key"));
+    let server = job();
+    let client = Client::new(api(&server.base_url(), "llx-key"));
     assert!(client.call(GetJob::new("clj-1")).await.is_ok());
 }
 
@@ -162,26 +163,26 @@ async fn https_without_tls_is_refused_in_words() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_feeds_a_run_may_use_its_client() {
     let emulator = Emulator::start(Config::default()).expect("an emulator");
-    let at = api(emulator.base_url(), emulator.key());
-    let client = Client::new(at.clone());
+    let api = api(emulator.base_url(), emulator.key());
+    let client = Client::new(api.clone());
     let template = CreateJob::new("").configuration(rules());
     let options = BulkOptions::default();
-    let bulk = Bulk::new(&at, template, options, Seed::new([7; 16])).expect("good rules");
-    let asking = client.clone();
-    let ask = move || {
-        let call = asking.call(ListJobs::new());
+    let bulk = Bulk::new(&api, template, options, Seed::new([7; 16])).expect("good rules");
+    let client_clone = client.clone();
+    let list_once = move || {
+        let call = client_clone.call(ListJobs::new());
         let page = tokio::task::block_in_place(|| Handle::current().block_on(call));
         page.map(drop).expect("a page");
     };
     let store = {
-        let ask = ask.clone();
+        let list_once = list_once.clone();
         move |_: &Record| {
-            ask();
+            list_once();
             Ok(())
         }
     };
     let documents = (0..3).map(move |number| {
-        ask();
+        list_once();
         Document::bytes(format!("{number}.txt"), format!("Invoice {number}"))
     });
     // On a thread that may wait for ever: one that waits for itself cannot be dropped either.

@@ -10,7 +10,7 @@ use classify_proto::{Api, Error, Operation, Paged, Reply, TransportLimits};
 /// What a client is set to, beside its [`Api`].
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
-pub struct Setup {
+pub struct Settings {
     /// How often a request is repeated.
     pub retry: Retry,
     /// How often a job is looked at.
@@ -21,7 +21,7 @@ pub struct Setup {
     pub limits: TransportLimits,
 }
 
-impl Default for Setup {
+impl Default for Settings {
     /// Everything as by default, but with delays so short that a test does not wait for them.
     fn default() -> Self {
         let short = Duration::from_millis(5);
@@ -40,7 +40,7 @@ pub trait Driver {
     const PAGES_AHEAD: u64;
 
     /// Makes a client.
-    fn new(api: Api, setup: Setup) -> Self;
+    fn new(api: Api, settings: Settings) -> Self;
 
     /// Makes a client as the environment says, if it can be made.
     ///
@@ -56,8 +56,8 @@ pub trait Driver {
     /// The client's.
     fn call<O: Operation>(&self, operation: O) -> Result<O::Output, Error>;
 
-    /// Follows a list, item by item, until it ends or `go_on` says no.
-    fn list<O: Paged>(&self, list: O, go_on: impl FnMut(Result<O::Item, Error>) -> bool);
+    /// Follows a list, item by item, until it ends or `keep_going` says no.
+    fn list<O: Paged>(&self, list: O, keep_going: impl FnMut(Result<O::Item, Error>) -> bool);
 
     /// Waits for a job.
     ///
@@ -93,13 +93,13 @@ pub trait Driver {
 /// Drives a machine up to its first event that fits, and leaves it there.
 pub struct FirstEvent<'a, M, F> {
     machine: &'a mut M,
-    fits: F,
+    matches: F,
 }
 
 impl<'a, M, F> FirstEvent<'a, M, F> {
-    /// Stops at the first event that `fits`.
-    pub fn new(machine: &'a mut M, fits: F) -> Self {
-        Self { machine, fits }
+    /// Stops at the first event that `matches`.
+    pub fn new(machine: &'a mut M, matches: F) -> Self {
+        Self { machine, matches }
     }
 }
 
@@ -111,7 +111,7 @@ impl<M: Machine, F: FnMut(&M::Event) -> bool> Machine for FirstEvent<'_, M, F> {
         match self.machine.poll(cx) {
             Step::Send(ticket, request) => Step::Send(ticket, request),
             Step::Wait(until) => Step::Wait(until),
-            Step::Event(event) if (self.fits)(&event) => Step::Done(Ok(event)),
+            Step::Event(event) if (self.matches)(&event) => Step::Done(Ok(event)),
             Step::Event(event) => Step::Event(event),
             Step::Done(output) => Step::Done(Err(output)),
         }
@@ -129,7 +129,7 @@ impl<M: Machine, F: FnMut(&M::Event) -> bool> Machine for FirstEvent<'_, M, F> {
 /// Drives a machine until its first request was answered or has failed, and leaves it there.
 pub struct FirstReply<'a, M> {
     machine: &'a mut M,
-    came: bool,
+    received: bool,
 }
 
 impl<'a, M> FirstReply<'a, M> {
@@ -137,7 +137,7 @@ impl<'a, M> FirstReply<'a, M> {
     pub fn new(machine: &'a mut M) -> Self {
         Self {
             machine,
-            came: false,
+            received: false,
         }
     }
 }
@@ -147,7 +147,7 @@ impl<M: Machine> Machine for FirstReply<'_, M> {
     type Output = ();
 
     fn poll(&mut self, cx: Context<'_>) -> Step<M::Event, ()> {
-        if self.came {
+        if self.received {
             return Step::Done(());
         }
         match self.machine.poll(cx) {
@@ -160,7 +160,7 @@ impl<M: Machine> Machine for FirstReply<'_, M> {
 
     fn handle(&mut self, cx: Context<'_>, ticket: Ticket, reply: Reply) {
         self.machine.handle(cx, ticket, reply);
-        self.came = true;
+        self.received = true;
     }
 
     fn resume(&mut self) {

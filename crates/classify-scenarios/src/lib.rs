@@ -16,28 +16,28 @@
 //!
 //! | what | where |
 //! | --- | --- |
-//! | the seam to a driver | [`Driver`], [`Setup`] |
-//! | the emulator and a driver beside it | [`World`] |
-//! | a server that answers by script, below HTTP where need be | [`Listener`] |
-//! | a server that never gets so far as to hear a request | [`Door`] |
-//! | a server that speaks TLS, under an authority of its own | [`Secure`] |
-//! | what a driver shows of a request by its spans | [`Notes`] |
+//! | the seam to a driver | [`Driver`], [`Settings`] |
+//! | the emulator and a driver beside it | [`TestBench`] |
+//! | a server that answers by a script, below HTTP if necessary | [`ScriptedServer`] |
+//! | a server that never serves a request | [`FaultyServer`] |
+//! | a server that speaks TLS, under an authority of its own | [`TlsServer`] |
+//! | the tracing spans of a driver | [`RecordedSpans`] |
 //! | the scenarios | [`scenarios`] |
 
-mod door;
 mod driver;
-mod listener;
-mod notes;
+mod faulty_server;
+mod recorded_spans;
 pub mod scenarios;
-mod secure;
-mod world;
+mod scripted_server;
+mod test_bench;
+mod tls_server;
 
-pub use door::Door;
-pub use driver::{Driver, FirstEvent, FirstReply, Setup};
-pub use listener::{Listener, Plan, Seen, response};
-pub use notes::Notes;
-pub use secure::Secure;
-pub use world::{World, api, create, document, rules, spin};
+pub use driver::{Driver, FirstEvent, FirstReply, Settings};
+pub use faulty_server::FaultyServer;
+pub use recorded_spans::RecordedSpans;
+pub use scripted_server::{RecordedRequest, ResponseScript, ScriptedServer, response};
+pub use test_bench::{TestBench, api, create, document, rules, wait_until};
+pub use tls_server::TlsServer;
 
 /// Makes one test of each scenario, for the driver of this type.
 #[macro_export]
@@ -81,16 +81,16 @@ macro_rules! suite {
             lists::an_error_ends_a_list_after_what_came_before,
             lists::a_list_may_be_left_while_a_page_is_on_its_way,
             lists::every_filter_reaches_the_service,
-            money::an_answer_lost_after_the_work_makes_no_second_job,
-            money::an_answer_that_cannot_be_read_makes_no_second_job,
-            money::a_failure_before_the_work_makes_one_job,
-            money::the_same_transaction_id_with_other_rules_is_a_conflict,
-            money::a_request_whose_reply_was_dropped_is_taken_up,
-            money::a_run_is_saved_at_any_stage_and_finished_by_another,
-            money::a_cancel_or_delete_whose_answer_was_lost_is_settled,
-            money::what_never_left_was_not_acted_upon,
-            money::a_create_without_a_key_is_sent_once_unless_nobody_heard_it,
-            money::a_connection_that_dies_under_a_create_makes_no_second_one,
+            exactly_once::an_answer_lost_after_the_work_makes_no_second_job,
+            exactly_once::an_answer_that_cannot_be_read_makes_no_second_job,
+            exactly_once::a_failure_before_the_work_makes_one_job,
+            exactly_once::the_same_transaction_id_with_other_rules_is_a_conflict,
+            exactly_once::a_request_whose_reply_was_dropped_is_taken_up,
+            exactly_once::a_run_is_saved_at_any_stage_and_finished_by_another,
+            exactly_once::a_cancel_or_delete_whose_answer_was_lost_is_settled,
+            exactly_once::what_never_left_was_not_acted_upon,
+            exactly_once::a_create_without_a_key_is_sent_once_unless_nobody_heard_it,
+            exactly_once::a_connection_that_dies_under_a_create_makes_no_second_one,
             proxies::requests_go_by_the_proxy_of_the_environment,
             secrets::nothing_secret_is_printed_or_saved,
             uploads::a_reset_half_way_sends_the_whole_again_under_the_same_name,
@@ -138,7 +138,7 @@ mod tests {
             ("errors", include_str!("scenarios/errors.rs")),
             ("limits", include_str!("scenarios/limits.rs")),
             ("lists", include_str!("scenarios/lists.rs")),
-            ("money", include_str!("scenarios/money.rs")),
+            ("exactly_once", include_str!("scenarios/exactly_once.rs")),
             ("proxies", include_str!("scenarios/proxies.rs")),
             ("secrets", include_str!("scenarios/secrets.rs")),
             ("uploads", include_str!("scenarios/uploads.rs")),

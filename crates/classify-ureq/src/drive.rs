@@ -251,7 +251,7 @@ mod tests {
     use classify_proto::machine::{Call, Concurrent, ConcurrentEvent, Limiter};
     use classify_proto::v2::GetJob;
     use classify_proto::{Seed, TransportLimits};
-    use classify_scenarios::{Listener, Plan, api, response};
+    use classify_scenarios::{ResponseScript, ScriptedServer, api, response};
 
     use super::*;
 
@@ -270,7 +270,8 @@ mod tests {
     #[test]
     fn requests_without_a_thread_are_sent_all_the_same() {
         let job = br#"{"id": "clj-1", "status": "RUNNING"}"#;
-        let listener = Listener::start(|_, _| Plan::Answer(response(200, &[], job)));
+        let listener =
+            ScriptedServer::start(|_, _| ResponseScript::Respond(response(200, &[], job)));
         let (api, limiter) = (
             api(&listener.base_url(), "llx-key"),
             Mutex::new(Limiter::unlimited()),
@@ -293,6 +294,6 @@ mod tests {
             });
             assert_eq!(ended, 6);
         }
-        assert_eq!(listener.seen().len(), 18);
+        assert_eq!(listener.requests().len(), 18);
     }
 }

@@ -4,7 +4,7 @@ use classify_proto::files::UploadFile;
 use classify_proto::machine::{Machine, Run};
 use classify_proto::v2::{CreateJob, GetJob, Job};
 use classify_proto::{Api, Error, Operation, Paged};
-use classify_scenarios::{Driver, Setup};
+use classify_scenarios::{Driver, Settings};
 use classify_ureq::Client;
 
 struct Blocking(Client);
@@ -12,15 +12,15 @@ struct Blocking(Client);
 impl Driver for Blocking {
     const PAGES_AHEAD: u64 = 0;
 
-    fn new(api: Api, setup: Setup) -> Self {
+    fn new(api: Api, settings: Settings) -> Self {
         Self(
             Client::new(api)
-                .limits(setup.limits)
+                .limits(settings.limits)
                 // The published limits would make a long scenario of every short one.
                 .limiter(classify_proto::machine::Limiter::unlimited())
-                .retry(setup.retry)
-                .poll_interval(setup.poll_interval)
-                .wait_timeout(setup.wait_timeout),
+                .retry(settings.retry)
+                .poll_interval(settings.poll_interval)
+                .wait_timeout(settings.wait_timeout),
         )
     }
 
@@ -32,9 +32,9 @@ impl Driver for Blocking {
         self.0.call(operation)
     }
 
-    fn list<O: Paged>(&self, list: O, mut go_on: impl FnMut(Result<O::Item, Error>) -> bool) {
+    fn list<O: Paged>(&self, list: O, mut keep_going: impl FnMut(Result<O::Item, Error>) -> bool) {
         for item in self.0.list(list) {
-            if !go_on(item) {
+            if !keep_going(item) {
                 return;
             }
         }

@@ -5,13 +5,13 @@
 use std::sync::Arc;
 
 use classify_proto::v2::GetJob;
-use classify_scenarios::{Secure, api, response};
+use classify_scenarios::{TlsServer, api, response};
 use classify_ureq::Client;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
-fn server() -> Secure {
+fn server() -> TlsServer {
     let job = br#"{"id": "clj-1", "status": "RUNNING"}"#;
-    Secure::start(response(200, &[], job))
+    TlsServer::start(response(200, &[], job))
 }
 
 /// A client that trusts these authorities.
@@ -24,7 +24,7 @@ fn client(base_url: &str, trusted: &[Certificate<'static>]) -> Client {
     Client::with_agent(agent, api(base_url, "llx-key"))
 }
 
-fn authority(server: &Secure) -> Certificate<'static> {
+fn authority(server: &TlsServer) -> Certificate<'static> {
     Certificate::from_der(server.authority()).to_owned()
 }
 
@@ -40,12 +40,12 @@ fn an_authority_of_the_callers_own_is_trusted() {
 fn a_certificate_of_nobody_is_refused_at_once() {
     let (server, other) = (server(), server());
     let client = client(&server.base_url("localhost"), &[authority(&other)]);
-    server.refused_once(&client.call(GetJob::new("clj-1")).unwrap_err());
+    server.assert_refused_once(&client.call(GetJob::new("clj-1")).unwrap_err());
 }
 
 #[test]
 fn a_certificate_for_another_name_is_refused_at_once() {
     let server = server();
     let client = client(&server.base_url("127.0.0.1"), &[authority(&server)]);
-    server.refused_once(&client.call(GetJob::new("clj-1")).unwrap_err());
+    server.assert_refused_once(&client.call(GetJob::new("clj-1")).unwrap_err());
 }

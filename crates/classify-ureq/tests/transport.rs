@@ -7,21 +7,21 @@ use classify_proto::files::UploadFile;
 use classify_proto::machine::{Bulk, BulkOptions, Call, Document, DocumentStatus, Record, Retry};
 use classify_proto::v2::{CreateJob, DeleteJob, GetJob, ListJobs};
 use classify_proto::{Api, Seed};
-use classify_scenarios::{Listener, Plan, api, create, response, rules};
+use classify_scenarios::{ResponseScript, ScriptedServer, api, create, response, rules};
 use classify_ureq::Client;
 
 const JOB: &[u8] = br#"{"id": "clj-1", "status": "RUNNING"}"#;
 
-fn job() -> Listener {
-    Listener::start(|_, _| Plan::Answer(response(200, &[], JOB)))
+fn job() -> ScriptedServer {
+    ScriptedServer::start(|_, _| ResponseScript::Respond(response(200, &[], JOB)))
 }
 
 #[test]
 fn a_callers_agent_keeps_its_own_settings_but_not_its_errors_and_redirects() {
     let other = job();
     let target = other.base_url();
-    let listener = Listener::start(move |number, _| {
-        Plan::Answer(match number {
+    let server = ScriptedServer::start(move |number, _| {
+        ResponseScript::Respond(match number {
             0 => response(404, &[], br#"{"detail": "no such job"}"#),
             _ => response(302, &[("location", &target)], b""),
         })
@@ -32,35 +32,35 @@ fn a_callers_agent_keeps_its_own_settings_but_not_its_errors_and_redirects() {
         .accept_encoding("identity")
         .build()
         .into();
-    let client = Client::with_agent(agent, api(&listener.base_url(), "llx-key"));
+    let client = Client::with_agent(agent, api(&server.base_url(), "llx-key"));
 
     let error = client.call(GetJob::new("clj-1")).unwrap_err();
     assert!(error.is_not_found());
     assert!(error.to_string().contains("no such job"), "{error}");
     let error = client.call(GetJob::new("clj-1")).unwrap_err();
     assert_eq!(error.status().map(|status| status.as_u16()), Some(302));
-    assert!(other.seen().is_empty());
-    let seen = listener.seen();
-    assert_eq!(seen[0].header("accept-encoding"), Some("identity"));
+    assert!(other.requests().is_empty());
+    let requests = server.requests();
+    assert_eq!(requests[0].header("accept-encoding"), Some("identity"));
 }
 
 #[test]
 fn a_callers_agent_may_be_stricter_about_time() {
-    let listener = Listener::start(|_, _| Plan::Hang(Vec::new()));
+    let server = ScriptedServer::start(|_, _| ResponseScript::Hang(Vec::new()));
     let agent = ureq::Agent::config_builder()
         .timeout_recv_response(Some(Duration::from_millis(50)))
         .build()
         .into();
     let client =
-        Client::with_agent(agent, api(&listener.base_url(), "llx-key")).retry(Retry::never());
+        Client::with_agent(agent, api(&server.base_url(), "llx-key")).retry(Retry::never());
     assert!(client.call(GetJob::new("clj-1")).unwrap_err().is_timeout());
 }
 
 /// Both of rustls's providers may be in one program; a client picks by itself and asks no process-wide default.
 #[test]
 fn a_client_is_built_and_works_whatever_providers_are_compiled_in() {
-    let listener = job();
-    let client = Client::new(api(&listener.base_url(), "llx-key"));
+    let server = job();
+    let client = Client::new(api(&server.base_url(), "llx-key"));
     assert!(client.call(GetJob::new("clj-1")).is_ok());
 }
 
@@ -93,21 +93,21 @@ fn https_without_tls_is_refused_in_words() {
 
 #[test]
 fn a_gateway_that_knows_no_expectation_gets_the_document_without_one() {
-    let listener = Listener::start(|number, seen| {
-        let expected = seen.header("expect") == Some("100-continue");
+    let server = ScriptedServer::start(|number, request| {
+        let expected = request.header("expect") == Some("100-continue");
         assert_eq!(expected, number == 0);
         if expected {
-            Plan::Early(response(417, &[], b""))
+            ResponseScript::RespondEarly(response(417, &[], b""))
         } else {
-            Plan::Answer(response(200, &[], br#"{"id": "dfl-1", "name": "x"}"#))
+            ResponseScript::Respond(response(200, &[], br#"{"id": "dfl-1", "name": "x"}"#))
         }
     });
-    let client = Client::new(api(&listener.base_url(), "llx-key"));
+    let client = Client::new(api(&server.base_url(), "llx-key"));
     let upload = UploadFile::new("large.txt", vec![b'x'; 3 << 20]);
     client.call(upload).expect("the document is taken");
-    let seen = listener.seen();
-    assert_eq!(seen.len(), 2);
-    assert_eq!(Some(seen[1].body.len()), seen[1].announced());
+    let requests = server.requests();
+    assert_eq!(requests.len(), 2);
+    assert_eq!(Some(requests[1].body.len()), requests[1].content_length());
 }
 
 /// Nobody tells when the caller's agent failed, but some errors come of no connection only.

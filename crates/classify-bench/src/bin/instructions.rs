@@ -4,20 +4,20 @@
 
 use std::hint::black_box;
 
-use classify_bench::fixtures::Rules;
-use classify_bench::work::{buildings, call, page_ranges, plain_create};
-use classify_bench::{counting, fixtures, plain, work};
+use classify_bench::fixtures::RuleSharing;
+use classify_bench::workloads::{call, page_ranges, plain_create, request_cases};
+use classify_bench::{counting_allocator, fixtures, plain, workloads};
 use classify_proto::v2::{GetJob, ListJobs};
 use classify_proto::{Operation as _, http};
 
 #[global_allocator]
-static ALLOCATOR: counting::Counting = counting::Counting;
+static ALLOCATOR: counting_allocator::CountingAllocator = counting_allocator::CountingAllocator;
 
 const CASES: [&str; 11] = [
     "parse_page",
     "parse_page_plain",
-    "parse_page_of_own_rules",
-    "parse_page_of_own_rules_plain",
+    "parse_page_distinct_rules",
+    "parse_page_distinct_rules_plain",
     "parse_job",
     "parse_job_plain",
     "build_create",
@@ -35,7 +35,7 @@ fn measured<T>(mut work: impl FnMut() -> T) {
 
 fn count<T>(mut work: impl FnMut() -> T) {
     black_box(work());
-    let (allocations, bytes) = counting::allocations(&mut work);
+    let (allocations, bytes) = counting_allocator::allocations(&mut work);
     println!("allocations {allocations} bytes {bytes}");
     measured(work);
 }
@@ -45,35 +45,35 @@ fn main() {
         for case in CASES {
             println!("{case}");
         }
-        for building in buildings() {
-            println!("build_{}", building.name);
-            if building.plain().is_some() {
-                println!("build_{}_plain", building.name);
+        for request_case in request_cases() {
+            println!("build_{}", request_case.name);
+            if request_case.plain().is_some() {
+                println!("build_{}_plain", request_case.name);
             }
         }
         return;
     };
-    let api = work::api();
-    let page = if case.starts_with("parse_page_of_own_rules") {
-        fixtures::page_of(0..100, Rules::Own, None)
+    let api = workloads::api();
+    let page = if case.starts_with("parse_page_distinct_rules") {
+        fixtures::page_of(0..100, RuleSharing::Distinct, None)
     } else {
         fixtures::page()
     };
     let job = fixtures::job();
     let create = fixtures::create();
     match &*case {
-        "parse_page" | "parse_page_of_own_rules" => {
+        "parse_page" | "parse_page_distinct_rules" => {
             let list = ListJobs::new();
             count(|| {
                 list.parse(http::Response::new(page.clone()))
                     .expect("our own page")
             });
         }
-        "parse_page_plain" | "parse_page_of_own_rules_plain" => {
+        "parse_page_plain" | "parse_page_distinct_rules_plain" => {
             count(|| serde_json::from_slice::<plain::Page>(&page).expect("our own page"));
         }
         "parse_job" => {
-            let get = GetJob::new(fixtures::FIRST);
+            let get = GetJob::new(fixtures::FIRST_JOB_ID);
             count(|| {
                 get.parse(http::Response::new(job.clone()))
                     .expect("our own job")
@@ -100,13 +100,13 @@ fn main() {
         "call_retry" => count(|| call(&api, &job, &[503, 200])),
         other => {
             let name = other.trim_start_matches("build_");
-            let found = buildings()
+            let request_case = request_cases()
                 .into_iter()
-                .find(|building| building.name == name.trim_end_matches("_plain"))
+                .find(|request_case| request_case.name == name.trim_end_matches("_plain"))
                 .unwrap_or_else(|| panic!("no such case: {other}"));
-            match found.plain().filter(|_| name.ends_with("_plain")) {
+            match request_case.plain().filter(|_| name.ends_with("_plain")) {
                 Some(plain) => count(plain),
-                None => count(|| found.ours(&api)),
+                None => count(|| request_case.ours(&api)),
             }
         }
     }

@@ -1,34 +1,34 @@
-//! One program that lists every job and adds up their confidences: `list CONTESTANT BASE_URL`.
+//! One program that lists every job and adds up their confidences: `list CLIENT BASE_URL`.
 //!
-//! The contestants are the two drivers, and beside each the loop that one would write by hand on the same HTTP crate:
+//! The clients are the two drivers, and beside each the loop that one would write by hand on the same HTTP crate:
 //! plain structs with every field, a time limit, a look at the status, the token of the next page.
 
 use std::error::Error;
 use std::time::Duration;
 
-use classify_bench::{counting, plain, process};
+use classify_bench::{counting_allocator, plain, process};
 use classify_proto::Api;
 use classify_proto::v2::{Job, ListJobs};
 
 #[global_allocator]
-static ALLOCATOR: counting::Counting = counting::Counting;
+static ALLOCATOR: counting_allocator::CountingAllocator = counting_allocator::CountingAllocator;
 
 const KEY: &str = "llx-bench";
 const PAGE_SIZE: u32 = 100;
-const CONNECT: Duration = Duration::from_secs(10);
-const ATTEMPT: Duration = Duration::from_secs(120);
-const LARGEST: u64 = 64 * 1024 * 1024;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(120);
+const MAX_BODY: u64 = 64 * 1024 * 1024;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 /// What a program makes of a list.
 #[derive(Default)]
-struct Found {
+struct Totals {
     jobs: u64,
     confidence: f64,
 }
 
-impl Found {
+impl Totals {
     fn add(&mut self, confidence: Option<f64>) {
         self.jobs += 1;
         self.confidence += confidence.unwrap_or_default();
@@ -47,24 +47,24 @@ impl Found {
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [contestant, base_url] = arguments.as_slice() else {
-        return Err("list CONTESTANT BASE_URL".into());
+    let [client_name, base_url] = arguments.as_slice() else {
+        return Err("list CLIENT BASE_URL".into());
     };
-    let mut found = Err("no such contestant".into());
-    let (allocations, bytes) = counting::allocations(|| {
-        found = match contestant.as_str() {
+    let mut totals = Err("no such client".into());
+    let (allocations, bytes) = counting_allocator::allocations(|| {
+        totals = match client_name.as_str() {
             "ureq" => ours_on_ureq(base_url),
-            "ureq_plain" => by_hand_on_ureq(base_url),
+            "ureq_plain" => plain_on_ureq(base_url),
             "reqwest" => on_tokio(ours_on_reqwest(base_url)),
-            "reqwest_plain" => on_tokio(by_hand_on_reqwest(base_url)),
+            "reqwest_plain" => on_tokio(plain_on_reqwest(base_url)),
             _ => return,
         };
     });
-    let found = found?;
+    let totals = totals?;
     println!(
         "jobs {} confidence {:.2} peak_kib {} allocations {allocations} bytes {bytes}",
-        found.jobs,
-        found.confidence,
+        totals.jobs,
+        totals.confidence,
         process::peak_kib()
     );
     Ok(())
@@ -77,33 +77,33 @@ fn on_tokio<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
         .block_on(work)
 }
 
-fn ours_on_ureq(base_url: &str) -> Result<Found> {
+fn ours_on_ureq(base_url: &str) -> Result<Totals> {
     let client = classify_ureq::Client::new(Api::builder(KEY).base_url(base_url).build()?);
-    let mut found = Found::default();
+    let mut totals = Totals::default();
     for job in client.list(ListJobs::new().page_size(PAGE_SIZE)) {
-        found.add_job(&job?);
+        totals.add_job(&job?);
     }
-    Ok(found)
+    Ok(totals)
 }
 
-async fn ours_on_reqwest(base_url: &str) -> Result<Found> {
+async fn ours_on_reqwest(base_url: &str) -> Result<Totals> {
     let client = classify_reqwest::Client::new(Api::builder(KEY).base_url(base_url).build()?);
     let mut jobs = client.list(ListJobs::new().page_size(PAGE_SIZE));
-    let mut found = Found::default();
+    let mut totals = Totals::default();
     while let Some(job) = jobs.next().await {
-        found.add_job(&job?);
+        totals.add_job(&job?);
     }
-    Ok(found)
+    Ok(totals)
 }
 
-fn by_hand_on_ureq(base_url: &str) -> Result<Found> {
+fn plain_on_ureq(base_url: &str) -> Result<Totals> {
     let agent: ureq::Agent = ureq::Agent::config_builder()
-        .timeout_connect(Some(CONNECT))
-        .timeout_global(Some(ATTEMPT))
+        .timeout_connect(Some(CONNECT_TIMEOUT))
+        .timeout_global(Some(ATTEMPT_TIMEOUT))
         .build()
         .into();
     let url = format!("{base_url}/api/v2/classify");
-    let mut found = Found::default();
+    let mut totals = Totals::default();
     let mut token: Option<String> = None;
     loop {
         let mut request = agent
@@ -119,25 +119,25 @@ fn by_hand_on_ureq(base_url: &str) -> Result<Found> {
         let body = response
             .body_mut()
             .with_config()
-            .limit(LARGEST)
+            .limit(MAX_BODY)
             .read_to_vec()?;
         let page: plain::Page = serde_json::from_slice(&body)?;
-        found.add_page(&page);
+        totals.add_page(&page);
         token = page.next_page_token;
         if token.is_none() {
-            return Ok(found);
+            return Ok(totals);
         }
     }
 }
 
-async fn by_hand_on_reqwest(base_url: &str) -> Result<Found> {
+async fn plain_on_reqwest(base_url: &str) -> Result<Totals> {
     let client = reqwest::Client::builder()
-        .connect_timeout(CONNECT)
-        .timeout(ATTEMPT)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(ATTEMPT_TIMEOUT)
         .build()?;
     let url = format!("{base_url}/api/v2/classify");
     let size = PAGE_SIZE.to_string();
-    let mut found = Found::default();
+    let mut totals = Totals::default();
     let mut token: Option<String> = None;
     loop {
         let mut query = vec![("page_size", size.as_str())];
@@ -151,10 +151,10 @@ async fn by_hand_on_reqwest(base_url: &str) -> Result<Found> {
             .error_for_status()?;
         let body = response.bytes().await?;
         let page: plain::Page = serde_json::from_slice(&body)?;
-        found.add_page(&page);
+        totals.add_page(&page);
         token = page.next_page_token;
         if token.is_none() {
-            return Ok(found);
+            return Ok(totals);
         }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clap::Args;
-use classify_emulator::{Fault, FaultRule, Limits};
+use classify_emulator::{Fault, FaultRule, RateLimits};
 
 /// The flags of `emulator`.
 #[derive(Debug, Args)]
@@ -45,7 +45,7 @@ pub(crate) struct EmulatorArgs {
     /// The rate limits that are enforced: `paid`, `free` or `none`, and then perhaps `creates=N` (in a second),
     /// `uploads=N` (in five seconds) and `requests=N` (in a minute), where N may be `none`
     #[arg(long, value_name = "LIMITS", default_value = "paid", value_parser = limits)]
-    pub(crate) limits: Limits,
+    pub(crate) limits: RateLimits,
 
     /// Lets time move only when told, by `POST /_emulator/clock`
     #[arg(long)]
@@ -83,9 +83,9 @@ fn fault(text: &str) -> Result<FaultRule, String> {
         .map_err(|error: classify_emulator::InvalidFaultRule| error.to_string())
 }
 
-/// Limits as `free`, `creates=5` or `none,requests=100`.
-fn limits(text: &str) -> Result<Limits, String> {
-    let mut limits = Limits::default();
+/// Rate limits as `free`, `creates=5` or `none,requests=100`.
+fn limits(text: &str) -> Result<RateLimits, String> {
+    let mut limits = RateLimits::default();
     for (index, part) in text.split(',').map(str::trim).enumerate() {
         let wrong = || {
             format!(
@@ -93,9 +93,9 @@ fn limits(text: &str) -> Result<Limits, String> {
             )
         };
         limits = match (part, part.split_once('=')) {
-            ("paid", _) if index == 0 => Limits::default(),
-            ("free", _) if index == 0 => Limits::free_tier(),
-            ("none", _) if index == 0 => Limits::none(),
+            ("paid", _) if index == 0 => RateLimits::default(),
+            ("free", _) if index == 0 => RateLimits::free_tier(),
+            ("none", _) if index == 0 => RateLimits::none(),
             (_, Some((name, count))) => {
                 let count = match count {
                     "none" => None,
@@ -132,7 +132,7 @@ fn long_help() -> String {
     let mut text = format!("{HELP}\n\nThe faults:\n");
     for fault in Fault::ALL {
         let mut line = format!("  {:<rest$}", fault.name(), rest = width - 2);
-        for word in fault.meaning().split(' ') {
+        for word in fault.description().split(' ') {
             if line.len() + word.len() > LINE {
                 let _ = writeln!(text, "{}", line.trim_end());
                 line = " ".repeat(width);
@@ -186,15 +186,15 @@ mod tests {
 
     #[test]
     fn limits_as_they_are_written() {
-        assert_eq!(limits("paid"), Ok(Limits::default()));
-        assert_eq!(limits("free"), Ok(Limits::free_tier()));
+        assert_eq!(limits("paid"), Ok(RateLimits::default()));
+        assert_eq!(limits("free"), Ok(RateLimits::free_tier()));
         assert_eq!(
             limits("free, creates=5"),
-            Ok(Limits::free_tier().creates_per_second(Some(5)))
+            Ok(RateLimits::free_tier().creates_per_second(Some(5)))
         );
         assert_eq!(
             limits("uploads=none,requests=9"),
-            Ok(Limits::default()
+            Ok(RateLimits::default()
                 .uploads_per_five_seconds(None)
                 .requests_per_minute(Some(9)))
         );

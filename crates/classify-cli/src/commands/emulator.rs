@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
-use classify_emulator::{Config, Faults};
+use classify_emulator::{Config, FaultSchedule};
 
 use crate::args::Global;
 use crate::args::emulator::EmulatorArgs;
@@ -62,18 +62,22 @@ pub(crate) fn emulator(
 
 fn config(args: &EmulatorArgs) -> Result<Config, Problem> {
     let running_after = args.running_after.unwrap_or(args.completed_after / 3);
-    let mut plan = Faults::new();
+    let mut schedule = FaultSchedule::new();
     if let Some(seed) = args.seed {
-        plan = plan.seed(seed);
+        schedule = schedule.seed(seed);
     }
     // What a flag says goes before what the file says, the seed as well as the rules.
-    let plan = args.faults.iter().cloned().fold(plan, Faults::with);
+    let schedule = args
+        .faults
+        .iter()
+        .cloned()
+        .fold(schedule, FaultSchedule::with);
     let mut config = Config::default()
         .port(args.port)
-        .limits(args.limits)
-        .faults(plan)
-        .loopback_webhooks(args.allow_loopback_webhooks)
-        .webhook_delay(Duration::from_millis(args.webhook_delay))
+        .rate_limits(args.limits)
+        .faults(schedule)
+        .allow_loopback_webhooks(args.allow_loopback_webhooks)
+        .webhook_retry_delay(Duration::from_millis(args.webhook_delay))
         .completed_after(Duration::from_millis(args.completed_after))
         .running_after(Duration::from_millis(running_after));
     if let Some(path) = &args.script {

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use classify_emulator::{Config, Emulator, Limits, Route};
+use classify_emulator::{Config, Emulator, RateLimits, Route};
 use serde_json::Value;
 
 /// A key that must be found in no output.
@@ -340,7 +340,7 @@ pub fn bulk(bench: &Bench, words: &[&str]) -> Said {
 
 /// A bench with so many documents more, each of its own content.
 pub fn with_documents(config: Config, documents: usize) -> Bench {
-    let bench = Bench::with(config.limits(Limits::none()));
+    let bench = Bench::with(config.rate_limits(RateLimits::none()));
     for index in 0..documents {
         bench.file(
             &format!("docs/{index:03}.txt"),

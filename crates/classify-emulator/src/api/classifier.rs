@@ -4,17 +4,17 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::hooks;
 use super::rules;
-use crate::ask::{Ask, Tenant};
-use crate::check::{Check, Node};
+use super::webhook_fields;
 use crate::clock::millis;
 use crate::page::PageRequest;
-use crate::reply::{Answer, Refusal, Reply};
+use crate::reply::{ApiError, HandlerResult, Reply};
+use crate::request_context::{RequestContext, Tenant};
+use crate::shared_state::SharedState;
 use crate::state::Store;
-use crate::state::file::bare_id;
-use crate::state::job::{Input, InputKind, Instructions, Job, Pages, Phase, Version};
-use crate::world::World;
+use crate::state::file::parse_file_id;
+use crate::state::job::{Input, InputKind, Job, JobConfiguration, JobState, Pages, Version};
+use crate::validate::{Node, Validator};
 
 /// The languages that version 1 takes.
 const LANGUAGES: [&str; 86] = [
@@ -109,88 +109,92 @@ const LANGUAGES: [&str; 86] = [
 /// How many pages of a document are read unless the caller says.
 const DEFAULT_PAGES: u32 = 5;
 
-pub(super) fn create(world: &Arc<World>, ask: &Ask) -> Answer {
-    let body = ask.json()?;
-    let check = Check::new();
-    let tenant = ask.tenant(&check);
-    let node = check.body(&body);
+pub(super) fn create(shared: &Arc<SharedState>, context: &RequestContext) -> HandlerResult {
+    let body = context.json()?;
+    let validator = Validator::new();
+    let tenant = context.tenant(&validator);
+    let node = validator.body(&body);
     node.object();
     let file_ids = file_ids(&node.field("file_ids"));
     let rules = rules::rules(&node.field("rules"));
     let mode = node
         .field("mode")
         .present()
-        .and_then(|mode| mode.word(&["FAST", "MULTIMODAL"], "enum"));
-    let instructions = instructions(&node, rules, mode.as_deref().unwrap_or("FAST"));
-    let hooks = hooks::inline_v1(&node.field("webhook_configurations"));
-    check.finish()?;
+        .and_then(|mode| mode.one_of(&["FAST", "MULTIMODAL"], "enum"));
+    let configuration = configuration(&node, rules, mode.as_deref().unwrap_or("FAST"));
+    let webhooks = webhook_fields::inline_v1(&node.field("webhook_configurations"));
+    validator.finish()?;
 
-    world.expire_files();
-    let mut store = world.store();
+    shared.expire_files();
+    let mut store = shared.store();
     let mut inputs = Vec::new();
-    for (given, id) in file_ids {
+    for (requested_id, id) in file_ids {
         if store
             .files
             .find(&id)
             .is_none_or(|file| file.project != tenant.project)
         {
-            return Err(Refusal::bad_request(format!(
-                "file {given} is not in this project"
+            return Err(ApiError::bad_request(format!(
+                "file {requested_id} is not in this project"
             )));
         }
         let result_id = store.uuid();
         inputs.push(Input {
-            given,
+            requested_id,
             kind: InputKind::File(id),
             outcome: None,
-            takes: None,
+            duration: None,
             result_id,
         });
     }
-    let now = world.now();
+    let now = shared.now();
     let job = Job {
         id: store.uuid(),
         version: Version::V1,
         project: tenant.project,
         inputs,
-        instructions: Arc::new(instructions),
+        configuration: Arc::new(configuration),
         configuration_id: None,
         transaction_id: None,
-        phase: Phase::Pending,
+        state: JobState::Pending,
         error: None,
         created: now,
         updated: now,
-        running_at: now.saturating_add(millis(world.config.running_after)),
-        ends_at: Some(now.saturating_add(millis(world.config.completed_after))),
+        running_at: now.saturating_add(millis(shared.config.running_after)),
+        ends_at: Some(now.saturating_add(millis(shared.config.completed_after))),
         read_at: now,
         parse_job_id: None,
-        hooks,
+        webhooks,
         due: None,
     };
-    let shown = job.show_v1();
-    world.read_documents(&store, &job);
+    let json = job.to_json_v1();
+    shared.submit_documents(&store, &job);
     store.add_job(job);
     drop(store);
-    world.timetable.notify_one();
-    Ok(Reply::ok(shown))
+    shared.schedule_changed.notify_one();
+    Ok(Reply::ok(json))
 }
 
 /// The files, each as it was given and by its bare id.
 fn file_ids(node: &Node<'_>) -> Vec<(String, String)> {
     let mut ids = Vec::new();
     for item in node.items(1, 500).unwrap_or_default() {
-        let Some(given) = item.string(0, 200) else {
+        let Some(requested_id) = item.string(0, 200) else {
             continue;
         };
-        match bare_id(&given) {
-            Some(id) => ids.push((given, id)),
-            None => item.problem("uuid_parsing", "Input should be a UUID"),
+        match parse_file_id(&requested_id) {
+            Some(id) => ids.push((requested_id, id)),
+            None => item.add_error("uuid_parsing", "Input should be a UUID"),
         }
     }
     ids
 }
 
-fn instructions(node: &Node<'_>, rules: Vec<crate::state::job::Rule>, mode: &str) -> Instructions {
+fn configuration(
+    node: &Node<'_>,
+    rules: Vec<crate::state::job::Rule>,
+    mode: &str,
+) -> JobConfiguration {
     let mut lang = "en".to_owned();
     let mut max_pages = Some(DEFAULT_PAGES);
     let mut pages: Option<Vec<u32>> = None;
@@ -198,21 +202,21 @@ fn instructions(node: &Node<'_>, rules: Vec<crate::state::job::Rule>, mode: &str
     if let Some(parsing) = node.field("parsing_configuration").present()
         && parsing.object().is_some()
     {
-        if let Some(given) = parsing
+        if let Some(requested_id) = parsing
             .field("lang")
             .present()
-            .and_then(|lang| lang.word(&LANGUAGES, "enum"))
+            .and_then(|lang| lang.one_of(&LANGUAGES, "enum"))
         {
-            lang = given;
+            lang = requested_id;
         }
-        if let Some(given) = parsing.field("max_pages").present() {
-            max_pages = given
-                .given()
+        if let Some(requested_id) = parsing.field("max_pages").present() {
+            max_pages = requested_id
+                .non_null()
                 .and_then(|max| max.integer(1))
                 .map(|max| u32::try_from(max).unwrap_or(u32::MAX));
         }
-        if let Some(given) = parsing.field("target_pages").given() {
-            let items = given.items(1, usize::MAX).unwrap_or_default();
+        if let Some(requested_id) = parsing.field("target_pages").non_null() {
+            let items = requested_id.items(1, usize::MAX).unwrap_or_default();
             let numbers = items.iter().filter_map(|item| item.integer(0));
             pages = Some(
                 numbers
@@ -221,49 +225,54 @@ fn instructions(node: &Node<'_>, rules: Vec<crate::state::job::Rule>, mode: &str
             );
         }
     }
-    let shown = json!({
+    let json = json!({
         "rules": rules,
         "mode": mode,
         "parsing_configuration": { "lang": lang, "max_pages": max_pages, "target_pages": pages },
     });
-    Instructions {
+    JobConfiguration {
         rules,
         lang,
         pages: pages.map(|pages| Pages::new(pages.into_iter().map(|page| (page, page)).collect())),
         max_pages,
-        shown,
+        json,
     }
 }
 
-pub(super) fn list(world: &Arc<World>, ask: &Ask) -> Answer {
-    let check = Check::new();
-    let tenant = ask.tenant(&check);
+pub(super) fn list(shared: &Arc<SharedState>, context: &RequestContext) -> HandlerResult {
+    let validator = Validator::new();
+    let tenant = context.tenant(&validator);
     // No bound is published: what is beyond ours is not wrong, and is cut to it.
-    let size = ask
+    let size = context
         .query
-        .integer(&check, "page_size", 1, u64::MAX)
+        .integer(&validator, "page_size", 1, u64::MAX)
         .unwrap_or(20)
         .min(1_000);
-    check.finish()?;
-    let token = ask.query.one("page_token");
+    validator.finish()?;
+    let token = context.query.get("page_token");
     let page = PageRequest::new(
         usize::try_from(size).unwrap_or(20),
         token,
         &tenant.project,
-        ask.fault,
+        context.fault,
     )?;
-    let store = world.store();
+    let store = shared.store();
     let rows = store.jobs.newest_below(page.cursor.key.unwrap_or(u64::MAX));
     let rows = rows.filter(|(_, job)| job.version == Version::V1 && job.project == tenant.project);
     Ok(Reply::ok(page.envelope(
-        rows.map(|(key, job)| (key, String::new(), job.show_v1())),
+        rows.map(|(key, job)| (key, String::new(), job.to_json_v1())),
     )))
 }
 
-fn find<'s>(store: &'s Store, check: Check, tenant: &Tenant, id: &str) -> Result<&'s Job, Refusal> {
-    let bare = uuid::Uuid::parse_str(id).ok().map(|id| id.to_string());
-    if bare.is_none() {
-        check.problem(
+fn find<'s>(
+    store: &'s Store,
+    validator: Validator,
+    tenant: &Tenant,
+    id: &str,
+) -> Result<&'s Job, ApiError> {
+    let uuid = uuid::Uuid::parse_str(id).ok().map(|id| id.to_string());
+    if uuid.is_none() {
+        validator.add_error(
             "path",
             "classify_job_id",
             "uuid_parsing",
@@ -271,25 +280,27 @@ fn find<'s>(store: &'s Store, check: Check, tenant: &Tenant, id: &str) -> Result
             id,
         );
     }
-    check.finish()?;
-    let job = bare.and_then(|id| store.jobs.find(&id));
+    validator.finish()?;
+    let job = uuid.and_then(|id| store.jobs.find(&id));
     job.filter(|job| job.version == Version::V1 && tenant.may_see(&job.project))
-        .ok_or_else(|| Refusal::not_found("Classify job not found"))
+        .ok_or_else(|| ApiError::not_found("Classify job not found"))
 }
 
-pub(super) fn get(world: &Arc<World>, ask: &Ask) -> Answer {
-    let check = Check::new();
-    let tenant = ask.tenant(&check);
-    let store = world.store();
-    Ok(Reply::ok(find(&store, check, &tenant, &ask.id)?.show_v1()))
+pub(super) fn get(shared: &Arc<SharedState>, context: &RequestContext) -> HandlerResult {
+    let validator = Validator::new();
+    let tenant = context.tenant(&validator);
+    let store = shared.store();
+    Ok(Reply::ok(
+        find(&store, validator, &tenant, &context.id)?.to_json_v1(),
+    ))
 }
 
 /// All results in one page: the operation takes no token.
-pub(super) fn results(world: &Arc<World>, ask: &Ask) -> Answer {
-    let check = Check::new();
-    let tenant = ask.tenant(&check);
-    let store = world.store();
-    let items = find(&store, check, &tenant, &ask.id)?.results_v1();
+pub(super) fn results(shared: &Arc<SharedState>, context: &RequestContext) -> HandlerResult {
+    let validator = Validator::new();
+    let tenant = context.tenant(&validator);
+    let store = shared.store();
+    let items = find(&store, validator, &tenant, &context.id)?.results_v1();
     Ok(Reply::ok(
         json!({ "items": items, "next_page_token": Value::Null, "total_size": Value::Null }),
     ))

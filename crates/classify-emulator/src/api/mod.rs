@@ -5,54 +5,55 @@ pub(crate) mod classify;
 mod configurations;
 pub(crate) mod control;
 pub(crate) mod files;
-mod hooks;
-mod meter;
+
+mod limited_body;
 mod rules;
-mod saved;
+mod saved_resource;
 pub(crate) mod upload;
 mod webhook_configs;
+mod webhook_fields;
 
 use std::sync::Arc;
 
 use http::StatusCode;
 
-use crate::ask::Ask;
-use crate::reply::{Answer, Refusal};
+use crate::reply::{ApiError, HandlerResult};
+use crate::request_context::RequestContext;
 use crate::route::Route;
-use crate::world::World;
+use crate::shared_state::SharedState;
 
 /// Acts on a request whose body has been read. Uploads are not among them: they are streamed.
-pub(crate) fn act(world: &Arc<World>, ask: &Ask) -> Answer {
-    match ask.route {
-        Route::ClassifyCreate => classify::create(world, ask),
-        Route::ClassifyList => classify::list(world, ask),
-        Route::ClassifyGet => classify::get(world, ask),
-        Route::ClassifyDelete => classify::delete(world, ask),
-        Route::ClassifyCancel => classify::cancel(world, ask),
-        Route::ClassifierCreate => classifier::create(world, ask),
-        Route::ClassifierList => classifier::list(world, ask),
-        Route::ClassifierGet => classifier::get(world, ask),
-        Route::ClassifierResults => classifier::results(world, ask),
-        Route::FileList => files::list(world, ask),
-        Route::FileGet => files::get(world, ask),
-        Route::FileContent => files::content(world, ask),
-        Route::FileDelete => files::delete(world, ask),
-        Route::FileQuery => files::query(world, ask),
-        Route::ConfigurationCreate => configurations::create(world, ask),
-        Route::ConfigurationList => configurations::list(world, ask),
-        Route::ConfigurationGet => configurations::get(world, ask),
-        Route::ConfigurationUpdate => configurations::update(world, ask),
-        Route::ConfigurationDelete => configurations::delete(world, ask),
-        Route::WebhookCreate => webhook_configs::create(world, ask),
-        Route::WebhookList => webhook_configs::list(world, ask),
-        Route::WebhookPages => webhook_configs::pages(world, ask),
-        Route::WebhookGet => webhook_configs::get(world, ask),
-        Route::WebhookUpdate => webhook_configs::update(world, ask),
-        Route::WebhookDelete => webhook_configs::delete(world, ask),
-        Route::WrongMethod => Err(Refusal::Detail(
+pub(crate) fn dispatch(shared: &Arc<SharedState>, context: &RequestContext) -> HandlerResult {
+    match context.route {
+        Route::ClassifyCreate => classify::create(shared, context),
+        Route::ClassifyList => classify::list(shared, context),
+        Route::ClassifyGet => classify::get(shared, context),
+        Route::ClassifyDelete => classify::delete(shared, context),
+        Route::ClassifyCancel => classify::cancel(shared, context),
+        Route::ClassifierCreate => classifier::create(shared, context),
+        Route::ClassifierList => classifier::list(shared, context),
+        Route::ClassifierGet => classifier::get(shared, context),
+        Route::ClassifierResults => classifier::results(shared, context),
+        Route::FileList => files::list(shared, context),
+        Route::FileGet => files::get(shared, context),
+        Route::FileContent => files::content(shared, context),
+        Route::FileDelete => files::delete(shared, context),
+        Route::FileQuery => files::query(shared, context),
+        Route::ConfigurationCreate => configurations::create(shared, context),
+        Route::ConfigurationList => configurations::list(shared, context),
+        Route::ConfigurationGet => configurations::get(shared, context),
+        Route::ConfigurationUpdate => configurations::update(shared, context),
+        Route::ConfigurationDelete => configurations::delete(shared, context),
+        Route::WebhookCreate => webhook_configs::create(shared, context),
+        Route::WebhookList => webhook_configs::list(shared, context),
+        Route::WebhookPages => webhook_configs::list_pages(shared, context),
+        Route::WebhookGet => webhook_configs::get(shared, context),
+        Route::WebhookUpdate => webhook_configs::update(shared, context),
+        Route::WebhookDelete => webhook_configs::delete(shared, context),
+        Route::WrongMethod => Err(ApiError::Detail(
             StatusCode::METHOD_NOT_ALLOWED,
             "Method Not Allowed".to_owned(),
         )),
-        _ => Err(Refusal::not_found("Not Found")),
+        _ => Err(ApiError::not_found("Not Found")),
     }
 }

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use serde_json::{Value, json};
 
-use crate::check::Node;
-use crate::state::job::{Instructions, Pages, Rule};
+use crate::state::job::{JobConfiguration, Pages, Rule};
+use crate::validate::Node;
 
 /// Checks the rules of either version.
 pub(super) fn rules(node: &Node<'_>) -> Vec<Rule> {
@@ -23,13 +23,13 @@ pub(super) fn rules(node: &Node<'_>) -> Vec<Rule> {
             .chars()
             .any(|c| !c.is_alphanumeric() && !matches!(c, ' ' | '-' | '_'))
         {
-            kind.problem(
+            kind.add_error(
                 "value_error",
                 "A type has only letters, digits, spaces, hyphens and underscores",
             );
         }
         if !labels.insert(label.clone()) {
-            kind.problem("value_error", "The types of all rules must differ");
+            kind.add_error("value_error", "The types of all rules must differ");
         }
         if let Some(description) = description {
             rules.push(Rule { label, description });
@@ -39,35 +39,35 @@ pub(super) fn rules(node: &Node<'_>) -> Vec<Rule> {
 }
 
 /// Checks a configuration of version 2. What is shown later has the service's defaults filled in.
-pub(super) fn configuration(node: &Node<'_>) -> Instructions {
+pub(super) fn configuration(node: &Node<'_>) -> JobConfiguration {
     let rules = node
         .object()
         .map(|_| rules(&node.field("rules")))
         .unwrap_or_default();
     if let Some(mode) = node.field("mode").present() {
-        mode.word(&["FAST"], "literal_error");
+        mode.one_of(&["FAST"], "literal_error");
     }
-    let mut instructions = Instructions {
+    let mut configuration = JobConfiguration {
         rules,
         lang: "en".to_owned(),
         pages: None,
         max_pages: None,
-        shown: Value::Null,
+        json: Value::Null,
     };
-    let mut shown = Value::Null;
-    if let Some(parsing) = node.field("parsing_configuration").given() {
+    let mut json = Value::Null;
+    if let Some(parsing) = node.field("parsing_configuration").non_null() {
         parsing.object();
         if let Some(lang) = parsing.field("lang").present()
             && let Some(lang) = lang.string(1, 50)
         {
-            instructions.lang = lang;
+            configuration.lang = lang;
         }
-        let target = parsing.field("target_pages").given();
+        let target = parsing.field("target_pages").non_null();
         let target_text = target.as_ref().and_then(|target| target.string(0, 10_000));
         if let (Some(target), Some(text)) = (&target, &target_text) {
-            instructions.pages = page_ranges(text);
-            if instructions.pages.is_none() {
-                target.problem(
+            configuration.pages = page_ranges(text);
+            if configuration.pages.is_none() {
+                target.add_error(
                     "value_error",
                     "Pages are numbers from 1 and ranges of them, such as 1,3,5-7",
                 );
@@ -75,17 +75,17 @@ pub(super) fn configuration(node: &Node<'_>) -> Instructions {
         }
         let max = parsing
             .field("max_pages")
-            .given()
+            .non_null()
             .and_then(|max| max.integer(1));
-        instructions.max_pages = max.map(|max| u32::try_from(max).unwrap_or(u32::MAX));
-        shown = json!({ "lang": instructions.lang, "target_pages": target_text, "max_pages": max });
+        configuration.max_pages = max.map(|max| u32::try_from(max).unwrap_or(u32::MAX));
+        json = json!({ "lang": configuration.lang, "target_pages": target_text, "max_pages": max });
     }
-    instructions.shown = json!({
-        "rules": instructions.rules,
+    configuration.json = json!({
+        "rules": configuration.rules,
         "mode": "FAST",
-        "parsing_configuration": shown,
+        "parsing_configuration": json,
     });
-    instructions
+    configuration
 }
 
 /// 1-based ranges such as `1,3,5-7` as 0-based pages.

@@ -8,21 +8,21 @@ use multer::{Field, Multipart};
 use tempfile::NamedTempFile;
 use tokio::io::AsyncWriteExt as _;
 
-use super::meter::{Meter, Metered};
-use crate::ask::{Ask, Tenant, promised};
-use crate::check::Check;
-use crate::reply::{Answer, Refusal, Reply};
+use super::limited_body::{BodyCounter, LimitedBody};
+use crate::reply::{ApiError, HandlerResult, Reply};
+use crate::request_context::{RequestContext, Tenant, content_length};
+use crate::shared_state::{PARTIAL_UPLOAD_PREFIX, PARTIAL_UPLOAD_SUFFIX, SharedState};
 use crate::state::file::{File, LIFETIME};
-use crate::world::{BEGUN, World};
+use crate::validate::Validator;
 
 /// The longest text part; a file's name and an external id are far below.
-const LONGEST_TEXT: usize = 16 * 1024;
+const MAX_TEXT_PART: usize = 16 * 1024;
 
 /// What a form may have besides the file's bytes.
 const FORM_OVERHEAD: u64 = 1024 * 1024;
 
 /// The file part on disk, not yet under its name.
-struct Stored {
+struct StoredPart {
     temporary: NamedTempFile,
     name: String,
     size: u64,
@@ -31,132 +31,140 @@ struct Stored {
 /// What a form has brought so far. Dropped before it is stored, it takes its temporary file along.
 #[derive(Default)]
 struct Form {
-    file: Option<Stored>,
+    file: Option<StoredPart>,
     purpose: Option<String>,
     external_id: Option<String>,
 }
 
-pub(crate) async fn create(world: &Arc<World>, ask: &Ask, body: &mut Incoming) -> Answer {
-    let check = Check::new();
-    let tenant = ask.tenant(&check);
-    check.finish()?;
-    let kind = ask
+pub(crate) async fn create(
+    shared: &Arc<SharedState>,
+    context: &RequestContext,
+    body: &mut Incoming,
+) -> HandlerResult {
+    let validator = Validator::new();
+    let tenant = context.tenant(&validator);
+    validator.finish()?;
+    let content_type = context
         .headers
         .get(http::header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
-    let Ok(boundary) = multer::parse_boundary(kind) else {
-        return Err(Refusal::bad_request(
+    let Ok(boundary) = multer::parse_boundary(content_type) else {
+        return Err(ApiError::bad_request(
             "the body must be multipart/form-data with a part named file",
         ));
     };
-    let meter = Arc::new(Meter::default());
-    let most = world.config.upload_limit.saturating_add(FORM_OVERHEAD);
-    let mut reader = Reader {
-        world,
-        meter: Arc::clone(&meter),
+    let counter = Arc::new(BodyCounter::default());
+    let limit = shared.config.upload_limit.saturating_add(FORM_OVERHEAD);
+    let mut reader = FormReader {
+        shared,
+        counter: Arc::clone(&counter),
     };
-    if promised(&ask.headers).is_some_and(|promised| promised > most) {
+    if content_length(&context.headers).is_some_and(|content_length| content_length > limit) {
         return Err(reader.too_large());
     }
-    let mut parts = Multipart::new(Metered::new(body, meter, most), boundary);
+    let mut parts = Multipart::new(LimitedBody::new(body, counter, limit), boundary);
     let mut form = Form::default();
     while let Some(mut part) = reader.next(parts.next_field()).await? {
         match part.name() {
-            Some("file") => form.file = Some(reader.stored(&mut part).await?),
+            Some("file") => form.file = Some(reader.store_part(&mut part).await?),
             Some("purpose") => form.purpose = Some(reader.text(&mut part).await?),
             Some("external_file_id") => form.external_id = Some(reader.text(&mut part).await?),
             // Unknown parts are read over, as unknown fields are.
             _ => while reader.next(part.chunk()).await?.is_some() {},
         }
     }
-    finish(world, tenant, form)
+    finish(shared, tenant, form)
 }
 
 /// Reads a form piece by piece, within its limits.
-struct Reader<'w> {
-    world: &'w World,
-    meter: Arc<Meter>,
+struct FormReader<'w> {
+    shared: &'w SharedState,
+    counter: Arc<BodyCounter>,
 }
 
-impl Reader<'_> {
-    fn too_large(&self) -> Refusal {
+impl FormReader<'_> {
+    fn too_large(&self) -> ApiError {
         let text = format!(
             "the file is larger than {} bytes",
-            self.world.config.upload_limit
+            self.shared.config.upload_limit
         );
-        Refusal::Detail(StatusCode::PAYLOAD_TOO_LARGE, text)
+        ApiError::Detail(StatusCode::PAYLOAD_TOO_LARGE, text)
     }
 
     /// Waits for the next piece of the body; a client that stays silent or breaks off ends the upload.
     async fn next<T>(
         &mut self,
-        piece: impl Future<Output = Result<T, multer::Error>>,
-    ) -> Result<T, Refusal> {
-        let came = tokio::time::timeout(self.world.config.patience, piece).await;
-        self.meter.progress();
-        match came {
-            Ok(Ok(piece)) => Ok(piece),
+        chunk: impl Future<Output = Result<T, multer::Error>>,
+    ) -> Result<T, ApiError> {
+        let result = tokio::time::timeout(self.shared.config.read_timeout, chunk).await;
+        self.counter.reset_unparsed();
+        match result {
+            Ok(Ok(chunk)) => Ok(chunk),
             Ok(Err(_))
-                if self.meter.total()
-                    > self.world.config.upload_limit.saturating_add(FORM_OVERHEAD) =>
+                if self.counter.total()
+                    > self
+                        .shared
+                        .config
+                        .upload_limit
+                        .saturating_add(FORM_OVERHEAD) =>
             {
                 Err(self.too_large())
             }
             Ok(Err(error)) => {
                 // The library's own text leaves out what was wrong with the stream.
-                let why = match &error {
+                let reason = match &error {
                     multer::Error::StreamReadFailed(cause) => cause.to_string(),
                     other => other.to_string(),
                 };
-                Err(Refusal::bad_request(format!(
-                    "the multipart body cannot be read: {why}"
+                Err(ApiError::bad_request(format!(
+                    "the multipart body cannot be read: {reason}"
                 )))
             }
-            Err(_) => Err(Refusal::Detail(
+            Err(_) => Err(ApiError::Detail(
                 StatusCode::REQUEST_TIMEOUT,
                 "the upload has stopped coming".to_owned(),
             )),
         }
     }
 
-    async fn text(&mut self, part: &mut Field<'_>) -> Result<String, Refusal> {
+    async fn text(&mut self, part: &mut Field<'_>) -> Result<String, ApiError> {
         let mut bytes = Vec::new();
         while let Some(chunk) = self.next(part.chunk()).await? {
             bytes.extend_from_slice(&chunk);
-            if bytes.len() > LONGEST_TEXT {
-                return Err(Refusal::bad_request("a text part of the form is too long"));
+            if bytes.len() > MAX_TEXT_PART {
+                return Err(ApiError::bad_request("a text part of the form is too long"));
             }
         }
         String::from_utf8(bytes)
-            .map_err(|_| Refusal::bad_request("a text part of the form is not UTF-8"))
+            .map_err(|_| ApiError::bad_request("a text part of the form is not UTF-8"))
     }
 
     /// Writes the file part to disk.
-    async fn stored(&mut self, part: &mut Field<'_>) -> Result<Stored, Refusal> {
+    async fn store_part(&mut self, part: &mut Field<'_>) -> Result<StoredPart, ApiError> {
         let name = part
             .file_name()
             .map(str::to_owned)
             .filter(|name| !name.is_empty());
         let Some(name) = name else {
-            return Err(Refusal::bad_request("the part named file has no filename"));
+            return Err(ApiError::bad_request("the part named file has no filename"));
         };
         let temporary = tempfile::Builder::new()
-            .prefix(BEGUN.0)
-            .suffix(BEGUN.1)
-            .tempfile_in(&self.world.uploads)
-            .map_err(disk)?;
-        let mut out = tokio::fs::File::from_std(temporary.reopen().map_err(disk)?);
+            .prefix(PARTIAL_UPLOAD_PREFIX)
+            .suffix(PARTIAL_UPLOAD_SUFFIX)
+            .tempfile_in(&self.shared.uploads)
+            .map_err(storage_error)?;
+        let mut out = tokio::fs::File::from_std(temporary.reopen().map_err(storage_error)?);
         let mut size: u64 = 0;
         while let Some(chunk) = self.next(part.chunk()).await? {
             size += chunk.len() as u64;
-            if size > self.world.config.upload_limit {
+            if size > self.shared.config.upload_limit {
                 return Err(self.too_large());
             }
-            out.write_all(&chunk).await.map_err(disk)?;
+            out.write_all(&chunk).await.map_err(storage_error)?;
         }
-        out.flush().await.map_err(disk)?;
-        Ok(Stored {
+        out.flush().await.map_err(storage_error)?;
+        Ok(StoredPart {
             temporary,
             name,
             size,
@@ -168,28 +176,28 @@ impl Reader<'_> {
     clippy::needless_pass_by_value,
     reason = "it is what map_err hands over"
 )]
-fn disk(error: std::io::Error) -> Refusal {
-    Refusal::Detail(
+fn storage_error(error: std::io::Error) -> ApiError {
+    ApiError::Detail(
         StatusCode::INSUFFICIENT_STORAGE,
         format!("the upload cannot be stored: {error}"),
     )
 }
 
-fn finish(world: &Arc<World>, tenant: Tenant, form: Form) -> Answer {
-    let Some(Stored {
+fn finish(shared: &Arc<SharedState>, tenant: Tenant, form: Form) -> HandlerResult {
+    let Some(StoredPart {
         temporary,
         name,
         size,
     }) = form.file
     else {
-        return Err(Refusal::bad_request("the form has no part named file"));
+        return Err(ApiError::bad_request("the form has no part named file"));
     };
     if size == 0 {
-        return Err(Refusal::bad_request("the file is empty"));
+        return Err(ApiError::bad_request("the file is empty"));
     }
-    let check = Check::new();
+    let validator = Validator::new();
     if name.chars().count() > 3_000 {
-        check.problem(
+        validator.add_error(
             "body",
             "file",
             "string_too_long",
@@ -199,11 +207,11 @@ fn finish(world: &Arc<World>, tenant: Tenant, form: Form) -> Answer {
     }
     let purpose = form.purpose.filter(|purpose| !purpose.is_empty());
     if purpose.is_none() {
-        check.problem("body", "purpose", "missing", "Field required", "");
+        validator.add_error("body", "purpose", "missing", "Field required", "");
     }
-    check.finish()?;
-    let now = world.now();
-    let mut store = world.store();
+    validator.finish()?;
+    let now = shared.now();
+    let mut store = shared.store();
     let file = File {
         id: store.uuid(),
         name,
@@ -215,9 +223,9 @@ fn finish(world: &Arc<World>, tenant: Tenant, form: Form) -> Answer {
         size,
     };
     temporary
-        .persist(world.path_of(&file.id))
-        .map_err(|error| disk(error.error))?;
-    let shown = file.show();
+        .persist(shared.path_of(&file.id))
+        .map_err(|error| storage_error(error.error))?;
+    let json = file.to_json();
     store.files.insert(file);
-    Ok(Reply::created(shown))
+    Ok(Reply::created(json))
 }

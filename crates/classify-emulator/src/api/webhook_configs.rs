@@ -4,43 +4,47 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{hooks, saved};
-use crate::ask::Ask;
-use crate::check::{Check, Node};
+use super::{saved_resource, webhook_fields};
 use crate::page::PageRequest;
-use crate::reply::{Answer, Reply};
+use crate::reply::{HandlerResult, Reply};
+use crate::request_context::RequestContext;
+use crate::shared_state::SharedState;
 use crate::state::configuration::WebhookConfiguration;
-use crate::world::World;
+use crate::validate::{Node, Validator};
 
 /// The fields that create and update share; absent ones stay as they are.
-fn apply(node: &Node<'_>, to: &mut WebhookConfiguration) {
+fn apply_fields(node: &Node<'_>, to: &mut WebhookConfiguration) {
     if let Some(events) = node.field("webhook_events").present() {
-        to.events = events.given().and_then(|events| hooks::events(&events, 1));
+        to.events = events
+            .non_null()
+            .and_then(|events| webhook_fields::events(&events, 1));
     }
     if let Some(headers) = node.field("webhook_headers").present() {
-        to.headers = headers.given().map(|headers| hooks::headers(&headers));
+        to.headers = headers
+            .non_null()
+            .map(|headers| webhook_fields::headers(&headers));
     }
     if let Some(format) = node.field("webhook_output_format").present() {
         to.format = format
-            .given()
-            .and_then(|format| format.word(&["json", "string"], "enum"));
+            .non_null()
+            .and_then(|format| format.one_of(&["json", "string"], "enum"));
     }
-    if let Some(secret) = node.field("webhook_signing_secret").given() {
+    if let Some(secret) = node.field("webhook_signing_secret").non_null() {
         to.secret = secret.string(1, 1_000);
     }
 }
 
-pub(super) fn create(world: &Arc<World>, ask: &Ask) -> Answer {
-    let body = ask.json()?;
-    let check = Check::new();
-    let tenant = ask.tenant(&check);
-    let node = check.body(&body);
+pub(super) fn create(shared: &Arc<SharedState>, context: &RequestContext) -> HandlerResult {
+    let body = context.json()?;
+    let validator = Validator::new();
+    let tenant = context.tenant(&validator);
+    let node = validator.body(&body);
     node.object();
-    let now = world.now();
+    let now = shared.now();
     let mut created = WebhookConfiguration {
         id: String::new(),
         project: tenant.project,
-        url: hooks::url(&node.field("webhook_url")).unwrap_or_default(),
+        url: webhook_fields::url(&node.field("webhook_url")).unwrap_or_default(),
         events: None,
         headers: None,
         format: None,
@@ -48,91 +52,98 @@ pub(super) fn create(world: &Arc<World>, ask: &Ask) -> Answer {
         created: now,
         updated: now,
     };
-    apply(&node, &mut created);
-    check.finish()?;
-    let mut store = world.store();
+    apply_fields(&node, &mut created);
+    validator.finish()?;
+    let mut store = shared.store();
     created.id = format!("whc-{}", store.uuid());
-    let shown = created.show();
+    let json = created.to_json();
     store.webhooks.insert(created);
-    Ok(Reply::created(shown))
+    Ok(Reply::created(json))
 }
 
-pub(super) fn get(world: &Arc<World>, ask: &Ask) -> Answer {
-    saved::get::<WebhookConfiguration>(world, ask)
+pub(super) fn get(shared: &Arc<SharedState>, context: &RequestContext) -> HandlerResult {
+    saved_resource::get::<WebhookConfiguration>(shared, context)
 }
 
-pub(super) fn update(world: &Arc<World>, ask: &Ask) -> Answer {
-    let body = ask.json()?;
-    let check = Check::new();
-    let tenant = ask.tenant(&check);
-    let node = check.body(&body);
+pub(super) fn update(shared: &Arc<SharedState>, context: &RequestContext) -> HandlerResult {
+    let body = context.json()?;
+    let validator = Validator::new();
+    let tenant = context.tenant(&validator);
+    let node = validator.body(&body);
     node.object();
     let url = node
         .field("webhook_url")
-        .given()
-        .and_then(|given| hooks::url(&given));
-    let now = world.now();
-    let mut store = world.store();
-    let mut changed = saved::find::<WebhookConfiguration>(&store, &tenant, &ask.id)?.clone();
-    apply(&node, &mut changed);
-    check.finish()?;
+        .non_null()
+        .and_then(|value| webhook_fields::url(&value));
+    let now = shared.now();
+    let mut store = shared.store();
+    let mut changed =
+        saved_resource::find::<WebhookConfiguration>(&store, &tenant, &context.id)?.clone();
+    apply_fields(&node, &mut changed);
+    validator.finish()?;
     if let Some(url) = url {
         changed.url = url;
     }
     changed.updated = now;
-    let shown = changed.show();
+    let json = changed.to_json();
     if let Some(found) = store.webhooks.find_mut(&changed.id.clone()) {
         *found = changed;
     }
-    Ok(Reply::ok(shown))
+    Ok(Reply::ok(json))
 }
 
-pub(super) fn delete(world: &Arc<World>, ask: &Ask) -> Answer {
-    saved::delete::<WebhookConfiguration>(world, ask)
+pub(super) fn delete(shared: &Arc<SharedState>, context: &RequestContext) -> HandlerResult {
+    saved_resource::delete::<WebhookConfiguration>(shared, context)
 }
 
 /// The older list: a bare array, newest first.
-pub(super) fn list(world: &Arc<World>, ask: &Ask) -> Answer {
-    let check = Check::new();
-    let tenant = ask.tenant(&check);
-    check.finish()?;
-    let store = world.store();
+pub(super) fn list(shared: &Arc<SharedState>, context: &RequestContext) -> HandlerResult {
+    let validator = Validator::new();
+    let tenant = context.tenant(&validator);
+    validator.finish()?;
+    let store = shared.store();
     let rows = store
         .webhooks
         .newest_below(u64::MAX)
-        .filter(|(_, one)| one.project == tenant.project);
+        .filter(|(_, row)| row.project == tenant.project);
     Ok(Reply::ok(
-        rows.map(|(_, one)| one.show())
+        rows.map(|(_, row)| row.to_json())
             .collect::<Vec<Value>>()
             .into(),
     ))
 }
 
-pub(super) fn pages(world: &Arc<World>, ask: &Ask) -> Answer {
-    let check = Check::new();
-    let tenant = ask.tenant(&check);
-    let size = ask
+pub(super) fn list_pages(shared: &Arc<SharedState>, context: &RequestContext) -> HandlerResult {
+    let validator = Validator::new();
+    let tenant = context.tenant(&validator);
+    let size = context
         .query
-        .integer(&check, "page_size", 1, 1_000)
+        .integer(&validator, "page_size", 1, 1_000)
         .unwrap_or(50);
-    let with_total = ask.query.flag(&check, "include_total");
-    check.finish()?;
-    let token = ask.query.one("page_token");
+    let with_total = context.query.boolean(&validator, "include_total");
+    validator.finish()?;
+    let token = context.query.get("page_token");
     let page = PageRequest::new(
         usize::try_from(size).unwrap_or(50),
         token,
         &tenant.project,
-        ask.fault,
+        context.fault,
     )?;
-    let store = world.store();
-    let own = |one: &WebhookConfiguration| one.project == tenant.project;
+    let store = shared.store();
+    let in_project = |row: &WebhookConfiguration| row.project == tenant.project;
     let rows = store
         .webhooks
         .newest_below(page.cursor.key.unwrap_or(u64::MAX))
-        .filter(|(_, one)| own(one));
-    let mut envelope = page.envelope(rows.map(|(key, one)| (key, String::new(), one.show())));
+        .filter(|(_, row)| in_project(row));
+    let mut envelope = page.envelope(rows.map(|(key, row)| (key, String::new(), row.to_json())));
     if with_total {
-        envelope["total_size"] = json!(store.webhooks.iter().filter(|(_, one)| own(one)).count());
+        envelope["total_size"] = json!(
+            store
+                .webhooks
+                .iter()
+                .filter(|(_, row)| in_project(row))
+                .count()
+        );
     }
     Ok(Reply::ok(envelope))
 }

@@ -8,16 +8,16 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::answer::answer;
-use super::socket::{Socket, Wire};
-use crate::world::World;
+use super::handle::handle_request;
+use super::socket::{Socket, SocketControl};
+use crate::shared_state::SharedState;
 
 /// Accepts connections for ever.
-pub(crate) async fn accept(world: Arc<World>, listener: TcpListener) {
+pub(crate) async fn accept(shared: Arc<SharedState>, listener: TcpListener) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                tokio::spawn(connection(Arc::clone(&world), stream));
+                tokio::spawn(connection(Arc::clone(&shared), stream));
             }
             // Out of descriptors, or a client that has gone already: neither ends the server.
             Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
@@ -25,17 +25,18 @@ pub(crate) async fn accept(world: Arc<World>, listener: TcpListener) {
     }
 }
 
-async fn connection(world: Arc<World>, stream: TcpStream) {
+async fn connection(shared: Arc<SharedState>, stream: TcpStream) {
     // Replies are small and whole; waiting to fill packets would only slow them down.
     let _ = stream.set_nodelay(true);
-    let wire = Wire::default();
-    let socket = Socket::new(stream, wire.clone());
-    let patience = world.config.patience;
-    let service = service_fn(move |request| answer(Arc::clone(&world), wire.clone(), request));
+    let control = SocketControl::default();
+    let socket = Socket::new(stream, control.clone());
+    let read_timeout = shared.config.read_timeout;
+    let service =
+        service_fn(move |request| handle_request(Arc::clone(&shared), control.clone(), request));
     // An error here is a client that went away, bytes that were no request, or a fault doing its work.
     let _ = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(patience)
+        .header_read_timeout(read_timeout)
         .serve_connection(TokioIo::new(socket), service)
         .await;
 }

@@ -12,23 +12,23 @@ use tokio::io::AsyncReadExt as _;
 
 pub(super) type ReplyBody = UnsyncBoxBody<Bytes, io::Error>;
 
-pub(super) fn whole(bytes: Bytes) -> ReplyBody {
+pub(super) fn full(bytes: Bytes) -> ReplyBody {
     Full::new(bytes)
         .map_err(|never| match never {})
         .boxed_unsync()
 }
 
 /// How many bytes a dripping body gives at a time.
-const DROP: usize = 16;
+const CHUNK: usize = 16;
 
 /// A body that comes a few bytes at a time.
-pub(super) fn dripping(bytes: Bytes, pause: Duration) -> ReplyBody {
+pub(super) fn slow(bytes: Bytes, pause: Duration) -> ReplyBody {
     let (mut sender, body) = Channel::new(1);
     tokio::spawn(async move {
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            let piece = rest.split_to(rest.len().min(DROP));
-            if sender.send_data(piece).await.is_err() {
+        let mut remaining = bytes;
+        while !remaining.is_empty() {
+            let chunk = remaining.split_to(remaining.len().min(CHUNK));
+            if sender.send_data(chunk).await.is_err() {
                 return;
             }
             tokio::time::sleep(pause).await;
@@ -38,7 +38,7 @@ pub(super) fn dripping(bytes: Bytes, pause: Duration) -> ReplyBody {
 }
 
 /// A body that breaks off after some bytes have been sent.
-pub(super) fn cut(bytes: Bytes) -> ReplyBody {
+pub(super) fn truncated(bytes: Bytes) -> ReplyBody {
     let (mut sender, body) = Channel::new(1);
     tokio::spawn(async move {
         if sender.send_data(bytes).await.is_ok() {
@@ -51,7 +51,7 @@ pub(super) fn cut(bytes: Bytes) -> ReplyBody {
 }
 
 /// A file's bytes.
-pub(super) fn from_disk(path: PathBuf) -> ReplyBody {
+pub(super) fn file(path: PathBuf) -> ReplyBody {
     let (mut sender, body) = Channel::new(2);
     tokio::spawn(async move {
         let copied = async {
@@ -62,8 +62,8 @@ pub(super) fn from_disk(path: PathBuf) -> ReplyBody {
                 if read == 0 {
                     return Ok(());
                 }
-                let piece = Bytes::copy_from_slice(buffer.get(..read).unwrap_or_default());
-                if sender.send_data(piece).await.is_err() {
+                let chunk = Bytes::copy_from_slice(buffer.get(..read).unwrap_or_default());
+                if sender.send_data(chunk).await.is_err() {
                     return Ok(());
                 }
             }

@@ -1,7 +1,7 @@
-//! From sockets to handlers and back, and the place where faults are played.
+//! From sockets to handlers and back; applies faults.
 
 pub(crate) mod accept;
-mod answer;
 mod body;
+mod fault_effects;
+mod handle;
 mod socket;
-mod spoil;

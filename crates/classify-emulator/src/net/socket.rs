@@ -9,9 +9,9 @@ use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// What a connection's service tells its socket.
+/// The state that a connection's service shares with its socket.
 #[derive(Debug, Default)]
-struct Orders {
+struct SocketState {
     /// Close with RST and not with FIN.
     reset: bool,
     /// Bytes to send behind the reply, before the connection is closed.
@@ -20,46 +20,46 @@ struct Orders {
     has_served: bool,
 }
 
-/// The service's end of the orders.
+/// The service's handle to the state.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Wire {
-    orders: Arc<Mutex<Orders>>,
+pub(super) struct SocketControl {
+    state: Arc<Mutex<SocketState>>,
 }
 
-impl Wire {
-    fn orders(&self) -> MutexGuard<'_, Orders> {
-        self.orders.lock().unwrap_or_else(PoisonError::into_inner)
+impl SocketControl {
+    fn state(&self) -> MutexGuard<'_, SocketState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn reset(&self) {
-        self.orders().reset = true;
+        self.state().reset = true;
     }
 
-    pub(super) fn send_behind(&self, tail: Bytes) {
-        self.orders().tail = tail;
+    pub(super) fn send_after_reply(&self, tail: Bytes) {
+        self.state().tail = tail;
     }
 
     /// Marks that a request is being answered from here on.
-    pub(super) fn serve(&self) {
-        self.orders().has_served = true;
+    pub(super) fn mark_served(&self) {
+        self.state().has_served = true;
     }
 }
 
 pub(super) struct Socket {
     stream: TcpStream,
-    wire: Wire,
-    /// What is still to be written of our own refusal.
-    refusal: Bytes,
+    control: SocketControl,
+    /// The bytes of the emulator's own error response that are still to be written.
+    pending: Bytes,
     has_read: bool,
     has_written: bool,
 }
 
 impl Socket {
-    pub(super) fn new(stream: TcpStream, wire: Wire) -> Self {
+    pub(super) fn new(stream: TcpStream, control: SocketControl) -> Self {
         Self {
             stream,
-            wire,
-            refusal: Bytes::new(),
+            control,
+            pending: Bytes::new(),
             has_read: false,
             has_written: false,
         }
@@ -69,15 +69,15 @@ impl Socket {
 impl Drop for Socket {
     fn drop(&mut self) {
         let (reset, has_served) = {
-            let orders = self.wire.orders();
-            (orders.reset, orders.has_served)
+            let state = self.control.state();
+            (state.reset, state.has_served)
         };
         // The HTTP library gives up some beginnings (another version's preface, half a request) without a word.
         if self.has_read && !self.has_written && !has_served {
             // There is room in the buffer of a socket that nothing was written to.
             let _ = self
                 .stream
-                .try_write(&refusal(b"HTTP/1.1 400 Bad Request\r\n").unwrap_or_default());
+                .try_write(&error_response(b"HTTP/1.1 400 Bad Request\r\n").unwrap_or_default());
         }
         if reset {
             // Linger of zero: the kernel sends RST and forgets what was not sent. If it cannot be set, the
@@ -94,10 +94,10 @@ impl AsyncRead for Socket {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        let outcome = Pin::new(&mut self.stream).poll_read(cx, buf);
-        self.has_read |= buf.filled().len() > before;
-        outcome
+        let filled_before = buf.filled().len();
+        let result = Pin::new(&mut self.stream).poll_read(cx, buf);
+        self.has_read |= buf.filled().len() > filled_before;
+        result
     }
 }
 
@@ -109,57 +109,57 @@ impl AsyncWrite for Socket {
     ) -> Poll<io::Result<usize>> {
         let this = &mut *self;
         this.has_written = true;
-        std::task::ready!(this.poll_refusal(cx))?;
+        std::task::ready!(this.poll_pending(cx))?;
         // The HTTP library refuses what is no request with a bare status line; clients of this API get a detail.
-        if is_bare(buf)
-            && let Some(refusal) = refusal(buf)
+        if is_bodiless(buf)
+            && let Some(error_response) = error_response(buf)
         {
-            this.refusal = refusal;
+            this.pending = error_response;
             return Poll::Ready(Ok(buf.len()));
         }
         Pin::new(&mut this.stream).poll_write(cx, buf)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        std::task::ready!(self.poll_refusal(cx))?;
+        std::task::ready!(self.poll_pending(cx))?;
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        if this.refusal.is_empty() {
-            this.refusal = std::mem::take(&mut this.wire.orders().tail);
+        if this.pending.is_empty() {
+            this.pending = std::mem::take(&mut this.control.state().tail);
         }
-        std::task::ready!(this.poll_refusal(cx))?;
+        std::task::ready!(this.poll_pending(cx))?;
         Pin::new(&mut this.stream).poll_shutdown(cx)
     }
 }
 
 impl Socket {
-    fn poll_refusal(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while !self.refusal.is_empty() {
+    fn poll_pending(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.pending.is_empty() {
             let written =
-                std::task::ready!(Pin::new(&mut self.stream).poll_write(cx, &self.refusal))?;
+                std::task::ready!(Pin::new(&mut self.stream).poll_write(cx, &self.pending))?;
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            self.refusal.advance(written);
+            self.pending.advance(written);
         }
         Poll::Ready(Ok(()))
     }
 }
 
 /// Whether this is a head and nothing else, of a reply without a content: the emulator's own refusals have one.
-fn is_bare(buf: &[u8]) -> bool {
-    let names = |line: &[u8]| {
+fn is_bodiless(buf: &[u8]) -> bool {
+    let is_content_type = |line: &[u8]| {
         line.get(..13)
             .is_some_and(|name| name.eq_ignore_ascii_case(b"content-type:"))
     };
-    buf.ends_with(b"\r\n\r\n") && !buf.split(|byte| *byte == b'\n').any(names)
+    buf.ends_with(b"\r\n\r\n") && !buf.split(|byte| *byte == b'\n').any(is_content_type)
 }
 
 /// The library's bare refusal with a body in the service's shape.
-fn refusal(buf: &[u8]) -> Option<Bytes> {
+fn error_response(buf: &[u8]) -> Option<Bytes> {
     let status = buf
         .strip_prefix(b"HTTP/1.1 4")
         .or_else(|| buf.strip_prefix(b"HTTP/1.0 4"))?

@@ -13,41 +13,41 @@ use pulldown_cmark::{Event, Options, Parser, TagEnd};
 ///
 /// Tokens suffice: a tree would cost time that grows with the square of a hostile page's depth.
 pub(super) fn html(text: &str) -> String {
-    let tokenizer = Tokenizer::new(Shown::default(), TokenizerOpts::default());
+    let tokenizer = Tokenizer::new(TextSink::default(), TokenizerOpts::default());
     let queue = BufferQueue::default();
     queue.push_back(StrTendril::from(text));
     // It stops early only for sinks that run scripts.
     let _ = tokenizer.feed(&queue);
     tokenizer.end();
-    tokenizer.sink.words.take()
+    tokenizer.sink.text.take()
 }
 
 /// Collects the text between the tags.
 #[derive(Default)]
-struct Shown {
-    words: RefCell<String>,
-    hidden: Cell<bool>,
+struct TextSink {
+    text: RefCell<String>,
+    is_hidden: Cell<bool>,
 }
 
-impl TokenSink for Shown {
+impl TokenSink for TextSink {
     type Handle = ();
 
     fn process_token(&self, token: Token, _line: u64) -> TokenSinkResult<()> {
         match token {
-            Token::CharacterTokens(text) if !self.hidden.get() => {
-                self.words.borrow_mut().push_str(&text);
+            Token::CharacterTokens(text) if !self.is_hidden.get() => {
+                self.text.borrow_mut().push_str(&text);
             }
             Token::TagToken(tag) => {
-                self.words.borrow_mut().push(' ');
-                self.hidden.set(false);
+                self.text.borrow_mut().push(' ');
+                self.is_hidden.set(false);
                 if tag.kind == TagKind::StartTag {
                     match &*tag.name {
                         "script" => {
-                            self.hidden.set(true);
+                            self.is_hidden.set(true);
                             return TokenSinkResult::RawData(RawKind::ScriptData);
                         }
                         "style" => {
-                            self.hidden.set(true);
+                            self.is_hidden.set(true);
                             return TokenSinkResult::RawData(RawKind::Rawtext);
                         }
                         "title" | "textarea" => {
@@ -65,46 +65,52 @@ impl TokenSink for Shown {
 
 /// The text of a Markdown document, code included.
 pub(super) fn markdown(text: &str) -> String {
-    let mut words = String::new();
+    let mut output = String::new();
     for event in Parser::new_ext(text, Options::ENABLE_TABLES | Options::ENABLE_FOOTNOTES) {
         match event {
-            Event::Text(text) | Event::Code(text) => words.push_str(&text),
-            Event::Html(tags) | Event::InlineHtml(tags) => words.push_str(&html(&tags)),
+            Event::Text(text) | Event::Code(text) => output.push_str(&text),
+            Event::Html(tags) | Event::InlineHtml(tags) => output.push_str(&html(&tags)),
             Event::SoftBreak
             | Event::HardBreak
             | Event::End(TagEnd::Paragraph | TagEnd::Heading(_)) => {
-                words.push('\n');
+                output.push('\n');
             }
-            Event::End(TagEnd::TableCell | TagEnd::Item) => words.push(' '),
+            Event::End(TagEnd::TableCell | TagEnd::Item) => output.push(' '),
             _ => {}
         }
     }
-    words
+    output
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn squeezed(text: &str) -> String {
+    fn normalize_whitespace(text: &str) -> String {
         text.split_whitespace().collect::<Vec<_>>().join(" ")
     }
 
     #[test]
     fn only_what_is_shown_remains() {
         let page = "<title>Invoice</title><style>p{color:red}</style><p>Amount <b>due</b>: 5 &lt; 6<script>var x;</script>";
-        assert_eq!(squeezed(&html(page)), "Invoice Amount due : 5 < 6");
+        assert_eq!(
+            normalize_whitespace(&html(page)),
+            "Invoice Amount due : 5 < 6"
+        );
     }
 
     #[test]
     fn a_deep_page_is_read() {
         let page = format!("{}deep{}", "<div>".repeat(50_000), "</div>".repeat(50_000));
-        assert_eq!(squeezed(&html(&page)), "deep");
+        assert_eq!(normalize_whitespace(&html(&page)), "deep");
     }
 
     #[test]
     fn markdown_loses_its_marks() {
         let text = "# Invoice\n\nAmount *due*: `5`\n\n| a | b |\n|---|---|\n| c | d |\n";
-        assert_eq!(squeezed(&markdown(text)), "Invoice Amount due: 5 a b c d");
+        assert_eq!(
+            normalize_whitespace(&markdown(text)),
+            "Invoice Amount due: 5 a b c d"
+        );
     }
 }

@@ -2,32 +2,32 @@
 
 mod markup;
 mod pdf;
-mod plain;
 pub(crate) mod pool;
+mod text;
 
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::outcome::{FailureCode, NO_DATA, Outcome, TOO_LARGE, UNSUPPORTED, Verdict};
+use crate::outcome::{DocumentOutcome, FailureCode, NO_DATA, TOO_LARGE, TimedOutcome, UNSUPPORTED};
 use crate::score;
-use crate::script::{self, Foreseen, Script};
-use crate::state::job::Instructions;
+use crate::script::{self, Script, ScriptedOutcome};
+use crate::state::job::JobConfiguration;
 
 /// What has been read: the text, and how many pages it came from.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Reading {
+pub(crate) struct ExtractedText {
     pub(crate) text: String,
     pub(crate) pages: u32,
 }
 
 /// Why a document could not be read: a reason code, and a text for people.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Unreadable {
+pub(crate) struct ReadError {
     pub(crate) code: &'static str,
     pub(crate) message: String,
 }
 
-impl Unreadable {
+impl ReadError {
     pub(crate) fn new(code: &'static str, message: impl Into<String>) -> Self {
         Self {
             code,
@@ -50,64 +50,64 @@ pub(crate) enum Source {
 
 /// Everything needed to judge one document, away from the state.
 #[derive(Debug, Clone)]
-pub(crate) struct Assignment {
+pub(crate) struct ReadTask {
     pub(crate) source: Source,
-    pub(crate) instructions: Arc<Instructions>,
+    pub(crate) configuration: Arc<JobConfiguration>,
     pub(crate) scripts: Arc<Vec<Script>>,
     pub(crate) threshold: f64,
 }
 
 /// Files beyond these sizes are refused by kind; the upload limit is far above them.
-const LARGEST_TEXT: u64 = 32 * 1024 * 1024;
-const LARGEST_PDF: u64 = 128 * 1024 * 1024;
+const MAX_TEXT_SIZE: u64 = 32 * 1024 * 1024;
+const MAX_PDF_SIZE: u64 = 128 * 1024 * 1024;
 
-impl Assignment {
+impl ReadTask {
     /// Reads the document and scores it, unless a script settles it.
-    pub(crate) fn judge(&self) -> Verdict {
+    pub(crate) fn classify(&self) -> TimedOutcome {
         let name = match &self.source {
             Source::Stored { name, .. } => name.as_str(),
             Source::ParseJob(_) => "",
         };
-        if let Foreseen::Settled(settled) = script::foresee(&self.scripts, name)
-            && let Some(outcome) = &settled.outcome
+        if let ScriptedOutcome::Fixed(script) = script::scripted_outcome(&self.scripts, name)
+            && let Some(outcome) = &script.outcome
         {
-            return Verdict {
+            return TimedOutcome {
                 outcome: outcome.clone(),
-                takes: settled.takes,
+                duration: script.duration,
             };
         }
-        let read = match &self.source {
-            Source::Stored { path, name } => read_file(path, name, &self.instructions),
-            Source::ParseJob(Some(text)) => Ok(Reading {
+        let extracted = match &self.source {
+            Source::Stored { path, name } => read_file(path, name, &self.configuration),
+            Source::ParseJob(Some(text)) => Ok(ExtractedText {
                 text: text.clone(),
                 pages: 1,
             }),
-            Source::ParseJob(None) => Err(Unreadable::new(
+            Source::ParseJob(None) => Err(ReadError::new(
                 NO_DATA,
                 "the emulator knows no text for this parse job; register one",
             )),
         };
-        let read = read.and_then(|reading| {
+        let extracted = extracted.and_then(|reading| {
             if reading.text.trim().is_empty() {
-                return Err(Unreadable::new(
+                return Err(ReadError::new(
                     NO_DATA,
                     "no text was found in the pages that were asked for",
                 ));
             }
             Ok(reading)
         });
-        let text = read.as_ref().ok().map(|reading| reading.text.as_str());
-        script::apply(&self.scripts, name, text, || match &read {
+        let text = extracted.as_ref().ok().map(|reading| reading.text.as_str());
+        script::apply_scripts(&self.scripts, name, text, || match &extracted {
             Ok(reading) => score::classify(
                 &reading.text,
-                &self.instructions.rules,
-                &self.instructions.lang,
+                &self.configuration.rules,
+                &self.configuration.lang,
                 self.threshold,
                 reading.pages,
             ),
-            Err(why) => Outcome::Failed {
-                code: FailureCode::from(why.code),
-                message: why.message.clone(),
+            Err(reason) => DocumentOutcome::Failed {
+                code: FailureCode::from(reason.code),
+                message: reason.message.clone(),
             },
         })
     }
@@ -115,7 +115,7 @@ impl Assignment {
 
 /// The kinds of document that the emulator reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum DocumentKind {
     Plain,
     Markdown,
     Html,
@@ -124,77 +124,85 @@ enum Kind {
     Pdf,
 }
 
-fn kind(name: &str, head: &[u8]) -> Option<Kind> {
-    if head.starts_with(b"%PDF-") {
-        return Some(Kind::Pdf);
+fn document_kind(name: &str, prefix: &[u8]) -> Option<DocumentKind> {
+    if prefix.starts_with(b"%PDF-") {
+        return Some(DocumentKind::Pdf);
     }
     let extension = name
         .rsplit_once('.')
         .map(|(_, extension)| extension.to_lowercase())
         .unwrap_or_default();
     match extension.as_str() {
-        "pdf" => Some(Kind::Pdf),
-        "txt" | "text" | "log" => Some(Kind::Plain),
-        "md" | "markdown" => Some(Kind::Markdown),
-        "html" | "htm" | "xhtml" => Some(Kind::Html),
-        "csv" | "tsv" => Some(Kind::Csv),
-        "json" => Some(Kind::Json),
+        "pdf" => Some(DocumentKind::Pdf),
+        "txt" | "text" | "log" => Some(DocumentKind::Plain),
+        "md" | "markdown" => Some(DocumentKind::Markdown),
+        "html" | "htm" | "xhtml" => Some(DocumentKind::Html),
+        "csv" | "tsv" => Some(DocumentKind::Csv),
+        "json" => Some(DocumentKind::Json),
         // A name that says nothing: whatever reads as text is text.
         _ => {
             let known_binary =
                 ["docx", "xlsx", "pptx", "doc", "xls", "ppt", "zip"].contains(&extension.as_str());
-            (!known_binary && plain::looks_like_text(head)).then_some(Kind::Plain)
+            (!known_binary && text::looks_like_text(prefix)).then_some(DocumentKind::Plain)
         }
     }
 }
 
-fn read_file(path: &Path, name: &str, instructions: &Instructions) -> Result<Reading, Unreadable> {
-    let gone = |_| Unreadable::new(NO_DATA, "the file has been deleted");
-    let size = std::fs::metadata(path).map_err(gone)?.len();
-    let head = head_of(path).map_err(gone)?;
-    let Some(kind) = kind(name, &head) else {
+fn read_file(
+    path: &Path,
+    name: &str,
+    configuration: &JobConfiguration,
+) -> Result<ExtractedText, ReadError> {
+    let deleted = |_| ReadError::new(NO_DATA, "the file has been deleted");
+    let size = std::fs::metadata(path).map_err(deleted)?.len();
+    let prefix = read_prefix(path).map_err(deleted)?;
+    let Some(document_kind) = document_kind(name, &prefix) else {
         let message = "the emulator reads txt, md, html, csv, json and pdf; script an outcome for other files";
-        return Err(Unreadable::new(UNSUPPORTED, message));
+        return Err(ReadError::new(UNSUPPORTED, message));
     };
-    let largest = if kind == Kind::Pdf {
-        LARGEST_PDF
+    let max_size = if document_kind == DocumentKind::Pdf {
+        MAX_PDF_SIZE
     } else {
-        LARGEST_TEXT
+        MAX_TEXT_SIZE
     };
-    if size > largest {
-        return Err(Unreadable::new(
+    if size > max_size {
+        return Err(ReadError::new(
             TOO_LARGE,
-            format!("the emulator reads up to {largest} bytes of this kind"),
+            format!("the emulator reads up to {max_size} bytes of this kind"),
         ));
     }
-    let bytes = std::fs::read(path).map_err(gone)?;
-    if kind == Kind::Pdf {
-        return pdf::read(bytes, instructions.pages.clone(), instructions.max_pages);
+    let bytes = std::fs::read(path).map_err(deleted)?;
+    if document_kind == DocumentKind::Pdf {
+        return pdf::read(bytes, configuration.pages.clone(), configuration.max_pages);
     }
-    let text = plain::decode(&bytes);
-    let text = match kind {
-        Kind::Markdown => markup::markdown(&text),
-        Kind::Html => markup::html(&text),
-        Kind::Csv => plain::csv(&text),
-        Kind::Json => plain::json(&text),
-        Kind::Plain | Kind::Pdf => text,
+    let text = text::decode(&bytes);
+    let text = match document_kind {
+        DocumentKind::Markdown => markup::markdown(&text),
+        DocumentKind::Html => markup::html(&text),
+        DocumentKind::Csv => text::csv(&text),
+        DocumentKind::Json => text::json(&text),
+        DocumentKind::Plain | DocumentKind::Pdf => text,
     };
     // Such a file is one page, and page selection that leaves it out leaves nothing.
-    let asked = instructions
+    let includes_first_page = configuration
         .pages
         .as_ref()
         .is_none_or(|pages| pages.contains(0));
-    Ok(Reading {
-        text: if asked { text } else { String::new() },
+    Ok(ExtractedText {
+        text: if includes_first_page {
+            text
+        } else {
+            String::new()
+        },
         pages: 1,
     })
 }
 
-fn head_of(path: &Path) -> std::io::Result<Vec<u8>> {
+fn read_prefix(path: &Path) -> std::io::Result<Vec<u8>> {
     use std::io::Read as _;
-    let mut head = Vec::with_capacity(1024);
+    let mut prefix = Vec::with_capacity(1024);
     std::fs::File::open(path)?
         .take(1024)
-        .read_to_end(&mut head)?;
-    Ok(head)
+        .read_to_end(&mut prefix)?;
+    Ok(prefix)
 }

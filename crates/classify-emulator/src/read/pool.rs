@@ -10,24 +10,24 @@ type Task = Box<dyn FnOnce() + Send>;
 struct Queue {
     tasks: VecDeque<Task>,
     /// Tasks that are queued or being worked on.
-    open: usize,
+    pending: usize,
     threads: usize,
     closed: bool,
 }
 
 #[derive(Default)]
-struct Shared {
+struct PoolState {
     queue: Mutex<Queue>,
     changed: Condvar,
 }
 
 /// A bounded pool: threads are started as they are needed and end with the pool.
-pub(crate) struct Pool {
-    shared: Arc<Shared>,
+pub(crate) struct ReaderPool {
+    state: Arc<PoolState>,
     limit: usize,
 }
 
-impl std::fmt::Debug for Pool {
+impl std::fmt::Debug for ReaderPool {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Pool")
             .field("limit", &self.limit)
@@ -35,12 +35,12 @@ impl std::fmt::Debug for Pool {
     }
 }
 
-impl Shared {
+impl PoolState {
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn work(&self) {
+    fn run_worker(&self) {
         loop {
             let task = {
                 let mut queue = self.lock();
@@ -59,50 +59,50 @@ impl Shared {
             };
             // A document that makes a reader panic costs that document its result, never the pool a thread.
             let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(task));
-            self.lock().open -= 1;
+            self.lock().pending -= 1;
             self.changed.notify_all();
         }
     }
 }
 
-impl Pool {
+impl ReaderPool {
     pub(crate) fn new(limit: usize) -> Self {
         Self {
-            shared: Arc::default(),
+            state: Arc::default(),
             limit: limit.max(1),
         }
     }
 
     pub(crate) fn submit(&self, task: impl FnOnce() + Send + 'static) {
-        let mut queue = self.shared.lock();
+        let mut queue = self.state.lock();
         queue.tasks.push_back(Box::new(task));
-        queue.open += 1;
-        if queue.threads < self.limit && queue.threads < queue.open {
-            let shared = Arc::clone(&self.shared);
+        queue.pending += 1;
+        if queue.threads < self.limit && queue.threads < queue.pending {
+            let state = Arc::clone(&self.state);
             let started = std::thread::Builder::new()
                 .name("document-reader".to_owned())
-                .spawn(move || shared.work());
+                .spawn(move || state.run_worker());
             if started.is_ok() {
                 queue.threads += 1;
             }
         }
         drop(queue);
-        self.shared.changed.notify_all();
+        self.state.changed.notify_all();
     }
 
     /// Waits until every document submitted so far has been read, or until the time is up.
-    pub(crate) fn wait_until_idle(&self, at_most: Duration) -> bool {
-        let deadline = Instant::now() + at_most;
-        let mut queue = self.shared.lock();
-        while queue.open > 0 && !queue.closed {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+    pub(crate) fn wait_until_idle(&self, timeout: Duration) -> bool {
+        let deadline = Instant::now() + timeout;
+        let mut queue = self.state.lock();
+        while queue.pending > 0 && !queue.closed {
+            let remaining = deadline.saturating_duration_since(Instant::now());
+            if remaining.is_zero() {
                 return false;
             }
             queue = self
-                .shared
+                .state
                 .changed
-                .wait_timeout(queue, left)
+                .wait_timeout(queue, remaining)
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
         }
@@ -110,15 +110,15 @@ impl Pool {
     }
 
     pub(crate) fn close(&self) {
-        let mut queue = self.shared.lock();
+        let mut queue = self.state.lock();
         queue.closed = true;
         queue.tasks.clear();
         drop(queue);
-        self.shared.changed.notify_all();
+        self.state.changed.notify_all();
     }
 }
 
-impl Drop for Pool {
+impl Drop for ReaderPool {
     fn drop(&mut self) {
         // The threads are not joined: one of them may be the one that drops the pool.
         self.close();
@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn a_panic_costs_one_task() {
-        let pool = Pool::new(1);
+        let pool = ReaderPool::new(1);
         let done = Arc::new(AtomicUsize::new(0));
         pool.submit(|| panic!("a planted panic"));
         for _ in 0..5 {

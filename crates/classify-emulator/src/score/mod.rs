@@ -3,13 +3,13 @@
 //! The rules are the collection and the document is the query: a word that stands in every rule weighs little, one
 //! that stands in a single rule much. This is not how the service decides; it is a way of deciding that can be followed.
 
-pub(crate) mod words;
+pub(crate) mod terms;
 
 use std::collections::HashMap;
 
-use crate::outcome::Outcome;
+use crate::outcome::DocumentOutcome;
 use crate::state::job::Rule;
-use words::Words;
+use terms::TermCounts;
 
 /// A word of the type counts as much as this many of the description.
 const TYPE_WEIGHT: f64 = 3.0;
@@ -18,11 +18,11 @@ const K1: f64 = 1.2;
 const B: f64 = 0.5;
 /// Words that only begin alike ("invoice", "invoicing", "Rechnung", "Rechnungsnummer") count half.
 const PREFIX_WEIGHT: f64 = 0.5;
-const SHORTEST_PREFIX: usize = 5;
+const MIN_PREFIX_CHARS: usize = 5;
 /// The score at which the evidence alone is worth 0.63.
 const EVIDENCE_SCALE: f64 = 2.5;
 /// How many matched words the reasoning names.
-const NAMED_WORDS: usize = 8;
+const MAX_REASONING_TERMS: usize = 8;
 
 /// Types that take what fits nowhere else; their words are not looked for.
 const CATCH_ALL: &[&str] = &[
@@ -41,17 +41,17 @@ const CATCH_ALL: &[&str] = &[
 ];
 
 /// A rule's words, each with its weight.
-struct Profile<'r> {
+struct RuleTerms<'r> {
     rule: &'r Rule,
     weights: HashMap<String, f64>,
     length: f64,
 }
 
 /// What a text matched in one rule.
-struct Match<'r> {
+struct RuleScore<'r> {
     rule: &'r Rule,
     score: f64,
-    words: Vec<(String, f64)>,
+    terms: Vec<(String, f64)>,
 }
 
 /// Classifies a text of so many pages.
@@ -61,33 +61,33 @@ pub(crate) fn classify(
     lang: &str,
     threshold: f64,
     pages: u32,
-) -> Outcome {
-    let document = Words::read(text, lang);
+) -> DocumentOutcome {
+    let document = TermCounts::from_text(text, lang);
     let is_catch_all =
         |rule: &&Rule| CATCH_ALL.contains(&rule.label.trim().to_lowercase().as_str());
     let catch_all = rules.iter().find(is_catch_all);
-    let profiles: Vec<Profile<'_>> = rules
+    let rules_terms: Vec<RuleTerms<'_>> = rules
         .iter()
         .filter(|rule| !is_catch_all(rule))
-        .map(|rule| profile(rule, lang))
+        .map(|rule| rule_terms(rule, lang))
         .collect();
-    let mut matches = matches(&document, &profiles);
+    let mut scores = score_rules(&document, &rules_terms);
     // A stable sort: of two rules that fit alike, the first one given wins.
-    matches.sort_by(|a, b| b.score.total_cmp(&a.score));
-    let best = matches.first();
-    let second = matches.get(1).map_or(0.0, |second| second.score);
+    scores.sort_by(|a, b| b.score.total_cmp(&a.score));
+    let best = scores.first();
+    let second = scores.get(1).map_or(0.0, |second| second.score);
     let confidence = best.map_or(0.0, |best| confidence(best.score, second));
     let (label, confidence, reasoning) = match best {
         Some(best) if confidence >= threshold && best.score > 0.0 => {
-            let words: Vec<String> = best
-                .words
+            let terms: Vec<String> = best
+                .terms
                 .iter()
-                .take(NAMED_WORDS)
+                .take(MAX_REASONING_TERMS)
                 .map(|(word, _)| format!("\"{word}\""))
                 .collect();
             let reasoning = format!(
                 "The text shares {} with the rule \"{}\".",
-                words.join(", "),
+                terms.join(", "),
                 best.rule.label
             );
             (Some(best.rule.label.clone()), confidence, reasoning)
@@ -107,26 +107,26 @@ pub(crate) fn classify(
             ),
         },
     };
-    Outcome::Labelled {
+    DocumentOutcome::Labelled {
         label,
-        confidence: rounded(confidence),
+        confidence: round(confidence),
         reasoning,
         pages,
     }
 }
 
-fn profile<'r>(rule: &'r Rule, lang: &str) -> Profile<'r> {
+fn rule_terms<'r>(rule: &'r Rule, lang: &str) -> RuleTerms<'r> {
     let mut weights: HashMap<String, f64> = HashMap::new();
     for (text, weight) in [
         (rule.label.as_str(), TYPE_WEIGHT),
         (rule.description.as_str(), 1.0),
     ] {
-        for (stem, counted) in Words::read(text, lang).counts {
-            *weights.entry(stem).or_default() += weight * f64::from(counted.count);
+        for (stem, term_count) in TermCounts::from_text(text, lang).counts {
+            *weights.entry(stem).or_default() += weight * f64::from(term_count.count);
         }
     }
     let length = weights.values().sum();
-    Profile {
+    RuleTerms {
         rule,
         weights,
         length,
@@ -134,64 +134,69 @@ fn profile<'r>(rule: &'r Rule, lang: &str) -> Profile<'r> {
 }
 
 /// What the text matches in each rule. Each word is looked up once in each rule: how many hold it is the same for all.
-fn matches<'r>(document: &Words, profiles: &[Profile<'r>]) -> Vec<Match<'r>> {
-    let count = as_float(profiles.len());
-    let average = profiles.iter().map(|one| one.length).sum::<f64>() / count.max(1.0);
-    let mut matches: Vec<Match<'r>> = profiles
+fn score_rules<'r>(document: &TermCounts, rules_terms: &[RuleTerms<'r>]) -> Vec<RuleScore<'r>> {
+    let count = as_float(rules_terms.len());
+    let average = rules_terms.iter().map(|one| one.length).sum::<f64>() / count.max(1.0);
+    let mut scores: Vec<RuleScore<'r>> = rules_terms
         .iter()
-        .map(|profile| Match {
-            rule: profile.rule,
+        .map(|rule_terms| RuleScore {
+            rule: rule_terms.rule,
             score: 0.0,
-            words: Vec::new(),
+            terms: Vec::new(),
         })
         .collect();
     let mut weights = Vec::new();
-    for (stem, counted) in &document.counts {
+    for (stem, term_count) in &document.counts {
         weights.clear();
-        weights.extend(profiles.iter().map(|profile| weight_in(profile, stem)));
-        let holders = as_float(weights.iter().filter(|weight| **weight > 0.0).count());
-        let rarity = (1.0 + (count - holders + 0.5) / (holders + 0.5)).ln();
+        weights.extend(
+            rules_terms
+                .iter()
+                .map(|rule_terms| weight_in(rule_terms, stem)),
+        );
+        let rules_with_term = as_float(weights.iter().filter(|weight| **weight > 0.0).count());
+        let idf = (1.0 + (count - rules_with_term + 0.5) / (rules_with_term + 0.5)).ln();
         // A word that comes back says a little more, never much more.
-        let in_text = 1.0 + f64::from(counted.count).ln() / 4.0;
-        for ((profile, found), &weight) in profiles.iter().zip(&mut matches).zip(&weights) {
+        let text_weight = 1.0 + f64::from(term_count.count).ln() / 4.0;
+        for ((rule_terms, rule_score), &weight) in rules_terms.iter().zip(&mut scores).zip(&weights)
+        {
             if weight > 0.0 {
-                let norm = K1 * (1.0 - B + B * profile.length / average.max(f64::EPSILON));
-                let in_rule = weight * (K1 + 1.0) / (weight + norm);
-                found
-                    .words
-                    .push((counted.spelling.clone(), rarity * in_rule * in_text));
+                let norm = K1 * (1.0 - B + B * rule_terms.length / average.max(f64::EPSILON));
+                let rule_weight = weight * (K1 + 1.0) / (weight + norm);
+                rule_score
+                    .terms
+                    .push((term_count.spelling.clone(), idf * rule_weight * text_weight));
             }
         }
     }
-    for found in &mut matches {
-        found
-            .words
+    for rule_score in &mut scores {
+        rule_score
+            .terms
             .sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-        found.score = found.words.iter().map(|(_, part)| part).sum();
+        rule_score.score = rule_score.terms.iter().map(|(_, part)| part).sum();
     }
-    matches
+    scores
 }
 
 /// The weight of a word in a rule: its own, or that of the best word that begins alike.
-fn weight_in(profile: &Profile<'_>, stem: &str) -> f64 {
-    if let Some(weight) = profile.weights.get(stem) {
+fn weight_in(rule_terms: &RuleTerms<'_>, stem: &str) -> f64 {
+    if let Some(weight) = rule_terms.weights.get(stem) {
         return *weight;
     }
-    let alike = profile
+    let prefix_weights = rule_terms
         .weights
         .iter()
-        .filter(|(word, _)| begin_alike(word, stem))
+        .filter(|(word, _)| share_prefix(word, stem))
         .map(|(_, weight)| *weight);
-    PREFIX_WEIGHT * alike.fold(0.0, f64::max)
+    PREFIX_WEIGHT * prefix_weights.fold(0.0, f64::max)
 }
 
-fn begin_alike(one: &str, other: &str) -> bool {
+fn share_prefix(one: &str, other: &str) -> bool {
     let (short, long) = if one.len() <= other.len() {
         (one, other)
     } else {
         (other, one)
     };
-    long.starts_with(short) && short.chars().count() >= SHORTEST_PREFIX
+    long.starts_with(short) && short.chars().count() >= MIN_PREFIX_CHARS
 }
 
 /// Between 0 and 1: how much was found, and how clearly the best rule leads the second.
@@ -204,7 +209,7 @@ fn confidence(best: f64, second: f64) -> f64 {
     (evidence * lead).clamp(0.0, 1.0)
 }
 
-fn rounded(number: f64) -> f64 {
+fn round(number: f64) -> f64 {
     (number * 10_000.0).round() / 10_000.0
 }
 
@@ -246,7 +251,7 @@ mod tests {
 
     fn label(text: &str, rules: &[Rule]) -> (Option<String>, f64, String) {
         match classify(text, rules, "en", 0.2, 1) {
-            Outcome::Labelled {
+            DocumentOutcome::Labelled {
                 label,
                 confidence,
                 reasoning,

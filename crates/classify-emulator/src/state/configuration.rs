@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::job::Hook;
+use super::job::WebhookTarget;
 use super::table::Row;
-use crate::clock::{Millis, stamp};
+use crate::clock::{Millis, format_timestamp};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Configuration {
@@ -29,7 +29,7 @@ impl Row for Configuration {
 impl Configuration {
     /// The version: a moment, told apart from others of the same millisecond by its microseconds.
     pub(crate) fn version(&self) -> String {
-        let text = stamp(self.updated);
+        let text = format_timestamp(self.updated);
         format!(
             "{}{:03}Z",
             text.trim_end_matches('Z'),
@@ -37,15 +37,15 @@ impl Configuration {
         )
     }
 
-    pub(crate) fn show(&self) -> Value {
+    pub(crate) fn to_json(&self) -> Value {
         json!({
             "id": self.id,
             "name": self.name,
             "product_type": self.product,
             "version": self.version(),
             "parameters": self.parameters,
-            "created_at": stamp(self.created),
-            "updated_at": stamp(self.updated),
+            "created_at": format_timestamp(self.created),
+            "updated_at": format_timestamp(self.updated),
         })
     }
 }
@@ -70,7 +70,7 @@ impl Row for WebhookConfiguration {
 }
 
 impl WebhookConfiguration {
-    pub(crate) fn show(&self) -> Value {
+    pub(crate) fn to_json(&self) -> Value {
         let headers = self.headers.as_ref().map(|headers| {
             let pairs = headers
                 .iter()
@@ -86,13 +86,13 @@ impl WebhookConfiguration {
             "webhook_events": self.events,
             "webhook_headers": headers,
             "webhook_output_format": self.format,
-            "created_at": stamp(self.created),
-            "updated_at": stamp(self.updated),
+            "created_at": format_timestamp(self.created),
+            "updated_at": format_timestamp(self.updated),
         })
     }
 
-    pub(crate) fn hook(&self) -> Hook {
-        Hook {
+    pub(crate) fn to_target(&self) -> WebhookTarget {
+        WebhookTarget {
             url: self.url.clone(),
             headers: self.headers.clone().unwrap_or_default(),
             events: self.events.clone(),

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::table::Row;
-use crate::clock::{Millis, stamp};
+use crate::clock::{Millis, format_timestamp};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct File {
@@ -33,7 +33,7 @@ impl File {
         format!("dfl-{}", self.id)
     }
 
-    pub(crate) fn show(&self) -> Value {
+    pub(crate) fn to_json(&self) -> Value {
         let extension = self
             .name
             .rsplit_once('.')
@@ -44,19 +44,19 @@ impl File {
             "project_id": self.project,
             "external_file_id": self.external_id,
             "file_type": extension.filter(|extension| !extension.is_empty() && extension.len() <= 16),
-            "last_modified_at": stamp(self.created),
-            "expires_at": stamp(self.expires),
+            "last_modified_at": format_timestamp(self.created),
+            "expires_at": format_timestamp(self.expires),
             "purpose": self.purpose,
         })
     }
 }
 
 /// The bare uuid that a file's id names: with the service's prefix or without.
-pub(crate) fn bare_id(id: &str) -> Option<String> {
-    let bare = id.strip_prefix("dfl-").unwrap_or(id);
+pub(crate) fn parse_file_id(id: &str) -> Option<String> {
+    let uuid = id.strip_prefix("dfl-").unwrap_or(id);
     // Only the hyphenated form: what else a lenient parser reads is no id that the API ever gave.
-    let parsed = uuid::Uuid::parse_str(bare)
+    let parsed = uuid::Uuid::parse_str(uuid)
         .ok()
-        .filter(|_| bare.len() == 36);
+        .filter(|_| uuid.len() == 36);
     parsed.map(|id| id.to_string())
 }

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::table::Row;
-use crate::clock::{Millis, stamp};
-use crate::outcome::Outcome;
+use crate::clock::{Millis, format_timestamp};
+use crate::outcome::DocumentOutcome;
 
 /// Which version of the API a job belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,28 +18,29 @@ pub(crate) enum Version {
 
 /// Where a job stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Phase {
+pub(crate) enum JobState {
     Pending,
     Running,
     Completed,
     /// Version 1 only: some documents could not be read.
-    Partial,
+    #[serde(rename = "Partial")]
+    PartialSuccess,
     Failed,
     Cancelled,
 }
 
-impl Phase {
+impl JobState {
     pub(crate) fn is_terminal(self) -> bool {
         !matches!(self, Self::Pending | Self::Running)
     }
 
-    pub(crate) fn word(self, version: Version) -> &'static str {
+    pub(crate) fn api_name(self, version: Version) -> &'static str {
         match (version, self) {
             (_, Self::Pending) | (Version::V1, Self::Running) => "PENDING",
             (Version::V2, Self::Running) => "RUNNING",
-            (Version::V2, Self::Completed | Self::Partial) => "COMPLETED",
+            (Version::V2, Self::Completed | Self::PartialSuccess) => "COMPLETED",
             (Version::V1, Self::Completed) => "SUCCESS",
-            (Version::V1, Self::Partial) => "PARTIAL_SUCCESS",
+            (Version::V1, Self::PartialSuccess) => "PARTIAL_SUCCESS",
             (Version::V2, Self::Failed) => "FAILED",
             (Version::V1, Self::Failed) => "ERROR",
             (_, Self::Cancelled) => "CANCELLED",
@@ -47,12 +48,12 @@ impl Phase {
     }
 
     /// The webhook event for a job that has come to this phase.
-    pub(crate) fn event(self) -> &'static str {
+    pub(crate) fn webhook_event(self) -> &'static str {
         match self {
             Self::Pending => "classify.pending",
             Self::Running => "classify.running",
             Self::Completed => "classify.success",
-            Self::Partial => "classify.partial_success",
+            Self::PartialSuccess => "classify.partial_success",
             Self::Failed => "classify.error",
             Self::Cancelled => "classify.cancelled",
         }
@@ -63,11 +64,13 @@ impl Phase {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Input {
     /// The id as the caller gave it.
-    pub(crate) given: String,
+    #[serde(rename = "given")]
+    pub(crate) requested_id: String,
     pub(crate) kind: InputKind,
-    pub(crate) outcome: Option<Outcome>,
+    pub(crate) outcome: Option<DocumentOutcome>,
     /// How long it takes from the job's creation, once it has been read; none if it never ends.
-    pub(crate) takes: Option<Millis>,
+    #[serde(rename = "takes")]
+    pub(crate) duration: Option<Millis>,
     /// The uuid of the version 1 result item, or of the parse job that a version 2 job sets off. It is drawn with the
     /// job, so that ids do not depend on when things happen.
     pub(crate) result_id: String,
@@ -83,7 +86,7 @@ pub(crate) enum InputKind {
 
 /// Where a job's webhooks go.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Hook {
+pub(crate) struct WebhookTarget {
     pub(crate) url: String,
     pub(crate) headers: Vec<(String, String)>,
     /// None means every event.
@@ -95,14 +98,15 @@ pub(crate) struct Hook {
 
 /// What was asked of the classifier.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Instructions {
+pub(crate) struct JobConfiguration {
     pub(crate) rules: Vec<Rule>,
     pub(crate) lang: String,
     /// The pages to read; none means all.
     pub(crate) pages: Option<Pages>,
     pub(crate) max_pages: Option<u32>,
     /// The configuration in the shape of its version, as it is shown.
-    pub(crate) shown: Value,
+    #[serde(rename = "shown")]
+    pub(crate) json: Value,
 }
 
 /// 0-based pages, as ranges with both ends in them: a range may be long, and every job has its own.
@@ -123,9 +127,8 @@ impl Pages {
     }
 
     pub(crate) fn contains(&self, page: u32) -> bool {
-        let behind = self.0.partition_point(|(from, _)| *from <= page);
-        behind
-            .checked_sub(1)
+        let next = self.0.partition_point(|(from, _)| *from <= page);
+        next.checked_sub(1)
             .and_then(|index| self.0.get(index))
             .is_some_and(|(_, to)| page <= *to)
     }
@@ -144,10 +147,12 @@ pub(crate) struct Job {
     pub(crate) version: Version,
     pub(crate) project: String,
     pub(crate) inputs: Vec<Input>,
-    pub(crate) instructions: Arc<Instructions>,
+    #[serde(rename = "instructions")]
+    pub(crate) configuration: Arc<JobConfiguration>,
     pub(crate) configuration_id: Option<String>,
     pub(crate) transaction_id: Option<String>,
-    pub(crate) phase: Phase,
+    #[serde(rename = "phase")]
+    pub(crate) state: JobState,
     pub(crate) error: Option<String>,
     pub(crate) created: Millis,
     pub(crate) updated: Millis,
@@ -157,8 +162,9 @@ pub(crate) struct Job {
     /// When the last document was read.
     pub(crate) read_at: Millis,
     pub(crate) parse_job_id: Option<String>,
-    pub(crate) hooks: Vec<Hook>,
-    /// The moment at which the job is in the store's timetable.
+    #[serde(rename = "hooks")]
+    pub(crate) webhooks: Vec<WebhookTarget>,
+    /// The time of the job's entry in the store's schedule.
     #[serde(skip)]
     pub(crate) due: Option<Millis>,
 }
@@ -174,7 +180,7 @@ pub(crate) const USER: &str = "emulator-user";
 
 impl Job {
     pub(crate) fn status(&self) -> &'static str {
-        self.phase.word(self.version)
+        self.state.api_name(self.version)
     }
 
     pub(crate) fn is_read(&self) -> bool {
@@ -182,37 +188,38 @@ impl Job {
     }
 
     /// The next moment at which the job moves on by itself, if there is one yet.
-    pub(crate) fn next_move(&self) -> Option<Millis> {
-        match self.phase {
-            Phase::Pending => Some(
-                self.ends_at
-                    .map_or(self.running_at, |end| end.min(self.running_at)),
-            ),
-            Phase::Running if self.is_read() => self.ends_at,
+    pub(crate) fn next_transition(&self) -> Option<Millis> {
+        match self.state {
+            JobState::Pending => Some(self.ends_at.map_or(self.running_at, |final_state| {
+                final_state.min(self.running_at)
+            })),
+            JobState::Running if self.is_read() => self.ends_at,
             _ => None,
         }
     }
 
     /// The phase in which a job ends whose documents have all been read.
-    pub(crate) fn end(&self) -> (Phase, Option<String>) {
+    pub(crate) fn final_state(&self) -> (JobState, Option<String>) {
         let outcomes = || {
             self.inputs
                 .iter()
                 .filter_map(|input| input.outcome.as_ref())
         };
-        if outcomes().any(|outcome| *outcome == Outcome::Cancelled) {
-            return (Phase::Cancelled, None);
+        if outcomes().any(|outcome| *outcome == DocumentOutcome::Cancelled) {
+            return (JobState::Cancelled, None);
         }
         let failures: Vec<String> = outcomes()
             .filter_map(|outcome| match outcome {
-                Outcome::Failed { code, message } => Some(format!("{}: {message}", code.as_str())),
+                DocumentOutcome::Failed { code, message } => {
+                    Some(format!("{}: {message}", code.as_str()))
+                }
                 _ => None,
             })
             .collect();
         match failures.first() {
-            None => (Phase::Completed, None),
+            None => (JobState::Completed, None),
             Some(first) if failures.len() == self.inputs.len() => {
-                (Phase::Failed, Some(first.clone()))
+                (JobState::Failed, Some(first.clone()))
             }
             Some(first) => {
                 let text = format!(
@@ -220,7 +227,7 @@ impl Job {
                     failures.len(),
                     self.inputs.len()
                 );
-                (Phase::Partial, Some(text))
+                (JobState::PartialSuccess, Some(text))
             }
         }
     }
@@ -229,29 +236,29 @@ impl Job {
         self.inputs
             .iter()
             .map(|input| match input.outcome {
-                Some(Outcome::Labelled { pages, .. }) => pages,
+                Some(DocumentOutcome::Labelled { pages, .. }) => pages,
                 _ => 0,
             })
             .sum()
     }
 
     /// The job object of version 2.
-    pub(crate) fn show(&self, with_usage: bool) -> Value {
+    pub(crate) fn to_json(&self, with_usage: bool) -> Value {
         let input = self.inputs.first();
         let kind = match input.map(|input| &input.kind) {
             Some(InputKind::ParseJob(_)) => "parse_job_id",
             _ => "file_id",
         };
         let result = match input.and_then(|input| input.outcome.as_ref()) {
-            Some(outcome) if self.phase == Phase::Completed => result(outcome),
+            Some(outcome) if self.state == JobState::Completed => result(outcome),
             _ => Value::Null,
         };
-        let mut shown = json!({
+        let mut json = json!({
             "id": self.id,
             "status": self.status(),
-            "file_input": input.map(|input| input.given.clone()),
+            "file_input": input.map(|input| input.requested_id.clone()),
             "document_input_type": kind,
-            "configuration": self.instructions.shown,
+            "configuration": self.configuration.json,
             "configuration_id": self.configuration_id,
             "project_id": self.project,
             "user_id": USER,
@@ -259,38 +266,38 @@ impl Job {
             "transaction_id": self.transaction_id,
             "error_message": self.error,
             "result": result,
-            "created_at": stamp(self.created),
-            "updated_at": stamp(self.updated),
+            "created_at": format_timestamp(self.created),
+            "updated_at": format_timestamp(self.updated),
         });
         if with_usage {
             // Nothing is billed before the end; a parse job of the caller's own was paid for when it was made.
-            shown["usage"] = match (self.phase, kind) {
-                (Phase::Completed, "parse_job_id") => {
+            json["usage"] = match (self.state, kind) {
+                (JobState::Completed, "parse_job_id") => {
                     json!({ "credits": 0, "parse_credits": null })
                 }
-                (Phase::Completed, _) => {
+                (JobState::Completed, _) => {
                     json!({ "credits": self.pages(), "parse_credits": self.pages() })
                 }
                 _ => json!({ "credits": null, "parse_credits": null }),
             };
         }
-        shown
+        json
     }
 
     /// The job object of version 1.
-    pub(crate) fn show_v1(&self) -> Value {
-        let shown = &self.instructions.shown;
+    pub(crate) fn to_json_v1(&self) -> Value {
+        let json = &self.configuration.json;
         json!({
             "id": self.id,
             "project_id": self.project,
             "user_id": USER,
-            "rules": shown["rules"],
+            "rules": json["rules"],
             "status": self.status(),
-            "mode": shown["mode"],
-            "parsing_configuration": shown["parsing_configuration"],
-            "effective_at": stamp(self.created),
-            "created_at": stamp(self.created),
-            "updated_at": stamp(self.updated),
+            "mode": json["mode"],
+            "parsing_configuration": json["parsing_configuration"],
+            "effective_at": format_timestamp(self.created),
+            "created_at": format_timestamp(self.created),
+            "updated_at": format_timestamp(self.updated),
             "error_message": self.error,
             "job_record_id": null,
         })
@@ -298,7 +305,7 @@ impl Job {
 
     /// The result items of version 1: none before the end.
     pub(crate) fn results_v1(&self) -> Vec<Value> {
-        if !self.phase.is_terminal() || self.phase == Phase::Cancelled {
+        if !self.state.is_terminal() || self.state == JobState::Cancelled {
             return Vec::new();
         }
         let items = self.inputs.iter().map(|input| {
@@ -310,17 +317,17 @@ impl Job {
                 "classify_job_id": self.id,
                 "file_id": file,
                 "result": input.outcome.as_ref().map_or(Value::Null, result),
-                "created_at": stamp(self.updated),
-                "updated_at": stamp(self.updated),
+                "created_at": format_timestamp(self.updated),
+                "updated_at": format_timestamp(self.updated),
             })
         });
         items.collect()
     }
 }
 
-fn result(outcome: &Outcome) -> Value {
+fn result(outcome: &DocumentOutcome) -> Value {
     match outcome {
-        Outcome::Labelled {
+        DocumentOutcome::Labelled {
             label,
             confidence,
             reasoning,
@@ -355,10 +362,10 @@ pub(crate) mod tests {
     /// A job of version 1, called `job`, of so many documents.
     pub(crate) fn job(documents: usize) -> Job {
         let input = |index: usize| Input {
-            given: format!("dfl-{index}"),
+            requested_id: format!("dfl-{index}"),
             kind: InputKind::File(format!("{index}")),
             outcome: None,
-            takes: None,
+            duration: None,
             result_id: format!("{index}"),
         };
         Job {
@@ -366,16 +373,16 @@ pub(crate) mod tests {
             version: Version::V1,
             project: "p".to_owned(),
             inputs: (0..documents).map(input).collect(),
-            instructions: Arc::new(Instructions {
+            configuration: Arc::new(JobConfiguration {
                 rules: Vec::new(),
                 lang: "en".to_owned(),
                 pages: None,
                 max_pages: None,
-                shown: Value::Null,
+                json: Value::Null,
             }),
             configuration_id: None,
             transaction_id: None,
-            phase: Phase::Pending,
+            state: JobState::Pending,
             error: None,
             created: 0,
             updated: 0,
@@ -383,7 +390,7 @@ pub(crate) mod tests {
             ends_at: Some(2),
             read_at: 0,
             parse_job_id: None,
-            hooks: Vec::new(),
+            webhooks: Vec::new(),
             due: None,
         }
     }

@@ -1,7 +1,7 @@
 //! State that outlives the process: a log of rows, one line each, of which the last for a row counts.
 //!
 //! A line is written before the reply to the request that changed the row, so that killing the process loses nothing
-//! that was answered. What cannot be written (a full disk) is owed, and goes before whatever is written next. Opening
+//! that was answered. What cannot be written (a full disk) is kept pending and written before anything else. Opening
 //! the log rewrites it without what was overtaken.
 
 use std::fs::{File, OpenOptions, TryLockError};
@@ -13,15 +13,16 @@ use serde::{Deserialize, Serialize};
 use super::Store;
 use super::table::{Row, Table};
 use crate::clock::Millis;
-use crate::outcome::Outcome;
+use crate::outcome::DocumentOutcome;
 
 /// The version of the format, in its first line.
 const VERSION: u32 = 2;
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "t", rename_all = "snake_case")]
-enum Line {
-    Head {
+enum Entry {
+    #[serde(rename = "head")]
+    Header {
         v: u32,
     },
     Job {
@@ -33,8 +34,9 @@ enum Line {
     Document {
         k: u64,
         index: usize,
-        outcome: Option<Outcome>,
-        takes: Option<Millis>,
+        outcome: Option<DocumentOutcome>,
+        #[serde(rename = "takes")]
+        duration: Option<Millis>,
         ends_at: Option<Millis>,
         read_at: Millis,
     },
@@ -60,12 +62,12 @@ enum Line {
 }
 
 /// Where the lines go: a file, or in a test one that fails.
-pub(crate) trait Medium: std::fmt::Debug + Send {
+pub(crate) trait LogFile: std::fmt::Debug + Send {
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()>;
     fn set_len(&mut self, length: u64) -> io::Result<()>;
 }
 
-impl Medium for File {
+impl LogFile for File {
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
         io::Write::write_all(self, bytes)
     }
@@ -78,22 +80,22 @@ impl Medium for File {
 #[derive(Debug)]
 pub(crate) struct StateLog {
     path: PathBuf,
-    out: Box<dyn Medium>,
+    file: Box<dyn LogFile>,
     /// Up to here the file consists of whole lines that count.
     length: u64,
     /// Whether there may be something behind that length.
     torn: bool,
     /// Lines that belong to no row and could not be written yet.
-    owed: Vec<u8>,
+    pending: Vec<u8>,
     /// The time of a virtual clock, as it was last noted.
     clock: Option<Millis>,
     /// Locked for as long as the log is in use.
     _lock: File,
     /// Why the last lines could not be written; none once they have been.
-    pub(crate) trouble: Option<String>,
+    pub(crate) write_error: Option<String>,
 }
 
-fn named(path: &Path, error: &io::Error) -> io::Error {
+fn with_path(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(
         error.kind(),
         format!("the state file {} cannot be used: {error}", path.display()),
@@ -102,33 +104,33 @@ fn named(path: &Path, error: &io::Error) -> io::Error {
 
 /// What was found in a state file, which is ours from here on.
 #[derive(Debug)]
-pub(crate) struct Found {
+pub(crate) struct OpenedLog {
     path: PathBuf,
     lock: File,
     /// Whether there was a file; a new one knows of nothing.
-    pub(crate) is_known: bool,
+    pub(crate) existed: bool,
     /// The time of a virtual clock, if one was kept.
     pub(crate) clock: Option<Millis>,
 }
 
 /// Reads a state file into an empty store. No other emulator can use it until the log is dropped.
-pub(crate) fn open(path: &Path, store: &mut Store) -> io::Result<Found> {
-    let lock = lock(path).map_err(|error| named(path, &error))?;
-    let (is_known, clock) = read(path, store).map_err(|error| named(path, &error))?;
-    Ok(Found {
+pub(crate) fn open(path: &Path, store: &mut Store) -> io::Result<OpenedLog> {
+    let lock = lock(path).map_err(|error| with_path(path, &error))?;
+    let (existed, clock) = read(path, store).map_err(|error| with_path(path, &error))?;
+    Ok(OpenedLog {
         path: path.to_owned(),
         lock,
-        is_known,
+        existed,
         clock,
     })
 }
 
-impl Found {
+impl OpenedLog {
     /// Writes the file anew, without what was overtaken, and has the store go on writing to it. A virtual clock's time
     /// is noted from the beginning, since it must not jump to the machine's if nobody ever moves it.
-    pub(crate) fn go_on(self, store: &mut Store, clock: Option<Millis>) -> io::Result<()> {
+    pub(crate) fn start_writing(self, store: &mut Store, clock: Option<Millis>) -> io::Result<()> {
         let path = self.path.clone();
-        let log = rewrite(self, store, clock).map_err(|error| named(&path, &error))?;
+        let log = compact(self, store, clock).map_err(|error| with_path(&path, &error))?;
         store.log = Some(log);
         Ok(())
     }
@@ -142,7 +144,7 @@ fn read(path: &Path, store: &mut Store) -> io::Result<(bool, Option<Millis>)> {
         Err(error) => return Err(error),
     };
     let mut clock = None;
-    let mut is_known = false;
+    let mut existed = false;
     let mut lines = BufReader::new(file).split(b'\n').enumerate().peekable();
     while let Some((index, line)) = lines.next() {
         let line = line?;
@@ -150,36 +152,36 @@ fn read(path: &Path, store: &mut Store) -> io::Result<(bool, Option<Millis>)> {
             continue;
         }
         match serde_json::from_slice(&line) {
-            Ok(Line::Head { v }) if v != VERSION => {
+            Ok(Entry::Header { v }) if v != VERSION => {
                 let text = format!("it has version {v}, and this program reads {VERSION}");
                 return Err(io::Error::new(io::ErrorKind::InvalidData, text));
             }
-            Ok(Line::Head { .. }) => is_known = true,
-            Ok(Line::Job { k, row }) => store.jobs.restore(k, row.map(|row| *row)),
-            Ok(Line::Document {
+            Ok(Entry::Header { .. }) => existed = true,
+            Ok(Entry::Job { k, row }) => store.jobs.restore(k, row.map(|row| *row)),
+            Ok(Entry::Document {
                 k,
                 index,
                 outcome,
-                takes,
+                duration,
                 ends_at,
                 read_at,
             }) => {
-                if let Some(job) = store.jobs.get_quietly(k) {
+                if let Some(job) = store.jobs.get_mut_untracked(k) {
                     if let Some(input) = job.inputs.get_mut(index) {
                         input.outcome = outcome;
-                        input.takes = takes;
+                        input.duration = duration;
                     }
                     job.ends_at = ends_at;
                     job.read_at = read_at;
                 }
             }
-            Ok(Line::File { k, row }) => store.files.restore(k, row),
-            Ok(Line::Configuration { k, row }) => store.configurations.restore(k, row),
-            Ok(Line::Webhook { k, row }) => store.webhooks.restore(k, row),
-            Ok(Line::ParseJob { id, text }) => {
+            Ok(Entry::File { k, row }) => store.files.restore(k, row),
+            Ok(Entry::Configuration { k, row }) => store.configurations.restore(k, row),
+            Ok(Entry::Webhook { k, row }) => store.webhooks.restore(k, row),
+            Ok(Entry::ParseJob { id, text }) => {
                 store.parse_jobs.insert(id, text);
             }
-            Ok(Line::Clock { now }) => clock = Some(now),
+            Ok(Entry::Clock { now }) => clock = Some(now),
             // The last line may have been cut off with the process that wrote it.
             Err(_) if index > 0 && lines.peek().is_none() => {}
             Err(error) => {
@@ -191,21 +193,21 @@ fn read(path: &Path, store: &mut Store) -> io::Result<(bool, Option<Millis>)> {
             }
         }
     }
-    store.recover();
-    Ok((is_known, clock))
+    store.rebuild_indexes();
+    Ok((existed, clock))
 }
 
 /// Takes the file beside the state file that says that it is in use. The state file itself is replaced when it is
 /// written anew, and a lock would stay behind with the old one. The file is left where it is: one that is removed may
 /// have been locked by somebody else by then.
 fn lock(path: &Path) -> io::Result<File> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".lock");
+    let mut lock_path = path.as_os_str().to_owned();
+    lock_path.push(".lock");
     let file = OpenOptions::new()
         .create(true)
         .truncate(false)
         .write(true)
-        .open(PathBuf::from(beside))?;
+        .open(PathBuf::from(lock_path))?;
     file.try_lock().map_err(|error| match error {
         TryLockError::WouldBlock => {
             io::Error::new(io::ErrorKind::ResourceBusy, "another emulator is using it")
@@ -216,122 +218,122 @@ fn lock(path: &Path) -> io::Result<File> {
 }
 
 /// Writes a fresh log beside the old one and puts it in its place.
-fn rewrite(found: Found, store: &Store, clock: Option<Millis>) -> io::Result<StateLog> {
-    let path = found.path;
+fn compact(opened: OpenedLog, store: &Store, clock: Option<Millis>) -> io::Result<StateLog> {
+    let path = opened.path;
     let folder = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty());
-    let mut fresh = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?;
+    let mut new_file = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?;
     {
-        let mut out = io::BufWriter::new(fresh.as_file_mut());
-        write(&mut out, &Line::Head { v: VERSION })?;
-        rows(&mut out, &store.jobs, |k, row| Line::Job {
+        let mut file = io::BufWriter::new(new_file.as_file_mut());
+        write_entry(&mut file, &Entry::Header { v: VERSION })?;
+        write_rows(&mut file, &store.jobs, |k, row| Entry::Job {
             k,
             row: Some(Box::new(row)),
         })?;
-        rows(&mut out, &store.files, |k, row| Line::File {
+        write_rows(&mut file, &store.files, |k, row| Entry::File {
             k,
             row: Some(row),
         })?;
-        rows(&mut out, &store.configurations, |k, row| {
-            Line::Configuration { k, row: Some(row) }
+        write_rows(&mut file, &store.configurations, |k, row| {
+            Entry::Configuration { k, row: Some(row) }
         })?;
-        rows(&mut out, &store.webhooks, |k, row| Line::Webhook {
+        write_rows(&mut file, &store.webhooks, |k, row| Entry::Webhook {
             k,
             row: Some(row),
         })?;
         for (id, text) in &store.parse_jobs {
-            write(
-                &mut out,
-                &Line::ParseJob {
+            write_entry(
+                &mut file,
+                &Entry::ParseJob {
                     id: id.clone(),
                     text: text.clone(),
                 },
             )?;
         }
         if let Some(now) = clock {
-            write(&mut out, &Line::Clock { now })?;
+            write_entry(&mut file, &Entry::Clock { now })?;
         }
-        out.flush()?;
+        file.flush()?;
     }
-    fresh.persist(&path).map_err(|error| error.error)?;
-    let out = OpenOptions::new().append(true).open(&path)?;
+    new_file.persist(&path).map_err(|error| error.error)?;
+    let file = OpenOptions::new().append(true).open(&path)?;
     Ok(StateLog {
-        length: out.metadata()?.len(),
-        out: Box::new(out),
+        length: file.metadata()?.len(),
+        file: Box::new(file),
         path,
         torn: false,
-        owed: Vec::new(),
+        pending: Vec::new(),
         clock,
-        _lock: found.lock,
-        trouble: None,
+        _lock: opened.lock,
+        write_error: None,
     })
 }
 
-fn rows<T: Row + Clone>(
-    out: &mut impl io::Write,
+fn write_rows<T: Row + Clone>(
+    file: &mut impl io::Write,
     table: &Table<T>,
-    line: impl Fn(u64, T) -> Line,
+    line: impl Fn(u64, T) -> Entry,
 ) -> io::Result<()> {
     table
         .iter()
-        .try_for_each(|(key, row)| write(out, &line(key, row.clone())))
+        .try_for_each(|(key, row)| write_entry(file, &line(key, row.clone())))
 }
 
-fn write(out: &mut impl io::Write, line: &Line) -> io::Result<()> {
+fn write_entry(file: &mut impl io::Write, line: &Entry) -> io::Result<()> {
     let mut text = serde_json::to_vec(line)?;
     text.push(b'\n');
-    out.write_all(&text)
+    file.write_all(&text)
 }
 
 impl StateLog {
-    /// Writes lines behind what is owed, all or none of them; tells whether they were written.
-    fn append(&mut self, lines: &[Line]) -> bool {
-        let mut text = std::mem::take(&mut self.owed);
-        let owed = text.len();
+    /// Writes lines after the pending ones, all or none of them. Returns whether they were written.
+    fn append(&mut self, lines: &[Entry]) -> bool {
+        let mut text = std::mem::take(&mut self.pending);
+        let pending = text.len();
         let written = lines
             .iter()
-            .try_for_each(|line| write(&mut text, line))
-            .and_then(|()| self.put(&text));
+            .try_for_each(|line| write_entry(&mut text, line))
+            .and_then(|()| self.write_pending(&text));
         match written {
             Ok(()) => {
-                self.trouble = None;
+                self.write_error = None;
                 true
             }
             Err(error) => {
-                text.truncate(owed);
-                self.owed = text;
-                self.trouble = Some(named(&self.path, &error).to_string());
+                text.truncate(pending);
+                self.pending = text;
+                self.write_error = Some(with_path(&self.path, &error).to_string());
                 false
             }
         }
     }
 
     /// One write for all of it: no other order can come of it.
-    fn put(&mut self, text: &[u8]) -> io::Result<()> {
-        self.mend()?;
-        if let Err(error) = self.out.write_all(text) {
+    fn write_pending(&mut self, text: &[u8]) -> io::Result<()> {
+        self.truncate_torn()?;
+        if let Err(error) = self.file.write_all(text) {
             // Half a line would swallow the next one, and the file would be refused for it.
             self.torn = true;
-            let _ = self.mend();
+            let _ = self.truncate_torn();
             return Err(error);
         }
         self.length += text.len() as u64;
         Ok(())
     }
 
-    fn mend(&mut self) -> io::Result<()> {
+    fn truncate_torn(&mut self) -> io::Result<()> {
         if self.torn {
-            self.out.set_len(self.length)?;
+            self.file.set_len(self.length)?;
             self.torn = false;
         }
         Ok(())
     }
 
     /// Writes a line that belongs to no row, now or with what is written next.
-    fn note(&mut self, line: &Line) {
+    fn append_unkeyed(&mut self, line: &Entry) {
         // Into memory, where writing does not fail.
-        let _ = write(&mut self.owed, line);
+        let _ = write_entry(&mut self.pending, line);
         self.append(&[]);
     }
 
@@ -339,10 +341,10 @@ impl StateLog {
     fn clear(&mut self) {
         self.length = 0;
         self.torn = true;
-        self.owed.clear();
-        let _ = write(&mut self.owed, &Line::Head { v: VERSION });
+        self.pending.clear();
+        let _ = write_entry(&mut self.pending, &Entry::Header { v: VERSION });
         if let Some(now) = self.clock {
-            let _ = write(&mut self.owed, &Line::Clock { now });
+            let _ = write_entry(&mut self.pending, &Entry::Clock { now });
         }
         self.append(&[]);
     }
@@ -351,10 +353,10 @@ impl StateLog {
 impl Store {
     /// Writes down every row that has changed since the last call, and what an earlier call could not.
     pub(crate) fn write_log(&mut self) {
-        let jobs = self.jobs.take_touched();
-        let files = self.files.take_touched();
-        let configurations = self.configurations.take_touched();
-        let webhooks = self.webhooks.take_touched();
+        let jobs = self.jobs.take_changed();
+        let files = self.files.take_changed();
+        let configurations = self.configurations.take_changed();
+        let webhooks = self.webhooks.take_changed();
         let documents = std::mem::take(&mut self.documents_read);
         let Some(log) = &mut self.log else { return };
         let mut lines = Vec::new();
@@ -363,46 +365,46 @@ impl Store {
             if let Some(job) = self.jobs.get(k).filter(|_| !jobs.contains(&k))
                 && let Some(input) = job.inputs.get(index)
             {
-                lines.push(Line::Document {
+                lines.push(Entry::Document {
                     k,
                     index,
                     outcome: input.outcome.clone(),
-                    takes: input.takes,
+                    duration: input.duration,
                     ends_at: job.ends_at,
                     read_at: job.read_at,
                 });
             }
         }
-        lines.extend(jobs.iter().map(|&k| Line::Job {
+        lines.extend(jobs.iter().map(|&k| Entry::Job {
             k,
             row: self.jobs.get(k).cloned().map(Box::new),
         }));
-        lines.extend(files.iter().map(|&k| Line::File {
+        lines.extend(files.iter().map(|&k| Entry::File {
             k,
             row: self.files.get(k).cloned(),
         }));
-        lines.extend(configurations.iter().map(|&k| Line::Configuration {
+        lines.extend(configurations.iter().map(|&k| Entry::Configuration {
             k,
             row: self.configurations.get(k).cloned(),
         }));
-        lines.extend(webhooks.iter().map(|&k| Line::Webhook {
+        lines.extend(webhooks.iter().map(|&k| Entry::Webhook {
             k,
             row: self.webhooks.get(k).cloned(),
         }));
-        if (lines.is_empty() && log.owed.is_empty()) || log.append(&lines) {
+        if (lines.is_empty() && log.pending.is_empty()) || log.append(&lines) {
             return;
         }
         // Answered or not, it is part of the state: it goes into the file with the next line that does.
-        self.jobs.touch(jobs);
-        self.files.touch(files);
-        self.configurations.touch(configurations);
-        self.webhooks.touch(webhooks);
+        self.jobs.mark_changed(jobs);
+        self.files.mark_changed(files);
+        self.configurations.mark_changed(configurations);
+        self.webhooks.mark_changed(webhooks);
         self.documents_read = documents;
     }
 
     pub(crate) fn log_parse_job(&mut self, id: &str, text: &str) {
         if let Some(log) = &mut self.log {
-            log.note(&Line::ParseJob {
+            log.append_unkeyed(&Entry::ParseJob {
                 id: id.to_owned(),
                 text: text.to_owned(),
             });
@@ -412,7 +414,7 @@ impl Store {
     pub(crate) fn log_clock(&mut self, now: Millis) {
         if let Some(log) = &mut self.log {
             log.clock = Some(now);
-            log.note(&Line::Clock { now });
+            log.append_unkeyed(&Entry::Clock { now });
         }
     }
 
@@ -428,25 +430,25 @@ mod tests {
     use std::collections::VecDeque;
 
     use super::*;
-    use crate::outcome::Verdict;
+    use crate::outcome::TimedOutcome;
     use crate::state::file::File as Upload;
     use crate::state::job;
 
     /// A file on a disk that is full at times.
     #[derive(Debug)]
-    struct Disk {
+    struct FullDisk {
         file: File,
         /// For each write to come, how much of it there is room for.
-        room: VecDeque<Option<usize>>,
+        capacity: VecDeque<Option<usize>>,
         can_shrink: bool,
     }
 
-    impl Medium for Disk {
+    impl LogFile for FullDisk {
         fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-            let Some(room) = self.room.pop_front().flatten() else {
-                return Medium::write_all(&mut self.file, bytes);
+            let Some(capacity) = self.capacity.pop_front().flatten() else {
+                return LogFile::write_all(&mut self.file, bytes);
             };
-            Medium::write_all(&mut self.file, &bytes[..room.min(bytes.len())])?;
+            LogFile::write_all(&mut self.file, &bytes[..capacity.min(bytes.len())])?;
             Err(io::ErrorKind::StorageFull.into())
         }
 
@@ -454,30 +456,32 @@ mod tests {
             if !std::mem::replace(&mut self.can_shrink, true) {
                 return Err(io::ErrorKind::StorageFull.into());
             }
-            Medium::set_len(&mut self.file, length)
+            LogFile::set_len(&mut self.file, length)
         }
     }
 
     fn opened(path: &Path) -> (Store, Option<Millis>) {
         let mut store = Store::new(Some(1));
-        let found = open(path, &mut store).expect("a state file");
-        let clock = found.clock;
-        found.go_on(&mut store, clock).expect("written anew");
+        let opened = open(path, &mut store).expect("a state file");
+        let clock = opened.clock;
+        opened
+            .start_writing(&mut store, clock)
+            .expect("written anew");
         (store, clock)
     }
 
-    fn fail(store: &mut Store, path: &Path, room: &[Option<usize>], can_shrink: bool) {
+    fn fail(store: &mut Store, path: &Path, capacity: &[Option<usize>], can_shrink: bool) {
         let file = OpenOptions::new().append(true).open(path).expect("a file");
         let log = store.log.as_mut().expect("a log");
-        log.out = Box::new(Disk {
+        log.file = Box::new(FullDisk {
             file,
-            room: room.iter().copied().collect(),
+            capacity: capacity.iter().copied().collect(),
             can_shrink,
         });
     }
 
-    fn trouble(store: &Store) -> Option<&str> {
-        store.log.as_ref().expect("a log").trouble.as_deref()
+    fn write_error(store: &Store) -> Option<&str> {
+        store.log.as_ref().expect("a log").write_error.as_deref()
     }
 
     fn upload(id: &str) -> Upload {
@@ -504,10 +508,10 @@ mod tests {
             fail(&mut store, &path, &[Some(20), Some(0)], can_shrink);
             store.files.insert(upload("during"));
             store.write_log();
-            assert!(trouble(&store).is_some_and(|why| why.contains("state")));
+            assert!(write_error(&store).is_some_and(|reason| reason.contains("state")));
             store.log_clock(5);
             store.log_parse_job("pjb-1", "text");
-            assert!(trouble(&store).is_none(), "there is room again");
+            assert!(write_error(&store).is_none(), "there is room again");
             store.files.insert(upload("after"));
             store.write_log();
             drop(store);
@@ -529,7 +533,7 @@ mod tests {
         store.write_log();
         fail(&mut store, &path, &[], false);
         store.clear();
-        assert!(trouble(&store).is_some());
+        assert!(write_error(&store).is_some());
         store.files.insert(upload("after"));
         store.write_log();
         drop(store);
@@ -548,11 +552,17 @@ mod tests {
         store.write_log();
         let row = path.metadata().expect("a file").len();
         for index in 0..DOCUMENTS {
-            let verdict = Verdict {
-                outcome: Outcome::Endless,
-                takes: None,
+            let timed_outcome = TimedOutcome {
+                outcome: DocumentOutcome::Endless,
+                duration: None,
             };
-            store.settle("job", index, verdict, std::time::Duration::from_secs(1), 3);
+            store.record_outcome(
+                "job",
+                index,
+                timed_outcome,
+                std::time::Duration::from_secs(1),
+                3,
+            );
             store.write_log();
         }
         let length = path.metadata().expect("a file").len();

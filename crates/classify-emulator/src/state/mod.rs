@@ -1,4 +1,4 @@
-//! Everything that the emulator remembers, and the timetable by which jobs move on.
+//! Everything that the emulator remembers, and the schedule of job transitions.
 
 pub(crate) mod configuration;
 pub(crate) mod file;
@@ -10,25 +10,25 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use crate::clock::{Millis, millis};
-use crate::outcome::{Outcome, Verdict};
+use crate::outcome::{DocumentOutcome, TimedOutcome};
 use configuration::{Configuration, WebhookConfiguration};
 use file::File;
-use job::{Hook, Job, Phase};
+use job::{Job, JobState, WebhookTarget};
 use table::Table;
 
 /// A job has come to a phase that somebody may want to hear of.
 #[derive(Debug, Clone)]
-pub(crate) struct Event {
-    pub(crate) job: String,
-    pub(crate) phase: Phase,
+pub(crate) struct JobEvent {
+    pub(crate) job_id: String,
+    pub(crate) state: JobState,
     pub(crate) at: Millis,
-    pub(crate) hooks: Vec<Hook>,
+    pub(crate) webhooks: Vec<WebhookTarget>,
 }
 
 /// A random uuid.
-pub(crate) fn uuid(dice: &mut fastrand::Rng) -> String {
+pub(crate) fn uuid(rng: &mut fastrand::Rng) -> String {
     let mut bytes = [0_u8; 16];
-    dice.fill(&mut bytes);
+    rng.fill(&mut bytes);
     uuid::Builder::from_random_bytes(bytes)
         .into_uuid()
         .to_string()
@@ -46,12 +46,12 @@ pub(crate) struct Store {
     pub(crate) transactions: HashMap<(String, String), String>,
     /// The next move of every job that has one.
     due: BTreeSet<(Millis, u64)>,
-    events: Vec<Event>,
+    events: Vec<JobEvent>,
     /// Documents that were read since the log was last written, by their job's key and their place in it.
     documents_read: BTreeSet<(u64, usize)>,
     /// Where changes are written down, if they are.
     pub(crate) log: Option<log::StateLog>,
-    pub(crate) dice: fastrand::Rng,
+    pub(crate) rng: fastrand::Rng,
 }
 
 impl Store {
@@ -67,12 +67,12 @@ impl Store {
             events: Vec::new(),
             documents_read: BTreeSet::new(),
             log: None,
-            dice: seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed),
+            rng: seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed),
         }
     }
 
-    /// Makes whole again what a log does not hold: transactions, the timetable, and dice that repeat no id.
-    fn recover(&mut self) {
+    /// Makes whole again what a log does not hold: transactions, the schedule, and a random number generator that repeats no id.
+    fn rebuild_indexes(&mut self) {
         let mut keys = Vec::new();
         for (key, job) in self.jobs.iter() {
             keys.push(key);
@@ -85,15 +85,15 @@ impl Store {
             self.schedule(key);
         }
         // A seed that began anew would draw ids a second time.
-        self.dice = fastrand::Rng::new();
+        self.rng = fastrand::Rng::new();
     }
 
-    /// Forgets everything but the dice.
+    /// Clears everything except the random number generator.
     pub(crate) fn clear(&mut self) {
         let fresh = Self::new(None);
         let log = self.log.take();
-        let dice = self.dice.clone();
-        *self = Self { log, dice, ..fresh };
+        let rng = self.rng.clone();
+        *self = Self { log, rng, ..fresh };
         self.clear_log();
     }
 
@@ -103,7 +103,7 @@ impl Store {
     }
 
     pub(crate) fn uuid(&mut self) -> String {
-        uuid(&mut self.dice)
+        uuid(&mut self.rng)
     }
 
     /// Adds a new job, with its transaction id if it has one.
@@ -112,12 +112,12 @@ impl Store {
             self.transactions
                 .insert((job.project.clone(), transaction.clone()), job.id.clone());
         }
-        if !job.hooks.is_empty() {
-            let event = Event {
-                job: job.id.clone(),
-                phase: job.phase,
+        if !job.webhooks.is_empty() {
+            let event = JobEvent {
+                job_id: job.id.clone(),
+                state: job.state,
                 at: job.created,
-                hooks: job.hooks.clone(),
+                webhooks: job.webhooks.clone(),
             };
             self.events.push(event);
         }
@@ -149,7 +149,7 @@ impl Store {
 
     pub(crate) fn cancel_job(&mut self, id: &str, now: Millis) {
         let Some(key) = self.jobs.key(id) else { return };
-        self.enter(key, Phase::Cancelled, None, now);
+        self.set_state(key, JobState::Cancelled, None, now);
     }
 
     /// Moves on every job whose time has come; says when the next one will.
@@ -163,89 +163,89 @@ impl Store {
                 continue;
             };
             job.due = None;
-            if job.phase == Phase::Pending {
+            if job.state == JobState::Pending {
                 if job.parse_job_id.is_none() {
                     job.parse_job_id = job
                         .inputs
                         .first()
                         .map(|input| format!("pjb-{}", input.result_id));
                 }
-                self.enter(key, Phase::Running, None, due);
+                self.set_state(key, JobState::Running, None, due);
             } else {
-                let (phase, error) = job.end();
+                let (state, error) = job.final_state();
                 let at = due.max(job.read_at);
-                self.enter(key, phase, error, at);
+                self.set_state(key, state, error, at);
             }
         }
         None
     }
 
-    /// Notes what has become of one of a job's documents. It takes the `usual` time, unless a script says otherwise.
-    pub(crate) fn settle(
+    /// Notes what has become of one of a job's documents. It takes the `default_duration` time, unless a script says otherwise.
+    pub(crate) fn record_outcome(
         &mut self,
         id: &str,
         index: usize,
-        verdict: Verdict,
-        usual: Duration,
+        timed_outcome: TimedOutcome,
+        default_duration: Duration,
         now: Millis,
     ) {
         let Some(key) = self.jobs.key(id) else { return };
-        let Some(job) = self.jobs.get_quietly(key) else {
+        let Some(job) = self.jobs.get_mut_untracked(key) else {
             return;
         };
         if let Some(input) = job.inputs.get_mut(index) {
-            input.takes = match verdict.outcome {
-                Outcome::Endless => None,
-                _ => Some(millis(verdict.takes.unwrap_or(usual))),
+            input.duration = match timed_outcome.outcome {
+                DocumentOutcome::Endless => None,
+                _ => Some(millis(timed_outcome.duration.unwrap_or(default_duration))),
             };
-            input.outcome = Some(verdict.outcome);
+            input.outcome = Some(timed_outcome.outcome);
         }
         job.read_at = now;
         if job.is_read() {
             // The slowest document decides, in whatever order they were read.
-            let takes = job.inputs.iter().map(|input| input.takes);
-            let slowest = takes.max_by_key(|takes| takes.unwrap_or(Millis::MAX));
+            let duration = job.inputs.iter().map(|input| input.duration);
+            let slowest = duration.max_by_key(|duration| duration.unwrap_or(Millis::MAX));
             job.ends_at = slowest
                 .flatten()
-                .map(|takes| job.created.saturating_add(takes));
+                .map(|duration| job.created.saturating_add(duration));
         }
         self.documents_read.insert((key, index));
         self.schedule(key);
     }
 
     /// What has happened since the last call.
-    pub(crate) fn take_events(&mut self) -> Vec<Event> {
+    pub(crate) fn take_events(&mut self) -> Vec<JobEvent> {
         std::mem::take(&mut self.events)
     }
 
-    /// Puts a job's next move into the timetable.
+    /// Adds a job's next transition to the schedule.
     pub(crate) fn schedule(&mut self, key: u64) {
-        // The timetable is made anew from the rows and is in no log.
-        let Some(job) = self.jobs.get_quietly(key) else {
+        // The schedule is rebuilt from the rows and is not logged.
+        let Some(job) = self.jobs.get_mut_untracked(key) else {
             return;
         };
         if let Some(due) = job.due.take() {
             self.due.remove(&(due, key));
         }
-        job.due = job.next_move();
+        job.due = job.next_transition();
         if let Some(due) = job.due {
             self.due.insert((due, key));
         }
     }
 
-    fn enter(&mut self, key: u64, phase: Phase, error: Option<String>, at: Millis) {
+    fn set_state(&mut self, key: u64, state: JobState, error: Option<String>, at: Millis) {
         let Some(job) = self.jobs.get_mut(key) else {
             return;
         };
-        job.phase = phase;
+        job.state = state;
         job.error = error;
         job.updated = at.max(job.updated);
-        if !job.hooks.is_empty() {
-            let event = Event {
-                job: job.id.clone(),
-                phase,
+        if !job.webhooks.is_empty() {
+            let event = JobEvent {
+                job_id: job.id.clone(),
+                state,
                 at,
-                hooks: job.hooks.clone(),
+                webhooks: job.webhooks.clone(),
             };
             self.events.push(event);
         }

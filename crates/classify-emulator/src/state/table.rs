@@ -12,8 +12,8 @@ pub(crate) struct Table<T> {
     rows: BTreeMap<u64, T>,
     keys: HashMap<String, u64>,
     next: u64,
-    /// Rows that were added, lent for changing, or removed since they were last asked for.
-    touched: BTreeSet<u64>,
+    /// Rows that were inserted, borrowed mutably, or removed since the last [`take_changed`](Self::take_changed).
+    changed: BTreeSet<u64>,
 }
 
 impl<T> Default for Table<T> {
@@ -23,7 +23,7 @@ impl<T> Default for Table<T> {
             rows: BTreeMap::new(),
             keys: HashMap::new(),
             next: 1,
-            touched: BTreeSet::new(),
+            changed: BTreeSet::new(),
         }
     }
 }
@@ -32,7 +32,7 @@ impl<T: Row> Table<T> {
     pub(crate) fn insert(&mut self, row: T) -> u64 {
         let key = self.next;
         self.next += 1;
-        self.touched.insert(key);
+        self.changed.insert(key);
         self.keys.insert(row.id().to_owned(), key);
         self.rows.insert(key, row);
         key
@@ -47,12 +47,12 @@ impl<T: Row> Table<T> {
     }
 
     pub(crate) fn get_mut(&mut self, key: u64) -> Option<&mut T> {
-        self.touched.insert(key);
+        self.changed.insert(key);
         self.rows.get_mut(&key)
     }
 
-    /// A row to be changed in what no log holds, or what the log is told of in another way.
-    pub(crate) fn get_quietly(&mut self, key: u64) -> Option<&mut T> {
+    /// Returns a row for changes that are not logged, or that are logged separately.
+    pub(crate) fn get_mut_untracked(&mut self, key: u64) -> Option<&mut T> {
         self.rows.get_mut(&key)
     }
 
@@ -67,7 +67,7 @@ impl<T: Row> Table<T> {
 
     pub(crate) fn remove(&mut self, id: &str) -> Option<T> {
         let key = self.keys.remove(id)?;
-        self.touched.insert(key);
+        self.changed.insert(key);
         self.rows.remove(&key)
     }
 
@@ -84,12 +84,12 @@ impl<T: Row> Table<T> {
     }
 
     /// Notes rows as changed.
-    pub(crate) fn touch(&mut self, keys: BTreeSet<u64>) {
-        self.touched.extend(keys);
+    pub(crate) fn mark_changed(&mut self, keys: BTreeSet<u64>) {
+        self.changed.extend(keys);
     }
 
-    pub(crate) fn take_touched(&mut self) -> BTreeSet<u64> {
-        std::mem::take(&mut self.touched)
+    pub(crate) fn take_changed(&mut self) -> BTreeSet<u64> {
+        std::mem::take(&mut self.changed)
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -15,9 +15,9 @@ use sha2::Sha256;
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::clock::Millis;
-use crate::state::job::Hook;
-use crate::state::{Event, uuid};
-use crate::world::World;
+use crate::shared_state::SharedState;
+use crate::state::job::WebhookTarget;
+use crate::state::{JobEvent, uuid};
 use post::post;
 
 /// One attempt to deliver a webhook.
@@ -41,51 +41,60 @@ pub struct Delivery {
 }
 
 const ATTEMPTS: u32 = 3;
-/// How many attempts are under way at once: each takes a descriptor, and with too many all of them would fail.
-const UNDER_WAY: usize = 64;
-const LONGEST_DELAY: Duration = Duration::from_secs(60);
+/// How many attempts run at once: each uses a file descriptor, and with too many all of them would fail.
+const MAX_CONCURRENT_ATTEMPTS: usize = 64;
+const MAX_RETRY_DELAY: Duration = Duration::from_secs(60);
 const USER_AGENT: &str = "llamaindex-webhook-service/1.0";
 
 /// What is sent, ready in every byte.
 #[derive(Debug)]
-struct Letter {
+struct OutgoingDelivery {
     generation: u64,
     event_id: String,
     event_type: &'static str,
-    job: String,
-    hook: Hook,
+    job_id: String,
+    target: WebhookTarget,
     body: Vec<u8>,
 }
 
 /// Delivers every event to those who want it, each receiver in a task of its own.
-pub(crate) async fn deliver(world: Arc<World>, mut heard: mpsc::UnboundedReceiver<(u64, Event)>) {
+pub(crate) async fn deliver(
+    shared: Arc<SharedState>,
+    mut events: mpsc::UnboundedReceiver<(u64, JobEvent)>,
+) {
     // Dice of their own: when an event comes must not change the ids of what is created after it.
-    let mut dice = world
+    let mut rng = shared
         .config
         .seed
         .map_or_else(fastrand::Rng::new, |seed| fastrand::Rng::with_seed(!seed));
-    let turns = Arc::new(Semaphore::new(UNDER_WAY));
-    while let Some((generation, event)) = heard.recv().await {
-        let event_id = uuid(&mut dice);
-        let event_type = event.phase.event();
-        for hook in event.hooks {
-            if hook
+    let permits = Arc::new(Semaphore::new(MAX_CONCURRENT_ATTEMPTS));
+    while let Some((generation, event)) = events.recv().await {
+        let event_id = uuid(&mut rng);
+        let event_type = event.state.webhook_event();
+        for target in event.webhooks {
+            if target
                 .events
                 .as_ref()
-                .is_some_and(|wanted| !wanted.iter().any(|word| word == event_type))
+                .is_some_and(|accepted| !accepted.iter().any(|name| name == event_type))
             {
                 continue;
             }
-            let body = body(&event_id, event_type, &event.job, event.at, hook.as_object);
-            let letter = Letter {
+            let body = body(
+                &event_id,
+                event_type,
+                &event.job_id,
+                event.at,
+                target.as_object,
+            );
+            let outgoing = OutgoingDelivery {
                 generation,
                 event_id: event_id.clone(),
                 event_type,
-                job: event.job.clone(),
-                hook,
+                job_id: event.job_id.clone(),
+                target,
                 body,
             };
-            tokio::spawn(send(Arc::clone(&world), Arc::clone(&turns), letter));
+            tokio::spawn(send(Arc::clone(&shared), Arc::clone(&permits), outgoing));
         }
     }
 }
@@ -94,12 +103,12 @@ pub(crate) async fn deliver(world: Arc<World>, mut heard: mpsc::UnboundedReceive
     clippy::cast_precision_loss,
     reason = "milliseconds of any year fit into 53 bits"
 )]
-fn body(event_id: &str, event_type: &str, job: &str, at: Millis, as_object: bool) -> Vec<u8> {
+fn body(event_id: &str, event_type: &str, job_id: &str, at: Millis, as_object: bool) -> Vec<u8> {
     let payload = json!({
         "event_id": event_id,
         "event_type": event_type,
         "timestamp": at as f64 / 1_000.0,
-        "data": { "id": job, "job_id": job },
+        "data": { "id": job_id, "job_id": job_id },
     });
     let text = payload.to_string();
     // By default the payload is a JSON string that holds the object's text.
@@ -123,38 +132,38 @@ fn signature(secret: &str, body: &[u8]) -> Option<String> {
     Some(format!("sha256={}", hex.concat()))
 }
 
-async fn send(world: Arc<World>, turns: Arc<Semaphore>, letter: Letter) {
-    let mut delay = world.config.webhook_delay;
+async fn send(shared: Arc<SharedState>, permits: Arc<Semaphore>, outgoing: OutgoingDelivery) {
+    let mut delay = shared.config.webhook_retry_delay;
     for attempt in 1..=ATTEMPTS {
         let outcome = {
             // Held for the attempt alone: whoever waits for the next one is in nobody's way.
-            let Ok(_turn) = turns.acquire().await else {
+            let Ok(_turn) = permits.acquire().await else {
                 return;
             };
-            attempt_once(&world, &letter).await
+            attempt_once(&shared, &outgoing).await
         };
         let delivered = outcome
             .as_ref()
             .is_ok_and(|status| (200..300).contains(status));
         let delivery = Delivery {
-            event_id: letter.event_id.clone(),
-            event_type: letter.event_type.to_owned(),
-            job_id: letter.job.clone(),
-            url: letter.hook.url.clone(),
+            event_id: outgoing.event_id.clone(),
+            event_type: outgoing.event_type.to_owned(),
+            job_id: outgoing.job_id.clone(),
+            url: outgoing.target.url.clone(),
             attempt,
             status: outcome.as_ref().ok().copied(),
             error: outcome.err(),
         };
         {
-            let mut kept = world.deliveries();
+            let mut deliveries = shared.deliveries();
             // Nobody asks for the events of what was forgotten.
-            if letter.generation != world.generation() {
+            if outgoing.generation != shared.generation() {
                 return;
             }
-            if kept.len() >= world.config.journal_limit.max(1) {
-                kept.pop_front();
+            if deliveries.len() >= shared.config.request_log_size.max(1) {
+                deliveries.pop_front();
             }
-            kept.push_back(delivery);
+            deliveries.push_back(delivery);
         }
         if delivered || attempt == ATTEMPTS {
             return;
@@ -165,10 +174,10 @@ async fn send(world: Arc<World>, turns: Arc<Semaphore>, letter: Letter) {
 }
 
 fn next_delay(delay: Duration) -> Duration {
-    (delay * 2).min(LONGEST_DELAY)
+    (delay * 2).min(MAX_RETRY_DELAY)
 }
 
-async fn attempt_once(world: &World, letter: &Letter) -> Result<u16, String> {
+async fn attempt_once(shared: &SharedState, outgoing: &OutgoingDelivery) -> Result<u16, String> {
     let mut headers = HeaderMap::new();
     let mut set = |name: &str, value: &str| {
         // What is no header is left out rather than costing the receiver the event.
@@ -176,7 +185,7 @@ async fn attempt_once(world: &World, letter: &Letter) -> Result<u16, String> {
             headers.insert(name, value);
         }
     };
-    for (name, value) in &letter.hook.headers {
+    for (name, value) in &outgoing.target.headers {
         // The length is the body's, and no custom header may say otherwise.
         if !matches!(
             name.to_lowercase().as_str(),
@@ -188,21 +197,21 @@ async fn attempt_once(world: &World, letter: &Letter) -> Result<u16, String> {
     // The service's own headers are set last, so that no custom one takes their place.
     set("content-type", "application/json");
     set("user-agent", USER_AGENT);
-    set("x-webhook-event-id", &letter.event_id);
-    set("x-webhook-event-type", letter.event_type);
-    if let Some(signature) = letter
-        .hook
+    set("x-webhook-event-id", &outgoing.event_id);
+    set("x-webhook-event-type", outgoing.event_type);
+    if let Some(signature) = outgoing
+        .target
         .secret
         .as_deref()
-        .and_then(|secret| signature(secret, &letter.body))
+        .and_then(|secret| signature(secret, &outgoing.body))
     {
         set("lc-signature", &signature);
     }
     post(
-        &letter.hook.url,
+        &outgoing.target.url,
         headers,
-        letter.body.clone(),
-        world.config.loopback_webhooks,
+        outgoing.body.clone(),
+        shared.config.allow_loopback_webhooks,
     )
     .await
 }

@@ -16,10 +16,10 @@ use tokio::task::JoinSet;
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long an answer's body is taken in. What it says is of no interest.
-const REST: Duration = Duration::from_secs(1);
+const BODY_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// An answer whose head has come.
-struct Answered {
+struct ReceiverResponse {
     status: u16,
     body: Incoming,
     /// The task that keeps the connection going; it ends with this.
@@ -31,24 +31,24 @@ pub(super) async fn post(
     url: &str,
     headers: HeaderMap,
     body: Vec<u8>,
-    private_allowed: bool,
+    allow_private: bool,
 ) -> Result<u16, String> {
-    let sent = tokio::time::timeout(TIMEOUT, send(url, headers, body, private_allowed)).await;
-    let answered =
-        sent.unwrap_or_else(|_| Err(format!("no answer within {} s", TIMEOUT.as_secs())))?;
+    let result = tokio::time::timeout(TIMEOUT, send(url, headers, body, allow_private)).await;
+    let response =
+        result.unwrap_or_else(|_| Err(format!("no answer within {} s", TIMEOUT.as_secs())))?;
     // Taken in, so that the receiver is not cut off in the middle of its answer; the status stands, however that ends.
-    let mut body = http_body_util::Limited::new(answered.body, 1024 * 1024);
-    let rest = async { while let Some(Ok(_)) = body.frame().await {} };
-    let _ = tokio::time::timeout(REST, rest).await;
-    Ok(answered.status)
+    let mut body = http_body_util::Limited::new(response.body, 1024 * 1024);
+    let drain = async { while let Some(Ok(_)) = body.frame().await {} };
+    let _ = tokio::time::timeout(BODY_TIMEOUT, drain).await;
+    Ok(response.status)
 }
 
 async fn send(
     url: &str,
     headers: HeaderMap,
     body: Vec<u8>,
-    private_allowed: bool,
-) -> Result<Answered, String> {
+    allow_private: bool,
+) -> Result<ReceiverResponse, String> {
     let uri: Uri = url.parse().map_err(|error| format!("not a URL: {error}"))?;
     let authority = uri.authority().ok_or("the URL has no host")?.clone();
     let host = authority.host().trim_matches(['[', ']']).to_owned();
@@ -61,9 +61,9 @@ async fn send(
         .port_u16()
         .unwrap_or(if encrypted { 443 } else { 80 });
     let addresses = resolve(&host, port).await?;
-    if !private_allowed && addresses.iter().any(|address| is_private(address.ip())) {
+    if !allow_private && addresses.iter().any(|address| is_private(address.ip())) {
         return Err(
-            "private and loopback addresses are blocked; Config::loopback_webhooks allows them"
+            "private and loopback addresses are blocked; Config::allow_loopback_webhooks allows them"
                 .to_owned(),
         );
     }
@@ -72,13 +72,13 @@ async fn send(
         .map_err(|error| error.to_string())?;
     *request.headers_mut() = headers;
     // Credentials in a URL are no part of the host.
-    let named = authority.port().map_or_else(
+    let host_header = authority.port().map_or_else(
         || authority.host().to_owned(),
         |p| format!("{}:{p}", authority.host()),
     );
     request.headers_mut().insert(
         HOST,
-        HeaderValue::try_from(named).map_err(|error| error.to_string())?,
+        HeaderValue::try_from(host_header).map_err(|error| error.to_string())?,
     );
     // To the addresses that were looked at: a name must not answer differently the second time.
     let stream = TcpStream::connect(addresses.as_slice())
@@ -91,22 +91,22 @@ async fn send(
     }
 }
 
-async fn exchange<S>(stream: S, request: Request<Full<Bytes>>) -> Result<Answered, String>
+async fn exchange<S>(stream: S, request: Request<Full<Bytes>>) -> Result<ReceiverResponse, String>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
     let (mut sender, connection) = handshake.map_err(|error| error.to_string())?;
-    let mut running = JoinSet::new();
-    running.spawn(connection);
+    let mut connection_task = JoinSet::new();
+    connection_task.spawn(connection);
     let reply = sender
         .send_request(request)
         .await
         .map_err(|error| format!("no answer: {error}"))?;
-    Ok(Answered {
+    Ok(ReceiverResponse {
         status: reply.status().as_u16(),
         body: reply.into_body(),
-        _connection: running,
+        _connection: connection_task,
     })
 }
 
@@ -114,10 +114,10 @@ async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
     if let Ok(ip) = host.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(ip, port)]);
     }
-    let found = tokio::net::lookup_host((host, port))
+    let addresses = tokio::net::lookup_host((host, port))
         .await
         .map_err(|error| format!("{host} is not known: {error}"))?;
-    Ok(found.collect())
+    Ok(addresses.collect())
 }
 
 fn is_private(ip: IpAddr) -> bool {

@@ -14,18 +14,18 @@ import Ajv from "ajv/dist/2020.js";
 const baseURL = process.env.EMULATOR_URL;
 const schema = JSON.parse(fs.readFileSync(process.env.SCHEMA, "utf8"));
 const ajv = new Ajv({ strict: false, allErrors: true });
-const compiled = (body) => ajv.compile({ ...body, $defs: schema.$defs });
-const named = (name) => ({ $ref: `#/$defs/${name}` });
+const compile = (body) => ajv.compile({ ...body, $defs: schema.$defs });
+const schemaRef = (name) => ({ $ref: `#/$defs/${name}` });
 
 function expected(route) {
-  if (route.schema) return named(route.schema);
-  if (route.list_of) return { type: "array", items: named(route.list_of) };
+  if (route.schema) return schemaRef(route.schema);
+  if (route.list_of) return { type: "array", items: schemaRef(route.list_of) };
   return {
     type: "object",
     additionalProperties: false,
     required: ["items"],
     properties: {
-      items: { type: "array", items: named(route.page_of) },
+      items: { type: "array", items: schemaRef(route.page_of) },
       next_page_token: { type: ["string", "null"] },
       total_size: { type: ["integer", "null"] },
     },
@@ -35,19 +35,19 @@ function expected(route) {
 const routes = schema.routes.map((route) => ({
   ...route,
   path: new RegExp(route.path),
-  conforms: route.status === 204 ? null : compiled(expected(route)),
+  validate: route.status === 204 ? null : compile(expected(route)),
   seen: false,
 }));
-const refusals = { invalid: compiled(named("invalid")), error: compiled(named("error")) };
+const errorValidators = { invalid: compile(schemaRef("invalid")), error: compile(schemaRef("error")) };
 
-function conforms(validate, body, what) {
+function assertValid(validate, body, what) {
   assert.ok(validate(body), `${what}: ${ajv.errorsText(validate.errors)}\n${JSON.stringify(body)}`);
 }
 
-const wrong = [];
+const failures = [];
 
 // What the client would use, with a look at each reply before the client has it.
-async function checked(url, init) {
+async function checkedFetch(url, init) {
   const response = await fetch(url, init);
   // The client also tries out what its runtime's fetch can do, on a `data:` URL.
   if (!String(url).startsWith(baseURL)) return response;
@@ -58,23 +58,23 @@ async function checked(url, init) {
   try {
     if (response.status >= 400) {
       const name = response.status === 422 ? "invalid" : "error";
-      conforms(refusals[name], JSON.parse(text), what);
+      assertValid(errorValidators[name], JSON.parse(text), what);
       return response;
     }
-    const route = routes.find((one) => one.method === method && one.path.test(pathname));
+    const route = routes.find((item) => item.method === method && item.path.test(pathname));
     assert.ok(route, `no schema for ${what}`);
     assert.equal(response.status, route.status, what);
     route.seen = true;
-    if (route.conforms) conforms(route.conforms, JSON.parse(text), what);
+    if (route.validate) assertValid(route.validate, JSON.parse(text), what);
     else assert.equal(text, "", what);
   } catch (error) {
     // Thrown here it would look like a failed connection, and the client would try again.
-    wrong.push(error);
+    failures.push(error);
   }
   return response;
 }
 
-const cloud = new LlamaCloud({ baseURL, apiKey: "llx-test", fetch: checked });
+const cloud = new LlamaCloud({ baseURL, apiKey: "llx-test", fetch: checkedFetch });
 const rules = [
   { type: "invoice", description: "A bill with line items, an amount due and payment terms" },
   { type: "contract", description: "A legal agreement between parties with clauses and signatures" },
@@ -94,12 +94,12 @@ class Receiver {
 
   async start() {
     this.server = http.createServer((request, response) => {
-      const pieces = [];
-      request.on("data", (piece) => pieces.push(piece));
+      const chunks = [];
+      request.on("data", (chunk) => chunks.push(chunk));
       request.on("end", () => {
-        this.received.push({ headers: request.headers, body: Buffer.concat(pieces) });
+        this.received.push({ headers: request.headers, body: Buffer.concat(chunks) });
         response.writeHead(204).end();
-        for (const look of this.#waiting) look();
+        for (const check of this.#waiting) check();
       });
     });
     await new Promise((resolve) => this.server.listen(0, "127.0.0.1", resolve));
@@ -109,14 +109,14 @@ class Receiver {
 
   async wait(count) {
     await new Promise((resolve, reject) => {
-      const late = setTimeout(() => reject(new Error(`${this.received.length} of ${count} webhooks`)), 30_000);
-      const look = () => {
+      const timer = setTimeout(() => reject(new Error(`${this.received.length} of ${count} webhooks`)), 30_000);
+      const check = () => {
         if (this.received.length < count) return;
-        clearTimeout(late);
+        clearTimeout(timer);
         resolve();
       };
-      this.#waiting.push(look);
-      look();
+      this.#waiting.push(check);
+      check();
     });
     return this.received;
   }
@@ -127,11 +127,11 @@ class Receiver {
   }
 }
 
-function signed(secret, { headers, body }) {
+function signatureIsValid(secret, { headers, body }) {
   return headers["lc-signature"] === `sha256=${crypto.createHmac("sha256", secret).update(body).digest("hex")}`;
 }
 
-async function collected(pages) {
+async function collect(pages) {
   const items = [];
   for await (const item of pages) items.push(item);
   return items;
@@ -192,7 +192,7 @@ const scenarios = {
     for (const id of ids) await cloud.classify.waitForCompletion(id, undefined, fast);
     const open = (await cloud.classify.create({ file_input: stuck, configuration: { rules } })).id;
     const all = [open, ...ids];
-    const listed = async (query) => (await collected(cloud.classify.list(query))).map((job) => job.id);
+    const listed = async (query) => (await collect(cloud.classify.list(query))).map((job) => job.id);
     assert.deepEqual(await listed({ page_size: 2 }), all);
     assert.deepEqual(await listed({ job_ids: [ids[1], ids[3]] }), [ids[1], ids[3]]);
     assert.deepEqual(await listed({ status: null, configuration_id: null }), all);
@@ -227,13 +227,13 @@ const scenarios = {
       const objects = received.filter(({ body }) => body.toString().startsWith("{"));
       const texts = received.filter(({ body }) => body.toString().startsWith('"'));
       assert.deepEqual([objects.length, texts.length], [3, 1]);
-      for (const one of objects) {
-        assert.ok(signed("k3y", one) && !signed("second", one));
-        assert.equal(JSON.parse(one.body).data.job_id, job.id);
+      for (const item of objects) {
+        assert.ok(signatureIsValid("k3y", item) && !signatureIsValid("second", item));
+        assert.equal(JSON.parse(item.body).data.job_id, job.id);
       }
       const types = objects.map(({ headers }) => headers["x-webhook-event-type"]).sort();
       assert.deepEqual(types, ["classify.pending", "classify.running", "classify.success"]);
-      assert.ok(signed("second", texts[0]));
+      assert.ok(signatureIsValid("second", texts[0]));
       const event = JSON.parse(JSON.parse(texts[0].body));
       assert.equal(event.event_type, "classify.success");
       assert.equal(event.event_id, texts[0].headers["x-webhook-event-id"]);
@@ -248,7 +248,7 @@ const scenarios = {
     assert.equal((await cloud.webhookConfigs.retrieve(hook.id)).webhook_url, "https://example.test/a");
     const changed = await cloud.webhookConfigs.update(hook.id, { webhook_events: ["classify.error"] });
     assert.deepEqual(changed.webhook_events, ["classify.error"]);
-    assert.deepEqual((await cloud.webhookConfigs.list()).map((one) => one.id), [hook.id]);
+    assert.deepEqual((await cloud.webhookConfigs.list()).map((item) => item.id), [hook.id]);
     const paged = await cloud.get("/api/v2/webhook-configs", { query: { page_size: 1 } });
     assert.equal(paged.items[0].id, hook.id);
     for (const webhook_events of [[], ["classify.done"]]) {
@@ -266,7 +266,7 @@ const scenarios = {
     assert.notEqual(again.version, first.version);
     assert.equal((await cloud.configurations.update(first.id, { name: "two" })).name, "two");
     assert.equal((await cloud.configurations.retrieve(first.id)).name, "two");
-    const names = async (query) => (await collected(cloud.configurations.list(query))).map((one) => one.name);
+    const names = async (query) => (await collect(cloud.configurations.list(query))).map((item) => item.name);
     assert.deepEqual(await names({ product_type: ["classify_v2"], latest_only: true, page_size: 1 }), ["two"]);
     assert.deepEqual(await names({ name: "one" }), []);
     await cloud.configurations.delete(first.id);
@@ -291,7 +291,7 @@ const scenarios = {
       external_file_id: "x-1",
     });
     const second = await upload("b.txt");
-    const ids = async (query) => (await collected(cloud.files.list(query))).map((file) => file.id);
+    const ids = async (query) => (await collect(cloud.files.list(query))).map((file) => file.id);
     assert.deepEqual(await ids({ page_size: 1 }), [second, first.id]);
     assert.deepEqual(await ids({ order_by: "name" }), [first.id, second]);
     assert.deepEqual(await ids({ file_name: "a.txt" }), [first.id]);
@@ -348,9 +348,9 @@ let failed = 0;
 for (const [name, scenario] of Object.entries(scenarios)) {
   await fetch(`${baseURL}/_emulator/reset`, { method: "POST" });
   try {
-    wrong.length = 0;
+    failures.length = 0;
     await scenario();
-    if (wrong.length > 0) throw wrong[0];
+    if (failures.length > 0) throw failures[0];
     passed += 1;
     console.log(`ok     ${name}`);
   } catch (error) {

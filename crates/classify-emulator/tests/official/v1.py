@@ -2,7 +2,7 @@
 
 import sys
 
-from judge import CONTRACT, INVOICE, RULES, SCHEMA, client, run, seen_routes
+from harness import CONTRACT, INVOICE, RULES, SCHEMA, client, run, seen_routes
 from llama_cloud import LlamaCloud, NotFoundError, UnprocessableEntityError
 
 cloud = client(LlamaCloud)
@@ -15,13 +15,13 @@ def upload(name, content):
 
 def create_to_results():
     files = [upload("bill.txt", INVOICE), upload("deal.txt", CONTRACT)]
-    bare = [file.removeprefix("dfl-") for file in files]
-    job = cloud.classifier.jobs.create(file_ids=bare, rules=RULES, mode="FAST")
+    uuids = [file.removeprefix("dfl-") for file in files]
+    job = cloud.classifier.jobs.create(file_ids=uuids, rules=RULES, mode="FAST")
     assert job.status == "PENDING"
     done = cloud.classifier.wait_for_completion(job.id, **FAST)
     assert done.status == "SUCCESS", done
     results = cloud.classifier.jobs.get_results(job.id)
-    assert [(item.file_id, item.result.type) for item in results.items] == list(zip(bare, ["invoice", "contract"]))
+    assert [(item.file_id, item.result.type) for item in results.items] == list(zip(uuids, ["invoice", "contract"]))
 
 
 def classify_helper():

@@ -4,7 +4,7 @@ import datetime
 import sys
 
 import httpx
-from judge import BASE_URL, CONTRACT, INVOICE, RULES, SCHEMA, Receiver, client, run, seen_routes, verified
+from harness import BASE_URL, CONTRACT, INVOICE, RULES, SCHEMA, Receiver, client, run, seen_routes, signature_is_valid
 from llama_cloud import (
     APIStatusError,
     AuthenticationError,
@@ -164,8 +164,8 @@ def webhooks_verify():
         )
         received = receiver.wait(3)
         for headers, body in received:
-            assert verified("k3y", headers, body)
-            assert not verified("other", headers, body)
+            assert signature_is_valid("k3y", headers, body)
+            assert not signature_is_valid("other", headers, body)
             assert job.id.encode() in body
         types = sorted(headers["x-webhook-event-type"] for headers, _ in received)
         assert types == ["classify.pending", "classify.running", "classify.success"], types

@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use classify_emulator::{Config, Emulator, Limits};
+use classify_emulator::{Config, Emulator, RateLimits};
 use serde_json::Value;
 
 use crate::client::Client;
@@ -14,7 +14,7 @@ fn started() -> (Emulator, Client) {
 }
 
 fn started_with(config: Config) -> (Emulator, Client) {
-    let emulator = Emulator::start(config.limits(Limits::none())).expect("an emulator");
+    let emulator = Emulator::start(config.rate_limits(RateLimits::none())).expect("an emulator");
     let client = Client::new(&emulator);
     (emulator, client)
 }
@@ -33,7 +33,7 @@ fn raw(emulator: &Emulator, bytes: &[u8]) -> (Option<u16>, String) {
     let text = String::from_utf8_lossy(&answer).into_owned();
     let status = text
         .strip_prefix("HTTP/1.1 ")
-        .and_then(|rest| rest.get(..3)?.parse().ok());
+        .and_then(|remaining| remaining.get(..3)?.parse().ok());
     (
         status,
         text.split_once("\r\n\r\n")
@@ -63,10 +63,10 @@ fn what_is_not_http_is_refused_with_a_detail() {
         many_headers.as_bytes(),
     ] {
         let (status, body) = raw(&emulator, bytes);
-        let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(60)]).into_owned();
-        assert!(status.is_some_and(|status| (400..500).contains(&status)), "{shown:?}: {status:?} {body}");
-        let body: Value = serde_json::from_str(&body).unwrap_or_else(|error| panic!("{shown:?}: {error}: {body}"));
-        assert!(body["detail"].is_string(), "{shown:?}: {body}");
+        let preview = String::from_utf8_lossy(&bytes[..bytes.len().min(60)]).into_owned();
+        assert!(status.is_some_and(|status| (400..500).contains(&status)), "{preview:?}: {status:?} {body}");
+        let body: Value = serde_json::from_str(&body).unwrap_or_else(|error| panic!("{preview:?}: {error}: {body}"));
+        assert!(body["detail"].is_string(), "{preview:?}: {body}");
     }
     assert_eq!(client.get("/api/v2/classify").status, 200);
 }
@@ -169,9 +169,9 @@ fn every_route_refuses_nonsense() {
 
 #[test]
 fn bodies_that_never_come_are_not_waited_for() {
-    let (emulator, client) = started_with(Config::default().patience(Duration::from_secs(1)));
+    let (emulator, client) = started_with(Config::default().read_timeout(Duration::from_secs(1)));
     let head = "POST /api/v2/classify HTTP/1.1\r\nhost: x\r\nauthorization: Bearer k\r\ncontent-length: 100\r\n\r\n{";
-    for drips in [false, true] {
+    for slow_bodies in [false, true] {
         let mut socket = TcpStream::connect(emulator.address()).expect("a connection");
         socket
             .set_read_timeout(Some(Duration::from_secs(30)))
@@ -179,8 +179,8 @@ fn bodies_that_never_come_are_not_waited_for() {
         socket.write_all(head.as_bytes()).expect("sent");
         let mut slow = socket.try_clone().expect("a second handle");
         // A byte now and then is no silence, and yet nothing to wait for.
-        let drip = std::thread::spawn(move || {
-            for _ in 0..if drips { 99 } else { 0 } {
+        let slow_body = std::thread::spawn(move || {
+            for _ in 0..if slow_bodies { 99 } else { 0 } {
                 std::thread::sleep(Duration::from_millis(100));
                 if slow.write_all(b" ").is_err() {
                     return;
@@ -189,9 +189,9 @@ fn bodies_that_never_come_are_not_waited_for() {
         });
         let mut answer = [0; 12];
         socket.read_exact(&mut answer).expect("an answer");
-        assert_eq!(&answer, b"HTTP/1.1 408", "drips: {drips}");
+        assert_eq!(&answer, b"HTTP/1.1 408", "drips: {slow_bodies}");
         let _ = socket.shutdown(std::net::Shutdown::Both);
-        drip.join().expect("no panic");
+        slow_body.join().expect("no panic");
     }
     assert_eq!(client.get("/api/v2/classify").status, 200);
 }
@@ -236,9 +236,9 @@ fn an_upload_that_is_announced_as_too_large_is_refused_before_it_comes() {
     socket.read_exact(&mut answer).expect("an answer");
     assert_eq!(&answer, b"HTTP/1.1 413");
     // A client that reads no answer before it has sent everything gets to send it.
-    let piece = vec![b'x'; 1024 * 1024];
+    let chunk = vec![b'x'; 1024 * 1024];
     for _ in 0..600 {
-        socket.write_all(&piece).expect("it is taken");
+        socket.write_all(&chunk).expect("it is taken");
     }
     assert_eq!(client.get("/api/v2/classify").status, 200);
 }
@@ -261,10 +261,10 @@ fn a_later_request_on_a_connection_is_refused_with_a_detail_too() {
             seen.extend_from_slice(&byte);
         }
         let _ = socket.write_all(bad.as_bytes());
-        let mut rest = Vec::new();
-        let _ = socket.read_to_end(&mut rest);
-        let rest = String::from_utf8_lossy(&rest).into_owned();
-        let (head, body) = rest.split_once("\r\n\r\n").expect("a second answer");
+        let mut remaining = Vec::new();
+        let _ = socket.read_to_end(&mut remaining);
+        let remaining = String::from_utf8_lossy(&remaining).into_owned();
+        let (head, body) = remaining.split_once("\r\n\r\n").expect("a second answer");
         assert!(head.starts_with("HTTP/1.1 4"), "{head}");
         let body: Value = serde_json::from_str(body).expect("JSON");
         assert!(body["detail"].is_string(), "{body}");
@@ -287,7 +287,7 @@ fn bent_requests_end_the_connection_and_never_the_server() {
                  content-type: application/json\r\ncontent-length: 17\r\n\r\n{\"file_input\":\"x\"}"
             .as_bytes();
     let mut state: u64 = 41;
-    let mut dice = move |below: usize| {
+    let mut rng = move |below: usize| {
         state = state
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1_442_695_040_888_963_407);
@@ -295,22 +295,22 @@ fn bent_requests_end_the_connection_and_never_the_server() {
     };
     for _ in 0..400 {
         let mut bytes = whole.to_vec();
-        for _ in 0..=dice(5) {
-            let at = dice(bytes.len());
-            match dice(3) {
-                0 => bytes[at] = u8::try_from(dice(256)).expect("a byte"),
+        for _ in 0..=rng(5) {
+            let at = rng(bytes.len());
+            match rng(3) {
+                0 => bytes[at] = u8::try_from(rng(256)).expect("a byte"),
                 1 => bytes.truncate(at.max(1)),
-                _ => bytes.insert(at, u8::try_from(dice(256)).expect("a byte")),
+                _ => bytes.insert(at, u8::try_from(rng(256)).expect("a byte")),
             }
         }
         let (status, body) = raw(&emulator, &bytes);
-        let shown = String::from_utf8_lossy(&bytes).into_owned();
+        let preview = String::from_utf8_lossy(&bytes).into_owned();
         assert!(
             status.is_some_and(|status| (400..500).contains(&status)),
-            "{shown:?}: {status:?} {body}"
+            "{preview:?}: {status:?} {body}"
         );
         // An answer may be followed by another, to what was left of the bytes.
-        assert!(body.starts_with("{\"detail\":"), "{shown:?}: {body}");
+        assert!(body.starts_with("{\"detail\":"), "{preview:?}: {body}");
     }
     assert_eq!(client.get("/api/v2/classify").status, 200);
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use classify_emulator::{Config, Emulator, Limits, Script};
+use classify_emulator::{Config, Emulator, RateLimits, Script};
 use serde_json::{Value, json};
 
 use crate::client::{Client, INVOICE, rules};
@@ -10,7 +10,7 @@ use crate::client::{Client, INVOICE, rules};
 fn started() -> (Emulator, Client) {
     let scripts = vec![Script::file("broken*").fails("PDF_IS_BROKEN")];
     let config = Config::default()
-        .limits(Limits::none())
+        .rate_limits(RateLimits::none())
         .virtual_clock_at(1_767_323_045_678)
         .scripts(scripts);
     let emulator = Emulator::start(config).expect("an emulator");
@@ -153,22 +153,22 @@ fn bodies_and_ids_are_checked() {
     let (_emulator, client) = started();
     let path = "/api/v1/classifier/jobs";
     let file = bare(&client.upload("bill.txt", INVOICE.as_bytes()));
-    let problems = |body: Value| client.post(path, &body).problems();
+    let errors = |body: Value| client.post(path, &body).validation_errors();
     assert_eq!(
-        problems(json!({})),
+        errors(json!({})),
         ["body.file_ids: missing", "body.rules: missing"]
     );
     assert_eq!(
-        problems(json!({ "file_ids": [], "rules": rules() })),
+        errors(json!({ "file_ids": [], "rules": rules() })),
         ["body.file_ids: too_short"]
     );
     let many: Vec<&str> = std::iter::repeat_n(file.as_str(), 501).collect();
     assert_eq!(
-        problems(json!({ "file_ids": many, "rules": rules() })),
+        errors(json!({ "file_ids": many, "rules": rules() })),
         ["body.file_ids: too_long"]
     );
     assert_eq!(
-        problems(json!({ "file_ids": ["x"], "rules": rules() })),
+        errors(json!({ "file_ids": ["x"], "rules": rules() })),
         ["body.file_ids.0: uuid_parsing"]
     );
     let with = |name: &str, value: Value| {
@@ -176,39 +176,39 @@ fn bodies_and_ids_are_checked() {
         body[name] = value;
         body
     };
-    assert_eq!(problems(with("mode", json!("SLOW"))), ["body.mode: enum"]);
+    assert_eq!(errors(with("mode", json!("SLOW"))), ["body.mode: enum"]);
     assert_eq!(
-        problems(with("parsing_configuration", Value::Null)),
+        errors(with("parsing_configuration", Value::Null)),
         ["body.parsing_configuration: model_attributes_type"]
     );
     assert_eq!(
-        problems(with("parsing_configuration", json!({ "lang": "zh" }))),
+        errors(with("parsing_configuration", json!({ "lang": "zh" }))),
         ["body.parsing_configuration.lang: enum"]
     );
     assert_eq!(
-        problems(with("parsing_configuration", json!({ "target_pages": [] }))),
+        errors(with("parsing_configuration", json!({ "target_pages": [] }))),
         ["body.parsing_configuration.target_pages: too_short"]
     );
     assert_eq!(
-        problems(with(
+        errors(with(
             "parsing_configuration",
             json!({ "target_pages": [-1] })
         )),
         ["body.parsing_configuration.target_pages.0: greater_than_equal"]
     );
     assert_eq!(
-        problems(with(
+        errors(with(
             "webhook_configurations",
             json!([{ "webhook_url": "ftp://x" }])
         )),
         ["body.webhook_configurations.0.webhook_url: value_error"]
     );
     assert_eq!(
-        problems(with("webhook_configurations", json!([{ "extra": 1 }]))),
+        errors(with("webhook_configurations", json!([{ "extra": 1 }]))),
         ["body.webhook_configurations.0.extra: extra_forbidden"]
     );
-    let shown = client.post(path, &with("mode", json!("MULTIMODAL"))).ok();
-    assert_eq!(shown["mode"], "MULTIMODAL");
+    let json = client.post(path, &with("mode", json!("MULTIMODAL"))).ok();
+    assert_eq!(json["mode"], "MULTIMODAL");
     assert_eq!(
         client
             .post(
@@ -219,7 +219,7 @@ fn bodies_and_ids_are_checked() {
         400
     );
     assert_eq!(
-        client.get(&format!("{path}/x")).problems(),
+        client.get(&format!("{path}/x")).validation_errors(),
         ["path.classify_job_id: uuid_parsing"]
     );
     assert_eq!(
@@ -240,9 +240,9 @@ fn the_slowest_document_decides() {
     ];
     // One reader, so that the quick one is read last.
     let config = Config::default()
-        .limits(Limits::none())
+        .rate_limits(RateLimits::none())
         .virtual_clock()
-        .readers(1)
+        .reader_threads(1)
         .scripts(scripts);
     let emulator = Emulator::start(config).expect("an emulator");
     let client = Client::new(&emulator);
@@ -269,9 +269,9 @@ fn the_slowest_document_decides() {
 #[test]
 fn a_document_without_a_script_takes_its_usual_time() {
     let config = Config::default()
-        .limits(Limits::none())
+        .rate_limits(RateLimits::none())
         .virtual_clock()
-        .readers(1)
+        .reader_threads(1)
         .completed_after(Duration::from_secs(10))
         .script(Script::file("quick*").takes(Duration::from_secs(1)));
     let emulator = Emulator::start(config).expect("an emulator");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use classify_emulator::{Config, Emulator, Limits};
+use classify_emulator::{Config, Emulator, RateLimits};
 use serde_json::{Value, json};
 
 use crate::client::{Client, INVOICE, create_body, rules};
@@ -14,14 +14,14 @@ fn started(config: Config) -> (Emulator, Client) {
 }
 
 fn quiet() -> (Emulator, Client) {
-    started(Config::default().limits(Limits::none()))
+    started(Config::default().rate_limits(RateLimits::none()))
 }
 
 /// One whose time stands still.
 fn stopped_clock() -> (Emulator, Client) {
     started(
         Config::default()
-            .limits(Limits::none())
+            .rate_limits(RateLimits::none())
             .virtual_clock_at(1_767_323_045_678),
     )
 }
@@ -179,7 +179,7 @@ fn bodies_are_checked_field_by_field() {
     let problems = |change: &dyn Fn(&mut Value)| {
         let mut body = create_body(&file);
         change(&mut body);
-        client.post("/api/v2/classify", &body).problems()
+        client.post("/api/v2/classify", &body).validation_errors()
     };
     assert_eq!(
         problems(&|b| *b = json!({})),

@@ -49,9 +49,9 @@ impl Reply {
             .to_owned()
     }
 
-    /// The problems of a 422, each as `loc: type`.
+    /// The errors of a 422, each as `loc: type`.
     #[track_caller]
-    pub(crate) fn problems(&self) -> Vec<String> {
+    pub(crate) fn validation_errors(&self) -> Vec<String> {
         assert_eq!(self.status, 422, "{}", self.text);
         let json = self.json();
         let list = json["detail"]

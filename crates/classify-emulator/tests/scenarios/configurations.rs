@@ -1,12 +1,13 @@
 //! Saved configurations and saved webhook configurations.
 
-use classify_emulator::{Config, Emulator, Limits};
+use classify_emulator::{Config, Emulator, RateLimits};
 use serde_json::{Value, json};
 
 use crate::client::{Client, INVOICE, rules};
 
 fn started() -> (Emulator, Client) {
-    let emulator = Emulator::start(Config::default().limits(Limits::none())).expect("an emulator");
+    let emulator =
+        Emulator::start(Config::default().rate_limits(RateLimits::none())).expect("an emulator");
     let client = Client::new(&emulator);
     (emulator, client)
 }
@@ -20,7 +21,9 @@ const PATH: &str = "/api/v1/beta/configurations";
 #[test]
 fn a_name_is_one_configuration() {
     // Within one moment: versions differ all the same.
-    let config = Config::default().limits(Limits::none()).virtual_clock();
+    let config = Config::default()
+        .rate_limits(RateLimits::none())
+        .virtual_clock();
     let emulator = Emulator::start(config).expect("an emulator");
     let client = Client::new(&emulator);
     let first = client.post(PATH, &body("bills"));
@@ -97,11 +100,15 @@ fn lists_filter_and_page() {
         ["c", "c", "b", "a"]
     );
     assert_eq!(
-        client.get(&format!("{PATH}?product_type=x")).problems(),
+        client
+            .get(&format!("{PATH}?product_type=x"))
+            .validation_errors(),
         ["query.product_type: enum"]
     );
     assert_eq!(
-        client.get(&format!("{PATH}?latest_only=maybe")).problems(),
+        client
+            .get(&format!("{PATH}?latest_only=maybe"))
+            .validation_errors(),
         ["query.latest_only: bool_parsing"]
     );
     client
@@ -130,20 +137,20 @@ fn lists_filter_and_page() {
 #[test]
 fn what_is_saved_is_checked_and_used() {
     let (_emulator, client) = started();
-    let problems = |body: Value| client.post(PATH, &body).problems();
+    let errors = |body: Value| client.post(PATH, &body).validation_errors();
     assert_eq!(
-        problems(json!({})),
+        errors(json!({})),
         ["body.name: missing", "body.parameters: missing"]
     );
     assert_eq!(
-        problems(json!({ "name": "", "parameters": { "product_type": "x" } })),
+        errors(json!({ "name": "", "parameters": { "product_type": "x" } })),
         [
             "body.name: string_too_short",
             "body.parameters.product_type: union_tag_invalid"
         ]
     );
     assert_eq!(
-        problems(json!({ "name": "a", "parameters": { "product_type": "classify_v2" } })),
+        errors(json!({ "name": "a", "parameters": { "product_type": "classify_v2" } })),
         ["body.parameters.rules: missing"]
     );
 
@@ -207,11 +214,13 @@ fn webhook_configurations_keep_their_secret() {
     assert_eq!(
         client
             .put(&one, &json!({ "webhook_events": [] }))
-            .problems(),
+            .validation_errors(),
         ["body.webhook_events: too_short"]
     );
     assert_eq!(
-        client.post(path, &json!({ "webhook_url": "x" })).problems(),
+        client
+            .post(path, &json!({ "webhook_url": "x" }))
+            .validation_errors(),
         ["body.webhook_url: value_error"]
     );
     assert_eq!(
@@ -220,7 +229,7 @@ fn webhook_configurations_keep_their_secret() {
                 path,
                 &json!({ "webhook_url": "http://x", "webhook_output_format": "xml" })
             )
-            .problems(),
+            .validation_errors(),
         ["body.webhook_output_format: enum"]
     );
 

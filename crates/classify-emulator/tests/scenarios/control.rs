@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use classify_emulator::{Config, Emulator, Fault, Limits, Route};
+use classify_emulator::{Config, Emulator, Fault, RateLimits, Route};
 use serde_json::{Value, json};
 
 use crate::client::{Client, INVOICE};
 
 fn started(config: Config) -> (Emulator, Client) {
-    let emulator = Emulator::start(config.limits(Limits::none())).expect("an emulator");
+    let emulator = Emulator::start(config.rate_limits(RateLimits::none())).expect("an emulator");
     let client = Client::new(&emulator);
     (emulator, client)
 }
@@ -19,16 +19,16 @@ fn an_hour_of_polling_takes_no_hour() {
     let (_emulator, client) = started(Config::default().virtual_clock().completed_after(hour));
     let id = client.create(&client.upload("bill.txt", INVOICE.as_bytes()));
     let path = format!("/api/v2/classify/{id}");
-    let mut looks = 0;
+    let mut polls = 0;
     while client.get(&path).ok()["status"] != "COMPLETED" {
         let clock = client
             .post("/_emulator/clock", &json!({ "advance_ms": 5_000 }))
             .ok();
         assert_eq!(clock["virtual"], true);
-        looks += 1;
-        assert!(looks <= 720, "an hour has passed");
+        polls += 1;
+        assert!(polls <= 720, "an hour has passed");
     }
-    assert_eq!(looks, 720);
+    assert_eq!(polls, 720);
     assert_eq!(client.get(&path).ok()["result"]["type"], "invoice");
 }
 
@@ -43,13 +43,17 @@ fn the_clock_is_told_where_to_go() {
         client.get("/_emulator/clock").ok()["now_ms"],
         json!(emulator.now())
     );
-    for bad in [
+    for invalid in [
         json!({ "to": "2020-01-01T00:00:00Z" }),
         json!({}),
         json!({ "advance_ms": -1 }),
         json!(null),
     ] {
-        assert_eq!(client.post("/_emulator/clock", &bad).status, 400, "{bad}");
+        assert_eq!(
+            client.post("/_emulator/clock", &invalid).status,
+            400,
+            "{invalid}"
+        );
     }
     let (_emulator, client) = started(Config::default());
     assert_eq!(
@@ -99,11 +103,11 @@ fn scripts_and_faults_change_while_it_runs() {
         client.classified("a.txt", INVOICE.as_bytes())["result"]["type"],
         "invoice"
     );
-    let bad = client.put("/_emulator/scripts", &json!([{ "content": "(" }]));
-    assert!(bad.detail().contains("script 1"), "{}", bad.text);
+    let invalid = client.put("/_emulator/scripts", &json!([{ "content": "(" }]));
+    assert!(invalid.detail().contains("script 1"), "{}", invalid.text);
 
-    let plan = json!({ "seed": 1, "rules": [{ "fault": "503", "route": "classify.list", "when": { "nth": 2 } }] });
-    client.put("/_emulator/faults", &plan).ok();
+    let schedule = json!({ "seed": 1, "rules": [{ "fault": "503", "route": "classify.list", "when": { "nth": 2 } }] });
+    client.put("/_emulator/faults", &schedule).ok();
     let statuses: Vec<u16> = (0..3)
         .map(|_| client.get("/api/v2/classify").status)
         .collect();
@@ -122,8 +126,8 @@ fn scripts_and_faults_change_while_it_runs() {
             .detail()
             .contains("flood")
     );
-    client.put("/_emulator/faults", &plan).ok();
-    for (bad, part) in [
+    client.put("/_emulator/faults", &schedule).ok();
+    for (invalid, part) in [
         (json!({ "rule": [] }), "rule"),
         (
             json!({ "rules": [{ "fault": "503", "rout": "classify.list" }] }),
@@ -134,14 +138,14 @@ fn scripts_and_faults_change_while_it_runs() {
             "between 0 and 1",
         ),
     ] {
-        let refused = client.put("/_emulator/faults", &bad);
-        assert_eq!(refused.status, 400, "{bad}");
+        let refused = client.put("/_emulator/faults", &invalid);
+        assert_eq!(refused.status, 400, "{invalid}");
         assert!(refused.detail().contains(part), "{}", refused.text);
     }
     assert_eq!(
         client.get("/_emulator/faults").ok(),
-        plan,
-        "the plan stays as it was"
+        schedule,
+        "the schedule stays as it was"
     );
     client.delete("/_emulator/faults").ok();
     assert_eq!(
@@ -175,12 +179,12 @@ fn counters_journal_and_reset() {
     );
     assert_eq!(counters["jobs"], json!({ "COMPLETED": 2 }));
     assert_eq!(counters["requests_total"], json!(emulator.request_count()));
-    let journal = client.get("/_emulator/requests").ok();
-    assert_eq!(journal[0]["route"], "files.create");
-    assert_eq!(journal[0]["status"], 201);
+    let request_log = client.get("/_emulator/requests").ok();
+    assert_eq!(request_log[0]["route"], "files.create");
+    assert_eq!(request_log[0]["status"], 201);
     assert!(
-        !journal.to_string().contains(emulator.key()),
-        "the journal keeps no key"
+        !request_log.to_string().contains(emulator.key()),
+        "the request log keeps no key"
     );
     assert_eq!(client.get("/_emulator/health").ok()["status"], "ok");
     assert!(client.get("/_emulator").ok().is_object());

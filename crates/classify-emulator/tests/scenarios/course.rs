@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use classify_emulator::{Config, Emulator, Limits, Script};
+use classify_emulator::{Config, Emulator, RateLimits, Script};
 use serde_json::{Value, json};
 
 use crate::client::{Client, INVOICE, create_body};
@@ -14,7 +14,7 @@ fn started(config: Config) -> (Emulator, Client) {
 }
 
 fn quiet() -> (Emulator, Client) {
-    started(Config::default().limits(Limits::none()))
+    started(Config::default().rate_limits(RateLimits::none()))
 }
 
 #[test]
@@ -45,7 +45,7 @@ fn scripts_fix_outcomes() {
     ];
     let (emulator, client) = started(
         Config::default()
-            .limits(Limits::none())
+            .rate_limits(RateLimits::none())
             .virtual_clock()
             .scripts(scripts),
     );
@@ -121,7 +121,7 @@ fn what_was_asked_can_be_seen() {
         seen[1].body.as_ref().map(|body| &body["transaction_id"]),
         Some(&json!("seen"))
     );
-    assert_eq!(seen[2].parameter("page_size"), Some("3"));
+    assert_eq!(seen[2].query_parameter("page_size"), Some("3"));
     assert_eq!((seen[2].status, seen[2].authorized), (Some(200), true));
     assert_eq!(seen[2].header("authorization"), Some("(hidden)"));
     assert_eq!(emulator.jobs()[0].transaction_id.as_deref(), Some("seen"));
@@ -147,7 +147,7 @@ fn the_free_tier_has_twenty_requests_a_minute() {
     let (emulator, client) = started(
         Config::default()
             .virtual_clock()
-            .limits(Limits::free_tier()),
+            .rate_limits(RateLimits::free_tier()),
     );
     let statuses: Vec<u16> = (0..22)
         .map(|_| client.get("/api/v2/classify").status)
@@ -166,7 +166,7 @@ fn the_free_tier_has_twenty_requests_a_minute() {
 #[test]
 fn a_seed_repeats_every_id() {
     let ids = |config: Config| -> Vec<String> {
-        let (emulator, client) = started(config.limits(Limits::none()).virtual_clock());
+        let (emulator, client) = started(config.rate_limits(RateLimits::none()).virtual_clock());
         let file = client.upload("bill.txt", INVOICE.as_bytes());
         let first = client.create(&file);
         emulator.advance(Duration::from_millis(60));
@@ -177,9 +177,9 @@ fn a_seed_repeats_every_id() {
         };
         vec![parse(&first), parse(&second), file, first, second]
     };
-    let seeded = ids(Config::default().seed(3));
-    assert_eq!(seeded, ids(Config::default().seed(3)));
-    assert_ne!(seeded, ids(Config::default().seed(4)));
+    let with_seed = ids(Config::default().seed(3));
+    assert_eq!(with_seed, ids(Config::default().seed(3)));
+    assert_ne!(with_seed, ids(Config::default().seed(4)));
     assert_ne!(
         ids(Config::default()),
         ids(Config::default()),

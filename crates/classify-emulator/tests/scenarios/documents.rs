@@ -1,12 +1,13 @@
 //! Documents of every kind, readable and not.
 
-use classify_emulator::{Config, Emulator, Limits};
+use classify_emulator::{Config, Emulator, RateLimits};
 use serde_json::{Value, json};
 
 use crate::client::{Client, INVOICE, create_body, pdf, pdf_of};
 
 fn started() -> (Emulator, Client) {
-    let emulator = Emulator::start(Config::default().limits(Limits::none())).expect("an emulator");
+    let emulator =
+        Emulator::start(Config::default().rate_limits(RateLimits::none())).expect("an emulator");
     let client = Client::new(&emulator);
     (emulator, client)
 }
@@ -120,15 +121,15 @@ fn hostile_pdfs_end_as_failed_jobs() {
         "%PDF-1.4\n1 0 obj\n{}\nendobj\ntrailer<</Root 1 0 R>>\n%%EOF",
         "[".repeat(200_000)
     );
-    let mut bent = pdf(&[INVOICE, "two"]);
+    let mut corrupted = pdf(&[INVOICE, "two"]);
     let mut seed = fastrand_like(11);
     let jobs: Vec<String> = (0..24)
         .map(|_| {
             for _ in 0..6 {
-                let at = seed() % bent.len();
-                bent[at] = u8::try_from(seed() % 256).expect("a byte");
+                let at = seed() % corrupted.len();
+                corrupted[at] = u8::try_from(seed() % 256).expect("a byte");
             }
-            client.create(&client.upload("bent.pdf", &bent))
+            client.create(&client.upload("bent.pdf", &corrupted))
         })
         .chain([client.create(&client.upload("deep.pdf", deep.as_bytes()))])
         .collect();
@@ -280,7 +281,7 @@ fn other_documents_are_one_page() {
 fn a_job_does_not_end_before_its_document_is_read() {
     let max_concurrency = std::time::Duration::ZERO;
     let config = Config::default()
-        .limits(Limits::none())
+        .rate_limits(RateLimits::none())
         .running_after(max_concurrency)
         .completed_after(max_concurrency);
     let emulator = Emulator::start(config).expect("an emulator");

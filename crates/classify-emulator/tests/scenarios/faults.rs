@@ -4,37 +4,37 @@ use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use classify_emulator::{Config, Emulator, Fault, FaultRule, Faults, Limits, Route};
+use classify_emulator::{Config, Emulator, Fault, FaultRule, FaultSchedule, RateLimits, Route};
 use serde_json::{Value, json};
 
 use crate::client::{Client, INVOICE, Reply, create_body};
 
 /// An emulator that holds one file, and then fails as it is told.
-pub(crate) struct Scene {
+pub(crate) struct Fixture {
     pub(crate) emulator: Emulator,
     client: Client,
     file: String,
 }
 
-pub(crate) fn scene(config: Config) -> Scene {
+pub(crate) fn fixture(config: Config) -> Fixture {
     let emulator = Emulator::start(
         config
-            .limits(Limits::none())
+            .rate_limits(RateLimits::none())
             .virtual_clock_at(1_767_323_045_678),
     );
     let emulator = emulator.expect("an emulator");
     let client = Client::new(&emulator).unchecked();
     let file = client.upload("bill.txt", INVOICE.as_bytes());
-    Scene {
+    Fixture {
         emulator,
         client,
         file,
     }
 }
 
-impl Scene {
-    pub(crate) fn fail(&self, rule: FaultRule) -> &Self {
-        self.emulator.set_faults(Faults::new().with(rule));
+impl Fixture {
+    pub(crate) fn set_fault(&self, rule: FaultRule) -> &Self {
+        self.emulator.set_faults(FaultSchedule::new().with(rule));
         self
     }
 
@@ -42,15 +42,15 @@ impl Scene {
     fn create(&self, fault: Fault) -> (Result<Reply, ureq::Error>, usize) {
         self.emulator.reset();
         let file = self
-            .fail(Fault::Gzip.nth(9))
+            .set_fault(Fault::Gzip.nth(9))
             .client
             .upload("bill.txt", INVOICE.as_bytes());
-        self.fail(fault.nth(1).on(Route::ClassifyCreate));
+        self.set_fault(fault.nth(1).on(Route::ClassifyCreate));
         let reply = self
             .client
             .try_json("POST", "/api/v2/classify", &create_body(&file));
         let record = self.emulator.requests().pop().expect("a record");
-        assert_eq!(record.fault, Some(fault), "the journal names the fault");
+        assert_eq!(record.fault, Some(fault), "the request log names the fault");
         assert_eq!(
             record.status,
             reply
@@ -65,7 +65,7 @@ impl Scene {
 
 #[test]
 fn replies_that_take_the_place_of_acting() {
-    let scene = scene(Config::default());
+    let fixture = fixture(Config::default());
     for (fault, status, header) in [
         (Fault::BadGatewayHtml, 502, None),
         (Fault::ServerErrorBefore, 500, None),
@@ -112,10 +112,10 @@ fn replies_that_take_the_place_of_acting() {
             Some(("location", "http://elsewhere.invalid/api/v2/classify")),
         ),
     ] {
-        let (reply, jobs) = scene.create(fault);
+        let (reply, jobs) = fixture.create(fault);
         let reply = reply.unwrap_or_else(|error| panic!("{fault:?}: {error}"));
         assert_eq!((reply.status, jobs), (status, 0), "{fault:?}");
-        assert!(!fault.acts(), "{fault:?}");
+        assert!(!fault.server_acts(), "{fault:?}");
         for name in [
             "retry-after",
             "retry-after-ms",
@@ -141,7 +141,7 @@ fn replies_that_take_the_place_of_acting() {
 
 #[test]
 fn replies_that_are_lost_or_spoiled_after_acting() {
-    let scene = scene(Config::default());
+    let fixture = fixture(Config::default());
     for (fault, status) in [
         (Fault::ServerErrorAfter, 500),
         (Fault::GatewayTimeoutAfter, 504),
@@ -151,10 +151,10 @@ fn replies_that_are_lost_or_spoiled_after_acting() {
         (Fault::ExtraFields, 200),
         (Fault::WrongLength, 200),
     ] {
-        let (reply, jobs) = scene.create(fault);
+        let (reply, jobs) = fixture.create(fault);
         let reply = reply.unwrap_or_else(|error| panic!("{fault:?}: {error}"));
         assert_eq!((reply.status, jobs), (status, 1), "{fault:?}");
-        assert!(fault.acts(), "{fault:?}");
+        assert!(fault.server_acts(), "{fault:?}");
         let body: Option<Value> = serde_json::from_str(&reply.text).ok();
         match fault {
             Fault::NotJson | Fault::WrongLength | Fault::GatewayTimeoutAfter => {
@@ -166,12 +166,12 @@ fn replies_that_are_lost_or_spoiled_after_acting() {
         }
     }
     for fault in [Fault::ResetAfter, Fault::CloseAfter, Fault::BodyCut] {
-        let (reply, jobs) = scene.create(fault);
+        let (reply, jobs) = fixture.create(fault);
         assert!(reply.is_err(), "{fault:?}: {reply:?}");
         assert_eq!(jobs, 1, "{fault:?}");
     }
     for fault in [Fault::ResetBefore, Fault::CloseBefore] {
-        let (reply, jobs) = scene.create(fault);
+        let (reply, jobs) = fixture.create(fault);
         assert!(reply.is_err(), "{fault:?}: {reply:?}");
         assert_eq!(jobs, 0, "{fault:?}");
     }
@@ -179,26 +179,27 @@ fn replies_that_are_lost_or_spoiled_after_acting() {
 
 #[test]
 fn a_hang_is_silence() {
-    let scene = scene(Config::default());
-    let body = create_body(&scene.file);
+    let fixture = fixture(Config::default());
+    let body = create_body(&fixture.file);
     for (fault, jobs) in [(Fault::HangBefore, 0), (Fault::HangAfter, 1)] {
-        scene.fail(fault.nth(1));
-        let impatient = Client::new(&scene.emulator).with_timeout(Duration::from_secs(1));
-        let reply = impatient.try_json("POST", "/api/v2/classify", &body);
+        fixture.set_fault(fault.nth(1));
+        let short_timeout_client =
+            Client::new(&fixture.emulator).with_timeout(Duration::from_secs(1));
+        let reply = short_timeout_client.try_json("POST", "/api/v2/classify", &body);
         assert!(matches!(reply, Err(ureq::Error::Timeout(_))), "{reply:?}");
         // On a busy machine the client may give up before the server has come to act.
         let deadline = Instant::now() + Duration::from_secs(60);
-        while scene.emulator.job_count() < jobs && Instant::now() < deadline {
+        while fixture.emulator.job_count() < jobs && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(2));
         }
-        assert_eq!(scene.emulator.job_count(), jobs, "{fault:?}");
+        assert_eq!(fixture.emulator.job_count(), jobs, "{fault:?}");
         assert_eq!(
-            scene.emulator.requests().pop().expect("a record").status,
+            fixture.emulator.requests().pop().expect("a record").status,
             None
         );
     }
     assert_eq!(
-        scene.client.get("/api/v2/classify").status,
+        fixture.client.get("/api/v2/classify").status,
         200,
         "others are served meanwhile"
     );
@@ -206,11 +207,11 @@ fn a_hang_is_silence() {
 
 #[test]
 fn fields_go_missing_and_timestamps_lose_their_zone() {
-    let scene = scene(Config::default());
-    let id = scene.client.create(&scene.file);
+    let fixture = fixture(Config::default());
+    let id = fixture.client.create(&fixture.file);
     let get = |fault: Fault| {
-        scene
-            .fail(fault.always())
+        fixture
+            .set_fault(fault.always())
             .client
             .get(&format!("/api/v2/classify/{id}"))
             .ok()
@@ -232,8 +233,8 @@ fn fields_go_missing_and_timestamps_lose_their_zone() {
         get(Fault::OffsetTimestamps)["created_at"],
         "2026-01-02T05:04:05.678000+02:00"
     );
-    let listed = scene
-        .fail(Fault::MissingFields.always())
+    let listed = fixture
+        .set_fault(Fault::MissingFields.always())
         .client
         .get("/api/v2/classify")
         .ok();
@@ -242,16 +243,16 @@ fn fields_go_missing_and_timestamps_lose_their_zone() {
 
 #[test]
 fn pages_go_empty_and_tokens_go_round() {
-    let scene = scene(Config::default());
+    let fixture = fixture(Config::default());
     let mut ids: Vec<Value> = (0..5)
-        .map(|_| json!(scene.client.create(&scene.file)))
+        .map(|_| json!(fixture.client.create(&fixture.file)))
         .collect();
     ids.reverse();
     let page = |token: Option<&str>| {
         let token = token
             .map(|token| format!("&page_token={token}"))
             .unwrap_or_default();
-        let page = scene
+        let page = fixture
             .client
             .get(&format!("/api/v2/classify?page_size=2{token}"))
             .ok();
@@ -263,39 +264,39 @@ fn pages_go_empty_and_tokens_go_round() {
             .collect();
         (items, page["next_page_token"].as_str().map(str::to_owned))
     };
-    let walk = |most: usize| {
-        let mut seen = Vec::new();
+    let follow_pages = |page_limit: usize| {
+        let mut items_seen = Vec::new();
         let mut tokens: Vec<String> = Vec::new();
-        for _ in 0..most {
+        for _ in 0..page_limit {
             let (items, token) = page(tokens.last().map(String::as_str));
-            seen.extend(items);
+            items_seen.extend(items);
             let Some(token) = token else { break };
             tokens.push(token);
         }
-        (seen, tokens)
+        (items_seen, tokens)
     };
-    scene.fail(Fault::EmptyPage.nth(2).on(Route::ClassifyList));
-    let (seen, tokens) = walk(9);
+    fixture.set_fault(Fault::EmptyPage.nth(2).on(Route::ClassifyList));
+    let (items_seen, tokens) = follow_pages(9);
     assert_eq!(
-        (seen, tokens.len()),
+        (items_seen, tokens.len()),
         (ids.clone(), 3),
         "one page more, and no job less"
     );
-    scene.fail(Fault::RepeatedToken.always());
-    let (_, tokens) = walk(4);
+    fixture.set_fault(Fault::RepeatedToken.always());
+    let (_, tokens) = follow_pages(4);
     assert!(
         tokens.len() == 4 && tokens.iter().all(|token| *token == tokens[0]),
         "{tokens:?}"
     );
-    scene.fail(Fault::CyclicTokens.always());
-    let (_, tokens) = walk(5);
+    fixture.set_fault(Fault::CyclicTokens.always());
+    let (_, tokens) = follow_pages(5);
     assert!(
         tokens[0] == tokens[2] && tokens[1] == tokens[3] && tokens[0] != tokens[1],
         "{tokens:?}"
     );
-    scene.fail(Fault::EmptyPage.always());
+    fixture.set_fault(Fault::EmptyPage.always());
     assert!(
-        walk(6).0.is_empty(),
+        follow_pages(6).0.is_empty(),
         "for ever empty, and always another page"
     );
 }
@@ -303,14 +304,14 @@ fn pages_go_empty_and_tokens_go_round() {
 #[test]
 fn the_same_seed_fails_the_same_requests() {
     let statuses = |seed: u64| -> Vec<u16> {
-        let plan = Faults::new()
+        let schedule = FaultSchedule::new()
             .seed(seed)
             .with(Fault::Unavailable.chance(0.3))
             .with(Fault::Conflict.chance(0.2));
-        let scene = scene(Config::default());
-        scene.emulator.set_faults(plan);
+        let fixture = fixture(Config::default());
+        fixture.emulator.set_faults(schedule);
         (0..40)
-            .map(|_| scene.client.get("/api/v2/classify").status)
+            .map(|_| fixture.client.get("/api/v2/classify").status)
             .collect()
     };
     let first = statuses(5);
@@ -324,24 +325,24 @@ fn the_same_seed_fails_the_same_requests() {
 
 #[test]
 fn faults_spare_what_they_are_not_for() {
-    let scene = scene(Config::default());
-    scene.fail(Fault::Unavailable.always().on(Route::ClassifyCreate));
-    assert_eq!(scene.client.get("/api/v2/classify").status, 200);
+    let fixture = fixture(Config::default());
+    fixture.set_fault(Fault::Unavailable.always().on(Route::ClassifyCreate));
+    assert_eq!(fixture.client.get("/api/v2/classify").status, 200);
     assert_eq!(
-        scene
+        fixture
             .client
-            .post("/api/v2/classify", &create_body(&scene.file))
+            .post("/api/v2/classify", &create_body(&fixture.file))
             .status,
         503
     );
-    scene.fail(Fault::Unavailable.always());
+    fixture.set_fault(Fault::Unavailable.always());
     assert_eq!(
-        scene.client.get("/_emulator/health").status,
+        fixture.client.get("/_emulator/health").status,
         200,
         "the emulator's own surface never fails"
     );
     assert_eq!(
-        scene.emulator.count(Route::ClassifyCreate),
+        fixture.emulator.count(Route::ClassifyCreate),
         1,
         "faulted requests are counted"
     );
@@ -350,17 +351,20 @@ fn faults_spare_what_they_are_not_for() {
 #[test]
 fn redirects_lead_to_the_host_that_was_named() {
     let other = Emulator::start(Config::default()).expect("an emulator");
-    let scene = scene(Config::default().redirect_to(other.base_url()));
-    scene.fail(Fault::Redirect.always());
-    let following = Client::new(&scene.emulator).with_timeout(Duration::from_secs(20));
+    let fixture = fixture(Config::default().redirect_to(other.base_url()));
+    fixture.set_fault(Fault::Redirect.always());
+    let following = Client::new(&fixture.emulator).with_timeout(Duration::from_secs(20));
     assert_eq!(
         following.get("/api/v2/classify?page_size=3").status,
         401,
         "this client leaves its key at home"
     );
-    let seen = other.requests();
+    let observe_reply = other.requests();
     assert_eq!(
-        (seen[0].parameter("page_size"), seen[0].authorized),
+        (
+            observe_reply[0].query_parameter("page_size"),
+            observe_reply[0].authorized
+        ),
         (Some("3"), false)
     );
 }
@@ -398,43 +402,43 @@ const ROUTES: [Route; 28] = [
 ];
 
 /// One of everything that requests are about.
-struct Things {
+struct Resources {
     client: Client,
     file: String,
     job: String,
     old_job: String,
     saved: String,
-    hook: String,
+    webhook: String,
 }
 
-fn id(shown: &Value) -> String {
-    shown["id"].as_str().expect("an id").to_owned()
+fn id(json: &Value) -> String {
+    json["id"].as_str().expect("an id").to_owned()
 }
 
-impl Things {
-    fn new(scene: &Scene) -> Self {
-        let client = Client::new(&scene.emulator);
-        let mut things = Self {
-            job: client.create(&scene.file),
-            file: scene.file.clone(),
+impl Resources {
+    fn new(fixture: &Fixture) -> Self {
+        let client = Client::new(&fixture.emulator);
+        let mut resources = Self {
+            job: client.create(&fixture.file),
+            file: fixture.file.clone(),
             old_job: String::new(),
             saved: String::new(),
-            hook: String::new(),
+            webhook: String::new(),
             client,
         };
         let post = |route: Route| {
-            let (method, path, body) = things.request(route);
+            let (method, path, body) = resources.request(route);
             assert_eq!(method, "POST");
-            things.client.post(&path, &body)
+            resources.client.post(&path, &body)
         };
-        let (old_job, saved, hook) = (
+        let (old_job, saved, webhook) = (
             id(&post(Route::ClassifierCreate).ok()),
             id(&post(Route::ConfigurationCreate).ok()),
             id(&post(Route::WebhookCreate).ok()),
         );
-        (things.old_job, things.saved, things.hook) = (old_job, saved, hook);
-        scene.emulator.advance(Duration::from_secs(1));
-        things
+        (resources.old_job, resources.saved, resources.webhook) = (old_job, saved, webhook);
+        fixture.emulator.advance(Duration::from_secs(1));
+        resources
     }
 
     /// A request for a route that succeeds; what it takes away is made first.
@@ -443,19 +447,19 @@ impl Things {
         let v1 = "/api/v1/classifier/jobs".to_owned();
         let files = "/api/v1/beta/files".to_owned();
         let configurations = "/api/v1/beta/configurations".to_owned();
-        let hooks = "/api/v1/beta/webhook-configs".to_owned();
+        let webhooks = "/api/v1/beta/webhook-configs".to_owned();
         let Self {
             client,
             file,
             job,
             old_job,
             saved,
-            hook,
+            webhook,
         } = self;
         let rules = crate::client::rules();
         let configuration =
             json!({ "name": "c", "parameters": { "product_type": "classify_v2", "rules": rules } });
-        let hooked = json!({ "webhook_url": "http://x.test" });
+        let webhook_job = json!({ "webhook_url": "http://x.test" });
         let cancel = |job: &str| format!("{v2}/{job}/cancel");
         let get = |path: String| ("GET", path, Value::Null);
         match route {
@@ -500,14 +504,14 @@ impl Things {
                 let other = id(&client.post(&configurations, &other).ok());
                 ("DELETE", format!("{configurations}/{other}"), Value::Null)
             }
-            Route::WebhookCreate => ("POST", hooks, hooked),
-            Route::WebhookList => get(hooks),
+            Route::WebhookCreate => ("POST", webhooks, webhook_job),
+            Route::WebhookList => get(webhooks),
             Route::WebhookPages => get("/api/v2/webhook-configs?page_size=100".to_owned()),
-            Route::WebhookGet => get(format!("{hooks}/{hook}")),
-            Route::WebhookUpdate => ("PUT", format!("{hooks}/{hook}"), json!({})),
+            Route::WebhookGet => get(format!("{webhooks}/{webhook}")),
+            Route::WebhookUpdate => ("PUT", format!("{webhooks}/{webhook}"), json!({})),
             Route::WebhookDelete => {
-                let other = id(&client.post(&hooks, &hooked).ok());
-                ("DELETE", format!("{hooks}/{other}"), Value::Null)
+                let other = id(&client.post(&webhooks, &webhook_job).ok());
+                ("DELETE", format!("{webhooks}/{other}"), Value::Null)
             }
             Route::WrongMethod => ("PATCH", v2, Value::Null),
             _ => get("/nothing".to_owned()),
@@ -516,7 +520,7 @@ impl Things {
 }
 
 /// The bytes of a request, ready to be sent.
-fn bytes_of((method, path, body): (&str, String, Value), route: Route) -> Vec<u8> {
+fn request_bytes((method, path, body): (&str, String, Value), route: Route) -> Vec<u8> {
     let (kind, body) = match route {
         Route::FileCreate => crate::client::form(&[("purpose", "x")], Some(("a.txt", b"text"))),
         _ if body.is_null() => (String::new(), Vec::new()),
@@ -531,9 +535,13 @@ fn bytes_of((method, path, body): (&str, String, Value), route: Route) -> Vec<u8
 }
 
 /// All that a client sees of the answer, and how it ends; without what differs from one answer to the next.
-fn seen(emulator: &Emulator, request: &[u8], patience: Duration) -> (String, Option<ErrorKind>) {
+fn observe_reply(
+    emulator: &Emulator,
+    request: &[u8],
+    timeout: Duration,
+) -> (String, Option<ErrorKind>) {
     let mut socket = TcpStream::connect(emulator.address()).expect("a connection");
-    socket.set_read_timeout(Some(patience)).expect("a timeout");
+    socket.set_read_timeout(Some(timeout)).expect("a timeout");
     let _ = socket.write_all(request);
     let mut bytes = Vec::new();
     let end = socket.read_to_end(&mut bytes).err();
@@ -551,47 +559,47 @@ fn seen(emulator: &Emulator, request: &[u8], patience: Duration) -> (String, Opt
 fn every_fault_is_seen_wherever_it_applies() {
     // Side by side, since much of it is waiting for what does not come.
     let pairs: usize = std::thread::scope(|scope| {
-        let shares: Vec<_> = ROUTES
+        let workers: Vec<_> = ROUTES
             .chunks(7)
-            .map(|routes| scope.spawn(|| faults_seen_on(routes)))
+            .map(|routes| scope.spawn(|| triggered_faults(routes)))
             .collect();
-        let counts = shares
+        let counts = workers
             .into_iter()
-            .map(|share| share.join().expect("no panic"));
+            .map(|worker| worker.join().expect("no panic"));
         counts.sum()
     });
     assert!(pairs > 900, "{pairs}");
 }
 
 /// Plays every fault on each of these routes, and gives the number of pairs.
-fn faults_seen_on(routes: &[Route]) -> usize {
-    let scene = scene(Config::default().drip(Duration::from_secs(3_600)));
-    let things = Things::new(&scene);
+fn triggered_faults(routes: &[Route]) -> usize {
+    let fixture = fixture(Config::default().drip_interval(Duration::from_secs(3_600)));
+    let resources = Resources::new(&fixture);
     let mut pairs = 0;
     for &route in routes {
         for &fault in Fault::ALL.iter().filter(|fault| fault.applies_to(route)) {
-            let ask = |rule: Option<FaultRule>, patience: Duration| {
-                scene.emulator.set_faults(Faults::new());
-                let request = bytes_of(things.request(route), route);
+            let send_with = |rule: Option<FaultRule>, timeout: Duration| {
+                fixture.emulator.set_faults(FaultSchedule::new());
+                let request = request_bytes(resources.request(route), route);
                 if let Some(rule) = rule {
-                    scene.fail(rule);
+                    fixture.set_fault(rule);
                 }
-                seen(&scene.emulator, &request, patience)
+                observe_reply(&fixture.emulator, &request, timeout)
             };
-            let plain = ask(None, Duration::from_secs(30));
+            let unfaulted = send_with(None, Duration::from_secs(30));
             assert!(
-                plain.0.starts_with("HTTP/1.1 2")
+                unfaulted.0.starts_with("HTTP/1.1 2")
                     || matches!(route, Route::WrongMethod | Route::Unknown),
-                "{route:?}: {plain:?}"
+                "{route:?}: {unfaulted:?}"
             );
             // These two send nothing for ever, and nothing more for an hour.
-            let patience = match fault {
+            let timeout = match fault {
                 Fault::HangBefore | Fault::HangAfter | Fault::SlowDrip => Duration::from_millis(40),
                 _ => Duration::from_secs(30),
             };
-            let faulted = ask(Some(fault.always().on(route)), patience);
-            assert_ne!(faulted, plain, "{fault:?} on {route:?}");
-            let record = scene.emulator.requests().pop().expect("a record");
+            let faulted = send_with(Some(fault.always().on(route)), timeout);
+            assert_ne!(faulted, unfaulted, "{fault:?} on {route:?}");
+            let record = fixture.emulator.requests().pop().expect("a record");
             assert_eq!(
                 (record.route, record.fault),
                 (route, Some(fault)),
@@ -600,25 +608,25 @@ fn faults_seen_on(routes: &[Route]) -> usize {
             pairs += 1;
         }
     }
-    scene.emulator.set_faults(Faults::new());
-    assert_eq!(scene.client.get("/api/v2/classify").status, 200);
+    fixture.emulator.set_faults(FaultSchedule::new());
+    assert_eq!(fixture.client.get("/api/v2/classify").status, 200);
     pairs
 }
 
 #[test]
 fn a_fault_that_changes_nothing_has_not_struck() {
-    let scene = scene(Config::default());
+    let fixture = fixture(Config::default());
     for (fault, path) in [
         (Fault::NullFields, "/api/v2/classify/clj-none"),
         (Fault::MissingFields, "/api/v2/classify?page_size=0"),
         (Fault::EmptyPage, "/api/v2/classify?page_size=0"),
         (Fault::NaiveTimestamps, "/api/v2/classify"),
     ] {
-        scene.fail(fault.always());
-        let reply = scene.client.get(path);
-        let record = scene.emulator.requests().pop().expect("a record");
+        fixture.set_fault(fault.always());
+        let reply = fixture.client.get(path);
+        let record = fixture.emulator.requests().pop().expect("a record");
         assert_eq!((record.fault, record.status), (None, Some(reply.status)));
     }
-    let counters = scene.client.get("/_emulator/counters").ok();
+    let counters = fixture.client.get("/_emulator/counters").ok();
     assert_eq!(counters["faults"], json!({}));
 }

@@ -3,13 +3,13 @@
 use std::io::{Read as _, Write as _};
 use std::time::{Duration, Instant};
 
-use classify_emulator::{Config, Emulator, Limits};
+use classify_emulator::{Config, Emulator, RateLimits};
 use serde_json::{Value, json};
 
 use crate::client::{Client, create_body, form};
 
 fn started(config: Config) -> (Emulator, Client) {
-    let emulator = Emulator::start(config.limits(Limits::none())).expect("an emulator");
+    let emulator = Emulator::start(config.rate_limits(RateLimits::none())).expect("an emulator");
     let client = Client::new(&emulator);
     (emulator, client)
 }
@@ -113,10 +113,10 @@ fn bad_uploads_are_refused_and_leave_nothing() {
     assert_eq!(large.status, 413);
     assert!(large.detail().contains("1000"), "{}", large.text);
     let no_purpose = client.upload_form("", &[], Some(("a.txt", b"text")));
-    assert_eq!(no_purpose.problems(), ["body.purpose: missing"]);
+    assert_eq!(no_purpose.validation_errors(), ["body.purpose: missing"]);
     let long = "n".repeat(3_001);
     assert_eq!(
-        status(Some((&long, b"text"))).problems(),
+        status(Some((&long, b"text"))).validation_errors(),
         ["body.file: string_too_long"]
     );
     let no_form = client.post("/api/v1/beta/files", &json!({}));
@@ -190,7 +190,7 @@ fn forms_are_not_gathered_in_memory() {
 
 #[test]
 fn a_silent_upload_is_ended() {
-    let (emulator, _client) = started(Config::default().patience(Duration::from_secs(1)));
+    let (emulator, _client) = started(Config::default().read_timeout(Duration::from_secs(1)));
     let (kind, body) = form(&[("purpose", "classify")], Some(("a.txt", &[b'x'; 9_000])));
     let mut socket = std::net::TcpStream::connect(emulator.address()).expect("a connection");
     socket
@@ -242,17 +242,17 @@ fn lists_and_queries_filter_sort_and_page() {
         )),
         ["c.txt", "b.txt"]
     );
-    let problems = |query: &str| {
+    let errors = |query: &str| {
         client
             .get(&format!("/api/v1/beta/files?{query}"))
-            .problems()
+            .validation_errors()
     };
-    assert_eq!(problems("order_by=size"), ["query.order_by: enum"]);
+    assert_eq!(errors("order_by=size"), ["query.order_by: enum"]);
     assert_eq!(
-        problems("page_size=1001"),
+        errors("page_size=1001"),
         ["query.page_size: less_than_equal"]
     );
-    assert_eq!(problems("file_ids=x"), ["query.file_ids: uuid_parsing"]);
+    assert_eq!(errors("file_ids=x"), ["query.file_ids: uuid_parsing"]);
     let by_id: Vec<Value> = client.get("/api/v1/beta/files?order_by=id").ok()["items"]
         .as_array()
         .expect("items")
@@ -328,7 +328,9 @@ fn files_expire() {
 fn ids_are_checked() {
     let (_emulator, client) = started(Config::default());
     assert_eq!(
-        client.get("/api/v1/beta/files/nonsense").problems(),
+        client
+            .get("/api/v1/beta/files/nonsense")
+            .validation_errors(),
         ["path.file_id: uuid_parsing"]
     );
     let absent = "/api/v1/beta/files/00000000-0000-4000-8000-000000000000";

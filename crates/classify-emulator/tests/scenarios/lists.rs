@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use classify_emulator::{Config, Emulator, Limits};
+use classify_emulator::{Config, Emulator, RateLimits};
 use serde_json::{Value, json};
 
 use crate::client::{Client, INVOICE, rules};
@@ -14,14 +14,14 @@ fn started(config: Config) -> (Emulator, Client) {
 }
 
 fn quiet() -> (Emulator, Client) {
-    started(Config::default().limits(Limits::none()))
+    started(Config::default().rate_limits(RateLimits::none()))
 }
 
 /// One whose time stands still.
 fn stopped_clock() -> (Emulator, Client) {
     started(
         Config::default()
-            .limits(Limits::none())
+            .rate_limits(RateLimits::none())
             .virtual_clock_at(1_767_323_045_678),
     )
 }
@@ -65,23 +65,27 @@ fn lists_are_paged_newest_first() {
 #[test]
 fn page_sizes_and_tokens_are_checked() {
     let (_emulator, client) = quiet();
-    let problems = |query: &str| client.get(&format!("/api/v2/classify?{query}")).problems();
+    let errors = |query: &str| {
+        client
+            .get(&format!("/api/v2/classify?{query}"))
+            .validation_errors()
+    };
     assert_eq!(
-        problems("page_size=0"),
+        errors("page_size=0"),
         ["query.page_size: greater_than_equal"]
     );
     assert_eq!(
-        problems("page_size=101"),
+        errors("page_size=101"),
         ["query.page_size: less_than_equal"]
     );
-    assert_eq!(problems("page_size=ten"), ["query.page_size: int_parsing"]);
-    assert_eq!(problems("status=DONE"), ["query.status: enum"]);
+    assert_eq!(errors("page_size=ten"), ["query.page_size: int_parsing"]);
+    assert_eq!(errors("status=DONE"), ["query.status: enum"]);
     assert_eq!(
-        problems("project_id=mine"),
+        errors("project_id=mine"),
         ["query.project_id: uuid_parsing"]
     );
     assert_eq!(
-        problems("created_at_on_or_after=now"),
+        errors("created_at_on_or_after=now"),
         ["query.created_at_on_or_after: datetime_parsing"]
     );
     assert_eq!(client.get("/api/v2/classify?page_token=x").status, 400);

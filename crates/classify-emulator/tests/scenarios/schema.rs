@@ -79,15 +79,15 @@ pub(crate) fn check(method: &str, path_and_query: &str, reply: &Reply) {
     }
     let conforms = |validator: &Validator| {
         let body = reply.json();
-        let problems: Vec<String> = validator
+        let errors: Vec<String> = validator
             .iter_errors(&body)
             .map(|error| format!("{}: {error}", error.instance_path()))
             .collect();
         assert!(
-            problems.is_empty(),
+            errors.is_empty(),
             "{method} {path} {}: {body}\n{}",
             reply.status,
-            problems.join("\n")
+            errors.join("\n")
         );
     };
     match reply.status {

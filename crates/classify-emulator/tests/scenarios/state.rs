@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use classify_emulator::{Config, Emulator, Limits};
+use classify_emulator::{Config, Emulator, RateLimits};
 use serde_json::{Value, json};
 
 use crate::client::{Client, INVOICE, create_body, rules};
 
 fn started(folder: &tempfile::TempDir) -> (Emulator, Client) {
     let config = Config::default()
-        .limits(Limits::none())
+        .rate_limits(RateLimits::none())
         .virtual_clock()
         .seed(1)
         .state_file(folder.path().join("state.jsonl"));
@@ -23,8 +23,8 @@ fn everything_is_there_after_a_restart() {
     let folder = tempfile::tempdir().expect("a folder");
     let (emulator, client) = started(&folder);
     let file = client.upload("bill.txt", INVOICE.as_bytes());
-    let gone = client.upload("gone.txt", INVOICE.as_bytes());
-    client.delete(&format!("/api/v1/beta/files/{gone}"));
+    let deleted = client.upload("gone.txt", INVOICE.as_bytes());
+    client.delete(&format!("/api/v1/beta/files/{deleted}"));
     let done = client.create(&file);
     emulator.advance(Duration::from_secs(1));
     let done = client.get(&format!("/api/v2/classify/{done}")).ok();
@@ -38,7 +38,7 @@ fn everything_is_there_after_a_restart() {
             "parameters": { "product_type": "classify_v2", "rules": rules() } }),
         )
         .ok();
-    let hook = client
+    let webhook = client
         .post(
             "/api/v1/beta/webhook-configs",
             &json!({ "webhook_url": "http://x.test" }),
@@ -46,8 +46,8 @@ fn everything_is_there_after_a_restart() {
         .ok();
     emulator.add_parse_job("pjb-1", INVOICE);
     let now = emulator.now();
-    for left_over in ["upload-Ab3dE9.part", "00000000-0000-4000-8000-000000000000"] {
-        std::fs::write(emulator.upload_dir().join(left_over), b"x").expect("written");
+    for leftover in ["upload-Ab3dE9.part", "00000000-0000-4000-8000-000000000000"] {
+        std::fs::write(emulator.upload_dir().join(leftover), b"x").expect("written");
     }
     emulator.stop();
 
@@ -73,19 +73,19 @@ fn everything_is_there_after_a_restart() {
         200
     );
     assert_eq!(
-        client.get(&format!("/api/v1/beta/files/{gone}")).status,
+        client.get(&format!("/api/v1/beta/files/{deleted}")).status,
         404
     );
-    let configuration = format!(
+    let configuration_path = format!(
         "/api/v1/beta/configurations/{}",
         saved["id"].as_str().expect("an id")
     );
-    assert_eq!(client.get(&configuration).ok(), saved);
-    let webhook = format!(
+    assert_eq!(client.get(&configuration_path).ok(), saved);
+    let webhook_path = format!(
         "/api/v1/beta/webhook-configs/{}",
-        hook["id"].as_str().expect("an id")
+        webhook["id"].as_str().expect("an id")
     );
-    assert_eq!(client.get(&webhook).ok(), hook);
+    assert_eq!(client.get(&webhook_path).ok(), webhook);
     assert_eq!(
         std::fs::read_dir(emulator.upload_dir())
             .expect("a folder")
@@ -187,7 +187,7 @@ fn names(folder: &std::path::Path) -> Vec<String> {
 
 #[test]
 fn what_is_not_its_own_is_left_alone() {
-    const STRANGERS: [&str; 4] = [
+    const UNRELATED: [&str; 4] = [
         "00000000-0000-4000-8000-000000000000.pdf",
         "report.pdf",
         "upload-report",
@@ -200,12 +200,12 @@ fn what_is_not_its_own_is_left_alone() {
     let config = || Config::default().state_file(&path);
     for (config, folder) in [(config(), &beside), (config().upload_dir(&given), &given)] {
         std::fs::create_dir_all(folder).expect("a folder");
-        for name in STRANGERS {
+        for name in UNRELATED {
             std::fs::write(folder.join(name), b"dear to somebody").expect("written");
         }
         for _ in 0..2 {
             Emulator::start(config.clone()).expect("an emulator").stop();
-            assert_eq!(names(folder), STRANGERS);
+            assert_eq!(names(folder), UNRELATED);
         }
     }
 }

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use classify_emulator::{Config, Emulator, Limits};
+use classify_emulator::{Config, Emulator, RateLimits};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
 
@@ -88,17 +88,17 @@ fn receiver(statuses: &'static [u16]) -> (String, Receiver<Received>) {
 
 fn started(loopback: bool) -> (Emulator, Client) {
     let config = Config::default()
-        .limits(Limits::none())
-        .loopback_webhooks(loopback)
-        .webhook_delay(Duration::from_millis(5));
+        .rate_limits(RateLimits::none())
+        .allow_loopback_webhooks(loopback)
+        .webhook_retry_delay(Duration::from_millis(5));
     let emulator = Emulator::start(config).expect("an emulator");
     let client = Client::new(&emulator);
     (emulator, client)
 }
 
-fn create(client: &Client, hook: &Value) -> Value {
+fn create(client: &Client, webhook: &Value) -> Value {
     let mut body = create_body(&client.upload("bill.txt", INVOICE.as_bytes()));
-    body["webhook_configurations"] = json!([hook]);
+    body["webhook_configurations"] = json!([webhook]);
     client.post("/api/v2/classify", &body).ok()
 }
 
@@ -193,9 +193,9 @@ fn version_1_jobs_tell_of_partial_success() {
         .iter()
         .map(|name| client.upload(name, INVOICE.as_bytes()).replace("dfl-", ""))
         .collect();
-    let hook = json!({ "webhook_url": url, "webhook_headers": { "x-number": 5 }, "webhook_output_format": "json",
+    let webhook = json!({ "webhook_url": url, "webhook_headers": { "x-number": 5 }, "webhook_output_format": "json",
         "webhook_events": ["classify.partial_success", "classify.success"] });
-    let body = json!({ "file_ids": files, "rules": crate::client::rules(), "webhook_configurations": [hook] });
+    let body = json!({ "file_ids": files, "rules": crate::client::rules(), "webhook_configurations": [webhook] });
     let job = client.post("/api/v1/classifier/jobs", &body).ok();
     let one = next(&received);
     assert_eq!(one.event()["event_type"], "classify.partial_success");
@@ -211,14 +211,14 @@ fn version_1_jobs_tell_of_partial_success() {
 fn three_attempts_and_no_more() {
     let (emulator, client) = started(true);
     let (url, received) = receiver(&[500, 503, 404, 200]);
-    let hook = json!({ "webhook_url": url, "webhook_events": ["classify.success"] });
-    create(&client, &hook);
+    let webhook = json!({ "webhook_url": url, "webhook_events": ["classify.success"] });
+    create(&client, &webhook);
     let attempts = [next(&received), next(&received), next(&received)];
     assert!(
         attempts.iter().all(|one| one.body == attempts[0].body),
         "the same event each time"
     );
-    create(&client, &hook);
+    create(&client, &webhook);
     assert_ne!(
         next(&received).event()["event_id"],
         attempts[0].event()["event_id"],
@@ -330,19 +330,19 @@ fn connections() -> (String, Receiver<std::net::TcpStream>) {
 
 #[test]
 fn only_so_many_webhooks_are_under_way_at_once() {
-    const MOST: usize = 64;
+    const MAX_CONCURRENT: usize = 64;
     let (emulator, client) = started(true);
     let (url, came) = connections();
-    let hook = json!({ "webhook_url": url, "webhook_events": ["classify.pending"] });
+    let webhook = json!({ "webhook_url": url, "webhook_events": ["classify.pending"] });
     let mut body = create_body(&client.upload("bill.txt", INVOICE.as_bytes()));
-    body["webhook_configurations"] = json!(vec![hook; 100]);
+    body["webhook_configurations"] = json!(vec![webhook; 100]);
     client.post("/api/v2/classify", &body).ok();
     client.post("/api/v2/classify", &body).ok();
     let mut open: Vec<std::net::TcpStream> = Vec::new();
     let mut answered = 0;
-    let mut most = 0;
+    let mut max_open = 0;
     while answered < 200 {
-        let wait = if open.len() < MOST && answered + open.len() < 200 {
+        let wait = if open.len() < MAX_CONCURRENT && answered + open.len() < 200 {
             Duration::from_secs(60)
         } else {
             // Nothing more may come before one of these has been answered.
@@ -350,7 +350,7 @@ fn only_so_many_webhooks_are_under_way_at_once() {
         };
         if let Ok(stream) = came.recv_timeout(wait) {
             open.push(stream);
-            most = most.max(open.len());
+            max_open = max_open.max(open.len());
             continue;
         }
         assert!(!open.is_empty(), "{answered} of 200 have come");
@@ -359,7 +359,7 @@ fn only_so_many_webhooks_are_under_way_at_once() {
             answered += 1;
         }
     }
-    assert_eq!(most, MOST);
+    assert_eq!(max_open, MAX_CONCURRENT);
     let deadline = Instant::now() + Duration::from_secs(60);
     while emulator.deliveries().len() < 200 {
         assert!(Instant::now() < deadline, "the attempts are noted");
@@ -368,7 +368,7 @@ fn only_so_many_webhooks_are_under_way_at_once() {
     assert!(emulator.deliveries().iter().all(|d| d.status == Some(200)));
     body["webhook_configurations"] = json!(vec![hook_without_address(); 101]);
     assert_eq!(
-        client.post("/api/v2/classify", &body).problems(),
+        client.post("/api/v2/classify", &body).validation_errors(),
         ["body.webhook_configurations: too_long"]
     );
 }
@@ -407,15 +407,15 @@ fn an_answer_counts_although_its_body_never_ends() {
 fn what_is_under_way_at_a_reset_is_not_noted_after_it() {
     let (emulator, client) = started(true);
     let (url, came) = connections();
-    let hook = json!({ "webhook_url": url, "webhook_events": ["classify.pending"] });
-    create(&client, &hook);
+    let webhook = json!({ "webhook_url": url, "webhook_events": ["classify.pending"] });
+    create(&client, &webhook);
     let first = came
         .recv_timeout(Duration::from_secs(60))
         .expect("a webhook");
     emulator.reset();
     // Not answered, and so to be tried again, if anybody still asked for it.
     drop(first);
-    let job = create(&client, &hook);
+    let job = create(&client, &webhook);
     let mut second = came
         .recv_timeout(Duration::from_secs(60))
         .expect("a webhook");
@@ -476,10 +476,10 @@ fn version_2_takes_only_the_events_that_there_are() {
     };
     inline(&json!(known)).ok();
     inline(&json!([])).ok();
-    let hook = saved(&json!(known)).ok();
+    let webhook = saved(&json!(known)).ok();
     let path = format!(
         "/api/v1/beta/webhook-configs/{}",
-        hook["id"].as_str().expect("an id")
+        webhook["id"].as_str().expect("an id")
     );
     let update = |events: &Value| client.put(&path, &json!({ "webhook_events": events }));
     update(&json!(known)).ok();
@@ -491,11 +491,17 @@ fn version_2_takes_only_the_events_that_there_are() {
     ] {
         let events = json!(["classify.success", unknown]);
         assert_eq!(
-            inline(&events).problems(),
+            inline(&events).validation_errors(),
             ["body.webhook_configurations.0.webhook_events.1: enum"]
         );
-        assert_eq!(saved(&events).problems(), ["body.webhook_events.1: enum"]);
-        assert_eq!(update(&events).problems(), ["body.webhook_events.1: enum"]);
+        assert_eq!(
+            saved(&events).validation_errors(),
+            ["body.webhook_events.1: enum"]
+        );
+        assert_eq!(
+            update(&events).validation_errors(),
+            ["body.webhook_events.1: enum"]
+        );
         // Version 1 has free texts there.
         let body = json!({ "file_ids": [file.replace("dfl-", "")], "rules": crate::client::rules(),
             "webhook_configurations": [{ "webhook_events": events }] });

@@ -8,7 +8,7 @@ use classify_emulator::{Config, Emulator, Fault};
 use serde_json::{Value, json};
 
 use crate::client::form;
-use crate::faults::scene;
+use crate::faults::fixture;
 
 /// What a bare socket reads until the end, and how the connection ended.
 fn read_raw(emulator: &Emulator, request: &str) -> (Vec<u8>, Option<std::io::ErrorKind>) {
@@ -29,7 +29,7 @@ const LIST: &str = "GET /api/v2/classify HTTP/1.1\r\nhost: x\r\nauthorization: B
 
 #[test]
 fn a_reset_is_a_reset_and_a_close_is_a_close() {
-    let scene = scene(Config::default());
+    let fixture = fixture(Config::default());
     for (fault, end) in [
         (
             Fault::ResetBefore,
@@ -39,9 +39,9 @@ fn a_reset_is_a_reset_and_a_close_is_a_close() {
         (Fault::CloseBefore, None),
         (Fault::CloseAfter, None),
     ] {
-        scene.fail(fault.always());
+        fixture.set_fault(fault.always());
         assert_eq!(
-            read_raw(&scene.emulator, LIST),
+            read_raw(&fixture.emulator, LIST),
             (Vec::new(), end),
             "{fault:?}"
         );
@@ -64,10 +64,10 @@ fn upload(size: usize) -> Vec<u8> {
 
 #[test]
 fn a_close_is_a_close_even_behind_a_large_body() {
-    let scene = scene(Config::default());
+    let fixture = fixture(Config::default());
     for fault in [Fault::CloseBefore, Fault::CloseAfter] {
-        scene.fail(fault.always());
-        let mut socket = TcpStream::connect(scene.emulator.address()).expect("a connection");
+        fixture.set_fault(fault.always());
+        let mut socket = TcpStream::connect(fixture.emulator.address()).expect("a connection");
         socket
             .set_read_timeout(Some(Duration::from_secs(30)))
             .expect("a timeout");
@@ -93,22 +93,22 @@ fn connections_to(emulator: &Emulator) -> usize {
         let local = words.next()?.to_owned();
         Some((local, words.nth(1)?.to_owned()))
     };
-    let ours = table
+    let server_sockets = table
         .lines()
         .filter_map(fields)
         .filter(|(local, state)| local.ends_with(&port) && matches!(state.as_str(), "01" | "08"));
-    ours.count()
+    server_sockets.count()
 }
 
 #[cfg(target_os = "linux")]
 #[test]
 fn a_hang_ends_with_its_client() {
-    let scene = scene(Config::default());
+    let fixture = fixture(Config::default());
     for fault in [Fault::HangBefore, Fault::HangAfter] {
-        scene.fail(fault.always());
-        let before = connections_to(&scene.emulator);
+        fixture.set_fault(fault.always());
+        let before = connections_to(&fixture.emulator);
         for _ in 0..5 {
-            let mut socket = TcpStream::connect(scene.emulator.address()).expect("a connection");
+            let mut socket = TcpStream::connect(fixture.emulator.address()).expect("a connection");
             // More than the kernel keeps for a server that does not read.
             let bytes = upload(8_000_000);
             socket
@@ -117,7 +117,7 @@ fn a_hang_ends_with_its_client() {
             let _ = socket.write_all(&bytes);
         }
         let deadline = Instant::now() + Duration::from_secs(30);
-        while connections_to(&scene.emulator) > before {
+        while connections_to(&fixture.emulator) > before {
             assert!(Instant::now() < deadline, "{fault:?}: a connection is left");
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -126,9 +126,9 @@ fn a_hang_ends_with_its_client() {
 
 #[test]
 fn lengths_lie_as_told() {
-    let scene = scene(Config::default());
-    scene.fail(Fault::BodyCut.always());
-    let promised = |bytes: &[u8]| {
+    let fixture = fixture(Config::default());
+    fixture.set_fault(Fault::BodyCut.always());
+    let advertised_length = |bytes: &[u8]| {
         let text = String::from_utf8_lossy(bytes).into_owned();
         let (head, body) = text.split_once("\r\n\r\n").expect("a head");
         let length = head
@@ -141,12 +141,12 @@ fn lengths_lie_as_told() {
             body.to_owned(),
         )
     };
-    let (cut, _) = read_raw(&scene.emulator, LIST);
-    let (length, sent, _) = promised(&cut);
+    let (cut, _) = read_raw(&fixture.emulator, LIST);
+    let (length, sent, _) = advertised_length(&cut);
     assert_eq!(sent, length / 2);
-    scene.fail(Fault::WrongLength.always());
-    let (wrong, end) = read_raw(&scene.emulator, LIST);
-    let (length, sent, body) = promised(&wrong);
+    fixture.set_fault(Fault::WrongLength.always());
+    let (wrong, end) = read_raw(&fixture.emulator, LIST);
+    let (length, sent, body) = advertised_length(&wrong);
     assert_eq!(
         (sent, end),
         (length + 7, None),
@@ -160,10 +160,10 @@ fn lengths_lie_as_told() {
 
 #[test]
 fn gzip_comes_unasked() {
-    let scene = scene(Config::default());
-    scene.fail(Fault::Gzip.always());
+    let fixture = fixture(Config::default());
+    fixture.set_fault(Fault::Gzip.always());
     let (bytes, _) = read_raw(
-        &scene.emulator,
+        &fixture.emulator,
         &LIST.replace("host: x", "host: x\r\nconnection: close"),
     );
     let head_end = bytes
@@ -185,9 +185,9 @@ fn gzip_comes_unasked() {
 #[test]
 fn a_drip_comes_in_pieces() {
     // The next piece is an hour away, so that nothing hangs on how the reader's buffers cut what comes.
-    let scene = scene(Config::default().drip(Duration::from_secs(3_600)));
-    scene.fail(Fault::SlowDrip.always());
-    let mut socket = TcpStream::connect(scene.emulator.address()).expect("a connection");
+    let fixture = fixture(Config::default().drip_interval(Duration::from_secs(3_600)));
+    fixture.set_fault(Fault::SlowDrip.always());
+    let mut socket = TcpStream::connect(fixture.emulator.address()).expect("a connection");
     socket
         .set_read_timeout(Some(Duration::from_secs(30)))
         .expect("a timeout");
@@ -205,12 +205,12 @@ fn a_drip_comes_in_pieces() {
     socket
         .set_read_timeout(Some(Duration::from_millis(100)))
         .expect("a timeout");
-    let more = socket.read(&mut byte).expect_err("no second piece yet");
+    let timeout_error = socket.read(&mut byte).expect_err("no second piece yet");
     assert!(
         matches!(
-            more.kind(),
+            timeout_error.kind(),
             std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut
         ),
-        "{more}"
+        "{timeout_error}"
     );
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use classify_emulator::{Config, Fault, Faults, Route, Script};
+use classify_emulator::{Config, Fault, FaultSchedule, Route, Script};
 use classify_proto::files::UploadFile;
 use classify_proto::machine::{
     Bulk, BulkOptions, Concurrent, ConcurrentEvent, Document, DocumentStatus, FedEvent, Journal,
@@ -12,11 +12,11 @@ use classify_proto::machine::{
 use classify_proto::v2::JobStatus;
 use classify_proto::{Seed, v2};
 
-use crate::driver::{Driver, Setup};
-use crate::world::{World, api, create, rules};
+use crate::driver::{Driver, Settings};
+use crate::test_bench::{TestBench, api, create, rules};
 
 /// How many documents the long run has.
-const THOUSAND: usize = 1_000;
+const DOCUMENTS: usize = 1_000;
 
 fn upload(number: usize) -> UploadFile {
     let text = format!("Invoice {number}, total amount {number}.00");
@@ -25,57 +25,57 @@ fn upload(number: usize) -> UploadFile {
 
 /// Twenty documents, and every fifth request fails in one way or another: twenty jobs, each with a result.
 pub fn twenty_uploads_with_a_fault_in_every_fifth_request_are_twenty_jobs<D: Driver>() {
-    let setup = Setup {
+    let settings = Settings {
         // Side by side, one call may by chance be the fifth request again and again.
-        retry: Setup::default().retry.max_retries(20),
-        ..Setup::default()
+        retry: Settings::default().retry.max_retries(20),
+        ..Settings::default()
     };
     for fault in [Fault::ResetAfter, Fault::Unavailable, Fault::BodyCut] {
-        let plan = Faults::new().with(fault.every(5));
-        let world = World::<D>::with(Config::default().faults(plan), setup);
-        let runs = (0..20).map(|number| world.driver.upload_run(upload(number), create()));
+        let schedule = FaultSchedule::new().with(fault.every(5));
+        let bench = TestBench::<D>::with_settings(Config::default().faults(schedule), settings);
+        let runs = (0..20).map(|number| bench.driver.upload_run(upload(number), create()));
         let mut done = BTreeSet::new();
-        world.driver.drive(Concurrent::new(runs, 8), |event| {
-            if let ConcurrentEvent::Finished(place, result) = event {
+        bench.driver.drive(Concurrent::new(runs, 8), |event| {
+            if let ConcurrentEvent::Finished(index, result) = event {
                 let job = result.unwrap_or_else(|error| panic!("{}: {error}", fault.name()));
                 assert_eq!(job.status, JobStatus::Completed);
-                assert!(done.insert((place, job.id)));
+                assert!(done.insert((index, job.id)));
             }
         });
-        let places: Vec<usize> = done.iter().map(|(place, _)| *place).collect();
-        assert_eq!(places, (0..20).collect::<Vec<_>>(), "{}", fault.name());
+        let indexes: Vec<usize> = done.iter().map(|(index, _)| *index).collect();
+        assert_eq!(indexes, (0..20).collect::<Vec<_>>(), "{}", fault.name());
         let ids: BTreeSet<_> = done.iter().map(|(_, id)| id).collect();
         assert_eq!(ids.len(), 20);
-        assert_eq!(world.emulator.job_count(), 20, "{}", fault.name());
+        assert_eq!(bench.emulator.job_count(), 20, "{}", fault.name());
     }
 }
 
 /// One document that cannot be read, and one that is not there, among good ones.
 pub fn one_bad_document_stops_no_other<D: Driver>() {
-    let world =
-        World::<D>::new(Config::default().script(Script::file("3.txt").fails("PDF_IS_BROKEN")));
+    let bench =
+        TestBench::<D>::new(Config::default().script(Script::file("3.txt").fails("PDF_IS_BROKEN")));
     let runs = (0..6).map(|number| {
         let upload = if number == 4 {
             UploadFile::path("/no/such/4.txt").expect("a path to a file")
         } else {
             upload(number)
         };
-        world.driver.upload_run(upload, create())
+        bench.driver.upload_run(upload, create())
     });
     let mut failed = Vec::new();
     let mut matched = 0;
-    world.driver.drive(Concurrent::new(runs, 3), |event| {
-        if let ConcurrentEvent::Finished(place, result) = event {
+    bench.driver.drive(Concurrent::new(runs, 3), |event| {
+        if let ConcurrentEvent::Finished(index, result) = event {
             match result {
                 Ok(_) => matched += 1,
-                Err(error) => failed.push((place, error.is_job_failed())),
+                Err(error) => failed.push((index, error.is_job_failed())),
             }
         }
     });
     failed.sort_unstable();
     assert_eq!(failed, [(3, true), (4, false)]);
     assert_eq!(matched, 4);
-    assert_eq!(world.emulator.job_count(), 5);
+    assert_eq!(bench.emulator.job_count(), 5);
 }
 
 /// A thousand documents, and one request in ten fails, in six ways by chance: a thousand jobs, each paid for once, and
@@ -89,14 +89,14 @@ pub fn a_thousand_documents_with_a_fault_in_every_tenth_request_are_a_thousand_j
         Fault::BodyCut,
         Fault::RateLimitedMillis,
     ];
-    let plan = faults
+    let schedule = faults
         .into_iter()
-        .fold(Faults::new().seed(1), |plan, fault| {
-            plan.with(fault.chance(0.1 / 6.0))
+        .fold(FaultSchedule::new().seed(1), |schedule, fault| {
+            schedule.with(fault.chance(0.1 / 6.0))
         });
-    let world = World::<D>::new(Config::default().faults(plan));
+    let bench = TestBench::<D>::new(Config::default().faults(schedule));
     let documents = || {
-        (0..THOUSAND).map(|number| {
+        (0..DOCUMENTS).map(|number| {
             Document::bytes(
                 format!("{number}.txt"),
                 format!("Invoice {number}, total {number}.00"),
@@ -109,53 +109,55 @@ pub fn a_thousand_documents_with_a_fault_in_every_tenth_request_are_a_thousand_j
         journal.extend_from_slice(record.to_line().as_bytes());
         Ok(())
     };
-    let summary = world
+    let summary = bench
         .driver
-        .drive(bulk(&world).fed_by(documents(), store), |event| {
+        .drive(bulk(&bench).fed_by(documents(), store), |event| {
             if let FedEvent::Finished(settled) = event {
                 for name in settled.names {
-                    let told = outcomes.insert(name.clone(), settled.report.status.clone());
-                    assert!(told.is_none(), "{name} was told twice");
+                    let previous = outcomes.insert(name.clone(), settled.report.status.clone());
+                    assert!(previous.is_none(), "{name} was told twice");
                 }
             }
         });
     assert!(summary.stopped.is_none(), "{summary:?}");
     assert_eq!(
         summary.count(&DocumentStatus::Completed),
-        THOUSAND,
+        DOCUMENTS,
         "{summary:?}"
     );
-    assert_eq!(outcomes.len(), THOUSAND);
-    assert_eq!(world.emulator.job_count(), THOUSAND);
-    let struck = world
+    assert_eq!(outcomes.len(), DOCUMENTS);
+    assert_eq!(bench.emulator.job_count(), DOCUMENTS);
+    let faulted = bench
         .emulator
         .requests()
         .iter()
         .filter(|request| request.fault.is_some())
         .count();
-    assert!(struck > THOUSAND / 10, "only {struck} requests failed");
+    assert!(faulted > DOCUMENTS / 10, "only {faulted} requests failed");
     // Looked at together: fewer looks than jobs, however long it took.
-    assert!(world.emulator.count(Route::ClassifyList) < THOUSAND as u64);
+    assert!(bench.emulator.count(Route::ClassifyList) < DOCUMENTS as u64);
 
     // Another process, with the journal: everything is told again and nothing is asked.
-    let before = world.emulator.request_count();
-    let (known, _) = Journal::read(&journal).expect("our own journal");
-    let again = bulk(&world).with_journal(known).expect("the same run");
-    let summary = world
+    let before = bench.emulator.request_count();
+    let (journal_contents, _) = Journal::read(&journal).expect("our own journal");
+    let resumed = bulk(&bench)
+        .with_journal(journal_contents)
+        .expect("the same run");
+    let summary = bench
         .driver
-        .drive(again.fed_by(documents(), |_| Ok(())), drop);
+        .drive(resumed.fed_by(documents(), |_| Ok(())), drop);
     assert_eq!(
-        (summary.restored, world.emulator.request_count()),
-        (THOUSAND, before)
+        (summary.restored, bench.emulator.request_count()),
+        (DOCUMENTS, before)
     );
 }
 
-fn bulk<D: Driver>(world: &World<D>) -> Bulk {
-    let short = Duration::from_millis(5);
+fn bulk<D: Driver>(bench: &TestBench<D>) -> Bulk {
+    let short_delay = Duration::from_millis(5);
     let options = BulkOptions::default()
-        .poll_interval(PollInterval::new(short * 4, short * 20))
-        .retry(Setup::default().retry);
+        .poll_interval(PollInterval::new(short_delay * 4, short_delay * 20))
+        .retry(Settings::default().retry);
     let template = v2::CreateJob::new("").configuration(rules());
-    let api = api(world.emulator.base_url(), world.emulator.key());
+    let api = api(bench.emulator.base_url(), bench.emulator.key());
     Bulk::new(&api, template, options, Seed::new([7; 16])).expect("good rules")
 }

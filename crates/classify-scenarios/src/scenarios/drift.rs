@@ -1,15 +1,15 @@
 //! What the service may change at any time is read all the same.
 
-use classify_emulator::{Config, Fault, Faults, Route, Script};
+use classify_emulator::{Config, Fault, FaultSchedule, Route, Script};
 use classify_proto::v2::{GetJob, JobStatus, Outcome};
 
 use crate::driver::Driver;
-use crate::world::{World, create};
+use crate::test_bench::{TestBench, create};
 
 /// Fields left out, null, or new, and times in every form: the job is read.
 pub fn a_job_is_read_whatever_the_service_adds_or_leaves_out<D: Driver>() {
-    let world = World::<D>::new(Config::default());
-    let job = world.driver.run(create()).expect("a job");
+    let bench = TestBench::<D>::new(Config::default());
+    let job = bench.driver.run(create()).expect("a job");
     for fault in [
         Fault::MissingFields,
         Fault::NullFields,
@@ -18,10 +18,10 @@ pub fn a_job_is_read_whatever_the_service_adds_or_leaves_out<D: Driver>() {
         Fault::ExtraFields,
         Fault::UnknownStatus,
     ] {
-        world
+        bench
             .emulator
-            .set_faults(Faults::new().with(fault.always().on(Route::ClassifyGet)));
-        let read = world
+            .set_faults(FaultSchedule::new().with(fault.always().on(Route::ClassifyGet)));
+        let read = bench
             .driver
             .call(GetJob::from(&job))
             .unwrap_or_else(|error| panic!("{}: {error}", fault.name()));
@@ -41,30 +41,30 @@ pub fn a_job_is_read_whatever_the_service_adds_or_leaves_out<D: Driver>() {
 
 /// A completed job whose type is null is a result: no rule matched.
 pub fn no_match_is_a_result<D: Driver>() {
-    let world = World::<D>::new(Config::default().script(Script::any().matches_nothing()));
-    let job = world.driver.run(create()).expect("a result");
+    let bench = TestBench::<D>::new(Config::default().script(Script::any().matches_nothing()));
+    let job = bench.driver.run(create()).expect("a result");
     assert!(matches!(job.outcome(), Outcome::NoMatch { .. }), "{job:?}");
 }
 
 /// A gateway's HTML in place of an answer is a fault that passes.
 pub fn a_gateway_page_is_survived<D: Driver>() {
-    let world = World::<D>::new(
-        Config::default().faults(Faults::new().with(Fault::BadGatewayHtml.first(2))),
+    let bench = TestBench::<D>::new(
+        Config::default().faults(FaultSchedule::new().with(Fault::BadGatewayHtml.first(2))),
     );
-    let job = world.driver.run(create()).expect("a result");
+    let job = bench.driver.run(create()).expect("a result");
     assert_eq!(job.status, JobStatus::Completed);
-    assert_eq!(world.emulator.job_count(), 1);
+    assert_eq!(bench.emulator.job_count(), 1);
 }
 
 /// A gateway's HTML that does not go away is told as the 502 that it is, in one line.
 pub fn a_gateway_page_that_stays_is_told_in_one_line<D: Driver>() {
-    let world = World::<D>::new(
-        Config::default().faults(Faults::new().with(Fault::BadGatewayHtml.always())),
+    let bench = TestBench::<D>::new(
+        Config::default().faults(FaultSchedule::new().with(Fault::BadGatewayHtml.always())),
     );
-    let error = world.driver.call(GetJob::new("clj-1")).unwrap_err();
+    let error = bench.driver.call(GetJob::new("clj-1")).unwrap_err();
     assert_eq!(error.status().map(|status| status.as_u16()), Some(502));
     assert_eq!(error.attempts(), 6);
-    assert_eq!(world.emulator.request_count(), 6);
+    assert_eq!(bench.emulator.request_count(), 6);
     let text = error.to_string();
     assert!(!text.contains(['\n', '<']), "{text}");
     assert!(error.raw_body().is_some_and(|body| body.contains(&b'<')));

@@ -3,53 +3,53 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
-use classify_emulator::{Config, Fault, Faults, Route};
+use classify_emulator::{Config, Fault, FaultSchedule, Route};
 use classify_proto::Api;
 use classify_proto::v2::{Configuration, CreateJob, GetJob, ListJobs, Rule};
 
-use crate::door::Door;
-use crate::driver::{Driver, Setup};
-use crate::listener::{Listener, Plan, response};
-use crate::secure::Secure;
-use crate::world::{World, api, create, rules};
+use crate::driver::{Driver, Settings};
+use crate::faulty_server::FaultyServer;
+use crate::scripted_server::{ResponseScript, ScriptedServer, response};
+use crate::test_bench::{TestBench, api, create, rules};
+use crate::tls_server::TlsServer;
 
 /// A key that the service does not know: one request, and a hint.
 pub fn a_wrong_key_is_told<D: Driver>() {
-    let world = World::<D>::new(Config::default().keys(["llx-right"]));
-    let stranger = D::new(
-        api(world.emulator.base_url(), "llx-wrong"),
-        Setup::default(),
+    let bench = TestBench::<D>::new(Config::default().keys(["llx-right"]));
+    let wrong_key_client = D::new(
+        api(bench.emulator.base_url(), "llx-wrong"),
+        Settings::default(),
     );
-    let error = stranger.run(create()).unwrap_err();
+    let error = wrong_key_client.run(create()).unwrap_err();
     assert!(error.is_auth(), "{error}");
     assert_eq!(error.status().map(|status| status.as_u16()), Some(401));
     assert!(error.to_string().contains("region"), "{error}");
-    assert_eq!(world.emulator.request_count(), 1);
-    assert_eq!(world.emulator.job_count(), 0);
+    assert_eq!(bench.emulator.request_count(), 1);
+    assert_eq!(bench.emulator.job_count(), 0);
 }
 
 /// An id that does not exist.
 pub fn what_does_not_exist_is_told<D: Driver>() {
-    let world = World::<D>::new(Config::default());
+    let bench = TestBench::<D>::new(Config::default());
     let unknown = "clj-00000000-0000-4000-8000-000000000000";
     for error in [
-        world.driver.call(GetJob::new(unknown)).unwrap_err(),
-        world.driver.wait(GetJob::new(unknown)).unwrap_err(),
+        bench.driver.call(GetJob::new(unknown)).unwrap_err(),
+        bench.driver.wait(GetJob::new(unknown)).unwrap_err(),
     ] {
         assert!(error.is_not_found(), "{error}");
     }
-    assert_eq!(world.emulator.request_count(), 2);
+    assert_eq!(bench.emulator.request_count(), 2);
 }
 
 /// With the checks off, the service's own refusal names the field.
 pub fn what_the_service_refuses_is_told_by_field<D: Driver>() {
-    let world = World::<D>::new(Config::default());
-    let unchecked = Api::builder(world.emulator.key())
-        .base_url(world.emulator.base_url())
+    let bench = TestBench::<D>::new(Config::default());
+    let unchecked = Api::builder(bench.emulator.key())
+        .base_url(bench.emulator.base_url())
         .validate(false)
         .build()
         .expect("an api");
-    let driver = D::new(unchecked, Setup::default());
+    let driver = D::new(unchecked, Settings::default());
     let short =
         CreateJob::new("pjb-1").configuration(Configuration::new([Rule::new("a", "short")]));
     let error = driver.run(short).unwrap_err();
@@ -61,44 +61,44 @@ pub fn what_the_service_refuses_is_told_by_field<D: Driver>() {
             .any(|field| field.field.contains("description")),
         "{error}"
     );
-    assert_eq!(world.emulator.request_count(), 1);
+    assert_eq!(bench.emulator.request_count(), 1);
 }
 
 /// With the checks on, the same is not even sent.
 pub fn what_is_out_of_bounds_is_not_sent<D: Driver>() {
-    let world = World::<D>::new(Config::default());
+    let bench = TestBench::<D>::new(Config::default());
     let short =
         CreateJob::new("pjb-1").configuration(Configuration::new([Rule::new("a", "short")]));
-    assert!(world.driver.run(short).unwrap_err().is_invalid());
+    assert!(bench.driver.run(short).unwrap_err().is_invalid());
     let listed = ListJobs::new().page_size(101);
-    world.driver.list(listed, |item| {
+    bench.driver.list(listed, |item| {
         assert!(item.is_err_and(|error| error.is_invalid()));
         true
     });
-    assert_eq!(world.emulator.request_count(), 0);
+    assert_eq!(bench.emulator.request_count(), 0);
 }
 
 /// The service asks for a day: the error comes back at once and carries the day.
 pub fn a_day_long_retry_after_comes_back_at_once<D: Driver>() {
-    let listener =
-        Listener::start(|_, _| Plan::Answer(response(429, &[("retry-after", "86400")], b"")));
-    let driver = D::new(api(&listener.base_url(), "llx-key"), Setup::default());
+    let server = ScriptedServer::start(|_, _| {
+        ResponseScript::Respond(response(429, &[("retry-after", "86400")], b""))
+    });
+    let driver = D::new(api(&server.base_url(), "llx-key"), Settings::default());
     let error = driver.call(GetJob::new("clj-1")).unwrap_err();
     assert!(error.is_rate_limited(), "{error}");
     assert_eq!(error.retry_after(), Some(Duration::from_secs(86_400)));
-    assert_eq!(listener.seen().len(), 1);
+    assert_eq!(server.requests().len(), 1);
 }
 
 /// No credits left: one request, no job, no repetition.
 pub fn no_credits_stop_at_once<D: Driver>() {
-    let world = World::<D>::new(
-        Config::default()
-            .faults(Faults::new().with(Fault::PaymentRequired.always().on(Route::ClassifyCreate))),
-    );
-    let error = world.driver.run(create()).unwrap_err();
+    let bench = TestBench::<D>::new(Config::default().faults(
+        FaultSchedule::new().with(Fault::PaymentRequired.always().on(Route::ClassifyCreate)),
+    ));
+    let error = bench.driver.run(create()).unwrap_err();
     assert!(error.is_quota(), "{error}");
     assert!(!error.is_ambiguous());
-    assert_eq!(world.emulator.count(Route::ClassifyCreate), 1);
+    assert_eq!(bench.emulator.count(Route::ClassifyCreate), 1);
 }
 
 /// Nobody listens: nothing was sent, and the error does not claim that something may have been.
@@ -108,7 +108,7 @@ pub fn nobody_listens<D: Driver>() {
         "http://{}",
         port.expect("a port that nobody listens on now")
     );
-    let driver = D::new(api(&url, "llx-key"), Setup::default());
+    let driver = D::new(api(&url, "llx-key"), Settings::default());
     let error = driver
         .run(CreateJob::new("pjb-1").configuration(rules()))
         .unwrap_err();
@@ -121,24 +121,24 @@ pub fn nobody_listens<D: Driver>() {
 
 /// The operating system trusts nobody of whom it has not heard.
 pub fn a_certificate_of_nobody_is_refused_at_once<D: Driver>() {
-    let server = Secure::start(response(200, &[], b"{}"));
+    let server = TlsServer::start(response(200, &[], b"{}"));
     let driver = D::new(
         api(&server.base_url("localhost"), "llx-key"),
-        Setup::default(),
+        Settings::default(),
     );
-    server.refused_once(&driver.call(GetJob::new("clj-1")).unwrap_err());
+    server.assert_refused_once(&driver.call(GetJob::new("clj-1")).unwrap_err());
 }
 
 /// A server that answers a handshake with plain HTTP.
 pub fn a_failed_handshake_sent_nothing<D: Driver>() {
-    let door = Door::plain();
-    let setup = Setup {
-        retry: Setup::default().retry.max_retries(0),
-        ..Setup::default()
+    let faulty_server = FaultyServer::plain_http();
+    let settings = Settings {
+        retry: Settings::default().retry.max_retries(0),
+        ..Settings::default()
     };
-    let driver = D::new(api(&door.base_url("https"), "llx-key"), setup);
+    let driver = D::new(api(&faulty_server.base_url("https"), "llx-key"), settings);
     let error = driver.run(create()).unwrap_err();
     assert!(error.is_transport(), "{error}");
     assert!(!error.is_ambiguous(), "{error}");
-    assert_eq!(door.connections(), 1);
+    assert_eq!(faulty_server.connections(), 1);
 }

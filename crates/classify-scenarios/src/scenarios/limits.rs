@@ -5,15 +5,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
-use classify_emulator::{Config, Fault, Faults, Route};
+use classify_emulator::{Config, Fault, FaultSchedule, Route};
 use classify_proto::machine::{Call, Concurrent, ConcurrentEvent, Retry};
 use classify_proto::v2::{CancelJob, DeleteJob, GetJob, JobStatus};
 use classify_proto::{ErrorKind, Seed, TransportLimits};
 
-use crate::door::Door;
-use crate::driver::{Driver, Setup};
-use crate::listener::{Listener, Plan, Seen, response};
-use crate::world::{World, api, create, document, spin};
+use crate::driver::{Driver, Settings};
+use crate::faulty_server::FaultyServer;
+use crate::scripted_server::{RecordedRequest, ResponseScript, ScriptedServer, response};
+use crate::test_bench::{TestBench, api, create, document, wait_until};
 
 const JOB: &[u8] = br#"{"id": "clj-1", "status": "RUNNING"}"#;
 
@@ -21,18 +21,18 @@ const JOB: &[u8] = br#"{"id": "clj-1", "status": "RUNNING"}"#;
 const SHORT: Duration = Duration::from_secs(1);
 
 /// So many requests came. The last may have been given up before it was read.
-fn seen_by(listener: &Listener, requests: usize) {
-    spin(|| listener.seen().len() >= requests);
-    assert_eq!(listener.seen().len(), requests);
+fn expect_requests(server: &ScriptedServer, requests: usize) {
+    wait_until(|| server.requests().len() >= requests);
+    assert_eq!(server.requests().len(), requests);
 }
 
-fn driver<D: Driver>(listener: &Listener, limits: TransportLimits, retries: u32) -> D {
-    let setup = Setup {
-        retry: Setup::default().retry.max_retries(retries),
+fn driver<D: Driver>(server: &ScriptedServer, limits: TransportLimits, retries: u32) -> D {
+    let settings = Settings {
+        retry: Settings::default().retry.max_retries(retries),
         limits,
-        ..Setup::default()
+        ..Settings::default()
     };
-    D::new(api(&listener.base_url(), "llx-key"), setup)
+    D::new(api(&server.base_url(), "llx-key"), settings)
 }
 
 /// A response over the limit is an error, whether it says its length or not, and is not asked for again.
@@ -41,24 +41,24 @@ pub fn an_oversized_response_is_refused<D: Driver>() {
     let whole = response(200, &[], &[b' '; 1001]);
     let unbounded = [b"HTTP/1.1 200 OK\r\n\r\n".as_slice(), &[b' '; 1001]].concat();
     for (form, bytes) in [whole, unbounded].into_iter().enumerate() {
-        let listener = Listener::start(move |_, _| Plan::Answer(bytes.clone()));
-        let error = driver::<D>(&listener, small, 5)
+        let server = ScriptedServer::start(move |_, _| ResponseScript::Respond(bytes.clone()));
+        let error = driver::<D>(&server, small, 5)
             .call(GetJob::new("clj-1"))
             .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::TooLarge, "form {form}: {error}");
         assert!(error.to_string().contains("1000"), "{error}");
-        assert_eq!(listener.seen().len(), 1, "form {form}");
+        assert_eq!(server.requests().len(), 1, "form {form}");
     }
     // To the byte.
-    let listener = Listener::start(|_, _| {
+    let server = ScriptedServer::start(|_, _| {
         let padded = [JOB, &vec![b' '; 1000 - JOB.len()]].concat();
-        Plan::Answer(response(200, &[], &padded))
+        ResponseScript::Respond(response(200, &[], &padded))
     });
-    let read = driver::<D>(&listener, small, 0).call(GetJob::new("clj-1"));
+    let read = driver::<D>(&server, small, 0).call(GetJob::new("clj-1"));
     assert!(read.is_ok());
 }
 
-fn gzipped(bytes: &[u8]) -> Vec<u8> {
+fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     encoder.write_all(bytes).expect("memory takes it");
     encoder.finish().expect("memory takes it")
@@ -66,75 +66,77 @@ fn gzipped(bytes: &[u8]) -> Vec<u8> {
 
 /// The limit counts what a response unpacks to, not what came over the wire.
 pub fn a_small_response_that_unpacks_too_large_is_refused<D: Driver>() {
-    let packed = gzipped(&vec![b' '; 4 << 20]);
-    assert!(packed.len() < 10_000);
-    let listener = Listener::start(move |_, _| {
-        Plan::Answer(response(200, &[("content-encoding", "gzip")], &packed))
+    let compressed = gzip(&vec![b' '; 4 << 20]);
+    assert!(compressed.len() < 10_000);
+    let server = ScriptedServer::start(move |_, _| {
+        ResponseScript::Respond(response(200, &[("content-encoding", "gzip")], &compressed))
     });
     let small = TransportLimits::default().response_bytes(1 << 20);
-    let error = driver::<D>(&listener, small, 5)
+    let error = driver::<D>(&server, small, 5)
         .call(GetJob::new("clj-1"))
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TooLarge, "{error}");
-    assert_eq!(listener.seen().len(), 1);
+    assert_eq!(server.requests().len(), 1);
 }
 
 /// A compressed response is asked for and read.
 pub fn compressed_responses_are_read<D: Driver>() {
-    let packed = gzipped(JOB);
-    let listener = Listener::start(move |_, _| {
-        Plan::Answer(response(200, &[("content-encoding", "gzip")], &packed))
+    let compressed = gzip(JOB);
+    let server = ScriptedServer::start(move |_, _| {
+        ResponseScript::Respond(response(200, &[("content-encoding", "gzip")], &compressed))
     });
-    let job = driver::<D>(&listener, TransportLimits::default(), 0)
+    let job = driver::<D>(&server, TransportLimits::default(), 0)
         .call(GetJob::new("clj-1"))
         .expect("the job is read");
     assert_eq!(job.status, JobStatus::Running);
-    let asked = listener.seen().remove(0);
-    let accepted = asked.header("accept-encoding");
+    let request = server.requests().remove(0);
+    let accepted = request.header("accept-encoding");
     assert!(accepted.is_some_and(|value| value.contains("gzip")));
 
-    let world = World::<D>::new(Config::default().faults(Faults::new().with(Fault::Gzip.always())));
-    assert!(world.driver.run(create()).is_ok());
+    let bench = TestBench::<D>::new(
+        Config::default().faults(FaultSchedule::new().with(Fault::Gzip.always())),
+    );
+    assert!(bench.driver.run(create()).is_ok());
 }
 
 /// A redirect is an answer. The other host hears nothing: no key, no document.
 pub fn a_redirect_is_not_followed<D: Driver>() {
-    let other = Listener::start(|_, _| Plan::Answer(response(200, &[], JOB)));
-    let world = World::<D>::new(
+    let other = ScriptedServer::start(|_, _| ResponseScript::Respond(response(200, &[], JOB)));
+    let bench = TestBench::<D>::new(
         Config::default()
             .redirect_to(other.base_url())
-            .faults(Faults::new().with(Fault::Redirect.always())),
+            .faults(FaultSchedule::new().with(Fault::Redirect.always())),
     );
     for error in [
-        world.driver.run(create()).unwrap_err(),
-        world.driver.call(GetJob::new("clj-1")).unwrap_err(),
+        bench.driver.run(create()).unwrap_err(),
+        bench.driver.call(GetJob::new("clj-1")).unwrap_err(),
     ] {
         assert!(error.status().is_some_and(|status| status.is_redirection()));
         assert!(error.to_string().contains("not followed"), "{error}");
     }
-    assert_eq!(world.emulator.request_count(), 2);
-    assert!(other.seen().is_empty());
+    assert_eq!(bench.emulator.request_count(), 2);
+    assert!(other.requests().is_empty());
 }
 
 /// A server that never answers: every attempt ends, and so does the call.
 pub fn no_answer_at_all_ends<D: Driver>() {
-    let listener = Listener::start(|_, _| Plan::Hang(Vec::new()));
+    let server = ScriptedServer::start(|_, _| ResponseScript::Hang(Vec::new()));
     let short = SHORT;
     for limits in [
         TransportLimits::default().connect(short).response(short),
         TransportLimits::default().attempt(short),
     ] {
-        let before = listener.seen().len();
-        let error = driver::<D>(&listener, limits, 1)
+        let before = server.requests().len();
+        let error = driver::<D>(&server, limits, 1)
             .call(GetJob::new("clj-1"))
             .unwrap_err();
         assert!(error.is_timeout(), "{error}");
         assert_eq!(error.attempts(), 2);
-        seen_by(&listener, before + 2);
+        expect_requests(&server, before + 2);
     }
     // Of a create that was sent and not answered, nobody knows.
     let limits = TransportLimits::default().response(short);
-    let error = driver::<D>(&listener, limits, 0).run(create()).unwrap_err();
+    let error = driver::<D>(&server, limits, 0).run(create()).unwrap_err();
     assert!(error.is_timeout() && error.is_ambiguous(), "{error}");
     assert!(error.transaction_id().is_some());
 }
@@ -142,17 +144,17 @@ pub fn no_answer_at_all_ends<D: Driver>() {
 /// A server that takes the connection and never answers the handshake: the connection's own limit ends it, and nothing
 /// was sent.
 pub fn a_handshake_that_never_comes_ends<D: Driver>() {
-    let door = Door::silent();
+    let faulty_server = FaultyServer::silent();
     let hour = Duration::from_secs(3600);
-    let setup = Setup {
-        retry: Setup::default().retry.max_retries(1),
+    let settings = Settings {
+        retry: Settings::default().retry.max_retries(1),
         limits: TransportLimits::default()
             .connect(Duration::from_millis(500))
             .response(hour)
             .attempt(hour),
-        ..Setup::default()
+        ..Settings::default()
     };
-    let driver = D::new(api(&door.base_url("https"), "llx-key"), setup);
+    let driver = D::new(api(&faulty_server.base_url("https"), "llx-key"), settings);
     for error in [
         driver.run(create()).unwrap_err(),
         driver.call(DeleteJob::new("clj-1")).unwrap_err(),
@@ -161,30 +163,30 @@ pub fn a_handshake_that_never_comes_ends<D: Driver>() {
         assert!(!error.is_ambiguous(), "{error}");
         assert_eq!(error.attempts(), 2, "{error}");
     }
-    spin(|| door.connections() == 4);
-    assert_eq!(door.connections(), 4);
+    wait_until(|| faulty_server.connections() == 4);
+    assert_eq!(faulty_server.connections(), 4);
 }
 
 /// Whoever wants no limit sets the longest there is. It is no fault, in a call or side by side.
 pub fn the_longest_limits_are_limits<D: Driver>() {
-    let ever = Duration::MAX;
-    let world = World::<D>::with(
+    let max_duration = Duration::MAX;
+    let bench = TestBench::<D>::with_settings(
         Config::default(),
-        Setup {
-            retry: Setup::default().retry.max_retries(0).total(ever),
-            wait_timeout: ever,
+        Settings {
+            retry: Settings::default().retry.max_retries(0).total(max_duration),
+            wait_timeout: max_duration,
             limits: TransportLimits::default()
-                .connect(ever)
-                .response(ever)
-                .attempt(ever)
+                .connect(max_duration)
+                .response(max_duration)
+                .attempt(max_duration)
                 .response_bytes(u64::MAX)
                 .min_upload_rate(1),
-            ..Setup::default()
+            ..Settings::default()
         },
     );
-    let job = world.driver.classify(document(), create()).expect("a job");
+    let job = bench.driver.classify(document(), create()).expect("a job");
     let calls = (0..3).map(|n| Call::new(GetJob::from(&job), Seed::new([n; 16])));
-    world.driver.drive(Concurrent::new(calls, 3), |event| {
+    bench.driver.drive(Concurrent::new(calls, 3), |event| {
         let ConcurrentEvent::Finished(_, result) = event;
         assert_eq!(result.expect("a job").status, JobStatus::Completed);
     });
@@ -192,65 +194,68 @@ pub fn the_longest_limits_are_limits<D: Driver>() {
 
 /// A server that stops in the middle of its answer, or ends the connection there.
 pub fn an_answer_that_stops_half_way_ends<D: Driver>() {
-    let half = |plan: fn(Vec<u8>) -> Plan| {
-        Listener::start(move |_, _| {
+    let half_response = |script: fn(Vec<u8>) -> ResponseScript| {
+        ScriptedServer::start(move |_, _| {
             let mut bytes = response(200, &[], JOB);
             bytes.truncate(bytes.len() - 10);
-            plan(bytes)
+            script(bytes)
         })
     };
     let limits = TransportLimits::default().attempt(SHORT);
-    let hanging = half(Plan::Hang);
-    let error = driver::<D>(&hanging, limits, 1)
+    let hanging_server = half_response(ResponseScript::Hang);
+    let error = driver::<D>(&hanging_server, limits, 1)
         .call(GetJob::new("clj-1"))
         .unwrap_err();
     assert!(error.is_timeout(), "{error}");
-    seen_by(&hanging, 2);
+    expect_requests(&hanging_server, 2);
 
-    let cut = half(Plan::Answer);
-    let error = driver::<D>(&cut, TransportLimits::default(), 1)
+    let closing_server = half_response(ResponseScript::Respond);
+    let error = driver::<D>(&closing_server, TransportLimits::default(), 1)
         .call(GetJob::new("clj-1"))
         .unwrap_err();
     assert!(error.is_transport(), "{error}");
-    assert_eq!(cut.seen().len(), 2);
+    assert_eq!(closing_server.requests().len(), 2);
 }
 
 /// The time that a whole call has cuts an attempt short, however long the attempt's own limit is.
 pub fn the_whole_call_ends_by_its_deadline<D: Driver>() {
-    let listener = Listener::start(|_, _| Plan::Hang(Vec::new()));
+    let server = ScriptedServer::start(|_, _| ResponseScript::Hang(Vec::new()));
     let hour = Duration::from_secs(3600);
-    let setup = Setup {
+    let settings = Settings {
         retry: Retry::default().total(SHORT),
         limits: TransportLimits::default().response(hour).attempt(hour),
-        ..Setup::default()
+        ..Settings::default()
     };
-    let driver = D::new(api(&listener.base_url(), "llx-key"), setup);
+    let driver = D::new(api(&server.base_url(), "llx-key"), settings);
     let error = driver.call(GetJob::new("clj-1")).unwrap_err();
     assert!(error.is_timeout(), "{error}");
-    seen_by(&listener, 1);
+    expect_requests(&server, 1);
 }
 
 /// An answer that comes a few bytes at a time is no fault.
 pub fn a_slow_answer_is_read_to_its_end<D: Driver>() {
-    let world = World::<D>::new(
+    let bench = TestBench::<D>::new(
         Config::default()
-            .faults(Faults::new().with(Fault::SlowDrip.first(1).on(Route::ClassifyCreate))),
+            .faults(FaultSchedule::new().with(Fault::SlowDrip.first(1).on(Route::ClassifyCreate))),
     );
-    assert!(world.driver.run(create()).is_ok());
-    assert_eq!(world.emulator.count(Route::ClassifyCreate), 1);
+    assert!(bench.driver.run(create()).is_ok());
+    assert_eq!(bench.emulator.count(Route::ClassifyCreate), 1);
 }
 
 /// A request without a body announces none, but for a POST, which announces nothing as nothing.
 pub fn lengths_are_announced_where_they_belong<D: Driver>() {
-    let listener = Listener::start(|_, _| Plan::Answer(response(200, &[], JOB)));
-    let driver = driver::<D>(&listener, TransportLimits::default(), 0);
+    let server = ScriptedServer::start(|_, _| ResponseScript::Respond(response(200, &[], JOB)));
+    let driver = driver::<D>(&server, TransportLimits::default(), 0);
     driver.call(GetJob::new("clj-1")).expect("a job");
     driver.call(DeleteJob::new("clj-1")).expect("deleted");
     driver.call(CancelJob::new("clj-1")).expect("a job");
-    let seen = listener.seen();
-    let lengths: Vec<_> = seen.iter().map(Seen::announced).collect();
+    let requests = server.requests();
+    let lengths: Vec<_> = requests
+        .iter()
+        .map(RecordedRequest::content_length)
+        .collect();
     assert_eq!(lengths, [None, None, Some(0)]);
-    for request in &seen {
+    for request in &requests {
         assert_eq!(request.header("transfer-encoding"), None);
         assert_eq!(request.header("authorization"), Some("Bearer llx-key"));
         assert_eq!(request.header("accept"), Some("application/json"));
@@ -267,19 +272,22 @@ pub fn lengths_are_announced_where_they_belong<D: Driver>() {
 
 /// Four requests must be there together before any is answered, and never are there five.
 pub fn requests_of_one_machine_are_out_at_once_up_to_the_limit<D: Driver>() {
-    let (together, out, most) = (
+    let (barrier, in_flight, max_in_flight) = (
         Arc::new(Barrier::new(4)),
         Arc::new(AtomicUsize::new(0)),
         Arc::new(AtomicUsize::new(0)),
     );
-    let most_seen = Arc::clone(&most);
-    let listener = Listener::start(move |_, _| {
-        most.fetch_max(out.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-        together.wait();
-        out.fetch_sub(1, Ordering::SeqCst);
-        Plan::Answer(response(200, &[], JOB))
+    let max_seen = Arc::clone(&max_in_flight);
+    let server = ScriptedServer::start(move |_, _| {
+        max_in_flight.fetch_max(
+            in_flight.fetch_add(1, Ordering::SeqCst) + 1,
+            Ordering::SeqCst,
+        );
+        barrier.wait();
+        in_flight.fetch_sub(1, Ordering::SeqCst);
+        ResponseScript::Respond(response(200, &[], JOB))
     });
-    let driver = driver::<D>(&listener, TransportLimits::default().max_concurrency(4), 0);
+    let driver = driver::<D>(&server, TransportLimits::default().max_concurrency(4), 0);
     let calls = (0..12).map(|n| Call::new(GetJob::new("clj-1"), Seed::new([n; 16])));
     let mut ended = 0;
     driver.drive(Concurrent::new(calls, 12), |event| {
@@ -288,16 +296,16 @@ pub fn requests_of_one_machine_are_out_at_once_up_to_the_limit<D: Driver>() {
         ended += 1;
     });
     assert_eq!(ended, 12);
-    assert_eq!(most_seen.load(Ordering::SeqCst), 4);
+    assert_eq!(max_seen.load(Ordering::SeqCst), 4);
 }
 
 /// An attempt without any time is none.
 pub fn a_time_that_is_up_sends_nothing<D: Driver>() {
-    let listener = Listener::start(|_, _| Plan::Answer(response(200, &[], JOB)));
+    let server = ScriptedServer::start(|_, _| ResponseScript::Respond(response(200, &[], JOB)));
     let limits = TransportLimits::default().attempt(Duration::ZERO);
-    let error = driver::<D>(&listener, limits, 0)
+    let error = driver::<D>(&server, limits, 0)
         .call(GetJob::new("clj-1"))
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
-    assert!(listener.seen().is_empty());
+    assert!(server.requests().is_empty());
 }

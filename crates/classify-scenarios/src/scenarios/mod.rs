@@ -7,9 +7,9 @@
 pub mod bulk;
 pub mod drift;
 pub mod errors;
+pub mod exactly_once;
 pub mod limits;
 pub mod lists;
-pub mod money;
 pub mod proxies;
 pub mod secrets;
 pub mod uploads;

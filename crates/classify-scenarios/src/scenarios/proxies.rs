@@ -6,9 +6,9 @@ use std::process::Command;
 use classify_proto::Api;
 use classify_proto::v2::{DeleteJob, GetJob};
 
-use crate::driver::{Driver, Setup};
-use crate::listener::{Listener, Plan, response};
-use crate::world::api;
+use crate::driver::{Driver, Settings};
+use crate::scripted_server::{ResponseScript, ScriptedServer, response};
+use crate::test_bench::api;
 
 /// What a process that this test starts is to see, and where the server is that it reaches directly.
 const CASE: &str = "CLASSIFY_SCENARIO_CASE";
@@ -17,35 +17,36 @@ const DIRECT: &str = "CLASSIFY_SCENARIO_DIRECT";
 /// An environment is a process's own, so that each case is one.
 pub fn requests_go_by_the_proxy_of_the_environment<D: Driver>() {
     if let (Ok(case), Ok(direct)) = (env::var(CASE), env::var(DIRECT)) {
-        return inside::<D>(&case, &direct);
+        return run_child::<D>(&case, &direct);
     }
-    let proxy = Listener::start(|_, _| Plan::Answer(response(407, &[], b"")));
+    let proxy = ScriptedServer::start(|_, _| ResponseScript::Respond(response(407, &[], b"")));
     let job = br#"{"id": "clj-1", "status": "RUNNING"}"#;
-    let direct = Listener::start(move |_, _| Plan::Answer(response(200, &[], job)));
+    let direct =
+        ScriptedServer::start(move |_, _| ResponseScript::Respond(response(200, &[], job)));
     let host = proxy.base_url().replace("http://", "");
-    let named = format!("user:pass%40word@{host}");
-    let socks = format!("socks5://{host}");
-    let mut through = 0;
-    for (case, set) in [
+    let proxy_url = format!("user:pass%40word@{host}");
+    let socks_url = format!("socks5://{host}");
+    let mut proxied_requests = 0;
+    for (case, variables) in [
         (
             "proxied",
-            [("HTTPS_PROXY", &*named), ("HTTP_PROXY", &*named)],
+            [("HTTPS_PROXY", &*proxy_url), ("HTTP_PROXY", &*proxy_url)],
         ),
         (
             "proxied",
-            [("https_proxy", &*named), ("HTTPS_PROXY", &*socks)],
+            [("https_proxy", &*proxy_url), ("HTTPS_PROXY", &*socks_url)],
         ),
         (
             "proxied",
-            [("ALL_PROXY", &*named), ("NO_PROXY", "example.com")],
+            [("ALL_PROXY", &*proxy_url), ("NO_PROXY", "example.com")],
         ),
         (
             "direct",
-            [("HTTPS_PROXY", &*named), ("NO_PROXY", "x, .invalid")],
+            [("HTTPS_PROXY", &*proxy_url), ("NO_PROXY", "x, .invalid")],
         ),
         (
             "refused",
-            [("HTTPS_PROXY", &*socks), ("HTTP_PROXY", &*socks)],
+            [("HTTPS_PROXY", &*socks_url), ("HTTP_PROXY", &*socks_url)],
         ),
     ] {
         let mut child = Command::new(env::current_exe().expect("this very program"));
@@ -58,51 +59,58 @@ pub fn requests_go_by_the_proxy_of_the_environment<D: Driver>() {
             .env("LLAMA_CLOUD_API_KEY", "llx-key")
             .env("LLAMA_CLOUD_BASE_URL", "https://service.invalid")
             .env(DIRECT, direct.base_url())
-            .envs(set)
+            .envs(variables)
             .output()
             .expect("it starts");
-        let said = String::from_utf8_lossy(&done.stdout);
-        assert!(done.status.success(), "{set:?}: {said}");
-        through += usize::from(case == "proxied");
-        assert_eq!(proxy.seen().len(), through, "{set:?}: {said}");
-    }
-    for seen in proxy.seen() {
-        assert!(
-            seen.head.starts_with("CONNECT service.invalid:443 "),
-            "{seen:?}"
+        let stdout = String::from_utf8_lossy(&done.stdout);
+        assert!(done.status.success(), "{variables:?}: {stdout}");
+        proxied_requests += usize::from(case == "proxied");
+        assert_eq!(
+            proxy.requests().len(),
+            proxied_requests,
+            "{variables:?}: {stdout}"
         );
-        let login = seen.header("proxy-authorization");
-        assert_eq!(login, Some("Basic dXNlcjpwYXNzQHdvcmQ="), "{seen:?}");
-        assert_eq!(seen.header("authorization"), None, "{seen:?}");
+    }
+    for request in proxy.requests() {
+        assert!(
+            request.head.starts_with("CONNECT service.invalid:443 "),
+            "{request:?}"
+        );
+        let login = request.header("proxy-authorization");
+        assert_eq!(login, Some("Basic dXNlcjpwYXNzQHdvcmQ="), "{request:?}");
+        assert_eq!(request.header("authorization"), None, "{request:?}");
     }
     // This machine is reached past every proxy.
-    assert_eq!(direct.seen().len(), 5);
+    assert_eq!(direct.requests().len(), 5);
 }
 
-fn inside<D: Driver>(case: &str, direct: &str) {
-    let setup = Setup {
-        retry: Setup::default().retry.max_retries(0),
-        ..Setup::default()
+fn run_child<D: Driver>(case: &str, direct: &str) {
+    let settings = Settings {
+        retry: Settings::default().retry.max_retries(0),
+        ..Settings::default()
     };
     let service = Api::builder("llx-key").base_url("https://service.invalid");
-    let driver = D::new(service.build().expect("an api"), setup);
+    let driver = D::new(service.build().expect("an api"), settings);
     let error = driver.call(DeleteJob::new("clj-1")).unwrap_err();
     assert!(!error.is_ambiguous(), "{error}");
-    let told = error.to_string();
+    let message = error.to_string();
     match case {
         "proxied" => assert!(error.is_transport(), "{error}"),
         "refused" => assert!(
-            told.contains("HTTPS_PROXY") && told.contains("socks5"),
+            message.contains("HTTPS_PROXY") && message.contains("socks5"),
             "{error}"
         ),
-        _ => assert!(error.is_transport() && !told.contains("proxy"), "{error}"),
+        _ => assert!(
+            error.is_transport() && !message.contains("proxy"),
+            "{error}"
+        ),
     }
     // From the environment there is no client that could only refuse.
     match (case, D::from_env()) {
         ("refused", Err(error)) => assert!(error.is_invalid(), "{error}"),
         ("refused", Ok(())) => panic!("a client that can only refuse"),
-        (_, made) => made.expect("a client"),
+        (_, result) => result.expect("a client"),
     }
-    let here = D::new(api(direct, "llx-key"), setup);
+    let here = D::new(api(direct, "llx-key"), settings);
     here.call(GetJob::new("clj-1")).expect("an answer");
 }

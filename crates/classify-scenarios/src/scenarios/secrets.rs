@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use classify_emulator::{Config, Fault, Faults};
+use classify_emulator::{Config, Fault, FaultSchedule};
 use classify_proto::files::UploadFile;
 use classify_proto::machine::Saved;
 use classify_proto::v2::{Configuration, CreateJob, GetJob, Rule, WebhookConfiguration};
 use classify_proto::{Api, Error, TransportLimits};
 
-use crate::driver::{Driver, Setup};
-use crate::listener::{Listener, Plan, response};
-use crate::world::{World, rules};
+use crate::driver::{Driver, Settings};
+use crate::scripted_server::{ResponseScript, ScriptedServer, response};
+use crate::test_bench::{TestBench, rules};
 
 const CANARY: &str = "canary";
 
@@ -23,7 +23,7 @@ fn canary_api(url: &str) -> Api {
 }
 
 /// Every text that an error shows, with its causes.
-fn texts(error: &Error) -> String {
+fn error_texts(error: &Error) -> String {
     let mut text = format!("{error}\n{error:?}\n{error:#?}");
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
@@ -46,62 +46,66 @@ fn create() -> CreateJob {
 /// The key, an extra header, a signing secret and a document's words, through every kind of failure: none of them is
 /// in a client's `Debug`, in an error or its causes, in a machine's `Debug`, or in a saved state.
 pub fn nothing_secret_is_printed_or_saved<D: Driver>() {
-    let mut shown = Vec::new();
-    let setup = Setup {
-        retry: Setup::default().retry.max_retries(1),
+    let mut outputs = Vec::new();
+    let settings = Settings {
+        retry: Settings::default().retry.max_retries(1),
         wait_timeout: Duration::from_millis(300),
         limits: TransportLimits::default().response(Duration::from_millis(200)),
-        ..Setup::default()
+        ..Settings::default()
     };
 
     // One of every fault.
-    let world = World::<D>::with(Config::default(), setup);
-    let driver = D::new(canary_api(world.emulator.base_url()), setup);
-    shown.push(driver.debug());
+    let bench = TestBench::<D>::with_settings(Config::default(), settings);
+    let driver = D::new(canary_api(bench.emulator.base_url()), settings);
+    outputs.push(driver.debug());
     let mut failures = 0;
     for fault in Fault::ALL {
-        world
+        bench
             .emulator
-            .set_faults(Faults::new().with(fault.always()));
+            .set_faults(FaultSchedule::new().with(fault.always()));
         if matches!(*fault, Fault::RateLimitedSeconds | Fault::RateLimitedDate) {
             // They only wait.
             continue;
         }
         if let Err(error) = driver.classify(document(), create()) {
             failures += 1;
-            shown.push(texts(&error));
+            outputs.push(error_texts(&error));
         }
     }
     assert!(failures > 20, "{failures} faults were failures");
 
     // A server that sends back the headers that it was sent.
-    let echo = Listener::start(|number, seen| {
+    let echo_server = ScriptedServer::start(|number, request| {
         let headers: Vec<_> = ["authorization", "x-other-key"]
             .iter()
-            .filter_map(|name| Some((*name, seen.header(name)?)))
+            .filter_map(|name| Some((*name, request.header(name)?)))
             .collect();
         assert_eq!(headers.len(), 2);
         let status = [400, 422, 502][number % 3];
-        Plan::Answer(response(status, &headers, b"nothing but the status"))
+        ResponseScript::Respond(response(status, &headers, b"nothing but the status"))
     });
-    let driver = D::new(canary_api(&echo.base_url()), setup);
+    let driver = D::new(canary_api(&echo_server.base_url()), settings);
     for _ in 0..3 {
-        shown.push(texts(&driver.classify(document(), create()).unwrap_err()));
-        shown.push(texts(&driver.call(GetJob::new("clj-1")).unwrap_err()));
+        outputs.push(error_texts(
+            &driver.classify(document(), create()).unwrap_err(),
+        ));
+        outputs.push(error_texts(&driver.call(GetJob::new("clj-1")).unwrap_err()));
     }
 
     // Refused before sending.
     let short = CreateJob::new("pjb-1").configuration(Configuration::new([Rule::new("a", "b")]));
-    shown.push(texts(&driver.run(short).unwrap_err()));
-    let lost = UploadFile::path("/no/such/file.txt").expect("a path to a file");
-    shown.push(texts(&driver.classify(lost, create()).unwrap_err()));
+    outputs.push(error_texts(&driver.run(short).unwrap_err()));
+    let missing_file = UploadFile::path("/no/such/file.txt").expect("a path to a file");
+    outputs.push(error_texts(
+        &driver.classify(missing_file, create()).unwrap_err(),
+    ));
 
     // Machines, and what is saved of them.
     let run = driver.upload_run(document(), create());
-    shown.push(format!("{run:?}"));
-    shown.push(run.save().expect("a state"));
+    outputs.push(format!("{run:?}"));
+    outputs.push(run.save().expect("a state"));
 
-    for text in shown {
+    for text in outputs {
         assert!(!text.contains(CANARY), "{text}");
     }
 }

@@ -3,31 +3,31 @@
 use std::thread;
 use std::time::Duration;
 
-use classify_emulator::{Config, Fault, Faults, Route, Script};
+use classify_emulator::{Config, Fault, FaultSchedule, Route, Script};
 use classify_proto::v2::{CancelJob, GetJob, JobStatus};
 
-use crate::driver::{Driver, Setup};
-use crate::world::{World, api, create, document, rules, spin};
+use crate::driver::{Driver, Settings};
+use crate::test_bench::{TestBench, api, create, document, rules, wait_until};
 
 /// Somebody cancels the job while the client waits: the wait ends with that.
 pub fn a_cancel_during_a_wait_ends_it<D: Driver>() {
-    let world = World::<D>::new(Config::default().script(Script::any().never_ends()));
-    let job = world.jobs(1).remove(0);
+    let bench = TestBench::<D>::new(Config::default().script(Script::any().never_ends()));
+    let job = bench.jobs(1).remove(0);
     let (url, key, id) = (
-        world.emulator.base_url().to_owned(),
-        world.emulator.key().to_owned(),
+        bench.emulator.base_url().to_owned(),
+        bench.emulator.key().to_owned(),
         job.id.clone(),
     );
-    let emulator = &world.emulator;
+    let emulator = &bench.emulator;
     let error = thread::scope(|scope| {
         scope.spawn(move || {
-            spin(|| emulator.count(Route::ClassifyGet) >= 2);
-            let other = D::new(api(&url, &key), Setup::default());
+            wait_until(|| emulator.count(Route::ClassifyGet) >= 2);
+            let other = D::new(api(&url, &key), Settings::default());
             other
                 .call(CancelJob::new(id))
                 .expect("the job is cancelled");
         });
-        world.driver.wait(GetJob::from(&job)).unwrap_err()
+        bench.driver.wait(GetJob::from(&job)).unwrap_err()
     });
     assert!(error.is_cancelled(), "{error}");
     assert_eq!(error.job_id(), Some(&*job.id));
@@ -35,12 +35,12 @@ pub fn a_cancel_during_a_wait_ends_it<D: Driver>() {
 
 /// A job that fails is an error with the service's words, from a wait and from a run alike.
 pub fn a_failed_job_is_an_error<D: Driver>() {
-    let world = World::<D>::new(Config::default().script(Script::any().fails("PDF_IS_BROKEN")));
-    let job = world.jobs(1).remove(0);
+    let bench = TestBench::<D>::new(Config::default().script(Script::any().fails("PDF_IS_BROKEN")));
+    let job = bench.jobs(1).remove(0);
     for error in [
-        world.driver.wait(GetJob::from(&job)).unwrap_err(),
-        world.driver.run(create()).unwrap_err(),
-        world
+        bench.driver.wait(GetJob::from(&job)).unwrap_err(),
+        bench.driver.run(create()).unwrap_err(),
+        bench
             .driver
             .classify(document(), create().configuration(rules()))
             .unwrap_err(),
@@ -56,52 +56,56 @@ pub fn a_failed_job_is_an_error<D: Driver>() {
 pub fn a_wait_can_be_taken_up_after_its_deadline<D: Driver>() {
     let hour = Duration::from_secs(3600);
     let slow = Config::default().script(Script::any().takes(hour));
-    let setup = Setup {
+    let settings = Settings {
         wait_timeout: Duration::from_millis(40),
-        ..Setup::default()
+        ..Settings::default()
     };
-    let world = World::<D>::with(slow.virtual_clock(), setup);
-    let error = world.driver.run(create()).unwrap_err();
+    let bench = TestBench::<D>::with_settings(slow.virtual_clock(), settings);
+    let error = bench.driver.run(create()).unwrap_err();
     assert!(error.is_deadline(), "{error}");
     let job = error.job().expect("the job as last seen");
     assert!(!job.status.is_terminal());
 
-    world.emulator.advance(hour);
-    let patient = D::new(
-        api(world.emulator.base_url(), world.emulator.key()),
-        Setup::default(),
+    bench.emulator.advance(hour);
+    let default_client = D::new(
+        api(bench.emulator.base_url(), bench.emulator.key()),
+        Settings::default(),
     );
-    let done = patient.wait(GetJob::from(job)).expect("the job ends");
+    let done = default_client
+        .wait(GetJob::from(job))
+        .expect("the job ends");
     assert_eq!(done.status, JobStatus::Completed);
-    assert_eq!(world.emulator.job_count(), 1);
+    assert_eq!(bench.emulator.job_count(), 1);
 }
 
 /// A status that the client does not know is waited through; if it stays, the deadline's error names it.
 pub fn an_unknown_status_is_no_end_and_is_named<D: Driver>() {
-    let setup = Setup {
+    let settings = Settings {
         wait_timeout: Duration::from_millis(80),
-        ..Setup::default()
+        ..Settings::default()
     };
-    let world = World::<D>::with(Config::default(), setup);
-    let job = world.jobs(1).remove(0);
+    let bench = TestBench::<D>::with_settings(Config::default(), settings);
+    let job = bench.jobs(1).remove(0);
     let unknown = |rule: classify_emulator::FaultRule| {
-        world
+        bench
             .emulator
-            .set_faults(Faults::new().with(rule.on(Route::ClassifyGet)));
+            .set_faults(FaultSchedule::new().with(rule.on(Route::ClassifyGet)));
     };
 
     unknown(Fault::UnknownStatus.always());
-    let error = world.driver.wait(GetJob::from(&job)).unwrap_err();
+    let error = bench.driver.wait(GetJob::from(&job)).unwrap_err();
     assert!(error.is_deadline(), "{error}");
     let status = error.job().expect("the job as last seen").status.clone();
     assert!(error.to_string().contains(status.as_str()), "{error}");
 
     unknown(Fault::UnknownStatus.first(2));
-    let patient = D::new(
-        api(world.emulator.base_url(), world.emulator.key()),
-        Setup::default(),
+    let default_client = D::new(
+        api(bench.emulator.base_url(), bench.emulator.key()),
+        Settings::default(),
     );
-    let done = patient.wait(GetJob::from(&job)).expect("the job ends");
+    let done = default_client
+        .wait(GetJob::from(&job))
+        .expect("the job ends");
     assert_eq!(done.status, JobStatus::Completed);
 }
 
@@ -109,20 +113,20 @@ pub fn an_unknown_status_is_no_end_and_is_named<D: Driver>() {
 pub fn a_service_that_is_down_now_and_then_ends_no_wait<D: Driver>() {
     let hour = Duration::from_secs(3600);
     let slow = Config::default().script(Script::any().takes(hour));
-    let world = World::<D>::new(slow.virtual_clock());
-    let emulator = &world.emulator;
+    let bench = TestBench::<D>::new(slow.virtual_clock());
+    let emulator = &bench.emulator;
     emulator.set_faults(
-        Faults::new()
+        FaultSchedule::new()
             .with(Fault::Unavailable.every(3).on(Route::ClassifyGet))
             .with(Fault::ResetBefore.every(4).on(Route::ClassifyGet)),
     );
     let job = thread::scope(|scope| {
         scope.spawn(|| {
             // The job ends when looks have failed in both ways.
-            spin(|| emulator.count(Route::ClassifyGet) >= 6);
+            wait_until(|| emulator.count(Route::ClassifyGet) >= 6);
             emulator.advance(hour);
         });
-        world.driver.run(create()).expect("the job ends")
+        bench.driver.run(create()).expect("the job ends")
     });
     assert_eq!(job.status, JobStatus::Completed);
     assert!(emulator.count(Route::ClassifyGet) > 6);

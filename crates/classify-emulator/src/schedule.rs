@@ -1,4 +1,4 @@
-//! When faults strike: by probability, by schedule and by route.
+//! When faults are triggered: by probability, by count and by route.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 use crate::fault::Fault;
 use crate::route::Route;
 
-/// When a [`FaultRule`] strikes, among the requests that it sees.
+/// When a [`FaultRule`] triggers, among the requests that it sees.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum When {
+pub enum Trigger {
     /// Every time.
     Always,
     /// With this probability, between 0 and 1.
@@ -25,9 +25,9 @@ pub enum When {
     Every(u64),
 }
 
-impl When {
+impl Trigger {
     /// What is wrong with it, if it could never be meant.
-    fn problem(self) -> Option<String> {
+    fn validation_error(self) -> Option<String> {
         match self {
             Self::Chance(chance) if !(0.0..=1.0).contains(&chance) => Some(format!(
                 "a chance lies between 0 and 1, and {chance} does not"
@@ -40,11 +40,11 @@ impl When {
     }
 }
 
-/// One fault, where it strikes and when.
+/// One fault, and the route and the requests that trigger it.
 ///
-/// In a file it has the fields `fault`, `route` and `when`; on a command line it is one word, see its [`FromStr`].
+/// In a file it has the fields `fault`, `route` and `when`; on a command line it is one argument, see its [`FromStr`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "Spelled")]
+#[serde(try_from = "RawFaultRule")]
 #[non_exhaustive]
 pub struct FaultRule {
     /// What goes wrong.
@@ -53,43 +53,43 @@ pub struct FaultRule {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub route: Option<Route>,
     /// When it goes wrong; always, if a file does not say.
-    pub when: When,
+    pub when: Trigger,
     #[serde(skip)]
-    seen: u64,
+    requests_seen: u64,
 }
 
 /// A rule as a file spells it, not yet checked.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Spelled {
+struct RawFaultRule {
     fault: Fault,
     #[serde(default)]
     route: Option<Route>,
     #[serde(default = "always")]
-    when: When,
+    when: Trigger,
 }
 
-fn always() -> When {
-    When::Always
+fn always() -> Trigger {
+    Trigger::Always
 }
 
-impl TryFrom<Spelled> for FaultRule {
+impl TryFrom<RawFaultRule> for FaultRule {
     type Error = InvalidFaultRule;
 
-    fn try_from(spelled: Spelled) -> Result<Self, InvalidFaultRule> {
-        let mut rule = Self::new(spelled.fault, spelled.when);
-        rule.route = spelled.route;
-        rule.checked()
+    fn try_from(raw: RawFaultRule) -> Result<Self, InvalidFaultRule> {
+        let mut rule = Self::new(raw.fault, raw.when);
+        rule.route = raw.route;
+        rule.validated()
     }
 }
 
 impl FaultRule {
-    pub(crate) fn new(fault: Fault, when: When) -> Self {
+    pub(crate) fn new(fault: Fault, when: Trigger) -> Self {
         Self {
             fault,
             route: None,
             when,
-            seen: 0,
+            requests_seen: 0,
         }
     }
 
@@ -101,10 +101,10 @@ impl FaultRule {
     }
 
     /// What is wrong with it, if it could never be meant. Files, JSON and command lines all come by here.
-    pub(crate) fn problem(&self) -> Option<String> {
-        let idle = self.route.filter(|route| !self.fault.applies_to(*route));
-        self.when.problem().or_else(|| {
-            idle.map(|route| {
+    pub(crate) fn validation_error(&self) -> Option<String> {
+        let unaffected_route = self.route.filter(|route| !self.fault.applies_to(*route));
+        self.when.validation_error().or_else(|| {
+            unaffected_route.map(|route| {
                 format!(
                     "`{}` changes nothing on {}",
                     self.fault.name(),
@@ -114,25 +114,25 @@ impl FaultRule {
         })
     }
 
-    fn checked(self) -> Result<Self, InvalidFaultRule> {
-        match self.problem() {
+    fn validated(self) -> Result<Self, InvalidFaultRule> {
+        match self.validation_error() {
             None => Ok(self),
-            Some(problem) => Err(InvalidFaultRule(problem)),
+            Some(validation_error) => Err(InvalidFaultRule(validation_error)),
         }
     }
 
-    /// Counts the request, and tells whether the fault strikes it.
-    fn strikes(&mut self, route: Route, dice: &mut fastrand::Rng) -> bool {
+    /// Counts the request. Returns whether it triggers the fault.
+    fn triggers(&mut self, route: Route, rng: &mut fastrand::Rng) -> bool {
         if self.route.is_some_and(|only| only != route) || !self.fault.applies_to(route) {
             return false;
         }
-        self.seen += 1;
+        self.requests_seen += 1;
         match self.when {
-            When::Always => true,
-            When::Chance(probability) => dice.f64() < probability,
-            When::Nth(n) => self.seen == n,
-            When::First(n) => self.seen <= n,
-            When::Every(n) => n > 0 && self.seen.is_multiple_of(n),
+            Trigger::Always => true,
+            Trigger::Chance(probability) => rng.f64() < probability,
+            Trigger::Nth(n) => self.requests_seen == n,
+            Trigger::First(n) => self.requests_seen <= n,
+            Trigger::Every(n) => n > 0 && self.requests_seen.is_multiple_of(n),
         }
     }
 }
@@ -149,8 +149,8 @@ impl fmt::Display for InvalidFaultRule {
 
 impl std::error::Error for InvalidFaultRule {}
 
-/// A rule as a command line spells it: `NAME[@ROUTE][:WHEN]`, where WHEN is a chance (`10%`), a place in the row (`3`),
-/// `first-N` or `every-N`; without it the fault strikes always.
+/// A rule as a command line spells it: `NAME[@ROUTE][:WHEN]`, where WHEN is a chance (`10%`), a request number (`3`),
+/// `first-N` or `every-N`; without it the fault always triggers.
 ///
 /// ```
 /// use classify_emulator::{Fault, FaultRule, Route};
@@ -164,100 +164,100 @@ impl FromStr for FaultRule {
     type Err = InvalidFaultRule;
 
     fn from_str(text: &str) -> Result<Self, InvalidFaultRule> {
-        let (place, when) = match text.split_once(':') {
-            Some((place, when)) => (place, Some(when.trim())),
+        let (target, when) = match text.split_once(':') {
+            Some((target, when)) => (target, Some(when.trim())),
             None => (text, None),
         };
-        let (fault, route) = match place.split_once('@') {
+        let (fault, route) = match target.split_once('@') {
             Some((fault, route)) => (fault, Some(route.trim())),
-            None => (place, None),
+            None => (target, None),
         };
         let fault: Fault = fault
             .trim()
             .parse()
             .map_err(|error: crate::fault::UnknownFault| InvalidFaultRule(error.to_string()))?;
-        let mut rule = Self::new(fault, when.map_or(Ok(When::Always), schedule)?);
+        let mut rule = Self::new(fault, when.map_or(Ok(Trigger::Always), parse_trigger)?);
         if let Some(route) = route {
-            let found = Route::from_name(route).ok_or_else(|| {
+            let route = Route::from_name(route).ok_or_else(|| {
                 InvalidFaultRule(format!(
                     "no route is called `{route}`; they are called as commands are, for example classify.create or \
                      files.list"
                 ))
             })?;
-            rule.route = Some(found);
+            rule.route = Some(route);
         }
-        rule.checked()
+        rule.validated()
     }
 }
 
-fn schedule(text: &str) -> Result<When, InvalidFaultRule> {
-    let wrong = || {
+fn parse_trigger(text: &str) -> Result<Trigger, InvalidFaultRule> {
+    let invalid = || {
         InvalidFaultRule(format!(
             "`{text}` is no schedule: write 10% for a chance, 3 for the third request, first-2, or every-5"
         ))
     };
-    let number = |text: &str| text.parse::<u64>().map_err(|_| wrong());
+    let number = |text: &str| text.parse::<u64>().map_err(|_| invalid());
     let when = if let Some(percent) = text.strip_suffix('%') {
-        When::Chance(percent.trim().parse::<f64>().map_err(|_| wrong())? / 100.0)
+        Trigger::Chance(percent.trim().parse::<f64>().map_err(|_| invalid())? / 100.0)
     } else if let Some(n) = text.strip_prefix("first-") {
-        When::First(number(n)?)
+        Trigger::First(number(n)?)
     } else if let Some(n) = text.strip_prefix("every-") {
-        When::Every(number(n)?)
+        Trigger::Every(number(n)?)
     } else {
-        When::Nth(number(text)?)
+        Trigger::Nth(number(text)?)
     };
-    match when.problem() {
+    match when.validation_error() {
         None => Ok(when),
-        Some(_) => Err(wrong()),
+        Some(_) => Err(invalid()),
     }
 }
 
-/// A plan of faults.
+/// A fault schedule.
 ///
-/// Rules are asked in order, every rule sees every request, and the first that strikes is applied. The same plan, seed
+/// Rules are checked in order, every rule sees every request, and the first that triggers is applied. The same schedule, seed
 /// and sequence of requests give the same faults.
 ///
 /// ```
-/// use classify_emulator::{Fault, Faults, Route};
+/// use classify_emulator::{Fault, FaultSchedule, Route};
 ///
-/// let plan = Faults::new()
+/// let schedule = FaultSchedule::new()
 ///     .seed(7)
 ///     .with(Fault::ResetAfter.nth(3).on(Route::ClassifyCreate))
 ///     .with(Fault::Unavailable.chance(0.1));
-/// assert_eq!(plan.rules().len(), 2);
+/// assert_eq!(schedule.rules().len(), 2);
 /// ```
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
-pub struct Faults {
+pub struct FaultSchedule {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     seed: Option<u64>,
     #[serde(default)]
     rules: Vec<FaultRule>,
     #[serde(skip)]
-    dice: Option<fastrand::Rng>,
+    rng: Option<fastrand::Rng>,
 }
 
-impl Faults {
-    /// A plan without faults.
+impl FaultSchedule {
+    /// An empty schedule.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The seed of the dice for [`Fault::chance`]; 0 unless set.
+    /// the seed for [`Fault::chance`]; 0 unless set.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
-        self.dice = None;
+        self.rng = None;
         self
     }
 
-    /// This plan, and behind its rules those of another one. The other one's seed counts if this one has none.
-    pub(crate) fn and(mut self, other: Self) -> Self {
+    /// This schedule, followed by the rules of another one. The other one's seed counts if this one has none.
+    pub(crate) fn merge(mut self, other: Self) -> Self {
         self.seed = self.seed.or(other.seed);
         self.rules.extend(other.rules);
-        self.dice = None;
+        self.rng = None;
         self
     }
 
@@ -274,19 +274,19 @@ impl Faults {
         &self.rules
     }
 
-    /// The fault that strikes the next request, if any.
-    pub(crate) fn strike(&mut self, route: Route) -> Option<Fault> {
+    /// Returns the fault that the next request triggers, if any.
+    pub(crate) fn next_fault(&mut self, route: Route) -> Option<Fault> {
         let seed = self.seed.unwrap_or(0);
-        let dice = self
-            .dice
+        let rng = self
+            .rng
             .get_or_insert_with(|| fastrand::Rng::with_seed(seed));
-        let mut struck = None;
+        let mut triggered = None;
         for rule in &mut self.rules {
-            if rule.strikes(route, dice) && struck.is_none() {
-                struck = Some(rule.fault);
+            if rule.triggers(route, rng) && triggered.is_none() {
+                triggered = Some(rule.fault);
             }
         }
-        struck
+        triggered
     }
 }
 
@@ -294,13 +294,17 @@ impl Faults {
 mod tests {
     use super::*;
 
-    fn played(mut plan: Faults, routes: &[Route]) -> Vec<Option<Fault>> {
-        routes.iter().map(|route| plan.strike(*route)).collect()
+    fn run_schedule(mut schedule: FaultSchedule, routes: &[Route]) -> Vec<Option<Fault>> {
+        routes
+            .iter()
+            .map(|route| schedule.next_fault(*route))
+            .collect()
     }
 
     #[test]
     fn the_third_create_means_the_third_create() {
-        let plan = Faults::new().with(Fault::ResetAfter.nth(2).on(Route::ClassifyCreate));
+        let schedule =
+            FaultSchedule::new().with(Fault::ResetAfter.nth(2).on(Route::ClassifyCreate));
         let routes = [
             Route::ClassifyCreate,
             Route::ClassifyGet,
@@ -308,32 +312,32 @@ mod tests {
             Route::ClassifyCreate,
         ];
         assert_eq!(
-            played(plan, &routes),
+            run_schedule(schedule, &routes),
             [None, None, Some(Fault::ResetAfter), None]
         );
     }
 
     #[test]
     fn the_same_seed_gives_the_same_faults() {
-        let plan = |seed| {
-            Faults::new()
+        let schedule = |seed| {
+            FaultSchedule::new()
                 .seed(seed)
                 .with(Fault::Unavailable.chance(0.3))
         };
         let routes = [Route::ClassifyGet; 200];
-        let first = played(plan(1), &routes);
-        assert_eq!(first, played(plan(1), &routes));
-        assert_ne!(first, played(plan(2), &routes));
-        let struck = first.iter().flatten().count();
+        let first = run_schedule(schedule(1), &routes);
+        assert_eq!(first, run_schedule(schedule(1), &routes));
+        assert_ne!(first, run_schedule(schedule(2), &routes));
+        let triggered = first.iter().flatten().count();
         assert!(
-            (30..90).contains(&struck),
-            "{struck} of 200 at three in ten"
+            (30..90).contains(&triggered),
+            "{triggered} of 200 at three in ten"
         );
     }
 
     #[test]
     fn a_fault_of_pages_passes_by_what_has_no_pages() {
-        let plan = Faults::new()
+        let schedule = FaultSchedule::new()
             .with(Fault::EmptyPage.always())
             .with(Fault::Gzip.every(2));
         let routes = [
@@ -343,23 +347,23 @@ mod tests {
             Route::ClassifyGet,
         ];
         assert_eq!(
-            played(plan, &routes),
+            run_schedule(schedule, &routes),
             [None, Some(Fault::EmptyPage), None, Some(Fault::Gzip)]
         );
     }
 
     #[test]
     fn a_plan_is_read_from_json() {
-        let plan: Faults = serde_json::from_str(
+        let schedule: FaultSchedule = serde_json::from_str(
             r#"{"seed": 4, "rules": [{"fault": "reset-after", "route": "classify.create", "when": {"nth": 3}},
                 {"fault": "gzip"}]}"#,
         )
         .expect("a plan");
         assert_eq!(
-            plan.rules()[0],
+            schedule.rules()[0],
             Fault::ResetAfter.nth(3).on(Route::ClassifyCreate)
         );
-        assert_eq!(plan.rules()[1], Fault::Gzip.always());
+        assert_eq!(schedule.rules()[1], Fault::Gzip.always());
     }
 
     #[test]
@@ -404,12 +408,12 @@ mod tests {
                 "changes nothing",
             ),
         ] {
-            let json = serde_json::from_str::<Faults>(text)
+            let json = serde_json::from_str::<FaultSchedule>(text)
                 .expect_err(text)
                 .to_string();
             assert!(json.contains(part), "{text}: {json}");
             // What is JSON is YAML too.
-            let yaml = serde_saphyr::from_str::<Faults>(text)
+            let yaml = serde_saphyr::from_str::<FaultSchedule>(text)
                 .expect_err(text)
                 .to_string();
             assert!(yaml.contains(part), "{text}: {yaml}");

@@ -1,4 +1,4 @@
-//! The request journal and the counters.
+//! The request log and its counters.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -11,8 +11,8 @@ use crate::route::Route;
 /// One request that the emulator has seen.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
-pub struct Recorded {
-    /// The request's place in the sequence, from 1; a reset does not begin it anew.
+pub struct LoggedRequest {
+    /// The request's number in the sequence, from 1; a reset does not restart it.
     pub number: u64,
     /// The method.
     pub method: String,
@@ -30,11 +30,11 @@ pub struct Recorded {
     pub body: Option<Value>,
     /// The status that was answered; none while there is no answer, or if a fault took it away.
     pub status: Option<u16>,
-    /// The fault that struck, if any. One that made no difference to the reply has not struck.
+    /// The fault that was applied, if any. A fault that does not change the reply counts as not applied.
     pub fault: Option<Fault>,
 }
 
-impl Recorded {
+impl LoggedRequest {
     /// The first value of a header, by its lower-case name.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
@@ -46,7 +46,7 @@ impl Recorded {
 
     /// The first value of a query parameter.
     #[must_use]
-    pub fn parameter(&self, name: &str) -> Option<&str> {
+    pub fn query_parameter(&self, name: &str) -> Option<&str> {
         self.query
             .iter()
             .find(|(key, _)| key == name)
@@ -55,66 +55,66 @@ impl Recorded {
 }
 
 #[derive(Debug)]
-pub(crate) struct Journal {
-    kept: VecDeque<Recorded>,
+pub(crate) struct RequestLog {
+    entries: VecDeque<LoggedRequest>,
     limit: usize,
-    next: u64,
+    next_number: u64,
     /// The first number since everything was forgotten.
-    first: u64,
+    first_number: u64,
     counts: BTreeMap<Route, u64>,
     faults: BTreeMap<Fault, u64>,
 }
 
-impl Journal {
+impl RequestLog {
     pub(crate) fn new(limit: usize) -> Self {
         Self {
-            kept: VecDeque::new(),
+            entries: VecDeque::new(),
             limit,
-            next: 1,
-            first: 1,
+            next_number: 1,
+            first_number: 1,
             counts: BTreeMap::new(),
             faults: BTreeMap::new(),
         }
     }
 
-    /// Notes a request as it comes; its number is for [`settle`](Self::settle).
-    pub(crate) fn open(&mut self, mut record: Recorded) -> u64 {
-        let number = self.next;
-        self.next += 1;
+    /// Notes a request as it comes; its number is for [`update`](Self::update).
+    pub(crate) fn record(&mut self, mut record: LoggedRequest) -> u64 {
+        let number = self.next_number;
+        self.next_number += 1;
         *self.counts.entry(record.route).or_default() += 1;
         if let Some(fault) = record.fault {
             *self.faults.entry(fault).or_default() += 1;
         }
         record.number = number;
         if self.limit > 0 {
-            if self.kept.len() >= self.limit {
-                self.kept.pop_front();
+            if self.entries.len() >= self.limit {
+                self.entries.pop_front();
             }
-            self.kept.push_back(record);
+            self.entries.push_back(record);
         }
         number
     }
 
     /// Changes what was noted, if it is still kept.
-    pub(crate) fn settle(&mut self, number: u64, change: impl FnOnce(&mut Recorded)) {
-        let Some(first) = self.kept.front().map(|record| record.number) else {
+    pub(crate) fn update(&mut self, number: u64, change: impl FnOnce(&mut LoggedRequest)) {
+        let Some(first_number) = self.entries.front().map(|record| record.number) else {
             return;
         };
         let Some(index) = number
-            .checked_sub(first)
+            .checked_sub(first_number)
             .and_then(|index| usize::try_from(index).ok())
         else {
             return;
         };
-        if let Some(record) = self.kept.get_mut(index) {
+        if let Some(record) = self.entries.get_mut(index) {
             change(record);
         }
     }
 
     /// Takes back a fault that was noted and came to nothing.
-    pub(crate) fn withdraw(&mut self, number: u64, fault: Fault) {
-        self.settle(number, |record| record.fault = None);
-        if number < self.first {
+    pub(crate) fn retract_fault(&mut self, number: u64, fault: Fault) {
+        self.update(number, |record| record.fault = None);
+        if number < self.first_number {
             return;
         }
         if let Some(count) = self.faults.get_mut(&fault) {
@@ -125,8 +125,8 @@ impl Journal {
         }
     }
 
-    pub(crate) fn all(&self) -> Vec<Recorded> {
-        self.kept.iter().cloned().collect()
+    pub(crate) fn all(&self) -> Vec<LoggedRequest> {
+        self.entries.iter().cloned().collect()
     }
 
     pub(crate) fn count(&self, route: Route) -> u64 {
@@ -145,11 +145,11 @@ impl Journal {
         &self.faults
     }
 
-    /// Forgets all but where the numbers stand: a request that is under way must not settle another one's record.
+    /// Clears everything except the next number: a request in progress must not update the entry of another request.
     pub(crate) fn clear(&mut self) {
         *self = Self {
-            next: self.next,
-            first: self.next,
+            next_number: self.next_number,
+            first_number: self.next_number,
             ..Self::new(self.limit)
         };
     }
@@ -159,8 +159,8 @@ impl Journal {
 mod tests {
     use super::*;
 
-    fn record() -> Recorded {
-        Recorded {
+    fn record() -> LoggedRequest {
+        LoggedRequest {
             number: 0,
             method: "GET".to_owned(),
             path: "/".to_owned(),
@@ -176,31 +176,36 @@ mod tests {
 
     #[test]
     fn a_request_from_before_a_reset_settles_nothing_after_it() {
-        let mut journal = Journal::new(10);
-        let before = journal.open(record());
-        journal.clear();
-        journal.open(record());
-        journal.settle(before, |record| record.status = Some(500));
-        assert_eq!(journal.all()[0].status, None);
+        let mut request_log = RequestLog::new(10);
+        let before = request_log.record(record());
+        request_log.clear();
+        request_log.record(record());
+        request_log.update(before, |record| record.status = Some(500));
+        assert_eq!(request_log.all()[0].status, None);
     }
 
     #[test]
     fn a_fault_that_came_to_nothing_is_taken_back() {
-        let struck = || Recorded {
+        let with_fault = || LoggedRequest {
             fault: Some(Fault::Gzip),
             ..record()
         };
-        let mut journal = Journal::new(10);
-        let before = journal.open(struck());
-        journal.clear();
-        let first = journal.open(struck());
-        let second = journal.open(struck());
-        journal.withdraw(before, Fault::Gzip);
-        assert_eq!(journal.faults().get(&Fault::Gzip), Some(&2));
-        journal.withdraw(second, Fault::Gzip);
-        assert_eq!(journal.faults().get(&Fault::Gzip), Some(&1));
-        journal.withdraw(first, Fault::Gzip);
-        assert!(journal.faults().is_empty());
-        assert!(journal.all().iter().all(|record| record.fault.is_none()));
+        let mut request_log = RequestLog::new(10);
+        let before = request_log.record(with_fault());
+        request_log.clear();
+        let first = request_log.record(with_fault());
+        let second = request_log.record(with_fault());
+        request_log.retract_fault(before, Fault::Gzip);
+        assert_eq!(request_log.faults().get(&Fault::Gzip), Some(&2));
+        request_log.retract_fault(second, Fault::Gzip);
+        assert_eq!(request_log.faults().get(&Fault::Gzip), Some(&1));
+        request_log.retract_fault(first, Fault::Gzip);
+        assert!(request_log.faults().is_empty());
+        assert!(
+            request_log
+                .all()
+                .iter()
+                .all(|record| record.fault.is_none())
+        );
     }
 }

@@ -1,12 +1,12 @@
-//! What faults do to replies: those that take the place of one, and those that change one.
+//! The effects of faults on replies: some replace a reply, others change it.
 
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
-use crate::clock::{http_date, parse_stamp};
+use crate::clock::{http_date, parse_timestamp};
 use crate::fault::Fault;
 use crate::reply::{Content, Reply};
-use crate::world::World;
+use crate::shared_state::SharedState;
 
 const HTML: &str = "text/html";
 
@@ -17,7 +17,11 @@ fn gateway(status: StatusCode, title: &str) -> Reply {
 }
 
 /// The reply that a fault gives instead of acting; none if the fault lets the server act.
-pub(super) fn instead(world: &World, fault: Fault, path_and_query: &str) -> Option<Reply> {
+pub(super) fn replacement(
+    shared: &SharedState,
+    fault: Fault,
+    path_and_query: &str,
+) -> Option<Reply> {
     let limited = || Reply::detail(StatusCode::TOO_MANY_REQUESTS, "Rate limit exceeded");
     let unavailable = || {
         Reply::detail(
@@ -36,7 +40,7 @@ pub(super) fn instead(world: &World, fault: Fault, path_and_query: &str) -> Opti
         Fault::RateLimited => limited(),
         Fault::RateLimitedSeconds => limited().header("retry-after", "1"),
         Fault::RateLimitedMillis => limited().header("retry-after-ms", "20"),
-        Fault::RateLimitedDate => limited().header("retry-after", http_date(world.now() + 1_000)),
+        Fault::RateLimitedDate => limited().header("retry-after", http_date(shared.now() + 1_000)),
         Fault::RateLimitedAbsurd => limited().header("retry-after", "99999999999999"),
         Fault::RateLimitedGarbage => limited().header("retry-after", "soon"),
         Fault::PaymentRequired => Reply::detail(
@@ -52,7 +56,7 @@ pub(super) fn instead(world: &World, fault: Fault, path_and_query: &str) -> Opti
             "Another request is changing the same thing",
         ),
         Fault::Redirect => {
-            let target = format!("{}{path_and_query}", world.config.redirect_to);
+            let target = format!("{}{path_and_query}", shared.config.redirect_to);
             Reply::bytes(StatusCode::TEMPORARY_REDIRECT, HTML, "").header("location", target)
         }
         _ => return None,
@@ -60,9 +64,9 @@ pub(super) fn instead(world: &World, fault: Fault, path_and_query: &str) -> Opti
     Some(reply)
 }
 
-/// Whether a fault makes a difference to a true reply. Where it makes none it has not struck: refusals are told as they
+/// Whether a fault makes a difference to a true reply. If it does not, it was not applied: errors are returned as they
 /// are, and a page without items has no fields to lose.
-pub(super) fn matters(fault: Fault, reply: &Reply) -> bool {
+pub(super) fn has_effect(fault: Fault, reply: &Reply) -> bool {
     match fault {
         Fault::EmptyPage | Fault::RepeatedToken | Fault::CyclicTokens => reply.status.is_success(),
         Fault::UnknownStatus
@@ -70,7 +74,7 @@ pub(super) fn matters(fault: Fault, reply: &Reply) -> bool {
         | Fault::NullFields
         | Fault::NaiveTimestamps
         | Fault::OffsetTimestamps
-        | Fault::ExtraFields => match (&reply.content, changed(fault, reply.clone()).content) {
+        | Fault::ExtraFields => match (&reply.content, altered(fault, reply.clone()).content) {
             (Content::Json(before), Content::Json(after)) => *before != after,
             _ => false,
         },
@@ -82,7 +86,7 @@ pub(super) fn matters(fault: Fault, reply: &Reply) -> bool {
 }
 
 /// The reply after the server has acted, as a fault changes it.
-pub(super) fn changed(fault: Fault, mut reply: Reply) -> Reply {
+pub(super) fn altered(fault: Fault, mut reply: Reply) -> Reply {
     match fault {
         Fault::ServerErrorAfter => {
             return Reply::detail(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error");
@@ -101,22 +105,29 @@ pub(super) fn changed(fault: Fault, mut reply: Reply) -> Reply {
     }
     if let Content::Json(body) = &mut reply.content {
         match fault {
-            Fault::UnknownStatus => each(body, &mut |object| {
+            Fault::UnknownStatus => for_each_object(body, &mut |object| {
                 if let Some(status) = object.get_mut("status") {
                     *status = json!("HIBERNATING");
                 }
             }),
-            Fault::MissingFields => each(body, &mut |object| object.retain(|name, _| kept(name))),
-            Fault::NullFields => each(body, &mut |object| {
-                for (_, value) in object.iter_mut().filter(|(name, _)| !kept(name)) {
+            Fault::MissingFields => for_each_object(body, &mut |object| {
+                object.retain(|name, _| is_required_field(name));
+            }),
+            Fault::NullFields => for_each_object(body, &mut |object| {
+                for (_, value) in object
+                    .iter_mut()
+                    .filter(|(name, _)| !is_required_field(name))
+                {
                     *value = Value::Null;
                 }
             }),
-            Fault::NaiveTimestamps => stamps(body, &|at| at.trim_end_matches('Z').to_owned()),
-            Fault::OffsetTimestamps => {
-                stamps(body, &|at| shifted(at).unwrap_or_else(|| at.to_owned()));
+            Fault::NaiveTimestamps => {
+                map_timestamps(body, &|at| at.trim_end_matches('Z').to_owned());
             }
-            Fault::ExtraFields => each(body, &mut |object| {
+            Fault::OffsetTimestamps => {
+                map_timestamps(body, &|at| with_offset(at).unwrap_or_else(|| at.to_owned()));
+            }
+            Fault::ExtraFields => for_each_object(body, &mut |object| {
                 object.insert(
                     "x_added_later".to_owned(),
                     json!({ "type": "unknown", "list": [1, null] }),
@@ -129,12 +140,12 @@ pub(super) fn changed(fault: Fault, mut reply: Reply) -> Reply {
     reply
 }
 
-fn kept(name: &str) -> bool {
+fn is_required_field(name: &str) -> bool {
     matches!(name, "id" | "status")
 }
 
 /// Changes every object that is shown: the items of a page, or the body itself.
-fn each(body: &mut Value, change: &mut dyn FnMut(&mut Map<String, Value>)) {
+fn for_each_object(body: &mut Value, change: &mut dyn FnMut(&mut Map<String, Value>)) {
     match body {
         Value::Array(items) => items
             .iter_mut()
@@ -151,14 +162,16 @@ fn each(body: &mut Value, change: &mut dyn FnMut(&mut Map<String, Value>)) {
     }
 }
 
-fn stamps(value: &mut Value, change: &dyn Fn(&str) -> String) {
+fn map_timestamps(value: &mut Value, change: &dyn Fn(&str) -> String) {
     match value {
-        Value::Array(items) => items.iter_mut().for_each(|item| stamps(item, change)),
+        Value::Array(items) => items
+            .iter_mut()
+            .for_each(|item| map_timestamps(item, change)),
         Value::Object(object) => {
             for (name, value) in object {
                 match value {
                     Value::String(at) if name.ends_with("_at") => *at = change(at),
-                    other => stamps(other, change),
+                    other => map_timestamps(other, change),
                 }
             }
         }
@@ -167,8 +180,8 @@ fn stamps(value: &mut Value, change: &dyn Fn(&str) -> String) {
 }
 
 /// The same moment two hours to the east, with microseconds.
-fn shifted(at: &str) -> Option<String> {
-    let moment = jiff::Timestamp::from_millisecond(parse_stamp(at)?).ok()?;
+fn with_offset(at: &str) -> Option<String> {
+    let moment = jiff::Timestamp::from_millisecond(parse_timestamp(at)?).ok()?;
     let there = moment.to_zoned(jiff::tz::TimeZone::fixed(jiff::tz::offset(2)));
     Some(there.strftime("%Y-%m-%dT%H:%M:%S.%6f%:z").to_string())
 }
@@ -192,7 +205,7 @@ mod tests {
 
     #[test]
     fn fields_and_timestamps_change_and_nothing_else() {
-        let after = |fault| body(&changed(fault, job()));
+        let after = |fault| body(&altered(fault, job()));
         assert_eq!(after(Fault::UnknownStatus)["status"], "HIBERNATING");
         assert_eq!(
             after(Fault::MissingFields),
@@ -215,7 +228,7 @@ mod tests {
         let page = Reply::ok(
             json!({ "items": [body(&job())], "next_page_token": "t", "total_size": null }),
         );
-        let page = body(&changed(Fault::MissingFields, page));
+        let page = body(&altered(Fault::MissingFields, page));
         assert_eq!(page["next_page_token"], "t");
         assert_eq!(
             page["items"][0],
@@ -227,15 +240,15 @@ mod tests {
     fn refusals_stay_as_they_are() {
         let refusal = Reply::detail(StatusCode::NOT_FOUND, "no");
         for fault in [Fault::NullFields, Fault::EmptyPage, Fault::NaiveTimestamps] {
-            assert!(!matters(fault, &refusal), "{fault:?}");
+            assert!(!has_effect(fault, &refusal), "{fault:?}");
         }
         for fault in [Fault::Gzip, Fault::NotJson, Fault::ServerErrorAfter] {
-            assert!(matters(fault, &refusal), "{fault:?}");
+            assert!(has_effect(fault, &refusal), "{fault:?}");
         }
-        assert!(!matters(Fault::Gzip, &Reply::no_content()));
-        assert!(matters(Fault::NullFields, &job()));
+        assert!(!has_effect(Fault::Gzip, &Reply::no_content()));
+        assert!(has_effect(Fault::NullFields, &job()));
         assert_eq!(
-            body(&changed(Fault::NullFields, refusal)),
+            body(&altered(Fault::NullFields, refusal)),
             json!({ "detail": "no" })
         );
     }

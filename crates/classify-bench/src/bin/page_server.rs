@@ -1,4 +1,4 @@
-//! Serves a list of jobs over loopback, the same bytes to all who ask: `pages PAGES JOBS_A_PAGE`.
+//! Serves a list of jobs over loopback, the same bytes to all who ask: `page_server PAGES JOBS_PER_PAGE`.
 //!
 //! Every response is made before the first is asked for, so that what is measured is the one who asks. Prints its base
 //! URL, and runs until it is ended.
@@ -8,12 +8,12 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
 
-use classify_bench::fixtures::{Rules, page_of};
+use classify_bench::fixtures::{RuleSharing, page_of};
 
 fn main() -> io::Result<()> {
     let mut numbers = std::env::args().skip(1).map(|argument| argument.parse());
     let (Some(Ok(pages)), Some(Ok(jobs))) = (numbers.next(), numbers.next()) else {
-        return Err(io::Error::other("pages PAGES JOBS_A_PAGE"));
+        return Err(io::Error::other("page_server PAGES JOBS_PER_PAGE"));
     };
     let responses: Arc<[Vec<u8>]> = (0..pages).map(|page| response(page, pages, jobs)).collect();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
@@ -31,21 +31,21 @@ fn response(page: usize, pages: usize, jobs: usize) -> Vec<u8> {
     let next = (page + 1 < pages).then(|| format!("p{}", page + 1));
     let body = page_of(
         page * jobs..(page + 1) * jobs,
-        Rules::AsOne,
+        RuleSharing::Shared,
         next.as_deref(),
     );
     let length = body.len();
-    let head = format!(
+    let print_table_header = format!(
         "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
     );
-    [head.as_bytes(), &body].concat()
+    [print_table_header.as_bytes(), &body].concat()
 }
 
 fn serve(stream: &TcpStream, responses: &[Vec<u8>]) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut lines = BufReader::new(stream).lines();
-    while let Some(asked) = lines.next() {
-        let page = page_asked_for(&asked?);
+    while let Some(request_line) = lines.next() {
+        let page = requested_page(&request_line?);
         // Only what has no body is asked here: the head ends the request.
         for line in lines.by_ref() {
             if line?.is_empty() {
@@ -53,14 +53,14 @@ fn serve(stream: &TcpStream, responses: &[Vec<u8>]) -> io::Result<()> {
             }
         }
         let response = page.and_then(|page| responses.get(page));
-        let none = b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n";
-        (&mut &*stream).write_all(response.map_or(none.as_slice(), Vec::as_slice))?;
+        let not_found = b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n";
+        (&mut &*stream).write_all(response.map_or(not_found.as_slice(), Vec::as_slice))?;
     }
     Ok(())
 }
 
 /// The page that a request line such as `GET /api/v2/classify?page_token=p7 HTTP/1.1` asks for.
-fn page_asked_for(line: &str) -> Option<usize> {
+fn requested_page(line: &str) -> Option<usize> {
     let target = line.strip_prefix("GET /api/v2/classify")?;
     let Some((_, token)) = target.split_once("page_token=p") else {
         return Some(0);

@@ -4,39 +4,39 @@ use std::io::Write as _;
 use std::net::TcpStream;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use classify_emulator::{Config, Fault, Faults, Route};
+use classify_emulator::{Config, Fault, FaultSchedule, Route};
 use classify_proto::machine::{Call, Context, Machine, Run, RunEvent, Saved, Step};
 use classify_proto::v2::{CancelJob, Configuration, DeleteJob, GetJob, JobStatus, Rule};
 use classify_proto::{Api, Body, Error, Operation, Seed, Time, TransportLimits, http, v1};
 
-use crate::door::Door;
-use crate::driver::{Driver, FirstEvent, FirstReply, Setup};
-use crate::listener::{Listener, Plan, response};
-use crate::world::{World, api, create, spin};
+use crate::driver::{Driver, FirstEvent, FirstReply, Settings};
+use crate::faulty_server::FaultyServer;
+use crate::scripted_server::{ResponseScript, ScriptedServer, response};
+use crate::test_bench::{TestBench, api, create, wait_until};
 
-fn on_the_first_create(fault: Fault) -> Config {
-    Config::default().faults(Faults::new().with(fault.nth(1).on(Route::ClassifyCreate)))
+fn on_first_create(fault: Fault) -> Config {
+    Config::default().faults(FaultSchedule::new().with(fault.nth(1).on(Route::ClassifyCreate)))
 }
 
-fn one_job_after<D: Driver>(fault: Fault, creates: u64) {
+fn expect_one_job<D: Driver>(fault: Fault, expected_creates: u64) {
     // Short only for the answer that never comes: a machine with much else to do is slow to give any.
     let limits = match fault {
         Fault::HangAfter => TransportLimits::default().response(Duration::from_secs(2)),
         _ => TransportLimits::default(),
     };
-    let setup = Setup {
+    let settings = Settings {
         limits,
-        ..Setup::default()
+        ..Settings::default()
     };
-    let world = World::<D>::with(on_the_first_create(fault), setup);
-    let job = world
+    let bench = TestBench::<D>::with_settings(on_first_create(fault), settings);
+    let job = bench
         .driver
         .run(create())
         .unwrap_or_else(|error| panic!("{}: {error}", fault.name()));
     assert_eq!(job.status, JobStatus::Completed, "{}", fault.name());
-    let sent = world.emulator.count(Route::ClassifyCreate);
-    assert_eq!(sent, creates, "{}", fault.name());
-    assert_eq!(world.emulator.job_count(), 1, "{}", fault.name());
+    let creates = bench.emulator.count(Route::ClassifyCreate);
+    assert_eq!(creates, expected_creates, "{}", fault.name());
+    assert_eq!(bench.emulator.job_count(), 1, "{}", fault.name());
 }
 
 /// The service made the job and its answer was lost: the same job comes back, and there is no other.
@@ -48,14 +48,14 @@ pub fn an_answer_lost_after_the_work_makes_no_second_job<D: Driver>() {
         Fault::ServerErrorAfter,
         Fault::GatewayTimeoutAfter,
     ] {
-        one_job_after::<D>(fault, 2);
+        expect_one_job::<D>(fault, 2);
     }
 }
 
 /// The service made the job and its answer came spoiled: the same job comes back, and there is no other.
 pub fn an_answer_that_cannot_be_read_makes_no_second_job<D: Driver>() {
     for fault in [Fault::BodyCut, Fault::WrongLength, Fault::NotJson] {
-        one_job_after::<D>(fault, 2);
+        expect_one_job::<D>(fault, 2);
     }
 }
 
@@ -73,46 +73,46 @@ pub fn a_failure_before_the_work_makes_one_job<D: Driver>() {
         Fault::RateLimitedGarbage,
         Fault::RequestTimeout,
     ] {
-        one_job_after::<D>(fault, 2);
+        expect_one_job::<D>(fault, 2);
     }
 }
 
 /// The service answers a known transaction id with the old job: that is a conflict, never the new rules' result.
 pub fn the_same_transaction_id_with_other_rules_is_a_conflict<D: Driver>() {
-    let world = World::<D>::new(Config::default());
+    let bench = TestBench::<D>::new(Config::default());
     let first = create().transaction_id("order-1");
-    let job = world.driver.run(first.clone()).expect("the first is made");
+    let job = bench.driver.run(first.clone()).expect("the first is made");
     let other = Configuration::new([Rule::new("receipt", "a till receipt with a total amount")]);
-    let error = world
+    let error = bench
         .driver
         .run(create().transaction_id("order-1").configuration(other))
         .unwrap_err();
     assert!(error.is_conflict(), "{error}");
     assert_eq!(error.job_id(), Some(&*job.id));
-    let again = world.driver.run(first).expect("the same again is the same");
+    let again = bench.driver.run(first).expect("the same again is the same");
     assert_eq!(again.id, job.id);
-    assert_eq!(world.emulator.job_count(), 1);
+    assert_eq!(bench.emulator.job_count(), 1);
 }
 
 /// A request was sent and the loop that waited for its reply was dropped: driving the machine again finds the job.
 pub fn a_request_whose_reply_was_dropped_is_taken_up<D: Driver>() {
-    let world = World::<D>::new(Config::default());
-    let api = api(world.emulator.base_url(), world.emulator.key());
+    let bench = TestBench::<D>::new(Config::default());
+    let api = api(bench.emulator.base_url(), bench.emulator.key());
     let seed = Seed::new([9; 16]);
-    for sent in [false, true] {
-        world.emulator.reset();
-        world.emulator.add_parse_job("pjb-1", "Invoice 4711");
-        let mut run = Run::new(create(), seed).retry(Setup::default().retry);
+    for was_sent in [false, true] {
+        bench.emulator.reset();
+        bench.emulator.add_parse_job("pjb-1", "Invoice 4711");
+        let mut run = Run::new(create(), seed).retry(Settings::default().retry);
         let Step::Send(_, request) = run.poll(Context::new(&api, now())) else {
             panic!("a create is sent first");
         };
-        if sent {
+        if was_sent {
             let connection = send_and_leave(&api, &request);
-            spin(|| world.emulator.job_count() == 1);
+            wait_until(|| bench.emulator.job_count() == 1);
             drop(connection);
         }
         let mut created = Vec::new();
-        let job = world
+        let job = bench
             .driver
             .drive(&mut run, |event| {
                 if let RunEvent::Created(job) = event {
@@ -121,10 +121,10 @@ pub fn a_request_whose_reply_was_dropped_is_taken_up<D: Driver>() {
             })
             .expect("the job ends");
         assert_eq!(created, [job.id]);
-        assert_eq!(world.emulator.job_count(), 1);
+        assert_eq!(bench.emulator.job_count(), 1);
         assert_eq!(
-            world.emulator.count(Route::ClassifyCreate),
-            1 + u64::from(sent)
+            bench.emulator.count(Route::ClassifyCreate),
+            1 + u64::from(was_sent)
         );
     }
 }
@@ -169,17 +169,17 @@ pub fn a_run_is_saved_at_any_stage_and_finished_by_another<D: Driver>() {
     std::fs::write(&path, "Invoice 4711, total amount 12.00").expect("a file");
 
     for stage in 0..3 {
-        let world = World::<D>::new(Config::default());
+        let bench = TestBench::<D>::new(Config::default());
         let upload = classify_proto::files::UploadFile::path(&path).expect("a path to a file");
-        let mut run = world.driver.upload_run(upload, create());
+        let mut run = bench.driver.upload_run(upload, create());
         if stage >= 1 {
-            let stopped = world
+            let stopped = bench
                 .driver
                 .drive(FirstEvent::new(&mut run, is_uploaded), drop);
             assert!(stopped.is_ok());
         }
         if stage >= 2 {
-            let stopped = world
+            let stopped = bench
                 .driver
                 .drive(FirstEvent::new(&mut run, is_created), drop);
             assert!(stopped.is_ok());
@@ -189,8 +189,8 @@ pub fn a_run_is_saved_at_any_stage_and_finished_by_another<D: Driver>() {
         drop(run);
 
         let other = D::new(
-            api(world.emulator.base_url(), world.emulator.key()),
-            Setup::default(),
+            api(bench.emulator.base_url(), bench.emulator.key()),
+            Settings::default(),
         );
         let loaded = Run::load(&saved).expect("the state is read");
         let job = other.drive(loaded, drop).expect("the job ends");
@@ -198,75 +198,79 @@ pub fn a_run_is_saved_at_any_stage_and_finished_by_another<D: Driver>() {
         if transaction.is_some() {
             assert_eq!(job.transaction_id, transaction);
         }
-        assert_eq!(world.emulator.job_count(), 1, "stage {stage}");
-        assert_eq!(world.emulator.count(Route::ClassifyCreate), 1);
-        assert_eq!(world.emulator.count(Route::FileCreate), 1);
+        assert_eq!(bench.emulator.job_count(), 1, "stage {stage}");
+        assert_eq!(bench.emulator.count(Route::ClassifyCreate), 1);
+        assert_eq!(bench.emulator.count(Route::FileCreate), 1);
     }
 }
 
 /// A cancel and a delete whose answers were lost are found to have been done.
 pub fn a_cancel_or_delete_whose_answer_was_lost_is_settled<D: Driver>() {
-    let faults = Faults::new()
+    let faults = FaultSchedule::new()
         .with(Fault::ResetAfter.nth(1).on(Route::ClassifyCancel))
         .with(Fault::ResetAfter.nth(1).on(Route::ClassifyDelete));
-    let stuck = classify_emulator::Script::any().never_ends();
-    let world = World::<D>::new(Config::default().script(stuck).faults(faults));
-    let job = world.jobs(1).remove(0);
-    let cancelled = world
+    let never_ending = classify_emulator::Script::any().never_ends();
+    let bench = TestBench::<D>::new(Config::default().script(never_ending).faults(faults));
+    let job = bench.jobs(1).remove(0);
+    let cancelled = bench
         .driver
         .call(CancelJob::new(&*job.id))
         .expect("the cancel is settled");
     assert_eq!(cancelled.status, JobStatus::Cancelled);
-    world
+    bench
         .driver
         .call(DeleteJob::new(&*job.id))
         .expect("the delete is settled");
-    assert_eq!(world.emulator.job_count(), 0);
+    assert_eq!(bench.emulator.job_count(), 0);
 
     // The same through a machine of the caller's own.
-    let job = world.jobs(1).remove(0);
+    let job = bench.jobs(1).remove(0);
     let call = Call::new(CancelJob::new(&*job.id), Seed::new([1; 16]));
-    let cancelled = world.driver.drive(call, |never| match never {});
+    let cancelled = bench.driver.drive(call, |never| match never {});
     assert_eq!(cancelled.expect("cancelled").status, JobStatus::Cancelled);
 }
 
 /// Places where no request gets to: a name that nobody has, and a server that breaks the handshake off.
-fn unreachable(door: &Door) -> [Api; 2] {
+fn unreachable_apis(faulty_server: &FaultyServer) -> [Api; 2] {
     let api = |url: String| {
         let builder = Api::builder("llx-key").base_url(url).allow_plain_http();
         builder.build().expect("an api")
     };
     [
         api("http://nobody.invalid".to_owned()),
-        api(door.base_url("https")),
+        api(faulty_server.base_url("https")),
     ]
 }
 
 /// A first attempt that found no connection did nothing, so that the refusal of the second is the answer; and a call
 /// that never found one is not in doubt.
 pub fn what_never_left_was_not_acted_upon<D: Driver>() {
-    fn refused<D: Driver, O: Operation + Clone>(nowhere: &Api, operation: &O) -> (Error, Error) {
-        let setup = Setup {
-            retry: Setup::default().retry.max_retries(1),
-            ..Setup::default()
+    fn errors_after_no_connection<D: Driver, O: Operation + Clone>(
+        unreachable: &Api,
+        operation: &O,
+    ) -> (Error, Error) {
+        let settings = Settings {
+            retry: Settings::default().retry.max_retries(1),
+            ..Settings::default()
         };
-        let lost = D::new(nowhere.clone(), setup);
-        let gone = br#"{"detail": "no such job"}"#;
-        let listener = Listener::start(|_, _| Plan::Answer(response(404, &[], gone)));
-        let there = D::new(api(&listener.base_url(), "llx-key"), setup);
-        let call = || Call::new(operation.clone(), Seed::new([3; 16])).retry(setup.retry);
-        let mut begun = call();
-        lost.drive(FirstReply::new(&mut begun), |never| match never {});
-        let second = there.drive(&mut begun, |never| match never {});
-        let exhausted = lost.drive(call(), |never| match never {});
-        (failed(second), failed(exhausted))
+        let disconnected = D::new(unreachable.clone(), settings);
+        let not_found = br#"{"detail": "no such job"}"#;
+        let server =
+            ScriptedServer::start(|_, _| ResponseScript::Respond(response(404, &[], not_found)));
+        let connected = D::new(api(&server.base_url(), "llx-key"), settings);
+        let call = || Call::new(operation.clone(), Seed::new([3; 16])).retry(settings.retry);
+        let mut first_call = call();
+        disconnected.drive(FirstReply::new(&mut first_call), |never| match never {});
+        let second = connected.drive(&mut first_call, |never| match never {});
+        let exhausted = disconnected.drive(call(), |never| match never {});
+        (expect_error(second), expect_error(exhausted))
     }
 
-    let door = Door::slammed();
-    for nowhere in unreachable(&door) {
+    let faulty_server = FaultyServer::resetting();
+    for unreachable in unreachable_apis(&faulty_server) {
         for (second, exhausted) in [
-            refused::<D, _>(&nowhere, &DeleteJob::new("clj-1")),
-            refused::<D, _>(&nowhere, &CancelJob::new("clj-1")),
+            errors_after_no_connection::<D, _>(&unreachable, &DeleteJob::new("clj-1")),
+            errors_after_no_connection::<D, _>(&unreachable, &CancelJob::new("clj-1")),
         ] {
             assert!(second.is_not_found(), "{second}");
             assert_eq!(second.attempts(), 2, "{second}");
@@ -276,10 +280,10 @@ pub fn what_never_left_was_not_acted_upon<D: Driver>() {
             assert!(!exhausted.is_ambiguous(), "{exhausted}");
         }
     }
-    assert_eq!(door.connections(), 6);
+    assert_eq!(faulty_server.connections(), 6);
 }
 
-fn old_create() -> v1::CreateJob {
+fn v1_create() -> v1::CreateJob {
     v1::CreateJob::new(
         ["dfl-1"],
         [v1::Rule::new("invoice", "has an invoice number")],
@@ -289,16 +293,16 @@ fn old_create() -> v1::CreateJob {
 /// A create of the first version has no key. Where its answer is lost, nobody knows, and it is not sent again; where
 /// there was no connection, it is.
 pub fn a_create_without_a_key_is_sent_once_unless_nobody_heard_it<D: Driver>() {
-    let listener = Listener::start(|_, _| Plan::Reset(usize::MAX));
-    let driver = D::new(api(&listener.base_url(), "llx-key"), Setup::default());
-    let error = failed(driver.call(old_create()));
+    let server = ScriptedServer::start(|_, _| ResponseScript::Reset(usize::MAX));
+    let driver = D::new(api(&server.base_url(), "llx-key"), Settings::default());
+    let error = expect_error(driver.call(v1_create()));
     assert!(error.is_ambiguous(), "{error}");
-    assert_eq!((error.attempts(), listener.seen().len()), (1, 1));
+    assert_eq!((error.attempts(), server.requests().len()), (1, 1));
 
-    let door = Door::slammed();
-    for nowhere in unreachable(&door) {
-        let driver = D::new(nowhere, Setup::default());
-        let error = failed(driver.call(old_create()));
+    let faulty_server = FaultyServer::resetting();
+    for unreachable in unreachable_apis(&faulty_server) {
+        let driver = D::new(unreachable, Settings::default());
+        let error = expect_error(driver.call(v1_create()));
         assert!(!error.is_ambiguous(), "{error}");
         assert_eq!(error.attempts(), 6, "{error}");
     }
@@ -307,19 +311,19 @@ pub fn a_create_without_a_key_is_sent_once_unless_nobody_heard_it<D: Driver>() {
 /// A kept connection is closed in the moment that a create comes over it: no transport sends that again of its own.
 pub fn a_connection_that_dies_under_a_create_makes_no_second_one<D: Driver>() {
     let job = br#"{"id": "clj-1", "status": "RUNNING"}"#;
-    let kept = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", job.len());
-    let answer = [kept.as_bytes(), job].concat();
-    let listener = Listener::start(move |_, _| Plan::AnswerOnce(answer.clone()));
-    let driver = D::new(api(&listener.base_url(), "llx-key"), Setup::default());
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", job.len());
+    let answer = [head.as_bytes(), job].concat();
+    let server = ScriptedServer::start(move |_, _| ResponseScript::RespondOnce(answer.clone()));
+    let driver = D::new(api(&server.base_url(), "llx-key"), Settings::default());
     driver.call(GetJob::new("clj-1")).expect("a job");
-    let error = failed(driver.call(old_create()));
+    let error = expect_error(driver.call(v1_create()));
     assert!(error.is_ambiguous(), "{error}");
-    let seen = listener.seen();
-    assert_eq!(seen.len(), 2, "{seen:?}");
-    assert!(seen[1].head.starts_with("POST "), "{seen:?}");
+    let requests = server.requests();
+    assert_eq!(requests.len(), 2, "{requests:?}");
+    assert!(requests[1].head.starts_with("POST "), "{requests:?}");
 }
 
-fn failed<T>(result: Result<T, Error>) -> Error {
+fn expect_error<T>(result: Result<T, Error>) -> Error {
     match result {
         Ok(_) => panic!("a success that cannot be"),
         Err(error) => error,

@@ -1,4 +1,4 @@
-//! A server that speaks TLS with a certificate of an authority that nobody knows until they are told.
+//! A TLS server whose certificate is signed by a private authority.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -14,14 +14,14 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 /// A server on loopback whose certificate is for `localhost`; it answers every request with the same response.
 #[derive(Debug)]
-pub struct Secure {
+pub struct TlsServer {
     address: SocketAddr,
     authority: Vec<u8>,
     connections: Arc<AtomicUsize>,
     stop: Arc<AtomicBool>,
 }
 
-impl Secure {
+impl TlsServer {
     /// Starts a server that answers with these bytes: a whole response, which ends the connection.
     ///
     /// # Panics
@@ -29,7 +29,7 @@ impl Secure {
     /// When there is no port to listen on, or no randomness to make keys of.
     #[must_use]
     pub fn start(answer: Vec<u8>) -> Self {
-        let (config, authority) = identity();
+        let (config, authority) = generate_certificate();
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port on loopback");
         let server = Self {
             address: listener.local_addr().expect("the port has a number"),
@@ -64,12 +64,12 @@ impl Secure {
         &self.authority
     }
 
-    /// Holds an error to what becomes of a certificate that is not trusted: nothing is gained by looking at it six times.
+    /// Asserts that an untrusted certificate failed the call after one attempt.
     ///
     /// # Panics
     ///
-    /// When it is another error, or came otherwise.
-    pub fn refused_once(&self, error: &Error) {
+    /// Panics if the error or the number of attempts differs.
+    pub fn assert_refused_once(&self, error: &Error) {
         assert_eq!(error.kind(), ErrorKind::Transport, "{error}");
         assert!(error.to_string().contains("certificate"), "{error}");
         assert!(!error.is_transient() && !error.is_ambiguous(), "{error}");
@@ -83,7 +83,7 @@ impl Secure {
     }
 }
 
-impl Drop for Secure {
+impl Drop for TlsServer {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Release);
         // Wakes the thread that accepts.
@@ -92,7 +92,7 @@ impl Drop for Secure {
 }
 
 /// A certificate for `localhost`, and the authority that signed it.
-fn identity() -> (Arc<ServerConfig>, Vec<u8>) {
+fn generate_certificate() -> (Arc<ServerConfig>, Vec<u8>) {
     let key = KeyPair::generate().expect("randomness");
     let mut params = CertificateParams::new(Vec::new()).expect("no names");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -119,11 +119,11 @@ fn serve(stream: TcpStream, config: Arc<ServerConfig>, answer: &[u8]) -> io::Res
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
     let connection = ServerConnection::new(config).map_err(io::Error::other)?;
     let mut stream = StreamOwned::new(connection, stream);
-    let (mut head, mut piece) = (Vec::new(), [0; 1024]);
+    let (mut head, mut chunk) = (Vec::new(), [0; 1024]);
     while !head.windows(4).any(|end| end == b"\r\n\r\n") {
-        match stream.read(&mut piece)? {
+        match stream.read(&mut chunk)? {
             0 => return Ok(()),
-            read => head.extend_from_slice(&piece[..read]),
+            read => head.extend_from_slice(&chunk[..read]),
         }
     }
     stream.write_all(answer)?;

@@ -9,42 +9,42 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc};
 
-use crate::clock::{Clock, Millis, Move, machine_now};
-use crate::config::{Config, Time};
-use crate::faults::Faults;
-use crate::journal::Journal;
-use crate::limits::Limiter;
-use crate::read::pool::Pool;
-use crate::read::{Assignment, Source};
+use crate::clock::{Clock, ClockChange, Millis, system_now};
+use crate::config::{ClockMode, Config};
+use crate::rate_limits::RateLimiter;
+use crate::read::pool::ReaderPool;
+use crate::read::{ReadTask, Source};
+use crate::request_log::RequestLog;
+use crate::schedule::FaultSchedule;
 use crate::script::Script;
-use crate::state::file::bare_id;
+use crate::state::file::parse_file_id;
 use crate::state::job::{InputKind, Job};
-use crate::state::{self, Event, Store};
+use crate::state::{self, JobEvent, Store};
 use crate::webhook::Delivery;
 
 /// The project that requests belong to which name none.
 pub(crate) const DEFAULT_PROJECT: &str = "5e0a11ce-0000-4000-8000-000000000001";
 
 #[derive(Debug)]
-pub(crate) struct World {
+pub(crate) struct SharedState {
     pub(crate) config: Config,
     pub(crate) base_url: String,
     pub(crate) clock: Clock,
     pub(crate) uploads: PathBuf,
     /// Whether the state knows of every upload in the folder that is its own: that of an earlier process does.
-    uploads_are_known: bool,
+    knows_uploads: bool,
     /// How often everything was forgotten.
     generation: AtomicU64,
     store: Mutex<Store>,
-    journal: Mutex<Journal>,
-    faults: Mutex<Faults>,
+    request_log: Mutex<RequestLog>,
+    faults: Mutex<FaultSchedule>,
     scripts: Mutex<Arc<Vec<Script>>>,
-    limiter: Mutex<Limiter>,
-    pool: Pool,
+    limiter: Mutex<RateLimiter>,
+    reader_pool: ReaderPool,
     deliveries: Mutex<VecDeque<Delivery>>,
-    /// Rings when the timetable may have changed.
-    pub(crate) timetable: Notify,
-    pub(crate) events: mpsc::UnboundedSender<(u64, Event)>,
+    /// Notified when the next due time may have changed.
+    pub(crate) schedule_changed: Notify,
+    pub(crate) events: mpsc::UnboundedSender<(u64, JobEvent)>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -52,42 +52,42 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl World {
+impl SharedState {
     pub(crate) fn new(
         config: Config,
         base_url: String,
         uploads: PathBuf,
-        events: mpsc::UnboundedSender<(u64, Event)>,
+        events: mpsc::UnboundedSender<(u64, JobEvent)>,
     ) -> io::Result<Self> {
         let mut store = Store::new(config.seed);
-        let found = match &config.state_file {
+        let opened = match &config.state_file {
             Some(path) => Some(state::log::open(path, &mut store)?),
             None => None,
         };
-        let kept = found.as_ref().and_then(|found| found.clock);
-        let clock = match config.time {
-            Time::Real => Clock::real(),
+        let saved_clock = opened.as_ref().and_then(|opened| opened.clock);
+        let clock = match config.clock_mode {
+            ClockMode::Real => Clock::real(),
             // A clock that was kept goes on where it stood, unless it is told otherwise.
-            Time::VirtualFromNow => Clock::standing_at(kept.unwrap_or_else(machine_now)),
-            Time::VirtualFrom(start) => Clock::standing_at(start),
+            ClockMode::VirtualFromNow => Clock::virtual_at(saved_clock.unwrap_or_else(system_now)),
+            ClockMode::VirtualFrom(start) => Clock::virtual_at(start),
         };
-        let uploads_are_known = found.as_ref().is_some_and(|found| found.is_known);
-        if let Some(found) = found {
-            let standing = clock.is_virtual().then(|| clock.now());
-            found.go_on(&mut store, standing.or(kept))?;
+        let knows_uploads = opened.as_ref().is_some_and(|opened| opened.existed);
+        if let Some(opened) = opened {
+            let virtual_now = clock.is_virtual().then(|| clock.now());
+            opened.start_writing(&mut store, virtual_now.or(saved_clock))?;
         }
         Ok(Self {
             store: Mutex::new(store),
-            journal: Mutex::new(Journal::new(config.journal_limit)),
+            request_log: Mutex::new(RequestLog::new(config.request_log_size)),
             faults: Mutex::new(config.faults.clone()),
             scripts: Mutex::new(Arc::new(config.scripts.clone())),
-            limiter: Mutex::new(Limiter::new(config.limits)),
-            pool: Pool::new(config.readers),
+            limiter: Mutex::new(RateLimiter::new(config.rate_limits)),
+            reader_pool: ReaderPool::new(config.reader_threads),
             deliveries: Mutex::default(),
-            timetable: Notify::new(),
+            schedule_changed: Notify::new(),
             clock,
             uploads,
-            uploads_are_known,
+            knows_uploads,
             generation: AtomicU64::new(0),
             events,
             base_url,
@@ -96,14 +96,14 @@ impl World {
     }
 
     /// Takes up what an earlier process left: documents still to be read, and files that nothing knows of.
-    pub(crate) fn take_up(self: &Arc<Self>) {
+    pub(crate) fn recover(self: &Arc<Self>) {
         let store = self.store();
         let unread = store
             .jobs
             .iter()
-            .filter(|(_, job)| !job.phase.is_terminal() && !job.is_read());
+            .filter(|(_, job)| !job.state.is_terminal() && !job.is_read());
         for (_, job) in unread {
-            self.read_documents(&store, job);
+            self.submit_documents(&store, job);
         }
         if self.config.state_file.is_some()
             && let Ok(entries) = std::fs::read_dir(&self.uploads)
@@ -111,13 +111,13 @@ impl World {
             for entry in entries.flatten() {
                 let name = entry.file_name();
                 // The folder may be somebody's: only what an emulator must have left there is taken away.
-                let left_over = name.to_str().is_some_and(|name| {
-                    is_begun_upload(name)
-                        || self.uploads_are_known
-                            && bare_id(name).is_some_and(|id| id == name)
+                let is_leftover = name.to_str().is_some_and(|name| {
+                    is_partial_upload(name)
+                        || self.knows_uploads
+                            && parse_file_id(name).is_some_and(|id| id == name)
                             && store.files.find(name).is_none()
                 });
-                if left_over {
+                if is_leftover {
                     let _ = std::fs::remove_file(entry.path());
                 }
             }
@@ -136,7 +136,7 @@ impl World {
     /// The state, moved on to now.
     pub(crate) fn store(&self) -> StoreGuard<'_> {
         let mut guard = StoreGuard {
-            world: self,
+            shared: self,
             store: lock(&self.store),
         };
         guard.store.tick(self.now());
@@ -146,22 +146,22 @@ impl World {
     /// Moves the state on, and says when that will have to be done again.
     pub(crate) fn tick(&self) -> Option<Millis> {
         StoreGuard {
-            world: self,
+            shared: self,
             store: lock(&self.store),
         }
         .store
         .tick(self.now())
     }
 
-    pub(crate) fn journal(&self) -> MutexGuard<'_, Journal> {
-        lock(&self.journal)
+    pub(crate) fn request_log(&self) -> MutexGuard<'_, RequestLog> {
+        lock(&self.request_log)
     }
 
-    pub(crate) fn faults(&self) -> MutexGuard<'_, Faults> {
+    pub(crate) fn faults(&self) -> MutexGuard<'_, FaultSchedule> {
         lock(&self.faults)
     }
 
-    pub(crate) fn limiter(&self) -> MutexGuard<'_, Limiter> {
+    pub(crate) fn limiter(&self) -> MutexGuard<'_, RateLimiter> {
         lock(&self.limiter)
     }
 
@@ -183,7 +183,7 @@ impl World {
     }
 
     /// Has a job's documents read, off the request's path.
-    pub(crate) fn read_documents(self: &Arc<Self>, store: &Store, job: &Job) {
+    pub(crate) fn submit_documents(self: &Arc<Self>, store: &Store, job: &Job) {
         for (index, input) in job.inputs.iter().enumerate() {
             if input.outcome.is_some() {
                 continue;
@@ -199,31 +199,37 @@ impl World {
                         .unwrap_or_default(),
                 },
             };
-            let assignment = Assignment {
+            let task = ReadTask {
                 source,
-                instructions: Arc::clone(&job.instructions),
+                configuration: Arc::clone(&job.configuration),
                 scripts: self.scripts(),
                 threshold: self.config.threshold,
             };
-            // The pool belongs to the world: a strong reference here would keep both alive for ever.
-            let world = Arc::downgrade(self);
+            // The pool belongs to the shared state: a strong reference here would keep both alive for ever.
+            let shared = Arc::downgrade(self);
             let id = job.id.clone();
-            self.pool.submit(move || {
-                let verdict = assignment.judge();
-                if let Some(world) = world.upgrade() {
-                    let now = world.now();
-                    let usual = world.config.completed_after;
-                    world.store().store.settle(&id, index, verdict, usual, now);
-                    world.timetable.notify_one();
+            self.reader_pool.submit(move || {
+                let timed_outcome = task.classify();
+                if let Some(shared) = shared.upgrade() {
+                    let now = shared.now();
+                    let default_duration = shared.config.completed_after;
+                    shared.store().store.record_outcome(
+                        &id,
+                        index,
+                        timed_outcome,
+                        default_duration,
+                        now,
+                    );
+                    shared.schedule_changed.notify_one();
                 }
             });
         }
-        self.timetable.notify_one();
+        self.schedule_changed.notify_one();
     }
 
     /// Moves a virtual clock forward, after everything asked for so far has been read; tells whether it could.
-    pub(crate) fn advance(&self, to: Move) -> bool {
-        self.pool.wait_until_idle(Duration::from_secs(120));
+    pub(crate) fn advance(&self, to: ClockChange) -> bool {
+        self.reader_pool.wait_until_idle(Duration::from_secs(120));
         // Under the lock: what the log says last is the latest time.
         let mut store = self.store();
         let moved = self.clock.advance(to);
@@ -231,11 +237,11 @@ impl World {
             store.log_clock(self.now());
         }
         drop(store);
-        self.timetable.notify_one();
+        self.schedule_changed.notify_one();
         moved
     }
 
-    /// Forgets files, jobs, saved configurations and webhooks, parse jobs, the journal, the deliveries and the limits'
+    /// Forgets files, jobs, saved configurations and webhooks, parse jobs, the request log, the deliveries and the limits'
     /// windows; scripts, faults and the clock stay. What is under way meanwhile is not noted any more.
     pub(crate) fn reset(&self) {
         let files: Vec<String> = {
@@ -253,9 +259,9 @@ impl World {
             // Already gone is as good.
             let _ = std::fs::remove_file(self.path_of(&id));
         }
-        self.journal().clear();
+        self.request_log().clear();
         self.deliveries().clear();
-        *self.limiter() = Limiter::new(self.config.limits);
+        *self.limiter() = RateLimiter::new(self.config.rate_limits);
     }
 
     /// Removes files whose time is up, from the state and from disk.
@@ -280,8 +286,8 @@ impl World {
     }
 
     pub(crate) fn close(&self) {
-        self.pool.close();
-        // A reader may hold the world for a moment longer: it must neither write to the state file nor keep it locked
+        self.reader_pool.close();
+        // A reader may hold the shared state for a moment longer: it must neither write to the state file nor keep it locked
         // when the next emulator takes it up.
         let mut store = self.store();
         store.write_log();
@@ -291,7 +297,7 @@ impl World {
 
 /// The locked state; what has happened is handed to the webhooks when it is let go.
 pub(crate) struct StoreGuard<'w> {
-    world: &'w World,
+    shared: &'w SharedState,
     store: MutexGuard<'w, Store>,
 }
 
@@ -314,16 +320,19 @@ impl Drop for StoreGuard<'_> {
         self.store.write_log();
         for event in self.store.take_events() {
             // Nobody is left to hear of it once the emulator stops.
-            let _ = self.world.events.send((self.world.generation(), event));
+            let _ = self.shared.events.send((self.shared.generation(), event));
         }
     }
 }
 
-/// The name of an upload before it is complete.
-pub(crate) const BEGUN: (&str, &str) = ("upload-", ".part");
+/// The name of an incomplete upload begins and ends with these.
+pub(crate) const PARTIAL_UPLOAD_PREFIX: &str = "upload-";
+pub(crate) const PARTIAL_UPLOAD_SUFFIX: &str = ".part";
 
-fn is_begun_upload(name: &str) -> bool {
-    name.strip_prefix(BEGUN.0)
-        .and_then(|name| name.strip_suffix(BEGUN.1))
-        .is_some_and(|drawn| drawn.len() == 6 && drawn.bytes().all(|b| b.is_ascii_alphanumeric()))
+fn is_partial_upload(name: &str) -> bool {
+    name.strip_prefix(PARTIAL_UPLOAD_PREFIX)
+        .and_then(|name| name.strip_suffix(PARTIAL_UPLOAD_SUFFIX))
+        .is_some_and(|random| {
+            random.len() == 6 && random.bytes().all(|b| b.is_ascii_alphanumeric())
+        })
 }

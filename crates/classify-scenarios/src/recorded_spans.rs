@@ -1,4 +1,4 @@
-//! What a driver's spans show of its requests.
+//! Records the tracing spans of a driver's requests.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -8,13 +8,13 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
-use crate::listener::{Listener, Plan, response};
+use crate::scripted_server::{ResponseScript, ScriptedServer, response};
 
-/// A subscriber that writes down every span of the drivers' with its fields.
+/// A subscriber that records every span of the drivers with its fields.
 #[derive(Debug, Clone, Default)]
-pub struct Notes(Arc<Mutex<String>>);
+pub struct RecordedSpans(Arc<Mutex<String>>);
 
-impl Notes {
+impl RecordedSpans {
     /// A server that answers one request and resets the connection of the next, and a client's way there, whose every
     /// secret is a canary.
     ///
@@ -22,48 +22,47 @@ impl Notes {
     ///
     /// When there is no port to listen on.
     #[must_use]
-    pub fn service() -> (Listener, Api) {
-        let listener = Listener::start(|number, _| match number {
-            0 => Plan::Answer(response(200, &[], b"{}")),
-            _ => Plan::Reset(0),
+    pub fn server_and_api() -> (ScriptedServer, Api) {
+        let server = ScriptedServer::start(|number, _| match number {
+            0 => ResponseScript::Respond(response(200, &[], b"{}")),
+            _ => ResponseScript::Reset(0),
         });
         let api = Api::builder("llx-canary")
-            .base_url(listener.base_url())
+            .base_url(server.base_url())
             .header("x-other", "canary")
             .project("canary-project")
             .build()
             .expect("an api");
-        (listener, api)
+        (server, api)
     }
 
-    /// Holds what was noted to what may be seen of a list that was answered and a get that was not: method, path, how it
-    /// ended, and nothing secret.
+    /// Asserts that the spans of an answered list and a failed get show method, path and result, and no secret.
     ///
     /// # Panics
     ///
-    /// When something else was noted.
-    pub fn hold(&self) {
-        let notes = self.0.lock().expect("no test panicked").clone();
+    /// Panics if the spans show anything else.
+    pub fn assert_redacted(&self) {
+        let spans = self.0.lock().expect("no test panicked").clone();
         assert!(
-            notes.contains("method=GET path=\"/api/v2/classify\" status=200"),
-            "{notes}"
+            spans.contains("method=GET path=\"/api/v2/classify\" status=200"),
+            "{spans}"
         );
         assert!(
-            notes.contains("path=\"/api/v2/classify/clj-1\" failure="),
-            "{notes}"
+            spans.contains("path=\"/api/v2/classify/clj-1\" failure="),
+            "{spans}"
         );
-        assert!(!notes.contains("canary"), "{notes}");
+        assert!(!spans.contains("canary"), "{spans}");
     }
 }
 
-impl Visit for Notes {
+impl Visit for RecordedSpans {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        let mut notes = self.0.lock().expect("no test panicked");
-        *notes = format!("{notes} {field}={value:?}");
+        let mut spans = self.0.lock().expect("no test panicked");
+        *spans = format!("{spans} {field}={value:?}");
     }
 }
 
-impl Subscriber for Notes {
+impl Subscriber for RecordedSpans {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         metadata.target().starts_with("classify_")
     }

@@ -32,7 +32,7 @@ type Ours = dyn Fn(&Api) -> http::Request<Body>;
 type Plain = dyn Fn() -> http::Request<Bytes>;
 
 /// One operation's request.
-pub struct Building {
+pub struct RequestCase {
     /// The operation's name.
     pub name: &'static str,
     ours: Box<Ours>,
@@ -40,13 +40,13 @@ pub struct Building {
     plain: Option<Box<Plain>>,
 }
 
-impl std::fmt::Debug for Building {
+impl std::fmt::Debug for RequestCase {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name)
     }
 }
 
-impl Building {
+impl RequestCase {
     fn of<O: Operation + 'static>(operation: O) -> Self {
         let ours = move |api: &Api| operation.build_request(api).expect("a good operation");
         let (parts, body) = ours(&api()).into_parts();
@@ -82,43 +82,43 @@ impl Building {
 ///
 /// Never: the operations are our own.
 #[must_use]
-pub fn buildings() -> Vec<Building> {
+pub fn request_cases() -> Vec<RequestCase> {
     let rules = fixtures::rules;
-    let old = || v1::Rule::new("invoice", "asks for payment of an amount");
+    let v1_rule = || v1::Rule::new("invoice", "asks for payment of an amount");
     let mut upload = files::UploadFile::new("a.pdf", vec![7; 1_000]);
     upload.prepare(Seed::new([7; 16]));
     vec![
-        Building::of(fixtures::create()),
-        Building::of(v2::ListJobs::new()),
-        Building::of(v2::GetJob::new("clj-1")),
-        Building::of(v2::CancelJob::new("clj-1")),
-        Building::of(v2::DeleteJob::new("clj-1")),
-        Building::of(v1::CreateJob::new(["dfl-1"], [old()])),
-        Building::of(v1::ListJobs::new()),
-        Building::of(v1::GetJob::new("1")),
-        Building::of(v1::GetJobResults::new("1")),
-        Building::of(upload),
-        Building::of(files::ListFiles::new()),
-        Building::of(files::GetFile::new("dfl-1")),
-        Building::of(files::GetFileContent::new("dfl-1")),
-        Building::of(files::DeleteFile::new("dfl-1")),
-        Building::of(files::QueryFiles::new()),
-        Building::of(configurations::CreateConfiguration::new("rules", rules())),
-        Building::of(configurations::GetConfiguration::new("cfg-1")),
-        Building::of(configurations::UpdateConfiguration::new("cfg-1").parameters(rules())),
-        Building::of(configurations::ListConfigurations::new()),
-        Building::of(configurations::DeleteConfiguration::new("cfg-1")),
-        Building::of(webhooks::CreateWebhookConfiguration::new(
+        RequestCase::of(fixtures::create()),
+        RequestCase::of(v2::ListJobs::new()),
+        RequestCase::of(v2::GetJob::new("clj-1")),
+        RequestCase::of(v2::CancelJob::new("clj-1")),
+        RequestCase::of(v2::DeleteJob::new("clj-1")),
+        RequestCase::of(v1::CreateJob::new(["dfl-1"], [v1_rule()])),
+        RequestCase::of(v1::ListJobs::new()),
+        RequestCase::of(v1::GetJob::new("1")),
+        RequestCase::of(v1::GetJobResults::new("1")),
+        RequestCase::of(upload),
+        RequestCase::of(files::ListFiles::new()),
+        RequestCase::of(files::GetFile::new("dfl-1")),
+        RequestCase::of(files::GetFileContent::new("dfl-1")),
+        RequestCase::of(files::DeleteFile::new("dfl-1")),
+        RequestCase::of(files::QueryFiles::new()),
+        RequestCase::of(configurations::CreateConfiguration::new("rules", rules())),
+        RequestCase::of(configurations::GetConfiguration::new("cfg-1")),
+        RequestCase::of(configurations::UpdateConfiguration::new("cfg-1").parameters(rules())),
+        RequestCase::of(configurations::ListConfigurations::new()),
+        RequestCase::of(configurations::DeleteConfiguration::new("cfg-1")),
+        RequestCase::of(webhooks::CreateWebhookConfiguration::new(
             "https://example.com",
         )),
-        Building::of(webhooks::GetWebhookConfiguration::new("whc-1")),
-        Building::of(
+        RequestCase::of(webhooks::GetWebhookConfiguration::new("whc-1")),
+        RequestCase::of(
             webhooks::UpdateWebhookConfiguration::new("whc-1")
                 .url(Patch::Set("https://example.com".into())),
         ),
-        Building::of(webhooks::ListWebhookConfigurations::new()),
-        Building::of(webhooks::ListAllWebhookConfigurations::new()),
-        Building::of(webhooks::DeleteWebhookConfiguration::new("whc-1")),
+        RequestCase::of(webhooks::ListWebhookConfigurations::new()),
+        RequestCase::of(webhooks::ListAllWebhookConfigurations::new()),
+        RequestCase::of(webhooks::DeleteWebhookConfiguration::new("whc-1")),
     ]
 }
 
@@ -173,7 +173,7 @@ pub fn page_ranges() -> Vec<u32> {
 ///
 /// When the last status is no success.
 pub fn call(api: &Api, job: &Bytes, statuses: &[u16]) {
-    let mut call = Call::new(v2::GetJob::new(fixtures::FIRST), Seed::new([7; 16]));
+    let mut call = Call::new(v2::GetJob::new(fixtures::FIRST_JOB_ID), Seed::new([7; 16]));
     let mut now = Time::from_millis(1_700_000_000_000);
     let mut statuses = statuses.iter();
     loop {

@@ -82,7 +82,7 @@ def client(kind, **options):
     return kind(base_url=BASE_URL, http_client=http_client, _strict_response_validation=True, **options)
 
 
-def verified(secret, headers, body):
+def signature_is_valid(secret, headers, body):
     """Whether a webhook's signature is right."""
     expected = "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
     return hmac.compare_digest(expected, headers.get("lc-signature", ""))
@@ -93,15 +93,15 @@ class Receiver:
 
     def __init__(self):
         self.received = []
-        self.came = threading.Condition()
+        self.condition = threading.Condition()
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["content-length"]))
-                with receiver.came:
+                with receiver.condition:
                     receiver.received.append(({k.lower(): v for k, v in self.headers.items()}, body))
-                    receiver.came.notify_all()
+                    receiver.condition.notify_all()
                 self.send_response(204)
                 self.end_headers()
 
@@ -113,8 +113,8 @@ class Receiver:
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def wait(self, count, seconds=30):
-        with self.came:
-            assert self.came.wait_for(lambda: len(self.received) >= count, seconds), f"{len(self.received)} webhooks"
+        with self.condition:
+            assert self.condition.wait_for(lambda: len(self.received) >= count, seconds), f"{len(self.received)} webhooks"
             return list(self.received)
 
     def stop(self):

@@ -3,42 +3,42 @@
 use std::thread;
 use std::time::Duration;
 
-use classify_emulator::{Config, Emulator, Limits};
+use classify_emulator::{Config, Emulator, RateLimits};
 use classify_proto::Api;
 use classify_proto::files::UploadFile;
 use classify_proto::v2::{Configuration, CreateJob, Job, Rule};
 
-use crate::driver::{Driver, Setup};
+use crate::driver::{Driver, Settings};
 
 /// An emulator with a driver beside it.
-pub struct World<D> {
+pub struct TestBench<D> {
     /// The service.
     pub emulator: Emulator,
     /// The client.
     pub driver: D,
 }
 
-impl<D: Driver> World<D> {
+impl<D: Driver> TestBench<D> {
     /// Starts an emulator without rate limits, whose jobs end soon, and a driver with short delays.
     #[must_use]
     pub fn new(config: Config) -> Self {
-        Self::with(config, Setup::default())
+        Self::with_settings(config, Settings::default())
     }
 
-    /// The same with a driver of this setup.
+    /// The same with these client settings.
     ///
     /// # Panics
     ///
     /// When the emulator cannot start.
     #[must_use]
-    pub fn with(config: Config, setup: Setup) -> Self {
+    pub fn with_settings(config: Config, settings: Settings) -> Self {
         let config = config
-            .limits(Limits::none())
+            .rate_limits(RateLimits::none())
             .running_after(Duration::from_millis(5))
             .completed_after(Duration::from_millis(20));
         let emulator = Emulator::start(config).expect("the emulator starts");
         emulator.add_parse_job("pjb-1", "Invoice 4711, total amount 12.00");
-        let driver = D::new(api(emulator.base_url(), emulator.key()), setup);
+        let driver = D::new(api(emulator.base_url(), emulator.key()), settings);
         Self { emulator, driver }
     }
 
@@ -93,7 +93,7 @@ pub fn document() -> UploadFile {
 }
 
 /// Lets other threads get on until `reached`, for ten seconds at most.
-pub fn spin(mut reached: impl FnMut() -> bool) {
+pub fn wait_until(mut reached: impl FnMut() -> bool) {
     for _ in 0..2000 {
         if reached() {
             return;

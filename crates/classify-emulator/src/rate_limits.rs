@@ -8,7 +8,7 @@ use crate::route::Route;
 /// How many requests are let through in which time. `None` lifts a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Limits {
+pub struct RateLimits {
     /// v2 creates in any one second; 40 on the service.
     pub creates_per_second: Option<u32>,
     /// Uploads in any five seconds; 50 on the service.
@@ -17,7 +17,7 @@ pub struct Limits {
     pub requests_per_minute: Option<u32>,
 }
 
-impl Default for Limits {
+impl Default for RateLimits {
     /// The published limits of a paid plan.
     fn default() -> Self {
         Self {
@@ -28,7 +28,7 @@ impl Default for Limits {
     }
 }
 
-impl Limits {
+impl RateLimits {
     /// No limits at all.
     #[must_use]
     pub fn none() -> Self {
@@ -72,15 +72,15 @@ impl Limits {
 
 /// The moments at which requests were let through, one sliding window for each limit.
 #[derive(Debug)]
-pub(crate) struct Limiter {
-    limits: Limits,
+pub(crate) struct RateLimiter {
+    limits: RateLimits,
     creates: VecDeque<Millis>,
     uploads: VecDeque<Millis>,
     requests: VecDeque<Millis>,
 }
 
-impl Limiter {
-    pub(crate) fn new(limits: Limits) -> Self {
+impl RateLimiter {
+    pub(crate) fn new(limits: RateLimits) -> Self {
         Self {
             limits,
             creates: VecDeque::new(),
@@ -91,7 +91,7 @@ impl Limiter {
 
     /// Lets a request through, or says which limit it ran into.
     pub(crate) fn admit(&mut self, route: Route, now: Millis) -> Result<(), &'static str> {
-        if !fits(
+        if !has_capacity(
             &mut self.requests,
             self.limits.requests_per_minute,
             60_000,
@@ -99,7 +99,7 @@ impl Limiter {
         ) {
             return Err("Rate limit exceeded: too many requests in one minute");
         }
-        let (window, limit, span, message) = match route {
+        let (window, limit, window_length, message) = match route {
             Route::ClassifyCreate => (
                 &mut self.creates,
                 self.limits.creates_per_second,
@@ -117,7 +117,7 @@ impl Limiter {
                 return Ok(());
             }
         };
-        if !fits(window, limit, span, now) {
+        if !has_capacity(window, limit, window_length, now) {
             return Err(message);
         }
         window.push_back(now);
@@ -127,12 +127,17 @@ impl Limiter {
 }
 
 /// Forgets what has left the window, and tells whether one more fits.
-fn fits(window: &mut VecDeque<Millis>, limit: Option<u32>, span: Millis, now: Millis) -> bool {
+fn has_capacity(
+    window: &mut VecDeque<Millis>,
+    limit: Option<u32>,
+    window_length: Millis,
+    now: Millis,
+) -> bool {
     let Some(limit) = limit else {
         window.clear();
         return true;
     };
-    while window.front().is_some_and(|at| at + span <= now) {
+    while window.front().is_some_and(|at| at + window_length <= now) {
         window.pop_front();
     }
     window.len() < limit as usize
@@ -144,7 +149,7 @@ mod tests {
 
     #[test]
     fn the_window_slides() {
-        let mut limiter = Limiter::new(Limits::default().creates_per_second(Some(2)));
+        let mut limiter = RateLimiter::new(RateLimits::default().creates_per_second(Some(2)));
         assert!(limiter.admit(Route::ClassifyCreate, 0).is_ok());
         assert!(limiter.admit(Route::ClassifyCreate, 600).is_ok());
         assert!(limiter.admit(Route::ClassifyCreate, 999).is_err());
@@ -162,7 +167,7 @@ mod tests {
 
     #[test]
     fn the_free_tier_counts_every_request() {
-        let mut limiter = Limiter::new(Limits::free_tier());
+        let mut limiter = RateLimiter::new(RateLimits::free_tier());
         for _ in 0..20 {
             assert!(limiter.admit(Route::ClassifyGet, 0).is_ok());
         }

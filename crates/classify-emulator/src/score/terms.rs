@@ -9,31 +9,31 @@ use unicode_normalization::char::is_combining_mark;
 
 /// How often each stem occurs, with the first spelling that was met.
 #[derive(Debug, Default)]
-pub(crate) struct Words {
-    pub(crate) counts: HashMap<String, Counted>,
+pub(crate) struct TermCounts {
+    pub(crate) counts: HashMap<String, TermCount>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Counted {
+pub(crate) struct TermCount {
     pub(crate) count: u32,
     pub(crate) spelling: String,
 }
 
 /// Longer texts are cut: the service, too, looks at a bounded text.
-const MOST_WORDS: usize = 200_000;
+const MAX_TOKENS: usize = 200_000;
 
-impl Words {
-    pub(crate) fn read(text: &str, lang: &str) -> Self {
+impl TermCounts {
+    pub(crate) fn from_text(text: &str, lang: &str) -> Self {
         let stemmer = Stemmer::create(algorithm(lang));
-        let stop = stop_words();
-        let mut counts: HashMap<String, Counted> = HashMap::new();
-        let words = text.split(|c: char| !c.is_alphanumeric() && !is_combining_mark(c));
-        for word in words.filter(|word| !word.is_empty()).take(MOST_WORDS) {
+        let stop_words = stop_words();
+        let mut counts: HashMap<String, TermCount> = HashMap::new();
+        let tokens = text.split(|c: char| !c.is_alphanumeric() && !is_combining_mark(c));
+        for word in tokens.filter(|word| !word.is_empty()).take(MAX_TOKENS) {
             let lower = word.to_lowercase();
             // A number, or a single letter, tells no kind of document from another.
             if lower.chars().count() < 2
                 || lower.chars().all(char::is_numeric)
-                || stop.contains(lower.as_str())
+                || stop_words.contains(lower.as_str())
             {
                 continue;
             }
@@ -42,7 +42,7 @@ impl Words {
                 .nfd()
                 .filter(|c| !is_combining_mark(*c))
                 .collect();
-            let entry = counts.entry(stem).or_insert_with(|| Counted {
+            let entry = counts.entry(stem).or_insert_with(|| TermCount {
                 count: 0,
                 spelling: lower,
             });
@@ -54,11 +54,11 @@ impl Words {
 
 /// Stop words of the languages that documents most often come in, since a text need not be in the language named.
 fn stop_words() -> &'static HashSet<&'static str> {
-    static WORDS: OnceLock<HashSet<&'static str>> = OnceLock::new();
-    WORDS.get_or_init(|| {
+    static STOP_WORDS: OnceLock<HashSet<&'static str>> = OnceLock::new();
+    STOP_WORDS.get_or_init(|| {
         let languages = ["en", "de", "es", "fr", "it", "pt", "nl"];
         // Words of describing itself: they stand in any rule, and so tell none apart.
-        let describing = [
+        let rule_boilerplate = [
             "document",
             "documents",
             "contains",
@@ -70,7 +70,7 @@ fn stop_words() -> &'static HashSet<&'static str> {
         languages
             .into_iter()
             .flat_map(|language| stop_words::get(language).iter().copied())
-            .chain(describing)
+            .chain(rule_boilerplate)
             .collect()
     })
 }
@@ -102,7 +102,10 @@ mod tests {
     use super::*;
 
     fn stems(text: &str, lang: &str) -> Vec<String> {
-        let mut stems: Vec<String> = Words::read(text, lang).counts.into_keys().collect();
+        let mut stems: Vec<String> = TermCounts::from_text(text, lang)
+            .counts
+            .into_keys()
+            .collect();
         stems.sort();
         stems
     }
@@ -127,7 +130,7 @@ mod tests {
             "日本語のテキスト",
         ] {
             for lang in ["", "e", "日本", "xx", "tr"] {
-                let _ = Words::read(text, lang);
+                let _ = TermCounts::from_text(text, lang);
             }
         }
     }

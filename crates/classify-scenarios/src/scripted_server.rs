@@ -1,4 +1,4 @@
-//! A server that answers by script, for what no well-behaved server does.
+//! A server that answers by a script, to misbehave on purpose.
 
 use std::fmt::Write as _;
 use std::io::{self, Read, Write};
@@ -11,26 +11,26 @@ use std::time::Duration;
 /// One request as it came.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
-pub struct Seen {
+pub struct RecordedRequest {
     /// The request line and the headers.
     pub head: String,
     /// As much of the body as was read.
     pub body: Vec<u8>,
 }
 
-impl Seen {
+impl RecordedRequest {
     /// A header's value, by its lower-case name.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().skip(1).find_map(|line| {
-            let (found, value) = line.split_once(':')?;
-            found.eq_ignore_ascii_case(name).then(|| value.trim())
+            let (key, value) = line.split_once(':')?;
+            key.eq_ignore_ascii_case(name).then(|| value.trim())
         })
     }
 
     /// The length that was announced, if any.
     #[must_use]
-    pub fn announced(&self) -> Option<usize> {
+    pub fn content_length(&self) -> Option<usize> {
         self.header("content-length")?.parse().ok()
     }
 }
@@ -38,11 +38,11 @@ impl Seen {
 /// What to do with a request.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum Plan {
+pub enum ResponseScript {
     /// Read its body, send these bytes, close.
-    Answer(Vec<u8>),
+    Respond(Vec<u8>),
     /// Send these bytes and nothing more, without reading the body or closing the way up.
-    Early(Vec<u8>),
+    RespondEarly(Vec<u8>),
     /// Read its body, send these bytes, and keep the connection open without another word.
     Hang(Vec<u8>),
     /// Read so much of its body and reset the connection.
@@ -51,35 +51,37 @@ pub enum Plan {
     Ignore,
     /// Read its body, send these bytes, and close the connection when another request has come over it; that one counts
     /// as seen too.
-    AnswerOnce(Vec<u8>),
+    RespondOnce(Vec<u8>),
 }
 
-/// A server on loopback that reads one request from each connection and does what its plan says.
+/// A server on loopback that reads one request from each connection and does what its script says.
 #[derive(Debug)]
-pub struct Listener {
+pub struct ScriptedServer {
     address: SocketAddr,
-    seen: Arc<Mutex<Vec<Seen>>>,
+    requests: Arc<Mutex<Vec<RecordedRequest>>>,
     stop: Arc<AtomicBool>,
 }
 
-impl Listener {
-    /// Starts a server. `plan` is asked when a request's head is there, with the head and the number of requests
-    /// before it.
+impl ScriptedServer {
+    /// Starts a server. `script` is called when a request's head has arrived, with the number of requests before it and the
+    /// head.
     ///
     /// # Panics
     ///
     /// When there is no port to listen on.
-    pub fn start(plan: impl Fn(usize, &Seen) -> Plan + Send + Sync + 'static) -> Self {
+    pub fn start(
+        script: impl Fn(usize, &RecordedRequest) -> ResponseScript + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port on loopback");
-        let listener_ = Self {
+        let server = Self {
             address: listener.local_addr().expect("the port has a number"),
-            seen: Arc::default(),
+            requests: Arc::default(),
             stop: Arc::default(),
         };
-        let (seen, stop, plan) = (
-            Arc::clone(&listener_.seen),
-            Arc::clone(&listener_.stop),
-            Arc::new(plan),
+        let (requests, stop, script) = (
+            Arc::clone(&server.requests),
+            Arc::clone(&server.stop),
+            Arc::new(script),
         );
         thread::spawn(move || {
             for stream in listener.incoming() {
@@ -87,12 +89,16 @@ impl Listener {
                     return;
                 }
                 let Ok(stream) = stream else { continue };
-                let (seen, stop, plan) = (Arc::clone(&seen), Arc::clone(&stop), Arc::clone(&plan));
+                let (requests, stop, script) = (
+                    Arc::clone(&requests),
+                    Arc::clone(&stop),
+                    Arc::clone(&script),
+                );
                 // A client that goes away in the middle is part of many a scenario.
-                thread::spawn(move || drop(serve(stream, &seen, &stop, &*plan)));
+                thread::spawn(move || drop(serve(stream, &requests, &stop, &*script)));
             }
         });
-        listener_
+        server
     }
 
     /// Where it listens.
@@ -103,15 +109,15 @@ impl Listener {
 
     /// The requests so far; one that was not read to its end is there with what was read.
     #[must_use]
-    pub fn seen(&self) -> Vec<Seen> {
-        self.seen
+    pub fn requests(&self) -> Vec<RecordedRequest> {
+        self.requests
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
     }
 }
 
-impl Drop for Listener {
+impl Drop for ScriptedServer {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Release);
         // Wakes the thread that accepts.
@@ -135,47 +141,47 @@ pub fn response(status: u16, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
 
 fn serve(
     mut stream: TcpStream,
-    seen: &Mutex<Vec<Seen>>,
+    requests: &Mutex<Vec<RecordedRequest>>,
     stop: &AtomicBool,
-    plan: &dyn Fn(usize, &Seen) -> Plan,
+    script: &dyn Fn(usize, &RecordedRequest) -> ResponseScript,
 ) -> io::Result<()> {
     let mut request = read_head(&mut stream)?;
     let number = {
-        let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.push(request.clone());
-        seen.len() - 1
+        let mut requests = requests.lock().unwrap_or_else(PoisonError::into_inner);
+        requests.push(request.clone());
+        requests.len() - 1
     };
-    let plan = plan(number, &request);
-    let early = matches!(plan, Plan::Early(_));
-    let announced = request.announced().unwrap_or(0);
-    let most = match plan {
-        Plan::Reset(most) => most.min(announced),
-        Plan::Early(_) | Plan::Ignore => 0,
-        _ => announced,
+    let script = script(number, &request);
+    let is_early = matches!(script, ResponseScript::RespondEarly(_));
+    let content_length = request.content_length().unwrap_or(0);
+    let body_limit = match script {
+        ResponseScript::Reset(body_limit) => body_limit.min(content_length),
+        ResponseScript::RespondEarly(_) | ResponseScript::Ignore => 0,
+        _ => content_length,
     };
-    let read = read_body(&mut stream, &mut request.body, most);
-    seen.lock().unwrap_or_else(PoisonError::into_inner)[number] = request;
+    let read = read_body(&mut stream, &mut request.body, body_limit);
+    requests.lock().unwrap_or_else(PoisonError::into_inner)[number] = request;
     read?;
-    match plan {
-        Plan::Answer(bytes) => {
+    match script {
+        ResponseScript::Respond(bytes) => {
             stream.write_all(&bytes)?;
             stream.shutdown(std::net::Shutdown::Write)?;
             // What the client still sends is read, so that closing is no reset that takes the answer along.
             stream.set_read_timeout(Some(Duration::from_secs(2)))?;
             io::copy(&mut stream, &mut io::sink()).map(drop)
         }
-        Plan::AnswerOnce(bytes) => {
+        ResponseScript::RespondOnce(bytes) => {
             stream.write_all(&bytes)?;
-            let second = read_head(&mut stream)?;
-            let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-            seen.push(second);
+            let next_head = read_head(&mut stream)?;
+            let mut requests = requests.lock().unwrap_or_else(PoisonError::into_inner);
+            requests.push(next_head);
             Ok(())
         }
-        Plan::Hang(_) | Plan::Early(_) | Plan::Ignore => {
-            if let Plan::Hang(bytes) | Plan::Early(bytes) = &plan {
+        ResponseScript::Hang(_) | ResponseScript::RespondEarly(_) | ResponseScript::Ignore => {
+            if let ResponseScript::Hang(bytes) | ResponseScript::RespondEarly(bytes) = &script {
                 stream.write_all(bytes)?;
             }
-            if early {
+            if is_early {
                 stream.shutdown(std::net::Shutdown::Write)?;
             }
             while !stop.load(Ordering::Acquire) {
@@ -184,26 +190,26 @@ fn serve(
             Ok(())
         }
         // Closing with bytes unread resets the connection.
-        Plan::Reset(_) => Ok(()),
+        ResponseScript::Reset(_) => Ok(()),
     }
 }
 
-fn read_head(stream: &mut TcpStream) -> io::Result<Seen> {
+fn read_head(stream: &mut TcpStream) -> io::Result<RecordedRequest> {
     let mut head = Vec::new();
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") {
         stream.read_exact(&mut byte)?;
         head.push(byte[0]);
     }
-    Ok(Seen {
+    Ok(RecordedRequest {
         head: String::from_utf8_lossy(&head).into_owned(),
         body: Vec::new(),
     })
 }
 
-fn read_body(stream: &mut TcpStream, body: &mut Vec<u8>, most: usize) -> io::Result<()> {
-    let read = stream.take(most as u64).read_to_end(body)?;
-    if read < most {
+fn read_body(stream: &mut TcpStream, body: &mut Vec<u8>, body_limit: usize) -> io::Result<()> {
+    let read = stream.take(body_limit as u64).read_to_end(body)?;
+    if read < body_limit {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
     Ok(())

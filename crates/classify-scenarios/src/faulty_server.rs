@@ -1,4 +1,4 @@
-//! A server with which no conversation comes about.
+//! A server that accepts connections and never serves a request.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -6,35 +6,35 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-/// A server on loopback that takes connections and hears no request.
+/// A server on loopback that accepts connections and never serves a request.
 #[derive(Debug)]
-pub struct Door {
+pub struct FaultyServer {
     address: SocketAddr,
     connections: Arc<AtomicUsize>,
     stop: Arc<AtomicBool>,
 }
 
-impl Door {
-    /// It hears a byte and resets the connection: with TLS, in the middle of the handshake.
+impl FaultyServer {
+    /// Reads one byte and resets the connection: with TLS, in the middle of the handshake.
     #[must_use]
-    pub fn slammed() -> Self {
-        Self::open(|mut stream| {
-            // The rest of what was said is not read, which is what makes it a reset.
+    pub fn resetting() -> Self {
+        Self::start(|mut stream| {
+            // Closing with unread bytes resets the connection.
             let _ = stream.read(&mut [0]);
             None
         })
     }
 
-    /// It leaves the client waiting, without reading anything.
+    /// Neither reads nor answers; the client waits.
     #[must_use]
     pub fn silent() -> Self {
-        Self::open(Some)
+        Self::start(Some)
     }
 
-    /// It answers what takes a TLS handshake for a request, in plain HTTP.
+    /// Answers a TLS handshake with a plain HTTP response.
     #[must_use]
-    pub fn plain() -> Self {
-        Self::open(|mut stream| {
+    pub fn plain_http() -> Self {
+        Self::start(|mut stream| {
             let _ = stream.read(&mut [0; 512]);
             let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n");
             None
@@ -47,35 +47,35 @@ impl Door {
         format!("{scheme}://{}", self.address)
     }
 
-    /// How many have come.
+    /// The number of connections accepted.
     #[must_use]
     pub fn connections(&self) -> usize {
         self.connections.load(Ordering::Acquire)
     }
 
-    fn open(keeps: impl Fn(TcpStream) -> Option<TcpStream> + Send + 'static) -> Self {
+    fn start(handle: impl Fn(TcpStream) -> Option<TcpStream> + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port on loopback");
-        let door = Self {
+        let server = Self {
             address: listener.local_addr().expect("the port has a number"),
             connections: Arc::default(),
             stop: Arc::default(),
         };
-        let (connections, stop) = (Arc::clone(&door.connections), Arc::clone(&door.stop));
+        let (connections, stop) = (Arc::clone(&server.connections), Arc::clone(&server.stop));
         thread::spawn(move || {
-            let mut kept = Vec::new();
+            let mut open_connections = Vec::new();
             for stream in listener.incoming().filter_map(io::Result::ok) {
                 if stop.load(Ordering::Acquire) {
                     return;
                 }
                 connections.fetch_add(1, Ordering::AcqRel);
-                kept.extend(keeps(stream));
+                open_connections.extend(handle(stream));
             }
         });
-        door
+        server
     }
 }
 
-impl Drop for Door {
+impl Drop for FaultyServer {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Release);
         // Wakes the thread that accepts.

@@ -37,17 +37,17 @@ pub(super) fn csv(text: &str) -> String {
         .flexible(true)
         .delimiter(separator)
         .from_reader(text.as_bytes());
-    let mut words = String::new();
+    let mut output = String::new();
     for record in reader.records() {
         // Text is already valid UTF-8, and rows may differ in length: nothing is left to go wrong.
         let Ok(record) = record else { continue };
         for cell in &record {
-            words.push_str(cell);
-            words.push(' ');
+            output.push_str(cell);
+            output.push(' ');
         }
-        words.push('\n');
+        output.push('\n');
     }
-    words
+    output
 }
 
 /// Names and values of a JSON document; what is not JSON is read as it stands.
@@ -55,29 +55,29 @@ pub(super) fn json(text: &str) -> String {
     let Ok(value) = serde_json::from_str::<serde_json::Value>(text) else {
         return text.to_owned();
     };
-    let mut words = String::new();
+    let mut output = String::new();
     // The parser's limit on depth bounds this recursion as well.
-    collect(&value, &mut words);
-    words
+    collect_text(&value, &mut output);
+    output
 }
 
-fn collect(value: &serde_json::Value, words: &mut String) {
+fn collect_text(value: &serde_json::Value, output: &mut String) {
     match value {
         serde_json::Value::String(text) => {
-            words.push_str(text);
-            words.push('\n');
+            output.push_str(text);
+            output.push('\n');
         }
-        serde_json::Value::Array(items) => items.iter().for_each(|item| collect(item, words)),
+        serde_json::Value::Array(items) => items.iter().for_each(|item| collect_text(item, output)),
         serde_json::Value::Object(fields) => {
             for (name, value) in fields {
-                words.push_str(name);
-                words.push(' ');
-                collect(value, words);
+                output.push_str(name);
+                output.push(' ');
+                collect_text(value, output);
             }
         }
         serde_json::Value::Number(number) => {
-            words.push_str(&number.to_string());
-            words.push('\n');
+            output.push_str(&number.to_string());
+            output.push('\n');
         }
         _ => {}
     }

@@ -1,7 +1,7 @@
 //! Webhooks that come inside a create.
 
-use crate::check::Node;
-use crate::state::job::Hook;
+use crate::state::job::WebhookTarget;
+use crate::validate::Node;
 
 /// Checks a map of header names to texts.
 pub(super) fn headers(node: &Node<'_>) -> Vec<(String, String)> {
@@ -19,7 +19,7 @@ pub(super) fn headers(node: &Node<'_>) -> Vec<(String, String)> {
 pub(super) fn url(node: &Node<'_>) -> Option<String> {
     let url = node.string(1, 4_000)?;
     if !url.starts_with("http:") && !url.starts_with("https:") {
-        node.problem("value_error", "A webhook's URL begins with http: or https:");
+        node.add_error("value_error", "A webhook's URL begins with http: or https:");
         return None;
     }
     Some(url)
@@ -68,39 +68,39 @@ const EVENTS: [&str; 38] = [
 ];
 
 /// The webhooks that one create may bring along. The API names no limit, and each costs a delivery for each event.
-const MOST_INLINE: usize = 100;
+const MAX_INLINE: usize = 100;
 
 /// Checks a list of at least so many event names.
-pub(super) fn events(node: &Node<'_>, least: usize) -> Option<Vec<String>> {
-    let items = node.items(least, usize::MAX)?;
-    let words = items.iter().filter_map(|item| item.word(&EVENTS, "enum"));
-    Some(words.collect())
+pub(super) fn events(node: &Node<'_>, min: usize) -> Option<Vec<String>> {
+    let items = node.items(min, usize::MAX)?;
+    let names = items.iter().filter_map(|item| item.one_of(&EVENTS, "enum"));
+    Some(names.collect())
 }
 
-/// Checks the inline webhooks of version 2. One without an address is accepted, and never heard of.
-pub(super) fn inline_v2(node: &Node<'_>) -> Vec<Hook> {
+/// Checks the inline webhooks of version 2. A webhook without an address is accepted and never sent.
+pub(super) fn inline_v2(node: &Node<'_>) -> Vec<WebhookTarget> {
     let items = node
-        .given()
-        .and_then(|list| list.items(0, MOST_INLINE))
+        .non_null()
+        .and_then(|list| list.items(0, MAX_INLINE))
         .unwrap_or_default();
-    items.iter().filter_map(hook_v2).collect()
+    items.iter().filter_map(target_v2).collect()
 }
 
-fn hook_v2(item: &Node<'_>) -> Option<Hook> {
+fn target_v2(item: &Node<'_>) -> Option<WebhookTarget> {
     item.object()?;
-    let given = Given {
+    let value = InlineFields {
         headers: item
             .field("webhook_headers")
-            .given()
-            .map(|given| headers(&given)),
+            .non_null()
+            .map(|value| headers(&value)),
         // An empty list is refused in saved webhooks only.
         events: item
             .field("webhook_events")
-            .given()
-            .and_then(|given| events(&given, 0)),
+            .non_null()
+            .and_then(|value| events(&value, 0)),
         format: item.field("webhook_output_format").optional_string(50),
     };
-    hook(item, given)
+    target(item, value)
 }
 
 /// The fields that a webhook of version 1 may have; others are refused.
@@ -113,63 +113,63 @@ const FIELDS_V1: [&str; 5] = [
 ];
 
 /// Checks the webhooks of version 1, whose list is not nullable and whose headers may have any values.
-pub(super) fn inline_v1(node: &Node<'_>) -> Vec<Hook> {
+pub(super) fn inline_v1(node: &Node<'_>) -> Vec<WebhookTarget> {
     let items = node
         .present()
-        .and_then(|list| list.items(0, MOST_INLINE))
+        .and_then(|list| list.items(0, MAX_INLINE))
         .unwrap_or_default();
-    items.iter().filter_map(hook_v1).collect()
+    items.iter().filter_map(target_v1).collect()
 }
 
-fn hook_v1(item: &Node<'_>) -> Option<Hook> {
+fn target_v1(item: &Node<'_>) -> Option<WebhookTarget> {
     item.object()?;
-    item.only(&FIELDS_V1);
+    item.deny_unknown(&FIELDS_V1);
     let text = |value: &serde_json::Value| {
         value
             .as_str()
             .map_or_else(|| value.to_string(), str::to_owned)
     };
-    let pairs = item.field("webhook_headers").given().and_then(|given| {
-        let pairs = given.object()?.iter();
+    let pairs = item.field("webhook_headers").non_null().and_then(|value| {
+        let pairs = value.object()?.iter();
         Some(
             pairs
                 .map(|(name, value)| (name.clone(), text(value)))
                 .collect(),
         )
     });
-    let given = Given {
+    let value = InlineFields {
         headers: pairs,
         events: item
             .field("webhook_events")
-            .given()
-            .and_then(|given| given.strings(0, usize::MAX)),
+            .non_null()
+            .and_then(|value| value.strings(0, usize::MAX)),
         format: item
             .field("webhook_output_format")
-            .given()
-            .and_then(|format| format.word(&["string", "json"], "enum")),
+            .non_null()
+            .and_then(|format| format.one_of(&["string", "json"], "enum")),
     };
-    hook(item, given)
+    target(item, value)
 }
 
 /// The fields of an inline webhook that each version checks in its own way.
-struct Given {
+struct InlineFields {
     headers: Option<Vec<(String, String)>>,
     events: Option<Vec<String>>,
     format: Option<String>,
 }
 
 /// The rest of an inline webhook, and all of it if it has an address.
-fn hook(item: &Node<'_>, given: Given) -> Option<Hook> {
+fn target(item: &Node<'_>, value: InlineFields) -> Option<WebhookTarget> {
     let address = item
         .field("webhook_url")
-        .given()
-        .and_then(|given| url(&given));
+        .non_null()
+        .and_then(|value| url(&value));
     let secret = item.field("webhook_signing_secret").optional_string(1_000);
-    Some(Hook {
+    Some(WebhookTarget {
         url: address?,
-        headers: given.headers.unwrap_or_default(),
-        events: given.events.filter(|events| !events.is_empty()),
-        as_object: given.format.as_deref() == Some("json"),
+        headers: value.headers.unwrap_or_default(),
+        events: value.events.filter(|events| !events.is_empty()),
+        as_object: value.format.as_deref() == Some("json"),
         secret,
     })
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
-use crate::faults::Faults;
-use crate::outcome::Outcome;
+use crate::outcome::DocumentOutcome;
+use crate::schedule::FaultSchedule;
 use crate::script::Script;
 
 /// A whole scenario file.
@@ -16,15 +16,15 @@ use crate::script::Script;
 #[serde(deny_unknown_fields)]
 struct Scenario {
     #[serde(default)]
-    scripts: Vec<Entry>,
+    scripts: Vec<ScriptEntry>,
     #[serde(default)]
-    faults: Option<Faults>,
+    faults: Option<FaultSchedule>,
 }
 
 /// A script as a file spells it.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Entry {
+pub(crate) struct ScriptEntry {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     file: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -55,7 +55,7 @@ fn is_false(flag: &bool) -> bool {
     !flag
 }
 
-impl Entry {
+impl ScriptEntry {
     /// The script, or what is wrong with it.
     pub(crate) fn script(&self) -> Result<Script, String> {
         let outcomes = [
@@ -65,7 +65,7 @@ impl Entry {
             self.cancelled,
             self.never_ends,
         ];
-        if outcomes.into_iter().filter(|given| *given).count() > 1 {
+        if outcomes.into_iter().filter(|is_set| *is_set).count() > 1 {
             return Err(
                 "a script has at most one of type, fails, no_match, cancelled and never_ends"
                     .to_owned(),
@@ -87,8 +87,8 @@ impl Entry {
         if let Some(expression) = &self.content {
             script = script.and_content(expression);
         }
-        if let Some(problem) = script.problem() {
-            return Err(problem);
+        if let Some(pattern_error) = script.pattern_error() {
+            return Err(pattern_error);
         }
         if let Some(millis) = self.takes_ms {
             script = script.takes(Duration::from_millis(millis));
@@ -113,19 +113,19 @@ impl Entry {
     }
 
     /// How a script would be spelled.
-    pub(crate) fn of(script: &Script) -> Self {
+    pub(crate) fn from_script(script: &Script) -> Self {
         let mut entry = Self {
             file: script.file.as_ref().map(|pattern| pattern.text.clone()),
             content: script.content.as_ref().map(|pattern| pattern.text.clone()),
             takes_ms: script
-                .takes
-                .map(|takes| u64::try_from(takes.as_millis()).unwrap_or(u64::MAX)),
+                .duration
+                .map(|duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)),
             ..Self::default()
         };
         match &script.outcome {
             None => {}
-            Some(Outcome::Labelled { label: None, .. }) => entry.no_match = true,
-            Some(Outcome::Labelled {
+            Some(DocumentOutcome::Labelled { label: None, .. }) => entry.no_match = true,
+            Some(DocumentOutcome::Labelled {
                 label,
                 confidence,
                 reasoning,
@@ -135,28 +135,30 @@ impl Entry {
                 entry.confidence = Some(*confidence);
                 entry.reasoning = Some(reasoning.clone());
             }
-            Some(Outcome::Failed { code, .. }) => entry.fails = Some(code.as_str().to_owned()),
-            Some(Outcome::Cancelled) => entry.cancelled = true,
-            Some(Outcome::Endless) => entry.never_ends = true,
+            Some(DocumentOutcome::Failed { code, .. }) => {
+                entry.fails = Some(code.as_str().to_owned());
+            }
+            Some(DocumentOutcome::Cancelled) => entry.cancelled = true,
+            Some(DocumentOutcome::Endless) => entry.never_ends = true,
         }
         entry
     }
 }
 
 /// The scripts of several entries, or what is wrong with the first wrong one.
-pub(crate) fn scripts(entries: &[Entry]) -> Result<Vec<Script>, String> {
+pub(crate) fn scripts(entries: &[ScriptEntry]) -> Result<Vec<Script>, String> {
     let numbered = entries.iter().enumerate();
     numbered
         .map(|(index, entry)| {
             entry
                 .script()
-                .map_err(|why| format!("script {}: {why}", index + 1))
+                .map_err(|reason| format!("script {}: {reason}", index + 1))
         })
         .collect()
 }
 
 impl Config {
-    /// Takes scripts and faults from a YAML file, behind those already there. A seed that the plan of faults has
+    /// Takes scripts and faults from a YAML file, behind those already there. A seed that the fault schedule has
     /// already goes before the file's.
     ///
     /// ```yaml
@@ -182,21 +184,24 @@ impl Config {
     /// When the file cannot be read, or is not of this form; the error names the file and the place.
     pub fn scenario_file(mut self, path: impl AsRef<Path>) -> io::Result<Self> {
         let path = path.as_ref();
-        let named = |kind, why: String| {
+        let with_path = |kind, reason: String| {
             io::Error::new(
                 kind,
-                format!("the scenario file {} cannot be used: {why}", path.display()),
+                format!(
+                    "the scenario file {} cannot be used: {reason}",
+                    path.display()
+                ),
             )
         };
         let text = std::fs::read_to_string(path)
-            .map_err(|error| named(error.kind(), error.to_string()))?;
+            .map_err(|error| with_path(error.kind(), error.to_string()))?;
         let scenario: Scenario = serde_saphyr::from_str(&text)
-            .map_err(|error| named(io::ErrorKind::InvalidData, error.to_string()))?;
-        let scripts =
-            scripts(&scenario.scripts).map_err(|why| named(io::ErrorKind::InvalidData, why))?;
+            .map_err(|error| with_path(io::ErrorKind::InvalidData, error.to_string()))?;
+        let scripts = scripts(&scenario.scripts)
+            .map_err(|reason| with_path(io::ErrorKind::InvalidData, reason))?;
         self.scripts.extend(scripts);
         if let Some(faults) = scenario.faults {
-            self.faults = self.faults.and(faults);
+            self.faults = self.faults.merge(faults);
         }
         Ok(self)
     }
@@ -226,12 +231,12 @@ mod tests {
         )
         .expect("a scenario");
         assert_eq!(config.scripts.len(), 6);
-        let entry = Entry::of(&config.scripts[0]);
+        let entry = ScriptEntry::from_script(&config.scripts[0]);
         assert_eq!(
             (entry.label.as_deref(), entry.confidence),
             (Some("invoice"), Some(0.93))
         );
-        assert_eq!(config.scripts[2].takes, Some(Duration::from_secs(2)));
+        assert_eq!(config.scripts[2].duration, Some(Duration::from_secs(2)));
         assert_eq!(
             config.faults.rules()[0],
             Fault::ResetAfter.nth(3).on(Route::ClassifyCreate)
@@ -244,19 +249,24 @@ mod tests {
         let file = tempfile::NamedTempFile::new().expect("a file");
         let text = "scripts: [{ type: b }]\nfaults: { seed: 7, rules: [{ fault: gzip }] }\n";
         std::fs::write(file.path(), text).expect("written");
-        let read = |faults: Faults| {
+        let read = |faults: FaultSchedule| {
             let config = Config::default()
                 .script(Script::any().labels("a", 0.5))
                 .faults(faults);
             config.scenario_file(file.path()).expect("a scenario")
         };
-        let mine = || Faults::new().with(Fault::Unavailable.always());
+        let mine = || FaultSchedule::new().with(Fault::Unavailable.always());
         let config = read(mine());
         assert_eq!(
             config.faults.rules(),
             [Fault::Unavailable.always(), Fault::Gzip.always()]
         );
-        assert_eq!(Entry::of(&config.scripts[0]).label.as_deref(), Some("a"));
+        assert_eq!(
+            ScriptEntry::from_script(&config.scripts[0])
+                .label
+                .as_deref(),
+            Some("a")
+        );
         let seed =
             |config: &Config| serde_json::to_value(&config.faults).expect("JSON")["seed"].clone();
         assert_eq!(seed(&config), 7);
@@ -306,10 +316,13 @@ mod tests {
             Script::any().never_ends(),
             Script::any().matches_nothing(),
         ] {
-            let json = serde_json::to_value(Entry::of(&script)).expect("JSON");
-            let again: Entry = serde_json::from_value(json.clone()).expect("an entry");
-            let again = again.script().expect("a script");
-            assert_eq!(serde_json::to_value(Entry::of(&again)).expect("JSON"), json);
+            let json = serde_json::to_value(ScriptEntry::from_script(&script)).expect("JSON");
+            let reparsed: ScriptEntry = serde_json::from_value(json.clone()).expect("an entry");
+            let reparsed = reparsed.script().expect("a script");
+            assert_eq!(
+                serde_json::to_value(ScriptEntry::from_script(&reparsed)).expect("JSON"),
+                json
+            );
         }
     }
 }

@@ -1,4 +1,4 @@
-//! One request from its head to its reply: journal, fault, key, limits, body, handler, and the fault again.
+//! One request from its head to its reply: log, fault, key, limits, body, handler, and the fault again.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,41 +14,41 @@ use hyper::body::{Body as _, Incoming};
 use serde_json::Value;
 
 use super::body::{self, ReplyBody};
-use super::socket::Wire;
-use super::spoil;
+use super::fault_effects;
+use super::socket::SocketControl;
 use crate::api;
-use crate::ask::{Ask, promised};
-use crate::check::Query;
 use crate::fault::Fault;
-use crate::journal::Recorded;
-use crate::reply::{Answer, Content, Refusal, Reply};
+use crate::query::Query;
+use crate::reply::{ApiError, Content, HandlerResult, Reply};
+use crate::request_context::{RequestContext, content_length};
+use crate::request_log::LoggedRequest;
 use crate::route::Route;
-use crate::world::World;
+use crate::shared_state::SharedState;
 
 /// The connection is to end without a reply.
 #[derive(Debug)]
-pub(super) struct Broken;
+pub(super) struct ConnectionAborted;
 
-impl fmt::Display for Broken {
+impl fmt::Display for ConnectionAborted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a fault broke the connection")
     }
 }
 
-impl std::error::Error for Broken {}
+impl std::error::Error for ConnectionAborted {}
 
-/// What the journal keeps of a JSON body.
-const JOURNALED_BODY: usize = 16 * 1024;
+/// The largest JSON body that the request log keeps.
+const MAX_LOGGED_BODY: usize = 16 * 1024;
 
-pub(super) async fn answer(
-    world: Arc<World>,
-    wire: Wire,
+pub(super) async fn handle_request(
+    shared: Arc<SharedState>,
+    control: SocketControl,
     request: Request<Incoming>,
-) -> Result<Response<ReplyBody>, Broken> {
-    wire.serve();
+) -> Result<Response<ReplyBody>, ConnectionAborted> {
+    control.mark_served();
     let (head, mut body) = request.into_parts();
-    let (route, id) = Route::find(&head.method, head.uri.path());
-    let mut ask = Ask {
+    let (route, id) = Route::resolve(&head.method, head.uri.path());
+    let mut context = RequestContext {
         route,
         path: head.uri.path().to_owned(),
         id: id.unwrap_or_default(),
@@ -58,25 +58,27 @@ pub(super) async fn answer(
         fault: None,
     };
     if route == Route::Control {
-        let reply = match read_body(&world, &ask.headers, &mut body).await {
+        let reply = match read_body(&shared, &context.headers, &mut body).await {
             Ok(bytes) => {
-                ask.body = bytes;
-                api::control::act(&world, &head.method, &ask).await
+                context.body = bytes;
+                api::control::dispatch(&shared, &head.method, &context).await
             }
             Err(refusal) => Err(refusal),
         };
-        drain_aside(body);
-        return Ok(whole(reply.unwrap_or_else(Reply::from)));
+        drain_in_background(body);
+        return Ok(full_response(reply.unwrap_or_else(Reply::from)));
     }
-    let fault = world.faults().strike(route);
-    ask.fault = fault;
-    let number = world.journal().open(record(&head.method, &ask));
+    let fault = shared.faults().next_fault(route);
+    context.fault = fault;
+    let number = shared
+        .request_log()
+        .record(log_entry(&head.method, &context));
     match fault {
-        Some(Fault::ResetBefore) => return Err(reset(&wire)),
+        Some(Fault::ResetBefore) => return Err(reset(&control)),
         Some(Fault::CloseBefore) => {
             // The kernel turns a close into a reset if there is something that nobody has read.
             drain(body).await;
-            return Err(Broken);
+            return Err(ConnectionAborted);
         }
         Some(Fault::HangBefore) => hang(&mut body).await,
         _ => {}
@@ -85,104 +87,112 @@ pub(super) async fn answer(
         .uri
         .path_and_query()
         .map_or("/", |target| target.as_str());
-    let reply = if let Some(reply) = fault.and_then(|fault| spoil::instead(&world, fault, target)) {
+    let reply = if let Some(reply) =
+        fault.and_then(|fault| fault_effects::replacement(&shared, fault, target))
+    {
         reply
     } else {
-        let answer = act(&world, &mut ask, &mut body, number).await;
-        answer.unwrap_or_else(Reply::from)
+        let result = dispatch(&shared, &mut context, &mut body, number).await;
+        result.unwrap_or_else(Reply::from)
     };
     match fault {
-        Some(Fault::ResetAfter) => return Err(reset(&wire)),
+        Some(Fault::ResetAfter) => return Err(reset(&control)),
         Some(Fault::CloseAfter) => {
             drain(body).await;
-            return Err(Broken);
+            return Err(ConnectionAborted);
         }
         Some(Fault::HangAfter) => hang(&mut body).await,
         _ => {}
     }
-    drain_aside(body);
+    drain_in_background(body);
     let fault = fault.filter(|fault| {
-        let matters = spoil::matters(*fault, &reply);
-        if !matters {
-            world.journal().withdraw(number, *fault);
+        let has_effect = fault_effects::has_effect(*fault, &reply);
+        if !has_effect {
+            shared.request_log().retract_fault(number, *fault);
         }
-        matters
+        has_effect
     });
     let reply = match fault {
-        Some(fault) => spoil::changed(fault, reply),
+        Some(fault) => fault_effects::altered(fault, reply),
         None => reply,
     };
-    world
-        .journal()
-        .settle(number, |record| record.status = Some(reply.status.as_u16()));
+    shared
+        .request_log()
+        .update(number, |entry| entry.status = Some(reply.status.as_u16()));
     Ok(match fault {
-        Some(fault) => on_the_wire(&world, &wire, fault, reply),
-        None => whole(reply),
+        Some(fault) => wire_fault_response(&shared, &control, fault, reply),
+        None => full_response(reply),
     })
 }
 
 /// The key, the limits, the body, and then the handler.
-async fn act(world: &Arc<World>, ask: &mut Ask, body: &mut Incoming, number: u64) -> Answer {
-    if matches!(ask.route, Route::Unknown | Route::WrongMethod) {
-        return api::act(world, ask);
+async fn dispatch(
+    shared: &Arc<SharedState>,
+    context: &mut RequestContext,
+    body: &mut Incoming,
+    number: u64,
+) -> HandlerResult {
+    if matches!(context.route, Route::Unknown | Route::WrongMethod) {
+        return api::dispatch(shared, context);
     }
-    authorize(world, &ask.headers)?;
-    world
+    authorize(shared, &context.headers)?;
+    shared
         .limiter()
-        .admit(ask.route, world.now())
-        .map_err(|text| Refusal::Detail(StatusCode::TOO_MANY_REQUESTS, text.to_owned()))?;
-    if ask.route == Route::FileCreate {
-        return api::upload::create(world, ask, body).await;
+        .admit(context.route, shared.now())
+        .map_err(|text| ApiError::Detail(StatusCode::TOO_MANY_REQUESTS, text.to_owned()))?;
+    if context.route == Route::FileCreate {
+        return api::upload::create(shared, context, body).await;
     }
-    ask.body = read_body(world, &ask.headers, body).await?;
-    if ask.body.len() <= JOURNALED_BODY
-        && let Ok(json) = serde_json::from_slice::<Value>(&ask.body)
+    context.body = read_body(shared, &context.headers, body).await?;
+    if context.body.len() <= MAX_LOGGED_BODY
+        && let Ok(json) = serde_json::from_slice::<Value>(&context.body)
     {
-        world
-            .journal()
-            .settle(number, |record| record.body = Some(json));
+        shared
+            .request_log()
+            .update(number, |entry| entry.body = Some(json));
     }
-    api::act(world, ask)
+    api::dispatch(shared, context)
 }
 
-fn authorize(world: &World, headers: &HeaderMap) -> Result<(), Refusal> {
-    let refuse = |text: &str| Err(Refusal::Detail(StatusCode::UNAUTHORIZED, text.to_owned()));
+fn authorize(shared: &SharedState, headers: &HeaderMap) -> Result<(), ApiError> {
+    let unauthorized =
+        |text: &str| Err(ApiError::Detail(StatusCode::UNAUTHORIZED, text.to_owned()));
     let Some(value) = headers.get(AUTHORIZATION) else {
-        return refuse("No API key: send it as Authorization: Bearer <key>");
+        return unauthorized("No API key: send it as Authorization: Bearer <key>");
     };
     let text = value.to_str().unwrap_or_default();
     let (scheme, key) = text.split_once(' ').unwrap_or((text, ""));
     let key = key.trim();
-    let known = &world.config.keys;
+    let keys = &shared.config.keys;
     if !scheme.eq_ignore_ascii_case("bearer")
         || key.is_empty()
-        || !(known.is_empty() || known.iter().any(|k| k == key))
+        || !(keys.is_empty() || keys.iter().any(|k| k == key))
     {
-        return refuse("Invalid API key");
+        return unauthorized("Invalid API key");
     }
     Ok(())
 }
 
 async fn read_body(
-    world: &World,
+    shared: &SharedState,
     headers: &HeaderMap,
     body: &mut Incoming,
-) -> Result<Bytes, Refusal> {
-    let limit = world.config.body_limit;
+) -> Result<Bytes, ApiError> {
+    let limit = shared.config.body_limit;
     let too_large = || {
-        Refusal::Detail(
+        ApiError::Detail(
             StatusCode::PAYLOAD_TOO_LARGE,
             format!("the body is larger than {limit} bytes"),
         )
     };
-    if promised(headers).is_some_and(|promised| promised > limit as u64) {
+    if content_length(headers).is_some_and(|content_length| content_length > limit as u64) {
         return Err(too_large());
     }
-    let read = async {
+    let result = async {
         let mut bytes = Vec::new();
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|error| {
-                Refusal::bad_request(format!("the body cannot be read: {error}"))
+                ApiError::bad_request(format!("the body cannot be read: {error}"))
             })?;
             let Ok(data) = frame.into_data() else {
                 continue;
@@ -195,23 +205,23 @@ async fn read_body(
         Ok(Bytes::from(bytes))
     };
     // For all of it: a body of this kind is small, and a byte now and then would keep a connection for ever.
-    let read = tokio::time::timeout(world.config.patience, read).await;
-    read.unwrap_or_else(|_| {
+    let result = tokio::time::timeout(shared.config.read_timeout, result).await;
+    result.unwrap_or_else(|_| {
         let text = "the body has not come in time".to_owned();
-        Err(Refusal::Detail(StatusCode::REQUEST_TIMEOUT, text))
+        Err(ApiError::Detail(StatusCode::REQUEST_TIMEOUT, text))
     })
 }
 
 /// Reads on what a client still sends after it has been refused, so that it sees the refusal and not a reset
 /// connection; within bounds, so that no client can keep the server busy for nothing.
 async fn drain(mut body: Incoming) {
-    const MOST: u64 = 2 * 1024 * 1024 * 1024;
-    const PAUSE: Duration = Duration::from_secs(1);
-    let mut left = MOST;
-    while let Ok(Some(Ok(frame))) = tokio::time::timeout(PAUSE, body.frame()).await {
+    const MAX_BYTES: u64 = 2 * 1024 * 1024 * 1024;
+    const IDLE_TIMEOUT: Duration = Duration::from_secs(1);
+    let mut remaining = MAX_BYTES;
+    while let Ok(Some(Ok(frame))) = tokio::time::timeout(IDLE_TIMEOUT, body.frame()).await {
         let length = frame.into_data().map_or(0, |data| data.len() as u64);
-        match left.checked_sub(length) {
-            Some(less) => left = less,
+        match remaining.checked_sub(length) {
+            Some(rest) => remaining = rest,
             None => return,
         }
     }
@@ -219,38 +229,42 @@ async fn drain(mut body: Incoming) {
 
 /// The same beside the answer: a client that looks up from a large upload can stop, and one that does not look up before
 /// it has sent everything gets to do so.
-fn drain_aside(body: Incoming) {
+fn drain_in_background(body: Incoming) {
     if !body.is_end_stream() {
         tokio::spawn(drain(body));
     }
 }
 
-fn record(method: &http::Method, ask: &Ask) -> Recorded {
-    let headers = ask.headers.iter().map(|(name, value)| {
-        let hidden = name == AUTHORIZATION;
+fn log_entry(method: &http::Method, context: &RequestContext) -> LoggedRequest {
+    let headers = context.headers.iter().map(|(name, value)| {
+        let is_secret = name == AUTHORIZATION;
         let text = String::from_utf8_lossy(value.as_bytes()).into_owned();
         (
             name.as_str().to_owned(),
-            if hidden { "(hidden)".to_owned() } else { text },
+            if is_secret {
+                "(hidden)".to_owned()
+            } else {
+                text
+            },
         )
     });
-    Recorded {
+    LoggedRequest {
         number: 0,
         method: method.as_str().to_owned(),
-        path: ask.path.clone(),
-        query: ask.query.0.clone(),
-        route: ask.route,
+        path: context.path.clone(),
+        query: context.query.0.clone(),
+        route: context.route,
         headers: headers.collect(),
-        authorized: ask.headers.contains_key(AUTHORIZATION),
+        authorized: context.headers.contains_key(AUTHORIZATION),
         body: None,
         status: None,
-        fault: ask.fault,
+        fault: context.fault,
     }
 }
 
-fn reset(wire: &Wire) -> Broken {
-    wire.reset();
-    Broken
+fn reset(control: &SocketControl) -> ConnectionAborted {
+    control.reset();
+    ConnectionAborted
 }
 
 /// Never returns: the connection ends with the client or with the emulator. It reads on meanwhile: that the client has
@@ -260,7 +274,7 @@ async fn hang(body: &mut Incoming) {
     std::future::pending::<()>().await;
 }
 
-fn bytes_of(content: Content) -> (Option<&'static str>, Bytes) {
+fn body_bytes(content: Content) -> (Option<&'static str>, Bytes) {
     match content {
         Content::Empty | Content::File { .. } => (None, Bytes::new()),
         Content::Json(value) => (Some("application/json"), Bytes::from(value.to_string())),
@@ -268,7 +282,7 @@ fn bytes_of(content: Content) -> (Option<&'static str>, Bytes) {
     }
 }
 
-fn headed(
+fn response_with(
     status: StatusCode,
     headers: &[(&'static str, String)],
     mime: Option<&str>,
@@ -292,62 +306,67 @@ fn headed(
     response
 }
 
-fn whole(reply: Reply) -> Response<ReplyBody> {
+fn full_response(reply: Reply) -> Response<ReplyBody> {
     if let Content::File { path, length } = reply.content {
-        let mut response = headed(
+        let mut response = response_with(
             reply.status,
             &reply.headers,
             Some("application/octet-stream"),
-            body::from_disk(path),
+            body::file(path),
         );
         response
             .headers_mut()
             .insert(CONTENT_LENGTH, HeaderValue::from(length));
         return response;
     }
-    let (mime, bytes) = bytes_of(reply.content);
-    headed(reply.status, &reply.headers, mime, body::whole(bytes))
+    let (mime, bytes) = body_bytes(reply.content);
+    response_with(reply.status, &reply.headers, mime, body::full(bytes))
 }
 
 /// The faults between a true reply and the client.
-fn on_the_wire(world: &World, wire: &Wire, fault: Fault, reply: Reply) -> Response<ReplyBody> {
+fn wire_fault_response(
+    shared: &SharedState,
+    control: &SocketControl,
+    fault: Fault,
+    reply: Reply,
+) -> Response<ReplyBody> {
     if !matches!(
         fault,
         Fault::BodyCut | Fault::WrongLength | Fault::SlowDrip | Fault::Gzip
     ) {
-        return whole(reply);
+        return full_response(reply);
     }
     let Reply {
         status,
         headers,
         content,
     } = reply;
-    let (mime, bytes) = bytes_of(content);
+    let (mime, bytes) = body_bytes(content);
     let length = bytes.len();
     if length == 0 {
-        return headed(status, &headers, mime, body::whole(bytes));
+        return response_with(status, &headers, mime, body::full(bytes));
     }
     let with_length = |body, length: usize| {
-        let mut response = headed(status, &headers, mime, body);
+        let mut response = response_with(status, &headers, mime, body);
         response
             .headers_mut()
             .insert(CONTENT_LENGTH, HeaderValue::from(length));
         response
     };
     match fault {
-        Fault::BodyCut => with_length(body::cut(bytes.slice(..length / 2)), length),
+        Fault::BodyCut => with_length(body::truncated(bytes.slice(..length / 2)), length),
         Fault::WrongLength => {
             let short = length - length.min(7);
-            wire.send_behind(bytes.slice(short..));
-            let mut response = with_length(body::whole(bytes.slice(..short)), short);
+            control.send_after_reply(bytes.slice(short..));
+            let mut response = with_length(body::full(bytes.slice(..short)), short);
             response
                 .headers_mut()
                 .insert(CONNECTION, HeaderValue::from_static("close"));
             response
         }
-        Fault::SlowDrip => with_length(body::dripping(bytes, world.config.drip), length),
+        Fault::SlowDrip => with_length(body::slow(bytes, shared.config.drip_interval), length),
         _ => {
-            let mut response = headed(status, &headers, mime, body::whole(zipped(&bytes)));
+            let mut response = response_with(status, &headers, mime, body::full(gzip(&bytes)));
             response
                 .headers_mut()
                 .insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
@@ -356,7 +375,7 @@ fn on_the_wire(world: &World, wire: &Wire, fault: Fault, reply: Reply) -> Respon
     }
 }
 
-fn zipped(bytes: &[u8]) -> Bytes {
+fn gzip(bytes: &[u8]) -> Bytes {
     use std::io::Write as _;
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     // Writing into memory does not fail.

@@ -21,14 +21,14 @@ fn shrink(bytes: usize) {
 
 /// The system's allocator, with a count of what is asked of it.
 #[derive(Debug)]
-pub struct Counting;
+pub struct CountingAllocator;
 
 #[expect(
     unsafe_code,
     reason = "an allocator is unsafe by its nature; this one hands everything to the system's"
 )]
 // SAFETY: every method passes its arguments on unchanged, so the system allocator's guarantees hold.
-unsafe impl GlobalAlloc for Counting {
+unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         grow(layout.size());
         // SAFETY: the caller's layout, unchanged.

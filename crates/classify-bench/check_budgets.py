@@ -7,7 +7,7 @@ beside.
 
 import sys
 
-from peers.rows import head, row
+from peers.rows import print_header, print_row
 
 MEASURES = ("instructions", "allocations", "bytes")
 
@@ -18,22 +18,22 @@ for line in sys.stdin:
     if counts[case]["instructions"] == 0:
         sys.exit(f"{case}: nothing was collected")
 
-head()
+print_header()
 for case, count in counts.items():
     if case.endswith("_plain"):
         continue
     plain = counts.get(f"{case}_plain", {})
     for measure in ("instructions", "allocations"):
-        row(f"{case}, {measure}", count[measure], plain.get(measure))
+        print_row(f"{case}, {measure}", count[measure], plain.get(measure))
 
-broken = 0
+exceeded = 0
 for line in open(sys.argv[1], encoding="utf-8"):
     words = line.split("#")[0].split()
     if not words:
         continue
-    case, measure, _, _, number, *of = words
-    limit = float(number) * (counts[of[1]][measure] if of else 1)
+    case, measure, _, _, number, *reference = words
+    limit = float(number) * (counts[reference[1]][measure] if reference else 1)
     if counts[case][measure] > limit:
-        broken += 1
-        print(f"broken: {' '.join(words)}: {counts[case][measure]}, at most {limit:.0f}")
-sys.exit(1 if broken else 0)
+        exceeded += 1
+        print(f"exceeded: {' '.join(words)}: {counts[case][measure]}, at most {limit:.0f}")
+sys.exit(1 if exceeded else 0)
