@@ -224,7 +224,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_taken_out_of_its_brackets() {
+    fn host_of_ipv6_address_has_no_brackets() {
         for (authority, host) in [
             ("[::1]:8080", "::1"),
             ("127.0.0.1:8080", "127.0.0.1"),

@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_what_is_signed_is_believed_and_only_once() {
+    async fn webhook_delivery_must_be_signed_and_is_processed_once() {
         let receiver = Receiver::new(vec![Secret::new("whsec"), Secret::new("older")]);
         let mut news = receiver.news.subscribe();
         for bad in [
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_remembered_is_bounded() {
+    fn webhook_dedup_keys_are_bounded() {
         let mut seen = Seen::default();
         for number in 0..REMEMBERED * 2 {
             assert!(seen.insert(number.to_string()));
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_failed_job_is_an_error_although_a_webhook_came_first() {
+    async fn webhook_for_failed_job_still_returns_error() {
         let emulator = classify_emulator::Emulator::start(classify_emulator::Config::default())
             .expect("an emulator");
         let api = Api::builder(emulator.key()).base_url(emulator.base_url());

@@ -12,7 +12,7 @@ use classify_fuzz::create;
 use classify_proto::Seed;
 use classify_proto::machine::{Bulk, BulkEvent, BulkOptions, Document, DocumentStatus, Journal};
 use libfuzzer_sys::fuzz_target;
-use sim::{FAULTS, Service, World};
+use sim::{FAULTS, Service, Simulation};
 
 #[derive(Debug, Arbitrary)]
 struct Input {
@@ -45,7 +45,7 @@ fuzz_target!(|data: &[u8]| {
         .max_requests(usize::from(input.requests % 8) + 1)
         .report_cache_size(usize::from(input.report_cache_size));
     let faults = input.faults.iter().take(100);
-    let mut world = World::new(Service {
+    let mut simulation = Simulation::new(Service {
         duration: u64::from(input.duration),
         page_size: usize::from(input.page_size % 8) + 1,
         faults: faults
@@ -57,7 +57,7 @@ fuzz_target!(|data: &[u8]| {
     for (process, kill) in input.kills.iter().take(4).enumerate() {
         let seed = Seed::new([u8::try_from(process).expect("four"); 16]);
         run(
-            &mut world,
+            &mut simulation,
             &documents,
             &options,
             seed,
@@ -66,20 +66,23 @@ fuzz_target!(|data: &[u8]| {
         );
     }
     // Now the service is well again: this process must end with every document answered, and none paid for twice.
-    world.service.faults.clear();
+    simulation.service.faults.clear();
     let reports = run(
-        &mut world,
+        &mut simulation,
         &documents,
         &options,
         Seed::new([255; 16]),
         &mut journal,
         None,
     );
-    assert!(world.service.jobs.len() <= distinct.len(), "paid for twice");
-    let inputs: BTreeSet<_> = world.service.by_transaction.keys().collect();
+    assert!(
+        simulation.service.jobs.len() <= distinct.len(),
+        "paid for twice"
+    );
+    let inputs: BTreeSet<_> = simulation.service.by_transaction.keys().collect();
     assert_eq!(
         inputs.len(),
-        world.service.jobs.len(),
+        simulation.service.jobs.len(),
         "a job without a transaction id"
     );
     assert_eq!(reports.len(), documents.len());
@@ -96,22 +99,23 @@ fuzz_target!(|data: &[u8]| {
                 .values()
                 .all(|statuses| statuses[0] == DocumentStatus::Completed)
         );
-        assert_eq!(world.service.jobs.len(), distinct.len());
+        assert_eq!(simulation.service.jobs.len(), distinct.len());
     }
 });
 
 fn run(
-    world: &mut World,
+    simulation: &mut Simulation,
     documents: &[Document],
     options: &BulkOptions,
     seed: Seed,
     journal: &mut Vec<u8>,
     killed_at: Option<u32>,
 ) -> BTreeMap<String, Vec<DocumentStatus>> {
-    world.crash();
+    simulation.crash();
     let (contents, valid_length) = Journal::read(journal).expect("our own journal");
     journal.truncate(valid_length);
-    let bulk = Bulk::new(&world.api, create(""), options.clone(), seed).expect("a good template");
+    let bulk =
+        Bulk::new(&simulation.api, create(""), options.clone(), seed).expect("a good template");
     let mut bulk = bulk
         .with_journal(contents)
         .expect("the journal of this run");
@@ -122,7 +126,7 @@ fn run(
         if killed_at == Some(step) {
             break;
         }
-        if world.step(&mut bulk, &mut events).is_some() {
+        if simulation.step(&mut bulk, &mut events).is_some() {
             break;
         }
         for event in events.drain(..) {

@@ -15,7 +15,7 @@ use classify_proto::files::UploadFile;
 use classify_proto::machine::{Call, Concurrent, ConcurrentEvent, Pager, Run, Waiter};
 use classify_proto::v2::{CancelJob, DeleteJob, Job, JobStatus, ListJobs};
 use libfuzzer_sys::fuzz_target;
-use sim::{FAULTS, Fault, SILENT_FOR_TOO_LONG, Service, World};
+use sim::{FAULTS, Fault, SILENT_FOR_TOO_LONG, Service, Simulation};
 
 #[derive(Debug, Arbitrary)]
 struct Input {
@@ -70,15 +70,15 @@ fuzz_target!(|data: &[u8]| {
     }
 });
 
-fn world_with_job(input: &Input) -> World {
-    let mut world = World::new(Service {
+fn simulation_with_job(input: &Input) -> Simulation {
+    let mut simulation = Simulation::new(Service {
         faults: VecDeque::new(),
         ..input.service()
     });
-    let (_, job) = world.run(&mut Call::new(create("dfl-1"), seed()));
+    let (_, job) = simulation.run(&mut Call::new(create("dfl-1"), seed()));
     assert_eq!(job.expect("a sound service").id, "clj-1");
-    world.service.faults = input.faults();
-    world
+    simulation.service.faults = input.faults();
+    simulation
 }
 
 /// A call ends with the truth or with a network that was at fault too often.
@@ -88,9 +88,10 @@ fn check_network_error(error: &Error) {
 }
 
 fn fuzz_create(input: &Input) {
-    let mut world = World::new(input.service());
-    let (_, result) = world.run_with_crashes(Call::new(create("dfl-1"), seed()), &input.crashes());
-    let jobs = &world.service.jobs;
+    let mut simulation = Simulation::new(input.service());
+    let (_, result) =
+        simulation.run_with_crashes(Call::new(create("dfl-1"), seed()), &input.crashes());
+    let jobs = &simulation.service.jobs;
     assert!(jobs.len() <= 1, "paid for twice");
     match result {
         Ok(job) => assert_eq!(job.id, jobs[0].id),
@@ -106,7 +107,7 @@ fn fuzz_create(input: &Input) {
 }
 
 fn fuzz_run(input: &Input) {
-    let mut world = World::new(input.service());
+    let mut simulation = Simulation::new(input.service());
     // A document in memory does not survive a crash; that loss is no finding.
     let run = if input.number.is_multiple_of(2) || !input.crashes.is_empty() {
         Run::new(create("dfl-1"), seed())
@@ -117,8 +118,8 @@ fn fuzz_run(input: &Input) {
             seed(),
         )
     };
-    let (_, result) = world.run_with_crashes(run, &input.crashes());
-    assert!(world.service.jobs.len() <= 1, "paid for twice");
+    let (_, result) = simulation.run_with_crashes(run, &input.crashes());
+    assert!(simulation.service.jobs.len() <= 1, "paid for twice");
     check_outcome(input, &result);
 }
 
@@ -158,10 +159,10 @@ fn fuzz_list(input: &Input) {
         let next = (page + 1 < count).then(|| token(page + 1));
         service.pages.insert(token(page), (items, next));
     }
-    let mut world = World::new(service);
+    let mut simulation = Simulation::new(service);
     let pager = Pager::new(ListJobs::new(), seed()).prefetch(input.flag);
     let crashes = input.crashes();
-    let (pages, result) = world.run_with_crashes(pager, &crashes);
+    let (pages, result) = simulation.run_with_crashes(pager, &crashes);
     let ids: Vec<_> = pages
         .into_iter()
         .flat_map(|page| page.items)
@@ -174,21 +175,21 @@ fn fuzz_list(input: &Input) {
             assert!(expected.starts_with(&ids));
         }
     }
-    assert!(world.service.log.len() <= (count + crashes.len()) * 6);
+    assert!(simulation.service.log.len() <= (count + crashes.len()) * 6);
 }
 
 fn fuzz_wait(input: &Input) {
-    let mut world = world_with_job(input);
-    let start = world.now;
+    let mut simulation = simulation_with_job(input);
+    let start = simulation.now;
     let timeout = u64::from(input.timeout);
     let waiter = Waiter::new("clj-1", seed()).timeout(Duration::from_millis(timeout));
-    let (_, result) = world.run_with_crashes(waiter, &input.crashes());
+    let (_, result) = simulation.run_with_crashes(waiter, &input.crashes());
     // The last look, at the deadline, has thirty seconds.
     assert!(
-        world.now <= start + timeout + 30_000,
+        simulation.now <= start + timeout + 30_000,
         "{} ms: {input:?} {:?}",
-        world.now - start,
-        world.sent
+        simulation.now - start,
+        simulation.sent
     );
     match result {
         Err(error) if error.is_deadline() => assert_eq!(error.job_id(), Some("clj-1")),
@@ -197,10 +198,10 @@ fn fuzz_wait(input: &Input) {
 }
 
 fn fuzz_cancel(input: &Input) {
-    let mut world = world_with_job(input);
+    let mut simulation = simulation_with_job(input);
     let (_, result) =
-        world.run_with_crashes(Call::new(CancelJob::new("clj-1"), seed()), &input.crashes());
-    let cancelled = world.service.jobs[0].cancelled;
+        simulation.run_with_crashes(Call::new(CancelJob::new("clj-1"), seed()), &input.crashes());
+    let cancelled = simulation.service.jobs[0].cancelled;
     match result {
         Ok(job) => assert!(cancelled && job.status == JobStatus::Cancelled),
         Err(error) if error.is_conflict() => assert!(!cancelled, "{error}"),
@@ -209,13 +210,13 @@ fn fuzz_cancel(input: &Input) {
 }
 
 fn fuzz_delete(input: &Input) {
-    let mut world = world_with_job(input);
+    let mut simulation = simulation_with_job(input);
     let (_, result) =
-        world.run_with_crashes(Call::new(DeleteJob::new("clj-1"), seed()), &input.crashes());
+        simulation.run_with_crashes(Call::new(DeleteJob::new("clj-1"), seed()), &input.crashes());
     match result {
         Ok(deleted) => {
             assert_eq!(deleted.id, "clj-1");
-            assert!(world.service.deleted.contains("clj-1"));
+            assert!(simulation.service.deleted.contains("clj-1"));
         }
         Err(error) => check_network_error(&error),
     }
@@ -223,11 +224,11 @@ fn fuzz_delete(input: &Input) {
 
 fn fuzz_concurrent_runs(input: &Input) {
     let count = usize::from(input.number % 8);
-    let mut world = World::new(input.service());
+    let mut simulation = Simulation::new(input.service());
     let runs = (0..count)
         .map(|index| Run::new(create(&format!("dfl-{index}")), seed().derive(index as u64)));
     let fan = Concurrent::new(runs.collect::<Vec<_>>(), usize::from(input.timeout % 5));
-    let (events, ()) = world.run_with_crashes(fan, &input.crashes());
+    let (events, ()) = simulation.run_with_crashes(fan, &input.crashes());
     let finished: Vec<_> = events
         .iter()
         .filter_map(|event| match event {
@@ -240,11 +241,15 @@ fn fuzz_concurrent_runs(input: &Input) {
         .collect();
     assert_eq!(finished.len(), count);
     assert_eq!(finished.iter().collect::<BTreeSet<_>>().len(), count);
-    let inputs: BTreeSet<_> = world
+    let inputs: BTreeSet<_> = simulation
         .service
         .jobs
         .iter()
         .map(|job| &job.file_input)
         .collect();
-    assert_eq!(inputs.len(), world.service.jobs.len(), "paid for twice");
+    assert_eq!(
+        inputs.len(),
+        simulation.service.jobs.len(),
+        "paid for twice"
+    );
 }

@@ -48,6 +48,7 @@ impl std::fmt::Debug for RequestCase {
 
 impl RequestCase {
     fn of<O: Operation + 'static>(operation: O) -> Self {
+        let name = operation.name();
         let ours = move |api: &Api| operation.build_request(api).expect("a good operation");
         let (parts, body) = ours(&api()).into_parts();
         let path = parts.uri.path_and_query().expect("a whole URL").to_string();
@@ -57,7 +58,7 @@ impl RequestCase {
         };
         let has_body = !matches!(body, Body::Empty);
         Self {
-            name: O::NAME,
+            name,
             ours: Box::new(ours),
             plain: (!has_body).then(|| Box::new(plain) as _),
         }

@@ -1,4 +1,4 @@
-//! The documents: files, folders, globs and ids, in an order that is the same every time.
+//! The inputs of a run: files, folders, globs and ids, in a stable order.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -8,74 +8,72 @@ use std::path::{Component, Path, PathBuf};
 use globset::{GlobBuilder, GlobMatcher};
 use walkdir::{DirEntry, WalkDir};
 
-use crate::exit::Problem;
+use crate::error::CliError;
 
-/// A document, as it was found.
+/// A document that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Document {
-    /// As it is shown: the argument, and what lies below it.
+pub(crate) struct Input {
+    /// The path as it is printed: the argument, or a path below it.
     pub(crate) path: PathBuf,
-    /// Why it cannot be classified, where that is plain without reading it.
-    pub(crate) trouble: Option<String>,
-    /// It is no path but the id of a file or of a parse job that the service holds.
+    /// Why it cannot be classified, if that is known without reading it.
+    pub(crate) error: Option<String>,
+    /// Whether the path is the id of a file or of a parse job of the service.
     pub(crate) is_id: bool,
 }
 
-/// What the arguments lead to.
+/// The result of a search.
 #[derive(Debug, Default)]
-pub(crate) struct Found {
-    pub(crate) documents: Vec<Document>,
-    /// What was passed over, to be told on stderr.
+pub(crate) struct FoundInputs {
+    pub(crate) inputs: Vec<Input>,
+    /// Notes about what was skipped.
     pub(crate) notes: Vec<String>,
-    /// The run's own files that stand where documents are looked for.
-    pub(crate) met: Vec<PathBuf>,
-    /// Links to folders that are not followed.
-    pub(crate) unfollowed: u64,
-    /// Where each document really is, so that none is paid for twice.
-    places: HashSet<PathBuf>,
-    /// Files of the run's own, which are no documents, and folders that it fills.
-    own: HashSet<PathBuf>,
-    repeated: usize,
-    /// Whether every link to a folder is followed.
-    follows: bool,
+    /// The excluded files that were found.
+    pub(crate) excluded_files: Vec<PathBuf>,
+    /// The number of links to folders that were not followed.
+    pub(crate) unfollowed_links: u64,
+    /// The canonical paths, so that no document is classified twice.
+    canonical_paths: HashSet<PathBuf>,
+    /// The run's own files and folders.
+    excluded: HashSet<PathBuf>,
+    duplicates: usize,
+    /// Whether all links to folders are followed.
+    follow_links: bool,
 }
 
-/// Finds the documents that the arguments name, passing over files of the run's `own`, and over folders of its own where
-/// they lie in one that is named.
+/// Finds the documents of the arguments. Skips the `excluded` files, and the `excluded` folders inside an argument.
 ///
-/// An argument that names a file, however odd its name, is that file; only one that names nothing is read as an id or
-/// a glob. A link to a folder is followed where that lies in the folder that was named, or where `follows` says so: what
-/// is sent, and paid for, is what somebody has named.
-pub(crate) fn collect(
+/// An argument that is the path of a file is that file, whatever its name; others are parsed as ids or globs. A link to a
+/// folder is followed if it stays inside the argument, or if `follow_links` is set: only what the arguments name is sent.
+pub(crate) fn find_inputs(
     arguments: &[PathBuf],
-    own: &[&Path],
-    follows: bool,
-) -> Result<Found, Problem> {
-    let mut found = Found {
-        follows,
-        own: own
+    excluded: &[&Path],
+    follow_links: bool,
+) -> Result<FoundInputs, CliError> {
+    let mut found = FoundInputs {
+        follow_links,
+        excluded: excluded
             .iter()
             .filter_map(|path| path.canonicalize().ok())
             .collect(),
-        ..Found::default()
+        ..FoundInputs::default()
     };
     for argument in arguments {
         match std::fs::metadata(argument) {
-            Ok(metadata) if metadata.is_dir() => found.folder(argument, None),
-            Ok(metadata) => found.file(argument.clone(), &metadata),
-            Err(_) if is_id(argument) => found.push(Document {
+            Ok(metadata) if metadata.is_dir() => found.add_folder(argument, None),
+            Ok(metadata) => found.add_file(argument.clone(), &metadata),
+            Err(_) if is_id(argument) => found.add(Input {
                 path: argument.clone(),
-                trouble: None,
+                error: None,
                 is_id: true,
             }),
             Err(error) => match as_glob(argument) {
-                Some(pattern) => found.glob(pattern)?,
-                None => found.lost(argument.clone(), &error),
+                Some(pattern) => found.add_glob(pattern)?,
+                None => found.add_unreadable(argument.clone(), &error),
             },
         }
     }
-    if found.repeated > 0 {
-        let paths = match found.repeated {
+    if found.duplicates > 0 {
+        let paths = match found.duplicates {
             1 => "1 path leads to a document that is".to_owned(),
             many => format!("{many} paths lead to documents that are"),
         };
@@ -83,13 +81,13 @@ pub(crate) fn collect(
             "{paths} listed already; each document is classified once"
         ));
     }
-    if found.unfollowed > 0 {
-        let links = if found.unfollowed == 1 {
+    if found.unfollowed_links > 0 {
+        let links = if found.unfollowed_links == 1 {
             "1 link leads to a folder outside of the one that it was found in, and is not followed"
         } else {
             "links lead to folders outside of the one that they were found in, and are not followed"
         };
-        let number = match found.unfollowed {
+        let number = match found.unfollowed_links {
             1 => String::new(),
             many => format!("{many} "),
         };
@@ -100,82 +98,82 @@ pub(crate) fn collect(
     Ok(found)
 }
 
-/// What is said where there is nothing to do.
-pub(crate) fn nothing_in(arguments: &[PathBuf]) -> Problem {
-    let shown: Vec<_> = arguments
+/// Returns the error if there are no documents.
+pub(crate) fn no_inputs_error(arguments: &[PathBuf]) -> CliError {
+    let paths: Vec<_> = arguments
         .iter()
         .map(|path| path.display().to_string())
         .collect();
-    Problem::usage(format!("there are no documents in {}", shown.join(", ")))
+    CliError::usage(format!("there are no documents in {}", paths.join(", ")))
         .hint("hidden files are left out of folders and globs; name them to have them classified")
 }
 
-impl Found {
-    fn file(&mut self, path: PathBuf, metadata: &Metadata) {
-        let trouble = if !metadata.is_file() {
+impl FoundInputs {
+    fn add_file(&mut self, path: PathBuf, metadata: &Metadata) {
+        let error = if !metadata.is_file() {
             Some("is not a regular file".to_owned())
         } else if metadata.len() == 0 {
             Some("is empty: 0 bytes".to_owned())
         } else {
             None
         };
-        self.push(Document {
+        self.add(Input {
             path,
-            trouble,
+            error,
             is_id: false,
         });
     }
 
-    fn lost(&mut self, path: PathBuf, error: &std::io::Error) {
-        self.push(Document {
+    fn add_unreadable(&mut self, path: PathBuf, error: &std::io::Error) {
+        self.add(Input {
             path,
-            trouble: Some(format!("cannot be read: {error}")),
+            error: Some(format!("cannot be read: {error}")),
             is_id: false,
         });
     }
 
-    fn push(&mut self, document: Document) {
-        let place = document
+    fn add(&mut self, input: Input) {
+        let canonical = input
             .path
             .canonicalize()
-            .unwrap_or_else(|_| document.path.clone());
-        if self.own.contains(&place) {
-            self.met.push(place);
-            return self.pass_over(&document.path);
+            .unwrap_or_else(|_| input.path.clone());
+        if self.excluded.contains(&canonical) {
+            self.excluded_files.push(canonical);
+            return self.note_skipped(&input.path);
         }
-        if self.places.insert(place) {
-            self.documents.push(document);
+        if self.canonical_paths.insert(canonical) {
+            self.inputs.push(input);
         } else {
-            self.repeated += 1;
+            self.duplicates += 1;
         }
     }
 
-    fn is_own(&self, path: &Path) -> bool {
-        !self.own.is_empty()
+    fn is_excluded(&self, path: &Path) -> bool {
+        !self.excluded.is_empty()
             && path
                 .canonicalize()
-                .is_ok_and(|place| self.own.contains(&place))
+                .is_ok_and(|path| self.excluded.contains(&path))
     }
 
-    fn pass_over(&mut self, path: &Path) {
+    fn note_skipped(&mut self, path: &Path) {
         self.notes.push(format!(
             "{} is this run's own and is passed over",
             path.display()
         ));
     }
 
-    /// All files in a folder, sorted by name; only those that fit, if there is something to fit.
-    fn folder(&mut self, folder: &Path, fits: Option<&dyn Fn(&Path) -> bool>) {
-        let before = self.documents.len() + self.repeated;
-        let inside = folder.canonicalize().ok();
+    /// Adds the files in a folder that match the filter, sorted by name.
+    fn add_folder(&mut self, folder: &Path, filter: Option<&dyn Fn(&Path) -> bool>) {
+        let before = self.inputs.len() + self.duplicates;
+        let root = folder.canonicalize().ok();
         let leads_out = |entry: &DirEntry| {
             entry.depth() > 0
                 && entry.path_is_symlink()
-                && !(inside.as_ref()).is_some_and(|inside| {
+                && !(root.as_ref()).is_some_and(|root| {
                     entry
                         .path()
                         .canonicalize()
-                        .is_ok_and(|target| target.starts_with(inside))
+                        .is_ok_and(|target| target.starts_with(root))
                 })
         };
         let mut walk = WalkDir::new(folder)
@@ -186,30 +184,32 @@ impl Found {
         while let Some(entry) = walk.next() {
             match entry {
                 Ok(entry) if entry.file_type().is_dir() => {
-                    if entry.depth() > 0 && self.is_own(entry.path()) {
-                        self.pass_over(entry.path());
+                    if entry.depth() > 0 && self.is_excluded(entry.path()) {
+                        self.note_skipped(entry.path());
                         walk.skip_current_dir();
-                    } else if !self.follows && leads_out(&entry) {
-                        self.unfollowed += 1;
+                    } else if !self.follow_links && leads_out(&entry) {
+                        self.unfollowed_links += 1;
                         walk.skip_current_dir();
                     }
                 }
                 Ok(entry) => {
-                    if fits.is_none_or(|fits| fits(entry.path())) {
+                    if filter.is_none_or(|filter| filter(entry.path())) {
                         match entry.metadata() {
-                            // A folder may hold sockets and pipes; they are no documents, and reading one would hang.
+                            // Reading a socket or a pipe would block.
                             Ok(metadata) if metadata.is_file() => {
-                                self.file(entry.into_path(), &metadata);
+                                self.add_file(entry.into_path(), &metadata);
                             }
                             Ok(_) => {}
-                            Err(error) => self.lost(entry.path().to_owned(), &error.into()),
+                            Err(error) => {
+                                self.add_unreadable(entry.path().to_owned(), &error.into());
+                            }
                         }
                     }
                 }
-                Err(error) => self.walk_error(folder, error, fits),
+                Err(error) => self.walk_error(folder, error, filter),
             }
         }
-        if fits.is_none() && self.documents.len() + self.repeated == before {
+        if filter.is_none() && self.inputs.len() + self.duplicates == before {
             self.notes
                 .push(format!("{} has no documents in it", folder.display()));
         }
@@ -219,7 +219,7 @@ impl Found {
         &mut self,
         folder: &Path,
         error: walkdir::Error,
-        fits: Option<&dyn Fn(&Path) -> bool>,
+        filter: Option<&dyn Fn(&Path) -> bool>,
     ) {
         let path = error.path().unwrap_or(folder).to_owned();
         if let Some(ancestor) = error.loop_ancestor() {
@@ -228,39 +228,39 @@ impl Found {
                 path.display(),
                 ancestor.display()
             ));
-        } else if fits.is_none_or(|fits| fits(&path)) {
-            self.lost(path, &error.into());
+        } else if filter.is_none_or(|filter| filter(&path)) {
+            self.add_unreadable(path, &error.into());
         }
     }
 
-    fn glob(&mut self, pattern: &str) -> Result<(), Problem> {
-        let before = self.documents.len() + self.repeated;
-        let matcher = compile(pattern)?;
-        let base = base_of(pattern);
+    fn add_glob(&mut self, pattern: &str) -> Result<(), CliError> {
+        let before = self.inputs.len() + self.duplicates;
+        let matcher = compile_glob(pattern)?;
+        let base = literal_base(pattern);
         let start = if base.as_os_str().is_empty() {
             Path::new(".")
         } else {
             base.as_path()
         };
         if start.is_dir() {
-            let fits = |path: &Path| {
+            let filter = |path: &Path| {
                 let path = path.strip_prefix(".").unwrap_or(path);
-                // A folder that matches brings all that is in it.
+                // A folder that matches includes everything in it.
                 path.ancestors()
                     .take_while(|part| part.as_os_str().len() > base.as_os_str().len())
                     .any(|part| matcher.is_match(part))
             };
-            let first = self.documents.len();
-            self.folder(start, Some(&fits));
+            let first = self.inputs.len();
+            self.add_folder(start, Some(&filter));
             if base.as_os_str().is_empty() {
-                for document in &mut self.documents[first..] {
-                    if let Ok(short) = document.path.strip_prefix(".") {
-                        document.path = short.to_owned();
+                for input in &mut self.inputs[first..] {
+                    if let Ok(short) = input.path.strip_prefix(".") {
+                        input.path = short.to_owned();
                     }
                 }
             }
         }
-        if self.documents.len() + self.repeated == before {
+        if self.inputs.len() + self.duplicates == before {
             self.notes.push(format!("{pattern} matches no file"));
         }
         Ok(())
@@ -285,30 +285,30 @@ fn is_hidden(entry: &DirEntry) -> bool {
     entry.file_name().as_encoded_bytes().starts_with(b".")
 }
 
-/// The argument as a glob, if it has any of a glob's signs.
+/// Returns the argument as a glob, if it has special characters of globs.
 fn as_glob(argument: &Path) -> Option<&str> {
     let text = argument.to_str()?;
     text.contains(['*', '?', '[', '{'])
         .then_some(text.strip_prefix("./").unwrap_or(text))
 }
 
-fn compile(pattern: &str) -> Result<GlobMatcher, Problem> {
+fn compile_glob(pattern: &str) -> Result<GlobMatcher, CliError> {
     GlobBuilder::new(pattern)
         .literal_separator(true)
         .build()
         .map(|glob| glob.compile_matcher())
-        .map_err(|error| Problem::usage(format!("{pattern}: {}", error.kind())))
+        .map_err(|error| CliError::usage(format!("{pattern}: {}", error.kind())))
 }
 
-/// The folders before the first part that has a glob's sign.
-fn base_of(pattern: &str) -> PathBuf {
-    let is_plain = |part: &OsStr| !part.to_string_lossy().contains(['*', '?', '[', '{']);
+/// Returns the folders before the first part with a special character.
+fn literal_base(pattern: &str) -> PathBuf {
+    let is_literal = |part: &OsStr| !part.to_string_lossy().contains(['*', '?', '[', '{']);
     let parts: Vec<Component<'_>> = Path::new(pattern).components().collect();
     parts
         .iter()
-        // The last part is the file's name even where a glob has no sign at all.
+        // The last part is always the name of the file.
         .take(parts.len().saturating_sub(1))
-        .take_while(|part| is_plain(part.as_os_str()))
+        .take_while(|part| is_literal(part.as_os_str()))
         .collect()
 }
 
@@ -329,12 +329,12 @@ mod tests {
 
     fn names(root: &Path, arguments: &[&str]) -> Vec<String> {
         let arguments: Vec<_> = arguments.iter().map(|name| root.join(name)).collect();
-        let found = collect(&arguments, &[], false).unwrap();
+        let found = find_inputs(&arguments, &[], false).unwrap();
         found
-            .documents
+            .inputs
             .iter()
-            .map(|document| {
-                let path = document.path.strip_prefix(root).unwrap();
+            .map(|input| {
+                let path = input.path.strip_prefix(root).unwrap();
                 path.to_str().unwrap().replace('\\', "/")
             })
             .collect()
@@ -352,7 +352,7 @@ mod tests {
     ];
 
     #[test]
-    fn folders_are_sorted_and_without_hidden_files() {
+    fn inputs_of_folder_are_sorted_and_skip_hidden_files() {
         let root = tree(&FILES);
         assert_eq!(
             names(root.path(), &[""]),
@@ -372,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn globs_match_as_in_a_shell() {
+    fn inputs_glob_matches_as_in_a_shell() {
         let root = tree(&FILES);
         assert_eq!(names(root.path(), &["*.pdf"]), ["[x].pdf", "a.pdf"]);
         assert_eq!(
@@ -389,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn each_document_comes_once_and_in_the_order_of_the_arguments() {
+    fn inputs_are_deduplicated_in_argument_order() {
         let root = tree(&FILES);
         assert_eq!(
             names(root.path(), &["sub", "a.pdf", "sub/c.pdf"]),
@@ -398,34 +398,30 @@ mod tests {
     }
 
     #[test]
-    fn an_id_is_no_path_unless_there_is_such_a_file() {
+    fn inputs_ids_are_recognized_and_own_files_skipped() {
         let root = tree(&["a.txt", "own.jsonl"]);
         let own = root.path().join("own.jsonl");
         let arguments = ["dfl-1a", "pjb-2", "dfl-", "dfl-1a", "dfl-x.pdf"].map(PathBuf::from);
-        let found = collect(
+        let found = find_inputs(
             &[&arguments[..], &[root.path().to_owned()]].concat(),
             &[&own],
             false,
         )
         .unwrap();
-        let ids: Vec<_> = found
-            .documents
-            .iter()
-            .map(|document| document.is_id)
-            .collect();
+        let ids: Vec<_> = found.inputs.iter().map(|input| input.is_id).collect();
         assert_eq!(ids, [true, true, false, false, false]);
-        assert!(found.documents[2].trouble.is_some() && found.documents[3].trouble.is_some());
-        assert!(found.documents[4].path.ends_with("a.txt"));
+        assert!(found.inputs[2].error.is_some() && found.inputs[3].error.is_some());
+        assert!(found.inputs[4].path.ends_with("a.txt"));
         assert!(found.notes.iter().any(|note| note.contains("passed over")));
     }
 
     #[test]
-    fn a_folder_that_the_run_fills_is_passed_over_unless_it_is_named() {
+    fn inputs_output_folder_is_skipped_unless_named() {
         let root = tree(&["a.txt", "out/b.txt", "out/sub/c.txt", "z.txt"]);
         let out = root.path().join("out");
         let count = |argument: &Path| {
-            let found = collect(&[argument.to_owned()], &[&out], false).unwrap();
-            (found.documents.len(), found.notes.len())
+            let found = find_inputs(&[argument.to_owned()], &[&out], false).unwrap();
+            (found.inputs.len(), found.notes.len())
         };
         assert_eq!(count(root.path()), (2, 1));
         assert_eq!(count(&root.path().join("**/*.txt")), (2, 1));
@@ -434,42 +430,42 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_classified_is_listed_with_its_reason() {
+    fn inputs_empty_or_missing_file_is_listed_with_reason() {
         let root = tree(&["a.txt"]);
         fs::write(root.path().join("empty.txt"), "").unwrap();
-        let found = collect(
+        let found = find_inputs(
             &[root.path().to_owned(), root.path().join("gone.txt")],
             &[],
             false,
         )
         .unwrap();
-        let troubles: Vec<_> = found
-            .documents
+        let errors: Vec<_> = found
+            .inputs
             .iter()
-            .map(|document| document.trouble.as_deref())
+            .map(|input| input.error.as_deref())
             .collect();
-        assert_eq!(troubles[0], None);
-        assert_eq!(troubles[1], Some("is empty: 0 bytes"));
-        assert!(troubles[2].unwrap().contains("cannot be read"));
+        assert_eq!(errors[0], None);
+        assert_eq!(errors[1], Some("is empty: 0 bytes"));
+        assert!(errors[2].unwrap().contains("cannot be read"));
     }
 
     #[test]
-    fn an_idle_glob_is_a_note() {
+    fn inputs_unmatched_glob_is_noted_and_invalid_glob_rejected() {
         let root = tree(&["a.txt"]);
-        let found = collect(
+        let found = find_inputs(
             &[root.path().join("*.pdf"), root.path().join("a.txt")],
             &[],
             false,
         )
         .unwrap();
-        assert_eq!(found.documents.len(), 1);
+        assert_eq!(found.inputs.len(), 1);
         assert!(found.notes[0].contains("*.pdf matches no file"));
-        assert!(collect(&[root.path().join("a{.pdf")], &[], false).is_err());
+        assert!(find_inputs(&[root.path().join("a{.pdf")], &[], false).is_err());
     }
 
     #[cfg(unix)]
     #[test]
-    fn a_link_out_of_the_folder_is_followed_only_when_asked() {
+    fn inputs_symlink_out_of_folder_is_followed_only_on_request() {
         use std::os::unix::fs::symlink;
         let root = tree(&["named/a.txt", "named/sub/b.txt", "beside/c.txt", "d.txt"]);
         let named = root.path().join("named");
@@ -477,9 +473,9 @@ mod tests {
         symlink("../../beside", named.join("sub/side")).unwrap();
         symlink("sub", named.join("within")).unwrap();
         symlink("../d.txt", named.join("d.txt")).unwrap();
-        let count = |argument: &Path, follows| {
-            let found = collect(&[argument.to_owned()], &[], follows).unwrap();
-            (found.documents.len(), found.unfollowed)
+        let count = |argument: &Path, follow_links| {
+            let found = find_inputs(&[argument.to_owned()], &[], follow_links).unwrap();
+            (found.inputs.len(), found.unfollowed_links)
         };
         // A link to a file is that file.
         assert_eq!(count(&named, false), (3, 3));
@@ -492,20 +488,20 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_loop_of_links_ends_and_a_dangling_link_is_listed() {
+    fn inputs_symlink_loop_ends_and_dangling_symlink_is_listed() {
         use std::os::unix::fs::symlink;
         let root = tree(&["sub/a.txt"]);
         symlink(root.path(), root.path().join("sub/loop")).unwrap();
         symlink("nowhere", root.path().join("sub/dangling.txt")).unwrap();
         symlink("a.txt", root.path().join("sub/same.txt")).unwrap();
-        let found = collect(&[root.path().to_owned()], &[], false).unwrap();
+        let found = find_inputs(&[root.path().to_owned()], &[], false).unwrap();
         let names: Vec<_> = found
-            .documents
+            .inputs
             .iter()
-            .map(|document| {
+            .map(|input| {
                 (
-                    document.path.file_name().unwrap().to_str().unwrap(),
-                    document.trouble.is_some(),
+                    input.path.file_name().unwrap().to_str().unwrap(),
+                    input.error.is_some(),
                 )
             })
             .collect();

@@ -35,132 +35,159 @@
 //!
 //! # Map
 //!
-//! - `args`: what may be written on the command line, and how it is read.
-//! - `connect`: from flags and environment to a client. `interrupt`: stopping in order.
-//! - `run`: `classify run`. `files` keeps what is written apart from what is read, `documents` are read ahead, `engine`
-//!   carries the core's `Bulk`, `journal` is its file, `report` and `sink` are what comes out, `after` is what is made of
-//!   the rows (counts, files moved, labels compared), `report_page` is `--report`, `again` is the command that resumes.
-//!   `inputs` and `rules_file` are what it is given.
-//! - `spec`: the commands that are one call each, as tables. `commands`: those that are more.
-//! - `network`: certificates, proxies, and the log of `--debug`.
-//! - `output`, `console`, `view`, `exit`: stdout, stderr, what moves there, and the exit code.
+//! - `command_line`: the whole command line. `args`: the arguments of each command, and how their values are parsed.
+//! - `client`: the client that the flags and the environment describe. `network`: TLS, proxies, and the log of `--debug`.
+//! - `run`: `classify run`. `run_files` keeps input and output files apart, `read_ahead` hashes the documents, `engine`
+//!   drives the core's `Bulk`, `journal_file` stores its records, `results` and `row_output` print the rows,
+//!   `postprocess` does what follows (counts, moved files, evaluation), `report_page` is `--report`, `resume_command` is
+//!   the command that resumes the run. `inputs` and `rules` are what it works on.
+//! - `commands::api`: the commands that are one call each, as tables. `commands`: the others.
+//! - `cancel`, `graceful_stop`: stopping early.
+//! - `output`: results, on stdout or in a file. `printer`: messages on stderr. `progress_display`: progress on stderr.
+//! - `error`, `error_report`, `exit_code`, `connection_hint`: errors.
+//!
+//! The modules form a directed acyclic graph: those of errors are at the bottom, `args` knows no command, and `commands`
+//! and `run` do not know each other.
 
 mod args;
+mod cancel;
+mod client;
+mod command_line;
 mod commands;
-mod connect;
-mod console;
-mod exit;
+mod connection_hint;
+mod error;
+mod error_report;
+mod exit_code;
+mod graceful_stop;
 mod inputs;
-mod interrupt;
 mod network;
 mod output;
-mod rules_file;
+mod printer;
+mod progress_display;
+mod rules;
 mod run;
-mod spec;
-mod view;
+mod terminal;
+mod yaml;
 
-use std::process::ExitCode;
+use std::ffi::OsString;
+use std::process;
 
 use clap::error::ErrorKind;
 use clap::{ArgMatches, FromArgMatches as _};
 
-use crate::args::tools::Rules;
-use crate::args::webhooks::Webhooks;
-use crate::args::{Classifier, Classify, Cli, Format, Global, Resource};
-use crate::console::Console;
-use crate::exit::{Code, Problem};
+use crate::args::global::GlobalArgs;
+use crate::args::rules::RulesCommand;
+use crate::args::webhooks::WebhooksCommand;
+use crate::command_line::{ClassifierCommand, ClassifyCommand, Cli, Resource};
+use crate::commands::api;
+use crate::error::CliError;
+use crate::exit_code::ExitCode;
+use crate::output::format::Format;
+use crate::printer::Printer;
 
-fn main() -> ExitCode {
-    let words: Vec<_> = std::env::args_os().collect();
-    let matches = match args::command().try_get_matches_from(&words) {
+fn main() -> process::ExitCode {
+    let raw_args: Vec<_> = std::env::args_os().collect();
+    let matches = match command_line::command().try_get_matches_from(&raw_args) {
         Ok(matches) => matches,
-        Err(error) => return unparsed(&error, &words),
+        Err(error) => return exit_unparsed(&error, &raw_args),
     };
-    let mut global = match Global::from_arg_matches(&matches) {
+    let mut global = match GlobalArgs::from_arg_matches(&matches) {
         Ok(global) => global,
-        Err(error) => return unparsed(&error, &words),
+        Err(error) => return exit_unparsed(&error, &raw_args),
     };
-    let console = Console::new(&global);
+    let printer = Printer::new(global.printer_settings());
     if global.format == Format::Explore {
-        console
+        printer
             .note("--format explore is the official tool's viewer; this one writes as with auto");
         global.format = Format::Auto;
     }
-    match dispatch(&matches, &global, console) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(problem) => {
-            let problem = match problem.code() {
-                Some(Code::NotFound) if global.emulator => problem.hint(
+    match dispatch(&matches, &global, printer) {
+        Ok(()) => process::ExitCode::SUCCESS,
+        Err(error) => {
+            let error = match error.code() {
+                Some(ExitCode::NotFound) if global.emulator => error.hint(
                     "the emulator begins empty with every command: only `classify run` brings it documents",
                 ),
-                _ => problem,
+                _ => error,
             };
-            console.report_part(&problem, global.transform_error.as_deref());
-            problem.code().map_or(ExitCode::SUCCESS, ExitCode::from)
+            printer.error_part(&error, global.transform_error.as_deref());
+            error
+                .code()
+                .map_or(process::ExitCode::SUCCESS, process::ExitCode::from)
         }
     }
 }
 
-fn dispatch(matches: &ArgMatches, global: &Global, console: Console) -> Result<(), Problem> {
-    if let Some((resource, found)) = matches.subcommand()
-        && let Some((name, found)) = found.subcommand()
-        && let Some(endpoint) = spec::find(resource, name)
+fn dispatch(matches: &ArgMatches, global: &GlobalArgs, printer: Printer) -> Result<(), CliError> {
+    if let Some((resource, matches)) = matches.subcommand()
+        && let Some((name, matches)) = matches.subcommand()
+        && let Some(endpoint) = api::find(resource, name)
     {
-        return spec::run::run(endpoint, found, global, console);
+        return api::execute::execute(endpoint, matches, global, printer);
     }
-    let cli = Cli::from_arg_matches(matches).map_err(|error| Problem::usage(error.to_string()))?;
+    let cli = Cli::from_arg_matches(matches).map_err(|error| CliError::usage(error.to_string()))?;
     match &cli.resource {
-        Resource::Classify(Classify::Run(args)) => {
-            for_run(global)?;
-            run::run(args, global, console)
+        Resource::Classify(ClassifyCommand::Run(args)) => {
+            check_run_format(global)?;
+            run::run(args, global, printer)
         }
-        Resource::Classify(Classify::Wait(args)) => commands::wait(args, global, console),
-        Resource::Classify(Classify::Rules(Rules::Check(args))) => {
-            commands::check_rules(args, global)
+        Resource::Classify(ClassifyCommand::Wait(args)) => {
+            commands::wait::wait(args, global, printer)
         }
-        Resource::Classifier(Classifier::Wait(args)) => commands::wait_old(args, global, console),
-        Resource::Webhooks(Webhooks::Verify(args)) => commands::verify(args, global),
-        Resource::Webhooks(Webhooks::Listen(args)) => commands::listen(args, global, console),
-        Resource::Emulator(args) => commands::emulator(args, global, console),
-        Resource::Doctor(_) => commands::doctor(global, console),
-        Resource::Completion(args) => commands::completion(args),
-        Resource::Man(args) => commands::man(args, console),
+        Resource::Classify(ClassifyCommand::Rules(RulesCommand::Check(args))) => {
+            commands::check_rules::check_rules(args, global)
+        }
+        Resource::Classifier(ClassifierCommand::Wait(args)) => {
+            commands::wait::wait_v1(args, global, printer)
+        }
+        Resource::Webhooks(WebhooksCommand::Verify(args)) => {
+            commands::webhooks::verify(args, global)
+        }
+        Resource::Webhooks(WebhooksCommand::Listen(args)) => {
+            commands::webhooks::listen(args, global, printer)
+        }
+        Resource::Emulator(args) => commands::emulator::emulator(args, global, printer),
+        Resource::Doctor(_) => commands::doctor::doctor(global, printer),
+        Resource::Completion(args) => {
+            commands::completion::completion(args, command_line::command())
+        }
+        Resource::Man(args) => commands::man::man(args, command_line::command(), printer),
     }
 }
 
-/// `classify run` writes rows of its own making, and refuses the forms that it has not.
-fn for_run(global: &Global) -> Result<(), Problem> {
+/// Rejects flags that do not apply to the rows of `classify run`.
+fn check_run_format(global: &GlobalArgs) -> Result<(), CliError> {
     if matches!(global.format, Format::Yaml | Format::Raw) {
-        return Err(Problem::usage(
+        return Err(CliError::usage(
             "`classify run` writes table, json, jsonl or csv; choose one of them with --format",
         ));
     }
     if global.transform.is_some() || global.raw_output {
-        return Err(Problem::usage(
+        return Err(CliError::usage(
             "`classify run` takes no --transform and no --raw-output; pipe its JSON lines to a filter",
         ));
     }
     Ok(())
 }
 
-/// Help that was asked for, or a mistake in the command line.
-fn unparsed(error: &clap::Error, words: &[std::ffi::OsString]) -> ExitCode {
-    let asked = matches!(
+/// Prints the requested help, or the error of a command line that cannot be parsed.
+fn exit_unparsed(error: &clap::Error, raw_args: &[OsString]) -> process::ExitCode {
+    let is_help = matches!(
         error.kind(),
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
     );
-    let console = Console::of_words(words);
-    if !asked && console.json_errors() {
+    let printer = Printer::from_raw_args(raw_args);
+    if !is_help && printer.has_json_errors() {
         let text = error.to_string();
         let text = text.strip_prefix("error: ").unwrap_or(&text);
-        console.report(&Problem::usage(text.trim()));
-        return Code::Usage.into();
+        printer.error(&CliError::usage(text.trim()));
+        return ExitCode::Usage.into();
     }
-    // Nobody is there to be told that nobody is there.
+    // An error of writing cannot be reported.
     let _ = error.print();
-    if asked {
-        ExitCode::SUCCESS
+    if is_help {
+        process::ExitCode::SUCCESS
     } else {
-        Code::Usage.into()
+        ExitCode::Usage.into()
     }
 }

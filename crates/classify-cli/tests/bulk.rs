@@ -7,7 +7,9 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use classify_emulator::{Config, RateLimits, Route, Script};
-use common::{Bench, RUN, bulk as run, interrupt, row, said, start, status_of, with_documents};
+use common::{
+    RUN, Sandbox, interrupt, row, run_bulk as run, run_to_end, start, status_of, with_documents,
+};
 use serde_json::{Value, json};
 
 fn paths(rows: &[Value]) -> Vec<&str> {
@@ -17,11 +19,11 @@ fn paths(rows: &[Value]) -> Vec<&str> {
 }
 
 #[test]
-fn the_same_command_again_is_not_paid_for_again() {
-    let bench = with_documents(Config::default(), 3);
-    let first = run(&bench, &["--format", "json"]).ends(0).json();
-    let second = run(&bench, &["--format", "json"]).ends(0).json();
-    assert_eq!(bench.emulator.job_count(), 5);
+fn idempotency_rerun_of_same_command_reuses_jobs() {
+    let sandbox = with_documents(Config::default(), 3);
+    let first = run(&sandbox, &["--format", "json"]).assert_exit(0).json();
+    let second = run(&sandbox, &["--format", "json"]).assert_exit(0).json();
+    assert_eq!(sandbox.emulator.job_count(), 5);
     let jobs = |rows: &Value| -> Vec<Value> {
         rows.as_array()
             .unwrap()
@@ -33,17 +35,21 @@ fn the_same_command_again_is_not_paid_for_again() {
 }
 
 #[test]
-fn a_document_is_sent_once_and_reported_for_each_of_its_paths() {
-    let bench = with_documents(Config::default(), 1);
+fn duplicate_documents_are_sent_once_and_reported_per_path() {
+    let sandbox = with_documents(Config::default(), 1);
     for copy in ["docs/a copy.txt", "docs/z/copy.txt", "docs/z/copy 2.txt"] {
-        fs::create_dir_all(bench.path().join("docs/z")).unwrap();
-        fs::copy(bench.path().join("docs/bill.txt"), bench.path().join(copy)).unwrap();
+        fs::create_dir_all(sandbox.path().join("docs/z")).unwrap();
+        fs::copy(
+            sandbox.path().join("docs/bill.txt"),
+            sandbox.path().join(copy),
+        )
+        .unwrap();
     }
     for flags in [
         &["--format", "json"][..],
         &["--format", "json", "--max-in-flight", "1"],
     ] {
-        let rows = run(&bench, flags).ends(0).json();
+        let rows = run(&sandbox, flags).assert_exit(0).json();
         let rows = rows.as_array().unwrap();
         assert_eq!(
             paths(rows),
@@ -61,21 +67,21 @@ fn a_document_is_sent_once_and_reported_for_each_of_its_paths() {
             assert_eq!(rows[place]["type"], rows[1]["type"]);
         }
     }
-    assert_eq!(bench.emulator.job_count(), 3);
+    assert_eq!(sandbox.emulator.job_count(), 3);
     assert_eq!(
-        bench.emulator.count(Route::ClassifyCreate),
+        sandbox.emulator.count(Route::ClassifyCreate),
         6,
         "two runs of three contents"
     );
 }
 
 #[test]
-fn ids_of_files_and_parse_jobs_are_documents_too() {
-    let bench = with_documents(Config::default(), 0);
-    bench
+fn inputs_file_and_parse_job_ids_are_classified_without_upload() {
+    let sandbox = with_documents(Config::default(), 0);
+    sandbox
         .emulator
         .add_parse_job("pjb-7", "Recipe: ingredients and how to cook a meal.");
-    let file = run(&bench, &[]).ends(0).lines()[0]["file_id"].clone();
+    let file = run(&sandbox, &[]).assert_exit(0).lines()[0]["file_id"].clone();
     let file = file.as_str().unwrap();
     let words = [
         "classify",
@@ -90,30 +96,32 @@ fn ids_of_files_and_parse_jobs_are_documents_too() {
         "--poll-interval",
         "50ms",
     ];
-    let uploads = bench.emulator.count(Route::FileCreate);
-    let rows = bench.run(&words).ends(3).json();
+    let uploads = sandbox.emulator.count(Route::FileCreate);
+    let rows = sandbox.run(&words).assert_exit(3).json();
     let rows = rows.as_array().unwrap();
     assert_eq!(paths(rows), [file, "pjb-7", "dfl-unknown"]);
     assert_eq!(rows[0]["status"], "COMPLETED");
     assert_eq!(rows[1]["type"], "recipe");
     assert_eq!(rows[2]["status"], "ERROR");
-    assert_eq!(bench.emulator.count(Route::FileCreate), uploads);
+    assert_eq!(sandbox.emulator.count(Route::FileCreate), uploads);
 }
 
 #[test]
-fn a_dry_run_counts_and_sends_nothing() {
-    let bench = with_documents(Config::default(), 3);
-    bench.file("docs/copy.txt", "Invoice 0: the amount is due.");
-    bench.file("docs/empty.txt", "");
+fn dry_run_counts_documents_and_sends_nothing() {
+    let sandbox = with_documents(Config::default(), 3);
+    sandbox.file("docs/copy.txt", "Invoice 0: the amount is due.");
+    sandbox.file("docs/empty.txt", "");
     let words = ["--dry-run", "--max-pages", "5", "--target-pages", "1,3-9"];
-    let mut command = bench.command(&[&RUN[..], &words, &["dfl-1"]].concat());
+    let mut command = sandbox.command(&[&RUN[..], &words, &["dfl-1"]].concat());
     // Not even a key is needed.
     command.env_remove("LLAMA_CLOUD_API_KEY");
-    let found = said(command).ends(0).complains("empty: 0 bytes");
+    let found = run_to_end(command)
+        .assert_exit(0)
+        .assert_stderr("empty: 0 bytes");
     let plan = &found.lines()[0];
     let bytes: u64 = ["000", "001", "002", "bill", "soup"]
         .map(|name| {
-            fs::metadata(bench.path().join(format!("docs/{name}.txt")))
+            fs::metadata(sandbox.path().join(format!("docs/{name}.txt")))
                 .unwrap()
                 .len()
         })
@@ -127,18 +135,18 @@ fn a_dry_run_counts_and_sends_nothing() {
             "pages_at_most": 30
         })
     );
-    let table = run(&bench, &["--dry-run", "--format", "table"])
-        .ends(0)
+    let table = run(&sandbox, &["--dry-run", "--format", "table"])
+        .assert_exit(0)
         .stdout;
     assert!(table.contains("duplicates  1\n"), "{table}");
-    let csv = run(&bench, &["--dry-run", "--format", "csv"])
-        .ends(0)
+    let csv = run(&sandbox, &["--dry-run", "--format", "csv"])
+        .assert_exit(0)
         .stdout;
     assert!(csv.starts_with("documents,duplicates,"), "{csv}");
-    assert_eq!(bench.emulator.request_count(), 0);
+    assert_eq!(sandbox.emulator.request_count(), 0);
 
-    run(&bench, &["--journal", "j"]).ends(3);
-    let plan = run(&bench, &["--journal", "j", "--resume", "--dry-run"]).ends(0);
+    run(&sandbox, &["--journal", "j"]).assert_exit(3);
+    let plan = run(&sandbox, &["--journal", "j", "--resume", "--dry-run"]).assert_exit(0);
     assert_eq!(
         (&plan.lines()[0]["settled"], &plan.lines()[0]["jobs"]),
         (&json!(5), &json!(0))
@@ -146,37 +154,37 @@ fn a_dry_run_counts_and_sends_nothing() {
 }
 
 #[test]
-fn shards_together_cover_every_document_once() {
-    let bench = with_documents(Config::default(), 40);
+fn shard_union_covers_every_document_once() {
+    let sandbox = with_documents(Config::default(), 40);
     let mut all = Vec::new();
     let mut counts = Vec::new();
     for shard in ["1/3", "2/3", "3/3"] {
-        let found = run(&bench, &["--shard", shard]).ends(0);
+        let found = run(&sandbox, &["--shard", shard]).assert_exit(0);
         let rows = found.lines();
         counts.push(rows.len());
         all.extend(paths(&rows).into_iter().map(str::to_owned));
-        let plan = run(&bench, &["--shard", shard, "--dry-run"]).ends(0);
+        let plan = run(&sandbox, &["--shard", shard, "--dry-run"]).assert_exit(0);
         assert_eq!(plan.lines()[0]["documents"], rows.len());
     }
     all.sort_unstable();
     all.dedup();
     assert_eq!((all.len(), counts.iter().sum::<usize>()), (42, 42));
     assert!(counts.iter().all(|count| *count > 0), "{counts:?}");
-    assert_eq!(bench.emulator.job_count(), 42);
-    run(&bench, &["--shard", "4/3"]).ends(2);
+    assert_eq!(sandbox.emulator.job_count(), 42);
+    run(&sandbox, &["--shard", "4/3"]).assert_exit(2);
 }
 
 #[test]
-fn what_cannot_be_read_is_one_shard_s_to_tell() {
-    let bench = with_documents(Config::default(), 1);
+fn shard_unreadable_document_is_reported_by_one_shard() {
+    let sandbox = with_documents(Config::default(), 1);
     for index in 0..9 {
-        bench.file(&format!("docs/empty {index}.txt"), "");
+        sandbox.file(&format!("docs/empty {index}.txt"), "");
     }
     let mut told = Vec::new();
     for shard in ["1/3", "2/3", "3/3"] {
         let words = ["docs/gone.pdf", "docs/lost.pdf", "--shard", shard];
-        let rows = run(&bench, &words).lines();
-        let plan = run(&bench, &[&words[..], &["--dry-run"]].concat());
+        let rows = run(&sandbox, &words).lines();
+        let plan = run(&sandbox, &[&words[..], &["--dry-run"]].concat());
         let errors = rows.iter().filter(|row| row["status"] == "ERROR").count();
         assert_eq!(plan.lines()[0]["unreadable"], errors);
         told.extend(paths(&rows).into_iter().map(str::to_owned));
@@ -188,43 +196,43 @@ fn what_cannot_be_read_is_one_shard_s_to_tell() {
 }
 
 #[test]
-fn no_more_documents_are_on_their_way_than_allowed() {
+fn max_in_flight_limits_created_jobs() {
     let config = Config::default().script(Script::file("*").never_ends());
-    let bench = with_documents(config, 20);
+    let sandbox = with_documents(config, 20);
     let words = ["--max-in-flight", "7", "--concurrency", "3"];
-    let child = start(&bench, &[&RUN[..], &words].concat());
-    bench.until(|emulator| emulator.job_count() == 7);
-    bench.until_looked_at();
-    let rows = interrupt(child).ends(130).lines();
-    assert_eq!(bench.emulator.job_count(), 7);
+    let child = start(&sandbox, &[&RUN[..], &words].concat());
+    sandbox.wait_until(|emulator| emulator.job_count() == 7);
+    sandbox.wait_for_poll();
+    let rows = interrupt(child).assert_exit(130).lines();
+    assert_eq!(sandbox.emulator.job_count(), 7);
     let standing = |word: &str| rows.iter().filter(|row| row["status"] == word).count();
     assert_eq!((standing("OPEN"), standing("NOT_STARTED")), (7, 15));
 }
 
 #[test]
-fn limits_are_kept() {
+fn rate_limit_flag_prevents_429_and_rejects_invalid_values() {
     let narrow = || {
-        let bench = Bench::with(
+        let sandbox = Sandbox::with(
             Config::default().rate_limits(RateLimits::none().creates_per_second(Some(10))),
         );
         for index in 0..14 {
-            bench.file(&format!("docs/{index}.txt"), &format!("Invoice {index}"));
+            sandbox.file(&format!("docs/{index}.txt"), &format!("Invoice {index}"));
         }
-        bench
+        sandbox
     };
     let refused = |limits: &str| {
-        let bench = narrow();
+        let sandbox = narrow();
         let words = [
             "classify",
             "run",
             "docs",
             "--rules",
             "rules.yaml",
-            "--limits",
+            "--rate-limit",
             limits,
         ];
-        assert_eq!(bench.run(&words).ends(0).lines().len(), 16);
-        let requests = bench.emulator.requests();
+        assert_eq!(sandbox.run(&words).assert_exit(0).lines().len(), 16);
+        let requests = sandbox.emulator.requests();
         requests
             .iter()
             .filter(|request| request.status == Some(429))
@@ -232,7 +240,7 @@ fn limits_are_kept() {
     };
     assert_eq!(refused("8/s"), 0);
     assert!(refused("10000/s") > 0);
-    let bench = narrow();
+    let sandbox = narrow();
     for bad in ["0/s", "fast", "3/m"] {
         let words = [
             "classify",
@@ -240,24 +248,27 @@ fn limits_are_kept() {
             "docs",
             "--rules",
             "rules.yaml",
-            "--limits",
+            "--rate-limit",
             bad,
         ];
-        bench.run(&words).ends(2).complains("paid, free");
+        sandbox
+            .run(&words)
+            .assert_exit(2)
+            .assert_stderr("paid, free");
     }
 }
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_file_that_changes_after_it_was_read_is_an_error_and_is_not_bought() {
+fn document_changed_after_read_is_an_error_without_job() {
     // One document at a time; the second has been read ahead while the first is waited for.
     let hour = Duration::from_secs(3600);
-    let bench = with_documents(Config::default().script(Script::file("a*").takes(hour)), 0);
-    bench.file("docs/a.txt", "slow");
-    let changing = bench.file("docs/b.txt", "as it was read");
+    let sandbox = with_documents(Config::default().script(Script::file("a*").takes(hour)), 0);
+    sandbox.file("docs/a.txt", "slow");
+    let changing = sandbox.file("docs/b.txt", "as it was read");
     let words = ["--max-in-flight", "1", "--format", "json"];
-    let child = start(&bench, &[&RUN[..], &words].concat());
-    bench.until(|emulator| emulator.job_count() == 1);
+    let child = start(&sandbox, &[&RUN[..], &words].concat());
+    sandbox.wait_until(|emulator| emulator.job_count() == 1);
     // The thread that reads ends with the last document.
     let tasks = format!("/proc/{}/task", child.id());
     let reads = || {
@@ -266,12 +277,12 @@ fn a_file_that_changes_after_it_was_read_is_an_error_and_is_not_bought() {
             .filter_map(|task| fs::read_to_string(task.path().join("comm")).ok())
             .any(|name| name.trim() == "reader")
     };
-    bench.until(|_| !reads());
+    sandbox.wait_until(|_| !reads());
     let mut file = fs::OpenOptions::new().append(true).open(changing).unwrap();
     file.write_all(b", and more").unwrap();
     drop(file);
-    bench.cancel_all();
-    let rows = child.end().ends(3).json();
+    sandbox.cancel_jobs();
+    let rows = child.end().assert_exit(3).json();
     let rows = rows.as_array().unwrap();
     assert_eq!(status_of(rows, "docs/b.txt"), "ERROR");
     let row = row(rows, "docs/b.txt");
@@ -279,5 +290,5 @@ fn a_file_that_changes_after_it_was_read_is_an_error_and_is_not_bought() {
         row["error"].as_str().unwrap().contains("has changed since"),
         "{row}"
     );
-    assert_eq!(bench.emulator.job_count(), 3);
+    assert_eq!(sandbox.emulator.job_count(), 3);
 }

@@ -5,8 +5,8 @@
 mod common;
 
 use classify_emulator::{Config, RateLimits};
-use common::Bench;
-use common::terminal::{Ends, Terminal};
+use common::Sandbox;
+use common::terminal::{Attached, Terminal};
 
 /// Every command that writes in colour: a table of documents, a job, help, and a mistake with its place.
 const COLORED: [(&[&str], i32); 4] = [
@@ -24,21 +24,21 @@ fn is_colored(text: &str) -> bool {
     })
 }
 
-fn on_a_terminal(bench: &Bench, words: &[&str], code: i32, env: &[(&str, &str)]) -> String {
-    let mut command = bench.command(words);
+fn on_a_terminal(sandbox: &Sandbox, words: &[&str], code: i32, env: &[(&str, &str)]) -> String {
+    let mut command = sandbox.command(words);
     command.envs(env.iter().copied());
-    let mut terminal = Terminal::start(&mut command, Ends::Both, 80);
-    terminal.ends(code);
+    let mut terminal = Terminal::start(&mut command, Attached::Both, 80);
+    terminal.assert_exit(code);
     terminal.written()
 }
 
 #[test]
-fn colours_are_for_terminals_whose_owner_wants_them() {
-    let bench = Bench::with(Config::default().rate_limits(RateLimits::none()));
-    bench.job("docs/bill.txt");
+fn color_only_on_terminal_without_no_color_or_dumb() {
+    let sandbox = Sandbox::with(Config::default().rate_limits(RateLimits::none()));
+    sandbox.job("docs/bill.txt");
     for (words, code) in COLORED {
         assert!(
-            is_colored(&on_a_terminal(&bench, words, code, &[])),
+            is_colored(&on_a_terminal(&sandbox, words, code, &[])),
             "{words:?}"
         );
         // A build server's terminal takes colours where it names no kind; one that is dumb stays so.
@@ -48,14 +48,14 @@ fn colours_are_for_terminals_whose_owner_wants_them() {
             &[("TERM", "dumb"), ("CI", "true")],
             &[("NO_COLOR", "1"), ("CI", "true")],
         ] {
-            let written = on_a_terminal(&bench, words, code, env);
+            let written = on_a_terminal(&sandbox, words, code, env);
             assert!(!is_colored(&written), "{env:?} {words:?}: {written:?}");
             assert!(written.len() > 100, "{written:?}");
         }
         // An empty variable says nothing.
-        let empty = on_a_terminal(&bench, words, code, &[("NO_COLOR", "")]);
+        let empty = on_a_terminal(&sandbox, words, code, &[("NO_COLOR", "")]);
         assert!(is_colored(&empty), "{words:?}");
-        let piped = bench.run(words).ends(code);
+        let piped = sandbox.run(words).assert_exit(code);
         assert!(
             !is_colored(&piped.stdout) && !is_colored(&piped.stderr),
             "{piped:?}"
@@ -64,9 +64,9 @@ fn colours_are_for_terminals_whose_owner_wants_them() {
 }
 
 #[test]
-fn an_output_file_has_no_colours_even_when_a_terminal_looks_on() {
-    let bench = Bench::with(Config::default().rate_limits(RateLimits::none()));
-    bench.job("docs/bill.txt");
+fn color_is_absent_from_output_file_of_terminal_run() {
+    let sandbox = Sandbox::with(Config::default().rate_limits(RateLimits::none()));
+    sandbox.job("docs/bill.txt");
     let words = [
         "classify", "list", "--format", "table", "--output", "out.txt",
     ];
@@ -81,9 +81,9 @@ fn an_output_file_has_no_colours_even_when_a_terminal_looks_on() {
         "--output",
         "run.txt",
     ];
-    on_a_terminal(&bench, &words, 0, &[]);
-    on_a_terminal(&bench, &run, 0, &[]);
-    let read = |name: &str| std::fs::read_to_string(bench.path().join(name)).unwrap();
+    on_a_terminal(&sandbox, &words, 0, &[]);
+    on_a_terminal(&sandbox, &run, 0, &[]);
+    let read = |name: &str| std::fs::read_to_string(sandbox.path().join(name)).unwrap();
     let written = read("run.txt");
     assert!(
         written.contains("bill.txt") && !written.contains('\x1b'),

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::process::{Command, Stdio};
 
-use common::terminal::{Ends, Terminal};
-use common::{bare, said, tree};
+use common::terminal::{Attached, Terminal};
+use common::{bare_command, command_tree, run_to_end};
 
 /// Calls the function of a program as bash does after a tab. bash ends a word at a colon.
 const ASK: &str = r#"
@@ -42,7 +42,10 @@ ask() {
 fn offered(lines: &[String]) -> BTreeMap<String, BTreeSet<String>> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("script");
-    let mut script = said(bare(&["completion", "bash"])).ends(0).stdout + ASK;
+    let mut script = run_to_end(bare_command(&["completion", "bash"]))
+        .assert_exit(0)
+        .stdout
+        + ASK;
     for line in lines {
         writeln!(script, "ask '{line}'").unwrap();
     }
@@ -68,13 +71,13 @@ fn offered(lines: &[String]) -> BTreeMap<String, BTreeSet<String>> {
 }
 
 #[test]
-fn bash_offers_the_flags_of_every_command() {
-    let commands = tree::commands();
+fn completion_in_bash_offers_flags_of_every_command() {
+    let commands = command_tree::commands();
     let line = |words: &[String]| format!("llamacloud-prod {} --", words.join(" "));
     let found = offered(&commands.iter().map(|words| line(words)).collect::<Vec<_>>());
     for words in &commands {
         let asked: Vec<&str> = words.iter().map(String::as_str).collect();
-        let help = tree::help(&asked);
+        let help = command_tree::help(&asked);
         let offered = &found[&line(words)];
         // A flag stands behind a letter of its own, or where that would be; nothing else in the help does.
         let is_option = |line: &&str| {
@@ -98,9 +101,9 @@ fn bash_offers_the_flags_of_every_command() {
 }
 
 #[test]
-fn bash_offers_the_words_of_every_command() {
+fn completion_in_bash_offers_every_subcommand() {
     let mut below: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for words in tree::commands() {
+    for words in command_tree::commands() {
         for end in 0..words.len() {
             let line = words[..end]
                 .iter()
@@ -122,7 +125,7 @@ fn bash_offers_the_words_of_every_command() {
 }
 
 #[test]
-fn a_colon_is_a_letter_like_any_other() {
+fn completion_in_bash_handles_colon_in_command() {
     for (line, reply) in [
         ("llamacloud-prod classifier", "classifier:jobs"),
         // What stands before the colon stays where it is.
@@ -141,20 +144,26 @@ fn a_colon_is_a_letter_like_any_other() {
 }
 
 #[test]
-fn a_tab_completes_what_has_a_colon() {
+fn completion_by_tab_key_handles_colon_in_command() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("script");
-    std::fs::write(&path, said(bare(&["completion", "bash"])).ends(0).stdout).unwrap();
+    std::fs::write(
+        &path,
+        run_to_end(bare_command(&["completion", "bash"]))
+            .assert_exit(0)
+            .stdout,
+    )
+    .unwrap();
     let mut bash = Command::new("bash");
     bash.args(["--noprofile", "--norc", "-i"])
         .env("PS1", "$ ")
         .env("INPUTRC", "/dev/null");
-    let terminal = Terminal::start(&mut bash, Ends::Both, 80);
-    terminal.until(|screen| screen.contains("$ "));
+    let terminal = Terminal::start(&mut bash, Attached::Both, 80);
+    terminal.wait_until(|screen| screen.contains("$ "));
     terminal.types(&format!("clear; source {}\r", path.display()));
-    terminal.until(|screen| screen.trim() == "$");
+    terminal.wait_until(|screen| screen.trim() == "$");
     terminal.types("llamacloud-prod classifier:j\tget-r\t");
-    let screen = terminal.until(|screen| screen.contains("get-results"));
+    let screen = terminal.wait_until(|screen| screen.contains("get-results"));
     assert!(
         screen.contains("llamacloud-prod classifier:jobs get-results"),
         "{screen}"

@@ -9,19 +9,19 @@ use std::process::{Child, Stdio};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use common::{Said, bare, said};
+use common::{CommandOutput, bare_command, run_to_end};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// An emulator that runs, and is ended with the test.
-struct Running {
+struct RunningCommand {
     child: Child,
     url: String,
 }
 
-impl Running {
+impl RunningCommand {
     /// Starts one and waits for its line.
     fn start(words: &[&str]) -> Self {
-        let mut child = bare(&[&["emulator"], words].concat())
+        let mut child = bare_command(&[&["emulator"], words].concat())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -36,12 +36,12 @@ impl Running {
     }
 
     /// The binary as a client of it.
-    fn run(&self, words: &[&str]) -> Said {
-        let mut command = bare(words);
+    fn run(&self, words: &[&str]) -> CommandOutput {
+        let mut command = bare_command(words);
         command
             .env("LLAMA_CLOUD_API_KEY", common::CANARY)
             .env("LLAMA_CLOUD_BASE_URL", &self.url);
-        said(command)
+        run_to_end(command)
     }
 
     /// Sends a signal, and says how the process ended.
@@ -61,7 +61,7 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningCommand {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -69,11 +69,12 @@ impl Drop for Running {
 }
 
 #[test]
-fn it_says_where_it_answers_and_stops_cleanly_on_either_signal() {
+fn emulator_reports_port_and_stops_cleanly_on_sigterm_and_sigint() {
     let folder = tempfile::tempdir().unwrap();
     let port_file = folder.path().join("port");
     for signal in [Signal::TERM, Signal::INT] {
-        let running = Running::start(&["--port", "0", "--port-file", port_file.to_str().unwrap()]);
+        let running =
+            RunningCommand::start(&["--port", "0", "--port-file", port_file.to_str().unwrap()]);
         let port: u16 = std::fs::read_to_string(&port_file)
             .unwrap()
             .trim()
@@ -82,7 +83,7 @@ fn it_says_where_it_answers_and_stops_cleanly_on_either_signal() {
         assert_eq!(running.url, format!("http://127.0.0.1:{port}"));
         let listed = running
             .run(&["classify", "list", "--format", "json"])
-            .ends(0);
+            .assert_exit(0);
         assert_eq!(listed.json(), serde_json::json!([]));
         assert_eq!(running.signal(signal), Some(0), "{signal:?}");
         assert!(!port_file.exists(), "nothing answers there any more");
@@ -90,7 +91,7 @@ fn it_says_where_it_answers_and_stops_cleanly_on_either_signal() {
 }
 
 #[test]
-fn state_outlives_the_process() {
+fn emulator_state_survives_restart_and_is_locked() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("state");
     let state = state.to_str().unwrap();
@@ -99,7 +100,7 @@ fn state_outlives_the_process() {
     std::fs::write(&document, "Invoice: the amount is due by Friday.").unwrap();
     let rules = folder.path().join("rules.yaml");
 
-    let first = Running::start(&["--state", state, "--completed-after", "10"]);
+    let first = RunningCommand::start(&["--state", state, "--completed-after", "10"]);
     let ran = first
         .run(&[
             "classify",
@@ -108,45 +109,45 @@ fn state_outlives_the_process() {
             "--rules",
             rules.to_str().unwrap(),
         ])
-        .ends(0);
+        .assert_exit(0);
     let id = ran.lines()[0]["job_id"].as_str().unwrap().to_owned();
-    let taken = said(bare(&["emulator", "--state", state])).ends(1);
+    let taken = run_to_end(bare_command(&["emulator", "--state", state])).assert_exit(1);
     assert!(taken.stdout.is_empty(), "{taken:?}");
     assert_eq!(first.signal(Signal::TERM), Some(0));
 
-    let second = Running::start(&["--state", state]);
-    let found = second.run(&["classify", "get", &id]).ends(0);
+    let second = RunningCommand::start(&["--state", state]);
+    let found = second.run(&["classify", "get", &id]).assert_exit(0);
     assert_eq!(found.json()["result"]["type"], "invoice");
     assert_eq!(second.signal(Signal::TERM), Some(0));
 }
 
 #[test]
-fn a_port_that_is_taken_is_told() {
-    let first = Running::start(&[]);
+fn emulator_port_in_use_is_reported() {
+    let first = RunningCommand::start(&[]);
     let port = first.url.rsplit(':').next().unwrap();
-    let second = said(bare(&["emulator", "--port", port])).ends(1);
+    let second = run_to_end(bare_command(&["emulator", "--port", port])).assert_exit(1);
     assert!(second.stdout.is_empty(), "{second:?}");
     second
-        .complains(port)
-        .complains("let --port 0 take a free one");
+        .assert_stderr(port)
+        .assert_stderr("let --port 0 take a free one");
 }
 
 #[test]
-fn a_port_file_of_an_earlier_process_is_gone_before_the_start() {
+fn emulator_stale_port_file_is_removed_before_start() {
     let folder = tempfile::tempdir().unwrap();
     let port_file = folder.path().join("port");
     std::fs::write(&port_file, "1\n").unwrap();
-    let first = Running::start(&[]);
+    let first = RunningCommand::start(&[]);
     let port = first.url.rsplit(':').next().unwrap();
     let port_file = port_file.to_str().unwrap();
-    said(bare(&[
+    run_to_end(bare_command(&[
         "emulator",
         "--port",
         port,
         "--port-file",
         port_file,
     ]))
-    .ends(1);
+    .assert_exit(1);
     assert!(
         !std::path::Path::new(port_file).exists(),
         "whoever waits for it would go to port 1"
@@ -154,7 +155,7 @@ fn a_port_file_of_an_earlier_process_is_gone_before_the_start() {
 }
 
 #[test]
-fn faults_of_flags_and_of_the_file_strike_in_one_run() {
+fn emulator_faults_of_flags_and_script_are_combined() {
     let folder = tempfile::tempdir().unwrap();
     let script = folder.path().join("plan.yaml");
     std::fs::write(
@@ -164,7 +165,7 @@ fn faults_of_flags_and_of_the_file_strike_in_one_run() {
     )
     .unwrap();
     let script = script.to_str().unwrap();
-    let running = Running::start(&[
+    let running = RunningCommand::start(&[
         "--script",
         script,
         "--faults",
@@ -174,9 +175,12 @@ fn faults_of_flags_and_of_the_file_strike_in_one_run() {
     ]);
     running
         .run(&["configurations", "list"])
-        .ends(5)
-        .complains("402");
-    running.run(&["files", "list"]).ends(1).complains("503");
+        .assert_exit(5)
+        .assert_stderr("402");
+    running
+        .run(&["files", "list"])
+        .assert_exit(1)
+        .assert_stderr("503");
     let plan = running.look("faults");
     assert_eq!(plan["seed"], 9);
     let faults: Vec<&str> = plan["rules"]
@@ -187,7 +191,7 @@ fn faults_of_flags_and_of_the_file_strike_in_one_run() {
         .collect();
     assert_eq!(faults, ["503-should-not-retry", "402", "401", "gzip"]);
     drop(running);
-    let seeded = Running::start(&["--script", script, "--seed", "9"]);
+    let seeded = RunningCommand::start(&["--script", script, "--seed", "9"]);
     assert_eq!(
         seeded.look("faults")["seed"],
         9,
@@ -196,10 +200,10 @@ fn faults_of_flags_and_of_the_file_strike_in_one_run() {
 }
 
 #[test]
-fn limits_times_and_redirects_come_from_flags() {
-    let elsewhere = Running::start(&[]);
-    let running = Running::start(&[
-        "--limits",
+fn emulator_rate_limits_and_redirects_come_from_flags() {
+    let elsewhere = RunningCommand::start(&[]);
+    let running = RunningCommand::start(&[
+        "--rate-limit",
         "creates=7,requests=3",
         "--redirect-to",
         &elsewhere.url,
@@ -240,19 +244,19 @@ fn limits_times_and_redirects_come_from_flags() {
     let statuses: Vec<u16> = (0..4).map(|_| ask("/api/v1/beta/files").0).collect();
     assert_eq!(statuses, [200, 200, 200, 429]);
     for (flag, value) in [
-        ("--limits", "creates=many"),
-        ("--limits", "downloads=3"),
-        ("--limits", "gold"),
+        ("--rate-limit", "creates=many"),
+        ("--rate-limit", "downloads=3"),
+        ("--rate-limit", "gold"),
         ("--redirect-to", "elsewhere.test"),
     ] {
-        said(bare(&["emulator", flag, value]))
-            .ends(2)
-            .complains(value);
+        run_to_end(bare_command(&["emulator", flag, value]))
+            .assert_exit(2)
+            .assert_stderr(value);
     }
 }
 
 #[test]
-fn webhooks_go_to_https_too() {
+fn emulator_webhook_to_https_url_uses_tls() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let hook = format!("https://{}/hook", listener.local_addr().unwrap());
     let (sender, hello) = channel();
@@ -265,7 +269,7 @@ fn webhooks_go_to_https_too() {
     let folder = tempfile::tempdir().unwrap();
     let document = folder.path().join("a.txt");
     std::fs::write(&document, "anything").unwrap();
-    let running = Running::start(&["--allow-loopback-webhooks"]);
+    let running = RunningCommand::start(&["--allow-loopback-webhooks"]);
     let document = document.to_str().unwrap();
     let file = running
         .run(&[
@@ -276,7 +280,7 @@ fn webhooks_go_to_https_too() {
             "--purpose",
             "classify",
         ])
-        .ends(0);
+        .assert_exit(0);
     let created = running.run(&[
         "classify",
         "create",
@@ -287,14 +291,16 @@ fn webhooks_go_to_https_too() {
         "--webhook-configuration.webhook-url",
         &hook,
     ]);
-    created.ends(0);
+    created.assert_exit(0);
     let hello = hello.recv_timeout(Duration::from_secs(60)).unwrap();
     assert_eq!(hello[..2], [22, 3], "the greeting of TLS");
 }
 
 #[test]
-fn help_tells_every_fault_and_its_meaning() {
-    let help = said(bare(&["emulator", "--help"])).ends(0).stdout;
+fn emulator_help_lists_every_fault_and_its_meaning() {
+    let help = run_to_end(bare_command(&["emulator", "--help"]))
+        .assert_exit(0)
+        .stdout;
     // Long lines may be broken.
     let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
     for fault in classify_emulator::Fault::ALL {
@@ -304,7 +310,7 @@ fn help_tells_every_fault_and_its_meaning() {
 }
 
 #[test]
-fn scripts_faults_and_limits_come_from_flags() {
+fn emulator_scripts_and_faults_come_from_flags() {
     let folder = tempfile::tempdir().unwrap();
     let script = folder.path().join("outcomes.yaml");
     std::fs::write(
@@ -314,12 +320,12 @@ fn scripts_faults_and_limits_come_from_flags() {
     .unwrap();
     let document = folder.path().join("a.txt");
     std::fs::write(&document, "anything").unwrap();
-    let running = Running::start(&[
+    let running = RunningCommand::start(&[
         "--script",
         script.to_str().unwrap(),
         "--faults",
         "503@classify.create:first-1,503-should-not-retry@files.list",
-        "--limits",
+        "--rate-limit",
         "none",
         "--completed-after",
         "5",
@@ -332,15 +338,22 @@ fn scripts_faults_and_limits_come_from_flags() {
             "--rule",
             "memo=tells colleagues something",
         ])
-        .ends(0);
+        .assert_exit(0);
     assert_eq!(ran.lines()[0]["confidence"], 0.5);
-    running.run(&["files", "list"]).ends(1).complains("503");
+    running
+        .run(&["files", "list"])
+        .assert_exit(1)
+        .assert_stderr("503");
 
-    said(bare(&["emulator", "--faults", "flood"]))
-        .ends(2)
-        .complains("reset-after");
+    run_to_end(bare_command(&["emulator", "--faults", "flood"]))
+        .assert_exit(2)
+        .assert_stderr("reset-after");
     std::fs::write(&script, "scripts: 5").unwrap();
-    said(bare(&["emulator", "--script", script.to_str().unwrap()]))
-        .ends(2)
-        .complains("outcomes.yaml");
+    run_to_end(bare_command(&[
+        "emulator",
+        "--script",
+        script.to_str().unwrap(),
+    ]))
+    .assert_exit(2)
+    .assert_stderr("outcomes.yaml");
 }

@@ -3,19 +3,19 @@
 mod common;
 
 use classify_emulator::{Config, Route, Script};
-use common::{Bench, without_ids};
+use common::{Sandbox, without_ids};
 use serde_json::Value;
 
-fn bench() -> Bench {
-    Bench::with(Config::default().scripts(vec![
+fn sandbox() -> Sandbox {
+    Sandbox::with(Config::default().scripts(vec![
         Script::file("bill*").labels("invoice", 0.93),
         Script::file("torn*").fails("PDF_IS_BROKEN"),
         Script::file("stuck*").never_ends(),
     ]))
 }
 
-fn open_job(bench: &Bench) -> String {
-    bench.file("stuck.txt", "never ends");
+fn open_job(sandbox: &Sandbox) -> String {
+    sandbox.file("stuck.txt", "never ends");
     let words = [
         "classify",
         "run",
@@ -25,30 +25,30 @@ fn open_job(bench: &Bench) -> String {
         "--timeout",
         "0",
     ];
-    bench.run(&words).ends(3).lines()[0]["job_id"]
+    sandbox.run(&words).assert_exit(3).lines()[0]["job_id"]
         .as_str()
         .unwrap()
         .to_owned()
 }
 
-fn uploaded(bench: &Bench) -> String {
-    let found = bench
+fn uploaded(sandbox: &Sandbox) -> String {
+    let found = sandbox
         .run(&["classify", "run", "docs/bill.txt", "--rules", "rules.yaml"])
-        .ends(0);
+        .assert_exit(0);
     found.lines()[0]["file_id"].as_str().unwrap().to_owned()
 }
 
 const RULES: &str = "[{type: invoice, description: asks for payment}]";
 
 #[test]
-fn get_prints_the_job_in_every_format() {
-    let bench = bench();
-    let id = bench.job("docs/bill.txt");
+fn get_job_prints_every_format() {
+    let sandbox = sandbox();
+    let id = sandbox.job("docs/bill.txt");
     for words in [
         vec!["classify", "get", &id],
         vec!["classify", "get", "--job-id", &id, "--expand", "usage"],
     ] {
-        let job = bench.run(&words).ends(0).json();
+        let job = sandbox.run(&words).assert_exit(0).json();
         assert_eq!(job["id"], id.as_str());
         assert_eq!(job["result"]["type"], "invoice");
         assert_eq!(
@@ -58,9 +58,9 @@ fn get_prints_the_job_in_every_format() {
         );
     }
     let run = |format: &str| {
-        bench
+        sandbox
             .run(&["classify", "get", &id, "--format", format])
-            .ends(0)
+            .assert_exit(0)
             .stdout
     };
     assert_eq!(run("jsonl").lines().count(), 1);
@@ -74,14 +74,14 @@ fn get_prints_the_job_in_every_format() {
 }
 
 #[test]
-fn create_sends_what_the_flags_say() {
-    let bench = bench();
-    let file = uploaded(&bench);
+fn create_job_sends_flags_and_reused_transaction_id_conflicts() {
+    let sandbox = sandbox();
+    let file = uploaded(&sandbox);
     let create = |flags: &[&str]| {
         let words = [&["classify", "create", "--file-input", &file], flags].concat();
-        let job = bench.run(&words).ends(0).json();
+        let job = sandbox.run(&words).assert_exit(0).json();
         assert_eq!(job["status"], "PENDING", "{job}");
-        let sent = bench
+        let sent = sandbox
             .emulator
             .requests()
             .into_iter()
@@ -137,9 +137,9 @@ fn create_sends_what_the_flags_say() {
         "order-4711",
         "--configuration.rules",
     ];
-    let jobs = bench.emulator.job_count();
-    bench.run(&[&again[..], &[RULES]].concat()).ends(0);
-    bench
+    let jobs = sandbox.emulator.job_count();
+    sandbox.run(&[&again[..], &[RULES]].concat()).assert_exit(0);
+    sandbox
         .run(
             &[
                 &again[..],
@@ -147,14 +147,14 @@ fn create_sends_what_the_flags_say() {
             ]
             .concat(),
         )
-        .ends(1)
-        .complains("order-4711");
-    assert_eq!(bench.emulator.job_count(), jobs);
+        .assert_exit(1)
+        .assert_stderr("order-4711");
+    assert_eq!(sandbox.emulator.job_count(), jobs);
 }
 
 #[test]
-fn wrong_creates_are_told_before_anything_is_sent() {
-    let bench = bench();
+fn create_job_validation_fails_before_any_request() {
+    let sandbox = sandbox();
     for (flags, complaint) in [
         (&["--file-input", "dfl-1"][..], "give rules"),
         (&["--configuration.rules", RULES], "--file-input"),
@@ -187,34 +187,36 @@ fn wrong_creates_are_told_before_anything_is_sent() {
             "one of the two",
         ),
     ] {
-        bench
+        sandbox
             .run(&[&["classify", "create"], flags].concat())
-            .ends(2)
-            .complains(complaint);
+            .assert_exit(2)
+            .assert_stderr(complaint);
     }
-    assert_eq!(bench.emulator.request_count(), 0);
+    assert_eq!(sandbox.emulator.request_count(), 0);
 }
 
 #[test]
-fn list_follows_pages_and_sends_every_id() {
-    let bench = bench();
+fn list_jobs_pagination_follows_pages_and_filters_by_id() {
+    let sandbox = sandbox();
     let ids: Vec<String> = (0..5)
         .map(|index| {
-            bench.job(
-                &bench
+            sandbox.job(
+                &sandbox
                     .file(&format!("bill{index}.txt"), &format!("bill {index}"))
                     .display()
                     .to_string(),
             )
         })
         .collect();
-    let found = bench.run(&["classify", "list", "--page-size", "2"]).ends(0);
+    let found = sandbox
+        .run(&["classify", "list", "--page-size", "2"])
+        .assert_exit(0);
     assert_eq!(found.lines().len(), 5);
-    let found = bench
+    let found = sandbox
         .run(&[
             "classify", "list", "--job-id", &ids[0], "--job-id", &ids[3], "--format", "json",
         ])
-        .ends(0);
+        .assert_exit(0);
     let listed = found.json();
     let mut listed: Vec<_> = listed
         .as_array()
@@ -228,41 +230,41 @@ fn list_follows_pages_and_sends_every_id() {
     assert_eq!(listed, asked);
 
     assert_eq!(
-        bench
+        sandbox
             .run(&["classify", "list", "--max-items", "3"])
-            .ends(0)
+            .assert_exit(0)
             .lines()
             .len(),
         3
     );
-    let before = bench.emulator.request_count();
+    let before = sandbox.emulator.request_count();
     assert_eq!(
-        bench
+        sandbox
             .run(&["classify", "list", "--max-items", "0", "--format", "json"])
-            .ends(0)
+            .assert_exit(0)
             .json(),
         Value::Array(vec![])
     );
-    assert_eq!(bench.emulator.request_count(), before);
+    assert_eq!(sandbox.emulator.request_count(), before);
     assert_eq!(
-        bench
+        sandbox
             .run(&["classify", "list", "--status", "failed"])
-            .ends(0)
+            .assert_exit(0)
             .stdout,
         ""
     );
     assert_eq!(
-        bench
+        sandbox
             .run(&["classify", "list", "--format", "csv"])
-            .ends(0)
+            .assert_exit(0)
             .stdout
             .lines()
             .count(),
         6
     );
-    let table = bench
+    let table = sandbox
         .run(&["classify", "list", "--format", "table"])
-        .ends(0)
+        .assert_exit(0)
         .stdout;
     assert_eq!(table.matches("COMPLETED").count(), 5, "{table}");
     assert!(
@@ -270,46 +272,49 @@ fn list_follows_pages_and_sends_every_id() {
         "{table}"
     );
 
-    bench
+    sandbox
         .run(&["classify", "list", "--page-size", "0"])
-        .ends(2)
-        .complains("1 to 100");
-    bench
+        .assert_exit(2)
+        .assert_stderr("1 to 100");
+    sandbox
         .run(&["classify", "list", "--max-items", "-2"])
-        .ends(2)
-        .complains("--max-items");
-    bench
+        .assert_exit(2)
+        .assert_stderr("--max-items");
+    sandbox
         .run(&["classify", "list", "--created-at-on-or-after", "yesterday"])
-        .ends(2)
-        .complains("2026-01-02");
+        .assert_exit(2)
+        .assert_stderr("2026-01-02");
 }
 
 #[test]
-fn wait_prints_the_job_whatever_became_of_it() {
-    let bench = bench();
-    let done = bench.job("docs/bill.txt");
+fn wait_job_prints_final_status_or_times_out() {
+    let sandbox = sandbox();
+    let done = sandbox.job("docs/bill.txt");
     assert_eq!(
-        bench.run(&["classify", "wait", &done]).ends(0).json()["status"],
+        sandbox
+            .run(&["classify", "wait", &done])
+            .assert_exit(0)
+            .json()["status"],
         "COMPLETED"
     );
 
-    let torn = bench.job(&bench.file("torn.pdf", "x").display().to_string());
-    let found = bench
+    let torn = sandbox.job(&sandbox.file("torn.pdf", "x").display().to_string());
+    let found = sandbox
         .run(&["classify", "wait", &torn, "--format", "json"])
-        .ends(9);
+        .assert_exit(9);
     assert_eq!(found.json()["status"], "FAILED");
     assert_eq!(found.error()["job_id"], torn.as_str());
     assert_eq!(found.error()["kind"], "job_ended");
 
-    let open = open_job(&bench);
-    let found = bench
+    let open = open_job(&sandbox);
+    let found = sandbox
         .run(&["classify", "wait", &open, "--timeout", "0"])
-        .ends(8);
+        .assert_exit(8);
     found
-        .complains(&open)
-        .complains(&format!("llamacloud-prod classify wait {open}"));
+        .assert_stderr(&open)
+        .assert_stderr(&format!("llamacloud-prod classify wait {open}"));
 
-    let found = bench
+    let found = sandbox
         .run(&[
             "classify",
             "wait",
@@ -320,53 +325,59 @@ fn wait_prints_the_job_whatever_became_of_it() {
             "--timeout",
             "1s",
         ])
-        .ends(8);
+        .assert_exit(8);
     assert_eq!(found.lines().len(), 2);
-    bench.run(&["classify", "wait"]).ends(2).complains("JOB_ID");
+    sandbox
+        .run(&["classify", "wait"])
+        .assert_exit(2)
+        .assert_stderr("JOB_ID");
 }
 
 #[test]
-fn cancel_and_delete_answer_as_the_service_does() {
-    let bench = bench();
-    let open = open_job(&bench);
-    bench
+fn cancel_and_delete_job_report_conflict_and_not_found() {
+    let sandbox = sandbox();
+    let open = open_job(&sandbox);
+    sandbox
         .run(&["classify", "delete", &open])
-        .ends(1)
-        .complains("409");
+        .assert_exit(1)
+        .assert_stderr("409");
     assert_eq!(
-        bench
+        sandbox
             .run(&["classify", "cancel", "--job-id", &open])
-            .ends(0)
+            .assert_exit(0)
             .json()["status"],
         "CANCELLED"
     );
-    bench
+    sandbox
         .run(&["classify", "cancel", &open])
-        .ends(1)
-        .complains("409");
-    bench
+        .assert_exit(1)
+        .assert_stderr("409");
+    sandbox
         .run(&["classify", "wait", &open])
-        .ends(9)
-        .complains("was cancelled");
+        .assert_exit(9)
+        .assert_stderr("was cancelled");
     assert_eq!(
-        bench.run(&["classify", "delete", &open]).ends(0).json()["id"],
+        sandbox
+            .run(&["classify", "delete", &open])
+            .assert_exit(0)
+            .json()["id"],
         open.as_str()
     );
-    bench
+    sandbox
         .run(&["classify", "delete", &open, "--format", "json"])
-        .ends(6);
-    bench
+        .assert_exit(6);
+    sandbox
         .run(&["classify", "get", &open])
-        .ends(6)
-        .complains("404");
+        .assert_exit(6)
+        .assert_stderr("404");
     for command in ["get", "cancel", "delete"] {
-        bench.run(&["classify", command]).ends(2);
-        bench
+        sandbox.run(&["classify", command]).assert_exit(2);
+        sandbox
             .run(&["classify", command, "a", "--job-id", "b"])
-            .ends(2);
-        bench
+            .assert_exit(2);
+        sandbox
             .run(&["classify", command, ".."])
-            .ends(2)
-            .complains("job_id");
+            .assert_exit(2)
+            .assert_stderr("job_id");
     }
 }

@@ -5,12 +5,12 @@ mod common;
 use std::fs;
 
 use classify_emulator::{Config, Script};
-use common::{Bench, RUN, bulk as run};
+use common::{RUN, Sandbox, run_bulk as run};
 use serde_json::{Value, json};
 
 /// Two invoices, of which one is taken for a recipe, a recipe, one without a match and one that fails.
-fn bench() -> Bench {
-    let bench = Bench::with(Config::default().scripts(vec![
+fn sandbox() -> Sandbox {
+    let sandbox = Sandbox::with(Config::default().scripts(vec![
         Script::file("bill*").labels("invoice", 0.93),
         Script::file("odd*").labels("recipe", 0.40),
         Script::file("stew*").labels("recipe", 0.85),
@@ -18,14 +18,14 @@ fn bench() -> Bench {
         Script::file("torn*").fails("PDF_IS_BROKEN"),
     ]));
     for name in ["odd.txt", "stew.txt", "torn.pdf"] {
-        bench.file(&format!("docs/{name}"), name);
+        sandbox.file(&format!("docs/{name}"), name);
     }
-    bench.file(
+    sandbox.file(
         "truth/labels.csv",
         "path,type\ndocs/bill.txt,invoice\n../docs/odd.txt,invoice\ndocs/stew.txt,recipe\n\
          docs/torn.pdf,invoice\ndocs/gone.txt,recipe\n",
     );
-    bench
+    sandbox
 }
 
 const LABELS: [&str; 2] = ["--labels", "truth/labels.csv"];
@@ -39,9 +39,9 @@ fn evaluation(stderr: &str) -> Value {
 }
 
 #[test]
-fn programs_read_the_figures_as_json() {
-    let bench = bench();
-    let said = run(&bench, &[&LABELS[..], &["--format", "jsonl"]].concat()).ends(3);
+fn labels_evaluation_is_printed_as_json() {
+    let sandbox = sandbox();
+    let said = run(&sandbox, &[&LABELS[..], &["--format", "jsonl"]].concat()).assert_exit(3);
     assert_eq!(said.lines().len(), 5);
     let found = evaluation(&said.stderr);
     for (key, value) in [
@@ -80,33 +80,33 @@ fn programs_read_the_figures_as_json() {
 }
 
 #[test]
-fn people_read_them_as_tables_and_in_the_page() {
-    let bench = bench();
+fn labels_evaluation_is_printed_as_tables_and_in_report_page() {
+    let sandbox = sandbox();
     let words = [&LABELS[..], &["--report", "report.html"]].concat();
-    let said = run(&bench, &words)
-        .ends(3)
-        .complains(
+    let said = run(&sandbox, &words)
+        .assert_exit(3)
+        .assert_stderr(
             "Accuracy 50.0 %: 2 of 4 labelled documents are right; 1 without an answer are not",
         )
-        .complains("1 label is of a document that is not in this run; 1 document has no label")
-        .complains("No answer");
+        .assert_stderr("1 label is of a document that is not in this run; 1 document has no label")
+        .assert_stderr("No answer");
     assert!(said.stderr.lines().all(|line| line.chars().count() <= 160));
-    let page = fs::read_to_string(bench.path().join("report.html")).unwrap();
+    let page = fs::read_to_string(sandbox.path().join("report.html")).unwrap();
     assert!(page.contains("Accuracy 50.0 %") && page.contains("<polyline"));
     assert_eq!(page.matches("✗ ").count(), 2);
     assert_eq!(page.matches("✓ ").count(), 2);
-    let quiet = run(&bench, &[&LABELS[..], &["--quiet"]].concat()).ends(3);
+    let quiet = run(&sandbox, &[&LABELS[..], &["--quiet"]].concat()).assert_exit(3);
     assert!(!quiet.stderr.contains("Accuracy"), "{quiet:?}");
 }
 
 #[test]
-fn the_rows_of_a_run_put_right_are_labels() {
-    let bench = bench();
-    run(&bench, &["--output", "truth.csv", "--journal", "j"]).ends(3);
-    let rows = fs::read_to_string(bench.path().join("truth.csv")).unwrap();
+fn labels_from_corrected_run_rows_are_accepted() {
+    let sandbox = sandbox();
+    run(&sandbox, &["--output", "truth.csv", "--journal", "j"]).assert_exit(3);
+    let rows = fs::read_to_string(sandbox.path().join("truth.csv")).unwrap();
     let right = rows.replace("odd.txt,COMPLETED,recipe", "odd.txt,COMPLETED,invoice");
-    bench.file("truth.csv", &right);
-    let said = run(&bench, &["--labels", "truth.csv", "--format", "json"]).ends(3);
+    sandbox.file("truth.csv", &right);
+    let said = run(&sandbox, &["--labels", "truth.csv", "--format", "json"]).assert_exit(3);
     let found = evaluation(&said.stderr);
     // The one that failed has no label, and the one without a match has.
     assert_eq!(
@@ -117,8 +117,8 @@ fn the_rows_of_a_run_put_right_are_labels() {
 }
 
 #[test]
-fn labels_that_are_wrong_are_refused_before_anything_is_sent() {
-    let bench = bench();
+fn labels_invalid_file_is_rejected_before_any_request() {
+    let sandbox = sandbox();
     for (name, text, parts) in [
         (
             "a.csv",
@@ -141,26 +141,29 @@ fn labels_that_are_wrong_are_refused_before_anything_is_sent() {
             &["line 1", "`path` is no text"],
         ),
     ] {
-        bench.file(name, text);
-        let mut said = run(&bench, &["--labels", name]).ends(2);
+        sandbox.file(name, text);
+        let mut said = run(&sandbox, &["--labels", name]).assert_exit(2);
         for part in parts {
-            said = said.complains(part);
+            said = said.assert_stderr(part);
         }
-        run(&bench, &["--labels", name, "--dry-run"]).ends(2);
+        run(&sandbox, &["--labels", name, "--dry-run"]).assert_exit(2);
     }
-    run(&bench, &["--labels", "nowhere.csv"])
-        .ends(2)
-        .complains("nowhere.csv: cannot be read");
-    assert_eq!(bench.emulator.request_count(), 0);
+    run(&sandbox, &["--labels", "nowhere.csv"])
+        .assert_exit(2)
+        .assert_stderr("nowhere.csv: cannot be read");
+    assert_eq!(sandbox.emulator.request_count(), 0);
 }
 
 #[test]
-fn a_type_that_no_rule_has_is_told() {
-    let bench = bench();
-    bench.file("docs/truth.csv", "path,type\nbill.txt,Invoice\nsoup.txt,\n");
-    let said = run(&bench, &["--labels", "docs/truth.csv", "--format", "json"])
-        .ends(3)
-        .complains(r#"has the type \"Invoice\", which no rule has"#);
+fn labels_type_without_rule_is_reported() {
+    let sandbox = sandbox();
+    sandbox.file("docs/truth.csv", "path,type\nbill.txt,Invoice\nsoup.txt,\n");
+    let said = run(
+        &sandbox,
+        &["--labels", "docs/truth.csv", "--format", "json"],
+    )
+    .assert_exit(3)
+    .assert_stderr(r#"has the type \"Invoice\", which no rule has"#);
     let found = evaluation(&said.stderr);
     // Letter by letter; and the labels themselves are no document.
     assert_eq!(
@@ -171,12 +174,12 @@ fn a_type_that_no_rule_has_is_told() {
 }
 
 #[test]
-fn a_shard_is_compared_with_its_own_labels() {
-    let bench = bench();
+fn labels_of_shard_count_only_its_documents() {
+    let sandbox = sandbox();
     let mut labelled = 0;
     for shard in ["1/2", "2/2"] {
         let words = ["--shard", shard, "--format", "json"];
-        let said = bench.run(&[&RUN[..], &LABELS, &words].concat());
+        let said = sandbox.run(&[&RUN[..], &LABELS, &words].concat());
         let found = evaluation(&said.stderr);
         let here = found["labelled"].as_u64().unwrap();
         assert_eq!(found["labels_not_in_run"].as_u64().unwrap(), 5 - here);
@@ -186,22 +189,22 @@ fn a_shard_is_compared_with_its_own_labels() {
 }
 
 #[test]
-fn labels_of_other_documents_are_told_before_anything_is_bought() {
-    let bench = bench();
-    bench.file(
+fn labels_of_other_documents_are_reported_and_spaces_trimmed() {
+    let sandbox = sandbox();
+    sandbox.file(
         "other.csv",
         "path,type\nelsewhere/a.txt,invoice\nelsewhere/b.txt,recipe\n",
     );
-    let said = run(&bench, &["--labels", "other.csv", "--dry-run", "--quiet"]).ends(0);
+    let said = run(&sandbox, &["--labels", "other.csv", "--dry-run", "--quiet"]).assert_exit(0);
     assert!(said.stderr.contains("none of its 2 labels"), "{said:?}");
     assert!(said.stderr.contains("elsewhere/a.txt"), "{said:?}");
-    assert_eq!(bench.emulator.request_count(), 0);
+    assert_eq!(sandbox.emulator.request_count(), 0);
     // A blank after the comma is nobody's wish; a name that begins with one is found all the same.
-    bench.file("docs/ odd name.txt", "Invoice");
-    bench.file(
+    sandbox.file("docs/ odd name.txt", "Invoice");
+    sandbox.file(
         "blank.csv",
         "path, type\n docs/bill.txt,invoice\ndocs/ odd name.txt,recipe\n",
     );
-    let said = run(&bench, &["--labels", "blank.csv", "--format", "jsonl"]).ends(3);
+    let said = run(&sandbox, &["--labels", "blank.csv", "--format", "jsonl"]).assert_exit(3);
     assert_eq!(evaluation(&said.stderr)["labelled"], 2);
 }

@@ -6,12 +6,12 @@ use std::fs;
 use std::time::Duration;
 
 use classify_emulator::{Config, Fault, FaultSchedule, Route, Script};
-use common::{Bench, RUN, bulk as run, interrupt, start};
+use common::{RUN, Sandbox, interrupt, run_bulk as run, start};
 use serde_json::Value;
 
 /// Five documents of which three should be looked at.
-fn bench() -> Bench {
-    let bench = Bench::with(Config::default().scripts(vec![
+fn sandbox() -> Sandbox {
+    let sandbox = Sandbox::with(Config::default().scripts(vec![
         Script::file("bill*").labels("invoice", 0.93),
         Script::file("dim*").labels("invoice", 0.79),
         Script::file("even*").labels("recipe", 0.80),
@@ -19,13 +19,13 @@ fn bench() -> Bench {
         Script::file("torn*").fails("PDF_IS_BROKEN"),
     ]));
     for name in ["dim.txt", "even.txt", "torn.pdf"] {
-        bench.file(&format!("docs/{name}"), name);
+        sandbox.file(&format!("docs/{name}"), name);
     }
-    bench
+    sandbox
 }
 
-fn page(bench: &Bench) -> String {
-    fs::read_to_string(bench.path().join("report.html")).unwrap()
+fn page(sandbox: &Sandbox) -> String {
+    fs::read_to_string(sandbox.path().join("report.html")).unwrap()
 }
 
 /// The documents of a page, from its first to its last.
@@ -37,15 +37,17 @@ fn documents(page: &str) -> Vec<&str> {
 }
 
 #[test]
-fn what_is_not_sure_is_marked_in_every_format_and_only_when_asked_for() {
-    let bench = bench();
+fn review_below_marks_uncertain_rows_in_every_format() {
+    let sandbox = sandbox();
     let of = |rows: &[Value], name: &str| {
         let row = rows
             .iter()
             .find(|row| row["path"].as_str().unwrap().ends_with(name));
         row.unwrap()["review"].clone()
     };
-    let rows = run(&bench, &["--review-below", "0.8"]).ends(3).lines();
+    let rows = run(&sandbox, &["--review-below", "0.8"])
+        .assert_exit(3)
+        .lines();
     for (name, review) in [
         ("bill.txt", false),
         ("dim.txt", true),
@@ -56,42 +58,42 @@ fn what_is_not_sure_is_marked_in_every_format_and_only_when_asked_for() {
     ] {
         assert_eq!(of(&rows, name), review, "{name}");
     }
-    let csv = run(&bench, &["--review-below", "0.8", "--format", "csv"])
-        .ends(3)
+    let csv = run(&sandbox, &["--review-below", "0.8", "--format", "csv"])
+        .assert_exit(3)
         .stdout;
     assert!(csv.starts_with("path,status,type,confidence,reasoning,job_id,file_id,error,review\n"));
     assert_eq!(
         csv.lines().filter(|line| line.ends_with(",true")).count(),
         3
     );
-    let table = run(&bench, &["--review-below", "0.8", "--format", "table"])
-        .ends(3)
+    let table = run(&sandbox, &["--review-below", "0.8", "--format", "table"])
+        .assert_exit(3)
         .stdout;
     assert!(table.lines().nth(2).unwrap().contains("Review"), "{table}");
     assert!(table.lines().all(|line| line.chars().count() <= 80));
-    let rows = run(&bench, &[]).ends(3).lines();
+    let rows = run(&sandbox, &[]).assert_exit(3).lines();
     assert!(rows.iter().all(|row| row.get("review").is_none()));
-    let requests = bench.emulator.request_count();
+    let requests = sandbox.emulator.request_count();
     for wrong in ["1.5", "nan", "much"] {
-        run(&bench, &["--review-below", wrong])
-            .ends(2)
-            .complains("from 0 to 1");
+        run(&sandbox, &["--review-below", wrong])
+            .assert_exit(2)
+            .assert_stderr("from 0 to 1");
     }
-    assert_eq!(bench.emulator.request_count(), requests);
+    assert_eq!(sandbox.emulator.request_count(), requests);
 }
 
 /// A terminal is what `script` of util-linux makes, which every Debian has.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_terminal_shows_the_counts_by_type_and_a_quiet_one_does_not() {
-    let bench = bench();
+fn tally_by_type_is_shown_on_terminal_unless_quiet() {
+    let sandbox = sandbox();
     let terminal = |more: &str| {
         let line = format!(
             "{} {} --review-below 0.8 {more} > rows.jsonl",
             env!("CARGO_BIN_EXE_llamacloud-prod"),
             RUN.join(" ")
         );
-        let output = bench
+        let output = sandbox
             .command(&[])
             .get_envs()
             .fold(
@@ -103,7 +105,7 @@ fn a_terminal_shows_the_counts_by_type_and_a_quiet_one_does_not() {
                     command
                 },
             )
-            .current_dir(bench.path())
+            .current_dir(sandbox.path())
             .env("SHELL", "/bin/sh")
             .args(["-qec", &line, "/dev/null"])
             .stdin(std::process::Stdio::null())
@@ -142,17 +144,17 @@ fn a_terminal_shows_the_counts_by_type_and_a_quiet_one_does_not() {
 }
 
 #[test]
-fn the_page_begins_with_what_to_review_and_has_every_document() {
-    let bench = bench();
+fn report_page_lists_documents_to_review_first() {
+    let sandbox = sandbox();
     let rows = run(
-        &bench,
+        &sandbox,
         &["--review-below", "0.8", "--report", "report.html"],
     )
-    .ends(3)
+    .assert_exit(3)
     .lines();
     // The rows are told as ever, and the page is one file more.
     assert_eq!(rows.len(), 5);
-    let page = page(&bench);
+    let page = page(&sandbox);
     assert_eq!(
         documents(&page),
         [
@@ -166,23 +168,23 @@ fn the_page_begins_with_what_to_review_and_has_every_document() {
     assert!(!page.contains("The run was not finished"));
     assert!(page.contains("PDF_IS_BROKEN"));
     assert!(!page.contains("emulator answered"));
-    let left: Vec<_> = fs::read_dir(bench.path())
+    let left: Vec<_> = fs::read_dir(sandbox.path())
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .filter(|name| name.contains("report"))
         .collect();
     assert_eq!(left, ["report.html"]);
     // Without a threshold, in the order in which they were found.
-    run(&bench, &["--report", "report.html"]).ends(3);
-    let page = self::page(&bench);
+    run(&sandbox, &["--report", "report.html"]).assert_exit(3);
+    let page = self::page(&sandbox);
     assert_eq!(documents(&page)[0], "docs/bill.txt");
     assert!(!page.contains("to review"));
 }
 
 #[test]
-fn nothing_that_a_document_is_called_or_the_service_says_is_markup() {
+fn report_page_escapes_file_names_and_service_text() {
     let reason = "</script><script>alert(1)</script><!-- \u{2028} \"'&amp;";
-    let bench = Bench::with(Config::default().script(Script::any().labels_because(
+    let sandbox = Sandbox::with(Config::default().script(Script::any().labels_because(
         "<b onclick=x>",
         0.9,
         reason,
@@ -194,10 +196,10 @@ fn nothing_that_a_document_is_called_or_the_service_says_is_markup() {
         "{{style}}.txt",
         "größe 請求書.txt",
     ] {
-        bench.file(&format!("docs/<x>/{name}"), name);
+        sandbox.file(&format!("docs/<x>/{name}"), name);
     }
-    run(&bench, &["--report", "report.html"]).ends(0);
-    let page = page(&bench);
+    run(&sandbox, &["--report", "report.html"]).assert_exit(0);
+    let page = page(&sandbox);
     assert_eq!(documents(&page).len(), 7);
     let count = |part: &str| page.matches(part).count();
     assert_eq!((count("<script"), count("</script")), (1, 1));
@@ -211,12 +213,16 @@ fn nothing_that_a_document_is_called_or_the_service_says_is_markup() {
 }
 
 #[test]
-fn a_run_that_stops_early_writes_what_it_knows() {
+fn report_page_of_stopped_run_lists_unstarted_documents() {
     let faults =
         FaultSchedule::new().with(Fault::PaymentRequired.always().on(Route::ClassifyCreate));
-    let bench = Bench::with(Config::default().faults(faults));
-    run(&bench, &["--max-in-flight", "1", "--report", "report.html"]).ends(5);
-    let page = page(&bench);
+    let sandbox = Sandbox::with(Config::default().faults(faults));
+    run(
+        &sandbox,
+        &["--max-in-flight", "1", "--report", "report.html"],
+    )
+    .assert_exit(5);
+    let page = page(&sandbox);
     assert!(page.contains("The run was not finished"), "{page}");
     assert_eq!(documents(&page).len(), 2);
     assert!(page.contains("NOT_STARTED"));
@@ -224,37 +230,37 @@ fn a_run_that_stops_early_writes_what_it_knows() {
 
 #[cfg(unix)]
 #[test]
-fn an_interrupted_run_writes_its_page_and_moves_nothing() {
-    let bench = Bench::with(Config::default().scripts(vec![
+fn interrupt_writes_report_page_and_moves_no_files() {
+    let sandbox = Sandbox::with(Config::default().scripts(vec![
         Script::file("stuck*").never_ends(),
         Script::any().labels("invoice", 0.9),
     ]));
-    bench.file("docs/stuck.txt", "never ends");
+    sandbox.file("docs/stuck.txt", "never ends");
     let words = ["--report", "report.html", "--move-to", "sorted/{type}"];
     let words = [&RUN[..], &words].concat();
-    let child = start(&bench, &words);
-    bench.until(|emulator| {
+    let child = start(&sandbox, &words);
+    sandbox.wait_until(|emulator| {
         let jobs = emulator.jobs();
         jobs.iter().filter(|job| job.status == "COMPLETED").count() == 2 && jobs.len() == 3
     });
-    bench.until_looked_at();
-    let said = interrupt(child).ends(130);
-    let page = page(&bench);
+    sandbox.wait_for_poll();
+    let said = interrupt(child).assert_exit(130);
+    let page = page(&sandbox);
     assert!(page.contains("The run was not finished") && page.contains("To go on: "));
     assert!(
         page.contains("OPEN") && page.contains("2 matched"),
         "{page}"
     );
     assert_eq!(documents(&page).len(), 3);
-    assert!(!bench.path().join("sorted").exists());
-    assert!(bench.path().join("docs/bill.txt").exists());
+    assert!(!sandbox.path().join("sorted").exists());
+    assert!(sandbox.path().join("docs/bill.txt").exists());
     assert!(said.stderr.contains("left where they were"), "{said:?}");
 }
 
 #[test]
-fn a_page_that_cannot_be_is_refused_before_anything_is_sent() {
-    let bench = bench();
-    bench.file("old.html", "old");
+fn report_path_invalid_is_rejected_before_any_request() {
+    let sandbox = sandbox();
+    sandbox.file("old.html", "old");
     for (words, part) in [
         (
             &["--report", "nowhere/report.html"][..],
@@ -266,10 +272,10 @@ fn a_page_that_cannot_be_is_refused_before_anything_is_sent() {
             "are the same file",
         ),
     ] {
-        run(&bench, words).ends(2).complains(part);
+        run(&sandbox, words).assert_exit(2).assert_stderr(part);
     }
-    fs::create_dir(bench.path().join("empty")).unwrap();
-    bench
+    fs::create_dir(sandbox.path().join("empty")).unwrap();
+    sandbox
         .run(&[
             "classify",
             "run",
@@ -279,21 +285,21 @@ fn a_page_that_cannot_be_is_refused_before_anything_is_sent() {
             "--report",
             "old.html",
         ])
-        .ends(2)
-        .complains("there are no documents");
-    assert_eq!(bench.emulator.request_count(), 0);
+        .assert_exit(2)
+        .assert_stderr("there are no documents");
+    assert_eq!(sandbox.emulator.request_count(), 0);
     assert_eq!(
-        fs::read_to_string(bench.path().join("old.html")).unwrap(),
+        fs::read_to_string(sandbox.path().join("old.html")).unwrap(),
         "old"
     );
 }
 
 #[test]
-fn a_page_among_the_documents_is_none_of_them() {
-    let bench = bench();
+fn report_page_inside_input_folder_is_not_a_document() {
+    let sandbox = sandbox();
     for _ in 0..2 {
-        let rows = run(&bench, &["--report", "docs/report.html"])
-            .ends(3)
+        let rows = run(&sandbox, &["--report", "docs/report.html"])
+            .assert_exit(3)
             .lines();
         assert_eq!(rows.len(), 5);
     }
@@ -301,37 +307,37 @@ fn a_page_among_the_documents_is_none_of_them() {
 
 #[cfg(unix)]
 #[test]
-fn a_page_that_cannot_be_written_is_told_beside_how_the_run_ended() {
-    let bench = Bench::with(Config::default().script(Script::file("soup*").never_ends()));
+fn report_page_write_failure_is_reported_after_interrupt() {
+    let sandbox = Sandbox::with(Config::default().script(Script::file("soup*").never_ends()));
     let words = [&RUN[..], &["--report", "report.html"]].concat();
-    let child = start(&bench, &words);
-    bench.until(|emulator| emulator.job_count() == 2);
+    let child = start(&sandbox, &words);
+    sandbox.wait_until(|emulator| emulator.job_count() == 2);
     // Somebody puts a folder in its place while the run is under way.
-    fs::create_dir(bench.path().join("report.html")).unwrap();
+    fs::create_dir(sandbox.path().join("report.html")).unwrap();
     let said = interrupt(child)
-        .ends(130)
-        .complains("--report: ")
-        .complains("report.html is a folder")
-        .complains("to go on: ");
+        .assert_exit(130)
+        .assert_stderr("--report: ")
+        .assert_stderr("report.html is a folder")
+        .assert_stderr("to go on: ");
     assert_eq!(said.stdout.lines().count(), 2);
-    let left = fs::read_dir(bench.path()).unwrap().count();
+    let left = fs::read_dir(sandbox.path()).unwrap().count();
     assert_eq!(left, 3, "docs, rules.yaml, report.html");
 }
 
 #[test]
-fn a_shard_reports_its_own_documents() {
-    let bench = bench();
+fn report_page_of_shard_lists_its_own_documents() {
+    let sandbox = sandbox();
     let mut seen = 0;
     for shard in ["1/2", "2/2"] {
-        bench.run(&[&RUN[..], &["--shard", shard, "--report", "report.html"]].concat());
-        seen += documents(&page(&bench)).len();
+        sandbox.run(&[&RUN[..], &["--shard", shard, "--report", "report.html"]].concat());
+        seen += documents(&page(&sandbox)).len();
     }
     assert_eq!(seen, 5);
 }
 
 #[test]
-fn a_run_that_goes_on_reports_what_an_earlier_one_settled() {
-    let bench = Bench::with(
+fn report_page_after_resume_includes_earlier_results() {
+    let sandbox = Sandbox::with(
         Config::default().script(
             Script::any()
                 .takes(Duration::from_millis(10))
@@ -339,9 +345,9 @@ fn a_run_that_goes_on_reports_what_an_earlier_one_settled() {
         ),
     );
     let words = ["--journal", "j", "--resume", "--report", "report.html"];
-    run(&bench, &words).ends(0);
-    bench.file("docs/new.txt", "new");
-    run(&bench, &words).ends(0);
-    assert_eq!(documents(&page(&bench)).len(), 3);
-    assert_eq!(bench.emulator.job_count(), 3);
+    run(&sandbox, &words).assert_exit(0);
+    sandbox.file("docs/new.txt", "new");
+    run(&sandbox, &words).assert_exit(0);
+    assert_eq!(documents(&page(&sandbox)).len(), 3);
+    assert_eq!(sandbox.emulator.job_count(), 3);
 }

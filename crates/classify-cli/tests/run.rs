@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use classify_emulator::{Config, Fault, FaultSchedule, Route, Script};
-use common::{Bench, bare, row, said, start, without_ids};
+use common::{Sandbox, bare_command, row, run_to_end, start, without_ids};
 use serde_json::Value;
 
 const KEYS: [&str; 8] = [
@@ -22,8 +22,8 @@ const KEYS: [&str; 8] = [
 ];
 
 #[test]
-fn the_documented_command_works_without_key_and_network() {
-    let mut command = bare(&[
+fn run_with_emulator_needs_no_api_key_or_network() {
+    let mut command = bare_command(&[
         "classify",
         "run",
         "examples/documents",
@@ -33,9 +33,9 @@ fn the_documented_command_works_without_key_and_network() {
     ]);
     command.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."));
     // One of the samples cannot be read.
-    let found = said(command)
-        .ends(3)
-        .complains("labels are not the service's");
+    let found = run_to_end(command)
+        .assert_exit(3)
+        .assert_stderr("labels are not the service's");
     let rows = found.lines();
     assert!(rows.len() >= 15, "{}", rows.len());
     for row in &rows {
@@ -75,10 +75,10 @@ fn scripted() -> Config {
 }
 
 #[test]
-fn every_format_has_its_form() {
-    let bench = Bench::with(scripted());
-    bench.file("docs/torn.pdf", "not a pdf");
-    bench.file("docs/zero.txt", "");
+fn output_formats_of_run_rows() {
+    let sandbox = Sandbox::with(scripted());
+    sandbox.file("docs/torn.pdf", "not a pdf");
+    sandbox.file("docs/zero.txt", "");
     let run = |format: &str| {
         let words = [
             "classify",
@@ -91,7 +91,7 @@ fn every_format_has_its_form() {
             "--format",
             format,
         ];
-        let found = bench.run(&words).ends(3);
+        let found = sandbox.run(&words).assert_exit(3);
         without_ids(&found.stdout)
     };
 
@@ -159,13 +159,13 @@ fn every_format_has_its_form() {
 }
 
 #[test]
-fn odd_names_survive_every_format() {
-    let bench = Bench::with(scripted());
+fn output_formats_preserve_unusual_file_names() {
+    let sandbox = Sandbox::with(scripted());
     let name = "bill, \"größe\" 請求書 [1].txt";
-    bench.file(&format!("odd/{name}"), "Invoice");
+    sandbox.file(&format!("odd/{name}"), "Invoice");
     let path = format!("odd/{name}");
     let run = |format: &str| {
-        bench
+        sandbox
             .run(&[
                 "classify",
                 "run",
@@ -175,7 +175,7 @@ fn odd_names_survive_every_format() {
                 "--format",
                 format,
             ])
-            .ends(0)
+            .assert_exit(0)
     };
     assert_eq!(run("jsonl").lines()[0]["path"], path.as_str());
     let csv = run("csv").stdout;
@@ -185,20 +185,23 @@ fn odd_names_survive_every_format() {
 }
 
 #[test]
-fn a_run_of_which_nothing_is_settled_does_not_speak_of_others() {
-    let bench = Bench::with(Config::default());
+fn run_error_without_results_does_not_mention_others() {
+    let sandbox = Sandbox::with(Config::default());
     let words = ["classify", "run", "nope.pdf", "--rules", "rules.yaml"];
-    let found = bench.run(&words).ends(3).complains("1 of 1 documents");
+    let found = sandbox
+        .run(&words)
+        .assert_exit(3)
+        .assert_stderr("1 of 1 documents");
     assert!(!found.stderr.contains("the others"), "{}", found.stderr);
-    assert_eq!(bench.emulator.request_count(), 0);
+    assert_eq!(sandbox.emulator.request_count(), 0);
 }
 
 #[test]
-fn a_document_that_vanishes_stops_no_other() {
+fn document_deleted_during_run_does_not_stop_others() {
     let hour = Duration::from_secs(3600);
-    let bench = Bench::with(scripted().script(Script::file("slow*").takes(hour)));
-    bench.file("docs/a/slow.txt", "slow");
-    let gone = bench.file("docs/bet.txt", "gone soon");
+    let sandbox = Sandbox::with(scripted().script(Script::file("slow*").takes(hour)));
+    sandbox.file("docs/a/slow.txt", "slow");
+    let gone = sandbox.file("docs/bet.txt", "gone soon");
     let words = [
         "classify",
         "run",
@@ -210,11 +213,11 @@ fn a_document_that_vanishes_stops_no_other() {
         "--format",
         "json",
     ];
-    let child = start(&bench, &words);
-    bench.until(|emulator| emulator.job_count() == 1);
+    let child = start(&sandbox, &words);
+    sandbox.wait_until(|emulator| emulator.job_count() == 1);
     fs::remove_file(gone).unwrap();
-    bench.cancel_all();
-    let rows = child.end().ends(3).json();
+    sandbox.cancel_jobs();
+    let rows = child.end().assert_exit(3).json();
     let rows = rows.as_array().unwrap();
     let lost = row(rows, "docs/bet.txt");
     assert_eq!(lost["status"], "ERROR");
@@ -225,17 +228,17 @@ fn a_document_that_vanishes_stops_no_other() {
 
 #[cfg(unix)]
 #[test]
-fn loops_dangling_links_and_locked_files_stop_nothing() {
+fn inputs_symlink_loops_and_unreadable_files_do_not_stop_run() {
     use std::os::unix::fs::{PermissionsExt as _, symlink};
-    let bench = Bench::with(scripted());
-    symlink("..", bench.path().join("docs/up")).unwrap();
-    symlink(".", bench.path().join("docs/loop")).unwrap();
-    symlink("nowhere.txt", bench.path().join("docs/dangling.txt")).unwrap();
-    let locked = bench.file("docs/locked.txt", "locked");
+    let sandbox = Sandbox::with(scripted());
+    symlink("..", sandbox.path().join("docs/up")).unwrap();
+    symlink(".", sandbox.path().join("docs/loop")).unwrap();
+    symlink("nowhere.txt", sandbox.path().join("docs/dangling.txt")).unwrap();
+    let locked = sandbox.file("docs/locked.txt", "locked");
     fs::set_permissions(&locked, fs::Permissions::from_mode(0o000)).unwrap();
     // Root reads everything.
     let readable = fs::File::open(&locked).is_ok();
-    let found = bench
+    let found = sandbox
         .run(&[
             "classify",
             "run",
@@ -244,10 +247,10 @@ fn loops_dangling_links_and_locked_files_stop_nothing() {
             "--rules",
             "rules.yaml",
         ])
-        .ends(3);
+        .assert_exit(3);
     let found = found
-        .complains("1 link leads to a folder outside")
-        .complains("leads back to");
+        .assert_stderr("1 link leads to a folder outside")
+        .assert_stderr("leads back to");
     let rows = found.lines();
     let status = |name: &str| {
         rows.iter()
@@ -265,9 +268,9 @@ fn loops_dangling_links_and_locked_files_stop_nothing() {
 }
 
 #[test]
-fn a_refused_key_stops_what_has_not_begun() {
-    let bench = Bench::new();
-    let mut command = bench.command(&[
+fn unauthorized_stops_run_before_next_document() {
+    let sandbox = Sandbox::new();
+    let mut command = sandbox.command(&[
         "classify",
         "run",
         "docs",
@@ -279,20 +282,20 @@ fn a_refused_key_stops_what_has_not_begun() {
         "json",
     ]);
     command.env("LLAMA_CLOUD_API_KEY", "llx-of-another-region");
-    let found = said(command).ends(4);
+    let found = run_to_end(command).assert_exit(4);
     let rows = found.json();
     assert!(rows[0]["error"].as_str().unwrap().contains("401"));
     assert_eq!(rows[1]["status"], "NOT_STARTED");
     assert_eq!(found.error()["kind"], "auth");
-    assert_eq!(bench.emulator.request_count(), 1);
+    assert_eq!(sandbox.emulator.request_count(), 1);
 }
 
 #[test]
-fn spent_credits_stop_what_has_not_begun() {
+fn payment_required_stops_run_before_next_document() {
     let faults =
         FaultSchedule::new().with(Fault::PaymentRequired.always().on(Route::ClassifyCreate));
-    let bench = Bench::with(Config::default().faults(faults));
-    let found = bench
+    let sandbox = Sandbox::with(Config::default().faults(faults));
+    let found = sandbox
         .run(&[
             "classify",
             "run",
@@ -302,26 +305,26 @@ fn spent_credits_stop_what_has_not_begun() {
             "--max-in-flight",
             "1",
         ])
-        .ends(5);
+        .assert_exit(5);
     let rows = found.lines();
     assert_eq!(rows.len(), 2);
     assert_eq!(rows[1]["status"], "NOT_STARTED", "{rows:?}");
     assert!(rows[1]["error"].as_str().unwrap().contains("402"));
     // The id of the upload is not lost.
     assert!(rows[0]["file_id"].is_string());
-    assert_eq!(bench.emulator.count(Route::ClassifyCreate), 1);
+    assert_eq!(sandbox.emulator.count(Route::ClassifyCreate), 1);
 }
 
 #[test]
-fn faults_on_the_way_are_nobody_s_business() {
+fn retry_of_transient_faults_is_silent_and_creates_no_duplicates() {
     let faults = FaultSchedule::new()
         .with(Fault::ResetAfter.first(1).on(Route::ClassifyCreate))
         .with(Fault::Unavailable.first(2).on(Route::FileCreate));
-    let bench = Bench::with(scripted().faults(faults));
-    let found = bench
+    let sandbox = Sandbox::with(scripted().faults(faults));
+    let found = sandbox
         .run(&["classify", "run", "docs", "--rules", "rules.yaml"])
-        .ends(0);
+        .assert_exit(0);
     assert_eq!(found.lines().len(), 2);
     assert!(found.stderr.is_empty(), "{found:?}");
-    assert_eq!(bench.emulator.job_count(), 2);
+    assert_eq!(sandbox.emulator.job_count(), 2);
 }

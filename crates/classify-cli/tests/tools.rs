@@ -7,7 +7,7 @@ use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 
 use classify_emulator::{Config, Fault, FaultSchedule};
-use common::{Bench, CANARY, Running, bare, said, tree};
+use common::{CANARY, RunningCommand, Sandbox, bare_command, command_tree, run_to_end};
 
 const SECRET: &str = "whsec_canary";
 const BODY: &str = r#""{\"event_type\": \"classify.error\", \"event_id\": \"e1\", \"data\": {\"job_id\": \"clj-1\"}}""#;
@@ -15,28 +15,28 @@ const BODY: &str = r#""{\"event_type\": \"classify.error\", \"event_id\": \"e1\"
 const SIGNATURE: &str = "sha256=53676e3ef8b58e378f02fbff45e49334f000ec04ccf5cb158e37aea0bab17384";
 
 #[test]
-fn a_delivery_is_verified_over_its_bytes() {
-    let bench = Bench::new();
-    bench.file("body.json", BODY);
-    bench.file("secret.txt", &format!("{SECRET}\n"));
+fn webhook_verify_checks_signature_over_body_bytes() {
+    let sandbox = Sandbox::new();
+    sandbox.file("body.json", BODY);
+    sandbox.file("secret.txt", &format!("{SECRET}\n"));
     let verify =
-        |flags: &[&str]| bench.run(&[&["webhooks", "verify", "body.json"], flags].concat());
+        |flags: &[&str]| sandbox.run(&[&["webhooks", "verify", "body.json"], flags].concat());
     let event = verify(&["--signature", SIGNATURE, "--secret", "@secret.txt"])
-        .ends(0)
+        .assert_exit(0)
         .json();
     assert_eq!(event["event_type"], "classify.error");
     verify(&["--signature", SIGNATURE, "--secret", "another"])
-        .ends(1)
-        .complains("not to be trusted");
-    verify(&["--signature", "sha256=00", "--secret", "@secret.txt"]).ends(1);
+        .assert_exit(1)
+        .assert_stderr("not to be trusted");
+    verify(&["--signature", "sha256=00", "--secret", "@secret.txt"]).assert_exit(1);
     verify(&["--signature", SIGNATURE])
-        .ends(2)
-        .complains("LLAMA_CLOUD_WEBHOOK_SECRET");
+        .assert_exit(2)
+        .assert_stderr("LLAMA_CLOUD_WEBHOOK_SECRET");
     let mut by_environment =
-        bench.command(&["webhooks", "verify", "body.json", "--signature", SIGNATURE]);
+        sandbox.command(&["webhooks", "verify", "body.json", "--signature", SIGNATURE]);
     by_environment.env("LLAMA_CLOUD_WEBHOOK_SECRET", SECRET);
-    said(by_environment).ends(0);
-    let help = bench
+    run_to_end(by_environment).assert_exit(0);
+    let help = sandbox
         .command(&["webhooks", "verify", "--help"])
         .env("LLAMA_CLOUD_WEBHOOK_SECRET", SECRET)
         .output()
@@ -59,10 +59,10 @@ fn deliver(address: &str, signature: &str) -> String {
 }
 
 #[test]
-fn deliveries_are_received_each_once_and_only_when_signed() {
-    let mut command = bare(&["webhooks", "listen", "--port", "0", "--max-items", "1"]);
+fn webhook_listen_accepts_only_signed_deliveries() {
+    let mut command = bare_command(&["webhooks", "listen", "--port", "0", "--max-items", "1"]);
     command.env("LLAMA_CLOUD_WEBHOOK_SECRET", SECRET);
-    let mut child = Running::start(command);
+    let mut child = RunningCommand::start(command);
     let mut notes = BufReader::new(child.stderr.take().unwrap());
     let mut line = String::new();
     notes.read_line(&mut line).unwrap();
@@ -87,9 +87,12 @@ fn deliveries_are_received_each_once_and_only_when_signed() {
 }
 
 #[test]
-fn doctor_looks_at_everything_and_says_what_to_change() {
-    let bench = Bench::new();
-    let well = bench.run(&["doctor", "--format", "json"]).ends(0).json();
+fn doctor_runs_every_check_and_suggests_fixes() {
+    let sandbox = Sandbox::new();
+    let well = sandbox
+        .run(&["doctor", "--format", "json"])
+        .assert_exit(0)
+        .json();
     let checks: Vec<_> = well
         .as_array()
         .unwrap()
@@ -109,28 +112,32 @@ fn doctor_looks_at_everything_and_says_what_to_change() {
             .all(|found| found["result"] == "ok"),
         "{well}"
     );
-    bench.run(&["doctor", "--emulator"]).ends(0);
+    sandbox.run(&["doctor", "--emulator"]).assert_exit(0);
 
-    let mut wrong = bench.command(&["doctor"]);
+    let mut wrong = sandbox.command(&["doctor"]);
     wrong.env("LLAMA_CLOUD_API_KEY", "llx-wrong");
-    let found = said(wrong).ends(4);
+    let found = run_to_end(wrong).assert_exit(4);
     assert!(found.stdout.contains("--region"), "{found:?}");
-    said(bare(&["doctor"])).ends(4).complains("to change");
+    run_to_end(bare_command(&["doctor"]))
+        .assert_exit(4)
+        .assert_stderr("to change");
     // A port where nothing answers.
-    let mut nobody = bench.command(&["doctor"]);
+    let mut nobody = sandbox.command(&["doctor"]);
     nobody.env("LLAMA_CLOUD_BASE_URL", "http://127.0.0.1:1");
     // Its list call is repeated for a while before it is given up.
-    let mut child = Running::start(nobody);
+    let mut child = RunningCommand::start(nobody);
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     assert!(lines.any(|line| line.unwrap().contains("firewall")));
 }
 
 #[test]
-fn scripts_for_shells_name_every_command() {
+fn completion_scripts_contain_every_command() {
     for shell in ["bash", "zsh", "fish", "powershell"] {
-        let script = said(bare(&["completion", shell])).ends(0).stdout;
+        let script = run_to_end(bare_command(&["completion", shell]))
+            .assert_exit(0)
+            .stdout;
         let plain = script.replace("\\:", ":");
-        for word in tree::commands().iter().flatten() {
+        for word in command_tree::commands().iter().flatten() {
             assert!(plain.contains(word.as_str()), "{shell}: {word}");
         }
         assert!(plain.contains("external-file-id"), "{shell}");
@@ -145,16 +152,21 @@ fn scripts_for_shells_name_every_command() {
             );
         }
     }
-    said(bare(&["completion", "tcsh"])).ends(2);
+    run_to_end(bare_command(&["completion", "tcsh"])).assert_exit(2);
 }
 
 #[test]
-fn the_manual_has_a_page_for_every_command() {
+fn man_page_exists_for_every_command() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("man1");
-    said(bare(&["man", "--output-dir", path.to_str().unwrap()])).ends(0);
+    run_to_end(bare_command(&[
+        "man",
+        "--output-dir",
+        path.to_str().unwrap(),
+    ]))
+    .assert_exit(0);
     let mut pages = vec!["llamacloud-prod.1".to_owned()];
-    for words in tree::commands() {
+    for words in command_tree::commands() {
         pages.push(format!("llamacloud-prod-{}.1", words.join("-")));
     }
     for page in pages {
@@ -162,36 +174,40 @@ fn the_manual_has_a_page_for_every_command() {
         assert!(text.contains(".TH") && text.contains("Examples"), "{page}");
     }
     assert!(
-        said(bare(&["man", "files", "create"]))
-            .ends(0)
+        run_to_end(bare_command(&["man", "files", "create"]))
+            .assert_exit(0)
             .stdout
             .contains("external\\-file\\-id")
     );
-    said(bare(&["man", "files", "fly"])).ends(2);
+    run_to_end(bare_command(&["man", "files", "fly"])).assert_exit(2);
 }
 
 #[test]
-fn rules_are_checked_without_the_network() {
-    let bench = Bench::new();
-    let check = |flags: &[&str]| bench.run(&[&["classify", "rules", "check"], flags].concat());
-    let warned = check(&["rules.yaml"]).ends(0);
+fn rules_check_sends_no_requests() {
+    let sandbox = Sandbox::new();
+    let check = |flags: &[&str]| sandbox.run(&[&["classify", "rules", "check"], flags].concat());
+    let warned = check(&["rules.yaml"]).assert_exit(0);
     assert!(
         warned.stdout.contains("no rule takes the rest"),
         "{warned:?}"
     );
-    check(&["rules.yaml", "--strict"]).ends(2);
-    bench.file(
+    check(&["rules.yaml", "--strict"]).assert_exit(2);
+    sandbox.file(
         "bad.yaml",
         "- {type: a, description: asks for payment by a due date}\n- {type: a, description: asks for payment by the due date}\n",
     );
-    let found = check(&["bad.yaml", "--format", "json"]).ends(2).json();
+    let found = check(&["bad.yaml", "--format", "json"])
+        .assert_exit(2)
+        .json();
     let text = found.to_string();
     assert!(
         text.contains("error") && text.contains("nearly the same"),
         "{text}"
     );
-    check(&["none.yaml"]).ends(2).complains("none.yaml");
-    assert_eq!(bench.emulator.request_count(), 0);
+    check(&["none.yaml"])
+        .assert_exit(2)
+        .assert_stderr("none.yaml");
+    assert_eq!(sandbox.emulator.request_count(), 0);
 }
 
 /// Listens, and says what the first line was that came.
@@ -208,16 +224,16 @@ fn first_line(listener: TcpListener) -> std::thread::JoinHandle<String> {
 }
 
 #[test]
-fn requests_go_by_the_proxy_unless_the_host_is_excepted() {
+fn proxy_is_used_unless_host_is_in_no_proxy() {
     let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = proxy.local_addr().unwrap();
     let seen = first_line(proxy);
-    let mut command = bare(&["classify", "list"]);
+    let mut command = bare_command(&["classify", "list"]);
     command
         .env("LLAMA_CLOUD_API_KEY", CANARY)
         .env("LLAMA_CLOUD_BASE_URL", "https://api.example.invalid")
         .env("HTTPS_PROXY", format!("http://{address}"));
-    let child = Running::start(command);
+    let child = RunningCommand::start(command);
     assert!(
         seen.join()
             .unwrap()
@@ -225,41 +241,43 @@ fn requests_go_by_the_proxy_unless_the_host_is_excepted() {
     );
     drop(child);
 
-    let bench = Bench::new();
-    let mut excepted = bench.command(&["classify", "list"]);
+    let sandbox = Sandbox::new();
+    let mut excepted = sandbox.command(&["classify", "list"]);
     excepted
         .env("HTTPS_PROXY", format!("http://{address}"))
         .env("NO_PROXY", "127.0.0.1");
-    said(excepted).ends(0);
+    run_to_end(excepted).assert_exit(0);
     // The emulator in the process itself is nobody's to relay.
-    let mut emulated = bare(&["classify", "list", "--emulator"]);
+    let mut emulated = bare_command(&["classify", "list", "--emulator"]);
     emulated.env("HTTP_PROXY", format!("http://{address}"));
-    said(emulated).ends(0);
+    run_to_end(emulated).assert_exit(0);
 }
 
 #[test]
-fn a_bundle_of_certificates_is_read_before_anything_is_sent() {
-    let bench = Bench::new();
-    bench.file("empty.pem", "no certificate here\n");
-    bench
+fn tls_ca_bundle_is_validated_before_any_request() {
+    let sandbox = Sandbox::new();
+    sandbox.file("empty.pem", "no certificate here\n");
+    sandbox
         .run(&["classify", "list", "--ca-cert", "empty.pem"])
-        .ends(2)
-        .complains("holds no certificate");
-    bench
+        .assert_exit(2)
+        .assert_stderr("holds no certificate");
+    sandbox
         .run(&["classify", "list", "--ca-cert", "none.pem"])
-        .ends(2)
-        .complains("none.pem");
-    let mut by_environment = bench.command(&["classify", "list"]);
+        .assert_exit(2)
+        .assert_stderr("none.pem");
+    let mut by_environment = sandbox.command(&["classify", "list"]);
     by_environment.env("SSL_CERT_FILE", "empty.pem");
-    said(by_environment).ends(2).complains("SSL_CERT_FILE");
-    assert_eq!(bench.emulator.request_count(), 0);
+    run_to_end(by_environment)
+        .assert_exit(2)
+        .assert_stderr("SSL_CERT_FILE");
+    assert_eq!(sandbox.emulator.request_count(), 0);
 }
 
 #[test]
-fn debug_logs_attempts_and_nothing_that_is_secret() {
+fn debug_log_lists_attempts_and_redacts_query() {
     let faults = FaultSchedule::new().with(Fault::Unavailable.first(1));
-    let bench = Bench::with(Config::default().faults(faults));
-    bench
+    let sandbox = Sandbox::with(Config::default().faults(faults));
+    sandbox
         .run(&[
             "files",
             "list",
@@ -267,10 +285,10 @@ fn debug_logs_attempts_and_nothing_that_is_secret() {
             "hidden-query",
             "--debug",
         ])
-        .ends(0)
-        .complains("debug: GET /api/v1/beta/files -> 503, attempt 1,")
-        .complains("debug: GET /api/v1/beta/files -> 200, attempt 2,");
-    let said = bench.run(&[
+        .assert_exit(0)
+        .assert_stderr("debug: GET /api/v1/beta/files -> 503, attempt 1,")
+        .assert_stderr("debug: GET /api/v1/beta/files -> 200, attempt 2,");
+    let said = sandbox.run(&[
         "files",
         "list",
         "--external-file-id",
@@ -282,11 +300,11 @@ fn debug_logs_attempts_and_nothing_that_is_secret() {
 
 /// Every page of help says how a command is used, and each example is one of that command.
 #[test]
-fn every_command_has_help_with_examples() {
-    for words in tree::commands() {
+fn help_of_every_command_has_examples() {
+    for words in command_tree::commands() {
         let name = words.join(" ");
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        let help = tree::help(&words);
+        let help = command_tree::help(&words);
         let (_, examples) = help
             .split_once("\nExamples:\n")
             .unwrap_or_else(|| panic!("{name} has no examples"));
@@ -295,5 +313,5 @@ fn every_command_has_help_with_examples() {
             "{name}: {examples}"
         );
     }
-    assert!(tree::help(&[]).contains("\nExamples:\n"));
+    assert!(command_tree::help(&[]).contains("\nExamples:\n"));
 }

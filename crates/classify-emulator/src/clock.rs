@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn stamps_look_like_the_services() {
+    fn timestamp_formats_match_the_service() {
         assert_eq!(
             format_timestamp(1_767_323_045_678),
             "2026-01-02T03:04:05.678Z"
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_virtual_clock_never_runs_out() {
+    fn virtual_clock_saturates_at_last_timestamp() {
         let clock = Clock::virtual_at(5);
         assert!(clock.advance(ClockChange::By(Duration::from_millis(7))));
         assert_eq!(clock.now(), 12);
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn no_move_is_lost_and_none_goes_back() {
+    fn virtual_clock_keeps_concurrent_advances_and_never_goes_back() {
         let clock = Clock::virtual_at(0);
         std::thread::scope(|scope| {
             for _ in 0..8 {

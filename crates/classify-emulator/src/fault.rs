@@ -231,7 +231,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_fault_says_what_it_means() {
+    fn fault_descriptions_are_well_formed() {
         for fault in Fault::ALL {
             let description = fault.description();
             assert!(
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn every_fault_has_a_name_of_its_own_that_reads_back() {
+    fn fault_names_round_trip() {
         for fault in Fault::ALL {
             assert_eq!(fault.name().parse(), Ok(*fault));
             let json = serde_json::to_value(fault).expect("a fault is a word");

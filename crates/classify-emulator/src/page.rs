@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_follow_one_another_to_the_end() {
+    fn pagination_tokens_lead_to_the_last_page() {
         let (items, token) = page(None, None);
         assert_eq!(items, [1, 2]);
         let (items, token) = page(token.as_deref(), None);
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_page_loses_nothing() {
+    fn pagination_empty_page_fault_loses_no_items() {
         let (_, token) = page(None, None);
         let (items, empty) = page(token.as_deref(), Some(Fault::EmptyPage));
         assert!(items.is_empty());
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_repeat_and_cycle() {
+    fn pagination_token_faults_repeat_and_cycle() {
         let (_, first) = page(None, Some(Fault::RepeatedToken));
         assert_eq!(page(first.as_deref(), Some(Fault::RepeatedToken)).1, first);
         let (_, a) = page(None, Some(Fault::CyclicTokens));
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_bound_to_its_filters() {
+    fn pagination_token_is_bound_to_its_filters() {
         let (_, token) = page(None, None);
         assert!(PageRequest::new(2, token.as_deref(), &"other", None).is_err());
         assert!(PageRequest::new(2, Some("%%%"), &"same", None).is_err());

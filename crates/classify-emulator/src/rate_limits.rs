@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_window_slides() {
+    fn rate_limit_window_slides() {
         let mut limiter = RateLimiter::new(RateLimits::default().creates_per_second(Some(2)));
         assert!(limiter.admit(Route::ClassifyCreate, 0).is_ok());
         assert!(limiter.admit(Route::ClassifyCreate, 600).is_ok());
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn the_free_tier_counts_every_request() {
+    fn rate_limit_of_free_tier_counts_every_request() {
         let mut limiter = RateLimiter::new(RateLimits::free_tier());
         for _ in 0..20 {
             assert!(limiter.admit(Route::ClassifyGet, 0).is_ok());

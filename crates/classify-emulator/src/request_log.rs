@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_from_before_a_reset_settles_nothing_after_it() {
+    fn request_log_ignores_responses_to_requests_before_reset() {
         let mut request_log = RequestLog::new(10);
         let before = request_log.record(record());
         request_log.clear();
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_that_came_to_nothing_is_taken_back() {
+    fn request_log_withdraws_fault_without_effect() {
         let with_fault = || LoggedRequest {
             fault: Some(Fault::Gzip),
             ..record()

@@ -251,7 +251,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_and_a_method_name_one_route() {
+    fn route_is_found_by_method_and_path() {
         let resolve = |method: Method, path: &str| Route::resolve(&method, path);
         assert_eq!(
             resolve(Method::POST, "/api/v2/classify"),
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_read_back() {
+    fn route_names_round_trip() {
         assert_eq!(Route::from_name("files.create"), Some(Route::FileCreate));
         assert_eq!(Route::FileCreate.name(), "files.create");
         assert_eq!(Route::from_name("nothing"), None);

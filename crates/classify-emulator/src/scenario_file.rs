@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn the_documented_file_is_read() {
+    fn scenario_file_documented_example_is_parsed() {
         let config = read(
             "scripts:\n  - file: \"*.scan.pdf\"\n    content: \"(?i)invoice\"\n    type: invoice\n    confidence: 0.93\n  \
              - { file: \"broken*\", fails: PDF_IS_BROKEN }\n  - { file: \"slow*\", takes_ms: 2000 }\n  \
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_adds_to_what_is_there() {
+    fn scenario_file_extends_existing_config() {
         let file = tempfile::NamedTempFile::new().expect("a file");
         let text = "scripts: [{ type: b }]\nfaults: { seed: 7, rules: [{ fault: gzip }] }\n";
         std::fs::write(file.path(), text).expect("written");
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named() {
+    fn scenario_file_errors_name_the_problem() {
         for (text, part) in [
             (
                 "scripts:\n  - { file: \"*\", type: a, fails: B }\n",
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn a_script_is_spelled_as_it_was_read() {
+    fn script_round_trips_through_scenario_file_entry() {
         for script in [
             Script::file("a*").labels("x", 0.25),
             Script::content("b").fails("TIMEOUT"),

@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn the_third_create_means_the_third_create() {
+    fn fault_nth_counts_only_requests_of_its_route() {
         let schedule =
             FaultSchedule::new().with(Fault::ResetAfter.nth(2).on(Route::ClassifyCreate));
         let routes = [
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_seed_gives_the_same_faults() {
+    fn fault_schedule_is_reproducible_from_seed() {
         let schedule = |seed| {
             FaultSchedule::new()
                 .seed(seed)
@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_of_pages_passes_by_what_has_no_pages() {
+    fn fault_on_pages_ignores_routes_without_pages() {
         let schedule = FaultSchedule::new()
             .with(Fault::EmptyPage.always())
             .with(Fault::Gzip.every(2));
@@ -353,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plan_is_read_from_json() {
+    fn fault_schedule_is_parsed_from_json() {
         let schedule: FaultSchedule = serde_json::from_str(
             r#"{"seed": 4, "rules": [{"fault": "reset-after", "route": "classify.create", "when": {"nth": 3}},
                 {"fault": "gzip"}]}"#,
@@ -367,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plan_that_cannot_be_meant_is_refused() {
+    fn fault_schedule_rejects_invalid_json_and_yaml() {
         for (text, part) in [
             (r#"{"rule": []}"#, "rule"),
             (
@@ -421,7 +421,7 @@ mod tests {
     }
 
     #[test]
-    fn rules_are_read_from_command_lines() {
+    fn fault_rule_is_parsed_from_command_line() {
         let rule = |text: &str| text.parse::<FaultRule>();
         assert_eq!(rule("503"), Ok(Fault::Unavailable.always()));
         assert_eq!(rule("503:10%"), Ok(Fault::Unavailable.chance(0.1)));

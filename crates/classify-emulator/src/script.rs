@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_script_that_fits_counts() {
+    fn script_first_match_wins() {
         let scripts = [
             Script::file("*.pdf").and_content("secret").never_ends(),
             Script::file("*.pdf")
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn a_script_of_time_alone_leaves_the_outcome_to_reading() {
+    fn script_with_only_duration_keeps_read_outcome() {
         let scripts = [Script::file("slow*").takes(Duration::from_millis(9))];
         let slow = outcome_for(&scripts, "slow.txt", Some("x"));
         assert!(matches!(slow.outcome, DocumentOutcome::Failed { .. }));
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_that_is_none_is_named() {
+    fn script_invalid_pattern_is_reported() {
         let pattern_error = Script::content("(")
             .pattern_error()
             .expect("an open bracket is no expression");

@@ -162,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_document_is_in_neither_debug_nor_saved_state() {
+    fn redact_document_bytes_in_debug_and_saved_state() {
         let content = Content::from(b"canary".to_vec());
         assert_eq!(format!("{content:?}"), "Bytes(6 bytes)");
         let saved = serde_json::to_string(&content).unwrap();
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_in_memory_is_head_content_tail() {
+    fn multipart_in_memory_is_head_content_tail() {
         let body = Body::Multipart(Multipart::new("<", Content::from(b"x".to_vec()), ">"));
         assert_eq!(body.in_memory().unwrap(), "<x>");
         let body = Body::Multipart(Multipart::new("<", Content::from(PathBuf::from("x")), ">"));
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_sent_is_shown_by_its_size_alone() {
+    fn redact_body_debug_shows_size_only() {
         let bytes = || Bytes::from_static(b"canary");
         for (body, shown) in [
             (Body::Empty, "Empty"),
@@ -202,7 +202,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_path_that_is_no_text_cannot_be_saved_and_says_so() {
+    fn saved_state_non_utf8_path_is_an_error() {
         use std::os::unix::ffi::OsStringExt as _;
 
         use crate::machine::{Call, Saved as _};

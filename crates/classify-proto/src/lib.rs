@@ -113,9 +113,11 @@
 
 mod api;
 mod body;
+mod call_options;
 pub mod configurations;
 mod error;
 pub mod files;
+mod job_phase;
 pub mod machine;
 mod operation;
 mod page;
@@ -123,35 +125,44 @@ mod page_ranges;
 mod patch;
 mod proxy;
 mod raw_operation;
+mod raw_response;
 mod reply;
+mod scope;
 mod secret;
+mod seed;
+mod semantics;
 mod text;
 mod time;
 mod transport_limits;
 pub mod v1;
 pub mod v2;
+mod validation;
 pub mod webhooks;
-mod with;
-mod with_response;
 
 pub use bytes::Bytes;
 pub use http;
 
 pub use api::{Api, ApiBuilder, Region};
 pub use body::{Body, Content, Multipart};
+pub use call_options::CallOptions;
 pub use error::{Error, ErrorKind};
-pub use operation::{Idempotency, Operation, RateClass, Recovery, Seed};
+pub use job_phase::JobPhase;
+pub use operation::Operation;
 pub use page::{Page, Paged};
 pub use page_ranges::PageRanges;
 pub use patch::Patch;
 pub use proxy::Proxy;
 pub use raw_operation::RawOperation;
+pub use raw_response::RawResponse;
 pub use reply::{Failure, FailureKind, Reply};
+pub use scope::Scope;
 pub use secret::{Secret, SecretValue};
+pub use seed::Seed;
+pub use semantics::{
+    Idempotency, RateClass, Recovery, ReservedField, Semantics, UniqueField, Verification,
+};
 pub use text::error_body::FieldError;
 pub use text::open_enum::UnknownValue;
 pub use text::timestamp::Timestamp;
 pub use time::Time;
 pub use transport_limits::TransportLimits;
-pub use with::With;
-pub use with_response::{Answer, WithResponse};

@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn the_documented_example() {
+    fn page_ranges_match_documented_example() {
         let pages: PageRanges = "1,3,5-7".parse().unwrap();
         assert_eq!(pages.to_string(), "1,3,5-7");
         assert_eq!(pages.to_zero_based(10).unwrap(), [0, 2, 4, 5, 6]);
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_kept_until_normalized() {
+    fn page_ranges_keep_input_order_until_normalized() {
         let pages: PageRanges = "10, 1-3 ,2-4,5".parse().unwrap();
         assert_eq!(pages.to_string(), "10,1-3,2-4,5");
         assert_eq!(pages.normalized().to_string(), "1-5,10");
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_name_the_place() {
+    fn page_ranges_parse_error_names_item() {
         for (text, words) in [
             ("", ["item 1", "empty"]),
             ("1,,3", ["item 2", "empty"]),
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn a_huge_range_is_cheap_until_it_is_expanded() {
+    fn page_ranges_huge_range_is_stored_compactly() {
         let pages: PageRanges = "1-4294967295".parse().unwrap();
         assert_eq!(pages.0.len(), 1);
         assert_eq!(pages.count(), 4_294_967_295);
@@ -292,7 +292,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_agrees_with_a_set(items in proptest::collection::vec((1u32..60, 0u32..12), 1..12)) {
+        fn page_ranges_agree_with_set_model(items in proptest::collection::vec((1u32..60, 0u32..12), 1..12)) {
             let text = items.iter().map(|(first, more)| if *more == 0 { first.to_string() } else { format!("{first}-{}", first + more) }).collect::<Vec<_>>().join(",");
             let model: BTreeSet<u32> = items.iter().flat_map(|(first, more)| *first..=first + more).collect();
             let pages: PageRanges = text.parse().unwrap();
@@ -310,7 +310,7 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_read_or_refused(text in "[0-9,\\- x]{0,20}") {
+        fn page_ranges_parse_of_any_text_round_trips_or_errors(text in "[0-9,\\- x]{0,20}") {
             if let Ok(pages) = text.parse::<PageRanges>() {
                 prop_assert_eq!(pages.to_string().parse::<PageRanges>().unwrap(), pages);
             }

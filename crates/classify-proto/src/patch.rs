@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn absent_null_and_a_value_are_told_apart_both_ways() {
+    fn patch_keep_clear_and_set_round_trip() {
         for (name, json) in [
             (Patch::Keep, "{}"),
             (Patch::Clear, r#"{"name":null}"#),

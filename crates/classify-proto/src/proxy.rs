@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn the_variable_of_the_scheme_then_that_of_all() {
+    fn proxy_scheme_variable_takes_precedence_over_all_proxy() {
         const A: &str = "http://a:1";
         const B: &str = "http://b:2";
         for (url, set, expected) in [
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn this_machine_is_reached_without_one() {
+    fn proxy_is_not_used_for_loopback_hosts() {
         let all = [
             ("HTTP_PROXY", "http://a:1"),
             ("HTTPS_PROXY", "socks5://a:1"),
@@ -344,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts_are_excepted_by_name_address_network_and_port() {
+    fn proxy_no_proxy_matches_name_address_network_and_port() {
         let excepted = |url: &str, list: &str| {
             let set = [("HTTPS_PROXY", "http://a:1"), ("NO_PROXY", list)];
             by(url, &set) == "direct"
@@ -397,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_is_written_in_many_ways() {
+    fn proxy_url_formats_are_parsed_and_redacted() {
         for (text, shown, url) in [
             ("proxy", "http://proxy:80", "http://proxy"),
             ("proxy:3128", "http://proxy:3128", "http://proxy:3128"),
@@ -427,7 +427,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_that_cannot_be_used_is_an_error_without_its_password() {
+    fn proxy_unusable_url_error_redacts_password() {
         for (text, word) in [
             ("socks5://u:canary@proxy:1080", "socks5"),
             ("socks5h://proxy", "socks5h"),

@@ -10,7 +10,10 @@ use serde_json::Value;
 use crate::api::Api;
 use crate::body::Body;
 use crate::error::Error;
-use crate::operation::{Idempotency, Operation, RateClass, Scope, read_json, scope_setters};
+use crate::operation::Operation;
+use crate::scope::{Scope, scope_setters};
+use crate::semantics::{Idempotency, Semantics};
+use crate::text::json::read_json;
 use crate::text::redact;
 
 /// A call to an endpoint that this crate does not know: its answer is whatever JSON comes back.
@@ -130,14 +133,12 @@ fn is_path(text: &str) -> bool {
 impl Operation for RawOperation {
     type Output = Value;
 
-    const NAME: &'static str = "untyped";
-
-    fn idempotency(&self) -> Idempotency {
-        self.idempotency
+    fn name(&self) -> &'static str {
+        "untyped"
     }
 
-    fn rate_class(&self) -> RateClass {
-        RateClass::Other
+    fn semantics(&self) -> Semantics<Self> {
+        Semantics::new(self.idempotency)
     }
 
     fn secrets(&self) -> Vec<String> {
@@ -213,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn every_part_of_a_request() {
+    fn raw_operation_request_parts_and_response() {
         let call = RawOperation::new(Method::PUT, "/api/v9/things", Idempotency::Idempotent)
             .segment("a/b")
             .then("/parts")
@@ -236,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn values_stay_out_of_debug() {
+    fn redact_raw_operation_values_in_debug() {
         let call = get("/x").query("token", "canary").json("canary");
         let shown = format!("{call:?}");
         assert!(
@@ -246,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_stays_on_the_service() {
+    fn validation_raw_operation_path_stays_on_base_url() {
         for path in [
             "",
             "api/v2",
@@ -274,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_names_the_endpoint() {
+    fn raw_operation_error_names_endpoint() {
         let response = http::Response::builder()
             .status(404)
             .body(Bytes::new())

@@ -150,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn neither_debug_nor_a_saved_state_shows_it() {
+    fn redact_secret_in_debug_and_saved_state() {
         let secret = Secret::new("canary");
         assert_eq!(format!("{secret:?}"), "[redacted]");
         let saved = serde_json::to_string(&secret).unwrap();
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_of_any_type_is_kept_from_view_as_well() {
+    fn redact_secret_value_of_any_type_in_debug_and_saved_state() {
         let secret = SecretValue::from(serde_json::json!({"canary": ["canary"]}));
         let saved = serde_json::to_string(&secret).unwrap();
         assert!(!format!("{secret:?}{saved}").contains("canary"));

@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_part_of_a_millisecond_counts_as_one() {
+    fn time_addition_rounds_up_to_milliseconds() {
         let start = Time::from_millis(5);
         assert_eq!(start + Duration::from_nanos(1), Time::from_millis(6));
         assert_eq!(start + Duration::from_millis(3), Time::from_millis(8));
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn arithmetic_saturates() {
+    fn time_arithmetic_saturates() {
         let late = Time::from_millis(u64::MAX - 1);
         assert_eq!(late + Duration::MAX, Time::from_millis(u64::MAX));
         assert_eq!(Time::from_millis(1) - late, Duration::ZERO);

@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_attempt_gets_time_by_its_size_but_never_beyond_its_machine() {
+    fn timeout_of_attempt_grows_with_size_up_to_response_deadline() {
         let limits = TransportLimits::default();
         let now = Time::from_millis(5_000);
         assert_eq!(
@@ -165,7 +165,7 @@ mod tests {
         );
     }
     #[test]
-    fn an_announcement_is_believed_up_to_a_mebibyte() {
+    fn response_limit_content_length_preallocates_at_most_1_mib() {
         let limits = TransportLimits::default().response_bytes(3 << 20);
         assert_eq!(limits.buffer_capacity(None), Ok(0));
         assert_eq!(limits.buffer_capacity(Some(150_000)), Ok(150_000));

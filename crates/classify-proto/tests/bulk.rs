@@ -9,11 +9,11 @@ use classify_proto::machine::{
 use classify_proto::v2::{Configuration, CreateJob, Rule};
 use classify_proto::{Seed, Time};
 use sim::Service;
-use sim::bench::{Bench, CREATE, UPLOAD, service, template};
+use sim::bulk_harness::{BulkHarness, CREATE, UPLOAD, service, template};
 
 #[test]
-fn documents_go_in_and_labels_come_out() {
-    let mut bench = Bench::new(0..5, service(10_000));
+fn bulk_run_classifies_every_document() {
+    let mut bench = BulkHarness::new(0..5, service(10_000));
     let summary = bench.run(None).unwrap();
     bench.assert_all_completed();
     assert_eq!(summary.count(&DocumentStatus::Completed), 5);
@@ -24,44 +24,44 @@ fn documents_go_in_and_labels_come_out() {
 }
 
 #[test]
-fn nothing_to_do_is_done_at_once() {
-    let mut bench = Bench::new([], service(0));
+fn bulk_run_without_documents_sends_nothing() {
+    let mut bench = BulkHarness::new([], service(0));
     assert_eq!(bench.run(None).unwrap().documents(), 0);
-    assert!(bench.world.sent.is_empty());
+    assert!(bench.simulation.sent.is_empty());
     assert_eq!(Journal::read(&bench.journal).unwrap().0.counts(), (0, 0));
 }
 
 #[test]
-fn documents_of_one_content_are_sent_once_and_reported_under_each_name() {
-    let mut bench = Bench::new([1, 2, 1, 1, 2, 3], service(3_000));
+fn duplicate_documents_are_sent_once_and_reported_per_name() {
+    let mut bench = BulkHarness::new([1, 2, 1, 1, 2, 3], service(3_000));
     bench.options = BulkOptions::default().max_in_flight(2);
     let summary = bench.run(None).unwrap();
     bench.assert_all_completed();
     assert_eq!((summary.documents(), summary.duplicates), (3, 3));
     assert_eq!(
         (
-            bench.world.service.files.len(),
-            bench.world.service.jobs.len()
+            bench.simulation.service.files.len(),
+            bench.simulation.service.jobs.len()
         ),
         (3, 3)
     );
 }
 
 #[test]
-fn a_duplicate_that_is_forgotten_is_not_paid_for() {
-    let mut bench = Bench::new([1, 2, 3, 4, 1], service(1_000));
+fn duplicate_evicted_from_report_cache_creates_no_second_job() {
+    let mut bench = BulkHarness::new([1, 2, 3, 4, 1], service(1_000));
     bench.options = BulkOptions::default().max_in_flight(1).report_cache_size(1);
     bench.run(None).unwrap();
     bench.assert_all_completed();
     assert_eq!(
-        (bench.requests(CREATE), bench.world.service.jobs.len()),
+        (bench.requests(CREATE), bench.simulation.service.jobs.len()),
         (5, 4)
     );
 }
 
 #[test]
-fn what_the_service_holds_is_not_uploaded() {
-    let mut bench = Bench::new([], service(1_000));
+fn upload_is_skipped_for_documents_given_by_file_id() {
+    let mut bench = BulkHarness::new([], service(1_000));
     bench.documents = vec![
         Document::id("dfl-7"),
         Document::id("pjb-8"),
@@ -69,7 +69,7 @@ fn what_the_service_holds_is_not_uploaded() {
     ];
     bench.run(None).unwrap();
     assert_eq!((bench.requests(UPLOAD), bench.requests(CREATE)), (0, 2));
-    assert_eq!(bench.world.service.jobs[1].file_input, "pjb-8");
+    assert_eq!(bench.simulation.service.jobs[1].file_input, "pjb-8");
     assert_eq!(
         bench.reports["dfl-7"].len() + bench.reports["pjb-8"].len(),
         3
@@ -77,8 +77,8 @@ fn what_the_service_holds_is_not_uploaded() {
 }
 
 #[test]
-fn no_more_are_in_flight_than_allowed() {
-    let mut bench = Bench::new(0..200, service(20_000));
+fn max_in_flight_is_never_exceeded() {
+    let mut bench = BulkHarness::new(0..200, service(20_000));
     bench.options = BulkOptions::default().max_in_flight(7);
     bench.run(None).unwrap();
     bench.assert_all_completed();
@@ -86,7 +86,7 @@ fn no_more_are_in_flight_than_allowed() {
 }
 
 #[test]
-fn a_run_that_is_held_waits_for_the_next_document_and_then_for_the_end() {
+fn pause_input_waits_for_next_document_or_close() {
     let api = sim::api();
     let mut bulk = Bulk::new(&api, template(), BulkOptions::default(), Seed::new([1; 16])).unwrap();
     let cx = Context::new(&api, Time::from_millis(1_000));
@@ -130,12 +130,18 @@ fn a_run_that_is_held_waits_for_the_next_document_and_then_for_the_end() {
 }
 
 #[test]
-fn what_an_earlier_process_settled_can_be_looked_up_without_being_pushed() {
-    let mut bench = Bench::new(0..2, service(1_000));
+fn resume_report_is_available_before_document_is_pushed() {
+    let mut bench = BulkHarness::new(0..2, service(1_000));
     bench.run(None).unwrap();
     let (journal, _) = Journal::read(&bench.journal).unwrap();
     let options = BulkOptions::default();
-    let bulk = Bulk::new(&bench.world.api, template(), options, Seed::new([9; 16])).unwrap();
+    let bulk = Bulk::new(
+        &bench.simulation.api,
+        template(),
+        options,
+        Seed::new([9; 16]),
+    )
+    .unwrap();
     let bulk = bulk.with_journal(journal).unwrap();
     let key = bench.documents[1].key();
     assert_eq!(bulk.earlier(key).unwrap().status, DocumentStatus::Completed);
@@ -143,7 +149,7 @@ fn what_an_earlier_process_settled_can_be_looked_up_without_being_pushed() {
 }
 
 #[test]
-fn the_job_that_an_earlier_process_created_is_known_as_soon_as_its_document_is() {
+fn resume_job_id_is_available_once_document_is_pushed() {
     let api = sim::api();
     let options = BulkOptions::default();
     let mut first = Bulk::new(&api, template(), options.clone(), Seed::new([1; 16])).unwrap();
@@ -168,8 +174,8 @@ fn the_job_that_an_earlier_process_created_is_known_as_soon_as_its_document_is()
 }
 
 #[test]
-fn a_bad_document_stops_nothing() {
-    let mut bench = Bench::new(
+fn failed_documents_do_not_stop_the_run() {
+    let mut bench = BulkHarness::new(
         0..4,
         Service {
             failing: true,
@@ -187,8 +193,8 @@ fn a_bad_document_stops_nothing() {
 }
 
 #[test]
-fn a_document_that_is_refused_is_its_own_error() {
-    let mut bench = Bench::new(
+fn error_scope_422_fails_document_until_retry_failed() {
+    let mut bench = BulkHarness::new(
         0..3,
         Service {
             refuses: Some(422),
@@ -206,37 +212,37 @@ fn a_document_that_is_refused_is_its_own_error() {
             .contains("422")
     );
     // It is not asked again, but with `retry_failed`.
-    let before = bench.world.sent.len();
+    let before = bench.simulation.sent.len();
     bench.run(None).unwrap();
-    assert_eq!((bench.world.sent.len(), bench.restored), (before, 3));
-    bench.world.service.refuses = None;
+    assert_eq!((bench.simulation.sent.len(), bench.restored), (before, 3));
+    bench.simulation.service.refuses = None;
     bench.options = BulkOptions::default().retry_failed(true);
     bench.run(None).unwrap();
     bench.assert_all_completed();
 }
 
 #[test]
-fn a_fresh_run_pays_anew_once() {
-    let mut bench = Bench::new(0..3, service(1_000));
+fn fresh_run_creates_new_jobs_once_despite_crash() {
+    let mut bench = BulkHarness::new(0..3, service(1_000));
     bench.run(None).unwrap();
     bench.journal.clear();
     bench.run(None).unwrap();
-    assert_eq!(bench.world.service.jobs.len(), 3);
+    assert_eq!(bench.simulation.service.jobs.len(), 3);
     bench.journal.clear();
     bench.options = BulkOptions::default().fresh(true);
     bench.run(Some(40));
     bench.run(None).unwrap();
     bench.assert_all_completed();
     assert_eq!(
-        bench.world.service.jobs.len(),
+        bench.simulation.service.jobs.len(),
         6,
         "a fresh run that crashed goes on as the same run"
     );
 }
 
 #[test]
-fn the_journal_of_another_run_is_refused() {
-    let mut bench = Bench::new(0..1, service(0));
+fn journal_of_other_configuration_is_an_error() {
+    let mut bench = BulkHarness::new(0..1, service(0));
     bench.run(None).unwrap();
     let (journal, _) = Journal::read(&bench.journal).unwrap();
     let other = CreateJob::new("").configuration(Configuration::new([Rule::new(
@@ -244,7 +250,7 @@ fn the_journal_of_another_run_is_refused() {
         "has a till number",
     )]));
     let bulk = Bulk::new(
-        &bench.world.api,
+        &bench.simulation.api,
         other,
         BulkOptions::default(),
         Seed::new([1; 16]),
@@ -258,19 +264,25 @@ fn the_journal_of_another_run_is_refused() {
 }
 
 #[test]
-fn a_fresh_run_does_not_go_on_with_the_journal_of_another() {
-    let mut bench = Bench::new(0..1, service(0));
+fn journal_of_another_run_is_an_error_for_fresh_run() {
+    let mut bench = BulkHarness::new(0..1, service(0));
     bench.run(None).unwrap();
     let (journal, _) = Journal::read(&bench.journal).unwrap();
     let options = BulkOptions::default().fresh(true);
-    let bulk = Bulk::new(&bench.world.api, template(), options, Seed::new([1; 16])).unwrap();
+    let bulk = Bulk::new(
+        &bench.simulation.api,
+        template(),
+        options,
+        Seed::new([1; 16]),
+    )
+    .unwrap();
     let error = bulk.with_journal(journal).unwrap_err();
     assert!(error.to_string().contains("anew"), "{error}");
 }
 
 #[test]
-fn a_run_that_names_an_organization_says_so_in_its_journal() {
-    let mut bench = Bench::new(0..1, service(0));
+fn journal_header_records_organization() {
+    let mut bench = BulkHarness::new(0..1, service(0));
     bench.template = template().organization("org-1");
     bench.run(None).unwrap();
     let (journal, _) = Journal::read(&bench.journal).unwrap();
@@ -279,11 +291,11 @@ fn a_run_that_names_an_organization_says_so_in_its_journal() {
 }
 
 #[test]
-fn a_run_is_fed_by_an_iterator_and_stores_its_records_through_a_function() {
-    let mut bench = Bench::new(0..9, service(5_000));
-    let bulk = |bench: &Bench| {
+fn journal_of_fed_run_is_stored_and_write_error_stops_run() {
+    let mut bench = BulkHarness::new(0..9, service(5_000));
+    let bulk = |bench: &BulkHarness| {
         Bulk::new(
-            &bench.world.api,
+            &bench.simulation.api,
             template(),
             BulkOptions::default().max_in_flight(2),
             Seed::new([1; 16]),
@@ -296,7 +308,7 @@ fn a_run_is_fed_by_an_iterator_and_stores_its_records_through_a_function() {
         Ok(())
     };
     let mut run = bulk(&bench).fed_by(bench.documents.clone(), store);
-    let (events, summary) = bench.world.run(&mut run);
+    let (events, summary) = bench.simulation.run(&mut run);
     assert_eq!((summary.documents(), events.len()), (9, 9));
     assert_eq!(
         Journal::read(stored.concat().as_bytes())
@@ -307,7 +319,7 @@ fn a_run_is_fed_by_an_iterator_and_stores_its_records_through_a_function() {
     );
 
     // A journal that cannot be written stops the run before anything is bought that it does not know of.
-    let mut bench = Bench::new(0..9, service(5_000));
+    let mut bench = BulkHarness::new(0..9, service(5_000));
     let mut stored = Vec::new();
     // A device that is full for one record, of which it takes the half.
     let full_once = |record: &Record| {
@@ -321,16 +333,16 @@ fn a_run_is_fed_by_an_iterator_and_stores_its_records_through_a_function() {
         Ok(())
     };
     let mut run = bulk(&bench).fed_by(bench.documents.clone(), full_once);
-    let (_, summary) = bench.world.run(&mut run);
+    let (_, summary) = bench.simulation.run(&mut run);
     let left = run.into_rest().count();
     assert!(Journal::read(stored.concat().as_bytes()).unwrap().1 < stored.concat().len());
     assert!(summary.stopped.unwrap().to_string().contains("journal"));
-    assert!(bench.world.service.jobs.len() <= 2);
+    assert!(bench.simulation.service.jobs.len() <= 2);
     assert!(left >= 5);
 }
 
 #[test]
-fn rules_that_would_be_refused_are_refused_before_anything_is_sent() {
+fn validation_rejects_bulk_run_without_configuration() {
     let api = sim::api();
     let error = Bulk::new(
         &api,
@@ -343,10 +355,10 @@ fn rules_that_would_be_refused_are_refused_before_anything_is_sent() {
 }
 
 #[test]
-fn one_job_in_the_journal_for_two_documents_holds_nothing_up() {
-    let mut bench = Bench::new([1, 2], service(1_000));
+fn journal_with_one_job_for_two_documents_does_not_block_run() {
+    let mut bench = BulkHarness::new([1, 2], service(1_000));
     bench.run(None).unwrap();
-    let mut journal = Bench::header();
+    let mut journal = BulkHarness::header();
     for document in &bench.documents {
         let key = document.key();
         let (job_id, transaction_id) = ("clj-1".to_owned(), "t".to_owned());
@@ -369,16 +381,16 @@ fn one_job_in_the_journal_for_two_documents_holds_nothing_up() {
 }
 
 #[test]
-fn a_file_that_expired_since_the_crash_is_uploaded_again() {
-    let mut bench = Bench::new(0..1, service(1_000));
+fn resume_uploads_expired_file_again_once() {
+    let mut bench = BulkHarness::new(0..1, service(1_000));
     let key = bench.documents[0].key();
     bench.run(Some(0));
     let lines = [
-        Bench::header(),
+        BulkHarness::header(),
         Record::Planned {
             key,
             name: "0.txt".into(),
-            attempt: 0,
+            run_number: 0,
         }
         .to_line(),
         Record::Uploaded {
@@ -388,7 +400,7 @@ fn a_file_that_expired_since_the_crash_is_uploaded_again() {
         .to_line(),
     ];
     bench.journal = lines.concat().into_bytes();
-    bench.world.service.refuses = Some(404);
+    bench.simulation.service.refuses = Some(404);
     let summary = bench.run_with(None, |_, _| {}).unwrap();
     // Uploaded again once; and nobody knows whether the process that died had sent a create, so that the refusal of
     // another proves nothing.

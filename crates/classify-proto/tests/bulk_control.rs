@@ -11,43 +11,43 @@ use classify_proto::machine::{
 };
 use classify_proto::{RateClass, Seed, Time};
 use sim::Fault;
-use sim::bench::{Bench, CREATE, UPLOAD, faulty, service, template};
+use sim::bulk_harness::{BulkHarness, CREATE, UPLOAD, faulty, service, template};
 
 #[test]
-fn duplicates_are_counted_while_their_document_is_on_its_way_and_after() {
-    let mut bench = Bench::new([1, 1], service(3_000));
+fn duplicates_are_counted_in_flight_and_after() {
+    let mut bench = BulkHarness::new([1, 1], service(3_000));
     assert_eq!(bench.run(None).unwrap().duplicates, 1);
-    let mut bench = Bench::new([1, 1, 2, 1], service(3_000));
+    let mut bench = BulkHarness::new([1, 1, 2, 1], service(3_000));
     bench.options = BulkOptions::default().max_in_flight(1);
     assert_eq!(bench.run(None).unwrap().duplicates, 2);
 }
 
 #[test]
-fn room_is_asked_for_in_handfuls() {
+fn need_documents_is_requested_in_batches() {
     // Two documents are begun each second, and so about two end each second.
-    let mut bench = Bench::new([], service(5_000));
+    let mut bench = BulkHarness::new([], service(5_000));
     bench.documents = (0..100).map(|n| Document::id(format!("dfl-{n}"))).collect();
     bench.options = BulkOptions::default().max_in_flight(16);
     let limiter = Limiter::unlimited().limit(RateClass::Create, 2, Duration::from_secs(1));
-    bench.world.limiter = Some(Mutex::new(limiter));
+    bench.simulation.limiter = Some(Mutex::new(limiter));
     bench.run(None).unwrap();
     // An eighth of sixteen each time, and not only when half of them are gone.
     assert!((20..=50).contains(&bench.rooms), "{} times", bench.rooms);
 }
 
 #[test]
-fn creates_go_on_while_uploads_are_held_back() {
-    let mut bench = Bench::new(0..3, service(1_000));
+fn rate_limit_on_uploads_does_not_delay_creates() {
+    let mut bench = BulkHarness::new(0..3, service(1_000));
     bench
         .documents
         .extend((0..5).map(|n| Document::id(format!("dfl-held{n}"))));
     // Room for the uploads alone, so that the others come when the second upload has begun to wait.
     bench.options = BulkOptions::default().max_requests(1).max_in_flight(3);
     let limiter = Limiter::unlimited().limit(RateClass::Upload, 1, Duration::from_secs(60));
-    bench.world.limiter = Some(Mutex::new(limiter));
+    bench.simulation.limiter = Some(Mutex::new(limiter));
     bench.run(None).unwrap();
     let of = |what: &str| {
-        let sent = bench.world.sent.iter().enumerate();
+        let sent = bench.simulation.sent.iter().enumerate();
         sent.filter(|(_, (_, request))| request == what)
             .map(|(place, _)| place)
             .collect::<Vec<_>>()
@@ -58,12 +58,12 @@ fn creates_go_on_while_uploads_are_held_back() {
 }
 
 #[test]
-fn a_document_half_way_goes_before_one_that_has_not_begun() {
-    let mut bench = Bench::new(0..4, service(1_000));
+fn upload_and_create_of_one_document_precede_the_next() {
+    let mut bench = BulkHarness::new(0..4, service(1_000));
     bench.options = BulkOptions::default().max_requests(1);
     bench.run(None).unwrap();
     let buying: Vec<_> = bench
-        .world
+        .simulation
         .sent
         .iter()
         .filter(|(_, request)| request.starts_with("POST"))
@@ -73,8 +73,8 @@ fn a_document_half_way_goes_before_one_that_has_not_begun() {
 }
 
 #[test]
-fn a_run_says_whether_it_is_stopping_and_a_stop_does_not_take_back_a_cancel() {
-    let mut bench = Bench::new(0..6, service(60_000));
+fn stop_is_reported_and_does_not_undo_cancel() {
+    let mut bench = BulkHarness::new(0..6, service(60_000));
     let mut said = Vec::new();
     let summary = bench
         .run_with(None, |bulk, _| {
@@ -93,12 +93,12 @@ fn a_run_says_whether_it_is_stopping_and_a_stop_does_not_take_back_a_cancel() {
 }
 
 #[test]
-fn a_stopped_run_tells_what_may_have_been_bought_from_what_was_not() {
+fn stop_during_create_backoff_reports_ambiguous_or_not_started() {
     for (fault, status, jobs) in [
         (Fault::LostAfterActing, DocumentStatus::Ambiguous, 1),
         (Fault::NoConnection, DocumentStatus::NotStarted, 0),
     ] {
-        let mut bench = Bench::new([], faulty(60_000, [fault]));
+        let mut bench = BulkHarness::new([], faulty(60_000, [fault]));
         bench.documents = vec![Document::id("dfl-1")];
         // The create rests until it is repeated; nothing is on the wire then.
         let mut polls = 0;
@@ -111,26 +111,32 @@ fn a_stopped_run_tells_what_may_have_been_bought_from_what_was_not() {
         let summary = summary.unwrap();
         assert_eq!(bench.requests(CREATE), 1);
         assert_eq!(summary.count(&status), 1, "{summary:?}");
-        assert_eq!(bench.world.service.jobs.len(), jobs);
+        assert_eq!(bench.simulation.service.jobs.len(), jobs);
         bench.run(None).unwrap();
-        assert_eq!(bench.world.service.jobs.len(), 1);
+        assert_eq!(bench.simulation.service.jobs.len(), 1);
     }
 }
 
 #[test]
-fn a_run_whose_replies_were_lost_goes_on_in_the_same_process() {
-    let mut bench = Bench::new(0..8, service(20_000));
+fn resume_after_lost_responses_in_same_process() {
+    let mut bench = BulkHarness::new(0..8, service(20_000));
     let options = BulkOptions::default().max_requests(3);
-    let mut bulk = Bulk::new(&bench.world.api, template(), options, Seed::new([1; 16])).unwrap();
+    let mut bulk = Bulk::new(
+        &bench.simulation.api,
+        template(),
+        options,
+        Seed::new([1; 16]),
+    )
+    .unwrap();
     let (mut source, mut events, mut settled) = (bench.documents.clone().into_iter(), vec![], 0);
-    let start = bench.world.now;
+    let start = bench.simulation.now;
     for step in 0.. {
         // The network interface went away, and with it whatever was out.
         if step % 37 == 36 && step < 400 {
-            bench.world.crash();
+            bench.simulation.crash();
             bulk.resume();
         }
-        if bench.world.step(&mut bulk, &mut events).is_some() {
+        if bench.simulation.step(&mut bulk, &mut events).is_some() {
             break;
         }
         for event in events.drain(..) {
@@ -147,35 +153,35 @@ fn a_run_whose_replies_were_lost_goes_on_in_the_same_process() {
             }
         }
     }
-    assert_eq!((settled, bench.world.service.jobs.len()), (8, 8));
+    assert_eq!((settled, bench.simulation.service.jobs.len()), (8, 8));
     // Nobody waited for a reply that could not come.
-    assert!(bench.world.now < start + 120_000);
+    assert!(bench.simulation.now < start + 120_000);
 }
 
 /// A process that was killed after its create says nothing of it in its journal.
 #[test]
-fn what_an_earlier_process_may_have_bought_is_never_said_not_to_be_bought() {
-    let mut bench = Bench::new([], service(60_000));
+fn resume_reports_unrecorded_create_as_ambiguous() {
+    let mut bench = BulkHarness::new([], service(60_000));
     bench.documents = vec![Document::id("dfl-1")];
     for step in 0.. {
         bench.run(Some(step));
-        if bench.world.service.jobs.len() == 1 {
+        if bench.simulation.service.jobs.len() == 1 {
             break;
         }
         bench.journal.clear();
     }
     // The next process may not do anything any more.
-    bench.world.service.refuses = Some(401);
-    bench.world.service.by_transaction.clear();
+    bench.simulation.service.refuses = Some(401);
+    bench.simulation.service.by_transaction.clear();
     let summary = bench.run(None).unwrap();
     assert!(summary.stopped.as_ref().unwrap().is_auth());
     assert_eq!(summary.count(&DocumentStatus::Ambiguous), 1, "{summary:?}");
 }
 
 #[test]
-fn a_stopped_run_does_not_wait_to_upload_again() {
-    let mut bench = Bench::new(0..1, faulty(60_000, [Fault::LostBeforeActing]));
-    let start = bench.world.now;
+fn stop_during_upload_backoff_ends_at_once() {
+    let mut bench = BulkHarness::new(0..1, faulty(60_000, [Fault::LostBeforeActing]));
+    let start = bench.simulation.now;
     let mut polls = 0;
     let summary = bench.run_with(None, |bulk, _| {
         polls += 1;
@@ -185,17 +191,27 @@ fn a_stopped_run_does_not_wait_to_upload_again() {
     });
     assert_eq!(summary.unwrap().count(&DocumentStatus::NotStarted), 1);
     assert_eq!(bench.requests(UPLOAD), 1);
-    assert_eq!(bench.world.now, start + 40, "it was resting, and rested on");
+    assert_eq!(
+        bench.simulation.now,
+        start + 40,
+        "it was resting, and rested on"
+    );
 }
 
 #[test]
-fn a_document_that_comes_before_the_first_poll_is_recorded_after_the_run() {
-    let bench = Bench::new(0..2, service(1_000));
+fn journal_header_precedes_documents_pushed_early() {
+    let bench = BulkHarness::new(0..2, service(1_000));
     let options = BulkOptions::default();
-    let bulk = Bulk::new(&bench.world.api, template(), options, Seed::new([1; 16])).unwrap();
+    let bulk = Bulk::new(
+        &bench.simulation.api,
+        template(),
+        options,
+        Seed::new([1; 16]),
+    )
+    .unwrap();
     let (mut bench, mut bulk, mut events) = (bench, bulk, Vec::new());
     bulk.push(bench.documents[0].clone());
-    while bench.world.step(&mut bulk, &mut events).is_none() {}
+    while bench.simulation.step(&mut bulk, &mut events).is_none() {}
     let records = events.iter().filter_map(|event| match event {
         BulkEvent::Record(record) => Some(record.to_line()),
         _ => None,
@@ -205,17 +221,17 @@ fn a_document_that_comes_before_the_first_poll_is_recorded_after_the_run() {
 }
 
 #[test]
-fn copies_of_a_document_on_its_way_take_room_too() {
-    let mut bench = Bench::new(vec![1; 1_000], service(20_000));
+fn duplicates_in_flight_count_toward_max_in_flight() {
+    let mut bench = BulkHarness::new(vec![1; 1_000], service(20_000));
     bench.options = BulkOptions::default().max_in_flight(10);
     assert_eq!(bench.run(None).unwrap().duplicates, 999);
     assert!(bench.most_names <= 10, "{}", bench.most_names);
     bench.assert_all_completed();
-    assert_eq!(bench.world.service.jobs.len(), 1);
+    assert_eq!(bench.simulation.service.jobs.len(), 1);
 }
 
 #[test]
-fn odd_options_make_odd_runs_that_end() {
+fn bulk_options_with_extreme_values_do_not_hang() {
     type Odd = fn(&mut BulkOptions);
     let long = Duration::MAX;
     let table: &[(&str, Odd)] = &[
@@ -260,21 +276,21 @@ fn odd_options_make_odd_runs_that_end() {
         ("all memory", |o| o.report_cache_size = usize::MAX),
     ];
     for (what, odd) in table {
-        let mut bench = Bench::new(
+        let mut bench = BulkHarness::new(
             [1, 2, 1, 3],
             faulty(30_000, [Fault::Http503, Fault::None, Fault::Http503]),
         );
         odd(&mut bench.options);
-        let start = bench.world.now;
+        let start = bench.simulation.now;
         let summary = bench.run(None).unwrap();
         assert!(
             summary.documents() <= 4 && bench.reports.len() <= 4,
             "{what}"
         );
         assert!(
-            bench.world.now - start < 8 * 24 * 3_600_000,
+            bench.simulation.now - start < 8 * 24 * 3_600_000,
             "{what}: {} ms",
-            bench.world.now - start
+            bench.simulation.now - start
         );
     }
     assert!(PollInterval::new(long, long).initial < long);

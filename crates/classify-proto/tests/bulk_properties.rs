@@ -1,20 +1,20 @@
 //! Bulk runs in virtual time: once and only once, under any faults, crashes, stops and options.
 
-mod cases;
+mod proptest_config;
 mod sim;
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use cases::cases;
 use classify_proto::machine::{BulkOptions, Document, DocumentStatus, Journal, Limiter};
 use classify_proto::{RateClass, Time};
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
-use sim::bench::{Bench, CREATE, LIST, LOOK, UPLOAD, faulty, retried};
+use proptest_config::cases;
+use sim::bulk_harness::{BulkHarness, CREATE, GET, LIST, UPLOAD, faulty, retried};
 use sim::{FAULTS, Fault};
 
 /// What the network does to requests, whatever they are and by their routes, and how far replies overtake each other.
@@ -27,14 +27,14 @@ struct Network {
 }
 
 impl Network {
-    fn serve(&self, bench: &mut Bench) {
-        bench.world.service.faults = self.faults.clone().into();
+    fn serve(&self, bench: &mut BulkHarness) {
+        bench.simulation.service.faults = self.faults.clone().into();
         let by_route = self.by_route.iter();
-        bench.world.service.route_faults = by_route
+        bench.simulation.service.route_faults = by_route
             .map(|(route, faults)| (*route, faults.clone().into()))
             .collect();
-        bench.world.spread = self.spread;
-        bench.world.limiter = self.limited.then(|| Mutex::new(Limiter::paid()));
+        bench.simulation.spread = self.spread;
+        bench.simulation.limiter = self.limited.then(|| Mutex::new(Limiter::paid()));
     }
 
     /// How many requests may have gone wrong.
@@ -45,7 +45,7 @@ impl Network {
 
 fn network() -> impl Strategy<Value = Network> {
     let faults = |most: usize| vec(select(&FAULTS[..]), 0..most);
-    let routes = select(vec![UPLOAD, CREATE, LIST, LOOK]);
+    let routes = select(vec![UPLOAD, CREATE, LIST, GET]);
     (
         faults(50),
         btree_map(routes, faults(16), 0..3),
@@ -97,13 +97,13 @@ fn ends(most: usize) -> impl Strategy<Value = Vec<End>> {
     vec(end, 0..most)
 }
 
-fn run_until(bench: &mut Bench, end: End) {
+fn run_until(bench: &mut BulkHarness, end: End) {
     match end {
         End::Killed(step) => {
             bench.run(Some(step));
         }
         End::Deadline(millis) => {
-            bench.options.deadline = Some(Time::from_millis(bench.world.now + millis));
+            bench.options.deadline = Some(Time::from_millis(bench.simulation.now + millis));
             bench.run(None);
             bench.options.deadline = None;
         }
@@ -119,8 +119,8 @@ fn held_or_not(content: u32) -> Document {
     }
 }
 
-fn jobs_of(bench: &Bench, content: u32) -> usize {
-    let service = &bench.world.service;
+fn jobs_of(bench: &BulkHarness, content: u32) -> usize {
+    let service = &bench.simulation.service;
     let is_of_it = |file_input: &str| match file_input.strip_prefix("dfl-") {
         None => file_input == format!("held-{content}"),
         Some(number) => {
@@ -136,7 +136,7 @@ proptest! {
     #![proptest_config(cases(2048))]
 
     #[test]
-    fn every_document_is_bought_once_whatever_happens(
+    fn idempotency_one_job_per_document_under_faults_and_crashes(
         contents in vec(0u32..12, 0..14),
         network in network(),
         options in options(),
@@ -144,10 +144,10 @@ proptest! {
         lost_journals in btree_set(0usize..6, 0..3),
         duration in 0u64..90_000,
     ) {
-        let mut bench = Bench::new(contents, faulty(duration, []));
+        let mut bench = BulkHarness::new(contents, faulty(duration, []));
         network.serve(&mut bench);
         bench.options = options;
-        let (start, max_in_flight) = (bench.world.now, bench.options.max_in_flight);
+        let (start, max_in_flight) = (bench.simulation.now, bench.options.max_in_flight);
         for (place, end) in ends.iter().enumerate() {
             run_until(&mut bench, *end);
             // A fresh run is told by its journal alone.
@@ -163,7 +163,7 @@ proptest! {
         }
         bench.assert_all_completed();
         prop_assert!(summary.count(&DocumentStatus::Completed) >= bench.distinct());
-        prop_assert_eq!(bench.world.service.jobs.len(), bench.distinct());
+        prop_assert_eq!(bench.simulation.service.jobs.len(), bench.distinct());
         prop_assert!(bench.most_in_flight <= max_in_flight);
 
         // Each process may ask once for each document, and once more for each request that went wrong.
@@ -171,21 +171,21 @@ proptest! {
         let bought = bench.requests(UPLOAD) + bench.requests(CREATE);
         prop_assert!(bought <= 2 * bench.documents.len() * processes + faults, "{} bought", bought);
         // And looks at its jobs every two seconds at most, less a fifth.
-        let rounds = usize::try_from((bench.world.now - start) / 1_600).unwrap() + processes;
+        let rounds = usize::try_from((bench.simulation.now - start) / 1_600).unwrap() + processes;
         prop_assert!(bench.requests(LIST) <= rounds + faults, "{} lists", bench.requests(LIST));
-        prop_assert_eq!(bench.world.sent.len(), bought + bench.requests(LIST));
+        prop_assert_eq!(bench.simulation.sent.len(), bought + bench.requests(LIST));
 
         // A last run with the journal asks for nothing but what it has forgotten.
-        let sent = bench.world.sent.len();
+        let sent = bench.simulation.sent.len();
         bench.options = bench.options.clone().report_cache_size(100);
         bench.run(None).unwrap();
-        prop_assert_eq!(bench.world.sent.len(), sent);
+        prop_assert_eq!(bench.simulation.sent.len(), sent);
         bench.assert_all_completed();
         prop_assert_eq!(bench.restored, bench.documents.len());
     }
 
     #[test]
-    fn a_round_of_retries_pays_once_however_often_it_is_interrupted(
+    fn retry_failed_creates_one_job_per_round_despite_interruptions(
         copies in vec(0u32..6, 0..4), report_cache_size in 0usize..3, fresh_copies_first in any::<bool>(),
         ends in ends(5), stop in option::of(0u32..160), spread in select(vec![0, 1_000]),
         // Not silence, which may outlast a run's patience, so that the round ends without having bought it all.
@@ -196,9 +196,9 @@ proptest! {
         contents.splice(place..place, copies);
         let mut bench = retried(contents);
         bench.options = bench.options.clone().report_cache_size(report_cache_size);
-        bench.world.service.faults = faults.into();
-        bench.world.spread = spread;
-        let is_over = |bench: &Bench| {
+        bench.simulation.service.faults = faults.into();
+        bench.simulation.spread = spread;
+        let is_over = |bench: &BulkHarness| {
             bench.planned(1) == 6 && Journal::read(&bench.journal).unwrap().0.is_ended()
         };
         for end in ends {
@@ -216,26 +216,26 @@ proptest! {
         while !is_over(&bench) {
             bench.run(None);
         }
-        prop_assert_eq!(bench.world.service.jobs.len(), 12);
+        prop_assert_eq!(bench.simulation.service.jobs.len(), 12);
     }
 
     #[test]
-    fn a_document_costs_one_job_a_round_at_most(
+    fn idempotency_at_most_one_job_per_document_and_round(
         contents in vec(0u32..6, 1..10), network in network(), report_cache_size in 0usize..3,
         refused in vec(select(vec![400, 404, 409, 422]), 0..8), duration in 0u64..60_000,
         failing in btree_set(1usize..24, 0..16), deleted in btree_set(1usize..24, 0..6),
         rounds in vec(ends(3), 1..4),
     ) {
-        let mut bench = Bench::new([], faulty(duration, []));
+        let mut bench = BulkHarness::new([], faulty(duration, []));
         bench.documents = contents.iter().map(|content| held_or_not(*content)).collect();
         network.serve(&mut bench);
-        bench.world.service.refuses_repeats = refused.into();
-        bench.world.service.failing_jobs = failing;
-        bench.world.service.deleted = deleted.iter().map(|n| format!("clj-{n}")).collect();
+        bench.simulation.service.refuses_repeats = refused.into();
+        bench.simulation.service.failing_jobs = failing;
+        bench.simulation.service.deleted = deleted.iter().map(|n| format!("clj-{n}")).collect();
         for (round, ends) in rounds.into_iter().enumerate() {
             let options = BulkOptions::default().max_in_flight(2).report_cache_size(report_cache_size);
             bench.options = options.retry_failed(round > 0);
-            let is_over = |bench: &Bench| Journal::read(&bench.journal).unwrap().0.is_ended();
+            let is_over = |bench: &BulkHarness| Journal::read(&bench.journal).unwrap().0.is_ended();
             let begun = bench.process;
             for end in ends {
                 // What is asked for after the end of a round is the next round.
@@ -254,33 +254,33 @@ proptest! {
     }
 
     #[test]
-    fn no_request_goes_out_before_its_limiter_allows_it(
+    fn rate_limit_is_never_exceeded(
         count in 0u32..20, network in network(),
         creates in 1u32..6, uploads in 1u32..6, duration in 0u64..20_000,
     ) {
-        let mut bench = Bench::new(0..count, faulty(duration, []));
+        let mut bench = BulkHarness::new(0..count, faulty(duration, []));
         network.serve(&mut bench);
         let window = Duration::from_secs(1);
         let limiter = Limiter::unlimited()
             .limit(RateClass::Create, creates, window)
             .limit(RateClass::Upload, uploads, window);
-        bench.world.limiter = Some(Mutex::new(limiter));
+        bench.simulation.limiter = Some(Mutex::new(limiter));
         bench.run(None).unwrap();
         for (what, limit) in [(CREATE, creates), (UPLOAD, uploads)] {
-            let times: Vec<_> = bench.world.sent.iter().filter(|(_, request)| request == what).map(|(time, _)| *time).collect();
+            let times: Vec<_> = bench.simulation.sent.iter().filter(|(_, request)| request == what).map(|(time, _)| *time).collect();
             for (place, start) in times.iter().enumerate() {
                 let inside = times[place..].iter().take_while(|time| **time < start + 1_000).count();
                 prop_assert!(inside <= limit as usize);
             }
         }
-        prop_assert!(bench.world.service.jobs.len() <= bench.distinct());
+        prop_assert!(bench.simulation.service.jobs.len() <= bench.distinct());
     }
 
     #[test]
-    fn a_stop_at_any_moment_loses_nothing(
+    fn stop_at_any_step_loses_no_document(
         count in 0u32..12, at in 0u32..150, cancel in any::<bool>(), network in network(), duration in 0u64..30_000,
     ) {
-        let mut bench = Bench::new(0..count, faulty(duration, []));
+        let mut bench = BulkHarness::new(0..count, faulty(duration, []));
         network.serve(&mut bench);
         bench.options = BulkOptions::default().max_in_flight(5);
         let summary = bench.run_with(None, |bulk, step| {
@@ -296,7 +296,7 @@ proptest! {
             prop_assert!(bench.process < 120, "{:?}", summary);
             summary = bench.run(None).unwrap();
         }
-        prop_assert_eq!(bench.world.service.jobs.len(), bench.distinct());
+        prop_assert_eq!(bench.simulation.service.jobs.len(), bench.distinct());
         prop_assert_eq!(summary.documents(), bench.distinct());
     }
 }

@@ -1,12 +1,11 @@
 //! The rules of every machine, in virtual time, under any faults and crashes.
 
-mod cases;
+mod proptest_config;
 mod sim;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
-use cases::cases;
 use classify_proto::machine::{
     Call, Concurrent, ConcurrentEvent, Context, Machine, Pager, PollInterval, Retry, Run, RunEvent,
     Saved, Step, Waiter,
@@ -15,11 +14,12 @@ use classify_proto::v2::{
     CancelJob, Configuration, CreateJob, DeleteJob, GetJob, JobStatus, ListJobs, Rule,
 };
 use classify_proto::{
-    Api, Body, Bytes, Error, Failure, Idempotency, Operation, RateClass, Seed, Time, files, http,
+    Api, Body, Bytes, Error, Failure, Operation, RateClass, Seed, Semantics, Time, files, http,
 };
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
-use sim::{FAULTS, Fault, SILENT_FOR_TOO_LONG, Service, World, respond};
+use proptest_config::cases;
+use sim::{FAULTS, Fault, SILENT_FOR_TOO_LONG, Service, Simulation, respond};
 
 const SEED: [u8; 16] = [9; 16];
 
@@ -51,56 +51,56 @@ fn service(duration: u64, faults: VecDeque<Fault>) -> Service {
     }
 }
 
-/// A service that already has the job `clj-1`, created at the world's beginning.
-fn world_with_job(duration: u64, faults: VecDeque<Fault>) -> World {
-    let mut world = World::new(service(duration, VecDeque::new()));
-    let (_, job) = world.run(&mut Call::new(create(), seed()));
+/// A service that already has the job `clj-1`, created at the simulation's beginning.
+fn simulation_with_job(duration: u64, faults: VecDeque<Fault>) -> Simulation {
+    let mut simulation = Simulation::new(service(duration, VecDeque::new()));
+    let (_, job) = simulation.run(&mut Call::new(create(), seed()));
     assert_eq!(job.unwrap().id, "clj-1");
-    world.service.faults = faults;
-    world.service.log.clear();
-    world
+    simulation.service.faults = faults;
+    simulation.service.log.clear();
+    simulation
 }
 
 proptest! {
     #![proptest_config(cases(2048))]
 
     #[test]
-    fn a_create_makes_one_job_at_most_and_never_changes_its_key(faults in faults(), crashes in crashes()) {
-        let mut world = World::new(service(100, faults));
-        let (_, result) = world.run_with_crashes(Call::new(create(), seed()), &crashes);
-        prop_assert!(world.service.jobs.len() <= 1);
-        let keys: BTreeSet<_> = world.service.transactions.iter().collect();
+    fn idempotency_create_makes_at_most_one_job_with_one_transaction_id(faults in faults(), crashes in crashes()) {
+        let mut simulation = Simulation::new(service(100, faults));
+        let (_, result) = simulation.run_with_crashes(Call::new(create(), seed()), &crashes);
+        prop_assert!(simulation.service.jobs.len() <= 1);
+        let keys: BTreeSet<_> = simulation.service.transactions.iter().collect();
         prop_assert!(keys.len() <= 1);
         match result {
             Ok(job) => {
-                prop_assert_eq!(world.service.jobs.len(), 1);
+                prop_assert_eq!(simulation.service.jobs.len(), 1);
                 prop_assert_eq!(&job.id, "clj-1");
             }
             Err(error) => {
                 prop_assert!(error.transaction_id().is_some());
                 // A job that was made and is not known is always told.
-                prop_assert!(world.service.jobs.is_empty() || error.is_ambiguous(), "{}", error);
+                prop_assert!(simulation.service.jobs.is_empty() || error.is_ambiguous(), "{}", error);
             }
         }
-        prop_assert!(world.service.log.len() <= 6 + crashes.len());
+        prop_assert!(simulation.service.log.len() <= 6 + crashes.len());
     }
 
     #[test]
-    fn a_run_is_paid_for_once_and_ends_with_the_truth(
+    fn idempotency_run_creates_one_job_and_returns_its_outcome(
         faults in faults(), crashes in crashes(), duration in 0u64..60_000, failing in any::<bool>(),
     ) {
         let silences = faults.iter().filter(|fault| fault.is_silence()).count();
-        let mut world = World::new(Service { failing, ..service(duration, faults) });
+        let mut simulation = Simulation::new(Service { failing, ..service(duration, faults) });
         let upload = files::UploadFile::new("canary.txt", std::path::PathBuf::from("document.txt"));
         let upload = upload.clone();
-        let run = Run::upload(files::UploadFile::new("a.txt", upload.content().clone()), CreateJob::new("").configuration(rules()), seed());
-        let (events, result) = world.run_with_crashes(run, &crashes);
-        prop_assert!(world.service.jobs.len() <= 1);
+        let run = Run::upload(files::UploadFile::new("a.txt", upload.content.clone()), CreateJob::new("").configuration(rules()), seed());
+        let (events, result) = simulation.run_with_crashes(run, &crashes);
+        prop_assert!(simulation.service.jobs.len() <= 1);
         match result {
             Ok(job) => {
                 prop_assert!(!failing);
                 prop_assert_eq!(job.status, JobStatus::Completed);
-                prop_assert_eq!(world.service.jobs.len(), 1);
+                prop_assert_eq!(simulation.service.jobs.len(), 1);
             }
             Err(error) if error.is_job_failed() => {
                 prop_assert!(failing);
@@ -110,14 +110,14 @@ proptest! {
             // Only a network that failed six times in a row ends a run otherwise.
             Err(error) => prop_assert!(error.is_transient() || error.is_decode(), "{}", error),
         }
-        if world.service.jobs.len() == 1 && crashes.is_empty() {
+        if simulation.service.jobs.len() == 1 && crashes.is_empty() {
             let created = events.iter().filter(|event| matches!(event, RunEvent::Created(_))).count();
             prop_assert!(created <= 1);
         }
     }
 
     #[test]
-    fn a_pager_hands_out_every_item_once_in_order(
+    fn pagination_returns_every_item_once_in_order(
         sizes in vec(0usize..4, 1..12), faults in faults(), crashes in crashes(), prefetch in any::<bool>(),
     ) {
         let mut service = service(0, faults);
@@ -129,9 +129,9 @@ proptest! {
             let next = (page + 1 < sizes.len()).then(|| token(page + 1));
             service.pages.insert(token(page), (items, next));
         }
-        let mut world = World::new(service);
+        let mut simulation = Simulation::new(service);
         let pager = Pager::new(ListJobs::new(), seed()).prefetch(prefetch);
-        let (pages, result) = world.run_with_crashes(pager, &crashes);
+        let (pages, result) = simulation.run_with_crashes(pager, &crashes);
         let items: Vec<_> = pages.into_iter().flat_map(|page| page.items).map(|job| job.id).collect();
         match result {
             Ok(()) => prop_assert_eq!(items, expected),
@@ -140,34 +140,34 @@ proptest! {
                 prop_assert!(expected.starts_with(&items));
             }
         }
-        prop_assert!(world.service.log.len() <= (sizes.len() + crashes.len()) * 6);
+        prop_assert!(simulation.service.log.len() <= (sizes.len() + crashes.len()) * 6);
     }
 
     #[test]
-    fn a_pager_never_goes_round_in_a_circle(back_to in 0usize..6, prefetch in any::<bool>(), crashes in crashes()) {
+    fn pagination_repeated_token_is_an_error(back_to in 0usize..6, prefetch in any::<bool>(), crashes in crashes()) {
         let mut service = service(0, VecDeque::new());
         service.pages.insert(String::new(), (vec!["0".to_owned()], Some("t0".to_owned())));
         for page in 0..6 {
             let next = if page == 5 { back_to } else { page + 1 };
             service.pages.insert(format!("t{page}"), (vec![], Some(format!("t{next}"))));
         }
-        let mut world = World::new(service);
-        let (pages, result) = world.run_with_crashes(Pager::new(ListJobs::new(), seed()).prefetch(prefetch), &crashes);
+        let mut simulation = Simulation::new(service);
+        let (pages, result) = simulation.run_with_crashes(Pager::new(ListJobs::new(), seed()).prefetch(prefetch), &crashes);
         prop_assert_eq!(pages.len(), 7);
         let error = result.unwrap_err();
         prop_assert!(error.to_string().contains("repeats a page token"), "{}", error);
     }
 
     #[test]
-    fn a_wait_ends_with_the_truth_by_its_deadline(
+    fn deadline_of_wait_holds_under_faults_and_crashes(
         faults in faults(), crashes in crashes(), duration in 0u64..120_000, timeout in 0u64..60_000,
     ) {
-        let mut world = world_with_job(duration, faults);
-        let start = world.now;
+        let mut simulation = simulation_with_job(duration, faults);
+        let start = simulation.now;
         let waiter = Waiter::new("clj-1", seed()).timeout(Duration::from_millis(timeout));
-        let (_, result) = world.run_with_crashes(waiter, &crashes);
+        let (_, result) = simulation.run_with_crashes(waiter, &crashes);
         // The last look, at the deadline, has thirty seconds.
-        prop_assert!(world.now <= start + timeout + 30_000, "{} ms", world.now - start);
+        prop_assert!(simulation.now <= start + timeout + 30_000, "{} ms", simulation.now - start);
         match result {
             Ok(job) => prop_assert_eq!(job.status, JobStatus::Completed),
             Err(error) => {
@@ -178,10 +178,10 @@ proptest! {
     }
 
     #[test]
-    fn a_cancel_reports_what_became_of_the_job(faults in faults(), crashes in crashes(), duration in 0u64..20_000) {
-        let mut world = world_with_job(duration, faults);
-        let (_, result) = world.run_with_crashes(Call::new(CancelJob::new("clj-1"), seed()), &crashes);
-        let cancelled = world.service.jobs[0].cancelled;
+    fn cancel_reports_actual_job_status_under_faults(faults in faults(), crashes in crashes(), duration in 0u64..20_000) {
+        let mut simulation = simulation_with_job(duration, faults);
+        let (_, result) = simulation.run_with_crashes(Call::new(CancelJob::new("clj-1"), seed()), &crashes);
+        let cancelled = simulation.service.jobs[0].cancelled;
         match result {
             Ok(job) => {
                 prop_assert!(cancelled);
@@ -193,47 +193,47 @@ proptest! {
     }
 
     #[test]
-    fn a_delete_that_was_done_is_a_success(faults in faults(), crashes in crashes()) {
-        let mut world = world_with_job(0, faults);
-        let (_, result) = world.run_with_crashes(Call::new(DeleteJob::new("clj-1"), seed()), &crashes);
+    fn idempotency_delete_succeeds_under_faults_and_crashes(faults in faults(), crashes in crashes()) {
+        let mut simulation = simulation_with_job(0, faults);
+        let (_, result) = simulation.run_with_crashes(Call::new(DeleteJob::new("clj-1"), seed()), &crashes);
         match result {
             Ok(deleted) => {
                 prop_assert_eq!(&deleted.id, "clj-1");
-                prop_assert!(world.service.deleted.contains("clj-1"));
+                prop_assert!(simulation.service.deleted.contains("clj-1"));
             }
             Err(error) => prop_assert!(error.is_transient() || error.is_decode(), "{}", error),
         }
     }
 
     #[test]
-    fn a_fan_ends_each_machine_once(count in 0usize..12, max_concurrency in 0usize..5, faults in faults(), crashes in crashes()) {
-        let mut world = World::new(service(3_000, faults));
+    fn concurrent_finishes_each_machine_once(count in 0usize..12, max_concurrency in 0usize..5, faults in faults(), crashes in crashes()) {
+        let mut simulation = Simulation::new(service(3_000, faults));
         let runs = (0..count).map(|place| {
             let create = CreateJob::new(format!("dfl-{place}")).configuration(rules());
             Run::new(create, seed().derive(place as u64))
         });
-        let (events, ()) = world.run_with_crashes(Concurrent::new(runs.collect::<Vec<_>>(), max_concurrency), &crashes);
+        let (events, ()) = simulation.run_with_crashes(Concurrent::new(runs.collect::<Vec<_>>(), max_concurrency), &crashes);
         let mut ended: Vec<_> = events.iter().filter_map(|event| match event {
             ConcurrentEvent::Finished(place, _) => Some(*place),
             ConcurrentEvent::Progress(..) => None,
         }).collect();
         ended.sort_unstable();
         prop_assert_eq!(ended, (0..count).collect::<Vec<_>>());
-        prop_assert!(world.service.jobs.len() <= count);
-        let keys: BTreeSet<_> = world.service.jobs.iter().map(|job| job.transaction_id.clone()).collect();
-        prop_assert_eq!(keys.len(), world.service.jobs.len());
+        prop_assert!(simulation.service.jobs.len() <= count);
+        let keys: BTreeSet<_> = simulation.service.jobs.iter().map(|job| job.transaction_id.clone()).collect();
+        prop_assert_eq!(keys.len(), simulation.service.jobs.len());
     }
 }
 
 #[test]
-fn a_fan_runs_no_more_than_it_was_told() {
-    let mut world = World::new(service(0, VecDeque::new()));
+fn concurrent_respects_limit_and_stop_starting() {
+    let mut simulation = Simulation::new(service(0, VecDeque::new()));
     let mut fan = Concurrent::new(
         (0..9).map(|_| Call::new(GetJob::new("clj-none"), seed())),
         2,
     );
-    let api = world.api.clone();
-    let cx = Context::new(&api, Time::from_millis(world.now));
+    let api = simulation.api.clone();
+    let cx = Context::new(&api, Time::from_millis(simulation.now));
     let mut sent = 0;
     while let Step::Send(..) = fan.poll(cx) {
         sent += 1;
@@ -241,12 +241,12 @@ fn a_fan_runs_no_more_than_it_was_told() {
     assert_eq!(sent, 2);
     fan.resume();
     assert_eq!(fan.stop_starting(), [2, 3, 4, 5, 6, 7, 8]);
-    let (events, ()) = world.run(&mut fan);
+    let (events, ()) = simulation.run(&mut fan);
     assert_eq!(events.len(), 2);
 }
 
 #[test]
-fn a_long_delay_is_returned_at_once_and_a_shorter_one_is_waited() {
+fn retry_after_beyond_cap_is_returned() {
     for (asked, waits) in [("86400", false), ("121", false), ("90", true)] {
         let api = sim::api();
         let mut call = Call::new(GetJob::new("clj-1"), seed());
@@ -274,11 +274,11 @@ fn a_long_delay_is_returned_at_once_and_a_shorter_one_is_waited() {
 }
 
 #[test]
-fn a_hundred_faults_end_in_one_error_that_counts_its_attempts() {
-    let mut world = World::new(service(0, vec![Fault::Http502Html; 100].into()));
-    let (_, result) = world.run(&mut Call::new(GetJob::new("clj-1"), seed()));
+fn retry_exhausted_error_counts_attempts() {
+    let mut simulation = Simulation::new(service(0, vec![Fault::Http502Html; 100].into()));
+    let (_, result) = simulation.run(&mut Call::new(GetJob::new("clj-1"), seed()));
     let error = result.unwrap_err();
-    assert_eq!((error.attempts(), world.service.log.len()), (6, 6));
+    assert_eq!((error.attempts(), simulation.service.log.len()), (6, 6));
     assert_eq!(error.status().unwrap(), 502);
     assert!(
         error.to_string().contains("502") && error.to_string().contains("6 attempts"),
@@ -286,50 +286,53 @@ fn a_hundred_faults_end_in_one_error_that_counts_its_attempts() {
     );
     assert!(!error.is_ambiguous());
 
-    let (_, result) = world.run(&mut Call::new(create(), seed()).retry(Retry::never()));
+    let (_, result) = simulation.run(&mut Call::new(create(), seed()).retry(Retry::never()));
     let error = result.unwrap_err();
     assert!(error.is_ambiguous() && error.transaction_id().is_some());
-    assert_eq!(world.service.log.len(), 7);
+    assert_eq!(simulation.service.log.len(), 7);
 }
 
 #[test]
-fn a_wait_survives_an_outage_longer_than_its_retries() {
-    let mut world = world_with_job(60_000, vec![Fault::Http503; 25].into());
-    let (events, result) = world.run(&mut Waiter::new("clj-1", seed()));
+fn poll_outage_longer_than_retries_does_not_end_wait() {
+    let mut simulation = simulation_with_job(60_000, vec![Fault::Http503; 25].into());
+    let (events, result) = simulation.run(&mut Waiter::new("clj-1", seed()));
     assert_eq!(result.unwrap().status, JobStatus::Completed);
     assert!(events.iter().any(|progress| progress.trouble.is_some()));
 }
 
 #[test]
-fn one_fault_in_every_three_polls_does_not_end_a_long_wait() {
+fn poll_error_in_every_third_request_does_not_end_wait() {
     let faults: VecDeque<_> = [Fault::None, Fault::None, Fault::Http503]
         .into_iter()
         .cycle()
         .take(300)
         .collect();
-    let mut world = world_with_job(600_000, faults);
-    let (_, result) = world.run(&mut Waiter::new("clj-1", seed()));
+    let mut simulation = simulation_with_job(600_000, faults);
+    let (_, result) = simulation.run(&mut Waiter::new("clj-1", seed()));
     assert_eq!(result.unwrap().status, JobStatus::Completed);
 }
 
 #[test]
-fn a_wait_looks_at_once_and_ends_when_the_job_is_cancelled() {
-    let mut world = world_with_job(0, VecDeque::new());
-    world.run(&mut Waiter::new("clj-1", seed())).1.unwrap();
-    assert_eq!(world.service.log.len(), 1);
+fn poll_is_immediate_and_cancelled_job_ends_wait() {
+    let mut simulation = simulation_with_job(0, VecDeque::new());
+    simulation.run(&mut Waiter::new("clj-1", seed())).1.unwrap();
+    assert_eq!(simulation.service.log.len(), 1);
 
-    let mut world = world_with_job(1_000_000, VecDeque::new());
-    world.service.jobs[0].cancelled = true;
-    let error = world.run(&mut Waiter::new("clj-1", seed())).1.unwrap_err();
+    let mut simulation = simulation_with_job(1_000_000, VecDeque::new());
+    simulation.service.jobs[0].cancelled = true;
+    let error = simulation
+        .run(&mut Waiter::new("clj-1", seed()))
+        .1
+        .unwrap_err();
     assert!(error.is_cancelled() && !error.is_job_failed());
     assert_eq!(error.job_id(), Some("clj-1"));
-    assert_eq!(world.service.log.len(), 1);
+    assert_eq!(simulation.service.log.len(), 1);
 }
 
 #[test]
-fn a_deadline_holds_the_job_as_last_seen_and_the_wait_can_be_taken_up_again() {
-    let mut world = world_with_job(100_000, VecDeque::new());
-    let error = world
+fn deadline_error_includes_last_seen_job_and_wait_can_be_repeated() {
+    let mut simulation = simulation_with_job(100_000, VecDeque::new());
+    let error = simulation
         .run(&mut Waiter::new("clj-1", seed()).timeout(Duration::from_secs(60)))
         .1
         .unwrap_err();
@@ -339,7 +342,7 @@ fn a_deadline_holds_the_job_as_last_seen_and_the_wait_can_be_taken_up_again() {
         error.to_string().contains("RUNNING") && error.to_string().contains("clj-1"),
         "{error}"
     );
-    let job = world
+    let job = simulation
         .run(&mut Waiter::new(error.job_id().unwrap(), seed()))
         .1
         .unwrap();
@@ -349,47 +352,51 @@ fn a_deadline_holds_the_job_as_last_seen_and_the_wait_can_be_taken_up_again() {
 /// A look that retries when the deadline comes would otherwise have half a minute of its own before the last look has
 /// its half.
 #[test]
-fn a_look_that_retries_at_the_deadline_makes_place_for_the_last_one() {
+fn deadline_cuts_retrying_poll_short_for_final_poll() {
     let faults = VecDeque::from(vec![Fault::Http429WithDelay; 60]);
-    let mut world = world_with_job(1_000_000, faults);
-    let start = world.now;
+    let mut simulation = simulation_with_job(1_000_000, faults);
+    let start = simulation.now;
     let mut waiter = Waiter::new("clj-1", seed())
         .timeout(Duration::from_secs(70))
         .retry(Retry::default().max_retries(20));
-    let error = world.run(&mut waiter).1.unwrap_err();
+    let error = simulation.run(&mut waiter).1.unwrap_err();
     assert!(error.is_deadline(), "{error}");
-    assert!(world.now <= start + 100_000, "{} ms", world.now - start);
+    assert!(
+        simulation.now <= start + 100_000,
+        "{} ms",
+        simulation.now - start
+    );
 }
 
 #[test]
-fn an_answer_that_waiting_cannot_change_ends_the_wait() {
-    let mut world = World::new(service(0, VecDeque::new()));
-    let error = world
+fn poll_404_ends_wait() {
+    let mut simulation = Simulation::new(service(0, VecDeque::new()));
+    let error = simulation
         .run(&mut Waiter::new("clj-none", seed()))
         .1
         .unwrap_err();
     assert!(error.is_not_found() && error.operation() == Some("classify.get"));
-    assert_eq!(world.service.log.len(), 1);
+    assert_eq!(simulation.service.log.len(), 1);
 }
 
 #[test]
-fn a_cadence_slows_down() {
-    let mut world = world_with_job(3_600_000, VecDeque::new());
+fn poll_interval_slows_down() {
+    let mut simulation = simulation_with_job(3_600_000, VecDeque::new());
     let poll_interval = PollInterval::new(Duration::from_secs(1), Duration::from_secs(10));
-    world
+    simulation
         .run(&mut Waiter::new("clj-1", seed()).poll_interval(poll_interval))
         .1
         .unwrap();
     // An hour at one look in 8 to 10 seconds.
     assert!(
-        (360..=460).contains(&world.service.log.len()),
+        (360..=460).contains(&simulation.service.log.len()),
         "{}",
-        world.service.log.len()
+        simulation.service.log.len()
     );
 }
 
 #[test]
-fn pages_have_a_limit() {
+fn pagination_max_pages_exceeded_is_an_error() {
     let mut service = service(0, VecDeque::new());
     service
         .pages
@@ -397,33 +404,33 @@ fn pages_have_a_limit() {
     service
         .pages
         .insert("t1".into(), (vec!["b".into()], Some("t2".into())));
-    let mut world = World::new(service);
-    let (pages, result) = world.run(
+    let mut simulation = Simulation::new(service);
+    let (pages, result) = simulation.run(
         &mut Pager::new(ListJobs::new(), seed())
             .max_pages(2)
             .prefetch(true),
     );
     assert_eq!(pages.len(), 2);
     assert!(result.unwrap_err().to_string().contains("2 pages"));
-    assert_eq!(world.service.log.len(), 2);
+    assert_eq!(simulation.service.log.len(), 2);
 }
 
 #[test]
-fn a_prefetch_is_an_order_of_steps() {
+fn pagination_prefetch_sends_next_request_before_page_event() {
     let mut service = service(0, VecDeque::new());
     service
         .pages
         .insert(String::new(), (vec![], Some("t1".into())));
     service.pages.insert("t1".into(), (vec![], None));
-    let mut world = World::new(service);
-    let api = world.api.clone();
-    let cx = Context::new(&api, Time::from_millis(world.now));
+    let mut simulation = Simulation::new(service);
+    let api = simulation.api.clone();
+    let cx = Context::new(&api, Time::from_millis(simulation.now));
     for prefetch in [true, false] {
         let mut pager = Pager::new(ListJobs::new(), seed()).prefetch(prefetch);
         let Step::Send(ticket, request) = pager.poll(cx) else {
             panic!()
         };
-        let reply = world.service.answer(&request, world.now).unwrap();
+        let reply = simulation.service.answer(&request, simulation.now).unwrap();
         pager.handle(cx, ticket, reply);
         if prefetch {
             assert!(matches!(pager.poll(cx), Step::Send(..)));
@@ -435,9 +442,9 @@ fn a_prefetch_is_an_order_of_steps() {
 }
 
 #[test]
-fn a_cancel_that_came_too_late_is_refused() {
-    let mut world = world_with_job(0, [Fault::LostBeforeActing].into());
-    let error = world
+fn cancel_of_ended_job_is_conflict_error() {
+    let mut simulation = simulation_with_job(0, [Fault::LostBeforeActing].into());
+    let error = simulation
         .run(&mut Call::new(CancelJob::new("clj-1"), seed()))
         .1
         .unwrap_err();
@@ -445,21 +452,26 @@ fn a_cancel_that_came_too_late_is_refused() {
         error.is_conflict() && error.to_string().contains("Job has ended"),
         "{error}"
     );
-    assert_eq!(world.service.log.len(), 3, "{:?}", world.service.log);
+    assert_eq!(
+        simulation.service.log.len(),
+        3,
+        "{:?}",
+        simulation.service.log
+    );
     // A first refusal needs no second look.
-    let mut world = world_with_job(0, VecDeque::new());
-    world
+    let mut simulation = simulation_with_job(0, VecDeque::new());
+    simulation
         .run(&mut Call::new(CancelJob::new("clj-1"), seed()))
         .1
         .unwrap_err();
-    assert_eq!(world.service.log.len(), 1);
+    assert_eq!(simulation.service.log.len(), 1);
 }
 
 #[test]
-fn a_delete_of_nothing_is_an_error_when_nothing_was_lost() {
-    let mut world = World::new(service(0, VecDeque::new()));
+fn idempotency_delete_404_on_first_attempt_is_an_error() {
+    let mut simulation = Simulation::new(service(0, VecDeque::new()));
     assert!(
-        world
+        simulation
             .run(&mut Call::new(DeleteJob::new("clj-1"), seed()))
             .1
             .unwrap_err()
@@ -468,51 +480,51 @@ fn a_delete_of_nothing_is_an_error_when_nothing_was_lost() {
 }
 
 #[test]
-fn the_transaction_id_is_known_before_anything_is_sent_and_stays() {
-    let mut world = World::new(service(0, VecDeque::new()));
+fn idempotency_transaction_id_is_fixed_before_first_request() {
+    let mut simulation = Simulation::new(service(0, VecDeque::new()));
     let upload = files::UploadFile::new("a.txt", std::path::PathBuf::from("a.txt"));
     let run = Run::upload(upload, CreateJob::new("").configuration(rules()), seed());
     let first = run.transaction_id().unwrap().to_owned();
     let mut loaded = Run::load(&run.save().unwrap()).unwrap();
     assert_eq!(loaded.transaction_id(), Some(&*first));
-    world.run(&mut loaded).1.unwrap();
-    assert_eq!(world.service.transactions, [first]);
+    simulation.run(&mut loaded).1.unwrap();
+    assert_eq!(simulation.service.transactions, [first]);
 }
 
 #[test]
-fn nothing_is_uploaded_for_a_create_that_would_be_refused() {
-    let mut world = World::new(service(0, VecDeque::new()));
+fn validation_of_create_precedes_upload() {
+    let mut simulation = Simulation::new(service(0, VecDeque::new()));
     let upload = files::UploadFile::new("a.txt", b"x".to_vec());
-    let (_, result) = world.run(&mut Run::upload(upload, CreateJob::new(""), seed()));
+    let (_, result) = simulation.run(&mut Run::upload(upload, CreateJob::new(""), seed()));
     assert!(
         result
             .unwrap_err()
             .to_string()
             .contains("configuration is missing")
     );
-    assert!(world.service.log.is_empty());
+    assert!(simulation.service.log.is_empty());
 }
 
 #[test]
-fn every_attempt_of_an_upload_sends_the_whole_document() {
-    let mut world = World::new(service(
+fn upload_retry_sends_whole_document() {
+    let mut simulation = Simulation::new(service(
         0,
         [Fault::LostAfterActing, Fault::Http500AfterActing].into(),
     ));
-    world
+    simulation
         .run(&mut Call::new(
             files::UploadFile::new("a.txt", b"whole document".to_vec()),
             seed(),
         ))
         .1
         .unwrap();
-    assert_eq!(world.service.files.len(), 3);
+    assert_eq!(simulation.service.files.len(), 3);
     assert!(
-        world
+        simulation
             .service
             .files
             .iter()
-            .all(|sent| *sent == world.service.files[0])
+            .all(|sent| *sent == simulation.service.files[0])
     );
 }
 
@@ -522,14 +534,13 @@ struct Keyless;
 
 impl Operation for Keyless {
     type Output = String;
-    const NAME: &'static str = "test.keyless";
 
-    fn idempotency(&self) -> Idempotency {
-        Idempotency::NonIdempotent
+    fn name(&self) -> &'static str {
+        "test.keyless"
     }
 
-    fn rate_class(&self) -> RateClass {
-        RateClass::Create
+    fn semantics(&self) -> Semantics<Self> {
+        Semantics::non_idempotent().rate_class(RateClass::Create)
     }
 
     fn build_request_unvalidated(&self, _: &Api) -> Result<http::Request<Body>, Error> {
@@ -546,7 +557,7 @@ impl Operation for Keyless {
 }
 
 #[test]
-fn what_has_no_key_is_repeated_only_when_nothing_was_done() {
+fn retry_of_non_idempotent_call_only_if_not_processed() {
     let answer = |reply: classify_proto::Reply| {
         let api = sim::api();
         let cx = Context::new(&api, Time::from_millis(0));
@@ -582,7 +593,7 @@ fn what_has_no_key_is_repeated_only_when_nothing_was_done() {
 }
 
 #[test]
-fn what_has_no_key_is_not_repeated_by_a_new_process() {
+fn resume_does_not_resend_non_idempotent_call() {
     let api = sim::api();
     let cx = Context::new(&api, Time::from_millis(0));
     let mut call = Call::new(Keyless, seed());
@@ -599,7 +610,7 @@ fn what_has_no_key_is_not_repeated_by_a_new_process() {
 }
 
 #[test]
-fn a_state_of_another_kind_or_version_is_refused() {
+fn saved_state_of_other_kind_or_version_is_an_error() {
     let state = Call::new(GetJob::new("clj-1"), seed()).save().unwrap();
     let refused = |text: &str| Call::<GetJob>::load(text).unwrap_err().to_string();
     assert!(Call::<GetJob>::load(&state).is_ok());
@@ -616,7 +627,7 @@ fn a_state_of_another_kind_or_version_is_refused() {
 }
 
 #[test]
-fn a_reply_that_comes_after_a_resume_is_ignored() {
+fn resume_ignores_response_to_earlier_request() {
     let api = sim::api();
     let cx = Context::new(&api, Time::from_millis(0));
     let mut call = Call::new(GetJob::new("clj-1"), seed());
@@ -640,7 +651,7 @@ fn a_reply_that_comes_after_a_resume_is_ignored() {
 }
 
 #[test]
-fn a_call_ends_by_itself_when_no_reply_ever_comes() {
+fn timeout_ends_call_without_response() {
     let api = sim::api();
     let mut call =
         Call::new(create(), seed()).retry(Retry::default().total(Duration::from_secs(30)));

@@ -86,7 +86,7 @@ fn reply(what: &str) -> Reply {
 }
 
 #[test]
-fn each_row_of_answers_is_what_a_call_does() {
+fn retry_table_in_docs_matches_call() {
     let rows = table("what came back");
     assert!(rows.len() >= 30, "{} rows were found", rows.len());
     for row in rows {
@@ -106,7 +106,7 @@ fn each_row_of_answers_is_what_a_call_does() {
 }
 
 #[test]
-fn each_row_of_delays_is_what_a_call_waits() {
+fn retry_after_table_in_docs_matches_call() {
     let rows = table("header");
     assert!(rows.len() >= 10, "{} rows were found", rows.len());
     for row in rows {

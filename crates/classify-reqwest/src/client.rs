@@ -11,7 +11,8 @@ use classify_proto::machine::{
 };
 use classify_proto::v2::{CreateJob, Job};
 use classify_proto::{
-    Api, Body, Error, Failure, Operation, Paged, Proxy, Reply, Seed, Time, TransportLimits, http,
+    Api, Body, Error, Failure, Operation, Paged, Proxy, RawResponse, Reply, Seed, Time,
+    TransportLimits, http,
 };
 
 use crate::clock::Clock;
@@ -158,6 +159,20 @@ impl Client {
     pub async fn call<O: Operation>(&self, operation: O) -> Result<O::Output, Error> {
         let call = Call::new(operation, self.seed()?).retry(self.retry);
         self.drive(call, |never| match never {}).await
+    }
+
+    /// Calls an operation, with retries, and returns the HTTP response beside the parsed value.
+    ///
+    /// # Errors
+    ///
+    /// As [`call`](Self::call).
+    pub async fn call_raw<O: Operation>(
+        &self,
+        operation: O,
+    ) -> Result<RawResponse<O::Output>, Error> {
+        let call = Call::new(operation, self.seed()?).retry(self.retry);
+        self.drive(call.with_raw_response(), |never| match never {})
+            .await
     }
 
     /// The items of a list. Nothing is sent before the first is asked for; then one page ahead is.

@@ -70,7 +70,6 @@ impl<O: Paged> FusedStream for Pages<O> {
 impl<O: Paged> fmt::Debug for Pages<O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pages")
-            .field("operation", &O::NAME)
             .field("ended", &self.is_terminated())
             .finish_non_exhaustive()
     }

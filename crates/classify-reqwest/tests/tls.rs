@@ -32,7 +32,7 @@ fn client(base_url: &str, trusted: &TlsServer) -> Client {
 }
 
 #[tokio::test]
-async fn an_authority_of_the_callers_own_is_trusted() {
+async fn tls_custom_ca_is_trusted() {
     let server = server();
     let client = client(&server.base_url("localhost"), &server);
     assert_eq!(client.call(GetJob::new("clj-1")).await.unwrap().id, "clj-1");
@@ -40,14 +40,14 @@ async fn an_authority_of_the_callers_own_is_trusted() {
 }
 
 #[tokio::test]
-async fn a_certificate_of_nobody_is_refused_at_once() {
+async fn tls_certificate_of_unknown_ca_fails_without_retry() {
     let (server, other) = (server(), server());
     let client = client(&server.base_url("localhost"), &other);
     server.assert_refused_once(&client.call(GetJob::new("clj-1")).await.unwrap_err());
 }
 
 #[tokio::test]
-async fn a_certificate_for_another_name_is_refused_at_once() {
+async fn tls_certificate_for_other_host_fails_without_retry() {
     let server = server();
     let client = client(&server.base_url("127.0.0.1"), &server);
     server.assert_refused_once(&client.call(GetJob::new("clj-1")).await.unwrap_err());

@@ -9,7 +9,9 @@ use classify_proto::machine::{
     Call, IntoWaitable, Limiter, Machine, Pager, PollInterval, Retry, Run, Waiter,
 };
 use classify_proto::v2::{CreateJob, Job};
-use classify_proto::{Api, Error, Failure, Operation, Paged, Proxy, Seed, Time, TransportLimits};
+use classify_proto::{
+    Api, Error, Failure, Operation, Paged, Proxy, RawResponse, Seed, Time, TransportLimits,
+};
 
 use crate::clock::Clock;
 use crate::drive::{Driver, Told};
@@ -158,6 +160,16 @@ impl Client {
             Told::Done(result) => result,
             Told::Event(never) => match never {},
         }
+    }
+
+    /// Calls an operation, with retries, and returns the HTTP response beside the parsed value.
+    ///
+    /// # Errors
+    ///
+    /// As [`call`](Self::call).
+    pub fn call_raw<O: Operation>(&self, operation: O) -> Result<RawResponse<O::Output>, Error> {
+        let call = Call::new(operation, self.seed()?).retry(self.retry);
+        self.drive(call.with_raw_response(), |never| match never {})
     }
 
     /// The items of a list. Nothing is sent before the first is asked for, and no page before its first item.

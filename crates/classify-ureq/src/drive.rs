@@ -268,7 +268,7 @@ mod tests {
 
     /// A system out of threads makes a run slower and no worse.
     #[test]
-    fn requests_without_a_thread_are_sent_all_the_same() {
+    fn thread_spawn_failure_does_not_lose_requests() {
         let job = br#"{"id": "clj-1", "status": "RUNNING"}"#;
         let listener =
             ScriptedServer::start(|_, _| ResponseScript::Respond(response(200, &[], job)));

@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn whether_it_may_have_been_sent_goes_by_how_far_it_got_and_then_by_the_error() {
+    fn ambiguous_failure_depends_on_send_progress_then_on_error_kind() {
         let lookup = || io::Error::other(format!("{LOOKUP}: no such host"));
         let of_kind = io::Error::from;
         for (sent, by_kind, by_reset, by_time) in [

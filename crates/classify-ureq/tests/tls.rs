@@ -29,7 +29,7 @@ fn authority(server: &TlsServer) -> Certificate<'static> {
 }
 
 #[test]
-fn an_authority_of_the_callers_own_is_trusted() {
+fn tls_custom_ca_is_trusted() {
     let server = server();
     let client = client(&server.base_url("localhost"), &[authority(&server)]);
     assert_eq!(client.call(GetJob::new("clj-1")).unwrap().id, "clj-1");
@@ -37,14 +37,14 @@ fn an_authority_of_the_callers_own_is_trusted() {
 }
 
 #[test]
-fn a_certificate_of_nobody_is_refused_at_once() {
+fn tls_certificate_of_unknown_ca_fails_without_retry() {
     let (server, other) = (server(), server());
     let client = client(&server.base_url("localhost"), &[authority(&other)]);
     server.assert_refused_once(&client.call(GetJob::new("clj-1")).unwrap_err());
 }
 
 #[test]
-fn a_certificate_for_another_name_is_refused_at_once() {
+fn tls_certificate_for_other_host_fails_without_retry() {
     let server = server();
     let client = client(&server.base_url("127.0.0.1"), &[authority(&server)]);
     server.assert_refused_once(&client.call(GetJob::new("clj-1")).unwrap_err());

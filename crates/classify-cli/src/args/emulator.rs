@@ -34,20 +34,20 @@ pub(crate) struct EmulatorArgs {
         visible_alias = "fault",
         value_name = "FAULTS",
         value_delimiter = ',',
-        value_parser = fault
+        value_parser = parse_fault
     )]
     pub(crate) faults: Vec<FaultRule>,
 
-    /// The seed of the dice for faults that strike by chance, and of ids
+    /// Seed for random faults and ids
     #[arg(long, value_name = "NUMBER")]
     pub(crate) seed: Option<u64>,
 
     /// The rate limits that are enforced: `paid`, `free` or `none`, and then perhaps `creates=N` (in a second),
     /// `uploads=N` (in five seconds) and `requests=N` (in a minute), where N may be `none`
-    #[arg(long, value_name = "LIMITS", default_value = "paid", value_parser = limits)]
-    pub(crate) limits: RateLimits,
+    #[arg(long, value_name = "LIMITS", default_value = "paid", value_parser = parse_rate_limit)]
+    pub(crate) rate_limit: RateLimits,
 
-    /// Lets time move only when told, by `POST /_emulator/clock`
+    /// Advance time only by `POST /_emulator/clock`
     #[arg(long)]
     pub(crate) virtual_clock: bool,
 
@@ -64,7 +64,7 @@ pub(crate) struct EmulatorArgs {
     pub(crate) webhook_delay: u64,
 
     /// The base URL that the fault `redirect` points to; by default one that leads nowhere
-    #[arg(long, value_name = "URL", value_parser = base_url)]
+    #[arg(long, value_name = "URL", value_parser = parse_base_url)]
     pub(crate) redirect_to: Option<String>,
 
     /// Sends webhooks to this machine and to private networks too, which the service refuses
@@ -76,18 +76,18 @@ pub(crate) struct EmulatorArgs {
     pub(crate) accept_key: Vec<classify_proto::Secret>,
 }
 
-/// A fault as `503`, `503:10%`, `503:first-2`, `reset-after@classify.create:3` or `429:every-5`.
-fn fault(text: &str) -> Result<FaultRule, String> {
+/// Parses a fault: `503`, `503:10%`, `503:first-2`, `reset-after@classify.create:3` or `429:every-5`.
+fn parse_fault(text: &str) -> Result<FaultRule, String> {
     text.trim()
         .parse()
         .map_err(|error: classify_emulator::InvalidFaultRule| error.to_string())
 }
 
-/// Rate limits as `free`, `creates=5` or `none,requests=100`.
-fn limits(text: &str) -> Result<RateLimits, String> {
+/// Parses rate limits: `free`, `creates=5` or `none,requests=100`.
+fn parse_rate_limit(text: &str) -> Result<RateLimits, String> {
     let mut limits = RateLimits::default();
     for (index, part) in text.split(',').map(str::trim).enumerate() {
-        let wrong = || {
+        let error = || {
             format!(
                 "`{part}` is no limit: write paid, free or none, and then creates=N, uploads=N or requests=N"
             )
@@ -99,22 +99,22 @@ fn limits(text: &str) -> Result<RateLimits, String> {
             (_, Some((name, count))) => {
                 let count = match count {
                     "none" => None,
-                    count => Some(count.parse::<u32>().map_err(|_| wrong())?),
+                    count => Some(count.parse::<u32>().map_err(|_| error())?),
                 };
                 match name {
                     "creates" => limits.creates_per_second(count),
                     "uploads" => limits.uploads_per_five_seconds(count),
                     "requests" => limits.requests_per_minute(count),
-                    _ => return Err(wrong()),
+                    _ => return Err(error()),
                 }
             }
-            _ => return Err(wrong()),
+            _ => return Err(error()),
         };
     }
     Ok(limits)
 }
 
-fn base_url(text: &str) -> Result<String, String> {
+fn parse_base_url(text: &str) -> Result<String, String> {
     if text.starts_with("http://") || text.starts_with("https://") {
         Ok(text.to_owned())
     } else {
@@ -133,7 +133,7 @@ fn long_help() -> String {
     for fault in Fault::ALL {
         let mut line = format!("  {:<rest$}", fault.name(), rest = width - 2);
         for word in fault.description().split(' ') {
-            if line.len() + word.len() > LINE {
+            if line.len() + word.len() > TABLE_WIDTH {
                 let _ = writeln!(text, "{}", line.trim_end());
                 line = " ".repeat(width);
             }
@@ -145,8 +145,8 @@ fn long_help() -> String {
     format!("{text}\n{EXAMPLES}")
 }
 
-/// How long a line of the table of faults may be.
-const LINE: usize = 100;
+/// The maximum width of the table of faults.
+const TABLE_WIDTH: usize = 100;
 
 const HELP: &str = "\
 It prints its base URL as one line on stdout as soon as it answers, and runs until SIGTERM or Ctrl-C. Any client of the \
@@ -175,8 +175,8 @@ Examples:
   llamacloud-prod emulator --port 8080 --state emulator.db
   llamacloud-prod emulator --port 0 --port-file port.txt --script outcomes.yaml
   llamacloud-prod emulator --faults 503:10%,reset-after@classify.create:3 --seed 7
-  llamacloud-prod emulator --limits none --virtual-clock
-  llamacloud-prod emulator --limits free,creates=5 --running-after 10 --completed-after 50
+  llamacloud-prod emulator --rate-limit none --virtual-clock
+  llamacloud-prod emulator --rate-limit free,creates=5 --running-after 10 --completed-after 50
   llamacloud-prod emulator --faults redirect:1 --redirect-to http://127.0.0.1:9090
   LLAMA_CLOUD_API_KEY=any llamacloud-prod classify list --base-url http://127.0.0.1:8080";
 
@@ -185,15 +185,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn limits_as_they_are_written() {
-        assert_eq!(limits("paid"), Ok(RateLimits::default()));
-        assert_eq!(limits("free"), Ok(RateLimits::free_tier()));
+    fn emulator_rate_limits_flag_parses_presets_and_overrides() {
+        assert_eq!(parse_rate_limit("paid"), Ok(RateLimits::default()));
+        assert_eq!(parse_rate_limit("free"), Ok(RateLimits::free_tier()));
         assert_eq!(
-            limits("free, creates=5"),
+            parse_rate_limit("free, creates=5"),
             Ok(RateLimits::free_tier().creates_per_second(Some(5)))
         );
         assert_eq!(
-            limits("uploads=none,requests=9"),
+            parse_rate_limit("uploads=none,requests=9"),
             Ok(RateLimits::default()
                 .uploads_per_five_seconds(None)
                 .requests_per_minute(Some(9)))
@@ -207,7 +207,7 @@ mod tests {
             "creates=5,free",
             "x=1",
         ] {
-            assert!(limits(text).is_err(), "{text}");
+            assert!(parse_rate_limit(text).is_err(), "{text}");
         }
     }
 }

@@ -6,13 +6,14 @@ use std::time::Duration;
 use clap::{ArgGroup, Args};
 use classify_proto::v2::Rule;
 
-use super::destination::Destination;
+use super::folder_template::FolderTemplate;
 use super::values;
+use crate::rules;
 
 /// The flags of `classify run`.
 #[derive(Debug, Args)]
 #[command(
-    group = ArgGroup::new("what-to-look-for").args(["rules", "rule", "configuration_id"]).required(true).multiple(true),
+    group = ArgGroup::new("rules-source").args(["rules", "rule", "configuration_id"]).required(true).multiple(true),
     after_help = HELP,
 )]
 #[expect(
@@ -34,7 +35,7 @@ pub(crate) struct RunArgs {
     pub(crate) rules: Option<PathBuf>,
 
     /// A rule, to be repeated; added to those of --rules
-    #[arg(long, value_name = "TYPE=DESCRIPTION", value_parser = values::rule, conflicts_with = "configuration_id")]
+    #[arg(long, value_name = "TYPE=DESCRIPTION", value_parser = rules::parse_rule, conflicts_with = "configuration_id")]
     pub(crate) rule: Vec<Rule>,
 
     /// A saved configuration, in place of rules
@@ -64,7 +65,7 @@ pub(crate) struct RunArgs {
 
     /// Marks for review what is below this confidence, from 0 to 1, and what has no match or no answer: rows get
     /// `review`, true or false, and the report begins with them
-    #[arg(long, value_name = "NUMBER", value_parser = values::share)]
+    #[arg(long, value_name = "NUMBER", value_parser = values::parse_confidence)]
     pub(crate) review_below: Option<f64>,
 
     /// Writes the run as a page for a browser, one file that needs no network: figures, and a table to sort and filter
@@ -77,27 +78,26 @@ pub(crate) struct RunArgs {
     pub(crate) labels: Option<PathBuf>,
 
     /// At the end, moves each file into a folder by its type, such as 'sorted/{type}/'; nothing is ever overwritten
-    #[arg(long, value_name = "FOLDER", value_parser = Destination::read)]
-    pub(crate) move_to: Option<Destination>,
+    #[arg(long, value_name = "FOLDER", value_parser = FolderTemplate::parse)]
+    pub(crate) move_to: Option<FolderTemplate>,
 
     /// The same, but copies the files and leaves them where they are
-    #[arg(long, value_name = "FOLDER", value_parser = Destination::read, conflicts_with = "move_to")]
-    pub(crate) copy_to: Option<Destination>,
+    #[arg(long, value_name = "FOLDER", value_parser = FolderTemplate::parse, conflicts_with = "move_to")]
+    pub(crate) copy_to: Option<FolderTemplate>,
 
     /// Keeps what must survive a crash in this file [default: FILE.journal beside --output FILE, else none]
     #[arg(long, value_name = "FILE")]
     pub(crate) journal: Option<PathBuf>,
 
-    /// Goes on with the run of the journal: what is settled is told again and not asked again. Begins one where there
-    /// is none
+    /// Resume the run in the journal; finished documents are not sent again. Starts a new run if there is no journal
     #[arg(long)]
     pub(crate) resume: bool,
 
-    /// Classifies documents anew whose job failed, was cancelled or was deleted, at a new price
+    /// Classify documents again whose job failed, was cancelled or was deleted; they are charged again
     #[arg(long)]
     pub(crate) retry_failed: bool,
 
-    /// Classifies every document anew, at a new price, whatever earlier runs did; needs a journal
+    /// Classify all documents again, whatever earlier runs did; they are charged again. Needs a journal
     #[arg(long)]
     pub(crate) fresh: bool,
 
@@ -106,33 +106,33 @@ pub(crate) struct RunArgs {
     pub(crate) dry_run: bool,
 
     /// Takes one part of n of the documents, by their content: n machines share one folder without talking
-    #[arg(long, value_name = "I/N", value_parser = values::shard)]
+    #[arg(long, value_name = "I/N", value_parser = values::parse_shard)]
     pub(crate) shard: Option<values::Shard>,
 
     /// The plan's rate limits, or so many requests a second in all: paid, free or N/s
     /// [default: paid; with --emulator none]
-    #[arg(long, value_name = "LIMITS", value_parser = values::limits)]
-    pub(crate) limits: Option<values::Limits>,
+    #[arg(long, value_name = "LIMIT", value_parser = values::parse_rate_limit)]
+    pub(crate) rate_limit: Option<values::RateLimit>,
 
     /// How many documents are on their way at once, from taken in to settled
-    #[arg(long, value_name = "NUMBER", default_value = "500", value_parser = values::in_flight)]
+    #[arg(long, value_name = "NUMBER", default_value = "500", value_parser = values::parse_max_in_flight)]
     pub(crate) max_in_flight: usize,
 
     /// How many uploads and creates are on the wire at once
-    #[arg(long, value_name = "NUMBER", default_value = "16", value_parser = values::max_concurrency)]
+    #[arg(long, value_name = "NUMBER", default_value = "16", value_parser = values::parse_concurrency)]
     pub(crate) concurrency: usize,
 
-    /// How often the open jobs are looked at, a hundred with one request; less often as they grow older, up to ten
-    /// times this [default: 2s]
-    #[arg(long, value_name = "TIME", value_parser = values::interval)]
+    /// How often pending jobs are polled, a hundred with one request; less often as they grow older, up to ten times
+    /// this [default: 2s]
+    #[arg(long, value_name = "TIME", value_parser = values::parse_poll_interval)]
     pub(crate) poll_interval: Option<Duration>,
 
     /// How long to wait for each job; then it is listed as OPEN and the run goes on without it [default: 2h]
-    #[arg(long, value_name = "TIME", value_parser = values::duration)]
+    #[arg(long, value_name = "TIME", value_parser = values::parse_duration)]
     pub(crate) timeout: Option<Duration>,
 
     /// How long the whole run may take; what is not settled by then is listed as OPEN or as not started
-    #[arg(long, value_name = "TIME", value_parser = values::duration)]
+    #[arg(long, value_name = "TIME", value_parser = values::parse_duration)]
     pub(crate) deadline: Option<Duration>,
 
     /// On Ctrl-C, cancels the jobs that are open

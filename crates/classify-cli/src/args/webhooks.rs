@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use classify_proto::Secret;
 
-/// What to do with webhooks.
+/// The commands of `webhooks`.
 #[derive(Debug, Subcommand)]
-pub(crate) enum Webhooks {
+pub(crate) enum WebhooksCommand {
     /// Check a delivery's signature, and print the event
     Verify(VerifyArgs),
     /// Receive deliveries, and print each event
@@ -17,7 +17,7 @@ pub(crate) enum Webhooks {
 
 /// The secrets that deliveries are checked with.
 #[derive(Debug, Args)]
-pub(crate) struct Secrets {
+pub(crate) struct SigningSecrets {
     /// The signing secret, or @FILE; may be repeated while one replaces another. Without it that of
     /// `LLAMA_CLOUD_WEBHOOK_SECRET`, as it stands there
     #[arg(long, value_name = "SECRET")]
@@ -44,7 +44,7 @@ pub(crate) struct VerifyArgs {
     pub(crate) signature: String,
 
     #[command(flatten)]
-    pub(crate) secrets: Secrets,
+    pub(crate) secrets: SigningSecrets,
 }
 
 /// The flags of `webhooks listen`.
@@ -72,5 +72,5 @@ pub(crate) struct ListenArgs {
     pub(crate) max_items: Option<usize>,
 
     #[command(flatten)]
-    pub(crate) secrets: Secrets,
+    pub(crate) secrets: SigningSecrets,
 }

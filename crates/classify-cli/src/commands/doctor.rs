@@ -1,4 +1,4 @@
-//! `doctor`: what stands between this machine and the service, step by step.
+//! `doctor`: checks the way to the service, step by step.
 
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
 use std::time::{Duration, SystemTime};
@@ -6,19 +6,22 @@ use std::time::{Duration, SystemTime};
 use classify_proto::{Proxy, http, v2};
 use serde::Serialize;
 
-use crate::args::{Format, Global};
-use crate::connect::{self, Connection};
-use crate::console::Console;
-use crate::exit::{Code, Problem};
-use crate::network;
-use crate::output::values::{Expects, Shows, Values};
-use crate::output::{Out, printable};
+use crate::args::global::GlobalArgs;
+use crate::client::{CliClient, api_key_source};
+use crate::connection_hint::connection_hint;
+use crate::error::CliError;
+use crate::exit_code::ExitCode;
+use crate::network::agent::{build_agent, proxy_from_env};
+use crate::output::OutputWriter;
+use crate::output::results::{ResultCount, ResultKind, ResultWriter};
+use crate::printer::Printer;
+use crate::terminal::escape;
 
-/// How long a step may take.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// A clock that is further off makes signed addresses and certificates fail.
-const SKEW: u64 = 60;
-const PROXIES: [&str; 8] = [
+/// The timeout of a step.
+const STEP_TIMEOUT: Duration = Duration::from_secs(10);
+/// The maximum clock skew in seconds. With more, signed URLs and certificates fail.
+const MAX_CLOCK_SKEW: u64 = 60;
+const PROXY_VARIABLES: [&str; 8] = [
     "ALL_PROXY",
     "all_proxy",
     "HTTPS_PROXY",
@@ -29,20 +32,20 @@ const PROXIES: [&str; 8] = [
     "no_proxy",
 ];
 
-/// What one step found.
+/// The result of a step.
 #[derive(Debug, Serialize)]
-struct Finding {
+struct StepResult {
     check: &'static str,
     result: &'static str,
     found: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     change: Option<String>,
     #[serde(skip)]
-    code: Option<Code>,
+    code: Option<ExitCode>,
 }
 
-impl Finding {
-    fn good(check: &'static str, found: impl Into<String>) -> Self {
+impl StepResult {
+    fn ok(check: &'static str, found: impl Into<String>) -> Self {
         Self {
             check,
             result: "ok",
@@ -52,46 +55,51 @@ impl Finding {
         }
     }
 
-    fn warn(check: &'static str, found: impl Into<String>, change: impl Into<String>) -> Self {
+    fn warning(check: &'static str, found: impl Into<String>, change: impl Into<String>) -> Self {
         Self {
             result: "warning",
             change: Some(change.into()),
-            ..Self::good(check, found)
+            ..Self::ok(check, found)
         }
     }
 
-    fn bad(
+    fn error(
         check: &'static str,
-        code: Code,
+        code: ExitCode,
         found: impl Into<String>,
         change: impl Into<String>,
     ) -> Self {
         Self {
             result: "error",
             code: Some(code),
-            ..Self::warn(check, found, change)
+            ..Self::warning(check, found, change)
         }
     }
 }
 
-/// Looks at each step, and says what to change.
-pub(crate) fn doctor(global: &Global, console: Console) -> Result<(), Problem> {
-    let mut report = Report::new(global)?;
-    let connection = match Connection::open(global, console) {
-        Ok(connection) => connection,
-        Err(Problem::Told(told)) => {
-            let change = told
+/// Runs all steps, and says what to change.
+pub(crate) fn doctor(global: &GlobalArgs, printer: Printer) -> Result<(), CliError> {
+    let mut steps = StepPrinter::new(global)?;
+    let cli_client = match CliClient::open(global, printer) {
+        Ok(cli_client) => cli_client,
+        Err(CliError::Report(report)) => {
+            let change = report
                 .hint
                 .clone()
                 .unwrap_or_else(|| "correct it, and run `llamacloud-prod doctor` again".to_owned());
-            report.add(&Finding::bad("settings", told.code, &*told.message, change))?;
-            return report.finish();
+            steps.add(&StepResult::error(
+                "settings",
+                report.code,
+                &*report.message,
+                change,
+            ))?;
+            return steps.finish();
         }
-        Err(problem) => return Err(problem),
+        Err(error) => return Err(error),
     };
-    report.add(&key(global))?;
-    let base_url = connection.client.api().base_url().to_owned();
-    report.add(&region(&base_url, global))?;
+    steps.add(&check_key(global))?;
+    let base_url = cli_client.client.api().base_url().to_owned();
+    steps.add(&check_region(&base_url, global))?;
     let uri: http::Uri = base_url.parse().unwrap_or_default();
     let host = uri
         .host()
@@ -105,87 +113,91 @@ pub(crate) fn doctor(global: &Global, console: Console) -> Result<(), Problem> {
     };
     let port = uri.port_u16().unwrap_or(default_port);
 
-    let proxy = network::proxy(connection.client.api())?;
-    report.add(&proxies(&connection, &host, proxy.as_ref()))?;
+    let proxy = proxy_from_env(cli_client.client.api())?;
+    steps.add(&check_proxy(&cli_client, &host, proxy.as_ref()))?;
     if proxy.is_some() {
-        report.add(&Finding::good("dns", "left to the proxy"))?;
+        steps.add(&StepResult::ok("dns", "left to the proxy"))?;
     } else {
         match resolve(&host, port) {
             Ok(addresses) => {
-                report.add(&Finding::good(
+                steps.add(&StepResult::ok(
                     "dns",
                     format!("{host} is {}", addresses[0].ip()),
                 ))?;
-                report.add(&connect_to(&addresses))?;
+                steps.add(&check_tcp(&addresses))?;
             }
-            Err(finding) => report.add(&finding)?,
+            Err(step) => steps.add(&step)?,
         }
     }
-    for finding in exchange(&base_url, proxy.as_ref(), global)? {
-        report.add(&finding)?;
+    for step in check_tls_and_clock(&base_url, proxy.as_ref(), global)? {
+        steps.add(&step)?;
     }
-    report.add(&listing(&connection))?;
-    report.finish()
+    steps.add(&check_list(&cli_client))?;
+    steps.finish()
 }
 
-/// Writes each finding as soon as it is there.
-struct Report {
-    values: Option<Values>,
-    out: Out,
-    first: Option<Code>,
-    wrong: usize,
+/// Prints each result at once.
+struct StepPrinter {
+    /// `None` prints for people.
+    results: Option<ResultWriter>,
+    output: OutputWriter,
+    first_code: Option<ExitCode>,
+    errors: usize,
 }
 
-impl Report {
-    fn new(global: &Global) -> Result<Self, Problem> {
-        let for_people = global.format == Format::Auto && global.transform.is_none();
-        let values = (!for_people)
-            .then(|| Values::open(global, None, Shows::Anything, Expects::Many))
+impl StepPrinter {
+    fn new(global: &GlobalArgs) -> Result<Self, CliError> {
+        let results = (!global.prints_for_people())
+            .then(|| {
+                ResultWriter::open(
+                    global.result_settings(),
+                    None,
+                    ResultKind::Other,
+                    ResultCount::Many,
+                )
+            })
             .transpose()?;
         Ok(Self {
-            values,
-            out: Out::stdout(),
-            first: None,
-            wrong: 0,
+            results,
+            output: OutputWriter::stdout(),
+            first_code: None,
+            errors: 0,
         })
     }
 
-    fn add(&mut self, finding: &Finding) -> Result<(), Problem> {
-        if let Some(code) = finding.code {
-            self.first.get_or_insert(code);
-            self.wrong += 1;
+    fn add(&mut self, step: &StepResult) -> Result<(), CliError> {
+        if let Some(code) = step.code {
+            self.first_code.get_or_insert(code);
+            self.errors += 1;
         }
-        if let Some(values) = &mut self.values {
-            let json = serde_json::to_string(finding).unwrap_or_default();
-            return values.take(&json);
+        if let Some(results) = &mut self.results {
+            let json = serde_json::to_string(step).unwrap_or_default();
+            return results.write(&json);
         }
-        let line = format!(
-            "{:<8} {:<9} {}",
-            finding.result, finding.check, finding.found
-        );
-        self.out.text(&printable(&line))?;
-        match &finding.change {
+        let line = format!("{:<8} {:<9} {}", step.result, step.check, step.found);
+        self.output.line(&escape(&line))?;
+        match &step.change {
             Some(change) => self
-                .out
-                .text(&printable(&format!("{:<18} -> {change}", ""))),
+                .output
+                .line(&escape(&format!("{:<18} -> {change}", ""))),
             None => Ok(()),
         }
     }
 
-    fn finish(self) -> Result<(), Problem> {
-        if let Some(values) = self.values {
-            values.finish()?;
+    fn finish(self) -> Result<(), CliError> {
+        if let Some(results) = self.results {
+            results.finish()?;
         }
-        match self.first {
+        match self.first_code {
             None => Ok(()),
-            Some(code) => Err(Problem::new(
+            Some(code) => Err(CliError::new(
                 code,
                 format!(
                     "{} to change; see above",
-                    if self.wrong == 1 {
+                    if self.errors == 1 {
                         "one thing".to_owned()
                     } else {
-                        format!("{} things", self.wrong)
+                        format!("{} things", self.errors)
                     }
                 ),
             )),
@@ -193,23 +205,23 @@ impl Report {
     }
 }
 
-/// Where the key is from. Not a character of it is shown, nor its length.
-fn key(global: &Global) -> Finding {
+/// Checks the key. Nothing of it is shown, not even its length.
+fn check_key(global: &GlobalArgs) -> StepResult {
     if global.emulator {
-        return Finding::good("key", "the emulator needs none");
+        return StepResult::ok("key", "the emulator needs none");
     }
-    let from = connect::source(global);
+    let source = api_key_source(global);
     if global.api_key.is_some() {
-        return Finding::warn(
+        return StepResult::warning(
             "key",
-            format!("there is one, from {from}"),
+            format!("there is one, from {source}"),
             "everyone who can list processes sees it; use --api-key-file or LLAMA_CLOUD_API_KEY",
         );
     }
-    Finding::good("key", format!("there is one, from {from}"))
+    StepResult::ok("key", format!("there is one, from {source}"))
 }
 
-fn region(base_url: &str, global: &Global) -> Finding {
+fn check_region(base_url: &str, global: &GlobalArgs) -> StepResult {
     use classify_proto::Region;
     let name = if base_url == Region::Na.base_url() {
         "North America (na)"
@@ -220,155 +232,160 @@ fn region(base_url: &str, global: &Global) -> Finding {
     } else {
         "none of the service's own; requests go where the base URL says"
     };
-    Finding::good("region", format!("{base_url}: {name}"))
+    StepResult::ok("region", format!("{base_url}: {name}"))
 }
 
-fn proxies(connection: &Connection, host: &str, proxy: Option<&Proxy>) -> Finding {
-    let set: Vec<&str> = PROXIES
+fn check_proxy(cli_client: &CliClient, host: &str, proxy: Option<&Proxy>) -> StepResult {
+    let set: Vec<&str> = PROXY_VARIABLES
         .into_iter()
         .filter(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
         .collect();
     let names = set.join(", ");
     if let Some(proxy) = proxy {
         // The address alone: a name and a password may stand beside it.
-        return Finding::good("proxy", format!("{proxy} ({names} set)"));
+        return StepResult::ok("proxy", format!("{proxy} ({names} set)"));
     }
     if set.iter().all(|name| name.eq_ignore_ascii_case("NO_PROXY")) {
-        return Finding::good("proxy", "none");
+        return StepResult::ok("proxy", "none");
     }
-    let without_exceptions = Proxy::from_lookup(connection.client.api(), |name| {
+    let without_exceptions = Proxy::from_lookup(cli_client.client.api(), |name| {
         let lookup = || std::env::var(name).ok();
         (!name.eq_ignore_ascii_case("NO_PROXY")).then(lookup)?
     });
     if !matches!(without_exceptions, Ok(None)) {
         let found = format!("passed by, as NO_PROXY says ({names} set)");
-        return Finding::good("proxy", found);
+        return StepResult::ok("proxy", found);
     }
     let address = host.parse::<std::net::IpAddr>();
     if address.is_ok_and(|address| address.is_loopback()) || host.ends_with("localhost") {
         let found = format!("passed by, as for everything on this machine ({names} set)");
-        return Finding::good("proxy", found);
+        return StepResult::ok("proxy", found);
     }
-    Finding::warn(
+    StepResult::warning(
         "proxy",
         format!("none is used, although {names} is set"),
         "for a base URL with https, it is HTTPS_PROXY or ALL_PROXY that counts",
     )
 }
 
-fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, Finding> {
-    let wrong = |why: String| {
-        Finding::bad(
+fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, StepResult> {
+    let error = |reason: String| {
+        StepResult::error(
             "dns",
-            Code::Unexpected,
-            format!("{host} has no address: {why}"),
+            ExitCode::Unexpected,
+            format!("{host} has no address: {reason}"),
             "check the base URL for a slip, the machine's DNS, and whether HTTPS_PROXY should be set",
         )
     };
     match (host, port).to_socket_addrs() {
-        Ok(found) => {
-            let found: Vec<_> = found.collect();
-            if found.is_empty() {
-                Err(wrong("none was found".to_owned()))
+        Ok(addresses) => {
+            let addresses: Vec<_> = addresses.collect();
+            if addresses.is_empty() {
+                Err(error("none was found".to_owned()))
             } else {
-                Ok(found)
+                Ok(addresses)
             }
         }
-        Err(error) => Err(wrong(error.to_string())),
+        Err(cause) => Err(error(cause.to_string())),
     }
 }
 
-fn connect_to(addresses: &[SocketAddr]) -> Finding {
+fn check_tcp(addresses: &[SocketAddr]) -> StepResult {
     let mut last = None;
     for address in addresses {
-        match TcpStream::connect_timeout(address, PATIENCE) {
-            Ok(_) => return Finding::good("tcp", format!("{address} answers")),
+        match TcpStream::connect_timeout(address, STEP_TIMEOUT) {
+            Ok(_) => return StepResult::ok("tcp", format!("{address} answers")),
             Err(error) => last = Some(format!("{address}: {error}")),
         }
     }
-    Finding::bad(
+    StepResult::error(
         "tcp",
-        Code::Unexpected,
+        ExitCode::Unexpected,
         format!("no connection: {}", last.unwrap_or_default()),
         "a firewall may be in the way, or HTTPS_PROXY should be set; of a server of your own, see that it runs",
     )
 }
 
-/// A request without the key: TLS, and the clock by the answer's date.
-fn exchange(
+/// Sends a request without the key: checks TLS, and the clock by the date of the response.
+fn check_tls_and_clock(
     base_url: &str,
     proxy: Option<&Proxy>,
-    global: &Global,
-) -> Result<Vec<Finding>, Problem> {
-    let agent = network::make(global, proxy)?;
-    let asked = agent
+    global: &GlobalArgs,
+) -> Result<Vec<StepResult>, CliError> {
+    let agent = build_agent(global, proxy)?;
+    let result = agent
         .get(base_url)
         .config()
-        .timeout_global(Some(PATIENCE))
+        .timeout_global(Some(STEP_TIMEOUT))
         .build()
         .call();
     let is_tls = base_url.starts_with("https://");
-    let answer = match asked {
-        Ok(answer) => answer,
+    let response = match result {
+        Ok(response) => response,
         Err(error) => {
             let text = error.to_string();
-            let change = network::remedy(&text).unwrap_or(
+            let change = connection_hint(&text).unwrap_or(
                 "check --base-url, the proxy variables, and whether something on the way cuts connections",
             );
             let check = if is_tls { "tls" } else { "http" };
-            return Ok(vec![Finding::bad(check, Code::Unexpected, text, change)]);
+            return Ok(vec![StepResult::error(
+                check,
+                ExitCode::Unexpected,
+                text,
+                change,
+            )]);
         }
     };
     let tls = if is_tls {
-        Finding::good("tls", "the certificate is trusted")
+        StepResult::ok("tls", "the certificate is trusted")
     } else {
-        Finding::good("http", "without TLS, as the base URL says")
+        StepResult::ok("http", "without TLS, as the base URL says")
     };
-    let date = answer
+    let date = response
         .headers()
         .get("date")
         .and_then(|date| date.to_str().ok());
     let clock = match date.and_then(|date| jiff::fmt::rfc2822::parse(date).ok()) {
-        None => Finding::good("clock", "the answer has no date to compare with"),
+        None => StepResult::ok("clock", "the answer has no date to compare with"),
         Some(date) => {
-            let theirs = date.timestamp().as_second();
-            let ours = SystemTime::now()
+            let server_time = date.timestamp().as_second();
+            let local_time = SystemTime::now()
                 .duration_since(SystemTime::UNIX_EPOCH)
                 .map_or(0, |since| {
                     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
                 });
-            let off = theirs.abs_diff(ours);
-            if off > SKEW {
-                Finding::warn(
+            let skew = server_time.abs_diff(local_time);
+            if skew > MAX_CLOCK_SKEW {
+                StepResult::warning(
                     "clock",
-                    format!("{off} s away from the service's"),
+                    format!("{skew} s away from the service's"),
                     "set this machine's clock, by NTP for example",
                 )
             } else {
-                Finding::good("clock", "agrees with the service's")
+                StepResult::ok("clock", "agrees with the service's")
             }
         }
     };
     Ok(vec![tls, clock])
 }
 
-fn listing(connection: &Connection) -> Finding {
-    match connection.client.call(v2::ListJobs::new().page_size(1)) {
-        Ok(_) => Finding::good("list", "the service lists jobs for this key"),
+fn check_list(cli_client: &CliClient) -> StepResult {
+    match cli_client.client.call(v2::ListJobs::new().page_size(1)) {
+        Ok(_) => StepResult::ok("list", "the service lists jobs for this key"),
         Err(error) => {
-            let code = Code::of(&error);
+            let code = ExitCode::of(&error);
             let change = match code {
-                Code::Auth => {
+                ExitCode::Auth => {
                     "the key is wrong, revoked, or of another region: compare --region with where it was made"
                 }
-                Code::Quota => "the plan has no credits left; see the service's billing page",
-                Code::RateLimited => "wait a minute: the free tier allows 20 requests in one",
-                Code::NotFound => {
+                ExitCode::Quota => "the plan has no credits left; see the service's billing page",
+                ExitCode::RateLimited => "wait a minute: the free tier allows 20 requests in one",
+                ExitCode::NotFound => {
                     "this address is not the API: check --base-url and LLAMA_CLOUD_BASE_URL"
                 }
                 _ => "see the lines above; if they are all fine, try again later",
             };
-            Finding::bad("list", code, error.to_string(), change)
+            StepResult::error("list", code, error.to_string(), change)
         }
     }
 }

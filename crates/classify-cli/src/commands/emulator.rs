@@ -6,39 +6,40 @@ use std::time::Duration;
 
 use classify_emulator::{Config, FaultSchedule};
 
-use crate::args::Global;
 use crate::args::emulator::EmulatorArgs;
-use crate::console::Console;
-use crate::exit::{Code, Problem};
+use crate::args::global::GlobalArgs;
+use crate::error::CliError;
+use crate::exit_code::ExitCode;
+use crate::printer::Printer;
 
-/// Runs the emulator until the process is told to stop.
+/// Runs the emulator until SIGTERM or Ctrl-C.
 pub(crate) fn emulator(
     args: &EmulatorArgs,
-    global: &Global,
-    console: Console,
-) -> Result<(), Problem> {
+    global: &GlobalArgs,
+    printer: Printer,
+) -> Result<(), CliError> {
     if global.emulator || global.base_url.is_some() || global.region.is_some() {
-        return Err(Problem::usage(
+        return Err(CliError::usage(
             "`emulator` is the service itself; leave out --emulator, --base-url and --region",
         ));
     }
     let config = config(args)?;
     if let Some(path) = &args.port_file {
-        // Whoever waits for the file must not find the port of a process that was killed.
+        // A reader must not find the port of an earlier process that was killed.
         match std::fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 let text = format!(
                     "the port file {} cannot be replaced: {error}",
                     path.display()
                 );
-                return Err(Problem::new(Code::Unexpected, text));
+                return Err(CliError::new(ExitCode::Unexpected, text));
             }
             _ => {}
         }
     }
-    let ran = classify_emulator::run(config, |emulator| {
+    let result = classify_emulator::run(config, |emulator| {
         if let Some(path) = &args.port_file {
-            write_port(path, emulator.address().port()).map_err(|error| {
+            write_port_file(path, emulator.address().port()).map_err(|error| {
                 let text = format!(
                     "the port file {} cannot be written: {error}",
                     path.display()
@@ -46,36 +47,36 @@ pub(crate) fn emulator(
                 io::Error::new(error.kind(), text)
             })?;
         }
-        console.note("its labels are not the service's; SIGTERM or Ctrl-C stops it");
+        printer.note("its labels are not the service's; SIGTERM or Ctrl-C stops it");
         let mut out = io::stdout().lock();
-        // Nobody may be reading: the port file says the same.
+        // An error is ignored: the port file contains the port too.
         let _ = writeln!(out, "{}", emulator.base_url()).and_then(|()| out.flush());
         Ok(())
     });
-    ran.map_err(|error| explain(&error, args))?;
+    result.map_err(|error| start_error(&error, args))?;
     if let Some(path) = &args.port_file {
-        // A port where nothing answers any more is worse than none.
+        // The port is no longer in use.
         let _ = std::fs::remove_file(path);
     }
     Ok(())
 }
 
-fn config(args: &EmulatorArgs) -> Result<Config, Problem> {
+fn config(args: &EmulatorArgs) -> Result<Config, CliError> {
     let running_after = args.running_after.unwrap_or(args.completed_after / 3);
-    let mut schedule = FaultSchedule::new();
+    let mut faults = FaultSchedule::new();
     if let Some(seed) = args.seed {
-        schedule = schedule.seed(seed);
+        faults = faults.seed(seed);
     }
-    // What a flag says goes before what the file says, the seed as well as the rules.
-    let schedule = args
+    // Flags take precedence over the file, for the seed and for the rules.
+    let faults = args
         .faults
         .iter()
         .cloned()
-        .fold(schedule, FaultSchedule::with);
+        .fold(faults, FaultSchedule::with);
     let mut config = Config::default()
         .port(args.port)
-        .rate_limits(args.limits)
-        .faults(schedule)
+        .rate_limits(args.rate_limit)
+        .faults(faults)
         .allow_loopback_webhooks(args.allow_loopback_webhooks)
         .webhook_retry_delay(Duration::from_millis(args.webhook_delay))
         .completed_after(Duration::from_millis(args.completed_after))
@@ -83,7 +84,7 @@ fn config(args: &EmulatorArgs) -> Result<Config, Problem> {
     if let Some(path) = &args.script {
         config = config
             .scenario_file(path)
-            .map_err(|error| Problem::usage(error.to_string()))?;
+            .map_err(|error| CliError::usage(error.to_string()))?;
     }
     if let Some(url) = &args.redirect_to {
         config = config.redirect_to(url);
@@ -108,8 +109,8 @@ fn config(args: &EmulatorArgs) -> Result<Config, Problem> {
     Ok(config)
 }
 
-/// Whoever waits for the file finds either nothing or a whole number in it.
-fn write_port(path: &Path, port: u16) -> io::Result<()> {
+/// Writes the port file atomically.
+fn write_port_file(path: &Path, port: u16) -> io::Result<()> {
     let folder = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty());
@@ -119,19 +120,19 @@ fn write_port(path: &Path, port: u16) -> io::Result<()> {
     Ok(())
 }
 
-fn explain(error: &io::Error, args: &EmulatorArgs) -> Problem {
-    let problem = Problem::new(
-        Code::Unexpected,
+fn start_error(error: &io::Error, args: &EmulatorArgs) -> CliError {
+    let cli_error = CliError::new(
+        ExitCode::Unexpected,
         format!("the emulator cannot start: {error}"),
     );
     match error.kind() {
-        io::ErrorKind::AddrInUse => problem.hint(format!(
+        io::ErrorKind::AddrInUse => cli_error.hint(format!(
             "something else answers on port {}; stop it, or let --port 0 take a free one",
             args.port
         )),
         io::ErrorKind::PermissionDenied if args.port < 1024 => {
-            problem.hint("ports below 1024 are for the administrator; take a higher one")
+            cli_error.hint("ports below 1024 are for the administrator; take a higher one")
         }
-        _ => problem,
+        _ => cli_error,
     }
 }

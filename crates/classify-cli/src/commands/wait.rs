@@ -1,4 +1,4 @@
-//! `classify wait`
+//! `classify wait` and `classifier:jobs wait`
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -7,61 +7,68 @@ use classify_proto::machine::{Concurrent, ConcurrentEvent, Waitable};
 use classify_proto::{Error, v1, v2};
 use serde::Serialize;
 
-use crate::args::Global;
-use crate::args::job::{ClassifierWaitArgs, WaitArgs};
-use crate::args::values::words;
-use crate::connect::Connection;
-use crate::console::Console;
-use crate::exit::{Code, Problem};
-use crate::interrupt::{self, Ending, Heard, Switch, Why};
-use crate::output::values::{Expects, Shows, Values};
-use crate::view::{Lines, View, clock, fitting};
+use crate::args::global::GlobalArgs;
+use crate::args::values::parse_list;
+use crate::args::wait::{ClassifierWaitArgs, WaitArgs};
+use crate::cancel::{Cancel, StopReason};
+use crate::client::CliClient;
+use crate::error::CliError;
+use crate::exit_code::ExitCode;
+use crate::graceful_stop::{self, DriveEnd, DriveEvent};
+use crate::output::results::{ResultCount, ResultKind, ResultWriter};
+use crate::printer::{Level, Printer};
+use crate::progress_display::{ProgressDisplay, ProgressLines, first_fitting, format_clock};
 
-/// How many jobs are looked at side by side.
-const AT_ONCE: usize = 64;
+/// How many jobs are polled concurrently.
+const MAX_CONCURRENCY: usize = 64;
 
-/// The line that waits for these jobs.
-pub(crate) fn how_to_wait(ids: &[String]) -> String {
+/// Returns the hint with the command that waits for jobs.
+pub(crate) fn wait_hint(ids: &[String]) -> String {
     format!(
         "wait for it: llamacloud-prod classify wait {}",
         ids.join(" ")
     )
 }
 
-/// Waits for jobs and prints each when it has ended.
-pub(crate) fn wait(args: &WaitArgs, global: &Global, console: Console) -> Result<(), Problem> {
+/// Waits for v2 jobs and prints each when it has ended.
+pub(crate) fn wait(args: &WaitArgs, global: &GlobalArgs, printer: Printer) -> Result<(), CliError> {
     let ids = args.ids()?;
-    let expand = words("expand", &args.expand)?;
-    let values = Values::open(global, args.output.as_deref(), Shows::Jobs, expects(&ids))?;
+    let expand = parse_list("expand", &args.expand)?;
+    let results = ResultWriter::open(
+        global.result_settings(),
+        args.output.as_deref(),
+        ResultKind::Job,
+        result_count(&ids),
+    )?;
     let gets = ids
         .iter()
         .map(|id| expand.iter().fold(v2::GetJob::new(id), v2::GetJob::expand))
         .collect();
-    wait_for(&ids, gets, args.timeout, values, global, console)
+    wait_for(&ids, gets, args.timeout, results, global, printer)
 }
 
-/// Waits for jobs of version 1.
-pub(crate) fn wait_old(
+/// Waits for v1 jobs.
+pub(crate) fn wait_v1(
     args: &ClassifierWaitArgs,
-    global: &Global,
-    console: Console,
-) -> Result<(), Problem> {
+    global: &GlobalArgs,
+    printer: Printer,
+) -> Result<(), CliError> {
     let ids = args.ids()?;
-    let values = Values::open(
-        global,
+    let results = ResultWriter::open(
+        global.result_settings(),
         args.output.as_deref(),
-        Shows::Anything,
-        expects(&ids),
+        ResultKind::Other,
+        result_count(&ids),
     )?;
     let gets = ids.iter().map(v1::GetJob::new).collect();
-    wait_for(&ids, gets, args.timeout, values, global, console)
+    wait_for(&ids, gets, args.timeout, results, global, printer)
 }
 
-fn expects(ids: &[String]) -> Expects {
+fn result_count(ids: &[String]) -> ResultCount {
     if ids.len() > 1 {
-        Expects::Stream
+        ResultCount::Stream
     } else {
-        Expects::One
+        ResultCount::One
     }
 }
 
@@ -69,142 +76,145 @@ fn wait_for<G>(
     ids: &[String],
     gets: Vec<G>,
     timeout: Duration,
-    mut printer: Values,
-    global: &Global,
-    console: Console,
-) -> Result<(), Problem>
+    mut results: ResultWriter,
+    global: &GlobalArgs,
+    printer: Printer,
+) -> Result<(), CliError>
 where
     G: Waitable + Send + 'static,
     G::Output: Serialize + Clone + Send,
     G::Status: std::fmt::Display + Send,
 {
-    let connection = Connection::open(global, console)?;
-    let client = connection.client.clone().wait_timeout(timeout);
+    let cli_client = CliClient::open(global, printer)?;
+    let client = cli_client.client.clone().wait_timeout(timeout);
     let machines = gets
         .into_iter()
         .map(|get| client.waiter(get))
         .collect::<Result<Vec<_>, Error>>()?;
 
     let mut open: BTreeSet<usize> = (0..ids.len()).collect();
-    let mut problems: Vec<Problem> = Vec::new();
-    let mut unwritten = None;
-    let view = View::new(Waiting::new(ids.len()), console.chatty);
-    let switch = Switch::on_interrupt_clearing(view.clearer());
-    let fan = Concurrent::new(machines, AT_ONCE);
-    let ending = interrupt::drive(&client, fan, &switch, None, |event| match event {
-        Heard::Of(ConcurrentEvent::Progress(_, progress)) => {
+    let mut errors: Vec<CliError> = Vec::new();
+    let mut write_error = None;
+    let display = ProgressDisplay::new(WaitProgress::new(ids.len()), printer.prints(Level::Status));
+    let cancel = Cancel::on_interrupt_with(display.clear_handle());
+    let waiters = Concurrent::new(machines, MAX_CONCURRENCY);
+    let end = graceful_stop::drive(&client, waiters, &cancel, None, |event| match event {
+        DriveEvent::Machine(ConcurrentEvent::Progress(_, progress)) => {
             let status = progress.status.map(|status| status.to_string());
-            view.update(|waiting| {
-                waiting.last = format!("{} {}", progress.job_id, status.unwrap_or_default());
+            display.update(|content| {
+                content.last_polled = format!("{} {}", progress.job_id, status.unwrap_or_default());
             });
         }
-        Heard::Of(ConcurrentEvent::Finished(place, result)) => {
-            open.remove(&place);
-            view.update(|waiting| waiting.ended += 1);
-            let written = view.aside(|| take(result, &mut printer, &mut problems));
-            if let Err(problem) = written {
-                unwritten = Some(problem);
-                switch.throw(Why::Pipe);
+        DriveEvent::Machine(ConcurrentEvent::Finished(index, result)) => {
+            open.remove(&index);
+            display.update(|progress| progress.ended += 1);
+            let written = display.suspend(|| print_result(result, &mut results, &mut errors));
+            if let Err(error) = written {
+                write_error = Some(error);
+                cancel.cancel(StopReason::BrokenPipe);
             }
         }
         _ => {}
     })?;
-    view.clear();
-    if let Some(problem) = unwritten {
-        return Err(problem);
+    display.clear();
+    if let Some(error) = write_error {
+        return Err(error);
     }
-    if matches!(ending, Ending::Done(())) || !problems.is_empty() || open.len() < ids.len() {
-        printer.finish()?;
+    if matches!(end, DriveEnd::Finished(())) || !errors.is_empty() || open.len() < ids.len() {
+        results.finish()?;
     }
-    if let Ending::Stopped(_) = ending {
-        let left: Vec<String> = open
+    if let DriveEnd::Stopped(_) = end {
+        let open_ids: Vec<String> = open
             .iter()
-            .filter_map(|place| ids.get(*place).cloned())
+            .filter_map(|index| ids.get(*index).cloned())
             .collect();
-        return Err(Problem::new(
-            Code::Interrupted,
-            format!("interrupted; the jobs go on: {}", left.join(", ")),
+        return Err(CliError::new(
+            ExitCode::Interrupted,
+            format!("interrupted; the jobs go on: {}", open_ids.join(", ")),
         )
-        .hint(how_to_wait(&left)));
+        .hint(wait_hint(&open_ids)));
     }
-    last_word(problems, console)
+    most_important(errors, printer)
 }
 
-/// Prints a job that has ended, however it has; keeps what went wrong.
-fn take<T: Serialize>(
+/// Prints a job that has ended, with or without success. Collects the error.
+fn print_result<T: Serialize>(
     result: Result<T, Error>,
-    printer: &mut Values,
-    problems: &mut Vec<Problem>,
-) -> Result<(), Problem> {
+    results: &mut ResultWriter,
+    errors: &mut Vec<CliError>,
+) -> Result<(), CliError> {
     match result {
-        Ok(job) => print(printer, &job),
+        Ok(job) => print_job(results, &job),
         Err(error) => {
             let ended = error.job().filter(|job| job.status.is_terminal()).cloned();
             let id = error.job_id().unwrap_or_default().to_owned();
-            let deadline = error.is_deadline();
-            let problem = Problem::from(error);
-            problems.push(if deadline {
-                problem.hint(how_to_wait(&[id]))
+            let is_deadline = error.is_deadline();
+            let error = CliError::from(error);
+            errors.push(if is_deadline {
+                error.hint(wait_hint(&[id]))
             } else {
-                problem
+                error
             });
-            ended.map_or(Ok(()), |job| print(printer, &job))
+            ended.map_or(Ok(()), |job| print_job(results, &job))
         }
     }
 }
 
-fn print(printer: &mut Values, job: &impl Serialize) -> Result<(), Problem> {
+fn print_job(results: &mut ResultWriter, job: &impl Serialize) -> Result<(), CliError> {
     let json = serde_json::to_string(job).map_err(|error| {
-        Problem::new(
-            Code::Unexpected,
+        CliError::new(
+            ExitCode::Unexpected,
             format!("a job cannot be written: {error}"),
         )
     })?;
-    printer.take(&json)
+    results.write(&json)
 }
 
-/// Ends with the problem of the lowest code, after the others were reported.
-fn last_word(mut problems: Vec<Problem>, console: Console) -> Result<(), Problem> {
-    // A key that is refused says more than a job that failed, and stands before it in the table.
-    problems.sort_by_key(Problem::code);
-    let mut problems = problems.into_iter();
-    let Some(first) = problems.next() else {
+/// Prints all errors except the one with the lowest code, which is returned.
+fn most_important(mut errors: Vec<CliError>, printer: Printer) -> Result<(), CliError> {
+    // A rejected key is more important than a failed job, and has a lower code.
+    errors.sort_by_key(CliError::code);
+    let mut errors = errors.into_iter();
+    let Some(first) = errors.next() else {
         return Ok(());
     };
-    for other in problems {
-        console.report(&other);
+    for other in errors {
+        printer.error(&other);
     }
     Err(first)
 }
 
-/// What a person sees who waits.
-struct Waiting {
-    began: Instant,
+/// The progress of a wait.
+struct WaitProgress {
+    started: Instant,
     jobs: usize,
     ended: usize,
-    /// The job that was looked at last, and how it stood.
-    last: String,
+    /// The job that was polled last, and its status.
+    last_polled: String,
 }
 
-impl Waiting {
+impl WaitProgress {
     fn new(jobs: usize) -> Self {
         Self {
-            began: Instant::now(),
+            started: Instant::now(),
             jobs,
             ended: 0,
-            last: String::new(),
+            last_polled: String::new(),
         }
     }
 }
 
-impl Lines for Waiting {
-    fn lines(&self, room: usize) -> Vec<String> {
-        let clock = clock(self.began.elapsed());
-        let last = crate::output::printable(&self.last).replace('\n', " ");
-        let far = match self.jobs {
-            1 => clock,
-            jobs => format!("{} of {jobs} ended   {clock}", self.ended),
+impl ProgressLines for WaitProgress {
+    fn lines(&self, width: usize) -> Vec<String> {
+        let elapsed = format_clock(self.started.elapsed());
+        let last = crate::terminal::escape(&self.last_polled).replace('\n', " ");
+        let summary = match self.jobs {
+            1 => elapsed,
+            jobs => format!("{} of {jobs} ended   {elapsed}", self.ended),
         };
-        vec![fitting(&[format!("{far}   {last}"), far.clone()], room)]
+        vec![first_fitting(
+            &[format!("{summary}   {last}"), summary.clone()],
+            width,
+        )]
     }
 }

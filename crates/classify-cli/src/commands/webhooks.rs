@@ -15,110 +15,125 @@ use classify_proto::Secret;
 use classify_proto::webhooks::{Event, SIGNATURE_HEADER, verify as verify_signature};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::args::Global;
-use crate::args::webhooks::{ListenArgs, Secrets, VerifyArgs};
-use crate::console::Console;
-use crate::exit::{Code, Problem};
-use crate::output::values::{Expects, Shows, Values};
-use crate::spec::Kind;
+use crate::args::global::GlobalArgs;
+use crate::args::webhooks::{ListenArgs, SigningSecrets, VerifyArgs};
+use crate::commands::api::endpoint::ValueKind;
+use crate::commands::api::flag_text;
+use crate::error::CliError;
+use crate::exit_code::ExitCode;
+use crate::output::results::{ResultCount, ResultKind, ResultWriter};
+use crate::printer::Printer;
 
-/// No delivery is larger.
-const LARGEST: u64 = 2 * 1024 * 1024;
-/// The secret, where no flag has one.
-const SECRET: &str = "LLAMA_CLOUD_WEBHOOK_SECRET";
-/// How long the last answers may take to be out of the door.
-const LAST_ANSWERS: Duration = Duration::from_secs(2);
-/// How many events are remembered, so that a repetition is known.
-const REMEMBERED: usize = 10_000;
+/// The maximum size of a delivery.
+const MAX_BODY_BYTES: u64 = 2 * 1024 * 1024;
+/// The variable with the secret if there is no flag.
+const SECRET_VARIABLE: &str = "LLAMA_CLOUD_WEBHOOK_SECRET";
+/// How long the last responses may take.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
+/// How many events are remembered for deduplication.
+const MAX_SEEN_EVENTS: usize = 10_000;
 
-/// Checks one delivery, and prints its event.
-pub(crate) fn verify(args: &VerifyArgs, global: &Global) -> Result<(), Problem> {
-    let secrets = secrets(&args.secrets)?;
+/// Verifies one delivery, and prints its event.
+pub(crate) fn verify(args: &VerifyArgs, global: &GlobalArgs) -> Result<(), CliError> {
+    let secrets = signing_secrets(&args.secrets)?;
     if secrets.is_empty() {
-        return Err(Problem::usage(
+        return Err(CliError::usage(
             "there is no secret: set LLAMA_CLOUD_WEBHOOK_SECRET, or give --secret @FILE",
         ));
     }
-    let body = body(args)?;
+    let body = read_body(args)?;
     verify_signature(&body, Some(args.signature.as_bytes()), &secrets).map_err(|reason| {
-        Problem::new(
-            Code::Unexpected,
+        CliError::new(
+            ExitCode::Unexpected,
             format!("the delivery is not to be trusted: {reason}"),
         )
         .hint("the signature covers the body's bytes as they came, and belongs to one secret")
     })?;
     let event = Event::parse(&body)?;
-    let mut values = Values::open(global, None, Shows::Anything, Expects::One)?;
-    values.take(&json(&event)?)?;
-    values.finish()
+    let mut results = ResultWriter::open(
+        global.result_settings(),
+        None,
+        ResultKind::Other,
+        ResultCount::One,
+    )?;
+    results.write(&to_json(&event)?)?;
+    results.finish()
 }
 
-fn json(event: &Event) -> Result<String, Problem> {
+fn to_json(event: &Event) -> Result<String, CliError> {
     serde_json::to_string(event).map_err(|error| {
-        Problem::new(
-            Code::Unexpected,
+        CliError::new(
+            ExitCode::Unexpected,
             format!("an event cannot be written: {error}"),
         )
     })
 }
 
-fn body(args: &VerifyArgs) -> Result<Vec<u8>, Problem> {
+fn read_body(args: &VerifyArgs) -> Result<Vec<u8>, CliError> {
     let mut bytes = Vec::new();
     let read = match &args.file {
-        Some(path) if path.as_os_str() != "-" => {
-            std::fs::File::open(path).and_then(|file| file.take(LARGEST).read_to_end(&mut bytes))
-        }
+        Some(path) if path.as_os_str() != "-" => std::fs::File::open(path)
+            .and_then(|file| file.take(MAX_BODY_BYTES).read_to_end(&mut bytes)),
         _ => std::io::stdin()
             .lock()
-            .take(LARGEST)
+            .take(MAX_BODY_BYTES)
             .read_to_end(&mut bytes),
     };
-    read.map_err(|error| Problem::usage(format!("the body cannot be read: {error}")))?;
+    read.map_err(|error| CliError::usage(format!("the body cannot be read: {error}")))?;
     Ok(bytes)
 }
 
-/// The secrets as given, or in the files that they name.
-fn secrets(given: &Secrets) -> Result<Vec<Secret>, Problem> {
-    if given.secret.is_empty() {
-        // What the environment says is the secret itself: a program that set it may know of no `@`.
-        let secret = std::env::var(SECRET).ok();
+/// Returns the secrets of the flags, or of the environment.
+fn signing_secrets(flags: &SigningSecrets) -> Result<Vec<Secret>, CliError> {
+    if flags.secret.is_empty() {
+        // The variable contains the secret itself; `@` has no meaning in it.
+        let secret = std::env::var(SECRET_VARIABLE).ok();
         let secret = secret.filter(|secret| !secret.is_empty());
         return Ok(secret.into_iter().map(Secret::new).collect());
     }
-    let texts = given
+    let texts = flags
         .secret
         .iter()
         .filter_map(Secret::expose_secret)
         .filter(|text| !text.is_empty());
     texts
         .map(|text| {
-            let value = crate::spec::text::read("secret", Kind::Text, text)?;
+            let value = flag_text::parse("secret", ValueKind::Text, text)?;
             Ok(Secret::new(value.as_str().unwrap_or_default()))
         })
         .collect()
 }
 
-/// An event, and who waits for it to be printed. What is acknowledged is not sent again, so it is acknowledged no
-/// sooner: an end that comes in between leaves it to the service's next attempt.
+/// An event, and the sender that confirms that it was printed. A delivery is acknowledged only then: if the command
+/// ends before, the service delivers it again.
 type Delivery = (Event, oneshot::Sender<()>);
 
-/// What the receiver's requests share.
-struct Receiver {
+/// The state that all requests share.
+struct ListenState {
     secrets: Vec<Secret>,
-    console: Console,
+    printer: Printer,
     events: mpsc::Sender<Delivery>,
 }
 
-/// Receives deliveries until it is told to stop, or has seen enough.
-pub(crate) fn listen(args: &ListenArgs, global: &Global, console: Console) -> Result<(), Problem> {
-    let secrets = secrets(&args.secrets)?;
+/// Receives deliveries until SIGTERM or Ctrl-C, or until `--max-items` are printed.
+pub(crate) fn listen(
+    args: &ListenArgs,
+    global: &GlobalArgs,
+    printer: Printer,
+) -> Result<(), CliError> {
+    let secrets = signing_secrets(&args.secrets)?;
     if secrets.is_empty() {
-        console.warn("without a secret nothing is checked, and anybody can make up events");
+        printer.warning("without a secret nothing is checked, and anybody can make up events");
     }
-    let mut values = Values::open(global, None, Shows::Anything, Expects::Stream)?;
+    let mut results = ResultWriter::open(
+        global.result_settings(),
+        None,
+        ResultKind::Other,
+        ResultCount::Stream,
+    )?;
     let failed = |error: std::io::Error| {
-        Problem::new(
-            Code::Unexpected,
+        CliError::new(
+            ExitCode::Unexpected,
             format!("port {} on {} cannot be had: {error}", args.port, args.host),
         )
     };
@@ -132,51 +147,51 @@ pub(crate) fn listen(args: &ListenArgs, global: &Global, console: Console) -> Re
             .await
             .map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let (events, mut heard) = mpsc::channel(64);
-        let receiver = Arc::new(Receiver {
+        let (events, mut deliveries) = mpsc::channel(64);
+        let state = Arc::new(ListenState {
             secrets,
-            console,
+            printer,
             events,
         });
-        let limit = usize::try_from(LARGEST).unwrap_or(usize::MAX);
+        let limit = usize::try_from(MAX_BODY_BYTES).unwrap_or(usize::MAX);
         let routes = Router::new()
             .fallback(post(receive))
             .layer(DefaultBodyLimit::max(limit))
-            .with_state(receiver);
+            .with_state(state);
         let (end, ended) = oneshot::channel::<()>();
         let server = axum::serve(listener, routes).with_graceful_shutdown(async {
-            // Its sender is dropped at the end, or with this function.
+            // The sender is dropped at the end, or with this function.
             let _ = ended.await;
         });
         let mut server = std::pin::pin!(server.into_future());
-        let mut stopped = std::pin::pin!(stopped());
-        console.note(&format!("deliveries are received at http://{address}/"));
-        let mut seen = Seen::default();
-        let mut left = args.max_items.unwrap_or(usize::MAX);
-        while left > 0 {
+        let mut shutdown = std::pin::pin!(shutdown_signal());
+        printer.note(&format!("deliveries are received at http://{address}/"));
+        let mut seen = SeenEvents::default();
+        let mut remaining = args.max_items.unwrap_or(usize::MAX);
+        while remaining > 0 {
             tokio::select! {
                 ended = &mut server => return ended.map_err(failed),
-                () = &mut stopped => break,
-                delivery = heard.recv() => {
-                    let Some((event, printed)) = delivery else { break };
+                () = &mut shutdown => break,
+                delivery = deliveries.recv() => {
+                    let Some((event, confirmation)) = delivery else { break };
                     if event.dedup_key().is_none_or(|key| seen.insert(key)) {
-                        values.take(&json(&event)?)?;
-                        left -= 1;
+                        results.write(&to_json(&event)?)?;
+                        remaining -= 1;
                     }
-                    // Who sent it may have gone.
-                    let _ = printed.send(());
+                    // The request may have been dropped.
+                    let _ = confirmation.send(());
                 }
             }
         }
-        drop((heard, end));
-        let _ = tokio::time::timeout(LAST_ANSWERS, server).await;
-        values.finish()
+        drop((deliveries, end));
+        let _ = tokio::time::timeout(SHUTDOWN_TIMEOUT, server).await;
+        results.finish()
     })
 }
 
-/// Ready when the process is told to stop. It listens from the moment that it is made, not first when it is awaited:
-/// whoever has read the address may end the command at once.
-fn stopped() -> impl Future<Output = ()> {
+/// Resolves on SIGTERM or Ctrl-C. The signal handlers are installed by the call, not by the first poll: a signal may come
+/// as soon as the address is printed.
+fn shutdown_signal() -> impl Future<Output = ()> {
     #[cfg(unix)]
     let signals = {
         use tokio::signal::unix::{SignalKind, signal};
@@ -195,50 +210,50 @@ fn stopped() -> impl Future<Output = ()> {
     }
 }
 
-/// Takes one delivery. The answer comes at once: the service waits 30 s, and tries three times.
+/// Handles one delivery. The service waits 30 s for a response, and makes three attempts.
 async fn receive(
-    State(receiver): State<Arc<Receiver>>,
+    State(state): State<Arc<ListenState>>,
     headers: HeaderMap,
     body: Bytes,
 ) -> StatusCode {
-    if !receiver.secrets.is_empty() {
+    if !state.secrets.is_empty() {
         let signature = headers
             .get(SIGNATURE_HEADER)
             .map(classify_proto::http::HeaderValue::as_bytes);
-        if let Err(reason) = verify_signature(&body, signature, &receiver.secrets) {
-            receiver
-                .console
-                .warn(&format!("a delivery is refused: {reason}"));
+        if let Err(reason) = verify_signature(&body, signature, &state.secrets) {
+            state
+                .printer
+                .warning(&format!("a delivery is refused: {reason}"));
             return StatusCode::UNAUTHORIZED;
         }
     }
     let Ok(event) = Event::parse(&body) else {
-        receiver.console.warn("a delivery is no event");
+        state.printer.warning("a delivery is no event");
         return StatusCode::UNPROCESSABLE_ENTITY;
     };
-    let (printed, is_printed) = oneshot::channel();
-    if receiver.events.send((event, printed)).await.is_ok() && is_printed.await.is_ok() {
+    let (confirmation, is_printed) = oneshot::channel();
+    if state.events.send((event, confirmation)).await.is_ok() && is_printed.await.is_ok() {
         StatusCode::NO_CONTENT
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     }
 }
 
-/// The events of late, each once.
+/// The keys of recent events.
 #[derive(Default)]
-struct Seen {
+struct SeenEvents {
     keys: HashSet<String>,
     order: VecDeque<String>,
 }
 
-impl Seen {
-    /// Whether the key is new; the oldest is forgotten for it.
+impl SeenEvents {
+    /// Inserts a key, and returns whether it is new. The oldest key is evicted if there are too many.
     fn insert(&mut self, key: String) -> bool {
         if !self.keys.insert(key.clone()) {
             return false;
         }
         self.order.push_back(key);
-        if self.order.len() > REMEMBERED
+        if self.order.len() > MAX_SEEN_EVENTS
             && let Some(oldest) = self.order.pop_front()
         {
             self.keys.remove(&oldest);

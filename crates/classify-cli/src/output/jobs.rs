@@ -1,8 +1,8 @@
-//! Jobs as the commands about jobs print them.
+//! Jobs as tables and CSV records.
 
 use classify_proto::v2::{Job, JobStatus};
 
-use super::table::{self, Color, Holds, Onto};
+use super::table::{self, Color, ColumnKind, RenderTarget};
 
 pub(crate) const COLUMNS: [&str; 12] = [
     "id",
@@ -19,8 +19,8 @@ pub(crate) const COLUMNS: [&str; 12] = [
     "error_message",
 ];
 
-/// A job as comma-separated values.
-pub(crate) fn record(job: &Job) -> Vec<String> {
+/// Returns a job as a CSV record.
+pub(crate) fn csv_record(job: &Job) -> Vec<String> {
     let result = job.result.as_ref();
     let text = |value: &Option<String>| value.clone().unwrap_or_default();
     let time = |value: Option<classify_proto::Timestamp>| {
@@ -49,15 +49,18 @@ pub(crate) fn record(job: &Job) -> Vec<String> {
     ]
 }
 
-/// One job as its fields, one below the other; what it does not have is left out.
-pub(crate) fn as_fields(job: &Job, onto: Onto) -> String {
-    let mut table = table::new(&[("Field", Holds::Word), ("Value", Holds::Text)], onto);
-    for (name, value) in COLUMNS.iter().zip(record(job)) {
+/// Returns a table with a line for each field of a job that is set.
+pub(crate) fn fields_table(job: &Job, target: RenderTarget) -> String {
+    let mut table = table::new(
+        &[("Field", ColumnKind::Word), ("Value", ColumnKind::Prose)],
+        target,
+    );
+    for (name, value) in COLUMNS.iter().zip(csv_record(job)) {
         let no_match = *name == "type" && value.is_empty() && job.outcome().is_answer();
         let shown = if no_match { "no match" } else { value.as_str() };
         if !shown.is_empty() {
             let color = if *name == "status" {
-                color(&job.status)
+                status_color(&job.status)
             } else {
                 None
             };
@@ -70,27 +73,28 @@ pub(crate) fn as_fields(job: &Job, onto: Onto) -> String {
     table::render(&table)
 }
 
-/// How wide a terminal must be for a reason beside a job's id.
-const ROOM_FOR_REASONS: u16 = 120;
+/// The minimum width of a terminal for the column of reasons.
+const MIN_WIDTH_FOR_REASONS: u16 = 120;
 
-/// Jobs as rows. An id alone takes half of eighty columns, so reasons are shown where there is room for them.
-pub(crate) fn as_rows(jobs: &[Job], onto: Onto) -> String {
+/// Returns a table with a row for each job. An id takes half of eighty columns, so reasons are shown only in a wide
+/// terminal.
+pub(crate) fn rows_table(jobs: &[Job], target: RenderTarget) -> String {
     let columns = [
-        ("Job", Holds::Word),
-        ("Status", Holds::Word),
-        ("Type", Holds::Names(20)),
-        ("Conf.", Holds::Number),
-        ("Reason", Holds::Text),
+        ("Job", ColumnKind::Word),
+        ("Status", ColumnKind::Word),
+        ("Type", ColumnKind::Names(20)),
+        ("Conf.", ColumnKind::Number),
+        ("Reason", ColumnKind::Prose),
     ];
-    let roomy = table::new(&columns, onto)
+    let has_reasons = table::new(&columns, target)
         .width()
-        .is_some_and(|width| width >= ROOM_FOR_REASONS);
-    let shown = if roomy {
+        .is_some_and(|width| width >= MIN_WIDTH_FOR_REASONS);
+    let column_count = if has_reasons {
         columns.len()
     } else {
         columns.len() - 1
     };
-    let mut table = table::new(&columns[..shown], onto);
+    let mut table = table::new(&columns[..column_count], target);
     for job in jobs {
         let result = job
             .result
@@ -103,20 +107,20 @@ pub(crate) fn as_rows(jobs: &[Job], onto: Onto) -> String {
             ),
             None => ("", job.error_message.as_deref()),
         };
-        let confidence = table::confidence(result.and_then(|result| result.confidence));
+        let confidence = table::format_confidence(result.and_then(|result| result.confidence));
         let cells = [
             table::cell(&job.id, None),
-            table::cell(job.status.as_str(), color(&job.status)),
+            table::cell(job.status.as_str(), status_color(&job.status)),
             table::cell(r#type, None),
             table::cell(&confidence, None),
             table::cell(reason.unwrap_or_default(), None),
         ];
-        table::add(&mut table, cells.into_iter().take(shown));
+        table::add(&mut table, cells.into_iter().take(column_count));
     }
     table::render(&table)
 }
 
-fn color(status: &JobStatus) -> Option<Color> {
+fn status_color(status: &JobStatus) -> Option<Color> {
     match status {
         JobStatus::Completed => Some(Color::Green),
         JobStatus::Failed | JobStatus::Cancelled => Some(Color::Red),

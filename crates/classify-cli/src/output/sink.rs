@@ -1,4 +1,4 @@
-//! Where results go: stdout, or a file that is there whole or not at all.
+//! The destination of results: stdout, or a file that is replaced atomically.
 
 use std::fs;
 use std::io::{self, Write};
@@ -6,113 +6,114 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-use super::Out;
-use super::table::Onto;
-use crate::exit::{Code, Problem};
+use super::OutputWriter;
+use super::table::RenderTarget;
+use crate::error::CliError;
+use crate::exit_code::ExitCode;
 
-/// Takes text, and keeps it once it is complete.
+/// The destination of results.
 #[derive(Debug)]
-pub(crate) enum Sink {
-    Stdout(Out),
-    /// Beside its final place until it is complete.
-    New {
+pub(crate) enum OutputSink {
+    Stdout(OutputWriter),
+    /// A temporary file, which replaces the file when it is complete.
+    Replace {
         file: NamedTempFile,
         path: PathBuf,
-        /// Which flag names it.
+        /// The flag that names the file.
         flag: &'static str,
     },
     /// A pipe or a device, which cannot be replaced.
-    Open {
+    Stream {
         file: fs::File,
         path: PathBuf,
         flag: &'static str,
     },
 }
 
-impl Sink {
-    /// Opens stdout, or the file of `--output`; `-` is stdout.
-    pub(crate) fn open(path: Option<&Path>) -> Result<Self, Problem> {
-        Self::named_by("--output", path)
+impl OutputSink {
+    /// Opens the file of `--output`, or stdout if there is none or it is `-`.
+    pub(crate) fn open(path: Option<&Path>) -> Result<Self, CliError> {
+        Self::open_for_flag("--output", path)
     }
 
-    /// Opens stdout, or the file that this flag names.
-    pub(crate) fn named_by(flag: &'static str, path: Option<&Path>) -> Result<Self, Problem> {
+    /// The same for the file of another flag.
+    pub(crate) fn open_for_flag(flag: &'static str, path: Option<&Path>) -> Result<Self, CliError> {
         let Some(path) = path.filter(|path| *path != Path::new("-")) else {
-            return Ok(Self::Stdout(Out::stdout()));
+            return Ok(Self::Stdout(OutputWriter::stdout()));
         };
-        // A link stays a link: what it points to is replaced.
+        // A link is kept, and its target is replaced.
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        let unwritable = |error: io::Error| unwritable(flag, &path, &error);
+        let write_error = |error: io::Error| write_error(flag, &path, &error);
         match fs::metadata(&path) {
-            Ok(found) if found.is_dir() => Err(Problem::usage(format!(
+            Ok(metadata) if metadata.is_dir() => Err(CliError::usage(format!(
                 "{flag}: {} is a folder; name a file in it",
                 path.display()
             ))),
-            Ok(found) if !found.is_file() => {
+            Ok(metadata) if !metadata.is_file() => {
                 let file = fs::OpenOptions::new()
                     .write(true)
                     .open(&path)
-                    .map_err(unwritable)?;
-                Ok(Self::Open { file, path, flag })
+                    .map_err(write_error)?;
+                Ok(Self::Stream { file, path, flag })
             }
             _ => {
                 let folder = path
                     .parent()
                     .filter(|folder| !folder.as_os_str().is_empty());
-                let file = beside(folder.unwrap_or(Path::new("."))).map_err(unwritable)?;
-                Ok(Self::New { file, path, flag })
+                let file = temp_file_in(folder.unwrap_or(Path::new("."))).map_err(write_error)?;
+                Ok(Self::Replace { file, path, flag })
             }
         }
     }
 
-    pub(crate) fn onto(&self) -> Onto {
+    pub(crate) fn target(&self) -> RenderTarget {
         match self {
-            Self::Stdout(_) => Onto::Stdout,
-            Self::New { .. } | Self::Open { .. } => Onto::File,
+            Self::Stdout(_) => RenderTarget::Stdout,
+            Self::Replace { .. } | Self::Stream { .. } => RenderTarget::File,
         }
     }
 
-    /// Text with a line break after it.
-    pub(crate) fn line(&mut self, text: &str) -> Result<(), Problem> {
+    /// Writes a line.
+    pub(crate) fn line(&mut self, text: &str) -> Result<(), CliError> {
         self.write(&format!("{text}\n"))
     }
 
-    /// A table with a line break after it.
-    pub(crate) fn table(&mut self, text: &str) -> Result<(), Problem> {
+    /// Writes a table and a line break.
+    pub(crate) fn table(&mut self, text: &str) -> Result<(), CliError> {
         match self {
-            Self::Stdout(out) => out.painted(&format!("{text}\n")),
+            Self::Stdout(out) => out.styled(&format!("{text}\n")),
             _ => self.line(text),
         }
     }
 
-    pub(crate) fn write(&mut self, text: &str) -> Result<(), Problem> {
+    pub(crate) fn write(&mut self, text: &str) -> Result<(), CliError> {
         match self {
-            Self::Stdout(out) => out.raw(text),
-            Self::New { file, path, flag } => file
+            Self::Stdout(out) => out.text(text),
+            Self::Replace { file, path, flag } => file
                 .write_all(text.as_bytes())
-                .map_err(|error| unwritable(flag, path, &error)),
-            Self::Open { file, path, flag } => file
+                .map_err(|error| write_error(flag, path, &error)),
+            Self::Stream { file, path, flag } => file
                 .write_all(text.as_bytes())
-                .map_err(|error| unwritable(flag, path, &error)),
+                .map_err(|error| write_error(flag, path, &error)),
         }
     }
 
-    /// Puts the file in its place.
-    pub(crate) fn finish(self) -> Result<(), Problem> {
-        let Self::New { file, path, flag } = self else {
+    /// Replaces the file with the temporary one.
+    pub(crate) fn finish(self) -> Result<(), CliError> {
+        let Self::Replace { file, path, flag } = self else {
             return Ok(());
         };
         file.as_file()
             .sync_all()
-            .map_err(|error| unwritable(flag, &path, &error))?;
+            .map_err(|error| write_error(flag, &path, &error))?;
         file.persist(&path)
-            .map_err(|error| unwritable(flag, &path, &error.error))?;
+            .map_err(|error| write_error(flag, &path, &error.error))?;
         Ok(())
     }
 }
 
-/// A new file with the rights that the shell would give it.
-fn beside(folder: &Path) -> io::Result<NamedTempFile> {
+/// Creates a temporary file with the permissions that a shell would give it.
+fn temp_file_in(folder: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".llamacloud-prod-");
     #[cfg(unix)]
@@ -123,9 +124,9 @@ fn beside(folder: &Path) -> io::Result<NamedTempFile> {
     builder.tempfile_in(folder)
 }
 
-fn unwritable(flag: &str, path: &Path, error: &io::Error) -> Problem {
-    Problem::new(
-        Code::Unexpected,
+fn write_error(flag: &str, path: &Path, error: &io::Error) -> CliError {
+    CliError::new(
+        ExitCode::Unexpected,
         format!("{flag}: {} cannot be written: {error}", path.display()),
     )
 }

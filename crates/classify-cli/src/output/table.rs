@@ -1,4 +1,4 @@
-//! Tables for people, that stay readable at eighty columns.
+//! Tables that stay readable at eighty columns.
 
 use std::io::{self, IsTerminal as _};
 
@@ -8,56 +8,60 @@ use comfy_table::{
 };
 use console::Term;
 
-use super::printable;
+use crate::terminal::{escape, stdout_has_colors};
 
 pub(crate) use comfy_table::Color;
 
-/// Where nobody says how wide the output is.
-const WIDTH: u16 = 80;
+/// The width if it is unknown.
+const DEFAULT_WIDTH: u16 = 80;
 
-/// A line below the header and no others: reasons take several lines, and lines between rows would double them.
+/// Only a line below the header: reasons take several lines, and lines between rows would double them.
 const STYLE: TableStyle =
     TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
-/// What a column holds, which decides how it gives way when the table is too wide.
+/// The kind of a column, which decides how it shrinks if the table is too wide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Holds {
-    /// Prose: takes what is left, and is wrapped.
-    Text,
-    /// Names: at most this share of the width, in percent.
+pub(crate) enum ColumnKind {
+    /// Takes the remaining width, and is wrapped.
+    Prose,
+    /// At most this percentage of the width.
     Names(u16),
-    /// Numbers and single words: never wrapped.
+    /// Aligned right and never wrapped.
     Number,
-    /// Words that are never wrapped.
+    /// Never wrapped.
     Word,
 }
 
-/// What a table is written onto.
+/// What a table is rendered for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Onto {
-    /// Which may be a terminal, with its width and its colours.
+pub(crate) enum RenderTarget {
+    /// May be a terminal, with a width and colors.
     Stdout,
     File,
 }
 
-/// An empty table with these columns.
-pub(crate) fn new(columns: &[(&str, Holds)], onto: Onto) -> Table {
+/// Returns an empty table with these columns.
+pub(crate) fn new(columns: &[(&str, ColumnKind)], target: RenderTarget) -> Table {
     let mut table = Table::new();
     table
         .load_style(STYLE)
         .set_content_arrangement(ContentArrangement::Dynamic);
-    let is_shown = onto == Onto::Stdout && io::stdout().is_terminal();
-    if !is_shown {
-        let asked = std::env::var("COLUMNS")
+    let is_terminal = target == RenderTarget::Stdout && io::stdout().is_terminal();
+    if !is_terminal {
+        let columns_variable = std::env::var("COLUMNS")
             .ok()
             .and_then(|columns| columns.parse().ok());
-        table.set_width(asked.filter(|width| *width >= 20).unwrap_or(WIDTH));
+        table.set_width(
+            columns_variable
+                .filter(|width| *width >= 20)
+                .unwrap_or(DEFAULT_WIDTH),
+        );
     }
-    if !is_shown || !super::colored() {
-        if is_shown && let Some((_, width)) = Term::stdout().size_checked() {
+    if !is_terminal || !stdout_has_colors() {
+        if is_terminal && let Some((_, width)) = Term::stdout().size_checked() {
             table.set_width(width);
         }
-        // No colours and nothing bold, whatever the cells say.
+        // No colors and nothing bold.
         table.force_no_tty();
     }
     table.set_header(
@@ -65,21 +69,21 @@ pub(crate) fn new(columns: &[(&str, Holds)], onto: Onto) -> Table {
             .iter()
             .map(|(name, _)| Cell::new(name).add_attribute(Attribute::Bold)),
     );
-    for (index, (_, holds)) in columns.iter().enumerate() {
+    for (index, (_, kind)) in columns.iter().enumerate() {
         let Some(column) = table.column_mut(index) else {
             continue;
         };
         column.set_padding((0, if index + 1 == columns.len() { 0 } else { 2 }));
-        match holds {
-            Holds::Text => {}
-            Holds::Names(percent) => {
+        match kind {
+            ColumnKind::Prose => {}
+            ColumnKind::Names(percent) => {
                 column.set_constraint(ColumnConstraint::UpperBoundary(Width::Percentage(*percent)));
             }
-            Holds::Number => {
+            ColumnKind::Number => {
                 column.set_constraint(ColumnConstraint::ContentWidth);
                 column.set_cell_alignment(CellAlignment::Right);
             }
-            Holds::Word => {
+            ColumnKind::Word => {
                 column.set_constraint(ColumnConstraint::ContentWidth);
             }
         }
@@ -87,31 +91,31 @@ pub(crate) fn new(columns: &[(&str, Holds)], onto: Onto) -> Table {
     table
 }
 
-/// An empty table for stderr: as wide as the terminal there, and without colours.
-pub(crate) fn plain(columns: &[(&str, Holds)]) -> Table {
-    let mut table = new(columns, Onto::File);
+/// Returns an empty table for stderr: as wide as that terminal, and without colors.
+pub(crate) fn for_stderr(columns: &[(&str, ColumnKind)]) -> Table {
+    let mut table = new(columns, RenderTarget::File);
     if let Some((_, width)) = Term::stderr().size_checked() {
-        // On less the words would stand on their heads.
+        // Narrower columns would break the words.
         table.set_width(width.max(60));
     }
     table
 }
 
-/// A cell of a plain table.
+/// Returns a cell without a color.
 pub(crate) fn plain_cell(text: &str) -> Cell {
     cell(text, None)
 }
 
-/// A cell, in colour where the table is.
+/// Returns a cell, colored if the table is.
 pub(crate) fn cell(text: &str, color: Option<Color>) -> Cell {
-    let cell = Cell::new(printable(text));
+    let cell = Cell::new(escape(text));
     match color {
         Some(color) => cell.fg(color),
         None => cell,
     }
 }
 
-/// The table as text, without blanks at the ends of its lines.
+/// Returns the table as text, without trailing blanks.
 pub(crate) fn render(table: &Table) -> String {
     table.trim_fmt()
 }
@@ -121,8 +125,8 @@ pub(crate) fn add(table: &mut Table, cells: impl IntoIterator<Item = Cell>) {
     table.add_row(Row::from(cells.into_iter().collect::<Vec<_>>()));
 }
 
-/// A confidence as a column shows it.
-pub(crate) fn confidence(value: Option<f64>) -> String {
+/// Formats a confidence with two digits.
+pub(crate) fn format_confidence(value: Option<f64>) -> String {
     value.map(|value| format!("{value:.2}")).unwrap_or_default()
 }
 
@@ -131,14 +135,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn long_and_wide_text_stays_within_the_width() {
+    fn table_with_long_and_wide_text_fits_width() {
         let mut table = new(
             &[
-                ("Document", Holds::Names(30)),
-                ("Confidence", Holds::Number),
-                ("Reason", Holds::Text),
+                ("Document", ColumnKind::Names(30)),
+                ("Confidence", ColumnKind::Number),
+                ("Reason", ColumnKind::Prose),
             ],
-            Onto::File,
+            RenderTarget::File,
         );
         table.set_width(80);
         let reason = "これは請求書です。".repeat(20);
@@ -161,9 +165,9 @@ mod tests {
     }
 
     #[test]
-    fn a_confidence_has_two_digits() {
-        assert_eq!(confidence(Some(0.925)), "0.93");
-        assert_eq!(confidence(Some(1.0)), "1.00");
-        assert_eq!(confidence(None), "");
+    fn table_confidence_has_two_decimals() {
+        assert_eq!(format_confidence(Some(0.925)), "0.93");
+        assert_eq!(format_confidence(Some(1.0)), "1.00");
+        assert_eq!(format_confidence(None), "");
     }
 }

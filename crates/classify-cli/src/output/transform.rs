@@ -2,43 +2,42 @@
 
 use std::panic;
 
-use crate::exit::Problem;
+use crate::error::CliError;
 
-/// No path that people write is longer, and a longer one could nest deeper than the stack.
-const LONGEST: usize = 1000;
+/// The maximum length of a path. A longer one could overflow the stack.
+const MAX_PATH_LENGTH: usize = 1000;
 
-/// What a path picks out of a JSON text, as JSON; `null` where there is nothing.
-pub(crate) fn pick(json: &str, path: &str) -> Result<String, Problem> {
-    let picked = if path.len() > LONGEST {
+/// Returns the part of a JSON text that a path selects, as JSON; `null` if it selects nothing.
+pub(crate) fn apply(json: &str, path: &str) -> Result<String, CliError> {
+    let selected = if path.len() > MAX_PATH_LENGTH {
         None
     } else {
-        follow(json, path)
+        evaluate(json, path)
     };
-    picked
+    selected
         .filter(|text| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok())
         .ok_or_else(|| {
-            Problem::usage(format!(
+            CliError::usage(format!(
                 "--transform: {path:?} is no GJSON path that can be followed"
             ))
             .hint("paths look like result.type, items.#.id, configuration.rules.0.description")
         })
 }
 
-/// The path is anybody's, and the library is written for speed: one that it stumbles over is told like any other
-/// mistake, without the words that a panic prints.
-fn follow(json: &str, path: &str) -> Option<String> {
+/// Evaluates a path. The library panics on some invalid paths; such a panic is caught, and its message suppressed.
+fn evaluate(json: &str, path: &str) -> Option<String> {
     let hook = panic::take_hook();
     panic::set_hook(Box::new(|_| {}));
-    let picked = panic::catch_unwind(|| {
-        let found = gjson::get(json, path);
-        if found.exists() {
-            found.json().to_owned()
+    let selected = panic::catch_unwind(|| {
+        let value = gjson::get(json, path);
+        if value.exists() {
+            value.json().to_owned()
         } else {
             "null".to_owned()
         }
     });
     panic::set_hook(hook);
-    picked.ok()
+    selected.ok()
 }
 
 #[cfg(test)]
@@ -49,7 +48,7 @@ mod tests {
         r#"{"id":"a","n":1.50,"items":[{"t":"x","c":0.9},{"t":"y","c":0.2}],"ü":{"a.b":null}}"#;
 
     #[test]
-    fn paths_pick_what_gjson_documents() {
+    fn transform_path_follows_gjson_syntax() {
         for (path, found) in [
             ("id", r#""a""#),
             ("n", "1.50"),
@@ -65,12 +64,12 @@ mod tests {
             ("@this.id", r#""a""#),
             ("items.@reverse.0.t", r#""y""#),
         ] {
-            assert_eq!(pick(JSON, path).unwrap(), found, "{path}");
+            assert_eq!(apply(JSON, path).unwrap(), found, "{path}");
         }
     }
 
     #[test]
-    fn no_path_ends_the_program() {
+    fn transform_malformed_path_does_not_panic() {
         let pieces = [
             "",
             ".",
@@ -100,13 +99,13 @@ mod tests {
         for a in pieces {
             for b in pieces {
                 for c in pieces {
-                    let _ = pick(JSON, &format!("{a}{b}{c}"));
+                    let _ = apply(JSON, &format!("{a}{b}{c}"));
                 }
             }
         }
     }
     #[test]
-    fn no_path_is_too_deep() {
+    fn transform_deep_path_does_not_panic_and_overlong_path_is_rejected() {
         let deep = format!("{}1{}", "[".repeat(100), "]".repeat(100));
         for piece in [
             "{",
@@ -122,10 +121,10 @@ mod tests {
             "*",
             "\\",
         ] {
-            let path = piece.repeat(LONGEST / piece.len());
-            let _ = pick(&deep, &path);
-            let _ = pick(JSON, &path);
+            let path = piece.repeat(MAX_PATH_LENGTH / piece.len());
+            let _ = apply(&deep, &path);
+            let _ = apply(JSON, &path);
         }
-        assert!(pick(JSON, &"a".repeat(LONGEST + 1)).is_err());
+        assert!(apply(JSON, &"a".repeat(MAX_PATH_LENGTH + 1)).is_err());
     }
 }

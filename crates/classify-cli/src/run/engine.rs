@@ -12,10 +12,11 @@ use classify_proto::machine::{
 };
 use classify_proto::{Body, Content, Failure, Reply, http};
 
-use super::documents::{Read, Stamp};
-use super::journal::JournalFile;
-use crate::inputs::Document;
-use crate::interrupt::{Stops, Why};
+use super::journal_file::JournalFile;
+use super::read_ahead::{FileFingerprint, ReadResult};
+use crate::cancel::StopReason;
+use crate::graceful_stop::GracefulStop;
+use crate::inputs::Input;
 
 /// How often a run that waits for the next document to be read looks for it.
 const LOOK: Duration = Duration::from_millis(20);
@@ -24,21 +25,27 @@ const LOOK: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub(super) enum Event {
     /// It is on its way; `like` is the document of the same content that is sent for it.
-    Taken { place: usize, like: Option<usize> },
+    Accepted {
+        index: usize,
+        duplicate_of: Option<usize>,
+    },
     /// Their content is with the service.
-    Uploaded { places: Vec<usize>, file_id: String },
+    Uploaded {
+        indices: Vec<usize>,
+        file_id: String,
+    },
     /// Their job is there.
-    Created { places: Vec<usize>, job_id: String },
+    Created { indices: Vec<usize>, job_id: String },
     /// The run is through with them; `restored` says that an earlier process was.
     FinishedDocument {
-        places: Vec<usize>,
+        indices: Vec<usize>,
         report: Box<DocumentReport>,
         restored: bool,
     },
     /// It cannot be classified.
-    Unreadable { place: usize, why: String },
+    Unreadable { index: usize, reason: String },
     /// It is another shard's.
-    Elsewhere { place: usize },
+    OtherShard { index: usize },
     /// Something worth knowing.
     Notice(String),
 }
@@ -50,7 +57,7 @@ pub(super) struct Outcome {
     /// Why the journal could not be written, if it could not.
     pub(super) unstored: Option<String>,
     /// Why it was stopped from outside, if it was.
-    pub(super) stopped: Option<Why>,
+    pub(super) stopped: Option<StopReason>,
 }
 
 /// What the run knows of a content.
@@ -63,13 +70,13 @@ enum Known {
 /// Classifies documents, each content once.
 pub(super) struct Engine {
     bulk: Bulk,
-    documents: Arc<[Document]>,
-    reader: Receiver<Read>,
+    documents: Arc<[Input]>,
+    reader: Receiver<ReadResult>,
     journal: Option<JournalFile>,
     unstored: Option<String>,
     contents: HashMap<ContentKey, Known>,
     /// How the files on their way looked when they were read.
-    stamps: HashMap<PathBuf, Stamp>,
+    fingerprints: HashMap<PathBuf, FileFingerprint>,
     /// The files that are on the wire.
     uploads: BTreeMap<Ticket, PathBuf>,
     untold: VecDeque<Event>,
@@ -79,15 +86,15 @@ pub(super) struct Engine {
     cancels: bool,
     /// What was not taken in is looked up after a run that stopped by itself.
     looks_up_rest: bool,
-    stopped: Option<Why>,
+    stopped: Option<StopReason>,
     ended: Option<Summary>,
 }
 
 impl Engine {
     pub(super) fn new(
         bulk: Bulk,
-        documents: Arc<[Document]>,
-        reader: Receiver<Read>,
+        documents: Arc<[Input]>,
+        reader: Receiver<ReadResult>,
         journal: Option<JournalFile>,
     ) -> Self {
         Self {
@@ -97,7 +104,7 @@ impl Engine {
             journal,
             unstored: None,
             contents: HashMap::new(),
-            stamps: HashMap::new(),
+            fingerprints: HashMap::new(),
             uploads: BTreeMap::new(),
             untold: VecDeque::new(),
             held: false,
@@ -141,21 +148,24 @@ impl Engine {
     }
 
     /// Takes in a document; `true` when it is the first of its content.
-    fn admit(&mut self, read: Read) -> bool {
-        let Some((place, document, stamp)) = self.ready(read) else {
+    fn admit(&mut self, read: ReadResult) -> bool {
+        let Some((index, document, fingerprint)) = self.ready(read) else {
             return false;
         };
-        self.untold.push_back(Event::Taken { place, like: None });
-        if let (Some(stamp), Some(found)) = (stamp, self.documents.get(place)) {
-            self.stamps.insert(found.path.clone(), stamp);
+        self.untold.push_back(Event::Accepted {
+            index,
+            duplicate_of: None,
+        });
+        if let (Some(fingerprint), Some(found)) = (fingerprint, self.documents.get(index)) {
+            self.fingerprints.insert(found.path.clone(), fingerprint);
         }
         let key = document.key();
-        self.contents.insert(key, Known::Waiting(vec![place]));
+        self.contents.insert(key, Known::Waiting(vec![index]));
         self.bulk.push(*document);
         // One that is open since an earlier process is not recorded again.
         if let Some(job_id) = self.bulk.job_of(key) {
             self.untold.push_back(Event::Created {
-                places: vec![place],
+                indices: vec![index],
                 job_id: job_id.to_owned(),
             });
         }
@@ -165,34 +175,41 @@ impl Engine {
     /// A document whose content the run does not know yet; tells of any other.
     fn ready(
         &mut self,
-        read: Read,
-    ) -> Option<(usize, Box<classify_proto::machine::Document>, Option<Stamp>)> {
-        let (place, document, stamp) = match read {
-            Read::Ready {
-                place,
+        read: ReadResult,
+    ) -> Option<(
+        usize,
+        Box<classify_proto::machine::Document>,
+        Option<FileFingerprint>,
+    )> {
+        let (index, document, fingerprint) = match read {
+            ReadResult::Ready {
+                index,
                 document,
-                stamp,
-            } => (place, document, stamp),
-            Read::Unreadable { place, why } => {
-                self.untold.push_back(Event::Unreadable { place, why });
+                fingerprint,
+            } => (index, document, fingerprint),
+            ReadResult::Unreadable { index, reason } => {
+                self.untold.push_back(Event::Unreadable { index, reason });
                 return None;
             }
-            Read::Elsewhere { place } => {
-                self.untold.push_back(Event::Elsewhere { place });
+            ReadResult::OtherShard { index } => {
+                self.untold.push_back(Event::OtherShard { index });
                 return None;
             }
         };
         match self.contents.get_mut(&document.key()) {
-            None => return Some((place, document, stamp)),
-            Some(Known::Waiting(places)) => {
-                let like = places.first().copied();
-                places.push(place);
-                self.untold.push_back(Event::Taken { place, like });
+            None => return Some((index, document, fingerprint)),
+            Some(Known::Waiting(indices)) => {
+                let duplicate_of = indices.first().copied();
+                indices.push(index);
+                self.untold.push_back(Event::Accepted {
+                    index,
+                    duplicate_of,
+                });
             }
             Some(Known::FinishedDocument(report)) => {
                 let report = report.clone();
                 self.untold.push_back(Event::FinishedDocument {
-                    places: vec![place],
+                    indices: vec![index],
                     report,
                     restored: false,
                 });
@@ -210,16 +227,16 @@ impl Engine {
             self.bulk.stop();
         }
         let waiting = |key| match self.contents.get(key) {
-            Some(Known::Waiting(places)) => places.clone(),
+            Some(Known::Waiting(indices)) => indices.clone(),
             _ => Vec::new(),
         };
         let event = match record {
             Record::Uploaded { key, file_id } => Event::Uploaded {
-                places: waiting(key),
+                indices: waiting(key),
                 file_id: file_id.clone(),
             },
             Record::Created { key, job_id, .. } => Event::Created {
-                places: waiting(key),
+                indices: waiting(key),
                 job_id: job_id.clone(),
             },
             _ => return,
@@ -230,14 +247,14 @@ impl Engine {
     fn settled(&mut self, settled: FinishedDocument) {
         let report = Box::new(settled.report);
         let known = Known::FinishedDocument(report.clone());
-        let Some(Known::Waiting(places)) = self.contents.insert(settled.key, known) else {
+        let Some(Known::Waiting(indices)) = self.contents.insert(settled.key, known) else {
             return;
         };
-        if let Some(found) = places.first().and_then(|place| self.documents.get(*place)) {
-            self.stamps.remove(&found.path);
+        if let Some(found) = indices.first().and_then(|index| self.documents.get(*index)) {
+            self.fingerprints.remove(&found.path);
         }
         self.untold.push_back(Event::FinishedDocument {
-            places,
+            indices,
             report,
             restored: settled.restored,
         });
@@ -250,8 +267,8 @@ impl Engine {
             return Some(Failure::connect("the journal cannot be written"));
         }
         let path = path_of(request)?;
-        let stamp = self.stamps.get(path)?;
-        (!stamp.still_holds(path)).then(changed)
+        let fingerprint = self.fingerprints.get(path)?;
+        (!fingerprint.still_matches(path)).then(changed)
     }
 
     /// What is said of the documents that a stopped run has not taken in.
@@ -265,11 +282,11 @@ impl Engine {
                 Err(TryRecvError::Disconnected) => return None,
                 Err(TryRecvError::Empty) => return Some(Step::Wait(Some(cx.now + LOOK))),
                 Ok(read) => {
-                    if let Some((place, document, _)) = self.ready(read)
+                    if let Some((index, document, _)) = self.ready(read)
                         && let Some(report) = self.bulk.earlier(document.key())
                     {
                         self.untold.push_back(Event::FinishedDocument {
-                            places: vec![place],
+                            indices: vec![index],
                             report: Box::new(report.clone()),
                             restored: true,
                         });
@@ -352,11 +369,11 @@ impl Machine for Engine {
 
     fn handle(&mut self, cx: Context<'_>, ticket: Ticket, mut reply: Reply) {
         if let Some(path) = self.uploads.remove(&ticket)
-            && let Some(stamp) = self.stamps.get(&path)
+            && let Some(fingerprint) = self.fingerprints.get(&path)
             && reply
                 .as_ref()
                 .is_ok_and(|reply| reply.status().is_success())
-            && !stamp.still_holds(&path)
+            && !fingerprint.still_matches(&path)
         {
             // What was uploaded may be half of the one and half of the other.
             reply = Err(changed());
@@ -370,13 +387,13 @@ impl Machine for Engine {
     }
 }
 
-impl Stops for Engine {
-    const GRACE: Duration = Duration::from_secs(10);
-    const WINDS_DOWN: bool = true;
+impl GracefulStop for Engine {
+    const GRACE_PERIOD: Duration = Duration::from_secs(10);
+    const SENDS_AFTER_STOP: bool = true;
 
-    fn stop(&mut self, why: Why) {
-        self.stopped.get_or_insert(why);
-        if self.cancels && why == Why::Interrupted {
+    fn stop(&mut self, reason: StopReason) {
+        self.stopped.get_or_insert(reason);
+        if self.cancels && reason == StopReason::Interrupted {
             self.bulk.stop_and_cancel();
         } else {
             self.bulk.stop();

@@ -1,18 +1,18 @@
-//! `classify run`: documents in, labels out, each document once.
+//! `classify run`: classifies documents, each once.
 
-mod after;
-mod again;
-mod documents;
-mod dry;
+mod configuration;
+mod dry_run;
 mod engine;
-mod files;
-mod journal;
-mod live;
-mod report;
+mod journal_file;
+mod postprocess;
+mod progress;
+mod read_ahead;
 mod report_page;
+mod results;
+mod resume_command;
 mod row;
-mod sink;
-mod template;
+mod row_output;
+mod run_files;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,174 +20,177 @@ use std::time::Duration;
 
 use classify_proto::machine::{Bulk, BulkOptions, Journal, Limiter, PollInterval};
 use classify_proto::v2::CreateJob;
-use classify_proto::{Seed, TransportLimits as Transport};
+use classify_proto::{Seed, TransportLimits};
 
-use self::after::After;
+use self::configuration::{RunConfiguration, run_configuration};
+use self::dry_run::DryRunSummary;
 use self::engine::Engine;
-use self::files::Files;
-use self::journal::JournalFile;
-use self::report::{Ended, Report};
-use self::sink::OutputFile;
-use self::template::Template;
-use crate::args::Global;
-use crate::args::destination::Destination;
+use self::journal_file::JournalFile;
+use self::postprocess::Postprocess;
+use self::results::{RunEnd, RunResults};
+use self::resume_command::resume_command;
+use self::row_output::RowFile;
+use self::run_files::RunFiles;
+use crate::args::folder_template::FolderTemplate;
+use crate::args::global::GlobalArgs;
 use crate::args::run::RunArgs;
-use crate::connect::{self, Connection};
-use crate::console::Console;
-use crate::exit::Problem;
-use crate::inputs::{self, Document};
-use crate::interrupt::{self, Ending, Heard, Switch, Why};
-use crate::output::Shape;
+use crate::cancel::{Cancel, StopReason};
+use crate::client::{CliClient, api_without_key};
+use crate::error::CliError;
+use crate::graceful_stop::{self, DriveEnd, DriveEvent};
+use crate::inputs::{self, Input};
+use crate::output::format::RowFormat;
+use crate::printer::Printer;
 
 /// Runs the command.
-pub(crate) fn run(args: &RunArgs, global: &Global, console: Console) -> Result<(), Problem> {
-    // All that can be wrong without the service is found before it is asked for anything.
+pub(crate) fn run(args: &RunArgs, global: &GlobalArgs, printer: Printer) -> Result<(), CliError> {
+    // Everything that can be validated locally is, before anything is sent.
     let journal_path = journal_path(args)?;
-    let files = Files::of(args, global, journal_path.as_deref())?;
-    let Template { create, parsing } = template::template(args, global)?;
+    let files = RunFiles::new(args, global, journal_path.as_deref())?;
+    let RunConfiguration { create, parsing } = run_configuration(args, global)?;
     let output = output_path(args)
-        .map(|path| OutputFile::new(path, global.format))
+        .map(|path| RowFile::new(path, global.format))
         .transpose()?;
-    let mut after = After::new(args, global.emulator, console)?;
-    let (documents, unfollowed) = find(args, &files, journal_path.as_deref(), console)?;
+    let mut postprocess = Postprocess::new(args, global.emulator, printer)?;
+    let (inputs, unfollowed_links) = find_inputs(args, &files, journal_path.as_deref(), printer)?;
     if let Some(file) = &args.labels {
-        after.read_labels(file, &documents, types(&create).as_deref())?;
+        postprocess.read_labels(file, &inputs, types(&create).as_deref())?;
     }
-    let shape = Shape::of(global.format, Shape::Table);
+    let format = RowFormat::for_stdout(global.format);
     if args.dry_run {
         let journal = match &journal_path {
-            Some(path) => of_its_kind(args, path, journal::peek(path, args.resume)?)?,
+            Some(path) => check_fresh(args, path, journal_file::peek(path, args.resume)?)?,
             None => Journal::new(),
         };
-        // There is room for all documents, since none is sent; and no id is drawn that anybody sees.
+        // Nothing is sent, so there is no limit, and the seed does not matter.
         let options = options(args, global).max_in_flight(usize::MAX);
-        let api = connect::without_key(global)?;
+        let api = api_without_key(global)?;
         let bulk = Bulk::new(&api, create, options, Seed::new([0; 16]))?;
-        let bulk = going_on(bulk, journal)?;
-        let plan = dry::Plan::new(unfollowed, parsing.as_ref());
-        return dry::run(&documents, args.shard, plan, bulk, shape, console);
+        let bulk = with_journal(bulk, journal)?;
+        let summary = DryRunSummary::new(unfollowed_links, parsing.as_ref());
+        return dry_run::dry_run(&inputs, args.shard, summary, bulk, format, printer);
     }
 
-    let connection = Connection::open(global, console)?;
-    let (file, journal) = open_journal(args, journal_path.as_deref(), console)?;
-    let limiter = match args.limits {
-        Some(limits) => limits.limiter(),
+    let cli_client = CliClient::open(global, printer)?;
+    let (file, journal) = open_journal(args, journal_path.as_deref(), printer)?;
+    let limiter = match args.rate_limit {
+        Some(limit) => limit.limiter(),
         None if global.emulator => Limiter::unlimited(),
         None => Limiter::paid(),
     };
-    let client = connection
+    let client = cli_client
         .client
         .clone()
-        // A few looks may be on the wire beside the uploads and creates.
-        .limits(Transport::default().max_concurrency(args.concurrency + 4))
+        // A few polls may be in flight beside the uploads and creates.
+        .limits(TransportLimits::default().max_concurrency(args.concurrency + 4))
         .limiter(limiter);
     let bulk = Bulk::new(client.api(), create, options(args, global), client.seed()?)?;
     let resumes = journal.is_begun();
-    let bulk = going_on(bulk, journal)?;
-    let reader = documents::read(&documents, args.shard)?;
-    let engine = Engine::new(bulk, Arc::clone(&documents), reader, file)
+    let bulk = with_journal(bulk, journal)?;
+    let reader = read_ahead::spawn_reader(&inputs, args.shard)?;
+    let engine = Engine::new(bulk, Arc::clone(&inputs), reader, file)
         .cancels_on_interrupt(args.cancel_on_interrupt)
         .looks_up_rest(resumes || args.shard.is_some());
     let deadline = args.deadline.map(|time| client.now() + time);
 
-    let mut report = Report::new(documents, shape, output, after, console);
-    let switch = Switch::on_interrupt_clearing(report.clearer());
-    report.ends_with(&switch);
-    report.troubled(args.shard);
-    let ending = interrupt::drive(&client, engine, &switch, deadline, |event| match event {
-        Heard::Of(event) => {
-            report.take(event);
-            if report.is_unread() {
-                switch.throw(Why::Pipe);
+    let mut results = RunResults::new(inputs, format, output, postprocess, printer);
+    let cancel = Cancel::on_interrupt_with(results.clear_handle());
+    results.set_cancel(&cancel);
+    results.settle_invalid(args.shard);
+    let end = graceful_stop::drive(&client, engine, &cancel, deadline, |event| match event {
+        DriveEvent::Machine(event) => {
+            results.on_event(event);
+            if results.has_write_error() {
+                cancel.cancel(StopReason::BrokenPipe);
             }
         }
-        Heard::Stopping => report.stopping(switch.why()),
-        Heard::Left(_) => {}
+        DriveEvent::Stopping => results.on_stopping(cancel.reason()),
+        DriveEvent::Stopped(_) => {}
     })?;
-    let (outcome, stopped) = match ending {
-        Ending::Done(outcome) => {
+    let (outcome, stopped) = match end {
+        DriveEnd::Finished(outcome) => {
             let stopped = outcome.stopped;
             (Some(outcome), stopped)
         }
-        Ending::Stopped(why) => (None, Some(why)),
+        DriveEnd::Stopped(reason) => (None, Some(reason)),
     };
-    // The end of an emulator inside this process is the end of its jobs.
+    // The jobs of an emulator in this process end with it.
     let resume =
-        (!global.emulator).then(|| again::command(std::env::args_os(), journal_path.is_some()));
-    report.finish(Ended {
+        (!global.emulator).then(|| resume_command(std::env::args_os(), journal_path.is_some()));
+    results.finish(RunEnd {
         stopped,
         outcome,
         resume,
     })
 }
 
-/// The documents, without what is the run's own, and the number of links that were not followed.
-fn find(
+/// Returns the documents without the run's own files, and the number of links that were not followed.
+fn find_inputs(
     args: &RunArgs,
-    files: &Files,
+    files: &RunFiles,
     journal: Option<&Path>,
-    console: Console,
-) -> Result<(Arc<[Document]>, u64), Problem> {
-    let destination = args.move_to.as_ref().or(args.copy_to.as_ref());
-    let base = destination.map(Destination::base);
-    let own: Vec<&Path> = [&args.output, &args.report, &args.labels, &base]
+    printer: Printer,
+) -> Result<(Arc<[Input]>, u64), CliError> {
+    let template = args.move_to.as_ref().or(args.copy_to.as_ref());
+    let base = template.map(FolderTemplate::base);
+    let excluded: Vec<&Path> = [&args.output, &args.report, &args.labels, &base]
         .into_iter()
         .flatten()
         .map(PathBuf::as_path)
         .chain(journal)
         .collect();
-    let found = inputs::collect(&args.paths, &own, args.follow_links)?;
-    files.spare(&found.met)?;
+    let found = inputs::find_inputs(&args.paths, &excluded, args.follow_links)?;
+    files.check_overwrites(&found.excluded_files)?;
     for note in &found.notes {
-        console.note(note);
+        printer.note(note);
     }
-    if found.documents.is_empty() {
-        return Err(inputs::nothing_in(&args.paths));
+    if found.inputs.is_empty() {
+        return Err(inputs::no_inputs_error(&args.paths));
     }
-    Ok((found.documents.into(), found.unfollowed))
+    Ok((found.inputs.into(), found.unfollowed_links))
 }
 
-/// The types that documents can have; a saved configuration keeps them to itself.
+/// Returns the types of the rules; those of a saved configuration are unknown.
 fn types(create: &CreateJob) -> Option<Vec<&str>> {
-    let configuration = create.get_configuration()?;
+    let configuration = create.configuration.as_deref()?;
     let types = configuration.rules.iter().map(|rule| rule.r#type.as_str());
     Some(types.collect())
 }
 
-/// The file that rows are written to; `-` is stdout, as everywhere.
+/// Returns the file of `--output`; `-` is stdout.
 fn output_path(args: &RunArgs) -> Option<&Path> {
     args.output
         .as_deref()
         .filter(|path| *path != Path::new("-"))
 }
 
-/// Where the journal is: as said, or beside the output, or nowhere.
+/// Returns the path of the journal: of `--journal`, or beside the output.
 ///
-/// Nowhere is safe for the money: what a create is repeated under comes from the document. It is not where a run
-/// shall pay anew, because only its journal tells the second half of such a run from another run.
-fn journal_path(args: &RunArgs) -> Result<Option<PathBuf>, Problem> {
+/// A run without a journal pays once too, since transaction ids are made from the documents. `--fresh` needs one: only
+/// the journal tells the second half of such a run from another run.
+fn journal_path(args: &RunArgs) -> Result<Option<PathBuf>, CliError> {
     let beside = |output: &Path| {
         let mut name = output.to_owned().into_os_string();
         name.push(".journal");
         PathBuf::from(name)
     };
-    // Beside a device or a pipe there is no place for one.
-    let is_plain = |path: &&Path| !path.exists() || path.is_file();
+    // There is no journal beside a device or a pipe.
+    let is_regular = |path: &&Path| !path.exists() || path.is_file();
     let path = args
         .journal
         .clone()
-        .or_else(|| output_path(args).filter(is_plain).map(beside));
+        .or_else(|| output_path(args).filter(is_regular).map(beside));
     if path.is_none() {
-        for (flag, given) in [("--resume", args.resume), ("--fresh", args.fresh)] {
-            if given {
-                return Err(Problem::usage(format!(
+        for (flag, is_set) in [("--resume", args.resume), ("--fresh", args.fresh)] {
+            if is_set {
+                return Err(CliError::usage(format!(
                     "{flag} needs a journal: give --journal FILE, or --output FILE, beside which it lies"
                 )));
             }
         }
     }
     if let Some(path) = &args.journal {
-        sink::can_be_file("--journal", path)?;
+        row_output::check_file_path("--journal", path)?;
     }
     Ok(path)
 }
@@ -195,26 +198,26 @@ fn journal_path(args: &RunArgs) -> Result<Option<PathBuf>, Problem> {
 fn open_journal(
     args: &RunArgs,
     path: Option<&Path>,
-    console: Console,
-) -> Result<(Option<JournalFile>, Journal), Problem> {
+    printer: Printer,
+) -> Result<(Option<JournalFile>, Journal), CliError> {
     let Some(path) = path else {
         return Ok((None, Journal::new()));
     };
-    let (file, journal, torn) = JournalFile::open(path, args.resume)?;
-    if torn {
-        console.note(&format!(
+    let (file, journal, is_torn) = JournalFile::open(path, args.resume)?;
+    if is_torn {
+        printer.note(&format!(
             "the last line of {} was torn and is cut off",
             path.display()
         ));
     }
-    Ok((Some(file), of_its_kind(args, path, journal)?))
+    Ok((Some(file), check_fresh(args, path, journal)?))
 }
 
-/// Refuses a journal whose run does not pay as this one shall.
-fn of_its_kind(args: &RunArgs, path: &Path, journal: Journal) -> Result<Journal, Problem> {
+/// Rejects the journal of a run without `--fresh` if this run has it.
+fn check_fresh(args: &RunArgs, path: &Path, journal: Journal) -> Result<Journal, CliError> {
     let is_fresh = journal.header().is_none_or(|run| run.nonce.is_some());
     if args.fresh && !is_fresh {
-        return Err(Problem::usage(format!(
+        return Err(CliError::usage(format!(
             "{} is the journal of a run without --fresh",
             path.display()
         ))
@@ -223,32 +226,34 @@ fn of_its_kind(args: &RunArgs, path: &Path, journal: Journal) -> Result<Journal,
     Ok(journal)
 }
 
-/// The run of a journal, if it is the same run.
-fn going_on(bulk: Bulk, journal: Journal) -> Result<Bulk, Problem> {
+/// Resumes the run of a journal, if it is the same run.
+fn with_journal(bulk: Bulk, journal: Journal) -> Result<Bulk, CliError> {
     bulk.with_journal(journal).map_err(|error| {
-        Problem::usage(error.to_string()).hint(
+        CliError::usage(error.to_string()).hint(
             "--resume goes on with the same rules, project and service only; give another --journal for another run",
         )
     })
 }
 
-fn options(args: &RunArgs, global: &Global) -> BulkOptions {
+fn options(args: &RunArgs, global: &GlobalArgs) -> BulkOptions {
     let mut options = BulkOptions::default()
         .max_in_flight(args.max_in_flight)
         .max_requests(args.concurrency)
         .fresh(args.fresh)
         .retry_failed(args.retry_failed)
-        // The engine remembers every content, for its rows' sake.
+        // The engine keeps the reports of all documents, for their rows.
         .report_cache_size(0);
     if let Some(timeout) = args.timeout {
         options = options.job_timeout(timeout);
     }
-    // An emulator's jobs take a fraction of a second, so it is asked sooner than the service would be.
-    let first = args
+    // The jobs of the emulator take a fraction of a second, so they are polled more often than those of the service.
+    let initial = args
         .poll_interval
         .or(global.emulator.then_some(Duration::from_millis(100)));
-    match first {
-        Some(first) => options.poll_interval(PollInterval::new(first, first.saturating_mul(10))),
+    match initial {
+        Some(initial) => {
+            options.poll_interval(PollInterval::new(initial, initial.saturating_mul(10)))
+        }
         None => options,
     }
 }

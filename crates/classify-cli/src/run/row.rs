@@ -1,15 +1,15 @@
-//! One document of a run, as it is printed.
+//! The row of a document.
 
 use std::path::Path;
 
 use classify_proto::machine::{DocumentReport, DocumentStatus};
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
-use crate::output::printable;
-use crate::output::table::{self, Color, Holds, Onto};
+use crate::output::table::{self, Color, ColumnKind, RenderTarget};
+use crate::terminal::escape;
 
-/// The keys of a line of JSON and the columns of a CSV file, in this order.
-pub(crate) const KEYS: [&str; 8] = [
+/// The keys of a JSON line and the columns of a CSV file, in this order.
+pub(crate) const COLUMNS: [&str; 8] = [
     "path",
     "status",
     "type",
@@ -20,8 +20,7 @@ pub(crate) const KEYS: [&str; 8] = [
     "error",
 ];
 
-/// One document. Every key is written, with null where there is nothing to say; the last two only where they are asked
-/// for.
+/// The row of a document. All keys are written, with null for missing values; the last two only if a flag asks for them.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Row {
     pub(crate) path: String,
@@ -32,72 +31,73 @@ pub(crate) struct Row {
     pub(crate) job_id: Option<String>,
     pub(crate) file_id: Option<String>,
     pub(crate) error: Option<String>,
-    /// Whether somebody should look at it, where a threshold says so.
+    /// Whether the document should be reviewed, with `--review-below`.
     pub(crate) review: Option<bool>,
-    /// What became of the file, where files are moved or copied.
-    pub(crate) filed: Option<Filed>,
+    /// What happened to the file, with `--move-to` or `--copy-to`.
+    pub(crate) file_result: Option<FileResult>,
 }
 
-/// What is done with the files of a run.
+/// What `--move-to` and `--copy-to` do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum How {
+pub(crate) enum FileAction {
     Move,
     Copy,
 }
 
-/// What became of a file.
+/// What happened to a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Filed {
-    pub(crate) how: How,
-    pub(crate) fate: Fate,
+pub(crate) struct FileResult {
+    pub(crate) action: FileAction,
+    pub(crate) outcome: FileOutcome,
 }
 
-/// Where a file is in the end.
+/// Where a file is after the run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Fate {
-    /// Under a new path.
-    Placed(String),
-    /// A copy was there already, under this path.
-    Found(String),
-    /// Where it was, as it should be.
-    Stays(&'static str),
-    /// Where it was, because it could not be moved or copied.
+pub(crate) enum FileOutcome {
+    /// At a new path.
+    Moved(String),
+    /// At this path there was a copy already.
+    AlreadyThere(String),
+    /// At the old path, for this reason.
+    Kept(&'static str),
+    /// At the old path, because of this error.
     Failed(String),
 }
 
-impl Filed {
-    /// The new path, if it has one.
-    pub(crate) fn to(&self) -> Option<&str> {
-        match &self.fate {
-            Fate::Placed(path) | Fate::Found(path) => Some(path),
-            Fate::Stays(_) | Fate::Failed(_) => None,
+impl FileResult {
+    /// Returns the new path, if there is one.
+    pub(crate) fn new_path(&self) -> Option<&str> {
+        match &self.outcome {
+            FileOutcome::Moved(path) | FileOutcome::AlreadyThere(path) => Some(path),
+            FileOutcome::Kept(_) | FileOutcome::Failed(_) => None,
         }
     }
 }
 
-impl How {
-    /// The key and the column that say where a file went.
+impl FileAction {
+    /// Returns the key of the new path.
     pub(crate) fn key(self) -> &'static str {
         match self {
-            How::Move => "moved_to",
-            How::Copy => "copied_to",
+            FileAction::Move => "moved_to",
+            FileAction::Copy => "copied_to",
         }
     }
 }
 
-/// Which keys the rows of a run have beside those that all have.
+/// The optional columns of the rows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct More {
+pub(crate) struct ExtraColumns {
     pub(crate) review: bool,
-    pub(crate) filed: Option<How>,
+    pub(crate) file_action: Option<FileAction>,
 }
 
-impl More {
-    /// All columns, in their order.
+impl ExtraColumns {
+    /// Returns all columns in their order.
     pub(crate) fn columns(self) -> impl Iterator<Item = &'static str> {
-        KEYS.into_iter()
+        COLUMNS
+            .into_iter()
             .chain(self.review.then_some("review"))
-            .chain(self.filed.map(How::key))
+            .chain(self.file_action.map(FileAction::key))
     }
 }
 
@@ -115,43 +115,43 @@ impl Serialize for Row {
         if let Some(review) = self.review {
             map.serialize_entry("review", &review)?;
         }
-        if let Some(filed) = &self.filed {
-            map.serialize_entry(filed.how.key(), &filed.to())?;
+        if let Some(file) = &self.file_result {
+            map.serialize_entry(file.action.key(), &file.new_path())?;
         }
         map.end()
     }
 }
 
 impl Row {
-    /// A document that cannot be classified.
-    pub(crate) fn error(path: &Path, why: impl Into<String>) -> Self {
-        Self::without_answer(path, &DocumentStatus::Error, why)
+    /// Returns the row of a document that cannot be classified.
+    pub(crate) fn error(path: &Path, reason: impl Into<String>) -> Self {
+        Self::without_result(path, &DocumentStatus::Error, reason)
     }
 
-    /// A document that has no answer.
-    pub(crate) fn without_answer(
+    /// Returns the row of a document without a result.
+    pub(crate) fn without_result(
         path: &Path,
-        standing: &DocumentStatus,
-        why: impl Into<String>,
+        status: &DocumentStatus,
+        reason: impl Into<String>,
     ) -> Self {
         Self {
             path: path.to_string_lossy().into_owned(),
-            status: standing.to_string(),
+            status: status.to_string(),
             r#type: None,
             confidence: None,
             reasoning: None,
             job_id: None,
             file_id: None,
-            error: Some(why.into()),
+            error: Some(reason.into()),
             review: None,
-            filed: None,
+            file_result: None,
         }
     }
 
-    /// A document that the run is through with.
-    pub(crate) fn settled(path: &Path, report: &DocumentReport) -> Self {
+    /// Returns the row of a finished document.
+    pub(crate) fn from_report(path: &Path, report: &DocumentReport) -> Self {
         let error = match (&report.error, &report.status) {
-            (Some(error), _) => Some(without_subject(error, path)),
+            (Some(error), _) => Some(strip_file_name(error, path)),
             (None, DocumentStatus::Completed) => None,
             (None, DocumentStatus::Cancelled) => Some("the job was cancelled".to_owned()),
             (None, status) => Some(format!("the job stands at {status}")),
@@ -166,17 +166,17 @@ impl Row {
             file_id: report.file_id.clone(),
             error,
             review: None,
-            filed: None,
+            file_result: None,
         }
     }
 
-    /// Whether the document got an answer: a match or the lack of one.
-    pub(crate) fn is_answer(&self) -> bool {
+    /// Whether the document was classified, with a match or without one.
+    pub(crate) fn is_classified(&self) -> bool {
         self.error.is_none()
     }
 
-    /// The row as a record of comma-separated values, empty where there is nothing to say.
-    pub(crate) fn record(&self) -> Vec<String> {
+    /// Returns the row as a CSV record.
+    pub(crate) fn csv_record(&self) -> Vec<String> {
         let text = |value: &Option<String>| value.clone().unwrap_or_default();
         let mut record = vec![
             self.path.clone(),
@@ -192,16 +192,16 @@ impl Row {
         ];
         record.extend(self.review.map(|review| review.to_string()));
         record.extend(
-            self.filed
+            self.file_result
                 .as_ref()
-                .map(|filed| filed.to().unwrap_or_default().to_owned()),
+                .map(|filed| filed.new_path().unwrap_or_default().to_owned()),
         );
         record
     }
 }
 
-/// An error's text without the document's name, which the row has already.
-fn without_subject(text: &str, path: &Path) -> String {
+/// Removes the name of the document from an error; the row has it already.
+fn strip_file_name(text: &str, path: &Path) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     text.strip_prefix(&*name)
         .and_then(|rest| rest.strip_prefix(": "))
@@ -209,29 +209,29 @@ fn without_subject(text: &str, path: &Path) -> String {
         .to_owned()
 }
 
-/// Whether a line heads a table of rows.
-pub(crate) fn is_heading(line: &str) -> bool {
+/// Whether a line is the header of a table of rows.
+pub(crate) fn is_table_header(line: &str) -> bool {
     let mut words = line.split_whitespace();
     words.next() == Some("Document") && words.next() == Some("Type") && line.contains("Reason")
 }
 
-/// All rows as a table, with the folder that is common to all documents in a line above.
-pub(crate) fn as_table(rows: &[&Row], onto: Onto) -> String {
+/// Returns the rows as a table, below a line with the common folder.
+pub(crate) fn as_table(rows: &[&Row], target: RenderTarget) -> String {
     let folder = common_folder(rows);
-    let reviewed = rows.iter().any(|row| row.review.is_some());
+    let has_review = rows.iter().any(|row| row.review.is_some());
     let mut columns = vec![
-        ("Document", Holds::Names(31)),
-        ("Type", Holds::Names(20)),
-        ("Conf.", Holds::Number),
-        ("Reason", Holds::Text),
+        ("Document", ColumnKind::Names(31)),
+        ("Type", ColumnKind::Names(20)),
+        ("Conf.", ColumnKind::Number),
+        ("Reason", ColumnKind::Prose),
     ];
-    if reviewed {
-        columns.insert(3, ("Review", Holds::Word));
+    if has_review {
+        columns.insert(3, ("Review", ColumnKind::Word));
     }
-    let mut table = table::new(&columns, onto);
+    let mut table = table::new(&columns, target);
     for row in rows {
         let path = folder.and_then(|folder| row.path.strip_prefix(folder));
-        let (r#type, color) = match (&row.r#type, row.is_answer()) {
+        let (r#type, color) = match (&row.r#type, row.is_classified()) {
             (Some(r#type), true) => (r#type.as_str(), Color::Green),
             (None, true) => ("no match", Color::Yellow),
             (_, false) => (row.status.as_str(), Color::Red),
@@ -240,10 +240,10 @@ pub(crate) fn as_table(rows: &[&Row], onto: Onto) -> String {
         let mut cells = vec![
             table::cell(path.unwrap_or(&row.path), None),
             table::cell(r#type, Some(color)),
-            table::cell(&table::confidence(row.confidence), None),
+            table::cell(&table::format_confidence(row.confidence), None),
             table::cell(reason.unwrap_or_default(), None),
         ];
-        if reviewed {
+        if has_review {
             let mark = if row.review == Some(true) {
                 "review"
             } else {
@@ -255,26 +255,26 @@ pub(crate) fn as_table(rows: &[&Row], onto: Onto) -> String {
     }
     let table = table::render(&table);
     match folder {
-        Some(folder) => format!("In {}\n\n{table}", printable(folder)),
+        Some(folder) => format!("In {}\n\n{table}", escape(folder)),
         None => table,
     }
 }
 
-/// The folder that all documents lie in, with the separator at its end, if there are several documents.
+/// Returns the common folder of several documents, with a separator at the end.
 fn common_folder<'a>(rows: &[&'a Row]) -> Option<&'a str> {
     let (first, others) = rows
         .split_first()
         .filter(|(_, others)| !others.is_empty())?;
-    let mut folder = up_to_separator(&first.path);
+    let mut folder = parent_prefix(&first.path);
     for row in others {
         while !row.path.starts_with(folder) {
-            folder = up_to_separator(folder.trim_end_matches(std::path::is_separator));
+            folder = parent_prefix(folder.trim_end_matches(std::path::is_separator));
         }
     }
     (!folder.is_empty()).then_some(folder)
 }
 
-fn up_to_separator(path: &str) -> &str {
+fn parent_prefix(path: &str) -> &str {
     let end = path
         .rfind(std::path::is_separator)
         .map_or(0, |last| last + 1);
@@ -286,21 +286,21 @@ mod tests {
     use super::*;
 
     fn row(report: &str) -> Row {
-        Row::settled(
+        Row::from_report(
             Path::new("in/a.pdf"),
             &serde_json::from_str(report).unwrap(),
         )
     }
 
     #[test]
-    fn a_line_of_json_has_exactly_these_keys() {
+    fn row_json_has_exactly_the_documented_keys() {
         let row = Row::error(Path::new("ü ñ.pdf"), "gone");
         let json = serde_json::to_string(&row).unwrap();
         assert_eq!(
             json,
             r#"{"path":"ü ñ.pdf","status":"ERROR","type":null,"confidence":null,"reasoning":null,"job_id":null,"file_id":null,"error":"gone"}"#
         );
-        let keys: Vec<_> = KEYS
+        let keys: Vec<_> = COLUMNS
             .iter()
             .map(|key| json.find(&format!("\"{key}\":")).unwrap())
             .collect();
@@ -308,30 +308,30 @@ mod tests {
     }
 
     #[test]
-    fn more_keys_come_only_where_they_are_asked_for_and_last() {
+    fn row_optional_keys_appear_only_on_request_and_last() {
         let mut row = Row::error(Path::new("a"), "gone");
         row.review = Some(true);
-        row.filed = Some(Filed {
-            how: How::Move,
-            fate: Fate::Stays("it has no type"),
+        row.file_result = Some(FileResult {
+            action: FileAction::Move,
+            outcome: FileOutcome::Kept("it has no type"),
         });
         let json = serde_json::to_string(&row).unwrap();
         assert!(
             json.ends_with(r#""error":"gone","review":true,"moved_to":null}"#),
             "{json}"
         );
-        let more = More {
+        let extra = ExtraColumns {
             review: true,
-            filed: Some(How::Copy),
+            file_action: Some(FileAction::Copy),
         };
-        let columns: Vec<_> = more.columns().collect();
-        assert_eq!(columns.len(), row.record().len());
+        let columns: Vec<_> = extra.columns().collect();
+        assert_eq!(columns.len(), row.csv_record().len());
         assert_eq!(columns[8..], ["review", "copied_to"]);
-        assert!(More::default().columns().eq(KEYS));
+        assert!(ExtraColumns::default().columns().eq(COLUMNS));
     }
 
     #[test]
-    fn the_folder_common_to_all_is_told_once() {
+    fn row_common_folder_is_longest_shared_folder() {
         let common = |paths: &[&str]| {
             let rows: Vec<_> = paths
                 .iter()
@@ -348,13 +348,13 @@ mod tests {
     }
 
     #[test]
-    fn every_outcome_has_its_row() {
+    fn row_of_completed_failed_cancelled_and_open_documents() {
         let found = row(
             r#"{"status":"COMPLETED","type":"invoice","confidence":0.9,"reasoning":"r","job_id":"clj-1","file_id":"dfl-1"}"#,
         );
-        assert!(found.is_answer());
+        assert!(found.is_classified());
         assert_eq!(
-            found.record(),
+            found.csv_record(),
             [
                 "in/a.pdf",
                 "COMPLETED",
@@ -367,7 +367,7 @@ mod tests {
             ]
         );
         let found = row(r#"{"status":"COMPLETED","confidence":0.1,"reasoning":"r"}"#);
-        assert!(found.is_answer() && found.r#type.is_none() && found.reasoning.is_some());
+        assert!(found.is_classified() && found.r#type.is_none() && found.reasoning.is_some());
         for (report, status, error) in [
             (
                 r#"{"status":"FAILED","error":"PDF_IS_BROKEN"}"#,
@@ -387,7 +387,7 @@ mod tests {
             (r#"{"status":"OPEN"}"#, "OPEN", "the job stands at OPEN"),
         ] {
             let found = row(report);
-            assert!(!found.is_answer());
+            assert!(!found.is_classified());
             assert_eq!(
                 (found.status.as_str(), found.error.as_deref()),
                 (status, Some(error))

@@ -37,7 +37,7 @@ binary=$target/debug/llamacloud-prod
 
 rm -rf "$folder/work" && mkdir "$folder/work" && cd "$folder/work"
 python3 -B "$here/documents.py"
-"$binary" emulator --port-file port --script script.yaml --limits none --completed-after 20 >emulator.out &
+"$binary" emulator --port-file port --script script.yaml --rate-limit none --completed-after 20 >emulator.out &
 pid=$!
 for _ in $(seq 1 200); do
     if [ -s port ]; then break; fi
@@ -49,7 +49,7 @@ classify() { # the code that it must end with, then words
     local wanted=$1 status=0
     shift
     LLAMA_CLOUD_API_KEY=llx-any LLAMA_CLOUD_BASE_URL="http://127.0.0.1:$(cat port)" NO_PROXY=127.0.0.1 \
-        timeout 300 "$binary" classify run "$@" --rules rules.yaml --poll-interval 50ms --limits 10000/s --quiet >rows.jsonl || status=$?
+        timeout 300 "$binary" classify run "$@" --rules rules.yaml --poll-interval 50ms --rate-limit 10000/s --quiet >rows.jsonl || status=$?
     [ "$status" = "$wanted" ] || { echo "FAILED: classify run $* ended with $status"; exit 1; }
 }
 classify 3 docs --review-below 0.8 --labels truth.csv --copy-to 'sorted/{type}/' --report "$folder/report.html"

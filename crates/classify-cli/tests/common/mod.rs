@@ -6,13 +6,13 @@
     reason = "each test binary includes this module and uses a part of it"
 )]
 
-pub mod canned;
-pub mod echo;
-pub mod relay;
-pub mod shell;
+pub mod command_lines;
+pub mod command_tree;
+pub mod echo_server;
+pub mod proxies;
+pub mod stub_server;
 #[cfg(unix)]
 pub mod terminal;
-pub mod tree;
 
 use std::fs;
 use std::ops::{Deref, DerefMut};
@@ -26,7 +26,7 @@ use serde_json::Value;
 /// A key that must be found in no output.
 pub const CANARY: &str = "llx-canary-5f1e";
 
-/// Rules that tell the two documents of [`Bench::new`] apart.
+/// Rules that tell the two documents of [`Sandbox::new`] apart.
 pub const RULES: &str = "\
 rules:
   - type: invoice
@@ -36,20 +36,20 @@ rules:
 ";
 
 /// A folder with two documents and a rules file, and an emulator.
-pub struct Bench {
+pub struct Sandbox {
     pub emulator: Emulator,
     folder: tempfile::TempDir,
 }
 
 /// What a command said and how it ended.
 #[derive(Debug)]
-pub struct Said {
+pub struct CommandOutput {
     pub code: i32,
     pub stdout: String,
     pub stderr: String,
 }
 
-impl Bench {
+impl Sandbox {
     pub fn new() -> Self {
         Self::with(Config::default())
     }
@@ -59,20 +59,20 @@ impl Bench {
             .keys([CANARY])
             .running_after(Duration::from_millis(5))
             .completed_after(Duration::from_millis(10));
-        let bench = Self {
+        let sandbox = Self {
             emulator: Emulator::start(config).unwrap(),
             folder: tempfile::tempdir().unwrap(),
         };
-        bench.file(
+        sandbox.file(
             "docs/bill.txt",
             "Invoice: the amount is due by Friday, payment by transfer.",
         );
-        bench.file(
+        sandbox.file(
             "docs/soup.txt",
             "Recipe: cook the ingredients for an hour. A meal for four.",
         );
-        bench.file("rules.yaml", RULES);
-        bench
+        sandbox.file("rules.yaml", RULES);
+        sandbox
     }
 
     /// Writes a file and says where it is.
@@ -87,9 +87,9 @@ impl Bench {
         self.folder.path()
     }
 
-    /// The binary in the bench's folder, with an environment of its own.
+    /// The binary in the sandbox's folder, with an environment of its own.
     pub fn command(&self, words: &[&str]) -> Command {
-        let mut command = bare(words);
+        let mut command = bare_command(words);
         command
             .current_dir(self.path())
             .env("LLAMA_CLOUD_API_KEY", CANARY)
@@ -97,8 +97,8 @@ impl Bench {
         command
     }
 
-    pub fn run(&self, words: &[&str]) -> Said {
-        said(self.command(words))
+    pub fn run(&self, words: &[&str]) -> CommandOutput {
+        run_to_end(self.command(words))
     }
 
     /// Creates a job for a document that is uploaded for it, and returns its id.
@@ -108,23 +108,23 @@ impl Bench {
     }
 
     /// Ends the jobs that are open, when a test is through with waiting for nothing.
-    pub fn cancel_all(&self) {
+    pub fn cancel_jobs(&self) {
         for job in self.emulator.jobs() {
             if matches!(job.status, "PENDING" | "RUNNING") {
-                self.run(&["classify", "cancel", &job.id]).ends(0);
+                self.run(&["classify", "cancel", &job.id]).assert_exit(0);
             }
         }
     }
 
     /// Waits until a run has taken note of how its jobs stand now: it asks for the list again.
-    pub fn until_looked_at(&self) {
+    pub fn wait_for_poll(&self) {
         let seen = self.emulator.count(Route::ClassifyList);
-        self.until(|emulator| emulator.count(Route::ClassifyList) > seen + 1);
+        self.wait_until(|emulator| emulator.count(Route::ClassifyList) > seen + 1);
     }
 
     /// Waits until the emulator has seen enough.
     #[track_caller]
-    pub fn until(&self, seen: impl Fn(&Emulator) -> bool) {
+    pub fn wait_until(&self, seen: impl Fn(&Emulator) -> bool) {
         let end = Instant::now() + Duration::from_secs(60);
         while !seen(&self.emulator) {
             assert!(Instant::now() < end, "the emulator never saw it");
@@ -146,7 +146,7 @@ const KEPT: [&str; 8] = [
 ];
 
 /// The binary without key, service or colours, and with nothing else that the machine's environment says.
-pub fn bare(words: &[&str]) -> Command {
+pub fn bare_command(words: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_llamacloud-prod"));
     command.env_clear();
     command.envs(
@@ -158,13 +158,13 @@ pub fn bare(words: &[&str]) -> Command {
 }
 
 /// Runs a command to its end. No command may show the key.
-pub fn said(mut command: Command) -> Said {
+pub fn run_to_end(mut command: Command) -> CommandOutput {
     let Output {
         status,
         stdout,
         stderr,
     } = command.output().unwrap();
-    let said = Said {
+    let said = CommandOutput {
         code: status.code().unwrap_or(-1),
         stdout: String::from_utf8(stdout).unwrap(),
         stderr: String::from_utf8(stderr).unwrap(),
@@ -177,7 +177,7 @@ pub fn said(mut command: Command) -> Said {
     said
 }
 
-impl Said {
+impl CommandOutput {
     /// stdout as lines of JSON.
     pub fn lines(&self) -> Vec<Value> {
         self.stdout
@@ -200,22 +200,22 @@ impl Said {
     }
 
     #[track_caller]
-    pub fn ends(self, code: i32) -> Self {
+    pub fn assert_exit(self, code: i32) -> Self {
         assert_eq!(self.code, code, "{self:?}");
         self
     }
 
     #[track_caller]
-    pub fn complains(self, of: &str) -> Self {
+    pub fn assert_stderr(self, of: &str) -> Self {
         assert!(self.stderr.contains(of), "{of:?} is not in {self:?}");
         self
     }
 }
 
 /// A command that goes on. One that a failed test leaves behind is killed.
-pub struct Running(Option<Child>);
+pub struct RunningCommand(Option<Child>);
 
-impl Running {
+impl RunningCommand {
     /// Starts a command, and keeps what it says.
     pub fn start(mut command: Command) -> Self {
         let child = command
@@ -240,9 +240,9 @@ impl Running {
     }
 
     /// Waits for its end.
-    pub fn end(mut self) -> Said {
+    pub fn end(mut self) -> CommandOutput {
         let output = self.0.take().unwrap().wait_with_output().unwrap();
-        Said {
+        CommandOutput {
             code: output.status.code().unwrap_or(-1),
             stdout: String::from_utf8(output.stdout).unwrap(),
             stderr: String::from_utf8(output.stderr).unwrap(),
@@ -250,13 +250,13 @@ impl Running {
     }
 
     /// Ends it without a warning.
-    pub fn kill(mut self) -> Said {
+    pub fn kill(mut self) -> CommandOutput {
         let _ = (*self).kill();
         self.end()
     }
 }
 
-impl Deref for Running {
+impl Deref for RunningCommand {
     type Target = Child;
 
     fn deref(&self) -> &Child {
@@ -264,13 +264,13 @@ impl Deref for Running {
     }
 }
 
-impl DerefMut for Running {
+impl DerefMut for RunningCommand {
     fn deref_mut(&mut self) -> &mut Child {
         self.0.as_mut().unwrap()
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningCommand {
     fn drop(&mut self) {
         if let Some(mut child) = self.0.take() {
             let _ = child.kill();
@@ -280,14 +280,14 @@ impl Drop for Running {
 }
 
 /// Ends a command as Ctrl-C does.
-pub fn interrupt(child: Running) -> Said {
+pub fn interrupt(child: RunningCommand) -> CommandOutput {
     child.interrupt();
     child.end()
 }
 
-/// Starts a command in a bench.
-pub fn start(bench: &Bench, words: &[&str]) -> Running {
-    Running::start(bench.command(words))
+/// Starts a command in a sandbox.
+pub fn start(sandbox: &Sandbox, words: &[&str]) -> RunningCommand {
+    RunningCommand::start(sandbox.command(words))
 }
 
 /// The row of a document.
@@ -330,22 +330,22 @@ pub const RUN: [&str; 9] = [
     "rules.yaml",
     "--poll-interval",
     "50ms",
-    "--limits",
+    "--rate-limit",
     "10000/s",
 ];
 
-pub fn bulk(bench: &Bench, words: &[&str]) -> Said {
-    bench.run(&[&RUN[..], words].concat())
+pub fn run_bulk(sandbox: &Sandbox, words: &[&str]) -> CommandOutput {
+    sandbox.run(&[&RUN[..], words].concat())
 }
 
-/// A bench with so many documents more, each of its own content.
-pub fn with_documents(config: Config, documents: usize) -> Bench {
-    let bench = Bench::with(config.rate_limits(RateLimits::none()));
+/// A sandbox with so many documents more, each of its own content.
+pub fn with_documents(config: Config, documents: usize) -> Sandbox {
+    let sandbox = Sandbox::with(config.rate_limits(RateLimits::none()));
     for index in 0..documents {
-        bench.file(
+        sandbox.file(
             &format!("docs/{index:03}.txt"),
             &format!("Invoice {index}: the amount is due."),
         );
     }
-    bench
+    sandbox
 }

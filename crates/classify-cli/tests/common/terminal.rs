@@ -15,20 +15,20 @@ use rustix::termios::{Winsize, tcsetwinsize};
 /// A command that runs in a terminal of its own.
 pub struct Terminal {
     child: Child,
-    seen: Arc<Mutex<Seen>>,
+    seen: Arc<Mutex<Capture>>,
     // Keeps the terminal open, so that what was written last can be read.
     far_end: File,
     near_end: File,
 }
 
-struct Seen {
+struct Capture {
     screen: vt100::Parser,
     all: Vec<u8>,
 }
 
 /// Which of a command's ends are the terminal.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Ends {
+pub enum Attached {
     Both,
     /// stdout goes nowhere.
     Stderr,
@@ -38,7 +38,7 @@ pub enum Ends {
 
 impl Terminal {
     /// Starts a command in a terminal of so many columns.
-    pub fn start(command: &mut Command, ends: Ends, columns: u16) -> Self {
+    pub fn start(command: &mut Command, ends: Attached, columns: u16) -> Self {
         let near = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&near).unwrap();
         unlockpt(&near).unwrap();
@@ -71,8 +71,8 @@ impl Terminal {
         }
         let child = command
             .stdin(Stdio::from(far.try_clone().unwrap()))
-            .stdout(end(ends != Ends::Stderr))
-            .stderr(end(ends != Ends::Stdout))
+            .stdout(end(ends != Attached::Stderr))
+            .stderr(end(ends != Attached::Stdout))
             .spawn()
             .unwrap();
         // Later writes of the command's copies of the terminal must not outlive it.
@@ -81,7 +81,7 @@ impl Terminal {
             .stdout(Stdio::null())
             .stderr(Stdio::null());
         let (rows, wide) = (NonZero::new(24).unwrap(), NonZero::new(columns).unwrap());
-        let seen = Arc::new(Mutex::new(Seen {
+        let seen = Arc::new(Mutex::new(Capture {
             screen: vt100::Parser::new(rows, wide, 1000),
             all: Vec::new(),
         }));
@@ -123,7 +123,7 @@ impl Terminal {
 
     /// Waits until the screen shows what is looked for, and says what it shows then.
     #[track_caller]
-    pub fn until(&self, shows: impl Fn(&str) -> bool) -> String {
+    pub fn wait_until(&self, shows: impl Fn(&str) -> bool) -> String {
         let end = Instant::now() + Duration::from_secs(30);
         loop {
             let screen = self.screen();
@@ -148,7 +148,7 @@ impl Terminal {
 
     /// Waits for the command's end, and for all that it wrote to be on the screen.
     #[track_caller]
-    pub fn ends(&mut self, code: i32) -> String {
+    pub fn assert_exit(&mut self, code: i32) -> String {
         let status = self.child.wait().unwrap();
         // The end of what was written: nothing comes any more once the reader has seen this.
         let mut far = self.far_end.try_clone().unwrap();

@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_and_timestamps_change_and_nothing_else() {
+    fn fault_on_job_changes_only_its_fields_and_timestamps() {
         let after = |fault| body(&altered(fault, job()));
         assert_eq!(after(Fault::UnknownStatus)["status"], "HIBERNATING");
         assert_eq!(
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn the_items_of_a_page_change_and_not_its_envelope() {
+    fn fault_on_page_changes_items_and_not_envelope() {
         let page = Reply::ok(
             json!({ "items": [body(&job())], "next_page_token": "t", "total_size": null }),
         );
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn refusals_stay_as_they_are() {
+    fn fault_on_fields_leaves_error_responses_unchanged() {
         let refusal = Reply::detail(StatusCode::NOT_FOUND, "no");
         for fault in [Fault::NullFields, Fault::EmptyPage, Fault::NaiveTimestamps] {
             assert!(!has_effect(fault, &refusal), "{fault:?}");

@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_shown_remains() {
+    fn html_yields_only_visible_text() {
         let page = "<title>Invoice</title><style>p{color:red}</style><p>Amount <b>due</b>: 5 &lt; 6<script>var x;</script>";
         assert_eq!(
             normalize_whitespace(&html(page)),
@@ -100,13 +100,13 @@ mod tests {
     }
 
     #[test]
-    fn a_deep_page_is_read() {
+    fn html_with_deep_nesting_is_read() {
         let page = format!("{}deep{}", "<div>".repeat(50_000), "</div>".repeat(50_000));
         assert_eq!(normalize_whitespace(&html(&page)), "deep");
     }
 
     #[test]
-    fn markdown_loses_its_marks() {
+    fn markdown_syntax_is_removed() {
         let text = "# Invoice\n\nAmount *due*: `5`\n\n| a | b |\n|---|---|\n| c | d |\n";
         assert_eq!(
             normalize_whitespace(&markdown(text)),

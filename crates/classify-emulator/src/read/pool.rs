@@ -131,7 +131,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     #[test]
-    fn a_panic_costs_one_task() {
+    fn reader_pool_survives_panicking_task() {
         let pool = ReaderPool::new(1);
         let done = Arc::new(AtomicUsize::new(0));
         pool.submit(|| panic!("a planted panic"));

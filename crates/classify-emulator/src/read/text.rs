@@ -88,14 +88,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn old_and_wide_encodings_are_read() {
+    fn encoding_legacy_and_utf16_text_is_decoded() {
         assert_eq!(decode("Verträge".as_bytes()), "Verträge");
         assert_eq!(decode(b"Vertr\xe4ge"), "Verträge");
         assert_eq!(decode(b"\xff\xfeV\x00e\x00"), "Ve");
     }
 
     #[test]
-    fn text_is_told_from_bytes() {
+    fn text_detection_distinguishes_text_from_binary() {
         assert!(looks_like_text("ein Vertrag über".as_bytes()));
         assert!(
             looks_like_text(&"ü".as_bytes()[..1]),
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn tables_and_json_give_their_words() {
+    fn csv_and_json_are_converted_to_text() {
         assert_eq!(csv("a;b,c\n\"d;e\";f\n"), "a b,c \nd;e f \n");
         assert_eq!(
             json(r#"{"invoice": {"total": 5, "note": "due now"}}"#),

@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn short_texts_find_their_rule() {
+    fn scoring_short_text_selects_expected_rule() {
         for (text, expected) in [
             (
                 "INVOICE 2041\nWidgets 3 x 20\nAmount due: 60 EUR, payable in 30 days",
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn the_reasoning_names_what_matched() {
+    fn scoring_reasoning_names_matched_words() {
         let (_, _, reasoning) = label("The amount due on this bill", &rules());
         assert!(
             reasoning.contains("\"bill\"") && reasoning.contains("\"amount\""),
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_in_common_is_no_match() {
+    fn scoring_unrelated_text_matches_no_rule() {
         let (label, confidence, _) =
             label("Preheat the oven and whisk three eggs with sugar", &rules());
         assert_eq!(label, None);
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn more_evidence_is_more_confidence() {
+    fn scoring_confidence_grows_with_evidence() {
         let little = label("bill", &rules()).1;
         let much = label(
             "bill from the seller: line items, amount due, payment terms",
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn a_catch_all_takes_the_rest_and_no_more() {
+    fn scoring_catch_all_rule_matches_only_otherwise_unmatched_text() {
         let mut rules = rules();
         rules.push(rule(
             "other",
@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn other_languages_find_their_words() {
+    fn scoring_matches_rules_in_german_and_spanish() {
         let german = [
             rule(
                 "Rechnung",
@@ -365,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn words_that_begin_alike_count_half() {
+    fn scoring_prefix_match_counts_less_than_whole_word() {
         let german = [
             rule("Rechnung", "Ein Schreiben mit einem Betrag"),
             rule("Vertrag", "Eine Vereinbarung zweier Parteien"),

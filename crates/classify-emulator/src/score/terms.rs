@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn words_are_folded_and_stemmed() {
+    fn stemming_normalizes_words_per_language() {
         assert_eq!(
             stems("The Invoices of the invoice no. 42", "en"),
             ["invoic"]
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn any_text_is_read() {
+    fn stemming_accepts_any_text_and_language() {
         for text in [
             "",
             "\u{0}\u{301}\u{301}",

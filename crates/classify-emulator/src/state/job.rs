@@ -344,7 +344,7 @@ pub(crate) mod tests {
     use super::*;
 
     #[test]
-    fn ranges_are_kept_as_ranges() {
+    fn page_ranges_are_merged_and_sorted() {
         let pages = Pages::new(vec![
             (9, 9),
             (0, 4),

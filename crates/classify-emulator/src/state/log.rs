@@ -498,7 +498,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_full_disk_refused_is_written_later() {
+    fn state_file_entries_refused_by_full_disk_are_written_later() {
         for can_shrink in [true, false] {
             let folder = tempfile::tempdir().expect("a folder");
             let path = folder.path().join("state");
@@ -524,7 +524,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_that_could_not_be_cleared_is_cleared_later() {
+    fn state_file_clear_that_failed_is_repeated_later() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("state");
         let (mut store, _) = opened(&path);
@@ -543,7 +543,7 @@ mod tests {
     }
 
     #[test]
-    fn a_document_costs_a_line_and_not_a_row() {
+    fn state_file_grows_by_a_short_line_per_document_outcome() {
         const DOCUMENTS: usize = 500;
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("state");

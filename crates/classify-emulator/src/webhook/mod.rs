@@ -221,7 +221,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_signature_is_the_published_one() {
+    fn webhook_signature_matches_rfc_4231() {
         // RFC 4231, test case 2.
         assert_eq!(
             signature("Jefe", b"what do ya want for nothing?").as_deref(),
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn delays_double_up_to_a_minute() {
+    fn webhook_backoff_doubles_up_to_one_minute() {
         let delays = std::iter::successors(Some(Duration::from_secs(1)), |delay| {
             Some(next_delay(*delay))
         });
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn both_body_formats_hold_the_same_event() {
+    fn webhook_body_formats_contain_the_same_event() {
         let object: serde_json::Value =
             serde_json::from_slice(&body("e-1", "classify.success", "clj-1", 1_500, true))
                 .expect("JSON");

@@ -187,7 +187,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn private_addresses_are_told_apart() {
+    fn webhook_private_addresses_are_recognized() {
         for private in [
             "127.0.0.1",
             "10.1.2.3",

@@ -38,7 +38,7 @@ rm -f "$line"
 mkfifo "$line"
 begin=${EPOCHREALTIME//[.,]/}
 # shellcheck disable=SC2086 # a program and its subcommand
-$EMULATOR --port 0 --port-file "$port_file" --script "$here/scenario.yaml" --allow-loopback-webhooks --limits none \
+$EMULATOR --port 0 --port-file "$port_file" --script "$here/scenario.yaml" --allow-loopback-webhooks --rate-limit none \
     --running-after 30 --completed-after 100 --webhook-delay 50 >"$line" &
 pid=$!
 EMULATOR_URL=

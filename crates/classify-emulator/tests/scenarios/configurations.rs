@@ -3,7 +3,7 @@
 use classify_emulator::{Config, Emulator, RateLimits};
 use serde_json::{Value, json};
 
-use crate::client::{Client, INVOICE, rules};
+use crate::test_client::{Client, INVOICE, rules};
 
 fn started() -> (Emulator, Client) {
     let emulator =
@@ -19,7 +19,7 @@ fn body(name: &str) -> Value {
 const PATH: &str = "/api/v1/beta/configurations";
 
 #[test]
-fn a_name_is_one_configuration() {
+fn configuration_is_upserted_by_name_and_product() {
     // Within one moment: versions differ all the same.
     let config = Config::default()
         .rate_limits(RateLimits::none())
@@ -72,7 +72,7 @@ fn a_name_is_one_configuration() {
 }
 
 #[test]
-fn lists_filter_and_page() {
+fn configuration_list_supports_filters_and_pagination() {
     let (_emulator, client) = started();
     for name in ["a", "b", "c"] {
         client.post(PATH, &body(name)).ok();
@@ -135,7 +135,7 @@ fn lists_filter_and_page() {
 }
 
 #[test]
-fn what_is_saved_is_checked_and_used() {
+fn configuration_passes_validation_and_is_copied_into_jobs() {
     let (_emulator, client) = started();
     let errors = |body: Value| client.post(PATH, &body).validation_errors();
     assert_eq!(
@@ -186,7 +186,7 @@ fn what_is_saved_is_checked_and_used() {
 }
 
 #[test]
-fn webhook_configurations_keep_their_secret() {
+fn webhook_configuration_crud_hides_signing_secret() {
     let (_emulator, client) = started();
     let path = "/api/v1/beta/webhook-configs";
     let created = client.post(path, &json!({ "webhook_url": "https://example.test/x", "webhook_signing_secret": "s3cret",

@@ -5,7 +5,7 @@ use std::time::Duration;
 use classify_emulator::{Config, Emulator, Fault, RateLimits, Route};
 use serde_json::{Value, json};
 
-use crate::client::{Client, INVOICE};
+use crate::test_client::{Client, INVOICE};
 
 fn started(config: Config) -> (Emulator, Client) {
     let emulator = Emulator::start(config.rate_limits(RateLimits::none())).expect("an emulator");
@@ -14,7 +14,7 @@ fn started(config: Config) -> (Emulator, Client) {
 }
 
 #[test]
-fn an_hour_of_polling_takes_no_hour() {
+fn virtual_clock_completes_hour_long_poll_without_waiting() {
     let hour = Duration::from_secs(3_600);
     let (_emulator, client) = started(Config::default().virtual_clock().completed_after(hour));
     let id = client.create(&client.upload("bill.txt", INVOICE.as_bytes()));
@@ -33,7 +33,7 @@ fn an_hour_of_polling_takes_no_hour() {
 }
 
 #[test]
-fn the_clock_is_told_where_to_go() {
+fn virtual_clock_can_be_set_and_rejects_invalid_moves() {
     let (emulator, client) = started(Config::default().virtual_clock_at(1_767_323_045_678));
     let now = client
         .post("/_emulator/clock", &json!({ "to": "2026-01-02T03:05:00Z" }))
@@ -66,7 +66,7 @@ fn the_clock_is_told_where_to_go() {
 }
 
 #[test]
-fn scripts_and_faults_change_while_it_runs() {
+fn scripts_and_faults_can_be_changed_at_runtime() {
     let (emulator, client) = started(Config::default());
     let put = client
         .put(
@@ -159,7 +159,7 @@ fn scripts_and_faults_change_while_it_runs() {
 }
 
 #[test]
-fn counters_journal_and_reset() {
+fn control_api_exposes_counters_request_log_and_reset() {
     let (emulator, client) = started(Config::default());
     client.classified("a.txt", INVOICE.as_bytes());
     client

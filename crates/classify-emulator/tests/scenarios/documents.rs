@@ -3,7 +3,7 @@
 use classify_emulator::{Config, Emulator, RateLimits};
 use serde_json::{Value, json};
 
-use crate::client::{Client, INVOICE, create_body, pdf, pdf_of};
+use crate::test_client::{Client, INVOICE, create_body, pdf, pdf_of};
 
 fn started() -> (Emulator, Client) {
     let emulator =
@@ -20,7 +20,7 @@ fn failure(job: &Value) -> String {
 }
 
 #[test]
-fn every_kind_of_text_is_read() {
+fn document_of_every_text_format_is_classified() {
     let (_emulator, client) = started();
     let html = format!(
         "<html><style>.contract{{}}</style><script>contract</script><p>{INVOICE}</p></html>"
@@ -60,7 +60,7 @@ fn every_kind_of_text_is_read() {
 }
 
 #[test]
-fn no_match_is_a_result() {
+fn document_without_matching_rule_completes_with_no_match() {
     let (_emulator, client) = started();
     let job = client.classified(
         "soup.txt",
@@ -72,7 +72,7 @@ fn no_match_is_a_result() {
 }
 
 #[test]
-fn what_cannot_be_read_fails_with_its_reason() {
+fn document_that_is_unreadable_fails_job_with_reason() {
     let (_emulator, client) = started();
     let whole = pdf(&[INVOICE]);
     for (name, bytes, code) in [
@@ -115,7 +115,7 @@ fn what_cannot_be_read_fails_with_its_reason() {
 }
 
 #[test]
-fn hostile_pdfs_end_as_failed_jobs() {
+fn pdf_corrupt_or_deeply_nested_still_ends_job() {
     let (_emulator, client) = started();
     let deep = format!(
         "%PDF-1.4\n1 0 obj\n{}\nendobj\ntrailer<</Root 1 0 R>>\n%%EOF",
@@ -143,7 +143,7 @@ fn hostile_pdfs_end_as_failed_jobs() {
 }
 
 #[test]
-fn pdfs_that_go_in_circles_come_to_an_end() {
+fn pdf_with_reference_cycle_fails_job() {
     let (_emulator, client) = started();
     let text = |text: &str| text.to_owned();
     let stream = |head: &str, content: &str| {
@@ -202,7 +202,7 @@ fn fastrand_like(seed: u64) -> impl FnMut() -> usize {
 }
 
 #[test]
-fn page_selection_holds_for_pdfs() {
+fn page_selection_applies_to_pdf_pages() {
     let (_emulator, client) = started();
     let file = client.upload(
         "two.pdf",
@@ -245,7 +245,7 @@ fn page_selection_holds_for_pdfs() {
 }
 
 #[test]
-fn rules_in_another_language_work() {
+fn rules_in_german_match_german_document() {
     let (_emulator, client) = started();
     let file = client.upload(
         "brief.txt",
@@ -264,7 +264,7 @@ fn rules_in_another_language_work() {
 }
 
 #[test]
-fn other_documents_are_one_page() {
+fn page_selection_treats_text_document_as_one_page() {
     let (_emulator, client) = started();
     let file = client.upload("bill.txt", INVOICE.as_bytes());
     let classified = |pages: &str| {
@@ -278,7 +278,7 @@ fn other_documents_are_one_page() {
 }
 
 #[test]
-fn a_job_does_not_end_before_its_document_is_read() {
+fn job_does_not_end_before_its_document_is_read() {
     let max_concurrency = std::time::Duration::ZERO;
     let config = Config::default()
         .rate_limits(RateLimits::none())

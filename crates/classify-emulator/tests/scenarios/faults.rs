@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use classify_emulator::{Config, Emulator, Fault, FaultRule, FaultSchedule, RateLimits, Route};
 use serde_json::{Value, json};
 
-use crate::client::{Client, INVOICE, Reply, create_body};
+use crate::test_client::{Client, INVOICE, Reply, create_body};
 
 /// An emulator that holds one file, and then fails as it is told.
 pub(crate) struct Fixture {
@@ -64,7 +64,7 @@ impl Fixture {
 }
 
 #[test]
-fn replies_that_take_the_place_of_acting() {
+fn fault_before_processing_replaces_response_and_creates_no_job() {
     let fixture = fixture(Config::default());
     for (fault, status, header) in [
         (Fault::BadGatewayHtml, 502, None),
@@ -140,7 +140,7 @@ fn replies_that_take_the_place_of_acting() {
 }
 
 #[test]
-fn replies_that_are_lost_or_spoiled_after_acting() {
+fn fault_after_processing_loses_or_changes_response_of_created_job() {
     let fixture = fixture(Config::default());
     for (fault, status) in [
         (Fault::ServerErrorAfter, 500),
@@ -178,7 +178,7 @@ fn replies_that_are_lost_or_spoiled_after_acting() {
 }
 
 #[test]
-fn a_hang_is_silence() {
+fn fault_hang_sends_no_response_until_client_timeout() {
     let fixture = fixture(Config::default());
     let body = create_body(&fixture.file);
     for (fault, jobs) in [(Fault::HangBefore, 0), (Fault::HangAfter, 1)] {
@@ -206,7 +206,7 @@ fn a_hang_is_silence() {
 }
 
 #[test]
-fn fields_go_missing_and_timestamps_lose_their_zone() {
+fn fault_on_job_removes_fields_and_changes_timestamps() {
     let fixture = fixture(Config::default());
     let id = fixture.client.create(&fixture.file);
     let get = |fault: Fault| {
@@ -242,7 +242,7 @@ fn fields_go_missing_and_timestamps_lose_their_zone() {
 }
 
 #[test]
-fn pages_go_empty_and_tokens_go_round() {
+fn fault_on_pagination_returns_empty_pages_and_repeated_tokens() {
     let fixture = fixture(Config::default());
     let mut ids: Vec<Value> = (0..5)
         .map(|_| json!(fixture.client.create(&fixture.file)))
@@ -302,7 +302,7 @@ fn pages_go_empty_and_tokens_go_round() {
 }
 
 #[test]
-fn the_same_seed_fails_the_same_requests() {
+fn fault_seed_makes_failed_requests_reproducible() {
     let statuses = |seed: u64| -> Vec<u16> {
         let schedule = FaultSchedule::new()
             .seed(seed)
@@ -324,7 +324,7 @@ fn the_same_seed_fails_the_same_requests() {
 }
 
 #[test]
-fn faults_spare_what_they_are_not_for() {
+fn fault_applies_only_to_its_route_and_never_to_control_api() {
     let fixture = fixture(Config::default());
     fixture.set_fault(Fault::Unavailable.always().on(Route::ClassifyCreate));
     assert_eq!(fixture.client.get("/api/v2/classify").status, 200);
@@ -349,7 +349,7 @@ fn faults_spare_what_they_are_not_for() {
 }
 
 #[test]
-fn redirects_lead_to_the_host_that_was_named() {
+fn fault_redirect_leads_to_configured_host() {
     let other = Emulator::start(Config::default()).expect("an emulator");
     let fixture = fixture(Config::default().redirect_to(other.base_url()));
     fixture.set_fault(Fault::Redirect.always());
@@ -456,7 +456,7 @@ impl Resources {
             saved,
             webhook,
         } = self;
-        let rules = crate::client::rules();
+        let rules = crate::test_client::rules();
         let configuration =
             json!({ "name": "c", "parameters": { "product_type": "classify_v2", "rules": rules } });
         let webhook_job = json!({ "webhook_url": "http://x.test" });
@@ -522,7 +522,9 @@ impl Resources {
 /// The bytes of a request, ready to be sent.
 fn request_bytes((method, path, body): (&str, String, Value), route: Route) -> Vec<u8> {
     let (kind, body) = match route {
-        Route::FileCreate => crate::client::form(&[("purpose", "x")], Some(("a.txt", b"text"))),
+        Route::FileCreate => {
+            crate::test_client::form(&[("purpose", "x")], Some(("a.txt", b"text")))
+        }
         _ if body.is_null() => (String::new(), Vec::new()),
         _ => ("application/json".to_owned(), body.to_string().into_bytes()),
     };
@@ -556,7 +558,7 @@ fn observe_reply(
 }
 
 #[test]
-fn every_fault_is_seen_wherever_it_applies() {
+fn fault_is_observable_on_every_route_it_applies_to() {
     // Side by side, since much of it is waiting for what does not come.
     let pairs: usize = std::thread::scope(|scope| {
         let workers: Vec<_> = ROUTES
@@ -614,7 +616,7 @@ fn triggered_faults(routes: &[Route]) -> usize {
 }
 
 #[test]
-fn a_fault_that_changes_nothing_has_not_struck() {
+fn fault_without_effect_is_not_recorded() {
     let fixture = fixture(Config::default());
     for (fault, path) in [
         (Fault::NullFields, "/api/v2/classify/clj-none"),

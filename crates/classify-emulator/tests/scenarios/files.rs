@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use classify_emulator::{Config, Emulator, RateLimits};
 use serde_json::{Value, json};
 
-use crate::client::{Client, create_body, form};
+use crate::test_client::{Client, create_body, form};
 
 fn started(config: Config) -> (Emulator, Client) {
     let emulator = Emulator::start(config.rate_limits(RateLimits::none())).expect("an emulator");
@@ -29,7 +29,7 @@ fn on_disk(emulator: &Emulator) -> usize {
 }
 
 #[test]
-fn an_upload_comes_back_as_it_was() {
+fn upload_content_is_returned_unchanged_until_deleted() {
     let (emulator, client) = started(Config::default());
     let bytes: Vec<u8> = (0..=255).cycle().take(300_000).collect();
     let texts = [("purpose", "classify"), ("external_file_id", "mine-1")];
@@ -75,7 +75,7 @@ fn an_upload_comes_back_as_it_was() {
 }
 
 #[test]
-fn parts_may_come_in_any_order() {
+fn upload_multipart_parts_are_accepted_in_any_order() {
     let (_emulator, client) = started(Config::default());
     let (kind, _) = form(&[], None);
     let boundary = kind.split_once("boundary=").expect("a boundary").1;
@@ -96,7 +96,7 @@ fn parts_may_come_in_any_order() {
 }
 
 #[test]
-fn bad_uploads_are_refused_and_leave_nothing() {
+fn upload_validation_rejects_bad_forms_and_stores_nothing() {
     let (emulator, client) = started(Config::default().upload_limit(1_000));
     let purpose = [("purpose", "classify")];
     let status = |file: Option<(&str, &[u8])>| client.upload_form("", &purpose, file);
@@ -125,7 +125,7 @@ fn bad_uploads_are_refused_and_leave_nothing() {
 }
 
 #[test]
-fn an_upload_cut_off_leaves_no_file() {
+fn upload_aborted_by_client_leaves_no_file() {
     let (emulator, client) = started(Config::default());
     let (kind, body) = form(
         &[("purpose", "classify")],
@@ -153,7 +153,7 @@ fn an_upload_cut_off_leaves_no_file() {
 }
 
 #[test]
-fn forms_are_not_gathered_in_memory() {
+fn upload_multipart_limits_bound_heads_and_unknown_parts() {
     let (emulator, client) = started(Config::default().upload_limit(1_000_000));
     let (kind, _) = form(&[], None);
     let boundary = kind.split_once("boundary=").expect("a boundary").1;
@@ -189,7 +189,7 @@ fn forms_are_not_gathered_in_memory() {
 }
 
 #[test]
-fn a_silent_upload_is_ended() {
+fn upload_timeout_ends_stalled_upload_with_408() {
     let (emulator, _client) = started(Config::default().read_timeout(Duration::from_secs(1)));
     let (kind, body) = form(&[("purpose", "classify")], Some(("a.txt", &[b'x'; 9_000])));
     let mut socket = std::net::TcpStream::connect(emulator.address()).expect("a connection");
@@ -210,7 +210,7 @@ fn a_silent_upload_is_ended() {
 }
 
 #[test]
-fn lists_and_queries_filter_sort_and_page() {
+fn pagination_filter_and_sort_apply_to_file_lists_and_queries() {
     let (emulator, client) = started(Config::default().virtual_clock());
     let mut ids = Vec::new();
     for (name, external) in [
@@ -312,7 +312,7 @@ fn lists_and_queries_filter_sort_and_page() {
 }
 
 #[test]
-fn files_expire() {
+fn files_expire_after_48_hours() {
     let (emulator, client) = started(Config::default().virtual_clock());
     let id = client.upload("a.txt", b"text");
     emulator.advance(Duration::from_secs(48 * 3_600));
@@ -325,7 +325,7 @@ fn files_expire() {
 }
 
 #[test]
-fn ids_are_checked() {
+fn validation_rejects_invalid_file_ids() {
     let (_emulator, client) = started(Config::default());
     assert_eq!(
         client
@@ -344,7 +344,7 @@ fn ids_are_checked() {
 }
 
 #[test]
-fn uploads_are_limited_too() {
+fn rate_limit_applies_to_uploads() {
     let emulator = Emulator::start(Config::default().virtual_clock()).expect("an emulator");
     let client = Client::new(&emulator);
     let upload = || {

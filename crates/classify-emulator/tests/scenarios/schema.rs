@@ -6,7 +6,7 @@ use jsonschema::Validator;
 use regex::Regex;
 use serde_json::{Value, json};
 
-use crate::client::Reply;
+use crate::test_client::Reply;
 
 struct Route {
     method: String,

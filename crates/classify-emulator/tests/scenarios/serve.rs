@@ -14,7 +14,7 @@ fn block_on<F: Future>(future: F) -> F::Output {
 }
 
 #[test]
-fn it_answers_when_ready_and_is_gone_when_stopped() {
+fn serve_answers_once_ready_and_closes_port_when_stopped() {
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let (sender, ready) = channel();
     let server = std::thread::spawn(move || {
@@ -44,7 +44,7 @@ fn it_answers_when_ready_and_is_gone_when_stopped() {
 }
 
 #[test]
-fn a_taken_port_and_a_refusing_caller_are_told() {
+fn serve_reports_port_in_use_and_ready_callback_error() {
     let first = classify_emulator::Emulator::start(Config::default()).expect("an emulator");
     let port = first.address().port();
     let error = classify_emulator::Emulator::start(Config::default().port(port))
@@ -62,7 +62,7 @@ fn a_taken_port_and_a_refusing_caller_are_told() {
 }
 
 #[test]
-fn any_number_run_side_by_side_from_any_thread() {
+fn emulator_instances_run_concurrently_and_remove_their_folders() {
     let emulators: Vec<_> = (0..16)
         .map(|_| classify_emulator::Emulator::start(Config::default()).expect("an emulator"))
         .collect();

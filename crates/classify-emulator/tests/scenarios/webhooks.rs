@@ -9,7 +9,7 @@ use classify_emulator::{Config, Emulator, RateLimits};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
 
-use crate::client::{Client, INVOICE, create_body};
+use crate::test_client::{Client, INVOICE, create_body};
 
 #[derive(Debug)]
 struct Received {
@@ -109,7 +109,7 @@ fn next(received: &Receiver<Received>) -> Received {
 }
 
 #[test]
-fn events_come_signed_and_in_full() {
+fn webhook_events_are_signed_and_complete() {
     let (_emulator, client) = started(true);
     let (url, received) = receiver(&[200]);
     let job = create(
@@ -162,7 +162,7 @@ fn events_come_signed_and_in_full() {
 }
 
 #[test]
-fn only_wanted_events_come_and_by_default_as_a_string() {
+fn webhook_sends_only_selected_events_and_string_by_default() {
     let (_emulator, client) = started(true);
     let (url, received) = receiver(&[200]);
     let saved = client
@@ -181,7 +181,7 @@ fn only_wanted_events_come_and_by_default_as_a_string() {
 }
 
 #[test]
-fn version_1_jobs_tell_of_partial_success() {
+fn webhook_of_v1_job_reports_partial_success() {
     let (emulator, client) = started(true);
     emulator
         .set_scripts(vec![
@@ -195,7 +195,7 @@ fn version_1_jobs_tell_of_partial_success() {
         .collect();
     let webhook = json!({ "webhook_url": url, "webhook_headers": { "x-number": 5 }, "webhook_output_format": "json",
         "webhook_events": ["classify.partial_success", "classify.success"] });
-    let body = json!({ "file_ids": files, "rules": crate::client::rules(), "webhook_configurations": [webhook] });
+    let body = json!({ "file_ids": files, "rules": crate::test_client::rules(), "webhook_configurations": [webhook] });
     let job = client.post("/api/v1/classifier/jobs", &body).ok();
     let one = next(&received);
     assert_eq!(one.event()["event_type"], "classify.partial_success");
@@ -208,7 +208,7 @@ fn version_1_jobs_tell_of_partial_success() {
 }
 
 #[test]
-fn three_attempts_and_no_more() {
+fn webhook_retry_stops_after_three_attempts() {
     let (emulator, client) = started(true);
     let (url, received) = receiver(&[500, 503, 404, 200]);
     let webhook = json!({ "webhook_url": url, "webhook_events": ["classify.success"] });
@@ -246,7 +246,7 @@ fn three_attempts_and_no_more() {
 }
 
 #[test]
-fn loopback_is_blocked_unless_allowed() {
+fn webhook_to_loopback_is_blocked_by_default() {
     let (emulator, client) = started(false);
     let (url, received) = receiver(&[200]);
     create(
@@ -268,7 +268,7 @@ fn loopback_is_blocked_unless_allowed() {
 }
 
 #[test]
-fn what_cannot_be_reached_is_noted_with_its_reason() {
+fn webhook_delivery_failure_is_recorded_with_reason() {
     let (emulator, client) = started(true);
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let encrypted = format!(
@@ -329,7 +329,7 @@ fn connections() -> (String, Receiver<std::net::TcpStream>) {
 }
 
 #[test]
-fn only_so_many_webhooks_are_under_way_at_once() {
+fn webhook_max_concurrency_is_reached_and_not_exceeded() {
     const MAX_CONCURRENT: usize = 64;
     let (emulator, client) = started(true);
     let (url, came) = connections();
@@ -378,7 +378,7 @@ fn hook_without_address() -> Value {
 }
 
 #[test]
-fn an_answer_counts_although_its_body_never_ends() {
+fn webhook_delivery_accepts_response_with_unfinished_body() {
     let (emulator, client) = started(true);
     let (url, came) = connections();
     create(
@@ -404,7 +404,7 @@ fn an_answer_counts_although_its_body_never_ends() {
 }
 
 #[test]
-fn what_is_under_way_at_a_reset_is_not_noted_after_it() {
+fn webhook_in_flight_at_reset_is_not_recorded() {
     let (emulator, client) = started(true);
     let (url, came) = connections();
     let webhook = json!({ "webhook_url": url, "webhook_events": ["classify.pending"] });
@@ -451,7 +451,7 @@ const EVENTS: [(&str, &str); 7] = [
 ];
 
 #[test]
-fn version_2_takes_only_the_events_that_there_are() {
+fn webhook_event_validation_rejects_unknown_events_except_in_v1() {
     let (_emulator, client) = started(true);
     let known: Vec<String> = EVENTS
         .iter()
@@ -503,7 +503,7 @@ fn version_2_takes_only_the_events_that_there_are() {
             ["body.webhook_events.1: enum"]
         );
         // Version 1 has free texts there.
-        let body = json!({ "file_ids": [file.replace("dfl-", "")], "rules": crate::client::rules(),
+        let body = json!({ "file_ids": [file.replace("dfl-", "")], "rules": crate::test_client::rules(),
             "webhook_configurations": [{ "webhook_events": events }] });
         client.post("/api/v1/classifier/jobs", &body).ok();
     }

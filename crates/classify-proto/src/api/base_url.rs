@@ -117,7 +117,7 @@ mod tests {
     use super::super::tests::refused;
 
     #[test]
-    fn base_urls_that_cannot_be_right_are_refused() {
+    fn validation_base_url_errors_name_problem() {
         for (url, word) in [
             ("", "empty"),
             ("api.cloud.llamaindex.ai", "https://api.cloud.llamaindex.ai"),
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_base_url_is_refused_without_what_may_be_secret_in_it() {
+    fn redact_base_url_in_validation_error() {
         for url in [
             "https://user:canary@host/?a=b",
             "https://user:canary@host",
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_http_stays_on_this_machine_unless_asked_for() {
+    fn validation_base_url_plain_http_is_loopback_only_unless_allowed() {
         for url in [
             "http://localhost:1",
             "http://127.0.0.1",

@@ -11,7 +11,7 @@ use http::uri::{Authority, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use crate::error::Error;
-use crate::operation::Scope;
+use crate::scope::Scope;
 use crate::text::redact;
 
 pub(crate) use base_url::is_loopback;
@@ -380,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn a_prefix_is_kept() {
+    fn base_url_path_prefix_is_kept() {
         for url in [
             "http://localhost:8080/llama/",
             "http://localhost:8080/llama",
@@ -395,7 +395,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_that_cannot_be_right_are_refused_without_being_shown() {
+    fn validation_api_key_error_redacts_key() {
         for key in [
             "",
             "  ",
@@ -414,7 +414,7 @@ mod tests {
     }
 
     #[test]
-    fn the_key_is_sensitive_and_never_printed() {
+    fn redact_api_key_and_headers_in_debug() {
         let api = Api::builder("llx-canary")
             .header("X-Extra", "canary2")
             .build()
@@ -430,7 +430,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_is_cleaned_of_every_secret_header() {
+    fn redact_secret_headers_in_error_response() {
         use crate::operation::Operation as _;
 
         let said = "no: llx-canary, canary-1, Basic canary-1, canary-22";
@@ -464,7 +464,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_replace_ours_and_may_repeat_but_never_frame() {
+    fn headers_override_defaults_and_framing_headers_are_errors() {
         let api = Api::builder("k")
             .header("authorization", "Custom x")
             .header("x-a", "1")
@@ -490,7 +490,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_from_the_environment() {
+    fn headers_are_parsed_from_environment_text() {
         let pairs = Api::parse_headers("X-A: 1\n nothing \nX-B:2:3\r\n: x\n");
         assert_eq!(
             pairs,
@@ -502,7 +502,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_fills_in_what_it_names() {
+    fn config_from_environment_variables() {
         let api = |pairs: &'static [(&str, &str)]| {
             Api::from_lookup(move |name| {
                 let found = pairs.iter().find(|(known, _)| *known == name);

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::Api;
 use crate::body::{Body, Multipart};
 use crate::error::Error;
-use crate::operation::Scope;
+use crate::scope::Scope;
 use crate::text::url::{push_pair, push_segment};
 
 /// A request in the making: method, path and query first, then one of the endings.

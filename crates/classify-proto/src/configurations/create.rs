@@ -8,9 +8,11 @@ use super::{Parameters, ROUTE, SavedConfiguration};
 use crate::api::Api;
 use crate::body::Body;
 use crate::error::Error;
-use crate::operation::{
-    Idempotency, Operation, RateClass, Scope, ValidationErrors, read_json, scope_setters,
-};
+use crate::operation::Operation;
+use crate::scope::{Scope, scope_setters};
+use crate::semantics::Semantics;
+use crate::text::json::read_json;
+use crate::validation::ValidationErrors;
 
 /// Saves a configuration under a name.
 ///
@@ -24,10 +26,14 @@ use crate::operation::{
 /// let create = CreateConfiguration::new("incoming mail", rules);
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct CreateConfiguration {
-    name: String,
-    parameters: Parameters,
-    scope: Scope,
+    /// The name.
+    pub name: String,
+    /// The parameters.
+    pub parameters: Parameters,
+    /// The project and organization.
+    pub scope: Scope,
 }
 
 impl CreateConfiguration {
@@ -46,7 +52,7 @@ impl CreateConfiguration {
 }
 
 #[derive(Serialize)]
-struct Wire<'a> {
+struct CreateConfigurationBody<'a> {
     name: &'a str,
     parameters: &'a Parameters,
 }
@@ -54,14 +60,12 @@ struct Wire<'a> {
 impl Operation for CreateConfiguration {
     type Output = SavedConfiguration;
 
-    const NAME: &'static str = "configurations.create";
-
-    fn idempotency(&self) -> Idempotency {
-        Idempotency::Idempotent
+    fn name(&self) -> &'static str {
+        "configurations.create"
     }
 
-    fn rate_class(&self) -> RateClass {
-        RateClass::Other
+    fn semantics(&self) -> Semantics<Self> {
+        Semantics::idempotent()
     }
 
     fn validate(&self) -> Result<(), Error> {
@@ -74,7 +78,7 @@ impl Operation for CreateConfiguration {
     fn build_request_unvalidated(&self, api: &Api) -> Result<http::Request<Body>, Error> {
         api.request(Method::POST, ROUTE)
             .scope(&self.scope)
-            .json(&Wire {
+            .json(&CreateConfigurationBody {
                 name: &self.name,
                 parameters: &self.parameters,
             })
@@ -93,7 +97,7 @@ mod tests {
     use crate::v2::{Configuration, Rule};
 
     #[test]
-    fn the_request_and_its_answer() {
+    fn configuration_create_request_and_response() {
         let create = CreateConfiguration::new(
             "preset one",
             Configuration::new([Rule::new("invoice", "contains an invoice number")]),
@@ -114,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn the_limits_are_checked_by_name() {
+    fn validation_configuration_create_errors_name_field() {
         let error = CreateConfiguration::new("", Configuration::new([]))
             .build_request(&api())
             .unwrap_err();

@@ -8,15 +8,20 @@ use super::ROUTE;
 use crate::api::Api;
 use crate::body::Body;
 use crate::error::Error;
-use crate::operation::{Idempotency, Operation, RateClass, Recovery, Scope, scope_setters};
+use crate::operation::Operation;
+use crate::scope::{Scope, from_id, scope_setters};
+use crate::semantics::{Recovery, Semantics};
 
 /// Deletes a saved configuration.
 ///
 /// Where the answer to an earlier attempt was lost, finding no such configuration is success.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct DeleteConfiguration {
-    config_id: String,
-    scope: Scope,
+    /// The configuration's id.
+    pub config_id: String,
+    /// The project and organization.
+    pub scope: Scope,
 }
 
 impl DeleteConfiguration {
@@ -32,17 +37,17 @@ impl DeleteConfiguration {
     scope_setters!();
 }
 
+from_id!(DeleteConfiguration);
+
 impl Operation for DeleteConfiguration {
     type Output = ();
 
-    const NAME: &'static str = "configurations.delete";
-
-    fn idempotency(&self) -> Idempotency {
-        Idempotency::Idempotent
+    fn name(&self) -> &'static str {
+        "configurations.delete"
     }
 
-    fn rate_class(&self) -> RateClass {
-        RateClass::Other
+    fn semantics(&self) -> Semantics<Self> {
+        Semantics::idempotent().recovery(Recovery::NotFoundIsSuccess(|_| ()))
     }
 
     fn build_request_unvalidated(&self, api: &Api) -> Result<http::Request<Body>, Error> {
@@ -57,10 +62,6 @@ impl Operation for DeleteConfiguration {
         Ok(())
     }
 
-    fn recover(&self, refusal: &Error) -> Recovery<()> {
-        Recovery::of_delete(refusal, || ())
-    }
-
     fn annotate(&self, error: Error) -> Error {
         error.with_subject(&*self.config_id)
     }
@@ -69,7 +70,7 @@ impl Operation for DeleteConfiguration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::v2::examples::api;
+    use crate::v2::examples::{api, outcome};
 
     fn status(code: u16) -> http::Response<Bytes> {
         http::Response::builder()
@@ -79,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn the_request_and_its_empty_answer() {
+    fn configuration_delete_request_and_response() {
         let delete = DeleteConfiguration::new("cfg/1");
         let request = delete.build_request(&api()).unwrap();
         assert_eq!(request.method(), Method::DELETE);
@@ -89,11 +90,12 @@ mod tests {
     }
 
     #[test]
-    fn finding_nothing_after_a_lost_answer_is_success() {
-        let delete = DeleteConfiguration::new("cfg-1");
-        let not_found = delete.parse(status(404)).unwrap_err();
-        assert!(matches!(delete.recover(&not_found), Recovery::Resolved(())));
-        let conflict = delete.parse(status(409)).unwrap_err();
-        assert!(matches!(delete.recover(&conflict), Recovery::Failed));
+    fn idempotency_configuration_delete_recovers_404_as_success() {
+        let delete = || DeleteConfiguration::new("cfg-1");
+        // `None` is a lost response.
+        outcome(delete(), &[None, Some(404)]).unwrap();
+        let conflict = outcome(delete(), &[None, Some(409)]).unwrap_err();
+        assert_eq!(conflict.status().unwrap(), 409);
+        assert!(outcome(delete(), &[Some(404)]).unwrap_err().is_not_found());
     }
 }

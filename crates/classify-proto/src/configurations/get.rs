@@ -8,13 +8,19 @@ use super::{ROUTE, SavedConfiguration};
 use crate::api::Api;
 use crate::body::Body;
 use crate::error::Error;
-use crate::operation::{Idempotency, Operation, RateClass, Scope, read_json, scope_setters};
+use crate::operation::Operation;
+use crate::scope::{Scope, from_id, scope_setters};
+use crate::semantics::Semantics;
+use crate::text::json::read_json;
 
 /// Reads a saved configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct GetConfiguration {
-    config_id: String,
-    scope: Scope,
+    /// The configuration's id.
+    pub config_id: String,
+    /// The project and organization.
+    pub scope: Scope,
 }
 
 impl GetConfiguration {
@@ -30,17 +36,17 @@ impl GetConfiguration {
     scope_setters!();
 }
 
+from_id!(GetConfiguration);
+
 impl Operation for GetConfiguration {
     type Output = SavedConfiguration;
 
-    const NAME: &'static str = "configurations.get";
-
-    fn idempotency(&self) -> Idempotency {
-        Idempotency::Safe
+    fn name(&self) -> &'static str {
+        "configurations.get"
     }
 
-    fn rate_class(&self) -> RateClass {
-        RateClass::Other
+    fn semantics(&self) -> Semantics<Self> {
+        Semantics::safe()
     }
 
     fn build_request_unvalidated(&self, api: &Api) -> Result<http::Request<Body>, Error> {
@@ -66,7 +72,7 @@ mod tests {
     use crate::v2::examples::{api, ok};
 
     #[test]
-    fn the_request_and_its_answer() {
+    fn configuration_get_request_and_response() {
         let get = GetConfiguration::new("cfg 1/2").project("p");
         assert_eq!(
             get.build_request(&api()).unwrap().uri(),

@@ -8,18 +8,28 @@ use super::{ProductType, ROUTE, SavedConfiguration};
 use crate::api::Api;
 use crate::body::Body;
 use crate::error::Error;
-use crate::operation::{Idempotency, Operation, RateClass, Scope, read_json, scope_setters};
+use crate::operation::Operation;
 use crate::page::{Page, paged};
+use crate::scope::{Scope, scope_setters};
+use crate::semantics::Semantics;
+use crate::text::json::read_json;
 
 /// Lists saved configurations, a page at a time.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ListConfigurations {
-    product_types: Vec<ProductType>,
-    name: Option<String>,
-    latest_only: Option<bool>,
-    page_size: Option<u32>,
-    page_token: Option<String>,
-    scope: Scope,
+    /// Only configurations of these products; empty for all.
+    pub product_types: Vec<ProductType>,
+    /// The name.
+    pub name: Option<String>,
+    /// Whether only the latest version of each configuration is listed.
+    pub latest_only: Option<bool>,
+    /// Items per page; `None` leaves it to the service.
+    pub page_size: Option<u32>,
+    /// The token of the page to read; `None` for the first page.
+    pub page_token: Option<String>,
+    /// The project and organization.
+    pub scope: Scope,
 }
 
 impl ListConfigurations {
@@ -70,14 +80,12 @@ impl ListConfigurations {
 impl Operation for ListConfigurations {
     type Output = Page<SavedConfiguration>;
 
-    const NAME: &'static str = "configurations.list";
-
-    fn idempotency(&self) -> Idempotency {
-        Idempotency::Safe
+    fn name(&self) -> &'static str {
+        "configurations.list"
     }
 
-    fn rate_class(&self) -> RateClass {
-        RateClass::Other
+    fn semantics(&self) -> Semantics<Self> {
+        Semantics::safe()
     }
 
     fn build_request_unvalidated(&self, api: &Api) -> Result<http::Request<Body>, Error> {
@@ -114,7 +122,7 @@ mod tests {
     use crate::v2::examples::{api, ok};
 
     #[test]
-    fn every_filter_and_repeated_keys() {
+    fn configuration_list_sends_every_filter() {
         let list = ListConfigurations::new()
             .product_type(ProductType::ClassifyV2)
             .product_type("extract_v2")

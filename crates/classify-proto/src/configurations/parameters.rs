@@ -7,9 +7,9 @@ use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use crate::operation::ValidationErrors;
 use crate::text::open_enum::open_enum;
 use crate::v2::Configuration;
+use crate::validation::ValidationErrors;
 
 /// The field that says which product the others are of.
 const TAG: &str = "product_type";
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_configuration_of_classification_is_flat_with_its_tag() {
+    fn configuration_parameters_classify_is_flat_with_product_type() {
         let read = both_ways(&json!({
             "product_type": "classify_v2",
             "rules": [{"type": "a", "description": "b", "examples": [1]}],
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn other_products_are_kept_as_they_come() {
+    fn configuration_parameters_of_other_products_round_trip() {
         for given in [
             json!({"product_type": "extract_v2", "schema": {"a": [null, 1]}, "rules": 7}),
             json!({"product_type": "of_tomorrow"}),
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shape_of_classification_that_cannot_be_read_is_kept_whole() {
+    fn configuration_parameters_unparsable_classify_is_kept_raw() {
         let given = json!({"product_type": "classify_v2", "rules": {"of": "tomorrow"}});
         let read = both_ways(&given);
         assert_eq!(read.as_classify(), None);
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_object_is_refused() {
+    fn configuration_parameters_non_object_is_an_error() {
         for given in [
             json!([]),
             json!("x"),

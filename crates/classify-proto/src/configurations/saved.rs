@@ -30,7 +30,7 @@ mod tests {
     use crate::configurations::examples;
 
     #[test]
-    fn it_is_read_and_written_back() {
+    fn configuration_saved_round_trips() {
         let saved: SavedConfiguration = serde_json::from_str(examples::CONFIGURATION).unwrap();
         let given: serde_json::Value = serde_json::from_str(examples::CONFIGURATION).unwrap();
         assert_eq!(serde_json::to_value(&saved).unwrap(), given);

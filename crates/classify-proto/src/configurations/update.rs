@@ -8,18 +8,23 @@ use super::{Parameters, ROUTE, SavedConfiguration};
 use crate::api::Api;
 use crate::body::Body;
 use crate::error::Error;
-use crate::operation::{
-    Idempotency, Operation, RateClass, Scope, ValidationErrors, read_json, scope_setters,
-};
+use crate::operation::Operation;
 use crate::patch::Patch;
+use crate::scope::{Scope, scope_setters};
+use crate::semantics::Semantics;
+use crate::text::json::read_json;
+use crate::validation::ValidationErrors;
 
 /// Changes a saved configuration: what is not mentioned stays as it is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct UpdateConfiguration {
-    config_id: String,
+    /// The configuration's id.
+    pub config_id: String,
     #[serde(flatten)]
     fields: Fields,
-    scope: Scope,
+    /// The project and organization.
+    pub scope: Scope,
 }
 
 /// What is sent; the same words as in a saved state.
@@ -79,14 +84,12 @@ impl UpdateConfiguration {
 impl Operation for UpdateConfiguration {
     type Output = SavedConfiguration;
 
-    const NAME: &'static str = "configurations.update";
-
-    fn idempotency(&self) -> Idempotency {
-        Idempotency::Idempotent
+    fn name(&self) -> &'static str {
+        "configurations.update"
     }
 
-    fn rate_class(&self) -> RateClass {
-        RateClass::Other
+    fn semantics(&self) -> Semantics<Self> {
+        Semantics::idempotent()
     }
 
     fn validate(&self) -> Result<(), Error> {
@@ -131,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn absent_null_and_a_value_are_three_requests() {
+    fn patch_configuration_update_keep_clear_and_set_requests() {
         let update = UpdateConfiguration::new("cfg-1");
         assert_eq!(body(&update), "{}");
         assert_eq!(body(&update.clone().name("n")), r#"{"name":"n"}"#);
@@ -149,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_saved_update_tells_them_apart_as_well() {
+    fn saved_state_configuration_update_keeps_patch() {
         for update in [
             UpdateConfiguration::new("cfg-1"),
             UpdateConfiguration::new("cfg-1").name("n").project("p"),
@@ -166,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn the_limits_are_checked_by_name() {
+    fn validation_configuration_update_errors_name_field() {
         let error = UpdateConfiguration::new("cfg-1")
             .name("x".repeat(256))
             .parameters(Configuration::default())

@@ -276,7 +276,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_redirect_names_the_host_and_not_the_path() {
+    fn redact_redirect_path_and_query_in_error() {
         let response = http::Response::builder()
             .status(302)
             .header("location", "https://evil.example/x?token=canary")

@@ -301,6 +301,15 @@ impl Error {
         }
     }
 
+    /// Whether the response settles what became of a v2 create, also after lost responses: it shows the job that has the
+    /// transaction id, so the create made no other job.
+    ///
+    /// A local error (`is_invalid`) settles nothing: an earlier attempt may have created a job. A conflict of v1 shows a
+    /// job of somebody else and says nothing about this create, since v1 has no transaction ids.
+    pub(crate) fn shows_job_of_create(&self) -> bool {
+        self.is_conflict() && self.job().is_some()
+    }
+
     /// A successful response that is not even JSON: cut short, or a gateway's page.
     pub(crate) fn is_malformed(&self) -> bool {
         self.0.kind == ErrorKind::Decode && self.0.garbled
@@ -366,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn the_delay_that_is_asked_for_is_known_without_a_call() {
+    fn retry_after_is_available_on_error_without_call() {
         let error = |code: u16, name: &'static str, value: &'static str| {
             let response = http::Response::builder()
                 .status(code)
@@ -402,7 +411,7 @@ mod tests {
     }
 
     #[test]
-    fn a_429_is_read_before_it_is_believed() {
+    fn rate_limit_429_about_quota_is_quota_error() {
         assert!(status(429, r#"{"detail":"Too many requests"}"#).is_rate_limited());
         assert!(
             status(
@@ -420,7 +429,7 @@ mod tests {
     }
 
     #[test]
-    fn it_can_cross_threads() {
+    fn error_is_send_and_sync() {
         fn assert_send_sync<T: Send + Sync + 'static>() {}
         assert_send_sync::<Error>();
     }

@@ -164,7 +164,7 @@ mod tests {
     use crate::reply::Failure;
 
     #[test]
-    fn display_says_operation_status_words_and_hint_in_one_line() {
+    fn error_display_is_one_line_with_operation_status_message_and_hint() {
         assert_eq!(
             status(404, r#"{"detail":"Job\nnot found"}"#).to_string(),
             "classify.get: 404 Not Found: Job not found (request id req-7); check the id, and that it belongs to the key's project"
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn every_status_with_a_remedy_has_a_hint() {
+    fn error_display_has_hint_for_each_actionable_status() {
         for (code, word) in [
             (401, "region"),
             (402, "credits"),
@@ -201,7 +201,7 @@ mod tests {
 
     /// What may have been acted upon is not sent again unseen, whatever it is that went wrong.
     #[test]
-    fn every_ambiguous_error_says_to_look_first() {
+    fn ambiguous_error_display_advises_verification_or_same_transaction_id() {
         let response = || http::Response::new(Bytes::from_static(b"{"));
         for error in [
             status(500, ""),
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_404_of_v1_may_be_the_end_of_v1() {
+    fn error_display_404_of_v1_mentions_withdrawal() {
         let of = |operation: &'static str| {
             let response = http::Response::builder().status(404).body(Bytes::new());
             let error = Error::from_response(response.unwrap()).with_operation(operation);
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn bodies_stay_out_of_display_and_debug() {
+    fn redact_response_body_in_error_display_and_debug() {
         let error = status(500, r#"{"unknown":"canary"}"#);
         assert!(!format!("{error} {error:?}").contains("canary"));
         assert_eq!(&error.raw_body().unwrap()[..], br#"{"unknown":"canary"}"#);

@@ -8,16 +8,22 @@ use super::{PresignedUrl, ROUTE};
 use crate::api::Api;
 use crate::body::Body;
 use crate::error::Error;
-use crate::operation::{
-    Idempotency, Operation, RateClass, Scope, ValidationErrors, read_json, scope_setters,
-};
+use crate::operation::Operation;
+use crate::scope::{Scope, from_id, scope_setters};
+use crate::semantics::Semantics;
+use crate::text::json::read_json;
+use crate::validation::ValidationErrors;
 
 /// Asks where a file's content can be fetched. The answer is a URL and not the bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct GetFileContent {
-    file_id: String,
-    expires_at_seconds: Option<u64>,
-    scope: Scope,
+    /// The file's id.
+    pub file_id: String,
+    /// How long the URL is valid, in seconds; `None` leaves it to the service.
+    pub expires_at_seconds: Option<u64>,
+    /// The project and organization.
+    pub scope: Scope,
 }
 
 impl GetFileContent {
@@ -41,17 +47,17 @@ impl GetFileContent {
     }
 }
 
+from_id!(GetFileContent);
+
 impl Operation for GetFileContent {
     type Output = PresignedUrl;
 
-    const NAME: &'static str = "files.content";
-
-    fn idempotency(&self) -> Idempotency {
-        Idempotency::Safe
+    fn name(&self) -> &'static str {
+        "files.content"
     }
 
-    fn rate_class(&self) -> RateClass {
-        RateClass::Other
+    fn semantics(&self) -> Semantics<Self> {
+        Semantics::safe()
     }
 
     fn validate(&self) -> Result<(), Error> {
@@ -87,7 +93,7 @@ mod tests {
     use crate::v2::examples::{api, ok};
 
     #[test]
-    fn the_request_and_its_answer() {
+    fn file_content_request_and_redacted_url() {
         let content = GetFileContent::new("dfl-1").expires_at_seconds(60);
         assert_eq!(
             content.build_request(&api()).unwrap().uri(),

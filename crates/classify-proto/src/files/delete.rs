@@ -8,15 +8,20 @@ use super::ROUTE;
 use crate::api::Api;
 use crate::body::Body;
 use crate::error::Error;
-use crate::operation::{Idempotency, Operation, RateClass, Recovery, Scope, scope_setters};
+use crate::operation::Operation;
+use crate::scope::{Scope, from_id, scope_setters};
+use crate::semantics::{Recovery, Semantics};
 
 /// Deletes a file.
 ///
 /// Where the answer to an earlier attempt was lost, finding no such file is success.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct DeleteFile {
-    file_id: String,
-    scope: Scope,
+    /// The file's id.
+    pub file_id: String,
+    /// The project and organization.
+    pub scope: Scope,
 }
 
 impl DeleteFile {
@@ -32,17 +37,17 @@ impl DeleteFile {
     scope_setters!();
 }
 
+from_id!(DeleteFile);
+
 impl Operation for DeleteFile {
     type Output = ();
 
-    const NAME: &'static str = "files.delete";
-
-    fn idempotency(&self) -> Idempotency {
-        Idempotency::Idempotent
+    fn name(&self) -> &'static str {
+        "files.delete"
     }
 
-    fn rate_class(&self) -> RateClass {
-        RateClass::Other
+    fn semantics(&self) -> Semantics<Self> {
+        Semantics::idempotent().recovery(Recovery::NotFoundIsSuccess(|_| ()))
     }
 
     fn build_request_unvalidated(&self, api: &Api) -> Result<http::Request<Body>, Error> {
@@ -55,10 +60,6 @@ impl Operation for DeleteFile {
     fn parse_success(&self, _: http::Response<Bytes>) -> Result<(), Error> {
         // The status says it all; there is no body today, and one of tomorrow would change nothing.
         Ok(())
-    }
-
-    fn recover(&self, refusal: &Error) -> Recovery<()> {
-        Recovery::of_delete(refusal, || ())
     }
 
     fn annotate(&self, error: Error) -> Error {
@@ -82,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn the_request_and_its_empty_answer() {
+    fn file_delete_request_and_response() {
         let delete = DeleteFile::new("dfl/1");
         let request = delete.build_request(&api()).unwrap();
         assert_eq!(request.method(), Method::DELETE);
@@ -92,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn finding_nothing_is_success_only_after_a_lost_answer() {
+    fn idempotency_file_delete_404_is_success_only_after_retry() {
         let api = api();
         let mut call = Call::new(DeleteFile::new("dfl-1"), Seed::new([0; 16]));
         let mut now = Time::from_millis(0);

@@ -78,7 +78,7 @@ mod tests {
     use crate::files::examples;
 
     #[test]
-    fn a_file_is_read_and_written_back() {
+    fn file_round_trips_except_redacted_form_fields() {
         let file: File = serde_json::from_str(examples::FILE).unwrap();
         let mut given: serde_json::Value = serde_json::from_str(examples::FILE).unwrap();
         // The one thing that is not written back.
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_that_gives_access_is_not_printed() {
+    fn redact_file_download_url_in_debug() {
         let file: File = serde_json::from_str(examples::FILE).unwrap();
         let shown = format!("{file:?}");
         assert!(

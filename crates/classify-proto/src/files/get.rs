@@ -8,14 +8,21 @@ use super::{File, ROUTE};
 use crate::api::Api;
 use crate::body::Body;
 use crate::error::Error;
-use crate::operation::{Idempotency, Operation, RateClass, Scope, read_json, scope_setters};
+use crate::operation::Operation;
+use crate::scope::{Scope, from_id, scope_setters};
+use crate::semantics::Semantics;
+use crate::text::json::read_json;
 
 /// Reads what the service knows of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct GetFile {
-    file_id: String,
-    expand: Vec<String>,
-    scope: Scope,
+    /// The file's id.
+    pub file_id: String,
+    /// Parts to include that the service leaves out by default.
+    pub expand: Vec<String>,
+    /// The project and organization.
+    pub scope: Scope,
 }
 
 impl GetFile {
@@ -39,17 +46,17 @@ impl GetFile {
     }
 }
 
+from_id!(GetFile);
+
 impl Operation for GetFile {
     type Output = File;
 
-    const NAME: &'static str = "files.get";
-
-    fn idempotency(&self) -> Idempotency {
-        Idempotency::Safe
+    fn name(&self) -> &'static str {
+        "files.get"
     }
 
-    fn rate_class(&self) -> RateClass {
-        RateClass::Other
+    fn semantics(&self) -> Semantics<Self> {
+        Semantics::safe()
     }
 
     fn build_request_unvalidated(&self, api: &Api) -> Result<http::Request<Body>, Error> {
@@ -76,7 +83,7 @@ mod tests {
     use crate::v2::examples::{api, ok};
 
     #[test]
-    fn the_request_and_its_answer() {
+    fn file_get_request_and_response() {
         let get = GetFile::new("dfl-1").expand("download_url");
         assert_eq!(
             get.build_request(&api()).unwrap().uri(),
@@ -87,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_is_one_segment() {
+    fn url_file_id_is_encoded_as_one_segment() {
         let request = GetFile::new("a/b c?d#e").build_request(&api()).unwrap();
         assert_eq!(request.uri().path(), "/api/v1/beta/files/a%2Fb%20c%3Fd%23e");
         for id in ["", ".", ".."] {

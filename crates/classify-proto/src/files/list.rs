@@ -8,11 +8,13 @@ use super::{File, ROUTE};
 use crate::api::Api;
 use crate::body::Body;
 use crate::error::Error;
-use crate::operation::{
-    Idempotency, Operation, RateClass, Scope, ValidationErrors, read_json, scope_setters,
-};
+use crate::operation::Operation;
 use crate::page::{Page, paged};
+use crate::scope::{Scope, scope_setters};
+use crate::semantics::Semantics;
+use crate::text::json::read_json;
 use crate::text::open_enum::open_enum;
+use crate::validation::ValidationErrors;
 
 open_enum! {
     /// In what order files are listed. Older servers took other texts, which can be given too.
@@ -28,15 +30,24 @@ open_enum! {
 
 /// Lists files, a page at a time.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ListFiles {
-    page_size: Option<u32>,
-    page_token: Option<String>,
-    file_ids: Vec<String>,
-    file_name: Option<String>,
-    external_file_id: Option<String>,
-    order_by: Option<OrderBy>,
-    expand: Vec<String>,
-    scope: Scope,
+    /// Items per page; `None` leaves it to the service.
+    pub page_size: Option<u32>,
+    /// The token of the page to read; `None` for the first page.
+    pub page_token: Option<String>,
+    /// The ids of the files.
+    pub file_ids: Vec<String>,
+    /// Only files of this name.
+    pub file_name: Option<String>,
+    /// The caller's own id of the file.
+    pub external_file_id: Option<String>,
+    /// The order of the list; `None` leaves it to the service.
+    pub order_by: Option<OrderBy>,
+    /// Parts to include that the service leaves out by default.
+    pub expand: Vec<String>,
+    /// The project and organization.
+    pub scope: Scope,
 }
 
 impl ListFiles {
@@ -106,14 +117,12 @@ impl ListFiles {
 impl Operation for ListFiles {
     type Output = Page<File>;
 
-    const NAME: &'static str = "files.list";
-
-    fn idempotency(&self) -> Idempotency {
-        Idempotency::Safe
+    fn name(&self) -> &'static str {
+        "files.list"
     }
 
-    fn rate_class(&self) -> RateClass {
-        RateClass::Other
+    fn semantics(&self) -> Semantics<Self> {
+        Semantics::safe()
     }
 
     fn validate(&self) -> Result<(), Error> {
@@ -155,7 +164,7 @@ mod tests {
     use crate::v2::examples::{api, ok};
 
     #[test]
-    fn every_filter_and_repeated_keys() {
+    fn file_list_sends_every_filter_and_repeated_keys() {
         let list = ListFiles::new()
             .page_size(1000)
             .page_token("t")
@@ -181,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn the_limit_of_a_page() {
+    fn validation_file_list_page_size_is_1_to_1000() {
         for size in [0, 1001] {
             assert!(
                 ListFiles::new()

@@ -8,17 +8,26 @@ use super::{File, OrderBy, ROUTE};
 use crate::api::Api;
 use crate::body::Body;
 use crate::error::Error;
-use crate::operation::{Idempotency, Operation, RateClass, Scope, read_json, scope_setters};
+use crate::operation::Operation;
 use crate::page::{Page, paged};
+use crate::scope::{Scope, scope_setters};
+use crate::semantics::{Idempotency, Semantics};
+use crate::text::json::read_json;
 
 /// Lists files by a filter, a page at a time. The service has deprecated it in favour of [`ListFiles`](super::List).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct QueryFiles {
-    filter: Option<Filter>,
-    order_by: Option<OrderBy>,
-    page_size: Option<u32>,
-    page_token: Option<String>,
-    scope: Scope,
+    /// The conditions; `None` for all files.
+    pub filter: Option<Filter>,
+    /// The order of the list; `None` leaves it to the service.
+    pub order_by: Option<OrderBy>,
+    /// Items per page; `None` leaves it to the service.
+    pub page_size: Option<u32>,
+    /// The token of the page to read; `None` for the first page.
+    pub page_token: Option<String>,
+    /// The project and organization.
+    pub scope: Scope,
 }
 
 /// Which files a [`QueryFiles`] lists.
@@ -92,7 +101,7 @@ impl QueryFiles {
 }
 
 #[derive(Serialize)]
-struct Wire<'a> {
+struct QueryFilesBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     filter: Option<&'a Filter>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -106,22 +115,22 @@ struct Wire<'a> {
 impl Operation for QueryFiles {
     type Output = Page<File>;
 
-    const NAME: &'static str = "files.query";
-
-    fn idempotency(&self) -> Idempotency {
-        // A POST that only reads.
-        Idempotency::Safe
+    fn name(&self) -> &'static str {
+        "files.query"
     }
 
-    fn rate_class(&self) -> RateClass {
-        RateClass::Other
+    fn semantics(&self) -> Semantics<Self> {
+        Semantics::new(
+            // A POST that only reads.
+            Idempotency::Safe,
+        )
     }
 
     fn build_request_unvalidated(&self, api: &Api) -> Result<http::Request<Body>, Error> {
         api.request(Method::POST, ROUTE)
             .then("/query")
             .scope(&self.scope)
-            .json(&Wire {
+            .json(&QueryFilesBody {
                 filter: self.filter.as_ref(),
                 order_by: self.order_by.as_ref(),
                 page_size: self.page_size,
@@ -144,7 +153,7 @@ mod tests {
     use crate::v2::examples::{api, ok};
 
     #[test]
-    fn the_filter_and_the_token_go_in_the_body() {
+    fn file_query_sends_filter_and_page_token_in_body() {
         let mut filter = Filter::new();
         filter.external_file_id = Some("ext-1".to_owned());
         filter.only_manually_uploaded = Some(true);

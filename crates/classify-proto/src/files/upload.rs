@@ -8,11 +8,13 @@ use super::{File, ROUTE};
 use crate::api::Api;
 use crate::body::{Body, Content};
 use crate::error::Error;
-use crate::operation::{
-    Idempotency, Operation, RateClass, Scope, Seed, ValidationErrors, read_json, scope_setters,
-};
+use crate::operation::Operation;
+use crate::scope::{Scope, scope_setters};
+use crate::semantics::{RateClass, Semantics, UniqueField};
+use crate::text::json::read_json;
 use crate::text::multipart;
 use crate::text::open_enum::open_enum;
+use crate::validation::ValidationErrors;
 
 open_enum! {
     /// What a file is uploaded for.
@@ -39,14 +41,21 @@ open_enum! {
 /// An upload may be repeated: a spare copy costs nothing and expires by itself. A path is opened anew for each
 /// attempt, so that every attempt sends the whole document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct UploadFile {
-    name: String,
-    content: Content,
-    purpose: Purpose,
-    external_file_id: Option<String>,
-    content_type: Option<String>,
+    /// The name.
+    pub name: String,
+    /// The document.
+    pub content: Content,
+    /// The purpose of the file.
+    pub purpose: Purpose,
+    /// The caller's own id of the file.
+    pub external_file_id: Option<String>,
+    /// The media type; `None` derives it from the name's extension.
+    pub content_type: Option<String>,
     boundary: Option<String>,
-    scope: Scope,
+    /// The project and organization.
+    pub scope: Scope,
 }
 
 impl UploadFile {
@@ -104,28 +113,6 @@ impl UploadFile {
         self
     }
 
-    /// The caller's own id for the file, where it has one.
-    #[must_use]
-    pub fn get_external_file_id(&self) -> Option<&str> {
-        self.external_file_id.as_deref()
-    }
-
-    pub(crate) fn scope(&self) -> &Scope {
-        &self.scope
-    }
-
-    /// The name the document is uploaded under.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// The document.
-    #[must_use]
-    pub fn content(&self) -> &Content {
-        &self.content
-    }
-
     /// Sets the document again after a saved state has left it out.
     pub fn set_content(&mut self, content: impl Into<Content>) {
         self.content = content.into();
@@ -133,7 +120,7 @@ impl UploadFile {
 
     /// Into the project of a create's job.
     pub(crate) fn in_scope_of(mut self, create: &crate::v2::CreateJob) -> Self {
-        self.scope = create.scope().clone();
+        self.scope = create.scope.clone();
         self
     }
 
@@ -150,20 +137,17 @@ impl UploadFile {
 impl Operation for UploadFile {
     type Output = File;
 
-    const NAME: &'static str = "files.create";
-
-    fn idempotency(&self) -> Idempotency {
-        Idempotency::Idempotent
+    fn name(&self) -> &'static str {
+        "files.create"
     }
 
-    fn rate_class(&self) -> RateClass {
-        RateClass::Upload
+    fn semantics(&self) -> Semantics<Self> {
+        Semantics::idempotent().rate_class(RateClass::Upload)
     }
 
-    fn prepare(&mut self, seed: Seed) {
-        // Drawn by the driver, so that no document can hold it by design.
-        self.boundary
-            .get_or_insert_with(|| format!("classify-{}", seed.hex()));
+    fn unique_field(&mut self) -> Option<UniqueField<'_>> {
+        // Random, so that no document can contain the boundary on purpose.
+        Some(UniqueField::new(&mut self.boundary, "classify-"))
     }
 
     fn validate(&self) -> Result<(), Error> {
@@ -224,6 +208,7 @@ impl Operation for UploadFile {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::seed::Seed;
     use crate::v2::examples::{api, ok};
 
     fn prepared(mut upload: UploadFile) -> UploadFile {
@@ -232,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn the_form_and_its_answer() {
+    fn upload_form_and_response() {
         let upload = prepared(
             UploadFile::new("résumé.DOCX", b"hello".to_vec())
                 .external_file_id("ext-4")
@@ -265,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn the_boundary_stays_the_same_over_attempts() {
+    fn upload_multipart_boundary_is_kept_across_attempts() {
         let mut upload = prepared(UploadFile::new("a.txt", b"x".to_vec()));
         let first = upload.build_request(&api()).unwrap().headers()["content-type"].clone();
         upload.prepare(Seed::new([4; 16]));
@@ -276,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_sent_is_refused() {
+    fn validation_upload_requires_prepared_named_non_empty_content() {
         assert!(
             UploadFile::new("a.txt", b"x".to_vec())
                 .build_request(&api())
@@ -297,7 +282,7 @@ mod tests {
                 .is_err()
         );
         assert!(UploadFile::path("/").is_err());
-        assert_eq!(UploadFile::path("a/b.txt").unwrap().name(), "b.txt");
+        assert_eq!(UploadFile::path("a/b.txt").unwrap().name, "b.txt");
         let saved =
             serde_json::to_string(&prepared(UploadFile::new("a.txt", b"canary".to_vec()))).unwrap();
         assert!(!saved.contains("canary"));
@@ -314,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn a_media_type_holds_only_what_a_header_may_hold() {
+    fn validation_upload_content_type_must_be_a_header_value() {
         let of_type = |text: &str| {
             let upload = UploadFile::new("a.txt", b"x".to_vec()).content_type(text);
             prepared(upload).build_request(&api())
@@ -327,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn an_injected_line_break_stays_inside_its_part() {
+    fn multipart_upload_name_line_break_is_escaped() {
         let upload = prepared(UploadFile::new("a\r\nX: y\".txt", b"x".to_vec()));
         let body = upload
             .build_request(&api())

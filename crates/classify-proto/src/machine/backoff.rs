@@ -1,10 +1,9 @@
 //! How long to wait, as pure functions of a seed and a count.
 
+use crate::seed::Seed;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-
-use crate::operation::Seed;
 
 /// The shortest delay before a repetition: full jitter reaches down to nothing, and nothing would be no delay.
 pub(crate) const SHORTEST: Duration = Duration::from_millis(20);
@@ -97,7 +96,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_cadence_grows_to_its_longest() {
+    fn poll_interval_grows_to_maximum() {
         let poll_interval = PollInterval::default();
         let seed = Seed::new([0; 16]);
         assert!(poll_interval.delay(seed, 0) <= Duration::from_secs(1));
@@ -112,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cadence_without_bounds_gets_some() {
+    fn poll_interval_is_capped_at_one_day() {
         let day = Duration::from_secs(24 * 60 * 60);
         let endless = PollInterval::new(Duration::MAX, Duration::MAX);
         assert_eq!((endless.initial, endless.longest), (day, day));
@@ -129,7 +128,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn backoff_is_bounded_repeatable_and_never_nothing(bytes in any::<[u8; 16]>(), retry in 0u32..2000) {
+        fn backoff_is_bounded_deterministic_and_never_zero(bytes in any::<[u8; 16]>(), retry in 0u32..2000) {
             let seed = Seed::new(bytes);
             let (initial, longest) = (Duration::from_millis(500), Duration::from_secs(8));
             let delay = backoff(seed, retry, initial, longest);
@@ -139,7 +138,7 @@ mod tests {
         }
 
         #[test]
-        fn jitter_only_shortens_a_cadence(bytes in any::<[u8; 16]>(), looks in 0u32..5000, initial in 0u64..100_000, longest in 0u64..100_000) {
+        fn poll_interval_jitter_only_shortens(bytes in any::<[u8; 16]>(), looks in 0u32..5000, initial in 0u64..100_000, longest in 0u64..100_000) {
             let poll_interval = PollInterval::new(Duration::from_millis(initial), Duration::from_millis(longest));
             let delay = poll_interval.delay(Seed::new(bytes), looks);
             prop_assert!(delay <= poll_interval.longest && delay >= poll_interval.initial * 4 / 5);
@@ -147,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn jitter_spreads_over_the_whole_range() {
+    fn backoff_jitter_spreads_over_whole_range() {
         let delays: Vec<_> = (0..200u8)
             .map(|n| {
                 backoff(

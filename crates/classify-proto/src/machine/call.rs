@@ -9,9 +9,18 @@ use super::backoff::backoff;
 use super::retry::{Retry, classify_error};
 use super::saved::Saved;
 use super::step::{Context, Machine, ResponseDeadline, Step, Ticket};
+use crate::operation::Operation;
+use crate::seed::Seed;
+use crate::semantics::{Idempotency, RateClass, Recovery};
+use bytes::Bytes;
+
+use super::raw_call::RawCall;
 use crate::Time;
+use crate::api::Api;
+use crate::body::Body;
+use crate::call_options::CallOptions;
 use crate::error::Error;
-use crate::operation::{Idempotency, Operation, RateClass, Recovery, Seed};
+use crate::raw_response::RawResponse;
 use crate::reply::Reply;
 use crate::text::retry_after::retry_after;
 
@@ -46,6 +55,8 @@ use crate::text::retry_after::retry_after;
 #[serde(bound(serialize = "O: Serialize", deserialize = "O: Deserialize<'de>"))]
 pub struct Call<O: Operation> {
     operation: O,
+    #[serde(default, skip_serializing_if = "CallOptions::is_empty")]
+    options: CallOptions,
     retry: Retry,
     seed: Seed,
     /// Requests sent, less those whose reply can no longer come.
@@ -55,12 +66,17 @@ pub struct Call<O: Operation> {
     deadline: Option<Time>,
     next_ticket: u64,
     state: State,
-    /// Looking for what a lost attempt did, instead of asking again.
-    looking: bool,
+    /// Reading the state to learn what a lost attempt did, instead of sending the request again.
+    verifying: bool,
     #[serde(skip)]
     refusal: Option<Error>,
     #[serde(skip)]
     outcome: Option<Result<O::Output, Error>>,
+    /// The response of the result, if the caller asked for it.
+    #[serde(skip)]
+    keeps_response: bool,
+    #[serde(skip)]
+    response: Option<http::Response<Bytes>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,6 +98,7 @@ impl<O: Operation> Call<O> {
         operation.prepare(seed);
         Self {
             operation,
+            options: CallOptions::default(),
             retry: Retry::default(),
             seed,
             attempts: 0,
@@ -89,9 +106,11 @@ impl<O: Operation> Call<O> {
             deadline: None,
             next_ticket: 0,
             state: State::Ready,
-            looking: false,
+            verifying: false,
             refusal: None,
             outcome: None,
+            keeps_response: false,
+            response: None,
         }
     }
 
@@ -100,6 +119,29 @@ impl<O: Operation> Call<O> {
     pub fn retry(mut self, retry: Retry) -> Self {
         self.retry = retry;
         self
+    }
+
+    /// Adds these headers, query parameters and body fields to every request.
+    #[must_use]
+    pub fn options(mut self, options: CallOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// Ends with the HTTP response beside the parsed value.
+    #[must_use]
+    pub fn with_raw_response(mut self) -> RawCall<O> {
+        self.keeps_response = true;
+        RawCall(self)
+    }
+
+    /// Pairs the call's output with the response that it was parsed from.
+    pub(super) fn raw_response(&mut self, value: O::Output) -> RawResponse<O::Output> {
+        RawResponse::new(
+            value,
+            self.response.take().unwrap_or_default(),
+            self.attempts.max(1),
+        )
     }
 
     /// Ends by this time at the latest, whatever the policy allows.
@@ -126,13 +168,13 @@ impl<O: Operation> Call<O> {
     }
 
     fn total(&self) -> Duration {
-        self.retry
-            .total
-            .unwrap_or(Duration::from_secs(match self.operation.rate_class() {
+        self.retry.total.unwrap_or(Duration::from_secs(
+            match self.operation.semantics().rate_class {
                 // Half a gibibyte at the slowest rate that drivers reckon with takes most of it.
                 RateClass::Upload => 150 * 60,
                 _ => 15 * 60,
-            }))
+            },
+        ))
     }
 
     /// Sends as soon as the limiter lets it.
@@ -160,11 +202,25 @@ impl<O: Operation> Call<O> {
     }
 
     fn rate_class(&self) -> RateClass {
-        if self.looking {
+        if self.verifying {
             RateClass::Other
         } else {
-            self.operation.rate_class()
+            self.operation.semantics().rate_class
         }
+    }
+
+    fn request(&self, api: &Api) -> Result<http::Request<Body>, Error> {
+        let semantics = self.operation.semantics();
+        if let (true, Recovery::Verify(verification)) = (self.verifying, &semantics.recovery) {
+            let request = (verification.verification_request)(&self.operation, api)?;
+            // The query and the body fields are meant for the operation's own request.
+            return self.options.apply_headers(request);
+        }
+        let request = self.operation.build_request(api)?;
+        if self.options.is_empty() {
+            return Ok(request);
+        }
+        self.options.apply(request, semantics.reserved_fields)
     }
 
     fn send(
@@ -172,12 +228,7 @@ impl<O: Operation> Call<O> {
         cx: Context<'_>,
         deadline: Time,
     ) -> Step<Infallible, Result<O::Output, Error>> {
-        let request = if self.looking {
-            self.operation.look(cx.api)
-        } else {
-            self.operation.build_request(cx.api)
-        };
-        match request {
+        match self.request(cx.api) {
             Ok(mut request) => {
                 request.extensions_mut().insert(ResponseDeadline(deadline));
                 let ticket = Ticket(self.next_ticket);
@@ -188,7 +239,8 @@ impl<O: Operation> Call<O> {
             }
             Err(error) => {
                 let error = error.with_ambiguity(
-                    self.may_have_acted && self.operation.idempotency() != Idempotency::Safe,
+                    self.may_have_acted
+                        && self.operation.semantics().idempotency != Idempotency::Safe,
                 );
                 self.end(Err(error))
             }
@@ -211,11 +263,11 @@ impl<O: Operation> Call<O> {
     fn fail(&mut self, error: Error) {
         // Of a read nobody needs to know whether it was acted upon.
         let ambiguous = self.may_have_acted
-            && self.operation.idempotency() != Idempotency::Safe
-            && !is_final_word(&error);
+            && self.operation.semantics().idempotency != Idempotency::Safe
+            && !error.shows_job_of_create();
         let error = self
             .operation
-            .annotate(error.with_operation(O::NAME))
+            .annotate(error.with_operation(self.operation.name()))
             .with_attempts(self.attempts);
         self.answer(Err(error.with_ambiguity(ambiguous)));
     }
@@ -232,16 +284,16 @@ impl<O: Operation> Call<O> {
 
     /// A failed attempt: rest and repeat, look at what became of it, or end.
     fn on_error(&mut self, cx: Context<'_>, error: Error) {
-        let idempotency = if self.looking {
+        let idempotency = if self.verifying {
             Idempotency::Safe
         } else {
-            self.operation.idempotency()
+            self.operation.semantics().idempotency
         };
         let decision = classify_error(&error, idempotency, cx.now);
         if !decision.again {
-            return self.refuse(error, decision.may_have_acted);
+            return self.on_permanent_error(error, decision.may_have_acted);
         }
-        self.may_have_acted |= decision.may_have_acted && !self.looking;
+        self.may_have_acted |= decision.may_have_acted && !self.verifying;
         let error = error.with_retry_after(decision.delay);
         let retries = self.attempts.saturating_sub(1);
         if retries >= self.retry.max_retries
@@ -267,8 +319,8 @@ impl<O: Operation> Call<O> {
         self.state = State::BackingOff(until);
     }
 
-    fn refuse(&mut self, error: Error, may_have_acted: bool) {
-        if self.looking {
+    fn on_permanent_error(&mut self, error: Error, may_have_acted: bool) {
+        if self.verifying {
             return self.fail(error);
         }
         let earlier_may_have_acted = self.may_have_acted;
@@ -276,20 +328,33 @@ impl<O: Operation> Call<O> {
         if !earlier_may_have_acted {
             return self.fail(error);
         }
-        match self.operation.recover(&error) {
-            Recovery::Failed => self.fail(error),
-            Recovery::Resolved(output) => self.answer(Ok(output)),
-            Recovery::Verify => {
-                self.looking = true;
+        match self.operation.semantics().recovery {
+            Recovery::NotFoundIsSuccess(output) if error.is_not_found() => {
+                self.keep_response(error.response());
+                self.answer(Ok(output(&self.operation)));
+            }
+            Recovery::Verify(verification) if (verification.applies_to)(&error) => {
+                self.verifying = true;
                 self.attempts = 0;
                 self.refusal = Some(error);
                 self.state = State::Ready;
             }
+            _ => self.fail(error),
         }
     }
 
-    fn found(&mut self, output: O::Output) {
-        if self.looking && !self.operation.is_brought_about(&output) {
+    fn keep_response(&mut self, response: Option<&http::Response<Bytes>>) {
+        if self.keeps_response {
+            self.response = response.cloned();
+        }
+    }
+
+    fn on_success(&mut self, output: O::Output) {
+        let is_satisfied = match self.operation.semantics().recovery {
+            Recovery::Verify(verification) => (verification.is_satisfied_by)(&output),
+            _ => true,
+        };
+        if self.verifying && !is_satisfied {
             // What is there now was not brought about by us, so the refusal was meant.
             let refusal = self.refusal.take();
             self.may_have_acted = false;
@@ -297,15 +362,6 @@ impl<O: Operation> Call<O> {
         }
         self.answer(Ok(output));
     }
-}
-
-/// How many requests were sent for an operation: an extension of the response that it parses.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Attempts(pub(crate) u32);
-
-/// Whether the service's answer settles what became of the request, whatever went before.
-fn is_final_word(error: &Error) -> bool {
-    error.is_conflict() && error.job().is_some()
 }
 
 impl<O: Operation> Machine for Call<O> {
@@ -341,7 +397,7 @@ impl<O: Operation> Machine for Call<O> {
                 );
                 let error = self
                     .operation
-                    .annotate(error.with_operation(O::NAME))
+                    .annotate(error.with_operation(self.operation.name()))
                     .with_attempts(self.attempts);
                 self.end(Err(error))
             }
@@ -355,8 +411,9 @@ impl<O: Operation> Machine for Call<O> {
         }
         let parsed = match reply {
             Ok(mut response) => {
-                response.extensions_mut().insert(Attempts(self.attempts));
                 cx.api.redact_key(&mut response);
+                self.options.redact(&mut response);
+                self.keep_response(Some(&response));
                 self.operation.parse(response)
             }
             Err(failure) => Err(Error::from_failure(failure)),
@@ -369,7 +426,7 @@ impl<O: Operation> Machine for Call<O> {
             limiter.answered(self.rate_class(), cx.now, error, delay);
         }
         match parsed {
-            Ok(output) => self.found(output),
+            Ok(output) => self.on_success(output),
             Err(error) => self.on_error(cx, error),
         }
     }
@@ -378,16 +435,16 @@ impl<O: Operation> Machine for Call<O> {
         if self.state == State::Ended || self.outcome.is_some() {
             return;
         }
-        if self.looking && self.refusal.is_none() {
+        if self.verifying && self.refusal.is_none() {
             // Loaded from a state, which holds no errors: ask again, to be refused again.
-            self.looking = false;
+            self.verifying = false;
             self.attempts = 0;
             self.state = State::Ready;
         }
         if !matches!(self.state, State::Out(_) | State::Answered) {
             return;
         }
-        if self.operation.idempotency() == Idempotency::NonIdempotent {
+        if self.operation.semantics().idempotency == Idempotency::NonIdempotent {
             self.state = State::Lost;
         } else {
             self.may_have_acted = true;
@@ -398,7 +455,7 @@ impl<O: Operation> Machine for Call<O> {
 }
 
 impl<O: Operation + Serialize + serde::de::DeserializeOwned> Saved for Call<O> {
-    fn kind() -> String {
-        format!("call {}", O::NAME)
+    fn kind(&self) -> String {
+        format!("call {}", self.operation.name())
     }
 }

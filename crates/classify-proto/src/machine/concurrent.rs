@@ -161,7 +161,12 @@ impl<M> fmt::Debug for Concurrent<M> {
 }
 
 impl<M: Saved> Saved for Concurrent<M> {
-    fn kind() -> String {
-        format!("fan of {}", M::kind())
+    fn kind(&self) -> String {
+        let first = self.running.first().map(|(_, machine)| machine);
+        let machine = first.or(self.waiting.front().map(|(_, machine)| machine));
+        machine.map_or_else(
+            || "concurrent".to_owned(),
+            |machine| format!("concurrent {}", machine.kind()),
+        )
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::Time;
 use crate::error::Error;
-use crate::operation::RateClass;
+use crate::semantics::RateClass;
 
 /// How fast a bucket comes back after a 429: this part of its full rate with each full window that goes well.
 const RECOVERY: u32 = SCALE / 20;
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn the_published_limits() {
+    fn rate_limit_presets_match_published_limits() {
         assert_eq!(
             run(&mut Limiter::paid(), RateClass::Create, 5_000, 10_000).len(),
             400
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn a_429_halves_the_rate_rests_the_class_and_is_recovered_from() {
+    fn rate_limit_429_halves_rate_and_backs_off_class_then_recovers() {
         let mut limiter = Limiter::paid();
         let start = Time::from_millis(0);
         limiter.answered(
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rate_comes_back_by_a_twentieth_for_each_window_that_goes_well() {
+    fn rate_limit_recovers_by_a_twentieth_per_successful_window() {
         let mut limiter = Limiter::paid();
         let start = Time::from_millis(0);
         limiter.answered(RateClass::Create, start, Some(&limited()), None);
@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn only_an_answer_that_is_no_fault_is_a_sign_that_all_is_well() {
+    fn rate_limit_recovers_only_on_responses_without_server_error() {
         let status = |status: u16| {
             let response = http::Response::builder().status(status);
             Error::from_response(response.body(Bytes::new()).unwrap())
@@ -347,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn many_answers_to_one_burst_halve_the_rate_once() {
+    fn rate_limit_429s_of_one_burst_halve_rate_once() {
         // The window of a second, and its slack.
         for (second, rate) in [(1_049, 20), (1_050, 10)] {
             let mut limiter = Limiter::paid();
@@ -361,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn no_class_rests_for_more_than_an_hour() {
+    fn rate_limit_backoff_of_class_is_at_most_one_hour() {
         let mut limiter = Limiter::paid();
         let day = Some(Duration::from_secs(86_400));
         let start = Time::from_millis(0);
@@ -373,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn however_often_it_is_slowed_it_goes_on() {
+    fn rate_limit_never_falls_to_zero() {
         let mut limiter = Limiter::free_tier();
         for minute in 0..100 {
             limiter.answered(
@@ -391,7 +391,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_window_holds_more_than_the_limit(
+        fn rate_limit_no_window_exceeds_limit(
             limit in 1u32..8, window in 1u64..500, steps in proptest::collection::vec((0u64..200, any::<bool>()), 1..120),
         ) {
             let mut limiter = Limiter::unlimited().limit(RateClass::Create, limit, Duration::from_millis(window));

@@ -33,6 +33,7 @@ mod call;
 mod concurrent;
 mod limiter;
 mod pager;
+mod raw_call;
 mod reconcile;
 mod results;
 mod retry;
@@ -49,11 +50,12 @@ pub use bulk::{
     Bulk, BulkEvent, BulkOptions, ContentHasher, ContentKey, Document, DocumentReport,
     DocumentStatus, Fed, FedEvent, FinishedDocument, Journal, JournalHeader, Record, Summary,
 };
-pub(crate) use call::Attempts;
+
 pub use call::Call;
 pub use concurrent::{Concurrent, ConcurrentEvent};
 pub use limiter::Limiter;
 pub use pager::Pager;
+pub use raw_call::RawCall;
 pub use reconcile::{Candidate, Reconcile, Reconciliation};
 pub use results::ResultsWaiter;
 pub use retry::Retry;
@@ -61,6 +63,5 @@ pub use run::{Run, RunEvent};
 pub use saved::Saved;
 pub use step::{Context, Machine, ResponseDeadline, Step, Ticket};
 pub use upload_once::{UploadOnce, UploadOutcome};
-pub(crate) use waitable::Sealed;
-pub use waitable::{IntoWaitable, JobPhase, Waitable};
+pub use waitable::{IntoWaitable, Waitable};
 pub use waiter::{Progress, Waiter};

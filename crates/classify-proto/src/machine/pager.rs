@@ -10,10 +10,11 @@ use super::retry::Retry;
 use super::saved::Saved;
 use super::step::{Context, Machine, Step, Ticket};
 use super::tickets::Tickets;
+use crate::call_options::CallOptions;
 use crate::error::Error;
-use crate::operation::Seed;
 use crate::page::{Page, Paged};
 use crate::reply::Reply;
+use crate::seed::Seed;
 
 /// How many pages a list may have unless told otherwise.
 const MOST_PAGES: u32 = 100_000;
@@ -31,6 +32,8 @@ const MOST_PAGES: u32 = 100_000;
 pub struct Pager<O: Paged> {
     /// The list as it was asked for, at the oldest page not handed out yet.
     oldest: O,
+    #[serde(default, skip_serializing_if = "CallOptions::is_empty")]
+    options: CallOptions,
     retry: Retry,
     seed: Seed,
     prefetch: bool,
@@ -75,6 +78,7 @@ impl<O: Paged> Pager<O> {
         Self {
             seen: list.page_token().map(str::to_owned).into_iter().collect(),
             oldest: list,
+            options: CallOptions::default(),
             retry: Retry::default(),
             seed,
             prefetch: false,
@@ -92,6 +96,13 @@ impl<O: Paged> Pager<O> {
     #[must_use]
     pub fn retry(mut self, retry: Retry) -> Self {
         self.retry = retry;
+        self
+    }
+
+    /// Adds these headers, query parameters and body fields to every request.
+    #[must_use]
+    pub fn options(mut self, options: CallOptions) -> Self {
+        self.options = options;
         self
     }
 
@@ -144,7 +155,11 @@ impl<O: Paged> Pager<O> {
     }
 
     fn ask(&mut self, list: O, page: u32) {
-        self.call = Some(Call::new(list, self.seed.derive(u64::from(page))).retry(self.retry));
+        self.call = Some(
+            Call::new(list, self.seed.derive(u64::from(page)))
+                .retry(self.retry)
+                .options(self.options.clone()),
+        );
     }
 
     fn poll_call(&mut self, cx: Context<'_>) -> Option<PageStep<O>> {
@@ -189,7 +204,7 @@ impl<O: Paged> Pager<O> {
                 self.pages
             ),
         };
-        Step::Done(Err(Error::paging(why).with_operation(O::NAME)))
+        Step::Done(Err(Error::paging(why).with_operation(self.oldest.name())))
     }
 }
 
@@ -240,7 +255,7 @@ impl<O: Paged> Machine for Pager<O> {
 impl<O: Paged> fmt::Debug for Pager<O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pager")
-            .field("operation", &O::NAME)
+            .field("operation", &self.oldest.name())
             .field("pages", &self.pages)
             .field("end", &self.end)
             .finish_non_exhaustive()
@@ -248,7 +263,7 @@ impl<O: Paged> fmt::Debug for Pager<O> {
 }
 
 impl<O: Paged + Serialize + serde::de::DeserializeOwned> Saved for Pager<O> {
-    fn kind() -> String {
-        format!("pager {}", O::NAME)
+    fn kind(&self) -> String {
+        format!("pager {}", self.oldest.name())
     }
 }

@@ -11,9 +11,9 @@ use super::step::{Context, Machine, Step, Ticket};
 use super::tickets::Tickets;
 use crate::Timestamp;
 use crate::error::Error;
-use crate::operation::Seed;
 use crate::reply::Reply;
-use crate::text::id::common_form;
+use crate::seed::Seed;
+use crate::text::id::NormalizedId;
 use crate::v1::{CreateJob, GetJobResults, Job, JobStatus, ListJobs};
 
 /// Looks for the job that a v1 create made when its answer was lost
@@ -54,7 +54,7 @@ struct Comparing {
     job: Job,
     pager: Pager<GetJobResults>,
     /// In the form that ids are compared in.
-    files: BTreeSet<String>,
+    files: BTreeSet<NormalizedId>,
     waiting: VecDeque<Job>,
     done: Vec<Candidate>,
 }
@@ -137,7 +137,7 @@ impl Reconcile {
 
     fn list(&self) -> Pager<ListJobs> {
         let pager =
-            Pager::new(ListJobs::new().scoped(self.asked.scope()), self.seed).retry(self.retry);
+            Pager::new(ListJobs::new().scoped(&self.asked.scope), self.seed).retry(self.retry);
         match self.most_pages {
             Some(most) => pager.max_pages(most),
             None => pager,
@@ -167,7 +167,7 @@ impl Reconcile {
             return Some(Reconciliation { candidates: done });
         };
         let seed = self.seed.derive(1 + done.len() as u64);
-        let results = GetJobResults::new(&*job.id).scoped(self.asked.scope());
+        let results = GetJobResults::new(&*job.id).scoped(&self.asked.scope);
         self.stage = Stage::Files(Box::new(Comparing {
             job,
             pager: Pager::new(results, seed).retry(self.retry),
@@ -179,9 +179,9 @@ impl Reconcile {
     }
 
     /// What a job's results say of its files: `None` when they are not those asked for.
-    fn agreement(&self, job: &Job, files: &BTreeSet<String>) -> Option<bool> {
-        let ids = self.asked.file_ids().iter();
-        let asked: BTreeSet<String> = ids.map(|id| common_form(id)).collect();
+    fn agreement(&self, job: &Job, files: &BTreeSet<NormalizedId>) -> Option<bool> {
+        let ids = self.asked.file_ids.iter();
+        let asked: BTreeSet<NormalizedId> = ids.map(|id| NormalizedId::of(id)).collect();
         if asked == *files {
             Some(true)
         } else if files.is_empty() || (files.is_subset(&asked) && job.status != JobStatus::Success)
@@ -240,7 +240,9 @@ impl Machine for Reconcile {
                     Step::Wait(until) => return Step::Wait(until),
                     Step::Event(page) => {
                         let files = page.items.into_iter().filter_map(|item| item.file_id);
-                        comparing.files.extend(files.map(|id| common_form(&id)));
+                        comparing
+                            .files
+                            .extend(files.map(|id| NormalizedId::of(&id)));
                         continue;
                     }
                     Step::Done(read) => {
@@ -294,7 +296,7 @@ impl Machine for Reconcile {
 }
 
 impl Saved for Reconcile {
-    fn kind() -> String {
+    fn kind(&self) -> String {
         "reconcile".to_owned()
     }
 }

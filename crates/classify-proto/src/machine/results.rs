@@ -12,8 +12,8 @@ use super::step::{Context, Machine, Step, Ticket};
 use super::tickets::Tickets;
 use super::waiter::{Progress, Waiter};
 use crate::error::Error;
-use crate::operation::Seed;
 use crate::reply::Reply;
+use crate::seed::Seed;
 use crate::v1::{FileResult, Finished, GetJob, GetJobResults, Job, JobStatus};
 
 /// Waits until a v1 job has ended and reads every page of its results.
@@ -89,7 +89,7 @@ impl ResultsWaiter {
     /// The job that is waited for.
     #[must_use]
     pub fn job_id(&self) -> &str {
-        self.get.job_id()
+        &self.get.job_id
     }
 
     fn map_waiter(mut self, map: impl FnOnce(Waiter<GetJob>) -> Waiter<GetJob>) -> Self {
@@ -134,8 +134,7 @@ impl Machine for ResultsWaiter {
                 },
                 Stage::Read(reading) => {
                     let pager = reading.pager.get_or_insert_with(|| {
-                        let results =
-                            GetJobResults::new(self.get.job_id()).scoped(self.get.scope());
+                        let results = GetJobResults::new(&*self.get.job_id).scoped(&self.get.scope);
                         Box::new(Pager::new(results, self.seed.derive(1)).retry(self.retry))
                     });
                     match pager.poll(cx) {
@@ -189,7 +188,7 @@ impl Machine for ResultsWaiter {
 }
 
 impl Saved for ResultsWaiter {
-    fn kind() -> String {
+    fn kind(&self) -> String {
         "results waiter".to_owned()
     }
 }

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::backoff::SHORTEST;
 use crate::Time;
 use crate::error::{Error, ErrorKind};
-use crate::operation::Idempotency;
 use crate::reply::FailureKind;
+use crate::semantics::Idempotency;
 use crate::text::retry_after::retry_after;
 
 /// When and how often a request is sent again. A value, without closures, so that it can be part of a saved state.
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_of_statuses() {
+    fn retry_decision_by_status_and_idempotency() {
         for code in [408, 500, 502, 503, 504] {
             assert_eq!(again(&status(code, None, "")), (true, false), "{code}");
             assert!(
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_of_another_request_was_acted_upon_and_a_fault_of_ours_was_not() {
+    fn retry_never_after_conflict_or_invalid_request() {
         let job = serde_json::from_str(r#"{"id": "clj-1", "status": "PENDING"}"#).unwrap();
         for (error, acted) in [
             (Error::conflict("another job", job), true),
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn x_should_retry_decides_but_never_over_money() {
+    fn retry_x_should_retry_header_never_overrides_idempotency_or_402() {
         let yes = Some(("x-should-retry", "true"));
         let no = Some(("x-should-retry", "false"));
         assert_eq!(again(&status(400, yes, "")), (true, false));
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_429_about_a_quota_is_final() {
+    fn retry_never_after_429_about_quota() {
         assert_eq!(
             again(&status(
                 429,
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_without_a_response() {
+    fn retry_decision_by_transport_failure() {
         assert_eq!(
             again(&Error::from_failure(Failure::connect("refused"))),
             (true, true)
@@ -284,10 +284,10 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_cannot_be_read_may_be_another_s_unless_it_will_come_again() {
+    fn retry_decision_for_unparsable_response() {
         let unread = |body: &'static str, idempotency| {
             let response = http::Response::new(Bytes::from(body));
-            let error = crate::operation::read_json::<Vec<u8>>(response).unwrap_err();
+            let error = crate::text::json::read_json::<Vec<u8>>(response).unwrap_err();
             let decision = classify_error(&error, idempotency, NOW);
             assert!(decision.may_have_acted);
             decision.again
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn every_setter_sets() {
+    fn retry_policy_setters() {
         let (first, longest) = (Duration::from_secs(1), Duration::from_secs(2));
         let retry = Retry::never()
             .backoff(first, longest)
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn the_delay_asked_for_is_passed_on() {
+    fn retry_after_is_passed_on_in_decision() {
         let error = status(429, Some(("retry-after", "86400")), "");
         assert_eq!(
             classify_error(&error, Idempotency::Safe, NOW).delay,

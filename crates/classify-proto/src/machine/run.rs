@@ -13,8 +13,9 @@ use super::tickets::Tickets;
 use super::waiter::{Progress, Waiter};
 use crate::error::Error;
 use crate::files::{File, UploadFile};
-use crate::operation::{Operation as _, Seed};
+use crate::operation::Operation as _;
 use crate::reply::Reply;
+use crate::seed::Seed;
 use crate::v2::{CreateJob, Job};
 
 /// Uploads a document if need be, creates its job, and waits until it has ended.
@@ -130,8 +131,8 @@ impl Run {
     #[must_use]
     pub fn transaction_id(&self) -> Option<&str> {
         match &self.stage {
-            Stage::Upload(_, create) => create.get_transaction_id(),
-            Stage::Create(call) => call.operation().get_transaction_id(),
+            Stage::Upload(_, create) => create.idempotency_key(),
+            Stage::Create(call) => call.operation().idempotency_key(),
             _ => None,
         }
     }
@@ -158,7 +159,7 @@ impl Run {
             return;
         };
         let mut waiter = Waiter::new(&*job.id, self.seed.derive(2))
-            .scoped(call.operation().scope())
+            .scoped(&call.operation().scope)
             .retry(self.options.retry)
             .poll_interval(self.options.poll_interval);
         if let Some(timeout) = self.options.timeout {
@@ -269,11 +270,11 @@ fn checked(create: &CreateJob, cx: Context<'_>) -> Result<(), Error> {
         .clone()
         .for_input("dfl-to-be-uploaded")
         .validate()
-        .map_err(|error| error.with_operation(CreateJob::NAME))
+        .map_err(|error| error.with_operation(create.name()))
 }
 
 impl Saved for Run {
-    fn kind() -> String {
+    fn kind(&self) -> String {
         "run classify".to_owned()
     }
 }

@@ -16,7 +16,7 @@ const VERSION: u32 = 1;
 /// a path. A deadline is an absolute time and goes on running while nobody looks.
 pub trait Saved: Machine + Serialize + DeserializeOwned {
     /// Which machine the state is of; a state of another kind is refused.
-    fn kind() -> String;
+    fn kind(&self) -> String;
 
     /// Writes the state down.
     ///
@@ -26,7 +26,7 @@ pub trait Saved: Machine + Serialize + DeserializeOwned {
     fn save(&self) -> Result<String, Error> {
         let envelope = Envelope {
             v: VERSION,
-            kind: Self::kind(),
+            kind: self.kind(),
             state: self,
         };
         serde_json::to_string(&envelope)
@@ -47,20 +47,21 @@ pub trait Saved: Machine + Serialize + DeserializeOwned {
                 head.v
             )));
         }
-        if head.kind != Self::kind() {
-            return Err(Error::state(format!(
-                "is of a {:?}, not of a {:?}",
-                head.kind,
-                Self::kind()
-            )));
-        }
         // A job in it may have fields that could not be read, and were written down as they came.
         let read = serde_json::from_str::<Envelope<Self>>(text);
         let envelope = read.or_else(|error| {
-            lenient::read(text.as_bytes())
-                .ok_or_else(|| Error::state(format!("cannot be read: {error}")))
+            lenient::read(text.as_bytes()).ok_or_else(|| {
+                Error::state(format!("is of a {:?} and cannot be read as another machine or in another format: {error}", head.kind))
+            })
         })?;
         let mut machine = envelope.state;
+        let kind = machine.kind();
+        if head.kind != kind {
+            return Err(Error::state(format!(
+                "is of a {:?}, not of a {kind:?}",
+                head.kind
+            )));
+        }
         machine.resume();
         Ok(machine)
     }

@@ -9,8 +9,8 @@ use super::limiter::Limiter;
 use crate::Time;
 use crate::api::Api;
 use crate::body::Body;
-use crate::operation::RateClass;
 use crate::reply::Reply;
+use crate::semantics::RateClass;
 
 /// What a driver lends a machine at every step and no machine keeps: where requests go, in whose name, and the time.
 #[derive(Debug, Clone, Copy)]

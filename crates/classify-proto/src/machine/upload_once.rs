@@ -11,8 +11,8 @@ use super::tickets::Tickets;
 use crate::Time;
 use crate::error::Error;
 use crate::files::{File, ListFiles, UploadFile};
-use crate::operation::Seed;
 use crate::reply::Reply;
+use crate::seed::Seed;
 
 /// How long a file must yet last to be used again: long enough to create a job from it.
 const LASTS: i64 = 10 * 60 * 1_000_000;
@@ -60,9 +60,9 @@ impl UploadOnce {
     /// Finds what `upload` would upload, or uploads it. `seed` is sixteen random bytes of the driver's.
     #[must_use]
     pub fn new(upload: UploadFile, seed: Seed) -> Self {
-        let stage = match upload.get_external_file_id() {
+        let stage = match upload.external_file_id.as_deref() {
             Some(id) => {
-                let list = ListFiles::new().external_file_id(id).scoped(upload.scope());
+                let list = ListFiles::new().external_file_id(id).scoped(&upload.scope);
                 Stage::Find(Box::new(Pager::new(list, seed.derive(1))), Box::new(upload))
             }
             None => Stage::Upload(Box::new(Call::new(upload, seed))),
@@ -136,7 +136,7 @@ impl Machine for UploadOnce {
                     Step::Send(theirs, request) => (theirs, request),
                     Step::Wait(until) => return Step::Wait(until),
                     Step::Event(page) => {
-                        let id = upload.get_external_file_id();
+                        let id = upload.external_file_id.as_deref();
                         let found = page.items.into_iter().find(|file| serves(file, id, cx.now));
                         match found {
                             Some(file) => {
@@ -191,7 +191,7 @@ impl Machine for UploadOnce {
 }
 
 impl Saved for UploadOnce {
-    fn kind() -> String {
+    fn kind(&self) -> String {
         "reuse upload".to_owned()
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt::{Debug, Display};
 
 use crate::error::Error;
+use crate::job_phase::JobPhase;
 use crate::operation::Operation;
 use crate::{v1, v2};
 
@@ -15,7 +16,7 @@ pub trait Waitable: Operation + Clone + Sealed {
     type Status: Debug + Display + Clone + PartialEq + Eq;
 
     /// The name of the wait in errors and saved states, such as `classify.wait`.
-    const WAIT: &'static str;
+    fn wait_name(&self) -> &'static str;
 
     /// The id of what is waited for.
     fn waited_for(&self) -> &str;
@@ -87,20 +88,6 @@ impl IntoWaitable for &v1::Job {
     }
 }
 
-/// What a status means for a wait.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum JobPhase {
-    /// It has not ended, or stands at a word that this version does not know.
-    Pending,
-    /// It ended with a result, if only for a part.
-    Succeeded,
-    /// It ended without one.
-    Failed,
-    /// It ended because somebody asked.
-    Cancelled,
-}
-
 pub(crate) use sealed::Sealed;
 
 mod sealed {
@@ -113,10 +100,12 @@ impl Sealed for v2::GetJob {}
 impl Waitable for v2::GetJob {
     type Status = v2::JobStatus;
 
-    const WAIT: &'static str = "classify.wait";
+    fn wait_name(&self) -> &'static str {
+        "classify.wait"
+    }
 
     fn waited_for(&self) -> &str {
-        self.job_id()
+        &self.job_id
     }
 
     fn status(job: &v2::Job) -> &v2::JobStatus {
@@ -124,12 +113,7 @@ impl Waitable for v2::GetJob {
     }
 
     fn phase(job: &v2::Job) -> JobPhase {
-        match job.status {
-            v2::JobStatus::Completed => JobPhase::Succeeded,
-            v2::JobStatus::Failed => JobPhase::Failed,
-            v2::JobStatus::Cancelled => JobPhase::Cancelled,
-            _ => JobPhase::Pending,
-        }
+        job.status.phase()
     }
 
     fn failed(job: v2::Job) -> Error {
@@ -150,10 +134,12 @@ impl Sealed for v1::GetJob {}
 impl Waitable for v1::GetJob {
     type Status = v1::JobStatus;
 
-    const WAIT: &'static str = "classifier.jobs.wait";
+    fn wait_name(&self) -> &'static str {
+        "classifier.jobs.wait"
+    }
 
     fn waited_for(&self) -> &str {
-        self.job_id()
+        &self.job_id
     }
 
     fn status(job: &v1::Job) -> &v1::JobStatus {
@@ -161,12 +147,7 @@ impl Waitable for v1::GetJob {
     }
 
     fn phase(job: &v1::Job) -> JobPhase {
-        match job.status {
-            v1::JobStatus::Success | v1::JobStatus::PartialSuccess => JobPhase::Succeeded,
-            v1::JobStatus::Error => JobPhase::Failed,
-            v1::JobStatus::Cancelled => JobPhase::Cancelled,
-            _ => JobPhase::Pending,
-        }
+        job.status.phase()
     }
 
     fn failed(job: v1::Job) -> Error {
@@ -187,7 +168,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_a_job_and_a_read_say_what_to_wait_for() {
+    fn wait_target_from_id_job_or_get_operation() {
         fn id(job: impl IntoWaitable) -> String {
             job.into_waitable().waited_for().to_owned()
         }
@@ -198,11 +179,10 @@ mod tests {
         assert_eq!(id("3"), "3");
         assert_eq!(id("4".to_owned()), "4");
         assert_eq!(id(v1::GetJob::new("5")), "5");
-        assert_eq!(id(crate::With::new(v2::GetJob::new("6"))), "6");
     }
 
     #[test]
-    fn a_job_is_looked_for_in_its_own_project() {
+    fn poll_request_uses_project_of_job() {
         let api = crate::v2::examples::api();
         let text = r#"{"id":"1","status":"PENDING","project_id":"p 1"}"#;
         let v1_job: v1::Job = serde_json::from_str(text).unwrap();
@@ -224,7 +204,7 @@ mod tests {
 
     /// A terminal word that the wait did not know, or the reverse, would be a wait without end or a result too early.
     #[test]
-    fn both_lists_of_terminal_words_agree() {
+    fn poll_phase_agrees_with_terminal_status() {
         for word in v2::JobStatus::KNOWN.iter().chain(&["NEW"]) {
             let body = format!(r#"{{"id":"1","status":"{word}"}}"#);
             let job = v2::GetJob::new("1")

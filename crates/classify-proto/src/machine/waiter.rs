@@ -11,11 +11,14 @@ use super::retry::Retry;
 use super::saved::Saved;
 use super::step::{Context, Machine, Step, Ticket};
 use super::tickets::Tickets;
-use super::waitable::{JobPhase, Waitable};
+use super::waitable::Waitable;
 use crate::Time;
+use crate::call_options::CallOptions;
 use crate::error::Error;
-use crate::operation::{Scope, Seed};
+use crate::job_phase::JobPhase;
 use crate::reply::Reply;
+use crate::scope::Scope;
+use crate::seed::Seed;
 use crate::v2::{GetJob, JobStatus};
 
 /// How long a wait lasts unless told otherwise.
@@ -43,6 +46,8 @@ const LAST_POLL: Duration = Duration::from_secs(30);
 ))]
 pub struct Waiter<G: Waitable = GetJob> {
     get: G,
+    #[serde(default, skip_serializing_if = "CallOptions::is_empty")]
+    options: CallOptions,
     retry: Retry,
     poll_interval: PollInterval,
     timeout: Duration,
@@ -112,6 +117,7 @@ impl<G: Waitable> Waiter<G> {
     pub fn by(get: G, seed: Seed) -> Self {
         Self {
             get,
+            options: CallOptions::default(),
             retry: Retry::default(),
             poll_interval: PollInterval::default(),
             timeout: TIMEOUT,
@@ -139,7 +145,14 @@ impl<G: Waitable> Waiter<G> {
         self
     }
 
-    /// Looks this often.
+    /// Adds these headers, query parameters and body fields to every request.
+    #[must_use]
+    pub fn options(mut self, options: CallOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// Polls this often.
     #[must_use]
     pub fn poll_interval(mut self, poll_interval: PollInterval) -> Self {
         self.poll_interval = poll_interval;
@@ -184,6 +197,7 @@ impl<G: Waitable> Waiter<G> {
         };
         self.call = Some(
             Call::new(self.get.clone(), seed)
+                .options(self.options.clone())
                 .retry(self.retry)
                 .deadline(until.min(now + self.call_limit())),
         );
@@ -241,7 +255,7 @@ impl<G: Waitable> Waiter<G> {
 
     fn fail(&mut self, error: Error) {
         self.result = Some(Err(error
-            .with_operation(G::WAIT)
+            .with_operation(self.get.wait_name())
             .with_job_id(self.job_id())));
     }
 
@@ -329,7 +343,7 @@ where
     G: Waitable + Serialize + DeserializeOwned,
     G::Output: Serialize + DeserializeOwned,
 {
-    fn kind() -> String {
-        format!("waiter {}", G::WAIT.trim_end_matches(".wait"))
+    fn kind(&self) -> String {
+        format!("waiter {}", self.get.wait_name().trim_end_matches(".wait"))
     }
 }

@@ -202,7 +202,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_business_error() {
+    fn error_body_message_is_extracted_from_known_shapes() {
         assert_eq!(
             read(br#"{"detail": "Job not found"}"#).message,
             "Job not found"
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_validation_error_names_its_fields_and_not_their_input() {
+    fn error_body_validation_error_lists_fields_without_input() {
         let words = read(
             br#"{"detail": [
                 {"loc": ["body", "configuration", "rules", 0, "description"], "msg": "too short", "type": "x", "input": "canary"},
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn no_shape_of_a_validation_error_repeats_its_input() {
+    fn redact_input_in_every_shape_of_error_body() {
         for body in [
             r#"{"detail":[{"loc":null,"msg":"bad","input":"canary"}]}"#,
             r#"{"detail":[{"loc":["body"],"input":"canary"}]}"#,
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn gateways_and_silence() {
+    fn error_body_html_empty_and_plain_text() {
         assert_eq!(
             read(b"<html><head><TITLE>502 Bad\n Gateway</TITLE>").message,
             "an HTML page titled \"502 Bad Gateway\""
@@ -278,14 +278,14 @@ mod tests {
     }
 
     #[test]
-    fn a_long_message_is_cut() {
+    fn error_body_long_message_is_truncated() {
         let message = read("ä".repeat(1000).as_bytes()).message;
         assert!(message.len() <= LONGEST + '…'.len_utf8());
     }
 
     proptest! {
         #[test]
-        fn any_bytes_give_one_line(body in proptest::collection::vec(any::<u8>(), 0..200)) {
+        fn error_body_of_any_bytes_gives_one_line(body in proptest::collection::vec(any::<u8>(), 0..200)) {
             let words = read(&body);
             prop_assert!(!words.message.contains('\n'));
         }

@@ -1,5 +1,7 @@
 //! Ids of the service, which one endpoint writes in another form than the next.
 
+use serde::{Deserialize, Serialize};
+
 /// The prefixes that say what an id is of. Some endpoints write them and others leave them out.
 const PREFIXES: [&str; 4] = ["clj-", "dfl-", "pjb-", "cfg-"];
 
@@ -27,9 +29,15 @@ pub(crate) fn same_id(left: &str, right: &str) -> bool {
     kinds_agree && left.eq_ignore_ascii_case(right)
 }
 
-/// One form for all that [`same_id`] takes for the same kind of thing, for comparing sets.
-pub(crate) fn common_form(id: &str) -> String {
-    parts(id).1.to_ascii_lowercase()
+/// An id in one form: lowercase and without its prefix. Ids for which [`same_id`] holds are equal.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct NormalizedId(String);
+
+impl NormalizedId {
+    pub(crate) fn of(id: &str) -> Self {
+        Self(parts(id).1.to_ascii_lowercase())
+    }
 }
 
 /// The id of a job in a body that cannot be read whole, so that a job that was made is not lost. Of a body that was cut
@@ -62,10 +70,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_id_in_every_form() {
+    fn id_forms_compare_equal() {
         for form in ["dfl-aB1", "DFL-ab1", "AB1", "ab1"] {
             assert!(same_id(form, "dfl-ab1") && same_id("Ab1", form), "{form}");
-            assert_eq!(common_form(form), "ab1");
+            assert_eq!(NormalizedId::of(form), NormalizedId::of("ab1"));
         }
         for other in [
             "",

@@ -169,7 +169,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn other_sources_give_nothing_back() {
+    fn lenient_json_marker_and_malformed_json_are_errors() {
         for text in ["1", "null", "{}", "[]", "\"$classify::refused\""] {
             assert!(serde_json::from_str::<Refused>(text).is_err(), "{text}");
             let value: Value = serde_json::from_str(text).unwrap();
@@ -208,7 +208,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_tree_reads_as_its_text_does(value in any_json()) {
+        fn lenient_json_parses_valid_json_like_serde_json(value in any_json()) {
             let text = value.to_string();
             prop_assert_eq!(read::<Value>(text.as_bytes()), serde_json::from_str::<Value>(&text).ok());
             prop_assert_eq!(read::<Mixed>(text.as_bytes()), serde_json::from_str::<Mixed>(&text).ok());

@@ -2,6 +2,7 @@
 
 pub(crate) mod error_body;
 pub(crate) mod id;
+pub(crate) mod json;
 pub(crate) mod lenient;
 pub(crate) mod model;
 pub(crate) mod multipart;

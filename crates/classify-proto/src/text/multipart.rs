@@ -66,7 +66,7 @@ mod tests {
     use crate::Body;
 
     #[test]
-    fn fields_then_file() {
+    fn multipart_form_writes_fields_before_file() {
         let framed = frame(
             "B",
             &[("purpose", "classify")],

@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secrets_are_known_by_their_names() {
+    fn redact_finds_secrets_in_body_by_field_name() {
         let body = serde_json::json!({
             "webhook_signing_secret": "a", "name": "no", "secret": "no",
             "webhook_configurations": [{
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_taken_out_of_json_in_the_form_it_has_there() {
+    fn redact_secret_in_its_json_escaped_form() {
         let secret = r#"a "quoted" secret"#;
         let body = serde_json::json!({ "detail": format!("not {secret}, no") }).to_string();
         let mut refusal = http::Response::builder()
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_taken_out_wherever_it_stands() {
+    fn redact_secret_at_every_position() {
         let key = "llx-1234";
         for (text, clean) in [
             ("llx-1234", Some("[redacted]")),

@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn seconds_fractions_milliseconds_and_dates() {
+    fn retry_after_accepts_seconds_fractions_milliseconds_and_dates() {
         assert_eq!(
             asked(&[("retry-after", "20")]),
             Some(Duration::from_secs(20))
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_date_is_relative_to_the_servers_clock() {
+    fn retry_after_date_is_relative_to_server_clock() {
         let headers = [
             ("retry-after", "Wed, 21 Oct 2015 09:00:20 GMT"),
             ("date", "Wed, 21 Oct 2015 09:00:00 GMT"),
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_asked_by_zero_the_past_or_nonsense() {
+    fn retry_after_zero_past_or_invalid_is_ignored() {
         for text in [
             "0",
             "-10",
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn an_absurd_number_is_the_longest_wait_not_a_panic() {
+    fn retry_after_huge_number_saturates_without_panic() {
         assert_eq!(
             asked(&[("retry-after", "99999999999999999999999999999999999")]),
             Some(Duration::MAX)

@@ -184,7 +184,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn every_shape_the_service_may_send() {
+    fn timestamp_parses_every_supported_format() {
         let expected = 1_577_470_279_117_000;
         for text in [
             "2019-12-27T18:11:19.117Z",
@@ -215,13 +215,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_finer_than_a_microsecond_is_cut_before_1970_too() {
+    fn timestamp_below_microsecond_is_truncated_before_1970() {
         let read: Timestamp = "1969-12-31T23:59:59.9999999Z".parse().unwrap();
         assert_eq!(read.to_string(), "1969-12-31T23:59:59.999999Z");
     }
 
     #[test]
-    fn what_is_no_timestamp_is_named() {
+    fn timestamp_parse_error_shows_example() {
         for text in [
             "",
             "yesterday",
@@ -239,7 +239,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_back(micros in any::<i64>()) {
+        fn timestamp_round_trips(micros in any::<i64>()) {
             if let Some(timestamp) = Timestamp::from_unix_micros(micros) {
                 prop_assert_eq!(timestamp.to_string().parse::<Timestamp>().unwrap(), timestamp);
                 let json = serde_json::to_string(&timestamp).unwrap();
@@ -248,7 +248,7 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_an_answer(text in ".{0,40}") {
+        fn timestamp_parse_of_any_text_does_not_panic(text in ".{0,40}") {
             let _ = text.parse::<Timestamp>();
         }
     }

@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn the_official_clients_vectors() {
+    fn url_segment_encoding_matches_official_client() {
         assert_eq!(segment("a/b/c"), "/a%2Fb%2Fc");
         assert_eq!(segment("%20"), "/%2520");
         assert_eq!(segment("x?admin=true"), "/x%3Fadmin=true");
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn segments_that_would_name_another_path_are_refused() {
+    fn url_segment_empty_or_dots_is_an_error() {
         for text in ["", ".", ".."] {
             let error = push_segment(&mut String::new(), "job_id", text).unwrap_err();
             assert!(error.to_string().contains("job_id"), "{error}");
@@ -101,7 +101,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_segment_stays_one_segment_and_decodes_to_itself(text in ".{1,40}") {
+        fn url_segment_round_trips_as_one_segment(text in ".{1,40}") {
             prop_assume!(text != "." && text != "..");
             let path = segment(&text);
             prop_assert_eq!(path.matches('/').count(), 1);
@@ -111,7 +111,7 @@ mod tests {
         }
 
         #[test]
-        fn a_pair_decodes_to_itself(name in "[a-z_]{1,8}", value in ".{0,40}") {
+        fn url_query_pair_round_trips(name in "[a-z_]{1,8}", value in ".{0,40}") {
             let mut query = String::new();
             push_pair(&mut query, &name, &value);
             let (left, right) = query.split_once('=').unwrap();

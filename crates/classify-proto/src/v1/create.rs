@@ -4,15 +4,17 @@ use bytes::Bytes;
 use http::Method;
 use serde::{Deserialize, Serialize};
 
-use super::webhook::Wire as WireWebhook;
+use super::webhook::WireWebhook;
 use super::{Job, Mode, ParsingConfiguration, ROUTE, Rule, WebhookConfiguration};
 use crate::api::Api;
 use crate::body::Body;
 use crate::error::Error;
-use crate::operation::{
-    Idempotency, Operation, RateClass, Scope, ValidationErrors, read_json, scope_setters,
-};
+use crate::operation::Operation;
+use crate::scope::{Scope, scope_setters};
+use crate::semantics::{RateClass, ReservedField, Semantics};
 use crate::text::id::{find_job_id, is_uuid};
+use crate::text::json::read_json;
+use crate::validation::ValidationErrors;
 
 /// The most files of one job.
 const MOST_FILES: usize = 500;
@@ -31,13 +33,20 @@ const MOST_FILES: usize = 500;
 /// let create = CreateJob::new(["182bd5e5-6e1a-4fe4-a799-aa6d9a6ab26e"], [rule]);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct CreateJob {
-    file_ids: Vec<String>,
-    rules: Vec<Rule>,
-    mode: Option<Mode>,
-    parsing_configuration: Option<ParsingConfiguration>,
-    webhook_configurations: Option<Vec<WebhookConfiguration>>,
-    scope: Scope,
+    /// The ids of the files.
+    pub file_ids: Vec<String>,
+    /// The rules.
+    pub rules: Vec<Rule>,
+    /// The classifier's mode; `None` leaves it to the service.
+    pub mode: Option<Mode>,
+    /// How documents are parsed before they are classified.
+    pub parsing_configuration: Option<ParsingConfiguration>,
+    /// Webhooks to notify.
+    pub webhook_configurations: Option<Vec<WebhookConfiguration>>,
+    /// The project and organization.
+    pub scope: Scope,
 }
 
 impl CreateJob {
@@ -82,38 +91,10 @@ impl CreateJob {
         self
     }
 
-    /// What is classified.
-    #[must_use]
-    pub fn file_ids(&self) -> &[String] {
-        &self.file_ids
-    }
-
-    /// By what it is classified.
-    #[must_use]
-    pub fn rules(&self) -> &[Rule] {
-        &self.rules
-    }
-
-    /// How the documents are read, where that was said.
-    #[must_use]
-    pub fn get_mode(&self) -> Option<&Mode> {
-        self.mode.as_ref()
-    }
-
-    /// Which part of the documents is read, where that was said.
-    #[must_use]
-    pub fn get_parsing_configuration(&self) -> Option<&ParsingConfiguration> {
-        self.parsing_configuration.as_ref()
-    }
-
     /// The webhooks that are reported to.
     #[must_use]
     pub fn webhooks(&self) -> &[WebhookConfiguration] {
         self.webhook_configurations.as_deref().unwrap_or_default()
-    }
-
-    pub(crate) fn scope(&self) -> &Scope {
-        &self.scope
     }
 
     pub(crate) fn scoped(mut self, scope: &Scope) -> Self {
@@ -145,7 +126,7 @@ impl CreateJob {
 }
 
 #[derive(Serialize)]
-struct Wire<'a> {
+struct CreateJobBody<'a> {
     file_ids: &'a [String],
     rules: &'a [Rule],
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -159,24 +140,27 @@ struct Wire<'a> {
 impl Operation for CreateJob {
     type Output = Job;
 
-    const NAME: &'static str = "classifier.jobs.create";
-
-    fn idempotency(&self) -> Idempotency {
-        Idempotency::NonIdempotent
+    fn name(&self) -> &'static str {
+        "classifier.jobs.create"
     }
 
-    fn rate_class(&self) -> RateClass {
-        RateClass::Create
-    }
-
-    fn reserved_fields(&self) -> &'static [(&'static str, &'static str)] {
-        // What a lost job is looked for by.
-        &[
-            ("file_ids", "CreateJob::new"),
-            ("rules", "CreateJob::new"),
-            ("mode", "CreateJob::mode"),
-            ("parsing_configuration", "CreateJob::parsing_configuration"),
-        ]
+    fn semantics(&self) -> Semantics<Self> {
+        // `Reconcile` finds a lost job by these fields.
+        Semantics::non_idempotent()
+            .rate_class(RateClass::Create)
+            .reserved_fields(
+                const {
+                    &[
+                        ReservedField::new("file_ids", "CreateJob::new"),
+                        ReservedField::new("rules", "CreateJob::new"),
+                        ReservedField::new("mode", "CreateJob::mode"),
+                        ReservedField::new(
+                            "parsing_configuration",
+                            "CreateJob::parsing_configuration",
+                        ),
+                    ]
+                },
+            )
     }
 
     fn secrets(&self) -> Vec<String> {
@@ -236,7 +220,7 @@ impl Operation for CreateJob {
         };
         api.request(Method::POST, ROUTE)
             .scope(&self.scope)
-            .json(&Wire {
+            .json(&CreateJobBody {
                 file_ids: &self.file_ids,
                 rules: &self.rules,
                 mode: self.mode.as_ref(),
@@ -289,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn the_documented_example() {
+    fn v1_create_request_matches_documented_example() {
         let request = documented().build_request(&api()).unwrap();
         assert_eq!(request.method(), Method::POST);
         assert_eq!(request.uri(), "https://api.example/api/v1/classifier/jobs");
@@ -306,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn one_to_five_hundred_files() {
+    fn validation_v1_create_takes_1_to_500_files() {
         let of = |files: usize| {
             CreateJob::new((0..files).map(|n| n.to_string()), documented().rules)
                 .build_request(&api())
@@ -322,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn each_mistake_is_named_by_its_field() {
+    fn validation_v1_create_errors_name_field() {
         let create = CreateJob::new([""], [Rule::new("x".repeat(51), "short")])
             .parsing_configuration(ParsingConfiguration::new().max_pages(0).target_pages([]))
             .webhook(
@@ -349,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_sent_but_neither_saved_nor_shown() {
+    fn redact_v1_create_webhook_secrets_in_debug_and_saved_state() {
         let create = documented().webhook(
             WebhookConfiguration::new("https://example.com")
                 .header("X-A", serde_json::json!({"canary1": 1}))
@@ -371,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_is_held_against_what_was_asked() {
+    fn v1_create_job_is_compared_with_request() {
         let job: Job = serde_json::from_str(examples::JOB).unwrap();
         let parsing = ParsingConfiguration::new()
             .lang("af")
@@ -388,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn the_id_in_an_answer_that_cannot_be_read_is_kept() {
+    fn v1_create_decode_error_keeps_job_id() {
         let error = documented().parse(ok(r#"{"id":"7"}"#)).unwrap_err();
         assert_eq!(error.job_id(), Some("7"));
         let cut = format!(r#"{{"project_id": "p", "id": "{FILE}", "sta"#);

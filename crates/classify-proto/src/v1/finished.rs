@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn a_partial_success_gives_each_file_its_own_outcome() {
+    fn outcome_per_file_after_partial_success() {
         let finished = finished("PARTIAL_SUCCESS");
         assert_eq!(finished.outcome("dfl-a").matched(), Some("invoice"));
         assert!(matches!(finished.outcome("b"), Outcome::NoMatch { .. }));
@@ -99,19 +99,19 @@ mod tests {
     }
 
     #[test]
-    fn after_a_success_a_file_without_a_result_is_missing_and_not_failed() {
+    fn outcome_of_file_without_result_after_success_is_missing() {
         assert_eq!(finished("SUCCESS").outcome("c"), Outcome::Missing);
     }
 
     #[test]
-    fn a_file_is_known_by_its_id_in_any_form() {
+    fn outcome_lookup_accepts_any_form_of_file_id() {
         let finished = finished("SUCCESS");
         assert_eq!(finished.outcome("DFL-A").matched(), Some("invoice"));
         assert_eq!(finished.outcome("A").matched(), Some("invoice"));
     }
 
     #[test]
-    fn a_result_that_cannot_be_read_is_neither_a_failure_nor_the_lack_of_a_match() {
+    fn outcome_of_unparsable_result_is_missing() {
         let mut finished = finished("PARTIAL_SUCCESS");
         let odd = br#"{"id":"4","file_id":"e","result":{"type":7}}"#;
         let odd: FileResult = crate::text::lenient::read(odd).unwrap();

@@ -8,15 +8,21 @@ use super::{Job, ROUTE};
 use crate::api::Api;
 use crate::body::Body;
 use crate::error::Error;
-use crate::operation::{Idempotency, Operation, RateClass, Scope, read_json, scope_setters};
+use crate::operation::Operation;
+use crate::scope::{Scope, from_id, scope_setters};
+use crate::semantics::Semantics;
 use crate::text::error_body::one_line;
 use crate::text::id::same_id;
+use crate::text::json::read_json;
 
 /// Reads a v1 job. Deprecated with all of [`v1`](super).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct GetJob {
-    job_id: String,
-    scope: Scope,
+    /// The job's id.
+    pub job_id: String,
+    /// The project and organization.
+    pub scope: Scope,
 }
 
 impl GetJob {
@@ -30,16 +36,6 @@ impl GetJob {
     }
 
     scope_setters!();
-
-    /// The job that is read.
-    #[must_use]
-    pub fn job_id(&self) -> &str {
-        &self.job_id
-    }
-
-    pub(crate) fn scope(&self) -> &Scope {
-        &self.scope
-    }
 }
 
 /// Reads the job again, in its own project.
@@ -53,17 +49,17 @@ impl From<&Job> for GetJob {
     }
 }
 
+from_id!(GetJob);
+
 impl Operation for GetJob {
     type Output = Job;
 
-    const NAME: &'static str = "classifier.jobs.get";
-
-    fn idempotency(&self) -> Idempotency {
-        Idempotency::Safe
+    fn name(&self) -> &'static str {
+        "classifier.jobs.get"
     }
 
-    fn rate_class(&self) -> RateClass {
-        RateClass::Other
+    fn semantics(&self) -> Semantics<Self> {
+        Semantics::safe()
     }
 
     fn build_request_unvalidated(&self, api: &Api) -> Result<http::Request<Body>, Error> {
@@ -98,7 +94,7 @@ mod tests {
     use crate::v2::examples::{api, ok};
 
     #[test]
-    fn the_documented_example() {
+    fn v1_get_request_matches_documented_example() {
         let get = GetJob::new("182bd5e5-6e1a-4fe4-a799-aa6d9a6ab26e");
         assert_eq!(
             get.build_request(&api()).unwrap().uri().path(),
@@ -109,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_is_one_segment() {
+    fn url_v1_job_id_is_encoded_as_one_segment() {
         let request = GetJob::new("a/../b?x=1").build_request(&api()).unwrap();
         assert_eq!(
             request.uri().path(),
@@ -123,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn another_jobs_answer_is_no_answer() {
+    fn conflict_if_v1_get_returns_another_job() {
         let error = GetJob::new("a1")
             .parse(ok(r#"{"id":"a2","status":"SUCCESS"}"#))
             .unwrap_err();

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::{ParsingConfiguration, Rule};
 use crate::Timestamp;
+use crate::job_phase::JobPhase;
 use crate::text::model::model;
 use crate::text::open_enum::open_enum;
 
@@ -24,13 +25,21 @@ open_enum! {
 }
 
 impl JobStatus {
-    /// Whether the job has ended. A word this version does not know is no end: the job may go on.
+    /// Returns how far the job has come. A status that this version does not know is [`JobPhase::Pending`].
+    #[must_use]
+    pub fn phase(&self) -> JobPhase {
+        match self {
+            Self::Success | Self::PartialSuccess => JobPhase::Succeeded,
+            Self::Error => JobPhase::Failed,
+            Self::Cancelled => JobPhase::Cancelled,
+            _ => JobPhase::Pending,
+        }
+    }
+
+    /// Whether the job has ended.
     #[must_use]
     pub fn is_terminal(&self) -> bool {
-        matches!(
-            self,
-            Self::Success | Self::Error | Self::PartialSuccess | Self::Cancelled
-        )
+        self.phase().is_terminal()
     }
 }
 
@@ -93,7 +102,7 @@ mod tests {
     use crate::v1::examples;
 
     #[test]
-    fn the_documented_example_round_trips() {
+    fn v1_job_documented_example_round_trips() {
         let job: Job = serde_json::from_str(examples::JOB).unwrap();
         assert_eq!(job.status, JobStatus::Pending);
         assert_eq!(job.extras().count(), 0);
@@ -104,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn only_id_and_status_are_needed_and_an_unknown_status_is_no_end() {
+    fn v1_job_requires_id_and_status_and_unknown_status_is_not_terminal() {
         let job: Job = serde_json::from_str(r#"{"id": "1", "status": "RUNNING"}"#).unwrap();
         assert!(!job.status.is_terminal());
         assert_eq!(job.status.as_str(), "RUNNING");

@@ -227,7 +227,7 @@ mod tests {
     ];
 
     #[test]
-    fn all_of_them_are_known_and_round_trip() {
+    fn language_known_values_round_trip() {
         assert_eq!(Language::KNOWN.len(), 86);
         for word in Language::KNOWN {
             let language: Language = serde_json::from_value((*word).into()).unwrap();
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn each_has_an_iso_code_or_is_known_to_have_none() {
+    fn language_iso_639_1_code_or_known_to_have_none() {
         for word in Language::KNOWN {
             let language = Language::from(*word);
             match language.iso_639_1() {
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn the_way_back_is_taken_only_where_it_is_the_only_one() {
+    fn language_from_iso_639_1_only_if_unambiguous() {
         for word in Language::KNOWN {
             let language = Language::from(*word);
             let Some(code) = language.iso_639_1() else {

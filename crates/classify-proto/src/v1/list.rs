@@ -8,15 +8,22 @@ use super::{Job, ROUTE};
 use crate::api::Api;
 use crate::body::Body;
 use crate::error::Error;
-use crate::operation::{Idempotency, Operation, RateClass, Scope, read_json, scope_setters};
+use crate::operation::Operation;
 use crate::page::{Page, paged};
+use crate::scope::{Scope, scope_setters};
+use crate::semantics::Semantics;
+use crate::text::json::read_json;
 
 /// Lists v1 jobs, a page at a time. There are no filters. Deprecated with all of [`v1`](super).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ListJobs {
-    page_size: Option<u32>,
-    page_token: Option<String>,
-    scope: Scope,
+    /// Items per page; `None` leaves it to the service.
+    pub page_size: Option<u32>,
+    /// The token of the page to read; `None` for the first page.
+    pub page_token: Option<String>,
+    /// The project and organization.
+    pub scope: Scope,
 }
 
 impl ListJobs {
@@ -51,14 +58,12 @@ impl ListJobs {
 impl Operation for ListJobs {
     type Output = Page<Job>;
 
-    const NAME: &'static str = "classifier.jobs.list";
-
-    fn idempotency(&self) -> Idempotency {
-        Idempotency::Safe
+    fn name(&self) -> &'static str {
+        "classifier.jobs.list"
     }
 
-    fn rate_class(&self) -> RateClass {
-        RateClass::Other
+    fn semantics(&self) -> Semantics<Self> {
+        Semantics::safe()
     }
 
     fn build_request_unvalidated(&self, api: &Api) -> Result<http::Request<Body>, Error> {
@@ -84,7 +89,7 @@ mod tests {
     use crate::v2::examples::{api, ok};
 
     #[test]
-    fn the_documented_example() {
+    fn pagination_v1_list_matches_documented_example() {
         let list = ListJobs::new()
             .page_size(1)
             .page_token("a+b/c==")

@@ -4,8 +4,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Language;
 use crate::error::Error;
-use crate::operation::ValidationErrors;
 use crate::page_ranges::PageRanges;
+use crate::validation::ValidationErrors;
 
 /// How many pages of a file v1 reads where nothing is said.
 pub(crate) const DEFAULT_MAX_PAGES: u32 = 5;
@@ -178,7 +178,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pages_are_numbers_from_zero_on_the_wire() {
+    fn page_ranges_are_serialized_zero_based_in_v1() {
         let parsing = ParsingConfiguration::new()
             .lang("rs_latin")
             .max_pages(9)
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_null_and_a_number_are_told_apart_both_ways() {
+    fn max_pages_absent_null_and_number_round_trip() {
         for (parsing, json) in [
             (ParsingConfiguration::new(), "{}"),
             (
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn no_limit_is_not_five() {
+    fn max_pages_default_five_equals_absent_but_not_null() {
         let redact = ParsingConfiguration::new;
         let null = || redact().all_pages();
         let most = |pages| redact().max_pages(pages);
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_service_fills_in_is_no_difference() {
+    fn parsing_configuration_server_defaults_are_not_a_difference() {
         let nothing = ParsingConfiguration::new();
         assert!(nothing.agrees_with(&ParsingConfiguration::new().lang("en").max_pages(5)));
         assert!(

@@ -9,10 +9,13 @@ use crate::Timestamp;
 use crate::api::Api;
 use crate::body::Body;
 use crate::error::Error;
-use crate::operation::{Idempotency, Operation, RateClass, Scope, read_json, scope_setters};
+use crate::operation::Operation;
 use crate::page::{Page, paged};
+use crate::scope::{Scope, from_id, scope_setters};
+use crate::semantics::Semantics;
 use crate::text::error_body::one_line;
 use crate::text::id::same_id;
+use crate::text::json::read_json;
 use crate::text::model::model;
 
 model! {
@@ -51,10 +54,14 @@ impl FileResult {
 /// a server passes over it, the repeated page is noticed by [`machine::Pager`](crate::machine::Pager) and is an error,
 /// never a silent loss.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct GetJobResults {
-    job_id: String,
-    page_token: Option<String>,
-    scope: Scope,
+    /// The job's id.
+    pub job_id: String,
+    /// The token of the page to read; `None` for the first page.
+    pub page_token: Option<String>,
+    /// The project and organization.
+    pub scope: Scope,
 }
 
 impl GetJobResults {
@@ -83,17 +90,17 @@ impl GetJobResults {
     }
 }
 
+from_id!(GetJobResults);
+
 impl Operation for GetJobResults {
     type Output = Page<FileResult>;
 
-    const NAME: &'static str = "classifier.jobs.get_results";
-
-    fn idempotency(&self) -> Idempotency {
-        Idempotency::Safe
+    fn name(&self) -> &'static str {
+        "classifier.jobs.get_results"
     }
 
-    fn rate_class(&self) -> RateClass {
-        RateClass::Other
+    fn semantics(&self) -> Semantics<Self> {
+        Semantics::safe()
     }
 
     fn build_request_unvalidated(&self, api: &Api) -> Result<http::Request<Body>, Error> {
@@ -136,7 +143,7 @@ mod tests {
     use crate::v2::examples::{api, ok};
 
     #[test]
-    fn the_documented_example() {
+    fn pagination_v1_results_match_documented_example() {
         let results = GetJobResults::new("a b");
         assert_eq!(
             results.build_request(&api()).unwrap().uri(),
@@ -155,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn no_match_is_a_result_and_no_result_is_none() {
+    fn outcome_null_type_is_no_match_and_null_result_is_missing() {
         let page = GetJobResults::new("1")
             .parse(ok(
                 r#"{"items":[{"id":"1","result":{"type":null}},{"id":"2","result":null}]}"#,
@@ -166,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn another_jobs_results_are_no_answer() {
+    fn conflict_if_v1_results_belong_to_another_job() {
         let read = |job: &str| {
             GetJobResults::new("a1").parse(ok(format!(
                 r#"{{"items":[{{"id":"1"}},{{"id":"2","classify_job_id":{job}}}]}}"#

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::Error;
-use crate::operation::ValidationErrors;
 use crate::secret::{Secret, SecretValue};
+use crate::validation::ValidationErrors;
 use crate::webhooks::WebhookOutputFormat;
 use crate::webhooks::check;
 
@@ -103,7 +103,7 @@ impl WebhookConfiguration {
     }
 
     /// The same with its secrets in the open, for the wire alone.
-    pub(crate) fn to_wire(&self, path: &str) -> Result<Wire<'_>, Error> {
+    pub(crate) fn to_wire(&self, path: &str) -> Result<WireWebhook<'_>, Error> {
         let webhook_headers = match &self.webhook_headers {
             None => None,
             Some(headers) => Some(
@@ -118,7 +118,7 @@ impl WebhookConfiguration {
                     .collect::<Result<_, Error>>()?,
             ),
         };
-        Ok(Wire {
+        Ok(WireWebhook {
             webhook_url: self.webhook_url.as_deref(),
             webhook_headers,
             webhook_events: self.webhook_events.as_deref(),
@@ -133,7 +133,7 @@ impl WebhookConfiguration {
 
 #[derive(Serialize)]
 #[expect(clippy::struct_field_names, reason = "the service's names")]
-pub(crate) struct Wire<'a> {
+pub(crate) struct WireWebhook<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     webhook_url: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]

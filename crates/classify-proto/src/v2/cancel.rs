@@ -4,20 +4,25 @@ use bytes::Bytes;
 use http::Method;
 use serde::{Deserialize, Serialize};
 
-use super::{Job, JobStatus, ROUTE, job};
+use super::{GetJob, Job, JobStatus, ROUTE, job};
 use crate::api::Api;
 use crate::body::Body;
 use crate::error::Error;
-use crate::operation::{Idempotency, Operation, RateClass, Recovery, Scope, scope_setters};
+use crate::operation::Operation;
+use crate::scope::{Scope, from_id, scope_setters};
+use crate::semantics::{Recovery, Semantics, Verification};
 
 /// Cancels a job that has not ended.
 ///
 /// The service refuses when it has. A refusal that follows a lost answer proves nothing, because the lost request may
 /// itself have ended the job; then the job is read, and only a cancelled one counts as success.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct CancelJob {
-    job_id: String,
-    scope: Scope,
+    /// The job's id.
+    pub job_id: String,
+    /// The project and organization.
+    pub scope: Scope,
 }
 
 impl CancelJob {
@@ -47,17 +52,26 @@ impl CancelJob {
     }
 }
 
+from_id!(CancelJob);
+
 impl Operation for CancelJob {
     type Output = Job;
 
-    const NAME: &'static str = "classify.cancel";
-
-    fn idempotency(&self) -> Idempotency {
-        Idempotency::Idempotent
+    fn name(&self) -> &'static str {
+        "classify.cancel"
     }
 
-    fn rate_class(&self) -> RateClass {
-        RateClass::Other
+    fn semantics(&self) -> Semantics<Self> {
+        // The read is another request, which keeps the scope of the cancel.
+        Semantics::idempotent().recovery(Recovery::Verify(Verification::new(
+            Self::may_have_ended,
+            |cancel, api| {
+                GetJob::new(&*cancel.job_id)
+                    .scoped(&cancel.scope)
+                    .build_request_unvalidated(api)
+            },
+            |job| job.status == JobStatus::Cancelled,
+        )))
     }
 
     fn build_request_unvalidated(&self, api: &Api) -> Result<http::Request<Body>, Error> {
@@ -72,24 +86,6 @@ impl Operation for CancelJob {
         job::read_of(&self.job_id, response)
     }
 
-    fn recover(&self, refusal: &Error) -> Recovery<Job> {
-        if Self::may_have_ended(refusal) {
-            Recovery::Verify
-        } else {
-            Recovery::Failed
-        }
-    }
-
-    fn look(&self, api: &Api) -> Result<http::Request<Body>, Error> {
-        super::GetJob::new(&*self.job_id)
-            .scoped(&self.scope)
-            .build_request_unvalidated(api)
-    }
-
-    fn is_brought_about(&self, found: &Job) -> bool {
-        found.status == JobStatus::Cancelled
-    }
-
     fn annotate(&self, error: Error) -> Error {
         error.with_job_id(&*self.job_id)
     }
@@ -101,7 +97,7 @@ mod tests {
     use crate::v2::examples::{self, api, ok};
 
     #[test]
-    fn the_documented_request() {
+    fn cancel_request_and_response() {
         let request = CancelJob::new("clj-1")
             .project("p")
             .build_request(&api())

@@ -1,10 +1,10 @@
 //! What to tell documents apart by.
 
 use crate::error::Error;
-use crate::operation::ValidationErrors;
 use crate::page_ranges::PageRanges;
 use crate::text::model::model;
 use crate::text::open_enum::open_enum;
+use crate::validation::ValidationErrors;
 
 open_enum! {
     /// How documents are read.
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn every_limit_is_named_by_its_field() {
+    fn validation_configuration_errors_name_field() {
         assert_eq!(errors(&Configuration::new([])), ["configuration.rules"]);
         let configuration = Configuration::new([
             rule(""),
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ends_of_each_limit_pass() {
+    fn validation_configuration_accepts_limit_boundaries() {
         Configuration::new([
             Rule::new("a", "x".repeat(10)),
             Rule::new("Z9 -_".repeat(10), "ü".repeat(2000)),
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_service_fills_in_is_no_difference() {
+    fn configuration_server_defaults_are_not_a_difference() {
         let asked = Configuration::new([rule("invoice")]);
         let made: Configuration = serde_json::from_str(
             r#"{"rules": [{"type": "invoice", "description": "contains an invoice number "}], "mode": "FAST", "parsing_configuration": {"lang": "en"}}"#,
@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_is_a_difference() {
+    fn configuration_difference_names_field() {
         let asked = Configuration::new([rule("invoice")])
             .mode(Mode::Fast)
             .parsing_configuration(
@@ -361,7 +361,7 @@ mod tests {
 
     /// What is read, edited and saved again must not lose what it is not known to have.
     #[test]
-    fn unknown_fields_are_kept_at_every_depth() {
+    fn configuration_unknown_fields_round_trip_at_every_depth() {
         let given = serde_json::json!({
             "rules": [{"type": "a", "description": "b", "examples": ["x"]}, {"type": "c", "description": "d"}],
             "mode": "FAST",
@@ -375,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn what_must_be_there_may_be_null_or_missing_in_an_answer() {
+    fn configuration_required_fields_may_be_null_in_response() {
         for text in ["{}", r#"{"rules":null}"#] {
             let read: Configuration = serde_json::from_str(text).unwrap();
             assert_eq!(read, Configuration::default());

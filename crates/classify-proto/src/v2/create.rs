@@ -11,10 +11,12 @@ use super::{Configuration, Job, ROUTE, WebhookConfiguration};
 use crate::api::Api;
 use crate::body::Body;
 use crate::error::Error;
-use crate::operation::{
-    Idempotency, Operation, RateClass, Scope, Seed, ValidationErrors, read_json, scope_setters,
-};
+use crate::operation::Operation;
+use crate::scope::{Scope, scope_setters};
+use crate::semantics::{RateClass, ReservedField, Semantics, UniqueField};
 use crate::text::id::{find_job_id, same_id};
+use crate::text::json::read_json;
+use crate::validation::ValidationErrors;
 
 /// Creates a job that classifies one document.
 ///
@@ -32,14 +34,22 @@ use crate::text::id::{find_job_id, same_id};
 /// let create = CreateJob::new("dfl-1").configuration(rules).transaction_id("order-4711");
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct CreateJob {
-    file_input: String,
-    configuration: Option<Arc<Configuration>>,
-    configuration_id: Option<String>,
-    transaction_id: Option<String>,
-    webhook_configuration_ids: Option<Vec<String>>,
-    webhook_configurations: Option<Vec<WebhookConfiguration>>,
-    scope: Scope,
+    /// The id of the file (`dfl-…`) or parse job (`pjb-…`) to classify.
+    pub file_input: String,
+    /// The rules, if they are sent with the create.
+    pub configuration: Option<Arc<Configuration>>,
+    /// The id of a saved configuration (`cfg-…`), in place of rules.
+    pub configuration_id: Option<String>,
+    /// The idempotency key. [`Operation::prepare`] sets it if it is `None`.
+    pub transaction_id: Option<String>,
+    /// The ids of saved webhooks (`whc-…`) to notify.
+    pub webhook_configuration_ids: Option<Vec<String>>,
+    /// Webhooks to notify, sent with the create.
+    pub webhook_configurations: Option<Vec<WebhookConfiguration>>,
+    /// The project and organization.
+    pub scope: Scope,
     /// The transaction id stands for the document's content, so that another copy's job is the right answer.
     #[serde(default)]
     any_copy: bool,
@@ -109,16 +119,9 @@ impl CreateJob {
         self
     }
 
-    /// The transaction id, once it is fixed.
-    #[must_use]
-    pub fn get_transaction_id(&self) -> Option<&str> {
+    /// The transaction id, if there is one that the service accepts: a saved state may hold an empty string.
+    pub(crate) fn idempotency_key(&self) -> Option<&str> {
         self.transaction_id.as_deref().filter(|id| !id.is_empty())
-    }
-
-    /// What is classified.
-    #[must_use]
-    pub fn file_input(&self) -> &str {
-        &self.file_input
     }
 
     /// The same create for another document.
@@ -126,30 +129,6 @@ impl CreateJob {
     pub fn for_input(mut self, file_input: impl Into<String>) -> Self {
         self.file_input = file_input.into();
         self
-    }
-
-    /// The rules, where they are given with the create.
-    #[must_use]
-    pub fn get_configuration(&self) -> Option<&Configuration> {
-        self.configuration.as_deref()
-    }
-
-    /// The saved configuration, where one is named.
-    #[must_use]
-    pub fn get_configuration_id(&self) -> Option<&str> {
-        self.configuration_id.as_deref()
-    }
-
-    /// The saved webhooks, where some are named.
-    #[must_use]
-    pub fn get_webhook_configuration_ids(&self) -> Option<&[String]> {
-        self.webhook_configuration_ids.as_deref()
-    }
-
-    /// The webhooks that are given with the create.
-    #[must_use]
-    pub fn webhooks(&self) -> &[WebhookConfiguration] {
-        self.webhook_configurations.as_deref().unwrap_or_default()
     }
 
     pub(crate) fn scope(&self) -> &Scope {
@@ -191,7 +170,7 @@ impl CreateJob {
                 ));
             }
         }
-        if let (Some(asked), Some(made)) = (self.get_transaction_id(), &job.transaction_id) {
+        if let (Some(asked), Some(made)) = (self.idempotency_key(), &job.transaction_id) {
             if asked != made {
                 return Some(format!("transaction_id is {made:?}"));
             }
@@ -214,7 +193,7 @@ impl CreateJob {
 }
 
 #[derive(Serialize)]
-struct Wire<'a> {
+struct CreateJobBody<'a> {
     file_input: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     configuration: Option<&'a Configuration>,
@@ -231,41 +210,36 @@ struct Wire<'a> {
 impl Operation for CreateJob {
     type Output = Job;
 
-    const NAME: &'static str = "classify.create";
-
-    fn idempotency(&self) -> Idempotency {
-        if self.get_transaction_id().is_some() {
-            Idempotency::Idempotent
-        } else {
-            Idempotency::NonIdempotent
-        }
+    fn name(&self) -> &'static str {
+        "classify.create"
     }
 
-    fn rate_class(&self) -> RateClass {
-        RateClass::Create
-    }
-
-    fn prepare(&mut self, seed: Seed) {
-        // One that came out of a state may be empty.
-        if self.get_transaction_id().is_none() {
-            self.transaction_id = Some(seed.hex());
-        }
-    }
-
-    fn reserved_fields(&self) -> &'static [(&'static str, &'static str)] {
-        const FIELDS: &[(&str, &str)] = &[
-            ("file_input", "CreateJob::new"),
-            ("file_id", "CreateJob::new"),
-            ("parse_job_id", "CreateJob::new"),
-            ("transaction_id", "CreateJob::transaction_id"),
-            ("configuration", "CreateJob::configuration"),
-            ("configuration_id", "CreateJob::configuration_id"),
+    fn semantics(&self) -> Semantics<Self> {
+        const FIELDS: &[ReservedField] = &[
+            ReservedField::new("file_input", "CreateJob::new"),
+            ReservedField::new("file_id", "CreateJob::new"),
+            ReservedField::new("parse_job_id", "CreateJob::new"),
+            ReservedField::new("transaction_id", "CreateJob::transaction_id"),
+            ReservedField::new("configuration", "CreateJob::configuration"),
+            ReservedField::new("configuration_id", "CreateJob::configuration_id"),
         ];
-        // One without rules may be given some that it cannot hold; no answer is held against what it does not know.
-        match self.rules() {
+        let semantics = if self.idempotency_key().is_some() {
+            Semantics::idempotent()
+        } else {
+            Semantics::non_idempotent()
+        };
+        // A create without rules may be given rules of an unknown shape; its response is not compared with them.
+        let reserved = match self.rules() {
             (None, None) => FIELDS.get(..4).unwrap_or_default(),
             _ => FIELDS,
-        }
+        };
+        semantics
+            .rate_class(RateClass::Create)
+            .reserved_fields(reserved)
+    }
+
+    fn unique_field(&mut self) -> Option<UniqueField<'_>> {
+        Some(UniqueField::new(&mut self.transaction_id, ""))
     }
 
     fn secrets(&self) -> Vec<String> {
@@ -291,7 +265,7 @@ impl Operation for CreateJob {
             (None, Some(id)) if id.is_empty() => errors.add("configuration_id", "is empty"),
             (None, Some(_)) => {}
         }
-        if let Some(id) = self.get_transaction_id() {
+        if let Some(id) = self.idempotency_key() {
             errors.length("transaction_id", id, 1, 255);
         }
         if let Some(ids) = self
@@ -325,11 +299,11 @@ impl Operation for CreateJob {
         };
         api.request(Method::POST, ROUTE)
             .scope(&self.scope)
-            .json(&Wire {
+            .json(&CreateJobBody {
                 file_input: &self.file_input,
                 configuration: self.configuration.as_deref(),
                 configuration_id: self.configuration_id.as_deref(),
-                transaction_id: self.get_transaction_id(),
+                transaction_id: self.idempotency_key(),
                 webhook_configuration_ids: self.webhook_configuration_ids.as_deref(),
                 webhook_configurations,
             })
@@ -351,7 +325,7 @@ impl Operation for CreateJob {
             .raw_body()
             .filter(|_| error.is_decode())
             .and_then(|body| find_job_id(body, |id| id.starts_with("clj-")));
-        let error = error.with_transaction_id(self.get_transaction_id());
+        let error = error.with_transaction_id(self.idempotency_key());
         match id {
             Some(id) => error.with_job_id(id),
             None => error,
@@ -362,6 +336,8 @@ impl Operation for CreateJob {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::seed::Seed;
+    use crate::semantics::Idempotency;
     use crate::v2::examples::{self, api, ok};
     use crate::v2::{ParsingConfiguration, Rule};
 
@@ -384,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn the_documented_example() {
+    fn create_request_matches_documented_example() {
         let request = documented().build_request(&api()).unwrap();
         assert_eq!(request.method(), Method::POST);
         assert_eq!(request.uri(), "https://api.example/api/v2/classify");
@@ -396,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn the_answer_is_compared_with_what_was_asked() {
+    fn conflict_if_create_response_differs_from_request() {
         for (create, difference) in [
             (documented().for_input("other"), "file_input"),
             (documented().transaction_id("other"), "transaction_id"),
@@ -438,7 +414,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_in_a_broken_answer_is_not_lost() {
+    fn create_decode_error_keeps_job_id() {
         for body in [r#"{"id": "clj-7", "status": "PEN"#, r#"{"id": "clj-7"}"#] {
             let error = documented().parse(ok(body)).unwrap_err();
             assert!(error.is_decode());
@@ -448,33 +424,33 @@ mod tests {
     }
 
     #[test]
-    fn a_create_is_repeatable_only_under_a_transaction_id() {
+    fn idempotency_create_requires_transaction_id() {
         let mut create = CreateJob::new("dfl-1");
-        assert_eq!(create.idempotency(), Idempotency::NonIdempotent);
+        assert_eq!(create.semantics().idempotency, Idempotency::NonIdempotent);
         create.prepare(Seed::new([1; 16]));
-        assert_eq!(create.idempotency(), Idempotency::Idempotent);
-        let first = create.get_transaction_id().unwrap().to_owned();
+        assert_eq!(create.semantics().idempotency, Idempotency::Idempotent);
+        let first = create.idempotency_key().unwrap().to_owned();
         create.prepare(Seed::new([2; 16]));
-        assert_eq!(create.get_transaction_id(), Some(&*first));
+        assert_eq!(create.idempotency_key(), Some(&*first));
     }
 
     /// The service takes an empty one for none, so nothing would tell a repeated create from a second one.
     #[test]
-    fn an_empty_transaction_id_is_none() {
+    fn idempotency_empty_transaction_id_counts_as_none() {
         let mut create = CreateJob::new("dfl-1").transaction_id("");
-        assert_eq!(create.idempotency(), Idempotency::NonIdempotent);
-        assert_eq!(create.get_transaction_id(), None);
+        assert_eq!(create.semantics().idempotency, Idempotency::NonIdempotent);
+        assert_eq!(create.idempotency_key(), None);
         create.prepare(Seed::new([1; 16]));
-        assert_eq!(create.idempotency(), Idempotency::Idempotent);
+        assert_eq!(create.semantics().idempotency, Idempotency::Idempotent);
         let saved = serde_json::to_value(CreateJob::new("dfl-1")).unwrap();
         let mut edited = saved.clone();
         edited["transaction_id"] = "".into();
         let loaded: CreateJob = serde_json::from_value(edited).unwrap();
-        assert_eq!(loaded.idempotency(), Idempotency::NonIdempotent);
+        assert_eq!(loaded.semantics().idempotency, Idempotency::NonIdempotent);
     }
 
     #[test]
-    fn the_limits_are_checked_and_can_be_switched_off() {
+    fn validation_create_errors_name_field_and_can_be_disabled() {
         let over = CreateJob::new("x".repeat(201))
             .transaction_id("y".repeat(256))
             .webhook_configuration_ids(["1", "2", "3", "4", "5"]);
@@ -499,7 +475,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_sent_but_not_saved_and_missed_after_loading() {
+    fn redact_create_webhook_secrets_in_debug_and_saved_state() {
         let create = documented().webhook(
             WebhookConfiguration::new("https://example.com")
                 .header("X-Token", "canary1")

@@ -8,9 +8,10 @@ use super::ROUTE;
 use crate::api::Api;
 use crate::body::Body;
 use crate::error::Error;
-use crate::operation::{
-    Idempotency, Operation, RateClass, Recovery, Scope, read_json, scope_setters,
-};
+use crate::operation::Operation;
+use crate::scope::{Scope, from_id, scope_setters};
+use crate::semantics::{Recovery, Semantics};
+use crate::text::json::read_json;
 use crate::text::model::model;
 
 model! {
@@ -28,9 +29,12 @@ model! {
 /// A job that goes on must be cancelled first. Where the answer to an earlier attempt was lost, finding no such job
 /// is success.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct DeleteJob {
-    job_id: String,
-    scope: Scope,
+    /// The job's id.
+    pub job_id: String,
+    /// The project and organization.
+    pub scope: Scope,
 }
 
 impl DeleteJob {
@@ -54,17 +58,17 @@ impl DeleteJob {
     }
 }
 
+from_id!(DeleteJob);
+
 impl Operation for DeleteJob {
     type Output = Deleted;
 
-    const NAME: &'static str = "classify.delete";
-
-    fn idempotency(&self) -> Idempotency {
-        Idempotency::Idempotent
+    fn name(&self) -> &'static str {
+        "classify.delete"
     }
 
-    fn rate_class(&self) -> RateClass {
-        RateClass::Other
+    fn semantics(&self) -> Semantics<Self> {
+        Semantics::idempotent().recovery(Recovery::NotFoundIsSuccess(Self::done))
     }
 
     fn build_request_unvalidated(&self, api: &Api) -> Result<http::Request<Body>, Error> {
@@ -83,10 +87,6 @@ impl Operation for DeleteJob {
         }
     }
 
-    fn recover(&self, refusal: &Error) -> Recovery<Deleted> {
-        Recovery::of_delete(refusal, || self.done())
-    }
-
     fn annotate(&self, error: Error) -> Error {
         error.with_job_id(&*self.job_id)
     }
@@ -98,7 +98,7 @@ mod tests {
     use crate::v2::examples::{api, ok};
 
     #[test]
-    fn the_request_and_both_answers() {
+    fn delete_request_and_both_responses() {
         let delete = DeleteJob::new("clj-1");
         let request = delete.build_request(&api()).unwrap();
         assert_eq!(request.method(), Method::DELETE);

@@ -8,14 +8,20 @@ use super::{Job, ROUTE, job};
 use crate::api::Api;
 use crate::body::Body;
 use crate::error::Error;
-use crate::operation::{Idempotency, Operation, RateClass, Scope, scope_setters};
+use crate::operation::Operation;
+use crate::scope::{Scope, from_id, scope_setters};
+use crate::semantics::Semantics;
 
 /// Reads a job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct GetJob {
-    job_id: String,
-    expand: Vec<String>,
-    scope: Scope,
+    /// The job's id.
+    pub job_id: String,
+    /// Parts to include that the service leaves out by default.
+    pub expand: Vec<String>,
+    /// The project and organization.
+    pub scope: Scope,
 }
 
 impl GetJob {
@@ -38,12 +44,6 @@ impl GetJob {
         self
     }
 
-    /// The job that is read.
-    #[must_use]
-    pub fn job_id(&self) -> &str {
-        &self.job_id
-    }
-
     pub(crate) fn scoped(mut self, scope: &Scope) -> Self {
         self.scope = scope.clone();
         self
@@ -61,29 +61,17 @@ impl From<&Job> for GetJob {
     }
 }
 
-impl From<&str> for GetJob {
-    fn from(job_id: &str) -> Self {
-        Self::new(job_id)
-    }
-}
-
-impl From<String> for GetJob {
-    fn from(job_id: String) -> Self {
-        Self::new(job_id)
-    }
-}
+from_id!(GetJob);
 
 impl Operation for GetJob {
     type Output = Job;
 
-    const NAME: &'static str = "classify.get";
-
-    fn idempotency(&self) -> Idempotency {
-        Idempotency::Safe
+    fn name(&self) -> &'static str {
+        "classify.get"
     }
 
-    fn rate_class(&self) -> RateClass {
-        RateClass::Other
+    fn semantics(&self) -> Semantics<Self> {
+        Semantics::safe()
     }
 
     fn build_request_unvalidated(&self, api: &Api) -> Result<http::Request<Body>, Error> {
@@ -109,7 +97,7 @@ mod tests {
     use crate::v2::examples::{self, api, ok};
 
     #[test]
-    fn the_documented_example() {
+    fn get_request_matches_documented_example() {
         let get = GetJob::new("clj-1").expand("usage");
         let request = get.build_request(&api()).unwrap();
         assert_eq!(request.method(), Method::GET);
@@ -130,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn another_jobs_answer_is_no_answer() {
+    fn conflict_if_get_returns_another_job() {
         let error = GetJob::new("clj-1")
             .parse(ok(r#"{"id":"clj-2","status":"COMPLETED"}"#))
             .unwrap_err();
@@ -147,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_is_one_segment() {
+    fn url_job_id_is_encoded_as_one_segment() {
         let request = GetJob::new("a/b ?x").build_request(&api()).unwrap();
         assert_eq!(request.uri().path(), "/api/v2/classify/a%2Fb%20%3Fx");
         for id in ["", ".", ".."] {
@@ -160,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_job_cost() {
+    fn job_usage_is_parsed() {
         let job = GetJob::new("a")
             .parse(ok(
                 r#"{"id":"a","status":"COMPLETED","usage":{"credits":null,"parse_credits":3}}"#,

@@ -8,9 +8,10 @@ use serde_json::Value;
 use super::{Configuration, Outcome};
 use crate::Timestamp;
 use crate::error::Error;
-use crate::operation::read_json;
+use crate::job_phase::JobPhase;
 use crate::text::error_body::one_line;
 use crate::text::id::same_id;
+use crate::text::json::read_json;
 use crate::text::model::model;
 use crate::text::open_enum::open_enum;
 
@@ -31,10 +32,21 @@ open_enum! {
 }
 
 impl JobStatus {
-    /// Whether the job has ended. A word this version does not know is no end: the job may go on.
+    /// Returns how far the job has come. A status that this version does not know is [`JobPhase::Pending`].
+    #[must_use]
+    pub fn phase(&self) -> JobPhase {
+        match self {
+            Self::Completed => JobPhase::Succeeded,
+            Self::Failed => JobPhase::Failed,
+            Self::Cancelled => JobPhase::Cancelled,
+            _ => JobPhase::Pending,
+        }
+    }
+
+    /// Whether the job has ended.
     #[must_use]
     pub fn is_terminal(&self) -> bool {
-        matches!(self, Self::Completed | Self::Failed | Self::Cancelled)
+        self.phase().is_terminal()
     }
 }
 
@@ -128,16 +140,18 @@ impl Job {
     /// What became of the document, read from the status and the result together.
     #[must_use]
     pub fn outcome(&self) -> Outcome<'_> {
-        match &self.status {
-            JobStatus::Completed => match &self.result {
+        match self.status.phase() {
+            JobPhase::Succeeded => match &self.result {
                 Some(result) => Outcome::from_result(result),
                 None => Outcome::Missing,
             },
-            JobStatus::Failed => Outcome::Failed {
+            JobPhase::Failed => Outcome::Failed {
                 message: self.error_message.as_deref(),
             },
-            JobStatus::Cancelled => Outcome::Cancelled,
-            status => Outcome::NotFinished { status },
+            JobPhase::Cancelled => Outcome::Cancelled,
+            JobPhase::Pending => Outcome::NotFinished {
+                status: &self.status,
+            },
         }
     }
 
@@ -163,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn the_documented_example_round_trips() {
+    fn job_documented_example_round_trips() {
         let read = job(examples::JOB);
         assert_eq!(read.status, JobStatus::Pending);
         assert_eq!(read.result.as_ref().unwrap().confidence, Some(0.0));
@@ -182,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn only_id_and_status_are_needed() {
+    fn job_requires_only_id_and_status() {
         let read = job(r#"{"id": "clj-1", "status": "ARCHIVED"}"#);
         assert_eq!(read.status.as_str(), "ARCHIVED");
         assert!(!read.status.is_terminal());
@@ -202,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn every_other_field_may_be_null() {
+    fn job_optional_fields_may_be_null() {
         let given: Value = serde_json::from_str(examples::JOB).unwrap();
         for name in given
             .as_object()
@@ -218,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_fields_are_kept_and_written_back() {
+    fn job_unknown_fields_round_trip() {
         let text =
             r#"{"id":"a","status":"COMPLETED","new":{"x":[1]},"result":{"type":null,"model":"m"}}"#;
         let read = job(text);
@@ -229,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_that_is_none_costs_nothing_but_itself() {
+    fn job_invalid_timestamp_is_kept_raw() {
         for time in ["\"soon\"", "12345", "1.5", "-3"] {
             let read = job(&format!(
                 r#"{{"id":"a","status":"COMPLETED","created_at":{time},"updated_at":"2019-12-27T18:11:19.117"}}"#
@@ -242,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_that_nobody_knows_are_shown_by_name() {
+    fn redact_unknown_field_values_in_job_debug() {
         let read = job(
             r#"{"id":"a","status":"COMPLETED","webhook_signing_secret":"canary","result":{"type":null,"new":["canary"]}}"#,
         );
@@ -255,7 +269,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_mix_of_known_unknown_and_null_fields_round_trips(
+        fn job_any_mix_of_known_unknown_and_null_fields_round_trips(
             status in "[A-Z_]{1,12}",
             names in proptest::collection::btree_map("[a-z_]{1,14}", prop_oneof![Just(Value::Null), any::<i32>().prop_map(Value::from), "[ -~]{0,8}".prop_map(Value::from)], 0..6),
             r#type in proptest::option::of("[a-z]{0,6}"),

@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn neighbours_share_what_they_repeat_and_nothing_else() {
+    fn interning_shares_equal_configurations_of_a_page() {
         let (a, b) = (
             r#"{"rules":[{"type":"a","description":"x"}]}"#,
             r#"{"rules":[{"type":"b","description":"x"}]}"#,
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_of_many_configurations_is_no_longer_compared() {
+    fn interning_stops_on_page_of_distinct_configurations() {
         let own: Vec<_> = (0..20)
             .map(|n| format!(r#"{{"rules":[{{"type":"t{n}","description":"x"}}]}}"#))
             .collect();
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_refused() {
+    fn job_page_malformed_json_is_an_error() {
         for text in [
             "",
             "[]",
@@ -229,7 +229,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_reads_what_each_job_alone_would_be(picks in proptest::collection::vec(0usize..5, 0..12)) {
+        fn job_page_parses_like_separate_jobs(picks in proptest::collection::vec(0usize..5, 0..12)) {
             let texts = [
                 "null",
                 "{}",

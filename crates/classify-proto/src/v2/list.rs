@@ -9,24 +9,35 @@ use crate::Timestamp;
 use crate::api::Api;
 use crate::body::Body;
 use crate::error::Error;
-use crate::operation::{
-    Idempotency, Operation, RateClass, Scope, ValidationErrors, read_json, scope_setters,
-};
+use crate::operation::Operation;
 use crate::page::{Page, paged};
+use crate::scope::{Scope, scope_setters};
+use crate::semantics::Semantics;
+use crate::text::json::read_json;
+use crate::validation::ValidationErrors;
 
 /// Lists jobs, newest first as far as is known, a page at a time.
 ///
 /// One page is one operation; [`machine::Pager`](crate::machine::Pager) follows the tokens to the end.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ListJobs {
-    page_size: Option<u32>,
-    page_token: Option<String>,
-    status: Option<JobStatus>,
-    job_ids: Vec<String>,
-    configuration_id: Option<String>,
-    created_at_on_or_after: Option<TimeBound>,
-    created_at_on_or_before: Option<TimeBound>,
-    scope: Scope,
+    /// Items per page; `None` leaves it to the service.
+    pub page_size: Option<u32>,
+    /// The token of the page to read; `None` for the first page.
+    pub page_token: Option<String>,
+    /// Only jobs of this status.
+    pub status: Option<JobStatus>,
+    /// Only jobs of these ids; empty for all.
+    pub job_ids: Vec<String>,
+    /// Only jobs of this saved configuration.
+    pub configuration_id: Option<String>,
+    /// Only jobs created at this time or later.
+    pub created_at_on_or_after: Option<TimeBound>,
+    /// Only jobs created at this time or earlier.
+    pub created_at_on_or_before: Option<TimeBound>,
+    /// The project and organization.
+    pub scope: Scope,
 }
 
 /// One end of a span of time, included: a [`Timestamp`], or the caller's own text.
@@ -123,14 +134,12 @@ impl ListJobs {
 impl Operation for ListJobs {
     type Output = Page<Job>;
 
-    const NAME: &'static str = "classify.list";
-
-    fn idempotency(&self) -> Idempotency {
-        Idempotency::Safe
+    fn name(&self) -> &'static str {
+        "classify.list"
     }
 
-    fn rate_class(&self) -> RateClass {
-        RateClass::Other
+    fn semantics(&self) -> Semantics<Self> {
+        Semantics::safe()
     }
 
     fn validate(&self) -> Result<(), Error> {
@@ -198,7 +207,7 @@ mod tests {
     use crate::v2::examples::{self, api, ok};
 
     #[test]
-    fn the_documented_example() {
+    fn pagination_list_matches_documented_example() {
         let page = ListJobs::new()
             .parse(ok(format!(
                 r#"{{"items": [{}], "next_page_token": "next_page_token", "total_size": 0}}"#,
@@ -211,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn every_filter_and_repeated_keys() {
+    fn list_sends_every_filter_and_repeated_keys() {
         let request = ListJobs::new()
             .page_size(2)
             .page_token("a+b/c==")
@@ -233,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_null_and_empty_end_a_list() {
+    fn pagination_ends_at_absent_null_or_empty_token() {
         for body in [
             "{}",
             r#"{"items":null,"next_page_token":null}"#,
@@ -248,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_are_checked_by_name() {
+    fn validation_list_errors_name_field() {
         let error = ListJobs::new()
             .page_size(101)
             .created_at_on_or_after("yesterday")

@@ -68,4 +68,33 @@ pub(crate) mod examples {
     pub(crate) fn ok(body: impl Into<bytes::Bytes>) -> http::Response<bytes::Bytes> {
         http::Response::new(body.into())
     }
+
+    /// Runs a call; each attempt is answered with the next status and an empty body, or its response is lost.
+    pub(crate) fn outcome<O: crate::Operation>(
+        operation: O,
+        statuses: &[Option<u16>],
+    ) -> Result<O::Output, crate::Error> {
+        use crate::machine::{Call, Context, Machine as _, Step};
+        let api = api();
+        let mut call = Call::new(operation, crate::Seed::new([0; 16]));
+        let mut now = crate::Time::from_millis(0);
+        let mut statuses = statuses.iter();
+        loop {
+            match call.poll(Context::new(&api, now)) {
+                Step::Send(ticket, _) => {
+                    let reply = match statuses.next().unwrap() {
+                        Some(status) => Ok(http::Response::builder()
+                            .status(*status)
+                            .body(bytes::Bytes::new())
+                            .unwrap()),
+                        None => Err(crate::Failure::broken("reset")),
+                    };
+                    call.handle(Context::new(&api, now), ticket, reply);
+                }
+                Step::Wait(until) => now = until.unwrap(),
+                Step::Event(never) => match never {},
+                Step::Done(result) => return result,
+            }
+        }
+    }
 }

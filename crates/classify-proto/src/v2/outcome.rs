@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn every_state_has_its_own_outcome() {
+    fn outcome_of_every_job_state() {
         outcome_of(
             r#""status":"COMPLETED","result":{"type":"invoice","confidence":0.9,"reasoning":"r"}"#,
             |o| {

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::operation::ValidationErrors;
 use crate::secret::Secret;
+use crate::validation::ValidationErrors;
 use crate::webhooks::{WebhookEvent, WebhookOutputFormat, check};
 
 /// A webhook that is given with the job instead of being saved beforehand.
@@ -125,7 +125,7 @@ mod tests {
     use crate::v2::{CreateJob, examples::api};
 
     #[test]
-    fn what_the_service_refuses_is_refused_before_sending() {
+    fn validation_webhook_errors_name_field_and_redact_header() {
         let create = CreateJob::new("dfl-1").configuration_id("cfg-1").webhook(
             WebhookConfiguration::new("https://example.com")
                 .header("X-A", "canary\r\nX-B: y")

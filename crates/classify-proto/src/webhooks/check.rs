@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use http::{HeaderName, HeaderValue};
 
 use crate::error::Error;
-use crate::operation::ValidationErrors;
 use crate::secret::Secret;
 use crate::text::error_body::one_line;
+use crate::validation::ValidationErrors;
 
 /// A delivery goes to an `http:` or `https:` URL.
 pub(crate) fn url(path: &str, url: &str, errors: &mut ValidationErrors) {
@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn urls() {
+    fn validation_webhook_url_must_be_http_or_https() {
         let refused = |text| {
             let mut errors = ValidationErrors::default();
             url("", text, &mut errors);

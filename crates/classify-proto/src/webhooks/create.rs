@@ -10,10 +10,12 @@ use super::{ROUTE, SavedWebhook, WebhookEvent, WebhookOutputFormat, check};
 use crate::api::Api;
 use crate::body::Body;
 use crate::error::Error;
-use crate::operation::{
-    Idempotency, Operation, RateClass, Scope, ValidationErrors, read_json, scope_setters,
-};
+use crate::operation::Operation;
+use crate::scope::{Scope, scope_setters};
 use crate::secret::Secret;
+use crate::semantics::Semantics;
+use crate::text::json::read_json;
+use crate::validation::ValidationErrors;
 
 /// Saves a webhook configuration.
 ///
@@ -21,13 +23,20 @@ use crate::secret::Secret;
 /// the service provably did not act; after any other failure ([`is_ambiguous`](Error::is_ambiguous)) look for the URL
 /// with [`ListWebhookConfigurations`](super::List).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct CreateWebhookConfiguration {
-    webhook_url: String,
-    webhook_headers: Option<BTreeMap<String, Secret>>,
-    webhook_events: Option<Vec<WebhookEvent>>,
-    webhook_output_format: Option<WebhookOutputFormat>,
-    webhook_signing_secret: Option<Secret>,
-    scope: Scope,
+    /// The URL that deliveries are sent to.
+    pub webhook_url: String,
+    /// Headers of each delivery.
+    pub webhook_headers: Option<BTreeMap<String, Secret>>,
+    /// The events to deliver.
+    pub webhook_events: Option<Vec<WebhookEvent>>,
+    /// The format of a delivery's body.
+    pub webhook_output_format: Option<WebhookOutputFormat>,
+    /// The secret that signs deliveries.
+    pub webhook_signing_secret: Option<Secret>,
+    /// The project and organization.
+    pub scope: Scope,
 }
 
 impl CreateWebhookConfiguration {
@@ -79,7 +88,7 @@ impl CreateWebhookConfiguration {
 
 #[derive(Serialize)]
 #[expect(clippy::struct_field_names, reason = "the service's names")]
-struct Wire<'a> {
+struct CreateWebhookBody<'a> {
     webhook_url: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     webhook_headers: Option<BTreeMap<&'a str, &'a str>>,
@@ -94,14 +103,12 @@ struct Wire<'a> {
 impl Operation for CreateWebhookConfiguration {
     type Output = SavedWebhook;
 
-    const NAME: &'static str = "webhook_configs.create";
-
-    fn idempotency(&self) -> Idempotency {
-        Idempotency::NonIdempotent
+    fn name(&self) -> &'static str {
+        "webhook_configs.create"
     }
 
-    fn rate_class(&self) -> RateClass {
-        RateClass::Other
+    fn semantics(&self) -> Semantics<Self> {
+        Semantics::non_idempotent()
     }
 
     fn secrets(&self) -> Vec<String> {
@@ -125,7 +132,7 @@ impl Operation for CreateWebhookConfiguration {
             .transpose()?;
         api.request(Method::POST, ROUTE)
             .scope(&self.scope)
-            .json(&Wire {
+            .json(&CreateWebhookBody {
                 webhook_url: &self.webhook_url,
                 webhook_headers,
                 webhook_events: self.webhook_events.as_deref(),
@@ -145,6 +152,7 @@ impl Operation for CreateWebhookConfiguration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::semantics::Idempotency;
     use crate::v2::examples::{api, ok};
     use crate::webhooks::examples;
 
@@ -157,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn the_request_and_its_answer() {
+    fn webhook_create_request_and_response() {
         let request = whole().project("p").build_request(&api()).unwrap();
         assert_eq!(
             request.uri(),
@@ -180,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_neither_saved_nor_shown_and_missed_after_loading() {
+    fn redact_webhook_create_secrets_in_debug_and_saved_state() {
         let saved = serde_json::to_string(&whole()).unwrap();
         assert!(!format!("{saved}{:?}", whole()).contains("canary"));
         let loaded: CreateWebhookConfiguration = serde_json::from_str(&saved).unwrap();
@@ -192,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn each_mistake_is_named_by_its_field() {
+    fn validation_webhook_create_errors_name_field() {
         let error = CreateWebhookConfiguration::new("example.com")
             .header("X-A", "canary\nX-B: c")
             .header("X\nB", "c")
@@ -221,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_one_would_be_a_second_webhook() {
-        assert_eq!(whole().idempotency(), Idempotency::NonIdempotent);
+    fn idempotency_webhook_create_is_not_idempotent() {
+        assert_eq!(whole().semantics().idempotency, Idempotency::NonIdempotent);
     }
 }

@@ -88,7 +88,7 @@ impl Event {
         Timestamp::from_unix_micros(micros.round() as i64)
     }
 
-    /// Whether two deliveries tell of the same thing: report_cache_size it, and act upon each key once.
+    /// Whether two deliveries tell of the same thing: remember it, and act upon each key once.
     ///
     /// For a classification it is the event with the job, so that the same news is the same key however often and by
     /// however many webhooks it is told. For anything else, or where no job is named, it is the delivery's own id.
@@ -123,7 +123,7 @@ mod tests {
     const PARSE: &str = r#"{"event_id":"3f0c","event_type":"parse.success","timestamp":1577470279.117,"data":{"id":"pjb-1","job_id":"pjb-1"}}"#;
 
     #[test]
-    fn both_formats_are_one_event() {
+    fn webhook_event_plain_and_wrapped_json_are_equal() {
         let plain = Event::parse(PARSE.as_bytes()).unwrap();
         let wrapped = serde_json::to_string(PARSE).unwrap();
         let twice = serde_json::to_string(&wrapped).unwrap();
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_news_of_a_job_has_one_key() {
+    fn webhook_event_dedup_key_is_event_type_and_job_id() {
         let event = |id: &str, kind: &str, job: &str| {
             let body = json!({"event_id": id, "event_type": kind, "data": {"id": job}});
             Event::parse(body.to_string().as_bytes())
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_or_new_costs_nothing() {
+    fn webhook_event_missing_or_unknown_fields_are_accepted() {
         let event = Event::parse(br#"{"event_type":"classify.paused","new":1,"data":7}"#).unwrap();
         assert_eq!(event.event_type.as_str(), "classify.paused");
         assert_eq!(event.extra("new"), Some(&json!(1)));
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_event_is_refused_without_being_repeated() {
+    fn webhook_event_parse_error_redacts_body() {
         let thrice = (0..3).fold(PARSE.to_owned(), |text, _| {
             serde_json::to_string(&text).unwrap()
         });
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_delivery_is_taken_whatever_its_time_and_its_id_look_like() {
+    fn webhook_event_malformed_timestamp_and_id_are_kept_raw() {
         for odd in ["\"2019-12-27T18:11:19Z\"", "true", "[1]", "{\"a\":1}"] {
             let body = format!(
                 r#"{{"event_type":"classify.success","timestamp":{odd},"event_id":{odd},"data":{{"job_id":"clj-1"}}}}"#
@@ -206,12 +206,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_read_or_refused(body in proptest::collection::vec(any::<u8>(), 0..200)) {
+        fn webhook_event_parse_of_any_bytes_does_not_panic(body in proptest::collection::vec(any::<u8>(), 0..200)) {
             let _ = Event::parse(&body);
         }
 
         #[test]
-        fn any_json_is_read_or_refused(kind in ".{0,12}", id in proptest::option::of(".{0,12}"), timestamp in any::<f64>(), job in ".{0,12}") {
+        fn webhook_event_parse_of_any_field_values_round_trips(kind in ".{0,12}", id in proptest::option::of(".{0,12}"), timestamp in any::<f64>(), job in ".{0,12}") {
             let body = json!({"event_type": kind, "event_id": id, "timestamp": timestamp, "data": {"job_id": job}}).to_string();
             let event = Event::parse(body.as_bytes()).unwrap();
             prop_assert_eq!(&Event::parse(serde_json::to_string(&body).unwrap().as_bytes()).unwrap(), &event);

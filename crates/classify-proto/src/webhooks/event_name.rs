@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_event_has_one_name() {
+    fn webhook_event_names_round_trip() {
         // 37 of a product, and the one for what has no name.
         assert_eq!(WebhookEvent::KNOWN.len(), 38);
         for word in WebhookEvent::KNOWN {
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_is_told_from_a_beginning() {
+    fn webhook_event_names_final_and_classify_are_recognized() {
         assert!(WebhookEvent::ClassifyPartialSuccess.is_final());
         assert!(WebhookEvent::BatchCancelled.is_final());
         for event in [

@@ -8,13 +8,19 @@ use super::{ROUTE, SavedWebhook};
 use crate::api::Api;
 use crate::body::Body;
 use crate::error::Error;
-use crate::operation::{Idempotency, Operation, RateClass, Scope, read_json, scope_setters};
+use crate::operation::Operation;
+use crate::scope::{Scope, from_id, scope_setters};
+use crate::semantics::Semantics;
+use crate::text::json::read_json;
 
 /// Reads a saved webhook configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct GetWebhookConfiguration {
-    config_id: String,
-    scope: Scope,
+    /// The configuration's id.
+    pub config_id: String,
+    /// The project and organization.
+    pub scope: Scope,
 }
 
 impl GetWebhookConfiguration {
@@ -30,17 +36,17 @@ impl GetWebhookConfiguration {
     scope_setters!();
 }
 
+from_id!(GetWebhookConfiguration);
+
 impl Operation for GetWebhookConfiguration {
     type Output = SavedWebhook;
 
-    const NAME: &'static str = "webhook_configs.get";
-
-    fn idempotency(&self) -> Idempotency {
-        Idempotency::Safe
+    fn name(&self) -> &'static str {
+        "webhook_configs.get"
     }
 
-    fn rate_class(&self) -> RateClass {
-        RateClass::Other
+    fn semantics(&self) -> Semantics<Self> {
+        Semantics::safe()
     }
 
     fn build_request_unvalidated(&self, api: &Api) -> Result<http::Request<Body>, Error> {
@@ -66,7 +72,7 @@ mod tests {
     use crate::webhooks::examples;
 
     #[test]
-    fn the_request_and_its_answer() {
+    fn webhook_get_request_and_response() {
         let get = GetWebhookConfiguration::new("whc 1/2").project("p");
         assert_eq!(
             get.build_request(&api()).unwrap().uri(),

@@ -8,16 +8,24 @@ use super::{PAGED_ROUTE, SavedWebhook};
 use crate::api::Api;
 use crate::body::Body;
 use crate::error::Error;
-use crate::operation::{Idempotency, Operation, RateClass, Scope, read_json, scope_setters};
+use crate::operation::Operation;
 use crate::page::{Page, paged};
+use crate::scope::{Scope, scope_setters};
+use crate::semantics::Semantics;
+use crate::text::json::read_json;
 
 /// Lists saved webhook configurations, a page at a time.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ListWebhookConfigurations {
-    page_size: Option<u32>,
-    page_token: Option<String>,
-    include_total: Option<bool>,
-    scope: Scope,
+    /// Items per page; `None` leaves it to the service.
+    pub page_size: Option<u32>,
+    /// The token of the page to read; `None` for the first page.
+    pub page_token: Option<String>,
+    /// Whether the service counts all items.
+    pub include_total: Option<bool>,
+    /// The project and organization.
+    pub scope: Scope,
 }
 
 impl ListWebhookConfigurations {
@@ -54,14 +62,12 @@ impl ListWebhookConfigurations {
 impl Operation for ListWebhookConfigurations {
     type Output = Page<SavedWebhook>;
 
-    const NAME: &'static str = "webhook_configs.list";
-
-    fn idempotency(&self) -> Idempotency {
-        Idempotency::Safe
+    fn name(&self) -> &'static str {
+        "webhook_configs.list"
     }
 
-    fn rate_class(&self) -> RateClass {
-        RateClass::Other
+    fn semantics(&self) -> Semantics<Self> {
+        Semantics::safe()
     }
 
     fn build_request_unvalidated(&self, api: &Api) -> Result<http::Request<Body>, Error> {
@@ -90,7 +96,7 @@ mod tests {
     use crate::webhooks::examples;
 
     #[test]
-    fn the_request_and_its_answer() {
+    fn webhook_list_request_and_response() {
         let list = ListWebhookConfigurations::new()
             .page_size(2)
             .page_token("t")
@@ -110,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn the_next_page_is_the_same_list_further_on() {
+    fn pagination_webhook_list_next_page_keeps_options() {
         let list = ListWebhookConfigurations::new()
             .page_size(2)
             .organization("o");

@@ -8,13 +8,18 @@ use super::{ROUTE, SavedWebhook};
 use crate::api::Api;
 use crate::body::Body;
 use crate::error::Error;
-use crate::operation::{Idempotency, Operation, RateClass, Scope, read_json, scope_setters};
+use crate::operation::Operation;
+use crate::scope::{Scope, scope_setters};
+use crate::semantics::Semantics;
+use crate::text::json::read_json;
 
 /// Lists saved webhook configurations, all at once and the newest first. The service has deprecated it in favour of
 /// [`ListWebhookConfigurations`](super::List).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ListAllWebhookConfigurations {
-    scope: Scope,
+    /// The project and organization.
+    pub scope: Scope,
 }
 
 impl ListAllWebhookConfigurations {
@@ -30,14 +35,12 @@ impl ListAllWebhookConfigurations {
 impl Operation for ListAllWebhookConfigurations {
     type Output = Vec<SavedWebhook>;
 
-    const NAME: &'static str = "webhook_configs.list_all";
-
-    fn idempotency(&self) -> Idempotency {
-        Idempotency::Safe
+    fn name(&self) -> &'static str {
+        "webhook_configs.list_all"
     }
 
-    fn rate_class(&self) -> RateClass {
-        RateClass::Other
+    fn semantics(&self) -> Semantics<Self> {
+        Semantics::safe()
     }
 
     fn build_request_unvalidated(&self, api: &Api) -> Result<http::Request<Body>, Error> {
@@ -56,7 +59,7 @@ mod tests {
     use crate::webhooks::examples;
 
     #[test]
-    fn the_answer_is_a_bare_array() {
+    fn webhook_list_all_response_is_a_bare_array() {
         let list = ListAllWebhookConfigurations::new();
         assert_eq!(
             list.build_request(&api()).unwrap().uri(),

@@ -24,10 +24,10 @@
 //! # Replay
 //!
 //! Nothing signs a timestamp: the signature covers the body alone, and stays valid for ever. Whoever gets hold of one
-//! delivery can send it again, and it will verify. So a receiver must report_cache_size the keys it has acted upon, for as long
+//! delivery can send it again, and it will verify. So a receiver must remember the keys it has acted upon, for as long
 //! as acting twice would do harm, and should treat an event as a hint to look: a [`v2::GetJob`](crate::v2::GetJob) of the
 //! job tells the present truth, whoever sent the hint. The body's own `timestamp` is signed with the rest of it; a
-//! receiver may turn away what is older than it can report_cache_size.
+//! receiver may turn away what is older than it can remember.
 
 pub(crate) mod check;
 mod create;

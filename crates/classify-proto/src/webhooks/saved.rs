@@ -39,7 +39,7 @@ mod tests {
     use crate::webhooks::examples;
 
     #[test]
-    fn it_is_read_and_written_back_but_for_its_secrets() {
+    fn redact_saved_webhook_headers_on_round_trip() {
         let saved: SavedWebhook = serde_json::from_str(examples::WEBHOOK).unwrap();
         let mut given: serde_json::Value = serde_json::from_str(examples::WEBHOOK).unwrap();
         given["webhook_headers"]["X-Token"] = "[redacted]".into();

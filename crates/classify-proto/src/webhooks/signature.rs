@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn every_reason_has_words_of_its_own() {
+    fn webhook_signature_error_messages_are_distinct() {
         let reasons = [
             SignatureError::Missing,
             SignatureError::Malformed,
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn what_python_signed_verifies() {
+    fn webhook_signature_made_by_python_verifies() {
         let bytes: Vec<u8> = (0..=255).collect();
         let long = "k".repeat(100);
         for (secret, body, digest) in [
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn any_of_several_secrets_will_do() {
+    fn webhook_signature_verifies_with_any_of_several_secrets() {
         for secrets in [
             &[SECRET, "old"][..],
             &["new", SECRET],
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn each_failure_has_its_own_reason() {
+    fn webhook_signature_errors_by_cause() {
         let secrets = [Secret::new(SECRET)];
         for header in [None, Some(&b""[..]), Some(b"  ")] {
             assert_eq!(verify(BODY, header, &secrets), Err(SignatureError::Missing));
@@ -255,14 +255,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_signed_with_nothing_is_not_trusted() {
+    fn webhook_signature_with_empty_secret_is_rejected() {
         // hmac.new(b"", b"", sha256)
         let header = "sha256=b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad";
         assert_eq!(check(b"", header, &[""]), Err(SignatureError::NoSecret));
     }
 
     #[test]
-    fn no_flipped_bit_of_body_header_or_secret_verifies() {
+    fn webhook_signature_rejects_any_flipped_bit() {
         let secrets = [Secret::new(SECRET)];
         let flips = |text: &[u8]| {
             let text = text.to_vec();
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn no_digest_but_the_one_verifies() {
+    fn webhook_signature_rejects_any_other_digest() {
         let digest = read(HEADER.as_bytes()).unwrap();
         for bit in 0..DIGEST * 8 {
             let mut flipped = digest;
@@ -308,12 +308,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_judged(body in proptest::collection::vec(any::<u8>(), 0..100), header in proptest::option::of(proptest::collection::vec(any::<u8>(), 0..100)), secret in ".{0,20}") {
+        fn webhook_signature_verify_of_any_bytes_is_an_error(body in proptest::collection::vec(any::<u8>(), 0..100), header in proptest::option::of(proptest::collection::vec(any::<u8>(), 0..100)), secret in ".{0,20}") {
             prop_assert!(verify(&body, header.as_deref(), &[Secret::new(secret)]).is_err());
         }
 
         #[test]
-        fn any_header_that_looks_right_is_judged(header in "(sha256|sha1|SHA256)?=?[0-9a-fA-F]{60,68}") {
+        fn webhook_signature_verify_of_any_plausible_header_is_an_error(header in "(sha256|sha1|SHA256)?=?[0-9a-fA-F]{60,68}") {
             prop_assert!(check(BODY, &header, &[SECRET]).is_err());
         }
     }

@@ -10,30 +10,40 @@ use super::{ROUTE, SavedWebhook, WebhookEvent, WebhookOutputFormat, check};
 use crate::api::Api;
 use crate::body::Body;
 use crate::error::Error;
-use crate::operation::{
-    Idempotency, Operation, RateClass, Scope, ValidationErrors, read_json, scope_setters,
-};
+use crate::operation::Operation;
 use crate::patch::Patch;
+use crate::scope::{Scope, scope_setters};
 use crate::secret::Secret;
+use crate::semantics::Semantics;
+use crate::text::json::read_json;
+use crate::validation::ValidationErrors;
 
 /// Changes a saved webhook configuration: what is not mentioned stays as it is.
 ///
 /// Each field takes a [`Patch`]: kept, emptied with `null`, or set. Setting a signing secret rotates it; a receiver
 /// gives `verify` both secrets until the old deliveries have come in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct UpdateWebhookConfiguration {
-    config_id: String,
+    /// The configuration's id.
+    pub config_id: String,
+    /// The URL that deliveries are sent to.
     #[serde(default, skip_serializing_if = "Patch::is_keep")]
-    webhook_url: Patch<String>,
+    pub webhook_url: Patch<String>,
+    /// Headers of each delivery.
     #[serde(default, skip_serializing_if = "Patch::is_keep")]
-    webhook_headers: Patch<BTreeMap<String, Secret>>,
+    pub webhook_headers: Patch<BTreeMap<String, Secret>>,
+    /// The events to deliver.
     #[serde(default, skip_serializing_if = "Patch::is_keep")]
-    webhook_events: Patch<Vec<WebhookEvent>>,
+    pub webhook_events: Patch<Vec<WebhookEvent>>,
+    /// The format of a delivery's body.
     #[serde(default, skip_serializing_if = "Patch::is_keep")]
-    webhook_output_format: Patch<WebhookOutputFormat>,
+    pub webhook_output_format: Patch<WebhookOutputFormat>,
+    /// The secret that signs deliveries.
     #[serde(default, skip_serializing_if = "Patch::is_keep")]
-    webhook_signing_secret: Patch<Secret>,
-    scope: Scope,
+    pub webhook_signing_secret: Patch<Secret>,
+    /// The project and organization.
+    pub scope: Scope,
 }
 
 impl UpdateWebhookConfiguration {
@@ -91,7 +101,7 @@ impl UpdateWebhookConfiguration {
 
 #[derive(Serialize)]
 #[expect(clippy::struct_field_names, reason = "the service's names")]
-struct Wire<'a> {
+struct UpdateWebhookBody<'a> {
     #[serde(skip_serializing_if = "Patch::is_keep")]
     webhook_url: &'a Patch<String>,
     #[serde(skip_serializing_if = "Patch::is_keep")]
@@ -107,14 +117,12 @@ struct Wire<'a> {
 impl Operation for UpdateWebhookConfiguration {
     type Output = SavedWebhook;
 
-    const NAME: &'static str = "webhook_configs.update";
-
-    fn idempotency(&self) -> Idempotency {
-        Idempotency::Idempotent
+    fn name(&self) -> &'static str {
+        "webhook_configs.update"
     }
 
-    fn rate_class(&self) -> RateClass {
-        RateClass::Other
+    fn semantics(&self) -> Semantics<Self> {
+        Semantics::idempotent()
     }
 
     fn secrets(&self) -> Vec<String> {
@@ -142,7 +150,7 @@ impl Operation for UpdateWebhookConfiguration {
         api.request(Method::PUT, ROUTE)
             .segment("config_id", &self.config_id)?
             .scope(&self.scope)
-            .json(&Wire {
+            .json(&UpdateWebhookBody {
                 webhook_url: &self.webhook_url,
                 webhook_headers: self
                     .webhook_headers
@@ -177,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn absent_null_and_a_value_are_three_requests() {
+    fn patch_webhook_update_keep_clear_and_set_requests() {
         let update = UpdateWebhookConfiguration::new("whc-1");
         assert_eq!(body(&update), "{}");
         assert_eq!(
@@ -208,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_list_of_events_is_refused() {
+    fn validation_webhook_update_rejects_empty_events() {
         let error = UpdateWebhookConfiguration::new("whc-1")
             .url(Patch::Set("x".to_owned()))
             .events(Patch::Set(Vec::new()))
@@ -223,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn a_saved_update_keeps_its_three_ways_but_no_secret() {
+    fn saved_state_webhook_update_keeps_patch_and_redacts_secret() {
         let update = UpdateWebhookConfiguration::new("whc-1")
             .events(Patch::Clear)
             .signing_secret(Patch::Set("canary".into()));

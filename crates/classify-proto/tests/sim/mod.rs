@@ -5,8 +5,8 @@
 
 #![allow(dead_code, reason = "each test file uses a part")]
 
-pub(crate) mod bench;
-pub(crate) mod old;
+pub(crate) mod bulk_harness;
+pub(crate) mod v1;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Mutex;
@@ -133,7 +133,7 @@ pub(crate) struct Service {
     /// What `page_token` asks for, in place of the jobs: (items, next token) by token.
     pub(crate) pages: BTreeMap<String, (Vec<String>, Option<String>)>,
     /// The routes of v1, and the list of files.
-    pub(crate) old: old::OldService,
+    pub(crate) v1: v1::V1Service,
 }
 
 impl Default for Service {
@@ -163,7 +163,7 @@ impl Default for Service {
             has_refused: false,
             by_transaction: BTreeMap::new(),
             pages: BTreeMap::new(),
-            old: old::OldService::default(),
+            v1: v1::V1Service::default(),
         }
     }
 }
@@ -301,7 +301,7 @@ impl Service {
             }
             (method, segments) => {
                 let query = request.uri().query().unwrap_or_default();
-                self.old.act(method, segments, query, &body, now)
+                self.v1.act(method, segments, query, &body, now)
             }
         }
     }
@@ -432,7 +432,7 @@ pub(crate) fn respond(status: u16, body: &Value) -> http::Response<Bytes> {
 }
 
 /// Runs machines in virtual time.
-pub(crate) struct World {
+pub(crate) struct Simulation {
     pub(crate) api: Api,
     pub(crate) service: Service,
     pub(crate) now: u64,
@@ -452,7 +452,7 @@ pub(crate) struct World {
     steps: u32,
 }
 
-impl World {
+impl Simulation {
     pub(crate) fn new(service: Service) -> Self {
         Self {
             api: api(),

@@ -24,7 +24,7 @@ fn upload(number: usize) -> UploadFile {
 }
 
 /// Twenty documents, and every fifth request fails in one way or another: twenty jobs, each with a result.
-pub fn twenty_uploads_with_a_fault_in_every_fifth_request_are_twenty_jobs<D: Driver>() {
+pub fn concurrent_uploads_with_faults_create_one_job_per_document<D: Driver>() {
     let settings = Settings {
         // Side by side, one call may by chance be the fifth request again and again.
         retry: Settings::default().retry.max_retries(20),
@@ -51,7 +51,7 @@ pub fn twenty_uploads_with_a_fault_in_every_fifth_request_are_twenty_jobs<D: Dri
 }
 
 /// One document that cannot be read, and one that is not there, among good ones.
-pub fn one_bad_document_stops_no_other<D: Driver>() {
+pub fn concurrent_runs_continue_after_one_document_fails<D: Driver>() {
     let bench =
         TestBench::<D>::new(Config::default().script(Script::file("3.txt").fails("PDF_IS_BROKEN")));
     let runs = (0..6).map(|number| {
@@ -80,7 +80,7 @@ pub fn one_bad_document_stops_no_other<D: Driver>() {
 
 /// A thousand documents, and one request in ten fails, in six ways by chance: a thousand jobs, each paid for once, and
 /// a thousand outcomes, each told once.
-pub fn a_thousand_documents_with_a_fault_in_every_tenth_request_are_a_thousand_jobs<D: Driver>() {
+pub fn bulk_with_faults_creates_one_job_per_document_and_resumes_from_journal<D: Driver>() {
     let faults = [
         Fault::ResetBefore,
         Fault::ResetAfter,

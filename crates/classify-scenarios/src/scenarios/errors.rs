@@ -14,7 +14,7 @@ use crate::test_bench::{TestBench, api, create, rules};
 use crate::tls_server::TlsServer;
 
 /// A key that the service does not know: one request, and a hint.
-pub fn a_wrong_key_is_told<D: Driver>() {
+pub fn auth_wrong_api_key_fails_without_retry_and_hints_at_region<D: Driver>() {
     let bench = TestBench::<D>::new(Config::default().keys(["llx-right"]));
     let wrong_key_client = D::new(
         api(bench.emulator.base_url(), "llx-wrong"),
@@ -29,7 +29,7 @@ pub fn a_wrong_key_is_told<D: Driver>() {
 }
 
 /// An id that does not exist.
-pub fn what_does_not_exist_is_told<D: Driver>() {
+pub fn not_found_job_fails_get_and_wait_without_retry<D: Driver>() {
     let bench = TestBench::<D>::new(Config::default());
     let unknown = "clj-00000000-0000-4000-8000-000000000000";
     for error in [
@@ -42,7 +42,7 @@ pub fn what_does_not_exist_is_told<D: Driver>() {
 }
 
 /// With the checks off, the service's own refusal names the field.
-pub fn what_the_service_refuses_is_told_by_field<D: Driver>() {
+pub fn validation_disabled_server_422_exposes_field_errors<D: Driver>() {
     let bench = TestBench::<D>::new(Config::default());
     let unchecked = Api::builder(bench.emulator.key())
         .base_url(bench.emulator.base_url())
@@ -65,7 +65,7 @@ pub fn what_the_service_refuses_is_told_by_field<D: Driver>() {
 }
 
 /// With the checks on, the same is not even sent.
-pub fn what_is_out_of_bounds_is_not_sent<D: Driver>() {
+pub fn validation_rejects_create_and_list_before_sending<D: Driver>() {
     let bench = TestBench::<D>::new(Config::default());
     let short =
         CreateJob::new("pjb-1").configuration(Configuration::new([Rule::new("a", "short")]));
@@ -79,7 +79,7 @@ pub fn what_is_out_of_bounds_is_not_sent<D: Driver>() {
 }
 
 /// The service asks for a day: the error comes back at once and carries the day.
-pub fn a_day_long_retry_after_comes_back_at_once<D: Driver>() {
+pub fn retry_after_beyond_cap_is_returned_without_retry<D: Driver>() {
     let server = ScriptedServer::start(|_, _| {
         ResponseScript::Respond(response(429, &[("retry-after", "86400")], b""))
     });
@@ -91,7 +91,7 @@ pub fn a_day_long_retry_after_comes_back_at_once<D: Driver>() {
 }
 
 /// No credits left: one request, no job, no repetition.
-pub fn no_credits_stop_at_once<D: Driver>() {
+pub fn quota_payment_required_402_fails_without_retry<D: Driver>() {
     let bench = TestBench::<D>::new(Config::default().faults(
         FaultSchedule::new().with(Fault::PaymentRequired.always().on(Route::ClassifyCreate)),
     ));
@@ -102,7 +102,7 @@ pub fn no_credits_stop_at_once<D: Driver>() {
 }
 
 /// Nobody listens: nothing was sent, and the error does not claim that something may have been.
-pub fn nobody_listens<D: Driver>() {
+pub fn connection_refused_retry_exhausted_is_not_ambiguous<D: Driver>() {
     let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
     let url = format!(
         "http://{}",
@@ -120,7 +120,7 @@ pub fn nobody_listens<D: Driver>() {
 }
 
 /// The operating system trusts nobody of whom it has not heard.
-pub fn a_certificate_of_nobody_is_refused_at_once<D: Driver>() {
+pub fn tls_untrusted_certificate_fails_without_retry<D: Driver>() {
     let server = TlsServer::start(response(200, &[], b"{}"));
     let driver = D::new(
         api(&server.base_url("localhost"), "llx-key"),
@@ -130,7 +130,7 @@ pub fn a_certificate_of_nobody_is_refused_at_once<D: Driver>() {
 }
 
 /// A server that answers a handshake with plain HTTP.
-pub fn a_failed_handshake_sent_nothing<D: Driver>() {
+pub fn tls_handshake_failure_is_not_ambiguous<D: Driver>() {
     let faulty_server = FaultyServer::plain_http();
     let settings = Settings {
         retry: Settings::default().retry.max_retries(0),

@@ -5,12 +5,12 @@
 )]
 
 pub mod bulk;
-pub mod drift;
 pub mod errors;
-pub mod exactly_once;
-pub mod limits;
-pub mod lists;
-pub mod proxies;
-pub mod secrets;
+pub mod idempotency;
+pub mod pagination;
+pub mod polling;
+pub mod proxy;
+pub mod redaction;
+pub mod transport_limits;
+pub mod unexpected_responses;
 pub mod uploads;
-pub mod waiting;

@@ -59,7 +59,7 @@ fn body_contains(request: &RecordedRequest, text: &str) -> bool {
 }
 
 /// The connection is reset when half of the document is up: the second attempt carries every byte, under one name.
-pub fn a_reset_half_way_sends_the_whole_again_under_the_same_name<D: Driver>() {
+pub fn upload_retry_on_reset_sends_whole_document_with_same_name<D: Driver>() {
     let file = large_document("größe.pdf");
     let in_memory = UploadFile::new("größe.pdf", vec![0; usize::try_from(LARGE).unwrap_or(0)]);
     for upload in [UploadFile::path(&file.path).expect("a file"), in_memory] {
@@ -86,7 +86,7 @@ pub fn a_reset_half_way_sends_the_whole_again_under_the_same_name<D: Driver>() {
 }
 
 /// The service stores what was given, whether it came from memory or from a file, also when the first answer is lost.
-pub fn bytes_and_files_are_framed_alike<D: Driver>() {
+pub fn upload_from_bytes_or_file_stores_identical_content<D: Driver>() {
     let content = "Invoice 4711 – total amount 12.00 €".as_bytes();
     let file = temp_document("invoice.txt", content);
     for upload in [
@@ -110,7 +110,7 @@ pub fn bytes_and_files_are_framed_alike<D: Driver>() {
 }
 
 /// A path that leads nowhere: nothing is sent, and the error names it.
-pub fn a_path_that_does_not_exist_is_named<D: Driver>() {
+pub fn upload_of_missing_file_fails_before_sending_and_names_path<D: Driver>() {
     let bench = TestBench::<D>::new(Config::default());
     let upload = UploadFile::path("/no/such/folder/lost.pdf").expect("a path to a file");
     let error = bench.driver.classify(upload, create()).unwrap_err();
@@ -124,7 +124,7 @@ pub fn a_path_that_does_not_exist_is_named<D: Driver>() {
 }
 
 /// A folder in place of a file.
-pub fn a_folder_is_no_document<D: Driver>() {
+pub fn upload_of_directory_fails_before_sending<D: Driver>() {
     let bench = TestBench::<D>::new(Config::default());
     let folder = tempfile::tempdir().expect("a folder");
     let upload = UploadFile::path(folder.path()).expect("a path");
@@ -134,7 +134,7 @@ pub fn a_folder_is_no_document<D: Driver>() {
 }
 
 /// The first attempt fails and the file is gone before the second.
-pub fn a_file_that_vanishes_between_attempts_is_named<D: Driver>() {
+pub fn upload_retry_of_deleted_file_fails_and_names_it<D: Driver>() {
     let file = temp_document("brief.txt", b"here now, gone soon");
     let path = file.path.clone();
     let server = ScriptedServer::start(move |_, _| {
@@ -149,7 +149,7 @@ pub fn a_file_that_vanishes_between_attempts_is_named<D: Driver>() {
 }
 
 /// A file that is cut while it is sent: the error says so, and no document of the announced length arrives.
-pub fn a_file_that_shrinks_is_not_sent_as_if_it_were_whole<D: Driver>() {
+pub fn upload_of_shrinking_file_fails_and_is_not_sent_as_complete<D: Driver>() {
     let file = large_document("shrinking.pdf");
     let path = file.path.clone();
     let server = ScriptedServer::start(move |_, _| {
@@ -166,7 +166,7 @@ pub fn a_file_that_shrinks_is_not_sent_as_if_it_were_whole<D: Driver>() {
 }
 
 /// A file that grows while it is sent: exactly the announced length arrives, with the frame's end in its place.
-pub fn a_file_that_grows_is_sent_as_announced<D: Driver>() {
+pub fn upload_of_growing_file_sends_announced_length<D: Driver>() {
     let file = large_document("growing.pdf");
     let path = file.path.clone();
     let server = ScriptedServer::start(move |_, _| {
@@ -185,7 +185,7 @@ pub fn a_file_that_grows_is_sent_as_announced<D: Driver>() {
 }
 
 /// The service refuses a large document before it has read it: the refusal is told, and the document not sent again.
-pub fn a_refusal_before_the_document_is_up_is_told<D: Driver>() {
+pub fn upload_early_rejection_is_returned_without_retry<D: Driver>() {
     let file = large_document("unwanted.pdf");
     let server =
         ScriptedServer::start(|_, _| ResponseScript::RespondEarly(response(401, &[], b"")));
@@ -205,7 +205,7 @@ pub fn a_refusal_before_the_document_is_up_is_told<D: Driver>() {
 }
 
 /// Nobody reads the document: the attempt ends in its time, whatever the transport is about.
-pub fn a_document_that_nobody_reads_is_given_up<D: Driver>() {
+pub fn upload_timeout_ends_attempt_when_server_does_not_read<D: Driver>() {
     let file = large_document("unread.pdf");
     let server = ScriptedServer::start(|_, _| ResponseScript::Ignore);
     let settings = Settings {
@@ -266,7 +266,7 @@ impl Machine for UploadOrGet {
 }
 
 /// Two requests may be out, and two uploads, which may take hours, come first: what is short does not wait for them.
-pub fn a_look_does_not_wait_behind_uploads<D: Driver>() {
+pub fn upload_does_not_block_short_requests_at_max_concurrency<D: Driver>() {
     let polled = Arc::new(AtomicBool::new(false));
     let server = ScriptedServer::start(move |_, request| {
         if request.head.starts_with("GET ") {

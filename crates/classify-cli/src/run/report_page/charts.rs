@@ -1,26 +1,26 @@
-//! The page's two drawings, as SVG with a description in words.
+//! The two charts, as SVG with a description.
 
 use super::markup::Markup;
-use crate::run::after::score::Score;
-use crate::run::after::tally::as_f64;
+use crate::run::postprocess::evaluation::Evaluation;
+use crate::run::postprocess::type_counts::as_f64;
 use crate::run::row::Row;
 
-/// The drawing's own units: the view box is 640 by 242, with room for numbers below.
+/// The units of the view box, which is 640 by 242, with space for numbers below.
 const WIDTH: f64 = 640.0;
 const HEIGHT: f64 = 200.0;
-/// Room for what is written at the axes.
+/// Space for the labels of the axes.
 const LEFT: f64 = 60.0;
 const ABOVE: f64 = 16.0;
 const BINS: usize = 20;
 
-/// Where a share from 0 to 1 lies from the left.
-fn x(share: f64) -> f64 {
-    LEFT + share * (WIDTH - LEFT - 12.0)
+/// Returns the x coordinate of a ratio.
+fn x(ratio: f64) -> f64 {
+    LEFT + ratio * (WIDTH - LEFT - 12.0)
 }
 
-/// Where a share from 0 to 1 lies from above.
-fn y(share: f64) -> f64 {
-    ABOVE + (1.0 - share) * HEIGHT
+/// Returns the y coordinate of a ratio.
+fn y(ratio: f64) -> f64 {
+    ABOVE + (1.0 - ratio) * HEIGHT
 }
 
 fn open(markup: &mut Markup, description: &str) {
@@ -66,11 +66,11 @@ fn line(markup: &mut Markup, class: &'static str, from: (f64, f64), to: (f64, f6
     markup.raw("\"/>");
 }
 
-/// How many answers there are of each confidence.
+/// A histogram of the confidence.
 pub(super) fn histogram<'a>(rows: impl Iterator<Item = &'a Row>, below: Option<f64>) -> Markup {
     let mut bins = [0_usize; BINS];
     for confidence in rows
-        .filter(|row| row.is_answer())
+        .filter(|row| row.is_classified())
         .filter_map(|row| row.confidence)
     {
         bins[bin(confidence)] += 1;
@@ -135,8 +135,8 @@ fn bin(confidence: f64) -> usize {
         .count()
 }
 
-/// What a threshold covers, and how much of that is right.
-pub(super) fn curve(score: &Score) -> Markup {
+/// The coverage and accuracy of each threshold.
+pub(super) fn curve(evaluation: &Evaluation) -> Markup {
     let mut markup = Markup::default();
     open(
         &mut markup,
@@ -151,12 +151,12 @@ pub(super) fn curve(score: &Score) -> Markup {
             .raw("<polyline class=\"")
             .raw(class)
             .raw("\" points=\"");
-        for step in &score.steps {
-            let (coverage, accuracy) = score.at(step);
+        for step in &evaluation.thresholds {
+            let (coverage, accuracy) = evaluation.coverage_and_accuracy(step);
             let share = if class == "line" { accuracy } else { coverage };
             if let Some(share) = share {
                 markup
-                    .number(x(step.threshold))
+                    .number(x(step.confidence))
                     .raw(",")
                     .number(y(share))
                     .raw(" ");
@@ -173,7 +173,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_confidence_is_in_the_bin_that_begins_with_it() {
+    fn report_histogram_bin_includes_its_lower_bound() {
         assert_eq!(
             [0.0, 0.049, 0.05, 0.8, 0.799, 0.95, 1.0].map(bin),
             [0, 0, 1, 16, 15, 19, 19]
@@ -181,12 +181,12 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_drawn_of_nothing() {
+    fn report_charts_without_data_are_empty() {
         let markup = histogram(std::iter::empty(), None);
         assert!(markup.as_str().contains("0 answers"));
         assert!(!markup.as_str().contains("NaN") && !markup.as_str().contains("<rect"));
         assert!(
-            !curve(&crate::run::after::score::Score::of(&[]))
+            !curve(&crate::run::postprocess::evaluation::Evaluation::of(&[]))
                 .as_str()
                 .contains("NaN")
         );

@@ -1,17 +1,17 @@
-//! The page's table of documents, with what it is filtered by.
+//! The table of documents, and its filters.
 
-use super::Page;
 use super::markup::Markup;
+use super::page::ReportPage;
 use crate::output::table;
-use crate::run::row::{Fate, How, Row};
+use crate::run::row::{FileAction, FileOutcome, Row};
 
-/// A column: how its header begins, and what it is called.
+/// A column: the start tag and the text of its header.
 struct Column {
     open: &'static str,
     name: &'static str,
 }
 
-pub(super) fn section(body: &mut Markup, page: &Page<'_>) {
+pub(super) fn section(body: &mut Markup, page: &ReportPage<'_>) {
     let has_review = page.review_below.is_some();
     body.raw("<section aria-labelledby=\"all-documents\">\n<h2 id=\"all-documents\">Documents</h2>\n")
         .raw("<form id=\"filters\" role=\"search\" hidden>\n<label>Search <input type=\"search\" name=\"text\" autocomplete=\"off\" placeholder=\"name, type, reason …\"></label>\n<label>Type <select name=\"type\"><option value=\"\">all</option></select></label>\n<label>Status <select name=\"status\"><option value=\"\">all</option></select></label>\n");
@@ -26,13 +26,13 @@ pub(super) fn section(body: &mut Markup, page: &Page<'_>) {
         body.raw(column.open).text(column.name).raw("</th>");
     }
     body.raw("</tr></thead>\n<tbody>\n");
-    for (place, row) in ordered(page.rows) {
-        line(body, page, place, row);
+    for (index, row) in review_order(page.rows) {
+        table_row(body, page, index, row);
     }
     body.raw("</tbody>\n</table></div>\n<div id=\"pager\" class=\"pager\" hidden><button type=\"button\">Previous</button><button type=\"button\">Next</button><span id=\"shown\" role=\"status\"></span></div>\n</section>\n");
 }
 
-fn columns(page: &Page<'_>) -> Vec<Column> {
+fn columns(page: &ReportPage<'_>) -> Vec<Column> {
     let column = |open, name| Column { open, name };
     let mut columns = vec![
         column("<th scope=\"col\" data-column=\"document\">", "Document"),
@@ -56,25 +56,25 @@ fn columns(page: &Page<'_>) -> Vec<Column> {
         "<th scope=\"col\" data-column=\"reason\">",
         "Reason",
     ));
-    if let Some(filing) = page.filing {
-        let name = match filing.how {
-            How::Move => "Moved to",
-            How::Copy => "Copied to",
+    if let Some(file_sorter) = page.file_sorter {
+        let name = match file_sorter.action {
+            FileAction::Move => "Moved to",
+            FileAction::Copy => "Copied to",
         };
         columns.push(column("<th scope=\"col\" data-column=\"filed\">", name));
     }
     columns
 }
 
-/// Those to review come first, the least sure of them before all; the others as they were found.
-fn ordered(rows: &[Option<Row>]) -> Vec<(usize, &Row)> {
-    let mut ordered: Vec<_> = rows
+/// Returns the rows to review, those with the lowest confidence first, and then the others in their order.
+fn review_order(rows: &[Option<Row>]) -> Vec<(usize, &Row)> {
+    let mut rows: Vec<_> = rows
         .iter()
         .enumerate()
-        .filter_map(|(place, row)| Some((place, row.as_ref()?)))
+        .filter_map(|(index, row)| Some((index, row.as_ref()?)))
         .collect();
-    ordered.sort_by(|(_, one), (_, other)| {
-        let rank = |row: &Row| match (row.review, row.is_answer(), &row.r#type) {
+    rows.sort_by(|(_, one), (_, other)| {
+        let rank = |row: &Row| match (row.review, row.is_classified(), &row.r#type) {
             (Some(true), false, _) => (0, 0.0),
             (Some(true), true, None) => (1, 0.0),
             (Some(true), true, Some(_)) => (2, row.confidence.unwrap_or_default()),
@@ -83,12 +83,12 @@ fn ordered(rows: &[Option<Row>]) -> Vec<(usize, &Row)> {
         let (one, other) = (rank(one), rank(other));
         one.0.cmp(&other.0).then(one.1.total_cmp(&other.1))
     });
-    ordered
+    rows
 }
 
-fn line(body: &mut Markup, page: &Page<'_>, place: usize, row: &Row) {
-    let label = page.labels.and_then(|labels| labels.of(place));
-    let is_mistake = label.is_some_and(|label| !row.is_answer() || *label != row.r#type);
+fn table_row(body: &mut Markup, page: &ReportPage<'_>, index: usize, row: &Row) {
+    let label = page.labels.and_then(|labels| labels.of(index));
+    let is_mistake = label.is_some_and(|label| !row.is_classified() || *label != row.r#type);
     body.raw(match (row.review == Some(true), is_mistake) {
         (false, false) => "<tr>",
         (true, false) => "<tr class=\"review\">",
@@ -98,17 +98,17 @@ fn line(body: &mut Markup, page: &Page<'_>, place: usize, row: &Row) {
     body.raw("<td class=\"document\"><bdi>")
         .path(&row.path)
         .raw("</bdi></td>");
-    match (&row.r#type, row.is_answer()) {
+    match (&row.r#type, row.is_classified()) {
         (Some(r#type), true) => body.cell("<td class=\"type\">", r#type, "</td>"),
         (None, true) => body.raw("<td class=\"type without\">no match</td>"),
         (_, false) => body.raw("<td class=\"type without\">no answer</td>"),
     };
     body.cell(
         "<td class=\"confidence number\">",
-        &table::confidence(row.confidence),
+        &table::format_confidence(row.confidence),
         "</td>",
     );
-    let status = if row.is_answer() {
+    let status = if row.is_classified() {
         "<td class=\"status\">"
     } else {
         "<td class=\"status failed\">"
@@ -138,13 +138,13 @@ fn line(body: &mut Markup, page: &Page<'_>, place: usize, row: &Row) {
     }
     let reason = row.error.as_deref().or(row.reasoning.as_deref());
     body.cell("<td class=\"reason\">", reason.unwrap_or_default(), "</td>");
-    if let Some(filed) = &row.filed {
+    if let Some(file) = &row.file_result {
         body.raw("<td class=\"filed\">");
-        match &filed.fate {
-            Fate::Placed(path) => body.path(path),
-            Fate::Found(path) => body.path(path).raw(" (was there already)"),
-            Fate::Stays(why) => body.raw("stays: ").text(why),
-            Fate::Failed(why) => body.raw("failed: ").text(why),
+        match &file.outcome {
+            FileOutcome::Moved(path) => body.path(path),
+            FileOutcome::AlreadyThere(path) => body.path(path).raw(" (was there already)"),
+            FileOutcome::Kept(reason) => body.raw("stays: ").text(reason),
+            FileOutcome::Failed(reason) => body.raw("failed: ").text(reason),
         };
         body.raw("</td>");
     }

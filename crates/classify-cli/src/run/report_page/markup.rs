@@ -95,7 +95,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn data_stays_data() {
+    fn report_markup_escapes_text_attributes_and_paths() {
         let mut markup = Markup::default();
         markup
             .raw("<td title=\"")
@@ -112,7 +112,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_data_has_a_sign_of_markup(data in any::<String>()) {
+        fn report_markup_escapes_arbitrary_data(data in any::<String>()) {
             let mut markup = Markup::default();
             markup.text(&data).path(&data);
             let free = markup.as_str();
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_filled_in_is_not_filled_again() {
+    fn report_template_does_not_expand_inserted_values() {
         let filled = fill("<a>{{x}}</a>{{y}} {{", |name| match name {
             "x" => Some("{{y}}".to_owned()),
             "y" => Some("1".to_owned()),

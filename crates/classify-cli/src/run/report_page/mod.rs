@@ -1,4 +1,4 @@
-//! `--report`: a run as one page for a browser, that needs no network and runs no script but its own.
+//! `--report`: one HTML page that needs no network and runs only its own script.
 //!
 //! The rows are in the page as a table, not as data for a script: it can be read where scripts are off, found by the
 //! browser's own search, and printed; and nothing that a document's name or reasoning holds is ever read as markup or
@@ -8,6 +8,7 @@ mod charts;
 mod documents;
 mod evaluation;
 mod markup;
+mod page;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -16,43 +17,22 @@ use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
 
 use self::markup::{Markup, fill};
-use super::after::filing::Filing;
-use super::after::labels::Labels;
-use super::after::score::Score;
-use super::after::score_text::Unmet;
-use super::after::tally::{Kind, Tally, as_percent, percent};
-use super::row::Row;
-use crate::exit::Problem;
+pub(super) use self::page::ReportPage;
+use super::postprocess::type_counts::{Category, format_percent, percent, ratio};
+use crate::error::CliError;
 use crate::output::table;
 
 const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
-/// Whether a text begins as a page does.
-pub(super) fn begins(text: &[u8]) -> bool {
+/// Whether a text is the start of a report.
+pub(super) fn looks_like_report(text: &[u8]) -> bool {
     let (beginning, _) = PAGE.split_once("{{").unwrap_or((PAGE, ""));
     text.starts_with(beginning.as_bytes())
 }
 
-/// What a page tells.
-pub(super) struct Page<'a> {
-    /// By the document's place; another shard's have none.
-    pub(super) rows: &'a [Option<Row>],
-    pub(super) labels: Option<&'a Labels>,
-    pub(super) tally: &'a Tally,
-    pub(super) score: Option<(&'a Score, Unmet)>,
-    pub(super) review_below: Option<f64>,
-    pub(super) filing: Option<&'a Filing>,
-    /// Of what the run is.
-    pub(super) subject: &'a str,
-    pub(super) headline: &'a str,
-    /// Why the run is not whole, if it is not.
-    pub(super) unfinished: Option<&'a Problem>,
-    pub(super) is_emulated: bool,
-}
-
-impl Page<'_> {
+impl ReportPage<'_> {
     pub(super) fn html(&self) -> String {
         let mut body = Markup::default();
         self.header(&mut body);
@@ -62,8 +42,8 @@ impl Page<'_> {
         self.types(&mut body);
         self.confidence(&mut body);
         body.raw("</div>\n");
-        if let Some((score, unmet)) = self.score {
-            evaluation::section(&mut body, score, unmet);
+        if let Some((evaluation, unmatched)) = self.evaluation {
+            evaluation::section(&mut body, evaluation, unmatched);
         }
         documents::section(&mut body, self);
         body.raw("</main>");
@@ -71,8 +51,8 @@ impl Page<'_> {
             Some(match name {
                 "style" => STYLE.to_owned(),
                 "script" => SCRIPT.to_owned(),
-                "style hash" => hash(STYLE),
-                "script hash" => hash(SCRIPT),
+                "style hash" => csp_hash(STYLE),
+                "script hash" => csp_hash(SCRIPT),
                 _ => body.as_str().to_owned(),
             })
         })
@@ -80,16 +60,16 @@ impl Page<'_> {
 
     fn header(&self, body: &mut Markup) {
         body.raw("<header>\n<h1>Classification report</h1>\n<p>")
-            .path(self.subject)
+            .path(self.title)
             .raw("</p>\n<p>")
             .text(self.headline)
             .raw(" · <span class=\"still\">")
             .text(&now())
             .raw("</span></p>\n</header>\n");
-        if let Some(told) = self.unfinished.and_then(Problem::told) {
+        if let Some(report) = self.unfinished.and_then(CliError::report) {
             body.raw("<div class=\"notice\" role=\"note\"><strong>The run was not finished.</strong> This page tells what was known by then.")
-                .cell("<p>", &told.message, "</p>");
-            if let Some(command) = &told.resume {
+                .cell("<p>", &report.message, "</p>");
+            if let Some(command) = &report.resume {
                 body.cell("<p>To go on: <code>", command, "</code></p>");
             }
             body.raw("</div>\n");
@@ -101,11 +81,11 @@ impl Page<'_> {
 
     fn figures(&self, body: &mut Markup) {
         let (mut matched, mut unmatched, mut missing) = (0, 0, 0);
-        for (kind, count) in self.tally.kinds() {
-            match kind {
-                Kind::Type(_) => matched += count.documents,
-                Kind::NoMatch => unmatched += count.documents,
-                Kind::NoAnswer(_) => missing += count.documents,
+        for (category, stats) in self.type_counts.categories() {
+            match category {
+                Category::Type(_) => matched += stats.documents,
+                Category::NoMatch => unmatched += stats.documents,
+                Category::Unclassified(_) => missing += stats.documents,
             }
         }
         body.raw("<dl class=\"figures\">\n");
@@ -116,12 +96,12 @@ impl Page<'_> {
                 .raw("</div>\n");
         };
         let plain = "<div>";
-        figure(plain, "Documents", &self.tally.documents.to_string());
+        figure(plain, "Documents", &self.type_counts.documents.to_string());
         figure(plain, "With a type", &matched.to_string());
         figure(plain, "No match", &unmatched.to_string());
         figure(plain, "Without an answer", &missing.to_string());
         if let Some(below) = self.review_below {
-            let number = self.tally.to_review;
+            let number = self.type_counts.to_review;
             let open = if number > 0 {
                 "<div class=\"low\">"
             } else {
@@ -133,32 +113,38 @@ impl Page<'_> {
                 &number.to_string(),
             );
         }
-        if let Some((score, _)) = self.score {
-            let accuracy = score.accuracy().map_or_else(|| "–".to_owned(), as_percent);
+        if let Some((evaluation, _)) = self.evaluation {
+            let accuracy = evaluation
+                .accuracy()
+                .map_or_else(|| "–".to_owned(), format_percent);
             figure(
                 plain,
-                &format!("Accuracy, {} labelled", score.labelled),
+                &format!("Accuracy, {} labelled", evaluation.labelled),
                 &accuracy,
             );
         }
         body.raw("</dl>\n");
-        if let Some(filing) = self.filing {
-            body.cell("<p class=\"note\">Files: ", &filing.summary(), ".</p>\n");
+        if let Some(file_sorter) = self.file_sorter {
+            body.cell(
+                "<p class=\"note\">Files: ",
+                &file_sorter.summary(),
+                ".</p>\n",
+            );
         }
     }
 
     fn types(&self, body: &mut Markup) {
         body.raw("<section aria-labelledby=\"by-type\">\n<h2 id=\"by-type\">By type</h2>\n<div class=\"scroll\"><table>\n<thead><tr><th scope=\"col\">Type</th><th scope=\"col\" class=\"number\">Documents</th><th scope=\"col\" class=\"number\">Share</th><td class=\"part\"></td><th scope=\"col\" class=\"number\">Mean</th><th scope=\"col\" class=\"number\">Lowest</th></tr></thead>\n<tbody>\n");
-        for (kind, count) in self.tally.kinds() {
-            let share = super::after::tally::share(count.documents, self.tally.documents);
-            body.cell("<tr><th scope=\"row\" class=\"name\">", kind.name(), "</th>")
-                .cell("<td class=\"number\">", &count.documents.to_string(), "</td>")
-                .cell("<td class=\"number\">", &percent(count.documents, self.tally.documents), "</td>")
+        for (category, stats) in self.type_counts.categories() {
+            let share = ratio(stats.documents, self.type_counts.documents);
+            body.cell("<tr><th scope=\"row\" class=\"name\">", category.name(), "</th>")
+                .cell("<td class=\"number\">", &stats.documents.to_string(), "</td>")
+                .cell("<td class=\"number\">", &percent(stats.documents, self.type_counts.documents), "</td>")
                 .raw("<td class=\"part\"><svg viewBox=\"0 0 100 10\" preserveAspectRatio=\"none\" aria-hidden=\"true\"><rect class=\"bar\" height=\"10\" width=\"")
                 .number(share.unwrap_or_default() * 100.0)
                 .raw("\"/></svg></td>")
-                .cell("<td class=\"number\">", &table::confidence(count.mean()), "</td>")
-                .cell("<td class=\"number\">", &table::confidence(count.lowest), "</td></tr>\n");
+                .cell("<td class=\"number\">", &table::format_confidence(stats.mean()), "</td>")
+                .cell("<td class=\"number\">", &table::format_confidence(stats.lowest), "</td></tr>\n");
         }
         body.raw("</tbody>\n</table></div>\n<p class=\"note\">Mean and lowest are of the confidence.</p>\n</section>\n");
     }
@@ -166,7 +152,7 @@ impl Page<'_> {
     fn confidence(&self, body: &mut Markup) {
         body.raw("<section aria-labelledby=\"confidence\">\n<h2 id=\"confidence\">Confidence of the answers</h2>\n");
         let mut rows = self.rows.iter().flatten();
-        if rows.any(|row| row.is_answer() && row.confidence.is_some()) {
+        if rows.any(|row| row.is_classified() && row.confidence.is_some()) {
             let rows = self.rows.iter().flatten();
             body.append(&charts::histogram(rows, self.review_below));
             if let Some(below) = self.review_below {
@@ -181,15 +167,15 @@ impl Page<'_> {
     }
 }
 
-/// What a Content-Security-Policy calls a script or a style by.
-fn hash(text: &str) -> String {
+/// Returns the hash of a script or style for the Content-Security-Policy.
+fn csp_hash(text: &str) -> String {
     format!(
         "sha256-{}",
         STANDARD.encode(Sha256::digest(text.as_bytes()))
     )
 }
 
-/// The time, to the minute.
+/// Returns the current time, to the minute.
 fn now() -> String {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since
@@ -203,19 +189,21 @@ fn now() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::run::postprocess::type_counts::TypeCounts;
+    use crate::run::row::Row;
     use std::path::Path;
 
     fn page(rows: &[Option<Row>]) -> String {
-        let mut tally = Tally::default();
-        rows.iter().flatten().for_each(|row| tally.add(row));
-        Page {
+        let mut type_counts = TypeCounts::default();
+        rows.iter().flatten().for_each(|row| type_counts.add(row));
+        ReportPage {
             rows,
             labels: None,
-            tally: &tally,
-            score: None,
+            type_counts: &type_counts,
+            evaluation: None,
             review_below: None,
-            filing: None,
-            subject: "</title><script>alert(1)</script>",
+            file_sorter: None,
+            title: "</title><script>alert(1)</script>",
             headline: "",
             unfinished: None,
             is_emulated: false,
@@ -224,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_one_script_and_data_makes_no_other() {
+    fn report_page_has_one_script_and_escapes_data() {
         let mut row = Row::error(
             Path::new("</script><img src=x onerror=alert(1)>\n{{script}}.txt"),
             "<!-- </table> \u{2028} \" onclick='",
@@ -236,11 +224,13 @@ mod tests {
         assert_eq!((count("<img"), count("<b>"), count("</table>")), (0, 0, 2));
         assert_eq!(count("\u{2028}"), 0);
         assert!(html.contains("{{script}}.txt"));
-        assert!(begins(html.as_bytes()) && !begins(b"<!doctype html>\n<title>"));
+        assert!(
+            looks_like_report(html.as_bytes()) && !looks_like_report(b"<!doctype html>\n<title>")
+        );
     }
 
     #[test]
-    fn the_policy_names_what_the_page_holds_and_nothing_else() {
+    fn report_page_csp_allows_only_its_own_style_and_script() {
         let html = page(&[]);
         let policy = html
             .split_once("http-equiv=\"Content-Security-Policy\" content=\"")
@@ -249,7 +239,7 @@ mod tests {
             .0;
         assert!(policy.starts_with("default-src 'none'; "), "{policy}");
         for (element, text) in [("style", STYLE), ("script", SCRIPT)] {
-            assert!(policy.contains(&format!("{element}-src '{}'", hash(text))));
+            assert!(policy.contains(&format!("{element}-src '{}'", csp_hash(text))));
             let inner = html
                 .split_once(&format!("<{element}>"))
                 .and_then(|(_, rest)| rest.split_once(&format!("</{element}>")))

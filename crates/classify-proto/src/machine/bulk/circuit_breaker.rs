@@ -6,7 +6,7 @@ use crate::Time;
 
 /// How many documents in a row must meet a faulty service.
 const FAILURE_THRESHOLD: u32 = 5;
-/// How long the circuit_breaker stays open the first time.
+/// How long the circuit breaker stays open the first time.
 const INITIAL_BACKOFF: Duration = Duration::from_secs(15);
 /// How long it stays open at most, unless the service asks for longer.
 const MAX_BACKOFF: Duration = Duration::from_secs(5 * 60);
@@ -17,7 +17,7 @@ const MAX_OPENINGS: u32 = 20;
 /// The same for a service that was never reached: a wrong address or a closed network is not to be waited out for hours.
 const MAX_OPENINGS_UNREACHED: u32 = 2;
 
-/// A circuit circuit_breaker: after repeated faults of the service nothing new is begun; after a while, one is tried.
+/// A circuit breaker: after repeated faults of the service nothing new is begun; after a while, one is tried.
 #[derive(Debug, Default)]
 pub(super) struct CircuitBreaker {
     faults: u32,
@@ -62,7 +62,7 @@ impl CircuitBreaker {
         }
     }
 
-    /// Something that was begun went well. While the circuit_breaker is open it was begun before, and says nothing of the
+    /// Something that was begun went well. While the circuit breaker is open it was begun before, and says nothing of the
     /// backoff that the service asked for since.
     pub(super) fn on_success(&mut self) {
         self.is_reached = true;
@@ -97,7 +97,7 @@ impl CircuitBreaker {
         self.is_reached = true;
     }
 
-    /// The service was at fault; says for how long the circuit_breaker opens, if it does, or for how much longer it stays open.
+    /// The service was at fault; says for how long the circuit breaker opens, if it does, or for how much longer it stays open.
     pub(super) fn on_failure(&mut self, now: Time, asked: Option<Duration>) -> Option<Duration> {
         self.faults += 1;
         let trips = match self.state {
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn it_opens_after_repeated_faults_tries_one_and_closes_when_that_goes_well() {
+    fn circuit_breaker_opens_half_opens_and_closes_on_success() {
         let mut circuit_breaker = CircuitBreaker::default();
         for _ in 1..FAILURE_THRESHOLD {
             assert_eq!(circuit_breaker.on_failure(at(0), None), None);
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn it_rests_for_a_quarter_of_a_minute_then_twice_as_long_and_five_minutes_at_most() {
+    fn circuit_breaker_backoff_doubles_from_15_s_to_5_min() {
         let mut circuit_breaker = CircuitBreaker::default();
         circuit_breaker.on_reached();
         let mut now = at(0);
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_is_tried_and_comes_to_nothing_makes_place_for_another() {
+    fn circuit_breaker_abandoned_probe_frees_half_open_permit() {
         let mut circuit_breaker = CircuitBreaker::default();
         for _ in 0..FAILURE_THRESHOLD {
             circuit_breaker.on_failure(at(0), None);
@@ -192,7 +192,7 @@ mod tests {
         assert_eq!(circuit_breaker.permit(at(20)), Permit::Denied);
         circuit_breaker.on_abandoned(at(20));
         assert_eq!(circuit_breaker.permit(at(20)), Permit::Granted);
-        // While all is well it says nothing: as many faults as ever open the circuit_breaker.
+        // While all is well it says nothing: as many faults as ever open the circuit breaker.
         circuit_breaker.begin();
         circuit_breaker.on_success();
         circuit_breaker.on_abandoned(at(21));
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_success_between_faults_starts_the_count_anew() {
+    fn circuit_breaker_success_resets_failure_count() {
         let mut circuit_breaker = CircuitBreaker::default();
         for _ in 0..100 {
             assert_eq!(circuit_breaker.on_failure(at(0), None), None);
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_delay_that_the_service_asks_for_opens_it_at_once() {
+    fn circuit_breaker_retry_after_opens_immediately() {
         let mut circuit_breaker = CircuitBreaker::default();
         assert_eq!(
             circuit_breaker.on_failure(at(0), Some(Duration::from_secs(3600))),
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_begun_before_it_opened_does_not_close_it() {
+    fn circuit_breaker_success_begun_before_opening_does_not_close() {
         let mut circuit_breaker = CircuitBreaker::default();
         let (short, long) = (Duration::from_secs(60), Duration::from_secs(600));
         assert_eq!(circuit_breaker.on_failure(at(0), Some(short)), Some(short));
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn it_gives_up_on_a_day_long_delay_and_on_a_service_that_stays_away() {
+    fn circuit_breaker_is_hopeless_after_long_delay_or_many_openings() {
         let mut circuit_breaker = CircuitBreaker::default();
         let backoff = circuit_breaker
             .on_failure(at(0), Some(Duration::MAX))
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn it_never_rests_longer_than_its_longest() {
+    fn circuit_breaker_backoff_never_exceeds_maximum() {
         let mut circuit_breaker = CircuitBreaker::default();
         let mut now = at(0);
         for _ in 0..200 {

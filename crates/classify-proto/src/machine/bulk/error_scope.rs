@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn every_status_is_somebody_s_fault() {
+    fn error_scope_of_every_status() {
         for status in [400, 404, 409, 413, 415, 422, 451] {
             assert_eq!(of_status(status), ErrorScope::Document, "{status}");
         }
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn every_failure_is_somebody_s_fault() {
+    fn error_scope_of_every_transport_failure() {
         for (failure, blame) in [
             (Failure::connect("refused"), ErrorScope::Transient),
             (Failure::timeout("60 s"), ErrorScope::Transient),

@@ -11,12 +11,13 @@ use super::{
 };
 use crate::Time;
 use crate::body::Content;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::files::File;
+use crate::job_phase::JobPhase;
 use crate::machine::step::Context;
 use crate::reply::Failure;
 use crate::text::error_body::one_line;
-use crate::v2::{CancelJob, Job, JobStatus};
+use crate::v2::{CancelJob, Job};
 
 /// How often a document that met a faulty service is tried again, each time with all retries.
 const MAX_FAULTS: u32 = 5;
@@ -78,7 +79,7 @@ impl Bulk {
             Err(error) => {
                 if let Some(document) = self.documents.get_mut(&index) {
                     // A 409 over a create speaks of a job of this transaction id, made or being made.
-                    let is_taken = error.is_conflict() && !is_final_word(&error);
+                    let is_taken = error.is_conflict() && !error.shows_job_of_create();
                     document.job_may_exist |= error.is_ambiguous() || is_taken;
                 }
                 if self.forget_missing_file(index, &error) {
@@ -98,7 +99,8 @@ impl Bulk {
         // attempt is another create. Unless this run asked for it before, and may have bought it just now.
         let is_of_this_pass =
             is_retry || document.job_may_exist || document.created_in == CreatedIn::ThisPass;
-        let is_earlier = has_no_result(&job.status) && !is_of_this_pass;
+        let has_no_result = matches!(job.status.phase(), JobPhase::Failed | JobPhase::Cancelled);
+        let is_earlier = has_no_result && !is_of_this_pass;
         if self.options.retry_failed && document.replays < MAX_REPLAYS && is_earlier {
             document.replays += 1;
             return self.start_next_run(index);
@@ -126,18 +128,22 @@ impl Bulk {
         }
     }
 
-    /// Begins the next attempt at a document whose job is an earlier round's and led to nothing.
+    /// Starts the next paid run of a document whose job belongs to an earlier pass and has no result.
     fn start_next_run(&mut self, index: DocumentIndex) {
         let Some(document) = self.documents.get_mut(&index) else {
             return;
         };
-        document.attempt += 1;
+        document.run_number += 1;
         document.job_id = None;
         (document.job_may_exist, document.created_in) = (false, CreatedIn::Unknown);
-        let (key, attempt, next) = (document.key, document.attempt, document.next());
+        let (key, run_number, next) = (document.key, document.run_number, document.next());
         let name = document.names.first().cloned().unwrap_or_default();
         let file_id = document.file_id.clone();
-        self.record(Record::Planned { key, name, attempt });
+        self.record(Record::Planned {
+            key,
+            name,
+            run_number,
+        });
         // The planned record forgets the file in a journal, and so it is told anew.
         if let Some(file_id) = file_id {
             self.record(Record::Uploaded { key, file_id });
@@ -241,7 +247,8 @@ impl Bulk {
         };
         // What was asked for before may be there all the same, and whoever takes the refusal of a repeat for the end
         // pays for the next attempt while the first one has a job.
-        let is_unsure = stage == Stage::Create && document.job_may_exist && !is_final_word(error);
+        let is_unsure =
+            stage == Stage::Create && document.job_may_exist && !error.shows_job_of_create();
         if !is_unsure {
             return self.finish(
                 index,
@@ -367,7 +374,7 @@ impl Bulk {
         self.by_key.remove(&document.key);
         self.copies -= document.names.len().saturating_sub(1);
         report.file_id = report.file_id.or_else(|| document.file_id.clone());
-        // As it was on_created, and not as a list writes it.
+        // As it was created, and not as a list writes it.
         report.job_id = document.job_id.clone().or(report.job_id);
         if report.status.is_final() {
             self.record(Record::Finished {
@@ -393,9 +400,9 @@ impl Bulk {
         self.summary.no_match += usize::from(report.status.has_result() && report.r#type.is_none());
         let has_result = report.status.has_result();
         let may_be_retried = self.options.retry_failed || document.job_may_exist;
-        let retained = if document.attempt > 0 || (!has_result && may_be_retried) {
+        let retained = if document.run_number > 0 || (!has_result && may_be_retried) {
             RetainedState {
-                attempt: document.attempt,
+                run_number: document.run_number,
                 job_may_exist: document.job_may_exist,
                 is_of_this_pass: document.created_in == CreatedIn::ThisPass
                     || report.job_id.is_some(),
@@ -415,15 +422,4 @@ impl Bulk {
             restored,
         }));
     }
-}
-
-/// Whether the service's answer settles what became of a create, whatever went before: it shows another's job, or
-/// nothing was ever sent.
-fn is_final_word(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Conflict | ErrorKind::Invalid)
-}
-
-/// Whether a job has ended without an answer.
-fn has_no_result(status: &JobStatus) -> bool {
-    matches!(status, JobStatus::Failed | JobStatus::Cancelled)
 }

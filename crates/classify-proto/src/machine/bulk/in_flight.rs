@@ -213,7 +213,7 @@ impl InFlight {
         std::mem::take(&mut self.rate_limit_delay)
     }
 
-    /// When the next of them next_wake by itself.
+    /// When the next of them wakes by itself.
     pub(super) fn next_wake(&self) -> Option<Time> {
         self.backing_off.first().map(|(time, _)| *time)
     }

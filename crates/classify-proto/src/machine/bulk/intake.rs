@@ -89,18 +89,18 @@ impl Bulk {
         let retained = self.finished.retained(key);
         let is_planned = is_known || retained != RetainedState::default();
         let entry = entry.unwrap_or_else(|| JournalEntry {
-            attempt: retained.attempt,
+            run_number: retained.run_number,
             ..JournalEntry::default()
         });
         // An earlier process had all it needed for a create, and may not have lived to write down that it was made.
         let was_about_to_be = entry.file_id.is_some() || matches!(source, Source::Held(_));
         let is_open = is_known && entry.job_id.is_none() && entry.report.is_none();
         // A further attempt that failed before this very round was interrupted is not paid for again in it.
-        let is_retried = entry.attempt > 0 && entry.is_of_this_pass;
+        let is_retried = entry.run_number > 0 && entry.is_of_this_pass;
         let mut document = DocumentState {
             names: vec![name],
             key,
-            attempt: entry.attempt,
+            run_number: entry.run_number,
             faults: 0,
             replays: 0,
             file_is_old: entry.file_id.is_some(),
@@ -120,12 +120,12 @@ impl Bulk {
             if !is_wanted || report.status.has_result() || is_retried {
                 return self.restore(document, report);
             }
-            document.attempt += 1;
+            document.run_number += 1;
             (document.file_id, document.file_is_old) = (None, false);
             (document.job_id, document.created_in) = (None, CreatedIn::Unknown);
         }
         let job_id = document.job_id.clone();
-        let is_new = !is_planned || document.attempt > entry.attempt;
+        let is_new = !is_planned || document.run_number > entry.run_number;
         if is_new && self.stop.is_none() {
             self.plan(&document);
         }
@@ -159,7 +159,7 @@ impl Bulk {
         self.record(Record::Planned {
             key: document.key,
             name,
-            attempt: document.attempt,
+            run_number: document.run_number,
         });
     }
 

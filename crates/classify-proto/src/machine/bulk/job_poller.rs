@@ -12,7 +12,8 @@ use crate::machine::backoff::PollInterval;
 use crate::machine::call::Call;
 use crate::machine::pager::Pager;
 use crate::machine::step::Context;
-use crate::operation::Seed;
+use crate::seed::Seed;
+use crate::text::id::NormalizedId;
 use crate::v2::{GetJob, Job, JobStatus, ListJobs};
 
 /// How many jobs one list call asks for: as many as a page holds.
@@ -21,7 +22,7 @@ const JOBS_PER_REQUEST: usize = 100;
 const MAX_MISSED_POLLS: u32 = 2;
 /// A poll begins when the jobs have grown older by this part of their age.
 const AGE_DIVISOR: u32 = 6;
-/// Of the time that poller are held back by a limit, this many times is left to other requests.
+/// Of the time that polls are held back by a limit, this many times is left to other requests.
 const RATE_LIMIT_SHARE: u32 = 3;
 /// But no longer than this: a job that has ended is not to wait for its turn for ever.
 const MAX_RATE_LIMIT_SHARE: Duration = Duration::from_secs(5 * 60);
@@ -56,17 +57,6 @@ struct Poll {
     unseen: BTreeSet<NormalizedId>,
     /// A list was not answered, so that the time that was lost says nothing of a limit.
     is_faulty: bool,
-}
-
-/// A job's id in the form that is the same wherever the service writes it: some of its endpoints leave the prefix out.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct NormalizedId(String);
-
-impl NormalizedId {
-    fn of(id: &str) -> Self {
-        let id = id.to_ascii_lowercase();
-        Self(id.strip_prefix("clj-").unwrap_or(&id).to_owned())
-    }
 }
 
 impl JobPoller {
@@ -108,7 +98,7 @@ impl JobPoller {
         true
     }
 
-    /// A job that an earlier process created: it is on_polled at as soon as may be. `false` when another document has it
+    /// A job that an earlier process created: it is polled as soon as may be. `false` when another document has it
     /// already.
     pub(super) fn add_from_journal(&mut self, job_id: String, index: DocumentIndex) -> bool {
         let key = NormalizedId::of(&job_id);
@@ -187,7 +177,7 @@ impl Bulk {
         let list = ListJobs::new()
             .page_size(100)
             .job_ids(&ids)
-            .scoped(self.template.scope());
+            .scoped(&self.template.scope);
         poll.unseen.append(&mut poll.asked);
         poll.asked = ids.iter().map(|id| NormalizedId::of(id)).collect();
         let seed = self.poller.seed.derive(u64::from(self.poller.begun));
@@ -218,7 +208,7 @@ impl Bulk {
         }
     }
 
-    /// A chunk was on_polled at, or could not be; others go on.
+    /// A chunk was polled, or could not be; others go on.
     pub(super) fn on_poll_ended(&mut self, cx: Context<'_>, result: Result<(), Error>) {
         match result {
             Ok(()) => self.circuit_breaker.on_reached(),
@@ -230,7 +220,7 @@ impl Bulk {
                 if let Some(poll) = &mut self.poller.poll {
                     poll.is_faulty = true;
                     // What the service could not answer for a moment proves nothing. What it will not answer is
-                    // on_polled for in another way.
+                    // read in another way.
                     if error.is_transient() {
                         poll.asked.clear();
                     }
@@ -302,7 +292,7 @@ impl Bulk {
         else {
             return;
         };
-        let get = GetJob::new(id).scoped(self.template.scope());
+        let get = GetJob::new(id).scoped(&self.template.scope);
         let call = Call::new(get, self.seed.derive(index)).retry(self.options.retry);
         self.in_flight.begin(Task::Get(index, Box::new(call)));
     }
@@ -339,7 +329,7 @@ impl Bulk {
             Err(error) if ErrorScope::of(&error) == ErrorScope::Run && !error.is_quota() => {
                 self.stop_with(error);
             }
-            // Two more poller, then it is on_polled for again.
+            // Two more polls, then it is read again.
             Err(_) => {
                 if let Some(open) = self.poller.open.get_mut(&NormalizedId::of(&job_id)) {
                     open.missed = 0;

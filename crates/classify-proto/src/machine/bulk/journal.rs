@@ -1,4 +1,4 @@
-//! What a run must report_cache_size over a crash.
+//! What a run must remember over a crash.
 
 use std::collections::BTreeMap;
 
@@ -28,8 +28,9 @@ pub enum Record {
         key: ContentKey,
         /// What it is called.
         name: String,
-        /// Which attempt at it this is, from 0.
-        attempt: u32,
+        /// How many earlier runs of the document have been paid for.
+        #[serde(rename = "attempt")]
+        run_number: u32,
     },
     /// The document was uploaded.
     Uploaded {
@@ -230,11 +231,11 @@ pub struct Journal {
 /// What is known of one document.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct JournalEntry {
-    pub(super) attempt: u32,
+    pub(super) run_number: u32,
     pub(super) file_id: Option<String>,
     pub(super) job_id: Option<String>,
     pub(super) report: Option<DocumentReport>,
-    /// The run has not come to its end since it was settled, or since a further attempt was planned.
+    /// The run has not come to its end since it finished, or since its next run was planned.
     pub(super) is_of_this_pass: bool,
 }
 
@@ -309,11 +310,13 @@ impl Journal {
                     entry.is_of_this_pass = false;
                 }
             }
-            Record::Planned { key, attempt, .. } => {
+            Record::Planned {
+                key, run_number, ..
+            } => {
                 let entry = self.entries.entry(key).or_default();
-                if attempt > entry.attempt {
+                if run_number > entry.run_number {
                     *entry = JournalEntry {
-                        attempt,
+                        run_number,
                         is_of_this_pass: true,
                         ..JournalEntry::default()
                     };
@@ -397,7 +400,7 @@ mod tests {
             Record::Planned {
                 key,
                 name: "ä.txt".into(),
-                attempt: 0,
+                run_number: 0,
             },
             Record::Uploaded {
                 key,
@@ -416,7 +419,7 @@ mod tests {
     }
 
     #[test]
-    fn every_record_is_read_back() {
+    fn journal_records_round_trip() {
         let text: String = records().iter().map(Record::to_line).collect();
         let (journal, sound) = Journal::read(text.as_bytes()).unwrap();
         assert_eq!(sound, text.len());
@@ -439,7 +442,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_not_taken_back_but_by_a_further_attempt() {
+    fn journal_result_is_replaced_only_by_next_run_number() {
         let key = ContentKey::of(b"a");
         let settled = |status| Record::Finished {
             key,
@@ -456,7 +459,7 @@ mod tests {
         records.push(Record::Planned {
             key,
             name: "a".into(),
-            attempt: 1,
+            run_number: 1,
         });
         assert_eq!(status(&records), None);
         records.push(settled(DocumentStatus::Failed));
@@ -464,7 +467,7 @@ mod tests {
     }
 
     #[test]
-    fn a_torn_line_is_cut_wherever_it_is_torn() {
+    fn journal_torn_last_line_is_ignored() {
         let text: String = records().iter().map(Record::to_line).collect();
         let ends: Vec<_> = text.match_indices('\n').map(|(at, _)| at + 1).collect();
         for cut in 0..text.len() {
@@ -481,7 +484,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_line_in_the_middle_is_named() {
+    fn journal_error_names_line_version_or_second_header() {
         let mut lines: Vec<_> = records().iter().map(Record::to_line).collect();
         lines.insert(2, "{\"record\":\"plan\n".to_owned());
         let error = Journal::read(lines.concat().as_bytes()).unwrap_err();
@@ -508,7 +511,7 @@ mod tests {
     }
 
     #[test]
-    fn another_run_is_told_by_its_difference() {
+    fn journal_header_difference_names_changed_setting() {
         let ours = header(&[("a", "one"), ("b", "two")]);
         for (theirs, word) in [
             (header(&[("a", "one")]), "\"b\" is in the journal"),
@@ -556,7 +559,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_belongs_to_one_organization_where_its_journal_names_one() {
+    fn journal_header_organization_is_compared_if_recorded() {
         let of = |organization: Option<&str>| JournalHeader {
             organization: organization.map(str::to_owned),
             ..header(&[("a", "one")])
@@ -578,7 +581,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_belongs_to_one_service_and_one_on_this_machine_to_any_port() {
+    fn journal_header_base_url_is_compared_but_loopback_port_ignored() {
         let at = |base_url: Option<&str>| JournalHeader {
             base_url: base_url.map(str::to_owned),
             ..header(&[("a", "one")])
@@ -615,7 +618,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_read_or_refused(text in proptest::collection::vec(any::<u8>(), 0..200)) {
+        fn journal_read_of_any_bytes_does_not_panic(text in proptest::collection::vec(any::<u8>(), 0..200)) {
             let _ = Journal::read(&text);
         }
     }

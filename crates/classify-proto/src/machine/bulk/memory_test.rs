@@ -10,7 +10,7 @@ use crate::Time;
 use crate::api::Api;
 use crate::body::Body;
 use crate::machine::step::{Context, Machine, Step};
-use crate::operation::Seed;
+use crate::seed::Seed;
 use crate::v2::{Configuration, CreateJob, Rule};
 
 const DOCUMENTS: u32 = 50_000;
@@ -101,7 +101,7 @@ fn document(place: u32) -> Document {
 }
 
 #[test]
-fn a_long_run_holds_no_more_than_a_short_one() {
+fn memory_of_bulk_run_is_bounded_by_in_flight_and_report_cache() {
     let api = Api::builder("llx-key").build().unwrap();
     let rules = Configuration::new([Rule::new("invoice", "has an invoice number")]);
     let options = BulkOptions::default()

@@ -40,40 +40,50 @@ use super::step::{Context, Machine, Step, Ticket};
 use crate::Time;
 use crate::api::Api;
 use crate::error::Error;
-use crate::operation::{Operation as _, RateClass, Seed};
+use crate::operation::Operation as _;
 use crate::reply::Reply;
+use crate::seed::Seed;
+use crate::semantics::RateClass;
 use crate::v2::{CancelJob, CreateJob, JobStatus};
 
 /// Classifies any number of documents, each once.
 ///
-/// Documents come in as there is room for them, so that memory grows with what is in flight and not with the run:
-/// [`BulkEvent::NeedDocuments`] asks for more, [`push`](Self::push) gives them, and a request for room that is answered with
-/// none means that there are no more. Each goes its way, upload, create, look, and comes out as one
-/// [`BulkEvent::Finished`].
+/// `Bulk` is a state machine without IO. It asks for input with [`BulkEvent::NeedDocuments`], uploads each document,
+/// creates a job, polls open jobs a hundred at a time, and reports each document as [`BulkEvent::Finished`]. Memory is
+/// proportional to the documents in flight, not to the size of the run.
 ///
-/// **Once.** The transaction id of a document's create is made from the project, the document's content, the
-/// configuration and the number of the attempt. Whoever asks for the same again, in the next attempt, in a new process
-/// or on another machine, is answered with the first job. Documents of the same content are sent once and reported
-/// under each name.
+/// # Idempotency
 ///
-/// **Looked at together.** Open jobs are on_polled up by list, a hundred at a time, less often as they grow older. A job
-/// that two poller do not show is asked for by its id, and then reported missing.
+/// The transaction id of a create is derived from the project, the configuration, the document's content and the run
+/// number. A second create for the same content returns the first job: in a retry, in a new process, or on another
+/// machine. Duplicate documents are sent once and reported under every name.
 ///
-/// **Over a crash.** Every [`BulkEvent::Record`] is to be stored before the machine is polled again. [`Journal`] reads
-/// them back, and [`with_journal`](Self::with_journal) goes on from there: what is finished is reported again and not
-/// asked again, what is open is on_polled at, and the rest goes on. The journal is this machine's saved state.
+/// # Polling
 ///
-/// **Verdicts.** A bad document is its own report and stops nothing. What every document would meet stops all that
-/// would cost, and settles none of them: a key without rights or a plan without credits (401, 402, 403), a redirect, a
-/// certificate that is not trusted, a route or a saved configuration that is not there. Jobs that are paid for are still
-/// waited for where that is possible. When the service itself is at fault again and again, a circuit_breaker holds everything
-/// back for a while, or for as long as the service asks, and then tries one document.
+/// Open jobs are polled by list, a hundred per request, less often as they grow older. A job that two polls do not show
+/// is read by its id, and reported as [`Missing`](DocumentStatus::Missing) if it does not exist.
 ///
-/// The refusal of a repeat is no verdict: where an earlier answer to the same create was lost, there may be a job
-/// whatever the service says to the next. It is asked again a few times, and is then
-/// [ambiguous](DocumentStatus::Ambiguous); the same run, asked again, finds the job.
+/// # Resuming after a crash
 ///
-/// The machine takes its rate limits from the [`Limiter`](super::Limiter) that is lent to it.
+/// Store every [`BulkEvent::Record`] before polling the machine again. [`Journal`] reads the records back, and
+/// [`with_journal`](Self::with_journal) resumes: finished documents are reported again without a request, open jobs are
+/// polled, and the rest continues. The journal is this machine's saved state; losing it costs requests, not money.
+///
+/// # Errors
+///
+/// An error that concerns one document (an invalid file, a rejected rule) finishes that document only. An error that
+/// concerns every document stops the run and finishes none: 401, 402, 403, a redirect, an untrusted certificate, a
+/// missing route or saved configuration. Jobs that exist are still polled if possible. If the service fails repeatedly,
+/// a circuit breaker pauses the run for as long as the service asks, or with increasing delays, and then tries one
+/// document.
+///
+/// An error response to a retried create is not final: a lost attempt may have created a job. The create is repeated a few
+/// times, and the document is then [`Ambiguous`](DocumentStatus::Ambiguous); running the same documents again finds the
+/// job.
+///
+/// # Rate limits
+///
+/// Requests wait for the [`Limiter`](super::Limiter) of the [`Context`].
 pub struct Bulk {
     template: CreateJob,
     /// What the template and the project contribute to every transaction id.
@@ -114,7 +124,7 @@ struct DocumentState {
     key: ContentKey,
     source: Source,
     /// The number that is part of the transaction id.
-    attempt: u32,
+    run_number: u32,
     /// How often it met a faulty service.
     faults: u32,
     /// How many earlier jobs of it were found to have failed.
@@ -204,7 +214,7 @@ impl Bulk {
                 .map_err(|error| error.with_operation("classify.create"))?;
         }
         let project = template
-            .scope()
+            .scope
             .project_id
             .as_deref()
             .or(api.project())
@@ -216,7 +226,7 @@ impl Bulk {
             configuration_id.map(str::to_owned),
         );
         header.base_url = Some(api.base_url().to_owned());
-        let organization = template.scope().organization_id.as_deref();
+        let organization = template.scope.organization_id.as_deref();
         header.organization = organization.or(api.organization()).map(str::to_owned);
         if options.fresh {
             header.nonce = Some(seed.derive(0).hex());
@@ -287,7 +297,7 @@ impl Bulk {
             .and_then(|entry| entry.report.as_ref())
     }
 
-    /// The job of a document that is on its way, where it has one already: an earlier process may have on_created it.
+    /// The job of a document that is on its way, where it has one already: an earlier process may have created it.
     #[must_use]
     pub fn job_of(&self, key: ContentKey) -> Option<&str> {
         let index = self.by_key.get(&key)?;
@@ -327,7 +337,7 @@ impl Bulk {
 
     fn transaction_id(&self, document: &DocumentState) -> String {
         self.fingerprint
-            .transaction_id(document.key, document.attempt)
+            .transaction_id(document.key, document.run_number)
     }
 
     /// Begins the next upload or create; otherwise says when there may be one to begin.
@@ -454,7 +464,7 @@ impl Bulk {
         for (job_id, index, status) in self.poller.drain() {
             if stop == StopMode::Cancelling {
                 let call = Call::new(
-                    CancelJob::new(job_id).scoped(self.template.scope()),
+                    CancelJob::new(job_id).scoped(&self.template.scope),
                     self.seed.derive(index),
                 );
                 self.in_flight.begin(Task::Cancel(

@@ -17,7 +17,7 @@ pub struct BulkOptions {
     /// [16 requests](crate::TransportLimits::max_concurrency) that a driver has on the wire, so that uploads, which may take minutes,
     /// leave room to look at the jobs that are open.
     pub max_requests: usize,
-    /// How often open jobs are on_polled at: at first every 2 s, then more seldom as the oldest grows older, up to 20 s.
+    /// How often open jobs are polled: at first every 2 s, then more seldom as the oldest grows older, up to 20 s.
     pub poll_interval: PollInterval,
     /// When requests are repeated.
     pub retry: Retry,

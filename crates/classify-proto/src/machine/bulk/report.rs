@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_report_says_all_that_the_job_does() {
+    fn report_has_all_result_fields_of_job() {
         let result = |r#type: &str| {
             format!(
                 r#"{{"id":"clj-1","status":"COMPLETED","file_input":"dfl-1",
@@ -163,7 +163,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_confidence_that_was_read_is_read_back_to_its_last_digit(confidence in 0.0f64..1.0) {
+        fn report_confidence_round_trips_exactly(confidence in 0.0f64..1.0) {
             let report = of_job(&format!(
                 r#"{{"id":"clj-1","status":"COMPLETED","result":{{"type":"a","confidence":{confidence:?},"reasoning":""}}}}"#
             ))
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn what_went_wrong_is_said_and_what_goes_on_is_no_report() {
+    fn report_includes_error_message_and_none_for_running_job() {
         let empty = of_job(r#"{"id":"clj-1","status":"COMPLETED"}"#).unwrap();
         assert_eq!(empty.status, DocumentStatus::Error);
         assert!(empty.error.unwrap().contains("no result"));

@@ -9,7 +9,7 @@ use super::report::DocumentReport;
 ///
 /// The reports are bounded, so that a run's memory does not grow with it. A duplicate that comes after its report is
 /// forgotten costs an upload and a create that is answered with the first job; it is never paid for twice, because
-/// its retained are kept.
+/// its retained state is kept.
 pub(super) struct ReportCache {
     reports: BTreeMap<ContentKey, (DocumentReport, bool)>,
     order: VecDeque<ContentKey>,
@@ -20,11 +20,11 @@ pub(super) struct ReportCache {
 /// What a create of the same content must know that comes after the report is forgotten.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct RetainedState {
-    /// The number of the last attempt.
-    pub(super) attempt: u32,
+    /// The number of the last paid run.
+    pub(super) run_number: u32,
     /// There may be a job of it.
     pub(super) job_may_exist: bool,
-    /// The job of that attempt is this round's own, so that its failure is the result and no reason for another.
+    /// The job of that run was created in this pass, so that its failure is the result and not a reason for another.
     pub(super) is_of_this_pass: bool,
 }
 
@@ -69,7 +69,7 @@ impl ReportCache {
         }
     }
 
-    /// How many reports and how many retained there are.
+    /// How many reports and how many retained states there are.
     #[cfg(test)]
     pub(super) fn sizes(&self) -> (usize, usize) {
         assert_eq!(self.reports.len(), self.order.len());

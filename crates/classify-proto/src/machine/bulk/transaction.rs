@@ -28,12 +28,12 @@ impl Fingerprint {
         Self(hash.0.finalize().into())
     }
 
-    /// The id under which a document's create can be repeated, in its attempt of this number.
-    pub(super) fn transaction_id(self, key: ContentKey, attempt: u32) -> String {
+    /// Returns the transaction id of a document's create in its paid run of this number, from 0.
+    pub(super) fn transaction_id(self, key: ContentKey, run_number: u32) -> String {
         let digest = Sha256::new()
             .chain_update(self.0)
             .chain_update(key.as_bytes())
-            .chain_update(attempt.to_be_bytes())
+            .chain_update(run_number.to_be_bytes())
             .finalize();
         let mut id = String::with_capacity(68);
         id.push_str("cr1-");
@@ -121,7 +121,7 @@ mod tests {
 
     /// These ids are out in the world. If this test fails, whoever upgrades pays for every document again.
     #[test]
-    fn ids_never_change() {
+    fn idempotency_transaction_ids_are_stable_across_releases() {
         let key = ContentKey::of(b"a document");
         let full = JournalHeader {
             project: Some("p".into()),
@@ -136,7 +136,7 @@ mod tests {
             ))
         };
         let saved = JournalHeader::new(Some("p".into()), None, Some("cfg-1".into()));
-        for (header, attempt, id) in [
+        for (header, run_number, id) in [
             (
                 header(Some(rules())),
                 0,
@@ -158,12 +158,12 @@ mod tests {
                 "cr1-c944503e0f7217d4c254b92af0f47b27603262330803ef9a52aa5af29c15ad17",
             ),
         ] {
-            assert_eq!(Fingerprint::of(&header).transaction_id(key, attempt), id);
+            assert_eq!(Fingerprint::of(&header).transaction_id(key, run_number), id);
         }
     }
 
     #[test]
-    fn whatever_changes_the_result_changes_the_id() {
+    fn idempotency_transaction_id_depends_on_every_input() {
         let parsing = |parsing| Some(rules().parsing_configuration(parsing));
         let new = ParsingConfiguration::new;
         let headers = [
@@ -197,10 +197,10 @@ mod tests {
         ];
         let mut ids = BTreeSet::new();
         for header in &headers {
-            for attempt in 0..2 {
+            for run_number in 0..2 {
                 for content in ["a", "b"] {
                     let id = Fingerprint::of(header)
-                        .transaction_id(ContentKey::of(content.as_bytes()), attempt);
+                        .transaction_id(ContentKey::of(content.as_bytes()), run_number);
                     assert_eq!(id.len(), 68);
                     assert!(ids.insert(id));
                 }
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_that_is_unknown_makes_another_create_too() {
+    fn idempotency_transaction_id_depends_on_unknown_fields() {
         let key = ContentKey::of(b"a document");
         let of = |text: &str| {
             let configuration = serde_json::from_str(text).unwrap();

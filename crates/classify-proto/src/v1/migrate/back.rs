@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use crate::error::Error;
-use crate::operation::ValidationErrors;
 use crate::page_ranges::PageRanges;
 use crate::secret::SecretValue;
 use crate::v1::{CreateJob, Language, Mode, ParsingConfiguration, WebhookConfiguration};
 use crate::v2;
+use crate::validation::ValidationErrors;
 
 /// Turns v2 creates into one v1 create, where v1 can say exactly the same.
 ///
@@ -37,7 +37,7 @@ pub fn to_v1(creates: &[v2::CreateJob]) -> Result<CreateJob, Error> {
     };
     if creates
         .iter()
-        .any(|other| other.clone().for_input(first.file_input()) != *first)
+        .any(|other| other.clone().for_input(&*first.file_input) != *first)
     {
         errors.add(
             "creates",
@@ -47,27 +47,27 @@ pub fn to_v1(creates: &[v2::CreateJob]) -> Result<CreateJob, Error> {
     let mut files = BTreeSet::new();
     for (index, create) in creates.iter().enumerate() {
         let field = || format!("creates[{index}].file_input");
-        if create.file_input().starts_with("pjb-") {
+        if create.file_input.starts_with("pjb-") {
             errors.add(field(), "is a parse job; v1 takes files alone");
         }
-        if !files.insert(create.file_input()) {
+        if !files.insert(&create.file_input) {
             errors.add(field(), "stands twice; a v1 job has one result per file");
         }
     }
-    if first.get_transaction_id().is_some() {
+    if first.transaction_id.is_some() {
         errors.add("transaction_id", "is unknown to v1");
     }
-    if first.get_webhook_configuration_ids().is_some() {
+    if first.webhook_configuration_ids.is_some() {
         errors.add("webhook_configuration_ids", "are unknown to v1");
     }
-    if first.get_configuration_id().is_some() {
+    if first.configuration_id.is_some() {
         errors.add(
             "configuration_id",
             "is unknown to v1; give the rules themselves",
         );
     }
     let nothing = v2::Configuration::default();
-    let configuration = first.get_configuration().unwrap_or(&nothing);
+    let configuration = first.configuration.as_deref().unwrap_or(&nothing);
     let mode = match &configuration.mode {
         None => None,
         Some(v2::Mode::Fast) => Some(Mode::Fast),
@@ -82,14 +82,18 @@ pub fn to_v1(creates: &[v2::CreateJob]) -> Result<CreateJob, Error> {
     let parsing = parsing_to_v1(configuration.parsing_configuration.as_ref(), &mut errors);
     errors.finish()?;
 
-    let ids = creates.iter().map(v2::CreateJob::file_input);
+    let ids = creates.iter().map(|create| &*create.file_input);
     let mut create = CreateJob::new(ids, configuration.rules.iter().cloned())
         .parsing_configuration(parsing)
         .scoped(first.scope());
     if let Some(mode) = mode {
         create = create.mode(mode);
     }
-    let webhooks = first.webhooks().iter().map(webhook_to_v1);
+    let webhooks = first
+        .webhook_configurations
+        .iter()
+        .flatten()
+        .map(webhook_to_v1);
     Ok(webhooks.fold(create, CreateJob::webhook))
 }
 
@@ -153,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn what_v1_cannot_say_is_named() {
+    fn migrate_to_v1_error_names_unsupported_field() {
         let exact = || {
             let parsing = v2::ParsingConfiguration::new().max_pages(5);
             let rules = v2::Configuration::new([rule()]).parsing_configuration(parsing);
@@ -200,7 +204,7 @@ mod tests {
         }
         let all = parsing(v2::ParsingConfiguration::new());
         let all = to_v1(&[all]).unwrap();
-        let all = all.get_parsing_configuration().unwrap();
+        let all = all.parsing_configuration.as_ref().unwrap();
         assert_eq!(all.max_pages, MaxPages::NoLimit);
         assert!(to_v1(&[]).is_err());
         assert!(to_v1(&[exact(), exact()]).is_err());

@@ -15,6 +15,7 @@ use serde_json::Value;
 use super::parsing::DEFAULT_MAX_PAGES;
 use super::{CreateJob, JobStatus, MaxPages, Mode, ParsingConfiguration, WebhookConfiguration};
 use crate::error::Error;
+use crate::job_phase::JobPhase;
 use crate::operation::Operation as _;
 use crate::page_ranges::PageRanges;
 use crate::secret::Secret;
@@ -62,13 +63,13 @@ impl Migration {
 /// [`is_invalid`](Error::is_invalid) when a webhook's header is a secret that a saved state left out.
 pub fn to_v2(create: &CreateJob) -> Result<Migration, Error> {
     let mut notes = Vec::new();
-    if create.file_ids().len() > 1 {
+    if create.file_ids.len() > 1 {
         notes.push(Note::OneJobPerFile {
-            files: create.file_ids().len(),
+            files: create.file_ids.len(),
         });
     }
-    let mut configuration = v2::Configuration::new(create.rules().iter().cloned());
-    configuration.mode = match create.get_mode() {
+    let mut configuration = v2::Configuration::new(create.rules.iter().cloned());
+    configuration.mode = match create.mode.as_ref() {
         None => None,
         Some(Mode::Fast) => Some(v2::Mode::Fast),
         Some(mode) => {
@@ -77,7 +78,10 @@ pub fn to_v2(create: &CreateJob) -> Result<Migration, Error> {
         }
     };
     let nothing_said = ParsingConfiguration::default();
-    let parsing = create.get_parsing_configuration().unwrap_or(&nothing_said);
+    let parsing = create
+        .parsing_configuration
+        .as_ref()
+        .unwrap_or(&nothing_said);
     configuration.parsing_configuration = Some(parsing_to_v2(parsing, &mut notes));
 
     let configuration = Arc::new(configuration);
@@ -85,18 +89,18 @@ pub fn to_v2(create: &CreateJob) -> Result<Migration, Error> {
     for (index, webhook) in create.webhooks().iter().enumerate() {
         webhooks.push(webhook_to_v2(index, webhook, &mut notes)?);
     }
-    if !webhooks.is_empty() && create.file_ids().len() > 1 {
+    if !webhooks.is_empty() && create.file_ids.len() > 1 {
         notes.push(Note::WebhooksPerFile {
             webhooks: webhooks.len(),
         });
     }
     let creates: Vec<_> = create
-        .file_ids()
+        .file_ids
         .iter()
         .map(|file| {
             let of_file = v2::CreateJob::new(file)
                 .configuration(Arc::clone(&configuration))
-                .scoped(create.scope());
+                .scoped(&create.scope);
             webhooks
                 .iter()
                 .cloned()
@@ -257,16 +261,16 @@ fn webhook_to_v2(
 /// assert_eq!(aggregate([&Completed, &Failed]), Some(JobStatus::PartialSuccess));
 /// ```
 pub fn aggregate<'a>(statuses: impl IntoIterator<Item = &'a v2::JobStatus>) -> Option<JobStatus> {
-    let (mut completed, mut failed, mut cancelled, mut going_on) = (0u64, 0u64, 0u64, 0u64);
+    let (mut completed, mut failed, mut cancelled, mut pending) = (0u64, 0u64, 0u64, 0u64);
     for status in statuses {
-        *match status {
-            v2::JobStatus::Completed => &mut completed,
-            v2::JobStatus::Failed => &mut failed,
-            v2::JobStatus::Cancelled => &mut cancelled,
-            _ => &mut going_on,
+        *match status.phase() {
+            JobPhase::Succeeded => &mut completed,
+            JobPhase::Failed => &mut failed,
+            JobPhase::Cancelled => &mut cancelled,
+            JobPhase::Pending => &mut pending,
         } += 1;
     }
-    Some(match (completed, failed, cancelled, going_on) {
+    Some(match (completed, failed, cancelled, pending) {
         (0, 0, 0, 0) => return None,
         (_, _, _, 1..) => JobStatus::Pending,
         (1.., 0, 0, 0) => JobStatus::Success,
@@ -308,11 +312,11 @@ mod tests {
     }
 
     fn configuration(migration: &Migration) -> &v2::Configuration {
-        migration.creates[0].get_configuration().unwrap()
+        migration.creates[0].configuration.as_deref().unwrap()
     }
 
     #[test]
-    fn one_create_per_file_with_everything_else_alike() {
+    fn migrate_to_v2_makes_one_create_per_file() {
         let old = CreateJob::new(["a", "b", "c"], [rule()])
             .project("p")
             .organization("o")
@@ -321,11 +325,11 @@ mod tests {
         let inputs: Vec<_> = migration
             .creates
             .iter()
-            .map(v2::CreateJob::file_input)
+            .map(|create| &*create.file_input)
             .collect();
         assert_eq!(inputs, ["a", "b", "c"]);
         assert_eq!(configuration(&migration).mode, Some(v2::Mode::Fast));
-        assert_eq!(migration.creates[2].scope(), old.scope());
+        assert_eq!(migration.creates[2].scope, old.scope);
         assert_eq!(
             migration.notes,
             [
@@ -337,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn five_pages_stay_five_and_what_was_said_stays_said() {
+    fn migrate_to_v2_keeps_max_pages_and_makes_default_explicit() {
         let old = CreateJob::new(["a"], [rule()]);
         let pages = |create: &CreateJob| {
             let migration = to_v2(create).unwrap();
@@ -363,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn what_v2_refuses_and_v1_does_not_is_a_loss() {
+    fn migrate_to_v2_reports_values_invalid_in_v2_as_loss() {
         let slash = Rule::new("invoice/receipt", "contains an invoice number");
         let old = CreateJob::new(["a", "b"], [rule(), slash, rule()]);
         old.validate().unwrap();
@@ -385,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn every_language_is_mapped_or_reported() {
+    fn migrate_to_v2_maps_or_reports_every_language() {
         for word in Language::KNOWN {
             let parsing = ParsingConfiguration::new().lang(*word).max_pages(1);
             let old = CreateJob::new(["a"], [rule()]).parsing_configuration(parsing);
@@ -415,7 +419,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_are_counted_from_one() {
+    fn migrate_to_v2_target_pages_become_one_based() {
         let with = |pages: &[u32]| {
             let parsing = ParsingConfiguration::new()
                 .all_pages()
@@ -447,7 +451,7 @@ mod tests {
     }
 
     #[test]
-    fn what_v2_lacks_is_a_loss() {
+    fn migrate_to_v2_reports_features_missing_in_v2_as_loss() {
         let old = CreateJob::new(["a", "b"], [rule()])
             .mode(Mode::Multimodal)
             .parsing_configuration(ParsingConfiguration::new().max_pages(1))
@@ -484,7 +488,12 @@ mod tests {
             ]
         );
         assert_eq!(migration.losses().count(), 3);
-        let headers = migration.creates[1].webhooks()[0].webhook_headers.clone();
+        let headers = migration.creates[1]
+            .webhook_configurations
+            .as_deref()
+            .unwrap()[0]
+            .webhook_headers
+            .clone();
         let headers = headers.unwrap();
         assert_eq!(headers["X-A"].expose_secret(), Some(r#"["canary"]"#));
         assert_eq!(headers["X-C"].expose_secret(), Some("canary"));
@@ -494,7 +503,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_that_was_left_out_is_asked_for() {
+    fn migrate_to_v2_redacted_webhook_header_is_an_error() {
         let old = CreateJob::new(["a"], [rule()])
             .webhook(WebhookConfiguration::new("https://example.com").header("X-A", "b"));
         let loaded: CreateJob =
@@ -504,7 +513,7 @@ mod tests {
     }
 
     #[test]
-    fn a_status_and_its_counterpart_agree() {
+    fn migrate_status_to_v2_is_inverse_of_aggregate() {
         for word in JobStatus::KNOWN {
             let status = JobStatus::from(*word);
             match status_to_v2(&status) {

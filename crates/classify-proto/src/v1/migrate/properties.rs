@@ -105,8 +105,8 @@ fn creates() -> impl Strategy<Value = CreateJob> {
 
 /// Whether the way back refuses, by what its documentation says of it.
 fn is_one_way(old: &CreateJob, migration: &Migration) -> bool {
-    let files: BTreeSet<_> = old.file_ids().iter().collect();
-    let parsing = old.get_parsing_configuration();
+    let files: BTreeSet<_> = old.file_ids.iter().collect();
+    let parsing = old.parsing_configuration.as_ref();
     let lang = parsing.and_then(|parsing| parsing.lang.as_ref());
     let code = lang.and_then(Language::iso_639_1);
     // Pages that were left out do not stand in the way.
@@ -115,7 +115,7 @@ fn is_one_way(old: &CreateJob, migration: &Migration) -> bool {
         _ => None,
     });
     files.is_empty()
-        || files.len() < old.file_ids().len()
+        || files.len() < old.file_ids.len()
         || files.iter().any(|id| id.starts_with("pjb-"))
         || matches!(code, Some("zh" | "sr"))
         || (code.is_some() && matches!(lang, Some(Language::Unknown(_))))
@@ -125,7 +125,7 @@ fn is_one_way(old: &CreateJob, migration: &Migration) -> bool {
 proptest! {
     /// Who hears of no loss can send what comes of it.
     #[test]
-    fn what_is_no_loss_is_not_refused(old in creates()) {
+    fn migrate_to_v2_without_loss_passes_validation(old in creates()) {
         let migration = to_v2(&old).unwrap();
         if old.validate().is_ok() && migration.losses().count() == 0 {
             for create in &migration.creates {
@@ -135,7 +135,7 @@ proptest! {
     }
 
     #[test]
-    fn there_and_back_asks_for_the_same(old in creates()) {
+    fn migrate_round_trip_keeps_the_request(old in creates()) {
         let migration = to_v2(&old).unwrap();
         let back = to_v1(&migration.creates);
         prop_assert_eq!(back.is_err(), is_one_way(&old, &migration), "{:?}", back);
@@ -147,7 +147,7 @@ proptest! {
             .any(|note| is_made_text(note) || (note.is_loss() && !left_as_it_is(note) && !matches!(note, Note::WebhookEventUnknown { .. })));
         if let (Ok(back), false) = (back, changed) {
             // v1's own defaults are said now, and pages are in order; all else is as it was.
-            let mut expected = old.get_parsing_configuration().cloned().unwrap_or_default();
+            let mut expected = old.parsing_configuration.clone().unwrap_or_default();
             if expected.max_pages.is_absent() {
                 expected.max_pages = MaxPages::Most(5);
             }
@@ -161,7 +161,7 @@ proptest! {
     }
 
     #[test]
-    fn an_aggregate_follows_from_the_counts(words in proptest::collection::vec(proptest::sample::select(&["PENDING", "RUNNING", "COMPLETED", "FAILED", "CANCELLED", "NEW"][..]), 0..8)) {
+    fn migrate_aggregate_status_follows_from_job_statuses(words in proptest::collection::vec(proptest::sample::select(&["PENDING", "RUNNING", "COMPLETED", "FAILED", "CANCELLED", "NEW"][..]), 0..8)) {
         let statuses: Vec<_> = words.iter().map(|word| v2::JobStatus::from(*word)).collect();
         let all = |wanted: &str| words.iter().all(|word| *word == wanted);
         let any = |wanted: &str| words.contains(&wanted);

@@ -1,0 +1,237 @@
+//! `files create`, `list`, `retrieve`, `delete`, `content` and `query`.
+
+use classify_proto::Idempotency;
+use classify_proto::http::Method;
+
+use super::endpoint::Location::{Body, Query};
+use super::endpoint::ValueKind::{Bool, File, Number, Object, Text, TextList};
+use super::endpoint::{
+    Endpoint, PAGE_SIZE, PAGE_TOKEN, Parameter, ResponseKind, nested, optional, path_id,
+};
+
+const PATH: &str = "/api/v1/beta/files";
+const FILE: Parameter = path_id("file_id", "file-id", "The file's id");
+const EXPAND: Parameter = optional(
+    Query,
+    TextList,
+    "expand",
+    "expand",
+    "PART",
+    "A part that is left out otherwise: download_url",
+);
+const ORDER_BY: &str = "name, id, or created_at (newest first)";
+
+pub(crate) static ENDPOINTS: &[Endpoint] = &[
+    Endpoint {
+        resource: "files",
+        name: "create",
+        about: "Upload a file",
+        help: "\
+The file is sent as it is read, and never held in memory; `-` uploads what comes on stdin.
+
+Examples:
+  llamacloud-prod files create --file scan.pdf --purpose classify
+  llamacloud-prod files create --file scan.pdf --purpose classify --external-file-id order-4711
+  llamacloud-prod files create --file scan.pdf --purpose classify --transform id --raw-output",
+        method: Method::POST,
+        path: PATH,
+        path_suffix: "",
+        parameters: &[
+            optional(Body, File, "file", "file", "PATH", "The file").required(),
+            optional(
+                Body,
+                Text,
+                "purpose",
+                "purpose",
+                "PURPOSE",
+                "What it is for: classify, parse, extract, split, sheet, user_data or agent_app",
+            )
+            .required(),
+            optional(
+                Body,
+                Text,
+                "external_file_id",
+                "external-file-id",
+                "ID",
+                "Your own id for it",
+            ),
+        ],
+        response: ResponseKind::Object,
+        idempotency: Idempotency::NonIdempotent,
+        operation: "files.create",
+    },
+    Endpoint {
+        resource: "files",
+        name: "list",
+        about: "List files",
+        help: "\
+Examples:
+  llamacloud-prod files list --file-name scan.pdf
+  llamacloud-prod files list --file-id ID --file-id ID --expand download_url
+  llamacloud-prod files list --order-by created_at --max-items 10 --format table",
+        method: Method::GET,
+        path: PATH,
+        path_suffix: "",
+        parameters: &[
+            optional(
+                Query,
+                TextList,
+                "file_ids",
+                "file-id",
+                "ID",
+                "Only these files",
+            ),
+            optional(
+                Query,
+                Text,
+                "file_name",
+                "file-name",
+                "NAME",
+                "Only files of exactly this name",
+            ),
+            optional(
+                Query,
+                Text,
+                "external_file_id",
+                "external-file-id",
+                "ID",
+                "Only the file with this id of yours",
+            ),
+            optional(Query, Text, "order_by", "order-by", "FIELD", ORDER_BY),
+            EXPAND,
+            PAGE_SIZE.range(1, 1000),
+            PAGE_TOKEN,
+        ],
+        response: ResponseKind::Pages,
+        idempotency: Idempotency::Safe,
+        operation: "files.list",
+    },
+    Endpoint {
+        resource: "files",
+        name: "retrieve",
+        about: "Show a file",
+        help: "\
+Examples:
+  llamacloud-prod files retrieve dfl-123
+  llamacloud-prod files retrieve --file-id dfl-123 --expand download_url",
+        method: Method::GET,
+        path: PATH,
+        path_suffix: "",
+        parameters: &[FILE, EXPAND],
+        response: ResponseKind::Object,
+        idempotency: Idempotency::Safe,
+        operation: "files.get",
+    },
+    Endpoint {
+        resource: "files",
+        name: "delete",
+        about: "Delete a file",
+        help: "\
+Nothing is printed when it is done.
+
+Examples:
+  llamacloud-prod files delete dfl-123
+  llamacloud-prod files delete --file-id dfl-123",
+        method: Method::DELETE,
+        path: PATH,
+        path_suffix: "",
+        parameters: &[FILE],
+        response: ResponseKind::Empty,
+        idempotency: Idempotency::Idempotent,
+        operation: "files.delete",
+    },
+    Endpoint {
+        resource: "files",
+        name: "content",
+        about: "Show where a file's content can be fetched",
+        help: "\
+The address needs no key, so whoever has it can read the file until it expires.
+
+Examples:
+  llamacloud-prod files content dfl-123
+  llamacloud-prod files content dfl-123 --expires-at-seconds 600 --transform url --raw-output",
+        method: Method::GET,
+        path: PATH,
+        path_suffix: "/content",
+        parameters: &[
+            FILE,
+            optional(
+                Query,
+                Number,
+                "expires_at_seconds",
+                "expires-at-seconds",
+                "SECONDS",
+                "How long the address is good for",
+            ),
+        ],
+        response: ResponseKind::Object,
+        idempotency: Idempotency::Safe,
+        operation: "files.content",
+    },
+    Endpoint {
+        resource: "files",
+        name: "query",
+        about: "List files by a filter; `files list` takes its place",
+        help: "\
+Examples:
+  llamacloud-prod files query --filter '{file_name: scan.pdf}'
+  llamacloud-prod files query --filter.file-name scan.pdf --max-items 10",
+        method: Method::POST,
+        path: PATH,
+        path_suffix: "/query",
+        parameters: &[
+            optional(Body, Object, "filter", "filter", "OBJECT", "Which files").nested(&[
+                nested(
+                    Text,
+                    "data_source_id",
+                    "data-source-id",
+                    "ID",
+                    "From this data source",
+                ),
+                nested(
+                    Text,
+                    "external_file_id",
+                    "external-file-id",
+                    "ID",
+                    "With this id of yours",
+                ),
+                nested(Object, "file_ids", "file-ids", "LIST", "Only these"),
+                nested(
+                    Text,
+                    "file_name",
+                    "file-name",
+                    "NAME",
+                    "Of exactly this name",
+                ),
+                nested(
+                    Bool,
+                    "only_manually_uploaded",
+                    "only-manually-uploaded",
+                    "BOOL",
+                    "Only those without a data source",
+                ),
+                nested(Text, "project_id", "project-id", "ID", "Of this project"),
+            ]),
+            optional(Body, Text, "order_by", "order-by", "FIELD", ORDER_BY),
+            optional(
+                Body,
+                Number,
+                "page_size",
+                "page-size",
+                "NUMBER",
+                "How many files to ask for in one request",
+            ),
+            optional(
+                Body,
+                Text,
+                "page_token",
+                "page-token",
+                "TOKEN",
+                "The token of the page to begin at",
+            ),
+        ],
+        response: ResponseKind::Pages,
+        idempotency: Idempotency::Safe,
+        operation: "files.query",
+    },
+];

@@ -1,0 +1,128 @@
+//! The error type of all commands.
+
+use std::io;
+
+use classify_proto::Error;
+
+use crate::connection_hint::connection_hint;
+use crate::error_report::ErrorReport;
+use crate::exit_code::ExitCode;
+
+/// Why a command failed.
+#[derive(Debug)]
+pub(crate) enum CliError {
+    /// The reader of stdout closed the pipe. Nothing is reported, and the exit code is 0.
+    BrokenPipe,
+    Report(Box<ErrorReport>),
+}
+
+impl CliError {
+    pub(crate) fn new(code: ExitCode, message: impl Into<String>) -> Self {
+        Self::Report(Box::new(ErrorReport::new(code, message)))
+    }
+
+    /// Wrong usage: a flag or a file that must be corrected.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::new(ExitCode::Usage, message)
+    }
+
+    /// Adds what to do about the error.
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        if let Self::Report(report) = &mut self {
+            report.hint = Some(hint.into());
+        }
+        self
+    }
+
+    /// Adds the command that resumes the run, and the jobs that are open until then.
+    pub(crate) fn resumable(mut self, command: Option<String>, open_jobs: Vec<String>) -> Self {
+        if let Self::Report(report) = &mut self {
+            report.resume = command;
+            report.open_jobs = open_jobs;
+        }
+        self
+    }
+
+    /// Adds the ids of what the service created before the error.
+    pub(crate) fn created(mut self, created: Vec<(&'static str, String)>) -> Self {
+        if let Self::Report(report) = &mut self {
+            report.created = created;
+        }
+        self
+    }
+
+    /// Returns what is reported, if anything is.
+    pub(crate) fn report(&self) -> Option<&ErrorReport> {
+        match self {
+            Self::BrokenPipe => None,
+            Self::Report(report) => Some(report),
+        }
+    }
+
+    pub(crate) fn code(&self) -> Option<ExitCode> {
+        self.report().map(|report| report.code)
+    }
+}
+
+impl From<Error> for CliError {
+    fn from(error: Error) -> Self {
+        let message = error.to_string();
+        let hint = error.is_transport().then(|| connection_hint(&message));
+        let code = ExitCode::of(&error);
+        Self::Report(Box::new(ErrorReport {
+            hint: hint.flatten().map(str::to_owned),
+            source: Some(error),
+            ..ErrorReport::new(code, message)
+        }))
+    }
+}
+
+/// An error of writing the results.
+impl From<io::Error> for CliError {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            Self::BrokenPipe
+        } else {
+            Self::new(
+                ExitCode::Unexpected,
+                format!("the output cannot be written: {error}"),
+            )
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use classify_proto::{Bytes, Operation as _, http, v2};
+
+    fn not_found(body: &'static str) -> Error {
+        let response = http::Response::builder()
+            .status(404)
+            .body(Bytes::from(body))
+            .unwrap();
+        v2::GetJob::new("clj-1").parse(response).unwrap_err()
+    }
+
+    #[test]
+    fn error_json_has_kind_status_job_id_hint_and_resume() {
+        let error = CliError::from(not_found(r#"{"detail":"no such job"}"#))
+            .hint("look")
+            .resumable(Some("again".into()), vec!["clj-2".into()]);
+        let json = error.report().unwrap().to_json();
+        assert_eq!(json["error"]["kind"], "not_found");
+        assert_eq!(json["error"]["exit_code"], 6);
+        assert_eq!(json["error"]["status"], 404);
+        assert_eq!(json["error"]["job_id"], "clj-1");
+        assert_eq!(json["error"]["hint"], "look");
+        assert_eq!(json["error"]["resume"], "again");
+        assert_eq!(json["error"]["open_jobs"][0], "clj-2");
+    }
+
+    #[test]
+    fn broken_pipe_has_no_exit_code() {
+        let closed = io::Error::from(io::ErrorKind::BrokenPipe);
+        assert!(matches!(CliError::from(closed), CliError::BrokenPipe));
+        assert_eq!(CliError::BrokenPipe.code(), None);
+    }
+}

@@ -1,0 +1,267 @@
+//! Rules files: YAML, JSON or TOML, by the extension.
+//!
+//! ```yaml
+//! rules:
+//!   - type: invoice
+//!     description: A seller bills a customer and asks for payment by a due date.
+//! parsing_configuration:      # optional
+//!   lang: en
+//! ```
+//!
+//! The rules may also be a mapping from type to description, under `rules` or as the whole file.
+
+use std::path::Path;
+
+use classify_proto::v2::Configuration;
+
+use super::keys;
+use super::tree::FileTree;
+use crate::error::CliError;
+use crate::yaml::{self, at_path};
+
+/// The maximum size of a rules file. A larger file is probably a document.
+const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
+
+/// The language of a rules file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Language {
+    Yaml,
+    Json,
+    Toml,
+}
+
+/// Reads a rules file.
+///
+/// The service's limits are not validated here: flags may add rules.
+pub(crate) fn read(path: &Path) -> Result<Configuration, CliError> {
+    let path_text = path.display();
+    let language = match path.extension().and_then(|extension| extension.to_str()) {
+        Some(extension) => match extension.to_ascii_lowercase().as_str() {
+            "yaml" | "yml" => Language::Yaml,
+            "json" => Language::Json,
+            "toml" => Language::Toml,
+            _ => return Err(unknown_language(path)),
+        },
+        None => return Err(unknown_language(path)),
+    };
+    let metadata = std::fs::metadata(path).map_err(|error| {
+        let cli_error = CliError::usage(format!(
+            "the rules file {path_text} cannot be read: {error}"
+        ));
+        match error.kind() {
+            std::io::ErrorKind::NotFound => cli_error.hint("check the path given to --rules"),
+            _ => cli_error,
+        }
+    })?;
+    if !metadata.is_file() || metadata.len() > MAX_FILE_BYTES {
+        return Err(CliError::usage(format!(
+            "{path_text} is no rules file: it should be a file of at most {} MiB",
+            MAX_FILE_BYTES / 1024 / 1024
+        )));
+    }
+    let bytes = std::fs::read(path).map_err(|error| {
+        CliError::usage(format!(
+            "the rules file {path_text} cannot be read: {error}"
+        ))
+    })?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let line = line_of(error.as_bytes(), error.utf8_error().valid_up_to());
+        CliError::usage(format!("{path_text}, line {line}: the text is not UTF-8"))
+            .hint("save the file as UTF-8")
+    })?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    parse(text, language).map_err(|message| {
+        CliError::usage(format!("{path_text}: {message}"))
+            .hint("`llamacloud-prod classify run --help` shows what a rules file looks like")
+    })
+}
+
+fn unknown_language(path: &Path) -> CliError {
+    CliError::usage(format!(
+        "{}: the extension does not say how the rules are written",
+        path.display()
+    ))
+    .hint("name the file .yaml, .json or .toml")
+}
+
+pub(super) fn parse(text: &str, language: Language) -> Result<Configuration, String> {
+    match language {
+        Language::Json => {
+            let mut deserializer = serde_json::Deserializer::from_str(text);
+            let tree = serde_path_to_error::deserialize(&mut deserializer)
+                .map_err(|error| at_path(&error.path().clone(), &error.into_inner().to_string()))?;
+            let configuration = convert(tree)?;
+            deserializer.end().map_err(|error| error.to_string())?;
+            Ok(configuration)
+        }
+        Language::Toml => {
+            let deserializer = toml::Deserializer::parse(text).map_err(|error| one_line(&error))?;
+            let tree = serde_path_to_error::deserialize(deserializer).map_err(|error| {
+                let path = error.path().clone();
+                let inner = error.into_inner();
+                let message = match inner.span() {
+                    Some(span) => {
+                        let line = line_of(text.as_bytes(), span.start);
+                        format!("{} at line {line}", inner.message())
+                    }
+                    None => inner.message().to_owned(),
+                };
+                at_path(&path, &message)
+            })?;
+            convert(tree)
+        }
+        Language::Yaml => convert(yaml::from_str(text)?),
+    }
+}
+
+/// Converts a file to a configuration. Unlike a configuration of the API, it must have rules, and no unknown keys even
+/// without validation.
+fn convert(FileTree(tree): FileTree) -> Result<Configuration, String> {
+    let mut value = tree.into_configuration();
+    keys::check_configuration(&value, &[]).map_err(|unknown| unknown.to_string())?;
+    if value.get(keys::RULES).is_none() {
+        return Err(
+            "it has no rules; add `rules:` with a list of types and their descriptions".to_owned(),
+        );
+    }
+    super::quote_target_pages(&mut value);
+    super::to_configuration(value)
+}
+
+fn one_line(error: &toml::de::Error) -> String {
+    error
+        .to_string()
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// Returns the number of the line that contains a byte.
+fn line_of(text: &[u8], offset: usize) -> usize {
+    let before = text.get(..offset).unwrap_or(text);
+    before.split(|byte| *byte == b'\n').count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use classify_proto::v2::Mode;
+
+    const LIST: &str = "rules:\n  - type: invoice\n    description: asks for payment\n  - type: \"1099\"\n    description: a tax form\n";
+
+    fn types(text: &str, language: Language) -> Vec<String> {
+        let configuration = parse(text, language).unwrap();
+        configuration
+            .rules
+            .into_iter()
+            .map(|rule| rule.r#type)
+            .collect()
+    }
+
+    fn message(text: &str, language: Language) -> String {
+        parse(text, language).unwrap_err()
+    }
+
+    #[test]
+    fn rules_file_accepts_every_shape_in_yaml_json_and_toml() {
+        let expected = ["invoice", "1099"];
+        assert_eq!(types(LIST, Language::Yaml), expected);
+        for yaml in [
+            "- {type: invoice, description: asks for payment}\n- {type: 1099, description: a tax form}",
+            "rules: {invoice: asks for payment, 1099: a tax form}",
+            "invoice: asks for payment\n1099: a tax form",
+        ] {
+            assert_eq!(types(yaml, Language::Yaml), expected, "{yaml}");
+        }
+        for json in [
+            r#"{"rules": [{"type": "invoice", "description": "d"}, {"type": "1099", "description": "d"}]}"#,
+            r#"{"rules": {"invoice": "d", "1099": "d"}}"#,
+            r#"{"invoice": "d", "1099": "d"}"#,
+            r#"[{"type": "invoice", "description": "d"}, {"type": "1099", "description": "d"}]"#,
+        ] {
+            assert_eq!(types(json, Language::Json), expected, "{json}");
+        }
+        for toml in [
+            "[[rules]]\ntype = 'invoice'\ndescription = 'd'\n[[rules]]\ntype = '1099'\ndescription = 'd'",
+            "[rules]\ninvoice = 'd'\n1099 = 'd'",
+        ] {
+            let mut found = types(toml, Language::Toml);
+            found.sort_by(|left, right| right.cmp(left));
+            assert_eq!(found, expected, "{toml}");
+        }
+    }
+
+    #[test]
+    fn rules_file_reads_mode_and_parsing_configuration() {
+        let text = format!(
+            "{LIST}mode: FAST\nparsing_configuration: {{lang: de, max_pages: 5, target_pages: 3}}"
+        );
+        let configuration = parse(&text, Language::Yaml).unwrap();
+        assert_eq!(configuration.mode, Some(Mode::Fast));
+        let parsing = configuration.parsing_configuration.unwrap();
+        assert_eq!(parsing.lang.as_deref(), Some("de"));
+        assert_eq!(parsing.max_pages, Some(5));
+        assert_eq!(parsing.target_pages.as_deref(), Some("3"));
+    }
+
+    #[test]
+    fn rules_file_error_names_location() {
+        for (text, language, expected) in [
+            ("rules:\n  - type: a\n", Language::Yaml, "rules[0]"),
+            ("rules:\n  - type: a\n", Language::Yaml, "description"),
+            (
+                "rules:\n  - typ: a\n    description: b",
+                Language::Yaml,
+                "typ",
+            ),
+            ("rule:\n  - type: a\n", Language::Yaml, "`rule`"),
+            ("rules: 5", Language::Yaml, "list of rules"),
+            ("rules:\n\t- type: a", Language::Yaml, "line 2"),
+            ("mode: FAST", Language::Yaml, "no rules"),
+            ("rules: []\nextra: 1", Language::Yaml, "`extra`"),
+            ("a: x\na: y", Language::Yaml, "line 2"),
+            (
+                r#"{"rules": {"a": "x", "a": "y"}}"#,
+                Language::Json,
+                "`a` stands twice",
+            ),
+            (
+                "{\"rules\": [\n{\"type\": 5}]}",
+                Language::Json,
+                "rules[0].type",
+            ),
+            ("{\"rules\": [\n{\"type\": 5}]}", Language::Json, "line 2"),
+            ("{\"rules\": [}", Language::Json, "line 1 column 12"),
+            ("{} x", Language::Json, "no rules"),
+            ("rules = [\n", Language::Toml, "line 1"),
+            (
+                "[[rules]]\ntype = 5\ndescription = 'd'",
+                Language::Toml,
+                "line 2",
+            ),
+            (
+                "[[rules]]\ntype = 'a'\ndescription = 'd'\nextra = 1",
+                Language::Toml,
+                "extra",
+            ),
+        ] {
+            let found = message(text, language);
+            assert!(found.contains(expected), "{text:?}: {found}");
+        }
+    }
+
+    #[test]
+    fn rules_file_with_unknown_extension_is_rejected_with_hint() {
+        for name in ["rules", "rules.txt"] {
+            let Err(CliError::Report(report)) = read(Path::new(name)) else {
+                panic!("{name} was read")
+            };
+            assert!(
+                report
+                    .hint
+                    .as_deref()
+                    .is_some_and(|hint| hint.contains(".yaml"))
+            );
+        }
+    }
+}

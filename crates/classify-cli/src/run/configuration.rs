@@ -1,0 +1,113 @@
+//! The configuration of a run: rules and page limits, from a file and from flags.
+
+use classify_proto::Operation as _;
+use classify_proto::v2::{Configuration, CreateJob, ParsingConfiguration};
+
+use crate::args::global::GlobalArgs;
+use crate::args::run::RunArgs;
+use crate::error::CliError;
+use crate::rules;
+
+/// What the documents of a run have in common.
+#[derive(Debug)]
+pub(super) struct RunConfiguration {
+    pub(super) create: CreateJob,
+    /// The pages to read; those of a saved configuration are unknown.
+    pub(super) parsing: Option<ParsingConfiguration>,
+}
+
+/// Returns the validated configuration.
+pub(super) fn run_configuration(
+    args: &RunArgs,
+    global: &GlobalArgs,
+) -> Result<RunConfiguration, CliError> {
+    let create = CreateJob::new("");
+    if let Some(id) = &args.configuration_id {
+        if id.trim().is_empty() {
+            return Err(CliError::usage("--configuration-id is empty")
+                .hint("`llamacloud-prod configurations list` shows the ids that there are"));
+        }
+        return Ok(RunConfiguration {
+            create: create.configuration_id(id),
+            parsing: None,
+        });
+    }
+    let mut configuration = match &args.rules {
+        Some(path) => rules::file::read(path)?,
+        None => Configuration::new([]),
+    };
+    let from_file = configuration.rules.len();
+    configuration.rules.extend(args.rule.iter().cloned());
+    if args.lang.is_some() || args.target_pages.is_some() || args.max_pages.is_some() {
+        let parsing = configuration.parsing_configuration.get_or_insert_default();
+        parsing.lang = args.lang.clone().or(parsing.lang.take());
+        parsing.target_pages = args.target_pages.clone().or(parsing.target_pages.take());
+        parsing.max_pages = args.max_pages.or(parsing.max_pages);
+    }
+    let create = create.configuration(configuration.clone());
+    if !global.no_validate {
+        let checked = create.clone().for_input("dfl-to-be-uploaded").validate();
+        checked.map_err(|error| validation_error(&error, args, &configuration, from_file))?;
+    }
+    Ok(RunConfiguration {
+        create,
+        parsing: configuration.parsing_configuration,
+    })
+}
+
+/// Says which file or flag each invalid field comes from.
+fn validation_error(
+    error: &classify_proto::Error,
+    args: &RunArgs,
+    configuration: &Configuration,
+    from_file: usize,
+) -> CliError {
+    let file = args.rules.as_ref().map(|path| path.display().to_string());
+    let lines: Vec<String> = error
+        .field_errors()
+        .iter()
+        .map(|invalid| {
+            let field = invalid
+                .field
+                .strip_prefix("configuration.")
+                .unwrap_or(&invalid.field);
+            let index = field
+                .strip_prefix("rules[")
+                .and_then(|rest| rest.split_once(']'))
+                .and_then(|(index, rest)| Some((index.parse::<usize>().ok()?, rest)));
+            let flag = |name: &str, is_set: bool| is_set.then(|| format!("--{name}"));
+            let source = match (index, field.rsplit('.').next()) {
+                (Some((index, rest)), _) => {
+                    let name = configuration
+                        .rules
+                        .get(index)
+                        .map_or("", |rule| rule.r#type.as_str());
+                    let rest = rest.trim_start_matches('.');
+                    match index.checked_sub(from_file) {
+                        Some(index) => format!("--rule number {} ({name:?}): {rest}", index + 1),
+                        None => format!(
+                            "{}: rules[{index}] ({name:?}): {rest}",
+                            file.as_deref().unwrap_or_default()
+                        ),
+                    }
+                }
+                (None, Some("target_pages")) => flag("target-pages", args.target_pages.is_some())
+                    .unwrap_or_else(|| in_file(file.as_deref(), field)),
+                (None, Some("max_pages")) => flag("max-pages", args.max_pages.is_some())
+                    .unwrap_or_else(|| in_file(file.as_deref(), field)),
+                _ => in_file(file.as_deref(), field),
+            };
+            format!("{source} {}", invalid.message)
+        })
+        .collect();
+    CliError::usage(lines.join("\n  ")).hint(
+        "nothing was sent; --no-validate sends it all the same, if the service's limits have moved",
+    )
+}
+
+fn in_file(file: Option<&str>, field: &str) -> String {
+    match file {
+        Some(file) => format!("{file}: {field}"),
+        None => field.to_owned(),
+    }
+}

@@ -1,0 +1,215 @@
+//! `--dry-run`: counts what a run would send.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use classify_proto::PageRanges;
+use classify_proto::machine::Bulk;
+use classify_proto::v2::ParsingConfiguration;
+use serde::Serialize;
+
+use super::read_ahead::{self, ReadResult};
+use crate::args::values::Shard;
+use crate::error::CliError;
+use crate::inputs::Input;
+use crate::output::OutputWriter;
+use crate::output::format::RowFormat;
+use crate::printer::Printer;
+
+/// What a run would send. The fields are the keys of the JSON output.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct DryRunSummary {
+    /// Paths and ids of this run or shard that can be classified.
+    documents: u64,
+    /// Those of them whose content another has too.
+    duplicates: u64,
+    /// Those that cannot be classified: empty, unreadable, no files.
+    unreadable: u64,
+    /// Links to folders outside of those that were named.
+    links_not_followed: u64,
+    /// All files together, in bytes.
+    bytes: u64,
+    /// Contents that the journal has settled.
+    settled: u64,
+    /// Contents whose job the journal knows and whose end it does not.
+    open: u64,
+    /// Contents left: so many jobs.
+    jobs: u64,
+    /// The files among them, in bytes.
+    bytes_to_upload: u64,
+    /// The pages asked for, as given.
+    target_pages: Option<String>,
+    max_pages: Option<u32>,
+    /// The most pages that are read of all jobs' documents together; null where nothing limits them.
+    pages_at_most: Option<u64>,
+}
+
+/// Counts the documents, and prints the summary.
+pub(super) fn dry_run(
+    inputs: &Arc<[Input]>,
+    shard: Option<Shard>,
+    mut summary: DryRunSummary,
+    mut bulk: Bulk,
+    format: RowFormat,
+    printer: Printer,
+) -> Result<(), CliError> {
+    for input in inputs.iter() {
+        if let Some(error) = &input.error
+            && read_ahead::is_in_shard(input, shard)
+        {
+            summary.unreadable += 1;
+            printer.note(&format!("{} {error}", input.path.display()));
+        }
+    }
+    let mut seen = HashSet::new();
+    for result in read_ahead::spawn_reader(inputs, shard)? {
+        match result {
+            ReadResult::OtherShard { .. } => {}
+            ReadResult::Unreadable { index, reason } => {
+                summary.unreadable += 1;
+                if let Some(input) = inputs.get(index) {
+                    printer.note(&format!("{} {reason}", input.path.display()));
+                }
+            }
+            ReadResult::Ready {
+                document,
+                fingerprint,
+                ..
+            } => {
+                let length = fingerprint.map_or(0, read_ahead::FileFingerprint::length);
+                summary.documents += 1;
+                summary.bytes += length;
+                let key = document.key();
+                if !seen.insert(key) {
+                    summary.duplicates += 1;
+                    continue;
+                }
+                // The machine does not accept a document that the journal has finished.
+                let before = bulk.capacity();
+                bulk.push(*document);
+                if bulk.capacity() == before {
+                    summary.settled += 1;
+                } else if bulk.job_of(key).is_some() {
+                    summary.open += 1;
+                } else {
+                    summary.jobs += 1;
+                    summary.bytes_to_upload += length;
+                }
+            }
+        }
+    }
+    summary.count_pages();
+    print(&summary, format)
+}
+
+impl DryRunSummary {
+    /// A plan without documents; a saved configuration keeps to itself which pages are read.
+    pub(super) fn new(links_not_followed: u64, parsing: Option<&ParsingConfiguration>) -> Self {
+        Self {
+            links_not_followed,
+            target_pages: parsing.and_then(|parsing| parsing.target_pages.clone()),
+            max_pages: parsing.and_then(|parsing| parsing.max_pages),
+            ..Self::default()
+        }
+    }
+
+    fn count_pages(&mut self) {
+        let targets = self
+            .target_pages
+            .as_deref()
+            .and_then(|pages| pages.parse::<PageRanges>().ok())
+            .map(|pages| pages.count());
+        let most = [targets, self.max_pages.map(u64::from)];
+        let each = most.into_iter().flatten().min();
+        self.pages_at_most = each.map(|each| each.saturating_mul(self.jobs));
+    }
+
+    fn text(&self) -> String {
+        let each = match (&self.target_pages, self.max_pages) {
+            (Some(pages), Some(most)) => format!("{pages} and at most {most} of each"),
+            (Some(pages), None) => format!("{pages} of each"),
+            (None, Some(most)) => format!("at most {most} of each"),
+            (None, None) => "whatever the service reads of each".to_owned(),
+        };
+        let in_all = self
+            .pages_at_most
+            .map(|pages| format!(", {pages} in all at most"))
+            .unwrap_or_default();
+        [
+            format!("documents   {} ({})", self.documents, size(self.bytes)),
+            format!("duplicates  {}", self.duplicates),
+            format!("unreadable  {}", self.unreadable),
+            format!("links       {} not followed", self.links_not_followed),
+            format!("settled     {} by the journal", self.settled),
+            format!("open        {} in the journal", self.open),
+            format!(
+                "jobs        {} ({} to upload)",
+                self.jobs,
+                size(self.bytes_to_upload)
+            ),
+            format!("pages       {each}{in_all}"),
+        ]
+        .join("\n")
+    }
+}
+
+fn print(summary: &DryRunSummary, format: RowFormat) -> Result<(), CliError> {
+    let mut output = OutputWriter::stdout();
+    match format {
+        RowFormat::Table => output.line(&summary.text()),
+        RowFormat::Json => output.json(summary),
+        RowFormat::Jsonl => output.json_line(summary),
+        RowFormat::Csv => {
+            let number = |value: Option<u64>| value.map(|n| n.to_string()).unwrap_or_default();
+            let columns = [
+                ("documents", summary.documents.to_string()),
+                ("duplicates", summary.duplicates.to_string()),
+                ("unreadable", summary.unreadable.to_string()),
+                ("links_not_followed", summary.links_not_followed.to_string()),
+                ("bytes", summary.bytes.to_string()),
+                ("settled", summary.settled.to_string()),
+                ("open", summary.open.to_string()),
+                ("jobs", summary.jobs.to_string()),
+                ("bytes_to_upload", summary.bytes_to_upload.to_string()),
+                (
+                    "target_pages",
+                    summary.target_pages.clone().unwrap_or_default(),
+                ),
+                ("max_pages", number(summary.max_pages.map(u64::from))),
+                ("pages_at_most", number(summary.pages_at_most)),
+            ];
+            output.csv_record(columns.iter().map(|(name, _)| name))?;
+            output.csv_record(columns.iter().map(|(_, value)| value))
+        }
+    }
+}
+
+/// A number of bytes for people.
+fn size(bytes: u64) -> String {
+    let units = [("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1_000)];
+    match units.into_iter().find(|(_, unit)| bytes >= *unit) {
+        Some((name, unit)) => {
+            let tenths = bytes / (unit / 10);
+            format!("{}.{} {name}", tenths / 10, tenths % 10)
+        }
+        None => format!("{bytes} bytes"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dry_run_sizes_have_readable_units() {
+        for (bytes, text) in [
+            (0, "0 bytes"),
+            (999, "999 bytes"),
+            (1_550, "1.5 kB"),
+            (34_200_000, "34.2 MB"),
+            (u64::MAX, "18446744073.7 GB"),
+        ] {
+            assert_eq!(size(bytes), text);
+        }
+    }
+}

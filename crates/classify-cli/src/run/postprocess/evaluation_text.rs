@@ -1,0 +1,185 @@
+//! The evaluation as tables for a terminal and as JSON.
+
+use serde_json::{Value, json};
+
+use super::evaluation::{ClassMetrics, Evaluation};
+use super::type_counts::{format_percent, percent};
+use crate::output::table::{self, ColumnKind};
+
+/// The maximum number of classes in a matrix on a terminal; the report always has it.
+const MAX_MATRIX_CLASSES: usize = 12;
+
+/// Labels without a document, and documents without a label.
+#[derive(Debug, Clone, Copy, Default)]
+pub(in crate::run) struct Unmatched {
+    /// Labels whose document was not in the run.
+    pub(in crate::run) labels: usize,
+    /// Documents of the run that have no label.
+    pub(in crate::run) unlabelled: usize,
+}
+
+/// Returns the accuracy in one line.
+pub(in crate::run) fn headline(evaluation: &Evaluation) -> String {
+    let right = format!(
+        "Accuracy {}: {} of {} labelled documents are right",
+        percent(evaluation.correct, evaluation.labelled),
+        evaluation.correct,
+        evaluation.labelled
+    );
+    match evaluation.labelled - evaluation.classified {
+        0 => right,
+        missing => format!(
+            "{right}; {missing} without an answer are not; of the {} answers {} are right",
+            evaluation.classified,
+            percent(evaluation.correct, evaluation.classified)
+        ),
+    }
+}
+
+/// Describes labels and documents that are not evaluated.
+pub(in crate::run) fn describe_unmatched(unmatched: Unmatched) -> Option<String> {
+    let mut parts = Vec::new();
+    if unmatched.labels > 0 {
+        parts.push(match unmatched.labels {
+            1 => "1 label is of a document that is not in this run".to_owned(),
+            number => format!("{number} labels are of documents that are not in this run"),
+        });
+    }
+    if unmatched.unlabelled > 0 {
+        parts.push(match unmatched.unlabelled {
+            1 => "1 document has no label".to_owned(),
+            number => format!("{number} documents have no label"),
+        });
+    }
+    (!parts.is_empty()).then(|| format!("{}.", parts.join("; ")))
+}
+
+/// Returns the evaluation for people.
+pub(super) fn to_text(evaluation: &Evaluation, unmatched: Unmatched) -> String {
+    let mut parts = vec![headline(evaluation)];
+    parts.extend(describe_unmatched(unmatched));
+    if evaluation.labelled > 0 {
+        parts.push(classes_table(evaluation));
+        parts.push(confusion_matrix(evaluation));
+        parts.push(thresholds_table(evaluation));
+    }
+    parts.join("\n\n")
+}
+
+fn format_ratio(ratio: Option<f64>) -> String {
+    ratio.map_or_else(|| "–".to_owned(), format_percent)
+}
+
+fn classes_table(evaluation: &Evaluation) -> String {
+    let mut table = table::for_stderr(&[
+        ("Type", ColumnKind::Names(40)),
+        ("Labelled", ColumnKind::Number),
+        ("Precision", ColumnKind::Number),
+        ("Recall", ColumnKind::Number),
+        ("F1", ColumnKind::Number),
+    ]);
+    for class in &evaluation.classes {
+        let cells = [
+            class.name().to_owned(),
+            class.expected.to_string(),
+            format_ratio(class.precision()),
+            format_ratio(class.recall()),
+            format_ratio(class.f1()),
+        ];
+        table::add(&mut table, cells.iter().map(|text| table::plain_cell(text)));
+    }
+    table::render(&table)
+}
+
+fn confusion_matrix(evaluation: &Evaluation) -> String {
+    if evaluation.classes.len() > MAX_MATRIX_CLASSES {
+        return format!(
+            "The confusion matrix has {} types and is in the page of --report.",
+            evaluation.classes.len()
+        );
+    }
+    let numbers: Vec<String> = (1..=evaluation.classes.len())
+        .map(|nth| nth.to_string())
+        .collect();
+    let mut columns = vec![("Should be \\ is", ColumnKind::Names(35))];
+    columns.extend(
+        numbers
+            .iter()
+            .map(|number| (number.as_str(), ColumnKind::Number)),
+    );
+    columns.push(("No answer", ColumnKind::Number));
+    let mut table = table::for_stderr(&columns);
+    for ((class, number), line) in evaluation
+        .classes
+        .iter()
+        .zip(&numbers)
+        .zip(&evaluation.matrix)
+    {
+        let name = table::plain_cell(&format!("{number} {}", class.name()));
+        let cells = line.iter().map(|cell| match cell {
+            0 => table::plain_cell("·"),
+            number => table::plain_cell(&number.to_string()),
+        });
+        table::add(&mut table, std::iter::once(name).chain(cells));
+    }
+    table::render(&table)
+}
+
+fn thresholds_table(evaluation: &Evaluation) -> String {
+    let mut table = table::for_stderr(&[
+        ("Threshold", ColumnKind::Number),
+        ("Covered", ColumnKind::Number),
+        ("Share", ColumnKind::Number),
+        ("Right of these", ColumnKind::Number),
+    ]);
+    for step in evaluation.distinct_thresholds() {
+        let (coverage, accuracy) = evaluation.coverage_and_accuracy(step);
+        let cells = [
+            format!("{:.2}", step.confidence),
+            step.covered.to_string(),
+            format_ratio(coverage),
+            format_ratio(accuracy),
+        ];
+        table::add(&mut table, cells.iter().map(|text| table::plain_cell(text)));
+    }
+    table::render(&table)
+}
+
+/// Returns the evaluation for programs.
+pub(super) fn to_json(evaluation: &Evaluation, unmatched: Unmatched) -> Value {
+    let class = |class: &ClassMetrics| {
+        json!({
+            "type": class.r#type, "labelled": class.expected, "found": class.predicted,
+            "correct": class.correct, "precision": class.precision(), "recall": class.recall(),
+            "f1": class.f1(),
+        })
+    };
+    let mut confusion = Vec::new();
+    for (expected, line) in evaluation.classes.iter().zip(&evaluation.matrix) {
+        for (found, documents) in line.iter().enumerate().filter(|(_, number)| **number > 0) {
+            let class = evaluation.classes.get(found);
+            confusion.push(json!({
+                "expected": expected.r#type, "found": class.and_then(|class| class.r#type.as_deref()),
+                "answered": class.is_some(), "documents": documents,
+            }));
+        }
+    }
+    let thresholds: Vec<_> = evaluation
+        .thresholds
+        .iter()
+        .map(|step| {
+            let (coverage, accuracy) = evaluation.coverage_and_accuracy(step);
+            json!({
+                "threshold": step.confidence, "covered": step.covered, "correct": step.correct,
+                "coverage": coverage, "accuracy": accuracy,
+            })
+        })
+        .collect();
+    json!({
+        "labelled": evaluation.labelled, "answered": evaluation.classified, "correct": evaluation.correct,
+        "accuracy": evaluation.accuracy(), "accuracy_of_answers": evaluation.accuracy_of_classified(),
+        "labels_not_in_run": unmatched.labels, "documents_without_label": unmatched.unlabelled,
+        "types": evaluation.classes.iter().map(class).collect::<Vec<_>>(),
+        "confusion": confusion, "thresholds": thresholds,
+    })
+}

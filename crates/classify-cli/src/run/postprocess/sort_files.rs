@@ -1,0 +1,188 @@
+//! Sorts files into folders by type.
+
+use std::collections::BTreeMap;
+
+use super::move_files::{FileMover, MoveOutcome};
+use crate::args::folder_template::{FolderTemplate, folder_name};
+use crate::cancel::{Cancel, StopReason};
+use crate::error::CliError;
+use crate::exit_code::ExitCode;
+use crate::inputs::Input;
+use crate::printer::Printer;
+use crate::run::row::{FileAction, FileOutcome, FileResult, Row};
+
+/// How many failures are printed one by one; the report has all of them.
+const MAX_PRINTED_FAILURES: usize = 100;
+
+/// Moves or copies files into folders.
+#[derive(Debug)]
+pub(in crate::run) struct FileSorter {
+    pub(in crate::run) action: FileAction,
+    template: FolderTemplate,
+    counts: Counts,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    /// Files that were not moved, by the reason.
+    kept: BTreeMap<&'static str, usize>,
+    moved: usize,
+    already_there: usize,
+    failed: usize,
+    /// Files that were not moved because of an interrupt.
+    interrupted: usize,
+}
+
+const INTERRUPTED: &str = "the run was interrupted";
+
+impl FileSorter {
+    pub(super) fn new(action: FileAction, template: FolderTemplate) -> Self {
+        Self {
+            action,
+            template,
+            counts: Counts::default(),
+        }
+    }
+
+    /// Moves or copies the file of every row, and records the result in the row.
+    pub(super) fn sort(
+        &mut self,
+        rows: &mut [Option<Row>],
+        inputs: &[Input],
+        cancel: &Cancel,
+        printer: Printer,
+    ) {
+        let mut mover = FileMover::new(self.action);
+        let mut renamed = BTreeMap::new();
+        for (row, input) in rows.iter_mut().zip(inputs) {
+            let Some(row) = row else { continue };
+            // An interrupt stops between two files.
+            let outcome = if cancel
+                .reason()
+                .is_some_and(|reason| reason != StopReason::Deadline)
+            {
+                self.counts.interrupted += 1;
+                FileOutcome::Kept(INTERRUPTED)
+            } else {
+                self.move_one(row, input, &mut mover)
+            };
+            match &outcome {
+                FileOutcome::Moved(_) => self.counts.moved += 1,
+                FileOutcome::AlreadyThere(_) => self.counts.already_there += 1,
+                FileOutcome::Kept(reason) => *self.counts.kept.entry(reason).or_default() += 1,
+                FileOutcome::Failed(reason) => {
+                    self.counts.failed += 1;
+                    if self.counts.failed <= MAX_PRINTED_FAILURES {
+                        printer.warning(&format!("{} is not {}: {reason}", row.path, self.verb()));
+                    }
+                }
+            }
+            if let (Some(r#type), FileOutcome::Moved(_) | FileOutcome::AlreadyThere(_)) =
+                (&row.r#type, &outcome)
+                && folder_name(r#type) != *r#type
+            {
+                renamed.insert(r#type.clone(), folder_name(r#type));
+            }
+            row.file_result = Some(FileResult {
+                action: self.action,
+                outcome,
+            });
+        }
+        for (r#type, name) in renamed {
+            printer.note(&format!(
+                "the type {type:?} is no name for a folder; its files are in {name:?}"
+            ));
+        }
+        if self.counts.failed > MAX_PRINTED_FAILURES {
+            printer.warning(&format!(
+                "{} more files are not {}",
+                self.counts.failed - MAX_PRINTED_FAILURES,
+                self.verb()
+            ));
+        }
+        printer.note(&format!("files: {}", self.summary()));
+    }
+
+    fn move_one(&self, row: &Row, input: &Input, mover: &mut FileMover) -> FileOutcome {
+        if input.is_id {
+            return FileOutcome::Kept("given by id");
+        }
+        let Some(r#type) = row.r#type.as_deref().filter(|_| row.is_classified()) else {
+            return FileOutcome::Kept(if row.is_classified() {
+                "without a match"
+            } else {
+                "without an answer"
+            });
+        };
+        if row.review == Some(true) {
+            return FileOutcome::Kept("to review");
+        }
+        let folder = self.template.folder(r#type);
+        match mover.move_file(&input.path, &folder) {
+            Ok(MoveOutcome::Moved(path)) => FileOutcome::Moved(path.to_string_lossy().into_owned()),
+            Ok(MoveOutcome::AlreadyThere(path)) => {
+                FileOutcome::AlreadyThere(path.to_string_lossy().into_owned())
+            }
+            Ok(MoveOutcome::InPlace) => FileOutcome::Kept("in place already"),
+            Err(error) => FileOutcome::Failed(format!("{}: {error}", folder.display())),
+        }
+    }
+
+    fn verb(&self) -> &'static str {
+        match self.action {
+            FileAction::Move => "moved",
+            FileAction::Copy => "copied",
+        }
+    }
+
+    /// Describes the results in one line.
+    pub(in crate::run) fn summary(&self) -> String {
+        let mut parts = vec![format!("{} {}", self.counts.moved, self.verb())];
+        if self.counts.already_there > 0 {
+            parts.push(format!(
+                "{} there already with the same content",
+                self.counts.already_there
+            ));
+        }
+        if self.counts.failed > 0 {
+            parts.push(format!("{} failed", self.counts.failed));
+        }
+        let kept: Vec<_> = self
+            .counts
+            .kept
+            .iter()
+            .map(|(reason, number)| format!("{number} {reason}"))
+            .collect();
+        if !kept.is_empty() {
+            let number: usize = self.counts.kept.values().sum();
+            let verb = if number == 1 { "stays" } else { "stay" };
+            parts.push(format!("{number} {verb} ({})", kept.join(", ")));
+        }
+        parts.join(", ")
+    }
+
+    /// Returns an error if not all files were moved.
+    pub(super) fn result(&self) -> Result<(), CliError> {
+        let files = |number: usize| match number {
+            1 => "1 file was".to_owned(),
+            _ => format!("{number} files were"),
+        };
+        let verb = self.verb();
+        if self.counts.interrupted > 0 {
+            let files = files(self.counts.interrupted);
+            return Err(CliError::new(
+                ExitCode::Interrupted,
+                format!("interrupted; {files} left where they were, and not {verb}"),
+            )
+            .hint("the same command again goes on, and pays for nothing twice"));
+        }
+        if self.counts.failed > 0 {
+            let files = files(self.counts.failed);
+            return Err(CliError::new(
+                ExitCode::Partial,
+                format!("{files} not {verb}; each is where it was"),
+            ));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,481 @@
+//! The results of a run: rows, progress, and the final error.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use classify_proto::machine::DocumentStatus;
+
+use super::engine::{Event, Outcome};
+use super::postprocess::Postprocess;
+use super::progress::{ProgressCounts, RunProgress};
+use super::read_ahead;
+use super::row::Row;
+use super::row_output::{self, RowFile};
+use crate::args::values::Shard;
+use crate::cancel::{Cancel, StopReason};
+use crate::error::CliError;
+use crate::exit_code::ExitCode;
+use crate::inputs::Input;
+use crate::output::OutputWriter;
+use crate::output::format::RowFormat;
+use crate::printer::{Level, Printer};
+use crate::progress_display::ProgressDisplay;
+
+/// The state of a document in the run.
+#[derive(Debug, Default)]
+struct DocumentState {
+    is_accepted: bool,
+    file_id: Option<String>,
+    job_id: Option<String>,
+    /// The document with the same content that is sent.
+    duplicate_of: Option<usize>,
+    has_row: bool,
+}
+
+/// Collects and prints the results of a run.
+#[derive(Debug)]
+pub(super) struct RunResults {
+    inputs: Arc<[Input]>,
+    states: Vec<DocumentState>,
+    /// By index; kept only if they are needed at the end.
+    rows: Vec<Option<Row>>,
+    row_file: Option<RowFile>,
+    format: RowFormat,
+    output: OutputWriter,
+    has_csv_header: bool,
+    printer: Printer,
+    display: ProgressDisplay<RunProgress>,
+    started: Instant,
+    counts: RunCounts,
+    postprocess: Postprocess,
+    /// Jobs that are still open.
+    open_jobs: Vec<String>,
+    /// The error that stopped the output of rows.
+    write_error: Option<CliError>,
+}
+
+#[derive(Debug, Default)]
+struct RunCounts {
+    /// Documents of this run.
+    total: usize,
+    /// Documents in flight with the content of another one.
+    duplicates: usize,
+    /// Uploaded contents without a job.
+    uploaded: usize,
+    /// Pending jobs.
+    waiting: usize,
+    rows: usize,
+    matched: usize,
+    classified: usize,
+    not_started: usize,
+    /// Rows that another run would complete.
+    unfinished: usize,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub(super) struct RunEnd {
+    /// Why it was cancelled, if it was.
+    pub(super) stopped: Option<StopReason>,
+    /// The outcome of the engine, if it has ended.
+    pub(super) outcome: Option<Outcome>,
+    /// The command that resumes it, if that is possible.
+    pub(super) resume: Option<String>,
+}
+
+impl RunResults {
+    pub(super) fn new(
+        inputs: Arc<[Input]>,
+        format: RowFormat,
+        row_file: Option<RowFile>,
+        postprocess: Postprocess,
+        printer: Printer,
+    ) -> Self {
+        Self {
+            states: inputs.iter().map(|_| DocumentState::default()).collect(),
+            rows: inputs.iter().map(|_| None).collect(),
+            format,
+            row_file,
+            output: OutputWriter::stdout(),
+            has_csv_header: false,
+            printer,
+            display: ProgressDisplay::new(RunProgress::new(), printer.prints(Level::Status)),
+            started: Instant::now(),
+            counts: RunCounts {
+                total: inputs.len(),
+                ..RunCounts::default()
+            },
+            postprocess,
+            open_jobs: Vec::new(),
+            write_error: None,
+            inputs,
+        }
+    }
+
+    /// Sets the token that also cancels the postprocessing.
+    pub(super) fn set_cancel(&mut self, cancel: &Cancel) {
+        self.postprocess.set_cancel(cancel);
+    }
+
+    /// Adds the rows of documents that cannot be classified, before anything is sent.
+    pub(super) fn settle_invalid(&mut self, shard: Option<Shard>) {
+        for index in 0..self.inputs.len() {
+            if let Some(error) = self.inputs[index].error.clone() {
+                if !read_ahead::is_in_shard(&self.inputs[index], shard) {
+                    self.on_event(Event::OtherShard { index });
+                    continue;
+                }
+                self.add_row(index, Row::error(&self.inputs[index].path, error));
+            }
+        }
+    }
+
+    /// Whether a row could not be written.
+    pub(super) fn has_write_error(&self) -> bool {
+        self.write_error.is_some()
+    }
+
+    /// Handles an event of the engine.
+    pub(super) fn on_event(&mut self, event: Event) {
+        match event {
+            Event::Accepted {
+                index,
+                duplicate_of,
+            } => {
+                if let Some(state) = self.states.get_mut(index) {
+                    (state.is_accepted, state.duplicate_of) = (true, duplicate_of);
+                    self.counts.duplicates += usize::from(duplicate_of.is_some());
+                }
+            }
+            Event::Uploaded { indices, file_id } => {
+                for (position, index) in indices.into_iter().enumerate() {
+                    if let Some(state) = self.states.get_mut(index) {
+                        // The event is repeated if another attempt uses the same file.
+                        let is_new = position == 0 && state.file_id.is_none();
+                        self.counts.uploaded += usize::from(is_new);
+                        state.file_id = Some(file_id.clone());
+                    }
+                }
+            }
+            Event::Created { indices, job_id } => {
+                let first = indices.first().and_then(|index| self.states.get(*index));
+                // A file that the service had already was not uploaded.
+                let is_uploaded = first.is_some_and(|state| state.file_id.is_some());
+                self.counts.uploaded -= usize::from(is_uploaded).min(self.counts.uploaded);
+                self.counts.waiting += 1;
+                for index in indices {
+                    if let Some(state) = self.states.get_mut(index) {
+                        state.job_id = Some(job_id.clone());
+                    }
+                }
+            }
+            Event::FinishedDocument {
+                indices,
+                report,
+                restored,
+            } => {
+                if !restored {
+                    self.count_finished(&indices);
+                }
+                // A duplicate of a finished document took no time, nor did a restored one.
+                let first = indices.first().and_then(|index| self.states.get(*index));
+                if !restored && first.is_some_and(|state| state.is_accepted) {
+                    self.display.update(RunProgress::record_finished);
+                }
+                for index in indices {
+                    if let Some(input) = self.inputs.get(index) {
+                        self.add_row(index, Row::from_report(&input.path, &report));
+                    }
+                }
+            }
+            Event::Unreadable { index, reason } => {
+                if let Some(input) = self.inputs.get(index) {
+                    self.add_row(index, Row::error(&input.path, reason));
+                }
+            }
+            Event::OtherShard { index } => {
+                if let Some(state) = self.states.get_mut(index) {
+                    state.has_row = true;
+                }
+                self.counts.total = self.counts.total.saturating_sub(1);
+            }
+            Event::Notice(notice) => self.display.suspend(|| self.printer.note(&notice)),
+        }
+        self.show_progress();
+    }
+
+    fn count_finished(&mut self, indices: &[usize]) {
+        let first = indices.first().and_then(|index| self.states.get(*index));
+        match first {
+            Some(state) if state.job_id.is_some() => {
+                self.counts.waiting = self.counts.waiting.saturating_sub(1);
+            }
+            Some(state) if state.file_id.is_some() => {
+                self.counts.uploaded = self.counts.uploaded.saturating_sub(1);
+            }
+            _ => {}
+        }
+    }
+
+    /// Adds the row of a document. Each document has one row; later ones are ignored.
+    fn add_row(&mut self, index: usize, mut row: Row) {
+        let Some(state) = self.states.get_mut(index).filter(|state| !state.has_row) else {
+            return;
+        };
+        state.has_row = true;
+        let duplicates = usize::from(state.duplicate_of.is_some());
+        self.counts.duplicates = self.counts.duplicates.saturating_sub(duplicates);
+        self.postprocess.mark_and_count(&mut row);
+        self.counts.rows += 1;
+        self.counts.classified += usize::from(row.is_classified());
+        self.counts.matched += usize::from(row.is_classified() && row.r#type.is_some());
+        let status = DocumentStatus::from(row.status.as_str());
+        self.counts.unfinished += usize::from(!status.is_final());
+        if status == DocumentStatus::NotStarted {
+            self.counts.not_started += 1;
+        }
+        if status == DocumentStatus::Open {
+            self.open_jobs.extend(row.job_id.clone());
+        }
+        let prints_at_end = self.prints_at_end();
+        if self.write_error.is_none() && !prints_at_end {
+            self.write_error = self.print(&row).err();
+        }
+        if prints_at_end || self.postprocess.needs_all_rows() {
+            self.rows[index] = Some(row);
+        }
+    }
+
+    /// Whether all rows are printed at the end, in the order of the documents.
+    fn prints_at_end(&self) -> bool {
+        self.row_file.is_some()
+            || self.postprocess.moves_files()
+            || matches!(self.format, RowFormat::Json | RowFormat::Table)
+    }
+
+    /// Prints a row, if rows are printed at once.
+    fn print(&mut self, row: &Row) -> Result<(), CliError> {
+        let Self {
+            display,
+            output,
+            has_csv_header,
+            postprocess,
+            ..
+        } = self;
+        match self.format {
+            // The display and the rows may share the terminal.
+            RowFormat::Jsonl => display.suspend(|| output.json_line(row)),
+            RowFormat::Csv => display.suspend(|| {
+                if !*has_csv_header {
+                    output.csv_record(postprocess.extra_columns().columns())?;
+                    *has_csv_header = true;
+                }
+                output.csv_record(row.csv_record())
+            }),
+            RowFormat::Table | RowFormat::Json => Ok(()),
+        }
+    }
+
+    fn show_progress(&self) {
+        let counts = &self.counts;
+        let progress_counts = ProgressCounts {
+            total: counts.total,
+            uploaded: counts.uploaded,
+            waiting: counts.waiting,
+            done: counts.classified,
+            failed: counts.rows - counts.classified,
+            duplicates: counts.duplicates,
+        };
+        self.display
+            .update(|progress| progress.counts = progress_counts);
+    }
+
+    /// Returns a function that clears the display when the process exits at once.
+    pub(super) fn clear_handle(&self) -> impl Fn() + Send + 'static {
+        self.display.clear_handle()
+    }
+
+    /// Prints that the run stops.
+    pub(super) fn on_stopping(&self, reason: Option<StopReason>) {
+        if reason == Some(StopReason::Interrupted) {
+            self.display.suspend(|| {
+                self.printer.status("stopping; taking the answers that are on their way (Ctrl-C again ends at once)");
+            });
+        }
+    }
+
+    /// Writes the rest, and says how it went.
+    pub(super) fn finish(mut self, end: RunEnd) -> Result<(), CliError> {
+        self.display.clear();
+        for index in 0..self.inputs.len() {
+            if !self.states[index].has_row {
+                self.add_row(index, self.unfinished_row(index, &end));
+            }
+        }
+        let mut rows = std::mem::take(&mut self.rows);
+        let written = match self.write_rows(&mut rows) {
+            // Ctrl-C ends the reader of a pipe too; the open jobs must be named anyway.
+            Err(error) if end.stopped == Some(StopReason::Interrupted) => {
+                if self.row_file.is_some() {
+                    self.printer.error(&error);
+                }
+                Ok(())
+            }
+            written => written,
+        };
+        let headline = summary(&self.counts, self.started.elapsed());
+        self.postprocess.evaluate(&rows);
+        if written.is_ok() {
+            self.printer.status(&headline);
+            self.postprocess.print();
+        }
+        let result = self.final_error(end);
+        let is_complete = self.counts.unfinished == 0
+            && (result.as_ref().err()).is_none_or(|error| error.code() == Some(ExitCode::Partial));
+        let unfinished = result.as_ref().err().filter(|_| !is_complete);
+        let postprocess_result = self.postprocess.finish(&rows, headline.trim(), unfinished);
+        written?;
+        match (result, postprocess_result) {
+            (Err(error), Err(other)) => {
+                self.printer.error(&other);
+                Err(error)
+            }
+            (result, postprocess_result) => result.and(postprocess_result),
+        }
+    }
+
+    /// Writes the rows that are printed at the end. Files are moved before.
+    fn write_rows(&mut self, rows: &mut [Option<Row>]) -> Result<(), CliError> {
+        let extra = self.postprocess.extra_columns();
+        if self.postprocess.moves_files() {
+            // The results are on the disk before a file is moved.
+            if let Some(file) = &self.row_file {
+                file.write(&present_rows(rows), extra)?;
+            }
+            self.postprocess.move_files(rows, &self.inputs);
+        }
+        match &self.row_file {
+            Some(file) => file.write(&present_rows(rows), extra),
+            None if self.prints_at_end() => {
+                row_output::write_rows(&mut self.output, self.format, &present_rows(rows), extra)
+            }
+            None => self.write_error.take().map_or(Ok(()), Err),
+        }
+    }
+
+    /// Returns the row of a document that the run has not finished.
+    fn unfinished_row(&self, index: usize, end: &RunEnd) -> Row {
+        let mut state = &self.states[index];
+        if let Some(original) = state.duplicate_of.and_then(|index| self.states.get(index)) {
+            state = original;
+        }
+        let cause = match (end.stopped, &end.outcome) {
+            (Some(StopReason::Deadline), _) => "the run's deadline came".to_owned(),
+            (Some(_), _) => "interrupted".to_owned(),
+            (None, Some(outcome)) => match (&outcome.unstored, &outcome.summary.stopped) {
+                (Some(error), _) => format!("the journal cannot be written: {error}"),
+                (None, Some(error)) => error.to_string(),
+                (None, None) => "the run ended first".to_owned(),
+            },
+            (None, None) => "the run ended first".to_owned(),
+        };
+        let (status, reason) = if state.job_id.is_some() {
+            (DocumentStatus::Open, format!("{cause}; the job goes on"))
+        } else if state.file_id.is_some() {
+            (
+                DocumentStatus::Ambiguous,
+                format!(
+                    "{cause} while its job was being created; asked again, it is found or bought, and paid once"
+                ),
+            )
+        } else {
+            (DocumentStatus::NotStarted, cause)
+        };
+        Row {
+            job_id: state.job_id.clone(),
+            file_id: state.file_id.clone(),
+            ..Row::without_result(&self.inputs[index].path, &status, reason)
+        }
+    }
+
+    fn final_error(&mut self, end: RunEnd) -> Result<(), CliError> {
+        let total = self.counts.rows;
+        let missing = total - self.counts.classified;
+        let count_text = format!("without an answer: {missing} of {total} documents");
+        let outcome = end.outcome;
+        let stopped = end.stopped.filter(|_| missing > 0);
+        let error = if let Some(error) = outcome
+            .as_ref()
+            .and_then(|outcome| outcome.unstored.clone())
+        {
+            CliError::new(
+                ExitCode::Unexpected,
+                format!("the journal cannot be written: {error}; {count_text}"),
+            )
+            .hint(
+                "the run has stopped, so that nothing is bought that the journal does not know of",
+            )
+        } else if let Some(reason) = stopped {
+            match reason {
+                StopReason::Deadline => CliError::new(
+                    ExitCode::Timeout,
+                    format!("the deadline came; {count_text}"),
+                ),
+                StopReason::Interrupted | StopReason::BrokenPipe => {
+                    CliError::new(ExitCode::Interrupted, format!("interrupted; {count_text}"))
+                }
+            }
+        } else if let Some(error) = outcome.and_then(|outcome| outcome.summary.stopped) {
+            match self.counts.not_started {
+                0 => error.into(),
+                number => CliError::from(error)
+                    .hint(format!("{number} documents were not started; {count_text}")),
+            }
+        } else if missing > 0 {
+            let others = if missing < total {
+                "; the others are settled"
+            } else {
+                ""
+            };
+            CliError::new(ExitCode::Partial, format!("{count_text}{others}"))
+        } else {
+            return Ok(());
+        };
+        let unfinished = self.counts.unfinished > 0;
+        if end.resume.is_none() && !self.open_jobs.is_empty() {
+            return Err(error.hint("the emulator has ended, and its jobs with it"));
+        }
+        Err(error.resumable(
+            end.resume.filter(|_| unfinished),
+            std::mem::take(&mut self.open_jobs),
+        ))
+    }
+}
+
+/// Returns the rows; documents of other shards have none.
+fn present_rows(rows: &[Option<Row>]) -> Vec<&Row> {
+    rows.iter().flatten().collect()
+}
+
+fn summary(counts: &RunCounts, elapsed: Duration) -> String {
+    let mut parts = vec![format!("{} matched", counts.matched)];
+    let unmatched = counts.classified - counts.matched;
+    let missing = counts.rows - counts.classified;
+    if unmatched > 0 {
+        parts.push(format!("{unmatched} without a match"));
+    }
+    if missing > 0 {
+        parts.push(format!("{missing} without an answer"));
+    }
+    let documents = if counts.rows == 1 {
+        "document"
+    } else {
+        "documents"
+    };
+    format!(
+        "\n{} {documents} in {:.1} s: {}",
+        counts.rows,
+        elapsed.as_secs_f64(),
+        parts.join(", ")
+    )
+}

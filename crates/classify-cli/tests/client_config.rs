@@ -1,0 +1,246 @@
+//! Key, base URL, global flags, and mistakes on the command line.
+
+mod common;
+
+use classify_emulator::{Config, Fault, FaultSchedule};
+use common::{CANARY, Sandbox, bare_command, run_to_end};
+
+const PROJECT: &str = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff";
+const ORGANIZATION: &str = "0e984725-c51c-4bf4-9960-e1c80e27aba0";
+
+#[test]
+fn config_missing_api_key_error_names_remedy() {
+    let mut command = bare_command(&["classify", "list"]);
+    command.env("LLAMA_CLOUD_API_KEY", " ");
+    run_to_end(command)
+        .assert_exit(4)
+        .assert_stderr("LLAMA_CLOUD_API_KEY")
+        .assert_stderr("--emulator");
+    let found = run_to_end(bare_command(&[
+        "classify", "get", "clj-1", "--format", "json",
+    ]))
+    .assert_exit(4);
+    assert_eq!(found.error()["kind"], "auth");
+    assert_eq!(found.error()["exit_code"], 4);
+}
+
+#[test]
+fn config_api_key_is_read_from_flag_file_or_env() {
+    let sandbox = Sandbox::new();
+    let url = sandbox.emulator.base_url().to_owned();
+    let key_file = sandbox
+        .file("key", &format!("{CANARY}\n"))
+        .display()
+        .to_string();
+    let quiet = |words: &[&str], key: Option<(&str, &str)>| {
+        let mut command =
+            bare_command(&[&["classify", "list", "--base-url", &url], words].concat());
+        command.envs(key);
+        let found = run_to_end(command).assert_exit(0);
+        assert_eq!(found.stderr, "");
+    };
+    quiet(&[], Some(("LLAMA_CLOUD_API_KEY", CANARY)));
+    quiet(&[], Some(("LLAMA_PARSE_API_KEY", CANARY)));
+    quiet(&["--api-key-file", &key_file], None);
+    let mut command = bare_command(&["classify", "list", "--base-url", &url]);
+    command
+        .env("LLAMA_CLOUD_API_KEY", "")
+        .env("LLAMA_PARSE_API_KEY", CANARY);
+    run_to_end(command).assert_exit(0);
+    // On the command line it works and is not a good idea.
+    run_to_end(bare_command(&[
+        "classify",
+        "list",
+        "--base-url",
+        &url,
+        "--api-key",
+        CANARY,
+    ]))
+    .assert_exit(0)
+    .assert_stderr("process");
+    run_to_end(bare_command(&[
+        "--api-key",
+        CANARY,
+        "--base-url",
+        &url,
+        "classify",
+        "list",
+    ]))
+    .assert_exit(0);
+
+    run_to_end(bare_command(&[
+        "classify",
+        "list",
+        "--api-key-file",
+        "/nowhere",
+    ]))
+    .assert_exit(4)
+    .assert_stderr("/nowhere");
+    run_to_end(bare_command(&[
+        "classify",
+        "list",
+        "--api-key",
+        CANARY,
+        "--api-key-file",
+        &key_file,
+    ]))
+    .assert_exit(2);
+    run_to_end(bare_command(&[
+        "classify",
+        "list",
+        "--api-key",
+        &format!("Bearer {CANARY}"),
+    ]))
+    .assert_exit(4)
+    .assert_stderr("Bearer");
+}
+
+#[test]
+fn config_global_flags_work_before_and_after_subcommand() {
+    let sandbox = Sandbox::new();
+    sandbox
+        .run(&[
+            "--project-id",
+            PROJECT,
+            "classify",
+            "list",
+            "--organization-id",
+            ORGANIZATION,
+        ])
+        .assert_exit(0);
+    let seen = sandbox.emulator.requests().pop().unwrap();
+    assert_eq!(seen.query_parameter("project_id"), Some(PROJECT));
+    assert_eq!(seen.query_parameter("organization_id"), Some(ORGANIZATION));
+    assert!(
+        seen.header("user-agent")
+            .unwrap()
+            .contains("llamacloud-prod/")
+    );
+    let mut command = sandbox.command(&["classify", "list"]);
+    command.env("LLAMA_CLOUD_CUSTOM_HEADERS", "X-Team: blue");
+    run_to_end(command).assert_exit(0);
+    assert_eq!(
+        sandbox.emulator.requests().pop().unwrap().header("x-team"),
+        Some("blue")
+    );
+}
+
+#[test]
+fn config_invalid_base_url_error_names_its_flag() {
+    let with_key = |words: &[&str]| {
+        let mut command = bare_command(words);
+        command.env("LLAMA_CLOUD_API_KEY", CANARY);
+        run_to_end(command)
+    };
+    with_key(&["classify", "list", "--base-url", "api.example"])
+        .assert_exit(2)
+        .assert_stderr("https://api.example")
+        .assert_stderr("--base-url");
+    with_key(&["classify", "list", "--base-url", "http://api.example"])
+        .assert_exit(2)
+        .assert_stderr("in the clear");
+    with_key(&[
+        "classify",
+        "list",
+        "--base-url",
+        "https://a.example",
+        "--region",
+        "eu",
+    ])
+    .assert_exit(2);
+    with_key(&["classify", "list", "--emulator", "--region", "eu"])
+        .assert_exit(2)
+        .assert_stderr("--emulator");
+    // Nothing listens there; the key is not in what is said of it.
+    with_key(&["classify", "get", "clj-1", "--region", "mars"])
+        .assert_exit(2)
+        .assert_stderr("eu");
+}
+
+#[test]
+fn exit_code_of_usage_errors_and_their_format() {
+    for words in [
+        &["clasify"][..],
+        &["classify", "lst"],
+        &["classify", "list", "--page-sise", "3"],
+        &["classify", "list", "--format", "xml"],
+        &["classify", "list", "extra"],
+        &[],
+    ] {
+        let found = run_to_end(bare_command(words)).assert_exit(2);
+        assert!(found.stdout.is_empty(), "{words:?}");
+        assert!(!found.stderr.is_empty(), "{words:?}");
+    }
+    run_to_end(bare_command(&["classify", "list", "--page-sise", "3"]))
+        .assert_stderr("--page-size");
+    let found = run_to_end(bare_command(&[
+        "classify",
+        "list",
+        "--page-sise",
+        "3",
+        "--format",
+        "json",
+    ]))
+    .assert_exit(2);
+    assert_eq!(found.error()["kind"], "usage");
+    assert!(
+        run_to_end(bare_command(&["classify", "list", "--format", "TABLE"]))
+            .assert_exit(4)
+            .stderr
+            .contains("API key")
+    );
+}
+
+#[test]
+fn error_format_json_prints_only_objects_on_stderr() {
+    let words = ["classify", "get", "clj-1", "--emulator", "--format", "json"];
+    let found = run_to_end(bare_command(&words)).assert_exit(6);
+    let lines: Vec<serde_json::Value> = found
+        .stderr
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert!(
+        lines[0]["note"]
+            .as_str()
+            .unwrap()
+            .contains("not the service's")
+    );
+    assert_eq!(lines[1]["error"]["kind"], "not_found");
+    assert!(
+        lines[1]["error"]["hint"]
+            .as_str()
+            .unwrap()
+            .contains("emulator")
+    );
+}
+
+#[test]
+fn exit_code_of_each_service_error() {
+    for (fault, code, kind) in [
+        (Fault::Unauthorized, 4, "auth"),
+        (Fault::PaymentRequired, 5, "quota"),
+        (Fault::RateLimitedAbsurd, 7, "rate_limited"),
+        (Fault::UnavailableShouldNotRetry, 1, "unexpected"),
+    ] {
+        let sandbox =
+            Sandbox::with(Config::default().faults(FaultSchedule::new().with(fault.always())));
+        let found = sandbox
+            .run(&["classify", "get", "clj-1", "--format", "jsonl"])
+            .assert_exit(code);
+        assert_eq!(found.error()["kind"], kind, "{fault:?}");
+        assert!(found.stdout.is_empty());
+    }
+}
+
+#[test]
+fn exit_code_list_is_in_help() {
+    let help = run_to_end(bare_command(&["--help"])).assert_exit(0).stdout;
+    assert!(help.contains("Exit codes:") && help.contains("130  interrupted"));
+    assert!(
+        run_to_end(bare_command(&["--version"]))
+            .assert_exit(0)
+            .stdout
+            .starts_with("llamacloud-prod ")
+    );
+}

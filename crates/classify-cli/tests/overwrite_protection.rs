@@ -1,0 +1,279 @@
+//! What a run writes is never what it reads, however the two are spelled.
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+
+use classify_emulator::{Config, RateLimits};
+use common::{RULES, Sandbox};
+
+const JOURNAL: &str = "k.journal";
+
+/// A sandbox with a file for every flag that reads one.
+fn sandbox() -> Sandbox {
+    let sandbox = Sandbox::with(Config::default().rate_limits(RateLimits::none()));
+    sandbox.file("truth.csv", "path,type\ndocs/bill.txt,invoice\n");
+    sandbox.file("key.txt", common::CANARY);
+    sandbox.file("ca.pem", "no certificate");
+    sandbox
+}
+
+/// Every file below a folder, with what is in it.
+fn contents(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match fs::metadata(&path) {
+            Ok(metadata) if metadata.is_dir() => found.extend(contents(&path)),
+            Ok(_) => found.push((path.display().to_string(), fs::read(&path).unwrap())),
+            Err(_) => found.push((path.display().to_string(), Vec::new())),
+        }
+    }
+    found.sort();
+    found
+}
+
+/// A name as it is, with `./` before it, and as a link that leads to it.
+fn spellings(sandbox: &Sandbox, name: &str) -> Vec<String> {
+    let mut found = vec![
+        name.to_owned(),
+        format!("./{name}"),
+        format!("docs/../{name}"),
+    ];
+    #[cfg(unix)]
+    {
+        let folder = sandbox.path().join("links");
+        fs::create_dir_all(&folder).unwrap();
+        let (_, file) = name.rsplit_once('/').unwrap_or(("", name));
+        let link = folder.join(file);
+        if fs::symlink_metadata(&link).is_err() {
+            std::os::unix::fs::symlink(sandbox.path().join(name), link).unwrap();
+        }
+        found.push(format!("links/{file}"));
+    }
+    found
+}
+
+/// The run is refused with the names of both flags, and nothing in the folder is another than before.
+#[track_caller]
+fn refused(sandbox: &Sandbox, words: &[&str], parts: &[&str]) {
+    let before = contents(sandbox.path());
+    let said = sandbox
+        .run(&[&["classify", "run"], words].concat())
+        .assert_exit(2);
+    for part in parts {
+        assert!(said.stderr.contains(part), "{words:?}: {part:?}: {said:?}");
+    }
+    assert_eq!(contents(sandbox.path()), before, "{words:?}");
+    assert_eq!(sandbox.emulator.request_count(), 0, "{words:?}");
+}
+
+#[test]
+fn overwrite_of_input_file_is_rejected() {
+    let sandbox = sandbox();
+    let reads = [
+        ("--rules", "rules.yaml"),
+        ("--labels", "truth.csv"),
+        ("--api-key-file", "key.txt"),
+        ("--ca-cert", "ca.pem"),
+    ];
+    for written in ["--output", "--report", "--journal"] {
+        for (read, name) in reads {
+            for spelled in spellings(&sandbox, name) {
+                let rules = if read == "--rules" {
+                    [].as_slice()
+                } else {
+                    &["--rules", "rules.yaml"]
+                };
+                let words = [&["docs", read, name, written, &spelled], rules].concat();
+                refused(&sandbox, &words, &[read, written]);
+                // The same, with the odd spelling on the side that is read.
+                if !(read == "--rules" && spelled.starts_with("docs")) {
+                    let words = [&["docs", read, &spelled, written, name], rules].concat();
+                    refused(&sandbox, &words, &[read, written]);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn overwrite_of_one_output_by_another_is_rejected() {
+    let sandbox = sandbox();
+    for (first, second) in [
+        ("--output", "--report"),
+        ("--output", "--journal"),
+        ("--report", "--journal"),
+    ] {
+        // One that is there, and one that is not.
+        sandbox.file("there", "{\"record\":\"run\",\"v\":1}\n");
+        for name in ["there", "new"] {
+            for spelled in spellings(&sandbox, name) {
+                let words = [
+                    "docs",
+                    "--rules",
+                    "rules.yaml",
+                    first,
+                    name,
+                    second,
+                    &spelled,
+                ];
+                refused(&sandbox, &words, &[first, second]);
+            }
+        }
+    }
+}
+
+#[test]
+fn overwrite_check_includes_default_journal_path() {
+    let sandbox = sandbox();
+    let run = ["docs", "--rules", "rules.yaml", "--output", "k"];
+    for spelled in spellings(&sandbox, JOURNAL) {
+        let words = [&run[..], &["--report", &spelled]].concat();
+        refused(&sandbox, &words, &["--report", "journal"]);
+    }
+    sandbox.file("k.journal", "path,type\ndocs/bill.txt,invoice\n");
+    for spelled in spellings(&sandbox, JOURNAL) {
+        let words = [&run[..], &["--labels", &spelled]].concat();
+        refused(&sandbox, &words, &["--labels", "journal"]);
+    }
+    sandbox.file("k.yaml.journal", "");
+    let words = [
+        "docs",
+        "--rules",
+        "rules.yaml",
+        "--output",
+        "k.journal",
+        "--journal",
+        "k.journal",
+    ];
+    refused(&sandbox, &words, &["--output", "--journal"]);
+}
+
+#[test]
+fn overwrite_of_document_is_rejected() {
+    let sandbox = sandbox();
+    for flag in ["--output", "--report", "--journal"] {
+        for spelled in spellings(&sandbox, "docs/bill.txt") {
+            // Named itself, in a folder, and by a glob.
+            for paths in ["docs/bill.txt", "docs", "docs/*.txt", "."] {
+                let words = [paths, "--rules", "rules.yaml", flag, &spelled];
+                refused(&sandbox, &words, &[flag]);
+            }
+        }
+    }
+}
+
+#[test]
+fn overwrite_of_earlier_output_is_allowed() {
+    for name in ["rows.jsonl", "rows.json", "rows.csv", "rows.txt"] {
+        let sandbox = sandbox();
+        let output = format!("docs/{name}");
+        let run = |path: &str| {
+            let words = [
+                "classify",
+                "run",
+                path,
+                "--rules",
+                "rules.yaml",
+                "--poll-interval",
+                "50ms",
+                "--output",
+                &output,
+                "--report",
+                "docs/page.html",
+                "--resume",
+            ];
+            let table: &[&str] = if name == "rows.txt" {
+                &["--format", "table"]
+            } else {
+                &[]
+            };
+            sandbox.run(&[&words[..], table].concat()).assert_exit(0);
+            fs::read_to_string(sandbox.path().join(&output)).unwrap()
+        };
+        let first = run("docs");
+        assert_eq!(run("docs"), first, "{name}");
+        assert_eq!(run("docs/*"), first, "{name}");
+        assert_eq!(sandbox.emulator.job_count(), 2, "{name}");
+    }
+}
+
+/// A terminal and a pipe are read and written by one name, and lose nothing.
+#[cfg(unix)]
+#[test]
+fn overwrite_check_ignores_devices() {
+    let sandbox = sandbox();
+    let words = [
+        "classify",
+        "run",
+        "docs",
+        "--rules",
+        "rules.yaml",
+        "--output",
+        "/dev/null",
+        "--report",
+        "/dev/null",
+    ];
+    sandbox.run(&words).assert_exit(0);
+}
+
+#[test]
+fn journal_path_must_be_a_file_in_an_existing_folder() {
+    let sandbox = sandbox();
+    let words = ["docs", "--rules", "rules.yaml", "--journal", "nowhere/j"];
+    refused(&sandbox, &words, &["--journal", "no such folder"]);
+    let words = ["docs", "--rules", "rules.yaml", "--journal", "docs"];
+    refused(&sandbox, &words, &["--journal", "no name for a file"]);
+}
+
+#[test]
+fn output_format_unsupported_by_run_is_rejected_by_extension() {
+    let sandbox = sandbox();
+    assert!(RULES.contains("invoice"));
+    for name in ["rows.yaml", "rows.YML", "rows.html"] {
+        let words = ["docs", "--rules", "rules.yaml", "--output", name];
+        refused(&sandbox, &words, &["--output", ".csv"]);
+    }
+    refused(
+        &sandbox,
+        &["docs", "--rules", "rules.yaml", "--report", "-"],
+        &["--report", "stdout"],
+    );
+    // Whoever says how has said it.
+    let words = [
+        "classify",
+        "run",
+        "docs",
+        "--rules",
+        "rules.yaml",
+        "--output",
+        "rows.yaml",
+        "--format",
+        "jsonl",
+    ];
+    sandbox.run(&words).assert_exit(0);
+}
+
+#[test]
+fn overwrite_of_upload_source_by_output_is_rejected() {
+    let sandbox = sandbox();
+    let before = contents(sandbox.path());
+    for spelled in spellings(&sandbox, "docs/bill.txt") {
+        let words = [
+            "files",
+            "create",
+            "--file",
+            "docs/bill.txt",
+            "--purpose",
+            "classify",
+            "--output",
+            &spelled,
+        ];
+        sandbox.run(&words).assert_exit(2).assert_stderr("--output");
+    }
+    let after = contents(sandbox.path());
+    assert!(before.iter().all(|file| after.contains(file)));
+    assert_eq!(sandbox.emulator.request_count(), 0);
+}

@@ -1,0 +1,26 @@
+//! How far a job has come.
+
+/// What a job's status means, the same for both versions of the API.
+///
+/// [`v2::JobStatus::phase`](crate::v2::JobStatus::phase) and [`v1::JobStatus::phase`](crate::v1::JobStatus::phase) are the
+/// only places that decide whether a job has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum JobPhase {
+    /// The job has not ended, or has a status that this version does not know.
+    Pending,
+    /// The job ended with a result, or with results for some of its files.
+    Succeeded,
+    /// The job ended without a result.
+    Failed,
+    /// The job ended because it was cancelled.
+    Cancelled,
+}
+
+impl JobPhase {
+    /// Whether the job has ended.
+    #[must_use]
+    pub fn is_terminal(self) -> bool {
+        self != Self::Pending
+    }
+}

@@ -1,0 +1,136 @@
+//! Parsing a response body as JSON.
+
+use bytes::Bytes;
+
+use super::lenient;
+use crate::error::Error;
+
+/// Reads a successful response as JSON.
+///
+/// Read fast; only when that fails, read again, leniently, and once more to find the place. The body is held against
+/// UTF-8 as a whole, since that costs a tenth of what it costs string by string, and a body's JSON is mostly strings.
+pub(crate) fn read_json<T: serde::de::DeserializeOwned>(
+    response: http::Response<Bytes>,
+) -> Result<T, Error> {
+    let text = std::str::from_utf8(response.body()).ok();
+    if let Some(value) = text.and_then(|text| serde_json::from_str(text).ok()) {
+        return Ok(value);
+    }
+    if let Some(value) = lenient::read(response.body()) {
+        return Ok(value);
+    }
+    let mut json = serde_json::Deserializer::from_slice(response.body());
+    let (place, error) = match serde_path_to_error::deserialize(&mut json) {
+        Ok(value) => match json.end() {
+            // What is no UTF-8 is in a field that nobody reads.
+            Ok(()) => return Ok(value),
+            Err(error) => (String::new(), error),
+        },
+        Err(traced) if traced.path().iter().len() > 0 => {
+            (format!("at {}: ", traced.path()), traced.into_inner())
+        }
+        Err(traced) => (String::new(), traced.into_inner()),
+    };
+    let size = response.body().len();
+    let message = format!("{place}{} ({size} bytes)", describe(&error));
+    let is_json = error.is_data();
+    // The error itself is no cause to hand on: its text repeats values of the answer.
+    Err(Error::decode(response, message, is_json))
+}
+
+/// What is wrong with a body, without repeating any of it.
+fn describe(error: &serde_json::Error) -> String {
+    use serde_json::error::Category;
+    match error.classify() {
+        Category::Syntax => format!(
+            "not JSON at line {} column {}",
+            error.line(),
+            error.column()
+        ),
+        Category::Eof => "the JSON ends too early".to_owned(),
+        Category::Data | Category::Io => without_quotes(&error.to_string()),
+    }
+}
+
+/// The message without what it quotes, which is part of the body: a reason may repeat a document's words. The name of a
+/// missing field is ours.
+fn without_quotes(message: &str) -> String {
+    let mut message = message.to_owned();
+    for quote in ['"', '`'] {
+        let is_ours = quote == '`' && message.starts_with("missing field `");
+        if let (false, Some(start), Some(end)) =
+            (is_ours, message.find(quote), message.rfind(quote))
+        {
+            message.replace_range(start..=end, "…");
+        }
+    }
+    message
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+
+    #[test]
+    fn decode_error_names_json_path_without_value() {
+        let response = |body: &'static str| http::Response::new(Bytes::from(body));
+        let error = read_json::<Vec<u8>>(response("[1, 2, \"x\"]")).unwrap_err();
+        assert!(error.to_string().contains("[2]"), "{error}");
+        assert!(!error.is_malformed());
+        let error = read_json::<Vec<u8>>(response("[\"canary \\\" x\"]")).unwrap_err();
+        assert!(!error.to_string().contains("canary"), "{error}");
+        for garbled in ["[1, 2", "[1, 2] 3", "<html>", ""] {
+            assert!(
+                read_json::<Vec<u8>>(response(garbled))
+                    .unwrap_err()
+                    .is_malformed(),
+                "{garbled}"
+            );
+        }
+    }
+
+    #[test]
+    fn decode_error_for_invalid_utf8_only_in_fields_that_are_read() {
+        #[derive(Debug, Deserialize)]
+        struct Named {
+            name: String,
+        }
+        let read =
+            |body: &'static [u8]| read_json::<Named>(http::Response::new(Bytes::from_static(body)));
+        let error = read(b"{\"name\": \"\xff\"}").unwrap_err();
+        assert!(error.is_malformed(), "{error}");
+        assert!(error.to_string().contains("at name"), "{error}");
+        let passed_over = read(b"{\"name\": \"a\", \"new\": \"\xff\"}").unwrap();
+        assert_eq!(passed_over.name, "a");
+        let error = read(b"{\"name\": \"a\", \"new\": \"\xff\"} {}").unwrap_err();
+        assert!(error.is_malformed(), "{error}");
+    }
+
+    #[test]
+    fn redact_response_body_in_decode_error_chain() {
+        #[derive(Debug, Deserialize)]
+        struct Numbered {
+            #[expect(dead_code, reason = "it is never read whole")]
+            number: u8,
+        }
+        for body in [
+            r#"{"number":"canary"}"#,
+            r#"{"number":7.777}"#,
+            r#"{"number":77777}"#,
+            r#"{"number":true}"#,
+            r#"{"number":7"#,
+            r#"{"number":"a `canary` b \" canary"}"#,
+        ] {
+            let error = read_json::<Numbered>(http::Response::new(body.into())).unwrap_err();
+            let mut cause: Option<&dyn std::error::Error> = Some(&error);
+            while let Some(one) = cause {
+                let shown = format!("{one} {one:?}");
+                for secret in ["canary", "777", "true"] {
+                    assert!(!shown.contains(secret), "{body}: {shown}");
+                }
+                cause = one.source();
+            }
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! A call and the bounds it keeps to: its client's limiter, its deadline, and what it may be repeated for.
+
+mod sim;
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use classify_proto::files::UploadFile;
+use classify_proto::machine::{
+    Call, Context, Limiter, Machine, ResponseDeadline, Retry, Step, Ticket,
+};
+use classify_proto::v2::{Configuration, CreateJob, GetJob, Rule};
+use classify_proto::{Api, Error, Failure, RateClass, Seed, Time};
+
+const START: Time = Time::from_millis(1_700_000_000_000);
+
+fn seed() -> Seed {
+    Seed::new([9; 16])
+}
+
+fn create() -> CreateJob {
+    let rule = Rule::new("invoice", "has an invoice number");
+    CreateJob::new("dfl-1").configuration(Configuration::new([rule]))
+}
+
+/// A limiter that lets the next get through in ten and a half seconds.
+fn used_up() -> Mutex<Limiter> {
+    let mut limiter = Limiter::unlimited().limit(RateClass::Other, 1, Duration::from_secs(10));
+    limiter.sent(RateClass::Other, START);
+    Mutex::new(limiter)
+}
+
+/// What a get does first under that limiter.
+fn first_step(
+    change: impl FnOnce(Call<GetJob>) -> Call<GetJob>,
+) -> Step<std::convert::Infallible, Result<classify_proto::v2::Job, Error>> {
+    let (api, limiter) = (sim::api(), used_up());
+    let mut call = change(Call::new(GetJob::new("clj-1"), seed()));
+    call.poll(Context::new(&api, START).limiter(&limiter))
+}
+
+#[test]
+fn rate_limit_wait_within_deadline_and_cap_is_waited_for() {
+    let free = START + Duration::from_millis(10_500);
+    let waits = |step| matches!(step, Step::Wait(Some(until)) if until == free);
+    assert!(waits(first_step(|call| call)));
+    let just_in_time = free + Duration::from_millis(1);
+    assert!(waits(first_step(|call| call.deadline(just_in_time))));
+    let patient = Retry::default().max_retry_after(Duration::from_millis(10_500));
+    assert!(waits(first_step(|call| call.retry(patient))));
+}
+
+#[test]
+fn rate_limit_wait_beyond_deadline_or_cap_is_returned() {
+    let free = START + Duration::from_millis(10_500);
+    let refused = |step| match step {
+        Step::Done(Err(error)) => {
+            let error: Error = error;
+            assert!(error.is_rate_limited(), "{error}");
+            assert_eq!(error.retry_after(), Some(Duration::from_millis(10_500)));
+            assert_eq!(error.attempts(), 0);
+        }
+        other => panic!("{other:?}"),
+    };
+    refused(first_step(|call| call.deadline(free)));
+    let impatient = Retry::default().max_retry_after(Duration::from_millis(10_499));
+    refused(first_step(|call| call.retry(impatient)));
+}
+
+#[test]
+fn timeout_of_call_is_15_min_and_of_upload_150_min() {
+    fn by<M: Machine>(api: &Api, mut machine: M) -> Duration {
+        match machine.poll(Context::new(api, START)) {
+            Step::Send(_, request) => {
+                let ResponseDeadline(by) = request.extensions().get().unwrap();
+                *by - START
+            }
+            _ => panic!("it sends at once"),
+        }
+    }
+    let api = sim::api();
+    assert_eq!(
+        by(&api, Call::new(GetJob::new("clj-1"), seed())),
+        Duration::from_secs(15 * 60)
+    );
+    let upload = UploadFile::new("a.txt", b"x".to_vec());
+    assert_eq!(
+        by(&api, Call::new(upload, seed())),
+        Duration::from_secs(150 * 60)
+    );
+    // What a document of the largest size may take by the driver's limits fits into it.
+    let largest =
+        classify_proto::TransportLimits::default().attempt_timeout(512 << 20, None, START);
+    assert!(largest < Duration::from_secs(150 * 60));
+    let short = Retry::default().total(Duration::from_secs(7));
+    assert_eq!(
+        by(&api, Call::new(GetJob::new("clj-1"), seed()).retry(short)),
+        Duration::from_secs(7)
+    );
+}
+
+/// Sends once, answers with this failure, and waits until it would be repeated.
+fn failed_once<M: Machine>(api: &Api, call: &mut M, failure: Failure) -> Time {
+    let ticket: Ticket = match call.poll(Context::new(api, START)) {
+        Step::Send(ticket, _) => ticket,
+        _ => panic!("it sends at once"),
+    };
+    call.handle(Context::new(api, START), ticket, Err(failure));
+    match call.poll(Context::new(api, START)) {
+        Step::Wait(Some(until)) => until,
+        _ => panic!("it is repeated"),
+    }
+}
+
+/// A caller may set again what a saved state left out; if that is no good, what was sent before still counts.
+#[test]
+fn ambiguous_flag_of_retry_that_cannot_be_built() {
+    let api = sim::api();
+    for (failure, ambiguous) in [
+        (Failure::timeout("60 s passed"), true),
+        (Failure::connect("refused"), false),
+    ] {
+        let mut call = Call::new(create(), seed());
+        let later = failed_once(&api, &mut call, failure);
+        *call.operation_mut() = CreateJob::new("");
+        let Step::Done(Err(error)) = call.poll(Context::new(&api, later)) else {
+            panic!("nothing can be sent")
+        };
+        assert!(error.is_invalid(), "{error}");
+        assert_eq!(error.is_ambiguous(), ambiguous, "{error}");
+    }
+    // Whether a read was acted upon matters to nobody.
+    let mut call = Call::new(GetJob::new("clj-1"), seed());
+    let later = failed_once(&api, &mut call, Failure::timeout("60 s passed"));
+    *call.operation_mut() = GetJob::new("..");
+    let Step::Done(Err(error)) = call.poll(Context::new(&api, later)) else {
+        panic!("nothing can be sent")
+    };
+    assert!(error.is_invalid() && !error.is_ambiguous(), "{error}");
+}
+
+#[test]
+fn retry_after_equal_to_cap_is_waited_for() {
+    let api = sim::api();
+    let asked = |seconds: &str| {
+        let response = classify_proto::http::Response::builder()
+            .status(503)
+            .header("retry-after", seconds)
+            .body(classify_proto::Bytes::new())
+            .unwrap();
+        let mut call = Call::new(GetJob::new("clj-1"), seed());
+        let Step::Send(ticket, _) = call.poll(Context::new(&api, START)) else {
+            panic!("it sends at once")
+        };
+        call.handle(Context::new(&api, START), ticket, Ok(response));
+        matches!(call.poll(Context::new(&api, START)), Step::Wait(_))
+    };
+    assert!(asked("120"));
+    assert!(!asked("120.001"));
+}
+
+/// An answer that shows the job settles what became of the create; a mere refusal of the repeat does not.
+#[test]
+fn conflict_on_retry_is_unambiguous_only_with_job() {
+    let api = sim::api();
+    let answered = |status: u16, body: &'static str| {
+        let mut call = Call::new(create(), seed());
+        let later = failed_once(&api, &mut call, Failure::timeout("60 s passed"));
+        let cx = Context::new(&api, later);
+        let Step::Send(ticket, _) = call.poll(cx) else {
+            panic!("it is repeated")
+        };
+        let response = classify_proto::http::Response::builder()
+            .status(status)
+            .body(body.into())
+            .unwrap();
+        call.handle(cx, ticket, Ok(response));
+        match call.poll(cx) {
+            Step::Done(Err(error)) => error,
+            other => panic!("{other:?}"),
+        }
+    };
+    let another = answered(
+        200,
+        r#"{"id": "clj-1", "status": "PENDING", "file_input": "dfl-2"}"#,
+    );
+    assert!(
+        another.is_conflict() && another.job().is_some(),
+        "{another}"
+    );
+    assert!(!another.is_ambiguous(), "{another}");
+    let refused = answered(409, r#"{"detail": "no"}"#);
+    assert!(
+        refused.is_conflict() && refused.job().is_none(),
+        "{refused}"
+    );
+    assert!(refused.is_ambiguous(), "{refused}");
+}

@@ -1,0 +1,105 @@
+//! What fuzzing found once: a call that is polled late, and errors made of other people's words.
+
+use std::time::Duration;
+
+use classify_proto::machine::{Call, Context, Journal, Machine, Retry, Saved, Step};
+use classify_proto::v2::{Configuration, CreateJob, GetJob, Rule};
+use classify_proto::{Api, Failure, Operation, Seed, Time, http};
+
+fn api() -> Api {
+    Api::builder("llx-key").build().unwrap()
+}
+
+fn create() -> CreateJob {
+    CreateJob::new("dfl-1").configuration(Configuration::new([Rule::new(
+        "invoice",
+        "has an invoice number",
+    )]))
+}
+
+#[test]
+fn timeout_passed_during_backoff_sends_no_further_attempt() {
+    let api = api();
+    let retry = Retry::default().total(Duration::from_secs(60));
+    let mut call = Call::new(create(), Seed::new([1; 16])).retry(retry);
+    let start = Time::from_millis(0);
+    let Step::Send(ticket, _) = call.poll(Context::new(&api, start)) else {
+        panic!()
+    };
+    call.handle(
+        Context::new(&api, start),
+        ticket,
+        Err(Failure::timeout("no answer")),
+    );
+    assert!(matches!(
+        call.poll(Context::new(&api, start)),
+        Step::Wait(Some(_))
+    ));
+    // The machine slept for an hour, and so did its driver.
+    let late = start + Duration::from_secs(3600);
+    let Step::Done(Err(error)) = call.poll(Context::new(&api, late)) else {
+        panic!("a request was sent that could not be answered in time")
+    };
+    assert!(error.is_timeout() && error.is_ambiguous(), "{error}");
+    assert!(error.transaction_id().is_some());
+}
+
+#[test]
+fn resume_after_timeout_sends_nothing() {
+    let api = api();
+    let mut call = Call::new(GetJob::new("clj-1"), Seed::new([1; 16]));
+    let start = Time::from_millis(0);
+    assert!(matches!(
+        call.poll(Context::new(&api, start)),
+        Step::Send(..)
+    ));
+    let mut call = Call::<GetJob>::load(&call.save().unwrap()).unwrap();
+    let tomorrow = start + Duration::from_secs(86_400);
+    let Step::Done(Err(error)) = call.poll(Context::new(&api, tomorrow)) else {
+        panic!()
+    };
+    assert!(error.is_timeout() && !error.is_ambiguous(), "{error}");
+}
+
+#[test]
+fn error_display_is_one_line_for_any_input() {
+    let broken = http::Response::new("{\"id\": \"clj-1\r\n, ".into());
+    let mut create = create();
+    create.prepare(Seed::new([1; 16]));
+    let errors = [
+        create.parse(broken).unwrap_err(),
+        Journal::read(b"{\"record\":\"r\\nfd\"}\n").unwrap_err(),
+        Call::<GetJob>::load("{\"v\":1,\"kind\":\"a\\r\\nb\",\"state\":0}").unwrap_err(),
+    ];
+    for error in errors {
+        let shown = error.to_string();
+        assert!(!shown.contains(char::is_control), "{shown:?}");
+    }
+}
+
+#[test]
+fn redact_api_key_repeated_in_error_response() {
+    let api = Api::builder("llx-canary-1").build().unwrap();
+    for (status, body) in [
+        (401, r#"{"detail": "no such key: llx-canary-1"}"#),
+        (403, r#"{"message": "no such key: llx-canary-1"}"#),
+        (
+            422,
+            r#"{"detail": [{"loc": ["llx-canary-1"], "msg": "llx-canary-1 is wrong"}]}"#,
+        ),
+    ] {
+        let mut call = Call::new(GetJob::new("clj-1"), Seed::new([1; 16])).retry(Retry::never());
+        let cx = Context::new(&api, Time::from_millis(0));
+        let Step::Send(ticket, _) = call.poll(cx) else {
+            panic!()
+        };
+        let answer = http::Response::builder().status(status).body(body.into());
+        call.handle(cx, ticket, Ok(answer.unwrap()));
+        let Step::Done(Err(error)) = call.poll(cx) else {
+            panic!("{status} is a refusal")
+        };
+        let told = format!("{error} {error:?} {:?}", error.field_errors());
+        assert!(!told.contains("canary"), "{told}");
+        assert!(told.contains("[redacted]"), "{told}");
+    }
+}

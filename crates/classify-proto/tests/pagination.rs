@@ -1,0 +1,35 @@
+//! Every list goes on from a token, and stays the list it was.
+
+use classify_proto::{Api, Paged, configurations, files, v1, v2, webhooks};
+
+fn goes_on<O: Paged>(list: &O) {
+    let api = Api::builder("llx-key").build().unwrap();
+    let asks = |list: &O| {
+        let request = list.build_request(&api).unwrap();
+        let body = request.body().in_memory().unwrap_or_default();
+        let body = String::from_utf8(body.to_vec()).unwrap();
+        format!("{} {body}", request.uri())
+    };
+    assert_eq!(list.page_token(), None, "{}", list.name());
+    let next = list.with_page_token(Some("further-on".into()));
+    assert_eq!(next.page_token(), Some("further-on"), "{}", list.name());
+    let (first, second) = (asks(list), asks(&next));
+    assert!(!first.contains("further-on") && second.contains("further-on"));
+    // What narrows the first page narrows the next.
+    assert!(
+        first.contains("narrowed") && second.contains("narrowed"),
+        "{second}"
+    );
+    assert_eq!(asks(&next.with_page_token(None)), first);
+}
+
+#[test]
+fn pagination_next_page_changes_only_the_token() {
+    goes_on(&v2::ListJobs::new().project("narrowed"));
+    goes_on(&v1::ListJobs::new().project("narrowed"));
+    goes_on(&v1::GetJobResults::new("job-1").project("narrowed"));
+    goes_on(&files::ListFiles::new().project("narrowed"));
+    goes_on(&files::QueryFiles::new().project("narrowed"));
+    goes_on(&configurations::ListConfigurations::new().project("narrowed"));
+    goes_on(&webhooks::ListWebhookConfigurations::new().project("narrowed"));
+}

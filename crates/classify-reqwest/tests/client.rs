@@ -1,0 +1,213 @@
+//! What is reqwest's own: the caller's client, TLS, futures that are dropped.
+
+use std::time::Duration;
+
+use classify_emulator::{Config, Emulator, Fault, FaultSchedule, Route};
+use classify_proto::files::UploadFile;
+use classify_proto::machine::{Bulk, BulkOptions, Document, DocumentStatus, Record, Run};
+use classify_proto::v2::{CreateJob, GetJob, JobStatus, ListJobs};
+use classify_proto::{Error, Seed};
+use classify_reqwest::Client;
+use classify_scenarios::{ResponseScript, ScriptedServer, api, create, document, response, rules};
+
+use tokio::runtime::Handle;
+
+const JOB: &[u8] = br#"{"id": "clj-1", "status": "RUNNING"}"#;
+
+fn job() -> ScriptedServer {
+    ScriptedServer::start(|_, _| ResponseScript::Respond(response(200, &[], JOB)))
+}
+
+/// A reqwest client of the caller's making, with a provider of the caller's choice.
+fn builder() -> reqwest::ClientBuilder {
+    let builder = reqwest::Client::builder();
+    #[cfg(any(feature = "rustls", feature = "aws-lc"))]
+    let builder = {
+        let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("ring knows them")
+            .with_root_certificates(rustls::RootCertStore::empty())
+            .with_no_client_auth();
+        builder.tls_backend_preconfigured(config)
+    };
+    builder
+}
+
+/// Compiles only while every future and stream may move between threads.
+#[test]
+fn client_futures_and_streams_are_send() {
+    fn send<T: Send>(_: &T) {}
+    fn shared<T: Send + Sync + Clone + 'static>(_: &T) {}
+
+    let client = Client::new(api("http://127.0.0.1:1", "llx-key"));
+    shared(&client);
+    send(&client.call(GetJob::new("clj-1")));
+    send(&client.wait("clj-1"));
+    send(&client.run(create()));
+    send(&client.classify(document(), create()));
+    send(&client.list(ListJobs::new()));
+    send(&client.pages(ListJobs::new()));
+    send(&client.list(ListJobs::new()).next());
+    let run = client.upload_run(document(), create()).expect("a seed");
+    send(&client.drive(run, drop));
+}
+
+#[tokio::test]
+async fn pagination_is_a_stream_that_ends_after_last_page() {
+    fn stream<S: futures_core::Stream<Item = Result<T, Error>> + Unpin, T>(_: &S) {}
+
+    let server = ScriptedServer::start(|number, _| {
+        let token = ["\"a\"", "\"b\"", "null"][number.min(2)];
+        let page = format!(
+            r#"{{"items": [{{"id": "clj-{number}", "status": "RUNNING"}}], "next_page_token": {token}}}"#
+        );
+        ResponseScript::Respond(response(200, &[], page.as_bytes()))
+    });
+    let client = Client::new(api(&server.base_url(), "llx-key"));
+    let mut pages = client.pages(ListJobs::new());
+    stream(&pages);
+    let mut count = 0;
+    while let Some(page) = pages.next().await {
+        assert_eq!(page.expect("a page").items.len(), 1);
+        count += 1;
+    }
+    assert_eq!(count, 3);
+    assert!(pages.next().await.is_none());
+}
+
+/// The service has made the job and its answer is on its way when the future is dropped: driven again, the machine
+/// finds the job.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn idempotency_resume_of_dropped_future_makes_one_job() {
+    let faults = FaultSchedule::new().with(Fault::HangAfter.nth(1).on(Route::ClassifyCreate));
+    let emulator = Emulator::start(Config::default().faults(faults)).expect("an emulator");
+    emulator.add_parse_job("pjb-1", "Invoice 4711");
+    let client = Client::new(api(emulator.base_url(), emulator.key()));
+    let mut run = Run::new(create(), client.seed().expect("a seed"));
+
+    // Polled until the job is there, and dropped then.
+    let mut driven = Box::pin(client.drive(&mut run, drop));
+    while emulator.job_count() == 0 {
+        let slice = tokio::time::timeout(Duration::from_millis(5), &mut driven).await;
+        assert!(slice.is_err(), "the answer hangs");
+    }
+    drop(driven);
+    assert_eq!(emulator.count(Route::ClassifyCreate), 1);
+
+    let job = client.drive(&mut run, drop).await.expect("the job ends");
+    assert_eq!(job.status, JobStatus::Completed);
+    assert_eq!(emulator.job_count(), 1);
+    assert_eq!(emulator.count(Route::ClassifyCreate), 2);
+}
+
+/// A client that follows redirects on its own: what it brings back from elsewhere is no answer.
+#[tokio::test]
+async fn redirect_followed_by_custom_client_is_rejected() {
+    let other = job();
+    let target = format!("{}/elsewhere", other.base_url());
+    let server = ScriptedServer::start(move |_, _| {
+        ResponseScript::Respond(response(307, &[("location", &target)], b""))
+    });
+    let follower = builder().build().expect("a client");
+    let client = Client::with_client(follower, api(&server.base_url(), "llx-key"));
+    let error = client.call(GetJob::new("clj-1")).await.unwrap_err();
+    assert!(error.to_string().contains("Policy::none()"), "{error}");
+    assert_eq!(server.requests().len(), 1);
+    let requests = other.requests();
+    assert_eq!(requests.len(), 1);
+    assert_eq!(requests[0].header("authorization"), None);
+
+    let strict = builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .expect("a client");
+    let client = Client::with_client(strict, api(&server.base_url(), "llx-key"));
+    let error = client.call(GetJob::new("clj-1")).await.unwrap_err();
+    assert_eq!(error.status().map(|status| status.as_u16()), Some(307));
+    assert_eq!(other.requests().len(), 1);
+}
+
+/// Both of rustls's providers may be in one program; a client hands one over and asks no process-wide default.
+#[tokio::test]
+async fn tls_default_client_works_with_any_compiled_provider() {
+    let server = job();
+    let client = Client::new(api(&server.base_url(), "llx-key"));
+    assert!(client.call(GetJob::new("clj-1")).await.is_ok());
+}
+
+#[cfg(not(any(feature = "rustls", feature = "aws-lc", feature = "native-tls")))]
+#[tokio::test]
+async fn tls_feature_missing_error_for_https_names_features() {
+    use classify_proto::machine::Retry;
+    use classify_proto::{Api, ErrorKind};
+
+    let https = Api::builder("llx-key").build().expect("an api");
+    let create = CreateJob::new("pjb-1").configuration(rules());
+    for client in [
+        Client::new(https.clone()),
+        Client::with_client(builder().build().expect("a client"), https),
+    ] {
+        let client = client.retry(Retry::never());
+        let error = client.run(create.clone()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Transport);
+        assert!(!error.is_ambiguous(), "{error}");
+        assert!(
+            error.to_string().contains("rustls, aws-lc, native-tls"),
+            "{error}"
+        );
+    }
+}
+
+/// The documents of a run, and what keeps its journal, may ask the same client: nothing is held while they do.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bulk_input_and_journal_callbacks_may_use_the_same_client() {
+    let emulator = Emulator::start(Config::default()).expect("an emulator");
+    let api = api(emulator.base_url(), emulator.key());
+    let client = Client::new(api.clone());
+    let template = CreateJob::new("").configuration(rules());
+    let options = BulkOptions::default();
+    let bulk = Bulk::new(&api, template, options, Seed::new([7; 16])).expect("good rules");
+    let client_clone = client.clone();
+    let list_once = move || {
+        let call = client_clone.call(ListJobs::new());
+        let page = tokio::task::block_in_place(|| Handle::current().block_on(call));
+        page.map(drop).expect("a page");
+    };
+    let store = {
+        let list_once = list_once.clone();
+        move |_: &Record| {
+            list_once();
+            Ok(())
+        }
+    };
+    let documents = (0..3).map(move |number| {
+        list_once();
+        Document::bytes(format!("{number}.txt"), format!("Invoice {number}"))
+    });
+    // On a thread that may wait for ever: one that waits for itself cannot be dropped either.
+    let (done, ended) = std::sync::mpsc::channel();
+    tokio::spawn(async move {
+        let summary = client.drive(bulk.fed_by(documents, store), drop).await;
+        let _ = done.send(summary.count(&DocumentStatus::Completed));
+    });
+    let ended =
+        tokio::task::spawn_blocking(move || ended.recv_timeout(Duration::from_secs(60))).await;
+    assert_eq!(ended.expect("it does not panic"), Ok(3));
+}
+
+/// Without a runtime there is an error, and no panic.
+#[test]
+fn runtime_missing_is_an_error_and_not_a_panic() {
+    use std::future::Future as _;
+    use std::task::{Context, Poll, Waker};
+
+    let client = Client::new(api("http://127.0.0.1:1", "llx-key"));
+    let upload = UploadFile::new("a.txt", b"text".to_vec());
+    let mut call = std::pin::pin!(client.call(upload));
+    let Poll::Ready(Err(error)) = call.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+    else {
+        panic!("nothing to wait for");
+    };
+    assert!(error.to_string().contains("Tokio"), "{error}");
+}

@@ -1,0 +1,111 @@
+//! Neither the key nor a document's words appear where they can be read by chance.
+
+use std::time::Duration;
+
+use classify_emulator::{Config, Fault, FaultSchedule};
+use classify_proto::files::UploadFile;
+use classify_proto::machine::Saved;
+use classify_proto::v2::{Configuration, CreateJob, GetJob, Rule, WebhookConfiguration};
+use classify_proto::{Api, Error, TransportLimits};
+
+use crate::driver::{Driver, Settings};
+use crate::scripted_server::{ResponseScript, ScriptedServer, response};
+use crate::test_bench::{TestBench, rules};
+
+const CANARY: &str = "canary";
+
+fn canary_api(url: &str) -> Api {
+    Api::builder("llx-canary-key")
+        .base_url(url)
+        .header("X-Other-Key", "canary-header")
+        .build()
+        .expect("an api")
+}
+
+/// Every text that an error shows, with its causes.
+fn error_texts(error: &Error) -> String {
+    let mut text = format!("{error}\n{error:?}\n{error:#?}");
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text = format!("{text}\n{error}\n{error:?}");
+        cause = error.source();
+    }
+    text
+}
+
+fn document() -> UploadFile {
+    UploadFile::new("invoice.txt", b"canary words of a document".to_vec())
+}
+
+fn create() -> CreateJob {
+    let webhook =
+        WebhookConfiguration::new("https://hooks.example/x").signing_secret("canary-secret");
+    CreateJob::new("").configuration(rules()).webhook(webhook)
+}
+
+/// The key, an extra header, a signing secret and a document's words, through every kind of failure: none of them is
+/// in a client's `Debug`, in an error or its causes, in a machine's `Debug`, or in a saved state.
+pub fn redact_secrets_in_errors_debug_output_and_saved_state<D: Driver>() {
+    let mut outputs = Vec::new();
+    let settings = Settings {
+        retry: Settings::default().retry.max_retries(1),
+        wait_timeout: Duration::from_millis(300),
+        limits: TransportLimits::default().response(Duration::from_millis(200)),
+        ..Settings::default()
+    };
+
+    // One of every fault.
+    let bench = TestBench::<D>::with_settings(Config::default(), settings);
+    let driver = D::new(canary_api(bench.emulator.base_url()), settings);
+    outputs.push(driver.debug());
+    let mut failures = 0;
+    for fault in Fault::ALL {
+        bench
+            .emulator
+            .set_faults(FaultSchedule::new().with(fault.always()));
+        if matches!(*fault, Fault::RateLimitedSeconds | Fault::RateLimitedDate) {
+            // They only wait.
+            continue;
+        }
+        if let Err(error) = driver.classify(document(), create()) {
+            failures += 1;
+            outputs.push(error_texts(&error));
+        }
+    }
+    assert!(failures > 20, "{failures} faults were failures");
+
+    // A server that sends back the headers that it was sent.
+    let echo_server = ScriptedServer::start(|number, request| {
+        let headers: Vec<_> = ["authorization", "x-other-key"]
+            .iter()
+            .filter_map(|name| Some((*name, request.header(name)?)))
+            .collect();
+        assert_eq!(headers.len(), 2);
+        let status = [400, 422, 502][number % 3];
+        ResponseScript::Respond(response(status, &headers, b"nothing but the status"))
+    });
+    let driver = D::new(canary_api(&echo_server.base_url()), settings);
+    for _ in 0..3 {
+        outputs.push(error_texts(
+            &driver.classify(document(), create()).unwrap_err(),
+        ));
+        outputs.push(error_texts(&driver.call(GetJob::new("clj-1")).unwrap_err()));
+    }
+
+    // Refused before sending.
+    let short = CreateJob::new("pjb-1").configuration(Configuration::new([Rule::new("a", "b")]));
+    outputs.push(error_texts(&driver.run(short).unwrap_err()));
+    let missing_file = UploadFile::path("/no/such/file.txt").expect("a path to a file");
+    outputs.push(error_texts(
+        &driver.classify(missing_file, create()).unwrap_err(),
+    ));
+
+    // Machines, and what is saved of them.
+    let run = driver.upload_run(document(), create());
+    outputs.push(format!("{run:?}"));
+    outputs.push(run.save().expect("a state"));
+
+    for text in outputs {
+        assert!(!text.contains(CANARY), "{text}");
+    }
+}

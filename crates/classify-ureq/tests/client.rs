@@ -1,0 +1,185 @@
+//! What is ureq's own: the caller's agent, TLS, threads.
+
+use std::time::Duration;
+
+use classify_emulator::{Config, Emulator};
+use classify_proto::files::UploadFile;
+use classify_proto::machine::{Bulk, BulkOptions, Call, Document, DocumentStatus, Record, Retry};
+use classify_proto::v2::{CreateJob, DeleteJob, GetJob, ListJobs};
+use classify_proto::{Api, Seed};
+use classify_scenarios::{ResponseScript, ScriptedServer, api, create, response, rules};
+use classify_ureq::Client;
+
+const JOB: &[u8] = br#"{"id": "clj-1", "status": "RUNNING"}"#;
+
+fn job() -> ScriptedServer {
+    ScriptedServer::start(|_, _| ResponseScript::Respond(response(200, &[], JOB)))
+}
+
+#[test]
+fn custom_agent_keeps_settings_except_status_errors_and_redirects() {
+    let other = job();
+    let target = other.base_url();
+    let server = ScriptedServer::start(move |number, _| {
+        ResponseScript::Respond(match number {
+            0 => response(404, &[], br#"{"detail": "no such job"}"#),
+            _ => response(302, &[("location", &target)], b""),
+        })
+    });
+    let agent = ureq::Agent::config_builder()
+        .http_status_as_error(true)
+        .max_redirects(10)
+        .accept_encoding("identity")
+        .build()
+        .into();
+    let client = Client::with_agent(agent, api(&server.base_url(), "llx-key"));
+
+    let error = client.call(GetJob::new("clj-1")).unwrap_err();
+    assert!(error.is_not_found());
+    assert!(error.to_string().contains("no such job"), "{error}");
+    let error = client.call(GetJob::new("clj-1")).unwrap_err();
+    assert_eq!(error.status().map(|status| status.as_u16()), Some(302));
+    assert!(other.requests().is_empty());
+    let requests = server.requests();
+    assert_eq!(requests[0].header("accept-encoding"), Some("identity"));
+}
+
+#[test]
+fn custom_agent_stricter_timeout_applies() {
+    let server = ScriptedServer::start(|_, _| ResponseScript::Hang(Vec::new()));
+    let agent = ureq::Agent::config_builder()
+        .timeout_recv_response(Some(Duration::from_millis(50)))
+        .build()
+        .into();
+    let client =
+        Client::with_agent(agent, api(&server.base_url(), "llx-key")).retry(Retry::never());
+    assert!(client.call(GetJob::new("clj-1")).unwrap_err().is_timeout());
+}
+
+/// Both of rustls's providers may be in one program; a client picks by itself and asks no process-wide default.
+#[test]
+fn tls_default_agent_works_with_any_compiled_provider() {
+    let server = job();
+    let client = Client::new(api(&server.base_url(), "llx-key"));
+    assert!(client.call(GetJob::new("clj-1")).is_ok());
+}
+
+#[cfg(not(any(feature = "rustls", feature = "aws-lc", feature = "native-tls")))]
+#[test]
+fn tls_feature_missing_error_for_https_names_features() {
+    use classify_proto::{ErrorKind, TransportLimits};
+
+    let https = Api::builder("llx-key").build().expect("an api");
+    let create = CreateJob::new("pjb-1").configuration(rules());
+    for client in [
+        Client::new(https.clone()),
+        Client::with_agent(ureq::Agent::new_with_defaults(), https)
+            .limits(TransportLimits::default().connect(Duration::from_millis(200))),
+    ] {
+        let error = client
+            .retry(Retry::never())
+            .run(create.clone())
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Transport);
+        assert!(!error.is_ambiguous(), "{error}");
+    }
+    let https = Api::builder("llx-key").build().expect("an api");
+    let error = Client::new(https).call(GetJob::new("clj-1")).unwrap_err();
+    assert!(
+        error.to_string().contains("rustls, aws-lc, native-tls"),
+        "{error}"
+    );
+}
+
+#[test]
+fn upload_is_resent_without_expect_header_on_417() {
+    let server = ScriptedServer::start(|number, request| {
+        let expected = request.header("expect") == Some("100-continue");
+        assert_eq!(expected, number == 0);
+        if expected {
+            ResponseScript::RespondEarly(response(417, &[], b""))
+        } else {
+            ResponseScript::Respond(response(200, &[], br#"{"id": "dfl-1", "name": "x"}"#))
+        }
+    });
+    let client = Client::new(api(&server.base_url(), "llx-key"));
+    let upload = UploadFile::new("large.txt", vec![b'x'; 3 << 20]);
+    client.call(upload).expect("the document is taken");
+    let requests = server.requests();
+    assert_eq!(requests.len(), 2);
+    assert_eq!(Some(requests[1].body.len()), requests[1].content_length());
+}
+
+/// Nobody tells when the caller's agent failed, but some errors come of no connection only.
+#[test]
+fn custom_agent_dns_failure_is_not_ambiguous() {
+    let nowhere = Api::builder("llx-key")
+        .base_url("http://nobody.invalid")
+        .allow_plain_http()
+        .build()
+        .expect("an api");
+    let agent = ureq::Agent::config_builder().proxy(None).build().into();
+    let client = Client::with_agent(agent, nowhere).retry(Retry::never());
+    let error = client.call(DeleteJob::new("clj-1")).unwrap_err();
+    assert!(error.is_transport() && !error.is_ambiguous(), "{error}");
+}
+
+/// A panic of the transport is a program's fault, which another attempt would meet again: after the service may have
+/// acted, perhaps.
+#[test]
+fn transport_panic_fails_without_retry() {
+    fn panics(
+        _: ureq::http::Request<ureq::SendBody<'_>>,
+        _: ureq::middleware::MiddlewareNext<'_>,
+    ) -> Result<ureq::http::Response<ureq::Body>, ureq::Error> {
+        panic!("on purpose");
+    }
+    let agent = ureq::Agent::config_builder().middleware(panics).build();
+    let client = Client::with_agent(agent.into(), api("http://127.0.0.1:1", "llx-key"));
+    let delete = || Call::new(DeleteJob::new("clj-1"), Seed::new([1; 16]));
+    for error in [
+        client.call(DeleteJob::new("clj-1")).unwrap_err(),
+        client.drive(delete(), |never| match never {}).unwrap_err(),
+    ] {
+        assert!(error.to_string().contains("panicked"), "{error}");
+        assert!(error.is_ambiguous(), "{error}");
+        assert_eq!(error.attempts(), 1, "{error}");
+    }
+    // Without its body nobody can have acted upon a create.
+    let error = client.run(create()).unwrap_err();
+    assert!(!error.is_ambiguous(), "{error}");
+    assert_eq!(error.attempts(), 1, "{error}");
+}
+
+/// The documents of a run, and what keeps its journal, may ask the same client: nothing is held while they do.
+#[test]
+fn bulk_input_and_journal_callbacks_may_use_the_same_client() {
+    let emulator = Emulator::start(Config::default()).expect("an emulator");
+    let at = api(emulator.base_url(), emulator.key());
+    let client = Client::new(at.clone());
+    let template = CreateJob::new("").configuration(rules());
+    let options = BulkOptions::default();
+    let bulk = Bulk::new(&at, template, options, Seed::new([7; 16])).expect("good rules");
+    let (done, ended) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let ask = || client.call(ListJobs::new()).map(drop);
+        let documents = (0..3).map(|number| {
+            ask().expect("a page");
+            Document::bytes(format!("{number}.txt"), format!("Invoice {number}"))
+        });
+        let store = |_: &Record| {
+            ask().expect("a page");
+            Ok(())
+        };
+        let summary = client.drive(bulk.fed_by(documents, store), drop);
+        let _ = done.send(summary.count(&DocumentStatus::Completed));
+    });
+    // One that waits for itself would do so for ever.
+    assert_eq!(ended.recv_timeout(Duration::from_secs(60)), Ok(3));
+}
+
+#[test]
+fn client_is_send_sync_and_clone() {
+    fn shared<T: Send + Sync + Clone + 'static>() {}
+    shared::<Client>();
+}
