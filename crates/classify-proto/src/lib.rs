@@ -100,8 +100,8 @@
 //! | list, wait, run, run some side by side | [`machine::Pager`], [`machine::Waiter`], [`machine::Run`], [`machine::Concurrent`] |
 //! | classify thousands, each once, over crashes | [`machine::Bulk`], [`machine::Journal`], [`machine::Limiter`] |
 //! | find out what became of a v1 create; read v1 results | [`machine::Reconcile`], [`machine::ResultsWaiter`] |
-//! | send what this crate does not know yet | [`With`], [`RawOperation`] |
-//! | see the response too | [`WithResponse`] |
+//! | send what this crate does not know yet | [`CallOptions`], [`RawOperation`] |
+//! | see the HTTP response too | [`machine::RawCall`], [`RawResponse`] |
 //! | stop today and go on tomorrow | [`machine::Saved`] |
 //! | know what went wrong | [`Error`] and its predicates |
 //! | choose pages | [`PageRanges`] |

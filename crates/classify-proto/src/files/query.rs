@@ -14,7 +14,7 @@ use crate::scope::{Scope, scope_setters};
 use crate::semantics::{Idempotency, Semantics};
 use crate::text::json::read_json;
 
-/// Lists files by a filter, a page at a time. The service has deprecated it in favour of [`ListFiles`](super::List).
+/// Lists files by a filter, a page at a time. The service has deprecated it in favour of [`ListFiles`](super::ListFiles).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct QueryFiles {

@@ -9,7 +9,7 @@ use crate::{v1, v2};
 
 /// A read that tells when what it reads has ended: what a [`Waiter`](super::Waiter) looks by.
 ///
-/// Implemented by [`v2::GetJob`] and [`v1::GetJob`], also inside [`With`](crate::With), and by nothing outside this crate,
+/// Implemented by [`v2::GetJob`] and [`v1::GetJob`] and by nothing outside this crate,
 /// so that it can learn of new ways to end.
 pub trait Waitable: Operation + Clone + Sealed {
     /// The word for where it stands.

@@ -21,7 +21,7 @@ use crate::validation::ValidationErrors;
 ///
 /// Two of the same URL are two webhooks, and every event would be delivered twice. So a create is repeated only when
 /// the service provably did not act; after any other failure ([`is_ambiguous`](Error::is_ambiguous)) look for the URL
-/// with [`ListWebhookConfigurations`](super::List).
+/// with [`ListWebhookConfigurations`](super::ListWebhookConfigurations).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct CreateWebhookConfiguration {

@@ -14,7 +14,7 @@ use crate::semantics::Semantics;
 use crate::text::json::read_json;
 
 /// Lists saved webhook configurations, all at once and the newest first. The service has deprecated it in favour of
-/// [`ListWebhookConfigurations`](super::List).
+/// [`ListWebhookConfigurations`](super::ListWebhookConfigurations).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ListAllWebhookConfigurations {
