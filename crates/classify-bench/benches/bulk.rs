@@ -92,7 +92,7 @@ fn main() {
         (1_700_000_000_000, 0, 0, 0_u64, 0, 0.0_f64);
     println!("documents   CPU µs/document   live MB   peak MB   requests");
     loop {
-        let cx = Context::new(&api, Time::from_millis(now)).limiter(&limiter);
+        let cx = Context::new(&api, Time::from_millis(now)).rate_limits(&limiter);
         match bulk.poll(cx) {
             Step::Send(ticket, request) => {
                 sent += 1;
@@ -105,7 +105,8 @@ fn main() {
                     Some(at) if at <= wake => {
                         now = now.max(at);
                         if let Some((_, (ticket, body))) = in_flight.pop_first() {
-                            let cx = Context::new(&api, Time::from_millis(now)).limiter(&limiter);
+                            let cx =
+                                Context::new(&api, Time::from_millis(now)).rate_limits(&limiter);
                             bulk.handle(cx, ticket, Ok(http::Response::new(body)));
                         }
                     }

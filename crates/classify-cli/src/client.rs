@@ -130,7 +130,7 @@ fn build_client(api: Api, global: &GlobalArgs, is_local: bool) -> Result<Client,
         proxy_from_env(&api)?
     };
     Ok(match custom_agent(global, proxy.as_ref())? {
-        Some(agent) => Client::with_agent(agent, api),
+        Some(agent) => Client::with_transport(classify_ureq::Transport::from_agent(agent), api),
         None => Client::new(api),
     })
 }

@@ -36,7 +36,7 @@ fn first_step(
 ) -> Step<std::convert::Infallible, Result<classify_proto::v2::Job, Error>> {
     let (api, limiter) = (sim::api(), used_up());
     let mut call = change(Call::new(GetJob::new("clj-1"), seed()));
-    call.poll(Context::new(&api, START).limiter(&limiter))
+    call.poll(Context::new(&api, START).rate_limits(&limiter))
 }
 
 #[test]

@@ -18,7 +18,8 @@
 //! | a document from its upload to its type | [`Client::classify`] |
 //! | a job for a file that is uploaded already | [`Client::run`] |
 //! | to take up a wait | [`Client::wait`] |
-//! | many documents at once, progress, saving half-way | [`Client::drive`] |
+//! | any machine, event by event | [`Client::start`], [`Client::drive`] |
+//! | your own agent or client | [`Client::with_transport`] with a [`Transport`] made from it |
 //!
 //! # Example
 //!
@@ -54,25 +55,32 @@
 //! | `aws-lc` | TLS by rustls with AWS-LC | |
 //! | `native-tls` | TLS by the operating system | |
 //! | `gzip` | compressed responses | yes |
-//! | `tracing` | a span for each attempt | |
+//! | `tracing` | a span for each operation, and in it one for each attempt | |
+//! | `webhook-verify`, `jiff-0_2`, `chrono-0_4`, `time-0_3` | the same features of [`classify_proto`] | |
 //!
-//! All three trust whom the operating system trusts. None sets a process-wide provider. Where several are on, the
+//! All three use the operating system's root certificates. None sets a process-wide provider. Where several are on, the
 //! first of `native-tls`, `aws-lc`, `rustls` is used.
 
-mod client;
-mod clock;
-mod engine;
+mod default_transport;
 mod failure;
-mod list;
-mod outgoing;
-mod own;
-#[cfg(feature = "tracing")]
-mod trace;
 mod transport;
 
+pub use classify_client;
+pub use classify_client::{Running, StopHandle};
 pub use classify_proto;
 #[doc(no_inline)]
-pub use classify_proto::{Api, Error, Region, TransportLimits, files, machine, v2};
+pub use classify_proto::{
+    Api, CallOptions, Error, Region, TransportLimits, configurations, files, machine, v1, v2,
+    webhooks,
+};
 
-pub use client::Client;
-pub use list::{List, Pages};
+pub use transport::Transport;
+
+/// An async client on reqwest and tokio.
+pub type Client = classify_client::Client<Transport>;
+
+/// The items of a list. Made by [`Client::list`].
+pub type List<O> = classify_client::List<Transport, O>;
+
+/// The pages of a list. Made by [`Client::pages`].
+pub type Pages<O> = classify_client::Pages<Transport, O>;

@@ -110,7 +110,10 @@ async fn redirect_followed_by_custom_client_is_rejected() {
         ResponseScript::Respond(response(307, &[("location", &target)], b""))
     });
     let follower = builder().build().expect("a client");
-    let client = Client::with_client(follower, api(&server.base_url(), "llx-key"));
+    let client = Client::with_transport(
+        classify_reqwest::Transport::from_client(follower),
+        api(&server.base_url(), "llx-key"),
+    );
     let error = client.call(GetJob::new("clj-1")).await.unwrap_err();
     assert!(error.to_string().contains("Policy::none()"), "{error}");
     assert_eq!(server.requests().len(), 1);
@@ -122,7 +125,10 @@ async fn redirect_followed_by_custom_client_is_rejected() {
         .redirect(reqwest::redirect::Policy::none())
         .build()
         .expect("a client");
-    let client = Client::with_client(strict, api(&server.base_url(), "llx-key"));
+    let client = Client::with_transport(
+        classify_reqwest::Transport::from_client(strict),
+        api(&server.base_url(), "llx-key"),
+    );
     let error = client.call(GetJob::new("clj-1")).await.unwrap_err();
     assert_eq!(error.status().map(|status| status.as_u16()), Some(307));
     assert_eq!(other.requests().len(), 1);
@@ -146,7 +152,10 @@ async fn tls_feature_missing_error_for_https_names_features() {
     let create = CreateJob::new("pjb-1").configuration(rules());
     for client in [
         Client::new(https.clone()),
-        Client::with_client(builder().build().expect("a client"), https),
+        Client::with_transport(
+            classify_reqwest::Transport::from_client(builder().build().expect("a client")),
+            https,
+        ),
     ] {
         let client = client.retry(Retry::never());
         let error = client.run(create.clone()).await.unwrap_err();

@@ -28,7 +28,10 @@ fn client(base_url: &str, trusted: &TlsServer) -> Client {
         .tls_backend_preconfigured(config)
         .build()
         .unwrap();
-    Client::with_client(client, api(base_url, "llx-key"))
+    Client::with_transport(
+        classify_reqwest::Transport::from_client(client),
+        api(base_url, "llx-key"),
+    )
 }
 
 #[tokio::test]

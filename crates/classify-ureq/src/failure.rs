@@ -2,7 +2,8 @@
 
 use std::io;
 
-use classify_proto::{Failure, TransportLimits};
+use classify_client::Budget;
+use classify_proto::Failure;
 use ureq::{Error, Timeout};
 
 /// How much of a request can have been sent when it failed.
@@ -21,7 +22,7 @@ pub(crate) enum Sent {
 }
 
 /// The failure of a request that was not answered.
-pub(crate) fn on_sending(error: Error, sent: Sent, limits: &TransportLimits) -> Failure {
+pub(crate) fn on_sending(error: Error, sent: Sent, budget: Budget) -> Failure {
     match error {
         Error::Io(error) if sent == Sent::Nothing && !is_bad_certificate(&error) => {
             unconnected(&error)
@@ -33,7 +34,7 @@ pub(crate) fn on_sending(error: Error, sent: Sent, limits: &TransportLimits) -> 
             unconnected(&error)
         }
         error => {
-            let failure = judge(error, limits);
+            let failure = classify_error(error, budget);
             if matches!(sent, Sent::Nothing | Sent::Head) {
                 failure.before_sending()
             } else {
@@ -43,30 +44,23 @@ pub(crate) fn on_sending(error: Error, sent: Sent, limits: &TransportLimits) -> 
     }
 }
 
-/// The failure of a request in which the transport panicked: a fault of a program, which is not repeated where it may
-/// have been sent.
-pub(crate) fn on_panic(sent: Sent) -> Failure {
-    match sent {
-        Sent::Nothing => Failure::connect("the transport panicked while it connected"),
-        Sent::Head => Failure::refused("the transport panicked before the body was sent"),
-        Sent::Unknown | Sent::Whole | Sent::Body => {
-            Failure::refused("the transport panicked").after_sending()
-        }
-    }
+/// The failure of a request in which ureq panicked before there was a connection.
+pub(crate) fn on_connect_panic() -> Failure {
+    Failure::connect("the transport panicked while it connected")
 }
 
 /// The failure of a response whose body did not come in full.
-pub(crate) fn on_reading(error: io::Error, limits: &TransportLimits) -> Failure {
-    match judge(error.into(), limits) {
+pub(crate) fn on_reading(error: io::Error, budget: Budget) -> Failure {
+    match classify_error(error.into(), budget) {
         // Whatever it looks like, the request was answered.
         failure if !failure.may_have_been_sent() => failure.after_sending(),
         failure => failure,
     }
 }
 
-fn judge(error: Error, limits: &TransportLimits) -> Failure {
+fn classify_error(error: Error, budget: Budget) -> Failure {
     match error {
-        Error::Timeout(which) => timed_out(which, limits),
+        Error::Timeout(which) => timed_out(which, budget),
         Error::HostNotFound => Failure::connect("the host's name is not known"),
         Error::ConnectionFailed => Failure::connect("no address of the host could be reached"),
         Error::ConnectProxyFailed(why) => Failure::connect(format!("the proxy refused: {why}")),
@@ -101,18 +95,18 @@ pub(crate) fn no_tls() -> Failure {
     )
 }
 
-fn timed_out(which: Timeout, limits: &TransportLimits) -> Failure {
+fn timed_out(which: Timeout, budget: Budget) -> Failure {
     match which {
         Timeout::Resolve => Failure::timeout(format!(
             "the host's name was not found within {:?}",
-            limits.connect
+            budget.connect
         ))
         .before_sending(),
         Timeout::Connect => {
-            Failure::timeout(format!("no connection within {:?}", limits.connect)).before_sending()
+            Failure::timeout(format!("no connection within {:?}", budget.connect)).before_sending()
         }
         Timeout::RecvResponse => {
-            Failure::timeout(format!("no response within {:?}", limits.response))
+            Failure::timeout(format!("no response within {:?}", budget.response))
         }
         _ => Failure::timeout("the time for the whole attempt is up"),
     }
@@ -172,10 +166,12 @@ fn is_bad_certificate(_: &io::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use classify_proto::TransportLimits;
+
     use super::*;
 
     fn sent_after(error: Error, sent: Sent) -> bool {
-        on_sending(error, sent, &TransportLimits::default()).may_have_been_sent()
+        on_sending(error, sent, Budget::from(&TransportLimits::default())).may_have_been_sent()
     }
 
     #[test]

@@ -32,7 +32,10 @@ fn custom_agent_keeps_settings_except_status_errors_and_redirects() {
         .accept_encoding("identity")
         .build()
         .into();
-    let client = Client::with_agent(agent, api(&server.base_url(), "llx-key"));
+    let client = Client::with_transport(
+        classify_ureq::Transport::from_agent(agent),
+        api(&server.base_url(), "llx-key"),
+    );
 
     let error = client.call(GetJob::new("clj-1")).unwrap_err();
     assert!(error.is_not_found());
@@ -51,8 +54,11 @@ fn custom_agent_stricter_timeout_applies() {
         .timeout_recv_response(Some(Duration::from_millis(50)))
         .build()
         .into();
-    let client =
-        Client::with_agent(agent, api(&server.base_url(), "llx-key")).retry(Retry::never());
+    let client = Client::with_transport(
+        classify_ureq::Transport::from_agent(agent),
+        api(&server.base_url(), "llx-key"),
+    )
+    .retry(Retry::never());
     assert!(client.call(GetJob::new("clj-1")).unwrap_err().is_timeout());
 }
 
@@ -73,8 +79,11 @@ fn tls_feature_missing_error_for_https_names_features() {
     let create = CreateJob::new("pjb-1").configuration(rules());
     for client in [
         Client::new(https.clone()),
-        Client::with_agent(ureq::Agent::new_with_defaults(), https)
-            .limits(TransportLimits::default().connect(Duration::from_millis(200))),
+        Client::with_transport(
+            classify_ureq::Transport::from_agent(ureq::Agent::new_with_defaults()),
+            https,
+        )
+        .limits(TransportLimits::default().connect(Duration::from_millis(200))),
     ] {
         let error = client
             .retry(Retry::never())
@@ -119,7 +128,8 @@ fn custom_agent_dns_failure_is_not_ambiguous() {
         .build()
         .expect("an api");
     let agent = ureq::Agent::config_builder().proxy(None).build().into();
-    let client = Client::with_agent(agent, nowhere).retry(Retry::never());
+    let client = Client::with_transport(classify_ureq::Transport::from_agent(agent), nowhere)
+        .retry(Retry::never());
     let error = client.call(DeleteJob::new("clj-1")).unwrap_err();
     assert!(error.is_transport() && !error.is_ambiguous(), "{error}");
 }
@@ -135,7 +145,10 @@ fn transport_panic_fails_without_retry() {
         panic!("on purpose");
     }
     let agent = ureq::Agent::config_builder().middleware(panics).build();
-    let client = Client::with_agent(agent.into(), api("http://127.0.0.1:1", "llx-key"));
+    let client = Client::with_transport(
+        classify_ureq::Transport::from_agent(agent.into()),
+        api("http://127.0.0.1:1", "llx-key"),
+    );
     let delete = || Call::new(DeleteJob::new("clj-1"), Seed::new([1; 16]));
     for error in [
         client.call(DeleteJob::new("clj-1")).unwrap_err(),

@@ -21,7 +21,10 @@ fn client(base_url: &str, trusted: &[Certificate<'static>]) -> Client {
         .root_certs(RootCerts::new_with_certs(trusted))
         .build();
     let agent = ureq::Agent::config_builder().tls_config(tls).build().into();
-    Client::with_agent(agent, api(base_url, "llx-key"))
+    Client::with_transport(
+        classify_ureq::Transport::from_agent(agent),
+        api(base_url, "llx-key"),
+    )
 }
 
 fn authority(server: &TlsServer) -> Certificate<'static> {

@@ -14,6 +14,8 @@ use crate::seed::Seed;
 use crate::semantics::{Idempotency, RateClass, Recovery};
 use bytes::Bytes;
 
+use super::observer::{AttemptInfo, WaitReason};
+use super::rate_limits::RateFeedback;
 use super::raw_call::RawCall;
 use crate::Time;
 use crate::api::Api;
@@ -195,6 +197,8 @@ impl<O: Operation> Call<O> {
         };
         // The service asked all calls of this client to wait; the same bound holds as if it had asked this one.
         if free < deadline && free - cx.now <= self.retry.max_retry_after {
+            let reason = WaitReason::RateLimit(self.rate_class());
+            cx.waiting(self.operation.name(), reason, free);
             return Step::Wait(Some(free));
         }
         self.fail(Error::rate_limit_delay(free - cx.now));
@@ -230,7 +234,14 @@ impl<O: Operation> Call<O> {
     ) -> Step<Infallible, Result<O::Output, Error>> {
         match self.request(cx.api) {
             Ok(mut request) => {
-                request.extensions_mut().insert(ResponseDeadline(deadline));
+                let attempt = AttemptInfo::new(
+                    self.operation.name(),
+                    self.attempts.saturating_add(1),
+                    self.rate_class(),
+                );
+                let extensions = request.extensions_mut();
+                extensions.insert(ResponseDeadline(deadline));
+                extensions.insert(attempt);
                 let ticket = Ticket(self.next_ticket);
                 self.next_ticket += 1;
                 self.attempts += 1;
@@ -316,6 +327,11 @@ impl<O: Operation> Call<O> {
         if self.deadline.is_some_and(|deadline| until >= deadline) {
             return self.fail(error);
         }
+        let reason = match decision.delay {
+            Some(_) => WaitReason::RetryAfter(&error),
+            None => WaitReason::Backoff(&error),
+        };
+        cx.waiting(self.operation.name(), reason, until);
         self.state = State::BackingOff(until);
     }
 
@@ -418,13 +434,11 @@ impl<O: Operation> Machine for Call<O> {
             }
             Err(failure) => Err(Error::from_failure(failure)),
         };
-        if let Some(mut limiter) = cx.lock_limiter() {
-            let error = parsed.as_ref().err();
-            let delay = error
-                .and_then(Error::headers)
-                .and_then(|headers| retry_after(headers, cx.now));
-            limiter.answered(self.rate_class(), cx.now, error, delay);
-        }
+        let error = parsed.as_ref().err();
+        let delay = error
+            .and_then(Error::headers)
+            .and_then(|headers| retry_after(headers, cx.now));
+        cx.answered(self.rate_class(), RateFeedback::of(error, delay));
         match parsed {
             Ok(output) => self.on_success(output),
             Err(error) => self.on_error(cx, error),

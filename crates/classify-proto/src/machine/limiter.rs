@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use super::rate_limits::RateFeedback;
 use crate::Time;
-use crate::error::Error;
 use crate::semantics::RateClass;
 
 /// How fast a bucket comes back after a 429: this part of its full rate with each full window that goes well.
@@ -105,25 +105,47 @@ impl Limiter {
 
     /// Takes note of an answer: a 429 slows its class down, and one that is no fault speeds it up. No answer at all, and
     /// a service that fails, say nothing of how much it bears.
-    pub(crate) fn answered(
-        &mut self,
-        class: RateClass,
-        now: Time,
-        error: Option<&Error>,
-        delay: Option<Duration>,
-    ) {
-        if error.is_some_and(Error::is_rate_limited) {
-            let until = now + delay.unwrap_or(PAUSE).min(LONGEST_REST);
-            let backing_off = self.backing_off.entry(class).or_insert(until);
-            *backing_off = (*backing_off).max(until);
-            for bucket in self.buckets(class) {
-                bucket.reduce_rate(now);
+    pub(crate) fn answered(&mut self, class: RateClass, now: Time, feedback: RateFeedback) {
+        match feedback {
+            RateFeedback::Limited(delay) => {
+                let until = now + delay.unwrap_or(PAUSE).min(LONGEST_REST);
+                let backing_off = self.backing_off.entry(class).or_insert(until);
+                *backing_off = (*backing_off).max(until);
+                for bucket in self.buckets(class) {
+                    bucket.reduce_rate(now);
+                }
             }
-        } else if error.is_none_or(is_service_response) {
-            for bucket in self.buckets(class) {
-                bucket.on_success();
+            RateFeedback::Accepted => {
+                for bucket in self.buckets(class) {
+                    bucket.on_success();
+                }
             }
+            RateFeedback::Unknown => {}
         }
+    }
+
+    /// Changes the limits to those of `other`, and keeps the requests of the current windows and any delay that the
+    /// service asked for. A class that `other` does not limit is unlimited from now on.
+    pub fn change_limits(&mut self, other: &Limiter) {
+        let keep = |old: Option<&Bucket>, new: &Bucket| {
+            let mut bucket = new.clone();
+            if let Some(old) = old {
+                bucket.sent = old.sent.iter().copied().collect();
+                while bucket.sent.len() > bucket.limit as usize {
+                    bucket.sent.pop_front();
+                }
+            }
+            bucket
+        };
+        self.total = other
+            .total
+            .as_ref()
+            .map(|new| keep(self.total.as_ref(), new));
+        self.classes = other
+            .classes
+            .iter()
+            .map(|(class, new)| (*class, keep(self.classes.get(class), new)))
+            .collect();
     }
 
     fn buckets(&mut self, class: RateClass) -> impl Iterator<Item = &mut Bucket> {
@@ -132,14 +154,6 @@ impl Limiter {
             .into_iter()
             .chain(self.total.as_mut())
     }
-}
-
-/// Whether the service answered, and with no fault of its own.
-fn is_service_response(error: &Error) -> bool {
-    error.failure().is_none()
-        && !error
-            .status()
-            .is_some_and(|status| status.is_server_error())
 }
 
 impl Default for Limiter {
@@ -223,6 +237,7 @@ impl Bucket {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Error;
     use crate::reply::Failure;
     use bytes::Bytes;
     use proptest::prelude::*;
@@ -277,10 +292,13 @@ mod tests {
         limiter.answered(
             RateClass::Create,
             start,
-            Some(&limited()),
-            Some(Duration::from_secs(7)),
+            RateFeedback::of(Some(&limited()), Some(Duration::from_secs(7))),
         );
-        limiter.answered(RateClass::Create, start, Some(&limited()), None);
+        limiter.answered(
+            RateClass::Create,
+            start,
+            RateFeedback::of(Some(&limited()), None),
+        );
         assert_eq!(
             limiter.available_at(RateClass::Create, start),
             Time::from_millis(7_000)
@@ -295,7 +313,7 @@ mod tests {
             200
         );
         for _ in 0..40 * 20 {
-            limiter.answered(RateClass::Create, start, None, None);
+            limiter.answered(RateClass::Create, start, RateFeedback::of(None, None));
         }
         assert_eq!(
             run(&mut limiter, RateClass::Create, 30_000, 10_000).len(),
@@ -307,11 +325,15 @@ mod tests {
     fn rate_limit_recovers_by_a_twentieth_per_successful_window() {
         let mut limiter = Limiter::paid();
         let start = Time::from_millis(0);
-        limiter.answered(RateClass::Create, start, Some(&limited()), None);
+        limiter.answered(
+            RateClass::Create,
+            start,
+            RateFeedback::of(Some(&limited()), None),
+        );
         let mut at = 10_000;
         for (well, rate) in [(19, 20), (1, 22), (21, 22), (1, 24)] {
             for _ in 0..well {
-                limiter.answered(RateClass::Create, start, None, None);
+                limiter.answered(RateClass::Create, start, RateFeedback::of(None, None));
             }
             let sent = run(&mut limiter, RateClass::Create, at, 1_000);
             assert_eq!(sent.len(), rate);
@@ -336,9 +358,17 @@ mod tests {
         ] {
             let mut limiter = Limiter::paid();
             let start = Time::from_millis(0);
-            limiter.answered(RateClass::Create, start, Some(&limited()), None);
+            limiter.answered(
+                RateClass::Create,
+                start,
+                RateFeedback::of(Some(&limited()), None),
+            );
             for _ in 0..1_000 {
-                limiter.answered(RateClass::Create, start, Some(&error), None);
+                limiter.answered(
+                    RateClass::Create,
+                    start,
+                    RateFeedback::of(Some(&error), None),
+                );
             }
             let sent = run(&mut limiter, RateClass::Create, 10_000, 1_000).len();
             assert_eq!(sent == 40, well, "{error}: {sent}");
@@ -353,7 +383,11 @@ mod tests {
             let mut limiter = Limiter::paid();
             for at in [0, 5, second] {
                 let now = Time::from_millis(at);
-                limiter.answered(RateClass::Create, now, Some(&limited()), None);
+                limiter.answered(
+                    RateClass::Create,
+                    now,
+                    RateFeedback::of(Some(&limited()), None),
+                );
             }
             let sent = run(&mut limiter, RateClass::Create, 10_000, 1_000);
             assert_eq!(sent.len(), rate);
@@ -365,7 +399,11 @@ mod tests {
         let mut limiter = Limiter::paid();
         let day = Some(Duration::from_secs(86_400));
         let start = Time::from_millis(0);
-        limiter.answered(RateClass::Create, start, Some(&limited()), day);
+        limiter.answered(
+            RateClass::Create,
+            start,
+            RateFeedback::of(Some(&limited()), day),
+        );
         assert_eq!(
             limiter.available_at(RateClass::Create, start),
             Time::from_millis(3_600_000)
@@ -379,8 +417,7 @@ mod tests {
             limiter.answered(
                 RateClass::Other,
                 Time::from_millis(minute * 60_000),
-                Some(&limited()),
-                None,
+                RateFeedback::of(Some(&limited()), None),
             );
         }
         assert_eq!(
@@ -400,7 +437,7 @@ mod tests {
             for (pause, slow) in steps {
                 now = now + Duration::from_millis(pause);
                 if slow {
-                    limiter.answered(RateClass::Create, now, Some(&limited()), Some(Duration::from_millis(1)));
+                    limiter.answered(RateClass::Create, now, RateFeedback::of(Some(&limited()), Some(Duration::from_millis(1))));
                 }
                 now = limiter.available_at(RateClass::Create, now);
                 prop_assert_eq!(limiter.available_at(RateClass::Create, now), now);
@@ -412,5 +449,32 @@ mod tests {
                 prop_assert!(inside <= limit as usize);
             }
         }
+    }
+
+    #[test]
+    fn rate_limit_change_keeps_requests_of_current_window() {
+        let second = Duration::from_secs(1);
+        let limit = |requests| Limiter::unlimited().limit(RateClass::Create, requests, second);
+        let mut limiter = limit(4);
+        let now = Time::from_millis(1_000);
+        for _ in 0..3 {
+            limiter.sent(RateClass::Create, now);
+        }
+        limiter.change_limits(&limit(2));
+        assert!(limiter.available_at(RateClass::Create, now) > now);
+        limiter.change_limits(&limit(8));
+        assert_eq!(limiter.available_at(RateClass::Create, now), now);
+        // The delay that the service asked for stays.
+        let delay = Some(Duration::from_secs(9));
+        limiter.answered(
+            RateClass::Create,
+            now,
+            RateFeedback::of(Some(&limited()), delay),
+        );
+        limiter.change_limits(&Limiter::unlimited());
+        assert_eq!(
+            limiter.available_at(RateClass::Create, now),
+            now + Duration::from_secs(9)
+        );
     }
 }

@@ -1,11 +1,12 @@
 //! The seam between a machine and its driver.
 
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::limiter::Limiter;
+use super::observer::{Observer, WaitInfo, WaitReason};
+use super::rate_limits::{RateFeedback, RateLimits};
 use crate::Time;
 use crate::api::Api;
 use crate::body::Body;
@@ -20,55 +21,74 @@ pub struct Context<'a> {
     pub api: &'a Api,
     /// The present time.
     pub now: Time,
-    /// What holds requests back, shared by all machines of a client; `None` holds nothing back.
+    /// Grants permits for requests; `None` admits every request.
     ///
-    /// It is locked for moments only and never while anything of the caller's runs, so that whoever a machine calls, such
-    /// as the documents and the store of a [`Fed`](super::Fed), may use the same client.
-    pub limiter: Option<&'a Mutex<Limiter>>,
+    /// All machines of a client share it. It is called while a machine runs and never while user code runs, so callbacks
+    /// may use the same client.
+    pub rate_limits: Option<&'a dyn RateLimits>,
+    /// Receives an event for each wait; `None` discards them.
+    pub observer: Option<&'a dyn Observer>,
 }
 
 impl<'a> Context<'a> {
-    /// Lends an [`Api`] and the present time.
+    /// Passes an [`Api`] and the current time.
     #[must_use]
     pub fn new(api: &'a Api, now: Time) -> Self {
         Self {
             api,
             now,
-            limiter: None,
+            rate_limits: None,
+            observer: None,
         }
     }
 
-    /// Lends a limiter too, which every request then waits for.
+    /// Passes rate limits too, which every request then waits for.
     #[must_use]
-    pub fn limiter(mut self, limiter: &'a Mutex<Limiter>) -> Self {
-        self.limiter = Some(limiter);
+    pub fn rate_limits(mut self, rate_limits: &'a dyn RateLimits) -> Self {
+        self.rate_limits = Some(rate_limits);
         self
     }
 
-    /// When the limiter lets the next request of a class through.
-    pub(crate) fn available_at(&self, class: RateClass) -> Time {
-        self.lock_limiter()
-            .map_or(self.now, |limiter| limiter.available_at(class, self.now))
+    /// Passes an observer too, which receives an event for each wait.
+    #[must_use]
+    pub fn observer(mut self, observer: &'a dyn Observer) -> Self {
+        self.observer = Some(observer);
+        self
     }
 
-    /// Takes note of a request of a class that is sent now, or says when it may be: one step, since others share the
-    /// limiter.
+    /// Returns the time at which the next request of a class may be sent.
+    pub(crate) fn available_at(&self, class: RateClass) -> Time {
+        self.rate_limits
+            .map_or(self.now, |limits| limits.available_at(class, self.now))
+    }
+
+    /// Takes a permit for a request that is sent now, or returns the time to ask again.
     pub(crate) fn admit(&self, class: RateClass) -> Result<(), Time> {
-        let Some(mut limiter) = self.lock_limiter() else {
+        let Some(limits) = self.rate_limits else {
             return Ok(());
         };
-        let free = limiter.available_at(class, self.now);
-        if free > self.now {
-            return Err(free);
-        }
-        limiter.sent(class, self.now);
-        Ok(())
+        // A wait of no time would poll the machine in a busy loop.
+        let next = self.now + Duration::from_millis(1);
+        limits
+            .admit(class, self.now)
+            .map_err(|available| available.max(next))
     }
 
-    /// The limiter, for a moment. It is sound whatever happened to the thread that held it last.
-    pub(crate) fn lock_limiter(&self) -> Option<MutexGuard<'a, Limiter>> {
-        self.limiter
-            .map(|limiter| limiter.lock().unwrap_or_else(PoisonError::into_inner))
+    pub(crate) fn answered(&self, class: RateClass, feedback: RateFeedback) {
+        if let Some(limits) = self.rate_limits {
+            limits.answered(class, self.now, feedback);
+        }
+    }
+
+    pub(crate) fn waiting(&self, operation: &'static str, reason: WaitReason<'_>, until: Time) {
+        if let Some(observer) = self.observer {
+            observer.waiting(&WaitInfo {
+                operation,
+                reason,
+                until,
+                duration: until.since(self.now),
+            });
+        }
     }
 }
 

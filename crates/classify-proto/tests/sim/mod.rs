@@ -530,7 +530,7 @@ impl Simulation {
 
     fn lend<'a>(api: &'a Api, limiter: Option<&'a Mutex<Limiter>>, now: u64) -> Context<'a> {
         let cx = Context::new(api, Time::from_millis(now));
-        limiter.map_or(cx, |limiter| cx.limiter(limiter))
+        limiter.map_or(cx, |limiter| cx.rate_limits(limiter))
     }
 
     /// One poll, with the rules checked, and the reply or the time that follows from it.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::Time;
+use crate::machine::observer::CircuitState;
 
 /// How many documents in a row must meet a faulty service.
 const FAILURE_THRESHOLD: u32 = 5;
@@ -47,6 +48,15 @@ pub(super) enum Permit {
 }
 
 impl CircuitBreaker {
+    /// Returns the state for an observer.
+    pub(super) fn state(&self) -> CircuitState {
+        match self.state {
+            State::Closed => CircuitState::Closed,
+            State::Open(until) => CircuitState::Open(until),
+            State::HalfOpen => CircuitState::HalfOpen,
+        }
+    }
+
     pub(super) fn permit(&self, now: Time) -> Permit {
         match self.state {
             State::Open(until) if now < until => Permit::At(until),

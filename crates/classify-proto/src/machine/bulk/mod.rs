@@ -36,6 +36,7 @@ use self::journal::JournalEntry;
 use self::report_cache::ReportCache;
 use self::transaction::Fingerprint;
 use super::call::Call;
+use super::observer::CircuitState;
 use super::step::{Context, Machine, Step, Ticket};
 use crate::Time;
 use crate::api::Api;
@@ -113,6 +114,8 @@ pub struct Bulk {
     in_flight: InFlight,
     poller: JobPoller,
     circuit_breaker: CircuitBreaker,
+    /// The state that the observer knows.
+    reported_circuit: CircuitState,
     stop: Option<StopMode>,
     finished: ReportCache,
     summary: Summary,
@@ -255,6 +258,7 @@ impl Bulk {
             has_created: false,
             in_flight: InFlight::default(),
             circuit_breaker: CircuitBreaker::default(),
+            reported_circuit: CircuitState::Closed,
             stop: None,
             summary: Summary::default(),
         })
@@ -495,6 +499,33 @@ impl Machine for Bulk {
     type Output = Summary;
 
     fn poll(&mut self, cx: Context<'_>) -> Step<BulkEvent, Summary> {
+        let step = self.step(cx);
+        self.report_circuit(cx);
+        step
+    }
+
+    fn handle(&mut self, cx: Context<'_>, ticket: Ticket, reply: Reply) {
+        self.in_flight.handle(cx, ticket, reply);
+    }
+
+    fn resume(&mut self) {
+        self.in_flight.resume();
+    }
+}
+
+impl Bulk {
+    /// Passes a change of the circuit breaker to the observer.
+    fn report_circuit(&mut self, cx: Context<'_>) {
+        let state = self.circuit_breaker.state();
+        if state != self.reported_circuit {
+            self.reported_circuit = state;
+            if let Some(observer) = cx.observer {
+                observer.circuit_breaker(state);
+            }
+        }
+    }
+
+    fn step(&mut self, cx: Context<'_>) -> Step<BulkEvent, Summary> {
         loop {
             if self.phase == RunPhase::Unstarted {
                 self.phase = RunPhase::Running;
@@ -551,14 +582,6 @@ impl Machine for Bulk {
             ];
             return Step::Wait(next_wake.into_iter().flatten().min());
         }
-    }
-
-    fn handle(&mut self, cx: Context<'_>, ticket: Ticket, reply: Reply) {
-        self.in_flight.handle(cx, ticket, reply);
-    }
-
-    fn resume(&mut self) {
-        self.in_flight.resume();
     }
 }
 

@@ -29,7 +29,7 @@ pub(crate) fn begin() {
 }
 
 /// Whether the request that failed on this thread just now found no connection. `false` also where nobody looked.
-pub(crate) fn was_unconnected() -> bool {
+pub(crate) fn failed_before_connect() -> bool {
     BEGUN.get() > 0
 }
 

@@ -1,9 +1,9 @@
-//! The agent that a client makes for itself.
+//! The default agent.
 
 use classify_proto::{Proxy, TransportLimits};
 use ureq::Agent;
 
-use crate::stage::{Connections, Names};
+use crate::connect_tracker::{Connections, Names};
 
 /// Whether this build can speak TLS.
 pub(crate) const HAS_TLS: bool = cfg!(any(feature = "_rustls", feature = "native-tls"));
@@ -12,7 +12,10 @@ pub(crate) const HAS_TLS: bool = cfg!(any(feature = "_rustls", feature = "native
 ///
 /// They are set here and not only for each request because ureq keeps a TLS configuration, with its roots and its
 /// sessions, only for requests that are sent with the agent's own settings.
-pub(crate) fn own(limits: &TransportLimits, proxy: Option<&Proxy>) -> Result<Agent, String> {
+pub(crate) fn default_agent(
+    limits: &TransportLimits,
+    proxy: Option<&Proxy>,
+) -> Result<Agent, String> {
     let proxy = proxy
         .map(|proxy| {
             ureq::Proxy::new(proxy.url())

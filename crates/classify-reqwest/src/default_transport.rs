@@ -1,4 +1,4 @@
-//! The reqwest client that a client makes for itself.
+//! The default reqwest client.
 
 use classify_proto::{Proxy, TransportLimits};
 use reqwest::{Client, ClientBuilder};
@@ -7,7 +7,10 @@ use reqwest::{Client, ClientBuilder};
 pub(crate) const HAS_TLS: bool = cfg!(any(feature = "_rustls", feature = "native-tls"));
 
 /// A client that follows no redirect, or why there is none.
-pub(crate) fn build(limits: &TransportLimits, proxy: Option<&Proxy>) -> Result<Client, String> {
+pub(crate) fn default_client(
+    limits: &TransportLimits,
+    proxy: Option<&Proxy>,
+) -> Result<Client, String> {
     let mut builder = Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(limits.connect)

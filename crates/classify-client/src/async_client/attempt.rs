@@ -1,0 +1,223 @@
+//! One attempt: a body that is opened, a request that is sent, and the time for both.
+
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use classify_proto::machine::{ResponseDeadline, Ticket};
+use classify_proto::{Body, Failure, Reply, Time, http};
+
+use super::body::Opening;
+use super::transport::Transport;
+use crate::body::{BodyState, check_reply, panic_failure};
+use crate::budget::Budget;
+use crate::observe::AttemptReport;
+use crate::settings::Settings;
+
+/// A timer that fires later than this was not polled in time: the caller paused, and the exchange gets a further chance.
+const POLL_DELAY: Duration = Duration::from_secs(1);
+
+/// One attempt. Its output is its ticket and its reply; it always ends, also if the transport panics.
+pub(crate) struct Attempt<T: Transport> {
+    transport: Arc<T>,
+    settings: Arc<Settings>,
+    ticket: Ticket,
+    started: Time,
+    report: AttemptReport,
+    stage: Stage<T>,
+    timer: Option<(Time, Pin<Box<T::Sleep>>)>,
+    runs_in_background: bool,
+}
+
+enum Stage<T: Transport> {
+    Open {
+        parts: Option<Box<http::request::Parts>>,
+        opening: Opening,
+    },
+    Send {
+        exchange: Pin<Box<T::Exchange>>,
+        budget: Budget,
+        length: u64,
+        body: BodyState,
+    },
+}
+
+// Futures of the transport are pinned in boxes of their own.
+impl<T: Transport> Unpin for Attempt<T> {}
+
+impl<T: Transport> Attempt<T> {
+    pub(crate) fn new(
+        transport: Arc<T>,
+        settings: Arc<Settings>,
+        ticket: Ticket,
+        request: http::Request<Body>,
+        runs_in_background: bool,
+    ) -> Self {
+        let started = transport.now();
+        let report = AttemptReport::start(&settings, &request, started);
+        let (parts, body) = request.into_parts();
+        let opening = match transport.check() {
+            Ok(()) => Opening::start(body, &transport.blocking_executor()),
+            Err(failure) => Opening::Opened(Some(Err(failure))),
+        };
+        let mut attempt = Self {
+            transport,
+            settings,
+            ticket,
+            started,
+            report,
+            stage: Stage::Open {
+                parts: Some(Box::new(parts)),
+                opening,
+            },
+            timer: None,
+            runs_in_background,
+        };
+        if let Stage::Open { parts, opening } = &attempt.stage {
+            // A file on a network share may take long to open.
+            if opening.is_pending() {
+                let deadline = parts
+                    .as_ref()
+                    .and_then(|parts| parts.extensions.get::<ResponseDeadline>().copied());
+                let budget = Budget::new(&attempt.settings.limits, 0, deadline, started);
+                attempt.set_timer(budget.total);
+            }
+        }
+        attempt
+    }
+
+    fn set_timer(&mut self, duration: Duration) {
+        let until = self.transport.now() + duration;
+        self.timer = Some((until, Box::pin(self.transport.sleep(duration))));
+    }
+
+    /// Whether the time is up. Time in which the caller did not poll does not count.
+    fn poll_timer(&mut self, cx: &mut Context<'_>, extension: Duration) -> bool {
+        loop {
+            let Some((until, sleep)) = &mut self.timer else {
+                return false;
+            };
+            if sleep.as_mut().poll(cx).is_pending() {
+                return false;
+            }
+            if self.transport.now().since(*until) < POLL_DELAY {
+                return true;
+            }
+            self.set_timer(extension);
+        }
+    }
+
+    fn poll_reply(&mut self, cx: &mut Context<'_>) -> Poll<Reply> {
+        loop {
+            match &mut self.stage {
+                Stage::Open { parts, opening } => {
+                    let Poll::Ready(opened) = opening.poll(cx) else {
+                        let late = self.poll_timer(cx, self.settings.limits.response);
+                        return if late {
+                            let failure = Failure::timeout("the document was not opened in time");
+                            Poll::Ready(Err(failure.before_sending()))
+                        } else {
+                            Poll::Pending
+                        };
+                    };
+                    let parts = parts.take();
+                    self.timer = None;
+                    match (opened, parts) {
+                        (Ok(body), Some(parts)) => {
+                            if let Err(failure) = self.send(*parts, body) {
+                                return Poll::Ready(Err(failure));
+                            }
+                        }
+                        (Err(failure), _) => return Poll::Ready(Err(failure)),
+                        (Ok(_), None) => return Poll::Pending,
+                    }
+                }
+                Stage::Send {
+                    exchange,
+                    budget,
+                    length,
+                    body,
+                } => {
+                    let (length, body, budget) = (*length, body.clone(), *budget);
+                    let polled = catch_unwind(AssertUnwindSafe(|| exchange.as_mut().poll(cx)));
+                    let reply = match polled {
+                        Ok(Poll::Ready(reply)) => reply,
+                        Err(_) => Err(panic_failure()),
+                        Ok(Poll::Pending) => {
+                            if !self.poll_timer(cx, budget.response) {
+                                return Poll::Pending;
+                            }
+                            Err(Failure::timeout("the time for the whole attempt is up"))
+                        }
+                    };
+                    let reply = check_reply(reply, length, &body, budget.response_bytes);
+                    return Poll::Ready(reply);
+                }
+            }
+        }
+    }
+
+    fn send(
+        &mut self,
+        parts: http::request::Parts,
+        mut body: crate::body::RequestBody,
+    ) -> Result<(), Failure> {
+        body.executor = self.transport.blocking_executor();
+        let (length, state) = (body.length(), body.state());
+        let deadline = parts.extensions.get::<ResponseDeadline>().copied();
+        let elapsed = self.transport.now().since(self.started);
+        let budget =
+            Budget::new(&self.settings.limits, length, deadline, self.started).less(elapsed);
+        if budget.total.is_zero() {
+            return Err(Failure::timeout("no time was left to send the request").before_sending());
+        }
+        let request = http::Request::from_parts(parts, body);
+        let transport = &self.transport;
+        let in_background = self.runs_in_background;
+        let exchange = catch_unwind(AssertUnwindSafe(|| {
+            let exchange = transport.send(request, budget);
+            if in_background {
+                transport.background(exchange)
+            } else {
+                exchange
+            }
+        }))
+        .map_err(|_| panic_failure())
+        .map_err(|failure| {
+            if length > 0 && !state.is_started() {
+                failure.before_sending()
+            } else {
+                failure
+            }
+        })?;
+        self.stage = Stage::Send {
+            exchange: Box::pin(exchange),
+            budget,
+            length,
+            body: state,
+        };
+        self.set_timer(budget.total);
+        Ok(())
+    }
+}
+
+impl<T: Transport> Future for Attempt<T> {
+    type Output = (Ticket, Reply);
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        #[cfg(feature = "tracing")]
+        let span = this.report.span();
+        #[cfg(feature = "tracing")]
+        let _entered = span.enter();
+        let Poll::Ready(reply) = this.poll_reply(cx) else {
+            return Poll::Pending;
+        };
+        this.report
+            .end(&this.settings, &reply, this.transport.now());
+        Poll::Ready((this.ticket, reply))
+    }
+}

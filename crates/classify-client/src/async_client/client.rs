@@ -1,0 +1,237 @@
+//! The client.
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use classify_proto::files::UploadFile;
+use classify_proto::machine::{
+    Call, IntoWaitable, Limiter, Machine, Observer, Pager, PollInterval, RateLimits, Retry, Run,
+    Waiter,
+};
+use classify_proto::v2::{CreateJob, Job};
+use classify_proto::{
+    Api, CallOptions, Error, Operation, Paged, RawResponse, Seed, Time, TransportLimits,
+};
+
+use super::list::{List, Pages};
+use super::running::Running;
+use super::transport::{DefaultTransport, Transport};
+use crate::environment::{api_from_env, proxy_from_env};
+use crate::observe::OperationSpan;
+use crate::settings::{Settings, client_methods};
+
+/// An async client over a [`Transport`].
+///
+/// Cloning is cheap and shares the transport and the rate limits. Futures are `Send` exactly if the transport's are.
+/// Dropping a future ends its requests; what the service has done by then is not undone.
+pub struct Client<T> {
+    /// The transport, or why it could not be built: every request fails with that.
+    transport: Result<Arc<T>, Arc<str>>,
+    settings: Settings,
+}
+
+client_methods!(Transport);
+
+impl<T: DefaultTransport> Client<T> {
+    /// Creates a client with a transport of its own, which uses the proxy that the environment names; see
+    /// [`Proxy`](classify_proto::Proxy).
+    ///
+    /// If the transport cannot be built, every request fails with the reason; [`from_env`](Self::from_env) returns it at
+    /// once.
+    #[must_use]
+    pub fn new(api: Api) -> Self {
+        let transport = build::<T>(&api).map_err(|error| error.to_string().into());
+        Self {
+            transport,
+            settings: Settings::new(api),
+        }
+    }
+
+    /// Creates a client from environment variables; [`Api::from_lookup`] lists them.
+    ///
+    /// # Errors
+    ///
+    /// [`is_invalid`](Error::is_invalid) if the key is missing or malformed, or a variable cannot be used.
+    pub fn from_env() -> Result<Self, Error> {
+        let api = api_from_env()?;
+        let transport = build::<T>(&api)?;
+        Ok(Self {
+            transport: Ok(transport),
+            settings: Settings::new(api),
+        })
+    }
+}
+
+fn build<T: DefaultTransport>(api: &Api) -> Result<Arc<T>, Error> {
+    let proxy = proxy_from_env(api)?;
+    T::build(&TransportLimits::default(), proxy.as_ref()).map(Arc::new)
+}
+
+impl<T: Transport> Client<T> {
+    /// Creates a client that sends requests over `transport`.
+    #[must_use]
+    pub fn with_transport(transport: T, api: Api) -> Self {
+        Self {
+            transport: Ok(Arc::new(transport)),
+            settings: Settings::new(api),
+        }
+    }
+
+    /// Returns the current time as machines see it.
+    #[must_use]
+    pub fn now(&self) -> Time {
+        self.transport
+            .as_ref()
+            .map_or(Time::from_millis(0), |transport| transport.now())
+    }
+
+    /// Returns 16 random bytes, for a machine that you make yourself.
+    ///
+    /// # Errors
+    ///
+    /// If the system has no random bytes.
+    pub fn seed(&self) -> Result<Seed, Error> {
+        match &self.transport {
+            Ok(transport) => transport.seed(),
+            // No request is sent, so that nothing needs to be unique.
+            Err(_) => Ok(Seed::new([0; 16])),
+        }
+    }
+
+    /// Calls an operation, with retries.
+    ///
+    /// # Errors
+    ///
+    /// The service's error response, or why there is no response.
+    pub async fn call<O: Operation>(&self, operation: O) -> Result<O::Output, Error> {
+        let span = OperationSpan::new(operation.name());
+        let call = self.prepare(operation)?;
+        self.run_to_end(call, span, |never| match never {}).await
+    }
+
+    /// Calls an operation, with retries, and returns the HTTP response beside the parsed value.
+    ///
+    /// # Errors
+    ///
+    /// As [`call`](Self::call).
+    pub async fn call_raw<O: Operation>(
+        &self,
+        operation: O,
+    ) -> Result<RawResponse<O::Output>, Error> {
+        let span = OperationSpan::new(operation.name());
+        let call = self.prepare(operation)?.with_raw_response();
+        self.run_to_end(call, span, |never| match never {}).await
+    }
+
+    /// Returns the items of a list, as a stream. Nothing is sent before the first item is requested; from then on, the next
+    /// page is requested while the caller has the current one.
+    pub fn list<O: Paged>(&self, list: O) -> List<T, O> {
+        List::new(self.pages(list))
+    }
+
+    /// Returns the pages of a list, as a stream. Nothing is sent before the first page is requested; from then on, the next
+    /// page is requested while the caller has the current one.
+    pub fn pages<O: Paged>(&self, list: O) -> Pages<T, O> {
+        let span = OperationSpan::new(list.name());
+        Pages::new(
+            self.pager(list)
+                .map(|pager| self.running(pager.prefetch(true), span, true)),
+        )
+    }
+
+    /// Waits until a job has ended. Takes its id, the job itself, or a [`GetJob`](classify_proto::v2::GetJob) of either
+    /// version of the API.
+    ///
+    /// # Errors
+    ///
+    /// As [`Waiter`]: the job failed, was cancelled, or had not ended in time.
+    pub async fn wait<W: IntoWaitable>(
+        &self,
+        job: W,
+    ) -> Result<<W::Read as Operation>::Output, Error> {
+        self.run_to_end(self.waiter(job)?, OperationSpan::new("wait"), drop)
+            .await
+    }
+
+    /// Creates a job and waits until it has ended.
+    ///
+    /// # Errors
+    ///
+    /// As [`CreateJob`] and [`wait`](Self::wait).
+    pub async fn run(&self, create: CreateJob) -> Result<Job, Error> {
+        let run = self.run_settings(Run::new(create, self.seed()?));
+        self.run_to_end(run, OperationSpan::new("run"), drop).await
+    }
+
+    /// Uploads a document, creates a job for it as `create` says, and waits until it has ended. The input of `create` is
+    /// ignored.
+    ///
+    /// # Errors
+    ///
+    /// As [`UploadFile`], [`CreateJob`] and [`wait`](Self::wait).
+    pub async fn classify(&self, upload: UploadFile, create: CreateJob) -> Result<Job, Error> {
+        let run = self.upload_run(upload, create)?;
+        self.run_to_end(run, OperationSpan::new("classify"), drop)
+            .await
+    }
+
+    /// Starts a machine: the caller takes its events one by one, as a stream or with `next`.
+    ///
+    /// The machine may be new, or one that another [`Running`] was dropped with: [`Machine::resume`] is called first.
+    pub fn start<M: Machine>(&self, machine: M) -> Running<T, M> {
+        self.running(machine, OperationSpan::current(), true)
+    }
+
+    /// Runs a machine to its end and passes each event to `on_event`. At most
+    /// [`TransportLimits::max_concurrency`] requests are in flight.
+    ///
+    /// # Panics
+    ///
+    /// If the machine had ended before.
+    pub async fn drive<M: Machine>(&self, machine: M, on_event: impl FnMut(M::Event)) -> M::Output {
+        let running = self.running(machine, OperationSpan::current(), true);
+        to_end(running, on_event).await
+    }
+
+    fn running<M: Machine>(
+        &self,
+        machine: M,
+        span: OperationSpan,
+        runs_in_background: bool,
+    ) -> Running<T, M> {
+        Running::new(
+            self.transport.clone(),
+            Arc::new(self.settings.clone()),
+            machine,
+            span,
+            runs_in_background,
+        )
+    }
+
+    /// Runs a single call: its requests are polled by the caller, not spawned.
+    async fn run_to_end<M: Machine>(
+        &self,
+        machine: M,
+        span: OperationSpan,
+        on_event: impl FnMut(M::Event),
+    ) -> M::Output {
+        to_end(self.running(machine, span, false), on_event).await
+    }
+}
+
+async fn to_end<T: Transport, M: Machine>(
+    mut running: Running<T, M>,
+    mut on_event: impl FnMut(M::Event),
+) -> M::Output {
+    loop {
+        if let Some(event) = running.next().await {
+            on_event(event);
+        } else if running.is_finished() {
+            break;
+        }
+    }
+    running
+        .into_output()
+        .unwrap_or_else(|| unreachable!("the loop ends when there is an output"))
+}

@@ -1,0 +1,19 @@
+//! The async client.
+
+mod attempt;
+pub(crate) mod body;
+mod client;
+mod executor;
+mod list;
+mod running;
+#[cfg(feature = "tower")]
+mod tower;
+mod transport;
+
+pub use client::Client;
+pub use executor::BlockingExecutor;
+pub use list::{List, Pages};
+pub use running::{Running, StopHandle};
+#[cfg(feature = "tower")]
+pub use tower::TowerTransport;
+pub use transport::{DefaultTransport, Transport};

@@ -1,0 +1,160 @@
+//! A `tower` service as a transport.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::Poll;
+use std::time::Duration;
+
+use classify_proto::{Bytes, Failure, Reply, http};
+use futures_timer::Delay;
+use http_body::Body as _;
+use tower_service::Service;
+
+use super::transport::Transport;
+use crate::body::RequestBody;
+use crate::budget::Budget;
+
+/// A [`tower_service::Service`] from `http::Request` to `http::Response` as a transport, with every tower layer around it.
+///
+/// The service is cloned for each request, and awaited until it is ready: layers that limit concurrency or rate hold the
+/// request back, within the time of its attempt. Its error counts as a broken connection, so that a create is repeated under
+/// its transaction id; [`failure`](Self::failure) tells errors apart that prove that nothing was sent. The service must not
+/// follow redirects.
+///
+/// Timers run on a thread of their own, so that no runtime is needed for them.
+pub struct TowerTransport<S, E> {
+    service: S,
+    failure: fn(E) -> Failure,
+}
+
+impl<S, E: fmt::Display> TowerTransport<S, E> {
+    /// Uses a service as the transport.
+    pub fn new(service: S) -> Self {
+        Self {
+            service,
+            failure: |error| Failure::broken(error.to_string()),
+        }
+    }
+
+    /// Sets how the service's error becomes a failure. Use [`Failure::connect`] only for errors that prove that the request
+    /// was not sent.
+    #[must_use]
+    pub fn failure(mut self, failure: fn(E) -> Failure) -> Self {
+        self.failure = failure;
+        self
+    }
+}
+
+impl<S: Clone, E> Clone for TowerTransport<S, E> {
+    fn clone(&self) -> Self {
+        Self {
+            service: self.service.clone(),
+            failure: self.failure,
+        }
+    }
+}
+
+impl<S, E> fmt::Debug for TowerTransport<S, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TowerTransport")
+    }
+}
+
+impl<S, B, E> Transport for TowerTransport<S, E>
+where
+    S: Service<http::Request<RequestBody>, Response = http::Response<B>, Error = E>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+    S::Future: Send,
+    B: http_body::Body<Data: Send, Error: fmt::Display> + Send + 'static,
+    E: Send + 'static,
+{
+    type Exchange = Pin<Box<dyn Future<Output = Reply> + Send>>;
+    type Sleep = Delay;
+
+    fn send(&self, request: http::Request<RequestBody>, budget: Budget) -> Self::Exchange {
+        let (service, failure) = (self.service.clone(), self.failure);
+        Box::pin(exchange(service, failure, request, budget))
+    }
+
+    fn sleep(&self, duration: Duration) -> Delay {
+        Delay::new(duration)
+    }
+}
+
+async fn exchange<S, B, E>(
+    mut service: S,
+    failure: fn(E) -> Failure,
+    mut request: http::Request<RequestBody>,
+    budget: Budget,
+) -> Reply
+where
+    S: Service<http::Request<RequestBody>, Response = http::Response<B>, Error = E>,
+    B: http_body::Body<Error: fmt::Display>,
+{
+    let length = request.body().length();
+    if length > 0 || request.method() == http::Method::POST {
+        let headers = request.headers_mut();
+        headers.insert(http::header::CONTENT_LENGTH, length.into());
+    }
+    poll_fn(|cx| service.poll_ready(cx))
+        .await
+        .map_err(|error| failure(error).before_sending())?;
+    let state = request.body().state();
+    let response = {
+        let mut call = pin!(service.call(request));
+        let mut late = pin!(async {
+            if length > 0 {
+                state.ended().await;
+                Delay::new(budget.response).await;
+            } else {
+                // Nothing tells when a request without a body is written, so a connection has its time too.
+                Delay::new(budget.response.saturating_add(budget.connect)).await;
+            }
+        });
+        poll_fn(|cx| {
+            if let Poll::Ready(response) = call.as_mut().poll(cx) {
+                return Poll::Ready(response.map_err(failure));
+            }
+            late.as_mut().poll(cx).map(|()| {
+                let limit = budget.response;
+                Err(Failure::timeout(format!("no response within {limit:?}")))
+            })
+        })
+        .await?
+    };
+    let (parts, body) = response.into_parts();
+    let bytes = read(body, budget).await?;
+    Ok(http::Response::from_parts(parts, bytes))
+}
+
+/// Reads a response body within its limit.
+async fn read<B: http_body::Body<Error: fmt::Display>>(
+    body: B,
+    budget: Budget,
+) -> Result<Bytes, Failure> {
+    use bytes::Buf as _;
+
+    let mut body = pin!(body);
+    let mut bytes = Vec::with_capacity(budget.buffer_capacity(body.size_hint().exact())?);
+    while let Some(frame) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
+        let frame = frame.map_err(|error| Failure::broken(error.to_string()))?;
+        let Ok(mut data) = frame.into_data() else {
+            continue;
+        };
+        let length = (bytes.len() as u64).saturating_add(data.remaining() as u64);
+        if length > budget.response_bytes {
+            return Err(Failure::too_large(budget.response_bytes));
+        }
+        while data.has_remaining() {
+            let chunk = data.chunk();
+            bytes.extend_from_slice(chunk);
+            let read = chunk.len();
+            data.advance(read);
+        }
+    }
+    Ok(bytes.into())
+}

@@ -1,0 +1,257 @@
+//! The body of a request, as a transport reads it.
+
+use std::fmt;
+use std::io::{self, Read};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use classify_proto::{Bytes, Failure, Reply};
+
+use crate::content::OpenContent;
+
+/// The body of a request: of known length, read once.
+///
+/// A blocking transport reads it with [`Read`]; an async one polls it as an [`http_body::Body`]. The body notes whether it
+/// was started and why reading it failed, and the client uses these notes: a request whose body was never started was not
+/// sent, and an error of the body's own content is the error of the attempt.
+pub struct RequestBody {
+    head: Bytes,
+    content: OpenContent,
+    tail: Bytes,
+    length: u64,
+    remaining: u64,
+    state: BodyState,
+    #[cfg(feature = "async")]
+    pub(crate) pending: Option<crate::async_client::body::PendingRead>,
+    #[cfg(feature = "async")]
+    pub(crate) executor: crate::async_client::BlockingExecutor,
+}
+
+/// What is known of a body while the transport has it. Clones share it.
+#[derive(Clone, Default)]
+pub struct BodyState(Arc<Notes>);
+
+#[derive(Default)]
+struct Notes {
+    started: AtomicBool,
+    ended: AtomicBool,
+    read_error: OnceLock<String>,
+    #[cfg(feature = "async")]
+    waker: futures_util::task::AtomicWaker,
+}
+
+impl BodyState {
+    /// Whether any part of the body was handed to the transport.
+    #[must_use]
+    pub fn is_started(&self) -> bool {
+        self.0.started.load(Ordering::Acquire)
+    }
+
+    /// Whether the whole body was handed to the transport.
+    #[must_use]
+    pub fn is_ended(&self) -> bool {
+        self.0.ended.load(Ordering::Acquire)
+    }
+
+    /// Returns why the content could not be read to its end.
+    #[must_use]
+    pub fn read_error(&self) -> Option<&str> {
+        self.0.read_error.get().map(String::as_str)
+    }
+
+    /// Waits until the whole body was handed to the transport.
+    #[cfg(feature = "async")]
+    pub async fn ended(&self) {
+        std::future::poll_fn(|cx| {
+            self.0.waker.register(cx.waker());
+            if self.is_ended() {
+                std::task::Poll::Ready(())
+            } else {
+                std::task::Poll::Pending
+            }
+        })
+        .await;
+    }
+
+    fn start(&self) {
+        self.0.started.store(true, Ordering::Release);
+    }
+
+    fn end(&self) {
+        self.0.ended.store(true, Ordering::Release);
+        #[cfg(feature = "async")]
+        self.0.waker.wake();
+    }
+
+    fn fail(&self, message: String) {
+        // The first error counts; nothing is read after it.
+        let _ = self.0.read_error.set(message);
+    }
+}
+
+impl RequestBody {
+    pub(crate) fn new(head: Bytes, content: OpenContent, tail: Bytes) -> Self {
+        let length = (size(&head) + size(&tail)).saturating_add(content.length());
+        let state = BodyState::default();
+        if length == 0 {
+            state.end();
+        }
+        Self {
+            head,
+            content,
+            tail,
+            length,
+            remaining: length,
+            state,
+            #[cfg(feature = "async")]
+            pending: None,
+            #[cfg(feature = "async")]
+            executor: crate::async_client::BlockingExecutor::in_place(),
+        }
+    }
+
+    /// Returns the number of bytes in the body.
+    #[must_use]
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Whether the request has no body.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// Returns the notes on this body, for a transport that needs them after it handed the body on.
+    #[must_use]
+    pub fn state(&self) -> BodyState {
+        self.state.clone()
+    }
+
+    /// Returns the number of bytes that were not handed out yet.
+    #[cfg(feature = "async")]
+    pub(crate) fn remaining(&self) -> u64 {
+        self.remaining
+    }
+
+    #[cfg(feature = "async")]
+    pub(crate) fn mark_started(&self) {
+        self.state.start();
+    }
+
+    /// Returns the next part that is in memory: the head, in-memory content, or the tail. `None` if the next part is a
+    /// reader's.
+    #[cfg(feature = "async")]
+    pub(crate) fn next_in_memory(&mut self) -> Option<Bytes> {
+        if !self.head.is_empty() {
+            return Some(std::mem::take(&mut self.head));
+        }
+        match &mut self.content {
+            OpenContent::Bytes(bytes) if !bytes.is_empty() => Some(std::mem::take(bytes)),
+            OpenContent::Reader(reader) if reader.remaining() > 0 => None,
+            _ => Some(std::mem::take(&mut self.tail)),
+        }
+    }
+
+    /// Takes the content while it is read elsewhere.
+    #[cfg(feature = "async")]
+    pub(crate) fn take_content(&mut self) -> OpenContent {
+        std::mem::replace(&mut self.content, OpenContent::Bytes(Bytes::new()))
+    }
+
+    #[cfg(feature = "async")]
+    pub(crate) fn return_content(&mut self, content: OpenContent) {
+        self.content = content;
+    }
+
+    /// Counts bytes as handed out.
+    pub(crate) fn advance(&mut self, bytes: usize) {
+        self.remaining = self.remaining.saturating_sub(bytes as u64);
+        if self.remaining == 0 {
+            self.state.end();
+        }
+    }
+
+    pub(crate) fn fail(&self, message: String) -> io::Error {
+        self.state.fail(message.clone());
+        io::Error::other(message)
+    }
+}
+
+/// Reads the body on the current thread. An error of the content ends the body.
+impl Read for RequestBody {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if buffer.is_empty() || self.length == 0 {
+            return Ok(0);
+        }
+        self.state.start();
+        let read = if self.head.is_empty() {
+            match self.content.read(buffer) {
+                Ok(0) => take(&mut self.tail, buffer),
+                Ok(read) => read,
+                Err(message) => return Err(self.fail(message)),
+            }
+        } else {
+            take(&mut self.head, buffer)
+        };
+        self.advance(read);
+        Ok(read)
+    }
+}
+
+impl fmt::Debug for RequestBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestBody")
+            .field("length", &self.length)
+            .field("remaining", &self.remaining)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for BodyState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BodyState")
+            .field("is_started", &self.is_started())
+            .field("is_ended", &self.is_ended())
+            .field("read_error", &self.read_error())
+            .finish()
+    }
+}
+
+/// Applies the rules that hold for every transport: an error of the body's own content is the error of the attempt, a
+/// body that was never started was not sent, and a response over the limit is an error.
+pub(crate) fn check_reply(
+    reply: Reply,
+    length: u64,
+    state: &BodyState,
+    response_bytes: u64,
+) -> Reply {
+    match reply {
+        Ok(response) if response.body().len() as u64 > response_bytes => {
+            Err(Failure::too_large(response_bytes))
+        }
+        Ok(response) => Ok(response),
+        Err(failure) => Err(match state.read_error() {
+            Some(message) => Failure::content(message),
+            None if length > 0 && !state.is_started() => failure.before_sending(),
+            None => failure,
+        }),
+    }
+}
+
+/// The failure of an attempt in which the transport panicked.
+///
+/// A panic is a bug, so the request is not repeated unless the body shows that it was not sent.
+pub(crate) fn panic_failure() -> Failure {
+    Failure::refused("the transport panicked").after_sending()
+}
+
+fn size(bytes: &Bytes) -> u64 {
+    bytes.len() as u64
+}
+
+pub(crate) fn take(from: &mut Bytes, buffer: &mut [u8]) -> usize {
+    let part = from.split_to(from.len().min(buffer.len()));
+    buffer[..part.len()].copy_from_slice(&part);
+    part.len()
+}

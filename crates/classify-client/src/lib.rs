@@ -1,0 +1,88 @@
+//! Client for `LlamaCloud`'s document classification API over any HTTP transport, blocking and async.
+//!
+//! A transport sends one request and returns one response. Bring one, and get the whole client: calls with retries, lists,
+//! waits, bulk runs, saved state, rate limits and observation, all decided by [`classify_proto`].
+//!
+//! | you want | use |
+//! | --- | --- |
+//! | a blocking client on ureq, ready to use | `classify-ureq` |
+//! | an async client on reqwest and tokio, ready to use | `classify-reqwest` |
+//! | a blocking client over your own HTTP stack | [`blocking::Client`], feature `blocking` |
+//! | an async client over your own HTTP stack, also in wasm | [`Client`], feature `async` |
+//! | a `tower` service as the transport | `TowerTransport`, feature `tower` |
+//!
+//! # In scope
+//!
+//! - Running machines of [`classify_proto`]: sending requests in order and within limits, reading files, the clock, threads
+//!   or futures, environment variables.
+//! - The rules about money that do not depend on the transport; see [`blocking`] and "Writing a transport" there.
+//!
+//! # Out of scope
+//!
+//! - HTTP, TLS and an async runtime: those are the transport's.
+//! - Decisions about retries, paging, waiting and rate limits: those are `classify_proto`'s.
+//!
+//! # Map
+//!
+//! | to … | use |
+//! | --- | --- |
+//! | call one operation | `Client::call`, `call_raw` for the HTTP response too |
+//! | read a list | `Client::list`, `pages` |
+//! | classify a document | `Client::classify`; `run` if it is uploaded already; `wait` for a job that exists |
+//! | run any machine, event by event | `Client::start`, which returns `Running` |
+//! | watch attempts and waits | `Client::observer` |
+//! | share rate limits with other processes | `Client::rate_limits` |
+//!
+//! # Features
+//!
+//! | feature | adds |
+//! | --- | --- |
+//! | `async` | [`Client`] over an async [`Transport`] |
+//! | `blocking` | [`blocking::Client`] over a [`blocking::Transport`], without futures |
+//! | `tower` | `TowerTransport` |
+//! | `tracing` | a span for each operation, and in it one for each attempt |
+//! | `webhook-verify`, `jiff-0_2`, `chrono-0_4`, `time-0_3` | the same features of `classify-proto` |
+
+#[cfg(any(feature = "async", feature = "blocking"))]
+mod body;
+#[cfg(any(feature = "async", feature = "blocking"))]
+mod budget;
+#[cfg(any(feature = "async", feature = "blocking"))]
+mod clock;
+#[cfg(any(feature = "async", feature = "blocking"))]
+mod content;
+mod environment;
+#[cfg(any(feature = "async", feature = "blocking"))]
+mod observe;
+mod seed;
+#[cfg(any(feature = "async", feature = "blocking"))]
+mod send_queue;
+#[cfg(any(feature = "async", feature = "blocking"))]
+mod settings;
+
+#[cfg(feature = "async")]
+mod async_client;
+#[cfg(feature = "blocking")]
+pub mod blocking;
+
+pub use classify_proto;
+
+#[cfg(any(feature = "async", feature = "blocking"))]
+pub use body::{BodyState, RequestBody};
+#[cfg(any(feature = "async", feature = "blocking"))]
+pub use budget::Budget;
+#[cfg(all(
+    any(feature = "async", feature = "blocking"),
+    not(all(target_family = "wasm", target_os = "unknown"))
+))]
+pub use clock::now;
+pub use environment::{api_from_env, proxy_from_env};
+#[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
+pub use seed::random_seed;
+
+#[cfg(feature = "tower")]
+pub use async_client::TowerTransport;
+#[cfg(feature = "async")]
+pub use async_client::{
+    BlockingExecutor, Client, DefaultTransport, List, Pages, Running, StopHandle, Transport,
+};

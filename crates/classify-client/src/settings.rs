@@ -1,0 +1,228 @@
+//! What all clients have in common: settings, and the machines made from them.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use classify_proto::machine::{Context, Limiter, Observer, PollInterval, RateLimits, Retry};
+use classify_proto::{Api, CallOptions, Time, TransportLimits};
+
+/// The settings of a client. Clones share the rate limits.
+#[derive(Clone)]
+pub(crate) struct Settings {
+    pub(crate) api: Arc<Api>,
+    pub(crate) limits: TransportLimits,
+    pub(crate) limiter: Arc<Mutex<Limiter>>,
+    pub(crate) rate_limits: Option<Arc<dyn RateLimits + Send + Sync>>,
+    pub(crate) observer: Option<Arc<dyn Observer + Send + Sync>>,
+    pub(crate) retry: Retry,
+    pub(crate) poll_interval: PollInterval,
+    pub(crate) wait_timeout: Option<Duration>,
+    pub(crate) options: CallOptions,
+}
+
+impl Settings {
+    pub(crate) fn new(api: Api) -> Self {
+        Self {
+            api: Arc::new(api),
+            limits: TransportLimits::default(),
+            limiter: Arc::default(),
+            rate_limits: None,
+            observer: None,
+            retry: Retry::default(),
+            poll_interval: PollInterval::default(),
+            wait_timeout: None,
+            options: CallOptions::default(),
+        }
+    }
+
+    /// Returns what a machine needs for one step.
+    pub(crate) fn context(&self, now: Time) -> Context<'_> {
+        let limits: &dyn RateLimits = match &self.rate_limits {
+            Some(limits) => &**limits,
+            None => &*self.limiter,
+        };
+        let context = Context::new(&self.api, now).rate_limits(limits);
+        match &self.observer {
+            Some(observer) => context.observer(&**observer),
+            None => context,
+        }
+    }
+
+    pub(crate) fn change_rate_limits(&self, limits: &Limiter) {
+        let mut limiter = self.limiter.lock().unwrap_or_else(PoisonError::into_inner);
+        limiter.change_limits(limits);
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("api", &self.api)
+            .field("limits", &self.limits)
+            .field("retry", &self.retry)
+            .field("poll_interval", &self.poll_interval)
+            .field("wait_timeout", &self.wait_timeout)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The methods that both clients have: setters, and the machines made from the settings. `$bound` is the transport's trait.
+macro_rules! client_methods {
+    ($bound:path) => {
+        impl<T: $bound> Client<T> {
+            /// Sets the rate limits of this client and of its later clones. The published limits of a paid plan by
+            /// default.
+            #[must_use]
+            pub fn limiter(mut self, limiter: Limiter) -> Self {
+                self.settings.limiter = Arc::new(Mutex::new(limiter));
+                self.settings.rate_limits = None;
+                self
+            }
+
+            /// Takes permits for requests from elsewhere, such as a limiter that several machines share.
+            #[must_use]
+            pub fn rate_limits(mut self, limits: Arc<dyn RateLimits + Send + Sync>) -> Self {
+                self.settings.rate_limits = Some(limits);
+                self
+            }
+
+            /// Changes the rate limits of this client and of all its clones while they run. Requests of the current
+            /// windows still count. Has no effect on [`rate_limits`](Self::rate_limits) from elsewhere.
+            pub fn change_rate_limits(&self, limits: &Limiter) {
+                self.settings.change_rate_limits(limits);
+            }
+
+            /// Sets the retry policy.
+            #[must_use]
+            pub fn retry(mut self, retry: Retry) -> Self {
+                self.settings.retry = retry;
+                self
+            }
+
+            /// Sets how often a job is polled.
+            #[must_use]
+            pub fn poll_interval(mut self, poll_interval: PollInterval) -> Self {
+                self.settings.poll_interval = poll_interval;
+                self
+            }
+
+            /// Sets how long [`wait`](Self::wait), [`run`](Self::run) and [`classify`](Self::classify) wait for a job.
+            /// Two hours by default.
+            #[must_use]
+            pub fn wait_timeout(mut self, timeout: Duration) -> Self {
+                self.settings.wait_timeout = Some(timeout);
+                self
+            }
+
+            /// Sets the limits of each attempt. A transport that was built for other limits is built again.
+            #[must_use]
+            pub fn limits(mut self, limits: TransportLimits) -> Self {
+                if let Ok(transport) = &self.transport {
+                    match transport.rebuild(&limits) {
+                        None => {}
+                        Some(Ok(transport)) => self.transport = Ok(Arc::new(transport)),
+                        Some(Err(error)) => self.transport = Err(error.to_string().into()),
+                    }
+                }
+                self.settings.limits = limits;
+                self
+            }
+
+            /// Adds headers, query parameters and body fields to [`call`](Self::call), [`call_raw`](Self::call_raw),
+            /// [`list`](Self::list), [`pages`](Self::pages) and [`wait`](Self::wait). Set them on a clone for a single
+            /// call: `client.clone().options(options).call(operation)`.
+            #[must_use]
+            pub fn options(mut self, options: CallOptions) -> Self {
+                self.settings.options = options;
+                self
+            }
+
+            /// Passes an event for each attempt and each wait to `observer`.
+            #[must_use]
+            pub fn observer(mut self, observer: Arc<dyn Observer + Send + Sync>) -> Self {
+                self.settings.observer = Some(observer);
+                self
+            }
+
+            /// Returns the base URL, key and scope of this client.
+            #[must_use]
+            pub fn api(&self) -> &Api {
+                &self.settings.api
+            }
+
+            /// Returns the machine of [`call`](Self::call), for [`start`](Self::start) and [`drive`](Self::drive).
+            ///
+            /// # Errors
+            ///
+            /// If the system has no random bytes.
+            pub fn prepare<O: Operation>(&self, operation: O) -> Result<Call<O>, Error> {
+                Ok(Call::new(operation, self.seed()?)
+                    .retry(self.settings.retry)
+                    .options(self.settings.options.clone()))
+            }
+
+            /// Returns the machine of [`wait`](Self::wait), for [`start`](Self::start) and [`drive`](Self::drive).
+            ///
+            /// # Errors
+            ///
+            /// If the system has no random bytes.
+            pub fn waiter<W: IntoWaitable>(&self, job: W) -> Result<Waiter<W::Read>, Error> {
+                let mut waiter = Waiter::by(job.into_waitable(), self.seed()?)
+                    .retry(self.settings.retry)
+                    .poll_interval(self.settings.poll_interval)
+                    .options(self.settings.options.clone());
+                if let Some(timeout) = self.settings.wait_timeout {
+                    waiter = waiter.timeout(timeout);
+                }
+                Ok(waiter)
+            }
+
+            /// Returns the machine of [`classify`](Self::classify), for [`start`](Self::start) and
+            /// [`drive`](Self::drive): alone, to see its progress or to save it, or many of them in a
+            /// [`Concurrent`](classify_proto::machine::Concurrent).
+            ///
+            /// # Errors
+            ///
+            /// If the system has no random bytes.
+            pub fn upload_run(&self, upload: UploadFile, create: CreateJob) -> Result<Run, Error> {
+                Ok(self.run_settings(Run::upload(upload, create, self.seed()?)))
+            }
+
+            fn run_settings(&self, run: Run) -> Run {
+                let run = run
+                    .retry(self.settings.retry)
+                    .poll_interval(self.settings.poll_interval);
+                match self.settings.wait_timeout {
+                    Some(timeout) => run.timeout(timeout),
+                    None => run,
+                }
+            }
+
+            fn pager<O: Paged>(&self, list: O) -> Result<Pager<O>, Error> {
+                Ok(Pager::new(list, self.seed()?)
+                    .retry(self.settings.retry)
+                    .options(self.settings.options.clone()))
+            }
+        }
+
+        impl<T> Clone for Client<T> {
+            fn clone(&self) -> Self {
+                Self {
+                    transport: self.transport.clone(),
+                    settings: self.settings.clone(),
+                }
+            }
+        }
+
+        impl<T> fmt::Debug for Client<T> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct("Client")
+                    .field("settings", &self.settings)
+                    .finish_non_exhaustive()
+            }
+        }
+    };
+}
+pub(crate) use client_methods;
