@@ -23,8 +23,15 @@ use crate::failure;
 #[derive(Clone, Debug)]
 pub struct Transport {
     client: reqwest::Client,
-    /// Whether this crate built the client, and for which proxy.
-    default: Option<Option<Proxy>>,
+    origin: Origin,
+}
+
+/// Who built the client.
+#[derive(Clone, Debug)]
+enum Origin {
+    Caller,
+    /// This crate, for this proxy.
+    Default(Option<Proxy>),
 }
 
 impl Transport {
@@ -42,7 +49,7 @@ impl Transport {
     pub fn from_client(client: reqwest::Client) -> Self {
         Self {
             client,
-            default: None,
+            origin: Origin::Caller,
         }
     }
 }
@@ -91,7 +98,7 @@ impl AsyncTransport for Transport {
 
     fn send(&self, request: http::Request<RequestBody>, budget: Budget) -> Exchange {
         let client = self.client.clone();
-        let is_default = self.default.is_some();
+        let is_default = matches!(self.origin, Origin::Default(_));
         Exchange(State::Polled(Box::pin(exchange(
             client, is_default, request, budget,
         ))))
@@ -122,8 +129,10 @@ impl AsyncTransport for Transport {
     }
 
     fn rebuild(&self, limits: &TransportLimits) -> Option<Result<Self, Error>> {
-        let proxy = self.default.as_ref()?;
-        Some(Self::build(limits, proxy.as_ref()))
+        match &self.origin {
+            Origin::Caller => None,
+            Origin::Default(proxy) => Some(Self::build(limits, proxy.as_ref())),
+        }
     }
 
     /// Returns the time of tokio's clock, so that a test that pauses tokio's time pauses this one too.
@@ -142,7 +151,7 @@ impl DefaultTransport for Transport {
         let client = default_client(limits, proxy).map_err(Failure::refused)?;
         Ok(Self {
             client,
-            default: Some(proxy.cloned()),
+            origin: Origin::Default(proxy.cloned()),
         })
     }
 }

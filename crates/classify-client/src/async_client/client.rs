@@ -107,7 +107,8 @@ impl<T: Transport> Client<T> {
     pub async fn call<O: Operation>(&self, operation: O) -> Result<O::Output, Error> {
         let span = OperationSpan::new(operation.name());
         let call = self.prepare(operation)?;
-        self.run_to_end(call, span, |never| match never {}).await
+        let running = self.boxed(call, span, false);
+        to_end(running, |never| match never {}).await
     }
 
     /// Calls an operation, with retries, and returns the HTTP response beside the parsed value.
@@ -121,7 +122,8 @@ impl<T: Transport> Client<T> {
     ) -> Result<RawResponse<O::Output>, Error> {
         let span = OperationSpan::new(operation.name());
         let call = self.prepare(operation)?.with_raw_response();
-        self.run_to_end(call, span, |never| match never {}).await
+        let running = self.boxed(call, span, false);
+        to_end(running, |never| match never {}).await
     }
 
     /// Returns the items of a list, as a stream. Nothing is sent before the first item is requested; from then on, the next
@@ -150,8 +152,8 @@ impl<T: Transport> Client<T> {
         &self,
         job: W,
     ) -> Result<<W::Read as Operation>::Output, Error> {
-        self.run_to_end(self.waiter(job)?, OperationSpan::new("wait"), drop)
-            .await
+        let running = self.boxed(self.waiter(job)?, OperationSpan::new("wait"), false);
+        to_end(running, drop).await
     }
 
     /// Creates a job and waits until it has ended.
@@ -161,7 +163,8 @@ impl<T: Transport> Client<T> {
     /// As [`CreateJob`] and [`wait`](Self::wait).
     pub async fn run(&self, create: CreateJob) -> Result<Job, Error> {
         let run = self.run_settings(Run::new(create, self.seed()?));
-        self.run_to_end(run, OperationSpan::new("run"), drop).await
+        let running = self.boxed(run, OperationSpan::new("run"), false);
+        to_end(running, drop).await
     }
 
     /// Uploads a document, creates a job for it as `create` says, and waits until it has ended. The input of `create` is
@@ -172,8 +175,8 @@ impl<T: Transport> Client<T> {
     /// As [`UploadFile`], [`CreateJob`] and [`wait`](Self::wait).
     pub async fn classify(&self, upload: UploadFile, create: CreateJob) -> Result<Job, Error> {
         let run = self.upload_run(upload, create)?;
-        self.run_to_end(run, OperationSpan::new("classify"), drop)
-            .await
+        let running = self.boxed(run, OperationSpan::new("classify"), false);
+        to_end(running, drop).await
     }
 
     /// Starts a machine: the caller takes its events one by one, as a stream or with `next`.
@@ -190,7 +193,7 @@ impl<T: Transport> Client<T> {
     ///
     /// If the machine had ended before.
     pub async fn drive<M: Machine>(&self, machine: M, on_event: impl FnMut(M::Event)) -> M::Output {
-        let running = self.running(machine, OperationSpan::current(), true);
+        let running = self.boxed(machine, OperationSpan::current(), true);
         to_end(running, on_event).await
     }
 
@@ -209,19 +212,19 @@ impl<T: Transport> Client<T> {
         )
     }
 
-    /// Runs a single call: its requests are polled by the caller, not spawned.
-    async fn run_to_end<M: Machine>(
+    /// As [`running`](Self::running), in a box, so that the futures of the client stay small.
+    fn boxed<M: Machine>(
         &self,
         machine: M,
         span: OperationSpan,
-        on_event: impl FnMut(M::Event),
-    ) -> M::Output {
-        to_end(self.running(machine, span, false), on_event).await
+        runs_in_background: bool,
+    ) -> Box<Running<T, M>> {
+        Box::new(self.running(machine, span, runs_in_background))
     }
 }
 
 async fn to_end<T: Transport, M: Machine>(
-    mut running: Running<T, M>,
+    mut running: Box<Running<T, M>>,
     mut on_event: impl FnMut(M::Event),
 ) -> M::Output {
     loop {
