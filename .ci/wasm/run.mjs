@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 const bytes = readFileSync(process.argv[2]);
 const module = new WebAssembly.Module(bytes);
 assert.deepEqual(WebAssembly.Module.imports(module), [], 'the module imports something');
-const { step } = new WebAssembly.Instance(module, {}).exports;
+const { step, client_step } = new WebAssembly.Instance(module, {}).exports;
 
 const SEND = -1, DONE = -2;
 let now = 1_700_000_000_000;
@@ -16,4 +16,6 @@ assert.equal(step(now, 0), until, 'polling again changed the wait');
 now = until;
 assert.equal(step(now, 200), SEND);
 assert.equal(step(now, 0), DONE);
-console.log(`a retry in ${bytes.length} bytes of WebAssembly, no imports`);
+assert.equal(client_step(now, 503), 0, 'the client does not wait');
+assert.equal(client_step(now + 600, 200), DONE, 'the client does not retry');
+console.log(`retries of the core and the client in ${bytes.length} bytes of WebAssembly, no imports`);

@@ -165,4 +165,19 @@ mod tests {
             }
         }
     }
+
+    /// The documentation of `classify-client` names the scenario that checks each obligation of a transport.
+    #[test]
+    fn scenario_names_in_transport_docs_exist() {
+        let list = include_str!("lib.rs");
+        let docs = include_str!("../../classify-client/src/blocking/mod.rs");
+        let named = docs
+            .lines()
+            .filter_map(|line| line.strip_prefix("//! | ")?.rsplit('`').nth(1));
+        let named: Vec<_> = named.filter(|name| name.contains("::")).collect();
+        assert!(named.len() > 10, "{named:?}");
+        for name in named {
+            assert!(list.contains(&format!(" {name},")), "{name}");
+        }
+    }
 }

@@ -7,13 +7,20 @@
 //!
 //! | a transport must | scenario |
 //! | --- | --- |
-//! | return a response of any status as `Ok` | `errors::*` |
-//! | not follow redirects, so that the key goes nowhere else | `transport_limits::redirect_is_not_followed` |
-//! | read the body from [`RequestBody`] and announce its length | `transport_limits::request_lengths_are_announced` |
-//! | end within the [`Budget`] as far as it can | `transport_limits::*` |
-//! | read at most [`Budget::response_bytes`] | `transport_limits::*` |
-//! | report a failed connection as [`Failure::connect`](classify_proto::Failure::connect), and only that: such a request counts as not sent | `idempotency::*` |
-//! | report a broken connection as [`Failure::broken`](classify_proto::Failure::broken), and a time limit as [`Failure::timeout`](classify_proto::Failure::timeout) | `idempotency::*` |
+//! | return a response of any status as `Ok` | `errors::retry_after_beyond_cap_is_returned_without_retry` |
+//! | not follow redirects, so that the key goes nowhere else | `transport_limits::redirect_is_returned_as_error_and_not_followed` |
+//! | announce the body's length, and none for a read | `transport_limits::headers_of_empty_requests_have_content_length_only_for_post` |
+//! | stream the body, and read a rejection that comes before its end | `uploads::upload_early_rejection_is_returned_without_retry` |
+//! | end an exchange without response within [`Budget::response`] | `transport_limits::timeout_without_response_ends_every_attempt_and_create_is_ambiguous` |
+//! | end a connection attempt, TLS included, within [`Budget::connect`] | `transport_limits::timeout_of_tls_handshake_uses_connect_limit_and_is_not_ambiguous` |
+//! | end every exchange within [`Budget::total`] | `transport_limits::total_timeout_ends_attempt_before_its_own_limit` |
+//! | read at most [`Budget::response_bytes`], after decompression | `transport_limits::response_size_over_limit_fails_without_retry` |
+//! | fail if a response is cut short | `transport_limits::response_body_timeout_or_truncation_fails_after_retry` |
+//! | report a failed connection as [`Failure::connect`](classify_proto::Failure::connect), and only that: such a request counts as not sent | `idempotency::ambiguous_is_not_set_by_attempts_that_never_connected` |
+//! | report a broken connection as [`Failure::broken`](classify_proto::Failure::broken) | `idempotency::idempotency_v1_create_without_key_retry_only_if_not_connected` |
+//! | not send a request again by itself | `idempotency::idempotency_v1_create_is_not_resent_on_closed_keep_alive_connection` |
+//! | report an untrusted certificate as [`Failure::refused`](classify_proto::Failure::refused) | `errors::tls_untrusted_certificate_fails_without_retry` |
+//! | serve [`TransportLimits::max_concurrency`](classify_proto::TransportLimits::max_concurrency) requests at once | `transport_limits::max_concurrency_is_reached_and_not_exceeded` |
 //!
 //! The client itself opens the body anew for each attempt, prefers an error of the body's content over the transport's
 //! error, treats a request whose body was not started as not sent, and turns a panic into a failure.
