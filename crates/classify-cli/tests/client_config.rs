@@ -139,6 +139,10 @@ fn config_invalid_base_url_error_names_its_flag() {
     with_key(&["classify", "list", "--base-url", "http://api.example"])
         .assert_exit(2)
         .assert_stderr("in the clear");
+    with_key(&["classify", "list", "--base-url", "https:/api.example"])
+        .assert_exit(2)
+        .assert_stderr("must have // after https:")
+        .assert_stderr("--base-url");
     with_key(&[
         "classify",
         "list",

@@ -4,9 +4,11 @@ use std::fmt;
 use std::net::IpAddr;
 
 use http::Uri;
+use url::{Host, Position};
 
 use crate::api::{Api, is_loopback};
 use crate::error::Error;
+use crate::text::url_parts::UrlParts;
 
 /// The proxy through which the requests to an [`Api`] go.
 ///
@@ -53,12 +55,10 @@ impl Proxy {
         api: &Api,
         lookup: impl Fn(&str) -> Option<String>,
     ) -> Result<Option<Self>, Error> {
-        let (scheme, authority) = api.origin();
-        let is_https = scheme == "https";
-        let host = bare(authority.host());
-        let port = authority
-            .port_u16()
-            .unwrap_or(if is_https { 443 } else { 80 });
+        let uri = api.base_uri();
+        let is_https = uri.scheme_str() == Some("https");
+        let host = bare(uri.host().unwrap_or_default());
+        let port = uri.port_u16().unwrap_or(if is_https { 443 } else { 80 });
         if is_loopback(host) {
             return Ok(None);
         }
@@ -85,7 +85,8 @@ impl Proxy {
         Self::parse(variable, &url).map(Some)
     }
 
-    /// The URL, with the name and the password that may stand in it: for a transport, and not to be shown.
+    /// Returns the URL for a transport, with its host in Punycode. It may contain a user name and a password and must
+    /// not be shown.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
@@ -98,41 +99,51 @@ impl Proxy {
     }
 
     fn parse(variable: &'static str, text: &str) -> Result<Self, Error> {
-        // None of these repeats the text, which may hold a password.
-        let refused = |what: String| Err(Error::invalid(variable, what));
-        let url = match text.split_once("://") {
-            Some(_) => text.to_owned(),
-            None => format!("http://{text}"),
+        // No error repeats the text, which may contain a password.
+        let invalid = |problem: String| Error::invalid(variable, problem);
+        let malformed = |problem: &str| {
+            invalid(format!(
+                "is not the URL of a proxy: it {problem}; write http://HOST:PORT"
+            ))
         };
-        let (scheme, rest) = url.split_once("://").unwrap_or_default();
-        let (scheme, port) = match scheme.to_ascii_lowercase().as_str() {
-            "http" => ("http", 80),
-            "https" => ("https", 443),
-            other if other.chars().all(|c| c.is_ascii_alphanumeric()) => {
-                return refused(format!(
-                    "names a proxy that speaks {other}; only http and https are spoken here"
-                ));
+        let parts = match UrlParts::split(text) {
+            Some(parts) => parts,
+            None if text.contains("://") => return Err(malformed("has no scheme before ://")),
+            None => UrlParts::with_scheme("http", text),
+        };
+        let scheme = match parts.scheme.to_ascii_lowercase().as_str() {
+            "http" => "http",
+            "https" => "https",
+            other => {
+                return Err(invalid(format!(
+                    "names a proxy that speaks {other}; only http and https are supported"
+                )));
             }
-            _ => return refused("is not the URL of a proxy; write http://HOST:PORT".to_owned()),
         };
-        // A scheme in capitals is one, but not to every transport.
-        let url = format!("{scheme}://{rest}");
-        let parsed = url.parse::<Uri>().ok();
-        let found = parsed.as_ref().and_then(Uri::authority).and_then(|found| {
-            // A port that is no number would be passed over.
-            let has_port = found.as_str().rsplit('@').next()?.ends_with(']')
-                || !found.as_str().rsplit('@').next()?.contains(':')
-                || found.port_u16().is_some();
-            (has_port && !found.host().is_empty()).then_some(found)
-        });
-        let Some(found) = found else {
-            return refused("is not the URL of a proxy; write http://HOST:PORT".to_owned());
+        let parsed = parts.parse().map_err(malformed)?;
+        let (Some(host), Some(port)) = (parsed.host_str(), parsed.port_or_known_default()) else {
+            return Err(malformed("has no host"));
         };
+        let login = &parsed[Position::BeforeUsername..Position::BeforeHost];
+        // Parsing adds a slash and leaves out a default port.
+        let path = if parts.rest.is_empty() {
+            ""
+        } else {
+            &parsed[Position::BeforePath..]
+        };
+        let url = match parts.port() {
+            "" | ":" => format!("{scheme}://{login}{host}{path}"),
+            _ => format!("{scheme}://{login}{host}:{port}{path}"),
+        };
+        // A transport that cannot parse it may connect without a proxy.
+        if url.parse::<Uri>().is_err() {
+            return Err(malformed("has a character that cannot be sent"));
+        }
         Ok(Self {
             variable,
             scheme,
-            host: found.host().to_owned(),
-            port: found.port_u16().unwrap_or(port),
+            host: host.to_owned(),
+            port,
             url,
         })
     }
@@ -189,7 +200,13 @@ fn excepts(entry: &str, host: &str, port: u16) -> bool {
         (Ok(excepted), Some(address)) => excepted == address,
         (Err(_), None) => {
             let name = name.strip_prefix('*').unwrap_or(name);
-            is_within(host, name.trim_start_matches('.'))
+            let name = name.trim_start_matches('.');
+            if name.is_ascii() {
+                is_within(host, name)
+            } else {
+                // The host of a parsed URL is in Punycode.
+                Host::parse(name).is_ok_and(|name| is_within(host, &name.to_string()))
+            }
         }
         _ => false,
     }
@@ -338,6 +355,9 @@ mod tests {
             "http://[::1]:80",
             "http://api.localhost",
             "http://127.9.9.9",
+            "http://127.1",
+            "http://0x7f.1",
+            "https://localhost.",
         ] {
             assert_eq!(by(url, &all), "direct", "{url}");
         }
@@ -389,6 +409,16 @@ mod tests {
             ("https://[fd00::7]", "fd00::/8", true),
             ("https://[fd00::7]", "fe00::/8", false),
             ("https://[fd00::7]", "::/0", true),
+            ("https://S.Example", "s.example", true),
+            ("https://10.66051", "10.1.2.3", true),
+            ("https://[fd00:0:0::7]", "fd00::7", true),
+            ("https://bücher.example", "bücher.example", true),
+            ("https://bücher.example", "*.BÜCHER.example", true),
+            ("https://bücher.example", "xn--bcher-kva.example", true),
+            ("https://a.bücher.example", ".bücher.example:443", true),
+            ("https://xn--bcher-kva.example", "bücher.example", true),
+            ("https://bücher.example", "büche.example", false),
+            ("https://bücher.example", "ü", false),
         ] {
             assert_eq!(excepted(url, list), expected, "{url} {list:?}");
         }
@@ -417,6 +447,24 @@ mod tests {
                 "http://proxy:1",
                 "http://u:p%40ss@proxy:1",
             ),
+            // An @ in a password, which some transports would read as the end of it.
+            (
+                "u:p@ss@proxy:1",
+                "http://proxy:1",
+                "http://u:p%40ss@proxy:1",
+            ),
+            (
+                "bücher.example:3128",
+                "http://xn--bcher-kva.example:3128",
+                "http://xn--bcher-kva.example:3128",
+            ),
+            ("PROXY:", "http://proxy:80", "http://proxy"),
+            ("http://127.1", "http://127.0.0.1:80", "http://127.0.0.1"),
+            (
+                "https://proxy:443/a/../b",
+                "https://proxy:443",
+                "https://proxy:443/b",
+            ),
         ] {
             let proxy = found("https://s.example", &[("HTTPS_PROXY", text)]);
             let proxy = proxy.unwrap().unwrap();
@@ -438,6 +486,13 @@ mod tests {
             ("can ary", "http://HOST:PORT"),
             ("canary://", "canary"),
             ("can/ary://x", "http://HOST:PORT"),
+            ("http:///canary@", "no host"),
+            ("http://u:canary@:80", "no host"),
+            ("u:canary@ex%61mple", "%"),
+            ("u:canary@\\proxy", "backslash"),
+            ("http://u:canary@pro\txy", "tab"),
+            ("u:canary@1.2.3.256", "IPv4"),
+            ("u:canary@a{b", "cannot be sent"),
         ] {
             let error = found("https://s.example", &[("ALL_PROXY", text)]).unwrap_err();
             let told = error.to_string();

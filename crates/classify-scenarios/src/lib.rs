@@ -44,6 +44,7 @@ pub use tls_server::TlsServer;
 macro_rules! suite {
     ($driver:ty) => {
         $crate::tests! { $driver:
+            base_url::base_url_is_sent_as_it_was_checked,
             bulk::concurrent_uploads_with_faults_create_one_job_per_document,
             bulk::concurrent_runs_continue_after_one_document_fails,
             bulk::bulk_with_faults_creates_one_job_per_document_and_resumes_from_journal,
@@ -133,6 +134,7 @@ mod tests {
     fn suite_contains_every_scenario() {
         let list = include_str!("lib.rs");
         let modules = [
+            ("base_url", include_str!("scenarios/base_url.rs")),
             ("bulk", include_str!("scenarios/bulk.rs")),
             (
                 "unexpected_responses",

@@ -100,7 +100,7 @@ pub(crate) fn doctor(global: &GlobalArgs, printer: Printer) -> Result<(), CliErr
     steps.add(&check_key(global))?;
     let base_url = cli_client.client.api().base_url().to_owned();
     steps.add(&check_region(&base_url, global))?;
-    let uri: http::Uri = base_url.parse().unwrap_or_default();
+    let uri = cli_client.client.api().base_uri().clone();
     let host = uri
         .host()
         .unwrap_or_default()
@@ -129,7 +129,7 @@ pub(crate) fn doctor(global: &GlobalArgs, printer: Printer) -> Result<(), CliErr
             Err(step) => steps.add(&step)?,
         }
     }
-    for step in check_tls_and_clock(&base_url, proxy.as_ref(), global)? {
+    for step in check_tls_and_clock(&uri, proxy.as_ref(), global)? {
         steps.add(&step)?;
     }
     steps.add(&check_list(&cli_client))?;
@@ -308,18 +308,18 @@ fn check_tcp(addresses: &[SocketAddr]) -> StepResult {
 
 /// Sends a request without the key: checks TLS, and the clock by the date of the response.
 fn check_tls_and_clock(
-    base_url: &str,
+    uri: &http::Uri,
     proxy: Option<&Proxy>,
     global: &GlobalArgs,
 ) -> Result<Vec<StepResult>, CliError> {
     let agent = build_agent(global, proxy)?;
     let result = agent
-        .get(base_url)
+        .get(uri)
         .config()
         .timeout_global(Some(STEP_TIMEOUT))
         .build()
         .call();
-    let is_tls = base_url.starts_with("https://");
+    let is_tls = uri.scheme() == Some(&http::uri::Scheme::HTTPS);
     let response = match result {
         Ok(response) => response,
         Err(error) => {

@@ -1,29 +1,29 @@
-//! What a base URL may be, and what is said of one that it may not.
+//! Validates base URLs.
 
 use http::Uri;
+use url::{Position, Url};
 
 use crate::error::Error;
+use crate::text::url_parts::{UrlParts, authority};
 
-/// What may be shown of a base URL that is not known to be one: its scheme and host, where it has them.
+/// A valid base URL.
+#[derive(Debug)]
+pub(super) struct BaseUrl {
+    /// The text, which journals record: the scheme in lower case, the host as it was written if that is ASCII, and the
+    /// path without slashes at its end.
+    pub(super) text: String,
+    /// The parsed URL, to which requests go, without slashes at the end of its path.
+    pub(super) uri: Uri,
+}
+
+/// Returns the scheme and the host of text that may not be a URL. `None` if they are missing or may be secret.
 pub(super) fn origin(text: &str) -> Option<String> {
-    let (scheme, rest) = text.trim().split_once("://")?;
-    let authority = authority_of(rest);
-    // An address in brackets has colons of its own.
-    let end = authority.rfind(']').unwrap_or_default();
-    let host = match authority.get(end..)?.find(':') {
-        Some(colon) => authority.get(..end + colon)?,
-        None => authority,
-    };
-    let is_scheme = !scheme.is_empty() && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    (is_scheme && is_host(host)).then(|| format!("{scheme}://{host}"))
+    let parts = UrlParts::split(text.trim())?;
+    let host = parts.authority.strip_suffix(parts.port())?;
+    is_host(host).then(|| format!("{}://{host}", parts.scheme))
 }
 
-/// What stands before the path, the query and the fragment.
-fn authority_of(text: &str) -> &str {
-    text.split(['/', '?', '#', '\\']).next().unwrap_or_default()
-}
-
-/// Whether a text reads as a host, and not as a user's name or a key.
+/// Whether text reads as a host, and not as a user's name or a key.
 fn is_host(text: &str) -> bool {
     !text.is_empty()
         && !is_key(text)
@@ -32,76 +32,104 @@ fn is_host(text: &str) -> bool {
             .all(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | '[' | ']' | ':'))
 }
 
-/// Whether a text begins as the service's keys do.
+/// Whether text begins as the service's keys do.
 fn is_key(text: &str) -> bool {
     text.get(..4)
         .is_some_and(|start| start.eq_ignore_ascii_case("llx-"))
 }
 
-/// Reads a base URL. What is wrong with one is said without repeating more of it than its scheme and host: people
-/// paste keys and URLs with passwords in them.
-pub(super) fn parse_base(text: &str, plain_http: bool) -> Result<Uri, Error> {
-    let invalid = |message: String| Err(Error::invalid("base_url", message));
+/// Parses a base URL. An error repeats at most the scheme and the host: people paste keys, and URLs with passwords.
+pub(super) fn parse_base(text: &str, plain_http: bool) -> Result<BaseUrl, Error> {
+    let invalid = |message: String| Error::invalid("base_url", message);
     let text = text.trim();
     if text.is_empty() {
-        return invalid(
-            "is empty; it should be a URL such as https://api.cloud.llamaindex.ai".to_owned(),
-        );
+        return Err(invalid(
+            "is empty; set a URL such as https://api.cloud.llamaindex.ai".to_owned(),
+        ));
     }
-    let after_scheme = text.split_once("://").map(|(_, rest)| rest);
-    let authority = authority_of(after_scheme.unwrap_or(text));
+    let parts = UrlParts::split(text);
+    let authority = parts.map_or_else(|| authority(text), |parts| parts.authority);
     if authority.contains('@') {
-        return invalid("holds a user name or a password; the key belongs in the key".to_owned());
+        return Err(invalid(
+            "must not contain a user name or a password; pass the API key separately".to_owned(),
+        ));
     }
     if is_key(authority) {
-        return invalid("looks like a key; the key belongs in the key".to_owned());
-    }
-    if after_scheme.is_none() {
-        // A single word may be a secret as well as a host.
-        let host = Some(authority).filter(|host| is_host(host) && host.contains('.'));
-        return invalid(format!(
-            "has no scheme; write https://{}",
-            host.unwrap_or("in front of it")
+        return Err(invalid(
+            "looks like an API key; pass the API key separately".to_owned(),
         ));
     }
-    let shown = origin(text).unwrap_or_else(|| "it".to_owned());
-    if text.contains(['?', '#']) {
-        return invalid(format!(
-            "has a query or a fragment after {shown}; only a path prefix is kept"
-        ));
-    }
-    let uri: Uri = match text.parse() {
-        Ok(uri) => uri,
-        Err(error) => {
-            return invalid(format!(
-                "is not a URL ({shown}): {error}; a host outside ASCII is written in its xn-- form"
-            ));
-        }
+    let Some(parts) = parts else {
+        return Err(invalid(without_scheme(text, authority)));
     };
-    let Some(host) = uri.host().filter(|host| !host.is_empty()) else {
-        return invalid("has no host".to_owned());
-    };
-    let port = authority.rsplit_once(':').map(|(_, port)| port);
-    let is_port = |port: &str| port.ends_with(']') || port.parse::<u16>().is_ok();
-    if !port.is_none_or(|port| port.is_empty() || is_port(port)) {
-        return invalid(format!("has a port that is no number after {shown}"));
-    }
-    match uri.scheme_str() {
-        Some("https") => {}
-        Some("http") if plain_http || is_loopback(host) => {}
-        Some("http") => {
-            return invalid(format!(
-                "is plain http, so that {shown} would be sent the key and the documents in the clear; use https://, or allow plain http if that is meant"
-            ));
-        }
+    let at = origin(text).map_or_else(String::new, |origin| format!(" ({origin})"));
+    let is_plain = match parts.scheme.to_ascii_lowercase().as_str() {
+        "https" => false,
+        "http" => true,
         _ => {
-            return invalid(format!("has a scheme other than https and http: {shown}"));
+            return Err(invalid(format!(
+                "has a scheme other than https and http{at}"
+            )));
         }
+    };
+    if parts.rest.contains(['?', '#']) {
+        return Err(invalid(format!(
+            "must not contain a query or a fragment{at}; only a path is kept"
+        )));
     }
-    Ok(uri)
+    let url = parts
+        .parse()
+        .map_err(|problem| invalid(format!("{problem}{at}")))?;
+    if is_plain && !plain_http && !is_loopback(url.host_str().unwrap_or_default()) {
+        return Err(invalid(format!(
+            "uses plain http{at}, which sends the API key and the documents in the clear; use https://, or allow plain http if that is intended"
+        )));
+    }
+    // The `url` crate allows a few characters in a host that HTTP does not.
+    let path = url.path().trim_end_matches('/');
+    let uri = format!("{}{path}", &url[..Position::BeforePath])
+        .parse::<Uri>()
+        .map_err(|error| invalid(format!("cannot be sent{at}: {error}")))?;
+    Ok(BaseUrl {
+        text: written(&parts, &url),
+        uri,
+    })
 }
 
-/// Whether a host is this machine, by its written form alone.
+/// Describes text that has no `://` after a scheme.
+fn without_scheme(text: &str, authority: &str) -> String {
+    for scheme in ["https:", "http:"] {
+        let start = text.get(..scheme.len());
+        if start.is_some_and(|start| start.eq_ignore_ascii_case(scheme)) {
+            return format!("must have // after {scheme}");
+        }
+    }
+    // A single word may be a secret as well as a host.
+    let host = Some(authority).filter(|host| is_host(host) && host.contains('.'));
+    format!(
+        "has no scheme; write https://{}",
+        host.unwrap_or("in front of it")
+    )
+}
+
+/// The text of a base URL in [`Api::base_url`](super::Api::base_url) and in journals.
+fn written(parts: &UrlParts<'_>, url: &Url) -> String {
+    let path = parts.rest.trim_end_matches('/');
+    let scheme = url.scheme();
+    if parts.authority.is_ascii() {
+        return format!("{scheme}://{}{path}", parts.authority);
+    }
+    let host = url.host_str().unwrap_or_default();
+    format!("{scheme}://{host}{}{path}", parts.port())
+}
+
+/// Whether a base URL's host is this machine.
+pub(crate) fn is_local(base_url: &str) -> bool {
+    let url = UrlParts::split(base_url).and_then(|parts| parts.parse().ok());
+    url.is_some_and(|url| url.host_str().is_some_and(is_loopback))
+}
+
+/// Whether a parsed URL's host is this machine, by its name or address alone.
 pub(crate) fn is_loopback(host: &str) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost")
@@ -113,6 +141,8 @@ pub(crate) fn is_loopback(host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::super::Api;
     use super::super::tests::refused;
 
@@ -125,8 +155,27 @@ mod tests {
             ("https://", "base_url"),
             ("https://user:pass@host", "password"),
             ("https://host/?a=b", "query"),
-            ("https://bücher.example", "xn--"),
+            ("https:api.example", "// after https:"),
+            ("HTTP:/api.example", "// after http:"),
+            ("https:///api.example", "no host"),
+            ("https:\\\\api.example", "// after https:"),
+            ("https://api.example\\x", "backslash"),
+            ("https://api.example/a\tb", "tab"),
+            ("https://api.exa\nmple", "line break"),
+            ("https://api.example/a b", "space"),
+            ("https://api.example:x", "port"),
+            ("https://api.example:x", "https://api.example)"),
+            ("https://api.example#x", "fragment"),
+            ("https://a..%62", "%"),
+            ("https://1.2.3.256", "IPv4"),
+            ("https://xn--a", "domain name"),
+            ("https://a{b", "cannot be sent"),
             ("http://example.com", "clear"),
+            ("http://localhost.example.com", "clear"),
+            ("http://0.0.0.0", "clear"),
+            ("http://128.1", "clear"),
+            ("http://[::ffff:127.0.0.1]", "clear"),
+            ("http://bücher.example", "clear"),
             ("http://127.0.0.1.example.com", "clear"),
         ] {
             let text = refused(Api::builder("k").base_url(url));
@@ -143,7 +192,14 @@ mod tests {
             "user:canary@host",
             "https://host/canary?token=canary",
             "https://host:x/canary",
-            "https://bücher.example/canary",
+            "http://bücher.example/canary",
+            "https://host/canary\\",
+            "https:canary",
+            "https:/canary",
+            "https:///canary",
+            "https:\\\\canary",
+            "https://user：canary＠host",
+            "https://can\tary",
             "ftp://host/canary",
             "http://example.com/canary",
             "llx-canary",
@@ -174,13 +230,136 @@ mod tests {
             "http://127.9.9.9:80",
             "http://[::1]:80/x",
             "http://api.localhost",
+            "http://LOCALHOST",
+            // The host that is sent is the one that is checked.
+            "http://127.1",
+            "http://0x7f.1",
+            "http://2130706433",
+            "http://１２７.0.0.1",
+            "http://[0:0:0:0:0:0:0:1]",
         ] {
-            Api::builder("k").base_url(url).build().unwrap();
+            let api = Api::builder("k").base_url(url).build().unwrap();
+            let host = api.base_uri().host().unwrap();
+            assert!(super::is_loopback(host), "{url}: {host}");
         }
         Api::builder("k")
             .base_url("http://example.com")
             .allow_plain_http()
             .build()
             .unwrap();
+    }
+
+    #[test]
+    fn base_url_text_is_as_written_and_uri_is_normalized() {
+        for (url, text, uri) in [
+            (
+                "https://api.example",
+                "https://api.example",
+                "https://api.example/",
+            ),
+            (
+                " https://api.example// ",
+                "https://api.example",
+                "https://api.example/",
+            ),
+            (
+                "HTTPS://API.Example/A/",
+                "https://API.Example/A",
+                "https://api.example/A",
+            ),
+            (
+                "https://api.example:443/a",
+                "https://api.example:443/a",
+                "https://api.example/a",
+            ),
+            (
+                "https://api.example:",
+                "https://api.example:",
+                "https://api.example/",
+            ),
+            (
+                "https://api.example:8443",
+                "https://api.example:8443",
+                "https://api.example:8443/",
+            ),
+            (
+                "https://api.example.",
+                "https://api.example.",
+                "https://api.example./",
+            ),
+            (
+                "https://[FD00::0:7]:81/",
+                "https://[FD00::0:7]:81",
+                "https://[fd00::7]:81/",
+            ),
+            ("https://10.1", "https://10.1", "https://10.0.0.1/"),
+            (
+                "https://a_b.example/c/../d",
+                "https://a_b.example/c/../d",
+                "https://a_b.example/d",
+            ),
+            (
+                "https://api.example/é",
+                "https://api.example/é",
+                "https://api.example/%C3%A9",
+            ),
+            (
+                "https://api.example/@:a",
+                "https://api.example/@:a",
+                "https://api.example/@:a",
+            ),
+            (
+                "https://bücher.example",
+                "https://xn--bcher-kva.example",
+                "https://xn--bcher-kva.example/",
+            ),
+            (
+                "https://BÜCHER.example:8443/a/",
+                "https://xn--bcher-kva.example:8443/a",
+                "https://xn--bcher-kva.example:8443/a",
+            ),
+        ] {
+            let api = Api::builder("k").base_url(url).build().unwrap();
+            assert_eq!(api.base_url(), text, "{url}");
+            assert_eq!(api.base_uri(), uri, "{url}");
+        }
+    }
+
+    #[test]
+    fn base_url_request_goes_to_the_normalized_url() {
+        for (url, expected) in [
+            (
+                "https://bücher.example",
+                "https://xn--bcher-kva.example/api/v2/x",
+            ),
+            ("https://API.Example:443//", "https://api.example/api/v2/x"),
+            ("http://127.1:80/a/%2e%2E/b/", "http://127.0.0.1/b/api/v2/x"),
+        ] {
+            let api = Api::builder("k").base_url(url).build().unwrap();
+            let request = api.request(http::Method::GET, "/api/v2/x").empty().unwrap();
+            assert_eq!(request.uri(), expected, "{url}");
+        }
+    }
+
+    proptest! {
+        /// The `url` crate, with which some transports parse it again, reads the URI of a request as the core does.
+        #[test]
+        fn base_url_is_rejected_or_sent_as_it_was_checked(
+            url in "(https?|HTTP)://([a-zé.:0-9@%-]{1,8}|127[.]1|[\\PC\t\\\\]{1,6})(:[0-9]{0,5})?(/[.a-zé%2e\\\\ ?{]{0,4}){0,3}",
+        ) {
+            let Ok(api) = Api::builder("k").base_url(&url).build() else {
+                return Ok(());
+            };
+            let uri = api.base_uri();
+            let parsed = url::Url::parse(&uri.to_string()).unwrap();
+            prop_assert_eq!(parsed.as_str(), uri.to_string());
+            prop_assert_eq!(parsed.host_str(), uri.host());
+            prop_assert!(uri.query().is_none() && !uri.authority().unwrap().as_str().contains('@'));
+            prop_assert!(uri.scheme_str() == Some("https") || super::is_loopback(uri.host().unwrap()));
+            // The text that a journal records leads to the same URL.
+            let again = Api::builder("k").base_url(api.base_url()).build().unwrap();
+            prop_assert_eq!(again.base_url(), api.base_url());
+            prop_assert_eq!(again.base_uri(), uri);
+        }
     }
 }

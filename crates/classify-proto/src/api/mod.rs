@@ -7,14 +7,13 @@ use std::fmt;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, USER_AGENT};
-use http::uri::{Authority, Scheme};
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 
 use crate::error::Error;
 use crate::scope::Scope;
 use crate::text::redact;
 
-pub(crate) use base_url::is_loopback;
+pub(crate) use base_url::{is_local, is_loopback};
 use request::RequestBuilder;
 
 const AGENT: &str = concat!("classify-rs/", env!("CARGO_PKG_VERSION"));
@@ -57,10 +56,7 @@ impl Region {
 #[derive(Clone)]
 pub struct Api {
     base_url: String,
-    scheme: Scheme,
-    authority: Authority,
-    /// Without a slash at its end.
-    prefix: String,
+    base_uri: Uri,
     scope: Scope,
     headers: HeaderMap,
     validate: bool,
@@ -103,15 +99,27 @@ impl Api {
         builder
     }
 
-    /// The base URL, with its path prefix and without a slash at the end.
+    /// Returns the base URL's text, with its path and without a slash at the end. Journals record it.
+    ///
+    /// It is the text that was set, with the scheme in lower case. A host that is not ASCII is in Punycode.
     #[must_use]
     pub fn base_url(&self) -> &str {
         &self.base_url
     }
 
-    /// The scheme and the host of the base URL.
-    pub(crate) fn origin(&self) -> (&str, &Authority) {
-        (self.scheme.as_str(), &self.authority)
+    /// Returns the base URL to which requests are sent. Its host is in lower case and in Punycode, an IP address is in
+    /// its usual form, a default port is left out, and the path has neither dot segments nor a slash at its end.
+    ///
+    /// ```
+    /// use classify_proto::Api;
+    ///
+    /// let api = Api::builder("llx-key").base_url("https://Bücher.example:443/api").build()?;
+    /// assert_eq!(api.base_uri(), "https://xn--bcher-kva.example/api");
+    /// # Ok::<(), classify_proto::Error>(())
+    /// ```
+    #[must_use]
+    pub fn base_uri(&self) -> &Uri {
+        &self.base_uri
     }
 
     /// The project that requests name unless they name another.
@@ -161,8 +169,10 @@ impl Api {
     }
 
     pub(crate) fn request<'a>(&'a self, method: Method, path: &str) -> RequestBuilder<'a> {
-        let mut target = String::with_capacity(self.prefix.len() + 128);
-        target.push_str(&self.prefix);
+        // An empty path is "/".
+        let prefix = self.base_uri.path().trim_end_matches('/');
+        let mut target = String::with_capacity(prefix.len() + 128);
+        target.push_str(prefix);
         target.push_str(path);
         RequestBuilder::new(self, method, target)
     }
@@ -202,7 +212,8 @@ impl ApiBuilder {
         self.base_url(region.base_url())
     }
 
-    /// Sends requests to this base URL, whose path prefix is kept: `https://proxy.example/llama`.
+    /// Sends requests to this base URL. Its path is kept as a prefix: `https://proxy.example/llama`. Its host may be an
+    /// internationalized domain name.
     pub fn base_url(mut self, url: impl Into<String>) -> Self {
         self.base_url = url.into();
         self
@@ -250,10 +261,10 @@ impl ApiBuilder {
     ///
     /// # Errors
     ///
-    /// [`is_invalid`](Error::is_invalid), naming the setting: a missing or malformed key, a base URL without scheme
-    /// or host or with a query, `http://` to another machine, a header that cannot be sent.
+    /// [`is_invalid`](Error::is_invalid), naming the setting: a missing or malformed key, a base URL that is not a
+    /// URL or has credentials, a query or a fragment, `http://` to another machine, a header that cannot be sent.
     pub fn build(self) -> Result<Api, Error> {
-        let uri = base_url::parse_base(&self.base_url, self.plain_http)?;
+        let base_url = base_url::parse_base(&self.base_url, self.plain_http)?;
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         headers.insert(USER_AGENT, agent(self.agent.as_deref())?);
@@ -276,16 +287,9 @@ impl ApiBuilder {
         }
         headers.extend(extra);
 
-        let prefix = uri.path().trim_end_matches('/').to_owned();
-        let parts = uri.into_parts();
-        let (Some(scheme), Some(authority)) = (parts.scheme, parts.authority) else {
-            return Err(Error::invalid("base_url", "lacks a scheme or a host"));
-        };
         Ok(Api {
-            base_url: format!("{scheme}://{authority}{prefix}"),
-            scheme,
-            authority,
-            prefix,
+            base_url: base_url.text,
+            base_uri: base_url.uri,
             scope: self.scope,
             headers,
             validate: self.validate,

@@ -112,8 +112,8 @@ impl<'a> RequestBuilder<'a> {
             Error::invalid("url", what)
         };
         let mut parts = Parts::default();
-        parts.scheme = Some(self.api.scheme.clone());
-        parts.authority = Some(self.api.authority.clone());
+        parts.scheme = self.api.base_uri.scheme().cloned();
+        parts.authority = self.api.base_uri.authority().cloned();
         parts.path_and_query =
             Some(PathAndQuery::try_from(self.target).map_err(|error| too_long(&error))?);
         let uri = Uri::from_parts(parts).map_err(|error| too_long(&error))?;

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::{Error, ErrorKind, Inner};
 use crate::reply::{Failure, FailureKind};
 use crate::text::error_body::{self, FieldError};
+use crate::text::url_parts::{self, UrlParts};
 use crate::v1;
 use crate::v2::Job;
 
@@ -253,15 +254,12 @@ impl Error {
     }
 }
 
-/// A URL without what may be secret in it: its scheme and host.
+/// Describes the target of a redirect without its path and query, which may contain secrets.
 fn origin(location: &str) -> String {
-    match location.parse::<http::Uri>() {
-        Ok(uri) => match (uri.scheme_str(), uri.host()) {
-            (Some(scheme), Some(host)) => format!("{scheme}://{host}"),
-            _ => "another path".to_owned(),
-        },
-        Err(_) => "an unreadable place".to_owned(),
-    }
+    url_parts::origin(location).unwrap_or_else(|| match UrlParts::split(location) {
+        Some(_) => "an invalid URL".to_owned(),
+        None => "another path".to_owned(),
+    })
 }
 
 /// For a driver that fails before it has a machine to tell: it could not draw a seed, or set up its transport.

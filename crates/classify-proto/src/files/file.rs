@@ -63,12 +63,9 @@ impl SecretUrl {
 
 impl fmt::Debug for SecretUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let host = self
-            .0
-            .parse::<http::Uri>()
-            .ok()
-            .and_then(|uri| Some(format!("{}://{}/…", uri.scheme_str()?, uri.host()?)));
-        f.write_str(host.as_deref().unwrap_or("[redacted]"))
+        let origin = crate::text::url_parts::origin(&self.0);
+        let shown = origin.map(|origin| format!("{origin}/…"));
+        f.write_str(shown.as_deref().unwrap_or("[redacted]"))
     }
 }
 

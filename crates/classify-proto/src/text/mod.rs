@@ -1,4 +1,4 @@
-//! Text in and out of the wire: open enums, timestamps, path segments, queries, multipart framing, error bodies.
+//! Text in and out of the wire: open enums, timestamps, URLs, path segments, queries, multipart framing, error bodies.
 
 pub(crate) mod error_body;
 pub(crate) mod id;
@@ -11,3 +11,4 @@ pub(crate) mod redact;
 pub(crate) mod retry_after;
 pub(crate) mod timestamp;
 pub(crate) mod url;
+pub(crate) mod url_parts;

@@ -4,6 +4,7 @@
     reason = "a scenario that does not hold panics; that is what it is for"
 )]
 
+pub mod base_url;
 pub mod bulk;
 pub mod errors;
 pub mod idempotency;

@@ -26,11 +26,21 @@ pub fn proxy_settings_from_environment_are_applied<D: Driver>() {
     let host = proxy.base_url().replace("http://", "");
     let proxy_url = format!("user:pass%40word@{host}");
     let socks_url = format!("socks5://{host}");
-    let mut proxied_requests = 0;
+    // An internationalized domain name is sent in Punycode.
+    let services = ["https://service.invalid", "https://bücher.invalid"];
+    let mut hosts = Vec::new();
     for (case, variables) in [
         (
             "proxied",
             [("HTTPS_PROXY", &*proxy_url), ("HTTP_PROXY", &*proxy_url)],
+        ),
+        (
+            "proxied_idn",
+            [("HTTPS_PROXY", &*proxy_url), ("NO_PROXY", "büche.invalid")],
+        ),
+        (
+            "direct_idn",
+            [("HTTPS_PROXY", &*proxy_url), ("NO_PROXY", "bücher.invalid")],
         ),
         (
             "proxied",
@@ -49,6 +59,7 @@ pub fn proxy_settings_from_environment_are_applied<D: Driver>() {
             [("HTTPS_PROXY", &*socks_url), ("HTTP_PROXY", &*socks_url)],
         ),
     ] {
+        let is_idn = case.ends_with("idn");
         let mut child = Command::new(env::current_exe().expect("this very program"));
         for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"] {
             child.env_remove(name).env_remove(name.to_ascii_lowercase());
@@ -57,31 +68,33 @@ pub fn proxy_settings_from_environment_are_applied<D: Driver>() {
             .args(["proxy_settings_from_environment_are_applied", "--exact"])
             .env(CASE, case)
             .env("LLAMA_CLOUD_API_KEY", "llx-key")
-            .env("LLAMA_CLOUD_BASE_URL", "https://service.invalid")
+            .env("LLAMA_CLOUD_BASE_URL", services[usize::from(is_idn)])
             .env(DIRECT, direct.base_url())
             .envs(variables)
             .output()
             .expect("it starts");
         let stdout = String::from_utf8_lossy(&done.stdout);
         assert!(done.status.success(), "{variables:?}: {stdout}");
-        proxied_requests += usize::from(case == "proxied");
+        if case.starts_with("proxied") {
+            hosts.push(["service.invalid", "xn--bcher-kva.invalid"][usize::from(is_idn)]);
+        }
         assert_eq!(
             proxy.requests().len(),
-            proxied_requests,
+            hosts.len(),
             "{variables:?}: {stdout}"
         );
     }
-    for request in proxy.requests() {
-        assert!(
-            request.head.starts_with("CONNECT service.invalid:443 "),
-            "{request:?}"
-        );
+    for (request, host) in proxy.requests().iter().zip(hosts) {
+        let start = format!("CONNECT {host}:443 ");
+        assert!(request.head.starts_with(&start), "{request:?}");
+        let host_header = request.header("host").expect("a host");
+        assert!(host_header.starts_with(host), "{request:?}");
         let login = request.header("proxy-authorization");
         assert_eq!(login, Some("Basic dXNlcjpwYXNzQHdvcmQ="), "{request:?}");
         assert_eq!(request.header("authorization"), None, "{request:?}");
     }
     // This machine is reached past every proxy.
-    assert_eq!(direct.requests().len(), 5);
+    assert_eq!(direct.requests().len(), 7);
 }
 
 fn run_child<D: Driver>(case: &str, direct: &str) {
@@ -89,13 +102,14 @@ fn run_child<D: Driver>(case: &str, direct: &str) {
         retry: Settings::default().retry.max_retries(0),
         ..Settings::default()
     };
-    let service = Api::builder("llx-key").base_url("https://service.invalid");
+    let base_url = env::var("LLAMA_CLOUD_BASE_URL").expect("a base URL");
+    let service = Api::builder("llx-key").base_url(base_url);
     let driver = D::new(service.build().expect("an api"), settings);
     let error = driver.call(DeleteJob::new("clj-1")).unwrap_err();
     assert!(!error.is_ambiguous(), "{error}");
     let message = error.to_string();
     match case {
-        "proxied" => assert!(error.is_transport(), "{error}"),
+        "proxied" | "proxied_idn" => assert!(error.is_transport(), "{error}"),
         "refused" => assert!(
             message.contains("HTTPS_PROXY") && message.contains("socks5"),
             "{error}"

@@ -158,11 +158,13 @@ impl JournalHeader {
     }
 }
 
-/// Where a base URL leads. A service on this machine is the same on another port: an emulator takes what is free.
+/// Returns the service behind a base URL. Services on this machine are the same: an emulator takes any free port.
 fn place(base_url: &str) -> &str {
-    let uri = base_url.parse::<http::Uri>().ok();
-    let is_here = uri.is_some_and(|uri| uri.host().is_some_and(crate::api::is_loopback));
-    if is_here { "this machine" } else { base_url }
+    if crate::api::is_local(base_url) {
+        "this machine"
+    } else {
+        base_url
+    }
 }
 
 fn rules_difference(ours: &Configuration, theirs: &Configuration) -> Option<String> {
@@ -594,6 +596,7 @@ mod tests {
             (na, None),
             (local, Some("http://localhost:99")),
             (local, Some("http://[::1]")),
+            (local, Some("http://127.1:99")),
         ] {
             assert_eq!(
                 at(ours).difference(&at(theirs)),
