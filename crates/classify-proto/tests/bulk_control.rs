@@ -241,18 +241,18 @@ fn bulk_options_with_extreme_values_do_not_hang() {
         ("all requests at once", |o| o.max_requests = usize::MAX),
         ("first longer than longest", |o| {
             o.poll_interval.initial = Duration::from_secs(100);
-            o.poll_interval.longest = Duration::from_secs(1);
+            o.poll_interval.max = Duration::from_secs(1);
         }),
         ("no poll_interval", |o| {
             o.poll_interval.initial = Duration::ZERO;
-            o.poll_interval.longest = Duration::ZERO;
+            o.poll_interval.max = Duration::ZERO;
         }),
         ("an endless poll_interval", |o| {
             o.poll_interval = PollInterval::new(Duration::MAX, Duration::MAX);
         }),
         ("an endless poll_interval, set", |o| {
             o.poll_interval.initial = Duration::MAX;
-            o.poll_interval.longest = Duration::MAX;
+            o.poll_interval.max = Duration::MAX;
         }),
         ("an endless backoff", |o| {
             o.retry = Retry::default().backoff(Duration::MAX, Duration::MAX);
@@ -262,7 +262,7 @@ fn bulk_options_with_extreme_values_do_not_hang() {
         }),
         ("retries without end", |o| o.retry.max_retries = u32::MAX),
         ("no time for a call", |o| {
-            o.retry.total = Some(Duration::ZERO);
+            o.retry.total_timeout = Some(Duration::ZERO);
         }),
         ("no patience", |o| o.job_timeout = Duration::ZERO),
         ("all patience", |o| o.job_timeout = Duration::MAX),

@@ -20,7 +20,7 @@ fn create() -> CreateJob {
 #[test]
 fn timeout_passed_during_backoff_sends_no_further_attempt() {
     let api = api();
-    let retry = Retry::default().total(Duration::from_secs(60));
+    let retry = Retry::default().total_timeout(Duration::from_secs(60));
     let mut call = Call::new(create(), Seed::new([1; 16])).retry(retry);
     let start = Time::from_millis(0);
     let Step::Send(ticket, _) = call.poll(Context::new(&api, start)) else {

@@ -118,7 +118,7 @@ fn poll_response_to_earlier_request_is_ignored() {
     let api = sim::api();
     let cx = |seconds: u64| Context::new(&api, START + Duration::from_secs(seconds));
     let poll_interval = PollInterval::new(Duration::from_secs(1), Duration::from_secs(1));
-    let short = Retry::never().total(Duration::from_secs(5));
+    let short = Retry::never().total_timeout(Duration::from_secs(5));
     let mut waiter = Waiter::new("clj-1", seed())
         .retry(short)
         .poll_interval(poll_interval);

@@ -14,7 +14,8 @@ use classify_proto::v2::{
     CancelJob, Configuration, CreateJob, DeleteJob, GetJob, JobStatus, ListJobs, Rule,
 };
 use classify_proto::{
-    Api, Body, Bytes, Error, Failure, Operation, RateClass, Seed, Semantics, Time, files, http,
+    Api, Body, Bytes, Error, ErrorKind, Failure, Operation, RateClass, Seed, Semantics, Time,
+    files, http,
 };
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
@@ -297,7 +298,7 @@ fn poll_outage_longer_than_retries_does_not_end_wait() {
     let mut simulation = simulation_with_job(60_000, vec![Fault::Http503; 25].into());
     let (events, result) = simulation.run(&mut Waiter::new("clj-1", seed()));
     assert_eq!(result.unwrap().status, JobStatus::Completed);
-    assert!(events.iter().any(|progress| progress.trouble.is_some()));
+    assert!(events.iter().any(|progress| progress.last_error.is_some()));
 }
 
 #[test]
@@ -620,10 +621,26 @@ fn saved_state_of_other_kind_or_version_is_an_error() {
             .to_string()
             .contains("classify.delete")
     );
-    assert!(refused(&state.replace("\"v\":1", "\"v\":99")).contains("version 99"));
+    assert!(refused(&state.replace("\"v\":2", "\"v\":99")).contains("version 99"));
     for text in ["", "{}", "null", "[1]", &state[..state.len() - 4]] {
         assert!(!refused(text).is_empty());
     }
+}
+
+/// Version 1 had other field names. It is refused by its version, before anything else in it is read.
+#[test]
+fn saved_state_of_version_1_is_rejected_with_both_versions() {
+    let old = r#"{"v":1,"kind":"waiter classify","state":{"get":{"job_id":"clj-1"},"looks":1,"last_look":false}}"#;
+    let error = Waiter::<GetJob>::load(old).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::State);
+    let text = error.to_string();
+    assert!(
+        text.contains("version 1") && text.contains("version 2"),
+        "{text}"
+    );
+    let current = Waiter::new("clj-1", seed()).save().unwrap();
+    assert!(current.starts_with(r#"{"v":2,"kind":"waiter classify","#));
+    assert!(Waiter::<GetJob>::load(&current.replacen("\"v\":2", "\"v\":1", 1)).is_err());
 }
 
 #[test]
@@ -654,7 +671,7 @@ fn resume_ignores_response_to_earlier_request() {
 fn timeout_ends_call_without_response() {
     let api = sim::api();
     let mut call =
-        Call::new(create(), seed()).retry(Retry::default().total(Duration::from_secs(30)));
+        Call::new(create(), seed()).retry(Retry::default().total_timeout(Duration::from_secs(30)));
     let start = Time::from_millis(0);
     assert!(matches!(
         call.poll(Context::new(&api, start)),

@@ -157,7 +157,7 @@ fn saved_state_is_rejected_by_other_machine_kinds() {
             saved(&Reconcile::new(old_create(), since(), seed())),
         ),
         (
-            "reuse upload",
+            "upload once",
             saved(&UploadOnce::new(
                 UploadFile::path("a.txt").unwrap().external_file_id("mine"),
                 seed(),

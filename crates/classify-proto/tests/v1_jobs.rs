@@ -417,7 +417,7 @@ proptest! {
         let silences = faults.iter().filter(|fault| fault.is_silence()).count();
         simulation.service.faults = faults;
         let (events, result) = simulation.run_with_crashes(ResultsWaiter::new("job-1", seed()), &crashes);
-        let told = |progress: &Progress<JobStatus>| progress.job_id == "job-1" && progress.looks > 0;
+        let told = |progress: &Progress<JobStatus>| progress.job_id == "job-1" && progress.polls > 0;
         prop_assert!(events.iter().all(told));
         match result {
             Ok(finished) => {

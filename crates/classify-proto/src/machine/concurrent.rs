@@ -5,8 +5,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::context::Context;
 use super::saved::Saved;
-use super::step::{Context, Machine, Step, Ticket};
+use super::step::{Machine, Step, Ticket};
 use super::tickets::Tickets;
 use crate::Time;
 use crate::reply::Reply;
@@ -21,12 +22,12 @@ pub struct Concurrent<M> {
     waiting: VecDeque<(usize, M)>,
     running: Vec<(usize, M)>,
     max_concurrency: usize,
-    added: usize,
+    next_index: usize,
     tickets: Tickets,
     ended: bool,
     /// Whose request went out last; the next in order is polled first.
     #[serde(skip)]
-    last: Option<usize>,
+    last_sent: Option<usize>,
 }
 
 /// What a [`Concurrent`] tells: of which machine, and what.
@@ -45,41 +46,41 @@ pub enum ConcurrentEvent<E, O> {
 impl<M: Machine> Concurrent<M> {
     /// Runs `machines`, at most `max_concurrency` of them at a time (at least one).
     ///
-    /// A limiter counts a request when the machine hands it out. A fan that is wider than what its driver sends at once
+    /// A limiter counts a request when the machine hands it out. A set of machines that is wider than what its driver sends at once
     /// ([`TransportLimits::max_concurrency`](crate::TransportLimits::max_concurrency)) has requests counted that still stand in the driver's queue.
     pub fn new(machines: impl IntoIterator<Item = M>, max_concurrency: usize) -> Self {
         let waiting: VecDeque<_> = machines.into_iter().enumerate().collect();
         Self {
-            added: waiting.len(),
+            next_index: waiting.len(),
             waiting,
             running: Vec::new(),
             max_concurrency: max_concurrency.max(1),
             tickets: Tickets::default(),
             ended: false,
-            last: None,
+            last_sent: None,
         }
     }
 
-    /// Adds a machine, and says its place. A fan that has ended takes none and drops it.
+    /// Adds a machine, and says its place. A set of machines that has ended takes none and drops it.
     pub fn push(&mut self, machine: M) -> usize {
-        let place = self.added;
-        self.added += 1;
+        let index = self.next_index;
+        self.next_index += 1;
         if !self.ended {
-            self.waiting.push_back((place, machine));
+            self.waiting.push_back((index, machine));
         }
-        place
+        index
     }
 
     /// Drops the machines that have not begun and says their places; those under way go on to their end.
     pub fn stop_starting(&mut self) -> Vec<usize> {
-        self.waiting.drain(..).map(|(place, _)| place).collect()
+        self.waiting.drain(..).map(|(index, _)| index).collect()
     }
 
     /// The machines that are under way, with their places.
     pub fn running(&self) -> impl Iterator<Item = (usize, &M)> {
         self.running
             .iter()
-            .map(|(place, machine)| (*place, machine))
+            .map(|(index, machine)| (*index, machine))
     }
 }
 
@@ -105,41 +106,41 @@ impl<M: Machine> Machine for Concurrent<M> {
         // Places are in order, because a machine begins after those before it.
         let next = self
             .running
-            .partition_point(|(place, _)| Some(*place) <= self.last);
-        let mut wake: Option<Time> = None;
-        for index in (next..self.running.len()).chain(0..next) {
-            let (place, machine) = &mut self.running[index];
-            let place = *place;
+            .partition_point(|(index, _)| Some(*index) <= self.last_sent);
+        let mut next_wake: Option<Time> = None;
+        for slot in (next..self.running.len()).chain(0..next) {
+            let (index, machine) = &mut self.running[slot];
+            let index = *index;
             match machine.poll(cx) {
-                Step::Send(theirs, request) => {
-                    self.last = Some(place);
-                    return Step::Send(self.tickets.issue(place, theirs), request);
+                Step::Send(inner, request) => {
+                    self.last_sent = Some(index);
+                    return Step::Send(self.tickets.issue(index, inner), request);
                 }
-                Step::Event(event) => return Step::Event(ConcurrentEvent::Progress(place, event)),
+                Step::Event(event) => return Step::Event(ConcurrentEvent::Progress(index, event)),
                 Step::Done(output) => {
-                    self.running.remove(index);
-                    self.tickets.forget(place);
-                    return Step::Event(ConcurrentEvent::Finished(place, output));
+                    self.running.remove(slot);
+                    self.tickets.forget(index);
+                    return Step::Event(ConcurrentEvent::Finished(index, output));
                 }
                 Step::Wait(Some(until)) => {
-                    wake = Some(wake.map_or(until, |earlier| earlier.min(until)));
+                    next_wake = Some(next_wake.map_or(until, |earlier| earlier.min(until)));
                 }
                 Step::Wait(None) => {}
             }
         }
-        Step::Wait(wake)
+        Step::Wait(next_wake)
     }
 
     fn handle(&mut self, cx: Context<'_>, ticket: Ticket, reply: Reply) {
-        let Some((place, theirs)) = self.tickets.redeem(ticket) else {
+        let Some((index, inner)) = self.tickets.redeem(ticket) else {
             return;
         };
         if let Some((_, machine)) = self
             .running
             .iter_mut()
-            .find(|(running, _)| *running == place)
+            .find(|(running, _)| *running == index)
         {
-            machine.handle(cx, theirs, reply);
+            machine.handle(cx, inner, reply);
         }
     }
 

@@ -10,7 +10,7 @@ use crate::validation::ValidationErrors;
 /// How many pages of a file v1 reads where nothing is said.
 pub(crate) const DEFAULT_MAX_PAGES: u32 = 5;
 /// The most pages that ranges are written out to: a request lists every page as a number.
-const MOST_PAGES: usize = 10_000;
+const MAX_TARGET_PAGES: usize = 10_000;
 
 /// How many pages of a file to read at most.
 ///
@@ -23,33 +23,33 @@ const MOST_PAGES: usize = 10_000;
 pub enum MaxPages {
     /// Nothing is said: the field is not sent, and the service reads five.
     #[default]
-    Unsaid,
+    Default,
     /// `null`: no limit. The published schema has it beside numbers, and leaves its meaning to the reader.
-    NoLimit,
+    Unlimited,
     /// This many. The schema has no least number; what the service makes of zero is not published either.
-    Most(u32),
+    Limit(u32),
 }
 
 impl MaxPages {
     /// Whether nothing is said.
     #[must_use]
     pub fn is_absent(&self) -> bool {
-        *self == Self::Unsaid
+        *self == Self::Default
     }
 }
 
 /// `Some` is that many, and `None` is no limit.
 impl From<Option<u32>> for MaxPages {
     fn from(pages: Option<u32>) -> Self {
-        pages.map_or(Self::NoLimit, Self::Most)
+        pages.map_or(Self::Unlimited, Self::Limit)
     }
 }
 
 impl Serialize for MaxPages {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
-            Self::Unsaid | Self::NoLimit => serializer.serialize_none(),
-            Self::Most(pages) => serializer.serialize_some(pages),
+            Self::Default | Self::Unlimited => serializer.serialize_none(),
+            Self::Limit(pages) => serializer.serialize_some(pages),
         }
     }
 }
@@ -95,14 +95,14 @@ impl ParsingConfiguration {
     /// Reads at most this many pages.
     #[must_use]
     pub fn max_pages(mut self, pages: u32) -> Self {
-        self.max_pages = MaxPages::Most(pages);
+        self.max_pages = MaxPages::Limit(pages);
         self
     }
 
-    /// Reads all pages: sends `null`. See [`MaxPages::NoLimit`].
+    /// Reads all pages: sends `null`. See [`MaxPages::Unlimited`].
     #[must_use]
     pub fn all_pages(mut self) -> Self {
-        self.max_pages = MaxPages::NoLimit;
+        self.max_pages = MaxPages::Unlimited;
         self
     }
 
@@ -128,7 +128,7 @@ impl ParsingConfiguration {
     ///
     /// [`ErrorKind::TooLarge`](crate::ErrorKind::TooLarge) when they are more than 10,000 pages.
     pub fn page_ranges(self, pages: &PageRanges) -> Result<Self, Error> {
-        Ok(self.target_pages(pages.to_zero_based(MOST_PAGES)?))
+        Ok(self.target_pages(pages.to_zero_based(MAX_TARGET_PAGES)?))
     }
 
     /// The pages that are read, 1-based; `None` where none are named.
@@ -152,15 +152,15 @@ impl ParsingConfiguration {
 
     /// Whether a job with the other one may be the answer to this one, with what the service fills in.
     pub(crate) fn agrees_with(&self, other: &Self) -> bool {
-        use MaxPages::{Most, NoLimit, Unsaid};
+        use MaxPages::{Default, Limit, Unlimited};
 
         let lang = |parsing: &Self| parsing.lang.clone().unwrap_or(Language::English);
         let most = match (self.max_pages, other.max_pages) {
             (asked, made) if asked == made => true,
             // Who said nothing may be shown the default, or that nothing was said.
-            (Unsaid, made) => matches!(made, NoLimit | Most(DEFAULT_MAX_PAGES)),
+            (Default, made) => matches!(made, Unlimited | Limit(DEFAULT_MAX_PAGES)),
             // A job that shows nothing may have been asked for what its default is, or for no number.
-            (asked, Unsaid) => matches!(asked, NoLimit | Most(DEFAULT_MAX_PAGES)),
+            (asked, Default) => matches!(asked, Unlimited | Limit(DEFAULT_MAX_PAGES)),
             _ => false,
         };
         let pages = |parsing: &Self| {

@@ -142,7 +142,7 @@ pub(super) enum Source {
     /// To be uploaded.
     Upload(Box<UploadFile>),
     /// With the service: a file's or a parse job's id.
-    Held(String),
+    Id(String),
 }
 
 impl Document {
@@ -183,7 +183,7 @@ impl Document {
         Self {
             key: ContentKey::of_id(&id),
             name: id.clone(),
-            source: Source::Held(id),
+            source: Source::Id(id),
         }
     }
 

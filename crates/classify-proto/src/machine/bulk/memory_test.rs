@@ -9,7 +9,8 @@ use super::{Bulk, BulkEvent, BulkOptions, Document, DocumentStatus};
 use crate::Time;
 use crate::api::Api;
 use crate::body::Body;
-use crate::machine::step::{Context, Machine, Step};
+use crate::machine::context::Context;
+use crate::machine::step::{Machine, Step};
 use crate::seed::Seed;
 use crate::v2::{Configuration, CreateJob, Rule};
 
@@ -68,11 +69,11 @@ impl Service {
 impl Bulk {
     /// Whatever grows with the documents on their way, and what is kept for those that are through.
     fn held(&self) -> [(&'static str, usize); 9] {
-        let (reports, retained) = self.finished.sizes();
+        let (reports, payment_states) = self.report_cache.sizes();
         [
             ("documents", self.documents.len()),
             ("keys", self.by_key.len()),
-            ("copies", self.copies),
+            ("extra names", self.extra_names),
             (
                 "waiting",
                 self.to_upload.len() + self.to_create.len() + self.backing_off.len(),
@@ -81,7 +82,7 @@ impl Bulk {
             ("under way", self.in_flight.len()),
             ("events", self.events.len()),
             ("reports", reports),
-            ("retained", retained),
+            ("payment_states", payment_states),
         ]
     }
 }
@@ -158,7 +159,7 @@ fn memory_of_bulk_run_is_bounded_by_in_flight_and_report_cache() {
         let bound = match what {
             "reports" => CACHED,
             "events" => 4 * IN_FLIGHT,
-            "retained" => 0,
+            "payment_states" => 0,
             _ => IN_FLIGHT,
         };
         assert!(

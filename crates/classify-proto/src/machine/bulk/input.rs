@@ -1,10 +1,10 @@
 //! How documents come in.
 
 use super::document::Source;
-use super::flow::Stage;
+use super::handlers::Stage;
 use super::in_flight::DocumentIndex;
 use super::journal::{JournalEntry, Record};
-use super::report_cache::RetainedState;
+use super::report_cache::PaymentState;
 use super::{
     Bulk, BulkEvent, ContentKey, CreatedIn, Document, DocumentState, FinishedDocument, Input,
     RunPhase,
@@ -19,7 +19,7 @@ impl Bulk {
         }
         self.options
             .max_in_flight
-            .saturating_sub(self.documents.len().saturating_add(self.copies))
+            .saturating_sub(self.documents.len().saturating_add(self.extra_names))
     }
 
     /// Takes in a document. Beyond [`room`](Self::capacity) it is taken all the same.
@@ -41,11 +41,11 @@ impl Bulk {
             .and_then(|index| self.documents.get_mut(index))
         {
             document.names.push(name);
-            self.copies += 1;
+            self.extra_names += 1;
             self.summary.duplicates += 1;
             return;
         }
-        if let Some((report, restored)) = self.finished.get(key) {
+        if let Some((report, restored)) = self.report_cache.get(key) {
             self.summary.duplicates += 1;
             let finished = FinishedDocument {
                 names: vec![name],
@@ -86,14 +86,14 @@ impl Bulk {
     ) {
         let is_known = entry.is_some();
         // What came before in this run and was forgotten is in no journal that was read.
-        let retained = self.finished.retained(key);
-        let is_planned = is_known || retained != RetainedState::default();
+        let payment = self.report_cache.payment_state(key);
+        let is_planned = is_known || payment != PaymentState::default();
         let entry = entry.unwrap_or_else(|| JournalEntry {
-            run_number: retained.run_number,
+            run_number: payment.run_number,
             ..JournalEntry::default()
         });
         // An earlier process had all it needed for a create, and may not have lived to write down that it was made.
-        let was_about_to_be = entry.file_id.is_some() || matches!(source, Source::Held(_));
+        let was_about_to_be = entry.file_id.is_some() || matches!(source, Source::Id(_));
         let is_open = is_known && entry.job_id.is_none() && entry.report.is_none();
         // A further attempt that failed before this very round was interrupted is not paid for again in it.
         let is_retried = entry.run_number > 0 && entry.is_of_this_pass;
@@ -101,17 +101,17 @@ impl Bulk {
             names: vec![name],
             key,
             run_number: entry.run_number,
-            faults: 0,
-            replays: 0,
-            file_is_old: entry.file_id.is_some(),
+            failures: 0,
+            failed_jobs: 0,
+            is_file_from_journal: entry.file_id.is_some(),
             file_id: entry.file_id,
             created_in: match entry.job_id {
                 Some(_) if !is_retried => CreatedIn::EarlierPass,
-                _ if retained.is_of_this_pass => CreatedIn::ThisPass,
+                _ if payment.is_of_this_pass => CreatedIn::ThisPass,
                 _ => CreatedIn::Unknown,
             },
             job_id: entry.job_id,
-            job_may_exist: retained.job_may_exist || (is_open && was_about_to_be),
+            job_may_exist: payment.job_may_exist || (is_open && was_about_to_be),
             source,
         };
         let index = self.pushed;
@@ -121,7 +121,7 @@ impl Bulk {
                 return self.restore(document, report);
             }
             document.run_number += 1;
-            (document.file_id, document.file_is_old) = (None, false);
+            (document.file_id, document.is_file_from_journal) = (None, false);
             (document.job_id, document.created_in) = (None, CreatedIn::Unknown);
         }
         let job_id = document.job_id.clone();
@@ -133,7 +133,7 @@ impl Bulk {
         self.by_key.insert(key, index);
         self.documents.insert(index, document);
         match job_id {
-            Some(job_id) if self.stop.is_some() => self.leave(index, job_id, None),
+            Some(job_id) if self.stop.is_some() => self.finish_as_open(index, job_id, None),
             None if self.stop.is_some() => {
                 self.finish_without_job(index, "the run stopped first".to_owned());
             }

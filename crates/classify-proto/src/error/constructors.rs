@@ -19,7 +19,7 @@ impl Error {
             fields: Vec::new(),
             attempts: 0,
             ambiguous: false,
-            garbled: false,
+            malformed: false,
             retry_after: None,
             response: None,
             job_id: None,
@@ -76,7 +76,7 @@ impl Error {
     ) -> Self {
         let mut error = Self::new(ErrorKind::Decode, message);
         error.0.response = Some(response);
-        error.0.garbled = !is_json;
+        error.0.malformed = !is_json;
         error
     }
 
@@ -117,7 +117,7 @@ impl Error {
     }
 
     /// An answer to another question, without a job to show for it.
-    pub(crate) fn stray(message: impl Into<String>) -> Self {
+    pub(crate) fn unexpected_result(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Conflict, message)
     }
 
@@ -240,7 +240,7 @@ impl Error {
             fields: inner.fields.clone(),
             attempts: inner.attempts,
             ambiguous: inner.ambiguous,
-            garbled: inner.garbled,
+            malformed: inner.malformed,
             retry_after: inner.retry_after,
             response,
             job_id: None,
