@@ -98,8 +98,8 @@ fn redact_api_key_repeated_in_error_response() {
         let Step::Done(Err(error)) = call.poll(cx) else {
             panic!("{status} is a refusal")
         };
-        let told = format!("{error} {error:?} {:?}", error.field_errors());
-        assert!(!told.contains("canary"), "{told}");
-        assert!(told.contains("[redacted]"), "{told}");
+        let shown = format!("{error} {error:?} {:?}", error.field_errors());
+        assert!(!shown.contains("canary"), "{shown}");
+        assert!(shown.contains("[redacted]"), "{shown}");
     }
 }

@@ -137,14 +137,14 @@ fn poll_response_to_earlier_request_is_ignored() {
 
 #[test]
 fn machine_can_be_driven_by_mutable_reference() {
-    fn answered(mut lent: impl Machine, cx: Context<'_>, losses: usize) -> bool {
-        let mut ticket = sent(&mut lent, cx);
+    fn answered(mut machine: impl Machine, cx: Context<'_>, losses: usize) -> bool {
+        let mut ticket = sent(&mut machine, cx);
         for _ in 0..losses {
-            lent.resume();
-            ticket = sent(&mut lent, cx);
+            machine.resume();
+            ticket = sent(&mut machine, cx);
         }
-        lent.handle(cx, ticket, says(r#"{"id": "clj-1", "status": "RUNNING"}"#));
-        matches!(lent.poll(cx), Step::Done(_))
+        machine.handle(cx, ticket, says(r#"{"id": "clj-1", "status": "RUNNING"}"#));
+        matches!(machine.poll(cx), Step::Done(_))
     }
     let api = sim::api();
     let mut call = Call::new(GetJob::new("clj-1"), seed());

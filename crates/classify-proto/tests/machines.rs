@@ -215,7 +215,7 @@ proptest! {
         });
         let (events, ()) = simulation.run_with_crashes(Concurrent::new(runs.collect::<Vec<_>>(), max_concurrency), &crashes);
         let mut ended: Vec<_> = events.iter().filter_map(|event| match event {
-            ConcurrentEvent::Finished(place, _) => Some(*place),
+            ConcurrentEvent::Finished(index, _) => Some(*index),
             ConcurrentEvent::Progress(..) => None,
         }).collect();
         ended.sort_unstable();
@@ -229,20 +229,20 @@ proptest! {
 #[test]
 fn concurrent_respects_limit_and_stop_starting() {
     let mut simulation = Simulation::new(service(0, VecDeque::new()));
-    let mut fan = Concurrent::new(
+    let mut concurrent = Concurrent::new(
         (0..9).map(|_| Call::new(GetJob::new("clj-none"), seed())),
         2,
     );
     let api = simulation.api.clone();
     let cx = Context::new(&api, Time::from_millis(simulation.now));
     let mut sent = 0;
-    while let Step::Send(..) = fan.poll(cx) {
+    while let Step::Send(..) = concurrent.poll(cx) {
         sent += 1;
     }
     assert_eq!(sent, 2);
-    fan.resume();
-    assert_eq!(fan.stop_starting(), [2, 3, 4, 5, 6, 7, 8]);
-    let (events, ()) = simulation.run(&mut fan);
+    concurrent.resume();
+    assert_eq!(concurrent.stop_starting(), [2, 3, 4, 5, 6, 7, 8]);
+    let (events, ()) = simulation.run(&mut concurrent);
     assert_eq!(events.len(), 2);
 }
 

@@ -433,9 +433,9 @@ mod tests {
     fn redact_secret_headers_in_error_response() {
         use crate::operation::Operation as _;
 
-        let said = "no: llx-canary, canary-1, Basic canary-1, canary-22";
+        let output = "no: llx-canary, canary-1, Basic canary-1, canary-22";
         let refusal = |status: u16| {
-            let body = serde_json::json!({ "detail": said }).to_string();
+            let body = serde_json::json!({ "detail": output }).to_string();
             http::Response::builder()
                 .status(status)
                 .body(Bytes::from(body))

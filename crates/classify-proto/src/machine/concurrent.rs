@@ -14,7 +14,7 @@ use crate::reply::Reply;
 
 /// Runs several machines side by side, so many at a time.
 ///
-/// Each is named by its place in the order it was given. One that fails stops no other: its output is an event like
+/// Each is identified by its index in the order it was given. One that fails stops no other: its output is an event like
 /// any other's. Machines that have not begun cost nothing but their own size. Where a limiter lets few requests through,
 /// the machines have them in turn.
 #[derive(Serialize, Deserialize)]
@@ -37,17 +37,18 @@ pub struct Concurrent<M> {
     reason = "a machine tells events and ends; there is no third thing"
 )]
 pub enum ConcurrentEvent<E, O> {
-    /// An event of the machine at this place.
+    /// An event of the machine at this index.
     Progress(usize, E),
-    /// The machine at this place ended with this.
+    /// The machine at this index ended with this.
     Finished(usize, O),
 }
 
 impl<M: Machine> Concurrent<M> {
     /// Runs `machines`, at most `max_concurrency` of them at a time (at least one).
     ///
-    /// A limiter counts a request when the machine hands it out. A set of machines that is wider than what its driver sends at once
-    /// ([`TransportLimits::max_concurrency`](crate::TransportLimits::max_concurrency)) has requests counted that still stand in the driver's queue.
+    /// A limiter counts a request when the machine hands it out. If more machines run than the driver sends requests at once
+    /// ([`TransportLimits::max_concurrency`](crate::TransportLimits::max_concurrency)), requests are counted that are
+    /// still in the driver's queue.
     pub fn new(machines: impl IntoIterator<Item = M>, max_concurrency: usize) -> Self {
         let waiting: VecDeque<_> = machines.into_iter().enumerate().collect();
         Self {
@@ -61,7 +62,7 @@ impl<M: Machine> Concurrent<M> {
         }
     }
 
-    /// Adds a machine, and says its place. A set of machines that has ended takes none and drops it.
+    /// Adds a machine and returns its index. After the end the machine is dropped.
     pub fn push(&mut self, machine: M) -> usize {
         let index = self.next_index;
         self.next_index += 1;
@@ -71,12 +72,12 @@ impl<M: Machine> Concurrent<M> {
         index
     }
 
-    /// Drops the machines that have not begun and says their places; those under way go on to their end.
+    /// Drops the machines that have not begun and returns their indices; those under way go on to their end.
     pub fn stop_starting(&mut self) -> Vec<usize> {
         self.waiting.drain(..).map(|(index, _)| index).collect()
     }
 
-    /// The machines that are under way, with their places.
+    /// The machines that are under way, with their indices.
     pub fn running(&self) -> impl Iterator<Item = (usize, &M)> {
         self.running
             .iter()
@@ -103,7 +104,7 @@ impl<M: Machine> Machine for Concurrent<M> {
             return Step::Done(());
         }
         // In turn: what a limiter lets through would else go to the first machines, and the last would wait for ever.
-        // Places are in order, because a machine begins after those before it.
+        // Indices are in order, because a machine begins after those before it.
         let next = self
             .running
             .partition_point(|(index, _)| Some(*index) <= self.last_sent);

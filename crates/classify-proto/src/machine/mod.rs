@@ -25,7 +25,7 @@
 //! | [`UploadOnce`] | uploads a document unless it is there | none | the file |
 //! | [`Run`] | uploads if need be, creates, waits | uploaded, created, progress | the job, or why it has no result |
 //! | [`Concurrent`] | runs several machines side by side | theirs, and their outputs as they come | nothing |
-//! | [`Bulk`] | classifies any number of documents, each once | room, records, settled documents | a summary |
+//! | [`Bulk`] | classifies any number of documents, each once | requests for documents, records, finished documents | a summary |
 
 mod backoff;
 mod bulk;

@@ -304,13 +304,13 @@ mod tests {
 
     #[test]
     fn retry_policy_setters() {
-        let (first, longest) = (Duration::from_secs(1), Duration::from_secs(2));
+        let (initial, max) = (Duration::from_secs(1), Duration::from_secs(2));
         let retry = Retry::never()
-            .backoff(first, longest)
+            .backoff(initial, max)
             .max_retry_after(Duration::from_secs(3))
             .total_timeout(Duration::from_secs(4));
         assert_eq!(retry.max_retries, 0);
-        assert_eq!((retry.initial_backoff, retry.max_backoff), (first, longest));
+        assert_eq!((retry.initial_backoff, retry.max_backoff), (initial, max));
         assert_eq!(retry.max_retry_after, Duration::from_secs(3));
         assert_eq!(retry.total_timeout, Some(Duration::from_secs(4)));
     }

@@ -205,21 +205,21 @@ mod tests {
     /// A terminal word that the wait did not know, or the reverse, would be a wait without end or a result too early.
     #[test]
     fn poll_phase_agrees_with_terminal_status() {
-        for word in v2::JobStatus::KNOWN.iter().chain(&["NEW"]) {
-            let body = format!(r#"{{"id":"1","status":"{word}"}}"#);
+        for value in v2::JobStatus::KNOWN.iter().chain(&["NEW"]) {
+            let body = format!(r#"{{"id":"1","status":"{value}"}}"#);
             let job = v2::GetJob::new("1")
                 .parse(crate::v2::examples::ok(body))
                 .unwrap();
             let ended = v2::GetJob::phase(&job) != JobPhase::Pending;
-            assert_eq!(ended, job.status.is_terminal(), "{word}");
+            assert_eq!(ended, job.status.is_terminal(), "{value}");
         }
-        for word in v1::JobStatus::KNOWN.iter().chain(&["RUNNING"]) {
-            let body = format!(r#"{{"id":"1","status":"{word}"}}"#);
+        for value in v1::JobStatus::KNOWN.iter().chain(&["RUNNING"]) {
+            let body = format!(r#"{{"id":"1","status":"{value}"}}"#);
             let job = v1::GetJob::new("1")
                 .parse(crate::v2::examples::ok(body))
                 .unwrap();
             let ended = v1::GetJob::phase(&job) != JobPhase::Pending;
-            assert_eq!(ended, job.status.is_terminal(), "{word}");
+            assert_eq!(ended, job.status.is_terminal(), "{value}");
         }
     }
 }

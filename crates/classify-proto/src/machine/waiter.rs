@@ -269,7 +269,7 @@ impl<G: Waitable> Waiter<G> {
             None => "the job was never seen".to_owned(),
         };
         let mut error = Error::deadline(format!(
-            "the deadline came after {} looks; {status}",
+            "the deadline came after {} polls; {status}",
             self.polls
         ));
         if let Some(last_error) = self.last_error.take() {

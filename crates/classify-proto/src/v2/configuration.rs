@@ -214,11 +214,11 @@ impl Configuration {
             return Some("mode");
         }
         let asked = self.parsing_configuration.as_ref()?;
-        let nothing_said = ParsingConfiguration::default();
+        let default_parsing = ParsingConfiguration::default();
         let made = made_with
             .parsing_configuration
             .as_ref()
-            .unwrap_or(&nothing_said);
+            .unwrap_or(&default_parsing);
         let other_lang = |asked: &str| asked != made.lang.as_deref().unwrap_or("en");
         if asked.lang.as_deref().is_some_and(other_lang) {
             return Some("lang");

@@ -1,4 +1,4 @@
-//! What follows from each answer.
+//! Handles the result of each upload, create, read and cancel.
 
 use std::time::Duration;
 

@@ -49,7 +49,7 @@ pub(super) struct InFlight {
     backing_off: BTreeSet<(Time, usize)>,
     tickets: Tickets,
     creating: usize,
-    /// How long rounds have rested with nothing on the wire.
+    /// How long polls were held back by a rate limit, with nothing on the wire.
     rate_limit_delay: Duration,
 }
 
@@ -209,7 +209,7 @@ impl InFlight {
         None
     }
 
-    /// How long rounds were held back since this was last asked.
+    /// Returns how long polls were held back since the last call.
     pub(super) fn take_rate_limit_delay(&mut self) -> Duration {
         std::mem::take(&mut self.rate_limit_delay)
     }
@@ -267,7 +267,7 @@ impl InFlight {
             .collect()
     }
 
-    /// Drops every look and every round, on the wire or not: they only read.
+    /// Drops every read and every poll, on the wire or not.
     pub(super) fn drop_reads(&mut self) {
         let reads: Vec<_> = self
             .slots

@@ -1,4 +1,4 @@
-//! How documents come in.
+//! Accepts documents into a run.
 
 use super::document::Source;
 use super::handlers::Stage;
@@ -6,15 +6,15 @@ use super::in_flight::DocumentIndex;
 use super::journal::{JournalEntry, Record};
 use super::report_cache::PaymentState;
 use super::{
-    Bulk, BulkEvent, ContentKey, CreatedIn, Document, DocumentState, FinishedDocument, Input,
+    Bulk, BulkEvent, ContentKey, CreatedIn, Document, DocumentState, FinishedDocument, InputState,
     RunPhase,
 };
 
 impl Bulk {
-    /// How many documents may be pushed now. A further copy of one that is on its way takes room like any other.
+    /// How many documents may be pushed now. A further copy of one that is on its way counts like any other.
     #[must_use]
     pub fn capacity(&self) -> usize {
-        if self.input_state == Input::Closed || self.stop.is_some() {
+        if self.input_state == InputState::Closed || self.stop.is_some() {
             return 0;
         }
         self.options
@@ -22,7 +22,7 @@ impl Bulk {
             .saturating_sub(self.documents.len().saturating_add(self.extra_names))
     }
 
-    /// Takes in a document. Beyond [`room`](Self::capacity) it is taken all the same.
+    /// Takes in a document. Beyond the [`capacity`](Self::capacity) it is taken all the same.
     ///
     /// After the run has stopped it is reported at once: as not started, as open where an earlier process has created
     /// its job, or as what an earlier process found. After the end of the run it is not heard.
@@ -31,8 +31,8 @@ impl Bulk {
             return;
         }
         self.pushed += 1;
-        if self.input_state == Input::Paused {
-            self.input_state = Input::Open;
+        if self.input_state == InputState::Paused {
+            self.input_state = InputState::Open;
         }
         let Document { name, key, source } = document;
         if let Some(document) = self
@@ -61,20 +61,20 @@ impl Bulk {
         self.admit(name, key, source, entry);
     }
 
-    /// Answers a request for room: there will be a document or an end, but not now.
+    /// Answers a request for documents: there will be a document or an end, but not now.
     ///
-    /// Room is not asked for again before the next [`push`](Self::push). Until then the machine may have nothing to
+    /// No documents are requested before the next [`push`](Self::push). Until then the machine may have nothing to
     /// wait for by itself; whoever holds it polls it again after a push or a [`close`](Self::close).
     pub fn pause_input(&mut self) {
-        if self.input_state == Input::Open {
-            self.input_state = Input::Paused;
+        if self.input_state == InputState::Open {
+            self.input_state = InputState::Paused;
         }
         self.requested_at = None;
     }
 
     /// Says that there are no more documents.
     pub fn close(&mut self) {
-        self.input_state = Input::Closed;
+        self.input_state = InputState::Closed;
     }
 
     fn admit(
@@ -163,21 +163,21 @@ impl Bulk {
         });
     }
 
-    /// Asks for room once, and takes silence for an end.
+    /// Requests documents once; if none is pushed, the input has ended.
     pub(super) fn request_documents(&mut self) -> Option<BulkEvent> {
-        if self.input_state == Input::Paused {
+        if self.input_state == InputState::Paused {
             return None;
         }
         if self.requested_at.take() == Some(self.pushed) {
-            self.input_state = Input::Closed;
+            self.input_state = InputState::Closed;
         }
-        let room = self.capacity();
+        let capacity = self.capacity();
         // In handfuls, so that a caller is not asked for every single document.
-        let handful = self.options.max_in_flight.div_ceil(8);
-        let worth_asking = room > 0 && (room >= handful || self.documents.is_empty());
-        worth_asking.then(|| {
+        let batch = self.options.max_in_flight.div_ceil(8);
+        let is_worthwhile = capacity > 0 && (capacity >= batch || self.documents.is_empty());
+        is_worthwhile.then(|| {
             self.requested_at = Some(self.pushed);
-            BulkEvent::NeedDocuments(room)
+            BulkEvent::NeedDocuments(capacity)
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Looking at the open jobs, a hundred at a time.
+//! Polls the open jobs, a hundred per request.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -27,7 +27,7 @@ const RATE_LIMIT_SHARE: u32 = 3;
 /// But no longer than this: a job that has ended is not to wait for its turn for ever.
 const MAX_RATE_LIMIT_SHARE: Duration = Duration::from_secs(5 * 60);
 
-/// The open jobs, and the poll that looks at them.
+/// The open jobs and the poll in progress.
 pub(super) struct JobPoller {
     open: BTreeMap<NormalizedId, OpenJob>,
     poll_interval: PollInterval,

@@ -471,9 +471,9 @@ mod tests {
         let text: String = records().iter().map(Record::to_line).collect();
         let ends: Vec<_> = text.match_indices('\n').map(|(at, _)| at + 1).collect();
         for cut in 0..text.len() {
-            let (_, sound) = Journal::read(&text.as_bytes()[..cut]).unwrap();
+            let (_, complete_bytes) = Journal::read(&text.as_bytes()[..cut]).unwrap();
             assert_eq!(
-                sound,
+                complete_bytes,
                 ends.iter()
                     .copied()
                     .filter(|end| *end <= cut)

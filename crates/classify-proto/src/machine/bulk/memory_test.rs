@@ -68,7 +68,7 @@ impl Service {
 
 impl Bulk {
     /// Whatever grows with the documents on their way, and what is kept for those that are through.
-    fn held(&self) -> [(&'static str, usize); 9] {
+    fn collection_sizes(&self) -> [(&'static str, usize); 9] {
         let (reports, payment_states) = self.report_cache.sizes();
         [
             ("documents", self.documents.len()),
@@ -88,16 +88,16 @@ impl Bulk {
 }
 
 /// The document at a place: every fifth is a copy, of its neighbour or of one that was forgotten long ago.
-fn document(place: u32) -> Document {
-    let content = match place % 10 {
-        4 => place - 1,
-        9 => place / 2 / 10 * 10,
-        _ => place,
+fn document(index: u32) -> Document {
+    let content = match index % 10 {
+        4 => index - 1,
+        9 => index / 2 / 10 * 10,
+        _ => index,
     };
     if content % 2 == 0 {
         Document::id(format!("dfl-held-{content}"))
     } else {
-        Document::bytes(format!("{place}.txt"), format!("document {content}"))
+        Document::bytes(format!("{index}.txt"), format!("document {content}"))
     }
 }
 
@@ -132,15 +132,15 @@ fn memory_of_bulk_run_is_bounded_by_in_flight_and_report_cache() {
                     bulk.handle(cx, ticket, Ok(http::Response::new(body)));
                 }
             }
-            Step::Event(BulkEvent::NeedDocuments(room)) => {
-                let end = DOCUMENTS.min(pushed + u32::try_from(room).unwrap());
-                (pushed..end).for_each(|place| bulk.push(document(place)));
+            Step::Event(BulkEvent::NeedDocuments(capacity)) => {
+                let end = DOCUMENTS.min(pushed + u32::try_from(capacity).unwrap());
+                (pushed..end).for_each(|index| bulk.push(document(index)));
                 pushed = end;
             }
             Step::Event(BulkEvent::Finished(finished)) => {
                 names += finished.names.len();
                 let half = usize::from(pushed > DOCUMENTS / 2);
-                for (what, count) in bulk.held() {
+                for (what, count) in bulk.collection_sizes() {
                     let most = most.entry(what).or_default();
                     most[half] = most[half].max(count);
                 }
@@ -168,7 +168,7 @@ fn memory_of_bulk_run_is_bounded_by_in_flight_and_report_cache() {
         );
     }
     assert!(
-        bulk.held()
+        bulk.collection_sizes()
             .iter()
             .all(|(what, count)| *what == "reports" || *count == 0)
     );

@@ -94,10 +94,10 @@ pub struct Bulk {
     seed: Seed,
     journal: BTreeMap<super::ContentKey, JournalEntry>,
     phase: RunPhase,
-    input_state: Input,
+    input_state: InputState,
     /// The journal ends with the end of the run.
     is_end_recorded: bool,
-    /// How many documents had been pushed when room was last asked for.
+    /// How many documents had been pushed when documents were last requested.
     requested_at: Option<DocumentIndex>,
     pushed: DocumentIndex,
     events: VecDeque<BulkEvent>,
@@ -161,7 +161,7 @@ impl DocumentState {
 
 /// Where the next document is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Input {
+enum InputState {
     Open,
     /// The caller has said that it is not ready yet.
     Paused,
@@ -242,7 +242,7 @@ impl Bulk {
             seed,
             journal: BTreeMap::new(),
             phase: RunPhase::Unstarted,
-            input_state: Input::Open,
+            input_state: InputState::Open,
             is_end_recorded: false,
             requested_at: None,
             pushed: 0,
@@ -534,7 +534,7 @@ impl Machine for Bulk {
             }
             if self.in_flight.is_empty()
                 && self.documents.is_empty()
-                && (self.input_state == Input::Closed || self.stop.is_some())
+                && (self.input_state == InputState::Closed || self.stop.is_some())
             {
                 if self.stop.is_none() && !self.is_end_recorded {
                     self.record(Record::Ended);

@@ -9,7 +9,7 @@ use super::report::DocumentReport;
 ///
 /// The reports are bounded, so that a run's memory does not grow with it. A duplicate that comes after its report is
 /// forgotten costs an upload and a create that is answered with the first job; it is never paid for twice, because
-/// its retained state is kept.
+/// its payment state is kept.
 pub(super) struct ReportCache {
     reports: BTreeMap<ContentKey, (DocumentReport, bool)>,
     order: VecDeque<ContentKey>,
@@ -69,7 +69,7 @@ impl ReportCache {
         }
     }
 
-    /// How many reports and how many retained states there are.
+    /// How many reports and how many payment states there are.
     #[cfg(test)]
     pub(super) fn sizes(&self) -> (usize, usize) {
         assert_eq!(self.reports.len(), self.order.len());

@@ -347,9 +347,9 @@ mod tests {
             (parsing.unwrap().max_pages, migration.notes.len())
         };
         assert_eq!(pages(&old), (Some(5), 1));
-        let said = ParsingConfiguration::new().max_pages(9);
+        let output = ParsingConfiguration::new().max_pages(9);
         assert_eq!(
-            pages(&old.clone().parsing_configuration(said)),
+            pages(&old.clone().parsing_configuration(output)),
             (Some(9), 0)
         );
         let all = ParsingConfiguration::new().all_pages();
