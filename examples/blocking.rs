@@ -57,15 +57,15 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // Four documents at a time. One that fails stops no other.
     client.drive(Concurrent::new(runs, 4), |event| match event {
-        ConcurrentEvent::Progress(place, RunEvent::Created(job)) => {
-            eprintln!("{}: {} was created", paths[place], job.id);
+        ConcurrentEvent::Progress(index, RunEvent::Created(job)) => {
+            eprintln!("{}: {} was created", paths[index], job.id);
         }
         ConcurrentEvent::Progress(..) => {}
-        ConcurrentEvent::Finished(place, Ok(job)) => {
-            println!("{}", paths[place]);
+        ConcurrentEvent::Finished(index, Ok(job)) => {
+            println!("{}", paths[index]);
             print_outcome(&job.outcome());
         }
-        ConcurrentEvent::Finished(place, Err(error)) => println!("{}\n  {error}", paths[place]),
+        ConcurrentEvent::Finished(index, Err(error)) => println!("{}\n  {error}", paths[index]),
     });
     Ok(())
 }

@@ -40,18 +40,18 @@ const REMEMBERED: usize = 10_000;
 struct Receiver {
     /// Two while one is being replaced by the other.
     secrets: Vec<Secret>,
-    seen: Mutex<Seen>,
+    seen_events: Mutex<SeenEvents>,
     /// Tells the ids of jobs of which there is news.
-    news: broadcast::Sender<String>,
+    updates: broadcast::Sender<String>,
 }
 
 #[derive(Default)]
-struct Seen {
+struct SeenEvents {
     keys: HashSet<String>,
     order: VecDeque<String>,
 }
 
-impl Seen {
+impl SeenEvents {
     /// Whether the key is new; the oldest is forgotten for it.
     fn insert(&mut self, key: String) -> bool {
         if !self.keys.insert(key.clone()) {
@@ -69,11 +69,11 @@ impl Seen {
 
 impl Receiver {
     fn new(secrets: Vec<Secret>) -> Arc<Self> {
-        let (news, _) = broadcast::channel(256);
+        let (updates, _) = broadcast::channel(256);
         Arc::new(Self {
             secrets,
-            seen: Mutex::default(),
-            news,
+            seen_events: Mutex::default(),
+            updates,
         })
     }
 
@@ -99,13 +99,16 @@ async fn receive(
         // Signed and yet unreadable: trying again would not help.
         return StatusCode::UNPROCESSABLE_ENTITY;
     };
-    let mut seen = receiver.seen.lock().unwrap_or_else(PoisonError::into_inner);
-    let is_new = event.dedup_key().is_none_or(|key| seen.insert(key));
-    drop(seen);
+    let mut seen_events = receiver
+        .seen_events
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    let is_new = event.dedup_key().is_none_or(|key| seen_events.insert(key));
+    drop(seen_events);
     if let (true, Some(job_id)) = (is_new, event.job_id()) {
         println!("webhook:    {} {job_id}", event.event_type);
         // Nobody may be waiting; then there is nothing to do.
-        let _ = receiver.news.send(job_id.to_owned());
+        let _ = receiver.updates.send(job_id.to_owned());
     }
     StatusCode::NO_CONTENT
 }
@@ -114,7 +117,7 @@ async fn receive(
 async fn ended(
     client: &Client,
     job_id: &str,
-    mut news: broadcast::Receiver<String>,
+    mut updates: broadcast::Receiver<String>,
 ) -> Result<v2::Job, classify_proto::Error> {
     let minute = Duration::from_secs(60);
     let seldom = client
@@ -125,9 +128,9 @@ async fn ended(
     loop {
         tokio::select! {
             result = &mut polling => return result,
-            told = news.recv() => {
+            update = updates.recv() => {
                 // Lagging behind means that some news was missed; a look costs little.
-                let ours = told.as_ref().map_or(true, |told| told == job_id);
+                let ours = update.as_ref().map_or(true, |update| update == job_id);
                 if ours {
                     let job = client.call(v2::GetJob::new(job_id)).await?;
                     if job.status.is_terminal() {
@@ -184,13 +187,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .output_format(WebhookOutputFormat::Json)
         .signing_secret(&*secret);
     // Listening begins before the job does, so that no news is missed.
-    let news = receiver.news.subscribe();
+    let updates = receiver.updates.subscribe();
     let create = v2::CreateJob::new(file.id)
         .configuration(rules)
         .webhook(webhook);
     let job = client.call(create).await?;
     println!("created:    {}", job.id);
-    let job = ended(&client, &job.id, news).await?;
+    let job = ended(&client, &job.id, updates).await?;
     println!("outcome:    {:?}", job.outcome());
     Ok(())
 }
@@ -223,7 +226,7 @@ mod tests {
     #[tokio::test]
     async fn webhook_delivery_must_be_signed_and_is_processed_once() {
         let receiver = Receiver::new(vec![Secret::new("whsec"), Secret::new("older")]);
-        let mut news = receiver.news.subscribe();
+        let mut updates = receiver.updates.subscribe();
         for bad in [
             None,
             Some("sha256=00"),
@@ -238,28 +241,28 @@ mod tests {
             deliver(&receiver, &BODY.replace("clj-1", "clj-2"), Some(SIGNATURE)).await,
             StatusCode::UNAUTHORIZED
         );
-        assert!(news.try_recv().is_err());
+        assert!(updates.try_recv().is_err());
         for _ in 0..3 {
             assert_eq!(
                 deliver(&receiver, BODY, Some(SIGNATURE)).await,
                 StatusCode::NO_CONTENT
             );
         }
-        assert_eq!(news.try_recv().expect("news"), "clj-1");
+        assert_eq!(updates.try_recv().expect("an update"), "clj-1");
         assert!(
-            news.try_recv().is_err(),
-            "the same news was acted upon twice"
+            updates.try_recv().is_err(),
+            "the same update was acted upon twice"
         );
     }
 
     #[test]
     fn webhook_dedup_keys_are_bounded() {
-        let mut seen = Seen::default();
+        let mut seen_events = SeenEvents::default();
         for number in 0..REMEMBERED * 2 {
-            assert!(seen.insert(number.to_string()));
+            assert!(seen_events.insert(number.to_string()));
         }
         assert_eq!(
-            (seen.keys.len(), seen.order.len()),
+            (seen_events.keys.len(), seen_events.order.len()),
             (REMEMBERED, REMEMBERED)
         );
     }
@@ -276,14 +279,16 @@ mod tests {
         let create = v2::CreateJob::new(file.id).configuration(v2::Configuration::new([rule]));
         let job = client.call(create).await.expect("a job");
 
-        let (tell, news) = broadcast::channel(256);
+        let (sender, updates) = broadcast::channel(256);
         let id = job.id.clone();
         tokio::spawn(async move {
-            while tell.send(id.clone()).is_ok() {
+            while sender.send(id.clone()).is_ok() {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         });
-        let error = ended(&client, &job.id, news).await.expect_err("it failed");
+        let error = ended(&client, &job.id, updates)
+            .await
+            .expect_err("it failed");
         assert!(error.is_job_failed(), "{error}");
     }
 }

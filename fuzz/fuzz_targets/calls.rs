@@ -43,7 +43,7 @@ where
         Duration::from_millis(driver.input.int_in_range(1..=2_000_000).unwrap_or(900_000));
     let start = driver.now;
     let call = Call::new(operation, seed())
-        .retry(Retry::default().max_retries(retries).total(total_timeout));
+        .retry(Retry::default().max_retries(retries).total_timeout(total_timeout));
     let result = driver.run(call, |never| match never {});
     if let Err(error) = &result {
         check_error(error);

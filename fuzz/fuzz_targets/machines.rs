@@ -29,7 +29,7 @@ fuzz_target!(|data: &[u8]| {
             let upload = UploadFile::new("a.txt", b"canary document".to_vec());
             run(&mut driver, Run::upload(upload, create(""), seed()));
         }
-        4 => fan(&mut driver),
+        4 => concurrent(&mut driver),
         5 => {
             let results = ResultsWaiter::new("1", seed()).timeout(Duration::from_secs(600));
             check_result(driver.run(results, |_| {}));
@@ -115,16 +115,16 @@ fn check_job_result(result: &Result<Job, Error>) {
     }
 }
 
-fn fan(driver: &mut FuzzDriver<'_>) {
+fn concurrent(driver: &mut FuzzDriver<'_>) {
     let count = driver.input.int_in_range(0..=6).unwrap_or(3);
     let max_concurrency = driver.input.int_in_range(0..=4).unwrap_or(2);
     let runs = (0..count).map(|index| {
         Run::new(create(&format!("dfl-{index}")), seed().derive(index))
             .timeout(Duration::from_secs(60))
     });
-    let fan = Concurrent::new(runs.collect::<Vec<_>>(), max_concurrency);
+    let concurrent = Concurrent::new(runs.collect::<Vec<_>>(), max_concurrency);
     let mut finished = BTreeSet::new();
-    driver.run(fan, |event| {
+    driver.run(concurrent, |event| {
         if let ConcurrentEvent::Finished(index, result) = event {
             check_job_result(&result);
             assert!(finished.insert(index), "{index} ended twice");

@@ -227,8 +227,8 @@ fn fuzz_concurrent_runs(input: &Input) {
     let mut simulation = Simulation::new(input.service());
     let runs = (0..count)
         .map(|index| Run::new(create(&format!("dfl-{index}")), seed().derive(index as u64)));
-    let fan = Concurrent::new(runs.collect::<Vec<_>>(), usize::from(input.timeout % 5));
-    let (events, ()) = simulation.run_with_crashes(fan, &input.crashes());
+    let concurrent = Concurrent::new(runs.collect::<Vec<_>>(), usize::from(input.timeout % 5));
+    let (events, ()) = simulation.run_with_crashes(concurrent, &input.crashes());
     let finished: Vec<_> = events
         .iter()
         .filter_map(|event| match event {

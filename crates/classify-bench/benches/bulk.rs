@@ -113,8 +113,8 @@ fn main() {
                     _ => now = wake,
                 }
             }
-            Step::Event(BulkEvent::NeedDocuments(room)) => {
-                for _ in 0..room.min(usize::try_from(total - pushed).unwrap_or(usize::MAX)) {
+            Step::Event(BulkEvent::NeedDocuments(capacity)) => {
+                for _ in 0..capacity.min(usize::try_from(total - pushed).unwrap_or(usize::MAX)) {
                     pushed += 1;
                     bulk.push(Document::id(format!("dfl-{pushed:08}")));
                 }

@@ -78,7 +78,7 @@ fn bench_driver(driver: &str, documents: u64) -> Result<()> {
     );
     assert_eq!(emulator.job_count() as u64, documents, "{driver}");
     assert_eq!((uploads, others), (documents, 0), "{driver}");
-    assert!(lists <= documents / 10, "{driver}: {lists} looks");
+    assert!(lists <= documents / 10, "{driver}: {lists} lists");
     Ok(())
 }
 

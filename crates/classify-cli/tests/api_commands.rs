@@ -574,11 +574,11 @@ fn redact_webhook_secret_of_rejected_request() {
         };
         for format in ["auto", "json", "raw"] {
             let all = [words, &[flag, SECRET, "--debug", "--format", format]].concat();
-            let said = sandbox.run(&all);
-            assert_ne!(said.code, 0, "{said:?}");
+            let result = sandbox.run(&all);
+            assert_ne!(result.code, 0, "{result:?}");
             assert!(
-                !said.stdout.contains(SECRET) && !said.stderr.contains(SECRET),
-                "{said:?}"
+                !result.stdout.contains(SECRET) && !result.stderr.contains(SECRET),
+                "{result:?}"
             );
         }
     }

@@ -62,9 +62,9 @@ fn duplicate_documents_are_sent_once_and_reported_per_path() {
                 "docs/z/copy.txt"
             ]
         );
-        for place in [2, 4, 5] {
-            assert_eq!(rows[place]["job_id"], rows[1]["job_id"]);
-            assert_eq!(rows[place]["type"], rows[1]["type"]);
+        for index in [2, 4, 5] {
+            assert_eq!(rows[index]["job_id"], rows[1]["job_id"]);
+            assert_eq!(rows[index]["type"], rows[1]["type"]);
         }
     }
     assert_eq!(sandbox.emulator.job_count(), 3);
@@ -180,19 +180,19 @@ fn shard_unreadable_document_is_reported_by_one_shard() {
     for index in 0..9 {
         sandbox.file(&format!("docs/empty {index}.txt"), "");
     }
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     for shard in ["1/3", "2/3", "3/3"] {
         let words = ["docs/gone.pdf", "docs/lost.pdf", "--shard", shard];
         let rows = run(&sandbox, &words).lines();
         let plan = run(&sandbox, &[&words[..], &["--dry-run"]].concat());
         let errors = rows.iter().filter(|row| row["status"] == "ERROR").count();
         assert_eq!(plan.lines()[0]["unreadable"], errors);
-        told.extend(paths(&rows).into_iter().map(str::to_owned));
+        reported.extend(paths(&rows).into_iter().map(str::to_owned));
     }
-    told.sort_unstable();
-    let all = told.len();
-    told.dedup();
-    assert_eq!((all, told.len()), (14, 14), "{told:?}");
+    reported.sort_unstable();
+    let all = reported.len();
+    reported.dedup();
+    assert_eq!((all, reported.len()), (14, 14), "{reported:?}");
 }
 
 #[test]
@@ -205,8 +205,11 @@ fn max_in_flight_limits_created_jobs() {
     sandbox.wait_for_poll();
     let rows = interrupt(child).assert_exit(130).lines();
     assert_eq!(sandbox.emulator.job_count(), 7);
-    let standing = |word: &str| rows.iter().filter(|row| row["status"] == word).count();
-    assert_eq!((standing("OPEN"), standing("NOT_STARTED")), (7, 15));
+    let count_of_status = |word: &str| rows.iter().filter(|row| row["status"] == word).count();
+    assert_eq!(
+        (count_of_status("OPEN"), count_of_status("NOT_STARTED")),
+        (7, 15)
+    );
 }
 
 #[test]

@@ -108,11 +108,15 @@ fn config_global_flags_work_before_and_after_subcommand() {
             ORGANIZATION,
         ])
         .assert_exit(0);
-    let seen = sandbox.emulator.requests().pop().unwrap();
-    assert_eq!(seen.query_parameter("project_id"), Some(PROJECT));
-    assert_eq!(seen.query_parameter("organization_id"), Some(ORGANIZATION));
+    let request = sandbox.emulator.requests().pop().unwrap();
+    assert_eq!(request.query_parameter("project_id"), Some(PROJECT));
+    assert_eq!(
+        request.query_parameter("organization_id"),
+        Some(ORGANIZATION)
+    );
     assert!(
-        seen.header("user-agent")
+        request
+            .header("user-agent")
             .unwrap()
             .contains("llamacloud-prod/")
     );

@@ -57,10 +57,10 @@ fn kill_soon(sandbox: &Sandbox, requests: u64) {
     let end = sandbox.emulator.request_count() + requests;
     let child = start(sandbox, &words(&SLOW));
     sandbox.wait_until(|emulator| emulator.request_count() >= end);
-    let said = child.kill().stderr;
+    let output = child.kill().stderr;
     assert!(
-        !said.contains("panicked") && !said.contains("error"),
-        "{said}"
+        !output.contains("panicked") && !output.contains("error"),
+        "{output}"
     );
 }
 

@@ -26,12 +26,12 @@ fn run(emulator: &Emulator, folder: &Path, line: &str) -> CommandOutput {
         .current_dir(folder)
         .env("LLAMA_CLOUD_BASE_URL", emulator.base_url())
         .env("LLAMA_CLOUD_API_KEY", common::CANARY);
-    let said = run_to_end(command);
+    let output = run_to_end(command);
     assert!(
-        !said.stdout.contains(KEY) && !said.stderr.contains(KEY),
-        "{said:?}"
+        !output.stdout.contains(KEY) && !output.stderr.contains(KEY),
+        "{output:?}"
     );
-    said
+    output
 }
 
 /// Replaces what differs from run to run.
@@ -111,14 +111,14 @@ fn documented_commands_match_snapshots() {
     let update = std::env::var_os("UPDATE_SNAPSHOTS").is_some();
     let emulator = Emulator::start(config).unwrap();
     for (name, line, code) in DOCUMENTED {
-        let said = run(&emulator, folder.path(), line);
+        let output = run(&emulator, folder.path(), line);
         let found = format!(
             "$ {line}\nexit code: {}\n--- stdout\n{}--- stderr\n{}",
-            said.code,
-            normal(&said.stdout, &emulator),
-            normal(&said.stderr, &emulator)
+            output.code,
+            normal(&output.stdout, &emulator),
+            normal(&output.stderr, &emulator)
         );
-        assert_eq!(said.code, *code, "{found}");
+        assert_eq!(output.code, *code, "{found}");
         let path = snapshots.join(format!("{name}.txt"));
         if update {
             std::fs::create_dir_all(&snapshots).unwrap();
@@ -143,8 +143,8 @@ fn documented_commands_succeed_with_existing_ids() {
         .completed_after(Duration::from_millis(5));
     let emulator = Emulator::start(config).unwrap();
     let id = |line: &str| {
-        let said = run(&emulator, folder.path(), line).assert_exit(0);
-        said.stdout.trim().to_owned()
+        let output = run(&emulator, folder.path(), line).assert_exit(0);
+        output.stdout.trim().to_owned()
     };
     let file = id("llamacloud-prod files create --file a.txt --purpose classify --transform id -r");
     let create = DOCUMENTED[1].1.replace(UUID, &file);
@@ -157,8 +157,8 @@ fn documented_commands_succeed_with_existing_ids() {
     .assert_exit(0);
     for (name, line, _) in DOCUMENTED {
         let real = if name.contains("create") { &file } else { &job };
-        let said = run(&emulator, folder.path(), &line.replace(UUID, real)).assert_exit(0);
-        for line in said.lines() {
+        let output = run(&emulator, folder.path(), &line.replace(UUID, real)).assert_exit(0);
+        for line in output.lines() {
             assert!(line.is_object(), "{name}: {line}");
         }
     }

@@ -304,8 +304,8 @@ fn emulator_help_lists_every_fault_and_its_meaning() {
     // Long lines may be broken.
     let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
     for fault in classify_emulator::Fault::ALL {
-        let told = format!(" {} {}", fault.name(), fault.description());
-        assert!(help.contains(&told), "{told}\n{help}");
+        let help_line = format!(" {} {}", fault.name(), fault.description());
+        assert!(help.contains(&help_line), "{help_line}\n{help}");
     }
 }
 

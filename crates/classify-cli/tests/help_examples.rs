@@ -18,17 +18,17 @@ fn is_understood(line: &str, place: &str) {
 
 #[test]
 fn help_examples_are_valid_commands() {
-    let mut seen = 0;
+    let mut count = 0;
     for words in command_tree::commands() {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let help = command_tree::help(&words);
         let (_, examples) = help.split_once("\nExamples:\n").unwrap();
         for line in commands(examples) {
             is_understood(&line, &words.join(" "));
-            seen += 1;
+            count += 1;
         }
     }
-    assert!(seen > 60, "{seen} were found");
+    assert!(count > 60, "{count} were found");
 }
 
 #[test]

@@ -85,7 +85,7 @@ fn create_job_sends_flags_and_reused_transaction_id_conflicts() {
             .emulator
             .requests()
             .into_iter()
-            .rfind(|seen| seen.route == Route::ClassifyCreate);
+            .rfind(|request| request.route == Route::ClassifyCreate);
         sent.unwrap().body.unwrap()
     };
     let whole = format!("{{rules: {RULES}, mode: FAST}}");

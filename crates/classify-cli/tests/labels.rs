@@ -41,9 +41,9 @@ fn evaluation(stderr: &str) -> Value {
 #[test]
 fn labels_evaluation_is_printed_as_json() {
     let sandbox = sandbox();
-    let said = run(&sandbox, &[&LABELS[..], &["--format", "jsonl"]].concat()).assert_exit(3);
-    assert_eq!(said.lines().len(), 5);
-    let found = evaluation(&said.stderr);
+    let output = run(&sandbox, &[&LABELS[..], &["--format", "jsonl"]].concat()).assert_exit(3);
+    assert_eq!(output.lines().len(), 5);
+    let found = evaluation(&output.stderr);
     for (key, value) in [
         ("labelled", json!(4)),
         ("answered", json!(3)),
@@ -83,14 +83,19 @@ fn labels_evaluation_is_printed_as_json() {
 fn labels_evaluation_is_printed_as_tables_and_in_report_page() {
     let sandbox = sandbox();
     let words = [&LABELS[..], &["--report", "report.html"]].concat();
-    let said = run(&sandbox, &words)
+    let output = run(&sandbox, &words)
         .assert_exit(3)
         .assert_stderr(
             "Accuracy 50.0 %: 2 of 4 labelled documents are right; 1 without an answer are not",
         )
         .assert_stderr("1 label is of a document that is not in this run; 1 document has no label")
         .assert_stderr("No answer");
-    assert!(said.stderr.lines().all(|line| line.chars().count() <= 160));
+    assert!(
+        output
+            .stderr
+            .lines()
+            .all(|line| line.chars().count() <= 160)
+    );
     let page = fs::read_to_string(sandbox.path().join("report.html")).unwrap();
     assert!(page.contains("Accuracy 50.0 %") && page.contains("<polyline"));
     assert_eq!(page.matches("✗ ").count(), 2);
@@ -106,8 +111,8 @@ fn labels_from_corrected_run_rows_are_accepted() {
     let rows = fs::read_to_string(sandbox.path().join("truth.csv")).unwrap();
     let right = rows.replace("odd.txt,COMPLETED,recipe", "odd.txt,COMPLETED,invoice");
     sandbox.file("truth.csv", &right);
-    let said = run(&sandbox, &["--labels", "truth.csv", "--format", "json"]).assert_exit(3);
-    let found = evaluation(&said.stderr);
+    let output = run(&sandbox, &["--labels", "truth.csv", "--format", "json"]).assert_exit(3);
+    let found = evaluation(&output.stderr);
     // The one that failed has no label, and the one without a match has.
     assert_eq!(
         (&found["labelled"], &found["correct"]),
@@ -142,9 +147,9 @@ fn labels_invalid_file_is_rejected_before_any_request() {
         ),
     ] {
         sandbox.file(name, text);
-        let mut said = run(&sandbox, &["--labels", name]).assert_exit(2);
+        let mut output = run(&sandbox, &["--labels", name]).assert_exit(2);
         for part in parts {
-            said = said.assert_stderr(part);
+            output = output.assert_stderr(part);
         }
         run(&sandbox, &["--labels", name, "--dry-run"]).assert_exit(2);
     }
@@ -158,19 +163,19 @@ fn labels_invalid_file_is_rejected_before_any_request() {
 fn labels_type_without_rule_is_reported() {
     let sandbox = sandbox();
     sandbox.file("docs/truth.csv", "path,type\nbill.txt,Invoice\nsoup.txt,\n");
-    let said = run(
+    let output = run(
         &sandbox,
         &["--labels", "docs/truth.csv", "--format", "json"],
     )
     .assert_exit(3)
     .assert_stderr(r#"has the type \"Invoice\", which no rule has"#);
-    let found = evaluation(&said.stderr);
+    let found = evaluation(&output.stderr);
     // Letter by letter; and the labels themselves are no document.
     assert_eq!(
         (&found["labelled"], &found["correct"]),
         (&json!(2), &json!(1))
     );
-    assert_eq!(said.json().as_array().unwrap().len(), 5);
+    assert_eq!(output.json().as_array().unwrap().len(), 5);
 }
 
 #[test]
@@ -179,8 +184,8 @@ fn labels_of_shard_count_only_its_documents() {
     let mut labelled = 0;
     for shard in ["1/2", "2/2"] {
         let words = ["--shard", shard, "--format", "json"];
-        let said = sandbox.run(&[&RUN[..], &LABELS, &words].concat());
-        let found = evaluation(&said.stderr);
+        let output = sandbox.run(&[&RUN[..], &LABELS, &words].concat());
+        let found = evaluation(&output.stderr);
         let here = found["labelled"].as_u64().unwrap();
         assert_eq!(found["labels_not_in_run"].as_u64().unwrap(), 5 - here);
         labelled += here;
@@ -195,9 +200,9 @@ fn labels_of_other_documents_are_reported_and_spaces_trimmed() {
         "other.csv",
         "path,type\nelsewhere/a.txt,invoice\nelsewhere/b.txt,recipe\n",
     );
-    let said = run(&sandbox, &["--labels", "other.csv", "--dry-run", "--quiet"]).assert_exit(0);
-    assert!(said.stderr.contains("none of its 2 labels"), "{said:?}");
-    assert!(said.stderr.contains("elsewhere/a.txt"), "{said:?}");
+    let output = run(&sandbox, &["--labels", "other.csv", "--dry-run", "--quiet"]).assert_exit(0);
+    assert!(output.stderr.contains("none of its 2 labels"), "{output:?}");
+    assert!(output.stderr.contains("elsewhere/a.txt"), "{output:?}");
     assert_eq!(sandbox.emulator.request_count(), 0);
     // A blank after the comma is nobody's wish; a name that begins with one is found all the same.
     sandbox.file("docs/ odd name.txt", "Invoice");
@@ -205,6 +210,6 @@ fn labels_of_other_documents_are_reported_and_spaces_trimmed() {
         "blank.csv",
         "path, type\n docs/bill.txt,invoice\ndocs/ odd name.txt,recipe\n",
     );
-    let said = run(&sandbox, &["--labels", "blank.csv", "--format", "jsonl"]).assert_exit(3);
-    assert_eq!(evaluation(&said.stderr)["labelled"], 2);
+    let output = run(&sandbox, &["--labels", "blank.csv", "--format", "jsonl"]).assert_exit(3);
+    assert_eq!(evaluation(&output.stderr)["labelled"], 2);
 }

@@ -49,8 +49,8 @@ fn names(sandbox: &Sandbox, folder: &str) -> Vec<String> {
         .collect()
 }
 
-fn row(said: &CommandOutput, path: &str) -> Value {
-    let rows = said.lines();
+fn row(output: &CommandOutput, path: &str) -> Value {
+    let rows = output.lines();
     let row = rows.iter().find(|row| row["path"] == path);
     row.unwrap_or_else(|| panic!("{path} has no row")).clone()
 }

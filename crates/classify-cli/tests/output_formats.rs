@@ -123,10 +123,10 @@ fn output_file_is_replaced_only_on_success() {
         ])
         .assert_exit(6);
     assert_eq!(read(), "before");
-    let said = sandbox
+    let result = sandbox
         .run(&["files", "retrieve", &file, "--output", "out.json"])
         .assert_exit(0);
-    assert!(said.stdout.is_empty());
+    assert!(result.stdout.is_empty());
     assert_eq!(
         serde_json::from_str::<Value>(&read()).unwrap()["id"],
         file.as_str()

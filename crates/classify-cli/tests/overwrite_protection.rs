@@ -59,11 +59,14 @@ fn spellings(sandbox: &Sandbox, name: &str) -> Vec<String> {
 #[track_caller]
 fn refused(sandbox: &Sandbox, words: &[&str], parts: &[&str]) {
     let before = contents(sandbox.path());
-    let said = sandbox
+    let result = sandbox
         .run(&[&["classify", "run"], words].concat())
         .assert_exit(2);
     for part in parts {
-        assert!(said.stderr.contains(part), "{words:?}: {part:?}: {said:?}");
+        assert!(
+            result.stderr.contains(part),
+            "{words:?}: {part:?}: {result:?}"
+        );
     }
     assert_eq!(contents(sandbox.path()), before, "{words:?}");
     assert_eq!(sandbox.emulator.request_count(), 0, "{words:?}");

@@ -347,12 +347,12 @@ fn sweep(sandbox: &Sandbox, url: Option<&str>, succeeds: bool, flags: &[&str]) {
 
 #[test]
 fn redact_every_command_has_a_case() {
-    let told: BTreeSet<String> = command_tree::commands()
+    let documented: BTreeSet<String> = command_tree::commands()
         .iter()
         .map(|words| words.join(" "))
         .collect();
     let cases: BTreeSet<String> = CASES.iter().map(|(name, _)| (*name).to_owned()).collect();
-    assert_eq!(told, cases);
+    assert_eq!(documented, cases);
 }
 
 #[test]

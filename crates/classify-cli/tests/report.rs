@@ -244,7 +244,7 @@ fn interrupt_writes_report_page_and_moves_no_files() {
         jobs.iter().filter(|job| job.status == "COMPLETED").count() == 2 && jobs.len() == 3
     });
     sandbox.wait_for_poll();
-    let said = interrupt(child).assert_exit(130);
+    let result = interrupt(child).assert_exit(130);
     let page = page(&sandbox);
     assert!(page.contains("The run was not finished") && page.contains("To go on: "));
     assert!(
@@ -254,7 +254,7 @@ fn interrupt_writes_report_page_and_moves_no_files() {
     assert_eq!(documents(&page).len(), 3);
     assert!(!sandbox.path().join("sorted").exists());
     assert!(sandbox.path().join("docs/bill.txt").exists());
-    assert!(said.stderr.contains("left where they were"), "{said:?}");
+    assert!(result.stderr.contains("left where they were"), "{result:?}");
 }
 
 #[test]
@@ -314,12 +314,12 @@ fn report_page_write_failure_is_reported_after_interrupt() {
     sandbox.wait_until(|emulator| emulator.job_count() == 2);
     // Somebody puts a folder in its place while the run is under way.
     fs::create_dir(sandbox.path().join("report.html")).unwrap();
-    let said = interrupt(child)
+    let result = interrupt(child)
         .assert_exit(130)
         .assert_stderr("--report: ")
         .assert_stderr("report.html is a folder")
         .assert_stderr("to go on: ");
-    assert_eq!(said.stdout.lines().count(), 2);
+    assert_eq!(result.stdout.lines().count(), 2);
     let left = fs::read_dir(sandbox.path()).unwrap().count();
     assert_eq!(left, 3, "docs, rules.yaml, report.html");
 }
@@ -327,12 +327,12 @@ fn report_page_write_failure_is_reported_after_interrupt() {
 #[test]
 fn report_page_of_shard_lists_its_own_documents() {
     let sandbox = sandbox();
-    let mut seen = 0;
+    let mut document_count = 0;
     for shard in ["1/2", "2/2"] {
         sandbox.run(&[&RUN[..], &["--shard", shard, "--report", "report.html"]].concat());
-        seen += documents(&page(&sandbox)).len();
+        document_count += documents(&page(&sandbox)).len();
     }
-    assert_eq!(seen, 5);
+    assert_eq!(document_count, 5);
 }
 
 #[test]

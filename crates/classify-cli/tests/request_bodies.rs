@@ -89,11 +89,11 @@ fn validation_rejects_unknown_body_key_with_suggestion() {
                 "[{type: a, description: asks for payment}]",
             ]);
         }
-        let said = run(&sandbox, &service, &words).assert_exit(2);
+        let result = run(&sandbox, &service, &words).assert_exit(2);
         for part in parts {
-            assert!(said.stderr.contains(part), "{value}: {part}: {said:?}");
+            assert!(result.stderr.contains(part), "{value}: {part}: {result:?}");
         }
-        said.assert_stderr("--no-validate");
+        result.assert_stderr("--no-validate");
         assert_eq!(service.requests().len(), 0, "{value}");
     }
     // The same on stdin, and for version 1.
@@ -536,10 +536,10 @@ fn pagination_v1_results_reach_last_page_and_repeated_token_fails() {
             r#"{"items": [{"id": "r1"}], "next_page_token": "two"}"#.to_owned(),
         )
     });
-    let said = run(&sandbox, &service, &get).assert_exit(1);
+    let result = run(&sandbox, &service, &get).assert_exit(1);
     assert!(
-        said.stdout.is_empty() && said.stderr.contains("page"),
-        "{said:?}"
+        result.stdout.is_empty() && result.stderr.contains("page"),
+        "{result:?}"
     );
 }
 
@@ -568,23 +568,23 @@ fn stdin_without_input_is_ignored_and_stray_lines_rejected() {
             String::from_utf8(output.stderr).unwrap(),
         )
     };
-    let (code, said) = idle(&["classify", "list"]);
-    assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains("--no-stdin"), "{said}");
+    let (code, result) = idle(&["classify", "list"]);
+    assert_eq!(code, Some(0), "{result}");
+    assert!(result.contains("--no-stdin"), "{result}");
     assert_eq!(
         idle(&["classify", "list", "--no-stdin"]),
         (Some(0), String::new())
     );
     assert_eq!(idle(&["classify", "get", "clj-1"]).0, Some(6));
-    let (code, said) = idle(&["classify", "get", "--no-stdin"]);
-    assert!(code == Some(2) && said.contains("--job-id"), "{said}");
+    let (code, result) = idle(&["classify", "get", "--no-stdin"]);
+    assert!(code == Some(2) && result.contains("--job-id"), "{result}");
 
     // The lines of a loop are the loop's.
     let create = [&CREATE[..], &["--configuration-id", "cfg-1"]].concat();
-    let said = fed(&sandbox, &service, &create, "dfl-2\ndfl-3\n").assert_exit(2);
+    let result = fed(&sandbox, &service, &create, "dfl-2\ndfl-3\n").assert_exit(2);
     assert!(
-        said.stderr.contains("--no-stdin") && said.stderr.contains("/dev/null"),
-        "{said:?}"
+        result.stderr.contains("--no-stdin") && result.stderr.contains("/dev/null"),
+        "{result:?}"
     );
     fed(
         &sandbox,

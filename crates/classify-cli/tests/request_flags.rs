@@ -121,8 +121,13 @@ fn query_flags_are_sent_unchanged() {
         let words: Vec<&str> = line.split(' ').collect();
         // Ids that nobody has and tokens that lead nowhere are refused; what was sent is what counts.
         sandbox.run(&words);
-        let seen = sandbox.emulator.requests().pop().unwrap();
-        let sent = sorted(seen.query.iter().map(|(name, value)| (&**name, &**value)));
+        let request = sandbox.emulator.requests().pop().unwrap();
+        let sent = sorted(
+            request
+                .query
+                .iter()
+                .map(|(name, value)| (&**name, &**value)),
+        );
         assert_eq!(sent, sorted(query.iter().copied()), "{line}");
     }
 }
@@ -241,8 +246,8 @@ fn update_sends_only_given_fields_and_explicit_null() {
             .collect();
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         sandbox.run(&words).assert_exit(6);
-        let seen = sandbox.emulator.requests().pop().unwrap();
-        let mut sent = seen.body.unwrap_or(Value::Null);
+        let request = sandbox.emulator.requests().pop().unwrap();
+        let mut sent = request.body.unwrap_or(Value::Null);
         // The emulator's journal keeps no secret either.
         if line.contains("secret") {
             assert!(sent.get("webhook_signing_secret").is_some(), "{sent}");

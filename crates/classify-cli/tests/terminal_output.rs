@@ -282,10 +282,10 @@ fn output_format_names_of_official_cli_are_accepted() {
         assert!(wrong.stderr.contains(form), "{form}: {wrong:?}");
     }
     for flag in ["-v", "-V", "--version"] {
-        let said = sandbox.run(&[flag]).assert_exit(0);
+        let output = sandbox.run(&[flag]).assert_exit(0);
         assert!(
-            said.stdout.starts_with("llamacloud-prod "),
-            "{flag}: {said:?}"
+            output.stdout.starts_with("llamacloud-prod "),
+            "{flag}: {output:?}"
         );
     }
 }
@@ -301,9 +301,13 @@ fn error_format_applies_to_usage_errors() {
         (&["--format-error", "auto", "--format", "json"], false),
         (&["--format", "yaml"], false),
     ] {
-        let said = sandbox
+        let output = sandbox
             .run(&[&["classify", "list", "--bogus"], words].concat())
             .assert_exit(2);
-        assert_eq!(said.stderr.starts_with('{'), is_json, "{words:?}: {said:?}");
+        assert_eq!(
+            output.stderr.starts_with('{'),
+            is_json,
+            "{words:?}: {output:?}"
+        );
     }
 }

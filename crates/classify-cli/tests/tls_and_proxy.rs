@@ -23,8 +23,8 @@ fn at(sandbox: &Sandbox, url: &str, words: &[&str]) -> Command {
 
 /// What `doctor` found, as `check: result` for each check, and what it says to change.
 fn doctor(command: Command, code: i32) -> (Vec<String>, CommandOutput) {
-    let said = run_to_end(command).assert_exit(code);
-    let found = said.lines();
+    let output = run_to_end(command).assert_exit(code);
+    let found = output.lines();
     let found = found
         .iter()
         .map(|line| {
@@ -32,7 +32,7 @@ fn doctor(command: Command, code: i32) -> (Vec<String>, CommandOutput) {
             format!("{}: {}", word("check"), word("result"))
         })
         .collect();
-    (found, said)
+    (found, output)
 }
 
 const DOCTOR: [&str; 3] = ["doctor", "--format", "jsonl"];
@@ -126,7 +126,7 @@ fn proxy_tunnels_https_unless_host_is_in_no_proxy() {
         for words in [&["classify", "list"][..], &DOCTOR] {
             let mut command = at(&sandbox, url, &[words, &["--ca-cert", authority]].concat());
             command.env(name, proxy.url()).env("NO_PROXY", excepted);
-            let said = run_to_end(command).assert_exit(0);
+            let output = run_to_end(command).assert_exit(0);
             let before = std::mem::replace(&mut tunnels, proxy.tunnels());
             assert_eq!(
                 tunnels > before,
@@ -134,11 +134,11 @@ fn proxy_tunnels_https_unless_host_is_in_no_proxy() {
                 "{url} {name} NO_PROXY={excepted} {words:?}"
             );
             if words == DOCTOR {
-                assert_eq!(said.stdout.contains("passed by"), !through, "{said:?}");
+                assert_eq!(output.stdout.contains("passed by"), !through, "{output:?}");
                 assert_eq!(
-                    said.stdout.contains("left to the proxy"),
+                    output.stdout.contains("left to the proxy"),
                     through,
-                    "{said:?}"
+                    "{output:?}"
                 );
             }
         }
@@ -151,10 +151,10 @@ fn proxy_with_unsupported_scheme_is_rejected_not_bypassed() {
     let words = ["classify", "list"];
     let mut command = at(&sandbox, "https://nowhere.invalid", &words);
     command.env("HTTPS_PROXY", "socks5://user:canary@127.0.0.1:1");
-    let said = run_to_end(command)
+    let output = run_to_end(command)
         .assert_exit(2)
         .assert_stderr("HTTPS_PROXY");
-    assert!(!format!("{said:?}").contains("canary"), "{said:?}");
+    assert!(!format!("{output:?}").contains("canary"), "{output:?}");
     // What this machine serves is not its business.
     let mut here = sandbox.command(&words);
     here.env("ALL_PROXY", "socks5://127.0.0.1:1");
@@ -167,9 +167,9 @@ fn proxy_unable_to_reach_service_is_reported_by_doctor() {
     let proxy = ConnectProxy::new();
     let mut command = at(&sandbox, "https://nowhere.invalid", &DOCTOR);
     command.env("HTTPS_PROXY", proxy.url());
-    let (found, said) = doctor(command, 1);
+    let (found, output) = doctor(command, 1);
     assert!(found.contains(&"proxy: ok".to_owned()), "{found:?}");
     assert!(found.contains(&"tls: error".to_owned()), "{found:?}");
-    assert!(said.stdout.contains("the proxy"), "{said:?}");
+    assert!(output.stdout.contains("the proxy"), "{output:?}");
     assert_eq!(proxy.tunnels(), 0);
 }

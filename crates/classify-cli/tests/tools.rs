@@ -288,14 +288,17 @@ fn debug_log_lists_attempts_and_redacts_query() {
         .assert_exit(0)
         .assert_stderr("debug: GET /api/v1/beta/files -> 503, attempt 1,")
         .assert_stderr("debug: GET /api/v1/beta/files -> 200, attempt 2,");
-    let said = sandbox.run(&[
+    let command_output = sandbox.run(&[
         "files",
         "list",
         "--external-file-id",
         "hidden-query",
         "--debug",
     ]);
-    assert!(!said.stderr.contains("hidden-query"), "{said:?}");
+    assert!(
+        !command_output.stderr.contains("hidden-query"),
+        "{command_output:?}"
+    );
 }
 
 /// Every page of help says how a command is used, and each example is one of that command.

@@ -97,12 +97,12 @@ impl ApiError {
 }
 
 impl From<ApiError> for Reply {
-    fn from(refusal: ApiError) -> Self {
-        match refusal {
+    fn from(error: ApiError) -> Self {
+        match error {
             ApiError::Detail(status, text) => Self::detail(status, &text),
-            ApiError::Invalid(problems) => Self::json(
+            ApiError::Invalid(errors) => Self::json(
                 StatusCode::UNPROCESSABLE_ENTITY,
-                json!({ "detail": problems }),
+                json!({ "detail": errors }),
             ),
         }
     }

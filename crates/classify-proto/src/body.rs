@@ -105,7 +105,7 @@ impl fmt::Debug for Body {
         match self {
             Body::Empty => f.write_str("Empty"),
             Body::Bytes(bytes) => write!(f, "Bytes({} bytes)", bytes.len()),
-            Body::Multipart(framed) => framed.fmt(f),
+            Body::Multipart(multipart) => multipart.fmt(f),
         }
     }
 }

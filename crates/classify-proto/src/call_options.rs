@@ -14,7 +14,7 @@ use crate::secret::Secret;
 use crate::semantics::ReservedField;
 use crate::text::redact;
 use crate::text::url::push_pair;
-use crate::webhooks::check::missing_secret;
+use crate::webhooks::validate::missing_secret;
 
 /// Headers, query parameters and body fields of one call: for parts of the API that this crate does not know yet.
 ///

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer};
 
 use crate::operation::Operation;
-use crate::text::model::{LenientCount, null_as_default};
+use crate::text::response_object::{LenientCount, null_as_default};
 
 /// One page of a list, with the token that asks for the next.
 #[derive(Debug, Clone, PartialEq, Deserialize)]

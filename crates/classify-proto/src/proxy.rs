@@ -495,15 +495,15 @@ mod tests {
             ("u:canary@a{b", "cannot be sent"),
         ] {
             let error = found("https://s.example", &[("ALL_PROXY", text)]).unwrap_err();
-            let told = error.to_string();
+            let message = error.to_string();
             assert!(error.is_invalid(), "{error}");
             assert!(
-                told.contains("ALL_PROXY") && told.contains(word),
-                "{text}: {told}"
+                message.contains("ALL_PROXY") && message.contains(word),
+                "{text}: {message}"
             );
             assert!(
-                !told.contains("canary@") && !told.contains("ary "),
-                "{told}"
+                !message.contains("canary@") && !message.contains("ary "),
+                "{message}"
             );
             // Nobody asks of a host that is excepted.
             let set = [("ALL_PROXY", text), ("NO_PROXY", "example")];

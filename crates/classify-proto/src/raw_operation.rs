@@ -37,7 +37,7 @@ use crate::text::redact;
 pub struct RawOperation {
     #[serde(serialize_with = "write_method", deserialize_with = "read_method")]
     method: Method,
-    path: Vec<Part>,
+    path: Vec<PathPart>,
     query: Vec<(String, String)>,
     body: Option<Value>,
     idempotency: Idempotency,
@@ -47,7 +47,7 @@ pub struct RawOperation {
 /// A piece of a path.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Part {
+enum PathPart {
     /// As it is.
     Fixed(String),
     /// One segment, to be encoded.
@@ -61,7 +61,7 @@ impl RawOperation {
     pub fn new(method: Method, path: impl Into<String>, idempotency: Idempotency) -> Self {
         Self {
             method,
-            path: vec![Part::Fixed(path.into())],
+            path: vec![PathPart::Fixed(path.into())],
             query: Vec::new(),
             body: None,
             idempotency,
@@ -74,14 +74,14 @@ impl RawOperation {
     /// Appends one segment to the path, encoded.
     #[must_use]
     pub fn segment(mut self, segment: impl Into<String>) -> Self {
-        self.path.push(Part::Segment(segment.into()));
+        self.path.push(PathPart::Segment(segment.into()));
         self
     }
 
     /// Appends fixed text to the path, which begins with a slash.
     #[must_use]
     pub fn then(mut self, path: impl Into<String>) -> Self {
-        self.path.push(Part::Fixed(path.into()));
+        self.path.push(PathPart::Fixed(path.into()));
         self
     }
 
@@ -150,8 +150,8 @@ impl Operation for RawOperation {
         let mut request = api.request(self.method.clone(), "");
         for part in &self.path {
             request = match part {
-                Part::Fixed(text) if is_path(text) => request.then(text),
-                Part::Fixed(text) => {
+                PathPart::Fixed(text) if is_path(text) => request.then(text),
+                PathPart::Fixed(text) => {
                     return Err(Error::invalid(
                         "path",
                         format!(
@@ -159,7 +159,7 @@ impl Operation for RawOperation {
                         ),
                     ));
                 }
-                Part::Segment(text) => request.segment("path", text)?,
+                PathPart::Segment(text) => request.segment("path", text)?,
             };
         }
         for (name, value) in &self.query {
@@ -185,8 +185,8 @@ impl Operation for RawOperation {
             .path
             .iter()
             .map(|part| match part {
-                Part::Fixed(text) => text.clone(),
-                Part::Segment(text) => format!("/{text}"),
+                PathPart::Fixed(text) => text.clone(),
+                PathPart::Segment(text) => format!("/{text}"),
             })
             .collect();
         error.with_subject(format!("{} {}", self.method, path.concat()))

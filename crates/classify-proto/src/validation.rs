@@ -14,19 +14,19 @@ impl ValidationErrors {
         self.0.push(FieldError::new(field.to_string(), message));
     }
 
-    /// Adds a problem unless the text has between `least` and `most` characters.
+    /// Adds a problem unless the text has between `min` and `max` characters.
     ///
     /// The field's name is anything that can be displayed, so that naming it costs nothing where all is well.
-    pub(crate) fn length(&mut self, field: impl Display, text: &str, least: usize, most: usize) {
-        // A character has one to four bytes, so that most texts need not be counted.
-        if text.len() <= most && text.len() / 4 >= least {
+    pub(crate) fn length(&mut self, field: impl Display, text: &str, min: usize, max: usize) {
+        // A character has one to four bytes, so that max texts need not be counted.
+        if text.len() <= max && text.len() / 4 >= min {
             return;
         }
         let length = text.chars().count();
-        if length < least || length > most {
+        if length < min || length > max {
             self.add(
                 field,
-                format!("has {length} characters; the service takes {least} to {most}"),
+                format!("has {length} characters; the service takes {min} to {max}"),
             );
         }
     }

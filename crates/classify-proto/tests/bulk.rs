@@ -144,8 +144,11 @@ fn resume_report_is_available_before_document_is_pushed() {
     .unwrap();
     let bulk = bulk.with_journal(journal).unwrap();
     let key = bench.documents[1].key();
-    assert_eq!(bulk.earlier(key).unwrap().status, DocumentStatus::Completed);
-    assert!(bulk.earlier(ContentKey::of(b"another")).is_none());
+    assert_eq!(
+        bulk.previous_report(key).unwrap().status,
+        DocumentStatus::Completed
+    );
+    assert!(bulk.previous_report(ContentKey::of(b"another")).is_none());
 }
 
 #[test]
@@ -168,9 +171,9 @@ fn resume_job_id_is_available_once_document_is_pushed() {
     let bulk = Bulk::new(&api, template(), options, Seed::new([2; 16])).unwrap();
     let mut bulk = bulk.with_journal(journal).unwrap();
     let key = document.key();
-    assert_eq!(bulk.job_of(key), None);
+    assert_eq!(bulk.job_id(key), None);
     bulk.push(document);
-    assert_eq!(bulk.job_of(key), Some("clj-1"));
+    assert_eq!(bulk.job_id(key), Some("clj-1"));
 }
 
 #[test]

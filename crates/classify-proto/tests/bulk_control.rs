@@ -32,7 +32,11 @@ fn need_documents_is_requested_in_batches() {
     bench.simulation.limiter = Some(Mutex::new(limiter));
     bench.run(None).unwrap();
     // An eighth of sixteen each time, and not only when half of them are gone.
-    assert!((20..=50).contains(&bench.rooms), "{} times", bench.rooms);
+    assert!(
+        (20..=50).contains(&bench.document_requests),
+        "{} times",
+        bench.document_requests
+    );
 }
 
 #[test]
@@ -62,33 +66,33 @@ fn upload_and_create_of_one_document_precede_the_next() {
     let mut bench = BulkHarness::new(0..4, service(1_000));
     bench.options = BulkOptions::default().max_requests(1);
     bench.run(None).unwrap();
-    let buying: Vec<_> = bench
+    let posts: Vec<_> = bench
         .simulation
         .sent
         .iter()
         .filter(|(_, request)| request.starts_with("POST"))
         .map(|(_, request)| request.as_str())
         .collect();
-    assert_eq!(buying, [UPLOAD, CREATE].repeat(4));
+    assert_eq!(posts, [UPLOAD, CREATE].repeat(4));
 }
 
 #[test]
 fn stop_is_reported_and_does_not_undo_cancel() {
     let mut bench = BulkHarness::new(0..6, service(60_000));
-    let mut said = Vec::new();
+    let mut observed = Vec::new();
     let summary = bench
         .run_with(None, |bulk, _| {
-            if said.is_empty() {
+            if observed.is_empty() {
                 assert!(!bulk.is_stopping());
             }
-            if bulk.in_flight().1 == 6 && said.is_empty() {
+            if bulk.in_flight().1 == 6 && observed.is_empty() {
                 bulk.stop_and_cancel();
                 bulk.stop();
-                said.push(bulk.is_stopping());
+                observed.push(bulk.is_stopping());
             }
         })
         .unwrap();
-    assert_eq!(said, [true]);
+    assert_eq!(observed, [true]);
     assert_eq!(summary.count(&DocumentStatus::Cancelled), 6);
 }
 
@@ -141,9 +145,9 @@ fn resume_after_lost_responses_in_same_process() {
         }
         for event in events.drain(..) {
             match event {
-                BulkEvent::NeedDocuments(room) => source
+                BulkEvent::NeedDocuments(capacity) => source
                     .by_ref()
-                    .take(room)
+                    .take(capacity)
                     .for_each(|document| bulk.push(document)),
                 BulkEvent::Finished(document) => {
                     assert_eq!(document.report.status, DocumentStatus::Completed);
@@ -241,18 +245,18 @@ fn bulk_options_with_extreme_values_do_not_hang() {
         ("all requests at once", |o| o.max_requests = usize::MAX),
         ("first longer than longest", |o| {
             o.poll_interval.initial = Duration::from_secs(100);
-            o.poll_interval.longest = Duration::from_secs(1);
+            o.poll_interval.max = Duration::from_secs(1);
         }),
         ("no poll_interval", |o| {
             o.poll_interval.initial = Duration::ZERO;
-            o.poll_interval.longest = Duration::ZERO;
+            o.poll_interval.max = Duration::ZERO;
         }),
         ("an endless poll_interval", |o| {
             o.poll_interval = PollInterval::new(Duration::MAX, Duration::MAX);
         }),
         ("an endless poll_interval, set", |o| {
             o.poll_interval.initial = Duration::MAX;
-            o.poll_interval.longest = Duration::MAX;
+            o.poll_interval.max = Duration::MAX;
         }),
         ("an endless backoff", |o| {
             o.retry = Retry::default().backoff(Duration::MAX, Duration::MAX);
@@ -262,7 +266,7 @@ fn bulk_options_with_extreme_values_do_not_hang() {
         }),
         ("retries without end", |o| o.retry.max_retries = u32::MAX),
         ("no time for a call", |o| {
-            o.retry.total = Some(Duration::ZERO);
+            o.retry.total_timeout = Some(Duration::ZERO);
         }),
         ("no patience", |o| o.job_timeout = Duration::ZERO),
         ("all patience", |o| o.job_timeout = Duration::MAX),

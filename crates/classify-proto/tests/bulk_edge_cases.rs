@@ -165,7 +165,7 @@ fn resume_continues_planned_second_run_number() {
     bench.run(None).unwrap();
     assert_eq!(bench.reports["dfl-0"][0].status, DocumentStatus::Completed);
     assert_eq!((bench.planned(0), bench.planned(1)), (1, 1));
-    // It is the second run_number's job: the first has another transaction id.
+    // It is the second run's job: the first has another transaction id.
     let mut first = BulkHarness::new([], service(1_000));
     first.documents = held(1);
     first.run(None).unwrap();
@@ -471,7 +471,7 @@ fn ambiguous_create_stays_ambiguous_when_file_is_uploaded_again() {
     let mut bench = BulkHarness::new([1], service(5_000));
     bench.simulation.service.deleted = ["clj-1".to_owned()].into();
     assert_eq!(bench.run(None).unwrap().count(&DocumentStatus::Missing), 1);
-    // The next run_number begins with the file of the first, and the answer to its create is lost.
+    // The next run begins with the file of the first, and the answer to its create is lost.
     bench.options = BulkOptions::default().retry_failed(true);
     bench.simulation.service.route_faults = [(CREATE, [Fault::LostAfterActing].into())].into();
     bench.simulation.service.refuses_repeats = [404, 402].into();

@@ -18,7 +18,7 @@ fn bench(count: usize, duration: u64) -> BulkHarness {
     bench
 }
 
-fn looks(bench: &BulkHarness) -> usize {
+fn poll_count(bench: &BulkHarness) -> usize {
     let sent = bench.simulation.sent.iter();
     sent.filter(|(_, request)| request.starts_with("GET /api/v2/classify/clj-"))
         .count()
@@ -53,14 +53,18 @@ fn poll_matches_job_ids_with_and_without_prefix() {
     bench.simulation.service.bare_in_gets = true;
     bench.run(None).unwrap();
     bench.assert_all_completed_by_id();
-    assert_eq!(looks(&bench), 0);
+    assert_eq!(poll_count(&bench), 0);
     bench.journal.clear();
     bench.simulation.service.jobs.clear();
     bench.simulation.service.by_transaction.clear();
     bench.simulation.service.hidden = ["clj-2".to_owned()].into();
     bench.run(None).unwrap();
     bench.assert_all_completed_by_id();
-    assert!((1..=8).contains(&looks(&bench)), "{}", looks(&bench));
+    assert!(
+        (1..=8).contains(&poll_count(&bench)),
+        "{}",
+        poll_count(&bench)
+    );
     // The report names the job as the service did when it was bought.
     let reports = bench.reports.values().map(|reports| &reports[0]);
     let ids: BTreeSet<_> = reports.filter_map(|report| report.job_id.clone()).collect();
@@ -77,7 +81,11 @@ fn poll_list_error_414_or_422_falls_back_to_single_gets() {
         bench.assert_all_completed_by_id();
         assert!(bench.simulation.now < start + 60_000);
         // Those that no list shows are asked for one by one.
-        assert!((100..=600).contains(&looks(&bench)), "{}", looks(&bench));
+        assert!(
+            (100..=600).contains(&poll_count(&bench)),
+            "{}",
+            poll_count(&bench)
+        );
     }
 }
 
@@ -93,7 +101,7 @@ fn poll_list_error_500_does_not_block_other_batches() {
         summary.count(&DocumentStatus::Completed) >= 50,
         "{summary:?}"
     );
-    assert_eq!(looks(&bench), 0);
+    assert_eq!(poll_count(&bench), 0);
 }
 
 #[test]

@@ -217,8 +217,8 @@ fn retry_failed_crash_before_record_creates_no_second_job() {
 fn retry_failed_applies_to_failures_of_interrupted_first_run() {
     let mut bench = retried(0..6);
     let ended = Record::Ended.to_line();
-    let sound = bench.journal.len() - ended.len();
-    assert_eq!(bench.journal.split_off(sound), ended.into_bytes());
+    let complete_bytes = bench.journal.len() - ended.len();
+    assert_eq!(bench.journal.split_off(complete_bytes), ended.into_bytes());
     bench.run(None).unwrap();
     assert_eq!(bench.simulation.service.jobs.len(), 12);
 }

@@ -326,9 +326,9 @@ impl BulkHarness {
             }
             for event in events.drain(..) {
                 match event {
-                    BulkEvent::NeedDocuments(room) => source
+                    BulkEvent::NeedDocuments(capacity) => source
                         .by_ref()
-                        .take(room)
+                        .take(capacity)
                         .for_each(|document| bulk.push(document)),
                     BulkEvent::Record(record) => {
                         self.journal.extend_from_slice(record.to_line().as_bytes());

@@ -92,7 +92,7 @@ fn timeout_of_call_is_15_min_and_of_upload_150_min() {
     let largest =
         classify_proto::TransportLimits::default().attempt_timeout(512 << 20, None, START);
     assert!(largest < Duration::from_secs(150 * 60));
-    let short = Retry::default().total(Duration::from_secs(7));
+    let short = Retry::default().total_timeout(Duration::from_secs(7));
     assert_eq!(
         by(&api, Call::new(GetJob::new("clj-1"), seed()).retry(short)),
         Duration::from_secs(7)

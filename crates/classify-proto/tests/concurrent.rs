@@ -18,9 +18,9 @@ fn seed() -> Seed {
 
 fn runs(count: u64) -> Vec<Run> {
     let rules = Configuration::new([Rule::new("invoice", "has an invoice number")]);
-    let run = |place| {
-        let create = CreateJob::new(format!("dfl-{place}")).configuration(rules.clone());
-        Run::new(create, seed().derive(place))
+    let run = |index| {
+        let create = CreateJob::new(format!("dfl-{index}")).configuration(rules.clone());
+        Run::new(create, seed().derive(index))
     };
     (0..count).map(run).collect()
 }
@@ -40,13 +40,13 @@ fn concurrent_response_reaches_its_machine() {
     let (events, ()) = simulation.run(&mut Concurrent::new(runs(9), 4));
     for event in &events {
         match event {
-            ConcurrentEvent::Progress(place, RunEvent::Created(job)) => {
-                assert_eq!(job.file_input.as_deref(), Some(&*format!("dfl-{place}")));
+            ConcurrentEvent::Progress(index, RunEvent::Created(job)) => {
+                assert_eq!(job.file_input.as_deref(), Some(&*format!("dfl-{index}")));
             }
             ConcurrentEvent::Progress(..) => {}
-            ConcurrentEvent::Finished(place, result) => {
+            ConcurrentEvent::Finished(index, result) => {
                 let job = result.as_ref().unwrap();
-                assert_eq!(job.file_input.as_deref(), Some(&*format!("dfl-{place}")));
+                assert_eq!(job.file_input.as_deref(), Some(&*format!("dfl-{index}")));
             }
         }
     }
@@ -58,13 +58,13 @@ fn concurrent_response_reaches_its_machine() {
 fn concurrent_resume_resends_lost_requests() {
     let mut simulation = simulation(3_000);
     let start = simulation.now;
-    let (mut fan, mut events) = (Concurrent::new(runs(5), 5), Vec::new());
+    let (mut concurrent, mut events) = (Concurrent::new(runs(5), 5), Vec::new());
     for step in 0.. {
         if [4, 11, 19].contains(&step) {
             simulation.crash();
-            fan.resume();
+            concurrent.resume();
         }
-        if simulation.step(&mut fan, &mut events).is_some() {
+        if simulation.step(&mut concurrent, &mut events).is_some() {
             break;
         }
     }
@@ -87,7 +87,7 @@ fn concurrent_machines_share_rate_limit_fairly() {
         |event: &&ConcurrentEvent<_, _>| matches!(event, ConcurrentEvent::Finished(_, Ok(_)));
     assert_eq!(events.iter().filter(ended).count(), 30);
     assert!(simulation.now < start + half_an_hour + 300_000);
-    let looks = |job| {
+    let polls = |job| {
         let get = format!("GET /api/v2/classify/clj-{job}");
         simulation
             .service
@@ -96,38 +96,41 @@ fn concurrent_machines_share_rate_limit_fairly() {
             .filter(|line| **line == get)
             .count()
     };
-    let looks: Vec<_> = (1..=30).map(looks).collect();
-    let (least, most) = (looks.iter().min(), looks.iter().max());
-    assert!(least.map(|least| least * 2) >= most.copied(), "{looks:?}");
+    let polls: Vec<_> = (1..=30).map(polls).collect();
+    let (least, most) = (polls.iter().min(), polls.iter().max());
+    assert!(least.map(|least| least * 2) >= most.copied(), "{polls:?}");
 }
 
 #[test]
 fn concurrent_machine_can_be_added_until_the_end() {
     let mut simulation = simulation(0);
     let get = || Call::new(GetJob::new("clj-none"), seed());
-    let mut fan = Concurrent::new([get(), get()], 2);
+    let mut concurrent = Concurrent::new([get(), get()], 2);
     let api = simulation.api.clone();
     let cx = Context::new(&api, Time::from_millis(simulation.now));
-    assert_eq!(fan.running().count(), 0);
-    while let Step::Send(..) = fan.poll(cx) {}
+    assert_eq!(concurrent.running().count(), 0);
+    while let Step::Send(..) = concurrent.poll(cx) {}
     assert_eq!(
-        fan.running().map(|(place, _)| place).collect::<Vec<_>>(),
+        concurrent
+            .running()
+            .map(|(index, _)| index)
+            .collect::<Vec<_>>(),
         [0, 1]
     );
-    assert_eq!((fan.push(get()), fan.push(get())), (2, 3));
-    fan.resume();
-    let (events, ()) = simulation.run(&mut fan);
+    assert_eq!((concurrent.push(get()), concurrent.push(get())), (2, 3));
+    concurrent.resume();
+    let (events, ()) = simulation.run(&mut concurrent);
     let ended: BTreeSet<_> = events
         .iter()
         .map(|event| match event {
-            ConcurrentEvent::Finished(place, _) | ConcurrentEvent::Progress(place, _) => *place,
+            ConcurrentEvent::Finished(index, _) | ConcurrentEvent::Progress(index, _) => *index,
         })
         .collect();
     assert_eq!(ended, [0, 1, 2, 3].into());
     // Nobody would poll it again.
-    assert_eq!(fan.push(get()), 4);
-    assert!(matches!(fan.poll(cx), Step::Wait(None)));
-    assert_eq!(fan.stop_starting(), [0_usize; 0]);
+    assert_eq!(concurrent.push(get()), 4);
+    assert!(matches!(concurrent.poll(cx), Step::Wait(None)));
+    assert_eq!(concurrent.stop_starting(), [0_usize; 0]);
 }
 
 #[test]

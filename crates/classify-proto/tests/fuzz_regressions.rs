@@ -20,7 +20,7 @@ fn create() -> CreateJob {
 #[test]
 fn timeout_passed_during_backoff_sends_no_further_attempt() {
     let api = api();
-    let retry = Retry::default().total(Duration::from_secs(60));
+    let retry = Retry::default().total_timeout(Duration::from_secs(60));
     let mut call = Call::new(create(), Seed::new([1; 16])).retry(retry);
     let start = Time::from_millis(0);
     let Step::Send(ticket, _) = call.poll(Context::new(&api, start)) else {
@@ -98,8 +98,8 @@ fn redact_api_key_repeated_in_error_response() {
         let Step::Done(Err(error)) = call.poll(cx) else {
             panic!("{status} is a refusal")
         };
-        let told = format!("{error} {error:?} {:?}", error.field_errors());
-        assert!(!told.contains("canary"), "{told}");
-        assert!(told.contains("[redacted]"), "{told}");
+        let shown = format!("{error} {error:?} {:?}", error.field_errors());
+        assert!(!shown.contains("canary"), "{shown}");
+        assert!(shown.contains("[redacted]"), "{shown}");
     }
 }

@@ -118,7 +118,7 @@ fn poll_response_to_earlier_request_is_ignored() {
     let api = sim::api();
     let cx = |seconds: u64| Context::new(&api, START + Duration::from_secs(seconds));
     let poll_interval = PollInterval::new(Duration::from_secs(1), Duration::from_secs(1));
-    let short = Retry::never().total(Duration::from_secs(5));
+    let short = Retry::never().total_timeout(Duration::from_secs(5));
     let mut waiter = Waiter::new("clj-1", seed())
         .retry(short)
         .poll_interval(poll_interval);
@@ -137,14 +137,14 @@ fn poll_response_to_earlier_request_is_ignored() {
 
 #[test]
 fn machine_can_be_driven_by_mutable_reference() {
-    fn answered(mut lent: impl Machine, cx: Context<'_>, losses: usize) -> bool {
-        let mut ticket = sent(&mut lent, cx);
+    fn answered(mut machine: impl Machine, cx: Context<'_>, losses: usize) -> bool {
+        let mut ticket = sent(&mut machine, cx);
         for _ in 0..losses {
-            lent.resume();
-            ticket = sent(&mut lent, cx);
+            machine.resume();
+            ticket = sent(&mut machine, cx);
         }
-        lent.handle(cx, ticket, says(r#"{"id": "clj-1", "status": "RUNNING"}"#));
-        matches!(lent.poll(cx), Step::Done(_))
+        machine.handle(cx, ticket, says(r#"{"id": "clj-1", "status": "RUNNING"}"#));
+        matches!(machine.poll(cx), Step::Done(_))
     }
     let api = sim::api();
     let mut call = Call::new(GetJob::new("clj-1"), seed());

@@ -14,7 +14,8 @@ use classify_proto::v2::{
     CancelJob, Configuration, CreateJob, DeleteJob, GetJob, JobStatus, ListJobs, Rule,
 };
 use classify_proto::{
-    Api, Body, Bytes, Error, Failure, Operation, RateClass, Seed, Semantics, Time, files, http,
+    Api, Body, Bytes, Error, ErrorKind, Failure, Operation, RateClass, Seed, Semantics, Time,
+    files, http,
 };
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
@@ -214,7 +215,7 @@ proptest! {
         });
         let (events, ()) = simulation.run_with_crashes(Concurrent::new(runs.collect::<Vec<_>>(), max_concurrency), &crashes);
         let mut ended: Vec<_> = events.iter().filter_map(|event| match event {
-            ConcurrentEvent::Finished(place, _) => Some(*place),
+            ConcurrentEvent::Finished(index, _) => Some(*index),
             ConcurrentEvent::Progress(..) => None,
         }).collect();
         ended.sort_unstable();
@@ -228,20 +229,20 @@ proptest! {
 #[test]
 fn concurrent_respects_limit_and_stop_starting() {
     let mut simulation = Simulation::new(service(0, VecDeque::new()));
-    let mut fan = Concurrent::new(
+    let mut concurrent = Concurrent::new(
         (0..9).map(|_| Call::new(GetJob::new("clj-none"), seed())),
         2,
     );
     let api = simulation.api.clone();
     let cx = Context::new(&api, Time::from_millis(simulation.now));
     let mut sent = 0;
-    while let Step::Send(..) = fan.poll(cx) {
+    while let Step::Send(..) = concurrent.poll(cx) {
         sent += 1;
     }
     assert_eq!(sent, 2);
-    fan.resume();
-    assert_eq!(fan.stop_starting(), [2, 3, 4, 5, 6, 7, 8]);
-    let (events, ()) = simulation.run(&mut fan);
+    concurrent.resume();
+    assert_eq!(concurrent.stop_starting(), [2, 3, 4, 5, 6, 7, 8]);
+    let (events, ()) = simulation.run(&mut concurrent);
     assert_eq!(events.len(), 2);
 }
 
@@ -297,7 +298,7 @@ fn poll_outage_longer_than_retries_does_not_end_wait() {
     let mut simulation = simulation_with_job(60_000, vec![Fault::Http503; 25].into());
     let (events, result) = simulation.run(&mut Waiter::new("clj-1", seed()));
     assert_eq!(result.unwrap().status, JobStatus::Completed);
-    assert!(events.iter().any(|progress| progress.trouble.is_some()));
+    assert!(events.iter().any(|progress| progress.last_error.is_some()));
 }
 
 #[test]
@@ -620,10 +621,26 @@ fn saved_state_of_other_kind_or_version_is_an_error() {
             .to_string()
             .contains("classify.delete")
     );
-    assert!(refused(&state.replace("\"v\":1", "\"v\":99")).contains("version 99"));
+    assert!(refused(&state.replace("\"v\":2", "\"v\":99")).contains("version 99"));
     for text in ["", "{}", "null", "[1]", &state[..state.len() - 4]] {
         assert!(!refused(text).is_empty());
     }
+}
+
+/// Version 1 had other field names. It is refused by its version, before anything else in it is read.
+#[test]
+fn saved_state_of_version_1_is_rejected_with_both_versions() {
+    let old = r#"{"v":1,"kind":"waiter classify","state":{"get":{"job_id":"clj-1"},"looks":1,"last_look":false}}"#;
+    let error = Waiter::<GetJob>::load(old).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::State);
+    let text = error.to_string();
+    assert!(
+        text.contains("version 1") && text.contains("version 2"),
+        "{text}"
+    );
+    let current = Waiter::new("clj-1", seed()).save().unwrap();
+    assert!(current.starts_with(r#"{"v":2,"kind":"waiter classify","#));
+    assert!(Waiter::<GetJob>::load(&current.replacen("\"v\":2", "\"v\":1", 1)).is_err());
 }
 
 #[test]
@@ -654,7 +671,7 @@ fn resume_ignores_response_to_earlier_request() {
 fn timeout_ends_call_without_response() {
     let api = sim::api();
     let mut call =
-        Call::new(create(), seed()).retry(Retry::default().total(Duration::from_secs(30)));
+        Call::new(create(), seed()).retry(Retry::default().total_timeout(Duration::from_secs(30)));
     let start = Time::from_millis(0);
     assert!(matches!(
         call.poll(Context::new(&api, start)),

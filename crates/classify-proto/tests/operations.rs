@@ -85,13 +85,13 @@ fn secretive() -> impl Strategy<Value = Value> {
 }
 
 /// Whether the canary stands where a service says what is wrong, or whose the answer is.
-fn is_said(value: &Value, said: bool) -> bool {
+fn is_said(value: &Value, output: bool) -> bool {
     match value {
-        Value::String(text) => said && text == CANARY,
-        Value::Array(items) => items.iter().any(|item| is_said(item, said)),
+        Value::String(text) => output && text == CANARY,
+        Value::Array(items) => items.iter().any(|item| is_said(item, output)),
         Value::Object(fields) => fields.iter().any(|(name, value)| {
             let says = ["detail", "msg", "loc", "id", "classify_job_id"].contains(&&**name);
-            is_said(value, said || says)
+            is_said(value, output || says)
         }),
         _ => false,
     }

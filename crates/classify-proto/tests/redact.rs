@@ -36,21 +36,21 @@ where
 
     // A service that is talkative: it refuses, and says all that it was told.
     for status in [400, 422, 500] {
-        let told = String::from_utf8_lossy(&body);
+        let text = String::from_utf8_lossy(&body);
         let detail = match status {
             422 => {
-                json!([{ "loc": ["body"], "msg": format!("not {told}"), "type": "value_error" }])
+                json!([{ "loc": ["body"], "msg": format!("not {text}"), "type": "value_error" }])
             }
-            _ => json!(format!("not {told}")),
+            _ => json!(format!("not {text}")),
         };
-        let refusal = http::Response::builder()
+        let response = http::Response::builder()
             .status(status)
             .body(Bytes::from(json!({ "detail": detail }).to_string()))
             .unwrap();
         if operation.name() == "files.create" {
             continue; // Nobody repeats a document.
         }
-        let error = operation.parse(refusal).unwrap_err();
+        let error = operation.parse(response).unwrap_err();
         let shown = format!("{error} {error:?} {:?}", error.field_errors());
         assert!(!shown.contains("canary"), "{} {shown}", operation.name());
     }

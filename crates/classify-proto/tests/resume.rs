@@ -98,8 +98,8 @@ proptest! {
         // An upload whose answer was lost is made again, and has another id then: a file costs nothing.
         let mut simulation = simulation();
         let start = simulation.now;
-        let mut reuse = UploadOnce::new(upload().external_file_id("none"), seed());
-        prop_assert!(simulation.run_with_losses(&mut reuse, &losses).1.unwrap().uploaded);
+        let mut upload_once = UploadOnce::new(upload().external_file_id("none"), seed());
+        prop_assert!(simulation.run_with_losses(&mut upload_once, &losses).1.unwrap().uploaded);
         prop_assert!(simulation.now < start + SOON);
     }
 
@@ -157,7 +157,7 @@ fn saved_state_is_rejected_by_other_machine_kinds() {
             saved(&Reconcile::new(old_create(), since(), seed())),
         ),
         (
-            "reuse upload",
+            "upload once",
             saved(&UploadOnce::new(
                 UploadFile::path("a.txt").unwrap().external_file_id("mine"),
                 seed(),

@@ -36,7 +36,7 @@ fn look(api: &Api, waiter: &mut Waiter, now: Time, status: &str) {
 }
 
 /// A waiter that was told RUNNING once and whose last look, at its deadline, is on its way.
-fn at_its_last_look(api: &Api) -> (Waiter, Time) {
+fn waiter_at_last_poll(api: &Api) -> (Waiter, Time) {
     let deadline = START + seconds(5);
     let mut waiter = Waiter::new("clj-1", seed())
         .timeout(seconds(5))
@@ -59,7 +59,7 @@ fn at_its_last_look(api: &Api) -> (Waiter, Time) {
 #[test]
 fn resume_repeats_interrupted_final_poll() {
     let api = sim::api();
-    let (waiter, deadline) = at_its_last_look(&api);
+    let (waiter, deadline) = waiter_at_last_poll(&api);
     let saved = waiter.save().unwrap();
     for later in [0, 29, 31, 86_400] {
         let mut waiter = Waiter::load(&saved).unwrap();
@@ -76,7 +76,7 @@ fn resume_repeats_interrupted_final_poll() {
 #[test]
 fn resume_does_not_repeat_final_poll_that_timed_out() {
     let api = sim::api();
-    let (mut waiter, deadline) = at_its_last_look(&api);
+    let (mut waiter, deadline) = waiter_at_last_poll(&api);
     waiter.resume();
     let step = waiter.poll(Context::new(&api, deadline + seconds(30)));
     let Step::Done(Err(error)) = step else {
@@ -89,7 +89,7 @@ fn resume_does_not_repeat_final_poll_that_timed_out() {
 #[test]
 fn resume_does_not_extend_final_poll() {
     let api = sim::api();
-    let (mut waiter, deadline) = at_its_last_look(&api);
+    let (mut waiter, deadline) = waiter_at_last_poll(&api);
     for second in (5..30).step_by(5) {
         waiter.resume();
         let sent = waiter.poll(Context::new(&api, deadline + seconds(second)));

@@ -47,7 +47,7 @@ fn after<O: Operation>(operation: O, reply: Reply) -> Step<(), Result<O::Output,
     }
 }
 
-fn verdict<O: Operation>(operation: O, reply: Reply) -> String {
+fn decision<O: Operation>(operation: O, reply: Reply) -> String {
     match after(operation, reply) {
         Step::Wait(_) => "again".to_owned(),
         Step::Done(Err(word)) => word,
@@ -96,12 +96,12 @@ fn retry_table_in_docs_matches_call() {
         let create = CreateJob::new("dfl-1").configuration(rules());
         let old = v1::CreateJob::new(["dfl-1"], rules().rules);
         assert_eq!(
-            &verdict(GetJob::new("clj-1"), reply(what)),
+            &decision(GetJob::new("clj-1"), reply(what)),
             read,
             "{what}, read"
         );
-        assert_eq!(&verdict(create, reply(what)), write, "{what}, write");
-        assert_eq!(&verdict(old, reply(what)), once, "{what}, once");
+        assert_eq!(&decision(create, reply(what)), write, "{what}, write");
+        assert_eq!(&decision(old, reply(what)), once, "{what}, once");
     }
 }
 

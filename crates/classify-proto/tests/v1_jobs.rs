@@ -353,9 +353,12 @@ fn file(id: &str, external: &str, expires_at: Option<&str>) -> Value {
     json!({"id": id, "name": "x", "external_file_id": external, "expires_at": expires_at})
 }
 
-fn reuse(simulation: &mut Simulation, upload: files::UploadFile) -> Result<(String, bool), Error> {
-    let (_, reused) = simulation.run(&mut UploadOnce::new(upload, seed()));
-    reused.map(|reused| (reused.file.id, reused.uploaded))
+fn upload_once(
+    simulation: &mut Simulation,
+    upload: files::UploadFile,
+) -> Result<(String, bool), Error> {
+    let (_, outcome) = simulation.run(&mut UploadOnce::new(upload, seed()));
+    outcome.map(|outcome| (outcome.file.id, outcome.uploaded))
 }
 
 #[test]
@@ -363,7 +366,7 @@ fn upload_once_reuses_file_unless_expired() {
     let upload = || files::UploadFile::new("a.txt", b"x".to_vec()).external_file_id("sha-1");
     let mut simulation = simulation(0);
     assert_eq!(
-        reuse(&mut simulation, upload()).unwrap(),
+        upload_once(&mut simulation, upload()).unwrap(),
         ("dfl-1".to_owned(), true)
     );
     // The simulation began at 2023-11-14T22:13:20Z.
@@ -373,7 +376,7 @@ fn upload_once_reuses_file_unless_expired() {
         file("going", "sha-1", Some("2023-11-14T22:15:00Z")),
     ];
     assert_eq!(
-        reuse(&mut simulation, upload()).unwrap(),
+        upload_once(&mut simulation, upload()).unwrap(),
         ("dfl-2".to_owned(), true)
     );
     simulation
@@ -382,7 +385,7 @@ fn upload_once_reuses_file_unless_expired() {
         .files
         .push(file("there", "sha-1", Some("2023-11-16T00:00:00Z")));
     assert_eq!(
-        reuse(&mut simulation, upload()).unwrap(),
+        upload_once(&mut simulation, upload()).unwrap(),
         ("there".to_owned(), false)
     );
     simulation.service.v1.files.truncate(1);
@@ -392,14 +395,14 @@ fn upload_once_reuses_file_unless_expired() {
         .files
         .push(file("for ever", "sha-1", None));
     assert_eq!(
-        reuse(&mut simulation, upload()).unwrap(),
+        upload_once(&mut simulation, upload()).unwrap(),
         ("for ever".to_owned(), false)
     );
     assert_eq!(simulation.service.files.len(), 2);
 
     let plain = files::UploadFile::new("a.txt", b"x".to_vec());
     simulation.service.log.clear();
-    assert!(reuse(&mut simulation, plain).unwrap().1);
+    assert!(upload_once(&mut simulation, plain).unwrap().1);
     assert_eq!(simulation.service.log, ["POST /api/v1/beta/files"]);
 }
 
@@ -417,8 +420,8 @@ proptest! {
         let silences = faults.iter().filter(|fault| fault.is_silence()).count();
         simulation.service.faults = faults;
         let (events, result) = simulation.run_with_crashes(ResultsWaiter::new("job-1", seed()), &crashes);
-        let told = |progress: &Progress<JobStatus>| progress.job_id == "job-1" && progress.looks > 0;
-        prop_assert!(events.iter().all(told));
+        let is_progress = |progress: &Progress<JobStatus>| progress.job_id == "job-1" && progress.polls > 0;
+        prop_assert!(events.iter().all(is_progress));
         match result {
             Ok(finished) => {
                 prop_assert!(good > 0);
@@ -468,8 +471,8 @@ proptest! {
         simulation.service.faults = faults;
         let upload = files::UploadFile::new("a.txt", std::path::PathBuf::from("a.txt")).external_file_id("sha-1");
         match simulation.run_with_crashes(UploadOnce::new(upload, seed()), &crashes).1 {
-            Ok(reused) => {
-                prop_assert_eq!(reused.uploaded, !known);
+            Ok(outcome) => {
+                prop_assert_eq!(outcome.uploaded, !known);
                 prop_assert!(!known || simulation.service.files.is_empty());
             }
             Err(error) => prop_assert!(error.is_transient() || error.is_decode(), "{}", error),

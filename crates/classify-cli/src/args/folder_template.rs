@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 /// A template for the folder of a type.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct FolderTemplate(Vec<Part>);
+pub(crate) struct FolderTemplate(Vec<TemplatePart>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Part {
+enum TemplatePart {
     Text(String),
     Type,
 }
@@ -39,8 +39,8 @@ impl FolderTemplate {
                     if name != "type" {
                         return Err(format!("{{{name}}} is unknown; {{type}} is all there is"));
                     }
-                    parts.push(Part::Text(std::mem::take(&mut text)));
-                    parts.push(Part::Type);
+                    parts.push(TemplatePart::Text(std::mem::take(&mut text)));
+                    parts.push(TemplatePart::Type);
                 }
                 '}' => return Err("a brace is not opened; write {type}, or }} for }".to_owned()),
                 '\0' => return Err("a path cannot hold a null character".to_owned()),
@@ -53,7 +53,7 @@ impl FolderTemplate {
                 "it says nothing of the type; write {folder}/{{type}}/ for a folder for each"
             ));
         }
-        parts.push(Part::Text(text));
+        parts.push(TemplatePart::Text(text));
         Ok(Self(parts))
     }
 
@@ -63,8 +63,8 @@ impl FolderTemplate {
         self.0
             .iter()
             .map(|part| match part {
-                Part::Text(text) => text.as_str(),
-                Part::Type => name.as_str(),
+                TemplatePart::Text(text) => text.as_str(),
+                TemplatePart::Type => name.as_str(),
             })
             .collect::<String>()
             .into()
@@ -72,7 +72,7 @@ impl FolderTemplate {
 
     /// Returns the folder that contains the folders of all types.
     pub(crate) fn base(&self) -> PathBuf {
-        let Some(Part::Text(before)) = self.0.first() else {
+        let Some(TemplatePart::Text(before)) = self.0.first() else {
             return PathBuf::from(".");
         };
         let end = before.rfind(std::path::is_separator).map_or(0, |at| at + 1);

@@ -106,13 +106,13 @@ fn signing_secrets(flags: &SigningSecrets) -> Result<Vec<Secret>, CliError> {
 
 /// An event, and the sender that confirms that it was printed. A delivery is acknowledged only then: if the command
 /// ends before, the service delivers it again.
-type Delivery = (Event, oneshot::Sender<()>);
+type PendingDelivery = (Event, oneshot::Sender<()>);
 
 /// The state that all requests share.
 struct ListenState {
     secrets: Vec<Secret>,
     printer: Printer,
-    events: mpsc::Sender<Delivery>,
+    events: mpsc::Sender<PendingDelivery>,
 }
 
 /// Receives deliveries until SIGTERM or Ctrl-C, or until `--max-items` are printed.

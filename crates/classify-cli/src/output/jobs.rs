@@ -56,7 +56,7 @@ pub(crate) fn fields_table(job: &Job, target: RenderTarget) -> String {
         target,
     );
     for (name, value) in COLUMNS.iter().zip(csv_record(job)) {
-        let no_match = *name == "type" && value.is_empty() && job.outcome().is_answer();
+        let no_match = *name == "type" && value.is_empty() && job.outcome().has_result();
         let shown = if no_match { "no match" } else { value.as_str() };
         if !shown.is_empty() {
             let color = if *name == "status" {

@@ -315,10 +315,10 @@ fn rows(buffered: &[String], target: RenderTarget) -> Result<String, CliError> {
     Ok(table::render(&table))
 }
 
-type Record = Vec<(String, Value)>;
+type RecordFields = Vec<(String, Value)>;
 
 /// Returns the columns in the order of their first appearance, and the fields of every result.
-fn columns_and_records(buffered: &[String]) -> Result<(Vec<String>, Vec<Record>), CliError> {
+fn columns_and_records(buffered: &[String]) -> Result<(Vec<String>, Vec<RecordFields>), CliError> {
     let records = buffered
         .iter()
         .map(|json| parse_fields(json))
@@ -334,8 +334,8 @@ fn columns_and_records(buffered: &[String]) -> Result<(Vec<String>, Vec<Record>)
 
 /// Returns the fields of an object in their order. Any other value becomes a field called `value`.
 pub(crate) fn parse_fields<V: DeserializeOwned>(json: &str) -> Result<Vec<(String, V)>, CliError> {
-    struct Fields<V>(PhantomData<V>);
-    impl<'de, V: Deserialize<'de>> Visitor<'de> for Fields<V> {
+    struct FieldsVisitor<V>(PhantomData<V>);
+    impl<'de, V: Deserialize<'de>> Visitor<'de> for FieldsVisitor<V> {
         type Value = Vec<(String, V)>;
 
         fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -353,7 +353,7 @@ pub(crate) fn parse_fields<V: DeserializeOwned>(json: &str) -> Result<Vec<(Strin
     if json.trim_start().starts_with('{') {
         let mut reader = serde_json::Deserializer::from_str(json);
         reader
-            .deserialize_map(Fields(PhantomData))
+            .deserialize_map(FieldsVisitor(PhantomData))
             .map_err(|error| write_error(&error))
     } else {
         let value = serde_json::from_str(json).map_err(|error| write_error(&error))?;

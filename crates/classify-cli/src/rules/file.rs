@@ -22,9 +22,9 @@ use crate::yaml::{self, at_path};
 /// The maximum size of a rules file. A larger file is probably a document.
 const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 
-/// The language of a rules file.
+/// The format of a rules file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Language {
+pub(super) enum RulesFormat {
     Yaml,
     Json,
     Toml,
@@ -35,14 +35,14 @@ pub(super) enum Language {
 /// The service's limits are not validated here: flags may add rules.
 pub(crate) fn read(path: &Path) -> Result<Configuration, CliError> {
     let path_text = path.display();
-    let language = match path.extension().and_then(|extension| extension.to_str()) {
+    let format = match path.extension().and_then(|extension| extension.to_str()) {
         Some(extension) => match extension.to_ascii_lowercase().as_str() {
-            "yaml" | "yml" => Language::Yaml,
-            "json" => Language::Json,
-            "toml" => Language::Toml,
-            _ => return Err(unknown_language(path)),
+            "yaml" | "yml" => RulesFormat::Yaml,
+            "json" => RulesFormat::Json,
+            "toml" => RulesFormat::Toml,
+            _ => return Err(unknown_format(path)),
         },
-        None => return Err(unknown_language(path)),
+        None => return Err(unknown_format(path)),
     };
     let metadata = std::fs::metadata(path).map_err(|error| {
         let cli_error = CliError::usage(format!(
@@ -70,13 +70,13 @@ pub(crate) fn read(path: &Path) -> Result<Configuration, CliError> {
             .hint("save the file as UTF-8")
     })?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    parse(text, language).map_err(|message| {
+    parse(text, format).map_err(|message| {
         CliError::usage(format!("{path_text}: {message}"))
             .hint("`llamacloud-prod classify run --help` shows what a rules file looks like")
     })
 }
 
-fn unknown_language(path: &Path) -> CliError {
+fn unknown_format(path: &Path) -> CliError {
     CliError::usage(format!(
         "{}: the extension does not say how the rules are written",
         path.display()
@@ -84,9 +84,9 @@ fn unknown_language(path: &Path) -> CliError {
     .hint("name the file .yaml, .json or .toml")
 }
 
-pub(super) fn parse(text: &str, language: Language) -> Result<Configuration, String> {
-    match language {
-        Language::Json => {
+pub(super) fn parse(text: &str, format: RulesFormat) -> Result<Configuration, String> {
+    match format {
+        RulesFormat::Json => {
             let mut deserializer = serde_json::Deserializer::from_str(text);
             let tree = serde_path_to_error::deserialize(&mut deserializer)
                 .map_err(|error| at_path(&error.path().clone(), &error.into_inner().to_string()))?;
@@ -94,7 +94,7 @@ pub(super) fn parse(text: &str, language: Language) -> Result<Configuration, Str
             deserializer.end().map_err(|error| error.to_string())?;
             Ok(configuration)
         }
-        Language::Toml => {
+        RulesFormat::Toml => {
             let deserializer = toml::Deserializer::parse(text).map_err(|error| one_line(&error))?;
             let tree = serde_path_to_error::deserialize(deserializer).map_err(|error| {
                 let path = error.path().clone();
@@ -110,7 +110,7 @@ pub(super) fn parse(text: &str, language: Language) -> Result<Configuration, Str
             })?;
             convert(tree)
         }
-        Language::Yaml => convert(yaml::from_str(text)?),
+        RulesFormat::Yaml => convert(yaml::from_str(text)?),
     }
 }
 
@@ -149,8 +149,8 @@ mod tests {
 
     const LIST: &str = "rules:\n  - type: invoice\n    description: asks for payment\n  - type: \"1099\"\n    description: a tax form\n";
 
-    fn types(text: &str, language: Language) -> Vec<String> {
-        let configuration = parse(text, language).unwrap();
+    fn types(text: &str, format: RulesFormat) -> Vec<String> {
+        let configuration = parse(text, format).unwrap();
         configuration
             .rules
             .into_iter()
@@ -158,20 +158,20 @@ mod tests {
             .collect()
     }
 
-    fn message(text: &str, language: Language) -> String {
-        parse(text, language).unwrap_err()
+    fn message(text: &str, format: RulesFormat) -> String {
+        parse(text, format).unwrap_err()
     }
 
     #[test]
     fn rules_file_accepts_every_shape_in_yaml_json_and_toml() {
         let expected = ["invoice", "1099"];
-        assert_eq!(types(LIST, Language::Yaml), expected);
+        assert_eq!(types(LIST, RulesFormat::Yaml), expected);
         for yaml in [
             "- {type: invoice, description: asks for payment}\n- {type: 1099, description: a tax form}",
             "rules: {invoice: asks for payment, 1099: a tax form}",
             "invoice: asks for payment\n1099: a tax form",
         ] {
-            assert_eq!(types(yaml, Language::Yaml), expected, "{yaml}");
+            assert_eq!(types(yaml, RulesFormat::Yaml), expected, "{yaml}");
         }
         for json in [
             r#"{"rules": [{"type": "invoice", "description": "d"}, {"type": "1099", "description": "d"}]}"#,
@@ -179,13 +179,13 @@ mod tests {
             r#"{"invoice": "d", "1099": "d"}"#,
             r#"[{"type": "invoice", "description": "d"}, {"type": "1099", "description": "d"}]"#,
         ] {
-            assert_eq!(types(json, Language::Json), expected, "{json}");
+            assert_eq!(types(json, RulesFormat::Json), expected, "{json}");
         }
         for toml in [
             "[[rules]]\ntype = 'invoice'\ndescription = 'd'\n[[rules]]\ntype = '1099'\ndescription = 'd'",
             "[rules]\ninvoice = 'd'\n1099 = 'd'",
         ] {
-            let mut found = types(toml, Language::Toml);
+            let mut found = types(toml, RulesFormat::Toml);
             found.sort_by(|left, right| right.cmp(left));
             assert_eq!(found, expected, "{toml}");
         }
@@ -196,7 +196,7 @@ mod tests {
         let text = format!(
             "{LIST}mode: FAST\nparsing_configuration: {{lang: de, max_pages: 5, target_pages: 3}}"
         );
-        let configuration = parse(&text, Language::Yaml).unwrap();
+        let configuration = parse(&text, RulesFormat::Yaml).unwrap();
         assert_eq!(configuration.mode, Some(Mode::Fast));
         let parsing = configuration.parsing_configuration.unwrap();
         assert_eq!(parsing.lang.as_deref(), Some("de"));
@@ -206,46 +206,50 @@ mod tests {
 
     #[test]
     fn rules_file_error_names_location() {
-        for (text, language, expected) in [
-            ("rules:\n  - type: a\n", Language::Yaml, "rules[0]"),
-            ("rules:\n  - type: a\n", Language::Yaml, "description"),
+        for (text, format, expected) in [
+            ("rules:\n  - type: a\n", RulesFormat::Yaml, "rules[0]"),
+            ("rules:\n  - type: a\n", RulesFormat::Yaml, "description"),
             (
                 "rules:\n  - typ: a\n    description: b",
-                Language::Yaml,
+                RulesFormat::Yaml,
                 "typ",
             ),
-            ("rule:\n  - type: a\n", Language::Yaml, "`rule`"),
-            ("rules: 5", Language::Yaml, "list of rules"),
-            ("rules:\n\t- type: a", Language::Yaml, "line 2"),
-            ("mode: FAST", Language::Yaml, "no rules"),
-            ("rules: []\nextra: 1", Language::Yaml, "`extra`"),
-            ("a: x\na: y", Language::Yaml, "line 2"),
+            ("rule:\n  - type: a\n", RulesFormat::Yaml, "`rule`"),
+            ("rules: 5", RulesFormat::Yaml, "list of rules"),
+            ("rules:\n\t- type: a", RulesFormat::Yaml, "line 2"),
+            ("mode: FAST", RulesFormat::Yaml, "no rules"),
+            ("rules: []\nextra: 1", RulesFormat::Yaml, "`extra`"),
+            ("a: x\na: y", RulesFormat::Yaml, "line 2"),
             (
                 r#"{"rules": {"a": "x", "a": "y"}}"#,
-                Language::Json,
+                RulesFormat::Json,
                 "`a` stands twice",
             ),
             (
                 "{\"rules\": [\n{\"type\": 5}]}",
-                Language::Json,
+                RulesFormat::Json,
                 "rules[0].type",
             ),
-            ("{\"rules\": [\n{\"type\": 5}]}", Language::Json, "line 2"),
-            ("{\"rules\": [}", Language::Json, "line 1 column 12"),
-            ("{} x", Language::Json, "no rules"),
-            ("rules = [\n", Language::Toml, "line 1"),
+            (
+                "{\"rules\": [\n{\"type\": 5}]}",
+                RulesFormat::Json,
+                "line 2",
+            ),
+            ("{\"rules\": [}", RulesFormat::Json, "line 1 column 12"),
+            ("{} x", RulesFormat::Json, "no rules"),
+            ("rules = [\n", RulesFormat::Toml, "line 1"),
             (
                 "[[rules]]\ntype = 5\ndescription = 'd'",
-                Language::Toml,
+                RulesFormat::Toml,
                 "line 2",
             ),
             (
                 "[[rules]]\ntype = 'a'\ndescription = 'd'\nextra = 1",
-                Language::Toml,
+                RulesFormat::Toml,
                 "extra",
             ),
         ] {
-            let found = message(text, language);
+            let found = message(text, format);
             assert!(found.contains(expected), "{text:?}: {found}");
         }
     }

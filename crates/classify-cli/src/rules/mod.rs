@@ -45,10 +45,10 @@ pub(crate) fn parse_configuration(text: &str) -> Result<Value, String> {
 /// Parses the configuration in a body of the API. The rest of the body is ignored.
 pub(crate) fn parse_configuration_of_body(text: &str) -> Result<Option<Value>, String> {
     #[derive(Deserialize)]
-    struct Body {
+    struct JobBody {
         configuration: Option<Tree>,
     }
-    let body: Body = yaml::from_str(text)?;
+    let body: JobBody = yaml::from_str(text)?;
     Ok(body.configuration.map(Tree::into_configuration))
 }
 
@@ -92,7 +92,7 @@ mod tests {
             "{mode: FAST, invoice: asks for payment, 1099: a tax form}",
         ] {
             assert_eq!(parse_configuration(text).unwrap()["rules"], rules, "{text}");
-            let file = file::parse(text, file::Language::Yaml).unwrap();
+            let file = file::parse(text, file::RulesFormat::Yaml).unwrap();
             assert_eq!(serde_json::json!(file.rules), rules, "{text}");
         }
         let list = "[{type: invoice, description: asks for payment}, {type: 1099, description: a tax form}]";

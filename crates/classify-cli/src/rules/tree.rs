@@ -20,7 +20,7 @@ pub(super) enum Tree {
 
 impl<'de> Deserialize<'de> for Tree {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        TreeSeed(Context::Any).deserialize(deserializer)
+        TreeSeed(TreeContext::Any).deserialize(deserializer)
     }
 }
 
@@ -29,13 +29,15 @@ pub(super) struct FileTree(pub(super) Tree);
 
 impl<'de> Deserialize<'de> for FileTree {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        TreeSeed(Context::File).deserialize(deserializer).map(Self)
+        TreeSeed(TreeContext::File)
+            .deserialize(deserializer)
+            .map(Self)
     }
 }
 
 /// Where a value is.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Context {
+enum TreeContext {
     /// Anything is accepted.
     Any,
     /// A rules file: a configuration, or its rules alone.
@@ -46,7 +48,7 @@ enum Context {
     Rule,
 }
 
-impl Context {
+impl TreeContext {
     fn field(self, key: &str) -> Self {
         if self == Self::File && key == RULES {
             Self::Rules
@@ -72,7 +74,7 @@ impl Context {
     }
 }
 
-struct TreeSeed(Context);
+struct TreeSeed(TreeContext);
 
 impl<'de> DeserializeSeed<'de> for TreeSeed {
     type Value = Tree;
@@ -82,13 +84,13 @@ impl<'de> DeserializeSeed<'de> for TreeSeed {
     }
 }
 
-struct TreeVisitor(Context);
+struct TreeVisitor(TreeContext);
 
 impl TreeVisitor {
     fn leaf<E: Error>(self, value: Value, unexpected: Unexpected<'_>) -> Result<Tree, E> {
         match self.0 {
-            Context::Any | Context::File => Ok(Tree::Leaf(value)),
-            Context::Rules | Context::Rule => Err(E::invalid_type(unexpected, &self)),
+            TreeContext::Any | TreeContext::File => Ok(Tree::Leaf(value)),
+            TreeContext::Rules | TreeContext::Rule => Err(E::invalid_type(unexpected, &self)),
         }
     }
 }
@@ -98,11 +100,11 @@ impl<'de> Visitor<'de> for TreeVisitor {
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
-            Context::Any | Context::File => "an object or a list",
-            Context::Rules => {
+            TreeContext::Any | TreeContext::File => "an object or a list",
+            TreeContext::Rules => {
                 "a list of rules, each with `type` and `description`, or a mapping from type to description"
             }
-            Context::Rule => "a rule with `type` and `description`",
+            TreeContext::Rule => "a rule with `type` and `description`",
         })
     }
 
@@ -115,7 +117,7 @@ impl<'de> Visitor<'de> for TreeVisitor {
                     "`{key}` stands twice; keys and types must differ"
                 )));
             }
-            if self.0 == Context::Rule && !RULE_KEYS.contains(&&*key) {
+            if self.0 == TreeContext::Rule && !RULE_KEYS.contains(&&*key) {
                 return Err(A::Error::unknown_field(&key, &RULE_KEYS));
             }
             let value = if self.0.is_text(&key) {
@@ -128,7 +130,7 @@ impl<'de> Visitor<'de> for TreeVisitor {
             };
             fields.push((key, value));
         }
-        if self.0 == Context::Rule
+        if self.0 == TreeContext::Rule
             && let Some(missing) = RULE_KEYS.into_iter().find(|key| !keys.contains(*key))
         {
             return Err(A::Error::missing_field(missing));

@@ -89,7 +89,7 @@ pub(super) fn dry_run(
                 bulk.push(*document);
                 if bulk.capacity() == before {
                     summary.settled += 1;
-                } else if bulk.job_of(key).is_some() {
+                } else if bulk.job_id(key).is_some() {
                     summary.open += 1;
                 } else {
                     summary.jobs += 1;

@@ -163,7 +163,7 @@ impl Engine {
         self.contents.insert(key, Known::Waiting(vec![index]));
         self.bulk.push(*document);
         // One that is open since an earlier process is not recorded again.
-        if let Some(job_id) = self.bulk.job_of(key) {
+        if let Some(job_id) = self.bulk.job_id(key) {
             self.untold.push_back(Event::Created {
                 indices: vec![index],
                 job_id: job_id.to_owned(),
@@ -283,7 +283,7 @@ impl Engine {
                 Err(TryRecvError::Empty) => return Some(Step::Wait(Some(cx.now + LOOK))),
                 Ok(read) => {
                     if let Some((index, document, _)) = self.ready(read)
-                        && let Some(report) = self.bulk.earlier(document.key())
+                        && let Some(report) = self.bulk.previous_report(document.key())
                     {
                         self.untold.push_back(Event::FinishedDocument {
                             indices: vec![index],

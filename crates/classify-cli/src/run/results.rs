@@ -23,7 +23,7 @@ use crate::progress_display::ProgressDisplay;
 
 /// The state of a document in the run.
 #[derive(Debug, Default)]
-struct DocumentState {
+struct DocumentProgress {
     is_accepted: bool,
     file_id: Option<String>,
     job_id: Option<String>,
@@ -36,7 +36,7 @@ struct DocumentState {
 #[derive(Debug)]
 pub(super) struct RunResults {
     inputs: Arc<[Input]>,
-    states: Vec<DocumentState>,
+    states: Vec<DocumentProgress>,
     /// By index; kept only if they are needed at the end.
     rows: Vec<Option<Row>>,
     row_file: Option<RowFile>,
@@ -92,7 +92,7 @@ impl RunResults {
         printer: Printer,
     ) -> Self {
         Self {
-            states: inputs.iter().map(|_| DocumentState::default()).collect(),
+            states: inputs.iter().map(|_| DocumentProgress::default()).collect(),
             rows: inputs.iter().map(|_| None).collect(),
             format,
             row_file,

@@ -34,7 +34,7 @@ pub(crate) struct Row {
     /// Whether the document should be reviewed, with `--review-below`.
     pub(crate) review: Option<bool>,
     /// What happened to the file, with `--move-to` or `--copy-to`.
-    pub(crate) file_result: Option<FileResult>,
+    pub(crate) file_result: Option<FileActionResult>,
 }
 
 /// What `--move-to` and `--copy-to` do.
@@ -46,7 +46,7 @@ pub(crate) enum FileAction {
 
 /// What happened to a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct FileResult {
+pub(crate) struct FileActionResult {
     pub(crate) action: FileAction,
     pub(crate) outcome: FileOutcome,
 }
@@ -64,7 +64,7 @@ pub(crate) enum FileOutcome {
     Failed(String),
 }
 
-impl FileResult {
+impl FileActionResult {
     /// Returns the new path, if there is one.
     pub(crate) fn new_path(&self) -> Option<&str> {
         match &self.outcome {
@@ -311,7 +311,7 @@ mod tests {
     fn row_optional_keys_appear_only_on_request_and_last() {
         let mut row = Row::error(Path::new("a"), "gone");
         row.review = Some(true);
-        row.file_result = Some(FileResult {
+        row.file_result = Some(FileActionResult {
             action: FileAction::Move,
             outcome: FileOutcome::Kept("it has no type"),
         });

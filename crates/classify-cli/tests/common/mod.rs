@@ -164,17 +164,17 @@ pub fn run_to_end(mut command: Command) -> CommandOutput {
         stdout,
         stderr,
     } = command.output().unwrap();
-    let said = CommandOutput {
+    let output = CommandOutput {
         code: status.code().unwrap_or(-1),
         stdout: String::from_utf8(stdout).unwrap(),
         stderr: String::from_utf8(stderr).unwrap(),
     };
     assert!(
-        !said.stdout.contains(CANARY) && !said.stderr.contains(CANARY),
-        "{said:?}"
+        !output.stdout.contains(CANARY) && !output.stderr.contains(CANARY),
+        "{output:?}"
     );
-    assert!(!said.stderr.contains("panicked"), "{said:?}");
-    said
+    assert!(!output.stderr.contains("panicked"), "{output:?}");
+    output
 }
 
 impl CommandOutput {

@@ -142,7 +142,7 @@ impl Runtime {
         F: Future<Output = ()> + Send + 'static,
     {
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let (told, port) = channel();
+        let (port_sender, port) = channel();
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_io()
@@ -150,7 +150,9 @@ impl Runtime {
                 .unwrap();
             runtime.block_on(async {
                 let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-                told.send(listener.local_addr().unwrap().port()).unwrap();
+                port_sender
+                    .send(listener.local_addr().unwrap().port())
+                    .unwrap();
                 let serve = async {
                     loop {
                         let (socket, _) = listener.accept().await.unwrap();

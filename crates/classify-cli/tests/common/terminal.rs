@@ -15,7 +15,7 @@ use rustix::termios::{Winsize, tcsetwinsize};
 /// A command that runs in a terminal of its own.
 pub struct Terminal {
     child: Child,
-    seen: Arc<Mutex<Capture>>,
+    capture: Arc<Mutex<Capture>>,
     // Keeps the terminal open, so that what was written last can be read.
     far_end: File,
     near_end: File,
@@ -81,24 +81,24 @@ impl Terminal {
             .stdout(Stdio::null())
             .stderr(Stdio::null());
         let (rows, wide) = (NonZero::new(24).unwrap(), NonZero::new(columns).unwrap());
-        let seen = Arc::new(Mutex::new(Capture {
+        let capture = Arc::new(Mutex::new(Capture {
             screen: vt100::Parser::new(rows, wide, 1000),
             all: Vec::new(),
         }));
-        let reader = Arc::clone(&seen);
+        let reader = Arc::clone(&capture);
         let mut near = File::from(near);
         let near_end = near.try_clone().unwrap();
         std::thread::spawn(move || {
             let mut piece = [0; 4096];
             while let Ok(read @ 1..) = near.read(&mut piece) {
-                let mut seen = reader.lock().unwrap();
-                seen.screen.process(&piece[..read]);
-                seen.all.extend_from_slice(&piece[..read]);
+                let mut capture = reader.lock().unwrap();
+                capture.screen.process(&piece[..read]);
+                capture.all.extend_from_slice(&piece[..read]);
             }
         });
         Self {
             child,
-            seen,
+            capture,
             far_end: far,
             near_end,
         }
@@ -106,18 +106,18 @@ impl Terminal {
 
     /// What is on the screen, as one looks at it.
     pub fn screen(&self) -> String {
-        self.seen.lock().unwrap().screen.screen().contents()
+        self.capture.lock().unwrap().screen.screen().contents()
     }
 
     /// All that was ever written, with what steers the terminal.
     pub fn written(&self) -> String {
-        String::from_utf8_lossy(&self.seen.lock().unwrap().all).into_owned()
+        String::from_utf8_lossy(&self.capture.lock().unwrap().all).into_owned()
     }
 
     /// Whether a line of the screen goes on in the next because it was too long.
     pub fn wraps(&self) -> bool {
-        let seen = self.seen.lock().unwrap();
-        let screen = seen.screen.screen();
+        let capture = self.capture.lock().unwrap();
+        let screen = capture.screen.screen();
         (0..24).any(|row| screen.row_wrapped(row))
     }
 

@@ -115,15 +115,21 @@ fn request_log_records_requests_and_redacts_api_key() {
     body["transaction_id"] = json!("seen");
     client.post("/api/v2/classify", &body).ok();
     client.get("/api/v2/classify?page_size=3&status=").ok();
-    let seen = emulator.requests();
-    assert_eq!(seen.len(), 3);
+    let requests = emulator.requests();
+    assert_eq!(requests.len(), 3);
     assert_eq!(
-        seen[1].body.as_ref().map(|body| &body["transaction_id"]),
+        requests[1]
+            .body
+            .as_ref()
+            .map(|body| &body["transaction_id"]),
         Some(&json!("seen"))
     );
-    assert_eq!(seen[2].query_parameter("page_size"), Some("3"));
-    assert_eq!((seen[2].status, seen[2].authorized), (Some(200), true));
-    assert_eq!(seen[2].header("authorization"), Some("(hidden)"));
+    assert_eq!(requests[2].query_parameter("page_size"), Some("3"));
+    assert_eq!(
+        (requests[2].status, requests[2].authorized),
+        (Some(200), true)
+    );
+    assert_eq!(requests[2].header("authorization"), Some("(hidden)"));
     assert_eq!(emulator.jobs()[0].transaction_id.as_deref(), Some("seen"));
     emulator.reset();
     assert_eq!(

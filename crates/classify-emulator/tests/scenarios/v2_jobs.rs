@@ -176,82 +176,88 @@ fn cancel_and_delete_depend_on_job_status() {
 fn validation_of_create_body_reports_each_field() {
     let (_emulator, client) = quiet();
     let file = client.upload("bill.txt", INVOICE.as_bytes());
-    let problems = |change: &dyn Fn(&mut Value)| {
+    let validation_errors = |change: &dyn Fn(&mut Value)| {
         let mut body = create_body(&file);
         change(&mut body);
         client.post("/api/v2/classify", &body).validation_errors()
     };
     assert_eq!(
-        problems(&|b| *b = json!({})),
+        validation_errors(&|b| *b = json!({})),
         [
             "body.configuration: value_error",
             "body.file_input: missing"
         ]
     );
     assert_eq!(
-        problems(&|b| *b = json!([])).first().map(String::as_str),
+        validation_errors(&|b| *b = json!([]))
+            .first()
+            .map(String::as_str),
         Some("body: model_attributes_type")
     );
     assert_eq!(
-        problems(&|b| b["file_input"] = json!("x".repeat(201)))
+        validation_errors(&|b| b["file_input"] = json!("x".repeat(201)))
             .first()
             .map(String::as_str),
         Some("body.file_input: string_too_long")
     );
     assert_eq!(
-        problems(&|b| b["configuration"] = json!({})),
+        validation_errors(&|b| b["configuration"] = json!({})),
         ["body.configuration.rules: missing"]
     );
     assert_eq!(
-        problems(&|b| b["configuration"]["rules"] = json!([])),
+        validation_errors(&|b| b["configuration"]["rules"] = json!([])),
         ["body.configuration.rules: too_short"]
     );
     let rule = "body.configuration.rules.0";
     assert_eq!(
-        problems(&|b| b["configuration"]["rules"][0]["type"] = json!("x".repeat(51))),
+        validation_errors(&|b| b["configuration"]["rules"][0]["type"] = json!("x".repeat(51))),
         [format!("{rule}.type: string_too_long")]
     );
     assert_eq!(
-        problems(&|b| b["configuration"]["rules"][0]["type"] = json!("a/b")),
+        validation_errors(&|b| b["configuration"]["rules"][0]["type"] = json!("a/b")),
         [format!("{rule}.type: value_error")]
     );
     assert_eq!(
-        problems(&|b| b["configuration"]["rules"][0]["description"] = json!("short")),
+        validation_errors(&|b| b["configuration"]["rules"][0]["description"] = json!("short")),
         [format!("{rule}.description: string_too_short")]
     );
     assert_eq!(
-        problems(&|b| b["configuration"]["rules"][0]["description"] = json!("x".repeat(2001))),
+        validation_errors(
+            &|b| b["configuration"]["rules"][0]["description"] = json!("x".repeat(2001))
+        ),
         [format!("{rule}.description: string_too_long")]
     );
     assert_eq!(
-        problems(&|b| b["configuration"]["rules"][1]["type"] = json!("invoice")),
+        validation_errors(&|b| b["configuration"]["rules"][1]["type"] = json!("invoice")),
         ["body.configuration.rules.1.type: value_error"]
     );
     assert_eq!(
-        problems(&|b| b["configuration"]["mode"] = json!("SLOW")),
+        validation_errors(&|b| b["configuration"]["mode"] = json!("SLOW")),
         ["body.configuration.mode: literal_error"]
     );
     let parsing = "body.configuration.parsing_configuration";
     assert_eq!(
-        problems(&|b| b["configuration"]["parsing_configuration"] = json!({ "max_pages": 0 })),
+        validation_errors(
+            &|b| b["configuration"]["parsing_configuration"] = json!({ "max_pages": 0 })
+        ),
         [format!("{parsing}.max_pages: greater_than_equal")]
     );
     assert_eq!(
-        problems(
+        validation_errors(
             &|b| b["configuration"]["parsing_configuration"] = json!({ "target_pages": "0-2" })
         ),
         [format!("{parsing}.target_pages: value_error")]
     );
     assert_eq!(
-        problems(&|b| b["transaction_id"] = json!("x".repeat(256))),
+        validation_errors(&|b| b["transaction_id"] = json!("x".repeat(256))),
         ["body.transaction_id: string_too_long"]
     );
     assert_eq!(
-        problems(&|b| b["webhook_configuration_ids"] = json!(["a", "b", "c", "d", "e"])),
+        validation_errors(&|b| b["webhook_configuration_ids"] = json!(["a", "b", "c", "d", "e"])),
         ["body.webhook_configuration_ids: too_long"]
     );
     assert_eq!(
-        problems(&|b| b["configuration_id"] = json!("cfg-1")),
+        validation_errors(&|b| b["configuration_id"] = json!("cfg-1")),
         ["body.configuration_id: value_error"]
     );
 

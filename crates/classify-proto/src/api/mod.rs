@@ -1,7 +1,7 @@
 //! Where requests go and in whose name: base URL, key, project, headers.
 
 mod base_url;
-mod request;
+mod request_builder;
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ use crate::scope::Scope;
 use crate::text::redact;
 
 pub(crate) use base_url::{is_local, is_loopback};
-use request::RequestBuilder;
+use request_builder::RequestBuilder;
 
 const AGENT: &str = concat!("classify-rs/", env!("CARGO_PKG_VERSION"));
 
@@ -345,7 +345,7 @@ fn agent(suffix: Option<&str>) -> Result<HeaderValue, Error> {
 }
 
 /// Headers that frame the message or name the host; a transport sets them, and two would contradict each other.
-const FRAMING: [&str; 5] = [
+const FRAMING_HEADERS: [&str; 5] = [
     "host",
     "content-length",
     "transfer-encoding",
@@ -358,7 +358,7 @@ pub(crate) fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue
     let parsed: HeaderName = name
         .parse()
         .map_err(|_| Error::invalid(field(), "is not a header's name"))?;
-    if FRAMING.contains(&parsed.as_str()) {
+    if FRAMING_HEADERS.contains(&parsed.as_str()) {
         return Err(Error::invalid(
             field(),
             "is set by the transport and cannot be replaced",
@@ -437,9 +437,9 @@ mod tests {
     fn redact_secret_headers_in_error_response() {
         use crate::operation::Operation as _;
 
-        let said = "no: llx-canary, canary-1, Basic canary-1, canary-22";
+        let output = "no: llx-canary, canary-1, Basic canary-1, canary-22";
         let refusal = |status: u16| {
-            let body = serde_json::json!({ "detail": said }).to_string();
+            let body = serde_json::json!({ "detail": output }).to_string();
             http::Response::builder()
                 .status(status)
                 .body(Bytes::from(body))

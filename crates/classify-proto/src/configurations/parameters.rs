@@ -170,7 +170,7 @@ impl<'de> Deserialize<'de> for Parameters {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut fields = Map::deserialize(deserializer)?;
         let product_type = match fields.remove(TAG) {
-            Some(Value::String(word)) => ProductType::from(word),
+            Some(Value::String(value)) => ProductType::from(value),
             None | Some(Value::Null) => ProductType::RawOperation,
             Some(_) => return Err(D::Error::custom("product_type is not text")),
         };

@@ -2,9 +2,9 @@
 
 use super::{Parameters, ProductType};
 use crate::Timestamp;
-use crate::text::model::model;
+use crate::text::response_object::response_object;
 
-model! {
+response_object! {
     /// A saved configuration.
     pub struct SavedConfiguration {
         /// Its id, such as `cfg-…`: what a job takes as its `configuration_id`.
@@ -18,9 +18,9 @@ model! {
         /// What it holds.
         optional parameters: Parameters,
         /// When it was created.
-        moment created_at: Timestamp,
+        timestamp created_at: Timestamp,
         /// When it last changed.
-        moment updated_at: Timestamp,
+        timestamp updated_at: Timestamp,
     }
 }
 

@@ -22,14 +22,14 @@ pub struct UpdateConfiguration {
     /// The configuration's id.
     pub config_id: String,
     #[serde(flatten)]
-    fields: Fields,
+    fields: ConfigurationFields,
     /// The project and organization.
     pub scope: Scope,
 }
 
 /// What is sent; the same words as in a saved state.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Fields {
+struct ConfigurationFields {
     #[serde(default, skip_serializing_if = "Patch::is_keep")]
     name: Patch<String>,
     #[serde(default, skip_serializing_if = "Patch::is_keep")]
@@ -42,7 +42,7 @@ impl UpdateConfiguration {
     pub fn new(config_id: impl Into<String>) -> Self {
         Self {
             config_id: config_id.into(),
-            fields: Fields {
+            fields: ConfigurationFields {
                 name: Patch::Keep,
                 parameters: Patch::Keep,
             },

@@ -1,7 +1,7 @@
 //! One opaque error with predicates: what it holds and answers here, how it comes about and how it reads apart.
 
-mod build;
-mod show;
+mod constructors;
+mod display;
 
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ struct Inner {
     attempts: u32,
     ambiguous: bool,
     /// What came is not even JSON.
-    garbled: bool,
+    malformed: bool,
     retry_after: Option<Duration>,
     response: Option<http::Response<Bytes>>,
     job_id: Option<String>,
@@ -312,7 +312,7 @@ impl Error {
 
     /// A successful response that is not even JSON: cut short, or a gateway's page.
     pub(crate) fn is_malformed(&self) -> bool {
-        self.0.kind == ErrorKind::Decode && self.0.garbled
+        self.0.kind == ErrorKind::Decode && self.0.malformed
     }
 
     /// The driver's failure, where there was no response.

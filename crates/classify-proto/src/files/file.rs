@@ -5,9 +5,9 @@ use std::fmt;
 
 use crate::Timestamp;
 use crate::secret::Secret;
-use crate::text::model::model;
+use crate::text::response_object::response_object;
 
-model! {
+response_object! {
     /// An uploaded file. The service says neither its size nor when it was created.
     pub struct File {
         /// The file's id, such as `dfl-…`: what a job takes as its input.
@@ -21,9 +21,9 @@ model! {
         /// Its extension.
         optional file_type: String,
         /// When its content last changed.
-        moment last_modified_at: Timestamp,
+        timestamp last_modified_at: Timestamp,
         /// When it expires; never where it is absent.
-        moment expires_at: Timestamp,
+        timestamp expires_at: Timestamp,
         /// What it was uploaded for.
         optional purpose: String,
         /// Where its content can be fetched; only when asked for.
@@ -31,7 +31,7 @@ model! {
     }
 }
 
-model! {
+response_object! {
     /// A URL that gives access to whoever holds it, until it expires.
     ///
     /// It is fetched without the key, as it is. `Debug` shows no more of it than the host.
@@ -39,7 +39,7 @@ model! {
         /// The URL. Its query is a secret.
         required url: SecretUrl,
         /// When it stops working.
-        moment expires_at: Timestamp,
+        timestamp expires_at: Timestamp,
         /// Fields to send along where the URL takes a form; a signature may be among them.
         secret form_fields: BTreeMap<String, Secret>,
     }

@@ -184,7 +184,7 @@ impl Operation for UploadFile {
                 .as_deref()
                 .map(|id| ("external_file_id", id)),
         );
-        let framed = multipart::frame(
+        let multipart = multipart::frame(
             boundary,
             &fields,
             &self.name,
@@ -193,7 +193,7 @@ impl Operation for UploadFile {
         );
         api.request(Method::POST, ROUTE)
             .scope(&self.scope)
-            .multipart(boundary, framed)
+            .multipart(boundary, multipart)
     }
 
     fn parse_success(&self, response: http::Response<Bytes>) -> Result<File, Error> {

@@ -6,14 +6,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 /// The shortest delay before a repetition: full jitter reaches down to nothing, and nothing would be no delay.
-pub(crate) const SHORTEST: Duration = Duration::from_millis(20);
+pub(crate) const MIN_BACKOFF: Duration = Duration::from_millis(20);
 
-/// Exponential backoff with full jitter: anything up to `initial · 2^retry`, and up to `longest`.
-pub(crate) fn backoff(seed: Seed, retry: u32, initial: Duration, longest: Duration) -> Duration {
-    let ceiling = initial
-        .saturating_mul(2u32.saturating_pow(retry))
-        .min(longest);
-    scale(ceiling, fraction(seed, u64::from(retry))).max(SHORTEST)
+/// Exponential backoff with full jitter: anything up to `initial · 2^retry`, and up to `max`.
+pub(crate) fn backoff(seed: Seed, retry: u32, initial: Duration, max: Duration) -> Duration {
+    let ceiling = initial.saturating_mul(2u32.saturating_pow(retry)).min(max);
+    scale(ceiling, fraction(seed, u64::from(retry))).max(MIN_BACKOFF)
 }
 
 /// A job that is looked at more seldom is as good as forgotten.
@@ -32,7 +30,7 @@ fn scale(duration: Duration, fraction: u64) -> Duration {
 
 /// How often a waiting job is looked at. This is not retry backoff: every look succeeds, and the job is just not done.
 ///
-/// The first look is at once; then after `initial`, and each time half as long again, up to `longest`. Each delay is
+/// The first look is at once; then after `initial`, and each time half as long again, up to `max`. Each delay is
 /// shortened at random by up to a fifth, so that jobs created together are not asked for together for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -40,7 +38,7 @@ pub struct PollInterval {
     /// The delay after the first look.
     pub initial: Duration,
     /// The longest delay.
-    pub longest: Duration,
+    pub max: Duration,
 }
 
 impl Default for PollInterval {
@@ -51,42 +49,42 @@ impl Default for PollInterval {
 }
 
 impl PollInterval {
-    /// From `initial` to `longest`; less than 10 ms counts as 10 ms, and more than a day as a day.
+    /// From `initial` to `max`; less than 10 ms counts as 10 ms, and more than a day as a day.
     #[must_use]
-    pub fn new(initial: Duration, longest: Duration) -> Self {
+    pub fn new(initial: Duration, max: Duration) -> Self {
         let initial = initial.clamp(Duration::from_millis(10), MAX_POLL_INTERVAL);
         Self {
             initial,
-            longest: longest.clamp(initial, MAX_POLL_INTERVAL),
+            max: max.clamp(initial, MAX_POLL_INTERVAL),
         }
     }
 
     /// The same within its bounds: the fields are anybody's to set.
     pub(crate) fn within_bounds(self) -> Self {
-        Self::new(self.initial, self.longest)
+        Self::new(self.initial, self.max)
     }
 
-    /// The delay after look number `looks`, counted from zero.
-    pub(crate) fn delay(&self, seed: Seed, looks: u32) -> Duration {
-        let Self { initial, longest } = self.within_bounds();
+    /// The delay after look number `polls`, counted from zero.
+    pub(crate) fn delay(&self, seed: Seed, polls: u32) -> Duration {
+        let Self { initial, max } = self.within_bounds();
         let mut delay = initial;
-        for _ in 0..looks {
-            delay = delay.saturating_add(delay / 2).min(longest);
-            if delay == longest {
+        for _ in 0..polls {
+            delay = delay.saturating_add(delay / 2).min(max);
+            if delay == max {
                 break;
             }
         }
-        self.jittered(seed, looks, delay)
+        self.jittered(seed, polls, delay)
     }
 
     /// The delay, shortened by up to a fifth.
     #[expect(
         clippy::unused_self,
-        reason = "how far a delay is shortened is the poll_interval's to say"
+        reason = "how far a delay is shortened is a property of the poll interval"
     )]
-    pub(crate) fn jittered(&self, seed: Seed, looks: u32, delay: Duration) -> Duration {
+    pub(crate) fn jittered(&self, seed: Seed, polls: u32, delay: Duration) -> Duration {
         let delay = delay.max(Duration::from_millis(2));
-        delay.saturating_sub(scale(delay / 5, fraction(seed, u64::from(looks))))
+        delay.saturating_sub(scale(delay / 5, fraction(seed, u64::from(polls))))
     }
 }
 
@@ -114,14 +112,14 @@ mod tests {
     fn poll_interval_is_capped_at_one_day() {
         let day = Duration::from_secs(24 * 60 * 60);
         let endless = PollInterval::new(Duration::MAX, Duration::MAX);
-        assert_eq!((endless.initial, endless.longest), (day, day));
+        assert_eq!((endless.initial, endless.max), (day, day));
         // However its fields were set.
-        for (initial, longest, looks) in [
+        for (initial, max, polls) in [
             (Duration::MAX, Duration::MAX, 1),
             (Duration::MAX, Duration::ZERO, 1),
             (day, Duration::from_secs(1), 9),
         ] {
-            let delay = PollInterval { initial, longest }.delay(Seed::new([0; 16]), looks);
+            let delay = PollInterval { initial, max }.delay(Seed::new([0; 16]), polls);
             assert!(delay <= day && delay >= day * 4 / 5, "{delay:?}");
         }
     }
@@ -130,18 +128,18 @@ mod tests {
         #[test]
         fn backoff_is_bounded_deterministic_and_never_zero(bytes in any::<[u8; 16]>(), retry in 0u32..2000) {
             let seed = Seed::new(bytes);
-            let (initial, longest) = (Duration::from_millis(500), Duration::from_secs(8));
-            let delay = backoff(seed, retry, initial, longest);
-            prop_assert!(delay >= SHORTEST && delay <= longest);
-            prop_assert!(delay <= initial.saturating_mul(2u32.saturating_pow(retry)).max(SHORTEST));
-            prop_assert_eq!(delay, backoff(seed, retry, initial, longest));
+            let (initial, max) = (Duration::from_millis(500), Duration::from_secs(8));
+            let delay = backoff(seed, retry, initial, max);
+            prop_assert!(delay >= MIN_BACKOFF && delay <= max);
+            prop_assert!(delay <= initial.saturating_mul(2u32.saturating_pow(retry)).max(MIN_BACKOFF));
+            prop_assert_eq!(delay, backoff(seed, retry, initial, max));
         }
 
         #[test]
-        fn poll_interval_jitter_only_shortens(bytes in any::<[u8; 16]>(), looks in 0u32..5000, initial in 0u64..100_000, longest in 0u64..100_000) {
-            let poll_interval = PollInterval::new(Duration::from_millis(initial), Duration::from_millis(longest));
-            let delay = poll_interval.delay(Seed::new(bytes), looks);
-            prop_assert!(delay <= poll_interval.longest && delay >= poll_interval.initial * 4 / 5);
+        fn poll_interval_jitter_only_shortens(bytes in any::<[u8; 16]>(), polls in 0u32..5000, initial in 0u64..100_000, max in 0u64..100_000) {
+            let poll_interval = PollInterval::new(Duration::from_millis(initial), Duration::from_millis(max));
+            let delay = poll_interval.delay(Seed::new(bytes), polls);
+            prop_assert!(delay <= poll_interval.max && delay >= poll_interval.initial * 4 / 5);
         }
     }
 

@@ -6,9 +6,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::backoff::backoff;
+use super::context::Context;
+use super::response_deadline::ResponseDeadline;
 use super::retry::{Retry, classify_error};
 use super::saved::Saved;
-use super::step::{Context, Machine, ResponseDeadline, Step, Ticket};
+use super::step::{Machine, Step, Ticket};
 use crate::operation::Operation;
 use crate::seed::Seed;
 use crate::semantics::{Idempotency, RateClass, Recovery};
@@ -67,11 +69,11 @@ pub struct Call<O: Operation> {
     may_have_acted: bool,
     deadline: Option<Time>,
     next_ticket: u64,
-    state: State,
+    state: CallState,
     /// Reading the state to learn what a lost attempt did, instead of sending the request again.
     verifying: bool,
     #[serde(skip)]
-    refusal: Option<Error>,
+    rejection: Option<Error>,
     #[serde(skip)]
     outcome: Option<Result<O::Output, Error>>,
     /// The response of the result, if the caller asked for it.
@@ -83,9 +85,9 @@ pub struct Call<O: Operation> {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum State {
+enum CallState {
     Ready,
-    Out(Ticket),
+    Sent(Ticket),
     BackingOff(Time),
     Answered,
     /// The reply to a request that must not be repeated was lost with the process.
@@ -107,9 +109,9 @@ impl<O: Operation> Call<O> {
             may_have_acted: false,
             deadline: None,
             next_ticket: 0,
-            state: State::Ready,
+            state: CallState::Ready,
             verifying: false,
-            refusal: None,
+            rejection: None,
             outcome: None,
             keeps_response: false,
             response: None,
@@ -169,8 +171,8 @@ impl<O: Operation> Call<O> {
         self.may_have_acted
     }
 
-    fn total(&self) -> Duration {
-        self.retry.total.unwrap_or(Duration::from_secs(
+    fn total_timeout(&self) -> Duration {
+        self.retry.total_timeout.unwrap_or(Duration::from_secs(
             match self.operation.semantics().rate_class {
                 // Half a gibibyte at the slowest rate that drivers reckon with takes most of it.
                 RateClass::Upload => 150 * 60,
@@ -180,7 +182,7 @@ impl<O: Operation> Call<O> {
     }
 
     /// Sends as soon as the limiter lets it.
-    fn send_when_free(
+    fn send_if_admitted(
         &mut self,
         cx: Context<'_>,
         deadline: Time,
@@ -192,16 +194,16 @@ impl<O: Operation> Call<O> {
             ));
             return self.poll(cx);
         }
-        let Err(free) = cx.admit(self.rate_class()) else {
+        let Err(available_at) = cx.admit(self.rate_class()) else {
             return self.send(cx, deadline);
         };
         // The service asked all calls of this client to wait; the same bound holds as if it had asked this one.
-        if free < deadline && free - cx.now <= self.retry.max_retry_after {
+        if available_at < deadline && available_at - cx.now <= self.retry.max_retry_after {
             let reason = WaitReason::RateLimit(self.rate_class());
-            cx.waiting(self.operation.name(), reason, free);
-            return Step::Wait(Some(free));
+            cx.waiting(self.operation.name(), reason, available_at);
+            return Step::Wait(Some(available_at));
         }
-        self.fail(Error::rate_limit_delay(free - cx.now));
+        self.fail(Error::rate_limit_delay(available_at - cx.now));
         self.poll(cx)
     }
 
@@ -245,7 +247,7 @@ impl<O: Operation> Call<O> {
                 let ticket = Ticket(self.next_ticket);
                 self.next_ticket += 1;
                 self.attempts += 1;
-                self.state = State::Out(ticket);
+                self.state = CallState::Sent(ticket);
                 Step::Send(ticket, request)
             }
             Err(error) => {
@@ -262,12 +264,12 @@ impl<O: Operation> Call<O> {
         &mut self,
         result: Result<O::Output, Error>,
     ) -> Step<Infallible, Result<O::Output, Error>> {
-        self.state = State::Ended;
+        self.state = CallState::Ended;
         Step::Done(result)
     }
 
-    fn answer(&mut self, result: Result<O::Output, Error>) {
-        self.state = State::Answered;
+    fn set_outcome(&mut self, result: Result<O::Output, Error>) {
+        self.state = CallState::Answered;
         self.outcome = Some(result);
     }
 
@@ -280,7 +282,7 @@ impl<O: Operation> Call<O> {
             .operation
             .annotate(error.with_operation(self.operation.name()))
             .with_attempts(self.attempts);
-        self.answer(Err(error.with_ambiguity(ambiguous)));
+        self.set_outcome(Err(error.with_ambiguity(ambiguous)));
     }
 
     /// Whether its deadline has passed; at the deadline itself it has had all of its time.
@@ -288,7 +290,7 @@ impl<O: Operation> Call<O> {
         self.deadline.is_some_and(|deadline| now > deadline)
     }
 
-    fn give_up(&mut self) {
+    fn on_deadline(&mut self) {
         self.may_have_acted = true;
         self.fail(Error::timeout("no reply by the deadline of the whole call"));
     }
@@ -301,7 +303,7 @@ impl<O: Operation> Call<O> {
             self.operation.semantics().idempotency
         };
         let decision = classify_error(&error, idempotency, cx.now);
-        if !decision.again {
+        if !decision.retry {
             return self.on_permanent_error(error, decision.may_have_acted);
         }
         self.may_have_acted |= decision.may_have_acted && !self.verifying;
@@ -332,7 +334,7 @@ impl<O: Operation> Call<O> {
             None => WaitReason::Backoff(&error),
         };
         cx.waiting(self.operation.name(), reason, until);
-        self.state = State::BackingOff(until);
+        self.state = CallState::BackingOff(until);
     }
 
     fn on_permanent_error(&mut self, error: Error, may_have_acted: bool) {
@@ -347,13 +349,13 @@ impl<O: Operation> Call<O> {
         match self.operation.semantics().recovery {
             Recovery::NotFoundIsSuccess(output) if error.is_not_found() => {
                 self.keep_response(error.response());
-                self.answer(Ok(output(&self.operation)));
+                self.set_outcome(Ok(output(&self.operation)));
             }
             Recovery::Verify(verification) if (verification.applies_to)(&error) => {
                 self.verifying = true;
                 self.attempts = 0;
-                self.refusal = Some(error);
-                self.state = State::Ready;
+                self.rejection = Some(error);
+                self.state = CallState::Ready;
             }
             _ => self.fail(error),
         }
@@ -372,11 +374,12 @@ impl<O: Operation> Call<O> {
         };
         if self.verifying && !is_satisfied {
             // What is there now was not brought about by us, so the refusal was meant.
-            let refusal = self.refusal.take();
+            let rejection = self.rejection.take();
             self.may_have_acted = false;
-            return self.fail(refusal.unwrap_or_else(|| Error::ambiguous("the refusal was lost")));
+            return self
+                .fail(rejection.unwrap_or_else(|| Error::ambiguous("the refusal was lost")));
         }
-        self.answer(Ok(output));
+        self.set_outcome(Ok(output));
     }
 }
 
@@ -385,21 +388,21 @@ impl<O: Operation> Machine for Call<O> {
     type Output = Result<O::Output, Error>;
 
     fn poll(&mut self, cx: Context<'_>) -> Step<Infallible, Self::Output> {
-        let total = self.total();
-        let deadline = *self.deadline.get_or_insert(cx.now + total);
-        if let State::BackingOff(until) = self.state {
+        let total_timeout = self.total_timeout();
+        let deadline = *self.deadline.get_or_insert(cx.now + total_timeout);
+        if let CallState::BackingOff(until) = self.state {
             // Noted by a clock that was ahead, perhaps, and taken up under one that is right.
-            self.state = State::BackingOff(until.min(cx.now + self.retry.max_delay()));
+            self.state = CallState::BackingOff(until.min(cx.now + self.retry.max_delay()));
         }
         match self.state {
-            State::BackingOff(until) if cx.now < until => Step::Wait(Some(until)),
-            State::Ready | State::BackingOff(_) => self.send_when_free(cx, deadline),
-            State::Out(_) if cx.now >= deadline => {
-                self.give_up();
+            CallState::BackingOff(until) if cx.now < until => Step::Wait(Some(until)),
+            CallState::Ready | CallState::BackingOff(_) => self.send_if_admitted(cx, deadline),
+            CallState::Sent(_) if cx.now >= deadline => {
+                self.on_deadline();
                 self.poll(cx)
             }
-            State::Out(_) => Step::Wait(Some(deadline)),
-            State::Answered => {
+            CallState::Sent(_) => Step::Wait(Some(deadline)),
+            CallState::Answered => {
                 if let Some(result) = self.outcome.take() {
                     return self.end(result);
                 }
@@ -407,7 +410,7 @@ impl<O: Operation> Machine for Call<O> {
                 self.resume();
                 self.poll(cx)
             }
-            State::Lost => {
+            CallState::Lost => {
                 let error = Error::ambiguous(
                     "the reply was lost with the process that asked, and asking again could act twice",
                 );
@@ -417,12 +420,12 @@ impl<O: Operation> Machine for Call<O> {
                     .with_attempts(self.attempts);
                 self.end(Err(error))
             }
-            State::Ended => Step::Wait(None),
+            CallState::Ended => Step::Wait(None),
         }
     }
 
     fn handle(&mut self, cx: Context<'_>, ticket: Ticket, reply: Reply) {
-        if self.state != State::Out(ticket) {
+        if self.state != CallState::Sent(ticket) {
             return;
         }
         let parsed = match reply {
@@ -446,24 +449,24 @@ impl<O: Operation> Machine for Call<O> {
     }
 
     fn resume(&mut self) {
-        if self.state == State::Ended || self.outcome.is_some() {
+        if self.state == CallState::Ended || self.outcome.is_some() {
             return;
         }
-        if self.verifying && self.refusal.is_none() {
+        if self.verifying && self.rejection.is_none() {
             // Loaded from a state, which holds no errors: ask again, to be refused again.
             self.verifying = false;
             self.attempts = 0;
-            self.state = State::Ready;
+            self.state = CallState::Ready;
         }
-        if !matches!(self.state, State::Out(_) | State::Answered) {
+        if !matches!(self.state, CallState::Sent(_) | CallState::Answered) {
             return;
         }
         if self.operation.semantics().idempotency == Idempotency::NonIdempotent {
-            self.state = State::Lost;
+            self.state = CallState::Lost;
         } else {
             self.may_have_acted = true;
             self.attempts = self.attempts.saturating_sub(1);
-            self.state = State::Ready;
+            self.state = CallState::Ready;
         }
     }
 }

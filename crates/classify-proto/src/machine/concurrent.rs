@@ -5,15 +5,16 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::context::Context;
 use super::saved::Saved;
-use super::step::{Context, Machine, Step, Ticket};
+use super::step::{Machine, Step, Ticket};
 use super::tickets::Tickets;
 use crate::Time;
 use crate::reply::Reply;
 
 /// Runs several machines side by side, so many at a time.
 ///
-/// Each is named by its place in the order it was given. One that fails stops no other: its output is an event like
+/// Each is identified by its index in the order it was given. One that fails stops no other: its output is an event like
 /// any other's. Machines that have not begun cost nothing but their own size. Where a limiter lets few requests through,
 /// the machines have them in turn.
 #[derive(Serialize, Deserialize)]
@@ -21,12 +22,12 @@ pub struct Concurrent<M> {
     waiting: VecDeque<(usize, M)>,
     running: Vec<(usize, M)>,
     max_concurrency: usize,
-    added: usize,
+    next_index: usize,
     tickets: Tickets,
     ended: bool,
     /// Whose request went out last; the next in order is polled first.
     #[serde(skip)]
-    last: Option<usize>,
+    last_sent: Option<usize>,
 }
 
 /// What a [`Concurrent`] tells: of which machine, and what.
@@ -36,50 +37,51 @@ pub struct Concurrent<M> {
     reason = "a machine tells events and ends; there is no third thing"
 )]
 pub enum ConcurrentEvent<E, O> {
-    /// An event of the machine at this place.
+    /// An event of the machine at this index.
     Progress(usize, E),
-    /// The machine at this place ended with this.
+    /// The machine at this index ended with this.
     Finished(usize, O),
 }
 
 impl<M: Machine> Concurrent<M> {
     /// Runs `machines`, at most `max_concurrency` of them at a time (at least one).
     ///
-    /// A limiter counts a request when the machine hands it out. A fan that is wider than what its driver sends at once
-    /// ([`TransportLimits::max_concurrency`](crate::TransportLimits::max_concurrency)) has requests counted that still stand in the driver's queue.
+    /// A limiter counts a request when the machine hands it out. If more machines run than the driver sends requests at once
+    /// ([`TransportLimits::max_concurrency`](crate::TransportLimits::max_concurrency)), requests are counted that are
+    /// still in the driver's queue.
     pub fn new(machines: impl IntoIterator<Item = M>, max_concurrency: usize) -> Self {
         let waiting: VecDeque<_> = machines.into_iter().enumerate().collect();
         Self {
-            added: waiting.len(),
+            next_index: waiting.len(),
             waiting,
             running: Vec::new(),
             max_concurrency: max_concurrency.max(1),
             tickets: Tickets::default(),
             ended: false,
-            last: None,
+            last_sent: None,
         }
     }
 
-    /// Adds a machine, and says its place. A fan that has ended takes none and drops it.
+    /// Adds a machine and returns its index. After the end the machine is dropped.
     pub fn push(&mut self, machine: M) -> usize {
-        let place = self.added;
-        self.added += 1;
+        let index = self.next_index;
+        self.next_index += 1;
         if !self.ended {
-            self.waiting.push_back((place, machine));
+            self.waiting.push_back((index, machine));
         }
-        place
+        index
     }
 
-    /// Drops the machines that have not begun and says their places; those under way go on to their end.
+    /// Drops the machines that have not begun and returns their indices; those under way go on to their end.
     pub fn stop_starting(&mut self) -> Vec<usize> {
-        self.waiting.drain(..).map(|(place, _)| place).collect()
+        self.waiting.drain(..).map(|(index, _)| index).collect()
     }
 
-    /// The machines that are under way, with their places.
+    /// The machines that are under way, with their indices.
     pub fn running(&self) -> impl Iterator<Item = (usize, &M)> {
         self.running
             .iter()
-            .map(|(place, machine)| (*place, machine))
+            .map(|(index, machine)| (*index, machine))
     }
 }
 
@@ -102,44 +104,44 @@ impl<M: Machine> Machine for Concurrent<M> {
             return Step::Done(());
         }
         // In turn: what a limiter lets through would else go to the first machines, and the last would wait for ever.
-        // Places are in order, because a machine begins after those before it.
+        // Indices are in order, because a machine begins after those before it.
         let next = self
             .running
-            .partition_point(|(place, _)| Some(*place) <= self.last);
-        let mut wake: Option<Time> = None;
-        for index in (next..self.running.len()).chain(0..next) {
-            let (place, machine) = &mut self.running[index];
-            let place = *place;
+            .partition_point(|(index, _)| Some(*index) <= self.last_sent);
+        let mut next_wake: Option<Time> = None;
+        for slot in (next..self.running.len()).chain(0..next) {
+            let (index, machine) = &mut self.running[slot];
+            let index = *index;
             match machine.poll(cx) {
-                Step::Send(theirs, request) => {
-                    self.last = Some(place);
-                    return Step::Send(self.tickets.issue(place, theirs), request);
+                Step::Send(inner, request) => {
+                    self.last_sent = Some(index);
+                    return Step::Send(self.tickets.issue(index, inner), request);
                 }
-                Step::Event(event) => return Step::Event(ConcurrentEvent::Progress(place, event)),
+                Step::Event(event) => return Step::Event(ConcurrentEvent::Progress(index, event)),
                 Step::Done(output) => {
-                    self.running.remove(index);
-                    self.tickets.forget(place);
-                    return Step::Event(ConcurrentEvent::Finished(place, output));
+                    self.running.remove(slot);
+                    self.tickets.forget(index);
+                    return Step::Event(ConcurrentEvent::Finished(index, output));
                 }
                 Step::Wait(Some(until)) => {
-                    wake = Some(wake.map_or(until, |earlier| earlier.min(until)));
+                    next_wake = Some(next_wake.map_or(until, |earlier| earlier.min(until)));
                 }
                 Step::Wait(None) => {}
             }
         }
-        Step::Wait(wake)
+        Step::Wait(next_wake)
     }
 
     fn handle(&mut self, cx: Context<'_>, ticket: Ticket, reply: Reply) {
-        let Some((place, theirs)) = self.tickets.redeem(ticket) else {
+        let Some((index, inner)) = self.tickets.redeem(ticket) else {
             return;
         };
         if let Some((_, machine)) = self
             .running
             .iter_mut()
-            .find(|(running, _)| *running == place)
+            .find(|(running, _)| *running == index)
         {
-            machine.handle(cx, theirs, reply);
+            machine.handle(cx, inner, reply);
         }
     }
 

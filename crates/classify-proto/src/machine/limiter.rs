@@ -8,16 +8,16 @@ use crate::Time;
 use crate::semantics::RateClass;
 
 /// How fast a bucket comes back after a 429: this part of its full rate with each full window that goes well.
-const RECOVERY: u32 = SCALE / 20;
+const RECOVERY_STEP: u32 = FULL_RATE / 20;
 /// A bucket's full rate, as parts.
-const SCALE: u32 = 1_000;
+const FULL_RATE: u32 = 1_000;
 /// How long a class rests after a 429 that names no delay.
-const PAUSE: Duration = Duration::from_secs(1);
+const DEFAULT_BACKOFF: Duration = Duration::from_secs(1);
 /// How long a class rests at most, whatever the service asks for: a limiter outlives the call that was told.
-const LONGEST_REST: Duration = Duration::from_secs(60 * 60);
+const MAX_BACKOFF: Duration = Duration::from_secs(60 * 60);
 /// The part of a window that is added to it. Requests are let through by when they leave, the service counts them by
 /// when they arrive, and some travel faster than others.
-const SLACK: u32 = 20;
+const WINDOW_SLACK: u32 = 20;
 
 /// Holds requests back so that the service's rate limits are not reached.
 ///
@@ -90,10 +90,10 @@ impl Limiter {
     #[must_use]
     pub fn available_at(&self, class: RateClass, now: Time) -> Time {
         let buckets = self.classes.get(&class).into_iter().chain(&self.total);
-        let rested = self.backing_off.get(&class).copied().unwrap_or(now);
+        let backoff_until = self.backing_off.get(&class).copied().unwrap_or(now);
         buckets
             .map(|bucket| bucket.available_at(now))
-            .fold(rested.max(now), Time::max)
+            .fold(backoff_until.max(now), Time::max)
     }
 
     /// Takes note of a request that is being sent.
@@ -108,7 +108,7 @@ impl Limiter {
     pub(crate) fn answered(&mut self, class: RateClass, now: Time, feedback: RateFeedback) {
         match feedback {
             RateFeedback::Limited(delay) => {
-                let until = now + delay.unwrap_or(PAUSE).min(LONGEST_REST);
+                let until = now + delay.unwrap_or(DEFAULT_BACKOFF).min(MAX_BACKOFF);
                 let backing_off = self.backing_off.entry(class).or_insert(until);
                 *backing_off = (*backing_off).max(until);
                 for bucket in self.buckets(class) {
@@ -168,29 +168,29 @@ impl Default for Limiter {
 struct Bucket {
     limit: u32,
     window: Duration,
-    /// The part of the limit that is used, of [`SCALE`].
+    /// The part of the limit that is used, of [`FULL_RATE`].
     rate: u32,
     /// When the latest requests were sent, no more of them than the limit.
     sent: VecDeque<Time>,
-    well: u32,
-    slowed: Option<Time>,
+    successes: u32,
+    reduced_at: Option<Time>,
 }
 
 impl Bucket {
     fn new(limit: u32, window: Duration) -> Self {
         Self {
             limit: limit.max(1),
-            window: window.saturating_add(window / SLACK),
-            rate: SCALE,
+            window: window.saturating_add(window / WINDOW_SLACK),
+            rate: FULL_RATE,
             sent: VecDeque::new(),
-            well: 0,
-            slowed: None,
+            successes: 0,
+            reduced_at: None,
         }
     }
 
     /// How many may be sent in a window at the present rate.
     fn allowed(&self) -> usize {
-        let allowed = u64::from(self.limit) * u64::from(self.rate) / u64::from(SCALE);
+        let allowed = u64::from(self.limit) * u64::from(self.rate) / u64::from(FULL_RATE);
         usize::try_from(allowed).unwrap_or(usize::MAX).max(1)
     }
 
@@ -214,22 +214,25 @@ impl Bucket {
 
     fn reduce_rate(&mut self, now: Time) {
         // Many answers to one burst are one sign, not many.
-        if self.slowed.is_some_and(|slowed| now < slowed + self.window) {
+        if self
+            .reduced_at
+            .is_some_and(|reduced_at| now < reduced_at + self.window)
+        {
             return;
         }
-        self.slowed = Some(now);
-        self.well = 0;
+        self.reduced_at = Some(now);
+        self.successes = 0;
         self.rate = (self.rate / 2).max(1);
     }
 
     fn on_success(&mut self) {
-        if self.rate == SCALE {
+        if self.rate == FULL_RATE {
             return;
         }
-        self.well += 1;
-        if self.well as usize >= self.allowed() {
-            self.well = 0;
-            self.rate = (self.rate + RECOVERY).min(SCALE);
+        self.successes += 1;
+        if self.successes as usize >= self.allowed() {
+            self.successes = 0;
+            self.rate = (self.rate + RECOVERY_STEP).min(FULL_RATE);
         }
     }
 }

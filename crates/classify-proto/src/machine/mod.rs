@@ -25,19 +25,21 @@
 //! | [`UploadOnce`] | uploads a document unless it is there | none | the file |
 //! | [`Run`] | uploads if need be, creates, waits | uploaded, created, progress | the job, or why it has no result |
 //! | [`Concurrent`] | runs several machines side by side | theirs, and their outputs as they come | nothing |
-//! | [`Bulk`] | classifies any number of documents, each once | room, records, settled documents | a summary |
+//! | [`Bulk`] | classifies any number of documents, each once | requests for documents, records, finished documents | a summary |
 
 mod backoff;
 mod bulk;
 mod call;
 mod concurrent;
+mod context;
 mod limiter;
 mod observer;
 mod pager;
 mod rate_limits;
 mod raw_call;
 mod reconcile;
-mod results;
+mod response_deadline;
+mod results_waiter;
 mod retry;
 mod run;
 mod saved;
@@ -55,17 +57,19 @@ pub use bulk::{
 
 pub use call::Call;
 pub use concurrent::{Concurrent, ConcurrentEvent};
+pub use context::Context;
 pub use limiter::Limiter;
 pub use observer::{AttemptInfo, AttemptOutcome, CircuitState, Observer, WaitInfo, WaitReason};
 pub use pager::Pager;
 pub use rate_limits::{RateFeedback, RateLimits};
 pub use raw_call::RawCall;
 pub use reconcile::{Candidate, Reconcile, Reconciliation};
-pub use results::ResultsWaiter;
+pub use response_deadline::ResponseDeadline;
+pub use results_waiter::ResultsWaiter;
 pub use retry::Retry;
 pub use run::{Run, RunEvent};
 pub use saved::Saved;
-pub use step::{Context, Machine, ResponseDeadline, Step, Ticket};
+pub use step::{Machine, Step, Ticket};
 pub use upload_once::{UploadOnce, UploadOutcome};
 pub use waitable::{IntoWaitable, Waitable};
 pub use waiter::{Progress, Waiter};

@@ -6,9 +6,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::call::Call;
+use super::context::Context;
 use super::retry::Retry;
 use super::saved::Saved;
-use super::step::{Context, Machine, Step, Ticket};
+use super::step::{Machine, Step, Ticket};
 use super::tickets::Tickets;
 use crate::call_options::CallOptions;
 use crate::error::Error;
@@ -17,7 +18,7 @@ use crate::reply::Reply;
 use crate::seed::Seed;
 
 /// How many pages a list may have unless told otherwise.
-const MOST_PAGES: u32 = 100_000;
+const DEFAULT_MAX_PAGES: u32 = 100_000;
 
 /// Follows a list to its end, a page at a time.
 ///
@@ -31,7 +32,7 @@ const MOST_PAGES: u32 = 100_000;
 #[serde(bound(serialize = "O: Serialize", deserialize = "O: Deserialize<'de>"))]
 pub struct Pager<O: Paged> {
     /// The list as it was asked for, at the oldest page not handed out yet.
-    oldest: O,
+    list: O,
     #[serde(default, skip_serializing_if = "CallOptions::is_empty")]
     options: CallOptions,
     retry: Retry,
@@ -42,8 +43,8 @@ pub struct Pager<O: Paged> {
     pages: u32,
     /// The tokens that led to the oldest page and to those before it. Whole strings, because a clash of hashes would
     /// cut a list short.
-    seen: BTreeSet<String>,
-    end: End,
+    seen_tokens: BTreeSet<String>,
+    end: ListEnd,
     tickets: Tickets,
     #[serde(skip)]
     ready: Option<Page<O::Item>>,
@@ -56,7 +57,7 @@ pub struct Pager<O: Paged> {
 /// What follows the pages that were handed out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum End {
+enum ListEnd {
     /// Another page.
     Open,
     /// Nothing.
@@ -66,7 +67,7 @@ enum End {
     /// A page beyond the limit.
     TooMany,
     /// Nothing more to say.
-    Told,
+    Reported,
 }
 
 type PageStep<O> = Step<Page<<O as Paged>::Item>, Result<(), Error>>;
@@ -76,15 +77,15 @@ impl<O: Paged> Pager<O> {
     #[must_use]
     pub fn new(list: O, seed: Seed) -> Self {
         Self {
-            seen: list.page_token().map(str::to_owned).into_iter().collect(),
-            oldest: list,
+            seen_tokens: list.page_token().map(str::to_owned).into_iter().collect(),
+            list,
             options: CallOptions::default(),
             retry: Retry::default(),
             seed,
             prefetch: false,
-            max_pages: MOST_PAGES,
+            max_pages: DEFAULT_MAX_PAGES,
             pages: 0,
-            end: End::Open,
+            end: ListEnd::Open,
             tickets: Tickets::default(),
             ready: None,
             call: None,
@@ -123,16 +124,16 @@ impl<O: Paged> Pager<O> {
     /// The token of the oldest page that was not handed out: where to go on. `None` for the first page.
     #[must_use]
     pub fn page_token(&self) -> Option<&str> {
-        self.oldest.page_token()
+        self.list.page_token()
     }
 
     /// What comes after a page with this token, when the pages before it and itself are handed out.
-    fn after(&self, token: Option<&str>, pages: u32) -> End {
+    fn end_after(&self, token: Option<&str>, pages: u32) -> ListEnd {
         match token {
-            None => End::Complete,
-            Some(token) if self.seen.contains(token) => End::Repeated,
-            Some(_) if pages >= self.max_pages => End::TooMany,
-            Some(_) => End::Open,
+            None => ListEnd::Complete,
+            Some(token) if self.seen_tokens.contains(token) => ListEnd::Repeated,
+            Some(_) if pages >= self.max_pages => ListEnd::TooMany,
+            Some(_) => ListEnd::Open,
         }
     }
 
@@ -142,11 +143,11 @@ impl<O: Paged> Pager<O> {
             return None;
         }
         let token = self.ready.as_ref()?.next_page_token.as_deref();
-        if self.after(token, self.pages + 1) != End::Open {
+        if self.end_after(token, self.pages + 1) != ListEnd::Open {
             return None;
         }
-        let next = self.oldest.with_page_token(token.map(str::to_owned));
-        self.ask(next, self.pages + 1);
+        let next = self.list.with_page_token(token.map(str::to_owned));
+        self.begin_call(next, self.pages + 1);
         match self.poll_call(cx) {
             step @ Some(Step::Send(..)) => step,
             // No request could be built; the page at hand comes first, then the error.
@@ -154,7 +155,7 @@ impl<O: Paged> Pager<O> {
         }
     }
 
-    fn ask(&mut self, list: O, page: u32) {
+    fn begin_call(&mut self, list: O, page: u32) {
         self.call = Some(
             Call::new(list, self.seed.derive(u64::from(page)))
                 .retry(self.retry)
@@ -164,7 +165,7 @@ impl<O: Paged> Pager<O> {
 
     fn poll_call(&mut self, cx: Context<'_>) -> Option<PageStep<O>> {
         match self.call.as_mut()?.poll(cx) {
-            Step::Send(theirs, request) => Some(Step::Send(self.tickets.issue(0, theirs), request)),
+            Step::Send(inner, request) => Some(Step::Send(self.tickets.issue(0, inner), request)),
             Step::Wait(until) => Some(Step::Wait(until)),
             Step::Event(never) => match never {},
             Step::Done(result) => {
@@ -179,32 +180,32 @@ impl<O: Paged> Pager<O> {
         }
     }
 
-    fn hand_out(&mut self) -> Option<Page<O::Item>> {
+    fn next_page(&mut self) -> Option<Page<O::Item>> {
         let page = self.ready.take()?;
         self.pages += 1;
-        self.end = self.after(page.next_page_token.as_deref(), self.pages);
-        if let (End::Open, Some(token)) = (self.end, &page.next_page_token) {
-            self.seen.insert(token.clone());
-            self.oldest = self.oldest.with_page_token(Some(token.clone()));
+        self.end = self.end_after(page.next_page_token.as_deref(), self.pages);
+        if let (ListEnd::Open, Some(token)) = (self.end, &page.next_page_token) {
+            self.seen_tokens.insert(token.clone());
+            self.list = self.list.with_page_token(Some(token.clone()));
         }
         Some(page)
     }
 
-    fn tell_end(&mut self) -> PageStep<O> {
-        let end = std::mem::replace(&mut self.end, End::Told);
-        let why = match end {
-            End::Complete => return Step::Done(Ok(())),
-            End::Open | End::Told => return Step::Wait(None),
-            End::Repeated => format!(
+    fn report_end(&mut self) -> PageStep<O> {
+        let end = std::mem::replace(&mut self.end, ListEnd::Reported);
+        let message = match end {
+            ListEnd::Complete => return Step::Done(Ok(())),
+            ListEnd::Open | ListEnd::Reported => return Step::Wait(None),
+            ListEnd::Repeated => format!(
                 "the service repeats a page token after page {}, so the list would never end",
                 self.pages
             ),
-            End::TooMany => format!(
+            ListEnd::TooMany => format!(
                 "the list goes on after {} pages, the limit that was set",
                 self.pages
             ),
         };
-        Step::Done(Err(Error::paging(why).with_operation(self.oldest.name())))
+        Step::Done(Err(Error::paging(message).with_operation(self.list.name())))
     }
 }
 
@@ -218,19 +219,19 @@ impl<O: Paged> Machine for Pager<O> {
             if let Some(step) = self.prefetch_next(cx) {
                 return step;
             }
-            if let Some(page) = self.hand_out() {
+            if let Some(page) = self.next_page() {
                 return Step::Event(page);
             }
-            if self.end != End::Open {
-                return self.tell_end();
+            if self.end != ListEnd::Open {
+                return self.report_end();
             }
             if let Some(error) = self.error.take() {
-                self.end = End::Told;
+                self.end = ListEnd::Reported;
                 return Step::Done(Err(error));
             }
             if self.call.is_none() {
-                let (list, page) = (self.oldest.clone(), self.pages);
-                self.ask(list, page);
+                let (list, page) = (self.list.clone(), self.pages);
+                self.begin_call(list, page);
             }
             if let Some(step) = self.poll_call(cx) {
                 return step;
@@ -239,8 +240,8 @@ impl<O: Paged> Machine for Pager<O> {
     }
 
     fn handle(&mut self, cx: Context<'_>, ticket: Ticket, reply: Reply) {
-        if let (Some((_, theirs)), Some(call)) = (self.tickets.redeem(ticket), self.call.as_mut()) {
-            call.handle(cx, theirs, reply);
+        if let (Some((_, inner)), Some(call)) = (self.tickets.redeem(ticket), self.call.as_mut()) {
+            call.handle(cx, inner, reply);
         }
     }
 
@@ -255,7 +256,7 @@ impl<O: Paged> Machine for Pager<O> {
 impl<O: Paged> fmt::Debug for Pager<O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pager")
-            .field("operation", &self.oldest.name())
+            .field("operation", &self.list.name())
             .field("pages", &self.pages)
             .field("end", &self.end)
             .finish_non_exhaustive()
@@ -264,6 +265,6 @@ impl<O: Paged> fmt::Debug for Pager<O> {
 
 impl<O: Paged + Serialize + serde::de::DeserializeOwned> Saved for Pager<O> {
     fn kind(&self) -> String {
-        format!("pager {}", self.oldest.name())
+        format!("pager {}", self.list.name())
     }
 }

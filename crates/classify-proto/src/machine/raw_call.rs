@@ -7,8 +7,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::call::Call;
+use super::context::Context;
 use super::saved::Saved;
-use super::step::{Context, Machine, Step, Ticket};
+use super::step::{Machine, Step, Ticket};
 use crate::error::Error;
 use crate::operation::Operation;
 use crate::raw_response::RawResponse;

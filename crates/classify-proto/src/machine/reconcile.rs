@@ -4,10 +4,11 @@ use std::collections::{BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
+use super::context::Context;
 use super::pager::Pager;
 use super::retry::Retry;
 use super::saved::Saved;
-use super::step::{Context, Machine, Step, Ticket};
+use super::step::{Machine, Step, Ticket};
 use super::tickets::Tickets;
 use crate::Timestamp;
 use crate::error::Error;
@@ -28,29 +29,29 @@ use crate::v1::{CreateJob, GetJobResults, Job, JobStatus, ListJobs};
 /// differ: a minute will do.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Reconcile {
-    asked: CreateJob,
+    create: CreateJob,
     since: Timestamp,
     retry: Retry,
     seed: Seed,
-    most_pages: Option<u32>,
+    max_pages: Option<u32>,
     ended: bool,
     tickets: Tickets,
     /// What was read is no part of a saved state: a loaded one begins again.
     #[serde(skip)]
-    stage: Stage,
+    stage: ReconcileStage,
 }
 
 #[derive(Debug, Default)]
-enum Stage {
+enum ReconcileStage {
     #[default]
     Begin,
     List(Box<Pager<ListJobs>>, Vec<Job>),
-    Files(Box<Comparing>),
+    CompareFiles(Box<FileComparison>),
 }
 
 /// Comparing files, one job after the other.
 #[derive(Debug)]
-struct Comparing {
+struct FileComparison {
     job: Job,
     pager: Pager<GetJobResults>,
     /// In the form that ids are compared in.
@@ -109,14 +110,14 @@ impl Reconcile {
     #[must_use]
     pub fn new(create: CreateJob, since: Timestamp, seed: Seed) -> Self {
         Self {
-            asked: create,
+            create,
             since,
             retry: Retry::default(),
             seed,
-            most_pages: None,
+            max_pages: None,
             ended: false,
             tickets: Tickets::default(),
-            stage: Stage::Begin,
+            stage: ReconcileStage::Begin,
         }
     }
 
@@ -131,21 +132,22 @@ impl Reconcile {
     /// nothing.
     #[must_use]
     pub fn max_pages(mut self, pages: u32) -> Self {
-        self.most_pages = Some(pages);
+        self.max_pages = Some(pages);
         self
     }
 
     fn list(&self) -> Pager<ListJobs> {
-        let pager =
-            Pager::new(ListJobs::new().scoped(&self.asked.scope), self.seed).retry(self.retry);
-        match self.most_pages {
-            Some(most) => pager.max_pages(most),
-            None => pager,
+        let list =
+            Pager::new(ListJobs::new().scoped(&self.create.scope), self.seed).retry(self.retry);
+        match self.max_pages {
+            Some(max_pages) => list.max_pages(max_pages),
+            None => list,
         }
     }
 
-    fn may_be_it(&self, job: &Job) -> bool {
-        job.created_at.is_none_or(|created| created >= self.since) && self.asked.may_have_made(job)
+    fn is_candidate(&self, job: &Job) -> bool {
+        job.created_at.is_none_or(|created| created >= self.since)
+            && self.create.could_have_created(job)
     }
 
     fn end<E>(
@@ -153,12 +155,12 @@ impl Reconcile {
         result: Result<Reconciliation, Error>,
     ) -> Step<E, Result<Reconciliation, Error>> {
         self.ended = true;
-        self.stage = Stage::Begin;
+        self.stage = ReconcileStage::Begin;
         Step::Done(result)
     }
 
     /// Goes on to the next job's files, or ends.
-    fn compare(
+    fn compare_next(
         &mut self,
         mut waiting: VecDeque<Job>,
         done: Vec<Candidate>,
@@ -167,8 +169,8 @@ impl Reconcile {
             return Some(Reconciliation { candidates: done });
         };
         let seed = self.seed.derive(1 + done.len() as u64);
-        let results = GetJobResults::new(&*job.id).scoped(&self.asked.scope);
-        self.stage = Stage::Files(Box::new(Comparing {
+        let results = GetJobResults::new(&*job.id).scoped(&self.create.scope);
+        self.stage = ReconcileStage::CompareFiles(Box::new(FileComparison {
             job,
             pager: Pager::new(results, seed).retry(self.retry),
             files: BTreeSet::new(),
@@ -179,12 +181,13 @@ impl Reconcile {
     }
 
     /// What a job's results say of its files: `None` when they are not those asked for.
-    fn agreement(&self, job: &Job, files: &BTreeSet<NormalizedId>) -> Option<bool> {
-        let ids = self.asked.file_ids.iter();
-        let asked: BTreeSet<NormalizedId> = ids.map(|id| NormalizedId::of(id)).collect();
-        if asked == *files {
+    fn files_agree(&self, job: &Job, files: &BTreeSet<NormalizedId>) -> Option<bool> {
+        let ids = self.create.file_ids.iter();
+        let requested: BTreeSet<NormalizedId> = ids.map(|id| NormalizedId::of(id)).collect();
+        if requested == *files {
             Some(true)
-        } else if files.is_empty() || (files.is_subset(&asked) && job.status != JobStatus::Success)
+        } else if files.is_empty()
+            || (files.is_subset(&requested) && job.status != JobStatus::Success)
         {
             Some(false)
         } else {
@@ -210,87 +213,89 @@ impl Machine for Reconcile {
             return Step::Wait(None);
         }
         loop {
-            let (theirs, request) = match &mut self.stage {
-                Stage::Begin => {
-                    self.stage = Stage::List(Box::new(self.list()), Vec::new());
+            let (inner, request) = match &mut self.stage {
+                ReconcileStage::Begin => {
+                    self.stage = ReconcileStage::List(Box::new(self.list()), Vec::new());
                     continue;
                 }
-                Stage::List(pager, jobs) => match pager.poll(cx) {
-                    Step::Send(theirs, request) => (theirs, request),
+                ReconcileStage::List(pager, jobs) => match pager.poll(cx) {
+                    Step::Send(inner, request) => (inner, request),
                     Step::Wait(until) => return Step::Wait(until),
                     Step::Event(page) => {
                         let mut found = std::mem::take(jobs);
-                        found.extend(page.items.into_iter().filter(|job| self.may_be_it(job)));
-                        if let Stage::List(_, jobs) = &mut self.stage {
+                        found.extend(page.items.into_iter().filter(|job| self.is_candidate(job)));
+                        if let ReconcileStage::List(_, jobs) = &mut self.stage {
                             *jobs = found;
                         }
                         continue;
                     }
                     Step::Done(Ok(())) => {
                         let jobs = VecDeque::from(std::mem::take(jobs));
-                        match self.compare(jobs, Vec::new()) {
+                        match self.compare_next(jobs, Vec::new()) {
                             Some(found) => return self.end(Ok(found)),
                             None => continue,
                         }
                     }
                     Step::Done(Err(error)) => return self.end(Err(error)),
                 },
-                Stage::Files(comparing) => match comparing.pager.poll(cx) {
-                    Step::Send(theirs, request) => (theirs, request),
+                ReconcileStage::CompareFiles(comparison) => match comparison.pager.poll(cx) {
+                    Step::Send(inner, request) => (inner, request),
                     Step::Wait(until) => return Step::Wait(until),
                     Step::Event(page) => {
                         let files = page.items.into_iter().filter_map(|item| item.file_id);
-                        comparing
+                        comparison
                             .files
                             .extend(files.map(|id| NormalizedId::of(&id)));
                         continue;
                     }
                     Step::Done(read) => {
-                        let Stage::Files(comparing) = std::mem::take(&mut self.stage) else {
+                        let ReconcileStage::CompareFiles(comparison) =
+                            std::mem::take(&mut self.stage)
+                        else {
                             continue;
                         };
-                        let Comparing {
+                        let FileComparison {
                             job,
                             files,
                             waiting,
                             mut done,
                             ..
-                        } = *comparing;
+                        } = *comparison;
                         let agreement = match read {
-                            Ok(()) => self.agreement(&job, &files),
+                            Ok(()) => self.files_agree(&job, &files),
                             // A job that has not ended, or failed, may have no results to read.
                             Err(error) if has_no_results(&error) => Some(false),
                             Err(error) => return self.end(Err(error)),
                         };
                         done.extend(agreement.map(|files_agree| Candidate { job, files_agree }));
-                        match self.compare(waiting, done) {
+                        match self.compare_next(waiting, done) {
                             Some(found) => return self.end(Ok(found)),
                             None => continue,
                         }
                     }
                 },
             };
-            return Step::Send(self.tickets.issue(0, theirs), request);
+            return Step::Send(self.tickets.issue(0, inner), request);
         }
     }
 
     fn handle(&mut self, cx: Context<'_>, ticket: Ticket, reply: Reply) {
-        let Some((_, theirs)) = self.tickets.redeem(ticket) else {
+        let Some((_, inner)) = self.tickets.redeem(ticket) else {
             return;
         };
         match &mut self.stage {
-            Stage::List(pager, _) => pager.handle(cx, theirs, reply),
-            Stage::Files(comparing) => comparing.pager.handle(cx, theirs, reply),
-            Stage::Begin => {}
+            ReconcileStage::List(pager, _) => pager.handle(cx, inner, reply),
+            ReconcileStage::CompareFiles(comparison) => comparison.pager.handle(cx, inner, reply),
+            ReconcileStage::Begin => {}
         }
     }
 
     fn resume(&mut self) {
         self.tickets.forget_all();
         match &mut self.stage {
-            Stage::List(pager, _) => pager.resume(),
-            Stage::Files(comparing) => comparing.pager.resume(),
-            Stage::Begin => {}
+            ReconcileStage::List(pager, _) => pager.resume(),
+            ReconcileStage::CompareFiles(comparison) => comparison.pager.resume(),
+            ReconcileStage::Begin => {}
         }
     }
 }

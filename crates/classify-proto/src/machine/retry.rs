@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 
-use super::backoff::SHORTEST;
+use super::backoff::MIN_BACKOFF;
 use crate::Time;
 use crate::error::{Error, ErrorKind};
 use crate::reply::FailureKind;
@@ -41,7 +41,7 @@ pub struct Retry {
     pub max_retry_after: Duration,
     /// How long a call may take with all its attempts and delays. `None` sets two and a half hours for an upload and 15
     /// minutes for anything else.
-    pub total: Option<Duration>,
+    pub total_timeout: Option<Duration>,
 }
 
 impl Default for Retry {
@@ -51,7 +51,7 @@ impl Default for Retry {
             initial_backoff: Duration::from_millis(500),
             max_backoff: Duration::from_secs(8),
             max_retry_after: Duration::from_secs(120),
-            total: None,
+            total_timeout: None,
         }
     }
 }
@@ -70,31 +70,31 @@ impl Retry {
         self
     }
 
-    /// Waits up to this long before the first repetition, twice that before the second, up to `longest`.
+    /// Waits up to this long before the first repetition, twice that before the second, up to `max`.
     #[must_use]
-    pub fn backoff(mut self, initial: Duration, longest: Duration) -> Self {
+    pub fn backoff(mut self, initial: Duration, max: Duration) -> Self {
         self.initial_backoff = initial;
-        self.max_backoff = longest;
+        self.max_backoff = max;
         self
     }
 
     /// Waits no longer than this when the service asks for a delay.
     #[must_use]
-    pub fn max_retry_after(mut self, longest: Duration) -> Self {
-        self.max_retry_after = longest;
+    pub fn max_retry_after(mut self, max: Duration) -> Self {
+        self.max_retry_after = max;
         self
     }
 
     /// Gives a call this long, with all its attempts and delays.
     #[must_use]
-    pub fn total(mut self, total: Duration) -> Self {
-        self.total = Some(total);
+    pub fn total_timeout(mut self, timeout: Duration) -> Self {
+        self.total_timeout = Some(timeout);
         self
     }
 
     /// The longest that a call rests between two attempts.
     pub(crate) fn max_delay(&self) -> Duration {
-        self.max_backoff.max(self.max_retry_after).max(SHORTEST)
+        self.max_backoff.max(self.max_retry_after).max(MIN_BACKOFF)
     }
 }
 
@@ -102,7 +102,7 @@ impl Retry {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct RetryDecision {
     /// Whether to send the request again.
-    pub(crate) again: bool,
+    pub(crate) retry: bool,
     /// Whether the service may have acted upon the attempt.
     pub(crate) may_have_acted: bool,
     /// The delay the service asked for.
@@ -111,45 +111,48 @@ pub(crate) struct RetryDecision {
 
 /// The table in [`Retry`], as code.
 pub(crate) fn classify_error(error: &Error, idempotency: Idempotency, now: Time) -> RetryDecision {
-    let harmless = idempotency != Idempotency::NonIdempotent;
+    let may_repeat = idempotency != Idempotency::NonIdempotent;
     let delay = error
         .headers()
         .and_then(|headers| retry_after(headers, now));
-    let decision = |again, may_have_acted| RetryDecision {
-        again,
+    let decision = |retry, may_have_acted| RetryDecision {
+        retry,
         may_have_acted,
         delay,
     };
 
     if let Some(failure) = error.failure() {
-        let passing = matches!(
+        let is_transient = matches!(
             failure.kind(),
             FailureKind::Connect | FailureKind::Timeout | FailureKind::Broken
         );
-        let acted = failure.may_have_been_sent();
-        return decision(passing && (harmless || !acted), acted);
+        let may_have_been_sent = failure.may_have_been_sent();
+        return decision(
+            is_transient && (may_repeat || !may_have_been_sent),
+            may_have_been_sent,
+        );
     }
     match (error.kind(), error.status().map(|status| status.as_u16())) {
         (ErrorKind::Decode, _) => {
             // A read that is answered in an unknown shape will be so again; a write may have had another's answer.
             decision(
-                harmless && (error.is_malformed() || idempotency != Idempotency::Safe),
+                may_repeat && (error.is_malformed() || idempotency != Idempotency::Safe),
                 true,
             )
         }
         (ErrorKind::Status, Some(status)) => {
-            let may_have_acted = !harmless_status(status);
+            let may_have_acted = !is_rejection(status);
             if status == 402 {
                 return decision(false, false);
             }
             match error.headers().and_then(should_retry) {
                 Some(false) => decision(false, may_have_acted),
-                Some(true) if harmless => decision(true, may_have_acted),
+                Some(true) if may_repeat => decision(true, may_have_acted),
                 // Said of a 503 it says that the request was turned away; of another fault it does not.
                 Some(true) if matches!(status, 429 | 503) => decision(true, false),
                 _ => match status {
                     429 => decision(!error.is_quota(), false),
-                    408 | 500 | 502 | 503 | 504 => decision(harmless, true),
+                    408 | 500 | 502 | 503 | 504 => decision(may_repeat, true),
                     _ => decision(false, may_have_acted),
                 },
             }
@@ -159,7 +162,7 @@ pub(crate) fn classify_error(error: &Error, idempotency: Idempotency, now: Time)
 }
 
 /// Whether a status says that the service did not act: it understood the request and turned it down.
-fn harmless_status(status: u16) -> bool {
+fn is_rejection(status: u16) -> bool {
     (300..500).contains(&status) && status != 408
 }
 
@@ -193,8 +196,8 @@ mod tests {
 
     fn again(error: &Error) -> (bool, bool) {
         (
-            classify_error(error, Idempotency::Idempotent, NOW).again,
-            classify_error(error, Idempotency::NonIdempotent, NOW).again,
+            classify_error(error, Idempotency::Idempotent, NOW).retry,
+            classify_error(error, Idempotency::NonIdempotent, NOW).retry,
         )
     }
 
@@ -225,7 +228,7 @@ mod tests {
             (Error::invalid("file_input", "is empty"), false),
         ] {
             let decision = classify_error(&error, Idempotency::NonIdempotent, NOW);
-            assert_eq!((decision.again, decision.may_have_acted), (false, acted));
+            assert_eq!((decision.retry, decision.may_have_acted), (false, acted));
         }
     }
 
@@ -290,7 +293,7 @@ mod tests {
             let error = crate::text::json::read_json::<Vec<u8>>(response).unwrap_err();
             let decision = classify_error(&error, idempotency, NOW);
             assert!(decision.may_have_acted);
-            decision.again
+            decision.retry
         };
         for (body, of_a_read) in [("[1, ", true), ("{}", false)] {
             assert_eq!(unread(body, Idempotency::Safe), of_a_read, "{body}");
@@ -301,15 +304,15 @@ mod tests {
 
     #[test]
     fn retry_policy_setters() {
-        let (first, longest) = (Duration::from_secs(1), Duration::from_secs(2));
+        let (initial, max) = (Duration::from_secs(1), Duration::from_secs(2));
         let retry = Retry::never()
-            .backoff(first, longest)
+            .backoff(initial, max)
             .max_retry_after(Duration::from_secs(3))
-            .total(Duration::from_secs(4));
+            .total_timeout(Duration::from_secs(4));
         assert_eq!(retry.max_retries, 0);
-        assert_eq!((retry.initial_backoff, retry.max_backoff), (first, longest));
+        assert_eq!((retry.initial_backoff, retry.max_backoff), (initial, max));
         assert_eq!(retry.max_retry_after, Duration::from_secs(3));
-        assert_eq!(retry.total, Some(Duration::from_secs(4)));
+        assert_eq!(retry.total_timeout, Some(Duration::from_secs(4)));
     }
 
     #[test]

@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::backoff::PollInterval;
 use super::call::Call;
+use super::context::Context;
 use super::retry::Retry;
 use super::saved::Saved;
-use super::step::{Context, Machine, Step, Ticket};
+use super::step::{Machine, Step, Ticket};
 use super::tickets::Tickets;
 use super::waiter::{Progress, Waiter};
 use crate::error::Error;
@@ -25,8 +26,8 @@ use crate::v2::{CreateJob, Job};
 /// there is one job and one bill.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Run {
-    stage: Stage,
-    options: Options,
+    stage: RunStage,
+    options: RunOptions,
     seed: Seed,
     tickets: Tickets,
     #[serde(skip)]
@@ -35,7 +36,7 @@ pub struct Run {
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Stage {
+enum RunStage {
     /// With the create that follows, prepared.
     Upload(Box<Call<UploadFile>>, Box<CreateJob>),
     Create(Box<Call<CreateJob>>),
@@ -45,7 +46,7 @@ enum Stage {
 
 /// How the stages go about their work.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
-struct Options {
+struct RunOptions {
     retry: Retry,
     poll_interval: PollInterval,
     timeout: Option<Duration>,
@@ -67,10 +68,10 @@ impl Run {
     /// Creates a job and waits for it. `seed` is sixteen random bytes of the driver's.
     #[must_use]
     pub fn new(create: CreateJob, seed: Seed) -> Self {
-        let stage = Stage::Create(Box::new(Call::new(create, seed.derive(1))));
+        let stage = RunStage::Create(Box::new(Call::new(create, seed.derive(1))));
         Self {
             stage,
-            options: Options::default(),
+            options: RunOptions::default(),
             seed,
             tickets: Tickets::default(),
             event: None,
@@ -82,10 +83,10 @@ impl Run {
     pub fn upload(upload: UploadFile, mut create: CreateJob, seed: Seed) -> Self {
         // Fixed now, so that it is in every saved state from the first on.
         create.prepare(seed.derive(1));
-        let stage = Stage::Upload(Box::new(Call::new(upload, seed)), Box::new(create));
+        let stage = RunStage::Upload(Box::new(Call::new(upload, seed)), Box::new(create));
         Self {
             stage,
-            options: Options::default(),
+            options: RunOptions::default(),
             seed,
             tickets: Tickets::default(),
             event: None,
@@ -97,8 +98,8 @@ impl Run {
     pub fn retry(mut self, retry: Retry) -> Self {
         self.options.retry = retry;
         self.stage = match self.stage {
-            Stage::Upload(call, create) => Stage::Upload(Box::new(call.retry(retry)), create),
-            Stage::Create(call) => Stage::Create(Box::new(call.retry(retry))),
+            RunStage::Upload(call, create) => RunStage::Upload(Box::new(call.retry(retry)), create),
+            RunStage::Create(call) => RunStage::Create(Box::new(call.retry(retry))),
             other => other,
         };
         self
@@ -122,7 +123,7 @@ impl Run {
     #[must_use]
     pub fn job_id(&self) -> Option<&str> {
         match &self.stage {
-            Stage::Wait(waiter) => Some(waiter.job_id()),
+            RunStage::Wait(waiter) => Some(waiter.job_id()),
             _ => None,
         }
     }
@@ -131,8 +132,8 @@ impl Run {
     #[must_use]
     pub fn transaction_id(&self) -> Option<&str> {
         match &self.stage {
-            Stage::Upload(_, create) => create.idempotency_key(),
-            Stage::Create(call) => call.operation().idempotency_key(),
+            RunStage::Upload(_, create) => create.idempotency_key(),
+            RunStage::Create(call) => call.operation().idempotency_key(),
             _ => None,
         }
     }
@@ -140,7 +141,7 @@ impl Run {
     /// The upload, while it is not done: to set its content again after loading.
     pub fn upload_mut(&mut self) -> Option<&mut UploadFile> {
         match &mut self.stage {
-            Stage::Upload(call, _) => Some(call.operation_mut()),
+            RunStage::Upload(call, _) => Some(call.operation_mut()),
             _ => None,
         }
     }
@@ -148,14 +149,14 @@ impl Run {
     /// The create, while it has not been answered: to set its webhooks' secrets again after loading.
     pub fn create_mut(&mut self) -> Option<&mut CreateJob> {
         match &mut self.stage {
-            Stage::Upload(_, create) => Some(create),
-            Stage::Create(call) => Some(call.operation_mut()),
+            RunStage::Upload(_, create) => Some(create),
+            RunStage::Create(call) => Some(call.operation_mut()),
             _ => None,
         }
     }
 
     fn created(&mut self, job: Job) {
-        let Stage::Create(call) = &self.stage else {
+        let RunStage::Create(call) = &self.stage else {
             return;
         };
         let mut waiter = Waiter::new(&*job.id, self.seed.derive(2))
@@ -168,23 +169,24 @@ impl Run {
         // What one stage asked answers no other.
         self.tickets.forget_all();
         self.event = Some(RunEvent::Created(Box::new(job)));
-        self.stage = Stage::Wait(Box::new(waiter));
+        self.stage = RunStage::Wait(Box::new(waiter));
     }
 
     fn uploaded(&mut self, file: File) {
-        let Stage::Upload(_, create) = std::mem::replace(&mut self.stage, Stage::Ended) else {
+        let RunStage::Upload(_, create) = std::mem::replace(&mut self.stage, RunStage::Ended)
+        else {
             return;
         };
         self.tickets.forget_all();
         let create = create.for_input(&*file.id);
-        self.stage = Stage::Create(Box::new(
+        self.stage = RunStage::Create(Box::new(
             Call::new(create, self.seed.derive(1)).retry(self.options.retry),
         ));
         self.event = Some(RunEvent::Uploaded(Box::new(file)));
     }
 
     fn end(&mut self, result: Result<Job, Error>) -> Step<RunEvent, Result<Job, Error>> {
-        self.stage = Stage::Ended;
+        self.stage = RunStage::Ended;
         Step::Done(result)
     }
 }
@@ -199,14 +201,14 @@ impl Machine for Run {
                 return Step::Event(event);
             }
             // Every stage reads alike, but each ends with something else.
-            let (theirs, request) = match &mut self.stage {
-                Stage::Upload(call, create) => {
+            let (inner, request) = match &mut self.stage {
+                RunStage::Upload(call, create) => {
                     // Nothing is uploaded for a create that would be refused.
-                    if let Err(error) = checked(create, cx) {
+                    if let Err(error) = validate_create(create, cx) {
                         return self.end(Err(error));
                     }
                     match call.poll(cx) {
-                        Step::Send(theirs, request) => (theirs, request),
+                        Step::Send(inner, request) => (inner, request),
                         Step::Wait(until) => return Step::Wait(until),
                         Step::Event(never) => match never {},
                         Step::Done(Ok(file)) => {
@@ -216,8 +218,8 @@ impl Machine for Run {
                         Step::Done(Err(error)) => return self.end(Err(error)),
                     }
                 }
-                Stage::Create(call) => match call.poll(cx) {
-                    Step::Send(theirs, request) => (theirs, request),
+                RunStage::Create(call) => match call.poll(cx) {
+                    Step::Send(inner, request) => (inner, request),
                     Step::Wait(until) => return Step::Wait(until),
                     Step::Event(never) => match never {},
                     Step::Done(Ok(job)) => {
@@ -226,43 +228,43 @@ impl Machine for Run {
                     }
                     Step::Done(Err(error)) => return self.end(Err(error)),
                 },
-                Stage::Wait(waiter) => match waiter.poll(cx) {
-                    Step::Send(theirs, request) => (theirs, request),
+                RunStage::Wait(waiter) => match waiter.poll(cx) {
+                    Step::Send(inner, request) => (inner, request),
                     Step::Wait(until) => return Step::Wait(until),
                     Step::Event(progress) => return Step::Event(RunEvent::Progress(progress)),
                     Step::Done(result) => return self.end(result),
                 },
-                Stage::Ended => return Step::Wait(None),
+                RunStage::Ended => return Step::Wait(None),
             };
-            return Step::Send(self.tickets.issue(0, theirs), request);
+            return Step::Send(self.tickets.issue(0, inner), request);
         }
     }
 
     fn handle(&mut self, cx: Context<'_>, ticket: Ticket, reply: Reply) {
-        let Some((_, theirs)) = self.tickets.redeem(ticket) else {
+        let Some((_, inner)) = self.tickets.redeem(ticket) else {
             return;
         };
         match &mut self.stage {
-            Stage::Upload(call, _) => call.handle(cx, theirs, reply),
-            Stage::Create(call) => call.handle(cx, theirs, reply),
-            Stage::Wait(waiter) => waiter.handle(cx, theirs, reply),
-            Stage::Ended => {}
+            RunStage::Upload(call, _) => call.handle(cx, inner, reply),
+            RunStage::Create(call) => call.handle(cx, inner, reply),
+            RunStage::Wait(waiter) => waiter.handle(cx, inner, reply),
+            RunStage::Ended => {}
         }
     }
 
     fn resume(&mut self) {
         self.tickets.forget_all();
         match &mut self.stage {
-            Stage::Upload(call, _) => call.resume(),
-            Stage::Create(call) => call.resume(),
-            Stage::Wait(waiter) => waiter.resume(),
-            Stage::Ended => {}
+            RunStage::Upload(call, _) => call.resume(),
+            RunStage::Create(call) => call.resume(),
+            RunStage::Wait(waiter) => waiter.resume(),
+            RunStage::Ended => {}
         }
     }
 }
 
 /// Holds a create against the limits before its input is known.
-fn checked(create: &CreateJob, cx: Context<'_>) -> Result<(), Error> {
+fn validate_create(create: &CreateJob, cx: Context<'_>) -> Result<(), Error> {
     if !cx.api.validates() {
         return Ok(());
     }

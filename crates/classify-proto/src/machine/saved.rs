@@ -8,11 +8,11 @@ use crate::error::Error;
 use crate::text::lenient;
 
 /// The version of every machine's state. A change that an older version could not read raises it.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// A machine whose state can be written down and taken up again, by another process or on another day.
 ///
-/// The state is JSON: `{"v": 1, "kind": "wait", "state": …}`. It holds no key, no secret and no document; a path stays
+/// The state is JSON: `{"v": 2, "kind": "waiter classify", "state": …}`. It holds no key, no secret and no document; a path stays
 /// a path. A deadline is an absolute time and goes on running while nobody looks.
 pub trait Saved: Machine + Serialize + DeserializeOwned {
     /// Which machine the state is of; a state of another kind is refused.
@@ -43,7 +43,7 @@ pub trait Saved: Machine + Serialize + DeserializeOwned {
             .map_err(|error| Error::state(format!("is not a saved state: {error}")))?;
         if head.v != VERSION {
             return Err(Error::state(format!(
-                "has version {}; this program reads version {VERSION}",
+                "was saved in format version {}; this version of the library reads version {VERSION} only",
                 head.v
             )));
         }

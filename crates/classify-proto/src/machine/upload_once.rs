@@ -3,10 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::call::Call;
+use super::context::Context;
 use super::pager::Pager;
 use super::retry::Retry;
 use super::saved::Saved;
-use super::step::{Context, Machine, Step, Ticket};
+use super::step::{Machine, Step, Ticket};
 use super::tickets::Tickets;
 use crate::Time;
 use crate::error::Error;
@@ -15,7 +16,7 @@ use crate::reply::Reply;
 use crate::seed::Seed;
 
 /// How long a file must yet last to be used again: long enough to create a job from it.
-const LASTS: i64 = 10 * 60 * 1_000_000;
+const MIN_REMAINING_MICROS: i64 = 10 * 60 * 1_000_000;
 
 /// Finds a document among the uploaded files by its `external_file_id`, and uploads it when it is not there.
 ///
@@ -32,7 +33,7 @@ const LASTS: i64 = 10 * 60 * 1_000_000;
 /// ```
 #[derive(Debug, Serialize, Deserialize)]
 pub struct UploadOnce {
-    stage: Stage,
+    stage: UploadOnceStage,
     retry: Retry,
     seed: Seed,
     tickets: Tickets,
@@ -40,7 +41,7 @@ pub struct UploadOnce {
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Stage {
+enum UploadOnceStage {
     Find(Box<Pager<ListFiles>>, Box<UploadFile>),
     Upload(Box<Call<UploadFile>>),
     Ended,
@@ -63,9 +64,9 @@ impl UploadOnce {
         let stage = match upload.external_file_id.as_deref() {
             Some(id) => {
                 let list = ListFiles::new().external_file_id(id).scoped(&upload.scope);
-                Stage::Find(Box::new(Pager::new(list, seed.derive(1))), Box::new(upload))
+                UploadOnceStage::Find(Box::new(Pager::new(list, seed.derive(1))), Box::new(upload))
             }
-            None => Stage::Upload(Box::new(Call::new(upload, seed))),
+            None => UploadOnceStage::Upload(Box::new(Call::new(upload, seed))),
         };
         Self {
             stage,
@@ -80,9 +81,11 @@ impl UploadOnce {
     pub fn retry(mut self, retry: Retry) -> Self {
         self.retry = retry;
         self.stage = match self.stage {
-            Stage::Find(pager, upload) => Stage::Find(Box::new(pager.retry(retry)), upload),
-            Stage::Upload(call) => Stage::Upload(Box::new(call.retry(retry))),
-            Stage::Ended => Stage::Ended,
+            UploadOnceStage::Find(pager, upload) => {
+                UploadOnceStage::Find(Box::new(pager.retry(retry)), upload)
+            }
+            UploadOnceStage::Upload(call) => UploadOnceStage::Upload(Box::new(call.retry(retry))),
+            UploadOnceStage::Ended => UploadOnceStage::Ended,
         };
         self
     }
@@ -90,9 +93,9 @@ impl UploadOnce {
     /// The upload, while it is not done: to set its content again after loading.
     pub fn upload_mut(&mut self) -> Option<&mut UploadFile> {
         match &mut self.stage {
-            Stage::Find(_, upload) => Some(upload),
-            Stage::Upload(call) => Some(call.operation_mut()),
-            Stage::Ended => None,
+            UploadOnceStage::Find(_, upload) => Some(upload),
+            UploadOnceStage::Upload(call) => Some(call.operation_mut()),
+            UploadOnceStage::Ended => None,
         }
     }
 
@@ -100,29 +103,31 @@ impl UploadOnce {
         &mut self,
         result: Result<UploadOutcome, Error>,
     ) -> Step<E, Result<UploadOutcome, Error>> {
-        self.stage = Stage::Ended;
+        self.stage = UploadOnceStage::Ended;
         Step::Done(result)
     }
 
     fn upload(&mut self) {
-        if let Stage::Find(_, upload) = std::mem::replace(&mut self.stage, Stage::Ended) {
+        if let UploadOnceStage::Find(_, upload) =
+            std::mem::replace(&mut self.stage, UploadOnceStage::Ended)
+        {
             let call = Call::new(*upload, self.seed).retry(self.retry);
-            self.stage = Stage::Upload(Box::new(call));
+            self.stage = UploadOnceStage::Upload(Box::new(call));
         }
     }
 }
 
 /// Whether a file is the one, and will be there for a while.
-fn serves(file: &File, id: Option<&str>, now: Time) -> bool {
+fn is_usable(file: &File, id: Option<&str>, now: Time) -> bool {
     // The service filters, but a server that passes over a filter it does not know would give any file at all.
-    let is_it = file.external_file_id.as_deref() == id;
+    let is_same_document = file.external_file_id.as_deref() == id;
     let now = i64::try_from(now.as_millis())
         .unwrap_or(i64::MAX)
         .saturating_mul(1_000);
-    is_it
+    is_same_document
         && file
             .expires_at
-            .is_none_or(|end| end.as_unix_micros().saturating_sub(now) >= LASTS)
+            .is_none_or(|end| end.as_unix_micros().saturating_sub(now) >= MIN_REMAINING_MICROS)
 }
 
 impl Machine for UploadOnce {
@@ -131,13 +136,16 @@ impl Machine for UploadOnce {
 
     fn poll(&mut self, cx: Context<'_>) -> Step<Self::Event, Self::Output> {
         loop {
-            let (theirs, request) = match &mut self.stage {
-                Stage::Find(pager, upload) => match pager.poll(cx) {
-                    Step::Send(theirs, request) => (theirs, request),
+            let (inner, request) = match &mut self.stage {
+                UploadOnceStage::Find(pager, upload) => match pager.poll(cx) {
+                    Step::Send(inner, request) => (inner, request),
                     Step::Wait(until) => return Step::Wait(until),
                     Step::Event(page) => {
                         let id = upload.external_file_id.as_deref();
-                        let found = page.items.into_iter().find(|file| serves(file, id, cx.now));
+                        let found = page
+                            .items
+                            .into_iter()
+                            .find(|file| is_usable(file, id, cx.now));
                         match found {
                             Some(file) => {
                                 return self.end(Ok(UploadOutcome {
@@ -154,8 +162,8 @@ impl Machine for UploadOnce {
                     }
                     Step::Done(Err(error)) => return self.end(Err(error)),
                 },
-                Stage::Upload(call) => match call.poll(cx) {
-                    Step::Send(theirs, request) => (theirs, request),
+                UploadOnceStage::Upload(call) => match call.poll(cx) {
+                    Step::Send(inner, request) => (inner, request),
                     Step::Wait(until) => return Step::Wait(until),
                     Step::Event(never) => match never {},
                     Step::Done(result) => {
@@ -163,35 +171,35 @@ impl Machine for UploadOnce {
                         return self.end(result.map(|file| UploadOutcome { file, uploaded }));
                     }
                 },
-                Stage::Ended => return Step::Wait(None),
+                UploadOnceStage::Ended => return Step::Wait(None),
             };
-            return Step::Send(self.tickets.issue(0, theirs), request);
+            return Step::Send(self.tickets.issue(0, inner), request);
         }
     }
 
     fn handle(&mut self, cx: Context<'_>, ticket: Ticket, reply: Reply) {
-        let Some((_, theirs)) = self.tickets.redeem(ticket) else {
+        let Some((_, inner)) = self.tickets.redeem(ticket) else {
             return;
         };
         match &mut self.stage {
-            Stage::Find(pager, _) => pager.handle(cx, theirs, reply),
-            Stage::Upload(call) => call.handle(cx, theirs, reply),
-            Stage::Ended => {}
+            UploadOnceStage::Find(pager, _) => pager.handle(cx, inner, reply),
+            UploadOnceStage::Upload(call) => call.handle(cx, inner, reply),
+            UploadOnceStage::Ended => {}
         }
     }
 
     fn resume(&mut self) {
         self.tickets.forget_all();
         match &mut self.stage {
-            Stage::Find(pager, _) => pager.resume(),
-            Stage::Upload(call) => call.resume(),
-            Stage::Ended => {}
+            UploadOnceStage::Find(pager, _) => pager.resume(),
+            UploadOnceStage::Upload(call) => call.resume(),
+            UploadOnceStage::Ended => {}
         }
     }
 }
 
 impl Saved for UploadOnce {
     fn kind(&self) -> String {
-        "reuse upload".to_owned()
+        "upload once".to_owned()
     }
 }

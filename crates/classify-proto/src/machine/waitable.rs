@@ -19,7 +19,7 @@ pub trait Waitable: Operation + Clone + Sealed {
     fn wait_name(&self) -> &'static str;
 
     /// The id of what is waited for.
-    fn waited_for(&self) -> &str;
+    fn job_id(&self) -> &str;
 
     /// The word for where it stands.
     fn status(job: &Self::Output) -> &Self::Status;
@@ -104,7 +104,7 @@ impl Waitable for v2::GetJob {
         "classify.wait"
     }
 
-    fn waited_for(&self) -> &str {
+    fn job_id(&self) -> &str {
         &self.job_id
     }
 
@@ -138,7 +138,7 @@ impl Waitable for v1::GetJob {
         "classifier.jobs.wait"
     }
 
-    fn waited_for(&self) -> &str {
+    fn job_id(&self) -> &str {
         &self.job_id
     }
 
@@ -170,7 +170,7 @@ mod tests {
     #[test]
     fn wait_target_from_id_job_or_get_operation() {
         fn id(job: impl IntoWaitable) -> String {
-            job.into_waitable().waited_for().to_owned()
+            job.into_waitable().job_id().to_owned()
         }
         let v1_job: v1::Job = serde_json::from_str(r#"{"id":"1","status":"PENDING"}"#).unwrap();
         let v2_job: v2::Job = serde_json::from_str(r#"{"id":"2","status":"PENDING"}"#).unwrap();
@@ -205,21 +205,21 @@ mod tests {
     /// A terminal word that the wait did not know, or the reverse, would be a wait without end or a result too early.
     #[test]
     fn poll_phase_agrees_with_terminal_status() {
-        for word in v2::JobStatus::KNOWN.iter().chain(&["NEW"]) {
-            let body = format!(r#"{{"id":"1","status":"{word}"}}"#);
+        for value in v2::JobStatus::KNOWN.iter().chain(&["NEW"]) {
+            let body = format!(r#"{{"id":"1","status":"{value}"}}"#);
             let job = v2::GetJob::new("1")
                 .parse(crate::v2::examples::ok(body))
                 .unwrap();
             let ended = v2::GetJob::phase(&job) != JobPhase::Pending;
-            assert_eq!(ended, job.status.is_terminal(), "{word}");
+            assert_eq!(ended, job.status.is_terminal(), "{value}");
         }
-        for word in v1::JobStatus::KNOWN.iter().chain(&["RUNNING"]) {
-            let body = format!(r#"{{"id":"1","status":"{word}"}}"#);
+        for value in v1::JobStatus::KNOWN.iter().chain(&["RUNNING"]) {
+            let body = format!(r#"{{"id":"1","status":"{value}"}}"#);
             let job = v1::GetJob::new("1")
                 .parse(crate::v2::examples::ok(body))
                 .unwrap();
             let ended = v1::GetJob::phase(&job) != JobPhase::Pending;
-            assert_eq!(ended, job.status.is_terminal(), "{word}");
+            assert_eq!(ended, job.status.is_terminal(), "{value}");
         }
     }
 }

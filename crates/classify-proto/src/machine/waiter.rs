@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::backoff::PollInterval;
 use super::call::Call;
+use super::context::Context;
 use super::retry::Retry;
 use super::saved::Saved;
-use super::step::{Context, Machine, Step, Ticket};
+use super::step::{Machine, Step, Ticket};
 use super::tickets::Tickets;
 use super::waitable::Waitable;
 use crate::Time;
@@ -22,9 +23,9 @@ use crate::seed::Seed;
 use crate::v2::{GetJob, JobStatus};
 
 /// How long a wait lasts unless told otherwise.
-const TIMEOUT: Duration = Duration::from_secs(2 * 60 * 60);
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(2 * 60 * 60);
 /// How long the last look, at the deadline, may take with its retries.
-const LAST_POLL: Duration = Duration::from_secs(30);
+const LAST_POLL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Waits until a job has ended.
 ///
@@ -54,28 +55,28 @@ pub struct Waiter<G: Waitable = GetJob> {
     seed: Seed,
     deadline: Option<Time>,
     /// Looks begun.
-    looks: u32,
-    next_look: Option<Time>,
+    polls: u32,
+    next_poll: Option<Time>,
     /// How long the pause before the next look was to be.
     #[serde(default)]
-    pause: Duration,
+    delay_before_poll: Duration,
     /// Whether the look that is under way began at the deadline or later.
-    last_look: bool,
+    is_last_poll: bool,
     call: Option<Call<G>>,
     /// The job as last seen, never one that has ended: a saved state holds no result.
-    seen: Option<G::Output>,
+    last_seen: Option<G::Output>,
     tickets: Tickets,
     ended: bool,
     /// Resumed, and not polled since.
     #[serde(skip)]
-    taken_up: bool,
+    is_resumed: bool,
     #[serde(skip)]
     event: Option<Progress<G::Status>>,
     #[serde(skip)]
     result: Option<Result<G::Output, Error>>,
     /// Why the latest look failed.
     #[serde(skip)]
-    trouble: Option<Error>,
+    last_error: Option<Error>,
 }
 
 /// One look at a job that has not ended.
@@ -87,9 +88,9 @@ pub struct Progress<S = JobStatus> {
     /// Where it stood when it was last seen; `None` while no look has succeeded.
     pub status: Option<S>,
     /// How many times it was looked at.
-    pub looks: u32,
+    pub polls: u32,
     /// Why this look failed, where it did; the wait goes on.
-    pub trouble: Option<String>,
+    pub last_error: Option<String>,
 }
 
 impl Waiter {
@@ -120,21 +121,21 @@ impl<G: Waitable> Waiter<G> {
             options: CallOptions::default(),
             retry: Retry::default(),
             poll_interval: PollInterval::default(),
-            timeout: TIMEOUT,
+            timeout: DEFAULT_TIMEOUT,
             seed,
             deadline: None,
-            looks: 0,
-            next_look: None,
-            pause: Duration::ZERO,
-            last_look: false,
+            polls: 0,
+            next_poll: None,
+            delay_before_poll: Duration::ZERO,
+            is_last_poll: false,
             call: None,
-            seen: None,
+            last_seen: None,
             tickets: Tickets::default(),
             ended: false,
-            taken_up: false,
+            is_resumed: false,
             event: None,
             result: None,
-            trouble: None,
+            last_error: None,
         }
     }
 
@@ -176,22 +177,22 @@ impl<G: Waitable> Waiter<G> {
     /// The job that is waited for.
     #[must_use]
     pub fn job_id(&self) -> &str {
-        self.get.waited_for()
+        self.get.job_id()
     }
 
     /// The job as last seen; never one that has ended.
     #[must_use]
     pub fn last_seen(&self) -> Option<&G::Output> {
-        self.seen.as_ref()
+        self.last_seen.as_ref()
     }
 
-    fn look(&mut self, now: Time, deadline: Time) {
-        let seed = self.seed.derive(u64::from(self.looks));
-        self.last_look = now >= deadline;
+    fn begin_poll(&mut self, now: Time, deadline: Time) {
+        let seed = self.seed.derive(u64::from(self.polls));
+        self.is_last_poll = now >= deadline;
         // One that began before the deadline ends there, retries and all: the last look asks anew, and it alone may take
         // longer.
-        let until = if self.last_look {
-            now + LAST_POLL
+        let until = if self.is_last_poll {
+            now + LAST_POLL_TIMEOUT
         } else {
             deadline
         };
@@ -199,57 +200,59 @@ impl<G: Waitable> Waiter<G> {
             Call::new(self.get.clone(), seed)
                 .options(self.options.clone())
                 .retry(self.retry)
-                .deadline(until.min(now + self.call_limit())),
+                .deadline(until.min(now + self.call_timeout())),
         );
-        self.looks = self.looks.saturating_add(1);
+        self.polls = self.polls.saturating_add(1);
     }
 
     /// What a process that takes a wait up has to set right, because its clock stands elsewhere than the last one's.
-    fn take_up(&mut self, now: Time) {
+    fn adjust_to_clock(&mut self, now: Time) {
         // Too late for the last look that was under way: what was seen before it may be long past.
-        if self.last_look && self.call.as_ref().is_some_and(|call| call.is_late(now)) {
+        if self.is_last_poll && self.call.as_ref().is_some_and(|call| call.is_late(now)) {
             self.call = None;
         }
         // Noted by a clock that was ahead.
-        let longest = self.pause.max(self.poll_interval.longest);
-        self.next_look = self.next_look.map(|next| next.min(now + longest));
+        let max_delay = self.delay_before_poll.max(self.poll_interval.max);
+        self.next_poll = self.next_poll.map(|next| next.min(now + max_delay));
     }
 
-    fn call_limit(&self) -> Duration {
-        self.retry.total.unwrap_or(Duration::from_secs(15 * 60))
+    fn call_timeout(&self) -> Duration {
+        self.retry
+            .total_timeout
+            .unwrap_or(Duration::from_secs(15 * 60))
     }
 
     /// Takes what a look brought, at the time it was seen.
-    fn learn(&mut self, now: Time, deadline: Time, found: Result<G::Output, Error>) {
+    fn on_polled(&mut self, now: Time, deadline: Time, result: Result<G::Output, Error>) {
         let mut delay = self
             .poll_interval
-            .delay(self.seed, self.looks.saturating_sub(1));
-        match found {
+            .delay(self.seed, self.polls.saturating_sub(1));
+        match result {
             Ok(job) => match G::phase(&job) {
                 JobPhase::Succeeded => return self.result = Some(Ok(job)),
                 JobPhase::Failed => return self.fail(G::failed(job)),
                 JobPhase::Cancelled => return self.fail(G::cancelled(job)),
                 JobPhase::Pending => {
-                    self.seen = Some(job);
-                    self.trouble = None;
+                    self.last_seen = Some(job);
+                    self.last_error = None;
                 }
             },
             Err(error) if error.is_transient() => {
                 delay = delay.max(error.retry_after().unwrap_or_default());
-                self.trouble = Some(error);
+                self.last_error = Some(error);
             }
             Err(error) => return self.fail(error),
         }
-        if self.last_look {
-            return self.miss();
+        if self.is_last_poll {
+            return self.on_deadline();
         }
-        self.pause = delay;
-        self.next_look = Some((now + delay).min(deadline));
+        self.delay_before_poll = delay;
+        self.next_poll = Some((now + delay).min(deadline));
         self.event = Some(Progress {
             job_id: self.job_id().to_owned(),
-            status: self.seen.as_ref().map(|job| G::status(job).clone()),
-            looks: self.looks,
-            trouble: self.trouble.as_ref().map(ToString::to_string),
+            status: self.last_seen.as_ref().map(|job| G::status(job).clone()),
+            polls: self.polls,
+            last_error: self.last_error.as_ref().map(ToString::to_string),
         });
     }
 
@@ -260,19 +263,19 @@ impl<G: Waitable> Waiter<G> {
     }
 
     /// The deadline came first.
-    fn miss(&mut self) {
-        let status = match &self.seen {
+    fn on_deadline(&mut self) {
+        let status = match &self.last_seen {
             Some(job) => format!("the job still stands at {}", G::status(job)),
             None => "the job was never seen".to_owned(),
         };
         let mut error = Error::deadline(format!(
-            "the deadline came after {} looks; {status}",
-            self.looks
+            "the deadline came after {} polls; {status}",
+            self.polls
         ));
-        if let Some(trouble) = self.trouble.take() {
-            error = error.with_source(trouble);
+        if let Some(last_error) = self.last_error.take() {
+            error = error.with_source(last_error);
         }
-        if let Some(job) = &self.seen {
+        if let Some(job) = &self.last_seen {
             error = G::with_last_seen(error, job);
         }
         self.fail(error);
@@ -286,8 +289,8 @@ impl<G: Waitable> Machine for Waiter<G> {
     fn poll(&mut self, cx: Context<'_>) -> Step<Self::Event, Self::Output> {
         let timeout = self.timeout;
         let deadline = *self.deadline.get_or_insert(cx.now + timeout);
-        if std::mem::take(&mut self.taken_up) {
-            self.take_up(cx.now);
+        if std::mem::take(&mut self.is_resumed) {
+            self.adjust_to_clock(cx.now);
         }
         loop {
             if let Some(event) = self.event.take() {
@@ -302,36 +305,36 @@ impl<G: Waitable> Machine for Waiter<G> {
                 return Step::Wait(None);
             }
             let Some(call) = &mut self.call else {
-                match self.next_look.map(|next| next.min(deadline)) {
+                match self.next_poll.map(|next| next.min(deadline)) {
                     Some(next) if cx.now < next => return Step::Wait(Some(next)),
-                    _ => self.look(cx.now, deadline),
+                    _ => self.begin_poll(cx.now, deadline),
                 }
                 continue;
             };
             match call.poll(cx) {
-                Step::Send(theirs, request) => {
-                    return Step::Send(self.tickets.issue(0, theirs), request);
+                Step::Send(inner, request) => {
+                    return Step::Send(self.tickets.issue(0, inner), request);
                 }
                 Step::Wait(until) => return Step::Wait(until),
                 Step::Event(never) => match never {},
-                Step::Done(found) => {
+                Step::Done(result) => {
                     self.call = None;
                     self.tickets.forget_all();
-                    self.learn(cx.now, deadline, found);
+                    self.on_polled(cx.now, deadline, result);
                 }
             }
         }
     }
 
     fn handle(&mut self, cx: Context<'_>, ticket: Ticket, reply: Reply) {
-        if let (Some((_, theirs)), Some(call)) = (self.tickets.redeem(ticket), self.call.as_mut()) {
-            call.handle(cx, theirs, reply);
+        if let (Some((_, inner)), Some(call)) = (self.tickets.redeem(ticket), self.call.as_mut()) {
+            call.handle(cx, inner, reply);
         }
     }
 
     fn resume(&mut self) {
         self.tickets.forget_all();
-        self.taken_up = true;
+        self.is_resumed = true;
         if let Some(call) = &mut self.call {
             call.resume();
         }

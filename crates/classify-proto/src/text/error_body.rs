@@ -22,9 +22,9 @@ impl FieldError {
 }
 
 /// The longest message that is repeated from a response.
-const LONGEST: usize = 300;
+const MAX_MESSAGE_BYTES: usize = 300;
 /// How many field errors are listed in one line; all of them are kept as data.
-const LISTED: usize = 3;
+const MAX_LISTED_FIELDS: usize = 3;
 
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct ErrorBody {
@@ -54,49 +54,49 @@ pub(crate) fn read(body: &[u8]) -> ErrorBody {
 }
 
 /// Names under which services say what is wrong.
-const SAID: [&str; 4] = ["detail", "message", "error", "msg"];
+const MESSAGE_KEYS: [&str; 4] = ["detail", "message", "error", "msg"];
 /// What is said where a validation error says nothing of itself that may be repeated.
-const UNSPOKEN: &str = "the request is invalid";
+const DEFAULT_MESSAGE: &str = "the request is invalid";
 /// How deep what is said may lie in what is said.
-const DEEPEST: usize = 4;
+const MAX_DEPTH: usize = 4;
 
 fn from_json(value: &Value) -> ErrorBody {
     match value {
         // Anything else is data, and nothing that somebody says.
-        Value::String(_) | Value::Object(_) => words_of(value, DEEPEST).unwrap_or_default(),
+        Value::String(_) | Value::Object(_) => extract(value, MAX_DEPTH).unwrap_or_default(),
         _ => ErrorBody::default(),
     }
 }
 
 /// What a value says of itself in words that may be repeated: texts where a text is expected, and what validation
 /// errors say of their places. No other part of the JSON, since a refusal may hold what it refuses.
-fn words_of(value: &Value, depth: usize) -> Option<ErrorBody> {
-    let of_text = |message: String| ErrorBody {
+fn extract(value: &Value, depth: usize) -> Option<ErrorBody> {
+    let message_only = |message: String| ErrorBody {
         message,
         fields: Vec::new(),
     };
     match value {
-        Value::String(text) => Some(of_text(one_line(text))),
-        Value::Number(_) | Value::Bool(_) => Some(of_text(value.to_string())),
-        Value::Array(entries) => Some(of_entries(entries)),
+        Value::String(text) => Some(message_only(one_line(text))),
+        Value::Number(_) | Value::Bool(_) => Some(message_only(value.to_string())),
+        Value::Array(entries) => Some(from_entries(entries)),
         Value::Object(_) => {
             if let Some(field) = field_error(value) {
-                return Some(of_fields(vec![field], &[]));
+                return Some(from_fields(vec![field], &[]));
             }
-            let said = SAID
+            let message = MESSAGE_KEYS
                 .iter()
-                .find_map(|name| value.get(name).filter(|said| !said.is_null()))?;
+                .find_map(|name| value.get(name).filter(|value| !value.is_null()))?;
             depth
                 .checked_sub(1)
-                .and_then(|depth| words_of(said, depth))
-                .or_else(|| Some(of_text(UNSPOKEN.to_owned())))
+                .and_then(|depth| extract(message, depth))
+                .or_else(|| Some(message_only(DEFAULT_MESSAGE.to_owned())))
         }
         Value::Null => None,
     }
 }
 
 /// A list of validation errors; some services put plain texts among them.
-fn of_entries(entries: &[Value]) -> ErrorBody {
+fn from_entries(entries: &[Value]) -> ErrorBody {
     let mut fields = Vec::new();
     let mut texts = Vec::new();
     for entry in entries {
@@ -109,23 +109,27 @@ fn of_entries(entries: &[Value]) -> ErrorBody {
             },
         }
     }
-    of_fields(fields, &texts)
+    from_fields(fields, &texts)
 }
 
-fn of_fields(fields: Vec<FieldError>, texts: &[String]) -> ErrorBody {
-    let said: Vec<_> = fields
+fn from_fields(fields: Vec<FieldError>, texts: &[String]) -> ErrorBody {
+    let messages: Vec<_> = fields
         .iter()
         .map(|field| format!("{}: {}", field.field, field.message))
         .chain(texts.iter().cloned())
         .collect();
-    let mut message = match said.get(..LISTED) {
-        Some(listed) if said.len() > LISTED => {
-            format!("{}; and {} more", listed.join("; "), said.len() - LISTED)
+    let mut message = match messages.get(..MAX_LISTED_FIELDS) {
+        Some(listed) if messages.len() > MAX_LISTED_FIELDS => {
+            format!(
+                "{}; and {} more",
+                listed.join("; "),
+                messages.len() - MAX_LISTED_FIELDS
+            )
         }
-        _ => said.join("; "),
+        _ => messages.join("; "),
     };
     if message.is_empty() {
-        UNSPOKEN.clone_into(&mut message);
+        DEFAULT_MESSAGE.clone_into(&mut message);
     }
     ErrorBody {
         message: one_line(&message),
@@ -135,7 +139,7 @@ fn of_fields(fields: Vec<FieldError>, texts: &[String]) -> ErrorBody {
 
 /// What one validation error says: `{loc, msg}`, whatever else it holds. Nothing without a place.
 fn field_error(entry: &Value) -> Option<FieldError> {
-    let place = match entry.get("loc")? {
+    let path = match entry.get("loc")? {
         Value::Array(steps) => {
             let steps: Vec<_> = steps
                 .iter()
@@ -147,12 +151,12 @@ fn field_error(entry: &Value) -> Option<FieldError> {
                 .collect();
             steps.join(".")
         }
-        Value::String(place) => place.clone(),
+        Value::String(path) => path.clone(),
         _ => return None,
     };
     let message = entry.get("msg").and_then(Value::as_str);
     Some(FieldError::new(
-        one_line(&place),
+        one_line(&path),
         message.map_or_else(|| "is invalid".to_owned(), one_line),
     ))
 }
@@ -183,8 +187,8 @@ pub(crate) fn one_line(text: &str) -> String {
             line.push(' ');
         }
         line.push_str(word);
-        if line.len() > LONGEST {
-            let mut end = LONGEST;
+        if line.len() > MAX_MESSAGE_BYTES {
+            let mut end = MAX_MESSAGE_BYTES;
             while !line.is_char_boundary(end) {
                 end -= 1;
             }
@@ -280,7 +284,7 @@ mod tests {
     #[test]
     fn error_body_long_message_is_truncated() {
         let message = read("ä".repeat(1000).as_bytes()).message;
-        assert!(message.len() <= LONGEST + '…'.len_utf8());
+        assert!(message.len() <= MAX_MESSAGE_BYTES + '…'.len_utf8());
     }
 
     proptest! {

@@ -41,8 +41,8 @@ impl NormalizedId {
 }
 
 /// The id of a job in a body that cannot be read whole, so that a job that was made is not lost. Of a body that was cut
-/// the first id is taken, if it `looks` like one.
-pub(crate) fn find_job_id(body: &[u8], looks: impl Fn(&str) -> bool) -> Option<String> {
+/// the first id is taken, if `is_id` holds for it.
+pub(crate) fn find_job_id(body: &[u8], is_id: impl Fn(&str) -> bool) -> Option<String> {
     if let Ok(value) = serde_json::from_slice::<serde_json::Value>(body) {
         return value.get("id")?.as_str().map(str::to_owned);
     }
@@ -55,7 +55,7 @@ pub(crate) fn find_job_id(body: &[u8], looks: impl Fn(&str) -> bool) -> Option<S
         .trim_start()
         .strip_prefix('"')?;
     let (id, _) = value.split_once('"')?;
-    looks(id).then(|| id.to_owned())
+    is_id(id).then(|| id.to_owned())
 }
 
 /// Whether a text has the form of a UUID.

@@ -80,12 +80,12 @@ mod tests {
         assert!(!error.is_malformed());
         let error = read_json::<Vec<u8>>(response("[\"canary \\\" x\"]")).unwrap_err();
         assert!(!error.to_string().contains("canary"), "{error}");
-        for garbled in ["[1, 2", "[1, 2] 3", "<html>", ""] {
+        for malformed in ["[1, 2", "[1, 2] 3", "<html>", ""] {
             assert!(
-                read_json::<Vec<u8>>(response(garbled))
+                read_json::<Vec<u8>>(response(malformed))
                     .unwrap_err()
                     .is_malformed(),
-                "{garbled}"
+                "{malformed}"
             );
         }
     }

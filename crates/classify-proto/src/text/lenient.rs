@@ -3,7 +3,7 @@
 //! An ordinary reading goes through the bytes once and ends at the first value of a wrong type. Where that value is in
 //! a field that may be absent anyway, a job and a page of jobs are worth more than it. So a body that was given up on
 //! is read a second time, from a tree of values, which gives back a value that its field could not take:
-//! [`model`](super::model) then keeps it among the fields that it does not know. A body that is as it should be costs
+//! [`response_object`](super::response_object) then keeps it among the fields that it does not know. A body that is as it should be costs
 //! nothing of this.
 
 use serde::de::{
@@ -15,49 +15,49 @@ use serde_json::{Error, Value, map};
 /// Reads JSON whose optional fields may hold values of wrong types; `None` where it cannot be read even so.
 pub(crate) fn read<T: DeserializeOwned>(json: &[u8]) -> Option<T> {
     let value: Value = serde_json::from_slice(json).ok()?;
-    T::deserialize(Tree(&value)).ok()
+    T::deserialize(LenientDeserializer(&value)).ok()
 }
 
 /// The value that the field before could not take. Only a tree gives one: any other source of values is past it, and
 /// refuses.
-pub(crate) struct Refused(pub(crate) Value);
+pub(crate) struct RejectedValue(pub(crate) Value);
 
 /// What a tree is asked for by.
-const REFUSED: &str = "$classify::refused";
+const REJECTED_VALUE: &str = "$classify::rejected";
 
-impl<'de> Deserialize<'de> for Refused {
+impl<'de> Deserialize<'de> for RejectedValue {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Given;
-        impl<'de> Visitor<'de> for Given {
-            type Value = Refused;
+        struct RejectedVisitor;
+        impl<'de> Visitor<'de> for RejectedVisitor {
+            type Value = RejectedValue;
 
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a value that was refused")
+                f.write_str("a value that was rejected")
             }
 
             // What a tree answers, and nothing else does.
-            fn visit_some<D: Deserializer<'de>>(self, value: D) -> Result<Refused, D::Error> {
-                Value::deserialize(value).map(Refused)
+            fn visit_some<D: Deserializer<'de>>(self, value: D) -> Result<RejectedValue, D::Error> {
+                Value::deserialize(value).map(RejectedValue)
             }
         }
-        deserializer.deserialize_newtype_struct(REFUSED, Given)
+        deserializer.deserialize_newtype_struct(REJECTED_VALUE, RejectedVisitor)
     }
 }
 
 /// A value and all that is in it.
 #[derive(Clone, Copy)]
-struct Tree<'de>(&'de Value);
+struct LenientDeserializer<'de>(&'de Value);
 
-impl<'de> Deserializer<'de> for Tree<'de> {
+impl<'de> Deserializer<'de> for LenientDeserializer<'de> {
     type Error = Error;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match self.0 {
-            Value::Array(items) => visitor.visit_seq(Items(items.iter())),
-            Value::Object(fields) => visitor.visit_map(Fields {
-                rest: fields.iter(),
+            Value::Array(items) => visitor.visit_seq(LenientSeq(items.iter())),
+            Value::Object(fields) => visitor.visit_map(LenientMap {
+                fields: fields.iter(),
                 next: None,
-                refused: None,
+                rejected: None,
             }),
             plain => plain.deserialize_any(visitor),
         }
@@ -84,9 +84,9 @@ impl<'de> Deserializer<'de> for Tree<'de> {
     }
 }
 
-struct Items<'de>(std::slice::Iter<'de, Value>);
+struct LenientSeq<'de>(std::slice::Iter<'de, Value>);
 
-impl<'de> SeqAccess<'de> for Items<'de> {
+impl<'de> SeqAccess<'de> for LenientSeq<'de> {
     type Error = Error;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(
@@ -95,26 +95,26 @@ impl<'de> SeqAccess<'de> for Items<'de> {
     ) -> Result<Option<T::Value>, Error> {
         self.0
             .next()
-            .map(|item| seed.deserialize(Tree(item)))
+            .map(|item| seed.deserialize(LenientDeserializer(item)))
             .transpose()
     }
 }
 
-struct Fields<'de> {
-    rest: map::Iter<'de>,
+struct LenientMap<'de> {
+    fields: map::Iter<'de>,
     next: Option<&'de Value>,
-    refused: Option<&'de Value>,
+    rejected: Option<&'de Value>,
 }
 
-impl<'de> MapAccess<'de> for Fields<'de> {
+impl<'de> MapAccess<'de> for LenientMap<'de> {
     type Error = Error;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(
         &mut self,
         seed: K,
     ) -> Result<Option<K::Value>, Error> {
-        self.refused = None;
-        let Some((name, value)) = self.rest.next() else {
+        self.rejected = None;
+        let Some((name, value)) = self.fields.next() else {
             return Ok(None);
         };
         self.next = Some(value);
@@ -123,21 +123,21 @@ impl<'de> MapAccess<'de> for Fields<'de> {
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Error> {
-        match (self.next.take(), self.refused) {
+        match (self.next.take(), self.rejected) {
             (Some(value), _) => {
-                self.refused = Some(value);
-                seed.deserialize(Tree(value))
+                self.rejected = Some(value);
+                seed.deserialize(LenientDeserializer(value))
             }
-            (None, Some(value)) => seed.deserialize(GivenBack(value)),
+            (None, Some(value)) => seed.deserialize(RejectedValueDeserializer(value)),
             (None, None) => Err(Error::custom("there is no value")),
         }
     }
 }
 
 /// A value that is asked for a second time.
-struct GivenBack<'de>(&'de Value);
+struct RejectedValueDeserializer<'de>(&'de Value);
 
-impl<'de> Deserializer<'de> for GivenBack<'de> {
+impl<'de> Deserializer<'de> for RejectedValueDeserializer<'de> {
     type Error = Error;
 
     fn deserialize_any<V: Visitor<'de>>(self, _visitor: V) -> Result<V::Value, Error> {
@@ -149,7 +149,7 @@ impl<'de> Deserializer<'de> for GivenBack<'de> {
         name: &'static str,
         visitor: V,
     ) -> Result<V::Value, Error> {
-        if name == REFUSED {
+        if name == REJECTED_VALUE {
             visitor.visit_some(self.0)
         } else {
             self.deserialize_any(visitor)
@@ -170,10 +170,16 @@ mod tests {
 
     #[test]
     fn lenient_json_marker_and_malformed_json_are_errors() {
-        for text in ["1", "null", "{}", "[]", "\"$classify::refused\""] {
-            assert!(serde_json::from_str::<Refused>(text).is_err(), "{text}");
+        for text in ["1", "null", "{}", "[]", "\"$classify::rejected\""] {
+            assert!(
+                serde_json::from_str::<RejectedValue>(text).is_err(),
+                "{text}"
+            );
             let value: Value = serde_json::from_str(text).unwrap();
-            assert!(serde_json::from_value::<Refused>(value).is_err(), "{text}");
+            assert!(
+                serde_json::from_value::<RejectedValue>(value).is_err(),
+                "{text}"
+            );
         }
         // No JSON becomes readable by a value being asked for again.
         for text in [

@@ -67,14 +67,14 @@ mod tests {
 
     #[test]
     fn multipart_form_writes_fields_before_file() {
-        let framed = frame(
+        let multipart = frame(
             "B",
             &[("purpose", "classify")],
             "q\"uote\r\n\u{7}\\.txt",
             "text/plain",
             Content::from(b"hello".to_vec()),
         );
-        let whole = Body::Multipart(framed).in_memory().unwrap();
+        let whole = Body::Multipart(multipart).in_memory().unwrap();
         assert_eq!(
             std::str::from_utf8(&whole).unwrap(),
             "--B\r\nContent-Disposition: form-data; name=\"purpose\"\r\n\r\nclassify\r\n--B\r\n\

@@ -7,8 +7,8 @@ use std::fmt;
 pub struct UnknownValue(Box<str>);
 
 impl UnknownValue {
-    pub(crate) fn new(word: &str) -> Self {
-        Self(word.into())
+    pub(crate) fn new(value: &str) -> Self {
+        Self(value.into())
     }
 
     /// The word.
@@ -33,7 +33,7 @@ macro_rules! open_enum {
     (
         $(#[$meta:meta])*
         pub enum $name:ident {
-            $( $(#[$variant_meta:meta])* $variant:ident = $word:literal ),+ $(,)?
+            $( $(#[$variant_meta:meta])* $variant:ident = $value:literal ),+ $(,)?
         }
     ) => {
         $(#[$meta])*
@@ -47,30 +47,30 @@ macro_rules! open_enum {
 
         impl $name {
             /// The words this version knows, in the order of their declaration.
-            pub const KNOWN: &'static [&'static str] = &[$($word),+];
+            pub const KNOWN: &'static [&'static str] = &[$($value),+];
 
             /// The word as the service writes it.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 match self {
-                    $( Self::$variant => $word, )+
-                    Self::Unknown(word) => word.as_str(),
+                    $( Self::$variant => $value, )+
+                    Self::Unknown(value) => value.as_str(),
                 }
             }
         }
 
         impl From<&str> for $name {
-            fn from(word: &str) -> Self {
-                match word {
-                    $( $word => Self::$variant, )+
-                    _ => Self::Unknown($crate::UnknownValue::new(word)),
+            fn from(value: &str) -> Self {
+                match value {
+                    $( $value => Self::$variant, )+
+                    _ => Self::Unknown($crate::UnknownValue::new(value)),
                 }
             }
         }
 
         impl From<String> for $name {
-            fn from(word: String) -> Self {
-                Self::from(word.as_str())
+            fn from(value: String) -> Self {
+                Self::from(value.as_str())
             }
         }
 
@@ -88,19 +88,19 @@ macro_rules! open_enum {
 
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                struct Words;
-                impl serde::de::Visitor<'_> for Words {
+                struct EnumVisitor;
+                impl serde::de::Visitor<'_> for EnumVisitor {
                     type Value = $name;
 
                     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                         f.write_str("a word")
                     }
 
-                    fn visit_str<E: serde::de::Error>(self, word: &str) -> Result<$name, E> {
-                        Ok($name::from(word))
+                    fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<$name, E> {
+                        Ok($name::from(value))
                     }
                 }
-                deserializer.deserialize_str(Words)
+                deserializer.deserialize_str(EnumVisitor)
             }
         }
     };

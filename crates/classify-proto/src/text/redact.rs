@@ -10,7 +10,7 @@ use crate::secret::REDACTED;
 /// What stands in its place.
 const PLACEHOLDER: &[u8] = REDACTED.as_bytes();
 /// Anything shorter is found in words that mean something else, and is nobody's real key.
-const SHORTEST: usize = 8;
+const MIN_SECRET_BYTES: usize = 8;
 
 /// Takes each of these values out of a refusal that repeats it: whole, and without the scheme that `Authorization` puts
 /// before what is secret in it.
@@ -37,14 +37,14 @@ pub(crate) fn redact_response(
 
 fn redact_one(response: &mut http::Response<Bytes>, secret: &str) {
     let without_scheme = secret.split_once(' ').map(|(_, rest)| rest.trim_start());
-    if let Some(rest) = without_scheme.filter(|rest| rest.len() >= SHORTEST) {
+    if let Some(rest) = without_scheme.filter(|rest| rest.len() >= MIN_SECRET_BYTES) {
         // What is nowhere without its scheme is nowhere with it.
         if memmem::find(response.body(), rest.as_bytes()).is_none() {
             return;
         }
     }
     for form in [Some(secret), without_scheme].into_iter().flatten() {
-        if let Some(clean) = without(response.body(), form) {
+        if let Some(clean) = redact_text(response.body(), form) {
             *response.body_mut() = clean;
         }
     }
@@ -71,15 +71,15 @@ pub(crate) fn secrets_in<'a>(fields: impl Iterator<Item = (&'a String, &'a Value
 }
 
 /// The text without the secret; nothing where it is not in it.
-pub(crate) fn without(text: &[u8], secret: &str) -> Option<Bytes> {
+pub(crate) fn redact_text(text: &[u8], secret: &str) -> Option<Bytes> {
     let secret = secret.as_bytes();
-    if secret.len() < SHORTEST {
+    if secret.len() < MIN_SECRET_BYTES {
         return None;
     }
     let mut rest = text;
     let mut clean = Vec::new();
-    while let Some(place) = memmem::find(rest, secret) {
-        let (before, found) = rest.split_at(place);
+    while let Some(position) = memmem::find(rest, secret) {
+        let (before, found) = rest.split_at(position);
         clean.extend_from_slice(before);
         clean.extend_from_slice(PLACEHOLDER);
         rest = found.get(secret.len()..).unwrap_or_default();
@@ -133,14 +133,14 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(
-                without(text.as_bytes(), key).as_deref(),
+                redact_text(text.as_bytes(), key).as_deref(),
                 clean.map(str::as_bytes)
             );
         }
         // Bytes that are no text stay as they are.
-        let found = without(b"\xff llx-1234 \xfe", key);
+        let found = redact_text(b"\xff llx-1234 \xfe", key);
         assert_eq!(found.as_deref(), Some(&b"\xff [redacted] \xfe"[..]));
-        assert_eq!(without(b"an answer", "an"), None);
-        assert_eq!(without(b"an answer", ""), None);
+        assert_eq!(redact_text(b"an answer", "an"), None);
+        assert_eq!(redact_text(b"an answer", ""), None);
     }
 }

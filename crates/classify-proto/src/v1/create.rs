@@ -17,7 +17,7 @@ use crate::text::json::read_json;
 use crate::validation::ValidationErrors;
 
 /// The most files of one job.
-const MOST_FILES: usize = 500;
+const MAX_FILES: usize = 500;
 
 /// Creates a v1 job: up to 500 files, classified by the same rules. Deprecated with all of [`v1`](super).
 ///
@@ -103,7 +103,7 @@ impl CreateJob {
     }
 
     /// Whether a job may be the one this create made, by all that a job says of itself. It does not say its files.
-    pub(crate) fn may_have_made(&self, job: &Job) -> bool {
+    pub(crate) fn could_have_created(&self, job: &Job) -> bool {
         let same = |left: &str, right: &str| left.trim() == right.trim();
         let rules = job.rules.as_ref().is_none_or(|made| {
             made.len() == self.rules.len()
@@ -172,9 +172,9 @@ impl Operation for CreateJob {
         let mut errors = ValidationErrors::default();
         match self.file_ids.len() {
             0 => errors.add("file_ids", "is empty; the service takes 1 to 500 files"),
-            files if files > MOST_FILES => errors.add(
+            files if files > MAX_FILES => errors.add(
                 "file_ids",
-                format!("has {files} items; the service takes 1 to {MOST_FILES} files"),
+                format!("has {files} items; the service takes 1 to {MAX_FILES} files"),
             ),
             _ => {}
         }
@@ -362,13 +362,18 @@ mod tests {
             .max_pages(0)
             .target_pages([0]);
         let asked = documented().parsing_configuration(parsing);
-        assert!(asked.may_have_made(&job));
-        assert!(!documented().may_have_made(&job));
-        assert!(!asked.clone().mode(Mode::Multimodal).may_have_made(&job));
+        assert!(asked.could_have_created(&job));
+        assert!(!documented().could_have_created(&job));
+        assert!(
+            !asked
+                .clone()
+                .mode(Mode::Multimodal)
+                .could_have_created(&job)
+        );
         let other = CreateJob::new([FILE], [Rule::new("receipt", "contains a till number")]);
-        assert!(!other.may_have_made(&job));
+        assert!(!other.could_have_created(&job));
         let bare: Job = serde_json::from_str(r#"{"id":"1","status":"PENDING"}"#).unwrap();
-        assert!(other.may_have_made(&bare));
+        assert!(other.could_have_created(&bare));
     }
 
     #[test]

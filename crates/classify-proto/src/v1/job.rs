@@ -5,8 +5,8 @@ use serde_json::Value;
 use super::{ParsingConfiguration, Rule};
 use crate::Timestamp;
 use crate::job_phase::JobPhase;
-use crate::text::model::model;
 use crate::text::open_enum::open_enum;
+use crate::text::response_object::response_object;
 
 open_enum! {
     /// Where a v1 job stands.
@@ -53,7 +53,7 @@ open_enum! {
     }
 }
 
-model! {
+response_object! {
     /// A v1 job: up to 500 files, classified by the same rules. Its results are read apart from it.
     ///
     /// Only `id` and `status` are certain to be there. Fields that this version does not know are kept and read
@@ -71,9 +71,9 @@ model! {
         /// Who created the job.
         optional user_id: String,
         /// When the job was created.
-        moment created_at: Timestamp,
+        timestamp created_at: Timestamp,
         /// Since when the status holds.
-        moment effective_at: Timestamp,
+        timestamp effective_at: Timestamp,
         /// What went wrong in the latest try.
         optional error_message: String,
         /// The record behind the status.
@@ -83,7 +83,7 @@ model! {
         /// Which part of the documents is read.
         optional parsing_configuration: ParsingConfiguration,
         /// When the job last changed.
-        moment updated_at: Timestamp,
+        timestamp updated_at: Timestamp,
     }
 }
 

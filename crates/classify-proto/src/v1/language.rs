@@ -229,10 +229,10 @@ mod tests {
     #[test]
     fn language_known_values_round_trip() {
         assert_eq!(Language::KNOWN.len(), 86);
-        for word in Language::KNOWN {
-            let language: Language = serde_json::from_value((*word).into()).unwrap();
-            assert!(!matches!(language, Language::Unknown(_)), "{word}");
-            assert_eq!(serde_json::to_value(&language).unwrap(), *word);
+        for value in Language::KNOWN {
+            let language: Language = serde_json::from_value((*value).into()).unwrap();
+            assert!(!matches!(language, Language::Unknown(_)), "{value}");
+            assert_eq!(serde_json::to_value(&language).unwrap(), *value);
         }
         assert_eq!(Language::from("as"), Language::Assamese);
         assert_eq!(Language::from("el").as_str(), "el");
@@ -240,14 +240,14 @@ mod tests {
 
     #[test]
     fn language_iso_639_1_code_or_known_to_have_none() {
-        for word in Language::KNOWN {
-            let language = Language::from(*word);
+        for value in Language::KNOWN {
+            let language = Language::from(*value);
             match language.iso_639_1() {
-                Some(code) => assert!(code.len() == 2 && !WITHOUT.contains(word), "{word}"),
-                None => assert!(WITHOUT.contains(word), "{word}"),
+                Some(code) => assert!(code.len() == 2 && !WITHOUT.contains(value), "{value}"),
+                None => assert!(WITHOUT.contains(value), "{value}"),
             }
         }
-        for (word, code) in [
+        for (value, code) in [
             ("ch_sim", "zh"),
             ("ch_tra", "zh"),
             ("rs_latin", "sr"),
@@ -257,14 +257,14 @@ mod tests {
             ("ava", "av"),
             ("de", "de"),
         ] {
-            assert_eq!(Language::from(word).iso_639_1(), Some(code));
+            assert_eq!(Language::from(value).iso_639_1(), Some(code));
         }
     }
 
     #[test]
     fn language_from_iso_639_1_only_if_unambiguous() {
-        for word in Language::KNOWN {
-            let language = Language::from(*word);
+        for value in Language::KNOWN {
+            let language = Language::from(*value);
             let Some(code) = language.iso_639_1() else {
                 continue;
             };

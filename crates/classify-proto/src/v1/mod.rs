@@ -20,9 +20,9 @@
 //! job and then reads every page of its results.
 
 mod create;
-mod finished;
 mod get;
 mod job;
+mod job_results;
 mod language;
 mod list;
 pub mod migrate;
@@ -33,9 +33,9 @@ mod webhook;
 pub use crate::v2::{ClassifyResult, Outcome, Rule};
 pub use crate::webhooks::WebhookOutputFormat;
 pub use create::CreateJob;
-pub use finished::Finished;
 pub use get::GetJob;
 pub use job::{Job, JobStatus, Mode};
+pub use job_results::JobResults;
 pub use language::Language;
 pub use list::ListJobs;
 pub use parsing::{MaxPages, ParsingConfiguration};

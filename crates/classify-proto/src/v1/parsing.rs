@@ -10,7 +10,7 @@ use crate::validation::ValidationErrors;
 /// How many pages of a file v1 reads where nothing is said.
 pub(crate) const DEFAULT_MAX_PAGES: u32 = 5;
 /// The most pages that ranges are written out to: a request lists every page as a number.
-const MOST_PAGES: usize = 10_000;
+const MAX_TARGET_PAGES: usize = 10_000;
 
 /// How many pages of a file to read at most.
 ///
@@ -23,33 +23,33 @@ const MOST_PAGES: usize = 10_000;
 pub enum MaxPages {
     /// Nothing is said: the field is not sent, and the service reads five.
     #[default]
-    Unsaid,
+    Default,
     /// `null`: no limit. The published schema has it beside numbers, and leaves its meaning to the reader.
-    NoLimit,
+    Unlimited,
     /// This many. The schema has no least number; what the service makes of zero is not published either.
-    Most(u32),
+    Limit(u32),
 }
 
 impl MaxPages {
     /// Whether nothing is said.
     #[must_use]
     pub fn is_absent(&self) -> bool {
-        *self == Self::Unsaid
+        *self == Self::Default
     }
 }
 
 /// `Some` is that many, and `None` is no limit.
 impl From<Option<u32>> for MaxPages {
     fn from(pages: Option<u32>) -> Self {
-        pages.map_or(Self::NoLimit, Self::Most)
+        pages.map_or(Self::Unlimited, Self::Limit)
     }
 }
 
 impl Serialize for MaxPages {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
-            Self::Unsaid | Self::NoLimit => serializer.serialize_none(),
-            Self::Most(pages) => serializer.serialize_some(pages),
+            Self::Default | Self::Unlimited => serializer.serialize_none(),
+            Self::Limit(pages) => serializer.serialize_some(pages),
         }
     }
 }
@@ -95,14 +95,14 @@ impl ParsingConfiguration {
     /// Reads at most this many pages.
     #[must_use]
     pub fn max_pages(mut self, pages: u32) -> Self {
-        self.max_pages = MaxPages::Most(pages);
+        self.max_pages = MaxPages::Limit(pages);
         self
     }
 
-    /// Reads all pages: sends `null`. See [`MaxPages::NoLimit`].
+    /// Reads all pages: sends `null`. See [`MaxPages::Unlimited`].
     #[must_use]
     pub fn all_pages(mut self) -> Self {
-        self.max_pages = MaxPages::NoLimit;
+        self.max_pages = MaxPages::Unlimited;
         self
     }
 
@@ -120,7 +120,7 @@ impl ParsingConfiguration {
     ///
     /// let parsing = ParsingConfiguration::new().page_ranges(&"1,3-5".parse()?)?;
     /// assert_eq!(parsing.target_pages, Some(vec![0, 2, 3, 4]));
-    /// assert_eq!(parsing.get_page_ranges().unwrap()?.to_string(), "1,3-5");
+    /// assert_eq!(parsing.target_page_ranges().unwrap()?.to_string(), "1,3-5");
     /// # Ok::<(), classify_proto::Error>(())
     /// ```
     ///
@@ -128,7 +128,7 @@ impl ParsingConfiguration {
     ///
     /// [`ErrorKind::TooLarge`](crate::ErrorKind::TooLarge) when they are more than 10,000 pages.
     pub fn page_ranges(self, pages: &PageRanges) -> Result<Self, Error> {
-        Ok(self.target_pages(pages.to_zero_based(MOST_PAGES)?))
+        Ok(self.target_pages(pages.to_zero_based(MAX_TARGET_PAGES)?))
     }
 
     /// The pages that are read, 1-based; `None` where none are named.
@@ -137,13 +137,13 @@ impl ParsingConfiguration {
     ///
     /// [`is_invalid`](Error::is_invalid) when the list is empty or a number is too large.
     #[must_use]
-    pub fn get_page_ranges(&self) -> Option<Result<PageRanges, Error>> {
+    pub fn target_page_ranges(&self) -> Option<Result<PageRanges, Error>> {
         let pages = self.target_pages.as_ref()?;
         Some(PageRanges::from_zero_based(pages.iter().copied()))
     }
 
     pub(crate) fn collect_errors(&self, path: &str, errors: &mut ValidationErrors) {
-        if let Some(Err(error)) = self.get_page_ranges() {
+        if let Some(Err(error)) = self.target_page_ranges() {
             for found in error.field_errors() {
                 errors.add(format!("{path}.{}", found.field), &*found.message);
             }
@@ -152,15 +152,15 @@ impl ParsingConfiguration {
 
     /// Whether a job with the other one may be the answer to this one, with what the service fills in.
     pub(crate) fn agrees_with(&self, other: &Self) -> bool {
-        use MaxPages::{Most, NoLimit, Unsaid};
+        use MaxPages::{Default, Limit, Unlimited};
 
         let lang = |parsing: &Self| parsing.lang.clone().unwrap_or(Language::English);
-        let most = match (self.max_pages, other.max_pages) {
-            (asked, made) if asked == made => true,
+        let max_pages_agree = match (self.max_pages, other.max_pages) {
+            (requested, created) if requested == created => true,
             // Who said nothing may be shown the default, or that nothing was said.
-            (Unsaid, made) => matches!(made, NoLimit | Most(DEFAULT_MAX_PAGES)),
+            (Default, created) => matches!(created, Unlimited | Limit(DEFAULT_MAX_PAGES)),
             // A job that shows nothing may have been asked for what its default is, or for no number.
-            (asked, Unsaid) => matches!(asked, NoLimit | Most(DEFAULT_MAX_PAGES)),
+            (requested, Default) => matches!(requested, Unlimited | Limit(DEFAULT_MAX_PAGES)),
             _ => false,
         };
         let pages = |parsing: &Self| {
@@ -169,7 +169,7 @@ impl ParsingConfiguration {
             pages.dedup();
             pages
         };
-        most && lang(self) == lang(other) && pages(self) == pages(other)
+        max_pages_agree && lang(self) == lang(other) && pages(self) == pages(other)
     }
 }
 
@@ -216,25 +216,29 @@ mod tests {
 
     #[test]
     fn max_pages_default_five_equals_absent_but_not_null() {
-        let redact = ParsingConfiguration::new;
-        let null = || redact().all_pages();
-        let most = |pages| redact().max_pages(pages);
-        for (asked, made, agree) in [
-            (redact(), redact(), true),
-            (redact(), most(5), true),
-            (redact(), null(), true),
-            (redact(), most(6), false),
-            (null(), null(), true),
-            (null(), redact(), true),
-            (null(), most(5), false),
-            (most(5), most(5), true),
-            (most(5), redact(), true),
-            (most(5), null(), false),
-            (most(6), most(6), true),
-            (most(6), redact(), false),
-            (most(6), null(), false),
+        let absent = ParsingConfiguration::new;
+        let unlimited = || absent().all_pages();
+        let limit = |pages| absent().max_pages(pages);
+        for (requested, created, agree) in [
+            (absent(), absent(), true),
+            (absent(), limit(5), true),
+            (absent(), unlimited(), true),
+            (absent(), limit(6), false),
+            (unlimited(), unlimited(), true),
+            (unlimited(), absent(), true),
+            (unlimited(), limit(5), false),
+            (limit(5), limit(5), true),
+            (limit(5), absent(), true),
+            (limit(5), unlimited(), false),
+            (limit(6), limit(6), true),
+            (limit(6), absent(), false),
+            (limit(6), unlimited(), false),
         ] {
-            assert_eq!(asked.agrees_with(&made), agree, "{asked:?} {made:?}");
+            assert_eq!(
+                requested.agrees_with(&created),
+                agree,
+                "{requested:?} {created:?}"
+            );
         }
     }
 

@@ -16,9 +16,9 @@ use crate::semantics::Semantics;
 use crate::text::error_body::one_line;
 use crate::text::id::same_id;
 use crate::text::json::read_json;
-use crate::text::model::model;
+use crate::text::response_object::response_object;
 
-model! {
+response_object! {
     /// What one file of a v1 job was found to be.
     pub struct FileResult {
         /// The result's own id.
@@ -26,18 +26,18 @@ model! {
         /// The job it is of.
         optional classify_job_id: String,
         /// When it was created.
-        moment created_at: Timestamp,
+        timestamp created_at: Timestamp,
         /// The file.
         optional file_id: String,
         /// The result; absent when the file could not be classified, or when it cannot be read.
         optional result: ClassifyResult,
         /// When it last changed.
-        moment updated_at: Timestamp,
+        timestamp updated_at: Timestamp,
     }
 }
 
 impl FileResult {
-    /// What became of the file. [`Finished::outcome`](super::Finished::outcome) knows more, because it knows the job.
+    /// What became of the file. [`JobResults::outcome`](super::JobResults::outcome) knows more, because it knows the job.
     #[must_use]
     pub fn outcome(&self) -> Outcome<'_> {
         match &self.result {
@@ -121,7 +121,7 @@ impl Operation for GetJobResults {
             .find(|id| !same_id(id, &self.job_id));
         match stray {
             None => Ok(page),
-            Some(id) => Err(Error::stray(format!(
+            Some(id) => Err(Error::unexpected_result(format!(
                 "the service answered with a result of another job: {}",
                 one_line(id)
             ))),

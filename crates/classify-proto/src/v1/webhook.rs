@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::secret::{Secret, SecretValue};
 use crate::validation::ValidationErrors;
 use crate::webhooks::WebhookOutputFormat;
-use crate::webhooks::check;
+use crate::webhooks::validate;
 
 /// A webhook that is given with a v1 job.
 ///
@@ -77,7 +77,7 @@ impl WebhookConfiguration {
 
     /// What it carries that nobody but the service may see: every text in a header's value, however deep.
     pub(crate) fn secrets(&self) -> Vec<String> {
-        let mut found = check::secrets(None, self.webhook_signing_secret.as_ref());
+        let mut found = validate::secrets(None, self.webhook_signing_secret.as_ref());
         let headers = self.webhook_headers.iter().flat_map(BTreeMap::values);
         let mut rest: Vec<&Value> = headers.filter_map(SecretValue::expose_secret).collect();
         while let Some(value) = rest.pop() {
@@ -93,13 +93,13 @@ impl WebhookConfiguration {
 
     pub(crate) fn collect_errors(&self, path: &str, errors: &mut ValidationErrors) {
         if let Some(url) = &self.webhook_url {
-            check::url(path, url, errors);
+            validate::url(path, url, errors);
         }
         for (name, value) in self.webhook_headers.iter().flatten() {
             let text = value.expose_secret().and_then(Value::as_str);
-            check::header(path, name, text, errors);
+            validate::header(path, name, text, errors);
         }
-        check::events(path, self.webhook_events.as_deref(), errors);
+        validate::events(path, self.webhook_events.as_deref(), errors);
     }
 
     /// The same with its secrets in the open, for the wire alone.
@@ -111,7 +111,7 @@ impl WebhookConfiguration {
                     .iter()
                     .map(|(name, value)| {
                         let value = value.expose_secret().ok_or_else(|| {
-                            check::missing_secret(format!("{path}.webhook_headers.{name}"))
+                            validate::missing_secret(format!("{path}.webhook_headers.{name}"))
                         })?;
                         Ok((&**name, value))
                     })
@@ -123,7 +123,7 @@ impl WebhookConfiguration {
             webhook_headers,
             webhook_events: self.webhook_events.as_deref(),
             webhook_output_format: self.webhook_output_format.as_ref(),
-            webhook_signing_secret: check::expose_secret(
+            webhook_signing_secret: validate::expose_secret(
                 self.webhook_signing_secret.as_ref(),
                 path,
             )?,

@@ -44,9 +44,9 @@ impl CancelJob {
 
     /// Whether a cancel may have been refused because the job has ended. Which status says so is not published; any
     /// 4xx about the job's state will do.
-    pub(crate) fn may_have_ended(refusal: &Error) -> bool {
+    pub(crate) fn may_have_ended(error: &Error) -> bool {
         matches!(
-            refusal.status().map(|status| status.as_u16()),
+            error.status().map(|status| status.as_u16()),
             Some(400 | 409 | 422)
         )
     }

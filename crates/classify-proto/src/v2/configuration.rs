@@ -2,8 +2,8 @@
 
 use crate::error::Error;
 use crate::page_ranges::PageRanges;
-use crate::text::model::model;
 use crate::text::open_enum::open_enum;
+use crate::text::response_object::response_object;
 use crate::validation::ValidationErrors;
 
 open_enum! {
@@ -14,7 +14,7 @@ open_enum! {
     }
 }
 
-model! {
+response_object! {
     /// A document type and how to recognize it.
     #[derive(Eq, Hash, Default)]
     pub struct Rule {
@@ -40,7 +40,7 @@ impl Rule {
 
 // Its fields and those of a configuration are strict: they are held against what was asked, and one that could not be
 // read must not pass for one that was not there.
-model! {
+response_object! {
     /// Which part of a document is read, and in what language.
     #[derive(Eq, Hash, Default)]
     pub struct ParsingConfiguration {
@@ -82,7 +82,7 @@ impl ParsingConfiguration {
     }
 }
 
-model! {
+response_object! {
     /// The rules of a classification, with how documents are read.
     ///
     /// Responses repeat it in every job; there each job holds it in an `Arc`. One that was read, and is sent again or
@@ -214,11 +214,11 @@ impl Configuration {
             return Some("mode");
         }
         let asked = self.parsing_configuration.as_ref()?;
-        let nothing_said = ParsingConfiguration::default();
+        let default_parsing = ParsingConfiguration::default();
         let made = made_with
             .parsing_configuration
             .as_ref()
-            .unwrap_or(&nothing_said);
+            .unwrap_or(&default_parsing);
         let other_lang = |asked: &str| asked != made.lang.as_deref().unwrap_or("en");
         if asked.lang.as_deref().is_some_and(other_lang) {
             return Some("lang");

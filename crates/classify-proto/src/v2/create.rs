@@ -52,7 +52,7 @@ pub struct CreateJob {
     pub scope: Scope,
     /// The transaction id stands for the document's content, so that another copy's job is the right answer.
     #[serde(default)]
-    any_copy: bool,
+    accepts_any_copy: bool,
 }
 
 impl CreateJob {
@@ -72,7 +72,7 @@ impl CreateJob {
             webhook_configuration_ids: None,
             webhook_configurations: None,
             scope: Scope::default(),
-            any_copy: false,
+            accepts_any_copy: false,
         }
     }
 
@@ -141,13 +141,13 @@ impl CreateJob {
     }
 
     /// Takes the job of any copy of the document for an answer: the transaction id is made from the content.
-    pub(crate) fn any_copy(mut self) -> Self {
-        self.any_copy = true;
+    pub(crate) fn accepts_any_copy(mut self) -> Self {
+        self.accepts_any_copy = true;
         self
     }
 
     /// Whether it names nothing but its input that could be missing from the service.
-    pub(crate) fn names_nothing_saved(&self) -> bool {
+    pub(crate) fn is_self_contained(&self) -> bool {
         let webhooks = self.webhook_configuration_ids.as_deref();
         self.configuration_id.is_none() && webhooks.is_none_or(<[_]>::is_empty)
     }
@@ -162,7 +162,7 @@ impl CreateJob {
 
     /// What differs between the job that came back and the one asked for.
     fn difference(&self, job: &Job) -> Option<String> {
-        if let Some(input) = job.file_input.as_ref().filter(|_| !self.any_copy) {
+        if let Some(input) = job.file_input.as_ref().filter(|_| !self.accepts_any_copy) {
             if !same_id(input, &self.file_input) {
                 return Some(format!(
                     "file_input is {input:?} where {:?} was asked for",

@@ -12,9 +12,9 @@ use crate::operation::Operation;
 use crate::scope::{Scope, from_id, scope_setters};
 use crate::semantics::{Recovery, Semantics};
 use crate::text::json::read_json;
-use crate::text::model::model;
+use crate::text::response_object::response_object;
 
-model! {
+response_object! {
     /// What a delete answers.
     pub struct Deleted {
         /// The job that is gone.
@@ -53,7 +53,7 @@ impl DeleteJob {
         Deleted {
             id: self.job_id.clone(),
             project_id: None,
-            extra: crate::text::model::Extra::default(),
+            extra: crate::text::response_object::Extra::default(),
         }
     }
 }

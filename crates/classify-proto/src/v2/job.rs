@@ -12,8 +12,8 @@ use crate::job_phase::JobPhase;
 use crate::text::error_body::one_line;
 use crate::text::id::same_id;
 use crate::text::json::read_json;
-use crate::text::model::model;
 use crate::text::open_enum::open_enum;
+use crate::text::response_object::response_object;
 
 open_enum! {
     /// Where a job stands.
@@ -62,7 +62,7 @@ open_enum! {
     }
 }
 
-model! {
+response_object! {
     /// A classification job: one document, one result.
     ///
     /// Only `id` and `status` are certain to be there. Fields that this version does not know are kept and read
@@ -73,7 +73,7 @@ model! {
         /// Where the job stands.
         required status: JobStatus,
         /// The rules the job was made with, also when they came from a saved configuration.
-        shared configuration: Arc<Configuration>,
+        interned configuration: Arc<Configuration>,
         /// What kind of input the job was given.
         optional document_input_type: DocumentInputType,
         /// The file or the parse job that is classified.
@@ -85,7 +85,7 @@ model! {
         /// The saved configuration the job was made from.
         optional configuration_id: String,
         /// When the job was created.
-        moment created_at: Timestamp,
+        timestamp created_at: Timestamp,
         /// Why the job failed.
         optional error_message: String,
         /// The parse job that read the document.
@@ -95,13 +95,13 @@ model! {
         /// The key under which a repeated create finds this job.
         optional transaction_id: String,
         /// When the job last changed.
-        moment updated_at: Timestamp,
+        timestamp updated_at: Timestamp,
         /// What the job cost; only on a get that asks for it.
         optional usage: Usage,
     }
 }
 
-model! {
+response_object! {
     /// What a document was found to be.
     pub struct ClassifyResult {
         /// How sure the service is, from 0.0 to 1.0.
@@ -113,7 +113,7 @@ model! {
     }
 }
 
-model! {
+response_object! {
     /// What a job cost, in credits. Classification is billed through the parse job that it starts.
     pub struct Usage {
         /// Credits of the job; absent until they are recorded, and zero when the input was a parse job of one's own.

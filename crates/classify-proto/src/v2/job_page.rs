@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use super::{Configuration, Job};
 use crate::page::Page;
-use crate::text::model::{ConfigInterner, LenientCount};
+use crate::text::response_object::{ConfigInterner, LenientCount};
 
 /// Reads a page; jobs that repeat the configuration of the job before them, to the letter, share it.
 ///
@@ -18,7 +18,7 @@ use crate::text::model::{ConfigInterner, LenientCount};
 /// job's bytes, and a bulk run's jobs all have the same one.
 pub(super) fn read(body: &str) -> Result<Page<Job>, serde_json::Error> {
     let mut deserializer = serde_json::Deserializer::from_str(body);
-    let page = deserializer.deserialize_map(PageOfJobs)?;
+    let page = deserializer.deserialize_map(PageVisitor)?;
     deserializer.end()?;
     Ok(page)
 }
@@ -28,41 +28,41 @@ pub(super) fn read(body: &str) -> Result<Page<Job>, serde_json::Error> {
 ///
 /// A comparison that fails costs a tenth of what reading a job does, and one that succeeds spares half of it. So a
 /// success makes up for this many failures, and a page whose jobs have nothing in common costs what it would anyway.
-const PATIENCE: u8 = 4;
+const COMPARISON_CREDIT: u8 = 4;
 
 /// The configuration that was read last, and its letters.
-struct LatestConfig<'de> {
+struct LastConfig<'de> {
     read: Option<(&'de str, Arc<Configuration>)>,
     /// How many comparisons may still fail.
-    patience: u8,
+    comparisons_left: u8,
 }
 
-impl Default for LatestConfig<'_> {
+impl Default for LastConfig<'_> {
     fn default() -> Self {
         Self {
             read: None,
-            patience: PATIENCE,
+            comparisons_left: COMPARISON_CREDIT,
         }
     }
 }
 
-impl<'de> ConfigInterner<'de> for &mut LatestConfig<'de> {
+impl<'de> ConfigInterner<'de> for &mut LastConfig<'de> {
     fn configuration<A: MapAccess<'de>>(
         &mut self,
         map: &mut A,
     ) -> Result<Option<Arc<Configuration>>, A::Error> {
-        if self.patience == 0 {
+        if self.comparisons_left == 0 {
             return map.next_value();
         }
         let Some(raw) = map.next_value::<Option<&'de RawValue>>()? else {
             return Ok(None);
         };
-        if let Some((letters, configuration)) = &self.read {
-            if *letters == raw.get() {
-                self.patience = self.patience.saturating_add(PATIENCE);
+        if let Some((raw_text, configuration)) = &self.read {
+            if *raw_text == raw.get() {
+                self.comparisons_left = self.comparisons_left.saturating_add(COMPARISON_CREDIT);
                 return Ok(Some(Arc::clone(configuration)));
             }
-            self.patience -= 1;
+            self.comparisons_left -= 1;
         }
         let read: Configuration = serde_json::from_str(raw.get()).map_err(A::Error::custom)?;
         let configuration = Arc::new(read);
@@ -71,9 +71,9 @@ impl<'de> ConfigInterner<'de> for &mut LatestConfig<'de> {
     }
 }
 
-struct OneJob<'a, 'de>(&'a mut LatestConfig<'de>);
+struct JobSeed<'a, 'de>(&'a mut LastConfig<'de>);
 
-impl<'de> DeserializeSeed<'de> for OneJob<'_, 'de> {
+impl<'de> DeserializeSeed<'de> for JobSeed<'_, 'de> {
     type Value = Job;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Job, D::Error> {
@@ -82,9 +82,9 @@ impl<'de> DeserializeSeed<'de> for OneJob<'_, 'de> {
 }
 
 /// An array of jobs, or null for none.
-struct Items;
+struct ItemsVisitor;
 
-impl<'de> DeserializeSeed<'de> for Items {
+impl<'de> DeserializeSeed<'de> for ItemsVisitor {
     type Value = Vec<Job>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Vec<Job>, D::Error> {
@@ -92,7 +92,7 @@ impl<'de> DeserializeSeed<'de> for Items {
     }
 }
 
-impl<'de> Visitor<'de> for Items {
+impl<'de> Visitor<'de> for ItemsVisitor {
     type Value = Vec<Job>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -104,18 +104,18 @@ impl<'de> Visitor<'de> for Items {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Vec<Job>, A::Error> {
-        let mut latest = LatestConfig::default();
+        let mut interner = LastConfig::default();
         let mut jobs = Vec::new();
-        while let Some(job) = items.next_element_seed(OneJob(&mut latest))? {
+        while let Some(job) = items.next_element_seed(JobSeed(&mut interner))? {
             jobs.push(job);
         }
         Ok(jobs)
     }
 }
 
-struct PageOfJobs;
+struct PageVisitor;
 
-impl<'de> Visitor<'de> for PageOfJobs {
+impl<'de> Visitor<'de> for PageVisitor {
     type Value = Page<Job>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -130,7 +130,7 @@ impl<'de> Visitor<'de> for PageOfJobs {
         };
         while let Some(name) = map.next_key::<&str>()? {
             match name {
-                "items" => page.items = map.next_value_seed(Items)?,
+                "items" => page.items = map.next_value_seed(ItemsVisitor)?,
                 "next_page_token" => {
                     // An empty token ends a list as an absent one does.
                     page.next_page_token = map

@@ -69,7 +69,7 @@ impl<'a> Outcome<'a> {
 
     /// Whether the document got an answer: a match or the lack of one.
     #[must_use]
-    pub fn is_answer(&self) -> bool {
+    pub fn has_result(&self) -> bool {
         matches!(self, Outcome::Matched { .. } | Outcome::NoMatch { .. })
     }
 }
@@ -102,7 +102,7 @@ mod tests {
                 o == Outcome::NoMatch {
                     confidence: Some(1.0),
                     reasoning: None,
-                } && o.is_answer()
+                } && o.has_result()
             },
         );
         outcome_of(r#""status":"COMPLETED","result":{"type":""}"#, |o| {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::Error;
 use crate::secret::Secret;
 use crate::validation::ValidationErrors;
-use crate::webhooks::{WebhookEvent, WebhookOutputFormat, check};
+use crate::webhooks::{WebhookEvent, WebhookOutputFormat, validate};
 
 /// A webhook that is given with the job instead of being saved beforehand.
 ///
@@ -73,29 +73,29 @@ impl WebhookConfiguration {
     }
 
     pub(crate) fn secrets(&self) -> Vec<String> {
-        check::secrets(
+        validate::secrets(
             self.webhook_headers.as_ref(),
             self.webhook_signing_secret.as_ref(),
         )
     }
 
     pub(crate) fn collect_errors(&self, path: &str, errors: &mut ValidationErrors) {
-        check::headers(path, self.webhook_headers.as_ref(), errors);
-        check::events(path, self.webhook_events.as_deref(), errors);
+        validate::headers(path, self.webhook_headers.as_ref(), errors);
+        validate::events(path, self.webhook_events.as_deref(), errors);
     }
 
     /// The same with its secrets in the open, for the wire alone.
     pub(crate) fn to_wire(&self, path: &str) -> Result<WireWebhook<'_>, Error> {
         let webhook_headers = match &self.webhook_headers {
             None => None,
-            Some(headers) => Some(check::expose_headers(headers, path)?),
+            Some(headers) => Some(validate::expose_headers(headers, path)?),
         };
         Ok(WireWebhook {
             webhook_url: self.webhook_url.as_deref(),
             webhook_headers,
             webhook_events: self.webhook_events.as_deref(),
             webhook_output_format: self.webhook_output_format.as_ref(),
-            webhook_signing_secret: check::expose_secret(
+            webhook_signing_secret: validate::expose_secret(
                 self.webhook_signing_secret.as_ref(),
                 path,
             )?,

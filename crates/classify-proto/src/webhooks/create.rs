@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::Method;
 use serde::{Deserialize, Serialize};
 
-use super::{ROUTE, SavedWebhook, WebhookEvent, WebhookOutputFormat, check};
+use super::{ROUTE, SavedWebhook, WebhookEvent, WebhookOutputFormat, validate};
 use crate::api::Api;
 use crate::body::Body;
 use crate::error::Error;
@@ -113,14 +113,14 @@ impl Operation for CreateWebhookConfiguration {
 
     fn secrets(&self) -> Vec<String> {
         let signing = self.webhook_signing_secret.as_ref();
-        check::secrets(self.webhook_headers.as_ref(), signing)
+        validate::secrets(self.webhook_headers.as_ref(), signing)
     }
 
     fn validate(&self) -> Result<(), Error> {
         let mut errors = ValidationErrors::default();
-        check::url("", &self.webhook_url, &mut errors);
-        check::headers("", self.webhook_headers.as_ref(), &mut errors);
-        check::events("", self.webhook_events.as_deref(), &mut errors);
+        validate::url("", &self.webhook_url, &mut errors);
+        validate::headers("", self.webhook_headers.as_ref(), &mut errors);
+        validate::events("", self.webhook_events.as_deref(), &mut errors);
         errors.finish()
     }
 
@@ -128,7 +128,7 @@ impl Operation for CreateWebhookConfiguration {
         let webhook_headers = self
             .webhook_headers
             .as_ref()
-            .map(|headers| check::expose_headers(headers, ""))
+            .map(|headers| validate::expose_headers(headers, ""))
             .transpose()?;
         api.request(Method::POST, ROUTE)
             .scope(&self.scope)
@@ -137,7 +137,7 @@ impl Operation for CreateWebhookConfiguration {
                 webhook_headers,
                 webhook_events: self.webhook_events.as_deref(),
                 webhook_output_format: self.webhook_output_format.as_ref(),
-                webhook_signing_secret: check::expose_secret(
+                webhook_signing_secret: validate::expose_secret(
                     self.webhook_signing_secret.as_ref(),
                     "",
                 )?,

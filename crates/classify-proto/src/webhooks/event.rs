@@ -6,12 +6,12 @@ use super::WebhookEvent;
 use crate::Timestamp;
 use crate::error::Error;
 use crate::text::lenient;
-use crate::text::model::model;
+use crate::text::response_object::response_object;
 
 /// How often a body may be a JSON string that holds JSON: the `string` format once, and once for a proxy's zeal.
-const MOST_WRAPPINGS: usize = 2;
+const MAX_WRAPPINGS: usize = 2;
 
-model! {
+response_object! {
     /// One delivery: what happened, to what.
     ///
     /// It says that something happened, and not reliably what came of it: what `data` holds for a classification is
@@ -48,7 +48,7 @@ impl Event {
     /// [`is_decode`](Error::is_decode) when it is no such JSON, or names no event.
     pub fn parse(raw_body: &[u8]) -> Result<Self, Error> {
         let mut text = std::borrow::Cow::Borrowed(raw_body);
-        for _ in 0..MOST_WRAPPINGS {
+        for _ in 0..MAX_WRAPPINGS {
             if text.trim_ascii_start().first() != Some(&b'"') {
                 break;
             }

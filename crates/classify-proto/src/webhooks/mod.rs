@@ -29,7 +29,6 @@
 //! job tells the present truth, whoever sent the hint. The body's own `timestamp` is signed with the rest of it; a
 //! receiver may turn away what is older than it can remember.
 
-pub(crate) mod check;
 mod create;
 mod delete;
 mod event;
@@ -42,6 +41,7 @@ mod saved;
 #[cfg(feature = "webhook-verify")]
 mod signature;
 mod update;
+pub(crate) mod validate;
 
 pub use create::CreateWebhookConfiguration;
 pub use delete::DeleteWebhookConfiguration;

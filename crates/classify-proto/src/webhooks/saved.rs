@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use super::{WebhookEvent, WebhookOutputFormat};
 use crate::Timestamp;
 use crate::secret::Secret;
-use crate::text::model::model;
+use crate::text::response_object::response_object;
 
-model! {
+response_object! {
     /// A saved webhook configuration. Its signing secret never comes back from the service.
     pub struct SavedWebhook {
         /// Its id, such as `whc-…`: what a job takes among its `webhook_configuration_ids`.
@@ -27,9 +27,9 @@ model! {
         /// How the body is written.
         optional webhook_output_format: WebhookOutputFormat,
         /// When it was created.
-        moment created_at: Timestamp,
+        timestamp created_at: Timestamp,
         /// When it last changed.
-        moment updated_at: Timestamp,
+        timestamp updated_at: Timestamp,
     }
 }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::Method;
 use serde::{Deserialize, Serialize};
 
-use super::{ROUTE, SavedWebhook, WebhookEvent, WebhookOutputFormat, check};
+use super::{ROUTE, SavedWebhook, WebhookEvent, WebhookOutputFormat, validate};
 use crate::api::Api;
 use crate::body::Body;
 use crate::error::Error;
@@ -127,17 +127,17 @@ impl Operation for UpdateWebhookConfiguration {
 
     fn secrets(&self) -> Vec<String> {
         let signing = self.webhook_signing_secret.as_set();
-        check::secrets(self.webhook_headers.as_set(), signing)
+        validate::secrets(self.webhook_headers.as_set(), signing)
     }
 
     fn validate(&self) -> Result<(), Error> {
         let mut errors = ValidationErrors::default();
         if let Some(url) = self.webhook_url.as_set() {
-            check::url("", url, &mut errors);
+            validate::url("", url, &mut errors);
         }
-        check::headers("", self.webhook_headers.as_set(), &mut errors);
+        validate::headers("", self.webhook_headers.as_set(), &mut errors);
         let events = self.webhook_events.as_set().map(Vec::as_slice);
-        check::events("", events, &mut errors);
+        validate::events("", events, &mut errors);
         errors.finish()
     }
 
@@ -145,7 +145,7 @@ impl Operation for UpdateWebhookConfiguration {
         let webhook_signing_secret = self.webhook_signing_secret.try_map(|secret| {
             secret
                 .expose_secret()
-                .ok_or_else(|| check::missing_secret("webhook_signing_secret"))
+                .ok_or_else(|| validate::missing_secret("webhook_signing_secret"))
         })?;
         api.request(Method::PUT, ROUTE)
             .segment("config_id", &self.config_id)?
@@ -154,7 +154,7 @@ impl Operation for UpdateWebhookConfiguration {
                 webhook_url: &self.webhook_url,
                 webhook_headers: self
                     .webhook_headers
-                    .try_map(|headers| check::expose_headers(headers, ""))?,
+                    .try_map(|headers| validate::expose_headers(headers, ""))?,
                 webhook_events: &self.webhook_events,
                 webhook_output_format: &self.webhook_output_format,
                 webhook_signing_secret,

@@ -8,7 +8,7 @@ pub(crate) fn cases(default: u32) -> ProptestConfig {
         clippy::disallowed_methods,
         reason = "a test is told how long it may take; the core still reads no environment"
     )]
-    let told = std::env::var("PROPTEST_CASES");
-    let told = told.ok().and_then(|cases| cases.parse().ok());
-    ProptestConfig::with_cases(told.unwrap_or(default))
+    let from_env = std::env::var("PROPTEST_CASES");
+    let from_env = from_env.ok().and_then(|cases| cases.parse().ok());
+    ProptestConfig::with_cases(from_env.unwrap_or(default))
 }

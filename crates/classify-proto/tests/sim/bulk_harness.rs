@@ -33,7 +33,7 @@ pub(crate) struct BulkHarness {
     /// Under how many names a document was settled at once.
     pub(crate) most_names: usize,
     /// How often room was asked for.
-    pub(crate) rooms: usize,
+    pub(crate) document_requests: usize,
     pub(crate) process: u8,
 }
 
@@ -53,7 +53,7 @@ impl BulkHarness {
             notices: Vec::new(),
             most_in_flight: 0,
             most_names: 0,
-            rooms: 0,
+            document_requests: 0,
             process: 0,
         }
     }
@@ -72,8 +72,8 @@ impl BulkHarness {
         self.restored = 0;
         self.process += 1;
         self.simulation.crash();
-        let (journal, sound) = Journal::read(&self.journal).unwrap();
-        self.journal.truncate(sound);
+        let (journal, complete_bytes) = Journal::read(&self.journal).unwrap();
+        self.journal.truncate(complete_bytes);
         let bulk = Bulk::new(
             &self.simulation.api,
             self.template.clone(),
@@ -94,12 +94,12 @@ impl BulkHarness {
             }
             for event in events.drain(..) {
                 match event {
-                    BulkEvent::NeedDocuments(room) => {
-                        assert!(room > 0 && room == bulk.capacity());
-                        self.rooms += 1;
+                    BulkEvent::NeedDocuments(capacity) => {
+                        assert!(capacity > 0 && capacity == bulk.capacity());
+                        self.document_requests += 1;
                         source
                             .by_ref()
-                            .take(room)
+                            .take(capacity)
                             .for_each(|document| bulk.push(document));
                     }
                     BulkEvent::Record(record) => {
@@ -151,8 +151,8 @@ impl BulkHarness {
     /// Counts the journal records that plan this run of a document.
     pub(crate) fn planned(&self, expected: u32) -> usize {
         // The last line may be torn.
-        let (_, sound) = Journal::read(&self.journal).unwrap();
-        let lines = self.journal[..sound].split(|byte| *byte == b'\n');
+        let (_, complete_bytes) = Journal::read(&self.journal).unwrap();
+        let lines = self.journal[..complete_bytes].split(|byte| *byte == b'\n');
         lines
             .filter(|line| !line.is_empty())
             .map(|line| serde_json::from_slice(line).unwrap())

@@ -173,7 +173,10 @@ pub fn limits_at_maximum_values_are_accepted<D: Driver>() {
     let bench = TestBench::<D>::with_settings(
         Config::default(),
         Settings {
-            retry: Settings::default().retry.max_retries(0).total(max_duration),
+            retry: Settings::default()
+                .retry
+                .max_retries(0)
+                .total_timeout(max_duration),
             wait_timeout: max_duration,
             limits: TransportLimits::default()
                 .connect(max_duration)
@@ -222,7 +225,7 @@ pub fn total_timeout_ends_attempt_before_its_own_limit<D: Driver>() {
     let server = ScriptedServer::start(|_, _| ResponseScript::Hang(Vec::new()));
     let hour = Duration::from_secs(3600);
     let settings = Settings {
-        retry: Retry::default().total(SHORT),
+        retry: Retry::default().total_timeout(SHORT),
         limits: TransportLimits::default().response(hour).attempt(hour),
         ..Settings::default()
     };

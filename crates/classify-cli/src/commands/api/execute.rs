@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use super::create_job::{create_operation, send_create};
 use super::endpoint::{Endpoint, ResponseKind};
-use super::operation::{Call, List, RawJson};
+use super::operation::{ApiCall, ApiList, RawJson};
 use super::parameter_values::ParameterValues;
 use super::request::Request;
 use super::upload_file::{check_output_file, upload_operation};
@@ -98,7 +98,7 @@ pub(crate) fn execute(
         }
         return results.finish();
     }
-    let body = client.call(Call {
+    let body = client.call(ApiCall {
         name: endpoint.operation,
         request: request.clone(),
     })?;
@@ -113,7 +113,7 @@ pub(crate) fn execute(
 }
 
 /// The fields of an object in their order.
-type Fields = Vec<(String, RawJson)>;
+type RawFields = Vec<(String, RawJson)>;
 
 /// Returns a page with the items of all following pages. A missing page is an error.
 fn merge_pages(
@@ -136,7 +136,7 @@ fn merge_pages(
             format!("a page cannot be read: {error}"),
         )
     };
-    let mut fields: Fields = parse_fields(&page)?;
+    let mut fields: RawFields = parse_fields(&page)?;
     for (name, value) in &mut fields {
         match name.as_str() {
             "items" => {
@@ -202,8 +202,8 @@ fn to_text(body: &Bytes) -> String {
 }
 
 /// Returns the operation of a list.
-fn list(endpoint: &Endpoint, request: Request) -> List {
-    List {
+fn list(endpoint: &Endpoint, request: Request) -> ApiList {
+    ApiList {
         name: endpoint.operation,
         request,
     }

@@ -10,13 +10,13 @@ use super::request::Request;
 pub(super) type RawJson = Box<RawValue>;
 
 /// An operation that returns the body of the response.
-pub(super) struct Call {
+pub(super) struct ApiCall {
     /// The operation's name in errors.
     pub(super) name: &'static str,
     pub(super) request: Request,
 }
 
-impl Operation for Call {
+impl Operation for ApiCall {
     type Output = Bytes;
 
     fn name(&self) -> &'static str {
@@ -58,13 +58,13 @@ impl Operation for Call {
 
 /// An operation that returns a page of items.
 #[derive(Clone)]
-pub(super) struct List {
+pub(super) struct ApiList {
     /// The operation's name in errors.
     pub(super) name: &'static str,
     pub(super) request: Request,
 }
 
-impl Operation for List {
+impl Operation for ApiList {
     type Output = Page<RawJson>;
 
     fn name(&self) -> &'static str {
@@ -106,7 +106,7 @@ fn invalid_page() -> Error {
     classify_proto::Failure::refused("the response is not a page of a list").into()
 }
 
-impl Paged for List {
+impl Paged for ApiList {
     type Item = RawJson;
 
     fn page_token(&self) -> Option<&str> {

@@ -9,7 +9,7 @@ use crate::error::CliError;
 use crate::exit_code::ExitCode;
 use crate::inputs::Input;
 use crate::printer::Printer;
-use crate::run::row::{FileAction, FileOutcome, FileResult, Row};
+use crate::run::row::{FileAction, FileActionResult, FileOutcome, Row};
 
 /// How many failures are printed one by one; the report has all of them.
 const MAX_PRINTED_FAILURES: usize = 100;
@@ -83,7 +83,7 @@ impl FileSorter {
             {
                 renamed.insert(r#type.clone(), folder_name(r#type));
             }
-            row.file_result = Some(FileResult {
+            row.file_result = Some(FileActionResult {
                 action: self.action,
                 outcome,
             });

@@ -21,15 +21,15 @@ const MAX_OPENINGS_UNREACHED: u32 = 2;
 /// A circuit breaker: after repeated faults of the service nothing new is begun; after a while, one is tried.
 #[derive(Debug, Default)]
 pub(super) struct CircuitBreaker {
-    faults: u32,
+    failures: u32,
     openings: u32,
-    state: State,
+    state: BreakerState,
     /// Some request of this run may have arrived.
     is_reached: bool,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum BreakerState {
     #[default]
     Closed,
     Open(Time),
@@ -51,24 +51,24 @@ impl CircuitBreaker {
     /// Returns the state for an observer.
     pub(super) fn state(&self) -> CircuitState {
         match self.state {
-            State::Closed => CircuitState::Closed,
-            State::Open(until) => CircuitState::Open(until),
-            State::HalfOpen => CircuitState::HalfOpen,
+            BreakerState::Closed => CircuitState::Closed,
+            BreakerState::Open(until) => CircuitState::Open(until),
+            BreakerState::HalfOpen => CircuitState::HalfOpen,
         }
     }
 
     pub(super) fn permit(&self, now: Time) -> Permit {
         match self.state {
-            State::Open(until) if now < until => Permit::At(until),
-            State::Closed | State::Open(_) => Permit::Granted,
-            State::HalfOpen => Permit::Denied,
+            BreakerState::Open(until) if now < until => Permit::At(until),
+            BreakerState::Closed | BreakerState::Open(_) => Permit::Granted,
+            BreakerState::HalfOpen => Permit::Denied,
         }
     }
 
     /// Something new is begun.
     pub(super) fn begin(&mut self) {
-        if matches!(self.state, State::Open(_)) {
-            self.state = State::HalfOpen;
+        if matches!(self.state, BreakerState::Open(_)) {
+            self.state = BreakerState::HalfOpen;
         }
     }
 
@@ -76,7 +76,7 @@ impl CircuitBreaker {
     /// backoff that the service asked for since.
     pub(super) fn on_success(&mut self) {
         self.is_reached = true;
-        if !matches!(self.state, State::Open(_)) {
+        if !matches!(self.state, BreakerState::Open(_)) {
             *self = Self {
                 is_reached: true,
                 ..Self::default()
@@ -86,20 +86,20 @@ impl CircuitBreaker {
 
     /// What was begun comes to nothing, and nothing is learned from it.
     pub(super) fn on_abandoned(&mut self, now: Time) {
-        if self.state == State::HalfOpen {
-            self.state = State::Open(now);
+        if self.state == BreakerState::HalfOpen {
+            self.state = BreakerState::Open(now);
         }
     }
 
     /// Whether there is no sense in waiting on: the service asks for a longer backoff than a run has patience for, or has
     /// been at fault for too long. Nothing waits for ever.
     pub(super) fn is_exhausted(&self, backoff: Duration) -> bool {
-        let most = if self.is_reached {
+        let max_openings = if self.is_reached {
             MAX_OPENINGS
         } else {
             MAX_OPENINGS_UNREACHED
         };
-        backoff > MAX_DELAY || self.openings > most
+        backoff > MAX_DELAY || self.openings > max_openings
     }
 
     /// A request may have arrived, whatever became of it.
@@ -108,27 +108,31 @@ impl CircuitBreaker {
     }
 
     /// The service was at fault; says for how long the circuit breaker opens, if it does, or for how much longer it stays open.
-    pub(super) fn on_failure(&mut self, now: Time, asked: Option<Duration>) -> Option<Duration> {
-        self.faults += 1;
-        let trips = match self.state {
-            State::Closed => self.faults >= FAILURE_THRESHOLD || asked.is_some(),
-            State::HalfOpen => true,
-            State::Open(until) => {
+    pub(super) fn on_failure(
+        &mut self,
+        now: Time,
+        retry_after: Option<Duration>,
+    ) -> Option<Duration> {
+        self.failures += 1;
+        let opens = match self.state {
+            BreakerState::Closed => self.failures >= FAILURE_THRESHOLD || retry_after.is_some(),
+            BreakerState::HalfOpen => true,
+            BreakerState::Open(until) => {
                 // What was under way says nothing new, unless the service asks for more time than it did before.
-                let longer = asked.filter(|asked| now + *asked > until)?;
-                self.state = State::Open(now + longer);
+                let longer = retry_after.filter(|retry_after| now + *retry_after > until)?;
+                self.state = BreakerState::Open(now + longer);
                 return Some(longer);
             }
         };
-        if !trips {
+        if !opens {
             return None;
         }
         let backoff = INITIAL_BACKOFF
             .saturating_mul(2u32.saturating_pow(self.openings))
             .min(MAX_BACKOFF)
-            .max(asked.unwrap_or_default());
+            .max(retry_after.unwrap_or_default());
         self.openings += 1;
-        self.state = State::Open(now + backoff);
+        self.state = BreakerState::Open(now + backoff);
         Some(backoff)
     }
 }

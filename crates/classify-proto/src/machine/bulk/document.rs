@@ -74,8 +74,8 @@ impl FromStr for ContentKey {
     fn from_str(text: &str) -> Result<Self, Error> {
         let mut bytes = [0; 32];
         let digits = text.as_bytes();
-        let sound = digits.len() == 64 && digits.iter().all(u8::is_ascii_hexdigit);
-        if !sound {
+        let is_valid = digits.len() == 64 && digits.iter().all(u8::is_ascii_hexdigit);
+        if !is_valid {
             return Err(Error::invalid("key", "is not 64 hexadecimal digits"));
         }
         for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
@@ -142,7 +142,7 @@ pub(super) enum Source {
     /// To be uploaded.
     Upload(Box<UploadFile>),
     /// With the service: a file's or a parse job's id.
-    Held(String),
+    Id(String),
 }
 
 impl Document {
@@ -183,7 +183,7 @@ impl Document {
         Self {
             key: ContentKey::of_id(&id),
             name: id.clone(),
-            source: Source::Held(id),
+            source: Source::Id(id),
         }
     }
 

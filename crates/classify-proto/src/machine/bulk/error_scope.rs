@@ -72,7 +72,7 @@ mod tests {
 
     #[test]
     fn error_scope_of_every_transport_failure() {
-        for (failure, blame) in [
+        for (failure, scope) in [
             (Failure::connect("refused"), ErrorScope::Transient),
             (Failure::timeout("60 s"), ErrorScope::Transient),
             (Failure::broken("reset"), ErrorScope::Transient),
@@ -83,7 +83,7 @@ mod tests {
             let name = format!("{failure:?}");
             assert_eq!(
                 ErrorScope::of(&Error::from_failure(failure)),
-                blame,
+                scope,
                 "{name}"
             );
         }

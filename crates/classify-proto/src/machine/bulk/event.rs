@@ -12,7 +12,7 @@ use crate::v2::Job;
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum BulkEvent {
-    /// There is room for this many more documents. [`Bulk::push`](super::Bulk::push) at least one before polling again, or there are no
+    /// The run can take this many more documents. [`Bulk::push`](super::Bulk::push) at least one before polling again, or there are no
     /// more.
     NeedDocuments(usize),
     /// To be stored before polling again.

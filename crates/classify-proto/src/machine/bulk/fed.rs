@@ -4,7 +4,8 @@ use std::fmt;
 
 use super::{Bulk, BulkEvent, Document, FinishedDocument, Record, Summary};
 use crate::error::Error;
-use crate::machine::step::{Context, Machine, Step, Ticket};
+use crate::machine::context::Context;
+use crate::machine::step::{Machine, Step, Ticket};
 use crate::reply::Reply;
 
 /// A [`Bulk`] with the iterator its documents come from and the function that stores its records, so that any driver

@@ -8,8 +8,9 @@ use crate::body::Body;
 use crate::error::Error;
 use crate::files::{File, UploadFile};
 use crate::machine::call::Call;
+use crate::machine::context::Context;
 use crate::machine::pager::Pager;
-use crate::machine::step::{Context, Machine, Step, Ticket};
+use crate::machine::step::{Machine, Step, Ticket};
 use crate::machine::tickets::Tickets;
 use crate::page::Page;
 use crate::reply::Reply;
@@ -48,7 +49,7 @@ pub(super) struct InFlight {
     backing_off: BTreeSet<(Time, usize)>,
     tickets: Tickets,
     creating: usize,
-    /// How long rounds have rested with nothing on the wire.
+    /// How long polls were held back by a rate limit, with nothing on the wire.
     rate_limit_delay: Duration,
 }
 
@@ -56,7 +57,7 @@ struct Slot {
     task: Task,
     next_wake: Option<Time>,
     /// Requests on the wire.
-    out: u32,
+    outstanding: u32,
     /// Since when it rests with nothing on the wire.
     idle: Option<Time>,
 }
@@ -119,16 +120,16 @@ impl Task {
 
 /// The part of a machine that does not depend on what it is about.
 trait TaskMachine {
-    fn take(&mut self, cx: Context<'_>, ticket: Ticket, reply: Reply);
-    fn again(&mut self);
+    fn handle_reply(&mut self, cx: Context<'_>, ticket: Ticket, reply: Reply);
+    fn resume_call(&mut self);
 }
 
 impl<M: Machine> TaskMachine for M {
-    fn take(&mut self, cx: Context<'_>, ticket: Ticket, reply: Reply) {
+    fn handle_reply(&mut self, cx: Context<'_>, ticket: Ticket, reply: Reply) {
         self.handle(cx, ticket, reply);
     }
 
-    fn again(&mut self) {
+    fn resume_call(&mut self) {
         self.resume();
     }
 }
@@ -143,7 +144,7 @@ impl InFlight {
             Slot {
                 task,
                 next_wake: None,
-                out: 0,
+                outstanding: 0,
                 idle: None,
             },
         );
@@ -185,10 +186,10 @@ impl InFlight {
                 self.rate_limit_delay = self.rate_limit_delay.saturating_add(cx.now.since(since));
             }
             match slot.task.poll(cx) {
-                Ok(TaskOutput::Send(theirs, request)) => {
-                    slot.out += 1;
+                Ok(TaskOutput::Send(inner, request)) => {
+                    slot.outstanding += 1;
                     self.due.push_front(id);
-                    return Some(TaskOutput::Send(self.tickets.issue(id, theirs), request));
+                    return Some(TaskOutput::Send(self.tickets.issue(id, inner), request));
                 }
                 Ok(TaskOutput::Page(page)) => {
                     self.due.push_front(id);
@@ -200,7 +201,7 @@ impl InFlight {
                 }
                 Err(until) => {
                     slot.next_wake = until;
-                    slot.idle = (slot.out == 0).then_some(cx.now);
+                    slot.idle = (slot.outstanding == 0).then_some(cx.now);
                     self.backing_off.extend(until.map(|until| (until, id)));
                 }
             }
@@ -208,8 +209,8 @@ impl InFlight {
         None
     }
 
-    /// How long rounds were slot back since this was last asked.
-    pub(super) fn take_held_back(&mut self) -> Duration {
+    /// Returns how long polls were held back since the last call.
+    pub(super) fn take_rate_limit_delay(&mut self) -> Duration {
         std::mem::take(&mut self.rate_limit_delay)
     }
 
@@ -219,14 +220,14 @@ impl InFlight {
     }
 
     pub(super) fn handle(&mut self, cx: Context<'_>, ticket: Ticket, reply: Reply) {
-        let Some((id, theirs)) = self.tickets.redeem(ticket) else {
+        let Some((id, inner)) = self.tickets.redeem(ticket) else {
             return;
         };
         let Some(slot) = self.slots.get_mut(&id) else {
             return;
         };
-        slot.out = slot.out.saturating_sub(1);
-        slot.task.machine().take(cx, theirs, reply);
+        slot.outstanding = slot.outstanding.saturating_sub(1);
+        slot.task.machine().handle_reply(cx, inner, reply);
         if let Some(time) = slot.next_wake.take() {
             self.backing_off.remove(&(time, id));
         }
@@ -239,8 +240,8 @@ impl InFlight {
         self.due = self.slots.keys().copied().collect();
         for slot in self.slots.values_mut() {
             slot.next_wake = None;
-            slot.out = 0;
-            slot.task.machine().again();
+            slot.outstanding = 0;
+            slot.task.machine().resume_call();
         }
     }
 
@@ -251,7 +252,7 @@ impl InFlight {
         let idle: Vec<_> = self
             .slots
             .iter()
-            .filter(|(_, slot)| slot.out == 0)
+            .filter(|(_, slot)| slot.outstanding == 0)
             .filter_map(|(id, slot)| match &slot.task {
                 Task::Upload(index, _) => Some((*id, *index, false)),
                 Task::Create(index, call) => Some((*id, *index, call.may_have_acted())),
@@ -266,15 +267,15 @@ impl InFlight {
             .collect()
     }
 
-    /// Drops every look and every round, on the wire or not: they only read.
-    pub(super) fn drop_reading(&mut self) {
-        let reading: Vec<_> = self
+    /// Drops every read and every poll, on the wire or not.
+    pub(super) fn drop_reads(&mut self) {
+        let reads: Vec<_> = self
             .slots
             .iter()
             .filter(|(_, slot)| matches!(slot.task, Task::Get(..) | Task::Poll(_)))
             .map(|(id, _)| *id)
             .collect();
-        for id in reading {
+        for id in reads {
             self.remove(id);
         }
     }

@@ -1,4 +1,4 @@
-//! Looking at the open jobs, a hundred at a time.
+//! Polls the open jobs, a hundred per request.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -10,15 +10,15 @@ use crate::Time;
 use crate::error::Error;
 use crate::machine::backoff::PollInterval;
 use crate::machine::call::Call;
+use crate::machine::context::Context;
 use crate::machine::pager::Pager;
-use crate::machine::step::Context;
 use crate::seed::Seed;
 use crate::text::id::NormalizedId;
 use crate::v2::{GetJob, Job, JobStatus, ListJobs};
 
 /// How many jobs one list call asks for: as many as a page holds.
 const JOBS_PER_REQUEST: usize = 100;
-/// After how many poller that do not show a job it is asked for by its id.
+/// After how many polls that do not show a job it is asked for by its id.
 const MAX_MISSED_POLLS: u32 = 2;
 /// A poll begins when the jobs have grown older by this part of their age.
 const AGE_DIVISOR: u32 = 6;
@@ -27,13 +27,13 @@ const RATE_LIMIT_SHARE: u32 = 3;
 /// But no longer than this: a job that has ended is not to wait for its turn for ever.
 const MAX_RATE_LIMIT_SHARE: Duration = Duration::from_secs(5 * 60);
 
-/// The open jobs, and the poll that looks at them.
+/// The open jobs and the poll in progress.
 pub(super) struct JobPoller {
     open: BTreeMap<NormalizedId, OpenJob>,
     poll_interval: PollInterval,
     seed: Seed,
-    begun: u32,
-    next: Option<Time>,
+    polls_begun: u32,
+    next_poll: Option<Time>,
     poll: Option<Poll>,
 }
 
@@ -44,15 +44,15 @@ struct OpenJob {
     /// When it was first known to be open; `None` until the clock is next told.
     since: Option<Time>,
     status: Option<JobStatus>,
-    missed: u32,
+    missed_polls: u32,
     /// A request of its own asks for it.
-    is_being_read: bool,
+    is_reading: bool,
 }
 
 struct Poll {
     chunks: VecDeque<Vec<String>>,
     /// What the present chunk asks for and was not shown yet.
-    asked: BTreeSet<NormalizedId>,
+    requested: BTreeSet<NormalizedId>,
     /// What no chunk before it showed.
     unseen: BTreeSet<NormalizedId>,
     /// A list was not answered, so that the time that was lost says nothing of a limit.
@@ -65,8 +65,8 @@ impl JobPoller {
             open: BTreeMap::new(),
             poll_interval,
             seed,
-            begun: 0,
-            next: None,
+            polls_begun: 0,
+            next_poll: None,
             poll: None,
         }
     }
@@ -86,14 +86,14 @@ impl JobPoller {
             index,
             since: Some(now),
             status: Some(job.status.clone()),
-            missed: 0,
-            is_being_read: false,
+            missed_polls: 0,
+            is_reading: false,
         };
         self.open.insert(key, open);
-        self.next.get_or_insert(
+        self.next_poll.get_or_insert(
             now + self
                 .poll_interval
-                .delay_at_age(self.seed, self.begun, Duration::ZERO),
+                .delay_at_age(self.seed, self.polls_begun, Duration::ZERO),
         );
         true
     }
@@ -110,18 +110,18 @@ impl JobPoller {
             index,
             since: None,
             status: None,
-            missed: 0,
-            is_being_read: false,
+            missed_polls: 0,
+            is_reading: false,
         };
         self.open.insert(key, open);
-        self.next = Some(Time::from_millis(0));
+        self.next_poll = Some(Time::from_millis(0));
         true
     }
 
     pub(super) fn close(&mut self, job_id: &str) {
         self.open.remove(&NormalizedId::of(job_id));
         if self.open.is_empty() && self.poll.is_none() {
-            self.next = None;
+            self.next_poll = None;
         }
     }
 
@@ -130,13 +130,13 @@ impl JobPoller {
     }
 
     pub(super) fn next_wake(&self) -> Option<Time> {
-        self.next
+        self.next_poll
             .filter(|_| self.poll.is_none() && !self.open.is_empty())
     }
 
     /// Every open job, which is then open no more.
     pub(super) fn drain(&mut self) -> Vec<(String, DocumentIndex, Option<JobStatus>)> {
-        self.next = None;
+        self.next_poll = None;
         std::mem::take(&mut self.open)
             .into_values()
             .map(|open| (open.id, open.index, open.status))
@@ -155,10 +155,10 @@ impl Bulk {
             open.since.get_or_insert(now);
         }
         let ids: Vec<_> = poller.open.values().map(|open| open.id.clone()).collect();
-        poller.begun = poller.begun.wrapping_add(1);
+        poller.polls_begun = poller.polls_begun.wrapping_add(1);
         poller.poll = Some(Poll {
             chunks: ids.chunks(JOBS_PER_REQUEST).map(<[_]>::to_vec).collect(),
-            asked: BTreeSet::new(),
+            requested: BTreeSet::new(),
             unseen: BTreeSet::new(),
             is_faulty: false,
         });
@@ -178,9 +178,9 @@ impl Bulk {
             .page_size(100)
             .job_ids(&ids)
             .scoped(&self.template.scope);
-        poll.unseen.append(&mut poll.asked);
-        poll.asked = ids.iter().map(|id| NormalizedId::of(id)).collect();
-        let seed = self.poller.seed.derive(u64::from(self.poller.begun));
+        poll.unseen.append(&mut poll.requested);
+        poll.requested = ids.iter().map(|id| NormalizedId::of(id)).collect();
+        let seed = self.poller.seed.derive(u64::from(self.poller.polls_begun));
         self.in_flight.begin(Task::Poll(Box::new(
             Pager::new(list, seed).retry(self.options.retry),
         )));
@@ -188,17 +188,17 @@ impl Bulk {
     }
 
     /// A job, as a list or a get shows it.
-    pub(super) fn on_job_seen(&mut self, job: Job) {
+    pub(super) fn on_job(&mut self, job: Job) {
         let key = NormalizedId::of(&job.id);
         if let Some(poll) = &mut self.poller.poll {
-            poll.asked.remove(&key);
+            poll.requested.remove(&key);
             poll.unseen.remove(&key);
         }
         let Some(open) = self.poller.open.get_mut(&key) else {
             return;
         };
         let index = open.index;
-        open.missed = 0;
+        open.missed_polls = 0;
         match DocumentReport::of_job(&job) {
             None => open.status = Some(job.status),
             Some(report) => {
@@ -222,7 +222,7 @@ impl Bulk {
                     // What the service could not answer for a moment proves nothing. What it will not answer is
                     // read in another way.
                     if error.is_transient() {
-                        poll.asked.clear();
+                        poll.requested.clear();
                     }
                 }
             }
@@ -236,7 +236,7 @@ impl Bulk {
     }
 
     fn schedule_poll(&mut self, now: Time) {
-        let rate_limit_delay = self.in_flight.take_held_back();
+        let rate_limit_delay = self.in_flight.take_rate_limit_delay();
         let poller = &mut self.poller;
         let is_sound = poller.poll.take().is_some_and(|poll| !poll.is_faulty);
         let share = if is_sound {
@@ -252,12 +252,13 @@ impl Bulk {
             .filter_map(|open| open.since)
             .min()
             .unwrap_or(now);
-        let delay = poller
-            .poll_interval
-            .delay_at_age(poller.seed, poller.begun, now.since(oldest));
+        let delay =
+            poller
+                .poll_interval
+                .delay_at_age(poller.seed, poller.polls_begun, now.since(oldest));
         // The limit that held the poll back is there for buying too.
         let delay = delay.max(share);
-        poller.next = (!poller.open.is_empty()).then(|| now + delay);
+        poller.next_poll = (!poller.open.is_empty()).then(|| now + delay);
     }
 
     fn read_unseen(&mut self) {
@@ -266,7 +267,7 @@ impl Bulk {
             .poll
             .as_mut()
             .map(|poll| {
-                poll.unseen.append(&mut poll.asked);
+                poll.unseen.append(&mut poll.requested);
                 std::mem::take(&mut poll.unseen)
             })
             .unwrap_or_default();
@@ -274,9 +275,9 @@ impl Bulk {
             let Some(open) = self.poller.open.get_mut(&id) else {
                 continue;
             };
-            open.missed += 1;
-            if open.missed >= MAX_MISSED_POLLS && !open.is_being_read {
-                open.is_being_read = true;
+            open.missed_polls += 1;
+            if open.missed_polls >= MAX_MISSED_POLLS && !open.is_reading {
+                open.is_reading = true;
                 let index = open.index;
                 self.read_job(index);
             }
@@ -306,14 +307,14 @@ impl Bulk {
             return;
         };
         if let Some(open) = self.poller.open.get_mut(&NormalizedId::of(&job_id)) {
-            open.is_being_read = false;
+            open.is_reading = false;
         }
         match result {
-            Ok(job) if self.poller.is_open(&job_id) => self.on_job_seen(job),
+            Ok(job) if self.poller.is_open(&job_id) => self.on_job(job),
             // After a refused cancel: the job is open no more as far as the run is concerned.
             Ok(job) => match DocumentReport::of_job(&job) {
                 Some(report) => self.finish(index, report, Some(job)),
-                None => self.leave(index, job_id, Some(&job.status)),
+                None => self.finish_as_open(index, job_id, Some(&job.status)),
             },
             Err(error) if !self.poller.is_open(&job_id) => {
                 self.finish(
@@ -332,7 +333,7 @@ impl Bulk {
             // Two more polls, then it is read again.
             Err(_) => {
                 if let Some(open) = self.poller.open.get_mut(&NormalizedId::of(&job_id)) {
-                    open.missed = 0;
+                    open.missed_polls = 0;
                 }
             }
         }
@@ -341,16 +342,16 @@ impl Bulk {
     /// Goes on without the jobs that take too long.
     fn time_out_jobs(&mut self, now: Time) {
         let limit = self.options.job_timeout;
-        let old: Vec<_> = self
+        let timed_out: Vec<_> = self
             .poller
             .open
             .values()
             .filter(|open| open.since.is_some_and(|since| now.since(since) >= limit))
             .map(|open| (open.id.clone(), open.index, open.status.clone()))
             .collect();
-        for (job_id, index, status) in old {
+        for (job_id, index, status) in timed_out {
             self.poller.close(&job_id);
-            self.leave(index, job_id, status.as_ref());
+            self.finish_as_open(index, job_id, status.as_ref());
         }
     }
 }
@@ -358,8 +359,8 @@ impl Bulk {
 impl PollInterval {
     /// The delay before the next poll over jobs of which the oldest is `age` old.
     fn delay_at_age(&self, seed: Seed, poll: u32, age: Duration) -> Duration {
-        let Self { initial, longest } = self.within_bounds();
-        let delay = (age / AGE_DIVISOR).clamp(initial, longest);
+        let Self { initial, max } = self.within_bounds();
+        let delay = (age / AGE_DIVISOR).clamp(initial, max);
         self.jittered(seed, poll, delay)
     }
 }

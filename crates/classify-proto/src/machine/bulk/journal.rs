@@ -130,7 +130,7 @@ impl JournalHeader {
             })
         };
         if let (Some(ours), Some(theirs)) = (&self.base_url, &other.base_url) {
-            if place(ours) != place(theirs) {
+            if service_of(ours) != service_of(theirs) {
                 return Some(format!("base URL: {ours} in the journal, {theirs} now"));
             }
         }
@@ -159,7 +159,7 @@ impl JournalHeader {
 }
 
 /// Returns the service behind a base URL. Services on this machine are the same: an emulator takes any free port.
-fn place(base_url: &str) -> &str {
+fn service_of(base_url: &str) -> &str {
     if crate::api::is_local(base_url) {
         "this machine"
     } else {
@@ -216,9 +216,9 @@ fn rules_difference(ours: &Configuration, theirs: &Configuration) -> Option<Stri
 /// // Read as bytes, because a crash may have torn the last line in the middle of a character.
 /// let text = br#"{"record":"run","v":1,"project":null}
 /// {"record":"planned","key":"0000000000000000000000000000000000000000000000000000000000000000","na"#;
-/// let (journal, sound) = Journal::read(text)?;
+/// let (journal, complete_bytes) = Journal::read(text)?;
 /// assert!(journal.is_begun());
-/// assert_eq!(sound, 38); // cut the file here before appending to it
+/// assert_eq!(complete_bytes, 38); // cut the file here before appending to it
 /// # Ok::<(), classify_proto::Error>(())
 /// ```
 #[derive(Debug, Clone, Default)]
@@ -258,15 +258,15 @@ impl Journal {
     /// [`ErrorKind::State`](crate::ErrorKind::State), naming the line, when any other line cannot be read.
     pub fn read(text: &[u8]) -> Result<(Self, usize), Error> {
         let mut journal = Self::new();
-        let mut sound = 0;
+        let mut complete_bytes = 0;
         for line in text.split_inclusive(|byte| *byte == b'\n') {
             let Some(line) = line.strip_suffix(b"\n") else {
                 break;
             };
             journal.push_line(line)?;
-            sound += line.len() + 1;
+            complete_bytes += line.len() + 1;
         }
-        Ok((journal, sound))
+        Ok((journal, complete_bytes))
     }
 
     /// Takes in the next whole line, without its line break.
@@ -276,34 +276,34 @@ impl Journal {
     /// As [`read`](Self::read).
     pub fn push_line(&mut self, line: &[u8]) -> Result<(), Error> {
         self.lines += 1;
-        let refuse =
+        let invalid_line =
             |what: String| Error::state(format!("line {} of the journal {what}", self.lines));
         let record: Record = serde_json::from_slice(line)
-            .map_err(|error| refuse(format!("cannot be read: {error}")))?;
+            .map_err(|error| invalid_line(format!("cannot be read: {error}")))?;
         match (&self.header, record) {
             (None, Record::Run(header)) if header.v == VERSION => self.header = Some(header),
             (None, Record::Run(header)) => {
-                return Err(refuse(format!(
+                return Err(invalid_line(format!(
                     "has version {}; this program reads version {VERSION}",
                     header.v
                 )));
             }
             (None, _) => {
-                return Err(refuse(
+                return Err(invalid_line(
                     "should say what run it is of; this is no journal".to_owned(),
                 ));
             }
             (Some(_), Record::Run(_)) => {
-                return Err(refuse(
+                return Err(invalid_line(
                     "begins another run; two runs share one file".to_owned(),
                 ));
             }
-            (Some(_), record) => self.take(record),
+            (Some(_), record) => self.apply(record),
         }
         Ok(())
     }
 
-    fn take(&mut self, record: Record) {
+    fn apply(&mut self, record: Record) {
         self.is_ended = record == Record::Ended;
         match record {
             Record::Run(_) => {}
@@ -423,8 +423,8 @@ mod tests {
     #[test]
     fn journal_records_round_trip() {
         let text: String = records().iter().map(Record::to_line).collect();
-        let (journal, sound) = Journal::read(text.as_bytes()).unwrap();
-        assert_eq!(sound, text.len());
+        let (journal, complete_bytes) = Journal::read(text.as_bytes()).unwrap();
+        assert_eq!(complete_bytes, text.len());
         assert_eq!(journal.counts(), (1, 1));
         assert_eq!(journal.header(), Some(&header(&[("a", "description")])));
         let report = journal.report(ContentKey::of(b"a")).unwrap();
@@ -473,9 +473,9 @@ mod tests {
         let text: String = records().iter().map(Record::to_line).collect();
         let ends: Vec<_> = text.match_indices('\n').map(|(at, _)| at + 1).collect();
         for cut in 0..text.len() {
-            let (_, sound) = Journal::read(&text.as_bytes()[..cut]).unwrap();
+            let (_, complete_bytes) = Journal::read(&text.as_bytes()[..cut]).unwrap();
             assert_eq!(
-                sound,
+                complete_bytes,
                 ends.iter()
                     .copied()
                     .filter(|end| *end <= cut)

@@ -9,7 +9,8 @@ use super::{Bulk, BulkEvent, BulkOptions, Document, DocumentStatus};
 use crate::Time;
 use crate::api::Api;
 use crate::body::Body;
-use crate::machine::step::{Context, Machine, Step};
+use crate::machine::context::Context;
+use crate::machine::step::{Machine, Step};
 use crate::seed::Seed;
 use crate::v2::{Configuration, CreateJob, Rule};
 
@@ -67,12 +68,12 @@ impl Service {
 
 impl Bulk {
     /// Whatever grows with the documents on their way, and what is kept for those that are through.
-    fn held(&self) -> [(&'static str, usize); 9] {
-        let (reports, retained) = self.finished.sizes();
+    fn collection_sizes(&self) -> [(&'static str, usize); 9] {
+        let (reports, payment_states) = self.report_cache.sizes();
         [
             ("documents", self.documents.len()),
             ("keys", self.by_key.len()),
-            ("copies", self.copies),
+            ("extra names", self.extra_names),
             (
                 "waiting",
                 self.to_upload.len() + self.to_create.len() + self.backing_off.len(),
@@ -81,22 +82,22 @@ impl Bulk {
             ("under way", self.in_flight.len()),
             ("events", self.events.len()),
             ("reports", reports),
-            ("retained", retained),
+            ("payment_states", payment_states),
         ]
     }
 }
 
 /// The document at a place: every fifth is a copy, of its neighbour or of one that was forgotten long ago.
-fn document(place: u32) -> Document {
-    let content = match place % 10 {
-        4 => place - 1,
-        9 => place / 2 / 10 * 10,
-        _ => place,
+fn document(index: u32) -> Document {
+    let content = match index % 10 {
+        4 => index - 1,
+        9 => index / 2 / 10 * 10,
+        _ => index,
     };
     if content % 2 == 0 {
         Document::id(format!("dfl-held-{content}"))
     } else {
-        Document::bytes(format!("{place}.txt"), format!("document {content}"))
+        Document::bytes(format!("{index}.txt"), format!("document {content}"))
     }
 }
 
@@ -131,15 +132,15 @@ fn memory_of_bulk_run_is_bounded_by_in_flight_and_report_cache() {
                     bulk.handle(cx, ticket, Ok(http::Response::new(body)));
                 }
             }
-            Step::Event(BulkEvent::NeedDocuments(room)) => {
-                let end = DOCUMENTS.min(pushed + u32::try_from(room).unwrap());
-                (pushed..end).for_each(|place| bulk.push(document(place)));
+            Step::Event(BulkEvent::NeedDocuments(capacity)) => {
+                let end = DOCUMENTS.min(pushed + u32::try_from(capacity).unwrap());
+                (pushed..end).for_each(|index| bulk.push(document(index)));
                 pushed = end;
             }
             Step::Event(BulkEvent::Finished(finished)) => {
                 names += finished.names.len();
                 let half = usize::from(pushed > DOCUMENTS / 2);
-                for (what, count) in bulk.held() {
+                for (what, count) in bulk.collection_sizes() {
                     let most = most.entry(what).or_default();
                     most[half] = most[half].max(count);
                 }
@@ -158,7 +159,7 @@ fn memory_of_bulk_run_is_bounded_by_in_flight_and_report_cache() {
         let bound = match what {
             "reports" => CACHED,
             "events" => 4 * IN_FLIGHT,
-            "retained" => 0,
+            "payment_states" => 0,
             _ => IN_FLIGHT,
         };
         assert!(
@@ -167,7 +168,7 @@ fn memory_of_bulk_run_is_bounded_by_in_flight_and_report_cache() {
         );
     }
     assert!(
-        bulk.held()
+        bulk.collection_sizes()
             .iter()
             .all(|(what, count)| *what == "reports" || *count == 0)
     );

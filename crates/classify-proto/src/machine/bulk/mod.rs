@@ -5,9 +5,9 @@ mod document;
 mod error_scope;
 mod event;
 mod fed;
-mod flow;
+mod handlers;
 mod in_flight;
-mod intake;
+mod input;
 mod job_poller;
 mod journal;
 #[cfg(test)]
@@ -29,15 +29,16 @@ pub use report::{DocumentReport, DocumentStatus};
 
 use self::circuit_breaker::{CircuitBreaker, Permit};
 use self::document::Source;
-use self::flow::Stage;
+use self::handlers::Stage;
 use self::in_flight::{DocumentIndex, InFlight, Task, TaskOutput};
 use self::job_poller::JobPoller;
 use self::journal::JournalEntry;
 use self::report_cache::ReportCache;
 use self::transaction::Fingerprint;
 use super::call::Call;
+use super::context::Context;
 use super::observer::CircuitState;
-use super::step::{Context, Machine, Step, Ticket};
+use super::step::{Machine, Step, Ticket};
 use crate::Time;
 use crate::api::Api;
 use crate::error::Error;
@@ -94,17 +95,17 @@ pub struct Bulk {
     seed: Seed,
     journal: BTreeMap<super::ContentKey, JournalEntry>,
     phase: RunPhase,
-    input_state: Input,
+    input_state: InputState,
     /// The journal ends with the end of the run.
     is_end_recorded: bool,
-    /// How many documents had been pushed when room was last asked for.
+    /// How many documents had been pushed when documents were last requested.
     requested_at: Option<DocumentIndex>,
     pushed: DocumentIndex,
     events: VecDeque<BulkEvent>,
     documents: BTreeMap<DocumentIndex, DocumentState>,
     by_key: BTreeMap<ContentKey, DocumentIndex>,
     /// Further names of the documents on their way.
-    copies: usize,
+    extra_names: usize,
     to_upload: VecDeque<DocumentIndex>,
     to_create: VecDeque<DocumentIndex>,
     /// Creates that are repeated at a later time.
@@ -117,7 +118,7 @@ pub struct Bulk {
     /// The state that the observer knows.
     reported_circuit: CircuitState,
     stop: Option<StopMode>,
-    finished: ReportCache,
+    report_cache: ReportCache,
     summary: Summary,
 }
 
@@ -129,12 +130,12 @@ struct DocumentState {
     /// The number that is part of the transaction id.
     run_number: u32,
     /// How often it met a faulty service.
-    faults: u32,
+    failures: u32,
     /// How many earlier jobs of it were found to have failed.
-    replays: u32,
+    failed_jobs: u32,
     file_id: Option<String>,
     /// The file comes from the journal and may be gone.
-    file_is_old: bool,
+    is_file_from_journal: bool,
     /// The answer to a create was lost, in this process or with an earlier one, so that there may be a job.
     job_may_exist: bool,
     job_id: Option<String>,
@@ -163,7 +164,7 @@ impl DocumentState {
 
 /// Where the next document is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Input {
+enum InputState {
     Open,
     /// The caller has said that it is not ready yet.
     Paused,
@@ -186,11 +187,11 @@ enum RunPhase {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum StopMode {
     /// Begin nothing; wait for the open jobs.
-    Creating,
+    Wait,
     /// Begin nothing; leave the open jobs.
-    Waiting,
+    Leave,
     /// Begin nothing; cancel the open jobs.
-    Cancelling,
+    Cancel,
 }
 
 impl Bulk {
@@ -239,19 +240,19 @@ impl Bulk {
             template,
             header,
             poller: JobPoller::new(options.poll_interval, seed),
-            finished: ReportCache::new(options.report_cache_size),
+            report_cache: ReportCache::new(options.report_cache_size),
             options,
             seed,
             journal: BTreeMap::new(),
             phase: RunPhase::Unstarted,
-            input_state: Input::Open,
+            input_state: InputState::Open,
             is_end_recorded: false,
             requested_at: None,
             pushed: 0,
             events: VecDeque::new(),
             documents: BTreeMap::new(),
             by_key: BTreeMap::new(),
-            copies: 0,
+            extra_names: 0,
             to_upload: VecDeque::new(),
             to_create: VecDeque::new(),
             backing_off: BTreeSet::new(),
@@ -295,7 +296,7 @@ impl Bulk {
 
     /// What the journal says became of a document that has not been pushed.
     #[must_use]
-    pub fn earlier(&self, key: ContentKey) -> Option<&DocumentReport> {
+    pub fn previous_report(&self, key: ContentKey) -> Option<&DocumentReport> {
         self.journal
             .get(&key)
             .and_then(|entry| entry.report.as_ref())
@@ -303,7 +304,7 @@ impl Bulk {
 
     /// The job of a document that is on its way, where it has one already: an earlier process may have created it.
     #[must_use]
-    pub fn job_of(&self, key: ContentKey) -> Option<&str> {
+    pub fn job_id(&self, key: ContentKey) -> Option<&str> {
         let index = self.by_key.get(&key)?;
         self.documents.get(index)?.job_id.as_deref()
     }
@@ -312,14 +313,14 @@ impl Bulk {
     pub fn stop(&mut self) {
         self.stop = Some(
             self.stop
-                .filter(|stop| *stop == StopMode::Cancelling)
-                .unwrap_or(StopMode::Waiting),
+                .filter(|stop| *stop == StopMode::Cancel)
+                .unwrap_or(StopMode::Leave),
         );
     }
 
     /// Stops, and cancels every open job.
     pub fn stop_and_cancel(&mut self) {
-        self.stop = Some(StopMode::Cancelling);
+        self.stop = Some(StopMode::Cancel);
     }
 
     /// Whether the run is stopping before its end.
@@ -361,7 +362,7 @@ impl Bulk {
             Permit::Denied => return Err(None),
         }
         // Creates first: a document that is half-way is worth more than one that has not begun.
-        let mut wake: Option<Time> = None;
+        let mut next_wake: Option<Time> = None;
         for class in [RateClass::Create, RateClass::Upload] {
             let queue = if class == RateClass::Create {
                 &mut self.to_create
@@ -371,9 +372,10 @@ impl Bulk {
             if queue.is_empty() {
                 continue;
             }
-            let free = cx.available_at(class);
-            if free > cx.now {
-                wake = Some(wake.map_or(free, |earlier| earlier.min(free)));
+            let available_at = cx.available_at(class);
+            if available_at > cx.now {
+                next_wake =
+                    Some(next_wake.map_or(available_at, |earlier| earlier.min(available_at)));
                 continue;
             }
             if let Some(index) = queue.pop_front() {
@@ -384,14 +386,14 @@ impl Bulk {
                 return Ok(());
             }
         }
-        Err(wake)
+        Err(next_wake)
     }
 
     fn task(&self, index: DocumentIndex) -> Option<Task> {
         let document = self.documents.get(&index)?;
         let seed = self.seed.derive(index);
         let input = match (&document.source, &document.file_id) {
-            (Source::Held(id), _) | (Source::Upload(_), Some(id)) => id,
+            (Source::Id(id), _) | (Source::Upload(_), Some(id)) => id,
             (Source::Upload(upload), None) => {
                 let upload = (**upload).clone().in_scope_of(&self.template);
                 return Some(Task::Upload(
@@ -406,7 +408,7 @@ impl Bulk {
             .for_input(input)
             .transaction_id(self.transaction_id(document));
         if matches!(document.source, Source::Upload(_)) {
-            create = create.any_copy();
+            create = create.accepts_any_copy();
         }
         Some(Task::Create(
             index,
@@ -414,8 +416,8 @@ impl Bulk {
         ))
     }
 
-    fn take(&mut self, cx: Context<'_>, did: TaskOutput) {
-        match did {
+    fn on_task_output(&mut self, cx: Context<'_>, output: TaskOutput) {
+        match output {
             TaskOutput::Send(..) => {}
             TaskOutput::Uploaded(index, result) => self.on_uploaded(cx, index, result),
             TaskOutput::Created(index, result, is_retry) => {
@@ -425,7 +427,7 @@ impl Bulk {
             TaskOutput::Cancelled(index, result) => self.on_cancelled(index, result),
             TaskOutput::Page(page) => {
                 for job in page.items {
-                    self.on_job_seen(job);
+                    self.on_job(job);
                 }
             }
             TaskOutput::PollEnded(result) => self.on_poll_ended(cx, result),
@@ -457,16 +459,16 @@ impl Bulk {
         for index in dropped {
             self.finish_without_job(index, "the run stopped first".to_owned());
         }
-        if stop == StopMode::Creating
+        if stop == StopMode::Wait
             || self.in_flight.creating() > 0
             || self.phase != RunPhase::Running
         {
             return any_dropped;
         }
         self.phase = RunPhase::Stopped;
-        self.in_flight.drop_reading();
+        self.in_flight.drop_reads();
         for (job_id, index, status) in self.poller.drain() {
-            if stop == StopMode::Cancelling {
+            if stop == StopMode::Cancel {
                 let call = Call::new(
                     CancelJob::new(job_id).scoped(&self.template.scope),
                     self.seed.derive(index),
@@ -476,16 +478,16 @@ impl Bulk {
                     Box::new(call.retry(self.options.retry)),
                 ));
             } else {
-                self.leave(index, job_id, status.as_ref());
+                self.finish_as_open(index, job_id, status.as_ref());
             }
         }
         true
     }
 
-    fn leave(&mut self, index: DocumentIndex, job_id: String, status: Option<&JobStatus>) {
+    fn finish_as_open(&mut self, index: DocumentIndex, job_id: String, status: Option<&JobStatus>) {
         let mut report = DocumentReport::new(DocumentStatus::Open);
         let status = status.map_or_else(
-            || "has not been on_job_seen yet".to_owned(),
+            || "has not been seen yet".to_owned(),
             |status| format!("stands at {status}"),
         );
         report.error = Some(format!("the job {status}; the run did not wait any longer"));
@@ -545,8 +547,8 @@ impl Bulk {
             }
             match self.in_flight.poll(cx) {
                 Some(TaskOutput::Send(ticket, request)) => return Step::Send(ticket, request),
-                Some(did) => {
-                    self.take(cx, did);
+                Some(output) => {
+                    self.on_task_output(cx, output);
                     continue;
                 }
                 None => {}
@@ -554,16 +556,16 @@ impl Bulk {
             if self.step_shutdown() {
                 continue;
             }
-            let free = match self.begin_next(cx) {
+            let available_at = match self.begin_next(cx) {
                 Ok(()) => continue,
-                Err(free) => free,
+                Err(available_at) => available_at,
             };
             if !self.events.is_empty() || self.begin_poll(cx.now) {
                 continue;
             }
             if self.in_flight.is_empty()
                 && self.documents.is_empty()
-                && (self.input_state == Input::Closed || self.stop.is_some())
+                && (self.input_state == InputState::Closed || self.stop.is_some())
             {
                 if self.stop.is_none() && !self.is_end_recorded {
                     self.record(Record::Ended);
@@ -575,7 +577,7 @@ impl Bulk {
             let backoff_until = self.backing_off.first().map(|(time, _)| *time);
             let next_wake = [
                 self.in_flight.next_wake(),
-                free,
+                available_at,
                 backoff_until,
                 self.poller.next_wake(),
                 self.deadline(),

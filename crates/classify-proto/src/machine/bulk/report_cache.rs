@@ -9,17 +9,17 @@ use super::report::DocumentReport;
 ///
 /// The reports are bounded, so that a run's memory does not grow with it. A duplicate that comes after its report is
 /// forgotten costs an upload and a create that is answered with the first job; it is never paid for twice, because
-/// its retained state is kept.
+/// its payment state is kept.
 pub(super) struct ReportCache {
     reports: BTreeMap<ContentKey, (DocumentReport, bool)>,
     order: VecDeque<ContentKey>,
-    most: usize,
-    retained: BTreeMap<ContentKey, RetainedState>,
+    max_reports: usize,
+    payment: BTreeMap<ContentKey, PaymentState>,
 }
 
 /// What a create of the same content must know that comes after the report is forgotten.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct RetainedState {
+pub(super) struct PaymentState {
     /// The number of the last paid run.
     pub(super) run_number: u32,
     /// There may be a job of it.
@@ -29,12 +29,12 @@ pub(super) struct RetainedState {
 }
 
 impl ReportCache {
-    pub(super) fn new(most: usize) -> Self {
+    pub(super) fn new(max_reports: usize) -> Self {
         Self {
             reports: BTreeMap::new(),
             order: VecDeque::new(),
-            most,
-            retained: BTreeMap::new(),
+            max_reports,
+            payment: BTreeMap::new(),
         }
     }
 
@@ -44,12 +44,12 @@ impl ReportCache {
             .map(|(report, restored)| (report, *restored))
     }
 
-    pub(super) fn retained(&self, key: ContentKey) -> RetainedState {
-        self.retained.get(&key).copied().unwrap_or_default()
+    pub(super) fn payment_state(&self, key: ContentKey) -> PaymentState {
+        self.payment.get(&key).copied().unwrap_or_default()
     }
 
-    pub(super) fn keep(&mut self, key: ContentKey, report: DocumentReport, restored: bool) {
-        while self.order.len() >= self.most {
+    pub(super) fn insert(&mut self, key: ContentKey, report: DocumentReport, restored: bool) {
+        while self.order.len() >= self.max_reports {
             let Some(oldest) = self.order.pop_front() else {
                 return;
             };
@@ -61,18 +61,18 @@ impl ReportCache {
     }
 
     /// Marks a content, for as long as the run goes; one that there is nothing to say of takes no place.
-    pub(super) fn retain(&mut self, key: ContentKey, retained: RetainedState) {
-        if retained == RetainedState::default() {
-            self.retained.remove(&key);
+    pub(super) fn set_payment_state(&mut self, key: ContentKey, payment: PaymentState) {
+        if payment == PaymentState::default() {
+            self.payment.remove(&key);
         } else {
-            self.retained.insert(key, retained);
+            self.payment.insert(key, payment);
         }
     }
 
-    /// How many reports and how many retained states there are.
+    /// How many reports and how many payment states there are.
     #[cfg(test)]
     pub(super) fn sizes(&self) -> (usize, usize) {
         assert_eq!(self.reports.len(), self.order.len());
-        (self.reports.len(), self.retained.len())
+        (self.reports.len(), self.payment.len())
     }
 }

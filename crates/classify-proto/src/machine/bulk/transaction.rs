@@ -18,7 +18,7 @@ pub(super) struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
     pub(super) fn of(header: &JournalHeader) -> Self {
-        let mut hash = Fields(Sha256::new());
+        let mut hash = FingerprintHasher(Sha256::new());
         hash.text(Some("classify-rs 1"));
         hash.text(header.project.as_deref());
         hash.text(header.configuration_id.as_deref());
@@ -45,10 +45,10 @@ impl Fingerprint {
     }
 }
 
-/// Fields, told apart by their lengths; one that is absent differs from one that is empty.
-struct Fields(Sha256);
+/// Hashes fields with their lengths. An absent field differs from an empty one.
+struct FingerprintHasher(Sha256);
 
-impl Fields {
+impl FingerprintHasher {
     fn text(&mut self, text: Option<&str>) {
         match text {
             None => self.0.update([0]),
@@ -96,9 +96,9 @@ impl Fields {
         }
     }
 
-    fn extras<'a>(&mut self, place: &str, extras: impl Iterator<Item = (&'a str, &'a Value)>) {
+    fn extras<'a>(&mut self, path: &str, extras: impl Iterator<Item = (&'a str, &'a Value)>) {
         for (name, value) in extras {
-            self.text(Some(place));
+            self.text(Some(path));
             self.text(Some(name));
             self.text(Some(&value.to_string()));
         }

@@ -1,11 +1,11 @@
 //! From v1 to v2, and back where that is exact.
 //!
-//! [`to_v2`] turns one v1 create into v2 creates, one per file, and says in [`Note`]s what changes. [`to_v1`] goes back
+//! [`to_v2`] turns one v1 create into v2 creates, one per file, and says in [`MigrationNote`]s what changes. [`to_v1`] goes back
 //! where nothing is lost. [`aggregate`] reads the jobs of one migrated create as v1 would have read them.
 //! `docs/migration.md` in the repository is the guide in prose.
 
-mod back;
-mod note;
+mod migration_note;
+mod to_v1;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -22,8 +22,8 @@ use crate::secret::Secret;
 use crate::v2;
 use crate::webhooks::WebhookEvent;
 
-pub use back::to_v1;
-pub use note::Note;
+pub use self::to_v1::to_v1;
+pub use migration_note::MigrationNote;
 
 /// What became of a v1 create.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,12 +33,12 @@ pub struct Migration {
     /// [`Call`](crate::machine::Call) gives each its own.
     pub creates: Vec<v2::CreateJob>,
     /// What is different now, each thing once.
-    pub notes: Vec<Note>,
+    pub notes: Vec<MigrationNote>,
 }
 
 impl Migration {
     /// The notes about what v2 cannot do as v1 did; somebody should look at these.
-    pub fn losses(&self) -> impl Iterator<Item = &Note> {
+    pub fn losses(&self) -> impl Iterator<Item = &MigrationNote> {
         self.notes.iter().filter(|note| note.is_loss())
     }
 }
@@ -64,7 +64,7 @@ impl Migration {
 pub fn to_v2(create: &CreateJob) -> Result<Migration, Error> {
     let mut notes = Vec::new();
     if create.file_ids.len() > 1 {
-        notes.push(Note::OneJobPerFile {
+        notes.push(MigrationNote::OneJobPerFile {
             files: create.file_ids.len(),
         });
     }
@@ -73,15 +73,15 @@ pub fn to_v2(create: &CreateJob) -> Result<Migration, Error> {
         None => None,
         Some(Mode::Fast) => Some(v2::Mode::Fast),
         Some(mode) => {
-            notes.push(Note::ModeWithoutReplacement { mode: mode.clone() });
+            notes.push(MigrationNote::ModeUnsupported { mode: mode.clone() });
             None
         }
     };
-    let nothing_said = ParsingConfiguration::default();
+    let default_parsing = ParsingConfiguration::default();
     let parsing = create
         .parsing_configuration
         .as_ref()
-        .unwrap_or(&nothing_said);
+        .unwrap_or(&default_parsing);
     configuration.parsing_configuration = Some(parsing_to_v2(parsing, &mut notes));
 
     let configuration = Arc::new(configuration);
@@ -90,7 +90,7 @@ pub fn to_v2(create: &CreateJob) -> Result<Migration, Error> {
         webhooks.push(webhook_to_v2(index, webhook, &mut notes)?);
     }
     if !webhooks.is_empty() && create.file_ids.len() > 1 {
-        notes.push(Note::WebhooksPerFile {
+        notes.push(MigrationNote::WebhooksPerFile {
             webhooks: webhooks.len(),
         });
     }
@@ -98,31 +98,31 @@ pub fn to_v2(create: &CreateJob) -> Result<Migration, Error> {
         .file_ids
         .iter()
         .map(|file| {
-            let of_file = v2::CreateJob::new(file)
+            let create_job = v2::CreateJob::new(file)
                 .configuration(Arc::clone(&configuration))
                 .scoped(&create.scope);
             webhooks
                 .iter()
                 .cloned()
-                .fold(of_file, v2::CreateJob::webhook)
+                .fold(create_job, v2::CreateJob::webhook)
         })
         .collect();
-    note_refusals(&creates, &mut notes);
+    note_invalid_fields(&creates, &mut notes);
     Ok(Migration { creates, notes })
 }
 
 /// What v2 would refuse of the creates, each field once: they differ in nothing but their input.
-fn note_refusals(creates: &[v2::CreateJob], notes: &mut Vec<Note>) {
-    let mut refused = BTreeSet::new();
+fn note_invalid_fields(creates: &[v2::CreateJob], notes: &mut Vec<MigrationNote>) {
+    let mut invalid = BTreeSet::new();
     for create in creates {
         let Err(error) = create.validate() else {
             continue;
         };
         for found in error.field_errors() {
-            if refused.insert(found.field.clone()) {
-                notes.push(Note::RefusedByV2 {
+            if invalid.insert(found.field.clone()) {
+                notes.push(MigrationNote::InvalidInV2 {
                     field: found.field.clone(),
-                    why: found.message.clone(),
+                    reason: found.message.clone(),
                 });
             }
         }
@@ -131,16 +131,16 @@ fn note_refusals(creates: &[v2::CreateJob], notes: &mut Vec<Note>) {
 
 fn parsing_to_v2(
     parsing: &ParsingConfiguration,
-    notes: &mut Vec<Note>,
+    notes: &mut Vec<MigrationNote>,
 ) -> v2::ParsingConfiguration {
     let mut migrated = v2::ParsingConfiguration::new();
     if let Some(language) = &parsing.lang {
         migrated.lang = language.iso_639_1().map(str::to_owned);
         match &migrated.lang {
-            None => notes.push(Note::LanguageWithoutCode {
+            None => notes.push(MigrationNote::LanguageUnsupported {
                 language: language.clone(),
             }),
-            Some(code) if code != language.as_str() => notes.push(Note::LanguageRenamed {
+            Some(code) if code != language.as_str() => notes.push(MigrationNote::LanguageRenamed {
                 from: language.clone(),
                 to: code.clone(),
             }),
@@ -148,41 +148,39 @@ fn parsing_to_v2(
         }
     }
     migrated.max_pages = match parsing.max_pages {
-        MaxPages::Unsaid => {
-            notes.push(Note::MaxPagesMadeExplicit {
+        MaxPages::Default => {
+            notes.push(MigrationNote::MaxPagesMadeExplicit {
                 pages: DEFAULT_MAX_PAGES,
             });
             Some(DEFAULT_MAX_PAGES)
         }
-        MaxPages::NoLimit => None,
-        MaxPages::Most(0) => {
-            notes.push(Note::MaxPagesReplaced {
+        MaxPages::Unlimited => None,
+        MaxPages::Limit(0) => {
+            notes.push(MigrationNote::MaxPagesReplaced {
                 from: 0,
                 to: DEFAULT_MAX_PAGES,
             });
             Some(DEFAULT_MAX_PAGES)
         }
-        MaxPages::Most(pages) => Some(pages),
+        MaxPages::Limit(pages) => Some(pages),
     };
     if let Some(from) = &parsing.target_pages {
         let from = from.clone();
         match PageRanges::from_zero_based(from.iter().copied()) {
             Ok(to) => {
                 migrated.target_pages = Some(to.to_string());
-                notes.push(Note::PagesCountedFromOne {
+                notes.push(MigrationNote::PagesCountedFromOne {
                     from,
                     to: to.clone(),
                 });
-                notes.extend(
-                    migrated
-                        .max_pages
-                        .map(|max_pages| Note::MaxPagesBesidePages {
-                            max_pages,
-                            pages: to,
-                        }),
-                );
+                notes.extend(migrated.max_pages.map(|max_pages| {
+                    MigrationNote::MaxPagesWithTargetPages {
+                        max_pages,
+                        pages: to,
+                    }
+                }));
             }
-            Err(_) => notes.push(Note::PagesLeftOut { from }),
+            Err(_) => notes.push(MigrationNote::PagesDropped { from }),
         }
     }
     migrated
@@ -191,7 +189,7 @@ fn parsing_to_v2(
 fn webhook_to_v2(
     index: usize,
     webhook: &WebhookConfiguration,
-    notes: &mut Vec<Note>,
+    notes: &mut Vec<MigrationNote>,
 ) -> Result<v2::WebhookConfiguration, Error> {
     let mut migrated = v2::WebhookConfiguration::default();
     migrated.webhook_url.clone_from(&webhook.webhook_url);
@@ -207,12 +205,12 @@ fn webhook_to_v2(
             let header = name.clone();
             let text = match value.expose_secret() {
                 None => {
-                    return Err(crate::webhooks::check::missing_secret(format!(
+                    return Err(crate::webhooks::validate::missing_secret(format!(
                         "webhook_configurations[{index}].webhook_headers.{name}"
                     )));
                 }
                 Some(Value::Null) => {
-                    notes.push(Note::WebhookHeaderLeftOut {
+                    notes.push(MigrationNote::WebhookHeaderDropped {
                         webhook: index,
                         header,
                     });
@@ -220,7 +218,7 @@ fn webhook_to_v2(
                 }
                 Some(Value::String(text)) => text.clone(),
                 Some(other) => {
-                    notes.push(Note::WebhookHeaderMadeText {
+                    notes.push(MigrationNote::WebhookHeaderConvertedToText {
                         webhook: index,
                         header,
                     });
@@ -238,7 +236,7 @@ fn webhook_to_v2(
             .collect();
         for event in &events {
             if let WebhookEvent::Unknown(word) = event {
-                notes.push(Note::WebhookEventUnknown {
+                notes.push(MigrationNote::UnknownWebhookEvent {
                     webhook: index,
                     event: word.as_str().to_owned(),
                 });
@@ -296,10 +294,10 @@ pub fn status_to_v2(status: &JobStatus) -> Option<v2::JobStatus> {
 /// The guide's programs are compiled and run with the other examples.
 #[cfg(doctest)]
 #[doc = include_str!("../../../../../docs/migration.md")]
-struct Guide;
+struct MigrationGuide;
 
 #[cfg(test)]
-mod properties;
+mod property_tests;
 
 #[cfg(test)]
 mod tests {
@@ -333,8 +331,8 @@ mod tests {
         assert_eq!(
             migration.notes,
             [
-                Note::OneJobPerFile { files: 3 },
-                Note::MaxPagesMadeExplicit { pages: 5 }
+                MigrationNote::OneJobPerFile { files: 3 },
+                MigrationNote::MaxPagesMadeExplicit { pages: 5 }
             ]
         );
         assert_eq!(migration.losses().count(), 0);
@@ -349,9 +347,9 @@ mod tests {
             (parsing.unwrap().max_pages, migration.notes.len())
         };
         assert_eq!(pages(&old), (Some(5), 1));
-        let said = ParsingConfiguration::new().max_pages(9);
+        let output = ParsingConfiguration::new().max_pages(9);
         assert_eq!(
-            pages(&old.clone().parsing_configuration(said)),
+            pages(&old.clone().parsing_configuration(output)),
             (Some(9), 0)
         );
         let all = ParsingConfiguration::new().all_pages();
@@ -359,7 +357,7 @@ mod tests {
         let zero = ParsingConfiguration::new().max_pages(0);
         let old = old.parsing_configuration(zero);
         assert_eq!(pages(&old), (Some(5), 1));
-        let replaced = Note::MaxPagesReplaced { from: 0, to: 5 };
+        let replaced = MigrationNote::MaxPagesReplaced { from: 0, to: 5 };
         assert_eq!(
             to_v2(&old).unwrap().losses().collect::<Vec<_>>(),
             [&replaced]
@@ -384,7 +382,7 @@ mod tests {
         long.validate().unwrap();
         let migration = to_v2(&long).unwrap();
         assert!(
-            matches!(migration.losses().next(), Some(Note::RefusedByV2 { field, .. }) if field == "file_input")
+            matches!(migration.losses().next(), Some(MigrationNote::InvalidInV2 { field, .. }) if field == "file_input")
         );
     }
 
@@ -405,13 +403,16 @@ mod tests {
                 Some(code) if code == *word => assert_eq!(migration.notes, []),
                 Some(code) => assert_eq!(
                     migration.notes,
-                    [Note::LanguageRenamed {
+                    [MigrationNote::LanguageRenamed {
                         from: language,
                         to: code.to_owned()
                     }]
                 ),
                 None => {
-                    assert_eq!(migration.notes, [Note::LanguageWithoutCode { language }]);
+                    assert_eq!(
+                        migration.notes,
+                        [MigrationNote::LanguageUnsupported { language }]
+                    );
                     assert_eq!(migration.losses().count(), 1);
                 }
             }
@@ -432,12 +433,12 @@ mod tests {
         let (pages, notes) = with(&[0, 2, 3, 4]);
         assert_eq!(pages.as_deref(), Some("1,3-5"));
         assert!(
-            matches!(&notes[..], [Note::PagesCountedFromOne { from, to }] if from == &[0, 2, 3, 4] && to.to_string() == "1,3-5")
+            matches!(&notes[..], [MigrationNote::PagesCountedFromOne { from, to }] if from == &[0, 2, 3, 4] && to.to_string() == "1,3-5")
         );
         for odd in [&[][..], &[u32::MAX]] {
             let (pages, notes) = with(odd);
             assert_eq!(pages, None);
-            assert_eq!(notes, [Note::PagesLeftOut { from: odd.to_vec() }]);
+            assert_eq!(notes, [MigrationNote::PagesDropped { from: odd.to_vec() }]);
         }
         let both = ParsingConfiguration::new()
             .max_pages(2)
@@ -445,7 +446,7 @@ mod tests {
         let old = CreateJob::new(["a"], [rule()]).parsing_configuration(both);
         let migration = to_v2(&old).unwrap();
         assert!(
-            matches!(&migration.notes[1], Note::MaxPagesBesidePages { max_pages: 2, pages } if pages.to_string() == "1-3")
+            matches!(&migration.notes[1], MigrationNote::MaxPagesWithTargetPages { max_pages: 2, pages } if pages.to_string() == "1-3")
         );
         assert_eq!(migration.losses().count(), 0);
     }
@@ -468,23 +469,23 @@ mod tests {
         assert_eq!(
             migration.notes,
             [
-                Note::OneJobPerFile { files: 2 },
-                Note::ModeWithoutReplacement {
+                MigrationNote::OneJobPerFile { files: 2 },
+                MigrationNote::ModeUnsupported {
                     mode: Mode::Multimodal
                 },
-                Note::WebhookHeaderMadeText {
+                MigrationNote::WebhookHeaderConvertedToText {
                     webhook: 0,
                     header: "X-A".to_owned()
                 },
-                Note::WebhookHeaderLeftOut {
+                MigrationNote::WebhookHeaderDropped {
                     webhook: 0,
                     header: "X-B".to_owned()
                 },
-                Note::WebhookEventUnknown {
+                MigrationNote::UnknownWebhookEvent {
                     webhook: 0,
                     event: "of.tomorrow".to_owned()
                 },
-                Note::WebhooksPerFile { webhooks: 1 },
+                MigrationNote::WebhooksPerFile { webhooks: 1 },
             ]
         );
         assert_eq!(migration.losses().count(), 3);

@@ -1,10 +1,10 @@
-//! What follows from each answer.
+//! Handles the result of each upload, create, read and cancel.
 
 use std::time::Duration;
 
 use super::error_scope::ErrorScope;
 use super::in_flight::DocumentIndex;
-use super::report_cache::RetainedState;
+use super::report_cache::PaymentState;
 use super::{
     Bulk, BulkEvent, CreatedIn, DocumentReport, DocumentState, DocumentStatus, FinishedDocument,
     Record, Source, StopMode,
@@ -14,15 +14,15 @@ use crate::body::Content;
 use crate::error::Error;
 use crate::files::File;
 use crate::job_phase::JobPhase;
-use crate::machine::step::Context;
+use crate::machine::context::Context;
 use crate::reply::Failure;
 use crate::text::error_body::one_line;
 use crate::v2::{CancelJob, Job};
 
 /// How often a document that met a faulty service is tried again, each time with all retries.
-const MAX_FAULTS: u32 = 5;
+const MAX_FAILURES: u32 = 5;
 /// How many earlier jobs of a document may be found to have failed before that is its result.
-const MAX_REPLAYS: u32 = 8;
+const MAX_FAILED_JOBS: u32 = 8;
 /// How long a create rests whose repeat was refused; twice as long each further time.
 const INITIAL_BACKOFF: Duration = Duration::from_secs(2);
 
@@ -47,7 +47,7 @@ impl Bulk {
                     return;
                 };
                 document.file_id = Some(file.id.clone());
-                document.file_is_old = false;
+                document.is_file_from_journal = false;
                 if let Source::Upload(upload) = &mut document.source {
                     // A document in memory is not needed any more.
                     upload.set_content(Content::Omitted);
@@ -101,8 +101,8 @@ impl Bulk {
             is_retry || document.job_may_exist || document.created_in == CreatedIn::ThisPass;
         let has_no_result = matches!(job.status.phase(), JobPhase::Failed | JobPhase::Cancelled);
         let is_earlier = has_no_result && !is_of_this_pass;
-        if self.options.retry_failed && document.replays < MAX_REPLAYS && is_earlier {
-            document.replays += 1;
+        if self.options.retry_failed && document.failed_jobs < MAX_FAILED_JOBS && is_earlier {
+            document.failed_jobs += 1;
             return self.start_next_run(index);
         }
         self.has_created = true;
@@ -186,14 +186,14 @@ impl Bulk {
         let Some(document) = self
             .documents
             .get_mut(&index)
-            .filter(|document| document.file_is_old && gone)
+            .filter(|document| document.is_file_from_journal && gone)
         else {
             return false;
         };
-        if matches!(document.source, Source::Held(_)) {
+        if matches!(document.source, Source::Id(_)) {
             return false;
         }
-        document.file_is_old = false;
+        document.is_file_from_journal = false;
         document.file_id = None;
         true
     }
@@ -208,7 +208,7 @@ impl Bulk {
             }
             ErrorScope::Document => {
                 self.circuit_breaker.on_success();
-                self.refused(now, index, error, stage);
+                self.on_permanent_error(now, index, error, stage);
             }
             ErrorScope::Transient => self.on_transient_error(now, index, error, stage),
         }
@@ -222,10 +222,10 @@ impl Bulk {
         let is_shared = match stage {
             // An upload names nothing of its own.
             Stage::Upload => true,
-            Stage::Create if self.template.names_nothing_saved() => false,
+            Stage::Create if self.template.is_self_contained() => false,
             Stage::Create => {
                 let is_just_uploaded = self.documents.get(&index).is_some_and(|document| {
-                    matches!(document.source, Source::Upload(_)) && !document.file_is_old
+                    matches!(document.source, Source::Upload(_)) && !document.is_file_from_journal
                 });
                 // The file is there, so that it is the saved configuration or a webhook that is missing; unless a
                 // job of this run shows that they are there too.
@@ -241,7 +241,7 @@ impl Bulk {
     }
 
     /// The service turned the document down.
-    fn refused(&mut self, now: Time, index: DocumentIndex, error: &Error, stage: Stage) {
+    fn on_permanent_error(&mut self, now: Time, index: DocumentIndex, error: &Error, stage: Stage) {
         let Some(document) = self.documents.get_mut(&index) else {
             return;
         };
@@ -256,11 +256,11 @@ impl Bulk {
                 None,
             );
         }
-        document.faults += 1;
-        if document.faults >= MAX_FAULTS {
+        document.failures += 1;
+        if document.failures >= MAX_FAILURES {
             return self.finish_without_job(index, error.to_string());
         }
-        let backoff = INITIAL_BACKOFF.saturating_mul(2u32.saturating_pow(document.faults - 1));
+        let backoff = INITIAL_BACKOFF.saturating_mul(2u32.saturating_pow(document.failures - 1));
         self.backing_off.insert((now + backoff, index));
     }
 
@@ -283,8 +283,8 @@ impl Bulk {
         let Some(document) = self.documents.get_mut(&index) else {
             return;
         };
-        document.faults += 1;
-        if document.faults >= MAX_FAULTS {
+        document.failures += 1;
+        if document.failures >= MAX_FAILURES {
             return self.finish_without_job(index, error.to_string());
         }
         self.queue(index, stage);
@@ -326,12 +326,12 @@ impl Bulk {
     pub(super) fn stop_with(&mut self, error: Error) {
         // Without rights, or without TLS, nothing can be read either; without credits what is paid for can.
         let stop = if ErrorScope::of(&error) == ErrorScope::Run && !error.is_quota() {
-            StopMode::Waiting
+            StopMode::Leave
         } else {
-            StopMode::Creating
+            StopMode::Wait
         };
         // A run that waits for what it has bought may find that it cannot even do that.
-        if self.stop.is_none_or(|stop| stop == StopMode::Creating) {
+        if self.stop.is_none_or(|stop| stop == StopMode::Wait) {
             self.stop = Some(stop);
         }
         if self.summary.stopped.is_none() {
@@ -343,7 +343,7 @@ impl Bulk {
 
     /// The deadline, while there is anything left that it could end.
     pub(super) fn deadline(&self) -> Option<Time> {
-        let is_going = self.stop.is_none_or(|stop| stop == StopMode::Creating);
+        let is_going = self.stop.is_none_or(|stop| stop == StopMode::Wait);
         self.options.deadline.filter(|_| is_going)
     }
 
@@ -372,7 +372,7 @@ impl Bulk {
             return;
         };
         self.by_key.remove(&document.key);
-        self.copies -= document.names.len().saturating_sub(1);
+        self.extra_names -= document.names.len().saturating_sub(1);
         report.file_id = report.file_id.or_else(|| document.file_id.clone());
         // As it was created, and not as a list writes it.
         report.job_id = document.job_id.clone().or(report.job_id);
@@ -400,19 +400,20 @@ impl Bulk {
         self.summary.no_match += usize::from(report.status.has_result() && report.r#type.is_none());
         let has_result = report.status.has_result();
         let may_be_retried = self.options.retry_failed || document.job_may_exist;
-        let retained = if document.run_number > 0 || (!has_result && may_be_retried) {
-            RetainedState {
+        let payment = if document.run_number > 0 || (!has_result && may_be_retried) {
+            PaymentState {
                 run_number: document.run_number,
                 job_may_exist: document.job_may_exist,
                 is_of_this_pass: document.created_in == CreatedIn::ThisPass
                     || report.job_id.is_some(),
             }
         } else {
-            RetainedState::default()
+            PaymentState::default()
         };
-        self.finished.retain(document.key, retained);
+        self.report_cache.set_payment_state(document.key, payment);
         if report.status.is_final() {
-            self.finished.keep(document.key, report.clone(), restored);
+            self.report_cache
+                .insert(document.key, report.clone(), restored);
         }
         self.events.push_back(BulkEvent::Finished(FinishedDocument {
             names: document.names,

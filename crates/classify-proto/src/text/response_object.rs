@@ -58,8 +58,8 @@ pub(crate) enum LenientTimestamp {
 
 impl<'de> Deserialize<'de> for LenientTimestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Any;
-        impl<'de> Visitor<'de> for Any {
+        struct TimestampVisitor;
+        impl<'de> Visitor<'de> for TimestampVisitor {
             type Value = LenientTimestamp;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -114,7 +114,7 @@ impl<'de> Deserialize<'de> for LenientTimestamp {
                     .map(LenientTimestamp::Unreadable)
             }
         }
-        deserializer.deserialize_any(Any)
+        deserializer.deserialize_any(TimestampVisitor)
     }
 }
 
@@ -123,8 +123,8 @@ pub(crate) struct LenientCount(pub(crate) Option<u64>);
 
 impl<'de> Deserialize<'de> for LenientCount {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Any;
-        impl<'de> Visitor<'de> for Any {
+        struct CountVisitor;
+        impl<'de> Visitor<'de> for CountVisitor {
             type Value = LenientCount;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -163,7 +163,7 @@ impl<'de> Deserialize<'de> for LenientCount {
                 IgnoredAny.visit_map(fields).map(|_| LenientCount(None))
             }
         }
-        deserializer.deserialize_any(Any)
+        deserializer.deserialize_any(CountVisitor)
     }
 }
 
@@ -211,15 +211,15 @@ impl<'de> ConfigInterner<'de> for NoInterner {
 /// Declares an object that the service sends.
 ///
 /// - `required` fields must be there; `defaulted` ones are always written, and may lack in an answer.
-/// - `optional` ones may be absent or null. So may a `shared` one, whose value is read by [`ConfigInterner`]. What such a field
+/// - `optional` ones may be absent or null. So may an `interned` one, whose value is read by [`ConfigInterner`]. What such a field
 ///   cannot take is kept among the extra fields when an object is read [leniently](super::lenient).
-/// - A `moment` is optional too, and what is no timestamp is kept among the extra fields always.
+/// - A `timestamp` is optional too, and what is no timestamp is kept among the extra fields always.
 /// - A `strict` one is optional and must be of its type: the lack of it says something that an unreadable value does not.
 /// - A `secret` one is optional, and what it cannot take is not kept, since it would be written out.
 ///
 /// Whatever else the object has is kept among the extra fields and written back. Serde's `flatten` would do the same at
 /// the price of buffering every field of every object.
-macro_rules! model {
+macro_rules! response_object {
     (
         $(#[$meta:meta])*
         pub struct $name:ident {
@@ -230,8 +230,8 @@ macro_rules! model {
         #[derive(Debug, Clone, PartialEq)]
         #[non_exhaustive]
         pub struct $name {
-            $( $(#[$field_meta])* pub $field: $crate::text::model::field_type!($kind $type), )+
-            extra: $crate::text::model::Extra,
+            $( $(#[$field_meta])* pub $field: $crate::text::response_object::field_type!($kind $type), )+
+            extra: $crate::text::response_object::Extra,
         }
 
         impl $name {
@@ -251,8 +251,8 @@ macro_rules! model {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 use serde::ser::SerializeMap as _;
                 let mut map = serializer.serialize_map(None)?;
-                $( $crate::text::model::write_field!(
-                    $kind, map, const { $crate::text::model::json_name(stringify!($field)) }, &self.$field
+                $( $crate::text::response_object::write_field!(
+                    $kind, map, const { $crate::text::response_object::json_name(stringify!($field)) }, &self.$field
                 ); )+
                 for (name, value) in self.extra.iter() {
                     map.serialize_entry(name, value)?;
@@ -263,7 +263,7 @@ macro_rules! model {
 
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                Self::deserialize_interning(deserializer, $crate::text::model::NoInterner)
+                Self::deserialize_interning(deserializer, $crate::text::response_object::NoInterner)
             }
         }
 
@@ -272,15 +272,15 @@ macro_rules! model {
             pub(crate) fn deserialize_interning<'de, D, S>(deserializer: D, interner: S) -> Result<Self, D::Error>
             where
                 D: serde::Deserializer<'de>,
-                S: $crate::text::model::ConfigInterner<'de>,
+                S: $crate::text::response_object::ConfigInterner<'de>,
             {
                 #[expect(non_camel_case_types, reason = "a field's name serves as its variant")]
                 enum Field { $( $field, )+ __Other(String) }
 
                 impl<'de> serde::Deserialize<'de> for Field {
                     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                        struct Names;
-                        impl serde::de::Visitor<'_> for Names {
+                        struct FieldVisitor;
+                        impl serde::de::Visitor<'_> for FieldVisitor {
                             type Value = Field;
 
                             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -288,18 +288,18 @@ macro_rules! model {
                             }
 
                             fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Field, E> {
-                                $( if name == const { $crate::text::model::json_name(stringify!($field)) } {
+                                $( if name == const { $crate::text::response_object::json_name(stringify!($field)) } {
                                     return Ok(Field::$field);
                                 } )+
                                 Ok(Field::__Other(name.to_owned()))
                             }
                         }
-                        deserializer.deserialize_identifier(Names)
+                        deserializer.deserialize_identifier(FieldVisitor)
                     }
                 }
 
-                struct Object<S>(S);
-                impl<'de, S: $crate::text::model::ConfigInterner<'de>> serde::de::Visitor<'de> for Object<S> {
+                struct ObjectVisitor<S>(S);
+                impl<'de, S: $crate::text::response_object::ConfigInterner<'de>> serde::de::Visitor<'de> for ObjectVisitor<S> {
                     type Value = $name;
 
                     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -310,25 +310,25 @@ macro_rules! model {
                         let Self(mut interner) = self;
                         // Most objects share nothing.
                         let _ = &mut interner;
-                        let mut extra = $crate::text::model::Extra::default();
+                        let mut extra = $crate::text::response_object::Extra::default();
                         $( let mut $field = None; )+
                         while let Some(__key) = map.next_key::<Field>()? {
                             match __key {
-                                $( Field::$field => $crate::text::model::read_field!(
+                                $( Field::$field => $crate::text::response_object::read_field!(
                                     $kind, $type, $field, map, extra, interner
                                 ), )+
                                 Field::__Other(__name) => extra.insert(__name, map.next_value()?),
                             }
                         }
                         Ok($name {
-                            $( $field: $crate::text::model::take_field!(
-                                $kind, $field, const { $crate::text::model::json_name(stringify!($field)) }
+                            $( $field: $crate::text::response_object::take_field!(
+                                $kind, $field, const { $crate::text::response_object::json_name(stringify!($field)) }
                             ), )+
                             extra,
                         })
                     }
                 }
-                deserializer.deserialize_map(Object(interner))
+                deserializer.deserialize_map(ObjectVisitor(interner))
             }
         }
     };
@@ -340,8 +340,8 @@ macro_rules! field_type {
     (optional $type:ty) => { Option<$type> };
     (secret $type:ty) => { Option<$type> };
     (strict $type:ty) => { Option<$type> };
-    (moment $type:ty) => { Option<$type> };
-    (shared $type:ty) => { Option<$type> };
+    (timestamp $type:ty) => { Option<$type> };
+    (interned $type:ty) => { Option<$type> };
 }
 
 macro_rules! write_field {
@@ -362,24 +362,24 @@ macro_rules! read_field {
     (required, $type:ty, $slot:ident, $map:ident, $extra:ident, $interner:ident) => {
         $slot = Some($map.next_value::<$type>()?)
     };
-    (shared, $type:ty, $slot:ident, $map:ident, $extra:ident, $interner:ident) => {
+    (interned, $type:ty, $slot:ident, $map:ident, $extra:ident, $interner:ident) => {
         match $interner.configuration(&mut $map) {
             Ok(value) => $slot = value,
-            Err(error) => $crate::text::model::keep_refused!(error, $slot, $map, $extra),
+            Err(error) => $crate::text::response_object::keep_rejected!(error, $slot, $map, $extra),
         }
     };
     (optional, $type:ty, $slot:ident, $map:ident, $extra:ident, $interner:ident) => {
         match $map.next_value::<Option<$type>>() {
             Ok(value) => $slot = value,
-            Err(error) => $crate::text::model::keep_refused!(error, $slot, $map, $extra),
+            Err(error) => $crate::text::response_object::keep_rejected!(error, $slot, $map, $extra),
         }
     };
     (secret, $type:ty, $slot:ident, $map:ident, $extra:ident, $interner:ident) => {
         match $map.next_value::<Option<$type>>() {
             Ok(value) => $slot = value,
             Err(error) => {
-                $crate::text::model::keep_refused!(error, $slot, $map, $extra);
-                $extra.redact($crate::text::model::json_name(stringify!($slot)));
+                $crate::text::response_object::keep_rejected!(error, $slot, $map, $extra);
+                $extra.redact($crate::text::response_object::json_name(stringify!($slot)));
             }
         }
     };
@@ -389,13 +389,15 @@ macro_rules! read_field {
     (strict, $type:ty, $slot:ident, $map:ident, $extra:ident, $interner:ident) => {
         $slot = $map.next_value::<Option<$type>>()?
     };
-    (moment, $type:ty, $slot:ident, $map:ident, $extra:ident, $interner:ident) => {
+    (timestamp, $type:ty, $slot:ident, $map:ident, $extra:ident, $interner:ident) => {
         match $map.next_value()? {
-            $crate::text::model::LenientTimestamp::Absent => $slot = None,
-            $crate::text::model::LenientTimestamp::Read(timestamp) => $slot = Some(timestamp),
-            $crate::text::model::LenientTimestamp::Unreadable(value) => {
+            $crate::text::response_object::LenientTimestamp::Absent => $slot = None,
+            $crate::text::response_object::LenientTimestamp::Read(timestamp) => {
+                $slot = Some(timestamp)
+            }
+            $crate::text::response_object::LenientTimestamp::Unreadable(value) => {
                 $extra.insert(
-                    $crate::text::model::json_name(stringify!($slot)).to_owned(),
+                    $crate::text::response_object::json_name(stringify!($slot)).to_owned(),
                     value,
                 );
             }
@@ -404,11 +406,11 @@ macro_rules! read_field {
 }
 
 /// Keeps a value that its field could not take, where there is a way to have it back.
-macro_rules! keep_refused {
+macro_rules! keep_rejected {
     ($error:ident, $slot:ident, $map:ident, $extra:ident) => {
-        match $map.next_value::<$crate::text::lenient::Refused>() {
-            Ok($crate::text::lenient::Refused(value)) => $extra.insert(
-                $crate::text::model::json_name(stringify!($slot)).to_owned(),
+        match $map.next_value::<$crate::text::lenient::RejectedValue>() {
+            Ok($crate::text::lenient::RejectedValue(value)) => $extra.insert(
+                $crate::text::response_object::json_name(stringify!($slot)).to_owned(),
                 value,
             ),
             Err(_) => return Err($error),
@@ -431,4 +433,4 @@ macro_rules! take_field {
     };
 }
 
-pub(crate) use {field_type, keep_refused, model, read_field, take_field, write_field};
+pub(crate) use {field_type, keep_rejected, read_field, response_object, take_field, write_field};

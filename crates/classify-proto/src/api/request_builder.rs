@@ -94,12 +94,12 @@ impl<'a> RequestBuilder<'a> {
     pub(crate) fn multipart(
         self,
         boundary: &str,
-        framed: Multipart,
+        multipart: Multipart,
     ) -> Result<http::Request<Body>, Error> {
         let content_type =
             HeaderValue::try_from(format!("multipart/form-data; boundary={boundary}"))
                 .map_err(|_| Error::invalid("boundary", "cannot stand in a header"))?;
-        self.finish(Body::Multipart(framed), Some(content_type))
+        self.finish(Body::Multipart(multipart), Some(content_type))
     }
 
     fn finish(

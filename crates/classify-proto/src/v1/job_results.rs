@@ -6,14 +6,14 @@ use crate::text::id::same_id;
 /// A v1 job that has ended with results: all of them, from every page.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
-pub struct Finished {
+pub struct JobResults {
     /// The job: of status `SUCCESS` or `PARTIAL_SUCCESS`.
     pub job: Job,
     /// A result per file, in the service's order. After a partial success a file that failed may have none.
     pub results: Vec<FileResult>,
 }
 
-impl Finished {
+impl JobResults {
     pub(crate) fn new(job: Job, results: Vec<FileResult>) -> Self {
         Self { job, results }
     }
@@ -33,7 +33,7 @@ impl Finished {
                     .as_deref()
                     .is_some_and(|id| same_id(id, file_id))
             })
-            .map_or_else(|| self.without_result(), |result| self.read(result))
+            .map_or_else(|| self.missing_outcome(), |result| self.read(result))
     }
 
     /// Each file that has an entry among the results, with what became of it.
@@ -45,12 +45,12 @@ impl Finished {
 
     fn read<'a>(&'a self, result: &'a FileResult) -> Outcome<'a> {
         match result.outcome() {
-            Outcome::Missing if result.extra("result").is_none() => self.without_result(),
+            Outcome::Missing if result.extra("result").is_none() => self.missing_outcome(),
             outcome => outcome,
         }
     }
 
-    fn without_result(&self) -> Outcome<'_> {
+    fn missing_outcome(&self) -> Outcome<'_> {
         if self.job.status == JobStatus::PartialSuccess {
             Outcome::Failed {
                 message: self.job.error_message.as_deref(),
@@ -65,10 +65,10 @@ impl Finished {
 mod tests {
     use super::*;
 
-    fn finished(status: &str) -> Finished {
+    fn finished(status: &str) -> JobResults {
         let job =
             format!(r#"{{"id":"j","status":"{status}","error_message":"one file is broken"}}"#);
-        Finished::new(
+        JobResults::new(
             serde_json::from_str(&job).unwrap(),
             serde_json::from_str(
                 r#"[{"id":"1","file_id":"a","result":{"type":"invoice"}},
@@ -93,7 +93,7 @@ mod tests {
             );
         }
         assert_eq!(
-            finished.outcomes().filter(|(_, o)| o.is_answer()).count(),
+            finished.outcomes().filter(|(_, o)| o.has_result()).count(),
             2
         );
     }

@@ -7,7 +7,7 @@ use crate::text::error_body;
 
 impl Error {
     /// What to do where the service may have acted, whatever it was that went wrong.
-    fn hint_of_ambiguity(&self) -> Option<&'static str> {
+    fn ambiguity_hint(&self) -> Option<&'static str> {
         self.0.ambiguous.then_some(match self.0.transaction_id {
             Some(_) => "send it again under the same transaction id: that cannot make a second job",
             None => "it may have been acted upon; look for its effect before sending it again",
@@ -55,12 +55,12 @@ impl Error {
 }
 
 /// Writes a line break, and any other control character, as a space: much of an error is somebody else's words.
-struct OneLine<'a, 'b>(&'a mut fmt::Formatter<'b>);
+struct SingleLineWriter<'a, 'b>(&'a mut fmt::Formatter<'b>);
 
-impl fmt::Write for OneLine<'_, '_> {
+impl fmt::Write for SingleLineWriter<'_, '_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        for (place, piece) in text.split(char::is_control).enumerate() {
-            if place > 0 {
+        for (index, piece) in text.split(char::is_control).enumerate() {
+            if index > 0 {
                 self.0.write_str(" ")?;
             }
             self.0.write_str(piece)?;
@@ -72,7 +72,7 @@ impl fmt::Write for OneLine<'_, '_> {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use fmt::Write as _;
-        let f = &mut OneLine(f);
+        let f = &mut SingleLineWriter(f);
         let inner = &*self.0;
         let mut parts: Vec<String> = Vec::new();
         if let Some(subject) = &inner.subject {
@@ -136,10 +136,7 @@ impl fmt::Display for Error {
         if !notes.is_empty() {
             write!(f, " ({})", notes.join(", "))?;
         }
-        for hint in [self.hint_of_ambiguity(), self.hint()]
-            .into_iter()
-            .flatten()
-        {
+        for hint in [self.ambiguity_hint(), self.hint()].into_iter().flatten() {
             write!(f, "; {hint}")?;
         }
         Ok(())

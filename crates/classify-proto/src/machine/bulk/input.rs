@@ -1,28 +1,28 @@
-//! How documents come in.
+//! Accepts documents into a run.
 
 use super::document::Source;
-use super::flow::Stage;
+use super::handlers::Stage;
 use super::in_flight::DocumentIndex;
 use super::journal::{JournalEntry, Record};
-use super::report_cache::RetainedState;
+use super::report_cache::PaymentState;
 use super::{
-    Bulk, BulkEvent, ContentKey, CreatedIn, Document, DocumentState, FinishedDocument, Input,
+    Bulk, BulkEvent, ContentKey, CreatedIn, Document, DocumentState, FinishedDocument, InputState,
     RunPhase,
 };
 
 impl Bulk {
-    /// How many documents may be pushed now. A further copy of one that is on its way takes room like any other.
+    /// How many documents may be pushed now. A further copy of one that is on its way counts like any other.
     #[must_use]
     pub fn capacity(&self) -> usize {
-        if self.input_state == Input::Closed || self.stop.is_some() {
+        if self.input_state == InputState::Closed || self.stop.is_some() {
             return 0;
         }
         self.options
             .max_in_flight
-            .saturating_sub(self.documents.len().saturating_add(self.copies))
+            .saturating_sub(self.documents.len().saturating_add(self.extra_names))
     }
 
-    /// Takes in a document. Beyond [`room`](Self::capacity) it is taken all the same.
+    /// Takes in a document. Beyond the [`capacity`](Self::capacity) it is taken all the same.
     ///
     /// After the run has stopped it is reported at once: as not started, as open where an earlier process has created
     /// its job, or as what an earlier process found. After the end of the run it is not heard.
@@ -31,8 +31,8 @@ impl Bulk {
             return;
         }
         self.pushed += 1;
-        if self.input_state == Input::Paused {
-            self.input_state = Input::Open;
+        if self.input_state == InputState::Paused {
+            self.input_state = InputState::Open;
         }
         let Document { name, key, source } = document;
         if let Some(document) = self
@@ -41,11 +41,11 @@ impl Bulk {
             .and_then(|index| self.documents.get_mut(index))
         {
             document.names.push(name);
-            self.copies += 1;
+            self.extra_names += 1;
             self.summary.duplicates += 1;
             return;
         }
-        if let Some((report, restored)) = self.finished.get(key) {
+        if let Some((report, restored)) = self.report_cache.get(key) {
             self.summary.duplicates += 1;
             let finished = FinishedDocument {
                 names: vec![name],
@@ -61,20 +61,20 @@ impl Bulk {
         self.admit(name, key, source, entry);
     }
 
-    /// Answers a request for room: there will be a document or an end, but not now.
+    /// Answers a request for documents: there will be a document or an end, but not now.
     ///
-    /// Room is not asked for again before the next [`push`](Self::push). Until then the machine may have nothing to
+    /// No documents are requested before the next [`push`](Self::push). Until then the machine may have nothing to
     /// wait for by itself; whoever holds it polls it again after a push or a [`close`](Self::close).
     pub fn pause_input(&mut self) {
-        if self.input_state == Input::Open {
-            self.input_state = Input::Paused;
+        if self.input_state == InputState::Open {
+            self.input_state = InputState::Paused;
         }
         self.requested_at = None;
     }
 
     /// Says that there are no more documents.
     pub fn close(&mut self) {
-        self.input_state = Input::Closed;
+        self.input_state = InputState::Closed;
     }
 
     fn admit(
@@ -86,14 +86,14 @@ impl Bulk {
     ) {
         let is_known = entry.is_some();
         // What came before in this run and was forgotten is in no journal that was read.
-        let retained = self.finished.retained(key);
-        let is_planned = is_known || retained != RetainedState::default();
+        let payment = self.report_cache.payment_state(key);
+        let is_planned = is_known || payment != PaymentState::default();
         let entry = entry.unwrap_or_else(|| JournalEntry {
-            run_number: retained.run_number,
+            run_number: payment.run_number,
             ..JournalEntry::default()
         });
         // An earlier process had all it needed for a create, and may not have lived to write down that it was made.
-        let was_about_to_be = entry.file_id.is_some() || matches!(source, Source::Held(_));
+        let was_about_to_be = entry.file_id.is_some() || matches!(source, Source::Id(_));
         let is_open = is_known && entry.job_id.is_none() && entry.report.is_none();
         // A further attempt that failed before this very round was interrupted is not paid for again in it.
         let is_retried = entry.run_number > 0 && entry.is_of_this_pass;
@@ -101,17 +101,17 @@ impl Bulk {
             names: vec![name],
             key,
             run_number: entry.run_number,
-            faults: 0,
-            replays: 0,
-            file_is_old: entry.file_id.is_some(),
+            failures: 0,
+            failed_jobs: 0,
+            is_file_from_journal: entry.file_id.is_some(),
             file_id: entry.file_id,
             created_in: match entry.job_id {
                 Some(_) if !is_retried => CreatedIn::EarlierPass,
-                _ if retained.is_of_this_pass => CreatedIn::ThisPass,
+                _ if payment.is_of_this_pass => CreatedIn::ThisPass,
                 _ => CreatedIn::Unknown,
             },
             job_id: entry.job_id,
-            job_may_exist: retained.job_may_exist || (is_open && was_about_to_be),
+            job_may_exist: payment.job_may_exist || (is_open && was_about_to_be),
             source,
         };
         let index = self.pushed;
@@ -121,7 +121,7 @@ impl Bulk {
                 return self.restore(document, report);
             }
             document.run_number += 1;
-            (document.file_id, document.file_is_old) = (None, false);
+            (document.file_id, document.is_file_from_journal) = (None, false);
             (document.job_id, document.created_in) = (None, CreatedIn::Unknown);
         }
         let job_id = document.job_id.clone();
@@ -133,7 +133,7 @@ impl Bulk {
         self.by_key.insert(key, index);
         self.documents.insert(index, document);
         match job_id {
-            Some(job_id) if self.stop.is_some() => self.leave(index, job_id, None),
+            Some(job_id) if self.stop.is_some() => self.finish_as_open(index, job_id, None),
             None if self.stop.is_some() => {
                 self.finish_without_job(index, "the run stopped first".to_owned());
             }
@@ -163,21 +163,21 @@ impl Bulk {
         });
     }
 
-    /// Asks for room once, and takes silence for an end.
+    /// Requests documents once; if none is pushed, the input has ended.
     pub(super) fn request_documents(&mut self) -> Option<BulkEvent> {
-        if self.input_state == Input::Paused {
+        if self.input_state == InputState::Paused {
             return None;
         }
         if self.requested_at.take() == Some(self.pushed) {
-            self.input_state = Input::Closed;
+            self.input_state = InputState::Closed;
         }
-        let room = self.capacity();
+        let capacity = self.capacity();
         // In handfuls, so that a caller is not asked for every single document.
-        let handful = self.options.max_in_flight.div_ceil(8);
-        let worth_asking = room > 0 && (room >= handful || self.documents.is_empty());
-        worth_asking.then(|| {
+        let batch = self.options.max_in_flight.div_ceil(8);
+        let is_worthwhile = capacity > 0 && (capacity >= batch || self.documents.is_empty());
+        is_worthwhile.then(|| {
             self.requested_at = Some(self.pushed);
-            BulkEvent::NeedDocuments(room)
+            BulkEvent::NeedDocuments(capacity)
         })
     }
 }

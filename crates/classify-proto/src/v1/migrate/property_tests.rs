@@ -12,9 +12,9 @@ fn parsing() -> impl Strategy<Value = ParsingConfiguration> {
         1 => proptest::sample::select(&["el", "he", "of-tomorrow", ""][..]).prop_map(str::to_owned),
     ];
     let max_pages = prop_oneof![
-        Just(MaxPages::Unsaid),
-        Just(MaxPages::NoLimit),
-        (0u32..100).prop_map(MaxPages::Most),
+        Just(MaxPages::Default),
+        Just(MaxPages::Unlimited),
+        (0u32..100).prop_map(MaxPages::Limit),
     ];
     let pages = prop_oneof![
         4 => proptest::collection::btree_set(0u32..50, 1..9).prop_map(|set| set.into_iter().collect()),
@@ -111,7 +111,7 @@ fn is_one_way(old: &CreateJob, migration: &Migration) -> bool {
     let code = lang.and_then(Language::iso_639_1);
     // Pages that were left out do not stand in the way.
     let pages = migration.notes.iter().find_map(|note| match note {
-        Note::PagesCountedFromOne { to, .. } => Some(to.count()),
+        MigrationNote::PagesCountedFromOne { to, .. } => Some(to.count()),
         _ => None,
     });
     files.is_empty()
@@ -139,17 +139,17 @@ proptest! {
         let migration = to_v2(&old).unwrap();
         let back = to_v1(&migration.creates);
         prop_assert_eq!(back.is_err(), is_one_way(&old, &migration), "{:?}", back);
-        let left_as_it_is = |note: &Note| matches!(note, Note::RefusedByV2 { .. });
-        let is_made_text = |note: &Note| matches!(note, Note::WebhookHeaderMadeText { .. });
+        let left_as_it_is = |note: &MigrationNote| matches!(note, MigrationNote::InvalidInV2 { .. });
+        let is_made_text = |note: &MigrationNote| matches!(note, MigrationNote::WebhookHeaderConvertedToText { .. });
         let changed = migration
             .notes
             .iter()
-            .any(|note| is_made_text(note) || (note.is_loss() && !left_as_it_is(note) && !matches!(note, Note::WebhookEventUnknown { .. })));
+            .any(|note| is_made_text(note) || (note.is_loss() && !left_as_it_is(note) && !matches!(note, MigrationNote::UnknownWebhookEvent { .. })));
         if let (Ok(back), false) = (back, changed) {
             // v1's own defaults are said now, and pages are in order; all else is as it was.
             let mut expected = old.parsing_configuration.clone().unwrap_or_default();
             if expected.max_pages.is_absent() {
-                expected.max_pages = MaxPages::Most(5);
+                expected.max_pages = MaxPages::Limit(5);
             }
             if let Some(pages) = &mut expected.target_pages {
                 pages.sort_unstable();

@@ -5,25 +5,26 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::backoff::PollInterval;
+use super::context::Context;
 use super::pager::Pager;
 use super::retry::Retry;
 use super::saved::Saved;
-use super::step::{Context, Machine, Step, Ticket};
+use super::step::{Machine, Step, Ticket};
 use super::tickets::Tickets;
 use super::waiter::{Progress, Waiter};
 use crate::error::Error;
 use crate::reply::Reply;
 use crate::seed::Seed;
-use crate::v1::{FileResult, Finished, GetJob, GetJobResults, Job, JobStatus};
+use crate::v1::{FileResult, GetJob, GetJobResults, Job, JobResults, JobStatus};
 
 /// Waits until a v1 job has ended and reads every page of its results.
 ///
-/// It ends with the results after `SUCCESS` and after `PARTIAL_SUCCESS`, where [`Finished::outcome`] tells the files
+/// It ends with the results after `SUCCESS` and after `PARTIAL_SUCCESS`, where [`JobResults::outcome`] tells the files
 /// apart; and with an error after ERROR, after CANCELLED, and at the deadline, as a [`Waiter`] does. That error has the
 /// job as [`v1_job`](Error::v1_job).
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ResultsWaiter {
-    stage: Stage,
+    stage: ResultsStage,
     retry: Retry,
     seed: Seed,
     get: GetJob,
@@ -32,15 +33,15 @@ pub struct ResultsWaiter {
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Stage {
+enum ResultsStage {
     Wait(Box<Waiter<GetJob>>),
-    Read(Reading),
+    Read(ReadResults),
     Ended,
 }
 
 /// A saved state holds no results, so a loaded one reads them from the first page again.
 #[derive(Debug, Serialize, Deserialize)]
-struct Reading {
+struct ReadResults {
     job: Box<Job>,
     #[serde(skip)]
     pager: Option<Box<Pager<GetJobResults>>>,
@@ -59,7 +60,7 @@ impl ResultsWaiter {
     #[must_use]
     pub fn by(get: GetJob, seed: Seed) -> Self {
         Self {
-            stage: Stage::Wait(Box::new(Waiter::by(get.clone(), seed))),
+            stage: ResultsStage::Wait(Box::new(Waiter::by(get.clone(), seed))),
             retry: Retry::default(),
             seed,
             get,
@@ -94,7 +95,7 @@ impl ResultsWaiter {
 
     fn map_waiter(mut self, map: impl FnOnce(Waiter<GetJob>) -> Waiter<GetJob>) -> Self {
         self.stage = match self.stage {
-            Stage::Wait(waiter) => Stage::Wait(Box::new(map(*waiter))),
+            ResultsStage::Wait(waiter) => ResultsStage::Wait(Box::new(map(*waiter))),
             other => other,
         };
         self
@@ -102,29 +103,29 @@ impl ResultsWaiter {
 
     fn end(
         &mut self,
-        result: Result<Finished, Error>,
-    ) -> Step<Progress<JobStatus>, Result<Finished, Error>> {
-        self.stage = Stage::Ended;
+        result: Result<JobResults, Error>,
+    ) -> Step<Progress<JobStatus>, Result<JobResults, Error>> {
+        self.stage = ResultsStage::Ended;
         Step::Done(result)
     }
 }
 
 impl Machine for ResultsWaiter {
     type Event = Progress<JobStatus>;
-    type Output = Result<Finished, Error>;
+    type Output = Result<JobResults, Error>;
 
     fn poll(&mut self, cx: Context<'_>) -> Step<Self::Event, Self::Output> {
         loop {
-            let (theirs, request) = match &mut self.stage {
-                Stage::Wait(waiter) => match waiter.poll(cx) {
-                    Step::Send(theirs, request) => (theirs, request),
+            let (inner, request) = match &mut self.stage {
+                ResultsStage::Wait(waiter) => match waiter.poll(cx) {
+                    Step::Send(inner, request) => (inner, request),
                     Step::Wait(until) => return Step::Wait(until),
                     Step::Event(progress) => return Step::Event(progress),
                     Step::Done(Err(error)) => return self.end(Err(error)),
                     Step::Done(Ok(job)) => {
                         // The answer to a look that was given up may still come. It is no page.
                         self.tickets.forget_all();
-                        self.stage = Stage::Read(Reading {
+                        self.stage = ResultsStage::Read(ReadResults {
                             job: Box::new(job),
                             pager: None,
                             results: Vec::new(),
@@ -132,57 +133,57 @@ impl Machine for ResultsWaiter {
                         continue;
                     }
                 },
-                Stage::Read(reading) => {
-                    let pager = reading.pager.get_or_insert_with(|| {
+                ResultsStage::Read(read) => {
+                    let pager = read.pager.get_or_insert_with(|| {
                         let results = GetJobResults::new(&*self.get.job_id).scoped(&self.get.scope);
                         Box::new(Pager::new(results, self.seed.derive(1)).retry(self.retry))
                     });
                     match pager.poll(cx) {
-                        Step::Send(theirs, request) => (theirs, request),
+                        Step::Send(inner, request) => (inner, request),
                         Step::Wait(until) => return Step::Wait(until),
                         Step::Event(page) => {
-                            reading.results.extend(page.items);
+                            read.results.extend(page.items);
                             continue;
                         }
                         Step::Done(Ok(())) => {
-                            let results = std::mem::take(&mut reading.results);
-                            let finished = Finished::new((*reading.job).clone(), results);
+                            let results = std::mem::take(&mut read.results);
+                            let finished = JobResults::new((*read.job).clone(), results);
                             return self.end(Ok(finished));
                         }
                         Step::Done(Err(error)) => {
                             // The job did end; only its results are missing.
-                            let error = error.with_v1_job((*reading.job).clone());
+                            let error = error.with_v1_job((*read.job).clone());
                             return self.end(Err(error));
                         }
                     }
                 }
-                Stage::Ended => return Step::Wait(None),
+                ResultsStage::Ended => return Step::Wait(None),
             };
-            return Step::Send(self.tickets.issue(0, theirs), request);
+            return Step::Send(self.tickets.issue(0, inner), request);
         }
     }
 
     fn handle(&mut self, cx: Context<'_>, ticket: Ticket, reply: Reply) {
-        let Some((_, theirs)) = self.tickets.redeem(ticket) else {
+        let Some((_, inner)) = self.tickets.redeem(ticket) else {
             return;
         };
         match &mut self.stage {
-            Stage::Wait(waiter) => waiter.handle(cx, theirs, reply),
-            Stage::Read(Reading {
+            ResultsStage::Wait(waiter) => waiter.handle(cx, inner, reply),
+            ResultsStage::Read(ReadResults {
                 pager: Some(pager), ..
-            }) => pager.handle(cx, theirs, reply),
-            Stage::Read(_) | Stage::Ended => {}
+            }) => pager.handle(cx, inner, reply),
+            ResultsStage::Read(_) | ResultsStage::Ended => {}
         }
     }
 
     fn resume(&mut self) {
         self.tickets.forget_all();
         match &mut self.stage {
-            Stage::Wait(waiter) => waiter.resume(),
-            Stage::Read(Reading {
+            ResultsStage::Wait(waiter) => waiter.resume(),
+            ResultsStage::Read(ReadResults {
                 pager: Some(pager), ..
             }) => pager.resume(),
-            Stage::Read(_) | Stage::Ended => {}
+            ResultsStage::Read(_) | ResultsStage::Ended => {}
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::v1::{Language, Mode};
 /// One thing that is different after a migration.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Note {
+pub enum MigrationNote {
     /// One job became several. There is no partial success in v2; [`aggregate`](super::aggregate) makes one of their
     /// statuses.
     OneJobPerFile {
@@ -23,7 +23,7 @@ pub enum Note {
         to: String,
     },
     /// The language has no ISO 639-1 code, which v2 asks for. It was left out, so that the service takes English.
-    LanguageWithoutCode {
+    LanguageUnsupported {
         /// As v1 wrote it.
         language: Language,
     },
@@ -36,7 +36,7 @@ pub enum Note {
     },
     /// The pages cannot be written for v2: none is named, or one is too large. They were left out, so that all are
     /// read, up to the most that are.
-    PagesLeftOut {
+    PagesDropped {
         /// As v1 wrote them.
         from: Vec<u32>,
     },
@@ -55,7 +55,7 @@ pub enum Note {
     },
     /// `max_pages` stands beside `target_pages`. Whether it counts among the pages that are named is published for
     /// neither version; v1's was once said to exclude the other.
-    MaxPagesBesidePages {
+    MaxPagesWithTargetPages {
         /// How many pages are read at most.
         max_pages: u32,
         /// The pages that are named.
@@ -64,33 +64,33 @@ pub enum Note {
     /// v2's published limits refuse it: a rule's type with other characters than letters, digits, spaces, `-` and `_`,
     /// or one that stands twice, which v1's do not, or what v1's refuse as well. It was left as it is, and the creates
     /// are refused until it is changed.
-    RefusedByV2 {
+    InvalidInV2 {
         /// The field of the create: `configuration.rules[0].type`.
         field: String,
         /// Why.
-        why: String,
+        reason: String,
     },
     /// v2 has no such mode. It was left out, so that documents are read by their text alone.
-    ModeWithoutReplacement {
+    ModeUnsupported {
         /// As v1 wrote it.
         mode: Mode,
     },
     /// A webhook's header was JSON of another type than text; v2 takes text, so it is that JSON written out.
-    WebhookHeaderMadeText {
+    WebhookHeaderConvertedToText {
         /// Which of the webhooks, from 0.
         webhook: usize,
         /// The header's name. Its value may be a secret.
         header: String,
     },
     /// A webhook's header had no value (`null`), which v2 does not take. It was left out.
-    WebhookHeaderLeftOut {
+    WebhookHeaderDropped {
         /// Which of the webhooks, from 0.
         webhook: usize,
         /// The header's name.
         header: String,
     },
     /// A webhook asks for an event whose name is none that v2 is known to take.
-    WebhookEventUnknown {
+    UnknownWebhookEvent {
         /// Which of the webhooks, from 0.
         webhook: usize,
         /// The name.
@@ -103,31 +103,31 @@ pub enum Note {
     },
 }
 
-impl Note {
+impl MigrationNote {
     /// Whether v2 cannot do as v1 did, and not merely says it in other words.
     #[must_use]
     pub fn is_loss(&self) -> bool {
         matches!(
             self,
-            Self::LanguageWithoutCode { .. }
-                | Self::PagesLeftOut { .. }
+            Self::LanguageUnsupported { .. }
+                | Self::PagesDropped { .. }
                 | Self::MaxPagesReplaced { .. }
-                | Self::RefusedByV2 { .. }
-                | Self::ModeWithoutReplacement { .. }
-                | Self::WebhookHeaderLeftOut { .. }
-                | Self::WebhookEventUnknown { .. }
+                | Self::InvalidInV2 { .. }
+                | Self::ModeUnsupported { .. }
+                | Self::WebhookHeaderDropped { .. }
+                | Self::UnknownWebhookEvent { .. }
         )
     }
 }
 
-impl fmt::Display for Note {
+impl fmt::Display for MigrationNote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::OneJobPerFile { files } => {
                 write!(f, "{files} jobs in place of one: v2 has a job per file")
             }
             Self::LanguageRenamed { from, to } => write!(f, "language {from} is {to} in v2"),
-            Self::LanguageWithoutCode { language } => write!(
+            Self::LanguageUnsupported { language } => write!(
                 f,
                 "language {language} has no ISO 639-1 code and is left out; v2 will take English"
             ),
@@ -137,7 +137,7 @@ impl fmt::Display for Note {
                     "pages {from:?}, counted from 0, are {to} in v2, counted from 1"
                 )
             }
-            Self::PagesLeftOut { from } => {
+            Self::PagesDropped { from } => {
                 write!(
                     f,
                     "pages {from:?} cannot be written for v2 and are left out"
@@ -151,25 +151,25 @@ impl fmt::Display for Note {
                 f,
                 "max_pages is {to} in place of {from}: v2 takes no less than one page"
             ),
-            Self::MaxPagesBesidePages { max_pages, pages } => write!(
+            Self::MaxPagesWithTargetPages { max_pages, pages } => write!(
                 f,
                 "at most {max_pages} pages and the pages {pages} stand together; how one limits the other is not published"
             ),
-            Self::RefusedByV2 { field, why } => write!(f, "v2 refuses {field}: it {why}"),
-            Self::ModeWithoutReplacement { mode } => {
+            Self::InvalidInV2 { field, reason } => write!(f, "v2 refuses {field}: it {reason}"),
+            Self::ModeUnsupported { mode } => {
                 write!(f, "mode {mode} is left out: v2 has FAST alone")
             }
-            Self::WebhookHeaderMadeText { webhook, header } => {
+            Self::WebhookHeaderConvertedToText { webhook, header } => {
                 write!(
                     f,
                     "header {header:?} of webhook {webhook} is written out as text"
                 )
             }
-            Self::WebhookHeaderLeftOut { webhook, header } => write!(
+            Self::WebhookHeaderDropped { webhook, header } => write!(
                 f,
                 "header {header:?} of webhook {webhook} has no value and is left out"
             ),
-            Self::WebhookEventUnknown { webhook, event } => write!(
+            Self::UnknownWebhookEvent { webhook, event } => write!(
                 f,
                 "event {event:?} of webhook {webhook} is none that v2 is known to take"
             ),

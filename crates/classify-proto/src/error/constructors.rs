@@ -20,7 +20,7 @@ impl Error {
             fields: Vec::new(),
             attempts: 0,
             ambiguous: false,
-            garbled: false,
+            malformed: false,
             retry_after: None,
             response: None,
             job_id: None,
@@ -77,7 +77,7 @@ impl Error {
     ) -> Self {
         let mut error = Self::new(ErrorKind::Decode, message);
         error.0.response = Some(response);
-        error.0.garbled = !is_json;
+        error.0.malformed = !is_json;
         error
     }
 
@@ -118,7 +118,7 @@ impl Error {
     }
 
     /// An answer to another question, without a job to show for it.
-    pub(crate) fn stray(message: impl Into<String>) -> Self {
+    pub(crate) fn unexpected_result(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Conflict, message)
     }
 
@@ -241,7 +241,7 @@ impl Error {
             fields: inner.fields.clone(),
             attempts: inner.attempts,
             ambiguous: inner.ambiguous,
-            garbled: inner.garbled,
+            malformed: inner.malformed,
             retry_after: inner.retry_after,
             response,
             job_id: None,

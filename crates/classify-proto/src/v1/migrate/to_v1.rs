@@ -14,15 +14,15 @@ use crate::validation::ValidationErrors;
 /// What [`to_v2`](super::to_v2) makes of a create comes back as one that asks for the same, with v1's defaults written
 /// out, unless
 ///
-/// - a [`Note`](super::Note) is a [loss](super::Note::is_loss): what was left out does not come back;
-/// - a webhook's header was not text ([`WebhookHeaderMadeText`](super::Note::WebhookHeaderMadeText)): it comes back as
+/// - a [`MigrationNote`](super::MigrationNote) is a [loss](super::MigrationNote::is_loss): what was left out does not come back;
+/// - a webhook's header was not text ([`WebhookHeaderConvertedToText`](super::MigrationNote::WebhookHeaderConvertedToText)): it comes back as
 ///   text;
 /// - there is no file, a file stands twice, or a file's id begins with `pjb-`: refused;
 /// - the language is Chinese or Serbian, for which v1 has two words each, or one of two letters that v1 does not know,
 ///   such as `el`: refused;
 /// - more than 10,000 pages are named: refused.
 ///
-/// No `max_pages` is no limit in v2, and comes back as [`NoLimit`](crate::v1::MaxPages::NoLimit).
+/// No `max_pages` is no limit in v2, and comes back as [`Unlimited`](crate::v1::MaxPages::Unlimited).
 ///
 /// # Errors
 ///
@@ -205,7 +205,7 @@ mod tests {
         let all = parsing(v2::ParsingConfiguration::new());
         let all = to_v1(&[all]).unwrap();
         let all = all.parsing_configuration.as_ref().unwrap();
-        assert_eq!(all.max_pages, MaxPages::NoLimit);
+        assert_eq!(all.max_pages, MaxPages::Unlimited);
         assert!(to_v1(&[]).is_err());
         assert!(to_v1(&[exact(), exact()]).is_err());
         assert!(to_v1(&[exact(), exact().for_input("b").project("p")]).is_err());
