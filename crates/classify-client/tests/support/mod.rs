@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test file uses a part")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
 use std::io::Read as _;
 use std::pin::{Pin, pin};
@@ -50,6 +50,14 @@ pub(crate) fn respond(status: u16, body: &Value) -> http::Response<Bytes> {
         .status(status)
         .body(Bytes::from(body.to_string()))
         .expect("a response")
+}
+
+/// An error response that repeats the request's key.
+fn rejection(status: u16) -> http::Response<Bytes> {
+    let mut response = respond(status, &json!({"detail": format!("not now, {KEY}")}));
+    let id = http::HeaderValue::from_static("req-7");
+    response.headers_mut().insert("x-request-id", id);
+    response
 }
 
 pub(crate) fn job(id: &str, status: &str) -> http::Response<Bytes> {
@@ -142,6 +150,21 @@ fn index_of(id: &str) -> usize {
     number - 1
 }
 
+/// Blocking work that waits until a test runs it.
+#[derive(Clone, Default)]
+pub(crate) struct Deferred(Arc<Mutex<Vec<Work>>>);
+
+type Work = Box<dyn FnOnce() + Send>;
+
+impl Deferred {
+    pub(crate) fn run_all(&self) {
+        let work = std::mem::take(&mut *self.0.lock().expect("a queue"));
+        for work in work {
+            work();
+        }
+    }
+}
+
 /// A request that was written and whose reply has not been taken.
 pub(crate) struct Slot {
     pub(crate) request: http::Request<Bytes>,
@@ -167,6 +190,10 @@ pub(crate) struct World {
     pub(crate) extra_polls: u32,
     /// How long the network takes for each frame of a body, in virtual time.
     pub(crate) frame_time: Duration,
+    /// Where blocking work waits; it is done at once if there is none.
+    pub(crate) deferred: Option<Deferred>,
+    /// What happens to the next requests of [`SimTransport::block_on`]; the ones after these are answered.
+    pub(crate) fates: VecDeque<Fate>,
 }
 
 /// What happens to a request.
@@ -177,6 +204,8 @@ pub(crate) enum Fate {
     LostBeforeActing,
     LostAfterActing,
     Http503,
+    /// With this many seconds in `Retry-After`.
+    Http429(u32),
 }
 
 impl World {
@@ -207,7 +236,12 @@ impl World {
                 service.act(&slot.request, *now);
                 Err(Failure::broken("reset by peer"))
             }
-            Fate::Http503 => Ok(respond(503, &json!({"detail": "later"}))),
+            Fate::Http503 => Ok(rejection(503)),
+            Fate::Http429(seconds) => {
+                let mut response = rejection(429);
+                response.headers_mut().insert("retry-after", seconds.into());
+                Ok(response)
+            }
         });
         if let Some(waker) = slot.waker.take() {
             waker.wake();
@@ -279,11 +313,17 @@ impl SimTransport {
             has_background: false,
             extra_polls: 0,
             frame_time: Duration::ZERO,
+            deferred: None,
+            fates: VecDeque::new(),
         })))
     }
 
     pub(crate) fn world(&self) -> MutexGuard<'_, World> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn now_millis(&self) -> u64 {
+        self.world().now.as_millis()
     }
 
     /// Runs a future to its end: every request is answered, and time passes only if nothing else can be done.
@@ -299,7 +339,8 @@ impl SimTransport {
             }
             let unanswered = self.world().unanswered();
             if let Some(id) = unanswered.first() {
-                self.world().reply(*id, Fate::Answered);
+                let fate = self.world().fates.pop_front();
+                self.world().reply(*id, fate.unwrap_or(Fate::Answered));
                 continue;
             }
             assert!(
@@ -377,16 +418,12 @@ impl Future for SimExchange {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        match slot.reply.take() {
-            Some(reply) => {
-                world.slots.remove(&this.id);
-                Poll::Ready(reply)
-            }
-            None => {
-                slot.waker = Some(cx.waker().clone());
-                Poll::Pending
-            }
+        if let Some(reply) = slot.reply.take() {
+            world.slots.remove(&this.id);
+            return Poll::Ready(reply);
         }
+        slot.waker = Some(cx.waker().clone());
+        Poll::Pending
     }
 }
 
@@ -463,7 +500,13 @@ impl Transport for SimTransport {
     }
 
     fn blocking_executor(&self) -> BlockingExecutor {
-        BlockingExecutor::in_place()
+        match &self.world().deferred {
+            None => BlockingExecutor::in_place(),
+            Some(Deferred(work)) => {
+                let queue = Arc::clone(work);
+                BlockingExecutor::new(move |work| queue.lock().expect("a queue").push(work))
+            }
+        }
     }
 
     fn now(&self) -> Time {
