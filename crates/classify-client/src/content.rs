@@ -89,9 +89,8 @@ impl fmt::Debug for OpenContent {
     }
 }
 
-/// Whether opening the body needs IO, which must not happen on an async thread.
-#[cfg(feature = "async")]
-pub(crate) fn needs_io(body: &Body) -> bool {
+/// Whether the body is a file: opening it needs IO, which must not happen on an async thread.
+pub(crate) fn is_file(body: &Body) -> bool {
     matches!(body, Body::Multipart(multipart) if matches!(multipart.content, Content::Path(_)))
 }
 

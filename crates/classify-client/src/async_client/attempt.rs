@@ -29,6 +29,8 @@ pub(crate) struct Attempt<T: Transport> {
     report: AttemptReport,
     stage: Stage<T>,
     timer: Option<(Time, Pin<Box<T::Sleep>>)>,
+    /// Time in which the caller did not poll, and by which the timer is too early.
+    extension: Duration,
     runs_in_background: bool,
 }
 
@@ -74,6 +76,7 @@ impl<T: Transport> Attempt<T> {
                 opening,
             },
             timer: None,
+            extension: Duration::ZERO,
             runs_in_background,
         };
         if let Stage::Open { parts, opening } = &attempt.stage {
@@ -91,7 +94,16 @@ impl<T: Transport> Attempt<T> {
 
     fn set_timer(&mut self, duration: Duration) {
         let until = self.transport.now() + duration;
+        self.extension = Duration::ZERO;
         self.timer = Some((until, Box::pin(self.transport.sleep(duration))));
+    }
+
+    /// Moves the limits of this attempt by a time in which the caller did not poll.
+    pub(crate) fn extend(&mut self, pause: Duration) {
+        self.started = self.started + pause;
+        if self.timer.is_some() {
+            self.extension += pause;
+        }
     }
 
     /// Whether the time is up. Time in which the caller did not poll does not count.
@@ -103,10 +115,17 @@ impl<T: Transport> Attempt<T> {
             if sleep.as_mut().poll(cx).is_pending() {
                 return false;
             }
-            if self.transport.now().since(*until) < POLL_DELAY {
+            let now = self.transport.now();
+            let is_extended = !self.extension.is_zero();
+            let until = *until + std::mem::take(&mut self.extension);
+            let left = until.since(now);
+            if is_extended && !left.is_zero() {
+                self.set_timer(left);
+            } else if now.since(until) < POLL_DELAY {
                 return true;
+            } else {
+                self.set_timer(extension);
             }
-            self.set_timer(extension);
         }
     }
 

@@ -84,7 +84,7 @@ pub(crate) enum Opening {
 
 impl Opening {
     pub(crate) fn start(body: Body, executor: &BlockingExecutor) -> Self {
-        if content::needs_io(&body) {
+        if content::is_file(&body) {
             Self::Pending(PendingWork::start(executor, move || {
                 Some(content::open(body))
             }))

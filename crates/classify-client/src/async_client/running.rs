@@ -40,6 +40,8 @@ pub struct Running<T: Transport, M: Machine> {
     stop: StopHandle,
     /// The time at least: waits are skipped if there is nothing to wait with.
     skipped_to: Time,
+    /// Since when nobody polls.
+    idle_since: Option<Time>,
     output: Option<M::Output>,
 }
 
@@ -67,6 +69,7 @@ impl<T: Transport, M: Machine> Running<T, M> {
             runs_in_background,
             stop: StopHandle::default(),
             skipped_to: Time::from_millis(0),
+            idle_since: None,
             output: None,
         }
     }
@@ -76,7 +79,17 @@ impl<T: Transport, M: Machine> Running<T, M> {
     /// [`is_finished`](Self::is_finished) tells the two apart. After a stop the run can continue: call `next` again. Dropping
     /// the returned future loses nothing.
     pub async fn next(&mut self) -> Option<M::Event> {
-        poll_fn(|cx| self.poll_event(cx)).await
+        /// Notes the time at which the caller stops polling, also if it drops the future.
+        struct Next<'a, T: Transport, M: Machine>(&'a mut Running<T, M>);
+
+        impl<T: Transport, M: Machine> Drop for Next<'_, T, M> {
+            fn drop(&mut self) {
+                self.0.pause();
+            }
+        }
+
+        let next = Next(self);
+        poll_fn(|cx| next.0.poll_event(cx)).await
     }
 
     /// Runs the machine to its end, discards its events, and returns its output.
@@ -91,8 +104,33 @@ impl<T: Transport, M: Machine> Running<T, M> {
         if self.output.is_some() || self.stop.take(cx) {
             return Poll::Ready(None);
         }
+        self.end_pause();
         let span = self.span.clone();
-        span.within(|| self.step(cx))
+        let event = span.within(|| self.step(cx));
+        if event.is_ready() {
+            self.pause();
+        }
+        event
+    }
+
+    /// Notes that nobody polls from now on.
+    fn pause(&mut self) {
+        if self.output.is_none() && self.idle_since.is_none() {
+            self.idle_since = Some(self.now());
+        }
+    }
+
+    /// Extends the limits of the attempts by the time in which nobody polled.
+    fn end_pause(&mut self) {
+        let Some(since) = self.idle_since.take() else {
+            return;
+        };
+        let pause = self.now().since(since);
+        if !pause.is_zero() {
+            for attempt in &mut self.attempts {
+                attempt.extend(pause);
+            }
+        }
     }
 
     fn step(&mut self, cx: &mut Context<'_>) -> Poll<Option<M::Event>> {

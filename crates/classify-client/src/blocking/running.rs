@@ -7,10 +7,11 @@ use std::thread;
 use std::time::Duration;
 
 use classify_proto::machine::{Machine, ResponseDeadline, Step, Ticket};
-use classify_proto::{Failure, Reply, Time, http};
+use classify_proto::{Body, Content, Failure, Reply, Time, http};
 
-use super::threads::{Threads, Wake, attempt};
+use super::threads::{Threads, Wake, Wakeup, attempt};
 use super::transport::Transport;
+use crate::budget::Budget;
 use crate::observe::OperationSpan;
 use crate::send_queue::SendQueue;
 use crate::settings::Settings;
@@ -132,7 +133,7 @@ impl<T: Transport, M: Machine> Running<T, M> {
             return false;
         };
         let reply = match &self.transport {
-            Ok(transport) => attempt(&**transport, &self.settings, request),
+            Ok(transport) => attempt(&**transport, &self.settings, request, drop),
             Err(reason) => Err(Failure::refused(&**reason)),
         };
         self.handle(ticket, reply);
@@ -174,15 +175,19 @@ impl<T: Transport, M: Machine> Running<T, M> {
         has_handled
     }
 
-    /// Returns how long an attempt may take at the most; its exact budget is known when its body is open.
-    fn patience(&self, request: &http::Request<classify_proto::Body>) -> Duration {
-        let limits = &self.settings.limits;
-        let is_file = matches!(request.body(), classify_proto::Body::Multipart(_));
-        if is_file {
-            // An upload's allowance depends on its length, so that only the transport and the machine limit it.
-            return crate::budget::MAX_LIMIT;
-        }
-        limits.attempt.min(crate::budget::MAX_LIMIT)
+    /// Returns how long an attempt may take at the most. A file has the time to open it; its length is not known before.
+    fn patience(&self, request: &http::Request<Body>) -> Duration {
+        let length = match request.body() {
+            Body::Multipart(multipart) => match &multipart.content {
+                Content::Bytes(content) => {
+                    multipart.head.len() + content.len() + multipart.tail.len()
+                }
+                _ => 0,
+            },
+            _ => 0,
+        };
+        // What is sent beside a document is small.
+        Budget::new(&self.settings.limits, length as u64, None, self.now()).total
     }
 
     /// Waits for a reply or a time. `false` if the run was stopped.
@@ -196,17 +201,18 @@ impl<T: Transport, M: Machine> Running<T, M> {
             thread::sleep(timeout.unwrap_or_default());
             return true;
         };
-        match threads.reply(timeout) {
-            Ok((ticket, reply)) => {
-                self.handle(ticket, reply);
-                true
+        match threads.wait(timeout) {
+            Wakeup::Reply(ticket, reply) => self.handle(ticket, reply),
+            Wakeup::Opened(ticket, total) => {
+                let until = self.now() + total + GRACE;
+                if let Some(expires) = self.expires.get_mut(&ticket) {
+                    *expires = until;
+                }
             }
-            Err(true) => false,
-            Err(false) => {
-                self.expire();
-                true
-            }
+            Wakeup::Stopped => return false,
+            Wakeup::TimedOut => self.expire(),
         }
+        true
     }
 
     /// Gives up the requests whose transport did not end in time. A late reply is discarded.
@@ -219,7 +225,14 @@ impl<T: Transport, M: Machine> Running<T, M> {
             .map(|(ticket, _)| *ticket)
             .collect();
         for ticket in expired {
-            let failure = Failure::timeout("the transport did not end in time");
+            let mut failure = Failure::timeout("the transport did not end in time");
+            if self
+                .threads
+                .as_ref()
+                .is_some_and(|threads| threads.cancel(ticket))
+            {
+                failure = failure.before_sending();
+            }
             self.handle(ticket, Err(failure));
         }
     }

@@ -17,15 +17,17 @@ use crate::content;
 use crate::observe::{AttemptReport, OperationSpan};
 use crate::settings::Settings;
 
-/// Sends one request and reads its response. It always ends in a reply.
+/// Sends one request and reads its response. It always ends in a reply. `on_open` receives the time for the rest of the
+/// attempt, once the body is open.
 pub(crate) fn attempt<T: Transport>(
     transport: &T,
     settings: &Settings,
     request: http::Request<Body>,
+    on_open: impl FnOnce(Duration),
 ) -> Reply {
     let started = transport.now();
     let report = AttemptReport::start(settings, &request, started);
-    let reply = report.within(|| exchange(transport, settings, request, started));
+    let reply = report.within(|| exchange(transport, settings, request, started, on_open));
     report.end(settings, &reply, transport.now());
     reply
 }
@@ -35,6 +37,7 @@ fn exchange<T: Transport>(
     settings: &Settings,
     request: http::Request<Body>,
     started: Time,
+    on_open: impl FnOnce(Duration),
 ) -> Reply {
     let (parts, body) = request.into_parts();
     let deadline = parts.extensions.get::<ResponseDeadline>().copied();
@@ -46,6 +49,7 @@ fn exchange<T: Transport>(
     if budget.total.is_zero() {
         return Err(Failure::timeout("no time was left to send the request").before_sending());
     }
+    on_open(budget.total);
     let request = http::Request::from_parts(parts, body);
     let reply = catch_unwind(AssertUnwindSafe(|| transport.send(request, budget)))
         .unwrap_or_else(|_| Err(panic_failure()));
@@ -74,6 +78,8 @@ struct Shared<T> {
 struct State {
     jobs: VecDeque<Job>,
     replies: VecDeque<(Ticket, Reply)>,
+    /// Documents that were opened, and the time that their upload may take from then on.
+    opened: VecDeque<(Ticket, Duration)>,
     threads: usize,
     idle: usize,
     stopped: bool,
@@ -84,6 +90,16 @@ impl<T> Shared<T> {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Why a waiting run continues.
+pub(crate) enum Wakeup {
+    /// A request has ended.
+    Reply(Ticket, Reply),
+    /// A document was opened; its upload may take this long from now on.
+    Opened(Ticket, Duration),
+    Stopped,
+    TimedOut,
 }
 
 /// Wakes a run from another thread.
@@ -144,16 +160,27 @@ impl<T: Transport> Threads<T> {
             .map(drop)
     }
 
-    /// Returns the next reply. `Err(true)` if the run was stopped, `Err(false)` if `timeout` passed first.
-    pub(crate) fn reply(&self, timeout: Option<Duration>) -> Result<(Ticket, Reply), bool> {
+    /// Removes a request that no thread has taken. `false` if a thread has it.
+    pub(crate) fn cancel(&self, ticket: Ticket) -> bool {
+        let jobs = &mut self.shared.lock().jobs;
+        let count = jobs.len();
+        jobs.retain(|(queued, _)| *queued != ticket);
+        jobs.len() < count
+    }
+
+    /// Waits until something happens to the run, or until `timeout` has passed.
+    pub(crate) fn wait(&self, timeout: Option<Duration>) -> Wakeup {
         let started = std::time::Instant::now();
         let mut state = self.shared.lock();
         loop {
-            if let Some(reply) = state.replies.pop_front() {
-                return Ok(reply);
+            if let Some((ticket, reply)) = state.replies.pop_front() {
+                return Wakeup::Reply(ticket, reply);
+            }
+            if let Some((ticket, total)) = state.opened.pop_front() {
+                return Wakeup::Opened(ticket, total);
             }
             if std::mem::take(&mut state.stopped) {
-                return Err(true);
+                return Wakeup::Stopped;
             }
             state = match timeout {
                 None => self
@@ -164,7 +191,7 @@ impl<T: Transport> Threads<T> {
                 Some(timeout) => {
                     let left = timeout.saturating_sub(started.elapsed());
                     if left.is_zero() {
-                        return Err(false);
+                        return Wakeup::TimedOut;
                     }
                     self.shared
                         .replies
@@ -211,11 +238,18 @@ fn work<T: Transport>(shared: &Shared<T>) {
             state.idle -= 1;
         };
         drop(state);
+        let needs_opening = content::is_file(request.body());
+        let on_open = |total| {
+            if needs_opening {
+                shared.lock().opened.push_back((ticket, total));
+                shared.replies.notify_one();
+            }
+        };
         // Also an observer may panic; the thread must not end without a reply.
         let reply = catch_unwind(AssertUnwindSafe(|| {
             shared
                 .span
-                .within(|| attempt(&*shared.transport, &shared.settings, request))
+                .within(|| attempt(&*shared.transport, &shared.settings, request, on_open))
         }))
         .unwrap_or_else(|_| Err(panic_failure()));
         shared.lock().replies.push_back((ticket, reply));

@@ -1,0 +1,197 @@
+//! Consumers that pause between events, and uploads that take long.
+#![cfg(all(feature = "async", feature = "blocking"))]
+
+mod support;
+
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
+use std::task::Poll;
+use std::time::Duration;
+
+use classify_client::{Budget, Client, RequestBody, Running, blocking};
+use classify_proto::files::UploadFile;
+use classify_proto::machine::{Concurrent, ConcurrentEvent, Limiter, Machine, Retry, Run};
+use classify_proto::v2::JobStatus;
+use classify_proto::{Reply, TransportLimits, http};
+use support::{Deferred, Fate, SimTransport, Woken, api, create, job, upload};
+
+fn client(transport: &SimTransport) -> Client<SimTransport> {
+    Client::with_transport(transport.clone(), api())
+        .limiter(Limiter::unlimited())
+        .retry(Retry::never())
+}
+
+/// Takes the next event, which comes without a wait.
+fn next<M: Machine>(running: &mut Running<SimTransport, M>) -> M::Event {
+    let woken = Woken::new();
+    let mut next = pin!(running.next());
+    while woken.take() {
+        if let Poll::Ready(event) = woken.poll(next.as_mut()) {
+            return event.expect("an event");
+        }
+    }
+    panic!("there is no event yet");
+}
+
+/// Two creates: the reply to the first brings an event while the second is in flight.
+fn start(client: &Client<SimTransport>) -> Running<SimTransport, Concurrent<Run>> {
+    let run = |number: u64| Run::new(create(format!("dfl-{number}")), client.seed().unwrap());
+    client.start(Concurrent::new(
+        (0..2).map(run).map(|run| run.retry(Retry::never())),
+        2,
+    ))
+}
+
+/// Every pause that is longer than the limits, also one that ends soon after them.
+#[test]
+fn pause_of_consumer_causes_no_timeout_and_no_second_request() {
+    for has_background in [false, true] {
+        for extra_polls in [0, 2] {
+            for is_answered_meanwhile in [false, true] {
+                for pause in [61_000, 119_900, 120_000, 120_500, 121_500, 600_000] {
+                    let transport = SimTransport::new(Duration::ZERO);
+                    transport.world().has_background = has_background;
+                    transport.world().extra_polls = extra_polls;
+                    let client = client(&transport);
+                    let mut running = start(&client);
+                    {
+                        let woken = Woken::new();
+                        assert!(woken.poll(pin!(running.next())).is_pending());
+                    }
+                    let [first, second] = transport.world().unanswered()[..] else {
+                        panic!("two requests are in flight");
+                    };
+                    transport.world().reply(first, Fate::Answered);
+                    next(&mut running);
+                    if is_answered_meanwhile {
+                        transport.world().reply(second, Fate::Answered);
+                    }
+                    transport.world().advance(Duration::from_millis(pause));
+                    let mut results = Vec::new();
+                    transport.block_on(async {
+                        while let Some(event) = running.next().await {
+                            if let ConcurrentEvent::Finished(_, result) = event {
+                                results.push(result);
+                            }
+                        }
+                    });
+                    assert_eq!(results.len(), 2);
+                    for result in results {
+                        let status = result.map(|job| job.status);
+                        assert_eq!(
+                            status.ok(),
+                            Some(JobStatus::Completed),
+                            "a pause of {pause} ms"
+                        );
+                    }
+                    assert_eq!(transport.world().service.count("POST /api/v2/classify"), 2);
+                }
+            }
+        }
+    }
+}
+
+/// A file is opened while the consumer pauses: the time of the pause is not taken from the request's.
+#[test]
+fn pause_of_consumer_while_file_is_opened_causes_no_timeout() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("invoice.txt");
+    std::fs::write(&path, "Invoice 4711").expect("a file");
+    let transport = SimTransport::new(Duration::ZERO);
+    let work = Deferred::default();
+    transport.world().deferred = Some(work.clone());
+    let client = client(&transport);
+    let file = UploadFile::path(&path).expect("a name");
+    let uploads = [upload(0), file];
+    let runs = uploads.map(|upload| client.upload_run(upload, create("")).unwrap());
+    let mut running = client.start(Concurrent::new(runs, 2));
+    {
+        let woken = Woken::new();
+        assert!(woken.poll(pin!(running.next())).is_pending());
+    }
+    let first = transport.world().unanswered()[0];
+    transport.world().reply(first, Fate::Answered);
+    next(&mut running);
+    work.run_all();
+    transport.world().advance(Duration::from_secs(600));
+    // From now on, blocking work is done at once.
+    transport.world().deferred = None;
+    let mut failures = Vec::new();
+    transport.block_on(async {
+        while let Some(event) = running.next().await {
+            if let ConcurrentEvent::Finished(_, Err(error)) = event {
+                failures.push(error.to_string());
+            }
+        }
+    });
+    assert_eq!(failures, [""; 0]);
+    assert_eq!(transport.world().service.files, 2);
+}
+
+#[test]
+fn upload_at_minimum_rate_may_take_longer_than_base_limit() {
+    let transport = SimTransport::new(Duration::ZERO);
+    // Head, document and tail take 30 seconds each; 64 bytes a second are 120 seconds for the document alone.
+    transport.world().frame_time = Duration::from_secs(30);
+    let limits = TransportLimits::default()
+        .attempt(Duration::from_secs(10))
+        .min_upload_rate(64);
+    let client = client(&transport).limits(limits);
+    let document = UploadFile::new("a.txt", vec![b'a'; 64 * 120]);
+    let run = client.upload_run(document, create("")).expect("a seed");
+    // The create has no document.
+    let created = transport.block_on(async {
+        let mut running = client.start(run);
+        let _uploaded = running.next().await.expect("the upload");
+        transport.world().frame_time = Duration::ZERO;
+        running.finish().await.expect("an output")
+    });
+    created.expect("a job");
+    assert_eq!(transport.world().service.files, 1);
+    assert_eq!(
+        transport.world().service.count("POST /api/v1/beta/files"),
+        1
+    );
+}
+
+/// With threads too: the run waits as long as the document's length allows.
+#[test]
+fn blocking_upload_at_minimum_rate_may_take_longer_than_base_limit() {
+    let budgets = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&budgets);
+    let transport = move |request: http::Request<RequestBody>, budget: Budget| -> Reply {
+        if request.uri().path().ends_with("/files") {
+            seen.lock().unwrap().push(budget.total);
+            // Longer than the base limit and what the run waits beyond it.
+            std::thread::sleep(Duration::from_secs(3));
+            return Ok(http::Response::new(
+                r#"{"id": "dfl-1", "name": "x"}"#.into(),
+            ));
+        }
+        Ok(job("clj-1", "COMPLETED"))
+    };
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("invoice.txt");
+    std::fs::write(&path, vec![b'a'; 64 * 120]).expect("a file");
+    let file = UploadFile::path(&path).expect("a name");
+    let limits = TransportLimits::default()
+        .attempt(Duration::from_millis(100))
+        .min_upload_rate(64);
+    let client = blocking::Client::with_transport(transport, api())
+        .limits(limits)
+        .retry(Retry::never());
+    let documents = [UploadFile::new("a.txt", vec![b'a'; 64 * 120]), file];
+    let runs = documents.map(|document| client.upload_run(document, create("")).unwrap());
+    client.drive(Concurrent::new(runs, 2), |event| {
+        if let ConcurrentEvent::Finished(_, result) = event {
+            result.expect("a job");
+        }
+    });
+    let budgets = budgets.lock().unwrap();
+    assert_eq!(budgets.len(), 2);
+    assert!(
+        budgets
+            .iter()
+            .all(|total| *total > Duration::from_secs(119))
+    );
+}
