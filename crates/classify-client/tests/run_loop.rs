@@ -174,7 +174,7 @@ fn client(transport: &SimTransport, max: usize, has_background: bool) -> Client<
 
 /// Retries outlast every sequence of actions.
 fn retry() -> Retry {
-    Retry::default().max_retries(1_000).total(LONG)
+    Retry::default().max_retries(1_000).total_timeout(LONG)
 }
 
 proptest! {
