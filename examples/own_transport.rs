@@ -1,26 +1,33 @@
-//! The core without a driver: its run loop over a plain `TcpStream`, with no HTTP client.
+//! A transport of your own: a plain `TcpStream` under the blocking client, with no HTTP library.
 //!
 //! `cargo run -p classify-examples --bin own_transport -- --emulator [DOCUMENT]`
 //!
 //! It speaks plain http, so without `--emulator` it needs a base URL on this machine in `LLAMA_CLOUD_BASE_URL`, and a
-//! key in `LLAMA_CLOUD_API_KEY`. A real transport has TLS, keeps connections, and limits what it reads.
+//! key in `LLAMA_CLOUD_API_KEY`. A real transport has TLS and keeps connections.
 
 use std::error::Error;
-use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io::{self, Read as _, Write as _};
-use std::net::TcpStream;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::net::{TcpStream, ToSocketAddrs as _};
+use std::time::{Duration, Instant};
 
+use classify_client::blocking::{Client, Transport};
+use classify_client::{Budget, RequestBody, api_from_env};
 use classify_proto::files::UploadFile;
 use classify_proto::http::{self, HeaderName, HeaderValue, Method};
-use classify_proto::machine::{Context, Machine, Run, RunEvent, Step};
+use classify_proto::machine::RunEvent;
 use classify_proto::v2::{Configuration, CreateJob, Outcome, Rule};
-use classify_proto::{Api, Body, Bytes, Content, Failure, Reply, Seed, Time};
+use classify_proto::{Api, Bytes, Failure, Reply};
 
 const DOCUMENT: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/documents/2025/invoice-1047.pdf"
 );
+
+/// The longest head of a response.
+const MAX_HEAD: u64 = 64 * 1024;
+
+/// A socket rejects a timeout of zero.
+const MIN_TIMEOUT: Duration = Duration::from_millis(1);
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -36,8 +43,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let api = Api::builder(emulator.key()).base_url(emulator.base_url());
         (api.build()?, Some(emulator))
     } else {
-        let api = Api::from_lookup(|name| std::env::var(name).ok());
-        (api.build()?, None)
+        (api_from_env()?, None)
     };
 
     let rules = Configuration::new([
@@ -51,23 +57,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         ),
     ]);
     let create = CreateJob::new("").configuration(rules);
-    let mut run = Run::upload(UploadFile::path(path)?, create, seed());
 
-    // The whole of a driver: poll; send, wait, tell or stop; and again.
-    let clock = Clock::start();
-    let job = loop {
-        match run.poll(Context::new(&api, clock.now())) {
-            Step::Send(ticket, request) => {
-                let reply = send(&request);
-                run.handle(Context::new(&api, clock.now()), ticket, reply);
-            }
-            Step::Wait(Some(until)) => std::thread::sleep(until.since(clock.now())),
-            Step::Wait(None) => unreachable!("no request is out when the loop comes round"),
-            Step::Event(RunEvent::Created(job)) => eprintln!("{} was created", job.id),
-            Step::Event(_) => {}
-            Step::Done(result) => break result?,
+    let client = Client::with_transport(Tcp, api);
+    let run = client.upload_run(UploadFile::path(path)?, create)?;
+    let job = client.drive(run, |event| {
+        if let RunEvent::Created(job) = event {
+            eprintln!("{} was created", job.id);
         }
-    };
+    })?;
 
     match job.outcome() {
         Outcome::Matched {
@@ -87,25 +84,48 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// One request on a connection of its own. Says of every failure whether the service may have acted.
-fn send(request: &http::Request<Body>) -> Reply {
-    let (Some("http"), Some(authority)) = (request.uri().scheme_str(), request.uri().authority())
-    else {
-        return Err(Failure::refused("this transport speaks plain http only"));
-    };
-    let body = content(request.body())?;
-    let port = authority.port_u16().unwrap_or(80);
-    let mut stream = TcpStream::connect((host_of(authority), port))
-        .map_err(|error| Failure::connect(error.to_string()))?;
-    exchange(&mut stream, request, &body).map_err(|error| match error.kind() {
-        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
-            Failure::timeout("no answer within a minute")
+/// Sends each request on a connection of its own.
+struct Tcp;
+
+impl Transport for Tcp {
+    fn send(&self, request: http::Request<RequestBody>, budget: Budget) -> Reply {
+        let (parts, body) = request.into_parts();
+        let (Some("http"), Some(authority)) = (parts.uri.scheme_str(), parts.uri.authority())
+        else {
+            return Err(Failure::refused("this transport speaks plain http only"));
+        };
+        let mut stream = connect(authority, budget.connect)
+            // Only an error of the connection proves that nothing was sent.
+            .map_err(|error| Failure::connect(error.to_string()))?;
+        let response =
+            exchange(&mut stream, &parts, body, budget).map_err(|error| match error.kind() {
+                io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+                    Failure::timeout(format!("no whole response within {:?}", budget.total))
+                }
+                _ => Failure::broken(error.to_string()),
+            })?;
+        if response.len() as u64 > max_length(budget) {
+            return Err(Failure::too_large(budget.response_bytes));
         }
-        _ => Failure::broken(error.to_string()),
-    })
+        // Whether the body alone is too large is for the client to check.
+        parse(&response).ok_or_else(|| Failure::broken("the response is not a whole HTTP response"))
+    }
 }
 
-/// The host as a socket takes it: an IPv6 address stands in brackets in a URL, and without them everywhere else.
+/// Connects to the first address that accepts.
+fn connect(authority: &http::uri::Authority, timeout: Duration) -> io::Result<TcpStream> {
+    let port = authority.port_u16().unwrap_or(80);
+    let mut result = Err(io::Error::other("the host has no address"));
+    for address in (host_of(authority), port).to_socket_addrs()? {
+        result = TcpStream::connect_timeout(&address, timeout.max(MIN_TIMEOUT));
+        if result.is_ok() {
+            break;
+        }
+    }
+    result
+}
+
+/// Returns the host without the brackets that an IPv6 address has in a URL.
 fn host_of(authority: &http::uri::Authority) -> &str {
     let host = authority.host();
     host.strip_prefix('[')
@@ -113,65 +133,52 @@ fn host_of(authority: &http::uri::Authority) -> &str {
         .unwrap_or(host)
 }
 
-/// The body in memory. A file is read anew for each attempt; a real transport would stream it.
-fn content(body: &Body) -> Result<Bytes, Failure> {
-    if let Some(bytes) = body.in_memory() {
-        return Ok(bytes);
-    }
-    match body {
-        Body::Multipart(multipart) => match &multipart.content {
-            Content::Path(path) => {
-                let document = std::fs::read(path)
-                    .map_err(|error| Failure::content(format!("{}: {error}", path.display())))?;
-                Ok([&multipart.head[..], &document, &multipart.tail]
-                    .concat()
-                    .into())
-            }
-            _ => Err(Failure::content("the document's content is not at hand")),
-        },
-        _ => Err(Failure::refused(
-            "this transport does not know the body's kind",
-        )),
-    }
-}
-
-/// HTTP/1.0, where a response ends with its connection: that is all the framing there is.
+/// Sends a request and reads its response in HTTP/1.0, where a response ends with its connection.
 fn exchange(
     stream: &mut TcpStream,
-    request: &http::Request<Body>,
-    body: &[u8],
-) -> io::Result<http::Response<Bytes>> {
-    let minute = Some(Duration::from_secs(60));
-    stream.set_read_timeout(minute)?;
-    stream.set_write_timeout(minute)?;
-
-    let target = request
-        .uri()
-        .path_and_query()
-        .map_or("/", |path| path.as_str());
-    let mut head = format!("{} {target} HTTP/1.0\r\n", request.method()).into_bytes();
-    if let Some(authority) = request.uri().authority() {
+    parts: &http::request::Parts,
+    mut body: RequestBody,
+    budget: Budget,
+) -> io::Result<Vec<u8>> {
+    let target = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+    let mut head = format!("{} {target} HTTP/1.0\r\n", parts.method).into_bytes();
+    if let Some(authority) = parts.uri.authority() {
         head.extend(format!("host: {authority}\r\n").bytes());
     }
-    for (name, value) in request.headers() {
+    for (name, value) in &parts.headers {
         head.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
     }
-    if request.method() == Method::POST {
-        head.extend(format!("content-length: {}\r\n", body.len()).bytes());
+    if parts.method == Method::POST || !body.is_empty() {
+        head.extend(format!("content-length: {}\r\n", body.length()).bytes());
     }
-    stream.write_all(&[&head, &b"\r\n"[..], body].concat())?;
+    let deadline = Instant::now() + budget.total;
+    stream.set_write_timeout(Some(budget.total.max(MIN_TIMEOUT)))?;
+    stream.write_all(&[&head, &b"\r\n"[..]].concat())?;
+    io::copy(&mut body, stream)?;
 
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer)?;
-    parse(&answer).ok_or_else(|| io::Error::other("what came back is not a whole HTTP response"))
+    let (mut response, mut buffer) = (Vec::new(), [0; 16 * 1024]);
+    while response.len() as u64 <= max_length(budget) {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        stream.set_read_timeout(Some(left.min(budget.response).max(MIN_TIMEOUT)))?;
+        match stream.read(&mut buffer)? {
+            0 => break,
+            read => response.extend_from_slice(&buffer[..read]),
+        }
+    }
+    Ok(response)
 }
 
-fn parse(answer: &[u8]) -> Option<http::Response<Bytes>> {
-    let end = answer.windows(4).position(|four| four == b"\r\n\r\n")?;
-    let (head, body) = (
-        std::str::from_utf8(&answer[..end]).ok()?,
-        &answer[end + 4..],
-    );
+/// Returns the largest length of a response with its head.
+fn max_length(budget: Budget) -> u64 {
+    budget.response_bytes.saturating_add(MAX_HEAD)
+}
+
+fn parse(bytes: &[u8]) -> Option<http::Response<Bytes>> {
+    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")?;
+    let (head, body) = (std::str::from_utf8(&bytes[..end]).ok()?, &bytes[end + 4..]);
     let mut lines = head.lines();
     let status: u16 = lines.next()?.split(' ').nth(1)?.parse().ok()?;
     let mut response = http::Response::new(Bytes::copy_from_slice(body));
@@ -183,40 +190,11 @@ fn parse(answer: &[u8]) -> Option<http::Response<Bytes>> {
             .headers_mut()
             .append(name, HeaderValue::from_str(value.trim()).ok()?);
     }
-    // A connection that broke in the middle must not pass for an answer.
+    // A connection that broke in the middle must not pass for a response.
     let announced = response.headers().get(http::header::CONTENT_LENGTH);
     let whole =
         announced.is_none_or(|length| length.as_bytes() == body.len().to_string().as_bytes());
     whole.then_some(response)
-}
-
-/// The wall clock read once, and a monotonic clock from then on.
-struct Clock {
-    start: Time,
-    started: Instant,
-}
-
-impl Clock {
-    fn start() -> Self {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH);
-        Self {
-            start: Time::from_millis(0) + since.unwrap_or_default(),
-            started: Instant::now(),
-        }
-    }
-
-    fn now(&self) -> Time {
-        self.start + self.started.elapsed()
-    }
-}
-
-/// Sixteen bytes unlike any others. The standard library has no generator, but its hash maps are seeded by the system's.
-fn seed() -> Seed {
-    let half = || RandomState::new().build_hasher().finish().to_be_bytes();
-    let mut bytes = [0; 16];
-    bytes[..8].copy_from_slice(&half());
-    bytes[8..].copy_from_slice(&half());
-    Seed::new(bytes)
 }
 
 #[cfg(test)]

@@ -34,8 +34,30 @@ impl Default for Settings {
     }
 }
 
+/// A capability that some scenarios need and that a transport may lack.
+///
+/// A driver that lacks one names it in [`Driver::OPT_OUTS`]. The scenarios that need it are then skipped. No scenario is
+/// skipped for another reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Capability {
+    /// Reaches `https` URLs.
+    Tls,
+    /// Requests compressed responses and decompresses them.
+    Gzip,
+    /// Uses the proxy that the environment names, and can be built from the environment.
+    Proxy,
+    /// Sends documents from files.
+    Files,
+    /// Continues the requests of lists and runs while the caller does not poll.
+    Background,
+}
+
 /// A client behind one face, blocking or not. An async driver brings its runtime along and blocks on it.
 pub trait Driver {
+    /// The capabilities that this driver lacks. None by default.
+    const OPT_OUTS: &'static [Capability] = &[];
+
     /// How many pages are asked for beyond the one that the caller has.
     const PAGES_AHEAD: u64;
 
@@ -88,6 +110,12 @@ pub trait Driver {
 
     /// The client as `Debug` shows it.
     fn debug(&self) -> String;
+
+    /// Whether the driver has a capability.
+    #[must_use]
+    fn has(capability: Capability) -> bool {
+        !Self::OPT_OUTS.contains(&capability)
+    }
 }
 
 /// Drives a machine up to its first event that fits, and leaves it there.

@@ -17,6 +17,7 @@
 //! | what | where |
 //! | --- | --- |
 //! | the seam to a driver | [`Driver`], [`Settings`] |
+//! | the scenarios that a driver cannot pass | [`Capability`], [`Driver::OPT_OUTS`] |
 //! | the emulator and a driver beside it | [`TestBench`] |
 //! | a server that answers by a script, below HTTP if necessary | [`ScriptedServer`] |
 //! | a server that never serves a request | [`FaultyServer`] |
@@ -32,7 +33,7 @@ mod scripted_server;
 mod test_bench;
 mod tls_server;
 
-pub use driver::{Driver, FirstEvent, FirstReply, Settings};
+pub use driver::{Capability, Driver, FirstEvent, FirstReply, Settings};
 pub use faulty_server::FaultyServer;
 pub use recorded_spans::RecordedSpans;
 pub use scripted_server::{RecordedRequest, ResponseScript, ScriptedServer, response};
@@ -40,6 +41,8 @@ pub use test_bench::{TestBench, api, create, document, rules, wait_until};
 pub use tls_server::TlsServer;
 
 /// Makes one test of each scenario, for the driver of this type.
+///
+/// A scenario behind a [`Capability`] in brackets does nothing if the driver opts out of it.
 #[macro_export]
 macro_rules! suite {
     ($driver:ty) => {
@@ -59,14 +62,14 @@ macro_rules! suite {
             errors::retry_after_beyond_cap_is_returned_without_retry,
             errors::quota_payment_required_402_fails_without_retry,
             errors::connection_refused_retry_exhausted_is_not_ambiguous,
-            errors::tls_untrusted_certificate_fails_without_retry,
-            errors::tls_handshake_failure_is_not_ambiguous,
+            [Tls] errors::tls_untrusted_certificate_fails_without_retry,
+            [Tls] errors::tls_handshake_failure_is_not_ambiguous,
             transport_limits::response_size_over_limit_fails_without_retry,
-            transport_limits::response_size_limit_counts_decompressed_gzip_bytes,
-            transport_limits::gzip_response_is_requested_and_decompressed,
+            [Gzip] transport_limits::response_size_limit_counts_decompressed_gzip_bytes,
+            [Gzip] transport_limits::gzip_response_is_requested_and_decompressed,
             transport_limits::redirect_is_returned_as_error_and_not_followed,
             transport_limits::timeout_without_response_ends_every_attempt_and_create_is_ambiguous,
-            transport_limits::timeout_of_tls_handshake_uses_connect_limit_and_is_not_ambiguous,
+            [Tls] transport_limits::timeout_of_tls_handshake_uses_connect_limit_and_is_not_ambiguous,
             transport_limits::limits_at_maximum_values_are_accepted,
             transport_limits::response_body_timeout_or_truncation_fails_after_retry,
             transport_limits::total_timeout_ends_attempt_before_its_own_limit,
@@ -78,32 +81,32 @@ macro_rules! suite {
             pagination::pagination_continues_after_empty_page,
             pagination::pagination_repeated_token_is_an_error,
             pagination::pagination_token_cycle_is_an_error,
-            pagination::pagination_fetches_pages_on_demand,
+            [Background] pagination::pagination_fetches_pages_on_demand,
             pagination::pagination_yields_items_before_error_and_ends,
-            pagination::pagination_stopped_during_page_fetch_leaves_client_usable,
+            [Background] pagination::pagination_stopped_during_page_fetch_leaves_client_usable,
             pagination::pagination_sends_every_filter_with_every_page,
             idempotency::idempotency_create_retry_on_lost_response_makes_one_job,
             idempotency::idempotency_create_retry_on_unreadable_response_makes_one_job,
             idempotency::idempotency_create_retry_on_failure_before_processing_makes_one_job,
             idempotency::idempotency_conflict_on_transaction_id_with_different_rules,
             idempotency::idempotency_resume_after_dropped_response_makes_one_job,
-            idempotency::saved_state_of_any_stage_resumes_in_another_client_with_one_job,
+            [Files] idempotency::saved_state_of_any_stage_resumes_in_another_client_with_one_job,
             idempotency::cancel_and_delete_retry_on_lost_response_succeeds,
             idempotency::ambiguous_is_not_set_by_attempts_that_never_connected,
             idempotency::idempotency_v1_create_without_key_retry_only_if_not_connected,
             idempotency::idempotency_v1_create_is_not_resent_on_closed_keep_alive_connection,
-            proxy::proxy_settings_from_environment_are_applied,
+            [Proxy] proxy::proxy_settings_from_environment_are_applied,
             redaction::redact_secrets_in_errors_debug_output_and_saved_state,
-            uploads::upload_retry_on_reset_sends_whole_document_with_same_name,
-            uploads::upload_early_rejection_is_returned_without_retry,
-            uploads::upload_timeout_ends_attempt_when_server_does_not_read,
+            [Files] uploads::upload_retry_on_reset_sends_whole_document_with_same_name,
+            [Files] uploads::upload_early_rejection_is_returned_without_retry,
+            [Files] uploads::upload_timeout_ends_attempt_when_server_does_not_read,
             uploads::upload_does_not_block_short_requests_at_max_concurrency,
-            uploads::upload_from_bytes_or_file_stores_identical_content,
-            uploads::upload_of_missing_file_fails_before_sending_and_names_path,
-            uploads::upload_of_directory_fails_before_sending,
-            uploads::upload_retry_of_deleted_file_fails_and_names_it,
-            uploads::upload_of_shrinking_file_fails_and_is_not_sent_as_complete,
-            uploads::upload_of_growing_file_sends_announced_length,
+            [Files] uploads::upload_from_bytes_or_file_stores_identical_content,
+            [Files] uploads::upload_of_missing_file_fails_before_sending_and_names_path,
+            [Files] uploads::upload_of_directory_fails_before_sending,
+            [Files] uploads::upload_retry_of_deleted_file_fails_and_names_it,
+            [Files] uploads::upload_of_shrinking_file_fails_and_is_not_sent_as_complete,
+            [Files] uploads::upload_of_growing_file_sends_announced_length,
             polling::poll_ends_with_error_when_another_client_cancels_job,
             polling::job_failure_is_an_error_of_wait_run_and_classify,
             polling::deadline_error_contains_job_to_resume_polling,
@@ -117,10 +120,16 @@ macro_rules! suite {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! tests {
-    ($driver:ty: $($module:ident::$name:ident,)*) => {
+    ($driver:ty: $($([$capability:ident])? $module:ident::$name:ident,)*) => {
         $(
             #[test]
             fn $name() {
+                $(
+                    if !<$driver as $crate::Driver>::has($crate::Capability::$capability) {
+                        println!("skipped: the driver opts out of {:?}", $crate::Capability::$capability);
+                        return;
+                    }
+                )?
                 $crate::scenarios::$module::$name::<$driver>();
             }
         )*

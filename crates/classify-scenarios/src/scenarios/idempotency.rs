@@ -9,7 +9,7 @@ use classify_proto::machine::{Call, Context, Machine, Run, RunEvent, Saved, Step
 use classify_proto::v2::{CancelJob, Configuration, DeleteJob, GetJob, JobStatus, Rule};
 use classify_proto::{Api, Body, Error, Operation, Seed, Time, TransportLimits, http, v1};
 
-use crate::driver::{Driver, FirstEvent, FirstReply, Settings};
+use crate::driver::{Capability, Driver, FirstEvent, FirstReply, Settings};
 use crate::faulty_server::FaultyServer;
 use crate::scripted_server::{ResponseScript, ScriptedServer, response};
 use crate::test_bench::{TestBench, api, create, wait_until};
@@ -230,16 +230,18 @@ pub fn cancel_and_delete_retry_on_lost_response_succeeds<D: Driver>() {
     assert_eq!(cancelled.expect("cancelled").status, JobStatus::Cancelled);
 }
 
-/// Places where no request gets to: a name that nobody has, and a server that breaks the handshake off.
-fn unreachable_apis(faulty_server: &FaultyServer) -> [Api; 2] {
+/// Places where no request gets to: a name that nobody has, and, for a driver with TLS, a server that breaks the handshake
+/// off.
+fn unreachable_apis<D: Driver>(faulty_server: &FaultyServer) -> Vec<Api> {
     let api = |url: String| {
         let builder = Api::builder("llx-key").base_url(url).allow_plain_http();
         builder.build().expect("an api")
     };
-    [
-        api("http://nobody.invalid".to_owned()),
-        api(faulty_server.base_url("https")),
-    ]
+    let mut unreachable = vec![api("http://nobody.invalid".to_owned())];
+    if D::has(Capability::Tls) {
+        unreachable.push(api(faulty_server.base_url("https")));
+    }
+    unreachable
 }
 
 /// A first attempt that found no connection did nothing, so that the refusal of the second is the answer; and a call
@@ -267,7 +269,7 @@ pub fn ambiguous_is_not_set_by_attempts_that_never_connected<D: Driver>() {
     }
 
     let faulty_server = FaultyServer::resetting();
-    for unreachable in unreachable_apis(&faulty_server) {
+    for unreachable in unreachable_apis::<D>(&faulty_server) {
         for (second, exhausted) in [
             errors_after_no_connection::<D, _>(&unreachable, &DeleteJob::new("clj-1")),
             errors_after_no_connection::<D, _>(&unreachable, &CancelJob::new("clj-1")),
@@ -280,7 +282,8 @@ pub fn ambiguous_is_not_set_by_attempts_that_never_connected<D: Driver>() {
             assert!(!exhausted.is_ambiguous(), "{exhausted}");
         }
     }
-    assert_eq!(faulty_server.connections(), 6);
+    let connections = if D::has(Capability::Tls) { 6 } else { 0 };
+    assert_eq!(faulty_server.connections(), connections);
 }
 
 fn v1_create() -> v1::CreateJob {
@@ -300,7 +303,7 @@ pub fn idempotency_v1_create_without_key_retry_only_if_not_connected<D: Driver>(
     assert_eq!((error.attempts(), server.requests().len()), (1, 1));
 
     let faulty_server = FaultyServer::resetting();
-    for unreachable in unreachable_apis(&faulty_server) {
+    for unreachable in unreachable_apis::<D>(&faulty_server) {
         let driver = D::new(unreachable, Settings::default());
         let error = expect_error(driver.call(v1_create()));
         assert!(!error.is_ambiguous(), "{error}");

@@ -1,0 +1,89 @@
+//! The suite's driver over any async transport.
+
+use classify_client::classify_proto::files::UploadFile;
+use classify_client::classify_proto::machine::{Limiter, Machine, Run};
+use classify_client::classify_proto::v2::{CreateJob, GetJob, Job, ListJobs};
+use classify_client::classify_proto::{Api, Error, Operation, Paged};
+use classify_client::{Client, Transport, api_from_env};
+use classify_scenarios::{Capability, Driver, Settings};
+use tokio::runtime::Runtime;
+
+/// Builds a transport and states what it lacks.
+pub(crate) trait Subject: Transport + Sized {
+    const OPT_OUTS: &'static [Capability];
+
+    fn build() -> Self;
+}
+
+pub(crate) struct Async<T> {
+    client: Client<T>,
+    /// Of two threads, so that a request is under way while the caller works.
+    runtime: Runtime,
+}
+
+impl<T: Subject> Driver for Async<T> {
+    const PAGES_AHEAD: u64 = 1;
+    const OPT_OUTS: &'static [Capability] = T::OPT_OUTS;
+
+    fn new(api: Api, settings: Settings) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build();
+        let client = Client::with_transport(T::build(), api)
+            .limits(settings.limits)
+            // The published limits would make a long scenario of every short one.
+            .limiter(Limiter::unlimited())
+            .retry(settings.retry)
+            .poll_interval(settings.poll_interval)
+            .wait_timeout(settings.wait_timeout);
+        Self {
+            client,
+            runtime: runtime.expect("a runtime"),
+        }
+    }
+
+    fn from_env() -> Result<(), Error> {
+        api_from_env().map(drop)
+    }
+
+    fn call<O: Operation>(&self, operation: O) -> Result<O::Output, Error> {
+        self.runtime.block_on(self.client.call(operation))
+    }
+
+    fn list<O: Paged>(&self, list: O, mut keep_going: impl FnMut(Result<O::Item, Error>) -> bool) {
+        self.runtime.block_on(async {
+            let mut items = self.client.list(list);
+            while let Some(item) = items.next().await {
+                if !keep_going(item) {
+                    return;
+                }
+            }
+        });
+    }
+
+    fn wait(&self, job: GetJob) -> Result<Job, Error> {
+        self.runtime.block_on(self.client.wait(job))
+    }
+
+    fn run(&self, create: CreateJob) -> Result<Job, Error> {
+        self.runtime.block_on(self.client.run(create))
+    }
+
+    fn classify(&self, upload: UploadFile, create: CreateJob) -> Result<Job, Error> {
+        self.runtime.block_on(self.client.classify(upload, create))
+    }
+
+    fn upload_run(&self, upload: UploadFile, create: CreateJob) -> Run {
+        self.client.upload_run(upload, create).expect("randomness")
+    }
+
+    fn drive<M: Machine>(&self, machine: M, on_event: impl FnMut(M::Event)) -> M::Output {
+        self.runtime.block_on(self.client.drive(machine, on_event))
+    }
+
+    fn debug(&self) -> String {
+        let list = self.client.list(ListJobs::new());
+        format!("{:?} {list:?}", self.client)
+    }
+}

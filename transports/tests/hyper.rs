@@ -1,0 +1,23 @@
+//! The shared suite over hyper, by a transport written by hand.
+
+mod driver;
+
+use classify_scenarios::Capability;
+use classify_transports::hyper::Hyper;
+use driver::{Async, Subject};
+
+impl Subject for Hyper {
+    const OPT_OUTS: &'static [Capability] = &[
+        // `HttpConnector` speaks plain http; TLS is another connector's.
+        Capability::Tls,
+        // hyper has no decompression and no proxies; both are layers or connectors around it.
+        Capability::Gzip,
+        Capability::Proxy,
+    ];
+
+    fn build() -> Self {
+        Self::new()
+    }
+}
+
+classify_scenarios::suite!(Async<Hyper>);
