@@ -3,8 +3,8 @@
 //! An ordinary reading goes through the bytes once and ends at the first value of a wrong type. Where that value is in
 //! a field that may be absent anyway, a job and a page of jobs are worth more than it. So a body that was given up on
 //! is read a second time, from a tree of values, which gives back a value that its field could not take:
-//! [`response_object`](super::response_object) then keeps it among the fields that it does not know. A body that is as it should be costs
-//! nothing of this.
+//! [`response_object`](super::response_object) then keeps it among the fields that it does not know. A body that is as
+//! it should be costs nothing of this.
 
 use serde::de::{
     DeserializeOwned, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor,

@@ -211,8 +211,8 @@ impl<'de> ConfigInterner<'de> for NoInterner {
 /// Declares an object that the service sends.
 ///
 /// - `required` fields must be there; `defaulted` ones are always written, and may lack in an answer.
-/// - `optional` ones may be absent or null. So may an `interned` one, whose value is read by [`ConfigInterner`]. What such a field
-///   cannot take is kept among the extra fields when an object is read [leniently](super::lenient).
+/// - `optional` ones may be absent or null. So may an `interned` one, whose value is read by [`ConfigInterner`]. A value
+///   of another type is kept among the extra fields when an object is read [leniently](super::lenient).
 /// - A `timestamp` is optional too, and what is no timestamp is kept among the extra fields always.
 /// - A `strict` one is optional and must be of its type: the lack of it says something that an unreadable value does not.
 /// - A `secret` one is optional, and what it cannot take is not kept, since it would be written out.

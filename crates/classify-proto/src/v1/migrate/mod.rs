@@ -1,8 +1,8 @@
 //! From v1 to v2, and back where that is exact.
 //!
-//! [`to_v2`] turns one v1 create into v2 creates, one per file, and says in [`MigrationNote`]s what changes. [`to_v1`] goes back
-//! where nothing is lost. [`aggregate`] reads the jobs of one migrated create as v1 would have read them.
-//! `docs/migration.md` in the repository is the guide in prose.
+//! [`to_v2`] turns one v1 create into v2 creates, one per file, and says in [`MigrationNote`]s what changes.
+//! [`to_v1()`] goes back if nothing is lost. [`aggregate`] reads the jobs of one migrated create as v1 would have read
+//! them. `docs/migration.md` in the repository is the guide in prose.
 
 mod migration_note;
 mod to_v1;

@@ -14,9 +14,10 @@ use crate::validation::ValidationErrors;
 /// What [`to_v2`](super::to_v2) makes of a create comes back as one that asks for the same, with v1's defaults written
 /// out, unless
 ///
-/// - a [`MigrationNote`](super::MigrationNote) is a [loss](super::MigrationNote::is_loss): what was left out does not come back;
-/// - a webhook's header was not text ([`WebhookHeaderConvertedToText`](super::MigrationNote::WebhookHeaderConvertedToText)): it comes back as
-///   text;
+/// - a [`MigrationNote`](super::MigrationNote) is a [loss](super::MigrationNote::is_loss): a value that was left out does
+///   not come back;
+/// - a webhook's header was not text
+///   ([`WebhookHeaderConvertedToText`](super::MigrationNote::WebhookHeaderConvertedToText)): it comes back as text;
 /// - there is no file, a file stands twice, or a file's id begins with `pjb-`: refused;
 /// - the language is Chinese or Serbian, for which v1 has two words each, or one of two letters that v1 does not know,
 ///   such as `el`: refused;
