@@ -42,6 +42,8 @@ pub(crate) enum Fault {
     SilenceAfterActing,
     /// The transport will not send it: a certificate of nobody's, no TLS.
     Refused,
+    /// The body cannot be read, so that nothing is sent.
+    Unreadable,
 }
 
 impl Fault {
@@ -90,6 +92,8 @@ pub(crate) struct Job {
 pub(crate) struct Service {
     pub(crate) jobs: Vec<Job>,
     pub(crate) deleted: BTreeSet<String>,
+    /// Whether a create with the transaction id of a deleted job creates another job.
+    pub(crate) frees_deleted: bool,
     pub(crate) files: Vec<Vec<u8>>,
     /// Milliseconds until a job has ended.
     pub(crate) duration: u64,
@@ -141,6 +145,7 @@ impl Default for Service {
         Self {
             jobs: Vec::new(),
             deleted: BTreeSet::new(),
+            frees_deleted: false,
             files: Vec::new(),
             duration: 0,
             failing: false,
@@ -243,6 +248,7 @@ impl Service {
                 return None;
             }
             Fault::Refused => Err(Failure::refused("TLS: the certificate is nobody's")),
+            Fault::Unreadable => Err(Failure::content("the file is gone")),
         };
         Some(reply)
     }
@@ -311,7 +317,8 @@ impl Service {
         self.transactions.extend(transaction_id.clone());
         let first = transaction_id
             .as_ref()
-            .and_then(|id| self.by_transaction.get(id));
+            .and_then(|id| self.by_transaction.get(id))
+            .filter(|job| !self.frees_deleted || !self.deleted.contains(&self.jobs[**job].id));
         if let Some(first) = first {
             if let Some(status) = self.refuses_repeats.pop_front() {
                 return respond(status, &json!({"detail": "refused, this time"}));

@@ -247,14 +247,17 @@ impl Bulk {
         };
         // What was asked for before may be there all the same, and whoever takes the refusal of a repeat for the end
         // pays for the next attempt while the first one has a job.
-        let is_unsure =
-            stage == Stage::Create && document.job_may_exist && !error.shows_job_of_create();
+        let is_unsure = document.job_may_exist && !error.shows_job_of_create();
         if !is_unsure {
             return self.finish(
                 index,
                 DocumentReport::of_error(DocumentStatus::Error, error),
                 None,
             );
+        }
+        // An upload says nothing about the job, and the next one would fail too.
+        if stage == Stage::Upload {
+            return self.finish_without_job(index, error.to_string());
         }
         document.failures += 1;
         if document.failures >= MAX_FAILURES {
@@ -400,12 +403,16 @@ impl Bulk {
         self.summary.no_match += usize::from(report.status.has_result() && report.r#type.is_none());
         let has_result = report.status.has_result();
         let may_be_retried = self.options.retry_failed || document.job_may_exist;
-        let payment = if document.run_number > 0 || (!has_result && may_be_retried) {
+        // The job was deleted, or the run did not wait for it.
+        let is_unfinished = !report.status.is_final() && document.job_id.is_some();
+        let is_needed = document.run_number > 0 || is_unfinished || (!has_result && may_be_retried);
+        let payment = if is_needed {
             PaymentState {
                 run_number: document.run_number,
                 job_may_exist: document.job_may_exist,
                 is_of_this_pass: document.created_in == CreatedIn::ThisPass
                     || report.job_id.is_some(),
+                job_id: document.job_id,
             }
         } else {
             PaymentState::default()

@@ -90,6 +90,7 @@ impl Bulk {
         let is_planned = is_known || payment != PaymentState::default();
         let entry = entry.unwrap_or_else(|| JournalEntry {
             run_number: payment.run_number,
+            job_id: payment.job_id,
             ..JournalEntry::default()
         });
         // An earlier process had all it needed for a create, and may not have lived to write down that it was made.
@@ -97,6 +98,8 @@ impl Bulk {
         let is_open = is_known && entry.job_id.is_none() && entry.report.is_none();
         // A further attempt that failed before this very round was interrupted is not paid for again in it.
         let is_retried = entry.run_number > 0 && entry.is_of_this_pass;
+        // If it finished, its job may exist even if the report names none, and a copy would find it.
+        let is_of_this_pass = payment.is_of_this_pass || (is_retried && entry.report.is_some());
         let mut document = DocumentState {
             names: vec![name],
             key,
@@ -105,10 +108,12 @@ impl Bulk {
             failed_jobs: 0,
             is_file_from_journal: entry.file_id.is_some(),
             file_id: entry.file_id,
-            created_in: match entry.job_id {
-                Some(_) if !is_retried => CreatedIn::EarlierPass,
-                _ if payment.is_of_this_pass => CreatedIn::ThisPass,
-                _ => CreatedIn::Unknown,
+            created_in: if is_of_this_pass {
+                CreatedIn::ThisPass
+            } else if entry.job_id.is_some() && !is_retried {
+                CreatedIn::EarlierPass
+            } else {
+                CreatedIn::Unknown
             },
             job_id: entry.job_id,
             job_may_exist: payment.job_may_exist || (is_open && was_about_to_be),

@@ -241,6 +241,16 @@ pub(super) struct JournalEntry {
     pub(super) is_of_this_pass: bool,
 }
 
+impl JournalEntry {
+    /// Removes a report without a job: a copy of the document was sent after it, and may have a paid job.
+    fn reopen(&mut self) {
+        self.report = self
+            .report
+            .take()
+            .filter(|report| report.status.has_result() || report.job_id.is_some());
+    }
+}
+
 impl Journal {
     /// A journal without a line.
     #[must_use]
@@ -323,18 +333,25 @@ impl Journal {
                         ..JournalEntry::default()
                     };
                 }
+                entry.reopen();
             }
             Record::Uploaded { key, file_id } => {
-                self.entries.entry(key).or_default().file_id = Some(file_id);
+                let entry = self.entries.entry(key).or_default();
+                entry.file_id = Some(file_id);
+                entry.reopen();
             }
             Record::Created { key, job_id, .. } => {
-                self.entries.entry(key).or_default().job_id = Some(job_id);
+                let entry = self.entries.entry(key).or_default();
+                entry.job_id = Some(job_id);
+                entry.reopen();
             }
             Record::Finished { key, report } => {
                 let entry = self.entries.entry(key).or_default();
-                // Another copy of a document that was answered may not be readable. That takes nothing back.
-                let has_result = |report: &DocumentReport| report.status.has_result();
-                if !entry.report.as_ref().is_some_and(has_result) || has_result(&report) {
+                // A report of a job is not replaced by one without: a copy may be unreadable, or its create refused.
+                // The document would be paid for again if a failed job of this round were taken for an earlier one.
+                let rank =
+                    |report: &DocumentReport| (report.status.has_result(), report.job_id.is_some());
+                if entry.report.as_ref().map(rank) <= Some(rank(&report)) {
                     entry.report = Some(report);
                 }
                 entry.is_of_this_pass = true;
@@ -466,6 +483,40 @@ mod tests {
         assert_eq!(status(&records), None);
         records.push(settled(DocumentStatus::Failed));
         assert_eq!(status(&records), Some(DocumentStatus::Failed));
+    }
+
+    #[test]
+    fn journal_error_without_job_is_replaced_by_job_but_not_vice_versa() {
+        let key = ContentKey::of(b"a");
+        let refused = || Record::Finished {
+            key,
+            report: DocumentReport::new(DocumentStatus::Error),
+        };
+        let failed = || Record::Finished {
+            key,
+            report: DocumentReport {
+                job_id: Some("clj-1".into()),
+                ..DocumentReport::new(DocumentStatus::Failed)
+            },
+        };
+        // The header, planned, uploaded and created.
+        let records = |last: &[Record]| [&records()[..4], last].concat();
+        let status = |records: &[Record]| {
+            let text: String = records.iter().map(Record::to_line).collect();
+            let (journal, _) = Journal::read(text.as_bytes()).unwrap();
+            journal.report(key).map(|report| report.status.clone())
+        };
+        let job = records(&[failed(), refused()]);
+        assert_eq!(status(&job), Some(DocumentStatus::Failed));
+        let job = records(&[refused(), failed()]);
+        assert_eq!(status(&job), Some(DocumentStatus::Failed));
+        // A copy of the document was sent after the refusal.
+        for sent in &records(&[])[1..] {
+            let open = records(&[refused(), sent.clone()]);
+            assert_eq!(status(&open), None, "{sent:?}");
+            let job = records(&[failed(), sent.clone()]);
+            assert_eq!(status(&job), Some(DocumentStatus::Failed), "{sent:?}");
+        }
     }
 
     #[test]

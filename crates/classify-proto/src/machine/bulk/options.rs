@@ -32,9 +32,9 @@ pub struct BulkOptions {
     pub retry_failed: bool,
     /// How many settled documents are remembered for others of the same content: 10,000.
     ///
-    /// Of the others about a hundred bytes each are kept where money hangs on it: of those that were bought more than
-    /// once, of those whose create may have been acted upon without an answer, and with `retry_failed` of all that
-    /// were not answered.
+    /// About 150 bytes are kept of each earlier document that a copy could be charged for again: if it has had more
+    /// than one paid run, if a response to its create was lost, if its job is open or was deleted, and with
+    /// `retry_failed` if it has no result.
     pub report_cache_size: usize,
 }
 

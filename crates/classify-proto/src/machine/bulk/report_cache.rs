@@ -7,9 +7,9 @@ use super::report::DocumentReport;
 
 /// The reports of the documents finished last, and of the earlier ones what money hangs on.
 ///
-/// The reports are bounded, so that a run's memory does not grow with it. A duplicate that comes after its report is
-/// forgotten costs an upload and a create that is answered with the first job; it is never paid for twice, because
-/// its payment state is kept.
+/// The number of reports is bounded, so memory does not grow with the run. A duplicate whose report was evicted is not
+/// paid for again: if its job is retained, the run polls it; otherwise it uploads the document and sends the same create,
+/// which returns the first job.
 pub(super) struct ReportCache {
     reports: BTreeMap<ContentKey, (DocumentReport, bool)>,
     order: VecDeque<ContentKey>,
@@ -18,10 +18,13 @@ pub(super) struct ReportCache {
 }
 
 /// What a create of the same content must know that comes after the report is forgotten.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct PaymentState {
     /// The number of the last paid run.
     pub(super) run_number: u32,
+    /// The job of that run. A duplicate polls it and sends no create, which the service might refuse, or answer with
+    /// a new job if this one was deleted.
+    pub(super) job_id: Option<String>,
     /// There may be a job of it.
     pub(super) job_may_exist: bool,
     /// The job of that run was created in this pass, so that its failure is the result and not a reason for another.
@@ -45,7 +48,7 @@ impl ReportCache {
     }
 
     pub(super) fn payment_state(&self, key: ContentKey) -> PaymentState {
-        self.payment.get(&key).copied().unwrap_or_default()
+        self.payment.get(&key).cloned().unwrap_or_default()
     }
 
     pub(super) fn insert(&mut self, key: ContentKey, report: DocumentReport, restored: bool) {
