@@ -1,5 +1,6 @@
 //! The current time for machines.
 
+#[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
 use classify_proto::Time;
 
 /// Returns the current time: the wall clock as it was at the first call in this process, and a monotonic clock from then

@@ -23,6 +23,7 @@ pub(crate) struct ContentReader {
 }
 
 impl ContentReader {
+    #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
     pub(crate) fn new(
         reader: Box<dyn Read + Send + Sync>,
         name: impl Into<String>,
