@@ -42,8 +42,11 @@ where
     let total_timeout =
         Duration::from_millis(driver.input.int_in_range(1..=2_000_000).unwrap_or(900_000));
     let start = driver.now;
-    let call = Call::new(operation, seed())
-        .retry(Retry::default().max_retries(retries).total_timeout(total_timeout));
+    let call = Call::new(operation, seed()).retry(
+        Retry::default()
+            .max_retries(retries)
+            .total_timeout(total_timeout),
+    );
     let result = driver.run(call, |never| match never {});
     if let Err(error) = &result {
         check_error(error);

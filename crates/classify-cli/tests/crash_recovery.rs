@@ -52,7 +52,7 @@ const FAST: [&str; 3] = ["--rate-limit", "10000/s", "--resume"];
 /// So slow that no process comes to its end before it is killed, whatever the machine.
 const SLOW: [&str; 3] = ["--rate-limit", "25/s", "--resume"];
 
-/// Starts the run and kills it once the service has been asked as often as the dice tell.
+/// Starts the run and kills it once the service has been asked a random number of times.
 fn kill_soon(sandbox: &Sandbox, requests: u64) {
     let end = sandbox.emulator.request_count() + requests;
     let child = start(sandbox, &words(&SLOW));
@@ -65,7 +65,7 @@ fn kill_soon(sandbox: &Sandbox, requests: u64) {
 }
 
 /// The next number of a sequence that is the same every time.
-fn dice(state: &mut u64, sides: u64) -> u64 {
+fn random_below(state: &mut u64, sides: u64) -> u64 {
     *state ^= *state << 13;
     *state ^= *state >> 7;
     *state ^= *state << 17;
@@ -94,7 +94,7 @@ fn resume_after_repeated_kills_classifies_each_document_once() {
     let mut state = SEED;
     let mut grown = BTreeSet::new();
     for _ in 0..KILLS {
-        kill_soon(&sandbox, 1 + dice(&mut state, 40));
+        kill_soon(&sandbox, 1 + random_below(&mut state, 40));
         grown.insert(sandbox.emulator.job_count());
     }
     assert!(
@@ -114,7 +114,7 @@ fn journal_loss_after_kill_creates_no_duplicate_jobs() {
     let sandbox = sandbox();
     let mut state = SEED + 1;
     for kill in 0..6 {
-        kill_soon(&sandbox, 10 + dice(&mut state, 60));
+        kill_soon(&sandbox, 10 + random_below(&mut state, 60));
         if kill % 2 == 1 {
             // It is begun before the first request.
             fs::remove_file(sandbox.path().join("out.jsonl.journal")).unwrap();

@@ -27,7 +27,7 @@ pub(crate) struct EmulatorArgs {
     #[arg(long, value_name = "FILE.yaml")]
     pub(crate) script: Option<PathBuf>,
 
-    /// What goes wrong: `NAME[@ROUTE][:WHEN]`, several separated by commas; may be repeated. The first that strikes
+    /// What goes wrong: `NAME[@ROUTE][:WHEN]`, several separated by commas; may be repeated. The first that triggers
     /// counts
     #[arg(
         long,
@@ -154,7 +154,7 @@ API in any language can be pointed at it. It listens on 127.0.0.1 only and takes
 that a document shares with the rules; they are not the service's.
 
 A route is named as in `classify.create`, `files.create`. WHEN is a chance (10%), a place in the row (3), first-N or \
-every-N; without it the fault strikes always. Before acting means that nothing has been changed, after acting that all \
+every-N; without it the fault always triggers. Before acting means that nothing has been changed, after acting that all \
 of it has been done and only the reply is lost or spoiled.
 
 While it runs, GET /_emulator lists what can be asked and set: scripts, faults, counters, the journal, the clock, reset.

@@ -173,7 +173,7 @@ pub(crate) struct Slot {
     waker: Option<Waker>,
 }
 
-pub(crate) struct World {
+pub(crate) struct TestService {
     pub(crate) now: Time,
     pub(crate) service: Service,
     /// Requests in flight.
@@ -208,7 +208,7 @@ pub(crate) enum Fate {
     Http429(u32),
 }
 
-impl World {
+impl TestService {
     fn id(&mut self) -> u64 {
         self.next_id += 1;
         self.next_id
@@ -295,11 +295,11 @@ impl World {
 
 /// The transport. Clones share their world.
 #[derive(Clone)]
-pub(crate) struct SimTransport(Arc<Mutex<World>>);
+pub(crate) struct SimTransport(Arc<Mutex<TestService>>);
 
 impl SimTransport {
     pub(crate) fn new(duration: Duration) -> Self {
-        Self(Arc::new(Mutex::new(World {
+        Self(Arc::new(Mutex::new(TestService {
             now: Time::from_millis(1_700_000_000_000),
             service: Service {
                 duration,
@@ -318,7 +318,7 @@ impl SimTransport {
         })))
     }
 
-    pub(crate) fn world(&self) -> MutexGuard<'_, World> {
+    pub(crate) fn world(&self) -> MutexGuard<'_, TestService> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
