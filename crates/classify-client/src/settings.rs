@@ -68,10 +68,55 @@ impl fmt::Debug for Settings {
     }
 }
 
-/// The methods that both clients have: setters, and the machines made from the settings. `$bound` is the transport's trait.
+/// The methods that both clients have: constructors, setters, and the machines made from the settings. `$bound` is the transport's trait, and
+/// `$default` the trait of a transport that can build itself.
 macro_rules! client_methods {
-    ($bound:path) => {
+    ($bound:path, $default:path) => {
+        impl<T: $default> Client<T> {
+            /// Creates a client with a transport of its own, which uses the proxy that the environment names; see
+            /// [`Proxy`](classify_proto::Proxy).
+            ///
+            /// If the transport cannot be built, every request fails with the reason; [`from_env`](Self::from_env) returns it at
+            /// once.
+            #[must_use]
+            pub fn new(api: Api) -> Self {
+                let transport = build::<T>(&api).map_err(|error| error.to_string().into());
+                Self {
+                    transport,
+                    settings: Settings::new(api),
+                }
+            }
+
+            /// Creates a client from environment variables; [`Api::from_lookup`] lists them.
+            ///
+            /// # Errors
+            ///
+            /// [`is_invalid`](Error::is_invalid) if the key is missing or malformed, or a variable cannot be used.
+            pub fn from_env() -> Result<Self, Error> {
+                let api = api_from_env()?;
+                let transport = build::<T>(&api)?;
+                Ok(Self {
+                    transport: Ok(transport),
+                    settings: Settings::new(api),
+                })
+            }
+        }
+
+        fn build<T: $default>(api: &Api) -> Result<Arc<T>, Error> {
+            let proxy = proxy_from_env(api)?;
+            T::build(&TransportLimits::default(), proxy.as_ref()).map(Arc::new)
+        }
+
         impl<T: $bound> Client<T> {
+            /// Creates a client that sends requests over `transport`.
+            #[must_use]
+            pub fn with_transport(transport: T, api: Api) -> Self {
+                Self {
+                    transport: Ok(Arc::new(transport)),
+                    settings: Settings::new(api),
+                }
+            }
+
             /// Sets the rate limits of this client and of its later clones. The published limits of a paid plan by
             /// default.
             #[must_use]

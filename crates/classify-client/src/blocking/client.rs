@@ -30,53 +30,9 @@ pub struct Client<T> {
     settings: Settings,
 }
 
-client_methods!(Transport);
-
-impl<T: DefaultTransport> Client<T> {
-    /// Creates a client with a transport of its own, which uses the proxy that the environment names; see
-    /// [`Proxy`](classify_proto::Proxy).
-    ///
-    /// If the transport cannot be built, every request fails with the reason; [`from_env`](Self::from_env) returns it at
-    /// once.
-    #[must_use]
-    pub fn new(api: Api) -> Self {
-        let transport = build::<T>(&api).map_err(|error| error.to_string().into());
-        Self {
-            transport,
-            settings: Settings::new(api),
-        }
-    }
-
-    /// Creates a client from environment variables; [`Api::from_lookup`] lists them.
-    ///
-    /// # Errors
-    ///
-    /// [`is_invalid`](Error::is_invalid) if the key is missing or malformed, or a variable cannot be used.
-    pub fn from_env() -> Result<Self, Error> {
-        let api = api_from_env()?;
-        let transport = build::<T>(&api)?;
-        Ok(Self {
-            transport: Ok(transport),
-            settings: Settings::new(api),
-        })
-    }
-}
-
-fn build<T: DefaultTransport>(api: &Api) -> Result<Arc<T>, Error> {
-    let proxy = proxy_from_env(api)?;
-    T::build(&TransportLimits::default(), proxy.as_ref()).map(Arc::new)
-}
+client_methods!(Transport, DefaultTransport);
 
 impl<T: Transport> Client<T> {
-    /// Creates a client that sends requests over `transport`.
-    #[must_use]
-    pub fn with_transport(transport: T, api: Api) -> Self {
-        Self {
-            transport: Ok(Arc::new(transport)),
-            settings: Settings::new(api),
-        }
-    }
-
     /// Returns the current time as machines see it.
     #[must_use]
     pub fn now(&self) -> Time {
