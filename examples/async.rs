@@ -44,10 +44,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         ),
     ]);
     let job = client
-        .classify(
-            UploadFile::path(path)?,
-            CreateJob::new("").configuration(rules),
-        )
+        .classify(UploadFile::path(path)?, JobOptions::from(rules))
         .await?;
     match job.outcome() {
         Outcome::Matched {

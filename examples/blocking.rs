@@ -49,7 +49,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         ),
         Rule::new("receipt", "a till receipt of a shop with the amount paid"),
     ]);
-    let create = CreateJob::new("").configuration(rules);
+    let create = JobOptions::from(rules);
     let runs = paths
         .iter()
         .map(|path| client.upload_run(UploadFile::path(path)?, create.clone()))

@@ -118,7 +118,7 @@ fn classify(client: &Client, path: &str) -> Result<Job, Box<dyn Error>> {
         "invoice",
         "has an invoice number, line items and a total amount due",
     )]);
-    let create = CreateJob::new("").configuration(rules);
+    let create = JobOptions::from(rules);
     Ok(client.classify(UploadFile::path(path)?, create)?)
 }
 

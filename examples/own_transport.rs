@@ -56,7 +56,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             "an agreement that two parties sign, such as a lease",
         ),
     ]);
-    let create = CreateJob::new("").configuration(rules);
+    let create = JobOptions::from(rules);
 
     let client = Client::with_transport(Tcp, api);
     let run = client.upload_run(UploadFile::path(path)?, create)?;

@@ -448,7 +448,7 @@ impl classify_client::DefaultTransport for Unbuildable {
 }
 
 fn bulk() -> impl Machine<Event: Send, Output = classify_proto::machine::Summary> + Send {
-    use classify_proto::machine::{Bulk, BulkOptions, Document};
+    use classify_proto::machine::{Bulk, BulkOptions, HashedDocument};
 
     let bulk = Bulk::new(
         &api(),
@@ -457,7 +457,7 @@ fn bulk() -> impl Machine<Event: Send, Output = classify_proto::machine::Summary
         Seed::new([7; 16]),
     );
     let documents =
-        (0..3).map(|number| Document::bytes(format!("{number}.txt"), format!("{number}")));
+        (0..3).map(|number| HashedDocument::bytes(format!("{number}.txt"), format!("{number}")));
     bulk.expect("good rules").fed_by(documents, |_: &_| Ok(()))
 }
 
@@ -489,7 +489,7 @@ fn transport_build_error_fails_each_request_with_its_reason() {
     for result in &results {
         check(result.as_ref().unwrap_err());
     }
-    check(&summary.stopped.expect("a reason"));
+    check(summary.error().expect("a reason"));
 
     let client = Client::<Unbuildable>::new(api());
     check(&now(client.call(GetJob::new("clj-1"))).unwrap_err());
@@ -508,7 +508,7 @@ fn transport_build_error_fails_each_request_with_its_reason() {
     for result in &results {
         check(result.as_ref().unwrap_err());
     }
-    check(&summary.stopped.expect("a reason"));
+    check(summary.error().expect("a reason"));
 }
 
 /// The test runs itself again with a key in its environment.

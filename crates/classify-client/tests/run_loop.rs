@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use classify_client::{Client, StopHandle};
 use classify_proto::machine::{
-    Bulk, BulkOptions, Concurrent, ConcurrentEvent, Document, DocumentStatus, FedEvent, Limiter,
-    Machine, Retry,
+    Bulk, BulkOptions, Concurrent, ConcurrentEvent, DocumentStatus, FedEvent, HashedDocument,
+    Limiter, Machine, Retry,
 };
 use classify_proto::v2::CreateJob;
 use classify_proto::{Seed, TransportLimits};
@@ -219,13 +219,13 @@ proptest! {
         let client = client(&transport, max, has_background);
         let bulk = Bulk::new(
             &api(),
-            CreateJob::new("").configuration(rules()),
+            JobOptions::from(rules()),
             BulkOptions::default().retry(retry()).job_timeout(LONG),
             Seed::new([7; 16]),
         ).unwrap();
         let fed = bulk.fed_by(
             (0..documents).map(|number| {
-                Document::bytes(format!("{number}.txt"), format!("Invoice {number}"))
+                HashedDocument::bytes(format!("{number}.txt"), format!("Invoice {number}"))
             }),
             |_: &_| Ok(()),
         );

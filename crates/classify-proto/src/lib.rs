@@ -40,7 +40,7 @@
 //!     Rule::new("contract", "is an agreement that two parties sign"),
 //! ]);
 //! let document = files::UploadFile::new("scan.txt", b"Invoice 4711, total 12.00".to_vec());
-//! let mut run = Run::upload(document, CreateJob::new("").configuration(rules), Seed::new([7; 16]));
+//! let mut run = Run::upload(document, JobOptions::from(rules), Seed::new([7; 16]));
 //! let transaction = run.transaction_id().unwrap().to_owned(); // fixed before the first byte leaves
 //!
 //! let mut now = Time::from_millis(0);
@@ -115,6 +115,7 @@ mod api;
 mod body;
 mod call_options;
 pub mod configurations;
+mod content_key;
 mod error;
 pub mod files;
 mod job_phase;

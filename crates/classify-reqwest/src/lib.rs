@@ -33,7 +33,7 @@
 //!     Rule::new("invoice", "has an invoice number, line items and a total amount"),
 //!     Rule::new("contract", "is an agreement that two parties sign"),
 //! ]);
-//! let job = client.classify(UploadFile::path("scan.pdf")?, CreateJob::new("").configuration(rules)).await?;
+//! let job = client.classify(UploadFile::path("scan.pdf")?, JobOptions::from(rules)).await?;
 //! println!("{:?}", job.outcome());
 //! # Ok(())
 //! # }

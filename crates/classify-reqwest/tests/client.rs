@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use classify_emulator::{Config, Emulator, Fault, FaultSchedule, Route};
 use classify_proto::files::UploadFile;
-use classify_proto::machine::{Bulk, BulkOptions, Document, DocumentStatus, Record, Run};
+use classify_proto::machine::{Bulk, BulkOptions, DocumentStatus, HashedDocument, Record, Run};
 use classify_proto::v2::{CreateJob, GetJob, JobStatus, ListJobs};
 use classify_proto::{Error, Seed};
 use classify_reqwest::Client;
@@ -149,7 +149,7 @@ async fn tls_feature_missing_error_for_https_names_features() {
     use classify_proto::{Api, ErrorKind};
 
     let https = Api::builder("llx-key").build().expect("an api");
-    let create = CreateJob::new("pjb-1").configuration(rules());
+    let create = CreateJob::new("pjb-1", rules());
     for client in [
         Client::new(https.clone()),
         Client::with_transport(
@@ -174,7 +174,7 @@ async fn bulk_input_and_journal_callbacks_may_use_the_same_client() {
     let emulator = Emulator::start(Config::default()).expect("an emulator");
     let api = api(emulator.base_url(), emulator.key());
     let client = Client::new(api.clone());
-    let template = CreateJob::new("").configuration(rules());
+    let template = JobOptions::from(rules());
     let options = BulkOptions::default();
     let bulk = Bulk::new(&api, template, options, Seed::new([7; 16])).expect("good rules");
     let client_clone = client.clone();
@@ -192,7 +192,7 @@ async fn bulk_input_and_journal_callbacks_may_use_the_same_client() {
     };
     let documents = (0..3).map(move |number| {
         list_once();
-        Document::bytes(format!("{number}.txt"), format!("Invoice {number}"))
+        HashedDocument::bytes(format!("{number}.txt"), format!("Invoice {number}"))
     });
     // On a thread that may wait for ever: one that waits for itself cannot be dropped either.
     let (done, ended) = std::sync::mpsc::channel();

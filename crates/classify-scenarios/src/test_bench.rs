@@ -71,7 +71,7 @@ pub fn api(base_url: &str, key: &str) -> Api {
 /// A create for a document that is there already.
 #[must_use]
 pub fn create() -> CreateJob {
-    CreateJob::new("pjb-1").configuration(rules())
+    CreateJob::new("pjb-1", rules())
 }
 
 /// Two rules.

@@ -32,7 +32,7 @@
 //!     Rule::new("invoice", "has an invoice number, line items and a total amount"),
 //!     Rule::new("contract", "is an agreement that two parties sign"),
 //! ]);
-//! let job = client.classify(UploadFile::path("scan.pdf")?, CreateJob::new("").configuration(rules))?;
+//! let job = client.classify(UploadFile::path("scan.pdf")?, JobOptions::from(rules))?;
 //! println!("{:?}", job.outcome());
 //! # Ok::<(), classify_ureq::Error>(())
 //! ```

@@ -31,7 +31,7 @@ pub(crate) fn api() -> Api {
 }
 
 pub(crate) fn create(file: impl Into<String>) -> CreateJob {
-    CreateJob::new(file).configuration(rules())
+    CreateJob::new(file, rules())
 }
 
 pub(crate) fn rules() -> Configuration {

@@ -6,8 +6,8 @@ use std::time::Duration;
 use classify_emulator::{Config, Fault, FaultSchedule, Route, Script};
 use classify_proto::files::UploadFile;
 use classify_proto::machine::{
-    Bulk, BulkOptions, Concurrent, ConcurrentEvent, Document, DocumentStatus, FedEvent, Journal,
-    PollInterval, Record,
+    Bulk, BulkOptions, Concurrent, ConcurrentEvent, DocumentStatus, FedEvent, HashedDocument,
+    Journal, PollInterval, Record,
 };
 use classify_proto::v2::JobStatus;
 use classify_proto::{Seed, v2};
@@ -97,7 +97,7 @@ pub fn bulk_with_faults_creates_one_job_per_document_and_resumes_from_journal<D:
     let bench = TestBench::<D>::new(Config::default().faults(schedule));
     let documents = || {
         (0..DOCUMENTS).map(|number| {
-            Document::bytes(
+            HashedDocument::bytes(
                 format!("{number}.txt"),
                 format!("Invoice {number}, total {number}.00"),
             )
@@ -119,7 +119,7 @@ pub fn bulk_with_faults_creates_one_job_per_document_and_resumes_from_journal<D:
                 }
             }
         });
-    assert!(summary.stopped.is_none(), "{summary:?}");
+    assert!(summary.error().is_none(), "{summary:?}");
     assert_eq!(
         summary.count(&DocumentStatus::Completed),
         DOCUMENTS,
@@ -157,7 +157,7 @@ fn bulk<D: Driver>(bench: &TestBench<D>) -> Bulk {
     let options = BulkOptions::default()
         .poll_interval(PollInterval::new(short_delay * 4, short_delay * 20))
         .retry(Settings::default().retry);
-    let template = v2::CreateJob::new("").configuration(rules());
+    let template = v2::JobOptions::from(rules());
     let api = api(bench.emulator.base_url(), bench.emulator.key());
     Bulk::new(&api, template, options, Seed::new([7; 16])).expect("good rules")
 }

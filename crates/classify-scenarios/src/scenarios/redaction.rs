@@ -40,7 +40,7 @@ fn document() -> UploadFile {
 fn create() -> CreateJob {
     let webhook =
         WebhookConfiguration::new("https://hooks.example/x").signing_secret("canary-secret");
-    CreateJob::new("").configuration(rules()).webhook(webhook)
+    JobOptions::from(rules()).webhook(webhook)
 }
 
 /// The key, an extra header, a signing secret and a document's words, through every kind of failure: none of them is
@@ -93,7 +93,7 @@ pub fn redact_secrets_in_errors_debug_output_and_saved_state<D: Driver>() {
     }
 
     // Refused before sending.
-    let short = CreateJob::new("pjb-1").configuration(Configuration::new([Rule::new("a", "b")]));
+    let short = CreateJob::new("pjb-1", Configuration::new([Rule::new("a", "b")]));
     outputs.push(error_texts(&driver.run(short).unwrap_err()));
     let missing_file = UploadFile::path("/no/such/file.txt").expect("a path to a file");
     outputs.push(error_texts(

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::document::ContentKey;
 use super::report::DocumentReport;
+use crate::content_key::ContentKey;
 use crate::error::Error;
 use crate::v2::Configuration;
 
@@ -75,7 +75,7 @@ impl Record {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct JournalHeader {
-    pub(super) v: u32,
+    pub(in crate::machine) v: u32,
     /// The service that jobs are created with; `None` in journals of versions that did not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_url: Option<String>,
@@ -98,7 +98,7 @@ pub struct JournalHeader {
 }
 
 impl JournalHeader {
-    pub(super) fn new(
+    pub(in crate::machine) fn new(
         project: Option<String>,
         configuration: Option<Configuration>,
         configuration_id: Option<String>,
