@@ -188,7 +188,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .signing_secret(&*secret);
     // Listening begins before the job does, so that no news is missed.
     let updates = receiver.updates.subscribe();
-    let create = v2::CreateJob::new(file.id, rules).webhook(webhook);
+    let options = v2::JobOptions::from(rules).webhook(webhook);
+    let create = v2::CreateJob::new(file.id, options);
     let job = client.call(create).await?;
     println!("created:    {}", job.id);
     let job = ended(&client, &job.id, updates).await?;

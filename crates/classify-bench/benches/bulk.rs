@@ -12,7 +12,7 @@ use classify_bench::{counting_allocator, process};
 use classify_proto::machine::{
     Bulk, BulkEvent, BulkOptions, Context, HashedDocument, Limiter, Machine, Step, Ticket,
 };
-use classify_proto::v2::{Configuration, CreateJob, Rule};
+use classify_proto::v2::{Configuration, JobOptions, Rule};
 use classify_proto::{Api, Body, RateClass, Seed, Time, http};
 
 #[global_allocator]

@@ -14,7 +14,7 @@ use classify_bench::fixtures::rules;
 use classify_bench::{measure, process};
 use classify_emulator::{Config, Emulator, RateLimits, Route};
 use classify_proto::machine::{Bulk, BulkOptions, DocumentStatus, HashedDocument, Limiter};
-use classify_proto::v2::CreateJob;
+use classify_proto::v2::JobOptions;
 use classify_proto::{Api, Seed};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;

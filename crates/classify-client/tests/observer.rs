@@ -172,7 +172,8 @@ fn observer_of_bulk_run_receives_states_of_circuit_breaker() {
     let recorder = Arc::new(Recorder::default());
     let client = Client::with_transport(transport.clone(), api()).observer(recorder.clone());
     let options = BulkOptions::default().retry(Retry::never());
-    let bulk = Bulk::new(&api(), create(""), options, Seed::new([7; 16])).expect("good rules");
+    let bulk =
+        Bulk::new(&api(), support::rules(), options, Seed::new([7; 16])).expect("good rules");
     let documents = (0..8)
         .map(|number| HashedDocument::bytes(format!("{number}.txt"), format!("Invoice {number}")));
     let fed = bulk.fed_by(documents, |_: &_| Ok(()));

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use classify_proto::files::UploadFile;
-use classify_proto::machine::{Context, Machine, PollInterval, Retry, Run, Step, Ticket};
-use classify_proto::v2::{CreateJob, GetJob, Job};
+use classify_proto::machine::{
+    Context, HashedDocument, Machine, PollInterval, Retry, Run, Step, Ticket,
+};
+use classify_proto::v2::{CreateJob, GetJob, Job, JobOptions};
 use classify_proto::{Api, Error, Operation, Paged, Reply, TransportLimits};
 
 /// What a client is set to, beside its [`Api`].
@@ -95,15 +96,15 @@ pub trait Driver {
     /// The client's.
     fn run(&self, create: CreateJob) -> Result<Job, Error>;
 
-    /// Uploads a document, creates a job for it and waits.
+    /// Classifies a document once.
     ///
     /// # Errors
     ///
     /// The client's.
-    fn classify(&self, upload: UploadFile, create: CreateJob) -> Result<Job, Error>;
+    fn classify(&self, document: HashedDocument, options: JobOptions) -> Result<Job, Error>;
 
     /// The machine of [`classify`](Self::classify), with the client's options.
-    fn upload_run(&self, upload: UploadFile, create: CreateJob) -> Run;
+    fn document_run(&self, document: HashedDocument, options: JobOptions) -> Run;
 
     /// Drives a machine to its end.
     fn drive<M: Machine>(&self, machine: M, on_event: impl FnMut(M::Event)) -> M::Output;

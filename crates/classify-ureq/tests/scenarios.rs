@@ -1,8 +1,7 @@
 //! The scenarios that every driver must pass, against this one.
 
-use classify_proto::files::UploadFile;
-use classify_proto::machine::{Machine, Run};
-use classify_proto::v2::{CreateJob, GetJob, Job};
+use classify_proto::machine::{HashedDocument, Machine, Run};
+use classify_proto::v2::{CreateJob, GetJob, Job, JobOptions};
 use classify_proto::{Api, Error, Operation, Paged};
 use classify_scenarios::{Driver, Settings};
 use classify_ureq::Client;
@@ -48,12 +47,12 @@ impl Driver for Blocking {
         self.0.run(create)
     }
 
-    fn classify(&self, upload: UploadFile, create: CreateJob) -> Result<Job, Error> {
-        self.0.classify(upload, create)
+    fn classify(&self, document: HashedDocument, options: JobOptions) -> Result<Job, Error> {
+        self.0.classify(document.into(), options)
     }
 
-    fn upload_run(&self, upload: UploadFile, create: CreateJob) -> Run {
-        self.0.upload_run(upload, create).expect("randomness")
+    fn document_run(&self, document: HashedDocument, options: JobOptions) -> Run {
+        self.0.document_run(document, options).expect("randomness")
     }
 
     fn drive<M: Machine>(&self, machine: M, on_event: impl FnMut(M::Event)) -> M::Output {

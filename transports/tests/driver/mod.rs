@@ -70,12 +70,12 @@ impl<T: Subject> Driver for Async<T> {
         self.runtime.block_on(self.client.run(create))
     }
 
-    fn classify(&self, upload: UploadFile, create: CreateJob) -> Result<Job, Error> {
-        self.runtime.block_on(self.client.classify(upload, create))
+    fn classify(&self, document: HashedDocument, options: JobOptions) -> Result<Job, Error> {
+        self.runtime.block_on(self.client.classify(document.into(), options))
     }
 
-    fn upload_run(&self, upload: UploadFile, create: CreateJob) -> Run {
-        self.client.upload_run(upload, create).expect("randomness")
+    fn document_run(&self, document: HashedDocument, options: JobOptions) -> Run {
+        self.client.document_run(document, options).expect("randomness")
     }
 
     fn drive<M: Machine>(&self, machine: M, on_event: impl FnMut(M::Event)) -> M::Output {

@@ -425,7 +425,7 @@ impl RunResults {
                     CliError::new(ExitCode::Interrupted, format!("interrupted; {count_text}"))
                 }
             }
-        } else if let Some(error) = outcome.and_then(|outcome| outcome.summary.error()) {
+        } else if let Some(error) = outcome.and_then(|outcome| outcome.summary.into_error()) {
             match self.counts.not_started {
                 0 => error.into(),
                 number => CliError::from(error)

@@ -87,6 +87,15 @@ impl Summary {
         }
     }
 
+    /// Returns the error that stopped the run.
+    #[must_use]
+    pub fn into_error(self) -> Option<Error> {
+        match self.end {
+            RunEnd::Failed(error) => Some(error),
+            _ => None,
+        }
+    }
+
     /// How many documents stand so.
     #[must_use]
     pub fn count(&self, status: &DocumentStatus) -> usize {

@@ -73,7 +73,9 @@ pub struct DocumentReport {
 }
 
 impl DocumentReport {
-    pub(super) fn new(status: DocumentStatus) -> Self {
+    /// A report of this status, with nothing else in it.
+    #[must_use]
+    pub fn new(status: DocumentStatus) -> Self {
         Self {
             status,
             r#type: None,
