@@ -1,10 +1,11 @@
 //! The scenarios that every driver must pass, against this one.
 
-use classify_proto::machine::{HashedDocument, Machine, Run};
+use classify_proto::machine::{HashedDocument, Machine, Run, Summary};
 use classify_proto::v2::{CreateJob, GetJob, Job, JobOptions};
 use classify_proto::{Api, Error, Operation, Paged};
-use classify_scenarios::{Driver, Settings};
+use classify_scenarios::{BulkSettings, Driver, Settings};
 use classify_ureq::Client;
+use classify_ureq::{Document, Finished};
 
 struct Blocking(Client);
 
@@ -47,8 +48,34 @@ impl Driver for Blocking {
         self.0.run(create)
     }
 
-    fn classify(&self, document: HashedDocument, options: JobOptions) -> Result<Job, Error> {
-        self.0.classify(document.into(), options)
+    fn classify(&self, document: Document, options: JobOptions) -> Result<Job, Error> {
+        self.0.classify(document, options)
+    }
+
+    fn bulk(
+        &self,
+        settings: BulkSettings,
+        documents: Vec<Document>,
+        on_item: &mut dyn FnMut(Finished) -> bool,
+        on_end: &mut dyn FnMut(&Summary),
+    ) -> Result<(), Error> {
+        let mut run = settings
+            .builder(|options| self.0.bulk(options))
+            .run(documents)?;
+        while let Some(item) = run.next() {
+            if on_item(item) {
+                run.stop();
+            }
+        }
+        on_end(run.summary().expect("the run has ended"));
+        Ok(())
+    }
+
+    fn drop_bulk(&self, settings: BulkSettings, documents: Vec<Document>, items: usize) {
+        let run = settings
+            .builder(|options| self.0.bulk(options))
+            .run(documents);
+        assert_eq!(run.expect("a run").take(items).count(), items);
     }
 
     fn document_run(&self, document: HashedDocument, options: JobOptions) -> Run {

@@ -25,6 +25,8 @@ pub(crate) struct Engine {
     finished: VecDeque<Finished>,
     store_error: Option<Error>,
     summary: Option<Summary>,
+    /// The run takes in no more documents.
+    is_ended: bool,
     files: BTreeMap<ContentKey, TemporaryFile>,
 }
 
@@ -48,6 +50,7 @@ impl Engine {
             finished: VecDeque::new(),
             store_error: None,
             summary: None,
+            is_ended: false,
             files: BTreeMap::new(),
         }
     }
@@ -63,7 +66,7 @@ impl Engine {
     /// Takes in a document. `true` if the run has it, `false` if its item is in the queue already.
     pub(crate) fn push(&mut self, document: ReadResult) -> bool {
         match document {
-            ReadResult::Read(read) if self.summary.is_none() => {
+            ReadResult::Read(read) if !self.is_ended => {
                 if let Some(file) = read.file {
                     self.files.insert(read.document.key(), file);
                 }
@@ -175,7 +178,10 @@ impl Machine for Engine {
                         return Step::Wait(until);
                     }
                 }
-                Step::Done(summary) => self.summary = Some(summary),
+                Step::Done(summary) => {
+                    self.is_ended = true;
+                    self.summary = Some(summary);
+                }
             }
         }
     }

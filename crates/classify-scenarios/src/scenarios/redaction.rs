@@ -69,7 +69,7 @@ pub fn redact_secrets_in_errors_debug_output_and_saved_state<D: Driver>() {
             // They only wait.
             continue;
         }
-        if let Err(error) = driver.classify(document(), job_options()) {
+        if let Err(error) = driver.classify(document().into(), job_options()) {
             failures += 1;
             outputs.push(error_texts(&error));
         }
@@ -89,7 +89,9 @@ pub fn redact_secrets_in_errors_debug_output_and_saved_state<D: Driver>() {
     let driver = D::new(canary_api(&echo_server.base_url()), settings);
     for _ in 0..3 {
         outputs.push(error_texts(
-            &driver.classify(document(), job_options()).unwrap_err(),
+            &driver
+                .classify(document().into(), job_options())
+                .unwrap_err(),
         ));
         outputs.push(error_texts(&driver.call(GetJob::new("clj-1")).unwrap_err()));
     }
@@ -101,7 +103,9 @@ pub fn redact_secrets_in_errors_debug_output_and_saved_state<D: Driver>() {
     let missing_file =
         HashedDocument::path("a", "/no/such/file.txt", key).expect("a path to a file");
     outputs.push(error_texts(
-        &driver.classify(missing_file, job_options()).unwrap_err(),
+        &driver
+            .classify(missing_file.into(), job_options())
+            .unwrap_err(),
     ));
 
     // Machines, and what is saved of them.

@@ -189,7 +189,7 @@ pub fn limits_at_maximum_values_are_accepted<D: Driver>() {
     );
     let job = bench
         .driver
-        .classify(document(), rules().into())
+        .classify(document().into(), rules().into())
         .expect("a job");
     let calls = (0..3).map(|n| Call::new(GetJob::from(&job), Seed::new([n; 16])));
     bench.driver.drive(Concurrent::new(calls, 3), |event| {

@@ -101,7 +101,7 @@ pub fn upload_from_bytes_or_file_stores_identical_content<D: Driver>() {
         );
         let job = bench
             .driver
-            .classify(document, rules().into())
+            .classify(document.into(), rules().into())
             .expect("a result");
         assert_eq!(job.outcome().matched(), Some("invoice"));
         assert_eq!(bench.emulator.file_count(), 1);
@@ -119,7 +119,10 @@ pub fn upload_of_missing_file_fails_before_sending_and_names_path<D: Driver>() {
     let bench = TestBench::<D>::new(Config::default());
     let path = "/no/such/folder/lost.pdf";
     let document = HashedDocument::path("a", path, ContentKey::of(b"x")).expect("a path to a file");
-    let error = bench.driver.classify(document, rules().into()).unwrap_err();
+    let error = bench
+        .driver
+        .classify(document.into(), rules().into())
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Content, "{error}");
     assert!(
         error.to_string().contains("/no/such/folder/lost.pdf"),
@@ -134,7 +137,10 @@ pub fn upload_of_directory_fails_before_sending<D: Driver>() {
     let bench = TestBench::<D>::new(Config::default());
     let folder = tempfile::tempdir().expect("a folder");
     let document = HashedDocument::path("a", folder.path(), ContentKey::of(b"x")).expect("a path");
-    let error = bench.driver.classify(document, rules().into()).unwrap_err();
+    let error = bench
+        .driver
+        .classify(document.into(), rules().into())
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Content, "{error}");
     assert_eq!(bench.emulator.request_count(), 0);
 }
