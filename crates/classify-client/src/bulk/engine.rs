@@ -78,8 +78,7 @@ impl Engine {
                 false
             }
             ReadResult::Unreadable(name, error) => {
-                let item = Finished::failed(name, ErrorScope::Document, error.to_string());
-                self.finished.push_back(item);
+                self.finished.push_back(Finished::unreadable(name, &error));
                 false
             }
             ReadResult::Unread(name) => {

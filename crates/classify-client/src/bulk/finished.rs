@@ -51,6 +51,17 @@ impl Finished {
         })
     }
 
+    /// A document that could not be read.
+    pub(crate) fn unreadable(name: String, error: &classify_proto::Error) -> Self {
+        Self::failed(name, ErrorScope::Document, error.to_string())
+    }
+
+    /// The same result under another name.
+    pub(crate) fn named(mut self, name: String) -> Self {
+        self.name = name;
+        self
+    }
+
     /// A document that no job was created for, for example in a test of a program that handles results.
     #[must_use]
     pub fn failed(name: impl Into<String>, scope: ErrorScope, message: impl Into<String>) -> Self {

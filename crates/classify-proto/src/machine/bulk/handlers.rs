@@ -498,7 +498,7 @@ impl Bulk {
             PaymentState::default()
         };
         self.report_cache.set_payment_state(document.key, payment);
-        if report.status.is_final() {
+        if report.status.is_final() && (has_result || self.options.caches_failures) {
             self.report_cache
                 .insert(document.key, report.clone(), restored);
         }
