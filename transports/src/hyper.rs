@@ -104,6 +104,10 @@ pub fn tower<S>(service: S) -> TowerTransport<S, legacy::Error> {
 }
 
 /// Returns what hyper's error means. An error of a connection proves that the request was not sent.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "`TowerTransport` passes errors by value"
+)]
 fn failure(error: legacy::Error) -> Failure {
     let cause = error
         .source()

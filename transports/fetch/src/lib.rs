@@ -58,6 +58,11 @@ impl Transport for Fetch {
         })
     }
 
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "milliseconds since 1970 are positive and fit"
+    )]
     fn now(&self) -> Time {
         Time::from_millis(date_now() as u64)
     }
@@ -156,15 +161,27 @@ async fn read(response: &Response, budget: Budget) -> Result<Bytes, Failure> {
 }
 
 /// The host does not take the request: nothing was sent, and a repeat would fail too.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "`map_err` passes errors by value"
+)]
 fn refused(error: JsValue) -> Failure {
     Failure::refused(format!("{error:?}"))
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "`map_err` passes errors by value"
+)]
 fn broken(error: JsValue) -> Failure {
     Failure::broken(format!("{error:?}"))
 }
 
 /// Classifies `documents` documents in one bulk run, and returns how many have completed.
+///
+/// # Errors
+///
+/// The text of the client's error if the run cannot be started.
 #[wasm_bindgen]
 pub async fn run(base_url: String, key: String, documents: usize) -> Result<usize, String> {
     classify(&base_url, &key, documents)
