@@ -6,6 +6,7 @@ mod client;
 mod executor;
 mod list;
 mod running;
+mod time_limit;
 #[cfg(feature = "tower")]
 mod tower;
 mod transport;
