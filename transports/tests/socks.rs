@@ -12,7 +12,7 @@ use classify_client::classify_proto::machine::{Limiter, PollInterval, Retry};
 use classify_client::classify_proto::v1;
 use classify_client::classify_proto::v2::JobStatus;
 use classify_emulator::{Config, Emulator, RateLimits};
-use classify_scenarios::{api, create, document};
+use classify_scenarios::{api, document, rules};
 use classify_transports::curl::Curl;
 
 /// The most connections that one test may make.
@@ -165,7 +165,7 @@ fn destinations_of_a_job(scheme: &str) -> Vec<Destination> {
     let emulator = Emulator::start(config).expect("the emulator starts");
     let proxy = SocksProxy::start(Some(emulator.address()));
     let client = client(proxy.url(scheme), emulator.key());
-    let job = client.classify(document(), create()).expect("a job");
+    let job = client.classify(document().into(), rules()).expect("a job");
     assert_eq!(job.status, JobStatus::Completed);
     assert_eq!(emulator.job_count(), 1);
     proxy.destinations()

@@ -248,6 +248,10 @@ pub(crate) fn check_reply(
     response_bytes: u64,
 ) -> Reply {
     match reply {
+        // Whatever the service says of half a document, it is not about the document.
+        Ok(_) if state.read_error().is_some() => {
+            Err(Failure::content(state.read_error().unwrap_or_default()))
+        }
         Ok(response) if response.body().len() as u64 > response_bytes => {
             Err(Failure::too_large(response_bytes))
         }

@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use classify_client::classify_proto::http::{self, HeaderName, HeaderValue, StatusCode};
 use classify_client::classify_proto::machine::{
-    Bulk, BulkOptions, Document, DocumentStatus, Limiter, PollInterval,
+    Bulk, BulkOptions, DocumentStatus, HashedDocument, Limiter, PollInterval,
 };
-use classify_client::classify_proto::v2::{Configuration, CreateJob, Rule};
+use classify_client::classify_proto::v2::{Configuration, Rule};
 use classify_client::classify_proto::{Api, Bytes, Error, Failure, Reply, Seed, Time};
 use classify_client::{Budget, Client, RequestBody, Transport};
 use js_sys::{Array, Function, Object, Promise, Reflect, Uint8Array};
@@ -196,12 +196,11 @@ async fn classify(base_url: &str, key: &str, documents: usize) -> Result<usize, 
         Rule::new("invoice", "has an invoice number and a total amount due"),
         Rule::new("contract", "an agreement that two parties sign"),
     ]);
-    let create = CreateJob::new("").configuration(rules);
     let short = Duration::from_millis(50);
     let options = BulkOptions::default().poll_interval(PollInterval::new(short, short * 10));
-    let bulk = Bulk::new(&api, create, options, client.seed()?)?;
+    let bulk = Bulk::new(&api, rules, options, client.seed()?)?;
     let documents = (0..documents).map(|n| {
-        Document::bytes(
+        HashedDocument::bytes(
             format!("{n}.txt"),
             format!("Invoice {n}, total amount {n}.00"),
         )

@@ -372,7 +372,7 @@ impl RunResults {
         let cause = match (end.stopped, &end.outcome) {
             (Some(StopReason::Deadline), _) => "the run's deadline came".to_owned(),
             (Some(_), _) => "interrupted".to_owned(),
-            (None, Some(outcome)) => match (&outcome.unstored, &outcome.summary.stopped) {
+            (None, Some(outcome)) => match (&outcome.unstored, outcome.summary.error()) {
                 (Some(error), _) => format!("the journal cannot be written: {error}"),
                 (None, Some(error)) => error.to_string(),
                 (None, None) => "the run ended first".to_owned(),
@@ -425,7 +425,7 @@ impl RunResults {
                     CliError::new(ExitCode::Interrupted, format!("interrupted; {count_text}"))
                 }
             }
-        } else if let Some(error) = outcome.and_then(|outcome| outcome.summary.stopped) {
+        } else if let Some(error) = outcome.and_then(|outcome| outcome.summary.into_error()) {
             match self.counts.not_started {
                 0 => error.into(),
                 number => CliError::from(error)

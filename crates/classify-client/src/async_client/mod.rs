@@ -2,6 +2,7 @@
 
 mod attempt;
 pub(crate) mod body;
+mod bulk;
 mod client;
 mod executor;
 mod list;
@@ -11,6 +12,7 @@ mod time_limit;
 mod tower;
 mod transport;
 
+pub use bulk::{BulkRun, FromIterator, FromStream, Source};
 pub use client::Client;
 pub use executor::BlockingExecutor;
 pub use list::{List, Pages};

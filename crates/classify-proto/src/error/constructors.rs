@@ -168,7 +168,9 @@ impl Error {
         Self::new(ErrorKind::Paging, message)
     }
 
-    pub(crate) fn state(message: impl Into<String>) -> Self {
+    /// A saved state or a journal that cannot be used. For drivers that store them.
+    #[must_use]
+    pub fn state(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::State, message)
     }
 

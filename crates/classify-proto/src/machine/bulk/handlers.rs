@@ -7,11 +7,11 @@ use super::in_flight::DocumentIndex;
 use super::report_cache::PaymentState;
 use super::{
     Bulk, BulkEvent, CreatedIn, DocumentReport, DocumentState, DocumentStatus, FinishedDocument,
-    Record, Source, StopMode,
+    Record, RunEnd, Source, StopMode,
 };
 use crate::Time;
 use crate::body::Content;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::files::File;
 use crate::job_phase::JobPhase;
 use crate::machine::context::Context;
@@ -92,6 +92,7 @@ impl Bulk {
     }
 
     fn on_job_created(&mut self, cx: Context<'_>, index: DocumentIndex, job: Job, is_retry: bool) {
+        let retries_failed = self.retries_failed();
         let Some(document) = self.documents.get_mut(&index) else {
             return;
         };
@@ -101,7 +102,7 @@ impl Bulk {
             is_retry || document.job_may_exist || document.created_in == CreatedIn::ThisPass;
         let has_no_result = matches!(job.status.phase(), JobPhase::Failed | JobPhase::Cancelled);
         let is_earlier = has_no_result && !is_of_this_pass;
-        if self.options.retry_failed && document.failed_jobs < MAX_FAILED_JOBS && is_earlier {
+        if retries_failed && document.failed_jobs < MAX_FAILED_JOBS && is_earlier {
             document.failed_jobs += 1;
             return self.start_next_run(index);
         }
@@ -157,7 +158,7 @@ impl Bulk {
             .documents
             .get(&index)
             .is_some_and(|document| document.created_in == CreatedIn::EarlierPass);
-        if self.options.retry_failed && is_replaceable && self.stop.is_none() {
+        if self.retries_failed() && is_replaceable && self.stop.is_none() {
             return self.start_next_run(index);
         }
         self.finish(
@@ -203,7 +204,7 @@ impl Bulk {
         match self.error_scope(index, error, stage) {
             ErrorScope::Run => {
                 self.circuit_breaker.on_abandoned(now);
-                self.finish_without_job(index, error.to_string());
+                self.finish_without_job(index, error.to_string(), ErrorScope::Run);
                 self.stop_with(error.duplicate());
             }
             ErrorScope::Document => {
@@ -222,7 +223,7 @@ impl Bulk {
         let is_shared = match stage {
             // An upload names nothing of its own.
             Stage::Upload => true,
-            Stage::Create if self.template.is_self_contained() => false,
+            Stage::Create if self.job_options.is_self_contained() => false,
             Stage::Create => {
                 let is_just_uploaded = self.documents.get(&index).is_some_and(|document| {
                     matches!(document.source, Source::Upload(_)) && !document.is_file_from_journal
@@ -245,6 +246,10 @@ impl Bulk {
         let Some(document) = self.documents.get_mut(&index) else {
             return;
         };
+        // The file changed or could not be read. Another run may read it, so this is not the document's result.
+        if error.kind() == ErrorKind::Content {
+            return self.finish_without_job(index, error.to_string(), ErrorScope::Document);
+        }
         // What was asked for before may be there all the same, and whoever takes the refusal of a repeat for the end
         // pays for the next attempt while the first one has a job.
         let is_unsure = document.job_may_exist && !error.shows_job_of_create();
@@ -257,11 +262,11 @@ impl Bulk {
         }
         // An upload says nothing about the job, and the next one would fail too.
         if stage == Stage::Upload {
-            return self.finish_without_job(index, error.to_string());
+            return self.finish_without_job(index, error.to_string(), ErrorScope::Document);
         }
         document.failures += 1;
         if document.failures >= MAX_FAILURES {
-            return self.finish_without_job(index, error.to_string());
+            return self.finish_without_job(index, error.to_string(), ErrorScope::Document);
         }
         let backoff = INITIAL_BACKOFF.saturating_mul(2u32.saturating_pow(document.failures - 1));
         self.backing_off.insert((now + backoff, index));
@@ -274,7 +279,7 @@ impl Bulk {
         }
         if let Some(backoff) = self.circuit_breaker.on_failure(now, error.retry_after()) {
             if self.circuit_breaker.is_exhausted(backoff) {
-                self.finish_without_job(index, error.to_string());
+                self.finish_without_job(index, error.to_string(), ErrorScope::Run);
                 return self.stop_with(error.duplicate());
             }
             let notice = format!(
@@ -288,13 +293,18 @@ impl Bulk {
         };
         document.failures += 1;
         if document.failures >= MAX_FAILURES {
-            return self.finish_without_job(index, error.to_string());
+            return self.finish_without_job(index, error.to_string(), ErrorScope::Transient);
         }
         self.queue(index, stage);
     }
 
     /// The run is through with a document that has no job, as far as it knows.
-    pub(super) fn finish_without_job(&mut self, index: DocumentIndex, why: String) {
+    pub(super) fn finish_without_job(
+        &mut self,
+        index: DocumentIndex,
+        why: String,
+        scope: ErrorScope,
+    ) {
         let unsure = self
             .documents
             .get(&index)
@@ -305,7 +315,7 @@ impl Bulk {
             DocumentStatus::NotStarted
         });
         report.error = Some(why);
-        self.finish(index, report, None);
+        self.finish_in_scope(index, report, None, Some(scope));
     }
 
     pub(super) fn on_cancelled(&mut self, index: DocumentIndex, result: Result<Job, Error>) {
@@ -337,10 +347,10 @@ impl Bulk {
         if self.stop.is_none_or(|stop| stop == StopMode::Wait) {
             self.stop = Some(stop);
         }
-        if self.summary.stopped.is_none() {
+        if self.summary.is_complete() {
             self.events
                 .push_back(BulkEvent::Notice(format!("the run stops: {error}")));
-            self.summary.stopped = Some(error);
+            self.summary.end = RunEnd::Failed(error);
         }
     }
 
@@ -361,15 +371,37 @@ impl Bulk {
     /// A document that an earlier process was through with.
     pub(super) fn restore(&mut self, document: DocumentState, report: DocumentReport) {
         self.summary.restored += 1;
-        self.report(document, report, None, true);
+        let scope = self.scope_of(&report);
+        self.report(document, report, None, true, scope);
     }
 
     /// The run is through with a document.
     pub(super) fn finish(
         &mut self,
         index: DocumentIndex,
+        report: DocumentReport,
+        job: Option<Job>,
+    ) {
+        let scope = self.scope_of(&report);
+        self.finish_in_scope(index, report, job, scope);
+    }
+
+    /// Returns what the error of a report concerns.
+    pub(super) fn scope_of(&self, report: &DocumentReport) -> Option<ErrorScope> {
+        match report.status {
+            DocumentStatus::Completed => None,
+            DocumentStatus::Open if self.stop.is_some() => Some(ErrorScope::Run),
+            DocumentStatus::NotStarted | DocumentStatus::Ambiguous => Some(ErrorScope::Transient),
+            _ => Some(ErrorScope::Document),
+        }
+    }
+
+    fn finish_in_scope(
+        &mut self,
+        index: DocumentIndex,
         mut report: DocumentReport,
         job: Option<Job>,
+        scope: Option<ErrorScope>,
     ) {
         let Some(document) = self.documents.remove(&index) else {
             return;
@@ -385,7 +417,7 @@ impl Bulk {
                 report: report.clone(),
             });
         }
-        self.report(document, report, job, false);
+        self.report(document, report, job, false, scope);
     }
 
     fn report(
@@ -394,6 +426,7 @@ impl Bulk {
         report: DocumentReport,
         job: Option<Job>,
         restored: bool,
+        scope: Option<ErrorScope>,
     ) {
         *self
             .summary
@@ -402,7 +435,7 @@ impl Bulk {
             .or_default() += 1;
         self.summary.no_match += usize::from(report.status.has_result() && report.r#type.is_none());
         let has_result = report.status.has_result();
-        let may_be_retried = self.options.retry_failed || document.job_may_exist;
+        let may_be_retried = self.retries_failed() || document.job_may_exist;
         // The job was deleted, or the run did not wait for it.
         let is_unfinished = !report.status.is_final() && document.job_id.is_some();
         let is_needed = document.run_number > 0 || is_unfinished || (!has_result && may_be_retried);
@@ -428,6 +461,7 @@ impl Bulk {
             report,
             job: job.map(Box::new),
             restored,
+            scope,
         }));
     }
 }
