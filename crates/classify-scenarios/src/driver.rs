@@ -52,6 +52,8 @@ pub enum Capability {
     Proxy,
     /// Sends documents from files.
     Files,
+    /// Sends percent escapes as they are in the URI. Without it, a scenario ignores their case instead of being skipped.
+    EscapeCase,
     /// Continues the requests of lists and runs while the caller does not poll.
     Background,
 }

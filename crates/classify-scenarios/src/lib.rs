@@ -90,6 +90,8 @@ macro_rules! suite {
             transport_limits::redirect_is_returned_as_error_and_not_followed,
             transport_limits::timeout_without_response_ends_every_attempt_and_create_is_ambiguous,
             [Tls] transport_limits::timeout_of_tls_handshake_uses_connect_limit_and_is_not_ambiguous,
+            transport_limits::pause_of_consumer_beyond_limits_causes_no_timeout_and_no_second_request,
+            transport_limits::upload_above_minimum_rate_may_take_longer_than_base_limit,
             transport_limits::limits_at_maximum_values_are_accepted,
             transport_limits::response_body_timeout_or_truncation_fails_after_retry,
             transport_limits::total_timeout_ends_attempt_before_its_own_limit,

@@ -1,10 +1,10 @@
 //! The suite's driver over any async transport.
 
-use classify_client::{Document, Finished};
 use classify_client::classify_proto::machine::{HashedDocument, Limiter, Machine, Run, Summary};
 use classify_client::classify_proto::v2::{CreateJob, GetJob, Job, JobOptions, ListJobs};
 use classify_client::classify_proto::{Api, Error, Operation, Paged};
 use classify_client::{Client, Transport, api_from_env};
+use classify_client::{Document, Finished};
 use classify_scenarios::{BulkSettings, Capability, Driver, Settings};
 use tokio::runtime::Runtime;
 
@@ -71,7 +71,8 @@ impl<T: Subject> Driver for Async<T> {
     }
 
     fn classify(&self, document: Document, options: JobOptions) -> Result<Job, Error> {
-        self.runtime.block_on(self.client.classify(document, options))
+        self.runtime
+            .block_on(self.client.classify(document, options))
     }
 
     fn bulk(
@@ -105,7 +106,9 @@ impl<T: Subject> Driver for Async<T> {
     }
 
     fn document_run(&self, document: HashedDocument, options: JobOptions) -> Run {
-        self.client.document_run(document, options).expect("randomness")
+        self.client
+            .document_run(document, options)
+            .expect("randomness")
     }
 
     fn drive<M: Machine>(&self, machine: M, on_event: impl FnMut(M::Event)) -> M::Output {

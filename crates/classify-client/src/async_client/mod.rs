@@ -8,6 +8,7 @@ mod executor;
 mod list;
 mod pool;
 mod running;
+mod time_limit;
 #[cfg(feature = "tower")]
 mod tower;
 mod transport;
