@@ -120,6 +120,10 @@ pub trait Driver {
         on_end: &mut dyn FnMut(&Summary),
     ) -> Result<(), Error>;
 
+    /// Classifies documents with one pool: each round one after another, the documents of a round side by side, each by a
+    /// caller of its own. Returns the results in the same order.
+    fn pool(&self, options: JobOptions, rounds: Vec<Vec<Document>>) -> Vec<Vec<Finished>>;
+
     /// Starts a bulk run, and drops it after so many items.
     fn drop_bulk(&self, settings: BulkSettings, documents: Vec<Document>, items: usize);
 

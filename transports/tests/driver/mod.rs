@@ -95,6 +95,33 @@ impl<T: Subject> Driver for Async<T> {
         })
     }
 
+    fn pool(&self, options: JobOptions, rounds: Vec<Vec<Document>>) -> Vec<Vec<Finished>> {
+        self.runtime.block_on(async {
+            let (pool, driver) = self.client.pool_with_driver(options).expect("a pool");
+            let mut driver = std::pin::pin!(driver);
+            let mut answers = Vec::new();
+            for documents in rounds {
+                let callers: Vec<_> = documents
+                    .into_iter()
+                    .map(|document| {
+                        let pool = pool.clone();
+                        tokio::spawn(async move { pool.classify(document).await })
+                    })
+                    .collect();
+                let mut round = Vec::new();
+                for mut caller in callers {
+                    // Without a runtime of the transport's own, whoever waits polls the driver.
+                    tokio::select! {
+                        () = &mut driver => panic!("the driver ended before the pool"),
+                        answer = &mut caller => round.push(answer.expect("an answer")),
+                    }
+                }
+                answers.push(round);
+            }
+            answers
+        })
+    }
+
     fn drop_bulk(&self, settings: BulkSettings, documents: Vec<Document>, items: usize) {
         let run = settings.builder(|options| self.client.bulk(options));
         self.runtime.block_on(async {

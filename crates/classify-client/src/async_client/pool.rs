@@ -142,7 +142,7 @@ impl<T: Transport> Future for PoolDriver<T> {
                         let running = client.running(bulk, OperationSpan::new("pool"), true);
                         this.running = Some(Box::new(running));
                     }
-                    Err(error) => this.state.fail_all(&error.to_string()),
+                    Err(error) => this.state.fail_waiting(&error.to_string()),
                 }
                 continue;
             };

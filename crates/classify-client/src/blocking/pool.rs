@@ -107,7 +107,7 @@ fn drive<T: Transport>(client: &Client<T>, state: &mut PoolState) {
             .and_then(|seed| state.start(client.api(), seed));
         match bulk {
             Ok(bulk) => drive_run(client, state, bulk),
-            Err(error) => state.fail_all(&error.to_string()),
+            Err(error) => state.fail_waiting(&error.to_string()),
         }
     }
 }

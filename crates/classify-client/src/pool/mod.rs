@@ -34,6 +34,9 @@ pub(crate) struct PoolState {
     options: BulkOptions,
     /// The callers of each document that the run has.
     callers: BTreeMap<ContentKey, Vec<Caller>>,
+    /// Callers that waited when the run stopped: they get its error.
+    stopped: Vec<Caller>,
+    is_stopping: bool,
 }
 
 struct Caller {
@@ -53,6 +56,8 @@ impl PoolState {
             // A caller that asks again after a failure gets a new answer.
             options: options.caches_failures(false),
             callers: BTreeMap::new(),
+            stopped: Vec::new(),
+            is_stopping: false,
         };
         (callers, state)
     }
@@ -79,6 +84,7 @@ impl PoolState {
 
     /// Pushes as many documents into the run as it has capacity for.
     pub(crate) fn feed(&mut self, bulk: &mut Bulk, waker: &Waker) {
+        self.note_stop(bulk);
         for (request, taken) in self.queue.take(bulk.capacity(), waker) {
             let ReadDocument { document, file } = *request;
             let key = document.key();
@@ -92,7 +98,16 @@ impl PoolState {
         bulk.pause_input();
     }
 
+    /// If the run stops, takes the callers that wait at this time. Those that come later wait for the next run.
+    fn note_stop(&mut self, bulk: &Bulk) {
+        if bulk.is_stopping() && !self.is_stopping {
+            self.is_stopping = true;
+            self.stopped = self.take_waiting();
+        }
+    }
+
     pub(crate) fn on_event(&mut self, bulk: &mut Bulk, event: BulkEvent) {
+        self.note_stop(bulk);
         match event {
             BulkEvent::NeedDocuments(_) => bulk.pause_input(),
             BulkEvent::Finished(finished) => self.on_finished(finished),
@@ -121,22 +136,31 @@ impl PoolState {
         let reason = summary
             .error()
             .map_or_else(|| "the run stopped first".to_owned(), Error::to_string);
-        self.fail_all(&reason);
+        self.is_stopping = false;
+        let taken = std::mem::take(&mut self.callers).into_values().flatten();
+        fail(taken.chain(std::mem::take(&mut self.stopped)), &reason);
     }
 
-    /// Answers all callers, taken and waiting, with an error.
-    pub(crate) fn fail_all(&mut self, reason: &str) {
-        let taken = std::mem::take(&mut self.callers).into_values().flatten();
+    /// Answers all callers that wait with an error: no run can be started for them.
+    pub(crate) fn fail_waiting(&mut self, reason: &str) {
+        fail(self.take_waiting(), reason);
+    }
+
+    fn take_waiting(&mut self) -> Vec<Caller> {
         let waiting = self.queue.take(usize::MAX, Waker::noop());
-        let waiting = waiting.into_iter().map(|(request, taken)| Caller {
+        let caller = |(request, taken): (Request, Taken<Finished>)| Caller {
             name: request.document.name().to_owned(),
             taken,
             file: None,
-        });
-        for caller in taken.chain(waiting) {
-            let item = Finished::failed(caller.name, ErrorScope::Run, reason);
-            caller.taken.answer(item);
-        }
+        };
+        waiting.into_iter().map(caller).collect()
+    }
+}
+
+fn fail(callers: impl IntoIterator<Item = Caller>, reason: &str) {
+    for caller in callers {
+        let item = Finished::failed(caller.name, ErrorScope::Run, reason);
+        caller.taken.answer(item);
     }
 }
 
