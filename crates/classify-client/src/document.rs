@@ -226,21 +226,9 @@ mod files {
             return Err(unreadable(&problem));
         }
         let failure = |error: io::Error| unreadable(&format!("{}: {error}", path.display()));
-        let key = key_of(File::open(path).map_err(failure)?).map_err(failure)?;
+        let file = File::open(path).map_err(failure)?;
+        let key = ContentKey::of_reader(file).map_err(failure)?;
         HashedDocument::path(name, path, key)
-    }
-
-    fn key_of(mut file: File) -> io::Result<ContentKey> {
-        let mut hasher = ContentHasher::new();
-        let mut buffer = vec![0; 128 * 1024];
-        loop {
-            match file.read(&mut buffer) {
-                Ok(0) => return Ok(hasher.finish()),
-                Ok(read) => hasher.update(&buffer[..read]),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
     }
 
     /// Reads a reader to its end, into memory or into a temporary file.
