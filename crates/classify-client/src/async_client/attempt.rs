@@ -56,13 +56,13 @@ impl<T: Transport> Attempt<T> {
         settings: Arc<Settings>,
         ticket: Ticket,
         request: http::Request<Body>,
+        started: Time,
         runs_in_background: bool,
     ) -> Self {
-        let started = transport.now();
         let report = AttemptReport::start(&settings, &request, started);
         let (parts, body) = request.into_parts();
         let opening = match transport.check() {
-            Ok(()) => Opening::start(body, &transport.blocking_executor()),
+            Ok(()) => Opening::start(body, || transport.blocking_executor()),
             Err(failure) => Opening::Opened(Some(Err(failure))),
         };
         let mut attempt = Self {
@@ -86,14 +86,21 @@ impl<T: Transport> Attempt<T> {
                     .as_ref()
                     .and_then(|parts| parts.extensions.get::<ResponseDeadline>().copied());
                 let budget = Budget::new(&attempt.settings.limits, 0, deadline, started);
-                attempt.set_timer(budget.total);
+                attempt.set_timer(started, budget.total);
             }
         }
         attempt
     }
 
-    fn set_timer(&mut self, duration: Duration) {
-        let until = self.transport.now() + duration;
+    /// Returns the time at which the attempt wakes its task at the latest. `None` before it was polled.
+    pub(crate) fn ends_by(&self) -> Option<Time> {
+        self.timer
+            .as_ref()
+            .map(|(until, _)| *until + self.extension)
+    }
+
+    fn set_timer(&mut self, now: Time, duration: Duration) {
+        let until = now + duration;
         self.extension = Duration::ZERO;
         self.timer = Some((until, Box::pin(self.transport.sleep(duration))));
     }
@@ -120,11 +127,11 @@ impl<T: Transport> Attempt<T> {
             let until = *until + std::mem::take(&mut self.extension);
             let left = until.since(now);
             if is_extended && !left.is_zero() {
-                self.set_timer(left);
+                self.set_timer(now, left);
             } else if now.since(until) < POLL_DELAY {
                 return true;
             } else {
-                self.set_timer(extension);
+                self.set_timer(now, extension);
             }
         }
     }
@@ -184,12 +191,14 @@ impl<T: Transport> Attempt<T> {
         parts: http::request::Parts,
         mut body: crate::body::RequestBody,
     ) -> Result<(), Failure> {
-        body.executor = self.transport.blocking_executor();
+        if body.has_reader() {
+            body.executor = Some(self.transport.blocking_executor());
+        }
+        let now = self.transport.now();
         let (length, state) = (body.length(), body.state());
         let deadline = parts.extensions.get::<ResponseDeadline>().copied();
-        let elapsed = self.transport.now().since(self.started);
-        let budget =
-            Budget::new(&self.settings.limits, length, deadline, self.started).less(elapsed);
+        let budget = Budget::new(&self.settings.limits, length, deadline, self.started)
+            .less(now.since(self.started));
         if budget.total.is_zero() {
             return Err(Failure::timeout("no time was left to send the request").before_sending());
         }
@@ -218,7 +227,7 @@ impl<T: Transport> Attempt<T> {
             length,
             body: state,
         };
-        self.set_timer(budget.total);
+        self.set_timer(now, budget.total);
         Ok(())
     }
 }
@@ -236,7 +245,7 @@ impl<T: Transport> Future for Attempt<T> {
             return Poll::Pending;
         };
         this.report
-            .end(&this.settings, &reply, this.transport.now());
+            .end(&this.settings, &reply, || this.transport.now());
         Poll::Ready((this.ticket, reply))
     }
 }
