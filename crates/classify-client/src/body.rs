@@ -28,7 +28,7 @@ pub struct RequestBody {
     #[cfg(feature = "async")]
     pub(crate) pending: Option<crate::async_client::body::PendingRead>,
     #[cfg(feature = "async")]
-    pub(crate) executor: crate::async_client::BlockingExecutor,
+    pub(crate) executor: Option<crate::async_client::BlockingExecutor>,
 }
 
 /// What is known of a body while the transport has it. Clones share it.
@@ -127,7 +127,7 @@ impl RequestBody {
             #[cfg(feature = "async")]
             pending: None,
             #[cfg(feature = "async")]
-            executor: crate::async_client::BlockingExecutor::in_place(),
+            executor: None,
         }
     }
 
@@ -172,6 +172,12 @@ impl RequestBody {
             OpenContent::Reader(reader) if reader.remaining() > 0 => None,
             _ => Some(std::mem::take(&mut self.tail)),
         }
+    }
+
+    /// Whether the content is read piece by piece, which may block.
+    #[cfg(feature = "async")]
+    pub(crate) fn has_reader(&self) -> bool {
+        matches!(self.content, OpenContent::Reader(_))
     }
 
     /// Takes the content while it is read elsewhere.

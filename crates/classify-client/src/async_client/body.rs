@@ -83,9 +83,9 @@ pub(crate) enum Opening {
 }
 
 impl Opening {
-    pub(crate) fn start(body: Body, executor: &BlockingExecutor) -> Self {
+    pub(crate) fn start(body: Body, executor: impl FnOnce() -> BlockingExecutor) -> Self {
         if content::is_file(&body) {
-            Self::Pending(PendingWork::start(executor, move || {
+            Self::Pending(PendingWork::start(&executor(), move || {
                 Some(content::open(body))
             }))
         } else {
@@ -124,7 +124,8 @@ impl RequestBody {
                 return Poll::Ready(Ok(bytes));
             }
             let mut content = self.take_content();
-            let read = PendingWork::start(&self.executor, move || {
+            let executor = self.executor.get_or_insert_with(BlockingExecutor::in_place);
+            let read = PendingWork::start(executor, move || {
                 let most = usize::try_from(content.length()).unwrap_or(usize::MAX);
                 let mut buffer = vec![0; most.min(READ_SIZE)];
                 let result = content.read(&mut buffer).map(|read| {

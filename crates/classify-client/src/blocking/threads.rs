@@ -28,7 +28,7 @@ pub(crate) fn attempt<T: Transport>(
     let started = transport.now();
     let report = AttemptReport::start(settings, &request, started);
     let reply = report.within(|| exchange(transport, settings, request, started, on_open));
-    report.end(settings, &reply, transport.now());
+    report.end(settings, &reply, || transport.now());
     reply
 }
 
