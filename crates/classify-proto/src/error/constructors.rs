@@ -26,8 +26,11 @@ impl Error {
             job_id: None,
             job: None,
             v1_job: None,
+            file_id: None,
             transaction_id: None,
+            transaction_of_content: false,
             subject: None,
+            failure: None,
             source: None,
         }))
     }
@@ -91,7 +94,7 @@ impl Error {
             FailureKind::Refused => (ErrorKind::Transport, "the transport refuses the request"),
         };
         let mut error = Self::new(kind, message);
-        error.0.source = Some(Box::new(failure));
+        error.0.failure = Some(failure);
         error
     }
 
@@ -215,6 +218,18 @@ impl Error {
         self
     }
 
+    /// The file that was uploaded for the create.
+    pub(crate) fn with_file_id(mut self, id: Option<&str>) -> Self {
+        self.0.file_id = id.map(str::to_owned).or(self.0.file_id);
+        self
+    }
+
+    /// Whether the transaction id is made from the document's content, so that any copy of it has the same.
+    pub(crate) fn with_transaction_of_content(mut self, of_content: bool) -> Self {
+        self.0.transaction_of_content = of_content;
+        self
+    }
+
     pub(crate) fn with_transaction_id(mut self, id: Option<&str>) -> Self {
         self.0.transaction_id = id.map(str::to_owned).or(self.0.transaction_id);
         self
@@ -247,9 +262,12 @@ impl Error {
             job_id: None,
             job: None,
             v1_job: None,
+            file_id: None,
             transaction_id: None,
+            transaction_of_content: false,
             subject: None,
-            source: self.failure().map(|failure| Box::new(failure.clone()) as _),
+            failure: inner.failure.clone(),
+            source: None,
         }))
     }
 }
