@@ -11,7 +11,7 @@ use super::{
 };
 use crate::Time;
 use crate::body::Content;
-use crate::error::Error;
+use crate::error::{Error, ErrorCode};
 use crate::files::File;
 use crate::job_phase::JobPhase;
 use crate::machine::context::Context;
@@ -171,6 +171,7 @@ impl Bulk {
     pub(super) fn finish_as_conflict(&mut self, index: DocumentIndex, job_id: &str) {
         let mut report = DocumentReport::new(DocumentStatus::Error);
         let id = one_line(job_id);
+        report.error_code = Some(ErrorCode::Conflict);
         report.error = Some(format!(
             "the service answered with job {id}, which is another document's"
         ));
@@ -203,7 +204,7 @@ impl Bulk {
         match self.error_scope(index, error, stage) {
             ErrorScope::Run => {
                 self.circuit_breaker.on_abandoned(now);
-                self.finish_without_job(index, error.to_string());
+                self.finish_without_job_of(index, error);
                 self.stop_with(error.duplicate());
             }
             ErrorScope::Document => {
@@ -257,11 +258,11 @@ impl Bulk {
         }
         // An upload says nothing about the job, and the next one would fail too.
         if stage == Stage::Upload {
-            return self.finish_without_job(index, error.to_string());
+            return self.finish_without_job_of(index, error);
         }
         document.failures += 1;
         if document.failures >= MAX_FAILURES {
-            return self.finish_without_job(index, error.to_string());
+            return self.finish_without_job_of(index, error);
         }
         let backoff = INITIAL_BACKOFF.saturating_mul(2u32.saturating_pow(document.failures - 1));
         self.backing_off.insert((now + backoff, index));
@@ -274,7 +275,7 @@ impl Bulk {
         }
         if let Some(backoff) = self.circuit_breaker.on_failure(now, error.retry_after()) {
             if self.circuit_breaker.is_exhausted(backoff) {
-                self.finish_without_job(index, error.to_string());
+                self.finish_without_job_of(index, error);
                 return self.stop_with(error.duplicate());
             }
             let notice = format!(
@@ -288,13 +289,25 @@ impl Bulk {
         };
         document.failures += 1;
         if document.failures >= MAX_FAILURES {
-            return self.finish_without_job(index, error.to_string());
+            return self.finish_without_job_of(index, error);
         }
         self.queue(index, stage);
     }
 
     /// The run is through with a document that has no job, as far as it knows.
     pub(super) fn finish_without_job(&mut self, index: DocumentIndex, why: String) {
+        let report = self.report_without_job(index, why);
+        self.finish(index, report, None);
+    }
+
+    /// The run is through with a document whose upload or create failed.
+    fn finish_without_job_of(&mut self, index: DocumentIndex, error: &Error) {
+        let mut report = self.report_without_job(index, error.to_string());
+        report.error_code = Some(error.code());
+        self.finish(index, report, None);
+    }
+
+    fn report_without_job(&self, index: DocumentIndex, why: String) -> DocumentReport {
         let unsure = self
             .documents
             .get(&index)
@@ -305,7 +318,7 @@ impl Bulk {
             DocumentStatus::NotStarted
         });
         report.error = Some(why);
-        self.finish(index, report, None);
+        report
     }
 
     pub(super) fn on_cancelled(&mut self, index: DocumentIndex, result: Result<Job, Error>) {
