@@ -1,7 +1,7 @@
 //! The content of a document, opened anew for each attempt.
 
 use std::fmt;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
 
 use classify_proto::{Body, Bytes, Content, Failure, Multipart};
@@ -12,6 +12,24 @@ use crate::body::{RequestBody, take};
 pub(crate) enum OpenContent {
     Bytes(Bytes),
     Reader(ContentReader),
+}
+
+/// Why content could not be read to its end.
+#[derive(Debug, Clone)]
+pub(crate) struct ReadError {
+    pub(crate) message: String,
+    pub(crate) kind: Option<io::ErrorKind>,
+}
+
+impl ReadError {
+    /// The failure of the attempt that read the content. The transport has begun to send it.
+    pub(crate) fn failure(&self) -> Failure {
+        let failure = Failure::content(&*self.message).attempted(true);
+        match self.kind {
+            Some(kind) => failure.with_io_kind(kind),
+            None => failure,
+        }
+    }
 }
 
 /// Content that is read piece by piece: exactly the announced length, however much the source has grown.
@@ -42,7 +60,7 @@ impl ContentReader {
     }
 
     /// Reads into `buffer`; 0 only at the end.
-    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Result<usize, String> {
+    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ReadError> {
         let most = usize::try_from(self.remaining)
             .unwrap_or(usize::MAX)
             .min(buffer.len());
@@ -52,17 +70,25 @@ impl ContentReader {
         loop {
             match self.reader.read(&mut buffer[..most]) {
                 Ok(0) => {
-                    return Err(format!(
-                        "{}: ended {} bytes early; it shrank while it was sent",
-                        self.name, self.remaining
-                    ));
+                    return Err(ReadError {
+                        message: format!(
+                            "{}: ended {} bytes early; it shrank while it was sent",
+                            self.name, self.remaining
+                        ),
+                        kind: Some(io::ErrorKind::UnexpectedEof),
+                    });
                 }
                 Ok(read) => {
                     self.remaining -= read as u64;
                     return Ok(read);
                 }
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(format!("{}: {error}", self.name)),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    return Err(ReadError {
+                        message: format!("{}: {error}", self.name),
+                        kind: Some(error.kind()),
+                    });
+                }
             }
         }
     }
@@ -76,7 +102,7 @@ impl OpenContent {
         }
     }
 
-    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Result<usize, String> {
+    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ReadError> {
         match self {
             Self::Bytes(bytes) => Ok(take(bytes, buffer)),
             Self::Reader(reader) => reader.read(buffer),
@@ -132,15 +158,21 @@ pub(crate) fn open(body: Body) -> Result<RequestBody, Failure> {
 fn open_file(path: &Path) -> Result<ContentReader, Failure> {
     use std::fs::{self, File};
 
-    let failure =
-        |error: &dyn fmt::Display| Failure::content(format!("{}: {error}", path.display()));
+    let failure = |error: io::Error| {
+        Failure::content(format!("{}: {error}", path.display())).with_io_kind(error.kind())
+    };
     // Checked before opening: opening a pipe would wait for its writer.
-    let metadata = fs::metadata(path).map_err(|error| failure(&error))?;
+    let metadata = fs::metadata(path).map_err(failure)?;
     if !metadata.is_file() {
-        return Err(failure(&"is not a regular file"));
+        let kind = if metadata.is_dir() {
+            io::ErrorKind::IsADirectory
+        } else {
+            io::ErrorKind::InvalidInput
+        };
+        return Err(failure(io::Error::new(kind, "is not a regular file")));
     }
-    let file = File::open(path).map_err(|error| failure(&error))?;
-    let length = file.metadata().map_err(|error| failure(&error))?.len();
+    let file = File::open(path).map_err(failure)?;
+    let length = file.metadata().map_err(failure)?.len();
     let name = path.display().to_string();
     Ok(ContentReader::new(Box::new(file), name, length))
 }

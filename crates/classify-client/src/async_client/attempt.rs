@@ -12,7 +12,7 @@ use classify_proto::{Body, Failure, Reply, Time, http};
 
 use super::body::Opening;
 use super::transport::Transport;
-use crate::body::{BodyState, check_reply, panic_failure};
+use crate::body::{BodyState, check_reply, no_time_left, panic_failure};
 use crate::budget::Budget;
 use crate::observe::AttemptReport;
 use crate::settings::Settings;
@@ -137,7 +137,7 @@ impl<T: Transport> Attempt<T> {
                         let late = self.poll_timer(cx, self.settings.limits.response);
                         return if late {
                             let failure = Failure::timeout("the document was not opened in time");
-                            Poll::Ready(Err(failure.before_sending()))
+                            Poll::Ready(Err(failure.before_sending().attempted(false)))
                         } else {
                             Poll::Pending
                         };
@@ -191,7 +191,7 @@ impl<T: Transport> Attempt<T> {
         let budget =
             Budget::new(&self.settings.limits, length, deadline, self.started).less(elapsed);
         if budget.total.is_zero() {
-            return Err(Failure::timeout("no time was left to send the request").before_sending());
+            return Err(no_time_left());
         }
         let request = http::Request::from_parts(parts, body);
         let transport = &self.transport;
