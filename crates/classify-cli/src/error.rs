@@ -111,6 +111,7 @@ mod tests {
             .resumable(Some("again".into()), vec!["clj-2".into()]);
         let json = error.report().unwrap().to_json();
         assert_eq!(json["error"]["kind"], "not_found");
+        assert_eq!(json["error"]["code"], "not_found");
         assert_eq!(json["error"]["exit_code"], 6);
         assert_eq!(json["error"]["status"], 404);
         assert_eq!(json["error"]["job_id"], "clj-1");

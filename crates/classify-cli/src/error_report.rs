@@ -96,12 +96,14 @@ impl ErrorReport {
                     fields.insert(name.into(), value);
                 }
             };
+            add("code", Some(error.code().as_str().into()));
             add("operation", error.operation().map(Value::from));
             add(
                 "status",
                 error.status().map(|status| status.as_u16().into()),
             );
             add("job_id", error.job_id().map(Value::from));
+            add("file_id", error.file_id().map(Value::from));
             add("transaction_id", error.transaction_id().map(Value::from));
             add("request_id", error.request_id().map(Value::from));
             add(

@@ -42,7 +42,7 @@ open_enum! {
         Broken = "broken",
         /// The transport refuses the request: a certificate that is not trusted, a URL it cannot take, no TLS.
         Refused = "refused",
-        /// The document's content could not be read.
+        /// The document's content could not be read, or there is none.
         Content = "content",
         /// A successful response could not be read.
         Decode = "decode",
