@@ -1,5 +1,7 @@
 //! An error as the user sees it: as text, or as one JSON object.
 
+use std::error::Error as _;
+
 use classify_proto::Error;
 use serde_json::{Map, Value, json};
 
@@ -41,6 +43,10 @@ impl ErrorReport {
     /// Returns the report as text of one or more lines.
     pub(crate) fn to_text(&self) -> String {
         let mut text = format!("error: {}", self.message);
+        if let Some(cause) = self.source.as_ref().and_then(|error| error.source()) {
+            text.push_str("\n  cause: ");
+            text.push_str(&cause.to_string());
+        }
         if !self.created.is_empty() {
             let created: Vec<_> = self
                 .created
@@ -97,6 +103,10 @@ impl ErrorReport {
                 }
             };
             add("code", Some(error.code().as_str().into()));
+            add(
+                "cause",
+                error.source().map(|cause| cause.to_string().into()),
+            );
             add("operation", error.operation().map(Value::from));
             add(
                 "status",
