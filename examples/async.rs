@@ -6,9 +6,8 @@
 
 use std::error::Error;
 
-use classify_reqwest::files::UploadFile;
-use classify_reqwest::v2::{Configuration, CreateJob, ListJobs, Outcome, Rule};
-use classify_reqwest::{Api, Client};
+use classify_reqwest::v2::{Configuration, ListJobs, Outcome, Rule};
+use classify_reqwest::{Api, Client, Document};
 
 const DOCUMENT: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
@@ -43,12 +42,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             "an agreement that two parties sign, such as a lease",
         ),
     ]);
-    let job = client
-        .classify(
-            UploadFile::path(path)?,
-            CreateJob::new("").configuration(rules),
-        )
-        .await?;
+    let job = client.classify(Document::open(path)?, rules).await?;
     match job.outcome() {
         Outcome::Matched {
             r#type,

@@ -6,10 +6,8 @@
 
 use std::error::Error;
 
-use classify_ureq::files::UploadFile;
-use classify_ureq::machine::{Concurrent, ConcurrentEvent, RunEvent};
-use classify_ureq::v2::{Configuration, CreateJob, Outcome, Rule};
-use classify_ureq::{Api, Client};
+use classify_ureq::v2::{Configuration, Outcome, Rule};
+use classify_ureq::{Api, Client, Document};
 
 const DOCUMENTS: [&str; 2] = [
     concat!(
@@ -49,24 +47,20 @@ fn main() -> Result<(), Box<dyn Error>> {
         ),
         Rule::new("receipt", "a till receipt of a shop with the amount paid"),
     ]);
-    let create = CreateJob::new("").configuration(rules);
-    let runs = paths
-        .iter()
-        .map(|path| client.upload_run(UploadFile::path(path)?, create.clone()))
+    let documents = paths
+        .into_iter()
+        .map(Document::open)
         .collect::<Result<Vec<_>, _>>()?;
 
-    // Four documents at a time. One that fails stops no other.
-    client.drive(Concurrent::new(runs, 4), |event| match event {
-        ConcurrentEvent::Progress(index, RunEvent::Created(job)) => {
-            eprintln!("{}: {} was created", paths[index], job.id);
+    // Each document is classified once and paid for once, also if the program is started again. One that fails stops no
+    // other.
+    for finished in client.bulk(rules).run(documents)? {
+        println!("{}", finished.name());
+        match finished.outcome() {
+            Ok(outcome) => print_outcome(&outcome),
+            Err(error) => println!("  {error}"),
         }
-        ConcurrentEvent::Progress(..) => {}
-        ConcurrentEvent::Finished(index, Ok(job)) => {
-            println!("{}", paths[index]);
-            print_outcome(&job.outcome());
-        }
-        ConcurrentEvent::Finished(index, Err(error)) => println!("{}\n  {error}", paths[index]),
-    });
+    }
     Ok(())
 }
 

@@ -9,10 +9,9 @@ use std::error::Error;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use classify_ureq::files::UploadFile;
 use classify_ureq::machine::{AttemptInfo, AttemptOutcome, CircuitState, Observer, WaitInfo};
-use classify_ureq::v2::{Configuration, CreateJob, Job, Rule};
-use classify_ureq::{Api, Client};
+use classify_ureq::v2::{Configuration, Job, Rule};
+use classify_ureq::{Api, Client, Document};
 use metrics::{
     Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit, counter,
     gauge, histogram,
@@ -118,8 +117,7 @@ fn classify(client: &Client, path: &str) -> Result<Job, Box<dyn Error>> {
         "invoice",
         "has an invoice number, line items and a total amount due",
     )]);
-    let create = CreateJob::new("").configuration(rules);
-    Ok(client.classify(UploadFile::path(path)?, create)?)
+    Ok(client.classify(Document::open(path)?, rules)?)
 }
 
 #[cfg(test)]

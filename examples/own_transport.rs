@@ -11,11 +11,9 @@ use std::net::{TcpStream, ToSocketAddrs as _};
 use std::time::{Duration, Instant};
 
 use classify_client::blocking::{Client, Transport};
-use classify_client::{Budget, RequestBody, api_from_env};
-use classify_proto::files::UploadFile;
+use classify_client::{Budget, Document, RequestBody, api_from_env};
 use classify_proto::http::{self, HeaderName, HeaderValue, Method};
-use classify_proto::machine::RunEvent;
-use classify_proto::v2::{Configuration, CreateJob, Outcome, Rule};
+use classify_proto::v2::{Configuration, Outcome, Rule};
 use classify_proto::{Api, Bytes, Failure, Reply};
 
 const DOCUMENT: &str = concat!(
@@ -56,15 +54,10 @@ fn main() -> Result<(), Box<dyn Error>> {
             "an agreement that two parties sign, such as a lease",
         ),
     ]);
-    let create = CreateJob::new("").configuration(rules);
 
     let client = Client::with_transport(Tcp, api);
-    let run = client.upload_run(UploadFile::path(path)?, create)?;
-    let job = client.drive(run, |event| {
-        if let RunEvent::Created(job) = event {
-            eprintln!("{} was created", job.id);
-        }
-    })?;
+    let job = client.classify(Document::open(path)?, rules)?;
+    eprintln!("job {}", job.id);
 
     match job.outcome() {
         Outcome::Matched {

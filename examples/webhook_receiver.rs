@@ -188,9 +188,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .signing_secret(&*secret);
     // Listening begins before the job does, so that no news is missed.
     let updates = receiver.updates.subscribe();
-    let create = v2::CreateJob::new(file.id)
-        .configuration(rules)
-        .webhook(webhook);
+    let options = v2::JobOptions::from(rules).webhook(webhook);
+    let create = v2::CreateJob::new(file.id, options);
     let job = client.call(create).await?;
     println!("created:    {}", job.id);
     let job = ended(&client, &job.id, updates).await?;
@@ -276,7 +275,7 @@ mod tests {
         let upload = files::UploadFile::new("damaged.pdf", b"%PDF-1.7 and nothing else".to_vec());
         let file = client.call(upload).await.expect("a file");
         let rule = v2::Rule::new("invoice", "has an invoice number");
-        let create = v2::CreateJob::new(file.id).configuration(v2::Configuration::new([rule]));
+        let create = v2::CreateJob::new(file.id, v2::Configuration::new([rule]));
         let job = client.call(create).await.expect("a job");
 
         let (sender, updates) = broadcast::channel(256);

@@ -178,8 +178,8 @@ fn run_from_iterator(
         let remaining = run.into_rest().count();
         assert_eq!(settled, summary.documents() + summary.duplicates);
         assert_eq!(settled + remaining, documents.len());
-        assert!(summary.stopped.is_some() || remaining == 0);
-        assert!(summary.stopped.is_some() || !is_full);
+        assert!(summary.error().is_some() || remaining == 0);
+        assert!(summary.error().is_some() || !is_full);
         driver.drop_replies();
     }
 }

@@ -27,7 +27,7 @@ pub fn rules() -> Configuration {
 /// A create that keeps to every limit.
 #[must_use]
 pub fn create(input: &str) -> CreateJob {
-    CreateJob::new(input).configuration(rules())
+    CreateJob::new(input, rules())
 }
 
 /// The seed of every machine here.

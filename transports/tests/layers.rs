@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use classify_client::classify_proto::http::{HeaderValue, Request};
 use classify_client::classify_proto::machine::{
-    Bulk, BulkOptions, Document, DocumentStatus, Limiter, PollInterval,
+    Bulk, BulkOptions, HashedDocument, DocumentStatus, Limiter, PollInterval,
 };
 use classify_client::classify_proto::v2::CreateJob;
 use classify_client::{Client, RequestBody};
@@ -57,13 +57,13 @@ async fn layers_add_header_and_limit_concurrency_of_bulk_run() {
     let api = api(emulator.base_url(), emulator.key());
     let short = Duration::from_millis(20);
     let options = BulkOptions::default().poll_interval(PollInterval::new(short, short * 5));
-    let create = CreateJob::new("").configuration(rules());
+    let create = JobOptions::from(rules());
     let client =
         Client::with_transport(hyper::tower(service), api.clone()).limiter(Limiter::unlimited());
     let bulk =
         Bulk::new(&api, create, options, client.seed().expect("randomness")).expect("good rules");
     let documents = (0..DOCUMENTS).map(|n| {
-        Document::bytes(
+        HashedDocument::bytes(
             format!("{n}.txt"),
             format!("Invoice {n}, total amount {n}.00"),
         )

@@ -10,9 +10,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use classify_bench::{counting_allocator, process};
 use classify_proto::machine::{
-    Bulk, BulkEvent, BulkOptions, Context, Document, Limiter, Machine, Step, Ticket,
+    Bulk, BulkEvent, BulkOptions, Context, HashedDocument, Limiter, Machine, Step, Ticket,
 };
-use classify_proto::v2::{Configuration, CreateJob, Rule};
+use classify_proto::v2::{Configuration, JobOptions, Rule};
 use classify_proto::{Api, Body, RateClass, Seed, Time, http};
 
 #[global_allocator]
@@ -79,7 +79,7 @@ fn main() {
     // Faster than the published limits, or a million documents would take seven hours of virtual polling.
     let limiter =
         Mutex::new(Limiter::unlimited().limit(RateClass::Create, 400, Duration::from_secs(1)));
-    let template = CreateJob::new("").configuration(rules);
+    let template = JobOptions::from(rules);
     // Enough in flight that the rate is what limits the run: 400 a second, each for 20 s and up to a round more.
     let options = BulkOptions::default()
         .max_in_flight(12_000)
@@ -116,7 +116,7 @@ fn main() {
             Step::Event(BulkEvent::NeedDocuments(capacity)) => {
                 for _ in 0..capacity.min(usize::try_from(total - pushed).unwrap_or(usize::MAX)) {
                     pushed += 1;
-                    bulk.push(Document::id(format!("dfl-{pushed:08}")));
+                    bulk.push(HashedDocument::id(format!("dfl-{pushed:08}")));
                 }
             }
             Step::Event(BulkEvent::Record(record)) => journal += record.to_line().len(),

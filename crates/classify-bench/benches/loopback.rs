@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 use classify_bench::fixtures::rules;
 use classify_bench::{measure, process};
 use classify_emulator::{Config, Emulator, RateLimits, Route};
-use classify_proto::machine::{Bulk, BulkOptions, Document, DocumentStatus, Limiter};
-use classify_proto::v2::CreateJob;
+use classify_proto::machine::{Bulk, BulkOptions, DocumentStatus, HashedDocument, Limiter};
+use classify_proto::v2::JobOptions;
 use classify_proto::{Api, Seed};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -86,15 +86,10 @@ fn bench_driver(driver: &str, documents: u64) -> Result<()> {
 fn run_driver(driver: &str, base_url: &str, documents: u64) -> Result<()> {
     let api = Api::builder("llx-bench").base_url(base_url).build()?;
     let options = BulkOptions::default();
-    let bulk = Bulk::new(
-        &api,
-        CreateJob::new("").configuration(rules()),
-        options,
-        Seed::new([1; 16]),
-    )?;
+    let bulk = Bulk::new(&api, JobOptions::from(rules()), options, Seed::new([1; 16]))?;
     let texts = (0..documents).map(|number| {
         let text = format!("Invoice {number}, payment of {number}.00 is due by Friday.");
-        Document::bytes(format!("{number}.txt"), text)
+        HashedDocument::bytes(format!("{number}.txt"), text)
     });
     let bulk = bulk.fed_by(texts, |_| Ok(()));
     let limiter = Limiter::unlimited();

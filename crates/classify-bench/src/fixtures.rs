@@ -104,9 +104,7 @@ pub fn rules() -> Configuration {
 /// A create of ours.
 #[must_use]
 pub fn create() -> CreateJob {
-    CreateJob::new("dfl-1")
-        .configuration(rules())
-        .transaction_id("t-1")
+    CreateJob::new("dfl-1", rules()).transaction_id("t-1")
 }
 
 /// The same create as plain structs.

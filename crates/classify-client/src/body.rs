@@ -227,16 +227,17 @@ pub(crate) fn check_reply(
     state: &BodyState,
     response_bytes: u64,
 ) -> Reply {
+    // Whatever the service says of half a document, it is not about the document.
+    if let Some(error) = state.0.read_error.get() {
+        return Err(error.failure());
+    }
     match reply {
         Ok(response) if response.body().len() as u64 > response_bytes => {
             Err(Failure::too_large(response_bytes))
         }
         Ok(response) => Ok(response),
-        Err(failure) => Err(match state.0.read_error.get() {
-            Some(error) => error.failure(),
-            None if length > 0 && !state.is_started() => failure.before_sending(),
-            None => failure,
-        }),
+        Err(failure) if length > 0 && !state.is_started() => Err(failure.before_sending()),
+        Err(failure) => Err(failure),
     }
 }
 

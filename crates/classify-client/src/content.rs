@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::{self, Read};
 use std::path::Path;
 
+use classify_proto::machine::{ContentHasher, ContentKey};
 use classify_proto::{Body, Bytes, Content, Failure, Multipart};
 
 use crate::body::{RequestBody, take};
@@ -37,8 +38,22 @@ pub(crate) struct ContentReader {
     reader: Box<dyn Read + Send + Sync>,
     /// The source's name in errors.
     name: String,
+    /// The bytes that were not handed out yet.
     remaining: u64,
+    check: Option<ContentCheck>,
 }
+
+/// Compares content with its key while it is read. The last bytes are held back until the key is right, so that no
+/// service gets a whole document that is not the one it was asked about.
+struct ContentCheck {
+    expected: ContentKey,
+    hasher: ContentHasher,
+    /// The last bytes, once they are read and the key is right.
+    tail: Bytes,
+}
+
+/// How many bytes are held back.
+const HELD_BACK: u64 = 4096;
 
 impl ContentReader {
     #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
@@ -51,7 +66,19 @@ impl ContentReader {
             reader,
             name: name.into(),
             remaining: length,
+            check: None,
         }
+    }
+
+    /// Fails the read before its last byte if the content has another key.
+    #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
+    pub(crate) fn expect(mut self, key: ContentKey) -> Self {
+        self.check = Some(ContentCheck {
+            expected: key,
+            hasher: ContentHasher::new(),
+            tail: Bytes::new(),
+        });
+        self
     }
 
     #[cfg(feature = "async")]
@@ -61,14 +88,58 @@ impl ContentReader {
 
     /// Reads into `buffer`; 0 only at the end.
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ReadError> {
-        let most = usize::try_from(self.remaining)
-            .unwrap_or(usize::MAX)
-            .min(buffer.len());
-        if most == 0 {
+        if buffer.is_empty() || self.remaining == 0 {
             return Ok(0);
         }
+        let is_checked = self.check.is_some();
+        let held_back = if is_checked { HELD_BACK } else { 0 };
+        let read = if self.remaining > held_back {
+            let most = usize::try_from(self.remaining - held_back).unwrap_or(usize::MAX);
+            let most = most.min(buffer.len());
+            let read = self.read_source(&mut buffer[..most])?;
+            if let Some(check) = &mut self.check {
+                check.hasher.update(&buffer[..read]);
+            }
+            read
+        } else {
+            if self
+                .check
+                .as_ref()
+                .is_some_and(|check| check.tail.is_empty())
+            {
+                self.read_tail()?;
+            }
+            let tail = self.check.as_mut().map(|check| &mut check.tail);
+            tail.map_or(0, |tail| take(tail, buffer))
+        };
+        self.remaining -= read as u64;
+        Ok(read)
+    }
+
+    /// Reads the bytes that are held back, and compares the key.
+    fn read_tail(&mut self) -> Result<(), ReadError> {
+        let mut tail = vec![0; usize::try_from(self.remaining).unwrap_or_default()];
+        let mut filled = 0;
+        while filled < tail.len() {
+            filled += self.read_source(&mut tail[filled..])?;
+        }
+        if let Some(check) = &mut self.check {
+            check.hasher.update(&tail);
+            if check.hasher.clone().finish() != check.expected {
+                return Err(ReadError {
+                    message: changed(&self.name),
+                    kind: None,
+                });
+            }
+            check.tail = tail.into();
+        }
+        Ok(())
+    }
+
+    /// Reads at least one byte of the source.
+    fn read_source(&mut self, buffer: &mut [u8]) -> Result<usize, ReadError> {
         loop {
-            match self.reader.read(&mut buffer[..most]) {
+            match self.reader.read(buffer) {
                 Ok(0) => {
                     return Err(ReadError {
                         message: format!(
@@ -78,10 +149,7 @@ impl ContentReader {
                         kind: Some(io::ErrorKind::UnexpectedEof),
                     });
                 }
-                Ok(read) => {
-                    self.remaining -= read as u64;
-                    return Ok(read);
-                }
+                Ok(read) => return Ok(read),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
                     return Err(ReadError {
@@ -92,6 +160,11 @@ impl ContentReader {
             }
         }
     }
+}
+
+/// The error of content that is not what it was when its key was computed.
+fn changed(name: &str) -> String {
+    format!("{name}: changed since its content was hashed; no job was created for it")
 }
 
 impl OpenContent {
@@ -139,11 +212,12 @@ pub(crate) fn open(body: Body) -> Result<RequestBody, Failure> {
             head,
             content,
             tail,
+            content_key,
             ..
         }) => {
             let content = match content {
                 Content::Bytes(bytes) => OpenContent::Bytes(bytes),
-                Content::Path(path) => OpenContent::Reader(open_file(&path)?),
+                Content::Path(path) => OpenContent::Reader(open_file(&path, content_key)?),
                 _ => return Err(Failure::content("the document's content is missing")),
             };
             Ok(RequestBody::new(head, content, tail))
@@ -155,7 +229,7 @@ pub(crate) fn open(body: Body) -> Result<RequestBody, Failure> {
 }
 
 #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
-fn open_file(path: &Path) -> Result<ContentReader, Failure> {
+fn open_file(path: &Path, key: Option<ContentKey>) -> Result<ContentReader, Failure> {
     use std::fs::{self, File};
 
     let failure = |error: io::Error| {
@@ -174,11 +248,18 @@ fn open_file(path: &Path) -> Result<ContentReader, Failure> {
     let file = File::open(path).map_err(failure)?;
     let length = file.metadata().map_err(failure)?.len();
     let name = path.display().to_string();
-    Ok(ContentReader::new(Box::new(file), name, length))
+    match key {
+        // Nothing would be read that could be compared.
+        Some(key) if length == 0 && key != ContentKey::of(b"") => {
+            Err(Failure::content(changed(&name)))
+        }
+        Some(key) => Ok(ContentReader::new(Box::new(file), name, length).expect(key)),
+        None => Ok(ContentReader::new(Box::new(file), name, length)),
+    }
 }
 
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
-fn open_file(path: &Path) -> Result<ContentReader, Failure> {
+fn open_file(path: &Path, _: Option<ContentKey>) -> Result<ContentReader, Failure> {
     Err(Failure::content(format!(
         "{}: this build has no file system; pass the document's bytes",
         path.display()

@@ -48,10 +48,19 @@ mod body;
 #[cfg(any(feature = "async", feature = "blocking"))]
 mod budget;
 #[cfg(any(feature = "async", feature = "blocking"))]
+mod bulk;
+#[cfg(any(feature = "async", feature = "blocking"))]
 mod clock;
 #[cfg(any(feature = "async", feature = "blocking"))]
 mod content;
+#[cfg(any(feature = "async", feature = "blocking"))]
+mod document;
 mod environment;
+#[cfg(all(
+    any(feature = "async", feature = "blocking"),
+    not(all(target_family = "wasm", target_os = "unknown"))
+))]
+mod folder;
 #[cfg(any(feature = "async", feature = "blocking"))]
 mod observe;
 mod seed;
@@ -71,12 +80,21 @@ pub use classify_proto;
 pub use body::{BodyState, RequestBody};
 #[cfg(any(feature = "async", feature = "blocking"))]
 pub use budget::Budget;
+#[cfg(any(feature = "async", feature = "blocking"))]
+pub use bulk::{BulkBuilder, DocumentError, Finished, JournalFile};
 #[cfg(all(
     any(feature = "async", feature = "blocking"),
     not(all(target_family = "wasm", target_os = "unknown"))
 ))]
 pub use clock::now;
+#[cfg(any(feature = "async", feature = "blocking"))]
+pub use document::Document;
 pub use environment::{api_from_env, proxy_from_env};
+#[cfg(all(
+    any(feature = "async", feature = "blocking"),
+    not(all(target_family = "wasm", target_os = "unknown"))
+))]
+pub use folder::Folder;
 #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
 pub use seed::random_seed;
 
@@ -84,5 +102,6 @@ pub use seed::random_seed;
 pub use async_client::TowerTransport;
 #[cfg(feature = "async")]
 pub use async_client::{
-    BlockingExecutor, Client, DefaultTransport, List, Pages, Running, StopHandle, Transport,
+    BlockingExecutor, BulkRun, Client, DefaultTransport, FromIterator, FromStream, List, Pages,
+    Running, Source, StopHandle, Transport,
 };

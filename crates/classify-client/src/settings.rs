@@ -225,14 +225,23 @@ macro_rules! client_methods {
             }
 
             /// Returns the machine of [`classify`](Self::classify), for [`start`](Self::start) and
-            /// [`drive`](Self::drive): alone, to see its progress or to save it, or many of them in a
-            /// [`Concurrent`](classify_proto::machine::Concurrent).
+            /// [`drive`](Self::drive): to see its progress, or to save it. For many documents, use [`bulk`](Self::bulk).
             ///
             /// # Errors
             ///
             /// If the system has no random bytes.
-            pub fn upload_run(&self, upload: UploadFile, create: CreateJob) -> Result<Run, Error> {
-                Ok(self.run_settings(Run::upload(upload, create, self.seed()?)))
+            pub fn document_run(
+                &self,
+                document: HashedDocument,
+                options: impl Into<JobOptions>,
+            ) -> Result<Run, Error> {
+                let run = Run::document(self.api(), document, options, self.seed()?);
+                Ok(self.run_settings(run))
+            }
+
+            /// Returns the default options of a bulk run of this client.
+            pub(crate) fn bulk_options(&self) -> BulkOptions {
+                BulkOptions::default().retry(self.settings.retry)
             }
 
             fn run_settings(&self, run: Run) -> Run {

@@ -16,7 +16,7 @@ use classify_client::{Budget, Client, RequestBody, Transport, blocking};
 use classify_proto::machine::{Call, Concurrent, ConcurrentEvent, Limiter, Machine, Retry, Run};
 use classify_proto::v2::{GetJob, JobStatus};
 use classify_proto::{Bytes, Error, ErrorKind, Failure, Proxy, Reply, Seed, TransportLimits, http};
-use support::{Fate, SimTransport, Woken, api, create, job, upload};
+use support::{Fate, SimTransport, Woken, api, create, document, file_document, job, rules};
 
 /// Runs a function on a thread, and fails if it does not end.
 fn ends<R: Send + 'static>(run: impl FnOnce() -> R + Send + 'static) -> R {
@@ -365,11 +365,7 @@ fn blocking_upload_that_never_answers_times_out_in_runs_with_threads() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("invoice.txt");
     std::fs::write(&path, "Invoice 4711").expect("a file");
-    let uploads = [
-        upload(0),
-        classify_proto::files::UploadFile::path(&path).expect("a name"),
-    ];
-    for upload in uploads {
+    for document in [document(0), file_document(&path)] {
         let hangs = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&hangs);
         let transport = move |request: http::Request<RequestBody>, budget: Budget| -> Reply {
@@ -392,7 +388,7 @@ fn blocking_upload_that_never_answers_times_out_in_runs_with_threads() {
             let runs: Vec<_> = (0..3)
                 .map(|_| {
                     client
-                        .upload_run(upload.clone(), create(""))
+                        .document_run(document.clone(), rules())
                         .expect("a seed")
                 })
                 .collect();
@@ -448,16 +444,11 @@ impl classify_client::DefaultTransport for Unbuildable {
 }
 
 fn bulk() -> impl Machine<Event: Send, Output = classify_proto::machine::Summary> + Send {
-    use classify_proto::machine::{Bulk, BulkOptions, Document};
+    use classify_proto::machine::{Bulk, BulkOptions, HashedDocument};
 
-    let bulk = Bulk::new(
-        &api(),
-        create(""),
-        BulkOptions::default(),
-        Seed::new([7; 16]),
-    );
+    let bulk = Bulk::new(&api(), rules(), BulkOptions::default(), Seed::new([7; 16]));
     let documents =
-        (0..3).map(|number| Document::bytes(format!("{number}.txt"), format!("{number}")));
+        (0..3).map(|number| HashedDocument::bytes(format!("{number}.txt"), format!("{number}")));
     bulk.expect("good rules").fed_by(documents, |_: &_| Ok(()))
 }
 
@@ -490,7 +481,7 @@ fn transport_build_error_fails_each_request_with_its_reason() {
     for result in &results {
         check(result.as_ref().unwrap_err());
     }
-    check(&summary.stopped.expect("a reason"));
+    check(summary.error().expect("a reason"));
 
     let client = Client::<Unbuildable>::new(api());
     check(&now(client.call(GetJob::new("clj-1"))).unwrap_err());
@@ -509,7 +500,7 @@ fn transport_build_error_fails_each_request_with_its_reason() {
     for result in &results {
         check(result.as_ref().unwrap_err());
     }
-    check(&summary.stopped.expect("a reason"));
+    check(summary.error().expect("a reason"));
 }
 
 /// The test runs itself again with a key in its environment.

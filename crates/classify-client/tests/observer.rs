@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use classify_client::{Budget, Client, RequestBody, blocking};
 use classify_proto::machine::{
-    AttemptInfo, AttemptOutcome, Bulk, BulkOptions, CircuitState, Document, DocumentStatus,
+    AttemptInfo, AttemptOutcome, Bulk, BulkOptions, CircuitState, DocumentStatus, HashedDocument,
     Limiter, Observer, RateFeedback, RateLimits, Retry, WaitInfo,
 };
 use classify_proto::v2::GetJob;
@@ -172,9 +172,10 @@ fn observer_of_bulk_run_receives_states_of_circuit_breaker() {
     let recorder = Arc::new(Recorder::default());
     let client = Client::with_transport(transport.clone(), api()).observer(recorder.clone());
     let options = BulkOptions::default().retry(Retry::never());
-    let bulk = Bulk::new(&api(), create(""), options, Seed::new([7; 16])).expect("good rules");
-    let documents =
-        (0..8).map(|number| Document::bytes(format!("{number}.txt"), format!("Invoice {number}")));
+    let bulk =
+        Bulk::new(&api(), support::rules(), options, Seed::new([7; 16])).expect("good rules");
+    let documents = (0..8)
+        .map(|number| HashedDocument::bytes(format!("{number}.txt"), format!("Invoice {number}")));
     let fed = bulk.fed_by(documents, |_: &_| Ok(()));
     let summary = transport.block_on(client.drive(fed, drop));
     assert_eq!(summary.count(&DocumentStatus::Completed), 8, "{summary:?}");

@@ -9,11 +9,14 @@ use std::task::Poll;
 use std::time::Duration;
 
 use classify_client::{Budget, Client, RequestBody, Running, blocking};
-use classify_proto::files::UploadFile;
-use classify_proto::machine::{Concurrent, ConcurrentEvent, Limiter, Machine, Retry, Run};
+use classify_proto::machine::{
+    Concurrent, ConcurrentEvent, HashedDocument, Limiter, Machine, Retry, Run,
+};
 use classify_proto::v2::JobStatus;
 use classify_proto::{Reply, TransportLimits, http};
-use support::{Deferred, Fate, SimTransport, Woken, api, create, job, upload};
+use support::{
+    Deferred, Fate, SimTransport, Woken, api, create, document, file_document, job, rules,
+};
 
 fn client(transport: &SimTransport) -> Client<SimTransport> {
     Client::with_transport(transport.clone(), api())
@@ -101,9 +104,8 @@ fn pause_of_consumer_while_file_is_opened_causes_no_timeout() {
     let work = Deferred::default();
     transport.world().deferred = Some(work.clone());
     let client = client(&transport);
-    let file = UploadFile::path(&path).expect("a name");
-    let uploads = [upload(0), file];
-    let runs = uploads.map(|upload| client.upload_run(upload, create("")).unwrap());
+    let documents = [document(0), file_document(&path)];
+    let runs = documents.map(|document| client.document_run(document, rules()).unwrap());
     let mut running = client.start(Concurrent::new(runs, 2));
     {
         let woken = Woken::new();
@@ -137,8 +139,8 @@ fn upload_at_minimum_rate_may_take_longer_than_base_limit() {
         .attempt(Duration::from_secs(10))
         .min_upload_rate(64);
     let client = client(&transport).limits(limits);
-    let document = UploadFile::new("a.txt", vec![b'a'; 64 * 120]);
-    let run = client.upload_run(document, create("")).expect("a seed");
+    let document = HashedDocument::bytes("a.txt", vec![b'a'; 64 * 120]);
+    let run = client.document_run(document, rules()).expect("a seed");
     // The create has no document.
     let created = transport.block_on(async {
         let mut running = client.start(run);
@@ -173,15 +175,15 @@ fn blocking_upload_at_minimum_rate_may_take_longer_than_base_limit() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("invoice.txt");
     std::fs::write(&path, vec![b'a'; 64 * 120]).expect("a file");
-    let file = UploadFile::path(&path).expect("a name");
+    let file = file_document(&path);
     let limits = TransportLimits::default()
         .attempt(Duration::from_millis(100))
         .min_upload_rate(64);
     let client = blocking::Client::with_transport(transport, api())
         .limits(limits)
         .retry(Retry::never());
-    let documents = [UploadFile::new("a.txt", vec![b'a'; 64 * 120]), file];
-    let runs = documents.map(|document| client.upload_run(document, create("")).unwrap());
+    let documents = [HashedDocument::bytes("a.txt", vec![b'a'; 64 * 120]), file];
+    let runs = documents.map(|document| client.document_run(document, rules()).unwrap());
     client.drive(Concurrent::new(runs, 2), |event| {
         if let ConcurrentEvent::Finished(_, result) = event {
             result.expect("a job");

@@ -10,13 +10,12 @@ use std::time::Duration;
 
 use classify_client::{Client, StopHandle};
 use classify_proto::machine::{
-    Bulk, BulkOptions, Concurrent, ConcurrentEvent, Document, DocumentStatus, FedEvent, Limiter,
-    Machine, Retry,
+    Bulk, BulkOptions, Concurrent, ConcurrentEvent, DocumentStatus, FedEvent, HashedDocument,
+    Limiter, Machine, Retry,
 };
-use classify_proto::v2::CreateJob;
 use classify_proto::{Seed, TransportLimits};
 use proptest::prelude::*;
-use support::{Fate, SimTransport, Woken, api, create, rules, upload};
+use support::{Fate, SimTransport, Woken, api, document, rules};
 
 const LONG: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
@@ -192,7 +191,7 @@ proptest! {
         transport.world().extra_polls = extra_polls;
         let client = client(&transport, max, has_background);
         let runs: Vec<_> = (0..documents)
-            .map(|number| client.upload_run(upload(number), create("")).unwrap())
+            .map(|number| client.document_run(document(number), rules()).unwrap())
             .collect();
         let mut ended = vec![0; documents];
         run(&client, &transport, Concurrent::new(runs, documents), actions, |event| {
@@ -219,13 +218,13 @@ proptest! {
         let client = client(&transport, max, has_background);
         let bulk = Bulk::new(
             &api(),
-            CreateJob::new("").configuration(rules()),
+            rules(),
             BulkOptions::default().retry(retry()).job_timeout(LONG),
             Seed::new([7; 16]),
         ).unwrap();
         let fed = bulk.fed_by(
             (0..documents).map(|number| {
-                Document::bytes(format!("{number}.txt"), format!("Invoice {number}"))
+                HashedDocument::bytes(format!("{number}.txt"), format!("Invoice {number}"))
             }),
             |_: &_| Ok(()),
         );

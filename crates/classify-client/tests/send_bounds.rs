@@ -14,7 +14,7 @@ use classify_client::{Budget, Client, RequestBody, Transport};
 use classify_proto::machine::Concurrent;
 use classify_proto::v2::{GetJob, ListJobs};
 use classify_proto::{Reply, http};
-use support::{SimTransport, Woken, api, create, job, upload};
+use support::{SimTransport, Woken, api, create, document, job, rules};
 
 /// A transport that stays on its thread, as one over the browser's `fetch` does.
 struct Local(Rc<Cell<u32>>);
@@ -73,10 +73,10 @@ fn futures_of_a_send_transport_are_send() {
     send(&client.call_raw(GetJob::new("clj-1")));
     send(&client.wait("clj-1"));
     send(&client.run(create("dfl-1")));
-    send(&client.classify(upload(0), create("")));
+    send(&client.classify(document(0).into(), rules()));
     send(&client.list(ListJobs::new()));
     send(&client.pages(ListJobs::new()).next());
-    let run = client.upload_run(upload(0), create("")).expect("a seed");
+    let run = client.document_run(document(0), rules()).expect("a seed");
     let mut running = client.start(run);
     shared(&running.stop_handle());
     send(&running.next());

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::content_key::ContentKey;
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -30,6 +31,7 @@ impl Body {
                 head,
                 content: Content::Bytes(bytes),
                 tail,
+                ..
             }) => {
                 let mut whole = Vec::with_capacity(head.len() + bytes.len() + tail.len());
                 whole.extend_from_slice(head);
@@ -55,6 +57,9 @@ pub struct Multipart {
     pub content: Content,
     /// Sent last.
     pub tail: Bytes,
+    /// The key of the document, if it is known. A driver that opens a path compares what it reads with it, and fails the
+    /// request before its last byte if it differs.
+    pub content_key: Option<ContentKey>,
 }
 
 impl Multipart {
@@ -63,7 +68,13 @@ impl Multipart {
             head: head.into(),
             content,
             tail: tail.into(),
+            content_key: None,
         }
+    }
+
+    pub(crate) fn content_key(mut self, key: Option<ContentKey>) -> Self {
+        self.content_key = key;
+        self
     }
 }
 

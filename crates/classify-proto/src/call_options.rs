@@ -112,12 +112,16 @@ impl CallOptions {
 
     /// Removes the values of the headers, and secret body fields, from an error response that repeats them.
     pub(crate) fn redact(&self, response: &mut Response<Bytes>) {
+        redact::redact_response(response, self.secrets().collect::<Vec<_>>());
+    }
+
+    /// Returns the values of the headers, and secret body fields.
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = String> {
         let headers = self
             .headers
             .iter()
             .filter_map(|(_, value)| value.expose_secret().map(str::to_owned));
-        let secrets = headers.chain(redact::secrets_in(self.body.iter()));
-        redact::redact_response(response, secrets.collect::<Vec<_>>());
+        headers.chain(redact::secrets_in(self.body.iter()))
     }
 
     pub(crate) fn apply_headers(&self, mut request: Request<Body>) -> Result<Request<Body>, Error> {
@@ -240,10 +244,8 @@ mod tests {
 
     fn create() -> v2::CreateJob {
         let rules = Configuration::new([Rule::new("invoice", "contains an invoice number")]);
-        v2::CreateJob::new("dfl-1")
-            .configuration(rules)
-            .project("p")
-            .transaction_id("t-1")
+        let options = v2::JobOptions::from(rules).project("p");
+        v2::CreateJob::new("dfl-1", options).transaction_id("t-1")
     }
 
     fn call<O: Operation>(operation: O, options: CallOptions) -> Call<O> {
@@ -315,7 +317,11 @@ mod tests {
         // Without rules, rules of an unknown shape may be given; the idempotency key and the input may not.
         let bare = |name: &str, value: Value| {
             let options = CallOptions::new().body_field(name, value);
-            sent(v2::CreateJob::new("dfl-1"), options, &off)
+            sent(
+                v2::CreateJob::new("dfl-1", v2::JobOptions::default()),
+                options,
+                &off,
+            )
         };
         assert!(bare("configuration", json!({ "rules": "all of them" })).is_ok());
         for field in ["file_input", "transaction_id"] {
@@ -472,7 +478,12 @@ mod tests {
     #[test]
     fn call_options_keep_validation_and_parsing_of_operation() {
         let options = || CallOptions::new().header("x-a", "1");
-        let error = sent(v2::CreateJob::new(""), options(), &api()).unwrap_err();
+        let error = sent(
+            v2::CreateJob::new("", v2::JobOptions::default()),
+            options(),
+            &api(),
+        )
+        .unwrap_err();
         assert_eq!(error.operation(), Some("classify.create"));
         let api = api();
         let cx = Context::new(&api, NOW);

@@ -30,18 +30,18 @@
 //! Here a job lives its life, from the upload to its result. A closure plays the service; a driver would use a socket.
 //!
 //! ```
-//! use classify_proto::machine::{Context, Machine, Run, RunEvent, Step};
-//! use classify_proto::v2::{Configuration, CreateJob, Outcome, Rule};
-//! use classify_proto::{Api, Body, Seed, Time, files};
+//! use classify_proto::machine::{Context, HashedDocument, Machine, Run, RunEvent, Step};
+//! use classify_proto::v2::{Configuration, Outcome, Rule};
+//! use classify_proto::{Api, Body, Seed, Time};
 //!
 //! let api = Api::builder("llx-key").build()?;
 //! let rules = Configuration::new([
 //!     Rule::new("invoice", "has an invoice number, line items and a total amount"),
 //!     Rule::new("contract", "is an agreement that two parties sign"),
 //! ]);
-//! let document = files::UploadFile::new("scan.txt", b"Invoice 4711, total 12.00".to_vec());
-//! let mut run = Run::upload(document, CreateJob::new("").configuration(rules), Seed::new([7; 16]));
-//! let transaction = run.transaction_id().unwrap().to_owned(); // fixed before the first byte leaves
+//! let document = HashedDocument::bytes("scan.txt", "Invoice 4711, total 12.00");
+//! let mut run = Run::document(&api, document, rules, Seed::new([7; 16]));
+//! let transaction = run.transaction_id().unwrap().to_owned(); // derived from the content and the rules
 //!
 //! let mut now = Time::from_millis(0);
 //! let mut log = Vec::new();
@@ -115,6 +115,7 @@ mod api;
 mod body;
 mod call_options;
 pub mod configurations;
+mod content_key;
 mod error;
 pub mod files;
 mod job_phase;

@@ -3,13 +3,13 @@
 mod sim;
 
 use classify_proto::machine::{
-    Bulk, BulkEvent, BulkOptions, ContentKey, Context, Document, DocumentStatus, Journal,
+    Bulk, BulkEvent, BulkOptions, ContentKey, Context, DocumentStatus, HashedDocument, Journal,
     Machine as _, Record, Step,
 };
-use classify_proto::v2::{Configuration, CreateJob, Rule};
+use classify_proto::v2::{Configuration, JobOptions, Rerun, Rule};
 use classify_proto::{Seed, Time};
 use sim::Service;
-use sim::bulk_harness::{BulkHarness, CREATE, UPLOAD, service, template};
+use sim::bulk_harness::{BulkHarness, CREATE, UPLOAD, job_options, service};
 
 #[test]
 fn bulk_run_classifies_every_document() {
@@ -63,9 +63,9 @@ fn duplicate_evicted_from_report_cache_creates_no_second_job() {
 fn upload_is_skipped_for_documents_given_by_file_id() {
     let mut bench = BulkHarness::new([], service(1_000));
     bench.documents = vec![
-        Document::id("dfl-7"),
-        Document::id("pjb-8"),
-        Document::id("dfl-7"),
+        HashedDocument::id("dfl-7"),
+        HashedDocument::id("pjb-8"),
+        HashedDocument::id("dfl-7"),
     ];
     bench.run(None).unwrap();
     assert_eq!((bench.requests(UPLOAD), bench.requests(CREATE)), (0, 2));
@@ -88,7 +88,13 @@ fn max_in_flight_is_never_exceeded() {
 #[test]
 fn pause_input_waits_for_next_document_or_close() {
     let api = sim::api();
-    let mut bulk = Bulk::new(&api, template(), BulkOptions::default(), Seed::new([1; 16])).unwrap();
+    let mut bulk = Bulk::new(
+        &api,
+        job_options(),
+        BulkOptions::default(),
+        Seed::new([1; 16]),
+    )
+    .unwrap();
     let cx = Context::new(&api, Time::from_millis(1_000));
     let next = |bulk: &mut Bulk| bulk.poll(cx);
     assert!(matches!(
@@ -103,7 +109,7 @@ fn pause_input_waits_for_next_document_or_close() {
     for _ in 0..3 {
         assert!(matches!(next(&mut bulk), Step::Wait(None)));
     }
-    bulk.push(Document::id("dfl-1"));
+    bulk.push(HashedDocument::id("dfl-1"));
     assert!(matches!(next(&mut bulk), Step::Event(BulkEvent::Record(_))));
     assert!(matches!(
         next(&mut bulk),
@@ -115,8 +121,13 @@ fn pause_input_waits_for_next_document_or_close() {
     bulk.close();
     assert_eq!(bulk.capacity(), 0);
 
-    let mut empty =
-        Bulk::new(&api, template(), BulkOptions::default(), Seed::new([1; 16])).unwrap();
+    let mut empty = Bulk::new(
+        &api,
+        job_options(),
+        BulkOptions::default(),
+        Seed::new([1; 16]),
+    )
+    .unwrap();
     next(&mut empty);
     next(&mut empty);
     empty.pause_input();
@@ -137,7 +148,7 @@ fn resume_report_is_available_before_document_is_pushed() {
     let options = BulkOptions::default();
     let bulk = Bulk::new(
         &bench.simulation.api,
-        template(),
+        job_options(),
         options,
         Seed::new([9; 16]),
     )
@@ -155,20 +166,20 @@ fn resume_report_is_available_before_document_is_pushed() {
 fn resume_job_id_is_available_once_document_is_pushed() {
     let api = sim::api();
     let options = BulkOptions::default();
-    let mut first = Bulk::new(&api, template(), options.clone(), Seed::new([1; 16])).unwrap();
+    let mut first = Bulk::new(&api, job_options(), options.clone(), Seed::new([1; 16])).unwrap();
     let Step::Event(BulkEvent::Record(begun)) =
         first.poll(Context::new(&api, Time::from_millis(1_000)))
     else {
         panic!("the journal begins with the run")
     };
-    let document = Document::id("dfl-1");
+    let document = HashedDocument::id("dfl-1");
     let created = Record::Created {
         key: document.key(),
         job_id: "clj-1".into(),
         transaction_id: "t".into(),
     };
     let (journal, _) = Journal::read((begun.to_line() + &created.to_line()).as_bytes()).unwrap();
-    let bulk = Bulk::new(&api, template(), options, Seed::new([2; 16])).unwrap();
+    let bulk = Bulk::new(&api, job_options(), options, Seed::new([2; 16])).unwrap();
     let mut bulk = bulk.with_journal(journal).unwrap();
     let key = document.key();
     assert_eq!(bulk.job_id(key), None);
@@ -187,7 +198,7 @@ fn failed_documents_do_not_stop_the_run() {
     );
     bench
         .documents
-        .push(Document::path("gone.txt", "gone.txt", ContentKey::of(b"gone")).unwrap());
+        .push(HashedDocument::path("gone.txt", "gone.txt", ContentKey::of(b"gone")).unwrap());
     let summary = bench.run(None).unwrap();
     // A simulated upload of a path is empty, and goes through like any other.
     assert_eq!(summary.count(&DocumentStatus::Failed), 5);
@@ -206,7 +217,7 @@ fn error_scope_422_fails_document_until_retry_failed() {
     );
     let summary = bench.run(None).unwrap();
     assert_eq!(summary.count(&DocumentStatus::Error), 3);
-    assert!(summary.stopped.is_none());
+    assert!(summary.error().is_none());
     assert!(
         bench.reports["0.txt"][0]
             .error
@@ -219,7 +230,8 @@ fn error_scope_422_fails_document_until_retry_failed() {
     bench.run(None).unwrap();
     assert_eq!((bench.simulation.sent.len(), bench.restored), (before, 3));
     bench.simulation.service.refuses = None;
-    bench.options = BulkOptions::default().retry_failed(true);
+    bench.options = BulkOptions::default();
+    bench.retry_failed(true);
     bench.run(None).unwrap();
     bench.assert_all_completed();
 }
@@ -232,7 +244,8 @@ fn fresh_run_creates_new_jobs_once_despite_crash() {
     bench.run(None).unwrap();
     assert_eq!(bench.simulation.service.jobs.len(), 3);
     bench.journal.clear();
-    bench.options = BulkOptions::default().fresh(true);
+    bench.options = BulkOptions::default();
+    bench.job_options.rerun = Rerun::Always;
     bench.run(Some(40));
     bench.run(None).unwrap();
     bench.assert_all_completed();
@@ -248,7 +261,7 @@ fn journal_of_other_configuration_is_an_error() {
     let mut bench = BulkHarness::new(0..1, service(0));
     bench.run(None).unwrap();
     let (journal, _) = Journal::read(&bench.journal).unwrap();
-    let other = CreateJob::new("").configuration(Configuration::new([Rule::new(
+    let other = JobOptions::from(Configuration::new([Rule::new(
         "receipt",
         "has a till number",
     )]));
@@ -271,10 +284,10 @@ fn journal_of_another_run_is_an_error_for_fresh_run() {
     let mut bench = BulkHarness::new(0..1, service(0));
     bench.run(None).unwrap();
     let (journal, _) = Journal::read(&bench.journal).unwrap();
-    let options = BulkOptions::default().fresh(true);
+    let options = BulkOptions::default();
     let bulk = Bulk::new(
         &bench.simulation.api,
-        template(),
+        job_options().fresh(),
         options,
         Seed::new([1; 16]),
     )
@@ -286,7 +299,7 @@ fn journal_of_another_run_is_an_error_for_fresh_run() {
 #[test]
 fn journal_header_records_organization() {
     let mut bench = BulkHarness::new(0..1, service(0));
-    bench.template = template().organization("org-1");
+    bench.job_options = job_options().organization("org-1");
     bench.run(None).unwrap();
     let (journal, _) = Journal::read(&bench.journal).unwrap();
     let organization = journal.header().unwrap().organization.as_deref();
@@ -299,7 +312,7 @@ fn journal_of_fed_run_is_stored_and_write_error_stops_run() {
     let bulk = |bench: &BulkHarness| {
         Bulk::new(
             &bench.simulation.api,
-            template(),
+            job_options(),
             BulkOptions::default().max_in_flight(2),
             Seed::new([1; 16]),
         )
@@ -339,7 +352,7 @@ fn journal_of_fed_run_is_stored_and_write_error_stops_run() {
     let (_, summary) = bench.simulation.run(&mut run);
     let left = run.into_rest().count();
     assert!(Journal::read(stored.concat().as_bytes()).unwrap().1 < stored.concat().len());
-    assert!(summary.stopped.unwrap().to_string().contains("journal"));
+    assert!(summary.error().unwrap().to_string().contains("journal"));
     assert!(bench.simulation.service.jobs.len() <= 2);
     assert!(left >= 5);
 }
@@ -349,7 +362,7 @@ fn validation_rejects_bulk_run_without_configuration() {
     let api = sim::api();
     let error = Bulk::new(
         &api,
-        CreateJob::new(""),
+        JobOptions::default(),
         BulkOptions::default(),
         Seed::new([1; 16]),
     )

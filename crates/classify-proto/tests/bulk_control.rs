@@ -6,12 +6,12 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use classify_proto::machine::{
-    Bulk, BulkEvent, BulkOptions, Document, DocumentStatus, Journal, Limiter, Machine as _,
+    Bulk, BulkEvent, BulkOptions, DocumentStatus, HashedDocument, Journal, Limiter, Machine as _,
     PollInterval, Retry,
 };
 use classify_proto::{RateClass, Seed, Time};
 use sim::Fault;
-use sim::bulk_harness::{BulkHarness, CREATE, UPLOAD, faulty, service, template};
+use sim::bulk_harness::{BulkHarness, CREATE, UPLOAD, faulty, job_options, service};
 
 #[test]
 fn duplicates_are_counted_in_flight_and_after() {
@@ -26,7 +26,9 @@ fn duplicates_are_counted_in_flight_and_after() {
 fn need_documents_is_requested_in_batches() {
     // Two documents are begun each second, and so about two end each second.
     let mut bench = BulkHarness::new([], service(5_000));
-    bench.documents = (0..100).map(|n| Document::id(format!("dfl-{n}"))).collect();
+    bench.documents = (0..100)
+        .map(|n| HashedDocument::id(format!("dfl-{n}")))
+        .collect();
     bench.options = BulkOptions::default().max_in_flight(16);
     let limiter = Limiter::unlimited().limit(RateClass::Create, 2, Duration::from_secs(1));
     bench.simulation.limiter = Some(Mutex::new(limiter));
@@ -44,7 +46,7 @@ fn rate_limit_on_uploads_does_not_delay_creates() {
     let mut bench = BulkHarness::new(0..3, service(1_000));
     bench
         .documents
-        .extend((0..5).map(|n| Document::id(format!("dfl-held{n}"))));
+        .extend((0..5).map(|n| HashedDocument::id(format!("dfl-held{n}"))));
     // Room for the uploads alone, so that the others come when the second upload has begun to wait.
     bench.options = BulkOptions::default().max_requests(1).max_in_flight(3);
     let limiter = Limiter::unlimited().limit(RateClass::Upload, 1, Duration::from_secs(60));
@@ -103,7 +105,7 @@ fn stop_during_create_backoff_reports_ambiguous_or_not_started() {
         (Fault::NoConnection, DocumentStatus::NotStarted, 0),
     ] {
         let mut bench = BulkHarness::new([], faulty(60_000, [fault]));
-        bench.documents = vec![Document::id("dfl-1")];
+        bench.documents = vec![HashedDocument::id("dfl-1")];
         // The create rests until it is repeated; nothing is on the wire then.
         let mut polls = 0;
         let summary = bench.run_with(None, |bulk, _| {
@@ -127,7 +129,7 @@ fn resume_after_lost_responses_in_same_process() {
     let options = BulkOptions::default().max_requests(3);
     let mut bulk = Bulk::new(
         &bench.simulation.api,
-        template(),
+        job_options(),
         options,
         Seed::new([1; 16]),
     )
@@ -166,7 +168,7 @@ fn resume_after_lost_responses_in_same_process() {
 #[test]
 fn resume_reports_unrecorded_create_as_ambiguous() {
     let mut bench = BulkHarness::new([], service(60_000));
-    bench.documents = vec![Document::id("dfl-1")];
+    bench.documents = vec![HashedDocument::id("dfl-1")];
     for step in 0.. {
         bench.run(Some(step));
         if bench.simulation.service.jobs.len() == 1 {
@@ -178,7 +180,7 @@ fn resume_reports_unrecorded_create_as_ambiguous() {
     bench.simulation.service.refuses = Some(401);
     bench.simulation.service.by_transaction.clear();
     let summary = bench.run(None).unwrap();
-    assert!(summary.stopped.as_ref().unwrap().is_auth());
+    assert!(summary.error().unwrap().is_auth());
     assert_eq!(summary.count(&DocumentStatus::Ambiguous), 1, "{summary:?}");
 }
 
@@ -208,7 +210,7 @@ fn journal_header_precedes_documents_pushed_early() {
     let options = BulkOptions::default();
     let bulk = Bulk::new(
         &bench.simulation.api,
-        template(),
+        job_options(),
         options,
         Seed::new([1; 16]),
     )

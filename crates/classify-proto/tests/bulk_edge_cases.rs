@@ -6,16 +6,16 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use classify_proto::machine::{
-    Bulk, BulkOptions, ContentKey, Document, DocumentStatus, Fed, Journal, Limiter, PollInterval,
-    Record, Retry,
+    Bulk, BulkOptions, ContentKey, DocumentStatus, Fed, HashedDocument, Journal, Limiter,
+    PollInterval, Record, Retry,
 };
 use classify_proto::{RateClass, Seed, Time};
-use sim::bulk_harness::{BulkHarness, CREATE, LIST, UPLOAD, faulty, service, template};
+use sim::bulk_harness::{BulkHarness, CREATE, LIST, UPLOAD, faulty, job_options, service};
 use sim::{Fault, Service};
 
-fn held(count: usize) -> Vec<Document> {
+fn held(count: usize) -> Vec<HashedDocument> {
     (0..count)
-        .map(|n| Document::id(format!("dfl-{n}")))
+        .map(|n| HashedDocument::id(format!("dfl-{n}")))
         .collect()
 }
 
@@ -56,7 +56,7 @@ fn retry_exhausted_status_is_ambiguous_or_not_started() {
     ] {
         let mut bench = bench(1, faulty(1_000, vec![fault; 1_000]));
         let summary = bench.run(None).unwrap();
-        assert!(summary.stopped.is_none(), "{summary:?}");
+        assert!(summary.error().is_none(), "{summary:?}");
         assert_eq!(summary.count(&status), 1, "{summary:?}");
         // Five tries of six requests each.
         assert_eq!(bench.requests(CREATE), 30);
@@ -67,7 +67,7 @@ fn retry_exhausted_status_is_ambiguous_or_not_started() {
 fn upload_of_new_file_is_not_repeated_after_create_404() {
     let mut bench = BulkHarness::new([], service(1_000));
     bench.documents = (0..3u8)
-        .map(|n| Document::path(n.to_string(), "a.txt", ContentKey::of(&[n])).unwrap())
+        .map(|n| HashedDocument::path(n.to_string(), "a.txt", ContentKey::of(&[n])).unwrap())
         .collect();
     bench.simulation.service.refuses = Some(404);
     let summary = bench.run(None).unwrap();
@@ -87,7 +87,8 @@ fn retry_failed_skips_earlier_failed_runs_up_to_a_limit() {
             ..service(0)
         },
     );
-    bench.options = BulkOptions::default().retry_failed(true);
+    bench.options = BulkOptions::default();
+    bench.retry_failed(true);
     let summary = bench.run(None).unwrap();
     assert_eq!(summary.count(&DocumentStatus::Failed), 1);
     assert_eq!(bench.requests(CREATE), 9);
@@ -142,7 +143,7 @@ fn cancel_failure_leaves_job_open_with_error() {
 
 #[test]
 fn resume_continues_planned_second_run_number() {
-    let document = Document::id("dfl-0");
+    let document = HashedDocument::id("dfl-0");
     let key = document.key();
     let planned = |run_number| Record::Planned {
         key,
@@ -226,7 +227,7 @@ fn resume_of_fed_run_after_lost_responses() {
     let options = BulkOptions::default();
     let bulk = Bulk::new(
         &bench.simulation.api,
-        template(),
+        job_options(),
         options,
         Seed::new([1; 16]),
     )
@@ -261,7 +262,7 @@ fn poll_failure_of_single_job_does_not_mark_it_missing() {
     bench.simulation.service.faults = faults.chain(vec![Fault::Http503; 14]).collect();
     let summary = bench.run(None).unwrap();
     assert_eq!(summary.count(&DocumentStatus::Completed), 1, "{summary:?}");
-    assert!(summary.stopped.is_none());
+    assert!(summary.error().is_none());
     assert!(bench.requests("GET /api/v2/classify/clj-1") > 3);
 }
 
@@ -285,7 +286,7 @@ fn poll_auth_error_of_single_job_stops_run() {
     let options = BulkOptions::default();
     let bulk = Bulk::new(
         &bench.simulation.api,
-        template(),
+        job_options(),
         options,
         Seed::new([1; 16]),
     )
@@ -301,7 +302,7 @@ fn poll_auth_error_of_single_job_stops_run() {
             bench.simulation.service.unreadable_once_refused = true;
         }
     };
-    assert!(summary.stopped.unwrap().is_auth());
+    assert!(summary.error().unwrap().is_auth());
     assert_eq!(
         (
             bench.requests(LIST),
@@ -400,7 +401,8 @@ fn ambiguous_create_is_not_failed_by_retry_error() {
             );
             assert!(bench.requests(CREATE) < 12);
             bench.simulation.service.refuses_repeats.clear();
-            bench.options = BulkOptions::default().retry_failed(true);
+            bench.options = BulkOptions::default();
+            bench.retry_failed(true);
             bench.run(None).unwrap();
             bench.assert_all_completed_by_id();
             assert_eq!(bench.simulation.service.jobs.len(), 2);
@@ -422,7 +424,8 @@ fn ambiguous_create_before_crash_is_not_failed_by_retry_error() {
     let summary = bench.run(None).unwrap();
     assert_eq!(summary.count(&DocumentStatus::Ambiguous), 1, "{summary:?}");
     bench.simulation.service.refuses_repeats.clear();
-    bench.options = BulkOptions::default().retry_failed(true);
+    bench.options = BulkOptions::default();
+    bench.retry_failed(true);
     bench.run(None).unwrap();
     bench.assert_all_completed_by_id();
     assert_eq!(bench.simulation.service.jobs.len(), 1);
@@ -452,7 +455,7 @@ fn ambiguous_create_stays_ambiguous_after_402() {
     bench.simulation.service.route_faults = [(CREATE, [Fault::LostAfterActing].into())].into();
     bench.simulation.service.refuses_repeats = [402].into();
     let summary = bench.run(None).unwrap();
-    assert!(summary.stopped.as_ref().unwrap().is_quota());
+    assert!(summary.error().unwrap().is_quota());
     assert_eq!(summary.count(&DocumentStatus::Ambiguous), 1, "{summary:?}");
 }
 
@@ -472,11 +475,12 @@ fn ambiguous_create_stays_ambiguous_when_file_is_uploaded_again() {
     bench.simulation.service.deleted = ["clj-1".to_owned()].into();
     assert_eq!(bench.run(None).unwrap().count(&DocumentStatus::Missing), 1);
     // The next run begins with the file of the first, and the answer to its create is lost.
-    bench.options = BulkOptions::default().retry_failed(true);
+    bench.options = BulkOptions::default();
+    bench.retry_failed(true);
     bench.simulation.service.route_faults = [(CREATE, [Fault::LostAfterActing].into())].into();
     bench.simulation.service.refuses_repeats = [404, 402].into();
     let summary = bench.run(None).unwrap();
-    assert!(summary.stopped.as_ref().unwrap().is_quota());
+    assert!(summary.error().unwrap().is_quota());
     assert_eq!((bench.requests(UPLOAD), bench.requests(CREATE)), (2, 4));
     assert_eq!(summary.count(&DocumentStatus::Ambiguous), 1, "{summary:?}");
 }

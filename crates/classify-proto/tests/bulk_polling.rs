@@ -6,14 +6,14 @@ use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use classify_proto::machine::{BulkOptions, Document, DocumentStatus, Limiter};
+use classify_proto::machine::{BulkOptions, DocumentStatus, HashedDocument, Limiter};
 use sim::bulk_harness::{BulkHarness, CREATE, LIST, UPLOAD, faulty, service};
 use sim::{Fault, Service};
 
 fn bench(count: usize, duration: u64) -> BulkHarness {
     let mut bench = BulkHarness::new([], service(duration));
     bench.documents = (0..count)
-        .map(|n| Document::id(format!("dfl-{n}")))
+        .map(|n| HashedDocument::id(format!("dfl-{n}")))
         .collect();
     bench
 }
@@ -132,7 +132,7 @@ fn poll_list_timeout_or_retry_adds_only_its_own_duration() {
 fn poll_batches_1000_jobs_into_few_list_requests() {
     let mut bench = BulkHarness::new([], service(60_000));
     bench.documents = (0..1_000)
-        .map(|n| Document::id(format!("dfl-{n}")))
+        .map(|n| HashedDocument::id(format!("dfl-{n}")))
         .collect();
     bench.options = BulkOptions::default().max_in_flight(1_000);
     bench.simulation.limiter = Some(Mutex::new(Limiter::paid()));
@@ -159,7 +159,7 @@ fn poll_batches_1000_jobs_into_few_list_requests() {
 fn rate_limit_free_tier_run_of_1000_jobs_completes() {
     let mut bench = BulkHarness::new([], service(60_000));
     bench.documents = (0..1_000)
-        .map(|n| Document::id(format!("dfl-{n}")))
+        .map(|n| HashedDocument::id(format!("dfl-{n}")))
         .collect();
     bench.options = BulkOptions::default().max_in_flight(1_000);
     bench.simulation.limiter = Some(Mutex::new(Limiter::free_tier()));

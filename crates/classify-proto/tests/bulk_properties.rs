@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use classify_proto::machine::{BulkOptions, Document, DocumentStatus, Journal, Limiter};
+use classify_proto::machine::{BulkOptions, DocumentStatus, HashedDocument, Journal, Limiter};
+use classify_proto::v2::Rerun;
 use classify_proto::{RateClass, Time};
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option;
@@ -62,24 +63,17 @@ fn network() -> impl Strategy<Value = Network> {
 
 /// Whatever may be set without paying more for it. Every document is new to the service, so that a run that is fresh or
 /// retries what failed pays no more than another.
-fn options() -> impl Strategy<Value = BulkOptions> {
-    (
-        1usize..8,
-        1usize..4,
-        0usize..4,
-        any::<bool>(),
-        any::<bool>(),
+fn options() -> impl Strategy<Value = (BulkOptions, Rerun)> {
+    let reruns = [Rerun::Never, Rerun::Failed, Rerun::Always];
+    (1usize..8, 1usize..4, 0usize..4, select(reruns.to_vec())).prop_map(
+        |(in_flight, requests, report_cache_size, rerun)| {
+            let options = BulkOptions::default()
+                .max_in_flight(in_flight)
+                .max_requests(requests)
+                .report_cache_size(report_cache_size);
+            (options, rerun)
+        },
     )
-        .prop_map(
-            |(in_flight, requests, report_cache_size, retry_failed, fresh)| {
-                BulkOptions::default()
-                    .max_in_flight(in_flight)
-                    .max_requests(requests)
-                    .report_cache_size(report_cache_size)
-                    .retry_failed(retry_failed)
-                    .fresh(fresh)
-            },
-        )
 }
 
 /// A process that dies at a step, or has only so long.
@@ -111,11 +105,11 @@ fn run_until(bench: &mut BulkHarness, end: End) {
 }
 
 /// Every other document is with the service already.
-fn held_or_not(content: u32) -> Document {
+fn held_or_not(content: u32) -> HashedDocument {
     if content % 2 == 0 {
-        Document::id(format!("held-{content}"))
+        HashedDocument::id(format!("held-{content}"))
     } else {
-        Document::bytes(format!("{content}.txt"), format!("document {content}"))
+        HashedDocument::bytes(format!("{content}.txt"), format!("document {content}"))
     }
 }
 
@@ -146,12 +140,12 @@ proptest! {
     ) {
         let mut bench = BulkHarness::new(contents, faulty(duration, []));
         network.serve(&mut bench);
-        bench.options = options;
+        (bench.options, bench.job_options.rerun) = options;
         let (start, max_in_flight) = (bench.simulation.now, bench.options.max_in_flight);
         for (place, end) in ends.iter().enumerate() {
             run_until(&mut bench, *end);
             // A fresh run is told by its journal alone.
-            if lost_journals.contains(&place) && !bench.options.fresh {
+            if lost_journals.contains(&place) && bench.job_options.rerun != Rerun::Always {
                 bench.journal.clear();
             }
         }
@@ -234,7 +228,8 @@ proptest! {
         bench.simulation.service.deleted = deleted.iter().map(|n| format!("clj-{n}")).collect();
         for (round, ends) in rounds.into_iter().enumerate() {
             let options = BulkOptions::default().max_in_flight(2).report_cache_size(report_cache_size);
-            bench.options = options.retry_failed(round > 0);
+            bench.options = options;
+    bench.retry_failed(round > 0);
             let is_over = |bench: &BulkHarness| Journal::read(&bench.journal).unwrap().0.is_ended();
             let begun = bench.process;
             for end in ends {

@@ -31,7 +31,8 @@ fn only_earlier_jobs_fail(bench: &mut BulkHarness) {
 #[test]
 fn retry_failed_skips_duplicate_that_failed_in_same_run() {
     let mut bench = BulkHarness::new([1, 2, 1, 2], failing(1_000));
-    bench.options = forgetful().retry_failed(true);
+    bench.options = forgetful();
+    bench.retry_failed(true);
     bench.run(None).unwrap();
     assert_eq!(bench.simulation.service.jobs.len(), 2);
     assert_eq!(bench.reports.len(), 4);
@@ -46,7 +47,8 @@ fn retry_failed_duplicate_shares_second_run_number() {
     bench.options = forgetful();
     bench.run(None).unwrap();
     only_earlier_jobs_fail(&mut bench);
-    bench.options = forgetful().retry_failed(true);
+    bench.options = forgetful();
+    bench.retry_failed(true);
     bench.run(None).unwrap();
     bench.assert_all_completed();
     assert_eq!(bench.simulation.service.jobs.len(), 4);
@@ -66,7 +68,8 @@ fn retry_failed_duplicate_shares_open_second_run_number() {
     bench.simulation.service.duration = 1_000_000;
     let patience = Duration::from_secs(60);
     for retry_failed in [true, false] {
-        bench.options = forgetful().retry_failed(retry_failed).job_timeout(patience);
+        bench.options = forgetful().job_timeout(patience);
+        bench.retry_failed(retry_failed);
         let summary = bench.run(None).unwrap();
         assert_eq!(summary.count(&DocumentStatus::Failed), 0, "{summary:?}");
         assert_eq!(bench.settled(0), None);
@@ -82,7 +85,8 @@ fn retry_failed_duplicate_of_ambiguous_create_makes_no_new_job() {
     let mut bench = BulkHarness::new([1, 2, 1], failing(1_000));
     let lost = vec![Fault::LostAfterActing; 30];
     bench.simulation.service.route_faults = [(CREATE, lost.into())].into();
-    bench.options = forgetful().retry_failed(true);
+    bench.options = forgetful();
+    bench.retry_failed(true);
     let summary = bench.run(None).unwrap();
     assert_eq!(bench.reports["0.txt"][0].status, DocumentStatus::Ambiguous);
     assert_eq!(bench.reports["2.txt"][0].status, DocumentStatus::Failed);
@@ -111,7 +115,8 @@ fn append_refusal(bench: &mut BulkHarness, document: usize) {
 fn retry_failed_refused_duplicate_creates_no_job_in_resumed_round() {
     let mut bench = BulkHarness::new([1, 2, 1], failing(1_000));
     bench.run(None).unwrap();
-    bench.options = forgetful().retry_failed(true);
+    bench.options = forgetful();
+    bench.retry_failed(true);
     bench.simulation.service.refuses_repeats = [400].into();
     for _ in 0..3 {
         bench.run(None).unwrap();
@@ -127,7 +132,8 @@ fn retry_failed_refused_duplicate_creates_no_job_in_resumed_round() {
 #[test]
 fn retry_failed_duplicate_of_known_job_sends_no_create() {
     let mut bench = BulkHarness::new([1, 2, 1, 2, 1], failing(1_000));
-    bench.options = forgetful().retry_failed(true);
+    bench.options = forgetful();
+    bench.retry_failed(true);
     bench.run(None).unwrap();
     assert_eq!((bench.requests(UPLOAD), bench.requests(CREATE)), (2, 2));
     assert_eq!(bench.reports["0.txt"], bench.reports["4.txt"]);
@@ -138,7 +144,8 @@ fn retry_failed_duplicate_of_known_job_sends_no_create() {
 fn retry_failed_journal_with_refused_duplicate_creates_no_second_job() {
     let mut bench = BulkHarness::new([1, 2, 1], failing(1_000));
     bench.run(None).unwrap();
-    bench.options = forgetful().retry_failed(true);
+    bench.options = forgetful();
+    bench.retry_failed(true);
     bench.run(None).unwrap();
     interrupt(&mut bench);
     append_refusal(&mut bench, 0);
@@ -153,7 +160,8 @@ fn retry_failed_journal_with_refused_duplicate_creates_no_second_job() {
 fn retry_failed_journal_with_refusal_and_unknown_job_creates_no_second_job() {
     let mut bench = BulkHarness::new([1, 2, 1], failing(1_000));
     bench.run(None).unwrap();
-    bench.options = forgetful().retry_failed(true);
+    bench.options = forgetful();
+    bench.retry_failed(true);
     let further = bench.documents.split_off(1);
     let lost = vec![Fault::LostAfterActing; 30];
     bench.simulation.service.route_faults = [(CREATE, lost.into())].into();
@@ -179,7 +187,8 @@ fn retry_failed_unreadable_document_of_lost_create_is_ambiguous() {
         }
     }
     assert!(!String::from_utf8_lossy(&bench.journal).contains("clj-1"));
-    bench.options = BulkOptions::default().retry_failed(true);
+    bench.options = BulkOptions::default();
+    bench.retry_failed(true);
     bench.simulation.service.refuses_repeats = [404].into();
     bench.simulation.service.route_faults = [(UPLOAD, [Fault::Unreadable].into())].into();
     bench.run(None).unwrap();
@@ -205,7 +214,8 @@ fn retry_failed_open_job_of_duplicate_of_refused_document_is_kept() {
     bench.run(None).unwrap();
     assert_eq!(bench.reports["2.txt"][0].status, DocumentStatus::Open);
     assert_eq!(bench.settled(0), None);
-    bench.options = forgetful().retry_failed(true);
+    bench.options = forgetful();
+    bench.retry_failed(true);
     bench.run(None).unwrap();
     bench.assert_all_completed();
     assert_eq!(bench.simulation.service.jobs.len(), 2);
@@ -218,7 +228,8 @@ fn retry_failed_duplicate_of_deleted_job_is_missing() {
         let mut bench = BulkHarness::new([1, 2, 1], service(20_000));
         bench.simulation.service.deleted = (1..9).map(|n| format!("clj-{n}")).collect();
         bench.simulation.service.frees_deleted = true;
-        bench.options = forgetful().retry_failed(retry_failed);
+        bench.options = forgetful();
+        bench.retry_failed(retry_failed);
         for round in 1..4 {
             bench.run(None).unwrap();
             let rounds = if retry_failed { round } else { 1 };
@@ -235,7 +246,8 @@ fn retry_failed_creates_new_job_for_deleted_one() {
     let mut bench = BulkHarness::new(0..2, service(20_000));
     bench.simulation.service.deleted = ["clj-1".to_owned()].into();
     for retry_failed in [false, false, true] {
-        bench.options = BulkOptions::default().retry_failed(retry_failed);
+        bench.options = BulkOptions::default();
+        bench.retry_failed(retry_failed);
         let summary = bench.run(None).unwrap();
         assert_eq!(
             summary.count(&DocumentStatus::Missing),
@@ -251,7 +263,8 @@ fn retry_failed_recreates_deleted_job_once_per_round() {
     let mut bench = BulkHarness::new(0..1, service(20_000));
     bench.simulation.service.deleted = (1..9).map(|n| format!("clj-{n}")).collect();
     bench.run(None).unwrap();
-    bench.options = BulkOptions::default().retry_failed(true);
+    bench.options = BulkOptions::default();
+    bench.retry_failed(true);
     // However often the round is interrupted.
     for kill in (5..).step_by(7) {
         if bench.run(Some(kill)).is_some() {
@@ -283,7 +296,8 @@ fn retry_failed_is_required_to_rerun_failed_documents() {
         (bench.restored, bench.simulation.service.jobs.len()),
         (3, 3)
     );
-    bench.options = BulkOptions::default().retry_failed(true);
+    bench.options = BulkOptions::default();
+    bench.retry_failed(true);
     bench.run(None).unwrap();
     bench.assert_all_completed();
     assert_eq!(
@@ -311,7 +325,8 @@ fn retry_failed_lost_response_of_failed_job_creates_no_second_job() {
         },
     );
     bench.run(None).unwrap();
-    bench.options = BulkOptions::default().retry_failed(true).max_requests(1);
+    bench.options = BulkOptions::default().max_requests(1);
+    bench.retry_failed(true);
     // After the upload.
     bench.simulation.service.faults = [Fault::None, Fault::LostAfterActing].into();
     bench.run(None).unwrap();
@@ -335,7 +350,8 @@ fn retry_failed_crash_before_record_creates_no_second_job() {
         },
     );
     bench.run(None).unwrap();
-    bench.options = BulkOptions::default().retry_failed(true);
+    bench.options = BulkOptions::default();
+    bench.retry_failed(true);
     for step in 0.. {
         bench.run(Some(step));
         if bench.simulation.service.jobs.len() == 2 {
@@ -371,6 +387,7 @@ fn retry_failed_new_round_starts_after_previous_one_ended() {
     assert_eq!(bench.simulation.service.jobs.len(), 18);
     // A run that has nothing to say leaves the journal as it is.
     bench.options = BulkOptions::default();
+    bench.retry_failed(false);
     let journal = bench.journal.clone();
     bench.run(None).unwrap();
     assert_eq!(bench.journal, journal);
@@ -391,7 +408,8 @@ fn retry_failed_works_without_journal() {
         job.fails = true;
     }
     bench.journal.clear();
-    bench.options = BulkOptions::default().retry_failed(true);
+    bench.options = BulkOptions::default();
+    bench.retry_failed(true);
     bench.run(None).unwrap();
     bench.assert_all_completed();
     assert_eq!(bench.simulation.service.jobs.len(), 6);

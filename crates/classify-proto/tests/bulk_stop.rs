@@ -5,11 +5,12 @@ mod sim;
 use std::time::Duration;
 
 use classify_proto::machine::{
-    Bulk, BulkEvent, BulkOptions, Document, DocumentStatus, Journal, Machine as _, Step, Summary,
+    Bulk, BulkEvent, BulkOptions, DocumentStatus, HashedDocument, Journal, Machine as _, Step,
+    Summary,
 };
-use classify_proto::v2::CreateJob;
+use classify_proto::v2::JobOptions;
 use classify_proto::{ErrorCode, Seed, Time};
-use sim::bulk_harness::{BulkHarness, CREATE, GET, LIST, UPLOAD, service, template};
+use sim::bulk_harness::{BulkHarness, CREATE, GET, LIST, UPLOAD, job_options, service};
 use sim::{Fault, Service};
 
 /// What a journal says of a run that bought nothing.
@@ -28,7 +29,9 @@ fn stop_on_307_405_410_or_501_fails_no_document() {
                 ..service(1_000)
             },
         );
-        bench.documents = (0..20).map(|n| Document::id(format!("dfl-{n}"))).collect();
+        bench.documents = (0..20)
+            .map(|n| HashedDocument::id(format!("dfl-{n}")))
+            .collect();
         bench.options = BulkOptions::default().max_requests(1);
         let summary = bench.run(None).unwrap();
         assert_eq!(bench.requests(CREATE), 1, "{status}");
@@ -39,7 +42,7 @@ fn stop_on_307_405_410_or_501_fails_no_document() {
         };
         assert!(summary.count(&status) >= 1, "{status}: {summary:?}");
         assert_eq!(summary.count(&DocumentStatus::Error), 0);
-        assert!(summary.stopped.is_some());
+        assert!(summary.error().is_some());
         assert_nothing_is_settled(&bench);
         bench.simulation.service.refuses = None;
         bench.run(None).unwrap();
@@ -64,7 +67,7 @@ fn stop_reports_have_error_code_of_cause_or_stopped() {
         );
         bench.options = BulkOptions::default().max_requests(1);
         let summary = bench.run(None).unwrap();
-        assert_eq!(summary.stopped.unwrap().code(), cause);
+        assert_eq!(summary.error().unwrap().code(), cause);
         let reports = bench.reports.values().flatten();
         let (of_cause, others): (Vec<_>, Vec<_>) =
             reports.partition(|report| report.error_code.as_ref() == Some(&cause));
@@ -87,7 +90,7 @@ fn stop_on_refusing_transport_fails_no_document() {
         summary.count(&DocumentStatus::NotStarted),
         summary.documents()
     );
-    assert!(summary.stopped.is_some());
+    assert!(summary.error().is_some());
     assert_nothing_is_settled(&bench);
     bench.simulation.service.faults.clear();
     bench.run(None).unwrap();
@@ -104,7 +107,7 @@ fn circuit_breaker_gives_up_early_on_service_never_reached() {
     let took = bench.simulation.now - start;
     assert!(took < 5 * 60_000, "{took} ms");
     assert_eq!(summary.count(&DocumentStatus::NotStarted), 40);
-    assert!(summary.stopped.is_some_and(|error| error.is_transient()));
+    assert!(summary.error().is_some_and(|error| error.is_transient()));
     assert_nothing_is_settled(&bench);
 
     bench.simulation.service.faults.clear();
@@ -131,7 +134,7 @@ fn circuit_breaker_counts_successful_poll_as_service_reached() {
         .iter()
         .filter(|notice| notice.contains("at fault"));
     assert!(openings.count() > 3, "{:?}", later.notices);
-    assert!(summary.stopped.is_none(), "{:?}", summary.stopped);
+    assert!(summary.error().is_none(), "{:?}", summary.error());
     later.assert_all_completed();
 }
 
@@ -144,7 +147,7 @@ fn stop_on_refused_polls_leaves_jobs_open() {
     let start = bench.simulation.now;
     let summary = bench.run(None).unwrap();
     assert_eq!(summary.count(&DocumentStatus::Open), 2);
-    assert!(summary.stopped.is_some());
+    assert!(summary.error().is_some());
     assert!(bench.simulation.now < start + 60_000);
 }
 
@@ -158,23 +161,23 @@ fn error_scope_of_create_404_with_saved_configuration() {
             ..service(1_000)
         },
     );
-    bench.template = CreateJob::new("").configuration_id("cfg-1");
+    bench.job_options = JobOptions::from_configuration_id("cfg-1");
     bench.options = BulkOptions::default().max_requests(1);
     let summary = bench.run(None).unwrap();
     // The file was uploaded a moment ago, so that it cannot be what is missing.
     assert_eq!((bench.requests(UPLOAD), bench.requests(CREATE)), (1, 1));
-    assert!(summary.stopped.unwrap().is_not_found());
+    assert!(summary.error().unwrap().is_not_found());
     assert_nothing_is_settled(&bench);
 
     // Of a file that the service holds nobody can tell; once a job has been created, the configuration is there.
     let mut bench = BulkHarness::new(0..1, service(1_000));
-    bench.template = CreateJob::new("").configuration_id("cfg-1");
+    bench.job_options = JobOptions::from_configuration_id("cfg-1");
     bench.run(None).unwrap();
-    bench.documents = vec![Document::id("dfl-gone")];
+    bench.documents = vec![HashedDocument::id("dfl-gone")];
     bench.simulation.service.refuses = Some(404);
     let summary = bench.run(None).unwrap();
     assert_eq!(summary.count(&DocumentStatus::Error), 1);
-    assert!(summary.stopped.is_none());
+    assert!(summary.error().is_none());
 }
 
 #[test]
@@ -184,12 +187,14 @@ fn deadline_applies_after_quota_error() {
         BulkOptions::default().deadline(Time::from_millis(bench.simulation.now + 5_000));
     assert_eq!(bench.run(None).unwrap().count(&DocumentStatus::Open), 1);
     // The next document meets 402, and the open job is waited for.
-    bench.documents.push(Document::bytes("2.txt", "document 2"));
+    bench
+        .documents
+        .push(HashedDocument::bytes("2.txt", "document 2"));
     bench.simulation.service.refuses = Some(402);
     let start = bench.simulation.now;
     bench.options = BulkOptions::default().deadline(Time::from_millis(start + 60_000));
     let summary = bench.run(None).unwrap();
-    assert!(summary.stopped.as_ref().unwrap().is_quota());
+    assert!(summary.error().unwrap().is_quota());
     assert_eq!(summary.count(&DocumentStatus::Open), 1);
     assert!(
         bench.simulation.now <= start + 61_000,
@@ -207,7 +212,7 @@ fn stopped(bench: &mut BulkHarness, how: impl Fn(&mut Bulk)) -> (Bulk, Vec<BulkE
     let options = BulkOptions::default();
     let bulk = Bulk::new(
         &bench.simulation.api,
-        template(),
+        job_options(),
         options,
         Seed::new([7; 16]),
     )
@@ -238,7 +243,7 @@ fn stop_reports_documents_pushed_later_at_once() {
         let (mut bulk, mut events) = stopped(&mut bench, stop);
         let before = bench.simulation.sent.len();
         bulk.push(bench.documents[0].clone());
-        bulk.push(Document::id("dfl-new"));
+        bulk.push(HashedDocument::id("dfl-new"));
         while bench.simulation.step(&mut bulk, &mut events).is_none() {}
         let expected = [
             ("0.txt", DocumentStatus::Open),
@@ -276,7 +281,7 @@ fn stop_ended_run_ignores_pushed_documents() {
     let (mut bulk, mut events) = stopped(&mut bench, Bulk::stop);
     while bench.simulation.step(&mut bulk, &mut events).is_none() {}
     bulk.push(bench.documents[0].clone());
-    bulk.push(Document::id("dfl-new"));
+    bulk.push(HashedDocument::id("dfl-new"));
     let cx = classify_proto::machine::Context::new(
         &bench.simulation.api,
         Time::from_millis(bench.simulation.now),
@@ -288,7 +293,7 @@ fn stop_ended_run_ignores_pushed_documents() {
 fn cancel_refused_with_4xx_reports_actual_job_status() {
     for status in [400, 409, 422] {
         let mut bench = BulkHarness::new([], service(5_000));
-        bench.documents = vec![Document::id("dfl-1")];
+        bench.documents = vec![HashedDocument::id("dfl-1")];
         bench.simulation.service.refuses_cancels = status;
         bench.options = BulkOptions::default().job_timeout(Duration::ZERO);
         assert_eq!(bench.run(None).unwrap().count(&DocumentStatus::Open), 1);
@@ -319,7 +324,7 @@ fn stop_on_402_creates_no_more_jobs_but_awaits_open_ones() {
         stopped = bench.run_until_third_job(&mut refused_at);
     }
     let summary = stopped.unwrap();
-    assert!(summary.stopped.unwrap().is_quota());
+    assert!(summary.error().unwrap().is_quota());
     assert_eq!(summary.statuses[&DocumentStatus::Completed], 3);
     assert!(summary.statuses[&DocumentStatus::NotStarted] >= 1);
     assert_eq!(bench.simulation.service.jobs.len(), 3);
@@ -338,7 +343,7 @@ impl BulkHarness {
         self.reports.clear();
         let bulk = Bulk::new(
             &self.simulation.api,
-            template(),
+            job_options(),
             self.options.clone(),
             Seed::new([1; 16]),
         )
@@ -382,7 +387,7 @@ fn stop_on_401_or_403_is_immediate() {
         );
         bench.options = BulkOptions::default().max_requests(1);
         let summary = bench.run(None).unwrap();
-        assert!(summary.stopped.unwrap().is_auth());
+        assert!(summary.error().unwrap().is_auth());
         assert_eq!(bench.requests(CREATE), 1);
         assert_eq!(
             summary.statuses.keys().collect::<Vec<_>>(),
@@ -448,7 +453,7 @@ fn deadline_stops_run_with_deadline_error() {
         BulkOptions::default().deadline(Time::from_millis(bench.simulation.now + 60_000));
     let start = bench.simulation.now;
     let summary = bench.run(None).unwrap();
-    assert!(summary.stopped.as_ref().unwrap().is_deadline());
+    assert!(summary.error().unwrap().is_deadline());
     assert_eq!(summary.count(&DocumentStatus::Open), 10);
     assert!(bench.simulation.now <= start + 61_000);
 }
@@ -460,12 +465,14 @@ fn stop_after_402_ends_when_polls_get_401() {
         BulkOptions::default().deadline(Time::from_millis(bench.simulation.now + 5_000));
     assert_eq!(bench.run(None).unwrap().count(&DocumentStatus::Open), 1);
     // The next document meets 402, and the job that is waited for then cannot be read any more.
-    bench.documents.push(Document::bytes("2.txt", "document 2"));
+    bench
+        .documents
+        .push(HashedDocument::bytes("2.txt", "document 2"));
     bench.options = BulkOptions::default();
     bench.simulation.service.refuses = Some(402);
     bench.simulation.service.unreadable_once_refused = true;
     let summary = bench.run(None).unwrap();
-    assert!(summary.stopped.as_ref().unwrap().is_quota());
+    assert!(summary.error().unwrap().is_quota());
     assert_eq!(
         (
             summary.count(&DocumentStatus::Open),

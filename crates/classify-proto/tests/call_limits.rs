@@ -9,7 +9,7 @@ use classify_proto::files::UploadFile;
 use classify_proto::machine::{
     Call, Context, Limiter, Machine, ResponseDeadline, Retry, Saved, Step, Ticket,
 };
-use classify_proto::v2::{Configuration, CreateJob, GetJob, Rule};
+use classify_proto::v2::{Configuration, CreateJob, GetJob, JobOptions, Rule};
 use classify_proto::{Api, Error, Failure, RateClass, Seed, Time};
 
 const START: Time = Time::from_millis(1_700_000_000_000);
@@ -20,7 +20,7 @@ fn seed() -> Seed {
 
 fn create() -> CreateJob {
     let rule = Rule::new("invoice", "has an invoice number");
-    CreateJob::new("dfl-1").configuration(Configuration::new([rule]))
+    CreateJob::new("dfl-1", Configuration::new([rule]))
 }
 
 /// A limiter that lets the next get through in ten and a half seconds.
@@ -122,7 +122,7 @@ fn ambiguous_flag_of_retry_that_cannot_be_built() {
     ] {
         let mut call = Call::new(create(), seed());
         let later = failed_once(&api, &mut call, failure);
-        *call.operation_mut() = CreateJob::new("");
+        *call.operation_mut() = CreateJob::new("", JobOptions::default());
         let Step::Done(Err(error)) = call.poll(Context::new(&api, later)) else {
             panic!("nothing can be sent")
         };
@@ -245,7 +245,10 @@ fn attempts_are_0_if_validation_or_deadline_precedes_sending() {
         Step::Done(result) => result.unwrap_err(),
         other => panic!("{other:?}"),
     };
-    let invalid = first(Call::new(CreateJob::new("dfl-1"), seed()));
+    let invalid = first(Call::new(
+        CreateJob::new("dfl-1", JobOptions::default()),
+        seed(),
+    ));
     assert!(invalid.is_invalid(), "{invalid}");
     let late = first(Call::new(create(), seed()).deadline(START));
     assert!(late.is_timeout(), "{late}");

@@ -19,7 +19,7 @@ fn seed() -> Seed {
 fn runs(count: u64) -> Vec<Run> {
     let rules = Configuration::new([Rule::new("invoice", "has an invoice number")]);
     let run = |index| {
-        let create = CreateJob::new(format!("dfl-{index}")).configuration(rules.clone());
+        let create = CreateJob::new(format!("dfl-{index}"), rules.clone());
         Run::new(create, seed().derive(index))
     };
     (0..count).map(run).collect()

@@ -63,7 +63,7 @@ fn seed() -> Seed {
 
 fn create() -> CreateJob {
     let rule = Rule::new("invoice", "has an invoice number");
-    CreateJob::new("dfl-1").configuration(Configuration::new([rule]))
+    CreateJob::new("dfl-1", Configuration::new([rule]))
 }
 
 fn response(status: u16, body: &'static str) -> http::Response<Bytes> {

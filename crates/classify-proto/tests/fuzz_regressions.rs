@@ -11,10 +11,10 @@ fn api() -> Api {
 }
 
 fn create() -> CreateJob {
-    CreateJob::new("dfl-1").configuration(Configuration::new([Rule::new(
-        "invoice",
-        "has an invoice number",
-    )]))
+    CreateJob::new(
+        "dfl-1",
+        Configuration::new([Rule::new("invoice", "has an invoice number")]),
+    )
 }
 
 #[test]

@@ -6,11 +6,11 @@ mod sim;
 use std::time::Duration;
 
 use classify_proto::machine::{
-    BulkOptions, Call, DocumentStatus, Reconcile, Retry, Run, Summary, Waiter,
+    BulkOptions, Call, DocumentStatus, HashedDocument, Reconcile, Retry, Run, Summary, Waiter,
 };
-use classify_proto::v2::{Configuration, CreateJob, GetJob, Rule};
+use classify_proto::v2::{Configuration, CreateJob, GetJob, JobOptions, Rerun, Rule};
 use classify_proto::{Error, ErrorCode, Hint, Operation, Seed, Time, Timestamp, files, v1};
-use sim::bulk_harness::{BulkHarness, CREATE, service};
+use sim::bulk_harness::{BulkHarness, CREATE, job_options, service};
 use sim::{Fault, Service, Simulation};
 
 /// How many jobs there are, after the words were followed.
@@ -39,7 +39,10 @@ fn clauses(hint: Hint) -> Vec<(&'static str, Option<Follow>)> {
                     bench.journal.clear();
                     bench.run(None).unwrap();
                     bench.assert_all_completed();
-                    bench.simulation.service.jobs.len()
+                    let jobs = bench.simulation.service.jobs.len();
+                    // A call of its own is the same paid run.
+                    assert_eq!(classify_again(), jobs);
+                    jobs
                 }),
             ),
             (", or ", None),
@@ -49,10 +52,8 @@ fn clauses(hint: Hint) -> Vec<(&'static str, Option<Follow>)> {
                     let mut bench = lost_document();
                     let report = &bench.reports["0.txt"][0];
                     let transaction_id = bench.simulation.service.transactions[0].clone();
-                    let create = bench
-                        .template
-                        .clone()
-                        .for_input(report.file_id.clone().unwrap())
+                    let file_id = report.file_id.clone().unwrap();
+                    let create = CreateJob::new(file_id, bench.job_options.clone())
                         .transaction_id(transaction_id);
                     call(&mut bench.simulation, create).unwrap();
                     bench.simulation.service.jobs.len()
@@ -119,18 +120,29 @@ fn clauses(hint: Hint) -> Vec<(&'static str, Option<Follow>)> {
                 }),
             ),
         ],
+        Hint::ResumeRun => vec![
+            ("jobs that were created go on; ", None),
+            (
+                "resume the run from its journal",
+                Some(|| {
+                    let jobs = [Rerun::Failed, Rerun::Always].map(|rerun| {
+                        let mut bench = late_run(rerun, Hint::ResumeRun);
+                        bench.run(None).unwrap();
+                        bench.assert_all_completed();
+                        bench.simulation.service.jobs.len()
+                    });
+                    assert_eq!(jobs[0], jobs[1]);
+                    jobs[0]
+                }),
+            ),
+            (": that makes no second job for any of them", None),
+        ],
         Hint::RunAgain => vec![
             ("jobs that were created go on; ", None),
             (
                 "run the same documents by the same rules again",
                 Some(|| {
-                    let mut bench = BulkHarness::new([1], service(60_000));
-                    let deadline = Time::from_millis(bench.simulation.now) + LITTLE;
-                    bench.options = BulkOptions::default().deadline(deadline);
-                    let summary: Summary = bench.run(None).unwrap();
-                    with_hint(summary.stopped.map_or(Ok(()), Err), Hint::RunAgain);
-                    assert_eq!(bench.reports["0.txt"][0].status, DocumentStatus::Open);
-                    bench.options = BulkOptions::default();
+                    let mut bench = late_run(Rerun::Never, Hint::RunAgain);
                     bench.journal.clear();
                     bench.run(None).unwrap();
                     bench.assert_all_completed();
@@ -235,12 +247,13 @@ fn hint_followed_to_the_letter_makes_one_job_unless_it_says_that_it_pays_again()
 fn hint_of_conflict_after_second_upload_leads_to_first_job() {
     let mut simulation = Simulation::new(service(0));
     let upload = || files::UploadFile::new("a.txt", b"a document".to_vec());
-    let template = || create("").transaction_id("tx-1");
     simulation
         .service
         .route_faults
         .insert(CREATE, [Fault::LostAfterActing].into());
-    let mut run = Run::upload(upload(), template(), seed(1)).retry(Retry::never());
+    let mut run = Run::upload(upload(), job_options(), seed(1))
+        .with_transaction_id("tx-1")
+        .retry(Retry::never());
     let lost = with_hint(simulation.run(&mut run).1, Hint::RepeatCreate);
     assert_eq!(lost.file_id(), Some("dfl-1"));
     assert!(
@@ -248,7 +261,7 @@ fn hint_of_conflict_after_second_upload_leads_to_first_job() {
         "{lost}"
     );
 
-    let mut run = Run::upload(upload(), template(), seed(2));
+    let mut run = Run::upload(upload(), job_options(), seed(2)).with_transaction_id("tx-1");
     let conflict = with_hint(simulation.run(&mut run).1, Hint::TransactionTaken);
     assert_eq!(conflict.file_id(), Some("dfl-2"));
     let job = call(&mut simulation, GetJob::new(conflict.job_id().unwrap())).unwrap();
@@ -264,7 +277,7 @@ fn seed(number: u8) -> Seed {
 
 fn create(file: &str) -> CreateJob {
     let rule = Rule::new("invoice", "has an invoice number");
-    CreateJob::new(file).configuration(Configuration::new([rule]))
+    CreateJob::new(file, Configuration::new([rule]))
 }
 
 fn v1_create() -> v1::CreateJob {
@@ -317,6 +330,56 @@ fn lost_document() -> BulkHarness {
     assert!(error.contains(Hint::ClassifyAgain.text()), "{error}");
     bench.simulation.service.route_faults.clear();
     bench
+}
+
+/// A run over one document whose deadline comes before its job has ended; its journal is kept.
+fn late_run(rerun: Rerun, hint: Hint) -> BulkHarness {
+    let mut bench = BulkHarness::new([1], service(60_000));
+    bench.job_options.rerun = rerun;
+    let deadline = Time::from_millis(bench.simulation.now) + LITTLE;
+    bench.options = BulkOptions::default().deadline(deadline);
+    let summary: Summary = bench.run(None).unwrap();
+    with_hint(summary.into_error().map_or(Ok(()), Err), hint);
+    assert_eq!(bench.reports["0.txt"][0].status, DocumentStatus::Open);
+    bench.options = BulkOptions::default();
+    bench
+}
+
+/// A document that is classified, and whose create is lost.
+fn lost_classify(options: JobOptions, hint: Hint) -> (Simulation, Error) {
+    let mut simulation = Simulation::new(service(0));
+    let lost = [Fault::LostAfterActing].into();
+    simulation.service.route_faults.insert(CREATE, lost);
+    let api = simulation.api.clone();
+    let mut run = Run::document(&api, document(), options, seed(1)).retry(Retry::never());
+    let error = with_hint(simulation.run(&mut run).1, hint);
+    (simulation, error)
+}
+
+fn document() -> HashedDocument {
+    HashedDocument::bytes("a.txt", "a document")
+}
+
+fn classify_again() -> usize {
+    let (mut simulation, _) = lost_classify(job_options(), Hint::ClassifyAgain);
+    let api = simulation.api.clone();
+    let mut again = Run::document(&api, document(), job_options(), seed(2));
+    simulation.run(&mut again).1.unwrap();
+    assert_eq!(simulation.service.files.len(), 2);
+    simulation.service.jobs.len()
+}
+
+/// Classified again with these options, a document may be paid for again; its create may be sent again.
+#[test]
+fn hint_of_lost_create_with_retry_failed_or_fresh_is_to_repeat_the_create() {
+    for options in [job_options().retry_failed(), job_options().fresh()] {
+        let (mut simulation, error) = lost_classify(options.clone(), Hint::RepeatCreate);
+        assert!(error.hints().all(|hint| hint != Hint::ClassifyAgain));
+        let again = CreateJob::new(error.file_id().unwrap(), options)
+            .transaction_id(error.transaction_id().unwrap());
+        call(&mut simulation, again).unwrap();
+        assert_eq!(simulation.service.jobs.len(), 1);
+    }
 }
 
 /// A create of v1 whose answer is lost: sent again only if no job of it is found.

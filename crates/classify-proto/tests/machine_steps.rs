@@ -10,7 +10,7 @@ use classify_proto::machine::{
     Call, Context, Machine, PollInterval, ResponseDeadline, Retry, Run, Saved as _, Step, Ticket,
     Waiter,
 };
-use classify_proto::v2::{Configuration, CreateJob, GetJob, JobStatus, Rule};
+use classify_proto::v2::{Configuration, CreateJob, GetJob, JobOptions, JobStatus, Rule};
 use classify_proto::{Bytes, Reply, Seed, Time, http};
 use sim::{Service, Simulation};
 
@@ -20,9 +20,9 @@ fn seed() -> Seed {
     Seed::new([9; 16])
 }
 
-fn create() -> CreateJob {
+fn job_options() -> JobOptions {
     let rule = Rule::new("invoice", "has an invoice number");
-    CreateJob::new("").configuration(Configuration::new([rule]))
+    JobOptions::from(Configuration::new([rule]))
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "a machine takes a reply")]
@@ -42,7 +42,7 @@ fn run_accessors_at_each_stage_after_loading_saved_state() {
     let api = sim::api();
     let cx = Context::new(&api, START);
     let upload = UploadFile::new("a.txt", b"canary".to_vec());
-    let mut run = Run::upload(upload, create().transaction_id("mine"), seed());
+    let mut run = Run::upload(upload, job_options(), seed()).with_transaction_id("mine");
     assert_eq!((run.job_id(), run.transaction_id()), (None, Some("mine")));
     // Saved and loaded, the document is not there, and is set again.
     let mut run = {
@@ -91,7 +91,10 @@ fn timeout_of_wait_is_2_h_and_of_each_poll_15_min() {
         ..Service::default()
     });
     simulation
-        .run(&mut Call::new(create().for_input("dfl-1"), seed()))
+        .run(&mut Call::new(
+            CreateJob::new("dfl-1", job_options()),
+            seed(),
+        ))
         .1
         .unwrap();
     let start = simulation.now;

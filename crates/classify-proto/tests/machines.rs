@@ -11,7 +11,7 @@ use classify_proto::machine::{
     Saved, Step, Waiter,
 };
 use classify_proto::v2::{
-    CancelJob, Configuration, CreateJob, DeleteJob, GetJob, JobStatus, ListJobs, Rule,
+    CancelJob, Configuration, CreateJob, DeleteJob, GetJob, JobOptions, JobStatus, ListJobs, Rule,
 };
 use classify_proto::{
     Api, Body, Bytes, Error, ErrorKind, Failure, Operation, RateClass, Seed, Semantics, Time,
@@ -33,7 +33,7 @@ fn rules() -> Configuration {
 }
 
 fn create() -> CreateJob {
-    CreateJob::new("dfl-1").configuration(rules())
+    CreateJob::new("dfl-1", rules())
 }
 
 fn faults() -> impl Strategy<Value = VecDeque<Fault>> {
@@ -94,7 +94,7 @@ proptest! {
         let mut simulation = Simulation::new(Service { failing, ..service(duration, faults) });
         let upload = files::UploadFile::new("canary.txt", std::path::PathBuf::from("document.txt"));
         let upload = upload.clone();
-        let run = Run::upload(files::UploadFile::new("a.txt", upload.content.clone()), CreateJob::new("").configuration(rules()), seed());
+        let run = Run::upload(files::UploadFile::new("a.txt", upload.content.clone()), JobOptions::from(rules()), seed());
         let (events, result) = simulation.run_with_crashes(run, &crashes);
         prop_assert!(simulation.service.jobs.len() <= 1);
         match result {
@@ -210,7 +210,7 @@ proptest! {
     fn concurrent_finishes_each_machine_once(count in 0usize..12, max_concurrency in 0usize..5, faults in faults(), crashes in crashes()) {
         let mut simulation = Simulation::new(service(3_000, faults));
         let runs = (0..count).map(|place| {
-            let create = CreateJob::new(format!("dfl-{place}")).configuration(rules());
+            let create = CreateJob::new(format!("dfl-{place}"), rules());
             Run::new(create, seed().derive(place as u64))
         });
         let (events, ()) = simulation.run_with_crashes(Concurrent::new(runs.collect::<Vec<_>>(), max_concurrency), &crashes);
@@ -484,7 +484,7 @@ fn idempotency_delete_404_on_first_attempt_is_an_error() {
 fn idempotency_transaction_id_is_fixed_before_first_request() {
     let mut simulation = Simulation::new(service(0, VecDeque::new()));
     let upload = files::UploadFile::new("a.txt", std::path::PathBuf::from("a.txt"));
-    let run = Run::upload(upload, CreateJob::new("").configuration(rules()), seed());
+    let run = Run::upload(upload, JobOptions::from(rules()), seed());
     let first = run.transaction_id().unwrap().to_owned();
     let mut loaded = Run::load(&run.save().unwrap()).unwrap();
     assert_eq!(loaded.transaction_id(), Some(&*first));
@@ -496,7 +496,7 @@ fn idempotency_transaction_id_is_fixed_before_first_request() {
 fn validation_of_create_precedes_upload() {
     let mut simulation = Simulation::new(service(0, VecDeque::new()));
     let upload = files::UploadFile::new("a.txt", b"x".to_vec());
-    let (_, result) = simulation.run(&mut Run::upload(upload, CreateJob::new(""), seed()));
+    let (_, result) = simulation.run(&mut Run::upload(upload, JobOptions::default(), seed()));
     assert!(
         result
             .unwrap_err()

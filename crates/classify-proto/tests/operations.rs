@@ -33,7 +33,7 @@ fn parse_with_all(status: u16, body: &Bytes) {
         } )+ };
     }
     all!(
-        v2::CreateJob::new("dfl-1").configuration(rules.clone()),
+        v2::CreateJob::new("dfl-1", rules.clone()),
         v2::ListJobs::new(),
         v2::GetJob::new("1"),
         v2::CancelJob::new("1"),

@@ -65,15 +65,14 @@ where
 #[test]
 fn redact_request_content_in_debug_and_errors() {
     let rule = || v2::Rule::new("invoice", "has an invoice number");
-    is_sent_unseen(
-        v2::CreateJob::new("dfl-1")
-            .configuration(v2::Configuration::new([rule()]))
-            .webhook(
-                v2::WebhookConfiguration::new("https://example.com")
-                    .header("X-Token", CANARY)
-                    .signing_secret(CANARY),
-            ),
-    );
+    let options = v2::JobOptions::from(v2::Configuration::new([rule()]))
+        .header("x-tenant", CANARY)
+        .webhook(
+            v2::WebhookConfiguration::new("https://example.com")
+                .header("X-Token", CANARY)
+                .signing_secret(CANARY),
+        );
+    is_sent_unseen(v2::CreateJob::new("dfl-1", options));
     is_sent_unseen(
         v1::CreateJob::new(["1"], [rule()]).webhook(
             v1::WebhookConfiguration::new("https://example.com")

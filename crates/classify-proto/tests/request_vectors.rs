@@ -2,7 +2,7 @@
 
 use classify_proto::configurations::{self, Parameters};
 use classify_proto::v1;
-use classify_proto::v2::{self, Configuration, WebhookConfiguration};
+use classify_proto::v2::{self, Configuration, JobOptions, WebhookConfiguration};
 use classify_proto::{Api, Body, Error, Operation, Seed, files, http};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
@@ -63,21 +63,24 @@ macro_rules! finish {
 fn build(op: &str, args: &mut Args, api: &Api) -> Result<http::Request<Body>, Error> {
     match op {
         "v2.create" => {
-            let mut create = v2::CreateJob::new(args.text("file_input").unwrap());
-            set!(create, args, text configuration_id, text transaction_id);
-            if let Some(configuration) = args.read::<Configuration>("configuration") {
-                create = create.configuration(configuration);
-            }
+            let mut options = match args.text("configuration_id") {
+                Some(id) => JobOptions::from_configuration_id(id),
+                None => JobOptions::default(),
+            };
+            options.configuration = args.read::<Configuration>("configuration").map(Into::into);
             if let Some(ids) = args.read::<Vec<String>>("webhook_configuration_ids") {
-                create = create.webhook_configuration_ids(ids);
+                options = options.webhook_configuration_ids(ids);
             }
             for webhook in args
                 .read::<Vec<WebhookConfiguration>>("webhook_configurations")
                 .unwrap_or_default()
             {
-                create = create.webhook(webhook);
+                options = options.webhook(webhook);
             }
-            finish!(create, args, api)
+            set!(options, args, text project_id => project, text organization_id => organization);
+            let mut create = v2::CreateJob::new(args.text("file_input").unwrap(), options);
+            set!(create, args, text transaction_id);
+            create.build_request(api)
         }
         "v2.list" => {
             let mut list = v2::ListJobs::new().job_ids(args.texts("job_ids"));

@@ -27,7 +27,7 @@ fn seed() -> Seed {
 
 fn create() -> CreateJob {
     let rule = Rule::new("invoice", "has an invoice number");
-    CreateJob::new("dfl-1").configuration(Configuration::new([rule]))
+    CreateJob::new("dfl-1", Configuration::new([rule]))
 }
 
 fn old_create() -> v1::CreateJob {

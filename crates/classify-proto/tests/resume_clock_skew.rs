@@ -172,9 +172,8 @@ proptest! {
         away in 0u64..200_000, duration in 0u64..120_000, timeout in 0u64..60_000,
     ) {
         let mut simulation = sim::Simulation::new(sim::Service { duration, ..sim::Service::default() });
-        let create = classify_proto::v2::CreateJob::new("dfl-1").configuration(
-            classify_proto::v2::Configuration::new([classify_proto::v2::Rule::new("invoice", "has an invoice number")]),
-        );
+        let create = classify_proto::v2::CreateJob::new("dfl-1",
+            classify_proto::v2::Configuration::new([classify_proto::v2::Rule::new("invoice", "has an invoice number")]));
         simulation.run(&mut Call::new(create, seed())).1.unwrap();
         let start = simulation.now;
         simulation.away = away;

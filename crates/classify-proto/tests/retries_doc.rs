@@ -93,7 +93,7 @@ fn retry_table_in_docs_matches_call() {
         let [what, read, write, once] = &row[..] else {
             panic!("a row of four: {row:?}")
         };
-        let create = CreateJob::new("dfl-1").configuration(rules());
+        let create = CreateJob::new("dfl-1", rules());
         let old = v1::CreateJob::new(["dfl-1"], rules().rules);
         assert_eq!(
             &decision(GetJob::new("clj-1"), reply(what)),

@@ -311,7 +311,7 @@ proptest! {
             saved = saved.name(other).latest_only(true);
             update = update.name(other);
         }
-        same_after_saving(&v2::CreateJob::new(&*id).configuration(rules.clone()).webhook_configuration_ids(many.clone()));
+        same_after_saving(&v2::CreateJob::new(&*id, v2::JobOptions::from(rules.clone()).webhook_configuration_ids(many.clone()).retry_failed()));
         same_after_saving(&v2::GetJob::new(&*id).expand(&*word));
         same_after_saving(&v2::ListJobs::new().status(&*word).job_ids(many.clone()));
         same_after_saving(&v1::CreateJob::new(many.clone(), [rule]).mode(&*word).parsing_configuration(parsing));

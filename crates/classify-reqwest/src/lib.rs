@@ -25,16 +25,24 @@
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), classify_reqwest::Error> {
-//! use classify_reqwest::files::UploadFile;
-//! use classify_reqwest::v2::{Configuration, CreateJob, Rule};
+//! use classify_reqwest::v2::{Configuration, Rule};
+//! use classify_reqwest::{Client, Document};
 //!
-//! let client = classify_reqwest::Client::from_env()?;
+//! let client = Client::from_env()?;
 //! let rules = Configuration::new([
 //!     Rule::new("invoice", "has an invoice number, line items and a total amount"),
 //!     Rule::new("contract", "is an agreement that two parties sign"),
 //! ]);
-//! let job = client.classify(UploadFile::path("scan.pdf")?, CreateJob::new("").configuration(rules)).await?;
+//!
+//! // One document. Asked again, here or elsewhere, it is the same job.
+//! let job = client.classify(Document::open("scan.pdf")?, rules.clone()).await?;
 //! println!("{:?}", job.outcome());
+//!
+//! // A folder of documents. The journal lets the next run continue.
+//! let mut run = client.bulk(rules).journal("run.journal").run(Document::folder("inbox")?).await?;
+//! while let Some(finished) = run.next().await {
+//!     println!("{}: {:?}", finished.name(), finished.outcome());
+//! }
 //! # Ok(())
 //! # }
 //! ```
@@ -66,7 +74,9 @@ mod failure;
 mod transport;
 
 pub use classify_client;
-pub use classify_client::{Running, StopHandle};
+pub use classify_client::{
+    BulkBuilder, Document, DocumentError, Finished, Folder, Running, StopHandle,
+};
 pub use classify_proto;
 #[doc(no_inline)]
 pub use classify_proto::{
@@ -78,6 +88,9 @@ pub use transport::Transport;
 
 /// An async client on reqwest and tokio.
 pub type Client = classify_client::Client<Transport>;
+
+/// A bulk run over documents of a source `S`. Made by [`BulkBuilder::run`].
+pub type BulkRun<S> = classify_client::BulkRun<Transport, S>;
 
 /// The items of a list. Made by [`Client::list`].
 pub type List<O> = classify_client::List<Transport, O>;

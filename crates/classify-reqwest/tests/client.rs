@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use classify_emulator::{Config, Emulator, Fault, FaultSchedule, Route};
 use classify_proto::files::UploadFile;
-use classify_proto::machine::{Bulk, BulkOptions, Document, DocumentStatus, Record, Run};
-use classify_proto::v2::{CreateJob, GetJob, JobStatus, ListJobs};
+use classify_proto::machine::{Bulk, BulkOptions, DocumentStatus, HashedDocument, Record, Run};
+use classify_proto::v2::{GetJob, JobStatus, ListJobs};
 use classify_proto::{Error, Seed};
 use classify_reqwest::Client;
 use classify_scenarios::{ResponseScript, ScriptedServer, api, create, document, response, rules};
@@ -45,11 +45,11 @@ fn client_futures_and_streams_are_send() {
     send(&client.call(GetJob::new("clj-1")));
     send(&client.wait("clj-1"));
     send(&client.run(create()));
-    send(&client.classify(document(), create()));
+    send(&client.classify(document().into(), rules()));
     send(&client.list(ListJobs::new()));
     send(&client.pages(ListJobs::new()));
     send(&client.list(ListJobs::new()).next());
-    let run = client.upload_run(document(), create()).expect("a seed");
+    let run = client.document_run(document(), rules()).expect("a seed");
     send(&client.drive(run, drop));
 }
 
@@ -149,7 +149,7 @@ async fn tls_feature_missing_error_for_https_names_features() {
     use classify_proto::{Api, ErrorKind};
 
     let https = Api::builder("llx-key").build().expect("an api");
-    let create = CreateJob::new("pjb-1").configuration(rules());
+    let create = classify_proto::v2::CreateJob::new("pjb-1", rules());
     for client in [
         Client::new(https.clone()),
         Client::with_transport(
@@ -189,9 +189,8 @@ async fn bulk_input_and_journal_callbacks_may_use_the_same_client() {
     let emulator = Emulator::start(Config::default()).expect("an emulator");
     let api = api(emulator.base_url(), emulator.key());
     let client = Client::new(api.clone());
-    let template = CreateJob::new("").configuration(rules());
     let options = BulkOptions::default();
-    let bulk = Bulk::new(&api, template, options, Seed::new([7; 16])).expect("good rules");
+    let bulk = Bulk::new(&api, rules(), options, Seed::new([7; 16])).expect("good rules");
     let client_clone = client.clone();
     let list_once = move || {
         let call = client_clone.call(ListJobs::new());
@@ -207,7 +206,7 @@ async fn bulk_input_and_journal_callbacks_may_use_the_same_client() {
     };
     let documents = (0..3).map(move |number| {
         list_once();
-        Document::bytes(format!("{number}.txt"), format!("Invoice {number}"))
+        HashedDocument::bytes(format!("{number}.txt"), format!("Invoice {number}"))
     });
     // On a thread that may wait for ever: one that waits for itself cannot be dropped either.
     let (done, ended) = std::sync::mpsc::channel();

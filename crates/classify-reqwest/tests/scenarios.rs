@@ -1,11 +1,11 @@
 //! The scenarios that every driver must pass, against this one.
 
-use classify_proto::files::UploadFile;
-use classify_proto::machine::{Machine, Run};
-use classify_proto::v2::{CreateJob, GetJob, Job};
+use classify_proto::machine::{HashedDocument, Machine, Run, Summary};
+use classify_proto::v2::{CreateJob, GetJob, Job, JobOptions};
 use classify_proto::{Api, Error, Operation, Paged};
 use classify_reqwest::Client;
-use classify_scenarios::{Driver, Settings};
+use classify_reqwest::{Document, Finished};
+use classify_scenarios::{BulkSettings, Driver, Settings};
 use tokio::runtime::Runtime;
 
 struct Async {
@@ -62,12 +62,45 @@ impl Driver for Async {
         self.runtime.block_on(self.client.run(create))
     }
 
-    fn classify(&self, upload: UploadFile, create: CreateJob) -> Result<Job, Error> {
-        self.runtime.block_on(self.client.classify(upload, create))
+    fn classify(&self, document: Document, options: JobOptions) -> Result<Job, Error> {
+        self.runtime
+            .block_on(self.client.classify(document, options))
     }
 
-    fn upload_run(&self, upload: UploadFile, create: CreateJob) -> Run {
-        self.client.upload_run(upload, create).expect("randomness")
+    fn bulk(
+        &self,
+        settings: BulkSettings,
+        documents: Vec<Document>,
+        on_item: &mut dyn FnMut(Finished) -> bool,
+        on_end: &mut dyn FnMut(&Summary),
+    ) -> Result<(), Error> {
+        let run = settings.builder(|options| self.client.bulk(options));
+        self.runtime.block_on(async {
+            let mut run = run.run(documents).await?;
+            while let Some(item) = run.next().await {
+                if on_item(item) {
+                    run.stop();
+                }
+            }
+            on_end(run.summary().expect("the run has ended"));
+            Ok(())
+        })
+    }
+
+    fn drop_bulk(&self, settings: BulkSettings, documents: Vec<Document>, items: usize) {
+        let run = settings.builder(|options| self.client.bulk(options));
+        self.runtime.block_on(async {
+            let mut run = run.run(documents).await.expect("a run");
+            for _ in 0..items {
+                run.next().await.expect("an item");
+            }
+        });
+    }
+
+    fn document_run(&self, document: HashedDocument, options: JobOptions) -> Run {
+        self.client
+            .document_run(document, options)
+            .expect("randomness")
     }
 
     fn drive<M: Machine>(&self, machine: M, on_event: impl FnMut(M::Event)) -> M::Output {

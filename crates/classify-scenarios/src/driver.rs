@@ -1,10 +1,13 @@
 //! The seam to a driver.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use classify_proto::files::UploadFile;
-use classify_proto::machine::{Context, Machine, PollInterval, Retry, Run, Step, Ticket};
-use classify_proto::v2::{CreateJob, GetJob, Job};
+use classify_client::{BulkBuilder, Document, Finished};
+use classify_proto::machine::{
+    BulkOptions, Context, HashedDocument, Machine, PollInterval, Retry, Run, Step, Summary, Ticket,
+};
+use classify_proto::v2::{CreateJob, GetJob, Job, JobOptions};
 use classify_proto::{Api, Error, Operation, Paged, Reply, TransportLimits};
 
 /// What a client is set to, beside its [`Api`].
@@ -95,15 +98,31 @@ pub trait Driver {
     /// The client's.
     fn run(&self, create: CreateJob) -> Result<Job, Error>;
 
-    /// Uploads a document, creates a job for it and waits.
+    /// Classifies a document once.
     ///
     /// # Errors
     ///
     /// The client's.
-    fn classify(&self, upload: UploadFile, create: CreateJob) -> Result<Job, Error>;
+    fn classify(&self, document: Document, options: JobOptions) -> Result<Job, Error>;
+
+    /// Runs a bulk run to its end, and stops it when `on_item` returns `true`.
+    ///
+    /// # Errors
+    ///
+    /// The client's, if the run cannot start.
+    fn bulk(
+        &self,
+        settings: BulkSettings,
+        documents: Vec<Document>,
+        on_item: &mut dyn FnMut(Finished) -> bool,
+        on_end: &mut dyn FnMut(&Summary),
+    ) -> Result<(), Error>;
+
+    /// Starts a bulk run, and drops it after so many items.
+    fn drop_bulk(&self, settings: BulkSettings, documents: Vec<Document>, items: usize);
 
     /// The machine of [`classify`](Self::classify), with the client's options.
-    fn upload_run(&self, upload: UploadFile, create: CreateJob) -> Run;
+    fn document_run(&self, document: HashedDocument, options: JobOptions) -> Run;
 
     /// Drives a machine to its end.
     fn drive<M: Machine>(&self, machine: M, on_event: impl FnMut(M::Event)) -> M::Output;
@@ -115,6 +134,68 @@ pub trait Driver {
     #[must_use]
     fn has(capability: Capability) -> bool {
         !Self::OPT_OUTS.contains(&capability)
+    }
+}
+
+/// Settings of a bulk run.
+#[derive(Debug)]
+pub struct BulkSettings {
+    options: JobOptions,
+    journal: Option<PathBuf>,
+    limits: Option<BulkOptions>,
+    shard: Option<(u32, u32)>,
+}
+
+impl BulkSettings {
+    /// A run whose jobs have these options.
+    #[must_use]
+    pub fn new(options: impl Into<JobOptions>) -> Self {
+        Self {
+            options: options.into(),
+            journal: None,
+            limits: None,
+            shard: None,
+        }
+    }
+
+    /// Records the run in a file.
+    #[must_use]
+    pub fn journal(mut self, path: impl Into<PathBuf>) -> Self {
+        self.journal = Some(path.into());
+        self
+    }
+
+    /// Limits the run.
+    #[must_use]
+    pub fn limits(mut self, limits: BulkOptions) -> Self {
+        self.limits = Some(limits);
+        self
+    }
+
+    /// Classifies one shard.
+    #[must_use]
+    pub fn shard(mut self, index: u32, count: u32) -> Self {
+        self.shard = Some((index, count));
+        self
+    }
+
+    /// Returns the client's builder with these settings. `bulk` is the client's method of that name.
+    pub fn builder<C>(self, bulk: impl FnOnce(JobOptions) -> BulkBuilder<C>) -> BulkBuilder<C> {
+        let mut builder = bulk(self.options);
+        let limits = self.limits.unwrap_or_default();
+        // Jobs of the test bench end at once, and its faults are many.
+        builder = builder.limits(
+            limits
+                .retry(Settings::default().retry)
+                .poll_interval(Settings::default().poll_interval),
+        );
+        if let Some(path) = self.journal {
+            builder = builder.journal(path);
+        }
+        if let Some((index, count)) = self.shard {
+            builder = builder.shard(index, count);
+        }
+        builder
     }
 }
 

@@ -33,7 +33,7 @@ mod scripted_server;
 mod test_bench;
 mod tls_server;
 
-pub use driver::{Capability, Driver, FirstEvent, FirstReply, Settings};
+pub use driver::{BulkSettings, Capability, Driver, FirstEvent, FirstReply, Settings};
 pub use faulty_server::FaultyServer;
 pub use recorded_spans::RecordedSpans;
 pub use scripted_server::{RecordedRequest, ResponseScript, ScriptedServer, response};
@@ -50,6 +50,26 @@ macro_rules! suite {
             base_url::base_url_is_sent_as_it_was_checked,
             bulk::concurrent_uploads_with_faults_create_one_job_per_document,
             bulk::concurrent_runs_continue_after_one_document_fails,
+            [Files] bulk_runs::bulk_run_yields_one_item_per_document,
+            bulk_runs::bulk_run_with_faults_creates_one_job_per_document,
+            bulk_runs::bulk_run_error_of_every_document_stops_run_and_yields_rest,
+            [Files] bulk_runs::bulk_run_stopped_says_so_and_can_be_continued,
+            [Files] bulk_runs::bulk_run_dropped_continues_without_second_job,
+            [Files] bulk_runs::bulk_run_changed_file_is_classified_by_next_run,
+            [Files] bulk_runs::bulk_run_over_folder_covers_its_files,
+            bulk_runs::bulk_run_shards_divide_documents,
+            [Files] bulk_runs::bulk_run_unusable_journal_is_an_error_and_unchanged,
+            [Files] bulk_runs::bulk_run_stops_if_journal_cannot_be_written,
+            bulk_runs::bulk_run_and_classify_share_jobs,
+            [Files] classify::classify_same_content_again_returns_same_job,
+            classify::classify_same_id_again_returns_same_job,
+            classify::classify_again_after_lost_response_returns_same_job,
+            classify::classify_again_after_timeout_returns_same_job,
+            classify::classify_failed_job_is_paid_again_only_on_request,
+            classify::classify_retry_failed_pays_once_despite_lost_response,
+            [Files] classify::classify_file_changed_after_hashing_creates_no_job,
+            [Files] classify::classify_unreadable_document_sends_nothing,
+            [Files] classify::classify_long_reader_is_uploaded_whole,
             bulk::bulk_with_faults_creates_one_job_per_document_and_resumes_from_journal,
             unexpected_responses::schema_drift_in_job_response_is_parsed,
             unexpected_responses::outcome_no_match_is_returned_as_success,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use classify_emulator::{Config, Emulator, RateLimits};
 use classify_proto::Api;
-use classify_proto::files::UploadFile;
+use classify_proto::machine::HashedDocument;
 use classify_proto::v2::{Configuration, CreateJob, Job, Rule};
 
 use crate::driver::{Driver, Settings};
@@ -71,7 +71,7 @@ pub fn api(base_url: &str, key: &str) -> Api {
 /// A create for a document that is there already.
 #[must_use]
 pub fn create() -> CreateJob {
-    CreateJob::new("pjb-1").configuration(rules())
+    CreateJob::new("pjb-1", rules())
 }
 
 /// Two rules.
@@ -85,11 +85,8 @@ pub fn rules() -> Configuration {
 
 /// A short document that fits the first rule.
 #[must_use]
-pub fn document() -> UploadFile {
-    UploadFile::new(
-        "invoice.txt",
-        b"Invoice 4711. Total amount: 12.00.".to_vec(),
-    )
+pub fn document() -> HashedDocument {
+    HashedDocument::bytes("invoice.txt", "Invoice 4711. Total amount: 12.00.")
 }
 
 /// Lets other threads get on until `reached`, for ten seconds at most.

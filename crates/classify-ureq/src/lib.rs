@@ -24,16 +24,23 @@
 //! # Example
 //!
 //! ```no_run
-//! use classify_ureq::files::UploadFile;
-//! use classify_ureq::v2::{Configuration, CreateJob, Rule};
+//! use classify_ureq::v2::{Configuration, Rule};
+//! use classify_ureq::{Client, Document};
 //!
-//! let client = classify_ureq::Client::from_env()?;
+//! let client = Client::from_env()?;
 //! let rules = Configuration::new([
 //!     Rule::new("invoice", "has an invoice number, line items and a total amount"),
 //!     Rule::new("contract", "is an agreement that two parties sign"),
 //! ]);
-//! let job = client.classify(UploadFile::path("scan.pdf")?, CreateJob::new("").configuration(rules))?;
+//!
+//! // One document. Asked again, here or elsewhere, it is the same job.
+//! let job = client.classify(Document::open("scan.pdf")?, rules.clone())?;
 //! println!("{:?}", job.outcome());
+//!
+//! // A folder of documents. The journal lets the next run continue.
+//! for finished in client.bulk(rules).journal("run.journal").run(Document::folder("inbox")?)? {
+//!     println!("{}: {:?}", finished.name(), finished.outcome());
+//! }
 //! # Ok::<(), classify_ureq::Error>(())
 //! ```
 //!
@@ -66,6 +73,7 @@ mod transport;
 
 pub use classify_client;
 pub use classify_client::blocking::{Running, StopHandle};
+pub use classify_client::{BulkBuilder, Document, DocumentError, Finished, Folder};
 pub use classify_proto;
 #[doc(no_inline)]
 pub use classify_proto::{
@@ -77,6 +85,9 @@ pub use transport::Transport;
 
 /// A blocking client on ureq.
 pub type Client = classify_client::blocking::Client<Transport>;
+
+/// A bulk run over documents of an iterator `I`. Made by [`BulkBuilder::run`].
+pub type BulkRun<I> = classify_client::blocking::BulkRun<Transport, I>;
 
 /// The items of a list. Made by [`Client::list`].
 pub type List<O> = classify_client::blocking::List<Transport, O>;

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use classify_emulator::{Config, Emulator};
 use classify_proto::files::UploadFile;
-use classify_proto::machine::{Bulk, BulkOptions, Call, Document, DocumentStatus, Record, Retry};
-use classify_proto::v2::{CreateJob, DeleteJob, GetJob, ListJobs};
+use classify_proto::machine::{
+    Bulk, BulkOptions, Call, DocumentStatus, HashedDocument, Record, Retry,
+};
+use classify_proto::v2::{DeleteJob, GetJob, ListJobs};
 use classify_proto::{Api, Seed};
 use classify_scenarios::{ResponseScript, ScriptedServer, api, create, response, rules};
 use classify_ureq::Client;
@@ -76,7 +78,7 @@ fn tls_feature_missing_error_for_https_names_features() {
     use classify_proto::{ErrorKind, TransportLimits};
 
     let https = Api::builder("llx-key").build().expect("an api");
-    let create = CreateJob::new("pjb-1").configuration(rules());
+    let create = classify_proto::v2::CreateJob::new("pjb-1", rules());
     for client in [
         Client::new(https.clone()),
         Client::with_transport(
@@ -183,15 +185,14 @@ fn bulk_input_and_journal_callbacks_may_use_the_same_client() {
     let emulator = Emulator::start(Config::default()).expect("an emulator");
     let at = api(emulator.base_url(), emulator.key());
     let client = Client::new(at.clone());
-    let template = CreateJob::new("").configuration(rules());
     let options = BulkOptions::default();
-    let bulk = Bulk::new(&at, template, options, Seed::new([7; 16])).expect("good rules");
+    let bulk = Bulk::new(&at, rules(), options, Seed::new([7; 16])).expect("good rules");
     let (done, ended) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let ask = || client.call(ListJobs::new()).map(drop);
         let documents = (0..3).map(|number| {
             ask().expect("a page");
-            Document::bytes(format!("{number}.txt"), format!("Invoice {number}"))
+            HashedDocument::bytes(format!("{number}.txt"), format!("Invoice {number}"))
         });
         let store = |_: &Record| {
             ask().expect("a page");

@@ -1,11 +1,11 @@
 //! The scenarios that every driver must pass, against this one.
 
-use classify_proto::files::UploadFile;
-use classify_proto::machine::{Machine, Run};
-use classify_proto::v2::{CreateJob, GetJob, Job};
+use classify_proto::machine::{HashedDocument, Machine, Run, Summary};
+use classify_proto::v2::{CreateJob, GetJob, Job, JobOptions};
 use classify_proto::{Api, Error, Operation, Paged};
-use classify_scenarios::{Driver, Settings};
+use classify_scenarios::{BulkSettings, Driver, Settings};
 use classify_ureq::Client;
+use classify_ureq::{Document, Finished};
 
 struct Blocking(Client);
 
@@ -48,12 +48,38 @@ impl Driver for Blocking {
         self.0.run(create)
     }
 
-    fn classify(&self, upload: UploadFile, create: CreateJob) -> Result<Job, Error> {
-        self.0.classify(upload, create)
+    fn classify(&self, document: Document, options: JobOptions) -> Result<Job, Error> {
+        self.0.classify(document, options)
     }
 
-    fn upload_run(&self, upload: UploadFile, create: CreateJob) -> Run {
-        self.0.upload_run(upload, create).expect("randomness")
+    fn bulk(
+        &self,
+        settings: BulkSettings,
+        documents: Vec<Document>,
+        on_item: &mut dyn FnMut(Finished) -> bool,
+        on_end: &mut dyn FnMut(&Summary),
+    ) -> Result<(), Error> {
+        let mut run = settings
+            .builder(|options| self.0.bulk(options))
+            .run(documents)?;
+        while let Some(item) = run.next() {
+            if on_item(item) {
+                run.stop();
+            }
+        }
+        on_end(run.summary().expect("the run has ended"));
+        Ok(())
+    }
+
+    fn drop_bulk(&self, settings: BulkSettings, documents: Vec<Document>, items: usize) {
+        let run = settings
+            .builder(|options| self.0.bulk(options))
+            .run(documents);
+        assert_eq!(run.expect("a run").take(items).count(), items);
+    }
+
+    fn document_run(&self, document: HashedDocument, options: JobOptions) -> Run {
+        self.0.document_run(document, options).expect("randomness")
     }
 
     fn drive<M: Machine>(&self, machine: M, on_event: impl FnMut(M::Event)) -> M::Output {

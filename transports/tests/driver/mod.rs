@@ -1,11 +1,11 @@
 //! The suite's driver over any async transport.
 
-use classify_client::classify_proto::files::UploadFile;
-use classify_client::classify_proto::machine::{Limiter, Machine, Run};
-use classify_client::classify_proto::v2::{CreateJob, GetJob, Job, ListJobs};
+use classify_client::{Document, Finished};
+use classify_client::classify_proto::machine::{HashedDocument, Limiter, Machine, Run, Summary};
+use classify_client::classify_proto::v2::{CreateJob, GetJob, Job, JobOptions, ListJobs};
 use classify_client::classify_proto::{Api, Error, Operation, Paged};
 use classify_client::{Client, Transport, api_from_env};
-use classify_scenarios::{Capability, Driver, Settings};
+use classify_scenarios::{BulkSettings, Capability, Driver, Settings};
 use tokio::runtime::Runtime;
 
 /// Builds a transport and states what it lacks.
@@ -70,12 +70,42 @@ impl<T: Subject> Driver for Async<T> {
         self.runtime.block_on(self.client.run(create))
     }
 
-    fn classify(&self, upload: UploadFile, create: CreateJob) -> Result<Job, Error> {
-        self.runtime.block_on(self.client.classify(upload, create))
+    fn classify(&self, document: Document, options: JobOptions) -> Result<Job, Error> {
+        self.runtime.block_on(self.client.classify(document, options))
     }
 
-    fn upload_run(&self, upload: UploadFile, create: CreateJob) -> Run {
-        self.client.upload_run(upload, create).expect("randomness")
+    fn bulk(
+        &self,
+        settings: BulkSettings,
+        documents: Vec<Document>,
+        on_item: &mut dyn FnMut(Finished) -> bool,
+        on_end: &mut dyn FnMut(&Summary),
+    ) -> Result<(), Error> {
+        let run = settings.builder(|options| self.client.bulk(options));
+        self.runtime.block_on(async {
+            let mut run = run.run(documents).await?;
+            while let Some(item) = run.next().await {
+                if on_item(item) {
+                    run.stop();
+                }
+            }
+            on_end(run.summary().expect("the run has ended"));
+            Ok(())
+        })
+    }
+
+    fn drop_bulk(&self, settings: BulkSettings, documents: Vec<Document>, items: usize) {
+        let run = settings.builder(|options| self.client.bulk(options));
+        self.runtime.block_on(async {
+            let mut run = run.run(documents).await.expect("a run");
+            for _ in 0..items {
+                run.next().await.expect("an item");
+            }
+        });
+    }
+
+    fn document_run(&self, document: HashedDocument, options: JobOptions) -> Run {
+        self.client.document_run(document, options).expect("randomness")
     }
 
     fn drive<M: Machine>(&self, machine: M, on_event: impl FnMut(M::Event)) -> M::Output {

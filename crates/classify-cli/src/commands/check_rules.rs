@@ -84,7 +84,7 @@ pub(crate) fn check_rules(args: &RulesCheckArgs, global: &GlobalArgs) -> Result<
 fn diagnostics(configuration: &Configuration) -> Vec<Diagnostic> {
     let mut diagnostics = Vec::new();
     // The core validates the limits of the service.
-    let create = CreateJob::new("dfl-0").configuration(configuration.clone());
+    let create = CreateJob::new("dfl-0", configuration.clone());
     if let Err(error) = create.validate() {
         diagnostics.extend(error.field_errors().iter().map(|field| Diagnostic {
             severity: "error",

@@ -1,7 +1,7 @@
 //! The configuration of a run: rules and page limits, from a file and from flags.
 
 use classify_proto::Operation as _;
-use classify_proto::v2::{Configuration, CreateJob, ParsingConfiguration};
+use classify_proto::v2::{Configuration, CreateJob, JobOptions, ParsingConfiguration};
 
 use crate::args::global::GlobalArgs;
 use crate::args::run::RunArgs;
@@ -11,7 +11,7 @@ use crate::rules;
 /// What the documents of a run have in common.
 #[derive(Debug)]
 pub(super) struct RunConfiguration {
-    pub(super) create: CreateJob,
+    pub(super) options: JobOptions,
     /// The pages to read; those of a saved configuration are unknown.
     pub(super) parsing: Option<ParsingConfiguration>,
 }
@@ -21,14 +21,13 @@ pub(super) fn run_configuration(
     args: &RunArgs,
     global: &GlobalArgs,
 ) -> Result<RunConfiguration, CliError> {
-    let create = CreateJob::new("");
     if let Some(id) = &args.configuration_id {
         if id.trim().is_empty() {
             return Err(CliError::usage("--configuration-id is empty")
                 .hint("`llamacloud-prod configurations list` shows the ids that there are"));
         }
         return Ok(RunConfiguration {
-            create: create.configuration_id(id),
+            options: with_rerun(JobOptions::from_configuration_id(id), args),
             parsing: None,
         });
     }
@@ -44,15 +43,25 @@ pub(super) fn run_configuration(
         parsing.target_pages = args.target_pages.clone().or(parsing.target_pages.take());
         parsing.max_pages = args.max_pages.or(parsing.max_pages);
     }
-    let create = create.configuration(configuration.clone());
+    let options = with_rerun(configuration.clone().into(), args);
     if !global.no_validate {
-        let checked = create.clone().for_input("dfl-to-be-uploaded").validate();
+        let checked = CreateJob::new("dfl-to-be-uploaded", &options).validate();
         checked.map_err(|error| validation_error(&error, args, &configuration, from_file))?;
     }
     Ok(RunConfiguration {
-        create,
+        options,
         parsing: configuration.parsing_configuration,
     })
+}
+
+fn with_rerun(options: JobOptions, args: &RunArgs) -> JobOptions {
+    if args.fresh {
+        options.fresh()
+    } else if args.retry_failed {
+        options.retry_failed()
+    } else {
+        options
+    }
 }
 
 /// Says which file or flag each invalid field comes from.

@@ -178,7 +178,7 @@ impl Engine {
         read: ReadResult,
     ) -> Option<(
         usize,
-        Box<classify_proto::machine::Document>,
+        Box<classify_proto::machine::HashedDocument>,
         Option<FileFingerprint>,
     )> {
         let (index, document, fingerprint) = match read {

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use classify_proto::machine::{Bulk, BulkOptions, Journal, Limiter, PollInterval};
-use classify_proto::v2::CreateJob;
+use classify_proto::v2::JobOptions;
 use classify_proto::{Seed, TransportLimits};
 
 use self::configuration::{RunConfiguration, run_configuration};
@@ -47,14 +47,17 @@ pub(crate) fn run(args: &RunArgs, global: &GlobalArgs, printer: Printer) -> Resu
     // Everything that can be validated locally is, before anything is sent.
     let journal_path = journal_path(args)?;
     let files = RunFiles::new(args, global, journal_path.as_deref())?;
-    let RunConfiguration { create, parsing } = run_configuration(args, global)?;
+    let RunConfiguration {
+        options: job_options,
+        parsing,
+    } = run_configuration(args, global)?;
     let output = output_path(args)
         .map(|path| RowFile::new(path, global.format))
         .transpose()?;
     let mut postprocess = Postprocess::new(args, global.emulator, printer)?;
     let (inputs, unfollowed_links) = find_inputs(args, &files, journal_path.as_deref(), printer)?;
     if let Some(file) = &args.labels {
-        postprocess.read_labels(file, &inputs, types(&create).as_deref())?;
+        postprocess.read_labels(file, &inputs, types(&job_options).as_deref())?;
     }
     let format = RowFormat::for_stdout(global.format);
     if args.dry_run {
@@ -65,7 +68,7 @@ pub(crate) fn run(args: &RunArgs, global: &GlobalArgs, printer: Printer) -> Resu
         // Nothing is sent, so there is no limit, and the seed does not matter.
         let options = options(args, global).max_in_flight(usize::MAX);
         let api = api_without_key(global)?;
-        let bulk = Bulk::new(&api, create, options, Seed::new([0; 16]))?;
+        let bulk = Bulk::new(&api, job_options, options, Seed::new([0; 16]))?;
         let bulk = with_journal(bulk, journal)?;
         let summary = DryRunSummary::new(unfollowed_links, parsing.as_ref());
         return dry_run::dry_run(&inputs, args.shard, summary, bulk, format, printer);
@@ -84,7 +87,12 @@ pub(crate) fn run(args: &RunArgs, global: &GlobalArgs, printer: Printer) -> Resu
         // A few polls may be in flight beside the uploads and creates.
         .limits(TransportLimits::default().max_concurrency(args.concurrency + 4))
         .limiter(limiter);
-    let bulk = Bulk::new(client.api(), create, options(args, global), client.seed()?)?;
+    let bulk = Bulk::new(
+        client.api(),
+        job_options,
+        options(args, global),
+        client.seed()?,
+    )?;
     let resumes = journal.is_begun();
     let bulk = with_journal(bulk, journal)?;
     let reader = read_ahead::spawn_reader(&inputs, args.shard)?;
@@ -151,8 +159,8 @@ fn find_inputs(
 }
 
 /// Returns the types of the rules; those of a saved configuration are unknown.
-fn types(create: &CreateJob) -> Option<Vec<&str>> {
-    let configuration = create.configuration.as_deref()?;
+fn types(options: &JobOptions) -> Option<Vec<&str>> {
+    let configuration = options.configuration.as_deref()?;
     let types = configuration.rules.iter().map(|rule| rule.r#type.as_str());
     Some(types.collect())
 }
@@ -239,8 +247,6 @@ fn options(args: &RunArgs, global: &GlobalArgs) -> BulkOptions {
     let mut options = BulkOptions::default()
         .max_in_flight(args.max_in_flight)
         .max_requests(args.concurrency)
-        .fresh(args.fresh)
-        .retry_failed(args.retry_failed)
         // The engine keeps the reports of all documents, for their rows.
         .report_cache_size(0);
     if let Some(timeout) = args.timeout {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::SystemTime;
 
-use classify_proto::machine::{ContentHasher, ContentKey, Document as BulkDocument};
+use classify_proto::machine::{ContentHasher, ContentKey, HashedDocument as BulkDocument};
 
 use crate::args::values::Shard;
 use crate::error::CliError;

@@ -376,7 +376,7 @@ impl RunResults {
                 ("the run's deadline came".to_owned(), ErrorCode::Deadline)
             }
             (Some(_), _) => ("interrupted".to_owned(), ErrorCode::Stopped),
-            (None, Some(outcome)) => match (&outcome.unstored, &outcome.summary.stopped) {
+            (None, Some(outcome)) => match (&outcome.unstored, outcome.summary.error()) {
                 (Some(error), _) => (
                     format!("the journal cannot be written: {error}"),
                     ErrorCode::State,
@@ -432,7 +432,7 @@ impl RunResults {
                     CliError::new(ExitCode::Interrupted, format!("interrupted; {count_text}"))
                 }
             }
-        } else if let Some(error) = outcome.and_then(|outcome| outcome.summary.stopped) {
+        } else if let Some(error) = outcome.and_then(|outcome| outcome.summary.into_error()) {
             match self.counts.not_started {
                 0 => error.into(),
                 number => CliError::from(error)

@@ -1,22 +1,27 @@
 //! The client.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+#[cfg(doc)]
 use classify_proto::files::UploadFile;
 use classify_proto::machine::{
-    Call, IntoWaitable, Limiter, Machine, Observer, Pager, PollInterval, RateLimits, Retry, Run,
-    Waiter,
+    BulkOptions, Call, HashedDocument, IntoWaitable, Limiter, Machine, Observer, Pager,
+    PollInterval, RateLimits, Retry, Run, Waiter,
 };
-use classify_proto::v2::{CreateJob, Job};
+use classify_proto::v2::{CreateJob, Job, JobOptions};
 use classify_proto::{
-    Api, CallOptions, Error, Operation, Paged, RawResponse, Seed, Time, TransportLimits,
+    Api, CallOptions, Error, Failure, Operation, Paged, RawResponse, Seed, Time, TransportLimits,
 };
 
+use super::body::PendingWork;
+use super::executor::BlockingExecutor;
 use super::list::{List, Pages};
 use super::running::Running;
 use super::transport::{DefaultTransport, Transport};
+use crate::document::Document;
 use crate::environment::{api_from_env, proxy_from_env};
 use crate::observe::OperationSpan;
 use crate::settings::{Settings, client_methods};
@@ -123,16 +128,45 @@ impl<T: Transport> Client<T> {
         to_end(running, drop).await
     }
 
-    /// Uploads a document, creates a job for it as `create` says, and waits until it has ended. The input of `create` is
-    /// ignored.
+    /// Classifies a document once: uploads it, creates a job, and waits until the job has ended.
+    ///
+    /// The same content under the same rules is the same job: if this call, an earlier one, another program or a bulk run has
+    /// created it, that job is returned and nothing is paid for again, also if the earlier call did not see a response. See
+    /// [`transaction_id`](classify_proto::machine::transaction_id). To pay again on purpose, use
+    /// [`JobOptions::retry_failed`] or [`JobOptions::fresh`].
     ///
     /// # Errors
     ///
-    /// As [`UploadFile`], [`CreateJob`] and [`wait`](Self::wait).
-    pub async fn classify(&self, upload: UploadFile, create: CreateJob) -> Result<Job, Error> {
-        let run = self.upload_run(upload, create)?;
+    /// The document could not be read ([`ErrorKind::Content`](classify_proto::ErrorKind::Content)); as [`UploadFile`],
+    /// [`CreateJob`] and [`wait`](Self::wait). If the job failed or was cancelled, the error holds the job.
+    pub async fn classify(
+        &self,
+        document: Document,
+        options: impl Into<JobOptions>,
+    ) -> Result<Job, Error> {
+        let options = options.into();
+        let read = if document.is_hashed() {
+            document.read()?
+        } else {
+            let reading = PendingWork::start(&self.executor(), move || Some(document.read()));
+            let read = poll_fn(|cx| reading.poll(cx)).await;
+            read.unwrap_or_else(|| {
+                Err(Failure::content("the thread that read the document ended").into())
+            })?
+        };
+        let run = self.document_run(read.document, options)?;
         let running = self.boxed(run, OperationSpan::new("classify"), false);
+        // A temporary file is needed until here.
+        let _file = read.file;
         to_end(running, drop).await
+    }
+
+    /// Returns the executor of blocking work.
+    pub(crate) fn executor(&self) -> BlockingExecutor {
+        self.transport.as_ref().map_or_else(
+            |_| BlockingExecutor::default(),
+            |transport| transport.blocking_executor(),
+        )
     }
 
     /// Starts a machine: the caller takes its events one by one, as a stream or with `next`.
@@ -153,7 +187,7 @@ impl<T: Transport> Client<T> {
         to_end(running, on_event).await
     }
 
-    fn running<M: Machine>(
+    pub(crate) fn running<M: Machine>(
         &self,
         machine: M,
         span: OperationSpan,

@@ -2,6 +2,7 @@
 
 mod attempt;
 pub(crate) mod body;
+mod bulk;
 mod client;
 mod executor;
 mod list;
@@ -10,6 +11,7 @@ mod running;
 mod tower;
 mod transport;
 
+pub use bulk::{BulkRun, FromIterator, FromStream, Source};
 pub use client::Client;
 pub use executor::BlockingExecutor;
 pub use list::{List, Pages};

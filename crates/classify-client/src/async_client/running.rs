@@ -114,7 +114,7 @@ impl<T: Transport, M: Machine> Running<T, M> {
     }
 
     /// Notes that nobody polls from now on.
-    fn pause(&mut self) {
+    pub(crate) fn pause(&mut self) {
         if self.output.is_none() && self.idle_since.is_none() {
             self.idle_since = Some(self.now());
         }

@@ -4,12 +4,13 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+#[cfg(doc)]
 use classify_proto::files::UploadFile;
 use classify_proto::machine::{
-    Call, IntoWaitable, Limiter, Machine, Observer, Pager, PollInterval, RateLimits, Retry, Run,
-    Waiter,
+    BulkOptions, Call, HashedDocument, IntoWaitable, Limiter, Machine, Observer, Pager,
+    PollInterval, RateLimits, Retry, Run, Waiter,
 };
-use classify_proto::v2::{CreateJob, Job};
+use classify_proto::v2::{CreateJob, Job, JobOptions};
 use classify_proto::{
     Api, CallOptions, Error, Operation, Paged, RawResponse, Seed, Time, TransportLimits,
 };
@@ -17,6 +18,7 @@ use classify_proto::{
 use super::list::{List, Pages};
 use super::running::Running;
 use super::transport::{DefaultTransport, Transport};
+use crate::document::Document;
 use crate::environment::{api_from_env, proxy_from_env};
 use crate::observe::OperationSpan;
 use crate::settings::{Settings, client_methods};
@@ -106,14 +108,24 @@ impl<T: Transport> Client<T> {
         self.run_to_end(run, OperationSpan::new("run"), drop)
     }
 
-    /// Uploads a document, creates a job for it as `create` says, and waits until it has ended. The input of `create` is
-    /// ignored.
+    /// Classifies a document once: uploads it, creates a job, and waits until the job has ended.
+    ///
+    /// The same content under the same rules is the same job: if this call, an earlier one, another program or a bulk run has
+    /// created it, that job is returned and nothing is paid for again, also if the earlier call did not see a response. See
+    /// [`transaction_id`](classify_proto::machine::transaction_id). To pay again on purpose, use
+    /// [`JobOptions::retry_failed`] or [`JobOptions::fresh`].
     ///
     /// # Errors
     ///
-    /// As [`UploadFile`], [`CreateJob`] and [`wait`](Self::wait).
-    pub fn classify(&self, upload: UploadFile, create: CreateJob) -> Result<Job, Error> {
-        let run = self.upload_run(upload, create)?;
+    /// The document could not be read ([`ErrorKind::Content`](classify_proto::ErrorKind::Content)); as [`UploadFile`],
+    /// [`CreateJob`] and [`wait`](Self::wait). If the job failed or was cancelled, the error holds the job.
+    pub fn classify(
+        &self,
+        document: Document,
+        options: impl Into<JobOptions>,
+    ) -> Result<Job, Error> {
+        let read = document.read()?;
+        let run = self.document_run(read.document, options)?;
         self.run_to_end(run, OperationSpan::new("classify"), drop)
     }
 
@@ -134,7 +146,7 @@ impl<T: Transport> Client<T> {
         self.run_to_end(machine, OperationSpan::current(), on_event)
     }
 
-    fn running<M: Machine>(&self, machine: M, span: OperationSpan) -> Running<T, M> {
+    pub(crate) fn running<M: Machine>(&self, machine: M, span: OperationSpan) -> Running<T, M> {
         Running::new(self.transport.clone(), self.settings.clone(), machine, span)
     }
 

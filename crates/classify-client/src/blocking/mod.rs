@@ -25,12 +25,14 @@
 //! The client itself opens the body anew for each attempt, prefers an error of the body's content over the transport's
 //! error, treats a request whose body was not started as not sent, and turns a panic into a failure.
 
+mod bulk;
 mod client;
 mod list;
 mod running;
 mod threads;
 mod transport;
 
+pub use bulk::BulkRun;
 pub use client::Client;
 pub use list::{List, Pages};
 pub use running::{Running, StopHandle};

@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use classify_client::{BlockingExecutor, Budget, RequestBody, Transport};
-use classify_proto::files::UploadFile;
+use classify_proto::machine::{ContentKey, HashedDocument};
 use classify_proto::v2::{Configuration, CreateJob, Rule};
 use classify_proto::{Api, Bytes, Error, Failure, Reply, Seed, Time, http};
 use http_body::Body as _;
@@ -31,18 +31,21 @@ pub(crate) fn api() -> Api {
 }
 
 pub(crate) fn create(file: impl Into<String>) -> CreateJob {
-    CreateJob::new(file).configuration(rules())
+    CreateJob::new(file, rules())
 }
 
 pub(crate) fn rules() -> Configuration {
     Configuration::new([Rule::new("invoice", "has an invoice number")])
 }
 
-pub(crate) fn upload(number: usize) -> UploadFile {
-    UploadFile::new(
-        format!("{number}.txt"),
-        format!("Invoice {number}").into_bytes(),
-    )
+pub(crate) fn document(number: usize) -> HashedDocument {
+    HashedDocument::bytes(format!("{number}.txt"), format!("Invoice {number}"))
+}
+
+/// A document of a file.
+pub(crate) fn file_document(path: &std::path::Path) -> HashedDocument {
+    let key = ContentKey::of(&std::fs::read(path).expect("a file"));
+    HashedDocument::path("file", path, key).expect("a name")
 }
 
 pub(crate) fn respond(status: u16, body: &Value) -> http::Response<Bytes> {

@@ -28,7 +28,7 @@ impl Error {
             v1_job: None,
             file_id: None,
             transaction_id: None,
-            transaction_of_content: false,
+            repeatable: false,
             subject: None,
             failure: None,
             source: None,
@@ -171,7 +171,9 @@ impl Error {
         Self::new(ErrorKind::Paging, message)
     }
 
-    pub(crate) fn state(message: impl Into<String>) -> Self {
+    /// A saved state or a journal that cannot be used. For drivers that store them.
+    #[must_use]
+    pub fn state(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::State, message)
     }
 
@@ -224,9 +226,10 @@ impl Error {
         self
     }
 
-    /// Whether the transaction id is made from the document's content, so that any copy of it has the same.
-    pub(crate) fn with_transaction_of_content(mut self, of_content: bool) -> Self {
-        self.0.transaction_of_content = of_content;
+    /// Whether classifying the same content again is the same paid run: the transaction id is derived from the content, and
+    /// the options do not ask to pay again.
+    pub(crate) fn with_repeatable(mut self, is_repeatable: bool) -> Self {
+        self.0.repeatable = is_repeatable;
         self
     }
 
@@ -264,7 +267,7 @@ impl Error {
             v1_job: None,
             file_id: None,
             transaction_id: None,
-            transaction_of_content: false,
+            repeatable: false,
             subject: None,
             failure: inner.failure.clone(),
             source: None,

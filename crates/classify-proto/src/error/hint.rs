@@ -40,7 +40,8 @@ hints! {
     pub enum Hint {
         /// The answer to a create was lost, and its transaction id belongs to this one create.
         RepeatCreate = "send the same create (same file_input, same rules) again under the same transaction id, without another upload: that cannot make a second job",
-        /// The answer to a create was lost, and its transaction id is made from the document's content.
+        /// The answer to a create was lost, and its transaction id is derived from the document's content. Not with
+        /// `retry_failed` or `fresh`, by which another call may pay again.
         ClassifyAgain = "classify the same content by the same rules again, or send the same create again under the same transaction id: that cannot make a second job",
         /// The answer to a request without a transaction id was lost.
         VerifyFirst = "it may have been acted upon; look for its effect before sending it again",
@@ -50,6 +51,8 @@ hints! {
         WaitAgain = "the job goes on; wait for it again by its id",
         /// A run over many documents reached its deadline.
         RunAgain = "jobs that were created go on; run the same documents by the same rules again: that makes no second job for any of them",
+        /// A run that may pay again for its documents (`retry_failed`, `fresh`) reached its deadline.
+        ResumeRun = "jobs that were created go on; resume the run from its journal: that makes no second job for any of them",
         /// The plan is used up.
         CheckPlan = "the plan has no credits or room left; more requests cannot help until it has",
         /// 401.
@@ -98,7 +101,7 @@ impl Error {
     /// What to do if the service may have acted, whatever went wrong.
     fn ambiguity_hint(&self) -> Option<Hint> {
         self.0.ambiguous.then_some(match self.0.transaction_id {
-            Some(_) if self.0.transaction_of_content => Hint::ClassifyAgain,
+            Some(_) if self.0.repeatable => Hint::ClassifyAgain,
             Some(_) => Hint::RepeatCreate,
             None => Hint::VerifyFirst,
         })
@@ -110,7 +113,8 @@ impl Error {
         }
         let hint = match self.0.kind {
             ErrorKind::Deadline if self.0.job_id.is_some() => Hint::WaitAgain,
-            ErrorKind::Deadline => Hint::RunAgain,
+            ErrorKind::Deadline if self.0.repeatable => Hint::RunAgain,
+            ErrorKind::Deadline => Hint::ResumeRun,
             ErrorKind::Conflict if self.0.transaction_id.is_some() => Hint::TransactionTaken,
             ErrorKind::Status => match self.status()?.as_u16() {
                 401 => Hint::CheckKey,

@@ -54,8 +54,8 @@ struct Inner {
     v1_job: Option<v1::Job>,
     file_id: Option<String>,
     transaction_id: Option<String>,
-    /// The transaction id is made from the content.
-    transaction_of_content: bool,
+    /// Classifying the same content again is the same paid run.
+    repeatable: bool,
     subject: Option<String>,
     /// The driver's failure, if there was no response. `Display` contains it.
     failure: Option<Failure>,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{File, ROUTE};
 use crate::api::Api;
 use crate::body::{Body, Content};
+use crate::content_key::ContentKey;
 use crate::error::Error;
 use crate::operation::Operation;
 use crate::scope::{Scope, scope_setters};
@@ -54,6 +55,10 @@ pub struct UploadFile {
     /// The media type; `None` derives it from the name's extension.
     pub content_type: Option<String>,
     boundary: Option<String>,
+    /// The key of the content, if it is known: clients compare the content of a file with it while it is uploaded, and
+    /// fail the upload if it differs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_key: Option<ContentKey>,
     /// The project and organization.
     pub scope: Scope,
 }
@@ -69,6 +74,7 @@ impl UploadFile {
             external_file_id: None,
             content_type: None,
             boundary: None,
+            content_key: None,
             scope: Scope::default(),
         }
     }
@@ -113,14 +119,21 @@ impl UploadFile {
         self
     }
 
+    /// Fails the upload if the content has another key.
+    #[must_use]
+    pub fn content_key(mut self, key: ContentKey) -> Self {
+        self.content_key = Some(key);
+        self
+    }
+
     /// Sets the document again after a saved state has left it out.
     pub fn set_content(&mut self, content: impl Into<Content>) {
         self.content = content.into();
     }
 
-    /// Into the project of a create's job.
-    pub(crate) fn in_scope_of(mut self, create: &crate::v2::CreateJob) -> Self {
-        self.scope = create.scope.clone();
+    /// Into the project of a job.
+    pub(crate) fn scoped(mut self, scope: &Scope) -> Self {
+        self.scope = scope.clone();
         self
     }
 
@@ -190,7 +203,8 @@ impl Operation for UploadFile {
             &self.name,
             &media_type,
             self.content.clone(),
-        );
+        )
+        .content_key(self.content_key);
         api.request(Method::POST, ROUTE)
             .scope(&self.scope)
             .multipart(boundary, multipart)

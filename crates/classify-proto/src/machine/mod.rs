@@ -32,6 +32,7 @@ mod bulk;
 mod call;
 mod concurrent;
 mod context;
+mod document;
 mod limiter;
 mod observer;
 mod pager;
@@ -45,19 +46,21 @@ mod run;
 mod saved;
 mod step;
 mod tickets;
+mod transaction;
 mod upload_once;
 mod waitable;
 mod waiter;
 
+pub use crate::content_key::{ContentHasher, ContentKey};
 pub use backoff::PollInterval;
 pub use bulk::{
-    Bulk, BulkEvent, BulkOptions, ContentHasher, ContentKey, Document, DocumentReport,
-    DocumentStatus, Fed, FedEvent, FinishedDocument, Journal, JournalHeader, Record, Summary,
+    Bulk, BulkEvent, BulkOptions, DocumentReport, DocumentStatus, ErrorScope, Fed, FedEvent,
+    FinishedDocument, Journal, JournalHeader, Record, RunEnd, Summary,
 };
-
 pub use call::Call;
 pub use concurrent::{Concurrent, ConcurrentEvent};
 pub use context::Context;
+pub use document::HashedDocument;
 pub use limiter::Limiter;
 pub use observer::{AttemptInfo, AttemptOutcome, CircuitState, Observer, WaitInfo, WaitReason};
 pub use pager::Pager;
@@ -70,6 +73,7 @@ pub use retry::Retry;
 pub use run::{Run, RunEvent};
 pub use saved::Saved;
 pub use step::{Machine, Step, Ticket};
+pub use transaction::transaction_id;
 pub use upload_once::{UploadOnce, UploadOutcome};
 pub use waitable::{IntoWaitable, Waitable};
 pub use waiter::{Progress, Waiter};

@@ -7,23 +7,34 @@ use serde::{Deserialize, Serialize};
 use super::backoff::PollInterval;
 use super::call::Call;
 use super::context::Context;
+use super::document::{HashedDocument, Source};
 use super::retry::Retry;
 use super::saved::Saved;
 use super::step::{Machine, Step, Ticket};
 use super::tickets::Tickets;
+use super::transaction::Fingerprint;
 use super::waiter::{Progress, Waiter};
+use crate::api::Api;
+use crate::content_key::ContentKey;
 use crate::error::Error;
 use crate::files::{File, UploadFile};
+use crate::job_phase::JobPhase;
 use crate::operation::Operation as _;
 use crate::reply::Reply;
 use crate::seed::Seed;
-use crate::v2::{CreateJob, Job};
+use crate::v2::{CreateJob, Job, JobOptions, Rerun};
 
-/// Uploads a document if need be, creates its job, and waits until it has ended.
+/// How many earlier jobs of a document may be found to have failed before that is its result.
+const MAX_FAILED_JOBS: u32 = 8;
+
+/// Uploads a document if needed, creates its job, and waits until the job has ended.
 ///
-/// The job is told as an event before the wait begins, so that its id is known whatever happens then. The create's
-/// transaction id is fixed when the machine is made and is part of its state: whenever the state is taken up again,
-/// there is one job and one bill.
+/// [`Run::document`] derives the create's transaction id from the content, so that the same document under the same rules
+/// is the same job, whoever asks and how often; see [`transaction_id`](super::transaction_id). [`Run::new`] and
+/// [`Run::upload`] use the create's own transaction id, or a random one: each machine then pays for a job of its own.
+///
+/// The job is returned as an event before the wait begins, so that its id is known whatever happens after. The transaction
+/// id is fixed when the machine is made and is part of its state: a machine that is loaded and resumed creates one job.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Run {
     stage: RunStage,
@@ -32,6 +43,17 @@ pub struct Run {
     tickets: Tickets,
     #[serde(skip)]
     event: Option<RunEvent>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    document: Option<PaidRun>,
+}
+
+/// What the transaction id of a document's next paid run is derived from.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct PaidRun {
+    project: Option<String>,
+    nonce: Option<String>,
+    key: ContentKey,
+    run_number: u32,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -65,32 +87,87 @@ pub enum RunEvent {
 }
 
 impl Run {
-    /// Creates a job and waits for it. `seed` is sixteen random bytes of the driver's.
+    /// Creates a job and waits for it. `seed` is 16 random bytes.
     #[must_use]
     pub fn new(create: CreateJob, seed: Seed) -> Self {
         let stage = RunStage::Create(Box::new(Call::new(create, seed.derive(1))));
-        Self {
-            stage,
-            options: RunOptions::default(),
-            seed,
-            tickets: Tickets::default(),
-            event: None,
+        Self::at(stage, None, seed)
+    }
+
+    /// Uploads a file, creates a job for it, and waits. The transaction id is random, so each such machine pays for a job.
+    #[must_use]
+    pub fn upload(upload: UploadFile, options: impl Into<JobOptions>, seed: Seed) -> Self {
+        Self::upload_and_create(upload, CreateJob::new("", options), None, seed)
+    }
+
+    /// Classifies a document once: the job of its first paid run is the result, also if an earlier call, another program
+    /// or a bulk run created it.
+    ///
+    /// A job that failed or was cancelled is an error that holds the job. With [`JobOptions::retry_failed`] such a job of an
+    /// earlier call is followed by another, and at most one is paid for; with [`JobOptions::fresh`] the document is paid for
+    /// again. The project is the options', or `api`'s. `seed` is 16 random bytes.
+    #[must_use]
+    pub fn document(
+        api: &Api,
+        document: HashedDocument,
+        options: impl Into<JobOptions>,
+        seed: Seed,
+    ) -> Self {
+        let options = options.into();
+        let project = options.scope.project_id.as_deref().or(api.project());
+        let paid_run = PaidRun {
+            project: project.map(str::to_owned),
+            nonce: (options.rerun == Rerun::Always).then(|| seed.derive(0).hex()),
+            key: document.key(),
+            run_number: 0,
+        };
+        let transaction_id = paid_run.transaction_id(&options);
+        let scope = options.scope.clone();
+        let create = CreateJob::new("", options).transaction_id(transaction_id);
+        match document.source {
+            Source::Id(id) => {
+                let call = Call::new(create.for_input(id), seed.derive(1));
+                Self::at(RunStage::Create(Box::new(call)), Some(paid_run), seed)
+            }
+            Source::Upload(upload) => Self::upload_and_create(
+                upload.scoped(&scope),
+                create.accepts_any_copy(),
+                Some(paid_run),
+                seed,
+            ),
         }
     }
 
-    /// Uploads a document, creates a job for it by the template `create`, whose own input is passed over, and waits.
-    #[must_use]
-    pub fn upload(upload: UploadFile, mut create: CreateJob, seed: Seed) -> Self {
+    fn upload_and_create(
+        upload: UploadFile,
+        mut create: CreateJob,
+        document: Option<PaidRun>,
+        seed: Seed,
+    ) -> Self {
         // Fixed now, so that it is in every saved state from the first on.
         create.prepare(seed.derive(1));
         let stage = RunStage::Upload(Box::new(Call::new(upload, seed)), Box::new(create));
+        Self::at(stage, document, seed)
+    }
+
+    fn at(stage: RunStage, document: Option<PaidRun>, seed: Seed) -> Self {
         Self {
             stage,
             options: RunOptions::default(),
             seed,
             tickets: Tickets::default(),
             event: None,
+            document,
         }
+    }
+
+    /// Creates the job under this transaction id. Set it before the first poll.
+    #[must_use]
+    pub fn with_transaction_id(mut self, id: impl Into<String>) -> Self {
+        if let Some(create) = self.create_mut() {
+            *create = create.clone().transaction_id(id);
+        }
+        self
     }
 
     /// Repeats requests by this policy. To be set before the first poll.
@@ -155,12 +232,36 @@ impl Run {
         }
     }
 
+    /// Starts the next paid run, if the job is of an earlier call, has no result, and is to be followed by another.
+    fn start_next_run(&mut self, job: &Job, may_be_own: bool) -> bool {
+        let (RunStage::Create(call), Some(paid_run)) = (&self.stage, &mut self.document) else {
+            return false;
+        };
+        let create = call.operation();
+        let has_no_result = matches!(job.status.phase(), JobPhase::Failed | JobPhase::Cancelled);
+        let is_followed = create.options.rerun == Rerun::Failed
+            && has_no_result
+            && !may_be_own
+            && paid_run.run_number < MAX_FAILED_JOBS;
+        if !is_followed {
+            return false;
+        }
+        paid_run.run_number += 1;
+        let id = paid_run.transaction_id(&create.options);
+        let create = create.clone().transaction_id(id);
+        self.tickets.forget_all();
+        self.stage = RunStage::Create(Box::new(
+            Call::new(create, self.seed.derive(1)).retry(self.options.retry),
+        ));
+        true
+    }
+
     fn created(&mut self, job: Job) {
         let RunStage::Create(call) = &self.stage else {
             return;
         };
         let mut waiter = Waiter::new(&*job.id, self.seed.derive(2))
-            .scoped(&call.operation().scope)
+            .scoped(call.operation().scope())
             .retry(self.options.retry)
             .poll_interval(self.options.poll_interval);
         if let Some(timeout) = self.options.timeout {
@@ -218,16 +319,21 @@ impl Machine for Run {
                         Step::Done(Err(error)) => return self.end(Err(error)),
                     }
                 }
-                RunStage::Create(call) => match call.poll(cx) {
-                    Step::Send(inner, request) => (inner, request),
-                    Step::Wait(until) => return Step::Wait(until),
-                    Step::Event(never) => match never {},
-                    Step::Done(Ok(job)) => {
-                        self.created(job);
-                        continue;
+                RunStage::Create(call) => {
+                    let may_be_own = call.may_have_acted();
+                    match call.poll(cx) {
+                        Step::Send(inner, request) => (inner, request),
+                        Step::Wait(until) => return Step::Wait(until),
+                        Step::Event(never) => match never {},
+                        Step::Done(Ok(job)) => {
+                            if !self.start_next_run(&job, may_be_own) {
+                                self.created(job);
+                            }
+                            continue;
+                        }
+                        Step::Done(Err(error)) => return self.end(Err(error)),
                     }
-                    Step::Done(Err(error)) => return self.end(Err(error)),
-                },
+                }
                 RunStage::Wait(waiter) => match waiter.poll(cx) {
                     Step::Send(inner, request) => (inner, request),
                     Step::Wait(until) => return Step::Wait(until),
@@ -263,7 +369,14 @@ impl Machine for Run {
     }
 }
 
-/// Holds a create against the limits before its input is known.
+impl PaidRun {
+    fn transaction_id(&self, options: &JobOptions) -> String {
+        Fingerprint::new(self.project.as_deref(), options, self.nonce.as_deref())
+            .transaction_id(self.key, self.run_number)
+    }
+}
+
+/// Validates a create before its input is known.
 fn validate_create(create: &CreateJob, cx: Context<'_>) -> Result<(), Error> {
     if !cx.api.validates() {
         return Ok(());

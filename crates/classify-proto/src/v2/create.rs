@@ -1,18 +1,16 @@
 //! `POST /api/v2/classify`
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use http::Method;
 use serde::{Deserialize, Serialize};
 
 use super::webhook::WireWebhook;
-use super::{Configuration, Job, ROUTE, WebhookConfiguration};
+use super::{Configuration, Job, JobOptions, ROUTE, Rerun, WebhookConfiguration};
 use crate::api::Api;
 use crate::body::Body;
 use crate::error::{Error, is_file_id};
 use crate::operation::Operation;
-use crate::scope::{Scope, scope_setters};
+use crate::scope::Scope;
 use crate::semantics::{RateClass, ReservedField, Semantics, UniqueField};
 use crate::text::id::{find_job_id, same_id};
 use crate::text::json::read_json;
@@ -31,25 +29,18 @@ use crate::validation::ValidationErrors;
 /// use classify_proto::v2::{Configuration, CreateJob, Rule};
 ///
 /// let rules = Configuration::new([Rule::new("invoice", "has an invoice number and a total amount")]);
-/// let create = CreateJob::new("dfl-1").configuration(rules).transaction_id("order-4711");
+/// let create = CreateJob::new("dfl-1", rules).transaction_id("order-4711");
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct CreateJob {
     /// The id of the file (`dfl-…`) or parse job (`pjb-…`) to classify.
     pub file_input: String,
-    /// The rules, if they are sent with the create.
-    pub configuration: Option<Arc<Configuration>>,
-    /// The id of a saved configuration (`cfg-…`), in place of rules.
-    pub configuration_id: Option<String>,
+    /// Rules, webhooks, project and headers.
+    #[serde(flatten)]
+    pub options: JobOptions,
     /// The idempotency key. [`Operation::prepare`] sets it if it is `None`.
     pub transaction_id: Option<String>,
-    /// The ids of saved webhooks (`whc-…`) to notify.
-    pub webhook_configuration_ids: Option<Vec<String>>,
-    /// Webhooks to notify, sent with the create.
-    pub webhook_configurations: Option<Vec<WebhookConfiguration>>,
-    /// The project and organization.
-    pub scope: Scope,
     /// The transaction id stands for the document's content, so that another copy's job is the right answer.
     #[serde(default)]
     accepts_any_copy: bool,
@@ -58,38 +49,15 @@ pub struct CreateJob {
 impl CreateJob {
     /// Classifies an uploaded file (`dfl-…`) or what an earlier parse job (`pjb-…`) read.
     ///
-    /// This is `file_input`, which took the place of two inputs that the service has deprecated: what went to `file_id`
-    /// or to `parse_job_id` goes here.
-    ///
-    /// Rules are needed too: [`configuration`](Self::configuration) or [`configuration_id`](Self::configuration_id).
+    /// This is `file_input`, which replaces two inputs that the service has deprecated: `file_id` and `parse_job_id`.
     #[must_use]
-    pub fn new(file_input: impl Into<String>) -> Self {
+    pub fn new(file_input: impl Into<String>, options: impl Into<JobOptions>) -> Self {
         Self {
             file_input: file_input.into(),
-            configuration: None,
-            configuration_id: None,
+            options: options.into(),
             transaction_id: None,
-            webhook_configuration_ids: None,
-            webhook_configurations: None,
-            scope: Scope::default(),
             accepts_any_copy: false,
         }
-    }
-
-    scope_setters!();
-
-    /// Classifies by these rules. An `Arc` shares them between many creates.
-    #[must_use]
-    pub fn configuration(mut self, configuration: impl Into<Arc<Configuration>>) -> Self {
-        self.configuration = Some(configuration.into());
-        self
-    }
-
-    /// Classifies by a saved configuration (`cfg-…`).
-    #[must_use]
-    pub fn configuration_id(mut self, id: impl Into<String>) -> Self {
-        self.configuration_id = Some(id.into());
-        self
     }
 
     /// Makes the create repeatable under this id, which is unique within the project: up to 255 characters. An empty
@@ -97,25 +65,6 @@ impl CreateJob {
     #[must_use]
     pub fn transaction_id(mut self, id: impl Into<String>) -> Self {
         self.transaction_id = Some(id.into()).filter(|id| !id.is_empty());
-        self
-    }
-
-    /// Reports to saved webhooks (`whc-…`), at most four.
-    #[must_use]
-    pub fn webhook_configuration_ids<S: Into<String>>(
-        mut self,
-        ids: impl IntoIterator<Item = S>,
-    ) -> Self {
-        self.webhook_configuration_ids = Some(ids.into_iter().map(Into::into).collect());
-        self
-    }
-
-    /// Reports to this webhook too.
-    #[must_use]
-    pub fn webhook(mut self, webhook: WebhookConfiguration) -> Self {
-        self.webhook_configurations
-            .get_or_insert_default()
-            .push(webhook);
         self
     }
 
@@ -132,12 +81,7 @@ impl CreateJob {
     }
 
     pub(crate) fn scope(&self) -> &Scope {
-        &self.scope
-    }
-
-    pub(crate) fn scoped(mut self, scope: &Scope) -> Self {
-        self.scope = scope.clone();
-        self
+        &self.options.scope
     }
 
     /// Takes the job of any copy of the document for an answer: the transaction id is made from the content.
@@ -146,17 +90,11 @@ impl CreateJob {
         self
     }
 
-    /// Whether it names nothing but its input that could be missing from the service.
-    pub(crate) fn is_self_contained(&self) -> bool {
-        let webhooks = self.webhook_configuration_ids.as_deref();
-        self.configuration_id.is_none() && webhooks.is_none_or(<[_]>::is_empty)
-    }
-
     /// The rules, given or saved.
     pub(crate) fn rules(&self) -> (Option<&Configuration>, Option<&str>) {
         (
-            self.configuration.as_deref(),
-            self.configuration_id.as_deref(),
+            self.options.configuration.as_deref(),
+            self.options.configuration_id.as_deref(),
         )
     }
 
@@ -175,7 +113,7 @@ impl CreateJob {
                 return Some(format!("transaction_id is {made:?}"));
             }
         }
-        if let Some(asked) = &self.configuration_id {
+        if let Some(asked) = &self.options.configuration_id {
             return match &job.configuration_id {
                 Some(made) if !same_id(made, asked) => Some(format!(
                     "configuration_id is {made:?} where {asked:?} was asked for"
@@ -183,7 +121,7 @@ impl CreateJob {
                 _ => None,
             };
         }
-        match (&self.configuration, &job.configuration) {
+        match (&self.options.configuration, &job.configuration) {
             (Some(asked), Some(made)) => asked
                 .difference(made)
                 .map(|field| format!("the configuration differs in {field}")),
@@ -220,8 +158,8 @@ impl Operation for CreateJob {
             ReservedField::new("file_id", "CreateJob::new"),
             ReservedField::new("parse_job_id", "CreateJob::new"),
             ReservedField::new("transaction_id", "CreateJob::transaction_id"),
-            ReservedField::new("configuration", "CreateJob::configuration"),
-            ReservedField::new("configuration_id", "CreateJob::configuration_id"),
+            ReservedField::new("configuration", "JobOptions::new"),
+            ReservedField::new("configuration_id", "JobOptions::from_configuration_id"),
         ];
         let semantics = if self.idempotency_key().is_some() {
             Semantics::idempotent()
@@ -243,49 +181,27 @@ impl Operation for CreateJob {
     }
 
     fn secrets(&self) -> Vec<String> {
-        let webhooks = self.webhook_configurations.iter().flatten();
-        webhooks.flat_map(WebhookConfiguration::secrets).collect()
+        let webhooks = self.options.webhook_configurations.iter().flatten();
+        let headers = self.options.call_options.secrets();
+        webhooks
+            .flat_map(WebhookConfiguration::secrets)
+            .chain(headers)
+            .collect()
     }
 
     fn validate(&self) -> Result<(), Error> {
         let mut errors = ValidationErrors::default();
         errors.length("file_input", &self.file_input, 1, 200);
-        match (&self.configuration, &self.configuration_id) {
-            (None, None) => errors.add(
-                "configuration",
-                "is missing; give rules, or the id of a saved configuration",
-            ),
-            (Some(_), Some(_)) => errors.add(
-                "configuration_id",
-                "excludes configuration; give one of the two",
-            ),
-            (Some(configuration), None) => {
-                configuration.collect_errors("configuration", &mut errors);
-            }
-            (None, Some(id)) if id.is_empty() => errors.add("configuration_id", "is empty"),
-            (None, Some(_)) => {}
-        }
+        self.options.collect_rule_errors(&mut errors);
         if let Some(id) = self.idempotency_key() {
             errors.length("transaction_id", id, 1, 255);
         }
-        if let Some(ids) = self
-            .webhook_configuration_ids
-            .as_ref()
-            .filter(|ids| ids.len() > 4)
-        {
-            errors.add(
-                "webhook_configuration_ids",
-                format!("has {} items; the service takes 4 at most", ids.len()),
-            );
-        }
-        for (index, webhook) in self.webhook_configurations.iter().flatten().enumerate() {
-            webhook.collect_errors(&format!("webhook_configurations[{index}]"), &mut errors);
-        }
+        self.options.collect_webhook_errors(&mut errors);
         errors.finish()
     }
 
     fn build_request_unvalidated(&self, api: &Api) -> Result<http::Request<Body>, Error> {
-        let webhook_configurations = match &self.webhook_configurations {
+        let webhook_configurations = match &self.options.webhook_configurations {
             None => None,
             Some(webhooks) => Some(
                 webhooks
@@ -297,16 +213,20 @@ impl Operation for CreateJob {
                     .collect::<Result<_, Error>>()?,
             ),
         };
-        api.request(Method::POST, ROUTE)
-            .scope(&self.scope)
+        let request = api
+            .request(Method::POST, ROUTE)
+            .scope(&self.options.scope)
             .json(&CreateJobBody {
                 file_input: &self.file_input,
-                configuration: self.configuration.as_deref(),
-                configuration_id: self.configuration_id.as_deref(),
+                configuration: self.options.configuration.as_deref(),
+                configuration_id: self.options.configuration_id.as_deref(),
                 transaction_id: self.idempotency_key(),
-                webhook_configuration_ids: self.webhook_configuration_ids.as_deref(),
+                webhook_configuration_ids: self.options.webhook_configuration_ids.as_deref(),
                 webhook_configurations,
-            })
+            })?;
+        self.options
+            .call_options
+            .apply(request, self.semantics().reserved_fields)
     }
 
     fn parse_success(&self, response: http::Response<Bytes>) -> Result<Job, Error> {
@@ -328,7 +248,8 @@ impl Operation for CreateJob {
         let file_id = Some(&*self.file_input).filter(|input| is_file_id(input));
         let error = error
             .with_transaction_id(self.idempotency_key())
-            .with_transaction_of_content(self.accepts_any_copy)
+            // The same document is another paid run with the other options.
+            .with_repeatable(self.accepts_any_copy && self.options.rerun == Rerun::Never)
             .with_file_id(file_id);
         match id {
             Some(id) => error.with_job_id(id),
@@ -340,27 +261,25 @@ impl Operation for CreateJob {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::call_options::CallOptions;
     use crate::seed::Seed;
     use crate::semantics::Idempotency;
     use crate::v2::examples::{self, api, ok};
     use crate::v2::{ParsingConfiguration, Rule};
 
     fn documented() -> CreateJob {
-        CreateJob::new("file_input")
-            .transaction_id("transaction_id")
-            .configuration(
-                Configuration::new([Rule::new(
-                    "invoice",
-                    "contains invoice number, line items, and total amount",
-                )])
-                .mode("FAST".into())
-                .parsing_configuration(
-                    ParsingConfiguration::new()
-                        .lang("en")
-                        .max_pages(10)
-                        .target_pages("1,3,5-7"),
-                ),
-            )
+        let rule = Rule::new(
+            "invoice",
+            "contains invoice number, line items, and total amount",
+        );
+        let parsing = ParsingConfiguration::new()
+            .lang("en")
+            .max_pages(10)
+            .target_pages("1,3,5-7");
+        let rules = Configuration::new([rule])
+            .mode("FAST".into())
+            .parsing_configuration(parsing);
+        CreateJob::new("file_input", rules).transaction_id("transaction_id")
     }
 
     #[test]
@@ -381,14 +300,14 @@ mod tests {
             (documented().for_input("other"), "file_input"),
             (documented().transaction_id("other"), "transaction_id"),
             (
-                documented().configuration(Configuration::new([Rule::new(
-                    "receipt",
-                    "contains a till number",
-                )])),
+                CreateJob::new(
+                    "file_input",
+                    Configuration::new([Rule::new("receipt", "contains a till number")]),
+                ),
                 "rules",
             ),
             (
-                CreateJob::new("file_input").configuration_id("cfg-2"),
+                CreateJob::new("file_input", JobOptions::from_configuration_id("cfg-2")),
                 "configuration_id",
             ),
         ] {
@@ -413,7 +332,7 @@ mod tests {
             .parse(ok(other_case))
             .unwrap();
         let of_configuration = r#"{"id":"1","status":"PENDING","configuration_id":"cfg-0a1b"}"#;
-        let saved = CreateJob::new("f").configuration_id("cfg-0A1B");
+        let saved = CreateJob::new("f", JobOptions::from_configuration_id("cfg-0A1B"));
         saved.parse(ok(of_configuration)).unwrap();
     }
 
@@ -429,7 +348,7 @@ mod tests {
 
     #[test]
     fn idempotency_create_requires_transaction_id() {
-        let mut create = CreateJob::new("dfl-1");
+        let mut create = CreateJob::new("dfl-1", JobOptions::default());
         assert_eq!(create.semantics().idempotency, Idempotency::NonIdempotent);
         create.prepare(Seed::new([1; 16]));
         assert_eq!(create.semantics().idempotency, Idempotency::Idempotent);
@@ -441,12 +360,12 @@ mod tests {
     /// The service takes an empty one for none, so nothing would tell a repeated create from a second one.
     #[test]
     fn idempotency_empty_transaction_id_counts_as_none() {
-        let mut create = CreateJob::new("dfl-1").transaction_id("");
+        let mut create = CreateJob::new("dfl-1", JobOptions::default()).transaction_id("");
         assert_eq!(create.semantics().idempotency, Idempotency::NonIdempotent);
         assert_eq!(create.idempotency_key(), None);
         create.prepare(Seed::new([1; 16]));
         assert_eq!(create.semantics().idempotency, Idempotency::Idempotent);
-        let saved = serde_json::to_value(CreateJob::new("dfl-1")).unwrap();
+        let saved = serde_json::to_value(CreateJob::new("dfl-1", JobOptions::default())).unwrap();
         let mut edited = saved.clone();
         edited["transaction_id"] = "".into();
         let loaded: CreateJob = serde_json::from_value(edited).unwrap();
@@ -455,9 +374,8 @@ mod tests {
 
     #[test]
     fn validation_create_errors_name_field_and_can_be_disabled() {
-        let over = CreateJob::new("x".repeat(201))
-            .transaction_id("y".repeat(256))
-            .webhook_configuration_ids(["1", "2", "3", "4", "5"]);
+        let options = JobOptions::default().webhook_configuration_ids(["1", "2", "3", "4", "5"]);
+        let over = CreateJob::new("x".repeat(201), options).transaction_id("y".repeat(256));
         let error = over.build_request(&api()).unwrap_err();
         let fields: Vec<_> = error
             .field_errors()
@@ -480,11 +398,14 @@ mod tests {
 
     #[test]
     fn redact_create_webhook_secrets_in_debug_and_saved_state() {
-        let create = documented().webhook(
+        let options = documented().options.header("x-tenant", "canary0").webhook(
             WebhookConfiguration::new("https://example.com")
                 .header("X-Token", "canary1")
                 .signing_secret("canary2"),
         );
+        let create = CreateJob::new("file_input", options);
+        let request = create.build_request(&api()).unwrap();
+        assert_eq!(request.headers()["x-tenant"], "canary0");
         let body = create
             .build_request(&api())
             .unwrap()
@@ -498,7 +419,20 @@ mod tests {
             !saved.contains("canary") && !format!("{create:?}").contains("canary"),
             "{saved}"
         );
-        let loaded: CreateJob = serde_json::from_str(&saved).unwrap();
+        let mut loaded: CreateJob = serde_json::from_str(&saved).unwrap();
+        let error = loaded.build_request(&api()).unwrap_err();
+        assert!(
+            error.to_string().contains("webhook_headers.X-Token"),
+            "{error}"
+        );
+        loaded.options.webhook_configurations = None;
+        let error = loaded.build_request(&api()).unwrap_err();
+        assert!(
+            error.to_string().contains("headers[\"x-tenant\"]"),
+            "{error}"
+        );
+        let mut loaded: CreateJob = serde_json::from_str(&saved).unwrap();
+        loaded.options.call_options = CallOptions::new();
         let error = loaded.build_request(&api()).unwrap_err();
         assert!(
             error

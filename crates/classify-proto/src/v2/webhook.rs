@@ -122,16 +122,17 @@ pub(crate) struct WireWebhook<'a> {
 mod tests {
     use super::*;
     use crate::operation::Operation as _;
-    use crate::v2::{CreateJob, examples::api};
+    use crate::v2::{CreateJob, JobOptions, examples::api};
 
     #[test]
     fn validation_webhook_errors_name_field_and_redact_header() {
-        let create = CreateJob::new("dfl-1").configuration_id("cfg-1").webhook(
+        let options = JobOptions::from_configuration_id("cfg-1").webhook(
             WebhookConfiguration::new("https://example.com")
                 .header("X-A", "canary\r\nX-B: y")
                 .header("X C", "z")
                 .events([]),
         );
+        let create = CreateJob::new("dfl-1", options);
         let error = create.build_request(&api()).unwrap_err();
         let fields: Vec<_> = error
             .field_errors()

@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use classify_proto::Seed;
 use classify_proto::machine::{
-    Bulk, BulkEvent, BulkOptions, Document, DocumentReport, DocumentStatus, Journal, Record,
+    Bulk, BulkEvent, BulkOptions, DocumentReport, DocumentStatus, HashedDocument, Journal, Record,
     Summary,
 };
-use classify_proto::v2::{Configuration, CreateJob, Rule};
+use classify_proto::v2::{Configuration, JobOptions, Rerun, Rule};
 
 use super::{Fault, Service, Simulation};
 
-pub(crate) fn template() -> CreateJob {
-    CreateJob::new("").configuration(Configuration::new([Rule::new(
+pub(crate) fn job_options() -> JobOptions {
+    JobOptions::from(Configuration::new([Rule::new(
         "invoice",
         "has an invoice number",
     )]))
@@ -21,8 +21,8 @@ pub(crate) fn template() -> CreateJob {
 /// A folder of documents, a journal, and the process that classifies the one and writes the other.
 pub(crate) struct BulkHarness {
     pub(crate) simulation: Simulation,
-    pub(crate) template: CreateJob,
-    pub(crate) documents: Vec<Document>,
+    pub(crate) job_options: JobOptions,
+    pub(crate) documents: Vec<HashedDocument>,
     pub(crate) options: BulkOptions,
     pub(crate) journal: Vec<u8>,
     /// By name, every report of the process under way.
@@ -40,11 +40,11 @@ pub(crate) struct BulkHarness {
 impl BulkHarness {
     pub(crate) fn new(contents: impl IntoIterator<Item = u32>, service: Service) -> Self {
         let documents = contents.into_iter().enumerate().map(|(name, content)| {
-            Document::bytes(format!("{name}.txt"), format!("document {content}"))
+            HashedDocument::bytes(format!("{name}.txt"), format!("document {content}"))
         });
         Self {
             simulation: Simulation::new(service),
-            template: template(),
+            job_options: job_options(),
             documents: documents.collect(),
             options: BulkOptions::default(),
             journal: Vec::new(),
@@ -56,6 +56,11 @@ impl BulkHarness {
             document_requests: 0,
             process: 0,
         }
+    }
+
+    /// Sets whether documents without a result are paid for again.
+    pub(crate) fn retry_failed(&mut self, retry: bool) {
+        self.job_options.rerun = if retry { Rerun::Failed } else { Rerun::Never };
     }
 
     /// Runs one process to its end, or until it is killed at a step.
@@ -76,7 +81,7 @@ impl BulkHarness {
         self.journal.truncate(complete_bytes);
         let bulk = Bulk::new(
             &self.simulation.api,
-            self.template.clone(),
+            self.job_options.clone(),
             self.options.clone(),
             Seed::new([self.process; 16]),
         )
@@ -135,7 +140,7 @@ impl BulkHarness {
     pub(crate) fn distinct(&self) -> usize {
         self.documents
             .iter()
-            .map(Document::key)
+            .map(HashedDocument::key)
             .collect::<BTreeSet<_>>()
             .len()
     }
@@ -193,10 +198,8 @@ pub(crate) fn retried(contents: impl IntoIterator<Item = u32>) -> BulkHarness {
     let mut bench = BulkHarness::new(contents, failing);
     bench.run(None).unwrap();
     assert_eq!(bench.simulation.service.jobs.len(), bench.distinct());
-    bench.options = BulkOptions::default()
-        .retry_failed(true)
-        .max_in_flight(2)
-        .max_requests(2);
+    bench.options = BulkOptions::default().max_in_flight(2).max_requests(2);
+    bench.retry_failed(true);
     bench
 }
 

@@ -4,23 +4,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use classify_emulator::{Config, Fault, FaultSchedule, Route, Script};
-use classify_proto::files::UploadFile;
 use classify_proto::machine::{
-    Bulk, BulkOptions, Concurrent, ConcurrentEvent, Document, DocumentStatus, FedEvent, Journal,
-    PollInterval, Record,
+    Bulk, BulkOptions, Concurrent, ConcurrentEvent, DocumentStatus, FedEvent, HashedDocument,
+    Journal, PollInterval, Record,
 };
 use classify_proto::v2::JobStatus;
 use classify_proto::{Seed, v2};
 
 use crate::driver::{Driver, Settings};
-use crate::test_bench::{TestBench, api, create, rules};
+use crate::test_bench::{TestBench, api, rules};
 
 /// How many documents the long run has.
 const DOCUMENTS: usize = 1_000;
 
-fn upload(number: usize) -> UploadFile {
+fn document(number: usize) -> HashedDocument {
     let text = format!("Invoice {number}, total amount {number}.00");
-    UploadFile::new(format!("{number}.txt"), text.into_bytes())
+    HashedDocument::bytes(format!("{number}.txt"), text)
 }
 
 /// Twenty documents, and every fifth request fails in one way or another: twenty jobs, each with a result.
@@ -33,7 +32,8 @@ pub fn concurrent_uploads_with_faults_create_one_job_per_document<D: Driver>() {
     for fault in [Fault::ResetAfter, Fault::Unavailable, Fault::BodyCut] {
         let schedule = FaultSchedule::new().with(fault.every(5));
         let bench = TestBench::<D>::with_settings(Config::default().faults(schedule), settings);
-        let runs = (0..20).map(|number| bench.driver.upload_run(upload(number), create()));
+        let runs =
+            (0..20).map(|number| bench.driver.document_run(document(number), rules().into()));
         let mut done = BTreeSet::new();
         bench.driver.drive(Concurrent::new(runs, 8), |event| {
             if let ConcurrentEvent::Finished(index, result) = event {
@@ -55,12 +55,13 @@ pub fn concurrent_runs_continue_after_one_document_fails<D: Driver>() {
     let bench =
         TestBench::<D>::new(Config::default().script(Script::file("3.txt").fails("PDF_IS_BROKEN")));
     let runs = (0..6).map(|number| {
-        let upload = if number == 4 {
-            UploadFile::path("/no/such/4.txt").expect("a path to a file")
+        let document = if number == 4 {
+            let key = document(4).key();
+            HashedDocument::path("4.txt", "/no/such/4.txt", key).expect("a path to a file")
         } else {
-            upload(number)
+            document(number)
         };
-        bench.driver.upload_run(upload, create())
+        bench.driver.document_run(document, rules().into())
     });
     let mut failed = Vec::new();
     let mut matched = 0;
@@ -97,7 +98,7 @@ pub fn bulk_with_faults_creates_one_job_per_document_and_resumes_from_journal<D:
     let bench = TestBench::<D>::new(Config::default().faults(schedule));
     let documents = || {
         (0..DOCUMENTS).map(|number| {
-            Document::bytes(
+            HashedDocument::bytes(
                 format!("{number}.txt"),
                 format!("Invoice {number}, total {number}.00"),
             )
@@ -119,7 +120,7 @@ pub fn bulk_with_faults_creates_one_job_per_document_and_resumes_from_journal<D:
                 }
             }
         });
-    assert!(summary.stopped.is_none(), "{summary:?}");
+    assert!(summary.error().is_none(), "{summary:?}");
     assert_eq!(
         summary.count(&DocumentStatus::Completed),
         DOCUMENTS,
@@ -157,7 +158,7 @@ fn bulk<D: Driver>(bench: &TestBench<D>) -> Bulk {
     let options = BulkOptions::default()
         .poll_interval(PollInterval::new(short_delay * 4, short_delay * 20))
         .retry(Settings::default().retry);
-    let template = v2::CreateJob::new("").configuration(rules());
+    let template = v2::JobOptions::from(rules());
     let api = api(bench.emulator.base_url(), bench.emulator.key());
     Bulk::new(&api, template, options, Seed::new([7; 16])).expect("good rules")
 }

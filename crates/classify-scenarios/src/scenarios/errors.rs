@@ -50,8 +50,7 @@ pub fn validation_disabled_server_422_exposes_field_errors<D: Driver>() {
         .build()
         .expect("an api");
     let driver = D::new(unchecked, Settings::default());
-    let short =
-        CreateJob::new("pjb-1").configuration(Configuration::new([Rule::new("a", "short")]));
+    let short = CreateJob::new("pjb-1", Configuration::new([Rule::new("a", "short")]));
     let error = driver.run(short).unwrap_err();
     assert_eq!(error.status().map(|status| status.as_u16()), Some(422));
     let fields = error.field_errors();
@@ -67,8 +66,7 @@ pub fn validation_disabled_server_422_exposes_field_errors<D: Driver>() {
 /// With the checks on, the same is not even sent.
 pub fn validation_rejects_create_and_list_before_sending<D: Driver>() {
     let bench = TestBench::<D>::new(Config::default());
-    let short =
-        CreateJob::new("pjb-1").configuration(Configuration::new([Rule::new("a", "short")]));
+    let short = CreateJob::new("pjb-1", Configuration::new([Rule::new("a", "short")]));
     let error = bench.driver.run(short).unwrap_err();
     assert!(error.is_invalid() && error.attempts() == 0, "{error}");
     let listed = ListJobs::new().page_size(101);
@@ -110,9 +108,7 @@ pub fn connection_refused_retry_exhausted_is_not_ambiguous<D: Driver>() {
         port.expect("a port that nobody listens on now")
     );
     let driver = D::new(api(&url, "llx-key"), Settings::default());
-    let error = driver
-        .run(CreateJob::new("pjb-1").configuration(rules()))
-        .unwrap_err();
+    let error = driver.run(CreateJob::new("pjb-1", rules())).unwrap_err();
     assert!(error.is_transport(), "{error}");
     assert!(!error.is_ambiguous(), "{error}");
     assert_eq!(error.attempts(), 6);

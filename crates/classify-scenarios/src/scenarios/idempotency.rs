@@ -5,14 +5,16 @@ use std::net::TcpStream;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use classify_emulator::{Config, Fault, FaultSchedule, Route};
-use classify_proto::machine::{Call, Context, Machine, Run, RunEvent, Saved, Step};
-use classify_proto::v2::{CancelJob, Configuration, DeleteJob, GetJob, JobStatus, Rule};
+use classify_proto::machine::{
+    Call, ContentKey, Context, HashedDocument, Machine, Run, RunEvent, Saved, Step,
+};
+use classify_proto::v2::{CancelJob, Configuration, CreateJob, DeleteJob, GetJob, JobStatus, Rule};
 use classify_proto::{Api, Body, Error, Operation, Seed, Time, TransportLimits, http, v1};
 
 use crate::driver::{Capability, Driver, FirstEvent, FirstReply, Settings};
 use crate::faulty_server::FaultyServer;
 use crate::scripted_server::{ResponseScript, ScriptedServer, response};
-use crate::test_bench::{TestBench, api, create, wait_until};
+use crate::test_bench::{TestBench, api, create, rules, wait_until};
 
 fn on_first_create(fault: Fault) -> Config {
     Config::default().faults(FaultSchedule::new().with(fault.nth(1).on(Route::ClassifyCreate)))
@@ -85,7 +87,7 @@ pub fn idempotency_conflict_on_transaction_id_with_different_rules<D: Driver>() 
     let other = Configuration::new([Rule::new("receipt", "a till receipt with a total amount")]);
     let error = bench
         .driver
-        .run(create().transaction_id("order-1").configuration(other))
+        .run(CreateJob::new("pjb-1", other).transaction_id("order-1"))
         .unwrap_err();
     assert!(error.is_conflict(), "{error}");
     assert_eq!(error.job_id(), Some(&*job.id));
@@ -170,8 +172,9 @@ pub fn saved_state_of_any_stage_resumes_in_another_client_with_one_job<D: Driver
 
     for stage in 0..3 {
         let bench = TestBench::<D>::new(Config::default());
-        let upload = classify_proto::files::UploadFile::path(&path).expect("a path to a file");
-        let mut run = bench.driver.upload_run(upload, create());
+        let key = ContentKey::of(&std::fs::read(&path).expect("the file"));
+        let document = HashedDocument::path("a", &path, key).expect("a path to a file");
+        let mut run = bench.driver.document_run(document, rules().into());
         if stage >= 1 {
             let stopped = bench
                 .driver

@@ -6,6 +6,8 @@
 
 pub mod base_url;
 pub mod bulk;
+pub mod bulk_runs;
+pub mod classify;
 pub mod errors;
 pub mod idempotency;
 pub mod pagination;

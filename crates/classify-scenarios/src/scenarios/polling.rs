@@ -42,7 +42,7 @@ pub fn job_failure_is_an_error_of_wait_run_and_classify<D: Driver>() {
         bench.driver.run(create()).unwrap_err(),
         bench
             .driver
-            .classify(document(), create().configuration(rules()))
+            .classify(document().into(), rules().into())
             .unwrap_err(),
     ] {
         assert!(error.is_job_failed(), "{error}");

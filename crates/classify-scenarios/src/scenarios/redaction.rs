@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use classify_emulator::{Config, Fault, FaultSchedule};
-use classify_proto::files::UploadFile;
 use classify_proto::machine::Saved;
-use classify_proto::v2::{Configuration, CreateJob, GetJob, Rule, WebhookConfiguration};
+use classify_proto::machine::{ContentKey, HashedDocument};
+use classify_proto::v2::{
+    Configuration, CreateJob, GetJob, JobOptions, Rule, WebhookConfiguration,
+};
 use classify_proto::{Api, Error, TransportLimits};
 
 use crate::driver::{Driver, Settings};
@@ -33,14 +35,14 @@ fn error_texts(error: &Error) -> String {
     text
 }
 
-fn document() -> UploadFile {
-    UploadFile::new("invoice.txt", b"canary words of a document".to_vec())
+fn document() -> HashedDocument {
+    HashedDocument::bytes("invoice.txt", "canary words of a document")
 }
 
-fn create() -> CreateJob {
+fn job_options() -> JobOptions {
     let webhook =
         WebhookConfiguration::new("https://hooks.example/x").signing_secret("canary-secret");
-    CreateJob::new("").configuration(rules()).webhook(webhook)
+    JobOptions::from(rules()).webhook(webhook)
 }
 
 /// The key, an extra header, a signing secret and a document's words, through every kind of failure: none of them is
@@ -67,7 +69,7 @@ pub fn redact_secrets_in_errors_debug_output_and_saved_state<D: Driver>() {
             // They only wait.
             continue;
         }
-        if let Err(error) = driver.classify(document(), create()) {
+        if let Err(error) = driver.classify(document().into(), job_options()) {
             failures += 1;
             outputs.push(error_texts(&error));
         }
@@ -87,21 +89,27 @@ pub fn redact_secrets_in_errors_debug_output_and_saved_state<D: Driver>() {
     let driver = D::new(canary_api(&echo_server.base_url()), settings);
     for _ in 0..3 {
         outputs.push(error_texts(
-            &driver.classify(document(), create()).unwrap_err(),
+            &driver
+                .classify(document().into(), job_options())
+                .unwrap_err(),
         ));
         outputs.push(error_texts(&driver.call(GetJob::new("clj-1")).unwrap_err()));
     }
 
     // Refused before sending.
-    let short = CreateJob::new("pjb-1").configuration(Configuration::new([Rule::new("a", "b")]));
+    let short = CreateJob::new("pjb-1", Configuration::new([Rule::new("a", "b")]));
     outputs.push(error_texts(&driver.run(short).unwrap_err()));
-    let missing_file = UploadFile::path("/no/such/file.txt").expect("a path to a file");
+    let key = ContentKey::of(b"x");
+    let missing_file =
+        HashedDocument::path("a", "/no/such/file.txt", key).expect("a path to a file");
     outputs.push(error_texts(
-        &driver.classify(missing_file, create()).unwrap_err(),
+        &driver
+            .classify(missing_file.into(), job_options())
+            .unwrap_err(),
     ));
 
     // Machines, and what is saved of them.
-    let run = driver.upload_run(document(), create());
+    let run = driver.document_run(document(), job_options());
     outputs.push(format!("{run:?}"));
     outputs.push(run.save().expect("a state"));
 

@@ -13,7 +13,7 @@ use classify_proto::{ErrorKind, Seed, TransportLimits};
 use crate::driver::{Driver, Settings};
 use crate::faulty_server::FaultyServer;
 use crate::scripted_server::{RecordedRequest, ResponseScript, ScriptedServer, response};
-use crate::test_bench::{TestBench, api, create, document, wait_until};
+use crate::test_bench::{TestBench, api, create, document, rules, wait_until};
 
 const JOB: &[u8] = br#"{"id": "clj-1", "status": "RUNNING"}"#;
 
@@ -187,7 +187,10 @@ pub fn limits_at_maximum_values_are_accepted<D: Driver>() {
             ..Settings::default()
         },
     );
-    let job = bench.driver.classify(document(), create()).expect("a job");
+    let job = bench
+        .driver
+        .classify(document().into(), rules().into())
+        .expect("a job");
     let calls = (0..3).map(|n| Call::new(GetJob::from(&job), Seed::new([n; 16])));
     bench.driver.drive(Concurrent::new(calls, 3), |event| {
         let ConcurrentEvent::Finished(_, result) = event;

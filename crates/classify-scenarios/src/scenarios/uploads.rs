@@ -10,13 +10,15 @@ use std::time::Duration;
 
 use classify_emulator::{Config, Fault, FaultSchedule, Route};
 use classify_proto::files::UploadFile;
-use classify_proto::machine::{Call, Concurrent, ConcurrentEvent, Context, Machine, Step, Ticket};
+use classify_proto::machine::{
+    Call, Concurrent, ConcurrentEvent, ContentKey, Context, HashedDocument, Machine, Step, Ticket,
+};
 use classify_proto::v2::GetJob;
 use classify_proto::{Error, ErrorKind, Reply, Seed, TransportLimits};
 
 use crate::driver::{Driver, Settings};
 use crate::scripted_server::{RecordedRequest, ResponseScript, ScriptedServer, response};
-use crate::test_bench::{TestBench, api, create, wait_until};
+use crate::test_bench::{TestBench, api, rules, wait_until};
 
 const FILE: &[u8] = br#"{"id": "dfl-1", "name": "x"}"#;
 
@@ -90,15 +92,18 @@ pub fn upload_retry_on_reset_sends_whole_document_with_same_name<D: Driver>() {
 pub fn upload_from_bytes_or_file_stores_identical_content<D: Driver>() {
     let content = "Invoice 4711 – total amount 12.00 €".as_bytes();
     let file = temp_document("invoice.txt", content);
-    for upload in [
-        UploadFile::path(&file.path).expect("a file"),
-        UploadFile::new("invoice.txt", content.to_vec()),
+    for document in [
+        HashedDocument::path("a", &file.path, ContentKey::of(content)).expect("a file"),
+        HashedDocument::bytes("invoice.txt", content.to_vec()),
     ] {
         let bench = TestBench::<D>::new(
             Config::default()
                 .faults(FaultSchedule::new().with(Fault::ResetBefore.nth(1).on(Route::FileCreate))),
         );
-        let job = bench.driver.classify(upload, create()).expect("a result");
+        let job = bench
+            .driver
+            .classify(document.into(), rules().into())
+            .expect("a result");
         assert_eq!(job.outcome().matched(), Some("invoice"));
         assert_eq!(bench.emulator.file_count(), 1);
         let stored_files: Vec<_> = fs::read_dir(bench.emulator.upload_dir())
@@ -113,8 +118,12 @@ pub fn upload_from_bytes_or_file_stores_identical_content<D: Driver>() {
 /// A path that leads nowhere: nothing is sent, and the error names it.
 pub fn upload_of_missing_file_fails_before_sending_and_names_path<D: Driver>() {
     let bench = TestBench::<D>::new(Config::default());
-    let upload = UploadFile::path("/no/such/folder/lost.pdf").expect("a path to a file");
-    let error = bench.driver.classify(upload, create()).unwrap_err();
+    let path = "/no/such/folder/lost.pdf";
+    let document = HashedDocument::path("a", path, ContentKey::of(b"x")).expect("a path to a file");
+    let error = bench
+        .driver
+        .classify(document.into(), rules().into())
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Content, "{error}");
     assert!(
         error.to_string().contains("/no/such/folder/lost.pdf"),
@@ -129,8 +138,11 @@ pub fn upload_of_missing_file_fails_before_sending_and_names_path<D: Driver>() {
 pub fn upload_of_directory_fails_before_sending<D: Driver>() {
     let bench = TestBench::<D>::new(Config::default());
     let folder = tempfile::tempdir().expect("a folder");
-    let upload = UploadFile::path(folder.path()).expect("a path");
-    let error = bench.driver.classify(upload, create()).unwrap_err();
+    let document = HashedDocument::path("a", folder.path(), ContentKey::of(b"x")).expect("a path");
+    let error = bench
+        .driver
+        .classify(document.into(), rules().into())
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Content, "{error}");
     assert_eq!(
         error.io_kind(),

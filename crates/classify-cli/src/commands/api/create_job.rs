@@ -1,7 +1,7 @@
 //! `classify create`: creates a job under a transaction id.
 
 use classify_proto::machine::Call;
-use classify_proto::v2::{CreateJob, WebhookConfiguration};
+use classify_proto::v2::{CreateJob, JobOptions, WebhookConfiguration};
 use classify_proto::{Bytes, CallOptions};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -40,13 +40,9 @@ pub(super) fn create_operation(
         return Err(CliError::usage(message)
             .hint("`llamacloud-prod classify create --help` shows how to write it"));
     };
-    let mut create = CreateJob::new(input);
-    if let Some(id) = text("configuration_id") {
-        create = create.configuration_id(id);
-    }
-    if let Some(id) = text("transaction_id") {
-        create = create.transaction_id(id);
-    }
+    let mut job = JobOptions::default();
+    job.configuration_id = text("configuration_id");
+    let transaction_id = text("transaction_id");
     if !validates {
         let webhooks = body
             .get("webhook_configurations")
@@ -57,25 +53,24 @@ pub(super) fn create_operation(
     if let Some(value) = take_value(&mut body, "configuration") {
         let converted = rules::to_configuration(value.clone());
         if validates {
-            create = create.configuration(
-                converted
-                    .map_err(|message| CliError::usage(format!("--configuration: {message}")))?,
-            );
+            let configuration = converted
+                .map_err(|message| CliError::usage(format!("--configuration: {message}")))?;
+            job.configuration = Some(configuration.into());
         } else if let Ok(configuration) = converted
             && serde_json::to_value(&configuration).ok().as_ref() == Some(&value)
         {
-            create = create.configuration(configuration);
+            job.configuration = Some(configuration.into());
         } else {
             unvalidated.push(("configuration".to_owned(), value));
         }
     }
     if let Some(ids) = convert::<Vec<String>>(&mut body, "webhook_configuration_ids", true)? {
-        create = create.webhook_configuration_ids(ids);
+        job = job.webhook_configuration_ids(ids);
     }
     let webhooks: Option<Vec<WebhookConfiguration>> =
         convert(&mut body, "webhook_configurations", validates)?;
     for webhook in webhooks.unwrap_or_default() {
-        create = create.webhook(webhook);
+        job = job.webhook(webhook);
     }
     let others = body.into_iter().filter(|(_, value)| !value.is_null());
     let options = others
@@ -83,6 +78,10 @@ pub(super) fn create_operation(
         .fold(CallOptions::new(), |options, (name, value)| {
             options.body_field(name, value)
         });
+    let mut create = CreateJob::new(input, job);
+    if let Some(id) = transaction_id {
+        create = create.transaction_id(id);
+    }
     Ok((create, options))
 }
 

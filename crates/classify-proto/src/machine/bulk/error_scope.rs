@@ -3,14 +3,15 @@
 use crate::error::{Error, ErrorKind};
 use crate::reply::FailureKind;
 
-/// What an upload or a create failed for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ErrorScope {
-    /// This one document; any other may go through.
+/// What an error concerns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorScope {
+    /// One document. Others may succeed.
     Document,
-    /// What all documents share: the key, the plan, the base URL, TLS. Every further request would meet it too.
+    /// Every document: the key, the plan, the base URL, TLS, or a run that was stopped.
     Run,
-    /// The service or the way to it, and it may be gone later.
+    /// The service or the connection to it. The same request may succeed later.
     Transient,
 }
 

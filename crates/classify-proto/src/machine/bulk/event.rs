@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::document::ContentKey;
+use super::error_scope::ErrorScope;
 use super::journal::Record;
 use super::report::{DocumentReport, DocumentStatus};
+use crate::content_key::ContentKey;
 use crate::error::Error;
 use crate::v2::Job;
 
@@ -37,6 +38,8 @@ pub struct FinishedDocument {
     pub job: Option<Box<Job>>,
     /// It was settled in an earlier process.
     pub restored: bool,
+    /// What the error concerns; `None` if the document was classified.
+    pub scope: Option<ErrorScope>,
 }
 
 /// How a [`Bulk`](super::Bulk) ended.
@@ -51,11 +54,48 @@ pub struct Summary {
     pub duplicates: usize,
     /// Documents that were settled in an earlier process.
     pub restored: usize,
-    /// Why the run stopped before its end.
-    pub stopped: Option<Error>,
+    /// Whether the run came to its end.
+    pub end: RunEnd,
+}
+
+/// How a run ended.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub enum RunEnd {
+    /// It went over all documents.
+    #[default]
+    Complete,
+    /// [`Bulk::stop`](super::Bulk::stop) was called before.
+    Stopped,
+    /// An error that concerns every document stopped it, or its deadline.
+    Failed(Error),
 }
 
 impl Summary {
+    /// Whether the run went over all documents.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        matches!(self.end, RunEnd::Complete)
+    }
+
+    /// Returns the error that stopped the run.
+    #[must_use]
+    pub fn error(&self) -> Option<&Error> {
+        match &self.end {
+            RunEnd::Failed(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// Returns the error that stopped the run.
+    #[must_use]
+    pub fn into_error(self) -> Option<Error> {
+        match self.end {
+            RunEnd::Failed(error) => Some(error),
+            _ => None,
+        }
+    }
+
     /// How many documents stand so.
     #[must_use]
     pub fn count(&self, status: &DocumentStatus) -> usize {

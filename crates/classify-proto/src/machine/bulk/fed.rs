@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Bulk, BulkEvent, Document, FinishedDocument, Record, Summary};
+use super::{Bulk, BulkEvent, FinishedDocument, HashedDocument, Record, RunEnd, Summary};
 use crate::error::Error;
 use crate::machine::context::Context;
 use crate::machine::step::{Machine, Step, Ticket};
@@ -35,7 +35,7 @@ impl Bulk {
     /// Takes documents from `documents` as there is room, and hands every record to `store` before going on.
     pub fn fed_by<I, R>(self, documents: I, store: R) -> Fed<I::IntoIter, R>
     where
-        I: IntoIterator<Item = Document>,
+        I: IntoIterator<Item = HashedDocument>,
         R: FnMut(&Record) -> std::io::Result<()>,
     {
         Fed {
@@ -66,7 +66,7 @@ impl<I, R> Fed<I, R> {
 
 impl<I, R> Machine for Fed<I, R>
 where
-    I: Iterator<Item = Document>,
+    I: Iterator<Item = HashedDocument>,
     R: FnMut(&Record) -> std::io::Result<()>,
 {
     type Event = FedEvent;
@@ -101,7 +101,9 @@ where
                     return Step::Event(FedEvent::Notice(notice));
                 }
                 Step::Done(mut summary) => {
-                    summary.stopped = self.unstored.take().or(summary.stopped);
+                    if let Some(error) = self.unstored.take() {
+                        summary.end = RunEnd::Failed(error);
+                    }
                     return Step::Done(summary);
                 }
             }

@@ -7,17 +7,17 @@ use super::in_flight::DocumentIndex;
 use super::report_cache::PaymentState;
 use super::{
     Bulk, BulkEvent, CreatedIn, DocumentReport, DocumentState, DocumentStatus, FinishedDocument,
-    Record, Source, StopMode,
+    Record, RunEnd, Source, StopMode,
 };
 use crate::Time;
 use crate::body::Content;
-use crate::error::{Error, ErrorCode};
+use crate::error::{Error, ErrorCode, ErrorKind};
 use crate::files::File;
 use crate::job_phase::JobPhase;
 use crate::machine::context::Context;
 use crate::reply::Failure;
 use crate::text::error_body::one_line;
-use crate::v2::{CancelJob, Job};
+use crate::v2::{CancelJob, Job, Rerun};
 
 /// How often a document that met a faulty service is tried again, each time with all retries.
 const MAX_FAILURES: u32 = 5;
@@ -92,6 +92,7 @@ impl Bulk {
     }
 
     fn on_job_created(&mut self, cx: Context<'_>, index: DocumentIndex, job: Job, is_retry: bool) {
+        let retries_failed = self.retries_failed();
         let Some(document) = self.documents.get_mut(&index) else {
             return;
         };
@@ -101,7 +102,7 @@ impl Bulk {
             is_retry || document.job_may_exist || document.created_in == CreatedIn::ThisPass;
         let has_no_result = matches!(job.status.phase(), JobPhase::Failed | JobPhase::Cancelled);
         let is_earlier = has_no_result && !is_of_this_pass;
-        if self.options.retry_failed && document.failed_jobs < MAX_FAILED_JOBS && is_earlier {
+        if retries_failed && document.failed_jobs < MAX_FAILED_JOBS && is_earlier {
             document.failed_jobs += 1;
             return self.start_next_run(index);
         }
@@ -157,7 +158,7 @@ impl Bulk {
             .documents
             .get(&index)
             .is_some_and(|document| document.created_in == CreatedIn::EarlierPass);
-        if self.options.retry_failed && is_replaceable && self.stop.is_none() {
+        if self.retries_failed() && is_replaceable && self.stop.is_none() {
             return self.start_next_run(index);
         }
         self.finish(
@@ -204,7 +205,7 @@ impl Bulk {
         match self.error_scope(index, error, stage) {
             ErrorScope::Run => {
                 self.circuit_breaker.on_abandoned(now);
-                self.finish_without_job_of(index, error);
+                self.finish_without_job_of(index, error, ErrorScope::Run);
                 self.stop_with(error.duplicate());
             }
             ErrorScope::Document => {
@@ -223,7 +224,7 @@ impl Bulk {
         let is_shared = match stage {
             // An upload names nothing of its own.
             Stage::Upload => true,
-            Stage::Create if self.template.is_self_contained() => false,
+            Stage::Create if self.job_options.is_self_contained() => false,
             Stage::Create => {
                 let is_just_uploaded = self.documents.get(&index).is_some_and(|document| {
                     matches!(document.source, Source::Upload(_)) && !document.is_file_from_journal
@@ -246,6 +247,10 @@ impl Bulk {
         let Some(document) = self.documents.get_mut(&index) else {
             return;
         };
+        // The file changed or could not be read. Another run may read it, so this is not the document's result.
+        if error.kind() == ErrorKind::Content {
+            return self.finish_without_job_of(index, error, ErrorScope::Document);
+        }
         // What was asked for before may be there all the same, and whoever takes the refusal of a repeat for the end
         // pays for the next attempt while the first one has a job.
         let is_unsure = document.job_may_exist && !error.shows_job_of_create();
@@ -258,11 +263,11 @@ impl Bulk {
         }
         // An upload says nothing about the job, and the next one would fail too.
         if stage == Stage::Upload {
-            return self.finish_without_job_of(index, error);
+            return self.finish_without_job_of(index, error, ErrorScope::Document);
         }
         document.failures += 1;
         if document.failures >= MAX_FAILURES {
-            return self.finish_without_job_of(index, error);
+            return self.finish_without_job_of(index, error, ErrorScope::Document);
         }
         let backoff = INITIAL_BACKOFF.saturating_mul(2u32.saturating_pow(document.failures - 1));
         self.backing_off.insert((now + backoff, index));
@@ -275,7 +280,7 @@ impl Bulk {
         }
         if let Some(backoff) = self.circuit_breaker.on_failure(now, error.retry_after()) {
             if self.circuit_breaker.is_exhausted(backoff) {
-                self.finish_without_job_of(index, error);
+                self.finish_without_job_of(index, error, ErrorScope::Run);
                 return self.stop_with(error.duplicate());
             }
             let notice = format!(
@@ -289,22 +294,27 @@ impl Bulk {
         };
         document.failures += 1;
         if document.failures >= MAX_FAILURES {
-            return self.finish_without_job_of(index, error);
+            return self.finish_without_job_of(index, error, ErrorScope::Transient);
         }
         self.queue(index, stage);
     }
 
     /// The run is through with a document that has no job, as far as it knows.
-    pub(super) fn finish_without_job(&mut self, index: DocumentIndex, why: String) {
+    pub(super) fn finish_without_job(
+        &mut self,
+        index: DocumentIndex,
+        why: String,
+        scope: ErrorScope,
+    ) {
         let report = self.report_without_job(index, why);
-        self.finish(index, report, None);
+        self.finish_in_scope(index, report, None, Some(scope));
     }
 
     /// The run is through with a document whose upload or create failed.
-    fn finish_without_job_of(&mut self, index: DocumentIndex, error: &Error) {
+    fn finish_without_job_of(&mut self, index: DocumentIndex, error: &Error, scope: ErrorScope) {
         let mut report = self.report_without_job(index, error.to_string());
         report.error_code = Some(error.code());
-        self.finish(index, report, None);
+        self.finish_in_scope(index, report, None, Some(scope));
     }
 
     fn report_without_job(&self, index: DocumentIndex, why: String) -> DocumentReport {
@@ -350,10 +360,10 @@ impl Bulk {
         if self.stop.is_none_or(|stop| stop == StopMode::Wait) {
             self.stop = Some(stop);
         }
-        if self.summary.stopped.is_none() {
+        if self.summary.is_complete() {
             self.events
                 .push_back(BulkEvent::Notice(format!("the run stops: {error}")));
-            self.summary.stopped = Some(error);
+            self.summary.end = RunEnd::Failed(error);
         }
     }
 
@@ -365,24 +375,48 @@ impl Bulk {
 
     pub(super) fn check_deadline(&mut self, now: Time) {
         if self.deadline().is_some_and(|deadline| now >= deadline) {
-            self.stop_with(Error::deadline(
-                "the deadline of the run came before its end",
-            ));
+            let is_repeatable = self.job_options.rerun == Rerun::Never;
+            self.stop_with(
+                Error::deadline("the deadline of the run came before its end")
+                    .with_repeatable(is_repeatable),
+            );
         }
     }
 
     /// A document that an earlier process was through with.
     pub(super) fn restore(&mut self, document: DocumentState, report: DocumentReport) {
         self.summary.restored += 1;
-        self.report(document, report, None, true);
+        let scope = self.scope_of(&report);
+        self.report(document, report, None, true, scope);
     }
 
     /// The run is through with a document.
     pub(super) fn finish(
         &mut self,
         index: DocumentIndex,
+        report: DocumentReport,
+        job: Option<Job>,
+    ) {
+        let scope = self.scope_of(&report);
+        self.finish_in_scope(index, report, job, scope);
+    }
+
+    /// Returns what the error of a report concerns.
+    pub(super) fn scope_of(&self, report: &DocumentReport) -> Option<ErrorScope> {
+        match report.status {
+            DocumentStatus::Completed => None,
+            DocumentStatus::Open if self.stop.is_some() => Some(ErrorScope::Run),
+            DocumentStatus::NotStarted | DocumentStatus::Ambiguous => Some(ErrorScope::Transient),
+            _ => Some(ErrorScope::Document),
+        }
+    }
+
+    fn finish_in_scope(
+        &mut self,
+        index: DocumentIndex,
         mut report: DocumentReport,
         job: Option<Job>,
+        scope: Option<ErrorScope>,
     ) {
         let Some(document) = self.documents.remove(&index) else {
             return;
@@ -398,7 +432,7 @@ impl Bulk {
                 report: report.clone(),
             });
         }
-        self.report(document, report, job, false);
+        self.report(document, report, job, false, scope);
     }
 
     fn report(
@@ -407,6 +441,7 @@ impl Bulk {
         report: DocumentReport,
         job: Option<Job>,
         restored: bool,
+        scope: Option<ErrorScope>,
     ) {
         *self
             .summary
@@ -415,7 +450,7 @@ impl Bulk {
             .or_default() += 1;
         self.summary.no_match += usize::from(report.status.has_result() && report.r#type.is_none());
         let has_result = report.status.has_result();
-        let may_be_retried = self.options.retry_failed || document.job_may_exist;
+        let may_be_retried = self.retries_failed() || document.job_may_exist;
         // The job was deleted, or the run did not wait for it.
         let is_unfinished = !report.status.is_final() && document.job_id.is_some();
         let is_needed = document.run_number > 0 || is_unfinished || (!has_result && may_be_retried);
@@ -441,6 +476,7 @@ impl Bulk {
             report,
             job: job.map(Box::new),
             restored,
+            scope,
         }));
     }
 }

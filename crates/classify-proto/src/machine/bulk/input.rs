@@ -1,14 +1,15 @@
 //! Accepts documents into a run.
 
-use super::document::Source;
+use super::error_scope::ErrorScope;
 use super::handlers::Stage;
 use super::in_flight::DocumentIndex;
 use super::journal::{JournalEntry, Record};
 use super::report_cache::PaymentState;
 use super::{
-    Bulk, BulkEvent, ContentKey, CreatedIn, Document, DocumentState, FinishedDocument, InputState,
-    RunPhase,
+    Bulk, BulkEvent, ContentKey, CreatedIn, DocumentState, FinishedDocument, HashedDocument,
+    InputState, RunPhase,
 };
+use super::{RUN_STOPPED, Source};
 
 impl Bulk {
     /// How many documents may be pushed now. A further copy of one that is on its way counts like any other.
@@ -26,7 +27,7 @@ impl Bulk {
     ///
     /// After the run has stopped it is reported at once: as not started, as open where an earlier process has created
     /// its job, or as what an earlier process found. After the end of the run it is not heard.
-    pub fn push(&mut self, document: Document) {
+    pub fn push(&mut self, document: HashedDocument) {
         if self.phase == RunPhase::Ended {
             return;
         }
@@ -34,7 +35,7 @@ impl Bulk {
         if self.input_state == InputState::Paused {
             self.input_state = InputState::Open;
         }
-        let Document { name, key, source } = document;
+        let HashedDocument { name, key, source } = document;
         if let Some(document) = self
             .by_key
             .get(&key)
@@ -47,12 +48,14 @@ impl Bulk {
         }
         if let Some((report, restored)) = self.report_cache.get(key) {
             self.summary.duplicates += 1;
+            let scope = self.scope_of(report);
             let finished = FinishedDocument {
                 names: vec![name],
                 key,
                 report: report.clone(),
                 job: None,
                 restored,
+                scope,
             };
             self.events.push_back(BulkEvent::Finished(finished));
             return;
@@ -121,7 +124,7 @@ impl Bulk {
         };
         let index = self.pushed;
         if let Some(report) = entry.report {
-            let is_wanted = self.options.retry_failed && self.stop.is_none();
+            let is_wanted = self.retries_failed() && self.stop.is_none();
             if !is_wanted || report.status.has_result() || is_retried {
                 return self.restore(document, report);
             }
@@ -140,7 +143,7 @@ impl Bulk {
         match job_id {
             Some(job_id) if self.stop.is_some() => self.finish_as_open(index, job_id, None),
             None if self.stop.is_some() => {
-                self.finish_without_job(index, "the run stopped first".to_owned());
+                self.finish_without_job(index, RUN_STOPPED.to_owned(), ErrorScope::Run);
             }
             Some(job_id) => {
                 if !self.poller.add_from_journal(job_id.clone(), index) {

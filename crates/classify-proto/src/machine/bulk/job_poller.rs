@@ -177,7 +177,7 @@ impl Bulk {
         let list = ListJobs::new()
             .page_size(100)
             .job_ids(&ids)
-            .scoped(&self.template.scope);
+            .scoped(&self.job_options.scope);
         poll.unseen.append(&mut poll.requested);
         poll.requested = ids.iter().map(|id| NormalizedId::of(id)).collect();
         let seed = self.poller.seed.derive(u64::from(self.poller.polls_begun));
@@ -293,7 +293,7 @@ impl Bulk {
         else {
             return;
         };
-        let get = GetJob::new(id).scoped(&self.template.scope);
+        let get = GetJob::new(id).scoped(&self.job_options.scope);
         let call = Call::new(get, self.seed.derive(index)).retry(self.options.retry);
         self.in_flight.begin(Task::Get(index, Box::new(call)));
     }

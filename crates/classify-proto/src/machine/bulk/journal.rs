@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::document::ContentKey;
 use super::report::DocumentReport;
+use crate::content_key::ContentKey;
 use crate::error::Error;
 use crate::v2::Configuration;
 
 /// The version of the journal. A change that an older version could not read raises it.
 const VERSION: u32 = 1;
+/// The start of every journal.
+const MAGIC: &[u8] = br#"{"record":"run""#;
 
 /// One fact that must survive a crash: one line of the journal.
 ///
@@ -75,7 +77,7 @@ impl Record {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct JournalHeader {
-    pub(super) v: u32,
+    pub(in crate::machine) v: u32,
     /// The service that jobs are created with; `None` in journals of versions that did not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_url: Option<String>,
@@ -98,7 +100,7 @@ pub struct JournalHeader {
 }
 
 impl JournalHeader {
-    pub(super) fn new(
+    pub(in crate::machine) fn new(
         project: Option<String>,
         configuration: Option<Configuration>,
         configuration_id: Option<String>,
@@ -265,18 +267,36 @@ impl Journal {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::State`](crate::ErrorKind::State), naming the line, when any other line cannot be read.
+    /// [`ErrorKind::State`](crate::ErrorKind::State), naming the line, if any other line cannot be read, or if the text is
+    /// not a journal.
     pub fn read(text: &[u8]) -> Result<(Self, usize), Error> {
         let mut journal = Self::new();
         let mut complete_bytes = 0;
         for line in text.split_inclusive(|byte| *byte == b'\n') {
             let Some(line) = line.strip_suffix(b"\n") else {
+                journal.end(line)?;
                 break;
             };
             journal.push_line(line)?;
             complete_bytes += line.len() + 1;
         }
         Ok((journal, complete_bytes))
+    }
+
+    /// Ends a journal that is read line by line with what follows the last line break, which is not taken in.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::State`](crate::ErrorKind::State) if there was no line and `rest` cannot be the start of a journal: the
+    /// file is something else, and must not be cut.
+    pub fn end(&self, rest: &[u8]) -> Result<(), Error> {
+        let may_be_journal = MAGIC.starts_with(rest) || rest.starts_with(MAGIC);
+        if self.lines > 0 || may_be_journal {
+            return Ok(());
+        }
+        Err(Error::state(
+            "the file is not a journal; it was not changed",
+        ))
     }
 
     /// Takes in the next whole line, without its line break.

@@ -5,14 +5,14 @@ use std::fmt::Write as _;
 
 use bytes::Bytes;
 
-use super::{Bulk, BulkEvent, BulkOptions, Document, DocumentStatus};
+use super::{Bulk, BulkEvent, BulkOptions, DocumentStatus, HashedDocument};
 use crate::Time;
 use crate::api::Api;
 use crate::body::Body;
 use crate::machine::context::Context;
 use crate::machine::step::{Machine, Step};
 use crate::seed::Seed;
-use crate::v2::{Configuration, CreateJob, Rule};
+use crate::v2::{Configuration, JobOptions, Rule};
 
 const DOCUMENTS: u32 = 50_000;
 const IN_FLIGHT: usize = 400;
@@ -88,16 +88,16 @@ impl Bulk {
 }
 
 /// The document at a place: every fifth is a copy, of its neighbour or of one that was forgotten long ago.
-fn document(index: u32) -> Document {
+fn document(index: u32) -> HashedDocument {
     let content = match index % 10 {
         4 => index - 1,
         9 => index / 2 / 10 * 10,
         _ => index,
     };
     if content % 2 == 0 {
-        Document::id(format!("dfl-held-{content}"))
+        HashedDocument::id(format!("dfl-held-{content}"))
     } else {
-        Document::bytes(format!("{index}.txt"), format!("document {content}"))
+        HashedDocument::bytes(format!("{index}.txt"), format!("document {content}"))
     }
 }
 
@@ -108,8 +108,8 @@ fn memory_of_bulk_run_is_bounded_by_in_flight_and_report_cache() {
     let options = BulkOptions::default()
         .max_in_flight(IN_FLIGHT)
         .report_cache_size(CACHED);
-    let template = CreateJob::new("").configuration(rules);
-    let mut bulk = Bulk::new(&api, template, options, Seed::new([1; 16])).unwrap();
+    let job_options = JobOptions::from(rules);
+    let mut bulk = Bulk::new(&api, job_options, options, Seed::new([1; 16])).unwrap();
     let mut service = Service::default();
     let mut out = BTreeMap::new();
     let (mut now, mut sent, mut pushed, mut names) = (1_700_000_000_000, 0_u64, 0, 0);

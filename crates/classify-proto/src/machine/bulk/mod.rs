@@ -1,7 +1,6 @@
 //! Many documents side by side, each classified once and paid for once.
 
 mod circuit_breaker;
-mod document;
 mod error_scope;
 mod event;
 mod fed;
@@ -15,38 +14,37 @@ mod memory_test;
 mod options;
 mod report;
 mod report_cache;
-mod transaction;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 
-pub use document::{ContentHasher, ContentKey, Document};
-pub use event::{BulkEvent, FinishedDocument, Summary};
+pub use error_scope::ErrorScope;
+pub use event::{BulkEvent, FinishedDocument, RunEnd, Summary};
 pub use fed::{Fed, FedEvent};
 pub use journal::{Journal, JournalHeader, Record};
 pub use options::BulkOptions;
 pub use report::{DocumentReport, DocumentStatus};
 
 use self::circuit_breaker::{CircuitBreaker, Permit};
-use self::document::Source;
 use self::handlers::Stage;
 use self::in_flight::{DocumentIndex, InFlight, Task, TaskOutput};
 use self::job_poller::JobPoller;
 use self::journal::JournalEntry;
 use self::report_cache::ReportCache;
-use self::transaction::Fingerprint;
 use super::call::Call;
 use super::context::Context;
+use super::document::{HashedDocument, Source};
 use super::observer::CircuitState;
 use super::step::{Machine, Step, Ticket};
+use super::transaction::Fingerprint;
 use crate::Time;
 use crate::api::Api;
+use crate::content_key::ContentKey;
 use crate::error::Error;
-use crate::operation::Operation as _;
 use crate::reply::Reply;
 use crate::seed::Seed;
 use crate::semantics::RateClass;
-use crate::v2::{CancelJob, CreateJob, JobStatus};
+use crate::v2::{CancelJob, CreateJob, JobOptions, JobStatus, Rerun};
 
 /// Classifies any number of documents, each once.
 ///
@@ -87,13 +85,13 @@ use crate::v2::{CancelJob, CreateJob, JobStatus};
 ///
 /// Requests wait for the [`Limiter`](super::Limiter) of the [`Context`].
 pub struct Bulk {
-    template: CreateJob,
-    /// What the template and the project contribute to every transaction id.
+    job_options: JobOptions,
+    /// What the options and the project contribute to every transaction id.
     fingerprint: Fingerprint,
     header: JournalHeader,
     options: BulkOptions,
     seed: Seed,
-    journal: BTreeMap<super::ContentKey, JournalEntry>,
+    journal: BTreeMap<ContentKey, JournalEntry>,
     phase: RunPhase,
     input_state: InputState,
     /// The journal ends with the end of the run.
@@ -121,6 +119,9 @@ pub struct Bulk {
     report_cache: ReportCache,
     summary: Summary,
 }
+
+/// The error of a document that a stopped run has not started.
+const RUN_STOPPED: &str = "the run stopped first";
 
 /// A document on its way.
 struct DocumentState {
@@ -195,49 +196,40 @@ enum StopMode {
 }
 
 impl Bulk {
-    /// A run that creates jobs by `template`, whose own input and transaction id are passed over.
+    /// Creates a run whose jobs have these options.
     ///
-    /// The project is the template's, or `api`'s. `seed` is sixteen random bytes of the driver's: jitter comes from
-    /// them, and the nonce of a [fresh](BulkOptions::fresh) run.
+    /// The project is the options', or `api`'s. `seed` is 16 random bytes: jitter is derived from them, and the nonce of
+    /// a [fresh](JobOptions::fresh) run.
     ///
     /// # Errors
     ///
-    /// [`is_invalid`](Error::is_invalid) when the template breaks a limit of the service, before anything is sent.
+    /// [`is_invalid`](Error::is_invalid) if the options break a limit of the service, before anything is sent.
     pub fn new(
         api: &Api,
-        template: CreateJob,
+        job_options: impl Into<JobOptions>,
         options: BulkOptions,
         seed: Seed,
     ) -> Result<Self, Error> {
-        let options = options.within_bounds();
+        let (job_options, options) = (job_options.into(), options.within_bounds());
         if api.validates() {
-            template
-                .clone()
-                .for_input("any")
-                .validate()
-                .map_err(|error| error.with_operation("classify.create"))?;
+            job_options.validate()?;
         }
-        let project = template
-            .scope
-            .project_id
-            .as_deref()
-            .or(api.project())
-            .map(str::to_owned);
-        let (configuration, configuration_id) = template.rules();
+        let scope = &job_options.scope;
+        let project = scope.project_id.as_deref().or(api.project());
         let mut header = JournalHeader::new(
-            project,
-            configuration.cloned(),
-            configuration_id.map(str::to_owned),
+            project.map(str::to_owned),
+            job_options.configuration.as_deref().cloned(),
+            job_options.configuration_id.clone(),
         );
         header.base_url = Some(api.base_url().to_owned());
-        let organization = template.scope.organization_id.as_deref();
+        let organization = scope.organization_id.as_deref();
         header.organization = organization.or(api.organization()).map(str::to_owned);
-        if options.fresh {
+        if job_options.rerun == Rerun::Always {
             header.nonce = Some(seed.derive(0).hex());
         }
         Ok(Self {
             fingerprint: Fingerprint::of(&header),
-            template,
+            job_options,
             header,
             poller: JobPoller::new(options.poll_interval, seed),
             report_cache: ReportCache::new(options.report_cache_size),
@@ -270,7 +262,7 @@ impl Bulk {
     /// # Errors
     ///
     /// [`ErrorKind::State`](crate::ErrorKind::State), saying what differs, when the journal is of another run; a
-    /// [fresh](BulkOptions::fresh) one goes on with the journal of a fresh one only.
+    /// [fresh](JobOptions::fresh) one goes on with the journal of a fresh one only.
     pub fn with_journal(mut self, journal: Journal) -> Result<Self, Error> {
         let Some(header) = journal.header else {
             return Ok(self);
@@ -281,7 +273,7 @@ impl Bulk {
             )));
         }
         // Going on with it would be answered with its jobs, and pay for nothing anew.
-        if self.options.fresh && header.nonce.is_none() {
+        if self.job_options.rerun == Rerun::Always && header.nonce.is_none() {
             return Err(Error::state(
                 "the journal is of another run; that one was not to classify anew, and this one is",
             ));
@@ -333,6 +325,11 @@ impl Bulk {
     #[must_use]
     pub fn in_flight(&self) -> (usize, usize) {
         (self.documents.len(), self.poller.open())
+    }
+
+    /// Whether documents whose job of an earlier pass has no result are paid for again.
+    fn retries_failed(&self) -> bool {
+        self.job_options.rerun == Rerun::Failed
     }
 
     fn record(&mut self, record: Record) {
@@ -395,18 +392,15 @@ impl Bulk {
         let input = match (&document.source, &document.file_id) {
             (Source::Id(id), _) | (Source::Upload(_), Some(id)) => id,
             (Source::Upload(upload), None) => {
-                let upload = (**upload).clone().in_scope_of(&self.template);
+                let upload = (**upload).clone().scoped(&self.job_options.scope);
                 return Some(Task::Upload(
                     index,
                     Box::new(Call::new(upload, seed).retry(self.options.retry)),
                 ));
             }
         };
-        let mut create = self
-            .template
-            .clone()
-            .for_input(input)
-            .transaction_id(self.transaction_id(document));
+        let mut create =
+            CreateJob::new(input, &self.job_options).transaction_id(self.transaction_id(document));
         if matches!(document.source, Source::Upload(_)) {
             create = create.accepts_any_copy();
         }
@@ -457,7 +451,7 @@ impl Bulk {
         }
         let any_dropped = !dropped.is_empty();
         for index in dropped {
-            self.finish_without_job(index, "the run stopped first".to_owned());
+            self.finish_without_job(index, RUN_STOPPED.to_owned(), ErrorScope::Run);
         }
         if stop == StopMode::Wait
             || self.in_flight.creating() > 0
@@ -470,7 +464,7 @@ impl Bulk {
         for (job_id, index, status) in self.poller.drain() {
             if stop == StopMode::Cancel {
                 let call = Call::new(
-                    CancelJob::new(job_id).scoped(&self.template.scope),
+                    CancelJob::new(job_id).scoped(&self.job_options.scope),
                     self.seed.derive(index),
                 );
                 self.in_flight.begin(Task::Cancel(
@@ -572,6 +566,9 @@ impl Bulk {
                     continue;
                 }
                 self.phase = RunPhase::Ended;
+                if self.stop.is_some() && self.summary.is_complete() {
+                    self.summary.end = RunEnd::Stopped;
+                }
                 return Step::Done(std::mem::take(&mut self.summary));
             }
             let backoff_until = self.backing_off.first().map(|(time, _)| *time);

@@ -25,16 +25,11 @@ pub struct BulkOptions {
     pub job_timeout: Duration,
     /// When the run stops, whatever is left; never unless set.
     pub deadline: Option<Time>,
-    /// Classifies every document anew, and pays anew, whatever earlier runs did.
-    pub fresh: bool,
-    /// Classifies documents anew, and pays anew, whose job failed or was cancelled in an earlier run, or was deleted
-    /// since.
-    pub retry_failed: bool,
     /// How many settled documents are remembered for others of the same content: 10,000.
     ///
     /// About 150 bytes are kept of each earlier document that a copy could be charged for again: if it has had more
     /// than one paid run, if a response to its create was lost, if its job is open or was deleted, and with
-    /// `retry_failed` if it has no result.
+    /// [`retry_failed`](crate::v2::JobOptions::retry_failed) if it has no result.
     pub report_cache_size: usize,
 }
 
@@ -47,8 +42,6 @@ impl Default for BulkOptions {
             retry: Retry::default(),
             job_timeout: Duration::from_secs(2 * 60 * 60),
             deadline: None,
-            fresh: false,
-            retry_failed: false,
             report_cache_size: 10_000,
         }
     }
@@ -100,20 +93,6 @@ impl BulkOptions {
     #[must_use]
     pub fn deadline(mut self, deadline: Time) -> Self {
         self.deadline = Some(deadline);
-        self
-    }
-
-    /// Whether every document is classified and paid for anew.
-    #[must_use]
-    pub fn fresh(mut self, fresh: bool) -> Self {
-        self.fresh = fresh;
-        self
-    }
-
-    /// Whether documents whose job failed, was cancelled or is gone are classified anew.
-    #[must_use]
-    pub fn retry_failed(mut self, retry: bool) -> Self {
-        self.retry_failed = retry;
         self
     }
 

@@ -18,7 +18,7 @@ open_enum! {
         /// There is no job, and the reason lies with the document.
         Error = "ERROR",
         /// The service took the document and then knew nothing of its job, so that it was deleted. Only a run that
-        /// [retries](crate::machine::BulkOptions::retry_failed) buys another.
+        /// [retries](crate::v2::JobOptions::retry_failed) buys another.
         Missing = "MISSING",
         /// The job goes on, as far as is known; the run did not wait any longer.
         Open = "OPEN",
@@ -90,7 +90,9 @@ fn code_of_status(status: &DocumentStatus) -> Option<ErrorCode> {
 }
 
 impl DocumentReport {
-    pub(super) fn new(status: DocumentStatus) -> Self {
+    /// A report of this status, with nothing else in it.
+    #[must_use]
+    pub fn new(status: DocumentStatus) -> Self {
         Self {
             error_code: code_of_status(&status),
             status,

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::document::ContentKey;
 use super::report::DocumentReport;
+use crate::content_key::ContentKey;
 
 /// The reports of the documents finished last, and of the earlier ones what money hangs on.
 ///

@@ -84,7 +84,6 @@ pub fn to_v2(create: &CreateJob) -> Result<Migration, Error> {
         .unwrap_or(&default_parsing);
     configuration.parsing_configuration = Some(parsing_to_v2(parsing, &mut notes));
 
-    let configuration = Arc::new(configuration);
     let mut webhooks = Vec::new();
     for (index, webhook) in create.webhooks().iter().enumerate() {
         webhooks.push(webhook_to_v2(index, webhook, &mut notes)?);
@@ -94,18 +93,13 @@ pub fn to_v2(create: &CreateJob) -> Result<Migration, Error> {
             webhooks: webhooks.len(),
         });
     }
+    let mut options = v2::JobOptions::new(Arc::new(configuration));
+    options.scope = create.scope.clone();
+    let options = webhooks.into_iter().fold(options, v2::JobOptions::webhook);
     let creates: Vec<_> = create
         .file_ids
         .iter()
-        .map(|file| {
-            let create_job = v2::CreateJob::new(file)
-                .configuration(Arc::clone(&configuration))
-                .scoped(&create.scope);
-            webhooks
-                .iter()
-                .cloned()
-                .fold(create_job, v2::CreateJob::webhook)
-        })
+        .map(|file| v2::CreateJob::new(file, &options))
         .collect();
     note_invalid_fields(&creates, &mut notes);
     Ok(Migration { creates, notes })
@@ -310,7 +304,11 @@ mod tests {
     }
 
     fn configuration(migration: &Migration) -> &v2::Configuration {
-        migration.creates[0].configuration.as_deref().unwrap()
+        migration.creates[0]
+            .options
+            .configuration
+            .as_deref()
+            .unwrap()
     }
 
     #[test]
@@ -327,7 +325,7 @@ mod tests {
             .collect();
         assert_eq!(inputs, ["a", "b", "c"]);
         assert_eq!(configuration(&migration).mode, Some(v2::Mode::Fast));
-        assert_eq!(migration.creates[2].scope, old.scope);
+        assert_eq!(migration.creates[2].options.scope, old.scope);
         assert_eq!(
             migration.notes,
             [
@@ -490,6 +488,7 @@ mod tests {
         );
         assert_eq!(migration.losses().count(), 3);
         let headers = migration.creates[1]
+            .options
             .webhook_configurations
             .as_deref()
             .unwrap()[0]

@@ -58,17 +58,17 @@ pub fn to_v1(creates: &[v2::CreateJob]) -> Result<CreateJob, Error> {
     if first.transaction_id.is_some() {
         errors.add("transaction_id", "is unknown to v1");
     }
-    if first.webhook_configuration_ids.is_some() {
+    if first.options.webhook_configuration_ids.is_some() {
         errors.add("webhook_configuration_ids", "are unknown to v1");
     }
-    if first.configuration_id.is_some() {
+    if first.options.configuration_id.is_some() {
         errors.add(
             "configuration_id",
             "is unknown to v1; give the rules themselves",
         );
     }
     let nothing = v2::Configuration::default();
-    let configuration = first.configuration.as_deref().unwrap_or(&nothing);
+    let configuration = first.options.configuration.as_deref().unwrap_or(&nothing);
     let mode = match &configuration.mode {
         None => None,
         Some(v2::Mode::Fast) => Some(Mode::Fast),
@@ -91,6 +91,7 @@ pub fn to_v1(creates: &[v2::CreateJob]) -> Result<CreateJob, Error> {
         create = create.mode(mode);
     }
     let webhooks = first
+        .options
         .webhook_configurations
         .iter()
         .flatten()
@@ -162,23 +163,26 @@ mod tests {
         let exact = || {
             let parsing = v2::ParsingConfiguration::new().max_pages(5);
             let rules = v2::Configuration::new([rule()]).parsing_configuration(parsing);
-            v2::CreateJob::new("dfl-1").configuration(rules)
+            v2::CreateJob::new("dfl-1", rules)
         };
         to_v1(&[exact(), exact().for_input("dfl-2")]).unwrap();
         let parsing = |parsing: v2::ParsingConfiguration| {
             let rules = v2::Configuration::new([rule()]).parsing_configuration(parsing);
-            exact().configuration(rules)
+            v2::CreateJob::new("dfl-1", rules)
         };
         let five = || v2::ParsingConfiguration::new().max_pages(5);
         for (create, field) in [
             (exact().for_input("pjb-1"), "creates[0].file_input"),
             (exact().transaction_id("t"), "transaction_id"),
             (
-                exact().webhook_configuration_ids(["whc-1"]),
+                v2::CreateJob::new(
+                    "dfl-1",
+                    exact().options.webhook_configuration_ids(["whc-1"]),
+                ),
                 "webhook_configuration_ids",
             ),
             (
-                v2::CreateJob::new("dfl-1").configuration_id("cfg-1"),
+                v2::CreateJob::new("dfl-1", v2::JobOptions::from_configuration_id("cfg-1")),
                 "configuration_id",
             ),
             (parsing(five().lang("zh")), "lang"),
@@ -186,7 +190,8 @@ mod tests {
             (parsing(five().target_pages("x")), "target_pages"),
             (parsing(five().target_pages("1-4294967295")), "target_pages"),
             (
-                exact().configuration(
+                v2::CreateJob::new(
+                    "dfl-1",
                     v2::Configuration::new([rule()])
                         .mode("THOROUGH".into())
                         .parsing_configuration(five()),
@@ -209,6 +214,12 @@ mod tests {
         assert_eq!(all.max_pages, MaxPages::Unlimited);
         assert!(to_v1(&[]).is_err());
         assert!(to_v1(&[exact(), exact()]).is_err());
-        assert!(to_v1(&[exact(), exact().for_input("b").project("p")]).is_err());
+        assert!(
+            to_v1(&[
+                exact(),
+                v2::CreateJob::new("b", exact().options.project("p"))
+            ])
+            .is_err()
+        );
     }
 }

@@ -5,26 +5,84 @@ use std::fmt::Write as _;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::document::ContentKey;
-use super::journal::JournalHeader;
-use crate::v2::{Configuration, Mode};
+use super::bulk::JournalHeader;
+use crate::content_key::ContentKey;
+use crate::v2::{Configuration, JobOptions, Mode};
 
-/// What a run contributes to every transaction id: project, rules, nonce.
+/// Returns the transaction id under which a document's job is created. `classify`, bulk runs, pools and the command line
+/// share it, so the same question is asked, and paid for, once: in a retry, after a crash, in another program, on another
+/// machine.
+///
+/// The id is a hash of
+///
+/// - the project (`None` is the key's own project),
+/// - the configuration, or the id of a saved one, as given in `options`,
+/// - the content, by its key,
+/// - the run number: how many earlier paid runs of the document there are. 0 for the first.
+///
+/// Not in it: webhooks, headers, the document's name, the organization, the base URL. Consequences:
+///
+/// - A second create with another webhook returns the first job, and the new webhook is not notified.
+/// - A file that was renamed or moved is the same document. One changed byte makes another document.
+/// - A reworded rule makes other jobs, also if the service would answer alike. The order of rules counts.
+/// - A saved configuration is identified by its id. If it was edited, its earlier jobs have the earlier rules.
+///
+/// The function is frozen: every release returns the same id for the same arguments. The service does not publish how long
+/// it remembers an id; after that time the same create makes a new job.
+///
+/// ```
+/// use classify_proto::machine::{ContentKey, transaction_id};
+/// use classify_proto::v2::{Configuration, JobOptions, Rule};
+///
+/// let options = JobOptions::from(Configuration::new([Rule::new("invoice", "has an invoice number")]));
+/// let id = transaction_id(None, &options, ContentKey::of(b"a document"), 0);
+/// assert_eq!(id, "cr1-499e6013e382c4b15e62bc2a044653cced25f8cbbe4155a5599f4e2e3152f774");
+/// ```
+#[must_use]
+pub fn transaction_id(
+    project: Option<&str>,
+    options: &JobOptions,
+    content: ContentKey,
+    run_number: u32,
+) -> String {
+    Fingerprint::new(project, options, None).transaction_id(content, run_number)
+}
+
+/// What a run contributes to every transaction id: project, rules, and the nonce of a fresh run.
 ///
 /// Written field by field, each with its length, and not as the journal's JSON: an id that changed with the form of
-/// something else would buy every document again. The tests below hold it to what it was when it was first published.
+/// something else would create every job again. The tests below hold it to what it was when it was first published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
     pub(super) fn of(header: &JournalHeader) -> Self {
+        Self::of_parts(
+            header.project.as_deref(),
+            header.configuration.as_ref(),
+            header.configuration_id.as_deref(),
+            header.nonce.as_deref(),
+        )
+    }
+
+    pub(super) fn new(project: Option<&str>, options: &JobOptions, nonce: Option<&str>) -> Self {
+        let (configuration, id) = (&options.configuration, &options.configuration_id);
+        Self::of_parts(project, configuration.as_deref(), id.as_deref(), nonce)
+    }
+
+    fn of_parts(
+        project: Option<&str>,
+        configuration: Option<&Configuration>,
+        configuration_id: Option<&str>,
+        nonce: Option<&str>,
+    ) -> Self {
         let mut hash = FingerprintHasher(Sha256::new());
         hash.text(Some("classify-rs 1"));
-        hash.text(header.project.as_deref());
-        hash.text(header.configuration_id.as_deref());
-        hash.text(header.nonce.as_deref());
-        hash.configuration(header.configuration.as_ref());
-        hash.unknown(header.configuration.as_ref());
+        hash.text(project);
+        hash.text(configuration_id);
+        hash.text(nonce);
+        hash.configuration(configuration);
+        hash.unknown(configuration);
         Self(hash.0.finalize().into())
     }
 

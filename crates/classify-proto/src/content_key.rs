@@ -1,15 +1,12 @@
-//! A document of a run, and the key that its content gives it.
+//! The key of a document: the hash of its content.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::str::FromStr;
 
-use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
 use crate::error::Error;
-use crate::files::UploadFile;
 
 /// The SHA-256 of a document's bytes: the same for the same content, whatever its name and wherever it lies.
 ///
@@ -51,7 +48,7 @@ impl ContentKey {
             .unwrap_or(0)
     }
 
-    pub(super) fn as_bytes(&self) -> &[u8] {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 }
@@ -128,86 +125,6 @@ impl fmt::Debug for ContentHasher {
     }
 }
 
-/// A document of a run: what it is called, what its content's key is, and where its content is.
-#[derive(Debug, Clone)]
-pub struct Document {
-    pub(super) name: String,
-    pub(super) key: ContentKey,
-    pub(super) source: Source,
-}
-
-/// Where a document's content is.
-#[derive(Debug, Clone)]
-pub(super) enum Source {
-    /// To be uploaded.
-    Upload(Box<UploadFile>),
-    /// With the service: a file's or a parse job's id.
-    Id(String),
-}
-
-impl Document {
-    /// A file on disk. `key` is the key of its content, which the caller reads; `name` is what the run reports it as.
-    ///
-    /// # Errors
-    ///
-    /// [`is_invalid`](Error::is_invalid) when the path has no file name.
-    pub fn path(
-        name: impl Into<String>,
-        path: impl Into<PathBuf>,
-        key: ContentKey,
-    ) -> Result<Self, Error> {
-        Ok(Self {
-            name: name.into(),
-            key,
-            source: Source::Upload(Box::new(UploadFile::path(path)?)),
-        })
-    }
-
-    /// A document held in memory. Its name's extension tells the service what it is.
-    #[must_use]
-    pub fn bytes(name: impl Into<String>, content: impl Into<Bytes>) -> Self {
-        let (name, content) = (name.into(), content.into());
-        let key = ContentKey::of(&content);
-        let upload = UploadFile::new(file_name(&name), content);
-        Self {
-            name,
-            key,
-            source: Source::Upload(Box::new(upload)),
-        }
-    }
-
-    /// What the service holds already: a file (`dfl-…`) or a parse job (`pjb-…`), reported by its id.
-    #[must_use]
-    pub fn id(id: impl Into<String>) -> Self {
-        let id = id.into();
-        Self {
-            key: ContentKey::of_id(&id),
-            name: id.clone(),
-            source: Source::Id(id),
-        }
-    }
-
-    /// What the run reports it as.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// The key of its content.
-    #[must_use]
-    pub fn key(&self) -> ContentKey {
-        self.key
-    }
-}
-
-/// The last part of a name, which is all that a service should see of a path.
-fn file_name(name: &str) -> &str {
-    name.rsplit(['/', '\\'])
-        .next()
-        .filter(|last| !last.is_empty())
-        .unwrap_or(name)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -247,17 +164,5 @@ mod tests {
             "{counts:?}"
         );
         assert_eq!(ContentKey::of(b"").shard(0), 0);
-    }
-
-    #[test]
-    fn upload_name_of_document_has_no_folders() {
-        let document = Document::bytes("a/b\\c.txt", "x");
-        let Source::Upload(upload) = document.source else {
-            panic!()
-        };
-        assert_eq!(
-            (document.name.as_str(), &*upload.name),
-            ("a/b\\c.txt", "c.txt")
-        );
     }
 }

@@ -1,0 +1,429 @@
+//! Bulk runs of the async client.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use classify_proto::Error;
+use classify_proto::machine::{Bulk, Journal, Summary};
+use classify_proto::v2::JobOptions;
+use futures_core::Stream;
+use futures_core::stream::FusedStream;
+
+use super::body::PendingWork;
+use super::client::Client;
+use super::executor::BlockingExecutor;
+use super::running::{Running, StopHandle};
+use super::transport::Transport;
+use crate::bulk::{
+    Batch, BulkBuilder, Engine, EngineEvent, Finished, JournalFile, ReadResult, Shard,
+};
+use crate::document::Document;
+use crate::observe::OperationSpan;
+
+impl<T: Transport> Client<T> {
+    /// Classifies any number of documents, each once. Set the run up with the builder's methods, and start it with
+    /// [`run`](BulkBuilder::run).
+    pub fn bulk(&self, options: impl Into<JobOptions>) -> BulkBuilder<Self> {
+        BulkBuilder::new(self.clone(), options.into(), self.bulk_options())
+    }
+}
+
+impl<T: Transport> BulkBuilder<Client<T>> {
+    /// Starts the run. Documents are taken from the iterator as the run has capacity. The iterator is called, and documents
+    /// are read, by the transport's [blocking executor](Transport::blocking_executor).
+    ///
+    /// # Errors
+    ///
+    /// [`is_invalid`](Error::is_invalid) if the options break a limit of the service;
+    /// [`ErrorKind::State`](classify_proto::ErrorKind::State) if the journal cannot be used.
+    pub async fn run<I>(self, documents: I) -> Result<BulkRun<T, FromIterator<I::IntoIter>>, Error>
+    where
+        I: IntoIterator<Item = Document>,
+        I::IntoIter: Send + 'static,
+    {
+        let source = FromIterator(Reading::Idle(documents.into_iter()));
+        self.start(source).await
+    }
+
+    /// Starts the run with the documents of a stream, which is polled as the run has capacity.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run).
+    pub async fn run_stream<S>(self, documents: S) -> Result<BulkRun<T, FromStream<S>>, Error>
+    where
+        S: Stream<Item = Document> + Unpin,
+    {
+        let source = FromStream {
+            documents,
+            reading: None,
+        };
+        self.start(source).await
+    }
+
+    async fn start<S: Source>(self, source: S) -> Result<BulkRun<T, S>, Error> {
+        let client = &self.client;
+        let mut options = self.options;
+        if let Some(deadline) = self.deadline {
+            options.deadline = Some(client.now() + deadline);
+        }
+        let bulk = Bulk::new(client.api(), self.job_options, options, client.seed()?)?;
+        let executor = client.executor();
+        let (file, journal) = match self.journal {
+            Some(path) => {
+                let opening = PendingWork::start(&executor, move || Some(JournalFile::open(&path)));
+                let opened = std::future::poll_fn(|cx| opening.poll(cx)).await;
+                let opened = opened.unwrap_or_else(|| {
+                    Err(Error::state("the thread that opened the journal ended"))
+                });
+                opened.map(|(file, journal)| (Some(file), journal))?
+            }
+            None => (None, Journal::new()),
+        };
+        let engine = Engine::new(bulk.with_journal(journal)?, file.is_some());
+        Ok(BulkRun {
+            running: client.running(engine, OperationSpan::new("bulk"), true),
+            source,
+            is_exhausted: false,
+            wanted: 0,
+            shard: self.shard,
+            journal: match file {
+                Some(file) => JournalState::Open(file),
+                None => JournalState::None,
+            },
+            executor,
+        })
+    }
+}
+
+/// A bulk run: a [`Stream`] of finished documents. Made by [`BulkBuilder::run`].
+///
+/// It yields exactly one item per document, in the order in which they finish. Documents that cannot be read yield an
+/// error. If the run stops before its end, because of an error that concerns every document, a deadline or
+/// [`stop`](Self::stop), the remaining documents yield an error whose scope is the run; they are not read.
+///
+/// Dropping the run ends it; with a journal, the next run continues it, and without one, the same documents find the jobs
+/// that exist.
+pub struct BulkRun<T: Transport, S> {
+    running: Running<T, Engine>,
+    source: S,
+    is_exhausted: bool,
+    /// How many documents the machine has asked for and not got.
+    wanted: usize,
+    shard: Option<Shard>,
+    journal: JournalState,
+    executor: BlockingExecutor,
+}
+
+enum JournalState {
+    None,
+    Open(JournalFile),
+    /// Records are being written.
+    Storing(PendingWork<(JournalFile, std::io::Result<()>)>),
+    /// The thread that wrote it ended.
+    Lost,
+}
+
+impl<T: Transport, S: Source> BulkRun<T, S> {
+    /// Returns the next finished document; `None` at the end of the run. Dropping the returned future loses nothing.
+    pub async fn next(&mut self) -> Option<Finished> {
+        /// Notes the time at which the caller stops polling, also if it drops the future.
+        struct Next<'a, T: Transport, S>(&'a mut BulkRun<T, S>);
+
+        impl<T: Transport, S> Drop for Next<'_, T, S> {
+            fn drop(&mut self) {
+                self.0.running.pause();
+            }
+        }
+
+        let next = Next(self);
+        std::future::poll_fn(|cx| next.0.poll_finished(cx)).await
+    }
+
+    fn poll_finished(&mut self, cx: &mut Context<'_>) -> Poll<Option<Finished>> {
+        loop {
+            ready!(self.poll_stored(cx));
+            if let Some(finished) = self.running.machine_mut().next_finished() {
+                return Poll::Ready(Some(finished));
+            }
+            let is_stopping = self.running.machine().bulk().is_stopping();
+            if self.running.is_finished() {
+                if self.is_exhausted {
+                    return Poll::Ready(None);
+                }
+                let request = SourceRequest::Skip;
+                let batch = ready!(self.source.poll_batch(cx, &self.executor, request));
+                self.push(batch);
+                continue;
+            }
+            if self.wanted > 0 && !is_stopping {
+                let request = SourceRequest::Read(self.wanted, self.shard);
+                if let Poll::Ready(batch) = self.source.poll_batch(cx, &self.executor, request) {
+                    self.push(batch);
+                    continue;
+                }
+            }
+            match ready!(self.running.poll_event(cx)) {
+                Some(EngineEvent::NeedDocuments(documents)) => {
+                    self.wanted = documents;
+                    self.running.machine_mut().bulk_mut().pause_input();
+                }
+                Some(EngineEvent::Store) => self.store(),
+                Some(EngineEvent::Finished(finished)) => return Poll::Ready(Some(finished)),
+                // The stop handle was used.
+                None if !self.running.is_finished() => self.stop(),
+                None => {}
+            }
+        }
+    }
+
+    fn push(&mut self, batch: Batch) {
+        let engine = self.running.machine_mut();
+        let mut pushed = 0;
+        for document in batch.documents {
+            pushed += usize::from(engine.push(document));
+        }
+        if batch.is_end {
+            self.is_exhausted = true;
+            engine.bulk_mut().close();
+        }
+        // The machine asks again once it has some, or none are left.
+        if pushed > 0 || batch.is_end {
+            self.wanted = 0;
+        }
+    }
+
+    fn store(&mut self) {
+        let records = self.running.machine_mut().take_records();
+        if let JournalState::Open(mut file) =
+            std::mem::replace(&mut self.journal, JournalState::Lost)
+        {
+            let storing = PendingWork::start(&self.executor, move || {
+                let result = file.append(&records);
+                Some((file, result))
+            });
+            self.journal = JournalState::Storing(storing);
+        }
+    }
+
+    fn poll_stored(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let JournalState::Storing(storing) = &self.journal {
+            let (journal, result) = match ready!(storing.poll(cx)) {
+                Some((file, result)) => (JournalState::Open(file), result),
+                None => {
+                    let error = std::io::Error::other("the thread that wrote it ended");
+                    (JournalState::Lost, Err(error))
+                }
+            };
+            self.journal = journal;
+            self.running.machine_mut().stored(result);
+        }
+        Poll::Ready(())
+    }
+}
+
+impl<T: Transport, S> BulkRun<T, S> {
+    /// Stops the run: creates no more jobs, and leaves the open jobs to continue. The remaining documents yield errors.
+    pub fn stop(&mut self) {
+        self.running.machine_mut().bulk_mut().stop();
+    }
+
+    /// Stops the run and cancels its open jobs.
+    pub fn stop_and_cancel(&mut self) {
+        self.running.machine_mut().bulk_mut().stop_and_cancel();
+    }
+
+    /// Returns a handle that stops the run from another task or a signal handler.
+    pub fn stop_handle(&self) -> StopHandle {
+        self.running.stop_handle()
+    }
+
+    /// Returns how many documents are in progress, and how many of them have an open job.
+    #[must_use]
+    pub fn in_flight(&self) -> (usize, usize) {
+        self.running.machine().bulk().in_flight()
+    }
+
+    /// Returns the summary once the run has ended: [`Summary::end`] says whether it went over all documents.
+    #[must_use]
+    pub fn summary(&self) -> Option<&Summary> {
+        self.running.output()
+    }
+}
+
+impl<T: Transport, S: Source + Unpin> Stream for BulkRun<T, S> {
+    type Item = Finished;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Finished>> {
+        self.get_mut().poll_finished(cx)
+    }
+}
+
+impl<T: Transport, S: Source + Unpin> FusedStream for BulkRun<T, S> {
+    fn is_terminated(&self) -> bool {
+        self.running.is_finished() && self.is_exhausted
+    }
+}
+
+impl<T: Transport, S> fmt::Debug for BulkRun<T, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BulkRun")
+            .field("bulk", self.running.machine().bulk())
+            .field("summary", &self.running.output())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Where the documents of a run come from: an iterator or a stream.
+pub trait Source: sealed::Source {}
+
+impl<S: sealed::Source> Source for S {}
+
+use sealed::SourceRequest;
+
+#[expect(
+    private_interfaces,
+    reason = "the trait is sealed: nobody else can name it or call it"
+)]
+mod sealed {
+    use super::{Batch, BlockingExecutor, Context, Poll, Shard};
+
+    /// What is asked of a source.
+    #[derive(Clone, Copy)]
+    pub enum SourceRequest {
+        /// Read up to so many documents.
+        Read(usize, Option<Shard>),
+        /// Take documents without reading them.
+        Skip,
+    }
+
+    pub trait Source {
+        fn poll_batch(
+            &mut self,
+            cx: &mut Context<'_>,
+            executor: &BlockingExecutor,
+            request: SourceRequest,
+        ) -> Poll<Batch>;
+    }
+}
+
+/// Documents of an iterator.
+pub struct FromIterator<I>(Reading<I>);
+
+enum Reading<I> {
+    Idle(I),
+    Pending(PendingWork<(I, Batch)>),
+    /// The iterator panicked.
+    Lost,
+}
+
+#[expect(
+    private_interfaces,
+    reason = "the trait is sealed: nobody else can name it or call it"
+)]
+impl<I: Iterator<Item = Document> + Send + 'static> sealed::Source for FromIterator<I> {
+    fn poll_batch(
+        &mut self,
+        cx: &mut Context<'_>,
+        executor: &BlockingExecutor,
+        request: SourceRequest,
+    ) -> Poll<Batch> {
+        loop {
+            match std::mem::replace(&mut self.0, Reading::Lost) {
+                Reading::Idle(mut documents) => {
+                    self.0 = Reading::Pending(PendingWork::start(executor, move || {
+                        let batch = match request {
+                            SourceRequest::Read(most, shard) => {
+                                Batch::read(&mut documents, most, shard)
+                            }
+                            SourceRequest::Skip => Batch::skip(&mut documents),
+                        };
+                        Some((documents, batch))
+                    }));
+                }
+                Reading::Pending(pending) => {
+                    let Poll::Ready(result) = pending.poll(cx) else {
+                        self.0 = Reading::Pending(pending);
+                        return Poll::Pending;
+                    };
+                    if let Some((documents, batch)) = result {
+                        self.0 = Reading::Idle(documents);
+                        return Poll::Ready(batch);
+                    }
+                }
+                // Without the iterator nothing is known of the rest.
+                Reading::Lost => {
+                    return Poll::Ready(Batch {
+                        is_end: true,
+                        ..Batch::default()
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// Documents of a stream.
+pub struct FromStream<S> {
+    documents: S,
+    reading: Option<PendingWork<Option<ReadResult>>>,
+}
+
+#[expect(
+    private_interfaces,
+    reason = "the trait is sealed: nobody else can name it or call it"
+)]
+impl<S: Stream<Item = Document> + Unpin> sealed::Source for FromStream<S> {
+    fn poll_batch(
+        &mut self,
+        cx: &mut Context<'_>,
+        executor: &BlockingExecutor,
+        request: SourceRequest,
+    ) -> Poll<Batch> {
+        loop {
+            if let Some(reading) = &self.reading {
+                let read = ready!(reading.poll(cx));
+                self.reading = None;
+                // A document of another shard has no item.
+                let Some(Some(read)) = read else { continue };
+                return Poll::Ready(Batch {
+                    documents: vec![read],
+                    is_end: false,
+                });
+            }
+            let Some(document) = ready!(Pin::new(&mut self.documents).poll_next(cx)) else {
+                return Poll::Ready(Batch {
+                    is_end: true,
+                    ..Batch::default()
+                });
+            };
+            match request {
+                SourceRequest::Read(_, shard) => {
+                    self.reading = Some(PendingWork::start(executor, move || {
+                        Some(ReadResult::read(document, shard))
+                    }));
+                }
+                SourceRequest::Skip => {
+                    let name = document.name().to_owned();
+                    return Poll::Ready(Batch {
+                        documents: vec![ReadResult::Unread(name)],
+                        is_end: false,
+                    });
+                }
+            }
+        }
+    }
+}
+
+impl<I> fmt::Debug for FromIterator<I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FromIterator")
+    }
+}
+
+impl<S> fmt::Debug for FromStream<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FromStream")
+    }
+}

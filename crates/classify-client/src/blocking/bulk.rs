@@ -1,0 +1,181 @@
+//! Bulk runs of the blocking client.
+
+use std::fmt;
+use std::iter::FusedIterator;
+
+use classify_proto::Error;
+use classify_proto::machine::{Bulk, Journal, Summary};
+use classify_proto::v2::JobOptions;
+
+use super::client::Client;
+use super::running::{Running, StopHandle};
+use super::transport::Transport;
+use crate::bulk::{Batch, BulkBuilder, Engine, EngineEvent, Finished, JournalFile, Shard};
+use crate::document::Document;
+use crate::observe::OperationSpan;
+
+impl<T: Transport> Client<T> {
+    /// Classifies any number of documents, each once. Set the run up with the builder's methods, and start it with
+    /// [`run`](BulkBuilder::run).
+    pub fn bulk(&self, options: impl Into<JobOptions>) -> BulkBuilder<Self> {
+        BulkBuilder::new(self.clone(), options.into(), self.bulk_options())
+    }
+}
+
+impl<T: Transport> BulkBuilder<Client<T>> {
+    /// Starts the run. Documents are taken from the iterator as the run has capacity, and read on the thread that calls the
+    /// run; requests are sent on other threads.
+    ///
+    /// # Errors
+    ///
+    /// [`is_invalid`](Error::is_invalid) if the options break a limit of the service;
+    /// [`ErrorKind::State`](classify_proto::ErrorKind::State) if the journal cannot be used.
+    pub fn run<I>(self, documents: I) -> Result<BulkRun<T, I::IntoIter>, Error>
+    where
+        I: IntoIterator<Item = Document>,
+    {
+        let client = &self.client;
+        let mut options = self.options;
+        if let Some(deadline) = self.deadline {
+            options.deadline = Some(client.now() + deadline);
+        }
+        let bulk = Bulk::new(client.api(), self.job_options, options, client.seed()?)?;
+        let (file, journal) = match &self.journal {
+            Some(path) => JournalFile::open(path).map(|(file, journal)| (Some(file), journal))?,
+            None => (None, Journal::new()),
+        };
+        let engine = Engine::new(bulk.with_journal(journal)?, file.is_some());
+        Ok(BulkRun {
+            running: client.running(engine, OperationSpan::new("bulk")),
+            documents: documents.into_iter(),
+            is_exhausted: false,
+            wanted: 0,
+            shard: self.shard,
+            journal: file,
+        })
+    }
+}
+
+/// A bulk run: an iterator of finished documents. Made by [`BulkBuilder::run`].
+///
+/// It yields exactly one item per document, in the order in which they finish. Documents that cannot be read yield an
+/// error. If the run stops before its end, because of an error that concerns every document, a deadline or
+/// [`stop`](Self::stop), the remaining documents of the iterator yield an error whose scope is the run; they are not read.
+///
+/// Nothing happens while the iterator is not advanced, except that requests in flight end. Dropping the run ends it; with
+/// a journal, the next run continues it, and without one, the same documents find the jobs that exist.
+pub struct BulkRun<T: Transport, I> {
+    running: Running<T, Engine>,
+    documents: I,
+    is_exhausted: bool,
+    /// How many documents the machine has asked for and not got.
+    wanted: usize,
+    shard: Option<Shard>,
+    journal: Option<JournalFile>,
+}
+
+impl<T: Transport, I: Iterator<Item = Document>> BulkRun<T, I> {
+    fn next_finished(&mut self) -> Option<Finished> {
+        loop {
+            if let Some(finished) = self.running.machine_mut().next_finished() {
+                return Some(finished);
+            }
+            if self.running.is_finished() {
+                if self.is_exhausted {
+                    return None;
+                }
+                let batch = Batch::skip(&mut self.documents);
+                self.push(batch);
+                continue;
+            }
+            if self.wanted > 0 && !self.running.machine().bulk().is_stopping() {
+                let batch = Batch::read(&mut self.documents, self.wanted, self.shard);
+                self.push(batch);
+                continue;
+            }
+            match self.running.next() {
+                Some(EngineEvent::NeedDocuments(documents)) => {
+                    self.wanted = documents;
+                    self.running.machine_mut().bulk_mut().pause_input();
+                }
+                Some(EngineEvent::Store) => self.store(),
+                Some(EngineEvent::Finished(finished)) => return Some(finished),
+                // The stop handle was used.
+                None if !self.running.is_finished() => self.stop(),
+                None => {}
+            }
+        }
+    }
+
+    fn push(&mut self, batch: Batch) {
+        let engine = self.running.machine_mut();
+        let mut pushed = 0;
+        for document in batch.documents {
+            pushed += usize::from(engine.push(document));
+        }
+        if batch.is_end {
+            self.is_exhausted = true;
+            engine.bulk_mut().close();
+        }
+        // The machine asks again once it has some, or none are left.
+        if pushed > 0 || batch.is_end {
+            self.wanted = 0;
+        }
+    }
+
+    fn store(&mut self) {
+        let engine = self.running.machine_mut();
+        let records = engine.take_records();
+        if let Some(journal) = &mut self.journal {
+            engine.stored(journal.append(&records));
+        }
+    }
+}
+
+impl<T: Transport, I> BulkRun<T, I> {
+    /// Stops the run: creates no more jobs, and leaves the open jobs to continue. The remaining documents yield errors.
+    pub fn stop(&mut self) {
+        self.running.machine_mut().bulk_mut().stop();
+    }
+
+    /// Stops the run and cancels its open jobs.
+    pub fn stop_and_cancel(&mut self) {
+        self.running.machine_mut().bulk_mut().stop_and_cancel();
+    }
+
+    /// Returns a handle that stops the run from another thread or a signal handler.
+    pub fn stop_handle(&mut self) -> StopHandle {
+        self.running.stop_handle()
+    }
+
+    /// Returns how many documents are in progress, and how many of them have an open job.
+    #[must_use]
+    pub fn in_flight(&self) -> (usize, usize) {
+        self.running.machine().bulk().in_flight()
+    }
+
+    /// Returns the summary once the run has ended: [`Summary::end`] says whether it went over all documents.
+    #[must_use]
+    pub fn summary(&self) -> Option<&Summary> {
+        self.running.output()
+    }
+}
+
+impl<T: Transport, I: Iterator<Item = Document>> Iterator for BulkRun<T, I> {
+    type Item = Finished;
+
+    fn next(&mut self) -> Option<Finished> {
+        self.next_finished()
+    }
+}
+
+impl<T: Transport, I: Iterator<Item = Document>> FusedIterator for BulkRun<T, I> {}
+
+impl<T: Transport, I> fmt::Debug for BulkRun<T, I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BulkRun")
+            .field("bulk", self.running.machine().bulk())
+            .field("summary", &self.running.output())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,92 @@
+//! The settings of a bulk run.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use classify_proto::machine::BulkOptions;
+use classify_proto::v2::JobOptions;
+
+use super::source::Shard;
+
+/// Settings of a bulk run. Made by `Client::bulk`; the setters may be called in any order.
+#[must_use = "a run starts with `run`"]
+pub struct BulkBuilder<C> {
+    pub(crate) client: C,
+    pub(crate) job_options: JobOptions,
+    pub(crate) options: BulkOptions,
+    pub(crate) journal: Option<PathBuf>,
+    pub(crate) shard: Option<Shard>,
+    pub(crate) deadline: Option<Duration>,
+}
+
+impl<C> BulkBuilder<C> {
+    pub(crate) fn new(client: C, job_options: JobOptions, options: BulkOptions) -> Self {
+        Self {
+            client,
+            job_options,
+            options,
+            journal: None,
+            shard: None,
+            deadline: None,
+        }
+    }
+
+    /// Records the run in a file, and resumes the run that the file records: finished documents are yielded from it without
+    /// a request, and jobs that were created are polled.
+    ///
+    /// The file is created if it does not exist, and locked while the run lasts. A line that a crash has cut off is removed.
+    /// A file that is not a journal, or is the journal of a run with other rules or another project, is an error and is left
+    /// as it is. Records are written before the requests that depend on them. They survive the end of the process; after a
+    /// power failure some may be missing, which costs requests and never a second job.
+    pub fn journal(mut self, path: impl Into<PathBuf>) -> Self {
+        self.journal = Some(path.into());
+        self
+    }
+
+    /// Classifies and pays again for documents whose job failed or was cancelled before, or was deleted. At most one job
+    /// per document is paid for.
+    pub fn retry_failed(mut self) -> Self {
+        self.job_options = self.job_options.retry_failed();
+        self
+    }
+
+    /// Classifies and pays for every document again, whatever jobs there are. A resumed run does not pay again for what it
+    /// has paid for.
+    pub fn fresh(mut self) -> Self {
+        self.job_options = self.job_options.fresh();
+        self
+    }
+
+    /// Classifies only the documents of shard `index`, from 0, of `count`: those of other shards are read and yield no item.
+    /// The same document is in the same shard on every machine.
+    pub fn shard(mut self, index: u32, count: u32) -> Self {
+        self.shard = Some(Shard { index, count });
+        self
+    }
+
+    /// Sets how many documents, requests and finished reports the run holds, how often it polls and when it retries. The
+    /// retry policy is the client's by default.
+    pub fn limits(mut self, options: BulkOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// Stops the run after this time, counted from its start. Documents that are not finished yield an error.
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = Some(deadline);
+        self
+    }
+}
+
+impl<C> fmt::Debug for BulkBuilder<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BulkBuilder")
+            .field("job_options", &self.job_options)
+            .field("options", &self.options)
+            .field("journal", &self.journal)
+            .field("shard", &self.shard)
+            .field("deadline", &self.deadline)
+            .finish_non_exhaustive()
+    }
+}

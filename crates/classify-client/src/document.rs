@@ -1,0 +1,354 @@
+//! A document to classify, before its content is read.
+
+use std::fmt;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use classify_proto::machine::HashedDocument;
+use classify_proto::{Bytes, Error, Failure};
+
+/// A document to classify: a file, bytes, a reader, or the id of a file that was uploaded before.
+///
+/// The content is not read before the document is classified. It is hashed then, since the hash identifies the document:
+/// the same content under the same rules is the same job, whatever the document's name.
+///
+/// ```
+/// use classify_client::Document;
+///
+/// let letter = Document::bytes("letter.txt", "Dear Sir or Madam");
+/// assert_eq!(letter.name(), "letter.txt");
+/// assert!(Document::open("no-such-file.pdf").is_err());
+/// ```
+pub struct Document {
+    name: String,
+    source: Source,
+}
+
+enum Source {
+    Path(PathBuf),
+    Bytes(Bytes),
+    Reader(Box<dyn Read + Send>),
+    Hashed(Box<HashedDocument>),
+    /// There is nothing to read, for this reason.
+    Unreadable(String),
+}
+
+/// A document that was read once, and a file that is deleted when the document is no longer needed.
+pub(crate) struct ReadDocument {
+    pub(crate) document: HashedDocument,
+    pub(crate) file: Option<TemporaryFile>,
+}
+
+#[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
+pub(crate) type TemporaryFile = tempfile::TempPath;
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
+pub(crate) type TemporaryFile = std::convert::Infallible;
+
+impl Document {
+    /// A file. Its name is the path as given; the service sees the file name only.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Content`](classify_proto::ErrorKind::Content) if there is no such file, if it is empty, or if it is not
+    /// a regular file.
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self, Error> {
+        let path = path.into();
+        match files::problem(&path) {
+            None => Ok(Self::path(path)),
+            Some(problem) => Err(problem),
+        }
+    }
+
+    /// A file that is checked when it is read.
+    pub(crate) fn path(path: PathBuf) -> Self {
+        Self {
+            name: path.display().to_string(),
+            source: Source::Path(path),
+        }
+    }
+
+    pub(crate) fn unreadable(name: String, reason: String) -> Self {
+        Self {
+            name,
+            source: Source::Unreadable(reason),
+        }
+    }
+
+    /// A document in memory. The extension of its name tells the service its type.
+    #[must_use]
+    pub fn bytes(name: impl Into<String>, content: impl Into<Bytes>) -> Self {
+        Self {
+            name: name.into(),
+            source: Source::Bytes(content.into()),
+        }
+    }
+
+    /// A document that is read from `reader`, to its end, when it is classified. The extension of its name tells the
+    /// service its type.
+    ///
+    /// Up to 16 MiB are held in memory. A longer document goes to a temporary file, which is deleted when the document is
+    /// classified.
+    #[must_use]
+    pub fn reader(name: impl Into<String>, reader: impl Read + Send + 'static) -> Self {
+        Self {
+            name: name.into(),
+            source: Source::Reader(Box::new(reader)),
+        }
+    }
+
+    /// A file (`dfl-…`) or a parse job (`pjb-…`) of the service. Its name is the id.
+    #[must_use]
+    pub fn id(id: impl Into<String>) -> Self {
+        HashedDocument::id(id).into()
+    }
+
+    /// The files in a folder and its subfolders.
+    ///
+    /// Files are sorted by name. Hidden files and folders are skipped; so are links that lead out of the folder, and
+    /// anything that is neither a file nor a folder. A file that is empty or cannot be read is part of the iterator, and its
+    /// result is an error. The folder is read while the iterator advances.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Content`](classify_proto::ErrorKind::Content) if there is no such folder.
+    #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
+    pub fn folder(path: impl AsRef<Path>) -> Result<crate::Folder, Error> {
+        crate::folder::Folder::open(path.as_ref())
+    }
+
+    /// Sets the name that results are reported under.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Returns the name that results are reported under.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns about how many bytes are read when the document is.
+    pub(crate) fn length_hint(&self) -> u64 {
+        match &self.source {
+            Source::Path(path) => files::length(path),
+            Source::Bytes(content) => content.len() as u64,
+            Source::Reader(_) => 1024 * 1024,
+            Source::Hashed(_) | Source::Unreadable(_) => 0,
+        }
+    }
+
+    /// Whether reading the document needs no IO and little time.
+    #[cfg(feature = "async")]
+    pub(crate) fn is_hashed(&self) -> bool {
+        matches!(self.source, Source::Hashed(_) | Source::Unreadable(_))
+    }
+
+    /// Reads the content and hashes it. Blocks.
+    pub(crate) fn read(self) -> Result<ReadDocument, Error> {
+        let Self { name, source } = self;
+        let document = match source {
+            Source::Hashed(document) => *document,
+            Source::Bytes(content) if content.is_empty() => {
+                return Err(unreadable(&format!("{name}: is empty: 0 bytes")));
+            }
+            Source::Bytes(content) => HashedDocument::bytes(&*name, content),
+            Source::Path(path) => files::hash(&name, &path)?,
+            Source::Reader(reader) => return files::spool(name, reader),
+            Source::Unreadable(reason) => return Err(unreadable(&reason)),
+        };
+        Ok(ReadDocument {
+            document: document.named(name),
+            file: None,
+        })
+    }
+}
+
+impl From<HashedDocument> for Document {
+    fn from(document: HashedDocument) -> Self {
+        Self {
+            name: document.name().to_owned(),
+            source: Source::Hashed(Box::new(document)),
+        }
+    }
+}
+
+impl fmt::Debug for Document {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Document")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+fn unreadable(reason: &str) -> Error {
+    Failure::content(reason).into()
+}
+
+fn unreadable_because(context: impl fmt::Display, error: &std::io::Error) -> Error {
+    Failure::content(format!("{context}: {error}"))
+        .with_io_kind(error.kind())
+        .into()
+}
+
+/// Reading files.
+#[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
+mod files {
+    use std::fs::{self, File};
+    use std::io::{self, Read, Write as _};
+    use std::path::Path;
+
+    use classify_proto::Error;
+    use classify_proto::files::UploadFile;
+    use classify_proto::machine::{ContentHasher, ContentKey, HashedDocument};
+
+    use super::{ReadDocument, unreadable, unreadable_because};
+
+    /// How much of a reader is held in memory.
+    const IN_MEMORY: u64 = 16 * 1024 * 1024;
+
+    /// Returns why a path cannot be classified.
+    pub(super) fn problem(path: &Path) -> Option<Error> {
+        let because = |error: io::Error| unreadable_because(path.display(), &error);
+        let of_kind = |kind, reason| because(io::Error::new(kind, reason));
+        match fs::metadata(path) {
+            Err(error) => Some(because(error)),
+            Ok(metadata) if metadata.is_dir() => Some(of_kind(
+                io::ErrorKind::IsADirectory,
+                "is a folder; Document::folder reads the files in it",
+            )),
+            // Checked before opening: opening a pipe would wait for its writer.
+            Ok(metadata) if !metadata.is_file() => Some(of_kind(
+                io::ErrorKind::InvalidInput,
+                "is not a regular file",
+            )),
+            Ok(metadata) if metadata.len() == 0 => {
+                let shown = path.display();
+                Some(unreadable(&format!("{shown}: is empty: 0 bytes")))
+            }
+            Ok(_) => None,
+        }
+    }
+
+    pub(super) fn length(path: &Path) -> u64 {
+        fs::metadata(path).map_or(0, |metadata| metadata.len())
+    }
+
+    pub(super) fn hash(name: &str, path: &Path) -> Result<HashedDocument, Error> {
+        if let Some(problem) = problem(path) {
+            return Err(problem);
+        }
+        let failure = |error: io::Error| unreadable_because(path.display(), &error);
+        let key = key_of(File::open(path).map_err(failure)?).map_err(failure)?;
+        HashedDocument::path(name, path, key)
+    }
+
+    fn key_of(mut file: File) -> io::Result<ContentKey> {
+        let mut hasher = ContentHasher::new();
+        let mut buffer = vec![0; 128 * 1024];
+        loop {
+            match file.read(&mut buffer) {
+                Ok(0) => return Ok(hasher.finish()),
+                Ok(read) => hasher.update(&buffer[..read]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Reads a reader to its end, into memory or into a temporary file.
+    pub(super) fn spool(
+        name: String,
+        mut reader: Box<dyn Read + Send>,
+    ) -> Result<ReadDocument, Error> {
+        let failure = |error: io::Error| unreadable_because(&name, &error);
+        let mut content = Vec::new();
+        (&mut reader)
+            .take(IN_MEMORY + 1)
+            .read_to_end(&mut content)
+            .map_err(failure)?;
+        if content.is_empty() {
+            return Err(unreadable(&format!("{name}: is empty: 0 bytes")));
+        }
+        if content.len() as u64 <= IN_MEMORY {
+            return Ok(ReadDocument {
+                document: HashedDocument::bytes(name, content),
+                file: None,
+            });
+        }
+        let failure = |error: io::Error| {
+            let step = format!("{name}: cannot be copied to a temporary file");
+            unreadable_because(step, &error)
+        };
+        let mut file = tempfile::NamedTempFile::new().map_err(failure)?;
+        let mut hasher = ContentHasher::new();
+        hasher.update(&content);
+        file.write_all(&content).map_err(failure)?;
+        content.truncate(128 * 1024);
+        loop {
+            match reader.read(&mut content) {
+                Ok(0) => break,
+                Ok(read) => {
+                    hasher.update(&content[..read]);
+                    file.write_all(&content[..read]).map_err(failure)?;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(unreadable_because(&name, &error)),
+            }
+        }
+        let path = file.into_temp_path();
+        let last = name.rsplit(['/', '\\']).next().unwrap_or(&name).to_owned();
+        let upload = UploadFile::new(last, path.to_path_buf());
+        Ok(ReadDocument {
+            document: HashedDocument::upload(name, upload, hasher.finish()),
+            file: Some(path),
+        })
+    }
+}
+
+/// A build without files.
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
+mod files {
+    use std::io::Read;
+    use std::path::Path;
+
+    use classify_proto::Error;
+    use classify_proto::machine::HashedDocument;
+
+    use super::{ReadDocument, unreadable, unreadable_because};
+
+    pub(super) fn problem(path: &Path) -> Option<Error> {
+        Some(no_file_system(path))
+    }
+
+    fn no_file_system(path: &Path) -> Error {
+        let shown = path.display();
+        unreadable(&format!(
+            "{shown}: this build has no file system; pass the document's bytes"
+        ))
+    }
+
+    pub(super) fn length(_: &Path) -> u64 {
+        0
+    }
+
+    pub(super) fn hash(_: &str, path: &Path) -> Result<HashedDocument, Error> {
+        Err(no_file_system(path))
+    }
+
+    pub(super) fn spool(
+        name: String,
+        mut reader: Box<dyn Read + Send>,
+    ) -> Result<ReadDocument, Error> {
+        let mut content = Vec::new();
+        match reader.read_to_end(&mut content) {
+            Ok(0) => Err(unreadable(&format!("{name}: is empty: 0 bytes"))),
+            Ok(_) => Ok(ReadDocument {
+                document: HashedDocument::bytes(name, content),
+                file: None,
+            }),
+            Err(error) => Err(unreadable_because(&name, &error)),
+        }
+    }
+}

@@ -1,0 +1,404 @@
+//! Bulk runs of a client: one item for each document, whatever happens.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use classify_client::{Document, Finished};
+use classify_emulator::{Config, Fault, FaultSchedule, Route, Script};
+use classify_proto::machine::{
+    BulkOptions, ContentKey, DocumentStatus, ErrorScope, HashedDocument, RunEnd, Summary,
+};
+use classify_proto::v2::{Configuration, JobOptions, Rule};
+use classify_proto::{Error, ErrorKind};
+
+use crate::driver::{BulkSettings, Driver, Settings};
+use crate::test_bench::{TestBench, api, rules};
+
+fn document(number: usize) -> Document {
+    let text = format!("Invoice {number}, total amount {number}.00");
+    Document::bytes(format!("{number}.txt"), text)
+}
+
+/// The items of a run, and how it ended.
+#[derive(Debug, Default)]
+struct Ended {
+    items: Vec<Finished>,
+    end: String,
+    statuses: BTreeMap<DocumentStatus, usize>,
+}
+
+impl Ended {
+    fn classified(&self) -> usize {
+        let has_result = |item: &&Finished| item.outcome().is_ok();
+        self.items.iter().filter(has_result).count()
+    }
+
+    /// Asserts that there is one item for each of these names.
+    fn assert_names(&self, names: impl IntoIterator<Item = String>) {
+        let mut found: Vec<_> = self
+            .items
+            .iter()
+            .map(|item| item.name().to_owned())
+            .collect();
+        let mut expected: Vec<_> = names.into_iter().collect();
+        found.sort();
+        expected.sort();
+        assert_eq!(found, expected);
+    }
+}
+
+fn run_until<D: Driver>(
+    driver: &D,
+    settings: BulkSettings,
+    documents: Vec<Document>,
+    mut stop: impl FnMut(&Finished) -> bool,
+) -> Result<Ended, Error> {
+    let mut ended = Ended::default();
+    let mut items = Vec::new();
+    driver.bulk(
+        settings,
+        documents,
+        &mut |item| {
+            let stops = stop(&item);
+            items.push(item);
+            stops
+        },
+        &mut |summary: &Summary| {
+            ended.end = match &summary.end {
+                RunEnd::Complete => "complete".to_owned(),
+                RunEnd::Stopped => "stopped".to_owned(),
+                RunEnd::Failed(error) => error.to_string(),
+                _ => "unknown".to_owned(),
+            };
+            ended.statuses.clone_from(&summary.statuses);
+        },
+    )?;
+    ended.items = items;
+    Ok(ended)
+}
+
+fn run<D: Driver>(driver: &D, settings: BulkSettings, documents: Vec<Document>) -> Ended {
+    run_until(driver, settings, documents, |_| false).expect("a run")
+}
+
+/// Every document has one item: duplicates, unreadable files and ids too.
+pub fn bulk_run_yields_one_item_per_document<D: Driver>() {
+    let bench =
+        TestBench::<D>::new(Config::default().script(Script::file("2.txt").fails("BROKEN")));
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("gone.txt");
+    fs::write(&path, "Invoice").expect("a file");
+    let gone = Document::open(&path).expect("a file").named("gone.txt");
+    fs::remove_file(&path).expect("the file");
+    let mut documents: Vec<_> = (0..5).map(document).collect();
+    documents.extend((0..3).map(|number| document(number).named(format!("copy of {number}"))));
+    documents.extend([
+        gone,
+        Document::bytes("empty.txt", ""),
+        Document::id("pjb-1"),
+    ]);
+    let names: Vec<_> = documents.iter().map(|one| one.name().to_owned()).collect();
+
+    let ended = run(&bench.driver, BulkSettings::new(rules()), documents);
+    ended.assert_names(names);
+    assert_eq!(ended.end, "complete");
+    assert_eq!(bench.emulator.job_count(), 6);
+    assert_eq!(ended.classified(), 7);
+    for item in &ended.items {
+        let Err(error) = item.outcome() else { continue };
+        assert_eq!(error.scope(), ErrorScope::Document, "{error}");
+        let expected = match item.name() {
+            "2.txt" | "copy of 2" => DocumentStatus::Failed,
+            _ => DocumentStatus::Error,
+        };
+        assert_eq!(*error.status(), expected, "{error}");
+    }
+}
+
+/// One request in five fails: one job for each document, and a second run over the same documents finds them.
+pub fn bulk_run_with_faults_creates_one_job_per_document<D: Driver>() {
+    for fault in [Fault::ResetAfter, Fault::Unavailable, Fault::BodyCut] {
+        let schedule = FaultSchedule::new().with(fault.every(5));
+        let bench = TestBench::<D>::new(Config::default().faults(schedule));
+        for _ in 0..2 {
+            let documents = (0..30).map(document).collect();
+            let ended = run(&bench.driver, BulkSettings::new(rules()), documents);
+            assert_eq!((ended.classified(), &*ended.end), (30, "complete"));
+            assert_eq!(bench.emulator.job_count(), 30, "{}", fault.name());
+        }
+    }
+}
+
+/// An error that concerns every document stops the run: the others yield an error whose scope is the run, and are not read.
+pub fn bulk_run_error_of_every_document_stops_run_and_yields_rest<D: Driver>() {
+    let bench = TestBench::<D>::new(Config::default().keys(["llx-right"]));
+    let driver = D::new(
+        api(bench.emulator.base_url(), "llx-wrong"),
+        Settings::default(),
+    );
+    let mut documents: Vec<_> = (0..300).map(document).collect();
+    documents.push(Document::reader("unread.txt", Unread));
+    let settings = BulkSettings::new(rules()).limits(BulkOptions::default().max_in_flight(4));
+    let ended = run(&driver, settings, documents);
+    ended.assert_names(
+        (0..300)
+            .map(|number| format!("{number}.txt"))
+            .chain(["unread.txt".to_owned()]),
+    );
+    assert!(ended.end.contains("401"), "{}", ended.end);
+    assert_eq!(ended.classified(), 0);
+    for item in &ended.items {
+        let error = item.outcome().unwrap_err();
+        assert_eq!(error.scope(), ErrorScope::Run, "{error}");
+        assert_eq!(*error.status(), DocumentStatus::NotStarted, "{error}");
+    }
+    // A program that counts what was classified, or propagates an error, sees that the run is not whole.
+    let propagates = || -> Result<(), Box<dyn std::error::Error>> {
+        for item in &ended.items {
+            item.outcome()?;
+        }
+        Ok(())
+    };
+    assert!(propagates().is_err());
+}
+
+/// A document that must not be read.
+struct Unread;
+
+impl std::io::Read for Unread {
+    fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+        panic!("a document was read after the run had stopped")
+    }
+}
+
+/// A stopped run says so in its summary and in the items of the documents that it did not start, and can be continued.
+pub fn bulk_run_stopped_says_so_and_can_be_continued<D: Driver>() {
+    let bench = TestBench::<D>::new(Config::default());
+    let folder = tempfile::tempdir().expect("a folder");
+    let settings = || {
+        BulkSettings::new(rules())
+            .journal(folder.path().join("run.journal"))
+            .limits(BulkOptions::default().max_in_flight(8))
+    };
+    let documents = || (0..40).map(document).collect::<Vec<_>>();
+    let names = || (0..40).map(|number| format!("{number}.txt"));
+
+    let mut seen = 0;
+    let ended = run_until(&bench.driver, settings(), documents(), |_| {
+        seen += 1;
+        seen == 5
+    })
+    .expect("a run");
+    ended.assert_names(names());
+    assert_eq!(ended.end, "stopped");
+    let classified = ended.classified();
+    assert!((5..=13).contains(&classified), "{classified}");
+    for error in ended.items.iter().filter_map(|item| item.outcome().err()) {
+        assert_eq!(error.scope(), ErrorScope::Run, "{error}");
+    }
+
+    let ended = run(&bench.driver, settings(), documents());
+    ended.assert_names(names());
+    assert_eq!((ended.classified(), &*ended.end), (40, "complete"));
+    assert_eq!(bench.emulator.job_count(), 40);
+    let restored = ended.items.iter().filter(|item| item.is_restored()).count();
+    assert!(restored >= classified, "{restored}");
+
+    // All of it is in the journal now.
+    let before = bench.emulator.request_count();
+    let ended = run(&bench.driver, settings(), documents());
+    assert_eq!((ended.classified(), &*ended.end), (40, "complete"));
+    assert_eq!(bench.emulator.request_count(), before);
+}
+
+/// A run that is dropped continues with its journal, and without it.
+pub fn bulk_run_dropped_continues_without_second_job<D: Driver>() {
+    for has_journal in [true, false] {
+        let bench = TestBench::<D>::new(Config::default());
+        let folder = tempfile::tempdir().expect("a folder");
+        let settings = || {
+            let settings = BulkSettings::new(rules());
+            if has_journal {
+                settings.journal(folder.path().join("run.journal"))
+            } else {
+                settings
+            }
+        };
+        for items in [1, 7, 3] {
+            let documents = (0..30).map(document).collect();
+            bench.driver.drop_bulk(settings(), documents, items);
+        }
+        let ended = run(&bench.driver, settings(), (0..30).map(document).collect());
+        assert_eq!((ended.classified(), &*ended.end), (30, "complete"));
+        assert_eq!(bench.emulator.job_count(), 30);
+    }
+}
+
+/// A file that changed after it was hashed is not classified, and is not settled for good: the next run classifies it.
+pub fn bulk_run_changed_file_is_classified_by_next_run<D: Driver>() {
+    let bench = TestBench::<D>::new(Config::default());
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("scan.txt");
+    fs::write(&path, "Invoice 4711").expect("a file");
+    let settings = || BulkSettings::new(rules()).journal(folder.path().join("run.journal"));
+    let key = ContentKey::of(b"Contract between two parties");
+    let changed = HashedDocument::path("scan.txt", &path, key).expect("a path to a file");
+    let ended = run(&bench.driver, settings(), vec![document(0), changed.into()]);
+    assert_eq!((ended.classified(), &*ended.end), (1, "complete"));
+    let item = ended.items.iter().find(|item| item.name() == "scan.txt");
+    let error = item.expect("an item").outcome().unwrap_err();
+    assert!(error.message().contains("changed"), "{error}");
+    assert!(!error.status().is_final(), "{error}");
+    assert_eq!(bench.emulator.job_count(), 1);
+
+    // With the content that it was hashed as, too.
+    for text in ["Invoice 4711", "Contract between two parties"] {
+        fs::write(&path, text).expect("a file");
+        let documents = vec![document(0), Document::open(&path).expect("a file")];
+        let ended = run(&bench.driver, settings(), documents);
+        assert_eq!((ended.classified(), &*ended.end), (2, "complete"));
+    }
+    assert_eq!(bench.emulator.job_count(), 3);
+}
+
+/// A folder's files are sorted, hidden ones are left out, and what cannot be read has an item.
+pub fn bulk_run_over_folder_covers_its_files<D: Driver>() {
+    let bench = TestBench::<D>::new(Config::default());
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = folder.path();
+    for (name, text) in [
+        ("b.txt", "Invoice 2"),
+        ("a.txt", "Invoice 1"),
+        ("sub/c.txt", "Invoice 3"),
+        (".hidden", "Invoice 4"),
+        (".git/d.txt", "Invoice 5"),
+        ("empty.txt", ""),
+    ] {
+        let path = root.join(name);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        fs::write(path, text).expect("a file");
+    }
+    let documents: Vec<_> = Document::folder(root).expect("a folder").collect();
+    let name = |name: &str| root.join(name).display().to_string();
+    let names: Vec<_> = documents.iter().map(|one| one.name().to_owned()).collect();
+    let expected = ["a.txt", "b.txt", "empty.txt", "sub/c.txt"].map(name);
+    assert_eq!(names, expected);
+    let ended = run(&bench.driver, BulkSettings::new(rules()), documents);
+    ended.assert_names(expected);
+    assert_eq!(ended.classified(), 3);
+    for path in ["gone", "a.txt"] {
+        let error = Document::folder(root.join(path)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Content, "{error}");
+    }
+}
+
+/// Shards divide the documents: each belongs to one.
+pub fn bulk_run_shards_divide_documents<D: Driver>() {
+    let bench = TestBench::<D>::new(Config::default());
+    let mut names = Vec::new();
+    for index in 0..3 {
+        let settings = BulkSettings::new(rules()).shard(index, 3);
+        let ended = run(&bench.driver, settings, (0..20).map(document).collect());
+        assert_eq!(ended.end, "complete");
+        names.extend(ended.items.iter().map(|item| item.name().to_owned()));
+    }
+    names.sort();
+    let mut expected: Vec<_> = (0..20).map(|number| format!("{number}.txt")).collect();
+    expected.sort();
+    assert_eq!(names, expected);
+    assert_eq!(bench.emulator.job_count(), 20);
+}
+
+/// A journal that cannot be used is an error before anything is sent, and the file stays as it is.
+pub fn bulk_run_unusable_journal_is_an_error_and_unchanged<D: Driver>() {
+    let bench = TestBench::<D>::new(Config::default());
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("run.journal");
+    let settings = |rules: Configuration| BulkSettings::new(rules).journal(&path);
+    let refused = |settings: BulkSettings, reason: &str| {
+        let before = fs::read(&path).ok();
+        let requests = bench.emulator.request_count();
+        let error = run_until(&bench.driver, settings, vec![document(0)], |_| false).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::State, "{error}");
+        assert!(error.to_string().contains(reason), "{error}");
+        assert_eq!(fs::read(&path).ok(), before);
+        assert_eq!(bench.emulator.request_count(), requests);
+    };
+    for text in [
+        "no line break",
+        "a line\n",
+        "{\"a\": 1}\n",
+        "{\"record\":\"ended\"}\n",
+    ] {
+        fs::write(&path, text).expect("a file");
+        refused(settings(rules()), "run.journal");
+    }
+    fs::remove_file(&path).expect("the file");
+    run(&bench.driver, settings(rules()), vec![document(0)]);
+    let other = Configuration::new([Rule::new("receipt", "a till receipt of a shop")]);
+    refused(settings(other), "another run");
+    let lock = classify_client::JournalFile::open(&path).expect("the journal");
+    refused(settings(rules()), "another run is writing");
+    drop(lock);
+
+    // A line that a crash has cut off is removed.
+    let whole = fs::read(&path).expect("the journal");
+    fs::write(&path, [&whole[..], b"{\"record\":\"plan"].concat()).expect("the journal");
+    let ended = run(&bench.driver, settings(rules()), vec![document(0)]);
+    assert_eq!(ended.classified(), 1);
+    assert_eq!(fs::read(&path).expect("the journal"), whole);
+    assert_eq!(bench.emulator.job_count(), 1);
+}
+
+/// A journal that cannot be written any more stops the run before anything is paid for that it does not know of.
+pub fn bulk_run_stops_if_journal_cannot_be_written<D: Driver>() {
+    if !Path::new("/dev/full").exists() {
+        return;
+    }
+    let bench = TestBench::<D>::new(Config::default());
+    let settings = BulkSettings::new(rules()).journal("/dev/full");
+    let ended = run(&bench.driver, settings, (0..20).map(document).collect());
+    assert!(
+        ended.end.contains("journal cannot be written"),
+        "{}",
+        ended.end
+    );
+    ended.assert_names((0..20).map(|number| format!("{number}.txt")));
+    assert_eq!(ended.classified(), 0);
+    assert_eq!(bench.emulator.job_count(), 0);
+    assert_eq!(bench.emulator.count(Route::FileCreate), 0);
+}
+
+/// `classify` and a bulk run share jobs, and so do the failed ones until another is asked for.
+pub fn bulk_run_and_classify_share_jobs<D: Driver>() {
+    let bench =
+        TestBench::<D>::new(Config::default().script(Script::file("1.txt").fails("BROKEN")));
+    let documents = || (0..3).map(document).collect::<Vec<_>>();
+    let options = || JobOptions::from(rules());
+    for number in 0..3 {
+        let result = bench.driver.classify(document(number), options());
+        assert_eq!(result.is_err(), number == 1);
+    }
+    let ended = run(&bench.driver, BulkSettings::new(options()), documents());
+    assert_eq!((ended.classified(), bench.emulator.job_count()), (2, 3));
+    let ended = run(
+        &bench.driver,
+        BulkSettings::new(options().retry_failed()),
+        documents(),
+    );
+    assert_eq!((ended.classified(), bench.emulator.job_count()), (2, 4));
+    let ended = run(
+        &bench.driver,
+        BulkSettings::new(options().fresh()),
+        documents(),
+    );
+    assert_eq!((ended.classified(), bench.emulator.job_count()), (2, 7));
+    for number in [0, 2] {
+        bench
+            .driver
+            .classify(document(number), options())
+            .expect("the first job");
+    }
+    assert_eq!(bench.emulator.job_count(), 7);
+}
