@@ -63,7 +63,7 @@ fn exchange(
     let (mut sent_at, mut late, mut too_large) = (None, false, false);
     let result = {
         let mut transfer = easy.transfer();
-        let set = transfer
+        let configured = transfer
             .read_function(|buffer| body.read(buffer).map_err(|_| ReadError::Abort))
             .and_then(|()| {
                 transfer.header_function(|line| {
@@ -100,7 +100,7 @@ fn exchange(
                     !late
                 })
             });
-        set.and_then(|()| transfer.perform())
+        configured.and_then(|()| transfer.perform())
     };
     match result {
         Err(_) if too_large => Err(Failure::too_large(budget.response_bytes)),
@@ -147,7 +147,7 @@ fn prepare(
     easy.progress(true)?;
     easy.verbose(true)?;
     // libcurl counts milliseconds in 32 bits.
-    let longest = Duration::from_secs(24 * 24 * 60 * 60);
+    let longest = Duration::from_hours(24 * 24);
     easy.connect_timeout(budget.connect.min(longest))?;
     easy.timeout(budget.total.min(longest))
 }

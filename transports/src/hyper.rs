@@ -74,9 +74,15 @@ async fn exchange(
         request.headers_mut().insert(CONTENT_LENGTH, length.into());
     }
     let body = request.body().state();
+    // Nothing tells when a request without a body is written, so a connection has its time too.
+    let limit = if request.body().is_empty() {
+        budget.response.saturating_add(budget.connect)
+    } else {
+        budget.response
+    };
     let response = tokio::select! {
         response = client.request(request) => response.map_err(failure)?,
-        () = async { body.ended().await; sleep(budget.connect + budget.response).await } => {
+        () = async { body.ended().await; sleep(limit).await } => {
             return Err(Failure::timeout("no response in time"));
         }
     };
@@ -104,6 +110,10 @@ pub fn tower<S>(service: S) -> TowerTransport<S, legacy::Error> {
 }
 
 /// Returns what hyper's error means. An error of a connection proves that the request was not sent.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "`TowerTransport` passes errors by value"
+)]
 fn failure(error: legacy::Error) -> Failure {
     let cause = error
         .source()

@@ -1,17 +1,19 @@
-//! The shared suite over libcurl. It opts out of nothing.
+//! The shared suite over libcurl.
 
-use classify_client::{Document, Finished};
 use classify_client::blocking::Client;
 use classify_client::classify_proto::machine::{HashedDocument, Limiter, Machine, Run, Summary};
 use classify_client::classify_proto::v2::{CreateJob, GetJob, Job, JobOptions, ListJobs};
 use classify_client::classify_proto::{Api, Error, Operation, Paged};
-use classify_scenarios::{BulkSettings, Driver, Settings};
+use classify_client::{Document, Finished};
+use classify_scenarios::{BulkSettings, Capability, Driver, Settings};
 use classify_transports::curl::Curl;
 
 struct Blocking(Client<Curl>);
 
 impl Driver for Blocking {
     const PAGES_AHEAD: u64 = 0;
+    // libcurl sends `%7e` as `%7E`, which means the same.
+    const OPT_OUTS: &'static [Capability] = &[Capability::EscapeCase];
 
     fn new(api: Api, settings: Settings) -> Self {
         Self(
@@ -70,6 +72,21 @@ impl Driver for Blocking {
         }
         on_end(run.summary().expect("the run has ended"));
         Ok(())
+    }
+
+    fn pool(&self, options: JobOptions, rounds: Vec<Vec<Document>>) -> Vec<Vec<Finished>> {
+        let pool = self.0.pool(options).expect("a pool");
+        let each = |documents: Vec<Document>| {
+            std::thread::scope(|scope| {
+                let callers: Vec<_> = documents
+                    .into_iter()
+                    .map(|document| scope.spawn(|| pool.classify(document)))
+                    .collect();
+                let answers = callers.into_iter().map(|caller| caller.join());
+                answers.map(|answer| answer.expect("an answer")).collect()
+            })
+        };
+        rounds.into_iter().map(each).collect()
     }
 
     fn drop_bulk(&self, settings: BulkSettings, documents: Vec<Document>, items: usize) {

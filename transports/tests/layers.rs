@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use classify_client::classify_proto::http::{HeaderValue, Request};
 use classify_client::classify_proto::machine::{
-    Bulk, BulkOptions, HashedDocument, DocumentStatus, Limiter, PollInterval,
+    Bulk, BulkOptions, DocumentStatus, HashedDocument, Limiter, PollInterval,
 };
-use classify_client::classify_proto::v2::CreateJob;
+use classify_client::classify_proto::v2::JobOptions;
 use classify_client::{Client, RequestBody};
 use classify_emulator::{Config, RateLimits, Route};
 use classify_scenarios::{api, rules};

@@ -4,6 +4,10 @@ use std::fmt;
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+#[cfg(feature = "async")]
+use std::sync::{Mutex, PoisonError};
+#[cfg(feature = "async")]
+use std::time::Duration;
 
 use classify_proto::{Bytes, Failure, Reply};
 
@@ -38,6 +42,8 @@ struct Notes {
     read_error: OnceLock<ReadError>,
     #[cfg(feature = "async")]
     waker: futures_util::task::AtomicWaker,
+    #[cfg(feature = "async")]
+    paused: Mutex<Duration>,
 }
 
 impl BodyState {
@@ -71,6 +77,21 @@ impl BodyState {
             }
         })
         .await;
+    }
+
+    /// Returns for how long the exchange was not polled because the caller of [`Running::next`](crate::Running::next)
+    /// paused between events.
+    ///
+    /// A transport whose exchange runs only while it is polled adds it to its time limits.
+    #[cfg(feature = "async")]
+    #[must_use]
+    pub fn paused(&self) -> Duration {
+        *self.0.paused.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[cfg(feature = "async")]
+    pub(crate) fn add_pause(&self, pause: Duration) {
+        *self.0.paused.lock().unwrap_or_else(PoisonError::into_inner) += pause;
     }
 
     fn start(&self) {

@@ -63,6 +63,8 @@ mod environment;
 mod folder;
 #[cfg(any(feature = "async", feature = "blocking"))]
 mod observe;
+#[cfg(any(feature = "async", feature = "blocking"))]
+mod pool;
 mod seed;
 #[cfg(any(feature = "async", feature = "blocking"))]
 mod send_queue;
@@ -103,5 +105,5 @@ pub use async_client::TowerTransport;
 #[cfg(feature = "async")]
 pub use async_client::{
     BlockingExecutor, BulkRun, Client, DefaultTransport, FromIterator, FromStream, List, Pages,
-    Running, Source, StopHandle, Transport,
+    Pool, PoolDriver, Running, Source, StopHandle, Transport,
 };

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
 
-use classify_client::{Budget, Client, RequestBody, Running, blocking};
+use classify_client::{Budget, Client, RequestBody, Running, Transport, blocking};
 use classify_proto::machine::{
     Concurrent, ConcurrentEvent, HashedDocument, Limiter, Machine, Retry, Run,
 };
@@ -25,7 +25,7 @@ fn client(transport: &SimTransport) -> Client<SimTransport> {
 }
 
 /// Takes the next event, which comes without a wait.
-fn next<M: Machine>(running: &mut Running<SimTransport, M>) -> M::Event {
+fn next<T: Transport, M: Machine>(running: &mut Running<T, M>) -> M::Event {
     let woken = Woken::new();
     let mut next = pin!(running.next());
     while woken.take() {
@@ -37,7 +37,7 @@ fn next<M: Machine>(running: &mut Running<SimTransport, M>) -> M::Event {
 }
 
 /// Two creates: the reply to the first brings an event while the second is in flight.
-fn start(client: &Client<SimTransport>) -> Running<SimTransport, Concurrent<Run>> {
+fn start<T: Transport>(client: &Client<T>) -> Running<T, Concurrent<Run>> {
     let run = |number: u64| Run::new(create(format!("dfl-{number}")), client.seed().unwrap());
     client.start(Concurrent::new(
         (0..2).map(run).map(|run| run.retry(Retry::never())),
@@ -91,6 +91,144 @@ fn pause_of_consumer_causes_no_timeout_and_no_second_request() {
                 }
             }
         }
+    }
+}
+
+#[cfg(feature = "tower")]
+mod tower {
+    use std::convert::Infallible;
+    use std::pin::{Pin, pin};
+    use std::task::{Context, Poll};
+    use std::thread;
+    use std::time::Duration;
+
+    use classify_client::{Budget, Client, RequestBody, TowerTransport, Transport as _};
+    use classify_proto::machine::{ConcurrentEvent, Limiter, Retry};
+    use classify_proto::v2::JobStatus;
+    use classify_proto::{Bytes, Failure, TransportLimits, http};
+    use http_body::Frame;
+    use tower_service::Service;
+
+    use super::support::{Fate, SimExchange, SimTransport, Woken, api, create};
+
+    /// A service whose requests make progress only while they are polled.
+    #[derive(Clone)]
+    struct SimService(SimTransport);
+
+    impl Service<http::Request<RequestBody>> for SimService {
+        type Response = http::Response<InMemory>;
+        type Error = Failure;
+        type Future = Exchange;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, request: http::Request<RequestBody>) -> Exchange {
+            let budget = Budget::from(&TransportLimits::default());
+            Exchange(self.0.send(request, budget))
+        }
+    }
+
+    struct Exchange(SimExchange);
+
+    impl Future for Exchange {
+        type Output = Result<http::Response<InMemory>, Failure>;
+
+        fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+            let reply = Pin::new(&mut self.0).poll(cx);
+            reply.map_ok(|response| response.map(|bytes| InMemory(Some(bytes))))
+        }
+    }
+
+    struct InMemory(Option<Bytes>);
+
+    impl http_body::Body for InMemory {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            Poll::Ready(self.0.take().map(|bytes| Ok(Frame::data(bytes))))
+        }
+    }
+
+    type Tower = TowerTransport<SimService, Failure>;
+
+    fn client(service: &SimTransport, limits: TransportLimits) -> Client<Tower> {
+        let transport = TowerTransport::new(SimService(service.clone())).failure(|error| error);
+        Client::with_transport(transport, api())
+            .limits(limits)
+            .limiter(Limiter::unlimited())
+            .retry(Retry::never())
+    }
+
+    /// The transport's timers count real time. Nobody polls for longer than the limit, so that the timer fires meanwhile.
+    #[test]
+    fn pause_of_consumer_causes_no_timeout_over_tower_service() {
+        let limit = Duration::from_secs(3);
+        // The timer fires just before the pause ends, or long before.
+        for beyond in [500, 1500].map(Duration::from_millis) {
+            let service = SimTransport::new(Duration::ZERO);
+            let client = client(&service, TransportLimits::default().response(limit));
+            let mut running = super::start(&client);
+            let woken = Woken::new();
+            assert!(woken.poll(pin!(running.next())).is_pending());
+            let [first, _] = service.world().unanswered()[..] else {
+                panic!("two requests are in flight");
+            };
+            service.world().reply(first, Fate::Answered);
+            super::next(&mut running);
+            thread::sleep(limit + beyond);
+
+            let mut results = Vec::new();
+            for _ in 0..1000 {
+                match woken.poll(pin!(running.next())) {
+                    Poll::Ready(Some(ConcurrentEvent::Finished(_, result))) => {
+                        let status = result.map(|job| job.status);
+                        results.push(status.map_err(|error| error.to_string()));
+                    }
+                    Poll::Ready(Some(ConcurrentEvent::Progress(..))) => {}
+                    Poll::Ready(None) => break,
+                    Poll::Pending => {
+                        let unanswered = service.world().unanswered();
+                        for id in &unanswered {
+                            service.world().reply(*id, Fate::Answered);
+                        }
+                        if unanswered.is_empty() {
+                            thread::sleep(Duration::from_millis(10));
+                        }
+                    }
+                }
+            }
+            assert_eq!(
+                results,
+                [Ok(JobStatus::Completed), Ok(JobStatus::Completed)]
+            );
+            assert_eq!(service.world().service.count("POST /api/v2/classify"), 2);
+        }
+    }
+
+    /// Nobody notes that a call is not polled: its timer fires long before it is polled again.
+    #[test]
+    fn late_poll_of_call_causes_no_timeout_over_tower_service() {
+        let short = Duration::from_millis(100);
+        let service = SimTransport::new(Duration::ZERO);
+        let limits = TransportLimits::default().response(short).connect(short);
+        let client = client(&service, limits);
+        let woken = Woken::new();
+        let mut call = pin!(client.call(create("dfl-1")));
+        assert!(woken.poll(call.as_mut()).is_pending());
+        let id = service.world().unanswered()[0];
+        thread::sleep(short * 2 + Duration::from_millis(1500));
+        assert!(woken.poll(call.as_mut()).is_pending());
+        service.world().reply(id, Fate::Answered);
+        let Poll::Ready(job) = woken.poll(call.as_mut()) else {
+            panic!("the reply is not taken");
+        };
+        assert_eq!(job.expect("a job").status, JobStatus::Completed);
     }
 }
 

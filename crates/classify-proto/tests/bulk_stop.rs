@@ -152,6 +152,12 @@ fn stop_on_refused_polls_leaves_jobs_open() {
 }
 
 /// A 404 may speak of the document or of what all documents share.
+fn saved_configuration(bench: &mut BulkHarness) -> JobOptions {
+    let rules = serde_json::to_value(job_options().configuration).unwrap();
+    bench.simulation.service.saved = [("cfg-1".to_owned(), rules)].into();
+    JobOptions::from_configuration_id("cfg-1")
+}
+
 #[test]
 fn error_scope_of_create_404_with_saved_configuration() {
     let mut bench = BulkHarness::new(
@@ -161,7 +167,7 @@ fn error_scope_of_create_404_with_saved_configuration() {
             ..service(1_000)
         },
     );
-    bench.job_options = JobOptions::from_configuration_id("cfg-1");
+    bench.job_options = saved_configuration(&mut bench);
     bench.options = BulkOptions::default().max_requests(1);
     let summary = bench.run(None).unwrap();
     // The file was uploaded a moment ago, so that it cannot be what is missing.
@@ -171,7 +177,7 @@ fn error_scope_of_create_404_with_saved_configuration() {
 
     // Of a file that the service holds nobody can tell; once a job has been created, the configuration is there.
     let mut bench = BulkHarness::new(0..1, service(1_000));
-    bench.job_options = JobOptions::from_configuration_id("cfg-1");
+    bench.job_options = saved_configuration(&mut bench);
     bench.run(None).unwrap();
     bench.documents = vec![HashedDocument::id("dfl-gone")];
     bench.simulation.service.refuses = Some(404);

@@ -75,7 +75,7 @@ mod transport;
 
 pub use classify_client;
 pub use classify_client::{
-    BulkBuilder, Document, DocumentError, Finished, Folder, Running, StopHandle,
+    BulkBuilder, Document, DocumentError, Finished, Folder, Pool, Running, StopHandle,
 };
 pub use classify_proto;
 #[doc(no_inline)]

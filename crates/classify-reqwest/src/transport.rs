@@ -116,6 +116,12 @@ impl AsyncTransport for Transport {
         Exchange(State::Spawned(tokio::spawn(polled)))
     }
 
+    fn spawn(&self, future: Pin<Box<dyn Future<Output = ()> + Send>>) -> Result<(), Failure> {
+        self.check()?;
+        drop(tokio::spawn(future));
+        Ok(())
+    }
+
     fn blocking_executor(&self) -> BlockingExecutor {
         BlockingExecutor::new(|work| {
             tokio::task::spawn_blocking(work);

@@ -49,8 +49,14 @@ fn client_futures_and_streams_are_send() {
     send(&client.list(ListJobs::new()));
     send(&client.pages(ListJobs::new()));
     send(&client.list(ListJobs::new()).next());
-    let run = client.document_run(document(), rules()).expect("a seed");
-    send(&client.drive(run, drop));
+    send(&client.call_raw(GetJob::new("clj-1")));
+    let run = || client.document_run(document(), rules()).expect("a seed");
+    send(&client.drive(run(), drop));
+    let mut running = client.start(run());
+    send(&running);
+    shared(&running.stop_handle());
+    send(&running.next());
+    send(&running.finish());
 }
 
 #[tokio::test]

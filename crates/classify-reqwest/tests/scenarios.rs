@@ -87,6 +87,28 @@ impl Driver for Async {
         })
     }
 
+    fn pool(&self, options: JobOptions, rounds: Vec<Vec<Document>>) -> Vec<Vec<Finished>> {
+        self.runtime.block_on(async {
+            let pool = self.client.pool(options).expect("a pool");
+            let mut answers = Vec::new();
+            for documents in rounds {
+                let callers: Vec<_> = documents
+                    .into_iter()
+                    .map(|document| {
+                        let pool = pool.clone();
+                        tokio::spawn(async move { pool.classify(document).await })
+                    })
+                    .collect();
+                let mut round = Vec::new();
+                for caller in callers {
+                    round.push(caller.await.expect("an answer"));
+                }
+                answers.push(round);
+            }
+            answers
+        })
+    }
+
     fn drop_bulk(&self, settings: BulkSettings, documents: Vec<Document>, items: usize) {
         let run = settings.builder(|options| self.client.bulk(options));
         self.runtime.block_on(async {

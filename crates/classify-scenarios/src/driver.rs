@@ -52,6 +52,8 @@ pub enum Capability {
     Proxy,
     /// Sends documents from files.
     Files,
+    /// Sends percent escapes as they are in the URI. Without it, a scenario ignores their case instead of being skipped.
+    EscapeCase,
     /// Continues the requests of lists and runs while the caller does not poll.
     Background,
 }
@@ -117,6 +119,10 @@ pub trait Driver {
         on_item: &mut dyn FnMut(Finished) -> bool,
         on_end: &mut dyn FnMut(&Summary),
     ) -> Result<(), Error>;
+
+    /// Classifies documents with one pool: each round one after another, the documents of a round side by side, each by a
+    /// caller of its own. Returns the results in the same order.
+    fn pool(&self, options: JobOptions, rounds: Vec<Vec<Document>>) -> Vec<Vec<Finished>>;
 
     /// Starts a bulk run, and drops it after so many items.
     fn drop_bulk(&self, settings: BulkSettings, documents: Vec<Document>, items: usize);

@@ -72,7 +72,7 @@ mod failure;
 mod transport;
 
 pub use classify_client;
-pub use classify_client::blocking::{Running, StopHandle};
+pub use classify_client::blocking::{Pool, Running, StopHandle};
 pub use classify_client::{BulkBuilder, Document, DocumentError, Finished, Folder};
 pub use classify_proto;
 #[doc(no_inline)]

@@ -71,6 +71,21 @@ impl Driver for Blocking {
         Ok(())
     }
 
+    fn pool(&self, options: JobOptions, rounds: Vec<Vec<Document>>) -> Vec<Vec<Finished>> {
+        let pool = self.0.pool(options).expect("a pool");
+        let each = |documents: Vec<Document>| {
+            std::thread::scope(|scope| {
+                let callers: Vec<_> = documents
+                    .into_iter()
+                    .map(|document| scope.spawn(|| pool.classify(document)))
+                    .collect();
+                let answers = callers.into_iter().map(|caller| caller.join());
+                answers.map(|answer| answer.expect("an answer")).collect()
+            })
+        };
+        rounds.into_iter().map(each).collect()
+    }
+
     fn drop_bulk(&self, settings: BulkSettings, documents: Vec<Document>, items: usize) {
         let run = settings
             .builder(|options| self.0.bulk(options))

@@ -1,10 +1,10 @@
 //! The suite's driver over any async transport.
 
-use classify_client::{Document, Finished};
 use classify_client::classify_proto::machine::{HashedDocument, Limiter, Machine, Run, Summary};
 use classify_client::classify_proto::v2::{CreateJob, GetJob, Job, JobOptions, ListJobs};
 use classify_client::classify_proto::{Api, Error, Operation, Paged};
 use classify_client::{Client, Transport, api_from_env};
+use classify_client::{Document, Finished};
 use classify_scenarios::{BulkSettings, Capability, Driver, Settings};
 use tokio::runtime::Runtime;
 
@@ -71,7 +71,8 @@ impl<T: Subject> Driver for Async<T> {
     }
 
     fn classify(&self, document: Document, options: JobOptions) -> Result<Job, Error> {
-        self.runtime.block_on(self.client.classify(document, options))
+        self.runtime
+            .block_on(self.client.classify(document, options))
     }
 
     fn bulk(
@@ -94,6 +95,33 @@ impl<T: Subject> Driver for Async<T> {
         })
     }
 
+    fn pool(&self, options: JobOptions, rounds: Vec<Vec<Document>>) -> Vec<Vec<Finished>> {
+        self.runtime.block_on(async {
+            let (pool, driver) = self.client.pool_with_driver(options).expect("a pool");
+            let mut driver = std::pin::pin!(driver);
+            let mut answers = Vec::new();
+            for documents in rounds {
+                let callers: Vec<_> = documents
+                    .into_iter()
+                    .map(|document| {
+                        let pool = pool.clone();
+                        tokio::spawn(async move { pool.classify(document).await })
+                    })
+                    .collect();
+                let mut round = Vec::new();
+                for mut caller in callers {
+                    // Without a runtime of the transport's own, whoever waits polls the driver.
+                    tokio::select! {
+                        () = &mut driver => panic!("the driver ended before the pool"),
+                        answer = &mut caller => round.push(answer.expect("an answer")),
+                    }
+                }
+                answers.push(round);
+            }
+            answers
+        })
+    }
+
     fn drop_bulk(&self, settings: BulkSettings, documents: Vec<Document>, items: usize) {
         let run = settings.builder(|options| self.client.bulk(options));
         self.runtime.block_on(async {
@@ -105,7 +133,9 @@ impl<T: Subject> Driver for Async<T> {
     }
 
     fn document_run(&self, document: HashedDocument, options: JobOptions) -> Run {
-        self.client.document_run(document, options).expect("randomness")
+        self.client
+            .document_run(document, options)
+            .expect("randomness")
     }
 
     fn drive<M: Machine>(&self, machine: M, on_event: impl FnMut(M::Event)) -> M::Output {

@@ -11,14 +11,12 @@ use classify_proto::machine::{ResponseDeadline, Ticket};
 use classify_proto::{Body, Failure, Reply, Time, http};
 
 use super::body::Opening;
+use super::time_limit::TimeLimit;
 use super::transport::Transport;
 use crate::body::{BodyState, check_reply, no_time_left, panic_failure};
 use crate::budget::Budget;
 use crate::observe::AttemptReport;
 use crate::settings::Settings;
-
-/// A timer that fires later than this was not polled in time: the caller paused, and the exchange gets a further chance.
-const POLL_DELAY: Duration = Duration::from_secs(1);
 
 /// One attempt. Its output is its ticket and its reply; it always ends, also if the transport panics.
 pub(crate) struct Attempt<T: Transport> {
@@ -28,9 +26,7 @@ pub(crate) struct Attempt<T: Transport> {
     started: Time,
     report: AttemptReport,
     stage: Stage<T>,
-    timer: Option<(Time, Pin<Box<T::Sleep>>)>,
-    /// Time in which the caller did not poll, and by which the timer is too early.
-    extension: Duration,
+    limit: TimeLimit<T>,
     runs_in_background: bool,
 }
 
@@ -75,8 +71,7 @@ impl<T: Transport> Attempt<T> {
                 parts: Some(Box::new(parts)),
                 opening,
             },
-            timer: None,
-            extension: Duration::ZERO,
+            limit: TimeLimit::none(),
             runs_in_background,
         };
         if let Stage::Open { parts, opening } = &attempt.stage {
@@ -86,46 +81,18 @@ impl<T: Transport> Attempt<T> {
                     .as_ref()
                     .and_then(|parts| parts.extensions.get::<ResponseDeadline>().copied());
                 let budget = Budget::new(&attempt.settings.limits, 0, deadline, started);
-                attempt.set_timer(budget.total);
+                attempt.limit.set(&attempt.transport, budget.total);
             }
         }
         attempt
     }
 
-    fn set_timer(&mut self, duration: Duration) {
-        let until = self.transport.now() + duration;
-        self.extension = Duration::ZERO;
-        self.timer = Some((until, Box::pin(self.transport.sleep(duration))));
-    }
-
     /// Moves the limits of this attempt by a time in which the caller did not poll.
     pub(crate) fn extend(&mut self, pause: Duration) {
         self.started = self.started + pause;
-        if self.timer.is_some() {
-            self.extension += pause;
-        }
-    }
-
-    /// Whether the time is up. Time in which the caller did not poll does not count.
-    fn poll_timer(&mut self, cx: &mut Context<'_>, extension: Duration) -> bool {
-        loop {
-            let Some((until, sleep)) = &mut self.timer else {
-                return false;
-            };
-            if sleep.as_mut().poll(cx).is_pending() {
-                return false;
-            }
-            let now = self.transport.now();
-            let is_extended = !self.extension.is_zero();
-            let until = *until + std::mem::take(&mut self.extension);
-            let left = until.since(now);
-            if is_extended && !left.is_zero() {
-                self.set_timer(left);
-            } else if now.since(until) < POLL_DELAY {
-                return true;
-            } else {
-                self.set_timer(extension);
-            }
+        self.limit.extend(pause);
+        if let Stage::Send { body, .. } = &self.stage {
+            body.add_pause(pause);
         }
     }
 
@@ -134,7 +101,8 @@ impl<T: Transport> Attempt<T> {
             match &mut self.stage {
                 Stage::Open { parts, opening } => {
                     let Poll::Ready(opened) = opening.poll(cx) else {
-                        let late = self.poll_timer(cx, self.settings.limits.response);
+                        let renewal = self.settings.limits.response;
+                        let late = self.limit.poll_is_over(&self.transport, cx, renewal);
                         return if late {
                             let failure = Failure::timeout("the document was not opened in time");
                             Poll::Ready(Err(failure.before_sending().attempted(false)))
@@ -143,7 +111,7 @@ impl<T: Transport> Attempt<T> {
                         };
                     };
                     let parts = parts.take();
-                    self.timer = None;
+                    self.limit = TimeLimit::none();
                     match (opened, parts) {
                         (Ok(body), Some(parts)) => {
                             if let Err(failure) = self.send(*parts, body) {
@@ -166,7 +134,8 @@ impl<T: Transport> Attempt<T> {
                         Ok(Poll::Ready(reply)) => reply,
                         Err(_) => Err(panic_failure()),
                         Ok(Poll::Pending) => {
-                            if !self.poll_timer(cx, budget.response) {
+                            let transport = &self.transport;
+                            if !self.limit.poll_is_over(transport, cx, budget.response) {
                                 return Poll::Pending;
                             }
                             Err(Failure::timeout("the time for the whole attempt is up"))
@@ -218,7 +187,7 @@ impl<T: Transport> Attempt<T> {
             length,
             body: state,
         };
-        self.set_timer(budget.total);
+        self.limit.set(&self.transport, budget.total);
         Ok(())
     }
 }

@@ -161,6 +161,11 @@ impl<T: Transport> Client<T> {
         to_end(running, drop).await
     }
 
+    /// Returns the transport, or why there is none.
+    pub(crate) fn transport(&self) -> &Result<Arc<T>, Arc<str>> {
+        &self.transport
+    }
+
     /// Returns the executor of blocking work.
     pub(crate) fn executor(&self) -> BlockingExecutor {
         self.transport.as_ref().map_or_else(

@@ -6,7 +6,9 @@ mod bulk;
 mod client;
 mod executor;
 mod list;
+mod pool;
 mod running;
+mod time_limit;
 #[cfg(feature = "tower")]
 mod tower;
 mod transport;
@@ -15,6 +17,7 @@ pub use bulk::{BulkRun, FromIterator, FromStream, Source};
 pub use client::Client;
 pub use executor::BlockingExecutor;
 pub use list::{List, Pages};
+pub use pool::{Pool, PoolDriver};
 pub use running::{Running, StopHandle};
 #[cfg(feature = "tower")]
 pub use tower::TowerTransport;

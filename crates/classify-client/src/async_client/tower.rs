@@ -11,6 +11,7 @@ use futures_timer::Delay;
 use http_body::Body as _;
 use tower_service::Service;
 
+use super::time_limit::TimeLimit;
 use super::transport::Transport;
 use crate::body::RequestBody;
 use crate::budget::Budget;
@@ -22,7 +23,8 @@ use crate::budget::Budget;
 /// its transaction id; [`failure`](Self::failure) tells errors apart that prove that nothing was sent. The service must not
 /// follow redirects.
 ///
-/// Timers run on a thread of their own, so that no runtime is needed for them.
+/// Timers run on a thread of their own, so that no runtime is needed for them. Time in which the caller pauses between events
+/// does not count against [`Budget::response`], since a service may make progress only while it is polled.
 pub struct TowerTransport<S, E> {
     service: S,
     failure: fn(E) -> Failure,
@@ -76,8 +78,7 @@ where
     type Sleep = Delay;
 
     fn send(&self, request: http::Request<RequestBody>, budget: Budget) -> Self::Exchange {
-        let (service, failure) = (self.service.clone(), self.failure);
-        Box::pin(exchange(service, failure, request, budget))
+        Box::pin(exchange(self.clone(), request, budget))
     }
 
     fn sleep(&self, duration: Duration) -> Delay {
@@ -86,13 +87,13 @@ where
 }
 
 async fn exchange<S, B, E>(
-    mut service: S,
-    failure: fn(E) -> Failure,
+    transport: TowerTransport<S, E>,
     mut request: http::Request<RequestBody>,
     budget: Budget,
 ) -> Reply
 where
-    S: Service<http::Request<RequestBody>, Response = http::Response<B>, Error = E>,
+    TowerTransport<S, E>: Transport<Sleep = Delay>,
+    S: Service<http::Request<RequestBody>, Response = http::Response<B>, Error = E> + Clone,
     B: http_body::Body<Error: fmt::Display>,
 {
     let length = request.body().length();
@@ -100,29 +101,44 @@ where
         let headers = request.headers_mut();
         headers.insert(http::header::CONTENT_LENGTH, length.into());
     }
+    let (mut service, failure) = (transport.service.clone(), transport.failure);
     poll_fn(|cx| service.poll_ready(cx))
         .await
         .map_err(|error| failure(error).before_sending())?;
     let state = request.body().state();
     let response = {
         let mut call = pin!(service.call(request));
-        let mut late = pin!(async {
-            if length > 0 {
-                state.ended().await;
-                Delay::new(budget.response).await;
-            } else {
-                // Nothing tells when a request without a body is written, so a connection has its time too.
-                Delay::new(budget.response.saturating_add(budget.connect)).await;
-            }
-        });
+        let mut sent = pin!(state.ended());
+        let mut is_sent = false;
+        let mut limit = TimeLimit::none();
+        let mut paused = Duration::ZERO;
         poll_fn(|cx| {
             if let Poll::Ready(response) = call.as_mut().poll(cx) {
                 return Poll::Ready(response.map_err(failure));
             }
-            late.as_mut().poll(cx).map(|()| {
-                let limit = budget.response;
-                Err(Failure::timeout(format!("no response within {limit:?}")))
-            })
+            if !is_sent {
+                if sent.as_mut().poll(cx).is_pending() {
+                    return Poll::Pending;
+                }
+                is_sent = true;
+                paused = state.paused();
+                // Nothing tells when a request without a body is written, so a connection has its time too.
+                let connect = if length > 0 {
+                    Duration::ZERO
+                } else {
+                    budget.connect
+                };
+                limit.set(&transport, budget.response.saturating_add(connect));
+            }
+            let paused_before = std::mem::replace(&mut paused, state.paused());
+            limit.extend(paused.saturating_sub(paused_before));
+            if !limit.poll_is_over(&transport, cx, budget.response) {
+                return Poll::Pending;
+            }
+            let limit = budget.response;
+            Poll::Ready(Err(Failure::timeout(format!(
+                "no response within {limit:?}"
+            ))))
         })
         .await?
     };

@@ -1,6 +1,7 @@
 //! What an async transport brings.
 
 use std::future::Future;
+use std::pin::Pin;
 use std::time::Duration;
 
 use classify_proto::{Error, Failure, Proxy, Reply, Seed, Time, TransportLimits, http};
@@ -33,6 +34,18 @@ pub trait Transport: 'static {
     /// returned future must end the request.
     fn background(&self, exchange: Self::Exchange) -> Self::Exchange {
         exchange
+    }
+
+    /// Runs a future to its end while nobody polls it, as the driver of a [`Pool`](super::Pool) needs. An error by default.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::refused`] if the transport has no runtime to spawn on.
+    fn spawn(&self, future: Pin<Box<dyn Future<Output = ()> + Send>>) -> Result<(), Failure> {
+        drop(future);
+        Err(Failure::refused(
+            "this transport cannot spawn futures; use `pool_with_driver`, and poll the driver",
+        ))
     }
 
     /// Returns the executor of blocking work, such as reading files. [`BlockingExecutor::default`] by default.

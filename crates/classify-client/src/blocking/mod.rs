@@ -28,6 +28,7 @@
 mod bulk;
 mod client;
 mod list;
+mod pool;
 mod running;
 mod threads;
 mod transport;
@@ -35,6 +36,7 @@ mod transport;
 pub use bulk::BulkRun;
 pub use client::Client;
 pub use list::{List, Pages};
+pub use pool::Pool;
 pub use running::{Running, StopHandle};
 pub use transport::{DefaultTransport, Transport};
 

@@ -78,8 +78,7 @@ impl Engine {
                 false
             }
             ReadResult::Unreadable(name, error) => {
-                let item = Finished::unreadable(name, &error);
-                self.finished.push_back(item);
+                self.finished.push_back(Finished::unreadable(name, &error));
                 false
             }
             ReadResult::Unread(name) => {

@@ -53,6 +53,20 @@ impl Finished {
         })
     }
 
+    /// A document that could not be read.
+    pub(crate) fn unreadable(name: impl Into<String>, error: &Error) -> Self {
+        let mut report = DocumentReport::new(DocumentStatus::Error);
+        report.error = Some(error.to_string());
+        report.error_code = Some(error.code());
+        Self::of_report(name, report, ErrorScope::Document)
+    }
+
+    /// The same result under another name.
+    pub(crate) fn named(mut self, name: String) -> Self {
+        self.name = name;
+        self
+    }
+
     /// A document that no job was created for, for example in a test of a program that handles results.
     #[must_use]
     pub fn failed(name: impl Into<String>, scope: ErrorScope, message: impl Into<String>) -> Self {
@@ -66,14 +80,6 @@ impl Finished {
             report.error_code = Some(ErrorCode::Content);
         }
         Self::of_report(name, report, scope)
-    }
-
-    /// A document that could not be read.
-    pub(crate) fn unreadable(name: impl Into<String>, error: &Error) -> Self {
-        let mut report = DocumentReport::new(DocumentStatus::Error);
-        report.error = Some(error.to_string());
-        report.error_code = Some(error.code());
-        Self::of_report(name, report, ErrorScope::Document)
     }
 
     /// A document with this report, for example in a test of a program that handles results. `scope` is the scope of its

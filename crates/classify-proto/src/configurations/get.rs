@@ -34,6 +34,11 @@ impl GetConfiguration {
     }
 
     scope_setters!();
+
+    pub(crate) fn scoped(mut self, scope: &Scope) -> Self {
+        self.scope = scope.clone();
+        self
+    }
 }
 
 from_id!(GetConfiguration);

@@ -1,5 +1,6 @@
 //! A document from its upload to its result.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,7 @@ use super::tickets::Tickets;
 use super::transaction::Fingerprint;
 use super::waiter::{Progress, Waiter};
 use crate::api::Api;
+use crate::configurations::{GetConfiguration, Parameters, SavedConfiguration};
 use crate::content_key::ContentKey;
 use crate::error::Error;
 use crate::files::{File, UploadFile};
@@ -59,6 +61,8 @@ struct PaidRun {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum RunStage {
+    /// With the stage that follows.
+    Configuration(Box<Call<GetConfiguration>>, Box<RunStage>),
     /// With the create that follows, prepared.
     Upload(Box<Call<UploadFile>>, Box<CreateJob>),
     Create(Box<Call<CreateJob>>),
@@ -150,7 +154,16 @@ impl Run {
         Self::at(stage, document, seed)
     }
 
-    fn at(stage: RunStage, document: Option<PaidRun>, seed: Seed) -> Self {
+    fn at(mut stage: RunStage, document: Option<PaidRun>, seed: Seed) -> Self {
+        let saved = stage.create().filter(|_| document.is_some());
+        let get = saved.and_then(|create| {
+            let id = create.options.configuration_id.as_deref()?;
+            Some(GetConfiguration::new(id).scoped(create.scope()))
+        });
+        if let Some(get) = get {
+            let call = Call::new(get, seed.derive(3));
+            stage = RunStage::Configuration(Box::new(call), Box::new(stage));
+        }
         Self {
             stage,
             options: RunOptions::default(),
@@ -175,9 +188,11 @@ impl Run {
     pub fn retry(mut self, retry: Retry) -> Self {
         self.options.retry = retry;
         self.stage = match self.stage {
-            RunStage::Upload(call, create) => RunStage::Upload(Box::new(call.retry(retry)), create),
-            RunStage::Create(call) => RunStage::Create(Box::new(call.retry(retry))),
-            other => other,
+            RunStage::Configuration(call, next) => {
+                let next = Box::new(next.with_retry(retry));
+                RunStage::Configuration(Box::new(call.retry(retry)), next)
+            }
+            stage => stage.with_retry(retry),
         };
         self
     }
@@ -208,7 +223,7 @@ impl Run {
     /// The transaction id of the create, while it has not been answered.
     #[must_use]
     pub fn transaction_id(&self) -> Option<&str> {
-        match &self.stage {
+        match self.stage.after_configuration() {
             RunStage::Upload(_, create) => create.idempotency_key(),
             RunStage::Create(call) => call.operation().idempotency_key(),
             _ => None,
@@ -217,7 +232,7 @@ impl Run {
 
     /// The upload, while it is not done: to set its content again after loading.
     pub fn upload_mut(&mut self) -> Option<&mut UploadFile> {
-        match &mut self.stage {
+        match self.stage.after_configuration_mut() {
             RunStage::Upload(call, _) => Some(call.operation_mut()),
             _ => None,
         }
@@ -225,10 +240,28 @@ impl Run {
 
     /// The create, while it has not been answered: to set its webhooks' secrets again after loading.
     pub fn create_mut(&mut self) -> Option<&mut CreateJob> {
-        match &mut self.stage {
+        match self.stage.after_configuration_mut() {
             RunStage::Upload(_, create) => Some(create),
             RunStage::Create(call) => Some(call.operation_mut()),
             _ => None,
+        }
+    }
+
+    /// Continues with the stage after the saved configuration was read: a job that was created before it was edited is not
+    /// the result.
+    fn configuration_read(&mut self, saved: &SavedConfiguration) {
+        self.tickets.forget_all();
+        let RunStage::Configuration(_, next) = std::mem::replace(&mut self.stage, RunStage::Ended)
+        else {
+            return;
+        };
+        self.stage = *next;
+        let parameters = saved.parameters.as_ref();
+        let configuration = parameters.and_then(Parameters::as_classify);
+        if let (Some(configuration), Some(create)) = (configuration, self.create_mut()) {
+            *create = create
+                .clone()
+                .configuration_in_force(Arc::new(configuration.clone()));
         }
     }
 
@@ -303,6 +336,23 @@ impl Machine for Run {
             }
             // Every stage reads alike, but each ends with something else.
             let (inner, request) = match &mut self.stage {
+                RunStage::Configuration(call, next) => {
+                    if let Some(create) = next.create() {
+                        if let Err(error) = validate_create(create, cx) {
+                            return self.end(Err(error));
+                        }
+                    }
+                    match call.poll(cx) {
+                        Step::Send(inner, request) => (inner, request),
+                        Step::Wait(until) => return Step::Wait(until),
+                        Step::Event(never) => match never {},
+                        Step::Done(Ok(saved)) => {
+                            self.configuration_read(&saved);
+                            continue;
+                        }
+                        Step::Done(Err(error)) => return self.end(Err(error)),
+                    }
+                }
                 RunStage::Upload(call, create) => {
                     // Nothing is uploaded for a create that would be refused.
                     if let Err(error) = validate_create(create, cx) {
@@ -351,6 +401,7 @@ impl Machine for Run {
             return;
         };
         match &mut self.stage {
+            RunStage::Configuration(call, _) => call.handle(cx, inner, reply),
             RunStage::Upload(call, _) => call.handle(cx, inner, reply),
             RunStage::Create(call) => call.handle(cx, inner, reply),
             RunStage::Wait(waiter) => waiter.handle(cx, inner, reply),
@@ -361,10 +412,44 @@ impl Machine for Run {
     fn resume(&mut self) {
         self.tickets.forget_all();
         match &mut self.stage {
+            RunStage::Configuration(call, _) => call.resume(),
             RunStage::Upload(call, _) => call.resume(),
             RunStage::Create(call) => call.resume(),
             RunStage::Wait(waiter) => waiter.resume(),
             RunStage::Ended => {}
+        }
+    }
+}
+
+impl RunStage {
+    fn with_retry(self, retry: Retry) -> Self {
+        match self {
+            Self::Upload(call, create) => Self::Upload(Box::new(call.retry(retry)), create),
+            Self::Create(call) => Self::Create(Box::new(call.retry(retry))),
+            other => other,
+        }
+    }
+
+    fn after_configuration(&self) -> &Self {
+        match self {
+            Self::Configuration(_, next) => next,
+            stage => stage,
+        }
+    }
+
+    fn after_configuration_mut(&mut self) -> &mut Self {
+        match self {
+            Self::Configuration(_, next) => next,
+            stage => stage,
+        }
+    }
+
+    /// The create, while it has not been answered.
+    fn create(&self) -> Option<&CreateJob> {
+        match self {
+            Self::Upload(_, create) => Some(create),
+            Self::Create(call) => Some(call.operation()),
+            _ => None,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! `POST /api/v2/classify`
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::Method;
 use serde::{Deserialize, Serialize};
@@ -44,6 +46,10 @@ pub struct CreateJob {
     /// The transaction id stands for the document's content, so that another copy's job is the right answer.
     #[serde(default)]
     accepts_any_copy: bool,
+    /// What the saved configuration holds now. An earlier job of the same transaction id may have been created before it
+    /// was edited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    configuration_in_force: Option<Arc<Configuration>>,
 }
 
 impl CreateJob {
@@ -57,6 +63,7 @@ impl CreateJob {
             options: options.into(),
             transaction_id: None,
             accepts_any_copy: false,
+            configuration_in_force: None,
         }
     }
 
@@ -90,6 +97,12 @@ impl CreateJob {
         self
     }
 
+    /// Accepts only a job with this configuration, which is what the saved configuration holds now.
+    pub(crate) fn configuration_in_force(mut self, configuration: Arc<Configuration>) -> Self {
+        self.configuration_in_force = Some(configuration);
+        self
+    }
+
     /// The rules, given or saved.
     pub(crate) fn rules(&self) -> (Option<&Configuration>, Option<&str>) {
         (
@@ -114,12 +127,25 @@ impl CreateJob {
             }
         }
         if let Some(asked) = &self.options.configuration_id {
-            return match &job.configuration_id {
-                Some(made) if !same_id(made, asked) => Some(format!(
-                    "configuration_id is {made:?} where {asked:?} was asked for"
-                )),
-                _ => None,
+            if let Some(made) = &job.configuration_id {
+                if !same_id(made, asked) {
+                    return Some(format!(
+                        "configuration_id is {made:?} where {asked:?} was asked for"
+                    ));
+                }
+            }
+            let (Some(in_force), Some(made)) = (&self.configuration_in_force, &job.configuration)
+            else {
+                return None;
             };
+            // Either may leave out what the other states.
+            let field = in_force
+                .difference(made)
+                .or_else(|| made.difference(in_force))?;
+            return Some(format!(
+                "the saved configuration {asked:?} was edited after this job was created: {field} differs; `fresh` \
+                 creates another job, and pays for it, under the edited configuration"
+            ));
         }
         match (&self.options.configuration, &job.configuration) {
             (Some(asked), Some(made)) => asked

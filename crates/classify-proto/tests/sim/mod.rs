@@ -95,6 +95,8 @@ pub(crate) struct Service {
     /// Whether a create with the transaction id of a deleted job creates another job.
     pub(crate) frees_deleted: bool,
     pub(crate) files: Vec<Vec<u8>>,
+    /// Saved configurations by their id.
+    pub(crate) saved: BTreeMap<String, Value>,
     /// Milliseconds until a job has ended.
     pub(crate) duration: u64,
     /// Whether jobs end as failed.
@@ -147,6 +149,7 @@ impl Default for Service {
             deleted: BTreeSet::new(),
             frees_deleted: false,
             files: Vec::new(),
+            saved: BTreeMap::new(),
             duration: 0,
             failing: false,
             failing_jobs: BTreeSet::new(),
@@ -272,6 +275,17 @@ impl Service {
             ("POST", ["api", "v2", "classify"]) => {
                 self.create(&serde_json::from_slice(&body).unwrap(), now)
             }
+            ("GET", ["api", "v1", "beta", "configurations", id]) => match self.saved.get(*id) {
+                Some(configuration) => {
+                    let mut parameters = configuration.clone();
+                    parameters["product_type"] = json!("classify_v2");
+                    respond(
+                        200,
+                        &json!({"id": id, "product_type": "classify_v2", "parameters": parameters}),
+                    )
+                }
+                None => respond(404, &json!({"detail": "Configuration not found"})),
+            },
             ("GET", ["api", "v2", "classify"]) => {
                 self.list(request.uri().query().unwrap_or_default(), now)
             }
@@ -345,7 +359,10 @@ impl Service {
             id: format!("clj-{}", self.jobs.len() + 1),
             file_input: asked["file_input"].as_str().unwrap().to_owned(),
             transaction_id,
-            configuration: asked["configuration"].clone(),
+            configuration: match asked["configuration_id"].as_str() {
+                Some(id) => self.saved.get(id).cloned().unwrap_or_default(),
+                None => asked["configuration"].clone(),
+            },
             created: now,
             cancelled: false,
             fails: self.failing_jobs.contains(&(self.jobs.len() + 1)),

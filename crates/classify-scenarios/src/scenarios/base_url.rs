@@ -3,7 +3,7 @@
 use classify_proto::Api;
 use classify_proto::v2::ListJobs;
 
-use crate::driver::{Driver, Settings};
+use crate::driver::{Capability, Driver, Settings};
 use crate::scripted_server::{ResponseScript, ScriptedServer, response};
 
 /// The request line and `Host` are those of the request's URI, whatever text the base URL was.
@@ -31,7 +31,13 @@ pub fn base_url_is_sent_as_it_was_checked<D: Driver>() {
         let request = requests.last().expect("a request");
         let line =
             format!("GET {path}/api/v2/classify?page_token=a%2Bb%27%5C.%2F%C3%A9 HTTP/1.1\r\n");
-        assert!(request.head.starts_with(&line), "{base_url}: {request:?}");
+        let is_sent = if D::has(Capability::EscapeCase) {
+            request.head.starts_with(&line)
+        } else {
+            let [head, line] = [&request.head, &line].map(|text| text.replace("%7e", "%7E"));
+            head.starts_with(&line)
+        };
+        assert!(is_sent, "{base_url}: {request:?}");
         let host = format!("{host}:{port}");
         assert_eq!(request.header("host"), Some(&*host), "{base_url}");
     }

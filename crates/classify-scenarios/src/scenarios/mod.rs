@@ -12,6 +12,7 @@ pub mod errors;
 pub mod idempotency;
 pub mod pagination;
 pub mod polling;
+pub mod pool;
 pub mod proxy;
 pub mod redaction;
 pub mod transport_limits;

@@ -3,9 +3,11 @@
 use std::io::Write as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
+use std::thread;
 use std::time::Duration;
 
 use classify_emulator::{Config, Fault, FaultSchedule, Route};
+use classify_proto::files::UploadFile;
 use classify_proto::machine::{Call, Concurrent, ConcurrentEvent, Retry};
 use classify_proto::v2::{CancelJob, DeleteJob, GetJob, JobStatus};
 use classify_proto::{ErrorKind, Seed, TransportLimits};
@@ -165,6 +167,50 @@ pub fn timeout_of_tls_handshake_uses_connect_limit_and_is_not_ambiguous<D: Drive
     }
     wait_until(|| faulty_server.connections() == 4);
     assert_eq!(faulty_server.connections(), 4);
+}
+
+/// The consumer works on an event for longer than the limits, while the other response arrives in time: it is neither a
+/// timeout nor sent again.
+pub fn pause_of_consumer_beyond_limits_causes_no_timeout_and_no_second_request<D: Driver>() {
+    let server = ScriptedServer::start(|number, _| {
+        if number > 0 {
+            // The event of the first response comes before this one.
+            thread::sleep(SHORT / 4);
+        }
+        ResponseScript::Respond(response(200, &[], JOB))
+    });
+    // Long enough for the response, also on a machine with much else to do.
+    let limit = SHORT * 3;
+    let limits = TransportLimits::default().response(limit).attempt(limit);
+    let calls = (0..2).map(|n| Call::new(GetJob::new("clj-1"), Seed::new([n; 16])));
+    let mut ended = 0;
+    driver::<D>(&server, limits, 1).drive(Concurrent::new(calls, 2), |event| {
+        let ConcurrentEvent::Finished(_, result) = event;
+        result.expect("a job");
+        ended += 1;
+        if ended == 1 {
+            thread::sleep(limit + SHORT * 2);
+        }
+    });
+    assert_eq!(ended, 2);
+    expect_requests(&server, 2);
+}
+
+/// The server reads a document slowly, and still faster than the minimum rate: the attempt may take longer than its
+/// base limit.
+pub fn upload_above_minimum_rate_may_take_longer_than_base_limit<D: Driver>() {
+    let server = ScriptedServer::start(|_, _| {
+        thread::sleep(SHORT * 2);
+        ResponseScript::Respond(response(200, &[], br#"{"id": "dfl-1", "name": "x"}"#))
+    });
+    let limits = TransportLimits::default()
+        .attempt(SHORT)
+        .min_upload_rate(256 << 10);
+    // More than sockets hold on to, and 64 seconds at the minimum rate.
+    let document = UploadFile::new("large.pdf", vec![0; 16 << 20]);
+    let uploaded = driver::<D>(&server, limits, 0).call(document);
+    uploaded.expect("a file");
+    expect_requests(&server, 1);
 }
 
 /// Whoever wants no limit sets the longest there is. It is no fault, in a call or side by side.

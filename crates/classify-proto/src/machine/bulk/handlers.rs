@@ -1,16 +1,18 @@
 //! Handles the result of each upload, create, read and cancel.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::error_scope::ErrorScope;
 use super::in_flight::DocumentIndex;
 use super::report_cache::PaymentState;
 use super::{
-    Bulk, BulkEvent, CreatedIn, DocumentReport, DocumentState, DocumentStatus, FinishedDocument,
-    Record, RunEnd, Source, StopMode,
+    Bulk, BulkEvent, ConfigurationInForce, CreatedIn, DocumentReport, DocumentState,
+    DocumentStatus, FinishedDocument, Record, RunEnd, Source, StopMode,
 };
 use crate::Time;
 use crate::body::Content;
+use crate::configurations::{Parameters, SavedConfiguration};
 use crate::error::{Error, ErrorCode, ErrorKind};
 use crate::files::File;
 use crate::job_phase::JobPhase;
@@ -273,21 +275,66 @@ impl Bulk {
         self.backing_off.insert((now + backoff, index));
     }
 
-    /// The service, or the way to it, is not well.
-    fn on_transient_error(&mut self, now: Time, index: DocumentIndex, error: &Error, stage: Stage) {
+    /// The run's saved configuration was read, or could not be.
+    pub(super) fn on_configuration(
+        &mut self,
+        now: Time,
+        result: Result<SavedConfiguration, Error>,
+    ) {
+        let error = match result {
+            Ok(saved) => {
+                self.circuit_breaker.on_success();
+                let parameters = saved.parameters.as_ref();
+                let configuration = parameters.and_then(Parameters::as_classify);
+                self.configuration = match configuration {
+                    Some(configuration) => {
+                        ConfigurationInForce::Known(Arc::new(configuration.clone()))
+                    }
+                    None => {
+                        let notice = "the saved configuration has a form that this version does not know; jobs of earlier \
+                                      runs are not compared with it";
+                        self.events.push_back(BulkEvent::Notice(notice.to_owned()));
+                        ConfigurationInForce::Unneeded
+                    }
+                };
+                return;
+            }
+            Err(error) => error,
+        };
+        self.configuration = ConfigurationInForce::Unread;
+        if ErrorScope::of(&error) == ErrorScope::Transient {
+            self.on_service_failure(now, &error);
+        } else {
+            // No document can be created without it.
+            self.circuit_breaker.on_abandoned(now);
+            self.stop_with(error);
+        }
+    }
+
+    /// Backs off after a failure of the service. `true` if the run stops.
+    fn on_service_failure(&mut self, now: Time, error: &Error) -> bool {
         if error.failure().is_none_or(Failure::may_have_been_sent) {
             self.circuit_breaker.on_reached();
         }
-        if let Some(backoff) = self.circuit_breaker.on_failure(now, error.retry_after()) {
-            if self.circuit_breaker.is_exhausted(backoff) {
-                self.finish_without_job_of(index, error, ErrorScope::Run);
-                return self.stop_with(error.duplicate());
-            }
-            let notice = format!(
-                "the service is at fault; nothing new is begun for {} s ({error})",
-                backoff.as_secs()
-            );
-            self.events.push_back(BulkEvent::Notice(notice));
+        let Some(backoff) = self.circuit_breaker.on_failure(now, error.retry_after()) else {
+            return false;
+        };
+        if self.circuit_breaker.is_exhausted(backoff) {
+            self.stop_with(error.duplicate());
+            return true;
+        }
+        let notice = format!(
+            "the service is at fault; nothing new is begun for {} s ({error})",
+            backoff.as_secs()
+        );
+        self.events.push_back(BulkEvent::Notice(notice));
+        false
+    }
+
+    /// The service, or the way to it, is not well.
+    fn on_transient_error(&mut self, now: Time, index: DocumentIndex, error: &Error, stage: Stage) {
+        if self.on_service_failure(now, error) {
+            return self.finish_without_job_of(index, error, ErrorScope::Run);
         }
         let Some(document) = self.documents.get_mut(&index) else {
             return;
@@ -466,7 +513,7 @@ impl Bulk {
             PaymentState::default()
         };
         self.report_cache.set_payment_state(document.key, payment);
-        if report.status.is_final() {
+        if report.status.is_final() && (has_result || self.options.caches_failures) {
             self.report_cache
                 .insert(document.key, report.clone(), restored);
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::Time;
 use crate::body::Body;
+use crate::configurations::{GetConfiguration, SavedConfiguration};
 use crate::error::Error;
 use crate::files::{File, UploadFile};
 use crate::machine::call::Call;
@@ -26,6 +27,8 @@ pub(super) enum Task {
     Get(DocumentIndex, Box<Call<GetJob>>),
     Cancel(DocumentIndex, Box<Call<CancelJob>>),
     Poll(Box<Pager<ListJobs>>),
+    /// Reads the saved configuration of the run.
+    Configuration(Box<Call<GetConfiguration>>),
 }
 
 /// What came of it.
@@ -38,6 +41,7 @@ pub(super) enum TaskOutput {
     Cancelled(DocumentIndex, Result<Job, Error>),
     Page(Page<Job>),
     PollEnded(Result<(), Error>),
+    Configuration(Result<SavedConfiguration, Error>),
 }
 
 /// Everything under way. What rests costs nothing until its time or its reply comes.
@@ -98,6 +102,7 @@ impl Task {
             Task::Cancel(index, machine) => call(&mut **machine, cx, |result| {
                 TaskOutput::Cancelled(*index, result)
             }),
+            Task::Configuration(machine) => call(&mut **machine, cx, TaskOutput::Configuration),
             Task::Poll(pager) => match pager.poll(cx) {
                 Step::Send(ticket, request) => Ok(TaskOutput::Send(ticket, request)),
                 Step::Wait(until) => Err(until),
@@ -114,6 +119,7 @@ impl Task {
             Task::Get(_, machine) => &mut **machine,
             Task::Cancel(_, machine) => &mut **machine,
             Task::Poll(machine) => &mut **machine,
+            Task::Configuration(machine) => &mut **machine,
         }
     }
 }
@@ -272,7 +278,12 @@ impl InFlight {
         let reads: Vec<_> = self
             .slots
             .iter()
-            .filter(|(_, slot)| matches!(slot.task, Task::Get(..) | Task::Poll(_)))
+            .filter(|(_, slot)| {
+                matches!(
+                    slot.task,
+                    Task::Get(..) | Task::Poll(_) | Task::Configuration(_)
+                )
+            })
             .map(|(id, _)| *id)
             .collect();
         for id in reads {

@@ -17,6 +17,7 @@ mod report_cache;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
+use std::sync::Arc;
 
 pub use error_scope::ErrorScope;
 pub use event::{BulkEvent, FinishedDocument, RunEnd, Summary};
@@ -39,12 +40,13 @@ use super::step::{Machine, Step, Ticket};
 use super::transaction::Fingerprint;
 use crate::Time;
 use crate::api::Api;
+use crate::configurations::GetConfiguration;
 use crate::content_key::ContentKey;
 use crate::error::Error;
 use crate::reply::Reply;
 use crate::seed::Seed;
 use crate::semantics::RateClass;
-use crate::v2::{CancelJob, CreateJob, JobOptions, JobStatus, Rerun};
+use crate::v2::{CancelJob, Configuration, CreateJob, JobOptions, JobStatus, Rerun};
 
 /// Classifies any number of documents, each once.
 ///
@@ -113,6 +115,7 @@ pub struct Bulk {
     in_flight: InFlight,
     poller: JobPoller,
     circuit_breaker: CircuitBreaker,
+    configuration: ConfigurationInForce,
     /// The state that the observer knows.
     reported_circuit: CircuitState,
     stop: Option<StopMode>,
@@ -173,6 +176,17 @@ enum InputState {
     Closed,
 }
 
+/// What the run's saved configuration holds. It may have been edited since an earlier run created jobs under its id, whose
+/// results are then not the answer.
+#[derive(Debug)]
+enum ConfigurationInForce {
+    /// The rules are given, or what is saved cannot be compared.
+    Unneeded,
+    Unread,
+    Reading,
+    Known(Arc<Configuration>),
+}
+
 /// How far a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum RunPhase {
@@ -227,6 +241,10 @@ impl Bulk {
         if job_options.rerun == Rerun::Always {
             header.nonce = Some(seed.derive(0).hex());
         }
+        let configuration = match job_options.configuration_id {
+            Some(_) => ConfigurationInForce::Unread,
+            None => ConfigurationInForce::Unneeded,
+        };
         Ok(Self {
             fingerprint: Fingerprint::of(&header),
             job_options,
@@ -251,6 +269,7 @@ impl Bulk {
             has_created: false,
             in_flight: InFlight::default(),
             circuit_breaker: CircuitBreaker::default(),
+            configuration,
             reported_circuit: CircuitState::Closed,
             stop: None,
             summary: Summary::default(),
@@ -358,6 +377,15 @@ impl Bulk {
             Permit::At(time) => return Err(Some(time)),
             Permit::Denied => return Err(None),
         }
+        match self.configuration {
+            // Before the first upload: nothing is uploaded for a configuration that does not exist.
+            ConfigurationInForce::Unread => {
+                self.read_configuration();
+                return Ok(());
+            }
+            ConfigurationInForce::Reading => return Err(None),
+            ConfigurationInForce::Unneeded | ConfigurationInForce::Known(_) => {}
+        }
         // Creates first: a document that is half-way is worth more than one that has not begun.
         let mut next_wake: Option<Time> = None;
         for class in [RateClass::Create, RateClass::Upload] {
@@ -386,6 +414,16 @@ impl Bulk {
         Err(next_wake)
     }
 
+    /// Reads the saved configuration.
+    fn read_configuration(&mut self) {
+        let id = self.job_options.configuration_id.clone();
+        let get = GetConfiguration::new(id.unwrap_or_default()).scoped(&self.job_options.scope);
+        let call = Call::new(get, self.seed).retry(self.options.retry);
+        self.circuit_breaker.begin();
+        self.in_flight.begin(Task::Configuration(Box::new(call)));
+        self.configuration = ConfigurationInForce::Reading;
+    }
+
     fn task(&self, index: DocumentIndex) -> Option<Task> {
         let document = self.documents.get(&index)?;
         let seed = self.seed.derive(index);
@@ -403,6 +441,9 @@ impl Bulk {
             CreateJob::new(input, &self.job_options).transaction_id(self.transaction_id(document));
         if matches!(document.source, Source::Upload(_)) {
             create = create.accepts_any_copy();
+        }
+        if let ConfigurationInForce::Known(configuration) = &self.configuration {
+            create = create.configuration_in_force(Arc::clone(configuration));
         }
         Some(Task::Create(
             index,
@@ -425,6 +466,7 @@ impl Bulk {
                 }
             }
             TaskOutput::PollEnded(result) => self.on_poll_ended(cx, result),
+            TaskOutput::Configuration(result) => self.on_configuration(cx.now, result),
         }
     }
 

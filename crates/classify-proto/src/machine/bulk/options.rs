@@ -31,6 +31,9 @@ pub struct BulkOptions {
     /// than one paid run, if a response to its create was lost, if its job is open or was deleted, and with
     /// [`retry_failed`](crate::v2::JobOptions::retry_failed) if it has no result.
     pub report_cache_size: usize,
+    /// Whether reports without a result are kept for others of the same content: `true`. If not, the same content is asked
+    /// for again, under the same transaction id.
+    pub caches_failures: bool,
 }
 
 impl Default for BulkOptions {
@@ -43,6 +46,7 @@ impl Default for BulkOptions {
             job_timeout: Duration::from_secs(2 * 60 * 60),
             deadline: None,
             report_cache_size: 10_000,
+            caches_failures: true,
         }
     }
 }
@@ -100,6 +104,13 @@ impl BulkOptions {
     #[must_use]
     pub fn report_cache_size(mut self, documents: usize) -> Self {
         self.report_cache_size = documents;
+        self
+    }
+
+    /// Sets whether reports without a result are kept for others of the same content.
+    #[must_use]
+    pub fn caches_failures(mut self, caches: bool) -> Self {
+        self.caches_failures = caches;
         self
     }
 }

@@ -1,0 +1,70 @@
+//! A time limit that leaves out the time in which the caller did not poll.
+
+use std::pin::Pin;
+use std::task::Context;
+use std::time::Duration;
+
+use classify_proto::Time;
+
+use super::transport::Transport;
+
+/// A timer that fires later than this was not polled in time: the caller paused, and the exchange gets a further chance.
+const POLL_DELAY: Duration = Duration::from_secs(1);
+
+/// A time limit, or none.
+pub(crate) struct TimeLimit<T: Transport> {
+    timer: Option<(Time, Pin<Box<T::Sleep>>)>,
+    /// Time in which the caller did not poll, and by which the timer is too early.
+    extension: Duration,
+}
+
+impl<T: Transport> TimeLimit<T> {
+    pub(crate) fn none() -> Self {
+        Self {
+            timer: None,
+            extension: Duration::ZERO,
+        }
+    }
+
+    /// Starts a limit of `duration`.
+    pub(crate) fn set(&mut self, transport: &T, duration: Duration) {
+        let until = transport.now() + duration;
+        self.extension = Duration::ZERO;
+        self.timer = Some((until, Box::pin(transport.sleep(duration))));
+    }
+
+    /// Moves the limit by a time in which the caller did not poll.
+    pub(crate) fn extend(&mut self, pause: Duration) {
+        if self.timer.is_some() {
+            self.extension += pause;
+        }
+    }
+
+    /// Whether the time is up. Starts a limit of `renewal` if the timer was not polled when it fired.
+    pub(crate) fn poll_is_over(
+        &mut self,
+        transport: &T,
+        cx: &mut Context<'_>,
+        renewal: Duration,
+    ) -> bool {
+        loop {
+            let Some((until, sleep)) = &mut self.timer else {
+                return false;
+            };
+            if sleep.as_mut().poll(cx).is_pending() {
+                return false;
+            }
+            let now = transport.now();
+            let is_extended = !self.extension.is_zero();
+            let until = *until + std::mem::take(&mut self.extension);
+            let left = until.since(now);
+            if is_extended && !left.is_zero() {
+                self.set(transport, left);
+            } else if now.since(until) < POLL_DELAY {
+                return true;
+            } else {
+                self.set(transport, renewal);
+            }
+        }
+    }
+}

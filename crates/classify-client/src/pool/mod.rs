@@ -1,0 +1,170 @@
+//! A pool: documents of many callers, classified by one bulk run.
+
+mod queue;
+
+use std::collections::BTreeMap;
+use std::task::Waker;
+
+use classify_proto::machine::{Bulk, BulkEvent, ContentKey, ErrorScope, FinishedDocument, Summary};
+use classify_proto::v2::JobOptions;
+use classify_proto::{Api, Error, Seed};
+
+pub(crate) use queue::{Callers, Lost};
+use queue::{Driver, Taken};
+
+use crate::bulk::Finished;
+use crate::document::{ReadDocument, TemporaryFile};
+use classify_proto::machine::BulkOptions;
+
+/// The locks of the queue.
+mod sync {
+    pub(super) use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+}
+
+/// A request of a caller.
+pub(crate) type Request = Box<ReadDocument>;
+
+/// The callers' end of a pool.
+pub(crate) type PoolCallers = Callers<Request, Finished>;
+
+/// What the driver of a pool does between the steps of its bulk run.
+pub(crate) struct PoolState {
+    queue: Driver<Request, Finished>,
+    job_options: JobOptions,
+    options: BulkOptions,
+    /// The callers of each document that the run has.
+    callers: BTreeMap<ContentKey, Vec<Caller>>,
+    /// Callers that waited when the run stopped: they get its error.
+    stopped: Vec<Caller>,
+    is_stopping: bool,
+}
+
+struct Caller {
+    name: String,
+    taken: Taken<Finished>,
+    #[expect(dead_code, reason = "dropping it deletes the file")]
+    file: Option<TemporaryFile>,
+}
+
+impl PoolState {
+    /// Returns the two ends of a pool.
+    pub(crate) fn new(job_options: JobOptions, options: BulkOptions) -> (PoolCallers, Self) {
+        let (callers, queue) = queue::queue();
+        let state = Self {
+            queue,
+            job_options,
+            // A caller that asks again after a failure gets a new answer.
+            options: options.caches_failures(false),
+            callers: BTreeMap::new(),
+            stopped: Vec::new(),
+            is_stopping: false,
+        };
+        (callers, state)
+    }
+
+    /// Returns a new run, if there is a request for it.
+    pub(crate) fn start(&self, api: &Api, seed: Seed) -> Result<Bulk, Error> {
+        Bulk::new(api, &self.job_options, self.options.clone(), seed)
+    }
+
+    /// Whether no caller is left.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.queue.is_closed()
+    }
+
+    /// Whether nothing waits to be taken.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// Arranges that the waker is woken by the next request, and when the last caller is gone.
+    pub(crate) fn wake_on_request(&self, waker: &Waker) {
+        drop(self.queue.take(0, waker));
+    }
+
+    /// Pushes as many documents into the run as it has capacity for.
+    pub(crate) fn feed(&mut self, bulk: &mut Bulk, waker: &Waker) {
+        self.note_stop(bulk);
+        for (request, taken) in self.queue.take(bulk.capacity(), waker) {
+            let ReadDocument { document, file } = *request;
+            let key = document.key();
+            self.callers.entry(key).or_default().push(Caller {
+                name: document.name().to_owned(),
+                taken,
+                file,
+            });
+            bulk.push(document);
+        }
+        bulk.pause_input();
+    }
+
+    /// If the run stops, takes the callers that wait at this time. Those that come later wait for the next run.
+    fn note_stop(&mut self, bulk: &Bulk) {
+        if bulk.is_stopping() && !self.is_stopping {
+            self.is_stopping = true;
+            self.stopped = self.take_waiting();
+        }
+    }
+
+    pub(crate) fn on_event(&mut self, bulk: &mut Bulk, event: BulkEvent) {
+        self.note_stop(bulk);
+        match event {
+            BulkEvent::NeedDocuments(_) => bulk.pause_input(),
+            BulkEvent::Finished(finished) => self.on_finished(finished),
+            _ => {}
+        }
+    }
+
+    fn on_finished(&mut self, finished: FinishedDocument) {
+        let key = finished.key;
+        // A cached report of one name may come while others of the same content are in progress under another.
+        let names = finished.names.len();
+        let Some(callers) = self.callers.get_mut(&key) else {
+            return;
+        };
+        let answered: Vec<_> = callers.drain(..names.min(callers.len())).collect();
+        if callers.is_empty() {
+            self.callers.remove(&key);
+        }
+        for (caller, item) in answered.into_iter().zip(Finished::all(finished)) {
+            caller.taken.answer(item.named(caller.name));
+        }
+    }
+
+    /// Answers all callers of a run that has ended.
+    pub(crate) fn on_end(&mut self, summary: &Summary) {
+        let reason = summary
+            .error()
+            .map_or_else(|| "the run stopped first".to_owned(), Error::to_string);
+        self.is_stopping = false;
+        let taken = std::mem::take(&mut self.callers).into_values().flatten();
+        fail(taken.chain(std::mem::take(&mut self.stopped)), &reason);
+    }
+
+    /// Answers all callers that wait with an error: no run can be started for them.
+    pub(crate) fn fail_waiting(&mut self, reason: &str) {
+        fail(self.take_waiting(), reason);
+    }
+
+    fn take_waiting(&mut self) -> Vec<Caller> {
+        let waiting = self.queue.take(usize::MAX, Waker::noop());
+        let caller = |(request, taken): (Request, Taken<Finished>)| Caller {
+            name: request.document.name().to_owned(),
+            taken,
+            file: None,
+        };
+        waiting.into_iter().map(caller).collect()
+    }
+}
+
+fn fail(callers: impl IntoIterator<Item = Caller>, reason: &str) {
+    for caller in callers {
+        let item = Finished::failed(caller.name, ErrorScope::Run, reason);
+        caller.taken.answer(item);
+    }
+}
+
+/// The item of a document whose pool ended.
+pub(crate) fn lost(name: String, _: Lost) -> Finished {
+    Finished::failed(name, ErrorScope::Run, "the pool ended before the document")
+}
