@@ -13,7 +13,7 @@ use classify_proto::{Body, Failure, Reply, Time, http};
 use super::body::Opening;
 use super::time_limit::TimeLimit;
 use super::transport::Transport;
-use crate::body::{BodyState, check_reply, panic_failure};
+use crate::body::{BodyState, check_reply, no_time_left, panic_failure};
 use crate::budget::Budget;
 use crate::observe::AttemptReport;
 use crate::settings::Settings;
@@ -110,7 +110,7 @@ impl<T: Transport> Attempt<T> {
                         let late = self.limit.poll_is_over(&self.transport, cx, renewal);
                         return if late {
                             let failure = Failure::timeout("the document was not opened in time");
-                            Poll::Ready(Err(failure.before_sending()))
+                            Poll::Ready(Err(failure.before_sending().attempted(false)))
                         } else {
                             Poll::Pending
                         };
@@ -167,7 +167,7 @@ impl<T: Transport> Attempt<T> {
         let budget = Budget::new(&self.settings.limits, length, deadline, self.started)
             .less(now.since(self.started));
         if budget.total.is_zero() {
-            return Err(Failure::timeout("no time was left to send the request").before_sending());
+            return Err(no_time_left());
         }
         let request = http::Request::from_parts(parts, body);
         let transport = &self.transport;

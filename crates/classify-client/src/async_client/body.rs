@@ -10,7 +10,7 @@ use http_body::{Frame, SizeHint};
 
 use super::executor::BlockingExecutor;
 use crate::body::RequestBody;
-use crate::content::{self, OpenContent};
+use crate::content::{self, OpenContent, ReadError};
 
 /// The size of a read from a file.
 const READ_SIZE: usize = 128 * 1024;
@@ -25,7 +25,7 @@ struct WorkState<R> {
 }
 
 /// A read of a file that runs elsewhere; the content comes back with its result.
-pub(crate) type PendingRead = PendingWork<(OpenContent, Result<Bytes, String>)>;
+pub(crate) type PendingRead = PendingWork<(OpenContent, Result<Bytes, ReadError>)>;
 
 impl<R: Send + 'static> PendingWork<R> {
     pub(crate) fn start(
@@ -109,13 +109,16 @@ impl Opening {
 }
 
 impl RequestBody {
-    fn poll_bytes(&mut self, cx: &mut Context<'_>) -> Poll<Result<Bytes, String>> {
+    fn poll_bytes(&mut self, cx: &mut Context<'_>) -> Poll<Result<Bytes, ReadError>> {
         loop {
             if let Some(pending) = &self.pending {
                 let result = ready!(pending.poll(cx));
                 self.pending = None;
                 let Some((content, result)) = result else {
-                    return Poll::Ready(Err("the thread that read the document ended".to_owned()));
+                    return Poll::Ready(Err(ReadError {
+                        message: "the thread that read the document ended".to_owned(),
+                        kind: None,
+                    }));
                 };
                 self.return_content(content);
                 return Poll::Ready(result);
@@ -157,7 +160,7 @@ impl http_body::Body for RequestBody {
                 this.advance(bytes.len());
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
-            Err(message) => Poll::Ready(Some(Err(this.fail(message)))),
+            Err(error) => Poll::Ready(Some(Err(this.fail(error)))),
         }
     }
 
