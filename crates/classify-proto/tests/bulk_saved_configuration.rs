@@ -79,7 +79,7 @@ fn saved_configuration_edited_after_first_run_is_conflict() {
             for reports in bench.reports.values() {
                 let error = reports[0].error.as_deref().unwrap();
                 assert!(
-                    error.contains("edited") && error.contains("pays for"),
+                    error.contains("edited") && error.contains("pays again"),
                     "{error}"
                 );
             }
@@ -137,7 +137,7 @@ fn saved_configuration_edited_is_conflict_of_single_document() {
     let error = edited.unwrap_err();
     assert!(error.is_conflict(), "{error}");
     assert_eq!(error.job_id(), Some(&*first.id));
-    assert!(error.to_string().contains("pays for"), "{error}");
+    assert!(error.to_string().contains("pays again"), "{error}");
     assert_eq!(simulation.service.jobs.len(), 1);
     let (_, fresh) = simulation.run(&mut run(options().fresh()));
     assert_ne!(fresh.unwrap().id, first.id);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use classify_proto::machine::{
     BulkOptions, Call, DocumentStatus, HashedDocument, Reconcile, Retry, Run, Summary, Waiter,
 };
-use classify_proto::v2::{Configuration, CreateJob, GetJob, JobOptions, Rerun, Rule};
+use classify_proto::v2::{Configuration, CreateJob, GetJob, Job, JobOptions, Rerun, Rule};
 use classify_proto::{Error, ErrorCode, Hint, Operation, Seed, Time, Timestamp, files, v1};
 use sim::bulk_harness::{BulkHarness, CREATE, job_options, service};
 use sim::{Fault, Service, Simulation};
@@ -102,6 +102,27 @@ fn clauses(hint: Hint) -> Vec<(&'static str, Option<Follow>)> {
                     let (mut simulation, error) = taken_transaction();
                     let create = create(error.file_id().unwrap()).transaction_id("another");
                     call(&mut simulation, create).unwrap();
+                    simulation.service.jobs.len()
+                }),
+            ),
+        ],
+        Hint::ConfigurationEdited => vec![
+            (
+                "read the job by its id for the answer under the earlier rules",
+                Some(|| {
+                    let (mut simulation, error) = edited_configuration();
+                    let id = error.job_id().unwrap();
+                    assert_eq!(call(&mut simulation, GetJob::new(id)).unwrap().id, id);
+                    simulation.service.jobs.len()
+                }),
+            ),
+            ("; ", None),
+            (
+                "`fresh` asks again under the edited rules, which makes another job and pays again",
+                Some(|| {
+                    let (mut simulation, error) = edited_configuration();
+                    let job = run_saved(&mut simulation, Rerun::Always).unwrap();
+                    assert_ne!(Some(&*job.id), error.job_id());
                     simulation.service.jobs.len()
                 }),
             ),
@@ -408,6 +429,30 @@ fn taken_transaction() -> (Simulation, Error) {
     let other = call(&mut simulation, create("dfl-2").transaction_id("tx-1"));
     let error = with_hint(other, Hint::TransactionTaken);
     (simulation, error)
+}
+
+/// A document that was classified by a saved configuration, and is classified again after it was edited.
+fn edited_configuration() -> (Simulation, Error) {
+    let mut simulation = Simulation::new(service(0));
+    let save = |simulation: &mut Simulation, description: &str| {
+        let rules = serde_json::json!({"rules": [{"type": "invoice", "description": description}]});
+        simulation.service.saved = [("cfg-1".to_owned(), rules)].into();
+    };
+    save(&mut simulation, "has an invoice number");
+    run_saved(&mut simulation, Rerun::Never).unwrap();
+    save(&mut simulation, "has a reference number");
+    let edited = run_saved(&mut simulation, Rerun::Never);
+    (simulation, with_hint(edited, Hint::ConfigurationEdited))
+}
+
+fn run_saved(simulation: &mut Simulation, rerun: Rerun) -> Result<Job, Error> {
+    let mut options = JobOptions::from_configuration_id("cfg-1");
+    options.rerun = rerun;
+    let document = HashedDocument::bytes("a.txt", "Invoice 1");
+    let api = simulation.api.clone();
+    let seed = seed(10 + u8::try_from(simulation.sent.len()).unwrap());
+    let mut run = Run::document(&api, document, options, seed);
+    simulation.run(&mut run).1
 }
 
 /// A create that is refused until what the hint names is put right, and is then sent again.

@@ -198,11 +198,7 @@ async fn bulk_input_and_record_handling_may_use_the_same_client() {
     let client_clone = client.clone();
     let list_once = move || {
         let call = client_clone.call(ListJobs::new());
-        // Where blocking work runs, and on a thread of the runtime.
-        let page = match Handle::try_current() {
-            Ok(runtime) => tokio::task::block_in_place(|| runtime.block_on(call)),
-            Err(_) => panic!("there is no runtime"),
-        };
+        let page = tokio::task::block_in_place(|| Handle::current().block_on(call));
         page.map(drop).expect("a page");
     };
     let ask = list_once.clone();

@@ -4,6 +4,7 @@ mod base_url;
 mod request_builder;
 
 use std::fmt;
+use std::str::FromStr;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, USER_AGENT};
@@ -37,6 +38,27 @@ impl Region {
             Region::Na => "https://api.cloud.llamaindex.ai",
             Region::Eu => "https://api.cloud.eu.llamaindex.ai",
         }
+    }
+}
+
+/// Reads the short name of a region, `na` or `eu`, in any case.
+///
+/// ```
+/// use classify_proto::Region;
+///
+/// assert_eq!("EU".parse::<Region>()?, Region::Eu);
+/// assert!("mars".parse::<Region>().is_err());
+/// # Ok::<(), classify_proto::Error>(())
+/// ```
+impl FromStr for Region {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self, Error> {
+        [("na", Self::Na), ("eu", Self::Eu)]
+            .into_iter()
+            .find(|(known, _)| name.eq_ignore_ascii_case(known))
+            .map(|(_, region)| region)
+            .ok_or_else(|| Error::invalid("region", format!("is {name:?}; known are na and eu")))
     }
 }
 

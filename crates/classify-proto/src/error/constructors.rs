@@ -20,6 +20,7 @@ impl Error {
             fields: Vec::new(),
             attempts: 0,
             ambiguous: false,
+            is_edited: false,
             malformed: false,
             retry_after: None,
             response: None,
@@ -114,6 +115,16 @@ impl Error {
 
     pub(crate) fn conflict(message: impl Into<String>, job: Job) -> Self {
         Self::new(ErrorKind::Conflict, message).with_job(job)
+    }
+
+    /// A create was answered with a job of a saved configuration that was edited since.
+    pub(crate) fn edited_configuration(field: &str, job: Job) -> Self {
+        let message = format!(
+            "the saved configuration was edited after this job was created: {field} differs"
+        );
+        let mut error = Self::conflict(message, job);
+        error.0.is_edited = true;
+        error
     }
 
     pub(crate) fn v1_conflict(message: impl Into<String>, job: v1::Job) -> Self {
@@ -259,6 +270,7 @@ impl Error {
             fields: inner.fields.clone(),
             attempts: inner.attempts,
             ambiguous: inner.ambiguous,
+            is_edited: inner.is_edited,
             malformed: inner.malformed,
             retry_after: inner.retry_after,
             response,

@@ -47,6 +47,8 @@ hints! {
         VerifyFirst = "it may have been acted upon; look for its effect before sending it again",
         /// The job of the transaction id answers another request.
         TransactionTaken = "the transaction id belongs to that job: read the job by its id, or send the create that made it again; a create under another transaction id makes another job and pays again",
+        /// The job was created before its saved configuration was edited.
+        ConfigurationEdited = "read the job by its id for the answer under the earlier rules; `fresh` asks again under the edited rules, which makes another job and pays again",
         /// A wait for a job reached its deadline.
         WaitAgain = "the job goes on; wait for it again by its id",
         /// A run over many documents reached its deadline.
@@ -115,6 +117,7 @@ impl Error {
             ErrorKind::Deadline if self.0.job_id.is_some() => Hint::WaitAgain,
             ErrorKind::Deadline if self.0.repeatable => Hint::RunAgain,
             ErrorKind::Deadline => Hint::ResumeRun,
+            ErrorKind::Conflict if self.0.is_edited => Hint::ConfigurationEdited,
             ErrorKind::Conflict if self.0.transaction_id.is_some() => Hint::TransactionTaken,
             ErrorKind::Status => match self.status()?.as_u16() {
                 401 => Hint::CheckKey,
@@ -147,16 +150,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hint_texts_are_distinct_lines_and_one_of_them_pays_again() {
+    fn hint_texts_are_distinct_lines_and_two_of_them_pay_again() {
         for (index, hint) in Hint::ALL.iter().enumerate() {
             let text = hint.text();
             assert!(!text.contains('\n') && !text.ends_with('.'), "{text}");
             let others = &Hint::ALL[index + 1..];
             assert!(others.iter().all(|other| other.text() != text), "{text}");
         }
-        let mut paying = Hint::ALL.iter().filter(|hint| hint.pays_again());
-        assert_eq!(paying.next(), Some(&Hint::TransactionTaken));
-        assert_eq!(paying.next(), None);
+        let paying = Hint::ALL.iter().copied().filter(|hint| hint.pays_again());
+        assert_eq!(
+            paying.collect::<Vec<_>>(),
+            [Hint::TransactionTaken, Hint::ConfigurationEdited]
+        );
     }
 
     /// The create that was corrected is not the one that may have made a job.

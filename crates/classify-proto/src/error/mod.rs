@@ -45,6 +45,8 @@ struct Inner {
     fields: Vec<FieldError>,
     attempts: u32,
     ambiguous: bool,
+    /// The saved configuration of the job was edited since.
+    is_edited: bool,
     /// What came is not even JSON.
     malformed: bool,
     retry_after: Option<Duration>,

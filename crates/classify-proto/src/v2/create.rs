@@ -134,18 +134,7 @@ impl CreateJob {
                     ));
                 }
             }
-            let (Some(in_force), Some(made)) = (&self.configuration_in_force, &job.configuration)
-            else {
-                return None;
-            };
-            // Either may leave out what the other states.
-            let field = in_force
-                .difference(made)
-                .or_else(|| made.difference(in_force))?;
-            return Some(format!(
-                "the saved configuration {asked:?} was edited after this job was created: {field} differs; `fresh` \
-                 creates another job, and pays for it, under the edited configuration"
-            ));
+            return None;
         }
         match (&self.options.configuration, &job.configuration) {
             (Some(asked), Some(made)) => asked
@@ -153,6 +142,17 @@ impl CreateJob {
                 .map(|field| format!("the configuration differs in {field}")),
             _ => None,
         }
+    }
+}
+
+impl CreateJob {
+    /// Returns the field in which the saved configuration was edited since the job was created.
+    fn edited_since(&self, job: &Job) -> Option<&'static str> {
+        let in_force = self.configuration_in_force.as_ref()?;
+        let made = job.configuration.as_ref()?;
+        // Either may leave out what the other states.
+        let difference = in_force.difference(made);
+        difference.or_else(|| made.difference(in_force))
     }
 }
 
@@ -257,12 +257,15 @@ impl Operation for CreateJob {
 
     fn parse_success(&self, response: http::Response<Bytes>) -> Result<Job, Error> {
         let job: Job = read_json(response)?;
-        match self.difference(&job) {
-            None => Ok(job),
-            Some(difference) => Err(Error::conflict(
+        if let Some(difference) = self.difference(&job) {
+            return Err(Error::conflict(
                 format!("the service answered with the job of another request: {difference}"),
                 job,
-            )),
+            ));
+        }
+        match self.edited_since(&job) {
+            None => Ok(job),
+            Some(field) => Err(Error::edited_configuration(field, job)),
         }
     }
 

@@ -53,7 +53,7 @@ pub use list_all::ListAllWebhookConfigurations;
 pub use output_format::WebhookOutputFormat;
 pub use saved::SavedWebhook;
 #[cfg(feature = "webhook-verify")]
-pub use signature::{SIGNATURE_HEADER, SignatureError, verify};
+pub use signature::{SIGNATURE_HEADER, SignatureError, sign, verify};
 pub use update::UpdateWebhookConfiguration;
 
 /// The route of every operation here but [`ListWebhookConfigurations`].

@@ -1,6 +1,6 @@
 //! Whether a delivery comes from somebody who knows the secret.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -100,6 +100,36 @@ pub fn verify(
     }
 }
 
+/// Returns the value of the `LC-Signature` header of a delivery, for a test that plays the service.
+///
+/// ```
+/// use classify_proto::Secret;
+/// use classify_proto::webhooks::{sign, verify};
+///
+/// let secret = Secret::new("whsec_test");
+/// let header = sign(b"a body", &secret)?;
+/// verify(b"a body", Some(header.as_bytes()), &[secret])?;
+/// # Ok::<(), classify_proto::webhooks::SignatureError>(())
+/// ```
+///
+/// # Errors
+///
+/// [`SignatureError::NoSecret`] if the secret is empty or was left out of a saved state.
+pub fn sign(raw_body: &[u8], secret: &Secret) -> Result<String, SignatureError> {
+    let secret = secret.expose_secret().filter(|secret| !secret.is_empty());
+    let secret = secret.ok_or(SignatureError::NoSecret)?;
+    // HMAC takes keys of any length, so this never fails.
+    let mut mac =
+        Hmac::<Sha256>::new_from_slice(secret.as_bytes()).map_err(|_| SignatureError::NoSecret)?;
+    mac.update(raw_body);
+    let mut header = "sha256=".to_owned();
+    for byte in mac.finalize().into_bytes() {
+        // Writing to a String cannot fail.
+        let _ = write!(header, "{byte:02x}");
+    }
+    Ok(header)
+}
+
 /// The digest in a header, which is no secret: the time that reading it takes tells nothing.
 fn read(header: &[u8]) -> Result<[u8; DIGEST], SignatureError> {
     let split = header
@@ -137,7 +167,12 @@ fn digit(byte: u8) -> Result<u8, SignatureError> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use std::fmt::Write as _;
+
+    #[test]
+    fn sign_returns_header_of_other_implementations() {
+        assert_eq!(sign(BODY, &Secret::new(SECRET)).as_deref(), Ok(HEADER));
+        assert_eq!(sign(BODY, &Secret::new("")), Err(SignatureError::NoSecret));
+    }
 
     const BODY: &[u8] = br#"{"event_id":"3f0c","event_type":"classify.success","timestamp":1577470279.117,"data":{"job_id":"clj-1"}}"#;
     const SECRET: &str = "whsec_rotate-me";
