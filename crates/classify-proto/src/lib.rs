@@ -167,3 +167,8 @@ pub use text::open_enum::UnknownValue;
 pub use text::timestamp::Timestamp;
 pub use time::Time;
 pub use transport_limits::TransportLimits;
+
+/// The program in README is compiled with the other examples.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
