@@ -89,13 +89,13 @@ impl Transport for Tcp {
         };
         let mut stream = connect(authority, budget.connect)
             // Only an error of the connection proves that nothing was sent.
-            .map_err(|error| Failure::connect(error.to_string()))?;
+            .map_err(|error| Failure::connect(error.to_string()).with_io_kind(error.kind()))?;
         let response =
             exchange(&mut stream, &parts, body, budget).map_err(|error| match error.kind() {
                 io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
                     Failure::timeout(format!("no whole response within {:?}", budget.total))
                 }
-                _ => Failure::broken(error.to_string()),
+                kind => Failure::broken(error.to_string()).with_io_kind(kind),
             })?;
         if response.len() as u64 > max_length(budget) {
             return Err(Failure::too_large(budget.response_bytes));

@@ -6,8 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use classify_fuzz::driver::FuzzDriver;
-use classify_fuzz::{CANARY, create, seed};
-use classify_proto::machine::{Bulk, BulkEvent, BulkOptions, Document, FedEvent, Journal, Record};
+use classify_fuzz::{CANARY, rules, seed};
+use classify_proto::machine::{
+    Bulk, BulkEvent, BulkOptions, FedEvent, HashedDocument, Journal, Record,
+};
+use classify_proto::v2::{JobOptions, Rerun};
 use libfuzzer_sys::fuzz_target;
 
 const MAX_PROCESSES: usize = 4;
@@ -18,16 +21,22 @@ fuzz_target!(|data: &[u8]| {
     let documents: Vec<_> = (0..count)
         .map(
             |index| match driver.input.int_in_range(0..=5u8).unwrap_or(0) {
-                kind @ 0..=3 => Document::bytes(format!("{index}.txt"), format!("canary {kind}")),
-                kind => Document::id(format!("dfl-{kind}")),
+                kind @ 0..=3 => {
+                    HashedDocument::bytes(format!("{index}.txt"), format!("canary {kind}"))
+                }
+                kind => HashedDocument::id(format!("dfl-{kind}")),
             },
         )
         .collect();
     let options = BulkOptions::default()
         .max_in_flight(driver.input.int_in_range(1..=9).unwrap_or(4))
         .max_requests(driver.input.int_in_range(1..=4).unwrap_or(2))
-        .report_cache_size(driver.input.int_in_range(0..=9).unwrap_or(9))
-        .retry_failed(driver.input.arbitrary().unwrap_or(false));
+        .report_cache_size(driver.input.int_in_range(0..=9).unwrap_or(9));
+    let mut job_options = JobOptions::from(rules());
+    if driver.input.arbitrary().unwrap_or(false) {
+        job_options = job_options.retry_failed();
+    }
+    let options = (job_options, options);
     let mut journal = Vec::new();
     if driver.input.ratio(1u8, 4u8).unwrap_or(false) {
         run_from_iterator(&mut driver, &documents, options, &mut journal);
@@ -53,15 +62,15 @@ fuzz_target!(|data: &[u8]| {
 /// One process; whether it came to its end.
 fn run(
     driver: &mut FuzzDriver<'_>,
-    documents: &[Document],
-    options: &BulkOptions,
+    documents: &[HashedDocument],
+    options: &(JobOptions, BulkOptions),
     journal: &mut Vec<u8>,
     transactions: &mut BTreeMap<String, BTreeSet<String>>,
     may_be_killed: bool,
 ) -> bool {
     let (contents, valid_length) = Journal::read(journal).expect("our own journal");
     journal.truncate(valid_length);
-    let mut bulk = Bulk::new(&driver.api, create(""), options.clone(), seed())
+    let mut bulk = Bulk::new(&driver.api, &options.0, options.1.clone(), seed())
         .expect("a good template")
         .with_journal(contents)
         .expect("the journal of this run");
@@ -123,7 +132,7 @@ fn run(
                 "{settled} of {}",
                 documents.len()
             );
-            if !options.retry_failed && !stopped {
+            if options.0.rerun == Rerun::Never && !stopped {
                 let ids = transactions.values().map(BTreeSet::len).max();
                 assert!(
                     ids.is_none_or(|ids| ids <= 1 + MAX_PROCESSES),
@@ -138,8 +147,8 @@ fn run(
 /// Processes that are fed by an iterator and whose journal may fill its device; each goes on from what the last left.
 fn run_from_iterator(
     driver: &mut FuzzDriver<'_>,
-    documents: &[Document],
-    options: BulkOptions,
+    documents: &[HashedDocument],
+    options: (JobOptions, BulkOptions),
     journal: &mut Vec<u8>,
 ) {
     for _ in 0..MAX_PROCESSES {
@@ -159,7 +168,7 @@ fn run_from_iterator(
             }
             Ok(())
         };
-        let mut run = Bulk::new(&driver.api, create(""), options.clone(), seed())
+        let mut run = Bulk::new(&driver.api, &options.0, options.1.clone(), seed())
             .expect("a good template")
             .with_journal(contents)
             .expect("the journal of this run")

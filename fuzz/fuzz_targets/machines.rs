@@ -27,7 +27,7 @@ fuzz_target!(|data: &[u8]| {
         2 => run(&mut driver, Run::new(create("dfl-1"), seed())),
         3 => {
             let upload = UploadFile::new("a.txt", b"canary document".to_vec());
-            run(&mut driver, Run::upload(upload, create(""), seed()));
+            run(&mut driver, Run::upload(upload, rules(), seed()));
         }
         4 => concurrent(&mut driver),
         5 => {

@@ -8,9 +8,11 @@ mod sim;
 use std::collections::{BTreeMap, BTreeSet};
 
 use arbitrary::{Arbitrary, Unstructured};
-use classify_fuzz::create;
+use classify_fuzz::rules;
 use classify_proto::Seed;
-use classify_proto::machine::{Bulk, BulkEvent, BulkOptions, Document, DocumentStatus, Journal};
+use classify_proto::machine::{
+    Bulk, BulkEvent, BulkOptions, DocumentStatus, HashedDocument, Journal,
+};
 use libfuzzer_sys::fuzz_target;
 use sim::{FAULTS, Service, Simulation};
 
@@ -36,7 +38,7 @@ fuzz_target!(|data: &[u8]| {
         .take(24)
         .enumerate()
         .map(|(name, content)| {
-            Document::bytes(format!("{name}.txt"), format!("document {}", content % 16))
+            HashedDocument::bytes(format!("{name}.txt"), format!("document {}", content % 16))
         })
         .collect();
     let distinct: BTreeSet<_> = documents.iter().map(Document::key).collect();
@@ -114,8 +116,7 @@ fn run(
     simulation.crash();
     let (contents, valid_length) = Journal::read(journal).expect("our own journal");
     journal.truncate(valid_length);
-    let bulk =
-        Bulk::new(&simulation.api, create(""), options.clone(), seed).expect("a good template");
+    let bulk = Bulk::new(&simulation.api, rules(), options.clone(), seed).expect("a good template");
     let mut bulk = bulk
         .with_journal(contents)
         .expect("the journal of this run");

@@ -9,7 +9,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use arbitrary::{Arbitrary, Unstructured};
-use classify_fuzz::{check_error, create, seed};
+use classify_fuzz::{check_error, create, rules, seed};
 use classify_proto::Error;
 use classify_proto::files::UploadFile;
 use classify_proto::machine::{Call, Concurrent, ConcurrentEvent, Pager, Run, Waiter};
@@ -114,7 +114,7 @@ fn fuzz_run(input: &Input) {
     } else {
         Run::upload(
             UploadFile::new("a.txt", b"document".to_vec()),
-            create(""),
+            rules(),
             seed(),
         )
     };

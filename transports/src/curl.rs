@@ -176,7 +176,7 @@ fn failure(error: &curl::Error, not_sent: bool) -> Failure {
         Failure::timeout(message)
     } else if error.is_peer_failed_verification() || error.is_ssl_cacert() {
         // The same certificate comes at every attempt.
-        return Failure::refused(message);
+        return Failure::refused(message).attempted(true);
     } else if error.is_url_malformed() || error.is_unsupported_protocol() {
         return Failure::refused(message);
     } else if not_sent {

@@ -119,9 +119,25 @@ fn failure(error: legacy::Error) -> Failure {
         .source()
         .map_or_else(String::new, |cause| format!(": {cause}"));
     let message = format!("{error}{cause}");
-    if error.is_connect() {
+    let failure = if error.is_connect() {
         Failure::connect(message)
     } else {
         Failure::broken(message)
+    };
+    match io_kind(&error) {
+        Some(kind) => failure.with_io_kind(kind),
+        None => failure,
     }
+}
+
+/// Returns the kind of the IO error among the causes.
+fn io_kind(error: &legacy::Error) -> Option<std::io::ErrorKind> {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<std::io::Error>() {
+            return Some(error.kind());
+        }
+        cause = error.source();
+    }
+    None
 }

@@ -7,7 +7,7 @@
 //! `cargo bench -p classify-bench --bench core` does what the core does most, each beside plain code where there is
 //! such: it parses a page of 100 jobs, builds every request, reads page ranges and steps a machine. `cargo bench -p classify-bench --bench bulk` runs a million documents in virtual time
 //! and prints CPU time and memory as it goes; `--bench loopback` runs a thousand through each driver against the
-//! emulator. `crates/classify-bench/instructions` counts instructions under callgrind and holds them to `budgets.txt`;
+//! emulator; `--bench processor_time` compares bulk runs over both adapters with the same requests by hand. `crates/classify-bench/instructions` counts instructions under callgrind and holds them to `budgets.txt`;
 //! `crates/classify-bench/peers/listing.py` lists 20,000 jobs beside loops written by hand and the official clients;
 //! `crates/classify-bench/sizes` measures what each driver weighs. `crates/classify-bench/report` runs them all.
 

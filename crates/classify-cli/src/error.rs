@@ -111,12 +111,47 @@ mod tests {
             .resumable(Some("again".into()), vec!["clj-2".into()]);
         let json = error.report().unwrap().to_json();
         assert_eq!(json["error"]["kind"], "not_found");
+        assert_eq!(json["error"]["code"], "not_found");
         assert_eq!(json["error"]["exit_code"], 6);
         assert_eq!(json["error"]["status"], 404);
         assert_eq!(json["error"]["job_id"], "clj-1");
         assert_eq!(json["error"]["hint"], "look");
         assert_eq!(json["error"]["resume"], "again");
         assert_eq!(json["error"]["open_jobs"][0], "clj-2");
+    }
+
+    /// A wait that reached its deadline says what its last poll failed with, once.
+    #[test]
+    fn error_text_and_json_have_cause_that_message_leaves_out() {
+        use classify_proto::machine::{Context, Machine as _, Retry, Step, Waiter};
+        use classify_proto::{Api, Seed, Time};
+
+        let api = Api::builder("llx-key").build().unwrap();
+        let mut waiter = Waiter::<v2::GetJob>::new("clj-1", Seed::new([1; 16]))
+            .retry(Retry::never())
+            .timeout(std::time::Duration::from_secs(5));
+        let mut now = Time::from_millis(0);
+        let error = loop {
+            match waiter.poll(Context::new(&api, now)) {
+                Step::Send(ticket, _) => {
+                    let response = http::Response::builder().status(503);
+                    let reply = Ok(response.body(Bytes::new()).unwrap());
+                    waiter.handle(Context::new(&api, now), ticket, reply);
+                }
+                Step::Wait(until) => now = until.unwrap(),
+                Step::Event(_) => {}
+                Step::Done(result) => break CliError::from(result.unwrap_err()),
+            }
+        };
+        let report = error.report().unwrap();
+        assert!(!report.message.contains("503"), "{}", report.message);
+        let text = report.to_text();
+        assert_eq!(text.matches("503").count(), 1, "{text}");
+        assert!(text.contains("\n  cause: classify.get: 503"), "{text}");
+        let json = report.to_json();
+        assert_eq!(json["error"]["code"], "deadline");
+        let cause = json["error"]["cause"].as_str().unwrap();
+        assert!(cause.starts_with("classify.get: 503"), "{cause}");
     }
 
     #[test]

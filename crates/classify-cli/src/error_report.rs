@@ -1,5 +1,7 @@
 //! An error as the user sees it: as text, or as one JSON object.
 
+use std::error::Error as _;
+
 use classify_proto::Error;
 use serde_json::{Map, Value, json};
 
@@ -41,6 +43,10 @@ impl ErrorReport {
     /// Returns the report as text of one or more lines.
     pub(crate) fn to_text(&self) -> String {
         let mut text = format!("error: {}", self.message);
+        if let Some(cause) = self.source.as_ref().and_then(|error| error.source()) {
+            text.push_str("\n  cause: ");
+            text.push_str(&cause.to_string());
+        }
         if !self.created.is_empty() {
             let created: Vec<_> = self
                 .created
@@ -96,12 +102,18 @@ impl ErrorReport {
                     fields.insert(name.into(), value);
                 }
             };
+            add("code", Some(error.code().as_str().into()));
+            add(
+                "cause",
+                error.source().map(|cause| cause.to_string().into()),
+            );
             add("operation", error.operation().map(Value::from));
             add(
                 "status",
                 error.status().map(|status| status.as_u16().into()),
             );
             add("job_id", error.job_id().map(Value::from));
+            add("file_id", error.file_id().map(Value::from));
             add("transaction_id", error.transaction_id().map(Value::from));
             add("request_id", error.request_id().map(Value::from));
             add(

@@ -11,7 +11,7 @@ use classify_emulator::{Config, Fault, FaultSchedule, Route, Script};
 use common::{Sandbox, bare_command, row, run_to_end, start, without_ids};
 use serde_json::Value;
 
-const KEYS: [&str; 8] = [
+const KEYS: [&str; 9] = [
     "path",
     "status",
     "type",
@@ -20,6 +20,7 @@ const KEYS: [&str; 8] = [
     "job_id",
     "file_id",
     "error",
+    "error_code",
 ];
 
 /// README's first command, on a folder of examples.
@@ -106,11 +107,11 @@ fn output_formats_of_run_rows() {
     let jsonl = run("jsonl");
     let lines: Vec<&str> = jsonl.lines().collect();
     // What is plain without the service is told first; the rest as it settles.
-    assert!(lines[0].starts_with(r#"{"path":"docs/zero.txt","status":"ERROR","type":null,"confidence":null,"reasoning":null,"job_id":null,"file_id":null,"error":"is empty: 0 bytes"}"#));
+    assert!(lines[0].starts_with(r#"{"path":"docs/zero.txt","status":"ERROR","type":null,"confidence":null,"reasoning":null,"job_id":null,"file_id":null,"error":"is empty: 0 bytes","error_code":"content"}"#));
     let bill = lines.iter().find(|line| line.contains("bill.txt")).unwrap();
     assert!(bill.starts_with(r#"{"path":"docs/bill.txt","status":"COMPLETED","type":"invoice","confidence":0.93,"reasoning":""#), "{bill}");
     assert!(
-        bill.ends_with(r#","job_id":"clj-*","file_id":"dfl-*","error":null}"#),
+        bill.ends_with(r#","job_id":"clj-*","file_id":"dfl-*","error":null,"error_code":null}"#),
         "{bill}"
     );
 
@@ -132,6 +133,7 @@ fn output_formats_of_run_rows() {
     );
     assert_eq!(json[1]["type"], Value::Null);
     assert_eq!(json[2]["status"], "FAILED");
+    assert_eq!(json[2]["error_code"], "job_failed");
 
     let csv = run("csv");
     assert!(
@@ -227,8 +229,9 @@ fn document_deleted_during_run_does_not_stop_others() {
     sandbox.cancel_jobs();
     let rows = child.end().assert_exit(3).json();
     let rows = rows.as_array().unwrap();
+    // The next run reads it again.
     let lost = row(rows, "docs/bet.txt");
-    assert_eq!(lost["status"], "ERROR");
+    assert_eq!(lost["status"], "NOT_STARTED");
     let error = lost["error"].as_str().unwrap();
     assert!(error.contains("could not be read"), "{error}");
     assert_eq!(row(rows, "docs/bill.txt")["type"], "invoice");
@@ -293,6 +296,8 @@ fn unauthorized_stops_run_before_next_document() {
     let found = run_to_end(command).assert_exit(4);
     let rows = found.json();
     assert!(rows[0]["error"].as_str().unwrap().contains("401"));
+    assert_eq!(rows[0]["error_code"], "auth");
+    assert_eq!(found.error()["code"], "auth");
     assert_eq!(rows[1]["status"], "NOT_STARTED");
     assert_eq!(found.error()["kind"], "auth");
     assert_eq!(sandbox.emulator.request_count(), 1);
@@ -318,6 +323,7 @@ fn payment_required_stops_run_before_next_document() {
     assert_eq!(rows.len(), 2);
     assert_eq!(rows[1]["status"], "NOT_STARTED", "{rows:?}");
     assert!(rows[1]["error"].as_str().unwrap().contains("402"));
+    assert_eq!(rows[1]["error_code"], "quota");
     // The id of the upload is not lost.
     assert!(rows[0]["file_id"].is_string());
     assert_eq!(sandbox.emulator.count(Route::ClassifyCreate), 1);

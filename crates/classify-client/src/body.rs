@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use classify_proto::{Bytes, Failure, Reply};
 
-use crate::content::OpenContent;
+use crate::content::{OpenContent, ReadError};
 
 /// The body of a request: of known length, read once.
 ///
@@ -28,7 +28,7 @@ pub struct RequestBody {
     #[cfg(feature = "async")]
     pub(crate) pending: Option<crate::async_client::body::PendingRead>,
     #[cfg(feature = "async")]
-    pub(crate) executor: crate::async_client::BlockingExecutor,
+    pub(crate) executor: Option<crate::async_client::BlockingExecutor>,
 }
 
 /// What is known of a body while the transport has it. Clones share it.
@@ -39,7 +39,7 @@ pub struct BodyState(Arc<Notes>);
 struct Notes {
     started: AtomicBool,
     ended: AtomicBool,
-    read_error: OnceLock<String>,
+    read_error: OnceLock<ReadError>,
     #[cfg(feature = "async")]
     waker: futures_util::task::AtomicWaker,
     #[cfg(feature = "async")]
@@ -62,7 +62,7 @@ impl BodyState {
     /// Returns why the content could not be read to its end.
     #[must_use]
     pub fn read_error(&self) -> Option<&str> {
-        self.0.read_error.get().map(String::as_str)
+        self.0.read_error.get().map(|error| &*error.message)
     }
 
     /// Waits until the whole body was handed to the transport.
@@ -104,9 +104,9 @@ impl BodyState {
         self.0.waker.wake();
     }
 
-    fn fail(&self, message: String) {
+    fn fail(&self, error: ReadError) {
         // The first error counts; nothing is read after it.
-        let _ = self.0.read_error.set(message);
+        let _ = self.0.read_error.set(error);
     }
 }
 
@@ -127,7 +127,7 @@ impl RequestBody {
             #[cfg(feature = "async")]
             pending: None,
             #[cfg(feature = "async")]
-            executor: crate::async_client::BlockingExecutor::in_place(),
+            executor: None,
         }
     }
 
@@ -174,6 +174,12 @@ impl RequestBody {
         }
     }
 
+    /// Whether the content is read piece by piece, which may block.
+    #[cfg(feature = "async")]
+    pub(crate) fn has_reader(&self) -> bool {
+        matches!(self.content, OpenContent::Reader(_))
+    }
+
     /// Takes the content while it is read elsewhere.
     #[cfg(feature = "async")]
     pub(crate) fn take_content(&mut self) -> OpenContent {
@@ -193,8 +199,9 @@ impl RequestBody {
         }
     }
 
-    pub(crate) fn fail(&self, message: String) -> io::Error {
-        self.state.fail(message.clone());
+    pub(crate) fn fail(&self, error: ReadError) -> io::Error {
+        let message = error.message.clone();
+        self.state.fail(error);
         io::Error::other(message)
     }
 }
@@ -210,7 +217,7 @@ impl Read for RequestBody {
             match self.content.read(buffer) {
                 Ok(0) => take(&mut self.tail, buffer),
                 Ok(read) => read,
-                Err(message) => return Err(self.fail(message)),
+                Err(error) => return Err(self.fail(error)),
             }
         } else {
             take(&mut self.head, buffer)
@@ -247,21 +254,25 @@ pub(crate) fn check_reply(
     state: &BodyState,
     response_bytes: u64,
 ) -> Reply {
+    // Whatever the service says of half a document, it is not about the document.
+    if let Some(error) = state.0.read_error.get() {
+        return Err(error.failure());
+    }
     match reply {
-        // Whatever the service says of half a document, it is not about the document.
-        Ok(_) if state.read_error().is_some() => {
-            Err(Failure::content(state.read_error().unwrap_or_default()))
-        }
         Ok(response) if response.body().len() as u64 > response_bytes => {
             Err(Failure::too_large(response_bytes))
         }
         Ok(response) => Ok(response),
-        Err(failure) => Err(match state.read_error() {
-            Some(message) => Failure::content(message),
-            None if length > 0 && !state.is_started() => failure.before_sending(),
-            None => failure,
-        }),
+        Err(failure) if length > 0 && !state.is_started() => Err(failure.before_sending()),
+        Err(failure) => Err(failure),
     }
+}
+
+/// The failure of an attempt whose time was up before it began.
+pub(crate) fn no_time_left() -> Failure {
+    Failure::timeout("no time was left to send the request")
+        .before_sending()
+        .attempted(false)
 }
 
 /// The failure of an attempt in which the transport panicked.

@@ -1,7 +1,7 @@
 //! The content of a document, opened anew for each attempt.
 
 use std::fmt;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
 
 use classify_proto::machine::{ContentHasher, ContentKey};
@@ -13,6 +13,24 @@ use crate::body::{RequestBody, take};
 pub(crate) enum OpenContent {
     Bytes(Bytes),
     Reader(ContentReader),
+}
+
+/// Why content could not be read to its end.
+#[derive(Debug, Clone)]
+pub(crate) struct ReadError {
+    pub(crate) message: String,
+    pub(crate) kind: Option<io::ErrorKind>,
+}
+
+impl ReadError {
+    /// The failure of the attempt that read the content. The transport has begun to send it.
+    pub(crate) fn failure(&self) -> Failure {
+        let failure = Failure::content(&*self.message).attempted(true);
+        match self.kind {
+            Some(kind) => failure.with_io_kind(kind),
+            None => failure,
+        }
+    }
 }
 
 /// Content that is read piece by piece: exactly the announced length, however much the source has grown.
@@ -69,7 +87,7 @@ impl ContentReader {
     }
 
     /// Reads into `buffer`; 0 only at the end.
-    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Result<usize, String> {
+    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ReadError> {
         if buffer.is_empty() || self.remaining == 0 {
             return Ok(0);
         }
@@ -99,7 +117,7 @@ impl ContentReader {
     }
 
     /// Reads the bytes that are held back, and compares the key.
-    fn read_tail(&mut self) -> Result<(), String> {
+    fn read_tail(&mut self) -> Result<(), ReadError> {
         let mut tail = vec![0; usize::try_from(self.remaining).unwrap_or_default()];
         let mut filled = 0;
         while filled < tail.len() {
@@ -108,7 +126,10 @@ impl ContentReader {
         if let Some(check) = &mut self.check {
             check.hasher.update(&tail);
             if check.hasher.clone().finish() != check.expected {
-                return Err(changed(&self.name));
+                return Err(ReadError {
+                    message: changed(&self.name),
+                    kind: None,
+                });
             }
             check.tail = tail.into();
         }
@@ -116,18 +137,26 @@ impl ContentReader {
     }
 
     /// Reads at least one byte of the source.
-    fn read_source(&mut self, buffer: &mut [u8]) -> Result<usize, String> {
+    fn read_source(&mut self, buffer: &mut [u8]) -> Result<usize, ReadError> {
         loop {
             match self.reader.read(buffer) {
                 Ok(0) => {
-                    return Err(format!(
-                        "{}: ended {} bytes early; it shrank while it was sent",
-                        self.name, self.remaining
-                    ));
+                    return Err(ReadError {
+                        message: format!(
+                            "{}: ended {} bytes early; it shrank while it was sent",
+                            self.name, self.remaining
+                        ),
+                        kind: Some(io::ErrorKind::UnexpectedEof),
+                    });
                 }
                 Ok(read) => return Ok(read),
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(format!("{}: {error}", self.name)),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    return Err(ReadError {
+                        message: format!("{}: {error}", self.name),
+                        kind: Some(error.kind()),
+                    });
+                }
             }
         }
     }
@@ -146,7 +175,7 @@ impl OpenContent {
         }
     }
 
-    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Result<usize, String> {
+    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ReadError> {
         match self {
             Self::Bytes(bytes) => Ok(take(bytes, buffer)),
             Self::Reader(reader) => reader.read(buffer),
@@ -203,15 +232,21 @@ pub(crate) fn open(body: Body) -> Result<RequestBody, Failure> {
 fn open_file(path: &Path, key: Option<ContentKey>) -> Result<ContentReader, Failure> {
     use std::fs::{self, File};
 
-    let failure =
-        |error: &dyn fmt::Display| Failure::content(format!("{}: {error}", path.display()));
+    let failure = |error: io::Error| {
+        Failure::content(format!("{}: {error}", path.display())).with_io_kind(error.kind())
+    };
     // Checked before opening: opening a pipe would wait for its writer.
-    let metadata = fs::metadata(path).map_err(|error| failure(&error))?;
+    let metadata = fs::metadata(path).map_err(failure)?;
     if !metadata.is_file() {
-        return Err(failure(&"is not a regular file"));
+        let kind = if metadata.is_dir() {
+            io::ErrorKind::IsADirectory
+        } else {
+            io::ErrorKind::InvalidInput
+        };
+        return Err(failure(io::Error::new(kind, "is not a regular file")));
     }
-    let file = File::open(path).map_err(|error| failure(&error))?;
-    let length = file.metadata().map_err(|error| failure(&error))?.len();
+    let file = File::open(path).map_err(failure)?;
+    let length = file.metadata().map_err(failure)?.len();
     let name = path.display().to_string();
     match key {
         // Nothing would be read that could be compared.

@@ -55,7 +55,7 @@ impl Document {
         let path = path.into();
         match files::problem(&path) {
             None => Ok(Self::path(path)),
-            Some(problem) => Err(unreadable(&problem)),
+            Some(problem) => Err(problem),
         }
     }
 
@@ -186,6 +186,12 @@ fn unreadable(reason: &str) -> Error {
     Failure::content(reason).into()
 }
 
+fn unreadable_because(context: impl fmt::Display, error: &std::io::Error) -> Error {
+    Failure::content(format!("{context}: {error}"))
+        .with_io_kind(error.kind())
+        .into()
+}
+
 /// Reading files.
 #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
 mod files {
@@ -197,22 +203,30 @@ mod files {
     use classify_proto::files::UploadFile;
     use classify_proto::machine::{ContentHasher, ContentKey, HashedDocument};
 
-    use super::{ReadDocument, unreadable};
+    use super::{ReadDocument, unreadable, unreadable_because};
 
     /// How much of a reader is held in memory.
     const IN_MEMORY: u64 = 16 * 1024 * 1024;
 
     /// Returns why a path cannot be classified.
-    pub(super) fn problem(path: &Path) -> Option<String> {
-        let shown = path.display();
+    pub(super) fn problem(path: &Path) -> Option<Error> {
+        let because = |error: io::Error| unreadable_because(path.display(), &error);
+        let of_kind = |kind, reason| because(io::Error::new(kind, reason));
         match fs::metadata(path) {
-            Err(error) => Some(format!("{shown}: {error}")),
-            Ok(metadata) if metadata.is_dir() => Some(format!(
-                "{shown}: is a folder; Document::folder reads the files in it"
+            Err(error) => Some(because(error)),
+            Ok(metadata) if metadata.is_dir() => Some(of_kind(
+                io::ErrorKind::IsADirectory,
+                "is a folder; Document::folder reads the files in it",
             )),
             // Checked before opening: opening a pipe would wait for its writer.
-            Ok(metadata) if !metadata.is_file() => Some(format!("{shown}: is not a regular file")),
-            Ok(metadata) if metadata.len() == 0 => Some(format!("{shown}: is empty: 0 bytes")),
+            Ok(metadata) if !metadata.is_file() => Some(of_kind(
+                io::ErrorKind::InvalidInput,
+                "is not a regular file",
+            )),
+            Ok(metadata) if metadata.len() == 0 => {
+                let shown = path.display();
+                Some(unreadable(&format!("{shown}: is empty: 0 bytes")))
+            }
             Ok(_) => None,
         }
     }
@@ -223,24 +237,12 @@ mod files {
 
     pub(super) fn hash(name: &str, path: &Path) -> Result<HashedDocument, Error> {
         if let Some(problem) = problem(path) {
-            return Err(unreadable(&problem));
+            return Err(problem);
         }
-        let failure = |error: io::Error| unreadable(&format!("{}: {error}", path.display()));
-        let key = key_of(File::open(path).map_err(failure)?).map_err(failure)?;
+        let failure = |error: io::Error| unreadable_because(path.display(), &error);
+        let file = File::open(path).map_err(failure)?;
+        let key = ContentKey::of_reader(file).map_err(failure)?;
         HashedDocument::path(name, path, key)
-    }
-
-    fn key_of(mut file: File) -> io::Result<ContentKey> {
-        let mut hasher = ContentHasher::new();
-        let mut buffer = vec![0; 128 * 1024];
-        loop {
-            match file.read(&mut buffer) {
-                Ok(0) => return Ok(hasher.finish()),
-                Ok(read) => hasher.update(&buffer[..read]),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
     }
 
     /// Reads a reader to its end, into memory or into a temporary file.
@@ -248,7 +250,7 @@ mod files {
         name: String,
         mut reader: Box<dyn Read + Send>,
     ) -> Result<ReadDocument, Error> {
-        let failure = |error: io::Error| unreadable(&format!("{name}: {error}"));
+        let failure = |error: io::Error| unreadable_because(&name, &error);
         let mut content = Vec::new();
         (&mut reader)
             .take(IN_MEMORY + 1)
@@ -264,9 +266,8 @@ mod files {
             });
         }
         let failure = |error: io::Error| {
-            unreadable(&format!(
-                "{name}: cannot be copied to a temporary file: {error}"
-            ))
+            let step = format!("{name}: cannot be copied to a temporary file");
+            unreadable_because(step, &error)
         };
         let mut file = tempfile::NamedTempFile::new().map_err(failure)?;
         let mut hasher = ContentHasher::new();
@@ -281,7 +282,7 @@ mod files {
                     file.write_all(&content[..read]).map_err(failure)?;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(unreadable(&format!("{name}: {error}"))),
+                Err(error) => return Err(unreadable_because(&name, &error)),
             }
         }
         let path = file.into_temp_path();
@@ -303,11 +304,15 @@ mod files {
     use classify_proto::Error;
     use classify_proto::machine::HashedDocument;
 
-    use super::{ReadDocument, unreadable};
+    use super::{ReadDocument, unreadable, unreadable_because};
 
-    pub(super) fn problem(path: &Path) -> Option<String> {
+    pub(super) fn problem(path: &Path) -> Option<Error> {
+        Some(no_file_system(path))
+    }
+
+    fn no_file_system(path: &Path) -> Error {
         let shown = path.display();
-        Some(format!(
+        unreadable(&format!(
             "{shown}: this build has no file system; pass the document's bytes"
         ))
     }
@@ -317,7 +322,7 @@ mod files {
     }
 
     pub(super) fn hash(_: &str, path: &Path) -> Result<HashedDocument, Error> {
-        Err(unreadable(&problem(path).unwrap_or_default()))
+        Err(no_file_system(path))
     }
 
     pub(super) fn spool(
@@ -331,7 +336,7 @@ mod files {
                 document: HashedDocument::bytes(name, content),
                 file: None,
             }),
-            Err(error) => Err(unreadable(&format!("{name}: {error}"))),
+            Err(error) => Err(unreadable_because(&name, &error)),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The files in a folder, as documents.
 
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use classify_proto::{Error, Failure};
@@ -18,12 +19,18 @@ pub struct Folder {
 
 impl Folder {
     pub(crate) fn open(path: &Path) -> Result<Self, Error> {
-        let failure = |reason: &dyn fmt::Display| -> Error {
-            Failure::content(format!("{}: {reason}", path.display())).into()
+        let failure = |error: io::Error| -> Error {
+            Failure::content(format!("{}: {error}", path.display()))
+                .with_io_kind(error.kind())
+                .into()
         };
-        let metadata = std::fs::metadata(path).map_err(|error| failure(&error))?;
+        let metadata = std::fs::metadata(path).map_err(failure)?;
         if !metadata.is_dir() {
-            return Err(failure(&"is not a folder; Document::open reads a file"));
+            let reason = "is not a folder; Document::open reads a file";
+            return Err(failure(io::Error::new(
+                io::ErrorKind::NotADirectory,
+                reason,
+            )));
         }
         Ok(Self {
             path: path.to_owned(),

@@ -53,7 +53,8 @@ impl AttemptReport {
         self.span.clone()
     }
 
-    pub(crate) fn end(&self, settings: &Settings, reply: &Reply, now: Time) {
+    /// Reports the end of the attempt. The time is asked for only if there is an observer.
+    pub(crate) fn end(&self, settings: &Settings, reply: &Reply, now: impl FnOnce() -> Time) {
         #[cfg(feature = "tracing")]
         match reply {
             Ok(response) => self.span.record("status", response.status().as_u16()),
@@ -64,7 +65,7 @@ impl AttemptReport {
         let (Some(observer), Some(info)) = (&settings.observer, &self.info) else {
             return;
         };
-        let duration: Duration = now.since(self.started);
+        let duration: Duration = now().since(self.started);
         let result = reply.as_ref().map(http::Response::status);
         let request_id = reply
             .as_ref()

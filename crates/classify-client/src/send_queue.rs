@@ -1,6 +1,6 @@
 //! The order in which requests are sent.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 use classify_proto::machine::Ticket;
 use classify_proto::{Body, http};
@@ -14,8 +14,9 @@ type Queued = (Ticket, http::Request<Body>);
 #[derive(Debug, Default)]
 pub(crate) struct SendQueue {
     waiting: VecDeque<Queued>,
-    in_flight: BTreeSet<Ticket>,
-    uploads: BTreeSet<Ticket>,
+    /// Each with whether it is an upload. Few enough to be searched in order.
+    in_flight: Vec<(Ticket, bool)>,
+    uploads: usize,
 }
 
 impl SendQueue {
@@ -29,16 +30,15 @@ impl SendQueue {
         if self.in_flight.len() >= max {
             return None;
         }
-        let admits_upload = self.uploads.len() < max.saturating_sub(1).max(1);
+        let admits_upload = self.uploads < max.saturating_sub(1).max(1);
         let position = self
             .waiting
             .iter()
             .position(|(_, request)| admits_upload || !is_upload(request))?;
         let (ticket, request) = self.waiting.remove(position)?;
-        self.in_flight.insert(ticket);
-        if is_upload(&request) {
-            self.uploads.insert(ticket);
-        }
+        let is_upload = is_upload(&request);
+        self.in_flight.push((ticket, is_upload));
+        self.uploads += usize::from(is_upload);
         Some((ticket, request))
     }
 
@@ -51,8 +51,11 @@ impl SendQueue {
 
     /// Counts a request as ended.
     pub(crate) fn finish(&mut self, ticket: Ticket) {
-        self.in_flight.remove(&ticket);
-        self.uploads.remove(&ticket);
+        let position = self.in_flight.iter().position(|(sent, _)| *sent == ticket);
+        if let Some(position) = position {
+            let (_, is_upload) = self.in_flight.swap_remove(position);
+            self.uploads -= usize::from(is_upload);
+        }
     }
 
     /// Returns the number of requests in flight.

@@ -459,7 +459,8 @@ fn transport_build_error_fails_each_request_with_its_reason() {
             error.to_string().contains("there is no TLS library"),
             "{error}"
         );
-        assert!(!error.is_ambiguous(), "{error}");
+        assert!(error.is_refused() && !error.is_ambiguous(), "{error}");
+        assert_eq!(error.attempts(), 0, "{error}");
     };
     let client = blocking::Client::<Unbuildable>::new(api());
     check(&client.call(GetJob::new("clj-1")).unwrap_err());

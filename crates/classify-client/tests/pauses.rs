@@ -232,6 +232,29 @@ mod tower {
     }
 }
 
+/// The only request in flight has its whole time after a pause.
+#[test]
+fn pause_of_consumer_with_one_request_in_flight_causes_no_timeout() {
+    for has_background in [false, true] {
+        for pause in [119_900, 120_000, 121_500, 600_000] {
+            let transport = SimTransport::new(Duration::ZERO);
+            transport.world().has_background = has_background;
+            let client = client(&transport);
+            let run = Run::new(create("dfl-1"), client.seed().unwrap()).retry(Retry::never());
+            let mut running = client.start(run);
+            {
+                let woken = Woken::new();
+                assert!(woken.poll(pin!(running.next())).is_pending());
+            }
+            transport.world().advance(Duration::from_millis(pause));
+            let result = transport.block_on(running.finish()).expect("an output");
+            let status = result.map(|job| job.status).ok();
+            assert_eq!(status, Some(JobStatus::Completed), "a pause of {pause} ms");
+            assert_eq!(transport.world().service.count("POST /api/v2/classify"), 1);
+        }
+    }
+}
+
 /// A file is opened while the consumer pauses: the time of the pause is not taken from the request's.
 #[test]
 fn pause_of_consumer_while_file_is_opened_causes_no_timeout() {

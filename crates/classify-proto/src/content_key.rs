@@ -1,6 +1,7 @@
 //! The key of a document: the hash of its content.
 
 use std::fmt;
+use std::io::{self, Read};
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -22,6 +23,24 @@ impl ContentKey {
         let mut hasher = ContentHasher::new();
         hasher.update(bytes);
         hasher.finish()
+    }
+
+    /// The key of a document that is read to its end.
+    ///
+    /// # Errors
+    ///
+    /// The reader's.
+    pub fn of_reader(mut reader: impl Read) -> io::Result<Self> {
+        let mut hasher = ContentHasher::new();
+        let mut buffer = vec![0; 128 * 1024];
+        loop {
+            match reader.read(&mut buffer) {
+                Ok(0) => return Ok(hasher.finish()),
+                Ok(read) => hasher.update(buffer.get(..read).unwrap_or_default()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// The key of something that the service holds already, by its id.
@@ -137,6 +156,9 @@ mod tests {
         hasher.update(b"a");
         hasher.update(b"bc");
         assert_eq!(hasher.finish(), abc.parse().unwrap());
+        let long = vec![7; 300_000];
+        let read = ContentKey::of_reader(&*long).unwrap();
+        assert_eq!(read, ContentKey::of(&long));
         let json = serde_json::to_string(&ContentKey::of(b"abc")).unwrap();
         assert_eq!(
             serde_json::from_str::<ContentKey>(&json).unwrap(),

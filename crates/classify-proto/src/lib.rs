@@ -103,7 +103,7 @@
 //! | send what this crate does not know yet | [`CallOptions`], [`RawOperation`] |
 //! | see the HTTP response too | [`machine::RawCall`], [`RawResponse`] |
 //! | stop today and go on tomorrow | [`machine::Saved`] |
-//! | know what went wrong | [`Error`] and its predicates |
+//! | know what went wrong | [`Error`] and its predicates, [`ErrorCode`], [`Hint`] |
 //! | choose pages | [`PageRanges`] |
 //!
 //! # Cargo features
@@ -146,7 +146,7 @@ pub use http;
 pub use api::{Api, ApiBuilder, Region};
 pub use body::{Body, Content, Multipart};
 pub use call_options::CallOptions;
-pub use error::{Error, ErrorKind};
+pub use error::{Error, ErrorCode, ErrorKind, Hint};
 pub use job_phase::JobPhase;
 pub use operation::Operation;
 pub use page::{Page, Paged};

@@ -41,6 +41,12 @@ pub trait Paged: Operation<Output = Page<Self::Item>> + Clone {
     /// The same list, from another page on. Every filter is kept.
     #[must_use]
     fn with_page_token(&self, token: Option<String>) -> Self;
+
+    /// Moves this list to another page. As [`with_page_token`](Self::with_page_token), but the list is not copied if the
+    /// operation can do without.
+    fn set_page_token(&mut self, token: Option<String>) {
+        *self = self.with_page_token(token);
+    }
 }
 
 /// Makes a [`Paged`] operation of a list that keeps the token of its page in a field called `page_token`.
@@ -58,6 +64,10 @@ macro_rules! paged {
                     page_token: token,
                     ..self.clone()
                 }
+            }
+
+            fn set_page_token(&mut self, token: Option<String>) {
+                self.page_token = token;
             }
         }
     };

@@ -1,6 +1,7 @@
 //! What a driver hands back for a request: a response, or what went wrong on the way.
 
 use std::fmt;
+use std::io;
 
 use bytes::Bytes;
 
@@ -16,7 +17,9 @@ pub type Reply = Result<http::Response<Bytes>, Failure>;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     kind: FailureKind,
+    attempted: bool,
     sent: bool,
+    io_kind: Option<io::ErrorKind>,
     message: String,
 }
 
@@ -90,6 +93,25 @@ impl Failure {
     #[must_use]
     pub fn after_sending(mut self) -> Self {
         self.sent = true;
+        self.attempted = true;
+        self
+    }
+
+    /// The same failure, with the kind of the IO error that caused it; [`Error::io_kind`](crate::Error::io_kind) returns it.
+    #[must_use]
+    pub fn with_io_kind(mut self, kind: io::ErrorKind) -> Self {
+        self.io_kind = Some(kind);
+        self
+    }
+
+    /// The same failure, known to have happened before (`false`) or after (`true`) the transport began to send the request;
+    /// connecting is part of sending. [`Error::attempts`](crate::Error::attempts) counts only requests that were begun.
+    ///
+    /// A [refused](Self::refused) request and one with [unreadable content](Self::content) were not begun, all others were,
+    /// unless this says otherwise.
+    #[must_use]
+    pub fn attempted(mut self, attempted: bool) -> Self {
+        self.attempted = attempted;
         self
     }
 
@@ -105,10 +127,24 @@ impl Failure {
         self.sent
     }
 
+    /// The kind of the IO error that caused the failure; `None` if the driver did not tell it.
+    #[must_use]
+    pub fn io_kind(&self) -> Option<io::ErrorKind> {
+        self.io_kind
+    }
+
+    /// Whether the transport began to send the request, even if it only tried to connect.
+    #[must_use]
+    pub fn was_attempted(&self) -> bool {
+        self.attempted
+    }
+
     fn new(kind: FailureKind, sent: bool, message: impl Into<String>) -> Self {
         Self {
             kind,
+            attempted: !matches!(kind, FailureKind::Content | FailureKind::Refused),
             sent,
+            io_kind: None,
             message: message.into(),
         }
     }

@@ -9,7 +9,7 @@ use classify_proto::machine::{
     Summary,
 };
 use classify_proto::v2::JobOptions;
-use classify_proto::{Seed, Time};
+use classify_proto::{ErrorCode, Seed, Time};
 use sim::bulk_harness::{BulkHarness, CREATE, GET, LIST, UPLOAD, job_options, service};
 use sim::{Fault, Service};
 
@@ -47,6 +47,35 @@ fn stop_on_307_405_410_or_501_fails_no_document() {
         bench.simulation.service.refuses = None;
         bench.run(None).unwrap();
         bench.assert_all_completed_by_id();
+    }
+}
+
+/// The first document says why the run stopped, the others that it did.
+#[test]
+fn stop_reports_have_error_code_of_cause_or_stopped() {
+    for (status, cause) in [
+        (401, ErrorCode::Auth),
+        (402, ErrorCode::Quota),
+        (501, ErrorCode::Server),
+    ] {
+        let mut bench = BulkHarness::new(
+            0..20,
+            Service {
+                refuses: Some(status),
+                ..service(1_000)
+            },
+        );
+        bench.options = BulkOptions::default().max_requests(1);
+        let summary = bench.run(None).unwrap();
+        assert_eq!(summary.error().unwrap().code(), cause);
+        let reports = bench.reports.values().flatten();
+        let (of_cause, others): (Vec<_>, Vec<_>) =
+            reports.partition(|report| report.error_code.as_ref() == Some(&cause));
+        assert_eq!(of_cause.len(), bench.requests(CREATE), "{status}");
+        assert!(!others.is_empty());
+        for report in others {
+            assert_eq!(report.error_code, Some(ErrorCode::Stopped), "{report:?}");
+        }
     }
 }
 

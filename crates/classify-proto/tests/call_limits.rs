@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use classify_proto::files::UploadFile;
 use classify_proto::machine::{
-    Call, Context, Limiter, Machine, ResponseDeadline, Retry, Step, Ticket,
+    Call, Context, Limiter, Machine, ResponseDeadline, Retry, Saved, Step, Ticket,
 };
 use classify_proto::v2::{Configuration, CreateJob, GetJob, JobOptions, Rule};
 use classify_proto::{Api, Error, Failure, RateClass, Seed, Time};
@@ -195,4 +195,85 @@ fn conflict_on_retry_is_unambiguous_only_with_job() {
         "{refused}"
     );
     assert!(refused.is_ambiguous(), "{refused}");
+}
+
+/// Runs a call whose every attempt ends with this failure; returns its error and how many requests it gave out.
+fn failed_always(api: &Api, failure: &Failure) -> (Error, u32) {
+    let mut call = Call::new(GetJob::new("clj-1"), seed());
+    let (mut now, mut requests) = (START, 0);
+    loop {
+        match call.poll(Context::new(api, now)) {
+            Step::Send(ticket, _) => {
+                requests += 1;
+                call.handle(Context::new(api, now), ticket, Err(failure.clone()));
+            }
+            Step::Wait(until) => now = until.expect("no reply is owed"),
+            Step::Done(result) => return (result.unwrap_err(), requests),
+            Step::Event(never) => match never {},
+        }
+    }
+}
+
+#[test]
+fn attempts_count_only_requests_that_the_transport_began() {
+    let api = sim::api();
+    for (failure, attempts, requests) in [
+        (Failure::refused("no TLS"), 0, 1),
+        (Failure::refused("bad certificate").attempted(true), 1, 1),
+        (Failure::refused("a panic").after_sending(), 1, 1),
+        (Failure::content("gone"), 0, 1),
+        (Failure::content("it shrank").attempted(true), 1, 1),
+        (Failure::connect("refused"), 6, 6),
+        (Failure::timeout("60 s").before_sending(), 6, 6),
+        // What was not begun counts for the retry policy all the same.
+        (Failure::timeout("no time left").attempted(false), 0, 6),
+        (Failure::too_large(1), 1, 1),
+    ] {
+        let (error, sent) = failed_always(&api, &failure);
+        assert_eq!(
+            (error.attempts(), sent),
+            (attempts, requests),
+            "{failure:?}"
+        );
+    }
+}
+
+#[test]
+fn attempts_are_0_if_validation_or_deadline_precedes_sending() {
+    let api = sim::api();
+    let first = |mut call: Call<CreateJob>| match call.poll(Context::new(&api, START)) {
+        Step::Done(result) => result.unwrap_err(),
+        other => panic!("{other:?}"),
+    };
+    let invalid = first(Call::new(
+        CreateJob::new("dfl-1", JobOptions::default()),
+        seed(),
+    ));
+    assert!(invalid.is_invalid(), "{invalid}");
+    let late = first(Call::new(create(), seed()).deadline(START));
+    assert!(late.is_timeout(), "{late}");
+    for error in [invalid, late] {
+        assert_eq!(error.attempts(), 0, "{error}");
+        assert_eq!(error.file_id(), Some("dfl-1"), "{error}");
+        assert!(error.transaction_id().is_some(), "{error}");
+    }
+}
+
+/// An attempt that was not begun is no attempt after a restart either.
+#[test]
+fn attempts_of_saved_call_leave_out_those_not_begun() {
+    let api = sim::api();
+    let mut call = Call::new(GetJob::new("clj-1"), seed());
+    let failure = Failure::timeout("no time left").attempted(false);
+    let later = failed_once(&api, &mut call, failure);
+    let mut call: Call<GetJob> = Call::load(&call.save().unwrap()).unwrap();
+    let cx = Context::new(&api, later);
+    let Step::Send(ticket, _) = call.poll(cx) else {
+        panic!("it is repeated")
+    };
+    call.handle(cx, ticket, Err(Failure::too_large(1)));
+    let Step::Done(Err(error)) = call.poll(cx) else {
+        panic!("it is not repeated")
+    };
+    assert_eq!(error.attempts(), 1, "{error}");
 }

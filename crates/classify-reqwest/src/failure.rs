@@ -8,28 +8,7 @@ use classify_proto::Failure;
 pub(crate) fn on_sending(error: reqwest::Error, untouched: bool) -> Failure {
     // The URL's query may hold what is nobody's business.
     let error = error.without_url();
-    let message = describe(&error);
-    if error.is_connect() {
-        return if error.is_timeout() {
-            Failure::timeout(format!("no connection in time: {message}")).before_sending()
-        } else if message.contains("scheme is not http") {
-            no_tls()
-        } else if is_bad_certificate(&error) || speaks_of_certificates(&message) {
-            // Looked at during the handshake, so that nothing was sent; the same one comes at every attempt.
-            Failure::refused(message)
-        } else {
-            Failure::connect(message)
-        };
-    }
-    let failure = if error.is_timeout() {
-        Failure::timeout(message)
-    } else if error.is_builder() {
-        Failure::refused(message)
-    } else if error.is_redirect() {
-        Failure::refused(message).after_sending()
-    } else {
-        Failure::broken(message)
-    };
+    let failure = classify_error(&error);
     // Nobody can have acted upon a request without its body.
     if untouched {
         failure.before_sending()
@@ -38,15 +17,53 @@ pub(crate) fn on_sending(error: reqwest::Error, untouched: bool) -> Failure {
     }
 }
 
+fn classify_error(error: &reqwest::Error) -> Failure {
+    let message = describe(error);
+    let failure = if error.is_connect() {
+        if error.is_timeout() {
+            Failure::timeout(format!("no connection in time: {message}")).before_sending()
+        } else if message.contains("scheme is not http") {
+            no_tls()
+        } else if is_bad_certificate(error) || speaks_of_certificates(&message) {
+            // Looked at during the handshake, so that nothing was sent; the same one comes at every attempt.
+            Failure::refused(message).attempted(true)
+        } else {
+            Failure::connect(message)
+        }
+    } else if error.is_timeout() {
+        Failure::timeout(message)
+    } else if error.is_builder() {
+        Failure::refused(message)
+    } else if error.is_redirect() {
+        Failure::refused(message).after_sending()
+    } else {
+        Failure::broken(message)
+    };
+    with_io_kind(failure, error)
+}
+
 /// The failure of a response whose body did not come in full.
 pub(crate) fn on_reading(error: reqwest::Error) -> Failure {
     let error = error.without_url();
     let message = describe(&error);
-    if error.is_timeout() {
+    let failure = if error.is_timeout() {
         Failure::timeout(message)
     } else {
         Failure::broken(message)
+    };
+    with_io_kind(failure, &error)
+}
+
+/// Adds the kind of the IO error among the causes.
+fn with_io_kind(failure: Failure, error: &reqwest::Error) -> Failure {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<std::io::Error>() {
+            return failure.with_io_kind(error.kind());
+        }
+        cause = error.source();
     }
+    failure
 }
 
 /// Says why an https URL cannot be reached by this build.

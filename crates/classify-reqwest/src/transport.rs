@@ -1,7 +1,8 @@
 //! reqwest as a transport.
 
-use std::future::{Future, poll_fn};
+use std::future::{Future, poll_fn, ready};
 use std::pin::{Pin, pin};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -24,6 +25,16 @@ use crate::failure;
 pub struct Transport {
     client: reqwest::Client,
     origin: Origin,
+    server: Arc<OnceLock<Server>>,
+}
+
+/// The scheme, host and port of the first request, and the URL of its root: parsed once, since all requests of a client
+/// go to one server.
+#[derive(Debug)]
+struct Server {
+    scheme: http::uri::Scheme,
+    authority: http::uri::Authority,
+    root: Url,
 }
 
 /// Who built the client.
@@ -50,7 +61,61 @@ impl Transport {
         Self {
             client,
             origin: Origin::Caller,
+            server: Arc::default(),
         }
+    }
+
+    fn prepare(&self, request: http::Request<RequestBody>) -> Result<Prepared, Failure> {
+        let (parts, body) = request.into_parts();
+        let is_default = matches!(self.origin, Origin::Default(_));
+        if is_default && !HAS_TLS && parts.uri.scheme() == Some(&http::uri::Scheme::HTTPS) {
+            return Err(failure::no_tls());
+        }
+        let url = self.url(&parts.uri)?;
+        // This crate's own client follows no redirect.
+        let requested = (!is_default).then(|| url.clone());
+        let (length, state) = (body.length(), body.state());
+        let has_body = length > 0 || parts.method == Method::POST;
+        let mut request = reqwest::Request::new(parts.method, url);
+        *request.headers_mut() = parts.headers;
+        if has_body {
+            request.headers_mut().insert(CONTENT_LENGTH, length.into());
+            *request.body_mut() = Some(reqwest::Body::wrap(body));
+        }
+        Ok(Prepared {
+            request,
+            length,
+            state,
+            url: requested,
+        })
+    }
+
+    /// Returns the URL of a request, as [`Url::parse`] reads it.
+    fn url(&self, uri: &http::Uri) -> Result<Url, Failure> {
+        let parse = |text: &str| {
+            Url::parse(text)
+                .map_err(|error| Failure::refused(format!("reqwest rejects the URL: {error}")))
+        };
+        let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
+            return parse(&uri.to_string());
+        };
+        let server = if let Some(server) = self.server.get() {
+            server
+        } else {
+            let root = parse(&format!("{scheme}://{authority}/"))?;
+            self.server.get_or_init(|| Server {
+                scheme: scheme.clone(),
+                authority: authority.clone(),
+                root,
+            })
+        };
+        if server.scheme != *scheme || server.authority.as_str() != authority.as_str() {
+            return parse(&uri.to_string());
+        }
+        let mut url = server.root.clone();
+        url.set_path(uri.path());
+        url.set_query(uri.query());
+        Ok(url)
     }
 }
 
@@ -97,11 +162,10 @@ impl AsyncTransport for Transport {
     type Sleep = Sleep;
 
     fn send(&self, request: http::Request<RequestBody>, budget: Budget) -> Exchange {
-        let client = self.client.clone();
-        let is_default = matches!(self.origin, Origin::Default(_));
-        Exchange(State::Polled(Box::pin(exchange(
-            client, is_default, request, budget,
-        ))))
+        Exchange(State::Polled(match self.prepare(request) {
+            Ok(prepared) => Box::pin(prepared.exchange(&self.client, budget)),
+            Err(failure) => Box::pin(ready(Err(failure))),
+        }))
     }
 
     fn sleep(&self, duration: Duration) -> Sleep {
@@ -143,12 +207,15 @@ impl AsyncTransport for Transport {
 
     /// Returns the time of tokio's clock, so that a test that pauses tokio's time pauses this one too.
     fn now(&self) -> Time {
-        use std::sync::OnceLock;
-
         static START: OnceLock<(Time, Instant)> = OnceLock::new();
         let (start, started) = *START.get_or_init(|| (classify_client::now(), Instant::now()));
-        let elapsed = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        start + Duration::from_millis(elapsed)
+        let elapsed = started.elapsed();
+        // `as_millis` would divide 128 bits.
+        let millis = elapsed
+            .as_secs()
+            .saturating_mul(1_000)
+            .saturating_add(elapsed.subsec_millis().into());
+        start + Duration::from_millis(millis)
     }
 }
 
@@ -158,46 +225,51 @@ impl DefaultTransport for Transport {
         Ok(Self {
             client,
             origin: Origin::Default(proxy.cloned()),
+            server: Arc::default(),
         })
     }
 }
 
-async fn exchange(
-    client: reqwest::Client,
-    is_default: bool,
-    request: http::Request<RequestBody>,
-    budget: Budget,
-) -> Reply {
-    let (parts, body) = request.into_parts();
-    if is_default && !HAS_TLS && parts.uri.scheme() == Some(&http::uri::Scheme::HTTPS) {
-        return Err(failure::no_tls());
+/// A request of reqwest's, and what is known of its body.
+struct Prepared {
+    request: reqwest::Request,
+    length: u64,
+    state: BodyState,
+    /// The URL, if the client may follow a redirect to another.
+    url: Option<Url>,
+}
+
+impl Prepared {
+    fn exchange(
+        self,
+        client: &reqwest::Client,
+        budget: Budget,
+    ) -> impl Future<Output = Reply> + Send + use<> {
+        let Self {
+            request,
+            length,
+            state,
+            url,
+        } = self;
+        // Outside of the future, which would hold two copies of the request.
+        let mut response = client.execute(request);
+        async move {
+            let response = head(&mut response, length, &state, budget).await?;
+            if url.is_some_and(|url| response.url() != &url) {
+                return Err(followed(response.url()));
+            }
+            read(response, budget).await
+        }
     }
-    let url = Url::parse(&parts.uri.to_string())
-        .map_err(|error| Failure::refused(format!("reqwest rejects the URL: {error}")))?;
-    let (length, state) = (body.length(), body.state());
-    let has_body = length > 0 || parts.method == Method::POST;
-    let mut request = reqwest::Request::new(parts.method, url.clone());
-    *request.headers_mut() = parts.headers;
-    if has_body {
-        request.headers_mut().insert(CONTENT_LENGTH, length.into());
-        *request.body_mut() = Some(reqwest::Body::wrap(body));
-    }
-    let response = head(&client, request, length, &state, budget).await?;
-    if response.url() != &url {
-        return Err(followed(response.url()));
-    }
-    read(response, budget).await
 }
 
 /// Returns the response's head, within its time limit once the request is written.
 async fn head(
-    client: &reqwest::Client,
-    request: reqwest::Request,
+    response: &mut (impl Future<Output = reqwest::Result<reqwest::Response>> + Unpin),
     length: u64,
     state: &BodyState,
     budget: Budget,
 ) -> Result<reqwest::Response, Failure> {
-    let mut response = pin!(client.execute(request));
     let mut late = pin!(async {
         let connect = if length > 0 {
             state.ended().await;
@@ -209,7 +281,7 @@ async fn head(
         sleep(budget.response.saturating_add(connect)).await;
     });
     poll_fn(|cx| {
-        if let Poll::Ready(sent) = response.as_mut().poll(cx) {
+        if let Poll::Ready(sent) = Pin::new(&mut *response).poll(cx) {
             let not_started = length > 0 && !state.is_started();
             return Poll::Ready(sent.map_err(|error| failure::on_sending(error, not_started)));
         }
@@ -223,14 +295,31 @@ async fn head(
 
 async fn read(mut response: reqwest::Response, budget: Budget) -> Reply {
     let limit = budget.response_bytes;
-    let mut bytes = Vec::with_capacity(budget.buffer_capacity(response.content_length())?);
+    let capacity = budget.buffer_capacity(response.content_length())?;
+    // A body in one piece is not copied.
+    let mut first = Bytes::new();
+    let mut bytes = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(failure::on_reading)? {
-        if (bytes.len() as u64).saturating_add(chunk.len() as u64) > limit {
+        let length = (first.len() + bytes.len()) as u64;
+        if length.saturating_add(chunk.len() as u64) > limit {
             return Err(Failure::too_large(limit));
+        }
+        if length == 0 {
+            first = chunk;
+            continue;
+        }
+        if bytes.is_empty() {
+            bytes.reserve(capacity.max(first.len() + chunk.len()));
+            bytes.extend_from_slice(&std::mem::take(&mut first));
         }
         bytes.extend_from_slice(&chunk);
     }
-    let mut whole = http::Response::new(Bytes::from(bytes));
+    let body = if bytes.is_empty() {
+        first
+    } else {
+        Bytes::from(bytes)
+    };
+    let mut whole = http::Response::new(body);
     *whole.status_mut() = response.status();
     *whole.headers_mut() = std::mem::take(response.headers_mut());
     Ok(whole)
@@ -243,4 +332,39 @@ fn followed(to: &Url) -> Failure {
         to.origin().ascii_serialization()
     ))
     .after_sending()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The root's URL is parsed once; every request's URL is what parsing the whole text gives.
+    #[test]
+    fn url_of_request_is_read_like_its_text() {
+        let build = || Transport::build(&TransportLimits::default(), None).unwrap();
+        let shared = build();
+        for server in [
+            "http://127.0.0.1:8080",
+            "http://[::1]:80",
+            "https://xn--bcher-kva.example",
+        ] {
+            for path in [
+                "",
+                "/",
+                "/api/v2/classify",
+                "/api/v2/classify?page_size=100&page_token=a%2Bb%3D",
+                "/api/v2/classify/clj%2F1%20%25?",
+                "/base/../v2//classify/.%2e/x;y=1|{}?q='{}|^`",
+                "/%E4%BA%BA?%F0%9F%98%80=~!*()",
+            ] {
+                let text = format!("{server}{path}");
+                let uri: http::Uri = text.parse().unwrap();
+                let expected = Url::parse(&uri.to_string()).unwrap();
+                // One that has seen the same server, or another, and one that has seen none.
+                for transport in [&shared, &build()] {
+                    assert_eq!(transport.url(&uri).unwrap(), expected, "{text}");
+                }
+            }
+        }
+    }
 }

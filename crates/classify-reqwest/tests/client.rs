@@ -166,12 +166,27 @@ async fn tls_feature_missing_error_for_https_names_features() {
         let client = client.retry(Retry::never());
         let error = client.run(create.clone()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Transport);
-        assert!(!error.is_ambiguous(), "{error}");
+        assert!(error.is_refused() && !error.is_ambiguous(), "{error}");
+        assert_eq!(error.attempts(), 0, "{error}");
         assert!(
             error.to_string().contains("rustls, aws-lc, native-tls"),
             "{error}"
         );
     }
+}
+
+#[tokio::test]
+async fn io_kind_of_refused_connection() {
+    use classify_proto::machine::Retry;
+
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", nobody.local_addr().expect("an address"));
+    drop(nobody);
+    let client = Client::new(api(&url, "llx-key")).retry(Retry::never());
+    let error = client.call(GetJob::new("clj-1")).await.unwrap_err();
+    let kind = std::io::ErrorKind::ConnectionRefused;
+    assert_eq!(error.io_kind(), Some(kind), "{error}");
+    assert_eq!(error.attempts(), 1, "{error}");
 }
 
 /// The documents of a run, and what keeps its journal, may ask the same client: nothing is held while they do.

@@ -67,13 +67,13 @@ fn classify_error(error: Error, budget: Budget) -> Failure {
         Error::Tls(why) => Failure::connect(format!("TLS: {why}")),
         #[cfg(feature = "_rustls")]
         Error::Rustls(error @ rustls::Error::InvalidCertificate(_)) => {
-            Failure::refused(format!("TLS: {error}"))
+            Failure::refused(format!("TLS: {error}")).attempted(true)
         }
         #[cfg(feature = "_rustls")]
         Error::Rustls(error) => Failure::connect(format!("TLS: {error}")),
         #[cfg(feature = "native-tls")]
         Error::NativeTls(error) if speaks_of_certificates(&error.to_string()) => {
-            Failure::refused(format!("TLS: {error}"))
+            Failure::refused(format!("TLS: {error}")).attempted(true)
         }
         #[cfg(feature = "native-tls")]
         Error::NativeTls(error) => Failure::connect(format!("TLS: {error}")),
@@ -113,19 +113,21 @@ fn timed_out(which: Timeout, budget: Budget) -> Failure {
 }
 
 fn broken(error: &io::Error) -> Failure {
-    match error.kind() {
+    let failure = match error.kind() {
         io::ErrorKind::TimedOut => Failure::timeout(error.to_string()),
-        _ if is_bad_certificate(error) => Failure::refused(format!("TLS: {error}")),
+        _ if is_bad_certificate(error) => Failure::refused(format!("TLS: {error}")).attempted(true),
         _ => Failure::broken(error.to_string()),
-    }
+    };
+    failure.with_io_kind(error.kind())
 }
 
 fn unconnected(error: &io::Error) -> Failure {
-    if error.kind() == io::ErrorKind::TimedOut {
+    let failure = if error.kind() == io::ErrorKind::TimedOut {
         Failure::timeout(error.to_string()).before_sending()
     } else {
         Failure::connect(error.to_string())
-    }
+    };
+    failure.with_io_kind(error.kind())
 }
 
 /// Whether an error is one of name look-up or of connecting, going by what it is. Of a caller's own agent nobody tells

@@ -96,6 +96,7 @@ fn tls_feature_missing_error_for_https_names_features() {
     }
     let https = Api::builder("llx-key").build().expect("an api");
     let error = Client::new(https).call(GetJob::new("clj-1")).unwrap_err();
+    assert!(error.is_refused() && error.attempts() == 0, "{error}");
     assert!(
         error.to_string().contains("rustls, aws-lc, native-tls"),
         "{error}"
@@ -119,6 +120,18 @@ fn upload_is_resent_without_expect_header_on_417() {
     let requests = server.requests();
     assert_eq!(requests.len(), 2);
     assert_eq!(Some(requests[1].body.len()), requests[1].content_length());
+}
+
+#[test]
+fn io_kind_of_refused_connection() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", nobody.local_addr().expect("an address"));
+    drop(nobody);
+    let client = Client::new(api(&url, "llx-key")).retry(Retry::never());
+    let error = client.call(GetJob::new("clj-1")).unwrap_err();
+    let kind = std::io::ErrorKind::ConnectionRefused;
+    assert_eq!(error.io_kind(), Some(kind), "{error}");
+    assert_eq!(error.attempts(), 1, "{error}");
 }
 
 /// Nobody tells when the caller's agent failed, but some errors come of no connection only.

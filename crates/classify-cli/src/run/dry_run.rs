@@ -72,11 +72,9 @@ pub(super) fn dry_run(
                 }
             }
             ReadResult::Ready {
-                document,
-                fingerprint,
-                ..
+                document, length, ..
             } => {
-                let length = fingerprint.map_or(0, read_ahead::FileFingerprint::length);
+                let length = length.unwrap_or(0);
                 summary.documents += 1;
                 summary.bytes += length;
                 let key = document.key();

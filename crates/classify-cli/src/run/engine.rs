@@ -1,22 +1,19 @@
 //! The engine of a run: the core's [`Bulk`], with the documents that go into it and the journal that comes out.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::collections::{HashMap, VecDeque};
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::Duration;
 
 use classify_proto::machine::{
-    Bulk, BulkEvent, ContentKey, Context, DocumentReport, FinishedDocument, Machine, Record, Step,
-    Summary, Ticket,
+    Bulk, BulkEvent, ContentKey, Context, DocumentReport, FinishedDocument, HashedDocument,
+    Machine, Record, Step, Summary, Ticket,
 };
-use classify_proto::{Body, Content, Failure, Reply, http};
+use classify_proto::{Failure, Reply};
 
 use super::journal_file::JournalFile;
-use super::read_ahead::{FileFingerprint, ReadResult};
+use super::read_ahead::ReadResult;
 use crate::cancel::StopReason;
 use crate::graceful_stop::GracefulStop;
-use crate::inputs::Input;
 
 /// How often a run that waits for the next document to be read looks for it.
 const LOOK: Duration = Duration::from_millis(20);
@@ -70,15 +67,10 @@ enum Known {
 /// Classifies documents, each content once.
 pub(super) struct Engine {
     bulk: Bulk,
-    documents: Arc<[Input]>,
     reader: Receiver<ReadResult>,
     journal: Option<JournalFile>,
     unstored: Option<String>,
     contents: HashMap<ContentKey, Known>,
-    /// How the files on their way looked when they were read.
-    fingerprints: HashMap<PathBuf, FileFingerprint>,
-    /// The files that are on the wire.
-    uploads: BTreeMap<Ticket, PathBuf>,
     untold: VecDeque<Event>,
     /// The run waits for a document to be read.
     held: bool,
@@ -93,19 +85,15 @@ pub(super) struct Engine {
 impl Engine {
     pub(super) fn new(
         bulk: Bulk,
-        documents: Arc<[Input]>,
         reader: Receiver<ReadResult>,
         journal: Option<JournalFile>,
     ) -> Self {
         Self {
             bulk,
-            documents,
             reader,
             journal,
             unstored: None,
             contents: HashMap::new(),
-            fingerprints: HashMap::new(),
-            uploads: BTreeMap::new(),
             untold: VecDeque::new(),
             held: false,
             cancels: false,
@@ -149,16 +137,13 @@ impl Engine {
 
     /// Takes in a document; `true` when it is the first of its content.
     fn admit(&mut self, read: ReadResult) -> bool {
-        let Some((index, document, fingerprint)) = self.ready(read) else {
+        let Some((index, document)) = self.ready(read) else {
             return false;
         };
         self.untold.push_back(Event::Accepted {
             index,
             duplicate_of: None,
         });
-        if let (Some(fingerprint), Some(found)) = (fingerprint, self.documents.get(index)) {
-            self.fingerprints.insert(found.path.clone(), fingerprint);
-        }
         let key = document.key();
         self.contents.insert(key, Known::Waiting(vec![index]));
         self.bulk.push(*document);
@@ -173,20 +158,11 @@ impl Engine {
     }
 
     /// A document whose content the run does not know yet; tells of any other.
-    fn ready(
-        &mut self,
-        read: ReadResult,
-    ) -> Option<(
-        usize,
-        Box<classify_proto::machine::HashedDocument>,
-        Option<FileFingerprint>,
-    )> {
-        let (index, document, fingerprint) = match read {
+    fn ready(&mut self, read: ReadResult) -> Option<(usize, Box<HashedDocument>)> {
+        let (index, document) = match read {
             ReadResult::Ready {
-                index,
-                document,
-                fingerprint,
-            } => (index, document, fingerprint),
+                index, document, ..
+            } => (index, document),
             ReadResult::Unreadable { index, reason } => {
                 self.untold.push_back(Event::Unreadable { index, reason });
                 return None;
@@ -197,7 +173,7 @@ impl Engine {
             }
         };
         match self.contents.get_mut(&document.key()) {
-            None => return Some((index, document, fingerprint)),
+            None => return Some((index, document)),
             Some(Known::Waiting(indices)) => {
                 let duplicate_of = indices.first().copied();
                 indices.push(index);
@@ -250,25 +226,11 @@ impl Engine {
         let Some(Known::Waiting(indices)) = self.contents.insert(settled.key, known) else {
             return;
         };
-        if let Some(found) = indices.first().and_then(|index| self.documents.get(*index)) {
-            self.fingerprints.remove(&found.path);
-        }
         self.untold.push_back(Event::FinishedDocument {
             indices,
             report,
             restored: settled.restored,
         });
-    }
-
-    /// Why a request must not be sent.
-    fn objection(&self, request: &http::Request<Body>) -> Option<Failure> {
-        if self.unstored.is_some() {
-            // Nothing is bought that the journal does not know of.
-            return Some(Failure::connect("the journal cannot be written"));
-        }
-        let path = path_of(request)?;
-        let fingerprint = self.fingerprints.get(path)?;
-        (!fingerprint.still_matches(path)).then(changed)
     }
 
     /// What is said of the documents that a stopped run has not taken in.
@@ -282,7 +244,7 @@ impl Engine {
                 Err(TryRecvError::Disconnected) => return None,
                 Err(TryRecvError::Empty) => return Some(Step::Wait(Some(cx.now + LOOK))),
                 Ok(read) => {
-                    if let Some((index, document, _)) = self.ready(read)
+                    if let Some((index, document)) = self.ready(read)
                         && let Some(report) = self.bulk.previous_report(document.key())
                     {
                         self.untold.push_back(Event::FinishedDocument {
@@ -298,20 +260,6 @@ impl Engine {
             }
         }
     }
-}
-
-fn path_of(request: &http::Request<Body>) -> Option<&PathBuf> {
-    match request.body() {
-        Body::Multipart(multipart) => match &multipart.content {
-            Content::Path(path) => Some(path),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
-fn changed() -> Failure {
-    Failure::content("the file has changed since it was read; nothing was bought for it")
 }
 
 impl Machine for Engine {
@@ -348,12 +296,11 @@ impl Machine for Engine {
                 }
                 Step::Event(_) => {}
                 Step::Send(ticket, request) => {
-                    if let Some(failure) = self.objection(&request) {
+                    if self.unstored.is_some() {
+                        // No job is created that the journal does not know of.
+                        let failure = Failure::connect("the journal cannot be written");
                         self.bulk.handle(cx, ticket, Err(failure));
                         continue;
-                    }
-                    if let Some(path) = path_of(&request) {
-                        self.uploads.insert(ticket, path.clone());
                     }
                     return Step::Send(ticket, request);
                 }
@@ -367,22 +314,11 @@ impl Machine for Engine {
         }
     }
 
-    fn handle(&mut self, cx: Context<'_>, ticket: Ticket, mut reply: Reply) {
-        if let Some(path) = self.uploads.remove(&ticket)
-            && let Some(fingerprint) = self.fingerprints.get(&path)
-            && reply
-                .as_ref()
-                .is_ok_and(|reply| reply.status().is_success())
-            && !fingerprint.still_matches(&path)
-        {
-            // What was uploaded may be half of the one and half of the other.
-            reply = Err(changed());
-        }
+    fn handle(&mut self, cx: Context<'_>, ticket: Ticket, reply: Reply) {
         self.bulk.handle(cx, ticket, reply);
     }
 
     fn resume(&mut self) {
-        self.uploads.clear();
         self.bulk.resume();
     }
 }

@@ -96,7 +96,7 @@ pub(crate) fn run(args: &RunArgs, global: &GlobalArgs, printer: Printer) -> Resu
     let resumes = journal.is_begun();
     let bulk = with_journal(bulk, journal)?;
     let reader = read_ahead::spawn_reader(&inputs, args.shard)?;
-    let engine = Engine::new(bulk, Arc::clone(&inputs), reader, file)
+    let engine = Engine::new(bulk, reader, file)
         .cancels_on_interrupt(args.cancel_on_interrupt)
         .looks_up_rest(resumes || args.shard.is_some());
     let deadline = args.deadline.map(|time| client.now() + time);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use classify_proto::ErrorCode;
 use classify_proto::machine::DocumentStatus;
 
 use super::engine::{Event, Outcome};
@@ -369,15 +370,21 @@ impl RunResults {
         if let Some(original) = state.duplicate_of.and_then(|index| self.states.get(index)) {
             state = original;
         }
-        let cause = match (end.stopped, &end.outcome) {
-            (Some(StopReason::Deadline), _) => "the run's deadline came".to_owned(),
-            (Some(_), _) => "interrupted".to_owned(),
+        let ended_first = || ("the run ended first".to_owned(), ErrorCode::Stopped);
+        let (cause, code) = match (end.stopped, &end.outcome) {
+            (Some(StopReason::Deadline), _) => {
+                ("the run's deadline came".to_owned(), ErrorCode::Deadline)
+            }
+            (Some(_), _) => ("interrupted".to_owned(), ErrorCode::Stopped),
             (None, Some(outcome)) => match (&outcome.unstored, outcome.summary.error()) {
-                (Some(error), _) => format!("the journal cannot be written: {error}"),
-                (None, Some(error)) => error.to_string(),
-                (None, None) => "the run ended first".to_owned(),
+                (Some(error), _) => (
+                    format!("the journal cannot be written: {error}"),
+                    ErrorCode::State,
+                ),
+                (None, Some(error)) => (error.to_string(), error.code()),
+                (None, None) => ended_first(),
             },
-            (None, None) => "the run ended first".to_owned(),
+            (None, None) => ended_first(),
         };
         let (status, reason) = if state.job_id.is_some() {
             (DocumentStatus::Open, format!("{cause}; the job goes on"))
@@ -394,7 +401,7 @@ impl RunResults {
         Row {
             job_id: state.job_id.clone(),
             file_id: state.file_id.clone(),
-            ..Row::without_result(&self.inputs[index].path, &status, reason)
+            ..Row::without_result(&self.inputs[index].path, &status, reason, code)
         }
     }
 

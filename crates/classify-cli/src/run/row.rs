@@ -2,13 +2,16 @@
 
 use std::path::Path;
 
+use classify_proto::ErrorCode;
 use classify_proto::machine::{DocumentReport, DocumentStatus};
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
 use crate::output::table::{self, Color, ColumnKind, RenderTarget};
 use crate::terminal::escape;
 
-/// The keys of a JSON line and the columns of a CSV file, in this order.
+/// The columns of a CSV file, in this order. A JSON line has these keys and then `error_code`.
+///
+/// CSV has no column for the code: readers take columns by their position, or load the file into a table of eight.
 pub(crate) const COLUMNS: [&str; 8] = [
     "path",
     "status",
@@ -19,6 +22,9 @@ pub(crate) const COLUMNS: [&str; 8] = [
     "file_id",
     "error",
 ];
+
+/// The key that only JSON has.
+const ERROR_CODE: &str = "error_code";
 
 /// The row of a document. All keys are written, with null for missing values; the last two only if a flag asks for them.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,6 +37,8 @@ pub(crate) struct Row {
     pub(crate) job_id: Option<String>,
     pub(crate) file_id: Option<String>,
     pub(crate) error: Option<String>,
+    /// The code of the error; `None` in rows of journals that an earlier version wrote.
+    pub(crate) error_code: Option<ErrorCode>,
     /// Whether the document should be reviewed, with `--review-below`.
     pub(crate) review: Option<bool>,
     /// What happened to the file, with `--move-to` or `--copy-to`.
@@ -112,6 +120,7 @@ impl Serialize for Row {
         map.serialize_entry("job_id", &self.job_id)?;
         map.serialize_entry("file_id", &self.file_id)?;
         map.serialize_entry("error", &self.error)?;
+        map.serialize_entry(ERROR_CODE, &self.error_code)?;
         if let Some(review) = self.review {
             map.serialize_entry("review", &review)?;
         }
@@ -125,7 +134,7 @@ impl Serialize for Row {
 impl Row {
     /// Returns the row of a document that cannot be classified.
     pub(crate) fn error(path: &Path, reason: impl Into<String>) -> Self {
-        Self::without_result(path, &DocumentStatus::Error, reason)
+        Self::without_result(path, &DocumentStatus::Error, reason, ErrorCode::Content)
     }
 
     /// Returns the row of a document without a result.
@@ -133,6 +142,7 @@ impl Row {
         path: &Path,
         status: &DocumentStatus,
         reason: impl Into<String>,
+        code: ErrorCode,
     ) -> Self {
         Self {
             path: path.to_string_lossy().into_owned(),
@@ -143,6 +153,7 @@ impl Row {
             job_id: None,
             file_id: None,
             error: Some(reason.into()),
+            error_code: Some(code),
             review: None,
             file_result: None,
         }
@@ -165,6 +176,7 @@ impl Row {
             job_id: report.job_id.clone(),
             file_id: report.file_id.clone(),
             error,
+            error_code: report.error_code.clone(),
             review: None,
             file_result: None,
         }
@@ -298,10 +310,11 @@ mod tests {
         let json = serde_json::to_string(&row).unwrap();
         assert_eq!(
             json,
-            r#"{"path":"ü ñ.pdf","status":"ERROR","type":null,"confidence":null,"reasoning":null,"job_id":null,"file_id":null,"error":"gone"}"#
+            r#"{"path":"ü ñ.pdf","status":"ERROR","type":null,"confidence":null,"reasoning":null,"job_id":null,"file_id":null,"error":"gone","error_code":"content"}"#
         );
         let keys: Vec<_> = COLUMNS
             .iter()
+            .chain([&ERROR_CODE])
             .map(|key| json.find(&format!("\"{key}\":")).unwrap())
             .collect();
         assert!(keys.is_sorted());
@@ -317,7 +330,9 @@ mod tests {
         });
         let json = serde_json::to_string(&row).unwrap();
         assert!(
-            json.ends_with(r#""error":"gone","review":true,"moved_to":null}"#),
+            json.ends_with(
+                r#""error":"gone","error_code":"content","review":true,"moved_to":null}"#
+            ),
             "{json}"
         );
         let extra = ExtraColumns {
@@ -328,6 +343,22 @@ mod tests {
         assert_eq!(columns.len(), row.csv_record().len());
         assert_eq!(columns[8..], ["review", "copied_to"]);
         assert!(ExtraColumns::default().columns().eq(COLUMNS));
+    }
+
+    #[test]
+    fn row_error_code_is_that_of_report_and_not_in_csv() {
+        let failed = r#"{"status":"FAILED","error":"PDF_IS_BROKEN","error_code":"job_failed"}"#;
+        let json = |report| serde_json::to_value(row(report)).unwrap()["error_code"].clone();
+        assert_eq!(json(failed), "job_failed");
+        assert_eq!(row(failed).csv_record().len(), COLUMNS.len());
+        assert!(!row(failed).csv_record().contains(&"job_failed".to_owned()));
+        // Of an earlier version, and of a later one.
+        assert!(json(r#"{"status":"FAILED","error":"PDF_IS_BROKEN"}"#).is_null());
+        assert_eq!(
+            json(r#"{"status":"ERROR","error":"gone","error_code":"of_tomorrow"}"#),
+            "of_tomorrow"
+        );
+        assert!(json(r#"{"status":"COMPLETED","type":"a"}"#).is_null());
     }
 
     #[test]

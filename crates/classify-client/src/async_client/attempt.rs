@@ -13,7 +13,7 @@ use classify_proto::{Body, Failure, Reply, Time, http};
 use super::body::Opening;
 use super::time_limit::TimeLimit;
 use super::transport::Transport;
-use crate::body::{BodyState, check_reply, panic_failure};
+use crate::body::{BodyState, check_reply, no_time_left, panic_failure};
 use crate::budget::Budget;
 use crate::observe::AttemptReport;
 use crate::settings::Settings;
@@ -52,13 +52,13 @@ impl<T: Transport> Attempt<T> {
         settings: Arc<Settings>,
         ticket: Ticket,
         request: http::Request<Body>,
+        started: Time,
         runs_in_background: bool,
     ) -> Self {
-        let started = transport.now();
         let report = AttemptReport::start(&settings, &request, started);
         let (parts, body) = request.into_parts();
         let opening = match transport.check() {
-            Ok(()) => Opening::start(body, &transport.blocking_executor()),
+            Ok(()) => Opening::start(body, || transport.blocking_executor()),
             Err(failure) => Opening::Opened(Some(Err(failure))),
         };
         let mut attempt = Self {
@@ -81,10 +81,15 @@ impl<T: Transport> Attempt<T> {
                     .as_ref()
                     .and_then(|parts| parts.extensions.get::<ResponseDeadline>().copied());
                 let budget = Budget::new(&attempt.settings.limits, 0, deadline, started);
-                attempt.limit.set(&attempt.transport, budget.total);
+                attempt.limit.set(&attempt.transport, started, budget.total);
             }
         }
         attempt
+    }
+
+    /// Returns the time at which the attempt wakes its task at the latest. `None` before it was polled.
+    pub(crate) fn ends_by(&self) -> Option<Time> {
+        self.limit.ends_by()
     }
 
     /// Moves the limits of this attempt by a time in which the caller did not poll.
@@ -105,7 +110,7 @@ impl<T: Transport> Attempt<T> {
                         let late = self.limit.poll_is_over(&self.transport, cx, renewal);
                         return if late {
                             let failure = Failure::timeout("the document was not opened in time");
-                            Poll::Ready(Err(failure.before_sending()))
+                            Poll::Ready(Err(failure.before_sending().attempted(false)))
                         } else {
                             Poll::Pending
                         };
@@ -153,14 +158,16 @@ impl<T: Transport> Attempt<T> {
         parts: http::request::Parts,
         mut body: crate::body::RequestBody,
     ) -> Result<(), Failure> {
-        body.executor = self.transport.blocking_executor();
+        if body.has_reader() {
+            body.executor = Some(self.transport.blocking_executor());
+        }
+        let now = self.transport.now();
         let (length, state) = (body.length(), body.state());
         let deadline = parts.extensions.get::<ResponseDeadline>().copied();
-        let elapsed = self.transport.now().since(self.started);
-        let budget =
-            Budget::new(&self.settings.limits, length, deadline, self.started).less(elapsed);
+        let budget = Budget::new(&self.settings.limits, length, deadline, self.started)
+            .less(now.since(self.started));
         if budget.total.is_zero() {
-            return Err(Failure::timeout("no time was left to send the request").before_sending());
+            return Err(no_time_left());
         }
         let request = http::Request::from_parts(parts, body);
         let transport = &self.transport;
@@ -187,7 +194,7 @@ impl<T: Transport> Attempt<T> {
             length,
             body: state,
         };
-        self.limit.set(&self.transport, budget.total);
+        self.limit.set(&self.transport, now, budget.total);
         Ok(())
     }
 }
@@ -205,7 +212,7 @@ impl<T: Transport> Future for Attempt<T> {
             return Poll::Pending;
         };
         this.report
-            .end(&this.settings, &reply, this.transport.now());
+            .end(&this.settings, &reply, || this.transport.now());
         Poll::Ready((this.ticket, reply))
     }
 }

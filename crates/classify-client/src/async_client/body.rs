@@ -10,7 +10,7 @@ use http_body::{Frame, SizeHint};
 
 use super::executor::BlockingExecutor;
 use crate::body::RequestBody;
-use crate::content::{self, OpenContent};
+use crate::content::{self, OpenContent, ReadError};
 
 /// The size of a read from a file.
 const READ_SIZE: usize = 128 * 1024;
@@ -25,7 +25,7 @@ struct WorkState<R> {
 }
 
 /// A read of a file that runs elsewhere; the content comes back with its result.
-pub(crate) type PendingRead = PendingWork<(OpenContent, Result<Bytes, String>)>;
+pub(crate) type PendingRead = PendingWork<(OpenContent, Result<Bytes, ReadError>)>;
 
 impl<R: Send + 'static> PendingWork<R> {
     pub(crate) fn start(
@@ -83,9 +83,9 @@ pub(crate) enum Opening {
 }
 
 impl Opening {
-    pub(crate) fn start(body: Body, executor: &BlockingExecutor) -> Self {
+    pub(crate) fn start(body: Body, executor: impl FnOnce() -> BlockingExecutor) -> Self {
         if content::is_file(&body) {
-            Self::Pending(PendingWork::start(executor, move || {
+            Self::Pending(PendingWork::start(&executor(), move || {
                 Some(content::open(body))
             }))
         } else {
@@ -109,13 +109,16 @@ impl Opening {
 }
 
 impl RequestBody {
-    fn poll_bytes(&mut self, cx: &mut Context<'_>) -> Poll<Result<Bytes, String>> {
+    fn poll_bytes(&mut self, cx: &mut Context<'_>) -> Poll<Result<Bytes, ReadError>> {
         loop {
             if let Some(pending) = &self.pending {
                 let result = ready!(pending.poll(cx));
                 self.pending = None;
                 let Some((content, result)) = result else {
-                    return Poll::Ready(Err("the thread that read the document ended".to_owned()));
+                    return Poll::Ready(Err(ReadError {
+                        message: "the thread that read the document ended".to_owned(),
+                        kind: None,
+                    }));
                 };
                 self.return_content(content);
                 return Poll::Ready(result);
@@ -124,7 +127,8 @@ impl RequestBody {
                 return Poll::Ready(Ok(bytes));
             }
             let mut content = self.take_content();
-            let read = PendingWork::start(&self.executor, move || {
+            let executor = self.executor.get_or_insert_with(BlockingExecutor::in_place);
+            let read = PendingWork::start(executor, move || {
                 let most = usize::try_from(content.length()).unwrap_or(usize::MAX);
                 let mut buffer = vec![0; most.min(READ_SIZE)];
                 let result = content.read(&mut buffer).map(|read| {
@@ -156,7 +160,7 @@ impl http_body::Body for RequestBody {
                 this.advance(bytes.len());
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
-            Err(message) => Poll::Ready(Some(Err(this.fail(message)))),
+            Err(error) => Poll::Ready(Some(Err(this.fail(error)))),
         }
     }
 

@@ -133,7 +133,8 @@ impl<T: Transport, S: Source> BulkRun<T, S> {
 
         impl<T: Transport, S> Drop for Next<'_, T, S> {
             fn drop(&mut self) {
-                self.0.running.pause();
+                let now = self.0.running.now();
+                self.0.running.pause(now);
             }
         }
 

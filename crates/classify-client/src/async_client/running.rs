@@ -1,7 +1,7 @@
 //! A machine that runs: its requests as futures, its events to the caller.
 
 use std::fmt;
-use std::future::{Future as _, poll_fn};
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -33,6 +33,10 @@ pub struct Running<T: Transport, M: Machine> {
     settings: Arc<Settings>,
     machine: M,
     queue: SendQueue,
+    /// The attempt in flight, while there is only one: most operations send one request at a time. A set of futures
+    /// would be an allocation and a further wake-up for each.
+    only: Option<Attempt<T>>,
+    /// The attempts in flight, while there are several.
     attempts: FuturesUnordered<Attempt<T>>,
     timer: Option<(Time, Pin<Box<T::Sleep>>)>,
     span: OperationSpan,
@@ -42,6 +46,8 @@ pub struct Running<T: Transport, M: Machine> {
     skipped_to: Time,
     /// Since when nobody polls.
     idle_since: Option<Time>,
+    /// Every attempt was polled since the caller polled, and none has ended.
+    is_polled: bool,
     output: Option<M::Output>,
 }
 
@@ -63,6 +69,7 @@ impl<T: Transport, M: Machine> Running<T, M> {
             settings,
             machine,
             queue: SendQueue::default(),
+            only: None,
             attempts: FuturesUnordered::new(),
             timer: None,
             span,
@@ -70,6 +77,7 @@ impl<T: Transport, M: Machine> Running<T, M> {
             stop: StopHandle::default(),
             skipped_to: Time::from_millis(0),
             idle_since: None,
+            is_polled: false,
             output: None,
         }
     }
@@ -84,7 +92,7 @@ impl<T: Transport, M: Machine> Running<T, M> {
 
         impl<T: Transport, M: Machine> Drop for Next<'_, T, M> {
             fn drop(&mut self) {
-                self.0.pause();
+                self.0.pause(self.0.now());
             }
         }
 
@@ -104,51 +112,53 @@ impl<T: Transport, M: Machine> Running<T, M> {
         if self.output.is_some() || self.stop.take(cx) {
             return Poll::Ready(None);
         }
-        self.end_pause();
+        let mut now = self.now();
+        self.end_pause(now);
+        self.is_polled = false;
         let span = self.span.clone();
-        let event = span.within(|| self.step(cx));
+        let event = span.within(|| self.step(cx, &mut now));
         if event.is_ready() {
-            self.pause();
+            self.pause(now);
         }
         event
     }
 
     /// Notes that nobody polls from now on.
-    pub(crate) fn pause(&mut self) {
-        if self.output.is_none() && self.idle_since.is_none() {
-            self.idle_since = Some(self.now());
+    pub(crate) fn pause(&mut self, now: Time) {
+        if self.output.is_none() {
+            self.idle_since.get_or_insert(now);
         }
     }
 
     /// Extends the limits of the attempts by the time in which nobody polled.
-    fn end_pause(&mut self) {
+    fn end_pause(&mut self, now: Time) {
         let Some(since) = self.idle_since.take() else {
             return;
         };
-        let pause = self.now().since(since);
+        let pause = now.since(since);
         if !pause.is_zero() {
-            for attempt in &mut self.attempts {
+            for attempt in self.only.iter_mut().chain(&mut self.attempts) {
                 attempt.extend(pause);
             }
         }
     }
 
-    fn step(&mut self, cx: &mut Context<'_>) -> Poll<Option<M::Event>> {
+    /// `now` is read once for each wait, since a step takes no time to speak of.
+    fn step(&mut self, cx: &mut Context<'_>, now: &mut Time) -> Poll<Option<M::Event>> {
         // Replies that came while nobody polled are handled first: a machine that looked at the clock before them would
         // give up requests that were answered in time.
-        while self.poll_reply(cx) {}
+        while self.poll_reply(cx, *now) {}
         loop {
-            let now = self.now();
-            match self.machine.poll(self.settings.context(now)) {
+            match self.machine.poll(self.settings.context(*now)) {
                 Step::Send(ticket, request) => {
                     self.queue.push(ticket, request);
                     // Before the event that may come next: a prefetch is under way while the caller has the event.
-                    self.send_queued();
+                    self.send_queued(*now);
                 }
                 Step::Event(event) => {
                     if self.runs_in_background {
                         // Starts what was queued by this poll.
-                        while self.poll_reply(cx) {}
+                        while self.poll_reply(cx, *now) {}
                     }
                     return Poll::Ready(Some(event));
                 }
@@ -157,36 +167,45 @@ impl<T: Transport, M: Machine> Running<T, M> {
                     return Poll::Ready(None);
                 }
                 Step::Wait(until) => {
-                    if self.poll_reply(cx) {
+                    if self.poll_reply(cx, *now) {
                         continue;
                     }
-                    if !self.poll_timer(cx, until) {
+                    if !self.poll_timer(cx, until, *now) {
                         return Poll::Pending;
                     }
+                    *now = self.now();
                 }
             }
         }
     }
 
     /// Passes a reply to the machine, if one has come.
-    fn poll_reply(&mut self, cx: &mut Context<'_>) -> bool {
-        let Poll::Ready(Some((ticket, reply))) = Pin::new(&mut self.attempts).poll_next(cx) else {
+    fn poll_reply(&mut self, cx: &mut Context<'_>, now: Time) -> bool {
+        if self.is_polled {
+            return false;
+        }
+        let polled = match &mut self.only {
+            Some(attempt) => Pin::new(attempt).poll(cx).map(Some),
+            None => Pin::new(&mut self.attempts).poll_next(cx),
+        };
+        let Poll::Ready(Some((ticket, reply))) = polled else {
+            self.is_polled = true;
             return false;
         };
-        self.handle(ticket, reply);
-        self.send_queued();
+        self.only = None;
+        self.handle(ticket, reply, now);
+        self.send_queued(now);
         true
     }
 
-    fn handle(&mut self, ticket: Ticket, reply: Reply) {
+    fn handle(&mut self, ticket: Ticket, reply: Reply, now: Time) {
         self.queue.finish(ticket);
-        let now = self.now();
         self.machine
             .handle(self.settings.context(now), ticket, reply);
     }
 
     /// Whether the time is reached.
-    fn poll_timer(&mut self, cx: &mut Context<'_>, until: Option<Time>) -> bool {
+    fn poll_timer(&mut self, cx: &mut Context<'_>, until: Option<Time>, now: Time) -> bool {
         let Some(until) = until else {
             self.timer = None;
             return false;
@@ -199,8 +218,14 @@ impl<T: Transport, M: Machine> Running<T, M> {
                 return true;
             }
         };
+        // The attempt ends and wakes this task before: the machine waits for nothing else.
+        let ends_by = self.only.as_ref().and_then(Attempt::ends_by);
+        if ends_by.is_some_and(|ends_by| ends_by <= until) && until > now {
+            self.timer = None;
+            return false;
+        }
         if self.timer.as_ref().is_none_or(|(set, _)| *set != until) {
-            let left = until.since(transport.now());
+            let left = until.since(now);
             self.timer = Some((until, Box::pin(transport.sleep(left))));
         }
         let is_reached = self
@@ -213,25 +238,35 @@ impl<T: Transport, M: Machine> Running<T, M> {
         is_reached
     }
 
-    fn send_queued(&mut self) {
+    fn send_queued(&mut self, now: Time) {
         while let Some((ticket, request)) = self.queue.next(self.settings.limits.max_concurrency) {
             match &self.transport {
-                Ok(transport) => self.attempts.push(Attempt::new(
-                    Arc::clone(transport),
-                    Arc::clone(&self.settings),
-                    ticket,
-                    request,
-                    self.runs_in_background,
-                )),
+                Ok(transport) => {
+                    let attempt = Attempt::new(
+                        Arc::clone(transport),
+                        Arc::clone(&self.settings),
+                        ticket,
+                        request,
+                        now,
+                        self.runs_in_background,
+                    );
+                    self.is_polled = false;
+                    if self.only.is_none() && self.attempts.is_empty() {
+                        self.only = Some(attempt);
+                    } else {
+                        self.attempts.extend(self.only.take());
+                        self.attempts.push(attempt);
+                    }
+                }
                 Err(reason) => {
                     let failure = Failure::refused(&**reason);
-                    self.handle(ticket, Err(failure));
+                    self.handle(ticket, Err(failure), now);
                 }
             }
         }
     }
 
-    fn now(&self) -> Time {
+    pub(crate) fn now(&self) -> Time {
         match &self.transport {
             Ok(transport) => transport.now().max(self.skipped_to),
             Err(_) => self.skipped_to,

@@ -26,9 +26,16 @@ impl<T: Transport> TimeLimit<T> {
         }
     }
 
+    /// Returns the time at which the timer wakes its task at the latest. `None` without a limit.
+    pub(crate) fn ends_by(&self) -> Option<Time> {
+        self.timer
+            .as_ref()
+            .map(|(until, _)| *until + self.extension)
+    }
+
     /// Starts a limit of `duration`.
-    pub(crate) fn set(&mut self, transport: &T, duration: Duration) {
-        let until = transport.now() + duration;
+    pub(crate) fn set(&mut self, transport: &T, now: Time, duration: Duration) {
+        let until = now + duration;
         self.extension = Duration::ZERO;
         self.timer = Some((until, Box::pin(transport.sleep(duration))));
     }
@@ -59,11 +66,11 @@ impl<T: Transport> TimeLimit<T> {
             let until = *until + std::mem::take(&mut self.extension);
             let left = until.since(now);
             if is_extended && !left.is_zero() {
-                self.set(transport, left);
+                self.set(transport, now, left);
             } else if now.since(until) < POLL_DELAY {
                 return true;
             } else {
-                self.set(transport, renewal);
+                self.set(transport, now, renewal);
             }
         }
     }

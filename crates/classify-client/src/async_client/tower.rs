@@ -128,7 +128,11 @@ where
                 } else {
                     budget.connect
                 };
-                limit.set(&transport, budget.response.saturating_add(connect));
+                limit.set(
+                    &transport,
+                    transport.now(),
+                    budget.response.saturating_add(connect),
+                );
             }
             let paused_before = std::mem::replace(&mut paused, state.paused());
             limit.extend(paused.saturating_sub(paused_before));

@@ -19,7 +19,7 @@
 //! | report a failed connection as [`Failure::connect`](classify_proto::Failure::connect), and only that: such a request counts as not sent | `idempotency::ambiguous_is_not_set_by_attempts_that_never_connected` |
 //! | report a broken connection as [`Failure::broken`](classify_proto::Failure::broken) | `idempotency::idempotency_v1_create_without_key_retry_only_if_not_connected` |
 //! | not send a request again by itself | `idempotency::idempotency_v1_create_is_not_resent_on_closed_keep_alive_connection` |
-//! | report an untrusted certificate as [`Failure::refused`](classify_proto::Failure::refused) | `errors::tls_untrusted_certificate_fails_without_retry` |
+//! | report an untrusted certificate as [`Failure::refused`](classify_proto::Failure::refused), [attempted](classify_proto::Failure::attempted) | `errors::tls_untrusted_certificate_fails_without_retry` |
 //! | serve [`TransportLimits::max_concurrency`](classify_proto::TransportLimits::max_concurrency) requests at once | `transport_limits::max_concurrency_is_reached_and_not_exceeded` |
 //!
 //! The client itself opens the body anew for each attempt, prefers an error of the body's content over the transport's

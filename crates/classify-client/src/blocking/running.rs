@@ -231,7 +231,7 @@ impl<T: Transport, M: Machine> Running<T, M> {
                 .as_ref()
                 .is_some_and(|threads| threads.cancel(ticket))
             {
-                failure = failure.before_sending();
+                failure = failure.before_sending().attempted(false);
             }
             self.handle(ticket, Err(failure));
         }

@@ -8,10 +8,10 @@ use std::thread;
 use std::time::Duration;
 
 use classify_proto::machine::{ResponseDeadline, Ticket};
-use classify_proto::{Body, Failure, Reply, Time, http};
+use classify_proto::{Body, Reply, Time, http};
 
 use super::transport::Transport;
-use crate::body::{check_reply, panic_failure};
+use crate::body::{check_reply, no_time_left, panic_failure};
 use crate::budget::Budget;
 use crate::content;
 use crate::observe::{AttemptReport, OperationSpan};
@@ -28,7 +28,7 @@ pub(crate) fn attempt<T: Transport>(
     let started = transport.now();
     let report = AttemptReport::start(settings, &request, started);
     let reply = report.within(|| exchange(transport, settings, request, started, on_open));
-    report.end(settings, &reply, transport.now());
+    report.end(settings, &reply, || transport.now());
     reply
 }
 
@@ -47,7 +47,7 @@ fn exchange<T: Transport>(
     let budget = Budget::new(&settings.limits, length, deadline, started)
         .less(transport.now().since(started));
     if budget.total.is_zero() {
-        return Err(Failure::timeout("no time was left to send the request").before_sending());
+        return Err(no_time_left());
     }
     on_open(budget.total);
     let request = http::Request::from_parts(parts, body);

@@ -7,6 +7,7 @@ use classify_proto::machine::{
     ContentKey, DocumentReport, DocumentStatus, ErrorScope, FinishedDocument,
 };
 use classify_proto::v2::{Job, Outcome};
+use classify_proto::{Error, ErrorCode};
 
 /// A finished document of a bulk run: classified, or not and why.
 #[derive(Debug, Clone)]
@@ -31,6 +32,7 @@ pub struct DocumentError {
     status: DocumentStatus,
     scope: ErrorScope,
     message: String,
+    code: Option<ErrorCode>,
     job_id: Option<String>,
 }
 
@@ -52,8 +54,11 @@ impl Finished {
     }
 
     /// A document that could not be read.
-    pub(crate) fn unreadable(name: String, error: &classify_proto::Error) -> Self {
-        Self::failed(name, ErrorScope::Document, error.to_string())
+    pub(crate) fn unreadable(name: impl Into<String>, error: &Error) -> Self {
+        let mut report = DocumentReport::new(DocumentStatus::Error);
+        report.error = Some(error.to_string());
+        report.error_code = Some(error.code());
+        Self::of_report(name, report, ErrorScope::Document)
     }
 
     /// The same result under another name.
@@ -71,6 +76,9 @@ impl Finished {
         };
         let mut report = DocumentReport::new(status);
         report.error = Some(message.into());
+        if scope == ErrorScope::Document {
+            report.error_code = Some(ErrorCode::Content);
+        }
         Self::of_report(name, report, scope)
     }
 
@@ -110,6 +118,7 @@ impl Finished {
                 status: report.status.clone(),
                 scope: self.document.scope.unwrap_or(ErrorScope::Document),
                 message: report.error.clone().unwrap_or_default(),
+                code: report.error_code.clone(),
                 job_id: report.job_id.clone(),
             });
         }
@@ -170,6 +179,12 @@ impl DocumentError {
     #[must_use]
     pub fn message(&self) -> &str {
         &self.message
+    }
+
+    /// Returns what went wrong as one word of a closed list; `None` if the result is from a journal without codes.
+    #[must_use]
+    pub fn code(&self) -> Option<&ErrorCode> {
+        self.code.as_ref()
     }
 
     /// Returns the id of the job, if there is one.

@@ -12,7 +12,9 @@ pub(crate) use engine::{Engine, EngineEvent};
 pub use finished::{DocumentError, Finished};
 #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
 pub use journal_file::JournalFile;
-pub(crate) use source::{Batch, ReadResult, Shard};
+#[cfg(feature = "async")]
+pub(crate) use source::ReadResult;
+pub(crate) use source::{Batch, Shard};
 
 /// A build without files has no journal file.
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]

@@ -26,8 +26,11 @@ impl Error {
             job_id: None,
             job: None,
             v1_job: None,
+            file_id: None,
             transaction_id: None,
+            repeatable: false,
             subject: None,
+            failure: None,
             source: None,
         }))
     }
@@ -91,7 +94,7 @@ impl Error {
             FailureKind::Refused => (ErrorKind::Transport, "the transport refuses the request"),
         };
         let mut error = Self::new(kind, message);
-        error.0.source = Some(Box::new(failure));
+        error.0.failure = Some(failure);
         error
     }
 
@@ -217,6 +220,19 @@ impl Error {
         self
     }
 
+    /// The file that was uploaded for the create.
+    pub(crate) fn with_file_id(mut self, id: Option<&str>) -> Self {
+        self.0.file_id = id.map(str::to_owned).or(self.0.file_id);
+        self
+    }
+
+    /// Whether classifying the same content again is the same paid run: the transaction id is derived from the content, and
+    /// the options do not ask to pay again.
+    pub(crate) fn with_repeatable(mut self, is_repeatable: bool) -> Self {
+        self.0.repeatable = is_repeatable;
+        self
+    }
+
     pub(crate) fn with_transaction_id(mut self, id: Option<&str>) -> Self {
         self.0.transaction_id = id.map(str::to_owned).or(self.0.transaction_id);
         self
@@ -249,9 +265,12 @@ impl Error {
             job_id: None,
             job: None,
             v1_job: None,
+            file_id: None,
             transaction_id: None,
+            repeatable: false,
             subject: None,
-            source: self.failure().map(|failure| Box::new(failure.clone()) as _),
+            failure: inner.failure.clone(),
+            source: None,
         }))
     }
 }

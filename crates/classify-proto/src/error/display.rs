@@ -5,55 +5,6 @@ use std::fmt;
 use super::{Error, ErrorKind};
 use crate::text::error_body;
 
-impl Error {
-    /// What to do where the service may have acted, whatever it was that went wrong.
-    fn ambiguity_hint(&self) -> Option<&'static str> {
-        self.0.ambiguous.then_some(match self.0.transaction_id {
-            Some(_) => "send it again under the same transaction id: that cannot make a second job",
-            None => "it may have been acted upon; look for its effect before sending it again",
-        })
-    }
-
-    fn hint(&self) -> Option<&'static str> {
-        if self.is_quota() {
-            return Some(
-                "the plan has no credits or room left; more requests cannot help until it has",
-            );
-        }
-        match self.0.kind {
-            ErrorKind::Deadline => Some("the job goes on; wait for it again by its id"),
-            ErrorKind::Conflict if self.0.transaction_id.is_some() => {
-                Some("use another transaction id for another request")
-            }
-            ErrorKind::Status => match self.status()?.as_u16() {
-                401 => Some(
-                    "check the key, and that it is of this region: a key is valid in one region only",
-                ),
-                403 => Some("the key has no right to this project or organization"),
-                404 if self
-                    .0
-                    .operation
-                    .is_some_and(|name| name.starts_with("classifier.jobs")) =>
-                {
-                    Some(
-                        "check the id, and that it belongs to the key's project; v1 has left the published interface and may have been withdrawn",
-                    )
-                }
-                404 => Some("check the id, and that it belongs to the key's project"),
-                410 => {
-                    Some("the service has withdrawn this endpoint; v1 left its published interface")
-                }
-                413 => Some("the document is over the service's size limit"),
-                422 => Some("correct the named field"),
-                429 => Some("slow down"),
-                300..=399 => Some("check the base URL"),
-                _ => None,
-            },
-            _ => None,
-        }
-    }
-}
-
 /// Writes a line break, and any other control character, as a space: much of an error is somebody else's words.
 struct SingleLineWriter<'a, 'b>(&'a mut fmt::Formatter<'b>);
 
@@ -103,6 +54,7 @@ impl fmt::Display for Error {
         if !inner.message.is_empty() {
             parts.push(inner.message.clone());
         }
+        // Not a `source()` as well: whoever prints the chain would print it twice.
         if let Some(failure) = self.failure() {
             parts.push(error_body::one_line(&failure.to_string()));
         }
@@ -121,6 +73,12 @@ impl fmt::Display for Error {
         if inner.ambiguous || inner.kind == ErrorKind::Conflict {
             notes.extend(
                 inner
+                    .file_id
+                    .as_deref()
+                    .map(|id| format!("file {}", error_body::one_line(id))),
+            );
+            notes.extend(
+                inner
                     .transaction_id
                     .as_deref()
                     .map(|id| format!("transaction id {id}")),
@@ -136,7 +94,7 @@ impl fmt::Display for Error {
         if !notes.is_empty() {
             write!(f, " ({})", notes.join(", "))?;
         }
-        for hint in [self.ambiguity_hint(), self.hint()].into_iter().flatten() {
+        for hint in self.hints() {
             write!(f, "; {hint}")?;
         }
         Ok(())
@@ -173,7 +131,7 @@ mod tests {
             .with_transaction_id(Some("tx-1"));
         assert_eq!(
             error.to_string(),
-            "classify.create: no response in time: 60 s passed (6 attempts, transaction id tx-1); send it again under the same transaction id: that cannot make a second job"
+            "classify.create: no response in time: 60 s passed (6 attempts, transaction id tx-1); send the same create (same file_input, same rules) again under the same transaction id, without another upload: that cannot make a second job"
         );
         assert!(error.is_timeout() && error.is_ambiguous() && !error.is_auth());
     }

@@ -1,8 +1,13 @@
 //! One opaque error with predicates: what it holds and answers here, how it comes about and how it reads apart.
 
+mod code;
 mod constructors;
 mod display;
+mod hint;
+#[cfg(test)]
+mod kinds_test;
 
+use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,13 +19,18 @@ use crate::text::retry_after::retry_after_without_clock;
 use crate::v1;
 use crate::v2::Job;
 
-type Cause = Box<dyn std::error::Error + Send + Sync>;
+pub use code::ErrorCode;
+pub use hint::Hint;
 
 /// What went wrong, where, and what to do about it.
 ///
 /// Ask it with the `is_…` predicates; they may overlap (a timed-out create is both [`is_timeout`](Self::is_timeout)
-/// and [`is_ambiguous`](Self::is_ambiguous)). `Display` is one line: the operation, the status, the service's own
-/// words, the attempts made and a hint. [`source`](std::error::Error::source) is the cause where there is one.
+/// and [`is_ambiguous`](Self::is_ambiguous)). [`code`](Self::code) is one stable word for logs and metrics.
+///
+/// `Display` is one line that needs no other: the operation, the status, the service's own words or the transport's
+/// failure, the attempts made and the [`hints`](Self::hints). [`source`](std::error::Error::source) is an error that
+/// `Display` does not repeat: the last failed poll before a wait reached its deadline. A program that prints the whole
+/// chain prints nothing twice.
 ///
 /// Neither `Display`, `Debug` nor a cause shows a secret, a request's body, or more of a response's body than the words
 /// in which the service says what is wrong; the body is at hand as [`raw_body`](Self::raw_body). Should those words
@@ -42,9 +52,14 @@ struct Inner {
     job_id: Option<String>,
     job: Option<Job>,
     v1_job: Option<v1::Job>,
+    file_id: Option<String>,
     transaction_id: Option<String>,
+    /// Classifying the same content again is the same paid run.
+    repeatable: bool,
     subject: Option<String>,
-    source: Option<Cause>,
+    /// The driver's failure, if there was no response. `Display` contains it.
+    failure: Option<Failure>,
+    source: Option<Box<Error>>,
 }
 
 /// The one class an [`Error`] belongs to; the predicates are finer.
@@ -109,7 +124,8 @@ impl Error {
         &self.0.message
     }
 
-    /// How many requests were sent for the operation; zero when it was refused before sending.
+    /// How many requests were sent for the operation, counting those that found no connection. Zero if none was: a value
+    /// was rejected, the rate limit let nothing through, the content could not be opened, or the transport refused it.
     #[must_use]
     pub fn attempts(&self) -> u32 {
         self.0.attempts
@@ -173,6 +189,17 @@ impl Error {
         self.0.v1_job.as_ref()
     }
 
+    /// The uploaded file (`dfl-…`) of a create that failed, or of the job that the error is about. A create that is sent
+    /// again must name the same file; another upload has another id.
+    #[must_use]
+    pub fn file_id(&self) -> Option<&str> {
+        let of_job = || self.job()?.file_input.as_deref();
+        self.0
+            .file_id
+            .as_deref()
+            .or_else(|| of_job().filter(|id| is_file_id(id)))
+    }
+
     /// The response, where there was one.
     pub(crate) fn response(&self) -> Option<&http::Response<Bytes>> {
         self.0.response.as_ref()
@@ -196,6 +223,13 @@ impl Error {
         self.0.subject.as_deref()
     }
 
+    /// The kind of the IO error behind a failed attempt: of the document's content, or of the connection. `None` if the
+    /// transport did not tell it.
+    #[must_use]
+    pub fn io_kind(&self) -> Option<io::ErrorKind> {
+        self.failure()?.io_kind()
+    }
+
     /// Refused before anything was sent.
     #[must_use]
     pub fn is_invalid(&self) -> bool {
@@ -209,10 +243,48 @@ impl Error {
             || self.has_status(&[StatusCode::REQUEST_TIMEOUT, StatusCode::GATEWAY_TIMEOUT])
     }
 
-    /// The connection could not be made, or broke.
+    /// The connection could not be made, or broke; also [`is_refused`](Self::is_refused).
     #[must_use]
     pub fn is_transport(&self) -> bool {
         self.0.kind == ErrorKind::Transport
+    }
+
+    /// The transport refuses the request whenever it is asked: a certificate that is not trusted, a URL that it cannot
+    /// take, no TLS in this build.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        self.failure()
+            .is_some_and(|failure| failure.kind() == FailureKind::Refused)
+    }
+
+    /// The content of the document could not be read: the file is gone, unreadable, or changed while it was sent.
+    #[must_use]
+    pub fn is_content(&self) -> bool {
+        self.0.kind == ErrorKind::Content
+    }
+
+    /// A document is over the service's size limit (413), or a response or an expansion is over a limit of this client.
+    #[must_use]
+    pub fn is_too_large(&self) -> bool {
+        self.0.kind == ErrorKind::TooLarge || self.has_status(&[StatusCode::PAYLOAD_TOO_LARGE])
+    }
+
+    /// The service rejected what was sent (400, 422); [`field_errors`](Self::field_errors) are the fields that it named.
+    #[must_use]
+    pub fn is_bad_request(&self) -> bool {
+        self.has_status(&[StatusCode::BAD_REQUEST, StatusCode::UNPROCESSABLE_ENTITY])
+    }
+
+    /// The service answered with a redirect, which is not followed (3xx).
+    #[must_use]
+    pub fn is_redirect(&self) -> bool {
+        self.has_status_of(StatusCode::is_redirection)
+    }
+
+    /// The service failed (5xx).
+    #[must_use]
+    pub fn is_server(&self) -> bool {
+        self.has_status_of(StatusCode::is_server_error)
     }
 
     /// Too many requests in too short a time: waiting helps.
@@ -259,6 +331,18 @@ impl Error {
     #[must_use]
     pub fn is_decode(&self) -> bool {
         self.0.kind == ErrorKind::Decode
+    }
+
+    /// A list repeated a page token, or reached the limit on pages.
+    #[must_use]
+    pub fn is_paging(&self) -> bool {
+        self.0.kind == ErrorKind::Paging
+    }
+
+    /// A saved state or a journal could not be written or read, or belongs to another machine or run.
+    #[must_use]
+    pub fn is_state(&self) -> bool {
+        self.0.kind == ErrorKind::State
     }
 
     /// A wait reached its deadline; [`job`](Self::job) is the job as last seen and the wait can be taken up again.
@@ -315,9 +399,14 @@ impl Error {
         self.0.kind == ErrorKind::Decode && self.0.malformed
     }
 
-    /// The driver's failure, where there was no response.
-    pub(crate) fn failure(&self) -> Option<&Failure> {
-        self.0.source.as_ref()?.downcast_ref()
+    /// The transport's failure, if there was no response.
+    #[must_use]
+    pub fn failure(&self) -> Option<&Failure> {
+        self.0.failure.as_ref()
+    }
+
+    fn has_status_of(&self, is_of_class: fn(&StatusCode) -> bool) -> bool {
+        self.0.kind == ErrorKind::Status && self.status().is_some_and(|status| is_of_class(&status))
     }
 
     fn has_status(&self, statuses: &[StatusCode]) -> bool {
@@ -336,6 +425,11 @@ pub(crate) fn request_id(headers: &HeaderMap) -> Option<&str> {
         .and_then(|value| value.to_str().ok())
 }
 
+/// Whether an input is an uploaded file, and not a parse job.
+pub(crate) fn is_file_id(input: &str) -> bool {
+    input.starts_with("dfl-")
+}
+
 /// Whether a 429 speaks of a plan's cap rather than of requests coming too fast. The body is all there is to go by.
 fn mentions_quota(message: &str) -> bool {
     let message = message.to_ascii_lowercase();
@@ -352,10 +446,7 @@ fn mentions_quota(message: &str) -> bool {
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.0
-            .source
-            .as_ref()
-            .map(|cause| &**cause as &(dyn std::error::Error + 'static))
+        self.0.source.as_deref().map(|cause| cause as _)
     }
 }
 

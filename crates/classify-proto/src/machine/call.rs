@@ -65,6 +65,9 @@ pub struct Call<O: Operation> {
     seed: Seed,
     /// Requests sent, less those whose reply can no longer come.
     attempts: u32,
+    /// Those of `attempts` that the transport did not begin: they count for the retry policy, and are not reported.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    unsent: u32,
     /// An attempt whose answer was lost may have been acted upon.
     may_have_acted: bool,
     deadline: Option<Time>,
@@ -106,6 +109,7 @@ impl<O: Operation> Call<O> {
             retry: Retry::default(),
             seed,
             attempts: 0,
+            unsent: 0,
             may_have_acted: false,
             deadline: None,
             next_ticket: 0,
@@ -144,7 +148,7 @@ impl<O: Operation> Call<O> {
         RawResponse::new(
             value,
             self.response.take().unwrap_or_default(),
-            self.attempts.max(1),
+            self.sent_attempts().max(1),
         )
     }
 
@@ -169,6 +173,11 @@ impl<O: Operation> Call<O> {
     /// Whether the answer to an attempt was lost, so that it may have been acted upon.
     pub(crate) fn may_have_acted(&self) -> bool {
         self.may_have_acted
+    }
+
+    /// How many requests the transport began to send.
+    fn sent_attempts(&self) -> u32 {
+        self.attempts.saturating_sub(self.unsent)
     }
 
     fn total_timeout(&self) -> Duration {
@@ -251,11 +260,8 @@ impl<O: Operation> Call<O> {
                 Step::Send(ticket, request)
             }
             Err(error) => {
-                let error = error.with_ambiguity(
-                    self.may_have_acted
-                        && self.operation.semantics().idempotency != Idempotency::Safe,
-                );
-                self.end(Err(error))
+                self.fail(error);
+                self.poll(cx)
             }
         }
     }
@@ -281,7 +287,7 @@ impl<O: Operation> Call<O> {
         let error = self
             .operation
             .annotate(error.with_operation(self.operation.name()))
-            .with_attempts(self.attempts);
+            .with_attempts(self.sent_attempts());
         self.set_outcome(Err(error.with_ambiguity(ambiguous)));
     }
 
@@ -353,7 +359,7 @@ impl<O: Operation> Call<O> {
             }
             Recovery::Verify(verification) if (verification.applies_to)(&error) => {
                 self.verifying = true;
-                self.attempts = 0;
+                (self.attempts, self.unsent) = (0, 0);
                 self.rejection = Some(error);
                 self.state = CallState::Ready;
             }
@@ -381,6 +387,14 @@ impl<O: Operation> Call<O> {
         }
         self.set_outcome(Ok(output));
     }
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 impl<O: Operation> Machine for Call<O> {
@@ -417,7 +431,7 @@ impl<O: Operation> Machine for Call<O> {
                 let error = self
                     .operation
                     .annotate(error.with_operation(self.operation.name()))
-                    .with_attempts(self.attempts);
+                    .with_attempts(self.sent_attempts());
                 self.end(Err(error))
             }
             CallState::Ended => Step::Wait(None),
@@ -435,7 +449,10 @@ impl<O: Operation> Machine for Call<O> {
                 self.keep_response(Some(&response));
                 self.operation.parse(response)
             }
-            Err(failure) => Err(Error::from_failure(failure)),
+            Err(failure) => {
+                self.unsent += u32::from(!failure.was_attempted());
+                Err(Error::from_failure(failure))
+            }
         };
         let error = parsed.as_ref().err();
         let delay = error
@@ -455,7 +472,7 @@ impl<O: Operation> Machine for Call<O> {
         if self.verifying && self.rejection.is_none() {
             // Loaded from a state, which holds no errors: ask again, to be refused again.
             self.verifying = false;
-            self.attempts = 0;
+            (self.attempts, self.unsent) = (0, 0);
             self.state = CallState::Ready;
         }
         if !matches!(self.state, CallState::Sent(_) | CallState::Answered) {

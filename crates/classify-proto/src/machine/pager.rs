@@ -183,11 +183,18 @@ impl<O: Paged> Pager<O> {
     fn next_page(&mut self) -> Option<Page<O::Item>> {
         let page = self.ready.take()?;
         self.pages += 1;
-        self.end = self.end_after(page.next_page_token.as_deref(), self.pages);
-        if let (ListEnd::Open, Some(token)) = (self.end, &page.next_page_token) {
-            self.seen_tokens.insert(token.clone());
-            self.list = self.list.with_page_token(Some(token.clone()));
-        }
+        self.end = match &page.next_page_token {
+            // One search for the token instead of two.
+            Some(token) if self.pages < self.max_pages => {
+                if self.seen_tokens.insert(token.clone()) {
+                    self.list.set_page_token(Some(token.clone()));
+                    ListEnd::Open
+                } else {
+                    ListEnd::Repeated
+                }
+            }
+            token => self.end_after(token.as_deref(), self.pages),
+        };
         Some(page)
     }
 

@@ -7,10 +7,10 @@ use http::Method;
 use serde::{Deserialize, Serialize};
 
 use super::webhook::WireWebhook;
-use super::{Configuration, Job, JobOptions, ROUTE, WebhookConfiguration};
+use super::{Configuration, Job, JobOptions, ROUTE, Rerun, WebhookConfiguration};
 use crate::api::Api;
 use crate::body::Body;
-use crate::error::Error;
+use crate::error::{Error, is_file_id};
 use crate::operation::Operation;
 use crate::scope::Scope;
 use crate::semantics::{RateClass, ReservedField, Semantics, UniqueField};
@@ -271,7 +271,12 @@ impl Operation for CreateJob {
             .raw_body()
             .filter(|_| error.is_decode())
             .and_then(|body| find_job_id(body, |id| id.starts_with("clj-")));
-        let error = error.with_transaction_id(self.idempotency_key());
+        let file_id = Some(&*self.file_input).filter(|input| is_file_id(input));
+        let error = error
+            .with_transaction_id(self.idempotency_key())
+            // The same document is another paid run with the other options.
+            .with_repeatable(self.accepts_any_copy && self.options.rerun == Rerun::Never)
+            .with_file_id(file_id);
         match id {
             Some(id) => error.with_job_id(id),
             None => error,

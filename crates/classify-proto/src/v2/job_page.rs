@@ -15,13 +15,18 @@ use crate::text::response_object::{ConfigInterner, LenientCount};
 /// Reads a page; jobs that repeat the configuration of the job before them, to the letter, share it.
 ///
 /// The letters are compared instead of being parsed, which is most of the work of a page: a configuration is most of a
-/// job's bytes, and a bulk run's jobs all have the same one.
+/// job's bytes, and a bulk run's jobs all have the same one. In a short page the first job's letters are not kept, since
+/// finding their end takes a pass of its own and there may be no other job; the second configuration is compared by value.
 pub(super) fn read(body: &str) -> Result<Page<Job>, serde_json::Error> {
     let mut deserializer = serde_json::Deserializer::from_str(body);
-    let page = deserializer.deserialize_map(PageVisitor)?;
+    let is_short = body.len() <= SHORT_PAGE;
+    let page = deserializer.deserialize_map(PageVisitor { is_short })?;
     deserializer.end()?;
     Ok(page)
 }
+
+/// A page of at most so many bytes has a few jobs or one.
+const SHORT_PAGE: usize = 4 * 1024;
 
 /// How many jobs in a row may fail to repeat the configuration before them, until the rest of the page is read without
 /// comparing.
@@ -30,17 +35,19 @@ pub(super) fn read(body: &str) -> Result<Page<Job>, serde_json::Error> {
 /// success makes up for this many failures, and a page whose jobs have nothing in common costs what it would anyway.
 const COMPARISON_CREDIT: u8 = 4;
 
-/// The configuration that was read last, and its letters.
+/// The configuration that was read last, and its letters unless it was the first of a short page.
 struct LastConfig<'de> {
-    read: Option<(&'de str, Arc<Configuration>)>,
+    read: Option<(Option<&'de str>, Arc<Configuration>)>,
+    is_short: bool,
     /// How many comparisons may still fail.
     comparisons_left: u8,
 }
 
-impl Default for LastConfig<'_> {
-    fn default() -> Self {
+impl LastConfig<'_> {
+    fn new(is_short: bool) -> Self {
         Self {
             read: None,
+            is_short,
             comparisons_left: COMPARISON_CREDIT,
         }
     }
@@ -54,19 +61,31 @@ impl<'de> ConfigInterner<'de> for &mut LastConfig<'de> {
         if self.comparisons_left == 0 {
             return map.next_value();
         }
+        if self.is_short && self.read.is_none() {
+            let first: Option<Arc<Configuration>> = map.next_value()?;
+            self.read = first.clone().map(|first| (None, first));
+            return Ok(first);
+        }
         let Some(raw) = map.next_value::<Option<&'de RawValue>>()? else {
             return Ok(None);
         };
-        if let Some((raw_text, configuration)) = &self.read {
-            if *raw_text == raw.get() {
+        let text = Some(raw.get());
+        if let Some((last_text, last)) = &self.read {
+            if *last_text == text {
                 self.comparisons_left = self.comparisons_left.saturating_add(COMPARISON_CREDIT);
-                return Ok(Some(Arc::clone(configuration)));
+                return Ok(Some(Arc::clone(last)));
             }
-            self.comparisons_left -= 1;
         }
         let read: Configuration = serde_json::from_str(raw.get()).map_err(A::Error::custom)?;
-        let configuration = Arc::new(read);
-        self.read = Some((raw.get(), Arc::clone(&configuration)));
+        let configuration = match self.read.take() {
+            Some((None, first)) if *first == read => first,
+            Some(_) => {
+                self.comparisons_left -= 1;
+                Arc::new(read)
+            }
+            None => Arc::new(read),
+        };
+        self.read = Some((text, Arc::clone(&configuration)));
         Ok(Some(configuration))
     }
 }
@@ -82,7 +101,9 @@ impl<'de> DeserializeSeed<'de> for JobSeed<'_, 'de> {
 }
 
 /// An array of jobs, or null for none.
-struct ItemsVisitor;
+struct ItemsVisitor {
+    is_short: bool,
+}
 
 impl<'de> DeserializeSeed<'de> for ItemsVisitor {
     type Value = Vec<Job>;
@@ -104,8 +125,9 @@ impl<'de> Visitor<'de> for ItemsVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Vec<Job>, A::Error> {
-        let mut interner = LastConfig::default();
-        let mut jobs = Vec::new();
+        let mut interner = LastConfig::new(self.is_short);
+        // `push` would make room for four jobs at first.
+        let mut jobs = Vec::with_capacity(usize::from(self.is_short));
         while let Some(job) = items.next_element_seed(JobSeed(&mut interner))? {
             jobs.push(job);
         }
@@ -113,7 +135,9 @@ impl<'de> Visitor<'de> for ItemsVisitor {
     }
 }
 
-struct PageVisitor;
+struct PageVisitor {
+    is_short: bool,
+}
 
 impl<'de> Visitor<'de> for PageVisitor {
     type Value = Page<Job>;
@@ -130,7 +154,10 @@ impl<'de> Visitor<'de> for PageVisitor {
         };
         while let Some(name) = map.next_key::<&str>()? {
             match name {
-                "items" => page.items = map.next_value_seed(ItemsVisitor)?,
+                "items" => {
+                    let is_short = self.is_short;
+                    page.items = map.next_value_seed(ItemsVisitor { is_short })?;
+                }
                 "next_page_token" => {
                     // An empty token ends a list as an absent one does.
                     page.next_page_token = map
@@ -166,22 +193,31 @@ mod tests {
         )
     }
 
+    /// The same page, with letters enough that it is not short.
+    fn long(page: &str) -> String {
+        let padding = "x".repeat(SHORT_PAGE);
+        page.replace(r#""new":[1]"#, &format!(r#""new":["{padding}"]"#))
+    }
+
     #[test]
     fn interning_shares_equal_configurations_of_a_page() {
         let (a, b) = (
             r#"{"rules":[{"type":"a","description":"x"}]}"#,
             r#"{"rules":[{"type":"b","description":"x"}]}"#,
         );
-        let read = read(&page(&[a, a, b, "null", b, a])).unwrap();
-        let of = |place: usize| read.items[place].configuration.as_ref();
-        assert!(Arc::ptr_eq(of(0).unwrap(), of(1).unwrap()));
-        assert!(Arc::ptr_eq(of(2).unwrap(), of(4).unwrap()));
-        assert_eq!(of(3), None);
-        let types: Vec<_> = [0, 1, 2, 4, 5]
-            .map(|place| of(place).unwrap().rules[0].r#type.clone())
-            .into();
-        assert_eq!(types, ["a", "a", "b", "b", "a"]);
-        assert_eq!(read.next_page_token.as_deref(), Some("t"));
+        let short = page(&[a, a, b, "null", b, a]);
+        for text in [&short, &long(&short)] {
+            let read = read(text).unwrap();
+            let of = |place: usize| read.items[place].configuration.as_ref();
+            assert!(Arc::ptr_eq(of(0).unwrap(), of(1).unwrap()));
+            assert!(Arc::ptr_eq(of(2).unwrap(), of(4).unwrap()));
+            assert_eq!(of(3), None);
+            let types: Vec<_> = [0, 1, 2, 4, 5]
+                .map(|place| of(place).unwrap().rules[0].r#type.clone())
+                .into();
+            assert_eq!(types, ["a", "a", "b", "b", "a"]);
+            assert_eq!(read.next_page_token.as_deref(), Some("t"));
+        }
     }
 
     #[test]
@@ -237,9 +273,11 @@ mod tests {
                 r#"{ "rules": [{"type":"ä","description":"x"}], "mode": "FAST"}"#,
                 r#"{"parsing_configuration":{"max_pages":3}}"#,
             ];
-            let text = page(&picks.iter().map(|pick| texts[*pick]).collect::<Vec<_>>());
-            let plain: Page<Job> = serde_json::from_str(&text).unwrap();
-            prop_assert_eq!(read(&text).unwrap(), plain);
+            let short = page(&picks.iter().map(|pick| texts[*pick]).collect::<Vec<_>>());
+            for text in [&short, &long(&short)] {
+                let plain: Page<Job> = serde_json::from_str(text).unwrap();
+                prop_assert_eq!(read(text).unwrap(), plain);
+            }
         }
     }
 }

@@ -67,7 +67,8 @@ pub fn validation_disabled_server_422_exposes_field_errors<D: Driver>() {
 pub fn validation_rejects_create_and_list_before_sending<D: Driver>() {
     let bench = TestBench::<D>::new(Config::default());
     let short = CreateJob::new("pjb-1", Configuration::new([Rule::new("a", "short")]));
-    assert!(bench.driver.run(short).unwrap_err().is_invalid());
+    let error = bench.driver.run(short).unwrap_err();
+    assert!(error.is_invalid() && error.attempts() == 0, "{error}");
     let listed = ListJobs::new().page_size(101);
     bench.driver.list(listed, |item| {
         assert!(item.is_err_and(|error| error.is_invalid()));

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::fs::{self, File, OpenOptions};
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -128,8 +129,9 @@ pub fn upload_of_missing_file_fails_before_sending_and_names_path<D: Driver>() {
         error.to_string().contains("/no/such/folder/lost.pdf"),
         "{error}"
     );
-    assert!(!error.is_ambiguous());
-    assert_eq!(bench.emulator.request_count(), 0);
+    assert!(error.is_content() && !error.is_ambiguous());
+    assert_eq!(error.io_kind(), Some(io::ErrorKind::NotFound), "{error}");
+    assert_eq!((error.attempts(), bench.emulator.request_count()), (0, 0));
 }
 
 /// A folder in place of a file.
@@ -142,7 +144,12 @@ pub fn upload_of_directory_fails_before_sending<D: Driver>() {
         .classify(document.into(), rules().into())
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Content, "{error}");
-    assert_eq!(bench.emulator.request_count(), 0);
+    assert_eq!(
+        error.io_kind(),
+        Some(io::ErrorKind::IsADirectory),
+        "{error}"
+    );
+    assert_eq!((error.attempts(), bench.emulator.request_count()), (0, 0));
 }
 
 /// The first attempt fails and the file is gone before the second.
@@ -157,7 +164,12 @@ pub fn upload_retry_of_deleted_file_fails_and_names_it<D: Driver>() {
     let error = driver_for::<D>(&server).call(upload).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Content, "{error}");
     assert!(error.to_string().contains("brief.txt"), "{error}");
-    assert_eq!(server.requests().len(), 1);
+    // The second attempt was not begun.
+    assert_eq!(
+        (error.attempts(), server.requests().len()),
+        (1, 1),
+        "{error}"
+    );
 }
 
 /// A file that is cut while it is sent: the error says so, and no document of the announced length arrives.
@@ -172,6 +184,12 @@ pub fn upload_of_shrinking_file_fails_and_is_not_sent_as_complete<D: Driver>() {
     let error = driver_for::<D>(&server).call(upload).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Content, "{error}");
     assert!(error.to_string().contains("shrinking.pdf"), "{error}");
+    assert_eq!(
+        error.io_kind(),
+        Some(io::ErrorKind::UnexpectedEof),
+        "{error}"
+    );
+    assert_eq!(error.attempts(), 1, "{error}");
     let requests = server.requests();
     assert_eq!(requests.len(), 1);
     assert!(Some(requests[0].body.len()) < requests[0].content_length());

@@ -13,13 +13,13 @@ use super::{
 use crate::Time;
 use crate::body::Content;
 use crate::configurations::{Parameters, SavedConfiguration};
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorCode, ErrorKind};
 use crate::files::File;
 use crate::job_phase::JobPhase;
 use crate::machine::context::Context;
 use crate::reply::Failure;
 use crate::text::error_body::one_line;
-use crate::v2::{CancelJob, Job};
+use crate::v2::{CancelJob, Job, Rerun};
 
 /// How often a document that met a faulty service is tried again, each time with all retries.
 const MAX_FAILURES: u32 = 5;
@@ -174,6 +174,7 @@ impl Bulk {
     pub(super) fn finish_as_conflict(&mut self, index: DocumentIndex, job_id: &str) {
         let mut report = DocumentReport::new(DocumentStatus::Error);
         let id = one_line(job_id);
+        report.error_code = Some(ErrorCode::Conflict);
         report.error = Some(format!(
             "the service answered with job {id}, which is another document's"
         ));
@@ -206,7 +207,7 @@ impl Bulk {
         match self.error_scope(index, error, stage) {
             ErrorScope::Run => {
                 self.circuit_breaker.on_abandoned(now);
-                self.finish_without_job(index, error.to_string(), ErrorScope::Run);
+                self.finish_without_job_of(index, error, ErrorScope::Run);
                 self.stop_with(error.duplicate());
             }
             ErrorScope::Document => {
@@ -250,7 +251,7 @@ impl Bulk {
         };
         // The file changed or could not be read. Another run may read it, so this is not the document's result.
         if error.kind() == ErrorKind::Content {
-            return self.finish_without_job(index, error.to_string(), ErrorScope::Document);
+            return self.finish_without_job_of(index, error, ErrorScope::Document);
         }
         // What was asked for before may be there all the same, and whoever takes the refusal of a repeat for the end
         // pays for the next attempt while the first one has a job.
@@ -264,11 +265,11 @@ impl Bulk {
         }
         // An upload says nothing about the job, and the next one would fail too.
         if stage == Stage::Upload {
-            return self.finish_without_job(index, error.to_string(), ErrorScope::Document);
+            return self.finish_without_job_of(index, error, ErrorScope::Document);
         }
         document.failures += 1;
         if document.failures >= MAX_FAILURES {
-            return self.finish_without_job(index, error.to_string(), ErrorScope::Document);
+            return self.finish_without_job_of(index, error, ErrorScope::Document);
         }
         let backoff = INITIAL_BACKOFF.saturating_mul(2u32.saturating_pow(document.failures - 1));
         self.backing_off.insert((now + backoff, index));
@@ -333,14 +334,14 @@ impl Bulk {
     /// The service, or the way to it, is not well.
     fn on_transient_error(&mut self, now: Time, index: DocumentIndex, error: &Error, stage: Stage) {
         if self.on_service_failure(now, error) {
-            return self.finish_without_job(index, error.to_string(), ErrorScope::Run);
+            return self.finish_without_job_of(index, error, ErrorScope::Run);
         }
         let Some(document) = self.documents.get_mut(&index) else {
             return;
         };
         document.failures += 1;
         if document.failures >= MAX_FAILURES {
-            return self.finish_without_job(index, error.to_string(), ErrorScope::Transient);
+            return self.finish_without_job_of(index, error, ErrorScope::Transient);
         }
         self.queue(index, stage);
     }
@@ -352,6 +353,18 @@ impl Bulk {
         why: String,
         scope: ErrorScope,
     ) {
+        let report = self.report_without_job(index, why);
+        self.finish_in_scope(index, report, None, Some(scope));
+    }
+
+    /// The run is through with a document whose upload or create failed.
+    fn finish_without_job_of(&mut self, index: DocumentIndex, error: &Error, scope: ErrorScope) {
+        let mut report = self.report_without_job(index, error.to_string());
+        report.error_code = Some(error.code());
+        self.finish_in_scope(index, report, None, Some(scope));
+    }
+
+    fn report_without_job(&self, index: DocumentIndex, why: String) -> DocumentReport {
         let unsure = self
             .documents
             .get(&index)
@@ -362,7 +375,7 @@ impl Bulk {
             DocumentStatus::NotStarted
         });
         report.error = Some(why);
-        self.finish_in_scope(index, report, None, Some(scope));
+        report
     }
 
     pub(super) fn on_cancelled(&mut self, index: DocumentIndex, result: Result<Job, Error>) {
@@ -409,9 +422,11 @@ impl Bulk {
 
     pub(super) fn check_deadline(&mut self, now: Time) {
         if self.deadline().is_some_and(|deadline| now >= deadline) {
-            self.stop_with(Error::deadline(
-                "the deadline of the run came before its end",
-            ));
+            let is_repeatable = self.job_options.rerun == Rerun::Never;
+            self.stop_with(
+                Error::deadline("the deadline of the run came before its end")
+                    .with_repeatable(is_repeatable),
+            );
         }
     }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::Error;
+use crate::error::{Error, ErrorCode};
 use crate::text::open_enum::open_enum;
 use crate::v2::{Job, Outcome};
 
@@ -67,9 +67,26 @@ pub struct DocumentReport {
     /// The file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file_id: Option<String>,
-    /// What went wrong.
+    /// What went wrong, as a sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// What went wrong, as one word of a closed list. `None` if the document has a result, and in reports of journals
+    /// that an earlier version wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_code: Option<ErrorCode>,
+}
+
+/// The code of a document without a result, if nothing more is known than its status.
+fn code_of_status(status: &DocumentStatus) -> Option<ErrorCode> {
+    match status {
+        DocumentStatus::Completed | DocumentStatus::Unknown(_) => None,
+        DocumentStatus::Failed => Some(ErrorCode::JobFailed),
+        DocumentStatus::Cancelled => Some(ErrorCode::JobCancelled),
+        DocumentStatus::Error => Some(ErrorCode::NoResult),
+        DocumentStatus::Missing => Some(ErrorCode::NotFound),
+        DocumentStatus::Open | DocumentStatus::NotStarted => Some(ErrorCode::Stopped),
+        DocumentStatus::Ambiguous => Some(ErrorCode::Ambiguous),
+    }
 }
 
 impl DocumentReport {
@@ -77,6 +94,7 @@ impl DocumentReport {
     #[must_use]
     pub fn new(status: DocumentStatus) -> Self {
         Self {
+            error_code: code_of_status(&status),
             status,
             r#type: None,
             confidence: None,
@@ -90,6 +108,7 @@ impl DocumentReport {
     pub(super) fn of_error(status: DocumentStatus, error: &Error) -> Self {
         Self {
             error: Some(error.to_string()),
+            error_code: Some(error.code()),
             job_id: error.job_id().map(str::to_owned),
             ..Self::new(status)
         }
@@ -163,6 +182,51 @@ mod tests {
         }
     }
 
+    #[test]
+    fn report_error_code_is_there_exactly_if_there_is_no_result() {
+        for status in DocumentStatus::KNOWN {
+            let report = DocumentReport::new(DocumentStatus::from(*status));
+            assert_eq!(
+                report.error_code.is_none(),
+                report.status.has_result(),
+                "{status}"
+            );
+        }
+        for (job, code) in [
+            (
+                r#"{"id":"1","status":"COMPLETED"}"#,
+                Some(ErrorCode::NoResult),
+            ),
+            (
+                r#"{"id":"1","status":"FAILED"}"#,
+                Some(ErrorCode::JobFailed),
+            ),
+            (
+                r#"{"id":"1","status":"CANCELLED"}"#,
+                Some(ErrorCode::JobCancelled),
+            ),
+            (
+                r#"{"id":"1","status":"COMPLETED","result":{"type":null,"confidence":0.5,"reasoning":"r"}}"#,
+                None,
+            ),
+        ] {
+            assert_eq!(of_job(job).unwrap().error_code, code, "{job}");
+        }
+    }
+
+    /// The line of a journal that has no code is read and written as it was; a code of a later version is kept.
+    #[test]
+    fn report_without_error_code_or_with_unknown_one_round_trips() {
+        for line in [
+            r#"{"status":"ERROR","job_id":"clj-1","error":"gone"}"#,
+            r#"{"status":"FAILED","error":"torn","error_code":"job_failed"}"#,
+            r#"{"status":"ERROR","error":"gone","error_code":"of_tomorrow"}"#,
+        ] {
+            let report: DocumentReport = serde_json::from_str(line).unwrap();
+            assert_eq!(serde_json::to_string(&report).unwrap(), line);
+        }
+    }
+
     proptest! {
         #[test]
         fn report_confidence_round_trips_exactly(confidence in 0.0f64..1.0) {
@@ -197,6 +261,7 @@ mod tests {
 
         let error = Error::timeout("no reply").with_job_id("clj-2");
         let report = DocumentReport::of_error(DocumentStatus::Open, &error);
+        assert_eq!(report.error_code, Some(ErrorCode::Timeout));
         assert_eq!(report.job_id.as_deref(), Some("clj-2"));
         assert!(report.error.unwrap().contains("no reply"));
     }

@@ -1,0 +1,172 @@
+//! What to do about an error: a closed list of advice.
+
+use super::{Error, ErrorKind};
+
+/// Declares the hints with their texts, so that [`Hint::ALL`] has every one.
+macro_rules! hints {
+    (
+        $(#[$meta:meta])*
+        pub enum $name:ident {
+            $( $(#[$variant_meta:meta])* $variant:ident = $text:literal ),+ $(,)?
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum $name {
+            $( $(#[$variant_meta])* $variant, )+
+        }
+
+        impl $name {
+            /// Every hint.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The advice, in one line.
+            #[must_use]
+            pub const fn text(self) -> &'static str {
+                match self {
+                    $( Self::$variant => $text, )+
+                }
+            }
+        }
+    };
+}
+
+hints! {
+    /// Advice on an [`Error`], as written at the end of its `Display`; [`Error::hints`] returns it.
+    ///
+    /// No advice leads to a second job, unless its text says "pays again" of it ([`pays_again`](Self::pays_again)). The
+    /// test `hints.rs` follows each text to the letter and counts the jobs.
+    pub enum Hint {
+        /// The answer to a create was lost, and its transaction id belongs to this one create.
+        RepeatCreate = "send the same create (same file_input, same rules) again under the same transaction id, without another upload: that cannot make a second job",
+        /// The answer to a create was lost, and its transaction id is derived from the document's content. Not with
+        /// `retry_failed` or `fresh`, by which another call may pay again.
+        ClassifyAgain = "classify the same content by the same rules again, or send the same create again under the same transaction id: that cannot make a second job",
+        /// The answer to a request without a transaction id was lost.
+        VerifyFirst = "it may have been acted upon; look for its effect before sending it again",
+        /// The job of the transaction id answers another request.
+        TransactionTaken = "the transaction id belongs to that job: read the job by its id, or send the create that made it again; a create under another transaction id makes another job and pays again",
+        /// A wait for a job reached its deadline.
+        WaitAgain = "the job goes on; wait for it again by its id",
+        /// A run over many documents reached its deadline.
+        RunAgain = "jobs that were created go on; run the same documents by the same rules again: that makes no second job for any of them",
+        /// A run that may pay again for its documents (`retry_failed`, `fresh`) reached its deadline.
+        ResumeRun = "jobs that were created go on; resume the run from its journal: that makes no second job for any of them",
+        /// The plan is used up.
+        CheckPlan = "the plan has no credits or room left; more requests cannot help until it has",
+        /// 401.
+        CheckKey = "check the key, and that it is of this region: a key is valid in one region only",
+        /// 403.
+        CheckRights = "the key has no right to this project or organization",
+        /// 404.
+        CheckId = "check the id, and that it belongs to the key's project",
+        /// 404 of version 1 of the API.
+        CheckIdOrVersion = "check the id, and that it belongs to the key's project; v1 has left the published interface and may have been withdrawn",
+        /// 410.
+        Withdrawn = "the service has withdrawn this endpoint; v1 left its published interface",
+        /// 413.
+        SizeLimit = "the document is over the service's size limit",
+        /// 422.
+        CorrectField = "correct the named field",
+        /// 429.
+        SlowDown = "slow down",
+        /// 3xx.
+        CheckBaseUrl = "check the base URL",
+    }
+}
+
+impl Hint {
+    /// Whether one of the ways that the text names creates and pays for another job.
+    #[must_use]
+    pub fn pays_again(self) -> bool {
+        self.text().contains("pays again")
+    }
+}
+
+impl std::fmt::Display for Hint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.text())
+    }
+}
+
+impl Error {
+    /// What to do about the error, in the order of its `Display`: what to do about an ambiguous request comes first.
+    pub fn hints(&self) -> impl Iterator<Item = Hint> + use<> {
+        [self.ambiguity_hint(), self.kind_hint()]
+            .into_iter()
+            .flatten()
+    }
+
+    /// What to do if the service may have acted, whatever went wrong.
+    fn ambiguity_hint(&self) -> Option<Hint> {
+        self.0.ambiguous.then_some(match self.0.transaction_id {
+            Some(_) if self.0.repeatable => Hint::ClassifyAgain,
+            Some(_) => Hint::RepeatCreate,
+            None => Hint::VerifyFirst,
+        })
+    }
+
+    fn kind_hint(&self) -> Option<Hint> {
+        if self.is_quota() {
+            return Some(Hint::CheckPlan);
+        }
+        let hint = match self.0.kind {
+            ErrorKind::Deadline if self.0.job_id.is_some() => Hint::WaitAgain,
+            ErrorKind::Deadline if self.0.repeatable => Hint::RunAgain,
+            ErrorKind::Deadline => Hint::ResumeRun,
+            ErrorKind::Conflict if self.0.transaction_id.is_some() => Hint::TransactionTaken,
+            ErrorKind::Status => match self.status()?.as_u16() {
+                401 => Hint::CheckKey,
+                403 => Hint::CheckRights,
+                404 if self.is_of_v1_jobs() => Hint::CheckIdOrVersion,
+                404 => Hint::CheckId,
+                410 => Hint::Withdrawn,
+                413 => Hint::SizeLimit,
+                // A corrected create is another request, and an earlier attempt may have made a job: it comes second.
+                422 if !self.0.ambiguous => Hint::CorrectField,
+                429 => Hint::SlowDown,
+                300..=399 => Hint::CheckBaseUrl,
+                _ => return None,
+            },
+            _ => return None,
+        };
+        Some(hint)
+    }
+
+    fn is_of_v1_jobs(&self) -> bool {
+        self.0
+            .operation
+            .is_some_and(|name| name.starts_with("classifier.jobs"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::status;
+    use super::*;
+
+    #[test]
+    fn hint_texts_are_distinct_lines_and_one_of_them_pays_again() {
+        for (index, hint) in Hint::ALL.iter().enumerate() {
+            let text = hint.text();
+            assert!(!text.contains('\n') && !text.ends_with('.'), "{text}");
+            let others = &Hint::ALL[index + 1..];
+            assert!(others.iter().all(|other| other.text() != text), "{text}");
+        }
+        let mut paying = Hint::ALL.iter().filter(|hint| hint.pays_again());
+        assert_eq!(paying.next(), Some(&Hint::TransactionTaken));
+        assert_eq!(paying.next(), None);
+    }
+
+    /// The create that was corrected is not the one that may have made a job.
+    #[test]
+    fn hint_of_ambiguous_422_is_to_repeat_the_same_create() {
+        let plain: Vec<_> = status(422, "").hints().collect();
+        assert_eq!(plain, [Hint::CorrectField]);
+        let error = status(422, "")
+            .with_ambiguity(true)
+            .with_transaction_id(Some("tx-1"));
+        assert_eq!(error.hints().collect::<Vec<_>>(), [Hint::RepeatCreate]);
+    }
+}
