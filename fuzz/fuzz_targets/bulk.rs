@@ -2,15 +2,19 @@
 
 #![no_main]
 
+#[path = "../../crates/classify-proto/tests/sim/fed.rs"]
+mod fed;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use classify_fuzz::driver::FuzzDriver;
 use classify_fuzz::{CANARY, rules, seed};
 use classify_proto::machine::{
-    Bulk, BulkEvent, BulkOptions, FedEvent, HashedDocument, Journal, Record,
+    Bulk, BulkEvent, BulkOptions, FinishedDocument, HashedDocument, Journal, Record,
 };
 use classify_proto::v2::{JobOptions, Rerun};
+use fed::Fed;
 use libfuzzer_sys::fuzz_target;
 
 const MAX_PROCESSES: usize = 4;
@@ -168,18 +172,14 @@ fn run_from_iterator(
             }
             Ok(())
         };
-        let mut run = Bulk::new(&driver.api, &options.0, options.1.clone(), seed())
+        let bulk = Bulk::new(&driver.api, &options.0, options.1.clone(), seed())
             .expect("a good template")
             .with_journal(contents)
-            .expect("the journal of this run")
-            .fed_by(documents.iter().cloned(), &mut store);
+            .expect("the journal of this run");
+        let mut run = Fed::new(bulk, documents.iter().cloned(), &mut store);
         let mut settled = 0;
         let summary = loop {
-            let mut count = |event| {
-                if let FedEvent::Finished(document) = event {
-                    settled += document.names.len();
-                }
-            };
+            let mut count = |document: Box<FinishedDocument>| settled += document.names.len();
             if let Some(summary) = driver.step(&mut run, &mut count) {
                 break summary;
             }

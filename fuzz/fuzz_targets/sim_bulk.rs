@@ -41,7 +41,7 @@ fuzz_target!(|data: &[u8]| {
             HashedDocument::bytes(format!("{name}.txt"), format!("document {}", content % 16))
         })
         .collect();
-    let distinct: BTreeSet<_> = documents.iter().map(Document::key).collect();
+    let distinct: BTreeSet<_> = documents.iter().map(HashedDocument::key).collect();
     let options = BulkOptions::default()
         .max_in_flight(usize::from(input.in_flight % 16) + 1)
         .max_requests(usize::from(input.requests % 8) + 1)
@@ -107,7 +107,7 @@ fuzz_target!(|data: &[u8]| {
 
 fn run(
     simulation: &mut Simulation,
-    documents: &[Document],
+    documents: &[HashedDocument],
     options: &BulkOptions,
     seed: Seed,
     journal: &mut Vec<u8>,

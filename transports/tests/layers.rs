@@ -5,11 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use classify_client::classify_proto::http::{HeaderValue, Request};
-use classify_client::classify_proto::machine::{
-    Bulk, BulkOptions, DocumentStatus, HashedDocument, Limiter, PollInterval,
-};
-use classify_client::classify_proto::v2::JobOptions;
-use classify_client::{Client, RequestBody};
+use classify_client::classify_proto::machine::{BulkOptions, Limiter, PollInterval};
+use classify_client::{Client, Document, RequestBody};
 use classify_emulator::{Config, RateLimits, Route};
 use classify_scenarios::{api, rules};
 use classify_transports::hyper;
@@ -57,24 +54,22 @@ async fn layers_add_header_and_limit_concurrency_of_bulk_run() {
     let api = api(emulator.base_url(), emulator.key());
     let short = Duration::from_millis(20);
     let options = BulkOptions::default().poll_interval(PollInterval::new(short, short * 5));
-    let create = JobOptions::from(rules());
     let client =
         Client::with_transport(hyper::tower(service), api.clone()).limiter(Limiter::unlimited());
-    let bulk =
-        Bulk::new(&api, create, options, client.seed().expect("randomness")).expect("good rules");
     let documents = (0..DOCUMENTS).map(|n| {
-        HashedDocument::bytes(
+        Document::bytes(
             format!("{n}.txt"),
             format!("Invoice {n}, total amount {n}.00"),
         )
     });
-    let summary = client.drive(bulk.fed_by(documents, |_| Ok(())), drop).await;
+    let run = client.bulk(rules()).limits(options).run(documents);
+    let mut run = run.await.expect("a run");
+    let mut completed = 0;
+    while let Some(finished) = run.next().await {
+        completed += usize::from(finished.outcome().is_ok());
+    }
 
-    assert_eq!(
-        summary.count(&DocumentStatus::Completed),
-        DOCUMENTS,
-        "{summary:?}"
-    );
+    assert_eq!(completed, DOCUMENTS, "{:?}", run.summary());
     assert_eq!(emulator.job_count(), DOCUMENTS);
     assert_eq!(emulator.count(Route::ClassifyCreate), DOCUMENTS as u64);
     for request in emulator.requests() {

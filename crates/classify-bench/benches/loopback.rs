@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 use classify_bench::fixtures::rules;
 use classify_bench::{measure, process};
 use classify_emulator::{Config, Emulator, RateLimits, Route};
-use classify_proto::machine::{Bulk, BulkOptions, DocumentStatus, HashedDocument, Limiter};
-use classify_proto::v2::JobOptions;
-use classify_proto::{Api, Seed};
+use classify_proto::Api;
+use classify_proto::machine::Limiter;
+use classify_ureq::Document;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -85,26 +85,30 @@ fn bench_driver(driver: &str, documents: u64) -> Result<()> {
 /// The driver's process: classifies, and prints what it used.
 fn run_driver(driver: &str, base_url: &str, documents: u64) -> Result<()> {
     let api = Api::builder("llx-bench").base_url(base_url).build()?;
-    let options = BulkOptions::default();
-    let bulk = Bulk::new(&api, JobOptions::from(rules()), options, Seed::new([1; 16]))?;
     let texts = (0..documents).map(|number| {
         let text = format!("Invoice {number}, payment of {number}.00 is due by Friday.");
-        HashedDocument::bytes(format!("{number}.txt"), text)
+        Document::bytes(format!("{number}.txt"), text)
     });
-    let bulk = bulk.fed_by(texts, |_| Ok(()));
     let limiter = Limiter::unlimited();
-    let summary = if driver == "ureq" {
+    let completed = if driver == "ureq" {
         let client = classify_ureq::Client::new(api).limiter(limiter);
-        client.drive(bulk, drop)
+        let run = client.bulk(rules()).run(texts)?;
+        run.filter(|finished| finished.outcome().is_ok()).count()
     } else {
         let client = classify_reqwest::Client::new(api).limiter(limiter);
         tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?
-            .block_on(client.drive(bulk, drop))
+            .block_on(async {
+                let mut run = client.bulk(rules()).run(texts).await?;
+                let mut completed = 0;
+                while let Some(finished) = run.next().await {
+                    completed += usize::from(finished.outcome().is_ok());
+                }
+                Ok::<_, classify_proto::Error>(completed)
+            })?
     };
-    let completed = summary.count(&DocumentStatus::Completed) as u64;
-    assert_eq!(completed, documents, "{summary:?}");
+    assert_eq!(completed as u64, documents);
     let row = |what, value| println!("| {documents} documents, {driver}: {what} | {value} | | |");
     row(
         "processor time",

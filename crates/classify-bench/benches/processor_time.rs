@@ -21,8 +21,9 @@ use std::time::Duration;
 use classify_bench::fixtures::rules;
 use classify_bench::{fixtures, measure, plain, process};
 use classify_emulator::{Config, Emulator, RateLimits, Route};
-use classify_proto::machine::{Bulk, BulkOptions, DocumentStatus, HashedDocument, Limiter};
-use classify_proto::{Api, Seed, TransportLimits};
+use classify_proto::machine::Limiter;
+use classify_proto::{Api, TransportLimits};
+use classify_ureq::Document;
 use serde::Deserialize;
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
@@ -139,22 +140,27 @@ fn text(number: u64) -> String {
 
 fn bulk_run(client: &str, base_url: &str, documents: u64) -> Result<()> {
     let api = Api::builder(KEY).base_url(base_url).build()?;
-    let bulk = Bulk::new(&api, rules(), BulkOptions::default(), Seed::new([1; 16]))?;
-    let texts = (0..documents).map(|number| HashedDocument::bytes(name(number), text(number)));
-    let bulk = bulk.fed_by(texts, |_| Ok(()));
+    let texts = (0..documents).map(|number| Document::bytes(name(number), text(number)));
     let limiter = Limiter::unlimited();
-    let summary = if client == "ureq" {
+    let completed = if client == "ureq" {
         let client = classify_ureq::Client::new(api).limiter(limiter);
-        client.drive(bulk, drop)
+        let run = client.bulk(rules()).run(texts)?;
+        run.filter(|finished| finished.outcome().is_ok()).count()
     } else {
         let client = classify_reqwest::Client::new(api).limiter(limiter);
         tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?
-            .block_on(client.drive(bulk, drop))
+            .block_on(async {
+                let mut run = client.bulk(rules()).run(texts).await?;
+                let mut completed = 0;
+                while let Some(finished) = run.next().await {
+                    completed += usize::from(finished.outcome().is_ok());
+                }
+                Ok::<_, classify_proto::Error>(completed)
+            })?
     };
-    let completed = summary.count(&DocumentStatus::Completed) as u64;
-    assert_eq!(completed, documents, "{summary:?}");
+    assert_eq!(completed as u64, documents);
     Ok(())
 }
 

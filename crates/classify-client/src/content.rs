@@ -40,7 +40,7 @@ pub(crate) struct ContentReader {
     name: String,
     /// The bytes that were not handed out yet.
     remaining: u64,
-    check: Option<ContentCheck>,
+    check: Option<Box<ContentCheck>>,
 }
 
 /// Compares content with its key while it is read. The last bytes are held back until the key is right, so that no
@@ -73,11 +73,11 @@ impl ContentReader {
     /// Fails the read before its last byte if the content has another key.
     #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
     pub(crate) fn expect(mut self, key: ContentKey) -> Self {
-        self.check = Some(ContentCheck {
+        self.check = Some(Box::new(ContentCheck {
             expected: key,
             hasher: ContentHasher::new(),
             tail: Bytes::new(),
-        });
+        }));
         self
     }
 

@@ -1,6 +1,8 @@
 //! Transports that panic, answer late, return too much, or never answer.
 #![cfg(all(feature = "async", feature = "blocking"))]
 
+#[path = "../../classify-proto/tests/sim/fed.rs"]
+mod fed;
 mod support;
 
 use std::collections::BTreeSet;
@@ -449,7 +451,7 @@ fn bulk() -> impl Machine<Event: Send, Output = classify_proto::machine::Summary
     let bulk = Bulk::new(&api(), rules(), BulkOptions::default(), Seed::new([7; 16]));
     let documents =
         (0..3).map(|number| HashedDocument::bytes(format!("{number}.txt"), format!("{number}")));
-    bulk.expect("good rules").fed_by(documents, |_: &_| Ok(()))
+    fed::Fed::new(bulk.expect("good rules"), documents, |_: &_| Ok(()))
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! What an observer receives, and permits from elsewhere.
 #![cfg(all(feature = "async", feature = "blocking"))]
 
+#[path = "../../classify-proto/tests/sim/fed.rs"]
+mod fed;
 mod support;
 
 use std::pin::pin;
@@ -176,7 +178,7 @@ fn observer_of_bulk_run_receives_states_of_circuit_breaker() {
         Bulk::new(&api(), support::rules(), options, Seed::new([7; 16])).expect("good rules");
     let documents = (0..8)
         .map(|number| HashedDocument::bytes(format!("{number}.txt"), format!("Invoice {number}")));
-    let fed = bulk.fed_by(documents, |_: &_| Ok(()));
+    let fed = fed::Fed::new(bulk, documents, |_: &_| Ok(()));
     let summary = transport.block_on(client.drive(fed, drop));
     assert_eq!(summary.count(&DocumentStatus::Completed), 8, "{summary:?}");
     let events = recorder.events();

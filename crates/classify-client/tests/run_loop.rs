@@ -1,6 +1,8 @@
 //! The async run loop, with random wakes, random order of replies, and drops.
 #![cfg(feature = "async")]
 
+#[path = "../../classify-proto/tests/sim/fed.rs"]
+mod fed;
 mod support;
 
 use std::fmt::Debug;
@@ -10,8 +12,8 @@ use std::time::Duration;
 
 use classify_client::{Client, StopHandle};
 use classify_proto::machine::{
-    Bulk, BulkOptions, Concurrent, ConcurrentEvent, DocumentStatus, FedEvent, HashedDocument,
-    Limiter, Machine, Retry,
+    Bulk, BulkOptions, Concurrent, ConcurrentEvent, DocumentStatus, HashedDocument, Limiter,
+    Machine, Retry,
 };
 use classify_proto::{Seed, TransportLimits};
 use proptest::prelude::*;
@@ -222,18 +224,15 @@ proptest! {
             BulkOptions::default().retry(retry()).job_timeout(LONG),
             Seed::new([7; 16]),
         ).unwrap();
-        let fed = bulk.fed_by(
+        let fed = fed::Fed::new(
+            bulk,
             (0..documents).map(|number| {
                 HashedDocument::bytes(format!("{number}.txt"), format!("Invoice {number}"))
             }),
             |_: &_| Ok(()),
         );
         let mut finished = 0;
-        let summary = run(&client, &transport, fed, actions, |event| {
-            if let FedEvent::Finished(_) = event {
-                finished += 1;
-            }
-        });
+        let summary = run(&client, &transport, fed, actions, |_| finished += 1);
         let world = transport.world();
         prop_assert_eq!(summary.count(&DocumentStatus::Completed), documents);
         prop_assert_eq!(world.service.jobs.len(), documents);

@@ -127,7 +127,7 @@ impl fmt::Debug for Multipart {
             .field("head", &format_args!("{} bytes", self.head.len()))
             .field("content", &self.content)
             .field("tail", &format_args!("{} bytes", self.tail.len()))
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
@@ -204,7 +204,7 @@ mod tests {
             (Body::Bytes(bytes()), "Bytes(6 bytes)"),
             (
                 Body::Multipart(Multipart::new(bytes(), Content::Omitted, bytes())),
-                "Multipart { head: 6 bytes, content: Redacted, tail: 6 bytes }",
+                "Multipart { head: 6 bytes, content: Redacted, tail: 6 bytes, .. }",
             ),
         ] {
             assert_eq!(format!("{body:?}"), shown);

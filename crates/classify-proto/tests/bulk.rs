@@ -10,6 +10,7 @@ use classify_proto::v2::{Configuration, JobOptions, Rerun, Rule};
 use classify_proto::{Seed, Time};
 use sim::Service;
 use sim::bulk_harness::{BulkHarness, CREATE, UPLOAD, job_options, service};
+use sim::fed::Fed;
 
 #[test]
 fn bulk_run_classifies_every_document() {
@@ -323,7 +324,7 @@ fn journal_of_fed_run_is_stored_and_write_error_stops_run() {
         stored.push(record.to_line());
         Ok(())
     };
-    let mut run = bulk(&bench).fed_by(bench.documents.clone(), store);
+    let mut run = Fed::new(bulk(&bench), bench.documents.clone(), store);
     let (events, summary) = bench.simulation.run(&mut run);
     assert_eq!((summary.documents(), events.len()), (9, 9));
     assert_eq!(
@@ -348,7 +349,7 @@ fn journal_of_fed_run_is_stored_and_write_error_stops_run() {
         }
         Ok(())
     };
-    let mut run = bulk(&bench).fed_by(bench.documents.clone(), full_once);
+    let mut run = Fed::new(bulk(&bench), bench.documents.clone(), full_once);
     let (_, summary) = bench.simulation.run(&mut run);
     let left = run.into_rest().count();
     assert!(Journal::read(stored.concat().as_bytes()).unwrap().1 < stored.concat().len());

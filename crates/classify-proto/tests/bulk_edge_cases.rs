@@ -6,11 +6,12 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use classify_proto::machine::{
-    Bulk, BulkOptions, ContentKey, DocumentStatus, Fed, HashedDocument, Journal, Limiter,
-    PollInterval, Record, Retry,
+    Bulk, BulkOptions, ContentKey, DocumentStatus, HashedDocument, Journal, Limiter, PollInterval,
+    Record, Retry,
 };
 use classify_proto::{RateClass, Seed, Time};
 use sim::bulk_harness::{BulkHarness, CREATE, LIST, UPLOAD, faulty, job_options, service};
+use sim::fed::Fed;
 use sim::{Fault, Service};
 
 fn held(count: usize) -> Vec<HashedDocument> {
@@ -232,7 +233,7 @@ fn resume_of_fed_run_after_lost_responses() {
         Seed::new([1; 16]),
     )
     .unwrap();
-    let mut run: Fed<_, _> = bulk.fed_by(bench.documents.clone(), |_: &Record| Ok(()));
+    let mut run = Fed::new(bulk, bench.documents.clone(), |_: &Record| Ok(()));
     let start = bench.simulation.now;
     let (_, summary) = bench.simulation.run_with_losses(&mut run, &[7, 12].into());
     assert_eq!(summary.count(&DocumentStatus::Completed), 4);
@@ -291,7 +292,7 @@ fn poll_auth_error_of_single_job_stops_run() {
         Seed::new([1; 16]),
     )
     .unwrap();
-    let mut run = bulk.fed_by(bench.documents.clone(), |_: &Record| Ok(()));
+    let mut run = Fed::new(bulk, bench.documents.clone(), |_: &Record| Ok(()));
     let mut events = Vec::new();
     let summary = loop {
         if let Some(summary) = bench.simulation.step(&mut run, &mut events) {

@@ -107,7 +107,11 @@ fn circuit_breaker_gives_up_early_on_service_never_reached() {
     let took = bench.simulation.now - start;
     assert!(took < 5 * 60_000, "{took} ms");
     assert_eq!(summary.count(&DocumentStatus::NotStarted), 40);
-    assert!(summary.error().is_some_and(|error| error.is_transient()));
+    assert!(
+        summary
+            .error()
+            .is_some_and(classify_proto::Error::is_transient)
+    );
     assert_nothing_is_settled(&bench);
 
     bench.simulation.service.faults.clear();

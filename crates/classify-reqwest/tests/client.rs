@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use classify_emulator::{Config, Emulator, Fault, FaultSchedule, Route};
 use classify_proto::files::UploadFile;
-use classify_proto::machine::{Bulk, BulkOptions, DocumentStatus, HashedDocument, Record, Run};
+use classify_proto::machine::{Bulk, BulkEvent, BulkOptions, DocumentStatus, HashedDocument, Run};
 use classify_proto::v2::{GetJob, JobStatus, ListJobs};
 use classify_proto::{Error, Seed};
-use classify_reqwest::Client;
+use classify_reqwest::{Client, Document};
 use classify_scenarios::{ResponseScript, ScriptedServer, api, create, document, response, rules};
 
 use tokio::runtime::Handle;
@@ -189,40 +189,54 @@ async fn io_kind_of_refused_connection() {
     assert_eq!(error.attempts(), 1, "{error}");
 }
 
-/// The documents of a run, and what keeps its journal, may ask the same client: nothing is held while they do.
+/// The documents of a run, and what handles its records, may use the same client: nothing is held while they do.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn bulk_input_and_journal_callbacks_may_use_the_same_client() {
+async fn bulk_input_and_record_handling_may_use_the_same_client() {
     let emulator = Emulator::start(Config::default()).expect("an emulator");
     let api = api(emulator.base_url(), emulator.key());
     let client = Client::new(api.clone());
-    let options = BulkOptions::default();
-    let bulk = Bulk::new(&api, rules(), options, Seed::new([7; 16])).expect("good rules");
     let client_clone = client.clone();
     let list_once = move || {
         let call = client_clone.call(ListJobs::new());
-        let page = tokio::task::block_in_place(|| Handle::current().block_on(call));
+        // Where blocking work runs, and on a thread of the runtime.
+        let page = match Handle::try_current() {
+            Ok(runtime) => tokio::task::block_in_place(|| runtime.block_on(call)),
+            Err(_) => panic!("there is no runtime"),
+        };
         page.map(drop).expect("a page");
     };
-    let store = {
-        let list_once = list_once.clone();
-        move |_: &Record| {
-            list_once();
-            Ok(())
-        }
-    };
+    let ask = list_once.clone();
     let documents = (0..3).map(move |number| {
         list_once();
-        HashedDocument::bytes(format!("{number}.txt"), format!("Invoice {number}"))
+        Document::bytes(format!("{number}.txt"), format!("Invoice {number}"))
     });
     // On a thread that may wait for ever: one that waits for itself cannot be dropped either.
     let (done, ended) = std::sync::mpsc::channel();
     tokio::spawn(async move {
-        let summary = client.drive(bulk.fed_by(documents, store), drop).await;
-        let _ = done.send(summary.count(&DocumentStatus::Completed));
+        let run = client.bulk(rules()).run(documents).await;
+        let mut run = run.expect("a run");
+        let mut classified = 0;
+        while let Some(finished) = run.next().await {
+            ask();
+            classified += usize::from(finished.outcome().is_ok());
+        }
+        let options = BulkOptions::default();
+        let bulk = Bulk::new(&api, rules(), options, Seed::new([7; 16])).expect("good rules");
+        let mut running = client.start(bulk);
+        let document = HashedDocument::bytes("a.txt", "Invoice 7");
+        running.machine_mut().push(document);
+        running.machine_mut().close();
+        while let Some(event) = running.next().await {
+            if let BulkEvent::Record(_) = event {
+                ask();
+            }
+        }
+        let summary = running.output().expect("an output");
+        let _ = done.send(classified + summary.count(&DocumentStatus::Completed));
     });
     let ended =
         tokio::task::spawn_blocking(move || ended.recv_timeout(Duration::from_secs(60))).await;
-    assert_eq!(ended.expect("it does not panic"), Ok(3));
+    assert_eq!(ended.expect("it does not panic"), Ok(4));
 }
 
 /// Without a runtime there is an error, and no panic.

@@ -74,7 +74,7 @@ macro_rules! suite {
             [Files] classify::classify_file_changed_after_hashing_creates_no_job,
             [Files] classify::classify_unreadable_document_sends_nothing,
             [Files] classify::classify_long_reader_is_uploaded_whole,
-            bulk::bulk_with_faults_creates_one_job_per_document_and_resumes_from_journal,
+            [Files] bulk::bulk_with_faults_creates_one_job_per_document_and_resumes_from_journal,
             unexpected_responses::schema_drift_in_job_response_is_parsed,
             unexpected_responses::outcome_no_match_is_returned_as_success,
             unexpected_responses::retry_recovers_from_gateway_html_502,

@@ -5,12 +5,12 @@ use std::time::Duration;
 use classify_emulator::{Config, Emulator};
 use classify_proto::files::UploadFile;
 use classify_proto::machine::{
-    Bulk, BulkOptions, Call, DocumentStatus, HashedDocument, Record, Retry,
+    Bulk, BulkEvent, BulkOptions, Call, DocumentStatus, HashedDocument, Retry,
 };
 use classify_proto::v2::{DeleteJob, GetJob, ListJobs};
 use classify_proto::{Api, Seed};
 use classify_scenarios::{ResponseScript, ScriptedServer, api, create, response, rules};
-use classify_ureq::Client;
+use classify_ureq::{Client, Document};
 
 const JOB: &[u8] = br#"{"id": "clj-1", "status": "RUNNING"}"#;
 
@@ -179,30 +179,43 @@ fn transport_panic_fails_without_retry() {
     assert_eq!(error.attempts(), 1, "{error}");
 }
 
-/// The documents of a run, and what keeps its journal, may ask the same client: nothing is held while they do.
+/// The documents of a run, and what handles its records, may use the same client: nothing is held while they do.
 #[test]
-fn bulk_input_and_journal_callbacks_may_use_the_same_client() {
+fn bulk_input_and_record_handling_may_use_the_same_client() {
     let emulator = Emulator::start(Config::default()).expect("an emulator");
     let at = api(emulator.base_url(), emulator.key());
     let client = Client::new(at.clone());
-    let options = BulkOptions::default();
-    let bulk = Bulk::new(&at, rules(), options, Seed::new([7; 16])).expect("good rules");
     let (done, ended) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
-        let ask = || client.call(ListJobs::new()).map(drop);
+        let ask = || client.call(ListJobs::new()).map(drop).expect("a page");
         let documents = (0..3).map(|number| {
-            ask().expect("a page");
-            HashedDocument::bytes(format!("{number}.txt"), format!("Invoice {number}"))
+            ask();
+            Document::bytes(format!("{number}.txt"), format!("Invoice {number}"))
         });
-        let store = |_: &Record| {
-            ask().expect("a page");
-            Ok(())
-        };
-        let summary = client.drive(bulk.fed_by(documents, store), drop);
+        let run = client.bulk(rules()).run(documents).expect("a run");
+        let classified = run.filter(|finished| {
+            ask();
+            finished.outcome().is_ok()
+        });
+        assert_eq!(classified.count(), 3);
+
+        let options = BulkOptions::default();
+        let bulk = Bulk::new(&at, rules(), options, Seed::new([7; 16])).expect("good rules");
+        let mut running = client.start(bulk);
+        running
+            .machine_mut()
+            .push(HashedDocument::bytes("a.txt", "Invoice 7"));
+        running.machine_mut().close();
+        while let Some(event) = running.next() {
+            if let BulkEvent::Record(_) = event {
+                ask();
+            }
+        }
+        let summary = running.output().expect("an output");
         let _ = done.send(summary.count(&DocumentStatus::Completed));
     });
     // One that waits for itself would do so for ever.
-    assert_eq!(ended.recv_timeout(Duration::from_secs(60)), Ok(3));
+    assert_eq!(ended.recv_timeout(Duration::from_secs(60)), Ok(1));
 }
 
 #[test]

@@ -79,7 +79,7 @@ impl Driver for Blocking {
                     .into_iter()
                     .map(|document| scope.spawn(|| pool.classify(document)))
                     .collect();
-                let answers = callers.into_iter().map(|caller| caller.join());
+                let answers = callers.into_iter().map(std::thread::ScopedJoinHandle::join);
                 answers.map(|answer| answer.expect("an answer")).collect()
             })
         };

@@ -9,12 +9,10 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use classify_client::classify_proto::http::{self, HeaderName, HeaderValue, StatusCode};
-use classify_client::classify_proto::machine::{
-    Bulk, BulkOptions, DocumentStatus, HashedDocument, Limiter, PollInterval,
-};
+use classify_client::classify_proto::machine::{BulkOptions, Limiter, PollInterval};
 use classify_client::classify_proto::v2::{Configuration, Rule};
 use classify_client::classify_proto::{Api, Bytes, Error, Failure, Reply, Seed, Time};
-use classify_client::{Budget, Client, RequestBody, Transport};
+use classify_client::{Budget, Client, Document, RequestBody, Transport};
 use js_sys::{Array, Function, Object, Promise, Reflect, Uint8Array};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
@@ -198,13 +196,16 @@ async fn classify(base_url: &str, key: &str, documents: usize) -> Result<usize, 
     ]);
     let short = Duration::from_millis(50);
     let options = BulkOptions::default().poll_interval(PollInterval::new(short, short * 10));
-    let bulk = Bulk::new(&api, rules, options, client.seed()?)?;
     let documents = (0..documents).map(|n| {
-        HashedDocument::bytes(
+        Document::bytes(
             format!("{n}.txt"),
             format!("Invoice {n}, total amount {n}.00"),
         )
     });
-    let summary = client.drive(bulk.fed_by(documents, |_| Ok(())), drop).await;
-    Ok(summary.count(&DocumentStatus::Completed))
+    let mut run = client.bulk(rules).limits(options).run(documents).await?;
+    let mut completed = 0;
+    while let Some(finished) = run.next().await {
+        completed += usize::from(finished.outcome().is_ok());
+    }
+    Ok(completed)
 }

@@ -210,12 +210,11 @@ impl<T: Transport, S: Source> BulkRun<T, S> {
 
     fn poll_stored(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if let JournalState::Storing(storing) = &self.journal {
-            let (journal, result) = match ready!(storing.poll(cx)) {
-                Some((file, result)) => (JournalState::Open(file), result),
-                None => {
-                    let error = std::io::Error::other("the thread that wrote it ended");
-                    (JournalState::Lost, Err(error))
-                }
+            let (journal, result) = if let Some((file, result)) = ready!(storing.poll(cx)) {
+                (JournalState::Open(file), result)
+            } else {
+                let error = std::io::Error::other("the thread that wrote it ended");
+                (JournalState::Lost, Err(error))
             };
             self.journal = journal;
             self.running.machine_mut().stored(result);

@@ -95,15 +95,13 @@ fn read(mut reader: impl BufRead, path: &Path) -> Result<(Journal, u64), Error> 
         reader
             .read_until(b'\n', &mut line)
             .map_err(|error| at(&error))?;
-        match line.strip_suffix(b"\n") {
-            Some(complete) => journal
-                .push_line(complete)
-                .map_err(|error| at(&error.message()))?,
-            None => {
-                journal.end(&line).map_err(|error| at(&error.message()))?;
-                return Ok((journal, complete_bytes));
-            }
-        }
+        let Some(complete) = line.strip_suffix(b"\n") else {
+            journal.end(&line).map_err(|error| at(&error.message()))?;
+            return Ok((journal, complete_bytes));
+        };
+        journal
+            .push_line(complete)
+            .map_err(|error| at(&error.message()))?;
         complete_bytes += line.len() as u64;
     }
 }

@@ -54,8 +54,8 @@ mod waiter;
 pub use crate::content_key::{ContentHasher, ContentKey};
 pub use backoff::PollInterval;
 pub use bulk::{
-    Bulk, BulkEvent, BulkOptions, DocumentReport, DocumentStatus, ErrorScope, Fed, FedEvent,
-    FinishedDocument, Journal, JournalHeader, Record, RunEnd, Summary,
+    Bulk, BulkEvent, BulkOptions, DocumentReport, DocumentStatus, ErrorScope, FinishedDocument,
+    Journal, JournalHeader, Record, RunEnd, Summary,
 };
 pub use call::Call;
 pub use concurrent::{Concurrent, ConcurrentEvent};

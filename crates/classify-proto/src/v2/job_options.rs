@@ -49,6 +49,7 @@ pub struct JobOptions {
 /// Which documents that have a job already are classified, and paid for, again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Rerun {
     /// None: the job of the first paid run is the result, also if it failed or was cancelled.
     #[default]
@@ -60,6 +61,10 @@ pub enum Rerun {
 }
 
 impl Rerun {
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde passes a reference"
+    )]
     fn is_never(&self) -> bool {
         *self == Self::Never
     }

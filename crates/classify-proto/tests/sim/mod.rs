@@ -6,6 +6,7 @@
 #![allow(dead_code, reason = "each test file uses a part")]
 
 pub(crate) mod bulk_harness;
+pub(crate) mod fed;
 pub(crate) mod v1;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

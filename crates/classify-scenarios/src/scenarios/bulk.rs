@@ -1,18 +1,14 @@
 //! Many documents side by side.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
+use classify_client::Document;
 use classify_emulator::{Config, Fault, FaultSchedule, Route, Script};
-use classify_proto::machine::{
-    Bulk, BulkOptions, Concurrent, ConcurrentEvent, DocumentStatus, FedEvent, HashedDocument,
-    Journal, PollInterval, Record,
-};
+use classify_proto::machine::{Concurrent, ConcurrentEvent, DocumentStatus, HashedDocument};
 use classify_proto::v2::JobStatus;
-use classify_proto::{Seed, v2};
 
-use crate::driver::{Driver, Settings};
-use crate::test_bench::{TestBench, api, rules};
+use crate::driver::{BulkSettings, Driver, Settings};
+use crate::test_bench::{TestBench, rules};
 
 /// How many documents the long run has.
 const DOCUMENTS: usize = 1_000;
@@ -96,36 +92,31 @@ pub fn bulk_with_faults_creates_one_job_per_document_and_resumes_from_journal<D:
             schedule.with(fault.chance(0.1 / 6.0))
         });
     let bench = TestBench::<D>::new(Config::default().faults(schedule));
+    let folder = tempfile::tempdir().expect("a folder");
     let documents = || {
-        (0..DOCUMENTS).map(|number| {
-            HashedDocument::bytes(
-                format!("{number}.txt"),
-                format!("Invoice {number}, total {number}.00"),
-            )
-        })
+        let text = |number| format!("Invoice {number}, total {number}.00");
+        let document = |number| Document::bytes(format!("{number}.txt"), text(number));
+        (0..DOCUMENTS).map(document).collect::<Vec<_>>()
     };
-    let mut journal = Vec::new();
+    let settings = || BulkSettings::new(rules()).journal(folder.path().join("run.journal"));
     let mut outcomes: BTreeMap<String, DocumentStatus> = BTreeMap::new();
-    let store = |record: &Record| {
-        journal.extend_from_slice(record.to_line().as_bytes());
-        Ok(())
-    };
-    let summary = bench
-        .driver
-        .drive(bulk(&bench).fed_by(documents(), store), |event| {
-            if let FedEvent::Finished(settled) = event {
-                for name in settled.names {
-                    let previous = outcomes.insert(name.clone(), settled.report.status.clone());
-                    assert!(previous.is_none(), "{name} was told twice");
-                }
-            }
-        });
-    assert!(summary.error().is_none(), "{summary:?}");
-    assert_eq!(
-        summary.count(&DocumentStatus::Completed),
-        DOCUMENTS,
-        "{summary:?}"
+    let mut completed = 0;
+    let ended = bench.driver.bulk(
+        settings(),
+        documents(),
+        &mut |finished| {
+            let name = finished.name().to_owned();
+            let previous = outcomes.insert(name, finished.report().status.clone());
+            assert!(previous.is_none(), "{} came twice", finished.name());
+            false
+        },
+        &mut |summary| {
+            assert!(summary.is_complete(), "{summary:?}");
+            completed = summary.count(&DocumentStatus::Completed);
+        },
     );
+    ended.expect("a run");
+    assert_eq!(completed, DOCUMENTS);
     assert_eq!(outcomes.len(), DOCUMENTS);
     assert_eq!(bench.emulator.job_count(), DOCUMENTS);
     let faulted = bench
@@ -140,25 +131,15 @@ pub fn bulk_with_faults_creates_one_job_per_document_and_resumes_from_journal<D:
 
     // Another process, with the journal: everything is told again and nothing is asked.
     let before = bench.emulator.request_count();
-    let (journal_contents, _) = Journal::read(&journal).expect("our own journal");
-    let resumed = bulk(&bench)
-        .with_journal(journal_contents)
-        .expect("the same run");
-    let summary = bench
+    let mut restored = 0;
+    let ended = bench
         .driver
-        .drive(resumed.fed_by(documents(), |_| Ok(())), drop);
+        .bulk(settings(), documents(), &mut |_| false, &mut |summary| {
+            restored = summary.restored;
+        });
+    ended.expect("a run");
     assert_eq!(
-        (summary.restored, bench.emulator.request_count()),
+        (restored, bench.emulator.request_count()),
         (DOCUMENTS, before)
     );
-}
-
-fn bulk<D: Driver>(bench: &TestBench<D>) -> Bulk {
-    let short_delay = Duration::from_millis(5);
-    let options = BulkOptions::default()
-        .poll_interval(PollInterval::new(short_delay * 4, short_delay * 20))
-        .retry(Settings::default().retry);
-    let template = v2::JobOptions::from(rules());
-    let api = api(bench.emulator.base_url(), bench.emulator.key());
-    Bulk::new(&api, template, options, Seed::new([7; 16])).expect("good rules")
 }

@@ -286,16 +286,13 @@ impl Bulk {
                 self.circuit_breaker.on_success();
                 let parameters = saved.parameters.as_ref();
                 let configuration = parameters.and_then(Parameters::as_classify);
-                self.configuration = match configuration {
-                    Some(configuration) => {
-                        ConfigurationInForce::Known(Arc::new(configuration.clone()))
-                    }
-                    None => {
-                        let notice = "the saved configuration has a form that this version does not know; jobs of earlier \
-                                      runs are not compared with it";
-                        self.events.push_back(BulkEvent::Notice(notice.to_owned()));
-                        ConfigurationInForce::Unneeded
-                    }
+                self.configuration = if let Some(configuration) = configuration {
+                    ConfigurationInForce::Known(Arc::new(configuration.clone()))
+                } else {
+                    let notice = "the saved configuration has a form that this version does not know; jobs of earlier \
+                                  runs are not compared with it";
+                    self.events.push_back(BulkEvent::Notice(notice.to_owned()));
+                    ConfigurationInForce::Unneeded
                 };
                 return;
             }

@@ -3,7 +3,6 @@
 mod circuit_breaker;
 mod error_scope;
 mod event;
-mod fed;
 mod handlers;
 mod in_flight;
 mod input;
@@ -21,7 +20,6 @@ use std::sync::Arc;
 
 pub use error_scope::ErrorScope;
 pub use event::{BulkEvent, FinishedDocument, RunEnd, Summary};
-pub use fed::{Fed, FedEvent};
 pub use journal::{Journal, JournalHeader, Record};
 pub use options::BulkOptions;
 pub use report::{DocumentReport, DocumentStatus};
