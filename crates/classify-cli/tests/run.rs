@@ -4,6 +4,7 @@ mod common;
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use classify_emulator::{Config, Fault, FaultSchedule, Route, Script};
@@ -22,20 +23,24 @@ const KEYS: [&str; 9] = [
     "error_code",
 ];
 
-#[test]
-fn run_with_emulator_needs_no_api_key_or_network() {
+/// README's first command, on a folder of examples.
+fn readme_command(documents: &str) -> Command {
     let mut command = bare_command(&[
         "classify",
         "run",
-        "examples/documents",
+        documents,
         "--rules",
         "examples/rules.yaml",
         "--emulator",
     ]);
     command.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."));
-    // One of the samples cannot be read.
-    let found = run_to_end(command)
-        .assert_exit(3)
+    command
+}
+
+#[test]
+fn run_with_emulator_needs_no_api_key_or_network() {
+    let found = run_to_end(readme_command("examples/documents"))
+        .assert_exit(0)
         .assert_stderr("labels are not the service's");
     let rows = found.lines();
     assert!(rows.len() >= 15, "{}", rows.len());
@@ -57,13 +62,16 @@ fn run_with_emulator_needs_no_api_key_or_network() {
     assert_eq!(row("heron.txt")["type"], Value::Null);
     assert_eq!(row("heron.txt")["status"], "COMPLETED");
     assert_eq!(row("heron.txt")["error"], Value::Null);
-    assert_eq!(row("damaged.pdf")["status"], "FAILED");
-    assert!(
-        row("damaged.pdf")["error"]
-            .as_str()
-            .unwrap()
-            .contains("PDF_IS_BROKEN")
-    );
+}
+
+#[test]
+fn run_over_unreadable_document_exits_3() {
+    let found = run_to_end(readme_command("examples/unreadable")).assert_exit(3);
+    let rows = found.lines();
+    assert_eq!(rows.len(), 1);
+    assert_eq!(rows[0]["path"], "examples/unreadable/damaged.pdf");
+    assert_eq!(rows[0]["status"], "FAILED");
+    assert!(rows[0]["error"].as_str().unwrap().contains("PDF_IS_BROKEN"));
 }
 
 /// Outcomes that do not depend on how the emulator scores words.

@@ -107,3 +107,8 @@ pub use async_client::{
     BlockingExecutor, BulkRun, Client, DefaultTransport, FromIterator, FromStream, List, Pages,
     Pool, PoolDriver, Running, Source, StopHandle, Transport,
 };
+
+/// The program in README is compiled with the other examples.
+#[cfg(all(doctest, feature = "blocking"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -107,3 +107,8 @@ pub use schedule::{FaultRule, FaultSchedule, InvalidFaultRule, Trigger};
 pub use script::Script;
 pub use serve::{run, serve};
 pub use webhook::Delivery;
+
+/// The program in README is compiled with the other examples.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

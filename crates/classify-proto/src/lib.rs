@@ -1,7 +1,7 @@
 //! Sans-IO client for `LlamaCloud`'s document classification API: requests, responses and every decision, no IO.
 //!
 //! The promise it is built around: **a document is classified once and paid for once, whatever the network does, and
-//! a wait always ends with the truth.**
+//! every wait ends with the job's real outcome or an error.**
 //!
 //! # In scope
 //!
@@ -167,3 +167,8 @@ pub use text::open_enum::UnknownValue;
 pub use text::timestamp::Timestamp;
 pub use time::Time;
 pub use transport_limits::TransportLimits;
+
+/// The program in README is compiled with the other examples.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -94,3 +94,8 @@ pub type List<O> = classify_client::blocking::List<Transport, O>;
 
 /// The pages of a list. Made by [`Client::pages`].
 pub type Pages<O> = classify_client::blocking::Pages<Transport, O>;
+
+/// The program in README is compiled with the other examples.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
