@@ -38,6 +38,10 @@ pub use hint::Hint;
 /// a `Call` hands them to [`Api::redact`](crate::Api::redact) first.
 pub struct Error(Box<Inner>);
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts about one error"
+)]
 struct Inner {
     kind: ErrorKind,
     operation: Option<&'static str>,
