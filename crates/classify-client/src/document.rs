@@ -129,6 +129,23 @@ impl Document {
         &self.name
     }
 
+    /// Reads the content and hashes it, for a [`Bulk`](classify_proto::machine::Bulk) machine that you run yourself. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Content`](classify_proto::ErrorKind::Content) if the document cannot be read, or is a reader of more than
+    /// 16 MiB: nobody would delete its temporary file.
+    pub fn hash(self) -> Result<HashedDocument, Error> {
+        let name = self.name.clone();
+        let ReadDocument { document, file } = self.read()?;
+        if file.is_some() {
+            return Err(unreadable(&format!(
+                "{name}: has more than 16 MiB; write it to a file, and open that"
+            )));
+        }
+        Ok(document)
+    }
+
     /// Returns about how many bytes are read when the document is.
     pub(crate) fn length_hint(&self) -> u64 {
         match &self.source {

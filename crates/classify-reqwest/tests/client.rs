@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use classify_emulator::{Config, Emulator, Fault, FaultSchedule, Route};
 use classify_proto::files::UploadFile;
-use classify_proto::machine::{Bulk, BulkEvent, BulkOptions, DocumentStatus, HashedDocument, Run};
+use classify_proto::machine::{
+    Bulk, BulkEvent, BulkOptions, DocumentStatus, ErrorScope, HashedDocument, Limiter,
+    PollInterval, Run,
+};
 use classify_proto::v2::{GetJob, JobStatus, ListJobs};
 use classify_proto::{Error, Seed};
 use classify_reqwest::{Client, Document};
@@ -249,4 +252,95 @@ fn runtime_missing_is_an_error_and_not_a_panic() {
         panic!("nothing to wait for");
     };
     assert!(error.to_string().contains("Tokio"), "{error}");
+}
+
+fn invoice(number: usize) -> Document {
+    let text = format!("Invoice {number}, total amount {number}.00");
+    Document::bytes(format!("{number}.txt"), text)
+}
+
+fn quick(emulator: &Emulator) -> Client {
+    let short = Duration::from_millis(20);
+    Client::new(api(emulator.base_url(), emulator.key()))
+        .limiter(Limiter::unlimited())
+        .poll_interval(PollInterval::new(short, short * 5))
+}
+
+/// Documents of a stream are taken as they come; the run ends with the stream.
+#[tokio::test]
+async fn bulk_run_over_stream_classifies_documents_as_they_come() {
+    let config = Config::default().completed_after(Duration::from_millis(20));
+    let emulator = Emulator::start(config).expect("an emulator");
+    let (sender, receiver) = tokio::sync::mpsc::channel(1);
+    tokio::spawn(async move {
+        for number in 0..10 {
+            sender.send(invoice(number)).await.expect("a run");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    });
+    let client = quick(&emulator);
+    let mut run = client
+        .bulk(rules())
+        .run_stream(Received(receiver))
+        .await
+        .expect("a run");
+    let mut classified = 0;
+    while let Some(finished) = run.next().await {
+        classified += usize::from(finished.outcome().is_ok());
+    }
+    assert_eq!(classified, 10);
+    assert!(run.summary().expect("a summary").is_complete());
+    assert_eq!(emulator.job_count(), 10);
+}
+
+struct Received(tokio::sync::mpsc::Receiver<Document>);
+
+impl futures_core::Stream for Received {
+    type Item = Document;
+
+    fn poll_next(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Document>> {
+        self.0.poll_recv(cx)
+    }
+}
+
+/// Callers that go away leave their jobs to others; the driver of a pool ends with the last pool.
+#[tokio::test]
+async fn pool_callers_that_go_away_cost_nothing_and_driver_ends_with_last_pool() {
+    let config = Config::default().completed_after(Duration::from_millis(20));
+    let emulator = Emulator::start(config).expect("an emulator");
+    let client = quick(&emulator);
+    let (pool, driver) = client.pool_with_driver(rules()).expect("a pool");
+    // Nobody polls the driver yet, so nothing is sent for these.
+    for number in 0..5 {
+        let call = pool.classify(invoice(number));
+        assert!(
+            tokio::time::timeout(Duration::from_millis(5), call)
+                .await
+                .is_err()
+        );
+    }
+    let driver = tokio::spawn(driver);
+    let finished = pool.classify(invoice(7)).await;
+    assert!(finished.outcome().is_ok(), "{finished:?}");
+    assert_eq!(emulator.job_count(), 1);
+    drop(pool);
+    driver.await.expect("the driver ends");
+}
+
+/// A pool whose driver is gone answers with an error.
+#[tokio::test]
+async fn pool_without_driver_answers_with_error() {
+    let emulator = Emulator::start(Config::default()).expect("an emulator");
+    let (pool, driver) = quick(&emulator).pool_with_driver(rules()).expect("a pool");
+    drop(driver);
+    let finished = pool.classify(invoice(1)).await;
+    assert_eq!(finished.name(), "1.txt");
+    assert_eq!(
+        finished.outcome().expect_err("no answer").scope(),
+        ErrorScope::Run
+    );
+    assert_eq!(emulator.request_count(), 0);
 }

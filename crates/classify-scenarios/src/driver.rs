@@ -150,6 +150,7 @@ pub struct BulkSettings {
     journal: Option<PathBuf>,
     limits: Option<BulkOptions>,
     shard: Option<(u32, u32)>,
+    deadline: Option<Duration>,
 }
 
 impl BulkSettings {
@@ -161,6 +162,7 @@ impl BulkSettings {
             journal: None,
             limits: None,
             shard: None,
+            deadline: None,
         }
     }
 
@@ -185,6 +187,13 @@ impl BulkSettings {
         self
     }
 
+    /// Ends the run after this time.
+    #[must_use]
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = Some(deadline);
+        self
+    }
+
     /// Returns the client's builder with these settings. `bulk` is the client's method of that name.
     pub fn builder<C>(self, bulk: impl FnOnce(JobOptions) -> BulkBuilder<C>) -> BulkBuilder<C> {
         let mut builder = bulk(self.options);
@@ -197,6 +206,9 @@ impl BulkSettings {
         );
         if let Some(path) = self.journal {
             builder = builder.journal(path);
+        }
+        if let Some(deadline) = self.deadline {
+            builder = builder.deadline(deadline);
         }
         if let Some((index, count)) = self.shard {
             builder = builder.shard(index, count);

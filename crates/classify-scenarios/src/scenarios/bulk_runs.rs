@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use classify_client::{Document, Finished};
 use classify_emulator::{Config, Fault, FaultSchedule, Route, Script};
@@ -368,6 +369,32 @@ pub fn bulk_run_stops_if_journal_cannot_be_written<D: Driver>() {
     assert_eq!(ended.classified(), 0);
     assert_eq!(bench.emulator.job_count(), 0);
     assert_eq!(bench.emulator.count(Route::FileCreate), 0);
+}
+
+/// A run ends at its deadline: every document has an item, and the next run finds the jobs.
+pub fn bulk_run_ends_at_its_deadline<D: Driver>() {
+    let hour = Duration::from_secs(3600);
+    let config = Config::default().script(Script::any().takes(hour));
+    let bench = TestBench::<D>::new(config.virtual_clock());
+    let settings = || {
+        BulkSettings::new(rules())
+            .deadline(Duration::from_millis(300))
+            .limits(BulkOptions::default().max_in_flight(5))
+    };
+    let ended = run(&bench.driver, settings(), (0..20).map(document).collect());
+    ended.assert_names((0..20).map(|number| format!("{number}.txt")));
+    assert!(ended.end.contains("deadline"), "{}", ended.end);
+    for item in &ended.items {
+        let error = item.outcome().unwrap_err();
+        assert_eq!(error.scope(), ErrorScope::Run, "{error}");
+    }
+    let created = bench.emulator.job_count();
+    assert!((1..=5).contains(&created), "{created}");
+    bench.emulator.advance(hour);
+    let documents = (0..created).map(document).collect();
+    let ended = run(&bench.driver, BulkSettings::new(rules()), documents);
+    assert_eq!((ended.classified(), &*ended.end), (created, "complete"));
+    assert_eq!(bench.emulator.job_count(), created);
 }
 
 /// `classify` and a bulk run share jobs, and so do the failed ones until another is asked for.

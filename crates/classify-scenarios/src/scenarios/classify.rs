@@ -5,6 +5,7 @@ use std::time::Duration;
 use classify_client::Document;
 use classify_emulator::{Config, Fault, FaultSchedule, Route, Script};
 use classify_proto::ErrorKind;
+use classify_proto::configurations::{CreateConfiguration, UpdateConfiguration};
 use classify_proto::machine::{ContentKey, HashedDocument, Retry, transaction_id};
 use classify_proto::v2::{Configuration, GetJob, JobOptions, JobStatus, Rule};
 
@@ -209,6 +210,34 @@ pub fn classify_file_changed_after_hashing_creates_no_job<D: Driver>() {
         bench.driver.call(GetJob::new(&*job.id)).expect("a job").id,
         job.id
     );
+}
+
+/// A job that was created before its saved configuration was edited is not the result: the error holds that job, and says
+/// how to pay for another.
+pub fn classify_edited_saved_configuration_is_conflict<D: Driver>() {
+    let bench = TestBench::<D>::new(Config::default());
+    let driver = &bench.driver;
+    let saved = driver
+        .call(CreateConfiguration::new("rules", rules()))
+        .expect("a saved configuration");
+    let options = || JobOptions::from_configuration_id(&*saved.id);
+    let first = driver.classify(document(), options()).expect("a job");
+    let again = driver.classify(document(), options()).expect("a job");
+    assert_eq!(again.id, first.id);
+
+    let reworded = Configuration::new([Rule::new("invoice", "has an invoice number")]);
+    let update = UpdateConfiguration::new(&*saved.id).parameters(reworded);
+    driver.call(update).expect("an edited configuration");
+    let error = driver.classify(document(), options()).unwrap_err();
+    assert!(error.is_conflict(), "{error}");
+    assert_eq!(error.job_id(), Some(&*first.id));
+    assert!(error.to_string().contains("pays again"), "{error}");
+    assert_eq!(bench.emulator.job_count(), 1);
+    let fresh = driver
+        .classify(document(), options().fresh())
+        .expect("a job");
+    assert_ne!(fresh.id, first.id);
+    assert_eq!(bench.emulator.job_count(), 2);
 }
 
 /// What cannot be read is an error before anything is sent.
