@@ -195,5 +195,5 @@ fn inputs_missing_or_invalid_are_rejected() {
     sandbox
         .run(&["classify", "run", "docs", "--configuration-id", "cfg-1"])
         .assert_exit(6)
-        .assert_stderr("configuration cfg-1 not found");
+        .assert_stderr("cfg-1: configurations.get: 404 Not Found: Configuration not found");
 }
