@@ -39,6 +39,7 @@
 //! | --- | --- |
 //! | `async` | [`Client`] over an async [`Transport`] |
 //! | `blocking` | [`blocking::Client`] over a [`blocking::Transport`], without futures |
+//! | `timer` | `Timer`, for async transports whose HTTP stack has none |
 //! | `tower` | `TowerTransport` |
 //! | `tracing` | a span for each operation, and in it one for each attempt |
 //! | `webhook-verify`, `jiff-0_2`, `chrono-0_4`, `time-0_3` | the same features of `classify-proto` |
@@ -100,6 +101,8 @@ pub use folder::Folder;
 #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
 pub use seed::random_seed;
 
+#[cfg(feature = "timer")]
+pub use async_client::Timer;
 #[cfg(feature = "tower")]
 pub use async_client::TowerTransport;
 #[cfg(feature = "async")]

@@ -7,11 +7,11 @@ use std::task::Poll;
 use std::time::Duration;
 
 use classify_proto::{Bytes, Failure, Reply, http};
-use futures_timer::Delay;
 use http_body::Body as _;
 use tower_service::Service;
 
 use super::time_limit::TimeLimit;
+use super::timer::Timer;
 use super::transport::Transport;
 use crate::body::RequestBody;
 use crate::budget::Budget;
@@ -75,14 +75,14 @@ where
     E: Send + 'static,
 {
     type Exchange = Pin<Box<dyn Future<Output = Reply> + Send>>;
-    type Sleep = Delay;
+    type Sleep = Timer;
 
     fn send(&self, request: http::Request<RequestBody>, budget: Budget) -> Self::Exchange {
         Box::pin(exchange(self.clone(), request, budget))
     }
 
-    fn sleep(&self, duration: Duration) -> Delay {
-        Delay::new(duration)
+    fn sleep(&self, duration: Duration) -> Timer {
+        Timer::new(duration)
     }
 }
 
@@ -92,7 +92,7 @@ async fn exchange<S, B, E>(
     budget: Budget,
 ) -> Reply
 where
-    TowerTransport<S, E>: Transport<Sleep = Delay>,
+    TowerTransport<S, E>: Transport<Sleep = Timer>,
     S: Service<http::Request<RequestBody>, Response = http::Response<B>, Error = E> + Clone,
     B: http_body::Body<Error: fmt::Display>,
 {

@@ -19,7 +19,7 @@ pub trait Transport: 'static {
     /// One exchange: a request on its way, or its response.
     type Exchange: Future<Output = Reply> + 'static;
 
-    /// A timer.
+    /// A timer. `classify_client::Timer` (feature `timer`) is one for native targets, if your HTTP stack has none.
     type Sleep: Future<Output = ()> + 'static;
 
     /// Sends a request. The future ends with its response, of whatever status. Dropping the future ends the request.
