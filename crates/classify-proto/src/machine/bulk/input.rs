@@ -1,15 +1,13 @@
 //! Accepts documents into a run.
 
+use super::Source;
 use super::error_scope::ErrorScope;
-use super::handlers::Stage;
 use super::in_flight::DocumentIndex;
 use super::journal::{JournalEntry, Record};
 use super::report_cache::PaymentState;
-use super::{
-    Bulk, BulkEvent, ContentKey, CreatedIn, DocumentState, FinishedDocument, HashedDocument,
-    InputState, RunPhase,
-};
-use super::{RUN_STOPPED, Source};
+use super::state::{CreatedIn, DocumentState, InputState, RunPhase, Stage};
+use super::stop::RUN_STOPPED;
+use super::{Bulk, BulkEvent, ContentKey, FinishedDocument, HashedDocument};
 
 impl Bulk {
     /// How many documents may be pushed now. A further copy of one that is on its way counts like any other.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::error_scope::ErrorScope;
 use super::in_flight::{DocumentIndex, Task};
+use super::state::CreatedIn;
 use super::{Bulk, DocumentReport, DocumentStatus};
 use crate::Time;
 use crate::error::Error;
@@ -337,6 +338,22 @@ impl Bulk {
                 }
             }
         }
+    }
+
+    /// The service knows nothing of a document's job any more: somebody has deleted it.
+    pub(super) fn on_missing(&mut self, index: DocumentIndex, error: &Error) {
+        let is_replaceable = self
+            .documents
+            .get(&index)
+            .is_some_and(|document| document.created_in == CreatedIn::EarlierPass);
+        if self.retries_failed() && is_replaceable && self.stop.is_none() {
+            return self.start_next_run(index);
+        }
+        self.finish(
+            index,
+            DocumentReport::of_error(DocumentStatus::Missing, error),
+            None,
+        );
     }
 
     /// Goes on without the jobs that take too long.

@@ -1,9 +1,15 @@
 //! Many documents side by side, each classified once and paid for once.
+//!
+//! Read in this order: `state` (what a run knows of a document), `input` (a document is taken in), `upload`, `create`,
+//! `job_poller` and `finish` (its stages), `failure` (errors of a stage), `stop` (the end before the end), and `step` (the
+//! machine that goes through them).
 
 mod circuit_breaker;
+mod create;
 mod error_scope;
 mod event;
-mod handlers;
+mod failure;
+mod finish;
 mod in_flight;
 mod input;
 mod job_poller;
@@ -13,10 +19,13 @@ mod memory_test;
 mod options;
 mod report;
 mod report_cache;
+mod state;
+mod step;
+mod stop;
+mod upload;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
-use std::sync::Arc;
 
 pub use error_scope::ErrorScope;
 pub use event::{BulkEvent, FinishedDocument, RunEnd, Summary};
@@ -24,27 +33,22 @@ pub use journal::{Journal, JournalHeader, Record};
 pub use options::BulkOptions;
 pub use report::{DocumentReport, DocumentStatus};
 
-use self::circuit_breaker::{CircuitBreaker, Permit};
-use self::handlers::Stage;
-use self::in_flight::{DocumentIndex, InFlight, Task, TaskOutput};
+use self::circuit_breaker::CircuitBreaker;
+use self::in_flight::{DocumentIndex, InFlight};
 use self::job_poller::JobPoller;
 use self::journal::JournalEntry;
 use self::report_cache::ReportCache;
-use super::call::Call;
-use super::context::Context;
+use self::state::{ConfigurationInForce, DocumentState, InputState, RunPhase};
+use self::stop::StopMode;
 use super::document::{HashedDocument, Source};
 use super::observer::CircuitState;
-use super::step::{Machine, Step, Ticket};
 use super::transaction::Fingerprint;
 use crate::Time;
 use crate::api::Api;
-use crate::configurations::GetConfiguration;
 use crate::content_key::ContentKey;
 use crate::error::Error;
-use crate::reply::Reply;
 use crate::seed::Seed;
-use crate::semantics::RateClass;
-use crate::v2::{CancelJob, Configuration, CreateJob, JobOptions, JobStatus, Rerun};
+use crate::v2::{JobOptions, Rerun};
 
 /// Classifies any number of documents, each once.
 ///
@@ -119,92 +123,6 @@ pub struct Bulk {
     stop: Option<StopMode>,
     report_cache: ReportCache,
     summary: Summary,
-}
-
-/// The error of a document that a stopped run has not started.
-const RUN_STOPPED: &str = "the run stopped first";
-
-/// A document on its way.
-struct DocumentState {
-    names: Vec<String>,
-    key: ContentKey,
-    source: Source,
-    /// The number that is part of the transaction id.
-    run_number: u32,
-    /// How often it met a faulty service.
-    failures: u32,
-    /// How many earlier jobs of it were found to have failed.
-    failed_jobs: u32,
-    file_id: Option<String>,
-    /// The file comes from the journal and may be gone.
-    is_file_from_journal: bool,
-    /// The answer to a create was lost, in this process or with an earlier one, so that there may be a job.
-    job_may_exist: bool,
-    job_id: Option<String>,
-    created_in: CreatedIn,
-}
-
-/// Which round has paid for the present attempt at a document. One that an earlier round has paid for may be followed
-/// by another; one of this round's own may not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum CreatedIn {
-    /// None, or it is not known.
-    Unknown,
-    EarlierPass,
-    ThisPass,
-}
-
-impl DocumentState {
-    /// What leads to its job next.
-    fn next(&self) -> Stage {
-        match (&self.source, &self.file_id) {
-            (Source::Upload(_), None) => Stage::Upload,
-            _ => Stage::Create,
-        }
-    }
-}
-
-/// Where the next document is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum InputState {
-    Open,
-    /// The caller has said that it is not ready yet.
-    Paused,
-    /// There are no more.
-    Closed,
-}
-
-/// What the run's saved configuration holds. It may have been edited since an earlier run created jobs under its id, whose
-/// results are then not the answer.
-#[derive(Debug)]
-enum ConfigurationInForce {
-    /// The rules are given, or what is saved cannot be compared.
-    Unneeded,
-    Unread,
-    Reading,
-    Known(Arc<Configuration>),
-}
-
-/// How far a run is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum RunPhase {
-    /// The journal does not say yet what run it is of.
-    Unstarted,
-    Running,
-    /// The open jobs were left, or are being cancelled.
-    Stopped,
-    Ended,
-}
-
-/// How a run stops before its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum StopMode {
-    /// Begin nothing; wait for the open jobs.
-    Wait,
-    /// Begin nothing; leave the open jobs.
-    Leave,
-    /// Begin nothing; cancel the open jobs.
-    Cancel,
 }
 
 impl Bulk {
@@ -318,26 +236,6 @@ impl Bulk {
         self.documents.get(index)?.job_id.as_deref()
     }
 
-    /// Stops: begins nothing more, takes in what is on the wire, and reports which jobs remain open.
-    pub fn stop(&mut self) {
-        self.stop = Some(
-            self.stop
-                .filter(|stop| *stop == StopMode::Cancel)
-                .unwrap_or(StopMode::Leave),
-        );
-    }
-
-    /// Stops, and cancels every open job.
-    pub fn stop_and_cancel(&mut self) {
-        self.stop = Some(StopMode::Cancel);
-    }
-
-    /// Whether the run is stopping before its end.
-    #[must_use]
-    pub fn is_stopping(&self) -> bool {
-        self.stop.is_some()
-    }
-
     /// How many documents are on their way, and how many of them have an open job.
     #[must_use]
     pub fn in_flight(&self) -> (usize, usize) {
@@ -357,270 +255,6 @@ impl Bulk {
     fn transaction_id(&self, document: &DocumentState) -> String {
         self.fingerprint
             .transaction_id(document.key, document.run_number)
-    }
-
-    /// Begins the next upload or create; otherwise says when there may be one to begin.
-    fn begin_next(&mut self, cx: Context<'_>) -> Result<(), Option<Time>> {
-        while let Some((_, index)) = self.backing_off.first().filter(|(time, _)| *time <= cx.now) {
-            self.to_create.push_back(*index);
-            self.backing_off.pop_first();
-        }
-        let nothing = self.to_create.is_empty() && self.to_upload.is_empty();
-        if nothing || self.stop.is_some() || self.in_flight.creating() >= self.options.max_requests
-        {
-            return Err(None);
-        }
-        match self.circuit_breaker.permit(cx.now) {
-            Permit::Granted => {}
-            Permit::At(time) => return Err(Some(time)),
-            Permit::Denied => return Err(None),
-        }
-        match self.configuration {
-            // Before the first upload: nothing is uploaded for a configuration that does not exist.
-            ConfigurationInForce::Unread => {
-                self.read_configuration();
-                return Ok(());
-            }
-            ConfigurationInForce::Reading => return Err(None),
-            ConfigurationInForce::Unneeded | ConfigurationInForce::Known(_) => {}
-        }
-        // Creates first: a document that is half-way is worth more than one that has not begun.
-        let mut next_wake: Option<Time> = None;
-        for class in [RateClass::Create, RateClass::Upload] {
-            let queue = if class == RateClass::Create {
-                &mut self.to_create
-            } else {
-                &mut self.to_upload
-            };
-            if queue.is_empty() {
-                continue;
-            }
-            let available_at = cx.available_at(class);
-            if available_at > cx.now {
-                next_wake =
-                    Some(next_wake.map_or(available_at, |earlier| earlier.min(available_at)));
-                continue;
-            }
-            if let Some(index) = queue.pop_front() {
-                if let Some(task) = self.task(index) {
-                    self.circuit_breaker.begin();
-                    self.in_flight.begin(task);
-                }
-                return Ok(());
-            }
-        }
-        Err(next_wake)
-    }
-
-    /// Reads the saved configuration.
-    fn read_configuration(&mut self) {
-        let id = self.job_options.configuration_id.clone();
-        let get = GetConfiguration::new(id.unwrap_or_default()).scoped(&self.job_options.scope);
-        let call = Call::new(get, self.seed).retry(self.options.retry);
-        self.circuit_breaker.begin();
-        self.in_flight.begin(Task::Configuration(Box::new(call)));
-        self.configuration = ConfigurationInForce::Reading;
-    }
-
-    fn task(&self, index: DocumentIndex) -> Option<Task> {
-        let document = self.documents.get(&index)?;
-        let seed = self.seed.derive(index);
-        let input = match (&document.source, &document.file_id) {
-            (Source::Id(id), _) | (Source::Upload(_), Some(id)) => id,
-            (Source::Upload(upload), None) => {
-                let upload = (**upload).clone().scoped(&self.job_options.scope);
-                return Some(Task::Upload(
-                    index,
-                    Box::new(Call::new(upload, seed).retry(self.options.retry)),
-                ));
-            }
-        };
-        let mut create =
-            CreateJob::new(input, &self.job_options).transaction_id(self.transaction_id(document));
-        if matches!(document.source, Source::Upload(_)) {
-            create = create.accepts_any_copy();
-        }
-        if let ConfigurationInForce::Known(configuration) = &self.configuration {
-            create = create.configuration_in_force(Arc::clone(configuration));
-        }
-        Some(Task::Create(
-            index,
-            Box::new(Call::new(create, seed).retry(self.options.retry)),
-        ))
-    }
-
-    fn on_task_output(&mut self, cx: Context<'_>, output: TaskOutput) {
-        match output {
-            TaskOutput::Send(..) => {}
-            TaskOutput::Uploaded(index, result) => self.on_uploaded(cx, index, result),
-            TaskOutput::Created(index, result, is_retry) => {
-                self.on_created(cx, index, result, is_retry);
-            }
-            TaskOutput::Got(index, result) => self.on_polled(index, result),
-            TaskOutput::Cancelled(index, result) => self.on_cancelled(index, result),
-            TaskOutput::Page(page) => {
-                for job in page.items {
-                    self.on_job(job);
-                }
-            }
-            TaskOutput::PollEnded(result) => self.on_poll_ended(cx, result),
-            TaskOutput::Configuration(result) => self.on_configuration(cx.now, result),
-        }
-    }
-
-    /// One step of stopping, where the run is stopping; `false` when there is nothing to stop.
-    fn step_shutdown(&mut self) -> bool {
-        let Some(stop) = self.stop else {
-            return false;
-        };
-        let mut dropped: Vec<DocumentIndex> = self
-            .to_upload
-            .drain(..)
-            .chain(self.to_create.drain(..))
-            .chain(
-                std::mem::take(&mut self.backing_off)
-                    .into_iter()
-                    .map(|(_, index)| index),
-            )
-            .collect();
-        for (index, may_have_acted) in self.in_flight.drop_idle_creates() {
-            if let Some(document) = self.documents.get_mut(&index) {
-                document.job_may_exist |= may_have_acted;
-            }
-            dropped.push(index);
-        }
-        let any_dropped = !dropped.is_empty();
-        for index in dropped {
-            self.finish_without_job(index, RUN_STOPPED.to_owned(), ErrorScope::Run);
-        }
-        if stop == StopMode::Wait
-            || self.in_flight.creating() > 0
-            || self.phase != RunPhase::Running
-        {
-            return any_dropped;
-        }
-        self.phase = RunPhase::Stopped;
-        self.in_flight.drop_reads();
-        for (job_id, index, status) in self.poller.drain() {
-            if stop == StopMode::Cancel {
-                let call = Call::new(
-                    CancelJob::new(job_id).scoped(&self.job_options.scope),
-                    self.seed.derive(index),
-                );
-                self.in_flight.begin(Task::Cancel(
-                    index,
-                    Box::new(call.retry(self.options.retry)),
-                ));
-            } else {
-                self.finish_as_open(index, job_id, status.as_ref());
-            }
-        }
-        true
-    }
-
-    fn finish_as_open(&mut self, index: DocumentIndex, job_id: String, status: Option<&JobStatus>) {
-        let mut report = DocumentReport::new(DocumentStatus::Open);
-        let status = status.map_or_else(
-            || "has not been seen yet".to_owned(),
-            |status| format!("stands at {status}"),
-        );
-        report.error = Some(format!("the job {status}; the run did not wait any longer"));
-        report.job_id = Some(job_id);
-        self.finish(index, report, None);
-    }
-}
-
-impl Machine for Bulk {
-    type Event = BulkEvent;
-    type Output = Summary;
-
-    fn poll(&mut self, cx: Context<'_>) -> Step<BulkEvent, Summary> {
-        let step = self.step(cx);
-        self.report_circuit(cx);
-        step
-    }
-
-    fn handle(&mut self, cx: Context<'_>, ticket: Ticket, reply: Reply) {
-        self.in_flight.handle(cx, ticket, reply);
-    }
-
-    fn resume(&mut self) {
-        self.in_flight.resume();
-    }
-}
-
-impl Bulk {
-    /// Passes a change of the circuit breaker to the observer.
-    fn report_circuit(&mut self, cx: Context<'_>) {
-        let state = self.circuit_breaker.state();
-        if state != self.reported_circuit {
-            self.reported_circuit = state;
-            if let Some(observer) = cx.observer {
-                observer.circuit_breaker(state);
-            }
-        }
-    }
-
-    fn step(&mut self, cx: Context<'_>) -> Step<BulkEvent, Summary> {
-        loop {
-            if self.phase == RunPhase::Unstarted {
-                self.phase = RunPhase::Running;
-                // Before all that documents have led to that were pushed already.
-                let run = Record::Run(self.header.clone());
-                self.events.push_front(BulkEvent::Record(run));
-            }
-            if let Some(event) = self.events.pop_front() {
-                return Step::Event(event);
-            }
-            if self.phase == RunPhase::Ended {
-                return Step::Wait(None);
-            }
-            self.check_deadline(cx.now);
-            if let Some(event) = self.request_documents() {
-                return Step::Event(event);
-            }
-            match self.in_flight.poll(cx) {
-                Some(TaskOutput::Send(ticket, request)) => return Step::Send(ticket, request),
-                Some(output) => {
-                    self.on_task_output(cx, output);
-                    continue;
-                }
-                None => {}
-            }
-            if self.step_shutdown() {
-                continue;
-            }
-            let available_at = match self.begin_next(cx) {
-                Ok(()) => continue,
-                Err(available_at) => available_at,
-            };
-            if !self.events.is_empty() || self.begin_poll(cx.now) {
-                continue;
-            }
-            if self.in_flight.is_empty()
-                && self.documents.is_empty()
-                && (self.input_state == InputState::Closed || self.stop.is_some())
-            {
-                if self.stop.is_none() && !self.is_end_recorded {
-                    self.record(Record::Ended);
-                    continue;
-                }
-                self.phase = RunPhase::Ended;
-                if self.stop.is_some() && self.summary.is_complete() {
-                    self.summary.end = RunEnd::Stopped;
-                }
-                return Step::Done(std::mem::take(&mut self.summary));
-            }
-            let backoff_until = self.backing_off.first().map(|(time, _)| *time);
-            let next_wake = [
-                self.in_flight.next_wake(),
-                available_at,
-                backoff_until,
-                self.poller.next_wake(),
-                self.deadline(),
-            ];
-            return Step::Wait(next_wake.into_iter().flatten().min());
-        }
     }
 }
 

@@ -1,0 +1,164 @@
+//! Errors of an upload or a create: of the document, of the run, or of the service.
+
+use std::time::Duration;
+
+use super::Bulk;
+use super::error_scope::ErrorScope;
+use super::event::BulkEvent;
+use super::in_flight::DocumentIndex;
+use super::report::{DocumentReport, DocumentStatus};
+use super::state::Stage;
+use crate::Time;
+use crate::error::{Error, ErrorKind};
+use crate::machine::context::Context;
+use crate::machine::document::Source;
+use crate::reply::Failure;
+
+/// How often a document that met a faulty service is tried again, each time with all retries.
+const MAX_FAILURES: u32 = 5;
+/// How long a create rests whose repeat was refused; twice as long each further time.
+const INITIAL_BACKOFF: Duration = Duration::from_secs(2);
+
+impl Bulk {
+    /// An upload or a create that failed with all its retries.
+    pub(super) fn on_stage_error(
+        &mut self,
+        now: Time,
+        index: DocumentIndex,
+        error: &Error,
+        stage: Stage,
+    ) {
+        match self.error_scope(index, error, stage) {
+            ErrorScope::Run => {
+                self.circuit_breaker.on_abandoned(now);
+                self.finish_without_job_of(index, error, ErrorScope::Run);
+                self.stop_with(error.duplicate());
+            }
+            ErrorScope::Document => {
+                self.circuit_breaker.on_success();
+                self.on_permanent_error(now, index, error, stage);
+            }
+            ErrorScope::Transient => self.on_transient_error(now, index, error, stage),
+        }
+    }
+
+    /// Whose fault it is, as far as can be told: a 404 may be about the document or about what all of them share.
+    pub(super) fn error_scope(
+        &self,
+        index: DocumentIndex,
+        error: &Error,
+        stage: Stage,
+    ) -> ErrorScope {
+        if !error.is_not_found() {
+            return ErrorScope::of(error);
+        }
+        let is_shared = match stage {
+            // An upload names nothing of its own.
+            Stage::Upload => true,
+            Stage::Create if self.job_options.is_self_contained() => false,
+            Stage::Create => {
+                let is_just_uploaded = self.documents.get(&index).is_some_and(|document| {
+                    matches!(document.source, Source::Upload(_)) && !document.is_file_from_journal
+                });
+                // The file is there, so that it is the saved configuration or a webhook that is missing; unless a
+                // job of this run shows that they are there too.
+                let words = error.message().to_ascii_lowercase();
+                (is_just_uploaded && !self.has_created) || words.contains("configuration")
+            }
+        };
+        if is_shared {
+            ErrorScope::Run
+        } else {
+            ErrorScope::Document
+        }
+    }
+
+    /// The service turned the document down.
+    pub(super) fn on_permanent_error(
+        &mut self,
+        now: Time,
+        index: DocumentIndex,
+        error: &Error,
+        stage: Stage,
+    ) {
+        let Some(document) = self.documents.get_mut(&index) else {
+            return;
+        };
+        // The file changed or could not be read. Another run may read it, so this is not the document's result.
+        if error.kind() == ErrorKind::Content {
+            return self.finish_without_job_of(index, error, ErrorScope::Document);
+        }
+        // What was asked for before may be there all the same, and whoever takes the refusal of a repeat for the end
+        // pays for the next attempt while the first one has a job.
+        let is_unsure = document.job_may_exist && !error.shows_job_of_create();
+        if !is_unsure {
+            return self.finish(
+                index,
+                DocumentReport::of_error(DocumentStatus::Error, error),
+                None,
+            );
+        }
+        // An upload says nothing about the job, and the next one would fail too.
+        if stage == Stage::Upload {
+            return self.finish_without_job_of(index, error, ErrorScope::Document);
+        }
+        document.failures += 1;
+        if document.failures >= MAX_FAILURES {
+            return self.finish_without_job_of(index, error, ErrorScope::Document);
+        }
+        let backoff = INITIAL_BACKOFF.saturating_mul(2u32.saturating_pow(document.failures - 1));
+        self.backing_off.insert((now + backoff, index));
+    }
+
+    /// The service, or the way to it, is not well.
+    pub(super) fn on_transient_error(
+        &mut self,
+        now: Time,
+        index: DocumentIndex,
+        error: &Error,
+        stage: Stage,
+    ) {
+        if self.on_service_failure(now, error) {
+            return self.finish_without_job_of(index, error, ErrorScope::Run);
+        }
+        let Some(document) = self.documents.get_mut(&index) else {
+            return;
+        };
+        document.failures += 1;
+        if document.failures >= MAX_FAILURES {
+            return self.finish_without_job_of(index, error, ErrorScope::Transient);
+        }
+        self.queue(index, stage);
+    }
+
+    /// Backs off after a failure of the service. `true` if the run stops.
+    pub(super) fn on_service_failure(&mut self, now: Time, error: &Error) -> bool {
+        if error.failure().is_none_or(Failure::may_have_been_sent) {
+            self.circuit_breaker.on_reached();
+        }
+        let Some(backoff) = self.circuit_breaker.on_failure(now, error.retry_after()) else {
+            return false;
+        };
+        if self.circuit_breaker.is_exhausted(backoff) {
+            self.stop_with(error.duplicate());
+            return true;
+        }
+        let notice = format!(
+            "the service is at fault; nothing new is begun for {} s ({error})",
+            backoff.as_secs()
+        );
+        self.events.push_back(BulkEvent::Notice(notice));
+        false
+    }
+
+    /// Passes a change of the circuit breaker to the observer.
+    pub(super) fn report_circuit(&mut self, cx: Context<'_>) {
+        let state = self.circuit_breaker.state();
+        if state != self.reported_circuit {
+            self.reported_circuit = state;
+            if let Some(observer) = cx.observer {
+                observer.circuit_breaker(state);
+            }
+        }
+    }
+}
