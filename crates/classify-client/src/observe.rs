@@ -42,6 +42,10 @@ impl AttemptReport {
 
     /// Runs the attempt within its span.
     #[cfg(feature = "blocking")]
+    #[cfg_attr(
+        not(feature = "tracing"),
+        expect(clippy::unused_self, reason = "there is a span with the feature only")
+    )]
     pub(crate) fn within<R>(&self, run: impl FnOnce() -> R) -> R {
         #[cfg(feature = "tracing")]
         let _entered = self.span.enter();
@@ -115,6 +119,10 @@ impl OperationSpan {
         }
     }
 
+    #[cfg_attr(
+        not(feature = "tracing"),
+        expect(clippy::unused_self, reason = "there is a span with the feature only")
+    )]
     pub(crate) fn within<R>(&self, run: impl FnOnce() -> R) -> R {
         #[cfg(feature = "tracing")]
         let _entered = self.span.enter();

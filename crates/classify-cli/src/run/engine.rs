@@ -9,8 +9,8 @@ use classify_proto::machine::{
     Machine, Record, Step, Summary, Ticket,
 };
 use classify_proto::{Failure, Reply};
+use classify_ureq::classify_client::JournalFile;
 
-use super::journal_file::JournalFile;
 use super::read_ahead::ReadResult;
 use crate::cancel::StopReason;
 use crate::graceful_stop::GracefulStop;
@@ -197,7 +197,7 @@ impl Engine {
     /// Stores a record and takes note of what it says; a record that cannot be stored stops the run.
     fn store(&mut self, record: &Record) {
         if let (None, Some(journal)) = (&self.unstored, &mut self.journal)
-            && let Err(error) = journal.append(record)
+            && let Err(error) = journal.append(&record.to_line())
         {
             self.unstored = Some(error.to_string());
             self.bulk.stop();

@@ -21,11 +21,11 @@ use std::time::Duration;
 use classify_proto::machine::{Bulk, BulkOptions, Journal, Limiter, PollInterval};
 use classify_proto::v2::JobOptions;
 use classify_proto::{Seed, TransportLimits};
+use classify_ureq::classify_client::JournalFile;
 
 use self::configuration::{RunConfiguration, run_configuration};
 use self::dry_run::DryRunSummary;
 use self::engine::Engine;
-use self::journal_file::JournalFile;
 use self::postprocess::Postprocess;
 use self::results::{RunEnd, RunResults};
 use self::resume_command::resume_command;
@@ -211,8 +211,8 @@ fn open_journal(
     let Some(path) = path else {
         return Ok((None, Journal::new()));
     };
-    let (file, journal, is_torn) = JournalFile::open(path, args.resume)?;
-    if is_torn {
+    let (file, journal) = journal_file::open(path, args.resume)?;
+    if file.is_torn() {
         printer.note(&format!(
             "the last line of {} was torn and is cut off",
             path.display()

@@ -24,12 +24,7 @@ impl JournalFile {
     /// [`ErrorKind::State`](classify_proto::ErrorKind::State) if the file is not a journal, has a line that cannot be read,
     /// is locked by another run, or cannot be opened.
     pub fn open(path: &Path) -> Result<(Self, Journal), Error> {
-        let failure = |what: &str, error: &dyn std::fmt::Display| {
-            Error::state(format!(
-                "the journal {} cannot be {what}: {error}",
-                path.display()
-            ))
-        };
+        let failure = |what: &str, error: &io::Error| unusable(path, what, error);
         let mut file = OpenOptions::new()
             .read(true)
             .append(true)
@@ -47,17 +42,7 @@ impl JournalFile {
                 Journal::new(),
             ));
         }
-        match fs4::FileExt::try_lock(&file) {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let reason =
-                    "another run is writing to it; wait for that run, or use another journal";
-                return Err(failure("locked", &reason));
-            }
-            // Some network file systems have no locks.
-            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {}
-            Err(TryLockError::Error(error)) => return Err(failure("locked", &error)),
-        }
+        check_lock(fs4::FileExt::try_lock(&file), path)?;
         let (journal, complete_bytes) = read(BufReader::new(&file), path)?;
         let is_torn = complete_bytes < metadata.len();
         if is_torn {
@@ -66,6 +51,24 @@ impl JournalFile {
                 .map_err(|error| failure("repaired", &error))?;
         }
         Ok((Self { file, is_torn }, journal))
+    }
+
+    /// Reads a journal without creating, locking or changing it. An empty journal if there is no file.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub fn peek(path: &Path) -> Result<Journal, Error> {
+        match File::open(path) {
+            Ok(file) if file.metadata().is_ok_and(|metadata| metadata.is_file()) => {
+                check_lock(fs4::FileExt::try_lock_shared(&file), path)?;
+                Ok(read(BufReader::new(file), path)?.0)
+            }
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(unusable(path, "opened", &error))
+            }
+            _ => Ok(Journal::new()),
+        }
     }
 
     /// Whether a torn last line was removed.
@@ -84,6 +87,24 @@ impl JournalFile {
     }
 }
 
+fn unusable(path: &Path, what: &str, error: &io::Error) -> Error {
+    let path = path.display();
+    Error::state(format!("the journal {path} cannot be {what}: {error}")).with_io_kind(error.kind())
+}
+
+fn check_lock(locked: Result<(), TryLockError>, path: &Path) -> Result<(), Error> {
+    match locked {
+        Ok(()) => Ok(()),
+        Err(TryLockError::WouldBlock) => Err(Error::state(format!(
+            "another run is writing to the journal {}; wait for that run, or use another journal",
+            path.display()
+        ))),
+        // Some network file systems have no locks.
+        Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => Ok(()),
+        Err(TryLockError::Error(error)) => Err(unusable(path, "locked", &error)),
+    }
+}
+
 /// Reads a journal, and returns the number of bytes in complete lines.
 fn read(mut reader: impl BufRead, path: &Path) -> Result<(Journal, u64), Error> {
     let at = |error: &dyn std::fmt::Display| Error::state(format!("{}: {error}", path.display()));
@@ -94,7 +115,7 @@ fn read(mut reader: impl BufRead, path: &Path) -> Result<(Journal, u64), Error> 
         line.clear();
         reader
             .read_until(b'\n', &mut line)
-            .map_err(|error| at(&error))?;
+            .map_err(|error| unusable(path, "read", &error))?;
         let Some(complete) = line.strip_suffix(b"\n") else {
             journal.end(&line).map_err(|error| at(&error.message()))?;
             return Ok((journal, complete_bytes));

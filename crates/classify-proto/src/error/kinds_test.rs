@@ -334,6 +334,9 @@ fn error_io_kind_is_that_of_failure() {
     assert_eq!(error.duplicate().io_kind(), Some(io::ErrorKind::NotFound));
     assert_eq!(Error::from(Failure::connect("refused")).io_kind(), None);
     assert_eq!(status(404, "").io_kind(), None);
+    let full = Error::state("a journal").with_io_kind(io::ErrorKind::StorageFull);
+    assert_eq!(full.io_kind(), Some(io::ErrorKind::StorageFull));
+    assert_eq!(full.duplicate().io_kind(), Some(io::ErrorKind::StorageFull));
 }
 
 /// A job of a parse job's text has no file.

@@ -51,6 +51,7 @@ struct Inner {
     ambiguous: bool,
     /// The saved configuration of the job was edited since.
     is_edited: bool,
+    io_kind: Option<io::ErrorKind>,
     /// What came is not even JSON.
     malformed: bool,
     retry_after: Option<Duration>,
@@ -229,11 +230,19 @@ impl Error {
         self.0.subject.as_deref()
     }
 
-    /// The kind of the IO error behind a failed attempt: of the document's content, or of the connection. `None` if the
-    /// transport did not tell it.
+    /// The kind of the IO error behind a failed attempt, of the document's content or of the connection, or behind a journal
+    /// that cannot be used. `None` if the transport did not tell it.
     #[must_use]
     pub fn io_kind(&self) -> Option<io::ErrorKind> {
-        self.failure()?.io_kind()
+        let of_failure = || self.failure()?.io_kind();
+        self.0.io_kind.or_else(of_failure)
+    }
+
+    /// The same error, with the kind of the IO error that caused it. For drivers that store states and journals.
+    #[must_use]
+    pub fn with_io_kind(mut self, kind: io::ErrorKind) -> Self {
+        self.0.io_kind = Some(kind);
+        self
     }
 
     /// Refused before anything was sent.
