@@ -222,13 +222,13 @@ impl Error {
 
     pub(crate) fn with_job(mut self, job: Job) -> Self {
         self.0.job_id = Some(job.id.clone());
-        self.0.job = Some(job);
+        self.0.job = Some(Box::new(job));
         self
     }
 
     pub(crate) fn with_v1_job(mut self, job: v1::Job) -> Self {
         self.0.job_id = Some(job.id.clone());
-        self.0.v1_job = Some(job);
+        self.0.v1_job = Some(Box::new(job));
         self
     }
 

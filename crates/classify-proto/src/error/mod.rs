@@ -57,8 +57,9 @@ struct Inner {
     retry_after: Option<Duration>,
     response: Option<http::Response<Bytes>>,
     job_id: Option<String>,
-    job: Option<Job>,
-    v1_job: Option<v1::Job>,
+    // Boxed, since most errors have none: an allocation of a kilobyte makes the allocator tidy its heap.
+    job: Option<Box<Job>>,
+    v1_job: Option<Box<v1::Job>>,
     file_id: Option<String>,
     transaction_id: Option<String>,
     /// Classifying the same content again is the same paid run.
@@ -187,13 +188,13 @@ impl Error {
     /// The job as last seen: of a failed or cancelled job, of a conflict, or of a wait that reached its deadline.
     #[must_use]
     pub fn job(&self) -> Option<&Job> {
-        self.0.job.as_ref()
+        self.0.job.as_deref()
     }
 
     /// The v1 job as last seen: of a failed or cancelled job, or of a wait that reached its deadline.
     #[must_use]
     pub fn v1_job(&self) -> Option<&v1::Job> {
-        self.0.v1_job.as_ref()
+        self.0.v1_job.as_deref()
     }
 
     /// The uploaded file (`dfl-…`) of a create that failed, or of the job that the error is about. A create that is sent
