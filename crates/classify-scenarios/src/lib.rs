@@ -57,6 +57,7 @@ macro_rules! suite {
             [Files] bulk_runs::bulk_run_dropped_continues_without_second_job,
             [Files] bulk_runs::bulk_run_changed_file_is_classified_by_next_run,
             [Files] bulk_runs::bulk_run_over_folder_covers_its_files,
+            [Files] bulk_runs::bulk_run_over_copies_of_long_reader_uploads_it_once,
             bulk_runs::bulk_run_shards_divide_documents,
             [Files] bulk_runs::bulk_run_unusable_journal_is_an_error_and_unchanged,
             [Files] bulk_runs::bulk_run_stops_if_journal_cannot_be_written,

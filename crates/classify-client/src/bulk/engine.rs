@@ -27,7 +27,8 @@ pub(crate) struct Engine {
     summary: Option<Summary>,
     /// The run takes in no more documents.
     is_ended: bool,
-    files: BTreeMap<ContentKey, TemporaryFile>,
+    /// The temporary files of each content: the run reads the first, and copies have files of their own.
+    files: BTreeMap<ContentKey, Vec<TemporaryFile>>,
 }
 
 pub(crate) enum EngineEvent {
@@ -68,7 +69,8 @@ impl Engine {
         match document {
             ReadResult::Read(read) if !self.is_ended => {
                 if let Some(file) = read.file {
-                    self.files.insert(read.document.key(), file);
+                    let key = read.document.key();
+                    self.files.entry(key).or_default().push(file);
                 }
                 self.bulk.push(read.document);
                 true

@@ -294,6 +294,18 @@ pub fn bulk_run_over_folder_covers_its_files<D: Driver>() {
     }
 }
 
+/// Copies of a document that is read through a temporary file: the first file stays until the document is uploaded.
+pub fn bulk_run_over_copies_of_long_reader_uploads_it_once<D: Driver>() {
+    let text = "Invoice 4711. Total amount: 12.00.".repeat(520_000);
+    let schedule = FaultSchedule::new().with(Fault::Unavailable.nth(1).on(Route::FileCreate));
+    let bench = TestBench::<D>::new(Config::default().faults(schedule));
+    let reader = |name: &str| Document::reader(name, std::io::Cursor::new(text.clone()));
+    let documents = vec![reader("a.txt"), reader("b.txt"), reader("c.txt")];
+    let ended = run(&bench.driver, BulkSettings::new(rules()), documents);
+    assert_eq!((ended.classified(), &*ended.end), (3, "complete"));
+    assert_eq!(bench.emulator.job_count(), 1);
+}
+
 /// Shards divide the documents: each belongs to one.
 pub fn bulk_run_shards_divide_documents<D: Driver>() {
     let bench = TestBench::<D>::new(Config::default());
