@@ -13,8 +13,9 @@
 //!
 //! # In scope
 //!
-//! - Running machines of [`classify_proto`]: sending requests in order and within limits, reading files, the clock, threads
-//!   or futures, environment variables.
+//! - Running machines of [`classify_proto`]: sending requests in order and within limits, the clock, threads or futures,
+//!   environment variables.
+//! - Reading documents: files, folders, readers, and the journal of a bulk run.
 //! - The rules about money that do not depend on the transport; see [`blocking`] and "Writing a transport" there.
 //!
 //! # Out of scope
@@ -28,7 +29,11 @@
 //! | --- | --- |
 //! | call one operation | `Client::call`, `call_raw` for the HTTP response too |
 //! | read a list | `Client::list`, `pages` |
-//! | classify a document | `Client::classify`; `run` if it is uploaded already; `wait` for a job that exists |
+//! | classify a document, once | `Client::classify` with a [`Document`] |
+//! | classify thousands, each once | `Client::bulk`, [`Document::folder`] |
+//! | classify documents of many callers | `Client::pool` |
+//! | wait for a job that exists | `Client::wait` |
+//! | create a job of your own | `Client::run` with a [`CreateJob`](classify_proto::v2::CreateJob) |
 //! | run any machine, event by event | `Client::start`, which returns `Running` |
 //! | watch attempts and waits | `Client::observer` |
 //! | share rate limits with other processes | `Client::rate_limits` |

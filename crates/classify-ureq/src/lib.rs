@@ -15,9 +15,11 @@
 //! | --- | --- |
 //! | one operation, with its retries | [`Client::call`] |
 //! | a list, item by item or page by page | [`Client::list`], [`Client::pages`] |
-//! | a document from its upload to its type | [`Client::classify`] |
-//! | a job for a file that is uploaded already | [`Client::run`] |
-//! | to take up a wait | [`Client::wait`] |
+//! | a document, once: from its upload to its type | [`Client::classify`] with a [`Document`] |
+//! | thousands of documents, each once | [`Client::bulk`], [`Document::folder`] |
+//! | documents of many callers | [`Client::pool`] |
+//! | a job that exists | [`Client::wait`] |
+//! | a job of your own, for a file that is uploaded already | [`Client::run`] |
 //! | any machine, event by event | [`Client::start`], [`Client::drive`] |
 //! | your own agent or client | [`Client::with_transport`] with a [`Transport`] made from it |
 //!
