@@ -87,7 +87,7 @@ use crate::v2::{JobOptions, Rerun};
 ///
 /// # Rate limits
 ///
-/// Requests wait for the [`Limiter`](super::Limiter) of the [`Context`].
+/// Requests wait for the [`Limiter`](super::Limiter) of the [`Context`](super::Context).
 pub struct Bulk {
     job_options: JobOptions,
     /// What the options and the project contribute to every transaction id.
