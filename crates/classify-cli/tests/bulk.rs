@@ -287,7 +287,7 @@ fn document_changed_after_read_is_an_error_without_job() {
     sandbox.cancel_jobs();
     let rows = child.end().assert_exit(3).json();
     let rows = rows.as_array().unwrap();
-    assert_eq!(status_of(rows, "docs/b.txt"), "NOT_STARTED");
+    assert_eq!(status_of(rows, "docs/b.txt"), "ERROR");
     let row = row(rows, "docs/b.txt");
     assert!(
         row["error"].as_str().unwrap().contains("changed since"),

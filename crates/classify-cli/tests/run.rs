@@ -229,9 +229,9 @@ fn document_deleted_during_run_does_not_stop_others() {
     sandbox.cancel_jobs();
     let rows = child.end().assert_exit(3).json();
     let rows = rows.as_array().unwrap();
-    // The next run reads it again.
     let lost = row(rows, "docs/bet.txt");
-    assert_eq!(lost["status"], "NOT_STARTED");
+    assert_eq!(lost["status"], "ERROR");
+    assert_eq!(lost["error_code"], "content");
     let error = lost["error"].as_str().unwrap();
     assert!(error.contains("could not be read"), "{error}");
     assert_eq!(row(rows, "docs/bill.txt")["type"], "invoice");

@@ -520,3 +520,17 @@ fn ambiguous_create_is_not_failed_by_validation_error() {
     let journal = String::from_utf8(bench.journal.clone()).unwrap();
     assert!(!journal.contains("settled"), "{journal}");
 }
+
+/// A file that could not be read for a moment: the run says so, and the next one reads it again without `retry_failed`.
+#[test]
+fn content_error_is_not_settled_and_next_run_asks_again() {
+    let mut bench = BulkHarness::new(0..3, service(1_000));
+    bench.simulation.service.route_faults = [(UPLOAD, [Fault::Unreadable].into())].into();
+    let summary = bench.run(None).unwrap();
+    assert_eq!(summary.count(&DocumentStatus::Error), 1, "{summary:?}");
+    let (journal, _) = Journal::read(&bench.journal).unwrap();
+    assert_eq!(journal.counts(), (3, 2));
+    bench.run(None).unwrap();
+    bench.assert_all_completed();
+    assert_eq!(bench.simulation.service.jobs.len(), 3);
+}

@@ -250,7 +250,7 @@ pub fn bulk_run_changed_file_is_classified_by_next_run<D: Driver>() {
     let item = ended.items.iter().find(|item| item.name() == "scan.txt");
     let error = item.expect("an item").outcome().unwrap_err();
     assert!(error.message().contains("changed"), "{error}");
-    assert!(!error.status().is_final(), "{error}");
+    assert_eq!(*error.status(), DocumentStatus::Error, "{error}");
     assert_eq!(bench.emulator.job_count(), 1);
 
     // With the content that it was hashed as, too.

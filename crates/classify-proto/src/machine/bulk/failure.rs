@@ -9,7 +9,7 @@ use super::in_flight::DocumentIndex;
 use super::report::{DocumentReport, DocumentStatus};
 use super::state::Stage;
 use crate::Time;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::machine::context::Context;
 use crate::machine::document::Source;
 use crate::reply::Failure;
@@ -84,10 +84,6 @@ impl Bulk {
         let Some(document) = self.documents.get_mut(&index) else {
             return;
         };
-        // The file changed or could not be read. Another run may read it, so this is not the document's result.
-        if error.kind() == ErrorKind::Content {
-            return self.finish_without_job_of(index, error, ErrorScope::Document);
-        }
         // What was asked for before may be there all the same, and whoever takes the refusal of a repeat for the end
         // pays for the next attempt while the first one has a job.
         let is_unsure = document.job_may_exist && !error.shows_job_of_create();

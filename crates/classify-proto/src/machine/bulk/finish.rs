@@ -82,7 +82,7 @@ impl Bulk {
         report.file_id = report.file_id.or_else(|| document.file_id.clone());
         // As it was created, and not as a list writes it.
         report.job_id = document.job_id.clone().or(report.job_id);
-        if report.status.is_final() {
+        if report.is_settled() {
             self.record(Record::Finished {
                 key: document.key,
                 report: report.clone(),
@@ -132,7 +132,7 @@ impl Bulk {
             PaymentState::default()
         };
         self.report_cache.set_payment_state(document.key, payment);
-        if report.status.is_final() && (has_result || self.options.caches_failures) {
+        if report.is_settled() && (has_result || self.options.caches_failures) {
             self.report_cache
                 .insert(document.key, report.clone(), restored);
         }

@@ -114,6 +114,13 @@ impl DocumentReport {
         }
     }
 
+    /// Whether a restart need not ask again. The error of a file that could not be read, or has changed, settles nothing:
+    /// the file may be back.
+    pub(super) fn is_settled(&self) -> bool {
+        let is_local = self.error_code == Some(ErrorCode::Content);
+        self.status.is_final() && !is_local
+    }
+
     /// The report of a job that has ended; `None` of one that has not.
     pub(super) fn of_job(job: &Job) -> Option<Self> {
         let mut report = match job.outcome() {
