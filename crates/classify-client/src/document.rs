@@ -104,9 +104,9 @@ impl Document {
 
     /// The files in a folder and its subfolders.
     ///
-    /// Files are sorted by name. Hidden files and folders are skipped; so are links that lead out of the folder, and
-    /// anything that is neither a file nor a folder. A file that is empty or cannot be read is part of the iterator, and its
-    /// result is an error. The folder is read while the iterator advances.
+    /// Files are sorted by name. Hidden files and folders are skipped; so are links to folders outside of it, and anything
+    /// that is neither a file nor a folder. A link to a file is that file, wherever it is. A file that is empty or cannot be
+    /// read is part of the iterator, and its result is an error. The folder is read while the iterator advances.
     ///
     /// # Errors
     ///

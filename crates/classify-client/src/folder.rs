@@ -61,6 +61,10 @@ impl Iterator for Folder {
                 Ok(entry) => entry,
                 // A link back to one of its own folders: its files are in the list already.
                 Err(error) if error.loop_ancestor().is_some() => continue,
+                // A hidden link that leads nowhere, such as an editor's lock.
+                Err(error) if error.depth() > 0 && error.path().is_some_and(is_hidden_path) => {
+                    continue;
+                }
                 Err(error) => {
                     let path = error.path().unwrap_or(&self.path).display().to_string();
                     let reason = format!("{path}: cannot be read: {error}");
@@ -86,6 +90,11 @@ impl Iterator for Folder {
             }
         }
     }
+}
+
+fn is_hidden_path(path: &Path) -> bool {
+    path.file_name()
+        .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
 }
 
 fn is_hidden(entry: &DirEntry) -> bool {

@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use classify_client::{Budget, Client, RequestBody, Running, Transport, blocking};
 use classify_proto::machine::{
-    Concurrent, ConcurrentEvent, HashedDocument, Limiter, Machine, Retry, Run,
+    Call, Concurrent, ConcurrentEvent, HashedDocument, Limiter, Machine, Retry, Run,
 };
-use classify_proto::v2::JobStatus;
-use classify_proto::{Reply, TransportLimits, http};
+use classify_proto::v2::{GetJob, JobStatus};
+use classify_proto::{Reply, Seed, TransportLimits, http};
 use support::{
     Deferred, Fate, SimTransport, Woken, api, create, document, file_document, job, rules,
 };
@@ -357,4 +357,25 @@ fn blocking_upload_at_minimum_rate_may_take_longer_than_base_limit() {
             .iter()
             .all(|total| *total > Duration::from_secs(119))
     );
+}
+
+/// A blocking consumer that is busy for longer than a call may take gets the reply that came meanwhile.
+#[test]
+fn blocking_pause_of_consumer_keeps_replies_that_came_in_time() {
+    let transport =
+        |_: http::Request<RequestBody>, _: Budget| -> Reply { Ok(job("clj-1", "COMPLETED")) };
+    let client = blocking::Client::with_transport(transport, api()).limiter(Limiter::unlimited());
+    let limit = Duration::from_millis(150);
+    let calls = (0..3).map(|number| {
+        let seed = Seed::new([number; 16]);
+        Call::new(GetJob::new("clj-1"), seed).retry(Retry::never().total_timeout(limit))
+    });
+    let mut running = client.start(Concurrent::new(calls, 3));
+    let mut ended = 0;
+    while let Some(ConcurrentEvent::Finished(_, result)) = running.next() {
+        result.expect("a job");
+        ended += 1;
+        std::thread::sleep(limit * 2);
+    }
+    assert_eq!(ended, 3);
 }

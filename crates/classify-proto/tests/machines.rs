@@ -7,8 +7,8 @@ use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use classify_proto::machine::{
-    Call, Concurrent, ConcurrentEvent, Context, Machine, Pager, PollInterval, Retry, Run, RunEvent,
-    Saved, Step, Waiter,
+    Call, Concurrent, ConcurrentEvent, Context, HashedDocument, Machine, Pager, PollInterval,
+    Retry, Run, RunEvent, Saved, Step, Waiter,
 };
 use classify_proto::v2::{
     CancelJob, Configuration, CreateJob, DeleteJob, GetJob, JobOptions, JobStatus, ListJobs, Rule,
@@ -685,4 +685,46 @@ fn timeout_ends_call_without_response() {
         panic!()
     };
     assert!(error.is_timeout() && error.is_ambiguous() && error.transaction_id().is_some());
+}
+
+/// A run that may pay again for a failed document is saved before its create, sends the create, and dies. The loaded run
+/// finds the job of its own create failed, and does not take it for an earlier one.
+#[test]
+fn saved_state_of_retry_failed_run_pays_once() {
+    for stage in 0..2 {
+        let failing = Service {
+            failing: true,
+            ..service(1_000, VecDeque::new())
+        };
+        let mut simulation = Simulation::new(failing);
+        let api = simulation.api.clone();
+        let document = HashedDocument::bytes("a.txt", "Invoice 1");
+        let options = JobOptions::from(rules()).retry_failed();
+        let mut run = Run::document(&api, document, options, seed());
+        let mut saved = run.save().unwrap();
+        let mut events = Vec::new();
+        while !events
+            .iter()
+            .any(|event| matches!(event, RunEvent::Created(_)))
+        {
+            if stage == 1
+                && events
+                    .iter()
+                    .any(|event| matches!(event, RunEvent::Uploaded(_)))
+            {
+                saved = run.save().unwrap();
+                events.clear();
+            }
+            assert!(simulation.step(&mut run, &mut events).is_none());
+        }
+        simulation.crash();
+        simulation.now += 60_000;
+        let mut loaded = Run::load(&saved).unwrap();
+        if let Some(upload) = loaded.upload_mut() {
+            upload.set_content(b"Invoice 1".to_vec());
+        }
+        let (_, result) = simulation.run(&mut loaded);
+        assert!(result.unwrap_err().is_job_failed());
+        assert_eq!(simulation.service.jobs.len(), 1, "stage {stage}");
+    }
 }

@@ -344,3 +344,63 @@ async fn pool_without_driver_answers_with_error() {
     );
     assert_eq!(emulator.request_count(), 0);
 }
+
+/// A reader that panics is an error of its document, in a run over an iterator and over a stream; an iterator that panics
+/// ends the run with an error.
+#[tokio::test]
+async fn bulk_run_reports_panics_of_readers_and_iterators() {
+    struct Panics;
+
+    impl std::io::Read for Panics {
+        fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+            panic!("a bug in a reader")
+        }
+    }
+
+    let config = Config::default().completed_after(Duration::from_millis(20));
+    let emulator = Emulator::start(config).expect("an emulator");
+    let client = quick(&emulator);
+    let documents = || vec![invoice(1), Document::reader("bad.txt", Panics), invoice(2)];
+
+    let run = client.bulk(rules()).run(documents()).await;
+    let mut run = run.expect("a run");
+    let mut names = Vec::new();
+    while let Some(finished) = run.next().await {
+        names.push((finished.name().to_owned(), finished.outcome().is_ok()));
+    }
+    names.sort();
+    let expected = [("1.txt", true), ("2.txt", true), ("bad.txt", false)];
+    assert_eq!(names, expected.map(|(name, ok)| (name.to_owned(), ok)));
+
+    let (sender, receiver) = tokio::sync::mpsc::channel(3);
+    for document in documents() {
+        sender.send(document).await.expect("room");
+    }
+    drop(sender);
+    let run = client.bulk(rules()).run_stream(Received(receiver)).await;
+    let mut run = run.expect("a run");
+    let mut names = Vec::new();
+    while let Some(finished) = run.next().await {
+        names.push((finished.name().to_owned(), finished.outcome().is_ok()));
+    }
+    names.sort();
+    assert_eq!(names, expected.map(|(name, ok)| (name.to_owned(), ok)));
+
+    let panics = (0..3).map(|number| {
+        assert!(number < 2, "a bug in an iterator");
+        invoice(number)
+    });
+    let run = client.bulk(rules()).run(panics).await;
+    let mut run = run.expect("a run");
+    while run.next().await.is_some() {}
+    let summary = run.summary().expect("a summary");
+    assert!(!summary.is_complete(), "{summary:?}");
+    assert!(
+        summary
+            .error()
+            .expect("an error")
+            .to_string()
+            .contains("panicked")
+    );
+    assert_eq!(emulator.job_count(), 2);
+}

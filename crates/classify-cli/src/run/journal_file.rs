@@ -10,7 +10,7 @@ use crate::exit_code::ExitCode;
 
 /// Opens or creates a journal, and reads it. A journal that contains a run can only be resumed, since its jobs are paid for.
 pub(super) fn open(path: &Path, resume: bool) -> Result<(JournalFile, Journal), CliError> {
-    // Before it is opened, which removes a torn line.
+    // Before the file is created.
     peek(path, resume)?;
     JournalFile::open(path).map_err(|error| unusable(&error))
 }
@@ -82,8 +82,9 @@ mod tests {
             ("{\"rec".to_owned(), ""),
         ] {
             std::fs::write(&path, text).unwrap();
-            let (file, _) = open(&path, true).unwrap();
+            let (mut file, _) = open(&path, true).unwrap();
             assert!(file.is_torn());
+            file.repair().unwrap();
             assert_eq!(std::fs::read_to_string(&path).unwrap(), left);
         }
         for text in ["my thesis", "my\nthesis", "{\"a\": 1}"] {

@@ -75,7 +75,7 @@ pub(crate) fn run(args: &RunArgs, global: &GlobalArgs, printer: Printer) -> Resu
     }
 
     let cli_client = CliClient::open(global, printer)?;
-    let (file, journal) = open_journal(args, journal_path.as_deref(), printer)?;
+    let (mut file, journal) = open_journal(args, journal_path.as_deref(), printer)?;
     let limiter = match args.rate_limit {
         Some(limit) => limit.limiter(),
         None if global.emulator => Limiter::unlimited(),
@@ -95,6 +95,9 @@ pub(crate) fn run(args: &RunArgs, global: &GlobalArgs, printer: Printer) -> Resu
     )?;
     let resumes = journal.is_begun();
     let bulk = with_journal(bulk, journal)?;
+    if let Some(file) = &mut file {
+        file.repair()?;
+    }
     let reader = read_ahead::spawn_reader(&inputs, args.shard)?;
     let engine = Engine::new(bulk, reader, file)
         .cancels_on_interrupt(args.cancel_on_interrupt)

@@ -63,6 +63,7 @@ impl<T: Transport> BulkBuilder<Client<T>> {
     }
 
     async fn start<S: Source>(self, source: S) -> Result<BulkRun<T, S>, Error> {
+        self.validate()?;
         let client = &self.client;
         let mut options = self.options;
         if let Some(deadline) = self.deadline {
@@ -70,7 +71,7 @@ impl<T: Transport> BulkBuilder<Client<T>> {
         }
         let bulk = Bulk::new(client.api(), self.job_options, options, client.seed()?)?;
         let executor = client.executor();
-        let (file, journal) = match self.journal {
+        let (mut file, journal) = match self.journal {
             Some(path) => {
                 let opening = PendingWork::start(&executor, move || Some(JournalFile::open(&path)));
                 let opened = std::future::poll_fn(|cx| opening.poll(cx)).await;
@@ -81,7 +82,12 @@ impl<T: Transport> BulkBuilder<Client<T>> {
             }
             None => (None, Journal::new()),
         };
-        let engine = Engine::new(bulk.with_journal(journal)?, file.is_some());
+        let bulk = bulk.with_journal(journal)?;
+        if let Some(file) = &mut file {
+            // Cuts a few bytes off an open file.
+            file.repair()?;
+        }
+        let engine = Engine::new(bulk, file.is_some());
         Ok(BulkRun {
             running: client.running(engine, OperationSpan::new("bulk"), true),
             source,
@@ -166,10 +172,7 @@ impl<T: Transport, S: Source> BulkRun<T, S> {
                 }
             }
             match ready!(self.running.poll_event(cx)) {
-                Some(EngineEvent::NeedDocuments(documents)) => {
-                    self.wanted = documents;
-                    self.running.machine_mut().bulk_mut().pause_input();
-                }
+                Some(EngineEvent::NeedDocuments(documents)) => self.wanted = documents,
                 Some(EngineEvent::Store) => self.store(),
                 Some(EngineEvent::Finished(finished)) => return Poll::Ready(Some(finished)),
                 // The stop handle was used.
@@ -181,6 +184,11 @@ impl<T: Transport, S: Source> BulkRun<T, S> {
 
     fn push(&mut self, batch: Batch) {
         let engine = self.running.machine_mut();
+        if batch.is_lost {
+            engine.fail(Error::state(
+                "the iterator of the documents panicked; its other documents were not classified",
+            ));
+        }
         let mut pushed = 0;
         for document in batch.documents {
             pushed += usize::from(engine.push(document));
@@ -189,10 +197,11 @@ impl<T: Transport, S: Source> BulkRun<T, S> {
             self.is_exhausted = true;
             engine.bulk_mut().close();
         }
-        // The machine asks again once it has some, or none are left.
-        if pushed > 0 || batch.is_end {
-            self.wanted = 0;
+        // With some, the machine asks again by itself. Without, it looks at everything else first.
+        if pushed == 0 && !batch.is_end {
+            engine.want(self.wanted);
         }
+        self.wanted = 0;
     }
 
     fn store(&mut self) {
@@ -352,10 +361,11 @@ impl<I: Iterator<Item = Document> + Send + 'static> sealed::Source for FromItera
                         return Poll::Ready(batch);
                     }
                 }
-                // Without the iterator nothing is known of the rest.
+                // Without the iterator nothing is known of the rest: the run has not gone over all documents.
                 Reading::Lost => {
                     return Poll::Ready(Batch {
                         is_end: true,
+                        is_lost: true,
                         ..Batch::default()
                     });
                 }
@@ -367,7 +377,8 @@ impl<I: Iterator<Item = Document> + Send + 'static> sealed::Source for FromItera
 /// Documents of a stream.
 pub struct FromStream<S> {
     documents: S,
-    reading: Option<PendingWork<Option<ReadResult>>>,
+    /// The document that is being read, and its name.
+    reading: Option<(String, PendingWork<Option<ReadResult>>)>,
 }
 
 #[expect(
@@ -383,13 +394,19 @@ impl<S: Stream<Item = Document> + Unpin> sealed::Source for FromStream<S> {
     ) -> Poll<Batch> {
         loop {
             if let Some(reading) = &self.reading {
-                let read = ready!(reading.poll(cx));
-                self.reading = None;
-                // A document of another shard has no item.
-                let Some(Some(read)) = read else { continue };
+                let read = ready!(reading.1.poll(cx));
+                let Some((name, _)) = self.reading.take() else {
+                    continue;
+                };
+                let read = match read {
+                    Some(Some(read)) => read,
+                    // A document of another shard has no item.
+                    Some(None) => continue,
+                    None => ReadResult::lost(name),
+                };
                 return Poll::Ready(Batch {
                     documents: vec![read],
-                    is_end: false,
+                    ..Batch::default()
                 });
             }
             let Some(document) = ready!(Pin::new(&mut self.documents).poll_next(cx)) else {
@@ -400,15 +417,17 @@ impl<S: Stream<Item = Document> + Unpin> sealed::Source for FromStream<S> {
             };
             match request {
                 SourceRequest::Read(_, shard) => {
-                    self.reading = Some(PendingWork::start(executor, move || {
+                    let name = document.name().to_owned();
+                    let reading = PendingWork::start(executor, move || {
                         Some(ReadResult::read(document, shard))
-                    }));
+                    });
+                    self.reading = Some((name, reading));
                 }
                 SourceRequest::Skip => {
                     let name = document.name().to_owned();
                     return Poll::Ready(Batch {
                         documents: vec![ReadResult::Unread(name)],
-                        is_end: false,
+                        ..Batch::default()
                     });
                 }
             }

@@ -34,17 +34,22 @@ impl<T: Transport> BulkBuilder<Client<T>> {
     where
         I: IntoIterator<Item = Document>,
     {
+        self.validate()?;
         let client = &self.client;
         let mut options = self.options;
         if let Some(deadline) = self.deadline {
             options.deadline = Some(client.now() + deadline);
         }
         let bulk = Bulk::new(client.api(), self.job_options, options, client.seed()?)?;
-        let (file, journal) = match &self.journal {
+        let (mut file, journal) = match &self.journal {
             Some(path) => JournalFile::open(path).map(|(file, journal)| (Some(file), journal))?,
             None => (None, Journal::new()),
         };
-        let engine = Engine::new(bulk.with_journal(journal)?, file.is_some());
+        let bulk = bulk.with_journal(journal)?;
+        if let Some(file) = &mut file {
+            file.repair()?;
+        }
+        let engine = Engine::new(bulk, file.is_some());
         Ok(BulkRun {
             running: client.running(engine, OperationSpan::new("bulk")),
             documents: documents.into_iter(),
@@ -94,10 +99,7 @@ impl<T: Transport, I: Iterator<Item = Document>> BulkRun<T, I> {
                 continue;
             }
             match self.running.next() {
-                Some(EngineEvent::NeedDocuments(documents)) => {
-                    self.wanted = documents;
-                    self.running.machine_mut().bulk_mut().pause_input();
-                }
+                Some(EngineEvent::NeedDocuments(documents)) => self.wanted = documents,
                 Some(EngineEvent::Store) => self.store(),
                 Some(EngineEvent::Finished(finished)) => return Some(finished),
                 // The stop handle was used.
@@ -117,10 +119,11 @@ impl<T: Transport, I: Iterator<Item = Document>> BulkRun<T, I> {
             self.is_exhausted = true;
             engine.bulk_mut().close();
         }
-        // The machine asks again once it has some, or none are left.
-        if pushed > 0 || batch.is_end {
-            self.wanted = 0;
+        // With some, the machine asks again by itself. Without, it looks at everything else first.
+        if pushed == 0 && !batch.is_end {
+            engine.want(self.wanted);
         }
+        self.wanted = 0;
     }
 
     fn store(&mut self) {

@@ -83,6 +83,11 @@ impl<T: Transport, M: Machine> Running<T, M> {
     }
 
     fn step(&mut self) -> Option<M::Event> {
+        // Replies that came while the caller was busy are handled first: a machine that looked at the clock before them
+        // would give up requests that were answered in time.
+        while let Some((ticket, reply)) = self.threads.as_ref().and_then(Threads::take_reply) {
+            self.handle(ticket, reply);
+        }
         loop {
             let now = self.now();
             match self.machine.poll(self.settings.context(now)) {

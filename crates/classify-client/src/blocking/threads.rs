@@ -203,6 +203,11 @@ impl<T: Transport> Threads<T> {
         }
     }
 
+    /// Returns a reply that has come, without waiting.
+    pub(crate) fn take_reply(&self) -> Option<(Ticket, Reply)> {
+        self.shared.lock().replies.pop_front()
+    }
+
     /// Whether the run was stopped; forgets it.
     pub(crate) fn take_stop(&self) -> bool {
         std::mem::take(&mut self.shared.lock().stopped)

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use classify_proto::Error;
 use classify_proto::machine::BulkOptions;
 use classify_proto::v2::JobOptions;
 
@@ -59,7 +60,8 @@ impl<C> BulkBuilder<C> {
     }
 
     /// Classifies only the documents of shard `index`, from 0, of `count`: those of other shards are read and yield no item.
-    /// The same document is in the same shard on every machine.
+    /// The same document is in the same shard on every machine. After a run has stopped, documents are not read, so those of
+    /// other shards yield an error too. `run` fails if `index` is not less than `count`.
     pub fn shard(mut self, index: u32, count: u32) -> Self {
         self.shard = Some(Shard { index, count });
         self
@@ -70,6 +72,19 @@ impl<C> BulkBuilder<C> {
     pub fn limits(mut self, options: BulkOptions) -> Self {
         self.options = options;
         self
+    }
+
+    /// Checks the shard.
+    pub(crate) fn validate(&self) -> Result<(), Error> {
+        match self.shard {
+            Some(Shard { index, count }) if index >= count => Err(Error::invalid(
+                "shard",
+                format!(
+                    "is {index} of {count}; shards are numbered from 0 to one less than their count"
+                ),
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// Stops the run after this time, counted from its start. Documents that are not finished yield an error.

@@ -24,15 +24,20 @@ pub(crate) struct Engine {
     held: VecDeque<(Ticket, http::Request<Body>)>,
     finished: VecDeque<Finished>,
     store_error: Option<Error>,
+    /// Another error that ended the run.
+    end_error: Option<Error>,
     summary: Option<Summary>,
     /// The run takes in no more documents.
     is_ended: bool,
-    /// The temporary files of each content: the run reads the first, and copies have files of their own.
-    files: BTreeMap<ContentKey, Vec<TemporaryFile>>,
+    /// How many documents the run has asked for. They are asked for when there is nothing else to do, so that requests do
+    /// not wait for documents to be read.
+    wanted: usize,
+    /// The temporary file of each document in the run, by content, in the order in which they were pushed.
+    files: BTreeMap<ContentKey, VecDeque<Option<TemporaryFile>>>,
 }
 
 pub(crate) enum EngineEvent {
-    /// So many documents may be pushed.
+    /// So many documents may be pushed; the input is paused until one is.
     NeedDocuments(usize),
     Store,
     Finished(Finished),
@@ -50,8 +55,10 @@ impl Engine {
             held: VecDeque::new(),
             finished: VecDeque::new(),
             store_error: None,
+            end_error: None,
             summary: None,
             is_ended: false,
+            wanted: 0,
             files: BTreeMap::new(),
         }
     }
@@ -68,10 +75,8 @@ impl Engine {
     pub(crate) fn push(&mut self, document: ReadResult) -> bool {
         match document {
             ReadResult::Read(read) if !self.is_ended => {
-                if let Some(file) = read.file {
-                    let key = read.document.key();
-                    self.files.entry(key).or_default().push(file);
-                }
+                let key = read.document.key();
+                self.files.entry(key).or_default().push_back(read.file);
                 self.bulk.push(read.document);
                 true
             }
@@ -87,6 +92,22 @@ impl Engine {
                 self.skip(name);
                 false
             }
+        }
+    }
+
+    /// Asks for so many documents again, after everything else that there is to do.
+    pub(crate) fn want(&mut self, documents: usize) {
+        self.wanted = documents;
+    }
+
+    /// Deletes the temporary files of the documents that have finished.
+    fn forget_files(&mut self, key: ContentKey, documents: usize) {
+        let Some(files) = self.files.get_mut(&key) else {
+            return;
+        };
+        drop(files.drain(..documents.min(files.len())));
+        if files.is_empty() {
+            self.files.remove(&key);
         }
     }
 
@@ -121,6 +142,13 @@ impl Engine {
         }
     }
 
+    /// Stops the run with this error.
+    #[cfg(feature = "async")]
+    pub(crate) fn fail(&mut self, error: Error) {
+        self.end_error.get_or_insert(error);
+        self.bulk.stop();
+    }
+
     fn refuse(&mut self, cx: Context<'_>, ticket: Ticket) {
         let failure = Failure::connect("the journal cannot be written");
         self.bulk.handle(cx, ticket, Err(failure));
@@ -145,7 +173,7 @@ impl Machine for Engine {
                     return Step::Event(EngineEvent::Finished(finished));
                 }
                 if let Some(mut summary) = self.summary.take() {
-                    if let Some(error) = self.store_error.take() {
+                    if let Some(error) = self.store_error.take().or(self.end_error.take()) {
                         summary.end = RunEnd::Failed(error);
                     }
                     return Step::Done(summary);
@@ -159,7 +187,8 @@ impl Machine for Engine {
             match self.bulk.poll(cx) {
                 Step::Send(ticket, request) => self.held.push_back((ticket, request)),
                 Step::Event(BulkEvent::NeedDocuments(documents)) => {
-                    return Step::Event(EngineEvent::NeedDocuments(documents));
+                    self.wanted = documents;
+                    self.bulk.pause_input();
                 }
                 Step::Event(BulkEvent::Record(record)) => {
                     if self.has_journal {
@@ -167,7 +196,7 @@ impl Machine for Engine {
                     }
                 }
                 Step::Event(BulkEvent::Finished(finished)) => {
-                    self.files.remove(&finished.key);
+                    self.forget_files(finished.key, finished.names.len());
                     self.finished.extend(Finished::all(finished));
                 }
                 Step::Event(_) => {}
@@ -175,9 +204,14 @@ impl Machine for Engine {
                     if !self.records.is_empty() {
                         return Step::Event(EngineEvent::Store);
                     }
-                    if self.finished.is_empty() {
-                        return Step::Wait(until);
+                    if !self.finished.is_empty() {
+                        continue;
                     }
+                    let wanted = std::mem::take(&mut self.wanted);
+                    if wanted > 0 && !self.bulk.is_stopping() {
+                        return Step::Event(EngineEvent::NeedDocuments(wanted));
+                    }
+                    return Step::Wait(until);
                 }
                 Step::Done(summary) => {
                     self.is_ended = true;
@@ -194,5 +228,47 @@ impl Machine for Engine {
     fn resume(&mut self) {
         self.held.clear();
         self.bulk.resume();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use classify_proto::machine::{BulkOptions, HashedDocument};
+    use classify_proto::v2::{Configuration, Rule};
+    use classify_proto::{Api, Seed, Time};
+
+    use super::*;
+    use crate::document::ReadDocument;
+
+    /// Documents are asked for when requests were sent, and not while there are some to send.
+    #[test]
+    fn documents_are_requested_after_requests_were_sent() {
+        let api = Api::builder("llx-key").build().unwrap();
+        let rules = Configuration::new([Rule::new("invoice", "has an invoice number")]);
+        let options = BulkOptions::default();
+        let bulk = Bulk::new(&api, rules, options, Seed::new([1; 16])).unwrap();
+        let mut engine = Engine::new(bulk, false);
+        let cx = || Context::new(&api, Time::from_millis(0));
+        let mut sent = 0;
+        for pushed in 1..20 {
+            loop {
+                match engine.poll(cx()) {
+                    Step::Send(..) => sent += 1,
+                    Step::Event(EngineEvent::NeedDocuments(documents)) => {
+                        assert!(documents > 0);
+                        break;
+                    }
+                    _ => panic!("the engine neither sends nor asks for documents"),
+                }
+            }
+            // Uploads are limited to twelve.
+            assert_eq!(sent, (pushed - 1).min(12));
+            let document = HashedDocument::bytes(format!("{pushed}.txt"), format!("{pushed}"));
+            let read = ReadDocument {
+                document,
+                file: None,
+            };
+            assert!(engine.push(ReadResult::Read(Box::new(read))));
+        }
     }
 }

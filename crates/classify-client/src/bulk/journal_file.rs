@@ -13,11 +13,13 @@ use fs4::TryLockError;
 pub struct JournalFile {
     file: File,
     is_torn: bool,
+    /// The length of the file without its torn line, until it is removed.
+    repaired_length: Option<u64>,
 }
 
 impl JournalFile {
-    /// Opens or creates a journal, locks it, and reads it. A last line without its line break was torn by a crash and is
-    /// removed.
+    /// Opens or creates a journal, locks it, and reads it. A last line without its line break was torn by a crash, and is
+    /// not read; [`repair`](Self::repair) removes it.
     ///
     /// # Errors
     ///
@@ -25,7 +27,7 @@ impl JournalFile {
     /// is locked by another run, or cannot be opened.
     pub fn open(path: &Path) -> Result<(Self, Journal), Error> {
         let failure = |what: &str, error: &io::Error| unusable(path, what, error);
-        let mut file = OpenOptions::new()
+        let file = OpenOptions::new()
             .read(true)
             .append(true)
             .create(true)
@@ -38,6 +40,7 @@ impl JournalFile {
                 Self {
                     file,
                     is_torn: false,
+                    repaired_length: None,
                 },
                 Journal::new(),
             ));
@@ -45,12 +48,34 @@ impl JournalFile {
         check_lock(fs4::FileExt::try_lock(&file), path)?;
         let (journal, complete_bytes) = read(BufReader::new(&file), path)?;
         let is_torn = complete_bytes < metadata.len();
-        if is_torn {
-            file.set_len(complete_bytes)
-                .and_then(|()| file.seek(io::SeekFrom::End(0)).map(drop))
-                .map_err(|error| failure("repaired", &error))?;
+        let journal_file = Self {
+            file,
+            is_torn,
+            repaired_length: is_torn.then_some(complete_bytes),
+        };
+        Ok((journal_file, journal))
+    }
+
+    /// Removes a torn last line. [`append`](Self::append) does so too; call it once it is known that the journal is of this
+    /// run.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::State`](classify_proto::ErrorKind::State) if the file cannot be changed.
+    pub fn repair(&mut self) -> Result<(), Error> {
+        self.remove_torn_line().map_err(|error| {
+            Error::state(format!("the journal cannot be repaired: {error}"))
+                .with_io_kind(error.kind())
+        })
+    }
+
+    fn remove_torn_line(&mut self) -> io::Result<()> {
+        if let Some(length) = self.repaired_length {
+            self.file.set_len(length)?;
+            self.file.seek(io::SeekFrom::End(0))?;
+            self.repaired_length = None;
         }
-        Ok((Self { file, is_torn }, journal))
+        Ok(())
     }
 
     /// Reads a journal without creating, locking or changing it. An empty journal if there is no file.
@@ -71,7 +96,7 @@ impl JournalFile {
         }
     }
 
-    /// Whether a torn last line was removed.
+    /// Whether the last line was torn when the file was opened.
     #[must_use]
     pub fn is_torn(&self) -> bool {
         self.is_torn
@@ -83,6 +108,7 @@ impl JournalFile {
     ///
     /// If they cannot be written.
     pub fn append(&mut self, records: &str) -> io::Result<()> {
+        self.remove_torn_line()?;
         self.file.write_all(records.as_bytes())
     }
 }

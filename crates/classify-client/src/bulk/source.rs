@@ -1,6 +1,8 @@
 //! Reads documents from an iterator, some at a time.
 
-use classify_proto::Error;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use classify_proto::{Error, Failure};
 
 use crate::document::{Document, ReadDocument};
 
@@ -29,6 +31,9 @@ pub(crate) enum ReadResult {
 pub(crate) struct Batch {
     pub(crate) documents: Vec<ReadResult>,
     pub(crate) is_end: bool,
+    /// The iterator panicked, so that the rest of its documents is unknown.
+    #[cfg(feature = "async")]
+    pub(crate) is_lost: bool,
 }
 
 impl Batch {
@@ -72,11 +77,24 @@ impl Batch {
     }
 }
 
+fn lost_document(name: &str) -> Error {
+    Failure::content(format!("{name}: its reader panicked")).into()
+}
+
 impl ReadResult {
+    /// The document was being read, and the work was lost.
+    #[cfg(feature = "async")]
+    pub(crate) fn lost(name: String) -> Self {
+        let reason = format!("{name}: the thread that read it ended");
+        Self::Unreadable(name, Failure::content(reason).into())
+    }
+
     /// Reads a document; `None` if it belongs to another shard. Blocks.
     pub(crate) fn read(document: Document, shard: Option<Shard>) -> Option<Self> {
         let name = document.name().to_owned();
-        match document.read() {
+        // A reader is the caller's code; its panic is this document's error.
+        let read = catch_unwind(AssertUnwindSafe(|| document.read()));
+        match read.unwrap_or_else(|_| Err(lost_document(&name))) {
             Ok(document) => {
                 let is_ours = shard
                     .is_none_or(|shard| document.document.key().shard(shard.count) == shard.index);

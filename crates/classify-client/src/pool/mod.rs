@@ -16,6 +16,9 @@ use crate::bulk::Finished;
 use crate::document::{ReadDocument, TemporaryFile};
 use classify_proto::machine::BulkOptions;
 
+/// The error of a document whose run stopped before it.
+const STOPPED: &str = "the run stopped first";
+
 /// The locks of the queue.
 mod sync {
     pub(super) use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -34,8 +37,6 @@ pub(crate) struct PoolState {
     options: BulkOptions,
     /// The callers of each document that the run has.
     callers: BTreeMap<ContentKey, Vec<Caller>>,
-    /// Callers that waited when the run stopped: they get its error.
-    stopped: Vec<Caller>,
     is_stopping: bool,
 }
 
@@ -56,7 +57,6 @@ impl PoolState {
             // A caller that asks again after a failure gets a new answer.
             options: options.caches_failures(false),
             callers: BTreeMap::new(),
-            stopped: Vec::new(),
             is_stopping: false,
         };
         (callers, state)
@@ -98,12 +98,20 @@ impl PoolState {
         bulk.pause_input();
     }
 
-    /// If the run stops, takes the callers that wait at this time. Those that come later wait for the next run.
+    /// If the run stops, answers the callers that wait at this time. Those that come later wait for the next run, unless
+    /// this one still waits for jobs that are paid for: the plan has no credits, and they are told so.
     fn note_stop(&mut self, bulk: &Bulk) {
-        if bulk.is_stopping() && !self.is_stopping {
-            self.is_stopping = true;
-            self.stopped = self.take_waiting();
+        if !bulk.is_stopping() {
+            return;
         }
+        let is_quota = bulk.stop_error().is_some_and(Error::is_quota);
+        if !self.is_stopping || is_quota {
+            let reason = bulk
+                .stop_error()
+                .map_or_else(|| STOPPED.to_owned(), Error::to_string);
+            self.fail_waiting(&reason);
+        }
+        self.is_stopping = true;
     }
 
     pub(crate) fn on_event(&mut self, bulk: &mut Bulk, event: BulkEvent) {
@@ -135,10 +143,10 @@ impl PoolState {
     pub(crate) fn on_end(&mut self, summary: &Summary) {
         let reason = summary
             .error()
-            .map_or_else(|| "the run stopped first".to_owned(), Error::to_string);
+            .map_or_else(|| STOPPED.to_owned(), Error::to_string);
         self.is_stopping = false;
         let taken = std::mem::take(&mut self.callers).into_values().flatten();
-        fail(taken.chain(std::mem::take(&mut self.stopped)), &reason);
+        fail(taken, &reason);
     }
 
     /// Answers all callers that wait with an error: no run can be started for them.

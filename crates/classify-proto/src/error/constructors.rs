@@ -38,7 +38,8 @@ impl Error {
     }
 
     /// A value that was refused before anything was sent; `field` says which.
-    pub(crate) fn invalid(field: impl Into<String>, message: impl Into<String>) -> Self {
+    #[must_use]
+    pub fn invalid(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self::invalid_fields(vec![FieldError::new(field, message)])
     }
 

@@ -47,6 +47,13 @@ pub struct Run {
     event: Option<RunEvent>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     document: Option<PaidRun>,
+    /// It was loaded: the process that saved it may have sent the create since, so that a failed job may be its own.
+    #[serde(skip, default = "loaded")]
+    is_loaded: bool,
+}
+
+fn loaded() -> bool {
+    true
 }
 
 /// What the transaction id of a document's next paid run is derived from.
@@ -171,6 +178,7 @@ impl Run {
             tickets: Tickets::default(),
             event: None,
             document,
+            is_loaded: false,
         }
     }
 
@@ -275,6 +283,7 @@ impl Run {
         let is_followed = create.options.rerun == Rerun::Failed
             && has_no_result
             && !may_be_own
+            && !self.is_loaded
             && paid_run.run_number < MAX_FAILED_JOBS;
         if !is_followed {
             return false;

@@ -309,6 +309,14 @@ pub fn bulk_run_over_copies_of_long_reader_uploads_it_once<D: Driver>() {
 /// Shards divide the documents: each belongs to one.
 pub fn bulk_run_shards_divide_documents<D: Driver>() {
     let bench = TestBench::<D>::new(Config::default());
+    for (index, count) in [(3, 3), (1, 0), (0, 0)] {
+        let settings = BulkSettings::new(rules()).shard(index, count);
+        let error = run_until(&bench.driver, settings, vec![document(0)], |_| false).unwrap_err();
+        assert!(
+            error.is_invalid() && error.to_string().contains("shard"),
+            "{error}"
+        );
+    }
     let mut names = Vec::new();
     for index in 0..3 {
         let settings = BulkSettings::new(rules()).shard(index, 3);
@@ -355,9 +363,11 @@ pub fn bulk_run_unusable_journal_is_an_error_and_unchanged<D: Driver>() {
     refused(settings(rules()), "another run is writing");
     drop(lock);
 
-    // A line that a crash has cut off is removed.
+    // A line that a crash has cut off is removed, but not from the journal of another run.
     let whole = fs::read(&path).expect("the journal");
     fs::write(&path, [&whole[..], b"{\"record\":\"plan"].concat()).expect("the journal");
+    let other = Configuration::new([Rule::new("receipt", "a till receipt of a shop")]);
+    refused(settings(other), "another run");
     let ended = run(&bench.driver, settings(rules()), vec![document(0)]);
     assert_eq!(ended.classified(), 1);
     assert_eq!(fs::read(&path).expect("the journal"), whole);

@@ -40,6 +40,12 @@ impl Bulk {
         self.stop = Some(StopMode::Cancel);
     }
 
+    /// Returns the error that stops the run, while it ends.
+    #[must_use]
+    pub fn stop_error(&self) -> Option<&Error> {
+        self.summary.error()
+    }
+
     /// Whether the run is stopping before its end.
     #[must_use]
     pub fn is_stopping(&self) -> bool {
