@@ -17,6 +17,8 @@ pub(crate) struct Settings {
     pub(crate) observer: Option<Arc<dyn Observer + Send + Sync>>,
     pub(crate) retry: Retry,
     pub(crate) poll_interval: PollInterval,
+    /// Whether the caller has set it; bulk runs have another default.
+    pub(crate) has_poll_interval: bool,
     pub(crate) wait_timeout: Option<Duration>,
     pub(crate) options: CallOptions,
 }
@@ -31,6 +33,7 @@ impl Settings {
             observer: None,
             retry: Retry::default(),
             poll_interval: PollInterval::default(),
+            has_poll_interval: false,
             wait_timeout: None,
             options: CallOptions::default(),
         }
@@ -146,10 +149,11 @@ macro_rules! client_methods {
                 self
             }
 
-            /// Sets how often a job is polled.
+            /// Sets how often jobs are polled, in bulk runs and pools too.
             #[must_use]
             pub fn poll_interval(mut self, poll_interval: PollInterval) -> Self {
                 self.settings.poll_interval = poll_interval;
+                self.settings.has_poll_interval = true;
                 self
             }
 
@@ -241,7 +245,12 @@ macro_rules! client_methods {
 
             /// Returns the default options of a bulk run of this client.
             pub(crate) fn bulk_options(&self) -> BulkOptions {
-                BulkOptions::default().retry(self.settings.retry)
+                let options = BulkOptions::default().retry(self.settings.retry);
+                if self.settings.has_poll_interval {
+                    options.poll_interval(self.settings.poll_interval)
+                } else {
+                    options
+                }
             }
 
             fn run_settings(&self, run: Run) -> Run {

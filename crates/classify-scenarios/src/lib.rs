@@ -66,6 +66,7 @@ macro_rules! suite {
             [Files] classify::classify_same_content_again_returns_same_job,
             pool::pool_answers_every_caller_with_its_document,
             pool::pool_error_of_every_document_answers_all_and_next_call_starts_anew,
+            pool::pool_error_of_missing_configuration_reaches_every_caller,
             pool::pool_forgets_failures_and_keeps_results,
             pool::pool_and_classify_share_jobs,
             classify::classify_same_id_again_returns_same_job,

@@ -156,6 +156,8 @@ impl<T: Transport, S: Source> BulkRun<T, S> {
             }
             let is_stopping = self.running.machine().bulk().is_stopping();
             if self.running.is_finished() {
+                // Unlocks it for the next run.
+                self.journal = JournalState::None;
                 if self.is_exhausted {
                     return Poll::Ready(None);
                 }
@@ -184,14 +186,14 @@ impl<T: Transport, S: Source> BulkRun<T, S> {
 
     fn push(&mut self, batch: Batch) {
         let engine = self.running.machine_mut();
+        let mut pushed = 0;
+        for document in batch.documents {
+            pushed += usize::from(engine.push(document));
+        }
         if batch.is_lost {
             engine.fail(Error::state(
                 "the iterator of the documents panicked; its other documents were not classified",
             ));
-        }
-        let mut pushed = 0;
-        for document in batch.documents {
-            pushed += usize::from(engine.push(document));
         }
         if batch.is_end {
             self.is_exhausted = true;
@@ -234,6 +236,7 @@ impl<T: Transport, S: Source> BulkRun<T, S> {
 
 impl<T: Transport, S> BulkRun<T, S> {
     /// Stops the run: creates no more jobs, and leaves the open jobs to continue. The remaining documents yield errors.
+    /// Requests in flight are waited for, up to their time limits, so that no job is created unnoticed.
     pub fn stop(&mut self) {
         self.running.machine_mut().bulk_mut().stop();
     }

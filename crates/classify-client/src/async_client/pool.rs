@@ -23,6 +23,9 @@ impl<T: Transport> Client<T> {
     /// Starts a pool, which classifies documents of any number of tasks: uploads and creates are limited together, and open
     /// jobs are polled a hundred at a time. The transport's runtime runs it until the last [`Pool`] is dropped.
     ///
+    /// [`retry_failed`](JobOptions::retry_failed) and [`fresh`](JobOptions::fresh) pay again once for each document of the
+    /// pool, not once for each call.
+    ///
     /// # Errors
     ///
     /// [`is_invalid`](Error::is_invalid) if the options break a limit of the service;

@@ -24,7 +24,8 @@ impl<T: Transport> Client<T> {
 
 impl<T: Transport> BulkBuilder<Client<T>> {
     /// Starts the run. Documents are taken from the iterator as the run has capacity, and read on the thread that calls the
-    /// run; requests are sent on other threads.
+    /// run; requests are sent on other threads. While the iterator or a reader blocks, nothing else happens: for documents
+    /// that arrive over time, use [`pool`](Client::pool).
     ///
     /// # Errors
     ///
@@ -86,6 +87,8 @@ impl<T: Transport, I: Iterator<Item = Document>> BulkRun<T, I> {
                 return Some(finished);
             }
             if self.running.is_finished() {
+                // Unlocks it for the next run.
+                self.journal = None;
                 if self.is_exhausted {
                     return None;
                 }
@@ -115,6 +118,11 @@ impl<T: Transport, I: Iterator<Item = Document>> BulkRun<T, I> {
         for document in batch.documents {
             pushed += usize::from(engine.push(document));
         }
+        if batch.is_lost {
+            engine.fail(Error::state(
+                "the iterator of the documents panicked; its other documents were not classified",
+            ));
+        }
         if batch.is_end {
             self.is_exhausted = true;
             engine.bulk_mut().close();
@@ -137,6 +145,7 @@ impl<T: Transport, I: Iterator<Item = Document>> BulkRun<T, I> {
 
 impl<T: Transport, I> BulkRun<T, I> {
     /// Stops the run: creates no more jobs, and leaves the open jobs to continue. The remaining documents yield errors.
+    /// Requests in flight are waited for, up to their time limits, so that no job is created unnoticed.
     pub fn stop(&mut self) {
         self.running.machine_mut().bulk_mut().stop();
     }

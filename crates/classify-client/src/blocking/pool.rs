@@ -21,6 +21,9 @@ impl<T: Transport> Client<T> {
     /// Starts a pool, which classifies documents of any number of threads: uploads and creates are limited together, and
     /// open jobs are polled a hundred at a time. A thread runs it, and ends when the last [`Pool`] is dropped.
     ///
+    /// [`retry_failed`](JobOptions::retry_failed) and [`fresh`](JobOptions::fresh) pay again once for each document of the
+    /// pool, not once for each call.
+    ///
     /// # Errors
     ///
     /// [`is_invalid`](Error::is_invalid) if the options break a limit of the service;

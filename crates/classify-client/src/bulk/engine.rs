@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use classify_proto::machine::{
-    Bulk, BulkEvent, ContentKey, Context, ErrorScope, Machine, RunEnd, Step, Summary, Ticket,
+    Bulk, BulkEvent, ContentKey, Context, DocumentStatus, ErrorScope, Machine, RunEnd, Step,
+    Summary, Ticket,
 };
 use classify_proto::{Body, Error, Failure, Reply, http};
 
@@ -27,6 +28,8 @@ pub(crate) struct Engine {
     /// Another error that ended the run.
     end_error: Option<Error>,
     summary: Option<Summary>,
+    /// Documents that could not be read, which the core does not know of.
+    unreadable: usize,
     /// The run takes in no more documents.
     is_ended: bool,
     /// How many documents the run has asked for. They are asked for when there is nothing else to do, so that requests do
@@ -57,6 +60,7 @@ impl Engine {
             store_error: None,
             end_error: None,
             summary: None,
+            unreadable: 0,
             is_ended: false,
             wanted: 0,
             files: BTreeMap::new(),
@@ -85,6 +89,7 @@ impl Engine {
                 false
             }
             ReadResult::Unreadable(name, error) => {
+                self.unreadable += 1;
                 self.finished.push_back(Finished::unreadable(name, &error));
                 false
             }
@@ -143,7 +148,6 @@ impl Engine {
     }
 
     /// Stops the run with this error.
-    #[cfg(feature = "async")]
     pub(crate) fn fail(&mut self, error: Error) {
         self.end_error.get_or_insert(error);
         self.bulk.stop();
@@ -173,6 +177,10 @@ impl Machine for Engine {
                     return Step::Event(EngineEvent::Finished(finished));
                 }
                 if let Some(mut summary) = self.summary.take() {
+                    if self.unreadable > 0 {
+                        *summary.statuses.entry(DocumentStatus::Error).or_default() +=
+                            self.unreadable;
+                    }
                     if let Some(error) = self.store_error.take().or(self.end_error.take()) {
                         summary.end = RunEnd::Failed(error);
                     }

@@ -1,13 +1,17 @@
 //! Reads documents from an iterator, some at a time.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
+use classify_proto::machine::ContentKey;
 use classify_proto::{Error, Failure};
 
 use crate::document::{Document, ReadDocument};
 
 /// How much may be read before the run continues.
 const BATCH_BYTES: u64 = 32 * 1024 * 1024;
+/// How long may be read before the run continues, if there is a document for it.
+const BATCH_TIME: Duration = Duration::from_millis(50);
 /// How many documents are skipped or found unreadable before the run continues.
 const BATCH_DOCUMENTS: usize = 256;
 
@@ -16,6 +20,36 @@ const BATCH_DOCUMENTS: usize = 256;
 pub(crate) struct Shard {
     pub(crate) index: u32,
     pub(crate) count: u32,
+}
+
+impl Shard {
+    fn contains(self, key: ContentKey) -> bool {
+        key.shard(self.count) == self.index
+    }
+}
+
+/// Measures the time of a batch, on targets with a clock.
+struct Stopwatch(
+    #[cfg(not(all(target_family = "wasm", target_os = "unknown")))] std::time::Instant,
+);
+
+impl Stopwatch {
+    fn start() -> Self {
+        Self(
+            #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
+            std::time::Instant::now(),
+        )
+    }
+
+    fn has_passed(&self, time: Duration) -> bool {
+        #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
+        return self.0.elapsed() >= time;
+        #[cfg(all(target_family = "wasm", target_os = "unknown"))]
+        {
+            let _ = time;
+            false
+        }
+    }
 }
 
 /// A document that was read.
@@ -32,7 +66,6 @@ pub(crate) struct Batch {
     pub(crate) documents: Vec<ReadResult>,
     pub(crate) is_end: bool,
     /// The iterator panicked, so that the rest of its documents is unknown.
-    #[cfg(feature = "async")]
     pub(crate) is_lost: bool,
 }
 
@@ -45,12 +78,13 @@ impl Batch {
     ) -> Self {
         let mut batch = Self::default();
         let (mut read, mut bytes) = (0, 0);
+        let clock = Stopwatch::start();
         for _ in 0..BATCH_DOCUMENTS {
-            if read >= most || bytes >= BATCH_BYTES {
+            // A slow iterator does not keep the documents that it has given.
+            if read >= most || bytes >= BATCH_BYTES || (read > 0 && clock.has_passed(BATCH_TIME)) {
                 return batch;
             }
-            let Some(document) = documents.next() else {
-                batch.is_end = true;
+            let Some(document) = batch.next(documents) else {
                 return batch;
             };
             bytes += document.length_hint();
@@ -62,12 +96,21 @@ impl Batch {
         batch
     }
 
+    /// Returns the next document, and notes the end.
+    fn next(&mut self, documents: &mut dyn Iterator<Item = Document>) -> Option<Document> {
+        // The iterator is the caller's code. The documents that it gave before its panic are not lost.
+        let next = catch_unwind(AssertUnwindSafe(|| documents.next()));
+        self.is_lost = next.is_err();
+        let document = next.ok().flatten();
+        self.is_end = document.is_none();
+        document
+    }
+
     /// Takes the names of documents of an iterator. Nothing is read.
     pub(crate) fn skip(documents: &mut dyn Iterator<Item = Document>) -> Self {
         let mut batch = Self::default();
         for _ in 0..BATCH_DOCUMENTS {
-            let Some(document) = documents.next() else {
-                batch.is_end = true;
+            let Some(document) = batch.next(documents) else {
                 return batch;
             };
             let name = document.name().to_owned();
@@ -96,9 +139,15 @@ impl ReadResult {
         let read = catch_unwind(AssertUnwindSafe(|| document.read()));
         match read.unwrap_or_else(|_| Err(lost_document(&name))) {
             Ok(document) => {
-                let is_ours = shard
-                    .is_none_or(|shard| document.document.key().shard(shard.count) == shard.index);
+                let key = document.document.key();
+                let is_ours = shard.is_none_or(|shard| shard.contains(key));
                 is_ours.then(|| Self::Read(Box::new(document)))
+            }
+            // It has no content, so its name decides.
+            Err(_)
+                if shard.is_some_and(|shard| !shard.contains(ContentKey::of(name.as_bytes()))) =>
+            {
+                None
             }
             Err(error) => Some(Self::Unreadable(name, error)),
         }

@@ -5,7 +5,10 @@ mod queue;
 use std::collections::BTreeMap;
 use std::task::Waker;
 
-use classify_proto::machine::{Bulk, BulkEvent, ContentKey, ErrorScope, FinishedDocument, Summary};
+use classify_proto::machine::{
+    Bulk, BulkEvent, ContentKey, DocumentReport, DocumentStatus, ErrorScope, FinishedDocument,
+    Summary,
+};
 use classify_proto::v2::JobOptions;
 use classify_proto::{Api, Error, Seed};
 
@@ -118,12 +121,12 @@ impl PoolState {
         self.note_stop(bulk);
         match event {
             BulkEvent::NeedDocuments(_) => bulk.pause_input(),
-            BulkEvent::Finished(finished) => self.on_finished(finished),
+            BulkEvent::Finished(finished) => self.on_finished(finished, bulk.stop_error()),
             _ => {}
         }
     }
 
-    fn on_finished(&mut self, finished: FinishedDocument) {
+    fn on_finished(&mut self, finished: FinishedDocument, stop_error: Option<&Error>) {
         let key = finished.key;
         // A cached report of one name may come while others of the same content are in progress under another.
         let names = finished.names.len();
@@ -133,6 +136,12 @@ impl PoolState {
         let answered: Vec<_> = callers.drain(..names.min(callers.len())).collect();
         if callers.is_empty() {
             self.callers.remove(&key);
+        }
+        // A pool has no summary that could say why.
+        let is_stopped = finished.scope == Some(ErrorScope::Run)
+            && finished.report.status == DocumentStatus::NotStarted;
+        if let (true, Some(error)) = (is_stopped, stop_error) {
+            return fail(answered, &error.to_string());
         }
         for (caller, item) in answered.into_iter().zip(Finished::all(finished)) {
             caller.taken.answer(item.named(caller.name));
@@ -174,5 +183,9 @@ fn fail(callers: impl IntoIterator<Item = Caller>, reason: &str) {
 
 /// The item of a document whose pool ended.
 pub(crate) fn lost(name: String, _: Lost) -> Finished {
-    Finished::failed(name, ErrorScope::Run, "the pool ended before the document")
+    // Its job may have been created.
+    let mut report = DocumentReport::new(DocumentStatus::Ambiguous);
+    report.error =
+        Some("the pool ended before the document; classified again, its job is found".to_owned());
+    Finished::of_report(name, report, ErrorScope::Run)
 }

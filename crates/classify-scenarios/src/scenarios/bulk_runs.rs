@@ -104,6 +104,8 @@ pub fn bulk_run_yields_one_item_per_document<D: Driver>() {
     let ended = run(&bench.driver, BulkSettings::new(rules()), documents);
     ended.assert_names(names);
     assert_eq!(ended.end, "complete");
+    // Unreadable documents are counted too.
+    assert_eq!(ended.statuses.get(&DocumentStatus::Error), Some(&2));
     assert_eq!(bench.emulator.job_count(), 6);
     assert_eq!(ended.classified(), 7);
     for item in &ended.items {
@@ -320,12 +322,15 @@ pub fn bulk_run_shards_divide_documents<D: Driver>() {
     let mut names = Vec::new();
     for index in 0..3 {
         let settings = BulkSettings::new(rules()).shard(index, 3);
-        let ended = run(&bench.driver, settings, (0..20).map(document).collect());
+        // What cannot be read belongs to one shard too.
+        let mut documents: Vec<_> = (0..20).map(document).collect();
+        documents.extend((20..25).map(|number| Document::bytes(format!("{number}.txt"), "")));
+        let ended = run(&bench.driver, settings, documents);
         assert_eq!(ended.end, "complete");
         names.extend(ended.items.iter().map(|item| item.name().to_owned()));
     }
     names.sort();
-    let mut expected: Vec<_> = (0..20).map(|number| format!("{number}.txt")).collect();
+    let mut expected: Vec<_> = (0..25).map(|number| format!("{number}.txt")).collect();
     expected.sort();
     assert_eq!(names, expected);
     assert_eq!(bench.emulator.job_count(), 20);

@@ -64,6 +64,21 @@ pub fn pool_error_of_every_document_answers_all_and_next_call_starts_anew<D: Dri
     assert_eq!(bench.emulator.job_count(), 8);
 }
 
+/// The error that stops a run is the error of each of its documents: a pool has no summary to say it.
+pub fn pool_error_of_missing_configuration_reaches_every_caller<D: Driver>() {
+    let bench = TestBench::<D>::new(Config::default());
+    let options = JobOptions::from_configuration_id("cfg-none");
+    let rounds = bench
+        .driver
+        .pool(options, vec![(0..4).map(document).collect()]);
+    for item in &rounds[0] {
+        let error = item.outcome().unwrap_err();
+        assert!(error.to_string().contains("404"), "{error}");
+        assert_eq!(error.scope(), ErrorScope::Run, "{error}");
+    }
+    assert_eq!(bench.emulator.file_count(), 0);
+}
+
 /// A failure is forgotten, and the next call asks again; a result is not asked for again.
 pub fn pool_forgets_failures_and_keeps_results<D: Driver>() {
     let schedule = FaultSchedule::new().with(Fault::Conflict.nth(1).on(Route::FileCreate));
