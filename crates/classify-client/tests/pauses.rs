@@ -365,7 +365,7 @@ fn blocking_pause_of_consumer_keeps_replies_that_came_in_time() {
     let transport =
         |_: http::Request<RequestBody>, _: Budget| -> Reply { Ok(job("clj-1", "COMPLETED")) };
     let client = blocking::Client::with_transport(transport, api()).limiter(Limiter::unlimited());
-    let limit = Duration::from_millis(150);
+    let limit = Duration::from_millis(500);
     let calls = (0..3).map(|number| {
         let seed = Seed::new([number; 16]);
         Call::new(GetJob::new("clj-1"), seed).retry(Retry::never().total_timeout(limit))

@@ -416,7 +416,7 @@ pub fn bulk_run_ends_at_its_deadline<D: Driver>() {
         assert_eq!(error.scope(), ErrorScope::Run, "{error}");
     }
     let created = bench.emulator.job_count();
-    assert!((1..=5).contains(&created), "{created}");
+    assert!(created <= 5, "{created}");
     bench.emulator.advance(hour);
     let documents = (0..created).map(document).collect();
     let ended = run(&bench.driver, BulkSettings::new(rules()), documents);
