@@ -146,16 +146,6 @@ impl Document {
         Ok(document)
     }
 
-    /// Returns about how many bytes are read when the document is.
-    pub(crate) fn length_hint(&self) -> u64 {
-        match &self.source {
-            Source::Path(path) => files::length(path),
-            Source::Bytes(content) => content.len() as u64,
-            Source::Reader(_) => 1024 * 1024,
-            Source::Hashed(_) | Source::Unreadable(_) => 0,
-        }
-    }
-
     /// Whether reading the document needs no IO and little time.
     #[cfg(feature = "async")]
     pub(crate) fn is_hashed(&self) -> bool {
@@ -248,10 +238,6 @@ mod files {
         }
     }
 
-    pub(super) fn length(path: &Path) -> u64 {
-        fs::metadata(path).map_or(0, |metadata| metadata.len())
-    }
-
     pub(super) fn hash(name: &str, path: &Path) -> Result<HashedDocument, Error> {
         if let Some(problem) = problem(path) {
             return Err(problem);
@@ -332,10 +318,6 @@ mod files {
         unreadable(&format!(
             "{shown}: this build has no file system; pass the document's bytes"
         ))
-    }
-
-    pub(super) fn length(_: &Path) -> u64 {
-        0
     }
 
     pub(super) fn hash(_: &str, path: &Path) -> Result<HashedDocument, Error> {

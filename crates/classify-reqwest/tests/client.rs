@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use classify_emulator::{Config, Emulator, Fault, FaultSchedule, Route};
+use classify_emulator::{Config, Emulator, Fault, FaultSchedule, Route, Script};
 use classify_proto::files::UploadFile;
 use classify_proto::machine::{
     Bulk, BulkEvent, BulkOptions, DocumentStatus, ErrorScope, HashedDocument, Limiter,
@@ -409,4 +409,80 @@ async fn bulk_run_reports_panics_of_readers_and_iterators() {
     );
     // Documents that it gave before have an item each, whether they were started or not.
     assert!(emulator.job_count() <= 4);
+}
+
+/// An iterator that waits for its next document does not hold back the one before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bulk_run_over_waiting_iterator_classifies_documents_before_it_goes_on() {
+    let config = Config::default().completed_after(Duration::from_millis(20));
+    let emulator = Emulator::start(config).expect("an emulator");
+    let (sender, receiver) = std::sync::mpsc::channel();
+    sender.send(invoice(0)).expect("a run");
+    let client = quick(&emulator);
+    let mut run = client
+        .bulk(rules())
+        .run(receiver.into_iter())
+        .await
+        .expect("a run");
+    // Each document is sent when the one before has finished.
+    for number in 1..=3 {
+        let finished = tokio::time::timeout(Duration::from_secs(30), run.next()).await;
+        let finished = finished.expect("the iterator holds nothing back");
+        assert!(finished.expect("an item").outcome().is_ok());
+        if number < 3 {
+            sender.send(invoice(number)).expect("a run");
+        }
+    }
+    drop(sender);
+    assert!(run.next().await.is_none());
+    assert_eq!(emulator.job_count(), 3);
+}
+
+/// The client's poll interval is the one of its bulk runs and pools too.
+#[tokio::test]
+async fn poll_interval_of_client_applies_to_bulk_runs_and_pools() {
+    let config = Config::default().completed_after(Duration::from_millis(600));
+    let emulator = Emulator::start(config).expect("an emulator");
+    let client = quick(&emulator);
+    let run = client.bulk(rules()).run([invoice(1)]).await;
+    let mut run = run.expect("a run");
+    assert!(run.next().await.expect("an item").outcome().is_ok());
+    let of_bulk = emulator.count(Route::ClassifyList);
+    let pool = client.pool(rules()).expect("a pool");
+    assert!(pool.classify(invoice(2)).await.outcome().is_ok());
+    let of_pool = emulator.count(Route::ClassifyList) - of_bulk;
+    // At the default of two seconds, one poll would find the job at its end.
+    assert!(of_bulk > 1 && of_pool > 1, "{of_bulk} {of_pool}");
+}
+
+/// Without credits, callers are told at once; the one whose job is paid for gets its result.
+#[tokio::test]
+async fn pool_without_credits_answers_new_callers_while_paid_job_is_open() {
+    let hour = Duration::from_secs(3600);
+    let schedule =
+        FaultSchedule::new().with(Fault::PaymentRequired.nth(2).on(Route::ClassifyCreate));
+    let config = Config::default()
+        .virtual_clock()
+        .script(Script::any().takes(hour))
+        .faults(schedule);
+    let emulator = Emulator::start(config).expect("an emulator");
+    let pool = quick(&emulator).pool(rules()).expect("a pool");
+    let paid = tokio::spawn({
+        let pool = pool.clone();
+        async move { pool.classify(invoice(0)).await }
+    });
+    while emulator.job_count() == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    for number in 1..4 {
+        let call = pool.classify(invoice(number));
+        let finished = tokio::time::timeout(Duration::from_secs(30), call).await;
+        let finished = finished.expect("an answer while the job is open");
+        let error = finished.outcome().expect_err("no credits");
+        assert_eq!(error.scope(), ErrorScope::Run);
+        assert!(error.to_string().contains("402"), "{error}");
+    }
+    emulator.advance(hour);
+    assert!(paid.await.expect("an answer").outcome().is_ok());
+    assert_eq!(emulator.job_count(), 1);
 }

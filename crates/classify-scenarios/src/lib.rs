@@ -60,6 +60,7 @@ macro_rules! suite {
             [Files] bulk_runs::bulk_run_over_copies_of_long_reader_uploads_it_once,
             bulk_runs::bulk_run_shards_divide_documents,
             [Files] bulk_runs::bulk_run_unusable_journal_is_an_error_and_unchanged,
+            [Files] bulk_runs::bulk_run_journal_is_unlocked_at_end_of_run,
             [Files] bulk_runs::bulk_run_stops_if_journal_cannot_be_written,
             bulk_runs::bulk_run_ends_at_its_deadline,
             bulk_runs::bulk_run_and_classify_share_jobs,

@@ -92,7 +92,7 @@ impl<T: Transport> BulkBuilder<Client<T>> {
             running: client.running(engine, OperationSpan::new("bulk"), true),
             source,
             is_exhausted: false,
-            wanted: 0,
+            needs_document: false,
             shard: self.shard,
             journal: match file {
                 Some(file) => JournalState::Open(file),
@@ -115,8 +115,8 @@ pub struct BulkRun<T: Transport, S> {
     running: Running<T, Engine>,
     source: S,
     is_exhausted: bool,
-    /// How many documents the machine has asked for and not got.
-    wanted: usize,
+    /// The run waits for a document.
+    needs_document: bool,
     shard: Option<Shard>,
     journal: JournalState,
     executor: BlockingExecutor,
@@ -163,18 +163,19 @@ impl<T: Transport, S: Source> BulkRun<T, S> {
                 }
                 let request = SourceRequest::Skip;
                 let batch = ready!(self.source.poll_batch(cx, &self.executor, request));
-                self.push(batch);
+                self.is_exhausted = self.running.machine_mut().take_in(batch);
                 continue;
             }
-            if self.wanted > 0 && !is_stopping {
-                let request = SourceRequest::Read(self.wanted, self.shard);
+            if self.needs_document && !is_stopping {
+                let request = SourceRequest::Read(self.shard);
                 if let Poll::Ready(batch) = self.source.poll_batch(cx, &self.executor, request) {
-                    self.push(batch);
+                    self.needs_document = false;
+                    self.is_exhausted = self.running.machine_mut().take_in(batch);
                     continue;
                 }
             }
             match ready!(self.running.poll_event(cx)) {
-                Some(EngineEvent::NeedDocuments(documents)) => self.wanted = documents,
+                Some(EngineEvent::NeedDocument) => self.needs_document = true,
                 Some(EngineEvent::Store) => self.store(),
                 Some(EngineEvent::Finished(finished)) => return Poll::Ready(Some(finished)),
                 // The stop handle was used.
@@ -182,28 +183,6 @@ impl<T: Transport, S: Source> BulkRun<T, S> {
                 None => {}
             }
         }
-    }
-
-    fn push(&mut self, batch: Batch) {
-        let engine = self.running.machine_mut();
-        let mut pushed = 0;
-        for document in batch.documents {
-            pushed += usize::from(engine.push(document));
-        }
-        if batch.is_lost {
-            engine.fail(Error::state(
-                "the iterator of the documents panicked; its other documents were not classified",
-            ));
-        }
-        if batch.is_end {
-            self.is_exhausted = true;
-            engine.bulk_mut().close();
-        }
-        // With some, the machine asks again by itself. Without, it looks at everything else first.
-        if pushed == 0 && !batch.is_end {
-            engine.want(self.wanted);
-        }
-        self.wanted = 0;
     }
 
     fn store(&mut self) {
@@ -304,8 +283,8 @@ mod sealed {
     /// What is asked of a source.
     #[derive(Clone, Copy)]
     pub enum SourceRequest {
-        /// Read up to so many documents.
-        Read(usize, Option<Shard>),
+        /// Read the next document of this shard.
+        Read(Option<Shard>),
         /// Take documents without reading them.
         Skip,
     }
@@ -346,9 +325,7 @@ impl<I: Iterator<Item = Document> + Send + 'static> sealed::Source for FromItera
                 Reading::Idle(mut documents) => {
                     self.0 = Reading::Pending(PendingWork::start(executor, move || {
                         let batch = match request {
-                            SourceRequest::Read(most, shard) => {
-                                Batch::read(&mut documents, most, shard)
-                            }
+                            SourceRequest::Read(shard) => Batch::read(&mut documents, shard),
                             SourceRequest::Skip => Batch::skip(&mut documents),
                         };
                         Some((documents, batch))
@@ -419,7 +396,7 @@ impl<S: Stream<Item = Document> + Unpin> sealed::Source for FromStream<S> {
                 });
             };
             match request {
-                SourceRequest::Read(_, shard) => {
+                SourceRequest::Read(shard) => {
                     let name = document.name().to_owned();
                     let reading = PendingWork::start(executor, move || {
                         Some(ReadResult::read(document, shard))

@@ -55,7 +55,7 @@ impl<T: Transport> BulkBuilder<Client<T>> {
             running: client.running(engine, OperationSpan::new("bulk")),
             documents: documents.into_iter(),
             is_exhausted: false,
-            wanted: 0,
+            needs_document: false,
             shard: self.shard,
             journal: file,
         })
@@ -74,8 +74,8 @@ pub struct BulkRun<T: Transport, I> {
     running: Running<T, Engine>,
     documents: I,
     is_exhausted: bool,
-    /// How many documents the machine has asked for and not got.
-    wanted: usize,
+    /// The run waits for a document.
+    needs_document: bool,
     shard: Option<Shard>,
     journal: Option<JournalFile>,
 }
@@ -93,16 +93,17 @@ impl<T: Transport, I: Iterator<Item = Document>> BulkRun<T, I> {
                     return None;
                 }
                 let batch = Batch::skip(&mut self.documents);
-                self.push(batch);
+                self.is_exhausted = self.running.machine_mut().take_in(batch);
                 continue;
             }
-            if self.wanted > 0 && !self.running.machine().bulk().is_stopping() {
-                let batch = Batch::read(&mut self.documents, self.wanted, self.shard);
-                self.push(batch);
+            if self.needs_document && !self.running.machine().bulk().is_stopping() {
+                let batch = Batch::read(&mut self.documents, self.shard);
+                self.needs_document = false;
+                self.is_exhausted = self.running.machine_mut().take_in(batch);
                 continue;
             }
             match self.running.next() {
-                Some(EngineEvent::NeedDocuments(documents)) => self.wanted = documents,
+                Some(EngineEvent::NeedDocument) => self.needs_document = true,
                 Some(EngineEvent::Store) => self.store(),
                 Some(EngineEvent::Finished(finished)) => return Some(finished),
                 // The stop handle was used.
@@ -110,28 +111,6 @@ impl<T: Transport, I: Iterator<Item = Document>> BulkRun<T, I> {
                 None => {}
             }
         }
-    }
-
-    fn push(&mut self, batch: Batch) {
-        let engine = self.running.machine_mut();
-        let mut pushed = 0;
-        for document in batch.documents {
-            pushed += usize::from(engine.push(document));
-        }
-        if batch.is_lost {
-            engine.fail(Error::state(
-                "the iterator of the documents panicked; its other documents were not classified",
-            ));
-        }
-        if batch.is_end {
-            self.is_exhausted = true;
-            engine.bulk_mut().close();
-        }
-        // With some, the machine asks again by itself. Without, it looks at everything else first.
-        if pushed == 0 && !batch.is_end {
-            engine.want(self.wanted);
-        }
-        self.wanted = 0;
     }
 
     fn store(&mut self) {

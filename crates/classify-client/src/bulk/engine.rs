@@ -9,7 +9,7 @@ use classify_proto::machine::{
 use classify_proto::{Body, Error, Failure, Reply, http};
 
 use super::finished::Finished;
-use super::source::ReadResult;
+use super::source::{Batch, ReadResult};
 use crate::document::TemporaryFile;
 
 /// A [`Bulk`] machine whose requests wait until the records before them are stored, many records at a time.
@@ -32,16 +32,16 @@ pub(crate) struct Engine {
     unreadable: usize,
     /// The run takes in no more documents.
     is_ended: bool,
-    /// How many documents the run has asked for. They are asked for when there is nothing else to do, so that requests do
-    /// not wait for documents to be read.
-    wanted: usize,
+    /// The run has asked for documents. They are read when there is nothing else to do, so that requests do not wait for
+    /// them.
+    needs_document: bool,
     /// The temporary file of each document in the run, by content, in the order in which they were pushed.
     files: BTreeMap<ContentKey, VecDeque<Option<TemporaryFile>>>,
 }
 
 pub(crate) enum EngineEvent {
-    /// So many documents may be pushed; the input is paused until one is.
-    NeedDocuments(usize),
+    /// A document may be pushed; the input is paused until one is.
+    NeedDocument,
     Store,
     Finished(Finished),
 }
@@ -62,7 +62,7 @@ impl Engine {
             summary: None,
             unreadable: 0,
             is_ended: false,
-            wanted: 0,
+            needs_document: false,
             files: BTreeMap::new(),
         }
     }
@@ -76,7 +76,7 @@ impl Engine {
     }
 
     /// Takes in a document. `true` if the run has it, `false` if its item is in the queue already.
-    pub(crate) fn push(&mut self, document: ReadResult) -> bool {
+    fn push(&mut self, document: ReadResult) -> bool {
         match document {
             ReadResult::Read(read) if !self.is_ended => {
                 let key = read.document.key();
@@ -100,9 +100,24 @@ impl Engine {
         }
     }
 
-    /// Asks for so many documents again, after everything else that there is to do.
-    pub(crate) fn want(&mut self, documents: usize) {
-        self.wanted = documents;
+    /// Takes in documents that were read. `true` if there are no more.
+    pub(crate) fn take_in(&mut self, batch: Batch) -> bool {
+        let mut has_pushed = false;
+        for document in batch.documents {
+            has_pushed |= self.push(document);
+        }
+        if batch.is_lost {
+            self.end_error.get_or_insert(Error::state(
+                "the iterator of the documents panicked; its other documents were not classified",
+            ));
+            self.bulk.stop();
+        }
+        if batch.is_end {
+            self.bulk.close();
+        }
+        // With a document, the run asks again by itself. Without, it looks at everything else first.
+        self.needs_document = !has_pushed && !batch.is_end;
+        batch.is_end
     }
 
     /// Deletes the temporary files of the documents that have finished.
@@ -147,12 +162,6 @@ impl Engine {
         }
     }
 
-    /// Stops the run with this error.
-    pub(crate) fn fail(&mut self, error: Error) {
-        self.end_error.get_or_insert(error);
-        self.bulk.stop();
-    }
-
     fn refuse(&mut self, cx: Context<'_>, ticket: Ticket) {
         let failure = Failure::connect("the journal cannot be written");
         self.bulk.handle(cx, ticket, Err(failure));
@@ -194,8 +203,8 @@ impl Machine for Engine {
             }
             match self.bulk.poll(cx) {
                 Step::Send(ticket, request) => self.held.push_back((ticket, request)),
-                Step::Event(BulkEvent::NeedDocuments(documents)) => {
-                    self.wanted = documents;
+                Step::Event(BulkEvent::NeedDocuments(_)) => {
+                    self.needs_document = true;
                     self.bulk.pause_input();
                 }
                 Step::Event(BulkEvent::Record(record)) => {
@@ -215,9 +224,8 @@ impl Machine for Engine {
                     if !self.finished.is_empty() {
                         continue;
                     }
-                    let wanted = std::mem::take(&mut self.wanted);
-                    if wanted > 0 && !self.bulk.is_stopping() {
-                        return Step::Event(EngineEvent::NeedDocuments(wanted));
+                    if std::mem::take(&mut self.needs_document) && !self.bulk.is_stopping() {
+                        return Step::Event(EngineEvent::NeedDocument);
                     }
                     return Step::Wait(until);
                 }
@@ -262,10 +270,7 @@ mod tests {
             loop {
                 match engine.poll(cx()) {
                     Step::Send(..) => sent += 1,
-                    Step::Event(EngineEvent::NeedDocuments(documents)) => {
-                        assert!(documents > 0);
-                        break;
-                    }
+                    Step::Event(EngineEvent::NeedDocument) => break,
                     _ => panic!("the engine neither sends nor asks for documents"),
                 }
             }

@@ -78,7 +78,7 @@ impl JournalFile {
         Ok(())
     }
 
-    /// Reads a journal without creating, locking or changing it. An empty journal if there is no file.
+    /// Reads a journal without creating or changing it. An empty journal if there is no file.
     ///
     /// # Errors
     ///

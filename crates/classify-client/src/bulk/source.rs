@@ -1,19 +1,14 @@
-//! Reads documents from an iterator, some at a time.
+//! Reads documents from an iterator.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Duration;
 
 use classify_proto::machine::ContentKey;
 use classify_proto::{Error, Failure};
 
 use crate::document::{Document, ReadDocument};
 
-/// How much may be read before the run continues.
-const BATCH_BYTES: u64 = 32 * 1024 * 1024;
-/// How long may be read before the run continues, if there is a document for it.
-const BATCH_TIME: Duration = Duration::from_millis(50);
-/// How many documents are skipped or found unreadable before the run continues.
-const BATCH_DOCUMENTS: usize = 256;
+/// How many documents are passed by before the run continues.
+const MAX_SKIPPED: usize = 256;
 
 /// A share of the documents: those of shard `index`, from 0, of `count`.
 #[derive(Debug, Clone, Copy)]
@@ -25,30 +20,6 @@ pub(crate) struct Shard {
 impl Shard {
     fn contains(self, key: ContentKey) -> bool {
         key.shard(self.count) == self.index
-    }
-}
-
-/// Measures the time of a batch, on targets with a clock.
-struct Stopwatch(
-    #[cfg(not(all(target_family = "wasm", target_os = "unknown")))] std::time::Instant,
-);
-
-impl Stopwatch {
-    fn start() -> Self {
-        Self(
-            #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
-            std::time::Instant::now(),
-        )
-    }
-
-    fn has_passed(&self, time: Duration) -> bool {
-        #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
-        return self.0.elapsed() >= time;
-        #[cfg(all(target_family = "wasm", target_os = "unknown"))]
-        {
-            let _ = time;
-            false
-        }
     }
 }
 
@@ -70,27 +41,20 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
-    /// Reads up to `most` documents of an iterator. Blocks.
+    /// Reads the next document that is not of another shard. Blocks. One at a time: an iterator may wait long for its next
+    /// document, and the ones before it are classified meanwhile.
     pub(crate) fn read(
         documents: &mut dyn Iterator<Item = Document>,
-        most: usize,
         shard: Option<Shard>,
     ) -> Self {
         let mut batch = Self::default();
-        let (mut read, mut bytes) = (0, 0);
-        let clock = Stopwatch::start();
-        for _ in 0..BATCH_DOCUMENTS {
-            // A slow iterator does not keep the documents that it has given.
-            if read >= most || bytes >= BATCH_BYTES || (read > 0 && clock.has_passed(BATCH_TIME)) {
-                return batch;
-            }
+        for _ in 0..MAX_SKIPPED {
             let Some(document) = batch.next(documents) else {
-                return batch;
+                break;
             };
-            bytes += document.length_hint();
             if let Some(result) = ReadResult::read(document, shard) {
-                read += usize::from(matches!(result, ReadResult::Read(_)));
                 batch.documents.push(result);
+                break;
             }
         }
         batch
@@ -109,7 +73,7 @@ impl Batch {
     /// Takes the names of documents of an iterator. Nothing is read.
     pub(crate) fn skip(documents: &mut dyn Iterator<Item = Document>) -> Self {
         let mut batch = Self::default();
-        for _ in 0..BATCH_DOCUMENTS {
+        for _ in 0..MAX_SKIPPED {
             let Some(document) = batch.next(documents) else {
                 return batch;
             };

@@ -379,6 +379,27 @@ pub fn bulk_run_unusable_journal_is_an_error_and_unchanged<D: Driver>() {
     assert_eq!(bench.emulator.job_count(), 1);
 }
 
+/// The journal is unlocked when the run has ended, also if the run is still there for its summary.
+pub fn bulk_run_journal_is_unlocked_at_end_of_run<D: Driver>() {
+    let bench = TestBench::<D>::new(Config::default());
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("run.journal");
+    let mut was_locked = false;
+    let mut reopened = None;
+    let ended = bench.driver.bulk(
+        BulkSettings::new(rules()).journal(&path),
+        vec![document(0)],
+        &mut |_| {
+            was_locked = classify_client::JournalFile::open(&path).is_err();
+            false
+        },
+        &mut |_| reopened = Some(classify_client::JournalFile::open(&path).is_ok()),
+    );
+    ended.expect("a run");
+    assert!(was_locked);
+    assert_eq!(reopened, Some(true));
+}
+
 /// A journal that cannot be written any more stops the run before anything is paid for that it does not know of.
 pub fn bulk_run_stops_if_journal_cannot_be_written<D: Driver>() {
     if !Path::new("/dev/full").exists() {
