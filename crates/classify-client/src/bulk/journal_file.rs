@@ -122,7 +122,7 @@ fn check_lock(locked: Result<(), TryLockError>, path: &Path) -> Result<(), Error
     match locked {
         Ok(()) => Ok(()),
         Err(TryLockError::WouldBlock) => Err(Error::state(format!(
-            "another run is writing to the journal {}; wait for that run, or use another journal",
+            "another run is writing to the journal {}; wait until that run has ended",
             path.display()
         ))),
         // Some network file systems have no locks.

@@ -186,6 +186,6 @@ pub(crate) fn lost(name: String, _: Lost) -> Finished {
     // Its job may have been created.
     let mut report = DocumentReport::new(DocumentStatus::Ambiguous);
     report.error =
-        Some("the pool ended before the document; classified again, its job is found".to_owned());
+        Some("the pool ended before the document; its job may have been created".to_owned());
     Finished::of_report(name, report, ErrorScope::Run)
 }
