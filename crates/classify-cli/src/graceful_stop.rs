@@ -1,36 +1,24 @@
-//! Machines that stop before their end: on cancellation or at a deadline.
+//! Machines that stop before their end, on cancellation.
 
 use std::collections::BTreeSet;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use classify_proto::machine::{Concurrent, Context, Machine, RawCall, Step, Ticket};
-use classify_proto::{Operation, Reply, Time};
+use classify_proto::machine::{Context, Machine, Step, Ticket};
+use classify_proto::{Reply, Time};
 use classify_ureq::Client;
 
-use crate::cancel::{Cancel, StopReason};
+use crate::cancel::Cancel;
 use crate::error::CliError;
 use crate::exit_code::ExitCode;
 
 /// How often a waiting machine checks for cancellation.
 const CANCEL_CHECK_INTERVAL: Duration = Duration::from_millis(150);
 
-/// A machine that can stop early.
-pub(crate) trait GracefulStop: Machine {
-    /// How long in-flight requests may take after the stop.
-    const GRACE_PERIOD: Duration = Duration::from_secs(3);
-    /// Whether the machine itself decides what is sent after the stop, and then ends by itself. If not, nothing is sent
-    /// any more.
-    const SENDS_AFTER_STOP: bool = false;
+/// How long in-flight requests may take after the stop.
+const GRACE_PERIOD: Duration = Duration::from_secs(3);
 
-    /// Tells the machine to stop.
-    fn stop(&mut self, _reason: StopReason) {}
-}
-
-impl<M: Machine> GracefulStop for Concurrent<M> {}
-impl<O: Operation> GracefulStop for RawCall<O> {}
-
-/// Runs a machine until it ends, is cancelled or reaches the deadline.
+/// Runs a machine until it ends or is cancelled.
 ///
 /// After a stop nothing new is sent, but replies to in-flight requests are handled for a few seconds: the reply to a
 /// create has the id of a job that is paid for.
@@ -38,10 +26,9 @@ impl<O: Operation> GracefulStop for RawCall<O> {}
 pub(crate) struct Stoppable<M> {
     inner: M,
     cancel: Cancel,
-    deadline: Option<Time>,
     in_flight: BTreeSet<Ticket>,
-    /// Why the machine stops, and the end of the grace period.
-    stopping: Option<(StopReason, Time)>,
+    /// The end of the grace period, once the machine stops.
+    stopping: Option<Time>,
     stopped: bool,
 }
 
@@ -52,17 +39,17 @@ pub(crate) enum DriveEvent<E> {
     /// The machine stops, and still waits for in-flight requests.
     Stopping,
     /// The machine has stopped. The driver itself may still wait for in-flight requests.
-    Stopped(StopReason),
+    Stopped,
 }
 
 /// How a [`Stoppable`] machine ended.
 #[derive(Debug)]
 pub(crate) enum DriveEnd<O> {
     Finished(O),
-    Stopped(StopReason),
+    Stopped,
 }
 
-/// Drives a machine until it ends, is cancelled or reaches the deadline, and passes its events to `on_event`.
+/// Drives a machine until it ends or is cancelled, and passes its events to `on_event`.
 ///
 /// The driver runs on a thread of its own. After a stop the thread is detached, so that the process need not wait for
 /// an upload.
@@ -70,11 +57,10 @@ pub(crate) fn drive<M>(
     client: &Client,
     machine: M,
     cancel: &Cancel,
-    deadline: Option<Time>,
     mut on_event: impl FnMut(DriveEvent<M::Event>),
 ) -> Result<DriveEnd<M::Output>, CliError>
 where
-    M: GracefulStop + Send + 'static,
+    M: Machine + Send + 'static,
     M::Event: Send,
     M::Output: Send,
 {
@@ -85,7 +71,7 @@ where
     let (sender, receiver) = channel();
     let (client, cancel) = (client.clone(), cancel.clone());
     let work = move || {
-        let machine = Stoppable::new(machine, cancel, deadline);
+        let machine = Stoppable::new(machine, cancel);
         // The receiver is dropped if the machine was stopped.
         let end = client.drive(machine, |event| drop(sender.send(Message::Event(event))));
         let _ = sender.send(Message::End(end));
@@ -102,13 +88,10 @@ where
     for message in receiver {
         match message {
             Message::Event(event) => {
-                let stopped = match event {
-                    DriveEvent::Stopped(reason) => Some(reason),
-                    _ => None,
-                };
+                let is_stopped = matches!(event, DriveEvent::Stopped);
                 on_event(event);
-                if let Some(reason) = stopped {
-                    return Ok(DriveEnd::Stopped(reason));
+                if is_stopped {
+                    return Ok(DriveEnd::Stopped);
                 }
             }
             Message::End(end) => return Ok(end),
@@ -121,11 +104,10 @@ where
 }
 
 impl<M> Stoppable<M> {
-    fn new(inner: M, cancel: Cancel, deadline: Option<Time>) -> Self {
+    fn new(inner: M, cancel: Cancel) -> Self {
         Self {
             inner,
             cancel,
-            deadline,
             in_flight: BTreeSet::new(),
             stopping: None,
             stopped: false,
@@ -133,50 +115,37 @@ impl<M> Stoppable<M> {
     }
 }
 
-impl<M: GracefulStop> Machine for Stoppable<M> {
+impl<M: Machine> Machine for Stoppable<M> {
     type Event = DriveEvent<M::Event>;
     type Output = DriveEnd<M::Output>;
 
     fn poll(&mut self, cx: Context<'_>) -> Step<Self::Event, Self::Output> {
-        if self.stopping.is_none() {
-            let is_due = self.deadline.is_some_and(|deadline| cx.now >= deadline);
-            let reason = self
-                .cancel
-                .reason()
-                .or(is_due.then_some(StopReason::Deadline));
-            if let Some(reason) = reason {
-                self.stopping = Some((reason, cx.now + M::GRACE_PERIOD));
-                self.inner.stop(reason);
-                return Step::Event(DriveEvent::Stopping);
-            }
+        if self.stopping.is_none() && self.cancel.reason().is_some() {
+            self.stopping = Some(cx.now + GRACE_PERIOD);
+            return Step::Event(DriveEvent::Stopping);
         }
         loop {
             return match (self.inner.poll(cx), self.stopping) {
                 (Step::Event(event), _) => Step::Event(DriveEvent::Machine(event)),
                 (Step::Done(output), _) => Step::Done(DriveEnd::Finished(output)),
                 // No reply comes for this ticket, and nothing waits for one.
-                (Step::Send(..), Some(_)) if !M::SENDS_AFTER_STOP => continue,
+                (Step::Send(..), Some(_)) => continue,
                 (Step::Send(ticket, request), _) => {
                     self.in_flight.insert(ticket);
                     Step::Send(ticket, request)
                 }
-                (Step::Wait(_), Some((reason, end)))
-                    if cx.now >= end || (self.in_flight.is_empty() && !M::SENDS_AFTER_STOP) =>
-                {
+                (Step::Wait(_), Some(end)) if cx.now >= end || self.in_flight.is_empty() => {
                     if self.stopped {
-                        return Step::Done(DriveEnd::Stopped(reason));
+                        return Step::Done(DriveEnd::Stopped);
                     }
                     self.stopped = true;
-                    Step::Event(DriveEvent::Stopped(reason))
+                    Step::Event(DriveEvent::Stopped)
                 }
-                (Step::Wait(until), Some((_, end))) => {
+                (Step::Wait(until), Some(end)) => {
                     Step::Wait(Some(until.map_or(end, |until| until.min(end))))
                 }
                 (Step::Wait(until), None) => {
                     let next_check = cx.now + CANCEL_CHECK_INTERVAL;
-                    let next_check = self
-                        .deadline
-                        .map_or(next_check, |deadline| next_check.min(deadline));
                     Step::Wait(Some(
                         until.map_or(next_check, |until| until.min(next_check)),
                     ))
@@ -199,7 +168,8 @@ impl<M: GracefulStop> Machine for Stoppable<M> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use classify_proto::machine::Call;
+    use crate::cancel::StopReason;
+    use classify_proto::machine::{Call, RawCall};
     use classify_proto::{Api, Seed, http, v2};
 
     fn api() -> Api {
@@ -215,7 +185,7 @@ mod tests {
     #[test]
     fn interrupt_awaits_in_flight_response_and_does_not_retry() {
         let (api, cancel) = (api(), Cancel::default());
-        let mut machine = Stoppable::new(get(), cancel.clone(), None);
+        let mut machine = Stoppable::new(get(), cancel.clone());
         let cx = Context::new(&api, START);
         let Step::Send(ticket, _) = machine.poll(cx) else {
             panic!("it sends")
@@ -238,20 +208,14 @@ mod tests {
             .body(classify_proto::Bytes::new())
             .unwrap();
         machine.handle(cx, ticket, Ok(down));
-        assert!(matches!(
-            machine.poll(cx),
-            Step::Event(DriveEvent::Stopped(StopReason::Interrupted))
-        ));
-        assert!(matches!(
-            machine.poll(cx),
-            Step::Done(DriveEnd::Stopped(StopReason::Interrupted))
-        ));
+        assert!(matches!(machine.poll(cx), Step::Event(DriveEvent::Stopped)));
+        assert!(matches!(machine.poll(cx), Step::Done(DriveEnd::Stopped)));
     }
 
     #[test]
     fn interrupt_does_not_discard_successful_response() {
         let (api, cancel) = (api(), Cancel::default());
-        let mut machine = Stoppable::new(get(), cancel.clone(), None);
+        let mut machine = Stoppable::new(get(), cancel.clone());
         let cx = Context::new(&api, START);
         let Step::Send(ticket, _) = machine.poll(cx) else {
             panic!("it sends")
@@ -270,29 +234,23 @@ mod tests {
     }
 
     #[test]
-    fn deadline_stops_unanswered_call_after_grace_period() {
-        let api = api();
-        let deadline = START + Duration::from_millis(50);
-        let mut machine = Stoppable::new(get(), Cancel::default(), Some(deadline));
+    fn interrupt_stops_unanswered_call_after_grace_period() {
+        let (api, cancel) = (api(), Cancel::default());
+        let mut machine = Stoppable::new(get(), cancel.clone());
+        let cx = Context::new(&api, START);
+        assert!(matches!(machine.poll(cx), Step::Send(..)));
+        cancel.cancel(StopReason::Interrupted);
         assert!(matches!(
-            machine.poll(Context::new(&api, START)),
-            Step::Send(..)
-        ));
-        let Step::Wait(Some(until)) = machine.poll(Context::new(&api, START)) else {
-            panic!("it waits")
-        };
-        assert_eq!(until, deadline);
-        assert!(matches!(
-            machine.poll(Context::new(&api, deadline)),
+            machine.poll(cx),
             Step::Event(DriveEvent::Stopping)
         ));
-        let Step::Wait(Some(until)) = machine.poll(Context::new(&api, deadline)) else {
+        let Step::Wait(Some(until)) = machine.poll(cx) else {
             panic!("it waits")
         };
-        assert_eq!(until, deadline + RawCall::<v2::GetJob>::GRACE_PERIOD);
+        assert_eq!(until, START + GRACE_PERIOD);
         assert!(matches!(
             machine.poll(Context::new(&api, until)),
-            Step::Event(DriveEvent::Stopped(StopReason::Deadline))
+            Step::Event(DriveEvent::Stopped)
         ));
     }
 }

@@ -3,11 +3,15 @@
 use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs::Metadata;
+use std::io;
 use std::path::{Component, Path, PathBuf};
 
+use classify_proto::machine::ContentKey;
+use classify_ureq::Document;
+use classify_ureq::classify_client::{FolderEntry, LeftOut, path_name};
 use globset::{GlobBuilder, GlobMatcher};
-use walkdir::{DirEntry, WalkDir};
 
+use crate::args::values::Shard;
 use crate::error::CliError;
 
 /// A document that was found.
@@ -108,6 +112,26 @@ pub(crate) fn no_inputs_error(arguments: &[PathBuf]) -> CliError {
         .hint("hidden files are left out of folders and globs; name them to have them classified")
 }
 
+impl Input {
+    /// Returns the document, if it may be classified.
+    pub(crate) fn document(&self) -> Option<Document> {
+        if self.error.is_some() {
+            return None;
+        }
+        Some(if self.is_id {
+            Document::id(path_name(&self.path))
+        } else {
+            Document::path(&self.path)
+        })
+    }
+
+    /// Whether a document that cannot be read belongs to a shard. It has no content, so its name decides.
+    pub(crate) fn is_in_shard(&self, shard: Option<Shard>) -> bool {
+        let name = path_name(&self.path);
+        shard.is_none_or(|shard| shard.contains(ContentKey::of(name.as_bytes())))
+    }
+}
+
 impl FoundInputs {
     fn add_file(&mut self, path: PathBuf, metadata: &Metadata) {
         let error = if !metadata.is_file() {
@@ -165,71 +189,38 @@ impl FoundInputs {
     /// Adds the files in a folder that match the filter, sorted by name.
     fn add_folder(&mut self, folder: &Path, filter: Option<&dyn Fn(&Path) -> bool>) {
         let before = self.inputs.len() + self.duplicates;
-        let root = folder.canonicalize().ok();
-        let leads_out = |entry: &DirEntry| {
-            entry.depth() > 0
-                && entry.path_is_symlink()
-                && !(root.as_ref()).is_some_and(|root| {
-                    entry
-                        .path()
-                        .canonicalize()
-                        .is_ok_and(|target| target.starts_with(root))
-                })
+        let mut entries = match Document::folder(folder) {
+            Ok(entries) => entries.follow_links(self.follow_links),
+            Err(error) => {
+                let error = error.io_kind().unwrap_or(io::ErrorKind::Other).into();
+                return self.add_unreadable(folder.to_owned(), &error);
+            }
         };
-        let mut walk = WalkDir::new(folder)
-            .follow_links(true)
-            .sort_by_file_name()
-            .into_iter()
-            .filter_entry(|entry| entry.depth() == 0 || !is_hidden(entry));
-        while let Some(entry) = walk.next() {
+        let is_wanted = |path: &Path| filter.is_none_or(|filter| filter(path));
+        while let Some(entry) = entries.next_entry() {
             match entry {
-                Ok(entry) if entry.file_type().is_dir() => {
-                    if entry.depth() > 0 && self.is_excluded(entry.path()) {
-                        self.note_skipped(entry.path());
-                        walk.skip_current_dir();
-                    } else if !self.follow_links && leads_out(&entry) {
-                        self.unfollowed_links += 1;
-                        walk.skip_current_dir();
-                    }
+                FolderEntry::Folder(path) if self.is_excluded(&path) => {
+                    self.note_skipped(&path);
+                    entries.skip_folder();
                 }
-                Ok(entry) => {
-                    if filter.is_none_or(|filter| filter(entry.path())) {
-                        match entry.metadata() {
-                            // Reading a socket or a pipe would block.
-                            Ok(metadata) if metadata.is_file() => {
-                                self.add_file(entry.into_path(), &metadata);
-                            }
-                            Ok(_) => {}
-                            Err(error) => {
-                                self.add_unreadable(entry.path().to_owned(), &error.into());
-                            }
-                        }
-                    }
+                FolderEntry::File(path) if is_wanted(&path) => match path.metadata() {
+                    Ok(metadata) => self.add_file(path, &metadata),
+                    Err(error) => self.add_unreadable(path, &error),
+                },
+                FolderEntry::Unreadable(path, error) if is_wanted(&path) => {
+                    self.add_unreadable(path, &error);
                 }
-                Err(error) => self.walk_error(folder, error, filter),
+                FolderEntry::LeftOut(_, LeftOut::LinkOut) => self.unfollowed_links += 1,
+                FolderEntry::LeftOut(path, LeftOut::LinkLoop) => self.notes.push(format!(
+                    "{} leads back to a folder that it is in and is not followed",
+                    path.display()
+                )),
+                _ => {}
             }
         }
         if filter.is_none() && self.inputs.len() + self.duplicates == before {
             self.notes
                 .push(format!("{} has no documents in it", folder.display()));
-        }
-    }
-
-    fn walk_error(
-        &mut self,
-        folder: &Path,
-        error: walkdir::Error,
-        filter: Option<&dyn Fn(&Path) -> bool>,
-    ) {
-        let path = error.path().unwrap_or(folder).to_owned();
-        if let Some(ancestor) = error.loop_ancestor() {
-            self.notes.push(format!(
-                "{} leads back to {} and is not followed",
-                path.display(),
-                ancestor.display()
-            ));
-        } else if filter.is_none_or(|filter| filter(&path)) {
-            self.add_unreadable(path, &error.into());
         }
     }
 
@@ -279,10 +270,6 @@ fn is_id(argument: &Path) -> bool {
                 .chars()
                 .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
     })
-}
-
-fn is_hidden(entry: &DirEntry) -> bool {
-    entry.file_name().as_encoded_bytes().starts_with(b".")
 }
 
 /// Returns the argument as a glob, if it has special characters of globs.

@@ -1,11 +1,13 @@
 //! A document to classify, before its content is read.
 
 use std::fmt;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use classify_proto::machine::HashedDocument;
 use classify_proto::{Bytes, Error, Failure};
+
+use crate::path_name::path_name;
 
 /// A document to classify: a file, bytes, a reader, or the id of a file that was uploaded before.
 ///
@@ -30,7 +32,7 @@ enum Source {
     Reader(Box<dyn Read + Send>),
     Hashed(Box<HashedDocument>),
     /// There is nothing to read, for this reason.
-    Unreadable(String),
+    Unreadable(Box<Failure>),
 }
 
 /// A document that was read once, and a file that is deleted when the document is no longer needed.
@@ -45,7 +47,7 @@ pub(crate) type TemporaryFile = tempfile::TempPath;
 pub(crate) type TemporaryFile = std::convert::Infallible;
 
 impl Document {
-    /// A file. Its name is the path as given; the service sees the file name only.
+    /// A file. Its name is the path as given, as [`path_name`] writes it; the service sees the file name only.
     ///
     /// # Errors
     ///
@@ -59,18 +61,21 @@ impl Document {
         }
     }
 
-    /// A file that is checked when it is read.
-    pub(crate) fn path(path: PathBuf) -> Self {
+    /// A file that is checked when it is read: if it cannot be, the result of the document is an error. Its name is the path
+    /// as given, as [`path_name`] writes it.
+    #[must_use]
+    pub fn path(path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
         Self {
-            name: path.display().to_string(),
+            name: path_name(&path),
             source: Source::Path(path),
         }
     }
 
-    pub(crate) fn unreadable(name: String, reason: String) -> Self {
+    pub(crate) fn unreadable(path: &Path, error: &io::Error) -> Self {
         Self {
-            name,
-            source: Source::Unreadable(reason),
+            name: path_name(path),
+            source: Source::Unreadable(Box::new(io_failure(path.display(), error))),
         }
     }
 
@@ -104,9 +109,13 @@ impl Document {
 
     /// The files in a folder and its subfolders.
     ///
-    /// Files are sorted by name. Hidden files and folders are skipped; so are links to folders outside of it, and anything
-    /// that is neither a file nor a folder. A link to a file is that file, wherever it is. A file that is empty or cannot be
-    /// read is part of the iterator, and its result is an error. The folder is read while the iterator advances.
+    /// Files are sorted by name. A link to a file is that file, wherever it is. A file that is empty or cannot be read is part
+    /// of the iterator, and its result is an error. The folder is read while the iterator advances.
+    ///
+    /// Left out are hidden files and folders, links to folders outside, anything that is neither a file nor a folder, and
+    /// files that programs keep for themselves or have left: `~$…` (open in an office program), `…~` (an editor's backup),
+    /// `….part` and `….crdownload` (a download that has not ended), `Thumbs.db`, `desktop.ini` and the folder `__MACOSX`. Open
+    /// such a file by its path to classify it.
     ///
     /// # Errors
     ///
@@ -163,7 +172,7 @@ impl Document {
             Source::Bytes(content) => HashedDocument::bytes(&*name, content),
             Source::Path(path) => files::hash(&name, &path)?,
             Source::Reader(reader) => return files::spool(name, reader),
-            Source::Unreadable(reason) => return Err(unreadable(&reason)),
+            Source::Unreadable(failure) => return Err((*failure).into()),
         };
         Ok(ReadDocument {
             document: document.named(name),
@@ -193,10 +202,12 @@ fn unreadable(reason: &str) -> Error {
     Failure::content(reason).into()
 }
 
-fn unreadable_because(context: impl fmt::Display, error: &std::io::Error) -> Error {
-    Failure::content(format!("{context}: {error}"))
-        .with_io_kind(error.kind())
-        .into()
+fn unreadable_because(context: impl fmt::Display, error: &io::Error) -> Error {
+    io_failure(context, error).into()
+}
+
+fn io_failure(context: impl fmt::Display, error: &io::Error) -> Failure {
+    Failure::content(format!("{context}: {error}")).with_io_kind(error.kind())
 }
 
 /// Reading files.

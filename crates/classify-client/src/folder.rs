@@ -10,11 +10,44 @@ use walkdir::{DirEntry, WalkDir};
 use crate::document::Document;
 
 /// The documents in a folder. Made by [`Document::folder`].
+///
+/// As an iterator it yields the documents. [`next_entry`](Self::next_entry) also says what is left out and why.
 pub struct Folder {
     path: PathBuf,
     /// The folder with links resolved: links out of it are not followed.
     root: Option<PathBuf>,
+    follows_links: bool,
     walk: walkdir::IntoIter,
+}
+
+/// What is in a folder.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum FolderEntry {
+    /// A file to classify.
+    File(PathBuf),
+    /// A folder, before its entries; [`Folder::skip_folder`] passes over them.
+    Folder(PathBuf),
+    /// A file or folder that is left out.
+    LeftOut(PathBuf, LeftOut),
+    /// A file or folder that cannot be read, or a link that leads nowhere.
+    Unreadable(PathBuf, io::Error),
+}
+
+/// Why a file or folder is left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum LeftOut {
+    /// Its name begins with a period.
+    Hidden,
+    /// A program's own file or what one has left: see [`Document::folder`].
+    Leftover,
+    /// A link to a folder that contains it.
+    LinkLoop,
+    /// A link to a folder outside.
+    LinkOut,
+    /// A pipe, a socket or a device.
+    NotRegular,
 }
 
 impl Folder {
@@ -35,11 +68,80 @@ impl Folder {
         Ok(Self {
             path: path.to_owned(),
             root: path.canonicalize().ok(),
+            follows_links: false,
             walk: WalkDir::new(path)
                 .follow_links(true)
                 .sort_by_file_name()
                 .into_iter(),
         })
+    }
+
+    /// Follows links to folders outside too.
+    #[must_use]
+    pub fn follow_links(mut self, follows: bool) -> Self {
+        self.follows_links = follows;
+        self
+    }
+
+    /// Returns the next entry: more than the iterator, which yields only the documents.
+    pub fn next_entry(&mut self) -> Option<FolderEntry> {
+        loop {
+            let entry = match self.walk.next()? {
+                Ok(entry) => entry,
+                Err(error) => return Some(self.failed_entry(error)),
+            };
+            let is_folder = entry.file_type().is_dir();
+            if entry.depth() == 0 {
+                continue;
+            }
+            let reason = if is_hidden(entry.path()) {
+                Some(LeftOut::Hidden)
+            } else if is_leftover(entry.path(), is_folder) {
+                Some(LeftOut::Leftover)
+            } else if is_folder && !self.follows_links && self.leads_out(&entry) {
+                Some(LeftOut::LinkOut)
+            } else if is_folder || entry.file_type().is_file() {
+                None
+            } else {
+                // Reading a socket or a pipe would block.
+                Some(LeftOut::NotRegular)
+            };
+            if is_folder && reason.is_some() {
+                self.walk.skip_current_dir();
+            }
+            let path = entry.into_path();
+            return Some(match reason {
+                Some(reason) => FolderEntry::LeftOut(path, reason),
+                None if is_folder => FolderEntry::Folder(path),
+                None => FolderEntry::File(path),
+            });
+        }
+    }
+
+    /// Passes over what is left of the folder that [`next_entry`](Self::next_entry) returned last or is in.
+    pub fn skip_folder(&mut self) {
+        self.walk.skip_current_dir();
+    }
+
+    fn failed_entry(&self, error: walkdir::Error) -> FolderEntry {
+        let path = error.path().unwrap_or(&self.path).to_owned();
+        // A link back to one of its own folders: its files are in the list already.
+        if error.loop_ancestor().is_some() {
+            return FolderEntry::LeftOut(path, LeftOut::LinkLoop);
+        }
+        if error.depth() > 0 {
+            // A link that leads nowhere is what an editor's lock may be.
+            if is_hidden(&path) {
+                return FolderEntry::LeftOut(path, LeftOut::Hidden);
+            }
+            if is_leftover(&path, false) {
+                return FolderEntry::LeftOut(path, LeftOut::Leftover);
+            }
+        }
+        let error = error
+            .into_io_error()
+            .unwrap_or_else(|| io::Error::other("cannot be read"));
+        FolderEntry::Unreadable(path, error)
     }
 
     fn leads_out(&self, entry: &DirEntry) -> bool {
@@ -57,48 +159,38 @@ impl Iterator for Folder {
 
     fn next(&mut self) -> Option<Document> {
         loop {
-            let entry = match self.walk.next()? {
-                Ok(entry) => entry,
-                // A link back to one of its own folders: its files are in the list already.
-                Err(error) if error.loop_ancestor().is_some() => continue,
-                // A hidden link that leads nowhere, such as an editor's lock.
-                Err(error) if error.depth() > 0 && error.path().is_some_and(is_hidden_path) => {
-                    continue;
+            match self.next_entry()? {
+                // Whether a file is empty is found out when it is read.
+                FolderEntry::File(path) => return Some(Document::path(path)),
+                FolderEntry::Unreadable(path, error) => {
+                    return Some(Document::unreadable(&path, &error));
                 }
-                Err(error) => {
-                    let path = error.path().unwrap_or(&self.path).display().to_string();
-                    let reason = format!("{path}: cannot be read: {error}");
-                    return Some(Document::unreadable(path, reason));
-                }
-            };
-            let is_folder = entry.file_type().is_dir();
-            if entry.depth() > 0 && is_hidden(&entry) {
-                if is_folder {
-                    self.walk.skip_current_dir();
-                }
-                continue;
-            }
-            if is_folder {
-                if entry.depth() > 0 && self.leads_out(&entry) {
-                    self.walk.skip_current_dir();
-                }
-                continue;
-            }
-            // Reading a socket or a pipe would block. Whether a file is empty is found out when it is read.
-            if entry.file_type().is_file() {
-                return Some(Document::path(entry.into_path()));
+                FolderEntry::Folder(_) | FolderEntry::LeftOut(..) => {}
             }
         }
     }
 }
 
-fn is_hidden_path(path: &Path) -> bool {
+fn is_hidden(path: &Path) -> bool {
     path.file_name()
         .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
 }
 
-fn is_hidden(entry: &DirEntry) -> bool {
-    entry.file_name().as_encoded_bytes().starts_with(b".")
+/// Whether a file is a program's own or what one has left, by its name.
+fn is_leftover(path: &Path, is_folder: bool) -> bool {
+    let Some(name) = path.file_name() else {
+        return false;
+    };
+    let name = name.as_encoded_bytes().to_ascii_lowercase();
+    if is_folder {
+        return name == b"__macosx";
+    }
+    name == b"thumbs.db"
+        || name == b"desktop.ini"
+        || name.starts_with(b"~$")
+        || name.ends_with(b"~")
+        || name.ends_with(b".part")
+        || name.ends_with(b".crdownload")
 }
 
 impl fmt::Debug for Folder {

@@ -69,6 +69,7 @@ mod environment;
 mod folder;
 #[cfg(any(feature = "async", feature = "blocking"))]
 mod observe;
+mod path_name;
 #[cfg(any(feature = "async", feature = "blocking"))]
 mod pool;
 mod seed;
@@ -89,7 +90,7 @@ pub use body::{BodyState, RequestBody};
 #[cfg(any(feature = "async", feature = "blocking"))]
 pub use budget::Budget;
 #[cfg(any(feature = "async", feature = "blocking"))]
-pub use bulk::{BulkBuilder, DocumentError, Finished, JournalFile};
+pub use bulk::{BulkBuilder, DocumentError, Finished, JournalFile, RunEvent};
 #[cfg(all(
     any(feature = "async", feature = "blocking"),
     not(all(target_family = "wasm", target_os = "unknown"))
@@ -102,8 +103,8 @@ pub use environment::{api_from_env, proxy_from_env};
     any(feature = "async", feature = "blocking"),
     not(all(target_family = "wasm", target_os = "unknown"))
 ))]
-pub use folder::Folder;
-#[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
+pub use folder::{Folder, FolderEntry, LeftOut};
+pub use path_name::{name_path, path_name};
 pub use seed::random_seed;
 
 #[cfg(feature = "timer")]

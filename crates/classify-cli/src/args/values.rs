@@ -94,8 +94,8 @@ pub(crate) fn parse_rate_limit(text: &str) -> Result<RateLimit, String> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Shard {
     /// From 0.
-    index: u32,
-    count: u32,
+    pub(crate) index: u32,
+    pub(crate) count: u32,
 }
 
 impl Shard {

@@ -98,7 +98,7 @@ where
     let display = ProgressDisplay::new(WaitProgress::new(ids.len()), printer.prints(Level::Status));
     let cancel = Cancel::on_interrupt_with(display.clear_handle());
     let waiters = Concurrent::new(machines, MAX_CONCURRENCY);
-    let end = graceful_stop::drive(&client, waiters, &cancel, None, |event| match event {
+    let end = graceful_stop::drive(&client, waiters, &cancel, |event| match event {
         DriveEvent::Machine(ConcurrentEvent::Progress(_, progress)) => {
             let status = progress.status.map(|status| status.to_string());
             display.update(|content| {
@@ -123,7 +123,7 @@ where
     if matches!(end, DriveEnd::Finished(())) || !errors.is_empty() || open.len() < ids.len() {
         results.finish()?;
     }
-    if let DriveEnd::Stopped(_) = end {
+    if let DriveEnd::Stopped = end {
         let open_ids: Vec<String> = open
             .iter()
             .filter_map(|index| ids.get(*index).cloned())

@@ -1,14 +1,13 @@
 //! `--dry-run`: counts what a run would send.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use classify_proto::PageRanges;
-use classify_proto::machine::Bulk;
+use classify_proto::machine::{Bulk, HashedDocument};
 use classify_proto::v2::ParsingConfiguration;
 use serde::Serialize;
 
-use super::read_ahead::{self, ReadResult};
+use super::row::strip_name;
 use crate::args::values::Shard;
 use crate::error::CliError;
 use crate::inputs::Input;
@@ -46,58 +45,65 @@ pub(super) struct DryRunSummary {
 
 /// Counts the documents, and prints the summary.
 pub(super) fn dry_run(
-    inputs: &Arc<[Input]>,
+    inputs: &[Input],
     shard: Option<Shard>,
     mut summary: DryRunSummary,
     mut bulk: Bulk,
     format: RowFormat,
     printer: Printer,
 ) -> Result<(), CliError> {
-    for input in inputs.iter() {
-        if let Some(error) = &input.error
-            && read_ahead::is_in_shard(input, shard)
-        {
-            summary.unreadable += 1;
-            printer.note(&format!("{} {error}", input.path.display()));
-        }
-    }
     let mut seen = HashSet::new();
-    for result in read_ahead::spawn_reader(inputs, shard)? {
-        match result {
-            ReadResult::OtherShard { .. } => {}
-            ReadResult::Unreadable { index, reason } => {
-                summary.unreadable += 1;
-                if let Some(input) = inputs.get(index) {
-                    printer.note(&format!("{} {reason}", input.path.display()));
+    for input in inputs {
+        let document = match read(input) {
+            Ok(document) => document,
+            Err(error) => {
+                if input.is_in_shard(shard) {
+                    summary.unreadable += 1;
+                    printer.note(&format!("{} {error}", input.path.display()));
                 }
+                continue;
             }
-            ReadResult::Ready {
-                document, length, ..
-            } => {
-                let length = length.unwrap_or(0);
-                summary.documents += 1;
-                summary.bytes += length;
-                let key = document.key();
-                if !seen.insert(key) {
-                    summary.duplicates += 1;
-                    continue;
-                }
-                // The machine does not accept a document that the journal has finished.
-                let before = bulk.capacity();
-                bulk.push(*document);
-                if bulk.capacity() == before {
-                    summary.settled += 1;
-                } else if bulk.job_id(key).is_some() {
-                    summary.open += 1;
-                } else {
-                    summary.jobs += 1;
-                    summary.bytes_to_upload += length;
-                }
-            }
+        };
+        let key = document.key();
+        if shard.is_some_and(|shard| !shard.contains(key)) {
+            continue;
+        }
+        let metadata = std::fs::metadata(&input.path).ok();
+        let length = match metadata {
+            Some(metadata) if !input.is_id => metadata.len(),
+            _ => 0,
+        };
+        summary.documents += 1;
+        summary.bytes += length;
+        if !seen.insert(key) {
+            summary.duplicates += 1;
+            continue;
+        }
+        // The machine does not accept a document that the journal has finished.
+        let before = bulk.capacity();
+        bulk.push(document);
+        if bulk.capacity() == before {
+            summary.settled += 1;
+        } else if bulk.job_id(key).is_some() {
+            summary.open += 1;
+        } else {
+            summary.jobs += 1;
+            summary.bytes_to_upload += length;
         }
     }
     summary.count_pages();
     print(&summary, format)
+}
+
+/// Reads a document; the error is for its row.
+fn read(input: &Input) -> Result<HashedDocument, String> {
+    match (&input.error, input.document()) {
+        (Some(error), _) => Err(error.clone()),
+        (None, Some(document)) => document
+            .hash()
+            .map_err(|error| strip_name(&error.to_string(), &input.path)),
+        (None, None) => Err(String::new()),
+    }
 }
 
 impl DryRunSummary {

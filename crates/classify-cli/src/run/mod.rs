@@ -1,12 +1,11 @@
 //! `classify run`: classifies documents, each once.
 
 mod configuration;
+mod driver;
 mod dry_run;
-mod engine;
 mod journal_file;
 mod postprocess;
 mod progress;
-mod read_ahead;
 mod report_page;
 mod results;
 mod resume_command;
@@ -20,12 +19,13 @@ use std::time::Duration;
 
 use classify_proto::machine::{Bulk, BulkOptions, Journal, Limiter, PollInterval};
 use classify_proto::v2::JobOptions;
-use classify_proto::{Seed, TransportLimits};
+use classify_proto::{Error, Seed, TransportLimits};
+use classify_ureq::Document;
 use classify_ureq::classify_client::JournalFile;
 
 use self::configuration::{RunConfiguration, run_configuration};
+use self::driver::{DriveEvent, StopConditions};
 use self::dry_run::DryRunSummary;
-use self::engine::Engine;
 use self::postprocess::Postprocess;
 use self::results::{RunEnd, RunResults};
 use self::resume_command::resume_command;
@@ -37,7 +37,6 @@ use crate::args::run::RunArgs;
 use crate::cancel::{Cancel, StopReason};
 use crate::client::{CliClient, api_without_key};
 use crate::error::CliError;
-use crate::graceful_stop::{self, DriveEnd, DriveEvent};
 use crate::inputs::{self, Input};
 use crate::output::format::RowFormat;
 use crate::printer::Printer;
@@ -69,13 +68,13 @@ pub(crate) fn run(args: &RunArgs, global: &GlobalArgs, printer: Printer) -> Resu
         let options = options(args, global).max_in_flight(usize::MAX);
         let api = api_without_key(global)?;
         let bulk = Bulk::new(&api, job_options, options, Seed::new([0; 16]))?;
-        let bulk = with_journal(bulk, journal)?;
+        let bulk = bulk.with_journal(journal).map_err(run_error)?;
         let summary = DryRunSummary::new(unfollowed_links, parsing.as_ref());
         return dry_run::dry_run(&inputs, args.shard, summary, bulk, format, printer);
     }
 
     let cli_client = CliClient::open(global, printer)?;
-    let (mut file, journal) = open_journal(args, journal_path.as_deref(), printer)?;
+    let (file, journal) = open_journal(args, journal_path.as_deref(), printer)?;
     let limiter = match args.rate_limit {
         Some(limit) => limit.limiter(),
         None if global.emulator => Limiter::unlimited(),
@@ -87,52 +86,50 @@ pub(crate) fn run(args: &RunArgs, global: &GlobalArgs, printer: Printer) -> Resu
         // A few polls may be in flight beside the uploads and creates.
         .limits(TransportLimits::default().max_concurrency(args.concurrency + 4))
         .limiter(limiter);
-    let bulk = Bulk::new(
-        client.api(),
-        job_options,
-        options(args, global),
-        client.seed()?,
-    )?;
-    let resumes = journal.is_begun();
-    let bulk = with_journal(bulk, journal)?;
-    if let Some(file) = &mut file {
-        file.repair()?;
+    let mut builder = client.bulk(job_options).limits(options(args, global));
+    if let Some(shard) = args.shard {
+        builder = builder.shard(shard.index, shard.count);
     }
-    let reader = read_ahead::spawn_reader(&inputs, args.shard)?;
-    let engine = Engine::new(bulk, reader, file)
-        .cancels_on_interrupt(args.cancel_on_interrupt)
-        .looks_up_rest(resumes || args.shard.is_some());
-    let deadline = args.deadline.map(|time| client.now() + time);
+    if args.shard.is_some() || journal.is_begun() {
+        builder = builder.read_rest();
+    }
+    if let Some(file) = file {
+        builder = builder.open_journal(file, journal);
+    }
+    let run = builder.run(documents(&inputs)).map_err(run_error)?;
 
     let mut results = RunResults::new(inputs, format, output, postprocess, printer);
     let cancel = Cancel::on_interrupt_with(results.clear_handle());
     results.set_cancel(&cancel);
     results.settle_invalid(args.shard);
-    let end = graceful_stop::drive(&client, engine, &cancel, deadline, |event| match event {
-        DriveEvent::Machine(event) => {
+    let conditions = StopConditions {
+        cancel: &cancel,
+        deadline: args.deadline,
+        cancels_on_interrupt: args.cancel_on_interrupt,
+    };
+    let end = driver::drive(run, &conditions, |event| match event {
+        DriveEvent::Run(event) => {
             results.on_event(event);
             if results.has_write_error() {
                 cancel.cancel(StopReason::BrokenPipe);
             }
         }
         DriveEvent::Stopping => results.on_stopping(cancel.reason()),
-        DriveEvent::Stopped(_) => {}
     })?;
-    let (outcome, stopped) = match end {
-        DriveEnd::Finished(outcome) => {
-            let stopped = outcome.stopped;
-            (Some(outcome), stopped)
-        }
-        DriveEnd::Stopped(reason) => (None, Some(reason)),
-    };
     // The jobs of an emulator in this process end with it.
     let resume =
         (!global.emulator).then(|| resume_command(std::env::args_os(), journal_path.is_some()));
     results.finish(RunEnd {
-        stopped,
-        outcome,
+        stopped: end.stopped,
+        summary: end.summary,
         resume,
     })
+}
+
+/// Returns the documents that can be read, as far as is known.
+fn documents(inputs: &Arc<[Input]>) -> impl Iterator<Item = Document> + Send + use<> {
+    let inputs = Arc::clone(inputs);
+    (0..inputs.len()).filter_map(move |index| inputs[index].document())
 }
 
 /// Returns the documents without the run's own files, and the number of links that were not followed.
@@ -237,21 +234,22 @@ fn check_fresh(args: &RunArgs, path: &Path, journal: Journal) -> Result<Journal,
     Ok(journal)
 }
 
-/// Resumes the run of a journal, if it is the same run.
-fn with_journal(bulk: Bulk, journal: Journal) -> Result<Bulk, CliError> {
-    bulk.with_journal(journal).map_err(|error| {
-        CliError::usage(error.to_string()).hint(
-            "--resume goes on with the same rules, project and service only; give another --journal for another run",
-        )
-    })
+/// The error of a run that cannot start.
+fn run_error(error: Error) -> CliError {
+    if !error.is_state() || error.io_kind().is_some() {
+        return error.into();
+    }
+    CliError::usage(error.to_string()).hint(
+        "--resume goes on with the same rules, project and service only; give another --journal for another run",
+    )
 }
 
 fn options(args: &RunArgs, global: &GlobalArgs) -> BulkOptions {
     let mut options = BulkOptions::default()
         .max_in_flight(args.max_in_flight)
         .max_requests(args.concurrency)
-        // The engine keeps the reports of all documents, for their rows.
-        .report_cache_size(0);
+        // The list of documents is in memory anyway.
+        .report_cache_size(usize::MAX);
     if let Some(timeout) = args.timeout {
         options = options.job_timeout(timeout);
     }

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use classify_proto::ErrorCode;
-use classify_proto::machine::DocumentStatus;
+use classify_proto::machine::{DocumentStatus, Summary};
+use classify_proto::{Error, ErrorCode};
+use classify_ureq::Finished;
+use classify_ureq::classify_client::RunEvent;
 
-use super::engine::{Event, Outcome};
 use super::postprocess::Postprocess;
 use super::progress::{ProgressCounts, RunProgress};
-use super::read_ahead;
 use super::row::Row;
 use super::row_output::{self, RowFile};
 use crate::args::values::Shard;
@@ -37,6 +37,8 @@ struct DocumentProgress {
 #[derive(Debug)]
 pub(super) struct RunResults {
     inputs: Arc<[Input]>,
+    /// The documents of the run, by their positions in it: indices of `inputs`.
+    documents: Vec<usize>,
     states: Vec<DocumentProgress>,
     /// By index; kept only if they are needed at the end.
     rows: Vec<Option<Row>>,
@@ -78,8 +80,8 @@ struct RunCounts {
 pub(super) struct RunEnd {
     /// Why it was cancelled, if it was.
     pub(super) stopped: Option<StopReason>,
-    /// The outcome of the engine, if it has ended.
-    pub(super) outcome: Option<Outcome>,
+    /// The summary of the run, if it has ended.
+    pub(super) summary: Option<Summary>,
     /// The command that resumes it, if that is possible.
     pub(super) resume: Option<String>,
 }
@@ -94,6 +96,9 @@ impl RunResults {
     ) -> Self {
         Self {
             states: inputs.iter().map(|_| DocumentProgress::default()).collect(),
+            documents: (0..inputs.len())
+                .filter(|index| inputs[*index].error.is_none())
+                .collect(),
             rows: inputs.iter().map(|_| None).collect(),
             format,
             row_file,
@@ -122,8 +127,8 @@ impl RunResults {
     pub(super) fn settle_invalid(&mut self, shard: Option<Shard>) {
         for index in 0..self.inputs.len() {
             if let Some(error) = self.inputs[index].error.clone() {
-                if !read_ahead::is_in_shard(&self.inputs[index], shard) {
-                    self.on_event(Event::OtherShard { index });
+                if !self.inputs[index].is_in_shard(shard) {
+                    self.pass_over(index);
                     continue;
                 }
                 self.add_row(index, Row::error(&self.inputs[index].path, error));
@@ -136,86 +141,86 @@ impl RunResults {
         self.write_error.is_some()
     }
 
-    /// Handles an event of the engine.
-    pub(super) fn on_event(&mut self, event: Event) {
+    /// Handles an event of the run.
+    pub(super) fn on_event(&mut self, event: RunEvent) {
         match event {
-            Event::Accepted {
-                index,
-                duplicate_of,
-            } => {
+            RunEvent::Accepted { position, copy_of } => {
+                let index = self.index(position);
+                let duplicate_of = copy_of.map(|position| self.index(position));
                 if let Some(state) = self.states.get_mut(index) {
                     (state.is_accepted, state.duplicate_of) = (true, duplicate_of);
                     self.counts.duplicates += usize::from(duplicate_of.is_some());
                 }
             }
-            Event::Uploaded { indices, file_id } => {
-                for (position, index) in indices.into_iter().enumerate() {
+            RunEvent::Uploaded { positions, file_id } => {
+                for (number, position) in positions.into_iter().enumerate() {
+                    let index = self.index(position);
                     if let Some(state) = self.states.get_mut(index) {
                         // The event is repeated if another attempt uses the same file.
-                        let is_new = position == 0 && state.file_id.is_none();
+                        let is_new = number == 0 && state.file_id.is_none();
                         self.counts.uploaded += usize::from(is_new);
                         state.file_id = Some(file_id.clone());
                     }
                 }
             }
-            Event::Created { indices, job_id } => {
-                let first = indices.first().and_then(|index| self.states.get(*index));
+            RunEvent::Created { positions, job_id } => {
+                let first = positions.first().map(|position| self.index(*position));
+                let first = first.and_then(|index| self.states.get(index));
                 // A file that the service had already was not uploaded.
                 let is_uploaded = first.is_some_and(|state| state.file_id.is_some());
                 self.counts.uploaded -= usize::from(is_uploaded).min(self.counts.uploaded);
                 self.counts.waiting += 1;
-                for index in indices {
+                for position in positions {
+                    let index = self.index(position);
                     if let Some(state) = self.states.get_mut(index) {
                         state.job_id = Some(job_id.clone());
                     }
                 }
             }
-            Event::FinishedDocument {
-                indices,
-                report,
-                restored,
-            } => {
-                if !restored {
-                    self.count_finished(&indices);
-                }
-                // A duplicate of a finished document took no time, nor did a restored one.
-                let first = indices.first().and_then(|index| self.states.get(*index));
-                if !restored && first.is_some_and(|state| state.is_accepted) {
-                    self.display.update(RunProgress::record_finished);
-                }
-                for index in indices {
-                    if let Some(input) = self.inputs.get(index) {
-                        self.add_row(index, Row::from_report(&input.path, &report));
-                    }
-                }
-            }
-            Event::Unreadable { index, reason } => {
-                if let Some(input) = self.inputs.get(index) {
-                    self.add_row(index, Row::error(&input.path, reason));
-                }
-            }
-            Event::OtherShard { index } => {
-                if let Some(state) = self.states.get_mut(index) {
-                    state.has_row = true;
-                }
-                self.counts.total = self.counts.total.saturating_sub(1);
-            }
-            Event::Notice(notice) => self.display.suspend(|| self.printer.note(&notice)),
+            RunEvent::Finished(finished) => self.on_finished(&finished),
+            RunEvent::OtherShard { position } => self.pass_over(self.index(position)),
+            RunEvent::Notice(notice) => self.display.suspend(|| self.printer.note(&notice)),
+            _ => {}
         }
         self.show_progress();
     }
 
-    fn count_finished(&mut self, indices: &[usize]) {
-        let first = indices.first().and_then(|index| self.states.get(*index));
-        match first {
-            Some(state) if state.job_id.is_some() => {
+    /// Returns the index of a document of the run.
+    fn index(&self, position: usize) -> usize {
+        let index = self.documents.get(position).copied();
+        index.unwrap_or(usize::MAX)
+    }
+
+    fn on_finished(&mut self, finished: &Finished) {
+        let report = finished.report();
+        // What the stopped run has not read: why is said at the end.
+        if finished.key().is_none() && report.status == DocumentStatus::NotStarted {
+            return;
+        }
+        let index = self.index(finished.position().unwrap_or(usize::MAX));
+        let Some(state) = self.states.get(index) else {
+            return;
+        };
+        // A copy of another took no time, nor did a restored one.
+        if !finished.is_restored() && state.duplicate_of.is_none() {
+            if state.job_id.is_some() {
                 self.counts.waiting = self.counts.waiting.saturating_sub(1);
-            }
-            Some(state) if state.file_id.is_some() => {
+            } else if state.file_id.is_some() {
                 self.counts.uploaded = self.counts.uploaded.saturating_sub(1);
             }
-            _ => {}
+            if state.is_accepted {
+                self.display.update(RunProgress::record_finished);
+            }
         }
+        self.add_row(index, Row::from_report(&self.inputs[index].path, report));
+    }
+
+    /// A document of another shard has no row.
+    fn pass_over(&mut self, index: usize) {
+        if let Some(state) = self.states.get_mut(index) {
+            state.has_row = true;
+        }
+        self.counts.total = self.counts.total.saturating_sub(1);
     }
 
     /// Adds the row of a document. Each document has one row; later ones are ignored.
@@ -371,19 +376,14 @@ impl RunResults {
             state = original;
         }
         let ended_first = || ("the run ended first".to_owned(), ErrorCode::Stopped);
-        let (cause, code) = match (end.stopped, &end.outcome) {
+        let (cause, code) = match (end.stopped, &end.summary) {
             (Some(StopReason::Deadline), _) => {
                 ("the run's deadline came".to_owned(), ErrorCode::Deadline)
             }
             (Some(_), _) => ("interrupted".to_owned(), ErrorCode::Stopped),
-            (None, Some(outcome)) => match (&outcome.unstored, outcome.summary.error()) {
-                (Some(error), _) => (
-                    format!("the journal cannot be written: {error}"),
-                    ErrorCode::State,
-                ),
-                (None, Some(error)) => (error.to_string(), error.code()),
-                (None, None) => ended_first(),
-            },
+            (None, Some(summary)) => summary
+                .error()
+                .map_or_else(ended_first, |error| (error.to_string(), error.code())),
             (None, None) => ended_first(),
         };
         let (status, reason) = if state.job_id.is_some() {
@@ -405,24 +405,32 @@ impl RunResults {
         }
     }
 
+    /// The error that stopped the run.
+    fn run_error(&self, error: Error, count_text: &str) -> CliError {
+        if error.is_state() {
+            return CliError::new(ExitCode::Unexpected, format!("{error}; {count_text}")).hint(
+                "the run has stopped, so that nothing is bought that the journal does not know of",
+            );
+        }
+        if error.is_content() {
+            return CliError::new(ExitCode::Partial, format!("{error}; {count_text}"))
+                .hint("the run has stopped; documents that could not be read cost nothing, and the next run reads them again");
+        }
+        match self.counts.not_started {
+            0 => error.into(),
+            1 => CliError::from(error).hint(format!("1 document was not started; {count_text}")),
+            number => CliError::from(error)
+                .hint(format!("{number} documents were not started; {count_text}")),
+        }
+    }
+
     fn final_error(&mut self, end: RunEnd) -> Result<(), CliError> {
         let total = self.counts.rows;
         let missing = total - self.counts.classified;
         let count_text = format!("without an answer: {missing} of {total} documents");
-        let outcome = end.outcome;
         let stopped = end.stopped.filter(|_| missing > 0);
-        let error = if let Some(error) = outcome
-            .as_ref()
-            .and_then(|outcome| outcome.unstored.clone())
-        {
-            CliError::new(
-                ExitCode::Unexpected,
-                format!("the journal cannot be written: {error}; {count_text}"),
-            )
-            .hint(
-                "the run has stopped, so that nothing is bought that the journal does not know of",
-            )
-        } else if let Some(reason) = stopped {
+        let run_error = end.summary.and_then(Summary::into_error);
+        let error = if let Some(reason) = stopped {
             match reason {
                 StopReason::Deadline => CliError::new(
                     ExitCode::Timeout,
@@ -432,12 +440,8 @@ impl RunResults {
                     CliError::new(ExitCode::Interrupted, format!("interrupted; {count_text}"))
                 }
             }
-        } else if let Some(error) = outcome.and_then(|outcome| outcome.summary.into_error()) {
-            match self.counts.not_started {
-                0 => error.into(),
-                number => CliError::from(error)
-                    .hint(format!("{number} documents were not started; {count_text}")),
-            }
+        } else if let Some(error) = run_error {
+            self.run_error(error, &count_text)
         } else if missing > 0 {
             let others = if missing < total {
                 "; the others are settled"

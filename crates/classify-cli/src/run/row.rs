@@ -4,6 +4,7 @@ use std::path::Path;
 
 use classify_proto::ErrorCode;
 use classify_proto::machine::{DocumentReport, DocumentStatus};
+use classify_ureq::classify_client::path_name;
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
 use crate::output::table::{self, Color, ColumnKind, RenderTarget};
@@ -145,7 +146,7 @@ impl Row {
         code: ErrorCode,
     ) -> Self {
         Self {
-            path: path.to_string_lossy().into_owned(),
+            path: path_name(path),
             status: status.to_string(),
             r#type: None,
             confidence: None,
@@ -162,13 +163,13 @@ impl Row {
     /// Returns the row of a finished document.
     pub(crate) fn from_report(path: &Path, report: &DocumentReport) -> Self {
         let error = match (&report.error, &report.status) {
-            (Some(error), _) => Some(strip_file_name(error, path)),
+            (Some(error), _) => Some(strip_name(error, path)),
             (None, DocumentStatus::Completed) => None,
             (None, DocumentStatus::Cancelled) => Some("the job was cancelled".to_owned()),
             (None, status) => Some(format!("the job stands at {status}")),
         };
         Self {
-            path: path.to_string_lossy().into_owned(),
+            path: path_name(path),
             status: report.status.to_string(),
             r#type: report.r#type.clone(),
             confidence: report.confidence,
@@ -213,10 +214,14 @@ impl Row {
 }
 
 /// Removes the name of the document from an error; the row has it already.
-fn strip_file_name(text: &str, path: &Path) -> String {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    text.strip_prefix(&*name)
-        .and_then(|rest| rest.strip_prefix(": "))
+pub(super) fn strip_name(text: &str, path: &Path) -> String {
+    let names = [path_name(path), path.display().to_string()]
+        .into_iter()
+        .chain(path.file_name().map(|name| path_name(Path::new(name))));
+    let without = |name: String| text.strip_prefix(&*name)?.strip_prefix(": ");
+    names
+        .into_iter()
+        .find_map(without)
         .unwrap_or(text)
         .to_owned()
 }

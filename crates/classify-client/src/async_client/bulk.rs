@@ -16,7 +16,8 @@ use super::executor::BlockingExecutor;
 use super::running::{Running, StopHandle};
 use super::transport::Transport;
 use crate::bulk::{
-    Batch, BulkBuilder, Engine, EngineEvent, Finished, JournalFile, ReadResult, Shard,
+    Batch, BulkBuilder, Engine, EngineEvent, Finished, JournalFile, JournalSource, ReadResult,
+    RunEvent, Shard,
 };
 use crate::document::Document;
 use crate::observe::OperationSpan;
@@ -72,7 +73,9 @@ impl<T: Transport> BulkBuilder<Client<T>> {
         let bulk = Bulk::new(client.api(), self.job_options, options, client.seed()?)?;
         let executor = client.executor();
         let (mut file, journal) = match self.journal {
-            Some(path) => {
+            JournalSource::None => (None, Journal::new()),
+            JournalSource::Open(file, journal) => (Some(file), *journal),
+            JournalSource::Path(path) => {
                 let opening = PendingWork::start(&executor, move || Some(JournalFile::open(&path)));
                 let opened = std::future::poll_fn(|cx| opening.poll(cx)).await;
                 let opened = opened.unwrap_or_else(|| {
@@ -80,7 +83,6 @@ impl<T: Transport> BulkBuilder<Client<T>> {
                 });
                 opened.map(|(file, journal)| (Some(file), journal))?
             }
-            None => (None, Journal::new()),
         };
         let bulk = bulk.with_journal(journal)?;
         if let Some(file) = &mut file {
@@ -94,6 +96,7 @@ impl<T: Transport> BulkBuilder<Client<T>> {
             is_exhausted: false,
             needs_document: false,
             shard: self.shard,
+            reads_rest: self.reads_rest,
             journal: match file {
                 Some(file) => JournalState::Open(file),
                 None => JournalState::None,
@@ -118,8 +121,20 @@ pub struct BulkRun<T: Transport, S> {
     /// The run waits for a document.
     needs_document: bool,
     shard: Option<Shard>,
+    /// Also after the run has stopped by itself.
+    reads_rest: bool,
     journal: JournalState,
     executor: BlockingExecutor,
+}
+
+/// Notes the time at which the caller stops polling, also if it drops the future.
+struct Next<'a, T: Transport, S>(&'a mut BulkRun<T, S>);
+
+impl<T: Transport, S> Drop for Next<'_, T, S> {
+    fn drop(&mut self) {
+        let now = self.0.running.now();
+        self.0.running.pause(now);
+    }
 }
 
 enum JournalState {
@@ -134,25 +149,35 @@ enum JournalState {
 impl<T: Transport, S: Source> BulkRun<T, S> {
     /// Returns the next finished document; `None` at the end of the run. Dropping the returned future loses nothing.
     pub async fn next(&mut self) -> Option<Finished> {
-        /// Notes the time at which the caller stops polling, also if it drops the future.
-        struct Next<'a, T: Transport, S>(&'a mut BulkRun<T, S>);
-
-        impl<T: Transport, S> Drop for Next<'_, T, S> {
-            fn drop(&mut self) {
-                let now = self.0.running.now();
-                self.0.running.pause(now);
-            }
-        }
-
         let next = Next(self);
         std::future::poll_fn(|cx| next.0.poll_finished(cx)).await
     }
 
+    /// Returns the next event: more than the stream, which yields only the finished documents. `None` at the end of the run.
+    /// Dropping the returned future loses nothing.
+    ///
+    /// Events that came before the first call are lost, so begin with it.
+    pub async fn next_event(&mut self) -> Option<RunEvent> {
+        self.running.machine_mut().tell_progress();
+        let next = Next(self);
+        std::future::poll_fn(|cx| next.0.poll_event(cx)).await
+    }
+
     fn poll_finished(&mut self, cx: &mut Context<'_>) -> Poll<Option<Finished>> {
         loop {
+            match ready!(self.poll_event(cx)) {
+                Some(RunEvent::Finished(finished)) => return Poll::Ready(Some(finished)),
+                Some(_) => {}
+                None => return Poll::Ready(None),
+            }
+        }
+    }
+
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<RunEvent>> {
+        loop {
             ready!(self.poll_stored(cx));
-            if let Some(finished) = self.running.machine_mut().next_finished() {
-                return Poll::Ready(Some(finished));
+            if let Some(event) = self.running.machine_mut().next_event() {
+                return Poll::Ready(Some(event));
             }
             let is_stopping = self.running.machine().bulk().is_stopping();
             if self.running.is_finished() {
@@ -161,7 +186,11 @@ impl<T: Transport, S: Source> BulkRun<T, S> {
                 if self.is_exhausted {
                     return Poll::Ready(None);
                 }
-                let request = SourceRequest::Skip;
+                let request = if self.reads_rest {
+                    SourceRequest::Read(self.shard)
+                } else {
+                    SourceRequest::Skip
+                };
                 let batch = ready!(self.source.poll_batch(cx, &self.executor, request));
                 self.is_exhausted = self.running.machine_mut().take_in(batch);
                 continue;
@@ -177,9 +206,12 @@ impl<T: Transport, S: Source> BulkRun<T, S> {
             match ready!(self.running.poll_event(cx)) {
                 Some(EngineEvent::NeedDocument) => self.needs_document = true,
                 Some(EngineEvent::Store) => self.store(),
-                Some(EngineEvent::Finished(finished)) => return Poll::Ready(Some(finished)),
+                Some(EngineEvent::Run(event)) => return Poll::Ready(Some(event)),
                 // The stop handle was used.
-                None if !self.running.is_finished() => self.stop(),
+                None if !self.running.is_finished() => {
+                    self.stop();
+                    return Poll::Ready(Some(RunEvent::Stopping));
+                }
                 None => {}
             }
         }
@@ -217,11 +249,13 @@ impl<T: Transport, S> BulkRun<T, S> {
     /// Stops the run: creates no more jobs, and leaves the open jobs to continue. The remaining documents yield errors.
     /// Requests in flight are waited for, up to their time limits, so that no job is created unnoticed.
     pub fn stop(&mut self) {
+        self.reads_rest = false;
         self.running.machine_mut().bulk_mut().stop();
     }
 
     /// Stops the run and cancels its open jobs.
     pub fn stop_and_cancel(&mut self) {
+        self.reads_rest = false;
         self.running.machine_mut().bulk_mut().stop_and_cancel();
     }
 
@@ -240,6 +274,12 @@ impl<T: Transport, S> BulkRun<T, S> {
     #[must_use]
     pub fn summary(&self) -> Option<&Summary> {
         self.running.output()
+    }
+
+    /// Ends the run and returns the summary, if the run has ended before.
+    #[must_use]
+    pub fn into_summary(self) -> Option<Summary> {
+        self.running.into_output()
     }
 }
 
@@ -358,7 +398,7 @@ impl<I: Iterator<Item = Document> + Send + 'static> sealed::Source for FromItera
 pub struct FromStream<S> {
     documents: S,
     /// The document that is being read, and its name.
-    reading: Option<(String, PendingWork<Option<ReadResult>>)>,
+    reading: Option<(String, PendingWork<ReadResult>)>,
 }
 
 #[expect(
@@ -378,12 +418,7 @@ impl<S: Stream<Item = Document> + Unpin> sealed::Source for FromStream<S> {
                 let Some((name, _)) = self.reading.take() else {
                     continue;
                 };
-                let read = match read {
-                    Some(Some(read)) => read,
-                    // A document of another shard has no item.
-                    Some(None) => continue,
-                    None => ReadResult::lost(name),
-                };
+                let read = read.unwrap_or_else(|| ReadResult::lost(name));
                 return Poll::Ready(Batch {
                     documents: vec![read],
                     ..Batch::default()

@@ -10,7 +10,9 @@ use classify_proto::v2::JobOptions;
 use super::client::Client;
 use super::running::{Running, StopHandle};
 use super::transport::Transport;
-use crate::bulk::{Batch, BulkBuilder, Engine, EngineEvent, Finished, JournalFile, Shard};
+use crate::bulk::{
+    Batch, BulkBuilder, Engine, EngineEvent, Finished, JournalFile, JournalSource, RunEvent, Shard,
+};
 use crate::document::Document;
 use crate::observe::OperationSpan;
 
@@ -42,9 +44,12 @@ impl<T: Transport> BulkBuilder<Client<T>> {
             options.deadline = Some(client.now() + deadline);
         }
         let bulk = Bulk::new(client.api(), self.job_options, options, client.seed()?)?;
-        let (mut file, journal) = match &self.journal {
-            Some(path) => JournalFile::open(path).map(|(file, journal)| (Some(file), journal))?,
-            None => (None, Journal::new()),
+        let (mut file, journal) = match self.journal {
+            JournalSource::None => (None, Journal::new()),
+            JournalSource::Path(path) => {
+                JournalFile::open(&path).map(|(file, journal)| (Some(file), journal))?
+            }
+            JournalSource::Open(file, journal) => (Some(file), *journal),
         };
         let bulk = bulk.with_journal(journal)?;
         if let Some(file) = &mut file {
@@ -57,6 +62,7 @@ impl<T: Transport> BulkBuilder<Client<T>> {
             is_exhausted: false,
             needs_document: false,
             shard: self.shard,
+            reads_rest: self.reads_rest,
             journal: file,
         })
     }
@@ -77,14 +83,25 @@ pub struct BulkRun<T: Transport, I> {
     /// The run waits for a document.
     needs_document: bool,
     shard: Option<Shard>,
+    /// Also after the run has stopped by itself.
+    reads_rest: bool,
     journal: Option<JournalFile>,
 }
 
 impl<T: Transport, I: Iterator<Item = Document>> BulkRun<T, I> {
-    fn next_finished(&mut self) -> Option<Finished> {
+    /// Returns the next event: more than the iterator, which yields only the finished documents. `None` at the end of the
+    /// run.
+    ///
+    /// Events that came before the first call are lost, so begin with it.
+    pub fn next_event(&mut self) -> Option<RunEvent> {
+        self.running.machine_mut().tell_progress();
+        self.advance()
+    }
+
+    fn advance(&mut self) -> Option<RunEvent> {
         loop {
-            if let Some(finished) = self.running.machine_mut().next_finished() {
-                return Some(finished);
+            if let Some(event) = self.running.machine_mut().next_event() {
+                return Some(event);
             }
             if self.running.is_finished() {
                 // Unlocks it for the next run.
@@ -92,7 +109,11 @@ impl<T: Transport, I: Iterator<Item = Document>> BulkRun<T, I> {
                 if self.is_exhausted {
                     return None;
                 }
-                let batch = Batch::skip(&mut self.documents);
+                let batch = if self.reads_rest {
+                    Batch::read(&mut self.documents, self.shard)
+                } else {
+                    Batch::skip(&mut self.documents)
+                };
                 self.is_exhausted = self.running.machine_mut().take_in(batch);
                 continue;
             }
@@ -105,9 +126,12 @@ impl<T: Transport, I: Iterator<Item = Document>> BulkRun<T, I> {
             match self.running.next() {
                 Some(EngineEvent::NeedDocument) => self.needs_document = true,
                 Some(EngineEvent::Store) => self.store(),
-                Some(EngineEvent::Finished(finished)) => return Some(finished),
+                Some(EngineEvent::Run(event)) => return Some(event),
                 // The stop handle was used.
-                None if !self.running.is_finished() => self.stop(),
+                None if !self.running.is_finished() => {
+                    self.stop();
+                    return Some(RunEvent::Stopping);
+                }
                 None => {}
             }
         }
@@ -126,11 +150,13 @@ impl<T: Transport, I> BulkRun<T, I> {
     /// Stops the run: creates no more jobs, and leaves the open jobs to continue. The remaining documents yield errors.
     /// Requests in flight are waited for, up to their time limits, so that no job is created unnoticed.
     pub fn stop(&mut self) {
+        self.reads_rest = false;
         self.running.machine_mut().bulk_mut().stop();
     }
 
     /// Stops the run and cancels its open jobs.
     pub fn stop_and_cancel(&mut self) {
+        self.reads_rest = false;
         self.running.machine_mut().bulk_mut().stop_and_cancel();
     }
 
@@ -150,13 +176,23 @@ impl<T: Transport, I> BulkRun<T, I> {
     pub fn summary(&self) -> Option<&Summary> {
         self.running.output()
     }
+
+    /// Ends the run and returns the summary, if the run has ended before.
+    #[must_use]
+    pub fn into_summary(self) -> Option<Summary> {
+        self.running.into_output()
+    }
 }
 
 impl<T: Transport, I: Iterator<Item = Document>> Iterator for BulkRun<T, I> {
     type Item = Finished;
 
     fn next(&mut self) -> Option<Finished> {
-        self.next_finished()
+        loop {
+            if let RunEvent::Finished(finished) = self.advance()? {
+                return Some(finished);
+            }
+        }
     }
 }
 

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use classify_proto::Error;
-use classify_proto::machine::BulkOptions;
+use classify_proto::machine::{BulkOptions, Journal};
 use classify_proto::v2::JobOptions;
 
+use super::JournalFile;
 use super::source::Shard;
 
 /// Settings of a bulk run. Made by `Client::bulk`; the setters may be called in any order.
@@ -16,9 +17,17 @@ pub struct BulkBuilder<C> {
     pub(crate) client: C,
     pub(crate) job_options: JobOptions,
     pub(crate) options: BulkOptions,
-    pub(crate) journal: Option<PathBuf>,
+    pub(crate) journal: JournalSource,
     pub(crate) shard: Option<Shard>,
     pub(crate) deadline: Option<Duration>,
+    pub(crate) reads_rest: bool,
+}
+
+/// The journal of a run.
+pub(crate) enum JournalSource {
+    None,
+    Path(PathBuf),
+    Open(JournalFile, Box<Journal>),
 }
 
 impl<C> BulkBuilder<C> {
@@ -27,9 +36,10 @@ impl<C> BulkBuilder<C> {
             client,
             job_options,
             options,
-            journal: None,
+            journal: JournalSource::None,
             shard: None,
             deadline: None,
+            reads_rest: false,
         }
     }
 
@@ -41,7 +51,22 @@ impl<C> BulkBuilder<C> {
     /// as it is. Records are written before the requests that depend on them. They survive the end of the process; after a
     /// power failure some may be missing, which costs requests and never a second job.
     pub fn journal(mut self, path: impl Into<PathBuf>) -> Self {
-        self.journal = Some(path.into());
+        self.journal = JournalSource::Path(path.into());
+        self
+    }
+
+    /// Records the run in a journal that is open already, for a program that looks at it first: both halves of what
+    /// [`JournalFile::open`] returned.
+    pub fn open_journal(mut self, file: JournalFile, journal: Journal) -> Self {
+        self.journal = JournalSource::Open(file, Box::new(journal));
+        self
+    }
+
+    /// Reads the remaining documents even after the run has stopped by itself: results that the journal has are yielded, and
+    /// documents of other shards are not. The others yield the same error as without it, also if they cannot be read. For a
+    /// program that replaces the results of an earlier run by those of this one.
+    pub fn read_rest(mut self) -> Self {
+        self.reads_rest = true;
         self
     }
 
@@ -99,7 +124,7 @@ impl<C> fmt::Debug for BulkBuilder<C> {
         f.debug_struct("BulkBuilder")
             .field("job_options", &self.job_options)
             .field("options", &self.options)
-            .field("journal", &self.journal)
+            .field("has_journal", &!matches!(self.journal, JournalSource::None))
             .field("shard", &self.shard)
             .field("deadline", &self.deadline)
             .finish_non_exhaustive()

@@ -3,27 +3,34 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use classify_proto::machine::{
-    Bulk, BulkEvent, ContentKey, Context, DocumentStatus, ErrorScope, Machine, RunEnd, Step,
-    Summary, Ticket,
+    Bulk, BulkEvent, ContentKey, Context, DocumentStatus, ErrorScope, FinishedDocument, Machine,
+    Record, RunEnd, Step, Summary, Ticket,
 };
 use classify_proto::{Body, Error, Failure, Reply, http};
 
+use super::event::RunEvent;
 use super::finished::Finished;
 use super::source::{Batch, ReadResult};
-use crate::document::TemporaryFile;
+use crate::document::{ReadDocument, TemporaryFile};
 
 /// A [`Bulk`] machine whose requests wait until the records before them are stored, many records at a time.
 ///
 /// After [`EngineEvent::Store`] the driver stores [`take_records`](Self::take_records) and calls
 /// [`stored`](Self::stored) before it polls again.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "facts that do not depend on one another"
+)]
 pub(crate) struct Engine {
     bulk: Bulk,
     has_journal: bool,
     /// Records that are not stored yet.
     records: String,
-    /// Requests that wait for them, and items.
+    /// Requests that wait for them, and events.
     held: VecDeque<(Ticket, http::Request<Body>)>,
-    finished: VecDeque<Finished>,
+    events: VecDeque<RunEvent>,
+    /// The caller wants to know more than which documents have finished.
+    tells_progress: bool,
     store_error: Option<Error>,
     /// Another error that ended the run.
     end_error: Option<Error>,
@@ -35,15 +42,24 @@ pub(crate) struct Engine {
     /// The run has asked for documents. They are read when there is nothing else to do, so that requests do not wait for
     /// them.
     needs_document: bool,
-    /// The temporary file of each document in the run, by content, in the order in which they were pushed.
-    files: BTreeMap<ContentKey, VecDeque<Option<TemporaryFile>>>,
+    /// How many documents were taken from the source.
+    taken: usize,
+    /// The documents in the run, by content, in the order in which they were pushed.
+    in_progress: BTreeMap<ContentKey, VecDeque<InProgress>>,
+}
+
+/// A document in the run.
+struct InProgress {
+    position: usize,
+    /// It is deleted when the document has finished.
+    _file: Option<TemporaryFile>,
 }
 
 pub(crate) enum EngineEvent {
     /// A document may be pushed; the input is paused until one is.
     NeedDocument,
     Store,
-    Finished(Finished),
+    Run(RunEvent),
 }
 
 /// How many bytes of records are collected.
@@ -56,14 +72,16 @@ impl Engine {
             has_journal,
             records: String::new(),
             held: VecDeque::new(),
-            finished: VecDeque::new(),
+            events: VecDeque::new(),
+            tells_progress: false,
             store_error: None,
             end_error: None,
             summary: None,
             unreadable: 0,
             is_ended: false,
             needs_document: false,
-            files: BTreeMap::new(),
+            taken: 0,
+            in_progress: BTreeMap::new(),
         }
     }
 
@@ -75,29 +93,91 @@ impl Engine {
         &mut self.bulk
     }
 
+    /// Tells every event from now on.
+    pub(crate) fn tell_progress(&mut self) {
+        self.tells_progress = true;
+    }
+
+    fn tell(&mut self, event: impl FnOnce() -> RunEvent) {
+        if self.tells_progress {
+            self.events.push_back(event());
+        }
+    }
+
     /// Takes in a document. `true` if the run has it, `false` if its item is in the queue already.
     fn push(&mut self, document: ReadResult) -> bool {
-        match document {
+        let position = self.taken;
+        self.taken += 1;
+        let item = match document {
             ReadResult::Read(read) if !self.is_ended => {
-                let key = read.document.key();
-                self.files.entry(key).or_default().push_back(read.file);
-                self.bulk.push(read.document);
-                true
+                self.push_read(position, *read);
+                return true;
             }
             ReadResult::Read(read) => {
-                self.skip(read.document.name().to_owned());
-                false
+                let (name, key) = (read.document.name().to_owned(), read.document.key());
+                match self.bulk.previous_report(key) {
+                    Some(report) => Finished::restored(name, key, report.clone()),
+                    None => unread(name),
+                }
             }
-            ReadResult::Unreadable(name, error) => {
+            ReadResult::Unreadable(name, error) if !self.is_ended => {
                 self.unreadable += 1;
-                self.finished.push_back(Finished::unreadable(name, &error));
-                false
+                self.bulk.on_read_error(&error);
+                Finished::unreadable(name, &error)
             }
-            ReadResult::Unread(name) => {
-                self.skip(name);
-                false
+            ReadResult::OtherShard => {
+                self.tell(|| RunEvent::OtherShard { position });
+                return false;
             }
+            ReadResult::Unreadable(name, _) | ReadResult::Unread(name) => unread(name),
+        };
+        self.events.push_back(RunEvent::Finished(item.at(position)));
+        false
+    }
+
+    fn push_read(&mut self, position: usize, read: ReadDocument) {
+        let key = read.document.key();
+        let documents = self.in_progress.entry(key).or_default();
+        let copy_of = documents.front().map(|first| first.position);
+        documents.push_back(InProgress {
+            position,
+            _file: read.file,
+        });
+        self.tell(|| RunEvent::Accepted { position, copy_of });
+        self.bulk.push(read.document);
+        // The record of a job that is open since an earlier process is not written again.
+        if copy_of.is_none()
+            && let Some(job_id) = self.bulk.job_id(key)
+        {
+            let job_id = job_id.to_owned();
+            self.tell(|| RunEvent::Created {
+                positions: vec![position],
+                job_id,
+            });
         }
+    }
+
+    /// Tells what a record says of its documents.
+    fn tell_record(&mut self, record: &Record) {
+        if !self.tells_progress {
+            return;
+        }
+        let positions = |key| {
+            let documents = self.in_progress.get(key).into_iter().flatten();
+            documents.map(|document| document.position).collect()
+        };
+        let event = match record {
+            Record::Uploaded { key, file_id } => RunEvent::Uploaded {
+                positions: positions(key),
+                file_id: file_id.clone(),
+            },
+            Record::Created { key, job_id, .. } => RunEvent::Created {
+                positions: positions(key),
+                job_id: job_id.clone(),
+            },
+            _ => return,
+        };
+        self.events.push_back(event);
     }
 
     /// Takes in documents that were read. `true` if there are no more.
@@ -120,28 +200,23 @@ impl Engine {
         batch.is_end
     }
 
-    /// Deletes the temporary files of the documents that have finished.
-    fn forget_files(&mut self, key: ContentKey, documents: usize) {
-        let Some(files) = self.files.get_mut(&key) else {
-            return;
-        };
-        drop(files.drain(..documents.min(files.len())));
-        if files.is_empty() {
-            self.files.remove(&key);
+    /// Queues the items of a content that has finished.
+    fn on_finished(&mut self, finished: FinishedDocument) {
+        let mut documents = self.in_progress.remove(&finished.key).unwrap_or_default();
+        // Copies that came later finish later.
+        let later = documents.split_off(finished.names.len().min(documents.len()));
+        if !later.is_empty() {
+            self.in_progress.insert(finished.key, later);
         }
+        let positions = documents.into_iter().map(|document| document.position);
+        self.events
+            .extend(Finished::all(finished, positions).map(RunEvent::Finished));
     }
 
-    /// Queues the item of a document that a stopped run does not classify.
-    fn skip(&mut self, name: String) {
-        let message = "the run stopped first";
-        self.finished
-            .push_back(Finished::failed(name, ErrorScope::Run, message));
-    }
-
-    /// Returns the next item, if none has to wait for records.
-    pub(crate) fn next_finished(&mut self) -> Option<Finished> {
+    /// Returns the next event, if none has to wait for records.
+    pub(crate) fn next_event(&mut self) -> Option<RunEvent> {
         if self.records.is_empty() {
-            self.finished.pop_front()
+            self.events.pop_front()
         } else {
             None
         }
@@ -182,8 +257,8 @@ impl Machine for Engine {
                     self.refuse(cx, ticket);
                     continue;
                 }
-                if let Some(finished) = self.finished.pop_front() {
-                    return Step::Event(EngineEvent::Finished(finished));
+                if let Some(event) = self.events.pop_front() {
+                    return Step::Event(EngineEvent::Run(event));
                 }
                 if let Some(mut summary) = self.summary.take() {
                     if self.unreadable > 0 {
@@ -208,20 +283,19 @@ impl Machine for Engine {
                     self.bulk.pause_input();
                 }
                 Step::Event(BulkEvent::Record(record)) => {
+                    self.tell_record(&record);
                     if self.has_journal {
                         self.records.push_str(&record.to_line());
                     }
                 }
-                Step::Event(BulkEvent::Finished(finished)) => {
-                    self.forget_files(finished.key, finished.names.len());
-                    self.finished.extend(Finished::all(finished));
-                }
+                Step::Event(BulkEvent::Finished(finished)) => self.on_finished(finished),
+                Step::Event(BulkEvent::Notice(notice)) => self.tell(|| RunEvent::Notice(notice)),
                 Step::Event(_) => {}
                 Step::Wait(until) => {
                     if !self.records.is_empty() {
                         return Step::Event(EngineEvent::Store);
                     }
-                    if !self.finished.is_empty() {
+                    if !self.events.is_empty() {
                         continue;
                     }
                     if std::mem::take(&mut self.needs_document) && !self.bulk.is_stopping() {
@@ -245,6 +319,11 @@ impl Machine for Engine {
         self.held.clear();
         self.bulk.resume();
     }
+}
+
+/// The item of a document that a stopped run does not classify.
+fn unread(name: String) -> Finished {
+    Finished::failed(name, ErrorScope::Run, "the run stopped first")
 }
 
 #[cfg(test)]

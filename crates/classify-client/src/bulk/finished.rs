@@ -14,6 +14,7 @@ use classify_proto::{Error, ErrorCode};
 pub struct Finished {
     name: String,
     key: Option<ContentKey>,
+    position: Option<usize>,
     document: Arc<Shared>,
 }
 
@@ -37,8 +38,13 @@ pub struct DocumentError {
 }
 
 impl Finished {
-    /// Returns one item per name: each document of a run yields one, also if others have the same content.
-    pub(crate) fn all(finished: FinishedDocument) -> impl Iterator<Item = Self> {
+    /// Returns one item per name: each document of a run yields one, also if others have the same content. `positions` are
+    /// those of the names.
+    pub(crate) fn all(
+        finished: FinishedDocument,
+        positions: impl IntoIterator<Item = usize>,
+    ) -> impl Iterator<Item = Self> {
+        let mut positions = positions.into_iter();
         let key = finished.key;
         let document = Arc::new(Shared {
             report: finished.report,
@@ -49,6 +55,7 @@ impl Finished {
         finished.names.into_iter().map(move |name| Self {
             name,
             key: Some(key),
+            position: positions.next(),
             document: Arc::clone(&document),
         })
     }
@@ -59,6 +66,27 @@ impl Finished {
         report.error = Some(error.to_string());
         report.error_code = Some(error.code());
         Self::of_report(name, report, ErrorScope::Document)
+    }
+
+    /// A document that an earlier process finished, by the journal.
+    pub(crate) fn restored(name: String, key: ContentKey, report: DocumentReport) -> Self {
+        let scope = (!report.status.has_result()).then_some(ErrorScope::Document);
+        Self {
+            name,
+            key: Some(key),
+            position: None,
+            document: Arc::new(Shared {
+                report,
+                scope,
+                job: None,
+                restored: true,
+            }),
+        }
+    }
+
+    pub(crate) fn at(mut self, position: usize) -> Self {
+        self.position = Some(position);
+        self
     }
 
     /// The same result under another name.
@@ -90,6 +118,7 @@ impl Finished {
         Self {
             name: name.into(),
             key: None,
+            position: None,
             document: Arc::new(Shared {
                 report,
                 scope: (!has_result).then_some(scope),
@@ -103,6 +132,13 @@ impl Finished {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Returns the position of the document among those of the run, from 0; `None` outside of a run. Names may be equal,
+    /// positions are not.
+    #[must_use]
+    pub fn position(&self) -> Option<usize> {
+        self.position
     }
 
     /// Returns the result: the type of the rule that matched, or that none did.

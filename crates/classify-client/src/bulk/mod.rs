@@ -2,13 +2,16 @@
 
 mod builder;
 mod engine;
+mod event;
 mod finished;
 #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
 mod journal_file;
 mod source;
 
 pub use builder::BulkBuilder;
+pub(crate) use builder::JournalSource;
 pub(crate) use engine::{Engine, EngineEvent};
+pub use event::RunEvent;
 pub use finished::{DocumentError, Finished};
 #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
 pub use journal_file::JournalFile;

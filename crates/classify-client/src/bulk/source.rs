@@ -27,6 +27,8 @@ impl Shard {
 pub(crate) enum ReadResult {
     Read(Box<ReadDocument>),
     Unreadable(String, Error),
+    /// It belongs to another shard.
+    OtherShard,
     /// It was not read, because the run had stopped.
     Unread(String),
 }
@@ -52,8 +54,10 @@ impl Batch {
             let Some(document) = batch.next(documents) else {
                 break;
             };
-            if let Some(result) = ReadResult::read(document, shard) {
-                batch.documents.push(result);
+            let result = ReadResult::read(document, shard);
+            let is_of_another_shard = matches!(result, ReadResult::OtherShard);
+            batch.documents.push(result);
+            if !is_of_another_shard {
                 break;
             }
         }
@@ -96,24 +100,27 @@ impl ReadResult {
         Self::Unreadable(name, Failure::content(reason).into())
     }
 
-    /// Reads a document; `None` if it belongs to another shard. Blocks.
-    pub(crate) fn read(document: Document, shard: Option<Shard>) -> Option<Self> {
+    /// Reads a document. Blocks.
+    pub(crate) fn read(document: Document, shard: Option<Shard>) -> Self {
         let name = document.name().to_owned();
         // A reader is the caller's code; its panic is this document's error.
         let read = catch_unwind(AssertUnwindSafe(|| document.read()));
         match read.unwrap_or_else(|_| Err(lost_document(&name))) {
             Ok(document) => {
                 let key = document.document.key();
-                let is_ours = shard.is_none_or(|shard| shard.contains(key));
-                is_ours.then(|| Self::Read(Box::new(document)))
+                if shard.is_none_or(|shard| shard.contains(key)) {
+                    Self::Read(Box::new(document))
+                } else {
+                    Self::OtherShard
+                }
             }
             // It has no content, so its name decides.
             Err(_)
                 if shard.is_some_and(|shard| !shard.contains(ContentKey::of(name.as_bytes()))) =>
             {
-                None
+                Self::OtherShard
             }
-            Err(error) => Some(Self::Unreadable(name, error)),
+            Err(error) => Self::Unreadable(name, error),
         }
     }
 }

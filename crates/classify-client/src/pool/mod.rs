@@ -58,7 +58,8 @@ impl PoolState {
             queue,
             job_options,
             // A caller that asks again after a failure gets a new answer.
-            options: options.caches_failures(false),
+            // The documents of different callers do not come from one source.
+            options: options.caches_failures(false).max_read_errors(usize::MAX),
             callers: BTreeMap::new(),
             is_stopping: false,
         };
@@ -143,7 +144,7 @@ impl PoolState {
         if let (true, Some(error)) = (is_stopped, stop_error) {
             return fail(answered, &error.to_string());
         }
-        for (caller, item) in answered.into_iter().zip(Finished::all(finished)) {
+        for (caller, item) in answered.into_iter().zip(Finished::all(finished, [])) {
             caller.taken.answer(item.named(caller.name));
         }
     }

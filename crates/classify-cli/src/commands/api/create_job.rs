@@ -117,12 +117,12 @@ pub(super) fn send_create(
     let call = Call::new(create, client.seed()?).options(options);
     let transaction_id = call.operation().transaction_id.clone();
     let cancel = Cancel::on_interrupt();
-    match graceful_stop::drive(client, call.with_raw_response(), &cancel, None, |_| {})? {
+    match graceful_stop::drive(client, call.with_raw_response(), &cancel, |_| {})? {
         DriveEnd::Finished(response) => {
             let response = response.map_err(CliError::from)?;
             Ok((response.body, transaction_id))
         }
-        DriveEnd::Stopped(_) => Err(CliError::new(
+        DriveEnd::Stopped => Err(CliError::new(
             ExitCode::Interrupted,
             "interrupted; the job may have been created",
         )

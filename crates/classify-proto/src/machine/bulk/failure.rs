@@ -37,8 +37,30 @@ impl Bulk {
             ErrorScope::Document => {
                 self.circuit_breaker.on_success();
                 self.on_permanent_error(now, index, error, stage);
+                self.on_read_error(error);
             }
             ErrorScope::Transient => self.on_transient_error(now, index, error, stage),
+        }
+    }
+
+    /// Takes note of a document that could not be read and was not pushed, for the same reason that a failed read during
+    /// an upload is: if the next ones fail alike, their source is gone, and the run stops as
+    /// [`max_read_errors`](super::BulkOptions::max_read_errors) says.
+    pub fn on_read_error(&mut self, error: &Error) {
+        let Some(kind) = error.io_kind().filter(|_| error.is_content()) else {
+            return;
+        };
+        let before = match self.read_errors {
+            Some((last, count)) if last == kind => count,
+            _ => 0,
+        };
+        self.read_errors = Some((kind, before + 1));
+        if before + 1 >= self.options.max_read_errors {
+            let message = format!(
+                "{} documents in a row could not be read: {error}",
+                before + 1
+            );
+            self.stop_with(Failure::content(message).with_io_kind(kind).into());
         }
     }
 

@@ -30,6 +30,7 @@ impl Bulk {
             return;
         }
         self.pushed += 1;
+        self.read_errors = None;
         if self.input_state == InputState::Paused {
             self.input_state = InputState::Open;
         }

@@ -26,6 +26,7 @@ mod upload;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
+use std::io;
 
 pub use error_scope::ErrorScope;
 pub use event::{BulkEvent, FinishedDocument, RunEnd, Summary};
@@ -117,6 +118,8 @@ pub struct Bulk {
     in_flight: InFlight,
     poller: JobPoller,
     circuit_breaker: CircuitBreaker,
+    /// How many reads of documents failed in a row, all in this way.
+    read_errors: Option<(io::ErrorKind, usize)>,
     configuration: ConfigurationInForce,
     /// The state that the observer knows.
     reported_circuit: CircuitState,
@@ -185,6 +188,7 @@ impl Bulk {
             has_created: false,
             in_flight: InFlight::default(),
             circuit_breaker: CircuitBreaker::default(),
+            read_errors: None,
             configuration,
             reported_circuit: CircuitState::Closed,
             stop: None,

@@ -34,6 +34,10 @@ pub struct BulkOptions {
     /// Whether reports without a result are kept for others of the same content: `true`. If not, the same content is asked
     /// for again, under the same transaction id.
     pub caches_failures: bool,
+    /// After how many documents in a row that could not be read, all with the same kind of IO error, the run stops: 5. Their
+    /// source is gone then, such as a network share. Documents without a result are not final, so the next run reads them
+    /// again.
+    pub max_read_errors: usize,
 }
 
 impl Default for BulkOptions {
@@ -47,6 +51,7 @@ impl Default for BulkOptions {
             deadline: None,
             report_cache_size: 10_000,
             caches_failures: true,
+            max_read_errors: 5,
         }
     }
 }
@@ -111,6 +116,13 @@ impl BulkOptions {
     #[must_use]
     pub fn caches_failures(mut self, caches: bool) -> Self {
         self.caches_failures = caches;
+        self
+    }
+
+    /// Sets after how many documents in a row that could not be read the run stops; `usize::MAX` never stops it.
+    #[must_use]
+    pub fn max_read_errors(mut self, documents: usize) -> Self {
+        self.max_read_errors = documents.max(1);
         self
     }
 }

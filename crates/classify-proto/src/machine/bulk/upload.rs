@@ -20,6 +20,7 @@ impl Bulk {
         match result {
             Ok(file) => {
                 self.circuit_breaker.on_success();
+                self.read_errors = None;
                 let Some(document) = self.documents.get_mut(&index) else {
                     return;
                 };
