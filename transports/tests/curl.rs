@@ -4,7 +4,7 @@ use classify_client::blocking::Client;
 use classify_client::classify_proto::machine::{HashedDocument, Limiter, Machine, Run, Summary};
 use classify_client::classify_proto::v2::{CreateJob, GetJob, Job, JobOptions, ListJobs};
 use classify_client::classify_proto::{Api, Error, Operation, Paged};
-use classify_client::{Document, Finished};
+use classify_client::{Document, Finished, RunEvent};
 use classify_scenarios::{BulkSettings, Capability, Driver, Settings};
 use classify_transports::curl::Curl;
 
@@ -72,6 +72,24 @@ impl Driver for Blocking {
         }
         on_end(run.summary().expect("the run has ended"));
         Ok(())
+    }
+
+    fn bulk_events(
+        &self,
+        settings: BulkSettings,
+        documents: Vec<Document>,
+        on_event: &mut dyn FnMut(&RunEvent) -> bool,
+    ) -> Result<Summary, Error> {
+        let mut run = settings
+            .builder(|options| self.0.bulk(options))
+            .run(documents)?;
+        let stop = run.stop_handle();
+        while let Some(event) = run.next_event() {
+            if on_event(&event) {
+                stop.stop();
+            }
+        }
+        Ok(run.into_summary().expect("the run has ended"))
     }
 
     fn pool(&self, options: JobOptions, rounds: Vec<Vec<Document>>) -> Vec<Vec<Finished>> {

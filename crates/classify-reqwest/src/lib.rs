@@ -77,7 +77,8 @@ mod transport;
 
 pub use classify_client;
 pub use classify_client::{
-    BulkBuilder, Document, DocumentError, Finished, Folder, Pool, Running, StopHandle,
+    BulkBuilder, Document, DocumentError, Finished, Folder, FolderEntry, LeftOut, Pool, RunEvent,
+    Running, StopHandle,
 };
 pub use classify_proto;
 #[doc(no_inline)]

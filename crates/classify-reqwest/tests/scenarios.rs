@@ -4,7 +4,7 @@ use classify_proto::machine::{HashedDocument, Machine, Run, Summary};
 use classify_proto::v2::{CreateJob, GetJob, Job, JobOptions};
 use classify_proto::{Api, Error, Operation, Paged};
 use classify_reqwest::Client;
-use classify_reqwest::{Document, Finished};
+use classify_reqwest::{Document, Finished, RunEvent};
 use classify_scenarios::{BulkSettings, Driver, Settings};
 use tokio::runtime::Runtime;
 
@@ -84,6 +84,25 @@ impl Driver for Async {
             }
             on_end(run.summary().expect("the run has ended"));
             Ok(())
+        })
+    }
+
+    fn bulk_events(
+        &self,
+        settings: BulkSettings,
+        documents: Vec<Document>,
+        on_event: &mut dyn FnMut(&RunEvent) -> bool,
+    ) -> Result<Summary, Error> {
+        let run = settings.builder(|options| self.client.bulk(options));
+        self.runtime.block_on(async {
+            let mut run = run.run(documents).await?;
+            let stop = run.stop_handle();
+            while let Some(event) = run.next_event().await {
+                if on_event(&event) {
+                    stop.stop();
+                }
+            }
+            Ok(run.into_summary().expect("the run has ended"))
         })
     }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use classify_client::{BulkBuilder, Document, Finished};
+use classify_client::{BulkBuilder, Document, Finished, RunEvent};
 use classify_proto::machine::{
     BulkOptions, Context, HashedDocument, Machine, PollInterval, Retry, Run, Step, Summary, Ticket,
 };
@@ -120,6 +120,18 @@ pub trait Driver {
         on_end: &mut dyn FnMut(&Summary),
     ) -> Result<(), Error>;
 
+    /// Runs a bulk run to its end by its events, and ends it by its stop handle when `on_event` returns `true`.
+    ///
+    /// # Errors
+    ///
+    /// The client's, if the run cannot start.
+    fn bulk_events(
+        &self,
+        settings: BulkSettings,
+        documents: Vec<Document>,
+        on_event: &mut dyn FnMut(&RunEvent) -> bool,
+    ) -> Result<Summary, Error>;
+
     /// Classifies documents with one pool: each round one after another, the documents of a round side by side, each by a
     /// caller of its own. Returns the results in the same order.
     fn pool(&self, options: JobOptions, rounds: Vec<Vec<Document>>) -> Vec<Vec<Finished>>;
@@ -151,6 +163,7 @@ pub struct BulkSettings {
     limits: Option<BulkOptions>,
     shard: Option<(u32, u32)>,
     deadline: Option<Duration>,
+    reads_rest: bool,
 }
 
 impl BulkSettings {
@@ -163,6 +176,7 @@ impl BulkSettings {
             limits: None,
             shard: None,
             deadline: None,
+            reads_rest: false,
         }
     }
 
@@ -194,6 +208,13 @@ impl BulkSettings {
         self
     }
 
+    /// Reads the remaining documents after the run has stopped by itself.
+    #[must_use]
+    pub fn read_rest(mut self) -> Self {
+        self.reads_rest = true;
+        self
+    }
+
     /// Returns the client's builder with these settings. `bulk` is the client's method of that name.
     pub fn builder<C>(self, bulk: impl FnOnce(JobOptions) -> BulkBuilder<C>) -> BulkBuilder<C> {
         let mut builder = bulk(self.options);
@@ -209,6 +230,9 @@ impl BulkSettings {
         }
         if let Some(deadline) = self.deadline {
             builder = builder.deadline(deadline);
+        }
+        if self.reads_rest {
+            builder = builder.read_rest();
         }
         if let Some((index, count)) = self.shard {
             builder = builder.shard(index, count);

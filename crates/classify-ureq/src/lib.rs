@@ -75,7 +75,9 @@ mod transport;
 
 pub use classify_client;
 pub use classify_client::blocking::{Pool, Running, StopHandle};
-pub use classify_client::{BulkBuilder, Document, DocumentError, Finished, Folder};
+pub use classify_client::{
+    BulkBuilder, Document, DocumentError, Finished, Folder, FolderEntry, LeftOut, RunEvent,
+};
 pub use classify_proto;
 #[doc(no_inline)]
 pub use classify_proto::{

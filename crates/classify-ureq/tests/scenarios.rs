@@ -5,7 +5,7 @@ use classify_proto::v2::{CreateJob, GetJob, Job, JobOptions};
 use classify_proto::{Api, Error, Operation, Paged};
 use classify_scenarios::{BulkSettings, Driver, Settings};
 use classify_ureq::Client;
-use classify_ureq::{Document, Finished};
+use classify_ureq::{Document, Finished, RunEvent};
 
 struct Blocking(Client);
 
@@ -69,6 +69,24 @@ impl Driver for Blocking {
         }
         on_end(run.summary().expect("the run has ended"));
         Ok(())
+    }
+
+    fn bulk_events(
+        &self,
+        settings: BulkSettings,
+        documents: Vec<Document>,
+        on_event: &mut dyn FnMut(&RunEvent) -> bool,
+    ) -> Result<Summary, Error> {
+        let mut run = settings
+            .builder(|options| self.0.bulk(options))
+            .run(documents)?;
+        let stop = run.stop_handle();
+        while let Some(event) = run.next_event() {
+            if on_event(&event) {
+                stop.stop();
+            }
+        }
+        Ok(run.into_summary().expect("the run has ended"))
     }
 
     fn pool(&self, options: JobOptions, rounds: Vec<Vec<Document>>) -> Vec<Vec<Finished>> {

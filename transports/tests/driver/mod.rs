@@ -4,7 +4,7 @@ use classify_client::classify_proto::machine::{HashedDocument, Limiter, Machine,
 use classify_client::classify_proto::v2::{CreateJob, GetJob, Job, JobOptions, ListJobs};
 use classify_client::classify_proto::{Api, Error, Operation, Paged};
 use classify_client::{Client, Transport, api_from_env};
-use classify_client::{Document, Finished};
+use classify_client::{Document, Finished, RunEvent};
 use classify_scenarios::{BulkSettings, Capability, Driver, Settings};
 use tokio::runtime::Runtime;
 
@@ -92,6 +92,25 @@ impl<T: Subject> Driver for Async<T> {
             }
             on_end(run.summary().expect("the run has ended"));
             Ok(())
+        })
+    }
+
+    fn bulk_events(
+        &self,
+        settings: BulkSettings,
+        documents: Vec<Document>,
+        on_event: &mut dyn FnMut(&RunEvent) -> bool,
+    ) -> Result<Summary, Error> {
+        let run = settings.builder(|options| self.client.bulk(options));
+        self.runtime.block_on(async {
+            let mut run = run.run(documents).await?;
+            let stop = run.stop_handle();
+            while let Some(event) = run.next_event().await {
+                if on_event(&event) {
+                    stop.stop();
+                }
+            }
+            Ok(run.into_summary().expect("the run has ended"))
         })
     }
 

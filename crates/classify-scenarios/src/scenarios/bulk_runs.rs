@@ -5,13 +5,13 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use classify_client::{Document, Finished};
+use classify_client::{Document, Finished, RunEvent};
 use classify_emulator::{Config, Fault, FaultSchedule, Route, Script};
 use classify_proto::machine::{
     BulkOptions, ContentKey, DocumentStatus, ErrorScope, HashedDocument, RunEnd, Summary,
 };
 use classify_proto::v2::{Configuration, JobOptions, Rule};
-use classify_proto::{Error, ErrorKind};
+use classify_proto::{Error, ErrorCode, ErrorKind};
 
 use crate::driver::{BulkSettings, Driver, Settings};
 use crate::test_bench::{TestBench, api, rules};
@@ -116,6 +116,194 @@ pub fn bulk_run_yields_one_item_per_document<D: Driver>() {
             _ => DocumentStatus::Error,
         };
         assert_eq!(*error.status(), expected, "{error}");
+    }
+}
+
+/// The place of an event in the life of a document.
+fn stage(event: &RunEvent) -> Option<(&'static str, Vec<usize>)> {
+    Some(match event {
+        RunEvent::Accepted { position, .. } => ("accepted", vec![*position]),
+        RunEvent::OtherShard { position } => ("other shard", vec![*position]),
+        RunEvent::Uploaded { positions, .. } => ("uploaded", positions.clone()),
+        RunEvent::Created { positions, .. } => ("created", positions.clone()),
+        RunEvent::Finished(finished) => ("finished", vec![finished.position()?]),
+        _ => return None,
+    })
+}
+
+/// The events of a run tell each stage of each document, by its position; a copy shares those of the first.
+pub fn bulk_run_events_tell_each_stage_of_each_document<D: Driver>() {
+    let bench = TestBench::<D>::new(Config::default());
+    let mut documents: Vec<_> = (0..4).map(document).collect();
+    // Names need not differ.
+    documents.push(document(1));
+    documents.push(Document::path("no-such-folder/gone.txt"));
+    let mut stages = BTreeMap::<usize, Vec<&str>>::new();
+    let mut copies = Vec::new();
+    let settings = BulkSettings::new(rules());
+    let summary = bench
+        .driver
+        .bulk_events(settings, documents, &mut |event| {
+            if let RunEvent::Accepted {
+                position,
+                copy_of: Some(first),
+            } = event
+            {
+                copies.push((*position, *first));
+            }
+            let (stage, positions) = stage(event).expect("an event of a document");
+            for position in positions {
+                stages.entry(position).or_default().push(stage);
+            }
+            false
+        })
+        .expect("a run");
+    assert!(summary.is_complete());
+    assert_eq!(copies, [(4, 1)]);
+    let all = ["accepted", "uploaded", "created", "finished"];
+    for position in 0..4 {
+        assert_eq!(stages[&position], all, "{position}");
+    }
+    // The copy may come after the first was uploaded.
+    assert_eq!(stages[&4].first(), Some(&"accepted"));
+    assert_eq!(stages[&4].last(), Some(&"finished"));
+    assert_eq!(stages[&5], ["finished"]);
+    assert_eq!(stages.len(), 6);
+
+    let mut shares = Vec::new();
+    for index in 0..2 {
+        let settings = BulkSettings::new(rules()).shard(index, 2);
+        let documents = (0..20).map(document).collect();
+        let mut events = BTreeMap::<&str, Vec<usize>>::new();
+        let note = &mut |event: &RunEvent| {
+            let (stage, positions) = stage(event).expect("an event of a document");
+            events.entry(stage).or_default().extend(positions);
+            false
+        };
+        bench
+            .driver
+            .bulk_events(settings, documents, note)
+            .expect("a run");
+        let mut finished = events.remove("finished").unwrap_or_default();
+        finished.sort_unstable();
+        let others = events.remove("other shard").unwrap_or_default();
+        assert_eq!(finished.len() + others.len(), 20);
+        shares.push((finished, others));
+    }
+    assert_eq!(shares[0].0, shares[1].1);
+    assert_eq!(shares[1].0, shares[0].1);
+}
+
+/// A stop handle is told as an event, and the rest of the documents have their items.
+pub fn bulk_run_stop_handle_is_an_event<D: Driver>() {
+    let bench = TestBench::<D>::new(Config::default());
+    let settings = BulkSettings::new(rules()).limits(BulkOptions::default().max_in_flight(4));
+    let (mut finished, mut stops) = (0, 0);
+    let summary = bench
+        .driver
+        .bulk_events(settings, (0..40).map(document).collect(), &mut |event| {
+            finished += usize::from(matches!(event, RunEvent::Finished(_)));
+            stops += usize::from(matches!(event, RunEvent::Stopping));
+            finished == 3 && stops == 0
+        })
+        .expect("a run");
+    assert_eq!((finished, stops), (40, 1));
+    assert!(matches!(summary.end, RunEnd::Stopped), "{summary:?}");
+    assert!(bench.emulator.job_count() < 40);
+}
+
+/// A run that stops by itself yields what the journal has of the rest, if it is asked to read it.
+pub fn bulk_run_reads_rest_after_stop_if_asked<D: Driver>() {
+    let bench = TestBench::<D>::new(Config::default().keys(["llx-right"]));
+    let driver = |key| D::new(api(bench.emulator.base_url(), key), Settings::default());
+    let folder = tempfile::tempdir().expect("a folder");
+    let settings = || {
+        BulkSettings::new(rules())
+            .journal(folder.path().join("run.journal"))
+            .limits(BulkOptions::default().max_in_flight(1))
+    };
+    let ended = run(
+        &driver("llx-right"),
+        settings(),
+        (1..6).map(document).collect(),
+    );
+    assert_eq!(ended.classified(), 5);
+    let documents = || {
+        let mut documents: Vec<_> = (0..8).map(document).collect();
+        documents.push(Document::path("no-such-folder/gone.txt"));
+        documents
+    };
+    for (settings, restored) in [(settings(), 0), (settings().read_rest(), 5)] {
+        let ended = run(&driver("llx-wrong"), settings, documents());
+        assert!(ended.end.contains("401"), "{}", ended.end);
+        assert_eq!((ended.items.len(), ended.classified()), (9, restored));
+        for item in &ended.items {
+            assert_eq!(item.is_restored(), item.outcome().is_ok());
+            if let Err(error) = item.outcome() {
+                assert_eq!(error.scope(), ErrorScope::Run, "{error}");
+            }
+        }
+    }
+    assert_eq!(bench.emulator.job_count(), 5);
+}
+
+/// When the files are gone, the run stops after a few and does not go on through the list. Nothing is settled by that.
+pub fn bulk_run_whose_source_is_gone_stops_and_can_be_continued<D: Driver>() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (inbox, away) = (folder.path().join("inbox"), folder.path().join("away"));
+    fs::create_dir(&inbox).expect("a folder");
+    let paths: Vec<_> = (0..60)
+        .map(|number| inbox.join(format!("{number}.txt")))
+        .collect();
+    for (number, path) in paths.iter().enumerate() {
+        fs::write(path, format!("Invoice {number}")).expect("a file");
+    }
+    let documents = || paths.iter().map(Document::path).collect::<Vec<_>>();
+    // Before the files are read, and while they are uploaded.
+    for is_read in [false, true] {
+        let bench = TestBench::<D>::new(Config::default());
+        let journal = folder.path().join(format!("{is_read}.journal"));
+        let settings = || BulkSettings::new(rules()).journal(&journal);
+        let remove = || fs::rename(&inbox, &away).expect("a move");
+        if !is_read {
+            remove();
+        }
+        let limits = BulkOptions::default().max_requests(1);
+        let (mut failed, mut unread) = (0, 0);
+        let summary = bench
+            .driver
+            .bulk_events(settings().limits(limits), documents(), &mut |event| {
+                match event {
+                    RunEvent::Accepted { position: 59, .. } => remove(),
+                    RunEvent::Finished(finished) => match finished.report().status {
+                        DocumentStatus::Error => {
+                            failed += 1;
+                            let code = finished.outcome().unwrap_err().code().cloned();
+                            assert_eq!(code, Some(ErrorCode::Content));
+                        }
+                        DocumentStatus::NotStarted => unread += 1,
+                        _ => {}
+                    },
+                    _ => {}
+                }
+                false
+            })
+            .expect("a run");
+        let RunEnd::Failed(error) = &summary.end else {
+            panic!("{summary:?}")
+        };
+        assert!(error.is_content(), "{error}");
+        assert_eq!(error.io_kind(), Some(std::io::ErrorKind::NotFound));
+        let message = error.to_string();
+        assert!(message.contains("5 documents in a row"), "{message}");
+        // The transport has a few requests in flight when the fifth has failed.
+        assert!((5..20).contains(&failed), "{failed}");
+        assert_eq!(failed + unread + bench.emulator.job_count(), 60);
+
+        fs::rename(&away, &inbox).expect("a move");
+        let ended = run(&bench.driver, settings(), documents());
+        assert_eq!((ended.classified(), &*ended.end), (60, "complete"));
+        assert_eq!(bench.emulator.job_count(), 60);
     }
 }
 
