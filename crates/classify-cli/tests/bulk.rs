@@ -4,7 +4,6 @@ mod common;
 
 use std::fs;
 use std::io::Write as _;
-use std::time::Duration;
 
 use classify_emulator::{Config, Fault, FaultSchedule, RateLimits, Route, Script};
 use common::{
@@ -266,7 +265,7 @@ fn document_changed_after_read_is_an_error_without_job() {
     let sandbox = with_documents(Config::default(), 0);
     let changing = sandbox.file("docs/b.txt", "as it was read");
     // It has been read once it is sent, and is sent again when the service is well.
-    let down = Fault::Unavailable.on(Route::FileCreate).always();
+    let down = Fault::Unavailable.always().on(Route::FileCreate);
     sandbox.emulator.set_faults(FaultSchedule::new().with(down));
     let words = [
         "classify",
