@@ -42,7 +42,7 @@
 //!   `postprocess` does what follows (counts, moved files, evaluation), `report_page` is `--report`, `resume_command` is
 //!   the command that resumes the run. `inputs` and `rules` are what it works on.
 //! - `commands::api`: the commands that are one call each, as tables. `commands`: the others.
-//! - `cancel`, `graceful_stop`: stopping early.
+//! - `signals`, `cancel`, `graceful_stop`: stopping early.
 //! - `output`: results, on stdout or in a file. `printer`: messages on stderr. `progress_display`: progress on stderr.
 //! - `error`, `error_report`, `exit_code`, `connection_hint`: errors.
 //!
@@ -66,6 +66,7 @@ mod printer;
 mod progress_display;
 mod rules;
 mod run;
+mod signals;
 mod terminal;
 mod yaml;
 
