@@ -54,7 +54,7 @@ pub(crate) fn run(args: &RunArgs, global: &GlobalArgs, printer: Printer) -> Resu
     let output = output_path(args)
         .map(|path| RowFile::new(path, global.format))
         .transpose()?;
-    let mut postprocess = Postprocess::new(args, global.emulator, printer)?;
+    let mut postprocess = Postprocess::new(args, global, printer)?;
     let (inputs, unfollowed_links) = find_inputs(args, &files, journal_path.as_deref(), printer)?;
     if let Some(file) = &args.labels {
         postprocess.read_labels(file, &inputs, types(&job_options).as_deref())?;
