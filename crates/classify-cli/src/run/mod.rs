@@ -150,6 +150,8 @@ fn find_inputs(
         .map(PathBuf::as_path)
         .chain(journal)
         .collect();
+    args.missing_path_hints()
+        .for_each(|hint| printer.warning(&hint));
     let found = inputs::find_inputs(&args.paths, &excluded, args.follow_links)?;
     files.check_overwrites(&found.excluded_files)?;
     for note in &found.notes {
