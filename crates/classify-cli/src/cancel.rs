@@ -1,9 +1,11 @@
-//! Cancellation: by Ctrl-C, by a deadline, or because the reader of stdout closed the pipe.
+//! Cancellation: by Ctrl-C or another signal that ends a process, by a deadline, or because the reader of stdout closed the pipe.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::mpsc::channel;
 use std::time::Duration;
+
+use crate::signals::TerminationSignals;
 
 /// How long the second Ctrl-C waits for the progress display to be cleared.
 const CLEAR_TIMEOUT: Duration = Duration::from_millis(200);
@@ -30,18 +32,31 @@ impl Cancel {
     /// The same, with a function that clears the progress display before the process exits at once.
     pub(crate) fn on_interrupt_with(clear: impl Fn() + Send + 'static) -> Self {
         let cancel = Self::default();
-        let mut clear = Some(clear);
         let token = cancel.clone();
-        // If no handler can be installed, Ctrl-C ends the process as usual.
-        let _ = ctrlc::set_handler(move || {
-            if token.reason() == Some(StopReason::Interrupted) {
-                if let Some(clear) = clear.take() {
-                    run_with_timeout(clear);
-                }
+        let (installed, is_installed) = channel();
+        let work = move || {
+            let Ok(runtime) = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+            else {
+                return;
+            };
+            runtime.block_on(async {
+                let mut signals = TerminationSignals::install();
+                let _ = installed.send(());
+                signals.recv().await;
+                token.cancel(StopReason::Interrupted);
+                signals.recv().await;
+                run_with_timeout(clear);
                 std::process::exit(130);
-            }
-            token.cancel(StopReason::Interrupted);
-        });
+            });
+        };
+        // If no thread can be started, Ctrl-C ends the process as usual.
+        let thread = std::thread::Builder::new().name("signals".to_owned());
+        if thread.spawn(work).is_ok() {
+            // A signal may come as soon as this returns.
+            let _ = is_installed.recv();
+        }
         cancel
     }
 

@@ -204,7 +204,8 @@ fn read_key_file(path: &Path) -> Result<String, CliError> {
         Err(error) => Err(CliError::new(
             ExitCode::Auth,
             format!("the key file {} cannot be read: {error}", path.display()),
-        )),
+        )
+        .path_hint(path)),
     }
 }
 

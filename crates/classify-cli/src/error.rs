@@ -1,12 +1,14 @@
 //! The error type of all commands.
 
 use std::io;
+use std::path::Path;
 
 use classify_proto::Error;
 
 use crate::connection_hint::connection_hint;
 use crate::error_report::ErrorReport;
 use crate::exit_code::ExitCode;
+use crate::path_hint::path_hint;
 
 /// Why a command failed.
 #[derive(Debug)]
@@ -32,6 +34,14 @@ impl CliError {
             report.hint = Some(hint.into());
         }
         self
+    }
+
+    /// Adds what to do if a path that was not found is a URL or begins with `~/`.
+    pub(crate) fn path_hint(self, path: &Path) -> Self {
+        match path_hint(path) {
+            Some(hint) => self.hint(hint),
+            None => self,
+        }
     }
 
     /// Adds the command that resumes the run, and the jobs that are open until then.

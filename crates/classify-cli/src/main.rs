@@ -42,9 +42,9 @@
 //!   `postprocess` does what follows (counts, moved files, evaluation), `report_page` is `--report`, `resume_command` is
 //!   the command that resumes the run. `inputs` and `rules` are what it works on.
 //! - `commands::api`: the commands that are one call each, as tables. `commands`: the others.
-//! - `cancel`, `graceful_stop`: stopping early.
+//! - `signals`, `cancel`, `graceful_stop`: stopping early.
 //! - `output`: results, on stdout or in a file. `printer`: messages on stderr. `progress_display`: progress on stderr.
-//! - `error`, `error_report`, `exit_code`, `connection_hint`: errors.
+//! - `error`, `error_report`, `exit_code`, `connection_hint`, `path_hint`: errors.
 //!
 //! The modules form a directed acyclic graph: those of errors are at the bottom, `args` knows no command, and `commands`
 //! and `run` do not know each other.
@@ -62,10 +62,12 @@ mod graceful_stop;
 mod inputs;
 mod network;
 mod output;
+mod path_hint;
 mod printer;
 mod progress_display;
 mod rules;
 mod run;
+mod signals;
 mod terminal;
 mod yaml;
 

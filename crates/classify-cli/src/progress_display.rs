@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use console::Term;
 
+use crate::terminal::terminal_width;
+
 /// How often the lines are redrawn.
 const REDRAW_INTERVAL: Duration = Duration::from_millis(200);
 
@@ -114,8 +116,7 @@ impl<L: ProgressLines> State<L> {
     }
 
     fn draw(&mut self, term: &Term, visible: bool) -> io::Result<()> {
-        let (_, width) = term.size();
-        let width = usize::from(width).max(1);
+        let width = usize::from(terminal_width(term));
         // A terminal that has become narrower has wrapped the lines.
         let rows: usize = std::mem::take(&mut self.line_lengths)
             .iter()

@@ -3,6 +3,30 @@
 use std::borrow::Cow;
 use std::io::{self, IsTerminal as _, Write as _};
 
+use console::Term;
+
+/// The width if neither a terminal nor `COLUMNS` says it.
+const DEFAULT_WIDTH: u16 = 80;
+/// A smaller value of `COLUMNS` is ignored.
+const MIN_COLUMNS_VARIABLE: u16 = 20;
+
+/// Returns the width of a terminal. One of size 0, as in a container, does not know it: it is that of `COLUMNS`, or 80.
+pub(crate) fn terminal_width(term: &Term) -> u16 {
+    term.size_checked()
+        .map(|(_, width)| width)
+        .filter(|width| *width > 0)
+        .unwrap_or_else(width_without_terminal)
+}
+
+/// Returns the width of text for a pipe or a file: that of `COLUMNS`, or 80.
+pub(crate) fn width_without_terminal() -> u16 {
+    std::env::var("COLUMNS")
+        .ok()
+        .and_then(|columns| columns.trim().parse().ok())
+        .filter(|width| *width >= MIN_COLUMNS_VARIABLE)
+        .unwrap_or(DEFAULT_WIDTH)
+}
+
 /// Replaces characters that would move the cursor, change colors or reverse the text direction: documents and the
 /// service control parts of what is printed.
 pub(crate) fn escape(text: &str) -> Cow<'_, str> {

@@ -5,7 +5,7 @@ mod common;
 use std::io::Write as _;
 use std::process::Stdio;
 
-use classify_emulator::{Config, LoggedRequest, RateLimits};
+use classify_emulator::{Config, LoggedRequest, RateLimits, Route};
 use common::{CommandOutput, Sandbox};
 use serde_json::json;
 
@@ -182,6 +182,48 @@ fn upload_rejects_missing_file_and_accepts_stdin() {
     )
     .assert_exit(0);
     assert_eq!(piped.json()["name"], "stdin");
+}
+
+#[test]
+fn upload_of_empty_or_too_large_file_is_not_sent() {
+    let sandbox = sandbox();
+    sandbox.file("empty.pdf", "");
+    // It takes no room on the disk.
+    let large = std::fs::File::create(sandbox.path().join("large.pdf")).unwrap();
+    large.set_len(512 * 1024 * 1024 + 1).unwrap();
+    let create = |file: &str, flags: &[&str]| {
+        let words = ["files", "create", "--purpose", "classify", "--file", file];
+        sandbox.run(&[&words, flags].concat())
+    };
+    for (file, what) in [
+        ("empty.pdf", "empty.pdf is empty: 0 bytes"),
+        ("large.pdf", "large.pdf has 536870913 bytes"),
+        ("@large.pdf", "536870912 at most"),
+    ] {
+        create(file, &[]).assert_exit(2).assert_stderr(what);
+    }
+    let words = ["files", "create", "--purpose", "classify", "--file", "-"];
+    fed(&sandbox, &words, b"")
+        .assert_exit(2)
+        .assert_stderr("empty");
+    assert_eq!(sandbox.emulator.count(Route::FileCreate), 0);
+    // The service says it itself.
+    create("empty.pdf", &["--no-validate"])
+        .assert_exit(2)
+        .assert_stderr("400");
+    assert_eq!(sandbox.emulator.count(Route::FileCreate), 1);
+}
+
+#[test]
+fn upload_path_that_is_a_url_or_has_unexpanded_home_has_a_hint() {
+    let sandbox = sandbox();
+    for (file, hint) in [
+        ("https://example.com/a.pdf", "a URL is not a path"),
+        ("~/a.pdf", "$HOME"),
+    ] {
+        let words = ["files", "create", "--purpose", "classify", "--file", file];
+        sandbox.run(&words).assert_exit(2).assert_stderr(hint);
+    }
 }
 
 #[test]

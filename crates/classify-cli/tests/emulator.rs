@@ -69,10 +69,10 @@ impl Drop for RunningCommand {
 }
 
 #[test]
-fn emulator_reports_port_and_stops_cleanly_on_sigterm_and_sigint() {
+fn emulator_reports_port_and_stops_cleanly_on_signals() {
     let folder = tempfile::tempdir().unwrap();
     let port_file = folder.path().join("port");
-    for signal in [Signal::TERM, Signal::INT] {
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
         let running =
             RunningCommand::start(&["--port", "0", "--port-file", port_file.to_str().unwrap()]);
         let port: u16 = std::fs::read_to_string(&port_file)
@@ -88,6 +88,20 @@ fn emulator_reports_port_and_stops_cleanly_on_sigterm_and_sigint() {
         assert_eq!(running.signal(signal), Some(0), "{signal:?}");
         assert!(!port_file.exists(), "nothing answers there any more");
     }
+}
+
+#[test]
+fn emulator_end_keeps_port_file_of_its_successor() {
+    let folder = tempfile::tempdir().unwrap();
+    let port_file = folder.path().join("port");
+    let words = ["--port", "0", "--port-file", port_file.to_str().unwrap()];
+    let first = RunningCommand::start(&words);
+    let second = RunningCommand::start(&words);
+    assert_eq!(first.signal(Signal::TERM), Some(0));
+    let port = std::fs::read_to_string(&port_file).unwrap();
+    assert_eq!(second.url, format!("http://127.0.0.1:{}", port.trim()));
+    assert_eq!(second.signal(Signal::TERM), Some(0));
+    assert!(!port_file.exists());
 }
 
 #[test]

@@ -22,6 +22,18 @@ fn sandbox() -> Sandbox {
     sandbox
 }
 
+/// A shell expands `~` only without quotes.
+#[test]
+fn destination_with_unexpanded_home_is_refused() {
+    let sandbox = Sandbox::new();
+    for flag in ["--move-to", "--copy-to"] {
+        let words = [&common::RUN[..], &[flag, "~/sorted/{type}/"]].concat();
+        sandbox.run(&words).assert_exit(2).assert_stderr("$HOME");
+    }
+    assert!(!sandbox.path().join("~").exists());
+    assert_eq!(sandbox.emulator.job_count(), 0);
+}
+
 /// All files below a folder, with what is in them.
 fn tree(sandbox: &Sandbox, folder: &str) -> Vec<(String, String)> {
     fn walk(folder: &Path, root: &Path, found: &mut Vec<(String, String)>) {

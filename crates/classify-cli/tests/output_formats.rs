@@ -25,6 +25,49 @@ fn upload(sandbox: &Sandbox) -> String {
     sandbox.run(&words).assert_exit(0).stdout.trim().to_owned()
 }
 
+/// Excel takes a CSV file without the mark for one of the system's code page, and garbles names.
+#[test]
+fn csv_begins_with_byte_order_mark_only_on_request() {
+    let sandbox = sandbox();
+    sandbox.file("docs/Größe.txt", "Invoice: the amount is due.");
+    let run = [&common::RUN[..], &["--format", "csv"]].concat();
+    let list = ["files", "list", "--format", "csv"];
+    for words in [&run[..], &list] {
+        let plain = sandbox.run(words).assert_exit(0).stdout;
+        assert!(!plain.contains('\u{feff}'), "{plain:?}");
+        let marked = sandbox
+            .run(&[words, &["--csv-bom"]].concat())
+            .assert_exit(0);
+        let rest = marked.stdout.strip_prefix('\u{feff}').unwrap();
+        assert_eq!(rest.lines().next(), plain.lines().next());
+        assert_eq!(rest.matches('\u{feff}').count(), 0);
+    }
+    // Into a file, which a later run may write over, and which can be given as labels.
+    let to_file = [
+        &common::RUN[..],
+        &["--output", "docs/rows.csv", "--csv-bom", "--resume"],
+    ]
+    .concat();
+    for _ in 0..2 {
+        sandbox.run(&to_file).assert_exit(0);
+        let file = std::fs::read_to_string(sandbox.path().join("docs/rows.csv")).unwrap();
+        assert!(file.starts_with("\u{feff}path,status,"), "{file:?}");
+        assert_eq!(file.lines().count(), 4, "{file:?}");
+    }
+    let labelled = [
+        &common::RUN[..],
+        &["--labels", "docs/rows.csv", "--format", "json"],
+    ]
+    .concat();
+    sandbox
+        .run(&labelled)
+        .assert_exit(0)
+        .assert_stderr("\"labelled\":3");
+    // Other formats have none.
+    let json = [&common::RUN[..], &["--format", "jsonl", "--csv-bom"]].concat();
+    assert!(sandbox.run(&json).assert_exit(0).stdout.starts_with('{'));
+}
+
 #[test]
 fn output_formats_and_transforms_of_lists_items_and_errors() {
     let sandbox = sandbox();

@@ -7,6 +7,43 @@ use std::fs;
 use common::Sandbox;
 
 #[test]
+fn path_that_is_a_url_or_has_unexpanded_home_has_a_hint() {
+    let sandbox = Sandbox::new();
+    for (path, hint) in [
+        ("https://example.com/a.pdf", "path 2: a URL is not a path"),
+        ("https://example.com/*.pdf", "path 2: a URL is not a path"),
+        ("file:///tmp/a.pdf", "leave out file://"),
+        ("~/a.pdf", "path 2: only a shell expands ~"),
+    ] {
+        for flags in [&[][..], &["--dry-run"]] {
+            let words = [
+                "classify",
+                "run",
+                "docs/bill.txt",
+                path,
+                "--rules",
+                "rules.yaml",
+            ];
+            sandbox.run(&[&words, flags].concat()).assert_stderr(hint);
+        }
+    }
+    // The flags that name a file, too.
+    for (flag, file) in [
+        ("--rules", "~/rules.yaml"),
+        ("--output", "~/rows.csv"),
+        ("--report", "~/report.html"),
+        ("--ca-cert", "~/ca.pem"),
+        ("--api-key-file", "~/key"),
+    ] {
+        let mut words = vec!["classify", "run", "docs/bill.txt", flag, file];
+        if flag != "--rules" {
+            words.extend(["--rules", "rules.yaml"]);
+        }
+        sandbox.run(&words).assert_stderr("only a shell expands ~");
+    }
+}
+
+#[test]
 fn rules_are_read_from_json_toml_yaml_and_flags() {
     let sandbox = Sandbox::new();
     sandbox.file(

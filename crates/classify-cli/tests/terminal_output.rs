@@ -62,6 +62,35 @@ fn webhook_listen_prints_each_event_on_arrival() {
 }
 
 #[test]
+fn webhook_listen_takes_name_of_host() {
+    for (host, shown) in [
+        ("localhost", "http://127.0.0.1:"),
+        ("127.0.0.1", "http://127.0.0.1:"),
+    ] {
+        let words = ["webhooks", "listen", "--port", "0", "--host", host];
+        let mut child = RunningCommand::start(bare_command(&words));
+        let mut notes = BufReader::new(child.stderr.take().unwrap()).lines();
+        let note = notes.find_map(|line| line.ok().filter(|line| line.contains("http://")));
+        let note = note.unwrap();
+        assert!(note.contains(shown), "{note}");
+        assert!(deliver(&address_in(&note).unwrap(), "1"));
+        stop(&child);
+        child.end().assert_exit(0);
+    }
+    let words = [
+        "webhooks",
+        "listen",
+        "--port",
+        "0",
+        "--host",
+        "no.such.host.invalid",
+    ];
+    run_to_end(bare_command(&words))
+        .assert_exit(1)
+        .assert_stderr("cannot listen on port 0 of no.such.host.invalid");
+}
+
+#[test]
 fn wait_job_prints_each_job_as_it_ends() {
     let config = Config::default().rate_limits(RateLimits::none());
     let sandbox = Sandbox::with(config.script(Script::file("stuck*").never_ends()));
@@ -221,6 +250,50 @@ fn terminal_control_characters_in_responses_are_replaced() {
         "{:?}",
         terminal.written()
     );
+}
+
+/// As in `docker run -t` and in many build servers.
+#[test]
+fn terminal_without_size_is_as_wide_as_columns_or_80() {
+    let sandbox = Sandbox::new();
+    let words = [&RUN[..], &["--format", "table"]].concat();
+    for (columns, width) in [
+        (None, 80),
+        (Some("120"), 120),
+        (Some("0"), 80),
+        (Some("x"), 80),
+    ] {
+        for color in [true, false] {
+            let mut command = sandbox.command(&words);
+            if let Some(columns) = columns {
+                command.env("COLUMNS", columns);
+            }
+            if !color {
+                command.env("NO_COLOR", "1");
+            }
+            let mut terminal = Terminal::start(&mut command, Attached::Both, 0);
+            let screen = terminal.assert_exit(0);
+            assert!(screen.contains("invoice"), "{columns:?}:\n{screen}");
+            let widest = screen.lines().map(|line| line.chars().count()).max();
+            let widest = widest.unwrap_or_default();
+            assert!(
+                (width - 30..=width).contains(&widest),
+                "{columns:?}: {widest}\n{screen}"
+            );
+        }
+    }
+}
+
+#[test]
+fn progress_of_terminal_without_size_is_one_line_each() {
+    let config = Config::default().rate_limits(RateLimits::none());
+    let sandbox = Sandbox::with(config.script(Script::file("stuck*").never_ends()));
+    sandbox.file("docs/stuck.txt", "never ends");
+    let mut terminal = Terminal::start(&mut sandbox.command(&RUN), Attached::Stderr, 0);
+    let screen = terminal.wait_until(|screen| screen.contains("2 done, 0 failed"));
+    assert!(screen.contains("2 of 3"), "{screen}");
+    terminal.interrupt();
+    terminal.assert_exit(130);
 }
 
 #[test]

@@ -213,11 +213,14 @@ pub(crate) fn open(body: Body) -> Result<RequestBody, Failure> {
             content,
             tail,
             content_key,
+            max_content_bytes,
             ..
         }) => {
             let content = match content {
                 Content::Bytes(bytes) => OpenContent::Bytes(bytes),
-                Content::Path(path) => OpenContent::Reader(open_file(&path, content_key)?),
+                Content::Path(path) => {
+                    OpenContent::Reader(open_file(&path, content_key, max_content_bytes)?)
+                }
                 _ => return Err(Failure::content("the document's content is missing")),
             };
             Ok(RequestBody::new(head, content, tail))
@@ -229,7 +232,11 @@ pub(crate) fn open(body: Body) -> Result<RequestBody, Failure> {
 }
 
 #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
-fn open_file(path: &Path, key: Option<ContentKey>) -> Result<ContentReader, Failure> {
+fn open_file(
+    path: &Path,
+    key: Option<ContentKey>,
+    max_bytes: Option<u64>,
+) -> Result<ContentReader, Failure> {
     use std::fs::{self, File};
 
     let failure = |error: io::Error| {
@@ -253,15 +260,65 @@ fn open_file(path: &Path, key: Option<ContentKey>) -> Result<ContentReader, Fail
         Some(key) if length == 0 && key != ContentKey::of(b"") => {
             Err(Failure::content(changed(&name)))
         }
+        _ if max_bytes.is_some() && length == 0 => Err(Failure::content(format!(
+            "{name}: is empty; the service refuses an empty file"
+        ))),
+        _ if max_bytes.is_some_and(|max| length > max) => Err(Failure::content(format!(
+            "{name}: has {length} bytes; the service takes {} at most",
+            max_bytes.unwrap_or_default()
+        ))),
         Some(key) => Ok(ContentReader::new(Box::new(file), name, length).expect(key)),
         None => Ok(ContentReader::new(Box::new(file), name, length)),
     }
 }
 
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
-fn open_file(path: &Path, _: Option<ContentKey>) -> Result<ContentReader, Failure> {
+fn open_file(path: &Path, _: Option<ContentKey>, _: Option<u64>) -> Result<ContentReader, Failure> {
     Err(Failure::content(format!(
         "{}: this build has no file system; pass the document's bytes",
         path.display()
     )))
+}
+
+#[cfg(all(test, not(target_family = "wasm")))]
+mod tests {
+    use classify_proto::files::{MAX_FILE_BYTES, UploadFile};
+    use classify_proto::{Api, Operation as _, Seed};
+
+    use super::*;
+
+    fn open_upload(path: &Path, validate: bool) -> Result<RequestBody, Failure> {
+        let api = Api::builder("llx-1").validate(validate).build().unwrap();
+        let mut upload = UploadFile::path(path).unwrap();
+        upload.prepare(Seed::new([1; 16]));
+        open(upload.build_request(&api).unwrap().into_body())
+    }
+
+    /// Nothing is sent of a file that the service would refuse: 512 MiB would be on the wire before its 413.
+    #[test]
+    fn upload_of_empty_or_too_large_file_fails_before_it_is_sent() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.pdf");
+        for (length, problem) in [
+            (0, Some("is empty")),
+            (1, None),
+            (MAX_FILE_BYTES, None),
+            (MAX_FILE_BYTES + 1, Some("has 536870913 bytes")),
+        ] {
+            // It takes no room on the disk.
+            std::fs::File::create(&path)
+                .unwrap()
+                .set_len(length)
+                .unwrap();
+            match (open_upload(&path, true), problem) {
+                (Ok(_), None) => {}
+                (Err(failure), Some(problem)) => {
+                    assert!(failure.to_string().contains(problem), "{failure:?}");
+                    assert_eq!(failure.kind(), classify_proto::FailureKind::Content);
+                }
+                (opened, _) => panic!("{length}: {:?}", opened.map(drop)),
+            }
+            assert!(open_upload(&path, false).is_ok(), "{length}");
+        }
+    }
 }

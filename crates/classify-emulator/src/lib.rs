@@ -37,7 +37,7 @@
 //! # }
 //! ```
 //!
-//! For a process of its own there are [`run`] and [`serve()`]. The command `llamacloud-prod emulator` is one around them,
+//! For a process of its own there is [`serve()`]. The command `llamacloud-prod emulator` is one around it,
 //! and is what the scripts around the official clients start (`tests/official/run.sh`).
 //!
 //! # Map
@@ -45,7 +45,7 @@
 //! | what | where |
 //! | --- | --- |
 //! | start, look inside, stop | [`Emulator`] |
-//! | a process of its own | [`run`], [`serve()`] |
+//! | a process of its own | [`serve()`] |
 //! | times, limits, keys, folders, the clock, state that lasts | [`Config`], [`RateLimits`] |
 //! | what goes wrong, and when | [`Fault`], [`FaultRule`], [`Trigger`], [`FaultSchedule`] |
 //! | outcomes fixed beforehand | [`Script`], and both from a file: [`Config::scenario_file`] |
@@ -105,7 +105,7 @@ pub use request_log::LoggedRequest;
 pub use route::Route;
 pub use schedule::{FaultRule, FaultSchedule, InvalidFaultRule, Trigger};
 pub use script::Script;
-pub use serve::{run, serve};
+pub use serve::serve;
 pub use webhook::Delivery;
 
 /// The program in README is compiled with the other examples.

@@ -60,6 +60,9 @@ pub struct Multipart {
     /// The key of the document, if it is known. A driver that opens a path compares what it reads with it, and fails the
     /// request before its last byte if it differs.
     pub content_key: Option<ContentKey>,
+    /// The most bytes that the document may have; `None` if the request is not validated. A driver that opens a path
+    /// fails the request before it sends anything if the file is longer, or empty.
+    pub max_content_bytes: Option<u64>,
 }
 
 impl Multipart {
@@ -69,11 +72,17 @@ impl Multipart {
             content,
             tail: tail.into(),
             content_key: None,
+            max_content_bytes: None,
         }
     }
 
     pub(crate) fn content_key(mut self, key: Option<ContentKey>) -> Self {
         self.content_key = key;
+        self
+    }
+
+    pub(crate) fn max_content_bytes(mut self, max: Option<u64>) -> Self {
+        self.max_content_bytes = max;
         self
     }
 }

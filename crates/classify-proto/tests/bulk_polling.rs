@@ -180,6 +180,38 @@ fn rate_limit_free_tier_run_of_1000_jobs_completes() {
     );
 }
 
+/// 15 uploads, 15 creates and two lists: the second window of the limit has room for all of them.
+#[test]
+fn rate_limit_free_tier_run_of_15_documents_ends_in_second_window() {
+    for documents in [15, 17] {
+        let mut bench = BulkHarness::new(0..documents, service(10));
+        bench.simulation.limiter = Some(Mutex::new(Limiter::free_tier()));
+        let start = bench.simulation.now;
+        bench.run(None).unwrap();
+        bench.assert_all_completed();
+        let took = bench.simulation.now - start;
+        assert!(took < 70_000, "{documents} documents: {took} ms");
+    }
+}
+
+/// A poll that left the limit to creates does not go on waiting once no document does.
+#[test]
+fn rate_limit_is_left_to_creates_only_while_documents_wait() {
+    for documents in 20..50 {
+        let mut bench = BulkHarness::new(0..documents, service(10));
+        bench.simulation.limiter = Some(Mutex::new(Limiter::free_tier()));
+        bench.run(None).unwrap();
+        bench.assert_all_completed();
+        let mut sent = bench.simulation.sent.iter();
+        let last_create = sent.rfind(|(_, request)| request == CREATE);
+        let after = bench.simulation.now - last_create.unwrap().0;
+        assert!(
+            after < 70_000,
+            "{documents} documents: {after} ms after the last create"
+        );
+    }
+}
+
 #[test]
 fn pagination_of_polls_follows_smaller_pages() {
     let mut bench = BulkHarness::new(

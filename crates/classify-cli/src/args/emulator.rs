@@ -149,7 +149,7 @@ fn long_help() -> String {
 const TABLE_WIDTH: usize = 100;
 
 const HELP: &str = "\
-It prints its base URL as one line on stdout as soon as it answers, and runs until SIGTERM or Ctrl-C. Any client of the \
+It prints its base URL as one line on stdout as soon as it answers, and runs until SIGTERM, SIGHUP or Ctrl-C. Any client of the \
 API in any language can be pointed at it. It listens on 127.0.0.1 only and takes any key. Its labels come from the words \
 that a document shares with the rules; they are not the service's.
 

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::path_hint::{UNEXPANDED_HOME, is_unexpanded_home};
+
 /// A template for the folder of a type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FolderTemplate(Vec<TemplatePart>);
@@ -18,6 +20,9 @@ const MAX_NAME_BYTES: usize = 200;
 impl FolderTemplate {
     /// Parses a template. `{{` and `}}` are literal braces.
     pub(crate) fn parse(template: &str) -> Result<Self, String> {
+        if is_unexpanded_home(template) {
+            return Err(UNEXPANDED_HOME.to_owned());
+        }
         let mut parts = Vec::new();
         let mut text = String::new();
         let mut rest = template.chars().peekable();
@@ -153,6 +158,10 @@ mod tests {
             FolderTemplate::parse("{type}").unwrap().base(),
             Path::new(".")
         );
+        // A folder that is really called so.
+        for template in ["./~/{type}", "~x/{type}", "a/~/{type}"] {
+            assert!(FolderTemplate::parse(template).is_ok(), "{template}");
+        }
         for (template, part) in [
             ("sorted/", "write sorted/{type}/"),
             ("", "{type}"),
@@ -161,6 +170,8 @@ mod tests {
             ("a/type}", "not opened"),
             ("a/{}", "{} is unknown"),
             ("a/{Type}", "{Type} is unknown"),
+            ("~/sorted/{type}/", "$HOME"),
+            ("~/{type}", "$HOME"),
         ] {
             let error = FolderTemplate::parse(template).unwrap_err();
             assert!(error.contains(part), "{template}: {error}");

@@ -53,6 +53,10 @@ pub(crate) struct GlobalArgs {
     #[arg(long, short, global = true)]
     pub(crate) raw_output: bool,
 
+    /// Begin CSV with a byte order mark, by which Excel knows that it is UTF-8
+    #[arg(long, global = true)]
+    pub(crate) csv_bom: bool,
+
     /// Logs each request to stderr: method, path, status, attempt and time, and nothing else
     #[arg(long, global = true)]
     pub(crate) debug: bool,
@@ -121,6 +125,7 @@ impl GlobalArgs {
             format: self.format,
             transform: self.transform.as_deref(),
             raw_output: self.raw_output,
+            csv_bom: self.csv_bom,
         }
     }
 

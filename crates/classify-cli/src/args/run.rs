@@ -8,6 +8,7 @@ use classify_proto::v2::Rule;
 
 use super::folder_template::FolderTemplate;
 use super::values;
+use crate::path_hint::path_hint;
 use crate::rules;
 
 /// The flags of `classify run`.
@@ -138,6 +139,20 @@ pub(crate) struct RunArgs {
     /// On Ctrl-C, cancels the jobs that are open
     #[arg(long)]
     pub(crate) cancel_on_interrupt: bool,
+}
+
+impl RunArgs {
+    /// Returns what to do about paths that are not there and are URLs or begin with `~/`, by their position.
+    pub(crate) fn missing_path_hints(&self) -> impl Iterator<Item = String> {
+        let missing = self
+            .paths
+            .iter()
+            .zip(1..)
+            .filter(|(path, _)| !path.exists());
+        // A URL may hold a secret, and is not repeated.
+        missing
+            .filter_map(|(path, position)| Some(format!("path {position}: {}", path_hint(path)?)))
+    }
 }
 
 const HELP: &str = "\

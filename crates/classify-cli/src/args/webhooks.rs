@@ -1,6 +1,5 @@
 //! `webhooks verify` and `webhooks listen`
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -59,9 +58,9 @@ Examples:
   llamacloud-prod webhooks listen --port 8090 --secret @secret.txt
   llamacloud-prod webhooks listen --port 8090 --max-items 1 --transform data.job_id --raw-output")]
 pub(crate) struct ListenArgs {
-    /// The address to listen on
+    /// The address or name to listen on, such as localhost
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
-    pub(crate) host: IpAddr,
+    pub(crate) host: String,
 
     /// The port; 0 takes a free one
     #[arg(long, value_name = "NUMBER", default_value_t = 8090)]

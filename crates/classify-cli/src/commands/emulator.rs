@@ -1,18 +1,20 @@
 //! `emulator`
 
+use std::cell::Cell;
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
-use classify_emulator::{Config, FaultSchedule};
+use classify_emulator::{Config, Emulator, FaultSchedule};
 
 use crate::args::emulator::EmulatorArgs;
 use crate::args::global::GlobalArgs;
 use crate::error::CliError;
 use crate::exit_code::ExitCode;
 use crate::printer::Printer;
+use crate::signals::TerminationSignals;
 
-/// Runs the emulator until SIGTERM or Ctrl-C.
+/// Runs the emulator until SIGTERM, SIGHUP or Ctrl-C.
 pub(crate) fn emulator(
     args: &EmulatorArgs,
     global: &GlobalArgs,
@@ -37,8 +39,10 @@ pub(crate) fn emulator(
             _ => {}
         }
     }
-    let result = classify_emulator::run(config, |emulator| {
+    let port = Cell::new(None);
+    let ready = |emulator: &Emulator| {
         if let Some(path) = &args.port_file {
+            port.set(Some(emulator.address().port()));
             write_port_file(path, emulator.address().port()).map_err(|error| {
                 let text = format!(
                     "the port file {} cannot be written: {error}",
@@ -52,13 +56,25 @@ pub(crate) fn emulator(
         // An error is ignored: the port file contains the port too.
         let _ = writeln!(out, "{}", emulator.base_url()).and_then(|()| out.flush());
         Ok(())
-    });
-    result.map_err(|error| start_error(&error, args))?;
-    if let Some(path) = &args.port_file {
-        // The port is no longer in use.
-        let _ = std::fs::remove_file(path);
-    }
-    Ok(())
+    };
+    let result = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .and_then(|runtime| {
+            runtime.block_on(async {
+                // Before the start: a signal that comes during the start must not be lost.
+                let mut signals = TerminationSignals::install();
+                let shutdown = async {
+                    signals.recv().await;
+                    // Before the port is free: a successor with the same port must not lose its file.
+                    if let (Some(path), Some(port)) = (&args.port_file, port.get()) {
+                        remove_port_file(path, port);
+                    }
+                };
+                classify_emulator::serve(config, ready, shutdown).await
+            })
+        });
+    result.map_err(|error| start_error(&error, args))
 }
 
 fn config(args: &EmulatorArgs) -> Result<Config, CliError> {
@@ -118,6 +134,14 @@ fn write_port_file(path: &Path, port: u16) -> io::Result<()> {
     writeln!(file, "{port}")?;
     file.persist(path)?;
     Ok(())
+}
+
+/// Removes the port file, unless it has another emulator's port.
+fn remove_port_file(path: &Path, port: u16) {
+    let is_own = std::fs::read_to_string(path).is_ok_and(|text| text.trim() == port.to_string());
+    if is_own {
+        let _ = std::fs::remove_file(path);
+    }
 }
 
 fn start_error(error: &io::Error, args: &EmulatorArgs) -> CliError {

@@ -23,6 +23,7 @@ use crate::error::CliError;
 use crate::exit_code::ExitCode;
 use crate::output::results::{ResultCount, ResultKind, ResultWriter};
 use crate::printer::Printer;
+use crate::signals::TerminationSignals;
 
 /// The maximum size of a delivery.
 const MAX_BODY_BYTES: u64 = 2 * 1024 * 1024;
@@ -115,7 +116,7 @@ struct ListenState {
     events: mpsc::Sender<PendingDelivery>,
 }
 
-/// Receives deliveries until SIGTERM or Ctrl-C, or until `--max-items` are printed.
+/// Receives deliveries until SIGTERM, SIGHUP or Ctrl-C, or until `--max-items` are printed.
 pub(crate) fn listen(
     args: &ListenArgs,
     global: &GlobalArgs,
@@ -134,7 +135,10 @@ pub(crate) fn listen(
     let failed = |error: std::io::Error| {
         CliError::new(
             ExitCode::Unexpected,
-            format!("port {} on {} cannot be had: {error}", args.port, args.host),
+            format!(
+                "cannot listen on port {} of {}: {error}",
+                args.port, args.host
+            ),
         )
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -142,8 +146,12 @@ pub(crate) fn listen(
         .build()
         .map_err(failed)?;
     runtime.block_on(async {
-        let address = SocketAddr::new(args.host, args.port);
-        let listener = tokio::net::TcpListener::bind(address)
+        let host = args.host.trim_start_matches('[').trim_end_matches(']');
+        let addresses = tokio::net::lookup_host((host, args.port)).await;
+        let mut addresses: Vec<SocketAddr> = addresses.map_err(failed)?.collect();
+        // A name may have both kinds, and a sender that knows one of them knows this one.
+        addresses.sort_by_key(SocketAddr::is_ipv6);
+        let listener = tokio::net::TcpListener::bind(&*addresses)
             .await
             .map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
@@ -164,14 +172,15 @@ pub(crate) fn listen(
             let _ = ended.await;
         });
         let mut server = std::pin::pin!(server.into_future());
-        let mut shutdown = std::pin::pin!(shutdown_signal());
+        // Before the address is printed: a signal may come at once.
+        let mut signals = TerminationSignals::install();
         printer.note(&format!("deliveries are received at http://{address}/"));
         let mut seen = SeenEvents::default();
         let mut remaining = args.max_items.unwrap_or(usize::MAX);
         while remaining > 0 {
             tokio::select! {
                 ended = &mut server => return ended.map_err(failed),
-                () = &mut shutdown => break,
+                () = signals.recv() => break,
                 delivery = deliveries.recv() => {
                     let Some((event, confirmation)) = delivery else { break };
                     if event.dedup_key().is_none_or(|key| seen.insert(key)) {
@@ -187,27 +196,6 @@ pub(crate) fn listen(
         let _ = tokio::time::timeout(SHUTDOWN_TIMEOUT, server).await;
         results.finish()
     })
-}
-
-/// Resolves on SIGTERM or Ctrl-C. The signal handlers are installed by the call, not by the first poll: a signal may come
-/// as soon as the address is printed.
-fn shutdown_signal() -> impl Future<Output = ()> {
-    #[cfg(unix)]
-    let signals = {
-        use tokio::signal::unix::{SignalKind, signal};
-        [SignalKind::terminate(), SignalKind::interrupt()].map(|kind| signal(kind).ok())
-    };
-    async move {
-        #[cfg(unix)]
-        if let [Some(mut terminate), Some(mut interrupt)] = signals {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-            return;
-        }
-        let _ = tokio::signal::ctrl_c().await;
-    }
 }
 
 /// Handles one delivery. The service waits 30 s for a response, and makes three attempts.

@@ -38,6 +38,7 @@ pub(super) fn read_certificates(
         })
         .map_err(|error| {
             CliError::usage(format!("{source}: {path_text} cannot be read: {error}"))
+                .path_hint(path)
         })?;
     let mut certificates = Vec::new();
     for item in parse_pem(&pem) {

@@ -70,7 +70,7 @@ pub(crate) fn fields_table(job: &Job, target: RenderTarget) -> String {
             );
         }
     }
-    table::render(&table)
+    table::render(table)
 }
 
 /// The minimum width of a terminal for the column of reasons.
@@ -81,14 +81,12 @@ const MIN_WIDTH_FOR_REASONS: u16 = 120;
 pub(crate) fn rows_table(jobs: &[Job], target: RenderTarget) -> String {
     let columns = [
         ("Job", ColumnKind::Word),
-        ("Status", ColumnKind::Word),
-        ("Type", ColumnKind::Names(20)),
+        ("Status", ColumnKind::Label),
+        ("Type", ColumnKind::Label),
         ("Conf.", ColumnKind::Number),
         ("Reason", ColumnKind::Prose),
     ];
-    let has_reasons = table::new(&columns, target)
-        .width()
-        .is_some_and(|width| width >= MIN_WIDTH_FOR_REASONS);
+    let has_reasons = table::new(&columns, target).width() >= MIN_WIDTH_FOR_REASONS;
     let column_count = if has_reasons {
         columns.len()
     } else {
@@ -117,7 +115,7 @@ pub(crate) fn rows_table(jobs: &[Job], target: RenderTarget) -> String {
         ];
         table::add(&mut table, cells.into_iter().take(column_count));
     }
-    table::render(&table)
+    table::render(table)
 }
 
 fn status_color(status: &JobStatus) -> Option<Color> {

@@ -33,6 +33,8 @@ pub(crate) struct ResultSettings<'a> {
     pub(crate) transform: Option<&'a str>,
     /// Write strings without quotes.
     pub(crate) raw_output: bool,
+    /// Begin CSV with a byte order mark.
+    pub(crate) csv_bom: bool,
 }
 
 /// How many results are expected.
@@ -53,6 +55,8 @@ pub(crate) struct ResultWriter {
     kind: ResultKind,
     transform: Option<String>,
     raw_output: bool,
+    /// A byte order mark, or nothing.
+    csv_start: &'static str,
     /// Whether JSON is an array, and YAML a stream.
     is_list: bool,
     /// Whether the first item of the JSON array was written.
@@ -117,6 +121,7 @@ impl ResultWriter {
             },
             transform: settings.transform.map(str::to_owned),
             raw_output: settings.raw_output,
+            csv_start: if settings.csv_bom { "\u{feff}" } else { "" },
             is_list: count == ResultCount::Many || (count == ResultCount::Stream && !is_terminal),
             array_started: false,
             buffered: Vec::new(),
@@ -221,7 +226,7 @@ impl ResultWriter {
                         );
                     }
                 }
-                table::render(&table)
+                table::render(table)
             }
             (None, _) => rows(buffered, target)?,
         };
@@ -251,6 +256,7 @@ impl ResultWriter {
             }
         }
         let bytes = writer.into_inner().map_err(|error| write_error(&error))?;
+        self.sink.write(self.csv_start)?;
         self.sink.write(&String::from_utf8_lossy(&bytes))
     }
 }
@@ -288,12 +294,10 @@ fn rows(buffered: &[String], target: RenderTarget) -> Result<String, CliError> {
             .unwrap_or(LEADING_COLUMNS.len())
     });
     // A wrapped id cannot be copied.
-    let kind = |name: &str| {
-        if name == "id" {
-            ColumnKind::Word
-        } else {
-            ColumnKind::Prose
-        }
+    let kind = |name: &str| match name {
+        "id" => ColumnKind::Word,
+        "status" | "type" => ColumnKind::Label,
+        _ => ColumnKind::Prose,
     };
     let headings: Vec<_> = shown
         .iter()
@@ -312,7 +316,7 @@ fn rows(buffered: &[String], target: RenderTarget) -> Result<String, CliError> {
             }),
         );
     }
-    Ok(table::render(&table))
+    Ok(table::render(table))
 }
 
 type RecordFields = Vec<(String, Value)>;

@@ -3,29 +3,39 @@
 use std::io::{self, IsTerminal as _};
 
 use comfy_table::{
-    Attribute, Cell, CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Row, Table,
-    TableStyle, Width,
+    Attribute, Cell, CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Row,
+    Table as ComfyTable, TableStyle, Width,
 };
-use console::Term;
+use console::{Term, measure_text_width};
 
-use crate::terminal::{escape, stdout_has_colors};
+use crate::terminal::{escape, stdout_has_colors, terminal_width, width_without_terminal};
 
 pub(crate) use comfy_table::Color;
-
-/// The width if it is unknown.
-const DEFAULT_WIDTH: u16 = 80;
 
 /// Only a line below the header: reasons take several lines, and lines between rows would double them.
 const STYLE: TableStyle =
     TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
+
+/// The blanks behind each column but the last.
+const PADDING: u16 = 2;
+/// The blanks between two columns: the style adds one.
+const GAP: u16 = PADDING + 1;
+/// The width that a column of labels takes before names and prose get more than the minimum, in percent of the table.
+const LABEL_PERCENT: u16 = 20;
+/// The width that is left to a column of names or prose before a label is broken.
+const MIN_FLEXIBLE_WIDTH: u16 = 8;
+/// The same in a table that is too narrow for that.
+const MIN_WIDTH: u16 = 3;
 
 /// The kind of a column, which decides how it shrinks if the table is too wide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ColumnKind {
     /// Takes the remaining width, and is wrapped.
     Prose,
-    /// At most this percentage of the width.
+    /// At most this percentage of the width while prose needs the rest. A long name is broken.
     Names(u16),
+    /// A type or a status: wrapped between words. A word is broken only if no other column can be narrower.
+    Label,
     /// Aligned right and never wrapped.
     Number,
     /// Never wrapped.
@@ -40,27 +50,38 @@ pub(crate) enum RenderTarget {
     File,
 }
 
+/// A table of rows below a header.
+#[derive(Debug)]
+pub(crate) struct Table {
+    inner: ComfyTable,
+    columns: Vec<TableColumn>,
+    width: u16,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct TableColumn {
+    kind: ColumnKind,
+    /// The width of the longest line.
+    content: u16,
+    /// The width of the longest word.
+    longest_word: u16,
+}
+
+impl Table {
+    /// Returns the width that the table may take.
+    pub(crate) fn width(&self) -> u16 {
+        self.width
+    }
+}
+
 /// Returns an empty table with these columns.
 pub(crate) fn new(columns: &[(&str, ColumnKind)], target: RenderTarget) -> Table {
-    let mut table = Table::new();
+    let mut table = ComfyTable::new();
     table
         .load_style(STYLE)
         .set_content_arrangement(ContentArrangement::Dynamic);
     let is_terminal = target == RenderTarget::Stdout && io::stdout().is_terminal();
-    if !is_terminal {
-        let columns_variable = std::env::var("COLUMNS")
-            .ok()
-            .and_then(|columns| columns.parse().ok());
-        table.set_width(
-            columns_variable
-                .filter(|width| *width >= 20)
-                .unwrap_or(DEFAULT_WIDTH),
-        );
-    }
     if !is_terminal || !stdout_has_colors() {
-        if is_terminal && let Some((_, width)) = Term::stdout().size_checked() {
-            table.set_width(width);
-        }
         // No colors and nothing bold.
         table.force_no_tty();
     }
@@ -69,36 +90,129 @@ pub(crate) fn new(columns: &[(&str, ColumnKind)], target: RenderTarget) -> Table
             .iter()
             .map(|(name, _)| Cell::new(name).add_attribute(Attribute::Bold)),
     );
-    for (index, (_, kind)) in columns.iter().enumerate() {
-        let Some(column) = table.column_mut(index) else {
-            continue;
-        };
-        column.set_padding((0, if index + 1 == columns.len() { 0 } else { 2 }));
-        match kind {
-            ColumnKind::Prose => {}
-            ColumnKind::Names(percent) => {
-                column.set_constraint(ColumnConstraint::UpperBoundary(Width::Percentage(*percent)));
-            }
-            ColumnKind::Number => {
-                column.set_constraint(ColumnConstraint::ContentWidth);
-                column.set_cell_alignment(CellAlignment::Right);
-            }
-            ColumnKind::Word => {
-                column.set_constraint(ColumnConstraint::ContentWidth);
-            }
-        }
+    Table {
+        inner: table,
+        columns: columns
+            .iter()
+            .map(|(name, kind)| {
+                let mut column = TableColumn {
+                    kind: *kind,
+                    content: 0,
+                    longest_word: 0,
+                };
+                column.add(name);
+                column
+            })
+            .collect(),
+        width: if is_terminal {
+            terminal_width(&Term::stdout())
+        } else {
+            width_without_terminal()
+        },
     }
-    table
 }
 
 /// Returns an empty table for stderr: as wide as that terminal, and without colors.
 pub(crate) fn for_stderr(columns: &[(&str, ColumnKind)]) -> Table {
     let mut table = new(columns, RenderTarget::File);
-    if let Some((_, width)) = Term::stderr().size_checked() {
-        // Narrower columns would break the words.
-        table.set_width(width.max(60));
-    }
+    // Narrower columns would break the words.
+    table.width = terminal_width(&Term::stderr()).max(60);
     table
+}
+
+impl TableColumn {
+    /// Takes note of a cell.
+    fn add(&mut self, text: &str) {
+        let width = |text: &str| u16::try_from(measure_text_width(text)).unwrap_or(u16::MAX);
+        let content = text.lines().map(width).max().unwrap_or_default();
+        self.content = self.content.max(content);
+        let word = text.split_whitespace().map(width).max().unwrap_or_default();
+        self.longest_word = self.longest_word.max(word);
+    }
+
+    fn min_width(self) -> u16 {
+        match self.kind {
+            ColumnKind::Prose | ColumnKind::Names(_) => self.content.min(MIN_FLEXIBLE_WIDTH),
+            ColumnKind::Label => self.longest_word,
+            ColumnKind::Number | ColumnKind::Word => self.content,
+        }
+    }
+
+    /// The width before columns of a lower priority get more than the minimum.
+    fn preferred_width(self, table_width: u16) -> u16 {
+        let part = |percent: u16| {
+            let part = u32::from(table_width) * u32::from(percent) / 100;
+            u16::try_from(part).unwrap_or(u16::MAX)
+        };
+        match self.kind {
+            ColumnKind::Label => self.content.min(part(LABEL_PERCENT)),
+            ColumnKind::Names(percent) => self.content.min(part(percent)),
+            _ => self.content,
+        }
+    }
+}
+
+/// Returns the widths of the columns, without the gaps. They fit into the table if the columns that are never wrapped
+/// leave any room.
+fn column_widths(columns: &[TableColumn], table_width: u16) -> Vec<u16> {
+    let gaps = u16::try_from(columns.len().saturating_sub(1)).unwrap_or(u16::MAX);
+    let mut layout = Layout {
+        columns,
+        widths: columns.iter().map(|column| column.min_width()).collect(),
+        available: table_width.saturating_sub(GAP.saturating_mul(gaps)).into(),
+    };
+    let is_label = |kind| kind == ColumnKind::Label;
+    let is_name = |kind| matches!(kind, ColumnKind::Names(_));
+    let is_prose = |kind| kind == ColumnKind::Prose;
+    layout.shrink(|kind| is_name(kind) || is_prose(kind));
+    layout.shrink(is_label);
+    layout.grow(is_label, |column| column.preferred_width(table_width));
+    layout.grow(is_name, |column| column.preferred_width(table_width));
+    layout.grow(is_prose, |column| column.content);
+    layout.grow(is_label, |column| column.content);
+    layout.grow(is_name, |column| column.content);
+    layout.widths
+}
+
+/// The widths of columns while they are distributed.
+struct Layout<'c> {
+    columns: &'c [TableColumn],
+    widths: Vec<u16>,
+    available: u32,
+}
+
+impl Layout<'_> {
+    fn total(&self) -> u32 {
+        self.widths.iter().map(|width| u32::from(*width)).sum()
+    }
+
+    /// Takes width from the widest of some columns, until all fit.
+    fn shrink(&mut self, may_shrink: impl Fn(ColumnKind) -> bool) {
+        while self.total() > self.available {
+            let widest = self
+                .widths
+                .iter_mut()
+                .zip(self.columns)
+                .filter(|(width, column)| may_shrink(column.kind) && **width > MIN_WIDTH)
+                .max_by_key(|(width, _)| **width);
+            let Some((width, _)) = widest else { break };
+            *width -= 1;
+        }
+    }
+
+    /// Gives width to the narrowest of some columns, until each has its target or there is none left.
+    fn grow(&mut self, may_grow: impl Fn(ColumnKind) -> bool, target: impl Fn(TableColumn) -> u16) {
+        while self.total() < self.available {
+            let narrowest = self
+                .widths
+                .iter_mut()
+                .zip(self.columns)
+                .filter(|(width, column)| may_grow(column.kind) && **width < target(**column))
+                .min_by_key(|(width, _)| **width);
+            let Some((width, _)) = narrowest else { break };
+            *width += 1;
+        }
+    }
 }
 
 /// Returns a cell without a color.
@@ -116,13 +230,33 @@ pub(crate) fn cell(text: &str, color: Option<Color>) -> Cell {
 }
 
 /// Returns the table as text, without trailing blanks.
-pub(crate) fn render(table: &Table) -> String {
-    table.trim_fmt()
+pub(crate) fn render(table: Table) -> String {
+    let widths = column_widths(&table.columns, table.width);
+    let mut rendered = table.inner;
+    // What cannot fit is cut off by the terminal and not by the table.
+    rendered.set_width(u16::MAX);
+    for (index, (column, width)) in table.columns.iter().zip(&widths).enumerate() {
+        let is_last = index + 1 == widths.len();
+        let padding = if is_last { 0 } else { PADDING };
+        let Some(comfy) = rendered.column_mut(index) else {
+            continue;
+        };
+        comfy.set_padding((0, padding));
+        comfy.set_constraint(ColumnConstraint::Absolute(Width::Fixed(width + padding)));
+        if column.kind == ColumnKind::Number {
+            comfy.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    rendered.trim_fmt()
 }
 
 /// Adds a row.
 pub(crate) fn add(table: &mut Table, cells: impl IntoIterator<Item = Cell>) {
-    table.add_row(Row::from(cells.into_iter().collect::<Vec<_>>()));
+    let cells: Vec<_> = cells.into_iter().collect();
+    for (column, cell) in table.columns.iter_mut().zip(&cells) {
+        column.add(&cell.content());
+    }
+    table.inner.add_row(Row::from(cells));
 }
 
 /// Formats a confidence with two digits.
@@ -144,7 +278,7 @@ mod tests {
             ],
             RenderTarget::File,
         );
-        table.set_width(80);
+        table.width = 80;
         let reason = "これは請求書です。".repeat(20);
         add(
             &mut table,
@@ -154,7 +288,7 @@ mod tests {
                 cell(&reason, None),
             ],
         );
-        for line in render(&table).lines() {
+        for line in render(table).lines() {
             // A wide character takes two columns.
             let width: usize = line
                 .chars()
@@ -162,6 +296,81 @@ mod tests {
                 .sum();
             assert!(width <= 80, "{width}: {line}");
         }
+    }
+
+    /// A table as of a run, of this width.
+    fn of_run(width: u16, r#type: &str, document: &str) -> String {
+        let mut table = new(
+            &[
+                ("Document", ColumnKind::Names(31)),
+                ("Type", ColumnKind::Label),
+                ("Conf.", ColumnKind::Number),
+                ("Review", ColumnKind::Word),
+                ("Reason", ColumnKind::Prose),
+            ],
+            RenderTarget::File,
+        );
+        table.width = width;
+        let reason = "It has an account number and a running balance.";
+        for r#type in [r#type, "CANCELLED", "no match"] {
+            let cells = [document, r#type, "0.93", "review", reason];
+            add(&mut table, cells.map(|text| cell(text, None)));
+        }
+        render(table)
+    }
+
+    #[test]
+    fn table_does_not_break_type_or_status_while_another_column_has_room() {
+        // Four gaps, the numbers, the review mark, and three letters of document and reason each.
+        let least = |word: &str| 4 * 3 + 5 + 6 + 3 + 3 + word.len();
+        for document in ["a.pdf", "a_very_long_name_of_a_document_2025.pdf"] {
+            for r#type in [
+                "bill",
+                "bank_statement",
+                "a_type_of_thirty_letters_______",
+                "a bank_statement",
+            ] {
+                let words = || r#type.split(' ').chain(["CANCELLED"]);
+                let longest = words().max_by_key(|word| word.len()).unwrap();
+                for width in 20..200 {
+                    let text = of_run(width, r#type, document);
+                    if usize::from(width) < least(longest) {
+                        continue;
+                    }
+                    for word in words() {
+                        assert!(text.contains(word), "{width}: {word}\n{text}");
+                    }
+                    for line in text.lines() {
+                        assert!(
+                            line.chars().count() <= usize::from(width),
+                            "{width}:\n{text}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn table_column_widths_follow_priorities() {
+        let text = of_run(
+            80,
+            "bank_statement",
+            "a_very_long_name_of_a_document_2025.pdf",
+        );
+        let header = text.lines().next().unwrap();
+        // The name has 31 percent, the type its longest word, and the reason the rest.
+        assert_eq!(
+            header,
+            "Document                   Type             Conf.   Review   Reason"
+        );
+        // What fits is not wrapped at all.
+        let text = of_run(
+            200,
+            "bank_statement",
+            "a_very_long_name_of_a_document_2025.pdf",
+        );
+        assert_eq!(text.lines().count(), 5, "{text}");
     }
 
     #[test]

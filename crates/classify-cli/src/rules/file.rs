@@ -52,6 +52,7 @@ pub(crate) fn read(path: &Path) -> Result<Configuration, CliError> {
             std::io::ErrorKind::NotFound => cli_error.hint("check the path given to --rules"),
             _ => cli_error,
         }
+        .path_hint(path)
     })?;
     if !metadata.is_file() || metadata.len() > MAX_FILE_BYTES {
         return Err(CliError::usage(format!(

@@ -53,7 +53,7 @@ pub(crate) fn run(args: &RunArgs, global: &GlobalArgs, printer: Printer) -> Resu
     let output = output_path(args)
         .map(|path| RowFile::new(path, global.format))
         .transpose()?;
-    let mut postprocess = Postprocess::new(args, global.emulator, printer)?;
+    let mut postprocess = Postprocess::new(args, global, printer)?;
     let (inputs, unfollowed_links) = find_inputs(args, &files, journal_path.as_deref(), printer)?;
     if let Some(file) = &args.labels {
         postprocess.read_labels(file, &inputs, types(&job_options).as_deref())?;
@@ -147,6 +147,8 @@ fn find_inputs(
         .map(PathBuf::as_path)
         .chain(journal)
         .collect();
+    args.missing_path_hints()
+        .for_each(|hint| printer.warning(&hint));
     let found = inputs::find_inputs(&args.paths, &excluded, args.follow_links)?;
     files.check_overwrites(&found.excluded_files)?;
     for note in &found.notes {

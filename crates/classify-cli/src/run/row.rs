@@ -24,6 +24,9 @@ pub(crate) const COLUMNS: [&str; 8] = [
     "error",
 ];
 
+/// The first column behind a byte order mark.
+const MARKED_FIRST_COLUMN: &str = "\u{feff}path";
+
 /// The key that only JSON has.
 const ERROR_CODE: &str = "error_code";
 
@@ -98,13 +101,21 @@ impl FileAction {
 pub(crate) struct ExtraColumns {
     pub(crate) review: bool,
     pub(crate) file_action: Option<FileAction>,
+    /// Begin CSV with a byte order mark.
+    pub(crate) csv_bom: bool,
 }
 
 impl ExtraColumns {
-    /// Returns all columns in their order.
+    /// Returns the header of a CSV file: all columns in their order, the first behind the byte order mark if there is one.
     pub(crate) fn columns(self) -> impl Iterator<Item = &'static str> {
-        COLUMNS
-            .into_iter()
+        let [first, others @ ..] = COLUMNS;
+        let first = if self.csv_bom {
+            MARKED_FIRST_COLUMN
+        } else {
+            first
+        };
+        std::iter::once(first)
+            .chain(others)
             .chain(self.review.then_some("review"))
             .chain(self.file_action.map(FileAction::key))
     }
@@ -238,7 +249,7 @@ pub(crate) fn as_table(rows: &[&Row], target: RenderTarget) -> String {
     let has_review = rows.iter().any(|row| row.review.is_some());
     let mut columns = vec![
         ("Document", ColumnKind::Names(31)),
-        ("Type", ColumnKind::Names(20)),
+        ("Type", ColumnKind::Label),
         ("Conf.", ColumnKind::Number),
         ("Reason", ColumnKind::Prose),
     ];
@@ -270,7 +281,7 @@ pub(crate) fn as_table(rows: &[&Row], target: RenderTarget) -> String {
         }
         table::add(&mut table, cells);
     }
-    let table = table::render(&table);
+    let table = table::render(table);
     match folder {
         Some(folder) => format!("In {}\n\n{table}", escape(folder)),
         None => table,
@@ -343,11 +354,19 @@ mod tests {
         let extra = ExtraColumns {
             review: true,
             file_action: Some(FileAction::Copy),
+            csv_bom: false,
         };
         let columns: Vec<_> = extra.columns().collect();
         assert_eq!(columns.len(), row.csv_record().len());
         assert_eq!(columns[8..], ["review", "copied_to"]);
         assert!(ExtraColumns::default().columns().eq(COLUMNS));
+        let marked = ExtraColumns {
+            csv_bom: true,
+            ..ExtraColumns::default()
+        };
+        let marked: Vec<_> = marked.columns().collect();
+        assert_eq!(marked[0].strip_prefix('\u{feff}'), Some(COLUMNS[0]));
+        assert_eq!(marked[1..], COLUMNS[1..]);
     }
 
     #[test]

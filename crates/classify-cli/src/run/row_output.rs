@@ -57,7 +57,8 @@ pub(super) fn check_file_path(flag: &str, path: &Path) -> Result<(), CliError> {
         return Err(CliError::usage(format!(
             "{flag} {}: there is no such folder",
             path.display()
-        )));
+        ))
+        .path_hint(path));
     }
     Ok(())
 }

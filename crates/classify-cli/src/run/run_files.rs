@@ -158,6 +158,7 @@ fn read_start(path: &Path) -> Option<Vec<u8>> {
 /// Whether a text is the start of the rows of a run, in any format.
 fn looks_like_rows(text: &[u8]) -> bool {
     let text = String::from_utf8_lossy(text);
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     if text.is_empty() || text.trim() == "[]" || text.starts_with(&row::COLUMNS.join(",")) {
         return true;
     }
@@ -185,6 +186,7 @@ mod tests {
             "[]\n",
             "path,status,type,confidence,reasoning,job_id,file_id,error\na.txt,ERROR,,,,,,gone\n",
             "path,status,type,confidence,reasoning,job_id,file_id,error,review\n",
+            "\u{feff}path,status,type,confidence,reasoning,job_id,file_id,error\n",
             "Document  Type     Conf.  Reason\n─────────────────────\n",
             "docs\n\nDocument  Type     Conf.  Review  Reason\n─────────────────────\n",
         ] {

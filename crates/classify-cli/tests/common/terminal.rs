@@ -37,7 +37,7 @@ pub enum Attached {
 }
 
 impl Terminal {
-    /// Starts a command in a terminal of so many columns.
+    /// Starts a command in a terminal of so many columns. With 0 it does not know its size.
     pub fn start(command: &mut Command, ends: Attached, columns: u16) -> Self {
         let near = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&near).unwrap();
@@ -49,7 +49,7 @@ impl Terminal {
             .open(name.to_str().unwrap())
             .unwrap();
         let size = Winsize {
-            ws_row: 24,
+            ws_row: if columns == 0 { 0 } else { 24 },
             ws_col: columns,
             ws_xpixel: 0,
             ws_ypixel: 0,
@@ -80,7 +80,8 @@ impl Terminal {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
-        let (rows, wide) = (NonZero::new(24).unwrap(), NonZero::new(columns).unwrap());
+        let wide = NonZero::new(columns).unwrap_or(NonZero::new(200).unwrap());
+        let rows = NonZero::new(24).unwrap();
         let capture = Arc::new(Mutex::new(Capture {
             screen: vt100::Parser::new(rows, wide, 1000),
             all: Vec::new(),

@@ -106,10 +106,10 @@ fn without_scheme(text: &str, authority: &str) -> String {
     }
     // A single word may be a secret as well as a host.
     let host = Some(authority).filter(|host| is_host(host) && host.contains('.'));
-    format!(
-        "has no scheme; write https://{}",
-        host.unwrap_or("in front of it")
-    )
+    match host {
+        Some(host) => format!("has no scheme; write https://{host}"),
+        None => "has no scheme; write https:// in front of it".to_owned(),
+    }
 }
 
 /// The text of a base URL in [`Api::base_url`](super::Api::base_url) and in journals.
@@ -152,6 +152,7 @@ mod tests {
             ("", "empty"),
             ("api.cloud.llamaindex.ai", "https://api.cloud.llamaindex.ai"),
             ("ftp://x", "scheme"),
+            ("myhost", "write https:// in front of it"),
             ("https://", "base_url"),
             ("https://user:pass@host", "password"),
             ("https://host/?a=b", "query"),

@@ -26,7 +26,7 @@ pub use file::{File, PresignedUrl, SecretUrl};
 pub use get::GetFile;
 pub use list::{ListFiles, OrderBy};
 pub use query::{Filter, QueryFiles};
-pub use upload::{Purpose, UploadFile};
+pub use upload::{MAX_FILE_BYTES, Purpose, UploadFile};
 
 /// The route of every operation here.
 const ROUTE: &str = "/api/v1/beta/files";

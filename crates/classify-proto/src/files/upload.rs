@@ -37,7 +37,15 @@ open_enum! {
     }
 }
 
+/// The largest document that the service takes, in bytes: 512 MiB.
+pub const MAX_FILE_BYTES: u64 = 512 * 1024 * 1024;
+
 /// Uploads a document.
+///
+/// An empty document, and one of more than [`MAX_FILE_BYTES`], is an error before anything is sent: with
+/// [`is_invalid`](Error::is_invalid) if the document is in memory, and with [`is_content`](Error::is_content) if it is a
+/// file, whose length the driver finds out when it opens it. [`ApiBuilder::validate`](crate::ApiBuilder::validate) turns
+/// both off.
 ///
 /// An upload may be repeated: a spare copy costs nothing and expires by itself. A path is opened anew for each
 /// attempt, so that every attempt sends the whole document.
@@ -169,6 +177,17 @@ impl Operation for UploadFile {
         if matches!(&self.content, Content::Bytes(bytes) if bytes.is_empty()) {
             errors.add("content", "is empty; the service refuses an empty file");
         }
+        if let Content::Bytes(bytes) = &self.content
+            && bytes.len() as u64 > MAX_FILE_BYTES
+        {
+            errors.add(
+                "content",
+                format!(
+                    "has {} bytes; the service takes {MAX_FILE_BYTES} at most",
+                    bytes.len()
+                ),
+            );
+        }
         errors.finish()
     }
 
@@ -204,7 +223,8 @@ impl Operation for UploadFile {
             &media_type,
             self.content.clone(),
         )
-        .content_key(self.content_key);
+        .content_key(self.content_key)
+        .max_content_bytes(api.validates().then_some(MAX_FILE_BYTES));
         api.request(Method::POST, ROUTE)
             .scope(&self.scope)
             .multipart(boundary, multipart)
@@ -310,6 +330,30 @@ mod tests {
         );
         loaded.set_content(b"canary".to_vec());
         loaded.build_request(&api()).unwrap();
+    }
+
+    #[test]
+    fn validation_upload_over_512_mib_is_refused_and_not_sent() {
+        let of_length = |length: u64| {
+            let bytes = vec![0; usize::try_from(length).unwrap()];
+            prepared(UploadFile::new("a.pdf", bytes)).validate()
+        };
+        of_length(MAX_FILE_BYTES).unwrap();
+        let error = of_length(MAX_FILE_BYTES + 1).unwrap_err();
+        assert!(error.is_invalid(), "{error}");
+        assert!(error.to_string().contains("536870912 at most"), "{error}");
+        // The length of a file is for the driver to find out, unless validation is off.
+        for (api, max) in [
+            (api(), Some(MAX_FILE_BYTES)),
+            (Api::builder("llx-1").validate(false).build().unwrap(), None),
+        ] {
+            let upload = prepared(UploadFile::path("a.pdf").unwrap());
+            let request = upload.build_request(&api).unwrap();
+            let Body::Multipart(multipart) = request.body() else {
+                panic!("{:?}", request.body())
+            };
+            assert_eq!(multipart.max_content_bytes, max);
+        }
     }
 
     #[test]

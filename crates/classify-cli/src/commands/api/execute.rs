@@ -47,7 +47,9 @@ pub(crate) fn execute(
         .then(|| create_operation(&values.body(endpoint), validates))
         .transpose()?;
     let is_upload = endpoint.resource == "files" && endpoint.name == "create";
-    let upload = is_upload.then(|| upload_operation(&values)).transpose()?;
+    let upload = is_upload
+        .then(|| upload_operation(&values, validates))
+        .transpose()?;
     if let (true, Some(file)) = (is_upload, file) {
         check_output_file(&values, file)?;
     }

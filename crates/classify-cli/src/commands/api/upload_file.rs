@@ -3,13 +3,10 @@
 use std::path::Path;
 
 use classify_proto::Bytes;
-use classify_proto::files::UploadFile;
+use classify_proto::files::{MAX_FILE_BYTES, UploadFile};
 
 use super::parameter_values::ParameterValues;
 use crate::error::CliError;
-
-/// The maximum size of an upload from stdin. It is held in memory, because it may be sent twice.
-const MAX_STDIN_BYTES: u64 = 512 * 1024 * 1024;
 
 /// Checks that the response does not replace the uploaded file.
 pub(super) fn check_output_file(values: &ParameterValues, file: &Path) -> Result<(), CliError> {
@@ -23,18 +20,22 @@ pub(super) fn check_output_file(values: &ParameterValues, file: &Path) -> Result
     }
 }
 
-/// Returns the upload of the flags.
-pub(super) fn upload_operation(values: &ParameterValues) -> Result<UploadFile, CliError> {
+/// Returns the upload of the flags. With `validates`, an empty file and one that is too large are errors.
+pub(super) fn upload_operation(
+    values: &ParameterValues,
+    validates: bool,
+) -> Result<UploadFile, CliError> {
     let path = values.text("file").unwrap_or_default();
     let upload = if path == "-" {
+        // It is held in memory, because it may be sent twice.
         let mut bytes = Vec::new();
-        let mut stdin = std::io::Read::take(std::io::stdin().lock(), MAX_STDIN_BYTES + 1);
+        let mut stdin = std::io::Read::take(std::io::stdin().lock(), MAX_FILE_BYTES + 1);
         std::io::Read::read_to_end(&mut stdin, &mut bytes)
             .map_err(|error| CliError::usage(format!("stdin cannot be read: {error}")))?;
-        if bytes.len() as u64 > MAX_STDIN_BYTES {
-            return Err(CliError::usage(
-                "stdin holds more than 512 MB, which is the most that the service takes",
-            ));
+        if bytes.len() as u64 > MAX_FILE_BYTES {
+            return Err(CliError::usage(format!(
+                "stdin has more than {MAX_FILE_BYTES} bytes, which is the most that the service takes"
+            )));
         }
         UploadFile::new("stdin", Bytes::from(bytes))
     } else {
@@ -43,10 +44,23 @@ pub(super) fn upload_operation(values: &ParameterValues) -> Result<UploadFile, C
             Some(rest) if !std::path::Path::new(&path).exists() => rest.to_owned(),
             _ => path,
         };
-        let metadata = std::fs::metadata(&path)
-            .map_err(|error| CliError::usage(format!("--file: {path} cannot be read: {error}")))?;
+        let metadata = std::fs::metadata(&path).map_err(|error| {
+            CliError::usage(format!("--file: {path} cannot be read: {error}"))
+                .path_hint(Path::new(&path))
+        })?;
         if !metadata.is_file() {
-            return Err(CliError::usage(format!("--file: {path} is no file")));
+            return Err(CliError::usage(format!("--file: {path} is not a file")));
+        }
+        let size = metadata.len();
+        if validates && size == 0 {
+            return Err(CliError::usage(format!(
+                "--file: {path} is empty: 0 bytes; the service refuses an empty file"
+            )));
+        }
+        if validates && size > MAX_FILE_BYTES {
+            return Err(CliError::usage(format!(
+                "--file: {path} has {size} bytes; the service takes {MAX_FILE_BYTES} at most"
+            )));
         }
         UploadFile::path(path)?
     };

@@ -72,7 +72,7 @@ fn format_ratio(ratio: Option<f64>) -> String {
 
 fn classes_table(evaluation: &Evaluation) -> String {
     let mut table = table::for_stderr(&[
-        ("Type", ColumnKind::Names(40)),
+        ("Type", ColumnKind::Label),
         ("Labelled", ColumnKind::Number),
         ("Precision", ColumnKind::Number),
         ("Recall", ColumnKind::Number),
@@ -88,7 +88,7 @@ fn classes_table(evaluation: &Evaluation) -> String {
         ];
         table::add(&mut table, cells.iter().map(|text| table::plain_cell(text)));
     }
-    table::render(&table)
+    table::render(table)
 }
 
 fn confusion_matrix(evaluation: &Evaluation) -> String {
@@ -101,7 +101,7 @@ fn confusion_matrix(evaluation: &Evaluation) -> String {
     let numbers: Vec<String> = (1..=evaluation.classes.len())
         .map(|nth| nth.to_string())
         .collect();
-    let mut columns = vec![("Should be \\ is", ColumnKind::Names(35))];
+    let mut columns = vec![("Should be \\ is", ColumnKind::Label)];
     columns.extend(
         numbers
             .iter()
@@ -122,7 +122,7 @@ fn confusion_matrix(evaluation: &Evaluation) -> String {
         });
         table::add(&mut table, std::iter::once(name).chain(cells));
     }
-    table::render(&table)
+    table::render(table)
 }
 
 fn thresholds_table(evaluation: &Evaluation) -> String {
@@ -142,7 +142,7 @@ fn thresholds_table(evaluation: &Evaluation) -> String {
         ];
         table::add(&mut table, cells.iter().map(|text| table::plain_cell(text)));
     }
-    table::render(&table)
+    table::render(table)
 }
 
 /// Returns the evaluation for programs.

@@ -25,6 +25,7 @@ use self::type_counts::TypeCounts;
 use super::report_page::ReportPage;
 use super::row::{ExtraColumns, FileAction, Row};
 use super::row_output::AtomicFile;
+use crate::args::global::GlobalArgs;
 use crate::args::run::RunArgs;
 use crate::cancel::Cancel;
 use crate::error::CliError;
@@ -42,6 +43,7 @@ pub(super) struct Postprocess {
     /// The inputs and rules, as the report names them.
     title: String,
     is_emulated: bool,
+    csv_bom: bool,
     type_counts: TypeCounts,
     cancel: Cancel,
     printer: Printer,
@@ -51,7 +53,7 @@ impl Postprocess {
     /// Validates the flags.
     pub(super) fn new(
         args: &RunArgs,
-        is_emulated: bool,
+        global: &GlobalArgs,
         printer: Printer,
     ) -> Result<Self, CliError> {
         let file_sorter = match (&args.move_to, &args.copy_to) {
@@ -77,7 +79,8 @@ impl Postprocess {
             evaluation: None,
             report_file,
             title: title(args),
-            is_emulated,
+            is_emulated: global.emulator,
+            csv_bom: global.csv_bom,
             type_counts: TypeCounts::default(),
             cancel: Cancel::default(),
             printer,
@@ -127,6 +130,7 @@ impl Postprocess {
                 .file_sorter
                 .as_ref()
                 .map(|file_sorter| file_sorter.action),
+            csv_bom: self.csv_bom,
         }
     }
 

@@ -1,7 +1,7 @@
 //! Moves or copies one file. Nothing is overwritten or lost, even if another process writes to the same folder.
 
 use std::collections::HashMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -103,18 +103,49 @@ impl FileMover {
     }
 }
 
-/// `scan.pdf`, `scan (2).pdf`, `scan (3).pdf`
+/// The maximum length of a file name in bytes: file systems allow 255, of one unit or another.
+const MAX_NAME_BYTES: usize = 255;
+/// A longer extension is a part of the name, which may be shortened.
+const MAX_EXTENSION_BYTES: usize = 100;
+
+/// `scan.pdf`, `scan (2).pdf`, `scan (3).pdf`. The stem of a long name is shortened, so that the number fits.
 fn numbered(first: &Path, number: usize) -> PathBuf {
     if number == 1 {
         return first.to_owned();
     }
-    let mut name = first.file_stem().map(OsString::from).unwrap_or_default();
-    name.push(format!(" ({number})"));
-    if let Some(extension) = first.extension() {
-        name.push(".");
-        name.push(extension);
+    let extension = first
+        .extension()
+        .filter(|extension| extension.len() <= MAX_EXTENSION_BYTES);
+    let stem = match extension {
+        Some(_) => first.file_stem(),
+        None => first.file_name(),
+    };
+    let mut ending = OsString::from(format!(" ({number})"));
+    if let Some(extension) = extension {
+        ending.push(".");
+        ending.push(extension);
     }
+    let mut name = shorten(
+        stem.unwrap_or_default(),
+        MAX_NAME_BYTES.saturating_sub(ending.len()),
+    );
+    name.push(ending);
     first.with_file_name(name)
+}
+
+/// Cuts a name off after so many bytes, between two characters.
+fn shorten(name: &OsStr, max_bytes: usize) -> OsString {
+    let bytes = name.as_encoded_bytes();
+    if bytes.len() <= max_bytes {
+        return name.to_owned();
+    }
+    // The bytes of a character after its first begin with the bits 10.
+    let is_start = |index: &usize| bytes[*index] & 0b1100_0000 != 0b1000_0000;
+    let end = (0..=max_bytes).rev().find(is_start).unwrap_or_default();
+    #[cfg(unix)]
+    return <OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(&bytes[..end]).to_owned();
+    #[cfg(not(unix))]
+    String::from_utf8_lossy(&bytes[..end]).into_owned().into()
 }
 
 fn is_in_folder(source: &Path, folder: &Path) -> bool {
@@ -286,6 +317,52 @@ mod tests {
         assert_eq!(folder.text("out/scan.tar.gz").unwrap(), "theirs");
         assert_eq!(folder.text("out/scan.tar (4).gz").unwrap(), "three");
         assert_eq!((folder.count("a"), folder.count("out")), (0, 6));
+    }
+
+    #[test]
+    fn move_files_shortens_long_name_that_is_taken() {
+        let three_bytes = "請".repeat(83);
+        for (name, extension) in [
+            (format!("{}.pdf", "n".repeat(251)), Some("pdf")),
+            (format!("{three_bytes}ab.pdf"), Some("pdf")),
+            ("n".repeat(255), None),
+            // It is no extension if it is nearly all of the name.
+            (format!("n.{}", "x".repeat(253)), None),
+        ] {
+            assert_eq!(name.len(), 255);
+            let folder = Folder::new(&[]);
+            for place in ["a", "b", "out"] {
+                fs::create_dir(folder.at(place)).unwrap();
+                fs::write(folder.at(place).join(&name), place).unwrap();
+            }
+            let mut mover = FileMover::new(FileAction::Move);
+            for (place, number) in [("a", "(2)"), ("b", "(3)")] {
+                let source = folder.at(place).join(&name);
+                let outcome = mover.move_file(&source, &folder.at("out")).unwrap();
+                let MoveOutcome::Moved(path) = outcome else {
+                    panic!("{outcome:?}")
+                };
+                assert_eq!(fs::read_to_string(&path).unwrap(), place);
+                let short = path.file_name().unwrap().to_str().unwrap();
+                assert!(short.contains(number), "{short}");
+                assert!((252..=255).contains(&short.len()), "{short}");
+                if extension.is_some() {
+                    assert_eq!(path.extension().and_then(OsStr::to_str), extension);
+                }
+            }
+            assert_eq!(folder.count("out"), 3);
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn move_files_shortens_name_that_is_not_utf_8() {
+        use std::os::unix::ffi::OsStrExt as _;
+        let name = OsStr::from_bytes(&[0x9b; 255]);
+        // No boundary is known, so nothing is kept of it.
+        assert!(shorten(name, 250).is_empty());
+        let name = OsStr::from_bytes(&[0xe4; 255]);
+        assert_eq!(shorten(name, 250).len(), 250);
     }
 
     #[test]

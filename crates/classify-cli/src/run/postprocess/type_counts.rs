@@ -99,7 +99,7 @@ impl TypeCounts {
     /// Returns a table for stderr.
     pub(super) fn to_text(&self) -> String {
         let mut table = table::for_stderr(&[
-            ("Type", ColumnKind::Names(50)),
+            ("Type", ColumnKind::Label),
             ("Documents", ColumnKind::Number),
             ("Share", ColumnKind::Number),
             ("Mean conf.", ColumnKind::Number),
@@ -117,7 +117,7 @@ impl TypeCounts {
                 ],
             );
         }
-        table::render(&table)
+        table::render(table)
     }
 }
 

@@ -23,7 +23,7 @@ const JOBS_PER_REQUEST: usize = 100;
 const MAX_MISSED_POLLS: u32 = 2;
 /// A poll begins when the jobs have grown older by this part of their age.
 const AGE_DIVISOR: u32 = 6;
-/// Of the time that polls are held back by a limit, this many times is left to other requests.
+/// Of the time that polls are held back by a limit, this many times is left to the uploads and creates that wait.
 const RATE_LIMIT_SHARE: u32 = 3;
 /// But no longer than this: a job that has ended is not to wait for its turn for ever.
 const MAX_RATE_LIMIT_SHARE: Duration = Duration::from_secs(5 * 60);
@@ -35,6 +35,8 @@ pub(super) struct JobPoller {
     seed: Seed,
     polls_begun: u32,
     next_poll: Option<Time>,
+    /// Until then polls leave the rate limit to the uploads and creates that wait.
+    yields_until: Option<Time>,
     poll: Option<Poll>,
 }
 
@@ -68,6 +70,7 @@ impl JobPoller {
             seed,
             polls_begun: 0,
             next_poll: None,
+            yields_until: None,
             poll: None,
         }
     }
@@ -130,11 +133,6 @@ impl JobPoller {
         self.open.contains_key(&NormalizedId::of(job_id))
     }
 
-    pub(super) fn next_wake(&self) -> Option<Time> {
-        self.next_poll
-            .filter(|_| self.poll.is_none() && !self.open.is_empty())
-    }
-
     /// Every open job, which is then open no more.
     pub(super) fn drain(&mut self) -> Vec<(String, DocumentIndex, Option<JobStatus>)> {
         self.next_poll = None;
@@ -146,12 +144,30 @@ impl JobPoller {
 }
 
 impl Bulk {
+    /// Returns when the next poll begins, unless one is in progress or no job is open.
+    pub(super) fn next_poll(&self) -> Option<Time> {
+        let poller = &self.poller;
+        let next = poller
+            .next_poll
+            .filter(|_| poller.poll.is_none() && !poller.open.is_empty())?;
+        let yields_until = poller.yields_until.filter(|_| self.has_waiting_documents());
+        Some(yields_until.map_or(next, |until| until.max(next)))
+    }
+
+    /// Whether documents wait for an upload or a create.
+    fn has_waiting_documents(&self) -> bool {
+        !self.to_upload.is_empty()
+            || !self.to_create.is_empty()
+            || !self.backing_off.is_empty()
+            || self.in_flight.creating() > 0
+    }
+
     /// Begins a poll, where one is due.
     pub(super) fn begin_poll(&mut self, now: Time) -> bool {
-        let poller = &mut self.poller;
-        if poller.next_wake().is_none_or(|next| next > now) {
+        if self.next_poll().is_none_or(|next| next > now) {
             return false;
         }
+        let poller = &mut self.poller;
         for open in poller.open.values_mut() {
             open.since.get_or_insert(now);
         }
@@ -257,8 +273,7 @@ impl Bulk {
             poller
                 .poll_interval
                 .delay_at_age(poller.seed, poller.polls_begun, now.since(oldest));
-        // The limit that held the poll back is there for buying too.
-        let delay = delay.max(share);
+        poller.yields_until = (!share.is_zero()).then(|| now + share);
         poller.next_poll = (!poller.open.is_empty()).then(|| now + delay);
     }
 

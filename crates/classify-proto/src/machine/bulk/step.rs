@@ -92,7 +92,7 @@ impl Bulk {
                 self.in_flight.next_wake(),
                 available_at,
                 backoff_until,
-                self.poller.next_wake(),
+                self.next_poll(),
                 self.deadline(),
             ];
             return Step::Wait(next_wake.into_iter().flatten().min());

@@ -1,0 +1,60 @@
+//! Hints for paths that are not there: a `~` that no shell has expanded, and URLs.
+
+use std::path::Path;
+
+/// What to do about a `~` that no shell has expanded.
+pub(crate) const UNEXPANDED_HOME: &str = "only a shell expands ~, at the start of a word without quotes: write \"$HOME/…\", or ./~/… if a folder is really called ~";
+/// What to do about a URL.
+const URL: &str = "a URL is not a path: download the file, and give its path";
+/// What to do about the URL of a local file.
+const FILE_URL: &str = "a URL is not a path: leave out file://";
+
+/// Whether a path begins with a `~` that a shell would have replaced by the home directory.
+pub(crate) fn is_unexpanded_home(path: &str) -> bool {
+    path.strip_prefix('~')
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with(std::path::is_separator))
+}
+
+/// Returns what to do if a path that was not found is a URL or begins with `~/`.
+pub(crate) fn path_hint(path: &Path) -> Option<&'static str> {
+    let text = path.to_str()?;
+    if is_unexpanded_home(text) {
+        return Some(UNEXPANDED_HOME);
+    }
+    let (scheme, _) = text.split_once("://")?;
+    let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "+.-".contains(c));
+    if !is_scheme {
+        None
+    } else if scheme.eq_ignore_ascii_case("file") {
+        Some(FILE_URL)
+    } else {
+        Some(URL)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn path_hint_is_for_urls_and_unexpanded_home() {
+        for (path, hint) in [
+            ("https://example.com/a.pdf?sig=x", Some(URL)),
+            ("HTTP://example.com/*.pdf", Some(URL)),
+            ("s3://bucket/key", Some(URL)),
+            ("file:///tmp/a.pdf", Some(FILE_URL)),
+            ("~/a.pdf", Some(UNEXPANDED_HOME)),
+            ("~", Some(UNEXPANDED_HOME)),
+            ("~a.pdf", None),
+            ("./~/a.pdf", None),
+            ("a.pdf", None),
+            ("a b://c", None),
+            ("://c", None),
+        ] {
+            assert_eq!(path_hint(Path::new(path)), hint, "{path}");
+        }
+    }
+}
