@@ -274,12 +274,11 @@ fn report_path_invalid_is_rejected_before_any_request() {
     ] {
         run(&sandbox, words).assert_exit(2).assert_stderr(part);
     }
-    fs::create_dir(sandbox.path().join("empty")).unwrap();
     sandbox
         .run(&[
             "classify",
             "run",
-            "empty",
+            "*.pdf",
             "--rules",
             "rules.yaml",
             "--report",

@@ -184,11 +184,10 @@ fn validation_of_rules_names_location_and_remedy_before_sending() {
 #[test]
 fn inputs_missing_or_invalid_are_rejected() {
     let sandbox = Sandbox::new();
-    fs::create_dir(sandbox.path().join("empty")).unwrap();
     sandbox
-        .run(&["classify", "run", "empty", "--rules", "rules.yaml"])
+        .run(&["classify", "run", "emtpy/*.pdf", "--rules", "rules.yaml"])
         .assert_exit(2)
-        .assert_stderr("no documents in empty");
+        .assert_stderr("no documents in emtpy/*.pdf");
     sandbox
         .run(&["classify", "run", "*.pdf", "--rules", "rules.yaml"])
         .assert_exit(2)

@@ -23,9 +23,22 @@ use crate::rules;
 )]
 pub(crate) struct RunArgs {
     /// Files, folders (with all that is in them), globs such as 'scans/**/*.pdf', and ids of files (dfl-…) and of
-    /// parse jobs (pjb-…) that the service holds
-    #[arg(required = true, value_name = "PATH")]
+    /// parse jobs (pjb-…) that the service holds; - reads a list of them from stdin
+    #[arg(required_unless_present = "files_from", value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
+
+    /// Reads more paths from a file, one per line or separated by NUL; - is stdin
+    #[arg(long, value_name = "FILE")]
+    pub(crate) files_from: Option<PathBuf>,
+
+    /// Leaves out files whose name matches, or that are in a folder whose name does; may be repeated. With a / the glob
+    /// is compared with the path in the folder that was given
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) exclude: Vec<String>,
+
+    /// Classifies only files that match, in the same way; may be repeated. --exclude comes first
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) include: Vec<String>,
 
     /// Follows links to folders that lie outside of the folder they were found in; those inside it are always followed
     #[arg(long)]
@@ -102,7 +115,8 @@ pub(crate) struct RunArgs {
     #[arg(long)]
     pub(crate) fresh: bool,
 
-    /// Counts documents, duplicates, bytes and pages; sends nothing and needs no key
+    /// Counts documents, duplicates, bytes, pages and what is left out; sends nothing and needs no key. With --format
+    /// jsonl it lists the documents
     #[arg(long)]
     pub(crate) dry_run: bool,
 
@@ -170,7 +184,9 @@ A rules file:
   JSON and TOML have the same keys.
 
 Documents:
-  Folders and globs leave hidden files out. The order is that of the arguments, then of the names. A path that leads \
+  Folders and globs leave out hidden files and what programs keep for themselves or have left: ~$… (open in an office \
+program), …~ (backup of an editor), ….part and ….crdownload (unfinished download), Thumbs.db, desktop.ini, __MACOSX/. A \
+file that is named is classified whatever its name. The order is that of the arguments, then of the names. A path that leads \
 to a document already listed is passed over. A link to a file is that file; a link to a folder outside of the one that \
 was named is counted and not followed, unless --follow-links says so. Documents of the same content are sent once and reported for each path.
   Each file is read once before it is sent; one that changes in between is an ERROR, and nothing is bought for it.

@@ -3,14 +3,16 @@
 use std::collections::HashSet;
 
 use classify_proto::PageRanges;
-use classify_proto::machine::{Bulk, HashedDocument};
+use classify_proto::machine::{Bulk, ContentKey, HashedDocument};
 use classify_proto::v2::ParsingConfiguration;
+use classify_ureq::classify_client::path_name;
 use serde::Serialize;
+use serde_json::json;
 
 use super::row::strip_name;
 use crate::args::values::Shard;
 use crate::error::CliError;
-use crate::inputs::Input;
+use crate::inputs::{Input, LeftOutCounts};
 use crate::output::OutputWriter;
 use crate::output::format::RowFormat;
 use crate::printer::Printer;
@@ -22,8 +24,10 @@ pub(super) struct DryRunSummary {
     documents: u64,
     /// Those of them whose content another has too.
     duplicates: u64,
-    /// Those that cannot be classified: empty, unreadable, no files.
+    /// Those that cannot be classified: empty, too large, unreadable, no files.
     unreadable: u64,
+    /// Files of folders and globs that are not documents of this run.
+    left_out: LeftOutCounts,
     /// Links to folders outside of those that were named.
     links_not_followed: u64,
     /// All files together, in bytes.
@@ -43,56 +47,125 @@ pub(super) struct DryRunSummary {
     pages_at_most: Option<u64>,
 }
 
-/// Counts the documents, and prints the summary.
-pub(super) fn dry_run(
-    inputs: &[Input],
-    shard: Option<Shard>,
-    mut summary: DryRunSummary,
-    mut bulk: Bulk,
-    format: RowFormat,
-    printer: Printer,
-) -> Result<(), CliError> {
-    let mut seen = HashSet::new();
-    for input in inputs {
-        let document = match read(input) {
-            Ok(document) => document,
-            Err(error) => {
-                if input.is_in_shard(shard) {
-                    summary.unreadable += 1;
-                    printer.note(&format!("{} {error}", input.path.display()));
-                }
+/// What a run would do with a document.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Plan {
+    /// Upload it and create a job.
+    Job,
+    /// Nothing: another of the same content is sent.
+    Duplicate,
+    /// Nothing: the journal has settled it.
+    Settled,
+    /// Wait for the job that the journal knows.
+    Open,
+    /// Nothing: it cannot be classified.
+    Unreadable,
+}
+
+/// A line of the list of documents.
+#[derive(Debug, Serialize)]
+struct PlannedDocument<'a> {
+    path: &'a str,
+    plan: Plan,
+    /// `null` of an id, and of a document that cannot be read.
+    bytes: Option<u64>,
+    /// Why it cannot be classified.
+    error: Option<&'a str>,
+}
+
+/// A run that is only counted.
+pub(super) struct DryRun {
+    pub(super) summary: DryRunSummary,
+    pub(super) bulk: Bulk,
+    pub(super) shard: Option<Shard>,
+    /// Whether each document is a line of the output; the summary goes to stderr then.
+    pub(super) lists_documents: bool,
+}
+
+impl DryRun {
+    /// Counts the documents, and prints the summary.
+    pub(super) fn run(
+        mut self,
+        inputs: &[Input],
+        format: RowFormat,
+        printer: Printer,
+    ) -> Result<(), CliError> {
+        let mut output = OutputWriter::stdout();
+        let mut seen = HashSet::new();
+        for input in inputs {
+            let read = read(input);
+            let is_ours = match (&read, self.shard) {
+                (Ok(document), Some(shard)) => shard.contains(document.key()),
+                (Err(_), shard) => input.is_in_shard(shard),
+                (Ok(_), None) => true,
+            };
+            if !is_ours {
                 continue;
             }
-        };
-        let key = document.key();
-        if shard.is_some_and(|shard| !shard.contains(key)) {
-            continue;
+            let (plan, bytes, error) = match read {
+                Ok(document) => {
+                    let bytes = match std::fs::metadata(&input.path) {
+                        Ok(metadata) if !input.is_id => Some(metadata.len()),
+                        _ => None,
+                    };
+                    (self.plan(document, &mut seen, bytes), bytes, None)
+                }
+                Err(error) => {
+                    self.summary.unreadable += 1;
+                    if !self.lists_documents {
+                        printer.note(&format!("{} {error}", input.path.display()));
+                    }
+                    (Plan::Unreadable, None, Some(error))
+                }
+            };
+            if self.lists_documents {
+                output.json_line(&PlannedDocument {
+                    path: &path_name(&input.path),
+                    plan,
+                    bytes,
+                    error: error.as_deref(),
+                })?;
+            }
         }
-        let metadata = std::fs::metadata(&input.path).ok();
-        let length = match metadata {
-            Some(metadata) if !input.is_id => metadata.len(),
-            _ => 0,
-        };
+        self.summary.count_pages();
+        if self.lists_documents {
+            printer.section("plan", || self.summary.text(), || json!(self.summary));
+            return Ok(());
+        }
+        print(&self.summary, format)
+    }
+
+    fn plan(
+        &mut self,
+        document: HashedDocument,
+        seen: &mut HashSet<ContentKey>,
+        bytes: Option<u64>,
+    ) -> Plan {
+        let bytes = bytes.unwrap_or(0);
+        let summary = &mut self.summary;
         summary.documents += 1;
-        summary.bytes += length;
+        summary.bytes += bytes;
+        let key = document.key();
         if !seen.insert(key) {
             summary.duplicates += 1;
-            continue;
+            return Plan::Duplicate;
         }
         // The machine does not accept a document that the journal has finished.
-        let before = bulk.capacity();
-        bulk.push(document);
-        if bulk.capacity() == before {
+        let before = self.bulk.capacity();
+        self.bulk.push(document);
+        if self.bulk.capacity() == before {
             summary.settled += 1;
-        } else if bulk.job_id(key).is_some() {
+            Plan::Settled
+        } else if self.bulk.job_id(key).is_some() {
             summary.open += 1;
+            Plan::Open
         } else {
             summary.jobs += 1;
-            summary.bytes_to_upload += length;
+            summary.bytes_to_upload += bytes;
+            Plan::Job
         }
     }
-    summary.count_pages();
-    print(&summary, format)
 }
 
 /// Reads a document; the error is for its row.
@@ -108,9 +181,14 @@ fn read(input: &Input) -> Result<HashedDocument, String> {
 
 impl DryRunSummary {
     /// A plan without documents; a saved configuration keeps to itself which pages are read.
-    pub(super) fn new(links_not_followed: u64, parsing: Option<&ParsingConfiguration>) -> Self {
+    pub(super) fn new(
+        links_not_followed: u64,
+        left_out: LeftOutCounts,
+        parsing: Option<&ParsingConfiguration>,
+    ) -> Self {
         Self {
             links_not_followed,
+            left_out,
             target_pages: parsing.and_then(|parsing| parsing.target_pages.clone()),
             max_pages: parsing.and_then(|parsing| parsing.max_pages),
             ..Self::default()
@@ -128,6 +206,18 @@ impl DryRunSummary {
         self.pages_at_most = each.map(|each| each.saturating_mul(self.jobs));
     }
 
+    fn left_out_text(&self) -> String {
+        let LeftOutCounts {
+            hidden,
+            leftover,
+            not_regular,
+            excluded,
+        } = self.left_out;
+        format!(
+            "{hidden} hidden, {leftover} of programs, {not_regular} no files, {excluded} excluded"
+        )
+    }
+
     fn text(&self) -> String {
         let each = match (&self.target_pages, self.max_pages) {
             (Some(pages), Some(most)) => format!("{pages} and at most {most} of each"),
@@ -143,6 +233,7 @@ impl DryRunSummary {
             format!("documents   {} ({})", self.documents, size(self.bytes)),
             format!("duplicates  {}", self.duplicates),
             format!("unreadable  {}", self.unreadable),
+            format!("left out    {}", self.left_out_text()),
             format!("links       {} not followed", self.links_not_followed),
             format!("settled     {} by the journal", self.settled),
             format!("open        {} in the journal", self.open),
@@ -181,6 +272,13 @@ fn print(summary: &DryRunSummary, format: RowFormat) -> Result<(), CliError> {
                 ),
                 ("max_pages", number(summary.max_pages.map(u64::from))),
                 ("pages_at_most", number(summary.pages_at_most)),
+                ("left_out_hidden", summary.left_out.hidden.to_string()),
+                ("left_out_leftover", summary.left_out.leftover.to_string()),
+                (
+                    "left_out_not_regular",
+                    summary.left_out.not_regular.to_string(),
+                ),
+                ("left_out_excluded", summary.left_out.excluded.to_string()),
             ];
             output.csv_record(columns.iter().map(|(name, _)| name))?;
             output.csv_record(columns.iter().map(|(_, value)| value))

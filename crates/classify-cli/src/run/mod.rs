@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use classify_proto::files::MAX_FILE_BYTES;
 use classify_proto::machine::{Bulk, BulkOptions, Journal, Limiter, PollInterval};
 use classify_proto::v2::JobOptions;
 use classify_proto::{Error, Seed, TransportLimits};
@@ -25,7 +26,7 @@ use classify_ureq::classify_client::JournalFile;
 
 use self::configuration::{RunConfiguration, run_configuration};
 use self::driver::{DriveEvent, StopConditions};
-use self::dry_run::DryRunSummary;
+use self::dry_run::{DryRun, DryRunSummary};
 use self::postprocess::Postprocess;
 use self::results::{RunEnd, RunResults};
 use self::resume_command::resume_command;
@@ -37,8 +38,8 @@ use crate::args::run::RunArgs;
 use crate::cancel::{Cancel, StopReason};
 use crate::client::{CliClient, api_without_key};
 use crate::error::CliError;
-use crate::inputs::{self, Input};
-use crate::output::format::RowFormat;
+use crate::inputs::{self, FoundInputs, Input, NameFilter, Search};
+use crate::output::format::{Format, RowFormat};
 use crate::printer::Printer;
 
 /// Runs the command.
@@ -54,7 +55,8 @@ pub(crate) fn run(args: &RunArgs, global: &GlobalArgs, printer: Printer) -> Resu
         .map(|path| RowFile::new(path, global.format))
         .transpose()?;
     let mut postprocess = Postprocess::new(args, global, printer)?;
-    let (inputs, unfollowed_links) = find_inputs(args, &files, journal_path.as_deref(), printer)?;
+    let found = find_inputs(args, global, &files, journal_path.as_deref(), printer)?;
+    let inputs: Arc<[Input]> = found.inputs.into();
     if let Some(file) = &args.labels {
         postprocess.read_labels(file, &inputs, types(&job_options).as_deref())?;
     }
@@ -69,8 +71,15 @@ pub(crate) fn run(args: &RunArgs, global: &GlobalArgs, printer: Printer) -> Resu
         let api = api_without_key(global)?;
         let bulk = Bulk::new(&api, job_options, options, Seed::new([0; 16]))?;
         let bulk = bulk.with_journal(journal).map_err(run_error)?;
-        let summary = DryRunSummary::new(unfollowed_links, parsing.as_ref());
-        return dry_run::dry_run(&inputs, args.shard, summary, bulk, format, printer);
+        let summary = DryRunSummary::new(found.unfollowed_links, found.left_out, parsing.as_ref());
+        let lists_documents = global.format == Format::Jsonl;
+        let plan = DryRun {
+            summary,
+            bulk,
+            shard: args.shard,
+            lists_documents,
+        };
+        return plan.run(&inputs, format, printer);
     }
 
     let cli_client = CliClient::open(global, printer)?;
@@ -132,32 +141,46 @@ fn documents(inputs: &Arc<[Input]>) -> impl Iterator<Item = Document> + Send + u
     (0..inputs.len()).filter_map(move |index| inputs[index].document())
 }
 
-/// Returns the documents without the run's own files, and the number of links that were not followed.
+/// Returns the documents without the run's own files, and what else was found.
 fn find_inputs(
     args: &RunArgs,
+    global: &GlobalArgs,
     files: &RunFiles,
     journal: Option<&Path>,
     printer: Printer,
-) -> Result<(Arc<[Input]>, u64), CliError> {
+) -> Result<FoundInputs, CliError> {
     let template = args.move_to.as_ref().or(args.copy_to.as_ref());
     let base = template.map(FolderTemplate::base);
-    let excluded: Vec<&Path> = [&args.output, &args.report, &args.labels, &base]
-        .into_iter()
-        .flatten()
-        .map(PathBuf::as_path)
-        .chain(journal)
-        .collect();
+    let own_files = [
+        &args.output,
+        &args.report,
+        &args.labels,
+        &args.files_from,
+        &base,
+    ];
     args.missing_path_hints()
         .for_each(|hint| printer.warning(&hint));
-    let found = inputs::find_inputs(&args.paths, &excluded, args.follow_links)?;
+    let found = inputs::find_inputs(&Search {
+        arguments: &args.paths,
+        files_from: args.files_from.as_deref(),
+        own_files: own_files
+            .into_iter()
+            .flatten()
+            .map(PathBuf::as_path)
+            .chain(journal)
+            .collect(),
+        filter: NameFilter::new(&args.exclude, &args.include)?,
+        follow_links: args.follow_links,
+        max_bytes: (!global.no_validate).then_some(MAX_FILE_BYTES),
+    })?;
     files.check_overwrites(&found.excluded_files)?;
     for note in &found.notes {
         printer.note(note);
     }
-    if found.inputs.is_empty() {
+    if found.inputs.is_empty() && !found.has_source {
         return Err(inputs::no_inputs_error(&args.paths));
     }
-    Ok((found.inputs.into(), found.unfollowed_links))
+    Ok(found)
 }
 
 /// Returns the types of the rules; those of a saved configuration are unknown.
