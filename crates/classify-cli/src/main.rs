@@ -44,6 +44,7 @@
 //! - `commands::api`: the commands that are one call each, as tables. `commands`: the others.
 //! - `cancel`, `graceful_stop`: stopping early.
 //! - `output`: results, on stdout or in a file. `printer`: messages on stderr. `progress_display`: progress on stderr.
+//! - `yaml`, `text_encoding`, `parse_message`: text of files and flags, and the words of the errors in it.
 //! - `error`, `error_report`, `exit_code`, `connection_hint`: errors.
 //!
 //! The modules form a directed acyclic graph: those of errors are at the bottom, `args` knows no command, and `commands`
@@ -62,11 +63,13 @@ mod graceful_stop;
 mod inputs;
 mod network;
 mod output;
+mod parse_message;
 mod printer;
 mod progress_display;
 mod rules;
 mod run;
 mod terminal;
+mod text_encoding;
 mod yaml;
 
 use std::ffi::OsString;

@@ -16,8 +16,8 @@ use classify_proto::webhooks::{Event, SIGNATURE_HEADER, verify as verify_signatu
 use tokio::sync::{mpsc, oneshot};
 
 use crate::args::global::GlobalArgs;
+use crate::args::values::is_null;
 use crate::args::webhooks::{ListenArgs, SigningSecrets, VerifyArgs};
-use crate::commands::api::endpoint::ValueKind;
 use crate::commands::api::flag_text;
 use crate::error::CliError;
 use crate::exit_code::ExitCode;
@@ -98,8 +98,13 @@ fn signing_secrets(flags: &SigningSecrets) -> Result<Vec<Secret>, CliError> {
         .filter(|text| !text.is_empty());
     texts
         .map(|text| {
-            let value = flag_text::parse("secret", ValueKind::Text, text)?;
-            Ok(Secret::new(value.as_str().unwrap_or_default()))
+            // `null` is no secret, as in the other flags.
+            let text = if is_null(text) {
+                String::new()
+            } else {
+                flag_text::resolve_text("secret", text)?
+            };
+            Ok(Secret::new(text))
         })
         .collect()
 }

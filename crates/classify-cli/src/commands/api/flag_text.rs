@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::endpoint::ValueKind;
 use crate::args::values::is_null;
 use crate::error::CliError;
+use crate::printer::Printer;
 use crate::rules;
 use crate::yaml;
 
@@ -16,7 +17,12 @@ use crate::yaml;
 const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Parses the value of a flag.
-pub(crate) fn parse(flag: &str, kind: ValueKind, text: &str) -> Result<Value, CliError> {
+pub(crate) fn parse(
+    flag: &str,
+    kind: ValueKind,
+    text: &str,
+    printer: Printer,
+) -> Result<Value, CliError> {
     if is_null(text) {
         return Ok(Value::Null);
     }
@@ -40,7 +46,7 @@ pub(crate) fn parse(flag: &str, kind: ValueKind, text: &str) -> Result<Value, Cl
         | ValueKind::Rules
         | ValueKind::RuleObjects
         | ValueKind::ObjectList
-        | ValueKind::TextList => parse_object(flag, kind, text),
+        | ValueKind::TextList => parse_object(flag, kind, text, printer),
     }
 }
 
@@ -55,7 +61,12 @@ fn parse_number(text: &str) -> Option<i64> {
 
 /// Parses YAML or JSON. Texts in it may name files if it is written on the command line. In a file `@` has no meaning:
 /// others may have written it, and it could have the caller's own files sent.
-fn parse_object(flag: &str, kind: ValueKind, text: &str) -> Result<Value, CliError> {
+fn parse_object(
+    flag: &str,
+    kind: ValueKind,
+    text: &str,
+    printer: Printer,
+) -> Result<Value, CliError> {
     let source = resolve_text(flag, text)?;
     let parsed = match kind {
         ValueKind::Configuration => rules::parse_configuration(&source),
@@ -75,6 +86,7 @@ fn parse_object(flag: &str, kind: ValueKind, text: &str) -> Result<Value, CliErr
         ))
         .hint(format!("for example {}; or @FILE", example(flag))));
     }
+    yaml::warn_of_lost_texts(&format!("--{flag}"), &source, printer);
     if !text.starts_with('@') {
         resolve_texts(flag, &mut value)?;
     }
@@ -119,7 +131,7 @@ fn resolve_texts(flag: &str, value: &mut Value) -> Result<(), CliError> {
 
 /// Resolves a text. `@path`: the file's text, or base64 if it is not text. `@file://path`: its text. `@data://path`: base64.
 /// `\@text` is `@text`. Anything else is itself.
-fn resolve_text(flag: &str, text: &str) -> Result<String, CliError> {
+pub(crate) fn resolve_text(flag: &str, text: &str) -> Result<String, CliError> {
     if let Some(rest) = text.strip_prefix("\\@") {
         return Ok(format!("@{rest}"));
     }
@@ -166,8 +178,12 @@ fn read_file(flag: &str, path: &str) -> Result<Vec<u8>, CliError> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{CliError, Printer, Value, ValueKind, fs};
     use serde_json::json;
+
+    fn parse(flag: &str, kind: ValueKind, text: &str) -> Result<Value, CliError> {
+        super::parse(flag, kind, text, Printer::from_raw_args(&[]))
+    }
 
     fn value(kind: ValueKind, text: &str) -> Value {
         parse("x", kind, text).unwrap()

@@ -32,7 +32,7 @@ impl ParameterValues {
     ) -> Result<Self, CliError> {
         let mut values = Map::new();
         for parameter in endpoint.parameters {
-            if let Some(value) = flag_value(parameter, matches)? {
+            if let Some(value) = flag_value(parameter, matches, printer)? {
                 values.insert(parameter.name.to_owned(), value);
             }
         }

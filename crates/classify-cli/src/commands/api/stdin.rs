@@ -45,6 +45,7 @@ pub(crate) fn read(wait: Wait, printer: Printer) -> Result<Map<String, Value>, C
             {
                 *configuration = parsed;
             }
+            yaml::warn_of_lost_texts("stdin", &text, printer);
             Ok(fields)
         }
         Value::Null => Ok(Map::new()),
