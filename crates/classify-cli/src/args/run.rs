@@ -188,8 +188,9 @@ null where the file stays. With the last two all rows are printed at the end.
 
 Labels:
   A CSV file begins with a line that names its columns: `path` and `type`. A path is written as in the rows, or relative \
-to the folder of the file of labels. Types are compared letter by letter; an empty one says that no rule should match. \
-Other columns are passed over, so that the rows of an earlier run, with the types put right, are such a file; what they \
+to the folder of the file of labels; names that differ only in the Unicode form of their letters are the same. Types are \
+compared letter by letter; an empty one says that no rule should match. The columns may be separated by semicolons or \
+tabs, and their names in any case; the text is UTF-8, or UTF-16 with a byte order mark. Other columns are passed over, so that the rows of an earlier run, with the types put right, are such a file; what they \
 say of documents without an answer is no label. JSON has a list of objects, JSON lines one object a line.
   A document without an answer is not correct, and is counted apart. What a threshold covers are the answers of at \
 least that confidence.

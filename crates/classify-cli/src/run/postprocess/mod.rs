@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use self::evaluation::{Evaluation, LabelledResult, Prediction};
-use self::evaluation_text::Unmatched;
+use self::evaluation_text::{Names, Unmatched};
 use self::labels::Labels;
 use self::sort_files::FileSorter;
 use self::type_counts::TypeCounts;
@@ -29,6 +29,7 @@ use crate::args::run::RunArgs;
 use crate::cancel::Cancel;
 use crate::error::CliError;
 use crate::inputs::Input;
+use crate::parse_message::quote_text;
 use crate::printer::Printer;
 
 /// The steps after the classification, as the flags ask for them.
@@ -42,6 +43,7 @@ pub(super) struct Postprocess {
     /// The inputs and rules, as the report names them.
     title: String,
     is_emulated: bool,
+    is_dry_run: bool,
     type_counts: TypeCounts,
     cancel: Cancel,
     printer: Printer,
@@ -78,6 +80,7 @@ impl Postprocess {
             report_file,
             title: title(args),
             is_emulated,
+            is_dry_run: args.dry_run,
             type_counts: TypeCounts::default(),
             cancel: Cancel::default(),
             printer,
@@ -91,23 +94,54 @@ impl Postprocess {
         inputs: &[Input],
         types: Option<&[&str]>,
     ) -> Result<(), CliError> {
-        let labels = Labels::read(file, inputs)?;
-        if let Some(first) = labels.first_if_none_matched() {
+        let mut labels = Labels::read(file, inputs)?;
+        if let Some(types) = types {
+            labels.resolve_types(types.iter().copied());
+        }
+        if labels.none_matched() && labels.unmatched().count() > 0 {
             self.printer.warning(&format!(
-                "--labels {}: none of its {} labels is of a document of this run; it begins with {first:?}, and a path \
-                 is written as in the rows, or relative to the folder of the file of labels",
+                "--labels {}: none of its {} labels is of a document of this run: {}; a path is written as in the \
+                 rows, or relative to the folder of the file of labels",
                 file.display(),
+                labels.unmatched().count(),
                 labels.unmatched()
+            ));
+        } else if self.is_dry_run {
+            let mut unmatched = Unmatched {
+                labels: labels.unmatched().clone(),
+                unlabelled: Names::default(),
+            };
+            for (index, input) in inputs.iter().enumerate() {
+                if labels.of(index).is_none() {
+                    unmatched.unlabelled.add(&input.path.to_string_lossy());
+                }
+            }
+            if let Some(text) = evaluation_text::describe_unmatched(&unmatched) {
+                self.printer
+                    .note(&format!("--labels {}: {text}", file.display()));
+            }
+        }
+        if labels.ambiguous().count() > 0 {
+            self.printer.warning(&format!(
+                "--labels {}: several documents are printed under the same path and have different labels, which do \
+                 not count: {}",
+                file.display(),
+                labels.ambiguous()
             ));
         }
         let unknown_types: BTreeSet<_> = labels
             .types()
             .filter(|label| types.is_some_and(|types| !types.contains(label)))
             .collect();
+        let mut names = Names::default();
         for label in unknown_types {
+            names.add(&quote_text(label));
+        }
+        if names.count() > 0 {
             self.printer.note(&format!(
-                "{} has the type {label:?}, which no rule has, so that those documents cannot be right",
-                file.display()
+                "{} has the type{} {names}, which no rule has, so that those documents cannot be right",
+                file.display(),
+                if names.count() == 1 { "" } else { "s" }
             ));
         }
         self.labels = Some(labels);
@@ -158,7 +192,15 @@ impl Postprocess {
 
     /// Evaluates the rows against the labels, if there are any.
     pub(super) fn evaluate(&mut self, rows: &[Option<Row>]) {
-        self.evaluation = self.labels.as_ref().map(|labels| compare(labels, rows));
+        self.evaluation = self.labels.as_mut().map(|labels| {
+            // The types of a saved configuration are known only from its answers.
+            let types = rows
+                .iter()
+                .flatten()
+                .filter_map(|row| row.r#type.as_deref());
+            labels.resolve_types(types);
+            compare(labels, rows)
+        });
     }
 
     /// Prints the summaries.
@@ -174,8 +216,8 @@ impl Postprocess {
         if let Some((evaluation, unmatched)) = &self.evaluation {
             self.printer.section(
                 "evaluation",
-                || format!("\n{}\n", evaluation_text::to_text(evaluation, *unmatched)),
-                || evaluation_text::to_json(evaluation, *unmatched),
+                || format!("\n{}\n", evaluation_text::to_text(evaluation, unmatched)),
+                || evaluation_text::to_json(evaluation, unmatched),
             );
         }
     }
@@ -198,7 +240,7 @@ impl Postprocess {
             evaluation: self
                 .evaluation
                 .as_ref()
-                .map(|(evaluation, unmatched)| (evaluation, *unmatched)),
+                .map(|(evaluation, unmatched)| (evaluation, unmatched)),
             review_below: self.review_below,
             file_sorter: self.file_sorter.as_ref(),
             title: &self.title,
@@ -233,8 +275,8 @@ fn title(args: &RunArgs) -> String {
 fn compare(labels: &Labels, rows: &[Option<Row>]) -> (Evaluation, Unmatched) {
     let mut results = Vec::new();
     let mut unmatched = Unmatched {
-        labels: labels.unmatched(),
-        unlabelled: 0,
+        labels: labels.unmatched().clone(),
+        unlabelled: Names::default(),
     };
     for (index, row) in rows.iter().enumerate() {
         match (row, labels.of(index)) {
@@ -249,9 +291,9 @@ fn compare(labels: &Labels, rows: &[Option<Row>]) -> (Evaluation, Unmatched) {
                     Prediction::Missing
                 },
             }),
-            (Some(_), None) => unmatched.unlabelled += 1,
+            (Some(row), None) => unmatched.unlabelled.add(&row.path),
             // The document belongs to another shard.
-            (None, Some(_)) => unmatched.labels += 1,
+            (None, Some(_)) => unmatched.labels.add_unnamed(),
             (None, None) => {}
         }
     }
