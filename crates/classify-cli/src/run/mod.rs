@@ -55,6 +55,7 @@ pub(crate) fn run(args: &RunArgs, global: &GlobalArgs, printer: Printer) -> Resu
         .map(|path| RowFile::new(path, global.format))
         .transpose()?;
     let mut postprocess = Postprocess::new(args, global.emulator, printer)?;
+    postprocess.set_types(types(&job_options));
     let (inputs, unfollowed_links) = find_inputs(args, &files, journal_path.as_deref(), printer)?;
     if let Some(file) = &args.labels {
         postprocess.read_labels(file, &inputs, types(&job_options).as_deref())?;

@@ -36,6 +36,12 @@ use crate::printer::Printer;
 #[derive(Debug)]
 pub(super) struct Postprocess {
     review_below: Option<f64>,
+    /// The types of the rules; `None` if they are those of a saved configuration.
+    types: Option<BTreeSet<String>>,
+    /// Documents whose confidence is not from 0 to 1.
+    odd_confidences: Names,
+    /// Documents whose type no rule has.
+    odd_types: Names,
     file_sorter: Option<FileSorter>,
     labels: Option<Labels>,
     evaluation: Option<(Evaluation, Unmatched)>,
@@ -74,6 +80,9 @@ impl Postprocess {
             .transpose()?;
         Ok(Self {
             review_below: args.review_below,
+            types: None,
+            odd_confidences: Names::default(),
+            odd_types: Names::default(),
             file_sorter,
             labels: None,
             evaluation: None,
@@ -148,6 +157,12 @@ impl Postprocess {
         Ok(())
     }
 
+    /// Sets the types of the rules, if they are known.
+    pub(super) fn set_types(&mut self, types: Option<Vec<&str>>) {
+        let types = types.map(|types| types.into_iter().map(|name| name.trim().to_owned()));
+        self.types = types.map(Iterator::collect);
+    }
+
     /// Sets the token that cancels moving files.
     pub(super) fn set_cancel(&mut self, cancel: &Cancel) {
         self.cancel = cancel.clone();
@@ -176,10 +191,20 @@ impl Postprocess {
 
     /// Marks a row for review, and counts it.
     pub(super) fn mark_and_count(&mut self, row: &mut Row) {
+        let doubt = doubt(row, self.types.as_ref());
+        match doubt {
+            Some(Doubt::Confidence) => self.odd_confidences.add(&row.path),
+            Some(Doubt::Type) => self.odd_types.add(&row.path),
+            None => {}
+        }
         row.review = self.review_below.map(|below| {
             let is_sure = row.confidence.is_some_and(|confidence| confidence >= below);
-            !(row.is_classified() && row.r#type.is_some() && is_sure)
+            let is_matched = row.is_classified() && row.r#type.is_some();
+            !(is_matched && is_sure && doubt.is_none())
         });
+        row.review_reason = doubt
+            .filter(|_| row.review == Some(true))
+            .map(Doubt::reason);
         self.type_counts.add(row);
     }
 
@@ -212,6 +237,20 @@ impl Postprocess {
                 "\nto review: {} of {} (confidence below {below}, no match, or no answer)",
                 self.type_counts.to_review, self.type_counts.documents
             ));
+        }
+        for (names, doubt) in [
+            (&self.odd_confidences, Doubt::Confidence),
+            (&self.odd_types, Doubt::Type),
+        ] {
+            if names.count() > 0 {
+                let marked = if self.review_below.is_some() {
+                    ", to review"
+                } else {
+                    ""
+                };
+                self.printer
+                    .warning(&format!("{}{marked}: {names}", doubt.reason()));
+            }
         }
         if let Some((evaluation, unmatched)) = &self.evaluation {
             self.printer.section(
@@ -259,6 +298,35 @@ impl Postprocess {
     }
 }
 
+/// Why an answer is not plausible, whatever its confidence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Doubt {
+    Confidence,
+    Type,
+}
+
+impl Doubt {
+    fn reason(self) -> &'static str {
+        match self {
+            Self::Confidence => "the confidence is not from 0 to 1",
+            Self::Type => "no rule has the type",
+        }
+    }
+}
+
+/// Returns why the answer of a row is not plausible.
+fn doubt(row: &Row, types: Option<&BTreeSet<String>>) -> Option<Doubt> {
+    if !row.is_classified() {
+        return None;
+    }
+    // The service may leave out outer blanks.
+    let is_unknown = |name: &String| types.is_some_and(|types| !types.contains(name.trim()));
+    if row.r#type.as_ref().is_some_and(is_unknown) {
+        return Some(Doubt::Type);
+    }
+    (row.confidence.is_some() && row.valid_confidence().is_none()).then_some(Doubt::Confidence)
+}
+
 fn title(args: &RunArgs) -> String {
     let paths: Vec<_> = args
         .paths
@@ -285,7 +353,7 @@ fn compare(labels: &Labels, rows: &[Option<Row>]) -> (Evaluation, Unmatched) {
                 prediction: if row.is_classified() {
                     Prediction::Classified {
                         r#type: row.r#type.clone(),
-                        confidence: row.confidence,
+                        confidence: row.valid_confidence(),
                     }
                 } else {
                     Prediction::Missing
@@ -298,4 +366,36 @@ fn compare(labels: &Labels, rows: &[Option<Row>]) -> (Evaluation, Unmatched) {
         }
     }
     (Evaluation::of(&results), unmatched)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answer_of_unknown_type_or_confidence_out_of_range_is_in_doubt() {
+        let types = BTreeSet::from(["invoice".to_owned()]);
+        let row = |r#type: Option<&str>, confidence: Option<f64>| {
+            let report = serde_json::json!({
+                "status": "COMPLETED", "type": r#type, "confidence": confidence
+            });
+            Row::from_report(Path::new("a"), &serde_json::from_value(report).unwrap())
+        };
+        for (row, expected) in [
+            (row(Some("invoice"), Some(1.0)), None),
+            (row(Some("invoice "), Some(0.0)), None),
+            (row(Some("invoice"), None), None),
+            (row(None, Some(0.5)), None),
+            (row(Some("invoice"), Some(93.0)), Some(Doubt::Confidence)),
+            (row(Some("invoice"), Some(-0.1)), Some(Doubt::Confidence)),
+            (row(None, Some(93.0)), Some(Doubt::Confidence)),
+            (row(Some("Invoice"), Some(0.9)), Some(Doubt::Type)),
+            (row(Some(""), Some(0.9)), Some(Doubt::Type)),
+            (Row::error(Path::new("a"), "gone"), None),
+        ] {
+            assert_eq!(doubt(&row, Some(&types)), expected, "{row:?}");
+        }
+        // The types of a saved configuration are unknown.
+        assert_eq!(doubt(&row(Some("Invoice"), Some(0.9)), None), None);
+    }
 }
