@@ -75,7 +75,7 @@ mod yaml;
 use std::ffi::OsString;
 use std::process;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextValue, ErrorKind};
 use clap::{ArgMatches, FromArgMatches as _};
 
 use crate::args::global::GlobalArgs;
@@ -86,17 +86,21 @@ use crate::commands::api;
 use crate::error::CliError;
 use crate::exit_code::ExitCode;
 use crate::output::format::Format;
+use crate::parse_message::shorten;
 use crate::printer::Printer;
+
+/// The maximum length of an argument that an error quotes, in characters.
+const MAX_QUOTED_CHARS: usize = 100;
 
 fn main() -> process::ExitCode {
     let raw_args: Vec<_> = std::env::args_os().collect();
     let matches = match command_line::command().try_get_matches_from(&raw_args) {
         Ok(matches) => matches,
-        Err(error) => return exit_unparsed(&error, &raw_args),
+        Err(error) => return exit_unparsed(error, &raw_args),
     };
     let mut global = match GlobalArgs::from_arg_matches(&matches) {
         Ok(global) => global,
-        Err(error) => return exit_unparsed(&error, &raw_args),
+        Err(error) => return exit_unparsed(error, &raw_args),
     };
     let printer = Printer::new(global.printer_settings());
     if global.format == Format::Explore {
@@ -173,8 +177,27 @@ fn check_run_format(global: &GlobalArgs) -> Result<(), CliError> {
     Ok(())
 }
 
+/// Shortens the arguments that an error quotes.
+fn shorten_quotes(mut error: clap::Error) -> clap::Error {
+    let long: Vec<_> = error
+        .context()
+        .filter_map(|(kind, value)| match value {
+            ContextValue::String(text) => {
+                let short = shorten(text, MAX_QUOTED_CHARS);
+                (short != *text).then_some((kind, short))
+            }
+            _ => None,
+        })
+        .collect();
+    for (kind, text) in long {
+        error.insert(kind, ContextValue::String(text));
+    }
+    error
+}
+
 /// Prints the requested help, or the error of a command line that cannot be parsed.
-fn exit_unparsed(error: &clap::Error, raw_args: &[OsString]) -> process::ExitCode {
+fn exit_unparsed(error: clap::Error, raw_args: &[OsString]) -> process::ExitCode {
+    let error = shorten_quotes(error);
     let is_help = matches!(
         error.kind(),
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion

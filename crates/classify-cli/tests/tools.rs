@@ -44,6 +44,170 @@ fn webhook_verify_checks_signature_over_body_bytes() {
     assert!(!String::from_utf8_lossy(&help.stdout).contains(SECRET));
 }
 
+#[test]
+fn webhook_verify_names_extra_line_break_of_body_or_secret() {
+    let sandbox = Sandbox::new();
+    sandbox.file("body.json", BODY);
+    sandbox.file("saved.json", &format!("{BODY}\n"));
+    let verify = |file: &str, secret: &str| {
+        let mut command = sandbox.command(&["webhooks", "verify", file, "--signature", SIGNATURE]);
+        command.env("LLAMA_CLOUD_WEBHOOK_SECRET", secret);
+        run_to_end(command)
+    };
+    verify("saved.json", SECRET)
+        .assert_exit(1)
+        .assert_stderr("fits only without the last line break of the body");
+    let with_break = format!("{SECRET}\r\n");
+    verify("body.json", &with_break)
+        .assert_exit(1)
+        .assert_stderr("fits only without the last line break of the secret");
+    verify("saved.json", &with_break)
+        .assert_exit(1)
+        .assert_stderr("of the body and that of the secret");
+    let other = verify("saved.json", "another").assert_exit(1);
+    assert!(!other.stderr.contains("line break"), "{other:?}");
+    verify("body.json", SECRET).assert_exit(0);
+}
+
+#[test]
+fn errors_of_rules_files_quote_no_long_input() {
+    let sandbox = Sandbox::new();
+    let long = "canary".repeat(10_000);
+    for (name, text) in [
+        ("a.yaml", format!("\"{long}\"")),
+        ("b.yaml", format!("{long}: {{a: b}}\n")),
+        (
+            "c.yaml",
+            format!("rules: [{{type: {long}, description: asks for payment}}]"),
+        ),
+        ("d.json", format!("{{\"rules\": \"{long}\"}}")),
+        ("e.json", format!("{{\"{long}\": [5]}}")),
+        ("f.toml", format!("rules = \"{long}\"")),
+        ("g.toml", format!("{long} = ")),
+        ("h.toml", format!("[[rules]]\n{long} = \"a\"")),
+        (
+            "i.yaml",
+            format!("rules: {{a: asks for payment}}\nmode: [{long}]"),
+        ),
+        (
+            "j.yaml",
+            format!(
+                "rules: {{a: asks for payment}}\nparsing_configuration: {{target_pages: {long}}}"
+            ),
+        ),
+    ] {
+        sandbox.file(name, &text);
+        for words in [
+            &["classify", "rules", "check", name][..],
+            &["classify", "run", "docs", "--rules", name, "--dry-run"],
+        ] {
+            let output = sandbox.run(words).assert_exit(2);
+            let size = output.stderr.len() + output.stdout.len();
+            assert!(size < 2500, "{words:?}: {size}");
+        }
+    }
+    assert_eq!(sandbox.emulator.request_count(), 0);
+}
+
+#[test]
+fn errors_of_flags_quote_no_long_value() {
+    let sandbox = Sandbox::new();
+    let long = "canary".repeat(10_000);
+    for words in [
+        &["classify", "run", "docs", "--rule", &long][..],
+        &[
+            "classify",
+            "run",
+            "docs",
+            "--rule",
+            "a=b",
+            "--review-below",
+            &long,
+        ],
+        &[
+            "classify",
+            "run",
+            "docs",
+            "--rule",
+            "a=b",
+            "--move-to",
+            &format!("{{{long}}}"),
+        ],
+        &[
+            "classify",
+            "run",
+            "docs",
+            "--rule",
+            "a=b",
+            "--move-to",
+            &long,
+        ],
+        &[
+            "classify",
+            "run",
+            "docs",
+            "--rule",
+            "a=asks for payment",
+            "--target-pages",
+            &long,
+        ],
+        &["classify", "run", "docs", "--rules", &long],
+        &[
+            "classify",
+            "create",
+            "--file-input",
+            "dfl-1",
+            "--configuration",
+            &format!("@{long}"),
+        ],
+        &[
+            "classify",
+            "create",
+            "--file-input",
+            "dfl-1",
+            "--configuration",
+            &format!("{{{long}: 5}}"),
+        ],
+        &[
+            "classify",
+            "create",
+            "--file-input",
+            "dfl-1",
+            "--configuration",
+            &format!("{{rules: {long}}}"),
+        ],
+        &[
+            "classify",
+            "create",
+            "--file-input",
+            "dfl-1",
+            "--configuration",
+            &format!("{{rules: [], mode: [{long}]}}"),
+        ],
+        &["classify", "list", "--created-at-on-or-after", &long],
+        &["classify", "list", "--page-size", &long],
+        &["classify", "list", &format!("--{long}")],
+        &["classify", &long],
+        &["classify", "list", "--format", &long],
+        &["classify", "list", "--base-url", &long],
+        &["man", &long],
+        &["emulator", "--rate-limit", &long],
+        &["emulator", "--faults", &long],
+        &["webhooks", "verify", "--secret", "a", "--signature", &long],
+    ] {
+        let output = sandbox.run(words);
+        assert!(output.code != 0, "{:.100}", words.join(" "));
+        let size = output.stderr.len();
+        assert!(
+            size < 2500,
+            "{:.100}: {size} {:.1000}",
+            words.join(" "),
+            output.stderr
+        );
+    }
+    assert_eq!(sandbox.emulator.request_count(), 0);
+}
+
 /// Sends a delivery as the service would, and returns the status line.
 fn deliver(address: &str, signature: &str) -> String {
     let mut socket = TcpStream::connect(address).unwrap();

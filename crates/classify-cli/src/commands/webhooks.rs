@@ -12,7 +12,9 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use classify_proto::Secret;
-use classify_proto::webhooks::{Event, SIGNATURE_HEADER, verify as verify_signature};
+use classify_proto::webhooks::{
+    Event, SIGNATURE_HEADER, SignatureError, verify as verify_signature,
+};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::args::global::GlobalArgs;
@@ -47,7 +49,12 @@ pub(crate) fn verify(args: &VerifyArgs, global: &GlobalArgs) -> Result<(), CliEr
             ExitCode::Unexpected,
             format!("the delivery is not to be trusted: {reason}"),
         )
-        .hint("the signature covers the body's bytes as they came, and belongs to one secret")
+        .hint(match reason {
+            SignatureError::ExtraLineBreak { .. } => {
+                "the delivery itself may be genuine; keep the body as it came, and the secret without a line break"
+            }
+            _ => "the signature covers the body's bytes as they came, and belongs to one secret",
+        })
     })?;
     let event = Event::parse(&body)?;
     let mut results = ResultWriter::open(

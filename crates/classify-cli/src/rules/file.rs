@@ -24,6 +24,9 @@ use crate::yaml::{self, LostText, at_path};
 /// The maximum size of a rules file. A larger file is probably a document.
 const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 
+/// The maximum length of a path in an error, in characters. Rules may have been given in its place.
+const MAX_PATH_CHARS: usize = 300;
+
 /// The format of a rules file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RulesFormat {
@@ -44,7 +47,7 @@ pub(crate) struct RulesFile {
 ///
 /// The service's limits are not validated here: flags may add rules.
 pub(crate) fn read(path: &Path) -> Result<RulesFile, CliError> {
-    let path_text = path.display();
+    let path_text = shorten(&path.display().to_string(), MAX_PATH_CHARS);
     let format = match path.extension().and_then(|extension| extension.to_str()) {
         Some(extension) => match extension.to_ascii_lowercase().as_str() {
             "yaml" | "yml" => RulesFormat::Yaml,
@@ -94,7 +97,7 @@ pub(crate) fn read(path: &Path) -> Result<RulesFile, CliError> {
 fn unknown_format(path: &Path) -> CliError {
     CliError::usage(format!(
         "{}: the extension does not say how the rules are written",
-        path.display()
+        shorten(&path.display().to_string(), MAX_PATH_CHARS)
     ))
     .hint("name the file .yaml, .json or .toml")
 }

@@ -11,6 +11,9 @@ use crate::printer::Printer;
 use crate::rules;
 use crate::yaml::print_lost_texts;
 
+/// The maximum number of invalid fields that an error lists.
+const MAX_LISTED_ERRORS: usize = 20;
+
 /// What the documents of a run have in common.
 #[derive(Debug)]
 pub(super) struct RunConfiguration {
@@ -83,6 +86,7 @@ fn validation_error(
     let lines: Vec<String> = error
         .field_errors()
         .iter()
+        .take(MAX_LISTED_ERRORS)
         .map(|invalid| {
             let field = invalid
                 .field
@@ -118,6 +122,14 @@ fn validation_error(
             format!("{source} {}", invalid.message)
         })
         .collect();
+    let mut lines = lines;
+    if let Some(more) = error
+        .field_errors()
+        .len()
+        .checked_sub(MAX_LISTED_ERRORS + 1)
+    {
+        lines.push(format!("and {} more", more + 1));
+    }
     CliError::usage(lines.join("\n  ")).hint(
         "nothing was sent; --no-validate sends it all the same, if the service's limits have moved",
     )

@@ -9,12 +9,15 @@ use serde_json::Value;
 use super::endpoint::ValueKind;
 use crate::args::values::is_null;
 use crate::error::CliError;
+use crate::parse_message::shorten;
 use crate::printer::Printer;
 use crate::rules;
 use crate::yaml;
 
 /// The maximum size of a file that is a value.
 const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
+/// The maximum length of a path in an error, in characters. A text that begins with @ is taken for one.
+const MAX_PATH_CHARS: usize = 200;
 
 /// Parses the value of a flag.
 pub(crate) fn parse(
@@ -162,14 +165,15 @@ pub(crate) fn resolve_text(flag: &str, text: &str) -> Result<String, CliError> {
 }
 
 fn read_file(flag: &str, path: &str) -> Result<Vec<u8>, CliError> {
+    let shown = shorten(path, MAX_PATH_CHARS);
     let unreadable = |error: std::io::Error| {
-        CliError::usage(format!("--{flag}: {path} cannot be read: {error}"))
+        CliError::usage(format!("--{flag}: {shown} cannot be read: {error}"))
             .hint("a value that begins with @ names a file; write \\@ for the sign itself")
     };
     let metadata = fs::metadata(path).map_err(unreadable)?;
     if metadata.is_dir() || metadata.len() > MAX_FILE_BYTES {
         return Err(CliError::usage(format!(
-            "--{flag}: {path} should be a file of at most {} MiB",
+            "--{flag}: {shown} should be a file of at most {} MiB",
             MAX_FILE_BYTES / 1024 / 1024
         )));
     }

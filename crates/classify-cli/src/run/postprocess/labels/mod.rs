@@ -69,7 +69,7 @@ impl Labels {
                 continue;
             }
             if let Some(Some(r#type)) = by_form.get(&normal_form(label.trim())) {
-                *label = (*r#type).to_owned();
+                (*r#type).clone_into(label);
             }
         }
     }
