@@ -63,8 +63,8 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
 
-    /// Marks for review what is below this confidence, from 0 to 1, and what has no match or no answer: rows get
-    /// `review`, true or false, and the report begins with them
+    /// Marks for review what is below this confidence, from 0 to 1, and what has no match, no answer, or an answer that
+    /// is not plausible: rows get `review`, true or false, and the report begins with them
     #[arg(long, value_name = "NUMBER", value_parser = values::parse_confidence)]
     pub(crate) review_below: Option<f64>,
 
