@@ -12,6 +12,7 @@ use crate::error::CliError;
 use crate::parse_message::shorten;
 use crate::printer::Printer;
 use crate::rules;
+use crate::text_encoding;
 use crate::yaml;
 
 /// The maximum size of a file that is a value.
@@ -70,7 +71,7 @@ fn parse_object(
     text: &str,
     printer: Printer,
 ) -> Result<Value, CliError> {
-    let source = resolve_text(flag, text)?;
+    let source = object_source(flag, text)?;
     let parsed = match kind {
         ValueKind::Configuration => rules::parse_configuration(&source),
         ValueKind::Rules => rules::parse_rules(&source),
@@ -94,6 +95,24 @@ fn parse_object(
         resolve_texts(flag, &mut value)?;
     }
     Ok(value)
+}
+
+/// Returns the text of an object: that of the flag, or of the file that it names.
+fn object_source(flag: &str, text: &str) -> Result<String, CliError> {
+    let Some(path) = text
+        .strip_prefix('@')
+        .filter(|path| !path.starts_with("data://"))
+    else {
+        return resolve_text(flag, text);
+    };
+    let path = path.strip_prefix("file://").unwrap_or(path);
+    text_encoding::decode(read_file(flag, path)?).map_err(|error| {
+        CliError::usage(format!(
+            "--{flag}: {}: {error}",
+            shorten(path, MAX_PATH_CHARS)
+        ))
+        .hint("save the file as UTF-8")
+    })
 }
 
 fn example(flag: &str) -> &'static str {
@@ -153,6 +172,10 @@ pub(crate) fn resolve_text(flag: &str, text: &str) -> Result<String, CliError> {
         Ok(mut text) => {
             while text.ends_with(['\n', '\r']) {
                 text.pop();
+            }
+            // Nor does a byte order mark at its beginning.
+            if text.starts_with('\u{feff}') {
+                text.remove(0);
             }
             Ok(text)
         }
@@ -238,6 +261,26 @@ mod tests {
                 &format!("{{in: '@{path}', not: '\\@x'}}")
             ),
             json!({"in": "k: [v]", "not": "@x"})
+        );
+        // Windows PowerShell writes UTF-16, and Notepad a byte order mark.
+        fs::write(path, "\u{feff}k: [v]\n").unwrap();
+        assert_eq!(value(ValueKind::Text, &format!("@{path}")), "k: [v]");
+        let wide: Vec<u8> = "\u{feff}k: [v]\r\n"
+            .encode_utf16()
+            .flat_map(u16::to_le_bytes)
+            .collect();
+        for bytes in [&b"\xef\xbb\xbfk: [v]\n"[..], &wide] {
+            fs::write(path, bytes).unwrap();
+            for text in [format!("@{path}"), format!("@file://{path}")] {
+                assert_eq!(value(ValueKind::Object, &text), json!({"k": ["v"]}));
+            }
+        }
+        fs::write(path, b"k: [Gr\xf6\xdfe]\n").unwrap();
+        let error = parse("x", ValueKind::Object, &format!("@{path}")).unwrap_err();
+        let message = &error.report().unwrap().message;
+        assert!(
+            message.ends_with("line 1: the text is not UTF-8"),
+            "{message}"
         );
         fs::write(path, [0xff, 0xfe]).unwrap();
         assert_eq!(value(ValueKind::Text, &format!("@{path}")), "//4=");
