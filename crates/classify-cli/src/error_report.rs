@@ -10,6 +10,9 @@ use crate::exit_code::ExitCode;
 /// The number of open jobs that the text names. The rows and the journal have all of them.
 const MAX_LISTED_JOBS: usize = 100;
 
+/// The maximum length of a message, in characters. Paths and lists of invalid fields are shorter.
+const MAX_MESSAGE_CHARS: usize = 8000;
+
 /// An error with everything that is reported about it.
 #[derive(Debug)]
 pub(crate) struct ErrorReport {
@@ -27,11 +30,20 @@ pub(crate) struct ErrorReport {
     pub(crate) source: Option<Error>,
 }
 
+/// Cuts a message that is far longer than any text of this command: it has quoted an input.
+fn bounded(mut message: String) -> String {
+    if let Some((end, _)) = message.char_indices().nth(MAX_MESSAGE_CHARS) {
+        message.truncate(end);
+        message.push('…');
+    }
+    message
+}
+
 impl ErrorReport {
     pub(crate) fn new(code: ExitCode, message: impl Into<String>) -> Self {
         Self {
             code,
-            message: message.into(),
+            message: bounded(message.into()),
             hint: None,
             resume: None,
             open_jobs: Vec::new(),

@@ -44,6 +44,7 @@
 //! - `commands::api`: the commands that are one call each, as tables. `commands`: the others.
 //! - `signals`, `cancel`, `graceful_stop`: stopping early.
 //! - `output`: results, on stdout or in a file. `printer`: messages on stderr. `progress_display`: progress on stderr.
+//! - `yaml`, `text_encoding`, `parse_message`: text of files and flags, and the words of the errors in it.
 //! - `error`, `error_report`, `exit_code`, `connection_hint`, `path_hint`: errors.
 //!
 //! The modules form a directed acyclic graph: those of errors are at the bottom, `args` knows no command, and `commands`
@@ -62,6 +63,7 @@ mod graceful_stop;
 mod inputs;
 mod network;
 mod output;
+mod parse_message;
 mod path_hint;
 mod printer;
 mod progress_display;
@@ -69,12 +71,13 @@ mod rules;
 mod run;
 mod signals;
 mod terminal;
+mod text_encoding;
 mod yaml;
 
 use std::ffi::OsString;
 use std::process;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextValue, ErrorKind};
 use clap::{ArgMatches, FromArgMatches as _};
 
 use crate::args::global::GlobalArgs;
@@ -85,17 +88,21 @@ use crate::commands::api;
 use crate::error::CliError;
 use crate::exit_code::ExitCode;
 use crate::output::format::Format;
+use crate::parse_message::shorten;
 use crate::printer::Printer;
+
+/// The maximum length of an argument that an error quotes, in characters.
+const MAX_QUOTED_CHARS: usize = 100;
 
 fn main() -> process::ExitCode {
     let raw_args: Vec<_> = std::env::args_os().collect();
     let matches = match command_line::command().try_get_matches_from(&raw_args) {
         Ok(matches) => matches,
-        Err(error) => return exit_unparsed(&error, &raw_args),
+        Err(error) => return exit_unparsed(error, &raw_args),
     };
     let mut global = match GlobalArgs::from_arg_matches(&matches) {
         Ok(global) => global,
-        Err(error) => return exit_unparsed(&error, &raw_args),
+        Err(error) => return exit_unparsed(error, &raw_args),
     };
     let printer = Printer::new(global.printer_settings());
     if global.format == Format::Explore {
@@ -172,8 +179,27 @@ fn check_run_format(global: &GlobalArgs) -> Result<(), CliError> {
     Ok(())
 }
 
+/// Shortens the arguments that an error quotes.
+fn shorten_quotes(mut error: clap::Error) -> clap::Error {
+    let long: Vec<_> = error
+        .context()
+        .filter_map(|(kind, value)| match value {
+            ContextValue::String(text) => {
+                let short = shorten(text, MAX_QUOTED_CHARS);
+                (short != *text).then_some((kind, short))
+            }
+            _ => None,
+        })
+        .collect();
+    for (kind, text) in long {
+        error.insert(kind, ContextValue::String(text));
+    }
+    error
+}
+
 /// Prints the requested help, or the error of a command line that cannot be parsed.
-fn exit_unparsed(error: &clap::Error, raw_args: &[OsString]) -> process::ExitCode {
+fn exit_unparsed(error: clap::Error, raw_args: &[OsString]) -> process::ExitCode {
+    let error = shorten_quotes(error);
     let is_help = matches!(
         error.kind(),
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion

@@ -51,6 +51,8 @@ fn labels_evaluation_is_printed_as_json() {
         ("accuracy", json!(0.5)),
         ("labels_not_in_run", json!(1)),
         ("documents_without_label", json!(1)),
+        ("first_labels_not_in_run", json!(["docs/gone.txt"])),
+        ("first_documents_without_label", json!(["docs/soup.txt"])),
     ] {
         assert_eq!(found[key], value, "{key}");
     }
@@ -88,7 +90,7 @@ fn labels_evaluation_is_printed_as_tables_and_in_report_page() {
         .assert_stderr(
             "Accuracy 50.0 %: 2 of 4 labelled documents are right; 1 without an answer are not",
         )
-        .assert_stderr("1 label is of a document that is not in this run; 1 document has no label")
+        .assert_stderr("1 label is of a document that is not in this run: docs/gone.txt; 1 document has no label: docs/soup.txt.")
         .assert_stderr("No answer");
     assert!(
         output
@@ -128,12 +130,12 @@ fn labels_invalid_file_is_rejected_before_any_request() {
         (
             "a.csv",
             "docs/bill.txt,invoice\n",
-            &["a.csv: line 1", "no column `path`"][..],
+            &["a.csv: line 1", "missing column `path`"][..],
         ),
         (
             "b.csv",
             "path,kind,note\nx,y,z\n",
-            &["line 1", "no column `type`", "`kind`, `note`"],
+            &["line 1", "missing column `type`", "`kind`, `note`"],
         ),
         (
             "c.csv",
@@ -143,7 +145,7 @@ fn labels_invalid_file_is_rejected_before_any_request() {
         (
             "d.jsonl",
             "{\"path\": 5, \"type\": null}\n",
-            &["line 1", "`path` is no text"],
+            &["line 1", "`path` is not a text"],
         ),
     ] {
         sandbox.file(name, text);
@@ -212,4 +214,68 @@ fn labels_of_other_documents_are_reported_and_spaces_trimmed() {
     );
     let output = run(&sandbox, &["--labels", "blank.csv", "--format", "jsonl"]).assert_exit(3);
     assert_eq!(evaluation(&output.stderr)["labelled"], 2);
+}
+
+#[test]
+fn labels_without_document_and_documents_without_label_are_named_before_paying() {
+    let sandbox = sandbox();
+    let dry = run(&sandbox, &[&LABELS[..], &["--dry-run"]].concat())
+        .assert_exit(0)
+        .assert_stderr("1 label is of a document that is not in this run: docs/gone.txt")
+        .assert_stderr("1 document has no label: docs/soup.txt");
+    assert!(!dry.stderr.contains("warning"), "{dry:?}");
+    let many: Vec<_> = (0..1000)
+        .map(|index| format!("docs/no{index}.txt,kind {index}\n"))
+        .collect();
+    sandbox.file(
+        "many.csv",
+        &format!("path,type\ndocs/bill.txt,invoice\n{}", many.concat()),
+    );
+    let dry = run(&sandbox, &["--labels", "many.csv", "--dry-run"])
+        .assert_exit(0)
+        .assert_stderr("docs/no4.txt and 995 more");
+    assert!(dry.stderr.len() < 2000, "{dry:?}");
+    assert_eq!(sandbox.emulator.request_count(), 0);
+}
+
+#[test]
+fn labels_saved_by_european_excel_are_accepted() {
+    let sandbox = sandbox();
+    sandbox.file(
+        "excel.csv",
+        "sep=;\r\nPath;Type\r\ndocs\\none.txt;invoice\r\ndocs/bill.txt;invoice\r\n",
+    );
+    let output = run(&sandbox, &["--labels", "excel.csv", "--format", "jsonl"]).assert_exit(3);
+    assert_eq!(evaluation(&output.stderr)["correct"], 1);
+    std::fs::write(
+        sandbox.path().join("latin.csv"),
+        b"path;type\nGr\xf6\xdfe.pdf;invoice\n",
+    )
+    .unwrap();
+    run(&sandbox, &["--labels", "latin.csv", "--dry-run"])
+        .assert_exit(2)
+        .assert_stderr("latin.csv: line 2: the text is not UTF-8; save it as CSV UTF-8");
+}
+
+/// The tool's own rows name a file that is not UTF-8 as any other reader shows it.
+#[cfg(unix)]
+#[test]
+fn labels_from_own_rows_of_names_that_are_not_utf8_are_accepted() {
+    use std::os::unix::ffi::OsStrExt as _;
+
+    let sandbox = sandbox();
+    for name in [&b"bill\xff.txt"[..], b"bill\xfe.txt"] {
+        let path = sandbox
+            .path()
+            .join("docs")
+            .join(std::ffi::OsStr::from_bytes(name));
+        fs::write(path, [b"Invoice: due by Friday ", name].concat()).unwrap();
+    }
+    run(&sandbox, &["--output", "own.csv"]).assert_exit(3);
+    let output = run(&sandbox, &["--labels", "own.csv", "--format", "jsonl"]).assert_exit(3);
+    let found = evaluation(&output.stderr);
+    assert_eq!(
+        (&found["labelled"], &found["correct"]),
+        (&json!(6), &json!(6))
+    );
 }

@@ -350,3 +350,48 @@ fn report_page_after_resume_includes_earlier_results() {
     assert_eq!(documents(&page(&sandbox)).len(), 3);
     assert_eq!(sandbox.emulator.job_count(), 3);
 }
+
+#[test]
+fn review_below_marks_answers_that_are_not_plausible_and_says_why() {
+    let sandbox = Sandbox::with(Config::default().scripts(vec![
+        Script::file("bill*").labels("invoice", 0.93),
+        Script::file("soup*").labels("stew", 0.97),
+    ]));
+    let output = run(&sandbox, &["--output", "rows.jsonl"]).assert_exit(0);
+    assert!(
+        output
+            .stderr
+            .contains("no rule has the type: docs/soup.txt"),
+        "{output:?}"
+    );
+    // As a service would report percents.
+    let journal = sandbox.path().join("rows.jsonl.journal");
+    let text = std::fs::read_to_string(&journal).unwrap();
+    assert!(text.contains("0.93"), "{text}");
+    std::fs::write(&journal, text.replace("0.93", "93.0")).unwrap();
+    let words = [
+        "--output",
+        "rows.jsonl",
+        "--resume",
+        "--review-below",
+        "0.8",
+        "--report",
+        "report.html",
+        "--move-to",
+        "sorted/{type}/",
+    ];
+    let output = run(&sandbox, &words)
+        .assert_exit(0)
+        .assert_stderr("warning: the confidence is not from 0 to 1, to review: docs/bill.txt")
+        .assert_stderr("warning: no rule has the type, to review: docs/soup.txt");
+    let rows = std::fs::read_to_string(sandbox.path().join("rows.jsonl")).unwrap();
+    assert_eq!(
+        rows.matches("\"review\":true").count(),
+        2,
+        "{output:?} {rows}"
+    );
+    assert!(sandbox.path().join("docs/bill.txt").exists());
+    let page = std::fs::read_to_string(sandbox.path().join("report.html")).unwrap();
+    assert!(page.contains("review: the confidence is not from 0 to 1"));
+    assert!(page.contains("review: no rule has the type"));
+}

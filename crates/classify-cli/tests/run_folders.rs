@@ -196,9 +196,9 @@ fn document_above_size_limit_is_an_error_before_sending() {
     let plan = &plan.lines()[0];
     assert_eq!((&plan["jobs"], &plan["unreadable"]), (&json!(2), &json!(1)));
     let rows = run(&sandbox, &["docs"]).assert_exit(3).lines();
-    let film = row(&rows, "docs/film.mov");
+    let too_large = row(&rows, "docs/film.mov");
     assert_eq!(
-        (&film["status"], &film["error_code"]),
+        (&too_large["status"], &too_large["error_code"]),
         (&json!("ERROR"), &json!("content"))
     );
     assert_eq!(sandbox.emulator.count(Route::FileCreate), 2);
@@ -334,7 +334,7 @@ fn file_replaced_by_one_of_same_size_and_time_is_not_sent_as_the_old() {
             .open(path)
             .unwrap()
             .set_modified(time)
-            .unwrap()
+            .unwrap();
     };
     set_time(&new);
     for is_link in [false, true] {
@@ -423,10 +423,16 @@ fn names_that_are_not_utf8_are_written_reversibly_and_read_back() {
     let rows = found.lines();
     assert_eq!(row(&rows, expected[1])["type"], "invoice");
 
-    // As a list of paths.
-    sandbox.file("list.txt", &format!("{}\n{}\n", expected[1], expected[2]));
+    // As labels, and as a list of paths.
+    run(&sandbox, &["inbox", "--output", "rows.csv"]).assert_exit(0);
+    let found = run(
+        &sandbox,
+        &["inbox", "--labels", "rows.csv", "--format", "table"],
+    );
+    found.assert_exit(0).assert_stderr("3 of 3");
+    sandbox.file("list.txt", &format!("{}\n{}\n", expected[0], expected[2]));
     let found = run(&sandbox, &["--files-from", "list.txt"]).assert_exit(0);
-    assert_eq!(paths(&found), &expected[1..]);
+    assert_eq!(paths(&found), [expected[0], expected[2]]);
 
     // A glob with such a byte.
     let mut command = sandbox.command(&["classify", "run"]);

@@ -2,8 +2,6 @@
 
 mod common;
 
-use std::fs;
-
 use common::Sandbox;
 
 #[test]

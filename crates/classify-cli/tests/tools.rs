@@ -44,6 +44,170 @@ fn webhook_verify_checks_signature_over_body_bytes() {
     assert!(!String::from_utf8_lossy(&help.stdout).contains(SECRET));
 }
 
+#[test]
+fn webhook_verify_names_extra_line_break_of_body_or_secret() {
+    let sandbox = Sandbox::new();
+    sandbox.file("body.json", BODY);
+    sandbox.file("saved.json", &format!("{BODY}\n"));
+    let verify = |file: &str, secret: &str| {
+        let mut command = sandbox.command(&["webhooks", "verify", file, "--signature", SIGNATURE]);
+        command.env("LLAMA_CLOUD_WEBHOOK_SECRET", secret);
+        run_to_end(command)
+    };
+    verify("saved.json", SECRET)
+        .assert_exit(1)
+        .assert_stderr("fits only without the last line break of the body");
+    let with_break = format!("{SECRET}\r\n");
+    verify("body.json", &with_break)
+        .assert_exit(1)
+        .assert_stderr("fits only without the last line break of the secret");
+    verify("saved.json", &with_break)
+        .assert_exit(1)
+        .assert_stderr("of the body and that of the secret");
+    let other = verify("saved.json", "another").assert_exit(1);
+    assert!(!other.stderr.contains("line break"), "{other:?}");
+    verify("body.json", SECRET).assert_exit(0);
+}
+
+#[test]
+fn errors_of_rules_files_quote_no_long_input() {
+    let sandbox = Sandbox::new();
+    let long = "canary".repeat(10_000);
+    for (name, text) in [
+        ("a.yaml", format!("\"{long}\"")),
+        ("b.yaml", format!("{long}: {{a: b}}\n")),
+        (
+            "c.yaml",
+            format!("rules: [{{type: {long}, description: asks for payment}}]"),
+        ),
+        ("d.json", format!("{{\"rules\": \"{long}\"}}")),
+        ("e.json", format!("{{\"{long}\": [5]}}")),
+        ("f.toml", format!("rules = \"{long}\"")),
+        ("g.toml", format!("{long} = ")),
+        ("h.toml", format!("[[rules]]\n{long} = \"a\"")),
+        (
+            "i.yaml",
+            format!("rules: {{a: asks for payment}}\nmode: [{long}]"),
+        ),
+        (
+            "j.yaml",
+            format!(
+                "rules: {{a: asks for payment}}\nparsing_configuration: {{target_pages: {long}}}"
+            ),
+        ),
+    ] {
+        sandbox.file(name, &text);
+        for words in [
+            &["classify", "rules", "check", name][..],
+            &["classify", "run", "docs", "--rules", name, "--dry-run"],
+        ] {
+            let output = sandbox.run(words).assert_exit(2);
+            let size = output.stderr.len() + output.stdout.len();
+            assert!(size < 2500, "{words:?}: {size}");
+        }
+    }
+    assert_eq!(sandbox.emulator.request_count(), 0);
+}
+
+#[test]
+fn errors_of_flags_quote_no_long_value() {
+    let sandbox = Sandbox::new();
+    let long = "canary".repeat(10_000);
+    for words in [
+        &["classify", "run", "docs", "--rule", &long][..],
+        &[
+            "classify",
+            "run",
+            "docs",
+            "--rule",
+            "a=b",
+            "--review-below",
+            &long,
+        ],
+        &[
+            "classify",
+            "run",
+            "docs",
+            "--rule",
+            "a=b",
+            "--move-to",
+            &format!("{{{long}}}"),
+        ],
+        &[
+            "classify",
+            "run",
+            "docs",
+            "--rule",
+            "a=b",
+            "--move-to",
+            &long,
+        ],
+        &[
+            "classify",
+            "run",
+            "docs",
+            "--rule",
+            "a=asks for payment",
+            "--target-pages",
+            &long,
+        ],
+        &["classify", "run", "docs", "--rules", &long],
+        &[
+            "classify",
+            "create",
+            "--file-input",
+            "dfl-1",
+            "--configuration",
+            &format!("@{long}"),
+        ],
+        &[
+            "classify",
+            "create",
+            "--file-input",
+            "dfl-1",
+            "--configuration",
+            &format!("{{{long}: 5}}"),
+        ],
+        &[
+            "classify",
+            "create",
+            "--file-input",
+            "dfl-1",
+            "--configuration",
+            &format!("{{rules: {long}}}"),
+        ],
+        &[
+            "classify",
+            "create",
+            "--file-input",
+            "dfl-1",
+            "--configuration",
+            &format!("{{rules: [], mode: [{long}]}}"),
+        ],
+        &["classify", "list", "--created-at-on-or-after", &long],
+        &["classify", "list", "--page-size", &long],
+        &["classify", "list", &format!("--{long}")],
+        &["classify", &long],
+        &["classify", "list", "--format", &long],
+        &["classify", "list", "--base-url", &long],
+        &["man", &long],
+        &["emulator", "--rate-limit", &long],
+        &["emulator", "--faults", &long],
+        &["webhooks", "verify", "--secret", "a", "--signature", &long],
+    ] {
+        let output = sandbox.run(words);
+        assert!(output.code != 0, "{:.100}", words.join(" "));
+        let size = output.stderr.len();
+        assert!(
+            size < 2500,
+            "{:.100}: {size} {:.1000}",
+            words.join(" "),
+            output.stderr
+        );
+    }
+    assert_eq!(sandbox.emulator.request_count(), 0);
+}
+
 /// Sends a delivery as the service would, and returns the status line.
 fn deliver(address: &str, signature: &str) -> String {
     let mut socket = TcpStream::connect(address).unwrap();
@@ -208,6 +372,166 @@ fn rules_check_sends_no_requests() {
         .assert_exit(2)
         .assert_stderr("none.yaml");
     assert_eq!(sandbox.emulator.request_count(), 0);
+}
+
+#[test]
+fn rules_check_warns_of_texts_that_yaml_cuts_and_caps_warnings() {
+    let sandbox = Sandbox::new();
+    let check = |flags: &[&str]| sandbox.run(&[&["classify", "rules", "check"], flags].concat());
+    sandbox.file(
+        "cut.yaml",
+        "rules:\n- type: invoice\n  description: Invoice with a number #5 and a total\n\
+         - type: other\n  description: \"anything else #6\" # quoted\n",
+    );
+    let found = check(&["cut.yaml", "--format", "json"])
+        .assert_exit(0)
+        .json();
+    assert_eq!(found.as_array().unwrap().len(), 1, "{found}");
+    assert_eq!(found[0]["field"], "configuration.rules[0].description");
+    assert!(
+        found[0]["message"].as_str().unwrap().contains("line 3"),
+        "{found}"
+    );
+    check(&["cut.yaml", "--strict"]).assert_exit(2);
+    // Types that look alike are no good rules either.
+    sandbox.file(
+        "blank.yaml",
+        "- {type: invoice, description: asks for payment by a due date}\n\
+         - {type: 'invoice ', description: lists the ingredients of a meal}\n\
+         - {type: other, description: anything that is not described above}\n",
+    );
+    check(&["blank.yaml"]).assert_exit(0);
+    check(&["blank.yaml", "--strict"]).assert_exit(2);
+    let alike: Vec<String> = (0..200)
+        .map(|index| {
+            format!("- {{type: t{index}, description: asks for payment by a due date {index}}}\n")
+        })
+        .collect();
+    sandbox.file("alike.yaml", &alike.concat());
+    let capped = check(&["alike.yaml"]).assert_exit(0);
+    assert!(capped.stdout.lines().count() < 30, "{capped:?}");
+    assert!(capped.stdout.contains("179 more"), "{capped:?}");
+}
+
+#[test]
+fn yaml_texts_that_are_cut_are_warned_of_wherever_they_are_paid_for() {
+    let sandbox = Sandbox::new();
+    let cut = "rules:\n- type: invoice\n  description: Invoice with a number #5 and a total\n";
+    sandbox.file("cut.yaml", cut);
+    let warning = "line 3: the description ends before ` #`";
+    sandbox
+        .run(&[
+            "classify",
+            "run",
+            "docs",
+            "--rules",
+            "cut.yaml",
+            "--dry-run",
+            "--quiet",
+        ])
+        .assert_exit(0)
+        .assert_stderr(warning);
+    sandbox
+        .run(&[
+            "classify",
+            "create",
+            "--file-input",
+            "dfl-1",
+            "--configuration",
+            "@cut.yaml",
+        ])
+        .assert_stderr(&format!("--configuration, {warning}"));
+    sandbox.file(
+        "parameters.yaml",
+        &format!("product_type: classify_v2\n{cut}"),
+    );
+    sandbox
+        .run(&[
+            "configurations",
+            "create",
+            "--name",
+            "a",
+            "--parameters",
+            "@parameters.yaml",
+        ])
+        .assert_exit(0)
+        .assert_stderr("--parameters, line 4: the description ends before ` #`");
+}
+
+#[test]
+fn yaml_error_has_line_and_remedy_in_every_command() {
+    let sandbox = Sandbox::new();
+    let bad = "rules:\n- type: invoice\n  description: Terms: net 30 days\n";
+    sandbox.file("bad.yaml", bad);
+    sandbox.file(
+        "bad-script.yaml",
+        "scripts:\n- type: invoice\n  fails: a: b\n",
+    );
+    let message =
+        "line 3, column 21: the text of `description` has a colon in it; put the text in quotes";
+    for words in [
+        &["classify", "rules", "check", "bad.yaml"][..],
+        &["classify", "run", "docs", "--rules", "bad.yaml"],
+        &[
+            "classify",
+            "create",
+            "--file-input",
+            "dfl-1",
+            "--configuration",
+            "@bad.yaml",
+        ],
+        &[
+            "configurations",
+            "create",
+            "--name",
+            "a",
+            "--parameters",
+            "@bad.yaml",
+        ],
+    ] {
+        sandbox.run(words).assert_exit(2).assert_stderr(message);
+    }
+    sandbox
+        .run(&[
+            "classify",
+            "create",
+            "--file-input",
+            "dfl-1",
+            "--configuration.rules",
+            "[{type: a, description: b",
+        ])
+        .assert_exit(2)
+        .assert_stderr("line 1, column 2: the bracket `{` is not closed");
+    run_to_end(bare_command(&[
+        "emulator",
+        "--script",
+        sandbox.path().join("bad-script.yaml").to_str().unwrap(),
+    ]))
+    .assert_exit(2)
+    .assert_stderr("line 3, column 11: the text of `fails` has a colon in it");
+    assert_eq!(sandbox.emulator.request_count(), 0);
+}
+
+#[test]
+fn rules_in_utf16_are_read_and_other_encodings_named() {
+    let sandbox = Sandbox::new();
+    let bytes: Vec<u8> = format!("\u{feff}{}", common::RULES)
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    std::fs::write(sandbox.path().join("wide.yaml"), bytes).unwrap();
+    sandbox
+        .run(&["classify", "rules", "check", "wide.yaml"])
+        .assert_exit(0);
+    std::fs::write(
+        sandbox.path().join("latin.yaml"),
+        b"rules:\n- type: Gr\xf6\xdfe\n",
+    )
+    .unwrap();
+    sandbox
+        .run(&["classify", "rules", "check", "latin.yaml"])
+        .assert_exit(2)
+        .assert_stderr("latin.yaml: line 2: the text is not UTF-8");
 }
 
 /// Listens, and says what the first line was that came.

@@ -103,6 +103,7 @@ pub use fault::{Fault, UnknownFault};
 pub use rate_limits::RateLimits;
 pub use request_log::LoggedRequest;
 pub use route::Route;
+pub use scenario_file::Scenario;
 pub use schedule::{FaultRule, FaultSchedule, InvalidFaultRule, Trigger};
 pub use script::Script;
 pub use serve::serve;

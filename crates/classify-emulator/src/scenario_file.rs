@@ -5,16 +5,36 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_saphyr::UserMessageFormatter;
 
 use crate::config::Config;
 use crate::outcome::DocumentOutcome;
 use crate::schedule::FaultSchedule;
 use crate::script::Script;
 
-/// A whole scenario file.
+/// The scripts and faults of a scenario file, in any format that serde reads: see [`Config::scenario_file`].
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(try_from = "ScenarioFile")]
+pub struct Scenario {
+    scripts: Vec<Script>,
+    faults: Option<FaultSchedule>,
+}
+
+impl TryFrom<ScenarioFile> for Scenario {
+    type Error = String;
+
+    fn try_from(file: ScenarioFile) -> Result<Self, String> {
+        Ok(Self {
+            scripts: scripts(&file.scripts)?,
+            faults: file.faults,
+        })
+    }
+}
+
+/// A scenario file as it is written.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Scenario {
+struct ScenarioFile {
     #[serde(default)]
     scripts: Vec<ScriptEntry>,
     #[serde(default)]
@@ -182,7 +202,7 @@ impl Config {
     /// # Errors
     ///
     /// When the file cannot be read, or is not of this form; the error names the file and the place.
-    pub fn scenario_file(mut self, path: impl AsRef<Path>) -> io::Result<Self> {
+    pub fn scenario_file(self, path: impl AsRef<Path>) -> io::Result<Self> {
         let path = path.as_ref();
         let with_path = |kind, reason: String| {
             io::Error::new(
@@ -195,15 +215,22 @@ impl Config {
         };
         let text = std::fs::read_to_string(path)
             .map_err(|error| with_path(error.kind(), error.to_string()))?;
-        let scenario: Scenario = serde_saphyr::from_str(&text)
-            .map_err(|error| with_path(io::ErrorKind::InvalidData, error.to_string()))?;
-        let scripts = scripts(&scenario.scripts)
-            .map_err(|reason| with_path(io::ErrorKind::InvalidData, reason))?;
-        self.scripts.extend(scripts);
+        let scenario: Scenario = serde_saphyr::from_str(&text).map_err(|error| {
+            // The library's other words are for its callers.
+            let reason = error.render_with_formatter(&UserMessageFormatter);
+            with_path(io::ErrorKind::InvalidData, reason)
+        })?;
+        Ok(self.scenario(scenario))
+    }
+
+    /// Takes the scripts and faults of a scenario, as [`Config::scenario_file`] does.
+    #[must_use]
+    pub fn scenario(mut self, scenario: Scenario) -> Self {
+        self.scripts.extend(scenario.scripts);
         if let Some(faults) = scenario.faults {
             self.faults = self.faults.merge(faults);
         }
-        Ok(self)
+        self
     }
 }
 

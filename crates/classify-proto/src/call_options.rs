@@ -12,8 +12,8 @@ use crate::body::Body;
 use crate::error::Error;
 use crate::secret::Secret;
 use crate::semantics::ReservedField;
-use crate::text::redact;
 use crate::text::url::push_pair;
+use crate::text::{quoted, redact};
 use crate::webhooks::validate::missing_secret;
 
 /// Headers, query parameters and body fields of one call: for parts of the API that this crate does not know yet.
@@ -128,7 +128,7 @@ impl CallOptions {
         for (name, value) in &self.headers {
             let value = value
                 .expose_secret()
-                .ok_or_else(|| missing_secret(format!("headers[{name:?}]")))?;
+                .ok_or_else(|| missing_secret(format!("headers[{}]", quoted(name))))?;
             let (name, _) = header(name, value)?;
             request.headers_mut().remove(name);
         }
@@ -188,7 +188,7 @@ impl CallOptions {
         for ReservedField { name, setter } in reserved_fields {
             if self.body.contains_key(*name) {
                 return Err(Error::invalid(
-                    format!("body_field[{name:?}]"),
+                    format!("body_field[{}]", quoted(name)),
                     format!("is reserved by the operation; set it with {setter}"),
                 ));
             }

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::Error;
+use crate::text::quoted;
 
 /// The argument that a mistake is reported against.
 const FIELD: &str = "target_pages";
@@ -136,7 +137,7 @@ impl FromStr for PageRanges {
             let refuse = |what: String| {
                 Err(Error::invalid(
                     FIELD,
-                    format!("{text:?}: item {}: {what}", index + 1),
+                    format!("{}: item {}: {what}", quoted(text), index + 1),
                 ))
             };
             let trimmed = item.trim();
@@ -151,10 +152,15 @@ impl FromStr for PageRanges {
             };
             match (first, last) {
                 (Ok(first), Ok(last)) if first > last => {
-                    return refuse(format!("{trimmed:?} runs backwards; write {last}-{first}"));
+                    return refuse(format!(
+                        "{} runs backwards; write {last}-{first}",
+                        quoted(trimmed)
+                    ));
                 }
                 (Ok(first), Ok(last)) => spans.push(Span { first, last }),
-                (Err(what), _) | (_, Err(what)) => return refuse(format!("{trimmed:?} {what}")),
+                (Err(what), _) | (_, Err(what)) => {
+                    return refuse(format!("{} {what}", quoted(trimmed)));
+                }
             }
         }
         Ok(Self(spans))

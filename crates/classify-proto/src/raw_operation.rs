@@ -14,7 +14,7 @@ use crate::operation::Operation;
 use crate::scope::{Scope, scope_setters};
 use crate::semantics::{Idempotency, Semantics};
 use crate::text::json::read_json;
-use crate::text::redact;
+use crate::text::{quoted, redact};
 
 /// A call to an endpoint that this crate does not know: its answer is whatever JSON comes back.
 ///
@@ -155,7 +155,8 @@ impl Operation for RawOperation {
                     return Err(Error::invalid(
                         "path",
                         format!(
-                            "{text:?} is no path such as /api/v2/classify; queries go in `query`, ids in `segment`"
+                            "{} is no path such as /api/v2/classify; queries go in `query`, ids in `segment`",
+                            quoted(text)
                         ),
                     ));
                 }

@@ -39,3 +39,30 @@ impl ValidationErrors {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::page_ranges::PageRanges;
+    use crate::v2::{Configuration, Rule};
+    use crate::{Region, Timestamp};
+
+    #[test]
+    fn validation_errors_quote_no_long_input() {
+        let long = "canary".repeat(10_000);
+        let rules = (0..1000).map(|_| Rule::new(&long, "asks for payment"));
+        let error = Configuration::new(rules).validate().unwrap_err();
+        assert!(error.field_errors().len() > 1000);
+        for error in [
+            error,
+            long.parse::<PageRanges>().unwrap_err(),
+            format!("1,{long}-2").parse::<PageRanges>().unwrap_err(),
+            long.parse::<Timestamp>().unwrap_err(),
+            long.parse::<Region>().unwrap_err(),
+        ] {
+            let text = error.to_string();
+            assert!(text.len() < 4000, "{}", text.len());
+            let is_short = |field: &crate::FieldError| field.message.len() < 300;
+            assert!(error.field_errors().iter().all(is_short));
+        }
+    }
+}

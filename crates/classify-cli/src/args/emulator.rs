@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::Args;
 use classify_emulator::{Fault, FaultRule, RateLimits};
 
+use crate::parse_message::{quote, shorten};
+
 /// The flags of `emulator`.
 #[derive(Debug, Args)]
 #[command(after_help = short_help(), after_long_help = long_help())]
@@ -80,7 +82,7 @@ pub(crate) struct EmulatorArgs {
 fn parse_fault(text: &str) -> Result<FaultRule, String> {
     text.trim()
         .parse()
-        .map_err(|error: classify_emulator::InvalidFaultRule| error.to_string())
+        .map_err(|error: classify_emulator::InvalidFaultRule| shorten(&error.to_string(), 300))
 }
 
 /// Parses rate limits: `free`, `creates=5` or `none,requests=100`.
@@ -89,7 +91,8 @@ fn parse_rate_limit(text: &str) -> Result<RateLimits, String> {
     for (index, part) in text.split(',').map(str::trim).enumerate() {
         let error = || {
             format!(
-                "`{part}` is no limit: write paid, free or none, and then creates=N, uploads=N or requests=N"
+                "{} is no limit: write paid, free or none, and then creates=N, uploads=N or requests=N",
+                quote(part)
             )
         };
         limits = match (part, part.split_once('=')) {

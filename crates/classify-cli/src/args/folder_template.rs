@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::parse_message::shorten;
 use crate::path_hint::{UNEXPANDED_HOME, is_unexpanded_home};
 
 /// A template for the folder of a type.
@@ -42,7 +43,10 @@ impl FolderTemplate {
                         }
                     }
                     if name != "type" {
-                        return Err(format!("{{{name}}} is unknown; {{type}} is all there is"));
+                        return Err(format!(
+                            "{{{}}} is unknown; {{type}} is all there is",
+                            shorten(&name, 40)
+                        ));
                     }
                     parts.push(TemplatePart::Text(std::mem::take(&mut text)));
                     parts.push(TemplatePart::Type);
@@ -53,7 +57,7 @@ impl FolderTemplate {
             }
         }
         if parts.is_empty() {
-            let folder = template.trim_end_matches(std::path::is_separator);
+            let folder = shorten(template.trim_end_matches(std::path::is_separator), 100);
             return Err(format!(
                 "it says nothing of the type; write {folder}/{{type}}/ for a folder for each"
             ));

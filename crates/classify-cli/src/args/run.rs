@@ -77,8 +77,8 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
 
-    /// Marks for review what is below this confidence, from 0 to 1, and what has no match or no answer: rows get
-    /// `review`, true or false, and the report begins with them
+    /// Marks for review what is below this confidence, from 0 to 1, and what has no match, no answer, or an answer that
+    /// is not plausible: rows get `review`, true or false, and the report begins with them
     #[arg(long, value_name = "NUMBER", value_parser = values::parse_confidence)]
     pub(crate) review_below: Option<f64>,
 
@@ -219,8 +219,9 @@ null where the file stays. With the last two all rows are printed at the end.
 
 Labels:
   A CSV file begins with a line that names its columns: `path` and `type`. A path is written as in the rows, or relative \
-to the folder of the file of labels. Types are compared letter by letter; an empty one says that no rule should match. \
-Other columns are passed over, so that the rows of an earlier run, with the types put right, are such a file; what they \
+to the folder of the file of labels; names that differ only in the Unicode form of their letters are the same. Types are \
+compared letter by letter; an empty one says that no rule should match. The columns may be separated by semicolons or \
+tabs, and their names in any case; the text is UTF-8, or UTF-16 with a byte order mark. Other columns are passed over, so that the rows of an earlier run, with the types put right, are such a file; what they \
 say of documents without an answer is no label. JSON has a list of objects, JSON lines one object a line.
   A document without an answer is not correct, and is counted apart. What a threshold covers are the answers of at \
 least that confidence.

@@ -5,17 +5,22 @@ use std::collections::BTreeMap;
 use classify_proto::Operation as _;
 use classify_proto::v2::{Configuration, CreateJob, Rule};
 use serde::Serialize;
+use unicode_normalization::UnicodeNormalization as _;
 
 use crate::args::global::GlobalArgs;
 use crate::args::rules::RulesCheckArgs;
 use crate::error::CliError;
 use crate::output::OutputWriter;
 use crate::output::results::{ResultCount, ResultKind, ResultWriter};
+use crate::parse_message::quote_text;
 use crate::rules;
 use crate::terminal::escape;
+use crate::yaml::LostText;
 
 /// The similarity from which two descriptions are hard to tell apart.
 const MAX_SIMILARITY: f64 = 0.8;
+/// The maximum number of diagnostics of one kind. A further one says how many more there are.
+const MAX_DIAGNOSTICS: usize = 20;
 /// Types that match the documents of no other rule.
 const CATCH_ALL_TYPES: [&str; 8] = [
     "other",
@@ -39,8 +44,9 @@ struct Diagnostic {
 
 /// Checks a rules file.
 pub(crate) fn check_rules(args: &RulesCheckArgs, global: &GlobalArgs) -> Result<(), CliError> {
-    let configuration = rules::file::read(&args.file)?;
-    let diagnostics = diagnostics(&configuration);
+    let file = rules::file::read(&args.file)?;
+    let configuration = file.configuration;
+    let diagnostics = diagnostics(&configuration, &file.lost_texts);
     if global.prints_for_people() {
         let mut output = OutputWriter::stdout();
         for diagnostic in &diagnostics {
@@ -81,63 +87,150 @@ pub(crate) fn check_rules(args: &RulesCheckArgs, global: &GlobalArgs) -> Result<
     )))
 }
 
-fn diagnostics(configuration: &Configuration) -> Vec<Diagnostic> {
-    let mut diagnostics = Vec::new();
-    // The core validates the limits of the service.
-    let create = CreateJob::new("dfl-0", configuration.clone());
-    if let Err(error) = create.validate() {
-        diagnostics.extend(error.field_errors().iter().map(|field| Diagnostic {
-            severity: "error",
-            field: field.field.clone(),
-            message: field.message.clone(),
-        }));
-    }
-    let mut warning = |field: String, message: String| {
-        diagnostics.push(Diagnostic {
-            severity: "warning",
-            field,
-            message,
-        });
-    };
-    let rules = &configuration.rules;
-    let mut types: BTreeMap<String, &Rule> = BTreeMap::new();
-    for (index, rule) in rules.iter().enumerate() {
-        match types.insert(rule.r#type.to_lowercase(), rule) {
-            Some(other) if other.r#type != rule.r#type => warning(
-                format!("configuration.rules[{index}].type"),
-                format!(
-                    "`{}` differs from `{}` in case only",
-                    rule.r#type, other.r#type
-                ),
-            ),
-            _ => {}
+fn diagnostics(configuration: &Configuration, lost_texts: &[LostText]) -> Vec<Diagnostic> {
+    let mut diagnostics = validation_errors(configuration);
+    let mut add = |what: &str, found: Vec<(String, String)>| {
+        let more = found.len().saturating_sub(MAX_DIAGNOSTICS);
+        let mut warning = |field: String, message: String| {
+            diagnostics.push(Diagnostic {
+                severity: "warning",
+                field,
+                message,
+            });
+        };
+        for (field, message) in found.into_iter().take(MAX_DIAGNOSTICS) {
+            warning(field, message);
         }
-        for (earlier, other) in rules[..index].iter().enumerate() {
-            let similarity = strsim::sorensen_dice(
-                &rule.description.to_lowercase(),
-                &other.description.to_lowercase(),
+        if more > 0 {
+            warning(
+                "configuration.rules".to_owned(),
+                format!("{more} more {what}"),
             );
-            if similarity >= MAX_SIMILARITY {
-                warning(
-                    format!("configuration.rules[{index}].description"),
-                    format!(
-                        "nearly the same as that of rules[{earlier}] (`{}`): say what tells the two apart",
-                        other.r#type
-                    ),
-                );
-            }
         }
-    }
-    let has_catch_all = types
-        .keys()
-        .any(|name| CATCH_ALL_TYPES.contains(&name.trim()));
-    if !rules.is_empty() && !has_catch_all {
-        warning(
-            "configuration.rules".to_owned(),
-            "no rule takes the rest: what fits none gets no type, or the nearest; add one of type `other`".to_owned(),
+    };
+    let lost = lost_texts.iter().map(|lost| {
+        let path = lost
+            .path
+            .strip_prefix("configuration.")
+            .unwrap_or(&lost.path);
+        (
+            format!("configuration.{path}"),
+            format!("line {}: {}", lost.line, lost.message),
+        )
+    });
+    add("texts are cut", lost.collect());
+    add(
+        "types differ from an earlier one in case, blanks or invisible characters only",
+        similar_types(&configuration.rules),
+    );
+    add(
+        "descriptions are nearly the same as an earlier one",
+        similar_descriptions(&configuration.rules),
+    );
+    let has_catch_all = configuration
+        .rules
+        .iter()
+        .any(|rule| CATCH_ALL_TYPES.contains(&&*comparable(&rule.r#type)));
+    if !configuration.rules.is_empty() && !has_catch_all {
+        let message = "no rule takes the rest: what fits none gets no type, or the nearest; add one of type `other`";
+        add(
+            "",
+            vec![("configuration.rules".to_owned(), message.to_owned())],
         );
     }
     diagnostics
+}
+
+/// Returns what the service would refuse.
+fn validation_errors(configuration: &Configuration) -> Vec<Diagnostic> {
+    // The core validates the limits of the service.
+    let Err(error) = CreateJob::new("dfl-0", configuration.clone()).validate() else {
+        return Vec::new();
+    };
+    let errors = error.field_errors();
+    let diagnostic = |field: &str, message: &str| Diagnostic {
+        severity: "error",
+        field: field.to_owned(),
+        message: message.to_owned(),
+    };
+    let mut diagnostics: Vec<_> = errors
+        .iter()
+        .take(MAX_DIAGNOSTICS)
+        .map(|error| diagnostic(&error.field, &error.message))
+        .collect();
+    if errors.len() > MAX_DIAGNOSTICS {
+        let message = format!("{} more errors", errors.len() - MAX_DIAGNOSTICS);
+        diagnostics.push(diagnostic("configuration", &message));
+    }
+    diagnostics
+}
+
+/// Returns a type without differences that a reader does not see: case, blanks, invisible characters, and the Unicode
+/// form of its letters.
+fn comparable(r#type: &str) -> String {
+    let is_invisible = |c: char| {
+        c.is_control()
+            || matches!(
+                c,
+                '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}'
+            )
+    };
+    let visible: String = r#type
+        .nfkc()
+        .map(|c| if c.is_whitespace() { ' ' } else { c })
+        .filter(|c| !is_invisible(*c))
+        .collect();
+    let words: Vec<_> = visible.split_whitespace().collect();
+    words.join(" ").to_lowercase()
+}
+
+/// Returns the types that look like an earlier one.
+fn similar_types(rules: &[Rule]) -> Vec<(String, String)> {
+    let mut types: BTreeMap<String, &Rule> = BTreeMap::new();
+    let mut found = Vec::new();
+    for (index, rule) in rules.iter().enumerate() {
+        let first = *types.entry(comparable(&rule.r#type)).or_insert(rule);
+        if first.r#type != rule.r#type {
+            found.push((
+                format!("configuration.rules[{index}].type"),
+                format!(
+                    "{} differs from {} in case, blanks or invisible characters only",
+                    quote_text(&rule.r#type),
+                    quote_text(&first.r#type)
+                ),
+            ));
+        }
+    }
+    found
+}
+
+/// Returns the descriptions that are nearly the same as an earlier one, each with the first such.
+fn similar_descriptions(rules: &[Rule]) -> Vec<(String, String)> {
+    let descriptions: Vec<_> = rules
+        .iter()
+        .map(|rule| rule.description.to_lowercase())
+        .collect();
+    let is_similar = |left: &str, right: &str| {
+        // Texts of very different lengths cannot be similar, and are not compared.
+        let (shorter, longer) = (left.len().min(right.len()), left.len().max(right.len()));
+        shorter * 2 >= longer && strsim::sorensen_dice(left, right) >= MAX_SIMILARITY
+    };
+    let mut found = Vec::new();
+    for (index, description) in descriptions.iter().enumerate() {
+        let earlier = descriptions[..index]
+            .iter()
+            .position(|other| is_similar(description, other));
+        if let Some(earlier) = earlier {
+            found.push((
+                format!("configuration.rules[{index}].description"),
+                format!(
+                    "nearly the same as that of rules[{earlier}] ({}): say what tells the two apart",
+                    quote_text(&rules[earlier].r#type)
+                ),
+            ));
+        }
+    }
+    found
 }
 
 #[cfg(test)]
@@ -146,7 +239,7 @@ mod tests {
 
     fn of(rules: &[(&str, &str)]) -> Vec<String> {
         let rules = rules.iter().map(|(name, text)| Rule::new(*name, *text));
-        diagnostics(&Configuration::new(rules))
+        diagnostics(&Configuration::new(rules), &[])
             .into_iter()
             .map(|found| format!("{} {} {}", found.severity, found.field, found.message))
             .collect()
@@ -187,7 +280,7 @@ mod tests {
                 ("bill", "lists ingredients for a meal"),
                 OTHER,
             ],
-            "case only",
+            "in case, blanks or invisible characters only",
         );
         assert_found(
             &[
@@ -198,5 +291,61 @@ mod tests {
             "nearly the same",
         );
         assert_found(&[("a", bill)], "no rule takes the rest");
+    }
+
+    #[test]
+    fn rules_check_reports_types_that_look_alike() {
+        for other in [
+            "invoice ",
+            " invoice",
+            "in\u{200b}voice",
+            "INVOICE",
+            "invoi\u{ff43}e",
+        ] {
+            let found = of(&[
+                ("invoice", "asks for payment of an amount by a due date"),
+                (other, "lists ingredients and how to cook a meal"),
+                OTHER,
+            ]);
+            let is_warned = |line: &String| line.contains("warning configuration.rules[1].type");
+            assert!(found.iter().any(is_warned), "{other:?}: {found:?}");
+        }
+        // Composed and decomposed letters, and blanks within.
+        for (left, right) in [
+            ("r\u{e9}sum\u{e9}", "re\u{301}sume\u{301}"),
+            ("a b", "a  b"),
+        ] {
+            assert_eq!(
+                similar_types(&[Rule::new(left, ""), Rule::new(right, "")]).len(),
+                1
+            );
+        }
+        assert_eq!(
+            similar_types(&[Rule::new("ab", ""), Rule::new("a b", "")]),
+            []
+        );
+    }
+
+    #[test]
+    fn rules_check_of_similar_rules_is_bounded() {
+        let rules: Vec<_> = (0..200)
+            .map(|index| {
+                Rule::new(
+                    format!("t{index}"),
+                    format!("asks for payment of an amount by a due date {index}"),
+                )
+            })
+            .collect();
+        let found = diagnostics(&Configuration::new(rules), &[]);
+        assert_eq!(found.len(), MAX_DIAGNOSTICS + 2, "{found:?}");
+        let more = &found[MAX_DIAGNOSTICS].message;
+        assert_eq!(
+            more,
+            "179 more descriptions are nearly the same as an earlier one"
+        );
+        let twice = (0..200).map(|_| Rule::new("a", "asks for payment"));
+        let found = diagnostics(&Configuration::new(twice), &[]);
+        let errors = found.iter().filter(|found| found.severity == "error");
+        assert_eq!(errors.count(), MAX_DIAGNOSTICS + 1);
     }
 }

@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
-use classify_emulator::{Config, Emulator, FaultSchedule};
+use classify_emulator::{Config, Emulator, FaultSchedule, Scenario};
 
 use crate::args::emulator::EmulatorArgs;
 use crate::args::global::GlobalArgs;
@@ -13,6 +13,7 @@ use crate::error::CliError;
 use crate::exit_code::ExitCode;
 use crate::printer::Printer;
 use crate::signals::TerminationSignals;
+use crate::{text_encoding, yaml};
 
 /// Runs the emulator until SIGTERM, SIGHUP or Ctrl-C.
 pub(crate) fn emulator(
@@ -98,9 +99,7 @@ fn config(args: &EmulatorArgs) -> Result<Config, CliError> {
         .completed_after(Duration::from_millis(args.completed_after))
         .running_after(Duration::from_millis(running_after));
     if let Some(path) = &args.script {
-        config = config
-            .scenario_file(path)
-            .map_err(|error| CliError::usage(error.to_string()))?;
+        config = config.scenario(read_scenario(path)?);
     }
     if let Some(url) = &args.redirect_to {
         config = config.redirect_to(url);
@@ -123,6 +122,20 @@ fn config(args: &EmulatorArgs) -> Result<Config, CliError> {
         config = config.keys(keys);
     }
     Ok(config)
+}
+
+/// Reads a scenario file.
+fn read_scenario(path: &Path) -> Result<Scenario, CliError> {
+    let invalid = |reason: String| {
+        CliError::usage(format!(
+            "the scenario file {} cannot be used: {reason}",
+            path.display()
+        ))
+    };
+    let bytes = std::fs::read(path).map_err(|error| invalid(error.to_string()))?;
+    let text = text_encoding::decode(bytes)
+        .map_err(|error| invalid(error.to_string()).hint("save the file as UTF-8"))?;
+    yaml::from_str(&text).map_err(invalid)
 }
 
 /// Writes the port file atomically.

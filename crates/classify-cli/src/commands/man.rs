@@ -8,6 +8,7 @@ use crate::args::man::ManArgs;
 use crate::error::CliError;
 use crate::exit_code::ExitCode;
 use crate::output::OutputWriter;
+use crate::parse_message::quote;
 use crate::printer::Printer;
 
 /// Prints a manual page, or writes all of them.
@@ -29,7 +30,10 @@ pub(crate) fn man(args: &ManArgs, mut command: Command, printer: Printer) -> Res
     let mut selected = &command;
     for name in &args.command {
         selected = selected.find_subcommand(name).ok_or_else(|| {
-            CliError::usage(format!("there is no command `{}`", args.command.join(" ")))
+            CliError::usage(format!(
+                "there is no command {}",
+                quote(&args.command.join(" "))
+            ))
         })?;
     }
     let mut page = Vec::new();

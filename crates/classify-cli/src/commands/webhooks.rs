@@ -12,12 +12,14 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use classify_proto::Secret;
-use classify_proto::webhooks::{Event, SIGNATURE_HEADER, verify as verify_signature};
+use classify_proto::webhooks::{
+    Event, SIGNATURE_HEADER, SignatureError, verify as verify_signature,
+};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::args::global::GlobalArgs;
+use crate::args::values::is_null;
 use crate::args::webhooks::{ListenArgs, SigningSecrets, VerifyArgs};
-use crate::commands::api::endpoint::ValueKind;
 use crate::commands::api::flag_text;
 use crate::error::CliError;
 use crate::exit_code::ExitCode;
@@ -48,7 +50,12 @@ pub(crate) fn verify(args: &VerifyArgs, global: &GlobalArgs) -> Result<(), CliEr
             ExitCode::Unexpected,
             format!("the delivery is not to be trusted: {reason}"),
         )
-        .hint("the signature covers the body's bytes as they came, and belongs to one secret")
+        .hint(match reason {
+            SignatureError::ExtraLineBreak { .. } => {
+                "the delivery itself may be genuine; keep the body as it came, and the secret without a line break"
+            }
+            _ => "the signature covers the body's bytes as they came, and belongs to one secret",
+        })
     })?;
     let event = Event::parse(&body)?;
     let mut results = ResultWriter::open(
@@ -99,8 +106,13 @@ fn signing_secrets(flags: &SigningSecrets) -> Result<Vec<Secret>, CliError> {
         .filter(|text| !text.is_empty());
     texts
         .map(|text| {
-            let value = flag_text::parse("secret", ValueKind::Text, text)?;
-            Ok(Secret::new(value.as_str().unwrap_or_default()))
+            // `null` is no secret, as in the other flags.
+            let text = if is_null(text) {
+                String::new()
+            } else {
+                flag_text::resolve_text("secret", text)?
+            };
+            Ok(Secret::new(text))
         })
         .collect()
 }

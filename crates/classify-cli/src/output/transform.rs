@@ -3,6 +3,7 @@
 use std::panic;
 
 use crate::error::CliError;
+use crate::parse_message::quote_text;
 
 /// The maximum length of a path. A longer one could overflow the stack.
 const MAX_PATH_LENGTH: usize = 1000;
@@ -18,7 +19,8 @@ pub(crate) fn apply(json: &str, path: &str) -> Result<String, CliError> {
         .filter(|text| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok())
         .ok_or_else(|| {
             CliError::usage(format!(
-                "--transform: {path:?} is no GJSON path that can be followed"
+                "--transform: {} is no GJSON path that can be followed",
+                quote_text(path)
             ))
             .hint("paths look like result.type, items.#.id, configuration.rules.0.description")
         })
@@ -66,6 +68,12 @@ mod tests {
         ] {
             assert_eq!(apply(JSON, path).unwrap(), found, "{path}");
         }
+    }
+
+    #[test]
+    fn transform_error_quotes_no_long_path() {
+        let error = apply(JSON, &"x".repeat(100_000)).unwrap_err();
+        assert!(error.report().unwrap().message.len() < 200);
     }
 
     #[test]

@@ -17,10 +17,15 @@ use classify_proto::v2::Configuration;
 use super::keys;
 use super::tree::FileTree;
 use crate::error::CliError;
-use crate::yaml::{self, at_path};
+use crate::parse_message::{describe, describe_json, shorten};
+use crate::text_encoding;
+use crate::yaml::{self, LostText, at_path};
 
 /// The maximum size of a rules file. A larger file is probably a document.
 const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
+
+/// The maximum length of a path in an error, in characters. Rules may have been given in its place.
+const MAX_PATH_CHARS: usize = 300;
 
 /// The format of a rules file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,11 +35,19 @@ pub(super) enum RulesFormat {
     Toml,
 }
 
+/// A rules file.
+#[derive(Debug)]
+pub(crate) struct RulesFile {
+    pub(crate) configuration: Configuration,
+    /// Texts of which YAML ignores a part.
+    pub(crate) lost_texts: Vec<LostText>,
+}
+
 /// Reads a rules file.
 ///
 /// The service's limits are not validated here: flags may add rules.
-pub(crate) fn read(path: &Path) -> Result<Configuration, CliError> {
-    let path_text = path.display();
+pub(crate) fn read(path: &Path) -> Result<RulesFile, CliError> {
+    let path_text = shorten(&path.display().to_string(), MAX_PATH_CHARS);
     let format = match path.extension().and_then(|extension| extension.to_str()) {
         Some(extension) => match extension.to_ascii_lowercase().as_str() {
             "yaml" | "yml" => RulesFormat::Yaml,
@@ -65,22 +78,27 @@ pub(crate) fn read(path: &Path) -> Result<Configuration, CliError> {
             "the rules file {path_text} cannot be read: {error}"
         ))
     })?;
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let line = line_of(error.as_bytes(), error.utf8_error().valid_up_to());
-        CliError::usage(format!("{path_text}, line {line}: the text is not UTF-8"))
-            .hint("save the file as UTF-8")
+    let text = text_encoding::decode(bytes).map_err(|error| {
+        CliError::usage(format!("{path_text}: {error}")).hint("save the file as UTF-8")
     })?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    parse(text, format).map_err(|message| {
+    let configuration = parse(&text, format).map_err(|message| {
         CliError::usage(format!("{path_text}: {message}"))
             .hint("`llamacloud-prod classify run --help` shows what a rules file looks like")
+    })?;
+    let lost_texts = match format {
+        RulesFormat::Yaml => yaml::lost_texts(&text),
+        RulesFormat::Json | RulesFormat::Toml => Vec::new(),
+    };
+    Ok(RulesFile {
+        configuration,
+        lost_texts,
     })
 }
 
 fn unknown_format(path: &Path) -> CliError {
     CliError::usage(format!(
         "{}: the extension does not say how the rules are written",
-        path.display()
+        shorten(&path.display().to_string(), MAX_PATH_CHARS)
     ))
     .hint("name the file .yaml, .json or .toml")
 }
@@ -89,30 +107,29 @@ pub(super) fn parse(text: &str, format: RulesFormat) -> Result<Configuration, St
     match format {
         RulesFormat::Json => {
             let mut deserializer = serde_json::Deserializer::from_str(text);
-            let tree = serde_path_to_error::deserialize(&mut deserializer)
-                .map_err(|error| at_path(&error.path().clone(), &error.into_inner().to_string()))?;
+            let tree = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+                at_path(&error.path().clone(), &describe_json(&error.into_inner()))
+            })?;
             let configuration = convert(tree)?;
-            deserializer.end().map_err(|error| error.to_string())?;
+            deserializer.end().map_err(|error| describe_json(&error))?;
             Ok(configuration)
         }
         RulesFormat::Toml => {
-            let deserializer = toml::Deserializer::parse(text).map_err(|error| one_line(&error))?;
+            let deserializer =
+                toml::Deserializer::parse(text).map_err(|error| toml_message(text, &error))?;
             let tree = serde_path_to_error::deserialize(deserializer).map_err(|error| {
                 let path = error.path().clone();
-                let inner = error.into_inner();
-                let message = match inner.span() {
-                    Some(span) => {
-                        let line = line_of(text.as_bytes(), span.start);
-                        format!("{} at line {line}", inner.message())
-                    }
-                    None => inner.message().to_owned(),
-                };
-                at_path(&path, &message)
+                at_path(&path, &toml_message(text, &error.into_inner()))
             })?;
             convert(tree)
         }
-        RulesFormat::Yaml => convert(yaml::from_str(text)?),
+        RulesFormat::Yaml => parse_yaml(text),
     }
+}
+
+/// Parses a rules file in YAML.
+pub(crate) fn parse_yaml(text: &str) -> Result<Configuration, String> {
+    convert(yaml::from_str(text)?)
 }
 
 /// Converts a file to a configuration. Unlike a configuration of the API, it must have rules, and no unknown keys even
@@ -122,19 +139,22 @@ fn convert(FileTree(tree): FileTree) -> Result<Configuration, String> {
     keys::check_configuration(&value, &[]).map_err(|unknown| unknown.to_string())?;
     if value.get(keys::RULES).is_none() {
         return Err(
-            "it has no rules; add `rules:` with a list of types and their descriptions".to_owned(),
+            "there are no rules; add `rules:` with a list of types and their descriptions"
+                .to_owned(),
         );
     }
     super::quote_target_pages(&mut value);
     super::to_configuration(value)
 }
 
-fn one_line(error: &toml::de::Error) -> String {
-    error
-        .to_string()
-        .split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ")
+/// Describes an error in TOML. The library's text quotes the line, so only its message is used.
+fn toml_message(text: &str, error: &toml::de::Error) -> String {
+    let message = error.message().split_whitespace().collect::<Vec<_>>();
+    let message = shorten(&describe(&message.join(" ")), 300);
+    match error.span() {
+        Some(span) => format!("line {}: {message}", line_of(text.as_bytes(), span.start)),
+        None => message,
+    }
 }
 
 /// Returns the number of the line that contains a byte.
@@ -224,7 +244,7 @@ mod tests {
             (
                 r#"{"rules": {"a": "x", "a": "y"}}"#,
                 RulesFormat::Json,
-                "`a` stands twice",
+                "`a` is given twice",
             ),
             (
                 "{\"rules\": [\n{\"type\": 5}]}",
@@ -236,7 +256,7 @@ mod tests {
                 RulesFormat::Json,
                 "line 2",
             ),
-            ("{\"rules\": [}", RulesFormat::Json, "line 1 column 12"),
+            ("{\"rules\": [}", RulesFormat::Json, "line 1, column 12"),
             ("{} x", RulesFormat::Json, "no rules"),
             ("rules = [\n", RulesFormat::Toml, "line 1"),
             (

@@ -6,6 +6,8 @@ use std::fmt;
 
 use serde_json::Value;
 
+use crate::parse_message::quote;
+
 pub(super) const RULES: &str = "rules";
 const PARSING: &str = "parsing_configuration";
 
@@ -29,8 +31,9 @@ impl fmt::Display for UnknownKey {
         }
         write!(
             f,
-            "there is no key `{}`; the nearest is `{}`",
-            self.key, self.nearest
+            "there is no key {}; the nearest is `{}`",
+            quote(&self.key),
+            self.nearest
         )
     }
 }

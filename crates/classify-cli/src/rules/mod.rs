@@ -14,6 +14,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use self::tree::Tree;
+use crate::parse_message::describe_json;
 use crate::yaml;
 
 /// Parses a rule written as `type=description`.
@@ -55,7 +56,7 @@ pub(crate) fn parse_configuration_of_body(text: &str) -> Result<Option<Value>, S
 /// Converts a configuration from the API's form.
 pub(crate) fn to_configuration(value: Value) -> Result<Configuration, String> {
     serde_path_to_error::deserialize(value)
-        .map_err(|error| yaml::at_path(&error.path().clone(), &error.into_inner().to_string()))
+        .map_err(|error| yaml::at_path(&error.path().clone(), &describe_json(&error.into_inner())))
 }
 
 /// Makes a single page a string: it may be written without quotes.

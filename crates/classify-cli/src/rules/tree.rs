@@ -11,6 +11,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Unex
 use serde_json::{Value, json};
 
 use super::keys::{CONFIGURATION_KEYS, RULE_KEYS, RULES};
+use crate::parse_message::quote;
 
 pub(super) enum Tree {
     Leaf(Value),
@@ -114,7 +115,8 @@ impl<'de> Visitor<'de> for TreeVisitor {
         while let Some(key) = map.next_key::<String>()? {
             if !keys.insert(key.clone()) {
                 return Err(A::Error::custom(format!(
-                    "`{key}` stands twice; keys and types must differ"
+                    "{} is given twice; keys and types must differ",
+                    quote(&key)
                 )));
             }
             if self.0 == TreeContext::Rule && !RULE_KEYS.contains(&&*key) {

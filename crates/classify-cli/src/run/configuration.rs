@@ -6,7 +6,13 @@ use classify_proto::v2::{Configuration, CreateJob, JobOptions, ParsingConfigurat
 use crate::args::global::GlobalArgs;
 use crate::args::run::RunArgs;
 use crate::error::CliError;
+use crate::parse_message::quote_text;
+use crate::printer::Printer;
 use crate::rules;
+use crate::yaml::print_lost_texts;
+
+/// The maximum number of invalid fields that an error lists.
+const MAX_LISTED_ERRORS: usize = 20;
 
 /// What the documents of a run have in common.
 #[derive(Debug)]
@@ -32,7 +38,12 @@ pub(super) fn run_configuration(
         });
     }
     let mut configuration = match &args.rules {
-        Some(path) => rules::file::read(path)?,
+        Some(path) => {
+            let file = rules::file::read(path)?;
+            let printer = Printer::new(global.printer_settings());
+            print_lost_texts(&path.display().to_string(), &file.lost_texts, printer);
+            file.configuration
+        }
         None => Configuration::new([]),
     };
     let from_file = configuration.rules.len();
@@ -75,6 +86,7 @@ fn validation_error(
     let lines: Vec<String> = error
         .field_errors()
         .iter()
+        .take(MAX_LISTED_ERRORS)
         .map(|invalid| {
             let field = invalid
                 .field
@@ -91,11 +103,12 @@ fn validation_error(
                         .rules
                         .get(index)
                         .map_or("", |rule| rule.r#type.as_str());
+                    let name = quote_text(name);
                     let rest = rest.trim_start_matches('.');
                     match index.checked_sub(from_file) {
-                        Some(index) => format!("--rule number {} ({name:?}): {rest}", index + 1),
+                        Some(index) => format!("--rule number {} ({name}): {rest}", index + 1),
                         None => format!(
-                            "{}: rules[{index}] ({name:?}): {rest}",
+                            "{}: rules[{index}] ({name}): {rest}",
                             file.as_deref().unwrap_or_default()
                         ),
                     }
@@ -109,6 +122,14 @@ fn validation_error(
             format!("{source} {}", invalid.message)
         })
         .collect();
+    let mut lines = lines;
+    if let Some(more) = error
+        .field_errors()
+        .len()
+        .checked_sub(MAX_LISTED_ERRORS + 1)
+    {
+        lines.push(format!("and {} more", more + 1));
+    }
     CliError::usage(lines.join("\n  ")).hint(
         "nothing was sent; --no-validate sends it all the same, if the service's limits have moved",
     )

@@ -55,6 +55,7 @@ pub(crate) fn run(args: &RunArgs, global: &GlobalArgs, printer: Printer) -> Resu
         .map(|path| RowFile::new(path, global.format))
         .transpose()?;
     let mut postprocess = Postprocess::new(args, global, printer)?;
+    postprocess.set_types(types(&job_options));
     let found = find_inputs(args, global, &files, journal_path.as_deref(), printer)?;
     let inputs: Arc<[Input]> = found.inputs.into();
     if let Some(file) = &args.labels {

@@ -45,6 +45,8 @@ pub(crate) struct Row {
     pub(crate) error_code: Option<ErrorCode>,
     /// Whether the document should be reviewed, with `--review-below`.
     pub(crate) review: Option<bool>,
+    /// Why, if the answer itself is not plausible. No format of rows has it.
+    pub(crate) review_reason: Option<&'static str>,
     /// What happened to the file, with `--move-to` or `--copy-to`.
     pub(crate) file_result: Option<FileActionResult>,
 }
@@ -167,6 +169,7 @@ impl Row {
             error: Some(reason.into()),
             error_code: Some(code),
             review: None,
+            review_reason: None,
             file_result: None,
         }
     }
@@ -190,6 +193,7 @@ impl Row {
             error,
             error_code: report.error_code.clone(),
             review: None,
+            review_reason: None,
             file_result: None,
         }
     }
@@ -197,6 +201,12 @@ impl Row {
     /// Whether the document was classified, with a match or without one.
     pub(crate) fn is_classified(&self) -> bool {
         self.error.is_none()
+    }
+
+    /// Returns the confidence if it is one, from 0 to 1.
+    pub(crate) fn valid_confidence(&self) -> Option<f64> {
+        self.confidence
+            .filter(|confidence| (0.0..=1.0).contains(confidence))
     }
 
     /// Returns the row as a CSV record.

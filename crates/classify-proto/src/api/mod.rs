@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 
 use crate::error::Error;
 use crate::scope::Scope;
-use crate::text::redact;
+use crate::text::{quoted, redact};
 
 pub(crate) use base_url::{is_local, is_loopback};
 use request_builder::RequestBuilder;
@@ -58,7 +58,12 @@ impl FromStr for Region {
             .into_iter()
             .find(|(known, _)| name.eq_ignore_ascii_case(known))
             .map(|(_, region)| region)
-            .ok_or_else(|| Error::invalid("region", format!("is {name:?}; known are na and eu")))
+            .ok_or_else(|| {
+                Error::invalid(
+                    "region",
+                    format!("is {}; known are na and eu", quoted(name)),
+                )
+            })
     }
 }
 

@@ -1,5 +1,6 @@
 //! How an error comes about: the crate's own ways in.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,6 +11,9 @@ use crate::text::error_body::{self, FieldError};
 use crate::text::url_parts::{self, UrlParts};
 use crate::v1;
 use crate::v2::Job;
+
+/// How many invalid fields the message lists; all of them are kept as data.
+const MAX_LISTED_FIELDS: usize = 20;
 
 impl Error {
     fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
@@ -44,11 +48,20 @@ impl Error {
     }
 
     pub(crate) fn invalid_fields(fields: Vec<FieldError>) -> Self {
-        let message = fields
+        let mut message = fields
             .iter()
+            .take(MAX_LISTED_FIELDS)
             .map(|f| format!("{} {}", f.field, f.message))
             .collect::<Vec<_>>()
             .join("; ");
+        if let Some(more) = fields
+            .len()
+            .checked_sub(MAX_LISTED_FIELDS)
+            .filter(|more| *more > 0)
+        {
+            // Writing to a String cannot fail.
+            let _ = write!(message, "; and {more} more");
+        }
         let mut error = Self::new(ErrorKind::Invalid, message);
         error.0.fields = fields;
         error

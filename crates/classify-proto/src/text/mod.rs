@@ -12,3 +12,36 @@ pub(crate) mod retry_after;
 pub(crate) mod timestamp;
 pub(crate) mod url;
 pub(crate) mod url_parts;
+
+use std::borrow::Cow;
+
+/// The maximum length of a quoted input, in characters.
+const MAX_QUOTED_CHARS: usize = 40;
+
+/// A text in quotation marks, for an error: an input may be of any length, and its beginning says which one it is.
+pub(crate) fn quoted(text: &str) -> String {
+    format!("{:?}", shortened(text))
+}
+
+/// A text, cut at a length that an error can bear.
+pub(crate) fn shortened(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(MAX_QUOTED_CHARS) {
+        Some((end, _)) => format!("{}…", &text[..end]).into(),
+        None => text.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quoted_input_is_cut_at_a_character() {
+        assert_eq!(quoted("a \"b\""), r#""a \"b\"""#);
+        assert_eq!(quoted(&"ü".repeat(40)), format!("{:?}", "ü".repeat(40)));
+        assert_eq!(
+            quoted(&"ü".repeat(41)),
+            format!("{:?}", "ü".repeat(40) + "…")
+        );
+    }
+}

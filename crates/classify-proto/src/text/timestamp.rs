@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::Error;
+use crate::text::quoted;
 
 /// An instant in UTC, to the microsecond.
 ///
@@ -75,7 +76,10 @@ impl FromStr for Timestamp {
             .map_err(|_| {
                 Error::invalid(
                     "timestamp",
-                    format!("{text:?} is not a date and time such as 2026-01-02T03:04:05Z"),
+                    format!(
+                        "{} is not a date and time such as 2026-01-02T03:04:05Z",
+                        quoted(text)
+                    ),
                 )
             })
     }
@@ -104,7 +108,7 @@ impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
         text.parse()
-            .map_err(|_| serde::de::Error::custom(format!("{text:?} is not a timestamp")))
+            .map_err(|_| serde::de::Error::custom(format!("{} is not a timestamp", quoted(&text))))
     }
 }
 

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::error::Error;
 use crate::secret::{Secret, SecretValue};
+use crate::text::shortened;
 use crate::validation::ValidationErrors;
 use crate::webhooks::WebhookOutputFormat;
 use crate::webhooks::validate;
@@ -111,7 +112,10 @@ impl WebhookConfiguration {
                     .iter()
                     .map(|(name, value)| {
                         let value = value.expose_secret().ok_or_else(|| {
-                            validate::missing_secret(format!("{path}.webhook_headers.{name}"))
+                            validate::missing_secret(format!(
+                                "{path}.webhook_headers.{}",
+                                shortened(name)
+                            ))
                         })?;
                         Ok((&**name, value))
                     })

@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::page_ranges::PageRanges;
 use crate::text::open_enum::open_enum;
+use crate::text::quoted;
 use crate::text::response_object::response_object;
 use crate::validation::ValidationErrors;
 
@@ -161,7 +162,10 @@ impl Configuration {
             {
                 errors.add(
                     format_args!("{path}.rules[{index}].type"),
-                    format!("is {kind:?}, as in rules[{first}]; types must differ"),
+                    format!(
+                        "is {}, as in rules[{first}]; types must differ",
+                        quoted(kind)
+                    ),
                 );
             }
             errors.length(

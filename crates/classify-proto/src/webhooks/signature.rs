@@ -27,6 +27,14 @@ pub enum SignatureError {
     WrongAlgorithm,
     /// None of the secrets made this signature over this body.
     Mismatch,
+    /// The signature is of the body, or under a secret, without its last line break: an editor or `echo` has added one.
+    /// The delivery is refused all the same.
+    ExtraLineBreak {
+        /// Whether the body has one line break too many.
+        body: bool,
+        /// Whether the secret has one.
+        secret: bool,
+    },
     /// There is no secret to check with: none was given, or each is empty or was left out of a saved state.
     NoSecret,
 }
@@ -38,6 +46,13 @@ impl fmt::Display for SignatureError {
             Self::Malformed => "the LC-Signature header is not sha256=<64 hexadecimal digits>",
             Self::WrongAlgorithm => "the LC-Signature header is of another algorithm than sha256",
             Self::Mismatch => "no secret made this signature over this body",
+            Self::ExtraLineBreak { body, secret } => match (body, secret) {
+                (true, false) => "the signature fits only without the last line break of the body",
+                (false, _) => "the signature fits only without the last line break of the secret",
+                (true, true) => {
+                    "the signature fits only without the last line break of the body and that of the secret"
+                }
+            },
             Self::NoSecret => "there is no secret to check the signature with",
         })
     }
@@ -78,26 +93,66 @@ pub fn verify(
         return Err(SignatureError::Missing);
     }
     let given = read(header)?;
-    let mut tried = false;
-    let mut fits = false;
-    for secret in secrets.iter().filter_map(Secret::expose_secret) {
-        // Anybody can sign with nothing.
-        if secret.is_empty() {
-            continue;
+    // Anybody can sign with nothing.
+    let secrets: Vec<&[u8]> = secrets
+        .iter()
+        .filter_map(Secret::expose_secret)
+        .map(str::as_bytes)
+        .filter(|secret| !secret.is_empty())
+        .collect();
+    if secrets.is_empty() {
+        return Err(SignatureError::NoSecret);
+    }
+    if fits_any(raw_body, &given, secrets.iter().copied()) {
+        return Ok(());
+    }
+    // The reason is looked for only after the delivery is refused.
+    let shorter_body = without_line_break(raw_body);
+    let shorter_secrets = || {
+        secrets
+            .iter()
+            .filter_map(|secret| without_line_break(secret))
+    };
+    let extra = |body, secret| Err(SignatureError::ExtraLineBreak { body, secret });
+    if fits_any(raw_body, &given, shorter_secrets()) {
+        return extra(false, true);
+    }
+    if let Some(body) = shorter_body {
+        if fits_any(body, &given, secrets.iter().copied()) {
+            return extra(true, false);
         }
+        if fits_any(body, &given, shorter_secrets()) {
+            return extra(true, true);
+        }
+    }
+    Err(SignatureError::Mismatch)
+}
+
+/// Whether any of the secrets made a signature. Every secret is tried, whichever fits.
+fn fits_any<'a>(
+    body: &[u8],
+    given: &[u8; DIGEST],
+    secrets: impl Iterator<Item = &'a [u8]>,
+) -> bool {
+    let mut fits = false;
+    for secret in secrets {
         // HMAC takes keys of any length, so this never fails.
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.as_bytes()) else {
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret) else {
             continue;
         };
-        mac.update(raw_body);
-        tried = true;
-        fits |= mac.verify_slice(&given).is_ok();
+        mac.update(body);
+        fits |= mac.verify_slice(given).is_ok();
     }
-    match (tried, fits) {
-        (true, true) => Ok(()),
-        (true, false) => Err(SignatureError::Mismatch),
-        (false, _) => Err(SignatureError::NoSecret),
-    }
+    fits
+}
+
+/// A text without its last line break, if it ends with one and is not empty without it.
+fn without_line_break(text: &[u8]) -> Option<&[u8]> {
+    let shorter = text
+        .strip_suffix(b"\r\n")
+        .or_else(|| text.strip_suffix(b"\n"))
+        .or_else(|| text.strip_suffix(b"\r"))?;
+    (!shorter.is_empty()).then_some(shorter)
 }
 
 /// Returns the value of the `LC-Signature` header of a delivery, for a test that plays the service.
@@ -184,6 +239,52 @@ mod tests {
         verify(body, Some(header.as_bytes()), &secrets)
     }
 
+    fn extra(body: bool, secret: bool) -> SignatureError {
+        SignatureError::ExtraLineBreak { body, secret }
+    }
+
+    #[test]
+    fn webhook_signature_with_extra_line_break_is_refused_and_named() {
+        for end in ["\n", "\r\n", "\r"] {
+            let body = [BODY, end.as_bytes()].concat();
+            let secret = SECRET.to_owned() + end;
+            let other = "whsec_other";
+            assert_eq!(
+                check(&body, HEADER, &[other, SECRET]),
+                Err(extra(true, false))
+            );
+            assert_eq!(
+                check(BODY, HEADER, &[&secret, other]),
+                Err(extra(false, true))
+            );
+            assert_eq!(check(&body, HEADER, &[&secret]), Err(extra(true, true)));
+            // The right secret beside the one with a line break is enough.
+            assert_eq!(check(BODY, HEADER, &[&secret, SECRET]), Ok(()));
+            assert_eq!(
+                check(&body, HEADER, &[other]),
+                Err(SignatureError::Mismatch)
+            );
+            // More than one, one at the beginning, and a body that was signed with one.
+            let more = [&body, end.as_bytes()].concat();
+            assert_eq!(
+                check(&more, HEADER, &[SECRET]),
+                Err(SignatureError::Mismatch)
+            );
+            let first = [end.as_bytes(), BODY].concat();
+            assert_eq!(
+                check(&first, HEADER, &[SECRET]),
+                Err(SignatureError::Mismatch)
+            );
+            let signed = sign(&body, &Secret::new(SECRET)).unwrap();
+            assert_eq!(check(&body, &signed, &[SECRET]), Ok(()));
+            assert_eq!(
+                check(BODY, &signed, &[SECRET]),
+                Err(SignatureError::Mismatch)
+            );
+            assert_eq!(check(BODY, HEADER, &[end]), Err(SignatureError::Mismatch));
+        }
+    }
+
     #[test]
     fn webhook_signature_error_messages_are_distinct() {
         let reasons = [
@@ -192,6 +293,9 @@ mod tests {
             SignatureError::WrongAlgorithm,
             SignatureError::Mismatch,
             SignatureError::NoSecret,
+            extra(true, false),
+            extra(false, true),
+            extra(true, true),
         ];
         let words: std::collections::BTreeSet<_> = reasons.map(|why| why.to_string()).into();
         assert_eq!(words.len(), reasons.len());

@@ -7,6 +7,7 @@ use http::{HeaderName, HeaderValue};
 use crate::error::Error;
 use crate::secret::Secret;
 use crate::text::error_body::one_line;
+use crate::text::shortened;
 use crate::validation::ValidationErrors;
 
 /// A delivery goes to an `http:` or `https:` URL.
@@ -80,7 +81,7 @@ pub(crate) fn expose_headers<'a>(
         .map(|(name, value)| {
             let value = value
                 .expose_secret()
-                .ok_or_else(|| missing_secret(field(path, &format!("webhook_headers.{name}"))))?;
+                .ok_or_else(|| missing_secret(header_field(path, name)))?;
             Ok((&**name, value))
         })
         .collect()
@@ -105,6 +106,11 @@ pub(crate) fn missing_secret(field: impl Into<String>) -> Error {
         field,
         "was left out of the saved state; set it again before going on",
     )
+}
+
+/// The place of a header, whose name is cut if it is very long.
+fn header_field(path: &str, name: &str) -> String {
+    field(path, &format!("webhook_headers.{}", shortened(name)))
 }
 
 fn field(path: &str, name: &str) -> String {

@@ -10,6 +10,7 @@ use crate::cancel::Cancel;
 use crate::error::CliError;
 use crate::exit_code::ExitCode;
 use crate::graceful_stop::{self, DriveEnd};
+use crate::parse_message::describe_json;
 use crate::{rules, yaml};
 
 /// Returns the create operation for a body.
@@ -103,7 +104,7 @@ fn convert<T: DeserializeOwned>(
         return Ok(converted.ok());
     }
     converted.map(Some).map_err(|error| {
-        let message = yaml::at_path(&error.path().clone(), &error.into_inner().to_string());
+        let message = yaml::at_path(&error.path().clone(), &describe_json(&error.into_inner()));
         CliError::usage(format!("--{}: {message}", name.replace('_', "-")))
     })
 }

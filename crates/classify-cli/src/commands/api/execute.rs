@@ -21,6 +21,7 @@ use crate::commands::wait::wait_hint;
 use crate::error::CliError;
 use crate::exit_code::ExitCode;
 use crate::output::results::{ResultCount, ResultKind, ResultWriter, parse_fields};
+use crate::parse_message::describe_json;
 use crate::printer::Printer;
 
 /// Runs the command of an endpoint.
@@ -135,7 +136,7 @@ fn merge_pages(
     let unreadable = |error: serde_json::Error| {
         CliError::new(
             ExitCode::Unexpected,
-            format!("a page cannot be read: {error}"),
+            format!("a page cannot be read: {}", describe_json(&error)),
         )
     };
     let mut fields: RawFields = parse_fields(&page)?;

@@ -9,14 +9,24 @@ use serde_json::Value;
 use super::endpoint::ValueKind;
 use crate::args::values::is_null;
 use crate::error::CliError;
+use crate::parse_message::shorten;
+use crate::printer::Printer;
 use crate::rules;
+use crate::text_encoding;
 use crate::yaml;
 
 /// The maximum size of a file that is a value.
 const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
+/// The maximum length of a path in an error, in characters. A text that begins with @ is taken for one.
+const MAX_PATH_CHARS: usize = 200;
 
 /// Parses the value of a flag.
-pub(crate) fn parse(flag: &str, kind: ValueKind, text: &str) -> Result<Value, CliError> {
+pub(crate) fn parse(
+    flag: &str,
+    kind: ValueKind,
+    text: &str,
+    printer: Printer,
+) -> Result<Value, CliError> {
     if is_null(text) {
         return Ok(Value::Null);
     }
@@ -40,7 +50,7 @@ pub(crate) fn parse(flag: &str, kind: ValueKind, text: &str) -> Result<Value, Cl
         | ValueKind::Rules
         | ValueKind::RuleObjects
         | ValueKind::ObjectList
-        | ValueKind::TextList => parse_object(flag, kind, text),
+        | ValueKind::TextList => parse_object(flag, kind, text, printer),
     }
 }
 
@@ -55,8 +65,13 @@ fn parse_number(text: &str) -> Option<i64> {
 
 /// Parses YAML or JSON. Texts in it may name files if it is written on the command line. In a file `@` has no meaning:
 /// others may have written it, and it could have the caller's own files sent.
-fn parse_object(flag: &str, kind: ValueKind, text: &str) -> Result<Value, CliError> {
-    let source = resolve_text(flag, text)?;
+fn parse_object(
+    flag: &str,
+    kind: ValueKind,
+    text: &str,
+    printer: Printer,
+) -> Result<Value, CliError> {
+    let source = object_source(flag, text)?;
     let parsed = match kind {
         ValueKind::Configuration => rules::parse_configuration(&source),
         ValueKind::Rules => rules::parse_rules(&source),
@@ -75,10 +90,29 @@ fn parse_object(flag: &str, kind: ValueKind, text: &str) -> Result<Value, CliErr
         ))
         .hint(format!("for example {}; or @FILE", example(flag))));
     }
+    yaml::warn_of_lost_texts(&format!("--{flag}"), &source, printer);
     if !text.starts_with('@') {
         resolve_texts(flag, &mut value)?;
     }
     Ok(value)
+}
+
+/// Returns the text of an object: that of the flag, or of the file that it names.
+fn object_source(flag: &str, text: &str) -> Result<String, CliError> {
+    let Some(path) = text
+        .strip_prefix('@')
+        .filter(|path| !path.starts_with("data://"))
+    else {
+        return resolve_text(flag, text);
+    };
+    let path = path.strip_prefix("file://").unwrap_or(path);
+    text_encoding::decode(read_file(flag, path)?).map_err(|error| {
+        CliError::usage(format!(
+            "--{flag}: {}: {error}",
+            shorten(path, MAX_PATH_CHARS)
+        ))
+        .hint("save the file as UTF-8")
+    })
 }
 
 fn example(flag: &str) -> &'static str {
@@ -119,7 +153,7 @@ fn resolve_texts(flag: &str, value: &mut Value) -> Result<(), CliError> {
 
 /// Resolves a text. `@path`: the file's text, or base64 if it is not text. `@file://path`: its text. `@data://path`: base64.
 /// `\@text` is `@text`. Anything else is itself.
-fn resolve_text(flag: &str, text: &str) -> Result<String, CliError> {
+pub(crate) fn resolve_text(flag: &str, text: &str) -> Result<String, CliError> {
     if let Some(rest) = text.strip_prefix("\\@") {
         return Ok(format!("@{rest}"));
     }
@@ -139,6 +173,10 @@ fn resolve_text(flag: &str, text: &str) -> Result<String, CliError> {
             while text.ends_with(['\n', '\r']) {
                 text.pop();
             }
+            // Nor does a byte order mark at its beginning.
+            if text.starts_with('\u{feff}') {
+                text.remove(0);
+            }
             Ok(text)
         }
         Err(_) if only_text => Err(
@@ -150,14 +188,15 @@ fn resolve_text(flag: &str, text: &str) -> Result<String, CliError> {
 }
 
 fn read_file(flag: &str, path: &str) -> Result<Vec<u8>, CliError> {
+    let shown = shorten(path, MAX_PATH_CHARS);
     let unreadable = |error: std::io::Error| {
-        CliError::usage(format!("--{flag}: {path} cannot be read: {error}"))
+        CliError::usage(format!("--{flag}: {shown} cannot be read: {error}"))
             .hint("a value that begins with @ names a file; write \\@ for the sign itself")
     };
     let metadata = fs::metadata(path).map_err(unreadable)?;
     if metadata.is_dir() || metadata.len() > MAX_FILE_BYTES {
         return Err(CliError::usage(format!(
-            "--{flag}: {path} should be a file of at most {} MiB",
+            "--{flag}: {shown} should be a file of at most {} MiB",
             MAX_FILE_BYTES / 1024 / 1024
         )));
     }
@@ -166,8 +205,12 @@ fn read_file(flag: &str, path: &str) -> Result<Vec<u8>, CliError> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{CliError, Printer, Value, ValueKind, fs};
     use serde_json::json;
+
+    fn parse(flag: &str, kind: ValueKind, text: &str) -> Result<Value, CliError> {
+        super::parse(flag, kind, text, Printer::from_raw_args(&[]))
+    }
 
     fn value(kind: ValueKind, text: &str) -> Value {
         parse("x", kind, text).unwrap()
@@ -218,6 +261,26 @@ mod tests {
                 &format!("{{in: '@{path}', not: '\\@x'}}")
             ),
             json!({"in": "k: [v]", "not": "@x"})
+        );
+        // Windows PowerShell writes UTF-16, and Notepad a byte order mark.
+        fs::write(path, "\u{feff}k: [v]\n").unwrap();
+        assert_eq!(value(ValueKind::Text, &format!("@{path}")), "k: [v]");
+        let wide: Vec<u8> = "\u{feff}k: [v]\r\n"
+            .encode_utf16()
+            .flat_map(u16::to_le_bytes)
+            .collect();
+        for bytes in [&b"\xef\xbb\xbfk: [v]\n"[..], &wide] {
+            fs::write(path, bytes).unwrap();
+            for text in [format!("@{path}"), format!("@file://{path}")] {
+                assert_eq!(value(ValueKind::Object, &text), json!({"k": ["v"]}));
+            }
+        }
+        fs::write(path, b"k: [Gr\xf6\xdfe]\n").unwrap();
+        let error = parse("x", ValueKind::Object, &format!("@{path}")).unwrap_err();
+        let message = &error.report().unwrap().message;
+        assert!(
+            message.ends_with("line 1: the text is not UTF-8"),
+            "{message}"
         );
         fs::write(path, [0xff, 0xfe]).unwrap();
         assert_eq!(value(ValueKind::Text, &format!("@{path}")), "//4=");

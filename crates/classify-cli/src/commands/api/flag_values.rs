@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use super::endpoint::{Location, NestedParameter, Parameter, ValueKind};
 use super::flag_text;
 use crate::error::CliError;
+use crate::printer::Printer;
 
 /// The name of the first argument of commands that take an id.
 pub(super) const POSITIONAL: &str = "ID";
@@ -17,6 +18,7 @@ pub(super) const POSITIONAL: &str = "ID";
 pub(super) fn flag_value(
     parameter: &Parameter,
     matches: &ArgMatches,
+    printer: Printer,
 ) -> Result<Option<Value>, CliError> {
     let mut occurrences: Vec<(usize, Option<&NestedParameter>, &String)> = Vec::new();
     let mut collect = |id: &str, nested| {
@@ -48,13 +50,13 @@ pub(super) fn flag_value(
     for (_, nested, text) in occurrences {
         match nested {
             None => {
-                let parsed = flag_text::parse(parameter.flag, parameter.kind, text)?;
+                let parsed = flag_text::parse(parameter.flag, parameter.kind, text, printer)?;
                 set_or_append(&mut value, parameter, parsed);
                 state = NestedState::default();
             }
             Some(nested) => {
                 let flag = format!("{}.{}", parameter.flag, nested.flag);
-                let parsed = flag_text::parse(&flag, nested.kind, text)?;
+                let parsed = flag_text::parse(&flag, nested.kind, text, printer)?;
                 let parsed = match (nested.kind, parsed) {
                     (ValueKind::TextList, Value::String(text)) => Value::Array(vec![text.into()]),
                     (_, parsed) => parsed,

@@ -9,6 +9,7 @@ use super::request::Request;
 use super::stdin;
 use super::stdin::Wait;
 use crate::error::CliError;
+use crate::parse_message::shorten;
 use crate::printer::Printer;
 use crate::rules;
 use crate::rules::keys;
@@ -32,7 +33,7 @@ impl ParameterValues {
     ) -> Result<Self, CliError> {
         let mut values = Map::new();
         for parameter in endpoint.parameters {
-            if let Some(value) = flag_value(parameter, matches)? {
+            if let Some(value) = flag_value(parameter, matches, printer)? {
                 values.insert(parameter.name.to_owned(), value);
             }
         }
@@ -120,8 +121,9 @@ impl ParameterValues {
                 .is_none_or(|number| !(min..=max).contains(&number))
             {
                 return Err(CliError::usage(format!(
-                    "--{} is {value}; the service takes {min} to {max}",
-                    parameter.flag
+                    "--{} is {}; the service takes {min} to {max}",
+                    parameter.flag,
+                    shorten(&value.to_string(), 40)
                 )));
             }
         }

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use crate::error::CliError;
 use crate::printer::Printer;
 use crate::rules;
+use crate::text_encoding;
 use crate::yaml;
 
 /// The maximum size of a body.
@@ -45,6 +46,7 @@ pub(crate) fn read(wait: Wait, printer: Printer) -> Result<Map<String, Value>, C
             {
                 *configuration = parsed;
             }
+            yaml::warn_of_lost_texts("stdin", &text, printer);
             Ok(fields)
         }
         Value::Null => Ok(Map::new()),
@@ -94,9 +96,9 @@ fn read_text(wait: Wait, printer: Printer) -> Result<Option<String>, CliError> {
         let _ = receiver.recv();
     }
     let bytes = receiver.recv().unwrap_or_else(|_| Ok(Vec::new()));
-    String::from_utf8(bytes.map_err(unreadable)?)
+    text_encoding::decode(bytes.map_err(unreadable)?)
         .map(Some)
-        .map_err(|_| CliError::usage("stdin is no UTF-8 text").hint(STDIN_HINT))
+        .map_err(|error| CliError::usage(format!("stdin: {error}")).hint(STDIN_HINT))
 }
 
 /// Whether stdin is a pipe or a file, and not a terminal or `/dev/null`.

@@ -1,21 +1,65 @@
 //! The evaluation as tables for a terminal and as JSON.
 
+use std::fmt;
+
 use serde_json::{Value, json};
 
 use super::evaluation::{ClassMetrics, Evaluation};
 use super::type_counts::{format_percent, percent};
 use crate::output::table::{self, ColumnKind};
+use crate::parse_message::shorten;
 
 /// The maximum number of classes in a matrix on a terminal; the report always has it.
 const MAX_MATRIX_CLASSES: usize = 12;
 
+/// The maximum number of names that are listed.
+const MAX_NAMES: usize = 5;
+/// The maximum length of a listed name, in characters.
+const MAX_NAME_CHARS: usize = 100;
+
+/// Names of which the first few are listed and the others are counted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(in crate::run) struct Names {
+    first: Vec<String>,
+    count: usize,
+}
+
+impl Names {
+    pub(in crate::run) fn add(&mut self, name: &str) {
+        if self.first.len() < MAX_NAMES {
+            self.first.push(shorten(name, MAX_NAME_CHARS));
+        }
+        self.count += 1;
+    }
+
+    /// Counts a thing whose name is not known.
+    pub(in crate::run) fn add_unnamed(&mut self) {
+        self.count += 1;
+    }
+
+    pub(in crate::run) fn count(&self) -> usize {
+        self.count
+    }
+}
+
+impl fmt::Display for Names {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.first.join(", "))?;
+        match self.count - self.first.len() {
+            0 => Ok(()),
+            more if self.first.is_empty() => write!(f, "{more}"),
+            more => write!(f, " and {more} more"),
+        }
+    }
+}
+
 /// Labels without a document, and documents without a label.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(in crate::run) struct Unmatched {
     /// Labels whose document was not in the run.
-    pub(in crate::run) labels: usize,
+    pub(in crate::run) labels: Names,
     /// Documents of the run that have no label.
-    pub(in crate::run) unlabelled: usize,
+    pub(in crate::run) unlabelled: Names,
 }
 
 /// Returns the accuracy in one line.
@@ -37,25 +81,35 @@ pub(in crate::run) fn headline(evaluation: &Evaluation) -> String {
 }
 
 /// Describes labels and documents that are not evaluated.
-pub(in crate::run) fn describe_unmatched(unmatched: Unmatched) -> Option<String> {
+pub(in crate::run) fn describe_unmatched(unmatched: &Unmatched) -> Option<String> {
     let mut parts = Vec::new();
-    if unmatched.labels > 0 {
-        parts.push(match unmatched.labels {
-            1 => "1 label is of a document that is not in this run".to_owned(),
-            number => format!("{number} labels are of documents that are not in this run"),
+    let mut add = |names: &Names, one: &str, many: &str| {
+        let text = match names.count() {
+            0 => return,
+            1 => format!("1 {one}"),
+            number => format!("{number} {many}"),
+        };
+        parts.push(if names.first.is_empty() {
+            text
+        } else {
+            format!("{text}: {names}")
         });
-    }
-    if unmatched.unlabelled > 0 {
-        parts.push(match unmatched.unlabelled {
-            1 => "1 document has no label".to_owned(),
-            number => format!("{number} documents have no label"),
-        });
-    }
+    };
+    add(
+        &unmatched.labels,
+        "label is of a document that is not in this run",
+        "labels are of documents that are not in this run",
+    );
+    add(
+        &unmatched.unlabelled,
+        "document has no label",
+        "documents have no label",
+    );
     (!parts.is_empty()).then(|| format!("{}.", parts.join("; ")))
 }
 
 /// Returns the evaluation for people.
-pub(super) fn to_text(evaluation: &Evaluation, unmatched: Unmatched) -> String {
+pub(super) fn to_text(evaluation: &Evaluation, unmatched: &Unmatched) -> String {
     let mut parts = vec![headline(evaluation)];
     parts.extend(describe_unmatched(unmatched));
     if evaluation.labelled > 0 {
@@ -146,7 +200,7 @@ fn thresholds_table(evaluation: &Evaluation) -> String {
 }
 
 /// Returns the evaluation for programs.
-pub(super) fn to_json(evaluation: &Evaluation, unmatched: Unmatched) -> Value {
+pub(super) fn to_json(evaluation: &Evaluation, unmatched: &Unmatched) -> Value {
     let class = |class: &ClassMetrics| {
         json!({
             "type": class.r#type, "labelled": class.expected, "found": class.predicted,
@@ -178,7 +232,8 @@ pub(super) fn to_json(evaluation: &Evaluation, unmatched: Unmatched) -> Value {
     json!({
         "labelled": evaluation.labelled, "answered": evaluation.classified, "correct": evaluation.correct,
         "accuracy": evaluation.accuracy(), "accuracy_of_answers": evaluation.accuracy_of_classified(),
-        "labels_not_in_run": unmatched.labels, "documents_without_label": unmatched.unlabelled,
+        "labels_not_in_run": unmatched.labels.count(), "documents_without_label": unmatched.unlabelled.count(),
+        "first_labels_not_in_run": unmatched.labels.first, "first_documents_without_label": unmatched.unlabelled.first,
         "types": evaluation.classes.iter().map(class).collect::<Vec<_>>(),
         "confusion": confusion, "thresholds": thresholds,
     })

@@ -17,8 +17,10 @@ pub(super) mod type_counts;
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use classify_ureq::classify_client::path_name;
+
 use self::evaluation::{Evaluation, LabelledResult, Prediction};
-use self::evaluation_text::Unmatched;
+use self::evaluation_text::{Names, Unmatched};
 use self::labels::Labels;
 use self::sort_files::FileSorter;
 use self::type_counts::TypeCounts;
@@ -30,12 +32,19 @@ use crate::args::run::RunArgs;
 use crate::cancel::Cancel;
 use crate::error::CliError;
 use crate::inputs::Input;
+use crate::parse_message::quote_text;
 use crate::printer::Printer;
 
 /// The steps after the classification, as the flags ask for them.
 #[derive(Debug)]
 pub(super) struct Postprocess {
     review_below: Option<f64>,
+    /// The types of the rules; `None` if they are those of a saved configuration.
+    types: Option<BTreeSet<String>>,
+    /// Documents whose confidence is not from 0 to 1.
+    odd_confidences: Names,
+    /// Documents whose type no rule has.
+    odd_types: Names,
     file_sorter: Option<FileSorter>,
     labels: Option<Labels>,
     evaluation: Option<(Evaluation, Unmatched)>,
@@ -44,6 +53,7 @@ pub(super) struct Postprocess {
     title: String,
     is_emulated: bool,
     csv_bom: bool,
+    is_dry_run: bool,
     type_counts: TypeCounts,
     cancel: Cancel,
     printer: Printer,
@@ -74,6 +84,9 @@ impl Postprocess {
             .transpose()?;
         Ok(Self {
             review_below: args.review_below,
+            types: None,
+            odd_confidences: Names::default(),
+            odd_types: Names::default(),
             file_sorter,
             labels: None,
             evaluation: None,
@@ -81,6 +94,7 @@ impl Postprocess {
             title: title(args),
             is_emulated: global.emulator,
             csv_bom: global.csv_bom,
+            is_dry_run: args.dry_run,
             type_counts: TypeCounts::default(),
             cancel: Cancel::default(),
             printer,
@@ -94,27 +108,56 @@ impl Postprocess {
         inputs: &[Input],
         types: Option<&[&str]>,
     ) -> Result<(), CliError> {
-        let labels = Labels::read(file, inputs)?;
-        if let Some(first) = labels.first_if_none_matched() {
+        let mut labels = Labels::read(file, inputs)?;
+        if let Some(types) = types {
+            labels.resolve_types(types.iter().copied());
+        }
+        if labels.none_matched() && labels.unmatched().count() > 0 {
             self.printer.warning(&format!(
-                "--labels {}: none of its {} labels is of a document of this run; it begins with {first:?}, and a path \
-                 is written as in the rows, or relative to the folder of the file of labels",
+                "--labels {}: none of its {} labels is of a document of this run: {}; a path is written as in the \
+                 rows, or relative to the folder of the file of labels",
                 file.display(),
+                labels.unmatched().count(),
                 labels.unmatched()
             ));
+        } else if self.is_dry_run {
+            let mut unmatched = Unmatched {
+                labels: labels.unmatched().clone(),
+                unlabelled: Names::default(),
+            };
+            for (index, input) in inputs.iter().enumerate() {
+                if labels.of(index).is_none() {
+                    unmatched.unlabelled.add(&path_name(&input.path));
+                }
+            }
+            if let Some(text) = evaluation_text::describe_unmatched(&unmatched) {
+                self.printer
+                    .note(&format!("--labels {}: {text}", file.display()));
+            }
         }
         let unknown_types: BTreeSet<_> = labels
             .types()
             .filter(|label| types.is_some_and(|types| !types.contains(label)))
             .collect();
+        let mut names = Names::default();
         for label in unknown_types {
+            names.add(&quote_text(label));
+        }
+        if names.count() > 0 {
             self.printer.note(&format!(
-                "{} has the type {label:?}, which no rule has, so that those documents cannot be right",
-                file.display()
+                "{} has the type{} {names}, which no rule has, so that those documents cannot be right",
+                file.display(),
+                if names.count() == 1 { "" } else { "s" }
             ));
         }
         self.labels = Some(labels);
         Ok(())
+    }
+
+    /// Sets the types of the rules, if they are known.
+    pub(super) fn set_types(&mut self, types: Option<Vec<&str>>) {
+        let types = types.map(|types| types.into_iter().map(|name| name.trim().to_owned()));
+        self.types = types.map(Iterator::collect);
     }
 
     /// Sets the token that cancels moving files.
@@ -146,10 +189,20 @@ impl Postprocess {
 
     /// Marks a row for review, and counts it.
     pub(super) fn mark_and_count(&mut self, row: &mut Row) {
+        let doubt = doubt(row, self.types.as_ref());
+        match doubt {
+            Some(Doubt::Confidence) => self.odd_confidences.add(&row.path),
+            Some(Doubt::Type) => self.odd_types.add(&row.path),
+            None => {}
+        }
         row.review = self.review_below.map(|below| {
             let is_sure = row.confidence.is_some_and(|confidence| confidence >= below);
-            !(row.is_classified() && row.r#type.is_some() && is_sure)
+            let is_matched = row.is_classified() && row.r#type.is_some();
+            !(is_matched && is_sure && doubt.is_none())
         });
+        row.review_reason = doubt
+            .filter(|_| row.review == Some(true))
+            .map(Doubt::reason);
         self.type_counts.add(row);
     }
 
@@ -162,7 +215,15 @@ impl Postprocess {
 
     /// Evaluates the rows against the labels, if there are any.
     pub(super) fn evaluate(&mut self, rows: &[Option<Row>]) {
-        self.evaluation = self.labels.as_ref().map(|labels| compare(labels, rows));
+        self.evaluation = self.labels.as_mut().map(|labels| {
+            // The types of a saved configuration are known only from its answers.
+            let types = rows
+                .iter()
+                .flatten()
+                .filter_map(|row| row.r#type.as_deref());
+            labels.resolve_types(types);
+            compare(labels, rows)
+        });
     }
 
     /// Prints the summaries.
@@ -175,11 +236,25 @@ impl Postprocess {
                 self.type_counts.to_review, self.type_counts.documents
             ));
         }
+        for (names, doubt) in [
+            (&self.odd_confidences, Doubt::Confidence),
+            (&self.odd_types, Doubt::Type),
+        ] {
+            if names.count() > 0 {
+                let marked = if self.review_below.is_some() {
+                    ", to review"
+                } else {
+                    ""
+                };
+                self.printer
+                    .warning(&format!("{}{marked}: {names}", doubt.reason()));
+            }
+        }
         if let Some((evaluation, unmatched)) = &self.evaluation {
             self.printer.section(
                 "evaluation",
-                || format!("\n{}\n", evaluation_text::to_text(evaluation, *unmatched)),
-                || evaluation_text::to_json(evaluation, *unmatched),
+                || format!("\n{}\n", evaluation_text::to_text(evaluation, unmatched)),
+                || evaluation_text::to_json(evaluation, unmatched),
             );
         }
     }
@@ -202,7 +277,7 @@ impl Postprocess {
             evaluation: self
                 .evaluation
                 .as_ref()
-                .map(|(evaluation, unmatched)| (evaluation, *unmatched)),
+                .map(|(evaluation, unmatched)| (evaluation, unmatched)),
             review_below: self.review_below,
             file_sorter: self.file_sorter.as_ref(),
             title: &self.title,
@@ -221,6 +296,35 @@ impl Postprocess {
     }
 }
 
+/// Why an answer is not plausible, whatever its confidence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Doubt {
+    Confidence,
+    Type,
+}
+
+impl Doubt {
+    fn reason(self) -> &'static str {
+        match self {
+            Self::Confidence => "the confidence is not from 0 to 1",
+            Self::Type => "no rule has the type",
+        }
+    }
+}
+
+/// Returns why the answer of a row is not plausible.
+fn doubt(row: &Row, types: Option<&BTreeSet<String>>) -> Option<Doubt> {
+    if !row.is_classified() {
+        return None;
+    }
+    // The service may leave out outer blanks.
+    let is_unknown = |name: &String| types.is_some_and(|types| !types.contains(name.trim()));
+    if row.r#type.as_ref().is_some_and(is_unknown) {
+        return Some(Doubt::Type);
+    }
+    (row.confidence.is_some() && row.valid_confidence().is_none()).then_some(Doubt::Confidence)
+}
+
 fn title(args: &RunArgs) -> String {
     let paths: Vec<_> = args
         .paths
@@ -237,8 +341,8 @@ fn title(args: &RunArgs) -> String {
 fn compare(labels: &Labels, rows: &[Option<Row>]) -> (Evaluation, Unmatched) {
     let mut results = Vec::new();
     let mut unmatched = Unmatched {
-        labels: labels.unmatched(),
-        unlabelled: 0,
+        labels: labels.unmatched().clone(),
+        unlabelled: Names::default(),
     };
     for (index, row) in rows.iter().enumerate() {
         match (row, labels.of(index)) {
@@ -247,17 +351,49 @@ fn compare(labels: &Labels, rows: &[Option<Row>]) -> (Evaluation, Unmatched) {
                 prediction: if row.is_classified() {
                     Prediction::Classified {
                         r#type: row.r#type.clone(),
-                        confidence: row.confidence,
+                        confidence: row.valid_confidence(),
                     }
                 } else {
                     Prediction::Missing
                 },
             }),
-            (Some(_), None) => unmatched.unlabelled += 1,
+            (Some(row), None) => unmatched.unlabelled.add(&row.path),
             // The document belongs to another shard.
-            (None, Some(_)) => unmatched.labels += 1,
+            (None, Some(_)) => unmatched.labels.add_unnamed(),
             (None, None) => {}
         }
     }
     (Evaluation::of(&results), unmatched)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answer_of_unknown_type_or_confidence_out_of_range_is_in_doubt() {
+        let types = BTreeSet::from(["invoice".to_owned()]);
+        let row = |r#type: Option<&str>, confidence: Option<f64>| {
+            let report = serde_json::json!({
+                "status": "COMPLETED", "type": r#type, "confidence": confidence
+            });
+            Row::from_report(Path::new("a"), &serde_json::from_value(report).unwrap())
+        };
+        for (row, expected) in [
+            (row(Some("invoice"), Some(1.0)), None),
+            (row(Some("invoice "), Some(0.0)), None),
+            (row(Some("invoice"), None), None),
+            (row(None, Some(0.5)), None),
+            (row(Some("invoice"), Some(93.0)), Some(Doubt::Confidence)),
+            (row(Some("invoice"), Some(-0.1)), Some(Doubt::Confidence)),
+            (row(None, Some(93.0)), Some(Doubt::Confidence)),
+            (row(Some("Invoice"), Some(0.9)), Some(Doubt::Type)),
+            (row(Some(""), Some(0.9)), Some(Doubt::Type)),
+            (Row::error(Path::new("a"), "gone"), None),
+        ] {
+            assert_eq!(doubt(&row, Some(&types)), expected, "{row:?}");
+        }
+        // The types of a saved configuration are unknown.
+        assert_eq!(doubt(&row(Some("Invoice"), Some(0.9)), None), None);
+    }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use classify_ureq::classify_client::path_name;
+
 use super::move_files::{FileMover, MoveOutcome};
 use crate::args::folder_template::{FolderTemplate, folder_name};
 use crate::cancel::{Cancel, StopReason};
@@ -119,10 +121,8 @@ impl FileSorter {
         }
         let folder = self.template.folder(r#type);
         match mover.move_file(&input.path, &folder) {
-            Ok(MoveOutcome::Moved(path)) => FileOutcome::Moved(path.to_string_lossy().into_owned()),
-            Ok(MoveOutcome::AlreadyThere(path)) => {
-                FileOutcome::AlreadyThere(path.to_string_lossy().into_owned())
-            }
+            Ok(MoveOutcome::Moved(path)) => FileOutcome::Moved(path_name(&path)),
+            Ok(MoveOutcome::AlreadyThere(path)) => FileOutcome::AlreadyThere(path_name(&path)),
             Ok(MoveOutcome::InPlace) => FileOutcome::Kept("in place already"),
             Err(error) => FileOutcome::Failed(format!("{}: {error}", folder.display())),
         }

@@ -70,7 +70,7 @@ impl TypeCounts {
     pub(in crate::run) fn add(&mut self, row: &Row) {
         self.documents += 1;
         self.to_review += usize::from(row.review == Some(true));
-        let confidence = row.confidence.filter(|_| row.is_classified());
+        let confidence = row.valid_confidence().filter(|_| row.is_classified());
         self.stats
             .entry(Category::of(row))
             .or_default()

@@ -71,7 +71,7 @@ pub(super) fn histogram<'a>(rows: impl Iterator<Item = &'a Row>, below: Option<f
     let mut bins = [0_usize; BINS];
     for confidence in rows
         .filter(|row| row.is_classified())
-        .filter_map(|row| row.confidence)
+        .filter_map(Row::valid_confidence)
     {
         bins[bin(confidence)] += 1;
     }

@@ -77,7 +77,7 @@ fn review_order(rows: &[Option<Row>]) -> Vec<(usize, &Row)> {
         let rank = |row: &Row| match (row.review, row.is_classified(), &row.r#type) {
             (Some(true), false, _) => (0, 0.0),
             (Some(true), true, None) => (1, 0.0),
-            (Some(true), true, Some(_)) => (2, row.confidence.unwrap_or_default()),
+            (Some(true), true, Some(_)) => (2, row.valid_confidence().unwrap_or_default()),
             _ => (3, 0.0),
         };
         let (one, other) = (rank(one), rank(other));
@@ -115,12 +115,14 @@ fn table_row(body: &mut Markup, page: &ReportPage<'_>, index: usize, row: &Row) 
     };
     body.cell(status, &row.status, "</td>");
     if page.review_below.is_some() {
-        let mark = if row.review == Some(true) {
-            "review"
-        } else {
-            ""
-        };
-        body.cell("<td class=\"review\">", mark, "</td>");
+        body.raw("<td class=\"review\">");
+        if row.review == Some(true) {
+            body.raw("review");
+        }
+        if let Some(reason) = row.review_reason {
+            body.raw(": ").text(reason);
+        }
+        body.raw("</td>");
     }
     if page.labels.is_some() {
         match label {

@@ -6,7 +6,7 @@ use crate::run::postprocess::evaluation::Evaluation;
 use crate::run::postprocess::evaluation_text::{Unmatched, describe_unmatched, headline};
 use crate::run::postprocess::type_counts::format_percent;
 
-pub(super) fn section(body: &mut Markup, evaluation: &Evaluation, unmatched: Unmatched) {
+pub(super) fn section(body: &mut Markup, evaluation: &Evaluation, unmatched: &Unmatched) {
     body.raw(
         "<section aria-labelledby=\"evaluation\">\n<h2 id=\"evaluation\">Against the labels</h2>\n",
     )

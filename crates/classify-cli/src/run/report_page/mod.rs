@@ -152,7 +152,7 @@ impl ReportPage<'_> {
     fn confidence(&self, body: &mut Markup) {
         body.raw("<section aria-labelledby=\"confidence\">\n<h2 id=\"confidence\">Confidence of the answers</h2>\n");
         let mut rows = self.rows.iter().flatten();
-        if rows.any(|row| row.is_classified() && row.confidence.is_some()) {
+        if rows.any(|row| row.is_classified() && row.valid_confidence().is_some()) {
             let rows = self.rows.iter().flatten();
             body.append(&charts::histogram(rows, self.review_below));
             if let Some(below) = self.review_below {

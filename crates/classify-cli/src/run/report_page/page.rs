@@ -14,7 +14,7 @@ pub(in crate::run) struct ReportPage<'a> {
     pub(in crate::run) rows: &'a [Option<Row>],
     pub(in crate::run) labels: Option<&'a Labels>,
     pub(in crate::run) type_counts: &'a TypeCounts,
-    pub(in crate::run) evaluation: Option<(&'a Evaluation, Unmatched)>,
+    pub(in crate::run) evaluation: Option<(&'a Evaluation, &'a Unmatched)>,
     pub(in crate::run) review_below: Option<f64>,
     pub(in crate::run) file_sorter: Option<&'a FileSorter>,
     /// The inputs and rules.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::error::Error;
 use crate::page_ranges::PageRanges;
 use crate::secret::SecretValue;
+use crate::text::quoted;
 use crate::v1::{CreateJob, Language, Mode, ParsingConfiguration, WebhookConfiguration};
 use crate::v2;
 use crate::validation::ValidationErrors;
@@ -112,7 +113,7 @@ fn parsing_to_v1(
         if back.lang.is_none() {
             errors.add(
                 format_args!("{PATH}.lang"),
-                format!("is {code:?}, for which v1 has no word, or two"),
+                format!("is {}, for which v1 has no word, or two", quoted(code)),
             );
         }
     }
