@@ -54,7 +54,7 @@ pub(crate) fn run(args: &RunArgs, global: &GlobalArgs, printer: Printer) -> Resu
     let output = output_path(args)
         .map(|path| RowFile::new(path, global.format))
         .transpose()?;
-    let mut postprocess = Postprocess::new(args, global, printer)?;
+    let mut postprocess = Postprocess::new(args, global, journal_path.is_some(), printer)?;
     let (inputs, unfollowed_links) = find_inputs(args, &files, journal_path.as_deref(), printer)?;
     if let Some(file) = &args.labels {
         postprocess.read_labels(file, &inputs, types(&job_options).as_deref())?;
@@ -243,7 +243,7 @@ fn check_fresh(args: &RunArgs, path: &Path, journal: Journal) -> Result<Journal,
 fn with_journal(bulk: Bulk, journal: Journal) -> Result<Bulk, CliError> {
     bulk.with_journal(journal).map_err(|error| {
         CliError::usage(error.to_string()).hint(
-            "--resume goes on with the same rules, project and service only; give another --journal for another run",
+            "--resume goes on with the same rules, project and service only; another --journal begins another run, which pays again",
         )
     })
 }

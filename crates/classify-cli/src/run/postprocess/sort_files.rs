@@ -19,6 +19,7 @@ const MAX_PRINTED_FAILURES: usize = 100;
 pub(in crate::run) struct FileSorter {
     pub(in crate::run) action: FileAction,
     template: FolderTemplate,
+    continuation: Continuation,
     counts: Counts,
 }
 
@@ -33,13 +34,42 @@ struct Counts {
     interrupted: usize,
 }
 
+/// How the command line differs that goes on after an interrupt.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Continuation {
+    /// Failed documents have been classified again, and once more would be paid for once more.
+    pub(super) without_retry_failed: bool,
+    /// There is a journal now.
+    pub(super) with_resume: bool,
+}
+
+impl Continuation {
+    fn hint(self) -> &'static str {
+        match (self.without_retry_failed, self.with_resume) {
+            (false, false) => "the same command again goes on, and pays for nothing twice",
+            (false, true) => "the same command with --resume goes on, and pays for nothing twice",
+            (true, false) => {
+                "the same command without --retry-failed goes on, and pays for nothing twice"
+            }
+            (true, true) => {
+                "the same command with --resume, and without --retry-failed, goes on, and pays for nothing twice"
+            }
+        }
+    }
+}
+
 const INTERRUPTED: &str = "the run was interrupted";
 
 impl FileSorter {
-    pub(super) fn new(action: FileAction, template: FolderTemplate) -> Self {
+    pub(super) fn new(
+        action: FileAction,
+        template: FolderTemplate,
+        continuation: Continuation,
+    ) -> Self {
         Self {
             action,
             template,
+            continuation,
             counts: Counts::default(),
         }
     }
@@ -174,7 +204,7 @@ impl FileSorter {
                 ExitCode::Interrupted,
                 format!("interrupted; {files} left where they were, and not {verb}"),
             )
-            .hint("the same command again goes on, and pays for nothing twice"));
+            .hint(self.continuation.hint()));
         }
         if self.counts.failed > 0 {
             let files = files(self.counts.failed);
