@@ -848,44 +848,77 @@ fn other_rules(then: &[&str]) -> usize {
     sandbox.emulator.job_count()
 }
 
-/// A run that is interrupted before its files are moved, and what its hint says. Returns the jobs that this adds to one.
-fn interrupted_move(flags: &[&'static str], follow: impl Fn(&mut Vec<&'static str>)) -> usize {
+/// A sandbox with a document whose job takes its time, and one whose job has failed: each `--retry-failed` pays for it
+/// again.
+fn slow_and_failed() -> Sandbox {
     let slow = Script::any().labels("invoice", 0.9);
     let sandbox = Sandbox::with(
         Config::default()
             .script(Script::file("torn*").fails("PDF_IS_BROKEN"))
             .script(slow.takes(Duration::from_secs(2))),
     );
-    // Its job has failed, and would be paid for again with each --retry-failed.
     sandbox.file("docs/torn.txt", "no invoice");
     run(&sandbox, &["docs/torn.txt"]).assert_exit(3);
-    let words = ["classify", "run", "docs/bill.txt", "docs/torn.txt"];
-    let more = ["--rules", "rules.yaml", "--poll-interval", "50ms"];
-    let mut words = [&words[..], &more, &["--move-to", "sorted/{type}"], flags].concat();
-    let child = start(&sandbox, &words);
-    let jobs = if words.contains(&"--retry-failed") {
-        3
-    } else {
-        2
-    };
+    sandbox
+}
+
+/// Runs over both documents, and interrupts the run while a job is open. Returns what it said, and the number of jobs.
+fn interrupted(sandbox: &Sandbox, words: &[&str]) -> (CommandOutput, usize) {
+    let child = start(sandbox, words);
+    let pays_again = |word: &&str| ["--retry-failed", "--fresh"].contains(word);
+    let jobs = if words.iter().any(pays_again) { 3 } else { 2 };
     sandbox.wait_until(|emulator| emulator.job_count() == jobs);
     sandbox.wait_for_poll();
     child.interrupt();
-    let hinted = child.end().assert_exit(130);
+    (child.end().assert_exit(130), jobs)
+}
+
+const BOTH: [&str; 8] = [
+    "classify",
+    "run",
+    "docs/bill.txt",
+    "docs/torn.txt",
+    "--rules",
+    "rules.yaml",
+    "--poll-interval",
+    "50ms",
+];
+
+/// A run that is interrupted before its files are moved, and what its hint says. Returns the jobs that this adds to one.
+fn interrupted_move(flags: &[&'static str], follow: impl Fn(&mut Vec<&'static str>)) -> usize {
+    let sandbox = slow_and_failed();
+    let mut words = [&BOTH[..], &["--move-to", "sorted/{type}"], flags].concat();
+    let (hinted, jobs) = interrupted(&sandbox, &words);
     assert_hint(&hinted, "goes on, and pays for nothing twice");
-    let hint = hinted
-        .stderr
-        .lines()
-        .find(|line| line.contains("pays for nothing twice"));
-    let before = words.clone();
+    let mut lines = hinted.stderr.lines();
+    let hint = lines.find(|line| line.contains("pays for nothing twice"));
+    let before = words.len();
     follow(&mut words);
     let resumes = words.contains(&"--resume");
     assert_eq!(hint.unwrap().contains("--resume"), resumes, "{hinted:?}");
-    let without = words.len() - usize::from(resumes) < before.len();
-    assert_eq!(hint.unwrap().contains("without"), without, "{hinted:?}");
+    let leaves_out = words.len() - usize::from(resumes) < before;
+    assert_eq!(hint.unwrap().contains("without"), leaves_out, "{hinted:?}");
     sandbox.run(&words).assert_exit(3);
     assert!(sandbox.path().join("sorted/invoice/bill.txt").exists());
     1 + sandbox.emulator.job_count() - jobs
+}
+
+#[test]
+fn resume_command_followed_to_the_letter_pays_for_nothing_twice() {
+    for flags in [
+        &[][..],
+        &["--journal", "j"],
+        &["--retry-failed"],
+        &["--journal", "j", "--retry-failed"],
+        &["--journal", "j", "--fresh"],
+    ] {
+        let sandbox = slow_and_failed();
+        let (stopped, jobs) = interrupted(&sandbox, &[&BOTH[..], flags].concat());
+        let (_, command) = stopped.stderr.split_once("to go on: ").unwrap();
+        let words: Vec<&str> = command.lines().next().unwrap().split(' ').collect();
+        sandbox.run(&words[1..]).assert_exit(3);
+        assert_eq!(sandbox.emulator.job_count(), jobs, "{flags:?}: {words:?}");
+    }
 }
 
 /// A wait that is interrupted or reaches its deadline, of either version, and what its hint says.
