@@ -471,7 +471,7 @@ const TABLE: &[Hint] = &[
         "the run has stopped, so that nothing is bought that the journal does not know of",
         Says,
     )],
-    &[("{number} documents were not started; {count_text}", Says)],
+    &[("{} not started; {count_text}", Says)],
     &[("the emulator has ended, and its jobs with it", Says)],
     &[(
         "the same command again goes on, and pays for nothing twice",

@@ -19,7 +19,7 @@ use crate::exit_code::ExitCode;
 use crate::inputs::Input;
 use crate::output::OutputWriter;
 use crate::output::format::RowFormat;
-use crate::printer::{Level, Printer};
+use crate::printer::{Level, Printer, counted};
 use crate::progress_display::ProgressDisplay;
 
 /// The state of a document in the run.
@@ -435,8 +435,10 @@ impl RunResults {
         } else if let Some(error) = outcome.and_then(|outcome| outcome.summary.into_error()) {
             match self.counts.not_started {
                 0 => error.into(),
-                number => CliError::from(error)
-                    .hint(format!("{number} documents were not started; {count_text}")),
+                number => CliError::from(error).hint(format!(
+                    "{} not started; {count_text}",
+                    counted(number, "document was", "documents were")
+                )),
             }
         } else if missing > 0 {
             let others = if missing < total {

@@ -8,7 +8,7 @@ use crate::cancel::{Cancel, StopReason};
 use crate::error::CliError;
 use crate::exit_code::ExitCode;
 use crate::inputs::Input;
-use crate::printer::Printer;
+use crate::printer::{Printer, counted};
 use crate::run::row::{FileAction, FileActionResult, FileOutcome, Row};
 
 /// How many failures are printed one by one; the report has all of them.
@@ -125,8 +125,12 @@ impl FileSorter {
         }
         if self.counts.failed > MAX_PRINTED_FAILURES {
             printer.warning(&format!(
-                "{} more files are not {}",
-                self.counts.failed - MAX_PRINTED_FAILURES,
+                "{} not {}",
+                counted(
+                    self.counts.failed - MAX_PRINTED_FAILURES,
+                    "more file is",
+                    "more files are"
+                ),
                 self.verb()
             ));
         }
@@ -193,10 +197,7 @@ impl FileSorter {
 
     /// Returns an error if not all files were moved.
     pub(super) fn result(&self) -> Result<(), CliError> {
-        let files = |number: usize| match number {
-            1 => "1 file was".to_owned(),
-            _ => format!("{number} files were"),
-        };
+        let files = |number| counted(number, "file was", "files were");
         let verb = self.verb();
         if self.counts.interrupted > 0 {
             let files = files(self.counts.interrupted);
