@@ -13,6 +13,11 @@ use crate::output::format::Format;
 use crate::output::transform;
 use crate::terminal::write_stderr;
 
+/// Returns a number and what is counted: `1 document was`, `2 documents were`.
+pub(crate) fn counted(number: usize, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
 /// How important a message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Level {
@@ -146,6 +151,18 @@ impl Printer {
             write_stderr(&part.filter(|text| text != "null").unwrap_or(json));
         } else {
             write_stderr(&report.to_text());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counted_one_is_singular() {
+        for (number, text) in [(0, "0 files are"), (1, "1 file is"), (2, "2 files are")] {
+            assert_eq!(counted(number, "file is", "files are"), text);
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::error::CliError;
 use crate::output::OutputWriter;
 use crate::output::results::{ResultCount, ResultKind, ResultWriter};
 use crate::parse_message::quote_text;
+use crate::printer::counted;
 use crate::rules;
 use crate::terminal::escape;
 use crate::yaml::LostText;
@@ -57,8 +58,8 @@ pub(crate) fn check_rules(args: &RulesCheckArgs, global: &GlobalArgs) -> Result<
         }
         if diagnostics.is_empty() {
             output.line(&format!(
-                "{} rules, nothing to change",
-                configuration.rules.len()
+                "{}, nothing to change",
+                counted(configuration.rules.len(), "rule", "rules")
             ))?;
         }
     } else {

@@ -22,10 +22,16 @@ use crate::progress_display::{ProgressDisplay, ProgressLines, first_fitting, for
 /// How many jobs are polled concurrently.
 const MAX_CONCURRENCY: usize = 64;
 
-/// Returns the hint with the command that waits for jobs.
-pub(crate) fn wait_hint(ids: &[String]) -> String {
+/// The resource whose `wait` is for v2 jobs.
+pub(crate) const V2: &str = "classify";
+/// The same for v1 jobs.
+const V1: &str = "classifier:jobs";
+
+/// Returns the hint with the command of a resource that waits for jobs.
+pub(crate) fn wait_hint(resource: &str, ids: &[String]) -> String {
+    let them = if ids.len() == 1 { "it" } else { "them" };
     format!(
-        "wait for it: llamacloud-prod classify wait {}",
+        "wait for {them}: llamacloud-prod {resource} wait {}",
         ids.join(" ")
     )
 }
@@ -44,7 +50,7 @@ pub(crate) fn wait(args: &WaitArgs, global: &GlobalArgs, printer: Printer) -> Re
         .iter()
         .map(|id| expand.iter().fold(v2::GetJob::new(id), v2::GetJob::expand))
         .collect();
-    wait_for(&ids, gets, args.timeout, results, global, printer)
+    wait_for(V2, &ids, gets, args.timeout, results, global, printer)
 }
 
 /// Waits for v1 jobs.
@@ -61,7 +67,7 @@ pub(crate) fn wait_v1(
         result_count(&ids),
     )?;
     let gets = ids.iter().map(v1::GetJob::new).collect();
-    wait_for(&ids, gets, args.timeout, results, global, printer)
+    wait_for(V1, &ids, gets, args.timeout, results, global, printer)
 }
 
 fn result_count(ids: &[String]) -> ResultCount {
@@ -73,6 +79,7 @@ fn result_count(ids: &[String]) -> ResultCount {
 }
 
 fn wait_for<G>(
+    resource: &str,
     ids: &[String],
     gets: Vec<G>,
     timeout: Duration,
@@ -108,7 +115,8 @@ where
         DriveEvent::Machine(ConcurrentEvent::Finished(index, result)) => {
             open.remove(&index);
             display.update(|progress| progress.ended += 1);
-            let written = display.suspend(|| print_result(result, &mut results, &mut errors));
+            let written =
+                display.suspend(|| print_result(resource, result, &mut results, &mut errors));
             if let Err(error) = written {
                 write_error = Some(error);
                 cancel.cancel(StopReason::BrokenPipe);
@@ -132,13 +140,14 @@ where
             ExitCode::Interrupted,
             format!("interrupted; the jobs go on: {}", open_ids.join(", ")),
         )
-        .hint(wait_hint(&open_ids)));
+        .hint(wait_hint(resource, &open_ids)));
     }
     most_important(errors, printer)
 }
 
 /// Prints a job that has ended, with or without success. Collects the error.
 fn print_result<T: Serialize>(
+    resource: &str,
     result: Result<T, Error>,
     results: &mut ResultWriter,
     errors: &mut Vec<CliError>,
@@ -151,7 +160,7 @@ fn print_result<T: Serialize>(
             let is_deadline = error.is_deadline();
             let error = CliError::from(error);
             errors.push(if is_deadline {
-                error.hint(wait_hint(&[id]))
+                error.hint(wait_hint(resource, &[id]))
             } else {
                 error
             });

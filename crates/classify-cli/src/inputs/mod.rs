@@ -272,6 +272,7 @@ impl Finder<'_> {
     /// Adds the files in a folder that are in the scope, sorted by name.
     fn add_folder(&mut self, folder: &Path, scope: Scope<'_>) {
         let before = self.count();
+        let hidden_before = self.found.left_out.hidden;
         let mut entries = match Document::folder(folder) {
             Ok(entries) => entries.follow_links(self.search.follow_links),
             Err(error) => {
@@ -300,9 +301,15 @@ impl Finder<'_> {
             }
         }
         if scope.glob.is_none() && self.count() == before {
-            self.found
-                .notes
-                .push(format!("{} has no documents in it", folder.display()));
+            let hidden = if self.found.left_out.hidden > hidden_before {
+                " but hidden ones, which are left out"
+            } else {
+                ""
+            };
+            self.found.notes.push(format!(
+                "{} has no documents in it{hidden}",
+                folder.display()
+            ));
         }
     }
 

@@ -25,7 +25,7 @@ pub(super) fn peek(path: &Path, resume: bool) -> Result<Journal, CliError> {
             path.display()
         ))
         .hint(
-            "--resume goes on with that run; to begin another, give another --journal or remove the file",
+            "--resume goes on with that run; another --journal begins another, which pays again with --fresh or --retry-failed",
         ));
     }
     Ok(journal)

@@ -54,7 +54,7 @@ pub(crate) fn run(args: &RunArgs, global: &GlobalArgs, printer: Printer) -> Resu
     let output = output_path(args)
         .map(|path| RowFile::new(path, global.format))
         .transpose()?;
-    let mut postprocess = Postprocess::new(args, global, printer)?;
+    let mut postprocess = Postprocess::new(args, global, journal_path.is_some(), printer)?;
     postprocess.set_types(types(&job_options));
     let found = find_inputs(args, global, &files, journal_path.as_deref(), printer)?;
     let inputs: Arc<[Input]> = found.inputs.into();
@@ -266,7 +266,7 @@ fn run_error(error: Error) -> CliError {
         return error.into();
     }
     CliError::usage(error.to_string()).hint(
-        "--resume goes on with the same rules, project and service only; give another --journal for another run",
+        "--resume goes on with the same rules, project and service only; another --journal begins another run, which pays again",
     )
 }
 

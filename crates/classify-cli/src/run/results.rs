@@ -19,7 +19,7 @@ use crate::exit_code::ExitCode;
 use crate::inputs::Input;
 use crate::output::OutputWriter;
 use crate::output::format::RowFormat;
-use crate::printer::{Level, Printer};
+use crate::printer::{Level, Printer, counted};
 use crate::progress_display::ProgressDisplay;
 
 /// The state of a document in the run.
@@ -418,9 +418,10 @@ impl RunResults {
         }
         match self.counts.not_started {
             0 => error.into(),
-            1 => CliError::from(error).hint(format!("1 document was not started; {count_text}")),
-            number => CliError::from(error)
-                .hint(format!("{number} documents were not started; {count_text}")),
+            number => CliError::from(error).hint(format!(
+                "{} not started; {count_text}",
+                counted(number, "document was", "documents were")
+            )),
         }
     }
 

@@ -3,12 +3,16 @@
 use std::ffi::{OsStr, OsString};
 
 /// Returns the command line of this process, with `--resume` if there is a journal, and without the key.
+///
+/// Only a journal tells what `--retry-failed` has paid for already. Without one the flag would pay for it again, and is
+/// left out.
 pub(super) fn resume_command(
     args: impl IntoIterator<Item = OsString>,
     has_journal: bool,
 ) -> String {
     let mut line: Vec<String> = Vec::new();
     let mut has_resume = false;
+    let mut are_paths = false;
     let mut args = args.into_iter();
     while let Some(arg) = args.next() {
         if arg == "--api-key" {
@@ -16,6 +20,10 @@ pub(super) fn resume_command(
             continue;
         }
         if arg.as_encoded_bytes().starts_with(b"--api-key=") {
+            continue;
+        }
+        are_paths |= arg == "--";
+        if arg == "--retry-failed" && !has_journal && !are_paths {
             continue;
         }
         has_resume |= arg == "--resume";
@@ -88,6 +96,16 @@ mod tests {
         assert_eq!(line(&["c", "--resume", "x"], true), "c --resume x");
         assert_eq!(line(&["c", "x", "--", "-y"], true), "c x --resume -- -y");
         assert_eq!(line(&["c", "a\nb\u{1b}"], false), r"c $'a\x0ab\x1b'");
+    }
+
+    #[test]
+    fn resume_command_retries_failed_documents_only_with_a_journal() {
+        let words = ["c", "--retry-failed", "x", "--", "--retry-failed"];
+        assert_eq!(line(&words, false), "c x -- --retry-failed");
+        assert_eq!(
+            line(&words, true),
+            "c --retry-failed x --resume -- --retry-failed"
+        );
     }
 
     #[test]

@@ -174,19 +174,16 @@ impl Operation for UploadFile {
     fn validate(&self) -> Result<(), Error> {
         let mut errors = ValidationErrors::default();
         errors.length("name", &self.name, 1, 3000);
-        if matches!(&self.content, Content::Bytes(bytes) if bytes.is_empty()) {
-            errors.add("content", "is empty; the service refuses an empty file");
-        }
-        if let Content::Bytes(bytes) = &self.content
-            && bytes.len() as u64 > MAX_FILE_BYTES
-        {
-            errors.add(
-                "content",
-                format!(
-                    "has {} bytes; the service takes {MAX_FILE_BYTES} at most",
-                    bytes.len()
-                ),
-            );
+        match &self.content {
+            Content::Bytes(bytes) if bytes.is_empty() => {
+                errors.add("content", "is empty; the service refuses an empty file");
+            }
+            Content::Bytes(bytes) if bytes.len() as u64 > MAX_FILE_BYTES => {
+                let length = bytes.len();
+                let limit = format!("the service takes {MAX_FILE_BYTES} at most");
+                errors.add("content", format!("has {length} bytes; {limit}"));
+            }
+            _ => {}
         }
         errors.finish()
     }

@@ -17,7 +17,7 @@ use super::request::Request;
 use super::upload_file::{check_output_file, upload_operation};
 use crate::args::global::GlobalArgs;
 use crate::client::CliClient;
-use crate::commands::wait::wait_hint;
+use crate::commands::wait::{V2, wait_hint};
 use crate::error::CliError;
 use crate::exit_code::ExitCode;
 use crate::output::results::{ResultCount, ResultKind, ResultWriter, parse_fields};
@@ -74,7 +74,7 @@ pub(crate) fn execute(
             .ok()
             .and_then(|job| job["id"].as_str().map(str::to_owned));
         if let Some(id) = id {
-            printer.status(&wait_hint(&[id]));
+            printer.status(&wait_hint(V2, &[id]));
         }
         return Ok(());
     }

@@ -1,6 +1,11 @@
 //! The flags and the help of the commands of the tables.
 
+use std::ffi::OsString;
+use std::path::Path;
+
+use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::{Arg, ArgAction, Command, ValueHint, value_parser};
+use classify_ureq::classify_client::path_name;
 
 use super::endpoint::{Endpoint, Location, NestedParameter, Parameter, ValueKind};
 use super::endpoints;
@@ -90,6 +95,13 @@ fn parameter_arg(parameter: &'static Parameter) -> Arg {
         arg
     } else {
         arg.help_heading(heading(parameter))
+    };
+    // The name of a file need not be UTF-8.
+    let arg = if parameter.kind == ValueKind::File {
+        let to_name = |path: OsString| path_name(Path::new(&path));
+        arg.value_parser(OsStringValueParser::new().map(to_name))
+    } else {
+        arg
     };
     with_kind(arg, parameter.kind)
 }

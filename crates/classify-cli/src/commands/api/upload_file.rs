@@ -1,23 +1,34 @@
 //! `files create`: uploads a file or stdin.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use classify_proto::Bytes;
 use classify_proto::files::{MAX_FILE_BYTES, UploadFile};
+use classify_ureq::classify_client::name_path;
 
 use super::parameter_values::ParameterValues;
 use crate::error::CliError;
 
 /// Checks that the response does not replace the uploaded file.
 pub(super) fn check_output_file(values: &ParameterValues, file: &Path) -> Result<(), CliError> {
-    let uploaded = values.text("file").unwrap_or_default();
-    let uploaded = Path::new(uploaded.strip_prefix('@').unwrap_or(&uploaded)).canonicalize();
+    let uploaded = file_path(&values.text("file").unwrap_or_default()).canonicalize();
     match (uploaded, file.canonicalize()) {
         (Ok(uploaded), Ok(file)) if uploaded == file && file.is_file() => Err(CliError::usage(
             "--file and --output are the same file; give two",
         )),
         _ => Ok(()),
     }
+}
+
+/// Returns the path of `--file`: as given, or without the `@` with which other flags name a file.
+fn file_path(name: &str) -> PathBuf {
+    let names = [Some(name), name.strip_prefix('@')];
+    let mut paths = names
+        .into_iter()
+        .flatten()
+        .flat_map(|name| [PathBuf::from(name), name_path(name)]);
+    let exists = paths.find(|path| path.exists());
+    exists.unwrap_or_else(|| name.strip_prefix('@').unwrap_or(name).into())
 }
 
 /// Returns the upload of the flags. With `validates`, an empty file and one that is too large are errors.
@@ -39,14 +50,10 @@ pub(super) fn upload_operation(
         }
         UploadFile::new("stdin", Bytes::from(bytes))
     } else {
-        // Other flags name a file as `@scan.pdf`, so it works here too.
-        let path = match path.strip_prefix('@') {
-            Some(rest) if !std::path::Path::new(&path).exists() => rest.to_owned(),
-            _ => path,
-        };
-        let metadata = std::fs::metadata(&path).map_err(|error| {
-            CliError::usage(format!("--file: {path} cannot be read: {error}"))
-                .path_hint(Path::new(&path))
+        let file = file_path(&path);
+        let path = file.display();
+        let metadata = std::fs::metadata(&file).map_err(|error| {
+            CliError::usage(format!("--file: {path} cannot be read: {error}")).path_hint(&file)
         })?;
         if !metadata.is_file() {
             return Err(CliError::usage(format!("--file: {path} is not a file")));
@@ -62,7 +69,7 @@ pub(super) fn upload_operation(
                 "--file: {path} has {size} bytes; the service takes {MAX_FILE_BYTES} at most"
             )));
         }
-        UploadFile::path(path)?
+        UploadFile::path(&file)?
     };
     let upload = upload.purpose(values.text("purpose").unwrap_or_default());
     Ok(match values.text("external_file_id") {

@@ -22,7 +22,7 @@ use classify_ureq::classify_client::path_name;
 use self::evaluation::{Evaluation, LabelledResult, Prediction};
 use self::evaluation_text::{Names, Unmatched};
 use self::labels::Labels;
-use self::sort_files::FileSorter;
+use self::sort_files::{Continuation, FileSorter};
 use self::type_counts::TypeCounts;
 use super::report_page::ReportPage;
 use super::row::{ExtraColumns, FileAction, Row};
@@ -64,13 +64,20 @@ impl Postprocess {
     pub(super) fn new(
         args: &RunArgs,
         global: &GlobalArgs,
+        has_journal: bool,
         printer: Printer,
     ) -> Result<Self, CliError> {
-        let file_sorter = match (&args.move_to, &args.copy_to) {
-            (Some(to), _) => Some(FileSorter::new(FileAction::Move, to.clone())),
-            (None, Some(to)) => Some(FileSorter::new(FileAction::Copy, to.clone())),
-            (None, None) => None,
+        let (action, template) = match &args.move_to {
+            Some(to) => (FileAction::Move, Some(to)),
+            None => (FileAction::Copy, args.copy_to.as_ref()),
         };
+        let file_sorter = template.map(|template| {
+            let continuation = Continuation {
+                without_retry_failed: args.retry_failed,
+                with_resume: has_journal && !args.resume,
+            };
+            FileSorter::new(action, template.clone(), continuation)
+        });
         if args.report.as_deref() == Some(Path::new("-")) {
             return Err(
                 CliError::usage("--report - would mix the page with the rows on stdout")

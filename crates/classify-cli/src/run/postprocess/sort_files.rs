@@ -10,7 +10,7 @@ use crate::cancel::{Cancel, StopReason};
 use crate::error::CliError;
 use crate::exit_code::ExitCode;
 use crate::inputs::Input;
-use crate::printer::Printer;
+use crate::printer::{Printer, counted};
 use crate::run::row::{FileAction, FileActionResult, FileOutcome, Row};
 
 /// How many failures are printed one by one; the report has all of them.
@@ -21,6 +21,7 @@ const MAX_PRINTED_FAILURES: usize = 100;
 pub(in crate::run) struct FileSorter {
     pub(in crate::run) action: FileAction,
     template: FolderTemplate,
+    continuation: Continuation,
     counts: Counts,
 }
 
@@ -35,13 +36,42 @@ struct Counts {
     interrupted: usize,
 }
 
+/// How the command line differs that goes on after an interrupt.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Continuation {
+    /// Failed documents have been classified again, and once more would be paid for once more.
+    pub(super) without_retry_failed: bool,
+    /// There is a journal now.
+    pub(super) with_resume: bool,
+}
+
+impl Continuation {
+    fn hint(self) -> &'static str {
+        match (self.without_retry_failed, self.with_resume) {
+            (false, false) => "the same command again goes on, and pays for nothing twice",
+            (false, true) => "the same command with --resume goes on, and pays for nothing twice",
+            (true, false) => {
+                "the same command without --retry-failed goes on, and pays for nothing twice"
+            }
+            (true, true) => {
+                "the same command with --resume, and without --retry-failed, goes on, and pays for nothing twice"
+            }
+        }
+    }
+}
+
 const INTERRUPTED: &str = "the run was interrupted";
 
 impl FileSorter {
-    pub(super) fn new(action: FileAction, template: FolderTemplate) -> Self {
+    pub(super) fn new(
+        action: FileAction,
+        template: FolderTemplate,
+        continuation: Continuation,
+    ) -> Self {
         Self {
             action,
             template,
+            continuation,
             counts: Counts::default(),
         }
     }
@@ -97,8 +127,12 @@ impl FileSorter {
         }
         if self.counts.failed > MAX_PRINTED_FAILURES {
             printer.warning(&format!(
-                "{} more files are not {}",
-                self.counts.failed - MAX_PRINTED_FAILURES,
+                "{} not {}",
+                counted(
+                    self.counts.failed - MAX_PRINTED_FAILURES,
+                    "more file is",
+                    "more files are"
+                ),
                 self.verb()
             ));
         }
@@ -163,10 +197,7 @@ impl FileSorter {
 
     /// Returns an error if not all files were moved.
     pub(super) fn result(&self) -> Result<(), CliError> {
-        let files = |number: usize| match number {
-            1 => "1 file was".to_owned(),
-            _ => format!("{number} files were"),
-        };
+        let files = |number| counted(number, "file was", "files were");
         let verb = self.verb();
         if self.counts.interrupted > 0 {
             let files = files(self.counts.interrupted);
@@ -174,7 +205,7 @@ impl FileSorter {
                 ExitCode::Interrupted,
                 format!("interrupted; {files} left where they were, and not {verb}"),
             )
-            .hint("the same command again goes on, and pays for nothing twice"));
+            .hint(self.continuation.hint()));
         }
         if self.counts.failed > 0 {
             let files = files(self.counts.failed);
