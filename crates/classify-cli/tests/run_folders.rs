@@ -440,7 +440,7 @@ fn names_that_are_not_utf8_are_written_reversibly_and_read_back() {
     assert_eq!(paths(&run_to_end(command).assert_exit(0)), &expected[1..2]);
     assert_eq!(sandbox.emulator.job_count(), 3);
 
-    let mut command = sandbox.command(&["files", "create", "--file"]);
+    let mut command = sandbox.command(&["files", "create", "--purpose", "classify", "--file"]);
     command.arg(inbox.join(OsStr::from_bytes(b"\xe4.txt")));
     run_to_end(command).assert_exit(0);
 }

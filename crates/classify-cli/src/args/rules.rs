@@ -15,7 +15,7 @@ pub(crate) enum RulesCommand {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Errors are what the service would refuse: no rules, empty or duplicate types, lengths beyond the limits. Warnings are \
-what makes wrong labels likely: types that differ in case, blanks or invisible characters only, descriptions that are \
+what makes wrong labels likely: types that differ in case, spaces or invisible characters only, descriptions that are \
 nearly alike or that YAML cuts at ` #`, no rule for the rest. At most 20 of a kind are listed. The exit code is 2 with an error, 0 with none.
 
 Examples:

@@ -121,7 +121,7 @@ fn diagnostics(configuration: &Configuration, lost_texts: &[LostText]) -> Vec<Di
     });
     add("texts are cut", lost.collect());
     add(
-        "types differ from an earlier one in case, blanks or invisible characters only",
+        "types differ from an earlier one in case, spaces or invisible characters only",
         similar_types(&configuration.rules),
     );
     add(
@@ -166,7 +166,7 @@ fn validation_errors(configuration: &Configuration) -> Vec<Diagnostic> {
     diagnostics
 }
 
-/// Returns a type without differences that a reader does not see: case, blanks, invisible characters, and the Unicode
+/// Returns a type without differences that a reader does not see: case, spaces, invisible characters, and the Unicode
 /// form of its letters.
 fn comparable(r#type: &str) -> String {
     let is_invisible = |c: char| {
@@ -195,7 +195,7 @@ fn similar_types(rules: &[Rule]) -> Vec<(String, String)> {
             found.push((
                 format!("configuration.rules[{index}].type"),
                 format!(
-                    "{} differs from {} in case, blanks or invisible characters only",
+                    "{} differs from {} in case, spaces or invisible characters only",
                     quote_text(&rule.r#type),
                     quote_text(&first.r#type)
                 ),
@@ -281,7 +281,7 @@ mod tests {
                 ("bill", "lists ingredients for a meal"),
                 OTHER,
             ],
-            "in case, blanks or invisible characters only",
+            "in case, spaces or invisible characters only",
         );
         assert_found(
             &[
@@ -311,7 +311,7 @@ mod tests {
             let is_warned = |line: &String| line.contains("warning configuration.rules[1].type");
             assert!(found.iter().any(is_warned), "{other:?}: {found:?}");
         }
-        // Composed and decomposed letters, and blanks within.
+        // Composed and decomposed letters, and spaces within.
         for (left, right) in [
             ("r\u{e9}sum\u{e9}", "re\u{301}sume\u{301}"),
             ("a b", "a  b"),

@@ -165,7 +165,7 @@ fn syntax_reason(kind: &ErrorKind, position: Option<Position<'_>>) -> String {
         | ErrorKind::FlowMappingValueAdjacentCollection
         | ErrorKind::InvalidMappingValueWhitespace => return colon(position),
         ErrorKind::SimpleKeyExpected | ErrorKind::InvalidSimpleKey => {
-            "this line has no `key: value`; indent it deeper than the key if it continues a text, or write a blank after the colon"
+            "this line has no `key: value`; indent it deeper than the key if it continues a text, or write a space after the colon"
         }
         // Behind a key on the same line, it is not the indentation.
         ErrorKind::ExpectedBlockMappingKey if position.and_then(Position::key).is_some() => {
@@ -186,7 +186,7 @@ fn syntax_reason(kind: &ErrorKind, position: Option<Position<'_>>) -> String {
         | ErrorKind::TabInBlockIndentation
         | ErrorKind::TabInIndentation
         | ErrorKind::TabAtBlockScalarStart
-        | ErrorKind::TabInPlainScalar => "a tab cannot indent YAML; replace it by blanks",
+        | ErrorKind::TabInPlainScalar => "a tab cannot indent YAML; replace it by spaces",
         ErrorKind::UnexpectedCharacter { character } if character.is_control() => {
             "there is a control character; remove it, or save the file as UTF-8 text"
         }
@@ -326,10 +326,10 @@ fn unexpected(expected: &str, position: Option<Position<'_>>) -> String {
             _ => "expected a text, and not a list or an object".to_owned(),
         },
         "sequence start" => {
-            "expected a list; each item begins with a dash and a blank, or the list is in brackets: [a, b]".to_owned()
+            "expected a list; each item begins with a dash and a space, or the list is in brackets: [a, b]".to_owned()
         }
         "mapping start" => {
-            "expected an object; write `key: value` with a blank after the colon".to_owned()
+            "expected an object; write `key: value` with a space after the colon".to_owned()
         }
         _ => invalid(),
     }

@@ -13,6 +13,10 @@ const DESCRIPTION: &str = "description";
 const TYPE: &str = "type";
 /// The key of the rules.
 const RULES: &str = "rules";
+/// The key of headers, whose values are texts.
+const WEBHOOK_HEADERS: &str = "webhook_headers";
+/// Other keys with texts that a sign may begin or end.
+const TEXT_KEYS: [&str; 3] = ["name", "webhook_url", "webhook_signing_secret"];
 /// The maximum number of texts that are reported.
 const MAX_LOST_TEXTS: usize = 20;
 
@@ -43,7 +47,7 @@ impl Frame {
     }
 }
 
-/// Returns the descriptions and types of which YAML ignores a part. A text that is not valid YAML has none.
+/// Returns the descriptions, types and values of webhooks of which YAML ignores a part. A text that is not valid YAML has none.
 ///
 /// A comment behind a description is reported too, since it may have been meant as a part of it: quotes around the
 /// description tell the two apart.
@@ -151,18 +155,19 @@ pub(crate) fn lost_texts(text: &str) -> Vec<LostText> {
         .collect()
 }
 
-/// Whether the next value is a description or a type.
+/// Returns what the next value is called, if it is a text: a description, a type, or a value of a webhook.
 fn text_kind(frames: &[Frame], value: &str) -> Option<&'static str> {
     let (frame, parents) = frames.split_last()?;
     let key = frame.key.as_deref()?;
     let parent_key = parents.last().and_then(|parent| parent.key.as_deref());
     // A mapping from type to description: under `rules`, or as the whole file. In the latter a word alone is the value
     // of another key.
-    let is_short_form = parent_key == Some(RULES) || parents.is_empty() && value.contains(' ');
     match key {
         DESCRIPTION => Some(DESCRIPTION),
-        TYPE if parent_key != Some(RULES) => Some(TYPE),
-        _ if is_short_form => Some(DESCRIPTION),
+        _ if parent_key == Some(RULES) => Some(DESCRIPTION),
+        TYPE => Some(TYPE),
+        _ if parent_key == Some(WEBHOOK_HEADERS) || TEXT_KEYS.contains(&key) => Some("value"),
+        _ if parents.is_empty() && value.contains(' ') => Some(DESCRIPTION),
         _ => None,
     }
 }
@@ -233,6 +238,17 @@ mod tests {
                 3,
                 "rules[0].description",
             ),
+            ("webhook_url: https://a/b #c\n", 1, "webhook_url"),
+            (
+                "webhook_signing_secret: abc #def\n",
+                1,
+                "webhook_signing_secret",
+            ),
+            (
+                "webhook_headers: {X-Token: &ab cd}\n",
+                1,
+                "webhook_headers.X-Token",
+            ),
             (
                 "rules:\n- type: a\n  description: !important a due date\n",
                 3,
@@ -250,6 +266,7 @@ mod tests {
             "# above\nrules: # here\n- type: a\n  # between\n  description: a#5\n",
             "rules:\n- type: a\n  description: >\n    Invoice #5\n    of a seller\n",
             "parsing_configuration:\n  lang: en # English\n  max_pages: 5 # only\nmode: FAST # cheap\n",
+            "name: bills # mine\nwebhook_url: https://a/b#c # ours\n",
             "file_input: dfl-1 # mine\nconfiguration: {rules: []}\n",
             "rules:\n- type: a\n  description: &text asks for payment\n- type: b\n  description: *text\n",
             "rules:\n- type: !!str 1099\n  description: !!str asks for payment\n",

@@ -324,7 +324,7 @@ fn doubt(row: &Row, types: Option<&BTreeSet<String>>) -> Option<Doubt> {
     if !row.is_classified() {
         return None;
     }
-    // The service may leave out outer blanks.
+    // The service may leave out outer spaces.
     let is_unknown = |name: &String| types.is_some_and(|types| !types.contains(name.trim()));
     if row.r#type.as_ref().is_some_and(is_unknown) {
         return Some(Doubt::Type);

@@ -47,7 +47,7 @@ impl Labels {
         self.by_index.values().filter_map(Option::as_deref)
     }
 
-    /// Replaces types that differ from one of these in the Unicode form of their letters or in outer blanks only.
+    /// Replaces types that differ from one of these in the Unicode form of their letters or in outer spaces only.
     pub(super) fn resolve_types<'a>(&mut self, types: impl IntoIterator<Item = &'a str>) {
         let types: BTreeSet<_> = types.into_iter().collect();
         let mut by_form: HashMap<String, Option<&str>> = HashMap::new();
@@ -162,7 +162,7 @@ impl<'a> Documents<'a> {
         }
     }
 
-    /// Returns the document of a path. Outer blanks are usually those beside a delimiter, but they may belong to the
+    /// Returns the document of a path. Outer spaces are usually those beside a delimiter, but they may belong to the
     /// name.
     fn exact(&self, path: &str) -> Option<usize> {
         for path in [path, path.trim()] {
@@ -450,7 +450,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_types_match_in_either_unicode_form_and_without_outer_blanks() {
+    fn labels_types_match_in_either_unicode_form_and_without_outer_spaces() {
         let mut found = read(
             "t.csv",
             "path,type\na.txt, re\u{301}sume\u{301} \ndfl-1,Invoice\n",
