@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::error_body::html_page;
 use super::lenient;
 use crate::error::Error;
 
@@ -31,6 +32,13 @@ pub(crate) fn read_json<T: serde::de::DeserializeOwned>(
         }
         Err(traced) => (String::new(), traced.into_inner()),
     };
+    if let Some(page) = html_page(response.body()) {
+        return Err(Error::decode(
+            response,
+            format!("it is {page}, not JSON"),
+            false,
+        ));
+    }
     let size = response.body().len();
     let message = format!("{place}{} ({size} bytes)", describe(&error));
     let is_json = error.is_data();
@@ -38,8 +46,8 @@ pub(crate) fn read_json<T: serde::de::DeserializeOwned>(
     Err(Error::decode(response, message, is_json))
 }
 
-/// What is wrong with a body, without repeating any of it.
-fn describe(error: &serde_json::Error) -> String {
+/// Describes what is wrong with JSON, without repeating any of it: it may be a document, a secret, or of any length.
+pub(crate) fn describe(error: &serde_json::Error) -> String {
     use serde_json::error::Category;
     match error.classify() {
         Category::Syntax => format!(

@@ -48,6 +48,7 @@ use crate::api::Api;
 use crate::content_key::ContentKey;
 use crate::error::Error;
 use crate::seed::Seed;
+use crate::semantics::RateClass;
 use crate::v2::{JobOptions, Rerun};
 
 /// Classifies any number of documents, each once.
@@ -118,6 +119,8 @@ pub struct Bulk {
     poller: JobPoller,
     circuit_breaker: CircuitBreaker,
     configuration: ConfigurationInForce,
+    /// The lowest rates, in requests per second, that 429s have reduced a class to and that were told.
+    lowest_rates: BTreeMap<RateClass, f64>,
     /// The state that the observer knows.
     reported_circuit: CircuitState,
     stop: Option<StopMode>,
@@ -186,6 +189,7 @@ impl Bulk {
             in_flight: InFlight::default(),
             circuit_breaker: CircuitBreaker::default(),
             configuration,
+            lowest_rates: BTreeMap::new(),
             reported_circuit: CircuitState::Closed,
             stop: None,
             summary: Summary::default(),
