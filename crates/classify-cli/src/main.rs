@@ -49,6 +49,7 @@
 //! The modules form a directed acyclic graph: those of errors are at the bottom, `args` knows no command, and `commands`
 //! and `run` do not know each other.
 
+mod api_key;
 mod args;
 mod cancel;
 mod client;
@@ -67,6 +68,7 @@ mod progress_display;
 mod rules;
 mod run;
 mod terminal;
+mod text_encoding;
 mod yaml;
 
 use std::ffi::OsString;

@@ -607,12 +607,13 @@ fn webhook_config_masks_survive_update_and_are_refused_by_create() {
     assert_eq!(read["webhook_headers"]["X-Token"], "********");
     read["webhook_headers"]["X-Team"] = "green".into();
     let headers = read["webhook_headers"].to_string();
-    sandbox
-        .run_with_stdin(
-            &["webhook-configs", "update", id],
-            json!({ "webhook_headers": read["webhook_headers"] }).to_string(),
-        )
-        .assert_exit(0);
+    let fields = json!({ "webhook_headers": read["webhook_headers"] }).to_string();
+    fed(
+        &sandbox,
+        &["webhook-configs", "update", id],
+        fields.as_bytes(),
+    )
+    .assert_exit(0);
     assert_eq!(
         last(&sandbox).body.unwrap()["webhook_headers"],
         json!({ "X-Team": "green", "X-Token": "********" })

@@ -102,7 +102,8 @@ impl Api {
     /// Starts with what the environment says, in the names that the official clients read. `lookup` is the driver's
     /// `std::env::var(name).ok()`, or the same for anything else that holds names and values.
     ///
-    /// - the key: `LLAMA_CLOUD_API_KEY`, or `LLAMA_PARSE_API_KEY` where that is absent or empty
+    /// - the key: `LLAMA_CLOUD_API_KEY`, or `LLAMA_PARSE_API_KEY` if that is absent or empty; without white space, a byte
+    ///   order mark and quotes around it, which files of variables leave in place
     /// - `LLAMA_CLOUD_BASE_URL`, unless it is absent or empty
     /// - `LLAMA_CLOUD_CUSTOM_HEADERS`, one `Name: value` a line; a name that the program adds with
     ///   [`header`](ApiBuilder::header) is the program's
@@ -110,7 +111,11 @@ impl Api {
     /// A missing key is found by [`build`](ApiBuilder::build), which names the variable.
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> ApiBuilder {
         let value = |name: &str| lookup(name).filter(|value| !value.trim().is_empty());
-        let key = value("LLAMA_CLOUD_API_KEY").or_else(|| value("LLAMA_PARSE_API_KEY"));
+        let key = |name: &str| {
+            let text = lookup(name)?;
+            Some(bare_key(&text).to_owned()).filter(|key| !key.is_empty())
+        };
+        let key = key("LLAMA_CLOUD_API_KEY").or_else(|| key("LLAMA_PARSE_API_KEY"));
         let mut builder = Self::builder(key.unwrap_or_default());
         if let Some(url) = value("LLAMA_CLOUD_BASE_URL") {
             builder = builder.base_url(url);
@@ -317,6 +322,16 @@ impl ApiBuilder {
             validate: self.validate,
         })
     }
+}
+
+/// A key without white space, a byte order mark, and one pair of quotes around it.
+fn bare_key(text: &str) -> &str {
+    let trim = |text| str::trim_matches(text, |c: char| c.is_whitespace() || c == '\u{feff}');
+    let text = trim(text);
+    let inner = ['"', '\'']
+        .into_iter()
+        .find_map(|quote| text.strip_prefix(quote)?.strip_suffix(quote));
+    inner.map_or(text, trim)
 }
 
 impl fmt::Debug for ApiBuilder {

@@ -73,7 +73,13 @@ pub trait Saved: Machine + Serialize + DeserializeOwned {
 
 /// Names the kind of a state. One that no machine of this crate has is not repeated: the text may be anything.
 fn shown_kind(kind: &str) -> String {
-    const WHOLE: [&str; 4] = ["reconcile", "results waiter", "run classify", "upload once"];
+    const WHOLE: [&str; 5] = [
+        "concurrent",
+        "reconcile",
+        "results waiter",
+        "run classify",
+        "upload once",
+    ];
     const RESOURCES: [&str; 5] = [
         "classify",
         "classifier",
@@ -81,13 +87,13 @@ fn shown_kind(kind: &str) -> String {
         "configurations",
         "webhook_configs",
     ];
-    let kind = kind.trim_start_matches("concurrent ");
+    let machine = kind.trim_start_matches("concurrent ");
     let of_operation = ["call ", "pager ", "waiter "]
         .iter()
-        .find_map(|machine| kind.strip_prefix(machine))
+        .find_map(|word| machine.strip_prefix(word))
         .and_then(|operation| operation.split('.').next());
-    let is_known =
-        WHOLE.contains(&kind) || of_operation.is_some_and(|resource| RESOURCES.contains(&resource));
+    let is_known = WHOLE.contains(&machine)
+        || of_operation.is_some_and(|resource| RESOURCES.contains(&resource));
     if is_known && kind.len() <= 60 {
         format!("a {kind:?}")
     } else {
