@@ -137,7 +137,7 @@ fn fault_before_processing_replaces_response_and_creates_no_job() {
         }
         match fault {
             Fault::BadGatewayHtml | Fault::ForbiddenHtml | Fault::CaptivePortal => {
-                assert!(reply.text.starts_with("<html>"), "{}", reply.text)
+                assert!(reply.text.starts_with("<html>"), "{}", reply.text);
             }
             Fault::Redirect => {}
             _ => assert!(!reply.detail().is_empty()),
