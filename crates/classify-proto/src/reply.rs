@@ -43,7 +43,8 @@ pub enum FailureKind {
     TooLarge,
     /// The request's own content could not be read: the file is gone, unreadable, or changed while it was sent.
     Content,
-    /// The transport refuses this request whenever it is asked: a URL it cannot take, no TLS compiled in.
+    /// The transport refuses this request whenever it is asked: a URL it cannot take, no TLS compiled in, a proxy that does
+    /// not connect.
     Refused,
 }
 
@@ -69,9 +70,10 @@ impl Failure {
     #[must_use]
     pub fn proxy_refused(status: u16) -> Self {
         let is_final = (400..500).contains(&status) && !matches!(status, 408 | 429);
-        let kind = match is_final {
-            true => FailureKind::Refused,
-            false => FailureKind::Connect,
+        let kind = if is_final {
+            FailureKind::Refused
+        } else {
+            FailureKind::Connect
         };
         let message = format!("the proxy answered CONNECT with {status}");
         Self {

@@ -56,7 +56,7 @@ impl Secret {
     }
 
     /// The same, as the service shows it: a text that looks like a mask is one.
-    pub(crate) fn from_service(self) -> Self {
+    pub(crate) fn shown(self) -> Self {
         match self.0 {
             Content::Known(text) if mask::is_masked(&text) => Self(Content::Masked(text)),
             content => Self(content),

@@ -5,7 +5,7 @@ mod sim;
 use std::sync::Mutex;
 
 use classify_proto::machine::{BulkOptions, Call, Limiter, Retry, Run};
-use classify_proto::{Seed, files};
+use classify_proto::{Operation, Seed, configurations, files, http, v2, webhooks};
 use sim::bulk_harness::{BulkHarness, CREATE, UPLOAD, job_options, service};
 use sim::{Fault, Simulation};
 
@@ -101,4 +101,23 @@ fn rate_limit_429_is_told_with_the_reduced_rate() {
     assert_eq!(told.len(), 1, "{:?}", bench.notices);
     assert!(told[0].contains("reduced to 20 in 1 s"), "{told:?}");
     assert!(told[0].contains("--limits free"), "{told:?}");
+}
+
+/// What has no body in its answer is not done because somebody answered.
+#[test]
+fn captive_portal_that_answers_a_delete_is_no_success() {
+    fn is_error<O: Operation>(delete: &O) {
+        let page = http::Response::new("<html><title>Sign in</title></html>".into());
+        let error = delete.parse(page).err().expect("an error");
+        assert!(error.is_intercepted(), "{}: {error}", delete.name());
+        for body in ["", "null", r#"{"deleted":true}"#] {
+            if delete.name() != "classify.delete" {
+                assert!(delete.parse(http::Response::new(body.into())).is_ok());
+            }
+        }
+    }
+    is_error(&files::DeleteFile::new("dfl-1"));
+    is_error(&configurations::DeleteConfiguration::new("cfg-1"));
+    is_error(&webhooks::DeleteWebhookConfiguration::new("whc-1"));
+    is_error(&v2::DeleteJob::new("clj-1"));
 }

@@ -421,6 +421,29 @@ mod tests {
     }
 
     #[test]
+    fn api_key_of_environment_is_trimmed_of_white_space_and_quotes() {
+        for text in [
+            "llx-a1",
+            " llx-a1\r\n",
+            "\"llx-a1\"",
+            " 'llx-a1' \n",
+            "\u{feff}llx-a1",
+        ] {
+            let api =
+                Api::from_lookup(|name| (name == "LLAMA_CLOUD_API_KEY").then(|| text.to_owned()));
+            let api = api.build().unwrap();
+            assert_eq!(api.headers[AUTHORIZATION], "Bearer llx-a1", "{text:?}");
+        }
+        // A variable with quotes alone is empty, and the next one counts.
+        let api = Api::from_lookup(|name| match name {
+            "LLAMA_CLOUD_API_KEY" => Some("\"\"".to_owned()),
+            "LLAMA_PARSE_API_KEY" => Some("llx-b2".to_owned()),
+            _ => None,
+        });
+        assert_eq!(api.build().unwrap().headers[AUTHORIZATION], "Bearer llx-b2");
+    }
+
+    #[test]
     fn base_url_path_prefix_is_kept() {
         for url in [
             "http://localhost:8080/llama/",

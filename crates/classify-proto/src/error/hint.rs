@@ -81,7 +81,7 @@ hints! {
         CheckBaseUrl = "check the base URL",
         /// An HTML page in place of the service's JSON.
         Intercepted = "something on the way answered in place of the service, such as a captive portal, a proxy or a firewall: check the network and the base URL",
-        /// A proxy answered `CONNECT` with 407.
+        /// A proxy answered with 407.
         ProxyLogin = "the proxy asks for a user name and a password: write them into its URL, as in http://USER:PASSWORD@HOST:PORT",
         /// A proxy answered `CONNECT` with 403, or another 4xx.
         ProxyDenies = "the proxy does not connect to this host: ask its operator, or list the host in NO_PROXY to go past the proxy",
@@ -148,6 +148,8 @@ impl Error {
                 404 if self.is_of_v1_jobs() => Hint::CheckIdOrVersion,
                 404 if self.names_no_object() => Hint::CheckBaseUrl,
                 404 => Hint::CheckId,
+                // Of a proxy that forwards plain HTTP.
+                407 => Hint::ProxyLogin,
                 410 => Hint::Withdrawn,
                 413 => Hint::SizeLimit,
                 // A corrected create is another request, and an earlier attempt may have made a job: it comes second.
@@ -164,7 +166,8 @@ impl Error {
     /// Whether the operation is one whose path always exists, and whose request names no object.
     fn names_no_object(&self) -> bool {
         self.0.operation.is_some_and(|name| {
-            name.ends_with(".list") || matches!(name, "files.create" | "files.query")
+            name.rsplit('.').next() == Some("list")
+                || matches!(name, "files.create" | "files.query")
         })
     }
 

@@ -266,7 +266,7 @@ impl Error {
     }
 
     /// The transport refuses the request whenever it is asked: a certificate that is not trusted, a URL that it cannot
-    /// take, no TLS in this build.
+    /// take, no TLS in this build, a proxy that answers `CONNECT` with 4xx.
     #[must_use]
     pub fn is_refused(&self) -> bool {
         self.failure()

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::error_body::html_page;
+use super::error_body::{html_page, one_line};
 use super::lenient;
 use crate::error::Error;
 
@@ -28,7 +28,9 @@ pub(crate) fn read_json<T: serde::de::DeserializeOwned>(
             Err(error) => (String::new(), error),
         },
         Err(traced) if traced.path().iter().len() > 0 => {
-            (format!("at {}: ", traced.path()), traced.into_inner())
+            // A name in it may be of any length.
+            let path = one_line(&traced.path().to_string());
+            (format!("at {path}: "), traced.into_inner())
         }
         Err(traced) => (String::new(), traced.into_inner()),
     };
@@ -44,6 +46,14 @@ pub(crate) fn read_json<T: serde::de::DeserializeOwned>(
     let is_json = error.is_data();
     // The error itself is no cause to hand on: its text repeats values of the answer.
     Err(Error::decode(response, message, is_json))
+}
+
+/// Reads a successful response whose body does not matter: the status says it all. An HTML page is not the service's.
+pub(crate) fn read_nothing(response: http::Response<Bytes>) -> Result<(), Error> {
+    match html_page(response.body()) {
+        Some(page) => Err(Error::decode(response, format!("it is {page}"), false)),
+        None => Ok(()),
+    }
 }
 
 /// Describes what is wrong with JSON, without repeating any of it: it may be a document, a secret, or of any length.

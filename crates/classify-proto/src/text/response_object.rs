@@ -181,7 +181,7 @@ where
 pub(crate) fn from_service(secrets: BTreeMap<String, Secret>) -> BTreeMap<String, Secret> {
     secrets
         .into_iter()
-        .map(|(name, secret)| (name, secret.from_service()))
+        .map(|(name, secret)| (name, secret.shown()))
         .collect()
 }
 

@@ -254,7 +254,7 @@ mod tests {
         let shown = examples::WEBHOOK.replace("canary", "********");
         let saved: SavedWebhook = serde_json::from_str(&shown).unwrap();
         let mut headers = saved.webhook_headers.unwrap();
-        headers.insert("X-Odd".to_owned(), Secret::new("•••").from_service());
+        headers.insert("X-Odd".to_owned(), Secret::new("•••").shown());
         let update = UpdateWebhookConfiguration::new("whc-1")
             .url(Patch::Set("https://user:****@example.com".to_owned()))
             .headers(Patch::Set(headers));

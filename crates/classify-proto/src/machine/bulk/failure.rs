@@ -143,9 +143,10 @@ impl Bulk {
             self.stop_with(error.duplicate());
             return true;
         }
-        let reason = match error.is_rate_limited() {
-            true => "the service limits the rate of requests",
-            false => "the service is at fault",
+        let reason = if error.is_rate_limited() {
+            "the service limits the rate of requests"
+        } else {
+            "the service is at fault"
         };
         let notice = format!(
             "{reason}; nothing new is begun for {} s ({error})",

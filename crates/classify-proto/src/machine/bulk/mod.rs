@@ -78,7 +78,7 @@ use crate::v2::{JobOptions, Rerun};
 ///
 /// An error that concerns one document (an invalid file, a rejected rule) finishes that document only. An error that
 /// concerns every document stops the run and finishes none: 401, 402, 403, a redirect, an untrusted certificate, a
-/// missing route or saved configuration. Jobs that exist are still polled if possible. If the service fails repeatedly,
+/// missing route or saved configuration, an HTML page in place of the service's answer. Jobs that exist are still polled if possible. If the service fails repeatedly,
 /// a circuit breaker pauses the run for as long as the service asks, or with increasing delays, and then tries one
 /// document.
 ///
