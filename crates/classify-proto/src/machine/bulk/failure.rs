@@ -173,11 +173,15 @@ impl Bulk {
             if lowest.is_some_and(|lowest| rate.per_second() >= *lowest) {
                 continue;
             }
-            self.lowest_rates.insert(class, rate.per_second());
-            let notice = format!(
-                "the service limits the rate of requests (429); {name} are reduced to {rate} for now; {}",
-                Hint::SlowDown
+            let mut notice = format!(
+                "the service limits the rate of requests (429); {name} are reduced to {rate} for now"
             );
+            // The advice is the same for every rate.
+            if self.lowest_rates.is_empty() {
+                notice.push_str("; ");
+                notice.push_str(Hint::SlowDown.text());
+            }
+            self.lowest_rates.insert(class, rate.per_second());
             self.events.push_back(BulkEvent::Notice(notice));
         }
     }

@@ -1,4 +1,4 @@
-//! A captive portal, or a firewall, answers with HTML in place of the service.
+//! A captive portal or a firewall answers with HTML in place of the service, or the service limits the rate of requests.
 
 mod sim;
 
@@ -101,6 +101,27 @@ fn rate_limit_429_is_told_with_the_reduced_rate() {
     assert_eq!(told.len(), 1, "{:?}", bench.notices);
     assert!(told[0].contains("reduced to 20 in 1 s"), "{told:?}");
     assert!(told[0].contains("--limits free"), "{told:?}");
+}
+
+/// Each lower rate is told, and the advice once.
+#[test]
+fn rate_limit_429_again_is_told_with_each_lower_rate_and_advised_once() {
+    let mut bench = BulkHarness::new([1, 2, 3], service(1_000));
+    let faults = &mut bench.simulation.service.route_faults;
+    faults.insert(CREATE, vec![Fault::Http429; 40].into());
+    bench.simulation.limiter = Some(Mutex::new(Limiter::paid()));
+    bench.run(None).unwrap();
+    bench.assert_all_completed();
+    let told: Vec<_> = bench
+        .notices
+        .iter()
+        .filter(|notice| notice.contains("are reduced to"))
+        .collect();
+    assert!((3..8).contains(&told.len()), "{told:?}");
+    let advised = told
+        .iter()
+        .filter(|notice| notice.contains("--limits free"));
+    assert_eq!(advised.count(), 1, "{told:?}");
 }
 
 /// What has no body in its answer is not done because somebody answered.
