@@ -50,6 +50,7 @@
 //! The modules form a directed acyclic graph: those of errors are at the bottom, `args` knows no command, and `commands`
 //! and `run` do not know each other.
 
+mod api_key;
 mod args;
 mod cancel;
 mod client;

@@ -61,7 +61,7 @@ pub(crate) struct GlobalArgs {
     #[arg(long, global = true)]
     pub(crate) debug: bool,
 
-    /// Trusts the certificates in this PEM file in place of the system's; `SSL_CERT_FILE` does the same
+    /// Trusts the certificates in this PEM or DER file in place of the system's; `SSL_CERT_FILE` does the same
     #[arg(long, global = true, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub(crate) ca_cert: Option<PathBuf>,
 

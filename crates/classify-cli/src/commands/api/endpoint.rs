@@ -205,7 +205,8 @@ pub(super) const PAGE_SIZE: Parameter = optional(
     "page-size",
     "NUMBER",
     "How many items to ask for in one request. It does not limit the list; --max-items does",
-);
+)
+.range(1, i64::MAX);
 
 /// The first page of a list.
 pub(super) const PAGE_TOKEN: Parameter = optional(

@@ -220,7 +220,8 @@ Examples:
                 "page-size",
                 "NUMBER",
                 "How many files to ask for in one request",
-            ),
+            )
+            .range(1, i64::MAX),
             optional(
                 Body,
                 Text,

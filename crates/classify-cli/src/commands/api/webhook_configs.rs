@@ -112,6 +112,7 @@ Examples:
         about: "Patch a saved webhook; what is not given stays as it is",
         help: "\
 A secret that is given takes the place of the old one at once. `null` clears a value.
+The service shows credentials masked; a mask that is sent back keeps the stored value.
 
 Examples:
   llamacloud-prod webhook-configs update whc-123 --webhook-url https://example.com/new
