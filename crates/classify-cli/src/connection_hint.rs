@@ -5,6 +5,10 @@
 /// a proxy cannot be reached.
 pub(crate) fn connection_hint(message: &str) -> Option<&'static str> {
     let message = message.to_ascii_lowercase();
+    if message.contains("does not speak tls") {
+        // The core says what to do.
+        return None;
+    }
     if message.contains("invalidcontenttype") || message.contains("wrong version number") {
         Some(
             "the server does not speak TLS on this port: check the port in --base-url and LLAMA_CLOUD_BASE_URL",

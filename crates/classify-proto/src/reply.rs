@@ -53,11 +53,13 @@ impl Failure {
     #[must_use]
     pub fn connect(message: impl Into<String>) -> Self {
         let mut message = message.into();
-        // How rustls and OpenSSL say that the first bytes of the server are not TLS.
-        if ["InvalidContentType", "wrong version number"]
-            .iter()
-            .any(|words| message.contains(words))
-        {
+        // How rustls, OpenSSL and GnuTLS say that the first bytes of the server are not TLS.
+        let words = [
+            "InvalidContentType",
+            "wrong version number",
+            "unexpected TLS packet",
+        ];
+        if words.iter().any(|words| message.contains(words)) {
             message.push_str(": the server does not speak TLS on this port; check the port and the scheme of the base URL");
         }
         Self::new(FailureKind::Connect, false, message)
