@@ -36,6 +36,16 @@ impl CliError {
         self
     }
 
+    /// Returns whether there is advice already.
+    pub(crate) fn has_hint(&self) -> bool {
+        let hint_of_source = |report: &ErrorReport| {
+            let source = report.source.as_ref();
+            source.is_some_and(|error| error.hints().next().is_some())
+        };
+        self.report()
+            .is_some_and(|report| report.hint.is_some() || hint_of_source(report))
+    }
+
     /// Adds what to do if a path that was not found is a URL or begins with `~/`.
     pub(crate) fn path_hint(self, path: &Path) -> Self {
         match path_hint(path) {

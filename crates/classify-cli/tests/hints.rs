@@ -428,6 +428,16 @@ const TABLE: &[Hint] = &[
         ),
     ],
     &[("=STDIN_HINT", Says)],
+    &[
+        (
+            "to go on, run the same command with the same list on stdin, and ",
+            Once(|| list_on_stdin(&[], &[])),
+        ),
+        (
+            "with --resume if it has a journal",
+            Once(|| list_on_stdin(&["--journal", "j"], &["--resume"])),
+        ),
+    ],
     &[("nothing was sent; --no-validate sends it as it is", Says)],
     // What a file of certificates is instead, and how to make one.
     &[("=remedy", Says)],
@@ -776,6 +786,26 @@ fn assert_hint(output: &CommandOutput, part: &str) {
         output.stderr.contains(part),
         "{part:?} is not in {output:?}"
     );
+}
+
+/// Runs over a list on stdin, with these flags, until its deadline; then over the same list with these too, as the hint
+/// says. Returns the number of jobs.
+fn list_on_stdin(flags: &[&str], more: &[&str]) -> usize {
+    let slow = Config::default().script(Script::file("bill.txt").takes(Duration::from_secs(2)));
+    let sandbox = Sandbox::with(slow);
+    sandbox.file("list", "docs/bill.txt\n");
+    let run = |more: &[&str]| {
+        let words = ["classify", "run", "-", "--rules", "rules.yaml"];
+        let polls = ["--poll-interval", "50ms"];
+        let mut command = sandbox.command(&[&words[..], &polls, flags, more].concat());
+        command.stdin(fs::File::open(sandbox.path().join("list")).unwrap());
+        run_to_end(command)
+    };
+    let hinted = run(&["--deadline", "500ms"]).assert_exit(8);
+    assert_hint(&hinted, "with the same list on stdin");
+    assert!(!hinted.stderr.contains("--resume --"), "{hinted:?}");
+    run(more).assert_exit(0);
+    sandbox.emulator.job_count()
 }
 
 /// Runs over these paths, with the sandbox's rules.

@@ -8,6 +8,8 @@ use classify_proto::machine::{ContentHasher, ContentKey};
 use classify_proto::{Body, Bytes, Content, Failure, Multipart};
 
 use crate::body::{RequestBody, take};
+#[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
+use crate::document::file_failure;
 
 /// The content of one attempt.
 pub(crate) enum OpenContent {
@@ -27,7 +29,10 @@ impl ReadError {
     pub(crate) fn failure(&self) -> Failure {
         let failure = Failure::content(&*self.message).attempted(true);
         match self.kind {
-            Some(kind) => failure.with_io_kind(kind),
+            // An open file whose folder is gone can still be read.
+            Some(kind) => failure
+                .with_io_kind(kind)
+                .source_lost(kind != io::ErrorKind::UnexpectedEof),
             None => failure,
         }
     }
@@ -239,9 +244,7 @@ fn open_file(
 ) -> Result<ContentReader, Failure> {
     use std::fs::{self, File};
 
-    let failure = |error: io::Error| {
-        Failure::content(format!("{}: {error}", path.display())).with_io_kind(error.kind())
-    };
+    let failure = |error: io::Error| file_failure(path, &error);
     // Checked before opening: opening a pipe would wait for its writer.
     let metadata = fs::metadata(path).map_err(failure)?;
     if !metadata.is_file() {

@@ -75,7 +75,7 @@ impl Document {
     pub(crate) fn unreadable(path: &Path, error: &io::Error) -> Self {
         Self {
             name: path_name(path),
-            source: Source::Unreadable(Box::new(io_failure(path.display(), error))),
+            source: Source::Unreadable(Box::new(file_failure(path, error))),
         }
     }
 
@@ -206,6 +206,28 @@ fn unreadable_because(context: impl fmt::Display, error: &io::Error) -> Error {
     io_failure(context, error).into()
 }
 
+/// The failure to read a file.
+pub(crate) fn file_failure(path: &Path, error: &io::Error) -> Failure {
+    io_failure(path.display(), error).source_lost(is_source_lost(path, error.kind()))
+}
+
+/// Whether an error of a file says that its folder cannot be read either.
+fn is_source_lost(path: &Path, kind: io::ErrorKind) -> bool {
+    match kind {
+        // The file alone may be gone, or closed to this process.
+        io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => {
+            let folder = path.parent().filter(|path| !path.as_os_str().is_empty());
+            std::fs::read_dir(folder.unwrap_or(Path::new("."))).is_err()
+        }
+        io::ErrorKind::IsADirectory
+        | io::ErrorKind::NotADirectory
+        | io::ErrorKind::InvalidInput
+        | io::ErrorKind::InvalidData
+        | io::ErrorKind::UnexpectedEof => false,
+        _ => true,
+    }
+}
+
 fn io_failure(context: impl fmt::Display, error: &io::Error) -> Failure {
     Failure::content(format!("{context}: {error}")).with_io_kind(error.kind())
 }
@@ -221,14 +243,14 @@ mod files {
     use classify_proto::files::UploadFile;
     use classify_proto::machine::{ContentHasher, ContentKey, HashedDocument};
 
-    use super::{ReadDocument, unreadable, unreadable_because};
+    use super::{ReadDocument, file_failure, unreadable, unreadable_because};
 
     /// How much of a reader is held in memory.
     const IN_MEMORY: u64 = 16 * 1024 * 1024;
 
     /// Returns why a path cannot be classified.
     pub(super) fn problem(path: &Path) -> Option<Error> {
-        let because = |error: io::Error| unreadable_because(path.display(), &error);
+        let because = |error: io::Error| file_failure(path, &error).into();
         let of_kind = |kind, reason| because(io::Error::new(kind, reason));
         match fs::metadata(path) {
             Err(error) => Some(because(error)),
@@ -253,7 +275,7 @@ mod files {
         if let Some(problem) = problem(path) {
             return Err(problem);
         }
-        let failure = |error: io::Error| unreadable_because(path.display(), &error);
+        let failure = |error: io::Error| file_failure(path, &error);
         let file = File::open(path).map_err(failure)?;
         let key = ContentKey::of_reader(file).map_err(failure)?;
         HashedDocument::path(name, path, key)

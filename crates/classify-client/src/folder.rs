@@ -134,7 +134,7 @@ impl Folder {
             if is_hidden(&path) {
                 return FolderEntry::LeftOut(path, LeftOut::Hidden);
             }
-            if is_leftover(&path, false) {
+            if is_leftover(&path, path.is_dir()) {
                 return FolderEntry::LeftOut(path, LeftOut::Leftover);
             }
         }

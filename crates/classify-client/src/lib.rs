@@ -105,6 +105,7 @@ pub use environment::{api_from_env, proxy_from_env};
 ))]
 pub use folder::{Folder, FolderEntry, LeftOut};
 pub use path_name::{name_path, path_name};
+#[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
 pub use seed::random_seed;
 
 #[cfg(feature = "timer")]

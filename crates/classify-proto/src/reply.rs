@@ -22,6 +22,7 @@ pub struct Failure {
     attempted: bool,
     sent: bool,
     io_kind: Option<io::ErrorKind>,
+    is_source_lost: bool,
     /// The proxy that the request went through, without its user name and password.
     proxy: Option<Box<str>>,
     /// What that proxy answered in place of opening a connection.
@@ -126,6 +127,20 @@ impl Failure {
         Self::new(FailureKind::Refused, false, message)
     }
 
+    /// The same failure of [content](Self::content), known to concern more than one document: their folder or network share
+    /// cannot be read. A bulk run stops after a few of them.
+    #[must_use]
+    pub fn source_lost(mut self, is_lost: bool) -> Self {
+        self.is_source_lost = is_lost;
+        self
+    }
+
+    /// Returns whether the source of the document cannot be read, and not only the document.
+    #[must_use]
+    pub fn is_source_lost(&self) -> bool {
+        self.is_source_lost
+    }
+
     /// The same failure, known to have happened before anything was sent (a connect timeout, for example).
     #[must_use]
     pub fn before_sending(mut self) -> Self {
@@ -201,6 +216,7 @@ impl Failure {
             attempted: !matches!(kind, FailureKind::Content | FailureKind::Refused),
             sent,
             io_kind: None,
+            is_source_lost: false,
             proxy: None,
             proxy_status: None,
             message: message.into(),

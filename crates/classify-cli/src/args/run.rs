@@ -156,6 +156,12 @@ pub(crate) struct RunArgs {
 }
 
 impl RunArgs {
+    /// Whether a list of paths is read from stdin.
+    pub(crate) fn reads_stdin(&self) -> bool {
+        let lists = self.paths.iter().chain(&self.files_from);
+        lists.into_iter().any(|path| path.as_os_str() == "-")
+    }
+
     /// Returns what to do about paths that are not there and are URLs or begin with `~/`, by their position.
     pub(crate) fn missing_path_hints(&self) -> impl Iterator<Item = String> {
         let missing = self

@@ -1,12 +1,13 @@
 //! Drives the client's bulk run on a thread of its own, until it ends or is stopped.
 
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use classify_proto::machine::Summary;
 use classify_ureq::classify_client::RunEvent;
 use classify_ureq::classify_client::blocking::BulkRun;
-use classify_ureq::{Document, Transport};
+use classify_ureq::{Document, StopHandle, Transport};
 
 use crate::cancel::{Cancel, StopReason};
 use crate::error::CliError;
@@ -71,28 +72,24 @@ pub(super) fn drive(
         }
         let _ = sender.send(Message::End(run.into_summary()));
     };
-    std::thread::Builder::new()
-        .name("driver".to_owned())
-        .spawn(work)
-        .map_err(|error| {
-            CliError::new(
-                ExitCode::Unexpected,
-                format!("no thread can be had: {error}"),
-            )
-        })?;
-
-    let is_due = || {
-        conditions
-            .deadline
-            .is_some_and(|deadline| started.elapsed() >= deadline)
+    spawn("driver", work)?;
+    let stop = StopNote::default();
+    let watch = Watch {
+        cancel: conditions.cancel.clone(),
+        deadline: conditions.deadline.map(|deadline| started + deadline),
+        note: stop.clone(),
+        stop_handle,
     };
-    // Why the run stops, and the end of the grace period.
-    let mut stopping: Option<(StopReason, Instant)> = None;
-    loop {
-        let stopped = stopping.map(|(reason, _)| reason);
-        match receiver.recv_timeout(CANCEL_CHECK_INTERVAL) {
+    let (ended, has_ended) = channel();
+    spawn("stop", move || watch.run(&has_ended))?;
+
+    let mut is_stopping = false;
+    let end = loop {
+        let message = receiver.recv_timeout(CANCEL_CHECK_INTERVAL);
+        let is_idle = message.is_err();
+        match message {
             Ok(Message::Event(event)) => on_event(DriveEvent::Run(event)),
-            Ok(Message::End(summary)) => return Ok(DriveEnd { stopped, summary }),
+            Ok(Message::End(summary)) => break summary,
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => {
                 return Err(CliError::new(
@@ -101,22 +98,67 @@ pub(super) fn drive(
                 ));
             }
         }
-        match stopping {
-            Some((_, end)) if Instant::now() >= end => {
-                return Ok(DriveEnd {
-                    stopped,
-                    summary: None,
-                });
-            }
-            Some(_) => {}
-            None => {
-                let deadline = is_due().then_some(StopReason::Deadline);
-                if let Some(reason) = conditions.cancel.reason().or(deadline) {
-                    stopping = Some((reason, Instant::now() + GRACE_PERIOD));
-                    stop_handle.stop();
-                    on_event(DriveEvent::Stopping);
-                }
+        let Some((_, stopped_at)) = stop.get() else {
+            continue;
+        };
+        if !std::mem::replace(&mut is_stopping, true) {
+            on_event(DriveEvent::Stopping);
+        }
+        // Every event that is here already counts, however long its row took to be written.
+        if is_idle && stopped_at.elapsed() >= GRACE_PERIOD {
+            break None;
+        }
+    };
+    drop(ended);
+    Ok(DriveEnd {
+        stopped: stop.get().map(|(reason, _)| reason),
+        summary: end,
+    })
+}
+
+/// Why the run was stopped from outside, and when.
+#[derive(Debug, Clone, Default)]
+struct StopNote(Arc<OnceLock<(StopReason, Instant)>>);
+
+impl StopNote {
+    fn get(&self) -> Option<(StopReason, Instant)> {
+        self.0.get().copied()
+    }
+}
+
+/// Stops the run on cancellation or at the deadline. On a thread of its own: the one that writes the rows waits while
+/// nobody reads them.
+struct Watch {
+    cancel: Cancel,
+    deadline: Option<Instant>,
+    note: StopNote,
+    stop_handle: StopHandle,
+}
+
+impl Watch {
+    /// Watches until the run has ended.
+    fn run(self, has_ended: &Receiver<()>) {
+        while has_ended.recv_timeout(CANCEL_CHECK_INTERVAL) == Err(RecvTimeoutError::Timeout) {
+            let is_due = self
+                .deadline
+                .is_some_and(|deadline| Instant::now() >= deadline);
+            let reason = self.cancel.reason();
+            if let Some(reason) = reason.or(is_due.then_some(StopReason::Deadline)) {
+                let _ = self.note.0.set((reason, Instant::now()));
+                self.stop_handle.stop();
+                return;
             }
         }
+    }
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), CliError> {
+    let thread = std::thread::Builder::new().name(name.to_owned());
+    match thread.spawn(work) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(CliError::new(
+            ExitCode::Unexpected,
+            format!("cannot start a thread: {error}"),
+        )),
     }
 }

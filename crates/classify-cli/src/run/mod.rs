@@ -133,6 +133,7 @@ pub(crate) fn run(args: &RunArgs, global: &GlobalArgs, printer: Printer) -> Resu
         stopped: end.stopped,
         summary: end.summary,
         resume,
+        reads_stdin: args.reads_stdin(),
     })
 }
 
@@ -174,6 +175,11 @@ fn find_inputs(
         follow_links: args.follow_links,
         max_bytes: (!global.no_validate).then_some(MAX_FILE_BYTES),
     })?;
+    if args.resume && args.reads_stdin() && found.inputs.is_empty() {
+        return Err(CliError::usage(
+            "stdin lists no paths; a resumed run needs the same list again",
+        ));
+    }
     files.check_overwrites(&found.excluded_files)?;
     for note in &found.notes {
         printer.note(note);

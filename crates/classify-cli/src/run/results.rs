@@ -84,6 +84,8 @@ pub(super) struct RunEnd {
     pub(super) summary: Option<Summary>,
     /// The command that resumes it, if that is possible.
     pub(super) resume: Option<String>,
+    /// The command needs the same list of paths on stdin again.
+    pub(super) reads_stdin: bool,
 }
 
 impl RunResults {
@@ -335,6 +337,9 @@ impl RunResults {
             self.printer.status(&headline);
             self.postprocess.print();
         }
+        // The run stopped since documents could not be read; the next one reads them again.
+        let error = end.summary.as_ref().and_then(Summary::error);
+        self.counts.unfinished += usize::from(error.is_some_and(Error::is_content));
         let result = self.final_error(end);
         let is_complete = self.counts.unfinished == 0
             && (result.as_ref().err()).is_none_or(|error| error.code() == Some(ExitCode::Partial));
@@ -375,16 +380,16 @@ impl RunResults {
         if let Some(original) = state.duplicate_of.and_then(|index| self.states.get(index)) {
             state = original;
         }
-        let ended_first = || ("the run ended first".to_owned(), ErrorCode::Stopped);
-        let (cause, code) = match (end.stopped, &end.summary) {
+        // An interrupt does not hide that the journal could not be written.
+        let error = end.summary.as_ref().and_then(Summary::error);
+        let stopped = end.stopped.filter(|_| !error.is_some_and(Error::is_state));
+        let (cause, code) = match (stopped, error) {
             (Some(StopReason::Deadline), _) => {
                 ("the run's deadline came".to_owned(), ErrorCode::Deadline)
             }
             (Some(_), _) => ("interrupted".to_owned(), ErrorCode::Stopped),
-            (None, Some(summary)) => summary
-                .error()
-                .map_or_else(ended_first, |error| (error.to_string(), error.code())),
-            (None, None) => ended_first(),
+            (None, Some(error)) => (error.to_string(), error.code()),
+            (None, None) => ("the run ended first".to_owned(), ErrorCode::Stopped),
         };
         let (status, reason) = if state.job_id.is_some() {
             (DocumentStatus::Open, format!("{cause}; the job goes on"))
@@ -429,8 +434,10 @@ impl RunResults {
         let total = self.counts.rows;
         let missing = total - self.counts.classified;
         let count_text = format!("without an answer: {missing} of {total} documents");
-        let stopped = end.stopped.filter(|_| missing > 0);
         let run_error = end.summary.and_then(Summary::into_error);
+        // An interrupt does not hide that the journal could not be written.
+        let is_unwritten = run_error.as_ref().is_some_and(Error::is_state);
+        let stopped = end.stopped.filter(|_| missing > 0 && !is_unwritten);
         let error = if let Some(reason) = stopped {
             match reason {
                 StopReason::Deadline => CliError::new(
@@ -454,6 +461,16 @@ impl RunResults {
             return Ok(());
         };
         let unfinished = self.counts.unfinished > 0;
+        if end.reads_stdin && unfinished {
+            let error = if error.has_hint() {
+                error
+            } else {
+                error.hint(
+                    "to go on, run the same command with the same list on stdin, and with --resume if it has a journal",
+                )
+            };
+            return Err(error.resumable(None, std::mem::take(&mut self.open_jobs)));
+        }
         if end.resume.is_none() && !self.open_jobs.is_empty() {
             return Err(error.hint("the emulator has ended, and its jobs with it"));
         }

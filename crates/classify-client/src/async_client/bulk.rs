@@ -186,6 +186,10 @@ impl<T: Transport, S: Source> BulkRun<T, S> {
                 if self.is_exhausted {
                     return Poll::Ready(None);
                 }
+                if self.reads_rest && self.running.take_stop(cx) {
+                    self.reads_rest = false;
+                    return Poll::Ready(Some(RunEvent::Stopping));
+                }
                 let request = if self.reads_rest {
                     SourceRequest::Read(self.shard)
                 } else {
@@ -293,7 +297,7 @@ impl<T: Transport, S: Source + Unpin> Stream for BulkRun<T, S> {
 
 impl<T: Transport, S: Source + Unpin> FusedStream for BulkRun<T, S> {
     fn is_terminated(&self) -> bool {
-        self.running.is_finished() && self.is_exhausted
+        self.running.is_finished() && self.is_exhausted && !self.running.machine().has_events()
     }
 }
 

@@ -100,6 +100,11 @@ impl<T: Transport, M: Machine> Running<T, M> {
         poll_fn(|cx| next.0.poll_event(cx)).await
     }
 
+    /// Whether a [`StopHandle`] was used; forgets it.
+    pub(crate) fn take_stop(&self, cx: &Context<'_>) -> bool {
+        self.stop.take(cx)
+    }
+
     /// Runs the machine to its end, discards its events, and returns its output.
     ///
     /// Returns `None` if a [`StopHandle`] was used.

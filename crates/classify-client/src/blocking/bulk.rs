@@ -109,6 +109,10 @@ impl<T: Transport, I: Iterator<Item = Document>> BulkRun<T, I> {
                 if self.is_exhausted {
                     return None;
                 }
+                if self.reads_rest && self.running.take_stop() {
+                    self.reads_rest = false;
+                    return Some(RunEvent::Stopping);
+                }
                 let batch = if self.reads_rest {
                     Batch::read(&mut self.documents, self.shard)
                 } else {

@@ -73,13 +73,16 @@ impl<T: Transport, M: Machine> Running<T, M> {
         if self.output.is_some() {
             return None;
         }
-        if let Some(threads) = &self.threads {
-            if threads.take_stop() {
-                return None;
-            }
+        if self.take_stop() {
+            return None;
         }
         let span = self.span.clone();
         span.within(|| self.step())
+    }
+
+    /// Whether a [`StopHandle`] was used; forgets it.
+    pub(crate) fn take_stop(&self) -> bool {
+        self.threads.as_ref().is_some_and(Threads::take_stop)
     }
 
     fn step(&mut self) -> Option<M::Event> {

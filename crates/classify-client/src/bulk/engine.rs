@@ -125,7 +125,10 @@ impl Engine {
                 self.bulk.on_read_error(&error);
                 Finished::unreadable(name, &error)
             }
-            ReadResult::OtherShard => {
+            ReadResult::OtherShard { is_read } => {
+                if is_read {
+                    self.bulk.on_read();
+                }
                 self.tell(|| RunEvent::OtherShard { position });
                 return false;
             }
@@ -218,6 +221,11 @@ impl Engine {
         } else {
             None
         }
+    }
+
+    #[cfg(feature = "async")]
+    pub(crate) fn has_events(&self) -> bool {
+        !self.events.is_empty()
     }
 
     pub(crate) fn take_records(&mut self) -> String {

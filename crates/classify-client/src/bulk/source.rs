@@ -27,8 +27,10 @@ impl Shard {
 pub(crate) enum ReadResult {
     Read(Box<ReadDocument>),
     Unreadable(String, Error),
-    /// It belongs to another shard.
-    OtherShard,
+    /// It belongs to another shard, by its content or, if it was not read, by its name.
+    OtherShard {
+        is_read: bool,
+    },
     /// It was not read, because the run had stopped.
     Unread(String),
 }
@@ -55,7 +57,7 @@ impl Batch {
                 break;
             };
             let result = ReadResult::read(document, shard);
-            let is_of_another_shard = matches!(result, ReadResult::OtherShard);
+            let is_of_another_shard = matches!(result, ReadResult::OtherShard { .. });
             batch.documents.push(result);
             if !is_of_another_shard {
                 break;
@@ -111,14 +113,14 @@ impl ReadResult {
                 if shard.is_none_or(|shard| shard.contains(key)) {
                     Self::Read(Box::new(document))
                 } else {
-                    Self::OtherShard
+                    Self::OtherShard { is_read: true }
                 }
             }
             // It has no content, so its name decides.
             Err(_)
                 if shard.is_some_and(|shard| !shard.contains(ContentKey::of(name.as_bytes()))) =>
             {
-                Self::OtherShard
+                Self::OtherShard { is_read: false }
             }
             Err(error) => Self::Unreadable(name, error),
         }

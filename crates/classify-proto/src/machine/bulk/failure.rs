@@ -44,11 +44,13 @@ impl Bulk {
         }
     }
 
-    /// Takes note of a document that could not be read and was not pushed, for the same reason that a failed read during
-    /// an upload is: if the next ones fail alike, their source is gone, and the run stops as
+    /// Notes that a document could not be read and is not pushed. Reads that fail during an upload are noted without this.
+    ///
+    /// If several in a row fail because their [source is lost](Failure::is_source_lost), the run stops as
     /// [`max_read_errors`](super::BulkOptions::max_read_errors) says.
     pub fn on_read_error(&mut self, error: &Error) {
-        let Some(kind) = error.io_kind().filter(|_| error.is_content()) else {
+        let is_lost = error.failure().is_some_and(Failure::is_source_lost);
+        let Some(kind) = error.io_kind().filter(|_| is_lost) else {
             return;
         };
         let before = match self.read_errors {
@@ -61,8 +63,14 @@ impl Bulk {
                 "{} documents in a row could not be read: {error}",
                 before + 1
             );
-            self.stop_with(Failure::content(message).with_io_kind(kind).into());
+            let failure = Failure::content(message).with_io_kind(kind);
+            self.stop_with(failure.source_lost(true).into());
         }
+    }
+
+    /// Notes that a document was read and is not pushed, because it belongs to another shard.
+    pub fn on_read(&mut self) {
+        self.read_errors = None;
     }
 
     /// Whose fault it is, as far as can be told: a 404 may be about the document or about what all of them share.

@@ -229,12 +229,15 @@ impl Bulk {
         Ok(self)
     }
 
-    /// What the journal says became of a document that has not been pushed.
+    /// Returns the report that the journal has of a content that was not pushed, or else the report of this run, as long as
+    /// it is [kept](BulkOptions::report_cache_size).
     #[must_use]
     pub fn previous_report(&self, key: ContentKey) -> Option<&DocumentReport> {
-        self.journal
+        let of_journal = self
+            .journal
             .get(&key)
-            .and_then(|entry| entry.report.as_ref())
+            .and_then(|entry| entry.report.as_ref());
+        of_journal.or_else(|| self.report_cache.get(key).map(|(report, _)| report))
     }
 
     /// The job of a document that is on its way, where it has one already: an earlier process may have created it.

@@ -34,9 +34,8 @@ pub struct BulkOptions {
     /// Whether reports without a result are kept for others of the same content: `true`. If not, the same content is asked
     /// for again, under the same transaction id.
     pub caches_failures: bool,
-    /// After how many documents in a row that could not be read, all with the same kind of IO error, the run stops: 5. Their
-    /// source is gone then, such as a network share. Documents without a result are not final, so the next run reads them
-    /// again.
+    /// After how many documents in a row that could not be read, because their folder or network share cannot be read
+    /// either, the run stops: 5. Such documents are not settled, so the next run reads them again.
     pub max_read_errors: usize,
 }
 
