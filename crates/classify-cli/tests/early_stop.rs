@@ -5,7 +5,7 @@ mod common;
 use std::io::{BufRead as _, BufReader};
 use std::time::Duration;
 
-use classify_emulator::{Config, Route, Script};
+use classify_emulator::{Config, RateLimits, Route, Script};
 use common::{RUN, Sandbox, interrupt, row, start, status_of};
 use serde_json::Value;
 
@@ -213,4 +213,38 @@ fn broken_pipe_ends_commands_without_error() {
         drop(child.stdout.take());
         assert_eq!(child.end().assert_exit(0).stderr, "", "{words:?}");
     }
+}
+
+/// Nobody reads the rows: the run stops all the same, and creates no more jobs.
+#[cfg(unix)]
+#[test]
+fn interrupt_stops_run_whose_output_nobody_reads() {
+    let sandbox = Sandbox::with(Config::default().rate_limits(RateLimits::none()));
+    for number in 0..500 {
+        sandbox.file(&format!("docs/{number}.txt"), &format!("Invoice {number}"));
+    }
+    let words = [
+        "classify",
+        "run",
+        "docs",
+        "--rules",
+        "rules.yaml",
+        "--rate-limit",
+        "300/s",
+    ];
+    let polls = ["--poll-interval", "50ms", "--format", "jsonl"];
+    // Its output is read at its end. A pipe holds 64 KiB, which is less than 250 rows.
+    let child = start(&sandbox, &[&words[..], &polls].concat());
+    sandbox.wait_until(|emulator| emulator.job_count() >= 250);
+    child.interrupt();
+    std::thread::sleep(Duration::from_secs(2));
+    let jobs = sandbox.emulator.job_count();
+    assert!(jobs < 500, "{jobs}");
+    std::thread::sleep(Duration::from_secs(1));
+    assert_eq!(sandbox.emulator.job_count(), jobs);
+    let rows = child.end().assert_exit(130).lines();
+    assert_eq!(rows.len(), 502);
+    // What was classified before is told, however late its row is written.
+    let told = rows.iter().filter(|row| row["job_id"].is_string()).count();
+    assert_eq!(told, jobs);
 }

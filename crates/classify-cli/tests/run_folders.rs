@@ -284,7 +284,7 @@ fn files_gone_for_a_while_are_classified_by_the_resumed_run() {
         &sandbox,
         &[&["classify", "run"][..], &words, &RULES].concat(),
     );
-    // All have been read, and none is sent.
+    // Many have been read, and none was accepted.
     sandbox.wait_until(|emulator| emulator.request_count() >= 8);
     let (docs, away) = (sandbox.path().join("docs"), sandbox.path().join("away"));
     fs::rename(&docs, &away).unwrap();

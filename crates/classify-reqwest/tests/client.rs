@@ -293,6 +293,24 @@ async fn bulk_run_over_stream_classifies_documents_as_they_come() {
     assert_eq!(emulator.job_count(), 10);
 }
 
+/// Whoever asks whether the stream is terminated before each item gets all items, also of a run that was stopped.
+#[tokio::test]
+async fn bulk_run_is_terminated_after_its_last_item() {
+    use futures_core::stream::FusedStream as _;
+
+    let emulator = Emulator::start(Config::default()).expect("an emulator");
+    let client = quick(&emulator);
+    let documents: Vec<_> = (0..40).map(invoice).collect();
+    let mut run = client.bulk(rules()).run(documents).await.expect("a run");
+    run.stop();
+    let mut items = 0;
+    while !run.is_terminated() {
+        items += usize::from(run.next().await.is_some());
+    }
+    assert_eq!(items, 40);
+    assert!(run.next().await.is_none());
+}
+
 struct Received(tokio::sync::mpsc::Receiver<Document>);
 
 impl futures_core::Stream for Received {

@@ -54,6 +54,8 @@ macro_rules! suite {
             [Files] bulk_runs::bulk_run_events_tell_each_stage_of_each_document,
             bulk_runs::bulk_run_stop_handle_is_an_event,
             bulk_runs::bulk_run_reads_rest_after_stop_if_asked,
+            bulk_runs::bulk_run_stop_handle_ends_reading_of_rest,
+            [Files] bulk_runs::bulk_run_over_files_that_are_gone_classifies_the_others,
             [Files] bulk_runs::bulk_run_whose_source_is_gone_stops_and_can_be_continued,
             bulk_runs::bulk_run_with_faults_creates_one_job_per_document,
             bulk_runs::bulk_run_error_of_every_document_stops_run_and_yields_rest,

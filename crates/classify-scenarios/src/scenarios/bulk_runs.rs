@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{Cursor, Read as _};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use classify_client::{Document, Finished, RunEvent};
@@ -229,14 +232,16 @@ pub fn bulk_run_reads_rest_after_stop_if_asked<D: Driver>() {
     );
     assert_eq!(ended.classified(), 5);
     let documents = || {
-        let mut documents: Vec<_> = (0..8).map(document).collect();
+        let mut documents: Vec<_> = (1..2).chain(0..8).map(document).collect();
+        documents.push(document(1).named("copy of 1"));
         documents.push(Document::path("no-such-folder/gone.txt"));
         documents
     };
-    for (settings, restored) in [(settings(), 0), (settings().read_rest(), 5)] {
+    // The first document is settled before the run stops, and its copies too.
+    for (settings, restored) in [(settings(), 1), (settings().read_rest(), 7)] {
         let ended = run(&driver("llx-wrong"), settings, documents());
         assert!(ended.end.contains("401"), "{}", ended.end);
-        assert_eq!((ended.items.len(), ended.classified()), (9, restored));
+        assert_eq!((ended.items.len(), ended.classified()), (11, restored));
         for item in &ended.items {
             assert_eq!(item.is_restored(), item.outcome().is_ok());
             if let Err(error) = item.outcome() {
@@ -245,6 +250,69 @@ pub fn bulk_run_reads_rest_after_stop_if_asked<D: Driver>() {
         }
     }
     assert_eq!(bench.emulator.job_count(), 5);
+}
+
+/// A stop handle also ends the reading of the rest.
+pub fn bulk_run_stop_handle_ends_reading_of_rest<D: Driver>() {
+    let bench = TestBench::<D>::new(Config::default().keys(["llx-right"]));
+    let driver = D::new(
+        api(bench.emulator.base_url(), "llx-wrong"),
+        Settings::default(),
+    );
+    let read = Arc::new(AtomicUsize::new(0));
+    let documents = (0..600).map(|number| {
+        let reader = Counted {
+            text: Cursor::new(format!("Invoice {number}")),
+            read: Arc::clone(&read),
+        };
+        Document::reader(format!("{number}.txt"), reader)
+    });
+    let settings = BulkSettings::new(rules())
+        .read_rest()
+        .limits(BulkOptions::default().max_in_flight(1));
+    let (mut finished, mut has_stopped) = (0, false);
+    let summary = driver
+        .bulk_events(settings, documents.collect(), &mut |event| {
+            finished += usize::from(matches!(event, RunEvent::Finished(_)));
+            has_stopped |= matches!(event, RunEvent::Stopping);
+            finished == 20 && !has_stopped
+        })
+        .expect("a run");
+    assert!(has_stopped && matches!(summary.end, RunEnd::Failed(_)));
+    assert_eq!(finished, 600);
+    let read = read.load(Ordering::Relaxed);
+    assert!(read < 300, "{read}");
+}
+
+/// A document that counts when it is read.
+struct Counted {
+    text: Cursor<String>,
+    read: Arc<AtomicUsize>,
+}
+
+impl std::io::Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if self.text.position() == 0 {
+            self.read.fetch_add(1, Ordering::Relaxed);
+        }
+        self.text.read(buffer)
+    }
+}
+
+/// Files that are gone one by one, from a folder that is there, stop no run.
+pub fn bulk_run_over_files_that_are_gone_classifies_the_others<D: Driver>() {
+    let bench = TestBench::<D>::new(Config::default());
+    let folder = tempfile::tempdir().expect("a folder");
+    let paths: Vec<_> = (0..20)
+        .map(|number| folder.path().join(format!("{number}.txt")))
+        .collect();
+    for (number, path) in paths.iter().enumerate().skip(12) {
+        fs::write(path, format!("Invoice {number}")).expect("a file");
+    }
+    let documents = paths.iter().map(Document::path).collect();
+    let ended = run(&bench.driver, BulkSettings::new(rules()), documents);
+    assert_eq!((ended.classified(), &*ended.end), (8, "complete"));
+    assert_eq!(ended.statuses.get(&DocumentStatus::Error), Some(&12));
 }
 
 /// When the files are gone, the run stops after a few and does not go on through the list. Nothing is settled by that.
