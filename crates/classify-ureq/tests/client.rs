@@ -180,6 +180,36 @@ fn transport_panic_fails_without_retry() {
 }
 
 /// The documents of a run, and what handles its records, may use the same client: nothing is held while they do.
+/// A document on a network share that does not answer holds up no other, if documents are read ahead.
+#[test]
+fn bulk_run_ahead_continues_while_a_document_is_read() {
+    struct Stuck(std::sync::mpsc::Receiver<()>);
+
+    impl std::io::Read for Stuck {
+        fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+            let released = self.0.recv_timeout(Duration::from_secs(60));
+            released.map(|()| 0).map_err(std::io::Error::other)
+        }
+    }
+
+    let emulator = Emulator::start(Config::default()).expect("an emulator");
+    let client = Client::new(api(emulator.base_url(), emulator.key()));
+    let (release, stuck) = std::sync::mpsc::channel();
+    let documents = vec![
+        Document::bytes("a.txt", "Invoice 1"),
+        Document::reader("stuck.txt", Stuck(stuck)),
+        Document::bytes("b.txt", "Invoice 2"),
+    ];
+    let mut run = client.bulk(rules()).run_ahead(documents).expect("a run");
+    let first = run.next().expect("an item");
+    assert_eq!(first.name(), "a.txt");
+    release.send(()).expect("a reader that waits");
+    let mut rest: Vec<_> = run.map(|item| item.name().to_owned()).collect();
+    rest.sort();
+    assert_eq!(rest, ["b.txt", "stuck.txt"]);
+    assert_eq!(emulator.job_count(), 2);
+}
+
 #[test]
 fn bulk_input_and_record_handling_may_use_the_same_client() {
     let emulator = Emulator::start(Config::default()).expect("an emulator");

@@ -79,7 +79,7 @@ impl Driver for Blocking {
     ) -> Result<Summary, Error> {
         let mut run = settings
             .builder(|options| self.0.bulk(options))
-            .run(documents)?;
+            .run_ahead(documents)?;
         let stop = run.stop_handle();
         while let Some(event) = run.next_event() {
             if on_event(&event) {

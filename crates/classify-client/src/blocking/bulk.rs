@@ -2,6 +2,10 @@
 
 use std::fmt;
 use std::iter::FusedIterator;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::time::Duration;
 
 use classify_proto::Error;
 use classify_proto::machine::{Bulk, Journal, Summary};
@@ -37,6 +41,27 @@ impl<T: Transport> BulkBuilder<Client<T>> {
     where
         I: IntoIterator<Item = Document>,
     {
+        self.start(|_| Ok(Input::Here(documents.into_iter())))
+    }
+
+    /// Starts the run as [`run`](Self::run) does, but calls the iterator and reads documents on another thread, up to 64
+    /// ahead of the run. While the iterator or a reader blocks, the run continues with the documents that were read.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run), and [`ErrorKind::State`](classify_proto::ErrorKind::State) if the system gives no thread.
+    pub fn run_ahead<I>(self, documents: I) -> Result<BulkRun<T, I::IntoIter>, Error>
+    where
+        I: IntoIterator<Item = Document>,
+        I::IntoIter: Send + 'static,
+    {
+        self.start(|shard| ReadAhead::start(documents.into_iter(), shard).map(Input::Ahead))
+    }
+
+    fn start<I>(
+        self,
+        input: impl FnOnce(Option<Shard>) -> Result<Input<I>, Error>,
+    ) -> Result<BulkRun<T, I>, Error> {
         self.validate()?;
         let client = &self.client;
         let mut options = self.options;
@@ -56,9 +81,10 @@ impl<T: Transport> BulkBuilder<Client<T>> {
             file.repair()?;
         }
         let engine = Engine::new(bulk, file.is_some());
+        let documents = input(self.shard)?;
         Ok(BulkRun {
             running: client.running(engine, OperationSpan::new("bulk")),
-            documents: documents.into_iter(),
+            documents,
             is_exhausted: false,
             needs_document: false,
             shard: self.shard,
@@ -78,7 +104,7 @@ impl<T: Transport> BulkBuilder<Client<T>> {
 /// a journal, the next run continues it, and without one, the same documents find the jobs that exist.
 pub struct BulkRun<T: Transport, I> {
     running: Running<T, Engine>,
-    documents: I,
+    documents: Input<I>,
     is_exhausted: bool,
     /// The run waits for a document.
     needs_document: bool,
@@ -86,6 +112,92 @@ pub struct BulkRun<T: Transport, I> {
     /// Also after the run has stopped by itself.
     reads_rest: bool,
     journal: Option<JournalFile>,
+}
+
+/// The documents of a run.
+enum Input<I> {
+    /// They are read on the thread that calls the run.
+    Here(I),
+    Ahead(ReadAhead),
+}
+
+impl<I: Iterator<Item = Document>> Input<I> {
+    /// Reads the next document. `None` if it is still being read.
+    fn read(&mut self, shard: Option<Shard>) -> Option<Batch> {
+        match self {
+            Self::Here(documents) => Some(Batch::read(documents, shard)),
+            Self::Ahead(ahead) => ahead.next(Duration::ZERO),
+        }
+    }
+
+    /// Takes documents of a run that has ended: reads the next one, or only takes names. `None` if it takes a while.
+    fn rest(&mut self, shard: Option<Shard>, reads: bool) -> Option<Batch> {
+        match self {
+            Self::Here(documents) if reads => Some(Batch::read(documents, shard)),
+            Self::Here(documents) => Some(Batch::skip(documents)),
+            Self::Ahead(ahead) => {
+                ahead.skips.store(!reads, Ordering::Relaxed);
+                ahead.next(LOOK)
+            }
+        }
+    }
+}
+
+/// How many documents are read ahead.
+const READ_AHEAD: usize = 64;
+/// How long the rest of the documents is waited for before the stop handle is looked at.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Documents that a thread reads.
+struct ReadAhead {
+    batches: Receiver<Batch>,
+    /// The run has ended, and names are enough.
+    skips: Arc<AtomicBool>,
+}
+
+impl ReadAhead {
+    fn start<I>(mut documents: I, shard: Option<Shard>) -> Result<Self, Error>
+    where
+        I: Iterator<Item = Document> + Send + 'static,
+    {
+        let (sender, batches) = sync_channel(READ_AHEAD);
+        let skips = Arc::new(AtomicBool::new(false));
+        let only_names = Arc::clone(&skips);
+        let work = move || {
+            loop {
+                let batch = if only_names.load(Ordering::Relaxed) {
+                    Batch::skip(&mut documents)
+                } else {
+                    Batch::read(&mut documents, shard)
+                };
+                let is_end = batch.is_end;
+                // The run was dropped if nobody receives it.
+                if sender.send(batch).is_err() || is_end {
+                    return;
+                }
+            }
+        };
+        std::thread::Builder::new()
+            .name("classify-read".to_owned())
+            .spawn(work)
+            .map_err(|error| {
+                Error::state(format!("no thread to read the documents: {error}"))
+                    .with_io_kind(error.kind())
+            })?;
+        Ok(Self { batches, skips })
+    }
+
+    fn next(&self, patience: Duration) -> Option<Batch> {
+        match self.batches.recv_timeout(patience) {
+            Ok(batch) => Some(batch),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => Some(Batch {
+                is_end: true,
+                is_lost: true,
+                ..Batch::default()
+            }),
+        }
+    }
 }
 
 impl<T: Transport, I: Iterator<Item = Document>> BulkRun<T, I> {
@@ -109,23 +221,24 @@ impl<T: Transport, I: Iterator<Item = Document>> BulkRun<T, I> {
                 if self.is_exhausted {
                     return None;
                 }
-                if self.reads_rest && self.running.take_stop() {
+                if self.running.take_stop() && self.reads_rest {
                     self.reads_rest = false;
                     return Some(RunEvent::Stopping);
                 }
-                let batch = if self.reads_rest {
-                    Batch::read(&mut self.documents, self.shard)
-                } else {
-                    Batch::skip(&mut self.documents)
-                };
-                self.is_exhausted = self.running.machine_mut().take_in(batch);
+                if let Some(batch) = self.documents.rest(self.shard, self.reads_rest) {
+                    self.is_exhausted = self.running.machine_mut().take_in(batch);
+                }
                 continue;
             }
             if self.needs_document && !self.running.machine().bulk().is_stopping() {
-                let batch = Batch::read(&mut self.documents, self.shard);
                 self.needs_document = false;
-                self.is_exhausted = self.running.machine_mut().take_in(batch);
-                continue;
+                match self.documents.read(self.shard) {
+                    Some(batch) => {
+                        self.is_exhausted = self.running.machine_mut().take_in(batch);
+                        continue;
+                    }
+                    None => self.running.machine_mut().await_document(),
+                }
             }
             match self.running.next() {
                 Some(EngineEvent::NeedDocument) => self.needs_document = true,

@@ -1,12 +1,13 @@
 //! The machine of a run: the core's, which waits until its records are stored.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 use classify_proto::machine::{
     Bulk, BulkEvent, ContentKey, Context, DocumentStatus, ErrorScope, FinishedDocument, Machine,
     Record, RunEnd, Step, Summary, Ticket,
 };
-use classify_proto::{Body, Error, Failure, Reply, http};
+use classify_proto::{Body, Error, Failure, Reply, Time, http};
 
 use super::event::RunEvent;
 use super::finished::Finished;
@@ -42,11 +43,26 @@ pub(crate) struct Engine {
     /// The run has asked for documents. They are read when there is nothing else to do, so that requests do not wait for
     /// them.
     needs_document: bool,
+    /// When the run asks again for the document that is being read, if it is.
+    awaited: Awaited,
     /// How many documents were taken from the source.
     taken: usize,
     /// The documents in the run, by content, in the order in which they were pushed.
     in_progress: BTreeMap<ContentKey, VecDeque<InProgress>>,
 }
+
+/// Whether the next document is being read by another thread.
+#[derive(Clone, Copy)]
+enum Awaited {
+    No,
+    #[cfg_attr(not(feature = "blocking"), expect(dead_code))]
+    Yes,
+    /// The run asks for it at this time.
+    Until(Time),
+}
+
+/// How often a run asks for a document that is being read.
+const ASK_INTERVAL: Duration = Duration::from_millis(20);
 
 /// A document in the run.
 struct InProgress {
@@ -80,6 +96,7 @@ impl Engine {
             unreadable: 0,
             is_ended: false,
             needs_document: false,
+            awaited: Awaited::No,
             taken: 0,
             in_progress: BTreeMap::new(),
         }
@@ -179,6 +196,12 @@ impl Engine {
             _ => return,
         };
         self.events.push_back(event);
+    }
+
+    /// The document that was asked for is being read. Asks again after a moment.
+    #[cfg(feature = "blocking")]
+    pub(crate) fn await_document(&mut self) {
+        self.awaited = Awaited::Yes;
     }
 
     /// Takes in documents that were read. `true` if there are no more.
@@ -307,7 +330,18 @@ impl Machine for Engine {
                     if std::mem::take(&mut self.needs_document) && !self.bulk.is_stopping() {
                         return Step::Event(EngineEvent::NeedDocument);
                     }
-                    return Step::Wait(until);
+                    let ask_at = match self.awaited {
+                        _ if self.bulk.is_stopping() => return Step::Wait(until),
+                        Awaited::No => return Step::Wait(until),
+                        Awaited::Yes => cx.now + ASK_INTERVAL,
+                        Awaited::Until(time) => time,
+                    };
+                    if cx.now >= ask_at {
+                        self.awaited = Awaited::No;
+                        return Step::Event(EngineEvent::NeedDocument);
+                    }
+                    self.awaited = Awaited::Until(ask_at);
+                    return Step::Wait(Some(until.map_or(ask_at, |until| until.min(ask_at))));
                 }
                 Step::Done(summary) => {
                     self.is_ended = true;
