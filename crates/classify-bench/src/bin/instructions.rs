@@ -1,6 +1,6 @@
-//! One piece of work, to be counted by callgrind: `instructions CASE`; without a case it lists them.
+//! Runs one workload under callgrind: `instructions CASE`. Without a case, lists the cases.
 //!
-//! Only what happens inside [`measured`] is collected, so a count has no setting up in it.
+//! callgrind counts only inside [`measured`], so that setup is not counted.
 
 use std::hint::black_box;
 
@@ -27,7 +27,8 @@ const CASES: [&str; 11] = [
     "call_retry",
 ];
 
-/// What callgrind collects. Not inlined, so that it can be named, and run once before, so that nothing is new.
+/// The function that callgrind counts. It is not inlined, so that callgrind finds it, and called once before, so that
+/// caches are filled.
 #[inline(never)]
 fn measured<T>(mut work: impl FnMut() -> T) {
     black_box(work());
@@ -82,17 +83,17 @@ fn main() {
         "parse_job_plain" => {
             count(|| serde_json::from_slice::<plain::Job>(&job).expect("our own job"));
         }
-        // Plain code checks nothing; `build_classify.create` checks too.
+        // Plain code validates nothing; `build_classify.create` also validates.
         "build_create" => count(|| {
             create
                 .build_request_unvalidated(&api)
-                .expect("a good create")
+                .expect("a valid create")
         }),
         "build_create_plain" => {
             let body = fixtures::plain_create();
             let request = create
                 .build_request_unvalidated(&api)
-                .expect("a good create");
+                .expect("a valid create");
             count(|| plain_create(&body, request.headers()));
         }
         "page_ranges" => count(page_ranges),
