@@ -72,7 +72,7 @@ fn run(
     transactions: &mut BTreeMap<String, BTreeSet<String>>,
     may_be_killed: bool,
 ) -> bool {
-    let (contents, valid_length) = Journal::read(journal).expect("our own journal");
+    let (contents, valid_length) = Journal::read(journal).expect("a valid journal");
     journal.truncate(valid_length);
     let mut bulk = Bulk::new(&driver.api, &options.0, options.1.clone(), seed())
         .expect("a good template")
@@ -157,7 +157,7 @@ fn run_from_iterator(
     journal: &mut Vec<u8>,
 ) {
     for _ in 0..MAX_PROCESSES {
-        let (contents, valid_length) = Journal::read(journal).expect("our own journal");
+        let (contents, valid_length) = Journal::read(journal).expect("a valid journal");
         journal.truncate(valid_length);
         let space = driver.input.int_in_range(0..=4_000usize).unwrap_or(4_000);
         let capacity = journal.len() + space;

@@ -114,7 +114,7 @@ fn run(
     killed_at: Option<u32>,
 ) -> BTreeMap<String, Vec<DocumentStatus>> {
     simulation.crash();
-    let (contents, valid_length) = Journal::read(journal).expect("our own journal");
+    let (contents, valid_length) = Journal::read(journal).expect("a valid journal");
     journal.truncate(valid_length);
     let bulk = Bulk::new(&simulation.api, rules(), options.clone(), seed).expect("a good template");
     let mut bulk = bulk

@@ -18,9 +18,9 @@ fn main() {
         "parse a page of 100 jobs",
         || {
             list.parse(http::Response::new(page.clone()))
-                .expect("our own page")
+                .expect("a valid page")
         },
-        || serde_json::from_slice::<plain::Page>(&page).expect("our own page"),
+        || serde_json::from_slice::<plain::Page>(&page).expect("a valid page"),
     );
 
     let job = fixtures::job();
@@ -29,9 +29,9 @@ fn main() {
         "parse a job",
         || {
             get.parse(http::Response::new(job.clone()))
-                .expect("our own job")
+                .expect("a valid job")
         },
-        || serde_json::from_slice::<plain::Job>(&job).expect("our own job"),
+        || serde_json::from_slice::<plain::Job>(&job).expect("a valid job"),
     );
 
     let api = workloads::api();

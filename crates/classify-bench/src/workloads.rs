@@ -134,14 +134,14 @@ pub fn request_cases() -> Vec<RequestCase> {
 /// Never: the body is valid.
 #[must_use]
 pub fn plain_create(body: &plain::Create, headers: &http::HeaderMap) -> http::Request<Bytes> {
-    let bytes = serde_json::to_vec(body).expect("our own body");
+    let bytes = serde_json::to_vec(body).expect("a valid body");
     // Literals, which the compiler joins: the minimal cost of this line.
     let mut request = http::Request::post(format!(
         "{}/api/v2/classify?project_id={}",
         "https://api.cloud.llamaindex.ai", "c4ca4238-a0b9-4382-8dcc-509a6f75849b"
     ))
     .body(Bytes::from(bytes))
-    .expect("our own request");
+    .expect("a valid request");
     *request.headers_mut() = headers.clone();
     request
 }
@@ -156,7 +156,7 @@ fn plain_request(
         .method(method)
         .uri(url)
         .body(body)
-        .expect("our own request");
+        .expect("a valid request");
     *request.headers_mut() = headers.clone();
     request
 }

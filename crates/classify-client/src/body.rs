@@ -18,6 +18,17 @@ use crate::content::{OpenContent, ReadError};
 /// A blocking transport reads it with [`Read`]; an async transport polls it as an [`http_body::Body`]. The body records
 /// whether reading has started and whether it failed, and the client uses these records: a request whose body was never
 /// started was not sent, and if the document cannot be read, that is the error of the attempt.
+///
+/// ```
+/// use std::io::{self, Read};
+///
+/// use classify_client::RequestBody;
+///
+/// fn send(mut body: RequestBody, connection: &mut impl io::Write) -> io::Result<u64> {
+///     write!(connection, "content-length: {}\r\n\r\n", body.length())?;
+///     io::copy(&mut body, connection)
+/// }
+/// ```
 pub struct RequestBody {
     head: Bytes,
     content: OpenContent,

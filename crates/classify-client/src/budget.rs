@@ -15,6 +15,18 @@ pub(crate) const MAX_LIMIT: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 /// longer its body is. They end no later than the total time of the call. The client enforces [`total`](Self::total)
 /// itself, except for a request that is sent on the caller's thread. The transport enforces the others: only the
 /// transport can end a connection attempt or a response that does not begin.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use classify_client::Budget;
+/// use classify_client::classify_proto::TransportLimits;
+///
+/// let budget = Budget::from(&TransportLimits::default());
+/// assert_eq!(budget.connect, Duration::from_secs(10));
+/// assert_eq!(budget.buffer_capacity(Some(512))?, 512);
+/// # Ok::<(), classify_client::classify_proto::Failure>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Budget {

@@ -103,7 +103,7 @@ mod tests {
 
     use super::*;
 
-    /// Every path of up to six of these pieces has a name of its own, and comes back from it.
+    /// Every path of up to six of these pieces has a unique name, and round-trips.
     #[test]
     fn path_name_is_reversible_and_unique() {
         let pieces: [&[u8]; 8] = [

@@ -39,7 +39,7 @@ fn async_client<T: Transport>(transport: T) -> Client<T> {
     Client::with_transport(transport, api()).limiter(Limiter::unlimited())
 }
 
-/// Several creates at once, so that the blocking client sends them on threads.
+/// Several concurrent creates, so that the blocking client sends them on threads.
 fn runs(count: u64) -> Concurrent<Run> {
     let run = |number| {
         Run::new(
@@ -361,7 +361,7 @@ fn blocking_transport_that_never_answers_times_out_in_runs_with_threads() {
     );
 }
 
-/// An upload that hangs does not take a slot for ever: it is given up, and the uploads after it are sent.
+/// An upload that blocks does not keep its slot: it ends at its time limit, and the uploads after it are sent.
 #[test]
 fn blocking_upload_that_never_answers_times_out_in_runs_with_threads() {
     let directory = tempfile::tempdir().expect("a directory");

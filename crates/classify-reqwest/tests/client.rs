@@ -99,7 +99,7 @@ async fn idempotency_resume_of_dropped_future_makes_one_job() {
     let mut driven = Box::pin(client.drive(&mut run, drop));
     while emulator.job_count() == 0 {
         let slice = tokio::time::timeout(Duration::from_millis(5), &mut driven).await;
-        assert!(slice.is_err(), "the answer hangs");
+        assert!(slice.is_err(), "the response is delayed");
     }
     drop(driven);
     assert_eq!(emulator.count(Route::ClassifyCreate), 1);

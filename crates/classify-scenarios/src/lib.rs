@@ -173,7 +173,7 @@ macro_rules! tests {
 
 #[cfg(test)]
 mod tests {
-    /// A scenario that is not in the list would be run by nobody.
+    /// A scenario that is missing in the list would never run.
     #[test]
     fn suite_contains_every_scenario() {
         let list = include_str!("lib.rs");

@@ -109,7 +109,7 @@ fn generate_certificate() -> (Arc<ServerConfig>, Vec<u8>) {
         .with_no_client_auth()
         .with_single_cert(
             vec![leaf.der().clone()],
-            PrivateKeyDer::try_from(key.serialize_der()).expect("our own key"),
+            PrivateKeyDer::try_from(key.serialize_der()).expect("a valid key"),
         )
         .expect("the key is the certificate's");
     (Arc::new(config), authority.der().to_vec())

@@ -67,21 +67,21 @@ fn main() {
             let list = ListJobs::new();
             count(|| {
                 list.parse(http::Response::new(page.clone()))
-                    .expect("our own page")
+                    .expect("a valid page")
             });
         }
         "parse_page_plain" | "parse_page_distinct_rules_plain" => {
-            count(|| serde_json::from_slice::<plain::Page>(&page).expect("our own page"));
+            count(|| serde_json::from_slice::<plain::Page>(&page).expect("a valid page"));
         }
         "parse_job" => {
             let get = GetJob::new(fixtures::FIRST_JOB_ID);
             count(|| {
                 get.parse(http::Response::new(job.clone()))
-                    .expect("our own job")
+                    .expect("a valid job")
             });
         }
         "parse_job_plain" => {
-            count(|| serde_json::from_slice::<plain::Job>(&job).expect("our own job"));
+            count(|| serde_json::from_slice::<plain::Job>(&job).expect("a valid job"));
         }
         // Plain code validates nothing; `build_classify.create` also validates.
         "build_create" => count(|| {

@@ -120,6 +120,22 @@ impl<T: Transport> BulkBuilder<Client<T>> {
 ///
 /// If you drop the run, run the same documents again to continue: with a journal, finished documents are yielded
 /// without a request; without one, each document finds its job at the service.
+///
+/// ```
+/// use classify_client::classify_proto::machine::RunEnd;
+/// use classify_client::{BulkRun, Source, Transport};
+///
+/// async fn print_results<T: Transport, S: Source>(mut run: BulkRun<T, S>) {
+///     while let Some(finished) = run.next().await {
+///         println!("{}: {:?}", finished.name(), finished.outcome());
+///     }
+///     match run.summary().map(|summary| &summary.end) {
+///         Some(RunEnd::Failed(error)) => println!("stopped by an error: {error}"),
+///         Some(RunEnd::Stopped) => println!("stopped"),
+///         _ => {}
+///     }
+/// }
+/// ```
 pub struct BulkRun<T: Transport, S> {
     running: Running<T, Engine>,
     source: S,

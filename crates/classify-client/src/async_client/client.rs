@@ -30,6 +30,21 @@ use crate::settings::{Settings, client_methods};
 ///
 /// Cloning is cheap and shares the transport and the rate limits. The futures are `Send` if the transport's futures
 /// are. Dropping a future ends its requests, but does not undo their effects: a job that was created continues.
+///
+/// `classify_reqwest::Client` is this client over reqwest. Code for any transport is generic:
+///
+/// ```
+/// use classify_client::classify_proto::{Error, v2::ListJobs};
+/// use classify_client::{Client, Transport};
+///
+/// async fn print_jobs<T: Transport>(client: &Client<T>) -> Result<(), Error> {
+///     let mut jobs = client.list(ListJobs::new());
+///     while let Some(job) = jobs.next().await {
+///         println!("{}", job?.id);
+///     }
+///     Ok(())
+/// }
+/// ```
 pub struct Client<T> {
     /// The transport, or the reason why it could not be built. Every request then fails with the reason.
     transport: Result<Arc<T>, Arc<str>>,
@@ -135,7 +150,7 @@ impl<T: Transport> Client<T> {
     /// Classifies a document once: uploads it, creates a job, waits until the job has ended, and returns the job.
     ///
     /// The same content with the same rules is the same job. If an earlier call, another program or a bulk run has
-    /// created it, that job is returned and nothing is paid again, even if the earlier call never received a response;
+    /// created it, that job is returned and you do not pay again, even if the earlier call never received a response;
     /// see [`transaction_id`](classify_proto::machine::transaction_id). To classify again at a new charge, use
     /// [`JobOptions::retry_failed`] or [`JobOptions::fresh`].
     ///

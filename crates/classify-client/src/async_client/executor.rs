@@ -5,6 +5,14 @@ use std::sync::Arc;
 
 /// Runs blocking work of the client, such as reading a file, outside of async threads. Returned by
 /// [`Transport::blocking_executor`](super::Transport::blocking_executor).
+///
+/// ```
+/// use classify_client::BlockingExecutor;
+///
+/// // With tokio: BlockingExecutor::new(|work| drop(tokio::task::spawn_blocking(work)))
+/// let executor = BlockingExecutor::new(|work| drop(std::thread::spawn(work)));
+/// # let _ = executor;
+/// ```
 #[derive(Clone)]
 pub struct BlockingExecutor(Arc<dyn Fn(Work) + Send + Sync>);
 

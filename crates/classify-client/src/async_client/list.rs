@@ -16,6 +16,19 @@ use super::transport::Transport;
 /// A [`Stream`] of the pages of a list. Made by [`Client::pages`](super::Client::pages).
 ///
 /// The next page is requested while you use the current one. The stream ends after the last page or the first error.
+///
+/// ```
+/// use classify_client::classify_proto::{Error, v2::ListJobs};
+/// use classify_client::{Client, Transport};
+///
+/// async fn print_pages<T: Transport>(client: &Client<T>) -> Result<(), Error> {
+///     let mut pages = client.pages(ListJobs::new());
+///     while let Some(page) = pages.next().await {
+///         println!("{} jobs", page?.items.len());
+///     }
+///     Ok(())
+/// }
+/// ```
 #[must_use = "nothing is sent before the first page is requested"]
 pub struct Pages<T: Transport, O: Paged> {
     /// `None` after the end.
@@ -78,6 +91,16 @@ impl<T: Transport, O: Paged> fmt::Debug for Pages<T, O> {
 ///
 /// The next page is requested while you use the items of the current one. The stream ends after the last item or the
 /// first error.
+///
+/// ```
+/// use classify_client::classify_proto::{Error, v2::ListJobs};
+/// use classify_client::{Client, Transport};
+///
+/// async fn first_id<T: Transport>(client: &Client<T>) -> Result<Option<String>, Error> {
+///     let mut jobs = client.list(ListJobs::new());
+///     Ok(jobs.next().await.transpose()?.map(|job| job.id))
+/// }
+/// ```
 #[must_use = "nothing is sent before the first item is requested"]
 pub struct List<T: Transport, O: Paged> {
     pages: Pages<T, O>,

@@ -75,6 +75,18 @@ impl<T: Transport> Client<T> {
 }
 
 /// Classifies the documents of many tasks in one bulk run. Made by [`Client::pool`]. Cloning is cheap.
+///
+/// ```
+/// use classify_client::{Document, Pool};
+///
+/// async fn label(pool: &Pool, name: &str, content: Vec<u8>) -> String {
+///     let finished = pool.classify(Document::bytes(name, content)).await;
+///     match finished.outcome() {
+///         Ok(outcome) => format!("{outcome:?}"),
+///         Err(error) => format!("error: {error}"),
+///     }
+/// }
+/// ```
 #[derive(Clone)]
 pub struct Pool {
     callers: PoolCallers,

@@ -345,7 +345,20 @@ impl<T: Transport, M: Machine + fmt::Debug> fmt::Debug for Running<T, M> {
     }
 }
 
-/// Stops a [`Running`] from another task or a signal handler. Made by [`Running::stop_handle`].
+/// Stops a [`Running`] from another task or a signal handler. Made by [`Running::stop_handle`]. Clones stop the same
+/// run.
+///
+/// ```
+/// use classify_client::classify_proto::machine::Machine;
+/// use classify_client::{Running, Transport};
+///
+/// async fn first_event<T: Transport, M: Machine>(running: &mut Running<T, M>) -> Option<M::Event> {
+///     let stop = running.stop_handle();
+///     let event = running.next().await;
+///     stop.stop(); // The next call of `next` returns `None`.
+///     event
+/// }
+/// ```
 #[derive(Clone, Default)]
 pub struct StopHandle(Arc<StopState>);
 

@@ -26,6 +26,37 @@ use crate::budget::Budget;
 ///
 /// Timers need no runtime; they run on a separate thread. Time in which you pause between events does not count against
 /// [`Budget::response`], because a service may make progress only while it is polled.
+///
+/// ```
+/// use std::convert::Infallible;
+/// use std::future::{Ready, ready};
+/// use std::task::{Context, Poll};
+///
+/// use classify_client::classify_proto::{Api, http};
+/// use classify_client::{Client, RequestBody, TowerTransport};
+///
+/// /// A service with a fixed response.
+/// #[derive(Clone)]
+/// struct Fixed;
+///
+/// impl tower_service::Service<http::Request<RequestBody>> for Fixed {
+///     type Response = http::Response<String>;
+///     type Error = Infallible;
+///     type Future = Ready<Result<Self::Response, Infallible>>;
+///
+///     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+///         Poll::Ready(Ok(()))
+///     }
+///
+///     fn call(&mut self, _: http::Request<RequestBody>) -> Self::Future {
+///         ready(Ok(http::Response::new(r#"{"items": []}"#.to_owned())))
+///     }
+/// }
+///
+/// let client = Client::with_transport(TowerTransport::new(Fixed), Api::builder("llx-key").build()?);
+/// # let _ = client;
+/// # Ok::<(), classify_client::classify_proto::Error>(())
+/// ```
 pub struct TowerTransport<S, E> {
     service: S,
     failure: fn(E) -> Failure,

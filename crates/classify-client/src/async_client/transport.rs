@@ -15,6 +15,29 @@ use crate::budget::Budget;
 /// The client's futures are `Send` if [`Exchange`](Self::Exchange) and [`Sleep`](Self::Sleep) are: native programs can
 /// spawn them, and transports for wasm need not be `Send`. "Writing a transport" in [`blocking`](crate::blocking) lists
 /// the obligations, which are the same for both traits.
+///
+/// ```
+/// use std::future::{Ready, ready};
+/// use std::time::Duration;
+///
+/// use classify_client::classify_proto::{Failure, Reply, http};
+/// use classify_client::{Budget, RequestBody, Timer, Transport};
+///
+/// struct Offline;
+///
+/// impl Transport for Offline {
+///     type Exchange = Ready<Reply>;
+///     type Sleep = Timer;
+///
+///     fn send(&self, _: http::Request<RequestBody>, _: Budget) -> Self::Exchange {
+///         ready(Err(Failure::connect("offline")))
+///     }
+///
+///     fn sleep(&self, duration: Duration) -> Timer {
+///         Timer::new(duration)
+///     }
+/// }
+/// ```
 pub trait Transport: 'static {
     /// The future of one exchange. Its output is the response or a failure.
     type Exchange: Future<Output = Reply> + 'static;

@@ -82,6 +82,23 @@ impl<T: Transport> BulkBuilder<Client<T>> {
 /// The run makes progress only while you advance it; requests in flight end on their threads. If you drop the run, run
 /// the same documents again to continue: with a journal, finished documents are yielded without a request; without one,
 /// each document finds its job at the service.
+///
+/// ```
+/// use classify_client::Document;
+/// use classify_client::classify_proto::machine::RunEnd;
+/// use classify_client::blocking::{BulkRun, Transport};
+///
+/// fn print_results<T: Transport, I: Iterator<Item = Document>>(mut run: BulkRun<T, I>) {
+///     for finished in &mut run {
+///         println!("{}: {:?}", finished.name(), finished.outcome());
+///     }
+///     match run.summary().map(|summary| &summary.end) {
+///         Some(RunEnd::Failed(error)) => println!("stopped by an error: {error}"),
+///         Some(RunEnd::Stopped) => println!("stopped"),
+///         _ => {}
+///     }
+/// }
+/// ```
 pub struct BulkRun<T: Transport, I> {
     running: Running<T, Engine>,
     documents: I,

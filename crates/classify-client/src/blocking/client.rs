@@ -130,7 +130,7 @@ impl<T: Transport> Client<T> {
     /// Classifies a document once: uploads it, creates a job, waits until the job has ended, and returns the job.
     ///
     /// The same content with the same rules is the same job. If an earlier call, another program or a bulk run has
-    /// created it, that job is returned and nothing is paid again, even if the earlier call never received a response;
+    /// created it, that job is returned and you do not pay again, even if the earlier call never received a response;
     /// see [`transaction_id`](classify_proto::machine::transaction_id). To classify again at a new charge, use
     /// [`JobOptions::retry_failed`] or [`JobOptions::fresh`].
     ///

@@ -341,7 +341,24 @@ impl<T: Transport, M: Machine + fmt::Debug> fmt::Debug for Running<T, M> {
     }
 }
 
-/// Stops a [`Running`] from another thread or a signal handler. Made by [`Running::stop_handle`].
+/// Stops a [`Running`] from another thread or a signal handler. Made by [`Running::stop_handle`]. Clones stop the same
+/// run.
+///
+/// ```
+/// use classify_client::Document;
+/// use classify_client::blocking::{BulkRun, Transport};
+///
+/// fn run_for<T: Transport>(mut run: BulkRun<T, std::vec::IntoIter<Document>>, time: std::time::Duration) {
+///     let stop = run.stop_handle();
+///     std::thread::spawn(move || {
+///         std::thread::sleep(time);
+///         stop.stop();
+///     });
+///     for finished in &mut run {
+///         println!("{}: {:?}", finished.name(), finished.outcome());
+///     }
+/// }
+/// ```
 #[derive(Clone)]
 pub struct StopHandle(Option<Arc<dyn Wake>>);
 

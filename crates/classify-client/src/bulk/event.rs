@@ -6,6 +6,20 @@ use super::finished::Finished;
 /// stream, the run yields only the finished documents.
 ///
 /// Positions count the documents of the run from 0, in the order in which the source yields them.
+///
+/// ```
+/// use classify_client::RunEvent;
+///
+/// fn print(event: &RunEvent) {
+///     match event {
+///         RunEvent::Accepted { position, .. } => println!("#{position}: uploading"),
+///         RunEvent::Created { positions, job_id } => println!("{positions:?}: {job_id}"),
+///         RunEvent::Finished(finished) => println!("{}: {}", finished.name(), finished.report().status),
+///         RunEvent::Notice(message) => eprintln!("{message}"),
+///         _ => {}
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum RunEvent {

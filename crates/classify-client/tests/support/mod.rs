@@ -185,7 +185,7 @@ pub(crate) struct TestService {
     next_id: u64,
     /// The number of requests that were written.
     pub(crate) sent: usize,
-    /// The most requests that were in flight at once.
+    /// The largest number of requests in flight.
     pub(crate) most_in_flight: usize,
     /// Whether exchanges continue while they are not polled.
     pub(crate) has_background: bool,
@@ -490,7 +490,7 @@ impl Transport for SimTransport {
         }
     }
 
-    /// Writes the request at once, as a task of its own would.
+    /// Writes the request immediately, as a spawned task would.
     fn background(&self, mut exchange: SimExchange) -> SimExchange {
         if self.world().has_background {
             if let Some(request) = &mut exchange.request {
