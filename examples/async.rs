@@ -2,7 +2,7 @@
 //!
 //! `cargo run -p classify-examples --bin async -- --emulator [DOCUMENT]`
 //!
-//! Without `--emulator` it asks the real service, with the key in `LLAMA_CLOUD_API_KEY`.
+//! Without `--emulator`, it calls the service with the key in `LLAMA_CLOUD_API_KEY`.
 
 use std::error::Error;
 
@@ -59,7 +59,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         other => println!("{other:?}"),
     }
 
-    // A stream; while these are printed, the next page would be on its way.
+    // A stream, which requests the next page while these jobs are printed.
     let mut jobs = client.list(ListJobs::new().page_size(10));
     while let Some(job) = jobs.next().await {
         let job = job?;

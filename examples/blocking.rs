@@ -2,7 +2,7 @@
 //!
 //! `cargo run -p classify-examples --bin blocking -- --emulator [DOCUMENT …]`
 //!
-//! Without `--emulator` it asks the real service, with the key in `LLAMA_CLOUD_API_KEY`.
+//! Without `--emulator`, it calls the service with the key in `LLAMA_CLOUD_API_KEY`.
 
 use std::error::Error;
 
@@ -52,8 +52,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         .map(Document::open)
         .collect::<Result<Vec<_>, _>>()?;
 
-    // Each document is classified once and paid for once, also if the program is started again. One that fails stops no
-    // other.
+    // Each document is classified once and paid for once, also if you start the program again. An error of one document
+    // does not affect the others.
     for finished in client.bulk(rules).run(documents)? {
         println!("{}", finished.name());
         match finished.outcome() {

@@ -1,4 +1,4 @@
-//! Classifies the documents of a folder, each once. Killed and started again, it continues.
+//! Classifies the documents of a folder, each once. If you kill the program and start it again, it continues.
 //!
 //! `cargo run -p classify-examples --bin bulk FOLDER`
 

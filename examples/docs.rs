@@ -1,4 +1,4 @@
-//! The programs in README and in the pages of `docs/`, compiled and run as doctests.
+//! Compiles and runs the programs in the READMEs and in `docs/`, as doctests.
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -1,8 +1,8 @@
-//! Feeds counters and a histogram of the `metrics` crate from an observer, and prints the counters.
+//! Updates counters and a histogram of the `metrics` crate from an observer, and prints the counters.
 //!
 //! `cargo run -p classify-examples --bin metrics -- --emulator [DOCUMENT]`
 //!
-//! Without `--emulator` it asks the real service, with the key in `LLAMA_CLOUD_API_KEY`.
+//! Without `--emulator`, it calls the service with the key in `LLAMA_CLOUD_API_KEY`.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -22,7 +22,7 @@ const DOCUMENT: &str = concat!(
     "/documents/2025/invoice-1047.pdf"
 );
 
-/// Passes events on as metrics. Labels have few values: ids are not among them.
+/// Records events as metrics. Labels have few values, so ids are not labels.
 struct Metrics;
 
 impl Observer for Metrics {
@@ -47,7 +47,7 @@ impl Observer for Metrics {
     }
 }
 
-/// Keeps counters in memory. A program has an exporter in its place, such as `metrics-exporter-prometheus`.
+/// Keeps counters in memory. Your program would use an exporter instead, such as `metrics-exporter-prometheus`.
 #[derive(Clone, Default)]
 struct Counters(Arc<Mutex<BTreeMap<String, Arc<AtomicU64>>>>);
 

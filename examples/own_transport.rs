@@ -2,8 +2,8 @@
 //!
 //! `cargo run -p classify-examples --bin own_transport -- --emulator [DOCUMENT]`
 //!
-//! It speaks plain http, so without `--emulator` it needs a base URL on this machine in `LLAMA_CLOUD_BASE_URL`, and a
-//! key in `LLAMA_CLOUD_API_KEY`. A real transport has TLS and keeps connections.
+//! It supports only plain http. Without `--emulator`, set a base URL on this machine in `LLAMA_CLOUD_BASE_URL`, and a
+//! key in `LLAMA_CLOUD_API_KEY`. A transport for production needs TLS and reuses connections.
 
 use std::error::Error;
 use std::io::{self, Read as _, Write as _};
@@ -21,7 +21,7 @@ const DOCUMENT: &str = concat!(
     "/documents/2025/invoice-1047.pdf"
 );
 
-/// The longest head of a response.
+/// The maximum length of a response head in bytes.
 const MAX_HEAD: u64 = 64 * 1024;
 
 /// A socket rejects a timeout of zero.
@@ -77,7 +77,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Sends each request on a connection of its own.
+/// A transport that opens a connection for each request.
 struct Tcp;
 
 impl Transport for Tcp {
@@ -85,27 +85,28 @@ impl Transport for Tcp {
         let (parts, body) = request.into_parts();
         let (Some("http"), Some(authority)) = (parts.uri.scheme_str(), parts.uri.authority())
         else {
-            return Err(Failure::refused("this transport speaks plain http only"));
+            return Err(Failure::refused("this transport supports only plain http"));
         };
         let mut stream = connect(authority, budget.connect)
-            // Only an error of the connection proves that nothing was sent.
+            // Only an error of connecting proves that nothing was sent.
             .map_err(|error| Failure::connect(error.to_string()).with_io_kind(error.kind()))?;
         let response =
             exchange(&mut stream, &parts, body, budget).map_err(|error| match error.kind() {
                 io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
-                    Failure::timeout(format!("no whole response within {:?}", budget.total))
+                    Failure::timeout(format!("no complete response within {:?}", budget.total))
                 }
                 kind => Failure::broken(error.to_string()).with_io_kind(kind),
             })?;
         if response.len() as u64 > max_length(budget) {
             return Err(Failure::too_large(budget.response_bytes));
         }
-        // Whether the body alone is too large is for the client to check.
-        parse(&response).ok_or_else(|| Failure::broken("the response is not a whole HTTP response"))
+        // The client checks the size of the body.
+        parse(&response)
+            .ok_or_else(|| Failure::broken("the response is not a complete HTTP response"))
     }
 }
 
-/// Connects to the first address that accepts.
+/// Returns a connection to the first address that accepts one.
 fn connect(authority: &http::uri::Authority, timeout: Duration) -> io::Result<TcpStream> {
     let port = authority.port_u16().unwrap_or(80);
     let mut result = Err(io::Error::other("the host has no address"));
@@ -118,7 +119,7 @@ fn connect(authority: &http::uri::Authority, timeout: Duration) -> io::Result<Tc
     result
 }
 
-/// Returns the host without the brackets that an IPv6 address has in a URL.
+/// Returns the host without the brackets of an IPv6 address.
 fn host_of(authority: &http::uri::Authority) -> &str {
     let host = authority.host();
     host.strip_prefix('[')
@@ -126,7 +127,7 @@ fn host_of(authority: &http::uri::Authority) -> &str {
         .unwrap_or(host)
 }
 
-/// Sends a request and reads its response in HTTP/1.0, where a response ends with its connection.
+/// Sends a request with HTTP/1.0 and returns its response, which ends when the connection is closed.
 fn exchange(
     stream: &mut TcpStream,
     parts: &http::request::Parts,
@@ -164,7 +165,7 @@ fn exchange(
     Ok(response)
 }
 
-/// Returns the largest length of a response with its head.
+/// Returns the maximum length of a response with its head.
 fn max_length(budget: Budget) -> u64 {
     budget.response_bytes.saturating_add(MAX_HEAD)
 }
@@ -183,7 +184,7 @@ fn parse(bytes: &[u8]) -> Option<http::Response<Bytes>> {
             .headers_mut()
             .append(name, HeaderValue::from_str(value.trim()).ok()?);
     }
-    // A connection that broke in the middle must not pass for a response.
+    // A truncated response must not count as a response.
     let announced = response.headers().get(http::header::CONTENT_LENGTH);
     let whole =
         announced.is_none_or(|length| length.as_bytes() == body.len().to_string().as_bytes());

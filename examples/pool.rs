@@ -3,7 +3,7 @@
 //! `cargo run -p classify-examples --bin pool [--emulator]`, then
 //! `curl --data-binary @scan.pdf http://127.0.0.1:8080/classify/scan.pdf`
 //!
-//! Without `--emulator` it asks the real service, with the key in `LLAMA_CLOUD_API_KEY`.
+//! Without `--emulator`, it calls the service with the key in `LLAMA_CLOUD_API_KEY`.
 
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, State};
@@ -14,7 +14,7 @@ use classify_reqwest::machine::{DocumentReport, ErrorScope};
 use classify_reqwest::v2::{Configuration, Rule};
 use classify_reqwest::{Api, Client, Document, Pool};
 
-/// Classifies a document. A client that disconnects costs nothing: the same document, sent again, finds its job.
+/// Classifies a document. If a client disconnects and sends the same document again, it gets the same job.
 async fn classify(
     State(pool): State<Pool>,
     Path(name): Path<String>,

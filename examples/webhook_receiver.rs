@@ -1,15 +1,15 @@
-//! Receives the webhooks of classification jobs, and falls back to polling where none comes.
+//! Receives the webhooks of classification jobs, and polls if none comes.
 //!
 //! `cargo run -p classify-examples --bin webhook_receiver -- --emulator [DOCUMENT]`
 //!
-//! Without `--emulator` it asks the real service, with the key in `LLAMA_CLOUD_API_KEY`, and needs `PUBLIC_URL`: where the
-//! service reaches this program. What a receiver should do is all here:
+//! Without `--emulator`, it calls the service with the key in `LLAMA_CLOUD_API_KEY`, and needs `PUBLIC_URL`, the URL at
+//! which the service reaches this program. The program does everything that a receiver should do:
 //!
-//! - check the signature over the bytes as they came, before anything else;
-//! - answer at once, and do the work afterwards: the service gives up after 30 s and tries three times;
-//! - act upon each piece of news once, because a delivery may come twice and in any order;
-//! - believe a webhook only that something happened, and read the job itself for what;
-//! - not rely on it: a delivery may never come, so the job is looked at now and then all the same.
+//! - It verifies the signature of the unchanged bytes before anything else.
+//! - It responds immediately and does the work afterwards: the service waits 30 s and tries three times.
+//! - It handles each event once, because a delivery may come twice, and deliveries may come in any order.
+//! - It uses a webhook only as a signal, and reads the job to learn the result.
+//! - It also polls the job, because a delivery may never come.
 
 use std::collections::{HashSet, VecDeque};
 use std::error::Error;
@@ -33,15 +33,15 @@ const DOCUMENT: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/documents/2025/invoice-1047.pdf"
 );
-/// How many pieces of news are remembered, so that a repetition is known.
+/// The number of events that are remembered to recognize repeated deliveries.
 const REMEMBERED: usize = 10_000;
 
-/// What the receiver knows.
+/// The state of the receiver.
 struct Receiver {
-    /// Two while one is being replaced by the other.
+    /// The secrets: two while one replaces the other.
     secrets: Vec<Secret>,
     seen_events: Mutex<SeenEvents>,
-    /// Tells the ids of jobs of which there is news.
+    /// Sends the ids of jobs that have an event.
     updates: broadcast::Sender<String>,
 }
 
@@ -52,7 +52,7 @@ struct SeenEvents {
 }
 
 impl SeenEvents {
-    /// Whether the key is new; the oldest is forgotten for it.
+    /// Returns whether the key is new, and remembers it in place of the oldest.
     fn insert(&mut self, key: String) -> bool {
         if !self.keys.insert(key.clone()) {
             return false;
@@ -84,7 +84,7 @@ impl Receiver {
     }
 }
 
-/// Takes one delivery. Axum refuses bodies of more than 2 MB by itself.
+/// Handles one delivery. Axum rejects bodies of more than 2 MB.
 async fn receive(
     State(receiver): State<Arc<Receiver>>,
     headers: HeaderMap,
@@ -92,11 +92,11 @@ async fn receive(
 ) -> StatusCode {
     let signature = headers.get("lc-signature").map(HeaderValue::as_bytes);
     if let Err(reason) = verify(&body, signature, &receiver.secrets) {
-        eprintln!("a delivery is refused: {reason}");
+        eprintln!("a delivery is rejected: {reason}");
         return StatusCode::UNAUTHORIZED;
     }
     let Ok(event) = Event::parse(&body) else {
-        // Signed and yet unreadable: trying again would not help.
+        // A signed event that cannot be parsed: another delivery would not help.
         return StatusCode::UNPROCESSABLE_ENTITY;
     };
     let mut seen_events = receiver
@@ -107,13 +107,13 @@ async fn receive(
     drop(seen_events);
     if let (true, Some(job_id)) = (is_new, event.job_id()) {
         println!("webhook:    {} {job_id}", event.event_type);
-        // Nobody may be waiting; then there is nothing to do.
+        // Without a waiting task, there is nothing to do.
         let _ = receiver.updates.send(job_id.to_owned());
     }
     StatusCode::NO_CONTENT
 }
 
-/// Waits until a job has ended: told by a webhook, or seen by a look once a minute. A job that failed is an error.
+/// Waits until a job has ended, by a webhook or by polling once a minute. A failed job is an error.
 async fn ended(
     client: &Client,
     job_id: &str,
@@ -129,12 +129,12 @@ async fn ended(
         tokio::select! {
             result = &mut polling => return result,
             update = updates.recv() => {
-                // Lagging behind means that some news was missed; a look costs little.
+                // If the receiver lags, it missed events, so it polls.
                 let ours = update.as_ref().map_or(true, |update| update == job_id);
                 if ours {
                     let job = client.call(v2::GetJob::new(job_id)).await?;
                     if job.status.is_terminal() {
-                        // The wait says what the end means, so that it means the same however it was learnt.
+                        // `wait` returns the same result, whether a webhook or a poll reported the end.
                         return client.wait(&job).await;
                     }
                 }
@@ -160,7 +160,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     tokio::spawn(async move { axum::serve(listener, app).await });
 
     let (client, url, _emulator) = if emulated {
-        // The service delivers to no loopback address; the emulator does when it is told to.
+        // The service does not deliver to loopback addresses; the emulator does with this setting.
         let config = classify_emulator::Config::default().allow_loopback_webhooks(true);
         let emulator = classify_emulator::Emulator::start(config)?;
         let api = Api::builder(emulator.key()).base_url(emulator.base_url());
@@ -168,7 +168,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         (Client::new(api.build()?), url, Some(emulator))
     } else {
         let url = std::env::var("PUBLIC_URL")
-            .map_err(|_| "PUBLIC_URL is missing: where the service reaches this program")?;
+            .map_err(|_| "PUBLIC_URL is missing; set it to the URL at which the service reaches this program")?;
         (Client::from_env()?, url, None)
     };
 
@@ -186,7 +186,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let webhook = v2::WebhookConfiguration::new(url)
         .output_format(WebhookOutputFormat::Json)
         .signing_secret(&*secret);
-    // Listening begins before the job does, so that no news is missed.
+    // Listens before it creates the job, so that no event is missed.
     let updates = receiver.updates.subscribe();
     let options = v2::JobOptions::from(rules).webhook(webhook);
     let create = v2::CreateJob::new(file.id, options);
@@ -206,7 +206,7 @@ mod tests {
 
     const BODY: &str =
         r#"{"event_id":"1","event_type":"classify.success","data":{"job_id":"clj-1"}}"#;
-    /// What Python's hmac makes of the body with the secret `whsec`.
+    /// The HMAC of the body with the secret `whsec`, computed with Python.
     const SIGNATURE: &str =
         "sha256=0d7e644ec1a2aad5dcde57df2b65bedfd1786a66ded8f6d02cd92b6ba7be4b89";
 

@@ -24,7 +24,7 @@ def references(node):
 def main():
     documentation = json.load(open(sys.argv[1], encoding="utf-8"))
     allowed = set(sys.argv[2:])
-    # Without types that are known to be there, nothing was understood: rustdoc's format is not stable.
+    # rustdoc's format is not stable: if known types are missing, the format was not understood.
     shown = set()
     found = {}
     for item in documentation["index"].values():
@@ -34,7 +34,7 @@ def main():
         if kind == "use":
             continue
         if kind == "impl":
-            # What a foreign crate implements for everything is not of our making.
+            # Blanket and auto trait implementations come from other crates.
             if inner.get("blanket_impl") or inner.get("is_synthetic"):
                 continue
         for reference in references(inner):

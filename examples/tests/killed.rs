@@ -1,4 +1,4 @@
-//! The program of `bulk.rs`, killed again and again: each document is classified once and paid for once.
+//! `bulk.rs` is killed again and again: each document is classified once and paid for once.
 
 use std::collections::BTreeSet;
 use std::process::{Command, Stdio};
@@ -36,7 +36,7 @@ fn bulk_program_killed_twenty_times_creates_one_job_per_document() {
         command
     };
 
-    // Any moments do; these come out the same each time.
+    // Arbitrary times, the same in every run.
     let mut random = 7_u64;
     for _ in 0..KILLS {
         let mut process = program().stdout(Stdio::null()).spawn().expect("a process");

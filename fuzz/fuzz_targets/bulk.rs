@@ -1,4 +1,4 @@
-//! Bulk runs, played arbitrary replies and delays, killed and taken up again from their journal.
+//! Bulk runs with arbitrary replies and delays, killed and resumed from their journal.
 
 #![no_main]
 
@@ -63,7 +63,7 @@ fuzz_target!(|data: &[u8]| {
     }
 });
 
-/// One process; whether it came to its end.
+/// Runs one process. Returns whether the run ended.
 fn run(
     driver: &mut FuzzDriver<'_>,
     documents: &[HashedDocument],
@@ -72,7 +72,7 @@ fn run(
     transactions: &mut BTreeMap<String, BTreeSet<String>>,
     may_be_killed: bool,
 ) -> bool {
-    let (contents, valid_length) = Journal::read(journal).expect("our own journal");
+    let (contents, valid_length) = Journal::read(journal).expect("a valid journal");
     journal.truncate(valid_length);
     let mut bulk = Bulk::new(&driver.api, &options.0, options.1.clone(), seed())
         .expect("a good template")
@@ -119,8 +119,8 @@ fn run(
                     );
                     journal.extend_from_slice(line.as_bytes());
                 }
-                BulkEvent::Finished(settled) => {
-                    for name in settled.names {
+                BulkEvent::Finished(finished) => {
+                    for name in finished.names {
                         *reported.entry(name).or_default() += 1;
                     }
                 }
@@ -128,12 +128,12 @@ fn run(
             }
         }
         if let Some(summary) = output {
-            let settled: usize = reported.values().sum();
-            assert_eq!(settled, summary.documents() + summary.duplicates);
+            let finished_count: usize = reported.values().sum();
+            assert_eq!(finished_count, summary.documents() + summary.duplicates);
             let stopped = bulk.is_stopping();
             assert!(
-                stopped || settled == documents.len(),
-                "{settled} of {}",
+                stopped || finished_count == documents.len(),
+                "{finished_count} of {}",
                 documents.len()
             );
             if options.0.rerun == Rerun::Never && !stopped {
@@ -148,7 +148,8 @@ fn run(
     }
 }
 
-/// Processes that are fed by an iterator and whose journal may fill its device; each goes on from what the last left.
+/// Processes whose documents come from an iterator and whose device may become full. Each resumes the journal of the
+/// last.
 fn run_from_iterator(
     driver: &mut FuzzDriver<'_>,
     documents: &[HashedDocument],
@@ -156,7 +157,7 @@ fn run_from_iterator(
     journal: &mut Vec<u8>,
 ) {
     for _ in 0..MAX_PROCESSES {
-        let (contents, valid_length) = Journal::read(journal).expect("our own journal");
+        let (contents, valid_length) = Journal::read(journal).expect("a valid journal");
         journal.truncate(valid_length);
         let space = driver.input.int_in_range(0..=4_000usize).unwrap_or(4_000);
         let capacity = journal.len() + space;
@@ -177,16 +178,17 @@ fn run_from_iterator(
             .with_journal(contents)
             .expect("the journal of this run");
         let mut run = Fed::new(bulk, documents.iter().cloned(), &mut store);
-        let mut settled = 0;
+        let mut finished_count = 0;
         let summary = loop {
-            let mut count = |document: Box<FinishedDocument>| settled += document.names.len();
+            let mut count =
+                |document: Box<FinishedDocument>| finished_count += document.names.len();
             if let Some(summary) = driver.step(&mut run, &mut count) {
                 break summary;
             }
         };
         let remaining = run.into_rest().count();
-        assert_eq!(settled, summary.documents() + summary.duplicates);
-        assert_eq!(settled + remaining, documents.len());
+        assert_eq!(finished_count, summary.documents() + summary.duplicates);
+        assert_eq!(finished_count + remaining, documents.len());
         assert!(summary.error().is_some() || remaining == 0);
         assert!(summary.error().is_some() || !is_full);
         driver.drop_replies();

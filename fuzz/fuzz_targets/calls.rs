@@ -1,4 +1,4 @@
-//! Calls, played arbitrary replies, delays, crashes and strays.
+//! Calls with arbitrary replies, delays, crashes and stray replies.
 
 #![no_main]
 
@@ -52,13 +52,13 @@ where
         check_error(error);
         assert!(error.attempts() <= 1 + retries);
     }
-    // Each loss may bring one more attempt, and each loss of a refusal one more look.
+    // Each lost response may cause one more attempt, and each lost error response one more read.
     let max_requests = (1 + retries as usize) * (2 + driver.crashes) + driver.crashes;
     assert!(
         driver.requests_sent <= max_requests,
         "{} requests, at most {max_requests}",
         driver.requests_sent
     );
-    // A reply that came later than the call's end was a reply to an earlier poll.
+    // A reply after the end of the call belongs to an earlier poll.
     assert!(driver.now <= start + 2_000_000 + 2_000 * (driver.requests_sent as u64 + 1));
 }

@@ -1,4 +1,4 @@
-//! Error bodies of any shape: one line comes of them, and no panic. The first two bytes choose the status.
+//! Arbitrary error bodies become one line and do not panic. The first two bytes choose the status.
 
 #![no_main]
 

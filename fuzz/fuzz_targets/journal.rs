@@ -1,4 +1,4 @@
-//! A journal read from any bytes, and a run that goes on from it.
+//! A journal of arbitrary bytes, and a run that resumes it.
 
 #![no_main]
 
@@ -30,7 +30,7 @@ fuzz_target!(|data: &[u8]| {
     );
     let (document_count, settled) = journal.counts();
     assert!(settled <= document_count);
-    // A torn line after it changes nothing.
+    // An incomplete line at the end changes nothing.
     if valid_length > 0 {
         let mut torn = data[..valid_length].to_vec();
         torn.extend_from_slice(b"{\"record\":\"pla");
@@ -39,7 +39,7 @@ fuzz_target!(|data: &[u8]| {
 
     let api = api();
     let bulk = Bulk::new(&api, rules(), BulkOptions::default(), seed()).expect("a good template");
-    // What differs is named, and an id in the journal may be any text.
+    // The error names the values that differ, and an id in the journal may be any text.
     let shows_canary = journal
         .header()
         .is_some_and(|header| format!("{header:?}").contains(CANARY));

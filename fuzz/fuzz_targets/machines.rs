@@ -1,4 +1,4 @@
-//! Pagers, waiters, runs and fans, played arbitrary replies, delays, crashes and strays.
+//! Pagers, waiters, runs and concurrent machines with arbitrary replies, delays, crashes and stray replies.
 
 #![no_main]
 
@@ -66,7 +66,7 @@ fn pager(driver: &mut FuzzDriver<'_>) {
     let result = driver.run(pager, |page| {
         pages += 1;
         if let Some(token) = &page.next_page_token {
-            // A token that came before ends the list: nothing comes after it.
+            // A repeated token ends the list.
             assert!(tokens.len() + 1 == pages, "a page after a repeated token");
             tokens.insert(token.clone());
         }
@@ -98,7 +98,7 @@ fn run(driver: &mut FuzzDriver<'_>, run: Run) {
         created += usize::from(matches!(event, RunEvent::Created(_)));
     });
     check_job_result(&result);
-    // A crash may take the job's event with it, and ask for the job again.
+    // A crash may lose the event of the job, and the job is then read again.
     assert!(created <= 1 + driver.crashes);
 }
 
@@ -107,7 +107,7 @@ fn check_job_result(result: &Result<Job, Error>) {
         Ok(job) => assert_eq!(job.status, JobStatus::Completed),
         Err(error) => {
             check_error(error);
-            // The truth about a job comes with the job.
+            // The error of a job has the job.
             if error.is_job_failed() || error.is_cancelled() {
                 assert!(error.job_id().is_some(), "{error}");
             }

@@ -1,4 +1,4 @@
-//! Multipart framing, parsed back by a library that knows nothing of ours.
+//! Multipart bodies, parsed by an independent library.
 
 #![no_main]
 
@@ -42,7 +42,7 @@ fuzz_target!(|data: &[u8]| {
     let content_type = request.headers()["content-type"].to_str().expect("ASCII");
     let boundary = multer::parse_boundary(content_type).expect("a boundary");
     let body = request.body().in_memory().expect("held in memory");
-    // The boundary is drawn at random so that no text holds it; here the text may have been made to.
+    // The boundary is random, so that no document contains it. Here the text may be chosen to contain it.
     let texts = [input.external_file_id, input.purpose, Some(input.name)];
     if input
         .content
@@ -72,7 +72,7 @@ fuzz_target!(|data: &[u8]| {
         .collect();
     assert_eq!(parsed, expected);
     let file = parts.last().expect("the file");
-    // At the end of a name, multer takes two backslashes and the closing quote for an escaped quote.
+    // multer reads two backslashes before the closing quote of a name as an escaped quote.
     if !input.name.ends_with('\\') {
         assert_eq!(
             file.file_name.as_deref(),
@@ -81,7 +81,7 @@ fuzz_target!(|data: &[u8]| {
     }
 });
 
-/// A name as multer sees it, which undoes neither what is percent-encoded nor a doubled backslash.
+/// Returns a name as multer reads it: it decodes neither percent-encoding nor doubled backslashes.
 fn as_parsed_by_multer(name: &str) -> String {
     name.chars()
         .map(|c| match c {

@@ -1,4 +1,4 @@
-//! Open enums: any word goes in and comes out as it was.
+//! Open enums: every value round-trips unchanged.
 
 #![no_main]
 

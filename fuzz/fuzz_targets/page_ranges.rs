@@ -1,4 +1,4 @@
-//! `PageRanges` beside a naive model: a set of page numbers.
+//! `PageRanges`, compared with a naive model: a set of page numbers.
 
 #![no_main]
 
@@ -62,7 +62,7 @@ fuzz_target!(|text: &str| {
     }
 });
 
-/// First and last pages as written; `None` when the text is not pages.
+/// Returns the first and last pages as written; `None` if the text is not a list of pages.
 fn model(text: &str) -> Option<Vec<(u32, u32)>> {
     text.split(',')
         .map(|item| {

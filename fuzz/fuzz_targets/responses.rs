@@ -1,4 +1,4 @@
-//! Every response parser, on any bytes. The first byte says which operation, the second the status.
+//! Every response parser with arbitrary bytes. The first byte chooses the operation, the second the status.
 
 #![no_main]
 
@@ -42,7 +42,7 @@ fuzz_target!(|data: &[u8]| {
             let mut create = create("dfl-1");
             create.prepare(seed());
             if let Ok(job) = check_parsed(create.parse(response())) {
-                // An answer to another question is never taken for ours.
+                // A response to another request is never accepted.
                 assert!(job.file_input.is_none_or(|input| input == "dfl-1"));
             }
         }
@@ -106,7 +106,7 @@ fn check_parsed<T>(parsed: Result<T, Error>) -> Result<T, Error> {
 }
 
 fn job(parsed: Result<Job, Error>, body: &[u8]) {
-    // An id and a status that are text, and nothing else of note, are all that a job needs.
+    // A job needs only an id and a status that are text.
     let value = serde_json::from_slice(body);
     if let Ok(Value::Object(fields)) = &value {
         let is_minimal_job = fields.get("id").is_some_and(Value::is_string)
@@ -137,7 +137,7 @@ fn job(parsed: Result<Job, Error>, body: &[u8]) {
 fn job_round_trip(job: Job) {
     let _ = (format!("{job:?}"), job.outcome());
     let written = job.to_json();
-    // Read as an answer is, leniently: a field that could not be read is written as it came.
+    // Parsed leniently, as responses are: an invalid field is written unchanged.
     let answer = http::Response::new(Bytes::from(written.to_string()));
     let reparsed = v2::GetJob::new(&job.id)
         .parse(answer)

@@ -1,4 +1,4 @@
-//! A saved state of any text: refused, or a machine that keeps to the rules.
+//! Arbitrary saved states are rejected, or give a machine that follows the rules.
 
 #![no_main]
 
@@ -39,7 +39,7 @@ fn load<M: Saved + Debug>(text: &str) {
         Ok(machine) => machine,
         Err(error) => return check_error(&error),
     };
-    // What was loaded can be saved and loaded again, and is then the same.
+    // A loaded machine is the same after it is saved and loaded again.
     let saved = machine.save().expect("it came from text");
     let reloaded = M::load(&saved).expect("what we wrote");
     assert_eq!(reloaded.save().expect("it came from text"), saved);
@@ -47,7 +47,7 @@ fn load<M: Saved + Debug>(text: &str) {
     poll_until_wait(&mut machine, &driver.api, driver.now);
 }
 
-/// As long as something follows at once; a state may hold any number of things to do.
+/// Polls while steps follow immediately; a state may contain any number of pending requests.
 fn poll_until_wait<M: Machine>(machine: &mut M, api: &Api, now: u64) {
     let now = Time::from_millis(now);
     for _ in 0..200 {

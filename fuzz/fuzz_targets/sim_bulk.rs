@@ -1,4 +1,4 @@
-//! Bulk runs against the simulated service, under arbitrary faults, killed at any step and taken up again.
+//! Bulk runs against the simulated service, with arbitrary faults, killed at any step and resumed.
 
 #![no_main]
 
@@ -67,7 +67,7 @@ fuzz_target!(|data: &[u8]| {
             Some(u32::from(*kill)),
         );
     }
-    // Now the service is well again: this process must end with every document answered, and none paid for twice.
+    // The service has no more faults: this process must finish every document and pay for none twice.
     simulation.service.faults.clear();
     let reports = run(
         &mut simulation,
@@ -90,7 +90,7 @@ fuzz_target!(|data: &[u8]| {
     assert_eq!(reports.len(), documents.len());
     for (name, statuses) in &reports {
         assert_eq!(statuses.len(), 1, "{name} is reported more than once");
-        // What an earlier process found to be final stays so.
+        // A final status of an earlier process does not change.
         let answered = statuses[0] == DocumentStatus::Completed;
         assert!(answered || statuses[0].is_final(), "{name}: {statuses:?}");
         assert!(answered || !input.faults.is_empty(), "{name}: {statuses:?}");
@@ -114,7 +114,7 @@ fn run(
     killed_at: Option<u32>,
 ) -> BTreeMap<String, Vec<DocumentStatus>> {
     simulation.crash();
-    let (contents, valid_length) = Journal::read(journal).expect("our own journal");
+    let (contents, valid_length) = Journal::read(journal).expect("a valid journal");
     journal.truncate(valid_length);
     let bulk = Bulk::new(&simulation.api, rules(), options.clone(), seed).expect("a good template");
     let mut bulk = bulk
@@ -140,7 +140,7 @@ fn run(
                 }
                 BulkEvent::Record(record) => {
                     let line = record.to_line();
-                    // Killed while it writes, a process leaves half a line.
+                    // A process that is killed while it writes leaves an incomplete line.
                     let is_whole = killed_at != Some(step + 1);
                     let written = if is_whole { line.len() } else { line.len() / 2 };
                     journal.extend_from_slice(&line.as_bytes()[..written]);

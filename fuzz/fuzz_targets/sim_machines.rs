@@ -1,4 +1,4 @@
-//! Machines against the simulated service, under arbitrary faults and crashes: the service's own books are checked.
+//! Machines against the simulated service, with arbitrary faults and crashes. The jobs of the service are checked.
 
 #![no_main]
 
@@ -30,7 +30,7 @@ struct Input {
 
 impl Input {
     fn faults(&self) -> VecDeque<Fault> {
-        // As long a list of faults as a call has attempts, a few times over.
+        // A few times as many faults as a call has attempts.
         let faults = self.faults.iter().take(64);
         faults
             .map(|byte| FAULTS[usize::from(*byte) % FAULTS.len()])
@@ -81,7 +81,7 @@ fn simulation_with_job(input: &Input) -> Simulation {
     simulation
 }
 
-/// A call ends with the truth or with a network that was at fault too often.
+/// A call ends with the service's result or after too many network errors.
 fn check_network_error(error: &Error) {
     check_error(error);
     assert!(error.is_transient() || error.is_decode(), "{error}");
@@ -100,7 +100,7 @@ fn fuzz_create(input: &Input) {
             assert!(error.transaction_id().is_some());
             assert!(
                 jobs.is_empty() || error.is_ambiguous(),
-                "a job that is not told of: {error}"
+                "a job exists, and the error is not ambiguous: {error}"
             );
         }
     }
@@ -108,7 +108,7 @@ fn fuzz_create(input: &Input) {
 
 fn fuzz_run(input: &Input) {
     let mut simulation = Simulation::new(input.service());
-    // A document in memory does not survive a crash; that loss is no finding.
+    // A document in memory does not survive a crash, which is expected.
     let run = if input.number.is_multiple_of(2) || !input.crashes.is_empty() {
         Run::new(create("dfl-1"), seed())
     } else {
@@ -130,7 +130,7 @@ fn check_outcome(input: &Input, result: &Result<Job, Error>) {
             assert_eq!(job.status, JobStatus::Completed);
         }
         Err(error) if error.is_job_failed() => assert!(input.flag),
-        // Only a service that says nothing for hours outlasts a wait.
+        // A wait times out only if the service does not respond for hours.
         Err(error) if error.is_deadline() => {
             let silences = input
                 .faults()
@@ -184,7 +184,7 @@ fn fuzz_wait(input: &Input) {
     let timeout = u64::from(input.timeout);
     let waiter = Waiter::new("clj-1", seed()).timeout(Duration::from_millis(timeout));
     let (_, result) = simulation.run_with_crashes(waiter, &input.crashes());
-    // The last look, at the deadline, has thirty seconds.
+    // The last poll, at the deadline, may take thirty seconds.
     assert!(
         simulation.now <= start + timeout + 30_000,
         "{} ms: {input:?} {:?}",

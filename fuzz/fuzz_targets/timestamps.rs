@@ -1,4 +1,4 @@
-//! Timestamps: what another library reads is read alike, and what is written is read again.
+//! Timestamps: the result equals that of another library, and round-trips.
 
 #![no_main]
 
@@ -20,14 +20,14 @@ fuzz_target!(|data: &[u8]| {
     if let Ok(timestamp) = &parsed {
         assert_round_trip(*timestamp);
     }
-    // A leap second is that library's own affair.
+    // The other library supports leap seconds.
     if let Ok(expected_time) = chrono::DateTime::parse_from_rfc3339(text)
         && expected_time.timestamp_subsec_nanos() < 1_000_000_000
         && !text.contains(":60")
-        // Before 1970 the two cut what is shorter than a microsecond to different sides.
+        // Before 1970, the two libraries round fractions of a microsecond differently.
         && (expected_time.timestamp() >= 0 || expected_time.timestamp_subsec_nanos() % 1_000 == 0)
     {
-        // Within a day of the last second of the year 9999 there is none of ours.
+        // Timestamps within a day of the end of the year 9999 are not supported.
         let expected = Timestamp::from_unix_micros(expected_time.timestamp_micros());
         assert_eq!(parsed.ok(), expected, "{text:?} is {expected_time}");
     }

@@ -1,4 +1,4 @@
-//! Webhook deliveries: signatures beside a plain HMAC, and events of any bytes.
+//! Webhook deliveries: signatures, compared with a plain HMAC, and events of arbitrary bytes.
 
 #![no_main]
 
@@ -9,7 +9,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use libfuzzer_sys::fuzz_target;
 use sha2::Sha256;
 
-/// The header of a delivery that is signed with this secret.
+/// Returns the signature header of a delivery with this secret.
 fn signature_header(secret: &str, body: &[u8]) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("any length");
     mac.update(body);
@@ -26,8 +26,8 @@ struct Input<'a> {
 }
 
 impl<'a> Input<'a> {
-    /// Three bytes say how long the secret and the header are (no header when that is 255) and which byte is flipped;
-    /// the secret, the header and the body follow.
+    /// Three bytes are the length of the secret, the length of the header (255: no header) and the index of the byte to
+    /// flip. The secret, the header and the body follow.
     fn parse(data: &'a [u8]) -> Option<Self> {
         let [secret, header, flip, rest @ ..] = data else {
             return None;
@@ -58,7 +58,7 @@ fuzz_target!(|data: &[u8]| {
             let _ = (format!("{event:?}"), event.occurred_at());
             assert_ne!(event.job_id(), Some(""));
             assert_ne!(event.dedup_key().as_deref(), Some(""));
-            // Held in a string, it is the same event.
+            // In a string, it is the same event.
             if let Ok(text) = std::str::from_utf8(input.body)
                 && !text.trim_ascii_start().starts_with('"')
             {

@@ -9,32 +9,32 @@ use serde_json::Value;
 
 use crate::{CANARY, reply};
 
-/// Steps that a machine may take after the last arbitrary byte, when everything is answered with a plain refusal.
+/// The number of steps that a machine may take after the last arbitrary byte, when every response is a plain error.
 const MAX_DRAIN_STEPS: u32 = 20_000;
 
 /// Drives one machine with arbitrary input.
 #[derive(Debug)]
 pub struct FuzzDriver<'a> {
-    /// Whose name requests are in.
+    /// The base URL and key of the requests.
     pub api: Api,
-    /// The present time.
+    /// The current virtual time.
     pub now: u64,
-    /// The bytes that decide what happens.
+    /// The arbitrary bytes that decide replies, delays and crashes.
     pub input: Unstructured<'a>,
-    /// Requests sent.
+    /// The number of requests so far.
     pub requests_sent: usize,
-    /// Times that every reply on its way was lost with the process.
+    /// The number of crashes, each of which loses all outstanding replies.
     pub crashes: usize,
     /// The last JSON body that was sent.
     last_request_body: Value,
     outstanding: Vec<Ticket>,
-    /// Tickets that are no longer out.
+    /// Tickets that have had a reply or were lost.
     retired: Vec<Ticket>,
     drain_steps: u32,
 }
 
 impl<'a> FuzzDriver<'a> {
-    /// Creates a driver whose decisions come from `data`.
+    /// Returns a driver whose decisions come from `data`.
     #[must_use]
     pub fn new(data: &'a [u8]) -> Self {
         Self {
@@ -50,7 +50,7 @@ impl<'a> FuzzDriver<'a> {
         }
     }
 
-    /// Runs a machine to its end; at any step it may be saved and loaded, or resumed.
+    /// Runs a machine to its end and returns its output. At any step it may be saved and loaded, or resumed.
     pub fn run<M: Saved + Debug>(
         &mut self,
         mut machine: M,
@@ -63,7 +63,7 @@ impl<'a> FuzzDriver<'a> {
                     let saved = machine.save().expect("every path here is Unicode");
                     assert!(!saved.contains(CANARY), "a secret was saved: {saved}");
                     machine = M::load(&saved).expect("a state that was saved can be loaded");
-                    // A new process counts its tickets from the state's.
+                    // A new process continues the ticket numbers of the saved state.
                     self.retired.clear();
                 } else {
                     machine.resume();
@@ -77,7 +77,7 @@ impl<'a> FuzzDriver<'a> {
         }
     }
 
-    /// Returns true in `numerator` of `denominator` cases, and false once the bytes are used up.
+    /// Returns `true` in `numerator` of `denominator` cases, and `false` when the bytes are used up.
     pub fn random_ratio(&mut self, numerator: u8, denominator: u8) -> bool {
         !self.input.is_empty() && self.input.ratio(numerator, denominator).unwrap_or(false)
     }
@@ -88,7 +88,7 @@ impl<'a> FuzzDriver<'a> {
         self.retired.append(&mut self.outstanding);
     }
 
-    /// One poll, with what follows from it.
+    /// Polls once and handles the step.
     pub fn step<M: Machine>(
         &mut self,
         machine: &mut M,
@@ -152,7 +152,7 @@ impl<'a> FuzzDriver<'a> {
         None
     }
 
-    /// Polling again at the same time changes nothing, and neither does a reply that nobody waits for.
+    /// Asserts that polling again at the same time and a reply with an unknown ticket change nothing.
     fn assert_poll_is_stable<M: Machine>(
         &mut self,
         machine: &mut M,
@@ -204,7 +204,7 @@ impl<'a> FuzzDriver<'a> {
             return;
         }
         let wake = until.map_or(self.now, Time::as_millis);
-        // Now and then too early, which must do nothing.
+        // Sometimes too early, which must have no effect.
         self.now = if self.random_ratio(1, 4) {
             self.now.midpoint(wake)
         } else {

@@ -1,4 +1,4 @@
-//! What the fuzz targets share: replies made of arbitrary bytes, and the loop that drives a machine with them.
+//! Code that the fuzz targets share: replies made of arbitrary bytes, and the loop that drives a machine with them.
 
 pub mod driver;
 pub mod reply;
@@ -6,10 +6,10 @@ pub mod reply;
 use classify_proto::v2::{Configuration, CreateJob, Rule};
 use classify_proto::{Api, Error, Seed};
 
-/// In the key, in secrets and in documents: it must never be seen in a saved state, in `Debug` or in an error.
+/// A part of the key, secrets and documents that must never appear in a saved state, in `Debug` or in an error.
 pub const CANARY: &str = "canary";
 
-/// A client whose key holds the canary.
+/// Returns an [`Api`] whose key contains the canary.
 #[must_use]
 pub fn api() -> Api {
     Api::builder("llx-canary-key")
@@ -18,25 +18,25 @@ pub fn api() -> Api {
         .expect("a good key and a good URL")
 }
 
-/// A configuration of one rule.
+/// Returns a configuration with one rule.
 #[must_use]
 pub fn rules() -> Configuration {
     Configuration::new([Rule::new("invoice", "has an invoice number")])
 }
 
-/// A create that keeps to every limit.
+/// Returns a create within all limits.
 #[must_use]
 pub fn create(input: &str) -> CreateJob {
     CreateJob::new(input, rules())
 }
 
-/// The seed of every machine here.
+/// Returns the seed of every machine in the fuzz targets.
 #[must_use]
 pub fn seed() -> Seed {
     Seed::new([9; 16])
 }
 
-/// What every error must hold to, whatever it is made of.
+/// Asserts the properties of every error.
 pub fn check_error(error: &Error) {
     let message = error.to_string();
     assert!(
@@ -44,7 +44,7 @@ pub fn check_error(error: &Error) {
         "more than one line: {message:?}"
     );
     assert!(!message.trim().is_empty(), "an error without a word");
-    // The service's own words are repeated, whatever they are.
+    // The error repeats the service's text, which may be anything.
     let sent_to_us = error.raw_body().is_some_and(|body| {
         body.windows(CANARY.len())
             .any(|part| part == CANARY.as_bytes())

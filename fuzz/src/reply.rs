@@ -1,4 +1,4 @@
-//! Replies made of arbitrary bytes: now and then plausible, more often not.
+//! Replies made of arbitrary bytes, of which some are plausible.
 
 use arbitrary::{Result, Unstructured};
 use classify_proto::{Bytes, Failure, Reply, http};
@@ -32,11 +32,11 @@ const DELAYS: [&str; 12] = [
     "soon",
 ];
 
-/// An arbitrary reply. `request_body` is the body of the last request that had one in JSON, to be answered in kind.
+/// Returns an arbitrary reply. `request_body` is the last JSON body that was sent; the reply may match it.
 ///
 /// # Errors
 ///
-/// When the bytes do not make one.
+/// If the bytes are used up.
 pub fn reply(u: &mut Unstructured<'_>, request_body: &Value) -> Result<Reply> {
     if u.ratio(1u8, 4u8)? {
         return Ok(Err(failure(u)?));
@@ -120,7 +120,7 @@ fn job(u: &mut Unstructured<'_>, request_body: &Value) -> Result<Value> {
         "id": format!("clj-{}", u.int_in_range(1..=4u8)?),
         "status": *u.choose(&JOB_STATUSES)?,
     });
-    // Most answers are to the question.
+    // Most replies match the request.
     if !u.ratio(1u8, 8u8)? {
         for field in ["configuration", "file_input", "transaction_id"] {
             job[field] = request_body[field].clone();

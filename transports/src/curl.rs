@@ -21,8 +21,8 @@ pub struct Curl {
 }
 
 impl Curl {
-    /// Uses a proxy of any kind that libcurl supports, such as `socks5h://127.0.0.1:9050`. Without a proxy, requests go
-    /// directly to the service; libcurl's own look-up of environment variables is off.
+    /// Sets a proxy of any kind that libcurl supports, such as `socks5h://127.0.0.1:9050`. Without a proxy, requests
+    /// are sent directly to the service; libcurl does not read environment variables.
     #[must_use]
     pub fn with_proxy(proxy: impl Into<String>) -> Self {
         Self {
@@ -52,7 +52,7 @@ impl Transport for Curl {
             Some(proxy) => failure.through(proxy),
             None => failure,
         });
-        // Keeps the connections and forgets the settings.
+        // Keeps the connections and resets the settings.
         easy.reset();
         lock().push(easy);
         reply
@@ -143,23 +143,23 @@ fn prepare(
         easy.post(true)?;
         easy.post_field_size(body.length())?;
         if !parts.headers.contains_key(http::header::CONTENT_TYPE) {
-            // libcurl would announce a form.
+            // By default, libcurl sends the content type of a form.
             headers.append("content-type:")?;
         }
     }
     if parts.method != Method::GET && body.is_empty() {
-        // libcurl repeats a request by itself if a kept connection turns out to be closed. The client must know of every
-        // attempt of a cancel or a delete, so that these go over a new connection. libcurl cannot repeat a request with a
-        // body, since it cannot read the body again.
+        // libcurl sends a request again if a reused connection turns out to be closed. The client must know of every
+        // attempt of a cancel or a delete, so these use a new connection. libcurl cannot send a request with a body
+        // again, because it cannot read the body again.
         easy.fresh_connect(true)?;
     }
     easy.custom_request(parts.method.as_str())?;
     easy.http_headers(headers)?;
     easy.accept_encoding("gzip")?;
-    // An empty string means none, whatever the environment says.
+    // An empty string disables the proxy of the environment.
     easy.proxy(proxy.unwrap_or_default())?;
     easy.noproxy("")?;
-    // Enables the calls that report progress and what was sent.
+    // Enables the progress callback.
     easy.progress(true)?;
     easy.verbose(true)?;
     // libcurl counts milliseconds in 32 bits.
@@ -185,13 +185,13 @@ fn read_header(head: &mut http::Response<()>, line: &[u8]) {
     }
 }
 
-/// Returns what libcurl's error means, and whether anything was sent.
+/// Returns the failure of a libcurl error, which says whether anything was sent.
 fn failure(error: &curl::Error, not_sent: bool) -> Failure {
     let message = error.to_string();
     let failure = if error.is_operation_timedout() {
         Failure::timeout(message)
     } else if error.is_peer_failed_verification() || error.is_ssl_cacert() {
-        // The same certificate comes at every attempt.
+        // A retry would get the same certificate.
         return Failure::refused(message).attempted(true);
     } else if error.is_url_malformed() || error.is_unsupported_protocol() {
         return Failure::refused(message);

@@ -1,4 +1,5 @@
-//! hyper, through hyper-util's legacy client, in tokio. Plain http; for https, give the client hyper-rustls's connector.
+//! hyper, through hyper-util's legacy client, in tokio. Supports plain http. For https, build the client with
+//! the connector of hyper-rustls.
 
 use std::error::Error;
 use std::future::Future;
@@ -21,7 +22,7 @@ pub type HyperService = legacy::Client<HttpConnector, RequestBody>;
 pub struct Hyper(HyperService);
 
 impl Hyper {
-    /// Makes a transport with connections of its own.
+    /// Returns a transport with its own connection pool.
     #[must_use]
     pub fn new() -> Self {
         Self(service())
@@ -74,7 +75,7 @@ async fn exchange(
         request.headers_mut().insert(CONTENT_LENGTH, length.into());
     }
     let body = request.body().state();
-    // Nothing tells when a request without a body is written, so a connection has its time too.
+    // The end of a request without a body is unknown, so the limit includes the time to connect.
     let limit = if request.body().is_empty() {
         budget.response.saturating_add(budget.connect)
     } else {
@@ -109,7 +110,7 @@ pub fn tower<S>(service: S) -> TowerTransport<S, legacy::Error> {
     TowerTransport::new(service).failure(failure)
 }
 
-/// Returns what hyper's error means. An error of a connection proves that the request was not sent.
+/// Returns the failure of a hyper error. An error of connecting proves that the request was not sent.
 #[expect(
     clippy::needless_pass_by_value,
     reason = "`TowerTransport` passes errors by value"

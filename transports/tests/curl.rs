@@ -19,7 +19,7 @@ impl Driver for Blocking {
         Self(
             Client::new(api)
                 .limits(settings.limits)
-                // The published limits would make a long scenario of every short one.
+                // The published limits would slow every scenario down.
                 .limiter(Limiter::unlimited())
                 .retry(settings.retry)
                 .poll_interval(settings.poll_interval)

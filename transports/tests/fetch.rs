@@ -7,7 +7,7 @@ use classify_emulator::{Config, Emulator, Fault, FaultSchedule, RateLimits, Rout
 
 const DOCUMENTS: usize = 50;
 
-/// Prints the number of completed documents. A program that does not end by itself, because a timer is left, fails.
+/// Prints the number of completed documents. Fails if the program does not end because a timer is left.
 const SCRIPT: &str = "
     setTimeout(() => { console.error('not at its end after 100 s'); process.exit(1); }, 100000).unref();
     const [module, baseUrl, key, documents] = process.argv.slice(1);

@@ -1,4 +1,4 @@
-//! The shared suite over hyper, by a transport written by hand.
+//! The shared suite over hyper.
 
 mod driver;
 
@@ -8,7 +8,7 @@ use driver::{Async, Subject};
 
 impl Subject for Hyper {
     const OPT_OUTS: &'static [Capability] = &[
-        // `HttpConnector` speaks plain http; TLS is another connector's.
+        // `HttpConnector` supports plain http; TLS needs another connector.
         Capability::Tls,
         // hyper has no decompression and no proxies; both are layers or connectors around it.
         Capability::Gzip,

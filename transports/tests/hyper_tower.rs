@@ -12,7 +12,7 @@ type Tower = TowerTransport<HyperService, Error>;
 
 impl Subject for Tower {
     const OPT_OUTS: &'static [Capability] = &[
-        // `HttpConnector` speaks plain http; TLS is another connector's.
+        // `HttpConnector` supports plain http; TLS needs another connector.
         Capability::Tls,
         // hyper has no decompression and no proxies; both are layers or connectors around it.
         Capability::Gzip,

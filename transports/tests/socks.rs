@@ -1,4 +1,4 @@
-//! libcurl through a SOCKS5 proxy. The proxy's address says who resolves the host name.
+//! libcurl through a SOCKS5 proxy. The scheme of the proxy decides whether it resolves the host name.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
@@ -21,7 +21,7 @@ const MAX_CONNECTIONS: usize = 64;
 /// Longer than any pause of a test.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Nobody listens here, so that only the proxy reaches the emulator.
+/// No server listens on this port, so that only the proxy reaches the emulator.
 const HOST: &str = "localhost:1";
 
 /// The destination that a client names.
@@ -31,7 +31,7 @@ enum Destination {
     Address(SocketAddr),
 }
 
-/// A SOCKS5 proxy that connects to one address, whatever destination it is asked for.
+/// A SOCKS5 proxy that connects to one address, for every requested destination.
 struct SocksProxy {
     address: SocketAddr,
     destinations: Arc<Mutex<Vec<Destination>>>,
@@ -77,7 +77,7 @@ impl SocksProxy {
 impl Drop for SocksProxy {
     fn drop(&mut self) {
         self.is_stopped.store(true, Ordering::SeqCst);
-        // Wakes the thread that accepts.
+        // Wakes the accepting thread.
         drop(TcpStream::connect(self.address));
         if let Some(thread) = self.thread.take() {
             drop(thread.join());
@@ -193,7 +193,7 @@ fn socks5_proxy_is_given_address_of_job() {
     }
 }
 
-/// The destination cannot be reached: the request was not sent, so that also a create without a key is repeated.
+/// The destination is unreachable, so the request was not sent, and a create without a transaction id is retried too.
 #[test]
 fn socks_proxy_that_refuses_counts_as_not_sent() {
     let proxy = SocksProxy::start(None);

@@ -1,5 +1,5 @@
-//! A call that is answered 503 and then 200, with the host as its clock and its service: by the core alone, and by
-//! `classify-client` over a transport of its own.
+//! A call that receives 503 and then 200. The host is its clock and its service. It runs with the core alone, and with
+//! `classify-client` over a transport.
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, Ready, ready};
@@ -13,20 +13,20 @@ use classify_proto::machine::{Call, Context, Machine, Step};
 use classify_proto::v2::{GetJob, Job, JobStatus};
 use classify_proto::{Api, Error, Reply, Seed, Time, http};
 
-/// What [`step`] answers: a request is to be sent.
+/// Returned by [`step`] if a request must be sent.
 const SEND: f64 = -1.0;
-/// It is over, and the job has completed.
+/// Returned if the call has ended and the job has completed.
 const DONE: f64 = -2.0;
-/// It is over otherwise.
+/// Returned if the call has ended otherwise.
 const FAILED: f64 = -3.0;
 
 thread_local! {
     static CALL: RefCell<Option<Call<GetJob>>> = const { RefCell::new(None) };
 }
 
-/// One turn of the run loop at `now`, in milliseconds: a constant above, or the time to wait until.
+/// Runs one step at `now`, in milliseconds. Returns a constant above, or the time until which to wait.
 ///
-/// A request is answered on the spot with `status`.
+/// A request gets a response with `status` immediately.
 #[expect(unsafe_code, reason = "a host finds a function by its name")]
 #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 #[unsafe(no_mangle)]
@@ -51,7 +51,7 @@ pub extern "C" fn step(now: f64, status: u32) -> f64 {
     })
 }
 
-/// A transport of the host: every request is answered at once with the status of the turn. It is not `Send`.
+/// A transport that returns the status of the step immediately. It is not `Send`.
 struct Host(Rc<Cell<u32>>);
 
 thread_local! {

@@ -1,6 +1,6 @@
 //! A bulk run of a million documents in virtual time, without a network: CPU per document, and memory over time.
 //!
-//! `cargo bench -p classify-bench --bench bulk -- 1000000` (the number of documents; a million unless given).
+//! `cargo bench -p classify-bench --bench bulk -- 1000000` (the number of documents; a million by default).
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -18,11 +18,11 @@ use classify_proto::{Api, Body, RateClass, Seed, Time, http};
 #[global_allocator]
 static ALLOCATOR: counting_allocator::CountingAllocator = counting_allocator::CountingAllocator;
 
-/// How long a job takes, and a request.
+/// The virtual time of a job, and of a request.
 const JOB_DURATION_MS: u64 = 20_000;
 const LATENCY_MS: u64 = 50;
 
-/// The least of a service: jobs by id, with when they end.
+/// A minimal service: jobs by id, with the time of their end.
 #[derive(Default)]
 struct Service {
     created: u64,
@@ -56,7 +56,7 @@ impl Service {
             }
             let tail = if now >= ends_at {
                 self.running.remove(id);
-                r#""COMPLETED","result":{"type":"invoice","confidence":0.9,"reasoning":"it says so in its heading"}}"#
+                r#""COMPLETED","result":{"type":"invoice","confidence":0.9,"reasoning":"the heading says invoice"}}"#
             } else {
                 r#""RUNNING"}"#
             };
@@ -71,16 +71,17 @@ fn main() {
     let total: u64 = std::env::args()
         .find_map(|argument| argument.parse().ok())
         .unwrap_or(1_000_000);
-    let api = Api::builder("llx-bench").build().expect("a good key");
+    let api = Api::builder("llx-bench").build().expect("a valid key");
     let rules = Configuration::new([
         Rule::new("invoice", "has an invoice number"),
         Rule::new("receipt", "has a till number"),
     ]);
-    // Faster than the published limits, or a million documents would take seven hours of virtual polling.
+    // Above the published limits; otherwise a million documents would need seven hours of virtual polling.
     let limiter =
         Mutex::new(Limiter::unlimited().limit(RateClass::Create, 400, Duration::from_secs(1)));
     let template = JobOptions::from(rules);
-    // Enough in flight that the rate is what limits the run: 400 a second, each for 20 s and up to a round more.
+    // Enough documents in flight that only the rate limits the run: 400 per second, each for 20 s and up to one poll
+    // interval.
     let options = BulkOptions::default()
         .max_in_flight(12_000)
         .max_requests(64);
@@ -88,7 +89,7 @@ fn main() {
 
     let mut service = Service::default();
     let mut in_flight: BTreeMap<(u64, u64), (Ticket, Bytes)> = BTreeMap::new();
-    let (mut now, mut sent, mut pushed, mut settled, mut journal, mut max_live_mb) =
+    let (mut now, mut sent, mut pushed, mut finished_count, mut journal, mut max_live_mb) =
         (1_700_000_000_000, 0, 0, 0_u64, 0, 0.0_f64);
     println!("documents   CPU µs/document   live MB   peak MB   requests");
     loop {
@@ -121,9 +122,9 @@ fn main() {
             }
             Step::Event(BulkEvent::Record(record)) => journal += record.to_line().len(),
             Step::Event(BulkEvent::Finished(_)) => {
-                settled += 1;
-                if settled % (total / 10).max(1) == 0 {
-                    max_live_mb = max_live_mb.max(print_progress(settled, sent));
+                finished_count += 1;
+                if finished_count % (total / 10).max(1) == 0 {
+                    max_live_mb = max_live_mb.max(print_progress(finished_count, sent));
                 }
             }
             Step::Event(_) => {}
@@ -143,26 +144,32 @@ fn main() {
                     format!("{:.1} µs", cpu_micros_per_document(total)),
                 );
                 row("requests", sent.to_string());
-                row("most memory at once", format!("{max_live_mb:.0} MB"));
+                row("peak memory", format!("{max_live_mb:.0} MB"));
                 return;
             }
         }
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "figures to be read")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "the figures are printed for people"
+)]
 fn cpu_micros_per_document(documents: u64) -> f64 {
     process::cpu_time().as_secs_f64() * 1e6 / documents.max(1) as f64
 }
 
-/// Prints how far the run is; the most megabytes that were in use since the last time.
-#[expect(clippy::cast_precision_loss, reason = "figures to be read")]
-fn print_progress(settled: u64, sent: u64) -> f64 {
+/// Prints the progress of the run. Returns the peak of the megabytes in use since the last call.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "the figures are printed for people"
+)]
+fn print_progress(documents: u64, sent: u64) -> f64 {
     let megabytes = |bytes: u64| bytes as f64 / 1e6;
     let peak = megabytes(counting_allocator::peak());
     println!(
-        "{settled:>9}   {:>15.1}   {:>7.1}   {peak:>7.1}   {sent:>8}",
-        cpu_micros_per_document(settled),
+        "{documents:>9}   {:>15.1}   {:>7.1}   {peak:>7.1}   {sent:>8}",
+        cpu_micros_per_document(documents),
         megabytes(counting_allocator::live()),
     );
     peak

@@ -1,5 +1,5 @@
-//! What the core does most, by time and allocations: parsing beside plain serde structs and the same bytes, building every
-//! request beside plain code where it has no body, page ranges, and a machine's steps.
+//! Time and allocations of the core's most frequent work: parsing, compared with plain serde structs on the same bytes;
+//! building every request, compared with plain code if it has no body; page ranges; the steps of a machine.
 
 use classify_bench::measure::{compare, measure, print_table_header};
 use classify_bench::workloads::{call, page_ranges, plain_create, request_cases};
@@ -18,9 +18,9 @@ fn main() {
         "parse a page of 100 jobs",
         || {
             list.parse(http::Response::new(page.clone()))
-                .expect("our own page")
+                .expect("a valid page")
         },
-        || serde_json::from_slice::<plain::Page>(&page).expect("our own page"),
+        || serde_json::from_slice::<plain::Page>(&page).expect("a valid page"),
     );
 
     let job = fixtures::job();
@@ -29,28 +29,28 @@ fn main() {
         "parse a job",
         || {
             get.parse(http::Response::new(job.clone()))
-                .expect("our own job")
+                .expect("a valid job")
         },
-        || serde_json::from_slice::<plain::Job>(&job).expect("our own job"),
+        || serde_json::from_slice::<plain::Job>(&job).expect("a valid job"),
     );
 
     let api = workloads::api();
     let create = fixtures::create();
     let body = fixtures::plain_create();
-    let request = create.build_request(&api).expect("a good create");
+    let request = create.build_request(&api).expect("a valid create");
     let plain_create = || plain_create(&body, request.headers());
     compare(
         "build a create",
         || {
             create
                 .build_request_unvalidated(&api)
-                .expect("a good create")
+                .expect("a valid create")
         },
         plain_create,
     );
     compare(
-        "check and build a create",
-        || create.build_request(&api).expect("a good create"),
+        "validate and build a create",
+        || create.build_request(&api).expect("a valid create"),
         plain_create,
     );
     for request_case in request_cases() {
@@ -62,7 +62,7 @@ fn main() {
     }
     measure("page ranges", page_ranges);
     measure("a call", || call(&api, &job, &[200]));
-    measure("a call that is repeated once", || {
+    measure("a call with one retry", || {
         call(&api, &job, &[503, 200]);
     });
 }

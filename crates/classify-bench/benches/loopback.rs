@@ -1,10 +1,10 @@
 //! A bulk run of a thousand documents over loopback, through each driver.
 //!
-//! `cargo bench -p classify-bench --bench loopback -- 1000` (the number of documents; a thousand unless given).
+//! `cargo bench -p classify-bench --bench loopback -- 1000` (the number of documents; a thousand by default).
 //!
-//! The emulator answers without limits of its own, and a job takes two seconds. Each driver is a process of its own, so
-//! that its processor time and its memory are nobody else's; the emulator in this one counts what it was asked. The
-//! counts are asserted; the times are printed and are the machine's as much as the driver's.
+//! The emulator has no rate limits, and a job takes two seconds. Each adapter runs in its own process, so that its
+//! processor time and memory are measured separately. The emulator runs in this process and counts requests. Counts are
+//! asserted; times, which depend on the machine, are printed.
 
 use std::error::Error;
 use std::process::Command;
@@ -21,7 +21,7 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 const DRIVERS: [&str; 2] = ["ureq", "reqwest"];
 const JOB_DURATION: Duration = Duration::from_secs(2);
-/// Tells a process that it is a driver's: `--driver NAME BASE_URL DOCUMENTS`.
+/// Marks the process of a driver: `--driver NAME BASE_URL DOCUMENTS`.
 const DRIVER_FLAG: &str = "--driver";
 
 fn main() -> Result<()> {
@@ -42,7 +42,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Lets one driver run against an emulator of its own, and holds it to what the emulator counted.
+/// Runs one driver against its own emulator, and asserts the emulator's counts.
 fn bench_driver(driver: &str, documents: u64) -> Result<()> {
     let config = Config::default()
         .rate_limits(RateLimits::none())
@@ -82,7 +82,7 @@ fn bench_driver(driver: &str, documents: u64) -> Result<()> {
     Ok(())
 }
 
-/// The driver's process: classifies, and prints what it used.
+/// The process of a driver: classifies, and prints its processor time and memory.
 fn run_driver(driver: &str, base_url: &str, documents: u64) -> Result<()> {
     let api = Api::builder("llx-bench").base_url(base_url).build()?;
     let texts = (0..documents).map(|number| {

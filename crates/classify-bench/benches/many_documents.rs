@@ -1,9 +1,10 @@
 //! An async bulk run of many documents over loopback, with one request in twenty failing: one job for each, and memory
 //! that does not grow with the run.
 //!
-//! `cargo bench -p classify-bench --bench many_documents -- 100000` (the number of documents; 2,000 unless given).
+//! `cargo bench -p classify-bench --bench many_documents -- 100000` (the number of documents; 2,000 by default).
 //!
-//! The client is a process of its own, whose memory is nobody else's; the emulator in this one counts the jobs.
+//! The client runs in its own process, so that its memory is measured separately. The emulator runs in this process and
+//! counts the jobs.
 
 use std::error::Error;
 use std::process::Command;
@@ -18,10 +19,10 @@ use classify_reqwest::{Client, Document};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// Tells a process that it is the client's: `--client BASE_URL DOCUMENTS`.
+/// Marks the process of the client: `--client BASE_URL DOCUMENTS`.
 const CLIENT_FLAG: &str = "--client";
-/// How much higher the peak may be at the end than after a tenth of the documents. The journal's index, a few bytes of each
-/// document that a copy could be charged for again, and the allocator's slack are in it.
+/// The largest ratio of the peak at the end to the peak after a tenth of the documents. It allows for the index of the
+/// journal, a few bytes for each document whose copy could be charged again, and the overhead of the allocator.
 const GROWTH: f64 = 1.5;
 
 fn main() -> Result<()> {
@@ -60,7 +61,11 @@ fn main() -> Result<()> {
         start.elapsed().as_secs_f64(),
         text.trim()
     );
-    assert_eq!(emulator.job_count(), documents, "each is paid for once");
+    assert_eq!(
+        emulator.job_count(),
+        documents,
+        "each document is paid for once"
+    );
     Ok(())
 }
 
@@ -94,7 +99,7 @@ fn run_client(base_url: &str, documents: usize) -> Result<()> {
     );
     #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
     let growth = peak as f64 / early as f64;
-    // The cache of reports fills up within the first ten thousand documents.
+    // The report cache is full within the first ten thousand documents.
     if documents >= 100_000 {
         assert!(growth < GROWTH, "memory grew by {growth:.2}");
     }

@@ -1,16 +1,16 @@
-//! Processor time of a bulk run over each adapter, beside the same requests sent by hand over ureq.
+//! Processor time of a bulk run over each adapter, compared with the same hand-written requests over ureq.
 //!
 //! `cargo bench -p classify-bench --bench processor_time -- 2000` (the number of documents; 2,000 by default).
 //!
-//! Every run is a process of its own, so that its processor time is that of the client alone. The emulator runs in the
-//! process that starts them, without latencies and without rate limits. The runs take turns, and the medians of
-//! [`ROUNDS`] rounds are compared.
+//! Every run is a separate process, so that only the client is measured. The emulator runs in the process that starts
+//! them, without latency and without rate limits. The runs take turns, and the medians of [`ROUNDS`] rounds are
+//! compared.
 //!
-//! By hand means: sixteen threads that are reused, one agent with the settings of the default transport's, plain serde
-//! structs, and no retries. Each thread takes the next document, uploads it and creates its job; afterwards one thread
-//! lists the jobs, a hundred per request, in as many requests as the bulk run before it needed. So both send the same
-//! number of uploads, creates and lists, which is asserted. Processor times are not asserted: a busy machine moves them.
-//! The bench fails only if a ratio is more than a third over its budget.
+//! The hand-written program has sixteen reused threads, one agent with the settings of the default transport, plain
+//! serde structs, and no retries. Each thread takes the next document, uploads it and creates its job. Afterwards one
+//! thread lists the jobs, a hundred per request, in as many requests as the bulk run needed. Both send the same number
+//! of uploads, creates and lists, which is asserted. Processor times are not asserted, because they vary on a busy
+//! machine. The bench fails only if a ratio is more than a third over its budget.
 
 use std::error::Error;
 use std::process::Command;
@@ -32,7 +32,7 @@ const ROUNDS: usize = 3;
 const KEY: &str = "llx-bench";
 const THREADS: usize = 16;
 const JOBS_PER_LIST: usize = 100;
-/// Processor time of a bulk run over ureq, as a multiple of the same requests by hand.
+/// The budget of a bulk run over ureq, as a multiple of the processor time of the hand-written program.
 const BUDGET: f64 = 1.5;
 /// The ratio at which the bench fails: a third over the budget.
 const FAILURE: f64 = 2.0;
@@ -84,8 +84,8 @@ fn median(mut times: Vec<f64>) -> f64 {
     times[times.len() / 2]
 }
 
-/// Lets one client run against an emulator of its own. Returns its processor time for each document, in microseconds, and
-/// the number of its lists.
+/// Runs one client against its own emulator. Returns its processor time for each document, in microseconds, and the
+/// number of its lists.
 #[expect(
     clippy::cast_precision_loss,
     reason = "a number of documents is far below 2^52"
@@ -119,7 +119,7 @@ fn measure_client(client: &str, documents: u64, lists: u64) -> Result<(f64, u64)
     Ok((microseconds / documents as f64, sent_lists))
 }
 
-/// A client's process: classifies, and prints its processor time in microseconds.
+/// The process of a client: classifies, and prints its processor time in microseconds.
 fn run_client(client: &str, base_url: &str, documents: u64, lists: u64) -> Result<()> {
     let start = process::cpu_time();
     match client {
@@ -208,7 +208,7 @@ fn by_hand(base_url: &str, documents: u64, lists: u64) -> Result<()> {
     Ok(())
 }
 
-/// An agent with the settings of the default transport's.
+/// Returns an agent with the settings of the default transport.
 fn agent() -> ureq::Agent {
     let limits = TransportLimits::default();
     ureq::Agent::config_builder()
@@ -224,7 +224,7 @@ fn agent() -> ureq::Agent {
         .into()
 }
 
-/// Reads a response whole, as the adapter does, and parses it.
+/// Reads a complete response, as the adapter does, and parses it.
 fn read<T: for<'de> Deserialize<'de>>(mut response: ureq::http::Response<ureq::Body>) -> Result<T> {
     let status = response.status();
     if !status.is_success() {

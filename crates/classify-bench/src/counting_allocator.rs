@@ -1,4 +1,4 @@
-//! An allocator that counts.
+//! An allocator that counts allocations.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,13 +19,13 @@ fn shrink(bytes: usize) {
     LIVE.fetch_sub(bytes as u64, Ordering::Relaxed);
 }
 
-/// The system's allocator, with a count of what is asked of it.
+/// The system allocator, with a count of allocations and bytes.
 #[derive(Debug)]
 pub struct CountingAllocator;
 
 #[expect(
     unsafe_code,
-    reason = "an allocator is unsafe by its nature; this one hands everything to the system's"
+    reason = "an allocator is unsafe; this one passes all calls to the system allocator"
 )]
 // SAFETY: every method passes its arguments on unchanged, so the system allocator's guarantees hold.
 unsafe impl GlobalAlloc for CountingAllocator {
@@ -49,7 +49,7 @@ unsafe impl GlobalAlloc for CountingAllocator {
     }
 }
 
-/// How many allocations `work` makes, and of how many bytes.
+/// Returns the number of allocations of `work`, and their bytes.
 pub fn allocations<T>(work: impl FnOnce() -> T) -> (u64, u64) {
     let before = (
         ALLOCATIONS.load(Ordering::Relaxed),
@@ -64,13 +64,13 @@ pub fn allocations<T>(work: impl FnOnce() -> T) -> (u64, u64) {
     (after.0 - before.0, after.1 - before.1)
 }
 
-/// The most bytes that were in use at once since the last call.
+/// Returns the peak of the bytes in use since the last call.
 #[must_use]
 pub fn peak() -> u64 {
     PEAK.swap(LIVE.load(Ordering::Relaxed), Ordering::Relaxed)
 }
 
-/// The bytes in use.
+/// Returns the bytes that are in use now.
 #[must_use]
 pub fn live() -> u64 {
     LIVE.load(Ordering::Relaxed)

@@ -1,4 +1,4 @@
-//! What is parsed and built in every measure: a page as a bulk run sees it, and a create with six rules.
+//! Test data of the benches: a page as a bulk run receives it, and a create with six rules.
 
 use std::ops::Range;
 
@@ -7,7 +7,7 @@ use classify_proto::v2::{Configuration, CreateJob, Rule};
 
 use crate::plain;
 
-/// The types of the rules.
+/// The type of each of the six rules.
 pub const RULE_TYPES: [&str; 6] = [
     "invoice",
     "receipt",
@@ -26,33 +26,33 @@ fn description(kind: &str) -> String {
     )
 }
 
-/// A page of 100 jobs made from one configuration, as a bulk run sees them.
+/// Returns a page of 100 jobs with one configuration, as a bulk run receives it.
 #[must_use]
 pub fn page() -> Bytes {
     page_of(0..100, RuleSharing::Shared, Some("eyJvIjoxMDB9"))
 }
 
-/// The first job of that page, alone.
+/// Returns the first job of [`page`].
 ///
 /// # Panics
 ///
-/// Never: the page is our own.
+/// Never: the page is valid.
 #[must_use]
 pub fn job() -> Bytes {
-    let page: serde_json::Value = serde_json::from_slice(&page()).expect("our own page");
+    let page: serde_json::Value = serde_json::from_slice(&page()).expect("a valid page");
     page["items"][0].to_string().into()
 }
 
-/// Whose rules the jobs of a page were made by.
+/// Whether the jobs of a page have the same rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RuleSharing {
-    /// All by the same.
+    /// All jobs have the same rules.
     Shared,
-    /// Each by its own, so that nothing can be shared.
+    /// Each job has its own rules, so that nothing can be shared.
     Distinct,
 }
 
-/// A page of the jobs of these numbers.
+/// Returns a page of the jobs with these numbers.
 #[must_use]
 pub fn page_of(jobs: Range<usize>, rules: RuleSharing, next_page_token: Option<&str>) -> Bytes {
     let items: Vec<_> = jobs
@@ -95,19 +95,19 @@ pub fn page_of(jobs: Range<usize>, rules: RuleSharing, next_page_token: Option<&
         .into()
 }
 
-/// Six rules.
+/// Returns a configuration with six rules.
 #[must_use]
 pub fn rules() -> Configuration {
     Configuration::new(RULE_TYPES.map(|kind| Rule::new(kind, description(kind))))
 }
 
-/// A create of ours.
+/// Returns a create with six rules.
 #[must_use]
 pub fn create() -> CreateJob {
     CreateJob::new("dfl-1", rules()).transaction_id("t-1")
 }
 
-/// The same create as plain structs.
+/// Returns the same create as plain structs.
 #[must_use]
 pub fn plain_create() -> plain::Create {
     plain::Create {

@@ -1,15 +1,18 @@
-//! What the benches share: the plain code to measure against, a measure, and an allocator that counts.
+//! Code that the benches share: the baseline, measurements, and an allocator that counts.
 //!
-//! Where something stands beside ours, the figure is a ratio taken in one run, because a machine that is shared gives no
-//! two runs the same second: the two sides take turns, and the medians are compared. Allocations are counted, not timed,
-//! and are the same every time.
+//! A comparison with a baseline is a ratio of medians. Both sides take turns in one run, because times on a shared
+//! machine vary between runs. Allocations are counted and are the same in every run.
 //!
-//! `cargo bench -p classify-bench --bench core` does what the core does most, each beside plain code where there is
-//! such: it parses a page of 100 jobs, builds every request, reads page ranges and steps a machine. `cargo bench -p classify-bench --bench bulk` runs a million documents in virtual time
-//! and prints CPU time and memory as it goes; `--bench loopback` runs a thousand through each driver against the
-//! emulator; `--bench processor_time` compares bulk runs over both adapters with the same requests by hand. `crates/classify-bench/instructions` counts instructions under callgrind and holds them to `budgets.txt`;
-//! `crates/classify-bench/peers/listing.py` lists 20,000 jobs beside loops written by hand and the official clients;
-//! `crates/classify-bench/sizes` measures what each driver weighs. `crates/classify-bench/report` runs them all.
+//! | bench | measures |
+//! | --- | --- |
+//! | `--bench core` | parsing a page of 100 jobs, building every request, page ranges, the steps of a machine |
+//! | `--bench bulk` | a million documents in virtual time: processor time and memory |
+//! | `--bench loopback` | a thousand documents through each adapter against the emulator |
+//! | `--bench processor_time` | bulk runs over both adapters, compared with the same hand-written requests |
+//! | `instructions` | instructions under callgrind, checked against `budgets.txt` |
+//! | `peers/listing.py` | listing 20,000 jobs, compared with hand-written loops and the official clients |
+//! | `sizes` | the crates and the binary size of each adapter |
+//! | `report` | all of these |
 
 pub mod counting_allocator;
 pub mod fixtures;

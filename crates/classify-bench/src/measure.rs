@@ -1,15 +1,14 @@
-//! Two pieces of work, measured side by side.
+//! Measures two functions and compares them.
 
 use std::hint::black_box;
 use std::time::Instant;
 
 use crate::counting_allocator::allocations;
 
-/// How many times each side has its turn.
+/// The number of turns of each side.
 const ROUNDS: usize = 200;
 
-/// Lets `ours` and `plain` take turns, and prints medians, allocations, and their ratios, as rows of a
-/// table.
+/// Runs `ours` and `plain` in turns, and prints medians, allocations and their ratios as rows of a table.
 pub fn compare<A, B>(name: &str, mut ours: impl FnMut() -> A, mut plain: impl FnMut() -> B) {
     let (mut our_times, mut plain_times) = (Vec::with_capacity(ROUNDS), Vec::with_capacity(ROUNDS));
     for _ in 0..ROUNDS {
@@ -33,7 +32,7 @@ pub fn compare<A, B>(name: &str, mut ours: impl FnMut() -> A, mut plain: impl Fn
     );
 }
 
-/// The same for a piece of work that nothing stands beside.
+/// Measures a function without a baseline, and prints the same rows.
 pub fn measure<T>(name: &str, mut ours: impl FnMut() -> T) {
     let times = (0..ROUNDS).map(|_| time(&mut ours)).collect();
     println!("| {name}, time | {:.1} µs | | |", median(times));
@@ -42,7 +41,7 @@ pub fn measure<T>(name: &str, mut ours: impl FnMut() -> T) {
     println!("| {name}, bytes allocated | {bytes} | | |");
 }
 
-/// Prints the head of the table.
+/// Prints the column names and the separator, in Markdown.
 pub fn print_table_header() {
     println!("| | ours | baseline | ours / baseline |\n| --- | ---: | ---: | ---: |");
 }

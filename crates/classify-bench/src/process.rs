@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-/// Returns the most memory that the process ever had, in KiB. Linux only: zero elsewhere.
+/// Returns the peak memory of this process in KiB. Linux only; 0 on other systems.
 #[must_use]
 pub fn peak_kib() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -14,7 +14,7 @@ pub fn peak_kib() -> u64 {
     peak.unwrap_or_default()
 }
 
-/// Returns the processor time that the process has used, in user and in system.
+/// Returns the processor time of this process, user and system time together.
 #[must_use]
 pub fn cpu_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);

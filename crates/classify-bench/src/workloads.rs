@@ -1,4 +1,4 @@
-//! The pieces of work that are timed and counted: every request, a machine's steps, and the same in plain code.
+//! The workloads that are measured: every request, the steps of a machine, and the same in plain code.
 
 use std::hint::black_box;
 
@@ -12,31 +12,31 @@ use classify_proto::{
 use crate::{fixtures, plain};
 
 const SERVICE: &str = "https://api.cloud.llamaindex.ai";
-/// The project that every request names.
+/// The project of every request.
 const PROJECT: &str = "c4ca4238-a0b9-4382-8dcc-509a6f75849b";
 
-/// Where requests go and in whose name.
+/// Returns the base URL, key and project of the workloads.
 ///
 /// # Panics
 ///
-/// Never: the key is our own.
+/// Never: the key is valid.
 #[must_use]
 pub fn api() -> Api {
     Api::builder("llx-bench")
         .project(PROJECT)
         .build()
-        .expect("a good key")
+        .expect("a valid key")
 }
 
 type Ours = dyn Fn(&Api) -> http::Request<Body>;
 type Plain = dyn Fn() -> http::Request<Bytes>;
 
-/// One operation's request.
+/// The request of one operation.
 pub struct RequestCase {
-    /// The operation's name.
+    /// The name of the operation, such as `classify.create`.
     pub name: &'static str,
     ours: Box<Ours>,
-    /// What `format!` and `http` alone build: what every request without a body has beside it.
+    /// The same request, built with `format!` and `http`. `None` if it has a body.
     plain: Option<Box<Plain>>,
 }
 
@@ -49,9 +49,13 @@ impl std::fmt::Debug for RequestCase {
 impl RequestCase {
     fn of<O: Operation + 'static>(operation: O) -> Self {
         let name = operation.name();
-        let ours = move |api: &Api| operation.build_request(api).expect("a good operation");
+        let ours = move |api: &Api| operation.build_request(api).expect("a valid operation");
         let (parts, body) = ours(&api()).into_parts();
-        let path = parts.uri.path_and_query().expect("a whole URL").to_string();
+        let path = parts
+            .uri
+            .path_and_query()
+            .expect("a complete URL")
+            .to_string();
         let plain = move || {
             let url = format!("{SERVICE}{path}");
             plain_request(&parts.method, url, &parts.headers, Bytes::new())
@@ -64,24 +68,24 @@ impl RequestCase {
         }
     }
 
-    /// Checks the operation and builds its request.
+    /// Validates the operation and builds its request.
     #[must_use]
     pub fn ours(&self, api: &Api) -> http::Request<Body> {
         (self.ours)(api)
     }
 
-    /// The same without the library, where it has no body.
+    /// Builds the same request without the library. Does nothing if it has a body.
     #[must_use]
     pub fn plain(&self) -> Option<&Plain> {
         self.plain.as_deref()
     }
 }
 
-/// Every operation.
+/// Returns the requests of all operations.
 ///
 /// # Panics
 ///
-/// Never: the operations are our own.
+/// Never: the operations are valid.
 #[must_use]
 pub fn request_cases() -> Vec<RequestCase> {
     let rules = fixtures::rules;
@@ -123,21 +127,21 @@ pub fn request_cases() -> Vec<RequestCase> {
     ]
 }
 
-/// A create in plain code.
+/// Builds a create in plain code.
 ///
 /// # Panics
 ///
-/// Never: the body is our own.
+/// Never: the body is valid.
 #[must_use]
 pub fn plain_create(body: &plain::Create, headers: &http::HeaderMap) -> http::Request<Bytes> {
-    let bytes = serde_json::to_vec(body).expect("our own body");
-    // Literals, which make one text: the least that such a line can cost.
+    let bytes = serde_json::to_vec(body).expect("a valid body");
+    // Literals, which the compiler joins: the minimal cost of this line.
     let mut request = http::Request::post(format!(
         "{}/api/v2/classify?project_id={}",
         "https://api.cloud.llamaindex.ai", "c4ca4238-a0b9-4382-8dcc-509a6f75849b"
     ))
     .body(Bytes::from(bytes))
-    .expect("our own request");
+    .expect("a valid request");
     *request.headers_mut() = headers.clone();
     request
 }
@@ -152,27 +156,27 @@ fn plain_request(
         .method(method)
         .uri(url)
         .body(body)
-        .expect("our own request");
+        .expect("a valid request");
     *request.headers_mut() = headers.clone();
     request
 }
 
-/// Page ranges, read and counted from zero.
+/// Parses page ranges and returns the pages, counted from 0.
 ///
 /// # Panics
 ///
-/// Never: the pages are our own.
+/// Never: the pages are valid.
 #[must_use]
 pub fn page_ranges() -> Vec<u32> {
     let pages: PageRanges = "7, 1,3,5-7,20-400".parse().expect("good pages");
     pages.to_zero_based(1_000).expect("few pages")
 }
 
-/// A call from its first poll to its end, answered with these statuses.
+/// Runs a call from its first poll to its end, with these statuses as responses.
 ///
 /// # Panics
 ///
-/// When the last status is no success.
+/// If the last status is an error.
 pub fn call(api: &Api, job: &Bytes, statuses: &[u16]) {
     let mut call = Call::new(v2::GetJob::new(fixtures::FIRST_JOB_ID), Seed::new([7; 16]));
     let mut now = Time::from_millis(1_700_000_000_000);
@@ -186,7 +190,7 @@ pub fn call(api: &Api, job: &Bytes, statuses: &[u16]) {
                 *response.status_mut() = http::StatusCode::from_u16(*status).expect("a status");
                 call.handle(Context::new(api, now), ticket, Ok(response));
             }
-            Step::Wait(until) => now = until.expect("no reply is owed"),
+            Step::Wait(until) => now = until.expect("no reply is outstanding"),
             Step::Event(never) => match never {},
             Step::Done(result) => {
                 black_box(result.expect("a job"));

@@ -36,17 +36,17 @@ fn leftovers_of_programs_are_left_out_of_folders_and_globs() {
         "__MACOSX/._scan.pdf",
         "__MACOSX/scan.pdf",
     ];
-    let look_alikes = [
+    let similar = [
         "a~$b.docx",
         "data.tmpl",
         "part",
         "thumbs.db.txt",
         "~tilde.txt",
     ];
-    for name in leftovers.iter().chain(&look_alikes) {
+    for name in leftovers.iter().chain(&similar) {
         sandbox.file(&format!("inbox/{name}"), &format!("Invoice {name}"));
     }
-    let mut expected = look_alikes.map(|name| format!("inbox/{name}"));
+    let mut expected = similar.map(|name| format!("inbox/{name}"));
     expected.sort();
     for input in ["inbox", "inbox/*"] {
         // The emulator reads no .docx.

@@ -1,4 +1,4 @@
-//! The body of a request, as a transport reads it.
+//! The request body that a transport reads.
 
 use std::fmt;
 use std::io::{self, Read};
@@ -13,11 +13,22 @@ use classify_proto::{Bytes, Failure, Reply};
 
 use crate::content::{OpenContent, ReadError};
 
-/// The body of a request: of known length, read once.
+/// The body of a request. It has a known length and can be read once.
 ///
-/// A blocking transport reads it with [`Read`]; an async one polls it as an [`http_body::Body`]. The body notes whether it
-/// was started and why reading it failed, and the client uses these notes: a request whose body was never started was not
-/// sent, and an error of the body's own content is the error of the attempt.
+/// A blocking transport reads it with [`Read`]; an async transport polls it as an [`http_body::Body`]. The body records
+/// whether reading has started and whether it failed, and the client uses these records: a request whose body was never
+/// started was not sent, and if the document cannot be read, that is the error of the attempt.
+///
+/// ```
+/// use std::io::{self, Read};
+///
+/// use classify_client::RequestBody;
+///
+/// fn send(mut body: RequestBody, connection: &mut impl io::Write) -> io::Result<u64> {
+///     write!(connection, "content-length: {}\r\n\r\n", body.length())?;
+///     io::copy(&mut body, connection)
+/// }
+/// ```
 pub struct RequestBody {
     head: Bytes,
     content: OpenContent,
@@ -31,7 +42,8 @@ pub struct RequestBody {
     pub(crate) executor: Option<crate::async_client::BlockingExecutor>,
 }
 
-/// What is known of a body while the transport has it. Clones share it.
+/// The progress of a [`RequestBody`], for transports that pass the body on. Clones share the progress. Returned by
+/// [`RequestBody::state`].
 #[derive(Clone, Default)]
 pub struct BodyState(Arc<Notes>);
 
@@ -47,25 +59,25 @@ struct Notes {
 }
 
 impl BodyState {
-    /// Whether any part of the body was handed to the transport.
+    /// Returns whether the transport has read any part of the body.
     #[must_use]
     pub fn is_started(&self) -> bool {
         self.0.started.load(Ordering::Acquire)
     }
 
-    /// Whether the whole body was handed to the transport.
+    /// Returns whether the transport has read the whole body.
     #[must_use]
     pub fn is_ended(&self) -> bool {
         self.0.ended.load(Ordering::Acquire)
     }
 
-    /// Returns why the content could not be read to its end.
+    /// Returns the error that ended the reading of the document; `None` if there was none.
     #[must_use]
     pub fn read_error(&self) -> Option<&str> {
         self.0.read_error.get().map(|error| &*error.message)
     }
 
-    /// Waits until the whole body was handed to the transport.
+    /// Waits until the transport has read the whole body.
     #[cfg(feature = "async")]
     pub async fn ended(&self) {
         std::future::poll_fn(|cx| {
@@ -79,7 +91,7 @@ impl BodyState {
         .await;
     }
 
-    /// Returns for how long the exchange was not polled because the caller of [`Running::next`](crate::Running::next)
+    /// Returns how long the exchange was not polled because the caller of [`Running::next`](crate::Running::next)
     /// paused between events.
     ///
     /// A transport whose exchange runs only while it is polled adds it to its time limits.
@@ -105,7 +117,7 @@ impl BodyState {
     }
 
     fn fail(&self, error: ReadError) {
-        // The first error counts; nothing is read after it.
+        // Only the first error is kept; nothing is read after it.
         let _ = self.0.read_error.set(error);
     }
 }
@@ -131,25 +143,25 @@ impl RequestBody {
         }
     }
 
-    /// Returns the number of bytes in the body.
+    /// Returns the length of the body in bytes; 0 if the request has none.
     #[must_use]
     pub fn length(&self) -> u64 {
         self.length
     }
 
-    /// Whether the request has no body.
+    /// Returns whether the request has no body.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.length == 0
     }
 
-    /// Returns the notes on this body, for a transport that needs them after it handed the body on.
+    /// Returns the progress of this body, for a transport that needs it after it has passed the body on.
     #[must_use]
     pub fn state(&self) -> BodyState {
         self.state.clone()
     }
 
-    /// Returns the number of bytes that were not handed out yet.
+    /// Returns the number of bytes that were not read yet.
     #[cfg(feature = "async")]
     pub(crate) fn remaining(&self) -> u64 {
         self.remaining
@@ -160,8 +172,8 @@ impl RequestBody {
         self.state.start();
     }
 
-    /// Returns the next part that is in memory: the head, in-memory content, or the tail. `None` if the next part is a
-    /// reader's.
+    /// Returns the next part if it is in memory: the head, in-memory content, or the tail. `None` if the next part must
+    /// be read.
     #[cfg(feature = "async")]
     pub(crate) fn next_in_memory(&mut self) -> Option<Bytes> {
         if !self.head.is_empty() {
@@ -174,13 +186,13 @@ impl RequestBody {
         }
     }
 
-    /// Whether the content is read piece by piece, which may block.
+    /// Whether the content is read in pieces, which may block.
     #[cfg(feature = "async")]
     pub(crate) fn has_reader(&self) -> bool {
         matches!(self.content, OpenContent::Reader(_))
     }
 
-    /// Takes the content while it is read elsewhere.
+    /// Takes the content, to read it on another thread; [`return_content`](Self::return_content) puts it back.
     #[cfg(feature = "async")]
     pub(crate) fn take_content(&mut self) -> OpenContent {
         std::mem::replace(&mut self.content, OpenContent::Bytes(Bytes::new()))
@@ -191,7 +203,7 @@ impl RequestBody {
         self.content = content;
     }
 
-    /// Counts bytes as handed out.
+    /// Counts bytes as read.
     pub(crate) fn advance(&mut self, bytes: usize) {
         self.remaining = self.remaining.saturating_sub(bytes as u64);
         if self.remaining == 0 {
@@ -246,15 +258,15 @@ impl fmt::Debug for BodyState {
     }
 }
 
-/// Applies the rules that hold for every transport: an error of the body's own content is the error of the attempt, a
-/// body that was never started was not sent, and a response over the limit is an error.
+/// Applies the rules of every transport: if the document cannot be read, that is the error of the attempt; a request
+/// whose body was never started was not sent; a response over the size limit is an error.
 pub(crate) fn check_reply(
     reply: Reply,
     length: u64,
     state: &BodyState,
     response_bytes: u64,
 ) -> Reply {
-    // Whatever the service says of half a document, it is not about the document.
+    // A response to an incomplete document says nothing about the document.
     if let Some(error) = state.0.read_error.get() {
         return Err(error.failure());
     }
@@ -268,18 +280,18 @@ pub(crate) fn check_reply(
     }
 }
 
-/// The failure of an attempt whose time was up before it began.
+/// Returns the failure of an attempt whose time limit passed before it began.
 pub(crate) fn no_time_left() -> Failure {
-    Failure::timeout("no time was left to send the request")
+    Failure::timeout("the time limit passed before the request was sent")
         .before_sending()
         .attempted(false)
 }
 
-/// The failure of an attempt in which the transport panicked.
+/// Returns the failure of an attempt in which the transport panicked.
 ///
-/// A panic is a bug, so the request is not repeated unless the body shows that it was not sent.
+/// A panic is a bug, so the request is not retried unless the body shows that it was not sent.
 pub(crate) fn panic_failure() -> Failure {
-    Failure::refused("the transport panicked").after_sending()
+    Failure::refused("the transport panicked while it sent the request").after_sending()
 }
 
 fn size(bytes: &Bytes) -> u64 {

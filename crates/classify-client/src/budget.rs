@@ -5,29 +5,43 @@ use std::time::Duration;
 use classify_proto::machine::ResponseDeadline;
 use classify_proto::{Failure, Time, TransportLimits};
 
-/// The longest limit. A longer one, such as `Duration::MAX`, could not be added to the current time.
+/// Upper bound of a time limit: a longer one, such as `Duration::MAX`, would overflow when it is added to the current
+/// time.
 pub(crate) const MAX_LIMIT: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
-/// The limits of one attempt, for the transport.
+/// The time and size limits of one attempt, passed to the transport.
 ///
-/// The client computes them after the body was opened, since an upload's allowance depends on its length, and cuts them at
-/// the time at which the machine stops waiting. The client enforces [`total`](Self::total) itself in async and in runs with
-/// threads; a transport enforces what it can, since only it can end a connection attempt or a response that does not begin.
+/// The client computes them from [`TransportLimits`] after the body was opened, because an upload may take longer the
+/// longer its body is. They end no later than the total time of the call. The client enforces [`total`](Self::total)
+/// itself, except for a request that is sent on the caller's thread. The transport enforces the others: only the
+/// transport can end a connection attempt or a response that does not begin.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use classify_client::Budget;
+/// use classify_client::classify_proto::TransportLimits;
+///
+/// let budget = Budget::from(&TransportLimits::default());
+/// assert_eq!(budget.connect, Duration::from_secs(10));
+/// assert_eq!(budget.buffer_capacity(Some(512))?, 512);
+/// # Ok::<(), classify_client::classify_proto::Failure>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Budget {
-    /// The time for the whole attempt, from now to the last byte of the response.
+    /// The time for the whole attempt, until the last byte of the response.
     pub total: Duration,
-    /// The time for a connection, TLS included.
+    /// The time for name lookup, connecting and the TLS handshake together.
     pub connect: Duration,
-    /// The time for the head of the response, once the request is written.
+    /// The time from the end of the request to the head of the response.
     pub response: Duration,
     /// The largest response body in bytes, after decompression.
     pub response_bytes: u64,
 }
 
 impl Budget {
-    /// Computes the limits of an attempt that sends `length` bytes and starts at `now`.
+    /// Returns the limits of an attempt that sends `length` bytes and starts at `now`.
     pub(crate) fn new(
         limits: &TransportLimits,
         length: u64,
@@ -42,8 +56,8 @@ impl Budget {
         }
     }
 
-    /// Returns how many bytes to allocate for a response body whose head announces `length`: at most one mebibyte, since
-    /// an announced body may never arrive.
+    /// Returns the number of bytes to allocate for a response body whose head announces `length`: at most 1 MiB,
+    /// because the server may announce a body and never send it.
     ///
     /// # Errors
     ///

@@ -3,8 +3,8 @@
 #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
 use classify_proto::Time;
 
-/// Returns the current time: the wall clock as it was at the first call in this process, and a monotonic clock from then
-/// on, so that setting the system's clock moves no deadline.
+/// Returns the current time. It is the wall clock at the first call in this process, advanced by a monotonic clock, so
+/// that setting the system clock does not move deadlines.
 #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
 #[must_use]
 pub fn now() -> Time {
@@ -20,7 +20,7 @@ pub fn now() -> Time {
         let millis = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
         (Time::from_millis(millis), Instant::now())
     });
-    // Rounded down: a time that was waited for must not count as reached early.
+    // Rounded down, so that a wait never ends early.
     let elapsed = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     start + Duration::from_millis(elapsed)
 }

@@ -1,4 +1,4 @@
-//! The content of a document, opened anew for each attempt.
+//! The content of a document, which is opened again for each attempt.
 
 use std::fmt;
 use std::io::{self, Read};
@@ -17,7 +17,7 @@ pub(crate) enum OpenContent {
     Reader(ContentReader),
 }
 
-/// Why content could not be read to its end.
+/// The reason why content could not be read to its end.
 #[derive(Debug, Clone)]
 pub(crate) struct ReadError {
     pub(crate) message: String,
@@ -25,7 +25,7 @@ pub(crate) struct ReadError {
 }
 
 impl ReadError {
-    /// The failure of the attempt that read the content. The transport has begun to send it.
+    /// Returns the failure of the attempt that read the content. Part of the content may have been sent.
     pub(crate) fn failure(&self) -> Failure {
         let failure = Failure::content(&*self.message).attempted(true);
         match self.kind {
@@ -38,7 +38,7 @@ impl ReadError {
     }
 }
 
-/// Content that is read piece by piece: exactly the announced length, however much the source has grown.
+/// Content that is read in pieces. It yields exactly the announced length, even if the source has grown.
 pub(crate) struct ContentReader {
     reader: Box<dyn Read + Send + Sync>,
     /// The source's name in errors.
@@ -48,16 +48,16 @@ pub(crate) struct ContentReader {
     check: Option<Box<ContentCheck>>,
 }
 
-/// Compares content with its key while it is read. The last bytes are held back until the key is right, so that no
-/// service gets a whole document that is not the one it was asked about.
+/// Compares content with its key while it is read. The last bytes are held back until the key is known to be right, so
+/// that a document that has changed is never sent completely.
 struct ContentCheck {
     expected: ContentKey,
     hasher: ContentHasher,
-    /// The last bytes, once they are read and the key is right.
+    /// The last bytes. Set when they have been read and the key is right.
     tail: Bytes,
 }
 
-/// How many bytes are held back.
+/// The number of bytes that are held back.
 const HELD_BACK: u64 = 4096;
 
 impl ContentReader {
@@ -91,7 +91,7 @@ impl ContentReader {
         self.remaining
     }
 
-    /// Reads into `buffer`; 0 only at the end.
+    /// Reads into `buffer` and returns the number of bytes; 0 only at the end.
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ReadError> {
         if buffer.is_empty() || self.remaining == 0 {
             return Ok(0);
@@ -148,7 +148,7 @@ impl ContentReader {
                 Ok(0) => {
                     return Err(ReadError {
                         message: format!(
-                            "{}: ended {} bytes early; it shrank while it was sent",
+                            "{}: the file became shorter while it was sent; {} bytes are missing",
                             self.name, self.remaining
                         ),
                         kind: Some(io::ErrorKind::UnexpectedEof),
@@ -167,7 +167,7 @@ impl ContentReader {
     }
 }
 
-/// The error of content that is not what it was when its key was computed.
+/// Returns the error of content that has changed since its key was computed.
 fn changed(name: &str) -> String {
     format!("{name}: changed since its content was hashed; no job was created for it")
 }
@@ -194,12 +194,12 @@ impl fmt::Debug for OpenContent {
     }
 }
 
-/// Whether the body is a file: opening it needs IO, which must not happen on an async thread.
+/// Whether the body is a file. Opening it needs IO, which must not block an async thread.
 pub(crate) fn is_file(body: &Body) -> bool {
     matches!(body, Body::Multipart(multipart) if matches!(multipart.content, Content::Path(_)))
 }
 
-/// Opens the body of a request for one attempt. A file is opened here, and nowhere else.
+/// Opens the body of a request for one attempt. Files are opened only here.
 pub(crate) fn open(body: Body) -> Result<RequestBody, Failure> {
     let empty = Bytes::new;
     match body {
@@ -226,12 +226,12 @@ pub(crate) fn open(body: Body) -> Result<RequestBody, Failure> {
                 Content::Path(path) => {
                     OpenContent::Reader(open_file(&path, content_key, max_content_bytes)?)
                 }
-                _ => return Err(Failure::content("the document's content is missing")),
+                _ => return Err(Failure::content("the request has no document content")),
             };
             Ok(RequestBody::new(head, content, tail))
         }
         _ => Err(Failure::refused(
-            "classify-client is older than this kind of body",
+            "this version of classify-client does not support this kind of request body",
         )),
     }
 }
@@ -259,7 +259,7 @@ fn open_file(
     let length = file.metadata().map_err(failure)?.len();
     let name = path.display().to_string();
     match key {
-        // Nothing would be read that could be compared.
+        // An empty file is never read, so its key is compared here.
         Some(key) if length == 0 && key != ContentKey::of(b"") => {
             Err(Failure::content(changed(&name)))
         }
@@ -267,7 +267,7 @@ fn open_file(
             "{name}: is empty; the service refuses an empty file"
         ))),
         _ if max_bytes.is_some_and(|max| length > max) => Err(Failure::content(format!(
-            "{name}: has {length} bytes; the service takes {} at most",
+            "{name}: is too large: {length} bytes; the service takes at most {}",
             max_bytes.unwrap_or_default()
         ))),
         Some(key) => Ok(ContentReader::new(Box::new(file), name, length).expect(key)),
@@ -297,7 +297,7 @@ mod tests {
         open(upload.build_request(&api).unwrap().into_body())
     }
 
-    /// Nothing is sent of a file that the service would refuse: 512 MiB would be on the wire before its 413.
+    /// Nothing is sent of a file that the service would reject: 512 MiB would be sent before its 413.
     #[test]
     fn upload_of_empty_or_too_large_file_fails_before_it_is_sent() {
         let folder = tempfile::tempdir().unwrap();
@@ -306,9 +306,9 @@ mod tests {
             (0, Some("is empty")),
             (1, None),
             (MAX_FILE_BYTES, None),
-            (MAX_FILE_BYTES + 1, Some("has 536870913 bytes")),
+            (MAX_FILE_BYTES + 1, Some("is too large: 536870913 bytes")),
         ] {
-            // It takes no room on the disk.
+            // A sparse file, which takes no disk space.
             std::fs::File::create(&path)
                 .unwrap()
                 .set_len(length)

@@ -11,8 +11,8 @@ use crate::path_name::path_name;
 
 /// A document to classify: a file, bytes, a reader, or the id of a file that was uploaded before.
 ///
-/// The content is not read before the document is classified. It is hashed then, since the hash identifies the document:
-/// the same content under the same rules is the same job, whatever the document's name.
+/// The content is read and hashed when the document is classified, and not before. The hash identifies the document:
+/// the same content with the same rules is the same job, even under another name.
 ///
 /// ```
 /// use classify_client::Document;
@@ -31,7 +31,7 @@ enum Source {
     Bytes(Bytes),
     Reader(Box<dyn Read + Send>),
     Hashed(Box<HashedDocument>),
-    /// There is nothing to read, for this reason.
+    /// The document cannot be read, for this reason.
     Unreadable(Box<Failure>),
 }
 
@@ -47,12 +47,13 @@ pub(crate) type TemporaryFile = tempfile::TempPath;
 pub(crate) type TemporaryFile = std::convert::Infallible;
 
 impl Document {
-    /// A file. Its name is the path as given, as [`path_name`] writes it; the service sees the file name only.
+    /// Returns the document in a file. Its name is `path` as [`path_name`] writes it; the service receives only the
+    /// file name.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Content`](classify_proto::ErrorKind::Content) if there is no such file, if it is empty, or if it is not
-    /// a regular file.
+    /// [`ErrorKind::Content`](classify_proto::ErrorKind::Content) if the file does not exist, is empty, or is not a
+    /// regular file.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, Error> {
         let path = path.into();
         match files::problem(&path) {
@@ -61,8 +62,8 @@ impl Document {
         }
     }
 
-    /// A file that is checked when it is read: if it cannot be, the result of the document is an error. Its name is the path
-    /// as given, as [`path_name`] writes it.
+    /// Returns the document in a file that is not checked before it is read. If it cannot be read, the result of the
+    /// document is an error. Its name is `path` as [`path_name`] writes it.
     #[must_use]
     pub fn path(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
@@ -79,7 +80,7 @@ impl Document {
         }
     }
 
-    /// A document in memory. The extension of its name tells the service its type.
+    /// Returns a document in memory. The service derives the file type from the extension of `name`, such as `.pdf`.
     #[must_use]
     pub fn bytes(name: impl Into<String>, content: impl Into<Bytes>) -> Self {
         Self {
@@ -88,11 +89,11 @@ impl Document {
         }
     }
 
-    /// A document that is read from `reader`, to its end, when it is classified. The extension of its name tells the
-    /// service its type.
+    /// Returns a document that is read from `reader`, to its end, when it is classified. The service derives the file
+    /// type from the extension of `name`.
     ///
-    /// Up to 16 MiB are held in memory. A longer document goes to a temporary file, which is deleted when the document is
-    /// classified.
+    /// Up to 16 MiB are held in memory. A longer document is written to a temporary file, which is deleted when the
+    /// document has finished.
     #[must_use]
     pub fn reader(name: impl Into<String>, reader: impl Read + Send + 'static) -> Self {
         Self {
@@ -101,61 +102,64 @@ impl Document {
         }
     }
 
-    /// A file (`dfl-…`) or a parse job (`pjb-…`) of the service. Its name is the id.
+    /// Returns a document that the service has already: an uploaded file (`dfl-…`) or a parse job (`pjb-…`). Its name
+    /// is the id.
     #[must_use]
     pub fn id(id: impl Into<String>) -> Self {
         HashedDocument::id(id).into()
     }
 
-    /// The files in a folder and its subfolders.
+    /// Returns an iterator over the files in a folder and its subfolders, sorted by name.
     ///
-    /// Files are sorted by name. A link to a file is that file, wherever it is. A file that is empty or cannot be read is part
-    /// of the iterator, and its result is an error. The folder is read while the iterator advances.
+    /// A link to a file yields the file, also if the file is outside of the folder. A file that is empty or cannot be
+    /// read is yielded too, and its result is an error. The folder is read while the iterator advances.
     ///
-    /// Left out are hidden files and folders, links to folders outside, anything that is neither a file nor a folder, and
-    /// files that programs keep for themselves or have left: `~$…` (open in an office program), `…~` (an editor's backup),
-    /// `….part` and `….crdownload` (a download that has not ended), `Thumbs.db`, `desktop.ini` and the folder `__MACOSX`. Open
-    /// such a file by its path to classify it.
+    /// These are skipped: hidden files and folders, links to folders outside of the folder, anything that is neither a
+    /// file nor a folder, and temporary files of other programs: `~$…` (office programs), `…~` (backups of editors),
+    /// `….part` and `….crdownload` (incomplete downloads), `Thumbs.db`, `desktop.ini` and the folder `__MACOSX`. To
+    /// classify such a file, pass its path to [`open`](Self::open).
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Content`](classify_proto::ErrorKind::Content) if there is no such folder.
+    /// [`ErrorKind::Content`](classify_proto::ErrorKind::Content) if the folder does not exist or `path` is not a
+    /// folder.
     #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
     pub fn folder(path: impl AsRef<Path>) -> Result<crate::Folder, Error> {
         crate::folder::Folder::open(path.as_ref())
     }
 
-    /// Sets the name that results are reported under.
+    /// Sets the name under which the result is reported.
     #[must_use]
     pub fn named(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
         self
     }
 
-    /// Returns the name that results are reported under.
+    /// Returns the name under which the result is reported.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Reads the content and hashes it, for a [`Bulk`](classify_proto::machine::Bulk) machine that you run yourself. Blocks.
+    /// Reads and hashes the content, and returns the document for a [`Bulk`](classify_proto::machine::Bulk) machine
+    /// that you run yourself. Blocks.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Content`](classify_proto::ErrorKind::Content) if the document cannot be read, or is a reader of more than
-    /// 16 MiB: nobody would delete its temporary file.
+    /// [`ErrorKind::Content`](classify_proto::ErrorKind::Content) if the document cannot be read, or if a reader has
+    /// more than 16 MiB, which would need a temporary file.
     pub fn hash(self) -> Result<HashedDocument, Error> {
         let name = self.name.clone();
         let ReadDocument { document, file } = self.read()?;
         if file.is_some() {
             return Err(unreadable(&format!(
-                "{name}: has more than 16 MiB; write it to a file, and open that"
+                "{name}: more than 16 MiB cannot be held in memory; write it to a file and use Document::open"
             )));
         }
         Ok(document)
     }
 
-    /// Whether reading the document needs no IO and little time.
+    /// Whether the document is hashed already, so that reading it neither blocks nor takes long.
     #[cfg(feature = "async")]
     pub(crate) fn is_hashed(&self) -> bool {
         matches!(self.source, Source::Hashed(_) | Source::Unreadable(_))
@@ -245,10 +249,10 @@ mod files {
 
     use super::{ReadDocument, file_failure, unreadable, unreadable_because};
 
-    /// How much of a reader is held in memory.
+    /// The number of bytes of a reader that are held in memory.
     const IN_MEMORY: u64 = 16 * 1024 * 1024;
 
-    /// Returns why a path cannot be classified.
+    /// Returns the error if a path cannot be classified.
     pub(super) fn problem(path: &Path) -> Option<Error> {
         let because = |error: io::Error| file_failure(path, &error).into();
         let of_kind = |kind, reason| because(io::Error::new(kind, reason));
@@ -256,7 +260,7 @@ mod files {
             Err(error) => Some(because(error)),
             Ok(metadata) if metadata.is_dir() => Some(of_kind(
                 io::ErrorKind::IsADirectory,
-                "is a folder; Document::folder reads the files in it",
+                "is a folder; use Document::folder to classify the files in it",
             )),
             // Checked before opening: opening a pipe would wait for its writer.
             Ok(metadata) if !metadata.is_file() => Some(of_kind(
@@ -281,7 +285,7 @@ mod files {
         HashedDocument::path(name, path, key)
     }
 
-    /// Reads a reader to its end, into memory or into a temporary file.
+    /// Copies a reader to memory or to a temporary file.
     pub(super) fn spool(
         name: String,
         mut reader: Box<dyn Read + Send>,
@@ -302,7 +306,7 @@ mod files {
             });
         }
         let failure = |error: io::Error| {
-            let step = format!("{name}: cannot be copied to a temporary file");
+            let step = format!("{name}: cannot copy to a temporary file");
             unreadable_because(step, &error)
         };
         let mut file = tempfile::NamedTempFile::new().map_err(failure)?;

@@ -11,7 +11,22 @@ use crate::document::Document;
 
 /// The documents in a folder. Made by [`Document::folder`].
 ///
-/// As an iterator it yields the documents. [`next_entry`](Self::next_entry) also says what is left out and why.
+/// The iterator yields the documents. [`next_entry`](Self::next_entry) also returns the files and folders that are
+/// skipped, with the reason:
+///
+/// ```
+/// use classify_client::{Document, FolderEntry};
+///
+/// let mut folder = Document::folder("src")?;
+/// while let Some(entry) = folder.next_entry() {
+///     match entry {
+///         FolderEntry::File(path) => println!("{}", path.display()),
+///         FolderEntry::LeftOut(path, reason) => println!("{}: {reason:?}", path.display()),
+///         _ => {}
+///     }
+/// }
+/// # Ok::<(), classify_client::classify_proto::Error>(())
+/// ```
 pub struct Folder {
     path: PathBuf,
     /// The folder with links resolved: links out of it are not followed.
@@ -20,31 +35,31 @@ pub struct Folder {
     walk: walkdir::IntoIter,
 }
 
-/// What is in a folder.
+/// An entry of a folder. Paths begin with the path that was passed to [`Document::folder`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum FolderEntry {
     /// A file to classify.
     File(PathBuf),
-    /// A folder, before its entries; [`Folder::skip_folder`] passes over them.
+    /// A folder, before its entries. [`Folder::skip_folder`] skips them.
     Folder(PathBuf),
-    /// A file or folder that is left out.
+    /// A file or folder that is skipped, with the reason.
     LeftOut(PathBuf, LeftOut),
-    /// A file or folder that cannot be read, or a link that leads nowhere.
+    /// A file or folder that cannot be read, or a link whose target does not exist.
     Unreadable(PathBuf, io::Error),
 }
 
-/// Why a file or folder is left out.
+/// The reason why a file or folder is skipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum LeftOut {
-    /// Its name begins with a period.
+    /// The name begins with a period.
     Hidden,
-    /// A program's own file or what one has left: see [`Document::folder`].
+    /// A temporary file of another program; [`Document::folder`] lists them.
     Leftover,
     /// A link to a folder that contains it.
     LinkLoop,
-    /// A link to a folder outside.
+    /// A link to a folder outside of the folder.
     LinkOut,
     /// A pipe, a socket or a device.
     NotRegular,
@@ -76,14 +91,15 @@ impl Folder {
         })
     }
 
-    /// Follows links to folders outside too.
+    /// Sets whether links to folders outside of the folder are followed. `false` by default.
     #[must_use]
     pub fn follow_links(mut self, follows: bool) -> Self {
         self.follows_links = follows;
         self
     }
 
-    /// Returns the next entry: more than the iterator, which yields only the documents.
+    /// Returns the next file, folder, skipped entry or error; `None` at the end. The iterator yields only the files and
+    /// errors.
     pub fn next_entry(&mut self) -> Option<FolderEntry> {
         loop {
             let entry = match self.walk.next()? {
@@ -118,19 +134,20 @@ impl Folder {
         }
     }
 
-    /// Passes over what is left of the folder that [`next_entry`](Self::next_entry) returned last or is in.
+    /// Skips the remaining entries of the current folder: the folder that [`next_entry`](Self::next_entry) returned
+    /// last, or else the folder of the entry that it returned last.
     pub fn skip_folder(&mut self) {
         self.walk.skip_current_dir();
     }
 
     fn failed_entry(&self, error: walkdir::Error) -> FolderEntry {
         let path = error.path().unwrap_or(&self.path).to_owned();
-        // A link back to one of its own folders: its files are in the list already.
+        // A link to a folder that contains it. The files of that folder are yielded already.
         if error.loop_ancestor().is_some() {
             return FolderEntry::LeftOut(path, LeftOut::LinkLoop);
         }
         if error.depth() > 0 {
-            // A link that leads nowhere is what an editor's lock may be.
+            // Some editors use a link without a target as a lock.
             if is_hidden(&path) {
                 return FolderEntry::LeftOut(path, LeftOut::Hidden);
             }
@@ -160,7 +177,7 @@ impl Iterator for Folder {
     fn next(&mut self) -> Option<Document> {
         loop {
             match self.next_entry()? {
-                // Whether a file is empty is found out when it is read.
+                // An empty file is reported when it is read.
                 FolderEntry::File(path) => return Some(Document::path(path)),
                 FolderEntry::Unreadable(path, error) => {
                     return Some(Document::unreadable(&path, &error));
@@ -176,7 +193,7 @@ fn is_hidden(path: &Path) -> bool {
         .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
 }
 
-/// Whether a file is a program's own or what one has left, by its name.
+/// Whether the name is that of another program's temporary file.
 fn is_leftover(path: &Path, is_folder: bool) -> bool {
     let Some(name) = path.file_name() else {
         return false;

@@ -1,7 +1,11 @@
 //! Client for `LlamaCloud`'s document classification API over any HTTP transport, blocking and async.
 //!
-//! A transport sends one request and returns one response. Bring one, and get the whole client: calls with retries, lists,
-//! waits, bulk runs, saved state, rate limits and observation, all decided by [`classify_proto`].
+//! A transport sends one request and returns one response. You provide the transport; this crate provides the rest of
+//! the client: calls with retries, lists, waits, bulk runs with a journal, rate limits and observers. Documents are
+//! classified once and paid for once, even if a request times out or the process crashes.
+//!
+//! Most programs use `classify-ureq` or `classify-reqwest`, which are this client with a transport. Use this crate
+//! directly to send requests with your own HTTP stack.
 //!
 //! | you want | use |
 //! | --- | --- |
@@ -11,31 +15,53 @@
 //! | an async client over your own HTTP stack, also in wasm | [`Client`], feature `async` |
 //! | a `tower` service as the transport | `TowerTransport`, feature `tower` |
 //!
+//! # Example
+//!
+//! A closure is a transport. This one returns a fixed response instead of sending the request:
+//!
+//! ```
+//! # #[cfg(feature = "blocking")] {
+//! use classify_client::blocking::Client;
+//! use classify_client::{Budget, RequestBody};
+//! use classify_proto::{Api, Reply, http, v2};
+//!
+//! let send = |request: http::Request<RequestBody>, budget: Budget| -> Reply {
+//!     println!("{} {} within {:?}", request.method(), request.uri(), budget.total);
+//!     Ok(http::Response::new(r#"{"id": "clj-1", "status": "RUNNING"}"#.into()))
+//! };
+//! let client = Client::with_transport(send, Api::builder("llx-key").build()?);
+//! let job = client.call(v2::GetJob::new("clj-1"))?;
+//! assert_eq!(job.id, "clj-1");
+//! # }
+//! # Ok::<(), classify_proto::Error>(())
+//! ```
+//!
 //! # In scope
 //!
-//! - Running machines of [`classify_proto`]: sending requests in order and within limits, the clock, threads or futures,
-//!   environment variables.
+//! - Running the state machines of [`classify_proto`]: sending requests in order and within limits, reading the clock,
+//!   using threads or futures, reading environment variables.
 //! - Reading documents: files, folders, readers, and the journal of a bulk run.
-//! - The rules about money that do not depend on the transport; see [`blocking`] and "Writing a transport" there.
+//! - The rules that prevent a second charge and do not depend on the transport. [`blocking`] lists the rules that a
+//!   transport must keep, under "Writing a transport".
 //!
 //! # Out of scope
 //!
-//! - HTTP, TLS and an async runtime: those are the transport's.
-//! - Decisions about retries, paging, waiting and rate limits: those are `classify_proto`'s.
+//! - HTTP, TLS and an async runtime, which the transport provides.
+//! - Decisions about retries, paging, waiting and rate limits, which `classify_proto` makes.
 //!
-//! # Map
+//! # Overview
 //!
 //! | to … | use |
 //! | --- | --- |
-//! | call one operation | `Client::call`, `call_raw` for the HTTP response too |
+//! | call one operation | `Client::call`; `call_raw` returns the HTTP response too |
 //! | read a list | `Client::list`, `pages` |
 //! | classify a document, once | `Client::classify` with a [`Document`] |
 //! | classify thousands, each once | `Client::bulk`, [`Document::folder`] |
 //! | classify documents of many callers | `Client::pool` |
 //! | wait for a job that exists | `Client::wait` |
-//! | create a job of your own | `Client::run` with a [`CreateJob`](classify_proto::v2::CreateJob) |
+//! | create a job without uploading a document | `Client::run` with a [`CreateJob`](classify_proto::v2::CreateJob) |
 //! | run any machine, event by event | `Client::start`, which returns `Running` |
-//! | watch attempts and waits | `Client::observer` |
+//! | log or measure attempts and waits | `Client::observer` |
 //! | share rate limits with other processes | `Client::rate_limits` |
 //!
 //! # Features
@@ -46,7 +72,7 @@
 //! | `blocking` | [`blocking::Client`] over a [`blocking::Transport`], without futures |
 //! | `timer` | `Timer`, for async transports whose HTTP stack has none |
 //! | `tower` | `TowerTransport` |
-//! | `tracing` | a span for each operation, and in it one for each attempt |
+//! | `tracing` | a span for each operation, with a child span for each attempt |
 //! | `webhook-verify`, `jiff-0_2`, `chrono-0_4`, `time-0_3` | the same features of `classify-proto` |
 
 #[cfg(any(feature = "async", feature = "blocking"))]
@@ -118,7 +144,7 @@ pub use async_client::{
     Pool, PoolDriver, Running, Source, StopHandle, Transport,
 };
 
-/// The program in README is compiled with the other examples.
+/// Compiles the program in the README.
 #[cfg(all(doctest, feature = "blocking"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -57,7 +57,7 @@ impl AttemptReport {
         self.span.clone()
     }
 
-    /// Reports the end of the attempt. The time is asked for only if there is an observer.
+    /// Reports the end of the attempt. `now` is called only if there is an observer.
     pub(crate) fn end(&self, settings: &Settings, reply: &Reply, now: impl FnOnce() -> Time) {
         #[cfg(feature = "tracing")]
         match reply {
@@ -111,7 +111,7 @@ impl OperationSpan {
         }
     }
 
-    /// Continues in the caller's span.
+    /// Returns the caller's current span, without starting one.
     pub(crate) fn current() -> Self {
         Self {
             #[cfg(feature = "tracing")]

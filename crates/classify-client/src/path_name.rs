@@ -1,12 +1,12 @@
-//! Paths as text, and back: also those that are not UTF-8.
+//! Converts paths to text and back, also paths that are not UTF-8.
 
 use std::path::{Path, PathBuf};
 
-/// Returns a path as text that [`name_path`] turns back into the same path.
+/// Returns a path as text that [`name_path`] converts back to the same path.
 ///
-/// A path in UTF-8 is its own text. On Unix, a byte that is not UTF-8 is written as `\x` and two hexadecimal digits, and so is
-/// a backslash that begins such a sequence in the path itself. Elsewhere what is not Unicode is replaced, as
-/// [`Path::display`] does.
+/// A path in UTF-8 is returned unchanged. On Unix, a byte that is not UTF-8 is written as `\x` and two hexadecimal
+/// digits, and so is a backslash that begins such a sequence in the path itself. On other systems, invalid Unicode is
+/// replaced, as by [`Path::display`].
 ///
 /// ```
 /// use classify_client::{name_path, path_name};
@@ -20,7 +20,7 @@ pub fn path_name(path: &Path) -> String {
     imp::path_name(path)
 }
 
-/// Returns the path of a text that [`path_name`] made.
+/// Returns the path of a text that [`path_name`] returned. A text without `\x` escapes is the path itself.
 #[must_use]
 pub fn name_path(name: &str) -> PathBuf {
     imp::name_path(name)
@@ -71,7 +71,8 @@ mod imp {
         OsString::from_vec(path).into()
     }
 
-    /// Returns the byte that a text begins with, if it begins with `\x` and two hexadecimal digits.
+    /// Returns the byte of the escape at the beginning of `text`; `None` if `text` does not begin with `\x` and two
+    /// hexadecimal digits.
     fn escaped_byte(text: &[u8]) -> Option<u8> {
         let [b'\\', b'x', high, low, ..] = text else {
             return None;
@@ -102,7 +103,7 @@ mod tests {
 
     use super::*;
 
-    /// Every path of up to six of these pieces has a name of its own, and comes back from it.
+    /// Every path of up to six of these pieces has a unique name, and round-trips.
     #[test]
     fn path_name_is_reversible_and_unique() {
         let pieces: [&[u8]; 8] = [

@@ -7,14 +7,14 @@ use classify_proto::{Body, http};
 
 type Queued = (Ticket, http::Request<Body>);
 
-/// Requests of one machine that wait to be sent, and the tickets of those in flight. Pure: no IO and no clock.
+/// The requests of one machine that wait to be sent, and the tickets of the requests in flight. Does no IO.
 ///
-/// At most `max_concurrency` requests are in flight. An upload, which may take hours, leaves one slot to requests that are
-/// not uploads.
+/// At most `max_concurrency` requests are in flight. An upload, which may take hours, leaves one slot to requests that
+/// are not uploads.
 #[derive(Debug, Default)]
 pub(crate) struct SendQueue {
     waiting: VecDeque<Queued>,
-    /// Each with whether it is an upload. Few enough to be searched in order.
+    /// The tickets, and whether each is an upload. A linear search is enough for so few.
     in_flight: Vec<(Ticket, bool)>,
     uploads: usize,
 }
@@ -24,7 +24,7 @@ impl SendQueue {
         self.waiting.push_back((ticket, request));
     }
 
-    /// Returns the request to send now, in order, and counts it as in flight.
+    /// Returns the next request to send and counts it as in flight. `None` if there is none or the limit is reached.
     pub(crate) fn next(&mut self, max_concurrency: usize) -> Option<Queued> {
         let max = max_concurrency.max(1);
         if self.in_flight.len() >= max {
@@ -42,7 +42,7 @@ impl SendQueue {
         Some((ticket, request))
     }
 
-    /// Puts a request back at the front that could not be started.
+    /// Puts a request that could not be started back to the front.
     #[cfg(feature = "blocking")]
     pub(crate) fn put_back(&mut self, ticket: Ticket, request: http::Request<Body>) {
         self.finish(ticket);
@@ -118,7 +118,7 @@ mod tests {
         upload.build_request(&api).unwrap()
     }
 
-    /// What the queue should hold: tickets in order, each with whether it is an upload.
+    /// The expected content of the queue: tickets in order, and whether each is an upload.
     #[derive(Debug, Default)]
     struct Expected {
         waiting: Vec<(Ticket, bool)>,

@@ -1,4 +1,4 @@
-//! What all clients have in common: settings, and the machines made from them.
+//! Settings that the blocking and the async client share, and the machines made from them.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,7 +17,7 @@ pub(crate) struct Settings {
     pub(crate) observer: Option<Arc<dyn Observer + Send + Sync>>,
     pub(crate) retry: Retry,
     pub(crate) poll_interval: PollInterval,
-    /// Whether the caller has set it; bulk runs have another default.
+    /// Whether the caller has set `poll_interval`. Bulk runs have another default.
     pub(crate) has_poll_interval: bool,
     pub(crate) wait_timeout: Option<Duration>,
     pub(crate) options: CallOptions,
@@ -39,7 +39,7 @@ impl Settings {
         }
     }
 
-    /// Returns what a machine needs for one step.
+    /// Returns the context of one step of a machine.
     pub(crate) fn context(&self, now: Time) -> Context<'_> {
         let limits: &dyn RateLimits = match &self.rate_limits {
             Some(limits) => &**limits,
@@ -71,16 +71,16 @@ impl fmt::Debug for Settings {
     }
 }
 
-/// The methods that both clients have: constructors, setters, and the machines made from the settings. `$bound` is the transport's trait, and
-/// `$default` the trait of a transport that can build itself.
+/// The methods that both clients have: constructors, setters, and the machines made from the settings. `$bound` is the
+/// transport's trait, and `$default` the trait of a transport that can build itself.
 macro_rules! client_methods {
     ($bound:path, $default:path) => {
         impl<T: $default> Client<T> {
-            /// Creates a client with a transport of its own, which uses the proxy that the environment names; see
+            /// Returns a client with the default transport, which uses the proxy of the environment; see
             /// [`Proxy`](classify_proto::Proxy).
             ///
-            /// If the transport cannot be built, every request fails with the reason; [`from_env`](Self::from_env) returns it at
-            /// once.
+            /// If the transport cannot be built, every request fails with the reason. [`from_env`](Self::from_env)
+            /// returns that error immediately.
             #[must_use]
             pub fn new(api: Api) -> Self {
                 let transport = build::<T>(&api).map_err(|error| error.to_string().into());
@@ -90,11 +90,12 @@ macro_rules! client_methods {
                 }
             }
 
-            /// Creates a client from environment variables; [`Api::from_lookup`] lists them.
+            /// Returns a client configured from environment variables; [`Api::from_lookup`] lists them.
             ///
             /// # Errors
             ///
-            /// [`is_invalid`](Error::is_invalid) if the key is missing or malformed, or a variable cannot be used.
+            /// [`is_invalid`](Error::is_invalid) if the key is missing or malformed, or another variable is invalid;
+            /// [`is_transport`](Error::is_transport) if the transport cannot be built.
             pub fn from_env() -> Result<Self, Error> {
                 let api = api_from_env()?;
                 let transport = build::<T>(&api)?;
@@ -111,7 +112,7 @@ macro_rules! client_methods {
         }
 
         impl<T: $bound> Client<T> {
-            /// Creates a client that sends requests over `transport`.
+            /// Returns a client that sends requests with `transport`.
             #[must_use]
             pub fn with_transport(transport: T, api: Api) -> Self {
                 Self {
@@ -120,8 +121,8 @@ macro_rules! client_methods {
                 }
             }
 
-            /// Sets the rate limits of this client and of its later clones. The published limits of a paid plan by
-            /// default.
+            /// Sets the rate limits of this client and of clones made after this call. By default, the published limits
+            /// of a paid plan.
             #[must_use]
             pub fn limiter(mut self, limiter: Limiter) -> Self {
                 self.settings.limiter = Arc::new(Mutex::new(limiter));
@@ -129,27 +130,30 @@ macro_rules! client_methods {
                 self
             }
 
-            /// Takes permits for requests from elsewhere, such as a limiter that several machines share.
+            /// Replaces the client's own rate limiter, for example by one that several machines share. Each request
+            /// waits for a permit from `limits`.
             #[must_use]
             pub fn rate_limits(mut self, limits: Arc<dyn RateLimits + Send + Sync>) -> Self {
                 self.settings.rate_limits = Some(limits);
                 self
             }
 
-            /// Changes the rate limits of this client and of all its clones while they run. Requests of the current
-            /// windows still count. Has no effect on [`rate_limits`](Self::rate_limits) from elsewhere.
+            /// Changes the rate limits of this client and of all its clones while they run. Requests that were sent in
+            /// the current windows still count. Has no effect if [`rate_limits`](Self::rate_limits) is set.
             pub fn change_rate_limits(&self, limits: &Limiter) {
                 self.settings.change_rate_limits(limits);
             }
 
-            /// Sets the retry policy.
+            /// Sets the retry policy. By default, a request is retried up to five times, with backoffs of 0.5 to 8
+            /// seconds.
             #[must_use]
             pub fn retry(mut self, retry: Retry) -> Self {
                 self.settings.retry = retry;
                 self
             }
 
-            /// Sets how often jobs are polled, in bulk runs and pools too.
+            /// Sets how often jobs are polled, also in bulk runs and pools. By default, the interval
+            /// grows from one to ten seconds for a single job, and from two to twenty in bulk runs and pools.
             #[must_use]
             pub fn poll_interval(mut self, poll_interval: PollInterval) -> Self {
                 self.settings.poll_interval = poll_interval;
@@ -157,15 +161,16 @@ macro_rules! client_methods {
                 self
             }
 
-            /// Sets how long [`wait`](Self::wait), [`run`](Self::run) and [`classify`](Self::classify) wait for a job.
-            /// Two hours by default.
+            /// Sets how long [`wait`](Self::wait), [`run`](Self::run) and [`classify`](Self::classify) wait for a job
+            /// before they return an error. Two hours by default. The job continues after the error.
             #[must_use]
             pub fn wait_timeout(mut self, timeout: Duration) -> Self {
                 self.settings.wait_timeout = Some(timeout);
                 self
             }
 
-            /// Sets the limits of each attempt. A transport that was built for other limits is built again.
+            /// Sets the time and size limits of each attempt and the number of concurrent requests. If the transport
+            /// depends on the limits, it is rebuilt; if that fails, every request fails with the reason.
             #[must_use]
             pub fn limits(mut self, limits: TransportLimits) -> Self {
                 if let Ok(transport) = &self.transport {
@@ -188,14 +193,14 @@ macro_rules! client_methods {
                 self
             }
 
-            /// Passes an event for each attempt and each wait to `observer`.
+            /// Calls `observer` at the start and the end of each attempt, and before each wait.
             #[must_use]
             pub fn observer(mut self, observer: Arc<dyn Observer + Send + Sync>) -> Self {
                 self.settings.observer = Some(observer);
                 self
             }
 
-            /// Returns the base URL, key and scope of this client.
+            /// Returns the base URL, API key, organization and project of this client.
             #[must_use]
             pub fn api(&self) -> &Api {
                 &self.settings.api
@@ -205,7 +210,7 @@ macro_rules! client_methods {
             ///
             /// # Errors
             ///
-            /// If the system has no random bytes.
+            /// [`is_transport`](Error::is_transport) if the operating system provides no random bytes.
             pub fn prepare<O: Operation>(&self, operation: O) -> Result<Call<O>, Error> {
                 Ok(Call::new(operation, self.seed()?)
                     .retry(self.settings.retry)
@@ -216,7 +221,7 @@ macro_rules! client_methods {
             ///
             /// # Errors
             ///
-            /// If the system has no random bytes.
+            /// [`is_transport`](Error::is_transport) if the operating system provides no random bytes.
             pub fn waiter<W: IntoWaitable>(&self, job: W) -> Result<Waiter<W::Read>, Error> {
                 let mut waiter = Waiter::by(job.into_waitable(), self.seed()?)
                     .retry(self.settings.retry)
@@ -229,11 +234,12 @@ macro_rules! client_methods {
             }
 
             /// Returns the machine of [`classify`](Self::classify), for [`start`](Self::start) and
-            /// [`drive`](Self::drive): to see its progress, or to save it. For many documents, use [`bulk`](Self::bulk).
+            /// [`drive`](Self::drive), which report its progress and let you save its state. For many documents, use
+            /// [`bulk`](Self::bulk).
             ///
             /// # Errors
             ///
-            /// If the system has no random bytes.
+            /// [`is_transport`](Error::is_transport) if the operating system provides no random bytes.
             pub fn document_run(
                 &self,
                 document: HashedDocument,

@@ -1,4 +1,4 @@
-//! Transports that panic, answer late, return too much, or never answer.
+//! Transports that panic, return late, return too much, or never return.
 #![cfg(all(feature = "async", feature = "blocking"))]
 
 #[path = "../../classify-proto/tests/sim/fed.rs"]
@@ -39,7 +39,7 @@ fn async_client<T: Transport>(transport: T) -> Client<T> {
     Client::with_transport(transport, api()).limiter(Limiter::unlimited())
 }
 
-/// Creates side by side, so that the blocking client sends them on threads.
+/// Several concurrent creates, so that the blocking client sends them on threads.
 fn runs(count: u64) -> Concurrent<Run> {
     let run = |number| {
         Run::new(
@@ -56,7 +56,7 @@ fn calls(count: u64, retry: Retry) -> Concurrent<Call<GetJob>> {
     Concurrent::new((0..count).map(call), 8)
 }
 
-/// Keeps what a machine ended with.
+/// Keeps the output of a machine.
 fn finished<E, O>(results: &mut Vec<O>) -> impl FnMut(ConcurrentEvent<E, O>) {
     |event| {
         if let ConcurrentEvent::Finished(_, result) = event {
@@ -327,7 +327,7 @@ fn async_transport_that_never_answers_times_out() {
     }
 }
 
-/// Also if its clock and timers are real ones.
+/// The same with real clocks and timers.
 #[test]
 fn async_transport_that_is_pending_for_ever_times_out() {
     let transport =
@@ -361,7 +361,7 @@ fn blocking_transport_that_never_answers_times_out_in_runs_with_threads() {
     );
 }
 
-/// An upload that hangs does not take a slot for ever: it is given up, and the uploads after it are sent.
+/// An upload that blocks does not keep its slot: it ends at its time limit, and the uploads after it are sent.
 #[test]
 fn blocking_upload_that_never_answers_times_out_in_runs_with_threads() {
     let directory = tempfile::tempdir().expect("a directory");

@@ -1,4 +1,4 @@
-//! What an observer receives, and permits from elsewhere.
+//! Events that an observer receives, and permits of a shared rate limiter.
 #![cfg(all(feature = "async", feature = "blocking"))]
 
 #[path = "../../classify-proto/tests/sim/fed.rs"]
@@ -19,12 +19,12 @@ use classify_proto::v2::GetJob;
 use classify_proto::{RateClass, Reply, Seed, Time, http};
 use support::{Fate, KEY, SimTransport, Woken, api, create, respond};
 
-/// Writes everything down.
+/// Records all events.
 #[derive(Default)]
 struct Recorder {
-    /// What a metric would have as labels.
+    /// The values that a metric would use as labels.
     events: Mutex<Vec<String>>,
-    /// All that is passed, ids too.
+    /// All values that are passed, including ids.
     everything: Mutex<Vec<String>>,
 }
 
@@ -206,7 +206,7 @@ fn observer_of_bulk_run_receives_states_of_circuit_breaker() {
     recorder.assert_redacted();
 }
 
-/// Permits that come from elsewhere, and are there from a time on.
+/// Permits of a shared rate limiter, available from a time on.
 struct Permits {
     from: Mutex<Time>,
     answered: Mutex<Vec<RateFeedback>>,
@@ -231,7 +231,7 @@ impl RateLimits for Permits {
     }
 }
 
-/// The machine waits, not the request: longer than any request may take.
+/// The machine waits, and not the request: the wait is longer than any request may take.
 #[test]
 fn rate_limits_from_elsewhere_are_awaited_before_sending() {
     let transport = SimTransport::new(Duration::ZERO);

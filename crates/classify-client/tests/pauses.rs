@@ -45,7 +45,7 @@ fn start<T: Transport>(client: &Client<T>) -> Running<T, Concurrent<Run>> {
     ))
 }
 
-/// Every pause that is longer than the limits, also one that ends soon after them.
+/// Pauses that are longer than the limits, also one that ends soon after them.
 #[test]
 fn pause_of_consumer_causes_no_timeout_and_no_second_request() {
     for has_background in [false, true] {
@@ -165,7 +165,7 @@ mod tower {
             .retry(Retry::never())
     }
 
-    /// The transport's timers count real time. Nobody polls for longer than the limit, so that the timer fires meanwhile.
+    /// The transport's timers count real time. The pause is longer than the limit, so that the timer fires meanwhile.
     #[test]
     fn pause_of_consumer_causes_no_timeout_over_tower_service() {
         let limit = Duration::from_secs(3);
@@ -211,7 +211,7 @@ mod tower {
         }
     }
 
-    /// Nobody notes that a call is not polled: its timer fires long before it is polled again.
+    /// A call does not record pauses: its timer fires long before it is polled again.
     #[test]
     fn late_poll_of_call_causes_no_timeout_over_tower_service() {
         let short = Duration::from_millis(100);
@@ -232,7 +232,7 @@ mod tower {
     }
 }
 
-/// The only request in flight has its whole time after a pause.
+/// After a pause, the only request in flight has its whole time limit.
 #[test]
 fn pause_of_consumer_with_one_request_in_flight_causes_no_timeout() {
     for has_background in [false, true] {
@@ -255,7 +255,7 @@ fn pause_of_consumer_with_one_request_in_flight_causes_no_timeout() {
     }
 }
 
-/// A file is opened while the consumer pauses: the time of the pause is not taken from the request's.
+/// A file is opened while the consumer pauses. The pause does not reduce the time of the request.
 #[test]
 fn pause_of_consumer_while_file_is_opened_causes_no_timeout() {
     let directory = tempfile::tempdir().expect("a directory");
@@ -277,7 +277,7 @@ fn pause_of_consumer_while_file_is_opened_causes_no_timeout() {
     next(&mut running);
     work.run_all();
     transport.world().advance(Duration::from_secs(600));
-    // From now on, blocking work is done at once.
+    // From now on, blocking work is done immediately.
     transport.world().deferred = None;
     let mut failures = Vec::new();
     transport.block_on(async {
@@ -317,7 +317,7 @@ fn upload_at_minimum_rate_may_take_longer_than_base_limit() {
     );
 }
 
-/// With threads too: the run waits as long as the document's length allows.
+/// The same with threads: the run waits as long as the document's length allows.
 #[test]
 fn blocking_upload_at_minimum_rate_may_take_longer_than_base_limit() {
     let budgets = Arc::new(Mutex::new(Vec::new()));
@@ -325,7 +325,7 @@ fn blocking_upload_at_minimum_rate_may_take_longer_than_base_limit() {
     let transport = move |request: http::Request<RequestBody>, budget: Budget| -> Reply {
         if request.uri().path().ends_with("/files") {
             seen.lock().unwrap().push(budget.total);
-            // Longer than the base limit and what the run waits beyond it.
+            // Longer than the base limit plus the grace period of the run.
             std::thread::sleep(Duration::from_secs(3));
             return Ok(http::Response::new(
                 r#"{"id": "dfl-1", "name": "x"}"#.into(),

@@ -1,5 +1,5 @@
-//! The queue of a pool under a model checker: whatever order threads run in, each caller gets its answer or learns that
-//! there will be none, and nobody waits for ever.
+//! The queue of a pool under a model checker: in every order of threads, each caller gets its answer or learns that
+//! there will be none, and no caller waits for ever.
 
 use std::task::{Context, Poll, Wake, Waker};
 

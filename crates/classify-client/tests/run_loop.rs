@@ -21,18 +21,18 @@ use support::{Fate, SimTransport, Woken, api, document, rules};
 
 const LONG: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// What happens next, if the run is not woken.
+/// The next event, unless the run is woken.
 #[derive(Debug, Clone)]
 enum Action {
     /// A request in flight is answered, or fails.
     Reply(usize, Fate),
-    /// The service acts, and its reply is on its way.
+    /// The service acts, and its reply is in flight.
     Act(usize),
     /// Time passes up to the next timer.
     Timer,
     /// Some time passes.
     Pause(u64),
-    /// The run is polled though nothing woke it.
+    /// The run is polled although nothing woke it.
     Poll,
     /// The future of `next` is dropped.
     DropNext,
@@ -65,7 +65,7 @@ fn fault() -> impl Strategy<Value = Fate> {
     ]
 }
 
-/// Applies an action to the world. `false` if the action needs the run.
+/// Applies an action to the simulated service. Returns `false` if the action needs the run.
 fn apply(transport: &SimTransport, action: &Action) -> bool {
     let mut world = transport.world();
     let unanswered = world.unanswered();
@@ -86,7 +86,7 @@ fn apply(transport: &SimTransport, action: &Action) -> bool {
     true
 }
 
-/// Runs a machine to its end while these actions happen, and answers everything once they are over.
+/// Runs a machine to its end during these actions, and answers all requests afterwards.
 fn run<M: Machine<Event: Debug>>(
     client: &Client<SimTransport>,
     transport: &SimTransport,
@@ -103,7 +103,7 @@ fn run<M: Machine<Event: Debug>>(
         }
         let mut is_dropped = false;
         {
-            // A waker of its own, so that waking a dropped future is not enough.
+            // A separate waker, so that waking a dropped future is not enough.
             let woken = Woken::new();
             let mut next = pin!(running.next());
             loop {

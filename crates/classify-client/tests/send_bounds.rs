@@ -1,4 +1,4 @@
-//! Futures are `Send` exactly if the transport's are.
+//! The client's futures are `Send` exactly if the transport's are.
 #![cfg(feature = "async")]
 
 mod support;
@@ -16,7 +16,7 @@ use classify_proto::v2::{GetJob, ListJobs};
 use classify_proto::{Reply, http};
 use support::{SimTransport, Woken, api, create, document, job, rules};
 
-/// A transport that stays on its thread, as one over the browser's `fetch` does.
+/// A transport that cannot move between threads, such as one over the browser's `fetch`.
 struct Local(Rc<Cell<u32>>);
 
 impl Transport for Local {

@@ -67,14 +67,14 @@ fn async_drop_ends_requests_and_machine_continues() {
     }
 }
 
-/// A blocking transport to a service in memory. It acts, then waits for a permit before it answers.
+/// A blocking transport to a service in memory. The service processes the request, then waits for a permit to respond.
 struct Gate {
     service: Arc<Mutex<Service>>,
     arrived: Sender<()>,
     permits: Mutex<Receiver<()>>,
 }
 
-/// The other side of the gate.
+/// The test's side of the gate.
 struct Keeper {
     service: Arc<Mutex<Service>>,
     arrivals: Receiver<()>,
@@ -82,7 +82,7 @@ struct Keeper {
 }
 
 impl Keeper {
-    /// Waits until the service has acted upon a request.
+    /// Waits until the service has processed a request.
     fn wait(&self) {
         self.arrivals
             .recv_timeout(Duration::from_secs(60))

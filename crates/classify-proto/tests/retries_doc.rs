@@ -49,7 +49,7 @@ fn after<O: Operation>(operation: O, reply: Reply) -> Step<(), Result<O::Output,
 
 fn decision<O: Operation>(operation: O, reply: Reply) -> String {
     match after(operation, reply) {
-        Step::Wait(_) => "again".to_owned(),
+        Step::Wait(_) => "retry".to_owned(),
         Step::Done(Err(word)) => word,
         _ => unreachable!(),
     }
@@ -77,8 +77,8 @@ fn reply(what: &str) -> Reply {
         response = response.header(name, value);
     }
     let body = match what {
-        _ if what.ends_with("no JSON") => "{\"id\": \"clj-1",
-        _ if what.ends_with("another shape") => "[]",
+        _ if what.ends_with("invalid JSON") => "{\"id\": \"clj-1",
+        _ if what.ends_with("unexpected JSON") => "[]",
         _ if what.ends_with("quota") => r#"{"detail": "monthly quota exhausted"}"#,
         _ => r#"{"detail": "words"}"#,
     };
@@ -87,7 +87,7 @@ fn reply(what: &str) -> Reply {
 
 #[test]
 fn retry_table_in_docs_matches_call() {
-    let rows = table("what came back");
+    let rows = table("response");
     assert!(rows.len() >= 30, "{} rows were found", rows.len());
     for row in rows {
         let [what, read, write, once] = &row[..] else {

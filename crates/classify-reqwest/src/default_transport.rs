@@ -3,10 +3,10 @@
 use classify_proto::{Proxy, TransportLimits};
 use reqwest::{Client, ClientBuilder};
 
-/// Whether this build can speak TLS.
+/// Whether this build supports TLS.
 pub(crate) const HAS_TLS: bool = cfg!(any(feature = "_rustls", feature = "native-tls"));
 
-/// A client that follows no redirect, or why there is none.
+/// Returns a client that does not follow redirects, or the reason why it cannot be built.
 pub(crate) fn default_client(
     limits: &TransportLimits,
     proxy: Option<&Proxy>,
@@ -14,11 +14,11 @@ pub(crate) fn default_client(
     let mut builder = Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(limits.connect)
-        // reqwest would look into the environment by rules of its own.
+        // reqwest reads proxy variables by other rules.
         .no_proxy();
     if let Some(proxy) = proxy {
         let set = reqwest::Proxy::all(proxy.url())
-            .map_err(|_| format!("{}: is not the URL of a proxy", proxy.variable()))?;
+            .map_err(|_| format!("{} is not a valid proxy URL", proxy.variable()))?;
         builder = builder.proxy(set);
     }
     with_tls(builder)?
@@ -38,7 +38,7 @@ fn with_tls(builder: ClientBuilder) -> Result<ClientBuilder, String> {
     Ok(builder.tls_backend_native())
 }
 
-/// Passes the provider by hand: reqwest would look for a process-wide one, and panic where there is none.
+/// Sets the TLS provider. Otherwise reqwest would use the process-wide provider, and panic without one.
 #[cfg(all(feature = "_rustls", not(feature = "native-tls")))]
 fn with_tls(builder: ClientBuilder) -> Result<ClientBuilder, String> {
     use std::sync::Arc;
@@ -51,7 +51,7 @@ fn with_tls(builder: ClientBuilder) -> Result<ClientBuilder, String> {
     let provider = rustls::crypto::ring::default_provider();
     let config = rustls::ClientConfig::builder_with_provider(Arc::new(provider))
         .with_safe_default_protocol_versions()
-        // The operating system's trust store: a company's own authority is known there and nowhere else.
+        // The operating system's trust store, which also has the certificate authorities of a company.
         .and_then(rustls::ConfigBuilder::with_platform_verifier)
         .map_err(|error| format!("TLS: {error}"))?
         .with_no_client_auth();

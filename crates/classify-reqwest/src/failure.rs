@@ -1,15 +1,15 @@
-//! What reqwest's errors mean: what happened, and whether the service may have acted.
+//! Converts errors of reqwest to failures, which say whether the service may have received the request.
 
 use std::error::Error as _;
 
 use classify_proto::Failure;
 
-/// The failure of a request that was not answered. `untouched` says that it has a body of which nothing was sent.
+/// Returns the failure of a request without a response. `untouched` is `true` if it has a body and none of it was sent.
 pub(crate) fn on_sending(error: reqwest::Error, untouched: bool) -> Failure {
-    // The URL's query may hold what is nobody's business.
+    // The query of the URL may contain private data.
     let error = error.without_url();
     let failure = classify_error(&error);
-    // Nobody can have acted upon a request without its body.
+    // A server cannot process a request without its body.
     if untouched {
         failure.before_sending()
     } else {
@@ -21,13 +21,14 @@ fn classify_error(error: &reqwest::Error) -> Failure {
     let message = describe(error);
     let failure = if error.is_connect() {
         if error.is_timeout() {
-            Failure::timeout(format!("no connection in time: {message}")).before_sending()
+            Failure::timeout(format!("cannot connect within the time limit: {message}"))
+                .before_sending()
         } else if message.contains("scheme is not http") {
             no_tls()
         } else if message.contains("proxy authorization required") {
             Failure::proxy_refused(407)
         } else if is_bad_certificate(error) || speaks_of_certificates(&message) {
-            // Looked at during the handshake, so that nothing was sent; the same one comes at every attempt.
+            // Checked during the handshake, so nothing was sent, and a retry would get the same certificate.
             Failure::refused(message).attempted(true)
         } else {
             Failure::connect(message)
@@ -44,7 +45,7 @@ fn classify_error(error: &reqwest::Error) -> Failure {
     with_io_kind(failure, error)
 }
 
-/// The failure of a response whose body did not come in full.
+/// Returns the failure of a response whose body is incomplete.
 pub(crate) fn on_reading(error: reqwest::Error) -> Failure {
     let error = error.without_url();
     let message = describe(&error);
@@ -56,7 +57,7 @@ pub(crate) fn on_reading(error: reqwest::Error) -> Failure {
     with_io_kind(failure, &error)
 }
 
-/// Adds the kind of the IO error among the causes.
+/// Adds the kind of the first IO error among the causes.
 fn with_io_kind(failure: Failure, error: &reqwest::Error) -> Failure {
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -68,14 +69,14 @@ fn with_io_kind(failure: Failure, error: &reqwest::Error) -> Failure {
     failure
 }
 
-/// Says why an https URL cannot be reached by this build.
+/// Returns the failure of an https request in a build without TLS.
 pub(crate) fn no_tls() -> Failure {
     Failure::refused(
-        "https needs TLS, and this build has none; turn on one of classify-reqwest's features rustls, aws-lc, native-tls",
+        "this build has no TLS, which https needs; enable one of the features rustls, aws-lc, native-tls of classify-reqwest",
     )
 }
 
-/// Whether the server's certificate is what is wrong.
+/// Returns whether the server's certificate is invalid.
 #[cfg(feature = "_rustls")]
 fn is_bad_certificate(error: &reqwest::Error) -> bool {
     let mut cause = error.source();
@@ -83,7 +84,7 @@ fn is_bad_certificate(error: &reqwest::Error) -> bool {
         if let Some(rustls::Error::InvalidCertificate(_)) = error.downcast_ref() {
             return true;
         }
-        // The error inside an `io::Error` is not its cause; it has to be asked for.
+        // The inner error of an `io::Error` is not its `source()`.
         cause = match error.downcast_ref::<std::io::Error>() {
             Some(error) => error.get_ref().map(|inner| inner as _),
             None => error.source(),
@@ -97,12 +98,13 @@ fn is_bad_certificate(_: &reqwest::Error) -> bool {
     false
 }
 
-/// native-tls has no kind of error for it, and each system words it in its own way.
+/// Returns whether a message is about a certificate. native-tls has no error kind for it, and the text depends on the
+/// system.
 fn speaks_of_certificates(message: &str) -> bool {
     cfg!(feature = "native-tls") && message.to_ascii_lowercase().contains("certificate")
 }
 
-/// The error and its causes in one line: reqwest's own text says only that something went wrong.
+/// Returns the error and its causes in one line. The error's own text does not contain the cause.
 pub(crate) fn describe(error: &reqwest::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

@@ -1,4 +1,4 @@
-//! reqwest as a transport.
+//! The transport over reqwest.
 
 use std::future::{Future, poll_fn, ready};
 use std::pin::{Pin, pin};
@@ -20,7 +20,24 @@ use tokio::time::{Instant, Sleep, sleep};
 use crate::default_transport::{HAS_TLS, default_client};
 use crate::failure;
 
-/// Sends requests through a [`reqwest::Client`], in a tokio runtime with its timer enabled.
+/// Sends requests through a [`reqwest::Client`]. Needs a tokio runtime with its timer enabled; without one, every
+/// request fails.
+///
+/// [`Client::new`](crate::Client::new) uses the default transport. To use a reqwest client of your own:
+///
+/// ```no_run
+/// use classify_reqwest::{Api, Client, Transport};
+///
+/// # fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let http = reqwest::Client::builder()
+///     .redirect(reqwest::redirect::Policy::none())
+///     .user_agent("my-program/1.0")
+///     .build()?;
+/// let api = Api::builder("llx-key").build()?;
+/// let client = Client::with_transport(Transport::from_client(http), api);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Transport {
     client: reqwest::Client,
@@ -30,8 +47,8 @@ pub struct Transport {
     server: Arc<OnceLock<Server>>,
 }
 
-/// The scheme, host and port of the first request, and the URL of its root: parsed once, since all requests of a client
-/// go to one server.
+/// The scheme, host and port of the first request, and the URL of its root. It is parsed once, because all requests of
+/// a client go to one server.
 #[derive(Debug)]
 struct Server {
     scheme: http::uri::Scheme,
@@ -39,25 +56,25 @@ struct Server {
     root: Url,
 }
 
-/// Who built the client.
+/// The origin of the reqwest client.
 #[derive(Clone, Debug)]
 enum Origin {
     Caller,
-    /// This crate.
+    /// Built by this crate.
     Default,
 }
 
 impl Transport {
-    /// Uses the caller's own reqwest client: its proxy, its root certificates, its pool.
+    /// Returns a transport that sends requests through `client`, with its proxy, root certificates and connection pool.
     ///
-    /// Build it with [`reqwest::redirect::Policy::none`]. A client that follows redirects cannot be stopped from here: its
-    /// response is rejected if it came from another URL, but by then the request has gone there, without `Authorization`
-    /// if the host differs, and with any [extra header](classify_proto::ApiBuilder::header).
+    /// Build `client` with [`reqwest::redirect::Policy::none`]. If it follows a redirect, the response is rejected, but
+    /// the request has already been sent to the other URL: without `Authorization` if the host differs, and with every
+    /// [extra header](classify_proto::ApiBuilder::header).
     ///
-    /// With this crate's TLS features, `reqwest::Client::new()` may look for a process-wide provider and panic if there is
-    /// none; pass the builder a TLS configuration, or enable a feature of reqwest that brings one.
+    /// With the TLS features of this crate, `reqwest::Client::new()` may use the process-wide TLS provider and panic
+    /// without one. Pass a TLS configuration to the builder, or enable a TLS feature of reqwest.
     ///
-    /// The connect limit is the reqwest client's own; the client's other limits hold beside its own.
+    /// The time limit for connecting is that of `client`. Of all other limits, the shorter of both applies.
     #[must_use]
     pub fn from_client(client: reqwest::Client) -> Self {
         Self {
@@ -82,7 +99,7 @@ impl Transport {
             return Err(failure::no_tls());
         }
         let url = self.url(&parts.uri)?;
-        // This crate's own client follows no redirect.
+        // The default client does not follow redirects.
         let requested = (!is_default).then(|| url.clone());
         let (length, state) = (body.length(), body.state());
         let has_body = length > 0 || parts.method == Method::POST;
@@ -129,7 +146,7 @@ impl Transport {
     }
 }
 
-/// A request on its way: polled by its owner, or a task that goes on by itself.
+/// The future of one request: polled by its owner, or a spawned task.
 pub struct Exchange(State);
 
 enum State {
@@ -152,7 +169,7 @@ impl Future for Exchange {
     }
 }
 
-/// Ends the request.
+/// Ends the request: a spawned task is aborted.
 impl Drop for Exchange {
     fn drop(&mut self) {
         if let State::Spawned(task) = &self.0 {
@@ -214,7 +231,7 @@ impl AsyncTransport for Transport {
     fn check(&self) -> Result<(), Failure> {
         Handle::try_current()
             .map(drop)
-            .map_err(|_| Failure::refused("there is no Tokio runtime on this thread"))
+            .map_err(|_| Failure::refused("there is no Tokio runtime on this thread; call the client within a runtime whose timer is enabled"))
     }
 
     fn rebuild(&self, limits: &TransportLimits) -> Option<Result<Self, Error>> {
@@ -224,12 +241,12 @@ impl AsyncTransport for Transport {
         }
     }
 
-    /// Returns the time of tokio's clock, so that a test that pauses tokio's time pauses this one too.
+    /// Returns the time of tokio's clock, which tests can pause.
     fn now(&self) -> Time {
         static START: OnceLock<(Time, Instant)> = OnceLock::new();
         let (start, started) = *START.get_or_init(|| (classify_client::now(), Instant::now()));
         let elapsed = started.elapsed();
-        // `as_millis` would divide 128 bits.
+        // `as_millis` would divide a 128-bit number.
         let millis = elapsed
             .as_secs()
             .saturating_mul(1_000)
@@ -250,12 +267,12 @@ impl DefaultTransport for Transport {
     }
 }
 
-/// A request of reqwest's, and what is known of its body.
+/// A reqwest request, with the length and the state of its body.
 struct Prepared {
     request: reqwest::Request,
     length: u64,
     state: BodyState,
-    /// The URL, if the client may follow a redirect to another.
+    /// The URL, if the client may follow redirects.
     url: Option<Url>,
 }
 
@@ -271,7 +288,7 @@ impl Prepared {
             state,
             url,
         } = self;
-        // Outside of the future, which would hold two copies of the request.
+        // Outside of the future, which would otherwise hold two copies of the request.
         let mut response = client.execute(request);
         async move {
             let response = head(&mut response, length, &state, budget).await?;
@@ -283,7 +300,7 @@ impl Prepared {
     }
 }
 
-/// Returns the response's head, within its time limit once the request is written.
+/// Returns the head of the response. Its time limit begins when the request is written.
 async fn head(
     response: &mut (impl Future<Output = reqwest::Result<reqwest::Response>> + Unpin),
     length: u64,
@@ -295,7 +312,7 @@ async fn head(
             state.ended().await;
             Duration::ZERO
         } else {
-            // Nothing tells when a request without a body is written, so a connection has its time too.
+            // The end of a request without a body is unknown, so the limit includes the time to connect.
             budget.connect
         };
         sleep(budget.response.saturating_add(connect)).await;
@@ -316,7 +333,7 @@ async fn head(
 async fn read(mut response: reqwest::Response, budget: Budget) -> Reply {
     let limit = budget.response_bytes;
     let capacity = budget.buffer_capacity(response.content_length())?;
-    // A body in one piece is not copied.
+    // A body that comes in one chunk is not copied.
     let mut first = Bytes::new();
     let mut bytes = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(failure::on_reading)? {
@@ -345,10 +362,10 @@ async fn read(mut response: reqwest::Response, budget: Budget) -> Reply {
     Ok(whole)
 }
 
-/// A caller's client followed a redirect. What it received there is not the service's response.
+/// Returns the failure of a response that came after a redirect, which is not the service's response.
 fn followed(to: &Url) -> Failure {
     Failure::refused(format!(
-        "the reqwest client followed a redirect to {}; build it with redirect::Policy::none()",
+        "the reqwest client followed a redirect to {}; build the client with redirect::Policy::none()",
         to.origin().ascii_serialization()
     ))
     .after_sending()
@@ -380,7 +397,7 @@ mod tests {
                 let text = format!("{server}{path}");
                 let uri: http::Uri = text.parse().unwrap();
                 let expected = Url::parse(&uri.to_string()).unwrap();
-                // One that has seen the same server, or another, and one that has seen none.
+                // A transport that knows this server or another one, and a new transport.
                 for transport in [&shared, &build()] {
                     assert_eq!(transport.url(&uri).unwrap(), expected, "{text}");
                 }

@@ -1,4 +1,4 @@
-//! What is reqwest's own: the caller's client, TLS, futures that are dropped.
+//! Behaviour that is specific to reqwest: caller-supplied clients, TLS, dropped futures.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ fn job() -> ScriptedServer {
     ScriptedServer::start(|_, _| ResponseScript::Respond(response(200, &[], JOB)))
 }
 
-/// A reqwest client of the caller's making, with a provider of the caller's choice.
+/// Returns a caller-supplied reqwest client with its own TLS provider.
 fn builder() -> reqwest::ClientBuilder {
     let builder = reqwest::Client::builder();
     #[cfg(any(feature = "rustls", feature = "aws-lc"))]
@@ -85,7 +85,7 @@ async fn pagination_is_a_stream_that_ends_after_last_page() {
     assert!(pages.next().await.is_none());
 }
 
-/// The service has made the job and its answer is on its way when the future is dropped: driven again, the machine
+/// The future is dropped after the service has created the job and before its response has come. The resumed machine
 /// finds the job.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn idempotency_resume_of_dropped_future_makes_one_job() {
@@ -95,11 +95,11 @@ async fn idempotency_resume_of_dropped_future_makes_one_job() {
     let client = Client::new(api(emulator.base_url(), emulator.key()));
     let mut run = Run::new(create(), client.seed().expect("a seed"));
 
-    // Polled until the job is there, and dropped then.
+    // Polled until the job exists, then dropped.
     let mut driven = Box::pin(client.drive(&mut run, drop));
     while emulator.job_count() == 0 {
         let slice = tokio::time::timeout(Duration::from_millis(5), &mut driven).await;
-        assert!(slice.is_err(), "the answer hangs");
+        assert!(slice.is_err(), "the response is delayed");
     }
     drop(driven);
     assert_eq!(emulator.count(Route::ClassifyCreate), 1);
@@ -110,7 +110,7 @@ async fn idempotency_resume_of_dropped_future_makes_one_job() {
     assert_eq!(emulator.count(Route::ClassifyCreate), 2);
 }
 
-/// A client that follows redirects on its own: what it brings back from elsewhere is no answer.
+/// A response from another URL, after a redirect that a caller-supplied client followed, is rejected.
 #[tokio::test]
 async fn redirect_followed_by_custom_client_is_rejected() {
     let other = job();
@@ -143,7 +143,7 @@ async fn redirect_followed_by_custom_client_is_rejected() {
     assert_eq!(other.requests().len(), 1);
 }
 
-/// Both of rustls's providers may be in one program; a client hands one over and asks no process-wide default.
+/// A program may contain both providers of rustls. The client selects one and ignores the process-wide default.
 #[tokio::test]
 async fn tls_default_client_works_with_any_compiled_provider() {
     let server = job();
@@ -192,7 +192,7 @@ async fn io_kind_of_refused_connection() {
     assert_eq!(error.attempts(), 1, "{error}");
 }
 
-/// The documents of a run, and what handles its records, may use the same client: nothing is held while they do.
+/// The document iterator and the record handler of a run may use the same client, because no lock is held.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bulk_input_and_record_handling_may_use_the_same_client() {
     let emulator = Emulator::start(Config::default()).expect("an emulator");
@@ -209,7 +209,7 @@ async fn bulk_input_and_record_handling_may_use_the_same_client() {
         list_once();
         Document::bytes(format!("{number}.txt"), format!("Invoice {number}"))
     });
-    // On a thread that may wait for ever: one that waits for itself cannot be dropped either.
+    // On a separate thread: a deadlocked run cannot be dropped either.
     let (done, ended) = std::sync::mpsc::channel();
     tokio::spawn(async move {
         let run = client.bulk(rules()).run(documents).await;
@@ -238,7 +238,7 @@ async fn bulk_input_and_record_handling_may_use_the_same_client() {
     assert_eq!(ended.expect("it does not panic"), Ok(4));
 }
 
-/// Without a runtime there is an error, and no panic.
+/// Without a runtime, the client returns an error and does not panic.
 #[test]
 fn runtime_missing_is_an_error_and_not_a_panic() {
     use std::future::Future as _;
@@ -266,7 +266,7 @@ fn quick(emulator: &Emulator) -> Client {
         .poll_interval(PollInterval::new(short, short * 5))
 }
 
-/// Documents of a stream are taken as they come; the run ends with the stream.
+/// Documents of a stream are classified as they arrive. The run ends with the stream.
 #[tokio::test]
 async fn bulk_run_over_stream_classifies_documents_as_they_come() {
     let config = Config::default().completed_after(Duration::from_millis(20));
@@ -293,7 +293,7 @@ async fn bulk_run_over_stream_classifies_documents_as_they_come() {
     assert_eq!(emulator.job_count(), 10);
 }
 
-/// Whoever asks whether the stream is terminated before each item gets all items, also of a run that was stopped.
+/// The stream is not terminated before its last item, also in a run that was stopped.
 #[tokio::test]
 async fn bulk_run_is_terminated_after_its_last_item() {
     use futures_core::stream::FusedStream as _;
@@ -324,14 +324,14 @@ impl futures_core::Stream for Received {
     }
 }
 
-/// Callers that go away leave their jobs to others; the driver of a pool ends with the last pool.
+/// The job of a caller that goes away is returned to later callers. The driver of a pool ends with the last pool.
 #[tokio::test]
 async fn pool_callers_that_go_away_cost_nothing_and_driver_ends_with_last_pool() {
     let config = Config::default().completed_after(Duration::from_millis(20));
     let emulator = Emulator::start(config).expect("an emulator");
     let client = quick(&emulator);
     let (pool, driver) = client.pool_with_driver(rules()).expect("a pool");
-    // Nobody polls the driver yet, so nothing is sent for these.
+    // The driver is not polled yet, so nothing is sent for these.
     for number in 0..5 {
         let call = pool.classify(invoice(number));
         assert!(
@@ -348,7 +348,7 @@ async fn pool_callers_that_go_away_cost_nothing_and_driver_ends_with_last_pool()
     driver.await.expect("the driver ends");
 }
 
-/// A pool whose driver is gone answers with an error.
+/// Calls of a pool whose driver was dropped return an error.
 #[tokio::test]
 async fn pool_without_driver_answers_with_error() {
     let emulator = Emulator::start(Config::default()).expect("an emulator");
@@ -363,8 +363,8 @@ async fn pool_without_driver_answers_with_error() {
     assert_eq!(emulator.request_count(), 0);
 }
 
-/// A reader that panics is an error of its document, in a run over an iterator and over a stream; an iterator that panics
-/// ends the run with an error.
+/// A panic of a reader is an error of its document, both in a run over an iterator and in one over a stream. A panic of
+/// the iterator ends the run with an error.
 #[tokio::test]
 async fn bulk_run_reports_panics_of_readers_and_iterators() {
     struct Panics;
@@ -425,11 +425,11 @@ async fn bulk_run_reports_panics_of_readers_and_iterators() {
             .to_string()
             .contains("panicked")
     );
-    // Documents that it gave before have an item each, whether they were started or not.
+    // Each document before the panic has an item, whether it was started or not.
     assert!(emulator.job_count() <= 4);
 }
 
-/// An iterator that waits for its next document does not hold back the one before.
+/// An iterator that waits for its next document does not delay the previous one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bulk_run_over_waiting_iterator_classifies_documents_before_it_goes_on() {
     let config = Config::default().completed_after(Duration::from_millis(20));
@@ -456,7 +456,7 @@ async fn bulk_run_over_waiting_iterator_classifies_documents_before_it_goes_on()
     assert_eq!(emulator.job_count(), 3);
 }
 
-/// The client's poll interval is the one of its bulk runs and pools too.
+/// The client's poll interval also applies to its bulk runs and pools.
 #[tokio::test]
 async fn poll_interval_of_client_applies_to_bulk_runs_and_pools() {
     let config = Config::default().completed_after(Duration::from_millis(600));
@@ -473,7 +473,7 @@ async fn poll_interval_of_client_applies_to_bulk_runs_and_pools() {
     assert!(of_bulk > 1 && of_pool > 1, "{of_bulk} {of_pool}");
 }
 
-/// Without credits, callers are told at once; the one whose job is paid for gets its result.
+/// Without credits, new callers get an error immediately. The caller whose job is paid for gets its result.
 #[tokio::test]
 async fn pool_without_credits_answers_new_callers_while_paid_job_is_open() {
     let hour = Duration::from_secs(3600);

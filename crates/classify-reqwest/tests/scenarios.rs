@@ -1,4 +1,4 @@
-//! The scenarios that every driver must pass, against this one.
+//! Runs the shared scenarios against classify-reqwest.
 
 use classify_proto::machine::{HashedDocument, Machine, Run, Summary};
 use classify_proto::v2::{CreateJob, GetJob, Job, JobOptions};
@@ -10,7 +10,7 @@ use tokio::runtime::Runtime;
 
 struct Async {
     client: Client,
-    /// Of two threads, so that a request is under way while the caller works.
+    /// A runtime with two threads, so that a request makes progress while the caller works.
     runtime: Runtime,
 }
 
@@ -24,7 +24,7 @@ impl Driver for Async {
             .build();
         let client = Client::new(api)
             .limits(settings.limits)
-            // The published limits would make a long scenario of every short one.
+            // The published limits would slow every scenario down.
             .limiter(classify_proto::machine::Limiter::unlimited())
             .retry(settings.retry)
             .poll_interval(settings.poll_interval)

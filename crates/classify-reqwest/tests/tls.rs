@@ -1,4 +1,4 @@
-//! TLS as the caller's client sets it: an authority of one's own, and certificates that are refused.
+//! TLS settings of a caller-supplied client: its own certificate authority, and rejected certificates.
 
 #![cfg(feature = "rustls")]
 
@@ -14,7 +14,7 @@ fn server() -> TlsServer {
     TlsServer::start(response(200, &[], job))
 }
 
-/// A client that trusts the authority of this server.
+/// Returns a client that trusts this server's certificate authority.
 fn client(base_url: &str, trusted: &TlsServer) -> Client {
     let mut roots = RootCertStore::empty();
     roots.add(trusted.authority().to_vec().into()).unwrap();

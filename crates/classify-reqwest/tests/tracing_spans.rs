@@ -1,4 +1,4 @@
-//! What the `tracing` feature shows of a request.
+//! Spans of the `tracing` feature.
 #![cfg(feature = "tracing")]
 
 use classify_proto::machine::Retry;

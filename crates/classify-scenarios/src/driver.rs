@@ -1,4 +1,4 @@
-//! The seam to a driver.
+//! The trait that a driver implements, and settings of clients and bulk runs.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,22 +10,22 @@ use classify_proto::machine::{
 use classify_proto::v2::{CreateJob, GetJob, Job, JobOptions};
 use classify_proto::{Api, Error, Operation, Paged, Reply, TransportLimits};
 
-/// What a client is set to, beside its [`Api`].
+/// Settings of a client, in addition to its [`Api`].
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Settings {
-    /// How often a request is repeated.
+    /// The retry policy.
     pub retry: Retry,
-    /// How often a job is looked at.
+    /// The poll interval of jobs.
     pub poll_interval: PollInterval,
-    /// How long a job is waited for.
+    /// The longest wait for a job.
     pub wait_timeout: Duration,
-    /// What an attempt may take.
+    /// The time and size limits of an attempt.
     pub limits: TransportLimits,
 }
 
 impl Default for Settings {
-    /// Everything as by default, but with delays so short that a test does not wait for them.
+    /// Returns the defaults, with short delays.
     fn default() -> Self {
         let short = Duration::from_millis(5);
         Self {
@@ -37,81 +37,81 @@ impl Default for Settings {
     }
 }
 
-/// A capability that some scenarios need and that a transport may lack.
+/// A capability that some scenarios need and that a transport may not have.
 ///
-/// A driver that lacks one names it in [`Driver::OPT_OUTS`]. The scenarios that need it are then skipped. No scenario is
-/// skipped for another reason.
+/// A driver without a capability lists it in [`Driver::OPT_OUTS`]. The scenarios that need it are then skipped.
+/// Scenarios are not skipped for other reasons.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Capability {
-    /// Reaches `https` URLs.
+    /// Supports `https` URLs.
     Tls,
     /// Requests compressed responses and decompresses them.
     Gzip,
-    /// Uses the proxy that the environment names, and can be built from the environment.
+    /// Uses the proxy of the environment variables, and can be built from the environment.
     Proxy,
     /// Sends documents from files.
     Files,
-    /// Sends percent escapes as they are in the URI. Without it, a scenario ignores their case instead of being skipped.
+    /// Sends percent escapes unchanged. Without it, a scenario ignores their case and is not skipped.
     EscapeCase,
-    /// Continues the requests of lists and runs while the caller does not poll.
+    /// Continues requests of lists and runs while the caller does not poll.
     Background,
 }
 
-/// A client behind one face, blocking or not. An async driver brings its runtime along and blocks on it.
+/// A blocking or async client with one interface. An async driver has a runtime and blocks on it.
 pub trait Driver {
-    /// The capabilities that this driver lacks. None by default.
+    /// The capabilities that this driver does not have. None by default.
     const OPT_OUTS: &'static [Capability] = &[];
 
-    /// How many pages are asked for beyond the one that the caller has.
+    /// The number of pages that are requested ahead of the page that the caller uses.
     const PAGES_AHEAD: u64;
 
-    /// Makes a client.
+    /// Returns a client with these settings.
     fn new(api: Api, settings: Settings) -> Self;
 
-    /// Makes a client as the environment says, if it can be made.
+    /// Returns a client that is configured from environment variables.
     ///
     /// # Errors
     ///
-    /// The client's.
+    /// The client's error.
     fn from_env() -> Result<(), Error>;
 
-    /// Calls an operation.
+    /// Calls an operation and returns its response.
     ///
     /// # Errors
     ///
-    /// The client's.
+    /// The client's error.
     fn call<O: Operation>(&self, operation: O) -> Result<O::Output, Error>;
 
-    /// Follows a list, item by item, until it ends or `keep_going` says no.
+    /// Reads a list, item by item, until it ends or `keep_going` returns `false`.
     fn list<O: Paged>(&self, list: O, keep_going: impl FnMut(Result<O::Item, Error>) -> bool);
 
-    /// Waits for a job.
+    /// Waits until a job has ended and returns it.
     ///
     /// # Errors
     ///
-    /// The client's.
+    /// The client's error.
     fn wait(&self, job: GetJob) -> Result<Job, Error>;
 
-    /// Creates a job and waits for it.
+    /// Creates a job, waits until it has ended, and returns it.
     ///
     /// # Errors
     ///
-    /// The client's.
+    /// The client's error.
     fn run(&self, create: CreateJob) -> Result<Job, Error>;
 
-    /// Classifies a document once.
+    /// Classifies a document once and returns its job.
     ///
     /// # Errors
     ///
-    /// The client's.
+    /// The client's error.
     fn classify(&self, document: Document, options: JobOptions) -> Result<Job, Error>;
 
     /// Runs a bulk run to its end, and stops it when `on_item` returns `true`.
     ///
     /// # Errors
     ///
-    /// The client's, if the run cannot start.
+    /// The client's error, if the run cannot start.
     fn bulk(
         &self,
         settings: BulkSettings,
@@ -120,11 +120,11 @@ pub trait Driver {
         on_end: &mut dyn FnMut(&Summary),
     ) -> Result<(), Error>;
 
-    /// Runs a bulk run to its end by its events, and ends it by its stop handle when `on_event` returns `true`.
+    /// Runs a bulk run to its end, event by event. Uses its stop handle when `on_event` returns `true`.
     ///
     /// # Errors
     ///
-    /// The client's, if the run cannot start.
+    /// The client's error, if the run cannot start.
     fn bulk_events(
         &self,
         settings: BulkSettings,
@@ -132,23 +132,23 @@ pub trait Driver {
         on_event: &mut dyn FnMut(&RunEvent) -> bool,
     ) -> Result<Summary, Error>;
 
-    /// Classifies documents with one pool: each round one after another, the documents of a round side by side, each by a
-    /// caller of its own. Returns the results in the same order.
+    /// Classifies documents with one pool and returns the results in the same order. Rounds follow one another; within
+    /// a round, each document has its own concurrent caller.
     fn pool(&self, options: JobOptions, rounds: Vec<Vec<Document>>) -> Vec<Vec<Finished>>;
 
-    /// Starts a bulk run, and drops it after so many items.
+    /// Starts a bulk run, and drops it after this many items.
     fn drop_bulk(&self, settings: BulkSettings, documents: Vec<Document>, items: usize);
 
-    /// The machine of [`classify`](Self::classify), with the client's options.
+    /// Returns the machine of [`classify`](Self::classify), with the client's options.
     fn document_run(&self, document: HashedDocument, options: JobOptions) -> Run;
 
-    /// Drives a machine to its end.
+    /// Drives a machine to its end and returns its output.
     fn drive<M: Machine>(&self, machine: M, on_event: impl FnMut(M::Event)) -> M::Output;
 
-    /// The client as `Debug` shows it.
+    /// Returns the `Debug` text of the client.
     fn debug(&self) -> String;
 
-    /// Whether the driver has a capability.
+    /// Returns whether the driver has a capability.
     #[must_use]
     fn has(capability: Capability) -> bool {
         !Self::OPT_OUTS.contains(&capability)
@@ -167,7 +167,7 @@ pub struct BulkSettings {
 }
 
 impl BulkSettings {
-    /// A run whose jobs have these options.
+    /// Returns the settings of a run whose jobs have these options.
     #[must_use]
     pub fn new(options: impl Into<JobOptions>) -> Self {
         Self {
@@ -180,46 +180,46 @@ impl BulkSettings {
         }
     }
 
-    /// Records the run in a file.
+    /// Sets the journal file.
     #[must_use]
     pub fn journal(mut self, path: impl Into<PathBuf>) -> Self {
         self.journal = Some(path.into());
         self
     }
 
-    /// Limits the run.
+    /// Sets the limits of the run.
     #[must_use]
     pub fn limits(mut self, limits: BulkOptions) -> Self {
         self.limits = Some(limits);
         self
     }
 
-    /// Classifies one shard.
+    /// Sets the shard `index` of `count`.
     #[must_use]
     pub fn shard(mut self, index: u32, count: u32) -> Self {
         self.shard = Some((index, count));
         self
     }
 
-    /// Ends the run after this time.
+    /// Sets the deadline, counted from the start of the run.
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = Some(deadline);
         self
     }
 
-    /// Reads the remaining documents after the run has stopped by itself.
+    /// Reads the remaining documents after an error or a deadline has stopped the run.
     #[must_use]
     pub fn read_rest(mut self) -> Self {
         self.reads_rest = true;
         self
     }
 
-    /// Returns the client's builder with these settings. `bulk` is the client's method of that name.
+    /// Returns the client's builder with these settings. `bulk` is the client's `bulk` method.
     pub fn builder<C>(self, bulk: impl FnOnce(JobOptions) -> BulkBuilder<C>) -> BulkBuilder<C> {
         let mut builder = bulk(self.options);
         let limits = self.limits.unwrap_or_default();
-        // Jobs of the test bench end at once, and its faults are many.
+        // Jobs of the test bench end immediately, and it has many faults.
         builder = builder.limits(
             limits
                 .retry(Settings::default().retry)
@@ -241,14 +241,14 @@ impl BulkSettings {
     }
 }
 
-/// Drives a machine up to its first event that fits, and leaves it there.
+/// Drives a machine until its first matching event, and leaves it there.
 pub struct FirstEvent<'a, M, F> {
     machine: &'a mut M,
     matches: F,
 }
 
 impl<'a, M, F> FirstEvent<'a, M, F> {
-    /// Stops at the first event that `matches`.
+    /// Returns a machine that stops at the first event for which `matches` returns `true`.
     pub fn new(machine: &'a mut M, matches: F) -> Self {
         Self { machine, matches }
     }
@@ -277,14 +277,14 @@ impl<M: Machine, F: FnMut(&M::Event) -> bool> Machine for FirstEvent<'_, M, F> {
     }
 }
 
-/// Drives a machine until its first request was answered or has failed, and leaves it there.
+/// Drives a machine until the first reply, and leaves it there.
 pub struct FirstReply<'a, M> {
     machine: &'a mut M,
     received: bool,
 }
 
 impl<'a, M> FirstReply<'a, M> {
-    /// Stops when a reply has come.
+    /// Returns a machine that stops after the first reply.
     pub fn new(machine: &'a mut M) -> Self {
         Self {
             machine,

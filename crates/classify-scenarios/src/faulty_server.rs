@@ -15,7 +15,7 @@ pub struct FaultyServer {
 }
 
 impl FaultyServer {
-    /// Reads one byte and resets the connection: with TLS, in the middle of the handshake.
+    /// Starts a server that reads one byte and resets the connection: with TLS, during the handshake.
     #[must_use]
     pub fn resetting() -> Self {
         Self::start(|mut stream| {
@@ -25,13 +25,13 @@ impl FaultyServer {
         })
     }
 
-    /// Neither reads nor answers; the client waits.
+    /// Starts a server that neither reads nor responds.
     #[must_use]
     pub fn silent() -> Self {
         Self::start(Some)
     }
 
-    /// Answers a TLS handshake with a plain HTTP response.
+    /// Starts a server that responds to a TLS handshake with plain HTTP.
     #[must_use]
     pub fn plain_http() -> Self {
         Self::start(|mut stream| {
@@ -41,13 +41,13 @@ impl FaultyServer {
         })
     }
 
-    /// Its address, as the base URL of this scheme.
+    /// Returns the base URL with this scheme.
     #[must_use]
     pub fn base_url(&self, scheme: &str) -> String {
         format!("{scheme}://{}", self.address)
     }
 
-    /// The number of connections accepted.
+    /// Returns the number of accepted connections.
     #[must_use]
     pub fn connections(&self) -> usize {
         self.connections.load(Ordering::Acquire)
@@ -78,7 +78,7 @@ impl FaultyServer {
 impl Drop for FaultyServer {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Release);
-        // Wakes the thread that accepts.
+        // Wakes the accepting thread.
         drop(TcpStream::connect(self.address));
     }
 }

@@ -1,27 +1,27 @@
-//! What every driver must do, written once.
+//! Scenarios that every client must pass.
 //!
-//! A driver's tests implement [`Driver`] for it and call [`suite!`](crate::suite), which makes one test of each
-//! scenario. So both drivers run the same list, and a scenario that is added here is added to both.
+//! The tests of a client implement [`Driver`] for it and call [`suite!`](crate::suite), which makes a test of each
+//! scenario. All clients run the same scenarios, also those that are added later.
 //!
 //! # In scope
 //!
-//! What a user sees of a client beside a server that misbehaves: which job exists afterwards, which error comes back,
-//! how many requests were sent. A driver is built with TLS and gzip for it.
+//! The visible behaviour of a client whose server has faults: which jobs exist afterwards, which error is returned, how
+//! many requests were sent. The client is built with TLS and gzip.
 //!
 //! # Out of scope
 //!
-//! Times. A scenario asserts counts and outcomes, and sets limits so short that it need not wait for them.
+//! Times. A scenario asserts counts and outcomes, and sets short limits so that it does not wait long.
 //!
-//! # Map
+//! # Overview
 //!
-//! | what | where |
+//! | item | type |
 //! | --- | --- |
-//! | the seam to a driver | [`Driver`], [`Settings`] |
-//! | the scenarios that a driver cannot pass | [`Capability`], [`Driver::OPT_OUTS`] |
-//! | the emulator and a driver beside it | [`TestBench`] |
-//! | a server that answers by a script, below HTTP if necessary | [`ScriptedServer`] |
+//! | the interface to a client | [`Driver`], [`Settings`] |
+//! | capabilities that a driver may not have | [`Capability`], [`Driver::OPT_OUTS`] |
+//! | the emulator and a client | [`TestBench`] |
+//! | a server with scripted responses, below HTTP if necessary | [`ScriptedServer`] |
 //! | a server that never serves a request | [`FaultyServer`] |
-//! | a server that speaks TLS, under an authority of its own | [`TlsServer`] |
+//! | a TLS server with its own certificate authority | [`TlsServer`] |
 //! | the tracing spans of a driver | [`RecordedSpans`] |
 //! | the scenarios | [`scenarios`] |
 
@@ -40,9 +40,9 @@ pub use scripted_server::{RecordedRequest, ResponseScript, ScriptedServer, respo
 pub use test_bench::{TestBench, api, create, document, rules, wait_until};
 pub use tls_server::TlsServer;
 
-/// Makes one test of each scenario, for the driver of this type.
+/// Makes a test of each scenario for this driver.
 ///
-/// A scenario behind a [`Capability`] in brackets does nothing if the driver opts out of it.
+/// A scenario with a [`Capability`] in brackets is skipped if the driver opts out of it.
 #[macro_export]
 macro_rules! suite {
     ($driver:ty) => {
@@ -153,7 +153,7 @@ macro_rules! suite {
     };
 }
 
-/// One test of each scenario named.
+/// Makes a test of each named scenario.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! tests {
@@ -175,7 +175,7 @@ macro_rules! tests {
 
 #[cfg(test)]
 mod tests {
-    /// A scenario that is not in the list would be run by nobody.
+    /// A scenario that is missing in the list would never run.
     #[test]
     fn suite_contains_every_scenario() {
         let list = include_str!("lib.rs");

@@ -15,12 +15,12 @@ use crate::scripted_server::{ResponseScript, ScriptedServer, response};
 pub struct RecordedSpans(Arc<Mutex<String>>);
 
 impl RecordedSpans {
-    /// A server that answers one request and resets the connection of the next, and a client's way there, whose every
-    /// secret is a canary.
+    /// Returns a server that responds to one request and resets the connection of the next, and an [`Api`] for it, in
+    /// which every secret is a canary.
     ///
     /// # Panics
     ///
-    /// When there is no port to listen on.
+    /// If no port is free.
     #[must_use]
     pub fn server_and_api() -> (ScriptedServer, Api) {
         let server = ScriptedServer::start(|number, _| match number {
@@ -36,11 +36,11 @@ impl RecordedSpans {
         (server, api)
     }
 
-    /// Asserts that the spans of an answered list and a failed get show method, path and result, and no secret.
+    /// Asserts that the spans of a successful list and a failed get have method, path and result, and no secret.
     ///
     /// # Panics
     ///
-    /// Panics if the spans show anything else.
+    /// If the spans differ.
     pub fn assert_redacted(&self) {
         let spans = self.0.lock().expect("no test panicked").clone();
         assert!(

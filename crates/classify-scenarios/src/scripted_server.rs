@@ -1,4 +1,4 @@
-//! A server that answers by a script, to misbehave on purpose.
+//! A server with scripted responses and faults.
 
 use std::fmt::Write as _;
 use std::io::{self, Read, Write};
@@ -8,18 +8,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-/// One request as it came.
+/// A request that the server received.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct RecordedRequest {
-    /// The request line and the headers.
+    /// The request line and the headers, as text.
     pub head: String,
-    /// As much of the body as was read.
+    /// The part of the body that was read.
     pub body: Vec<u8>,
 }
 
 impl RecordedRequest {
-    /// A header's value, by its lower-case name.
+    /// Returns the value of a header by its lower-case name; `None` if it is absent.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().skip(1).find_map(|line| {
@@ -28,33 +28,33 @@ impl RecordedRequest {
         })
     }
 
-    /// The length that was announced, if any.
+    /// Returns the announced length; `None` without `content-length`.
     #[must_use]
     pub fn content_length(&self) -> Option<usize> {
         self.header("content-length")?.parse().ok()
     }
 }
 
-/// What to do with a request.
+/// The response of a [`ScriptedServer`] to a request.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ResponseScript {
-    /// Read its body, send these bytes, close.
+    /// Read the body, send these bytes, and close the connection.
     Respond(Vec<u8>),
-    /// Send these bytes and nothing more, without reading the body or closing the way up.
+    /// Send these bytes without reading the body, and keep the connection open for reading.
     RespondEarly(Vec<u8>),
-    /// Read its body, send these bytes, and keep the connection open without another word.
+    /// Read the body, send these bytes, and keep the connection open without sending more.
     Hang(Vec<u8>),
-    /// Read so much of its body and reset the connection.
+    /// Read this many bytes of the body and reset the connection.
     Reset(usize),
-    /// Neither read its body nor say a word.
+    /// Neither read the body nor respond.
     Ignore,
-    /// Read its body, send these bytes, and close the connection when another request has come over it; that one counts
-    /// as seen too.
+    /// Read the body, send these bytes, and close the connection when another request comes over it, which is recorded
+    /// too.
     RespondOnce(Vec<u8>),
 }
 
-/// A server on loopback that reads one request from each connection and does what its script says.
+/// A server on loopback that reads one request from each connection and responds by a script.
 #[derive(Debug)]
 pub struct ScriptedServer {
     address: SocketAddr,
@@ -63,12 +63,12 @@ pub struct ScriptedServer {
 }
 
 impl ScriptedServer {
-    /// Starts a server. `script` is called when a request's head has arrived, with the number of requests before it and the
-    /// head.
+    /// Starts a server. It calls `script` when the head of a request has arrived, with the number of earlier requests
+    /// and the head.
     ///
     /// # Panics
     ///
-    /// When there is no port to listen on.
+    /// If no port is free.
     pub fn start(
         script: impl Fn(usize, &RecordedRequest) -> ResponseScript + Send + Sync + 'static,
     ) -> Self {
@@ -94,20 +94,20 @@ impl ScriptedServer {
                     Arc::clone(&stop),
                     Arc::clone(&script),
                 );
-                // A client that goes away in the middle is part of many a scenario.
+                // In many scenarios, the client closes the connection early.
                 thread::spawn(move || drop(serve(stream, &requests, &stop, &*script)));
             }
         });
         server
     }
 
-    /// Where it listens.
+    /// Returns the base URL.
     #[must_use]
     pub fn base_url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// The requests so far; one that was not read to its end is there with what was read.
+    /// Returns the requests so far, also those that were only read in part.
     #[must_use]
     pub fn requests(&self) -> Vec<RecordedRequest> {
         self.requests
@@ -120,12 +120,12 @@ impl ScriptedServer {
 impl Drop for ScriptedServer {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Release);
-        // Wakes the thread that accepts.
+        // Wakes the accepting thread.
         drop(TcpStream::connect(self.address));
     }
 }
 
-/// A whole response, with its length and `Connection: close`.
+/// Returns a complete response with its length and `Connection: close`.
 #[must_use]
 pub fn response(status: u16, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
     let mut head = format!(
@@ -166,7 +166,7 @@ fn serve(
         ResponseScript::Respond(bytes) => {
             stream.write_all(&bytes)?;
             stream.shutdown(std::net::Shutdown::Write)?;
-            // What the client still sends is read, so that closing is no reset that takes the answer along.
+            // Reads the rest of the request. Otherwise closing would reset the connection and discard the response.
             stream.set_read_timeout(Some(Duration::from_secs(2)))?;
             io::copy(&mut stream, &mut io::sink()).map(drop)
         }
@@ -189,7 +189,7 @@ fn serve(
             }
             Ok(())
         }
-        // Closing with bytes unread resets the connection.
+        // Closing with unread bytes resets the connection.
         ResponseScript::Reset(_) => Ok(()),
     }
 }

@@ -1,4 +1,4 @@
-//! The emulator with a driver beside it, and what they talk about.
+//! The emulator with a client, and shared test data.
 
 use std::thread;
 use std::time::Duration;
@@ -10,26 +10,26 @@ use classify_proto::v2::{Configuration, CreateJob, Job, Rule};
 
 use crate::driver::{Driver, Settings};
 
-/// An emulator with a driver beside it.
+/// An emulator and a client for it.
 pub struct TestBench<D> {
-    /// The service.
+    /// The emulator, in place of the service.
     pub emulator: Emulator,
-    /// The client.
+    /// The client for the emulator.
     pub driver: D,
 }
 
 impl<D: Driver> TestBench<D> {
-    /// Starts an emulator without rate limits, whose jobs end soon, and a driver with short delays.
+    /// Starts an emulator without rate limits whose jobs end soon, and a client with short delays.
     #[must_use]
     pub fn new(config: Config) -> Self {
         Self::with_settings(config, Settings::default())
     }
 
-    /// The same with these client settings.
+    /// Starts the same emulator, and a client with these settings.
     ///
     /// # Panics
     ///
-    /// When the emulator cannot start.
+    /// If the emulator cannot start.
     #[must_use]
     pub fn with_settings(config: Config, settings: Settings) -> Self {
         let config = config
@@ -42,11 +42,11 @@ impl<D: Driver> TestBench<D> {
         Self { emulator, driver }
     }
 
-    /// Creates so many jobs.
+    /// Creates this many jobs and returns their ids.
     ///
     /// # Panics
     ///
-    /// When one is refused.
+    /// If a create fails.
     #[must_use]
     pub fn jobs(&self, number: usize) -> Vec<Job> {
         (0..number)
@@ -55,11 +55,11 @@ impl<D: Driver> TestBench<D> {
     }
 }
 
-/// Where requests go, on loopback.
+/// Returns an [`Api`] for this base URL and key.
 ///
 /// # Panics
 ///
-/// When the URL or the key is none.
+/// If the URL or the key is invalid.
 #[must_use]
 pub fn api(base_url: &str, key: &str) -> Api {
     Api::builder(key)
@@ -68,13 +68,13 @@ pub fn api(base_url: &str, key: &str) -> Api {
         .expect("a loopback URL and a key")
 }
 
-/// A create for a document that is there already.
+/// Returns a create for a document that exists at the emulator.
 #[must_use]
 pub fn create() -> CreateJob {
     CreateJob::new("pjb-1", rules())
 }
 
-/// Two rules.
+/// Returns two rules: invoice and contract.
 #[must_use]
 pub fn rules() -> Configuration {
     Configuration::new([
@@ -83,13 +83,13 @@ pub fn rules() -> Configuration {
     ])
 }
 
-/// A short document that fits the first rule.
+/// Returns a short document that matches the first rule.
 #[must_use]
 pub fn document() -> HashedDocument {
     HashedDocument::bytes("invoice.txt", "Invoice 4711. Total amount: 12.00.")
 }
 
-/// Lets other threads get on until `reached`, for ten seconds at most.
+/// Waits until `reached` returns `true`, up to ten seconds.
 pub fn wait_until(mut reached: impl FnMut() -> bool) {
     for _ in 0..2000 {
         if reached() {

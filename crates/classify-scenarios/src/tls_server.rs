@@ -12,7 +12,7 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-/// A server on loopback whose certificate is for `localhost`; it answers every request with the same response.
+/// A server on loopback with a certificate for `localhost` and the same response to every request.
 #[derive(Debug)]
 pub struct TlsServer {
     address: SocketAddr,
@@ -22,11 +22,11 @@ pub struct TlsServer {
 }
 
 impl TlsServer {
-    /// Starts a server that answers with these bytes: a whole response, which ends the connection.
+    /// Starts a server that responds with these bytes, which must be a complete response, and closes the connection.
     ///
     /// # Panics
     ///
-    /// When there is no port to listen on, or no randomness to make keys of.
+    /// If no port is free or no key can be generated.
     #[must_use]
     pub fn start(answer: Vec<u8>) -> Self {
         let (config, authority) = generate_certificate();
@@ -45,30 +45,30 @@ impl TlsServer {
                 }
                 let Ok(stream) = stream else { continue };
                 connections.fetch_add(1, Ordering::AcqRel);
-                // A client that does not trust the certificate goes away during the handshake.
+                // A client that does not trust the certificate closes the connection during the handshake.
                 drop(serve(stream, Arc::clone(&config), &answer));
             }
         });
         server
     }
 
-    /// Its address under a name, which its certificate may be for or not.
+    /// Returns the base URL with this host name, which may differ from the name in the certificate.
     #[must_use]
     pub fn base_url(&self, host: &str) -> String {
         format!("https://{host}:{}", self.address.port())
     }
 
-    /// The authority's certificate, in DER.
+    /// Returns the certificate of the authority, in DER.
     #[must_use]
     pub fn authority(&self) -> &[u8] {
         &self.authority
     }
 
-    /// Asserts that an untrusted certificate failed the call after one attempt.
+    /// Asserts that the call failed after one attempt, with an untrusted certificate.
     ///
     /// # Panics
     ///
-    /// Panics if the error or the number of attempts differs.
+    /// If the error or the number of attempts differs.
     pub fn assert_refused_once(&self, error: &Error) {
         assert_eq!(error.kind(), ErrorKind::Transport, "{error}");
         assert!(error.to_string().contains("certificate"), "{error}");
@@ -76,7 +76,7 @@ impl TlsServer {
         assert_eq!((error.attempts(), self.connections()), (1, 1), "{error}");
     }
 
-    /// How many connections there were.
+    /// Returns the number of connections.
     #[must_use]
     pub fn connections(&self) -> usize {
         self.connections.load(Ordering::Acquire)
@@ -86,30 +86,30 @@ impl TlsServer {
 impl Drop for TlsServer {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Release);
-        // Wakes the thread that accepts.
+        // Wakes the accepting thread.
         drop(TcpStream::connect(self.address));
     }
 }
 
-/// A certificate for `localhost`, and the authority that signed it.
+/// Returns a certificate for `localhost`, and the authority that signed it.
 fn generate_certificate() -> (Arc<ServerConfig>, Vec<u8>) {
     let key = KeyPair::generate().expect("randomness");
     let mut params = CertificateParams::new(Vec::new()).expect("no names");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority = params.self_signed(&key).expect("a sound key");
+    let authority = params.self_signed(&key).expect("a valid key");
     let issuer = Issuer::new(params, key);
     let key = KeyPair::generate().expect("randomness");
     let leaf = CertificateParams::new(vec!["localhost".to_owned()])
         .and_then(|params| params.signed_by(&key, &issuer))
-        .expect("a sound name");
+        .expect("a valid name");
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .expect("ring knows them")
+        .expect("ring supports them")
         .with_no_client_auth()
         .with_single_cert(
             vec![leaf.der().clone()],
-            PrivateKeyDer::try_from(key.serialize_der()).expect("our own key"),
+            PrivateKeyDer::try_from(key.serialize_der()).expect("a valid key"),
         )
         .expect("the key is the certificate's");
     (Arc::new(config), authority.der().to_vec())

@@ -1,11 +1,11 @@
-//! How far the request on this thread has got: whether there was a connection yet.
+//! Tracks whether the request on this thread had a connection.
 //!
-//! ureq tells what went wrong but not when: a reset during the TLS handshake and one after the request was written are
-//! the same error. For the first nothing was sent, and that decides whether a create may be repeated and what a 404
-//! after it means. An agent of our own therefore resolves names and connects through the two wrappers here.
+//! ureq reports an error but not its time: a reset during the TLS handshake and a reset after the request was written
+//! are the same error. In the first case nothing was sent, which decides whether a create may be retried and how a 404
+//! after it is read. The default agent therefore resolves names and connects through the two wrappers in this module.
 //!
-//! ureq runs a request on the thread that asked, so that a note of the thread's own is enough. It does not promise the two
-//! traits for ever, so no more is asked of them than to be passed through.
+//! ureq runs a request on the calling thread, so a thread-local counter is enough. The two traits of ureq are unstable,
+//! so the wrappers only pass calls through.
 
 use std::cell::Cell;
 
@@ -18,22 +18,23 @@ use ureq::unversioned::transport::{
 };
 
 thread_local! {
-    /// How many steps towards a connection were begun and did not succeed. They nest: the way to a proxy is a
-    /// connection too.
+    /// The number of connection steps that were begun and did not succeed. Steps nest: a connection through a proxy
+    /// contains a connection to the proxy.
     static BEGUN: Cell<u32> = const { Cell::new(0) };
 }
 
-/// Forgets the request before.
+/// Resets the counter for a new request.
 pub(crate) fn begin() {
     BEGUN.set(0);
 }
 
-/// Whether the request that failed on this thread just now found no connection. `false` also where nobody looked.
+/// Returns whether the last request of this thread failed before it had a connection. `false` if the agent has no
+/// tracker.
 pub(crate) fn failed_before_connect() -> bool {
     BEGUN.get() > 0
 }
 
-/// Takes a step; one that fails, or panics, stays begun.
+/// Runs a connection step. A step that fails or panics stays counted.
 fn step<T>(take: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     BEGUN.set(BEGUN.get().saturating_add(1));
     let taken = take()?;
@@ -41,7 +42,7 @@ fn step<T>(take: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     Ok(taken)
 }
 
-/// Resolves names as ureq does.
+/// Resolves names with ureq's resolver.
 #[derive(Debug, Default)]
 pub(crate) struct Names(DefaultResolver);
 
@@ -56,7 +57,7 @@ impl Resolver for Names {
     }
 }
 
-/// Connects as ureq does. It is not asked where an idle connection is taken up again.
+/// Connects with ureq's connector. It is not called if an idle connection is reused.
 #[derive(Debug, Default)]
 pub(crate) struct Connections(DefaultConnector);
 

@@ -5,13 +5,13 @@ use ureq::Agent;
 
 use crate::connect_tracker::{Connections, Names};
 
-/// Whether this build can speak TLS.
+/// Whether this build supports TLS.
 pub(crate) const HAS_TLS: bool = cfg!(any(feature = "_rustls", feature = "native-tls"));
 
-/// An agent whose own settings are those that every request gets, or why there is none.
+/// Returns an agent with the settings that every request uses, or the reason why it cannot be built.
 ///
-/// They are set here and not only for each request because ureq keeps a TLS configuration, with its roots and its
-/// sessions, only for requests that are sent with the agent's own settings.
+/// The settings are not only set for each request, because ureq reuses a TLS configuration, with its roots and
+/// sessions, only for requests with the agent's own settings.
 pub(crate) fn default_agent(
     limits: &TransportLimits,
     proxy: Option<&Proxy>,
@@ -19,11 +19,11 @@ pub(crate) fn default_agent(
     let proxy = proxy
         .map(|proxy| {
             ureq::Proxy::new(proxy.url())
-                .map_err(|_| format!("{}: is not the URL of a proxy", proxy.variable()))
+                .map_err(|_| format!("{} is not a valid proxy URL", proxy.variable()))
         })
         .transpose()?;
     let builder = Agent::config_builder()
-        // ureq would look into the environment by rules of its own.
+        // ureq reads proxy variables by other rules.
         .proxy(proxy)
         .http_status_as_error(false)
         .max_redirects(0)
@@ -52,7 +52,7 @@ fn with_tls(builder: Builder) -> Builder {
 fn with_tls(builder: Builder) -> Builder {
     use ureq::tls::{RootCerts, TlsConfig};
 
-    // The operating system's trust store: a company's own authority is known there and nowhere else.
+    // The operating system's trust store, which also has the certificate authorities of a company.
     builder.tls_config(
         with_provider(TlsConfig::builder().root_certs(RootCerts::PlatformVerifier)).build(),
     )

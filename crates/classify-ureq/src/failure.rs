@@ -1,4 +1,4 @@
-//! What ureq's errors mean: what happened, and whether the service may have acted.
+//! Converts errors of ureq to failures, which say whether the service may have received the request.
 
 use std::io;
 
@@ -6,28 +6,28 @@ use classify_client::Budget;
 use classify_proto::Failure;
 use ureq::{Error, Timeout};
 
-/// How much of a request can have been sent when it failed.
+/// The part of a request that may have been sent when it failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sent {
-    /// Nothing: there was no connection.
+    /// Nothing, because there was no connection.
     Nothing,
-    /// At most its head. Nobody can have acted upon a request that lacks its body.
+    /// At most the head. A server cannot process a request without its body.
     Head,
-    /// Perhaps all of a request that has no body, and perhaps there was no connection: nobody tells.
+    /// Perhaps the whole request, which has no body. Whether there was a connection is unknown.
     Unknown,
-    /// Perhaps all of a request that has no body. There was a connection.
+    /// Perhaps the whole request, which has no body. There was a connection.
     Whole,
-    /// Some of its body.
+    /// Part of the body.
     Body,
 }
 
-/// The failure of a request that was not answered.
+/// Returns the failure of a request without a response.
 pub(crate) fn on_sending(error: Error, sent: Sent, budget: Budget) -> Failure {
     match error {
         Error::Io(error) if sent == Sent::Nothing && !is_bad_certificate(&error) => {
             unconnected(&error)
         }
-        // Not where there was a connection: one that is there may find its route gone in the same words.
+        // Not if there was a connection: an open connection that loses its route reports the same error.
         Error::Io(error)
             if matches!(sent, Sent::Unknown | Sent::Head) && is_of_connecting(&error) =>
         {
@@ -44,15 +44,15 @@ pub(crate) fn on_sending(error: Error, sent: Sent, budget: Budget) -> Failure {
     }
 }
 
-/// The failure of a request in which ureq panicked before there was a connection.
+/// Returns the failure of a request in which ureq panicked before it had a connection.
 pub(crate) fn on_connect_panic() -> Failure {
     Failure::connect("the transport panicked while it connected")
 }
 
-/// The failure of a response whose body did not come in full.
+/// Returns the failure of a response whose body is incomplete.
 pub(crate) fn on_reading(error: io::Error, budget: Budget) -> Failure {
     match classify_error(error.into(), budget) {
-        // Whatever it looks like, the request was answered.
+        // The head of the response came, so the request was sent.
         failure if !failure.may_have_been_sent() => failure.after_sending(),
         failure => failure,
     }
@@ -61,11 +61,11 @@ pub(crate) fn on_reading(error: io::Error, budget: Budget) -> Failure {
 fn classify_error(error: Error, budget: Budget) -> Failure {
     match error {
         Error::Timeout(which) => timed_out(which, budget),
-        Error::HostNotFound => Failure::connect("the host's name is not known"),
-        Error::ConnectionFailed => Failure::connect("no address of the host could be reached"),
+        Error::HostNotFound => Failure::connect("cannot resolve the host name"),
+        Error::ConnectionFailed => Failure::connect("cannot connect to any address of the host"),
         Error::ConnectProxyFailed(why) => match proxy_status(&why) {
             Some(status) => Failure::proxy_refused(status),
-            None => Failure::connect(format!("the proxy refused: {why}")),
+            None => Failure::connect(format!("the proxy rejected the connection: {why}")),
         },
         Error::Tls(why) => Failure::connect(format!("TLS: {why}")),
         #[cfg(feature = "_rustls")]
@@ -81,34 +81,34 @@ fn classify_error(error: Error, budget: Budget) -> Failure {
         #[cfg(feature = "native-tls")]
         Error::NativeTls(error) => Failure::connect(format!("TLS: {error}")),
         Error::TlsRequired => no_tls(),
-        // Neither repeats the URL: its query may hold what is nobody's business.
-        Error::BadUri(_) => Failure::refused("the transport cannot take the URL"),
-        Error::RequireHttpsOnly(_) => Failure::refused("the agent is set to https only"),
-        Error::InvalidProxyUrl => Failure::refused("the proxy's URL is no URL"),
+        // These do not quote the URL, because its query may contain private data.
+        Error::BadUri(_) => Failure::refused("ureq rejects the URL"),
+        Error::RequireHttpsOnly(_) => Failure::refused("the ureq agent allows only https"),
+        Error::InvalidProxyUrl => Failure::refused("the proxy URL of the ureq agent is invalid"),
         Error::LargeResponseHeader(_, limit) => Failure::too_large(limit as u64),
         Error::Io(error) => broken(&error),
         other => Failure::broken(other.to_string()),
     }
 }
 
-/// The status in ureq's text for a response to `CONNECT`, "proxy server responded 407/407".
+/// Returns the status in ureq's text for a response to `CONNECT`, such as "proxy server responded 407/407".
 fn proxy_status(why: &str) -> Option<u16> {
     let digits = |c: char| c.is_ascii_digit();
     let start = why.find(digits)?;
     why[start..].split(|c| !digits(c)).next()?.parse().ok()
 }
 
-/// Says why an https URL cannot be reached by this build.
+/// Returns the failure of an https request in a build without TLS.
 pub(crate) fn no_tls() -> Failure {
     Failure::refused(
-        "https needs TLS, and this build has none; turn on one of classify-ureq's features rustls, aws-lc, native-tls",
+        "this build has no TLS, which https needs; enable one of the features rustls, aws-lc, native-tls of classify-ureq",
     )
 }
 
 fn timed_out(which: Timeout, budget: Budget) -> Failure {
     match which {
         Timeout::Resolve => Failure::timeout(format!(
-            "the host's name was not found within {:?}",
+            "the host name was not resolved within {:?}",
             budget.connect
         ))
         .before_sending(),
@@ -118,7 +118,7 @@ fn timed_out(which: Timeout, budget: Budget) -> Failure {
         Timeout::RecvResponse => {
             Failure::timeout(format!("no response within {:?}", budget.response))
         }
-        _ => Failure::timeout("the time for the whole attempt is up"),
+        _ => Failure::timeout("the attempt exceeded its total time limit"),
     }
 }
 
@@ -140,8 +140,8 @@ fn unconnected(error: &io::Error) -> Failure {
     failure.with_io_kind(error.kind())
 }
 
-/// Whether an error is one of name look-up or of connecting, going by what it is. Of a caller's own agent nobody tells
-/// when it came.
+/// Returns whether an error is, by its kind or text, one of name lookup or connecting. For a caller-supplied agent, the
+/// time of the error is unknown.
 fn is_of_connecting(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -154,17 +154,19 @@ fn is_of_connecting(error: &io::Error) -> bool {
         || (cfg!(windows) && matches!(error.raw_os_error(), Some(11_001..=11_004)))
 }
 
-/// How the standard library begins every error of a name look-up; they have no kind of their own. On Windows they are
-/// told by number.
+/// The beginning of every name lookup error of the standard library, which has no error kind for it. On Windows, the
+/// error number is used.
 const LOOKUP: &str = "failed to lookup address information";
 
-/// native-tls has no kind for it either, and each system words it in its own way.
+/// Returns whether a message is about a certificate. native-tls has no error kind for it, and the text depends on the
+/// system.
 #[cfg(feature = "native-tls")]
 fn speaks_of_certificates(message: &str) -> bool {
     message.to_ascii_lowercase().contains("certificate")
 }
 
-/// A certificate is looked at during the handshake, so that nothing was sent. The same one comes at every attempt.
+/// Returns whether the certificate is invalid. It is checked during the handshake, so nothing was sent, and a retry
+/// would get the same certificate.
 #[cfg(feature = "_rustls")]
 fn is_bad_certificate(error: &io::Error) -> bool {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
@@ -205,11 +207,11 @@ mod tests {
                 of_kind(io::ErrorKind::AddrNotAvailable),
                 of_kind(io::ErrorKind::ConnectionRefused),
             ] {
-                let told = error.to_string();
+                let message = error.to_string();
                 assert_eq!(
                     sent_after(Error::Io(error), sent),
                     by_kind,
-                    "{sent:?} {told}"
+                    "{sent:?} {message}"
                 );
             }
             for kind in [

@@ -2,26 +2,27 @@
 //!
 //! # In scope
 //!
-//! - Sending what [`classify_proto`] builds, and reading what comes back: sockets, TLS, files, threads, the clock.
-//! - The same behaviour as `classify-reqwest`, its async twin: one suite of scenarios runs against both.
+//! - Sending the requests of [`classify_proto`] and reading the responses: sockets, TLS, files, threads, the clock.
+//! - The same behaviour as `classify-reqwest`, the async client: one suite of scenarios runs against both.
 //!
 //! # Out of scope
 //!
-//! - Decisions. What is repeated, how long to wait, when a list ends: that is [`machine`]'s, and re-exported here.
+//! - Decisions, for example which requests are retried, how long to wait, and when a list ends. The state machines of
+//!   [`machine`] make them; they are re-exported here.
 //!
-//! # Map
+//! # Overview
 //!
-//! | to do this | use |
+//! | to … | use |
 //! | --- | --- |
-//! | one operation, with its retries | [`Client::call`] |
-//! | a list, item by item or page by page | [`Client::list`], [`Client::pages`] |
-//! | a document, once: from its upload to its type | [`Client::classify`] with a [`Document`] |
-//! | thousands of documents, each once | [`Client::bulk`], [`Document::folder`] |
-//! | documents of many callers | [`Client::pool`] |
-//! | a job that exists | [`Client::wait`] |
-//! | a job of your own, for a file that is uploaded already | [`Client::run`] |
-//! | any machine, event by event | [`Client::start`], [`Client::drive`] |
-//! | your own agent or client | [`Client::with_transport`] with a [`Transport`] made from it |
+//! | call one operation, with retries | [`Client::call`] |
+//! | read a list, by item or by page | [`Client::list`], [`Client::pages`] |
+//! | classify a document, once | [`Client::classify`] with a [`Document`] |
+//! | classify thousands of documents, each once | [`Client::bulk`], [`Document::folder`] |
+//! | classify documents of many callers | [`Client::pool`] |
+//! | wait for a job that exists | [`Client::wait`] |
+//! | create a job for a file that is uploaded already | [`Client::run`] |
+//! | run any state machine, event by event | [`Client::start`], [`Client::drive`] |
+//! | use your own ureq agent | [`Client::with_transport`] with [`Transport::from_agent`] |
 //!
 //! # Example
 //!
@@ -35,38 +36,39 @@
 //!     Rule::new("contract", "is an agreement that two parties sign"),
 //! ]);
 //!
-//! // One document. Asked again, here or elsewhere, it is the same job.
+//! // One document. Called again, here or on another machine, this returns the same job.
 //! let job = client.classify(Document::open("scan.pdf")?, rules.clone())?;
 //! println!("{:?}", job.outcome());
 //!
-//! // A folder of documents. The journal lets the next run continue.
+//! // A folder of documents. The journal lets the next run continue after a crash.
 //! for finished in client.bulk(rules).journal("run.journal").run(Document::folder("inbox")?)? {
 //!     println!("{}: {:?}", finished.name(), finished.outcome());
 //! }
 //! # Ok::<(), classify_ureq::Error>(())
 //! ```
 //!
-//! # What every request is held to
+//! # Requests
 //!
-//! - A response of any status is an answer; redirects are not followed, so that the key goes nowhere else.
-//! - It goes through the proxy that the environment names, by the rules of [`Proxy`](classify_proto::Proxy), and never
-//!   through one to this machine.
-//! - Time, size and number are limited by [`TransportLimits`].
-//! - A file is opened anew for each attempt and streamed, never held in memory.
+//! - Redirects are not followed, so that the API key is sent to no other server.
+//! - Requests use the proxy of the environment variables, by the rules of [`Proxy`](classify_proto::Proxy). Requests to
+//!   this machine never use a proxy.
+//! - [`TransportLimits`] limits the time, the size and the number of concurrent requests.
+//! - A file is opened again for each attempt and streamed; it is never held in memory.
+//! - If you pass your own agent, its proxy and TLS settings apply.
 //!
 //! # Features
 //!
-//! | feature | what it does | default |
+//! | feature | adds | default |
 //! | --- | --- | --- |
 //! | `rustls` | TLS by rustls with ring, which needs a C compiler and nothing else | yes |
 //! | `aws-lc` | TLS by rustls with AWS-LC | |
 //! | `native-tls` | TLS by the operating system | |
 //! | `gzip` | compressed responses | yes |
-//! | `tracing` | a span for each operation, and in it one for each attempt | |
+//! | `tracing` | a span for each operation, with a child span for each attempt | |
 //! | `webhook-verify`, `jiff-0_2`, `chrono-0_4`, `time-0_3` | the same features of [`classify_proto`] | |
 //!
-//! All three use the operating system's root certificates. None sets a process-wide provider. Where several are on, the
-//! first of `native-tls`, `aws-lc`, `rustls` is used.
+//! All three TLS features use the operating system's root certificates, and none sets a process-wide provider. If
+//! several are enabled, the first of `native-tls`, `aws-lc`, `rustls` is used. Without any, https requests fail.
 
 mod connect_tracker;
 mod default_transport;
@@ -87,19 +89,19 @@ pub use classify_proto::{
 
 pub use transport::Transport;
 
-/// A blocking client on ureq.
+/// The blocking client on ureq.
 pub type Client = classify_client::blocking::Client<Transport>;
 
-/// A bulk run over documents of an iterator `I`. Made by [`BulkBuilder::run`].
+/// A bulk run over an iterator `I` of documents. Made by [`BulkBuilder::run`].
 pub type BulkRun<I> = classify_client::blocking::BulkRun<Transport, I>;
 
-/// The items of a list. Made by [`Client::list`].
+/// An iterator over the items of a list. Made by [`Client::list`].
 pub type List<O> = classify_client::blocking::List<Transport, O>;
 
-/// The pages of a list. Made by [`Client::pages`].
+/// An iterator over the pages of a list. Made by [`Client::pages`].
 pub type Pages<O> = classify_client::blocking::Pages<Transport, O>;
 
-/// The program in README is compiled with the other examples.
+/// Compiles the program in the README.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

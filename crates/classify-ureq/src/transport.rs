@@ -1,4 +1,4 @@
-//! ureq as a transport.
+//! The transport over ureq.
 
 use std::io::Read as _;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -15,43 +15,57 @@ use crate::connect_tracker;
 use crate::default_transport::{HAS_TLS, default_agent};
 use crate::failure::{self, Sent};
 
-/// A larger body waits until the service says that it wants it, a second at most.
+/// A larger body is sent with `expect: 100-continue`: ureq waits up to one second for the service to accept it.
 ///
-/// ureq reads nothing while it writes. Without this, a service that rejects a large document after its head and reads no
-/// further would leave ureq writing until the time is up, and its response would be lost.
+/// ureq does not read while it writes. If the service rejects a large document after its head and stops reading, ureq
+/// would write until the time limit and lose the response.
 const EXPECT_CONTINUE_FROM: u64 = 1 << 20;
 
-/// The longest limit that is set on an agent. A longer one could not be added to the current time.
+/// Upper bound of a time limit. A longer one would overflow when it is added to the current time.
 const MAX_LIMIT: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
 /// Sends requests through a [`ureq::Agent`].
+///
+/// [`Client::new`](crate::Client::new) uses the default transport. To use an agent of your own:
+///
+/// ```
+/// use classify_ureq::{Api, Client, Transport};
+///
+/// let agent = ureq::Agent::config_builder()
+///     .user_agent("my-program/1.0")
+///     .build()
+///     .new_agent();
+/// let api = Api::builder("llx-key").build()?;
+/// let client = Client::with_transport(Transport::from_agent(agent), api);
+/// # Ok::<(), classify_ureq::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Transport {
     agent: Agent,
-    /// What the agent was built for, unless the caller built it.
+    /// The settings for which this crate built the agent; `None` for a caller-supplied agent.
     default: Option<Default>,
     /// The proxy that errors name.
     proxy: Option<Proxy>,
 }
 
-/// The settings of an agent that this crate built. They are those of an ordinary request.
+/// The settings of an agent that this crate built, which are those of an ordinary request.
 #[derive(Clone, Debug)]
 struct Default {
     limits: TransportLimits,
 }
 
 impl Transport {
-    /// Uses the caller's own agent: its proxy, its root certificates, its pool.
+    /// Returns a transport that sends requests through `agent`, with its proxy, root certificates and connection pool.
     ///
-    /// Whatever the agent is set to, a status is never an error of the transport, no redirect is followed, and a time limit
-    /// is the shorter of the agent's and the client's.
+    /// Some settings of the agent do not apply: a status is never an error, and redirects are not followed. Of each
+    /// time limit, the shorter of the agent's and the client's applies.
     ///
-    /// Whether a failed request had a connection is known only of the default agent. With a caller-supplied agent it is
+    /// Only the default agent records whether a failed request had a connection. With a caller-supplied agent this is
     /// inferred from the error; if unclear, the request counts as sent.
     ///
-    /// With this crate's TLS features alone, ureq has no TLS provider to fall back on: set one in the agent's
-    /// [`TlsConfig`](ureq::tls::TlsConfig), as the process-wide default of rustls, or by ureq's own feature `rustls`. An
-    /// agent without one panics on its first https request; the client turns that into an error.
+    /// The TLS features of this crate do not give your agent a TLS provider. Set one in its
+    /// [`TlsConfig`](ureq::tls::TlsConfig), as the process-wide default of rustls, or with ureq's feature `rustls`. An
+    /// agent without a provider panics on its first https request; the client returns that as an error.
     #[must_use]
     pub fn from_agent(agent: Agent) -> Self {
         Self {
@@ -127,7 +141,8 @@ impl Transport {
         let state = body.state();
         let first = self.run(request.clone(), SendBody::from_reader(body), budget);
         match first {
-            // A gateway that does not know `expect: 100-continue`; nothing of the body was sent.
+            // A gateway that does not support `expect: 100-continue`. Nothing of the body was sent, so it is sent
+            // without.
             Ok(response)
                 if response.status() == StatusCode::EXPECTATION_FAILED
                     && request.headers_mut().remove(EXPECT).is_some()
@@ -151,14 +166,14 @@ impl Transport {
         budget: Budget,
     ) -> Result<http::Response<ureq::Body>, ureq::Error> {
         let request = request.map(|()| body);
-        // ureq keeps a TLS configuration only for requests that are sent with the agent's own settings.
+        // ureq reuses a TLS configuration only for requests with the agent's own settings.
         if let Some(default) = &self.default {
             if budget.total == default.limits.attempt {
                 return self.agent.run(request);
             }
         }
         let set = self.agent.config().timeouts();
-        // A caller's agent may be stricter than the client.
+        // A caller-supplied agent may have shorter limits than the client.
         let shorter = |theirs: Option<Duration>, ours| Some(theirs.map_or(ours, |t| t.min(ours)));
         let global = if self.default.is_some() {
             Some(budget.total)

@@ -1,4 +1,4 @@
-//! What is ureq's own: the caller's agent, TLS, threads.
+//! Behaviour that is specific to ureq: caller-supplied agents, TLS, threads.
 
 use std::time::Duration;
 
@@ -64,7 +64,7 @@ fn custom_agent_stricter_timeout_applies() {
     assert!(client.call(GetJob::new("clj-1")).unwrap_err().is_timeout());
 }
 
-/// Both of rustls's providers may be in one program; a client picks by itself and asks no process-wide default.
+/// A program may contain both providers of rustls. The client selects one and ignores the process-wide default.
 #[test]
 fn tls_default_agent_works_with_any_compiled_provider() {
     let server = job();
@@ -116,7 +116,7 @@ fn upload_is_resent_without_expect_header_on_417() {
     });
     let client = Client::new(api(&server.base_url(), "llx-key"));
     let upload = UploadFile::new("large.txt", vec![b'x'; 3 << 20]);
-    client.call(upload).expect("the document is taken");
+    client.call(upload).expect("the document is accepted");
     let requests = server.requests();
     assert_eq!(requests.len(), 2);
     assert_eq!(Some(requests[1].body.len()), requests[1].content_length());
@@ -134,7 +134,7 @@ fn io_kind_of_refused_connection() {
     assert_eq!(error.attempts(), 1, "{error}");
 }
 
-/// Nobody tells when the caller's agent failed, but some errors come of no connection only.
+/// A caller-supplied agent does not report when it failed, but some errors occur only without a connection.
 #[test]
 fn custom_agent_dns_failure_is_not_ambiguous() {
     let nowhere = Api::builder("llx-key")
@@ -149,8 +149,8 @@ fn custom_agent_dns_failure_is_not_ambiguous() {
     assert!(error.is_transport() && !error.is_ambiguous(), "{error}");
 }
 
-/// A panic of the transport is a program's fault, which another attempt would meet again: after the service may have
-/// acted, perhaps.
+/// A panic of the transport is a bug, which would occur again in a retry, perhaps after the service has processed the
+/// request.
 #[test]
 fn transport_panic_fails_without_retry() {
     fn panics(
@@ -173,13 +173,12 @@ fn transport_panic_fails_without_retry() {
         assert!(error.is_ambiguous(), "{error}");
         assert_eq!(error.attempts(), 1, "{error}");
     }
-    // Without its body nobody can have acted upon a create.
+    // A server cannot process a create without its body.
     let error = client.run(create()).unwrap_err();
     assert!(!error.is_ambiguous(), "{error}");
     assert_eq!(error.attempts(), 1, "{error}");
 }
 
-/// The documents of a run, and what handles its records, may use the same client: nothing is held while they do.
 /// A document on a network share that does not answer holds up no other, if documents are read ahead.
 #[test]
 fn bulk_run_ahead_continues_while_a_document_is_read() {
@@ -210,6 +209,7 @@ fn bulk_run_ahead_continues_while_a_document_is_read() {
     assert_eq!(emulator.job_count(), 2);
 }
 
+/// The document iterator and the record handler of a run may use the same client, because no lock is held.
 #[test]
 fn bulk_input_and_record_handling_may_use_the_same_client() {
     let emulator = Emulator::start(Config::default()).expect("an emulator");
@@ -244,7 +244,7 @@ fn bulk_input_and_record_handling_may_use_the_same_client() {
         let summary = running.output().expect("an output");
         let _ = done.send(summary.count(&DocumentStatus::Completed));
     });
-    // One that waits for itself would do so for ever.
+    // A deadlock would never end.
     assert_eq!(ended.recv_timeout(Duration::from_secs(60)), Ok(1));
 }
 

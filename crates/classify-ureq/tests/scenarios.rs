@@ -1,4 +1,4 @@
-//! The scenarios that every driver must pass, against this one.
+//! Runs the shared scenarios against classify-ureq.
 
 use classify_proto::machine::{HashedDocument, Machine, Run, Summary};
 use classify_proto::v2::{CreateJob, GetJob, Job, JobOptions};
@@ -16,7 +16,7 @@ impl Driver for Blocking {
         Self(
             Client::new(api)
                 .limits(settings.limits)
-                // The published limits would make a long scenario of every short one.
+                // The published limits would slow every scenario down.
                 .limiter(classify_proto::machine::Limiter::unlimited())
                 .retry(settings.retry)
                 .poll_interval(settings.poll_interval)

@@ -1,4 +1,4 @@
-//! TLS as the caller's agent sets it: an authority of one's own, and certificates that are refused.
+//! TLS settings of a caller-supplied agent: its own certificate authority, and rejected certificates.
 
 #![cfg(feature = "rustls")]
 
@@ -14,7 +14,7 @@ fn server() -> TlsServer {
     TlsServer::start(response(200, &[], job))
 }
 
-/// A client that trusts these authorities.
+/// Returns a client that trusts these certificate authorities.
 fn client(base_url: &str, trusted: &[Certificate<'static>]) -> Client {
     let tls = TlsConfig::builder()
         .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))

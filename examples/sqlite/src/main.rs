@@ -1,7 +1,7 @@
 //! A bulk run whose journal is a SQLite database: `classify-sqlite DATABASE FOLDER`.
 //!
-//! The run's records and the results are in one database, and are written before the requests that depend on them. Killed
-//! and started again, the program continues; each document is classified once and paid for once.
+//! The records of the run and the results are in one database. They are written before the requests that depend on
+//! them. If you kill the program and start it again, it continues; each document is classified once and paid for once.
 
 use std::error::Error;
 
@@ -47,7 +47,7 @@ fn classify(client: &Client, database: &Connection, folder: &str) -> Result<(), 
                     }
                 }
             }
-            // Nothing that depends on the record is sent before the machine is polled again.
+            // Requests that depend on the record are sent only after the machine is polled again.
             BulkEvent::Record(record) => {
                 database.execute("INSERT INTO records VALUES (?1)", [record.to_line()])?;
             }

@@ -1,7 +1,7 @@
 //! `fetch` as a transport, and a bulk run over it. `tests/fetch.rs` of the other transports runs it under Node.
 //!
-//! `fetch` says neither when a connection is made nor when the body is sent. So `Budget::total`, which the client enforces,
-//! is the only time limit, and no request counts as not sent.
+//! `fetch` reports neither when a connection is made nor when the body is sent. `Budget::total`, which the client
+//! enforces, is therefore the only time limit, and every failed request counts as sent.
 
 use std::future::Future;
 use std::io::Read as _;
@@ -46,7 +46,7 @@ impl Transport for Fetch {
     }
 
     fn sleep(&self, duration: Duration) -> Self::Sleep {
-        // A host counts milliseconds in 32 bits.
+        // Timers of the host count milliseconds in 32 bits.
         let milliseconds = (duration.as_secs_f64() * 1000.0).min(f64::from(i32::MAX));
         let mut timer = Timer(JsValue::UNDEFINED);
         let fired = Promise::new(&mut |resolve, _| timer.0 = set_timeout(&resolve, milliseconds));
@@ -67,7 +67,7 @@ impl Transport for Fetch {
 
     fn seed(&self) -> Result<Seed, Error> {
         let array = Uint8Array::new_with_length(16);
-        random_values(&array).map_err(|_| Failure::refused("the host has no random bytes"))?;
+        random_values(&array).map_err(|_| Failure::refused("the host provides no random bytes"))?;
         let mut bytes = [0; 16];
         array.copy_to(&mut bytes);
         Ok(Seed::new(bytes))
@@ -119,7 +119,7 @@ fn to_js(request: http::Request<RequestBody>, abort: &Abort) -> Result<Request, 
     let (parts, mut body) = request.into_parts();
     let init = RequestInit::new();
     init.set_method(parts.method.as_str());
-    // The key goes nowhere else.
+    // The key must not be sent to another server.
     init.set_redirect(RequestRedirect::Manual);
     init.set_signal(Some(&abort.0.signal()));
     if !body.is_empty() {
@@ -158,7 +158,7 @@ async fn read(response: &Response, budget: Budget) -> Result<Bytes, Failure> {
     }
 }
 
-/// The host does not take the request: nothing was sent, and a repeat would fail too.
+/// Returns the failure of a request that the host rejects: nothing was sent, and a retry would fail too.
 #[expect(
     clippy::needless_pass_by_value,
     reason = "`map_err` passes errors by value"

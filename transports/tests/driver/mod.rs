@@ -1,4 +1,4 @@
-//! The suite's driver over any async transport.
+//! The driver of the scenarios over any async transport.
 
 use classify_client::classify_proto::machine::{HashedDocument, Limiter, Machine, Run, Summary};
 use classify_client::classify_proto::v2::{CreateJob, GetJob, Job, JobOptions, ListJobs};
@@ -8,7 +8,7 @@ use classify_client::{Document, Finished, RunEvent};
 use classify_scenarios::{BulkSettings, Capability, Driver, Settings};
 use tokio::runtime::Runtime;
 
-/// Builds a transport and states what it lacks.
+/// Builds a transport and lists the capabilities that it does not have.
 pub(crate) trait Subject: Transport + Sized {
     const OPT_OUTS: &'static [Capability];
 
@@ -17,7 +17,7 @@ pub(crate) trait Subject: Transport + Sized {
 
 pub(crate) struct Async<T> {
     client: Client<T>,
-    /// Of two threads, so that a request is under way while the caller works.
+    /// A runtime with two threads, so that a request makes progress while the caller works.
     runtime: Runtime,
 }
 
@@ -32,7 +32,7 @@ impl<T: Subject> Driver for Async<T> {
             .build();
         let client = Client::with_transport(T::build(), api)
             .limits(settings.limits)
-            // The published limits would make a long scenario of every short one.
+            // The published limits would slow every scenario down.
             .limiter(Limiter::unlimited())
             .retry(settings.retry)
             .poll_interval(settings.poll_interval)
@@ -129,7 +129,7 @@ impl<T: Subject> Driver for Async<T> {
                     .collect();
                 let mut round = Vec::new();
                 for mut caller in callers {
-                    // Without a runtime of the transport's own, whoever waits polls the driver.
+                    // The transport has no runtime, so the waiting callers poll the driver.
                     tokio::select! {
                         () = &mut driver => panic!("the driver ended before the pool"),
                         answer = &mut caller => round.push(answer.expect("an answer")),

@@ -1,6 +1,6 @@
-//! One piece of work, to be counted by callgrind: `instructions CASE`; without a case it lists them.
+//! Runs one workload under callgrind: `instructions CASE`. Without a case, lists the cases.
 //!
-//! Only what happens inside [`measured`] is collected, so a count has no setting up in it.
+//! callgrind counts only inside [`measured`], so that setup is not counted.
 
 use std::hint::black_box;
 
@@ -27,7 +27,8 @@ const CASES: [&str; 11] = [
     "call_retry",
 ];
 
-/// What callgrind collects. Not inlined, so that it can be named, and run once before, so that nothing is new.
+/// The function that callgrind counts. It is not inlined, so that callgrind finds it, and called once before, so that
+/// caches are filled.
 #[inline(never)]
 fn measured<T>(mut work: impl FnMut() -> T) {
     black_box(work());
@@ -66,33 +67,33 @@ fn main() {
             let list = ListJobs::new();
             count(|| {
                 list.parse(http::Response::new(page.clone()))
-                    .expect("our own page")
+                    .expect("a valid page")
             });
         }
         "parse_page_plain" | "parse_page_distinct_rules_plain" => {
-            count(|| serde_json::from_slice::<plain::Page>(&page).expect("our own page"));
+            count(|| serde_json::from_slice::<plain::Page>(&page).expect("a valid page"));
         }
         "parse_job" => {
             let get = GetJob::new(fixtures::FIRST_JOB_ID);
             count(|| {
                 get.parse(http::Response::new(job.clone()))
-                    .expect("our own job")
+                    .expect("a valid job")
             });
         }
         "parse_job_plain" => {
-            count(|| serde_json::from_slice::<plain::Job>(&job).expect("our own job"));
+            count(|| serde_json::from_slice::<plain::Job>(&job).expect("a valid job"));
         }
-        // Plain code checks nothing; `build_classify.create` checks too.
+        // Plain code validates nothing; `build_classify.create` also validates.
         "build_create" => count(|| {
             create
                 .build_request_unvalidated(&api)
-                .expect("a good create")
+                .expect("a valid create")
         }),
         "build_create_plain" => {
             let body = fixtures::plain_create();
             let request = create
                 .build_request_unvalidated(&api)
-                .expect("a good create");
+                .expect("a valid create");
             count(|| plain_create(&body, request.headers()));
         }
         "page_ranges" => count(page_ranges),

@@ -1,7 +1,7 @@
-//! One program that lists every job and adds up their confidences: `list CLIENT BASE_URL`.
+//! Lists all jobs and adds up their confidences: `list CLIENT BASE_URL`.
 //!
-//! The clients are the two drivers, and beside each the loop that one would write by hand on the same HTTP crate:
-//! plain structs with every field, a time limit, a look at the status, the token of the next page.
+//! The clients are the two adapters and, for each, a hand-written loop on the same HTTP crate: plain structs with every
+//! field, a time limit, a check of the status, the token of the next page.
 
 use std::error::Error;
 use std::time::Duration;
@@ -21,7 +21,7 @@ const MAX_BODY: u64 = 64 * 1024 * 1024;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// What a program makes of a list.
+/// The result of a program that reads a list.
 #[derive(Default)]
 struct Totals {
     jobs: u64,
@@ -114,7 +114,7 @@ fn plain_on_ureq(base_url: &str) -> Result<Totals> {
         if let Some(token) = &token {
             request = request.query("page_token", token);
         }
-        // A status that is no success is an error of this crate's.
+        // ureq returns an error for an error status.
         let mut response = request.call()?;
         let body = response
             .body_mut()

@@ -1,7 +1,7 @@
-//! Serves a list of jobs over loopback, the same bytes to all who ask: `page_server PAGES JOBS_PER_PAGE`.
+//! Serves a list of jobs over loopback, with the same bytes for every client: `page_server PAGES JOBS_PER_PAGE`.
 //!
-//! Every response is made before the first is asked for, so that what is measured is the one who asks. Prints its base
-//! URL, and runs until it is ended.
+//! All responses are built before the first request, so that only the client is measured. Prints the base URL and runs
+//! until it is killed.
 
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -21,7 +21,7 @@ fn main() -> io::Result<()> {
     io::stdout().flush()?;
     for stream in listener.incoming() {
         let (stream, responses) = (stream?, Arc::clone(&responses));
-        // A client that goes away in the middle ends its own thread and nothing else.
+        // A client that closes the connection early ends only its own thread.
         thread::spawn(move || serve(&stream, &responses));
     }
     Ok(())
@@ -46,7 +46,7 @@ fn serve(stream: &TcpStream, responses: &[Vec<u8>]) -> io::Result<()> {
     let mut lines = BufReader::new(stream).lines();
     while let Some(request_line) = lines.next() {
         let page = requested_page(&request_line?);
-        // Only what has no body is asked here: the head ends the request.
+        // Requests have no body, so the head ends the request.
         for line in lines.by_ref() {
             if line?.is_empty() {
                 break;
@@ -59,7 +59,7 @@ fn serve(stream: &TcpStream, responses: &[Vec<u8>]) -> io::Result<()> {
     Ok(())
 }
 
-/// The page that a request line such as `GET /api/v2/classify?page_token=p7 HTTP/1.1` asks for.
+/// Returns the page that is requested by a request line such as `GET /api/v2/classify?page_token=p7 HTTP/1.1` asks for.
 fn requested_page(line: &str) -> Option<usize> {
     let target = line.strip_prefix("GET /api/v2/classify")?;
     let Some((_, token)) = target.split_once("page_token=p") else {

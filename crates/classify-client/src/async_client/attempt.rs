@@ -1,4 +1,4 @@
-//! One attempt: a body that is opened, a request that is sent, and the time for both.
+//! One attempt: opens the body and sends the request, within the time for both.
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,7 +18,7 @@ use crate::budget::Budget;
 use crate::observe::AttemptReport;
 use crate::settings::Settings;
 
-/// One attempt. Its output is its ticket and its reply; it always ends, also if the transport panics.
+/// The future of one attempt. Its output is the ticket and the reply. It always ends, also if the transport panics.
 pub(crate) struct Attempt<T: Transport> {
     transport: Arc<T>,
     settings: Arc<Settings>,
@@ -43,7 +43,7 @@ enum Stage<T: Transport> {
     },
 }
 
-// Futures of the transport are pinned in boxes of their own.
+// The transport's futures are boxed.
 impl<T: Transport> Unpin for Attempt<T> {}
 
 impl<T: Transport> Attempt<T> {
@@ -75,7 +75,7 @@ impl<T: Transport> Attempt<T> {
             runs_in_background,
         };
         if let Stage::Open { parts, opening } = &attempt.stage {
-            // A file on a network share may take long to open.
+            // Opening a file may take long, for example on a network share.
             if opening.is_pending() {
                 let deadline = parts
                     .as_ref()
@@ -87,12 +87,12 @@ impl<T: Transport> Attempt<T> {
         attempt
     }
 
-    /// Returns the time at which the attempt wakes its task at the latest. `None` before it was polled.
+    /// Returns the latest time at which the attempt wakes its task; `None` before it was polled.
     pub(crate) fn ends_by(&self) -> Option<Time> {
         self.limit.ends_by()
     }
 
-    /// Moves the limits of this attempt by a time in which the caller did not poll.
+    /// Extends the limits of this attempt by a time in which the caller did not poll.
     pub(crate) fn extend(&mut self, pause: Duration) {
         self.started = self.started + pause;
         self.limit.extend(pause);
@@ -109,7 +109,8 @@ impl<T: Transport> Attempt<T> {
                         let renewal = self.settings.limits.response;
                         let late = self.limit.poll_is_over(&self.transport, cx, renewal);
                         return if late {
-                            let failure = Failure::timeout("the document was not opened in time");
+                            let failure =
+                                Failure::timeout("opening the document exceeded the time limit");
                             Poll::Ready(Err(failure.before_sending().attempted(false)))
                         } else {
                             Poll::Pending
@@ -143,7 +144,9 @@ impl<T: Transport> Attempt<T> {
                             if !self.limit.poll_is_over(transport, cx, budget.response) {
                                 return Poll::Pending;
                             }
-                            Err(Failure::timeout("the time for the whole attempt is up"))
+                            Err(Failure::timeout(
+                                "the attempt exceeded its total time limit",
+                            ))
                         }
                     };
                     let reply = check_reply(reply, length, &body, budget.response_bytes);

@@ -1,4 +1,4 @@
-//! The body as an `http_body::Body`. Files are read by the blocking executor.
+//! The body as an `http_body::Body`. The blocking executor reads files.
 
 use std::io;
 use std::pin::Pin;
@@ -12,10 +12,10 @@ use super::executor::BlockingExecutor;
 use crate::body::RequestBody;
 use crate::content::{self, OpenContent, ReadError};
 
-/// The size of a read from a file.
+/// The number of bytes that are read from a file at once: 128 KiB.
 const READ_SIZE: usize = 128 * 1024;
 
-/// The result of blocking work, once it is there.
+/// The pending result of blocking work.
 pub(crate) struct PendingWork<R>(Arc<Mutex<WorkState<R>>>);
 
 struct WorkState<R> {
@@ -24,7 +24,7 @@ struct WorkState<R> {
     is_abandoned: bool,
 }
 
-/// A read of a file that runs elsewhere; the content comes back with its result.
+/// A read on another thread. Its result returns the content too.
 pub(crate) type PendingRead = PendingWork<(OpenContent, Result<Bytes, ReadError>)>;
 
 impl<R: Send + 'static> PendingWork<R> {
@@ -61,7 +61,7 @@ impl<R: Send + 'static> PendingWork<R> {
     }
 }
 
-/// Wakes the waiting task when the work ends, in whatever way.
+/// Wakes the waiting task when the work ends, panics or is dropped.
 struct WorkGuard<R>(Arc<Mutex<WorkState<R>>>);
 
 impl<R> Drop for WorkGuard<R> {

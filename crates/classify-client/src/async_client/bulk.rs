@@ -23,7 +23,9 @@ use crate::document::Document;
 use crate::observe::OperationSpan;
 
 impl<T: Transport> Client<T> {
-    /// Classifies any number of documents, each once. Set the run up with the builder's methods, and start it with
+    /// Returns the builder of a bulk run, which classifies any number of documents, each once.
+    ///
+    /// `options` are the rules, or [`JobOptions`] with webhooks, a project or a saved configuration. Start the run with
     /// [`run`](BulkBuilder::run).
     pub fn bulk(&self, options: impl Into<JobOptions>) -> BulkBuilder<Self> {
         BulkBuilder::new(self.clone(), options.into(), self.bulk_options())
@@ -31,13 +33,16 @@ impl<T: Transport> Client<T> {
 }
 
 impl<T: Transport> BulkBuilder<Client<T>> {
-    /// Starts the run. Documents are taken from the iterator as the run has capacity. The iterator is called, and documents
-    /// are read, by the transport's [blocking executor](Transport::blocking_executor).
+    /// Starts the run and returns it, as a stream of finished documents.
+    ///
+    /// The run takes documents from `documents` as it has capacity. The transport's
+    /// [blocking executor](Transport::blocking_executor) advances the iterator and reads the documents.
     ///
     /// # Errors
     ///
-    /// [`is_invalid`](Error::is_invalid) if the options break a limit of the service;
-    /// [`ErrorKind::State`](classify_proto::ErrorKind::State) if the journal cannot be used.
+    /// [`is_invalid`](Error::is_invalid) if the options exceed a limit of the service or the shard does not exist;
+    /// [`ErrorKind::State`](classify_proto::ErrorKind::State) if the journal cannot be opened or belongs to another
+    /// run.
     pub async fn run<I>(self, documents: I) -> Result<BulkRun<T, FromIterator<I::IntoIter>>, Error>
     where
         I: IntoIterator<Item = Document>,
@@ -47,11 +52,12 @@ impl<T: Transport> BulkBuilder<Client<T>> {
         self.start(source).await
     }
 
-    /// Starts the run with the documents of a stream, which is polled as the run has capacity.
+    /// Starts the run with documents from a stream, which is polled as the run has capacity. Otherwise as
+    /// [`run`](Self::run).
     ///
     /// # Errors
     ///
-    /// As [`run`](Self::run).
+    /// The same as [`run`](Self::run).
     pub async fn run_stream<S>(self, documents: S) -> Result<BulkRun<T, FromStream<S>>, Error>
     where
         S: Stream<Item = Document> + Unpin,
@@ -86,7 +92,7 @@ impl<T: Transport> BulkBuilder<Client<T>> {
         };
         let bulk = bulk.with_journal(journal)?;
         if let Some(file) = &mut file {
-            // Cuts a few bytes off an open file.
+            // Fast enough for an async thread: it only shortens an open file.
             file.repair()?;
         }
         let engine = Engine::new(bulk, file.is_some());
@@ -109,25 +115,41 @@ impl<T: Transport> BulkBuilder<Client<T>> {
 /// A bulk run: a [`Stream`] of finished documents. Made by [`BulkBuilder::run`].
 ///
 /// It yields exactly one item per document, in the order in which they finish. Documents that cannot be read yield an
-/// error. If the run stops before its end, because of an error that concerns every document, a deadline or
-/// [`stop`](Self::stop), the remaining documents yield an error whose scope is the run; they are not read.
+/// error. If an error that concerns every document, a deadline or [`stop`](Self::stop) stops the run, the remaining
+/// documents are not read, and yield an error whose scope is the run.
 ///
-/// Dropping the run ends it; with a journal, the next run continues it, and without one, the same documents find the jobs
-/// that exist.
+/// If you drop the run, run the same documents again to continue: with a journal, finished documents are yielded
+/// without a request; without one, each document finds its job at the service.
+///
+/// ```
+/// use classify_client::classify_proto::machine::RunEnd;
+/// use classify_client::{BulkRun, Source, Transport};
+///
+/// async fn print_results<T: Transport, S: Source>(mut run: BulkRun<T, S>) {
+///     while let Some(finished) = run.next().await {
+///         println!("{}: {:?}", finished.name(), finished.outcome());
+///     }
+///     match run.summary().map(|summary| &summary.end) {
+///         Some(RunEnd::Failed(error)) => println!("stopped by an error: {error}"),
+///         Some(RunEnd::Stopped) => println!("stopped"),
+///         _ => {}
+///     }
+/// }
+/// ```
 pub struct BulkRun<T: Transport, S> {
     running: Running<T, Engine>,
     source: S,
     is_exhausted: bool,
-    /// The run waits for a document.
+    /// Whether the run waits for a document.
     needs_document: bool,
     shard: Option<Shard>,
-    /// Also after the run has stopped by itself.
+    /// Whether documents are read also after an error or a deadline has stopped the run.
     reads_rest: bool,
     journal: JournalState,
     executor: BlockingExecutor,
 }
 
-/// Notes the time at which the caller stops polling, also if it drops the future.
+/// Records the time at which the caller stops polling, also if it drops the future.
 struct Next<'a, T: Transport, S>(&'a mut BulkRun<T, S>);
 
 impl<T: Transport, S> Drop for Next<'_, T, S> {
@@ -142,21 +164,22 @@ enum JournalState {
     Open(JournalFile),
     /// Records are being written.
     Storing(PendingWork<(JournalFile, std::io::Result<()>)>),
-    /// The thread that wrote it ended.
+    /// The thread that wrote the journal ended.
     Lost,
 }
 
 impl<T: Transport, S: Source> BulkRun<T, S> {
-    /// Returns the next finished document; `None` at the end of the run. Dropping the returned future loses nothing.
+    /// Returns the next finished document; `None` at the end of the run. Cancel safe: dropping the future loses
+    /// nothing.
     pub async fn next(&mut self) -> Option<Finished> {
         let next = Next(self);
         std::future::poll_fn(|cx| next.0.poll_finished(cx)).await
     }
 
-    /// Returns the next event: more than the stream, which yields only the finished documents. `None` at the end of the run.
-    /// Dropping the returned future loses nothing.
+    /// Returns the next event, of any kind; `None` at the end of the run. The stream yields only the finished
+    /// documents. Cancel safe: dropping the future loses nothing.
     ///
-    /// Events that came before the first call are lost, so begin with it.
+    /// To receive all events, use only this method: events are collected from its first call on.
     pub async fn next_event(&mut self) -> Option<RunEvent> {
         self.running.machine_mut().tell_progress();
         let next = Next(self);
@@ -181,7 +204,7 @@ impl<T: Transport, S: Source> BulkRun<T, S> {
             }
             let is_stopping = self.running.machine().bulk().is_stopping();
             if self.running.is_finished() {
-                // Unlocks it for the next run.
+                // Unlocks the journal for the next run.
                 self.journal = JournalState::None;
                 if self.is_exhausted {
                     return Poll::Ready(None);
@@ -211,7 +234,7 @@ impl<T: Transport, S: Source> BulkRun<T, S> {
                 Some(EngineEvent::NeedDocument) => self.needs_document = true,
                 Some(EngineEvent::Store) => self.store(),
                 Some(EngineEvent::Run(event)) => return Poll::Ready(Some(event)),
-                // The stop handle was used.
+                // A stop handle was used.
                 None if !self.running.is_finished() => {
                     self.stop();
                     return Poll::Ready(Some(RunEvent::Stopping));
@@ -239,7 +262,7 @@ impl<T: Transport, S: Source> BulkRun<T, S> {
             let (journal, result) = if let Some((file, result)) = ready!(storing.poll(cx)) {
                 (JournalState::Open(file), result)
             } else {
-                let error = std::io::Error::other("the thread that wrote it ended");
+                let error = std::io::Error::other("the thread that wrote the journal ended");
                 (JournalState::Lost, Err(error))
             };
             self.journal = journal;
@@ -250,14 +273,14 @@ impl<T: Transport, S: Source> BulkRun<T, S> {
 }
 
 impl<T: Transport, S> BulkRun<T, S> {
-    /// Stops the run: creates no more jobs, and leaves the open jobs to continue. The remaining documents yield errors.
-    /// Requests in flight are waited for, up to their time limits, so that no job is created unnoticed.
+    /// Stops the run. It creates no more jobs; open jobs continue at the service. The remaining documents yield errors.
+    /// The run waits for requests in flight, up to their time limits, so that no job is created unnoticed.
     pub fn stop(&mut self) {
         self.reads_rest = false;
         self.running.machine_mut().bulk_mut().stop();
     }
 
-    /// Stops the run and cancels its open jobs.
+    /// Stops the run as [`stop`](Self::stop) does, and cancels its open jobs.
     pub fn stop_and_cancel(&mut self) {
         self.reads_rest = false;
         self.running.machine_mut().bulk_mut().stop_and_cancel();
@@ -268,19 +291,19 @@ impl<T: Transport, S> BulkRun<T, S> {
         self.running.stop_handle()
     }
 
-    /// Returns how many documents are in progress, and how many of them have an open job.
+    /// Returns the number of documents in progress, and the number of those that have an open job.
     #[must_use]
     pub fn in_flight(&self) -> (usize, usize) {
         self.running.machine().bulk().in_flight()
     }
 
-    /// Returns the summary once the run has ended: [`Summary::end`] says whether it went over all documents.
+    /// Returns the summary; `None` before the run has ended. [`Summary::end`] says whether the run is complete.
     #[must_use]
     pub fn summary(&self) -> Option<&Summary> {
         self.running.output()
     }
 
-    /// Ends the run and returns the summary, if the run has ended before.
+    /// Drops the run and returns the summary; `None` if the run had not ended.
     #[must_use]
     pub fn into_summary(self) -> Option<Summary> {
         self.running.into_output()
@@ -310,7 +333,7 @@ impl<T: Transport, S> fmt::Debug for BulkRun<T, S> {
     }
 }
 
-/// Where the documents of a run come from: an iterator or a stream.
+/// The source of the documents of a run: [`FromIterator`] or [`FromStream`]. Sealed.
 pub trait Source: sealed::Source {}
 
 impl<S: sealed::Source> Source for S {}
@@ -319,15 +342,15 @@ use sealed::SourceRequest;
 
 #[expect(
     private_interfaces,
-    reason = "the trait is sealed: nobody else can name it or call it"
+    reason = "the trait is sealed: other crates cannot name it or call it"
 )]
 mod sealed {
     use super::{Batch, BlockingExecutor, Context, Poll, Shard};
 
-    /// What is asked of a source.
+    /// A request to a source.
     #[derive(Clone, Copy)]
     pub enum SourceRequest {
-        /// Read the next document of this shard.
+        /// Read the next document, and skip those of other shards.
         Read(Option<Shard>),
         /// Take documents without reading them.
         Skip,
@@ -343,7 +366,7 @@ mod sealed {
     }
 }
 
-/// Documents of an iterator.
+/// The source of a run over an iterator. Made by [`BulkBuilder::run`].
 pub struct FromIterator<I>(Reading<I>);
 
 enum Reading<I> {
@@ -355,7 +378,7 @@ enum Reading<I> {
 
 #[expect(
     private_interfaces,
-    reason = "the trait is sealed: nobody else can name it or call it"
+    reason = "the trait is sealed: other crates cannot name it or call it"
 )]
 impl<I: Iterator<Item = Document> + Send + 'static> sealed::Source for FromIterator<I> {
     fn poll_batch(
@@ -385,7 +408,7 @@ impl<I: Iterator<Item = Document> + Send + 'static> sealed::Source for FromItera
                         return Poll::Ready(batch);
                     }
                 }
-                // Without the iterator nothing is known of the rest: the run has not gone over all documents.
+                // The remaining documents are unknown, so the run is not complete.
                 Reading::Lost => {
                     return Poll::Ready(Batch {
                         is_end: true,
@@ -398,16 +421,16 @@ impl<I: Iterator<Item = Document> + Send + 'static> sealed::Source for FromItera
     }
 }
 
-/// Documents of a stream.
+/// The source of a run over a stream. Made by [`BulkBuilder::run_stream`].
 pub struct FromStream<S> {
     documents: S,
-    /// The document that is being read, and its name.
+    /// The name of the document that is being read, and the pending read.
     reading: Option<(String, PendingWork<ReadResult>)>,
 }
 
 #[expect(
     private_interfaces,
-    reason = "the trait is sealed: nobody else can name it or call it"
+    reason = "the trait is sealed: other crates cannot name it or call it"
 )]
 impl<S: Stream<Item = Document> + Unpin> sealed::Source for FromStream<S> {
     fn poll_batch(

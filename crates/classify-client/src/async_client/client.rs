@@ -1,4 +1,4 @@
-//! The client.
+//! The async client.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -28,10 +28,25 @@ use crate::settings::{Settings, client_methods};
 
 /// An async client over a [`Transport`].
 ///
-/// Cloning is cheap and shares the transport and the rate limits. Futures are `Send` exactly if the transport's are.
-/// Dropping a future ends its requests; what the service has done by then is not undone.
+/// Cloning is cheap and shares the transport and the rate limits. The futures are `Send` if the transport's futures
+/// are. Dropping a future ends its requests, but does not undo their effects: a job that was created continues.
+///
+/// `classify_reqwest::Client` is this client over reqwest. Code for any transport is generic:
+///
+/// ```
+/// use classify_client::classify_proto::{Error, v2::ListJobs};
+/// use classify_client::{Client, Transport};
+///
+/// async fn print_jobs<T: Transport>(client: &Client<T>) -> Result<(), Error> {
+///     let mut jobs = client.list(ListJobs::new());
+///     while let Some(job) = jobs.next().await {
+///         println!("{}", job?.id);
+///     }
+///     Ok(())
+/// }
+/// ```
 pub struct Client<T> {
-    /// The transport, or why it could not be built: every request fails with that.
+    /// The transport, or the reason why it could not be built. Every request then fails with the reason.
     transport: Result<Arc<T>, Arc<str>>,
     settings: Settings,
 }
@@ -39,7 +54,7 @@ pub struct Client<T> {
 client_methods!(Transport, DefaultTransport);
 
 impl<T: Transport> Client<T> {
-    /// Returns the current time as machines see it.
+    /// Returns the current time of the transport's clock, which all machines of this client use.
     #[must_use]
     pub fn now(&self) -> Time {
         self.transport
@@ -47,24 +62,25 @@ impl<T: Transport> Client<T> {
             .map_or(Time::from_millis(0), |transport| transport.now())
     }
 
-    /// Returns 16 random bytes, for a machine that you make yourself.
+    /// Returns 16 random bytes, for a machine that you construct yourself.
     ///
     /// # Errors
     ///
-    /// If the system has no random bytes.
+    /// [`is_transport`](Error::is_transport) if the operating system provides no random bytes.
     pub fn seed(&self) -> Result<Seed, Error> {
         match &self.transport {
             Ok(transport) => transport.seed(),
-            // No request is sent, so that nothing needs to be unique.
+            // No request is sent, so nothing needs to be unique.
             Err(_) => Ok(Seed::new([0; 16])),
         }
     }
 
-    /// Calls an operation, with retries.
+    /// Calls an operation and returns its parsed response. Retries as the [retry policy](Self::retry) allows.
     ///
     /// # Errors
     ///
-    /// The service's error response, or why there is no response.
+    /// The error response of the service; the reason why there is no response; or
+    /// [`is_invalid`](Error::is_invalid) if the operation is invalid, before anything is sent.
     pub async fn call<O: Operation>(&self, operation: O) -> Result<O::Output, Error> {
         let span = OperationSpan::new(operation.name());
         let call = self.prepare(operation)?;
@@ -72,11 +88,11 @@ impl<T: Transport> Client<T> {
         to_end(running, |never| match never {}).await
     }
 
-    /// Calls an operation, with retries, and returns the HTTP response beside the parsed value.
+    /// Calls an operation as [`call`](Self::call) does, and returns the HTTP response too: status, headers and body.
     ///
     /// # Errors
     ///
-    /// As [`call`](Self::call).
+    /// The same as [`call`](Self::call).
     pub async fn call_raw<O: Operation>(
         &self,
         operation: O,
@@ -87,14 +103,14 @@ impl<T: Transport> Client<T> {
         to_end(running, |never| match never {}).await
     }
 
-    /// Returns the items of a list, as a stream. Nothing is sent before the first item is requested; from then on, the next
-    /// page is requested while the caller has the current one.
+    /// Returns a stream of the items of a list. The first page is requested with the first item; afterwards the next
+    /// page is requested while you use the current one.
     pub fn list<O: Paged>(&self, list: O) -> List<T, O> {
         List::new(self.pages(list))
     }
 
-    /// Returns the pages of a list, as a stream. Nothing is sent before the first page is requested; from then on, the next
-    /// page is requested while the caller has the current one.
+    /// Returns a stream of the pages of a list. The first request is sent when the stream is polled; afterwards the
+    /// next page is requested while you use the current one.
     pub fn pages<O: Paged>(&self, list: O) -> Pages<T, O> {
         let span = OperationSpan::new(list.name());
         Pages::new(
@@ -103,12 +119,14 @@ impl<T: Transport> Client<T> {
         )
     }
 
-    /// Waits until a job has ended. Takes its id, the job itself, or a [`GetJob`](classify_proto::v2::GetJob) of either
-    /// version of the API.
+    /// Waits until a job has ended and returns it. Takes the id of the job, the job, or a
+    /// [`GetJob`](classify_proto::v2::GetJob) of either version of the API.
     ///
     /// # Errors
     ///
-    /// As [`Waiter`]: the job failed, was cancelled, or had not ended in time.
+    /// The job failed, was cancelled, or had not ended within [`wait_timeout`](Self::wait_timeout); see [`Waiter`]. The
+    /// error holds the job if it failed or was cancelled, and its id after a timeout. The errors of
+    /// [`call`](Self::call) if the job cannot be polled.
     pub async fn wait<W: IntoWaitable>(
         &self,
         job: W,
@@ -117,28 +135,44 @@ impl<T: Transport> Client<T> {
         to_end(running, drop).await
     }
 
-    /// Creates a job and waits until it has ended.
+    /// Creates a job, waits until it has ended, and returns it. To upload a document first, use
+    /// [`classify`](Self::classify).
     ///
     /// # Errors
     ///
-    /// As [`CreateJob`] and [`wait`](Self::wait).
+    /// The errors of [`CreateJob`] and of [`wait`](Self::wait).
     pub async fn run(&self, create: CreateJob) -> Result<Job, Error> {
         let run = self.run_settings(Run::new(create, self.seed()?));
         let running = self.boxed(run, OperationSpan::new("run"), false);
         to_end(running, drop).await
     }
 
-    /// Classifies a document once: uploads it, creates a job, and waits until the job has ended.
+    /// Classifies a document once: uploads it, creates a job, waits until the job has ended, and returns the job.
     ///
-    /// The same content under the same rules is the same job: if this call, an earlier one, another program or a bulk run has
-    /// created it, that job is returned and nothing is paid for again, also if the earlier call did not see a response. See
-    /// [`transaction_id`](classify_proto::machine::transaction_id). To pay again on purpose, use
+    /// The same content with the same rules is the same job. If an earlier call, another program or a bulk run has
+    /// created it, that job is returned and you do not pay again, even if the earlier call never received a response;
+    /// see [`transaction_id`](classify_proto::machine::transaction_id). To classify again at a new charge, use
     /// [`JobOptions::retry_failed`] or [`JobOptions::fresh`].
+    ///
+    /// ```no_run
+    /// use classify_client::Document;
+    /// use classify_client::classify_proto::v2::{Configuration, Rule};
+    /// # use classify_client::{Client, Transport};
+    /// # use classify_client::classify_proto::Error;
+    ///
+    /// # async fn example<T: Transport>(client: &Client<T>) -> Result<(), Error> {
+    /// let rules = Configuration::new([Rule::new("invoice", "has an invoice number and a total")]);
+    /// let job = client.classify(Document::open("scan.pdf")?, rules).await?;
+    /// println!("{:?}", job.outcome());
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
-    /// The document could not be read ([`ErrorKind::Content`](classify_proto::ErrorKind::Content)); as [`UploadFile`],
-    /// [`CreateJob`] and [`wait`](Self::wait). If the job failed or was cancelled, the error holds the job.
+    /// [`ErrorKind::Content`](classify_proto::ErrorKind::Content) if the document cannot be read; the errors of
+    /// [`UploadFile`], [`CreateJob`] and [`wait`](Self::wait). If the job failed or was cancelled, the error holds the
+    /// job.
     pub async fn classify(
         &self,
         document: Document,
@@ -156,17 +190,17 @@ impl<T: Transport> Client<T> {
         };
         let run = self.document_run(read.document, options)?;
         let running = self.boxed(run, OperationSpan::new("classify"), false);
-        // A temporary file is needed until here.
+        // The temporary file is deleted after this line.
         let _file = read.file;
         to_end(running, drop).await
     }
 
-    /// Returns the transport, or why there is none.
+    /// Returns the transport, or the reason why it could not be built.
     pub(crate) fn transport(&self) -> &Result<Arc<T>, Arc<str>> {
         &self.transport
     }
 
-    /// Returns the executor of blocking work.
+    /// Returns the executor for blocking work.
     pub(crate) fn executor(&self) -> BlockingExecutor {
         self.transport.as_ref().map_or_else(
             |_| BlockingExecutor::default(),
@@ -174,19 +208,19 @@ impl<T: Transport> Client<T> {
         )
     }
 
-    /// Starts a machine: the caller takes its events one by one, as a stream or with `next`.
+    /// Starts a machine and returns it, as a stream of its events.
     ///
-    /// The machine may be new, or one that another [`Running`] was dropped with: [`Machine::resume`] is called first.
+    /// The machine may be new or restored from a saved state: [`Machine::resume`] is called first.
     pub fn start<M: Machine>(&self, machine: M) -> Running<T, M> {
         self.running(machine, OperationSpan::current(), true)
     }
 
-    /// Runs a machine to its end and passes each event to `on_event`. At most
+    /// Runs a machine to its end, returns its output, and passes each event to `on_event`. At most
     /// [`TransportLimits::max_concurrency`] requests are in flight.
     ///
     /// # Panics
     ///
-    /// If the machine had ended before.
+    /// If the machine has already ended.
     pub async fn drive<M: Machine>(&self, machine: M, on_event: impl FnMut(M::Event)) -> M::Output {
         let running = self.boxed(machine, OperationSpan::current(), true);
         to_end(running, on_event).await
@@ -207,7 +241,7 @@ impl<T: Transport> Client<T> {
         )
     }
 
-    /// As [`running`](Self::running), in a box, so that the futures of the client stay small.
+    /// Returns [`running`](Self::running) in a box, so that the futures of the client stay small.
     fn boxed<M: Machine>(
         &self,
         machine: M,

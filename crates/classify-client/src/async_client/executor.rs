@@ -1,36 +1,45 @@
-//! Where blocking work runs: opening and reading files.
+//! The executor for blocking work, such as opening and reading files.
 
 use std::fmt;
 use std::sync::Arc;
 
-/// Runs blocking work of the client, such as reading a file, away from async threads.
+/// Runs blocking work of the client, such as reading a file, outside of async threads. Returned by
+/// [`Transport::blocking_executor`](super::Transport::blocking_executor).
+///
+/// ```
+/// use classify_client::BlockingExecutor;
+///
+/// // With tokio: BlockingExecutor::new(|work| drop(tokio::task::spawn_blocking(work)))
+/// let executor = BlockingExecutor::new(|work| drop(std::thread::spawn(work)));
+/// # let _ = executor;
+/// ```
 #[derive(Clone)]
 pub struct BlockingExecutor(Arc<dyn Fn(Work) + Send + Sync>);
 
-/// Work that may block.
+/// A function that may block.
 type Work = Box<dyn FnOnce() + Send>;
 
 impl BlockingExecutor {
-    /// Runs work with a function, such as one that calls a runtime's `spawn_blocking`. The function must not drop work
-    /// unless the client is dropped as well.
+    /// Returns an executor that passes work to `run`, which may call a runtime's `spawn_blocking`. `run` must not drop
+    /// work unless the client is dropped.
     pub fn new(run: impl Fn(Box<dyn FnOnce() + Send>) + Send + Sync + 'static) -> Self {
         Self(Arc::new(run))
     }
 
-    /// Runs work at once, on the thread that polls. For targets without threads.
+    /// Returns an executor that runs work on the thread that polls. For targets without threads.
     #[must_use]
     pub fn in_place() -> Self {
         Self::new(|work| work())
     }
 
-    /// Runs each piece of work on a new thread, or at once if the system gives no thread.
+    /// Returns an executor that runs each function on a new thread, or on the calling thread if none can be started.
     #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
     #[must_use]
     pub fn threads() -> Self {
         use std::sync::{Mutex, PoisonError};
 
         Self::new(|work| {
-            // A thread that cannot be started drops what it was given.
+            // If the thread cannot be started, its closure is dropped, but the work stays here.
             let slot = Arc::new(Mutex::new(Some(work)));
             let shared = Arc::clone(&slot);
             let take = |slot: &Mutex<Option<Work>>| {
@@ -57,7 +66,7 @@ impl BlockingExecutor {
 }
 
 impl Default for BlockingExecutor {
-    /// [`threads`](Self::threads), or [`in_place`](Self::in_place) where there are none.
+    /// Returns [`threads`](Self::threads), or [`in_place`](Self::in_place) on targets without threads.
     fn default() -> Self {
         #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
         return Self::threads();

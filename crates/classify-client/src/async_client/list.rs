@@ -13,9 +13,22 @@ use futures_core::stream::FusedStream;
 use super::running::Running;
 use super::transport::Transport;
 
-/// The pages of a list, as a [`Stream`]. Made by [`Client::pages`](super::Client::pages).
+/// A [`Stream`] of the pages of a list. Made by [`Client::pages`](super::Client::pages).
 ///
-/// While the caller has a page, the next one is requested. The stream ends after the last page, or after the first error.
+/// The next page is requested while you use the current one. The stream ends after the last page or the first error.
+///
+/// ```
+/// use classify_client::classify_proto::{Error, v2::ListJobs};
+/// use classify_client::{Client, Transport};
+///
+/// async fn print_pages<T: Transport>(client: &Client<T>) -> Result<(), Error> {
+///     let mut pages = client.pages(ListJobs::new());
+///     while let Some(page) = pages.next().await {
+///         println!("{} jobs", page?.items.len());
+///     }
+///     Ok(())
+/// }
+/// ```
 #[must_use = "nothing is sent before the first page is requested"]
 pub struct Pages<T: Transport, O: Paged> {
     /// `None` after the end.
@@ -49,7 +62,7 @@ impl<T: Transport, O: Paged> Pages<T, O> {
     }
 }
 
-// A machine that runs is `Unpin`.
+// `Running` is `Unpin`.
 impl<T: Transport, O: Paged> Unpin for Pages<T, O> {}
 
 impl<T: Transport, O: Paged> Stream for Pages<T, O> {
@@ -74,10 +87,20 @@ impl<T: Transport, O: Paged> fmt::Debug for Pages<T, O> {
     }
 }
 
-/// The items of a list, as a [`Stream`]. Made by [`Client::list`](super::Client::list).
+/// A [`Stream`] of the items of a list. Made by [`Client::list`](super::Client::list).
 ///
-/// While the caller works on the items of a page, the next page is requested. The stream ends after the last item, or after
-/// the first error.
+/// The next page is requested while you use the items of the current one. The stream ends after the last item or the
+/// first error.
+///
+/// ```
+/// use classify_client::classify_proto::{Error, v2::ListJobs};
+/// use classify_client::{Client, Transport};
+///
+/// async fn first_id<T: Transport>(client: &Client<T>) -> Result<Option<String>, Error> {
+///     let mut jobs = client.list(ListJobs::new());
+///     Ok(jobs.next().await.transpose()?.map(|job| job.id))
+/// }
+/// ```
 #[must_use = "nothing is sent before the first item is requested"]
 pub struct List<T: Transport, O: Paged> {
     pages: Pages<T, O>,

@@ -1,4 +1,4 @@
-//! A pool of the async client.
+//! The pool of the async client.
 
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -20,17 +20,18 @@ use crate::observe::OperationSpan;
 use crate::pool::{self, PoolCallers, PoolState};
 
 impl<T: Transport> Client<T> {
-    /// Starts a pool, which classifies documents of any number of tasks: uploads and creates are limited together, and open
-    /// jobs are polled a hundred at a time. The transport's runtime runs it until the last [`Pool`] is dropped.
+    /// Starts a pool and returns it. A pool classifies the documents of any number of tasks in one bulk run: they share
+    /// the limits of the run, and open jobs are polled up to a hundred at a time. The pool runs on the transport's
+    /// runtime until the last clone of the [`Pool`] is dropped.
     ///
-    /// [`retry_failed`](JobOptions::retry_failed) and [`fresh`](JobOptions::fresh) pay again once for each document of the
-    /// pool, not once for each call.
+    /// With [`retry_failed`](JobOptions::retry_failed) or [`fresh`](JobOptions::fresh), the pool creates at most one
+    /// new job for each document, and not one for each call.
     ///
     /// # Errors
     ///
-    /// [`is_invalid`](Error::is_invalid) if the options break a limit of the service;
-    /// [`is_transport`](Error::is_transport) if the transport [cannot spawn](Transport::spawn): use
-    /// [`pool_with_driver`](Self::pool_with_driver) then.
+    /// [`is_invalid`](Error::is_invalid) if the options exceed a limit of the service;
+    /// [`is_transport`](Error::is_transport) if the transport cannot [spawn](Transport::spawn) futures. Use
+    /// [`pool_with_driver`](Self::pool_with_driver) instead.
     pub fn pool(&self, options: impl Into<JobOptions>) -> Result<Pool, Error>
     where
         T: Send + Sync,
@@ -46,18 +47,19 @@ impl<T: Transport> Client<T> {
         Ok(pool)
     }
 
-    /// Returns a pool and the future that runs it: callers of the pool wait until somebody polls it. It ends when the last
-    /// [`Pool`] is dropped; dropping it before ends the pool, whose callers get an error.
+    /// Returns a pool and its driver, a future that you poll or spawn. Calls of the pool make no progress unless the
+    /// driver is polled. The driver ends when the last clone of the [`Pool`] is dropped. If you drop it before, callers
+    /// get an error.
     ///
     /// # Errors
     ///
-    /// [`is_invalid`](Error::is_invalid) if the options break a limit of the service.
+    /// [`is_invalid`](Error::is_invalid) if the options exceed a limit of the service.
     pub fn pool_with_driver(
         &self,
         options: impl Into<JobOptions>,
     ) -> Result<(Pool, PoolDriver<T>), Error> {
         let (callers, state) = PoolState::new(options.into(), self.bulk_options());
-        // Invalid options are found now, and not by the first caller.
+        // Reports invalid options here and not to the first caller.
         state.start(self.api(), self.seed()?)?;
         let pool = Pool {
             callers,
@@ -72,7 +74,19 @@ impl<T: Transport> Client<T> {
     }
 }
 
-/// Documents of many tasks, classified by one run. Made by [`Client::pool`]; cloning is cheap.
+/// Classifies the documents of many tasks in one bulk run. Made by [`Client::pool`]. Cloning is cheap.
+///
+/// ```
+/// use classify_client::{Document, Pool};
+///
+/// async fn label(pool: &Pool, name: &str, content: Vec<u8>) -> String {
+///     let finished = pool.classify(Document::bytes(name, content)).await;
+///     match finished.outcome() {
+///         Ok(outcome) => format!("{outcome:?}"),
+///         Err(error) => format!("error: {error}"),
+///     }
+/// }
+/// ```
 #[derive(Clone)]
 pub struct Pool {
     callers: PoolCallers,
@@ -82,9 +96,9 @@ pub struct Pool {
 impl Pool {
     /// Classifies a document once, as [`Client::classify`] does, and returns its result.
     ///
-    /// If an error concerns every document, such as a key that is not valid, all callers get it, and the next call tries
-    /// again. Dropping the future costs nothing unless the document is being uploaded; a job that was created ends, and the
-    /// next call for the same document returns it.
+    /// An error that concerns every document, such as an invalid key, is returned to all callers; the next call tries
+    /// again. A job that was created continues if you drop the future, and the next call for the same document returns
+    /// it.
     pub async fn classify(&self, document: Document) -> Finished {
         let name = document.name().to_owned();
         let read = if document.is_hashed() {
@@ -114,7 +128,7 @@ impl fmt::Debug for Pool {
     }
 }
 
-/// Runs a [`Pool`]. Made by [`Client::pool_with_driver`].
+/// The future that drives a [`Pool`]. Made by [`Client::pool_with_driver`].
 #[must_use = "a pool does nothing unless its driver is polled"]
 pub struct PoolDriver<T: Transport> {
     client: Client<T>,

@@ -1,4 +1,4 @@
-//! A machine that runs: its requests as futures, its events to the caller.
+//! Runs a machine: polls its requests as futures and returns its events to the caller.
 
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -20,38 +20,51 @@ use crate::observe::OperationSpan;
 use crate::send_queue::SendQueue;
 use crate::settings::Settings;
 
-/// A machine that runs. Made by [`Client::start`](super::Client::start).
+/// A running machine, as a [`Stream`] of its events. Made by [`Client::start`](super::Client::start).
 ///
-/// [`next`](Self::next) returns the machine's events, and the [`Stream`] too. Between events the caller has the
-/// [`machine`](Self::machine) and may stop it, push to it, await a database, or do nothing for a while: requests in flight
-/// go on if the transport runs them in the [background](super::Transport::background), and time in which nobody polls is
-/// not held against them. After the last event, [`output`](Self::output) has the result.
+/// Between events you may use the [`machine`](Self::machine): stop it, push documents, store records, await a database.
+/// Requests in flight continue meanwhile if the transport runs them in the [background](super::Transport::background).
+/// Time between polls does not count against their limits. After the last event, [`output`](Self::output) returns the
+/// result:
 ///
-/// Dropping it ends its requests.
+/// ```no_run
+/// # use classify_client::{Client, Transport};
+/// # use classify_client::classify_proto::Error;
+/// # async fn example<T: Transport>(client: &Client<T>) -> Result<(), Error> {
+/// let mut running = client.start(client.waiter("clj-1")?);
+/// while let Some(progress) = running.next().await {
+///     println!("{progress:?}");
+/// }
+/// println!("{:?}", running.output());
+/// # Ok(())
+/// # }
+/// ```
+///
+/// If you drop it, its requests end.
 pub struct Running<T: Transport, M: Machine> {
     transport: Result<Arc<T>, Arc<str>>,
     settings: Arc<Settings>,
     machine: M,
     queue: SendQueue,
-    /// The attempt in flight, while there is only one: most operations send one request at a time. A set of futures
-    /// would be an allocation and a further wake-up for each.
+    /// The attempt in flight if there is only one, as in most operations. A set of futures would need an allocation and
+    /// a further wake-up for each.
     only: Option<Attempt<T>>,
-    /// The attempts in flight, while there are several.
+    /// The attempts in flight if there are several.
     attempts: FuturesUnordered<Attempt<T>>,
     timer: Option<(Time, Pin<Box<T::Sleep>>)>,
     span: OperationSpan,
     runs_in_background: bool,
     stop: StopHandle,
-    /// The time at least: waits are skipped if there is nothing to wait with.
+    /// A lower bound of the current time: waits are skipped if there is no timer.
     skipped_to: Time,
-    /// Since when nobody polls.
+    /// The time at which polling paused; `None` while polled.
     idle_since: Option<Time>,
-    /// Every attempt was polled since the caller polled, and none has ended.
+    /// Whether every attempt was polled since the last call, and none has ended.
     is_polled: bool,
     output: Option<M::Output>,
 }
 
-// Futures of the transport are pinned in boxes of their own; a machine is plain data.
+// The transport's futures are boxed, and a machine is plain data.
 impl<T: Transport, M: Machine> Unpin for Running<T, M> {}
 
 impl<T: Transport, M: Machine> Running<T, M> {
@@ -62,7 +75,7 @@ impl<T: Transport, M: Machine> Running<T, M> {
         span: OperationSpan,
         runs_in_background: bool,
     ) -> Self {
-        // No reply can be on its way to a run that starts.
+        // Requests of an earlier run are lost, so the machine must send them again.
         machine.resume();
         Self {
             transport,
@@ -82,12 +95,12 @@ impl<T: Transport, M: Machine> Running<T, M> {
         }
     }
 
-    /// Returns the next event. `None` if the machine has ended, or if a [`StopHandle`] was used.
+    /// Returns the next event; `None` if the machine has ended or a [`StopHandle`] was used.
     ///
-    /// [`is_finished`](Self::is_finished) tells the two apart. After a stop the run can continue: call `next` again. Dropping
-    /// the returned future loses nothing.
+    /// [`is_finished`](Self::is_finished) returns `true` only if the machine has ended. After a stop, call `next` again
+    /// to continue. Cancel safe: dropping the future loses nothing.
     pub async fn next(&mut self) -> Option<M::Event> {
-        /// Notes the time at which the caller stops polling, also if it drops the future.
+        /// Records the time at which the caller stops polling, also if it drops the future.
         struct Next<'a, T: Transport, M: Machine>(&'a mut Running<T, M>);
 
         impl<T: Transport, M: Machine> Drop for Next<'_, T, M> {
@@ -100,14 +113,12 @@ impl<T: Transport, M: Machine> Running<T, M> {
         poll_fn(|cx| next.0.poll_event(cx)).await
     }
 
-    /// Whether a [`StopHandle`] was used; forgets it.
+    /// Returns whether a [`StopHandle`] was used, and resets it.
     pub(crate) fn take_stop(&self, cx: &Context<'_>) -> bool {
         self.stop.take(cx)
     }
 
-    /// Runs the machine to its end, discards its events, and returns its output.
-    ///
-    /// Returns `None` if a [`StopHandle`] was used.
+    /// Runs the machine to its end, discards its events, and returns its output; `None` if a [`StopHandle`] was used.
     pub async fn finish(mut self) -> Option<M::Output> {
         while self.next().await.is_some() {}
         self.output
@@ -128,14 +139,14 @@ impl<T: Transport, M: Machine> Running<T, M> {
         event
     }
 
-    /// Notes that nobody polls from now on.
+    /// Records that polling pauses.
     pub(crate) fn pause(&mut self, now: Time) {
         if self.output.is_none() {
             self.idle_since.get_or_insert(now);
         }
     }
 
-    /// Extends the limits of the attempts by the time in which nobody polled.
+    /// Extends the limits of the attempts by the time of the pause.
     fn end_pause(&mut self, now: Time) {
         let Some(since) = self.idle_since.take() else {
             return;
@@ -148,21 +159,22 @@ impl<T: Transport, M: Machine> Running<T, M> {
         }
     }
 
-    /// `now` is read once for each wait, since a step takes no time to speak of.
+    /// `now` is read once for each wait, because a step takes almost no time.
     fn step(&mut self, cx: &mut Context<'_>, now: &mut Time) -> Poll<Option<M::Event>> {
-        // Replies that came while nobody polled are handled first: a machine that looked at the clock before them would
-        // give up requests that were answered in time.
+        // Replies that came during a pause are handled first. Otherwise the machine would read the clock and give up
+        // requests that were answered in time.
         while self.poll_reply(cx, *now) {}
         loop {
             match self.machine.poll(self.settings.context(*now)) {
                 Step::Send(ticket, request) => {
                     self.queue.push(ticket, request);
-                    // Before the event that may come next: a prefetch is under way while the caller has the event.
+                    // Sends requests before the next event is returned, so that a prefetch runs while the caller
+                    // handles the event.
                     self.send_queued(*now);
                 }
                 Step::Event(event) => {
                     if self.runs_in_background {
-                        // Starts what was queued by this poll.
+                        // Starts the requests that this poll has queued.
                         while self.poll_reply(cx, *now) {}
                     }
                     return Poll::Ready(Some(event));
@@ -184,7 +196,7 @@ impl<T: Transport, M: Machine> Running<T, M> {
         }
     }
 
-    /// Passes a reply to the machine, if one has come.
+    /// Passes a reply to the machine, if there is one. Returns whether there was.
     fn poll_reply(&mut self, cx: &mut Context<'_>, now: Time) -> bool {
         if self.is_polled {
             return false;
@@ -209,21 +221,22 @@ impl<T: Transport, M: Machine> Running<T, M> {
             .handle(self.settings.context(now), ticket, reply);
     }
 
-    /// Whether the time is reached.
+    /// Returns whether the time is reached.
     fn poll_timer(&mut self, cx: &mut Context<'_>, until: Option<Time>, now: Time) -> bool {
         let Some(until) = until else {
             self.timer = None;
             return false;
         };
         let transport = match &self.transport {
-            // A timer may need the runtime that is missing. The wait is skipped; the request after it says what is wrong.
+            // A timer may need a runtime that is missing. The wait is skipped, and the next request fails with the
+            // reason.
             Ok(transport) if transport.check().is_ok() => transport,
             _ => {
                 self.skipped_to = until;
                 return true;
             }
         };
-        // The attempt ends and wakes this task before: the machine waits for nothing else.
+        // The attempt ends before and wakes this task, and the machine waits for nothing else.
         let ends_by = self.only.as_ref().and_then(Attempt::ends_by);
         if ends_by.is_some_and(|ends_by| ends_by <= until) && until > now {
             self.timer = None;
@@ -278,7 +291,7 @@ impl<T: Transport, M: Machine> Running<T, M> {
         }
     }
 
-    /// Returns the machine.
+    /// Returns the machine, to read its state.
     pub fn machine(&self) -> &M {
         &self.machine
     }
@@ -288,12 +301,12 @@ impl<T: Transport, M: Machine> Running<T, M> {
         &mut self.machine
     }
 
-    /// Whether the machine has ended.
+    /// Returns whether the machine has ended.
     pub fn is_finished(&self) -> bool {
         self.output.is_some()
     }
 
-    /// Returns the machine's output once it has ended.
+    /// Returns the machine's output; `None` before it has ended.
     pub fn output(&self) -> Option<&M::Output> {
         self.output.as_ref()
     }
@@ -303,7 +316,7 @@ impl<T: Transport, M: Machine> Running<T, M> {
         self.stop.clone()
     }
 
-    /// Takes the machine out and ends its requests. [`Machine::resume`] lets it continue.
+    /// Returns the machine and ends its requests. Start it again to continue.
     pub fn into_machine(self) -> M {
         self.machine
     }
@@ -337,7 +350,20 @@ impl<T: Transport, M: Machine + fmt::Debug> fmt::Debug for Running<T, M> {
     }
 }
 
-/// Stops a [`Running`] from another task or a signal handler. Made by [`Running::stop_handle`].
+/// Stops a [`Running`] from another task or a signal handler. Made by [`Running::stop_handle`]. Clones stop the same
+/// run.
+///
+/// ```
+/// use classify_client::classify_proto::machine::Machine;
+/// use classify_client::{Running, Transport};
+///
+/// async fn first_event<T: Transport, M: Machine>(running: &mut Running<T, M>) -> Option<M::Event> {
+///     let stop = running.stop_handle();
+///     let event = running.next().await;
+///     stop.stop(); // The next call of `next` returns `None`.
+///     event
+/// }
+/// ```
 #[derive(Clone, Default)]
 pub struct StopHandle(Arc<StopState>);
 
@@ -354,7 +380,7 @@ impl StopHandle {
         self.0.waker.wake();
     }
 
-    /// Whether it was used; forgets it.
+    /// Returns whether the handle was used, and resets it.
     fn take(&self, cx: &Context<'_>) -> bool {
         self.0.waker.register(cx.waker());
         self.0.is_set.swap(false, Ordering::AcqRel)

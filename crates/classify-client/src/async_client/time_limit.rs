@@ -1,4 +1,4 @@
-//! A time limit that leaves out the time in which the caller did not poll.
+//! A time limit that does not count the time in which the caller did not poll.
 
 use std::pin::Pin;
 use std::task::Context;
@@ -8,13 +8,13 @@ use classify_proto::Time;
 
 use super::transport::Transport;
 
-/// A timer that fires later than this was not polled in time: the caller paused, and the exchange gets a further chance.
+/// If a timer fires later than this, the caller did not poll, and the exchange gets more time.
 const POLL_DELAY: Duration = Duration::from_secs(1);
 
 /// A time limit, or none.
 pub(crate) struct TimeLimit<T: Transport> {
     timer: Option<(Time, Pin<Box<T::Sleep>>)>,
-    /// Time in which the caller did not poll, and by which the timer is too early.
+    /// The time in which the caller did not poll. The timer fires earlier by this time.
     extension: Duration,
 }
 
@@ -26,7 +26,7 @@ impl<T: Transport> TimeLimit<T> {
         }
     }
 
-    /// Returns the time at which the timer wakes its task at the latest. `None` without a limit.
+    /// Returns the latest time at which the timer wakes its task; `None` without a limit.
     pub(crate) fn ends_by(&self) -> Option<Time> {
         self.timer
             .as_ref()
@@ -40,14 +40,14 @@ impl<T: Transport> TimeLimit<T> {
         self.timer = Some((until, Box::pin(transport.sleep(duration))));
     }
 
-    /// Moves the limit by a time in which the caller did not poll.
+    /// Extends the limit by a time in which the caller did not poll.
     pub(crate) fn extend(&mut self, pause: Duration) {
         if self.timer.is_some() {
             self.extension += pause;
         }
     }
 
-    /// Whether the time is up. Starts a limit of `renewal` if the timer was not polled when it fired.
+    /// Returns whether the limit has passed. Starts a limit of `renewal` if the timer was not polled when it fired.
     pub(crate) fn poll_is_over(
         &mut self,
         transport: &T,

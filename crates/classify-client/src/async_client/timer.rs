@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use futures_timer::Delay;
 
-/// A timer for [`Transport::Sleep`](super::Transport::Sleep) on native targets, without a runtime: one thread serves all.
+/// A timer for [`Transport::Sleep`](super::Transport::Sleep) on native targets that needs no runtime. One thread serves
+/// all timers.
 ///
 /// ```
 /// use std::time::Duration;

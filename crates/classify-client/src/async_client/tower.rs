@@ -16,22 +16,54 @@ use super::transport::Transport;
 use crate::body::RequestBody;
 use crate::budget::Budget;
 
-/// A [`tower_service::Service`] from `http::Request` to `http::Response` as a transport, with every tower layer around it.
+/// A transport that sends requests through a [`tower_service::Service`] from `http::Request` to `http::Response`, with
+/// its layers.
 ///
-/// The service is cloned for each request, and awaited until it is ready: layers that limit concurrency or rate hold the
-/// request back, within the time of its attempt. Its error counts as a broken connection, so that a create is repeated under
-/// its transaction id; [`failure`](Self::failure) tells errors apart that prove that nothing was sent. The service must not
-/// follow redirects.
+/// The service is cloned for each request and awaited until it is ready, so layers that limit concurrency or rate delay
+/// the request, within the time of its attempt. An error of the service counts as a broken connection, so that a create
+/// is retried with its transaction id. Set [`failure`](Self::failure) to recognize errors that prove that nothing was
+/// sent. The service must not follow redirects.
 ///
-/// Timers run on a thread of their own, so that no runtime is needed for them. Time in which the caller pauses between events
-/// does not count against [`Budget::response`], since a service may make progress only while it is polled.
+/// Timers need no runtime; they run on a separate thread. Time in which you pause between events does not count against
+/// [`Budget::response`], because a service may make progress only while it is polled.
+///
+/// ```
+/// use std::convert::Infallible;
+/// use std::future::{Ready, ready};
+/// use std::task::{Context, Poll};
+///
+/// use classify_client::classify_proto::{Api, http};
+/// use classify_client::{Client, RequestBody, TowerTransport};
+///
+/// /// A service with a fixed response.
+/// #[derive(Clone)]
+/// struct Fixed;
+///
+/// impl tower_service::Service<http::Request<RequestBody>> for Fixed {
+///     type Response = http::Response<String>;
+///     type Error = Infallible;
+///     type Future = Ready<Result<Self::Response, Infallible>>;
+///
+///     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+///         Poll::Ready(Ok(()))
+///     }
+///
+///     fn call(&mut self, _: http::Request<RequestBody>) -> Self::Future {
+///         ready(Ok(http::Response::new(r#"{"items": []}"#.to_owned())))
+///     }
+/// }
+///
+/// let client = Client::with_transport(TowerTransport::new(Fixed), Api::builder("llx-key").build()?);
+/// # let _ = client;
+/// # Ok::<(), classify_client::classify_proto::Error>(())
+/// ```
 pub struct TowerTransport<S, E> {
     service: S,
     failure: fn(E) -> Failure,
 }
 
 impl<S, E: fmt::Display> TowerTransport<S, E> {
-    /// Uses a service as the transport.
+    /// Returns a transport that sends requests through `service`.
     pub fn new(service: S) -> Self {
         Self {
             service,
@@ -39,8 +71,8 @@ impl<S, E: fmt::Display> TowerTransport<S, E> {
         }
     }
 
-    /// Sets how the service's error becomes a failure. Use [`Failure::connect`] only for errors that prove that the request
-    /// was not sent.
+    /// Sets the function that converts an error of the service to a failure; [`Failure::broken`] by default. Use
+    /// [`Failure::connect`] only for errors that prove that the request was not sent.
     #[must_use]
     pub fn failure(mut self, failure: fn(E) -> Failure) -> Self {
         self.failure = failure;
@@ -122,7 +154,7 @@ where
                 }
                 is_sent = true;
                 paused = state.paused();
-                // Nothing tells when a request without a body is written, so a connection has its time too.
+                // The end of a request without a body is unknown, so the limit includes the time to connect.
                 let connect = if length > 0 {
                     Duration::ZERO
                 } else {

@@ -1,4 +1,4 @@
-//! What an async transport brings.
+//! The trait of async transports.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -10,25 +10,50 @@ use super::executor::BlockingExecutor;
 use crate::body::RequestBody;
 use crate::budget::Budget;
 
-/// Sends requests.
+/// Sends requests as futures.
 ///
-/// The client's futures are `Send` exactly if [`Exchange`](Self::Exchange) and [`Sleep`](Self::Sleep) are, so that native
-/// programs can spawn them and wasm programs need not. "Writing a transport" in [`blocking`](crate::blocking) lists the
-/// obligations; they are the same here.
+/// The client's futures are `Send` if [`Exchange`](Self::Exchange) and [`Sleep`](Self::Sleep) are: native programs can
+/// spawn them, and transports for wasm need not be `Send`. "Writing a transport" in [`blocking`](crate::blocking) lists
+/// the obligations, which are the same for both traits.
+///
+/// ```
+/// use std::future::{Ready, ready};
+/// use std::time::Duration;
+///
+/// use classify_client::classify_proto::{Failure, Reply, http};
+/// use classify_client::{Budget, RequestBody, Timer, Transport};
+///
+/// struct Offline;
+///
+/// impl Transport for Offline {
+///     type Exchange = Ready<Reply>;
+///     type Sleep = Timer;
+///
+///     fn send(&self, _: http::Request<RequestBody>, _: Budget) -> Self::Exchange {
+///         ready(Err(Failure::connect("offline")))
+///     }
+///
+///     fn sleep(&self, duration: Duration) -> Timer {
+///         Timer::new(duration)
+///     }
+/// }
+/// ```
 pub trait Transport: 'static {
-    /// One exchange: a request on its way, or its response.
+    /// The future of one exchange. Its output is the response or a failure.
     type Exchange: Future<Output = Reply> + 'static;
 
-    /// A timer. `classify_client::Timer` (feature `timer`) is one for native targets, if your HTTP stack has none.
+    /// A timer. If your HTTP stack has none, use `classify_client::Timer` (feature `timer`) on native targets.
     type Sleep: Future<Output = ()> + 'static;
 
-    /// Sends a request. The future ends with its response, of whatever status. Dropping the future ends the request.
+    /// Returns a future that sends a request and ends with its response, with any status. Dropping the future ends the
+    /// request.
     fn send(&self, request: http::Request<RequestBody>, budget: Budget) -> Self::Exchange;
 
     /// Returns a future that ends after `duration`.
     fn sleep(&self, duration: Duration) -> Self::Sleep;
 
-    /// Lets an exchange go on while nobody polls it, for example by spawning it. Returns it unchanged by default.
+    /// Returns an exchange that continues while it is not polled, for example because it is spawned. By default,
+    /// returns `exchange` unchanged.
     ///
     /// The client calls this for lists, bulk runs and [`Running`](super::Running), not for single calls. Dropping the
     /// returned future must end the request.
@@ -36,7 +61,7 @@ pub trait Transport: 'static {
         exchange
     }
 
-    /// Runs a future to its end while nobody polls it, as the driver of a [`Pool`](super::Pool) needs. An error by default.
+    /// Spawns a future, as the driver of a [`Pool`](super::Pool) needs. Returns an error by default.
     ///
     /// # Errors
     ///
@@ -44,17 +69,17 @@ pub trait Transport: 'static {
     fn spawn(&self, future: Pin<Box<dyn Future<Output = ()> + Send>>) -> Result<(), Failure> {
         drop(future);
         Err(Failure::refused(
-            "this transport cannot spawn futures; use `pool_with_driver`, and poll the driver",
+            "this transport cannot spawn futures; call `pool_with_driver` and poll the driver",
         ))
     }
 
-    /// Returns the executor of blocking work, such as reading files. [`BlockingExecutor::default`] by default.
+    /// Returns the executor for blocking work, such as reading files; [`BlockingExecutor::default`] by default.
     fn blocking_executor(&self) -> BlockingExecutor {
         BlockingExecutor::default()
     }
 
-    /// Checks that the transport can be used on the current thread, for example that there is a runtime. Always `Ok` by
-    /// default.
+    /// Returns an error if the transport cannot be used on the current thread, for example because there is no runtime.
+    /// `Ok` by default.
     ///
     /// # Errors
     ///
@@ -63,7 +88,8 @@ pub trait Transport: 'static {
         Ok(())
     }
 
-    /// Returns the transport for other limits, or `None` if it needs no change because [`Budget`] has all it needs.
+    /// Returns a new transport for these limits, or `None` if the transport takes all limits from [`Budget`], as by
+    /// default.
     ///
     /// # Errors
     ///
@@ -76,7 +102,7 @@ pub trait Transport: 'static {
         None
     }
 
-    /// Returns the current time. The clock of [`now`](crate::now) by default on native targets.
+    /// Returns the current time; [`now`](crate::now) by default on native targets.
     #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
     fn now(&self) -> Time {
         crate::clock::now()
@@ -86,7 +112,7 @@ pub trait Transport: 'static {
     #[cfg(all(target_family = "wasm", target_os = "unknown"))]
     fn now(&self) -> Time;
 
-    /// Returns 16 random bytes. The operating system's by default on native targets.
+    /// Returns 16 random bytes; from the operating system by default on native targets.
     ///
     /// # Errors
     ///
@@ -105,10 +131,10 @@ pub trait Transport: 'static {
     fn seed(&self) -> Result<Seed, Error>;
 }
 
-/// A transport that can build itself, so that [`Client::new`](super::Client::new) and
-/// [`Client::from_env`](super::Client::from_env) exist.
+/// A transport with a default configuration. It enables [`Client::new`](super::Client::new) and
+/// [`Client::from_env`](super::Client::from_env).
 pub trait DefaultTransport: Transport + Sized {
-    /// Builds the transport.
+    /// Returns a transport for these limits, which sends requests through `proxy` if there is one.
     ///
     /// # Errors
     ///

@@ -21,7 +21,9 @@ use crate::document::Document;
 use crate::observe::OperationSpan;
 
 impl<T: Transport> Client<T> {
-    /// Classifies any number of documents, each once. Set the run up with the builder's methods, and start it with
+    /// Returns the builder of a bulk run, which classifies any number of documents, each once.
+    ///
+    /// `options` are the rules, or [`JobOptions`] with webhooks, a project or a saved configuration. Start the run with
     /// [`run`](BulkBuilder::run).
     pub fn bulk(&self, options: impl Into<JobOptions>) -> BulkBuilder<Self> {
         BulkBuilder::new(self.clone(), options.into(), self.bulk_options())
@@ -29,14 +31,17 @@ impl<T: Transport> Client<T> {
 }
 
 impl<T: Transport> BulkBuilder<Client<T>> {
-    /// Starts the run. Documents are taken from the iterator as the run has capacity, and read on the thread that calls the
-    /// run; requests are sent on other threads. While the iterator or a reader blocks, nothing else happens: for documents
-    /// that arrive over time, use [`pool`](Client::pool).
+    /// Starts the run and returns it, as an iterator of finished documents.
+    ///
+    /// The run takes documents from `documents` as it has capacity, and reads them on the thread that advances it.
+    /// Requests are sent on other threads. While `documents` or a reader blocks, the run makes no progress; for
+    /// documents that arrive over time, use [`pool`](Client::pool).
     ///
     /// # Errors
     ///
-    /// [`is_invalid`](Error::is_invalid) if the options break a limit of the service;
-    /// [`ErrorKind::State`](classify_proto::ErrorKind::State) if the journal cannot be used.
+    /// [`is_invalid`](Error::is_invalid) if the options exceed a limit of the service or the shard does not exist;
+    /// [`ErrorKind::State`](classify_proto::ErrorKind::State) if the journal cannot be opened or belongs to another
+    /// run.
     pub fn run<I>(self, documents: I) -> Result<BulkRun<T, I::IntoIter>, Error>
     where
         I: IntoIterator<Item = Document>,
@@ -97,19 +102,37 @@ impl<T: Transport> BulkBuilder<Client<T>> {
 /// A bulk run: an iterator of finished documents. Made by [`BulkBuilder::run`].
 ///
 /// It yields exactly one item per document, in the order in which they finish. Documents that cannot be read yield an
-/// error. If the run stops before its end, because of an error that concerns every document, a deadline or
-/// [`stop`](Self::stop), the remaining documents of the iterator yield an error whose scope is the run; they are not read.
+/// error. If an error that concerns every document, a deadline or [`stop`](Self::stop) stops the run, the remaining
+/// documents are not read, and yield an error whose scope is the run.
 ///
-/// Nothing happens while the iterator is not advanced, except that requests in flight end. Dropping the run ends it; with
-/// a journal, the next run continues it, and without one, the same documents find the jobs that exist.
+/// The run makes progress only while you advance it; requests in flight end on their threads. If you drop the run, run
+/// the same documents again to continue: with a journal, finished documents are yielded without a request; without one,
+/// each document finds its job at the service.
+///
+/// ```
+/// use classify_client::Document;
+/// use classify_client::classify_proto::machine::RunEnd;
+/// use classify_client::blocking::{BulkRun, Transport};
+///
+/// fn print_results<T: Transport, I: Iterator<Item = Document>>(mut run: BulkRun<T, I>) {
+///     for finished in &mut run {
+///         println!("{}: {:?}", finished.name(), finished.outcome());
+///     }
+///     match run.summary().map(|summary| &summary.end) {
+///         Some(RunEnd::Failed(error)) => println!("stopped by an error: {error}"),
+///         Some(RunEnd::Stopped) => println!("stopped"),
+///         _ => {}
+///     }
+/// }
+/// ```
 pub struct BulkRun<T: Transport, I> {
     running: Running<T, Engine>,
     documents: Input<I>,
     is_exhausted: bool,
-    /// The run waits for a document.
+    /// Whether the run waits for a document.
     needs_document: bool,
     shard: Option<Shard>,
-    /// Also after the run has stopped by itself.
+    /// Whether documents are read also after an error or a deadline has stopped the run.
     reads_rest: bool,
     journal: Option<JournalFile>,
 }
@@ -137,16 +160,16 @@ impl<I: Iterator<Item = Document>> Input<I> {
             Self::Here(documents) => Some(Batch::skip(documents)),
             Self::Ahead(ahead) => {
                 ahead.skips.store(!reads, Ordering::Relaxed);
-                ahead.next(LOOK)
+                ahead.next(STOP_CHECK_INTERVAL)
             }
         }
     }
 }
 
-/// How many documents are read ahead.
+/// The maximum number of documents that are read ahead.
 const READ_AHEAD: usize = 64;
-/// How long the rest of the documents is waited for before the stop handle is looked at.
-const LOOK: Duration = Duration::from_millis(50);
+/// How often the stop handle is checked while the run waits for one of the remaining documents.
+const STOP_CHECK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Documents that a thread reads.
 struct ReadAhead {
@@ -201,10 +224,10 @@ impl ReadAhead {
 }
 
 impl<T: Transport, I: Iterator<Item = Document>> BulkRun<T, I> {
-    /// Returns the next event: more than the iterator, which yields only the finished documents. `None` at the end of the
-    /// run.
+    /// Returns the next event, of any kind; `None` at the end of the run. The iterator yields only the finished
+    /// documents.
     ///
-    /// Events that came before the first call are lost, so begin with it.
+    /// To receive all events, use only this method: events are collected from its first call on.
     pub fn next_event(&mut self) -> Option<RunEvent> {
         self.running.machine_mut().tell_progress();
         self.advance()
@@ -216,7 +239,7 @@ impl<T: Transport, I: Iterator<Item = Document>> BulkRun<T, I> {
                 return Some(event);
             }
             if self.running.is_finished() {
-                // Unlocks it for the next run.
+                // Unlocks the journal for the next run.
                 self.journal = None;
                 if self.is_exhausted {
                     return None;
@@ -244,7 +267,7 @@ impl<T: Transport, I: Iterator<Item = Document>> BulkRun<T, I> {
                 Some(EngineEvent::NeedDocument) => self.needs_document = true,
                 Some(EngineEvent::Store) => self.store(),
                 Some(EngineEvent::Run(event)) => return Some(event),
-                // The stop handle was used.
+                // A stop handle was used.
                 None if !self.running.is_finished() => {
                     self.stop();
                     return Some(RunEvent::Stopping);
@@ -264,14 +287,14 @@ impl<T: Transport, I: Iterator<Item = Document>> BulkRun<T, I> {
 }
 
 impl<T: Transport, I> BulkRun<T, I> {
-    /// Stops the run: creates no more jobs, and leaves the open jobs to continue. The remaining documents yield errors.
-    /// Requests in flight are waited for, up to their time limits, so that no job is created unnoticed.
+    /// Stops the run. It creates no more jobs; open jobs continue at the service. The remaining documents yield errors.
+    /// The run waits for requests in flight, up to their time limits, so that no job is created unnoticed.
     pub fn stop(&mut self) {
         self.reads_rest = false;
         self.running.machine_mut().bulk_mut().stop();
     }
 
-    /// Stops the run and cancels its open jobs.
+    /// Stops the run as [`stop`](Self::stop) does, and cancels its open jobs.
     pub fn stop_and_cancel(&mut self) {
         self.reads_rest = false;
         self.running.machine_mut().bulk_mut().stop_and_cancel();
@@ -282,19 +305,19 @@ impl<T: Transport, I> BulkRun<T, I> {
         self.running.stop_handle()
     }
 
-    /// Returns how many documents are in progress, and how many of them have an open job.
+    /// Returns the number of documents in progress, and the number of those that have an open job.
     #[must_use]
     pub fn in_flight(&self) -> (usize, usize) {
         self.running.machine().bulk().in_flight()
     }
 
-    /// Returns the summary once the run has ended: [`Summary::end`] says whether it went over all documents.
+    /// Returns the summary; `None` before the run has ended. [`Summary::end`] says whether the run is complete.
     #[must_use]
     pub fn summary(&self) -> Option<&Summary> {
         self.running.output()
     }
 
-    /// Ends the run and returns the summary, if the run has ended before.
+    /// Drops the run and returns the summary; `None` if the run had not ended.
     #[must_use]
     pub fn into_summary(self) -> Option<Summary> {
         self.running.into_output()

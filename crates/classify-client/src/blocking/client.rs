@@ -1,4 +1,4 @@
-//! The client.
+//! The blocking client.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -26,8 +26,23 @@ use crate::settings::{Settings, client_methods};
 /// A blocking client over a [`Transport`].
 ///
 /// Cloning is cheap and shares the transport and the rate limits. A client may be used from any number of threads.
+///
+/// ```
+/// use classify_client::blocking::Client;
+/// use classify_client::{Budget, RequestBody};
+/// use classify_proto::{Api, Reply, http, v2};
+///
+/// let send = |_: http::Request<RequestBody>, _: Budget| -> Reply {
+///     Ok(http::Response::new(r#"{"items": [{"id": "clj-1", "status": "COMPLETED"}]}"#.into()))
+/// };
+/// let client = Client::with_transport(send, Api::builder("llx-key").build()?);
+/// for job in client.list(v2::ListJobs::new()) {
+///     println!("{}", job?.id);
+/// }
+/// # Ok::<(), classify_proto::Error>(())
+/// ```
 pub struct Client<T> {
-    /// The transport, or why it could not be built: every request fails with that.
+    /// The transport, or the reason why it could not be built. Every request then fails with the reason.
     transport: Result<Arc<T>, Arc<str>>,
     settings: Settings,
 }
@@ -35,7 +50,7 @@ pub struct Client<T> {
 client_methods!(Transport, DefaultTransport);
 
 impl<T: Transport> Client<T> {
-    /// Returns the current time as machines see it.
+    /// Returns the current time of the transport's clock, which all machines of this client use.
     #[must_use]
     pub fn now(&self) -> Time {
         self.transport
@@ -43,11 +58,11 @@ impl<T: Transport> Client<T> {
             .map_or_else(|_| crate::clock::now(), |transport| transport.now())
     }
 
-    /// Returns 16 random bytes, for a machine that you make yourself.
+    /// Returns 16 random bytes, for a machine that you construct yourself.
     ///
     /// # Errors
     ///
-    /// If the system has no random bytes.
+    /// [`is_transport`](Error::is_transport) if the operating system provides no random bytes.
     pub fn seed(&self) -> Result<Seed, Error> {
         match &self.transport {
             Ok(transport) => transport.seed(),
@@ -55,70 +70,89 @@ impl<T: Transport> Client<T> {
         }
     }
 
-    /// Calls an operation, with retries.
+    /// Calls an operation and returns its parsed response. Retries as the [retry policy](Self::retry) allows.
     ///
     /// # Errors
     ///
-    /// The service's error response, or why there is no response.
+    /// The error response of the service; the reason why there is no response; or
+    /// [`is_invalid`](Error::is_invalid) if the operation is invalid, before anything is sent.
     pub fn call<O: Operation>(&self, operation: O) -> Result<O::Output, Error> {
         let span = OperationSpan::new(operation.name());
         let call = self.prepare(operation)?;
         self.run_to_end(call, span, |never| match never {})
     }
 
-    /// Calls an operation, with retries, and returns the HTTP response beside the parsed value.
+    /// Calls an operation as [`call`](Self::call) does, and returns the HTTP response too: status, headers and body.
     ///
     /// # Errors
     ///
-    /// As [`call`](Self::call).
+    /// The same as [`call`](Self::call).
     pub fn call_raw<O: Operation>(&self, operation: O) -> Result<RawResponse<O::Output>, Error> {
         let span = OperationSpan::new(operation.name());
         let call = self.prepare(operation)?.with_raw_response();
         self.run_to_end(call, span, |never| match never {})
     }
 
-    /// Returns the items of a list. A page is requested when its first item is reached.
+    /// Returns an iterator over the items of a list. A page is requested when its first item is reached.
     pub fn list<O: Paged>(&self, list: O) -> List<T, O> {
         List::new(self.pages(list))
     }
 
-    /// Returns the pages of a list. A page is requested when it is reached.
+    /// Returns an iterator over the pages of a list. A page is requested when it is reached.
     pub fn pages<O: Paged>(&self, list: O) -> Pages<T, O> {
         let span = OperationSpan::new(list.name());
         Pages::new(self.pager(list).map(|pager| self.running(pager, span)))
     }
 
-    /// Waits until a job has ended. Takes its id, the job itself, or a [`GetJob`](classify_proto::v2::GetJob) of either
-    /// version of the API.
+    /// Waits until a job has ended and returns it. Takes the id of the job, the job, or a
+    /// [`GetJob`](classify_proto::v2::GetJob) of either version of the API.
     ///
     /// # Errors
     ///
-    /// As [`Waiter`]: the job failed, was cancelled, or had not ended in time.
+    /// The job failed, was cancelled, or had not ended within [`wait_timeout`](Self::wait_timeout); see [`Waiter`]. The
+    /// error holds the job if it failed or was cancelled, and its id after a timeout. The errors of
+    /// [`call`](Self::call) if the job cannot be polled.
     pub fn wait<W: IntoWaitable>(&self, job: W) -> Result<<W::Read as Operation>::Output, Error> {
         self.run_to_end(self.waiter(job)?, OperationSpan::new("wait"), drop)
     }
 
-    /// Creates a job and waits until it has ended.
+    /// Creates a job, waits until it has ended, and returns it. To upload a document first, use
+    /// [`classify`](Self::classify).
     ///
     /// # Errors
     ///
-    /// As [`CreateJob`] and [`wait`](Self::wait).
+    /// The errors of [`CreateJob`] and of [`wait`](Self::wait).
     pub fn run(&self, create: CreateJob) -> Result<Job, Error> {
         let run = self.run_settings(Run::new(create, self.seed()?));
         self.run_to_end(run, OperationSpan::new("run"), drop)
     }
 
-    /// Classifies a document once: uploads it, creates a job, and waits until the job has ended.
+    /// Classifies a document once: uploads it, creates a job, waits until the job has ended, and returns the job.
     ///
-    /// The same content under the same rules is the same job: if this call, an earlier one, another program or a bulk run has
-    /// created it, that job is returned and nothing is paid for again, also if the earlier call did not see a response. See
-    /// [`transaction_id`](classify_proto::machine::transaction_id). To pay again on purpose, use
+    /// The same content with the same rules is the same job. If an earlier call, another program or a bulk run has
+    /// created it, that job is returned and you do not pay again, even if the earlier call never received a response;
+    /// see [`transaction_id`](classify_proto::machine::transaction_id). To classify again at a new charge, use
     /// [`JobOptions::retry_failed`] or [`JobOptions::fresh`].
+    ///
+    /// ```no_run
+    /// use classify_client::Document;
+    /// use classify_client::classify_proto::v2::{Configuration, Rule};
+    /// # use classify_client::blocking::{Client, Transport};
+    /// # use classify_client::classify_proto::Error;
+    ///
+    /// # fn example<T: Transport>(client: &Client<T>) -> Result<(), Error> {
+    /// let rules = Configuration::new([Rule::new("invoice", "has an invoice number and a total")]);
+    /// let job = client.classify(Document::open("scan.pdf")?, rules)?;
+    /// println!("{:?}", job.outcome());
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
-    /// The document could not be read ([`ErrorKind::Content`](classify_proto::ErrorKind::Content)); as [`UploadFile`],
-    /// [`CreateJob`] and [`wait`](Self::wait). If the job failed or was cancelled, the error holds the job.
+    /// [`ErrorKind::Content`](classify_proto::ErrorKind::Content) if the document cannot be read; the errors of
+    /// [`UploadFile`], [`CreateJob`] and [`wait`](Self::wait). If the job failed or was cancelled, the error holds the
+    /// job.
     pub fn classify(
         &self,
         document: Document,
@@ -129,19 +163,19 @@ impl<T: Transport> Client<T> {
         self.run_to_end(run, OperationSpan::new("classify"), drop)
     }
 
-    /// Starts a machine: its requests run on threads, and the caller takes its events one by one.
+    /// Starts a machine and returns it, as an iterator of its events. Requests are sent on other threads.
     ///
-    /// The machine may be new, or one that another [`Running`] was dropped with: [`Machine::resume`] is called first.
+    /// The machine may be new or restored from a saved state: [`Machine::resume`] is called first.
     pub fn start<M: Machine>(&self, machine: M) -> Running<T, M> {
         self.running(machine, OperationSpan::current())
     }
 
-    /// Runs a machine to its end and passes each event to `on_event`, on this thread. At most
+    /// Runs a machine to its end, returns its output, and passes each event to `on_event`, on this thread. At most
     /// [`TransportLimits::max_concurrency`] requests are in flight.
     ///
     /// # Panics
     ///
-    /// If the machine had ended before.
+    /// If the machine has already ended.
     pub fn drive<M: Machine>(&self, machine: M, on_event: impl FnMut(M::Event)) -> M::Output {
         self.run_to_end(machine, OperationSpan::current(), on_event)
     }

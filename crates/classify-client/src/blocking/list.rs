@@ -8,9 +8,23 @@ use classify_proto::{Error, Page, Paged};
 use super::running::Running;
 use super::transport::Transport;
 
-/// The pages of a list. Made by [`Client::pages`](super::Client::pages).
+/// An iterator over the pages of a list. Made by [`Client::pages`](super::Client::pages).
 ///
-/// A page is requested when it is reached. The iterator ends after the last page, or after the first error.
+/// Each page is requested when it is reached. The iterator ends after the last page or the first error.
+///
+/// ```
+/// use classify_client::blocking::{Client, Transport};
+/// use classify_client::classify_proto::{Error, v2::ListJobs};
+///
+/// fn count_pages<T: Transport>(client: &Client<T>) -> Result<usize, Error> {
+///     let mut count = 0;
+///     for page in client.pages(ListJobs::new()) {
+///         println!("{} jobs", page?.items.len());
+///         count += 1;
+///     }
+///     Ok(count)
+/// }
+/// ```
 #[must_use = "nothing is sent before the first page is requested"]
 pub struct Pages<T: Transport, O: Paged> {
     /// `None` after the end.
@@ -51,9 +65,18 @@ impl<T: Transport, O: Paged> fmt::Debug for Pages<T, O> {
     }
 }
 
-/// The items of a list. Made by [`Client::list`](super::Client::list).
+/// An iterator over the items of a list. Made by [`Client::list`](super::Client::list).
 ///
-/// A page is requested when its first item is reached. The iterator ends after the last item, or after the first error.
+/// Each page is requested when its first item is reached. The iterator ends after the last item or the first error.
+///
+/// ```
+/// use classify_client::blocking::{Client, Transport};
+/// use classify_client::classify_proto::{Error, v2::ListJobs};
+///
+/// fn first_ids<T: Transport>(client: &Client<T>) -> Result<Vec<String>, Error> {
+///     client.list(ListJobs::new()).take(10).map(|job| Ok(job?.id)).collect()
+/// }
+/// ```
 #[must_use = "nothing is sent before the first item is requested"]
 pub struct List<T: Transport, O: Paged> {
     pages: Pages<T, O>,

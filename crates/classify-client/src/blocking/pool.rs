@@ -1,4 +1,4 @@
-//! A pool of the blocking client: a thread runs it.
+//! The pool of the blocking client, which runs on a thread.
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,30 +18,53 @@ use crate::observe::OperationSpan;
 use crate::pool::{self, PoolCallers, PoolState};
 
 impl<T: Transport> Client<T> {
-    /// Starts a pool, which classifies documents of any number of threads: uploads and creates are limited together, and
-    /// open jobs are polled a hundred at a time. A thread runs it, and ends when the last [`Pool`] is dropped.
+    /// Starts a pool and returns it. A pool classifies the documents of any number of threads in one bulk run: they
+    /// share the limits of the run, and open jobs are polled up to a hundred at a time. The pool runs on its own
+    /// thread, which ends when the last clone of the [`Pool`] is dropped.
     ///
-    /// [`retry_failed`](JobOptions::retry_failed) and [`fresh`](JobOptions::fresh) pay again once for each document of the
-    /// pool, not once for each call.
+    /// ```no_run
+    /// use classify_client::Document;
+    /// # use classify_client::blocking::{Client, Transport};
+    /// # use classify_client::classify_proto::{Error, v2::Configuration};
+    ///
+    /// # fn example<T: Transport>(client: &Client<T>, rules: Configuration) -> Result<(), Error> {
+    /// let pool = client.pool(rules)?;
+    /// std::thread::scope(|scope| {
+    ///     for name in ["a.pdf", "b.pdf"] {
+    ///         let pool = pool.clone();
+    ///         scope.spawn(move || {
+    ///             let finished = pool.classify(Document::path(name));
+    ///             println!("{name}: {:?}", finished.outcome());
+    ///         });
+    ///     }
+    /// });
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// With [`retry_failed`](JobOptions::retry_failed) or [`fresh`](JobOptions::fresh), the pool creates at most one
+    /// new job for each document, and not one for each call.
     ///
     /// # Errors
     ///
-    /// [`is_invalid`](Error::is_invalid) if the options break a limit of the service;
-    /// [`is_transport`](Error::is_transport) if the system gives no thread.
+    /// [`is_invalid`](Error::is_invalid) if the options exceed a limit of the service;
+    /// [`is_transport`](Error::is_transport) if no thread can be started.
     pub fn pool(&self, options: impl Into<JobOptions>) -> Result<Pool, Error> {
         let (callers, mut state) = PoolState::new(options.into(), self.bulk_options());
-        // Invalid options are found now, and not by the first caller.
+        // Reports invalid options here and not to the first caller.
         state.start(self.api(), self.seed()?)?;
         let client = self.clone();
         thread::Builder::new()
             .name("classify-pool".to_owned())
             .spawn(move || drive(&client, &mut state))
-            .map_err(|error| Failure::refused(format!("no thread for the pool: {error}")))?;
+            .map_err(|error| {
+                Failure::refused(format!("cannot start a thread for the pool: {error}"))
+            })?;
         Ok(Pool { callers })
     }
 }
 
-/// Documents of many threads, classified by one run. Made by [`Client::pool`]; cloning is cheap.
+/// Classifies the documents of many threads in one bulk run. Made by [`Client::pool`]. Cloning is cheap.
 #[derive(Clone)]
 pub struct Pool {
     callers: PoolCallers,
@@ -50,7 +73,7 @@ pub struct Pool {
 impl Pool {
     /// Classifies a document once, as [`Client::classify`] does, and returns its result.
     ///
-    /// If an error concerns every document, such as a key that is not valid, all callers get it, and the next call tries
+    /// An error that concerns every document, such as an invalid key, is returned to all callers; the next call tries
     /// again.
     #[must_use]
     pub fn classify(&self, document: Document) -> Finished {
@@ -85,7 +108,7 @@ impl Wake for Unpark {
     }
 }
 
-/// Makes a blocked [`Running::next`] return.
+/// A waker that makes a blocked [`Running::next`] return.
 struct Interrupt(StopHandle);
 
 impl Wake for Interrupt {
@@ -115,7 +138,7 @@ fn drive<T: Transport>(client: &Client<T>, state: &mut PoolState) {
     }
 }
 
-/// Runs a bulk run to its end, or until no caller is left.
+/// Drives a bulk run to its end, or until all callers are gone.
 fn drive_run<T: Transport>(client: &Client<T>, state: &mut PoolState, bulk: Bulk) {
     let mut running: Running<T, Bulk> = client.running(bulk, OperationSpan::new("pool"));
     let waker = Waker::from(Arc::new(Interrupt(running.stop_handle())));

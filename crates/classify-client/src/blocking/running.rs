@@ -1,4 +1,4 @@
-//! A machine that runs: its requests on threads, its events on the caller's.
+//! Runs a machine: sends its requests on threads and returns its events to the caller.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,16 +16,28 @@ use crate::observe::OperationSpan;
 use crate::send_queue::SendQueue;
 use crate::settings::Settings;
 
-/// How much longer than its budget an attempt may take before the run stops waiting for it.
+/// The time that an attempt may take beyond its budget before the run stops waiting for it.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// A machine that runs. Made by [`Client::start`](super::Client::start).
+/// A running machine, as an iterator of its events. Made by [`Client::start`](super::Client::start).
 ///
-/// [`next`](Self::next) returns the machine's events, and the iterator too. Between events the caller has the
-/// [`machine`](Self::machine) and may stop it, push to it, store its records, or do nothing for a while: requests in flight
-/// continue on their threads. After the last event, [`output`](Self::output) has the result.
+/// Between events you may use the [`machine`](Self::machine): stop it, push documents, store records. Requests in
+/// flight continue on their threads meanwhile. After the last event, [`output`](Self::output) returns the result:
 ///
-/// Dropping it detaches its threads: requests in flight end on their own, and their replies are discarded.
+/// ```no_run
+/// # use classify_client::blocking::{Client, Transport};
+/// # use classify_client::classify_proto::Error;
+/// # fn example<T: Transport>(client: &Client<T>) -> Result<(), Error> {
+/// let mut running = client.start(client.waiter("clj-1")?);
+/// while let Some(progress) = running.next() {
+///     println!("{progress:?}");
+/// }
+/// println!("{:?}", running.output());
+/// # Ok(())
+/// # }
+/// ```
+///
+/// If you drop it, requests in flight end on their threads, and their replies are discarded.
 pub struct Running<T: Transport, M: Machine> {
     transport: Result<Arc<T>, Arc<str>>,
     settings: Settings,
@@ -33,9 +45,9 @@ pub struct Running<T: Transport, M: Machine> {
     queue: SendQueue,
     threads: Option<Threads<T>>,
     span: OperationSpan,
-    /// When the run stops waiting for each request in flight.
+    /// The time at which the run stops waiting for each request in flight.
     expires: BTreeMap<Ticket, Time>,
-    /// A single request may run on the caller's thread, where a stop handle could not interrupt it.
+    /// Whether a single request may be sent on the caller's thread, which a stop handle cannot interrupt.
     allows_inline: bool,
     output: Option<M::Output>,
 }
@@ -47,7 +59,7 @@ impl<T: Transport, M: Machine> Running<T, M> {
         mut machine: M,
         span: OperationSpan,
     ) -> Self {
-        // No reply can be on its way to a run that starts.
+        // Requests of an earlier run are lost, so the machine must send them again.
         machine.resume();
         Self {
             transport,
@@ -62,9 +74,10 @@ impl<T: Transport, M: Machine> Running<T, M> {
         }
     }
 
-    /// Returns the next event. `None` if the machine has ended, or if a [`StopHandle`] was used.
+    /// Returns the next event; `None` if the machine has ended or a [`StopHandle`] was used.
     ///
-    /// [`is_finished`](Self::is_finished) tells the two apart. After a stop the run can continue: call `next` again.
+    /// [`is_finished`](Self::is_finished) returns `true` only if the machine has ended. After a stop, call `next` again
+    /// to continue.
     #[expect(
         clippy::should_implement_trait,
         reason = "the iterator calls it; a method needs no import"
@@ -86,8 +99,8 @@ impl<T: Transport, M: Machine> Running<T, M> {
     }
 
     fn step(&mut self) -> Option<M::Event> {
-        // Replies that came while the caller was busy are handled first: a machine that looked at the clock before them
-        // would give up requests that were answered in time.
+        // Replies that came while the caller was busy are handled first. Otherwise the machine would read the clock and
+        // give up requests that were answered in time.
         while let Some((ticket, reply)) = self.threads.as_ref().and_then(Threads::take_reply) {
             self.handle(ticket, reply);
         }
@@ -98,7 +111,8 @@ impl<T: Transport, M: Machine> Running<T, M> {
                     self.queue.push(ticket, request);
                 }
                 Step::Event(event) => {
-                    // What the machine asked for before the event is under way while the caller has the event.
+                    // Sends the requests that came before the event, so that they run while the caller handles the
+                    // event.
                     self.send_queued();
                     return Some(event);
                 }
@@ -118,7 +132,7 @@ impl<T: Transport, M: Machine> Running<T, M> {
         }
     }
 
-    /// Sends the only request on this thread, if nothing needs to be done before it has ended.
+    /// Sends the only request on this thread if nothing else is due before it ends. Returns whether it was sent.
     fn send_inline(&mut self, until: Option<Time>) -> bool {
         if !self.allows_inline || !self.expires.is_empty() {
             return false;
@@ -135,7 +149,7 @@ impl<T: Transport, M: Machine> Running<T, M> {
         is_undisturbed && self.send_here()
     }
 
-    /// Sends the next request on this thread.
+    /// Sends the next request on this thread. Returns whether there was one.
     fn send_here(&mut self) -> bool {
         let Some((ticket, request)) = self.queue.next(self.settings.limits.max_concurrency) else {
             return false;
@@ -148,7 +162,7 @@ impl<T: Transport, M: Machine> Running<T, M> {
         true
     }
 
-    /// Passes queued requests to threads. `true` if a reply was handled meanwhile, so that the machine has more to do.
+    /// Passes queued requests to threads. Returns whether a reply was handled, so that the machine has more to do.
     fn send_queued(&mut self) -> bool {
         let mut has_handled = false;
         let transport = match &self.transport {
@@ -175,7 +189,7 @@ impl<T: Transport, M: Machine> Running<T, M> {
                 }
                 Some((ticket, request)) => {
                     self.queue.put_back(ticket, request);
-                    // The system gives no thread, not even one: this one sends.
+                    // No thread can be started, so the request is sent on this one.
                     has_handled |= self.send_here();
                 }
             }
@@ -183,7 +197,8 @@ impl<T: Transport, M: Machine> Running<T, M> {
         has_handled
     }
 
-    /// Returns how long an attempt may take at the most. A file has the time to open it; its length is not known before.
+    /// Returns the longest time that an attempt may take. For a file it is the time to open it, because its length is
+    /// unknown before.
     fn patience(&self, request: &http::Request<Body>) -> Duration {
         let length = match request.body() {
             Body::Multipart(multipart) => match &multipart.content {
@@ -194,18 +209,18 @@ impl<T: Transport, M: Machine> Running<T, M> {
             },
             _ => 0,
         };
-        // What is sent beside a document is small.
+        // Bodies without a document are small.
         Budget::new(&self.settings.limits, length as u64, None, self.now()).total
     }
 
-    /// Waits for a reply or a time. `false` if the run was stopped.
+    /// Waits for a reply or until a time. Returns `false` if the run was stopped.
     fn wait(&mut self, until: Option<Time>) -> bool {
         let now = self.now();
         let expiry = self.expires.values().min().copied();
         let wake = [until, expiry].into_iter().flatten().min();
         let timeout = wake.map(|wake| wake.since(now));
         let Some(threads) = &self.threads else {
-            // Nothing is in flight: `until` is set, by the first rule of every machine, unless it has ended.
+            // Nothing is in flight, so the machine has set `until`, unless it has ended.
             thread::sleep(timeout.unwrap_or_default());
             return true;
         };
@@ -223,7 +238,7 @@ impl<T: Transport, M: Machine> Running<T, M> {
         true
     }
 
-    /// Gives up the requests whose transport did not end in time. A late reply is discarded.
+    /// Gives up requests whose transport has exceeded its time limit. Late replies are discarded.
     fn expire(&mut self) {
         let now = self.now();
         let expired: Vec<_> = self
@@ -233,7 +248,8 @@ impl<T: Transport, M: Machine> Running<T, M> {
             .map(|(ticket, _)| *ticket)
             .collect();
         for ticket in expired {
-            let mut failure = Failure::timeout("the transport did not end in time");
+            let mut failure =
+                Failure::timeout("the transport did not return within its time limit");
             if self
                 .threads
                 .as_ref()
@@ -259,7 +275,7 @@ impl<T: Transport, M: Machine> Running<T, M> {
             .map_or_else(|_| crate::clock::now(), |transport| transport.now())
     }
 
-    /// Returns the machine.
+    /// Returns the machine, to read its state.
     pub fn machine(&self) -> &M {
         &self.machine
     }
@@ -269,12 +285,12 @@ impl<T: Transport, M: Machine> Running<T, M> {
         &mut self.machine
     }
 
-    /// Whether the machine has ended.
+    /// Returns whether the machine has ended.
     pub fn is_finished(&self) -> bool {
         self.output.is_some()
     }
 
-    /// Returns the machine's output once it has ended.
+    /// Returns the machine's output; `None` before it has ended.
     pub fn output(&self) -> Option<&M::Output> {
         self.output.as_ref()
     }
@@ -294,15 +310,13 @@ impl<T: Transport, M: Machine> Running<T, M> {
         StopHandle(Some(threads.waker()))
     }
 
-    /// Runs the machine to its end, discards its events, and returns its output.
-    ///
-    /// Returns `None` if a [`StopHandle`] was used.
+    /// Runs the machine to its end, discards its events, and returns its output; `None` if a [`StopHandle`] was used.
     pub fn finish(mut self) -> Option<M::Output> {
         while self.next().is_some() {}
         self.output
     }
 
-    /// Takes the machine out. Replies to its requests in flight are lost; [`Machine::resume`] lets it continue.
+    /// Returns the machine. Replies to its requests in flight are lost. Start it again to continue.
     pub fn into_machine(self) -> M {
         self.machine
     }
@@ -330,7 +344,24 @@ impl<T: Transport, M: Machine + fmt::Debug> fmt::Debug for Running<T, M> {
     }
 }
 
-/// Stops a [`Running`] from another thread or a signal handler. Made by [`Running::stop_handle`].
+/// Stops a [`Running`] from another thread or a signal handler. Made by [`Running::stop_handle`]. Clones stop the same
+/// run.
+///
+/// ```
+/// use classify_client::Document;
+/// use classify_client::blocking::{BulkRun, Transport};
+///
+/// fn run_for<T: Transport>(mut run: BulkRun<T, std::vec::IntoIter<Document>>, time: std::time::Duration) {
+///     let stop = run.stop_handle();
+///     std::thread::spawn(move || {
+///         std::thread::sleep(time);
+///         stop.stop();
+///     });
+///     for finished in &mut run {
+///         println!("{}: {:?}", finished.name(), finished.outcome());
+///     }
+/// }
+/// ```
 #[derive(Clone)]
 pub struct StopHandle(Option<Arc<dyn Wake>>);
 
@@ -364,7 +395,7 @@ pub(super) mod tests {
     use crate::{Budget, RequestBody};
 
     thread_local! {
-        /// How many threads this thread may still start.
+        /// The number of threads that this thread may still start.
         static THREADS: Cell<u32> = const { Cell::new(u32::MAX) };
     }
 
@@ -374,7 +405,7 @@ pub(super) mod tests {
         Ok(())
     }
 
-    /// A system without threads makes a run slower, and loses nothing.
+    /// Without threads, a run is slower and loses nothing.
     #[test]
     fn thread_spawn_failure_does_not_lose_requests() {
         let sent = Arc::new(AtomicUsize::new(0));

@@ -1,4 +1,4 @@
-//! Attempts on threads that live as long as the run.
+//! Threads that send the attempts of a run. They end with the run.
 
 use std::collections::VecDeque;
 use std::io;
@@ -17,8 +17,8 @@ use crate::content;
 use crate::observe::{AttemptReport, OperationSpan};
 use crate::settings::Settings;
 
-/// Sends one request and reads its response. It always ends in a reply. `on_open` receives the time for the rest of the
-/// attempt, once the body is open.
+/// Sends one request and returns its reply, also if the transport panics. Calls `on_open` with the remaining time of
+/// the attempt when the body is open.
 pub(crate) fn attempt<T: Transport>(
     transport: &T,
     settings: &Settings,
@@ -43,7 +43,7 @@ fn exchange<T: Transport>(
     let deadline = parts.extensions.get::<ResponseDeadline>().copied();
     let body = content::open(body)?;
     let (length, state) = (body.length(), body.state());
-    // Opening a file on a network share may have taken some of the time.
+    // Opening a file, for example on a network share, takes part of the time.
     let budget = Budget::new(&settings.limits, length, deadline, started)
         .less(transport.now().since(started));
     if budget.total.is_zero() {
@@ -58,7 +58,7 @@ fn exchange<T: Transport>(
 
 type Job = (Ticket, http::Request<Body>);
 
-/// The threads of a run, and what passes between them and the run.
+/// The threads of a run, and the queues between them and the run.
 pub(crate) struct Threads<T> {
     shared: Arc<Shared<T>>,
 }
@@ -78,7 +78,7 @@ struct Shared<T> {
 struct State {
     jobs: VecDeque<Job>,
     replies: VecDeque<(Ticket, Reply)>,
-    /// Documents that were opened, and the time that their upload may take from then on.
+    /// Requests whose document was opened, and the remaining time of their upload.
     opened: VecDeque<(Ticket, Duration)>,
     threads: usize,
     idle: usize,
@@ -92,11 +92,11 @@ impl<T> Shared<T> {
     }
 }
 
-/// Why a waiting run continues.
+/// The event that wakes a waiting run.
 pub(crate) enum Wakeup {
     /// A request has ended.
     Reply(Ticket, Reply),
-    /// A document was opened; its upload may take this long from now on.
+    /// A document was opened; its upload may take this much longer.
     Opened(Ticket, Duration),
     Stopped,
     TimedOut,
@@ -138,7 +138,7 @@ impl<T: Transport> Threads<T> {
         if state.idle <= state.jobs.len() {
             match self.spawn() {
                 Ok(()) => state.threads += 1,
-                // A thread that exists takes it when it is done with its request.
+                // An existing thread sends the request after its current one.
                 Err(_) if state.threads > 0 => {}
                 Err(_) => return Some((ticket, request)),
             }
@@ -160,7 +160,7 @@ impl<T: Transport> Threads<T> {
             .map(drop)
     }
 
-    /// Removes a request that no thread has taken. `false` if a thread has it.
+    /// Removes a request that no thread has taken. Returns `false` if a thread has taken it.
     pub(crate) fn cancel(&self, ticket: Ticket) -> bool {
         let jobs = &mut self.shared.lock().jobs;
         let count = jobs.len();
@@ -168,7 +168,7 @@ impl<T: Transport> Threads<T> {
         jobs.len() < count
     }
 
-    /// Waits until something happens to the run, or until `timeout` has passed.
+    /// Waits for the next event of the run, or until `timeout` has passed. Without a timeout, waits for an event.
     pub(crate) fn wait(&self, timeout: Option<Duration>) -> Wakeup {
         let started = std::time::Instant::now();
         let mut state = self.shared.lock();
@@ -203,12 +203,12 @@ impl<T: Transport> Threads<T> {
         }
     }
 
-    /// Returns a reply that has come, without waiting.
+    /// Returns a reply without waiting; `None` if there is none.
     pub(crate) fn take_reply(&self) -> Option<(Ticket, Reply)> {
         self.shared.lock().replies.pop_front()
     }
 
-    /// Whether the run was stopped; forgets it.
+    /// Returns whether the run was stopped, and resets it.
     pub(crate) fn take_stop(&self) -> bool {
         std::mem::take(&mut self.shared.lock().stopped)
     }
@@ -250,7 +250,7 @@ fn work<T: Transport>(shared: &Shared<T>) {
                 shared.replies.notify_one();
             }
         };
-        // Also an observer may panic; the thread must not end without a reply.
+        // An observer may panic too; the thread must not end without a reply.
         let reply = catch_unwind(AssertUnwindSafe(|| {
             shared
                 .span

@@ -1,11 +1,12 @@
-//! What a blocking transport brings.
+//! The trait of blocking transports.
 
 use classify_proto::{Error, Proxy, Reply, Seed, Time, TransportLimits, http};
 
 use crate::body::RequestBody;
 use crate::budget::Budget;
 
-/// Sends requests on the calling thread. A closure is a transport:
+/// Sends requests on the calling thread. "Writing a transport" in [`blocking`](crate::blocking) lists the obligations.
+/// A closure is a transport:
 ///
 /// ```
 /// use classify_client::blocking::Client;
@@ -21,14 +22,15 @@ use crate::budget::Budget;
 /// # Ok::<(), classify_proto::Error>(())
 /// ```
 pub trait Transport: Send + Sync + 'static {
-    /// Sends a request and returns its response, of whatever status.
+    /// Sends a request and returns its response, with any status, within the limits of `budget`. Does not retry.
     ///
     /// # Errors
     ///
-    /// [`Failure`](classify_proto::Failure), whose kind says whether the service may have acted.
+    /// A [`Failure`](classify_proto::Failure), whose kind says whether the service may have received the request.
     fn send(&self, request: http::Request<RequestBody>, budget: Budget) -> Reply;
 
-    /// Returns the transport for other limits, or `None` if it needs no change because [`Budget`] has all it needs.
+    /// Returns a new transport for these limits, or `None` if the transport takes all limits from [`Budget`], as by
+    /// default.
     ///
     /// # Errors
     ///
@@ -41,12 +43,12 @@ pub trait Transport: Send + Sync + 'static {
         None
     }
 
-    /// Returns the current time. The clock of [`now`](crate::now) by default.
+    /// Returns the current time; [`now`](crate::now) by default.
     fn now(&self) -> Time {
         crate::clock::now()
     }
 
-    /// Returns 16 random bytes. The operating system's by default.
+    /// Returns 16 random bytes; from the operating system by default.
     ///
     /// # Errors
     ///
@@ -65,10 +67,10 @@ where
     }
 }
 
-/// A transport that can build itself, so that [`Client::new`](super::Client::new) and
-/// [`Client::from_env`](super::Client::from_env) exist.
+/// A transport with a default configuration. It enables [`Client::new`](super::Client::new) and
+/// [`Client::from_env`](super::Client::from_env).
 pub trait DefaultTransport: Transport + Sized {
-    /// Builds the transport.
+    /// Returns a transport for these limits, which sends requests through `proxy` if there is one.
     ///
     /// # Errors
     ///

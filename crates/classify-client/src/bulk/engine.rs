@@ -1,4 +1,4 @@
-//! The machine of a run: the core's, which waits until its records are stored.
+//! The machine of a bulk run that has a journal: requests wait until the records before them are stored.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use super::finished::Finished;
 use super::source::{Batch, ReadResult};
 use crate::document::{ReadDocument, TemporaryFile};
 
-/// A [`Bulk`] machine whose requests wait until the records before them are stored, many records at a time.
+/// A [`Bulk`] machine whose requests wait until the records before them are stored. Records are stored in batches.
 ///
 /// After [`EngineEvent::Store`] the driver stores [`take_records`](Self::take_records) and calls
 /// [`stored`](Self::stored) before it polls again.
@@ -27,25 +27,25 @@ pub(crate) struct Engine {
     has_journal: bool,
     /// Records that are not stored yet.
     records: String,
-    /// Requests that wait for them, and events.
+    /// Requests that wait until the records are stored.
     held: VecDeque<(Ticket, http::Request<Body>)>,
     events: VecDeque<RunEvent>,
-    /// The caller wants to know more than which documents have finished.
+    /// Whether the caller wants all events, and not only the finished documents.
     tells_progress: bool,
     store_error: Option<Error>,
     /// Another error that ended the run.
     end_error: Option<Error>,
     summary: Option<Summary>,
-    /// Documents that could not be read, which the core does not know of.
+    /// The number of documents that could not be read. The core does not count them.
     unreadable: usize,
-    /// The run takes in no more documents.
+    /// Whether the run accepts no more documents.
     is_ended: bool,
-    /// The run has asked for documents. They are read when there is nothing else to do, so that requests do not wait for
-    /// them.
+    /// Whether the run needs documents. They are read when there is nothing else to do, so that requests do not wait
+    /// for documents.
     needs_document: bool,
-    /// When the run asks again for the document that is being read, if it is.
+    /// Whether the next document is being read by another thread, and when the run asks for it again.
     awaited: Awaited,
-    /// How many documents were taken from the source.
+    /// The number of documents that were taken from the source.
     taken: usize,
     /// The documents in the run, by content, in the order in which they were pushed.
     in_progress: BTreeMap<ContentKey, VecDeque<InProgress>>,
@@ -67,7 +67,7 @@ const ASK_INTERVAL: Duration = Duration::from_millis(20);
 /// A document in the run.
 struct InProgress {
     position: usize,
-    /// It is deleted when the document has finished.
+    /// A temporary file, which is deleted when the document has finished.
     _file: Option<TemporaryFile>,
 }
 
@@ -78,7 +78,7 @@ pub(crate) enum EngineEvent {
     Run(RunEvent),
 }
 
-/// How many bytes of records are collected.
+/// The number of bytes of records that are collected before they are stored.
 const MAX_RECORDS: usize = 64 * 1024;
 
 impl Engine {
@@ -110,7 +110,7 @@ impl Engine {
         &mut self.bulk
     }
 
-    /// Tells every event from now on.
+    /// Reports all events from now on.
     pub(crate) fn tell_progress(&mut self) {
         self.tells_progress = true;
     }
@@ -121,7 +121,7 @@ impl Engine {
         }
     }
 
-    /// Takes in a document. `true` if the run has it, `false` if its item is in the queue already.
+    /// Accepts a document. Returns `true` if it was pushed to the run, and `false` if its item is queued already.
     fn push(&mut self, document: ReadResult) -> bool {
         let position = self.taken;
         self.taken += 1;
@@ -165,7 +165,7 @@ impl Engine {
         });
         self.tell(|| RunEvent::Accepted { position, copy_of });
         self.bulk.push(read.document);
-        // The record of a job that is open since an earlier process is not written again.
+        // A job of an earlier process has its record already, so that no new record reports it.
         let job_id = self.bulk.job_id(key).filter(|_| copy_of.is_none());
         if let Some(job_id) = job_id.map(str::to_owned) {
             self.tell(|| RunEvent::Created {
@@ -175,7 +175,7 @@ impl Engine {
         }
     }
 
-    /// Tells what a record says of its documents.
+    /// Reports the event of a record: an upload or a job.
     fn tell_record(&mut self, record: &Record) {
         if !self.tells_progress {
             return;
@@ -198,13 +198,13 @@ impl Engine {
         self.events.push_back(event);
     }
 
-    /// The document that was asked for is being read. Asks again after a moment.
+    /// Notes that the next document is being read. The run asks for it again after a moment.
     #[cfg(feature = "blocking")]
     pub(crate) fn await_document(&mut self) {
         self.awaited = Awaited::Yes;
     }
 
-    /// Takes in documents that were read. `true` if there are no more.
+    /// Accepts documents that were read. Returns `true` if there are no more.
     pub(crate) fn take_in(&mut self, batch: Batch) -> bool {
         let mut has_pushed = false;
         for document in batch.documents {
@@ -212,22 +212,22 @@ impl Engine {
         }
         if batch.is_lost {
             self.end_error.get_or_insert(Error::state(
-                "the iterator of the documents panicked; its other documents were not classified",
+                "the document iterator panicked; its remaining documents were not classified",
             ));
             self.bulk.stop();
         }
         if batch.is_end {
             self.bulk.close();
         }
-        // With a document, the run asks again by itself. Without, it looks at everything else first.
+        // After a document, the run itself asks for the next one. Without one, everything else is done first.
         self.needs_document = !has_pushed && !batch.is_end;
         batch.is_end
     }
 
-    /// Queues the items of a content that has finished.
+    /// Queues the items of all documents with this content.
     fn on_finished(&mut self, finished: FinishedDocument) {
         let mut documents = self.in_progress.remove(&finished.key).unwrap_or_default();
-        // Copies that came later finish later.
+        // Copies that were pushed later finish later.
         let later = documents.split_off(finished.names.len().min(documents.len()));
         if !later.is_empty() {
             self.in_progress.insert(finished.key, later);
@@ -237,7 +237,7 @@ impl Engine {
             .extend(Finished::all(finished, positions).map(RunEvent::Finished));
     }
 
-    /// Returns the next event, if none has to wait for records.
+    /// Returns the next event; `None` if there is none or it waits until records are stored.
     pub(crate) fn next_event(&mut self) -> Option<RunEvent> {
         if self.records.is_empty() {
             self.events.pop_front()
@@ -255,8 +255,8 @@ impl Engine {
         std::mem::take(&mut self.records)
     }
 
-    /// Says whether the records that were taken are stored. If not, nothing more is sent: a job that is created now would
-    /// be unknown to the next process.
+    /// Handles the result of storing the records. After an error nothing more is sent, because the next process would
+    /// not know of a job that is created now.
     pub(crate) fn stored(&mut self, result: std::io::Result<()>) {
         if let Err(error) = result {
             let message = format!("the journal cannot be written: {error}");
@@ -361,7 +361,7 @@ impl Machine for Engine {
     }
 }
 
-/// The item of a document that a stopped run does not classify.
+/// Returns the item of a document that was not classified because the run stopped.
 fn unread(name: String) -> Finished {
     Finished::failed(name, ErrorScope::Run, "the run stopped first")
 }

@@ -1,4 +1,4 @@
-//! A finished document, as a run yields it.
+//! A finished document of a bulk run.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,7 +9,20 @@ use classify_proto::machine::{
 use classify_proto::v2::{Job, Outcome};
 use classify_proto::{Error, ErrorCode};
 
-/// A finished document of a bulk run: classified, or not and why.
+/// A finished document of a bulk run or a pool: its classification, or the error.
+///
+/// ```
+/// use classify_client::Finished;
+/// use classify_client::classify_proto::machine::ErrorScope;
+///
+/// let finished = Finished::failed("scan.pdf", ErrorScope::Document, "the file is damaged");
+/// match finished.outcome() {
+///     Ok(outcome) => println!("{}: {outcome:?}", finished.name()),
+///     // The run stopped; running the same documents again continues it.
+///     Err(error) if error.scope() == ErrorScope::Run => println!("stopped: {error}"),
+///     Err(error) => assert_eq!(error.message(), "the file is damaged"),
+/// }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Finished {
     name: String,
@@ -18,7 +31,7 @@ pub struct Finished {
     document: Arc<Shared>,
 }
 
-/// What all documents of the same content have in common.
+/// The result that all documents with the same content share.
 #[derive(Debug)]
 struct Shared {
     report: DocumentReport,
@@ -27,7 +40,7 @@ struct Shared {
     restored: bool,
 }
 
-/// Why a document was not classified.
+/// The reason why a document was not classified, with the id of its job if one was created.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DocumentError {
     status: DocumentStatus,
@@ -38,8 +51,8 @@ pub struct DocumentError {
 }
 
 impl Finished {
-    /// Returns one item per name: each document of a run yields one, also if others have the same content. `positions` are
-    /// those of the names.
+    /// Returns one item per name, since documents with the same content yield one item each. `positions` belong to the
+    /// names, in the same order.
     pub(crate) fn all(
         finished: FinishedDocument,
         positions: impl IntoIterator<Item = usize>,
@@ -60,7 +73,7 @@ impl Finished {
         })
     }
 
-    /// A document that could not be read.
+    /// Returns the item of a document that could not be read.
     pub(crate) fn unreadable(name: impl Into<String>, error: &Error) -> Self {
         let mut report = DocumentReport::new(DocumentStatus::Error);
         report.error = Some(error.to_string());
@@ -68,7 +81,7 @@ impl Finished {
         Self::of_report(name, report, ErrorScope::Document)
     }
 
-    /// A document that an earlier process finished, by the journal.
+    /// Returns the item of a document that an earlier process has finished, from its journal.
     pub(crate) fn restored(name: String, key: ContentKey, report: DocumentReport) -> Self {
         let scope = (!report.status.has_result()).then_some(ErrorScope::Document);
         Self {
@@ -89,13 +102,13 @@ impl Finished {
         self
     }
 
-    /// The same result under another name.
+    /// Returns the same result under another name.
     pub(crate) fn named(mut self, name: String) -> Self {
         self.name = name;
         self
     }
 
-    /// A document that no job was created for, for example in a test of a program that handles results.
+    /// Returns a document without a job and with this error. For tests of programs that handle results.
     #[must_use]
     pub fn failed(name: impl Into<String>, scope: ErrorScope, message: impl Into<String>) -> Self {
         let status = match scope {
@@ -110,8 +123,8 @@ impl Finished {
         Self::of_report(name, report, scope)
     }
 
-    /// A document with this report, for example in a test of a program that handles results. `scope` is the scope of its
-    /// error, and is ignored if it has a result.
+    /// Returns a document with this report. For tests of programs that handle results. `scope` is the scope of the
+    /// error; it is ignored if the report has a result.
     #[must_use]
     pub fn of_report(name: impl Into<String>, report: DocumentReport, scope: ErrorScope) -> Self {
         let has_result = report.status.has_result();
@@ -128,24 +141,24 @@ impl Finished {
         }
     }
 
-    /// Returns the document's name.
+    /// Returns the name of the document, as [`Document::name`](crate::Document::name).
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Returns the position of the document among those of the run, from 0; `None` outside of a run. Names may be equal,
-    /// positions are not.
+    /// Returns the position of the document in the run, from 0; `None` for a pool. Two documents may have the same
+    /// name, but not the same position.
     #[must_use]
     pub fn position(&self) -> Option<usize> {
         self.position
     }
 
-    /// Returns the result: the type of the rule that matched, or that none did.
+    /// Returns the outcome: the type of the rule that matched, or that no rule matched.
     ///
     /// # Errors
     ///
-    /// Why the document was not classified. If [`scope`](DocumentError::scope) is [`ErrorScope::Run`], the run stopped, and
+    /// The document was not classified. If [`scope`](DocumentError::scope) is [`ErrorScope::Run`], the run stopped, and
     /// running the same documents again continues it.
     pub fn outcome(&self) -> Result<Outcome<'_>, DocumentError> {
         let report = &self.document.report;
@@ -173,25 +186,26 @@ impl Finished {
         })
     }
 
-    /// Returns the report: plain data that can be stored.
+    /// Returns the report, which can be serialized and stored.
     #[must_use]
     pub fn report(&self) -> &DocumentReport {
         &self.document.report
     }
 
-    /// Returns the key of the content; `None` if the document was not read.
+    /// Returns the hash of the content; `None` if the document was not read.
     #[must_use]
     pub fn key(&self) -> Option<ContentKey> {
         self.key
     }
 
-    /// Returns the job as last seen; `None` if there is none, or if an earlier process finished the document.
+    /// Returns the job as of the last response; `None` if there is none, or if an earlier process finished the
+    /// document.
     #[must_use]
     pub fn job(&self) -> Option<&Job> {
         self.document.job.as_deref()
     }
 
-    /// Whether an earlier process finished the document; the result is from the journal.
+    /// Returns whether the result is from the journal, because an earlier process finished the document.
     #[must_use]
     pub fn is_restored(&self) -> bool {
         self.document.restored
@@ -199,31 +213,32 @@ impl Finished {
 }
 
 impl DocumentError {
-    /// Returns the status of the document.
+    /// Returns the status of the document, which says whether a job was created.
     #[must_use]
     pub fn status(&self) -> &DocumentStatus {
         &self.status
     }
 
-    /// Returns what the error concerns: this document, every document of the run, or the service at that time.
+    /// Returns the scope of the error: this document, every document of the run, or a transient failure of the service.
     #[must_use]
     pub fn scope(&self) -> ErrorScope {
         self.scope
     }
 
-    /// Returns what went wrong.
+    /// Returns the error text, in one line.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// Returns what went wrong as one word of a closed list; `None` if the result is from a journal without codes.
+    /// Returns the error code, one of the list in `docs/errors.md`; `None` if the result is from a journal without
+    /// codes.
     #[must_use]
     pub fn code(&self) -> Option<&ErrorCode> {
         self.code.as_ref()
     }
 
-    /// Returns the id of the job, if there is one.
+    /// Returns the id of the job; `None` if no job was created.
     #[must_use]
     pub fn job_id(&self) -> Option<&str> {
         self.job_id.as_deref()

@@ -8,23 +8,36 @@ use classify_proto::Error;
 use classify_proto::machine::Journal;
 use fs4::TryLockError;
 
-/// An open journal. It is locked until it is dropped.
+/// An open journal file. It is locked until it is dropped.
+///
+/// Usually `BulkBuilder::journal` opens the file. Open it yourself to examine a journal, or to use it with a machine
+/// that you run yourself:
+///
+/// ```no_run
+/// use std::path::Path;
+///
+/// use classify_client::JournalFile;
+///
+/// let (file, journal) = JournalFile::open(Path::new("run.journal"))?;
+/// println!("torn: {}, {journal:?}", file.is_torn());
+/// # Ok::<(), classify_client::classify_proto::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct JournalFile {
     file: File,
     is_torn: bool,
-    /// The length of the file without its torn line, until it is removed.
+    /// The length of the file without its torn line; `None` once the line is removed.
     repaired_length: Option<u64>,
 }
 
 impl JournalFile {
-    /// Opens or creates a journal, locks it, and reads it. A last line without its line break was torn by a crash, and is
-    /// not read; [`repair`](Self::repair) removes it.
+    /// Opens or creates a journal, locks it, and returns the file and its content. A last line without a line break was
+    /// cut off by a crash and is ignored; [`repair`](Self::repair) removes it.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::State`](classify_proto::ErrorKind::State) if the file is not a journal, has a line that cannot be read,
-    /// is locked by another run, or cannot be opened.
+    /// [`ErrorKind::State`](classify_proto::ErrorKind::State) if the file cannot be opened, is locked by another run,
+    /// is not a journal, or has an invalid line.
     pub fn open(path: &Path) -> Result<(Self, Journal), Error> {
         let failure = |what: &str, error: &io::Error| unusable(path, what, error);
         let file = OpenOptions::new()
@@ -35,7 +48,7 @@ impl JournalFile {
             .map_err(|error| failure("opened", &error))?;
         let metadata = file.metadata().map_err(|error| failure("read", &error))?;
         if !metadata.is_file() {
-            // A device has nothing to resume.
+            // A device, such as `/dev/null`, has nothing to resume.
             return Ok((
                 Self {
                     file,
@@ -56,16 +69,18 @@ impl JournalFile {
         Ok((journal_file, journal))
     }
 
-    /// Removes a torn last line. [`append`](Self::append) does so too; call it once it is known that the journal is of this
-    /// run.
+    /// Removes a torn last line. Call it when the journal is known to belong to this run. [`append`](Self::append)
+    /// calls it.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::State`](classify_proto::ErrorKind::State) if the file cannot be changed.
     pub fn repair(&mut self) -> Result<(), Error> {
         self.remove_torn_line().map_err(|error| {
-            Error::state(format!("the journal cannot be repaired: {error}"))
-                .with_io_kind(error.kind())
+            Error::state(format!(
+                "cannot remove the incomplete last line of the journal: {error}"
+            ))
+            .with_io_kind(error.kind())
         })
     }
 
@@ -78,7 +93,7 @@ impl JournalFile {
         Ok(())
     }
 
-    /// Reads a journal without creating or changing it. An empty journal if there is no file.
+    /// Reads a journal without creating, locking or changing it. Returns an empty journal if the file does not exist.
     ///
     /// # Errors
     ///
@@ -96,17 +111,17 @@ impl JournalFile {
         }
     }
 
-    /// Whether the last line was torn when the file was opened.
+    /// Returns whether the last line was cut off when the file was opened.
     #[must_use]
     pub fn is_torn(&self) -> bool {
         self.is_torn
     }
 
-    /// Appends records, each a line.
+    /// Appends records, one per line, and repairs the file before if necessary.
     ///
     /// # Errors
     ///
-    /// If they cannot be written.
+    /// If the file cannot be written.
     pub fn append(&mut self, records: &str) -> io::Result<()> {
         self.remove_torn_line()?;
         self.file.write_all(records.as_bytes())
@@ -131,7 +146,7 @@ fn check_lock(locked: Result<(), TryLockError>, path: &Path) -> Result<(), Error
     }
 }
 
-/// Reads a journal, and returns the number of bytes in complete lines.
+/// Returns the journal, and the number of bytes in complete lines.
 fn read(mut reader: impl BufRead, path: &Path) -> Result<(Journal, u64), Error> {
     let at = |error: &dyn std::fmt::Display| Error::state(format!("{}: {error}", path.display()));
     let mut journal = Journal::new();

@@ -7,10 +7,10 @@ use classify_proto::{Error, Failure};
 
 use crate::document::{Document, ReadDocument};
 
-/// How many documents are passed by before the run continues.
+/// The number of documents that are skipped before the run continues.
 const MAX_SKIPPED: usize = 256;
 
-/// A share of the documents: those of shard `index`, from 0, of `count`.
+/// A part of the documents: shard `index` of `count`, from 0.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Shard {
     pub(crate) index: u32,
@@ -27,11 +27,11 @@ impl Shard {
 pub(crate) enum ReadResult {
     Read(Box<ReadDocument>),
     Unreadable(String, Error),
-    /// It belongs to another shard, by its content or, if it was not read, by its name.
+    /// The document belongs to another shard, by its content or, if it could not be read, by its name.
     OtherShard {
         is_read: bool,
     },
-    /// It was not read, because the run had stopped.
+    /// The document was not read because the run had stopped.
     Unread(String),
 }
 
@@ -40,13 +40,13 @@ pub(crate) enum ReadResult {
 pub(crate) struct Batch {
     pub(crate) documents: Vec<ReadResult>,
     pub(crate) is_end: bool,
-    /// The iterator panicked, so that the rest of its documents is unknown.
+    /// Whether the iterator panicked, so that its remaining documents are unknown.
     pub(crate) is_lost: bool,
 }
 
 impl Batch {
-    /// Reads the next document that is not of another shard. Blocks. One at a time: an iterator may wait long for its next
-    /// document, and the ones before it are classified meanwhile.
+    /// Reads the next document of the shard. Blocks. Only one document is read, because the iterator may wait long for
+    /// the next one, and this one is classified meanwhile.
     pub(crate) fn read(
         documents: &mut dyn Iterator<Item = Document>,
         shard: Option<Shard>,
@@ -66,9 +66,9 @@ impl Batch {
         batch
     }
 
-    /// Returns the next document, and notes the end.
+    /// Returns the next document, and records whether the iterator has ended.
     fn next(&mut self, documents: &mut dyn Iterator<Item = Document>) -> Option<Document> {
-        // The iterator is the caller's code. The documents that it gave before its panic are not lost.
+        // The iterator is the caller's code and may panic. The documents before the panic are not lost.
         let next = catch_unwind(AssertUnwindSafe(|| documents.next()));
         self.is_lost = next.is_err();
         let document = next.ok().flatten();
@@ -76,7 +76,7 @@ impl Batch {
         document
     }
 
-    /// Takes the names of documents of an iterator. Nothing is read.
+    /// Takes the names of the next documents without reading them.
     pub(crate) fn skip(documents: &mut dyn Iterator<Item = Document>) -> Self {
         let mut batch = Self::default();
         for _ in 0..MAX_SKIPPED {
@@ -91,21 +91,21 @@ impl Batch {
 }
 
 fn lost_document(name: &str) -> Error {
-    Failure::content(format!("{name}: its reader panicked")).into()
+    Failure::content(format!("{name}: the reader of the document panicked")).into()
 }
 
 impl ReadResult {
-    /// The document was being read, and the work was lost.
+    /// Returns the result of a document whose reading thread ended without a result.
     #[cfg(feature = "async")]
     pub(crate) fn lost(name: String) -> Self {
-        let reason = format!("{name}: the thread that read it ended");
+        let reason = format!("{name}: the thread that read the document ended");
         Self::Unreadable(name, Failure::content(reason).into())
     }
 
     /// Reads a document. Blocks.
     pub(crate) fn read(document: Document, shard: Option<Shard>) -> Self {
         let name = document.name().to_owned();
-        // A reader is the caller's code; its panic is this document's error.
+        // The reader is the caller's code. If it panics, this document has an error.
         let read = catch_unwind(AssertUnwindSafe(|| document.read()));
         match read.unwrap_or_else(|_| Err(lost_document(&name))) {
             Ok(document) => {
@@ -116,7 +116,7 @@ impl ReadResult {
                     Self::OtherShard { is_read: true }
                 }
             }
-            // It has no content, so its name decides.
+            // The content is unknown, so the name decides the shard.
             Err(_)
                 if shard.is_some_and(|shard| !shard.contains(ContentKey::of(name.as_bytes()))) =>
             {

@@ -33,12 +33,12 @@ pub(crate) type Request = Box<ReadDocument>;
 /// The callers' end of a pool.
 pub(crate) type PoolCallers = Callers<Request, Finished>;
 
-/// What the driver of a pool does between the steps of its bulk run.
+/// The state of a pool's driver, which it updates between the steps of its bulk run.
 pub(crate) struct PoolState {
     queue: Driver<Request, Finished>,
     job_options: JobOptions,
     options: BulkOptions,
-    /// The callers of each document that the run has.
+    /// The callers that wait for each document in the run.
     callers: BTreeMap<ContentKey, Vec<Caller>>,
     is_stopping: bool,
 }
@@ -57,8 +57,8 @@ impl PoolState {
         let state = Self {
             queue,
             job_options,
-            // A caller that asks again after a failure gets a new answer.
-            // The documents of different callers do not come from one source.
+            // A call after a failure classifies the document again.
+            // Read errors of different callers have no common cause.
             options: options.caches_failures(false).max_read_errors(usize::MAX),
             callers: BTreeMap::new(),
             is_stopping: false,
@@ -66,22 +66,22 @@ impl PoolState {
         (callers, state)
     }
 
-    /// Returns a new run, if there is a request for it.
+    /// Returns a new bulk run.
     pub(crate) fn start(&self, api: &Api, seed: Seed) -> Result<Bulk, Error> {
         Bulk::new(api, &self.job_options, self.options.clone(), seed)
     }
 
-    /// Whether no caller is left.
+    /// Whether all callers are gone.
     pub(crate) fn is_closed(&self) -> bool {
         self.queue.is_closed()
     }
 
-    /// Whether nothing waits to be taken.
+    /// Whether no request waits to be taken.
     pub(crate) fn is_empty(&self) -> bool {
         self.queue.is_empty()
     }
 
-    /// Arranges that the waker is woken by the next request, and when the last caller is gone.
+    /// Wakes `waker` when the next request comes and when the last caller is gone.
     pub(crate) fn wake_on_request(&self, waker: &Waker) {
         drop(self.queue.take(0, waker));
     }
@@ -102,8 +102,8 @@ impl PoolState {
         bulk.pause_input();
     }
 
-    /// If the run stops, answers the callers that wait at this time. Those that come later wait for the next run, unless
-    /// this one still waits for jobs that are paid for: the plan has no credits, and they are told so.
+    /// If the run stops, returns its error to the callers that wait now. Later callers wait for the next run. After an
+    /// error about credits, later callers get the error too, because this run still waits for its open jobs.
     fn note_stop(&mut self, bulk: &Bulk) {
         if !bulk.is_stopping() {
             return;
@@ -129,7 +129,7 @@ impl PoolState {
 
     fn on_finished(&mut self, finished: FinishedDocument, stop_error: Option<&Error>) {
         let key = finished.key;
-        // A cached report of one name may come while others of the same content are in progress under another.
+        // A cached report for one name may come while the same content is in progress under other names.
         let names = finished.names.len();
         let Some(callers) = self.callers.get_mut(&key) else {
             return;
@@ -138,7 +138,7 @@ impl PoolState {
         if callers.is_empty() {
             self.callers.remove(&key);
         }
-        // A pool has no summary that could say why.
+        // A pool has no summary, so each item has the error that stopped the run.
         let is_stopped = finished.scope == Some(ErrorScope::Run)
             && finished.report.status == DocumentStatus::NotStarted;
         if let (true, Some(error)) = (is_stopped, stop_error) {
@@ -149,7 +149,7 @@ impl PoolState {
         }
     }
 
-    /// Answers all callers of a run that has ended.
+    /// Returns an error to all remaining callers of a run that has ended.
     pub(crate) fn on_end(&mut self, summary: &Summary) {
         let reason = summary
             .error()
@@ -159,7 +159,7 @@ impl PoolState {
         fail(taken, &reason);
     }
 
-    /// Answers all callers that wait with an error: no run can be started for them.
+    /// Returns an error to all waiting callers, because no run can be started for them.
     pub(crate) fn fail_waiting(&mut self, reason: &str) {
         fail(self.take_waiting(), reason);
     }
@@ -182,11 +182,11 @@ fn fail(callers: impl IntoIterator<Item = Caller>, reason: &str) {
     }
 }
 
-/// The item of a document whose pool ended.
+/// Returns the item of a document whose pool ended.
 pub(crate) fn lost(name: String, _: Lost) -> Finished {
-    // Its job may have been created.
+    // A job may exist.
     let mut report = DocumentReport::new(DocumentStatus::Ambiguous);
     report.error =
-        Some("the pool ended before the document; its job may have been created".to_owned());
+        Some("the pool ended before the document had finished; its job may exist, and classifying the document again returns it".to_owned());
     Finished::of_report(name, report, ErrorScope::Run)
 }

@@ -7,12 +7,12 @@ use std::task::{Context, Poll, Waker};
 
 use super::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The callers' end. Cloning it makes another caller; the queue closes when the last one is dropped.
+/// The callers' end of the queue. Each clone is a caller. The queue closes when the last one is dropped.
 pub(crate) struct Callers<D, R> {
     shared: Arc<Mutex<Shared<D, R>>>,
 }
 
-/// The driver's end.
+/// The driver's end of the queue.
 pub(crate) struct Driver<D, R> {
     shared: Arc<Mutex<Shared<D, R>>>,
 }
@@ -21,24 +21,24 @@ struct Shared<D, R> {
     waiting: VecDeque<(D, Arc<Mutex<Slot<R>>>)>,
     callers: usize,
     driver: Option<Waker>,
-    /// The driver is gone: nobody will answer.
+    /// Whether the driver is gone, so that no request will be answered.
     is_orphaned: bool,
 }
 
-/// One request of a caller: its answer, once it is there.
+/// The slot for the answer to one request.
 struct Slot<R> {
     answer: Option<R>,
     waker: Option<Waker>,
-    /// The caller is gone, so nobody needs an answer.
+    /// Whether the caller is gone, so that no answer is needed.
     is_abandoned: bool,
-    /// The driver is gone, so there will be no answer.
+    /// Whether the driver is gone, so that there will be no answer.
     is_lost: bool,
 }
 
 /// A caller that waits for an answer. Dropping it abandons the request.
 pub(crate) struct Waiting<R>(Arc<Mutex<Slot<R>>>);
 
-/// A request that the driver has taken. Dropping it without an answer tells the caller that there will be none.
+/// A request that the driver has taken. If it is dropped without an answer, the caller gets [`Lost`].
 pub(crate) struct Taken<R>(Arc<Mutex<Slot<R>>>);
 
 /// The driver ended without an answer.
@@ -64,7 +64,7 @@ pub(crate) fn queue<D, R>() -> (Callers<D, R>, Driver<D, R>) {
 }
 
 impl<D, R> Callers<D, R> {
-    /// Adds a request, and wakes the driver.
+    /// Adds a request, wakes the driver, and returns the waiting end.
     pub(crate) fn submit(&self, request: D) -> Waiting<R> {
         let mut shared = lock(&self.shared);
         let slot = Arc::new(Mutex::new(Slot {
@@ -109,8 +109,8 @@ impl<D, R> Drop for Callers<D, R> {
 }
 
 impl<D, R> Driver<D, R> {
-    /// Takes up to `most` requests whose callers still wait. If there are none, `waker` is woken when the next one comes or
-    /// the queue closes.
+    /// Takes up to `most` requests whose callers still wait. If there are none, `waker` is woken when the next one
+    /// comes or the queue closes.
     pub(crate) fn take(&self, most: usize, waker: &Waker) -> Vec<(D, Taken<R>)> {
         let mut shared = lock(&self.shared);
         let mut taken = Vec::new();
@@ -132,7 +132,7 @@ impl<D, R> Driver<D, R> {
         taken
     }
 
-    /// Whether there is a request.
+    /// Whether no request waits to be taken.
     #[allow(dead_code, reason = "the model checker does not ask")]
     pub(crate) fn is_empty(&self) -> bool {
         lock(&self.shared).waiting.is_empty()
@@ -158,7 +158,7 @@ impl<D, R> Drop for Driver<D, R> {
 }
 
 impl<R> Waiting<R> {
-    /// Returns the answer.
+    /// Returns the answer when there is one.
     pub(crate) fn poll(&self, cx: &Context<'_>) -> Poll<Result<R, Lost>> {
         let mut slot = lock(&self.0);
         if let Some(answer) = slot.answer.take() {
@@ -181,7 +181,7 @@ impl<R> Drop for Waiting<R> {
 }
 
 impl<R> Taken<R> {
-    /// Answers the caller.
+    /// Sends the answer to the caller.
     pub(crate) fn answer(self, answer: R) {
         lock(&self.0).answer = Some(answer);
     }

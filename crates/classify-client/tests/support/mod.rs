@@ -42,7 +42,7 @@ pub(crate) fn document(number: usize) -> HashedDocument {
     HashedDocument::bytes(format!("{number}.txt"), format!("Invoice {number}"))
 }
 
-/// A document of a file.
+/// Returns the document in the file at `path`, under the name `file`.
 pub(crate) fn file_document(path: &std::path::Path) -> HashedDocument {
     let key = ContentKey::of(&std::fs::read(path).expect("a file"));
     HashedDocument::path("file", path, key).expect("a name")
@@ -78,9 +78,9 @@ pub(crate) struct Job {
 pub(crate) struct Service {
     pub(crate) jobs: Vec<Job>,
     pub(crate) files: usize,
-    /// How long a job takes.
+    /// The virtual time that a job takes.
     pub(crate) duration: Duration,
-    /// Method and path of every request that was acted upon.
+    /// The method and path of every request that the service processed.
     pub(crate) log: Vec<String>,
 }
 
@@ -185,21 +185,21 @@ pub(crate) struct TestService {
     next_id: u64,
     /// The number of requests that were written.
     pub(crate) sent: usize,
-    /// The most requests that were in flight at once.
+    /// The largest number of requests in flight.
     pub(crate) most_in_flight: usize,
-    /// Whether exchanges continue while nobody polls them.
+    /// Whether exchanges continue while they are not polled.
     pub(crate) has_background: bool,
-    /// Polls that an exchange takes after its reply is there.
+    /// The number of polls that an exchange takes after its reply has come.
     pub(crate) extra_polls: u32,
-    /// How long the network takes for each frame of a body, in virtual time.
+    /// The virtual time that each frame of a body takes.
     pub(crate) frame_time: Duration,
-    /// Where blocking work waits; it is done at once if there is none.
+    /// The queue of blocking work. Without one, work is done immediately.
     pub(crate) deferred: Option<Deferred>,
-    /// What happens to the next requests of [`SimTransport::block_on`]; the ones after these are answered.
+    /// The fates of the next requests of [`SimTransport::block_on`]. Later requests are answered.
     pub(crate) fates: VecDeque<Fate>,
 }
 
-/// What happens to a request.
+/// The outcome of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fate {
     Answered,
@@ -490,7 +490,7 @@ impl Transport for SimTransport {
         }
     }
 
-    /// Writes the request at once, as a task of its own would.
+    /// Writes the request immediately, as a spawned task would.
     fn background(&self, mut exchange: SimExchange) -> SimExchange {
         if self.world().has_background {
             if let Some(request) = &mut exchange.request {

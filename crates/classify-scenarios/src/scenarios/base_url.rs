@@ -1,4 +1,4 @@
-//! Requests go to the base URL that the core checked.
+//! Requests are sent to the base URL that the core has validated.
 
 use classify_proto::Api;
 use classify_proto::v2::ListJobs;
@@ -6,7 +6,7 @@ use classify_proto::v2::ListJobs;
 use crate::driver::{Capability, Driver, Settings};
 use crate::scripted_server::{ResponseScript, ScriptedServer, response};
 
-/// The request line and `Host` are those of the request's URI, whatever text the base URL was.
+/// The request line and `Host` are those of the request's URI, for every form of the base URL.
 pub fn base_url_is_sent_as_it_was_checked<D: Driver>() {
     let server = ScriptedServer::start(|_, _| {
         ResponseScript::Respond(response(200, &[], br#"{"items": []}"#))

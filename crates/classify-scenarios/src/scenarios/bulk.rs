@@ -1,4 +1,4 @@
-//! Many documents side by side.
+//! Many concurrent documents.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use classify_proto::v2::JobStatus;
 use crate::driver::{BulkSettings, Driver, Settings};
 use crate::test_bench::{TestBench, rules};
 
-/// How many documents the long run has.
+/// The number of documents of the long run.
 const DOCUMENTS: usize = 1_000;
 
 fn document(number: usize) -> HashedDocument {
@@ -18,10 +18,10 @@ fn document(number: usize) -> HashedDocument {
     HashedDocument::bytes(format!("{number}.txt"), text)
 }
 
-/// Twenty documents, and every fifth request fails in one way or another: twenty jobs, each with a result.
+/// Twenty documents and a fault in every fifth request: twenty jobs, each with a result.
 pub fn concurrent_uploads_with_faults_create_one_job_per_document<D: Driver>() {
     let settings = Settings {
-        // Side by side, one call may by chance be the fifth request again and again.
+        // With concurrent calls, the retries of one call may be every fifth request.
         retry: Settings::default().retry.max_retries(20),
         ..Settings::default()
     };
@@ -46,7 +46,7 @@ pub fn concurrent_uploads_with_faults_create_one_job_per_document<D: Driver>() {
     }
 }
 
-/// One document that cannot be read, and one that is not there, among good ones.
+/// An unreadable document and a missing one among valid documents.
 pub fn concurrent_runs_continue_after_one_document_fails<D: Driver>() {
     let bench =
         TestBench::<D>::new(Config::default().script(Script::file("3.txt").fails("PDF_IS_BROKEN")));
@@ -75,8 +75,8 @@ pub fn concurrent_runs_continue_after_one_document_fails<D: Driver>() {
     assert_eq!(bench.emulator.job_count(), 5);
 }
 
-/// A thousand documents, and one request in ten fails, in six ways by chance: a thousand jobs, each paid for once, and
-/// a thousand outcomes, each told once.
+/// A thousand documents, and one request in ten fails with one of six random faults: a thousand jobs, each paid for
+/// once, and a thousand outcomes, each reported once.
 pub fn bulk_with_faults_creates_one_job_per_document_and_resumes_from_journal<D: Driver>() {
     let faults = [
         Fault::ResetBefore,
@@ -126,10 +126,10 @@ pub fn bulk_with_faults_creates_one_job_per_document_and_resumes_from_journal<D:
         .filter(|request| request.fault.is_some())
         .count();
     assert!(faulted > DOCUMENTS / 10, "only {faulted} requests failed");
-    // Looked at together: fewer looks than jobs, however long it took.
+    // Jobs are polled together: fewer polls than jobs.
     assert!(bench.emulator.count(Route::ClassifyList) < DOCUMENTS as u64);
 
-    // Another process, with the journal: everything is told again and nothing is asked.
+    // Another process with the journal: everything is reported again and no request is sent.
     let before = bench.emulator.request_count();
     let mut restored = 0;
     let ended = bench

@@ -1,4 +1,4 @@
-//! Bulk runs of a client: one item for each document, whatever happens.
+//! Bulk runs of a client: exactly one item for each document.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -24,7 +24,7 @@ fn document(number: usize) -> Document {
     Document::bytes(format!("{number}.txt"), text)
 }
 
-/// The items of a run, and how it ended.
+/// The items of a run, and its end.
 #[derive(Debug, Default)]
 struct Ended {
     items: Vec<Finished>,
@@ -86,7 +86,7 @@ fn run<D: Driver>(driver: &D, settings: BulkSettings, documents: Vec<Document>) 
     run_until(driver, settings, documents, |_| false).expect("a run")
 }
 
-/// Every document has one item: duplicates, unreadable files and ids too.
+/// Every document has one item, also duplicates, unreadable files and ids.
 pub fn bulk_run_yields_one_item_per_document<D: Driver>() {
     let bench =
         TestBench::<D>::new(Config::default().script(Script::file("2.txt").fails("BROKEN")));
@@ -122,7 +122,7 @@ pub fn bulk_run_yields_one_item_per_document<D: Driver>() {
     }
 }
 
-/// The place of an event in the life of a document.
+/// Returns the stage of a document that an event reports, and the positions of its documents.
 fn stage(event: &RunEvent) -> Option<(&'static str, Vec<usize>)> {
     Some(match event {
         RunEvent::Accepted { position, .. } => ("accepted", vec![*position]),
@@ -134,11 +134,11 @@ fn stage(event: &RunEvent) -> Option<(&'static str, Vec<usize>)> {
     })
 }
 
-/// The events of a run tell each stage of each document, by its position; a copy shares those of the first.
+/// The events of a run report each stage of each document by its position. A copy shares the stages of the first.
 pub fn bulk_run_events_tell_each_stage_of_each_document<D: Driver>() {
     let bench = TestBench::<D>::new(Config::default());
     let mut documents: Vec<_> = (0..4).map(document).collect();
-    // Names need not differ.
+    // Names may be equal.
     documents.push(document(1));
     documents.push(Document::path("no-such-folder/gone.txt"));
     let mut stages = BTreeMap::<usize, Vec<&str>>::new();
@@ -197,7 +197,7 @@ pub fn bulk_run_events_tell_each_stage_of_each_document<D: Driver>() {
     assert_eq!(shares[1].0, shares[0].1);
 }
 
-/// A stop handle is told as an event, and the rest of the documents have their items.
+/// A stop handle is reported as an event, and each remaining document has an item.
 pub fn bulk_run_stop_handle_is_an_event<D: Driver>() {
     let bench = TestBench::<D>::new(Config::default());
     let settings = BulkSettings::new(rules()).limits(BulkOptions::default().max_in_flight(4));
@@ -215,7 +215,8 @@ pub fn bulk_run_stop_handle_is_an_event<D: Driver>() {
     assert!(bench.emulator.job_count() < 40);
 }
 
-/// A run that stops by itself yields what the journal has of the rest, if it is asked to read it.
+/// With `read_rest`, a run that an error has stopped yields the results that the journal has of the remaining
+/// documents.
 pub fn bulk_run_reads_rest_after_stop_if_asked<D: Driver>() {
     let bench = TestBench::<D>::new(Config::default().keys(["llx-right"]));
     let driver = |key| D::new(api(bench.emulator.base_url(), key), Settings::default());
@@ -237,7 +238,7 @@ pub fn bulk_run_reads_rest_after_stop_if_asked<D: Driver>() {
         documents.push(Document::path("no-such-folder/gone.txt"));
         documents
     };
-    // The first document is settled before the run stops, and its copies too.
+    // The first document finishes before the run stops, and so do its copies.
     for (settings, restored) in [(settings(), 1), (settings().read_rest(), 7)] {
         let ended = run(&driver("llx-wrong"), settings, documents());
         assert!(ended.end.contains("401"), "{}", ended.end);
@@ -315,7 +316,7 @@ pub fn bulk_run_over_files_that_are_gone_classifies_the_others<D: Driver>() {
     assert_eq!(ended.statuses.get(&DocumentStatus::Error), Some(&12));
 }
 
-/// When the files are gone, the run stops after a few and does not go on through the list. Nothing is settled by that.
+/// If the files are missing, the run stops after a few of them and skips the rest. None of them has finished.
 pub fn bulk_run_whose_source_is_gone_stops_and_can_be_continued<D: Driver>() {
     let folder = tempfile::tempdir().expect("a folder");
     let (inbox, away) = (folder.path().join("inbox"), folder.path().join("away"));
@@ -389,7 +390,8 @@ pub fn bulk_run_with_faults_creates_one_job_per_document<D: Driver>() {
     }
 }
 
-/// An error that concerns every document stops the run: the others yield an error whose scope is the run, and are not read.
+/// An error that concerns every document stops the run: the others are not read, and yield an error whose scope is the
+/// run.
 pub fn bulk_run_error_of_every_document_stops_run_and_yields_rest<D: Driver>() {
     let bench = TestBench::<D>::new(Config::default().keys(["llx-right"]));
     let driver = D::new(
@@ -412,7 +414,7 @@ pub fn bulk_run_error_of_every_document_stops_run_and_yields_rest<D: Driver>() {
         assert_eq!(error.scope(), ErrorScope::Run, "{error}");
         assert_eq!(*error.status(), DocumentStatus::NotStarted, "{error}");
     }
-    // A program that counts what was classified, or propagates an error, sees that the run is not whole.
+    // A program that checks the summary or returns its error notices that the run is not complete.
     let propagates = || -> Result<(), Box<dyn std::error::Error>> {
         for item in &ended.items {
             item.outcome()?;
@@ -431,7 +433,8 @@ impl std::io::Read for Unread {
     }
 }
 
-/// A stopped run says so in its summary and in the items of the documents that it did not start, and can be continued.
+/// The summary of a stopped run and the items of the documents that were not started report the stop. The run can be
+/// resumed.
 pub fn bulk_run_stopped_says_so_and_can_be_continued<D: Driver>() {
     let bench = TestBench::<D>::new(Config::default());
     let folder = tempfile::tempdir().expect("a folder");
@@ -464,14 +467,14 @@ pub fn bulk_run_stopped_says_so_and_can_be_continued<D: Driver>() {
     let restored = ended.items.iter().filter(|item| item.is_restored()).count();
     assert!(restored >= classified, "{restored}");
 
-    // All of it is in the journal now.
+    // The journal is complete now.
     let before = bench.emulator.request_count();
     let ended = run(&bench.driver, settings(), documents());
     assert_eq!((ended.classified(), &*ended.end), (40, "complete"));
     assert_eq!(bench.emulator.request_count(), before);
 }
 
-/// A run that is dropped continues with its journal, and without it.
+/// A dropped run continues with its journal, and also without it.
 pub fn bulk_run_dropped_continues_without_second_job<D: Driver>() {
     for has_journal in [true, false] {
         let bench = TestBench::<D>::new(Config::default());
@@ -494,7 +497,7 @@ pub fn bulk_run_dropped_continues_without_second_job<D: Driver>() {
     }
 }
 
-/// A file that changed after it was hashed is not classified, and is not settled for good: the next run classifies it.
+/// A file that changed after it was hashed is not classified. It has not finished, so the next run classifies it.
 pub fn bulk_run_changed_file_is_classified_by_next_run<D: Driver>() {
     let bench = TestBench::<D>::new(Config::default());
     let folder = tempfile::tempdir().expect("a folder");
@@ -511,7 +514,7 @@ pub fn bulk_run_changed_file_is_classified_by_next_run<D: Driver>() {
     assert_eq!(*error.status(), DocumentStatus::Error, "{error}");
     assert_eq!(bench.emulator.job_count(), 1);
 
-    // With the content that it was hashed as, too.
+    // Also with the content that was hashed.
     for text in ["Invoice 4711", "Contract between two parties"] {
         fs::write(&path, text).expect("a file");
         let documents = vec![document(0), Document::open(&path).expect("a file")];
@@ -521,7 +524,7 @@ pub fn bulk_run_changed_file_is_classified_by_next_run<D: Driver>() {
     assert_eq!(bench.emulator.job_count(), 3);
 }
 
-/// A folder's files are sorted, hidden ones are left out, and what cannot be read has an item.
+/// The files of a folder are sorted, hidden files are skipped, and unreadable files have an item.
 pub fn bulk_run_over_folder_covers_its_files<D: Driver>() {
     let bench = TestBench::<D>::new(Config::default());
     let folder = tempfile::tempdir().expect("a folder");
@@ -564,7 +567,7 @@ pub fn bulk_run_over_copies_of_long_reader_uploads_it_once<D: Driver>() {
     assert_eq!(bench.emulator.job_count(), 1);
 }
 
-/// Shards divide the documents: each belongs to one.
+/// Each document belongs to exactly one shard.
 pub fn bulk_run_shards_divide_documents<D: Driver>() {
     let bench = TestBench::<D>::new(Config::default());
     for (index, count) in [(3, 3), (1, 0), (0, 0)] {
@@ -578,7 +581,7 @@ pub fn bulk_run_shards_divide_documents<D: Driver>() {
     let mut names = Vec::new();
     for index in 0..3 {
         let settings = BulkSettings::new(rules()).shard(index, 3);
-        // What cannot be read belongs to one shard too.
+        // An unreadable document belongs to one shard too.
         let mut documents: Vec<_> = (0..20).map(document).collect();
         documents.extend((20..25).map(|number| Document::bytes(format!("{number}.txt"), "")));
         let ended = run(&bench.driver, settings, documents);
@@ -592,7 +595,7 @@ pub fn bulk_run_shards_divide_documents<D: Driver>() {
     assert_eq!(bench.emulator.job_count(), 20);
 }
 
-/// A journal that cannot be used is an error before anything is sent, and the file stays as it is.
+/// An unusable journal is an error before anything is sent, and the file is not changed.
 pub fn bulk_run_unusable_journal_is_an_error_and_unchanged<D: Driver>() {
     let bench = TestBench::<D>::new(Config::default());
     let folder = tempfile::tempdir().expect("a folder");
@@ -624,7 +627,7 @@ pub fn bulk_run_unusable_journal_is_an_error_and_unchanged<D: Driver>() {
     refused(settings(rules()), "another run is writing");
     drop(lock);
 
-    // A line that a crash has cut off is removed, but not from the journal of another run.
+    // An incomplete last line is removed, but not from the journal of another run.
     let whole = fs::read(&path).expect("the journal");
     fs::write(&path, [&whole[..], b"{\"record\":\"plan"].concat()).expect("the journal");
     let other = Configuration::new([Rule::new("receipt", "a till receipt of a shop")]);
@@ -635,7 +638,7 @@ pub fn bulk_run_unusable_journal_is_an_error_and_unchanged<D: Driver>() {
     assert_eq!(bench.emulator.job_count(), 1);
 }
 
-/// The journal is unlocked when the run has ended, also if the run is still there for its summary.
+/// The journal is unlocked when the run has ended, also if the run is kept for its summary.
 pub fn bulk_run_journal_is_unlocked_at_end_of_run<D: Driver>() {
     let bench = TestBench::<D>::new(Config::default());
     let folder = tempfile::tempdir().expect("a folder");
@@ -656,7 +659,7 @@ pub fn bulk_run_journal_is_unlocked_at_end_of_run<D: Driver>() {
     assert_eq!(reopened, Some(true));
 }
 
-/// A journal that cannot be written any more stops the run before anything is paid for that it does not know of.
+/// A write error of the journal stops the run before a job is created that the journal does not have.
 pub fn bulk_run_stops_if_journal_cannot_be_written<D: Driver>() {
     if !Path::new("/dev/full").exists() {
         return;
@@ -675,7 +678,7 @@ pub fn bulk_run_stops_if_journal_cannot_be_written<D: Driver>() {
     assert_eq!(bench.emulator.count(Route::FileCreate), 0);
 }
 
-/// A run ends at its deadline: every document has an item, and the next run finds the jobs.
+/// A run ends at its deadline. Every document has an item, and the next run finds the jobs.
 pub fn bulk_run_ends_at_its_deadline<D: Driver>() {
     let hour = Duration::from_secs(3600);
     let config = Config::default().script(Script::any().takes(hour));
@@ -701,7 +704,7 @@ pub fn bulk_run_ends_at_its_deadline<D: Driver>() {
     assert_eq!(bench.emulator.job_count(), created);
 }
 
-/// `classify` and a bulk run share jobs, and so do the failed ones until another is asked for.
+/// `classify` and a bulk run share jobs, also failed ones, unless a new job is requested.
 pub fn bulk_run_and_classify_share_jobs<D: Driver>() {
     let bench =
         TestBench::<D>::new(Config::default().script(Script::file("1.txt").fails("BROKEN")));

@@ -1,4 +1,4 @@
-//! One document: classified once and paid for once, whoever asks and how often.
+//! One document is classified once and paid for once, by any number of calls and clients.
 
 use std::time::Duration;
 
@@ -18,8 +18,8 @@ fn document() -> Document {
     Document::bytes("invoice.txt", TEXT)
 }
 
-/// The same content under the same rules is the same job: asked twice, by another name, from a file or a reader, and by
-/// another client. Other content, other rules and another project are not.
+/// The same content with the same rules is the same job: called twice, under another name, from a file or a reader, and
+/// by another client. Other content, other rules and another project give other jobs.
 pub fn classify_same_content_again_returns_same_job<D: Driver>() {
     let bench = TestBench::<D>::new(Config::default());
     let first = bench
@@ -72,7 +72,7 @@ pub fn classify_same_id_again_returns_same_job<D: Driver>() {
     assert_eq!(bench.emulator.file_count(), 0);
 }
 
-/// A create's response is lost and the retries are used up. Calling again, as the error says, finds the job.
+/// The response to a create is lost and the retries are used up. Calling again, as the error advises, returns the job.
 pub fn classify_again_after_lost_response_returns_same_job<D: Driver>() {
     let settings = Settings {
         retry: Retry::never(),
@@ -93,7 +93,7 @@ pub fn classify_again_after_lost_response_returns_same_job<D: Driver>() {
     }
 }
 
-/// A timeout around the call ends it; the next call finds the job.
+/// A timeout around the call ends it. The next call returns the job.
 pub fn classify_again_after_timeout_returns_same_job<D: Driver>() {
     let settings = Settings {
         wait_timeout: Duration::from_millis(1),
@@ -111,8 +111,8 @@ pub fn classify_again_after_timeout_returns_same_job<D: Driver>() {
     assert_eq!(bench.emulator.job_count(), 1);
 }
 
-/// A failed job is the result until the caller asks for another. With `retry_failed` a call pays at most once, and with
-/// `fresh` each call pays.
+/// A failed job is the result unless the caller requests a new one. With `retry_failed`, a call pays at most once; with
+/// `fresh`, each call pays.
 pub fn classify_failed_job_is_paid_again_only_on_request<D: Driver>() {
     let config = || Config::default().script(Script::file("invoice.txt").fails("PDF_IS_BROKEN"));
     let bench = TestBench::<D>::new(config());
@@ -135,7 +135,7 @@ pub fn classify_failed_job_is_paid_again_only_on_request<D: Driver>() {
     assert_eq!(failed(options().fresh()), 4);
     assert_eq!(failed(options().fresh()), 5);
 
-    // A result is never paid for again, unless everything is.
+    // A job with a result is paid again only with `fresh`.
     bench.emulator.set_scripts(Vec::new()).expect("no script");
     let job = |options: JobOptions| {
         bench
@@ -152,7 +152,7 @@ pub fn classify_failed_job_is_paid_again_only_on_request<D: Driver>() {
     assert_eq!(bench.emulator.job_count(), 7);
 }
 
-/// A create of `retry_failed` whose response is lost, and which finds its own job failed, does not pay for another.
+/// With `retry_failed`, a create whose response is lost and whose job failed does not pay for another job.
 pub fn classify_retry_failed_pays_once_despite_lost_response<D: Driver>() {
     let script = Script::file("invoice.txt").fails("PDF_IS_BROKEN");
     let bench = TestBench::<D>::new(Config::default().script(script));
@@ -169,8 +169,8 @@ pub fn classify_retry_failed_pays_once_despite_lost_response<D: Driver>() {
     assert_eq!(bench.emulator.job_count(), 2);
 }
 
-/// A file that is saved over after it was hashed is not classified under its old content: its upload fails before its last
-/// byte, and no job is created. Hashed again, it is classified.
+/// A file that is overwritten after it was hashed is not classified as its old content: the upload fails before the
+/// last byte, and no job is created. Hashed again, it is classified.
 pub fn classify_file_changed_after_hashing_creates_no_job<D: Driver>() {
     let bench = TestBench::<D>::new(Config::default());
     let folder = tempfile::tempdir().expect("a folder");
@@ -212,8 +212,8 @@ pub fn classify_file_changed_after_hashing_creates_no_job<D: Driver>() {
     );
 }
 
-/// A job that was created before its saved configuration was edited is not the result: the error holds that job, and says
-/// how to pay for another.
+/// A job that was created before its saved configuration was edited is not the result. The error holds the job, and
+/// says how to pay for another one.
 pub fn classify_edited_saved_configuration_is_conflict<D: Driver>() {
     let bench = TestBench::<D>::new(Config::default());
     let driver = &bench.driver;
@@ -240,7 +240,7 @@ pub fn classify_edited_saved_configuration_is_conflict<D: Driver>() {
     assert_eq!(bench.emulator.job_count(), 2);
 }
 
-/// What cannot be read is an error before anything is sent.
+/// An unreadable document is an error before anything is sent.
 pub fn classify_unreadable_document_sends_nothing<D: Driver>() {
     struct Broken;
 
@@ -273,7 +273,7 @@ pub fn classify_unreadable_document_sends_nothing<D: Driver>() {
     assert_eq!(bench.emulator.request_count(), 0);
 }
 
-/// A reader of more than 16 MiB goes through a file, and is stored as it was read, also if an attempt fails.
+/// A reader of more than 16 MiB is copied to a file, and its content is uploaded unchanged, also if an attempt fails.
 pub fn classify_long_reader_is_uploaded_whole<D: Driver>() {
     let content = TEXT.repeat(520_000);
     let schedule = FaultSchedule::new().with(Fault::Unavailable.nth(1).on(Route::FileCreate));

@@ -1,4 +1,4 @@
-//! An error says what, and comes when it should.
+//! Errors have the right kind and text, and come without needless retries.
 
 use std::net::TcpListener;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::scripted_server::{ResponseScript, ScriptedServer, response};
 use crate::test_bench::{TestBench, api, create, rules};
 use crate::tls_server::TlsServer;
 
-/// A key that the service does not know: one request, and a hint.
+/// An unknown key: one request, and a hint.
 pub fn auth_wrong_api_key_fails_without_retry_and_hints_at_region<D: Driver>() {
     let bench = TestBench::<D>::new(Config::default().keys(["llx-right"]));
     let wrong_key_client = D::new(
@@ -28,7 +28,7 @@ pub fn auth_wrong_api_key_fails_without_retry_and_hints_at_region<D: Driver>() {
     assert_eq!(bench.emulator.job_count(), 0);
 }
 
-/// An id that does not exist.
+/// An unknown id: one request, and a not-found error.
 pub fn not_found_job_fails_get_and_wait_without_retry<D: Driver>() {
     let bench = TestBench::<D>::new(Config::default());
     let unknown = "clj-00000000-0000-4000-8000-000000000000";
@@ -41,7 +41,7 @@ pub fn not_found_job_fails_get_and_wait_without_retry<D: Driver>() {
     assert_eq!(bench.emulator.request_count(), 2);
 }
 
-/// With the checks off, the service's own refusal names the field.
+/// Without client-side validation, the service's error names the field.
 pub fn validation_disabled_server_422_exposes_field_errors<D: Driver>() {
     let bench = TestBench::<D>::new(Config::default());
     let unchecked = Api::builder(bench.emulator.key())
@@ -63,7 +63,7 @@ pub fn validation_disabled_server_422_exposes_field_errors<D: Driver>() {
     assert_eq!(bench.emulator.request_count(), 1);
 }
 
-/// With the checks on, the same is not even sent.
+/// With client-side validation, the same request is not sent.
 pub fn validation_rejects_create_and_list_before_sending<D: Driver>() {
     let bench = TestBench::<D>::new(Config::default());
     let short = CreateJob::new("pjb-1", Configuration::new([Rule::new("a", "short")]));
@@ -77,7 +77,7 @@ pub fn validation_rejects_create_and_list_before_sending<D: Driver>() {
     assert_eq!(bench.emulator.request_count(), 0);
 }
 
-/// The service asks for a day: the error comes back at once and carries the day.
+/// The service asks for a delay of a day: the error is returned immediately, with the delay.
 pub fn retry_after_beyond_cap_is_returned_without_retry<D: Driver>() {
     let server = ScriptedServer::start(|_, _| {
         ResponseScript::Respond(response(429, &[("retry-after", "86400")], b""))
@@ -89,7 +89,7 @@ pub fn retry_after_beyond_cap_is_returned_without_retry<D: Driver>() {
     assert_eq!(server.requests().len(), 1);
 }
 
-/// No credits left: one request, no job, no repetition.
+/// No credits: one request, no job, no retry.
 pub fn quota_payment_required_402_fails_without_retry<D: Driver>() {
     let bench = TestBench::<D>::new(Config::default().faults(
         FaultSchedule::new().with(Fault::PaymentRequired.always().on(Route::ClassifyCreate)),
@@ -100,13 +100,10 @@ pub fn quota_payment_required_402_fails_without_retry<D: Driver>() {
     assert_eq!(bench.emulator.count(Route::ClassifyCreate), 1);
 }
 
-/// Nobody listens: nothing was sent, and the error does not claim that something may have been.
+/// The connection is refused: nothing was sent, and the error is not ambiguous.
 pub fn connection_refused_retry_exhausted_is_not_ambiguous<D: Driver>() {
     let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-    let url = format!(
-        "http://{}",
-        port.expect("a port that nobody listens on now")
-    );
+    let url = format!("http://{}", port.expect("a closed port"));
     let driver = D::new(api(&url, "llx-key"), Settings::default());
     let error = driver.run(CreateJob::new("pjb-1", rules())).unwrap_err();
     assert!(error.is_transport(), "{error}");
@@ -117,7 +114,7 @@ pub fn connection_refused_retry_exhausted_is_not_ambiguous<D: Driver>() {
     assert!(error.to_string().contains(&host), "{error}");
 }
 
-/// The operating system trusts nobody of whom it has not heard.
+/// A certificate of an unknown authority is not trusted.
 pub fn tls_untrusted_certificate_fails_without_retry<D: Driver>() {
     let server = TlsServer::start(response(200, &[], b"{}"));
     let driver = D::new(
@@ -127,7 +124,7 @@ pub fn tls_untrusted_certificate_fails_without_retry<D: Driver>() {
     server.assert_refused_once(&driver.call(GetJob::new("clj-1")).unwrap_err());
 }
 
-/// A server that answers a handshake with plain HTTP.
+/// A server that responds to a TLS handshake with plain HTTP.
 pub fn tls_handshake_failure_is_not_ambiguous<D: Driver>() {
     let faulty_server = FaultyServer::plain_http();
     let settings = Settings {

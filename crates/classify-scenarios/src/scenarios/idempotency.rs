@@ -1,4 +1,4 @@
-//! One document, one job, one bill.
+//! One document has one job, which is paid for once.
 
 use std::io::Write as _;
 use std::net::TcpStream;
@@ -21,7 +21,7 @@ fn on_first_create(fault: Fault) -> Config {
 }
 
 fn expect_one_job<D: Driver>(fault: Fault, expected_creates: u64) {
-    // Short only for the answer that never comes: a machine with much else to do is slow to give any.
+    // Short only for the response that never comes, because a busy machine responds slowly.
     let limits = match fault {
         Fault::HangAfter => TransportLimits::default().response(Duration::from_secs(2)),
         _ => TransportLimits::default(),
@@ -41,7 +41,7 @@ fn expect_one_job<D: Driver>(fault: Fault, expected_creates: u64) {
     assert_eq!(bench.emulator.job_count(), 1, "{}", fault.name());
 }
 
-/// The service made the job and its answer was lost: the same job comes back, and there is no other.
+/// The service created the job and its response was lost: the same job is returned, and there is no other.
 pub fn idempotency_create_retry_on_lost_response_makes_one_job<D: Driver>() {
     for fault in [
         Fault::ResetAfter,
@@ -54,14 +54,14 @@ pub fn idempotency_create_retry_on_lost_response_makes_one_job<D: Driver>() {
     }
 }
 
-/// The service made the job and its answer came spoiled: the same job comes back, and there is no other.
+/// The service created the job and its response was damaged: the same job is returned, and there is no other.
 pub fn idempotency_create_retry_on_unreadable_response_makes_one_job<D: Driver>() {
     for fault in [Fault::BodyCut, Fault::WrongLength, Fault::NotJson] {
         expect_one_job::<D>(fault, 2);
     }
 }
 
-/// Whatever went wrong before the service acted, it is asked again, and there is one job.
+/// After every fault before the service has processed the create, it is retried, and there is one job.
 pub fn idempotency_create_retry_on_failure_before_processing_makes_one_job<D: Driver>() {
     for fault in [
         Fault::ResetBefore,
@@ -79,11 +79,14 @@ pub fn idempotency_create_retry_on_failure_before_processing_makes_one_job<D: Dr
     }
 }
 
-/// The service answers a known transaction id with the old job: that is a conflict, never the new rules' result.
+/// The service returns the old job for a known transaction id: this is a conflict, and not the result of the new rules.
 pub fn idempotency_conflict_on_transaction_id_with_different_rules<D: Driver>() {
     let bench = TestBench::<D>::new(Config::default());
     let first = create().transaction_id("order-1");
-    let job = bench.driver.run(first.clone()).expect("the first is made");
+    let job = bench
+        .driver
+        .run(first.clone())
+        .expect("the first create succeeds");
     let other = Configuration::new([Rule::new("receipt", "a till receipt with a total amount")]);
     let error = bench
         .driver
@@ -91,12 +94,15 @@ pub fn idempotency_conflict_on_transaction_id_with_different_rules<D: Driver>() 
         .unwrap_err();
     assert!(error.is_conflict(), "{error}");
     assert_eq!(error.job_id(), Some(&*job.id));
-    let again = bench.driver.run(first).expect("the same again is the same");
+    let again = bench
+        .driver
+        .run(first)
+        .expect("the same create returns the same job");
     assert_eq!(again.id, job.id);
     assert_eq!(bench.emulator.job_count(), 1);
 }
 
-/// A request was sent and the loop that waited for its reply was dropped: driving the machine again finds the job.
+/// A request was sent and the loop that waited for its reply was dropped: driving the machine again returns the job.
 pub fn idempotency_resume_after_dropped_response_makes_one_job<D: Driver>() {
     let bench = TestBench::<D>::new(Config::default());
     let api = api(bench.emulator.base_url(), bench.emulator.key());
@@ -131,7 +137,7 @@ pub fn idempotency_resume_after_dropped_response_makes_one_job<D: Driver>() {
     }
 }
 
-/// The present time, for a machine's deadlines.
+/// Returns the current time, for deadlines of machines.
 fn now() -> Time {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -139,7 +145,7 @@ fn now() -> Time {
     Time::from_millis(0) + since
 }
 
-/// Writes a request to a connection and does not read the answer.
+/// Writes a request to a connection and does not read the response.
 fn send_and_leave(api: &Api, request: &http::Request<Body>) -> TcpStream {
     let authority = request.uri().authority().expect("a whole URL").as_str();
     assert!(api.base_url().ends_with(authority));
@@ -161,8 +167,8 @@ fn send_and_leave(api: &Api, request: &http::Request<Body>) -> TcpStream {
     connection
 }
 
-/// A run is saved when it is new, when the document is up, and when the job is there; each time another client loads
-/// it and finishes it, and there is one job.
+/// A run is saved before it starts, after the upload, and after the create. Each time, another client loads and
+/// finishes it, and there is one job.
 pub fn saved_state_of_any_stage_resumes_in_another_client_with_one_job<D: Driver>() {
     let is_uploaded = |event: &RunEvent| matches!(event, RunEvent::Uploaded(_));
     let is_created = |event: &RunEvent| matches!(event, RunEvent::Created(_));
@@ -207,7 +213,7 @@ pub fn saved_state_of_any_stage_resumes_in_another_client_with_one_job<D: Driver
     }
 }
 
-/// A cancel and a delete whose answers were lost are found to have been done.
+/// A cancel and a delete whose responses were lost succeed.
 pub fn cancel_and_delete_retry_on_lost_response_succeeds<D: Driver>() {
     let faults = FaultSchedule::new()
         .with(Fault::ResetAfter.nth(1).on(Route::ClassifyCancel))
@@ -218,23 +224,23 @@ pub fn cancel_and_delete_retry_on_lost_response_succeeds<D: Driver>() {
     let cancelled = bench
         .driver
         .call(CancelJob::new(&*job.id))
-        .expect("the cancel is settled");
+        .expect("the cancel succeeds");
     assert_eq!(cancelled.status, JobStatus::Cancelled);
     bench
         .driver
         .call(DeleteJob::new(&*job.id))
-        .expect("the delete is settled");
+        .expect("the delete succeeds");
     assert_eq!(bench.emulator.job_count(), 0);
 
-    // The same through a machine of the caller's own.
+    // The same with a machine that the test constructs.
     let job = bench.jobs(1).remove(0);
     let call = Call::new(CancelJob::new(&*job.id), Seed::new([1; 16]));
     let cancelled = bench.driver.drive(call, |never| match never {});
     assert_eq!(cancelled.expect("cancelled").status, JobStatus::Cancelled);
 }
 
-/// Places where no request gets to: a name that nobody has, and, for a driver with TLS, a server that breaks the handshake
-/// off.
+/// Returns servers that no request reaches: an unknown host name and, for a driver with TLS, a server that ends the
+/// handshake.
 fn unreachable_apis<D: Driver>(faulty_server: &FaultyServer) -> Vec<Api> {
     let api = |url: String| {
         let builder = Api::builder("llx-key").base_url(url).allow_plain_http();
@@ -247,8 +253,8 @@ fn unreachable_apis<D: Driver>(faulty_server: &FaultyServer) -> Vec<Api> {
     unreachable
 }
 
-/// A first attempt that found no connection did nothing, so that the refusal of the second is the answer; and a call
-/// that never found one is not in doubt.
+/// An attempt without a connection does nothing, so an error response to the second attempt is final. A call that never
+/// had a connection is not ambiguous.
 pub fn ambiguous_is_not_set_by_attempts_that_never_connected<D: Driver>() {
     fn errors_after_no_connection<D: Driver, O: Operation + Clone>(
         unreachable: &Api,
@@ -296,8 +302,8 @@ fn v1_create() -> v1::CreateJob {
     )
 }
 
-/// A create of the first version has no key. Where its answer is lost, nobody knows, and it is not sent again; where
-/// there was no connection, it is.
+/// A v1 create has no transaction id. If its response is lost, it is ambiguous and not retried. If there was no
+/// connection, it is retried.
 pub fn idempotency_v1_create_without_key_retry_only_if_not_connected<D: Driver>() {
     let server = ScriptedServer::start(|_, _| ResponseScript::Reset(usize::MAX));
     let driver = D::new(api(&server.base_url(), "llx-key"), Settings::default());
@@ -314,7 +320,7 @@ pub fn idempotency_v1_create_without_key_retry_only_if_not_connected<D: Driver>(
     }
 }
 
-/// A kept connection is closed in the moment that a create comes over it: no transport sends that again of its own.
+/// A keep-alive connection is closed when a create comes over it: no transport sends the create again.
 pub fn idempotency_v1_create_is_not_resent_on_closed_keep_alive_connection<D: Driver>() {
     let job = br#"{"id": "clj-1", "status": "RUNNING"}"#;
     let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", job.len());
@@ -331,7 +337,7 @@ pub fn idempotency_v1_create_is_not_resent_on_closed_keep_alive_connection<D: Dr
 
 fn expect_error<T>(result: Result<T, Error>) -> Error {
     match result {
-        Ok(_) => panic!("a success that cannot be"),
+        Ok(_) => panic!("the create cannot succeed"),
         Err(error) => error,
     }
 }

@@ -1,8 +1,5 @@
-//! The scenarios, by what they are about.
-#![expect(
-    clippy::missing_panics_doc,
-    reason = "a scenario that does not hold panics; that is what it is for"
-)]
+//! The scenarios, by topic.
+#![expect(clippy::missing_panics_doc, reason = "a failed scenario panics")]
 
 pub mod base_url;
 pub mod bulk;

@@ -1,4 +1,4 @@
-//! A list is complete, and ends.
+//! Lists are complete and end.
 
 use classify_emulator::{Config, Fault, FaultRule, FaultSchedule, Route};
 use classify_proto::v2::{GetJob, Job, JobStatus, ListJobs};
@@ -10,7 +10,7 @@ use crate::test_bench::{TestBench, api, wait_until};
 
 const JOB: &[u8] = br#"{"id": "clj-1", "status": "RUNNING"}"#;
 
-/// Seven jobs, three to a page.
+/// Seven jobs on pages of three.
 fn bench<D: Driver>() -> TestBench<D> {
     let bench = TestBench::<D>::new(Config::default());
     assert_eq!(bench.jobs(7).len(), 7);
@@ -23,7 +23,7 @@ fn set_list_fault<D: Driver>(bench: &TestBench<D>, rule: FaultRule) {
         .set_faults(FaultSchedule::new().with(rule.on(Route::ClassifyList)));
 }
 
-/// The ids in order, and the error that ended the list, if one did.
+/// Returns the ids in order, and the error that ended the list, if there was one.
 fn collect_items<D: Driver>(bench: &TestBench<D>, list: ListJobs) -> (Vec<String>, Option<Error>) {
     let (mut ids, mut list_error) = (Vec::new(), None);
     bench.driver.list(list, |item: Result<Job, Error>| {
@@ -43,7 +43,7 @@ fn distinct_count(mut ids: Vec<String>) -> usize {
     ids.len()
 }
 
-/// Every item comes once.
+/// Every item is yielded once.
 pub fn pagination_returns_every_item_once<D: Driver>() {
     let bench = bench::<D>();
     let (ids, error) = collect_items(&bench, ListJobs::new().page_size(3));
@@ -52,7 +52,7 @@ pub fn pagination_returns_every_item_once<D: Driver>() {
     assert_eq!(bench.emulator.count(Route::ClassifyList), 3);
 }
 
-/// A page without items but with a token is passed over.
+/// A page with a token and without items is skipped.
 pub fn pagination_continues_after_empty_page<D: Driver>() {
     for page in 1..=3 {
         let bench = bench::<D>();
@@ -63,7 +63,7 @@ pub fn pagination_continues_after_empty_page<D: Driver>() {
     }
 }
 
-/// A page whose token leads to itself ends the list with an error, after a bounded number of requests.
+/// A page whose token points to itself ends the list with an error, after a bounded number of requests.
 pub fn pagination_repeated_token_is_an_error<D: Driver>() {
     let bench = bench::<D>();
     set_list_fault(&bench, Fault::RepeatedToken.always());
@@ -73,7 +73,7 @@ pub fn pagination_repeated_token_is_an_error<D: Driver>() {
     assert!(bench.emulator.count(Route::ClassifyList) <= 4);
 }
 
-/// Tokens that go round end the list with an error, after a bounded number of requests.
+/// Tokens in a cycle end the list with an error, after a bounded number of requests.
 pub fn pagination_token_cycle_is_an_error<D: Driver>() {
     let bench = bench::<D>();
     set_list_fault(&bench, Fault::CyclicTokens.always());
@@ -83,8 +83,8 @@ pub fn pagination_token_cycle_is_an_error<D: Driver>() {
     assert!(bench.emulator.count(Route::ClassifyList) <= 6);
 }
 
-/// Nothing is asked before the first item is wanted; then the page at hand and what the driver says it is ahead. A
-/// page ahead is on its way while the caller has the present one.
+/// Nothing is requested before the first item. Then the current page is requested, and as many pages ahead as the
+/// driver declares, while the caller uses the current one.
 pub fn pagination_fetches_pages_on_demand<D: Driver>() {
     let bench = bench::<D>();
     let list_requests = || bench.emulator.count(Route::ClassifyList);
@@ -103,7 +103,7 @@ pub fn pagination_fetches_pages_on_demand<D: Driver>() {
     assert_eq!(list_requests(), 2 + ahead);
 }
 
-/// The items before an error come first, then the error, then nothing.
+/// The items before an error come first, then the error, and then the list ends.
 pub fn pagination_yields_items_before_error_and_ends<D: Driver>() {
     let bench = bench::<D>();
     set_list_fault(&bench, Fault::Unauthorized.nth(2));
@@ -113,7 +113,7 @@ pub fn pagination_yields_items_before_error_and_ends<D: Driver>() {
     assert_eq!(bench.emulator.count(Route::ClassifyList), 2);
 }
 
-/// Each filter arrives as it was set, arrays as repeated keys, and stays on every page.
+/// Each filter is sent as it was set, arrays as repeated keys, with every page.
 pub fn pagination_sends_every_filter_with_every_page<D: Driver>() {
     let bench = bench::<D>();
     let ids: Vec<String> = bench
@@ -163,7 +163,7 @@ pub fn pagination_sends_every_filter_with_every_page<D: Driver>() {
         assert!(request.query_parameter("created_at_on_or_before").is_some());
     }
 
-    // A filter that fits nothing.
+    // A filter that matches nothing.
     let none = ListJobs::new().configuration_id("cfg-00000000-0000-4000-8000-000000000000");
     let (found, error) = collect_items(&bench, none);
     assert!(error.is_none() && found.is_empty());
@@ -177,8 +177,8 @@ pub fn pagination_sends_every_filter_with_every_page<D: Driver>() {
     assert_eq!(request.query_parameter("organization_id"), Some("o-1"));
 }
 
-/// The caller has seen enough while the next page is on its way and does not come: it is left at once, and the client
-/// goes on.
+/// The caller drops the list while the next page is requested and does not come: the drop returns immediately, and the
+/// client continues to work.
 pub fn pagination_stopped_during_page_fetch_leaves_client_usable<D: Driver>() {
     let server = ScriptedServer::start(|_, request| {
         if request.head.starts_with("GET /api/v2/classify/clj-1 ") {
@@ -199,8 +199,6 @@ pub fn pagination_stopped_during_page_fetch_leaves_client_usable<D: Driver>() {
         false
     });
     assert_eq!(items, 1);
-    driver
-        .call(GetJob::new("clj-1"))
-        .expect("the client goes on");
+    driver.call(GetJob::new("clj-1")).expect("the client works");
     assert_eq!(server.requests().len() as u64, 2 + D::PAGES_AHEAD);
 }

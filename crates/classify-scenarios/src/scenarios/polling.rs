@@ -1,4 +1,4 @@
-//! A wait ends, and with the truth.
+//! Every wait ends with the job's real outcome or an error.
 
 use std::thread;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use classify_proto::v2::{CancelJob, GetJob, JobStatus};
 use crate::driver::{Driver, Settings};
 use crate::test_bench::{TestBench, api, create, document, rules, wait_until};
 
-/// Somebody cancels the job while the client waits: the wait ends with that.
+/// The job is cancelled while the client waits: the wait ends with this error.
 pub fn poll_ends_with_error_when_another_client_cancels_job<D: Driver>() {
     let bench = TestBench::<D>::new(Config::default().script(Script::any().never_ends()));
     let job = bench.jobs(1).remove(0);
@@ -33,7 +33,7 @@ pub fn poll_ends_with_error_when_another_client_cancels_job<D: Driver>() {
     assert_eq!(error.job_id(), Some(&*job.id));
 }
 
-/// A job that fails is an error with the service's words, from a wait and from a run alike.
+/// A failed job is an error with the service's error text, both from a wait and from a run.
 pub fn job_failure_is_an_error_of_wait_run_and_classify<D: Driver>() {
     let bench = TestBench::<D>::new(Config::default().script(Script::any().fails("PDF_IS_BROKEN")));
     let job = bench.jobs(1).remove(0);
@@ -52,7 +52,7 @@ pub fn job_failure_is_an_error_of_wait_run_and_classify<D: Driver>() {
     }
 }
 
-/// The deadline's error holds all that is needed to go on, and going on ends with the result.
+/// The error of a deadline has everything to continue the wait, and continuing it ends with the result.
 pub fn deadline_error_contains_job_to_resume_polling<D: Driver>() {
     let hour = Duration::from_secs(3600);
     let slow = Config::default().script(Script::any().takes(hour));
@@ -78,7 +78,7 @@ pub fn deadline_error_contains_job_to_resume_polling<D: Driver>() {
     assert_eq!(bench.emulator.job_count(), 1);
 }
 
-/// A status that the client does not know is waited through; if it stays, the deadline's error names it.
+/// An unknown status counts as pending. If it does not change, the error of the deadline names it.
 pub fn poll_continues_on_unknown_status_and_deadline_error_names_it<D: Driver>() {
     let settings = Settings {
         wait_timeout: Duration::from_millis(80),
@@ -109,7 +109,7 @@ pub fn poll_continues_on_unknown_status_and_deadline_error_names_it<D: Driver>()
     assert_eq!(done.status, JobStatus::Completed);
 }
 
-/// One look in three fails: the wait goes on and ends with the result.
+/// One poll in three fails: the wait continues and ends with the result.
 pub fn poll_continues_through_transient_errors<D: Driver>() {
     let hour = Duration::from_secs(3600);
     let slow = Config::default().script(Script::any().takes(hour));
@@ -122,7 +122,7 @@ pub fn poll_continues_through_transient_errors<D: Driver>() {
     );
     let job = thread::scope(|scope| {
         scope.spawn(|| {
-            // The job ends when looks have failed in both ways.
+            // The job ends when polls have failed in both ways.
             wait_until(|| emulator.count(Route::ClassifyGet) >= 6);
             emulator.advance(hour);
         });

@@ -44,13 +44,13 @@ pub fn pool_answers_every_caller_with_its_document<D: Driver>() {
         assert_eq!(error.scope(), ErrorScope::Document, "{error}");
     }
     assert_eq!(bench.emulator.job_count(), 20);
-    // Open jobs are polled together, and one by one only if a list does not show them.
+    // Open jobs are polled together, and individually only if they are missing from the list.
     let reads = bench.emulator.count(Route::ClassifyGet);
     assert!(reads < 20, "{reads}");
     assert!(bench.emulator.count(Route::ClassifyList) > 0);
 }
 
-/// An error that concerns every document answers all callers; the next call tries again.
+/// An error that concerns every document is returned to all callers. The next call tries again.
 pub fn pool_error_of_every_document_answers_all_and_next_call_starts_anew<D: Driver>() {
     let schedule = FaultSchedule::new().with(Fault::Unauthorized.nth(1));
     let bench = TestBench::<D>::new(Config::default().faults(schedule));
@@ -65,7 +65,7 @@ pub fn pool_error_of_every_document_answers_all_and_next_call_starts_anew<D: Dri
     assert_eq!(bench.emulator.job_count(), 8);
 }
 
-/// The error that stops a run is the error of each of its documents: a pool has no summary to say it.
+/// The error that stops a run is the error of each of its documents, because a pool has no summary.
 pub fn pool_error_of_missing_configuration_reaches_every_caller<D: Driver>() {
     let bench = TestBench::<D>::new(Config::default());
     let options = JobOptions::from_configuration_id("cfg-none");
@@ -80,7 +80,7 @@ pub fn pool_error_of_missing_configuration_reaches_every_caller<D: Driver>() {
     assert_eq!(bench.emulator.file_count(), 0);
 }
 
-/// A failure is forgotten, and the next call asks again; a result is not asked for again.
+/// A failure is not cached, so the next call tries again. A result is cached.
 pub fn pool_forgets_failures_and_keeps_results<D: Driver>() {
     let schedule = FaultSchedule::new().with(Fault::Conflict.nth(1).on(Route::FileCreate));
     let bench = TestBench::<D>::new(Config::default().faults(schedule));

@@ -1,4 +1,4 @@
-//! The proxy is the one that the environment names, and every driver finds the same.
+//! Every client uses the same proxy of the environment variables.
 
 use std::env;
 use std::process::Command;
@@ -10,11 +10,11 @@ use crate::driver::{Driver, Settings};
 use crate::scripted_server::{ResponseScript, ScriptedServer, response};
 use crate::test_bench::api;
 
-/// What a process that this test starts is to see, and where the server is that it reaches directly.
+/// The environment variables of a child process: its case, and the address of the server that it reaches directly.
 const CASE: &str = "CLASSIFY_SCENARIO_CASE";
 const DIRECT: &str = "CLASSIFY_SCENARIO_DIRECT";
 
-/// An environment is a process's own, so that each case is one.
+/// Each case runs in its own process, because the environment belongs to the process.
 pub fn proxy_settings_from_environment_are_applied<D: Driver>() {
     if let (Ok(case), Ok(direct)) = (env::var(CASE), env::var(DIRECT)) {
         return run_child::<D>(&case, &direct);
@@ -60,7 +60,7 @@ pub fn proxy_settings_from_environment_are_applied<D: Driver>() {
         ),
     ] {
         let is_idn = case.ends_with("idn");
-        let mut child = Command::new(env::current_exe().expect("this very program"));
+        let mut child = Command::new(env::current_exe().expect("this program"));
         for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"] {
             child.env_remove(name).env_remove(name.to_ascii_lowercase());
         }
@@ -93,7 +93,7 @@ pub fn proxy_settings_from_environment_are_applied<D: Driver>() {
         assert_eq!(login, Some("Basic dXNlcjpwYXNzQHdvcmQ="), "{request:?}");
         assert_eq!(request.header("authorization"), None, "{request:?}");
     }
-    // This machine is reached past every proxy.
+    // Requests to this machine never use a proxy.
     assert_eq!(direct.requests().len(), 7);
 }
 
@@ -132,10 +132,10 @@ fn run_child<D: Driver>(case: &str, direct: &str) {
             "{error}"
         ),
     }
-    // From the environment there is no client that could only refuse.
+    // A client whose requests would all fail cannot be built from the environment.
     match (case, D::from_env()) {
         ("refused", Err(error)) => assert!(error.is_invalid(), "{error}"),
-        ("refused", Ok(())) => panic!("a client that can only refuse"),
+        ("refused", Ok(())) => panic!("a client whose requests would all fail"),
         (_, result) => result.expect("a client"),
     }
     let here = D::new(api(direct, "llx-key"), settings);

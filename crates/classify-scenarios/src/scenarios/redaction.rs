@@ -1,4 +1,4 @@
-//! Neither the key nor a document's words appear where they can be read by chance.
+//! Keys, secrets and documents never appear in errors, `Debug` or saved states.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ fn canary_api(url: &str) -> Api {
         .expect("an api")
 }
 
-/// Every text that an error shows, with its causes.
+/// Returns every text of an error and its causes.
 fn error_texts(error: &Error) -> String {
     let mut text = format!("{error}\n{error:?}\n{error:#?}");
     let mut cause = std::error::Error::source(error);
@@ -45,8 +45,8 @@ fn job_options() -> JobOptions {
     JobOptions::from(rules()).webhook(webhook)
 }
 
-/// The key, an extra header, a signing secret and a document's words, through every kind of failure: none of them is
-/// in a client's `Debug`, in an error or its causes, in a machine's `Debug`, or in a saved state.
+/// With every kind of fault, neither the key, an extra header, a signing secret nor the text of a document is in the
+/// `Debug` of a client or a machine, in an error or its causes, or in a saved state.
 pub fn redact_secrets_in_errors_debug_output_and_saved_state<D: Driver>() {
     let mut outputs = Vec::new();
     let settings = Settings {
@@ -66,7 +66,7 @@ pub fn redact_secrets_in_errors_debug_output_and_saved_state<D: Driver>() {
             .emulator
             .set_faults(FaultSchedule::new().with(fault.always()));
         if matches!(*fault, Fault::RateLimitedSeconds | Fault::RateLimitedDate) {
-            // They only wait.
+            // These faults only delay.
             continue;
         }
         if let Err(error) = driver.classify(document().into(), job_options()) {
@@ -76,7 +76,7 @@ pub fn redact_secrets_in_errors_debug_output_and_saved_state<D: Driver>() {
     }
     assert!(failures > 20, "{failures} faults were failures");
 
-    // A server that sends back the headers that it was sent.
+    // A server that returns the headers of the request.
     let echo_server = ScriptedServer::start(|number, request| {
         let headers: Vec<_> = ["authorization", "x-other-key"]
             .iter()
@@ -96,7 +96,7 @@ pub fn redact_secrets_in_errors_debug_output_and_saved_state<D: Driver>() {
         outputs.push(error_texts(&driver.call(GetJob::new("clj-1")).unwrap_err()));
     }
 
-    // Refused before sending.
+    // Rejected before sending.
     let short = CreateJob::new("pjb-1", Configuration::new([Rule::new("a", "b")]));
     outputs.push(error_texts(&driver.run(short).unwrap_err()));
     let key = ContentKey::of(b"x");
@@ -108,7 +108,7 @@ pub fn redact_secrets_in_errors_debug_output_and_saved_state<D: Driver>() {
             .unwrap_err(),
     ));
 
-    // Machines, and what is saved of them.
+    // Machines and their saved states.
     let run = driver.document_run(document(), job_options());
     outputs.push(format!("{run:?}"));
     outputs.push(run.save().expect("a state"));

@@ -1,4 +1,4 @@
-//! Nothing is too large, too long or led astray.
+//! Limits of time, size and concurrency, redirects, and headers.
 
 use std::io::Write as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,10 +19,10 @@ use crate::test_bench::{TestBench, api, create, document, rules, wait_until};
 
 const JOB: &[u8] = br#"{"id": "clj-1", "status": "RUNNING"}"#;
 
-/// Time enough for a request to arrive on a machine with much else to do, and little enough to be waited for.
+/// Enough time for a request to arrive on a busy machine, and short enough for a test.
 const SHORT: Duration = Duration::from_secs(1);
 
-/// So many requests came. The last may have been given up before it was read.
+/// Asserts the number of requests. The last may have ended before it was read.
 fn expect_requests(server: &ScriptedServer, requests: usize) {
     wait_until(|| server.requests().len() >= requests);
     assert_eq!(server.requests().len(), requests);
@@ -37,7 +37,7 @@ fn driver<D: Driver>(server: &ScriptedServer, limits: TransportLimits, retries: 
     D::new(api(&server.base_url(), "llx-key"), settings)
 }
 
-/// A response over the limit is an error, whether it says its length or not, and is not asked for again.
+/// A response over the size limit is an error, with or without a length, and is not requested again.
 pub fn response_size_over_limit_fails_without_retry<D: Driver>() {
     let small = TransportLimits::default().response_bytes(1000);
     let whole = response(200, &[], &[b' '; 1001]);
@@ -51,7 +51,7 @@ pub fn response_size_over_limit_fails_without_retry<D: Driver>() {
         assert!(error.to_string().contains("1000"), "{error}");
         assert_eq!(server.requests().len(), 1, "form {form}");
     }
-    // To the byte.
+    // Exact to the byte.
     let server = ScriptedServer::start(|_, _| {
         let padded = [JOB, &vec![b' '; 1000 - JOB.len()]].concat();
         ResponseScript::Respond(response(200, &[], &padded))
@@ -62,11 +62,11 @@ pub fn response_size_over_limit_fails_without_retry<D: Driver>() {
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
-    encoder.write_all(bytes).expect("memory takes it");
-    encoder.finish().expect("memory takes it")
+    encoder.write_all(bytes).expect("memory accepts it");
+    encoder.finish().expect("memory accepts it")
 }
 
-/// The limit counts what a response unpacks to, not what came over the wire.
+/// The size limit applies to the decompressed response.
 pub fn response_size_limit_counts_decompressed_gzip_bytes<D: Driver>() {
     let compressed = gzip(&vec![b' '; 4 << 20]);
     assert!(compressed.len() < 10_000);
@@ -81,7 +81,7 @@ pub fn response_size_limit_counts_decompressed_gzip_bytes<D: Driver>() {
     assert_eq!(server.requests().len(), 1);
 }
 
-/// A compressed response is asked for and read.
+/// A compressed response is requested and decompressed.
 pub fn gzip_response_is_requested_and_decompressed<D: Driver>() {
     let compressed = gzip(JOB);
     let server = ScriptedServer::start(move |_, _| {
@@ -101,7 +101,7 @@ pub fn gzip_response_is_requested_and_decompressed<D: Driver>() {
     assert!(bench.driver.run(create()).is_ok());
 }
 
-/// A redirect is an answer. The other host hears nothing: no key, no document.
+/// A redirect is returned and not followed. The other host receives neither the key nor the document.
 pub fn redirect_is_returned_as_error_and_not_followed<D: Driver>() {
     let other = ScriptedServer::start(|_, _| ResponseScript::Respond(response(200, &[], JOB)));
     let bench = TestBench::<D>::new(
@@ -120,7 +120,7 @@ pub fn redirect_is_returned_as_error_and_not_followed<D: Driver>() {
     assert!(other.requests().is_empty());
 }
 
-/// A server that never answers: every attempt ends, and so does the call.
+/// A server that never responds: every attempt ends, and the call ends.
 pub fn timeout_without_response_ends_every_attempt_and_create_is_ambiguous<D: Driver>() {
     let server = ScriptedServer::start(|_, _| ResponseScript::Hang(Vec::new()));
     let short = SHORT;
@@ -136,14 +136,14 @@ pub fn timeout_without_response_ends_every_attempt_and_create_is_ambiguous<D: Dr
         assert_eq!(error.attempts(), 2);
         expect_requests(&server, before + 2);
     }
-    // Of a create that was sent and not answered, nobody knows.
+    // A create without a response is ambiguous.
     let limits = TransportLimits::default().response(short);
     let error = driver::<D>(&server, limits, 0).run(create()).unwrap_err();
     assert!(error.is_timeout() && error.is_ambiguous(), "{error}");
     assert!(error.transaction_id().is_some());
 }
 
-/// A server that takes the connection and never answers the handshake: the connection's own limit ends it, and nothing
+/// A server that accepts the connection and never responds to the TLS handshake: the connect limit ends it, and nothing
 /// was sent.
 pub fn timeout_of_tls_handshake_uses_connect_limit_and_is_not_ambiguous<D: Driver>() {
     let faulty_server = FaultyServer::silent();
@@ -169,8 +169,8 @@ pub fn timeout_of_tls_handshake_uses_connect_limit_and_is_not_ambiguous<D: Drive
     assert_eq!(faulty_server.connections(), 4);
 }
 
-/// The consumer works on an event for longer than the limits, while the other response arrives in time: it is neither a
-/// timeout nor sent again.
+/// The consumer handles an event for longer than the limits while the other response arrives in time: the other request
+/// does not time out and is not retried.
 pub fn pause_of_consumer_beyond_limits_causes_no_timeout_and_no_second_request<D: Driver>() {
     let server = ScriptedServer::start(|number, _| {
         if number > 0 {
@@ -179,7 +179,7 @@ pub fn pause_of_consumer_beyond_limits_causes_no_timeout_and_no_second_request<D
         }
         ResponseScript::Respond(response(200, &[], JOB))
     });
-    // Long enough for the response, also on a machine with much else to do.
+    // Long enough for the response, also on a busy machine.
     let limit = SHORT * 3;
     let limits = TransportLimits::default().response(limit).attempt(limit);
     let calls = (0..2).map(|n| Call::new(GetJob::new("clj-1"), Seed::new([n; 16])));
@@ -196,7 +196,7 @@ pub fn pause_of_consumer_beyond_limits_causes_no_timeout_and_no_second_request<D
     expect_requests(&server, 2);
 }
 
-/// The server reads a document slowly, and still faster than the minimum rate: the attempt may take longer than its
+/// The server reads a document slowly, but faster than the minimum upload rate: the attempt may take longer than its
 /// base limit.
 pub fn upload_above_minimum_rate_may_take_longer_than_base_limit<D: Driver>() {
     let server = ScriptedServer::start(|_, _| {
@@ -206,14 +206,14 @@ pub fn upload_above_minimum_rate_may_take_longer_than_base_limit<D: Driver>() {
     let limits = TransportLimits::default()
         .attempt(SHORT)
         .min_upload_rate(256 << 10);
-    // More than sockets hold on to, and 64 seconds at the minimum rate.
+    // More than the socket buffers, and 64 seconds at the minimum rate.
     let document = UploadFile::new("large.pdf", vec![0; 16 << 20]);
     let uploaded = driver::<D>(&server, limits, 0).call(document);
     uploaded.expect("a file");
     expect_requests(&server, 1);
 }
 
-/// Whoever wants no limit sets the longest there is. It is no fault, in a call or side by side.
+/// `Duration::MAX` as a limit works, both in a single call and in concurrent calls.
 pub fn limits_at_maximum_values_are_accepted<D: Driver>() {
     let max_duration = Duration::MAX;
     let bench = TestBench::<D>::with_settings(
@@ -244,7 +244,7 @@ pub fn limits_at_maximum_values_are_accepted<D: Driver>() {
     });
 }
 
-/// A server that stops in the middle of its answer, or ends the connection there.
+/// A server that stops or closes the connection in the middle of its response.
 pub fn response_body_timeout_or_truncation_fails_after_retry<D: Driver>() {
     let half_response = |script: fn(Vec<u8>) -> ResponseScript| {
         ScriptedServer::start(move |_, _| {
@@ -269,7 +269,7 @@ pub fn response_body_timeout_or_truncation_fails_after_retry<D: Driver>() {
     assert_eq!(closing_server.requests().len(), 2);
 }
 
-/// The time that a whole call has cuts an attempt short, however long the attempt's own limit is.
+/// The total time of a call ends an attempt, even if the limit of the attempt is longer.
 pub fn total_timeout_ends_attempt_before_its_own_limit<D: Driver>() {
     let server = ScriptedServer::start(|_, _| ResponseScript::Hang(Vec::new()));
     let hour = Duration::from_secs(3600);
@@ -284,7 +284,7 @@ pub fn total_timeout_ends_attempt_before_its_own_limit<D: Driver>() {
     expect_requests(&server, 1);
 }
 
-/// An answer that comes a few bytes at a time is no fault.
+/// A response that comes a few bytes at a time is read.
 pub fn response_body_sent_slowly_is_read_without_retry<D: Driver>() {
     let bench = TestBench::<D>::new(
         Config::default()
@@ -294,7 +294,7 @@ pub fn response_body_sent_slowly_is_read_without_retry<D: Driver>() {
     assert_eq!(bench.emulator.count(Route::ClassifyCreate), 1);
 }
 
-/// A request without a body announces none, but for a POST, which announces nothing as nothing.
+/// A request without a body has no `content-length`, except a POST, which has `content-length: 0`.
 pub fn headers_of_empty_requests_have_content_length_only_for_post<D: Driver>() {
     let server = ScriptedServer::start(|_, _| ResponseScript::Respond(response(200, &[], JOB)));
     let driver = driver::<D>(&server, TransportLimits::default(), 0);
@@ -322,7 +322,7 @@ pub fn headers_of_empty_requests_have_content_length_only_for_post<D: Driver>() 
     }
 }
 
-/// Four requests must be there together before any is answered, and never are there five.
+/// The server responds only after four requests have arrived, and never receives a fifth before.
 pub fn max_concurrency_is_reached_and_not_exceeded<D: Driver>() {
     let (barrier, in_flight, max_in_flight) = (
         Arc::new(Barrier::new(4)),
@@ -351,7 +351,7 @@ pub fn max_concurrency_is_reached_and_not_exceeded<D: Driver>() {
     assert_eq!(max_seen.load(Ordering::SeqCst), 4);
 }
 
-/// An attempt without any time is none.
+/// An attempt with a time limit of zero sends nothing.
 pub fn attempt_timeout_of_zero_sends_no_request<D: Driver>() {
     let server = ScriptedServer::start(|_, _| ResponseScript::Respond(response(200, &[], JOB)));
     let limits = TransportLimits::default().attempt(Duration::ZERO);

@@ -1,4 +1,4 @@
-//! What the service may change at any time is read all the same.
+//! Responses that the service may change at any time are still parsed.
 
 use classify_emulator::{Config, Fault, FaultSchedule, Route, Script};
 use classify_proto::v2::{GetJob, JobStatus, Outcome};
@@ -6,7 +6,7 @@ use classify_proto::v2::{GetJob, JobStatus, Outcome};
 use crate::driver::Driver;
 use crate::test_bench::{TestBench, create};
 
-/// Fields left out, null, or new, and times in every form: the job is read.
+/// A job with absent, null or new fields and all time formats is parsed.
 pub fn schema_drift_in_job_response_is_parsed<D: Driver>() {
     let bench = TestBench::<D>::new(Config::default());
     let job = bench.driver.run(create()).expect("a job");
@@ -46,7 +46,7 @@ pub fn outcome_no_match_is_returned_as_success<D: Driver>() {
     assert!(matches!(job.outcome(), Outcome::NoMatch { .. }), "{job:?}");
 }
 
-/// A gateway's HTML in place of an answer is a fault that passes.
+/// A gateway's HTML response is retried.
 pub fn retry_recovers_from_gateway_html_502<D: Driver>() {
     let bench = TestBench::<D>::new(
         Config::default().faults(FaultSchedule::new().with(Fault::BadGatewayHtml.first(2))),
@@ -56,7 +56,7 @@ pub fn retry_recovers_from_gateway_html_502<D: Driver>() {
     assert_eq!(bench.emulator.job_count(), 1);
 }
 
-/// A gateway's HTML that does not go away is told as the 502 that it is, in one line.
+/// A gateway's permanent HTML response is reported as its 502, in one line.
 pub fn retry_exhausted_by_gateway_html_502_reports_status_on_one_line<D: Driver>() {
     let bench = TestBench::<D>::new(
         Config::default().faults(FaultSchedule::new().with(Fault::BadGatewayHtml.always())),

@@ -1,4 +1,4 @@
-//! An upload carries the whole document, every time, or says why not.
+//! An upload sends the complete document or returns an error.
 
 use std::convert::Infallible;
 use std::fs::{self, File, OpenOptions};
@@ -22,8 +22,8 @@ use crate::test_bench::{TestBench, api, rules, wait_until};
 
 const FILE: &[u8] = br#"{"id": "dfl-1", "name": "x"}"#;
 
-/// Larger than what sockets hold on to, so that a server that stops reading stops the client; and no multiple of any
-/// buffer's size.
+/// Larger than the socket buffers, so that a server that stops reading blocks the client; not a multiple of any buffer
+/// size.
 const LARGE: u64 = (24 << 20) + 77;
 
 struct TempDocument {
@@ -61,7 +61,7 @@ fn body_contains(request: &RecordedRequest, text: &str) -> bool {
         .any(|window| window == text.as_bytes())
 }
 
-/// The connection is reset when half of the document is up: the second attempt carries every byte, under one name.
+/// The connection is reset after half of the document: the second attempt sends every byte, under the same name.
 pub fn upload_retry_on_reset_sends_whole_document_with_same_name<D: Driver>() {
     let file = large_document("größe.pdf");
     let in_memory = UploadFile::new("größe.pdf", vec![0; usize::try_from(LARGE).unwrap_or(0)]);
@@ -88,7 +88,7 @@ pub fn upload_retry_on_reset_sends_whole_document_with_same_name<D: Driver>() {
     }
 }
 
-/// The service stores what was given, whether it came from memory or from a file, also when the first answer is lost.
+/// The service stores the content unchanged, from memory or from a file, also if the first response is lost.
 pub fn upload_from_bytes_or_file_stores_identical_content<D: Driver>() {
     let content = "Invoice 4711 – total amount 12.00 €".as_bytes();
     let file = temp_document("invoice.txt", content);
@@ -115,7 +115,7 @@ pub fn upload_from_bytes_or_file_stores_identical_content<D: Driver>() {
     }
 }
 
-/// A path that leads nowhere: nothing is sent, and the error names it.
+/// A missing file: nothing is sent, and the error names the path.
 pub fn upload_of_missing_file_fails_before_sending_and_names_path<D: Driver>() {
     let bench = TestBench::<D>::new(Config::default());
     let path = "/no/such/folder/lost.pdf";
@@ -134,7 +134,7 @@ pub fn upload_of_missing_file_fails_before_sending_and_names_path<D: Driver>() {
     assert_eq!((error.attempts(), bench.emulator.request_count()), (0, 0));
 }
 
-/// A folder in place of a file.
+/// A folder instead of a file: nothing is sent, and the error says so.
 pub fn upload_of_directory_fails_before_sending<D: Driver>() {
     let bench = TestBench::<D>::new(Config::default());
     let folder = tempfile::tempdir().expect("a folder");
@@ -152,7 +152,7 @@ pub fn upload_of_directory_fails_before_sending<D: Driver>() {
     assert_eq!((error.attempts(), bench.emulator.request_count()), (0, 0));
 }
 
-/// The first attempt fails and the file is gone before the second.
+/// The first attempt fails, and the file is deleted before the second.
 pub fn upload_retry_of_deleted_file_fails_and_names_it<D: Driver>() {
     let file = temp_document("brief.txt", b"here now, gone soon");
     let path = file.path.clone();
@@ -164,7 +164,7 @@ pub fn upload_retry_of_deleted_file_fails_and_names_it<D: Driver>() {
     let error = driver_for::<D>(&server).call(upload).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Content, "{error}");
     assert!(error.to_string().contains("brief.txt"), "{error}");
-    // The second attempt was not begun.
+    // The second attempt was not sent.
     assert_eq!(
         (error.attempts(), server.requests().len()),
         (1, 1),
@@ -172,7 +172,7 @@ pub fn upload_retry_of_deleted_file_fails_and_names_it<D: Driver>() {
     );
 }
 
-/// A file that is cut while it is sent: the error says so, and no document of the announced length arrives.
+/// A file that is truncated while it is sent: the error says so, and the document does not arrive completely.
 pub fn upload_of_shrinking_file_fails_and_is_not_sent_as_complete<D: Driver>() {
     let file = large_document("shrinking.pdf");
     let path = file.path.clone();
@@ -195,7 +195,7 @@ pub fn upload_of_shrinking_file_fails_and_is_not_sent_as_complete<D: Driver>() {
     assert!(Some(requests[0].body.len()) < requests[0].content_length());
 }
 
-/// A file that grows while it is sent: exactly the announced length arrives, with the frame's end in its place.
+/// A file that grows while it is sent: exactly the announced length arrives, followed by the end of the multipart body.
 pub fn upload_of_growing_file_sends_announced_length<D: Driver>() {
     let file = large_document("growing.pdf");
     let path = file.path.clone();
@@ -214,7 +214,8 @@ pub fn upload_of_growing_file_sends_announced_length<D: Driver>() {
     assert!(requests[0].body.ends_with(b"--\r\n"));
 }
 
-/// The service refuses a large document before it has read it: the refusal is told, and the document not sent again.
+/// The service rejects a large document before it has read it: the error is returned, and the document is not sent
+/// again.
 pub fn upload_early_rejection_is_returned_without_retry<D: Driver>() {
     let file = large_document("unwanted.pdf");
     let server =
@@ -234,7 +235,7 @@ pub fn upload_early_rejection_is_returned_without_retry<D: Driver>() {
     assert_eq!(bench.emulator.request_count(), 1);
 }
 
-/// Nobody reads the document: the attempt ends in its time, whatever the transport is about.
+/// The server does not read the document: the attempt ends at its time limit.
 pub fn upload_timeout_ends_attempt_when_server_does_not_read<D: Driver>() {
     let file = large_document("unread.pdf");
     let server = ScriptedServer::start(|_, _| ResponseScript::Ignore);
@@ -253,7 +254,7 @@ pub fn upload_timeout_ends_attempt_when_server_does_not_read<D: Driver>() {
     assert_eq!((error.attempts(), server.requests().len()), (2, 2));
 }
 
-/// An upload or a get, side by side in one fan.
+/// An upload or a get, run concurrently.
 enum UploadOrGet {
     Upload(Call<UploadFile>),
     Get(Call<GetJob>),
@@ -295,7 +296,8 @@ impl Machine for UploadOrGet {
     }
 }
 
-/// Two requests may be out, and two uploads, which may take hours, come first: what is short does not wait for them.
+/// With two concurrent requests and two uploads, which may take hours, queued first, short requests do not wait for the
+/// uploads.
 pub fn upload_does_not_block_short_requests_at_max_concurrency<D: Driver>() {
     let polled = Arc::new(AtomicBool::new(false));
     let server = ScriptedServer::start(move |_, request| {
@@ -304,9 +306,12 @@ pub fn upload_does_not_block_short_requests_at_max_concurrency<D: Driver>() {
             let job = br#"{"id": "clj-1", "status": "RUNNING"}"#;
             return ResponseScript::Respond(response(200, &[], job));
         }
-        // No upload is done before the job was looked at.
+        // No upload ends before the job was polled.
         wait_until(|| polled.load(Ordering::SeqCst));
-        assert!(polled.load(Ordering::SeqCst), "the look waits for us");
+        assert!(
+            polled.load(Ordering::SeqCst),
+            "the poll waits for the upload"
+        );
         ResponseScript::Respond(response(200, &[], FILE))
     });
     let settings = Settings {
