@@ -61,6 +61,7 @@ mod error_report;
 mod exit_code;
 mod graceful_stop;
 mod inputs;
+mod manual;
 mod network;
 mod output;
 mod parse_message;

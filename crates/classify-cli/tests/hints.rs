@@ -114,7 +114,7 @@ const TABLE: &[Hint] = &[
             let hinted = run_with(&sandbox, &["--rules", "wrong.yaml"]);
             assert_hint(&hinted, "shows what a rules file looks like");
             let help = in_backticks(&sandbox, &hinted).assert_exit(0).stdout;
-            let (_, shown) = help.split_once("A rules file:\n").unwrap();
+            let (_, shown) = help.split_once("\nRules file:\n").unwrap();
             let (shown, _) = shown.split_once("\n\n").unwrap();
             sandbox.file("shown.yaml", shown);
             run_with(&sandbox, &["--rules", "shown.yaml"]).assert_exit(0);
