@@ -73,14 +73,14 @@ impl ErrorReport {
             text.push_str(hint);
         }
         if let Some(command) = &self.resume {
-            text.push_str("\n  to go on: ");
+            text.push_str("\n  to resume: ");
             text.push_str(command);
         }
         let (listed, others) = self
             .open_jobs
             .split_at(self.open_jobs.len().min(MAX_LISTED_JOBS));
         if !listed.is_empty() {
-            text.push_str("\n  jobs that go on meanwhile: ");
+            text.push_str("\n  open jobs: ");
             text.push_str(&listed.join(" "));
         }
         if !others.is_empty() {

@@ -107,8 +107,7 @@ fn main() -> process::ExitCode {
     };
     let printer = Printer::new(global.printer_settings());
     if global.format == Format::Explore {
-        printer
-            .note("--format explore is the official tool's viewer; this one writes as with auto");
+        printer.note("--format explore is not supported; using auto");
         global.format = Format::Auto;
     }
     match dispatch(&matches, &global, printer) {
@@ -116,7 +115,7 @@ fn main() -> process::ExitCode {
         Err(error) => {
             let error = match error.code() {
                 Some(ExitCode::NotFound) if global.emulator => error.hint(
-                    "the emulator begins empty with every command: only `classify run` brings it documents",
+                    "every command starts an empty emulator; only `classify run` sends it documents",
                 ),
                 _ => error,
             };
@@ -169,12 +168,12 @@ fn dispatch(matches: &ArgMatches, global: &GlobalArgs, printer: Printer) -> Resu
 fn check_run_format(global: &GlobalArgs) -> Result<(), CliError> {
     if matches!(global.format, Format::Yaml | Format::Raw) {
         return Err(CliError::usage(
-            "`classify run` writes table, json, jsonl or csv; choose one of them with --format",
+            "`classify run` writes table, json, jsonl or csv; select one of them with --format",
         ));
     }
     if global.transform.is_some() || global.raw_output {
         return Err(CliError::usage(
-            "`classify run` takes no --transform and no --raw-output; pipe its JSON lines to a filter",
+            "`classify run` does not support --transform and --raw-output; pipe its JSON lines to a filter",
         ));
     }
     Ok(())

@@ -51,13 +51,13 @@ pub(crate) fn describe(message: &str) -> String {
     }
     if let Some((field, expected)) = between(message, "unknown field `", "`, expected ") {
         let expected = expected.trim_start_matches("one of ");
-        return format!("there is no key {}; expected {expected}", quote(field));
+        return format!("unknown key {}; expected {expected}", quote(field));
     }
     if let Some((field, _)) = between(message, "unknown field `", "`, there are no fields") {
-        return format!("there is no key {}", quote(field));
+        return format!("unknown key {}", quote(field));
     }
     if let Some((variant, expected)) = between(message, "unknown variant `", "`, expected ") {
-        return format!("there is no value {}; expected {expected}", quote(variant));
+        return format!("unknown value {}; expected {expected}", quote(variant));
     }
     if let Some((field, _)) = between(message, "missing field `", "`") {
         return format!("the key {} is missing", quote(field));
@@ -167,7 +167,7 @@ mod tests {
             ),
             (
                 "unknown field `typ`, expected `type` or `description`",
-                "there is no key `typ`; expected `type` or `description`",
+                "unknown key `typ`; expected `type` or `description`",
             ),
             ("missing field `type`", "the key `type` is missing"),
         ] {

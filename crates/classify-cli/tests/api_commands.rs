@@ -198,7 +198,7 @@ fn upload_of_empty_or_too_large_file_is_not_sent() {
     for (file, what) in [
         ("empty.pdf", "empty.pdf is empty: 0 bytes"),
         ("large.pdf", "large.pdf has 536870913 bytes"),
-        ("@large.pdf", "536870912 at most"),
+        ("@large.pdf", "at most 536870912"),
     ] {
         create(file, &[]).assert_exit(2).assert_stderr(what);
     }

@@ -158,15 +158,12 @@ fn resume_command_printed_on_interrupt_completes_run() {
     let found = interrupt(child).assert_exit(130);
     assert_eq!(found.lines().len(), 20);
     assert!(found.lines().iter().any(|row| row["status"] == "OPEN"));
-    assert!(
-        found.stderr.contains("jobs that go on meanwhile: clj-"),
-        "{found:?}"
-    );
+    assert!(found.stderr.contains("open jobs: clj-"), "{found:?}");
     assert!(!found.stderr.contains(common::CANARY), "{found:?}");
     let line = found
         .stderr
         .lines()
-        .find_map(|line| line.trim().strip_prefix("to go on: "))
+        .find_map(|line| line.trim().strip_prefix("to resume: "))
         .unwrap();
 
     let mut shell = Command::new("sh");
@@ -227,7 +224,7 @@ fn interrupt_second_ctrl_c_exits_immediately() {
     let mut terminal = Terminal::start(&mut sandbox.command(&words(&[])), Attached::Stderr, 80);
     sandbox.wait_until(|emulator| emulator.request_count() >= 2);
     terminal.interrupt();
-    terminal.wait_until(|screen| screen.contains("Ctrl-C again ends at once"));
+    terminal.wait_until(|screen| screen.contains("Ctrl-C again to exit at once"));
     terminal.interrupt();
     terminal.assert_exit(130);
     // It did not come to its end in order, which would have written the rows.

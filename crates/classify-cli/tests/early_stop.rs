@@ -103,7 +103,7 @@ fn interrupt_with_closed_stdout_lists_open_jobs() {
     let id = sandbox.emulator.jobs()[0].id.clone();
     interrupt(child)
         .assert_exit(130)
-        .assert_stderr(&format!("jobs that go on meanwhile: {id}"));
+        .assert_stderr(&format!("open jobs: {id}"));
 }
 
 #[test]

@@ -143,7 +143,7 @@ fn emulator_port_in_use_is_reported() {
     assert!(second.stdout.is_empty(), "{second:?}");
     second
         .assert_stderr(port)
-        .assert_stderr("let --port 0 take a free one");
+        .assert_stderr("select a free port with --port 0");
 }
 
 #[test]

@@ -36,14 +36,14 @@ type Hint = &'static [(&'static str, Follow)];
 const TABLE: &[Hint] = &[
     // Paths and files.
     &[
-        ("hidden files are left out of folders and globs; ", Says),
+        ("folders and globs skip hidden files; ", Says),
         (
-            "name them to have them classified",
+            "name a file to classify it",
             Once(|| {
                 let sandbox = Sandbox::new();
                 sandbox.file(".letter.txt", "Invoice: the amount is due.");
                 let hinted = run(&sandbox, &["*.txt"]);
-                assert_hint(&hinted, "name them to have them classified");
+                assert_hint(&hinted, "name a file to classify it");
                 run(&sandbox, &[".letter.txt"]).assert_exit(0);
                 sandbox.emulator.job_count()
             }),
@@ -51,7 +51,7 @@ const TABLE: &[Hint] = &[
     ],
     &[
         (
-            "the run has stopped; documents that could not be read cost nothing, and ",
+            "the run stopped; documents that could not be read were not charged, and ",
             Says,
         ),
         (
@@ -71,7 +71,7 @@ const TABLE: &[Hint] = &[
                 sandbox.wait_until(|emulator| emulator.request_count() >= 6);
                 fs::rename(&docs, &away).unwrap();
                 sandbox.emulator.set_faults(FaultSchedule::new());
-                assert_hint(&child.end(), "could not be read cost nothing");
+                assert_hint(&child.end(), "could not be read were not charged");
                 fs::rename(&away, &docs).unwrap();
                 run(&sandbox, &["docs"]).assert_exit(0);
                 // Six documents.
@@ -81,7 +81,7 @@ const TABLE: &[Hint] = &[
         ),
     ],
     &[(
-        "the delivery itself may be genuine; keep the body as it came, and the secret without a line break",
+        "the delivery may be genuine; pass the body exactly as received, and the secret without a line break",
         Says,
     )],
     &[(
@@ -153,10 +153,10 @@ const TABLE: &[Hint] = &[
             }),
         ),
         (
-            ", or say with --format what it shall hold",
+            ", or select a format with --format",
             Once(|| {
                 let sandbox = Sandbox::new();
-                corrected(&sandbox, "say with --format", |said| {
+                corrected(&sandbox, "select a format with", |said| {
                     let format = if said { "csv" } else { "auto" };
                     let words = ["--rules", "rules.yaml", "--output", "rows.yaml"];
                     [&words[..], &["--format", format]].concat()
@@ -164,10 +164,10 @@ const TABLE: &[Hint] = &[
             }),
         ),
     ],
-    &[("nothing was sent, and the file is as it was", Says)],
+    &[("nothing was sent, and the file was not changed", Says)],
     &[
         (
-            "give it another name",
+            "use another name",
             Once(|| {
                 let sandbox = Sandbox::new();
                 sandbox.file("docs/bill.jsonl", "my thesis");
@@ -175,7 +175,7 @@ const TABLE: &[Hint] = &[
                     let words = ["classify", "run", "docs", "--rules", "rules.yaml"];
                     sandbox.run(&[&words[..], &["--shard", "1/2", "--output", output]].concat())
                 };
-                assert_hint(&words("docs/bill.jsonl"), "give it another name");
+                assert_hint(&words("docs/bill.jsonl"), "use another name");
                 assert_eq!(sandbox.emulator.request_count(), 0);
                 words("rows.jsonl").assert_exit(0);
                 // Of the three documents; the point is that each has one job.
@@ -184,7 +184,7 @@ const TABLE: &[Hint] = &[
                 sandbox.emulator.job_count() / jobs
             }),
         ),
-        ("; nothing was sent, and the file is as it was", Says),
+        ("; nothing was sent, and the file was not changed", Says),
     ],
     &[(
         "only a shell expands ~, at the start of a word without quotes: write \"$HOME/…\", or ./~/… if a folder is really called ~",
@@ -247,7 +247,7 @@ const TABLE: &[Hint] = &[
     )],
     &[("it comes from LLAMA_CLOUD_CUSTOM_HEADERS", Says)],
     &[(
-        "unset it to go without a proxy",
+        "unset it to connect without a proxy",
         NoJob(|| {
             // No proxy is asked about for this machine, so the service is one that is not there.
             let list = |proxy: Option<&str>| {
@@ -270,7 +270,7 @@ const TABLE: &[Hint] = &[
         }),
     )],
     &[(
-        "it should have lines that begin with -----BEGIN CERTIFICATE-----",
+        "expected lines that begin with -----BEGIN CERTIFICATE-----",
         Says,
     )],
     &[(
@@ -286,13 +286,13 @@ const TABLE: &[Hint] = &[
         Says,
     )],
     &[
-        ("the emulator begins empty with every command: ", Says),
+        ("every command starts an empty emulator; ", Says),
         (
-            "only `classify run` brings it documents",
+            "only `classify run` sends it documents",
             NoJob(|| {
                 let sandbox = Sandbox::new();
                 let hinted = sandbox.run(&["classify", "get", "clj-1", "--emulator"]);
-                assert_hint(&hinted, "only `classify run` brings it documents");
+                assert_hint(&hinted, "only `classify run` sends it documents");
                 run(&sandbox, &["docs/bill.txt", "--emulator"]).assert_exit(0);
                 sandbox.emulator.job_count()
             }),
@@ -352,7 +352,7 @@ const TABLE: &[Hint] = &[
         }),
     )],
     &[(
-        "a value that begins with @ names a file; write \\@ for the sign itself",
+        "a value that begins with @ is a file name; write \\@ for a literal @",
         Once(|| {
             let sandbox = Sandbox::new();
             let id = |id| {
@@ -361,7 +361,7 @@ const TABLE: &[Hint] = &[
                     &["--configuration.rules", RULE_LIST, "--transaction-id", id],
                 )
             };
-            assert_hint(&id("@1"), "write \\@ for the sign itself");
+            assert_hint(&id("@1"), "write \\@ for a literal @");
             let created = id("\\@1").assert_exit(0).json();
             assert_eq!(created["transaction_id"], "@1");
             sandbox.emulator.job_count()
@@ -393,7 +393,7 @@ const TABLE: &[Hint] = &[
     &[
         ("nothing was sent; ", Says),
         (
-            "--no-validate sends it as it is, if the service knows the key",
+            "if the service knows the key, --no-validate sends it as it is",
             NoJob(|| {
                 let sandbox = Sandbox::new();
                 let rules = "{rules: [{type: a, description: asks for payment}], mood: 1}";
@@ -413,14 +413,11 @@ const TABLE: &[Hint] = &[
     &[
         ("nothing was sent; ", Says),
         (
-            "--no-validate sends it all the same, if the service's limits have moved",
+            "if the service's limits have changed, --no-validate sends it anyway",
             NoJob(|| {
                 let sandbox = Sandbox::new();
                 let words = ["docs/bill.txt", "--target-pages", "0"];
-                assert_hint(
-                    &run(&sandbox, &words),
-                    "--no-validate sends it all the same",
-                );
+                assert_hint(&run(&sandbox, &words), "--no-validate sends it anyway");
                 assert_eq!(sandbox.emulator.request_count(), 0);
                 run(&sandbox, &[&words[..], &["--no-validate"]].concat());
                 assert_eq!(sandbox.emulator.count(Route::ClassifyCreate), 1);
@@ -432,7 +429,7 @@ const TABLE: &[Hint] = &[
     &[("=STDIN_HINT", Says)],
     &[
         (
-            "what stands on stdin belongs to the command; if it is a loop's, add </dev/null",
+            "the command reads values from stdin; if the input is for a loop, add </dev/null",
             Once(|| stdin(b"[ not yaml", &[], b"")),
         ),
         (
@@ -451,7 +448,7 @@ const TABLE: &[Hint] = &[
         ),
     ],
     &[(
-        "`llamacloud-prod configurations list` shows the ids that there are",
+        "`llamacloud-prod configurations list` shows the ids",
         Once(|| {
             let sandbox = Sandbox::new();
             let parameters = format!("{{product_type: classify_v2, rules: {RULE_LIST}}}");
@@ -470,11 +467,11 @@ const TABLE: &[Hint] = &[
     // Journals and interrupted commands.
     &[
         (
-            "--resume goes on with that run",
+            "--resume resumes that run",
             Once(|| begun_again(&[], &["--journal", "j", "--resume"])),
         ),
         (
-            "; another --journal begins another, which pays again with --fresh or --retry-failed",
+            "; another --journal starts a new run, which pays again with --fresh or --retry-failed",
             PaysAgain(|| {
                 // Without these flags it does not.
                 assert_eq!(begun_again(&[], &["--journal", "k"]), 1);
@@ -484,40 +481,43 @@ const TABLE: &[Hint] = &[
     ],
     &[
         (
-            "leave out --fresh to go on with it",
+            "remove --fresh to resume that run",
             Once(|| fresh_over(&["--journal", "j", "--resume"])),
         ),
         (
-            ", or give another --journal to pay anew",
+            "; another --journal starts a new run, which pays again",
             PaysAgain(|| fresh_over(&["--journal", "k", "--resume", "--fresh"])),
         ),
     ],
     &[
         (
-            "--resume goes on with the same rules, project and service only",
+            "--resume needs the same rules, project and service",
             Once(|| other_rules(&["--rules", "rules.yaml", "--journal", "j", "--resume"])),
         ),
         (
-            "; another --journal begins another run, which pays again",
+            "; another --journal starts a new run, which pays again",
             PaysAgain(|| other_rules(&["--rules", "other.yaml", "--journal", "k", "--resume"])),
         ),
     ],
     &[(
-        "the run has stopped, so that nothing is bought that the journal does not know of",
+        "the run stopped so that no job is created that is not in the journal",
         Says,
     )],
     &[("{} not started; {count_text}", Says)],
-    &[("the emulator has ended, and its jobs with it", Says)],
     &[(
-        "the same command again goes on, and pays for nothing twice",
+        "the emulator stopped with the command, and its jobs are lost",
+        Says,
+    )],
+    &[(
+        "run the same command again to continue; nothing is charged twice",
         Once(|| interrupted_move(&[], |_| {})),
     )],
     &[(
-        "the same command with --resume goes on, and pays for nothing twice",
+        "run the same command with --resume to continue; nothing is charged twice",
         Once(|| interrupted_move(&["--journal", "j"], |words| words.push("--resume"))),
     )],
     &[(
-        "the same command without --retry-failed goes on, and pays for nothing twice",
+        "run the same command without --retry-failed to continue; nothing is charged twice",
         Once(|| {
             interrupted_move(&["--retry-failed"], |words| {
                 words.retain(|word| *word != "--retry-failed");
@@ -525,7 +525,7 @@ const TABLE: &[Hint] = &[
         }),
     )],
     &[(
-        "the same command with --resume, and without --retry-failed, goes on, and pays for nothing twice",
+        "run the same command with --resume and without --retry-failed to continue; nothing is charged twice",
         Once(|| {
             interrupted_move(&["--journal", "j", "--retry-failed"], |words| {
                 words.retain(|word| *word != "--retry-failed");
@@ -536,7 +536,7 @@ const TABLE: &[Hint] = &[
     &[("=wait_hint(resource, &open_ids)", Once(|| waited(true)))],
     &[("=wait_hint(resource, &[id])", Once(|| waited(false)))],
     &[(
-        "the same command with --transaction-id {} creates no second job",
+        "repeat the command with --transaction-id {} to get that job; this creates no second job",
         Once(|| {
             let faults =
                 FaultSchedule::new().with(Fault::HangAfter.first(1).on(Route::ClassifyCreate));
@@ -559,21 +559,21 @@ const TABLE: &[Hint] = &[
     )],
     // The other commands.
     &[(
-        "the signature covers the body's bytes as they came, and belongs to one secret",
+        "the signature is made from the bytes of the body as received and from the signing secret; check both",
         Says,
     )],
     &[
         (
-            "something else answers on port {}; stop it",
+            "another program uses port {}; stop it",
             NoJob(|| taken_port(true)),
         ),
         (
-            ", or let --port 0 take a free one",
+            ", or select a free port with --port 0",
             NoJob(|| taken_port(false)),
         ),
     ],
     &[(
-        "ports below 1024 are for the administrator; take a higher one",
+        "ports below 1024 need administrator rights; use a higher one",
         Says,
     )],
     // Of an error in hand; its texts are among those above.
@@ -604,7 +604,7 @@ fn follow_clause(clause: &str, follow: Follow) {
         PaysAgain(follow) => (follow(), 2),
     };
     assert_eq!(jobs, expected, "{clause}");
-    let says_so = clause.contains("pays again") || clause.contains("pay anew");
+    let says_so = clause.contains("pays again");
     assert_eq!(expected == 2, says_so, "{clause}");
 }
 
@@ -651,7 +651,7 @@ fn hints_in_source() -> BTreeSet<String> {
         }
         if name == "sort_files.rs" {
             let texts = literals(code).into_iter();
-            hints.extend(texts.filter(|text| text.starts_with("the same command")));
+            hints.extend(texts.filter(|text| text.starts_with("run the same command")));
         }
     }
     // The texts of `sort_files.rs` are given by a function.
@@ -850,7 +850,7 @@ fn begun_again(flags: &[&str], then: &[&str]) -> usize {
     };
     run(&["--journal", "j"]).assert_exit(0);
     let hinted = run(&["--journal", "j"]).assert_exit(2);
-    assert_hint(&hinted, "--resume goes on with that run");
+    assert_hint(&hinted, "--resume resumes that run");
     run(then).assert_exit(0);
     sandbox.emulator.job_count()
 }
@@ -861,7 +861,7 @@ fn fresh_over(then: &[&str]) -> usize {
     let words = |more: &[&str]| run_with(&sandbox, &[&["--rules", "rules.yaml"], more].concat());
     words(&["--journal", "j"]).assert_exit(0);
     let hinted = words(&["--journal", "j", "--resume", "--fresh"]).assert_exit(2);
-    assert_hint(&hinted, "leave out --fresh to go on with it");
+    assert_hint(&hinted, "remove --fresh to resume that run");
     words(then).assert_exit(0);
     sandbox.emulator.job_count()
 }
@@ -878,7 +878,7 @@ fn other_rules(then: &[&str]) -> usize {
     };
     words("rules.yaml", &[]).assert_exit(0);
     let hinted = words("other.yaml", &["--resume"]).assert_exit(2);
-    assert_hint(&hinted, "--resume goes on with the same rules");
+    assert_hint(&hinted, "--resume needs the same rules");
     run_with(&sandbox, then).assert_exit(0);
     sandbox.emulator.job_count()
 }
@@ -889,11 +889,11 @@ fn slow_and_failed() -> Sandbox {
     let slow = Script::any().labels("invoice", 0.9);
     let sandbox = Sandbox::with(
         Config::default()
-            .script(Script::file("torn*").fails("PDF_IS_BROKEN"))
+            .script(Script::file("broken*").fails("PDF_IS_BROKEN"))
             .script(slow.takes(Duration::from_secs(2))),
     );
-    sandbox.file("docs/torn.txt", "no invoice");
-    run(&sandbox, &["docs/torn.txt"]).assert_exit(3);
+    sandbox.file("docs/broken.txt", "no invoice");
+    run(&sandbox, &["docs/broken.txt"]).assert_exit(3);
     sandbox
 }
 
@@ -912,7 +912,7 @@ const BOTH: [&str; 8] = [
     "classify",
     "run",
     "docs/bill.txt",
-    "docs/torn.txt",
+    "docs/broken.txt",
     "--rules",
     "rules.yaml",
     "--poll-interval",
@@ -924,9 +924,9 @@ fn interrupted_move(flags: &[&'static str], follow: impl Fn(&mut Vec<&'static st
     let sandbox = slow_and_failed();
     let mut words = [&BOTH[..], &["--move-to", "sorted/{type}"], flags].concat();
     let (hinted, jobs) = interrupted(&sandbox, &words);
-    assert_hint(&hinted, "goes on, and pays for nothing twice");
+    assert_hint(&hinted, "to continue; nothing is charged twice");
     let mut lines = hinted.stderr.lines();
-    let hint = lines.find(|line| line.contains("pays for nothing twice"));
+    let hint = lines.find(|line| line.contains("nothing is charged twice"));
     let before = words.len();
     follow(&mut words);
     let resumes = words.contains(&"--resume");
@@ -949,7 +949,7 @@ fn resume_command_followed_to_the_letter_pays_for_nothing_twice() {
     ] {
         let sandbox = slow_and_failed();
         let (stopped, jobs) = interrupted(&sandbox, &[&BOTH[..], flags].concat());
-        let (_, command) = stopped.stderr.split_once("to go on: ").unwrap();
+        let (_, command) = stopped.stderr.split_once("to resume: ").unwrap();
         let words: Vec<&str> = command.lines().next().unwrap().split(' ').collect();
         sandbox.run(&words[1..]).assert_exit(3);
         assert_eq!(sandbox.emulator.job_count(), jobs, "{flags:?}: {words:?}");
@@ -1009,7 +1009,7 @@ fn taken_port(stops_it: bool) -> usize {
     let sandbox = Sandbox::new();
     let port = sandbox.emulator.address().port().to_string();
     let hinted = run_to_end(bare_command(&["emulator", "--port", &port])).assert_exit(1);
-    assert_hint(&hinted, &format!("something else answers on port {port}"));
+    assert_hint(&hinted, &format!("another program uses port {port}"));
     let jobs = sandbox.emulator.job_count();
     let port = if stops_it {
         drop(sandbox);

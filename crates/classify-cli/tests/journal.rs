@@ -47,10 +47,10 @@ fn journal_beside_output_resumes_without_requests() {
 
     run(&sandbox, &["--output", "nowhere/out.csv"])
         .assert_exit(2)
-        .assert_stderr("no such folder");
+        .assert_stderr("the folder does not exist");
     run(&sandbox, &["--output", "docs"])
         .assert_exit(2)
-        .assert_stderr("no name for a file");
+        .assert_stderr("is not a file name");
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn journal_torn_last_line_is_truncated() {
         let found = run(&sandbox, &["--journal", "j", "--resume"]).assert_exit(0);
         assert_eq!(found.lines().len(), 5);
         assert_eq!(
-            found.stderr.contains("torn"),
+            found.stderr.contains("removed the incomplete last line"),
             cut > last + 1,
             "{}",
             found.stderr

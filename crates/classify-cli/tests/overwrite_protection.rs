@@ -226,9 +226,13 @@ fn overwrite_check_ignores_devices() {
 fn journal_path_must_be_a_file_in_an_existing_folder() {
     let sandbox = sandbox();
     let words = ["docs", "--rules", "rules.yaml", "--journal", "nowhere/j"];
-    refused(&sandbox, &words, &["--journal", "no such folder"]);
+    refused(
+        &sandbox,
+        &words,
+        &["--journal", "the folder does not exist"],
+    );
     let words = ["docs", "--rules", "rules.yaml", "--journal", "docs"];
-    refused(&sandbox, &words, &["--journal", "no name for a file"]);
+    refused(&sandbox, &words, &["--journal", "is not a file name"]);
 }
 
 #[test]

@@ -130,8 +130,9 @@ fn progress_is_erased_by_second_interrupt() {
     let mut terminal = start(&sandbox, Attached::Stderr, 80, &[]);
     terminal.wait_until(|screen| screen.contains("2 uploaded"));
     terminal.interrupt();
-    terminal
-        .wait_until(|screen| screen.contains("Ctrl-C again ends at once") && screen.contains('─'));
+    terminal.wait_until(|screen| {
+        screen.contains("Ctrl-C again to exit at once") && screen.contains('─')
+    });
     terminal.interrupt();
     let screen = terminal.assert_exit(130);
     assert!(

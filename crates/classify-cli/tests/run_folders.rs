@@ -52,8 +52,8 @@ fn leftovers_of_programs_are_left_out_of_folders_and_globs() {
         // The emulator reads no .docx.
         let found = run(&sandbox, &[input])
             .assert_exit(3)
-            .assert_stderr("7 lock files and leftovers of programs are left out, such as inbox/")
-            .assert_stderr("name one to have it classified");
+            .assert_stderr("7 lock and temporary files skipped, such as inbox/")
+            .assert_stderr("name a file to classify it");
         assert_eq!(paths(&found), expected, "{input}");
     }
     assert_eq!(sandbox.emulator.job_count(), expected.len());
@@ -109,7 +109,7 @@ fn exclude_and_include_choose_files_and_are_counted() {
     ] {
         let found = run(&sandbox, &[&["inbox"], flags].concat())
             .assert_exit(0)
-            .assert_stderr("left out by --exclude or --include");
+            .assert_stderr("skipped by --exclude or --include");
         let expected: Vec<_> = expected
             .iter()
             .map(|name| format!("inbox/{name}"))
@@ -219,7 +219,7 @@ fn empty_inbox_is_no_error_and_replaces_output() {
     fs::remove_file(sandbox.path().join("labels.csv.journal")).unwrap();
     run(&sandbox, &words)
         .assert_exit(0)
-        .assert_stderr("docs has no documents in it");
+        .assert_stderr("docs contains no documents");
     let output = fs::read_to_string(sandbox.path().join("labels.csv")).unwrap();
     assert_eq!(output.lines().count(), 1, "{output}");
     assert!(output.starts_with("path,status,"), "{output}");
@@ -382,12 +382,12 @@ fn pipes_and_sockets_in_a_folder_are_noted() {
         std::os::unix::net::UnixListener::bind(sandbox.path().join("docs/socket")).unwrap();
     run(&sandbox, &["docs"])
         .assert_exit(0)
-        .assert_stderr("1 pipe, socket or device is left out, such as docs/socket");
+        .assert_stderr("1 pipe, socket or device skipped, such as docs/socket");
     std::os::unix::fs::symlink("gone.txt", sandbox.path().join("docs/link.txt")).unwrap();
     let rows = run(&sandbox, &["docs"]).assert_exit(3).lines();
     assert_eq!(
         row(&rows, "docs/link.txt")["error"],
-        "is a link to something that does not exist"
+        "is a link to a path that does not exist"
     );
 }
 

@@ -27,7 +27,7 @@ fn webhook_verify_checks_signature_over_body_bytes() {
     assert_eq!(event["event_type"], "classify.error");
     verify(&["--signature", SIGNATURE, "--secret", "another"])
         .assert_exit(1)
-        .assert_stderr("not to be trusted");
+        .assert_stderr("cannot be trusted");
     verify(&["--signature", "sha256=00", "--secret", "@secret.txt"]).assert_exit(1);
     verify(&["--signature", SIGNATURE])
         .assert_exit(2)
@@ -352,7 +352,7 @@ fn rules_check_sends_no_requests() {
     let check = |flags: &[&str]| sandbox.run(&[&["classify", "rules", "check"], flags].concat());
     let warned = check(&["rules.yaml"]).assert_exit(0);
     assert!(
-        warned.stdout.contains("no rule takes the rest"),
+        warned.stdout.contains("no rule for all other documents"),
         "{warned:?}"
     );
     check(&["rules.yaml", "--strict"]).assert_exit(2);
@@ -584,7 +584,7 @@ fn tls_ca_bundle_is_validated_before_any_request() {
     sandbox
         .run(&["classify", "list", "--ca-cert", "empty.pem"])
         .assert_exit(2)
-        .assert_stderr("holds no certificate");
+        .assert_stderr("contains no certificate");
     sandbox
         .run(&["classify", "list", "--ca-cert", "none.pem"])
         .assert_exit(2)

@@ -112,8 +112,8 @@ pub(crate) fn no_inputs_error(arguments: &[PathBuf]) -> CliError {
         .iter()
         .map(|path| path.display().to_string())
         .collect();
-    CliError::usage(format!("there are no documents in {}", paths.join(", ")))
-        .hint("hidden files are left out of folders and globs; name them to have them classified")
+    CliError::usage(format!("no documents found in {}", paths.join(", ")))
+        .hint("folders and globs skip hidden files; name a file to classify it")
 }
 
 impl Input {
@@ -208,7 +208,7 @@ impl Finder<'_> {
             let too_large = max_bytes.filter(|max_bytes| metadata.len() > *max_bytes);
             too_large.map(|max_bytes| {
                 let bytes = metadata.len();
-                format!("is too large: {bytes} bytes; the service takes at most {max_bytes}")
+                format!("is too large: {bytes} bytes; the service accepts at most {max_bytes}")
             })
         };
         self.add(Input {
@@ -220,7 +220,7 @@ impl Finder<'_> {
 
     fn add_unreadable(&mut self, path: PathBuf, error: &io::Error) {
         let mut reason = if error.kind() == io::ErrorKind::NotFound && path.is_symlink() {
-            "is a link to something that does not exist".to_owned()
+            "is a link to a path that does not exist".to_owned()
         } else {
             format!("cannot be read: {error}")
         };
@@ -258,10 +258,9 @@ impl Finder<'_> {
     }
 
     fn note_own(&mut self, path: &Path) {
-        self.found.notes.push(format!(
-            "{} is this run's own and is passed over",
-            path.display()
-        ));
+        self.found
+            .notes
+            .push(format!("skipped {}, which this run writes", path.display()));
     }
 
     /// How many documents were found, listed already or not.
@@ -302,12 +301,12 @@ impl Finder<'_> {
         }
         if scope.glob.is_none() && self.count() == before {
             let hidden = if self.found.left_out.hidden > hidden_before {
-                " but hidden ones, which are left out"
+                " except hidden ones, which are skipped"
             } else {
                 ""
             };
             self.found.notes.push(format!(
-                "{} has no documents in it{hidden}",
+                "{} contains no documents{hidden}",
                 folder.display()
             ));
         }
@@ -318,7 +317,7 @@ impl Finder<'_> {
         match reason {
             LeftOut::LinkOut => self.found.unfollowed_links += 1,
             LeftOut::LinkLoop => self.found.notes.push(format!(
-                "{} leads back to a folder that it is in and is not followed",
+                "skipped {}, a link to a folder that contains it",
                 path.display()
             )),
             _ if !scope.contains(&path) => {}
@@ -344,46 +343,46 @@ impl Finder<'_> {
         };
         if let Some(path) = &self.leftover {
             found.notes.push(format!(
-                "{} left out, such as {}; name one to have it classified",
+                "{} skipped, such as {}; name a file to classify it",
                 number(
                     counts.leftover,
-                    "lock file or leftover of a program is",
-                    "lock files and leftovers of programs are"
+                    "lock or temporary file",
+                    "lock and temporary files"
                 ),
                 path.display()
             ));
         }
         if let Some(path) = &self.not_regular {
             found.notes.push(format!(
-                "{} left out, such as {}",
+                "{} skipped, such as {}",
                 number(
                     counts.not_regular,
-                    "pipe, socket or device is",
-                    "pipes, sockets and devices are"
+                    "pipe, socket or device",
+                    "pipes, sockets and devices"
                 ),
                 path.display()
             ));
         }
         if counts.excluded > 0 {
             found.notes.push(format!(
-                "{} left out by --exclude or --include",
-                number(counts.excluded, "file is", "files are")
+                "{} skipped by --exclude or --include",
+                number(counts.excluded, "file", "files")
             ));
         }
         if self.duplicates > 0 {
             let paths = match self.duplicates {
-                1 => "1 path leads to a document that is".to_owned(),
-                many => format!("{many} paths lead to documents that are"),
+                1 => "1 path is a duplicate of a path".to_owned(),
+                many => format!("{many} paths are duplicates of paths"),
             };
             found.notes.push(format!(
-                "{paths} listed already; each document is classified once"
+                "{paths} listed earlier; each document is classified once"
             ));
         }
         if found.unfollowed_links > 0 {
             let links = number(
                 found.unfollowed_links,
-                "link leads to a folder outside of the one that it was found in, and is not followed",
-                "links lead to folders outside of the one that they were found in, and are not followed",
+                "link to a folder outside of the one searched was not followed",
+                "links to folders outside of the one searched were not followed",
             );
             found
                 .notes
@@ -609,7 +608,7 @@ mod tests {
         assert_eq!(ids, [true, true, false, false, false]);
         assert!(found.inputs[2].error.is_some() && found.inputs[3].error.is_some());
         assert!(found.inputs[4].path.ends_with("a.txt"));
-        assert!(found.notes.iter().any(|note| note.contains("passed over")));
+        assert!(found.notes.iter().any(|note| note.starts_with("skipped ")));
     }
 
     #[test]
@@ -711,13 +710,13 @@ mod tests {
             found
                 .notes
                 .iter()
-                .any(|note| note.contains("leads back to"))
+                .any(|note| note.contains("a link to a folder that contains it"))
         );
         assert!(
             found
                 .notes
                 .iter()
-                .any(|note| note.contains("listed already"))
+                .any(|note| note.contains("listed earlier"))
         );
     }
 }

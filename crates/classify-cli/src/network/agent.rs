@@ -16,8 +16,9 @@ use crate::error::CliError;
 
 /// Returns the proxy that the environment names for the service.
 pub(crate) fn proxy_from_env(api: &Api) -> Result<Option<Proxy>, CliError> {
-    Proxy::from_lookup(api, |name| std::env::var(name).ok())
-        .map_err(|error| CliError::usage(error.to_string()).hint("unset it to go without a proxy"))
+    Proxy::from_lookup(api, |name| std::env::var(name).ok()).map_err(|error| {
+        CliError::usage(error.to_string()).hint("unset it to connect without a proxy")
+    })
 }
 
 /// Returns the agent that the flags ask for; `None` if the default agent is sufficient.

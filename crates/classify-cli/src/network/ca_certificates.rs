@@ -30,7 +30,7 @@ pub(super) fn read_certificates(
         .and_then(|metadata| {
             if metadata.len() > MAX_PEM_BYTES {
                 Err(std::io::Error::other(
-                    "it is far too large for certificates",
+                    "the file is too large for certificates",
                 ))
             } else {
                 fs::read(path)
@@ -54,8 +54,8 @@ pub(super) fn read_certificates(
     }
     if certificates.is_empty() {
         return Err(
-            CliError::usage(format!("{source}: {path_text} holds no certificate"))
-                .hint("it should have lines that begin with -----BEGIN CERTIFICATE-----"),
+            CliError::usage(format!("{source}: {path_text} contains no certificate"))
+                .hint("expected lines that begin with -----BEGIN CERTIFICATE-----"),
         );
     }
     Ok(certificates)

@@ -30,7 +30,7 @@ pub(super) fn run_configuration(
     if let Some(id) = &args.configuration_id {
         if id.trim().is_empty() {
             return Err(CliError::usage("--configuration-id is empty")
-                .hint("`llamacloud-prod configurations list` shows the ids that there are"));
+                .hint("`llamacloud-prod configurations list` shows the ids"));
         }
         return Ok(RunConfiguration {
             options: with_rerun(JobOptions::from_configuration_id(id), args),
@@ -131,7 +131,7 @@ fn validation_error(
         lines.push(format!("and {} more", more + 1));
     }
     CliError::usage(lines.join("\n  ")).hint(
-        "nothing was sent; --no-validate sends it all the same, if the service's limits have moved",
+        "nothing was sent; if the service's limits have changed, --no-validate sends it anyway",
     )
 }
 

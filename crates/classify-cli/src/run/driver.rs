@@ -77,7 +77,7 @@ pub(super) fn drive(
         .map_err(|error| {
             CliError::new(
                 ExitCode::Unexpected,
-                format!("no thread can be had: {error}"),
+                format!("cannot start a thread: {error}"),
             )
         })?;
 

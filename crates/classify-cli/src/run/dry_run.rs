@@ -214,7 +214,7 @@ impl DryRunSummary {
             excluded,
         } = self.left_out;
         format!(
-            "{hidden} hidden, {leftover} of programs, {not_regular} no files, {excluded} excluded"
+            "{hidden} hidden, {leftover} temporary, {not_regular} not regular files, {excluded} excluded"
         )
     }
 
@@ -223,19 +223,19 @@ impl DryRunSummary {
             (Some(pages), Some(most)) => format!("{pages} and at most {most} of each"),
             (Some(pages), None) => format!("{pages} of each"),
             (None, Some(most)) => format!("at most {most} of each"),
-            (None, None) => "whatever the service reads of each".to_owned(),
+            (None, None) => "all that the service reads of each".to_owned(),
         };
         let in_all = self
             .pages_at_most
-            .map(|pages| format!(", {pages} in all at most"))
+            .map(|pages| format!(", at most {pages} in total"))
             .unwrap_or_default();
         [
             format!("documents   {} ({})", self.documents, size(self.bytes)),
             format!("duplicates  {}", self.duplicates),
             format!("unreadable  {}", self.unreadable),
-            format!("left out    {}", self.left_out_text()),
+            format!("skipped     {}", self.left_out_text()),
             format!("links       {} not followed", self.links_not_followed),
-            format!("settled     {} by the journal", self.settled),
+            format!("finished    {} in the journal", self.settled),
             format!("open        {} in the journal", self.open),
             format!(
                 "jobs        {} ({} to upload)",

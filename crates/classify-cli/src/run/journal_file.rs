@@ -21,11 +21,11 @@ pub(super) fn peek(path: &Path, resume: bool) -> Result<Journal, CliError> {
     if journal.is_begun() && !resume {
         let (documents, settled) = journal.counts();
         return Err(CliError::usage(format!(
-            "{} is the journal of a run ({settled} of {documents} documents settled)",
+            "{} is the journal of a run ({settled} of {documents} documents finished)",
             path.display()
         ))
         .hint(
-            "--resume goes on with that run; another --journal begins another, which pays again with --fresh or --retry-failed",
+            "--resume resumes that run; another --journal starts a new run, which pays again with --fresh or --retry-failed",
         ));
     }
     Ok(journal)

@@ -218,7 +218,7 @@ fn journal_path(args: &RunArgs) -> Result<Option<PathBuf>, CliError> {
         for (flag, is_set) in [("--resume", args.resume), ("--fresh", args.fresh)] {
             if is_set {
                 return Err(CliError::usage(format!(
-                    "{flag} needs a journal: give --journal FILE, or --output FILE, beside which it lies"
+                    "{flag} needs a journal: add --journal FILE or --output FILE"
                 )));
             }
         }
@@ -240,7 +240,7 @@ fn open_journal(
     let (file, journal) = journal_file::open(path, args.resume)?;
     if file.is_torn() {
         printer.note(&format!(
-            "the last line of {} was torn and is cut off",
+            "removed the incomplete last line of {}",
             path.display()
         ));
     }
@@ -255,7 +255,7 @@ fn check_fresh(args: &RunArgs, path: &Path, journal: Journal) -> Result<Journal,
             "{} is the journal of a run without --fresh",
             path.display()
         ))
-        .hint("leave out --fresh to go on with it, or give another --journal to pay anew"));
+        .hint("remove --fresh to resume that run; another --journal starts a new run, which pays again"));
     }
     Ok(journal)
 }
@@ -266,7 +266,7 @@ fn run_error(error: Error) -> CliError {
         return error.into();
     }
     CliError::usage(error.to_string()).hint(
-        "--resume goes on with the same rules, project and service only; another --journal begins another run, which pays again",
+        "--resume needs the same rules, project and service; another --journal starts a new run, which pays again",
     )
 }
 

@@ -305,7 +305,9 @@ impl RunResults {
     pub(super) fn on_stopping(&self, reason: Option<StopReason>) {
         if reason == Some(StopReason::Interrupted) {
             self.display.suspend(|| {
-                self.printer.status("stopping; taking the answers that are on their way (Ctrl-C again ends at once)");
+                self.printer.status(
+                    "stopping; waiting for requests in flight (press Ctrl-C again to exit at once)",
+                );
             });
         }
     }
@@ -375,11 +377,12 @@ impl RunResults {
         if let Some(original) = state.duplicate_of.and_then(|index| self.states.get(index)) {
             state = original;
         }
-        let ended_first = || ("the run ended first".to_owned(), ErrorCode::Stopped);
+        let ended_first = || ("the run stopped early".to_owned(), ErrorCode::Stopped);
         let (cause, code) = match (end.stopped, &end.summary) {
-            (Some(StopReason::Deadline), _) => {
-                ("the run's deadline came".to_owned(), ErrorCode::Deadline)
-            }
+            (Some(StopReason::Deadline), _) => (
+                "the deadline of the run was reached".to_owned(),
+                ErrorCode::Deadline,
+            ),
             (Some(_), _) => ("interrupted".to_owned(), ErrorCode::Stopped),
             (None, Some(summary)) => summary
                 .error()
@@ -387,12 +390,15 @@ impl RunResults {
             (None, None) => ended_first(),
         };
         let (status, reason) = if state.job_id.is_some() {
-            (DocumentStatus::Open, format!("{cause}; the job goes on"))
+            (
+                DocumentStatus::Open,
+                format!("{cause}; the job is still open"),
+            )
         } else if state.file_id.is_some() {
             (
                 DocumentStatus::Ambiguous,
                 format!(
-                    "{cause} while its job was being created; asked again, it is found or bought, and paid once"
+                    "{cause} while the job was being created; repeating the run finds or creates it and charges it once"
                 ),
             )
         } else {
@@ -408,13 +414,12 @@ impl RunResults {
     /// The error that stopped the run.
     fn run_error(&self, error: Error, count_text: &str) -> CliError {
         if error.is_state() {
-            return CliError::new(ExitCode::Unexpected, format!("{error}; {count_text}")).hint(
-                "the run has stopped, so that nothing is bought that the journal does not know of",
-            );
+            return CliError::new(ExitCode::Unexpected, format!("{error}; {count_text}"))
+                .hint("the run stopped so that no job is created that is not in the journal");
         }
         if error.is_content() {
             return CliError::new(ExitCode::Partial, format!("{error}; {count_text}"))
-                .hint("the run has stopped; documents that could not be read cost nothing, and the next run reads them again");
+                .hint("the run stopped; documents that could not be read were not charged, and the next run reads them again");
         }
         match self.counts.not_started {
             0 => error.into(),
@@ -428,14 +433,15 @@ impl RunResults {
     fn final_error(&mut self, end: RunEnd) -> Result<(), CliError> {
         let total = self.counts.rows;
         let missing = total - self.counts.classified;
-        let count_text = format!("without an answer: {missing} of {total} documents");
+        let were = if missing == 1 { "was" } else { "were" };
+        let count_text = format!("{missing} of {total} documents {were} not classified");
         let stopped = end.stopped.filter(|_| missing > 0);
         let run_error = end.summary.and_then(Summary::into_error);
         let error = if let Some(reason) = stopped {
             match reason {
                 StopReason::Deadline => CliError::new(
                     ExitCode::Timeout,
-                    format!("the deadline came; {count_text}"),
+                    format!("the deadline was reached; {count_text}"),
                 ),
                 StopReason::Interrupted | StopReason::BrokenPipe => {
                     CliError::new(ExitCode::Interrupted, format!("interrupted; {count_text}"))
@@ -444,18 +450,13 @@ impl RunResults {
         } else if let Some(error) = run_error {
             self.run_error(error, &count_text)
         } else if missing > 0 {
-            let others = if missing < total {
-                "; the others are settled"
-            } else {
-                ""
-            };
-            CliError::new(ExitCode::Partial, format!("{count_text}{others}"))
+            CliError::new(ExitCode::Partial, count_text)
         } else {
             return Ok(());
         };
         let unfinished = self.counts.unfinished > 0;
         if end.resume.is_none() && !self.open_jobs.is_empty() {
-            return Err(error.hint("the emulator has ended, and its jobs with it"));
+            return Err(error.hint("the emulator stopped with the command, and its jobs are lost"));
         }
         Err(error.resumable(
             end.resume.filter(|_| unfinished),
@@ -477,7 +478,7 @@ fn summary(counts: &RunCounts, elapsed: Duration) -> String {
         parts.push(format!("{unmatched} without a match"));
     }
     if missing > 0 {
-        parts.push(format!("{missing} without an answer"));
+        parts.push(format!("{missing} not classified"));
     }
     let documents = if counts.rows == 1 {
         "document"

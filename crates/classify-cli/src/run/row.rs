@@ -180,7 +180,7 @@ impl Row {
             (Some(error), _) => Some(strip_name(error, path)),
             (None, DocumentStatus::Completed) => None,
             (None, DocumentStatus::Cancelled) => Some("the job was cancelled".to_owned()),
-            (None, status) => Some(format!("the job stands at {status}")),
+            (None, status) => Some(format!("the job has the status {status}")),
         };
         Self {
             path: path_name(path),
@@ -449,7 +449,11 @@ mod tests {
                 "ERROR",
                 "refused",
             ),
-            (r#"{"status":"OPEN"}"#, "OPEN", "the job stands at OPEN"),
+            (
+                r#"{"status":"OPEN"}"#,
+                "OPEN",
+                "the job has the status OPEN",
+            ),
         ] {
             let found = row(report);
             assert!(!found.is_classified());

@@ -49,13 +49,13 @@ impl AtomicFile {
 pub(super) fn check_file_path(flag: &str, path: &Path) -> Result<(), CliError> {
     if path.file_name().is_none() || path.is_dir() {
         return Err(CliError::usage(format!(
-            "{flag} {} is no name for a file",
+            "{flag} {} is not a file name",
             path.display()
         )));
     }
     if !parent_folder(path).is_dir() {
         return Err(CliError::usage(format!(
-            "{flag} {}: there is no such folder",
+            "{flag} {}: the folder does not exist",
             path.display()
         ))
         .path_hint(path));
@@ -73,10 +73,10 @@ impl RowFile {
         let extension = extension.to_ascii_lowercase();
         if format == Format::Auto && UNSUPPORTED_EXTENSIONS.contains(&extension.as_str()) {
             return Err(CliError::usage(format!(
-                "--output {}: `classify run` writes no rows in that form",
+                "--output {}: `classify run` does not write this format",
                 path.display()
             ))
-            .hint("name it .csv, .json or .jsonl, or say with --format what it shall hold"));
+            .hint("name it .csv, .json or .jsonl, or select a format with --format"));
         }
         let row_format = match (format, extension.as_str()) {
             (Format::Table | Format::Pretty, _) => RowFormat::Table,

@@ -88,10 +88,10 @@ impl RunFiles {
         };
         if let Some(other) = self.0.iter().find(same) {
             return Err(CliError::usage(format!(
-                "{} and {label} are the same file; give two",
+                "{} and {label} are the same file; use two files",
                 other.label
             ))
-            .hint("nothing was sent, and the file is as it was"));
+            .hint("nothing was sent, and the file was not changed"));
         }
         self.0.push(RunFile {
             label,
@@ -116,10 +116,10 @@ impl RunFiles {
             };
             if !is_output_of_a_run {
                 return Err(CliError::usage(format!(
-                    "{} is one of the documents, and would be written over",
+                    "{} is one of the documents and would be overwritten",
                     file.label
                 ))
-                .hint("give it another name; nothing was sent, and the file is as it was"));
+                .hint("use another name; nothing was sent, and the file was not changed"));
             }
         }
         Ok(())

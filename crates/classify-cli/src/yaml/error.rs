@@ -146,10 +146,10 @@ fn reason(error: &Error, position: Option<Position<'_>>) -> String {
             } else {
                 ""
             };
-            format!("there is no key {}; expected {}{remedy}", quote(field), list(expected))
+            format!("unknown key {}; expected {}{remedy}", quote(field), list(expected))
         }
         Error::SerdeUnknownVariant { variant, expected, .. } => {
-            format!("there is no value {}; expected {}", quote(variant), list(expected))
+            format!("unknown value {}; expected {}", quote(variant), list(expected))
         }
         Error::SerdeMissingField { field, .. } => format!("the key `{field}` is missing"),
         Error::Message { msg, .. } => describe_message(msg),

@@ -86,7 +86,7 @@ fn parse_object(
     })?;
     if value.is_string() {
         return Err(CliError::usage(format!(
-            "--{flag}: an object or a list is wanted, not a text"
+            "--{flag}: expected an object or a list, found text"
         ))
         .hint(format!("for example {}; or @FILE", example(flag))));
     }
@@ -180,7 +180,7 @@ pub(crate) fn resolve_text(flag: &str, text: &str) -> Result<String, CliError> {
             Ok(text)
         }
         Err(_) if only_text => Err(
-            CliError::usage(format!("--{flag}: {path} is no UTF-8 text"))
+            CliError::usage(format!("--{flag}: {path} is not UTF-8 text"))
                 .hint("@data://PATH sends it as base64"),
         ),
         Err(error) => Ok(STANDARD.encode(error.as_bytes())),
@@ -191,12 +191,12 @@ fn read_file(flag: &str, path: &str) -> Result<Vec<u8>, CliError> {
     let shown = shorten(path, MAX_PATH_CHARS);
     let unreadable = |error: std::io::Error| {
         CliError::usage(format!("--{flag}: {shown} cannot be read: {error}"))
-            .hint("a value that begins with @ names a file; write \\@ for the sign itself")
+            .hint("a value that begins with @ is a file name; write \\@ for a literal @")
     };
     let metadata = fs::metadata(path).map_err(unreadable)?;
     if metadata.is_dir() || metadata.len() > MAX_FILE_BYTES {
         return Err(CliError::usage(format!(
-            "--{flag}: {shown} should be a file of at most {} MiB",
+            "--{flag}: {shown} must be a file of at most {} MiB",
             MAX_FILE_BYTES / 1024 / 1024
         )));
     }

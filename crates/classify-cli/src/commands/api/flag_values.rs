@@ -142,7 +142,7 @@ fn set_nested(
                 return Ok(());
             }
         }
-        return Err("holds something else than objects");
+        return Err("must contain objects only");
     }
     if value.is_null() {
         *value = Value::Object(Map::new());
@@ -157,7 +157,7 @@ fn set_nested(
             }
             Ok(())
         }
-        _ => Err("is no object"),
+        _ => Err("is not an object"),
     }
 }
 

@@ -102,7 +102,7 @@ impl ParameterValues {
             let id = self.text(parameter.name).unwrap_or_default();
             if matches!(id.trim(), "" | "." | "..") {
                 return Err(CliError::usage(format!(
-                    "{} is {id:?}, which is no id",
+                    "{} is {id:?}, which is not an id",
                     parameter.name
                 )));
             }
@@ -121,7 +121,7 @@ impl ParameterValues {
                 .is_none_or(|number| !(min..=max).contains(&number))
             {
                 return Err(CliError::usage(format!(
-                    "--{} is {}; the service takes {min} to {max}",
+                    "--{} is {}; it must be from {min} to {max}",
                     parameter.flag,
                     shorten(&value.to_string(), 40)
                 )));
@@ -152,7 +152,7 @@ impl ParameterValues {
             };
             checked.map_err(|unknown| {
                 CliError::usage(format!("--{}: {unknown}", parameter.flag)).hint(
-                    "nothing was sent; --no-validate sends it as it is, if the service knows the key",
+                    "nothing was sent; if the service knows the key, --no-validate sends it as it is",
                 )
             })?;
         }

@@ -79,10 +79,10 @@ impl Postprocess {
             FileSorter::new(action, template.clone(), continuation)
         });
         if args.report.as_deref() == Some(Path::new("-")) {
-            return Err(
-                CliError::usage("--report - would mix the page with the rows on stdout")
-                    .hint("name a file: --report report.html"),
-            );
+            return Err(CliError::usage(
+                "--report - is not supported, because stdout has the rows",
+            )
+            .hint("name a file: --report report.html"));
         }
         let report_file = args
             .report
@@ -121,8 +121,8 @@ impl Postprocess {
         }
         if labels.none_matched() && labels.unmatched().count() > 0 {
             self.printer.warning(&format!(
-                "--labels {}: none of its {} labels is of a document of this run: {}; a path is written as in the \
-                 rows, or relative to the folder of the file of labels",
+                "--labels {}: none of its {} labels refers to a document of this run: {}; write paths as in the \
+                 rows, or relative to the folder of the labels file",
                 file.display(),
                 labels.unmatched().count(),
                 labels.unmatched()
@@ -152,7 +152,7 @@ impl Postprocess {
         }
         if names.count() > 0 {
             self.printer.note(&format!(
-                "{} has the type{} {names}, which no rule has, so that those documents cannot be right",
+                "{} has the type{} {names}, which no rule has; documents with such a label cannot be correct",
                 file.display(),
                 if names.count() == 1 { "" } else { "s" }
             ));
@@ -239,7 +239,7 @@ impl Postprocess {
             .status(&format!("\n{}", self.type_counts.to_text()));
         if let Some(below) = self.review_below {
             self.printer.status(&format!(
-                "\nto review: {} of {} (confidence below {below}, no match, or no answer)",
+                "\nto review: {} of {} (confidence below {below}, no match, or no result)",
                 self.type_counts.to_review, self.type_counts.documents
             ));
         }

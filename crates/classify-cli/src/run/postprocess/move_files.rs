@@ -40,10 +40,10 @@ impl FileMover {
     pub(super) fn move_file(&mut self, source: &Path, folder: &Path) -> io::Result<MoveOutcome> {
         let name = source
             .file_name()
-            .ok_or_else(|| io::Error::other("it has no name"))?;
+            .ok_or_else(|| io::Error::other("the file has no name"))?;
         let metadata = fs::metadata(source)?;
         if !metadata.is_file() {
-            return Err(io::Error::other("it is no file any more"));
+            return Err(io::Error::other("it is no longer a file"));
         }
         fs::create_dir_all(folder)?;
         if is_in_folder(source, folder) {

@@ -73,7 +73,7 @@ impl Labels {
             |reason: String| CliError::usage(format!("--labels {}: {reason}", file.display()));
         let labels = parse::read_labels(file).map_err(invalid)?;
         if labels.is_empty() {
-            return Err(invalid("there are no labels in it".to_owned()));
+            return Err(invalid("the file contains no labels".to_owned()));
         }
         match_documents(labels, file, inputs).map_err(invalid)
     }
@@ -130,7 +130,7 @@ fn add(
 
 fn second_label(label: &Label, earlier: u64) -> String {
     format!(
-        "line {}: {} has its label on line {earlier} already",
+        "line {}: {} already has a label on line {earlier}",
         label.line,
         shorten(&label.path, MAX_PATH_CHARS)
     )
@@ -336,7 +336,7 @@ mod tests {
             (
                 "t.csv",
                 "path,type,type\na.txt,x,y\n",
-                &["two columns `type`"],
+                &["duplicate column `type`"],
             ),
             ("t.csv", "path,type\n", &["no labels"]),
             (
@@ -350,12 +350,12 @@ mod tests {
                 &["line 3", "line 2"],
             ),
             ("t.csv", "path,type\n\na.txt\n", &["line 3", "1 columns"]),
-            ("t.csv", "path,type\n,x\n", &["line 2", "no path"]),
+            ("t.csv", "path,type\n,x\n", &["line 2", "path is empty"]),
             ("t.json", "{}", &["not a list of objects"]),
             (
                 "t.json",
                 r#"[{"path":"a.txt"}]"#,
-                &["number 1", "no `type`"],
+                &["number 1", "missing key `type`"],
             ),
             (
                 "t.json",
