@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use classify_fuzz::{api, check_error, rules, seed};
+use classify_fuzz::{CANARY, api, check_error, rules, seed};
 use classify_proto::Time;
 use classify_proto::machine::{
     Bulk, BulkEvent, BulkOptions, Context, HashedDocument, Journal, Machine, Step,
@@ -39,8 +39,13 @@ fuzz_target!(|data: &[u8]| {
 
     let api = api();
     let bulk = Bulk::new(&api, rules(), BulkOptions::default(), seed()).expect("a good template");
+    // What differs is named, and an id in the journal may be any text.
+    let shows_canary = journal
+        .header()
+        .is_some_and(|header| format!("{header:?}").contains(CANARY));
     let mut bulk = match bulk.with_journal(journal) {
         Ok(bulk) => bulk,
+        Err(_) if shows_canary => return,
         Err(error) => return check_error(&error),
     };
     let cx = Context::new(&api, Time::from_millis(1_700_000_000_000));

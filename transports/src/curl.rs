@@ -16,6 +16,8 @@ use curl::easy::{Easy, InfoType, List, ReadError};
 pub struct Curl {
     idle: Mutex<Vec<Easy>>,
     proxy: Option<String>,
+    /// The proxy of the environment, which errors name.
+    named_proxy: Option<Proxy>,
 }
 
 impl Curl {
@@ -26,13 +28,17 @@ impl Curl {
         Self {
             idle: Mutex::default(),
             proxy: Some(proxy.into()),
+            named_proxy: None,
         }
     }
 }
 
 impl DefaultTransport for Curl {
     fn build(_: &TransportLimits, proxy: Option<&Proxy>) -> Result<Self, Error> {
-        Ok(proxy.map_or_else(Self::default, |proxy| Self::with_proxy(proxy.url())))
+        Ok(proxy.map_or_else(Self::default, |proxy| Self {
+            named_proxy: Some(proxy.clone()),
+            ..Self::with_proxy(proxy.url())
+        }))
     }
 }
 
@@ -42,6 +48,10 @@ impl Transport for Curl {
         let idle = lock().pop();
         let mut easy = idle.unwrap_or_else(Easy::new);
         let reply = exchange(&mut easy, self.proxy.as_deref(), request, budget);
+        let reply = reply.map_err(|failure| match &self.named_proxy {
+            Some(proxy) => failure.through(proxy),
+            None => failure,
+        });
         // Keeps the connections and forgets the settings.
         easy.reset();
         lock().push(easy);
@@ -105,7 +115,13 @@ fn exchange(
     match result {
         Err(_) if too_large => Err(Failure::too_large(budget.response_bytes)),
         Err(_) if late => Err(Failure::timeout("no response in time")),
-        Err(error) => Err(failure(&error, !sent.get())),
+        Err(error) => Err(match easy.http_connectcode() {
+            // The proxy's answer to CONNECT.
+            Ok(status @ 300..600) if !sent.get() => {
+                Failure::proxy_refused(u16::try_from(status).unwrap_or_default())
+            }
+            _ => failure(&error, !sent.get()),
+        }),
         Ok(()) => Ok(head.map(|()| Bytes::from(bytes))),
     }
 }

@@ -1,7 +1,5 @@
 //! The client that the flags and the environment describe.
 
-use std::io::Read as _;
-use std::path::Path;
 use std::time::Duration;
 
 use classify_emulator::{Config, Emulator, RateLimits};
@@ -9,17 +7,14 @@ use classify_proto::machine::PollInterval;
 use classify_proto::{Api, Region};
 use classify_ureq::Client;
 
+use crate::api_key::{API_KEY, FALLBACK_API_KEY, api_key};
 use crate::args::global::GlobalArgs;
 use crate::error::CliError;
 use crate::exit_code::ExitCode;
 use crate::network::agent::{custom_agent, proxy_from_env};
 use crate::printer::Printer;
 
-const API_KEY: &str = "LLAMA_CLOUD_API_KEY";
-const FALLBACK_API_KEY: &str = "LLAMA_PARSE_API_KEY";
 const BASE_URL: &str = "LLAMA_CLOUD_BASE_URL";
-/// The maximum size of a key file.
-const MAX_KEY_BYTES: u64 = 64 * 1024;
 
 /// A client, and the emulator that it uses with `--emulator`.
 #[derive(Debug)]
@@ -130,84 +125,15 @@ fn build_client(api: Api, global: &GlobalArgs, is_local: bool) -> Result<Client,
         proxy_from_env(&api)?
     };
     Ok(match custom_agent(global, proxy.as_ref())? {
-        Some(agent) => Client::with_transport(classify_ureq::Transport::from_agent(agent), api),
+        Some(agent) => {
+            let transport = classify_ureq::Transport::from_agent(agent).named_proxy(proxy);
+            Client::with_transport(transport, api)
+        }
         None => Client::new(api),
     })
 }
 
 const USER_AGENT: &str = concat!("llamacloud-prod/", env!("CARGO_PKG_VERSION"));
-
-/// Returns the key of the flag, the file or the environment, in this order.
-fn api_key(global: &GlobalArgs, printer: Printer) -> Result<Option<String>, CliError> {
-    if global.api_key.is_some() && global.api_key_file.is_some() {
-        return Err(CliError::usage(
-            "--api-key and --api-key-file exclude each other; give one of the two",
-        ));
-    }
-    if let Some(key) = &global.api_key {
-        printer.warning(
-            "--api-key shows the key to everyone who can list this machine's processes, and to the shell's history; \
-             better use --api-key-file or LLAMA_CLOUD_API_KEY",
-        );
-        return Ok(key.expose_secret().map(str::to_owned));
-    }
-    if let Some(path) = &global.api_key_file {
-        return read_key_file(path).map(Some);
-    }
-    let from_env = |name| {
-        std::env::var(name)
-            .ok()
-            .filter(|key: &String| !key.trim().is_empty())
-    };
-    match from_env(API_KEY).or_else(|| from_env(FALLBACK_API_KEY)) {
-        Some(key) => Ok(Some(key)),
-        None => Err(CliError::new(
-            ExitCode::Auth,
-            "there is no API key: set LLAMA_CLOUD_API_KEY, or give --api-key-file FILE",
-        )
-        .hint("to try it without a key and without the network, add --emulator")),
-    }
-}
-
-/// Describes where the key comes from.
-pub(crate) fn api_key_source(global: &GlobalArgs) -> String {
-    let is_set = |name| std::env::var(name).is_ok_and(|key| !key.trim().is_empty());
-    if global.api_key.is_some() {
-        "--api-key".to_owned()
-    } else if let Some(path) = &global.api_key_file {
-        format!("the file {}", path.display())
-    } else if is_set(API_KEY) {
-        API_KEY.to_owned()
-    } else {
-        FALLBACK_API_KEY.to_owned()
-    }
-}
-
-fn read_key_file(path: &Path) -> Result<String, CliError> {
-    let mut text = String::new();
-    let read = if path == Path::new("-") {
-        std::io::stdin()
-            .lock()
-            .take(MAX_KEY_BYTES)
-            .read_to_string(&mut text)
-    } else {
-        std::fs::File::open(path)
-            .and_then(|file| file.take(MAX_KEY_BYTES).read_to_string(&mut text))
-    };
-    match read {
-        Ok(_) if text.trim().is_empty() => Err(CliError::new(
-            ExitCode::Auth,
-            format!("the key file {} is empty", path.display()),
-        )),
-        // An editor ends the file with a line break, which is not part of the key.
-        Ok(_) => Ok(text.trim().to_owned()),
-        Err(error) => Err(CliError::new(
-            ExitCode::Auth,
-            format!("the key file {} cannot be read: {error}", path.display()),
-        )
-        .path_hint(path)),
-    }
-}
 
 /// Adds where an invalid setting comes from.
 fn settings_error(error: classify_proto::Error) -> CliError {

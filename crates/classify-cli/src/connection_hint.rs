@@ -1,10 +1,23 @@
-//! Hints for TLS errors. Neither the core nor the driver has an error kind for a rejected certificate, so the message is
-//! searched.
+//! Hints for errors of TLS and proxies. Neither the core nor the driver has an error kind for each of them, so the message
+//! is searched.
 
-/// Returns what to do if a message says that the server's certificate was rejected.
+/// Returns what to do if a message says that the server's certificate was rejected, that the server speaks no TLS, or that
+/// a proxy cannot be reached.
 pub(crate) fn connection_hint(message: &str) -> Option<&'static str> {
     let message = message.to_ascii_lowercase();
-    if !message.contains("certificate") {
+    if message.contains("does not speak tls") {
+        // The core says what to do.
+        return None;
+    }
+    if message.contains("invalidcontenttype") || message.contains("wrong version number") {
+        Some(
+            "the server does not speak TLS on this port: check the port in --base-url and LLAMA_CLOUD_BASE_URL",
+        )
+    } else if message.contains("no connection to ") && message.contains(" through the proxy ") {
+        Some(
+            "check the variable of the proxy, or list the host in NO_PROXY to go past it; `llamacloud-prod doctor` tests the proxy",
+        )
+    } else if !message.contains("certificate") {
         None
     } else if message.contains("not valid for name") {
         Some(

@@ -78,14 +78,15 @@ impl ExitCode {
     pub(crate) fn of(error: &Error) -> Self {
         if error.is_job_failed() || error.is_cancelled() {
             Self::JobEnded
+        } else if error.is_quota() {
+            // Also with a status that else rejects a value: that of a credit cap is not published.
+            Self::Quota
         } else if error.is_invalid()
             || error
                 .status()
                 .is_some_and(|status| INVALID_VALUE.contains(&status.as_u16()))
         {
             Self::Usage
-        } else if error.is_quota() {
-            Self::Quota
         } else if error.is_auth() {
             Self::Auth
         } else if error.is_not_found() {

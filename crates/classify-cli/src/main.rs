@@ -37,8 +37,8 @@
 //!
 //! - `command_line`: the whole command line. `args`: the arguments of each command, and how their values are parsed.
 //! - `client`: the client that the flags and the environment describe. `network`: TLS, proxies, and the log of `--debug`.
-//! - `run`: `classify run`. `run_files` keeps input and output files apart, `read_ahead` hashes the documents, `engine`
-//!   drives the core's `Bulk`, `journal_file` stores its records, `results` and `row_output` print the rows,
+//! - `run`: `classify run`. `run_files` keeps input and output files apart, `driver` runs the client's bulk run on a
+//!   thread, `journal_file` opens its journal, `results` and `row_output` print the rows,
 //!   `postprocess` does what follows (counts, moved files, evaluation), `report_page` is `--report`, `resume_command` is
 //!   the command that resumes the run. `inputs` and `rules` are what it works on.
 //! - `commands::api`: the commands that are one call each, as tables. `commands`: the others.
@@ -50,6 +50,7 @@
 //! The modules form a directed acyclic graph: those of errors are at the bottom, `args` knows no command, and `commands`
 //! and `run` do not know each other.
 
+mod api_key;
 mod args;
 mod cancel;
 mod client;

@@ -54,6 +54,16 @@ pub(crate) fn decode(bytes: Vec<u8>) -> Result<String, NotText> {
     }
 }
 
+/// Decodes a text that begins with an ASCII character, such as a key: UTF-16 without a mark too, of which one of the first
+/// two bytes is zero.
+pub(crate) fn decode_ascii(bytes: &[u8]) -> Result<String, NotText> {
+    match bytes {
+        [0, second, ..] if *second != 0 => from_utf16(bytes, u16::from_be_bytes),
+        [first, 0, ..] if *first != 0 => from_utf16(bytes, u16::from_le_bytes),
+        _ => decode(bytes.to_vec()),
+    }
+}
+
 fn from_utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<String, NotText> {
     if !bytes.len().is_multiple_of(2) {
         return Err(NotText::DamagedUtf16);
@@ -86,6 +96,23 @@ mod tests {
         for bytes in [utf16(u16::to_le_bytes, ""), utf16(u16::to_be_bytes, "")] {
             assert_eq!(decode(bytes), Err(NotText::Utf16WithoutMark));
         }
+    }
+
+    #[test]
+    fn text_of_ascii_is_decoded_from_utf16_without_mark() {
+        let utf16 =
+            |unit: fn(u16) -> [u8; 2]| "llx-\u{e4}\n".encode_utf16().flat_map(unit).collect();
+        for bytes in [
+            utf16(u16::to_le_bytes),
+            utf16(u16::to_be_bytes),
+            "llx-\u{e4}\n".to_owned().into_bytes(),
+        ] {
+            assert_eq!(decode_ascii(&bytes).as_deref(), Ok("llx-\u{e4}\n"));
+        }
+        for bytes in [&b"\xff\xfea"[..], b"\xe4", b"ab\0c", b"a\0b"] {
+            assert!(decode_ascii(bytes).is_err(), "{bytes:?}");
+        }
+        assert_eq!(decode_ascii(b"").as_deref(), Ok(""));
     }
 
     #[test]

@@ -625,3 +625,97 @@ fn redact_webhook_secret_of_rejected_request() {
         }
     }
 }
+
+/// `retrieve`, change one header, `update` with all of them; a copy by `create` would store the masks.
+#[test]
+fn webhook_config_masks_survive_update_and_are_refused_by_create() {
+    let sandbox = sandbox();
+    let made = sandbox
+        .run(&[
+            "webhook-configs",
+            "create",
+            "--webhook-url",
+            "https://example.com/hook",
+            "--webhook-headers",
+            "{X-Token: canary, X-Team: blue}",
+        ])
+        .assert_exit(0)
+        .json();
+    let id = made["id"].as_str().unwrap();
+    let mut read = sandbox
+        .run(&["webhook-configs", "retrieve", id])
+        .assert_exit(0)
+        .json();
+    assert_eq!(read["webhook_headers"]["X-Token"], "********");
+    read["webhook_headers"]["X-Team"] = "green".into();
+    let headers = read["webhook_headers"].to_string();
+    let fields = json!({ "webhook_headers": read["webhook_headers"] }).to_string();
+    fed(
+        &sandbox,
+        &["webhook-configs", "update", id],
+        fields.as_bytes(),
+    )
+    .assert_exit(0);
+    assert_eq!(
+        last(&sandbox).body.unwrap()["webhook_headers"],
+        json!({ "X-Team": "green", "X-Token": "********" })
+    );
+
+    let sent = sandbox.emulator.requests().len();
+    for arguments in [
+        vec![
+            "webhook-configs",
+            "create",
+            "--webhook-url",
+            "https://example.com/hook",
+            "--webhook-headers",
+            &headers,
+        ],
+        vec![
+            "classifier:jobs",
+            "create",
+            "--file-id",
+            "182bd5e5-6e1a-4fe4-a799-aa6d9a6ab26e",
+            "--rule",
+            "{type: invoice, description: an invoice of a supplier}",
+            "--webhook-configuration",
+            "{webhook_url: 'https://example.com', webhook_headers: {X-Token: '********'}}",
+        ],
+        vec![
+            "classify",
+            "create",
+            "--file-input",
+            "dfl-1",
+            "--configuration-id",
+            "cfg-1",
+            "--webhook-configuration",
+            "{webhook_url: 'https://example.com', webhook_headers: {X-Token: '********'}}",
+        ],
+    ] {
+        sandbox
+            .run(&arguments)
+            .assert_exit(2)
+            .assert_stderr("webhook_headers.X-Token is a mask");
+    }
+    assert_eq!(sandbox.emulator.requests().len(), sent);
+}
+
+#[test]
+fn page_size_below_1_is_refused_by_every_list_command() {
+    let sandbox = sandbox();
+    for command in [
+        ["classify", "list"],
+        ["classifier:jobs", "list"],
+        ["files", "list"],
+        ["files", "query"],
+        ["configurations", "list"],
+        ["webhook-configs", "list"],
+    ] {
+        let [resource, name] = command;
+        sandbox
+            .run(&[resource, name, "--page-size", "0"])
+            .assert_exit(2)
+            .assert_stderr("--page-size is 0; it must be 1");
+    }
+    assert!(sandbox.emulator.requests().is_empty());
+}

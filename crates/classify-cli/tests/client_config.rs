@@ -252,3 +252,64 @@ fn exit_code_list_is_in_help() {
             .starts_with("llamacloud-prod ")
     );
 }
+
+/// Keys as editors, scripts and container runtimes write them.
+#[test]
+fn config_api_key_in_any_usual_form_is_read_from_file_and_env() {
+    let sandbox = Sandbox::new();
+    let url = sandbox.emulator.base_url().to_owned();
+    let run = |words: &[&str], key: &str| {
+        let all = [&["classify", "list", "--base-url", &url], words].concat();
+        let mut command = bare_command(&all);
+        command.env("LLAMA_CLOUD_API_KEY", key);
+        run_to_end(command)
+    };
+    for key in [
+        format!(" {CANARY}\n"),
+        format!("\"{CANARY}\""),
+        format!("'{CANARY}'\r\n"),
+        format!("\u{feff}{CANARY}"),
+    ] {
+        run(&[], &key).assert_exit(0);
+    }
+    let wide: Vec<u8> = format!("\u{feff}{CANARY}\r\n")
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    for bytes in [
+        wide,
+        format!("\u{feff}\"{CANARY}\"\n").into_bytes(),
+        format!("# ours\nexport LLAMA_CLOUD_API_KEY='{CANARY}'\nOTHER=x\n").into_bytes(),
+    ] {
+        let path = sandbox.path().join("key");
+        std::fs::write(&path, bytes).unwrap();
+        run(&["--api-key-file", path.to_str().unwrap()], "").assert_exit(0);
+    }
+    for (bytes, problem) in [
+        (&b"llx-a\nllx-b\n"[..], "2 lines"),
+        (b"\xe4canary", "the text is not UTF-8"),
+        (b"LLAMA_CLOUD_API_KEY=\n", "without a value"),
+    ] {
+        let path = sandbox.path().join("key");
+        std::fs::write(&path, bytes).unwrap();
+        let output = run(&["--api-key-file", path.to_str().unwrap()], "")
+            .assert_exit(4)
+            .assert_stderr(problem)
+            .assert_stderr("LLAMA_CLOUD_API_KEY=KEY");
+        assert!(!output.stderr.contains("canary"), "{output:?}");
+    }
+}
+
+#[test]
+fn config_base_url_with_the_path_of_a_request_is_rejected() {
+    let mut command = bare_command(&[
+        "classify",
+        "list",
+        "--base-url",
+        "http://127.0.0.1:9/api/v2/",
+    ]);
+    command.env("LLAMA_CLOUD_API_KEY", CANARY);
+    run_to_end(command)
+        .assert_exit(2)
+        .assert_stderr("must not end in /api/v2");
+}

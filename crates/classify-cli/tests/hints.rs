@@ -13,7 +13,9 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use classify_emulator::{Config, Fault, FaultSchedule, Route, Script};
-use common::{CommandOutput, RULES, RunningCommand, Sandbox, bare_command, run_to_end, start};
+use common::{
+    CANARY, CommandOutput, RULES, RunningCommand, Sandbox, bare_command, run_to_end, start,
+};
 
 /// What a clause of a hint leads to. The functions return the number of jobs at the service.
 #[derive(Clone, Copy)]
@@ -270,10 +272,6 @@ const TABLE: &[Hint] = &[
         }),
     )],
     &[(
-        "expected lines that begin with -----BEGIN CERTIFICATE-----",
-        Says,
-    )],
-    &[(
         "the server's certificate is for another name: check --base-url and LLAMA_CLOUD_BASE_URL, and the proxy",
         Says,
     )],
@@ -427,6 +425,37 @@ const TABLE: &[Hint] = &[
         ),
     ],
     &[("=STDIN_HINT", Says)],
+    &[("nothing was sent; --no-validate sends it as it is", Says)],
+    // What a file of certificates is instead, and how to make one.
+    &[("=remedy", Says)],
+    &[(
+        "the server does not speak TLS on this port: check the port in --base-url and LLAMA_CLOUD_BASE_URL",
+        Says,
+    )],
+    // The emulator's host is never reached through a proxy. Neither creates a job.
+    &[(
+        "check the variable of the proxy, or list the host in NO_PROXY to go past it; `llamacloud-prod doctor` tests the proxy",
+        Says,
+    )],
+    &[(
+        "the file should have the key alone, or a line LLAMA_CLOUD_API_KEY=KEY",
+        Once(|| {
+            let sandbox = Sandbox::new();
+            let with_key = |text: &str| {
+                sandbox.file("key", text);
+                let words = ["classify", "run", "docs/bill.txt", "--rules", "rules.yaml"];
+                let mut command =
+                    sandbox.command(&[&words[..], &["--api-key-file", "key"]].concat());
+                command.env_remove("LLAMA_CLOUD_API_KEY");
+                run_to_end(command)
+            };
+            assert_hint(&with_key("a\nb\n"), "the file should have the key alone");
+            for text in ["KEY\n", "# mine\nLLAMA_CLOUD_API_KEY=KEY\n"] {
+                with_key(&text.replace("KEY\n", &format!("{CANARY}\n"))).assert_exit(0);
+            }
+            sandbox.emulator.job_count()
+        }),
+    )],
     &[
         (
             "the command reads values from stdin; if the input is for a loop, add </dev/null",

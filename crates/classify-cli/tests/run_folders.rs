@@ -374,6 +374,19 @@ fn file_replaced_by_one_of_same_size_and_time_is_not_sent_as_the_old() {
     }
 }
 
+/// A URL is a document that cannot be read, also beside others and with characters of globs.
+#[test]
+fn url_in_place_of_a_path_is_an_error() {
+    let sandbox = Sandbox::new();
+    let url = "https://example.com/a.pdf?token=x";
+    let found = run(&sandbox, &["docs/bill.txt", url])
+        .assert_exit(3)
+        .assert_stderr("a URL is not a path");
+    let rows = found.lines();
+    assert_eq!(status_of(&rows, url), "ERROR");
+    assert_eq!(status_of(&rows, "docs/bill.txt"), "COMPLETED");
+}
+
 #[cfg(unix)]
 #[test]
 fn pipes_and_sockets_in_a_folder_are_noted() {

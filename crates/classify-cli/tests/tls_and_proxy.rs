@@ -2,7 +2,11 @@
 
 mod common;
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use classify_emulator::{Config, RateLimits};
 use common::proxies::{ANYWHERE, ConnectProxy, TlsProxy};
@@ -172,4 +176,182 @@ fn proxy_unable_to_reach_service_is_reported_by_doctor() {
     assert!(found.contains(&"tls: error".to_owned()), "{found:?}");
     assert!(output.stdout.contains("the proxy"), "{output:?}");
     assert_eq!(proxy.tunnels(), 0);
+}
+
+/// A proxy that rejects every `CONNECT` with this status.
+fn denying_proxy(status: &'static str) -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut head = Vec::new();
+            let mut byte = [0];
+            while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|n| n > 0) {
+                head.push(byte[0]);
+            }
+            if head.starts_with(b"CONNECT ") {
+                count.fetch_add(1, Ordering::SeqCst);
+                let _ = write!(stream, "HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n");
+            }
+        }
+    });
+    (url, asked)
+}
+
+#[test]
+fn proxy_that_rejects_connect_is_not_retried_and_names_remedy() {
+    let sandbox = sandbox();
+    for (status, remedy) in [
+        ("407 Proxy Authentication Required", "USER:PASSWORD@"),
+        ("403 Forbidden", "NO_PROXY"),
+    ] {
+        for debug in [false, true] {
+            let (url, asked) = denying_proxy(status);
+            let words = ["classify", "list", "--debug"];
+            let words = if debug { &words[..] } else { &words[..2] };
+            let mut command = at(&sandbox, "https://nowhere.invalid", words);
+            command.env("HTTPS_PROXY", url.replace("http://", "http://user:canary@"));
+            let output = run_to_end(command)
+                .assert_exit(1)
+                .assert_stderr("nowhere.invalid:443")
+                .assert_stderr(&format!("{url} (HTTPS_PROXY)"))
+                .assert_stderr(&status[..3])
+                .assert_stderr(remedy);
+            assert!(!format!("{output:?}").contains("canary"), "{output:?}");
+            assert_eq!(asked.load(Ordering::SeqCst), 1, "{status}");
+        }
+        let (url, _) = denying_proxy(status);
+        let mut command = at(&sandbox, "https://nowhere.invalid", &DOCTOR);
+        command.env("HTTPS_PROXY", &url);
+        let (found, output) = doctor(command, 1);
+        assert!(found.contains(&"proxy: error".to_owned()), "{found:?}");
+        assert!(output.stdout.contains(remedy), "{output:?}");
+    }
+}
+
+#[test]
+fn proxy_that_cannot_be_reached_is_named_with_its_variable() {
+    let sandbox = sandbox();
+    let nobody = {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        format!("http://{}", listener.local_addr().unwrap())
+    };
+    let words = ["classify", "list"];
+    let mut command = at(&sandbox, "https://nowhere.invalid", &words);
+    command.env("ALL_PROXY", &nobody);
+    run_to_end(command)
+        .assert_exit(1)
+        .assert_stderr("no connection to nowhere.invalid:443")
+        .assert_stderr(&format!("through the proxy {nobody} (ALL_PROXY)"))
+        .assert_stderr("NO_PROXY");
+    let mut command = at(&sandbox, "https://nowhere.invalid", &DOCTOR);
+    command.env("ALL_PROXY", &nobody);
+    let (found, output) = doctor(command, 1);
+    assert!(found.contains(&"proxy: error".to_owned()), "{found:?}");
+    assert!(!found.contains(&"tls: error".to_owned()), "{found:?}");
+    assert!(output.stdout.contains("ALL_PROXY"), "{output:?}");
+}
+
+#[test]
+fn connection_error_names_host_and_port() {
+    let sandbox = sandbox();
+    let port = {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap().port()
+    };
+    let url = format!("http://127.0.0.1:{port}");
+    let words = ["classify", "list"];
+    let output = run_to_end(at(&sandbox, &url, &words))
+        .assert_exit(1)
+        .assert_stderr(&format!("no connection to 127.0.0.1:{port}: "));
+    assert!(!output.stderr.contains("proxy"), "{output:?}");
+}
+
+#[test]
+fn tls_to_a_plain_port_says_so() {
+    let sandbox = sandbox();
+    let url = sandbox.emulator.base_url().replace("http://", "https://");
+    let words = ["classify", "list"];
+    run_to_end(at(&sandbox, &url, &words))
+        .assert_exit(1)
+        .assert_stderr("does not speak TLS");
+    let (found, output) = doctor(at(&sandbox, &url, &DOCTOR), 1);
+    assert!(found.contains(&"tls: error".to_owned()), "{found:?}");
+    assert!(output.stdout.contains("does not speak TLS"), "{output:?}");
+}
+
+/// A certificate as editors and systems save it.
+#[test]
+fn tls_ca_certificate_in_any_usual_form_is_trusted() {
+    let sandbox = sandbox();
+    let tls = TlsProxy::before(&sandbox);
+    let url = tls.url("localhost");
+    let pem = std::fs::read_to_string(&tls.authority).unwrap();
+    let encoded: String = pem
+        .lines()
+        .filter(|line| !line.starts_with("-----"))
+        .collect();
+    let der = base64_decode(&encoded);
+    let wide = pem
+        .replace('\n', "\r\n")
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect::<Vec<_>>();
+    for (name, bytes) in [
+        ("bom.pem", [b"\xef\xbb\xbf", pem.as_bytes()].concat()),
+        ("utf16.pem", [b"\xff\xfe", &wide[..]].concat()),
+        ("authority.der", der.clone()),
+    ] {
+        let path = sandbox.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        let words = ["classify", "list", "--ca-cert", path.to_str().unwrap()];
+        run_to_end(at(&sandbox, &url, &words)).assert_exit(0);
+    }
+    let pkcs12 = [b"\x30\x82\x01\x00\x02\x01\x03", &der[..]].concat();
+    let mut cut = der;
+    cut.truncate(100);
+    for (name, bytes, problem) in [
+        ("keys.pfx", pkcs12, "PKCS #12"),
+        ("cut.der", cut, "invalid certificate"),
+        (
+            "key.pem",
+            b"-----BEGIN PRIVATE KEY-----\nMC4CAQ==\n-----END PRIVATE KEY-----\n".to_vec(),
+            "private key",
+        ),
+        ("text.pem", b"hello".to_vec(), "contains no certificate"),
+        (
+            "image.pem",
+            b"\x89PNG\r\n\xff".to_vec(),
+            "neither PEM nor DER",
+        ),
+    ] {
+        let path = sandbox.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        let words = ["classify", "list", "--ca-cert", path.to_str().unwrap()];
+        run_to_end(at(&sandbox, &url, &words))
+            .assert_exit(2)
+            .assert_stderr(problem)
+            .assert_stderr(name);
+    }
+}
+
+fn base64_decode(text: &str) -> Vec<u8> {
+    let value = |c: u8| match c {
+        b'A'..=b'Z' => u32::from(c - b'A'),
+        b'a'..=b'z' => u32::from(c - b'a') + 26,
+        b'0'..=b'9' => u32::from(c - b'0') + 52,
+        b'+' => 62,
+        _ => 63,
+    };
+    let text = text.trim_end_matches('=').as_bytes();
+    let groups = text.chunks(4).flat_map(|group| {
+        let bits = (0..4).fold(0, |bits, at| {
+            bits << 6 | group.get(at).map_or(0, |c| value(*c))
+        });
+        bits.to_be_bytes()[1..group.len()].to_vec()
+    });
+    groups.collect()
 }

@@ -68,6 +68,10 @@ faults! {
     NotJson = "not-json",
     /// A gateway's 502 with an HTML body, before acting.
     BadGatewayHtml = "html-502",
+    /// A firewall's 403 with an HTML body, before acting.
+    ForbiddenHtml = "html-403",
+    /// A captive portal's 200 with an HTML body, before acting.
+    CaptivePortal = "captive-portal",
     /// 500 after acting.
     ServerErrorAfter = "500-after",
     /// 500 before acting.
@@ -94,8 +98,12 @@ faults! {
     RateLimitedGarbage = "429-garbage",
     /// 402 before acting: the plan's credits are used up.
     PaymentRequired = "402",
+    /// 402 before acting: the project has reached its daily credit cap. The service's status for it is not published.
+    CreditCap = "credit-cap",
     /// 401 before acting, although the key is good.
     Unauthorized = "401",
+    /// 401 before acting: the key has expired.
+    ExpiredKey = "401-expired",
     /// 408 before acting.
     RequestTimeout = "408",
     /// 409 before acting: a concurrent change.
@@ -177,6 +185,8 @@ impl Fault {
                 | Self::CloseBefore
                 | Self::HangBefore
                 | Self::BadGatewayHtml
+                | Self::ForbiddenHtml
+                | Self::CaptivePortal
                 | Self::ServerErrorBefore
                 | Self::Unavailable
                 | Self::UnavailableShouldRetry
@@ -188,7 +198,9 @@ impl Fault {
                 | Self::RateLimitedAbsurd
                 | Self::RateLimitedGarbage
                 | Self::PaymentRequired
+                | Self::CreditCap
                 | Self::Unauthorized
+                | Self::ExpiredKey
                 | Self::RequestTimeout
                 | Self::Conflict
                 | Self::Redirect

@@ -69,6 +69,9 @@
 //! - A rule whose type is `other` (or another word for the rest) takes what no other rule matches.
 //! - Webhooks without an address are accepted and never sent. Their delays are real time under any clock. A create brings
 //!   at most 100 of them along, and 64 attempts are under way at once; an answer counts from its status on.
+//! - A saved webhook shows `********` for the value of every header and for a password in its URL. An update that sends
+//!   that back keeps the stored value; of a header that is not stored it is refused with 422.
+//! - A `page_size` below 1 is refused with 422 on every list, also where no list of pages is.
 //! - An inline `webhook_events` of `[]` means every event; in a saved webhook it is refused, as documented.
 //! - A JSON body has to come within [`Config::read_timeout`] as a whole.
 

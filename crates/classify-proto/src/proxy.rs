@@ -92,6 +92,18 @@ impl Proxy {
         &self.url
     }
 
+    /// The host, with the brackets of an IPv6 address.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The port.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// The variable that names it.
     #[must_use]
     pub fn variable(&self) -> &str {

@@ -5,6 +5,8 @@ use std::io;
 
 use bytes::Bytes;
 
+use crate::proxy::Proxy;
+
 /// A driver's answer to one [`Step::Send`](crate::machine::Step::Send).
 ///
 /// A response of any status is `Ok`: what a 404 or a 503 means is decided here, not in a driver.
@@ -20,6 +22,10 @@ pub struct Failure {
     attempted: bool,
     sent: bool,
     io_kind: Option<io::ErrorKind>,
+    /// The proxy that the request went through, without its user name and password.
+    proxy: Option<Box<str>>,
+    /// What that proxy answered in place of opening a connection.
+    proxy_status: Option<u16>,
     message: String,
 }
 
@@ -37,7 +43,8 @@ pub enum FailureKind {
     TooLarge,
     /// The request's own content could not be read: the file is gone, unreadable, or changed while it was sent.
     Content,
-    /// The transport refuses this request whenever it is asked: a URL it cannot take, no TLS compiled in.
+    /// The transport refuses this request whenever it is asked: a URL it cannot take, no TLS compiled in, a proxy that does
+    /// not connect.
     Refused,
 }
 
@@ -45,7 +52,44 @@ impl Failure {
     /// No connection came about, so nothing was sent.
     #[must_use]
     pub fn connect(message: impl Into<String>) -> Self {
+        let mut message = message.into();
+        // How rustls, OpenSSL and GnuTLS say that the first bytes of the server are not TLS.
+        let words = [
+            "InvalidContentType",
+            "wrong version number",
+            "unexpected TLS packet",
+        ];
+        if words.iter().any(|words| message.contains(words)) {
+            message.push_str(": the server does not speak TLS on this port; check the port and the scheme of the base URL");
+        }
         Self::new(FailureKind::Connect, false, message)
+    }
+
+    /// A proxy answered `CONNECT` with this status and opened no connection, so nothing was sent.
+    ///
+    /// A status of 4xx, such as 407 or 403, is given at every attempt and counts as [refused](Self::refused), except 408 and
+    /// 429; after any other the request may be sent again.
+    #[must_use]
+    pub fn proxy_refused(status: u16) -> Self {
+        let is_final = (400..500).contains(&status) && !matches!(status, 408 | 429);
+        let kind = if is_final {
+            FailureKind::Refused
+        } else {
+            FailureKind::Connect
+        };
+        let message = format!("the proxy answered CONNECT with {status}");
+        Self {
+            proxy_status: Some(status),
+            attempted: true,
+            ..Self::new(kind, false, message)
+        }
+    }
+
+    /// The same failure, of a request that went through this proxy; the error names it and its variable.
+    #[must_use]
+    pub fn through(mut self, proxy: &Proxy) -> Self {
+        self.proxy = Some(format!("{proxy} ({})", proxy.variable()).into());
+        self
     }
 
     /// A time limit ran out; the request may have been acted upon.
@@ -133,6 +177,18 @@ impl Failure {
         self.io_kind
     }
 
+    /// The proxy that the request went through and the variable that names it, without user name and password.
+    #[must_use]
+    pub fn proxy(&self) -> Option<&str> {
+        self.proxy.as_deref()
+    }
+
+    /// The status with which the proxy refused to connect to the service.
+    #[must_use]
+    pub fn proxy_status(&self) -> Option<u16> {
+        self.proxy_status
+    }
+
     /// Whether the transport began to send the request, even if it only tried to connect.
     #[must_use]
     pub fn was_attempted(&self) -> bool {
@@ -145,6 +201,8 @@ impl Failure {
             attempted: !matches!(kind, FailureKind::Content | FailureKind::Refused),
             sent,
             io_kind: None,
+            proxy: None,
+            proxy_status: None,
             message: message.into(),
         }
     }

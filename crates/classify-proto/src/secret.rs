@@ -5,6 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
+use crate::text::mask;
+
 /// What stands for a secret wherever one would be written.
 pub(crate) const REDACTED: &str = "[redacted]";
 
@@ -13,26 +15,66 @@ pub(crate) const REDACTED: &str = "[redacted]";
 /// It is sent to the service and appears nowhere else: `Debug` prints `[redacted]`, and a saved state holds a mark
 /// in its place. A state that was loaded therefore lacks its secrets; an operation that needs one says which, and
 /// refuses to be sent until the secret is set again.
+///
+/// The service shows the credentials of a saved webhook masked, such as `********`. The value behind a mask is unknown:
+/// [`is_masked`](Self::is_masked) holds, and [`expose_secret`](Self::expose_secret) returns `None`. A mask is not secret,
+/// so that JSON and saved states contain it. An
+/// [`UpdateWebhookConfiguration`](crate::webhooks::UpdateWebhookConfiguration) sends the mask of a header back, by which
+/// the service keeps the stored value; a create refuses it.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret(Option<Box<str>>);
+pub struct Secret(Content);
+
+#[derive(Clone, PartialEq, Eq)]
+enum Content {
+    Known(Box<str>),
+    /// What the service shows in place of the value.
+    Masked(Box<str>),
+    /// Left out of a saved state.
+    Omitted,
+}
 
 impl Secret {
     /// Keeps `text` from view.
     #[must_use]
     pub fn new(text: impl Into<String>) -> Self {
-        Self(Some(text.into().into_boxed_str()))
+        Self(Content::Known(text.into().into_boxed_str()))
     }
 
-    /// The secret itself; `None` when this came out of a saved state.
+    /// The secret itself; `None` if this comes out of a saved state, or if the service masks it.
     #[must_use]
     pub fn expose_secret(&self) -> Option<&str> {
-        self.0.as_deref()
+        match &self.0 {
+            Content::Known(text) => Some(text),
+            Content::Masked(_) | Content::Omitted => None,
+        }
+    }
+
+    /// Whether the service shows a mask in place of the value that it stores.
+    #[must_use]
+    pub fn is_masked(&self) -> bool {
+        matches!(self.0, Content::Masked(_))
+    }
+
+    /// The same, as the service shows it: a text that looks like a mask is one.
+    pub(crate) fn shown(self) -> Self {
+        match self.0 {
+            Content::Known(text) if mask::is_masked(&text) => Self(Content::Masked(text)),
+            content => Self(content),
+        }
+    }
+
+    /// The secret, or the mask that stands for it.
+    pub(crate) fn secret_or_mask(&self) -> Option<&str> {
+        match &self.0 {
+            Content::Known(text) | Content::Masked(text) => Some(text),
+            Content::Omitted => None,
+        }
     }
 
     /// Whether the text was left out of a saved state and must be set again.
     #[must_use]
     pub fn is_redacted(&self) -> bool {
-        self.0.is_none()
+        self.0 == Content::Omitted
     }
 }
 
@@ -56,7 +98,10 @@ impl fmt::Debug for Secret {
 
 impl Serialize for Secret {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(REDACTED)
+        serializer.serialize_str(match &self.0 {
+            Content::Masked(mask) => mask,
+            Content::Known(_) | Content::Omitted => REDACTED,
+        })
     }
 }
 
@@ -64,7 +109,7 @@ impl<'de> Deserialize<'de> for Secret {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         Ok(if text == REDACTED {
-            Self(None)
+            Self(Content::Omitted)
         } else {
             Self::new(text)
         })
@@ -109,7 +154,7 @@ impl From<String> for SecretValue {
     }
 }
 
-/// A secret that was left out of a saved state stays left out.
+/// A secret that is masked or was left out of a saved state counts as left out.
 impl From<&Secret> for SecretValue {
     fn from(secret: &Secret) -> Self {
         Self(secret.expose_secret().map(|text| Box::new(text.into())))

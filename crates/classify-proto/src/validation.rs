@@ -31,6 +31,15 @@ impl ValidationErrors {
         }
     }
 
+    /// Adds a problem unless a list's page holds at least one item, and at most `max` if a limit is published.
+    pub(crate) fn page_size(&mut self, size: Option<u32>, max: Option<u32>) {
+        let Some(size) = size.filter(|size| *size < 1 || max.is_some_and(|max| *size > max)) else {
+            return;
+        };
+        let range = max.map_or_else(|| "1 or more".to_owned(), |max| format!("1 to {max}"));
+        self.add("page_size", format!("is {size}; the service takes {range}"));
+    }
+
     pub(crate) fn finish(self) -> Result<(), Error> {
         if self.0.is_empty() {
             Ok(())

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use classify_proto::machine::{Call, Context, Journal, Machine, Retry, Saved, Step};
+use classify_proto::machine::{
+    Bulk, BulkOptions, Call, Context, Journal, Machine, Retry, Saved, Step,
+};
 use classify_proto::v2::{Configuration, CreateJob, GetJob, Rule};
+use classify_proto::webhooks::Event;
 use classify_proto::{Api, Failure, Operation, Seed, Time, http};
 
 fn api() -> Api {
@@ -101,5 +104,89 @@ fn redact_api_key_repeated_in_error_response() {
         let shown = format!("{error} {error:?} {:?}", error.field_errors());
         assert!(!shown.contains("canary"), "{shown}");
         assert!(shown.contains("[redacted]"), "{shown}");
+    }
+}
+
+/// Found by the target `journal`: the first line is a JSON string with a line break in it.
+#[test]
+fn journal_error_repeats_nothing_of_the_line() {
+    let long = "canary ".repeat(10_000);
+    for line in [
+        r#""canary\n""#.to_owned(),
+        format!("{long:?}"),
+        "7777777".to_owned(),
+        r#"{"record":"canary"}"#.to_owned(),
+        r#"{"record":"planned","key":"canary","name":"a","attempt":0}"#.to_owned(),
+        r#"{"record":"run","v":"canary"}"#.to_owned(),
+        r#"{"record":"run","v":1,"project":{"canary":1}}"#.to_owned(),
+        r#"{"canary`"#.to_owned(),
+        "canary".to_owned(),
+    ] {
+        let error = Journal::read(format!("{line}\n").as_bytes()).unwrap_err();
+        let shown = format!("{error} {error:?}");
+        assert!(shown.contains("line 1 of the journal"), "{shown}");
+        for part in ["canary", "777", "\n"] {
+            assert!(!shown.contains(part), "{line}: {shown}");
+        }
+        assert!(shown.len() < 1_000, "{}", shown.len());
+    }
+}
+
+/// What differs between two runs is named in short pieces, whatever length it has in the file.
+#[test]
+fn journal_of_another_run_is_quoted_in_short_pieces() {
+    let long = "p".repeat(100_000);
+    let journal = format!("{{\"record\":\"run\",\"v\":1,\"project\":\"{long}\\n\"}}\n");
+    let (journal, _) = Journal::read(journal.as_bytes()).unwrap();
+    let rules = Configuration::new([Rule::new("invoice", "has an invoice number")]);
+    let bulk = Bulk::new(&api(), rules, BulkOptions::default(), Seed::new([1; 16])).unwrap();
+    let shown = bulk.with_journal(journal).unwrap_err().to_string();
+    assert!(shown.contains("project: \"ppp"), "{shown}");
+    assert!(shown.len() < 300, "{}", shown.len());
+}
+
+#[test]
+fn saved_state_error_repeats_nothing_of_the_text() {
+    let long = format!("{:?}", "canary ".repeat(10_000));
+    for text in [
+        r#""canary\n""#.to_owned(),
+        long.clone(),
+        r#"{"v":"canary"}"#.to_owned(),
+        r#"{"v":2,"kind":7,"state":"canary"}"#.to_owned(),
+        format!(r#"{{"v":2,"kind":{long},"state":{{}}}}"#),
+        r#"{"v":2,"kind":"canary","state":{}}"#.to_owned(),
+        r#"{"v":2,"kind":"call classify.get","state":"canary\n"}"#.to_owned(),
+        r#"{"v":2,"kind":"call classify.get","state":{"operation":"canary"}}"#.to_owned(),
+        "canary".to_owned(),
+    ] {
+        let error = Call::<GetJob>::load(&text).unwrap_err();
+        let shown = format!("{error} {error:?}");
+        assert!(
+            !shown.contains("canary") && !shown.contains('\n'),
+            "{shown}"
+        );
+        assert!(shown.len() < 1_000, "{}", shown.len());
+    }
+    let other = r#"{"v":2,"kind":"call classify.create","state":{}}"#;
+    let error = Call::<GetJob>::load(other).unwrap_err().to_string();
+    assert!(error.contains("call classify.create"), "{error}");
+}
+
+#[test]
+fn webhook_error_repeats_nothing_of_the_body() {
+    for body in [
+        r#""canary\n""#,
+        r#"{"event_type":["canary"]}"#,
+        r#"{"canary":1}"#,
+        "canary",
+        "7777",
+        r#""\"canary\"""#,
+    ] {
+        let error = Event::parse(body.as_bytes()).unwrap_err();
+        let shown = format!("{error} {error:?}");
+        assert!(
+            !shown.contains("canary") && !shown.contains("777"),
+            "{shown}"
+        );
     }
 }

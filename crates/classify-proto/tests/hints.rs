@@ -6,10 +6,13 @@ mod sim;
 use std::time::Duration;
 
 use classify_proto::machine::{
-    BulkOptions, Call, DocumentStatus, HashedDocument, Reconcile, Retry, Run, Summary, Waiter,
+    BulkOptions, Call, Context, DocumentStatus, HashedDocument, Machine, Reconcile, Retry, Run,
+    Step, Summary, Waiter,
 };
 use classify_proto::v2::{Configuration, CreateJob, GetJob, Job, JobOptions, Rerun, Rule};
-use classify_proto::{Error, ErrorCode, Hint, Operation, Seed, Time, Timestamp, files, v1};
+use classify_proto::{
+    Error, ErrorCode, Failure, Hint, Operation, Seed, Time, Timestamp, files, v1,
+};
 use sim::bulk_harness::{BulkHarness, CREATE, job_options, service};
 use sim::{Fault, Service, Simulation};
 
@@ -179,9 +182,61 @@ fn clauses(hint: Hint) -> Vec<(&'static str, Option<Follow>)> {
                 Some(|| refused_then_corrected(402, Hint::CheckPlan)),
             ),
         ],
+        Hint::CreditCap => vec![
+            ("the project has reached its credit cap: ", None),
+            (
+                "go on when the cap's day or month is over, or once the cap is raised",
+                Some(|| {
+                    let jobs = refused_for(402, "the daily credit cap is reached", Hint::CreditCap);
+                    assert_eq!(jobs, resumed_after(403, "credit cap", Hint::CreditCap));
+                    jobs
+                }),
+            ),
+        ],
+        Hint::ExpiredKey => vec![
+            ("the key has expired: ", None),
+            (
+                "create another key of the same project and go on with that",
+                Some(|| {
+                    let jobs = refused_for(401, "the key has expired", Hint::ExpiredKey);
+                    assert_eq!(jobs, resumed_after(401, "key expired", Hint::ExpiredKey));
+                    jobs
+                }),
+            ),
+        ],
+        Hint::Intercepted => vec![
+            (
+                "something on the way answered in place of the service, such as a captive portal, a proxy or a firewall: ",
+                None,
+            ),
+            (
+                "check the network and the base URL",
+                Some(|| {
+                    let mut simulation = Simulation::new(service(0));
+                    simulation.service.faults = [Fault::CaptivePortal].into();
+                    with_hint(call(&mut simulation, create("dfl-1")), Hint::Intercepted);
+                    call(&mut simulation, create("dfl-1")).unwrap();
+                    simulation.service.jobs.len()
+                }),
+            ),
+        ],
+        Hint::ProxyLogin => vec![
+            ("the proxy asks for a user name and a password: ", None),
+            (
+                "write them into its URL, as in http://USER:PASSWORD@HOST:PORT",
+                Some(|| denied_by_proxy(407, Hint::ProxyLogin)),
+            ),
+        ],
+        Hint::ProxyDenies => vec![
+            ("the proxy does not connect to this host: ", None),
+            (
+                "ask its operator, or list the host in NO_PROXY to go past the proxy",
+                Some(|| denied_by_proxy(403, Hint::ProxyDenies)),
+            ),
+        ],
         Hint::CheckKey => vec![
             (
-                "check the key, and that it is of this region",
+                "check the key, that it has not expired, and that it is of this region",
                 Some(|| refused_then_corrected(401, Hint::CheckKey)),
             ),
             (": a key is valid in one region only", None),
@@ -230,10 +285,16 @@ fn clauses(hint: Hint) -> Vec<(&'static str, Option<Follow>)> {
             "correct the named field",
             Some(|| refused_then_corrected(422, Hint::CorrectField)),
         )],
-        Hint::SlowDown => vec![(
-            "slow down",
-            Some(|| refused_then_corrected(429, Hint::SlowDown)),
-        )],
+        Hint::SlowDown => vec![
+            (
+                "slow down",
+                Some(|| refused_then_corrected(429, Hint::SlowDown)),
+            ),
+            (
+                ": a free plan allows 20 requests a minute, which `Limiter::free_tier` and `--limits free` keep to",
+                None,
+            ),
+        ],
         Hint::CheckBaseUrl => vec![(
             "check the base URL",
             Some(|| refused_then_corrected(302, Hint::CheckBaseUrl)),
@@ -455,10 +516,48 @@ fn run_saved(simulation: &mut Simulation, rerun: Rerun) -> Result<Job, Error> {
     simulation.run(&mut run).1
 }
 
+/// A run that is stopped by a refusal in these words, and goes on from its journal.
+fn resumed_after(status: u16, words: &'static str, hint: Hint) -> usize {
+    let mut bench = BulkHarness::new([1], service(0));
+    bench.simulation.service.refuses = Some(status);
+    bench.simulation.service.refusal = words;
+    let summary: Summary = bench.run(None).unwrap();
+    with_hint(summary.into_error().map_or(Ok(()), Err), hint);
+    bench.simulation.service.refuses = None;
+    bench.reports.clear();
+    bench.run(None).unwrap();
+    bench.assert_all_completed();
+    bench.simulation.service.jobs.len()
+}
+
+/// A create that a proxy does not let through, until it does.
+fn denied_by_proxy(status: u16, hint: Hint) -> usize {
+    let mut simulation = Simulation::new(service(0));
+    let api = simulation.api.clone();
+    let cx = Context::new(&api, Time::from_millis(simulation.now));
+    let mut denied = Call::new(create("dfl-1"), seed(1));
+    let Step::Send(ticket, _) = denied.poll(cx) else {
+        panic!("nothing was sent")
+    };
+    denied.handle(cx, ticket, Err(Failure::proxy_refused(status)));
+    let Step::Done(result) = denied.poll(cx) else {
+        panic!("it is sent again")
+    };
+    let error = with_hint(result, hint);
+    assert!(error.is_refused() && !error.is_ambiguous(), "{error}");
+    call(&mut simulation, create("dfl-1")).unwrap();
+    simulation.service.jobs.len()
+}
+
 /// A create that is refused until what the hint names is put right, and is then sent again.
 fn refused_then_corrected(status: u16, hint: Hint) -> usize {
+    refused_for(status, "refused", hint)
+}
+
+fn refused_for(status: u16, words: &'static str, hint: Hint) -> usize {
     let refusing = Service {
         refuses: Some(status),
+        refusal: words,
         ..service(0)
     };
     let mut simulation = Simulation::new(refusing);

@@ -33,3 +33,22 @@ fn pagination_next_page_changes_only_the_token() {
     goes_on(&configurations::ListConfigurations::new().project("narrowed"));
     goes_on(&webhooks::ListWebhookConfigurations::new().project("narrowed"));
 }
+
+#[test]
+fn validation_page_size_below_1_is_refused_on_every_list() {
+    fn is_refused(list: &impl Paged) {
+        let api = Api::builder("llx-key").build().unwrap();
+        let error = list.build_request(&api).unwrap_err();
+        let fields: Vec<_> = error.field_errors().iter().map(|f| &*f.field).collect();
+        assert_eq!(fields, ["page_size"], "{}", list.name());
+        assert!(error.to_string().contains("is 0"), "{error}");
+        let lenient = Api::builder("llx-key").validate(false).build().unwrap();
+        list.build_request(&lenient).unwrap();
+    }
+    is_refused(&v2::ListJobs::new().page_size(0));
+    is_refused(&v1::ListJobs::new().page_size(0));
+    is_refused(&files::ListFiles::new().page_size(0));
+    is_refused(&files::QueryFiles::new().page_size(0));
+    is_refused(&configurations::ListConfigurations::new().page_size(0));
+    is_refused(&webhooks::ListWebhookConfigurations::new().page_size(0));
+}

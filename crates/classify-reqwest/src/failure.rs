@@ -24,6 +24,8 @@ fn classify_error(error: &reqwest::Error) -> Failure {
             Failure::timeout(format!("no connection in time: {message}")).before_sending()
         } else if message.contains("scheme is not http") {
             no_tls()
+        } else if message.contains("proxy authorization required") {
+            Failure::proxy_refused(407)
         } else if is_bad_certificate(error) || speaks_of_certificates(&message) {
             // Looked at during the handshake, so that nothing was sent; the same one comes at every attempt.
             Failure::refused(message).attempted(true)

@@ -25,6 +25,8 @@ use crate::failure;
 pub struct Transport {
     client: reqwest::Client,
     origin: Origin,
+    /// The proxy that errors name.
+    proxy: Option<Arc<Proxy>>,
     server: Arc<OnceLock<Server>>,
 }
 
@@ -41,8 +43,8 @@ struct Server {
 #[derive(Clone, Debug)]
 enum Origin {
     Caller,
-    /// This crate, for this proxy.
-    Default(Option<Proxy>),
+    /// This crate.
+    Default,
 }
 
 impl Transport {
@@ -61,13 +63,21 @@ impl Transport {
         Self {
             client,
             origin: Origin::Caller,
+            proxy: None,
             server: Arc::default(),
         }
     }
 
+    /// Names the proxy that the caller's client uses, so that errors tell where it comes from. Does not set a proxy.
+    #[must_use]
+    pub fn named_proxy(mut self, proxy: Option<Proxy>) -> Self {
+        self.proxy = proxy.map(Arc::new);
+        self
+    }
+
     fn prepare(&self, request: http::Request<RequestBody>) -> Result<Prepared, Failure> {
         let (parts, body) = request.into_parts();
-        let is_default = matches!(self.origin, Origin::Default(_));
+        let is_default = matches!(self.origin, Origin::Default);
         if is_default && !HAS_TLS && parts.uri.scheme() == Some(&http::uri::Scheme::HTTPS) {
             return Err(failure::no_tls());
         }
@@ -163,7 +173,16 @@ impl AsyncTransport for Transport {
 
     fn send(&self, request: http::Request<RequestBody>, budget: Budget) -> Exchange {
         Exchange(State::Polled(match self.prepare(request) {
-            Ok(prepared) => Box::pin(prepared.exchange(&self.client, budget)),
+            Ok(prepared) => {
+                let exchange = prepared.exchange(&self.client, budget);
+                match self.proxy.clone() {
+                    None => Box::pin(exchange),
+                    Some(proxy) => Box::pin(async move {
+                        let reply = exchange.await;
+                        reply.map_err(|failure| failure.through(&proxy))
+                    }),
+                }
+            }
             Err(failure) => Box::pin(ready(Err(failure))),
         }))
     }
@@ -201,7 +220,7 @@ impl AsyncTransport for Transport {
     fn rebuild(&self, limits: &TransportLimits) -> Option<Result<Self, Error>> {
         match &self.origin {
             Origin::Caller => None,
-            Origin::Default(proxy) => Some(Self::build(limits, proxy.as_ref())),
+            Origin::Default => Some(Self::build(limits, self.proxy.as_deref())),
         }
     }
 
@@ -224,7 +243,8 @@ impl DefaultTransport for Transport {
         let client = default_client(limits, proxy).map_err(Failure::refused)?;
         Ok(Self {
             client,
-            origin: Origin::Default(proxy.cloned()),
+            origin: Origin::Default,
+            proxy: proxy.cloned().map(Arc::new),
             server: Arc::default(),
         })
     }

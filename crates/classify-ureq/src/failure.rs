@@ -63,7 +63,10 @@ fn classify_error(error: Error, budget: Budget) -> Failure {
         Error::Timeout(which) => timed_out(which, budget),
         Error::HostNotFound => Failure::connect("the host's name is not known"),
         Error::ConnectionFailed => Failure::connect("no address of the host could be reached"),
-        Error::ConnectProxyFailed(why) => Failure::connect(format!("the proxy refused: {why}")),
+        Error::ConnectProxyFailed(why) => match proxy_status(&why) {
+            Some(status) => Failure::proxy_refused(status),
+            None => Failure::connect(format!("the proxy refused: {why}")),
+        },
         Error::Tls(why) => Failure::connect(format!("TLS: {why}")),
         #[cfg(feature = "_rustls")]
         Error::Rustls(error @ rustls::Error::InvalidCertificate(_)) => {
@@ -86,6 +89,13 @@ fn classify_error(error: Error, budget: Budget) -> Failure {
         Error::Io(error) => broken(&error),
         other => Failure::broken(other.to_string()),
     }
+}
+
+/// The status in ureq's text for a response to `CONNECT`, "proxy server responded 407/407".
+fn proxy_status(why: &str) -> Option<u16> {
+    let digits = |c: char| c.is_ascii_digit();
+    let start = why.find(digits)?;
+    why[start..].split(|c| !digits(c)).next()?.parse().ok()
 }
 
 /// Says why an https URL cannot be reached by this build.

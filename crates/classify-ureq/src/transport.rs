@@ -30,13 +30,14 @@ pub struct Transport {
     agent: Agent,
     /// What the agent was built for, unless the caller built it.
     default: Option<Default>,
+    /// The proxy that errors name.
+    proxy: Option<Proxy>,
 }
 
 /// The settings of an agent that this crate built. They are those of an ordinary request.
 #[derive(Clone, Debug)]
 struct Default {
     limits: TransportLimits,
-    proxy: Option<Proxy>,
 }
 
 impl Transport {
@@ -56,7 +57,15 @@ impl Transport {
         Self {
             agent,
             default: None,
+            proxy: None,
         }
+    }
+
+    /// Names the proxy that the caller's agent uses, so that errors tell where it comes from. Does not set a proxy.
+    #[must_use]
+    pub fn named_proxy(mut self, proxy: Option<Proxy>) -> Self {
+        self.proxy = proxy;
+        self
     }
 
     fn exchange(
@@ -179,13 +188,18 @@ impl BlockingTransport for Transport {
         {
             return Err(failure::no_tls());
         }
-        let response = self.exchange(parts, body, budget)?;
-        read(response, budget)
+        let reply = self
+            .exchange(parts, body, budget)
+            .and_then(|response| read(response, budget));
+        match &self.proxy {
+            Some(proxy) => reply.map_err(|failure| failure.through(proxy)),
+            None => reply,
+        }
     }
 
     fn rebuild(&self, limits: &TransportLimits) -> Option<Result<Self, Error>> {
-        let default = self.default.as_ref()?;
-        Some(Self::build(limits, default.proxy.as_ref()))
+        self.default.as_ref()?;
+        Some(Self::build(limits, self.proxy.as_ref()))
     }
 }
 
@@ -198,10 +212,8 @@ impl DefaultTransport for Transport {
         let agent = default_agent(&limits, proxy).map_err(Failure::refused)?;
         Ok(Self {
             agent,
-            default: Some(Default {
-                limits,
-                proxy: proxy.cloned(),
-            }),
+            default: Some(Default { limits }),
+            proxy: proxy.cloned(),
         })
     }
 }

@@ -70,7 +70,7 @@ pub(crate) struct GlobalArgs {
     #[arg(long, global = true)]
     pub(crate) debug: bool,
 
-    /// Trust the certificates in this PEM file, not the system's
+    /// Trust the certificates in this PEM or DER file, not the system's
     ///
     /// `SSL_CERT_FILE` does the same.
     #[arg(long, global = true, value_name = "FILE", value_hint = clap::ValueHint::FilePath, hide_short_help = true)]
@@ -99,6 +99,8 @@ pub(crate) struct GlobalArgs {
     pub(crate) api_key: Option<Secret>,
 
     /// Read the API key from a file, or from stdin with -
+    ///
+    /// The file contains the key alone, or lines `NAME=value` with or without quotes, in UTF-8 or UTF-16.
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) api_key_file: Option<PathBuf>,
 

@@ -3,11 +3,12 @@
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
 use std::time::{Duration, SystemTime};
 
-use classify_proto::{Proxy, http, v2};
+use classify_proto::{Hint, Proxy, http, v2};
 use serde::Serialize;
 
+use crate::api_key::api_key_source;
 use crate::args::global::GlobalArgs;
-use crate::client::{CliClient, api_key_source};
+use crate::client::CliClient;
 use crate::connection_hint::connection_hint;
 use crate::error::CliError;
 use crate::exit_code::ExitCode;
@@ -114,7 +115,12 @@ pub(crate) fn doctor(global: &GlobalArgs, printer: Printer) -> Result<(), CliErr
     let port = uri.port_u16().unwrap_or(default_port);
 
     let proxy = proxy_from_env(cli_client.client.api())?;
-    steps.add(&check_proxy(&cli_client, &host, proxy.as_ref()))?;
+    let proxy_step = check_proxy(&cli_client, &host, proxy.as_ref());
+    steps.add(&proxy_step)?;
+    if proxy_step.code.is_some() {
+        // Everything that follows would fail in the same way.
+        return steps.finish();
+    }
     if proxy.is_some() {
         steps.add(&StepResult::ok("dns", "left to the proxy"))?;
     } else {
@@ -243,7 +249,21 @@ fn check_proxy(cli_client: &CliClient, host: &str, proxy: Option<&Proxy>) -> Ste
     let names = set.join(", ");
     if let Some(proxy) = proxy {
         // The address alone: a name and a password may stand beside it.
-        return StepResult::ok("proxy", format!("{proxy} ({names} set)"));
+        return match reach(proxy) {
+            Ok(()) => StepResult::ok("proxy", format!("{proxy} answers ({names} set)")),
+            Err(reason) => StepResult::error(
+                "proxy",
+                ExitCode::Unexpected,
+                format!(
+                    "{proxy}, from {}, cannot be reached: {reason}",
+                    proxy.variable()
+                ),
+                format!(
+                    "correct {}, or list {host} in NO_PROXY to go past the proxy",
+                    proxy.variable()
+                ),
+            ),
+        };
     }
     if set.iter().all(|name| name.eq_ignore_ascii_case("NO_PROXY")) {
         return StepResult::ok("proxy", "none");
@@ -266,6 +286,48 @@ fn check_proxy(cli_client: &CliClient, host: &str, proxy: Option<&Proxy>) -> Ste
         format!("none is used, although {names} is set"),
         "for a base URL with https, it is HTTPS_PROXY or ALL_PROXY that counts",
     )
+}
+
+/// Opens a connection to the proxy, and nothing more.
+fn reach(proxy: &Proxy) -> Result<(), String> {
+    let host = proxy.host().trim_matches(['[', ']']);
+    let addresses = (host, proxy.port())
+        .to_socket_addrs()
+        .map_err(|error| error.to_string())?;
+    let mut last = "it has no address".to_owned();
+    for address in addresses {
+        match TcpStream::connect_timeout(&address, STEP_TIMEOUT) {
+            Ok(_) => return Ok(()),
+            Err(error) => last = error.to_string(),
+        }
+    }
+    Err(last)
+}
+
+/// Describes a proxy that rejects `CONNECT` for good; `None` for any other error.
+fn check_connect(error: &ureq::Error, proxy: Option<&Proxy>, host: &str) -> Option<StepResult> {
+    let (ureq::Error::ConnectProxyFailed(reason), Some(proxy)) = (error, proxy) else {
+        return None;
+    };
+    let is_digit = |c: char| c.is_ascii_digit();
+    let digits = &reason[reason.find(is_digit)?..];
+    let status: u16 = digits.split(|c| !is_digit(c)).next()?.parse().ok()?;
+    let variable = proxy.variable();
+    let change = match status {
+        407 => format!(
+            "write a user name and a password into {variable}: http://USER:PASSWORD@HOST:PORT"
+        ),
+        400..500 => format!(
+            "ask the operator of the proxy to allow {host}, or list it in NO_PROXY to go past the proxy"
+        ),
+        _ => return None,
+    };
+    Some(StepResult::error(
+        "proxy",
+        ExitCode::Unexpected,
+        format!("{proxy}, from {variable}, answers {status} and does not connect to {host}"),
+        change,
+    ))
 }
 
 fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, StepResult> {
@@ -323,6 +385,9 @@ fn check_tls_and_clock(
     let response = match result {
         Ok(response) => response,
         Err(error) => {
+            if let Some(step) = check_connect(&error, proxy, uri.host().unwrap_or_default()) {
+                return Ok(vec![step]);
+            }
             let text = error.to_string();
             let change = connection_hint(&text).unwrap_or(
                 "check --base-url, the proxy variables, and whether something on the way cuts connections",
@@ -374,9 +439,17 @@ fn check_list(cli_client: &CliClient) -> StepResult {
         Ok(_) => StepResult::ok("list", "the service lists jobs for this key"),
         Err(error) => {
             let code = ExitCode::of(&error);
+            let has = |hint| error.hints().any(|given| given == hint);
             let change = match code {
+                _ if error.is_intercepted() => {
+                    "something on the way answers in place of the service: sign in to the network, ask whoever runs its firewall, or check --base-url"
+                }
+                _ if has(Hint::CreditCap) => {
+                    "the project has reached its credit cap: wait for its day or month to end, or raise the cap"
+                }
+                _ if has(Hint::ExpiredKey) => "create another key of the same project",
                 ExitCode::Auth => {
-                    "the key is wrong, revoked, or of another region: compare --region with where it was made"
+                    "the key is wrong, expired, revoked, or of another region: compare --region with where it was made"
                 }
                 ExitCode::Quota => "the plan has no credits left; see the service's billing page",
                 ExitCode::RateLimited => "wait a minute: the free tier allows 20 requests in one",

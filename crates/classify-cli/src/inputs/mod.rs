@@ -18,6 +18,7 @@ pub(crate) use self::filter::NameFilter;
 
 use crate::args::values::Shard;
 use crate::error::CliError;
+use crate::path_hint::path_hint;
 
 /// A document that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -187,7 +188,10 @@ impl Finder<'_> {
                 error: None,
                 is_id: true,
             }),
-            Err(_) if is_glob(argument) => self.add_glob(argument)?,
+            // The `?` of a URL makes no glob.
+            Err(_) if is_glob(argument) && path_hint(argument).is_none() => {
+                self.add_glob(argument)?;
+            }
             Err(error) => self.add_unreadable(argument.to_owned(), &error),
         }
         Ok(())

@@ -32,7 +32,7 @@ pub(crate) const PROGRAM: &[Section] = &[
                 ),
                 (
                     "SSL_CERT_FILE",
-                    "PEM file of certificate authorities to trust instead of the system's",
+                    "PEM or DER file of certificate authorities to trust instead of the system's",
                 ),
                 ("NO_COLOR", "disables colors if it is not empty"),
                 (

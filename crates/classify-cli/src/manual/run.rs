@@ -237,8 +237,9 @@ parsing_configuration:      # optional
         title: "Errors and interruption",
         blocks: &[
             Text(
-                "A document that fails does not stop the others. A rejected key or a lack of credits stops the run; \
-                 documents that were not sent are listed as NOT_STARTED.",
+                "A document that fails does not stop the others. The run stops if the key is rejected or has expired, if \
+                 the credits or the credit cap of the project are used up, or if a captive portal or a firewall answers \
+                 with HTML instead of the service. Documents that were not sent are then listed as NOT_STARTED.",
             ),
             Text(
                 "On Ctrl-C, SIGTERM or SIGHUP, the run waits up to ten seconds for requests that are in flight, prints \

@@ -146,10 +146,8 @@ impl Engine {
         self.tell(|| RunEvent::Accepted { position, copy_of });
         self.bulk.push(read.document);
         // The record of a job that is open since an earlier process is not written again.
-        if copy_of.is_none()
-            && let Some(job_id) = self.bulk.job_id(key)
-        {
-            let job_id = job_id.to_owned();
+        let job_id = self.bulk.job_id(key).filter(|_| copy_of.is_none());
+        if let Some(job_id) = job_id.map(str::to_owned) {
             self.tell(|| RunEvent::Created {
                 positions: vec![position],
                 job_id,

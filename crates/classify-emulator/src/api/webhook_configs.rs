@@ -9,7 +9,7 @@ use crate::page::PageRequest;
 use crate::reply::{HandlerResult, Reply};
 use crate::request_context::RequestContext;
 use crate::shared_state::SharedState;
-use crate::state::configuration::WebhookConfiguration;
+use crate::state::configuration::{MASK, WebhookConfiguration};
 use crate::validate::{Node, Validator};
 
 /// The fields that create and update share; absent ones stay as they are.
@@ -22,7 +22,7 @@ fn apply_fields(node: &Node<'_>, to: &mut WebhookConfiguration) {
     if let Some(headers) = node.field("webhook_headers").present() {
         to.headers = headers
             .non_null()
-            .map(|headers| webhook_fields::headers(&headers));
+            .map(|headers| unmask(&headers, to.headers.as_deref().unwrap_or_default()));
     }
     if let Some(format) = node.field("webhook_output_format").present() {
         to.format = format
@@ -32,6 +32,24 @@ fn apply_fields(node: &Node<'_>, to: &mut WebhookConfiguration) {
     if let Some(secret) = node.field("webhook_signing_secret").non_null() {
         to.secret = secret.string(1, 1_000);
     }
+}
+
+/// Headers, of which those that are sent as they are shown keep their stored value.
+fn unmask(node: &Node<'_>, stored: &[(String, String)]) -> Vec<(String, String)> {
+    let headers = webhook_fields::headers(node).into_iter();
+    headers
+        .map(|(name, value)| {
+            if value != MASK {
+                return (name, value);
+            }
+            let kept = stored.iter().find(|(known, _)| *known == name);
+            if kept.is_none() {
+                let message = "This is a mask, and no value is stored that it could stand for";
+                node.field(&name).add_error("value_error", message);
+            }
+            (name, kept.map_or(value, |(_, value)| value.clone()))
+        })
+        .collect()
 }
 
 pub(super) fn create(shared: &Arc<SharedState>, context: &RequestContext) -> HandlerResult {
@@ -81,7 +99,8 @@ pub(super) fn update(shared: &Arc<SharedState>, context: &RequestContext) -> Han
         saved_resource::find::<WebhookConfiguration>(&store, &tenant, &context.id)?.clone();
     apply_fields(&node, &mut changed);
     validator.finish()?;
-    if let Some(url) = url {
+    // A URL that is sent as it is shown keeps its password.
+    if let Some(url) = url.filter(|url| *url != changed.masked_url()) {
         changed.url = url;
     }
     changed.updated = now;
@@ -100,6 +119,8 @@ pub(super) fn delete(shared: &Arc<SharedState>, context: &RequestContext) -> Han
 pub(super) fn list(shared: &Arc<SharedState>, context: &RequestContext) -> HandlerResult {
     let validator = Validator::new();
     let tenant = context.tenant(&validator);
+    // It has no pages, and refuses a size below 1 as every list does.
+    context.query.integer(&validator, "page_size", 1, u64::MAX);
     validator.finish()?;
     let store = shared.store();
     let rows = store

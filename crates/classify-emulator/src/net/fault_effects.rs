@@ -31,6 +31,8 @@ pub(super) fn replacement(
     };
     let reply = match fault {
         Fault::BadGatewayHtml => gateway(StatusCode::BAD_GATEWAY, "502 Bad Gateway"),
+        Fault::ForbiddenHtml => gateway(StatusCode::FORBIDDEN, "Access to this site is blocked"),
+        Fault::CaptivePortal => gateway(StatusCode::OK, "Sign in to the network"),
         Fault::ServerErrorBefore => {
             Reply::detail(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error")
         }
@@ -47,7 +49,12 @@ pub(super) fn replacement(
             StatusCode::PAYMENT_REQUIRED,
             "The plan's credits are used up",
         ),
+        Fault::CreditCap => Reply::detail(
+            StatusCode::PAYMENT_REQUIRED,
+            "The project has reached its daily credit cap",
+        ),
         Fault::Unauthorized => Reply::detail(StatusCode::UNAUTHORIZED, "Invalid API key"),
+        Fault::ExpiredKey => Reply::detail(StatusCode::UNAUTHORIZED, "The API key has expired"),
         Fault::RequestTimeout => {
             Reply::detail(StatusCode::REQUEST_TIMEOUT, "The request took too long")
         }

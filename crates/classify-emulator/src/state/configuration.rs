@@ -69,19 +69,35 @@ impl Row for WebhookConfiguration {
     }
 }
 
+/// Shown in place of a stored credential. The form of the service's mask is not published.
+pub(crate) const MASK: &str = "********";
+
 impl WebhookConfiguration {
+    /// The URL with the password in it masked.
+    pub(crate) fn masked_url(&self) -> String {
+        let masked = || {
+            let (scheme, rest) = self.url.split_once("://")?;
+            let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+            let (user, host) = rest[..end].rsplit_once('@')?;
+            let name = user.split_once(':').map(|(name, _)| format!("{name}:"));
+            let name = name.unwrap_or_default();
+            Some(format!("{scheme}://{name}{MASK}@{host}{}", &rest[end..]))
+        };
+        masked().unwrap_or_else(|| self.url.clone())
+    }
+
     pub(crate) fn to_json(&self) -> Value {
         let headers = self.headers.as_ref().map(|headers| {
             let pairs = headers
                 .iter()
-                .map(|(name, value)| (name.clone(), Value::from(value.clone())));
+                .map(|(name, _)| (name.clone(), Value::from(MASK)));
             pairs.collect::<Map<_, _>>()
         });
         json!({
             "id": self.id,
             "tenant_type": "project",
             "tenant_id": self.project,
-            "webhook_url": self.url,
+            "webhook_url": self.masked_url(),
             "has_secret": self.secret.is_some(),
             "webhook_events": self.events,
             "webhook_headers": headers,

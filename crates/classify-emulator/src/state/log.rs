@@ -185,9 +185,15 @@ fn read(path: &Path, store: &mut Store) -> io::Result<(bool, Option<Millis>)> {
             // The last line may have been cut off with the process that wrote it.
             Err(_) if index > 0 && lines.peek().is_none() => {}
             Err(error) => {
+                // The error's own text quotes the line, which may be anything, or a webhook's secret.
+                let what = match error.classify() {
+                    serde_json::error::Category::Data => "is not of its format",
+                    _ => "is not JSON",
+                };
                 let text = format!(
-                    "line {} is not of its format ({error}); move it away to start anew",
-                    index + 1
+                    "line {} {what}, at column {}; move it away to start anew",
+                    index + 1,
+                    error.column()
                 );
                 return Err(io::Error::new(io::ErrorKind::InvalidData, text));
             }

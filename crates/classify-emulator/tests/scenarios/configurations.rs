@@ -198,7 +198,7 @@ fn webhook_configuration_crud_hides_signing_secret() {
         (&created["has_secret"], &created["tenant_type"]),
         (&json!(true), &json!("project"))
     );
-    assert_eq!(created["webhook_headers"], json!({ "x-a": "b" }));
+    assert_eq!(created["webhook_headers"], json!({ "x-a": "********" }));
     let one = format!("{path}/{}", created["id"].as_str().expect("an id"));
     assert_eq!(client.get(&one).ok(), created);
     let updated = client
@@ -260,4 +260,36 @@ fn webhook_configuration_crud_hides_signing_secret() {
     );
     assert_eq!(client.delete(&one).status, 204);
     assert_eq!(client.get(&one).status, 404);
+}
+
+#[test]
+fn pagination_page_size_below_1_is_refused_on_every_list() {
+    let (_emulator, client) = started();
+    for list in [
+        "/api/v2/classify",
+        "/api/v1/classifier/jobs",
+        "/api/v1/beta/files",
+        "/api/v1/beta/configurations",
+        "/api/v1/beta/webhook-configs",
+        "/api/v2/webhook-configs",
+    ] {
+        for size in ["0", "-1"] {
+            assert_eq!(
+                client
+                    .get(&format!("{list}?page_size={size}"))
+                    .validation_errors(),
+                ["query.page_size: greater_than_equal"],
+                "{list}"
+            );
+        }
+        assert_eq!(client.get(&format!("{list}?page_size=1")).status, 200);
+    }
+    for size in [0, -1] {
+        assert_eq!(
+            client
+                .post("/api/v1/beta/files/query", &json!({ "page_size": size }))
+                .validation_errors(),
+            ["body.page_size: greater_than_equal"]
+        );
+    }
 }

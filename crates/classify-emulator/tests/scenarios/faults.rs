@@ -68,6 +68,10 @@ fn fault_before_processing_replaces_response_and_creates_no_job() {
     let fixture = fixture(Config::default());
     for (fault, status, header) in [
         (Fault::BadGatewayHtml, 502, None),
+        (Fault::ForbiddenHtml, 403, None),
+        (Fault::CaptivePortal, 200, None),
+        (Fault::CreditCap, 402, None),
+        (Fault::ExpiredKey, 401, None),
         (Fault::ServerErrorBefore, 500, None),
         (Fault::Unavailable, 503, None),
         (
@@ -132,7 +136,9 @@ fn fault_before_processing_replaces_response_and_creates_no_job() {
             assert_eq!(found, expected, "{fault:?} {name}");
         }
         match fault {
-            Fault::BadGatewayHtml => assert!(reply.text.starts_with("<html>"), "{}", reply.text),
+            Fault::BadGatewayHtml | Fault::ForbiddenHtml | Fault::CaptivePortal => {
+                assert!(reply.text.starts_with("<html>"), "{}", reply.text);
+            }
             Fault::Redirect => {}
             _ => assert!(!reply.detail().is_empty()),
         }

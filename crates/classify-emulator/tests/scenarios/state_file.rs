@@ -131,6 +131,8 @@ fn state_file_with_invalid_content_is_rejected_and_unchanged() {
     let folder = tempfile::tempdir().expect("a folder");
     for (text, part) in [
         ("my shopping list\n", "line 1"),
+        ("\"canary\"\n", "line 1"),
+        ("{\"t\":\"canary\"}\n", "line 1"),
         ("{\"t\":\"head\",\"v\":9}\n", "version 9"),
     ] {
         let path = folder.path().join("state.jsonl");
@@ -141,6 +143,7 @@ fn state_file_with_invalid_content_is_rejected_and_unchanged() {
             error.to_string().contains(part) && error.to_string().contains("state.jsonl"),
             "{error}"
         );
+        assert!(!error.to_string().contains("canary"), "{error}");
         assert_eq!(std::fs::read_to_string(&path).expect("the file"), text);
     }
 }

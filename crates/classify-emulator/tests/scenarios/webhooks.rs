@@ -508,3 +508,52 @@ fn webhook_event_validation_rejects_unknown_events_except_in_v1() {
         client.post("/api/v1/classifier/jobs", &body).ok();
     }
 }
+
+/// Read, change one header, write all of them: what is delivered has the stored value of the others.
+#[test]
+fn saved_webhook_credentials_are_masked_and_survive_update() {
+    let (_emulator, client) = started(true);
+    let (url, received) = receiver(&[200]);
+    let path = "/api/v1/beta/webhook-configs";
+    let with_password = url.replace("http://", "http://user:canary1@");
+    let created = client.post(
+        path,
+        &json!({ "webhook_url": with_password, "webhook_output_format": "json",
+        "webhook_headers": { "x-token": "canary2", "x-team": "canary3" } }),
+    );
+    let one = format!("{path}/{}", created.json()["id"].as_str().expect("an id"));
+    for shown in [
+        created.text,
+        client.get(&one).text,
+        client.get(path).text,
+        client.get("/api/v2/webhook-configs").text,
+    ] {
+        assert!(!shown.contains("canary"), "{shown}");
+    }
+    let mut read = client.get(&one).ok();
+    assert_eq!(
+        read["webhook_url"],
+        url.replace("http://", "http://user:********@")
+    );
+    read["webhook_headers"]["x-team"] = json!("green");
+    let written = client
+        .put(
+            &one,
+            &json!({ "webhook_url": read["webhook_url"], "webhook_headers": read["webhook_headers"] }),
+        )
+        .ok();
+    assert_eq!(written["webhook_url"], read["webhook_url"]);
+    assert_eq!(
+        client
+            .put(&one, &json!({ "webhook_headers": { "x-new": "********" } }))
+            .validation_errors(),
+        ["body.webhook_headers.x-new: value_error"]
+    );
+
+    let mut body = create_body(&client.upload("bill.txt", INVOICE.as_bytes()));
+    body["webhook_configuration_ids"] = json!([read["id"]]);
+    client.post("/api/v2/classify", &body).ok();
+    let delivered = next(&received);
+    assert_eq!(delivered.header("x-token"), Some("canary2"));
+    assert_eq!(delivered.header("x-team"), Some("green"));
+}

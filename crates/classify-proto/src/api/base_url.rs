@@ -85,6 +85,14 @@ pub(super) fn parse_base(text: &str, plain_http: bool) -> Result<BaseUrl, Error>
             "uses plain http{at}, which sends the API key and the documents in the clear; use https://, or allow plain http if that is intended"
         )));
     }
+    if let Some(route) = API_ROUTES
+        .iter()
+        .find(|route| url.path().trim_end_matches('/').ends_with(*route))
+    {
+        return Err(invalid(format!(
+            "must not end in {route}{at}; every request adds its path by itself"
+        )));
+    }
     // The `url` crate allows a few characters in a host that HTTP does not.
     let path = url.path().trim_end_matches('/');
     let uri = format!("{}{path}", &url[..Position::BeforePath])
@@ -95,6 +103,17 @@ pub(super) fn parse_base(text: &str, plain_http: bool) -> Result<BaseUrl, Error>
         uri,
     })
 }
+
+/// Ends of URLs that were copied from a request in place of the base URL.
+const API_ROUTES: [&str; 7] = [
+    "/api/v1",
+    "/api/v2",
+    "/api/v1/beta",
+    "/api/v1/beta/files",
+    "/api/v1/classifier",
+    "/api/v1/classifier/jobs",
+    "/api/v2/classify",
+];
 
 /// Describes text that has no `://` after a scheme.
 fn without_scheme(text: &str, authority: &str) -> String {
@@ -171,6 +190,9 @@ mod tests {
             ("https://1.2.3.256", "IPv4"),
             ("https://xn--a", "domain name"),
             ("https://a{b", "cannot be sent"),
+            ("https://api.example/api/v2", "must not end in /api/v2"),
+            ("https://api.example/prefix/api/v1/", "/api/v1"),
+            ("https://api.example/api/v2/classify", "/api/v2/classify"),
             ("http://example.com", "clear"),
             ("http://localhost.example.com", "clear"),
             ("http://0.0.0.0", "clear"),

@@ -107,7 +107,8 @@ impl Api {
     /// Starts with what the environment says, in the names that the official clients read. `lookup` is the driver's
     /// `std::env::var(name).ok()`, or the same for anything else that holds names and values.
     ///
-    /// - the key: `LLAMA_CLOUD_API_KEY`, or `LLAMA_PARSE_API_KEY` where that is absent or empty
+    /// - the key: `LLAMA_CLOUD_API_KEY`, or `LLAMA_PARSE_API_KEY` if that is absent or empty; without white space, a byte
+    ///   order mark and quotes around it, which files of variables leave in place
     /// - `LLAMA_CLOUD_BASE_URL`, unless it is absent or empty
     /// - `LLAMA_CLOUD_CUSTOM_HEADERS`, one `Name: value` a line; a name that the program adds with
     ///   [`header`](ApiBuilder::header) is the program's
@@ -115,7 +116,11 @@ impl Api {
     /// A missing key is found by [`build`](ApiBuilder::build), which names the variable.
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> ApiBuilder {
         let value = |name: &str| lookup(name).filter(|value| !value.trim().is_empty());
-        let key = value("LLAMA_CLOUD_API_KEY").or_else(|| value("LLAMA_PARSE_API_KEY"));
+        let key = |name: &str| {
+            let text = lookup(name)?;
+            Some(bare_key(&text).to_owned()).filter(|key| !key.is_empty())
+        };
+        let key = key("LLAMA_CLOUD_API_KEY").or_else(|| key("LLAMA_PARSE_API_KEY"));
         let mut builder = Self::builder(key.unwrap_or_default());
         if let Some(url) = value("LLAMA_CLOUD_BASE_URL") {
             builder = builder.base_url(url);
@@ -324,6 +329,16 @@ impl ApiBuilder {
     }
 }
 
+/// A key without white space, a byte order mark, and one pair of quotes around it.
+fn bare_key(text: &str) -> &str {
+    let trim = |text| str::trim_matches(text, |c: char| c.is_whitespace() || c == '\u{feff}');
+    let text = trim(text);
+    let inner = ['"', '\'']
+        .into_iter()
+        .find_map(|quote| text.strip_prefix(quote)?.strip_suffix(quote));
+    inner.map_or(text, trim)
+}
+
 impl fmt::Debug for ApiBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ApiBuilder")
@@ -408,6 +423,29 @@ mod tests {
 
     pub(super) fn refused(builder: ApiBuilder) -> String {
         builder.build().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn api_key_of_environment_is_trimmed_of_white_space_and_quotes() {
+        for text in [
+            "llx-a1",
+            " llx-a1\r\n",
+            "\"llx-a1\"",
+            " 'llx-a1' \n",
+            "\u{feff}llx-a1",
+        ] {
+            let api =
+                Api::from_lookup(|name| (name == "LLAMA_CLOUD_API_KEY").then(|| text.to_owned()));
+            let api = api.build().unwrap();
+            assert_eq!(api.headers[AUTHORIZATION], "Bearer llx-a1", "{text:?}");
+        }
+        // A variable with quotes alone is empty, and the next one counts.
+        let api = Api::from_lookup(|name| match name {
+            "LLAMA_CLOUD_API_KEY" => Some("\"\"".to_owned()),
+            "LLAMA_PARSE_API_KEY" => Some("llx-b2".to_owned()),
+            _ => None,
+        });
+        assert_eq!(api.build().unwrap().headers[AUTHORIZATION], "Bearer llx-b2");
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::page::{Page, paged};
 use crate::scope::{Scope, scope_setters};
 use crate::semantics::Semantics;
 use crate::text::json::read_json;
+use crate::validation::ValidationErrors;
 
 /// Lists saved configurations, a page at a time.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -62,7 +63,7 @@ impl ListConfigurations {
         self
     }
 
-    /// How many a page holds; no limit is published.
+    /// How many a page holds: 1 or more; no maximum is published.
     #[must_use]
     pub fn page_size(mut self, configurations: u32) -> Self {
         self.page_size = Some(configurations);
@@ -86,6 +87,12 @@ impl Operation for ListConfigurations {
 
     fn semantics(&self) -> Semantics<Self> {
         Semantics::safe()
+    }
+
+    fn validate(&self) -> Result<(), Error> {
+        let mut errors = ValidationErrors::default();
+        errors.page_size(self.page_size, None);
+        errors.finish()
     }
 
     fn build_request_unvalidated(&self, api: &Api) -> Result<http::Request<Body>, Error> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{Error, ErrorKind, Inner};
+use crate::api::Api;
 use crate::reply::{Failure, FailureKind};
 use crate::text::error_body::{self, FieldError};
 use crate::text::url_parts::{self, UrlParts};
@@ -112,6 +113,32 @@ impl Error {
         let mut error = Self::new(kind, message);
         error.0.failure = Some(failure);
         error
+    }
+
+    /// The same error, naming the host and the port that the request was for, and the proxy on the way.
+    pub(crate) fn on_the_way_to(mut self, api: &Api) -> Self {
+        let Some(failure) = &self.0.failure else {
+            return self;
+        };
+        let uri = api.base_uri();
+        let port = match uri.port_u16() {
+            Some(port) => port,
+            None if uri.scheme_str() == Some("http") => 80,
+            None => 443,
+        };
+        let mut to = format!("{}:{port}", uri.host().unwrap_or_default());
+        if let Some(proxy) = failure.proxy() {
+            to.push_str(" through the proxy ");
+            to.push_str(proxy);
+        }
+        self.0.message = match failure.kind() {
+            FailureKind::Connect => format!("no connection to {to}"),
+            FailureKind::Timeout => format!("no response in time from {to}"),
+            FailureKind::Broken => format!("the connection to {to} broke"),
+            FailureKind::Refused => format!("the transport refuses the request to {to}"),
+            FailureKind::TooLarge | FailureKind::Content => return self,
+        };
+        self
     }
 
     pub(crate) fn too_large(message: impl Into<String>) -> Self {

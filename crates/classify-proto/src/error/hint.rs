@@ -57,8 +57,12 @@ hints! {
         ResumeRun = "jobs that were created go on; resume the run from its journal: that makes no second job for any of them",
         /// The plan is used up.
         CheckPlan = "the plan has no credits or room left; more requests cannot help until it has",
+        /// The project may spend no more in this period.
+        CreditCap = "the project has reached its credit cap: go on when the cap's day or month is over, or once the cap is raised",
         /// 401.
-        CheckKey = "check the key, and that it is of this region: a key is valid in one region only",
+        CheckKey = "check the key, that it has not expired, and that it is of this region: a key is valid in one region only",
+        /// 401, and the service says that the key has expired.
+        ExpiredKey = "the key has expired: create another key of the same project and go on with that",
         /// 403.
         CheckRights = "the key has no right to this project or organization",
         /// 404.
@@ -72,9 +76,15 @@ hints! {
         /// 422.
         CorrectField = "correct the named field",
         /// 429.
-        SlowDown = "slow down",
+        SlowDown = "slow down: a free plan allows 20 requests a minute, which `Limiter::free_tier` and `--limits free` keep to",
         /// 3xx.
         CheckBaseUrl = "check the base URL",
+        /// An HTML page in place of the service's JSON.
+        Intercepted = "something on the way answered in place of the service, such as a captive portal, a proxy or a firewall: check the network and the base URL",
+        /// A proxy answered with 407.
+        ProxyLogin = "the proxy asks for a user name and a password: write them into its URL, as in http://USER:PASSWORD@HOST:PORT",
+        /// A proxy answered `CONNECT` with 403, or another 4xx.
+        ProxyDenies = "the proxy does not connect to this host: ask its operator, or list the host in NO_PROXY to go past the proxy",
     }
 }
 
@@ -110,8 +120,20 @@ impl Error {
     }
 
     fn kind_hint(&self) -> Option<Hint> {
+        if self.is_intercepted() {
+            return Some(Hint::Intercepted);
+        }
+        if self.is_credit_cap() {
+            return Some(Hint::CreditCap);
+        }
         if self.is_quota() {
             return Some(Hint::CheckPlan);
+        }
+        if let Some(failure) = self.failure().filter(|_| self.is_refused()) {
+            return match failure.proxy_status()? {
+                407 => Some(Hint::ProxyLogin),
+                _ => Some(Hint::ProxyDenies),
+            };
         }
         let hint = match self.0.kind {
             ErrorKind::Deadline if self.0.job_id.is_some() => Hint::WaitAgain,
@@ -120,10 +142,14 @@ impl Error {
             ErrorKind::Conflict if self.0.is_edited => Hint::ConfigurationEdited,
             ErrorKind::Conflict if self.0.transaction_id.is_some() => Hint::TransactionTaken,
             ErrorKind::Status => match self.status()?.as_u16() {
+                401 if self.is_expired_key() => Hint::ExpiredKey,
                 401 => Hint::CheckKey,
                 403 => Hint::CheckRights,
                 404 if self.is_of_v1_jobs() => Hint::CheckIdOrVersion,
+                404 if self.names_no_object() => Hint::CheckBaseUrl,
                 404 => Hint::CheckId,
+                // Of a proxy that forwards plain HTTP.
+                407 => Hint::ProxyLogin,
                 410 => Hint::Withdrawn,
                 413 => Hint::SizeLimit,
                 // A corrected create is another request, and an earlier attempt may have made a job: it comes second.
@@ -135,6 +161,14 @@ impl Error {
             _ => return None,
         };
         Some(hint)
+    }
+
+    /// Whether the operation is one whose path always exists, and whose request names no object.
+    fn names_no_object(&self) -> bool {
+        self.0.operation.is_some_and(|name| {
+            name.rsplit('.').next() == Some("list")
+                || matches!(name, "files.create" | "files.query")
+        })
     }
 
     fn is_of_v1_jobs(&self) -> bool {

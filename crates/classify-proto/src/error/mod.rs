@@ -14,7 +14,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
 use crate::reply::{Failure, FailureKind};
-use crate::text::error_body::FieldError;
+use crate::text::error_body::{self, FieldError};
 use crate::text::retry_after::retry_after_without_clock;
 use crate::v1;
 use crate::v2::Job;
@@ -266,7 +266,7 @@ impl Error {
     }
 
     /// The transport refuses the request whenever it is asked: a certificate that is not trusted, a URL that it cannot
-    /// take, no TLS in this build.
+    /// take, no TLS in this build, a proxy that answers `CONNECT` with 4xx.
     #[must_use]
     pub fn is_refused(&self) -> bool {
         self.failure()
@@ -310,18 +310,51 @@ impl Error {
             || (self.has_status(&[StatusCode::TOO_MANY_REQUESTS]) && !self.is_quota())
     }
 
-    /// The key is missing, wrong, of another region, or lacks the right (401, 403).
+    /// Something on the way answered in place of the service: the response is an HTML page, such as that of a captive portal,
+    /// a firewall or another server. The service answers with JSON.
+    ///
+    /// Pages of gateways do not count: those with a status of 3xx or 5xx, and with 408, 413 and 429.
+    #[must_use]
+    pub fn is_intercepted(&self) -> bool {
+        let is_of_gateway = self.0.kind == ErrorKind::Status
+            && self.status().is_some_and(
+                |status| matches!(status.as_u16(), 300..=399 | 408 | 413 | 429 | 500..),
+            );
+        matches!(self.0.kind, ErrorKind::Status | ErrorKind::Decode)
+            && !is_of_gateway
+            && self
+                .raw_body()
+                .is_some_and(|body| error_body::is_html(body))
+    }
+
+    /// The key is missing, wrong, expired, of another region, or lacks the right (401, 403).
     #[must_use]
     pub fn is_auth(&self) -> bool {
         self.has_status(&[StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN])
     }
 
-    /// The plan has no credits or no room left: 402, or a 429 whose words speak of a quota. Waiting does not help.
+    /// The plan has no credits or no room left, or the project has reached its credit cap: 402, a 429 whose words speak of a
+    /// quota, or any 4xx whose words speak of a credit cap. Waiting for a moment does not help.
     #[must_use]
     pub fn is_quota(&self) -> bool {
         self.has_status(&[StatusCode::PAYMENT_REQUIRED])
             || (self.has_status(&[StatusCode::TOO_MANY_REQUESTS])
                 && mentions_quota(&self.0.message))
+            || self.is_credit_cap()
+    }
+
+    /// The project has reached the credits that it may spend in a day or a month. The status of that is not published.
+    pub(crate) fn is_credit_cap(&self) -> bool {
+        // The words of a rejected field are about a value of the request.
+        self.has_status_of(StatusCode::is_client_error)
+            && self.0.fields.is_empty()
+            && mentions_credit_cap(&self.0.message)
+    }
+
+    /// The key was valid once.
+    pub(crate) fn is_expired_key(&self) -> bool {
+        self.has_status(&[StatusCode::UNAUTHORIZED])
+            && self.0.message.to_ascii_lowercase().contains("expired")
     }
 
     /// The job, file or configuration does not exist in this project (404).
@@ -460,6 +493,16 @@ fn mentions_quota(message: &str) -> bool {
         ])
 }
 
+/// Whether a rejection speaks of the credits that a project may spend in a period.
+fn mentions_credit_cap(message: &str) -> bool {
+    let message = message.to_ascii_lowercase();
+    let has = |words: &[&str]| words.iter().any(|word| message.contains(word));
+    let is_cap = message
+        .split(|c: char| !c.is_alphanumeric())
+        .any(|word| matches!(word, "cap" | "caps" | "capped"));
+    has(&["credit", "spend"]) && (is_cap || has(&["limit", "daily", "monthly", "budget"]))
+}
+
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.0.source.as_deref().map(|cause| cause as _)
@@ -533,6 +576,71 @@ mod tests {
         );
         assert!(capped.is_quota() && !capped.is_rate_limited() && !capped.is_transient());
         assert!(status(402, "").is_quota());
+    }
+
+    #[test]
+    fn credit_cap_of_any_4xx_is_quota_error_with_its_own_hint() {
+        for (code, detail) in [
+            (402, "Project has reached its daily credit cap"),
+            (403, "Monthly credit limit of the project exceeded"),
+            (429, "Spending cap reached for this project"),
+            (400, "The project's credit cap was reached"),
+            (409, "credits capped until 2026-12-01"),
+        ] {
+            let body = format!(r#"{{"detail":"{detail}"}}"#);
+            let error = status(code, Box::leak(body.into_boxed_str()));
+            assert!(error.is_quota() && !error.is_transient(), "{error}");
+            assert_eq!(error.hints().collect::<Vec<_>>(), [Hint::CreditCap]);
+        }
+        for (code, body) in [
+            (403, r#"{"detail":"no access to this project"}"#),
+            (500, r#"{"detail":"credit cap service is down"}"#),
+            (
+                422,
+                r#"{"detail":[{"loc":["body","x"],"msg":"credit limit is no type"}]}"#,
+            ),
+            (400, r#"{"detail":"the file is a credit note"}"#),
+        ] {
+            assert!(!status(code, body).is_quota(), "{body}");
+        }
+        assert_eq!(
+            status(402, "").hints().collect::<Vec<_>>(),
+            [Hint::CheckPlan]
+        );
+    }
+
+    #[test]
+    fn expired_key_has_its_own_hint() {
+        let expired = status(401, r#"{"detail":"API key has expired"}"#);
+        assert!(expired.is_auth());
+        assert_eq!(expired.hints().collect::<Vec<_>>(), [Hint::ExpiredKey]);
+        let wrong = status(401, r#"{"detail":"Invalid API key"}"#);
+        assert_eq!(wrong.hints().collect::<Vec<_>>(), [Hint::CheckKey]);
+    }
+
+    /// The hint blames the network and not the key, the id or the document.
+    #[test]
+    fn intercepted_response_is_told_by_its_title() {
+        const PAGE: &str = "<!DOCTYPE html><title>Sign in to Wi-Fi</title>";
+        for code in [200, 400, 401, 403, 404, 422, 451, 511] {
+            let error = status(code, PAGE);
+            let is_success = code == 200;
+            let error = if is_success {
+                crate::text::json::read_json::<Vec<u8>>(http::Response::new(PAGE.into()))
+                    .unwrap_err()
+            } else {
+                error
+            };
+            assert_eq!(error.is_intercepted(), code != 511, "{code}");
+            let text = error.to_string();
+            assert!(text.contains("\"Sign in to Wi-Fi\""), "{text}");
+            assert!(!text.contains("check the key"), "{text}");
+            assert_eq!(text.contains("captive portal"), code != 511, "{text}");
+        }
+        for code in [302, 408, 413, 429, 500, 502, 503, 504] {
+            assert!(!status(code, PAGE).is_intercepted(), "{code}");
+        }
+        assert!(!status(403, r#"{"detail":"no"}"#).is_intercepted());
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::operation::Operation;
 use crate::scope::{Scope, from_id, scope_setters};
 use crate::semantics::{Recovery, Semantics};
+use crate::text::json::read_nothing;
 
 /// Deletes a file.
 ///
@@ -57,9 +58,9 @@ impl Operation for DeleteFile {
             .empty()
     }
 
-    fn parse_success(&self, _: http::Response<Bytes>) -> Result<(), Error> {
-        // The status says it all; there is no body today, and one of tomorrow would change nothing.
-        Ok(())
+    fn parse_success(&self, response: http::Response<Bytes>) -> Result<(), Error> {
+        // There is no body today, and one of tomorrow would change nothing.
+        read_nothing(response)
     }
 
     fn annotate(&self, error: Error) -> Error {

@@ -127,12 +127,7 @@ impl Operation for ListFiles {
 
     fn validate(&self) -> Result<(), Error> {
         let mut errors = ValidationErrors::default();
-        if let Some(size) = self.page_size.filter(|size| !(1..=1000).contains(size)) {
-            errors.add(
-                "page_size",
-                format!("is {size}; the service takes 1 to 1000"),
-            );
-        }
+        errors.page_size(self.page_size, Some(1000));
         errors.finish()
     }
 

@@ -13,6 +13,7 @@ use crate::page::{Page, paged};
 use crate::scope::{Scope, scope_setters};
 use crate::semantics::{Idempotency, Semantics};
 use crate::text::json::read_json;
+use crate::validation::ValidationErrors;
 
 /// Lists files by a filter, a page at a time. The service has deprecated it in favour of [`ListFiles`](super::ListFiles).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -85,7 +86,7 @@ impl QueryFiles {
         self
     }
 
-    /// How many files a page holds; the service gives 1000 at most.
+    /// How many files a page holds: 1 or more; the service gives 1000 at most.
     #[must_use]
     pub fn page_size(mut self, files: u32) -> Self {
         self.page_size = Some(files);
@@ -124,6 +125,13 @@ impl Operation for QueryFiles {
             // A POST that only reads.
             Idempotency::Safe,
         )
+    }
+
+    fn validate(&self) -> Result<(), Error> {
+        let mut errors = ValidationErrors::default();
+        // The service takes any larger size for 1000.
+        errors.page_size(self.page_size, None);
+        errors.finish()
     }
 
     fn build_request_unvalidated(&self, api: &Api) -> Result<http::Request<Body>, Error> {

@@ -308,7 +308,11 @@ impl<O: Operation> Call<O> {
         } else {
             self.operation.semantics().idempotency
         };
-        let decision = classify_error(&error, idempotency, cx.now);
+        let mut decision = classify_error(&error, idempotency, cx.now);
+        if self.rate_class() == RateClass::Upload && error.is_intercepted() {
+            // Whoever answered is not the service, and is not to receive the document again.
+            (decision.retry, decision.may_have_acted) = (false, false);
+        }
         if !decision.retry {
             return self.on_permanent_error(error, decision.may_have_acted);
         }
@@ -451,7 +455,7 @@ impl<O: Operation> Machine for Call<O> {
             }
             Err(failure) => {
                 self.unsent += u32::from(!failure.was_attempted());
-                Err(Error::from_failure(failure))
+                Err(Error::from_failure(failure).on_the_way_to(cx.api))
             }
         };
         let error = parsed.as_ref().err();

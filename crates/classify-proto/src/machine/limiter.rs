@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use super::rate_limits::RateFeedback;
+use super::rate_limits::{RateFeedback, ReducedRate};
 use crate::Time;
 use crate::semantics::RateClass;
 
@@ -124,6 +124,18 @@ impl Limiter {
         }
     }
 
+    /// The rate of a class, if answers of 429 have reduced it: the lowest of its buckets.
+    pub(crate) fn reduced_rate(&self, class: RateClass) -> Option<ReducedRate> {
+        let buckets = self.classes.get(&class).into_iter().chain(&self.total);
+        buckets
+            .filter(|bucket| bucket.rate < FULL_RATE)
+            .map(|bucket| ReducedRate {
+                requests: bucket.allowed(),
+                window: bucket.published_window(),
+            })
+            .min_by(|a, b| a.per_second().total_cmp(&b.per_second()))
+    }
+
     /// Changes the limits to those of `other`, and keeps the requests of the current windows and any delay that the
     /// service asked for. A class that `other` does not limit is unlimited from now on.
     pub fn change_limits(&mut self, other: &Limiter) {
@@ -186,6 +198,11 @@ impl Bucket {
             successes: 0,
             reduced_at: None,
         }
+    }
+
+    /// The window without its slack.
+    fn published_window(&self) -> Duration {
+        self.window / (WINDOW_SLACK + 1) * WINDOW_SLACK
     }
 
     /// How many may be sent in a window at the present rate.

@@ -64,7 +64,7 @@ pub use document::HashedDocument;
 pub use limiter::Limiter;
 pub use observer::{AttemptInfo, AttemptOutcome, CircuitState, Observer, WaitInfo, WaitReason};
 pub use pager::Pager;
-pub use rate_limits::{RateFeedback, RateLimits};
+pub use rate_limits::{RateFeedback, RateLimits, ReducedRate};
 pub use raw_call::RawCall;
 pub use reconcile::{Candidate, Reconcile, Reconciliation};
 pub use response_deadline::ResponseDeadline;

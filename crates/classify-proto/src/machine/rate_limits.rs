@@ -1,5 +1,6 @@
 //! Permits for requests, from this process or from elsewhere.
 
+use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -30,6 +31,43 @@ pub trait RateLimits {
     /// Notes the outcome of a request, so that the rate can adapt. Ignored by default.
     fn answered(&self, class: RateClass, now: Time, feedback: RateFeedback) {
         let _ = (class, now, feedback);
+    }
+
+    /// Returns the rate of a class if it is reduced at present, for a notice to the user. `None` by default.
+    fn reduced_rate(&self, class: RateClass) -> Option<ReducedRate> {
+        let _ = class;
+        None
+    }
+}
+
+/// A rate that answers of 429 have reduced: so many requests in any window of this length.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct ReducedRate {
+    /// The number of requests in a window.
+    pub requests: usize,
+    /// The length of the window.
+    pub window: Duration,
+}
+
+impl ReducedRate {
+    /// Describes a reduced rate.
+    #[must_use]
+    pub fn new(requests: usize, window: Duration) -> Self {
+        Self { requests, window }
+    }
+
+    pub(crate) fn per_second(&self) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "it is compared and shown")]
+        let requests = self.requests as f64;
+        requests / self.window.as_secs_f64().max(0.001)
+    }
+}
+
+/// For example `20 in 1 s`.
+impl fmt::Display for ReducedRate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} in {} s", self.requests, self.window.as_secs_f64())
     }
 }
 
@@ -85,5 +123,10 @@ impl RateLimits for Mutex<Limiter> {
     fn answered(&self, class: RateClass, now: Time, feedback: RateFeedback) {
         let mut limiter = self.lock().unwrap_or_else(PoisonError::into_inner);
         limiter.answered(class, now, feedback);
+    }
+
+    fn reduced_rate(&self, class: RateClass) -> Option<ReducedRate> {
+        let limiter = self.lock().unwrap_or_else(PoisonError::into_inner);
+        limiter.reduced_rate(class)
     }
 }

@@ -25,6 +25,8 @@ use crate::text::retry_after::retry_after;
 /// | a success of another shape | again if it may have changed something, else an error | [`is_ambiguous`](Error::is_ambiguous) |
 /// | any other status | the service's answer, as an error | the same |
 ///
+/// An upload that is answered with HTML ([`is_intercepted`](Error::is_intercepted)) is not sent again.
+///
 /// Between attempts it waits as long as `retry-after-ms` or `retry-after` asks, if that is no longer than
 /// `max_retry_after`; beyond it the error is returned at once and carries the delay. Without either it waits
 /// exponentially with full jitter.

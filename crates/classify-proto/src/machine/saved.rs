@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::step::Machine;
 use crate::error::Error;
+use crate::text::json::describe;
 use crate::text::lenient;
 
 /// The version of every machine's state. A change that an older version could not read raises it.
@@ -40,7 +41,7 @@ pub trait Saved: Machine + Serialize + DeserializeOwned {
     /// [`ErrorKind::State`](crate::ErrorKind::State) when the text is no state, or one of another kind or version.
     fn load(text: &str) -> Result<Self, Error> {
         let head: Head = serde_json::from_str(text)
-            .map_err(|error| Error::state(format!("is not a saved state: {error}")))?;
+            .map_err(|error| Error::state(format!("is not a saved state: {}", describe(&error))))?;
         if head.v != VERSION {
             return Err(Error::state(format!(
                 "was saved in format version {}; this version of the library reads version {VERSION} only",
@@ -51,19 +52,52 @@ pub trait Saved: Machine + Serialize + DeserializeOwned {
         let read = serde_json::from_str::<Envelope<Self>>(text);
         let envelope = read.or_else(|error| {
             lenient::read(text.as_bytes()).ok_or_else(|| {
-                Error::state(format!("is of a {:?} and cannot be read as another machine or in another format: {error}", head.kind))
+                let (kind, error) = (shown_kind(&head.kind), describe(&error));
+                Error::state(format!(
+                    "is of {kind} and cannot be read as another machine or in another format: {error}"
+                ))
             })
         })?;
         let mut machine = envelope.state;
         let kind = machine.kind();
         if head.kind != kind {
             return Err(Error::state(format!(
-                "is of a {:?}, not of a {kind:?}",
-                head.kind
+                "is of {}, not of a {kind:?}",
+                shown_kind(&head.kind)
             )));
         }
         machine.resume();
         Ok(machine)
+    }
+}
+
+/// Names the kind of a state. One that no machine of this crate has is not repeated: the text may be anything.
+fn shown_kind(kind: &str) -> String {
+    const WHOLE: [&str; 5] = [
+        "concurrent",
+        "reconcile",
+        "results waiter",
+        "run classify",
+        "upload once",
+    ];
+    const RESOURCES: [&str; 5] = [
+        "classify",
+        "classifier",
+        "files",
+        "configurations",
+        "webhook_configs",
+    ];
+    let machine = kind.trim_start_matches("concurrent ");
+    let of_operation = ["call ", "pager ", "waiter "]
+        .iter()
+        .find_map(|word| machine.strip_prefix(word))
+        .and_then(|operation| operation.split('.').next());
+    let is_known = WHOLE.contains(&machine)
+        || of_operation.is_some_and(|resource| RESOURCES.contains(&resource));
+    if is_known && kind.len() <= 60 {
+        format!("a {kind:?}")
+    } else {
+        "an unknown kind".to_owned()
     }
 }
 

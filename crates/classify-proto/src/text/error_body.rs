@@ -42,8 +42,10 @@ pub(crate) fn read(body: &[u8]) -> ErrorBody {
         return from_json(&value);
     }
     let text = String::from_utf8_lossy(body);
-    let message = if text.trim_start().starts_with('<') {
+    let message = if is_html(body) {
         html_title(&text)
+    } else if text.trim_start().starts_with('<') {
+        "an XML document".to_owned()
     } else {
         one_line(&text)
     };
@@ -161,6 +163,41 @@ fn field_error(entry: &Value) -> Option<FieldError> {
     ))
 }
 
+/// Whether a body is a page for people. The service answers with JSON only.
+pub(crate) fn is_html(body: &[u8]) -> bool {
+    const STARTS: [&str; 7] = [
+        "<!doctype html",
+        "<html",
+        "<head",
+        "<title",
+        "<body",
+        "<script",
+        "<meta",
+    ];
+    // The start is enough, behind a byte order mark, comments and an XML declaration.
+    let start = String::from_utf8_lossy(&body[..body.len().min(MAX_HTML_START)]);
+    let mut rest = start.trim_start_matches('\u{feff}').trim_start();
+    for (open, close) in [("<?xml", "?>"), ("<!--", "-->"), ("<!--", "-->")] {
+        if rest.starts_with(open) {
+            rest = rest
+                .split_once(close)
+                .map_or("", |(_, rest)| rest)
+                .trim_start();
+        }
+    }
+    let mut start: String = rest.chars().take(16).collect();
+    start.make_ascii_lowercase();
+    STARTS.iter().any(|tag| start.starts_with(tag))
+}
+
+/// Describes an HTML body by its title; `None` if it is something else.
+pub(crate) fn html_page(body: &[u8]) -> Option<String> {
+    is_html(body).then(|| html_title(&String::from_utf8_lossy(body)))
+}
+
+/// How much of a body is looked at for the start of a page.
+const MAX_HTML_START: usize = 4096;
+
 /// A gateway's page, told by its title.
 fn html_title(text: &str) -> String {
     let lower = text.to_ascii_lowercase();
@@ -173,6 +210,16 @@ fn html_title(text: &str) -> String {
     match title {
         Some(title) if !title.is_empty() => format!("an HTML page titled {title:?}"),
         _ => "an HTML page".to_owned(),
+    }
+}
+
+/// A short piece of a text that somebody else wrote and that is no secret, in one line.
+pub(crate) fn short(text: &str) -> String {
+    const MAX_CHARS: usize = 60;
+    let line = one_line(text);
+    match line.char_indices().nth(MAX_CHARS) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
     }
 }
 
@@ -279,6 +326,33 @@ mod tests {
             read(b"upstream connect error\r\n\x1b[31m").message,
             "upstream connect error [31m"
         );
+        assert_eq!(
+            read(b"<?xml version=\"1.0\"?><Error>canary</Error>").message,
+            "an XML document"
+        );
+    }
+
+    #[test]
+    fn error_body_html_is_recognized_by_its_start() {
+        for page in [
+            "<!DOCTYPE html><title>x</title>",
+            "\u{feff}\r\n <HTML lang=de>",
+            "<?xml version=\"1.0\"?>\n<!-- a --><!DOCTYPE html PUBLIC>",
+            "<script>location.href='/login'</script>",
+            "<head></head>",
+        ] {
+            assert!(is_html(page.as_bytes()), "{page}");
+        }
+        for other in [
+            "",
+            "{}",
+            "<",
+            "<Error/>",
+            "<?xml version=\"1.0\"?><Error/>",
+            "a <html>",
+        ] {
+            assert!(!is_html(other.as_bytes()), "{other}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::error_body::{html_page, one_line};
 use super::lenient;
 use crate::error::Error;
 
@@ -27,10 +28,19 @@ pub(crate) fn read_json<T: serde::de::DeserializeOwned>(
             Err(error) => (String::new(), error),
         },
         Err(traced) if traced.path().iter().len() > 0 => {
-            (format!("at {}: ", traced.path()), traced.into_inner())
+            // A name in it may be of any length.
+            let path = one_line(&traced.path().to_string());
+            (format!("at {path}: "), traced.into_inner())
         }
         Err(traced) => (String::new(), traced.into_inner()),
     };
+    if let Some(page) = html_page(response.body()) {
+        return Err(Error::decode(
+            response,
+            format!("it is {page}, not JSON"),
+            false,
+        ));
+    }
     let size = response.body().len();
     let message = format!("{place}{} ({size} bytes)", describe(&error));
     let is_json = error.is_data();
@@ -38,8 +48,16 @@ pub(crate) fn read_json<T: serde::de::DeserializeOwned>(
     Err(Error::decode(response, message, is_json))
 }
 
-/// What is wrong with a body, without repeating any of it.
-fn describe(error: &serde_json::Error) -> String {
+/// Reads a successful response whose body does not matter: the status says it all. An HTML page is not the service's.
+pub(crate) fn read_nothing(response: http::Response<Bytes>) -> Result<(), Error> {
+    match html_page(response.body()) {
+        Some(page) => Err(Error::decode(response, format!("it is {page}"), false)),
+        None => Ok(()),
+    }
+}
+
+/// Describes what is wrong with JSON, without repeating any of it: it may be a document, a secret, or of any length.
+pub(crate) fn describe(error: &serde_json::Error) -> String {
     use serde_json::error::Category;
     match error.classify() {
         Category::Syntax => format!(

@@ -4,6 +4,7 @@ pub(crate) mod error_body;
 pub(crate) mod id;
 pub(crate) mod json;
 pub(crate) mod lenient;
+pub(crate) mod mask;
 pub(crate) mod multipart;
 pub(crate) mod open_enum;
 pub(crate) mod redact;

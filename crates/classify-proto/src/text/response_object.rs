@@ -1,5 +1,6 @@
 //! Objects of the service that may gain, lose and null their fields.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
 use crate::Timestamp;
-use crate::secret::REDACTED;
+use crate::secret::{REDACTED, Secret};
 use crate::v2::Configuration;
 
 /// The fields of an object that this version does not know, or could not read.
@@ -176,6 +177,14 @@ where
     Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
 }
 
+/// Tells the masks among secrets that the service shows from values.
+pub(crate) fn from_service(secrets: BTreeMap<String, Secret>) -> BTreeMap<String, Secret> {
+    secrets
+        .into_iter()
+        .map(|(name, secret)| (name, secret.shown()))
+        .collect()
+}
+
 /// The name a field has in JSON: its identifier without the `r#` that Rust needs before a keyword.
 pub(crate) const fn json_name(identifier: &'static str) -> &'static str {
     match identifier.as_bytes() {
@@ -215,7 +224,8 @@ impl<'de> ConfigInterner<'de> for NoInterner {
 ///   of another type is kept among the extra fields when an object is read [leniently](super::lenient).
 /// - A `timestamp` is optional too, and what is no timestamp is kept among the extra fields always.
 /// - A `strict` one is optional and must be of its type: the lack of it says something that an unreadable value does not.
-/// - A `secret` one is optional, and what it cannot take is not kept, since it would be written out.
+/// - A `secret` one is optional, and what it cannot take is not kept, since it would be written out. A `masked` one is a
+///   map of secrets that the service may mask.
 ///
 /// Whatever else the object has is kept among the extra fields and written back. Serde's `flatten` would do the same at
 /// the price of buffering every field of every object.
@@ -339,6 +349,7 @@ macro_rules! field_type {
     (defaulted $type:ty) => { $type };
     (optional $type:ty) => { Option<$type> };
     (secret $type:ty) => { Option<$type> };
+    (masked $type:ty) => { Option<$type> };
     (strict $type:ty) => { Option<$type> };
     (timestamp $type:ty) => { Option<$type> };
     (interned $type:ty) => { Option<$type> };
@@ -383,6 +394,10 @@ macro_rules! read_field {
             }
         }
     };
+    (masked, $type:ty, $slot:ident, $map:ident, $extra:ident, $interner:ident) => {{
+        $crate::text::response_object::read_field!(secret, $type, $slot, $map, $extra, $interner);
+        $slot = $slot.map($crate::text::response_object::from_service);
+    }};
     (defaulted, $type:ty, $slot:ident, $map:ident, $extra:ident, $interner:ident) => {
         $slot = $map.next_value::<Option<$type>>()?
     };

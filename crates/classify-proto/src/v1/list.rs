@@ -13,6 +13,7 @@ use crate::page::{Page, paged};
 use crate::scope::{Scope, scope_setters};
 use crate::semantics::Semantics;
 use crate::text::json::read_json;
+use crate::validation::ValidationErrors;
 
 /// Lists v1 jobs, a page at a time. There are no filters. Deprecated with all of [`v1`](super).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -35,7 +36,7 @@ impl ListJobs {
 
     scope_setters!();
 
-    /// How many jobs a page holds; no limit is published.
+    /// How many jobs a page holds: 1 or more; no maximum is published.
     #[must_use]
     pub fn page_size(mut self, jobs: u32) -> Self {
         self.page_size = Some(jobs);
@@ -64,6 +65,12 @@ impl Operation for ListJobs {
 
     fn semantics(&self) -> Semantics<Self> {
         Semantics::safe()
+    }
+
+    fn validate(&self) -> Result<(), Error> {
+        let mut errors = ValidationErrors::default();
+        errors.page_size(self.page_size, None);
+        errors.finish()
     }
 
     fn build_request_unvalidated(&self, api: &Api) -> Result<http::Request<Body>, Error> {

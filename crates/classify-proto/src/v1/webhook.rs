@@ -100,6 +100,11 @@ impl WebhookConfiguration {
             let text = value.expose_secret().and_then(Value::as_str);
             validate::header(path, name, text, errors);
         }
+        let headers = self.webhook_headers.iter().flatten();
+        let headers =
+            headers.map(|(name, value)| (name, value.expose_secret().and_then(Value::as_str)));
+        validate::masks(path, self.webhook_url.as_deref(), headers, errors);
+        validate::signing_secret(path, self.webhook_signing_secret.as_ref(), errors);
         validate::events(path, self.webhook_events.as_deref(), errors);
     }
 

@@ -144,12 +144,7 @@ impl Operation for ListJobs {
 
     fn validate(&self) -> Result<(), Error> {
         let mut errors = ValidationErrors::default();
-        if let Some(size) = self.page_size.filter(|size| !(1..=100).contains(size)) {
-            errors.add(
-                "page_size",
-                format!("is {size}; the service takes 1 to 100"),
-            );
-        }
+        errors.page_size(self.page_size, Some(100));
         let bounds = [
             ("created_at_on_or_after", &self.created_at_on_or_after),
             ("created_at_on_or_before", &self.created_at_on_or_before),

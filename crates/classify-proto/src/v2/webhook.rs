@@ -81,6 +81,13 @@ impl WebhookConfiguration {
 
     pub(crate) fn collect_errors(&self, path: &str, errors: &mut ValidationErrors) {
         validate::headers(path, self.webhook_headers.as_ref(), errors);
+        validate::masks_of_new(
+            path,
+            self.webhook_url.as_deref(),
+            self.webhook_headers.as_ref(),
+            errors,
+        );
+        validate::signing_secret(path, self.webhook_signing_secret.as_ref(), errors);
         validate::events(path, self.webhook_events.as_deref(), errors);
     }
 
@@ -148,5 +155,27 @@ mod tests {
             ]
         );
         assert!(!error.to_string().contains("canary"), "{error}");
+    }
+
+    /// A saved webhook that is copied into a job.
+    #[test]
+    fn mask_in_webhook_of_job_is_refused() {
+        let options = JobOptions::from_configuration_id("cfg-1").webhook(
+            WebhookConfiguration::new("https://example.com/?key=%2A%2A%2A%2A")
+                .header("X-Token", "********")
+                .signing_secret("[masked]"),
+        );
+        let error = CreateJob::new("dfl-1", options)
+            .build_request(&api())
+            .unwrap_err();
+        let fields: Vec<_> = error.field_errors().iter().map(|f| &*f.field).collect();
+        assert_eq!(
+            fields,
+            [
+                "webhook_configurations[0].webhook_url",
+                "webhook_configurations[0].webhook_headers.X-Token",
+                "webhook_configurations[0].webhook_signing_secret",
+            ]
+        );
     }
 }

@@ -120,6 +120,13 @@ impl Operation for CreateWebhookConfiguration {
         let mut errors = ValidationErrors::default();
         validate::url("", &self.webhook_url, &mut errors);
         validate::headers("", self.webhook_headers.as_ref(), &mut errors);
+        validate::masks_of_new(
+            "",
+            Some(&self.webhook_url),
+            self.webhook_headers.as_ref(),
+            &mut errors,
+        );
+        validate::signing_secret("", self.webhook_signing_secret.as_ref(), &mut errors);
         validate::events("", self.webhook_events.as_deref(), &mut errors);
         errors.finish()
     }
@@ -226,6 +233,32 @@ mod tests {
             !shown.contains("canary") && !shown.contains('\n'),
             "{shown}"
         );
+    }
+
+    #[test]
+    fn mask_in_webhook_create_is_refused() {
+        let saved: SavedWebhook =
+            serde_json::from_str(&examples::WEBHOOK.replace("canary", "********")).unwrap();
+        let mut create = CreateWebhookConfiguration::new("https://user:****@example.com")
+            .header("X-Plain", "blue")
+            .header("X-Copied", "Bearer ****")
+            .signing_secret("••••");
+        let headers = create.webhook_headers.get_or_insert_default();
+        headers.extend(saved.webhook_headers.unwrap());
+        let error = create.build_request(&api()).unwrap_err();
+        let fields: Vec<_> = error.field_errors().iter().map(|f| &*f.field).collect();
+        assert_eq!(
+            fields,
+            [
+                "webhook_url",
+                "webhook_headers.X-Copied",
+                "webhook_headers.X-Token",
+                "webhook_signing_secret"
+            ]
+        );
+        // A real secret may have such characters among others.
+        let odd = CreateWebhookConfiguration::new("https://example.com").signing_secret("a***b");
+        odd.build_request(&api()).unwrap();
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::page::{Page, paged};
 use crate::scope::{Scope, scope_setters};
 use crate::semantics::Semantics;
 use crate::text::json::read_json;
+use crate::validation::ValidationErrors;
 
 /// Lists saved webhook configurations, a page at a time.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -37,7 +38,7 @@ impl ListWebhookConfigurations {
 
     scope_setters!();
 
-    /// How many a page holds; no limit is published.
+    /// How many a page holds: 1 or more; no maximum is published.
     #[must_use]
     pub fn page_size(mut self, webhooks: u32) -> Self {
         self.page_size = Some(webhooks);
@@ -68,6 +69,12 @@ impl Operation for ListWebhookConfigurations {
 
     fn semantics(&self) -> Semantics<Self> {
         Semantics::safe()
+    }
+
+    fn validate(&self) -> Result<(), Error> {
+        let mut errors = ValidationErrors::default();
+        errors.page_size(self.page_size, None);
+        errors.finish()
     }
 
     fn build_request_unvalidated(&self, api: &Api) -> Result<http::Request<Body>, Error> {

@@ -43,6 +43,7 @@ mod signature;
 mod update;
 pub(crate) mod validate;
 
+pub use crate::text::mask::is_masked;
 pub use create::CreateWebhookConfiguration;
 pub use delete::DeleteWebhookConfiguration;
 pub use event::Event;

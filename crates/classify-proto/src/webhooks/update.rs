@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use http::Method;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{ROUTE, SavedWebhook, WebhookEvent, WebhookOutputFormat, validate};
 use crate::api::Api;
@@ -16,12 +16,14 @@ use crate::scope::{Scope, scope_setters};
 use crate::secret::Secret;
 use crate::semantics::Semantics;
 use crate::text::json::read_json;
+use crate::text::response_object::from_service;
 use crate::validation::ValidationErrors;
 
 /// Changes a saved webhook configuration: what is not mentioned stays as it is.
 ///
 /// Each field takes a [`Patch`]: kept, emptied with `null`, or set. Setting a signing secret rotates it; a receiver
-/// gives `verify` both secrets until the old deliveries have come in.
+/// gives `verify` both secrets until the old deliveries have come in. A mask that the service shows in the URL or a header
+/// is sent back as it came, by which the service keeps the stored value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct UpdateWebhookConfiguration {
@@ -31,7 +33,11 @@ pub struct UpdateWebhookConfiguration {
     #[serde(default, skip_serializing_if = "Patch::is_keep")]
     pub webhook_url: Patch<String>,
     /// Headers of each delivery.
-    #[serde(default, skip_serializing_if = "Patch::is_keep")]
+    #[serde(
+        default,
+        skip_serializing_if = "Patch::is_keep",
+        deserialize_with = "with_masks"
+    )]
     pub webhook_headers: Patch<BTreeMap<String, Secret>>,
     /// The events to deliver.
     #[serde(default, skip_serializing_if = "Patch::is_keep")]
@@ -70,7 +76,7 @@ impl UpdateWebhookConfiguration {
         self
     }
 
-    /// Replaces all headers of deliveries.
+    /// Replaces all headers of deliveries. A header whose value is the mask of a [`SavedWebhook`] keeps its stored value.
     #[must_use]
     pub fn headers(mut self, headers: Patch<BTreeMap<String, Secret>>) -> Self {
         self.webhook_headers = headers;
@@ -97,6 +103,17 @@ impl UpdateWebhookConfiguration {
         self.webhook_signing_secret = secret;
         self
     }
+}
+
+/// Reads a saved state, which leaves secrets out and keeps masks.
+fn with_masks<'de, D>(deserializer: D) -> Result<Patch<BTreeMap<String, Secret>>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    Ok(match Patch::deserialize(deserializer)? {
+        Patch::Set(headers) => Patch::Set(from_service(headers)),
+        other => other,
+    })
 }
 
 #[derive(Serialize)]
@@ -136,6 +153,7 @@ impl Operation for UpdateWebhookConfiguration {
             validate::url("", url, &mut errors);
         }
         validate::headers("", self.webhook_headers.as_set(), &mut errors);
+        validate::signing_secret("", self.webhook_signing_secret.as_set(), &mut errors);
         let events = self.webhook_events.as_set().map(Vec::as_slice);
         validate::events("", events, &mut errors);
         errors.finish()
@@ -228,6 +246,32 @@ mod tests {
             .map(|found| &*found.field)
             .collect();
         assert_eq!(fields, ["webhook_url", "webhook_events"]);
+    }
+
+    /// Read, change one header, write all of them: the masked ones keep what the service has stored.
+    #[test]
+    fn mask_in_webhook_update_is_sent_back_also_from_saved_state() {
+        let shown = examples::WEBHOOK.replace("canary", "********");
+        let saved: SavedWebhook = serde_json::from_str(&shown).unwrap();
+        let mut headers = saved.webhook_headers.unwrap();
+        headers.insert("X-Odd".to_owned(), Secret::new("•••").shown());
+        let update = UpdateWebhookConfiguration::new("whc-1")
+            .url(Patch::Set("https://user:****@example.com".to_owned()))
+            .headers(Patch::Set(headers));
+        let sent = r#"{"webhook_url":"https://user:****@example.com","webhook_headers":{"X-Odd":"•••","X-Token":"********"}}"#;
+        assert_eq!(body(&update), sent);
+        assert_eq!(update.secrets(), [""; 0]);
+        let mut loaded = update;
+        for _ in 0..2 {
+            let state = serde_json::to_string(&loaded).unwrap();
+            loaded = serde_json::from_str(&state).unwrap();
+            assert_eq!(body(&loaded), sent);
+        }
+        let error = loaded
+            .signing_secret(Patch::Set("********".into()))
+            .build_request(&api())
+            .unwrap_err();
+        assert!(error.to_string().contains("is a mask"), "{error}");
     }
 
     #[test]

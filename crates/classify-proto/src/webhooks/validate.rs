@@ -7,7 +7,7 @@ use http::{HeaderName, HeaderValue};
 use crate::error::Error;
 use crate::secret::Secret;
 use crate::text::error_body::one_line;
-use crate::text::shortened;
+use crate::text::{mask, shortened};
 use crate::validation::ValidationErrors;
 
 /// A delivery goes to an `http:` or `https:` URL.
@@ -47,6 +47,48 @@ pub(crate) fn headers(
     }
 }
 
+/// What the service shows in place of a stored credential would be stored as the credential. An update may send it back.
+pub(crate) fn masks<'a>(
+    path: &str,
+    url: Option<&str>,
+    headers: impl Iterator<Item = (&'a String, Option<&'a str>)>,
+    errors: &mut ValidationErrors,
+) {
+    if url.is_some_and(mask::is_masked) {
+        errors.add(field(path, "webhook_url"), MASKED);
+    }
+    for (name, value) in headers {
+        if value.is_some_and(mask::is_masked) {
+            let name = format!("webhook_headers.{}", one_line(name));
+            errors.add(field(path, &name), MASKED);
+        }
+    }
+}
+
+/// The masks among the headers of a webhook that is new.
+pub(crate) fn masks_of_new(
+    path: &str,
+    url: Option<&str>,
+    headers: Option<&BTreeMap<String, Secret>>,
+    errors: &mut ValidationErrors,
+) {
+    let headers = headers.into_iter().flatten();
+    let headers = headers.map(|(name, value)| (name, value.secret_or_mask()));
+    masks(path, url, headers, errors);
+}
+
+/// The service never shows a signing secret, so that a mask is always a mistake.
+pub(crate) fn signing_secret(path: &str, secret: Option<&Secret>, errors: &mut ValidationErrors) {
+    if secret
+        .and_then(Secret::secret_or_mask)
+        .is_some_and(mask::is_whole_mask)
+    {
+        errors.add(field(path, "webhook_signing_secret"), MASKED);
+    }
+}
+
+const MASKED: &str = "is a mask that stands for a stored value; give the value itself";
+
 /// A header that could not be sent, or that would smuggle in another. The value may be a secret and is not repeated.
 pub(crate) fn header(path: &str, name: &str, value: Option<&str>, errors: &mut ValidationErrors) {
     let place = || field(path, &format!("webhook_headers.{}", one_line(name)));
@@ -80,7 +122,7 @@ pub(crate) fn expose_headers<'a>(
         .iter()
         .map(|(name, value)| {
             let value = value
-                .expose_secret()
+                .secret_or_mask()
                 .ok_or_else(|| missing_secret(header_field(path, name)))?;
             Ok((&**name, value))
         })

@@ -43,6 +43,10 @@ pub(crate) enum Fault {
     SilenceAfterActing,
     /// The transport will not send it: a certificate of nobody's, no TLS.
     Refused,
+    /// A captive portal answers in place of the service.
+    CaptivePortal,
+    /// A firewall answers with a 422 in HTML.
+    FirewallPage,
     /// The body cannot be read, so that nothing is sent.
     Unreadable,
 }
@@ -120,6 +124,8 @@ pub(crate) struct Service {
     pub(crate) hidden: BTreeSet<String>,
     /// What a create answers while this is set.
     pub(crate) refuses: Option<u16>,
+    /// In which words.
+    pub(crate) refusal: &'static str,
     /// What the next creates of transaction ids that are known already are refused with.
     pub(crate) refuses_repeats: VecDeque<u16>,
     /// From this many jobs on and until this time, creates are answered with 503 and asked to wait for ten minutes.
@@ -162,6 +168,7 @@ impl Default for Service {
             page_size: 100,
             hidden: BTreeSet::new(),
             refuses: None,
+            refusal: "refused",
             refuses_repeats: VecDeque::new(),
             busy: None,
             refuses_cancels: 409,
@@ -250,6 +257,14 @@ impl Service {
             Fault::SilenceAfterActing => {
                 self.act(request, now);
                 return None;
+            }
+            Fault::CaptivePortal => Ok(http::Response::new(Bytes::from_static(
+                b"<!DOCTYPE html><title>Sign in to Wi-Fi</title>",
+            ))),
+            Fault::FirewallPage => {
+                let page = Bytes::from_static(b"<html><title>Blocked</title></html>");
+                let response = http::Response::builder().status(422);
+                Ok(response.body(page).unwrap())
             }
             Fault::Refused => Err(Failure::refused("TLS: the certificate is nobody's")),
             Fault::Unreadable => Err(Failure::content("the file is gone")),
@@ -351,7 +366,7 @@ impl Service {
         }
         if let Some(status) = self.refuses {
             self.has_refused = true;
-            return respond(status, &json!({"detail": "refused"}));
+            return respond(status, &json!({"detail": self.refusal}));
         }
         if let Some(id) = &transaction_id {
             self.by_transaction.insert(id.clone(), self.jobs.len());

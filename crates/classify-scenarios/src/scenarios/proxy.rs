@@ -109,7 +109,20 @@ fn run_child<D: Driver>(case: &str, direct: &str) {
     assert!(!error.is_ambiguous(), "{error}");
     let message = error.to_string();
     match case {
-        "proxied" | "proxied_idn" => assert!(error.is_transport(), "{error}"),
+        "proxied" | "proxied_idn" => {
+            assert!(error.is_transport() && error.is_refused(), "{error}");
+            let host = ["service.invalid:443", "xn--bcher-kva.invalid:443"]
+                [usize::from(case.ends_with("idn"))];
+            // Where it was to go, by which proxy, named by which variable, and the remedy; no user name and no password.
+            for words in [host, "through the proxy http://", "407", "USER:PASSWORD@"] {
+                assert!(message.contains(words), "{words}: {error}");
+            }
+            assert!(message.to_ascii_uppercase().contains("_PROXY)"), "{error}");
+            assert!(
+                !message.contains("user:") && !message.contains("word@"),
+                "{error}"
+            );
+        }
         "refused" => assert!(
             message.contains("HTTPS_PROXY") && message.contains("socks5"),
             "{error}"

@@ -205,7 +205,8 @@ pub(super) const PAGE_SIZE: Parameter = optional(
     "page-size",
     "NUMBER",
     "Request this many items per page; --max-items limits the list",
-);
+)
+.range(1, i64::MAX);
 
 /// The first page of a list.
 pub(super) const PAGE_TOKEN: Parameter = optional(

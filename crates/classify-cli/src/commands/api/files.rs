@@ -220,7 +220,8 @@ Examples:
                 "page-size",
                 "NUMBER",
                 "Request this many files per page",
-            ),
+            )
+            .range(1, i64::MAX),
             optional(
                 Body,
                 Text,

@@ -1,6 +1,7 @@
 //! The values of one call, from flags and stdin.
 
 use clap::ArgMatches;
+use classify_proto::webhooks::is_masked;
 use serde_json::{Map, Value};
 
 use super::endpoint::{Endpoint, Location, WEBHOOK};
@@ -13,6 +14,7 @@ use crate::parse_message::shorten;
 use crate::printer::Printer;
 use crate::rules;
 use crate::rules::keys;
+use crate::terminal::escape;
 
 /// The values of a call, under the API's names.
 #[derive(Debug)]
@@ -71,6 +73,7 @@ impl ParameterValues {
         if validates {
             values.check_ranges(endpoint)?;
             values.check_keys(endpoint)?;
+            values.check_masks(endpoint)?;
         }
         Ok(values)
     }
@@ -120,8 +123,12 @@ impl ParameterValues {
                 .as_i64()
                 .is_none_or(|number| !(min..=max).contains(&number))
             {
+                let range = match max {
+                    i64::MAX => format!("{min} or more"),
+                    max => format!("{min} to {max}"),
+                };
                 return Err(CliError::usage(format!(
-                    "--{} is {}; it must be from {min} to {max}",
+                    "--{} is {}; it must be {range}",
                     parameter.flag,
                     shorten(&value.to_string(), 40)
                 )));
@@ -155,6 +162,36 @@ impl ParameterValues {
                     "nothing was sent; if the service knows the key, --no-validate sends it as it is",
                 )
             })?;
+        }
+        Ok(())
+    }
+
+    /// Rejects masks in a create: what the service shows in place of a stored credential would become the credential. An
+    /// update may send them back.
+    fn check_masks(&self, endpoint: &Endpoint) -> Result<(), CliError> {
+        if endpoint.name != "create" {
+            return Ok(());
+        }
+        let inline = self
+            .get("webhook_configurations")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .map(|webhook| (webhook.get("webhook_url"), webhook.get("webhook_headers")));
+        let own = (self.get("webhook_url"), self.get("webhook_headers"));
+        for (url, headers) in inline.chain([own]) {
+            let headers = headers.and_then(Value::as_object).into_iter().flatten();
+            let url = url.map(|url| ("webhook_url".to_owned(), url));
+            let headers =
+                headers.map(|(name, value)| (format!("webhook_headers.{}", escape(name)), value));
+            for (name, value) in url.into_iter().chain(headers) {
+                if value.as_str().is_some_and(is_masked) {
+                    return Err(CliError::usage(format!(
+                        "{name} is a mask that stands for a stored value; give the value itself"
+                    ))
+                    .hint("nothing was sent; --no-validate sends it as it is"));
+                }
+            }
         }
         Ok(())
     }

@@ -111,7 +111,8 @@ Examples:
         name: "update",
         about: "Change the given fields of a saved webhook",
         help: "\
-A new secret replaces the old one at once. `null` clears a value.
+A new secret replaces the old one at once. `null` clears a value. The service returns credentials masked; sending a mask \
+back keeps the stored value.
 
 Examples:
   llamacloud-prod webhook-configs update whc-123 --webhook-url https://example.com/new

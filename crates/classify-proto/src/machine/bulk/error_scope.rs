@@ -22,6 +22,10 @@ impl ErrorScope {
         if error.is_auth() || error.is_quota() {
             return Self::Run;
         }
+        // Nobody but the service can say that a document is at fault.
+        if error.kind() == ErrorKind::Status && error.is_intercepted() {
+            return Self::Run;
+        }
         if error.is_transient() {
             return Self::Transient;
         }
@@ -68,6 +72,16 @@ mod tests {
         }
         for status in [408, 429, 500, 502, 503, 504, 507, 520, 524, 529, 599] {
             assert_eq!(of_status(status), ErrorScope::Transient, "{status}");
+        }
+    }
+
+    #[test]
+    fn error_scope_of_html_in_place_of_json_is_never_a_document() {
+        for status in [400, 401, 403, 404, 409, 415, 422, 451] {
+            let response = http::Response::builder().status(status);
+            let page = Bytes::from_static(b"<html><title>Blocked</title>");
+            let error = Error::from_response(response.body(page).unwrap());
+            assert_eq!(ErrorScope::of(&error), ErrorScope::Run, "{status}");
         }
     }
 

@@ -9,10 +9,11 @@ use super::in_flight::DocumentIndex;
 use super::report::{DocumentReport, DocumentStatus};
 use super::state::Stage;
 use crate::Time;
-use crate::error::Error;
+use crate::error::{Error, Hint};
 use crate::machine::context::Context;
 use crate::machine::document::Source;
 use crate::reply::Failure;
+use crate::semantics::RateClass;
 
 /// How often a document that met a faulty service is tried again, each time with all retries.
 const MAX_FAILURES: u32 = 5;
@@ -71,7 +72,10 @@ impl Bulk {
         error: &Error,
         stage: Stage,
     ) -> ErrorScope {
-        if !error.is_not_found() {
+        if stage == Stage::Upload && error.is_intercepted() {
+            return ErrorScope::Run;
+        }
+        if !error.is_not_found() || error.is_intercepted() {
             return ErrorScope::of(error);
         }
         let is_shared = match stage {
@@ -161,12 +165,47 @@ impl Bulk {
             self.stop_with(error.duplicate());
             return true;
         }
+        let reason = if error.is_rate_limited() {
+            "the service limits the rate of requests"
+        } else {
+            "the service is at fault"
+        };
         let notice = format!(
-            "the service is at fault; nothing new is begun for {} s ({error})",
+            "{reason}; nothing new is begun for {} s ({error})",
             backoff.as_secs()
         );
         self.events.push_back(BulkEvent::Notice(notice));
         false
+    }
+
+    /// Tells of a rate that a 429 has reduced, and again when it is lower than ever before.
+    pub(super) fn report_reduced_rate(&mut self, cx: Context<'_>) {
+        let Some(limits) = cx.rate_limits else {
+            return;
+        };
+        for (class, name) in [
+            (RateClass::Create, "creates"),
+            (RateClass::Upload, "uploads"),
+            (RateClass::Other, "other requests"),
+        ] {
+            let Some(rate) = limits.reduced_rate(class) else {
+                continue;
+            };
+            let lowest = self.lowest_rates.get(&class);
+            if lowest.is_some_and(|lowest| rate.per_second() >= *lowest) {
+                continue;
+            }
+            let mut notice = format!(
+                "the service limits the rate of requests (429); {name} are reduced to {rate} for now"
+            );
+            // The advice is the same for every rate.
+            if self.lowest_rates.is_empty() {
+                notice.push_str("; ");
+                notice.push_str(Hint::SlowDown.text());
+            }
+            self.lowest_rates.insert(class, rate.per_second());
+            self.events.push_back(BulkEvent::Notice(notice));
+        }
     }
 
     /// Passes a change of the circuit breaker to the observer.

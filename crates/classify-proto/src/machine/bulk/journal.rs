@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::report::DocumentReport;
 use crate::content_key::ContentKey;
 use crate::error::Error;
+use crate::text::error_body::short;
+use crate::text::json::describe;
 use crate::v2::Configuration;
 
 /// The version of the journal. A change that an older version could not read raises it.
@@ -121,7 +123,7 @@ impl JournalHeader {
         let differ = |what: &str, ours: &Option<String>, theirs: &Option<String>| {
             let name = |text: &Option<String>| {
                 text.as_deref()
-                    .map_or_else(|| "none".to_owned(), |text| format!("{text:?}"))
+                    .map_or_else(|| "none".to_owned(), |text| format!("{:?}", short(text)))
             };
             (ours != theirs).then(|| {
                 format!(
@@ -133,7 +135,11 @@ impl JournalHeader {
         };
         if let (Some(ours), Some(theirs)) = (&self.base_url, &other.base_url) {
             if service_of(ours) != service_of(theirs) {
-                return Some(format!("base URL: {ours} in the journal, {theirs} now"));
+                return Some(format!(
+                    "base URL: {} in the journal, {} now",
+                    short(ours),
+                    short(theirs)
+                ));
             }
         }
         if self.organization.is_some() {
@@ -182,13 +188,13 @@ fn rules_difference(ours: &Configuration, theirs: &Configuration) -> Option<Stri
             None => {
                 return Some(format!(
                     "rules: {:?} is in the journal and not in the rules now",
-                    rule.r#type
+                    short(&rule.r#type)
                 ));
             }
             Some(description) if description != rule.description => {
                 return Some(format!(
                     "rules: {:?} is described otherwise now",
-                    rule.r#type
+                    short(&rule.r#type)
                 ));
             }
             Some(_) => {}
@@ -201,7 +207,7 @@ fn rules_difference(ours: &Configuration, theirs: &Configuration) -> Option<Stri
     {
         return Some(format!(
             "rules: {:?} is in the rules now and not in the journal",
-            new.r#type
+            short(&new.r#type)
         ));
     }
     ours.difference(theirs).map(|field| match field {
@@ -309,7 +315,7 @@ impl Journal {
         let invalid_line =
             |what: String| Error::state(format!("line {} of the journal {what}", self.lines));
         let record: Record = serde_json::from_slice(line)
-            .map_err(|error| invalid_line(format!("cannot be read: {error}")))?;
+            .map_err(|error| invalid_line(format!("cannot be read: {}", describe(&error))))?;
         match (&self.header, record) {
             (None, Record::Run(header)) if header.v == VERSION => self.header = Some(header),
             (None, Record::Run(header)) => {
@@ -320,7 +326,7 @@ impl Journal {
             }
             (None, _) => {
                 return Err(invalid_line(
-                    "should say what run it is of; this is no journal".to_owned(),
+                    "should say what run it is of; the file is not a journal".to_owned(),
                 ));
             }
             (Some(_), Record::Run(_)) => {

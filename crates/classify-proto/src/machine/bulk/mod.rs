@@ -49,6 +49,7 @@ use crate::api::Api;
 use crate::content_key::ContentKey;
 use crate::error::Error;
 use crate::seed::Seed;
+use crate::semantics::RateClass;
 use crate::v2::{JobOptions, Rerun};
 
 /// Classifies any number of documents, each once.
@@ -78,7 +79,7 @@ use crate::v2::{JobOptions, Rerun};
 ///
 /// An error that concerns one document (an invalid file, a rejected rule) finishes that document only. An error that
 /// concerns every document stops the run and finishes none: 401, 402, 403, a redirect, an untrusted certificate, a
-/// missing route or saved configuration. Jobs that exist are still polled if possible. If the service fails repeatedly,
+/// missing route or saved configuration, an HTML page in place of the service's answer. Jobs that exist are still polled if possible. If the service fails repeatedly,
 /// a circuit breaker pauses the run for as long as the service asks, or with increasing delays, and then tries one
 /// document.
 ///
@@ -121,6 +122,8 @@ pub struct Bulk {
     /// How many reads of documents failed in a row, all in this way.
     read_errors: Option<(io::ErrorKind, usize)>,
     configuration: ConfigurationInForce,
+    /// The lowest rates, in requests per second, that 429s have reduced a class to and that were told.
+    lowest_rates: BTreeMap<RateClass, f64>,
     /// The state that the observer knows.
     reported_circuit: CircuitState,
     stop: Option<StopMode>,
@@ -190,6 +193,7 @@ impl Bulk {
             circuit_breaker: CircuitBreaker::default(),
             read_errors: None,
             configuration,
+            lowest_rates: BTreeMap::new(),
             reported_circuit: CircuitState::Closed,
             stop: None,
             summary: Summary::default(),

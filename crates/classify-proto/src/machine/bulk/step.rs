@@ -28,7 +28,11 @@ impl Machine for Bulk {
     }
 
     fn handle(&mut self, cx: Context<'_>, ticket: Ticket, reply: Reply) {
+        let is_rejection = matches!(&reply, Ok(response) if response.status() == 429);
         self.in_flight.handle(cx, ticket, reply);
+        if is_rejection {
+            self.report_reduced_rate(cx);
+        }
     }
 
     fn resume(&mut self) {

@@ -55,7 +55,9 @@ impl Bulk {
     /// A refusal that every further request would meet too.
     pub(super) fn stop_with(&mut self, error: Error) {
         // Without rights, or without TLS, nothing can be read either; without credits what is paid for can.
-        let stop = if ErrorScope::of(&error) == ErrorScope::Run && !error.is_quota() {
+        let nothing_can_be_read =
+            ErrorScope::of(&error) == ErrorScope::Run || error.is_intercepted();
+        let stop = if nothing_can_be_read && !error.is_quota() {
             StopMode::Leave
         } else {
             StopMode::Wait
