@@ -1,4 +1,4 @@
-//! The commands that are one call each: what their flags send, whichever way they are written.
+//! The commands that make one call each: the requests of their flags in every form.
 
 mod common;
 
@@ -628,7 +628,7 @@ fn redact_webhook_secret_of_rejected_request() {
 
 /// `retrieve`, change one header, `update` with all of them; a copy by `create` would store the masks.
 #[test]
-fn webhook_config_masks_survive_update_and_are_refused_by_create() {
+fn webhook_config_masks_survive_update_and_are_rejected_by_create() {
     let sandbox = sandbox();
     let made = sandbox
         .run(&[
@@ -701,7 +701,7 @@ fn webhook_config_masks_survive_update_and_are_refused_by_create() {
 }
 
 #[test]
-fn page_size_below_1_is_refused_by_every_list_command() {
+fn page_size_below_1_is_rejected_by_every_list_command() {
     let sandbox = sandbox();
     for command in [
         ["classify", "list"],

@@ -1,4 +1,4 @@
-//! `classify run`, killed and interrupted at any moment: everything is settled once and paid for once.
+//! `classify run`, killed and interrupted at any moment: each document is finished once and charged once.
 
 #![cfg(unix)]
 
@@ -49,10 +49,10 @@ fn words<'a>(more: &[&'a str]) -> Vec<&'a str> {
 }
 
 const FAST: [&str; 3] = ["--rate-limit", "10000/s", "--resume"];
-/// So slow that no process comes to its end before it is killed, whatever the machine.
+/// Slow enough that no process ends before it is killed, on any machine.
 const SLOW: [&str; 3] = ["--rate-limit", "25/s", "--resume"];
 
-/// Starts the run and kills it once the service has been asked a random number of times.
+/// Starts the run and kills it after a random number of requests.
 fn kill_soon(sandbox: &Sandbox, requests: u64) {
     let end = sandbox.emulator.request_count() + requests;
     let child = start(sandbox, &words(&SLOW));

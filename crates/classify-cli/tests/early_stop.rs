@@ -1,4 +1,4 @@
-//! Stopping before the end: Ctrl-C, deadlines, and readers that go away.
+//! Stopping early: Ctrl-C, deadlines, and closed pipes.
 
 mod common;
 

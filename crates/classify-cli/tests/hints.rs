@@ -1,7 +1,7 @@
-//! Every hint of the command line, followed to the letter. None may lead to a second bill unless it says that it pays
+//! Every hint of the command line, followed to the letter. None may lead to a second charge unless it says that it pays
 //! again.
 //!
-//! The hints are found in the source. Each must be in [`TABLE`] in its own words, split where one thing to do ends.
+//! The hints are collected from the source. Each must be in [`TABLE`] with the same text, split after each remedy.
 
 mod common;
 
@@ -17,12 +17,12 @@ use common::{
     CANARY, CommandOutput, RULES, RunningCommand, Sandbox, bare_command, run_to_end, start,
 };
 
-/// What a clause of a hint leads to. The functions return the number of jobs at the service.
+/// The result of a clause of a hint. The functions return the number of jobs at the service.
 #[derive(Clone, Copy)]
 enum Follow {
     /// It explains, or says how to write a value.
     Says,
-    /// It leads to the one job there is.
+    /// It leads to exactly one job.
     Once(fn() -> usize),
     /// It leads to a command that creates no job.
     NoJob(fn() -> usize),
@@ -34,7 +34,7 @@ use Follow::{NoJob, Once, PaysAgain, Says};
 
 type Hint = &'static [(&'static str, Follow)];
 
-/// The hints: texts with the placeholders of `format!`, and expressions behind an equals sign.
+/// The hints: texts with the placeholders of `format!`, and expressions after an equals sign.
 const TABLE: &[Hint] = &[
     // Paths and files.
     &[
@@ -228,7 +228,7 @@ const TABLE: &[Hint] = &[
     )],
     // Key, network and settings.
     &[(
-        "to try it without a key and without the network, add --emulator",
+        "to try the command without a key or network access, add --emulator",
         NoJob(|| {
             let sandbox = Sandbox::new();
             let words = ["classify", "run", "docs/bill.txt", "--rules", "rules.yaml"];
@@ -243,11 +243,8 @@ const TABLE: &[Hint] = &[
             sandbox.emulator.job_count()
         }),
     )],
-    &[(
-        "it comes from --base-url, or from LLAMA_CLOUD_BASE_URL",
-        Says,
-    )],
-    &[("it comes from LLAMA_CLOUD_CUSTOM_HEADERS", Says)],
+    &[("it was set by --base-url or LLAMA_CLOUD_BASE_URL", Says)],
+    &[("it was set by LLAMA_CLOUD_CUSTOM_HEADERS", Says)],
     &[(
         "unset it to connect without a proxy",
         NoJob(|| {
@@ -280,7 +277,7 @@ const TABLE: &[Hint] = &[
         Says,
     )],
     &[(
-        "a proxy of your company may sign with its own authority: give it with --ca-cert FILE or SSL_CERT_FILE",
+        "a company proxy may use its own certificate authority: add it with --ca-cert FILE or SSL_CERT_FILE",
         Says,
     )],
     &[
@@ -434,11 +431,11 @@ const TABLE: &[Hint] = &[
     )],
     // The emulator's host is never reached through a proxy. Neither creates a job.
     &[(
-        "check the variable of the proxy, or list the host in NO_PROXY to go past it; `llamacloud-prod doctor` tests the proxy",
+        "check the proxy variable, or list the host in NO_PROXY to bypass the proxy; `llamacloud-prod doctor` tests the proxy",
         Says,
     )],
     &[(
-        "the file should have the key alone, or a line LLAMA_CLOUD_API_KEY=KEY",
+        "the file must contain the key alone, or a line LLAMA_CLOUD_API_KEY=KEY",
         Once(|| {
             let sandbox = Sandbox::new();
             let with_key = |text: &str| {
@@ -449,7 +446,7 @@ const TABLE: &[Hint] = &[
                 command.env_remove("LLAMA_CLOUD_API_KEY");
                 run_to_end(command)
             };
-            assert_hint(&with_key("a\nb\n"), "the file should have the key alone");
+            assert_hint(&with_key("a\nb\n"), "the file must contain the key alone");
             for text in ["KEY\n", "# mine\nLLAMA_CLOUD_API_KEY=KEY\n"] {
                 with_key(&text.replace("KEY\n", &format!("{CANARY}\n"))).assert_exit(0);
             }
@@ -700,7 +697,7 @@ fn source_files(folder: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// The texts in the argument that code begins with, or else the expression behind an equals sign.
+/// The texts in the argument that code begins with, or else the expression after an equals sign.
 fn argument_texts(code: &str) -> Vec<String> {
     let mut depth = 1;
     let mut end = 0;
@@ -926,7 +923,7 @@ fn slow_and_failed() -> Sandbox {
     sandbox
 }
 
-/// Runs over both documents, and interrupts the run while a job is open. Returns what it said, and the number of jobs.
+/// Runs over both documents, and interrupts the run while a job is open. Returns the output and the number of jobs.
 fn interrupted(sandbox: &Sandbox, words: &[&str]) -> (CommandOutput, usize) {
     let child = start(sandbox, words);
     let pays_again = |word: &&str| ["--retry-failed", "--fresh"].contains(word);
@@ -948,7 +945,8 @@ const BOTH: [&str; 8] = [
     "50ms",
 ];
 
-/// A run that is interrupted before its files are moved, and what its hint says. Returns the jobs that this adds to one.
+/// A run that is interrupted before its files are moved, and what its hint says. Returns the jobs that this adds to
+/// one.
 fn interrupted_move(flags: &[&'static str], follow: impl Fn(&mut Vec<&'static str>)) -> usize {
     let sandbox = slow_and_failed();
     let mut words = [&BOTH[..], &["--move-to", "sorted/{type}"], flags].concat();

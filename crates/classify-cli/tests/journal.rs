@@ -1,4 +1,4 @@
-//! The journal of `classify run`: what is gone on with, what is refused, and what is never bought twice.
+//! The journal of `classify run`: resuming, rejected journals, and no second charge.
 
 mod common;
 
@@ -99,7 +99,7 @@ fn journal_of_different_run_is_rejected_with_difference() {
 }
 
 #[test]
-fn journal_torn_last_line_is_truncated() {
+fn journal_incomplete_last_line_is_truncated() {
     let sandbox = with_documents(Config::default(), 3);
     run(&sandbox, &["--journal", "j"]).assert_exit(0);
     let path = sandbox.path().join("j");

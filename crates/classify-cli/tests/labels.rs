@@ -1,4 +1,4 @@
-//! `classify run --labels`: a run beside what is known to be right.
+//! `classify run --labels`: a run compared with labels.
 
 mod common;
 
@@ -8,7 +8,7 @@ use classify_emulator::{Config, Script};
 use common::{RUN, Sandbox, run_bulk as run};
 use serde_json::{Value, json};
 
-/// Two invoices, of which one is taken for a recipe, a recipe, one without a match and one that fails.
+/// Two invoices, one of them classified as a recipe; a recipe; one document without a match; and one that fails.
 fn sandbox() -> Sandbox {
     let sandbox = Sandbox::with(Config::default().scripts(vec![
         Script::file("bill*").labels("invoice", 0.93),

@@ -1,4 +1,4 @@
-//! `classify run --move-to` and `--copy-to`: files into folders by their labels, and no file lost on the way.
+//! `classify run --move-to` and `--copy-to`: files are sorted into folders by type, and no file is lost.
 
 mod common;
 
@@ -24,7 +24,7 @@ fn sandbox() -> Sandbox {
 
 /// A shell expands `~` only without quotes.
 #[test]
-fn destination_with_unexpanded_home_is_refused() {
+fn destination_with_unexpanded_home_is_rejected() {
     let sandbox = Sandbox::new();
     for flag in ["--move-to", "--copy-to"] {
         let words = [&common::RUN[..], &[flag, "~/sorted/{type}/"]].concat();
@@ -34,7 +34,7 @@ fn destination_with_unexpanded_home_is_refused() {
     assert_eq!(sandbox.emulator.job_count(), 0);
 }
 
-/// All files below a folder, with what is in them.
+/// All files below a folder, with their content.
 fn tree(sandbox: &Sandbox, folder: &str) -> Vec<(String, String)> {
     fn walk(folder: &Path, root: &Path, found: &mut Vec<(String, String)>) {
         for entry in fs::read_dir(folder).into_iter().flatten() {

@@ -1,4 +1,4 @@
-//! `classify run` as a person sees it: a real terminal, and what is on its screen.
+//! The progress display of `classify run` on the screen of a real terminal.
 
 #![cfg(unix)]
 

@@ -1,4 +1,4 @@
-//! What `classify run` makes of its rows: what to review, the counts by type, and the page of `--report`.
+//! Review marks, counts by type, and the page of `--report` of `classify run`.
 
 mod common;
 
@@ -9,7 +9,7 @@ use classify_emulator::{Config, Fault, FaultSchedule, Route, Script};
 use common::{RUN, Sandbox, interrupt, run_bulk as run, start};
 use serde_json::Value;
 
-/// Five documents of which three should be looked at.
+/// Five documents, three of them to review.
 fn sandbox() -> Sandbox {
     let sandbox = Sandbox::with(Config::default().scripts(vec![
         Script::file("bill*").labels("invoice", 0.93),
@@ -352,7 +352,7 @@ fn report_page_after_resume_includes_earlier_results() {
 }
 
 #[test]
-fn review_below_marks_answers_that_are_not_plausible_and_says_why() {
+fn review_below_marks_implausible_results_with_reason() {
     let sandbox = Sandbox::with(Config::default().scripts(vec![
         Script::file("bill*").labels("invoice", 0.93),
         Script::file("soup*").labels("stew", 0.97),

@@ -1,4 +1,4 @@
-//! `classify run`, from documents to labels.
+//! `classify run`, from documents to results.
 
 mod common;
 
@@ -41,7 +41,7 @@ fn readme_command(documents: &str) -> Command {
 fn run_with_emulator_needs_no_api_key_or_network() {
     let found = run_to_end(readme_command("examples/documents"))
         .assert_exit(0)
-        .assert_stderr("labels are not the service's");
+        .assert_stderr("labels are not those of the service");
     let rows = found.lines();
     assert!(rows.len() >= 15, "{}", rows.len());
     for row in &rows {

@@ -1,4 +1,4 @@
-//! What `classify run` is given: rules from files and flags, and documents that are not there.
+//! Inputs of `classify run`: rules from files and flags, and missing documents.
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! What is seen while a command goes on, and what a terminal is spared.
+//! Output while a command runs, and control characters on a terminal.
 
 #![cfg(unix)]
 
@@ -14,7 +14,7 @@ use common::terminal::{Attached, Terminal};
 use common::{RUN, RunningCommand, Sandbox, bare_command, run_to_end};
 use serde_json::{Value, json};
 
-/// Sends an event, and says whether it was taken.
+/// Sends an event, and returns whether it was accepted.
 fn deliver(address: &str, id: &str) -> bool {
     let body = json!({"event_type": "classify.success", "event_id": id, "data": {"job_id": format!("clj-{id}")}});
     let body = body.to_string();

@@ -24,8 +24,8 @@ pub(crate) struct EmulatorArgs {
 
     /// Keep files, jobs and configurations here across restarts
     ///
-    /// Uploads are stored in `FILE.files`; `FILE.lock` keeps a second emulator from using the same file. Webhook secrets
-    /// are stored in plain text.
+    /// Uploads are stored in `FILE.files`; `FILE.lock` keeps a second emulator from using the same file. Webhook
+    /// secrets are stored in plain text.
     #[arg(long, value_name = "FILE")]
     pub(crate) state: Option<PathBuf>,
 
@@ -37,7 +37,8 @@ pub(crate) struct EmulatorArgs {
 
     /// Inject faults, such as 503@files.create:10%
     ///
-    /// A fault is NAME[@ROUTE][:WHEN]. Separate several with commas, or repeat the flag. The first fault that triggers is applied.
+    /// A fault is NAME[@ROUTE][:WHEN]. Separate several with commas, or repeat the flag. The first fault that triggers
+    /// is applied.
     #[arg(
         long,
         visible_alias = "fault",

@@ -152,7 +152,7 @@ impl GlobalArgs {
         }
     }
 
-    /// Whether results are written for people, which some commands do in their own way.
+    /// Whether results are written for people; some commands have a format of their own for them.
     pub(crate) fn prints_for_people(&self) -> bool {
         self.format == Format::Auto && self.transform.is_none()
     }

@@ -26,8 +26,8 @@ use crate::rules;
 pub(crate) struct RunArgs {
     /// Files, folders, globs, and ids of files (dfl-…) or parse jobs (pjb-…)
     ///
-    /// Folders are searched with their subfolders. Quote a glob, as in 'scans/**/*.pdf', so that the shell does not expand
-    /// it. `-` reads a list of paths from stdin.
+    /// Folders are searched with their subfolders. Quote a glob, as in 'scans/**/*.pdf', so that the shell does not
+    /// expand it. `-` reads a list of paths from stdin.
     #[arg(required_unless_present = "files_from", value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
 
@@ -39,7 +39,8 @@ pub(crate) struct RunArgs {
 
     /// Skip files whose name or folder matches; may be repeated
     ///
-    /// A glob with a / is compared with the path below the folder that was given, and one without a / with each name in it.
+    /// A glob with a / is compared with the path below the folder that was given, and one without a / with each name in
+    /// it.
     #[arg(long, value_name = "GLOB")]
     pub(crate) exclude: Vec<String>,
 
@@ -87,8 +88,8 @@ pub(crate) struct RunArgs {
 
     /// Write the rows to a file at the end instead of to stdout
     ///
-    /// The rows are in the order in which the documents were found. The extension (.csv, .json or .jsonl) selects the format
-    /// unless --format does.
+    /// The rows are in the order in which the documents were found. The extension (.csv, .json or .jsonl) selects the
+    /// format unless --format does.
     #[arg(long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
 
@@ -107,8 +108,8 @@ pub(crate) struct RunArgs {
 
     /// Compare the results with the correct types in a file
     ///
-    /// The file is CSV, JSON or JSON lines with `path` and `type`. Reports accuracy, precision, recall, a confusion matrix and
-    /// the effect of each confidence threshold.
+    /// The file is CSV, JSON or JSON lines with `path` and `type`. Reports accuracy, precision, recall, a confusion
+    /// matrix and the effect of each confidence threshold.
     #[arg(long, value_name = "FILE")]
     pub(crate) labels: Option<PathBuf>,
 
@@ -199,14 +200,14 @@ pub(crate) struct RunArgs {
 }
 
 impl RunArgs {
-    /// Returns what to do about paths that are not there and are URLs or begin with `~/`, by their position.
+    /// Returns hints for missing paths that are URLs or begin with `~/`, with their position.
     pub(crate) fn missing_path_hints(&self) -> impl Iterator<Item = String> {
         let missing = self
             .paths
             .iter()
             .zip(1..)
             .filter(|(path, _)| !path.exists());
-        // A URL may hold a secret, and is not repeated.
+        // A URL may contain a secret, and is not repeated.
         missing
             .filter_map(|(path, position)| Some(format!("path {position}: {}", path_hint(path)?)))
     }

@@ -20,7 +20,7 @@ use crate::yaml::LostText;
 
 /// The similarity from which two descriptions are hard to tell apart.
 const MAX_SIMILARITY: f64 = 0.8;
-/// The maximum number of diagnostics of one kind. A further one says how many more there are.
+/// The maximum number of diagnostics of one kind. One more contains the number of the others.
 const MAX_DIAGNOSTICS: usize = 20;
 /// Types that match the documents of no other rule.
 const CATCH_ALL_TYPES: [&str; 8] = [
@@ -142,7 +142,7 @@ fn diagnostics(configuration: &Configuration, lost_texts: &[LostText]) -> Vec<Di
     diagnostics
 }
 
-/// Returns what the service would refuse.
+/// Returns the errors that the service would reject.
 fn validation_errors(configuration: &Configuration) -> Vec<Diagnostic> {
     // The core validates the limits of the service.
     let Err(error) = CreateJob::new("dfl-0", configuration.clone()).validate() else {

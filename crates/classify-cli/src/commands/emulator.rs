@@ -124,7 +124,7 @@ fn config(args: &EmulatorArgs) -> Result<Config, CliError> {
     Ok(config)
 }
 
-/// Reads a scenario file.
+/// Reads a script file.
 fn read_scenario(path: &Path) -> Result<Scenario, CliError> {
     let invalid = |reason: String| {
         CliError::usage(format!(

@@ -29,7 +29,7 @@ use crate::signals::TerminationSignals;
 
 /// The maximum size of a delivery.
 const MAX_BODY_BYTES: u64 = 2 * 1024 * 1024;
-/// The variable with the secret if there is no flag.
+/// The environment variable with the secret, used without the flag.
 const SECRET_VARIABLE: &str = "LLAMA_CLOUD_WEBHOOK_SECRET";
 /// How long the last responses may take.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
@@ -106,7 +106,7 @@ fn signing_secrets(flags: &SigningSecrets) -> Result<Vec<Secret>, CliError> {
         .filter(|text| !text.is_empty());
     texts
         .map(|text| {
-            // `null` is no secret, as in the other flags.
+            // `null` is not a secret, as in the other flags.
             let text = if is_null(text) {
                 String::new()
             } else {

@@ -31,7 +31,7 @@ pub(crate) struct Input {
     pub(crate) is_id: bool,
 }
 
-/// What is searched, and what of it is left out.
+/// The paths to search, and the filters.
 #[derive(Debug, Default)]
 pub(crate) struct Search<'a> {
     /// Files, folders, globs and ids; `-` is a list on stdin.
@@ -41,9 +41,9 @@ pub(crate) struct Search<'a> {
     /// The run's own files and folders.
     pub(crate) own_files: Vec<&'a Path>,
     pub(crate) filter: NameFilter,
-    /// Links to folders outside are followed too.
+    /// Also follow links to folders outside of the searched folder.
     pub(crate) follow_links: bool,
-    /// The length that the service takes; `None` for any.
+    /// The maximum file size in bytes; `None` for no limit.
     pub(crate) max_bytes: Option<u64>,
 }
 
@@ -62,23 +62,23 @@ pub(crate) struct FoundInputs {
     pub(crate) has_source: bool,
 }
 
-/// Files that were left out, by reason. The fields are keys of the JSON output of a dry run.
+/// Skipped files, by reason. The fields are keys of the JSON output of a dry run.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
 pub(crate) struct LeftOutCounts {
-    /// Names that begin with a period: files, and folders with all that is in them.
+    /// Files whose name, or the name of a folder of theirs, begins with a period.
     pub(crate) hidden: u64,
-    /// What programs keep for themselves or have left.
+    /// Lock files and temporary files of programs.
     pub(crate) leftover: u64,
     /// Pipes, sockets and devices.
     pub(crate) not_regular: u64,
-    /// By `--exclude` and `--include`.
+    /// Skipped by `--exclude` and `--include`.
     pub(crate) excluded: u64,
 }
 
 /// Finds the documents of the arguments. Skips the run's own files, and its own folders inside an argument.
 ///
-/// An argument that is the path of a file is that file, whatever its name; others are parsed as ids or globs. A link to a
-/// folder is followed if it stays inside the argument, or on request: only what the arguments name is sent.
+/// An argument that is the path of a file is that file, whatever its name; others are parsed as ids or globs. A link to
+/// a folder is followed if it stays inside the argument, or on request: only what the arguments name is sent.
 pub(crate) fn find_inputs(search: &Search<'_>) -> Result<FoundInputs, CliError> {
     let mut finder = Finder {
         own_files: search
@@ -107,7 +107,7 @@ pub(crate) fn find_inputs(search: &Search<'_>) -> Result<FoundInputs, CliError> 
     Ok(finder.found)
 }
 
-/// Returns the error if there are no documents, and no folder that could have some.
+/// Returns the error for arguments that lead to no document and no folder.
 pub(crate) fn no_inputs_error(arguments: &[PathBuf]) -> CliError {
     let paths: Vec<_> = arguments
         .iter()
@@ -145,12 +145,12 @@ struct Finder<'a> {
     canonical_paths: HashSet<PathBuf>,
     own_files: HashSet<PathBuf>,
     duplicates: usize,
-    /// The first that was left out for this reason.
+    /// The first file that was skipped for this reason.
     leftover: Option<PathBuf>,
     not_regular: Option<PathBuf>,
 }
 
-/// What a name of a file must match in a glob, and the path below which `--exclude` looks.
+/// The glob that a file must match, and the folder to which the globs of `--exclude` are relative.
 #[derive(Clone, Copy)]
 struct Scope<'a> {
     root: &'a Path,
@@ -188,7 +188,7 @@ impl Finder<'_> {
                 error: None,
                 is_id: true,
             }),
-            // The `?` of a URL makes no glob.
+            // The `?` of a URL does not make it a glob.
             Err(_) if is_glob(argument) && path_hint(argument).is_none() => {
                 self.add_glob(argument)?;
             }
@@ -267,7 +267,7 @@ impl Finder<'_> {
             .push(format!("skipped {}, which this run writes", path.display()));
     }
 
-    /// How many documents were found, listed already or not.
+    /// The number of documents that were found, including duplicates.
     fn count(&self) -> usize {
         self.found.inputs.len() + self.duplicates
     }
@@ -412,7 +412,8 @@ impl Finder<'_> {
                     .take_while(|part| part.as_os_str().len() > base.as_os_str().len())
                     .any(|part| matcher.is_match(part))
             };
-            // A folder that is named and empty is no mistake; a glob of the current folder may be one.
+            // An empty folder that was named is not an error; a glob in the current folder that matches nothing may be
+            // one.
             self.found.has_source |= !base.as_os_str().is_empty();
             let first = self.found.inputs.len();
             let scope = Scope {
@@ -479,7 +480,7 @@ fn is_id(argument: &Path) -> bool {
     })
 }
 
-/// Whether an argument that is no file has special characters of globs.
+/// Whether an argument that is not a file has special characters of globs.
 fn is_glob(argument: &Path) -> bool {
     let bytes = argument.as_os_str().as_encoded_bytes();
     bytes.iter().any(|byte| b"*?[{".contains(byte))
@@ -584,7 +585,7 @@ mod tests {
             ["sub/c.pdf", "sub/deep/d.PDF"]
         );
         assert_eq!(names(root.path(), &["sub/*/*"]), ["sub/deep/d.PDF"]);
-        // What exists is a name and no glob.
+        // An existing path is a name and not a glob.
         assert_eq!(names(root.path(), &["[x].pdf"]), ["[x].pdf"]);
     }
 
@@ -685,7 +686,7 @@ mod tests {
         assert_eq!(count(&named, false), (3, 3));
         assert_eq!(count(&named, true), (4, 0));
         assert_eq!(count(&named.join("**/*.txt"), false), (3, 3));
-        // Who names a link means what it leads to.
+        // A link that was named stands for its target.
         assert_eq!(count(&named.join("sub/side"), false), (1, 0));
         assert_eq!(count(&named.join("up"), false).1, 0);
     }

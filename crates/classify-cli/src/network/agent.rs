@@ -1,7 +1,7 @@
 //! The HTTP agent.
 //!
 //! By default the client's own agent is used, with the trust store of the operating system and the usual proxy
-//! variables. An agent is built here only if the flags or the environment ask for something else.
+//! variables. An agent is built here only if the flags or the environment need another one.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ pub(crate) fn proxy_from_env(api: &Api) -> Result<Option<Proxy>, CliError> {
     })
 }
 
-/// Returns the agent that the flags ask for; `None` if the default agent is sufficient.
+/// Returns the agent for the flags; `None` if the default agent is sufficient.
 pub(crate) fn custom_agent(
     global: &GlobalArgs,
     proxy: Option<&Proxy>,

@@ -8,7 +8,7 @@ use ureq::middleware::{Middleware, MiddlewareNext};
 
 use crate::terminal::write_stderr;
 
-/// Logs method, path, status, attempt and time of every request, and nothing else: no header, query or body.
+/// Logs method, path, status, attempt and time of every request, but no header, query or body.
 #[derive(Default)]
 pub(super) struct RequestLog {
     /// The consecutive failed attempts, by method and path.

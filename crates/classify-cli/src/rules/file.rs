@@ -24,7 +24,7 @@ use crate::yaml::{self, LostText, at_path};
 /// The maximum size of a rules file. A larger file is probably a document.
 const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 
-/// The maximum length of a path in an error, in characters. Rules may have been given in its place.
+/// The maximum length of a path in an error, in characters. A user may have written rules instead of a path.
 const MAX_PATH_CHARS: usize = 300;
 
 /// The format of a rules file.

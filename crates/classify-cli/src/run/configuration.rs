@@ -14,7 +14,7 @@ use crate::yaml::print_lost_texts;
 /// The maximum number of invalid fields that an error lists.
 const MAX_LISTED_ERRORS: usize = 20;
 
-/// What the documents of a run have in common.
+/// The settings that all documents of a run share.
 #[derive(Debug)]
 pub(super) struct RunConfiguration {
     pub(super) options: JobOptions,
@@ -75,7 +75,7 @@ fn with_rerun(options: JobOptions, args: &RunArgs) -> JobOptions {
     }
 }
 
-/// Says which file or flag each invalid field comes from.
+/// Names the file or flag of each invalid field.
 fn validation_error(
     error: &classify_proto::Error,
     args: &RunArgs,

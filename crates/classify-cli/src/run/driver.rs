@@ -28,7 +28,7 @@ pub(super) enum DriveEvent {
 /// How a run ended.
 #[derive(Debug)]
 pub(super) struct DriveEnd {
-    /// Why it was stopped from outside, if it was.
+    /// The reason of an external stop.
     pub(super) stopped: Option<StopReason>,
     /// `None` if requests in flight took longer than the grace period.
     pub(super) summary: Option<Summary>,
@@ -86,7 +86,7 @@ pub(super) fn drive(
             .deadline
             .is_some_and(|deadline| started.elapsed() >= deadline)
     };
-    // Why the run stops, and the end of the grace period.
+    // The reason of the stop, and the end of the grace period.
     let mut stopping: Option<(StopReason, Instant)> = None;
     loop {
         let stopped = stopping.map(|(reason, _)| reason);

@@ -1,4 +1,4 @@
-//! The journal of a run: the client's, which a begun run needs `--resume` for.
+//! Opens the journal of a run. A journal that contains a run needs `--resume`.
 
 use std::path::Path;
 
@@ -8,9 +8,10 @@ use classify_ureq::classify_client::JournalFile;
 use crate::error::CliError;
 use crate::exit_code::ExitCode;
 
-/// Opens or creates a journal, and reads it. A journal that contains a run can only be resumed, since its jobs are paid for.
+/// Opens or creates a journal, and reads it. A journal that contains a run can only be resumed, since its jobs are paid
+/// for.
 pub(super) fn open(path: &Path, resume: bool) -> Result<(JournalFile, Journal), CliError> {
-    // Before the file is created.
+    // This is checked before the file is created.
     peek(path, resume)?;
     JournalFile::open(path).map_err(|error| unusable(&error))
 }

@@ -78,7 +78,7 @@ struct RunCounts {
 /// How a run ended.
 #[derive(Debug)]
 pub(super) struct RunEnd {
-    /// Why it was cancelled, if it was.
+    /// The reason of the cancellation, if it was cancelled.
     pub(super) stopped: Option<StopReason>,
     /// The summary of the run, if it has ended.
     pub(super) summary: Option<Summary>,
@@ -193,7 +193,7 @@ impl RunResults {
 
     fn on_finished(&mut self, finished: &Finished) {
         let report = finished.report();
-        // What the stopped run has not read: why is said at the end.
+        // The final error explains why the stopped run has not read it.
         if finished.key().is_none() && report.status == DocumentStatus::NotStarted {
             return;
         }
@@ -201,7 +201,7 @@ impl RunResults {
         let Some(state) = self.states.get(index) else {
             return;
         };
-        // A copy of another took no time, nor did a restored one.
+        // A duplicate and a restored document took no time.
         if !finished.is_restored() && state.duplicate_of.is_none() {
             if state.job_id.is_some() {
                 self.counts.waiting = self.counts.waiting.saturating_sub(1);
@@ -215,7 +215,7 @@ impl RunResults {
         self.add_row(index, Row::from_report(&self.inputs[index].path, report));
     }
 
-    /// A document of another shard has no row.
+    /// Removes a document of another shard, which has no row.
     fn pass_over(&mut self, index: usize) {
         if let Some(state) = self.states.get_mut(index) {
             state.has_row = true;
@@ -312,7 +312,7 @@ impl RunResults {
         }
     }
 
-    /// Writes the rest, and says how it went.
+    /// Writes the remaining rows, the summary and the report. Returns the final error.
     pub(super) fn finish(mut self, end: RunEnd) -> Result<(), CliError> {
         self.display.clear();
         for index in 0..self.inputs.len() {
@@ -322,7 +322,7 @@ impl RunResults {
         }
         let mut rows = std::mem::take(&mut self.rows);
         let written = match self.write_rows(&mut rows) {
-            // Ctrl-C ends the reader of a pipe too; the open jobs must be named anyway.
+            // Ctrl-C also stops the reader of a pipe; the open jobs must be printed anyway.
             Err(error) if end.stopped == Some(StopReason::Interrupted) => {
                 if self.row_file.is_some() {
                     self.printer.error(&error);
@@ -411,7 +411,7 @@ impl RunResults {
         }
     }
 
-    /// The error that stopped the run.
+    /// Returns the error that stopped the run.
     fn run_error(&self, error: Error, count_text: &str) -> CliError {
         if error.is_state() {
             return CliError::new(ExitCode::Unexpected, format!("{error}; {count_text}"))

@@ -67,7 +67,7 @@ pub(super) fn check_file_path(flag: &str, path: &Path) -> Result<(), CliError> {
 const UNSUPPORTED_EXTENSIONS: [&str; 4] = ["yaml", "yml", "html", "htm"];
 
 impl RowFile {
-    /// The format is that of `--format`, or of the extension, or else JSON lines.
+    /// Returns the format of `--format`, of the extension, or else JSON lines.
     pub(super) fn new(path: &Path, format: Format) -> Result<Self, CliError> {
         let extension = path.extension().and_then(OsStr::to_str).unwrap_or_default();
         let extension = extension.to_ascii_lowercase();
@@ -82,7 +82,7 @@ impl RowFile {
             (Format::Table | Format::Pretty, _) => RowFormat::Table,
             (Format::Json, _) | (Format::Auto, "json") => RowFormat::Json,
             (Format::Csv, _) | (Format::Auto, "csv") => RowFormat::Csv,
-            // YAML and raw are refused before a run begins.
+            // YAML and raw are rejected before a run begins.
             (Format::Jsonl | Format::Auto | Format::Explore | Format::Yaml | Format::Raw, _) => {
                 RowFormat::Jsonl
             }

@@ -1,9 +1,9 @@
-//! The description of a command that is one call.
+//! The description of a command that makes one call.
 
 use classify_proto::Idempotency;
 use classify_proto::http::Method;
 
-/// A command that is one call.
+/// A command that makes one call.
 #[derive(Debug)]
 pub(crate) struct Endpoint {
     /// The first argument: `files`, `classifier:jobs`.

@@ -17,7 +17,7 @@ use crate::yaml;
 
 /// The maximum size of a file that is a value.
 const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
-/// The maximum length of a path in an error, in characters. A text that begins with @ is taken for one.
+/// The maximum length of a path in an error, in characters. A text that begins with @ is parsed as a path.
 const MAX_PATH_CHARS: usize = 200;
 
 /// Parses the value of a flag.
@@ -63,8 +63,8 @@ fn parse_number(text: &str) -> Option<i64> {
     }
 }
 
-/// Parses YAML or JSON. Texts in it may name files if it is written on the command line. In a file `@` has no meaning:
-/// others may have written it, and it could have the caller's own files sent.
+/// Parses YAML or JSON. On the command line, texts in it may refer to files. In a file `@` has no special meaning,
+/// since the author of the file could otherwise have the caller's own files sent.
 fn parse_object(
     flag: &str,
     kind: ValueKind,
@@ -151,7 +151,8 @@ fn resolve_texts(flag: &str, value: &mut Value) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Resolves a text. `@path`: the file's text, or base64 if it is not text. `@file://path`: its text. `@data://path`: base64.
+/// Resolves a text. `@path`: the file's text, or base64 if it is not text. `@file://path`: its text. `@data://path`:
+/// base64.
 /// `\@text` is `@text`. Anything else is itself.
 pub(crate) fn resolve_text(flag: &str, text: &str) -> Result<String, CliError> {
     if let Some(rest) = text.strip_prefix("\\@") {
@@ -168,12 +169,12 @@ pub(crate) fn resolve_text(flag: &str, text: &str) -> Result<String, CliError> {
         None => (path, false),
     };
     match String::from_utf8(read_file(flag, path)?) {
-        // An editor ends a file with a line break, which is no part of a key, a secret or an id.
+        // An editor ends a file with a line break, which is not part of a key, a secret or an id.
         Ok(mut text) => {
             while text.ends_with(['\n', '\r']) {
                 text.pop();
             }
-            // Nor does a byte order mark at its beginning.
+            // A byte order mark is not part of it either.
             if text.starts_with('\u{feff}') {
                 text.remove(0);
             }

@@ -14,15 +14,15 @@ use crate::yaml;
 
 /// The maximum size of a body.
 const MAX_BODY_BYTES: u64 = 16 * 1024 * 1024;
-/// How long a silent pipe is waited for before a note is printed, or stdin is ignored.
+/// The time to wait for input before a note is printed or stdin is ignored.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long to wait for stdin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wait {
-    /// Until its end: it may contain the body.
+    /// Until its end, because it may contain the body.
     UntilEnd,
-    /// A second: a list needs no parameters, and the caller may keep the pipe open.
+    /// One second, because a list needs no parameters and the caller may keep the pipe open.
     Briefly,
 }
 
@@ -59,7 +59,7 @@ pub(crate) fn read(wait: Wait, printer: Printer) -> Result<Map<String, Value>, C
 const STDIN_HINT: &str =
     "the command reads values from stdin; if the input is for a loop, add </dev/null or --no-stdin";
 
-/// Reads the whole text. Returns `None` if there is none in time.
+/// Reads the whole text. Returns `None` if no input arrives in time.
 ///
 /// It is read on a thread of its own, which is detached on a timeout and ends with the process.
 fn read_text(wait: Wait, printer: Printer) -> Result<Option<String>, CliError> {

@@ -32,7 +32,7 @@ impl Names {
         self.count += 1;
     }
 
-    /// Counts a thing whose name is not known.
+    /// Counts an item without a name.
     pub(in crate::run) fn add_unnamed(&mut self) {
         self.count += 1;
     }

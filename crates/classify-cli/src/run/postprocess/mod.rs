@@ -35,7 +35,7 @@ use crate::inputs::Input;
 use crate::parse_message::quote_text;
 use crate::printer::Printer;
 
-/// The steps after the classification, as the flags ask for them.
+/// The steps after the classification, as selected by the flags.
 #[derive(Debug)]
 pub(super) struct Postprocess {
     review_below: Option<f64>,
@@ -223,7 +223,7 @@ impl Postprocess {
     /// Evaluates the rows against the labels, if there are any.
     pub(super) fn evaluate(&mut self, rows: &[Option<Row>]) {
         self.evaluation = self.labels.as_mut().map(|labels| {
-            // The types of a saved configuration are known only from its answers.
+            // The types of a saved configuration are known only from its results.
             let types = rows
                 .iter()
                 .flatten()
@@ -266,7 +266,8 @@ impl Postprocess {
         }
     }
 
-    /// Writes the report. Returns the error of moving files or of the report. `unfinished` is why the run is incomplete.
+    /// Writes the report. Returns the error of moving files or of the report. `unfinished` is the error of an
+    /// incomplete run.
     pub(super) fn finish(
         &self,
         rows: &[Option<Row>],
@@ -303,7 +304,7 @@ impl Postprocess {
     }
 }
 
-/// Why an answer is not plausible, whatever its confidence.
+/// The reason why a result is implausible, whatever its confidence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Doubt {
     Confidence,
@@ -319,7 +320,7 @@ impl Doubt {
     }
 }
 
-/// Returns why the answer of a row is not plausible.
+/// Returns the reason why the result of a row is implausible.
 fn doubt(row: &Row, types: Option<&BTreeSet<String>>) -> Option<Doubt> {
     if !row.is_classified() {
         return None;

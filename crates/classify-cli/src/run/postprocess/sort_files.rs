@@ -36,12 +36,12 @@ struct Counts {
     interrupted: usize,
 }
 
-/// How the command line differs that goes on after an interrupt.
+/// The difference between this command line and the one that resumes after an interrupt.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Continuation {
-    /// Failed documents have been classified again, and once more would be paid for once more.
+    /// Failed documents were classified again; the flag would charge them once more.
     pub(super) without_retry_failed: bool,
-    /// There is a journal now.
+    /// A journal exists now.
     pub(super) with_resume: bool,
 }
 

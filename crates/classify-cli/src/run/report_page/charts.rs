@@ -96,7 +96,7 @@ pub(super) fn histogram<'a>(rows: impl Iterator<Item = &'a Row>, below: Option<f
     label(&mut markup, LEFT - 8.0, y(0.0), "end", "0");
     for (nth, number) in bins.iter().enumerate().filter(|(_, number)| **number > 0) {
         let (from, to) = (as_f64(nth) / as_f64(BINS), as_f64(nth + 1) / as_f64(BINS));
-        // One document among thousands is still to be seen.
+        // One document among thousands must still be visible.
         let height = (as_f64(*number) / as_f64(most) * HEIGHT).max(1.5);
         let is_low = below.is_some_and(|below| to <= below + 1e-9);
         markup.raw(if is_low {

@@ -1,8 +1,8 @@
 //! `--report`: one HTML page that needs no network and runs only its own script.
 //!
-//! The rows are in the page as a table, not as data for a script: it can be read where scripts are off, found by the
-//! browser's own search, and printed; and nothing that a document's name or reasoning holds is ever read as markup or
-//! as a program. `page.js` only moves those rows.
+//! The rows are a table in the page, and not data for a script, so the page can be read without scripts, searched by
+//! the browser and printed. Names and reasons of documents are never parsed as markup or script. `page.js` only sorts
+//! and filters the rows.
 
 mod charts;
 mod documents;
@@ -251,7 +251,7 @@ mod tests {
             !policy.contains("unsafe") && !policy.contains("http"),
             "{policy}"
         );
-        // A browser would be asked for something.
+        // The page must not load anything.
         for word in ["http://", "https://", "url(", "@import", " src=", "<link"] {
             assert!(!html.contains(word), "{word}");
         }

@@ -1,4 +1,4 @@
-//! Parses files of labels: CSV, JSON or JSON lines. Other columns and keys are ignored.
+//! Parses labels files: CSV, JSON or JSON lines. Other columns and keys are ignored.
 
 use std::ffi::OsStr;
 use std::path::Path;
