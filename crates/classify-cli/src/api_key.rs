@@ -20,13 +20,13 @@ const QUOTES: [(char, char); 5] = [('"', '"'), ('\'', '\''), ('`', '`'), ('“',
 pub(crate) fn api_key(global: &GlobalArgs, printer: Printer) -> Result<Option<String>, CliError> {
     if global.api_key.is_some() && global.api_key_file.is_some() {
         return Err(CliError::usage(
-            "--api-key and --api-key-file exclude each other; give one of the two",
+            "--api-key and --api-key-file cannot be combined; use one of them",
         ));
     }
     if let Some(key) = &global.api_key {
         printer.warning(
-            "--api-key shows the key to everyone who can list this machine's processes, and to the shell's history; \
-             better use --api-key-file or LLAMA_CLOUD_API_KEY",
+            "--api-key makes the key visible in the process list and the shell history; \
+             prefer --api-key-file or LLAMA_CLOUD_API_KEY",
         );
         return Ok(key.expose_secret().map(|key| bare(key).to_owned()));
     }
@@ -41,9 +41,9 @@ pub(crate) fn api_key(global: &GlobalArgs, printer: Printer) -> Result<Option<St
         Some(key) => Ok(Some(key)),
         None => Err(CliError::new(
             ExitCode::Auth,
-            "there is no API key: set LLAMA_CLOUD_API_KEY, or give --api-key-file FILE",
+            "no API key: set LLAMA_CLOUD_API_KEY, or use --api-key-file FILE",
         )
-        .hint("to try it without a key and without the network, add --emulator")),
+        .hint("to try the command without a key or network access, add --emulator")),
     }
 }
 
@@ -76,7 +76,7 @@ fn read_key_file(path: &Path) -> Result<String, CliError> {
             ExitCode::Auth,
             format!("the key file {} {problem}", path.display()),
         )
-        .hint("the file should have the key alone, or a line LLAMA_CLOUD_API_KEY=KEY")
+        .hint("the file must contain the key alone, or a line LLAMA_CLOUD_API_KEY=KEY")
     };
     if let Err(error) = read {
         return Err(CliError::new(
@@ -125,7 +125,8 @@ fn parse_key(text: &str) -> Result<String, String> {
     Ok(key.to_owned())
 }
 
-/// Splits `NAME=value`, also with `export`, `set` or `$env:` before it as in scripts. `None` if the text may as well be a key.
+/// Splits `NAME=value`, also with `export`, `set` or `$env:` before it as in scripts. `None` if the text may as well be
+/// a key.
 fn assignment(line: &str) -> Option<(&str, &str)> {
     let (name, value) = line.split_once('=')?;
     let name = name.trim();

@@ -1,4 +1,5 @@
-//! Cancellation: by Ctrl-C or another signal that ends a process, by a deadline, or because the reader of stdout closed the pipe.
+//! Cancellation: by Ctrl-C or another signal that ends a process, by a deadline, or because the reader of stdout closed
+//! the pipe.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -10,7 +11,7 @@ use crate::signals::TerminationSignals;
 /// How long the second Ctrl-C waits for the progress display to be cleared.
 const CLEAR_TIMEOUT: Duration = Duration::from_millis(200);
 
-/// Why something stops before its end.
+/// The reason of a stop before the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StopReason {
     Interrupted,
@@ -66,7 +67,7 @@ impl Cancel {
             .compare_exchange(0, reason as u8 + 1, Ordering::SeqCst, Ordering::SeqCst);
     }
 
-    /// Returns why the token was cancelled, if it was.
+    /// Returns the reason of the cancellation; `None` if the token is not cancelled.
     pub(crate) fn reason(&self) -> Option<StopReason> {
         match self.0.load(Ordering::SeqCst) {
             1 => Some(StopReason::Interrupted),

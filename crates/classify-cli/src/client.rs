@@ -40,7 +40,7 @@ impl CliClient {
     fn with_emulator(global: &GlobalArgs, printer: Printer) -> Result<Self, CliError> {
         if global.base_url.is_some() || global.region.is_some() {
             return Err(CliError::usage(
-                "--emulator takes the place of the service; leave out --base-url and --region",
+                "--emulator cannot be combined with --base-url and --region; remove them",
             ));
         }
         // Rate limits would only make a trial slow; `--rate-limit` enables them.
@@ -51,7 +51,7 @@ impl CliClient {
                 format!("the emulator cannot start: {error}"),
             )
         })?;
-        printer.note("a local emulator answers, and its labels are not the service's");
+        printer.note("using a local emulator; its labels are not those of the service");
         let mut builder = Api::builder(emulator.key())
             .base_url(emulator.base_url())
             .user_agent_suffix(USER_AGENT)
@@ -88,7 +88,7 @@ pub(crate) fn api_without_key(global: &GlobalArgs) -> Result<Api, CliError> {
 fn build_api(global: &GlobalArgs, key: Option<&str>) -> Result<Api, CliError> {
     if global.base_url.is_some() && global.region.is_some() {
         return Err(CliError::usage(
-            "--base-url and --region exclude each other; give one of the two",
+            "--base-url and --region cannot be combined; use one of them",
         ));
     }
     let builder = Api::from_lookup(|name| match name {
@@ -144,9 +144,9 @@ fn settings_error(error: classify_proto::Error) -> CliError {
     match field.as_deref() {
         Some("api_key") => CliError::new(ExitCode::Auth, error.to_string()),
         Some("base_url") => CliError::usage(error.to_string())
-            .hint("it comes from --base-url, or from LLAMA_CLOUD_BASE_URL"),
+            .hint("it was set by --base-url or LLAMA_CLOUD_BASE_URL"),
         Some(field) if field.starts_with("headers") => {
-            CliError::usage(error.to_string()).hint("it comes from LLAMA_CLOUD_CUSTOM_HEADERS")
+            CliError::usage(error.to_string()).hint("it was set by LLAMA_CLOUD_CUSTOM_HEADERS")
         }
         _ => error.into(),
     }

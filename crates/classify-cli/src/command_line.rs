@@ -12,6 +12,7 @@ use crate::args::run::RunArgs;
 use crate::args::wait::{ClassifierWaitArgs, WaitArgs};
 use crate::args::webhooks::WebhooksCommand;
 use crate::commands::api::flags::{RESOURCES, add_commands};
+use crate::manual;
 use crate::terminal::colors_enabled;
 
 /// The whole command line.
@@ -20,8 +21,9 @@ use crate::terminal::colors_enabled;
     name = "llamacloud-prod",
     version,
     disable_version_flag = true,
-    about = "LlamaCloud's document classification API on the command line",
-    after_help = HELP,
+    about = "Classify documents with LlamaCloud",
+    after_help = short_help(),
+    after_long_help = long_help(),
     subcommand_required = true,
     arg_required_else_help = true
 )]
@@ -35,80 +37,68 @@ pub(crate) struct Cli {
     pub(crate) resource: Resource,
 }
 
-const HELP: &str = "\
+const EXAMPLES: &str = "\
 Examples:
-  llamacloud-prod classify run invoices/ --rules rules.yaml
   llamacloud-prod classify run examples/documents --rules examples/rules.yaml --emulator
+  llamacloud-prod classify run invoices/ --rules rules.yaml
   llamacloud-prod classify get clj-123
   llamacloud-prod classify list --status COMPLETED --max-items 20
+";
 
-A command's --help has its flags and more examples.
+fn short_help() -> String {
+    format!("{EXAMPLES}\n--help describes settings, values, output and exit codes.")
+}
 
-The key comes from LLAMA_CLOUD_API_KEY, or from LLAMA_PARSE_API_KEY where that is empty; the base URL from \
-LLAMA_CLOUD_BASE_URL, further headers from LLAMA_CLOUD_CUSTOM_HEADERS.
-
-Objects and lists are written as YAML or JSON. @FILE reads a value from a file, and \\@ begins one with the sign itself; \
-null is no value. In what a file holds, @ is a sign like any other. A YAML or JSON map on stdin fills what the flags leave open, under the API's names. A flag for a list \
-may be repeated.
-
-On a terminal documents are shown as a table and jobs as indented JSON; in a pipe both are JSON lines. With --format \
-json or jsonl, an error is one JSON object on stderr.
-
-Exit codes:
-  0    everything settled (a document that fits no rule is settled too)
-  1    an error that none of the others names
-  2    wrong usage: a flag, a rules file, a value that the service refuses
-  3    some documents failed, or could not be moved; the others have their result
-  4    the key is missing, wrong, of another region, or lacks the right
-  5    the plan has no credits or room left
-  6    no such job, file or configuration
-  7    too many requests, and waiting as long as was asked did not help
-  8    a time limit or a deadline came first
-  9    the job failed or was cancelled
-  130  interrupted";
+fn long_help() -> String {
+    format!(
+        "{}\n{}\n{EXAMPLES}",
+        manual::help(manual::PROGRAM),
+        manual::exit_code_help()
+    )
+}
 
 /// The first argument: the resource of the command.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Resource {
-    /// Classify documents, and look after classification jobs
+    /// Classify documents and manage classification jobs
     #[command(subcommand, arg_required_else_help = true)]
     Classify(ClassifyCommand),
     #[command(
         name = "classifier:jobs",
         subcommand,
         arg_required_else_help = true,
-        about = "Jobs of version 1 of the API, which is deprecated"
+        about = "Manage jobs of the deprecated version 1 of the API"
     )]
     Classifier(ClassifierCommand),
-    /// Check webhooks that the service sends, and receive them
+    /// Verify and receive webhooks of the service
     #[command(subcommand, arg_required_else_help = true)]
     Webhooks(WebhooksCommand),
-    /// Run a local stand-in for the service, with its state, its limits and its failures
+    /// Run a local emulator of the service, with its state, limits and failures
     Emulator(Box<EmulatorArgs>),
-    /// Find out why the service cannot be reached or refuses, and what to change
+    /// Diagnose the key, the connection and the settings
     Doctor(DoctorArgs),
     /// Print a completion script for a shell
     Completion(CompletionArgs),
-    /// Print the manual, or write its pages into a folder
+    /// Print a manual page, or write all of them into a folder
     Man(ManArgs),
 }
 
-/// The commands of `classify` that are more than one call.
+/// The commands of `classify` that make more than one call.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ClassifyCommand {
-    /// Classify files: upload, create a job for each, wait, and print what each document is
+    /// Classify documents: upload, create jobs, wait and print the results
     Run(Box<RunArgs>),
-    /// Wait until jobs have ended, and print them
+    /// Wait until jobs have ended and print them
     Wait(WaitArgs),
-    /// Check rules before they cost anything
+    /// Check rules before using them
     #[command(subcommand, arg_required_else_help = true)]
     Rules(RulesCommand),
 }
 
-/// The commands of `classifier:jobs` that are more than one call.
+/// The commands of `classifier:jobs` that make more than one call.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ClassifierCommand {
-    /// Wait until jobs of version 1 have ended, and print them
+    /// Wait until jobs of version 1 have ended and print them
     Wait(ClassifierWaitArgs),
 }
 
@@ -142,7 +132,7 @@ mod tests {
 
     #[test]
     fn exit_code_list_in_help_is_complete() {
-        let help = Cli::command().render_help().to_string();
+        let help = Cli::command().render_long_help().to_string();
         for code in ExitCode::ALL {
             let start = format!("\n  {:<5}", code as u8);
             assert!(help.contains(&start), "{code:?}");

@@ -1,12 +1,12 @@
-//! Hints for errors of TLS and proxies. Neither the core nor the driver has an error kind for each of them, so the message
-//! is searched.
+//! Hints for errors of TLS and proxies. Neither the core nor the driver has an error kind for each of them, so the
+//! message is searched.
 
-/// Returns what to do if a message says that the server's certificate was rejected, that the server speaks no TLS, or that
-/// a proxy cannot be reached.
+/// Returns a hint if a message says that the server's certificate was rejected, that the server does not speak TLS, or
+/// that a proxy cannot be reached.
 pub(crate) fn connection_hint(message: &str) -> Option<&'static str> {
     let message = message.to_ascii_lowercase();
     if message.contains("does not speak tls") {
-        // The core says what to do.
+        // The error of the core has a hint of its own.
         return None;
     }
     if message.contains("invalidcontenttype") || message.contains("wrong version number") {
@@ -15,7 +15,7 @@ pub(crate) fn connection_hint(message: &str) -> Option<&'static str> {
         )
     } else if message.contains("no connection to ") && message.contains(" through the proxy ") {
         Some(
-            "check the variable of the proxy, or list the host in NO_PROXY to go past it; `llamacloud-prod doctor` tests the proxy",
+            "check the proxy variable, or list the host in NO_PROXY to bypass the proxy; `llamacloud-prod doctor` tests the proxy",
         )
     } else if !message.contains("certificate") {
         None
@@ -27,7 +27,7 @@ pub(crate) fn connection_hint(message: &str) -> Option<&'static str> {
         Some("the server's certificate is out of date, or this machine's clock is wrong")
     } else {
         Some(
-            "a proxy of your company may sign with its own authority: give it with --ca-cert FILE or SSL_CERT_FILE",
+            "a company proxy may use its own certificate authority: add it with --ca-cert FILE or SSL_CERT_FILE",
         )
     }
 }

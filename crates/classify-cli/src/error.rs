@@ -10,7 +10,7 @@ use crate::error_report::ErrorReport;
 use crate::exit_code::ExitCode;
 use crate::path_hint::path_hint;
 
-/// Why a command failed.
+/// The error of a command.
 #[derive(Debug)]
 pub(crate) enum CliError {
     /// The reader of stdout closed the pipe. Nothing is reported, and the exit code is 0.
@@ -23,12 +23,12 @@ impl CliError {
         Self::Report(Box::new(ErrorReport::new(code, message)))
     }
 
-    /// Wrong usage: a flag or a file that must be corrected.
+    /// Returns an error for invalid usage: a flag or a file that must be corrected.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self::new(ExitCode::Usage, message)
     }
 
-    /// Adds what to do about the error.
+    /// Adds a hint: the remedy.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         if let Self::Report(report) = &mut self {
             report.hint = Some(hint.into());
@@ -36,7 +36,7 @@ impl CliError {
         self
     }
 
-    /// Returns whether there is advice already.
+    /// Returns whether the error has a hint.
     pub(crate) fn has_hint(&self) -> bool {
         let hint_of_source = |report: &ErrorReport| {
             let source = report.source.as_ref();
@@ -46,7 +46,7 @@ impl CliError {
             .is_some_and(|report| report.hint.is_some() || hint_of_source(report))
     }
 
-    /// Adds what to do if a path that was not found is a URL or begins with `~/`.
+    /// Adds a hint if the missing path is a URL or begins with `~/`.
     pub(crate) fn path_hint(self, path: &Path) -> Self {
         match path_hint(path) {
             Some(hint) => self.hint(hint),
@@ -54,7 +54,7 @@ impl CliError {
         }
     }
 
-    /// Adds the command that resumes the run, and the jobs that are open until then.
+    /// Adds the command that resumes the run, and the open jobs.
     pub(crate) fn resumable(mut self, command: Option<String>, open_jobs: Vec<String>) -> Self {
         if let Self::Report(report) = &mut self {
             report.resume = command;
@@ -71,7 +71,7 @@ impl CliError {
         self
     }
 
-    /// Returns what is reported, if anything is.
+    /// Returns the report; `None` if nothing is reported.
     pub(crate) fn report(&self) -> Option<&ErrorReport> {
         match self {
             Self::BrokenPipe => None,
@@ -140,7 +140,7 @@ mod tests {
         assert_eq!(json["error"]["open_jobs"][0], "clj-2");
     }
 
-    /// A wait that reached its deadline says what its last poll failed with, once.
+    /// The error of a wait that reached its deadline contains the error of its last poll once.
     #[test]
     fn error_text_and_json_have_cause_that_message_leaves_out() {
         use classify_proto::machine::{Context, Machine as _, Retry, Step, Waiter};

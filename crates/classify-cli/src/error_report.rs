@@ -18,11 +18,11 @@ const MAX_MESSAGE_CHARS: usize = 8000;
 pub(crate) struct ErrorReport {
     pub(crate) code: ExitCode,
     pub(crate) message: String,
-    /// What to do about it.
+    /// The remedy.
     pub(crate) hint: Option<String>,
     /// The command that resumes the run.
     pub(crate) resume: Option<String>,
-    /// Jobs that continue without the run.
+    /// Jobs that are still open at the service.
     pub(crate) open_jobs: Vec<String>,
     /// Ids of what the service created before the error, under their JSON keys.
     pub(crate) created: Vec<(&'static str, String)>,
@@ -30,7 +30,7 @@ pub(crate) struct ErrorReport {
     pub(crate) source: Option<Error>,
 }
 
-/// Cuts a message that is far longer than any text of this command: it has quoted an input.
+/// Shortens a message that is longer than any text of this command, because it quotes an input.
 fn bounded(mut message: String) -> String {
     if let Some((end, _)) = message.char_indices().nth(MAX_MESSAGE_CHARS) {
         message.truncate(end);
@@ -73,14 +73,14 @@ impl ErrorReport {
             text.push_str(hint);
         }
         if let Some(command) = &self.resume {
-            text.push_str("\n  to go on: ");
+            text.push_str("\n  to resume: ");
             text.push_str(command);
         }
         let (listed, others) = self
             .open_jobs
             .split_at(self.open_jobs.len().min(MAX_LISTED_JOBS));
         if !listed.is_empty() {
-            text.push_str("\n  jobs that go on meanwhile: ");
+            text.push_str("\n  open jobs: ");
             text.push_str(&listed.join(" "));
         }
         if !others.is_empty() {

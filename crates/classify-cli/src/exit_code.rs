@@ -1,4 +1,4 @@
-//! The exit codes of the program. `--help` and the README list them.
+//! The exit codes of the program. `--help` and the README list them with their descriptions.
 
 use classify_proto::Error;
 
@@ -21,7 +21,6 @@ pub(crate) enum ExitCode {
 const INVALID_VALUE: [u16; 3] = [400, 413, 422];
 
 impl ExitCode {
-    #[cfg(test)]
     pub(crate) const ALL: [Self; 10] = [
         Self::Unexpected,
         Self::Usage,
@@ -35,7 +34,7 @@ impl ExitCode {
         Self::Interrupted,
     ];
 
-    /// The `kind` of the code in an error's JSON.
+    /// Returns the `kind` of the code in an error's JSON.
     pub(crate) fn kind(self) -> &'static str {
         match self {
             Self::Unexpected => "unexpected",
@@ -51,7 +50,31 @@ impl ExitCode {
         }
     }
 
-    /// The code for an error of the core.
+    /// Returns the meaning of the code, as `--help` and the README list it.
+    pub(crate) fn description(self) -> &'static str {
+        match self {
+            Self::Unexpected => "an error that has no code of its own",
+            Self::Usage => {
+                "invalid usage: a flag, a rules file, or a value that the service rejects"
+            }
+            Self::Partial => {
+                "some documents were not classified or not moved; the others have a result"
+            }
+            Self::Auth => {
+                "the API key is missing, invalid, from another region, or has no permission"
+            }
+            Self::Quota => "the plan has no credits or no quota left",
+            Self::NotFound => "the job, file or configuration does not exist",
+            Self::RateLimited => {
+                "too many requests, even after waiting as long as the service asked"
+            }
+            Self::Timeout => "a timeout or a deadline was reached",
+            Self::JobEnded => "the job failed or was cancelled",
+            Self::Interrupted => "interrupted",
+        }
+    }
+
+    /// Returns the code for an error of the core.
     pub(crate) fn of(error: &Error) -> Self {
         if error.is_job_failed() || error.is_cancelled() {
             Self::JobEnded

@@ -82,7 +82,7 @@ where
         .map_err(|error| {
             CliError::new(
                 ExitCode::Unexpected,
-                format!("no thread can be had: {error}"),
+                format!("cannot start a thread: {error}"),
             )
         })?;
     for message in receiver {

@@ -4,51 +4,29 @@
 //! llamacloud-prod classify run examples/documents --rules examples/rules.yaml --emulator
 //! ```
 //!
-//! shows what each document is, without a key and without the network; without `--emulator` the service answers.
+//! This prints the type of each document without a key or network access; without `--emulator`, it calls the service.
 //!
-//! # Output
+//! The [manual](manual) describes the commands, and [`exit_code`] the exit codes; `--help`, the man pages and the
+//! README contain both.
 //!
-//! Data goes to stdout and nothing else does: a table or indented JSON on a terminal, JSON lines in a pipe, or what
-//! `--format` says. Progress and notes go to stderr. A reader that goes away (`| head`) ends the command quietly.
-//!
-//! # Exit codes
-//!
-//! | code | meaning |
-//! | --- | --- |
-//! | 0 | everything settled |
-//! | 1 | an error that none of the others names |
-//! | 2 | wrong usage: a flag, a rules file, a value that the service refuses |
-//! | 3 | some documents failed, or could not be moved; the others have their result |
-//! | 4 | the key is missing, wrong, of another region, or lacks the right |
-//! | 5 | the plan has no credits or room left |
-//! | 6 | no such job, file or configuration |
-//! | 7 | too many requests, and waiting as long as was asked did not help |
-//! | 8 | a time limit or a deadline came first |
-//! | 9 | the job failed or was cancelled |
-//! | 130 | interrupted |
-//!
-//! # Once
-//!
-//! `classify run` sends each content once and pays for it once, whatever kills the process and however often it is run:
-//! what a create is repeated under comes from the content, the rules and the project. A journal (`--journal`, or beside
-//! `--output`) saves the requests too, and `--resume` goes on with it.
-//!
-//! # Map
+//! # Modules
 //!
 //! - `command_line`: the whole command line. `args`: the arguments of each command, and how their values are parsed.
-//! - `client`: the client that the flags and the environment describe. `network`: TLS, proxies, and the log of `--debug`.
+//!   `manual`: the texts at the end of `--help`.
+//! - `client`: the client that the flags and the environment describe. `network`: TLS, proxies, and the log of
+//! `--debug`.
 //! - `run`: `classify run`. `run_files` keeps input and output files apart, `driver` runs the client's bulk run on a
-//!   thread, `journal_file` opens its journal, `results` and `row_output` print the rows,
-//!   `postprocess` does what follows (counts, moved files, evaluation), `report_page` is `--report`, `resume_command` is
-//!   the command that resumes the run. `inputs` and `rules` are what it works on.
-//! - `commands::api`: the commands that are one call each, as tables. `commands`: the others.
+//!   thread, `journal_file` opens its journal, `results` and `row_output` print the rows, `postprocess` runs the steps
+//!   after the classification (counts, moved files, evaluation), `report_page` is `--report`, `resume_command` is the
+//!   command that resumes the run. `inputs` and `rules` are its input.
+//! - `commands::api`: the commands that make one call each, as tables. `commands`: the others.
 //! - `signals`, `cancel`, `graceful_stop`: stopping early.
 //! - `output`: results, on stdout or in a file. `printer`: messages on stderr. `progress_display`: progress on stderr.
-//! - `yaml`, `text_encoding`, `parse_message`: text of files and flags, and the words of the errors in it.
+//! - `yaml`, `text_encoding`, `parse_message`: text of files and flags, and messages for errors in it.
 //! - `error`, `error_report`, `exit_code`, `connection_hint`, `path_hint`: errors.
 //!
-//! The modules form a directed acyclic graph: those of errors are at the bottom, `args` knows no command, and `commands`
-//! and `run` do not know each other.
+//! The modules form a directed acyclic graph: those of errors are at the bottom, `args` knows no command, and
+//! `commands` and `run` do not know each other.
 
 mod api_key;
 mod args;
@@ -62,6 +40,7 @@ mod error_report;
 mod exit_code;
 mod graceful_stop;
 mod inputs;
+mod manual;
 mod network;
 mod output;
 mod parse_message;
@@ -107,8 +86,7 @@ fn main() -> process::ExitCode {
     };
     let printer = Printer::new(global.printer_settings());
     if global.format == Format::Explore {
-        printer
-            .note("--format explore is the official tool's viewer; this one writes as with auto");
+        printer.note("--format explore is not supported; using auto");
         global.format = Format::Auto;
     }
     match dispatch(&matches, &global, printer) {
@@ -116,7 +94,7 @@ fn main() -> process::ExitCode {
         Err(error) => {
             let error = match error.code() {
                 Some(ExitCode::NotFound) if global.emulator => error.hint(
-                    "the emulator begins empty with every command: only `classify run` brings it documents",
+                    "every command starts an empty emulator; only `classify run` sends it documents",
                 ),
                 _ => error,
             };
@@ -169,12 +147,12 @@ fn dispatch(matches: &ArgMatches, global: &GlobalArgs, printer: Printer) -> Resu
 fn check_run_format(global: &GlobalArgs) -> Result<(), CliError> {
     if matches!(global.format, Format::Yaml | Format::Raw) {
         return Err(CliError::usage(
-            "`classify run` writes table, json, jsonl or csv; choose one of them with --format",
+            "`classify run` writes table, json, jsonl or csv; select one of them with --format",
         ));
     }
     if global.transform.is_some() || global.raw_output {
         return Err(CliError::usage(
-            "`classify run` takes no --transform and no --raw-output; pipe its JSON lines to a filter",
+            "`classify run` does not support --transform and --raw-output; pipe its JSON lines to a filter",
         ));
     }
     Ok(())

@@ -1,11 +1,11 @@
-//! The messages of parsers in the words of this command, without the values that they quote.
+//! Rewrites error messages of parsers without the values that they quote.
 //!
-//! A value may be long, and it may be a secret: a header of a webhook, or a key file that was given in place of rules.
-//! So a message says what kind of value was found. Keys, numbers and enum values are quoted, up to a length.
+//! A value may be long, and it may be a secret: a header of a webhook, or a key file that was given instead of rules.
+//! So a message names the kind of value that was found. Keys, numbers and enum values are quoted, up to a length.
 
 /// The maximum length of a quoted key or enum value, in characters.
 const MAX_QUOTED_CHARS: usize = 40;
-/// The maximum length of a message of a parser that is not known here, in characters.
+/// The maximum length of an unknown message of a parser, in characters.
 const MAX_MESSAGE_CHARS: usize = 300;
 
 /// Returns a text of at most `max` characters on one line; the rest is replaced by an ellipsis.
@@ -51,13 +51,13 @@ pub(crate) fn describe(message: &str) -> String {
     }
     if let Some((field, expected)) = between(message, "unknown field `", "`, expected ") {
         let expected = expected.trim_start_matches("one of ");
-        return format!("there is no key {}; expected {expected}", quote(field));
+        return format!("unknown key {}; expected {expected}", quote(field));
     }
     if let Some((field, _)) = between(message, "unknown field `", "`, there are no fields") {
-        return format!("there is no key {}", quote(field));
+        return format!("unknown key {}", quote(field));
     }
     if let Some((variant, expected)) = between(message, "unknown variant `", "`, expected ") {
-        return format!("there is no value {}; expected {expected}", quote(variant));
+        return format!("unknown value {}; expected {expected}", quote(variant));
     }
     if let Some((field, _)) = between(message, "missing field `", "`") {
         return format!("the key {} is missing", quote(field));
@@ -68,7 +68,7 @@ pub(crate) fn describe(message: &str) -> String {
     shorten(message, MAX_MESSAGE_CHARS)
 }
 
-/// Rewrites an error of `serde_json`. The place goes first, as in the errors of the other formats.
+/// Rewrites an error of `serde_json`. It begins with the position, as in the errors of the other formats.
 pub(crate) fn describe_json(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
@@ -167,7 +167,7 @@ mod tests {
             ),
             (
                 "unknown field `typ`, expected `type` or `description`",
-                "there is no key `typ`; expected `type` or `description`",
+                "unknown key `typ`; expected `type` or `description`",
             ),
             ("missing field `type`", "the key `type` is missing"),
         ] {

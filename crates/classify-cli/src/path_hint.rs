@@ -1,12 +1,12 @@
-//! Hints for paths that are not there: a `~` that no shell has expanded, and URLs.
+//! Hints for missing paths: a `~` that was not expanded by a shell, and URLs.
 
 use std::path::Path;
 
-/// What to do about a `~` that no shell has expanded.
+/// The hint for a `~` that was not expanded by a shell.
 pub(crate) const UNEXPANDED_HOME: &str = "only a shell expands ~, at the start of a word without quotes: write \"$HOME/…\", or ./~/… if a folder is really called ~";
-/// What to do about a URL.
+/// The hint for a URL.
 const URL: &str = "a URL is not a path: download the file, and give its path";
-/// What to do about the URL of a local file.
+/// The hint for the URL of a local file.
 const FILE_URL: &str = "a URL is not a path: leave out file://";
 
 /// Whether a path begins with a `~` that a shell would have replaced by the home directory.
@@ -15,7 +15,7 @@ pub(crate) fn is_unexpanded_home(path: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with(std::path::is_separator))
 }
 
-/// Returns what to do if a path that was not found is a URL or begins with `~/`.
+/// Returns a hint if a missing path is a URL or begins with `~/`.
 pub(crate) fn path_hint(path: &Path) -> Option<&'static str> {
     let text = path.to_str()?;
     if is_unexpanded_home(text) {

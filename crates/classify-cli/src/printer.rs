@@ -13,7 +13,7 @@ use crate::output::format::Format;
 use crate::output::transform;
 use crate::terminal::write_stderr;
 
-/// Returns a number and what is counted: `1 document was`, `2 documents were`.
+/// Returns a number and a noun in the singular or plural: `1 document was`, `2 documents were`.
 pub(crate) fn counted(number: usize, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }

@@ -1,8 +1,8 @@
 //! The signals that end a command: SIGINT, SIGTERM and SIGHUP.
 //!
 //! A signal that was ignored when the process started stays ignored: `nohup` ignores SIGHUP, and a shell without job
-//! control ignores SIGINT for `command &`. Linux says so in the process's own status file. Elsewhere only an unsafe call
-//! would tell, and the signals are handled even if they were ignored.
+//! control ignores SIGINT for `command &`. Linux says so in the process's own status file. Elsewhere only an unsafe
+//! call could find out, so the signals are handled even if they were ignored.
 
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -15,7 +15,8 @@ pub(crate) struct TerminationSignals {
 }
 
 impl TerminationSignals {
-    /// Installs the handlers; call it in a runtime with IO. A signal whose handler cannot be installed ends the process.
+    /// Installs the handlers; call it in a runtime with IO. A signal whose handler cannot be installed ends the
+    /// process.
     #[cfg(unix)]
     pub(crate) fn install() -> Self {
         let ignored = ignored_signals();

@@ -1,4 +1,4 @@
-//! What is safe to write to a terminal, and whether it is shown in colors.
+//! Text that is safe for a terminal, its width, and whether colors are enabled.
 
 use std::borrow::Cow;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -28,7 +28,7 @@ pub(crate) fn width_without_terminal() -> u16 {
 }
 
 /// Replaces characters that would move the cursor, change colors or reverse the text direction: documents and the
-/// service control parts of what is printed.
+/// service control parts of the output.
 pub(crate) fn escape(text: &str) -> Cow<'_, str> {
     replace(text, |c| c.is_control() && c != '\n')
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Why bytes are not text.
+/// The reason why bytes are not text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NotText {
     /// The line, from 1, has bytes of another encoding than UTF-8.
@@ -54,8 +54,8 @@ pub(crate) fn decode(bytes: Vec<u8>) -> Result<String, NotText> {
     }
 }
 
-/// Decodes a text that begins with an ASCII character, such as a key: UTF-16 without a mark too, of which one of the first
-/// two bytes is zero.
+/// Decodes a text that begins with an ASCII character, such as a key. UTF-16 without a byte order mark is recognized by
+/// a zero in one of the first two bytes.
 pub(crate) fn decode_ascii(bytes: &[u8]) -> Result<String, NotText> {
     match bytes {
         [0, second, ..] if *second != 0 => from_utf16(bytes, u16::from_be_bytes),

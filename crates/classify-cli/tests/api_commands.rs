@@ -1,4 +1,4 @@
-//! The commands that are one call each: what their flags send, whichever way they are written.
+//! The commands that make one call each: the requests of their flags in every form.
 
 mod common;
 
@@ -198,7 +198,7 @@ fn upload_of_empty_or_too_large_file_is_not_sent() {
     for (file, what) in [
         ("empty.pdf", "empty.pdf is empty: 0 bytes"),
         ("large.pdf", "large.pdf has 536870913 bytes"),
-        ("@large.pdf", "536870912 at most"),
+        ("@large.pdf", "at most 536870912"),
     ] {
         create(file, &[]).assert_exit(2).assert_stderr(what);
     }
@@ -628,7 +628,7 @@ fn redact_webhook_secret_of_rejected_request() {
 
 /// `retrieve`, change one header, `update` with all of them; a copy by `create` would store the masks.
 #[test]
-fn webhook_config_masks_survive_update_and_are_refused_by_create() {
+fn webhook_config_masks_survive_update_and_are_rejected_by_create() {
     let sandbox = sandbox();
     let made = sandbox
         .run(&[
@@ -701,7 +701,7 @@ fn webhook_config_masks_survive_update_and_are_refused_by_create() {
 }
 
 #[test]
-fn page_size_below_1_is_refused_by_every_list_command() {
+fn page_size_below_1_is_rejected_by_every_list_command() {
     let sandbox = sandbox();
     for command in [
         ["classify", "list"],
@@ -715,7 +715,7 @@ fn page_size_below_1_is_refused_by_every_list_command() {
         sandbox
             .run(&[resource, name, "--page-size", "0"])
             .assert_exit(2)
-            .assert_stderr("--page-size is 0; the service takes 1");
+            .assert_stderr("--page-size is 0; it must be 1");
     }
     assert!(sandbox.emulator.requests().is_empty());
 }

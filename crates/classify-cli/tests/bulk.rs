@@ -1,4 +1,4 @@
-//! `classify run` over many documents: what is sent, how fast, and what is paid for.
+//! `classify run` over many documents: requests, rates and charges.
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! Key, base URL, global flags, and mistakes on the command line.
+//! Key, base URL, global flags, and errors on the command line.
 
 mod common;
 
@@ -212,7 +212,7 @@ fn error_format_json_prints_only_objects_on_stderr() {
         lines[0]["note"]
             .as_str()
             .unwrap()
-            .contains("not the service's")
+            .contains("not those of the service")
     );
     assert_eq!(lines[1]["error"]["kind"], "not_found");
     assert!(

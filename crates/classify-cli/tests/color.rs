@@ -1,4 +1,4 @@
-//! Colours: on a terminal, unless nobody wants them; never in a pipe or a file.
+//! Colors: on a terminal unless they are disabled; never in a pipe or a file.
 
 #![cfg(unix)]
 
@@ -8,7 +8,7 @@ use classify_emulator::{Config, RateLimits};
 use common::Sandbox;
 use common::terminal::{Attached, Terminal};
 
-/// Every command that writes in colour: a table of documents, a job, help, and a mistake with its place.
+/// Every command with colored output: a table of documents, a job, help, and an error with its position.
 const COLORED: [(&[&str], i32); 4] = [
     (&["classify", "run", "docs", "--rules", "rules.yaml"], 0),
     (&["classify", "list", "--format", "table"], 0),
@@ -16,7 +16,7 @@ const COLORED: [(&[&str], i32); 4] = [
     (&["classify", "list", "--page-sise", "3"], 2),
 ];
 
-/// Whether anything steers the colours.
+/// Whether the text contains escape sequences.
 fn is_colored(text: &str) -> bool {
     text.split("\x1b[").skip(1).any(|rest| {
         let end = rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';');

@@ -38,7 +38,7 @@ ask() {
 }
 "#;
 
-/// What bash offers for each of these beginnings of a line.
+/// Returns the words that bash offers for each of these incomplete lines.
 fn offered(lines: &[String]) -> BTreeMap<String, BTreeSet<String>> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("script");

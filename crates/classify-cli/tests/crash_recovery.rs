@@ -1,4 +1,4 @@
-//! `classify run`, killed and interrupted at any moment: everything is settled once and paid for once.
+//! `classify run`, killed and interrupted at any moment: each document is finished once and charged once.
 
 #![cfg(unix)]
 
@@ -49,10 +49,10 @@ fn words<'a>(more: &[&'a str]) -> Vec<&'a str> {
 }
 
 const FAST: [&str; 3] = ["--rate-limit", "10000/s", "--resume"];
-/// So slow that no process comes to its end before it is killed, whatever the machine.
+/// Slow enough that no process ends before it is killed, on any machine.
 const SLOW: [&str; 3] = ["--rate-limit", "25/s", "--resume"];
 
-/// Starts the run and kills it once the service has been asked a random number of times.
+/// Starts the run and kills it after a random number of requests.
 fn kill_soon(sandbox: &Sandbox, requests: u64) {
     let end = sandbox.emulator.request_count() + requests;
     let child = start(sandbox, &words(&SLOW));
@@ -158,15 +158,12 @@ fn resume_command_printed_on_interrupt_completes_run() {
     let found = interrupt(child).assert_exit(130);
     assert_eq!(found.lines().len(), 20);
     assert!(found.lines().iter().any(|row| row["status"] == "OPEN"));
-    assert!(
-        found.stderr.contains("jobs that go on meanwhile: clj-"),
-        "{found:?}"
-    );
+    assert!(found.stderr.contains("open jobs: clj-"), "{found:?}");
     assert!(!found.stderr.contains(common::CANARY), "{found:?}");
     let line = found
         .stderr
         .lines()
-        .find_map(|line| line.trim().strip_prefix("to go on: "))
+        .find_map(|line| line.trim().strip_prefix("to resume: "))
         .unwrap();
 
     let mut shell = Command::new("sh");
@@ -227,7 +224,7 @@ fn interrupt_second_ctrl_c_exits_immediately() {
     let mut terminal = Terminal::start(&mut sandbox.command(&words(&[])), Attached::Stderr, 80);
     sandbox.wait_until(|emulator| emulator.request_count() >= 2);
     terminal.interrupt();
-    terminal.wait_until(|screen| screen.contains("Ctrl-C again ends at once"));
+    terminal.wait_until(|screen| screen.contains("Ctrl-C again to exit at once"));
     terminal.interrupt();
     terminal.assert_exit(130);
     // It did not come to its end in order, which would have written the rows.

@@ -1,7 +1,7 @@
-//! Every documented command line, as it is written, against the emulator.
+//! Runs each documented command line unchanged against the emulator.
 //!
-//! What is printed is compared with a folder of snapshots, with ids and times in it replaced by their kinds.
-//! `UPDATE_SNAPSHOTS=1` writes them anew.
+//! The output is compared with snapshots, in which ids and times are replaced by their kinds. `UPDATE_SNAPSHOTS=1`
+//! writes the snapshots again.
 
 mod common;
 
@@ -34,7 +34,7 @@ fn run(emulator: &Emulator, folder: &Path, line: &str) -> CommandOutput {
     output
 }
 
-/// Replaces what differs from run to run.
+/// Replaces the parts that differ between runs.
 fn normal(text: &str, emulator: &Emulator) -> String {
     let text = text.replace(emulator.base_url(), "[URL]");
     let mut plain = String::new();
@@ -71,7 +71,7 @@ fn normal_word(word: &str) -> String {
     word.to_owned()
 }
 
-/// A name, what is documented, and the exit code that an emulator without that file or job leads to.
+/// A name, the documented command, and its exit code if the emulator has no such file or job.
 const DOCUMENTED: &[(&str, &str, i32)] = &[
     (
         "classify-list",
@@ -125,11 +125,11 @@ fn documented_commands_match_snapshots() {
             std::fs::write(&path, &found).unwrap();
         }
         let known = std::fs::read_to_string(&path).unwrap_or_default();
-        assert_eq!(found, known, "{name}; UPDATE_SNAPSHOTS=1 writes it anew");
+        assert_eq!(found, known, "{name}; UPDATE_SNAPSHOTS=1 writes it again");
     }
 }
 
-/// The same lines with the ids of a file and a job that are there.
+/// The same lines with the ids of an existing file and job.
 #[test]
 fn documented_commands_succeed_with_existing_ids() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! Stopping before the end: Ctrl-C, deadlines, and readers that go away.
+//! Stopping early: Ctrl-C, deadlines, and closed pipes.
 
 mod common;
 
@@ -103,7 +103,7 @@ fn interrupt_with_closed_stdout_lists_open_jobs() {
     let id = sandbox.emulator.jobs()[0].id.clone();
     interrupt(child)
         .assert_exit(130)
-        .assert_stderr(&format!("jobs that go on meanwhile: {id}"));
+        .assert_stderr(&format!("open jobs: {id}"));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! `llamacloud-prod emulator` as a process of its own: its one line, its port file, its state, its end.
+//! `llamacloud-prod emulator` as a process: its output, port file, state and exit.
 #![cfg(unix)]
 
 mod common;
@@ -12,7 +12,7 @@ use std::time::Duration;
 use common::{CommandOutput, bare_command, run_to_end};
 use rustix::process::{Pid, Signal, kill_process};
 
-/// An emulator that runs, and is ended with the test.
+/// A running emulator, which is stopped with the test.
 struct RunningCommand {
     child: Child,
     url: String,
@@ -44,13 +44,13 @@ impl RunningCommand {
         run_to_end(command)
     }
 
-    /// Sends a signal, and says how the process ended.
+    /// Sends a signal, and returns the exit status of the process.
     fn signal(mut self, signal: Signal) -> Option<i32> {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
         self.child.wait().unwrap().code()
     }
 
-    /// What the emulator itself says at a place below `/_emulator`.
+    /// Returns the response of the emulator for a path below `/_emulator`.
     fn look(&self, place: &str) -> serde_json::Value {
         let agent: ureq::Agent = ureq::Agent::config_builder().proxy(None).build().into();
         let mut reply = agent
@@ -143,7 +143,7 @@ fn emulator_port_in_use_is_reported() {
     assert!(second.stdout.is_empty(), "{second:?}");
     second
         .assert_stderr(port)
-        .assert_stderr("let --port 0 take a free one");
+        .assert_stderr("select a free port with --port 0");
 }
 
 #[test]

@@ -1,11 +1,11 @@
-//! Every command line in the help and in the README is one that the program understands.
+//! Each command line in the help and in the README is valid.
 
 mod common;
 
 use common::command_lines::{commands, split};
 use common::{bare_command, command_tree, run_to_end};
 
-/// Checks each flag and value, and does nothing: help that is asked for comes after they were read.
+/// Checks each flag and value without running the command: `--help` is handled after they are parsed.
 fn is_understood(line: &str, place: &str) {
     let words = split(line);
     let mut words: Vec<&str> = words[1..].iter().map(String::as_str).collect();

@@ -1,7 +1,7 @@
-//! Every hint of the command line, followed to the letter. None may lead to a second bill unless it says that it pays
+//! Every hint of the command line, followed to the letter. None may lead to a second charge unless it says that it pays
 //! again.
 //!
-//! The hints are found in the source. Each must be in [`TABLE`] in its own words, split where one thing to do ends.
+//! The hints are collected from the source. Each must be in [`TABLE`] with the same text, split after each remedy.
 
 mod common;
 
@@ -17,12 +17,12 @@ use common::{
     CANARY, CommandOutput, RULES, RunningCommand, Sandbox, bare_command, run_to_end, start,
 };
 
-/// What a clause of a hint leads to. The functions return the number of jobs at the service.
+/// The result of a clause of a hint. The functions return the number of jobs at the service.
 #[derive(Clone, Copy)]
 enum Follow {
     /// It explains, or says how to write a value.
     Says,
-    /// It leads to the one job there is.
+    /// It leads to exactly one job.
     Once(fn() -> usize),
     /// It leads to a command that creates no job.
     NoJob(fn() -> usize),
@@ -34,18 +34,18 @@ use Follow::{NoJob, Once, PaysAgain, Says};
 
 type Hint = &'static [(&'static str, Follow)];
 
-/// The hints: texts with the placeholders of `format!`, and expressions behind an equals sign.
+/// The hints: texts with the placeholders of `format!`, and expressions after an equals sign.
 const TABLE: &[Hint] = &[
     // Paths and files.
     &[
-        ("hidden files are left out of folders and globs; ", Says),
+        ("folders and globs skip hidden files; ", Says),
         (
-            "name them to have them classified",
+            "name a file to classify it",
             Once(|| {
                 let sandbox = Sandbox::new();
                 sandbox.file(".letter.txt", "Invoice: the amount is due.");
                 let hinted = run(&sandbox, &["*.txt"]);
-                assert_hint(&hinted, "name them to have them classified");
+                assert_hint(&hinted, "name a file to classify it");
                 run(&sandbox, &[".letter.txt"]).assert_exit(0);
                 sandbox.emulator.job_count()
             }),
@@ -53,7 +53,7 @@ const TABLE: &[Hint] = &[
     ],
     &[
         (
-            "the run has stopped; documents that could not be read cost nothing, and ",
+            "the run stopped; documents that could not be read were not charged, and ",
             Says,
         ),
         (
@@ -73,7 +73,7 @@ const TABLE: &[Hint] = &[
                 sandbox.wait_until(|emulator| emulator.request_count() >= 6);
                 fs::rename(&docs, &away).unwrap();
                 sandbox.emulator.set_faults(FaultSchedule::new());
-                assert_hint(&child.end(), "could not be read cost nothing");
+                assert_hint(&child.end(), "could not be read were not charged");
                 fs::rename(&away, &docs).unwrap();
                 run(&sandbox, &["docs"]).assert_exit(0);
                 // Six documents.
@@ -83,7 +83,7 @@ const TABLE: &[Hint] = &[
         ),
     ],
     &[(
-        "the delivery itself may be genuine; keep the body as it came, and the secret without a line break",
+        "the delivery may be genuine; pass the body exactly as received, and the secret without a line break",
         Says,
     )],
     &[(
@@ -116,7 +116,7 @@ const TABLE: &[Hint] = &[
             let hinted = run_with(&sandbox, &["--rules", "wrong.yaml"]);
             assert_hint(&hinted, "shows what a rules file looks like");
             let help = in_backticks(&sandbox, &hinted).assert_exit(0).stdout;
-            let (_, shown) = help.split_once("A rules file:\n").unwrap();
+            let (_, shown) = help.split_once("\nRules file:\n").unwrap();
             let (shown, _) = shown.split_once("\n\n").unwrap();
             sandbox.file("shown.yaml", shown);
             run_with(&sandbox, &["--rules", "shown.yaml"]).assert_exit(0);
@@ -155,10 +155,10 @@ const TABLE: &[Hint] = &[
             }),
         ),
         (
-            ", or say with --format what it shall hold",
+            ", or select a format with --format",
             Once(|| {
                 let sandbox = Sandbox::new();
-                corrected(&sandbox, "say with --format", |said| {
+                corrected(&sandbox, "select a format with", |said| {
                     let format = if said { "csv" } else { "auto" };
                     let words = ["--rules", "rules.yaml", "--output", "rows.yaml"];
                     [&words[..], &["--format", format]].concat()
@@ -166,10 +166,10 @@ const TABLE: &[Hint] = &[
             }),
         ),
     ],
-    &[("nothing was sent, and the file is as it was", Says)],
+    &[("nothing was sent, and the file was not changed", Says)],
     &[
         (
-            "give it another name",
+            "use another name",
             Once(|| {
                 let sandbox = Sandbox::new();
                 sandbox.file("docs/bill.jsonl", "my thesis");
@@ -177,7 +177,7 @@ const TABLE: &[Hint] = &[
                     let words = ["classify", "run", "docs", "--rules", "rules.yaml"];
                     sandbox.run(&[&words[..], &["--shard", "1/2", "--output", output]].concat())
                 };
-                assert_hint(&words("docs/bill.jsonl"), "give it another name");
+                assert_hint(&words("docs/bill.jsonl"), "use another name");
                 assert_eq!(sandbox.emulator.request_count(), 0);
                 words("rows.jsonl").assert_exit(0);
                 // Of the three documents; the point is that each has one job.
@@ -186,7 +186,7 @@ const TABLE: &[Hint] = &[
                 sandbox.emulator.job_count() / jobs
             }),
         ),
-        ("; nothing was sent, and the file is as it was", Says),
+        ("; nothing was sent, and the file was not changed", Says),
     ],
     &[(
         "only a shell expands ~, at the start of a word without quotes: write \"$HOME/…\", or ./~/… if a folder is really called ~",
@@ -228,7 +228,7 @@ const TABLE: &[Hint] = &[
     )],
     // Key, network and settings.
     &[(
-        "to try it without a key and without the network, add --emulator",
+        "to try the command without a key or network access, add --emulator",
         NoJob(|| {
             let sandbox = Sandbox::new();
             let words = ["classify", "run", "docs/bill.txt", "--rules", "rules.yaml"];
@@ -243,13 +243,10 @@ const TABLE: &[Hint] = &[
             sandbox.emulator.job_count()
         }),
     )],
+    &[("it was set by --base-url or LLAMA_CLOUD_BASE_URL", Says)],
+    &[("it was set by LLAMA_CLOUD_CUSTOM_HEADERS", Says)],
     &[(
-        "it comes from --base-url, or from LLAMA_CLOUD_BASE_URL",
-        Says,
-    )],
-    &[("it comes from LLAMA_CLOUD_CUSTOM_HEADERS", Says)],
-    &[(
-        "unset it to go without a proxy",
+        "unset it to connect without a proxy",
         NoJob(|| {
             // No proxy is asked about for this machine, so the service is one that is not there.
             let list = |proxy: Option<&str>| {
@@ -280,17 +277,17 @@ const TABLE: &[Hint] = &[
         Says,
     )],
     &[(
-        "a proxy of your company may sign with its own authority: give it with --ca-cert FILE or SSL_CERT_FILE",
+        "a company proxy may use its own certificate authority: add it with --ca-cert FILE or SSL_CERT_FILE",
         Says,
     )],
     &[
-        ("the emulator begins empty with every command: ", Says),
+        ("every command starts an empty emulator; ", Says),
         (
-            "only `classify run` brings it documents",
+            "only `classify run` sends it documents",
             NoJob(|| {
                 let sandbox = Sandbox::new();
                 let hinted = sandbox.run(&["classify", "get", "clj-1", "--emulator"]);
-                assert_hint(&hinted, "only `classify run` brings it documents");
+                assert_hint(&hinted, "only `classify run` sends it documents");
                 run(&sandbox, &["docs/bill.txt", "--emulator"]).assert_exit(0);
                 sandbox.emulator.job_count()
             }),
@@ -350,7 +347,7 @@ const TABLE: &[Hint] = &[
         }),
     )],
     &[(
-        "a value that begins with @ names a file; write \\@ for the sign itself",
+        "a value that begins with @ is a file name; write \\@ for a literal @",
         Once(|| {
             let sandbox = Sandbox::new();
             let id = |id| {
@@ -359,7 +356,7 @@ const TABLE: &[Hint] = &[
                     &["--configuration.rules", RULE_LIST, "--transaction-id", id],
                 )
             };
-            assert_hint(&id("@1"), "write \\@ for the sign itself");
+            assert_hint(&id("@1"), "write \\@ for a literal @");
             let created = id("\\@1").assert_exit(0).json();
             assert_eq!(created["transaction_id"], "@1");
             sandbox.emulator.job_count()
@@ -391,7 +388,7 @@ const TABLE: &[Hint] = &[
     &[
         ("nothing was sent; ", Says),
         (
-            "--no-validate sends it as it is, if the service knows the key",
+            "if the service knows the key, --no-validate sends it as it is",
             NoJob(|| {
                 let sandbox = Sandbox::new();
                 let rules = "{rules: [{type: a, description: asks for payment}], mood: 1}";
@@ -411,14 +408,11 @@ const TABLE: &[Hint] = &[
     &[
         ("nothing was sent; ", Says),
         (
-            "--no-validate sends it all the same, if the service's limits have moved",
+            "if the service's limits have changed, --no-validate sends it anyway",
             NoJob(|| {
                 let sandbox = Sandbox::new();
                 let words = ["docs/bill.txt", "--target-pages", "0"];
-                assert_hint(
-                    &run(&sandbox, &words),
-                    "--no-validate sends it all the same",
-                );
+                assert_hint(&run(&sandbox, &words), "--no-validate sends it anyway");
                 assert_eq!(sandbox.emulator.request_count(), 0);
                 run(&sandbox, &[&words[..], &["--no-validate"]].concat());
                 assert_eq!(sandbox.emulator.count(Route::ClassifyCreate), 1);
@@ -447,11 +441,11 @@ const TABLE: &[Hint] = &[
     )],
     // The emulator's host is never reached through a proxy. Neither creates a job.
     &[(
-        "check the variable of the proxy, or list the host in NO_PROXY to go past it; `llamacloud-prod doctor` tests the proxy",
+        "check the proxy variable, or list the host in NO_PROXY to bypass the proxy; `llamacloud-prod doctor` tests the proxy",
         Says,
     )],
     &[(
-        "the file should have the key alone, or a line LLAMA_CLOUD_API_KEY=KEY",
+        "the file must contain the key alone, or a line LLAMA_CLOUD_API_KEY=KEY",
         Once(|| {
             let sandbox = Sandbox::new();
             let with_key = |text: &str| {
@@ -462,7 +456,7 @@ const TABLE: &[Hint] = &[
                 command.env_remove("LLAMA_CLOUD_API_KEY");
                 run_to_end(command)
             };
-            assert_hint(&with_key("a\nb\n"), "the file should have the key alone");
+            assert_hint(&with_key("a\nb\n"), "the file must contain the key alone");
             for text in ["KEY\n", "# mine\nLLAMA_CLOUD_API_KEY=KEY\n"] {
                 with_key(&text.replace("KEY\n", &format!("{CANARY}\n"))).assert_exit(0);
             }
@@ -471,7 +465,7 @@ const TABLE: &[Hint] = &[
     )],
     &[
         (
-            "what stands on stdin belongs to the command; if it is a loop's, add </dev/null",
+            "the command reads values from stdin; if the input is for a loop, add </dev/null",
             Once(|| stdin(b"[ not yaml", &[], b"")),
         ),
         (
@@ -490,7 +484,7 @@ const TABLE: &[Hint] = &[
         ),
     ],
     &[(
-        "`llamacloud-prod configurations list` shows the ids that there are",
+        "`llamacloud-prod configurations list` shows the ids",
         Once(|| {
             let sandbox = Sandbox::new();
             let parameters = format!("{{product_type: classify_v2, rules: {RULE_LIST}}}");
@@ -509,11 +503,11 @@ const TABLE: &[Hint] = &[
     // Journals and interrupted commands.
     &[
         (
-            "--resume goes on with that run",
+            "--resume resumes that run",
             Once(|| begun_again(&[], &["--journal", "j", "--resume"])),
         ),
         (
-            "; another --journal begins another, which pays again with --fresh or --retry-failed",
+            "; another --journal starts a new run, which pays again with --fresh or --retry-failed",
             PaysAgain(|| {
                 // Without these flags it does not.
                 assert_eq!(begun_again(&[], &["--journal", "k"]), 1);
@@ -523,40 +517,43 @@ const TABLE: &[Hint] = &[
     ],
     &[
         (
-            "leave out --fresh to go on with it",
+            "remove --fresh to resume that run",
             Once(|| fresh_over(&["--journal", "j", "--resume"])),
         ),
         (
-            ", or give another --journal to pay anew",
+            "; another --journal starts a new run, which pays again",
             PaysAgain(|| fresh_over(&["--journal", "k", "--resume", "--fresh"])),
         ),
     ],
     &[
         (
-            "--resume goes on with the same rules, project and service only",
+            "--resume needs the same rules, project and service",
             Once(|| other_rules(&["--rules", "rules.yaml", "--journal", "j", "--resume"])),
         ),
         (
-            "; another --journal begins another run, which pays again",
+            "; another --journal starts a new run, which pays again",
             PaysAgain(|| other_rules(&["--rules", "other.yaml", "--journal", "k", "--resume"])),
         ),
     ],
     &[(
-        "the run has stopped, so that nothing is bought that the journal does not know of",
+        "the run stopped so that no job is created that is not in the journal",
         Says,
     )],
     &[("{} not started; {count_text}", Says)],
-    &[("the emulator has ended, and its jobs with it", Says)],
     &[(
-        "the same command again goes on, and pays for nothing twice",
+        "the emulator stopped with the command, and its jobs are lost",
+        Says,
+    )],
+    &[(
+        "run the same command again to continue; nothing is charged twice",
         Once(|| interrupted_move(&[], |_| {})),
     )],
     &[(
-        "the same command with --resume goes on, and pays for nothing twice",
+        "run the same command with --resume to continue; nothing is charged twice",
         Once(|| interrupted_move(&["--journal", "j"], |words| words.push("--resume"))),
     )],
     &[(
-        "the same command without --retry-failed goes on, and pays for nothing twice",
+        "run the same command without --retry-failed to continue; nothing is charged twice",
         Once(|| {
             interrupted_move(&["--retry-failed"], |words| {
                 words.retain(|word| *word != "--retry-failed");
@@ -564,7 +561,7 @@ const TABLE: &[Hint] = &[
         }),
     )],
     &[(
-        "the same command with --resume, and without --retry-failed, goes on, and pays for nothing twice",
+        "run the same command with --resume and without --retry-failed to continue; nothing is charged twice",
         Once(|| {
             interrupted_move(&["--journal", "j", "--retry-failed"], |words| {
                 words.retain(|word| *word != "--retry-failed");
@@ -575,7 +572,7 @@ const TABLE: &[Hint] = &[
     &[("=wait_hint(resource, &open_ids)", Once(|| waited(true)))],
     &[("=wait_hint(resource, &[id])", Once(|| waited(false)))],
     &[(
-        "the same command with --transaction-id {} creates no second job",
+        "repeat the command with --transaction-id {} to get that job; this creates no second job",
         Once(|| {
             let faults =
                 FaultSchedule::new().with(Fault::HangAfter.first(1).on(Route::ClassifyCreate));
@@ -598,21 +595,21 @@ const TABLE: &[Hint] = &[
     )],
     // The other commands.
     &[(
-        "the signature covers the body's bytes as they came, and belongs to one secret",
+        "the signature is made from the bytes of the body as received and from the signing secret; check both",
         Says,
     )],
     &[
         (
-            "something else answers on port {}; stop it",
+            "another program uses port {}; stop it",
             NoJob(|| taken_port(true)),
         ),
         (
-            ", or let --port 0 take a free one",
+            ", or select a free port with --port 0",
             NoJob(|| taken_port(false)),
         ),
     ],
     &[(
-        "ports below 1024 are for the administrator; take a higher one",
+        "ports below 1024 need administrator rights; use a higher one",
         Says,
     )],
     // Of an error in hand; its texts are among those above.
@@ -643,7 +640,7 @@ fn follow_clause(clause: &str, follow: Follow) {
         PaysAgain(follow) => (follow(), 2),
     };
     assert_eq!(jobs, expected, "{clause}");
-    let says_so = clause.contains("pays again") || clause.contains("pay anew");
+    let says_so = clause.contains("pays again");
     assert_eq!(expected == 2, says_so, "{clause}");
 }
 
@@ -690,7 +687,7 @@ fn hints_in_source() -> BTreeSet<String> {
         }
         if name == "sort_files.rs" {
             let texts = literals(code).into_iter();
-            hints.extend(texts.filter(|text| text.starts_with("the same command")));
+            hints.extend(texts.filter(|text| text.starts_with("run the same command")));
         }
     }
     // The texts of `sort_files.rs` are given by a function.
@@ -710,7 +707,7 @@ fn source_files(folder: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// The texts in the argument that code begins with, or else the expression behind an equals sign.
+/// The texts in the argument that code begins with, or else the expression after an equals sign.
 fn argument_texts(code: &str) -> Vec<String> {
     let mut depth = 1;
     let mut end = 0;
@@ -909,7 +906,7 @@ fn begun_again(flags: &[&str], then: &[&str]) -> usize {
     };
     run(&["--journal", "j"]).assert_exit(0);
     let hinted = run(&["--journal", "j"]).assert_exit(2);
-    assert_hint(&hinted, "--resume goes on with that run");
+    assert_hint(&hinted, "--resume resumes that run");
     run(then).assert_exit(0);
     sandbox.emulator.job_count()
 }
@@ -920,7 +917,7 @@ fn fresh_over(then: &[&str]) -> usize {
     let words = |more: &[&str]| run_with(&sandbox, &[&["--rules", "rules.yaml"], more].concat());
     words(&["--journal", "j"]).assert_exit(0);
     let hinted = words(&["--journal", "j", "--resume", "--fresh"]).assert_exit(2);
-    assert_hint(&hinted, "leave out --fresh to go on with it");
+    assert_hint(&hinted, "remove --fresh to resume that run");
     words(then).assert_exit(0);
     sandbox.emulator.job_count()
 }
@@ -937,7 +934,7 @@ fn other_rules(then: &[&str]) -> usize {
     };
     words("rules.yaml", &[]).assert_exit(0);
     let hinted = words("other.yaml", &["--resume"]).assert_exit(2);
-    assert_hint(&hinted, "--resume goes on with the same rules");
+    assert_hint(&hinted, "--resume needs the same rules");
     run_with(&sandbox, then).assert_exit(0);
     sandbox.emulator.job_count()
 }
@@ -948,15 +945,15 @@ fn slow_and_failed() -> Sandbox {
     let slow = Script::any().labels("invoice", 0.9);
     let sandbox = Sandbox::with(
         Config::default()
-            .script(Script::file("torn*").fails("PDF_IS_BROKEN"))
+            .script(Script::file("broken*").fails("PDF_IS_BROKEN"))
             .script(slow.takes(Duration::from_secs(2))),
     );
-    sandbox.file("docs/torn.txt", "no invoice");
-    run(&sandbox, &["docs/torn.txt"]).assert_exit(3);
+    sandbox.file("docs/broken.txt", "no invoice");
+    run(&sandbox, &["docs/broken.txt"]).assert_exit(3);
     sandbox
 }
 
-/// Runs over both documents, and interrupts the run while a job is open. Returns what it said, and the number of jobs.
+/// Runs over both documents, and interrupts the run while a job is open. Returns the output and the number of jobs.
 fn interrupted(sandbox: &Sandbox, words: &[&str]) -> (CommandOutput, usize) {
     let child = start(sandbox, words);
     let pays_again = |word: &&str| ["--retry-failed", "--fresh"].contains(word);
@@ -971,21 +968,22 @@ const BOTH: [&str; 8] = [
     "classify",
     "run",
     "docs/bill.txt",
-    "docs/torn.txt",
+    "docs/broken.txt",
     "--rules",
     "rules.yaml",
     "--poll-interval",
     "50ms",
 ];
 
-/// A run that is interrupted before its files are moved, and what its hint says. Returns the jobs that this adds to one.
+/// A run that is interrupted before its files are moved, and what its hint says. Returns the jobs that this adds to
+/// one.
 fn interrupted_move(flags: &[&'static str], follow: impl Fn(&mut Vec<&'static str>)) -> usize {
     let sandbox = slow_and_failed();
     let mut words = [&BOTH[..], &["--move-to", "sorted/{type}"], flags].concat();
     let (hinted, jobs) = interrupted(&sandbox, &words);
-    assert_hint(&hinted, "goes on, and pays for nothing twice");
+    assert_hint(&hinted, "to continue; nothing is charged twice");
     let mut lines = hinted.stderr.lines();
-    let hint = lines.find(|line| line.contains("pays for nothing twice"));
+    let hint = lines.find(|line| line.contains("nothing is charged twice"));
     let before = words.len();
     follow(&mut words);
     let resumes = words.contains(&"--resume");
@@ -1008,7 +1006,7 @@ fn resume_command_followed_to_the_letter_pays_for_nothing_twice() {
     ] {
         let sandbox = slow_and_failed();
         let (stopped, jobs) = interrupted(&sandbox, &[&BOTH[..], flags].concat());
-        let (_, command) = stopped.stderr.split_once("to go on: ").unwrap();
+        let (_, command) = stopped.stderr.split_once("to resume: ").unwrap();
         let words: Vec<&str> = command.lines().next().unwrap().split(' ').collect();
         sandbox.run(&words[1..]).assert_exit(3);
         assert_eq!(sandbox.emulator.job_count(), jobs, "{flags:?}: {words:?}");
@@ -1068,7 +1066,7 @@ fn taken_port(stops_it: bool) -> usize {
     let sandbox = Sandbox::new();
     let port = sandbox.emulator.address().port().to_string();
     let hinted = run_to_end(bare_command(&["emulator", "--port", &port])).assert_exit(1);
-    assert_hint(&hinted, &format!("something else answers on port {port}"));
+    assert_hint(&hinted, &format!("another program uses port {port}"));
     let jobs = sandbox.emulator.job_count();
     let port = if stops_it {
         drop(sandbox);

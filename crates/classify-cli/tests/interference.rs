@@ -1,4 +1,4 @@
-//! What stops a run although no document is at fault: a captive portal, a firewall, a credit cap, an expired key, a rate
+//! Errors that stop a run and belong to no document: a captive portal, a firewall, a credit cap, an expired key, a rate
 //! limit.
 
 mod common;
@@ -17,7 +17,7 @@ fn sandbox(fault: FaultRule) -> Sandbox {
 }
 
 /// The fault ends, and the same command classifies every document once.
-fn goes_on_later(sandbox: &Sandbox) {
+fn resumes_later(sandbox: &Sandbox) {
     sandbox.emulator.set_faults(FaultSchedule::new());
     let rows = sandbox.run(&RUN).assert_exit(0).lines();
     assert!(rows.iter().all(|row| row["status"] == "COMPLETED"));
@@ -34,7 +34,7 @@ fn captive_portal_receives_each_upload_once_and_stops_the_run() {
         .assert_stderr("captive portal");
     let uploads = sandbox.emulator.count(Route::FileCreate);
     assert!((1..=2).contains(&uploads), "{uploads}: {output:?}");
-    goes_on_later(&sandbox);
+    resumes_later(&sandbox);
 }
 
 #[test]
@@ -48,11 +48,11 @@ fn firewall_page_does_not_blame_the_key() {
         assert!(all.contains("firewall"), "{all}");
         assert!(!all.contains("check the key"), "{all}");
     }
-    goes_on_later(&sandbox);
+    resumes_later(&sandbox);
 }
 
 #[test]
-fn credit_cap_and_expired_key_stop_a_run_that_can_go_on_later() {
+fn credit_cap_and_expired_key_stop_a_run_that_can_be_resumed() {
     for (fault, code, hint) in [
         (
             Fault::CreditCap,
@@ -66,9 +66,9 @@ fn credit_cap_and_expired_key_stop_a_run_that_can_go_on_later() {
             .run(&RUN)
             .assert_exit(code)
             .assert_stderr(hint)
-            .assert_stderr("to go on: ");
+            .assert_stderr("to resume: ");
         assert_eq!(sandbox.emulator.job_count(), 0);
-        goes_on_later(&sandbox);
+        resumes_later(&sandbox);
     }
 }
 

@@ -160,7 +160,7 @@ fn create_job_validation_fails_before_any_request() {
         (&["--configuration.rules", RULES], "--file-input"),
         (
             &["--file-input", "dfl-1", "--file-id", "dfl-2"],
-            "exclude each other",
+            "cannot be combined",
         ),
         (
             &["--file-input", "dfl-1", "--configuration", "{rules: ["],

@@ -1,4 +1,4 @@
-//! The journal of `classify run`: what is gone on with, what is refused, and what is never bought twice.
+//! The journal of `classify run`: resuming, rejected journals, and no second charge.
 
 mod common;
 
@@ -47,10 +47,10 @@ fn journal_beside_output_resumes_without_requests() {
 
     run(&sandbox, &["--output", "nowhere/out.csv"])
         .assert_exit(2)
-        .assert_stderr("no such folder");
+        .assert_stderr("the folder does not exist");
     run(&sandbox, &["--output", "docs"])
         .assert_exit(2)
-        .assert_stderr("no name for a file");
+        .assert_stderr("is not a file name");
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn journal_of_different_run_is_rejected_with_difference() {
 }
 
 #[test]
-fn journal_torn_last_line_is_truncated() {
+fn journal_incomplete_last_line_is_truncated() {
     let sandbox = with_documents(Config::default(), 3);
     run(&sandbox, &["--journal", "j"]).assert_exit(0);
     let path = sandbox.path().join("j");
@@ -116,7 +116,7 @@ fn journal_torn_last_line_is_truncated() {
         let found = run(&sandbox, &["--journal", "j", "--resume"]).assert_exit(0);
         assert_eq!(found.lines().len(), 5);
         assert_eq!(
-            found.stderr.contains("torn"),
+            found.stderr.contains("removed the incomplete last line"),
             cut > last + 1,
             "{}",
             found.stderr

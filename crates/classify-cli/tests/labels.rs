@@ -1,4 +1,4 @@
-//! `classify run --labels`: a run beside what is known to be right.
+//! `classify run --labels`: a run compared with labels.
 
 mod common;
 
@@ -8,7 +8,7 @@ use classify_emulator::{Config, Script};
 use common::{RUN, Sandbox, run_bulk as run};
 use serde_json::{Value, json};
 
-/// Two invoices, of which one is taken for a recipe, a recipe, one without a match and one that fails.
+/// Two invoices, one of them classified as a recipe; a recipe; one document without a match; and one that fails.
 fn sandbox() -> Sandbox {
     let sandbox = Sandbox::with(Config::default().scripts(vec![
         Script::file("bill*").labels("invoice", 0.93),
@@ -88,10 +88,10 @@ fn labels_evaluation_is_printed_as_tables_and_in_report_page() {
     let output = run(&sandbox, &words)
         .assert_exit(3)
         .assert_stderr(
-            "Accuracy 50.0 %: 2 of 4 labelled documents are right; 1 without an answer are not",
+            "Accuracy 50.0 %: 2 of 4 labelled documents are correct; 1 has no result",
         )
-        .assert_stderr("1 label is of a document that is not in this run: docs/gone.txt; 1 document has no label: docs/soup.txt.")
-        .assert_stderr("No answer");
+        .assert_stderr("1 label refers to a document that is not in this run: docs/gone.txt; 1 document has no label: docs/soup.txt.")
+        .assert_stderr("No result");
     assert!(
         output
             .stderr
@@ -221,7 +221,7 @@ fn labels_without_document_and_documents_without_label_are_named_before_paying()
     let sandbox = sandbox();
     let dry = run(&sandbox, &[&LABELS[..], &["--dry-run"]].concat())
         .assert_exit(0)
-        .assert_stderr("1 label is of a document that is not in this run: docs/gone.txt")
+        .assert_stderr("1 label refers to a document that is not in this run: docs/gone.txt")
         .assert_stderr("1 document has no label: docs/soup.txt");
     assert!(!dry.stderr.contains("warning"), "{dry:?}");
     let many: Vec<_> = (0..1000)

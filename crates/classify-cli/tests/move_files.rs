@@ -1,4 +1,4 @@
-//! `classify run --move-to` and `--copy-to`: files into folders by their labels, and no file lost on the way.
+//! `classify run --move-to` and `--copy-to`: files are sorted into folders by type, and no file is lost.
 
 mod common;
 
@@ -24,7 +24,7 @@ fn sandbox() -> Sandbox {
 
 /// A shell expands `~` only without quotes.
 #[test]
-fn destination_with_unexpanded_home_is_refused() {
+fn destination_with_unexpanded_home_is_rejected() {
     let sandbox = Sandbox::new();
     for flag in ["--move-to", "--copy-to"] {
         let words = [&common::RUN[..], &[flag, "~/sorted/{type}/"]].concat();
@@ -34,7 +34,7 @@ fn destination_with_unexpanded_home_is_refused() {
     assert_eq!(sandbox.emulator.job_count(), 0);
 }
 
-/// All files below a folder, with what is in them.
+/// All files below a folder, with their content.
 fn tree(sandbox: &Sandbox, folder: &str) -> Vec<(String, String)> {
     fn walk(folder: &Path, root: &Path, found: &mut Vec<(String, String)>) {
         for entry in fs::read_dir(folder).into_iter().flatten() {
@@ -75,7 +75,7 @@ fn move_files_moves_documents_with_type_and_leaves_others() {
     let sandbox = sandbox();
     let found = run(&sandbox, &MOVE)
         .assert_exit(3)
-        .assert_stderr("files: 2 moved, 2 stay (1 without a match, 1 without an answer)");
+        .assert_stderr("files: 2 moved, 2 kept (1 without a match, 1 without a result)");
     assert_eq!(
         names(&sandbox, "sorted"),
         ["invoice/bill.txt", "recipe/stew.txt"]
@@ -111,7 +111,7 @@ fn copy_files_keeps_source_and_copies_once() {
     assert!(csv.stdout.contains(",sorted/invoice/bill.txt\n"));
     let again = run(&sandbox, &COPY)
         .assert_exit(3)
-        .assert_stderr("files: 0 copied, 2 there already with the same content");
+        .assert_stderr("files: 0 copied, 2 already there with the same content");
     assert_eq!(
         row(&again, "docs/bill.txt")["copied_to"],
         "sorted/invoice/bill.txt"
@@ -189,7 +189,7 @@ fn move_files_unsafe_type_stays_inside_destination() {
     let found = sandbox
         .run(&words)
         .assert_exit(0)
-        .assert_stderr("is no name for a folder");
+        .assert_stderr("is not a valid folder name");
     assert_eq!(
         names(&sandbox, "deep/er"),
         [
@@ -262,8 +262,8 @@ fn move_files_failure_does_not_stop_other_moves() {
         &[&words[..], &["--report", "report.html"]].concat(),
     )
     .assert_exit(3)
-    .assert_stderr("docs/bill.txt is not moved: sorted/invoice")
-    .assert_stderr("1 file was not moved; each is where it was");
+    .assert_stderr("docs/bill.txt was not moved: sorted/invoice")
+    .assert_stderr("1 file was not moved");
     assert_eq!(found.error()["kind"], "partial");
     assert!(sandbox.path().join("docs/bill.txt").exists());
     assert!(sandbox.path().join("sorted/recipe/soup.txt").exists());
@@ -288,7 +288,7 @@ fn move_files_destination_inside_input_folder_is_not_read_again() {
         let jobs = sandbox.emulator.job_count();
         let again = run(&sandbox, &words)
             .assert_exit(3)
-            .assert_stderr("is passed over");
+            .assert_stderr("skipped ");
         assert!(
             again
                 .lines()
@@ -304,7 +304,7 @@ fn move_files_destination_inside_input_folder_is_not_read_again() {
     let once = tree(&sandbox, "docs");
     run(&sandbox, &["--move-to", "docs/{type}"])
         .assert_exit(3)
-        .assert_stderr("2 in place already");
+        .assert_stderr("2 already in place");
     assert_eq!(tree(&sandbox, "docs"), once);
 }
 

@@ -1,4 +1,4 @@
-//! The forms that answers take on stdout and in files.
+//! The formats of results on stdout and in files.
 
 mod common;
 
@@ -25,7 +25,7 @@ fn upload(sandbox: &Sandbox) -> String {
     sandbox.run(&words).assert_exit(0).stdout.trim().to_owned()
 }
 
-/// Excel takes a CSV file without the mark for one of the system's code page, and garbles names.
+/// Excel reads a CSV file without the mark in the system's code page, and garbles names.
 #[test]
 fn csv_begins_with_byte_order_mark_only_on_request() {
     let sandbox = sandbox();
@@ -206,7 +206,7 @@ fn output_file_on_full_disk_is_reported() {
         .assert_stderr("/dev/full");
 }
 
-/// A device is written to and stays one: as root, a file renamed over it would be the end of it.
+/// A device is written to and not replaced: as root, renaming a file over it would destroy it.
 #[cfg(target_os = "linux")]
 #[test]
 fn output_file_of_run_may_be_device_symlink_or_stdout() {

@@ -1,4 +1,4 @@
-//! What a run writes is never what it reads, however the two are spelled.
+//! A run never overwrites a file that it reads, whatever the spelling of the two paths.
 
 mod common;
 
@@ -19,7 +19,7 @@ fn sandbox() -> Sandbox {
     sandbox
 }
 
-/// Every file below a folder, with what is in it.
+/// Every file below a folder, with its content.
 fn contents(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -34,7 +34,7 @@ fn contents(folder: &Path) -> Vec<(String, Vec<u8>)> {
     found
 }
 
-/// A name as it is, with `./` before it, and as a link that leads to it.
+/// A name as it is, with `./` before it, and as a link to it.
 fn spellings(sandbox: &Sandbox, name: &str) -> Vec<String> {
     let mut found = vec![
         name.to_owned(),
@@ -55,9 +55,9 @@ fn spellings(sandbox: &Sandbox, name: &str) -> Vec<String> {
     found
 }
 
-/// The run is refused with the names of both flags, and nothing in the folder is another than before.
+/// Asserts that the run is rejected with the names of both flags, and that no file in the folder has changed.
 #[track_caller]
-fn refused(sandbox: &Sandbox, words: &[&str], parts: &[&str]) {
+fn assert_rejected(sandbox: &Sandbox, words: &[&str], parts: &[&str]) {
     let before = contents(sandbox.path());
     let result = sandbox
         .run(&[&["classify", "run"], words].concat())
@@ -90,11 +90,11 @@ fn overwrite_of_input_file_is_rejected() {
                     &["--rules", "rules.yaml"]
                 };
                 let words = [&["docs", read, name, written, &spelled], rules].concat();
-                refused(&sandbox, &words, &[read, written]);
+                assert_rejected(&sandbox, &words, &[read, written]);
                 // The same, with the odd spelling on the side that is read.
                 if !(read == "--rules" && spelled.starts_with("docs")) {
                     let words = [&["docs", read, &spelled, written, name], rules].concat();
-                    refused(&sandbox, &words, &[read, written]);
+                    assert_rejected(&sandbox, &words, &[read, written]);
                 }
             }
         }
@@ -122,7 +122,7 @@ fn overwrite_of_one_output_by_another_is_rejected() {
                     second,
                     &spelled,
                 ];
-                refused(&sandbox, &words, &[first, second]);
+                assert_rejected(&sandbox, &words, &[first, second]);
             }
         }
     }
@@ -134,12 +134,12 @@ fn overwrite_check_includes_default_journal_path() {
     let run = ["docs", "--rules", "rules.yaml", "--output", "k"];
     for spelled in spellings(&sandbox, JOURNAL) {
         let words = [&run[..], &["--report", &spelled]].concat();
-        refused(&sandbox, &words, &["--report", "journal"]);
+        assert_rejected(&sandbox, &words, &["--report", "journal"]);
     }
     sandbox.file("k.journal", "path,type\ndocs/bill.txt,invoice\n");
     for spelled in spellings(&sandbox, JOURNAL) {
         let words = [&run[..], &["--labels", &spelled]].concat();
-        refused(&sandbox, &words, &["--labels", "journal"]);
+        assert_rejected(&sandbox, &words, &["--labels", "journal"]);
     }
     sandbox.file("k.yaml.journal", "");
     let words = [
@@ -151,7 +151,7 @@ fn overwrite_check_includes_default_journal_path() {
         "--journal",
         "k.journal",
     ];
-    refused(&sandbox, &words, &["--output", "--journal"]);
+    assert_rejected(&sandbox, &words, &["--output", "--journal"]);
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn overwrite_of_document_is_rejected() {
             // Named itself, in a folder, and by a glob.
             for paths in ["docs/bill.txt", "docs", "docs/*.txt", "."] {
                 let words = [paths, "--rules", "rules.yaml", flag, &spelled];
-                refused(&sandbox, &words, &[flag]);
+                assert_rejected(&sandbox, &words, &[flag]);
             }
         }
     }
@@ -203,7 +203,7 @@ fn overwrite_of_earlier_output_is_allowed() {
     }
 }
 
-/// A terminal and a pipe are read and written by one name, and lose nothing.
+/// A terminal and a pipe are read and written under one name without losing data.
 #[cfg(unix)]
 #[test]
 fn overwrite_check_ignores_devices() {
@@ -226,9 +226,13 @@ fn overwrite_check_ignores_devices() {
 fn journal_path_must_be_a_file_in_an_existing_folder() {
     let sandbox = sandbox();
     let words = ["docs", "--rules", "rules.yaml", "--journal", "nowhere/j"];
-    refused(&sandbox, &words, &["--journal", "no such folder"]);
+    assert_rejected(
+        &sandbox,
+        &words,
+        &["--journal", "the folder does not exist"],
+    );
     let words = ["docs", "--rules", "rules.yaml", "--journal", "docs"];
-    refused(&sandbox, &words, &["--journal", "no name for a file"]);
+    assert_rejected(&sandbox, &words, &["--journal", "is not a file name"]);
 }
 
 #[test]
@@ -237,9 +241,9 @@ fn output_format_unsupported_by_run_is_rejected_by_extension() {
     assert!(RULES.contains("invoice"));
     for name in ["rows.yaml", "rows.YML", "rows.html"] {
         let words = ["docs", "--rules", "rules.yaml", "--output", name];
-        refused(&sandbox, &words, &["--output", ".csv"]);
+        assert_rejected(&sandbox, &words, &["--output", ".csv"]);
     }
-    refused(
+    assert_rejected(
         &sandbox,
         &["docs", "--rules", "rules.yaml", "--report", "-"],
         &["--report", "stdout"],

@@ -1,4 +1,4 @@
-//! `classify run` as a person sees it: a real terminal, and what is on its screen.
+//! The progress display of `classify run` on the screen of a real terminal.
 
 #![cfg(unix)]
 
@@ -130,8 +130,9 @@ fn progress_is_erased_by_second_interrupt() {
     let mut terminal = start(&sandbox, Attached::Stderr, 80, &[]);
     terminal.wait_until(|screen| screen.contains("2 uploaded"));
     terminal.interrupt();
-    terminal
-        .wait_until(|screen| screen.contains("Ctrl-C again ends at once") && screen.contains('─'));
+    terminal.wait_until(|screen| {
+        screen.contains("Ctrl-C again to exit at once") && screen.contains('─')
+    });
     terminal.interrupt();
     let screen = terminal.assert_exit(130);
     assert!(

@@ -1,4 +1,4 @@
-//! No key, no secret and no document is in anything that a command writes, whether it succeeds or fails.
+//! No output of a command contains a key, a secret or a document, whether it succeeds or fails.
 //!
 //! The commands are those that the binary lists, so that a new one without a case fails here.
 
@@ -14,7 +14,7 @@ use classify_emulator::{Config, Fault, FaultSchedule, RateLimits, Script};
 use common::echo_server::EchoServer;
 use common::{CANARY, Sandbox, bare_command, command_tree, run_to_end};
 
-/// Signs deliveries, which are told under it by [`SIGNATURE`].
+/// Signs deliveries; [`SIGNATURE`] is the signature.
 const SECRET: &str = "whsec_canary";
 const DELIVERY: &str = r#""{\"event_type\": \"classify.error\", \"event_id\": \"e1\", \"data\": {\"job_id\": \"clj-1\"}}""#;
 /// Computed by Python's hmac.
@@ -22,7 +22,7 @@ const SIGNATURE: &str = "sha256=53676e3ef8b58e378f02fbff45e49334f000ec04ccf5cb15
 /// A word of the documents.
 const WORD: &str = "quetzalcanary";
 
-/// Each command, with words for it. `{file}`, `{job}` and so on are ids of things that are there.
+/// Each command with its arguments. `{file}`, `{job}` and so on are ids of existing objects.
 const CASES: &[(&str, &[&str])] = &[
     (
         "classify run",
@@ -135,9 +135,9 @@ const CASES: &[(&str, &[&str])] = &[
     ("man", &[]),
 ];
 
-/// Those that go on until they are ended.
+/// Commands that run until they are stopped.
 const SERVING: [&str; 2] = ["webhooks listen", "emulator"];
-/// Those that ask nobody.
+/// Commands that send no request.
 const LOCAL: [&str; 6] = [
     "classify rules check",
     "webhooks verify",
@@ -147,7 +147,7 @@ const LOCAL: [&str; 6] = [
     "man",
 ];
 
-/// A sandbox whose documents are secret, with what the commands ask for.
+/// A sandbox with secret documents and the objects that the commands need.
 fn sandbox() -> Sandbox {
     let config = Config::default()
         .rate_limits(RateLimits::none())
@@ -169,7 +169,7 @@ fn sandbox() -> Sandbox {
     sandbox
 }
 
-/// The words of a case with the ids that they ask for.
+/// The arguments of a case with the ids filled in.
 fn filled(sandbox: &Sandbox, words: &[&str]) -> Vec<String> {
     let id = |words: &[&str]| {
         let words = [words, &["--transform", "id", "-r"]].concat();
@@ -229,7 +229,7 @@ fn filled(sandbox: &Sandbox, words: &[&str]) -> Vec<String> {
     words.iter().map(replaced).collect()
 }
 
-/// Runs a command to its end; one that has none is ended once it has said something.
+/// Runs a command to its end. A command that does not end is stopped after its first output.
 fn run(mut command: Command, serves: bool) -> Output {
     if !serves {
         return command.output().unwrap();
@@ -279,7 +279,7 @@ fn end(child: &Child) {
     assert!(Command::new("kill").arg(&pid).status().unwrap().success());
 }
 
-/// Looks for what must not be there, in what was said and in every file but those that a person made.
+/// Searches the output and all written files for secrets.
 fn search(sandbox: &Sandbox, output: &Output, what: &str) {
     let clean = |bytes: &[u8], place: &str| {
         let text = String::from_utf8_lossy(bytes);

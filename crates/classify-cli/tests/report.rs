@@ -1,4 +1,4 @@
-//! What `classify run` makes of its rows: what to review, the counts by type, and the page of `--report`.
+//! Review marks, counts by type, and the page of `--report` of `classify run`.
 
 mod common;
 
@@ -9,7 +9,7 @@ use classify_emulator::{Config, Fault, FaultSchedule, Route, Script};
 use common::{RUN, Sandbox, interrupt, run_bulk as run, start};
 use serde_json::Value;
 
-/// Five documents of which three should be looked at.
+/// Five documents, three of them to review.
 fn sandbox() -> Sandbox {
     let sandbox = Sandbox::with(Config::default().scripts(vec![
         Script::file("bill*").labels("invoice", 0.93),
@@ -167,7 +167,7 @@ fn report_page_lists_documents_to_review_first() {
     );
     assert!(!page.contains("The run was not finished"));
     assert!(page.contains("PDF_IS_BROKEN"));
-    assert!(!page.contains("emulator answered"));
+    assert!(!page.contains("from a local emulator"));
     let left: Vec<_> = fs::read_dir(sandbox.path())
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -246,7 +246,7 @@ fn interrupt_writes_report_page_and_moves_no_files() {
     sandbox.wait_for_poll();
     let result = interrupt(child).assert_exit(130);
     let page = page(&sandbox);
-    assert!(page.contains("The run was not finished") && page.contains("To go on: "));
+    assert!(page.contains("The run was not finished") && page.contains("To resume: "));
     assert!(
         page.contains("OPEN") && page.contains("2 matched"),
         "{page}"
@@ -254,7 +254,7 @@ fn interrupt_writes_report_page_and_moves_no_files() {
     assert_eq!(documents(&page).len(), 3);
     assert!(!sandbox.path().join("sorted").exists());
     assert!(sandbox.path().join("docs/bill.txt").exists());
-    assert!(result.stderr.contains("left where they were"), "{result:?}");
+    assert!(result.stderr.contains("not moved"), "{result:?}");
 }
 
 #[test]
@@ -264,9 +264,9 @@ fn report_path_invalid_is_rejected_before_any_request() {
     for (words, part) in [
         (
             &["--report", "nowhere/report.html"][..],
-            "there is no such folder",
+            "the folder does not exist",
         ),
-        (&["--report", "docs"], "no name for a file"),
+        (&["--report", "docs"], "is not a file name"),
         (
             &["--report", "x.csv", "--output", "x.csv"],
             "are the same file",
@@ -285,7 +285,7 @@ fn report_path_invalid_is_rejected_before_any_request() {
             "old.html",
         ])
         .assert_exit(2)
-        .assert_stderr("there are no documents");
+        .assert_stderr("no documents found");
     assert_eq!(sandbox.emulator.request_count(), 0);
     assert_eq!(
         fs::read_to_string(sandbox.path().join("old.html")).unwrap(),
@@ -317,7 +317,7 @@ fn report_page_write_failure_is_reported_after_interrupt() {
         .assert_exit(130)
         .assert_stderr("--report: ")
         .assert_stderr("report.html is a folder")
-        .assert_stderr("to go on: ");
+        .assert_stderr("to resume: ");
     assert_eq!(result.stdout.lines().count(), 2);
     let left = fs::read_dir(sandbox.path()).unwrap().count();
     assert_eq!(left, 3, "docs, rules.yaml, report.html");
@@ -352,7 +352,7 @@ fn report_page_after_resume_includes_earlier_results() {
 }
 
 #[test]
-fn review_below_marks_answers_that_are_not_plausible_and_says_why() {
+fn review_below_marks_implausible_results_with_reason() {
     let sandbox = Sandbox::with(Config::default().scripts(vec![
         Script::file("bill*").labels("invoice", 0.93),
         Script::file("soup*").labels("stew", 0.97),

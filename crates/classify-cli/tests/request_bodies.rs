@@ -1,4 +1,4 @@
-//! What the commands send of what they are given: nothing is dropped, and nothing else is read.
+//! Request bodies: all values are sent, and no other file is read.
 
 mod common;
 
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 const CREATE: [&str; 4] = ["classify", "create", "--file-input", "dfl-1"];
 
-/// A sandbox, and a service that takes everything.
+/// A sandbox, and a service that accepts everything.
 fn sandbox() -> (Sandbox, StubServer) {
     let service =
         StubServer::start(|_| (200, r#"{"id": "clj-1", "status": "PENDING"}"#.to_owned()));

@@ -1,4 +1,4 @@
-//! Every flag that becomes a part of a request: what is written on the command line is what the service is sent.
+//! Flags of requests: values are sent as they are written on the command line.
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! `classify run`, from documents to labels.
+//! `classify run`, from documents to results.
 
 mod common;
 
@@ -41,7 +41,7 @@ fn readme_command(documents: &str) -> Command {
 fn run_with_emulator_needs_no_api_key_or_network() {
     let found = run_to_end(readme_command("examples/documents"))
         .assert_exit(0)
-        .assert_stderr("labels are not the service's");
+        .assert_stderr("labels are not those of the service");
     let rows = found.lines();
     assert!(rows.len() >= 15, "{}", rows.len());
     for row in &rows {
@@ -260,8 +260,8 @@ fn inputs_symlink_loops_and_unreadable_files_do_not_stop_run() {
         ])
         .assert_exit(3);
     let found = found
-        .assert_stderr("1 link leads to a folder outside")
-        .assert_stderr("leads back to");
+        .assert_stderr("1 link to a folder outside")
+        .assert_stderr("a link to a folder that contains it");
     let rows = found.lines();
     let status = |name: &str| {
         rows.iter()

@@ -1,4 +1,4 @@
-//! What of folders, globs and lists `classify run` takes, and what becomes of files that change or go away.
+//! Folders, globs and lists of `classify run`, and files that change or disappear during the run.
 
 mod common;
 
@@ -22,9 +22,9 @@ fn paths(found: &CommandOutput) -> Vec<String> {
     paths
 }
 
-/// Lock files of office programs, backups and unfinished downloads are not paid for, unless they are named.
+/// Lock files of office programs, backups and unfinished downloads are not charged unless they are named.
 #[test]
-fn leftovers_of_programs_are_left_out_of_folders_and_globs() {
+fn temporary_files_of_programs_are_skipped_in_folders_and_globs() {
     let sandbox = Sandbox::new();
     let leftovers = [
         "~$letter.docx",
@@ -52,8 +52,8 @@ fn leftovers_of_programs_are_left_out_of_folders_and_globs() {
         // The emulator reads no .docx.
         let found = run(&sandbox, &[input])
             .assert_exit(3)
-            .assert_stderr("7 lock files and leftovers of programs are left out, such as inbox/")
-            .assert_stderr("name one to have it classified");
+            .assert_stderr("7 lock and temporary files skipped, such as inbox/")
+            .assert_stderr("name a file to classify it");
         assert_eq!(paths(&found), expected, "{input}");
     }
     assert_eq!(sandbox.emulator.job_count(), expected.len());
@@ -109,7 +109,7 @@ fn exclude_and_include_choose_files_and_are_counted() {
     ] {
         let found = run(&sandbox, &[&["inbox"], flags].concat())
             .assert_exit(0)
-            .assert_stderr("left out by --exclude or --include");
+            .assert_stderr("skipped by --exclude or --include");
         let expected: Vec<_> = expected
             .iter()
             .map(|name| format!("inbox/{name}"))
@@ -204,9 +204,9 @@ fn document_above_size_limit_is_an_error_before_sending() {
     assert_eq!(sandbox.emulator.count(Route::FileCreate), 2);
 }
 
-/// The nightly run over an inbox that the last one has emptied.
+/// A nightly run over an inbox that the previous run emptied.
 #[test]
-fn empty_inbox_is_no_error_and_replaces_output() {
+fn empty_inbox_is_not_an_error_and_replaces_output() {
     let sandbox = Sandbox::new();
     let words = [
         "docs",
@@ -219,7 +219,7 @@ fn empty_inbox_is_no_error_and_replaces_output() {
     fs::remove_file(sandbox.path().join("labels.csv.journal")).unwrap();
     run(&sandbox, &words)
         .assert_exit(0)
-        .assert_stderr("docs has no documents in it");
+        .assert_stderr("docs contains no documents");
     let output = fs::read_to_string(sandbox.path().join("labels.csv")).unwrap();
     assert_eq!(output.lines().count(), 1, "{output}");
     assert!(output.starts_with("path,status,"), "{output}");
@@ -263,7 +263,7 @@ fn paths_are_read_from_a_file_and_from_stdin() {
     assert_eq!(status_of(&rows, "docs/no such file.txt"), "ERROR");
 }
 
-/// A carriage return cannot be seen, so it is named.
+/// A carriage return is invisible, so the error names it.
 #[cfg(unix)]
 #[test]
 fn carriage_return_at_end_of_name_is_named() {
@@ -273,7 +273,8 @@ fn carriage_return_at_end_of_name_is_named() {
     assert!(error.contains("carriage return"), "{error}");
 }
 
-/// A share that drops out while documents are read or sent: nothing of it is settled, and the run says what is wrong.
+/// A network share that disappears while documents are read or sent: none of its documents is finished, and the run
+/// reports the error.
 #[test]
 fn files_gone_for_a_while_are_classified_by_the_resumed_run() {
     let sandbox = with_documents(Config::default(), 40);
@@ -316,7 +317,7 @@ fn files_gone_for_a_while_are_classified_by_the_resumed_run() {
     assert_eq!(sandbox.emulator.job_count(), 42);
 }
 
-/// A copy that keeps the time and the size, as `cp -p` makes it, and a link that leads elsewhere.
+/// A copy with the same time and size, as of `cp -p`, and a link with another target.
 #[cfg(unix)]
 #[test]
 fn file_replaced_by_one_of_same_size_and_time_is_not_sent_as_the_old() {
@@ -395,16 +396,16 @@ fn pipes_and_sockets_in_a_folder_are_noted() {
         std::os::unix::net::UnixListener::bind(sandbox.path().join("docs/socket")).unwrap();
     run(&sandbox, &["docs"])
         .assert_exit(0)
-        .assert_stderr("1 pipe, socket or device is left out, such as docs/socket");
+        .assert_stderr("1 pipe, socket or device skipped, such as docs/socket");
     std::os::unix::fs::symlink("gone.txt", sandbox.path().join("docs/link.txt")).unwrap();
     let rows = run(&sandbox, &["docs"]).assert_exit(3).lines();
     assert_eq!(
         row(&rows, "docs/link.txt")["error"],
-        "is a link to something that does not exist"
+        "is a link to a path that does not exist"
     );
 }
 
-/// Names that are not UTF-8 are told apart in every format, and found again.
+/// Names that are not UTF-8 are distinct in every format and are found again.
 #[cfg(target_os = "linux")]
 #[test]
 fn names_that_are_not_utf8_are_written_reversibly_and_read_back() {

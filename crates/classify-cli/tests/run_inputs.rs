@@ -1,4 +1,4 @@
-//! What `classify run` is given: rules from files and flags, and documents that are not there.
+//! Inputs of `classify run`: rules from files and flags, and missing documents.
 
 mod common;
 
@@ -185,11 +185,11 @@ fn inputs_missing_or_invalid_are_rejected() {
     sandbox
         .run(&["classify", "run", "emtpy/*.pdf", "--rules", "rules.yaml"])
         .assert_exit(2)
-        .assert_stderr("no documents in emtpy/*.pdf");
+        .assert_stderr("no documents found in emtpy/*.pdf");
     sandbox
         .run(&["classify", "run", "*.pdf", "--rules", "rules.yaml"])
         .assert_exit(2)
-        .assert_stderr("no documents in *.pdf");
+        .assert_stderr("no documents found in *.pdf");
     sandbox
         .run(&[
             "classify",

@@ -1,4 +1,4 @@
-//! What is seen while a command goes on, and what a terminal is spared.
+//! Output while a command runs, and control characters on a terminal.
 
 #![cfg(unix)]
 
@@ -14,7 +14,7 @@ use common::terminal::{Attached, Terminal};
 use common::{RUN, RunningCommand, Sandbox, bare_command, run_to_end};
 use serde_json::{Value, json};
 
-/// Sends an event, and says whether it was taken.
+/// Sends an event, and returns whether it was accepted.
 fn deliver(address: &str, id: &str) -> bool {
     let body = json!({"event_type": "classify.success", "event_id": id, "data": {"job_id": format!("clj-{id}")}});
     let body = body.to_string();
@@ -32,7 +32,7 @@ fn deliver(address: &str, id: &str) -> bool {
 }
 
 fn address_in(text: &str) -> Option<String> {
-    let (_, rest) = text.split_once("received at http://")?;
+    let (_, rest) = text.split_once("deliveries at http://")?;
     let (address, _) = rest.split_once('/')?;
     Some(address.split_whitespace().collect())
 }
@@ -319,7 +319,7 @@ fn webhook_verify_env_secret_is_not_a_file_reference() {
     .assert_exit(0);
     verify("", "sha256=00")
         .assert_exit(2)
-        .assert_stderr("there is no secret");
+        .assert_stderr("no secret: set");
     // One that is no file is not shown either.
     let wrong = verify("@canary-secret", "sha256=00").assert_exit(1);
     assert!(!wrong.stderr.contains("canary-secret"), "{wrong:?}");

@@ -1,4 +1,4 @@
-//! TLS with an authority of one's own, and proxies: what a company's network asks of a client.
+//! TLS with a private certificate authority, and proxies, as in a company's network.
 
 mod common;
 
@@ -25,7 +25,7 @@ fn at(sandbox: &Sandbox, url: &str, words: &[&str]) -> Command {
     command
 }
 
-/// What `doctor` found, as `check: result` for each check, and what it says to change.
+/// The results of `doctor`, as `check: result`, and its remedies.
 fn doctor(command: Command, code: i32) -> (Vec<String>, CommandOutput) {
     let output = run_to_end(command).assert_exit(code);
     let found = output.lines();
@@ -138,9 +138,9 @@ fn proxy_tunnels_https_unless_host_is_in_no_proxy() {
                 "{url} {name} NO_PROXY={excepted} {words:?}"
             );
             if words == DOCTOR {
-                assert_eq!(output.stdout.contains("passed by"), !through, "{output:?}");
+                assert_eq!(output.stdout.contains("not used"), !through, "{output:?}");
                 assert_eq!(
-                    output.stdout.contains("left to the proxy"),
+                    output.stdout.contains("resolved by the proxy"),
                     through,
                     "{output:?}"
                 );
@@ -271,7 +271,7 @@ fn connection_error_names_host_and_port() {
 }
 
 #[test]
-fn tls_to_a_plain_port_says_so() {
+fn tls_to_a_plain_port_is_named_in_error() {
     let sandbox = sandbox();
     let url = sandbox.emulator.base_url().replace("http://", "https://");
     let words = ["classify", "list"];
@@ -321,7 +321,7 @@ fn tls_ca_certificate_in_any_usual_form_is_trusted() {
             b"-----BEGIN PRIVATE KEY-----\nMC4CAQ==\n-----END PRIVATE KEY-----\n".to_vec(),
             "private key",
         ),
-        ("text.pem", b"hello".to_vec(), "holds no certificate"),
+        ("text.pem", b"hello".to_vec(), "contains no certificate"),
         (
             "image.pem",
             b"\x89PNG\r\n\xff".to_vec(),

@@ -1,4 +1,4 @@
-//! The tools around the commands: doctor, webhooks, completion, manual, rules, and the way to the service.
+//! The tools: doctor, webhooks, completion, manual, rules, and the connection to the service.
 
 mod common;
 
@@ -27,7 +27,7 @@ fn webhook_verify_checks_signature_over_body_bytes() {
     assert_eq!(event["event_type"], "classify.error");
     verify(&["--signature", SIGNATURE, "--secret", "another"])
         .assert_exit(1)
-        .assert_stderr("not to be trusted");
+        .assert_stderr("cannot be trusted");
     verify(&["--signature", "sha256=00", "--secret", "@secret.txt"]).assert_exit(1);
     verify(&["--signature", SIGNATURE])
         .assert_exit(2)
@@ -284,7 +284,7 @@ fn doctor_runs_every_check_and_suggests_fixes() {
     assert!(found.stdout.contains("--region"), "{found:?}");
     run_to_end(bare_command(&["doctor"]))
         .assert_exit(4)
-        .assert_stderr("to change");
+        .assert_stderr("1 problem found");
     // A port where nothing answers.
     let mut nobody = sandbox.command(&["doctor"]);
     nobody.env("LLAMA_CLOUD_BASE_URL", "http://127.0.0.1:1");
@@ -352,7 +352,7 @@ fn rules_check_sends_no_requests() {
     let check = |flags: &[&str]| sandbox.run(&[&["classify", "rules", "check"], flags].concat());
     let warned = check(&["rules.yaml"]).assert_exit(0);
     assert!(
-        warned.stdout.contains("no rule takes the rest"),
+        warned.stdout.contains("no rule for all other documents"),
         "{warned:?}"
     );
     check(&["rules.yaml", "--strict"]).assert_exit(2);
@@ -393,7 +393,7 @@ fn rules_check_warns_of_texts_that_yaml_cuts_and_caps_warnings() {
         "{found}"
     );
     check(&["cut.yaml", "--strict"]).assert_exit(2);
-    // Types that look alike are no good rules either.
+    // Types that look alike cause a warning too.
     sandbox.file(
         "blank.yaml",
         "- {type: invoice, description: asks for payment by a due date}\n\
@@ -534,7 +534,7 @@ fn rules_in_utf16_are_read_and_other_encodings_named() {
         .assert_stderr("latin.yaml: line 2: the text is not UTF-8");
 }
 
-/// Listens, and says what the first line was that came.
+/// Listens, and returns the first line that it receives.
 fn first_line(listener: TcpListener) -> std::thread::JoinHandle<String> {
     std::thread::spawn(move || {
         let (mut socket, _) = listener.accept().unwrap();
@@ -571,7 +571,7 @@ fn proxy_is_used_unless_host_is_in_no_proxy() {
         .env("HTTPS_PROXY", format!("http://{address}"))
         .env("NO_PROXY", "127.0.0.1");
     run_to_end(excepted).assert_exit(0);
-    // The emulator in the process itself is nobody's to relay.
+    // The emulator in this process is reached without the proxy.
     let mut emulated = bare_command(&["classify", "list", "--emulator"]);
     emulated.env("HTTP_PROXY", format!("http://{address}"));
     run_to_end(emulated).assert_exit(0);
@@ -584,7 +584,7 @@ fn tls_ca_bundle_is_validated_before_any_request() {
     sandbox
         .run(&["classify", "list", "--ca-cert", "empty.pem"])
         .assert_exit(2)
-        .assert_stderr("holds no certificate");
+        .assert_stderr("contains no certificate");
     sandbox
         .run(&["classify", "list", "--ca-cert", "none.pem"])
         .assert_exit(2)
@@ -625,7 +625,7 @@ fn debug_log_lists_attempts_and_redacts_query() {
     );
 }
 
-/// Every page of help says how a command is used, and each example is one of that command.
+/// The help of each command has examples of that command.
 #[test]
 fn help_of_every_command_has_examples() {
     for words in command_tree::commands() {

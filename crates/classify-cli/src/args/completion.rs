@@ -11,7 +11,7 @@ Examples:
   llamacloud-prod completion fish > ~/.config/fish/completions/llamacloud-prod.fish
   llamacloud-prod completion powershell >> $PROFILE")]
 pub(crate) struct CompletionArgs {
-    /// The shell
+    /// Select the shell
     #[arg(value_enum)]
     pub(crate) shell: Shell,
 }

@@ -5,9 +5,9 @@ use clap::Args;
 /// The flags of `doctor`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-It looks at the key (and never shows it), the region, the name's address, the connection, TLS, proxies and the clock, \
-and lists one job. Each line says what was found; what is wrong has a line that says what to change. The exit code is \
-that of the first thing that is wrong.
+Checks the key (without printing it), the region, name resolution, the connection, TLS, proxies and the clock, and \
+lists one job. Each check prints one line; a failed check prints a second line with the remedy. The exit code is that \
+of the first failed check.
 
 Examples:
   llamacloud-prod doctor

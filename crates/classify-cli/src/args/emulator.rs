@@ -1,36 +1,44 @@
 //! `emulator`
 
-use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clap::Args;
 use classify_emulator::{Fault, FaultRule, RateLimits};
 
+use crate::manual;
 use crate::parse_message::{quote, shorten};
 
 /// The flags of `emulator`.
 #[derive(Debug, Args)]
 #[command(after_help = short_help(), after_long_help = long_help())]
 pub(crate) struct EmulatorArgs {
-    /// The port on 127.0.0.1; 0 takes a free one
+    /// Listen on this port of 127.0.0.1; 0 selects a free one
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     pub(crate) port: u16,
 
-    /// Writes the port into this file once it answers, all at once, and removes the file at the end
+    /// Write the port to this file when ready
+    ///
+    /// The file is replaced as a whole, and removed at the end.
     #[arg(long, value_name = "FILE")]
     pub(crate) port_file: Option<PathBuf>,
 
-    /// Keeps files, jobs and configurations in this file across restarts; one emulator at a time may use it. Beside it
-    /// come `FILE.files` for the uploads and `FILE.lock`. Webhook secrets stand in it as they were given
+    /// Keep files, jobs and configurations here across restarts
+    ///
+    /// Uploads are stored in `FILE.files`; `FILE.lock` keeps a second emulator from using the same file. Webhook
+    /// secrets are stored in plain text.
     #[arg(long, value_name = "FILE")]
     pub(crate) state: Option<PathBuf>,
 
-    /// Outcomes fixed beforehand, and faults, from a YAML file; they come behind those of --faults
+    /// Read scripted outcomes and faults from a YAML file
+    ///
+    /// Faults of --faults are tried before those of the file.
     #[arg(long, value_name = "FILE.yaml")]
     pub(crate) script: Option<PathBuf>,
 
-    /// What goes wrong: `NAME[@ROUTE][:WHEN]`, several separated by commas; may be repeated. The first that triggers
-    /// counts
+    /// Inject faults, such as 503@files.create:10%
+    ///
+    /// A fault is NAME[@ROUTE][:WHEN]. Separate several with commas, or repeat the flag. The first fault that triggers
+    /// is applied.
     #[arg(
         long,
         visible_alias = "fault",
@@ -40,12 +48,14 @@ pub(crate) struct EmulatorArgs {
     )]
     pub(crate) faults: Vec<FaultRule>,
 
-    /// Seed for random faults and ids
+    /// Set the seed for random faults and ids
     #[arg(long, value_name = "NUMBER")]
     pub(crate) seed: Option<u64>,
 
-    /// The rate limits that are enforced: `paid`, `free` or `none`, and then perhaps `creates=N` (in a second),
-    /// `uploads=N` (in five seconds) and `requests=N` (in a minute), where N may be `none`
+    /// Enforce a plan's rate limits: paid, free or none
+    ///
+    /// Add creates=N (per second), uploads=N (per five seconds) or requests=N (per minute) to change one of them; N may
+    /// be none. Example: free,creates=5
     #[arg(long, value_name = "LIMITS", default_value = "paid", value_parser = parse_rate_limit)]
     pub(crate) rate_limit: RateLimits,
 
@@ -53,27 +63,37 @@ pub(crate) struct EmulatorArgs {
     #[arg(long)]
     pub(crate) virtual_clock: bool,
 
-    /// The time from a job's creation to its end, in milliseconds, if the document has been read by then
+    /// End a job this many milliseconds after its creation
+    ///
+    /// A job takes longer if its document has not been read by then.
     #[arg(long, value_name = "MS", default_value_t = 150)]
     pub(crate) completed_after: u64,
 
-    /// The time from a job's creation to RUNNING, in milliseconds; a third of --completed-after unless it is said
+    /// Start a job this many milliseconds after its creation
+    ///
+    /// The default is a third of --completed-after.
     #[arg(long, value_name = "MS")]
     pub(crate) running_after: Option<u64>,
 
-    /// The delay before a webhook's second attempt, in milliseconds; doubled for the third
+    /// Retry a webhook after this many milliseconds
+    ///
+    /// The delay is doubled for the third attempt.
     #[arg(long, value_name = "MS", default_value_t = 1_000)]
     pub(crate) webhook_delay: u64,
 
-    /// The base URL that the fault `redirect` points to; by default one that leads nowhere
+    /// Set the base URL that the fault redirect points to
+    ///
+    /// The default is one that cannot be reached.
     #[arg(long, value_name = "URL", value_parser = parse_base_url)]
     pub(crate) redirect_to: Option<String>,
 
-    /// Sends webhooks to this machine and to private networks too, which the service refuses
+    /// Send webhooks to this machine and to private networks too
+    ///
+    /// The service does not.
     #[arg(long)]
     pub(crate) allow_loopback_webhooks: bool,
 
-    /// The only key that is accepted; any key is by default. May be repeated
+    /// Accept only this key; may be repeated [default: any key]
     #[arg(long, value_name = "KEY")]
     pub(crate) accept_key: Vec<classify_proto::Secret>,
 }
@@ -91,7 +111,7 @@ fn parse_rate_limit(text: &str) -> Result<RateLimits, String> {
     for (index, part) in text.split(',').map(str::trim).enumerate() {
         let error = || {
             format!(
-                "{} is no limit: write paid, free or none, and then creates=N, uploads=N or requests=N",
+                "{} is not a rate limit: write paid, free or none, and then creates=N, uploads=N or requests=N",
                 quote(part)
             )
         };
@@ -121,48 +141,38 @@ fn parse_base_url(text: &str) -> Result<String, String> {
     if text.starts_with("http://") || text.starts_with("https://") {
         Ok(text.to_owned())
     } else {
-        Err("a base URL begins with http:// or https://".to_owned())
+        Err("a base URL must begin with http:// or https://".to_owned())
     }
 }
 
 fn short_help() -> String {
-    format!("{HELP}\n\n--help lists the faults and what each of them does.\n\n{EXAMPLES}")
+    format!("{EXAMPLES}\n\n--help lists the faults and describes the script file.")
 }
 
 fn long_help() -> String {
-    let width = Fault::ALL.iter().map(|fault| fault.name().len()).max();
-    let width = width.unwrap_or(0) + 4;
-    let mut text = format!("{HELP}\n\nThe faults:\n");
-    for fault in Fault::ALL {
-        let mut line = format!("  {:<rest$}", fault.name(), rest = width - 2);
-        for word in fault.description().split(' ') {
-            if line.len() + word.len() > TABLE_WIDTH {
-                let _ = writeln!(text, "{}", line.trim_end());
-                line = " ".repeat(width);
-            }
-            line.push_str(word);
-            line.push(' ');
-        }
-        let _ = writeln!(text, "{}", line.trim_end());
-    }
-    format!("{text}\n{EXAMPLES}")
+    let faults = Fault::ALL.iter();
+    let faults: Vec<_> = faults
+        .map(|fault| (fault.name(), fault.description()))
+        .collect();
+    format!(
+        "{HELP}\n\nFaults:\n{}\n{EXAMPLES}",
+        manual::list_help(&faults)
+    )
 }
 
-/// The maximum width of the table of faults.
-const TABLE_WIDTH: usize = 100;
-
 const HELP: &str = "\
-It prints its base URL as one line on stdout as soon as it answers, and runs until SIGTERM, SIGHUP or Ctrl-C. Any client of the \
-API in any language can be pointed at it. It listens on 127.0.0.1 only and takes any key. Its labels come from the words \
-that a document shares with the rules; they are not the service's.
+Prints its base URL as one line on stdout when it is ready, and runs until SIGTERM, SIGHUP or Ctrl-C. Works with any \
+client of the API. Listens on 127.0.0.1 only and accepts any key. Its results are computed from the words that a \
+document shares with the rules; they are not those of the service.
 
-A route is named as in `classify.create`, `files.create`. WHEN is a chance (10%), a place in the row (3), first-N or \
-every-N; without it the fault always triggers. Before acting means that nothing has been changed, after acting that all \
-of it has been done and only the reply is lost or spoiled.
+ROUTE is a route such as `classify.create` or `files.create`. WHEN is a probability (10%), a request number (3), \
+first-N or every-N; without it, the fault always triggers. A fault before acting changes nothing; a fault after acting \
+loses or corrupts the response to a request that was carried out.
 
-While it runs, GET /_emulator lists what can be asked and set: scripts, faults, counters, the journal, the clock, reset.
+While it runs, GET /_emulator lists the endpoints that read and set scripts, faults, counters, the request log and the \
+clock, and reset the emulator.
 
-A script file:
+Script file:
   scripts:
     - { file: \"*.scan.pdf\", type: invoice, confidence: 0.93 }
     - { file: \"broken*\", fails: PDF_IS_BROKEN }

@@ -1,4 +1,4 @@
-//! Folder templates such as `sorted/{type}/`: a folder for each type. A type cannot lead out of its folder.
+//! Folder templates such as `sorted/{type}/`: a folder for each type. A type cannot contain a path to another folder.
 
 use std::path::{Path, PathBuf};
 
@@ -162,7 +162,7 @@ mod tests {
             FolderTemplate::parse("{type}").unwrap().base(),
             Path::new(".")
         );
-        // A folder that is really called so.
+        // A folder whose name is `~`.
         for template in ["./~/{type}", "~x/{type}", "a/~/{type}"] {
             assert!(FolderTemplate::parse(template).is_ok(), "{template}");
         }

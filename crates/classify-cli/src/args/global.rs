@@ -17,7 +17,9 @@ use crate::printer::PrinterSettings;
 )]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct GlobalArgs {
-    /// How results are written: auto, json, jsonl, yaml, table, csv or raw
+    /// Set the output format: auto, json, jsonl, yaml, table, csv or raw
+    ///
+    /// `auto` is a table or indented JSON on a terminal, and JSON lines in a pipe.
     #[arg(
         long,
         global = true,
@@ -30,46 +32,57 @@ pub(crate) struct GlobalArgs {
     )]
     pub(crate) format: Format,
 
-    /// How an error is written, where that should differ from --format
+    /// Set the format of errors [default: that of --format]
     #[arg(
         long,
         global = true,
         value_name = "FORMAT",
         value_enum,
         ignore_case = true,
-        hide_possible_values = true
+        hide_possible_values = true,
+        hide_short_help = true
     )]
     pub(crate) format_error: Option<Format>,
 
-    /// Prints only what this GJSON path finds in each result, such as result.type
+    /// Print only the part of each result at this GJSON path
+    ///
+    /// Example: result.type
     #[arg(long, global = true, value_name = "PATH")]
     pub(crate) transform: Option<String>,
 
-    /// The same for an error
-    #[arg(long, global = true, value_name = "PATH")]
+    /// Print only the part of an error at this GJSON path
+    #[arg(long, global = true, value_name = "PATH", hide_short_help = true)]
     pub(crate) transform_error: Option<String>,
 
-    /// Prints a text without its quotes
+    /// Print strings without quotes
     #[arg(long, short, global = true)]
     pub(crate) raw_output: bool,
 
-    /// Begin CSV with a byte order mark, by which Excel knows that it is UTF-8
-    #[arg(long, global = true)]
+    /// Begin CSV with a byte order mark
+    ///
+    /// Excel recognises UTF-8 by it.
+    #[arg(long, global = true, hide_short_help = true)]
     pub(crate) csv_bom: bool,
 
-    /// Logs each request to stderr: method, path, status, attempt and time, and nothing else
+    /// Log each request to stderr
+    ///
+    /// Logs the method, path, status, attempt and time, but no query, header or body.
     #[arg(long, global = true)]
     pub(crate) debug: bool,
 
-    /// Trusts the certificates in this PEM or DER file in place of the system's; `SSL_CERT_FILE` does the same
-    #[arg(long, global = true, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    /// Trust the certificates in this PEM or DER file, not the system's
+    ///
+    /// `SSL_CERT_FILE` does the same.
+    #[arg(long, global = true, value_name = "FILE", value_hint = clap::ValueHint::FilePath, hide_short_help = true)]
     pub(crate) ca_cert: Option<PathBuf>,
 
-    /// The base URL of the service; `LLAMA_CLOUD_BASE_URL` gives it too
+    /// Set the base URL [env: LLAMA_CLOUD_BASE_URL]
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) base_url: Option<String>,
 
-    /// The region in place of a base URL: na or eu; a key is valid in one region only
+    /// Set a region instead of a base URL: na or eu
+    ///
+    /// A key is valid in one region only.
     #[arg(
         long,
         global = true,
@@ -79,35 +92,45 @@ pub(crate) struct GlobalArgs {
     )]
     pub(crate) region: Option<RegionName>,
 
-    /// The key, for all to see in the process list; better use --api-key-file or the environment
+    /// Set the API key (visible to others; prefer --api-key-file)
+    ///
+    /// Other users can read it in the process list. The environment variable is `LLAMA_CLOUD_API_KEY`.
     #[arg(long, global = true, value_name = "KEY")]
     pub(crate) api_key: Option<Secret>,
 
-    /// Reads the key from a file; `-` reads it from stdin
+    /// Read the API key from a file, or from stdin with -
+    ///
+    /// The file contains the key alone, or lines `NAME=value` with or without quotes, in UTF-8 or UTF-16.
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) api_key_file: Option<PathBuf>,
 
-    /// The project that requests are made in
+    /// Set the project of all requests
     #[arg(long, global = true, value_name = "ID")]
     pub(crate) project_id: Option<String>,
 
-    /// The organization that requests are made in
-    #[arg(long, global = true, value_name = "ID")]
+    /// Set the organization of all requests
+    #[arg(long, global = true, value_name = "ID", hide_short_help = true)]
     pub(crate) organization_id: Option<String>,
 
-    /// Leaves stdin alone: in a loop that reads lines, or where a pipe is held open
+    /// Do not read stdin
+    ///
+    /// Use it in a loop that reads lines, or beside a pipe that stays open.
     #[arg(long, global = true)]
     pub(crate) no_stdin: bool,
 
-    /// Skip client-side validation: send values beyond the service's published limits, and unknown keys
-    #[arg(long, global = true)]
+    /// Skip client-side validation
+    ///
+    /// Sends values beyond the service's published limits, and unknown keys.
+    #[arg(long, global = true, hide_short_help = true)]
     pub(crate) no_validate: bool,
 
-    /// Uses a local stand-in for the service: no key, no network, no bill, and labels that are not the service's
+    /// Use a local emulator: no key, no network, no charge
+    ///
+    /// Its labels are not those of the service.
     #[arg(long, global = true)]
     pub(crate) emulator: bool,
 
-    /// No progress and no notes on stderr
+    /// Print no progress and no notes
     #[arg(long, short, global = true)]
     pub(crate) quiet: bool,
 }
@@ -129,7 +152,7 @@ impl GlobalArgs {
         }
     }
 
-    /// Whether results are written for people, which some commands do in their own way.
+    /// Whether results are written for people; some commands have a format of their own for them.
     pub(crate) fn prints_for_people(&self) -> bool {
         self.format == Format::Auto && self.transform.is_none()
     }

@@ -12,11 +12,11 @@ Examples:
   llamacloud-prod man classify run | man -l -
   llamacloud-prod man --output-dir ~/.local/share/man/man1")]
 pub(crate) struct ManArgs {
-    /// The command whose page is printed; the program's own without it
+    /// Select the command [default: the program itself]
     #[arg(value_name = "COMMAND", conflicts_with = "output_dir")]
     pub(crate) command: Vec<String>,
 
-    /// Writes a page for every command into this folder
+    /// Write a page for each command into this folder
     #[arg(long, value_name = "DIR")]
     pub(crate) output_dir: Option<PathBuf>,
 }

@@ -7,26 +7,27 @@ use clap::{Args, Subcommand};
 /// The commands of `classify rules`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum RulesCommand {
-    /// Find what is wrong with a rules file, without the network
+    /// Find errors in a rules file without network access
     Check(RulesCheckArgs),
 }
 
 /// The flags of `classify rules check`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Errors are what the service would refuse: no rules, empty or duplicate types, lengths beyond the limits. Warnings are \
-what makes wrong labels likely: types that differ in case, spaces or invisible characters only, descriptions that are \
-nearly alike or that YAML cuts at ` #`, no rule for the rest. At most 20 of a kind are listed. The exit code is 2 with an error, 0 with none.
+Reports errors that the service would reject: no rules, empty or duplicate types, and texts beyond the limits. Reports \
+warnings for rules that are likely to give wrong results: types that differ only in case, spaces or invisible \
+characters, descriptions that are nearly the same or that YAML cuts at ` #`, and a missing rule for all other \
+documents. Lists at most 20 findings of a kind. The exit code is 2 if there is an error, and 0 otherwise.
 
 Examples:
   llamacloud-prod classify rules check rules.yaml
   llamacloud-prod classify rules check rules.yaml --strict --format json")]
 pub(crate) struct RulesCheckArgs {
-    /// The rules: YAML, JSON or TOML
+    /// Read the rules from this file: YAML, JSON or TOML
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
 
-    /// Treats warnings as errors
+    /// Treat warnings as errors
     #[arg(long)]
     pub(crate) strict: bool,
 }

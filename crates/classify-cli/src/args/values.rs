@@ -90,7 +90,7 @@ pub(crate) fn parse_rate_limit(text: &str) -> Result<RateLimit, String> {
     }
 }
 
-/// One part of a run that is divided among machines.
+/// A part of a run that is divided among machines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Shard {
     /// From 0.
@@ -243,7 +243,7 @@ mod tests {
         let Err(CliError::Report(report)) =
             parse_object::<Configuration>("configuration", "{rules: 5}")
         else {
-            panic!("5 is no list of rules")
+            panic!("5 is not a list of rules")
         };
         assert!(
             report.message.contains("--configuration: rules:"),

@@ -11,30 +11,30 @@ use crate::error::CliError;
 /// The flags of `classify wait`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Each job is printed when it has ended. Exit codes: 0 all completed, 9 one failed or was cancelled, 8 one had not ended \
-in time, 130 interrupted. The jobs themselves go on whatever happens here.
+Prints each job when it has ended. Stopping the command does not stop the jobs. Exit codes: 0 all jobs completed, 9 a \
+job failed or was cancelled, 8 the timeout was reached, 130 interrupted.
 
 Examples:
   llamacloud-prod classify wait clj-123
   llamacloud-prod classify wait clj-123 clj-456 --timeout 10m --format table")]
 pub(crate) struct WaitArgs {
-    /// The jobs' ids
+    /// Wait for these jobs
     #[arg(value_name = "JOB_ID", required_unless_present = "job_id")]
     arguments: Vec<String>,
 
-    /// The same as the arguments; may be repeated
+    /// Wait for this job too; may be repeated
     #[arg(long, value_name = "ID")]
     job_id: Vec<String>,
 
-    /// A part of the job that is left out otherwise: usage
+    /// Request an optional part of the job: usage
     #[arg(long, value_name = "PART")]
     pub(crate) expand: Vec<String>,
 
-    /// How long to wait; 0 polls once
+    /// Wait up to this long; 0 polls once
     #[arg(long, visible_alias = "deadline", value_name = "TIME", default_value = "2h", value_parser = values::parse_duration)]
     pub(crate) timeout: Duration,
 
-    /// Writes the result into this file, all at once, in place of stdout
+    /// Write the result to this file instead of to stdout
     #[arg(long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
 }
@@ -42,24 +42,24 @@ pub(crate) struct WaitArgs {
 /// The flags of `classifier:jobs wait`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exit codes are those of `classify wait`. `classifier:jobs get-results` shows what was found.
+The exit codes are those of `classify wait`. `classifier:jobs get-results` prints the results.
 
 Examples:
   llamacloud-prod classifier:jobs wait 182bd5e5-6e1a-4fe4-a799-aa6d9a6ab26e --timeout 10m")]
 pub(crate) struct ClassifierWaitArgs {
-    /// The jobs' ids
+    /// Wait for these jobs
     #[arg(value_name = "JOB_ID", required_unless_present = "classify_job_id")]
     arguments: Vec<String>,
 
-    /// The same as the arguments; may be repeated
+    /// Wait for this job too; may be repeated
     #[arg(long, value_name = "ID")]
     classify_job_id: Vec<String>,
 
-    /// How long to wait; 0 polls once
+    /// Wait up to this long; 0 polls once
     #[arg(long, visible_alias = "deadline", value_name = "TIME", default_value = "2h", value_parser = values::parse_duration)]
     pub(crate) timeout: Duration,
 
-    /// Writes the result into this file, all at once, in place of stdout
+    /// Write the result to this file instead of to stdout
     #[arg(long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
 }

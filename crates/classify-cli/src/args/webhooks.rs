@@ -8,17 +8,18 @@ use classify_proto::Secret;
 /// The commands of `webhooks`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum WebhooksCommand {
-    /// Check a delivery's signature, and print the event
+    /// Verify the signature of a delivery and print the event
     Verify(VerifyArgs),
-    /// Receive deliveries, and print each event
+    /// Receive deliveries and print each event
     Listen(ListenArgs),
 }
 
-/// The secrets that deliveries are checked with.
+/// The secrets that deliveries are verified with.
 #[derive(Debug, Args)]
 pub(crate) struct SigningSecrets {
-    /// The signing secret, or @FILE; may be repeated while one replaces another. Without it that of
-    /// `LLAMA_CLOUD_WEBHOOK_SECRET`, as it stands there
+    /// Verify with this secret or @FILE [env: LLAMA_CLOUD_WEBHOOK_SECRET]
+    ///
+    /// May be repeated while a new secret replaces an old one. In the environment variable, @ has no special meaning.
     #[arg(long, value_name = "SECRET")]
     pub(crate) secret: Vec<Secret>,
 }
@@ -26,19 +27,19 @@ pub(crate) struct SigningSecrets {
 /// The flags of `webhooks verify`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The signature covers the bytes of the body as they came, so give the file as it was received. A signature that does \
-not fit ends with exit code 1.
+The signature covers the bytes of the body, so pass the file exactly as it was received. If the signature does not \
+match, the exit code is 1.
 
 Examples:
   llamacloud-prod webhooks verify body.json --signature sha256=8b6a… --secret @secret.txt
   export LLAMA_CLOUD_WEBHOOK_SECRET=…
   cat body.json | llamacloud-prod webhooks verify --signature sha256=8b6a…")]
 pub(crate) struct VerifyArgs {
-    /// The body as it was received; stdin without it
+    /// Read the body from this file [default: stdin]
     #[arg(value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,
 
-    /// The delivery's LC-Signature header
+    /// Set the delivery's LC-Signature header
     #[arg(long, value_name = "HEADER")]
     pub(crate) signature: String,
 
@@ -49,24 +50,24 @@ pub(crate) struct VerifyArgs {
 /// The flags of `webhooks listen`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-It prints its address on stderr and every event on stdout, each once however often it is delivered, and acknowledges \
-what it has printed. It answers any path. \
-The service sends nothing to this machine directly; a tunnel or a proxy with a public address must lead here. Without a \
-secret nothing is checked, and anybody can make up events.
+Prints its address on stderr and each event on stdout. An event that is delivered again is printed once. A delivery is \
+acknowledged after its event is printed. Requests to any path are accepted. The service cannot reach this machine \
+directly: forward a public address to it with a tunnel or a proxy. Without a secret, events are not verified, and \
+anyone can forge them.
 
 Examples:
   llamacloud-prod webhooks listen --port 8090 --secret @secret.txt
   llamacloud-prod webhooks listen --port 8090 --max-items 1 --transform data.job_id --raw-output")]
 pub(crate) struct ListenArgs {
-    /// The address or name to listen on, such as localhost
+    /// Listen on this address or name, such as localhost
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
     pub(crate) host: String,
 
-    /// The port; 0 takes a free one
+    /// Listen on this port; 0 selects a free one
     #[arg(long, value_name = "NUMBER", default_value_t = 8090)]
     pub(crate) port: u16,
 
-    /// Ends after so many events
+    /// Exit after this many events
     #[arg(long, value_name = "NUMBER")]
     pub(crate) max_items: Option<usize>,
 

@@ -20,7 +20,7 @@ use crate::yaml::LostText;
 
 /// The similarity from which two descriptions are hard to tell apart.
 const MAX_SIMILARITY: f64 = 0.8;
-/// The maximum number of diagnostics of one kind. A further one says how many more there are.
+/// The maximum number of diagnostics of one kind. One more contains the number of the others.
 const MAX_DIAGNOSTICS: usize = 20;
 /// Types that match the documents of no other rule.
 const CATCH_ALL_TYPES: [&str; 8] = [
@@ -58,7 +58,7 @@ pub(crate) fn check_rules(args: &RulesCheckArgs, global: &GlobalArgs) -> Result<
         }
         if diagnostics.is_empty() {
             output.line(&format!(
-                "{}, nothing to change",
+                "{}, no problems found",
                 counted(configuration.rules.len(), "rule", "rules")
             ))?;
         }
@@ -82,9 +82,9 @@ pub(crate) fn check_rules(args: &RulesCheckArgs, global: &GlobalArgs) -> Result<
         return Ok(());
     }
     Err(CliError::usage(format!(
-        "{}: {errors} {} to change",
+        "{}: {errors} {} found",
         args.file.display(),
-        if errors == 1 { "thing" } else { "things" }
+        if errors == 1 { "problem" } else { "problems" }
     )))
 }
 
@@ -119,9 +119,9 @@ fn diagnostics(configuration: &Configuration, lost_texts: &[LostText]) -> Vec<Di
             format!("line {}: {}", lost.line, lost.message),
         )
     });
-    add("texts are cut", lost.collect());
+    add("texts are cut short", lost.collect());
     add(
-        "types differ from an earlier one in case, spaces or invisible characters only",
+        "types differ from an earlier one only in case, spaces or invisible characters",
         similar_types(&configuration.rules),
     );
     add(
@@ -133,7 +133,7 @@ fn diagnostics(configuration: &Configuration, lost_texts: &[LostText]) -> Vec<Di
         .iter()
         .any(|rule| CATCH_ALL_TYPES.contains(&&*comparable(&rule.r#type)));
     if !configuration.rules.is_empty() && !has_catch_all {
-        let message = "no rule takes the rest: what fits none gets no type, or the nearest; add one of type `other`";
+        let message = "no rule for all other documents, which get no type or the closest one; add a rule of type `other`";
         add(
             "",
             vec![("configuration.rules".to_owned(), message.to_owned())],
@@ -142,7 +142,7 @@ fn diagnostics(configuration: &Configuration, lost_texts: &[LostText]) -> Vec<Di
     diagnostics
 }
 
-/// Returns what the service would refuse.
+/// Returns the errors that the service would reject.
 fn validation_errors(configuration: &Configuration) -> Vec<Diagnostic> {
     // The core validates the limits of the service.
     let Err(error) = CreateJob::new("dfl-0", configuration.clone()).validate() else {
@@ -195,7 +195,7 @@ fn similar_types(rules: &[Rule]) -> Vec<(String, String)> {
             found.push((
                 format!("configuration.rules[{index}].type"),
                 format!(
-                    "{} differs from {} in case, spaces or invisible characters only",
+                    "{} differs from {} only in case, spaces or invisible characters",
                     quote_text(&rule.r#type),
                     quote_text(&first.r#type)
                 ),
@@ -225,7 +225,7 @@ fn similar_descriptions(rules: &[Rule]) -> Vec<(String, String)> {
             found.push((
                 format!("configuration.rules[{index}].description"),
                 format!(
-                    "nearly the same as that of rules[{earlier}] ({}): say what tells the two apart",
+                    "nearly the same as that of rules[{earlier}] ({}); describe how the two differ",
                     quote_text(&rules[earlier].r#type)
                 ),
             ));
@@ -281,7 +281,7 @@ mod tests {
                 ("bill", "lists ingredients for a meal"),
                 OTHER,
             ],
-            "in case, spaces or invisible characters only",
+            "only in case, spaces or invisible characters",
         );
         assert_found(
             &[
@@ -291,7 +291,7 @@ mod tests {
             ],
             "nearly the same",
         );
-        assert_found(&[("a", bill)], "no rule takes the rest");
+        assert_found(&[("a", bill)], "no rule for all other documents");
     }
 
     #[test]

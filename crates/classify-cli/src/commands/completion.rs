@@ -84,7 +84,7 @@ fn bash_script(command: Command) -> Result<String, CliError> {
     let (functions, _) = script.rsplit_once(REGISTRATION).ok_or_else(|| {
         CliError::new(
             ExitCode::Unexpected,
-            "the generated script does not end as it should",
+            "the generated script has an unexpected end",
         )
     })?;
     Ok(functions.to_owned() + BASH_WRAPPER)

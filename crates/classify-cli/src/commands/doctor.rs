@@ -1,4 +1,4 @@
-//! `doctor`: checks the way to the service, step by step.
+//! `doctor`: checks the connection to the service, step by step.
 
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
 use std::time::{Duration, SystemTime};
@@ -78,16 +78,15 @@ impl StepResult {
     }
 }
 
-/// Runs all steps, and says what to change.
+/// Runs all steps, and prints a remedy for each that fails.
 pub(crate) fn doctor(global: &GlobalArgs, printer: Printer) -> Result<(), CliError> {
     let mut steps = StepPrinter::new(global)?;
     let cli_client = match CliClient::open(global, printer) {
         Ok(cli_client) => cli_client,
         Err(CliError::Report(report)) => {
-            let change = report
-                .hint
-                .clone()
-                .unwrap_or_else(|| "correct it, and run `llamacloud-prod doctor` again".to_owned());
+            let change = report.hint.clone().unwrap_or_else(|| {
+                "correct the setting, then run `llamacloud-prod doctor` again".to_owned()
+            });
             steps.add(&StepResult::error(
                 "settings",
                 report.code,
@@ -122,7 +121,7 @@ pub(crate) fn doctor(global: &GlobalArgs, printer: Printer) -> Result<(), CliErr
         return steps.finish();
     }
     if proxy.is_some() {
-        steps.add(&StepResult::ok("dns", "left to the proxy"))?;
+        steps.add(&StepResult::ok("dns", "resolved by the proxy"))?;
     } else {
         match resolve(&host, port) {
             Ok(addresses) => {
@@ -199,11 +198,11 @@ impl StepPrinter {
             Some(code) => Err(CliError::new(
                 code,
                 format!(
-                    "{} to change; see above",
+                    "{} found; see above",
                     if self.errors == 1 {
-                        "one thing".to_owned()
+                        "1 problem".to_owned()
                     } else {
-                        format!("{} things", self.errors)
+                        format!("{} problems", self.errors)
                     }
                 ),
             )),
@@ -211,20 +210,20 @@ impl StepPrinter {
     }
 }
 
-/// Checks the key. Nothing of it is shown, not even its length.
+/// Checks the key without printing it or its length.
 fn check_key(global: &GlobalArgs) -> StepResult {
     if global.emulator {
-        return StepResult::ok("key", "the emulator needs none");
+        return StepResult::ok("key", "not needed by the emulator");
     }
     let source = api_key_source(global);
     if global.api_key.is_some() {
         return StepResult::warning(
             "key",
-            format!("there is one, from {source}"),
-            "everyone who can list processes sees it; use --api-key-file or LLAMA_CLOUD_API_KEY",
+            format!("set by {source}"),
+            "it is visible in the process list; use --api-key-file or LLAMA_CLOUD_API_KEY",
         );
     }
-    StepResult::ok("key", format!("there is one, from {source}"))
+    StepResult::ok("key", format!("set by {source}"))
 }
 
 fn check_region(base_url: &str, global: &GlobalArgs) -> StepResult {
@@ -236,7 +235,7 @@ fn check_region(base_url: &str, global: &GlobalArgs) -> StepResult {
     } else if global.emulator {
         "the emulator in this process"
     } else {
-        "none of the service's own; requests go where the base URL says"
+        "not a region of the service; requests go to the base URL"
     };
     StepResult::ok("region", format!("{base_url}: {name}"))
 }
@@ -259,7 +258,7 @@ fn check_proxy(cli_client: &CliClient, host: &str, proxy: Option<&Proxy>) -> Ste
                     proxy.variable()
                 ),
                 format!(
-                    "correct {}, or list {host} in NO_PROXY to go past the proxy",
+                    "correct {}, or list {host} in NO_PROXY to bypass the proxy",
                     proxy.variable()
                 ),
             ),
@@ -273,28 +272,28 @@ fn check_proxy(cli_client: &CliClient, host: &str, proxy: Option<&Proxy>) -> Ste
         (!name.eq_ignore_ascii_case("NO_PROXY")).then(lookup)?
     });
     if !matches!(without_exceptions, Ok(None)) {
-        let found = format!("passed by, as NO_PROXY says ({names} set)");
+        let found = format!("not used, because of NO_PROXY ({names} set)");
         return StepResult::ok("proxy", found);
     }
     let address = host.parse::<std::net::IpAddr>();
     if address.is_ok_and(|address| address.is_loopback()) || host.ends_with("localhost") {
-        let found = format!("passed by, as for everything on this machine ({names} set)");
+        let found = format!("not used for this machine ({names} set)");
         return StepResult::ok("proxy", found);
     }
     StepResult::warning(
         "proxy",
-        format!("none is used, although {names} is set"),
-        "for a base URL with https, it is HTTPS_PROXY or ALL_PROXY that counts",
+        format!("not used, although {names} is set"),
+        "for a base URL with https, set HTTPS_PROXY or ALL_PROXY",
     )
 }
 
-/// Opens a connection to the proxy, and nothing more.
+/// Opens a connection to the proxy and closes it.
 fn reach(proxy: &Proxy) -> Result<(), String> {
     let host = proxy.host().trim_matches(['[', ']']);
     let addresses = (host, proxy.port())
         .to_socket_addrs()
         .map_err(|error| error.to_string())?;
-    let mut last = "it has no address".to_owned();
+    let mut last = "the host has no address".to_owned();
     for address in addresses {
         match TcpStream::connect_timeout(&address, STEP_TIMEOUT) {
             Ok(_) => return Ok(()),
@@ -314,18 +313,18 @@ fn check_connect(error: &ureq::Error, proxy: Option<&Proxy>, host: &str) -> Opti
     let status: u16 = digits.split(|c| !is_digit(c)).next()?.parse().ok()?;
     let variable = proxy.variable();
     let change = match status {
-        407 => format!(
-            "write a user name and a password into {variable}: http://USER:PASSWORD@HOST:PORT"
-        ),
+        407 => {
+            format!("add a user name and a password to {variable}: http://USER:PASSWORD@HOST:PORT")
+        }
         400..500 => format!(
-            "ask the operator of the proxy to allow {host}, or list it in NO_PROXY to go past the proxy"
+            "ask the operator of the proxy to allow {host}, or list it in NO_PROXY to bypass the proxy"
         ),
         _ => return None,
     };
     Some(StepResult::error(
         "proxy",
         ExitCode::Unexpected,
-        format!("{proxy}, from {variable}, answers {status} and does not connect to {host}"),
+        format!("{proxy}, from {variable}, rejected the connection to {host} with status {status}"),
         change,
     ))
 }
@@ -335,15 +334,15 @@ fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, StepResult> {
         StepResult::error(
             "dns",
             ExitCode::Unexpected,
-            format!("{host} has no address: {reason}"),
-            "check the base URL for a slip, the machine's DNS, and whether HTTPS_PROXY should be set",
+            format!("{host} cannot be resolved: {reason}"),
+            "check the base URL, the DNS of this machine, and whether HTTPS_PROXY should be set",
         )
     };
     match (host, port).to_socket_addrs() {
         Ok(addresses) => {
             let addresses: Vec<_> = addresses.collect();
             if addresses.is_empty() {
-                Err(error("none was found".to_owned()))
+                Err(error("no address found".to_owned()))
             } else {
                 Ok(addresses)
             }
@@ -364,7 +363,7 @@ fn check_tcp(addresses: &[SocketAddr]) -> StepResult {
         "tcp",
         ExitCode::Unexpected,
         format!("no connection: {}", last.unwrap_or_default()),
-        "a firewall may be in the way, or HTTPS_PROXY should be set; of a server of your own, see that it runs",
+        "check for a firewall and whether HTTPS_PROXY should be set; if the server is your own, check that it is running",
     )
 }
 
@@ -390,7 +389,7 @@ fn check_tls_and_clock(
             }
             let text = error.to_string();
             let change = connection_hint(&text).unwrap_or(
-                "check --base-url, the proxy variables, and whether something on the way cuts connections",
+                "check --base-url, the proxy variables, and for a firewall that closes connections",
             );
             let check = if is_tls { "tls" } else { "http" };
             return Ok(vec![StepResult::error(
@@ -404,14 +403,14 @@ fn check_tls_and_clock(
     let tls = if is_tls {
         StepResult::ok("tls", "the certificate is trusted")
     } else {
-        StepResult::ok("http", "without TLS, as the base URL says")
+        StepResult::ok("http", "not used, because the base URL begins with http://")
     };
     let date = response
         .headers()
         .get("date")
         .and_then(|date| date.to_str().ok());
     let clock = match date.and_then(|date| jiff::fmt::rfc2822::parse(date).ok()) {
-        None => StepResult::ok("clock", "the answer has no date to compare with"),
+        None => StepResult::ok("clock", "the response has no date to compare with"),
         Some(date) => {
             let server_time = date.timestamp().as_second();
             let local_time = SystemTime::now()
@@ -423,11 +422,11 @@ fn check_tls_and_clock(
             if skew > MAX_CLOCK_SKEW {
                 StepResult::warning(
                     "clock",
-                    format!("{skew} s away from the service's"),
-                    "set this machine's clock, by NTP for example",
+                    format!("{skew} s different from the service's clock"),
+                    "set the clock of this machine, for example by NTP",
                 )
             } else {
-                StepResult::ok("clock", "agrees with the service's")
+                StepResult::ok("clock", "agrees with the service's clock")
             }
         }
     };
@@ -442,21 +441,21 @@ fn check_list(cli_client: &CliClient) -> StepResult {
             let has = |hint| error.hints().any(|given| given == hint);
             let change = match code {
                 _ if error.is_intercepted() => {
-                    "something on the way answers in place of the service: sign in to the network, ask whoever runs its firewall, or check --base-url"
+                    "a captive portal or a firewall answers instead of the service: sign in to the network, ask its administrator, or check --base-url"
                 }
                 _ if has(Hint::CreditCap) => {
-                    "the project has reached its credit cap: wait for its day or month to end, or raise the cap"
+                    "the project has reached its credit cap: wait until its day or month ends, or raise the cap"
                 }
-                _ if has(Hint::ExpiredKey) => "create another key of the same project",
+                _ if has(Hint::ExpiredKey) => "create a new key in the same project",
                 ExitCode::Auth => {
-                    "the key is wrong, expired, revoked, or of another region: compare --region with where it was made"
+                    "the key is wrong, expired, revoked, or of another region: check --region"
                 }
                 ExitCode::Quota => "the plan has no credits left; see the service's billing page",
                 ExitCode::RateLimited => "wait a minute: the free tier allows 20 requests in one",
                 ExitCode::NotFound => {
-                    "this address is not the API: check --base-url and LLAMA_CLOUD_BASE_URL"
+                    "this URL is not the API: check --base-url and LLAMA_CLOUD_BASE_URL"
                 }
-                _ => "see the lines above; if they are all fine, try again later",
+                _ => "check the lines above; if they are all ok, try again later",
             };
             StepResult::error("list", code, error.to_string(), change)
         }

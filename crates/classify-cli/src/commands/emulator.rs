@@ -23,7 +23,7 @@ pub(crate) fn emulator(
 ) -> Result<(), CliError> {
     if global.emulator || global.base_url.is_some() || global.region.is_some() {
         return Err(CliError::usage(
-            "`emulator` is the service itself; leave out --emulator, --base-url and --region",
+            "`emulator` cannot be combined with --emulator, --base-url and --region; remove them",
         ));
     }
     let config = config(args)?;
@@ -52,7 +52,7 @@ pub(crate) fn emulator(
                 io::Error::new(error.kind(), text)
             })?;
         }
-        printer.note("its labels are not the service's; SIGTERM or Ctrl-C stops it");
+        printer.note("its labels are not those of the service; stop it with SIGTERM or Ctrl-C");
         let mut out = io::stdout().lock();
         // An error is ignored: the port file contains the port too.
         let _ = writeln!(out, "{}", emulator.base_url()).and_then(|()| out.flush());
@@ -124,11 +124,11 @@ fn config(args: &EmulatorArgs) -> Result<Config, CliError> {
     Ok(config)
 }
 
-/// Reads a scenario file.
+/// Reads a script file.
 fn read_scenario(path: &Path) -> Result<Scenario, CliError> {
     let invalid = |reason: String| {
         CliError::usage(format!(
-            "the scenario file {} cannot be used: {reason}",
+            "the script file {} cannot be used: {reason}",
             path.display()
         ))
     };
@@ -164,11 +164,11 @@ fn start_error(error: &io::Error, args: &EmulatorArgs) -> CliError {
     );
     match error.kind() {
         io::ErrorKind::AddrInUse => cli_error.hint(format!(
-            "something else answers on port {}; stop it, or let --port 0 take a free one",
+            "another program uses port {}; stop it, or select a free port with --port 0",
             args.port
         )),
         io::ErrorKind::PermissionDenied if args.port < 1024 => {
-            cli_error.hint("ports below 1024 are for the administrator; take a higher one")
+            cli_error.hint("ports below 1024 need administrator rights; use a higher one")
         }
         _ => cli_error,
     }

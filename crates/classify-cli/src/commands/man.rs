@@ -22,7 +22,7 @@ pub(crate) fn man(args: &ManArgs, mut command: Command, printer: Printer) -> Res
         };
         fs::create_dir_all(folder).map_err(unwritable)?;
         clap_mangen::generate_to(command, folder).map_err(unwritable)?;
-        printer.note(&format!("the pages are in {}", folder.display()));
+        printer.note(&format!("pages written to {}", folder.display()));
         return Ok(());
     }
     // Builds the full names of the subcommands.
@@ -31,7 +31,7 @@ pub(crate) fn man(args: &ManArgs, mut command: Command, printer: Printer) -> Res
     for name in &args.command {
         selected = selected.find_subcommand(name).ok_or_else(|| {
             CliError::usage(format!(
-                "there is no command {}",
+                "unknown command {}",
                 quote(&args.command.join(" "))
             ))
         })?;

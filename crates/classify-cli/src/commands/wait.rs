@@ -138,7 +138,7 @@ where
             .collect();
         return Err(CliError::new(
             ExitCode::Interrupted,
-            format!("interrupted; the jobs go on: {}", open_ids.join(", ")),
+            format!("interrupted; jobs still open: {}", open_ids.join(", ")),
         )
         .hint(wait_hint(resource, &open_ids)));
     }

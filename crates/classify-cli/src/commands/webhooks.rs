@@ -29,7 +29,7 @@ use crate::signals::TerminationSignals;
 
 /// The maximum size of a delivery.
 const MAX_BODY_BYTES: u64 = 2 * 1024 * 1024;
-/// The variable with the secret if there is no flag.
+/// The environment variable with the secret, used without the flag.
 const SECRET_VARIABLE: &str = "LLAMA_CLOUD_WEBHOOK_SECRET";
 /// How long the last responses may take.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
@@ -41,20 +41,20 @@ pub(crate) fn verify(args: &VerifyArgs, global: &GlobalArgs) -> Result<(), CliEr
     let secrets = signing_secrets(&args.secrets)?;
     if secrets.is_empty() {
         return Err(CliError::usage(
-            "there is no secret: set LLAMA_CLOUD_WEBHOOK_SECRET, or give --secret @FILE",
+            "no secret: set LLAMA_CLOUD_WEBHOOK_SECRET, or use --secret @FILE",
         ));
     }
     let body = read_body(args)?;
     verify_signature(&body, Some(args.signature.as_bytes()), &secrets).map_err(|reason| {
         CliError::new(
             ExitCode::Unexpected,
-            format!("the delivery is not to be trusted: {reason}"),
+            format!("the delivery cannot be trusted: {reason}"),
         )
         .hint(match reason {
             SignatureError::ExtraLineBreak { .. } => {
-                "the delivery itself may be genuine; keep the body as it came, and the secret without a line break"
+                "the delivery may be genuine; pass the body exactly as received, and the secret without a line break"
             }
-            _ => "the signature covers the body's bytes as they came, and belongs to one secret",
+            _ => "the signature is made from the bytes of the body as received and from the signing secret; check both",
         })
     })?;
     let event = Event::parse(&body)?;
@@ -106,7 +106,7 @@ fn signing_secrets(flags: &SigningSecrets) -> Result<Vec<Secret>, CliError> {
         .filter(|text| !text.is_empty());
     texts
         .map(|text| {
-            // `null` is no secret, as in the other flags.
+            // `null` is not a secret, as in the other flags.
             let text = if is_null(text) {
                 String::new()
             } else {
@@ -136,7 +136,7 @@ pub(crate) fn listen(
 ) -> Result<(), CliError> {
     let secrets = signing_secrets(&args.secrets)?;
     if secrets.is_empty() {
-        printer.warning("without a secret nothing is checked, and anybody can make up events");
+        printer.warning("without a secret, events are not verified, and anyone can forge them");
     }
     let mut results = ResultWriter::open(
         global.result_settings(),
@@ -186,7 +186,7 @@ pub(crate) fn listen(
         let mut server = std::pin::pin!(server.into_future());
         // Before the address is printed: a signal may come at once.
         let mut signals = TerminationSignals::install();
-        printer.note(&format!("deliveries are received at http://{address}/"));
+        printer.note(&format!("listening for deliveries at http://{address}/"));
         let mut seen = SeenEvents::default();
         let mut remaining = args.max_items.unwrap_or(usize::MAX);
         while remaining > 0 {
@@ -223,12 +223,12 @@ async fn receive(
         if let Err(reason) = verify_signature(&body, signature, &state.secrets) {
             state
                 .printer
-                .warning(&format!("a delivery is refused: {reason}"));
+                .warning(&format!("rejected a delivery: {reason}"));
             return StatusCode::UNAUTHORIZED;
         }
     }
     let Ok(event) = Event::parse(&body) else {
-        state.printer.warning("a delivery is no event");
+        state.printer.warning("a delivery is not an event");
         return StatusCode::UNPROCESSABLE_ENTITY;
     };
     let (confirmation, is_printed) = oneshot::channel();

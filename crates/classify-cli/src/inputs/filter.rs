@@ -1,4 +1,4 @@
-//! `--exclude` and `--include`: which of the files that were found are classified.
+//! `--exclude` and `--include`: selects the files to classify.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use globset::GlobMatcher;
 use super::compile_glob;
 use crate::error::CliError;
 
-/// Globs that leave files out.
+/// Globs that exclude files.
 #[derive(Debug, Default)]
 pub(crate) struct NameFilter {
     exclude: Vec<NameGlob>,
@@ -43,7 +43,7 @@ impl NameFilter {
 impl NameGlob {
     fn new(flag: &str, pattern: &str) -> Result<Self, CliError> {
         let pattern = pattern.trim_start_matches("./");
-        // `drafts/` is the folder and all that is in it.
+        // `drafts/` matches the folder and everything in it.
         let name = pattern.trim_end_matches('/');
         Ok(Self {
             matcher: compile_glob(name)
@@ -52,7 +52,7 @@ impl NameGlob {
         })
     }
 
-    /// Whether the glob matches the file or a folder that it is in.
+    /// Whether the glob matches the file or a folder that contains it.
     fn matches(&self, path: &Path) -> bool {
         path.ancestors().any(|part| {
             if self.is_path {

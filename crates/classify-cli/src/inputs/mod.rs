@@ -31,7 +31,7 @@ pub(crate) struct Input {
     pub(crate) is_id: bool,
 }
 
-/// What is searched, and what of it is left out.
+/// The paths to search, and the filters.
 #[derive(Debug, Default)]
 pub(crate) struct Search<'a> {
     /// Files, folders, globs and ids; `-` is a list on stdin.
@@ -41,9 +41,9 @@ pub(crate) struct Search<'a> {
     /// The run's own files and folders.
     pub(crate) own_files: Vec<&'a Path>,
     pub(crate) filter: NameFilter,
-    /// Links to folders outside are followed too.
+    /// Also follow links to folders outside of the searched folder.
     pub(crate) follow_links: bool,
-    /// The length that the service takes; `None` for any.
+    /// The maximum file size in bytes; `None` for no limit.
     pub(crate) max_bytes: Option<u64>,
 }
 
@@ -62,23 +62,23 @@ pub(crate) struct FoundInputs {
     pub(crate) has_source: bool,
 }
 
-/// Files that were left out, by reason. The fields are keys of the JSON output of a dry run.
+/// Skipped files, by reason. The fields are keys of the JSON output of a dry run.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
 pub(crate) struct LeftOutCounts {
-    /// Names that begin with a period: files, and folders with all that is in them.
+    /// Files whose name, or the name of a folder of theirs, begins with a period.
     pub(crate) hidden: u64,
-    /// What programs keep for themselves or have left.
+    /// Lock files and temporary files of programs.
     pub(crate) leftover: u64,
     /// Pipes, sockets and devices.
     pub(crate) not_regular: u64,
-    /// By `--exclude` and `--include`.
+    /// Skipped by `--exclude` and `--include`.
     pub(crate) excluded: u64,
 }
 
 /// Finds the documents of the arguments. Skips the run's own files, and its own folders inside an argument.
 ///
-/// An argument that is the path of a file is that file, whatever its name; others are parsed as ids or globs. A link to a
-/// folder is followed if it stays inside the argument, or on request: only what the arguments name is sent.
+/// An argument that is the path of a file is that file, whatever its name; others are parsed as ids or globs. A link to
+/// a folder is followed if it stays inside the argument, or on request: only what the arguments name is sent.
 pub(crate) fn find_inputs(search: &Search<'_>) -> Result<FoundInputs, CliError> {
     let mut finder = Finder {
         own_files: search
@@ -107,14 +107,14 @@ pub(crate) fn find_inputs(search: &Search<'_>) -> Result<FoundInputs, CliError> 
     Ok(finder.found)
 }
 
-/// Returns the error if there are no documents, and no folder that could have some.
+/// Returns the error for arguments that lead to no document and no folder.
 pub(crate) fn no_inputs_error(arguments: &[PathBuf]) -> CliError {
     let paths: Vec<_> = arguments
         .iter()
         .map(|path| path.display().to_string())
         .collect();
-    CliError::usage(format!("there are no documents in {}", paths.join(", ")))
-        .hint("hidden files are left out of folders and globs; name them to have them classified")
+    CliError::usage(format!("no documents found in {}", paths.join(", ")))
+        .hint("folders and globs skip hidden files; name a file to classify it")
 }
 
 impl Input {
@@ -145,12 +145,12 @@ struct Finder<'a> {
     canonical_paths: HashSet<PathBuf>,
     own_files: HashSet<PathBuf>,
     duplicates: usize,
-    /// The first that was left out for this reason.
+    /// The first file that was skipped for this reason.
     leftover: Option<PathBuf>,
     not_regular: Option<PathBuf>,
 }
 
-/// What a name of a file must match in a glob, and the path below which `--exclude` looks.
+/// The glob that a file must match, and the folder to which the globs of `--exclude` are relative.
 #[derive(Clone, Copy)]
 struct Scope<'a> {
     root: &'a Path,
@@ -188,7 +188,7 @@ impl Finder<'_> {
                 error: None,
                 is_id: true,
             }),
-            // The `?` of a URL makes no glob.
+            // The `?` of a URL does not make it a glob.
             Err(_) if is_glob(argument) && path_hint(argument).is_none() => {
                 self.add_glob(argument)?;
             }
@@ -212,7 +212,7 @@ impl Finder<'_> {
             let too_large = max_bytes.filter(|max_bytes| metadata.len() > *max_bytes);
             too_large.map(|max_bytes| {
                 let bytes = metadata.len();
-                format!("is too large: {bytes} bytes; the service takes at most {max_bytes}")
+                format!("is too large: {bytes} bytes; the service accepts at most {max_bytes}")
             })
         };
         self.add(Input {
@@ -224,7 +224,7 @@ impl Finder<'_> {
 
     fn add_unreadable(&mut self, path: PathBuf, error: &io::Error) {
         let mut reason = if error.kind() == io::ErrorKind::NotFound && path.is_symlink() {
-            "is a link to something that does not exist".to_owned()
+            "is a link to a path that does not exist".to_owned()
         } else {
             format!("cannot be read: {error}")
         };
@@ -262,13 +262,12 @@ impl Finder<'_> {
     }
 
     fn note_own(&mut self, path: &Path) {
-        self.found.notes.push(format!(
-            "{} is this run's own and is passed over",
-            path.display()
-        ));
+        self.found
+            .notes
+            .push(format!("skipped {}, which this run writes", path.display()));
     }
 
-    /// How many documents were found, listed already or not.
+    /// The number of documents that were found, including duplicates.
     fn count(&self) -> usize {
         self.found.inputs.len() + self.duplicates
     }
@@ -306,12 +305,12 @@ impl Finder<'_> {
         }
         if scope.glob.is_none() && self.count() == before {
             let hidden = if self.found.left_out.hidden > hidden_before {
-                " but hidden ones, which are left out"
+                " except hidden ones, which are skipped"
             } else {
                 ""
             };
             self.found.notes.push(format!(
-                "{} has no documents in it{hidden}",
+                "{} contains no documents{hidden}",
                 folder.display()
             ));
         }
@@ -322,7 +321,7 @@ impl Finder<'_> {
         match reason {
             LeftOut::LinkOut => self.found.unfollowed_links += 1,
             LeftOut::LinkLoop => self.found.notes.push(format!(
-                "{} leads back to a folder that it is in and is not followed",
+                "skipped {}, a link to a folder that contains it",
                 path.display()
             )),
             _ if !scope.contains(&path) => {}
@@ -348,46 +347,46 @@ impl Finder<'_> {
         };
         if let Some(path) = &self.leftover {
             found.notes.push(format!(
-                "{} left out, such as {}; name one to have it classified",
+                "{} skipped, such as {}; name a file to classify it",
                 number(
                     counts.leftover,
-                    "lock file or leftover of a program is",
-                    "lock files and leftovers of programs are"
+                    "lock or temporary file",
+                    "lock and temporary files"
                 ),
                 path.display()
             ));
         }
         if let Some(path) = &self.not_regular {
             found.notes.push(format!(
-                "{} left out, such as {}",
+                "{} skipped, such as {}",
                 number(
                     counts.not_regular,
-                    "pipe, socket or device is",
-                    "pipes, sockets and devices are"
+                    "pipe, socket or device",
+                    "pipes, sockets and devices"
                 ),
                 path.display()
             ));
         }
         if counts.excluded > 0 {
             found.notes.push(format!(
-                "{} left out by --exclude or --include",
-                number(counts.excluded, "file is", "files are")
+                "{} skipped by --exclude or --include",
+                number(counts.excluded, "file", "files")
             ));
         }
         if self.duplicates > 0 {
             let paths = match self.duplicates {
-                1 => "1 path leads to a document that is".to_owned(),
-                many => format!("{many} paths lead to documents that are"),
+                1 => "1 path is a duplicate of a path".to_owned(),
+                many => format!("{many} paths are duplicates of paths"),
             };
             found.notes.push(format!(
-                "{paths} listed already; each document is classified once"
+                "{paths} listed earlier; each document is classified once"
             ));
         }
         if found.unfollowed_links > 0 {
             let links = number(
                 found.unfollowed_links,
-                "link leads to a folder outside of the one that it was found in, and is not followed",
-                "links lead to folders outside of the one that they were found in, and are not followed",
+                "link to a folder outside of the one searched was not followed",
+                "links to folders outside of the one searched were not followed",
             );
             found
                 .notes
@@ -413,7 +412,8 @@ impl Finder<'_> {
                     .take_while(|part| part.as_os_str().len() > base.as_os_str().len())
                     .any(|part| matcher.is_match(part))
             };
-            // A folder that is named and empty is no mistake; a glob of the current folder may be one.
+            // An empty folder that was named is not an error; a glob in the current folder that matches nothing may be
+            // one.
             self.found.has_source |= !base.as_os_str().is_empty();
             let first = self.found.inputs.len();
             let scope = Scope {
@@ -480,7 +480,7 @@ fn is_id(argument: &Path) -> bool {
     })
 }
 
-/// Whether an argument that is no file has special characters of globs.
+/// Whether an argument that is not a file has special characters of globs.
 fn is_glob(argument: &Path) -> bool {
     let bytes = argument.as_os_str().as_encoded_bytes();
     bytes.iter().any(|byte| b"*?[{".contains(byte))
@@ -585,7 +585,7 @@ mod tests {
             ["sub/c.pdf", "sub/deep/d.PDF"]
         );
         assert_eq!(names(root.path(), &["sub/*/*"]), ["sub/deep/d.PDF"]);
-        // What exists is a name and no glob.
+        // An existing path is a name and not a glob.
         assert_eq!(names(root.path(), &["[x].pdf"]), ["[x].pdf"]);
     }
 
@@ -613,7 +613,7 @@ mod tests {
         assert_eq!(ids, [true, true, false, false, false]);
         assert!(found.inputs[2].error.is_some() && found.inputs[3].error.is_some());
         assert!(found.inputs[4].path.ends_with("a.txt"));
-        assert!(found.notes.iter().any(|note| note.contains("passed over")));
+        assert!(found.notes.iter().any(|note| note.starts_with("skipped ")));
     }
 
     #[test]
@@ -686,7 +686,7 @@ mod tests {
         assert_eq!(count(&named, false), (3, 3));
         assert_eq!(count(&named, true), (4, 0));
         assert_eq!(count(&named.join("**/*.txt"), false), (3, 3));
-        // Who names a link means what it leads to.
+        // A link that was named stands for its target.
         assert_eq!(count(&named.join("sub/side"), false), (1, 0));
         assert_eq!(count(&named.join("up"), false).1, 0);
     }
@@ -715,13 +715,13 @@ mod tests {
             found
                 .notes
                 .iter()
-                .any(|note| note.contains("leads back to"))
+                .any(|note| note.contains("a link to a folder that contains it"))
         );
         assert!(
             found
                 .notes
                 .iter()
-                .any(|note| note.contains("listed already"))
+                .any(|note| note.contains("listed earlier"))
         );
     }
 }

@@ -8,11 +8,11 @@ use classify_ureq::classify_client::name_path;
 
 use crate::error::CliError;
 
-/// Longer lists are refused. It is a few million paths.
+/// The maximum size of a list in bytes, which is enough for a few million paths.
 const MAX_LIST_BYTES: u64 = 512 * 1024 * 1024;
 
-/// Reads the paths of a list; `-` is stdin. They are separated by NUL if there is one in the list, and by line breaks if
-/// not. Empty lines are passed over.
+/// Reads the paths of a list; `-` is stdin. They are separated by NUL if the list contains one, and by line
+/// breaks if not. Empty lines are skipped.
 pub(super) fn read(list: &Path) -> Result<Vec<PathBuf>, CliError> {
     let is_stdin = list == Path::new("-");
     let shown = if is_stdin {
@@ -59,7 +59,7 @@ fn parse(bytes: &[u8]) -> Vec<PathBuf> {
         .collect()
 }
 
-/// A path of a list: its bytes, or a name of a row that stands for bytes that are not UTF-8.
+/// Converts an entry of a list to a path. The entry may be the escaped name of a row for a path that is not UTF-8.
 fn to_path(line: &[u8]) -> PathBuf {
     let path = bytes_path(line);
     match std::str::from_utf8(line) {

@@ -1,7 +1,7 @@
 //! The HTTP agent.
 //!
 //! By default the client's own agent is used, with the trust store of the operating system and the usual proxy
-//! variables. An agent is built here only if the flags or the environment ask for something else.
+//! variables. An agent is built here only if the flags or the environment need another one.
 
 use std::sync::Arc;
 
@@ -16,11 +16,12 @@ use crate::error::CliError;
 
 /// Returns the proxy that the environment names for the service.
 pub(crate) fn proxy_from_env(api: &Api) -> Result<Option<Proxy>, CliError> {
-    Proxy::from_lookup(api, |name| std::env::var(name).ok())
-        .map_err(|error| CliError::usage(error.to_string()).hint("unset it to go without a proxy"))
+    Proxy::from_lookup(api, |name| std::env::var(name).ok()).map_err(|error| {
+        CliError::usage(error.to_string()).hint("unset it to connect without a proxy")
+    })
 }
 
-/// Returns the agent that the flags ask for; `None` if the default agent is sufficient.
+/// Returns the agent for the flags; `None` if the default agent is sufficient.
 pub(crate) fn custom_agent(
     global: &GlobalArgs,
     proxy: Option<&Proxy>,

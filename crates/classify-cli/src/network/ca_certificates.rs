@@ -32,7 +32,7 @@ pub(super) fn read_certificates(
         .and_then(|metadata| {
             if metadata.len() > MAX_FILE_BYTES {
                 Err(std::io::Error::other(
-                    "it is far too large for certificates",
+                    "the file is too large for certificates",
                 ))
             } else {
                 fs::read(path)
@@ -48,12 +48,12 @@ pub(super) fn read_certificates(
     parse(&bytes).map_err(invalid)
 }
 
-/// What is wrong with a file, and what to do about it.
+/// A problem of a file, and its remedy.
 type Problem = (String, &'static str);
 
-const PEM_LINES: &str = "it should have lines that begin with -----BEGIN CERTIFICATE-----";
+const PEM_LINES: &str = "expected lines that begin with -----BEGIN CERTIFICATE-----";
 const EXPORT: &str =
-    "export the certificate of the authority alone, in PEM (\"Base-64 encoded X.509\") or DER";
+    "export only the certificate of the authority, in PEM (\"Base-64 encoded X.509\") or DER";
 
 fn parse(bytes: &[u8]) -> Result<Vec<Certificate<'static>>, Problem> {
     match der_content(bytes) {
@@ -90,16 +90,16 @@ fn parse(bytes: &[u8]) -> Result<Vec<Certificate<'static>>, Problem> {
         return Ok(certificates);
     }
     let problem = if has_key {
-        "holds a private key and no certificate"
+        "contains a private key but no certificate"
     } else if text.contains("-----BEGIN PKCS7-----") {
         return Err(("is a PKCS #7 file, not a certificate".to_owned(), EXPORT));
     } else {
-        "holds no certificate"
+        "contains no certificate"
     };
     Err((problem.to_owned(), PEM_LINES))
 }
 
-/// What would be ignored without a word when the connection is made.
+/// Rejects a certificate that would be ignored without an error when a connection is made.
 fn check(certificate: &Certificate<'_>, number: usize) -> Result<(), Problem> {
     let der = rustls::pki_types::CertificateDer::from(certificate.der());
     RootCertStore::empty().add(der).map_err(|error| {
@@ -110,14 +110,14 @@ fn check(certificate: &Certificate<'_>, number: usize) -> Result<(), Problem> {
     })
 }
 
-/// What a file in DER begins with.
+/// The content of a binary file.
 enum DerContent {
     Certificate,
     Pkcs7,
     Pkcs12,
 }
 
-/// Tells binary files apart by the first element of the sequence that each of them is.
+/// Distinguishes binary files, each of which is a DER sequence, by the first element.
 fn der_content(bytes: &[u8]) -> Option<DerContent> {
     let [0x30, length, rest @ ..] = bytes else {
         return None;

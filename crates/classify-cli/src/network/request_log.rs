@@ -8,7 +8,7 @@ use ureq::middleware::{Middleware, MiddlewareNext};
 
 use crate::terminal::write_stderr;
 
-/// Logs method, path, status, attempt and time of every request, and nothing else: no header, query or body.
+/// Logs method, path, status, attempt and time of every request, but no header, query or body.
 #[derive(Default)]
 pub(super) struct RequestLog {
     /// The consecutive failed attempts, by method and path.
@@ -30,7 +30,7 @@ impl Middleware for RequestLog {
                 response.status().as_u16().to_string(),
                 response.status().is_success(),
             ),
-            Err(error) => (format!("no answer ({})", error_kind(error)), false),
+            Err(error) => (format!("no response ({})", error_kind(error)), false),
         };
         let mut failed_attempts = self
             .failed_attempts
@@ -54,12 +54,12 @@ impl Middleware for RequestLog {
 /// Names the kind of an error. Its text is not logged, since it may contain anything.
 fn error_kind(error: &ureq::Error) -> &'static str {
     match error {
-        ureq::Error::Timeout(_) => "time ran out",
-        ureq::Error::HostNotFound => "the host is not known",
+        ureq::Error::Timeout(_) => "timeout",
+        ureq::Error::HostNotFound => "unknown host",
         ureq::Error::ConnectionFailed => "no connection",
-        ureq::Error::Io(_) => "the connection broke",
+        ureq::Error::Io(_) => "connection lost",
         ureq::Error::Tls(_) | ureq::Error::Rustls(_) | ureq::Error::Pem(_) => "TLS",
-        ureq::Error::ConnectProxyFailed(_) | ureq::Error::InvalidProxyUrl => "the proxy",
+        ureq::Error::ConnectProxyFailed(_) | ureq::Error::InvalidProxyUrl => "proxy error",
         _ => "other",
     }
 }

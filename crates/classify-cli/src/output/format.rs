@@ -1,4 +1,4 @@
-//! `--format`, and the formats that it leads to.
+//! The values of `--format`, and the formats they select.
 
 use std::io::{self, IsTerminal as _};
 
@@ -7,13 +7,13 @@ use clap::ValueEnum;
 /// The value of `--format`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// By what stdout is
+    /// Depends on stdout
     Auto,
     /// For people
     Table,
-    /// The official tool's word for it
+    /// The official tool's name for a table
     Pretty,
-    /// The official tool's viewer, which is not here: as auto
+    /// The official tool's viewer, which is not supported; same as auto
     Explore,
     /// JSON, indented
     Json,
@@ -21,7 +21,7 @@ pub(crate) enum Format {
     Jsonl,
     /// YAML, a document each
     Yaml,
-    /// As the service wrote it; of a list, one page
+    /// The response as the service sent it; of a list, one page
     Raw,
     /// Comma-separated values with a header
     Csv,

@@ -54,7 +54,7 @@ impl OutputWriter<Vec<u8>> {
 }
 
 impl<W: Write> OutputWriter<W> {
-    /// Returns what tables are rendered for.
+    /// Returns the target of tables.
     pub(crate) fn target(&self) -> RenderTarget {
         self.target
     }

@@ -17,7 +17,7 @@ use super::{jobs, transform};
 use crate::error::CliError;
 use crate::exit_code::ExitCode;
 
-/// What the results are.
+/// The kind of the results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ResultKind {
     /// v2 jobs, which have a table of their own.
@@ -25,7 +25,7 @@ pub(crate) enum ResultKind {
     Other,
 }
 
-/// What the flags say about results.
+/// The settings of the flags for results.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ResultSettings<'a> {
     pub(crate) format: Format,
@@ -37,7 +37,7 @@ pub(crate) struct ResultSettings<'a> {
     pub(crate) csv_bom: bool,
 }
 
-/// How many results are expected.
+/// The number of results to expect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ResultCount {
     One,

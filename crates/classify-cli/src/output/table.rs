@@ -121,7 +121,7 @@ pub(crate) fn for_stderr(columns: &[(&str, ColumnKind)]) -> Table {
 }
 
 impl TableColumn {
-    /// Takes note of a cell.
+    /// Records the widths of a cell.
     fn add(&mut self, text: &str) {
         let width = |text: &str| u16::try_from(measure_text_width(text)).unwrap_or(u16::MAX);
         let content = text.lines().map(width).max().unwrap_or_default();
@@ -153,7 +153,7 @@ impl TableColumn {
 }
 
 /// Returns the widths of the columns, without the gaps. They fit into the table if the columns that are never wrapped
-/// leave any room.
+/// leave enough space.
 fn column_widths(columns: &[TableColumn], table_width: u16) -> Vec<u16> {
     let gaps = u16::try_from(columns.len().saturating_sub(1)).unwrap_or(u16::MAX);
     let mut layout = Layout {
@@ -186,7 +186,7 @@ impl Layout<'_> {
         self.widths.iter().map(|width| u32::from(*width)).sum()
     }
 
-    /// Takes width from the widest of some columns, until all fit.
+    /// Narrows the widest of some columns until all fit.
     fn shrink(&mut self, may_shrink: impl Fn(ColumnKind) -> bool) {
         while self.total() > self.available {
             let widest = self
@@ -200,7 +200,7 @@ impl Layout<'_> {
         }
     }
 
-    /// Gives width to the narrowest of some columns, until each has its target or there is none left.
+    /// Widens the narrowest of some columns until each has its target or no width is left.
     fn grow(&mut self, may_grow: impl Fn(ColumnKind) -> bool, target: impl Fn(TableColumn) -> u16) {
         while self.total() < self.available {
             let narrowest = self
@@ -233,7 +233,7 @@ pub(crate) fn cell(text: &str, color: Option<Color>) -> Cell {
 pub(crate) fn render(table: Table) -> String {
     let widths = column_widths(&table.columns, table.width);
     let mut rendered = table.inner;
-    // What cannot fit is cut off by the terminal and not by the table.
+    // The terminal, and not the table, cuts off text that does not fit.
     rendered.set_width(u16::MAX);
     for (index, (column, width)) in table.columns.iter().zip(&widths).enumerate() {
         let is_last = index + 1 == widths.len();
@@ -364,7 +364,7 @@ mod tests {
             header,
             "Document                   Type             Conf.   Review   Reason"
         );
-        // What fits is not wrapped at all.
+        // Text that fits is not wrapped.
         let text = of_run(
             200,
             "bank_statement",

@@ -19,7 +19,7 @@ pub(crate) fn apply(json: &str, path: &str) -> Result<String, CliError> {
         .filter(|text| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok())
         .ok_or_else(|| {
             CliError::usage(format!(
-                "--transform: {} is no GJSON path that can be followed",
+                "--transform: {} is not a valid GJSON path",
                 quote_text(path)
             ))
             .hint("paths look like result.type, items.#.id, configuration.rules.0.description")

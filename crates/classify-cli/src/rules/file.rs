@@ -24,7 +24,7 @@ use crate::yaml::{self, LostText, at_path};
 /// The maximum size of a rules file. A larger file is probably a document.
 const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 
-/// The maximum length of a path in an error, in characters. Rules may have been given in its place.
+/// The maximum length of a path in an error, in characters. A user may have written rules instead of a path.
 const MAX_PATH_CHARS: usize = 300;
 
 /// The format of a rules file.
@@ -69,7 +69,7 @@ pub(crate) fn read(path: &Path) -> Result<RulesFile, CliError> {
     })?;
     if !metadata.is_file() || metadata.len() > MAX_FILE_BYTES {
         return Err(CliError::usage(format!(
-            "{path_text} is no rules file: it should be a file of at most {} MiB",
+            "{path_text} is not a rules file: expected a file of at most {} MiB",
             MAX_FILE_BYTES / 1024 / 1024
         )));
     }
@@ -97,7 +97,7 @@ pub(crate) fn read(path: &Path) -> Result<RulesFile, CliError> {
 
 fn unknown_format(path: &Path) -> CliError {
     CliError::usage(format!(
-        "{}: the extension does not say how the rules are written",
+        "{}: unknown file format",
         shorten(&path.display().to_string(), MAX_PATH_CHARS)
     ))
     .hint("name the file .yaml, .json or .toml")
@@ -139,8 +139,7 @@ fn convert(FileTree(tree): FileTree) -> Result<Configuration, String> {
     keys::check_configuration(&value, &[]).map_err(|unknown| unknown.to_string())?;
     if value.get(keys::RULES).is_none() {
         return Err(
-            "there are no rules; add `rules:` with a list of types and their descriptions"
-                .to_owned(),
+            "no rules; add `rules:` with a list of types and their descriptions".to_owned(),
         );
     }
     super::quote_target_pages(&mut value);

@@ -31,7 +31,7 @@ impl fmt::Display for UnknownKey {
         }
         write!(
             f,
-            "there is no key {}; the nearest is `{}`",
+            "unknown key {}; did you mean `{}`?",
             quote(&self.key),
             self.nearest
         )

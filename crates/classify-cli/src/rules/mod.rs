@@ -108,7 +108,7 @@ mod tests {
         let unknown = keys::check_configuration(&configuration, &[]).unwrap_err();
         assert_eq!(
             unknown.to_string(),
-            "there is no key `rulse`; the nearest is `rules`"
+            "unknown key `rulse`; did you mean `rules`?"
         );
     }
 }

@@ -14,7 +14,7 @@ use crate::yaml::print_lost_texts;
 /// The maximum number of invalid fields that an error lists.
 const MAX_LISTED_ERRORS: usize = 20;
 
-/// What the documents of a run have in common.
+/// The settings that all documents of a run share.
 #[derive(Debug)]
 pub(super) struct RunConfiguration {
     pub(super) options: JobOptions,
@@ -30,7 +30,7 @@ pub(super) fn run_configuration(
     if let Some(id) = &args.configuration_id {
         if id.trim().is_empty() {
             return Err(CliError::usage("--configuration-id is empty")
-                .hint("`llamacloud-prod configurations list` shows the ids that there are"));
+                .hint("`llamacloud-prod configurations list` shows the ids"));
         }
         return Ok(RunConfiguration {
             options: with_rerun(JobOptions::from_configuration_id(id), args),
@@ -75,7 +75,7 @@ fn with_rerun(options: JobOptions, args: &RunArgs) -> JobOptions {
     }
 }
 
-/// Says which file or flag each invalid field comes from.
+/// Names the file or flag of each invalid field.
 fn validation_error(
     error: &classify_proto::Error,
     args: &RunArgs,
@@ -131,7 +131,7 @@ fn validation_error(
         lines.push(format!("and {} more", more + 1));
     }
     CliError::usage(lines.join("\n  ")).hint(
-        "nothing was sent; --no-validate sends it all the same, if the service's limits have moved",
+        "nothing was sent; if the service's limits have changed, --no-validate sends it anyway",
     )
 }
 

@@ -29,7 +29,7 @@ pub(super) enum DriveEvent {
 /// How a run ended.
 #[derive(Debug)]
 pub(super) struct DriveEnd {
-    /// Why it was stopped from outside, if it was.
+    /// The reason of an external stop.
     pub(super) stopped: Option<StopReason>,
     /// `None` if requests in flight took longer than the grace period.
     pub(super) summary: Option<Summary>,

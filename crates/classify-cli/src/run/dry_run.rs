@@ -1,4 +1,4 @@
-//! `--dry-run`: counts what a run would send.
+//! `--dry-run`: counts the documents and jobs of a run without sending anything.
 
 use std::collections::HashSet;
 
@@ -17,47 +17,47 @@ use crate::output::OutputWriter;
 use crate::output::format::RowFormat;
 use crate::printer::Printer;
 
-/// What a run would send. The fields are the keys of the JSON output.
+/// The counts of a dry run. The fields are the keys of the JSON output.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct DryRunSummary {
     /// Paths and ids of this run or shard that can be classified.
     documents: u64,
-    /// Those of them whose content another has too.
+    /// Documents whose content another document has too.
     duplicates: u64,
-    /// Those that cannot be classified: empty, too large, unreadable, no files.
+    /// Documents that cannot be classified: empty, too large, unreadable, or not regular files.
     unreadable: u64,
-    /// Files of folders and globs that are not documents of this run.
+    /// Files in folders and globs that were skipped.
     left_out: LeftOutCounts,
-    /// Links to folders outside of those that were named.
+    /// Links to folders outside of the searched ones.
     links_not_followed: u64,
     /// All files together, in bytes.
     bytes: u64,
-    /// Contents that the journal has settled.
+    /// Contents that are finished in the journal.
     settled: u64,
-    /// Contents whose job the journal knows and whose end it does not.
+    /// Contents with an open job in the journal.
     open: u64,
-    /// Contents left: so many jobs.
+    /// The number of jobs that would be created.
     jobs: u64,
-    /// The files among them, in bytes.
+    /// The size of the files to upload, in bytes.
     bytes_to_upload: u64,
-    /// The pages asked for, as given.
+    /// The value of `--target-pages`.
     target_pages: Option<String>,
     max_pages: Option<u32>,
-    /// The most pages that are read of all jobs' documents together; null where nothing limits them.
+    /// The maximum number of pages of all jobs together; null if nothing limits them.
     pages_at_most: Option<u64>,
 }
 
-/// What a run would do with a document.
+/// The action of a run for a document.
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Plan {
     /// Upload it and create a job.
     Job,
-    /// Nothing: another of the same content is sent.
+    /// Nothing: a document with the same content is sent.
     Duplicate,
-    /// Nothing: the journal has settled it.
+    /// Nothing: it is finished in the journal.
     Settled,
-    /// Wait for the job that the journal knows.
+    /// Wait for its job in the journal.
     Open,
     /// Nothing: it cannot be classified.
     Unreadable,
@@ -68,13 +68,13 @@ enum Plan {
 struct PlannedDocument<'a> {
     path: &'a str,
     plan: Plan,
-    /// `null` of an id, and of a document that cannot be read.
+    /// `null` for an id, and for a document that cannot be read.
     bytes: Option<u64>,
     /// Why it cannot be classified.
     error: Option<&'a str>,
 }
 
-/// A run that is only counted.
+/// A dry run.
 pub(super) struct DryRun {
     pub(super) summary: DryRunSummary,
     pub(super) bulk: Bulk,
@@ -180,7 +180,7 @@ fn read(input: &Input) -> Result<HashedDocument, String> {
 }
 
 impl DryRunSummary {
-    /// A plan without documents; a saved configuration keeps to itself which pages are read.
+    /// Returns a plan without documents. The page limits of a saved configuration are unknown.
     pub(super) fn new(
         links_not_followed: u64,
         left_out: LeftOutCounts,
@@ -214,7 +214,7 @@ impl DryRunSummary {
             excluded,
         } = self.left_out;
         format!(
-            "{hidden} hidden, {leftover} of programs, {not_regular} no files, {excluded} excluded"
+            "{hidden} hidden, {leftover} temporary, {not_regular} not regular files, {excluded} excluded"
         )
     }
 
@@ -223,19 +223,19 @@ impl DryRunSummary {
             (Some(pages), Some(most)) => format!("{pages} and at most {most} of each"),
             (Some(pages), None) => format!("{pages} of each"),
             (None, Some(most)) => format!("at most {most} of each"),
-            (None, None) => "whatever the service reads of each".to_owned(),
+            (None, None) => "all that the service reads of each".to_owned(),
         };
         let in_all = self
             .pages_at_most
-            .map(|pages| format!(", {pages} in all at most"))
+            .map(|pages| format!(", at most {pages} in total"))
             .unwrap_or_default();
         [
             format!("documents   {} ({})", self.documents, size(self.bytes)),
             format!("duplicates  {}", self.duplicates),
             format!("unreadable  {}", self.unreadable),
-            format!("left out    {}", self.left_out_text()),
+            format!("skipped     {}", self.left_out_text()),
             format!("links       {} not followed", self.links_not_followed),
-            format!("settled     {} by the journal", self.settled),
+            format!("finished    {} in the journal", self.settled),
             format!("open        {} in the journal", self.open),
             format!(
                 "jobs        {} ({} to upload)",
@@ -286,7 +286,7 @@ fn print(summary: &DryRunSummary, format: RowFormat) -> Result<(), CliError> {
     }
 }
 
-/// A number of bytes for people.
+/// Formats a number of bytes for people.
 fn size(bytes: u64) -> String {
     let units = [("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1_000)];
     match units.into_iter().find(|(_, unit)| bytes >= *unit) {

@@ -1,4 +1,4 @@
-//! The journal of a run: the client's, which a begun run needs `--resume` for.
+//! Opens the journal of a run. A journal that contains a run needs `--resume`.
 
 use std::path::Path;
 
@@ -8,9 +8,10 @@ use classify_ureq::classify_client::JournalFile;
 use crate::error::CliError;
 use crate::exit_code::ExitCode;
 
-/// Opens or creates a journal, and reads it. A journal that contains a run can only be resumed, since its jobs are paid for.
+/// Opens or creates a journal, and reads it. A journal that contains a run can only be resumed, since its jobs are paid
+/// for.
 pub(super) fn open(path: &Path, resume: bool) -> Result<(JournalFile, Journal), CliError> {
-    // Before the file is created.
+    // This is checked before the file is created.
     peek(path, resume)?;
     JournalFile::open(path).map_err(|error| unusable(&error))
 }
@@ -21,11 +22,11 @@ pub(super) fn peek(path: &Path, resume: bool) -> Result<Journal, CliError> {
     if journal.is_begun() && !resume {
         let (documents, settled) = journal.counts();
         return Err(CliError::usage(format!(
-            "{} is the journal of a run ({settled} of {documents} documents settled)",
+            "{} is the journal of a run ({settled} of {documents} documents finished)",
             path.display()
         ))
         .hint(
-            "--resume goes on with that run; another --journal begins another, which pays again with --fresh or --retry-failed",
+            "--resume resumes that run; another --journal starts a new run, which pays again with --fresh or --retry-failed",
         ));
     }
     Ok(journal)

@@ -44,7 +44,7 @@ use crate::printer::Printer;
 
 /// Runs the command.
 pub(crate) fn run(args: &RunArgs, global: &GlobalArgs, printer: Printer) -> Result<(), CliError> {
-    // Everything that can be validated locally is, before anything is sent.
+    // Everything that can be validated locally is validated before anything is sent.
     let journal_path = journal_path(args)?;
     let files = RunFiles::new(args, global, journal_path.as_deref())?;
     let RunConfiguration {
@@ -137,13 +137,13 @@ pub(crate) fn run(args: &RunArgs, global: &GlobalArgs, printer: Printer) -> Resu
     })
 }
 
-/// Returns the documents that can be read, as far as is known.
+/// Returns the documents that are not known to be unreadable.
 fn documents(inputs: &Arc<[Input]>) -> impl Iterator<Item = Document> + Send + use<> {
     let inputs = Arc::clone(inputs);
     (0..inputs.len()).filter_map(move |index| inputs[index].document())
 }
 
-/// Returns the documents without the run's own files, and what else was found.
+/// Returns the documents without the run's own files, and the result of the search.
 fn find_inputs(
     args: &RunArgs,
     global: &GlobalArgs,
@@ -206,15 +206,15 @@ fn output_path(args: &RunArgs) -> Option<&Path> {
 
 /// Returns the path of the journal: of `--journal`, or beside the output.
 ///
-/// A run without a journal pays once too, since transaction ids are made from the documents. `--fresh` needs one: only
-/// the journal tells the second half of such a run from another run.
+/// A run without a journal is charged once too, since transaction ids are derived from the documents. `--fresh` needs a
+/// journal to continue the same run after an interruption.
 fn journal_path(args: &RunArgs) -> Result<Option<PathBuf>, CliError> {
     let beside = |output: &Path| {
         let mut name = output.to_owned().into_os_string();
         name.push(".journal");
         PathBuf::from(name)
     };
-    // There is no journal beside a device or a pipe.
+    // A device or a pipe has no journal beside it.
     let is_regular = |path: &&Path| !path.exists() || path.is_file();
     let path = args
         .journal
@@ -224,7 +224,7 @@ fn journal_path(args: &RunArgs) -> Result<Option<PathBuf>, CliError> {
         for (flag, is_set) in [("--resume", args.resume), ("--fresh", args.fresh)] {
             if is_set {
                 return Err(CliError::usage(format!(
-                    "{flag} needs a journal: give --journal FILE, or --output FILE, beside which it lies"
+                    "{flag} needs a journal: add --journal FILE or --output FILE"
                 )));
             }
         }
@@ -246,7 +246,7 @@ fn open_journal(
     let (file, journal) = journal_file::open(path, args.resume)?;
     if file.is_torn() {
         printer.note(&format!(
-            "the last line of {} was torn and is cut off",
+            "removed the incomplete last line of {}",
             path.display()
         ));
     }
@@ -261,18 +261,18 @@ fn check_fresh(args: &RunArgs, path: &Path, journal: Journal) -> Result<Journal,
             "{} is the journal of a run without --fresh",
             path.display()
         ))
-        .hint("leave out --fresh to go on with it, or give another --journal to pay anew"));
+        .hint("remove --fresh to resume that run; another --journal starts a new run, which pays again"));
     }
     Ok(journal)
 }
 
-/// The error of a run that cannot start.
+/// Returns the error of a run that cannot start.
 fn run_error(error: Error) -> CliError {
     if !error.is_state() || error.io_kind().is_some() {
         return error.into();
     }
     CliError::usage(error.to_string()).hint(
-        "--resume goes on with the same rules, project and service only; another --journal begins another run, which pays again",
+        "--resume needs the same rules, project and service; another --journal starts a new run, which pays again",
     )
 }
 

@@ -285,7 +285,7 @@ mod tests {
         }
         assert_eq!(throughput.rate(at(10)), Some(2.0));
         assert_eq!(throughput.rate(at(20)), Some(1.0));
-        // It stands still, and what was is no news any more.
+        // No document has finished in the window, so there is no rate.
         assert_eq!(throughput.rate(at(71)), None);
         for second in 100..200 {
             throughput.record(at(second));

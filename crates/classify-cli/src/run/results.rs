@@ -78,7 +78,7 @@ struct RunCounts {
 /// How a run ended.
 #[derive(Debug)]
 pub(super) struct RunEnd {
-    /// Why it was cancelled, if it was.
+    /// The reason of the cancellation, if it was cancelled.
     pub(super) stopped: Option<StopReason>,
     /// The summary of the run, if it has ended.
     pub(super) summary: Option<Summary>,
@@ -195,7 +195,7 @@ impl RunResults {
 
     fn on_finished(&mut self, finished: &Finished) {
         let report = finished.report();
-        // What the stopped run has not read: why is said at the end.
+        // The final error explains why the stopped run has not read it.
         if finished.key().is_none() && report.status == DocumentStatus::NotStarted {
             return;
         }
@@ -203,7 +203,7 @@ impl RunResults {
         let Some(state) = self.states.get(index) else {
             return;
         };
-        // A copy of another took no time, nor did a restored one.
+        // A duplicate and a restored document took no time.
         if !finished.is_restored() && state.duplicate_of.is_none() {
             if state.job_id.is_some() {
                 self.counts.waiting = self.counts.waiting.saturating_sub(1);
@@ -217,7 +217,7 @@ impl RunResults {
         self.add_row(index, Row::from_report(&self.inputs[index].path, report));
     }
 
-    /// A document of another shard has no row.
+    /// Removes a document of another shard, which has no row.
     fn pass_over(&mut self, index: usize) {
         if let Some(state) = self.states.get_mut(index) {
             state.has_row = true;
@@ -307,12 +307,14 @@ impl RunResults {
     pub(super) fn on_stopping(&self, reason: Option<StopReason>) {
         if reason == Some(StopReason::Interrupted) {
             self.display.suspend(|| {
-                self.printer.status("stopping; taking the answers that are on their way (Ctrl-C again ends at once)");
+                self.printer.status(
+                    "stopping; waiting for requests in flight (press Ctrl-C again to exit at once)",
+                );
             });
         }
     }
 
-    /// Writes the rest, and says how it went.
+    /// Writes the remaining rows, the summary and the report. Returns the final error.
     pub(super) fn finish(mut self, end: RunEnd) -> Result<(), CliError> {
         self.display.clear();
         for index in 0..self.inputs.len() {
@@ -322,7 +324,7 @@ impl RunResults {
         }
         let mut rows = std::mem::take(&mut self.rows);
         let written = match self.write_rows(&mut rows) {
-            // Ctrl-C ends the reader of a pipe too; the open jobs must be named anyway.
+            // Ctrl-C also stops the reader of a pipe; the open jobs must be printed anyway.
             Err(error) if end.stopped == Some(StopReason::Interrupted) => {
                 if self.row_file.is_some() {
                     self.printer.error(&error);
@@ -380,24 +382,28 @@ impl RunResults {
         if let Some(original) = state.duplicate_of.and_then(|index| self.states.get(index)) {
             state = original;
         }
-        // An interrupt does not hide that the journal could not be written.
+        // A journal that could not be written is reported even after an interrupt.
         let error = end.summary.as_ref().and_then(Summary::error);
         let stopped = end.stopped.filter(|_| !error.is_some_and(Error::is_state));
         let (cause, code) = match (stopped, error) {
-            (Some(StopReason::Deadline), _) => {
-                ("the run's deadline came".to_owned(), ErrorCode::Deadline)
-            }
+            (Some(StopReason::Deadline), _) => (
+                "the deadline of the run was reached".to_owned(),
+                ErrorCode::Deadline,
+            ),
             (Some(_), _) => ("interrupted".to_owned(), ErrorCode::Stopped),
             (None, Some(error)) => (error.to_string(), error.code()),
-            (None, None) => ("the run ended first".to_owned(), ErrorCode::Stopped),
+            (None, None) => ("the run stopped early".to_owned(), ErrorCode::Stopped),
         };
         let (status, reason) = if state.job_id.is_some() {
-            (DocumentStatus::Open, format!("{cause}; the job goes on"))
+            (
+                DocumentStatus::Open,
+                format!("{cause}; the job is still open"),
+            )
         } else if state.file_id.is_some() {
             (
                 DocumentStatus::Ambiguous,
                 format!(
-                    "{cause} while its job was being created; asked again, it is found or bought, and paid once"
+                    "{cause} while the job was being created; repeating the run finds or creates it and charges it once"
                 ),
             )
         } else {
@@ -410,16 +416,15 @@ impl RunResults {
         }
     }
 
-    /// The error that stopped the run.
+    /// Returns the error that stopped the run.
     fn run_error(&self, error: Error, count_text: &str) -> CliError {
         if error.is_state() {
-            return CliError::new(ExitCode::Unexpected, format!("{error}; {count_text}")).hint(
-                "the run has stopped, so that nothing is bought that the journal does not know of",
-            );
+            return CliError::new(ExitCode::Unexpected, format!("{error}; {count_text}"))
+                .hint("the run stopped so that no job is created that is not in the journal");
         }
         if error.is_content() {
             return CliError::new(ExitCode::Partial, format!("{error}; {count_text}"))
-                .hint("the run has stopped; documents that could not be read cost nothing, and the next run reads them again");
+                .hint("the run stopped; documents that could not be read were not charged, and the next run reads them again");
         }
         match self.counts.not_started {
             0 => error.into(),
@@ -433,7 +438,8 @@ impl RunResults {
     fn final_error(&mut self, end: RunEnd) -> Result<(), CliError> {
         let total = self.counts.rows;
         let missing = total - self.counts.classified;
-        let count_text = format!("without an answer: {missing} of {total} documents");
+        let were = if missing == 1 { "was" } else { "were" };
+        let count_text = format!("{missing} of {total} documents {were} not classified");
         let run_error = end.summary.and_then(Summary::into_error);
         // An interrupt does not hide that the journal could not be written.
         let is_unwritten = run_error.as_ref().is_some_and(Error::is_state);
@@ -442,7 +448,7 @@ impl RunResults {
             match reason {
                 StopReason::Deadline => CliError::new(
                     ExitCode::Timeout,
-                    format!("the deadline came; {count_text}"),
+                    format!("the deadline was reached; {count_text}"),
                 ),
                 StopReason::Interrupted | StopReason::BrokenPipe => {
                     CliError::new(ExitCode::Interrupted, format!("interrupted; {count_text}"))
@@ -451,12 +457,7 @@ impl RunResults {
         } else if let Some(error) = run_error {
             self.run_error(error, &count_text)
         } else if missing > 0 {
-            let others = if missing < total {
-                "; the others are settled"
-            } else {
-                ""
-            };
-            CliError::new(ExitCode::Partial, format!("{count_text}{others}"))
+            CliError::new(ExitCode::Partial, count_text)
         } else {
             return Ok(());
         };
@@ -472,7 +473,7 @@ impl RunResults {
             return Err(error.resumable(None, std::mem::take(&mut self.open_jobs)));
         }
         if end.resume.is_none() && !self.open_jobs.is_empty() {
-            return Err(error.hint("the emulator has ended, and its jobs with it"));
+            return Err(error.hint("the emulator stopped with the command, and its jobs are lost"));
         }
         Err(error.resumable(
             end.resume.filter(|_| unfinished),
@@ -494,7 +495,7 @@ fn summary(counts: &RunCounts, elapsed: Duration) -> String {
         parts.push(format!("{unmatched} without a match"));
     }
     if missing > 0 {
-        parts.push(format!("{missing} without an answer"));
+        parts.push(format!("{missing} not classified"));
     }
     let documents = if counts.rows == 1 {
         "document"

@@ -4,8 +4,8 @@ use std::ffi::{OsStr, OsString};
 
 /// Returns the command line of this process, with `--resume` if there is a journal, and without the key.
 ///
-/// Only a journal tells what `--retry-failed` has paid for already. Without one the flag would pay for it again, and is
-/// left out.
+/// Without a journal `--retry-failed` is left out: it would charge again for documents that it has already classified
+/// again.
 pub(super) fn resume_command(
     args: impl IntoIterator<Item = OsString>,
     has_journal: bool,
@@ -50,7 +50,7 @@ fn shell_quote(word: &OsStr) -> String {
         Some(text) if !text.contains(char::is_control) => {
             format!("'{}'", text.replace('\'', r"'\''"))
         }
-        // A control character would not survive the terminal, nor bytes that are no text.
+        // A terminal would not show control characters and bytes that are not text.
         _ => {
             let escaped: String = bytes
                 .iter()

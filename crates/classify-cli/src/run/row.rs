@@ -30,7 +30,7 @@ const MARKED_FIRST_COLUMN: &str = "\u{feff}path";
 /// The key that only JSON has.
 const ERROR_CODE: &str = "error_code";
 
-/// The row of a document. All keys are written, with null for missing values; the last two only if a flag asks for them.
+/// The row of a document. All keys are written, with null for missing values; the optional ones only with their flag.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Row {
     pub(crate) path: String,
@@ -45,32 +45,32 @@ pub(crate) struct Row {
     pub(crate) error_code: Option<ErrorCode>,
     /// Whether the document should be reviewed, with `--review-below`.
     pub(crate) review: Option<bool>,
-    /// Why, if the answer itself is not plausible. No format of rows has it.
+    /// The reason, if the result itself is implausible. It is in no format of rows.
     pub(crate) review_reason: Option<&'static str>,
-    /// What happened to the file, with `--move-to` or `--copy-to`.
+    /// The result of `--move-to` or `--copy-to` for the file.
     pub(crate) file_result: Option<FileActionResult>,
 }
 
-/// What `--move-to` and `--copy-to` do.
+/// The action of `--move-to` or `--copy-to`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FileAction {
     Move,
     Copy,
 }
 
-/// What happened to a file.
+/// The result of an action for a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FileActionResult {
     pub(crate) action: FileAction,
     pub(crate) outcome: FileOutcome,
 }
 
-/// Where a file is after the run.
+/// The location of a file after the run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum FileOutcome {
     /// At a new path.
     Moved(String),
-    /// At this path there was a copy already.
+    /// A copy was already at this path.
     AlreadyThere(String),
     /// At the old path, for this reason.
     Kept(&'static str),
@@ -108,7 +108,8 @@ pub(crate) struct ExtraColumns {
 }
 
 impl ExtraColumns {
-    /// Returns the header of a CSV file: all columns in their order, the first behind the byte order mark if there is one.
+    /// Returns the header of a CSV file: all columns in their order, the first behind the byte order mark if there is
+    /// one.
     pub(crate) fn columns(self) -> impl Iterator<Item = &'static str> {
         let [first, others @ ..] = COLUMNS;
         let first = if self.csv_bom {
@@ -180,7 +181,7 @@ impl Row {
             (Some(error), _) => Some(strip_name(error, path)),
             (None, DocumentStatus::Completed) => None,
             (None, DocumentStatus::Cancelled) => Some("the job was cancelled".to_owned()),
-            (None, status) => Some(format!("the job stands at {status}")),
+            (None, status) => Some(format!("the job has the status {status}")),
         };
         Self {
             path: path_name(path),
@@ -203,7 +204,7 @@ impl Row {
         self.error.is_none()
     }
 
-    /// Returns the confidence if it is one, from 0 to 1.
+    /// Returns the confidence if it is from 0 to 1.
     pub(crate) fn valid_confidence(&self) -> Option<f64> {
         self.confidence
             .filter(|confidence| (0.0..=1.0).contains(confidence))
@@ -234,7 +235,7 @@ impl Row {
     }
 }
 
-/// Removes the name of the document from an error; the row has it already.
+/// Removes the name of the document from an error; the row contains it.
 pub(super) fn strip_name(text: &str, path: &Path) -> String {
     let names = [path_name(path), path.display().to_string()]
         .into_iter()
@@ -445,11 +446,15 @@ mod tests {
                 "the job was cancelled",
             ),
             (
-                r#"{"status":"ERROR","error":"a.pdf: refused"}"#,
+                r#"{"status":"ERROR","error":"a.pdf: rejected"}"#,
                 "ERROR",
-                "refused",
+                "rejected",
             ),
-            (r#"{"status":"OPEN"}"#, "OPEN", "the job stands at OPEN"),
+            (
+                r#"{"status":"OPEN"}"#,
+                "OPEN",
+                "the job has the status OPEN",
+            ),
         ] {
             let found = row(report);
             assert!(!found.is_classified());

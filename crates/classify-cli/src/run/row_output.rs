@@ -49,13 +49,13 @@ impl AtomicFile {
 pub(super) fn check_file_path(flag: &str, path: &Path) -> Result<(), CliError> {
     if path.file_name().is_none() || path.is_dir() {
         return Err(CliError::usage(format!(
-            "{flag} {} is no name for a file",
+            "{flag} {} is not a file name",
             path.display()
         )));
     }
     if !parent_folder(path).is_dir() {
         return Err(CliError::usage(format!(
-            "{flag} {}: there is no such folder",
+            "{flag} {}: the folder does not exist",
             path.display()
         ))
         .path_hint(path));
@@ -67,22 +67,22 @@ pub(super) fn check_file_path(flag: &str, path: &Path) -> Result<(), CliError> {
 const UNSUPPORTED_EXTENSIONS: [&str; 4] = ["yaml", "yml", "html", "htm"];
 
 impl RowFile {
-    /// The format is that of `--format`, or of the extension, or else JSON lines.
+    /// Returns the format of `--format`, of the extension, or else JSON lines.
     pub(super) fn new(path: &Path, format: Format) -> Result<Self, CliError> {
         let extension = path.extension().and_then(OsStr::to_str).unwrap_or_default();
         let extension = extension.to_ascii_lowercase();
         if format == Format::Auto && UNSUPPORTED_EXTENSIONS.contains(&extension.as_str()) {
             return Err(CliError::usage(format!(
-                "--output {}: `classify run` writes no rows in that form",
+                "--output {}: `classify run` does not write this format",
                 path.display()
             ))
-            .hint("name it .csv, .json or .jsonl, or say with --format what it shall hold"));
+            .hint("name it .csv, .json or .jsonl, or select a format with --format"));
         }
         let row_format = match (format, extension.as_str()) {
             (Format::Table | Format::Pretty, _) => RowFormat::Table,
             (Format::Json, _) | (Format::Auto, "json") => RowFormat::Json,
             (Format::Csv, _) | (Format::Auto, "csv") => RowFormat::Csv,
-            // YAML and raw are refused before a run begins.
+            // YAML and raw are rejected before a run begins.
             (Format::Jsonl | Format::Auto | Format::Explore | Format::Yaml | Format::Raw, _) => {
                 RowFormat::Jsonl
             }

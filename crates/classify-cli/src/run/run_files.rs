@@ -1,7 +1,7 @@
 //! The input and output files of a run. They must be different files, whatever their paths look like.
 //!
-//! A run replaces its output and its report. If one of them were the rules file or a document, that would be lost. So the
-//! resolved paths are compared before anything is opened.
+//! A run replaces its output and its report. If one of them were the rules file or a document, that would be lost. So
+//! the resolved paths are compared before anything is opened.
 
 use std::fs::{self, File};
 use std::io::Read as _;
@@ -16,10 +16,10 @@ use crate::error::CliError;
 
 /// The maximum number of links to follow.
 const MAX_LINKS: usize = 40;
-/// How much of a file is read to recognize its content.
+/// The number of bytes that are read to recognize a file's content.
 const SNIFF_BYTES: u64 = 256 * 1024;
 
-/// The use of a file in the run.
+/// The role of a file in the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum FileRole {
     Input,
@@ -88,10 +88,10 @@ impl RunFiles {
         };
         if let Some(other) = self.0.iter().find(same) {
             return Err(CliError::usage(format!(
-                "{} and {label} are the same file; give two",
+                "{} and {label} are the same file; use two files",
                 other.label
             ))
-            .hint("nothing was sent, and the file is as it was"));
+            .hint("nothing was sent, and the file was not changed"));
         }
         self.0.push(RunFile {
             label,
@@ -101,8 +101,8 @@ impl RunFiles {
         Ok(())
     }
 
-    /// Checks that no document is overwritten. `excluded_files` are the run's own files that were found among its documents,
-    /// which is allowed if an earlier run has written them.
+    /// Checks that no document is overwritten. `excluded_files` are the run's own files that were found among its
+    /// documents, which is allowed if an earlier run has written them.
     pub(super) fn check_overwrites(&self, excluded_files: &[PathBuf]) -> Result<(), CliError> {
         let outputs = self.0.iter().filter(|file| file.role != FileRole::Input);
         for file in outputs.filter(|file| excluded_files.contains(&file.path)) {
@@ -116,10 +116,10 @@ impl RunFiles {
             };
             if !is_output_of_a_run {
                 return Err(CliError::usage(format!(
-                    "{} is one of the documents, and would be written over",
+                    "{} is one of the documents and would be overwritten",
                     file.label
                 ))
-                .hint("give it another name; nothing was sent, and the file is as it was"));
+                .hint("use another name; nothing was sent, and the file was not changed"));
             }
         }
         Ok(())

@@ -1,7 +1,7 @@
-//! The errors of the YAML library in the words of this command: the place, the mistake and the remedy.
+//! Rewrites the errors of the YAML library: the position, the error and the remedy.
 //!
-//! The library writes for programmers ("set `DuplicateKeyPolicy`"). A mistake in a rules file is most often a text that
-//! needs quotes, so each message says where they belong.
+//! The library's messages are for programmers ("set `DuplicateKeyPolicy`"). The most frequent error in a rules file is
+//! a text that needs quotes, so each message says where to put them.
 
 use serde_saphyr::granit_parser::ErrorKind;
 use serde_saphyr::localizer::ExternalMessageSource;
@@ -146,10 +146,10 @@ fn reason(error: &Error, position: Option<Position<'_>>) -> String {
             } else {
                 ""
             };
-            format!("there is no key {}; expected {}{remedy}", quote(field), list(expected))
+            format!("unknown key {}; expected {}{remedy}", quote(field), list(expected))
         }
         Error::SerdeUnknownVariant { variant, expected, .. } => {
-            format!("there is no value {}; expected {}", quote(variant), list(expected))
+            format!("unknown value {}; expected {}", quote(variant), list(expected))
         }
         Error::SerdeMissingField { field, .. } => format!("the key `{field}` is missing"),
         Error::Message { msg, .. } => describe_message(msg),
@@ -167,9 +167,9 @@ fn syntax_reason(kind: &ErrorKind, position: Option<Position<'_>>) -> String {
         ErrorKind::SimpleKeyExpected | ErrorKind::InvalidSimpleKey => {
             "this line has no `key: value`; indent it deeper than the key if it continues a text, or write a space after the colon"
         }
-        // Behind a key on the same line, it is not the indentation.
+        // After a key on the same line, the indentation is not the cause.
         ErrorKind::ExpectedBlockMappingKey if position.and_then(Position::key).is_some() => {
-            "the text goes on after its closing bracket; put all of it in quotes"
+            "the text continues after its closing bracket; put all of it in quotes"
         }
         ErrorKind::ExpectedBlockMappingKey
         | ErrorKind::ExpectedBlockSequenceEntry
@@ -223,10 +223,10 @@ fn syntax_reason(kind: &ErrorKind, position: Option<Position<'_>>) -> String {
             "the quote that begins here is not closed; add the closing quote"
         }
         ErrorKind::InvalidTrailingSingleQuotedScalar => {
-            "the text goes on after its closing quote; put all of it in quotes, and write a single quote inside as ''"
+            "the text continues after its closing quote; put all of it in quotes, and write a single quote inside as ''"
         }
         ErrorKind::InvalidTrailingDoubleQuotedScalar => {
-            "the text goes on after its closing quote; put all of it in quotes, and write a double quote inside as \\\", or add the missing comma or colon"
+            "the text continues after its closing quote; put all of it in quotes, and write a double quote inside as \\\", or add the missing comma or colon"
         }
         ErrorKind::UnknownQuotedScalarEscape
         | ErrorKind::InvalidQuotedScalarHexEscape
@@ -355,7 +355,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::Value;
 
-    /// Words that only a programmer knows, most of them the library's.
+    /// Terms of programmers, most of them of the library, that no message may contain.
     const LIBRARY_WORDS: [&str; 23] = [
         "scalar",
         "mapping values",

@@ -1,4 +1,4 @@
-//! Texts that YAML cuts without an error: `Invoice #5` ends before the `#`, and `&co` is an anchor.
+//! Texts that YAML cuts short without an error: `Invoice #5` ends before the `#`, and `&co` is an anchor.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -15,12 +15,12 @@ const TYPE: &str = "type";
 const RULES: &str = "rules";
 /// The key of headers, whose values are texts.
 const WEBHOOK_HEADERS: &str = "webhook_headers";
-/// Other keys with texts that a sign may begin or end.
+/// Other keys whose texts may begin or end with a special character.
 const TEXT_KEYS: [&str; 3] = ["name", "webhook_url", "webhook_signing_secret"];
 /// The maximum number of texts that are reported.
 const MAX_LOST_TEXTS: usize = 20;
 
-/// A part of a text that is not sent.
+/// A text of which a part is not sent.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct LostText {
     /// From 1.
@@ -47,7 +47,8 @@ impl Frame {
     }
 }
 
-/// Returns the descriptions, types and values of webhooks of which YAML ignores a part. A text that is not valid YAML has none.
+/// Returns the descriptions, types and values of webhooks of which YAML ignores a part. A text that is not valid YAML
+/// has none.
 ///
 /// A comment behind a description is reported too, since it may have been meant as a part of it: quotes around the
 /// description tell the two apart.
@@ -155,7 +156,7 @@ pub(crate) fn lost_texts(text: &str) -> Vec<LostText> {
         .collect()
 }
 
-/// Returns what the next value is called, if it is a text: a description, a type, or a value of a webhook.
+/// Returns the kind of the next value if it is a text: a description, a type, or a value of a webhook.
 fn text_kind(frames: &[Frame], value: &str) -> Option<&'static str> {
     let (frame, parents) = frames.split_last()?;
     let key = frame.key.as_deref()?;

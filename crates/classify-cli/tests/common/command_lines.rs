@@ -1,6 +1,6 @@
 //! Command lines as they are written in documentation.
 
-/// Words of a command line as a shell would split them; the documented ones quote, and end lines with a backslash.
+/// Splits a command line as a shell does: with quotes, and backslashes at the end of a line.
 pub fn split(line: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut word = None::<String>;
@@ -21,8 +21,8 @@ pub fn split(line: &str) -> Vec<String> {
     words
 }
 
-/// The command lines of this program in a text: one with a backslash at its end goes on in the next; a prompt, variables
-/// and pipes around it are left out.
+/// The command lines of this program in a text: a line with a backslash at its end continues in the next. Prompts,
+/// variables and pipes are removed.
 pub fn commands(text: &str) -> Vec<String> {
     let text = text.replace("\\\n", " ");
     let lines = text.lines().filter_map(|line| {
@@ -36,7 +36,7 @@ pub fn commands(text: &str) -> Vec<String> {
     lines.map(|line| until_the_shell(line).to_owned()).collect()
 }
 
-/// A line up to where the shell's own signs begin, outside quotes.
+/// Returns a line up to the first operator of the shell outside quotes.
 fn until_the_shell(line: &str) -> &str {
     let mut quote = None;
     for (place, c) in line.char_indices() {

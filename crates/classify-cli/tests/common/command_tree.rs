@@ -1,8 +1,8 @@
-//! The commands that there are, as the binary itself tells them.
+//! The commands, as the help of the binary lists them.
 
 use super::{bare_command, run_to_end};
 
-/// Every command that does something, as its words: `["classify", "rules", "check"]`.
+/// Every command without subcommands, as its words: `["classify", "rules", "check"]`.
 pub fn commands() -> Vec<Vec<String>> {
     let mut found = Vec::new();
     below(&[], &mut found);
@@ -24,7 +24,7 @@ fn below(words: &[&str], found: &mut Vec<Vec<String>>) {
         return;
     };
     for line in list.lines().take_while(|line| !line.is_empty()) {
-        // What a long description goes on with stands further in.
+        // The next lines of a long description are indented further.
         let name = line
             .strip_prefix("  ")
             .filter(|rest| !rest.starts_with(' '));

@@ -1,4 +1,4 @@
-//! A service at its most talkative: it refuses everything, and says in the refusal all that it was told.
+//! A service that rejects every request and repeats the whole request in the error.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -14,7 +14,7 @@ pub struct EchoServer {
 }
 
 impl EchoServer {
-    /// One that refuses with this status.
+    /// Starts a server that rejects requests with this status.
     pub fn start(status: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -37,7 +37,7 @@ impl EchoServer {
         &self.url
     }
 
-    /// How many requests it has answered.
+    /// The number of requests that were answered.
     pub fn answered(&self) -> usize {
         self.answered.load(Ordering::SeqCst)
     }

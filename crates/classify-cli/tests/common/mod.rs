@@ -1,4 +1,4 @@
-//! A folder of documents, an emulator, and the real binary between them.
+//! A folder of documents, an emulator, and the real binary.
 
 #![expect(
     dead_code,
@@ -23,10 +23,10 @@ use std::time::{Duration, Instant};
 use classify_emulator::{Config, Emulator, RateLimits, Route};
 use serde_json::Value;
 
-/// A key that must be found in no output.
+/// A key that no output may contain.
 pub const CANARY: &str = "llx-canary-5f1e";
 
-/// Rules that tell the two documents of [`Sandbox::new`] apart.
+/// Rules that distinguish the two documents of [`Sandbox::new`].
 pub const RULES: &str = "\
 rules:
   - type: invoice
@@ -41,7 +41,7 @@ pub struct Sandbox {
     folder: tempfile::TempDir,
 }
 
-/// What a command said and how it ended.
+/// The output and the exit code of a command.
 #[derive(Debug)]
 pub struct CommandOutput {
     pub code: i32,
@@ -75,7 +75,7 @@ impl Sandbox {
         sandbox
     }
 
-    /// Writes a file and says where it is.
+    /// Writes a file and returns its path.
     pub fn file(&self, name: &str, text: &str) -> PathBuf {
         let path = self.path().join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -107,7 +107,7 @@ impl Sandbox {
         found.lines()[0]["job_id"].as_str().unwrap().to_owned()
     }
 
-    /// Ends the jobs that are open, when a test is through with waiting for nothing.
+    /// Ends the open jobs, so that a test need not wait for them.
     pub fn cancel_jobs(&self) {
         for job in self.emulator.jobs() {
             if matches!(job.status, "PENDING" | "RUNNING") {
@@ -116,13 +116,13 @@ impl Sandbox {
         }
     }
 
-    /// Waits until a run has taken note of how its jobs stand now: it asks for the list again.
+    /// Waits until a run has polled the current state of its jobs: it requests the list again.
     pub fn wait_for_poll(&self) {
         let seen = self.emulator.count(Route::ClassifyList);
         self.wait_until(|emulator| emulator.count(Route::ClassifyList) > seen + 1);
     }
 
-    /// Waits until the emulator has seen enough.
+    /// Waits until the emulator fulfils a condition.
     #[track_caller]
     pub fn wait_until(&self, seen: impl Fn(&Emulator) -> bool) {
         let end = Instant::now() + Duration::from_secs(60);
@@ -133,7 +133,7 @@ impl Sandbox {
     }
 }
 
-/// What a command is given of the tests' own environment: enough to start, and where to count what it runs through.
+/// The variables that a command inherits: enough to start, and the path for coverage data.
 const KEPT: [&str; 8] = [
     "PATH",
     "HOME",
@@ -145,7 +145,7 @@ const KEPT: [&str; 8] = [
     "LD_LIBRARY_PATH",
 ];
 
-/// The binary without key, service or colours, and with nothing else that the machine's environment says.
+/// The binary in an environment without a key, a base URL, colors and the variables of the machine.
 pub fn bare_command(words: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_llamacloud-prod"));
     command.env_clear();
@@ -212,11 +212,11 @@ impl CommandOutput {
     }
 }
 
-/// A command that goes on. One that a failed test leaves behind is killed.
+/// A running command, which is killed if a test fails.
 pub struct RunningCommand(Option<Child>);
 
 impl RunningCommand {
-    /// Starts a command, and keeps what it says.
+    /// Starts a command, and captures its output.
     pub fn start(mut command: Command) -> Self {
         let child = command
             .stdout(Stdio::piped())
@@ -226,7 +226,7 @@ impl RunningCommand {
         Self(Some(child))
     }
 
-    /// Sends what Ctrl-C sends.
+    /// Sends the signal of Ctrl-C.
     #[cfg(unix)]
     pub fn interrupt(&self) {
         use rustix::process::{Pid, Signal, kill_process};
@@ -298,7 +298,7 @@ pub fn row<'a>(rows: &'a [Value], path: &str) -> &'a Value {
         .unwrap_or_else(|| panic!("{path} has no row in {rows:?}"))
 }
 
-/// How a document stands.
+/// The status of a document.
 #[track_caller]
 pub fn status_of<'a>(rows: &'a [Value], path: &str) -> &'a str {
     row(rows, path)["status"].as_str().unwrap()
@@ -321,7 +321,7 @@ pub fn without_ids(text: &str) -> String {
     plain + rest
 }
 
-/// The words that every run here begins with.
+/// The arguments that every run begins with.
 pub const RUN: [&str; 9] = [
     "classify",
     "run",
@@ -338,7 +338,7 @@ pub fn run_bulk(sandbox: &Sandbox, words: &[&str]) -> CommandOutput {
     sandbox.run(&[&RUN[..], words].concat())
 }
 
-/// A sandbox with so many documents more, each of its own content.
+/// A sandbox with this many additional documents of different content.
 pub fn with_documents(config: Config, documents: usize) -> Sandbox {
     let sandbox = Sandbox::with(config.rate_limits(RateLimits::none()));
     for index in 0..documents {

@@ -1,4 +1,4 @@
-//! What stands between a client and a service: TLS in front of an emulator, and a proxy.
+//! TLS in front of an emulator, and a proxy.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -15,10 +15,10 @@ use tokio_rustls::TlsAcceptor;
 
 use super::Sandbox;
 
-/// An address of this machine that is not written as one. What is, is reached past every proxy.
+/// A name of this machine that is not recognized as local. Local addresses bypass every proxy.
 pub const ANYWHERE: &str = "0.0.0.0";
 
-/// An authority of our own, and a relay that speaks TLS with a certificate of it for `localhost` and [`ANYWHERE`].
+/// A certificate authority, and a TLS relay with a certificate of it for `localhost` and [`ANYWHERE`].
 pub struct TlsProxy {
     /// The authority's certificate, in PEM.
     pub authority: PathBuf,
@@ -68,7 +68,7 @@ impl TlsProxy {
         }
     }
 
-    /// Its base URL under a name, for which its certificate may be or not.
+    /// Its base URL under a name, which its certificate may or may not contain.
     pub fn url(&self, host: &str) -> String {
         format!("https://{host}:{}", self.port)
     }
@@ -122,7 +122,7 @@ impl ConnectProxy {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// How many tunnels have been opened.
+    /// The number of opened tunnels.
     pub fn tunnels(&self) -> usize {
         self.tunnels.load(Ordering::SeqCst)
     }

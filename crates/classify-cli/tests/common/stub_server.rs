@@ -1,4 +1,4 @@
-//! A service that answers what a test tells it to, and keeps what it was sent.
+//! A service that sends the responses of a test, and records the requests.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 
-/// What was asked: `GET /path?query`, and the body.
+/// A request: `GET /path?query`, and the body.
 #[derive(Debug, Clone)]
 pub struct RecordedRequest {
     pub line: String,

@@ -1,4 +1,4 @@
-//! A terminal to start commands in, whose screen can be read and waited for.
+//! A terminal for commands, with a screen that tests can read and wait for.
 
 use std::fs::{File, OpenOptions};
 use std::io::Read as _;
@@ -26,7 +26,7 @@ struct Capture {
     all: Vec<u8>,
 }
 
-/// Which of a command's ends are the terminal.
+/// The streams of a command that are the terminal.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Attached {
     Both,
@@ -37,7 +37,7 @@ pub enum Attached {
 }
 
 impl Terminal {
-    /// Starts a command in a terminal of so many columns. With 0 it does not know its size.
+    /// Starts a command in a terminal with this many columns; with 0 the size is unknown.
     pub fn start(command: &mut Command, ends: Attached, columns: u16) -> Self {
         let near = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&near).unwrap();
@@ -105,24 +105,24 @@ impl Terminal {
         }
     }
 
-    /// What is on the screen, as one looks at it.
+    /// The text on the screen.
     pub fn screen(&self) -> String {
         self.capture.lock().unwrap().screen.screen().contents()
     }
 
-    /// All that was ever written, with what steers the terminal.
+    /// Everything that was written, including escape sequences.
     pub fn written(&self) -> String {
         String::from_utf8_lossy(&self.capture.lock().unwrap().all).into_owned()
     }
 
-    /// Whether a line of the screen goes on in the next because it was too long.
+    /// Whether a line of the screen was wrapped because it was too long.
     pub fn wraps(&self) -> bool {
         let capture = self.capture.lock().unwrap();
         let screen = capture.screen.screen();
         (0..24).any(|row| screen.row_wrapped(row))
     }
 
-    /// Waits until the screen shows what is looked for, and says what it shows then.
+    /// Waits until the screen fulfils a condition, and returns its text.
     #[track_caller]
     pub fn wait_until(&self, shows: impl Fn(&str) -> bool) -> String {
         let end = Instant::now() + Duration::from_secs(30);
@@ -141,13 +141,13 @@ impl Terminal {
         std::io::Write::write_all(&mut &self.near_end, keys.as_bytes()).unwrap();
     }
 
-    /// Sends what Ctrl-C sends.
+    /// Sends the signal of Ctrl-C.
     pub fn interrupt(&self) {
         let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
         kill_process(pid, Signal::INT).unwrap();
     }
 
-    /// Waits for the command's end, and for all that it wrote to be on the screen.
+    /// Waits for the end of the command and for all of its output on the screen.
     #[track_caller]
     pub fn assert_exit(&mut self, code: i32) -> String {
         let status = self.child.wait().unwrap();

@@ -11,7 +11,11 @@ use super::endpoint::{
 
 const RESOURCE: &str = "classifier:jobs";
 const PATH: &str = "/api/v1/classifier/jobs";
-const JOB: Parameter = path_id("classify_job_id", "classify-job-id", "The job's id");
+const JOB: Parameter = path_id(
+    "classify_job_id",
+    "classify-job-id",
+    "Select the job by its id",
+);
 
 pub(crate) static ENDPOINTS: &[Endpoint] = &[
     Endpoint {
@@ -19,7 +23,7 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
         name: "create",
         about: "Create a job of version 1, for up to 500 files",
         help: "\
-Version 1 is deprecated, and the service may stop answering it; `classify create` and `classify run` take its place.
+Version 1 is deprecated and may be removed by the service; use `classify create` or `classify run` instead.
 
 Examples:
   llamacloud-prod classifier:jobs create --file-id 182bd5e5-6e1a-4fe4-a799-aa6d9a6ab26e \\
@@ -31,18 +35,18 @@ Examples:
         path: PATH,
         path_suffix: "",
         parameters: &[
-            optional(Body, TextList, "file_ids", "file-id", "ID", "A file to classify").required(),
-            optional(Body, RuleObjects, "rules", "rule", "OBJECT", "A rule: an object with type and description").required().nested(&[
-                nested(Text, "type", "type", "TYPE", "The type of the documents that the rule matches"),
-                nested(Text, "description", "description", "TEXT", "What such documents are like"),
+            optional(Body, TextList, "file_ids", "file-id", "ID", "Classify this file").required(),
+            optional(Body, RuleObjects, "rules", "rule", "OBJECT", "Add a rule: {type: …, description: …}").required().nested(&[
+                nested(Text, "type", "type", "TYPE", "Set the type of a rule"),
+                nested(Text, "description", "description", "TEXT", "Set the description of a rule"),
             ]),
-            optional(Body, Text, "mode", "mode", "MODE", "FAST or MULTIMODAL").enum_values(&["FAST", "MULTIMODAL"]),
-            optional(Body, Object, "parsing_configuration", "parsing-configuration", "OBJECT", "How files are read").nested(&[
-                nested(Text, "lang", "lang", "CODE", "The language"),
-                nested(Number, "max_pages", "max-pages", "NUMBER", "The most pages to read"),
-                nested(Object, "target_pages", "target-pages", "LIST", "The pages to read, counted from 0"),
+            optional(Body, Text, "mode", "mode", "MODE", "Set the mode: FAST or MULTIMODAL").enum_values(&["FAST", "MULTIMODAL"]),
+            optional(Body, Object, "parsing_configuration", "parsing-configuration", "OBJECT", "Set lang, max_pages, target_pages").nested(&[
+                nested(Text, "lang", "lang", "CODE", "Set the language, such as en or de"),
+                nested(Number, "max_pages", "max-pages", "NUMBER", "Read at most this many pages"),
+                nested(Object, "target_pages", "target-pages", "LIST", "Read only these pages, counted from 0"),
             ]),
-            optional(Body, ObjectList, "webhook_configurations", "webhook-configuration", "OBJECT", "A webhook to report to").nested(WEBHOOK),
+            optional(Body, ObjectList, "webhook_configurations", "webhook-configuration", "OBJECT", "Report to a webhook").nested(WEBHOOK),
         ],
         response: ResponseKind::Object,
         idempotency: Idempotency::NonIdempotent,
@@ -83,9 +87,9 @@ Examples:
     Endpoint {
         resource: RESOURCE,
         name: "get-results",
-        about: "Show what a job of version 1 found, file by file",
+        about: "Show the results of a job of version 1",
         help: "\
-Every page is followed, and all items stand in one object; --format raw shows one page as it came.
+Combines the items of all pages in one object; --format raw prints one page as the service sent it.
 
 Examples:
   llamacloud-prod classifier:jobs get-results 182bd5e5-6e1a-4fe4-a799-aa6d9a6ab26e

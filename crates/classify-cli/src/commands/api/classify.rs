@@ -12,16 +12,16 @@ use super::endpoint::{
 };
 
 const PATH: &str = "/api/v2/classify";
-const JOB: Parameter = path_id("job_id", "job-id", "The job's id");
+const JOB: Parameter = path_id("job_id", "job-id", "Select the job by its id");
 
 pub(crate) static ENDPOINTS: &[Endpoint] = &[
     Endpoint {
         resource: "classify",
         name: "create",
-        about: "Create a job for a file that is uploaded already",
+        about: "Create a job for an uploaded file",
         help: "\
-The job is printed as soon as it is created; `classify wait` waits for it. Objects and lists are YAML or JSON. A \
-map on stdin is read to its end; in a loop over lines, or beside a pipe that stays open, add </dev/null or --no-stdin.
+Prints the job without waiting for its end; `classify wait` waits for it. Objects and lists are YAML or JSON. Reads a \
+map of values from stdin; in a loop that reads lines, or beside a pipe that stays open, add </dev/null or --no-stdin.
 
 Examples:
   llamacloud-prod classify create --file-input dfl-123 --configuration-id cfg-456
@@ -34,18 +34,18 @@ Examples:
         path: PATH,
         path_suffix: "",
         parameters: &[
-            optional(Body, Text, "file_input", "file-input", "ID", "What to classify: an uploaded file (dfl-…) or a parse job (pjb-…)"),
-            optional(Body, Text, "file_id", "file-id", "ID", "An older name for --file-input"),
-            optional(Body, Text, "parse_job_id", "parse-job-id", "ID", "An older name for --file-input"),
-            optional(Body, Configuration, "configuration", "configuration", "OBJECT", "The rules, with all that belongs to them").nested(&[
-                nested(Rules, "rules", "rules", "LIST", "The rules: objects with type and description"),
-                nested(Text, "mode", "mode", "MODE", "The mode: FAST"),
-                nested(Object, "parsing_configuration", "parsing-configuration", "OBJECT", "How documents are read: lang, max_pages, target_pages"),
+            optional(Body, Text, "file_input", "file-input", "ID", "Classify this file (dfl-…) or parse job (pjb-…)"),
+            optional(Body, Text, "file_id", "file-id", "ID", "Same as --file-input (older name)"),
+            optional(Body, Text, "parse_job_id", "parse-job-id", "ID", "Same as --file-input (older name)"),
+            optional(Body, Configuration, "configuration", "configuration", "OBJECT", "Set the rules and all other settings").nested(&[
+                nested(Rules, "rules", "rules", "LIST", "Set the rules: objects with type and description"),
+                nested(Text, "mode", "mode", "MODE", "Set the mode: FAST"),
+                nested(Object, "parsing_configuration", "parsing-configuration", "OBJECT", "Set lang, max_pages, target_pages"),
             ]),
-            optional(Body, Text, "configuration_id", "configuration-id", "ID", "A saved configuration, in place of rules"),
-            optional(Body, Text, "transaction_id", "transaction-id", "ID", "Makes the create repeatable: under the same id there is one job, and one bill [default: drawn at random]"),
-            optional(Body, TextList, "webhook_configuration_ids", "webhook-configuration-id", "ID", "A saved webhook to report to, up to four"),
-            optional(Body, ObjectList, "webhook_configurations", "webhook-configuration", "OBJECT", "A webhook to report to").nested(WEBHOOK),
+            optional(Body, Text, "configuration_id", "configuration-id", "ID", "Use a saved configuration instead of rules"),
+            optional(Body, Text, "transaction_id", "transaction-id", "ID", "Create at most one job with this id [default: random]"),
+            optional(Body, TextList, "webhook_configuration_ids", "webhook-configuration-id", "ID", "Report to a saved webhook, up to four"),
+            optional(Body, ObjectList, "webhook_configurations", "webhook-configuration", "OBJECT", "Report to a webhook").nested(WEBHOOK),
         ],
         response: ResponseKind::Job,
         idempotency: Idempotency::Idempotent,
@@ -56,7 +56,7 @@ Examples:
         name: "list",
         about: "List jobs",
         help: "\
-Every page is followed, so the list is the whole list unless --max-items says otherwise.
+Lists the jobs of all pages, up to --max-items. A status is PENDING, RUNNING, COMPLETED, FAILED or CANCELLED.
 
 Examples:
   llamacloud-prod classify list --status COMPLETED --max-items 20
@@ -66,13 +66,13 @@ Examples:
         path: PATH,
         path_suffix: "",
         parameters: &[
-            optional(Query, TextList, "job_ids", "job-id", "ID", "Only these jobs"),
-            optional(Query, Text, "status", "status", "STATUS", "Only jobs of this status: PENDING, RUNNING, COMPLETED, FAILED, CANCELLED")
+            optional(Query, TextList, "job_ids", "job-id", "ID", "List only these jobs"),
+            optional(Query, Text, "status", "status", "STATUS", "List only jobs with this status, such as COMPLETED")
                 .enum_values(&["PENDING", "RUNNING", "COMPLETED", "FAILED", "CANCELLED"]),
-            optional(Query, Text, "configuration_id", "configuration-id", "ID", "Only jobs made from this saved configuration"),
-            optional(Query, Text, "created_at_on_or_after", "created-at-on-or-after", "TIME", "Only jobs created then or later, such as 2026-01-02T03:04:05Z"),
-            optional(Query, Text, "created_at_on_or_before", "created-at-on-or-before", "TIME", "Only jobs created then or earlier"),
-            optional(Query, Number, "page_size", "page-size", "NUMBER", "How many jobs to ask for in one request: 1 to 100. It does not limit the list; --max-items does").range(1, 100),
+            optional(Query, Text, "configuration_id", "configuration-id", "ID", "List only jobs of this saved configuration"),
+            optional(Query, Text, "created_at_on_or_after", "created-at-on-or-after", "TIME", "List only jobs created at 2026-01-02T03:04:05Z or later"),
+            optional(Query, Text, "created_at_on_or_before", "created-at-on-or-before", "TIME", "List only jobs created at this time or earlier"),
+            optional(Query, Number, "page_size", "page-size", "NUMBER", "Request this many jobs per page, 1 to 100").range(1, 100),
             PAGE_TOKEN,
         ],
         response: ResponseKind::JobPages,
@@ -93,7 +93,7 @@ Examples:
         path_suffix: "",
         parameters: &[
             JOB,
-            optional(Query, TextList, "expand", "expand", "PART", "A part that is left out otherwise: usage, what the job cost"),
+            optional(Query, TextList, "expand", "expand", "PART", "Request an optional part of the job: usage (its cost)"),
         ],
         response: ResponseKind::Job,
         idempotency: Idempotency::Safe,
@@ -104,7 +104,7 @@ Examples:
         name: "cancel",
         about: "Cancel a job that has not ended",
         help: "\
-The service refuses to cancel a job that has ended.
+The service rejects this if the job has ended.
 
 Examples:
   llamacloud-prod classify cancel clj-123
@@ -120,9 +120,9 @@ Examples:
     Endpoint {
         resource: "classify",
         name: "delete",
-        about: "Delete a job that has ended, and its result",
+        about: "Delete a job that has ended and its result",
         help: "\
-A job that has not ended must be cancelled first.
+Cancel a job first if it has not ended.
 
 Examples:
   llamacloud-prod classify delete clj-123

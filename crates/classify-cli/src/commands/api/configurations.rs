@@ -10,29 +10,26 @@ use super::endpoint::{
 };
 
 const PATH: &str = "/api/v1/beta/configurations";
-const CONFIG: Parameter = path_id("config_id", "config-id", "The configuration's id");
-const NAME: Parameter = optional(
-    Body,
-    Text,
-    "name",
-    "name",
-    "NAME",
-    "The configuration's name",
+const CONFIG: Parameter = path_id(
+    "config_id",
+    "config-id",
+    "Select the configuration by its id",
 );
+const NAME: Parameter = optional(Body, Text, "name", "name", "NAME", "Set the name");
 const PARAMETERS: Parameter = optional(
     Body,
     Object,
     "parameters",
     "parameters",
     "OBJECT",
-    "The product type, and what it takes: {product_type: classify_v2, rules: […]}",
+    "Set the parameters: {product_type: classify_v2, rules: […]}",
 );
 
 pub(crate) static ENDPOINTS: &[Endpoint] = &[
     Endpoint {
         resource: "configurations",
         name: "create",
-        about: "Save a configuration; one of the same name and product type is replaced",
+        about: "Save a configuration, replacing one of the same name and product type",
         help: "\
 Examples:
   llamacloud-prod configurations create --name invoices --parameters \\
@@ -51,6 +48,8 @@ Examples:
         name: "list",
         about: "List saved configurations",
         help: "\
+A product type is classify_v2, extract_v2, parse_v2, split_v1 or spreadsheet_v1.
+
 Examples:
   llamacloud-prod configurations list --product-type classify_v2 --latest-only
   llamacloud-prod configurations list \\
@@ -59,9 +58,9 @@ Examples:
         path: PATH,
         path_suffix: "",
         parameters: &[
-            optional(Query, TextList, "product_type", "product-type", "TYPE", "Only this product: classify_v2, extract_v2, parse_v2, split_v1, spreadsheet_v1"),
-            optional(Query, Text, "name", "name", "NAME", "Only of this name"),
-            optional(Query, Bool, "latest_only", "latest-only", "BOOL", "Only the newest version of each name"),
+            optional(Query, TextList, "product_type", "product-type", "TYPE", "List only this product type, such as classify_v2"),
+            optional(Query, Text, "name", "name", "NAME", "List only configurations of this name"),
+            optional(Query, Bool, "latest_only", "latest-only", "BOOL", "List only the newest version of each name"),
             PAGE_SIZE,
             PAGE_TOKEN,
         ],
@@ -88,7 +87,7 @@ Examples:
     Endpoint {
         resource: "configurations",
         name: "update",
-        about: "Patch a saved configuration; what is not given stays as it is",
+        about: "Change the given fields of a saved configuration",
         help: "\
 Examples:
   llamacloud-prod configurations update cfg-123 --name bills
@@ -106,7 +105,7 @@ Examples:
         name: "delete",
         about: "Delete a saved configuration",
         help: "\
-Nothing is printed when it is done.
+Prints nothing on success.
 
 Examples:
   llamacloud-prod configurations delete cfg-123

@@ -36,7 +36,7 @@ pub(super) fn create_operation(
         let message = if inputs.is_empty() {
             "`llamacloud-prod classify create` needs --file-input"
         } else {
-            "--file-input, --file-id and --parse-job-id exclude each other; give one of the three"
+            "--file-input, --file-id and --parse-job-id cannot be combined; use one of them"
         };
         return Err(CliError::usage(message)
             .hint("`llamacloud-prod classify create --help` shows how to write it"));
@@ -128,7 +128,7 @@ pub(super) fn send_create(
             "interrupted; the job may have been created",
         )
         .hint(format!(
-            "the same command with --transaction-id {} creates no second job",
+            "repeat the command with --transaction-id {} to get that job; this creates no second job",
             transaction_id.unwrap_or_default()
         ))),
     }

@@ -1,9 +1,9 @@
-//! The description of a command that is one call.
+//! The description of a command that makes one call.
 
 use classify_proto::Idempotency;
 use classify_proto::http::Method;
 
-/// A command that is one call.
+/// A command that makes one call.
 #[derive(Debug)]
 pub(crate) struct Endpoint {
     /// The first argument: `files`, `classifier:jobs`.
@@ -204,7 +204,7 @@ pub(super) const PAGE_SIZE: Parameter = optional(
     "page_size",
     "page-size",
     "NUMBER",
-    "How many items to ask for in one request. It does not limit the list; --max-items does",
+    "Request this many items per page; --max-items limits the list",
 )
 .range(1, i64::MAX);
 
@@ -215,7 +215,7 @@ pub(super) const PAGE_TOKEN: Parameter = optional(
     "page_token",
     "page-token",
     "TOKEN",
-    "The token of the page to begin at",
+    "Begin at the page of this token",
 );
 
 /// The fields of a webhook configuration.
@@ -225,34 +225,34 @@ pub(super) const WEBHOOK: &[NestedParameter] = &[
         "webhook_url",
         "webhook-url",
         "URL",
-        "Where to deliver",
+        "Set the URL to deliver to",
     ),
     nested(
         ValueKind::TextList,
         "webhook_events",
         "webhook-events",
         "LIST",
-        "Which events to deliver; all by default",
+        "Deliver only these events [default: all]",
     ),
     nested(
         ValueKind::Object,
         "webhook_headers",
         "webhook-headers",
         "OBJECT",
-        "Headers of every delivery",
+        "Add these headers to each delivery",
     ),
     nested(
         ValueKind::Text,
         "webhook_output_format",
         "webhook-output-format",
         "FORMAT",
-        "How the body is written: string or json",
+        "Set the format of the body: string or json",
     ),
     nested(
         ValueKind::Text,
         "webhook_signing_secret",
         "webhook-signing-secret",
         "SECRET",
-        "Signs each delivery; @FILE keeps it out of the process list",
+        "Sign each delivery with this secret or @FILE",
     ),
 ];

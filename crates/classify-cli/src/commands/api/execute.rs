@@ -91,7 +91,7 @@ pub(crate) fn execute(
             match item {
                 Ok(item) => results.write(item.get())?,
                 Err(error) => {
-                    // The items so far are printed; the exit code says that the list is incomplete.
+                    // The items so far are printed; the exit code shows that the list is incomplete.
                     if file.is_none() {
                         results.finish()?;
                     }
@@ -162,7 +162,7 @@ fn merge_pages(
     Ok(format!("{{{}}}", fields.join(",")))
 }
 
-/// The ids of what the service created. They must not be lost if the response cannot be printed.
+/// The ids of created objects. They must not be lost if the response cannot be printed.
 struct CreatedIds(Vec<(&'static str, String)>);
 
 impl CreatedIds {
@@ -179,7 +179,7 @@ impl CreatedIds {
         Self(id.into_iter().chain(transaction_id).collect())
     }
 
-    /// Prints the response. An error of that names the ids.
+    /// Prints the response. Its error contains the ids.
     fn print(self, mut results: ResultWriter, response: &str) -> Result<(), CliError> {
         results
             .write(response)

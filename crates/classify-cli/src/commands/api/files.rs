@@ -10,16 +10,16 @@ use super::endpoint::{
 };
 
 const PATH: &str = "/api/v1/beta/files";
-const FILE: Parameter = path_id("file_id", "file-id", "The file's id");
+const FILE: Parameter = path_id("file_id", "file-id", "Select the file by its id");
 const EXPAND: Parameter = optional(
     Query,
     TextList,
     "expand",
     "expand",
     "PART",
-    "A part that is left out otherwise: download_url",
+    "Request an optional part: download_url",
 );
-const ORDER_BY: &str = "name, id, or created_at (newest first)";
+const ORDER_BY: &str = "Sort by name, id, or created_at (newest first)";
 
 pub(crate) static ENDPOINTS: &[Endpoint] = &[
     Endpoint {
@@ -27,7 +27,7 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
         name: "create",
         about: "Upload a file",
         help: "\
-The file is sent as it is read, and never held in memory; `-` uploads what comes on stdin.
+Streams the file without holding it in memory. A purpose is classify, parse, extract, split, sheet, user_data or agent_app.
 
 Examples:
   llamacloud-prod files create --file scan.pdf --purpose classify
@@ -37,14 +37,14 @@ Examples:
         path: PATH,
         path_suffix: "",
         parameters: &[
-            optional(Body, File, "file", "file", "PATH", "The file").required(),
+            optional(Body, File, "file", "file", "PATH", "Upload this file, or stdin with -").required(),
             optional(
                 Body,
                 Text,
                 "purpose",
                 "purpose",
                 "PURPOSE",
-                "What it is for: classify, parse, extract, split, sheet, user_data or agent_app",
+                "Set the purpose, such as classify, parse or extract",
             )
             .required(),
             optional(
@@ -53,7 +53,7 @@ Examples:
                 "external_file_id",
                 "external-file-id",
                 "ID",
-                "Your own id for it",
+                "Set an id of your own",
             ),
         ],
         response: ResponseKind::Object,
@@ -79,7 +79,7 @@ Examples:
                 "file_ids",
                 "file-id",
                 "ID",
-                "Only these files",
+                "List only these files",
             ),
             optional(
                 Query,
@@ -87,7 +87,7 @@ Examples:
                 "file_name",
                 "file-name",
                 "NAME",
-                "Only files of exactly this name",
+                "List only files with exactly this name",
             ),
             optional(
                 Query,
@@ -95,7 +95,7 @@ Examples:
                 "external_file_id",
                 "external-file-id",
                 "ID",
-                "Only the file with this id of yours",
+                "List only the file with this id of your own",
             ),
             optional(Query, Text, "order_by", "order-by", "FIELD", ORDER_BY),
             EXPAND,
@@ -127,7 +127,7 @@ Examples:
         name: "delete",
         about: "Delete a file",
         help: "\
-Nothing is printed when it is done.
+Prints nothing on success.
 
 Examples:
   llamacloud-prod files delete dfl-123
@@ -143,9 +143,9 @@ Examples:
     Endpoint {
         resource: "files",
         name: "content",
-        about: "Show where a file's content can be fetched",
+        about: "Print a URL from which a file can be downloaded",
         help: "\
-The address needs no key, so whoever has it can read the file until it expires.
+The URL needs no key: anyone who has it can read the file until it expires.
 
 Examples:
   llamacloud-prod files content dfl-123
@@ -161,7 +161,7 @@ Examples:
                 "expires_at_seconds",
                 "expires-at-seconds",
                 "SECONDS",
-                "How long the address is good for",
+                "Set how long the URL is valid",
             ),
         ],
         response: ResponseKind::Object,
@@ -171,7 +171,7 @@ Examples:
     Endpoint {
         resource: "files",
         name: "query",
-        about: "List files by a filter; `files list` takes its place",
+        about: "List files by a filter (older; use `files list`)",
         help: "\
 Examples:
   llamacloud-prod files query --filter '{file_name: scan.pdf}'
@@ -180,37 +180,37 @@ Examples:
         path: PATH,
         path_suffix: "/query",
         parameters: &[
-            optional(Body, Object, "filter", "filter", "OBJECT", "Which files").nested(&[
+            optional(Body, Object, "filter", "filter", "OBJECT", "Set the filter").nested(&[
                 nested(
                     Text,
                     "data_source_id",
                     "data-source-id",
                     "ID",
-                    "From this data source",
+                    "List only files of this data source",
                 ),
                 nested(
                     Text,
                     "external_file_id",
                     "external-file-id",
                     "ID",
-                    "With this id of yours",
+                    "List only files with this id of your own",
                 ),
-                nested(Object, "file_ids", "file-ids", "LIST", "Only these"),
+                nested(Object, "file_ids", "file-ids", "LIST", "List only these files"),
                 nested(
                     Text,
                     "file_name",
                     "file-name",
                     "NAME",
-                    "Of exactly this name",
+                    "List only files with exactly this name",
                 ),
                 nested(
                     Bool,
                     "only_manually_uploaded",
                     "only-manually-uploaded",
                     "BOOL",
-                    "Only those without a data source",
+                    "List only files without a data source",
                 ),
-                nested(Text, "project_id", "project-id", "ID", "Of this project"),
+                nested(Text, "project_id", "project-id", "ID", "List only files of this project"),
             ]),
             optional(Body, Text, "order_by", "order-by", "FIELD", ORDER_BY),
             optional(
@@ -219,7 +219,7 @@ Examples:
                 "page_size",
                 "page-size",
                 "NUMBER",
-                "How many files to ask for in one request",
+                "Request this many files per page",
             )
             .range(1, i64::MAX),
             optional(
@@ -228,7 +228,7 @@ Examples:
                 "page_token",
                 "page-token",
                 "TOKEN",
-                "The token of the page to begin at",
+                "Begin at the page of this token",
             ),
         ],
         response: ResponseKind::Pages,

@@ -17,7 +17,7 @@ use crate::yaml;
 
 /// The maximum size of a file that is a value.
 const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
-/// The maximum length of a path in an error, in characters. A text that begins with @ is taken for one.
+/// The maximum length of a path in an error, in characters. A text that begins with @ is parsed as a path.
 const MAX_PATH_CHARS: usize = 200;
 
 /// Parses the value of a flag.
@@ -63,8 +63,8 @@ fn parse_number(text: &str) -> Option<i64> {
     }
 }
 
-/// Parses YAML or JSON. Texts in it may name files if it is written on the command line. In a file `@` has no meaning:
-/// others may have written it, and it could have the caller's own files sent.
+/// Parses YAML or JSON. On the command line, texts in it may refer to files. In a file `@` has no special meaning,
+/// since the author of the file could otherwise have the caller's own files sent.
 fn parse_object(
     flag: &str,
     kind: ValueKind,
@@ -86,7 +86,7 @@ fn parse_object(
     })?;
     if value.is_string() {
         return Err(CliError::usage(format!(
-            "--{flag}: an object or a list is wanted, not a text"
+            "--{flag}: expected an object or a list, found text"
         ))
         .hint(format!("for example {}; or @FILE", example(flag))));
     }
@@ -151,7 +151,8 @@ fn resolve_texts(flag: &str, value: &mut Value) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Resolves a text. `@path`: the file's text, or base64 if it is not text. `@file://path`: its text. `@data://path`: base64.
+/// Resolves a text. `@path`: the file's text, or base64 if it is not text. `@file://path`: its text. `@data://path`:
+/// base64.
 /// `\@text` is `@text`. Anything else is itself.
 pub(crate) fn resolve_text(flag: &str, text: &str) -> Result<String, CliError> {
     if let Some(rest) = text.strip_prefix("\\@") {
@@ -168,19 +169,19 @@ pub(crate) fn resolve_text(flag: &str, text: &str) -> Result<String, CliError> {
         None => (path, false),
     };
     match String::from_utf8(read_file(flag, path)?) {
-        // An editor ends a file with a line break, which is no part of a key, a secret or an id.
+        // An editor ends a file with a line break, which is not part of a key, a secret or an id.
         Ok(mut text) => {
             while text.ends_with(['\n', '\r']) {
                 text.pop();
             }
-            // Nor does a byte order mark at its beginning.
+            // A byte order mark is not part of it either.
             if text.starts_with('\u{feff}') {
                 text.remove(0);
             }
             Ok(text)
         }
         Err(_) if only_text => Err(
-            CliError::usage(format!("--{flag}: {path} is no UTF-8 text"))
+            CliError::usage(format!("--{flag}: {path} is not UTF-8 text"))
                 .hint("@data://PATH sends it as base64"),
         ),
         Err(error) => Ok(STANDARD.encode(error.as_bytes())),
@@ -191,12 +192,12 @@ fn read_file(flag: &str, path: &str) -> Result<Vec<u8>, CliError> {
     let shown = shorten(path, MAX_PATH_CHARS);
     let unreadable = |error: std::io::Error| {
         CliError::usage(format!("--{flag}: {shown} cannot be read: {error}"))
-            .hint("a value that begins with @ names a file; write \\@ for the sign itself")
+            .hint("a value that begins with @ is a file name; write \\@ for a literal @")
     };
     let metadata = fs::metadata(path).map_err(unreadable)?;
     if metadata.is_dir() || metadata.len() > MAX_FILE_BYTES {
         return Err(CliError::usage(format!(
-            "--{flag}: {shown} should be a file of at most {} MiB",
+            "--{flag}: {shown} must be a file of at most {} MiB",
             MAX_FILE_BYTES / 1024 / 1024
         )));
     }

@@ -40,7 +40,7 @@ pub(super) fn flag_value(
         collect(&format!("{}.{}", parameter.flag, nested.flag), Some(nested));
     }
     occurrences.sort_by_key(|(index, ..)| *index);
-    // Nested flags of a single object win, wherever they stand.
+    // Nested flags of a single object take precedence in any position.
     if matches!(parameter.kind, ValueKind::Object | ValueKind::Configuration) {
         occurrences.sort_by_key(|(_, nested, _)| nested.is_some());
     }
@@ -142,7 +142,7 @@ fn set_nested(
                 return Ok(());
             }
         }
-        return Err("holds something else than objects");
+        return Err("must contain objects only");
     }
     if value.is_null() {
         *value = Value::Object(Map::new());
@@ -157,7 +157,7 @@ fn set_nested(
             }
             Ok(())
         }
-        _ => Err("is no object"),
+        _ => Err("is not an object"),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The flags and the help of the commands of the tables.
+//! The flags and the help of the commands in the tables.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -15,17 +15,11 @@ use super::flag_values::POSITIONAL;
 pub(crate) const RESOURCES: [(&str, &str); 4] = [
     (
         "classifier:jobs",
-        "Jobs of version 1 of the API, which is deprecated",
+        "Manage jobs of the deprecated version 1 of the API",
     ),
-    ("files", "Upload files, and look after them"),
-    (
-        "configurations",
-        "Saved configurations, which jobs name by their id",
-    ),
-    (
-        "webhook-configs",
-        "Saved webhooks, which jobs name by their id",
-    ),
+    ("files", "Upload and manage files"),
+    ("configurations", "Manage saved configurations"),
+    ("webhook-configs", "Manage saved webhooks"),
 ];
 
 /// Adds the commands of a resource.
@@ -47,10 +41,7 @@ fn endpoint_command(endpoint: &'static Endpoint) -> Command {
             command = command.arg(
                 Arg::new(POSITIONAL)
                     .value_name(POSITIONAL)
-                    .help(format!(
-                        "{}; the same as --{}",
-                        parameter.help, parameter.flag
-                    ))
+                    .help(format!("{}, as --{}", parameter.help, parameter.flag))
                     .conflicts_with(parameter.flag),
             );
         }
@@ -66,7 +57,7 @@ fn endpoint_command(endpoint: &'static Endpoint) -> Command {
                 .value_parser(value_parser!(i64).range(-1..))
                 .allow_negative_numbers(true)
                 .default_value("-1")
-                .help("The most items to print; -1 prints all"),
+                .help("Print at most this many items; -1 prints all"),
         );
     }
     command.arg(
@@ -75,7 +66,7 @@ fn endpoint_command(endpoint: &'static Endpoint) -> Command {
             .value_name("FILE")
             .value_parser(value_parser!(std::path::PathBuf))
             .value_hint(ValueHint::FilePath)
-            .help("Writes the result into this file, all at once, in place of stdout"),
+            .help("Write the result to this file instead of to stdout"),
     )
 }
 

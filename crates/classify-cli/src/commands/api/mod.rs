@@ -1,4 +1,5 @@
-//! Commands that are one call to the service each. Tables say which flags there are, and where their values go.
+//! Commands that make one call to the service each. Tables define the flags and the parts of the request for their
+//! values.
 //!
 //! ```text
 //! tables (classify, classifier_jobs, files, configurations, webhook_configs)

@@ -88,7 +88,7 @@ impl Operation for ApiList {
     fn parse_success(&self, response: http::Response<Bytes>) -> Result<Page<RawJson>, Error> {
         match serde_json::from_slice(response.body()) {
             Ok(page) => Ok(page),
-            // The core parses it again, for an error that says what is wrong with the page.
+            // The core parses it again for an error that describes the problem.
             Err(_) => Err(v2::ListJobs::new()
                 .parse_success(response)
                 .err()

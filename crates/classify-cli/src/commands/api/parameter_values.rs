@@ -45,7 +45,7 @@ impl ParameterValues {
             .any(|parameter| parameter.required && !values.contains_key(parameter.name));
         let is_list = endpoint.response.is_list();
         let mut unknown = Map::new();
-        // A command that needs nothing of stdin leaves it to the caller: to a loop over lines, for example.
+        // A command that needs no stdin leaves it to the caller, for example to a loop that reads lines.
         if may_read_stdin && (endpoint.has_body() || is_incomplete || is_list) {
             let wait = if is_list {
                 Wait::Briefly
@@ -105,7 +105,7 @@ impl ParameterValues {
             let id = self.text(parameter.name).unwrap_or_default();
             if matches!(id.trim(), "" | "." | "..") {
                 return Err(CliError::usage(format!(
-                    "{} is {id:?}, which is no id",
+                    "{} is {id:?}, which is not an id",
                     parameter.name
                 )));
             }
@@ -128,7 +128,7 @@ impl ParameterValues {
                     max => format!("{min} to {max}"),
                 };
                 return Err(CliError::usage(format!(
-                    "--{} is {}; the service takes {range}",
+                    "--{} is {}; it must be {range}",
                     parameter.flag,
                     shorten(&value.to_string(), 40)
                 )));
@@ -137,7 +137,7 @@ impl ParameterValues {
         Ok(())
     }
 
-    /// Rejects unknown keys in what a create sends.
+    /// Rejects unknown keys in the body of a create.
     fn check_keys(&self, endpoint: &Endpoint) -> Result<(), CliError> {
         if endpoint.name != "create" {
             return Ok(());
@@ -159,15 +159,14 @@ impl ParameterValues {
             };
             checked.map_err(|unknown| {
                 CliError::usage(format!("--{}: {unknown}", parameter.flag)).hint(
-                    "nothing was sent; --no-validate sends it as it is, if the service knows the key",
+                    "nothing was sent; if the service knows the key, --no-validate sends it as it is",
                 )
             })?;
         }
         Ok(())
     }
 
-    /// Rejects masks in a create: what the service shows in place of a stored credential would become the credential. An
-    /// update may send them back.
+    /// Rejects masked values in a create, which would be stored as the credential. An update may send them back.
     fn check_masks(&self, endpoint: &Endpoint) -> Result<(), CliError> {
         if endpoint.name != "create" {
             return Ok(());
@@ -187,7 +186,7 @@ impl ParameterValues {
             for (name, value) in url.into_iter().chain(headers) {
                 if value.as_str().is_some_and(is_masked) {
                     return Err(CliError::usage(format!(
-                        "{name} is a mask that stands for a stored value; give the value itself"
+                        "{name} is a masked value; use the value itself"
                     ))
                     .hint("nothing was sent; --no-validate sends it as it is"));
                 }

@@ -14,15 +14,15 @@ use crate::yaml;
 
 /// The maximum size of a body.
 const MAX_BODY_BYTES: u64 = 16 * 1024 * 1024;
-/// How long a silent pipe is waited for before a note is printed, or stdin is ignored.
+/// The time to wait for input before a note is printed or stdin is ignored.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long to wait for stdin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wait {
-    /// Until its end: it may contain the body.
+    /// Until its end, because it may contain the body.
     UntilEnd,
-    /// A second: a list needs no parameters, and the caller may keep the pipe open.
+    /// One second, because a list needs no parameters and the caller may keep the pipe open.
     Briefly,
 }
 
@@ -50,16 +50,16 @@ pub(crate) fn read(wait: Wait, printer: Printer) -> Result<Map<String, Value>, C
             Ok(fields)
         }
         Value::Null => Ok(Map::new()),
-        _ => Err(CliError::usage("stdin: a map from names to values is wanted").hint(format!(
+        _ => Err(CliError::usage("stdin: expected a map from names to values").hint(format!(
             "write {{name: value}} in YAML or JSON, with the names of the API, such as file_input\n  {STDIN_HINT}"
         ))),
     }
 }
 
 const STDIN_HINT: &str =
-    "what stands on stdin belongs to the command; if it is a loop's, add </dev/null or --no-stdin";
+    "the command reads values from stdin; if the input is for a loop, add </dev/null or --no-stdin";
 
-/// Reads the whole text. Returns `None` if there is none in time.
+/// Reads the whole text. Returns `None` if no input arrives in time.
 ///
 /// It is read on a thread of its own, which is detached on a timeout and ends with the process.
 fn read_text(wait: Wait, printer: Printer) -> Result<Option<String>, CliError> {
@@ -92,7 +92,7 @@ fn read_text(wait: Wait, printer: Printer) -> Result<Option<String>, CliError> {
             printer.note("no input on stdin after 1 s; ignoring it (--no-stdin skips the wait)");
             return Ok(None);
         }
-        printer.note("waiting for what stands on stdin; </dev/null or --no-stdin leaves it alone");
+        printer.note("waiting for input on stdin; </dev/null or --no-stdin skips it");
         let _ = receiver.recv();
     }
     let bytes = receiver.recv().unwrap_or_else(|_| Ok(Vec::new()));

@@ -14,7 +14,7 @@ pub(super) fn check_output_file(values: &ParameterValues, file: &Path) -> Result
     let uploaded = file_path(&values.text("file").unwrap_or_default()).canonicalize();
     match (uploaded, file.canonicalize()) {
         (Ok(uploaded), Ok(file)) if uploaded == file && file.is_file() => Err(CliError::usage(
-            "--file and --output are the same file; give two",
+            "--file and --output are the same file; use two files",
         )),
         _ => Ok(()),
     }
@@ -45,7 +45,7 @@ pub(super) fn upload_operation(
             .map_err(|error| CliError::usage(format!("stdin cannot be read: {error}")))?;
         if bytes.len() as u64 > MAX_FILE_BYTES {
             return Err(CliError::usage(format!(
-                "stdin has more than {MAX_FILE_BYTES} bytes, which is the most that the service takes"
+                "stdin has more than {MAX_FILE_BYTES} bytes, which is the limit of the service"
             )));
         }
         UploadFile::new("stdin", Bytes::from(bytes))
@@ -61,12 +61,12 @@ pub(super) fn upload_operation(
         let size = metadata.len();
         if validates && size == 0 {
             return Err(CliError::usage(format!(
-                "--file: {path} is empty: 0 bytes; the service refuses an empty file"
+                "--file: {path} is empty: 0 bytes; the service rejects empty files"
             )));
         }
         if validates && size > MAX_FILE_BYTES {
             return Err(CliError::usage(format!(
-                "--file: {path} has {size} bytes; the service takes {MAX_FILE_BYTES} at most"
+                "--file: {path} has {size} bytes; the service accepts at most {MAX_FILE_BYTES}"
             )));
         }
         UploadFile::path(&file)?

@@ -11,14 +11,14 @@ use super::endpoint::{
 
 const RESOURCE: &str = "webhook-configs";
 const PATH: &str = "/api/v1/beta/webhook-configs";
-const CONFIG: Parameter = path_id("config_id", "config-id", "The webhook's id");
+const CONFIG: Parameter = path_id("config_id", "config-id", "Select the webhook by its id");
 const URL: Parameter = optional(
     Body,
     Text,
     "webhook_url",
     "webhook-url",
     "URL",
-    "Where to deliver",
+    "Set the URL to deliver to",
 );
 const EVENTS: Parameter = optional(
     Body,
@@ -26,7 +26,7 @@ const EVENTS: Parameter = optional(
     "webhook_events",
     "webhook-event",
     "EVENT",
-    "An event to deliver, such as classify.success; all by default",
+    "Deliver this event, such as classify.success [default: all]",
 );
 const HEADERS: Parameter = optional(
     Body,
@@ -34,7 +34,7 @@ const HEADERS: Parameter = optional(
     "webhook_headers",
     "webhook-headers",
     "OBJECT",
-    "Headers of every delivery",
+    "Add these headers to each delivery",
 );
 const FORMAT: Parameter = optional(
     Body,
@@ -42,7 +42,7 @@ const FORMAT: Parameter = optional(
     "webhook_output_format",
     "webhook-output-format",
     "FORMAT",
-    "How the body is written: string or json",
+    "Set the format of the body: string or json",
 );
 const SECRET: Parameter = optional(
     Body,
@@ -50,16 +50,16 @@ const SECRET: Parameter = optional(
     "webhook_signing_secret",
     "webhook-signing-secret",
     "SECRET",
-    "Signs each delivery; @FILE keeps it out of the process list",
+    "Sign each delivery with this secret or @FILE",
 );
 
 pub(crate) static ENDPOINTS: &[Endpoint] = &[
     Endpoint {
         resource: RESOURCE,
         name: "create",
-        about: "Save a webhook, for jobs to name by its id",
+        about: "Save a webhook",
         help: "\
-The signing secret never comes back; keep it where the receiver finds it.
+The service does not return the signing secret; store it for the receiver.
 
 Examples:
   llamacloud-prod webhook-configs create --webhook-url https://example.com/hook
@@ -109,10 +109,10 @@ Examples:
     Endpoint {
         resource: RESOURCE,
         name: "update",
-        about: "Patch a saved webhook; what is not given stays as it is",
+        about: "Change the given fields of a saved webhook",
         help: "\
-A secret that is given takes the place of the old one at once. `null` clears a value.
-The service shows credentials masked; a mask that is sent back keeps the stored value.
+A new secret replaces the old one at once. `null` clears a value. The service returns credentials masked; sending a mask \
+back keeps the stored value.
 
 Examples:
   llamacloud-prod webhook-configs update whc-123 --webhook-url https://example.com/new
@@ -131,7 +131,7 @@ Examples:
         name: "delete",
         about: "Delete a saved webhook",
         help: "\
-Nothing is printed when it is done.
+Prints nothing on success.
 
 Examples:
   llamacloud-prod webhook-configs delete whc-123

@@ -1,7 +1,7 @@
 //! The evaluation of a run against labels: accuracy, precision, recall, confusion matrix and thresholds.
 //!
-//! An unclassified document is not correct. It counts in the accuracy and in the recall of its type, and has a column of
-//! its own in the matrix.
+//! An unclassified document is not correct. It counts in the accuracy and in the recall of its type, and has a column
+//! of its own in the matrix.
 
 use std::collections::BTreeMap;
 
@@ -209,7 +209,7 @@ mod tests {
         }
     }
 
-    /// Eight documents, whose figures were worked out with a pencil.
+    /// Eight documents, whose metrics were calculated by hand.
     fn eight() -> Evaluation {
         let (invoice, receipt) = (Some("invoice"), Some("receipt"));
         Evaluation::of(&[

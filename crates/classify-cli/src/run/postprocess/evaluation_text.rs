@@ -32,7 +32,7 @@ impl Names {
         self.count += 1;
     }
 
-    /// Counts a thing whose name is not known.
+    /// Counts an item without a name.
     pub(in crate::run) fn add_unnamed(&mut self) {
         self.count += 1;
     }
@@ -65,7 +65,7 @@ pub(in crate::run) struct Unmatched {
 /// Returns the accuracy in one line.
 pub(in crate::run) fn headline(evaluation: &Evaluation) -> String {
     let right = format!(
-        "Accuracy {}: {} of {} labelled documents are right",
+        "Accuracy {}: {} of {} labelled documents are correct",
         percent(evaluation.correct, evaluation.labelled),
         evaluation.correct,
         evaluation.labelled
@@ -73,7 +73,8 @@ pub(in crate::run) fn headline(evaluation: &Evaluation) -> String {
     match evaluation.labelled - evaluation.classified {
         0 => right,
         missing => format!(
-            "{right}; {missing} without an answer are not; of the {} answers {} are right",
+            "{right}; {missing} {} no result; of the {} results, {} are correct",
+            if missing == 1 { "has" } else { "have" },
             evaluation.classified,
             percent(evaluation.correct, evaluation.classified)
         ),
@@ -97,8 +98,8 @@ pub(in crate::run) fn describe_unmatched(unmatched: &Unmatched) -> Option<String
     };
     add(
         &unmatched.labels,
-        "label is of a document that is not in this run",
-        "labels are of documents that are not in this run",
+        "label refers to a document that is not in this run",
+        "labels refer to documents that are not in this run",
     );
     add(
         &unmatched.unlabelled,
@@ -148,20 +149,20 @@ fn classes_table(evaluation: &Evaluation) -> String {
 fn confusion_matrix(evaluation: &Evaluation) -> String {
     if evaluation.classes.len() > MAX_MATRIX_CLASSES {
         return format!(
-            "The confusion matrix has {} types and is in the page of --report.",
+            "The confusion matrix has {} types; the page of --report shows it.",
             evaluation.classes.len()
         );
     }
     let numbers: Vec<String> = (1..=evaluation.classes.len())
         .map(|nth| nth.to_string())
         .collect();
-    let mut columns = vec![("Should be \\ is", ColumnKind::Label)];
+    let mut columns = vec![("Label \\ result", ColumnKind::Label)];
     columns.extend(
         numbers
             .iter()
             .map(|number| (number.as_str(), ColumnKind::Number)),
     );
-    columns.push(("No answer", ColumnKind::Number));
+    columns.push(("No result", ColumnKind::Number));
     let mut table = table::for_stderr(&columns);
     for ((class, number), line) in evaluation
         .classes
@@ -184,7 +185,7 @@ fn thresholds_table(evaluation: &Evaluation) -> String {
         ("Threshold", ColumnKind::Number),
         ("Covered", ColumnKind::Number),
         ("Share", ColumnKind::Number),
-        ("Right of these", ColumnKind::Number),
+        ("Correct of these", ColumnKind::Number),
     ]);
     for step in evaluation.distinct_thresholds() {
         let (coverage, accuracy) = evaluation.coverage_and_accuracy(step);

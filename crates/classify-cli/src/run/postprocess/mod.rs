@@ -35,7 +35,7 @@ use crate::inputs::Input;
 use crate::parse_message::quote_text;
 use crate::printer::Printer;
 
-/// The steps after the classification, as the flags ask for them.
+/// The steps after the classification, as selected by the flags.
 #[derive(Debug)]
 pub(super) struct Postprocess {
     review_below: Option<f64>,
@@ -79,10 +79,10 @@ impl Postprocess {
             FileSorter::new(action, template.clone(), continuation)
         });
         if args.report.as_deref() == Some(Path::new("-")) {
-            return Err(
-                CliError::usage("--report - would mix the page with the rows on stdout")
-                    .hint("name a file: --report report.html"),
-            );
+            return Err(CliError::usage(
+                "--report - is not supported, because stdout has the rows",
+            )
+            .hint("name a file: --report report.html"));
         }
         let report_file = args
             .report
@@ -121,8 +121,8 @@ impl Postprocess {
         }
         if labels.none_matched() && labels.unmatched().count() > 0 {
             self.printer.warning(&format!(
-                "--labels {}: none of its {} labels is of a document of this run: {}; a path is written as in the \
-                 rows, or relative to the folder of the file of labels",
+                "--labels {}: none of its {} labels refers to a document of this run: {}; write paths as in the \
+                 rows, or relative to the folder of the labels file",
                 file.display(),
                 labels.unmatched().count(),
                 labels.unmatched()
@@ -152,7 +152,7 @@ impl Postprocess {
         }
         if names.count() > 0 {
             self.printer.note(&format!(
-                "{} has the type{} {names}, which no rule has, so that those documents cannot be right",
+                "{} has the type{} {names}, which no rule has; documents with such a label cannot be correct",
                 file.display(),
                 if names.count() == 1 { "" } else { "s" }
             ));
@@ -223,7 +223,7 @@ impl Postprocess {
     /// Evaluates the rows against the labels, if there are any.
     pub(super) fn evaluate(&mut self, rows: &[Option<Row>]) {
         self.evaluation = self.labels.as_mut().map(|labels| {
-            // The types of a saved configuration are known only from its answers.
+            // The types of a saved configuration are known only from its results.
             let types = rows
                 .iter()
                 .flatten()
@@ -239,7 +239,7 @@ impl Postprocess {
             .status(&format!("\n{}", self.type_counts.to_text()));
         if let Some(below) = self.review_below {
             self.printer.status(&format!(
-                "\nto review: {} of {} (confidence below {below}, no match, or no answer)",
+                "\nto review: {} of {} (confidence below {below}, no match, or no result)",
                 self.type_counts.to_review, self.type_counts.documents
             ));
         }
@@ -266,7 +266,8 @@ impl Postprocess {
         }
     }
 
-    /// Writes the report. Returns the error of moving files or of the report. `unfinished` is why the run is incomplete.
+    /// Writes the report. Returns the error of moving files or of the report. `unfinished` is the error of an
+    /// incomplete run.
     pub(super) fn finish(
         &self,
         rows: &[Option<Row>],
@@ -303,7 +304,7 @@ impl Postprocess {
     }
 }
 
-/// Why an answer is not plausible, whatever its confidence.
+/// The reason why a result is implausible, whatever its confidence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Doubt {
     Confidence,
@@ -319,7 +320,7 @@ impl Doubt {
     }
 }
 
-/// Returns why the answer of a row is not plausible.
+/// Returns the reason why the result of a row is implausible.
 fn doubt(row: &Row, types: Option<&BTreeSet<String>>) -> Option<Doubt> {
     if !row.is_classified() {
         return None;

@@ -22,9 +22,9 @@ pub(super) struct FileMover {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum MoveOutcome {
     Moved(PathBuf),
-    /// There was a copy already.
+    /// A copy with the same content was already there.
     AlreadyThere(PathBuf),
-    /// The file is in that folder already.
+    /// The file is already in that folder.
     InPlace,
 }
 
@@ -40,10 +40,10 @@ impl FileMover {
     pub(super) fn move_file(&mut self, source: &Path, folder: &Path) -> io::Result<MoveOutcome> {
         let name = source
             .file_name()
-            .ok_or_else(|| io::Error::other("it has no name"))?;
+            .ok_or_else(|| io::Error::other("the file has no name"))?;
         let metadata = fs::metadata(source)?;
         if !metadata.is_file() {
-            return Err(io::Error::other("it is no file any more"));
+            return Err(io::Error::other("it is no longer a file"));
         }
         fs::create_dir_all(folder)?;
         if is_in_folder(source, folder) {
@@ -326,7 +326,7 @@ mod tests {
             (format!("{}.pdf", "n".repeat(251)), Some("pdf")),
             (format!("{three_bytes}ab.pdf"), Some("pdf")),
             ("n".repeat(255), None),
-            // It is no extension if it is nearly all of the name.
+            // A suffix that is nearly the whole name is not an extension.
             (format!("n.{}", "x".repeat(253)), None),
         ] {
             assert_eq!(name.len(), 255);
@@ -359,7 +359,7 @@ mod tests {
     fn move_files_shortens_name_that_is_not_utf_8() {
         use std::os::unix::ffi::OsStrExt as _;
         let name = OsStr::from_bytes(&[0x9b; 255]);
-        // No boundary is known, so nothing is kept of it.
+        // No character boundary is known, so nothing of it is kept.
         assert!(shorten(name, 250).is_empty());
         let name = OsStr::from_bytes(&[0xe4; 255]);
         assert_eq!(shorten(name, 250).len(), 250);

@@ -36,25 +36,27 @@ struct Counts {
     interrupted: usize,
 }
 
-/// How the command line differs that goes on after an interrupt.
+/// The difference between this command line and the one that resumes after an interrupt.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Continuation {
-    /// Failed documents have been classified again, and once more would be paid for once more.
+    /// Failed documents were classified again; the flag would charge them once more.
     pub(super) without_retry_failed: bool,
-    /// There is a journal now.
+    /// A journal exists now.
     pub(super) with_resume: bool,
 }
 
 impl Continuation {
     fn hint(self) -> &'static str {
         match (self.without_retry_failed, self.with_resume) {
-            (false, false) => "the same command again goes on, and pays for nothing twice",
-            (false, true) => "the same command with --resume goes on, and pays for nothing twice",
+            (false, false) => "run the same command again to continue; nothing is charged twice",
+            (false, true) => {
+                "run the same command with --resume to continue; nothing is charged twice"
+            }
             (true, false) => {
-                "the same command without --retry-failed goes on, and pays for nothing twice"
+                "run the same command without --retry-failed to continue; nothing is charged twice"
             }
             (true, true) => {
-                "the same command with --resume, and without --retry-failed, goes on, and pays for nothing twice"
+                "run the same command with --resume and without --retry-failed to continue; nothing is charged twice"
             }
         }
     }
@@ -105,7 +107,7 @@ impl FileSorter {
                 FileOutcome::Failed(reason) => {
                     self.counts.failed += 1;
                     if self.counts.failed <= MAX_PRINTED_FAILURES {
-                        printer.warning(&format!("{} is not {}: {reason}", row.path, self.verb()));
+                        printer.warning(&format!("{} was not {}: {reason}", row.path, self.verb()));
                     }
                 }
             }
@@ -122,7 +124,7 @@ impl FileSorter {
         }
         for (r#type, name) in renamed {
             printer.note(&format!(
-                "the type {type:?} is no name for a folder; its files are in {name:?}"
+                "the type {type:?} is not a valid folder name; its files are in {name:?}"
             ));
         }
         if self.counts.failed > MAX_PRINTED_FAILURES {
@@ -130,8 +132,8 @@ impl FileSorter {
                 "{} not {}",
                 counted(
                     self.counts.failed - MAX_PRINTED_FAILURES,
-                    "more file is",
-                    "more files are"
+                    "more file was",
+                    "more files were"
                 ),
                 self.verb()
             ));
@@ -147,7 +149,7 @@ impl FileSorter {
             return FileOutcome::Kept(if row.is_classified() {
                 "without a match"
             } else {
-                "without an answer"
+                "without a result"
             });
         };
         if row.review == Some(true) {
@@ -157,7 +159,7 @@ impl FileSorter {
         match mover.move_file(&input.path, &folder) {
             Ok(MoveOutcome::Moved(path)) => FileOutcome::Moved(path_name(&path)),
             Ok(MoveOutcome::AlreadyThere(path)) => FileOutcome::AlreadyThere(path_name(&path)),
-            Ok(MoveOutcome::InPlace) => FileOutcome::Kept("in place already"),
+            Ok(MoveOutcome::InPlace) => FileOutcome::Kept("already in place"),
             Err(error) => FileOutcome::Failed(format!("{}: {error}", folder.display())),
         }
     }
@@ -174,7 +176,7 @@ impl FileSorter {
         let mut parts = vec![format!("{} {}", self.counts.moved, self.verb())];
         if self.counts.already_there > 0 {
             parts.push(format!(
-                "{} there already with the same content",
+                "{} already there with the same content",
                 self.counts.already_there
             ));
         }
@@ -189,8 +191,7 @@ impl FileSorter {
             .collect();
         if !kept.is_empty() {
             let number: usize = self.counts.kept.values().sum();
-            let verb = if number == 1 { "stays" } else { "stay" };
-            parts.push(format!("{number} {verb} ({})", kept.join(", ")));
+            parts.push(format!("{number} kept ({})", kept.join(", ")));
         }
         parts.join(", ")
     }
@@ -203,7 +204,7 @@ impl FileSorter {
             let files = files(self.counts.interrupted);
             return Err(CliError::new(
                 ExitCode::Interrupted,
-                format!("interrupted; {files} left where they were, and not {verb}"),
+                format!("interrupted; {files} not {verb}"),
             )
             .hint(self.continuation.hint()));
         }
@@ -211,7 +212,7 @@ impl FileSorter {
             let files = files(self.counts.failed);
             return Err(CliError::new(
                 ExitCode::Partial,
-                format!("{files} not {verb}; each is where it was"),
+                format!("{files} not {verb}"),
             ));
         }
         Ok(())

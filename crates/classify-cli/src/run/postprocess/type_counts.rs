@@ -25,7 +25,7 @@ pub(in crate::run) struct CategoryStats {
     pub(in crate::run) lowest: Option<f64>,
 }
 
-/// Counts documents as they settle.
+/// Counts documents as they finish.
 #[derive(Debug, Default)]
 pub(in crate::run) struct TypeCounts {
     stats: BTreeMap<Category, CategoryStats>,

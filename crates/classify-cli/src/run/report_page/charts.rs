@@ -76,14 +76,14 @@ pub(super) fn histogram<'a>(rows: impl Iterator<Item = &'a Row>, below: Option<f
         bins[bin(confidence)] += 1;
     }
     let most = bins.iter().copied().max().unwrap_or_default();
-    let answers: usize = bins.iter().sum();
+    let results: usize = bins.iter().sum();
     let low: usize = bins[..BINS / 2].iter().sum();
     let high: usize = bins[BINS - 2..].iter().sum();
     let mut markup = Markup::default();
     open(
         &mut markup,
         &format!(
-            "Histogram of the confidence of {answers} answers: {low} below 0.5, {high} of 0.9 or more"
+            "Histogram of the confidence of {results} results: {low} below 0.5, {high} of 0.9 or more"
         ),
     );
     label(
@@ -96,7 +96,7 @@ pub(super) fn histogram<'a>(rows: impl Iterator<Item = &'a Row>, below: Option<f
     label(&mut markup, LEFT - 8.0, y(0.0), "end", "0");
     for (nth, number) in bins.iter().enumerate().filter(|(_, number)| **number > 0) {
         let (from, to) = (as_f64(nth) / as_f64(BINS), as_f64(nth + 1) / as_f64(BINS));
-        // One document among thousands is still to be seen.
+        // One document among thousands must still be visible.
         let height = (as_f64(*number) / as_f64(most) * HEIGHT).max(1.5);
         let is_low = below.is_some_and(|below| to <= below + 1e-9);
         markup.raw(if is_low {
@@ -140,7 +140,7 @@ pub(super) fn curve(evaluation: &Evaluation) -> Markup {
     let mut markup = Markup::default();
     open(
         &mut markup,
-        "Curves over the confidence threshold: the share of documents covered, and the share of those that is right; the table below has the figures",
+        "Curves over the confidence threshold: the share of documents covered, and the share of those that are correct; the table below has the figures",
     );
     for (share, text) in [(0.0, "0 %"), (0.5, "50 %"), (1.0, "100 %")] {
         label(&mut markup, LEFT - 8.0, y(share) + 4.0, "end", text);
@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn report_charts_without_data_are_empty() {
         let markup = histogram(std::iter::empty(), None);
-        assert!(markup.as_str().contains("0 answers"));
+        assert!(markup.as_str().contains("0 results"));
         assert!(!markup.as_str().contains("NaN") && !markup.as_str().contains("<rect"));
         assert!(
             !curve(&crate::run::postprocess::evaluation::Evaluation::of(&[]))

@@ -101,7 +101,7 @@ fn table_row(body: &mut Markup, page: &ReportPage<'_>, index: usize, row: &Row) 
     match (&row.r#type, row.is_classified()) {
         (Some(r#type), true) => body.cell("<td class=\"type\">", r#type, "</td>"),
         (None, true) => body.raw("<td class=\"type without\">no match</td>"),
-        (_, false) => body.raw("<td class=\"type without\">no answer</td>"),
+        (_, false) => body.raw("<td class=\"type without\">no result</td>"),
     };
     body.cell(
         "<td class=\"confidence number\">",
@@ -144,7 +144,7 @@ fn table_row(body: &mut Markup, page: &ReportPage<'_>, index: usize, row: &Row) 
         body.raw("<td class=\"filed\">");
         match &file.outcome {
             FileOutcome::Moved(path) => body.path(path),
-            FileOutcome::AlreadyThere(path) => body.path(path).raw(" (was there already)"),
+            FileOutcome::AlreadyThere(path) => body.path(path).raw(" (was already there)"),
             FileOutcome::Kept(reason) => body.raw("stays: ").text(reason),
             FileOutcome::Failed(reason) => body.raw("failed: ").text(reason),
         };

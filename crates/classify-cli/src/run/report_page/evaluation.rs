@@ -8,7 +8,7 @@ use crate::run::postprocess::type_counts::format_percent;
 
 pub(super) fn section(body: &mut Markup, evaluation: &Evaluation, unmatched: &Unmatched) {
     body.raw(
-        "<section aria-labelledby=\"evaluation\">\n<h2 id=\"evaluation\">Against the labels</h2>\n",
+        "<section aria-labelledby=\"evaluation\">\n<h2 id=\"evaluation\">Comparison with the labels</h2>\n",
     )
     .cell("<p>", &headline(evaluation), ".</p>\n");
     if let Some(text) = describe_unmatched(unmatched) {
@@ -27,7 +27,7 @@ fn format_ratio(ratio: Option<f64>) -> String {
 }
 
 fn classes(body: &mut Markup, evaluation: &Evaluation) {
-    body.raw("<h3 id=\"classes\">Each type</h3>\n<div class=\"scroll\"><table class=\"figures-by-type\" aria-labelledby=\"classes\">\n<thead><tr><th scope=\"col\">Type</th><th scope=\"col\" class=\"number\">Labelled</th><th scope=\"col\" class=\"number\">Found</th><th scope=\"col\" class=\"number\">Right</th><th scope=\"col\" class=\"number\">Precision</th><th scope=\"col\" class=\"number\">Recall</th><th scope=\"col\" class=\"number\">F1</th></tr></thead>\n<tbody>\n");
+    body.raw("<h3 id=\"classes\">Each type</h3>\n<div class=\"scroll\"><table class=\"figures-by-type\" aria-labelledby=\"classes\">\n<thead><tr><th scope=\"col\">Type</th><th scope=\"col\" class=\"number\">Labelled</th><th scope=\"col\" class=\"number\">Found</th><th scope=\"col\" class=\"number\">Correct</th><th scope=\"col\" class=\"number\">Precision</th><th scope=\"col\" class=\"number\">Recall</th><th scope=\"col\" class=\"number\">F1</th></tr></thead>\n<tbody>\n");
     for class in &evaluation.classes {
         body.cell(
             "<tr><th scope=\"row\" class=\"name\">",
@@ -46,15 +46,15 @@ fn classes(body: &mut Markup, evaluation: &Evaluation) {
         }
         body.raw("</tr>\n");
     }
-    body.raw("</tbody>\n</table></div>\n<p class=\"note\">Precision: how many of those found are right. Recall: how many of those labelled were found. F1: their harmonic mean. A dash: there is nothing to divide by.</p>\n");
+    body.raw("</tbody>\n</table></div>\n<p class=\"note\">Precision: the share of found documents that are correct. Recall: the share of labelled documents that were found. F1: the harmonic mean of both. A dash means that there are no such documents.</p>\n");
 }
 
 fn matrix(body: &mut Markup, evaluation: &Evaluation) {
-    body.raw("<h3 id=\"matrix\">What was taken for what</h3>\n<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-labelledby=\"matrix\"><table class=\"matrix\" aria-labelledby=\"matrix\">\n<thead><tr><th scope=\"col\">Label ╲ answer</th>");
+    body.raw("<h3 id=\"matrix\">Confusion matrix</h3>\n<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-labelledby=\"matrix\"><table class=\"matrix\" aria-labelledby=\"matrix\">\n<thead><tr><th scope=\"col\">Label ╲ result</th>");
     for class in &evaluation.classes {
         body.cell("<th scope=\"col\">", class.name(), "</th>");
     }
-    body.raw("<th scope=\"col\">no answer</th></tr></thead>\n<tbody>\n");
+    body.raw("<th scope=\"col\">no result</th></tr></thead>\n<tbody>\n");
     for (row_index, (class, line)) in evaluation
         .classes
         .iter()
@@ -80,9 +80,9 @@ fn matrix(body: &mut Markup, evaluation: &Evaluation) {
 }
 
 fn thresholds(body: &mut Markup, evaluation: &Evaluation) {
-    body.raw("<h3 id=\"thresholds\">What a confidence threshold would bring</h3>\n<div class=\"side\">\n<div>")
+    body.raw("<h3 id=\"thresholds\">Effect of a confidence threshold</h3>\n<div class=\"side\">\n<div>")
         .append(&charts::curve(evaluation))
-        .raw("<p class=\"note\">Solid: how many of the answers at or above the threshold are right. Dashed: how many of the labelled documents have such an answer.</p></div>\n<div class=\"scroll\"><table aria-labelledby=\"thresholds\">\n<thead><tr><th scope=\"col\" class=\"number\">Threshold</th><th scope=\"col\" class=\"number\">Covered</th><th scope=\"col\" class=\"number\">Share</th><th scope=\"col\" class=\"number\">Right of these</th></tr></thead>\n<tbody>\n");
+        .raw("<p class=\"note\">Solid: the share of results at or above the threshold that are correct. Dashed: the share of labelled documents that have such a result.</p></div>\n<div class=\"scroll\"><table aria-labelledby=\"thresholds\">\n<thead><tr><th scope=\"col\" class=\"number\">Threshold</th><th scope=\"col\" class=\"number\">Covered</th><th scope=\"col\" class=\"number\">Share</th><th scope=\"col\" class=\"number\">Correct of these</th></tr></thead>\n<tbody>\n");
     for step in evaluation.distinct_thresholds() {
         let (coverage, accuracy) = evaluation.coverage_and_accuracy(step);
         body.raw("<tr>");

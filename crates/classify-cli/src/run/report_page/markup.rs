@@ -1,19 +1,19 @@
-//! Markup that data cannot break out of: what is markup was written here, and what is data is escaped.
+//! Builds HTML: markup is a literal of this program, and all data is escaped.
 
 use std::fmt::Write as _;
 
-/// A piece of a page.
+/// A part of a page.
 #[derive(Debug, Default)]
 pub(super) struct Markup(String);
 
 impl Markup {
-    /// Markup as it stands in this program.
+    /// Adds markup that is a literal of this program.
     pub(super) fn raw(&mut self, markup: &'static str) -> &mut Self {
         self.0.push_str(markup);
         self
     }
 
-    /// Data as text between elements, or as an attribute's value between quotes.
+    /// Adds data as text between elements, or as the value of an attribute between quotes.
     pub(super) fn text(&mut self, data: &str) -> &mut Self {
         for c in data.chars() {
             match c {
@@ -23,7 +23,7 @@ impl Markup {
                 '"' => self.0.push_str("&quot;"),
                 '\'' => self.0.push_str("&#39;"),
                 '\n' => self.0.push('\n'),
-                // What steers the reader's program, or turns the writing round, is shown as what it is.
+                // Control characters and characters that reverse the text direction are made visible.
                 '\0'..='\u{1f}' => self.0.push(picture(c)),
                 '\u{7f}'..='\u{9f}'
                 | '\u{200e}'
@@ -37,14 +37,14 @@ impl Markup {
         self
     }
 
-    /// A path: a line break in it is a character like others.
+    /// Adds a path. A line break in it is made visible like other control characters.
     pub(super) fn path(&mut self, path: &str) -> &mut Self {
         self.text(&path.replace('\n', "\u{240a}"))
     }
 
-    /// A number.
+    /// Adds a number.
     pub(super) fn number(&mut self, number: f64) -> &mut Self {
-        // Writing into a string does not fail.
+        // Writing to a string cannot fail.
         let _ = write!(self.0, "{number:.2}");
         self
     }
@@ -54,7 +54,7 @@ impl Markup {
         self
     }
 
-    /// An element with text in it.
+    /// Adds an element that contains text.
     pub(super) fn cell(
         &mut self,
         open: &'static str,
@@ -69,12 +69,12 @@ impl Markup {
     }
 }
 
-/// The sign that Unicode has for a control character.
+/// Returns the Unicode symbol for a control character.
 fn picture(c: char) -> char {
     char::from_u32(0x2400 + u32::from(c)).unwrap_or('\u{fffd}')
 }
 
-/// Fills the places of a template, each once: what is filled in is not looked at again.
+/// Replaces each placeholder of a template once. Replacements are not searched for placeholders.
 pub(super) fn fill(template: &str, value: impl Fn(&str) -> Option<String>) -> String {
     let mut filled = String::new();
     let mut rest = template;

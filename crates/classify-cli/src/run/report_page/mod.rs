@@ -1,8 +1,8 @@
 //! `--report`: one HTML page that needs no network and runs only its own script.
 //!
-//! The rows are in the page as a table, not as data for a script: it can be read where scripts are off, found by the
-//! browser's own search, and printed; and nothing that a document's name or reasoning holds is ever read as markup or
-//! as a program. `page.js` only moves those rows.
+//! The rows are a table in the page, and not data for a script, so the page can be read without scripts, searched by
+//! the browser and printed. Names and reasons of documents are never parsed as markup or script. `page.js` only sorts
+//! and filters the rows.
 
 mod charts;
 mod documents;
@@ -67,15 +67,15 @@ impl ReportPage<'_> {
             .text(&now())
             .raw("</span></p>\n</header>\n");
         if let Some(report) = self.unfinished.and_then(CliError::report) {
-            body.raw("<div class=\"notice\" role=\"note\"><strong>The run was not finished.</strong> This page tells what was known by then.")
+            body.raw("<div class=\"notice\" role=\"note\"><strong>The run was not finished.</strong> This page shows the state at the end of the run.")
                 .cell("<p>", &report.message, "</p>");
             if let Some(command) = &report.resume {
-                body.cell("<p>To go on: <code>", command, "</code></p>");
+                body.cell("<p>To resume: <code>", command, "</code></p>");
             }
             body.raw("</div>\n");
         }
         if self.is_emulated {
-            body.raw("<div class=\"notice\" role=\"note\">A local emulator answered; these labels are not the service's.</div>\n");
+            body.raw("<div class=\"notice\" role=\"note\">These results are from a local emulator, not from the service.</div>\n");
         }
     }
 
@@ -99,7 +99,7 @@ impl ReportPage<'_> {
         figure(plain, "Documents", &self.type_counts.documents.to_string());
         figure(plain, "With a type", &matched.to_string());
         figure(plain, "No match", &unmatched.to_string());
-        figure(plain, "Without an answer", &missing.to_string());
+        figure(plain, "Without a result", &missing.to_string());
         if let Some(below) = self.review_below {
             let number = self.type_counts.to_review;
             let open = if number > 0 {
@@ -150,7 +150,7 @@ impl ReportPage<'_> {
     }
 
     fn confidence(&self, body: &mut Markup) {
-        body.raw("<section aria-labelledby=\"confidence\">\n<h2 id=\"confidence\">Confidence of the answers</h2>\n");
+        body.raw("<section aria-labelledby=\"confidence\">\n<h2 id=\"confidence\">Confidence of the results</h2>\n");
         let mut rows = self.rows.iter().flatten();
         if rows.any(|row| row.is_classified() && row.valid_confidence().is_some()) {
             let rows = self.rows.iter().flatten();
@@ -251,7 +251,7 @@ mod tests {
             !policy.contains("unsafe") && !policy.contains("http"),
             "{policy}"
         );
-        // A browser would be asked for something.
+        // The page must not load anything.
         for word in ["http://", "https://", "url(", "@import", " src=", "<link"] {
             assert!(!html.contains(word), "{word}");
         }

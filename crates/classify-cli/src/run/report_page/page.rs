@@ -8,7 +8,7 @@ use crate::run::postprocess::sort_files::FileSorter;
 use crate::run::postprocess::type_counts::TypeCounts;
 use crate::run::row::Row;
 
-/// What the page shows.
+/// The content of the page.
 pub(in crate::run) struct ReportPage<'a> {
     /// By the index of the document; documents of other shards have none.
     pub(in crate::run) rows: &'a [Option<Row>],
@@ -20,7 +20,7 @@ pub(in crate::run) struct ReportPage<'a> {
     /// The inputs and rules.
     pub(in crate::run) title: &'a str,
     pub(in crate::run) headline: &'a str,
-    /// Why the run is incomplete, if it is.
+    /// The error of an incomplete run.
     pub(in crate::run) unfinished: Option<&'a CliError>,
     pub(in crate::run) is_emulated: bool,
 }

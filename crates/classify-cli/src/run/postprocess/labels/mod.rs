@@ -21,7 +21,7 @@ const MAX_PATH_CHARS: usize = 200;
 /// The labels of the documents of a run.
 #[derive(Debug, Default, PartialEq)]
 pub(in crate::run) struct Labels {
-    /// By the document's place in the list: its type, or `None` where no rule should match.
+    /// By the index of the document: its type, or `None` if no rule should match.
     by_index: HashMap<usize, Option<String>>,
     /// The paths of the labels without a document.
     unmatched: Names,
@@ -73,7 +73,7 @@ impl Labels {
             |reason: String| CliError::usage(format!("--labels {}: {reason}", file.display()));
         let labels = parse::read_labels(file).map_err(invalid)?;
         if labels.is_empty() {
-            return Err(invalid("there are no labels in it".to_owned()));
+            return Err(invalid("the file contains no labels".to_owned()));
         }
         match_documents(labels, file, inputs).map_err(invalid)
     }
@@ -84,8 +84,8 @@ fn normal_form(text: &str) -> String {
     text.nfc().collect()
 }
 
-/// Finds the document of each label: by its path in the rows, or else by the path relative to the file of labels, or else
-/// by one of the two in the composed form.
+/// Finds the document of each label: by its path in the rows, then by the path relative to the labels file, then by one
+/// of the two in the composed form.
 fn match_documents(labels: Vec<Label>, file: &Path, inputs: &[Input]) -> Result<Labels, String> {
     let documents = Documents::new(inputs, file);
     let mut found = Labels::default();
@@ -97,7 +97,7 @@ fn match_documents(labels: Vec<Label>, file: &Path, inputs: &[Input]) -> Result<
             None => others.push(label),
         }
     }
-    // A label that fits letter by letter wins, wherever it stands.
+    // A label that matches exactly takes precedence, in any line.
     let exact: BTreeSet<usize> = found.by_index.keys().copied().collect();
     let mut unmatched: HashMap<String, u64> = HashMap::new();
     for label in others {
@@ -130,7 +130,7 @@ fn add(
 
 fn second_label(label: &Label, earlier: u64) -> String {
     format!(
-        "line {}: {} has its label on line {earlier} already",
+        "line {}: {} already has a label on line {earlier}",
         label.line,
         shorten(&label.path, MAX_PATH_CHARS)
     )
@@ -139,7 +139,7 @@ fn second_label(label: &Label, earlier: u64) -> String {
 /// The documents of a run, to be found by a path.
 struct Documents<'a> {
     inputs: &'a [Input],
-    /// The folder of the file of labels.
+    /// The folder of the labels file.
     folder: &'a Path,
     /// By the path in the rows.
     by_path: HashMap<String, usize>,
@@ -303,7 +303,7 @@ mod tests {
              dfl-1,FAILED,invoice,,,,,broken,true\n",
         )
         .unwrap();
-        // Nobody has said what the first is.
+        // The first has no label.
         assert_eq!(found.of(0), None);
         assert_eq!(found.of(2), Some(&Some("invoice".to_owned())));
     }
@@ -336,7 +336,7 @@ mod tests {
             (
                 "t.csv",
                 "path,type,type\na.txt,x,y\n",
-                &["two columns `type`"],
+                &["duplicate column `type`"],
             ),
             ("t.csv", "path,type\n", &["no labels"]),
             (
@@ -350,12 +350,12 @@ mod tests {
                 &["line 3", "line 2"],
             ),
             ("t.csv", "path,type\n\na.txt\n", &["line 3", "1 columns"]),
-            ("t.csv", "path,type\n,x\n", &["line 2", "no path"]),
+            ("t.csv", "path,type\n,x\n", &["line 2", "path is empty"]),
             ("t.json", "{}", &["not a list of objects"]),
             (
                 "t.json",
                 r#"[{"path":"a.txt"}]"#,
-                &["number 1", "no `type`"],
+                &["number 1", "missing key `type`"],
             ),
             (
                 "t.json",
@@ -438,7 +438,7 @@ mod tests {
             assert_eq!(found.of(0), Some(&Some("x".to_owned())), "{name:?}");
             std::fs::remove_file(folder.path().join("docs").join(name)).unwrap();
         }
-        // The exact form goes first.
+        // The exact form takes precedence.
         let text = format!("docs/{decomposed},d\ndocs/{composed},c\n");
         let found = labels(&[composed, decomposed], &text);
         assert_eq!(found.of(0), Some(&Some("c".to_owned())));
@@ -510,7 +510,7 @@ mod tests {
                 "{path_text}"
             );
         }
-        // Two ways to write one path are one document.
+        // Two spellings of a path are one document.
         std::fs::write(&file, "path,type\ndocs/a.txt,x\n./docs/a.txt,x\n").unwrap();
         assert!(Labels::read(&file, &inputs).is_err());
     }

@@ -1,4 +1,4 @@
-//! Parses files of labels: CSV, JSON or JSON lines. Other columns and keys are ignored.
+//! Parses labels files: CSV, JSON or JSON lines. Other columns and keys are ignored.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -28,7 +28,7 @@ const MAX_NAMED_COLUMNS: usize = 10;
 pub(super) fn read_labels(file: &Path) -> Result<Vec<Label>, String> {
     let bytes = std::fs::read(file).map_err(|error| format!("cannot be read: {error}"))?;
     if bytes.starts_with(ZIP_SIGNATURE) {
-        return Err("it is a workbook or an archive; save it as CSV UTF-8".to_owned());
+        return Err("the file is a workbook or an archive; save it as CSV UTF-8".to_owned());
     }
     let text = text_encoding::decode(bytes).map_err(|error| {
         format!("{error}; save it as CSV UTF-8 (a choice of \"Save as\" in Excel)")
@@ -63,9 +63,7 @@ fn from_csv(text: &str) -> Result<Vec<Label>, String> {
             .filter(|(_, column)| **column == name);
         match (columns.next(), columns.next()) {
             (Some((index, _)), None) => Ok(index),
-            (Some(_), Some(_)) => Err(format!(
-                "line {header_line}: there are two columns `{name}`"
-            )),
+            (Some(_), Some(_)) => Err(format!("line {header_line}: duplicate column `{name}`")),
             (None, _) => Err(format!(
                 "line {header_line}: missing column `{name}`; found {}; `path` and `type` are required",
                 found_columns(&header)
@@ -218,7 +216,7 @@ fn from_value(line: u64, value: &Value) -> Result<Option<Label>, String> {
         Some(Value::String(text)) => Ok(Some(text.as_str())),
         Some(Value::Null) => Ok(None),
         Some(_) => Err(format!("`{name}` is not a text")),
-        None => Err(format!("there is no `{name}`")),
+        None => Err(format!("missing key `{name}`")),
     };
     let path = text("path")?.unwrap_or_default();
     to_label(line, path, text("type")?, text("status").ok().flatten())
@@ -232,7 +230,7 @@ fn to_label(
     status: Option<&str>,
 ) -> Result<Option<Label>, String> {
     if path.is_empty() {
-        return Err(format!("line {line}: there is no path"));
+        return Err(format!("line {line}: the path is empty"));
     }
     let r#type = r#type.filter(|r#type| !r#type.is_empty());
     let is_unclassified = status.is_some_and(|status| !status.is_empty() && status != "COMPLETED");
