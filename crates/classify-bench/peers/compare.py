@@ -4,8 +4,8 @@
     python3 crates/classify-bench/peers/compare.py
 
 Starts the emulator twice, with the service's published rate limits and with one request in ten failing by the same
-seed: reset after acting, 500 after acting, 503, reset before acting. Each client gets a fresh one, the same documents
-and the same rules. The emulator counts jobs and requests. The official client is installed
+seed: a reset or a 500 after the request was processed, a 503, or a reset before it was processed. Each client gets its
+own emulator, the same documents and the same rules. The emulator counts jobs and requests. The official client is installed
 from PyPI into an environment that is removed at the end, or kept with --venv.
 """
 
