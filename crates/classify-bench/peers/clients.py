@@ -1,4 +1,4 @@
-"""What the comparisons share: this project's programs, built, and the official clients, installed."""
+"""Builds this project's programs and installs the official clients, for the comparisons."""
 
 import json
 import os
@@ -13,7 +13,7 @@ TYPESCRIPT_VERSION = "2.16.0"
 
 
 def build(*arguments: str) -> list[str]:
-    """Builds programs of the workspace and says where they are."""
+    """Builds programs of the workspace and returns their paths."""
     command = ["cargo", "build", "--locked", "--message-format=json-render-diagnostics", *arguments]
     lines = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
     messages = (json.loads(line) for line in lines.splitlines())
@@ -21,7 +21,7 @@ def build(*arguments: str) -> list[str]:
 
 
 def install_python_client(folder: Path, version: str = PYTHON_VERSION) -> str:
-    """A Python with the official client in an environment in `folder`, which is made where there is none."""
+    """Returns a Python with the official client, in an environment in `folder`, which is created if it does not exist."""
     python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
     if not python.exists():
         venv.create(folder, with_pip=True)

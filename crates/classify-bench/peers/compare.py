@@ -4,8 +4,8 @@
     python3 crates/classify-bench/peers/compare.py
 
 Starts the emulator twice, with the service's published rate limits and with one request in ten failing by the same
-seed: reset after acting, 500 after acting, 503, reset before acting. Each client gets a fresh one, the same documents
-and the same rules. What is counted is the emulator's count, not the clients' word. The official client is installed
+seed: a reset or a 500 after the request was processed, a 503, or a reset before it was processed. Each client gets its
+own emulator, the same documents and the same rules. The emulator counts jobs and requests. The official client is installed
 from PyPI into an environment that is removed at the end, or kept with --venv.
 """
 
@@ -51,12 +51,12 @@ def control(url: str, method: str, path: str, body: object = None) -> dict:
 
 @contextmanager
 def emulator(program: str, options: argparse.Namespace):
-    """A service of one's own, with the faults that the options ask for."""
+    """Starts an emulator with the faults of the options."""
     command = [program, "emulator", "--completed-after", str(options.job_ms)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         url = process.stdout.readline().strip()
-        # The first that triggers is applied; together they affect one request in ten.
+        # The first fault that triggers is applied; together they affect one request in ten.
         probability = 1 - (1 - options.faults) ** (1 / len(FAULTS))
         rules = [{"fault": fault, "when": {"chance": probability}} for fault in FAULTS]
         control(url, "PUT", "faults", {"seed": options.seed, "rules": rules})

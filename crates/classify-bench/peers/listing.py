@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
-"""Listing 20,000 jobs over loopback: both drivers, the loops one would write by hand, the official clients.
+"""Lists 20,000 jobs over loopback: both adapters, hand-written loops, and the official clients.
 
     python3 crates/classify-bench/peers/listing.py
 
-The clients are `list` of this crate in four ways, `list.py` and `list.mjs`. Each is a process of its own, asks
-the same server for the same bytes (200 pages of 100 jobs, made before the first is asked for), counts the jobs and adds up their confidences. What is measured is the whole process, start-up
-included, from outside: processor time and wall time; the peak of its memory is what the system notes of it at its end.
-They take turns, and the medians are printed. Nothing is held here: crates/classify-bench/instructions holds the
-drivers to budgets by counts. The official clients are installed from their registries into a folder that is removed at
-the end, or kept with --keep. Linux only, because of where the peak is read.
+The clients are `list` of this crate in four variants, `list.py` and `list.mjs`. Each runs in its own process, requests
+the same bytes from the same server (200 pages of 100 jobs, built before the first request), counts the jobs and adds up
+their confidences. The whole process is measured, including start-up: processor time, wall time, and the peak of its
+memory as reported by the system. The clients take turns, and the medians are printed. This script has no budgets;
+crates/classify-bench/instructions checks the adapters against budgets of counts. The official clients are installed from
+their registries into a folder that is removed at the end, or kept with --keep. Linux only, because the peak is read from
+/proc.
 """
 
 import argparse
@@ -49,7 +50,7 @@ def page_server(program: str, pages: int):
 
 
 def measure(command: list[str], expected: str) -> dict:
-    """Runs one client to its end; its answer must be the expected one."""
+    """Runs one client to its end and checks its output."""
     start = time.monotonic()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     stdout = process.stdout.read()

@@ -1,4 +1,4 @@
-"""Classifies a folder with the official client, as its documentation shows it: upload, then `classify.run`.
+"""Classifies a folder with the official client, as in its documentation: upload, then `classify.run`.
 
 compare.py runs this inside an environment of its own. Prints one JSON object.
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 from llama_cloud import LlamaCloud
 
 folder, rules, threads = Path(sys.argv[1]), json.loads(sys.argv[2]), int(sys.argv[3])
-# Key and base URL come from the environment; retries and time limits are the client's own.
+# Key and base URL come from the environment; retries and time limits are the client's defaults.
 client = LlamaCloud()
 errors = Counter()
 

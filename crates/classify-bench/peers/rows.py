@@ -1,4 +1,4 @@
-"""The one table that every bench prints rows of: what was measured, ours, the baseline, and the ratio."""
+"""Prints rows of the table of all benches: the measurement, this project's figure, the baseline, and the ratio."""
 
 
 def print_header() -> None:
@@ -7,7 +7,7 @@ def print_header() -> None:
 
 
 def print_row(what: str, ours: float, baseline: float | None = None, unit: str = "", digits: int = 0) -> None:
-    """Prints one row; `digits` are those after the point of the two values."""
+    """Prints one row; `digits` is the number of decimals of the two values."""
 
     def format_value(value: float) -> str:
         return f"{value:,.{digits}f} {unit}".rstrip()

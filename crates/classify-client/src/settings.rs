@@ -144,8 +144,8 @@ macro_rules! client_methods {
                 self.settings.change_rate_limits(limits);
             }
 
-            /// Sets the retry policy. By default, a request is retried up to five times, with backoffs of 0.5 to 8
-            /// seconds.
+            /// Sets the retry policy. By default, a request is retried up to five times, with random backoffs of up to
+            /// 8 seconds.
             #[must_use]
             pub fn retry(mut self, retry: Retry) -> Self {
                 self.settings.retry = retry;
@@ -193,7 +193,8 @@ macro_rules! client_methods {
                 self
             }
 
-            /// Calls `observer` at the start and the end of each attempt, and before each wait.
+            /// Calls `observer` at the start and the end of each attempt, before each wait, and when the circuit
+            /// breaker of a bulk run changes its state.
             #[must_use]
             pub fn observer(mut self, observer: Arc<dyn Observer + Send + Sync>) -> Self {
                 self.settings.observer = Some(observer);

@@ -375,7 +375,7 @@ fn followed(to: &Url) -> Failure {
 mod tests {
     use super::*;
 
-    /// The root's URL is parsed once; every request's URL is what parsing the whole text gives.
+    /// The root's URL is parsed once; every request's URL equals the URL that parsing the complete text gives.
     #[test]
     fn url_of_request_is_read_like_its_text() {
         let build = || Transport::build(&TransportLimits::default(), None).unwrap();

@@ -213,7 +213,7 @@ impl Finished {
 }
 
 impl DocumentError {
-    /// Returns the status of the document, which says whether a job was created.
+    /// Returns the status of the document, for example [`DocumentStatus::Ambiguous`] if a job may exist.
     #[must_use]
     pub fn status(&self) -> &DocumentStatus {
         &self.status
