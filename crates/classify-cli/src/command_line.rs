@@ -46,7 +46,7 @@ Examples:
 ";
 
 fn short_help() -> String {
-    format!("{EXAMPLES}\n--help describes settings, values, output and exit codes.")
+    format!("{EXAMPLES}\n--help describes the environment, values, output and exit codes.")
 }
 
 fn long_help() -> String {

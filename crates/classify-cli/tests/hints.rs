@@ -189,14 +189,17 @@ const TABLE: &[Hint] = &[
         ("; nothing was sent, and the file was not changed", Says),
     ],
     &[(
-        "only a shell expands ~, at the start of a word without quotes: write \"$HOME/…\", or ./~/… if a folder is really called ~",
+        "~ is expanded only by a shell, and not in quotes: write \"$HOME/…\", or ./~/… for a folder named ~",
         Once(|| {
             let sandbox = Sandbox::new();
             let words = |rules| {
                 let words = ["classify", "run", "docs/bill.txt", "--rules", rules];
                 sandbox.command(&words)
             };
-            assert_hint(&run_to_end(words("~/rules.yaml")), "only a shell expands ~");
+            assert_hint(
+                &run_to_end(words("~/rules.yaml")),
+                "~ is expanded only by a shell",
+            );
             // The folder of the sandbox is the home directory.
             let home = sandbox.path().join("rules.yaml");
             run_to_end(words(home.to_str().unwrap())).assert_exit(0);
@@ -206,7 +209,7 @@ const TABLE: &[Hint] = &[
         }),
     )],
     &[(
-        "a URL is not a path: download the file, and give its path",
+        "a URL is not a path: download the file and use its path",
         Once(|| {
             let sandbox = Sandbox::new();
             let hinted = run(&sandbox, &["https://example.com/bill.txt"]);
@@ -216,12 +219,12 @@ const TABLE: &[Hint] = &[
         }),
     )],
     &[(
-        "a URL is not a path: leave out file://",
+        "a URL is not a path: remove file://",
         Once(|| {
             let sandbox = Sandbox::new();
             let path = sandbox.path().join("docs/bill.txt");
             let url = format!("file://{}", path.display());
-            assert_hint(&run(&sandbox, &[&url]), "leave out file://");
+            assert_hint(&run(&sandbox, &[&url]), "remove file://");
             run(&sandbox, &[url.trim_start_matches("file://")]).assert_exit(0);
             sandbox.emulator.job_count()
         }),
