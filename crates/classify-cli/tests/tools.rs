@@ -335,7 +335,10 @@ fn man_page_exists_for_every_command() {
     }
     for page in pages {
         let text = std::fs::read_to_string(path.join(&page)).expect(&page);
-        assert!(text.contains(".TH") && text.contains("Examples"), "{page}");
+        assert!(
+            text.contains(".TH") && text.to_uppercase().contains("EXAMPLES"),
+            "{page}"
+        );
     }
     assert!(
         run_to_end(bare_command(&["man", "files", "create"]))

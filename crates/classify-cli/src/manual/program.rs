@@ -1,6 +1,6 @@
 //! The manual of the program.
 
-use super::Block::{List, Text};
+use super::Block::{Code, List, Text};
 use super::Section;
 
 /// The sections at the end of `llamacloud-prod --help`.
@@ -110,3 +110,15 @@ pub(crate) const PROGRAM: &[Section] = &[
         ],
     },
 ];
+
+/// The examples of the program.
+pub(crate) const EXAMPLES: &[Section] = &[Section {
+    title: "Examples",
+    blocks: &[Code(
+        "\
+llamacloud-prod classify run examples/documents --rules examples/rules.yaml --emulator
+llamacloud-prod classify run invoices/ --rules rules.yaml
+llamacloud-prod classify get clj-123
+llamacloud-prod classify list --status COMPLETED --max-items 20",
+    )],
+}];

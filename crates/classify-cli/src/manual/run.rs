@@ -152,7 +152,7 @@ parsing_configuration:      # optional
                  `--format` does.",
             ),
             Text(
-                "On a terminal, two lines on stderr show the progress: finished documents, documents per minute \
+                "On a terminal, two lines on stderr show the progress: finished documents, documents per second \
                  (measured over the last minute), time left, and how many documents are uploaded, waiting, done and \
                  failed. `--quiet`, a pipe and TERM=dumb turn them off. At the end, a terminal shows the number of \
                  documents of each type.",
