@@ -167,7 +167,7 @@ fn validation_of_rules_names_location_and_remedy_before_sending() {
         .assert_exit(2)
         .assert_stderr("--target-pages");
     assert_eq!(sandbox.emulator.request_count(), 0);
-    // The service's limits may move: without checks it is the service that refuses.
+    // The service's limits may change: without validation the service rejects the request.
     let found = sandbox
         .run(&[
             "classify",

@@ -157,8 +157,8 @@ pub(crate) struct RunArgs {
 
     /// Classify one of N parts of the documents, such as 2/3
     ///
-    /// Documents are divided by their content (unreadable files by their name), so that N machines can share a folder without coordination. Give each an
-    /// output of its own.
+    /// Documents are divided by their content (unreadable files by their name), so that N machines can share a folder
+    /// without coordination. Give each an output of its own.
     #[arg(long, value_name = "I/N", value_parser = values::parse_shard)]
     pub(crate) shard: Option<values::Shard>,
 
