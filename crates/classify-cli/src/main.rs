@@ -6,7 +6,7 @@
 //!
 //! This prints the type of each document without a key or network access; without `--emulator`, it calls the service.
 //!
-//! The [manual](manual) describes the commands, and [`exit_code`] the exit codes; `--help`, the man pages and the
+//! The [manual] describes the commands, and [`exit_code`] the exit codes; `--help`, the man pages and the
 //! README contain both.
 //!
 //! # Modules
