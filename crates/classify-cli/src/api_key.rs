@@ -47,7 +47,7 @@ pub(crate) fn api_key(global: &GlobalArgs, printer: Printer) -> Result<Option<St
     }
 }
 
-/// Describes where the key comes from.
+/// Describes the source of the key.
 pub(crate) fn api_key_source(global: &GlobalArgs) -> String {
     let is_set = |name| std::env::var(name).is_ok_and(|key| !bare(&key).is_empty());
     if global.api_key.is_some() {
@@ -182,7 +182,7 @@ mod tests {
         ] {
             assert_eq!(parse_key(text).as_deref(), Ok("llx-a1"), "{text:?}");
         }
-        // What looks like a name and a value may be a key.
+        // A text that looks like a name and a value may be a key.
         for text in ["llx-a=b", "abc=", "abc==", "abc=def", "KEY="] {
             assert_eq!(parse_key(text).as_deref(), Ok(text), "{text}");
         }

@@ -135,7 +135,7 @@ fn build_client(api: Api, global: &GlobalArgs, is_local: bool) -> Result<Client,
 
 const USER_AGENT: &str = concat!("llamacloud-prod/", env!("CARGO_PKG_VERSION"));
 
-/// Adds where an invalid setting comes from.
+/// Adds the source of an invalid setting.
 fn settings_error(error: classify_proto::Error) -> CliError {
     let field = error
         .field_errors()

@@ -37,23 +37,19 @@ pub(crate) struct Cli {
     pub(crate) resource: Resource,
 }
 
-const EXAMPLES: &str = "\
-Examples:
-  llamacloud-prod classify run examples/documents --rules examples/rules.yaml --emulator
-  llamacloud-prod classify run invoices/ --rules rules.yaml
-  llamacloud-prod classify get clj-123
-  llamacloud-prod classify list --status COMPLETED --max-items 20
-";
-
 fn short_help() -> String {
-    format!("{EXAMPLES}\n--help describes settings, values, output and exit codes.")
+    format!(
+        "{}\n--help describes the environment, values, output and exit codes.",
+        manual::help(manual::EXAMPLES)
+    )
 }
 
 fn long_help() -> String {
     format!(
-        "{}\n{}\n{EXAMPLES}",
+        "{}\n{}\n{}",
         manual::help(manual::PROGRAM),
-        manual::exit_code_help()
+        manual::exit_code_help(),
+        manual::help(manual::EXAMPLES)
     )
 }
 

@@ -63,7 +63,7 @@ impl CliError {
         self
     }
 
-    /// Adds the ids of what the service created before the error.
+    /// Adds the ids of objects that were created before the error.
     pub(crate) fn created(mut self, created: Vec<(&'static str, String)>) -> Self {
         if let Self::Report(report) = &mut self {
             report.created = created;

@@ -24,7 +24,7 @@ pub(crate) struct ErrorReport {
     pub(crate) resume: Option<String>,
     /// Jobs that are still open at the service.
     pub(crate) open_jobs: Vec<String>,
-    /// Ids of what the service created before the error, under their JSON keys.
+    /// Ids of objects that were created before the error, under their JSON keys.
     pub(crate) created: Vec<(&'static str, String)>,
     /// The core's error, for its details.
     pub(crate) source: Option<Error>,

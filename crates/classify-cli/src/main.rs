@@ -6,15 +6,15 @@
 //!
 //! This prints the type of each document without a key or network access; without `--emulator`, it calls the service.
 //!
-//! The [manual](manual) describes the commands, and [`exit_code`] the exit codes; `--help`, the man pages and the
+//! The [manual] describes the commands, and [`exit_code`] the exit codes; `--help`, the man pages and the
 //! README contain both.
 //!
 //! # Modules
 //!
 //! - `command_line`: the whole command line. `args`: the arguments of each command, and how their values are parsed.
 //!   `manual`: the texts at the end of `--help`.
-//! - `client`: the client that the flags and the environment describe. `network`: TLS, proxies, and the log of
-//! `--debug`.
+//! - `client`: the client that the flags and the environment describe; `api_key`: its key. `network`: TLS, proxies, and
+//!   the log of `--debug`.
 //! - `run`: `classify run`. `run_files` keeps input and output files apart, `driver` runs the client's bulk run on a
 //!   thread, `journal_file` opens its journal, `results` and `row_output` print the rows, `postprocess` runs the steps
 //!   after the classification (counts, moved files, evaluation), `report_page` is `--report`, `resume_command` is the

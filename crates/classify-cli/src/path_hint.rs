@@ -3,11 +3,11 @@
 use std::path::Path;
 
 /// The hint for a `~` that was not expanded by a shell.
-pub(crate) const UNEXPANDED_HOME: &str = "only a shell expands ~, at the start of a word without quotes: write \"$HOME/…\", or ./~/… if a folder is really called ~";
+pub(crate) const UNEXPANDED_HOME: &str = "~ is expanded only by a shell, and not in quotes: write \"$HOME/…\", or ./~/… for a folder named ~";
 /// The hint for a URL.
-const URL: &str = "a URL is not a path: download the file, and give its path";
+const URL: &str = "a URL is not a path: download the file and use its path";
 /// The hint for the URL of a local file.
-const FILE_URL: &str = "a URL is not a path: leave out file://";
+const FILE_URL: &str = "a URL is not a path: remove file://";
 
 /// Whether a path begins with a `~` that a shell would have replaced by the home directory.
 pub(crate) fn is_unexpanded_home(path: &str) -> bool {

@@ -29,7 +29,7 @@ pub(crate) enum Level {
     Status,
 }
 
-/// What the flags say about messages.
+/// The settings of the flags for messages.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PrinterSettings {
     pub(crate) quiet: bool,

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 
 use console::Term;
 
-/// The width if neither a terminal nor `COLUMNS` says it.
+/// The width if neither a terminal nor `COLUMNS` gives one.
 const DEFAULT_WIDTH: u16 = 80;
 /// A smaller value of `COLUMNS` is ignored.
 const MIN_COLUMNS_VARIABLE: u16 = 20;

@@ -37,7 +37,7 @@ fn fed(sandbox: &Sandbox, words: &[&str], text: &[u8]) -> CommandOutput {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // A command that needs nothing from stdin may be gone before it is fed.
+    // A command that needs no stdin may exit before it is written.
     let _ = child.stdin.take().unwrap().write_all(text);
     let output = child.wait_with_output().unwrap();
     CommandOutput {
@@ -188,7 +188,7 @@ fn upload_rejects_missing_file_and_accepts_stdin() {
 fn upload_of_empty_or_too_large_file_is_not_sent() {
     let sandbox = sandbox();
     sandbox.file("empty.pdf", "");
-    // It takes no room on the disk.
+    // A sparse file takes no space on the disk.
     let large = std::fs::File::create(sandbox.path().join("large.pdf")).unwrap();
     large.set_len(512 * 1024 * 1024 + 1).unwrap();
     let create = |file: &str, flags: &[&str]| {
@@ -207,7 +207,7 @@ fn upload_of_empty_or_too_large_file_is_not_sent() {
         .assert_exit(2)
         .assert_stderr("empty");
     assert_eq!(sandbox.emulator.count(Route::FileCreate), 0);
-    // The service says it itself.
+    // The service reports it.
     create("empty.pdf", &["--no-validate"])
         .assert_exit(2)
         .assert_stderr("400");
@@ -505,7 +505,7 @@ fn stdin_map_fills_values_not_given_by_flags() {
             .json()["id"],
         id
     );
-    // With all it needs at hand, a command leaves stdin alone: `while read` loops go on.
+    // A command with all required flags does not read stdin, so that `while read` loops continue.
     fed(
         &sandbox,
         &["classify", "get", id.as_str().unwrap()],

@@ -112,7 +112,7 @@ fn dry_run_counts_documents_and_sends_nothing() {
     sandbox.file("docs/empty.txt", "");
     let words = ["--dry-run", "--max-pages", "5", "--target-pages", "1,3-9"];
     let mut command = sandbox.command(&[&RUN[..], &words, &["dfl-1"]].concat());
-    // Not even a key is needed.
+    // No key is needed.
     command.env_remove("LLAMA_CLOUD_API_KEY");
     let found = run_to_end(command)
         .assert_exit(0)
@@ -265,7 +265,7 @@ fn rate_limit_flag_prevents_429_and_rejects_invalid_values() {
 fn document_changed_after_read_is_an_error_without_job() {
     let sandbox = with_documents(Config::default(), 0);
     let changing = sandbox.file("docs/b.txt", "as it was read");
-    // It has been read once it is sent, and is sent again when the service is well.
+    // It was read before the first upload, and is uploaded again when the service is available.
     let down = Fault::Unavailable.always().on(Route::FileCreate);
     sandbox.emulator.set_faults(FaultSchedule::new().with(down));
     let words = [

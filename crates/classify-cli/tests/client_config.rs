@@ -47,7 +47,7 @@ fn config_api_key_is_read_from_flag_file_or_env() {
         .env("LLAMA_CLOUD_API_KEY", "")
         .env("LLAMA_PARSE_API_KEY", CANARY);
     run_to_end(command).assert_exit(0);
-    // On the command line it works and is not a good idea.
+    // On the command line it works, with a warning.
     run_to_end(bare_command(&[
         "classify",
         "list",
@@ -159,7 +159,7 @@ fn config_invalid_base_url_error_names_its_flag() {
     with_key(&["classify", "list", "--emulator", "--region", "eu"])
         .assert_exit(2)
         .assert_stderr("--emulator");
-    // Nothing listens there; the key is not in what is said of it.
+    // Nothing listens there; the error does not contain the key.
     with_key(&["classify", "get", "clj-1", "--region", "mars"])
         .assert_exit(2)
         .assert_stderr("eu");

@@ -41,7 +41,7 @@ fn color_only_on_terminal_without_no_color_or_dumb() {
             is_colored(&on_a_terminal(&sandbox, words, code, &[])),
             "{words:?}"
         );
-        // A build server's terminal takes colours where it names no kind; one that is dumb stays so.
+        // A build server's terminal of unknown type has colors; a dumb one has none.
         for env in [
             &[("NO_COLOR", "1")][..],
             &[("TERM", "dumb")],
@@ -52,7 +52,7 @@ fn color_only_on_terminal_without_no_color_or_dumb() {
             assert!(!is_colored(&written), "{env:?} {words:?}: {written:?}");
             assert!(written.len() > 100, "{written:?}");
         }
-        // An empty variable says nothing.
+        // An empty variable has no effect.
         let empty = on_a_terminal(&sandbox, words, code, &[("NO_COLOR", "")]);
         assert!(is_colored(&empty), "{words:?}");
         let piped = sandbox.run(words).assert_exit(code);

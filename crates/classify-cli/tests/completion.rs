@@ -79,7 +79,7 @@ fn completion_in_bash_offers_flags_of_every_command() {
         let asked: Vec<&str> = words.iter().map(String::as_str).collect();
         let help = command_tree::help(&asked);
         let offered = &found[&line(words)];
-        // A flag stands behind a letter of its own, or where that would be; nothing else in the help does.
+        // Only flags are in this column, with a letter before them or not.
         let is_option = |line: &&str| {
             line.starts_with("      --") || line.get(4..8).is_some_and(|text| text == ", --")
         };
@@ -128,7 +128,7 @@ fn completion_in_bash_offers_every_subcommand() {
 fn completion_in_bash_handles_colon_in_command() {
     for (line, reply) in [
         ("llamacloud-prod classifier", "classifier:jobs"),
-        // What stands before the colon stays where it is.
+        // The text before the colon is kept.
         ("llamacloud-prod classifier:", "jobs"),
         ("llamacloud-prod classifier:jo", "jobs"),
         ("llamacloud-prod classifier:jobs get-r", "get-results"),

@@ -116,7 +116,7 @@ fn journal_loss_after_kill_creates_no_duplicate_jobs() {
     for kill in 0..6 {
         kill_soon(&sandbox, 10 + random_below(&mut state, 60));
         if kill % 2 == 1 {
-            // It is begun before the first request.
+            // The journal is created before the first request.
             fs::remove_file(sandbox.path().join("out.jsonl.journal")).unwrap();
         }
     }
@@ -227,6 +227,6 @@ fn interrupt_second_ctrl_c_exits_immediately() {
     terminal.wait_until(|screen| screen.contains("Ctrl-C again to exit at once"));
     terminal.interrupt();
     terminal.assert_exit(130);
-    // It did not come to its end in order, which would have written the rows.
+    // A graceful stop would have written the rows.
     assert!(!sandbox.path().join("out.jsonl").exists());
 }

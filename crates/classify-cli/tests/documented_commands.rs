@@ -81,7 +81,7 @@ const DOCUMENTED: &[(&str, &str, i32)] = &[
     (
         "classifier-create",
         "llamacloud-prod classifier:jobs create \\\n  --api-key 'My API Key' \\\n  --file-id 182bd5e5-6e1a-4fe4-a799-aa6d9a6ab26e \\\n  --rule \"{description: 'contains invoice number, line items, and total amount', type: invoice}\"",
-        // The service knows no such file either.
+        // The service has no such file either.
         2,
     ),
     (

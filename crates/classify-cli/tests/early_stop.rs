@@ -98,7 +98,7 @@ fn interrupt_with_closed_stdout_lists_open_jobs() {
     let mut child = start(&sandbox, &words);
     sandbox.wait_until(|emulator| emulator.job_count() == 1);
     sandbox.wait_for_poll();
-    // In a shell's pipeline Ctrl-C ends every part of it.
+    // In a pipeline, Ctrl-C stops every process.
     drop(child.stdout.take());
     let id = sandbox.emulator.jobs()[0].id.clone();
     interrupt(child)
@@ -180,13 +180,13 @@ fn broken_pipe_ends_commands_without_error() {
     ];
     let mut child = start(&sandbox, &words);
     let mut first = String::new();
-    // Taken and dropped with its pipe.
+    // The reader is dropped with its pipe.
     BufReader::new(child.stdout.take().unwrap())
         .read_line(&mut first)
         .unwrap();
     assert!(serde_json::from_str::<Value>(&first).is_ok());
     assert_eq!(child.end().assert_exit(0).stderr, "");
-    // What nobody would read is not begun.
+    // A command without a reader does not start.
     assert!(
         sandbox.emulator.job_count() < 6,
         "{}",

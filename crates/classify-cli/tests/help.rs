@@ -14,13 +14,18 @@ fn short_help(words: &[&str]) -> String {
 }
 
 #[test]
-fn short_help_of_run_fits_on_two_screens() {
-    let help = short_help(&["classify", "run"]);
-    let rows = help
-        .lines()
-        .map(|line| line.chars().count().div_ceil(WIDTH).max(1));
-    let rows: usize = rows.sum();
-    assert!(rows <= 60, "{rows} lines\n{help}");
+fn short_help_of_every_command_fits_on_two_screens() {
+    let mut commands = command_tree::commands();
+    commands.push(Vec::new());
+    for words in commands {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let help = short_help(&words);
+        let rows = help
+            .lines()
+            .map(|line| line.chars().count().div_ceil(WIDTH).max(1));
+        let rows: usize = rows.sum();
+        assert!(rows <= 60, "{words:?}: {rows} lines\n{help}");
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use common::{bare_command, command_tree, run_to_end};
 fn is_understood(line: &str, place: &str) {
     let words = split(line);
     let mut words: Vec<&str> = words[1..].iter().map(String::as_str).collect();
-    // After `--` there are no flags any more.
+    // After `--` there are no more flags.
     let end = words.iter().position(|word| *word == "--");
     words.insert(end.unwrap_or(words.len()), "--help");
     let found = run_to_end(bare_command(&words));

@@ -20,7 +20,7 @@ use common::{
 /// The result of a clause of a hint. The functions return the number of jobs at the service.
 #[derive(Clone, Copy)]
 enum Follow {
-    /// It explains, or says how to write a value.
+    /// It explains, or shows how to write a value.
     Says,
     /// It leads to exactly one job.
     Once(fn() -> usize),
@@ -180,7 +180,7 @@ const TABLE: &[Hint] = &[
                 assert_hint(&words("docs/bill.jsonl"), "use another name");
                 assert_eq!(sandbox.emulator.request_count(), 0);
                 words("rows.jsonl").assert_exit(0);
-                // Of the three documents; the point is that each has one job.
+                // Of three documents, each of which has one job.
                 let jobs = sandbox.emulator.job_count();
                 words("others.jsonl").assert_exit(0);
                 sandbox.emulator.job_count() / jobs
@@ -189,14 +189,17 @@ const TABLE: &[Hint] = &[
         ("; nothing was sent, and the file was not changed", Says),
     ],
     &[(
-        "only a shell expands ~, at the start of a word without quotes: write \"$HOME/…\", or ./~/… if a folder is really called ~",
+        "~ is expanded only by a shell, and not in quotes: write \"$HOME/…\", or ./~/… for a folder named ~",
         Once(|| {
             let sandbox = Sandbox::new();
             let words = |rules| {
                 let words = ["classify", "run", "docs/bill.txt", "--rules", rules];
                 sandbox.command(&words)
             };
-            assert_hint(&run_to_end(words("~/rules.yaml")), "only a shell expands ~");
+            assert_hint(
+                &run_to_end(words("~/rules.yaml")),
+                "~ is expanded only by a shell",
+            );
             // The folder of the sandbox is the home directory.
             let home = sandbox.path().join("rules.yaml");
             run_to_end(words(home.to_str().unwrap())).assert_exit(0);
@@ -206,7 +209,7 @@ const TABLE: &[Hint] = &[
         }),
     )],
     &[(
-        "a URL is not a path: download the file, and give its path",
+        "a URL is not a path: download the file and use its path",
         Once(|| {
             let sandbox = Sandbox::new();
             let hinted = run(&sandbox, &["https://example.com/bill.txt"]);
@@ -216,12 +219,12 @@ const TABLE: &[Hint] = &[
         }),
     )],
     &[(
-        "a URL is not a path: leave out file://",
+        "a URL is not a path: remove file://",
         Once(|| {
             let sandbox = Sandbox::new();
             let path = sandbox.path().join("docs/bill.txt");
             let url = format!("file://{}", path.display());
-            assert_hint(&run(&sandbox, &[&url]), "leave out file://");
+            assert_hint(&run(&sandbox, &[&url]), "remove file://");
             run(&sandbox, &[url.trim_start_matches("file://")]).assert_exit(0);
             sandbox.emulator.job_count()
         }),
@@ -248,7 +251,7 @@ const TABLE: &[Hint] = &[
     &[(
         "unset it to connect without a proxy",
         NoJob(|| {
-            // No proxy is asked about for this machine, so the service is one that is not there.
+            // This machine is reached without a proxy, so the service is a host that does not exist.
             let list = |proxy: Option<&str>| {
                 let mut command = bare_command(&["classify", "list", "--no-stdin"]);
                 command.env("LLAMA_CLOUD_API_KEY", common::CANARY);
@@ -258,7 +261,7 @@ const TABLE: &[Hint] = &[
                     return run_to_end(command);
                 }
                 let mut child = RunningCommand::start(command);
-                // It tries to reach the service, again and again.
+                // It retries the connection.
                 std::thread::sleep(Duration::from_millis(500));
                 assert!(child.try_wait().unwrap().is_none());
                 child.kill()
@@ -341,7 +344,7 @@ const TABLE: &[Hint] = &[
             fs::write(sandbox.path().join("image"), [0xff, 0xfe, 0xfd]).unwrap();
             let get = |id| sandbox.run(&["classify", "get", "--job-id", id]);
             assert_hint(&get("@file://image"), "@data://PATH sends it as base64");
-            // There is no such job; what was sent is the base64.
+            // There is no such job; the base64 was sent.
             get("@data://image").assert_exit(6).assert_stderr("//79");
             sandbox.emulator.job_count()
         }),
@@ -398,7 +401,7 @@ const TABLE: &[Hint] = &[
                 assert_eq!(sandbox.emulator.count(Route::ClassifyCreate), 0);
                 create(&sandbox, &[&words[..], &["--no-validate"]].concat());
                 assert_eq!(sandbox.emulator.count(Route::ClassifyCreate), 1);
-                // Whether it knows the key is the service's to say; one job at most.
+                // The service decides whether it knows the key; at most one job.
                 let jobs = sandbox.emulator.job_count();
                 assert!(jobs <= 1);
                 0
@@ -416,7 +419,7 @@ const TABLE: &[Hint] = &[
                 assert_eq!(sandbox.emulator.request_count(), 0);
                 run(&sandbox, &[&words[..], &["--no-validate"]].concat());
                 assert_eq!(sandbox.emulator.count(Route::ClassifyCreate), 1);
-                // The emulator's limits have not.
+                // The limits of the emulator have not changed.
                 sandbox.emulator.job_count()
             }),
         ),
@@ -433,7 +436,7 @@ const TABLE: &[Hint] = &[
         ),
     ],
     &[("nothing was sent; --no-validate sends it as it is", Says)],
-    // What a file of certificates is instead, and how to make one.
+    // A file that contains no certificate, and how to make one.
     &[("=remedy", Says)],
     &[(
         "the server does not speak TLS on this port: check the port in --base-url and LLAMA_CLOUD_BASE_URL",
@@ -612,12 +615,12 @@ const TABLE: &[Hint] = &[
         "ports below 1024 need administrator rights; use a higher one",
         Says,
     )],
-    // Of an error in hand; its texts are among those above.
+    // The hint of an existing error; its texts are listed above.
     &[("=hint", Says)],
 ];
 
 #[test]
-fn hint_followed_to_the_letter_makes_one_job_unless_it_says_that_it_pays_again() {
+fn hint_creates_one_job_unless_it_says_that_it_pays_again() {
     let clauses = Mutex::new(TABLE.iter().copied().flatten());
     let next = || clauses.lock().unwrap().next();
     // Some wait for jobs that take seconds.
@@ -645,7 +648,7 @@ fn follow_clause(clause: &str, follow: Follow) {
 }
 
 #[test]
-fn hint_of_every_error_is_in_the_table_in_its_own_words() {
+fn hint_table_contains_every_hint_of_the_source() {
     let known: BTreeSet<String> = TABLE
         .iter()
         .map(|hint| hint.iter().map(|(clause, _)| *clause).collect())
@@ -895,7 +898,7 @@ fn stdin(first: &[u8], flags: &[&str], then: &[u8]) -> usize {
     sandbox.emulator.job_count()
 }
 
-/// A run with a journal, the same command again, and what its hint says.
+/// A run with a journal, the same command again, and the commands of its hint.
 fn begun_again(flags: &[&str], then: &[&str]) -> usize {
     let sandbox = Sandbox::new();
     let run = |more: &[&str]| {
@@ -911,7 +914,7 @@ fn begun_again(flags: &[&str], then: &[&str]) -> usize {
     sandbox.emulator.job_count()
 }
 
-/// A fresh run over the journal of one that is not, and what its hint says.
+/// A fresh run over the journal of one that is not, and the commands of its hint.
 fn fresh_over(then: &[&str]) -> usize {
     let sandbox = Sandbox::new();
     let words = |more: &[&str]| run_with(&sandbox, &[&["--rules", "rules.yaml"], more].concat());
@@ -922,7 +925,7 @@ fn fresh_over(then: &[&str]) -> usize {
     sandbox.emulator.job_count()
 }
 
-/// The journal of a run resumed with other rules, and what its hint says.
+/// The journal of a run resumed with other rules, and the commands of its hint.
 fn other_rules(then: &[&str]) -> usize {
     let sandbox = Sandbox::new();
     sandbox.file("other.yaml", &RULES.replace("amount", "sum"));
@@ -975,7 +978,7 @@ const BOTH: [&str; 8] = [
     "50ms",
 ];
 
-/// A run that is interrupted before its files are moved, and what its hint says. Returns the jobs that this adds to
+/// A run that is interrupted before its files are moved, and follows its hint. Returns the jobs that this adds to
 /// one.
 fn interrupted_move(flags: &[&'static str], follow: impl Fn(&mut Vec<&'static str>)) -> usize {
     let sandbox = slow_and_failed();
@@ -996,7 +999,7 @@ fn interrupted_move(flags: &[&'static str], follow: impl Fn(&mut Vec<&'static st
 }
 
 #[test]
-fn resume_command_followed_to_the_letter_pays_for_nothing_twice() {
+fn resume_command_creates_no_second_job() {
     for flags in [
         &[][..],
         &["--journal", "j"],
@@ -1013,7 +1016,7 @@ fn resume_command_followed_to_the_letter_pays_for_nothing_twice() {
     }
 }
 
-/// A wait that is interrupted or reaches its deadline, of either version, and what its hint says.
+/// A wait that is interrupted or reaches its deadline, of either version, and the command of its hint.
 fn waited(interrupted: bool) -> usize {
     let mut counts = BTreeSet::new();
     for resource in ["classify", "classifier:jobs"] {
@@ -1061,7 +1064,7 @@ fn waited(interrupted: bool) -> usize {
     counts.into_iter().next().unwrap()
 }
 
-/// An emulator whose port is taken, and what its hint says.
+/// An emulator whose port is in use, and the command of its hint.
 fn taken_port(stops_it: bool) -> usize {
     let sandbox = Sandbox::new();
     let port = sandbox.emulator.address().port().to_string();

@@ -127,7 +127,7 @@ fn create_job_sends_flags_and_reused_transaction_id_conflicts() {
         "https://example.com/b"
     );
 
-    // The same id finds the same job; other rules under it are a conflict and no stale answer.
+    // The same id returns the same job; other rules under it are a conflict, not an old result.
     let again = [
         "classify",
         "create",

@@ -27,7 +27,7 @@ fn journal_beside_output_resumes_without_requests() {
     );
     assert!(sandbox.path().join("docs/out.csv.journal").is_file());
 
-    // Again: refused without --resume; with it everything is told and nothing is asked.
+    // Again: rejected without --resume; with it all rows are printed without a request.
     run(&sandbox, &["--output", "docs/out.csv"])
         .assert_exit(2)
         .assert_stderr("--resume");
@@ -40,7 +40,7 @@ fn journal_beside_output_resumes_without_requests() {
         "neither the output nor the journal became a document"
     );
     assert_eq!(sandbox.emulator.request_count(), requests);
-    // What is new in the folder is taken in.
+    // New files in the folder are classified.
     sandbox.file("docs/new.txt", "Invoice: another amount.");
     run(&sandbox, &["--output", "docs/out.csv", "--resume"]).assert_exit(0);
     assert_eq!(sandbox.emulator.job_count(), 7);
@@ -63,7 +63,7 @@ fn journal_is_required_by_resume_and_fresh() {
     }
     run(&sandbox, &["--journal", "j", "--output", "j"]).assert_exit(2);
     assert_eq!(sandbox.emulator.request_count(), 0);
-    // One that is not there yet is begun.
+    // A missing journal is created.
     run(&sandbox, &["--journal", "j", "--resume"]).assert_exit(0);
 }
 
@@ -104,7 +104,7 @@ fn journal_incomplete_last_line_is_truncated() {
     run(&sandbox, &["--journal", "j"]).assert_exit(0);
     let path = sandbox.path().join("j");
     let text = fs::read_to_string(&path).unwrap();
-    // The very last line says only that the run has ended; the one before it is worth more.
+    // The last line only records the end of the run, so the line before it is cut too.
     let whole = text.strip_suffix("{\"record\":\"ended\"}\n").unwrap();
     let whole = whole.as_bytes();
     let last = whole[..whole.len() - 1]
@@ -193,7 +193,7 @@ fn payment_required_stops_run_and_resume_completes_it() {
     let resume = found.error()["resume"].as_str().unwrap().to_owned();
     assert!(resume.ends_with("--resume"), "{resume}");
 
-    // Out of credits at once: what was settled is still told as settled.
+    // Out of credits at once: finished documents are still reported as finished.
     sandbox.emulator.set_faults(
         FaultSchedule::new().with(Fault::PaymentRequired.always().on(Route::ClassifyCreate)),
     );
@@ -255,7 +255,7 @@ fn journal_of_other_base_url_is_rejected_unless_both_are_local() {
     let words = ["--journal", "j", "--format", "json", "--resume"];
     run(&sandbox, &words).assert_exit(0);
     let requests = sandbox.emulator.request_count();
-    // What an emulator made up must not be told as the service's, nor one region's jobs be looked for in another.
+    // Results of an emulator must not be reported as the service's, and jobs of one region not polled in another.
     let elsewhere = run(&sandbox, &[&words[..], &["--region", "eu"]].concat()).assert_exit(2);
     let message = elsewhere.error()["message"].as_str().unwrap().to_owned();
     assert!(
@@ -271,7 +271,7 @@ fn journal_of_other_base_url_is_rejected_unless_both_are_local() {
     assert_ne!(text, moved, "the first line tells the service");
     fs::write(sandbox.path().join("j"), moved).unwrap();
     run(&sandbox, &words).assert_exit(0);
-    // One that tells none is of a version before this.
+    // A journal without a base URL is of an earlier version.
     let (first, rest) = text.split_once('\n').unwrap();
     let mut first: Value = serde_json::from_str(first).unwrap();
     first.as_object_mut().unwrap().remove("base_url");
@@ -284,7 +284,7 @@ fn journal_of_other_base_url_is_rejected_unless_both_are_local() {
 fn dry_run_rejects_journal_like_the_real_run() {
     let sandbox = with_documents(Config::default(), 1);
     let dry = |words: &[&str]| run(&sandbox, &[words, &["--dry-run"]].concat());
-    // None is made.
+    // No journal is created.
     dry(&["--journal", "j"]).assert_exit(0);
     assert!(!sandbox.path().join("j").exists());
     run(&sandbox, &["--journal", "j"]).assert_exit(0);
@@ -332,7 +332,7 @@ fn dry_run_counts_finished_open_and_new_jobs_of_resume() {
     };
     assert_eq!(plan(&[]), [4, 1, 1]);
     assert_eq!(plan(&["--retry-failed"]), [3, 1, 2]);
-    // What it says is what happens.
+    // The run does what the dry run reported.
     let jobs = sandbox.emulator.job_count();
     let words = [
         "--journal",

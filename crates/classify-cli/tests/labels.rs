@@ -172,7 +172,7 @@ fn labels_type_without_rule_is_reported() {
     .assert_exit(3)
     .assert_stderr(r#"has the type \"Invoice\", which no rule has"#);
     let found = evaluation(&output.stderr);
-    // Letter by letter; and the labels themselves are no document.
+    // Types are compared exactly, and the labels file is not a document.
     assert_eq!(
         (&found["labelled"], &found["correct"]),
         (&json!(2), &json!(1))
@@ -206,7 +206,7 @@ fn labels_of_other_documents_are_reported_and_spaces_trimmed() {
     assert!(output.stderr.contains("none of its 2 labels"), "{output:?}");
     assert!(output.stderr.contains("elsewhere/a.txt"), "{output:?}");
     assert_eq!(sandbox.emulator.request_count(), 0);
-    // A blank after the comma is nobody's wish; a name that begins with one is found all the same.
+    // A space after the comma is ignored, but a name that begins with a space is found too.
     sandbox.file("docs/ odd name.txt", "Invoice");
     sandbox.file(
         "blank.csv",
@@ -217,7 +217,7 @@ fn labels_of_other_documents_are_reported_and_spaces_trimmed() {
 }
 
 #[test]
-fn labels_without_document_and_documents_without_label_are_named_before_paying() {
+fn labels_without_document_and_documents_without_label_are_named_before_any_charge() {
     let sandbox = sandbox();
     let dry = run(&sandbox, &[&LABELS[..], &["--dry-run"]].concat())
         .assert_exit(0)

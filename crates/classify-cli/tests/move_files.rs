@@ -254,7 +254,7 @@ fn move_files_failure_does_not_stop_other_moves() {
         Script::file("soup*").labels("recipe", 0.9),
         Script::any().labels("invoice", 0.9),
     ]));
-    // A file lies where the folder should be.
+    // There is a file at the path of the folder.
     sandbox.file("sorted/invoice", "in the way");
     let words = [&MOVE[..], &["--format", "json", "--output", "rows.json"]].concat();
     let found = run(
@@ -269,7 +269,7 @@ fn move_files_failure_does_not_stop_other_moves() {
     assert!(sandbox.path().join("sorted/recipe/soup.txt").exists());
     let rows = fs::read_to_string(sandbox.path().join("rows.json")).unwrap();
     let rows: Value = serde_json::from_str(&rows).unwrap();
-    // It has its answer all the same.
+    // It has a result anyway.
     assert_eq!(rows[0]["status"], "COMPLETED");
     assert_eq!(rows[0]["moved_to"], Value::Null);
     assert_eq!(rows[1]["moved_to"], "sorted/recipe/soup.txt");
@@ -298,7 +298,7 @@ fn move_files_destination_inside_input_folder_is_not_read_again() {
         assert_eq!(tree(&sandbox, "docs"), once, "{flag}");
         assert_eq!(sandbox.emulator.job_count(), jobs);
     }
-    // Where it is the very folder that is read, what is in place stays there.
+    // If the destination is the folder that is read, files that are in place stay there.
     let sandbox = sandbox();
     run(&sandbox, &["--move-to", "docs/{type}"]).assert_exit(3);
     let once = tree(&sandbox, "docs");
@@ -319,7 +319,7 @@ fn move_files_after_resume_moves_remaining_files() {
     assert_eq!(names(&sandbox, "sorted").len(), 2);
     sandbox.file("docs/new.txt", "new");
     let second = run(&sandbox, &[&journal[..], &MOVE].concat()).assert_exit(3);
-    // What was moved is not in the folder any more, and so not in the rows.
+    // Moved files are no longer in the folder, and so not in the rows.
     assert_eq!(second.lines().len(), 3);
     assert_eq!(names(&sandbox, "sorted").len(), 3);
     assert_eq!(sandbox.emulator.count(Route::ClassifyCreate), creates + 1);

@@ -42,7 +42,7 @@ fn csv_begins_with_byte_order_mark_only_on_request() {
         assert_eq!(rest.lines().next(), plain.lines().next());
         assert_eq!(rest.matches('\u{feff}').count(), 0);
     }
-    // Into a file, which a later run may write over, and which can be given as labels.
+    // Into a file, which a later run may replace, and which can be used as labels.
     let to_file = [
         &common::RUN[..],
         &["--output", "docs/rows.csv", "--csv-bom", "--resume"],

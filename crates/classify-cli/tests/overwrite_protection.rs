@@ -91,7 +91,7 @@ fn overwrite_of_input_file_is_rejected() {
                 };
                 let words = [&["docs", read, name, written, &spelled], rules].concat();
                 assert_rejected(&sandbox, &words, &[read, written]);
-                // The same, with the odd spelling on the side that is read.
+                // The same, with the unusual spelling for the input.
                 if !(read == "--rules" && spelled.starts_with("docs")) {
                     let words = [&["docs", read, &spelled, written, name], rules].concat();
                     assert_rejected(&sandbox, &words, &[read, written]);
@@ -109,7 +109,7 @@ fn overwrite_of_one_output_by_another_is_rejected() {
         ("--output", "--journal"),
         ("--report", "--journal"),
     ] {
-        // One that is there, and one that is not.
+        // An existing one and a missing one.
         sandbox.file("there", "{\"record\":\"run\",\"v\":1}\n");
         for name in ["there", "new"] {
             for spelled in spellings(&sandbox, name) {
@@ -248,7 +248,7 @@ fn output_format_unsupported_by_run_is_rejected_by_extension() {
         &["docs", "--rules", "rules.yaml", "--report", "-"],
         &["--report", "stdout"],
     );
-    // Whoever says how has said it.
+    // `--format` overrides the extension.
     let words = [
         "classify",
         "run",

@@ -94,7 +94,7 @@ fn progress_is_erased_before_results_are_printed() {
         "{screen}"
     );
 
-    // Lines that are printed while the run goes on stand above the view, and each is whole.
+    // Lines that are printed during the run are above the display, and each is complete.
     let sandbox = self::sandbox();
     let mut terminal = start(&sandbox, Attached::Both, 200, &["--format", "csv"]);
     let screen = terminal.wait_until(|screen| screen.contains("2 done, 1 failed"));
@@ -118,7 +118,7 @@ fn progress_time_left_is_unknown_before_first_result() {
         screen.contains("0 of 2   -/s   time left unknown"),
         "{screen}"
     );
-    // The second Ctrl-C ends at once, while the create's answers are still being waited for.
+    // The second Ctrl-C exits at once, while responses to creates are pending.
     terminal.interrupt();
     terminal.assert_exit(130);
 }
@@ -173,7 +173,7 @@ fn progress_is_hidden_if_quiet_or_stderr_is_not_a_terminal() {
     let mut quiet = start(&sandbox, Attached::Stderr, 80, &["--quiet"]);
     quiet.assert_exit(0);
     assert_eq!(quiet.written().replace("\x1b]0;end\x07", ""), "");
-    // A terminal for stdout only: the table, and nothing that steers it but colours.
+    // A terminal for stdout only: the table, and no escape sequences but colors.
     let mut only_out = start(&sandbox, Attached::Stdout, 80, &[]);
     only_out.assert_exit(0);
     assert!(

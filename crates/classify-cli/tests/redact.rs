@@ -246,7 +246,7 @@ fn run(mut command: Command, serves: bool) -> Output {
         reader.read_until(b'\n', &mut line).unwrap();
         line
     };
-    // One tells its address on stdout, the other on stderr.
+    // One prints its address on stdout, the other on stderr.
     let (mut out, mut err) = (Vec::new(), Vec::new());
     if command.get_args().any(|word| word == "emulator") {
         let mut pipe = child
@@ -326,7 +326,7 @@ fn sweep(sandbox: &Sandbox, url: Option<&str>, succeeds: bool, flags: &[&str]) {
         let name_words: Vec<&str> = name.split(' ').collect();
         let filled = filled(sandbox, words);
         let filled: Vec<&str> = filled.iter().map(String::as_str).collect();
-        // A run would try for minutes whether a service that is down comes back.
+        // A run would retry an unavailable service for minutes.
         let short = ["--deadline", "2s"];
         let limit = if !succeeds && *name == "classify run" {
             &short[..]

@@ -51,7 +51,7 @@ fn review_below_marks_uncertain_rows_in_every_format() {
     for (name, review) in [
         ("bill.txt", false),
         ("dim.txt", true),
-        // What reaches the threshold is not below it.
+        // A confidence equal to the threshold is not below it.
         ("even.txt", false),
         ("soup.txt", true),
         ("torn.pdf", true),
@@ -82,10 +82,10 @@ fn review_below_marks_uncertain_rows_in_every_format() {
     assert_eq!(sandbox.emulator.request_count(), requests);
 }
 
-/// A terminal is what `script` of util-linux makes, which every Debian has.
+/// The terminal is that of `script` of util-linux, which is part of Debian.
 #[cfg(target_os = "linux")]
 #[test]
-fn tally_by_type_is_shown_on_terminal_unless_quiet() {
+fn type_counts_are_shown_on_terminal_unless_quiet() {
     let sandbox = sandbox();
     let terminal = |more: &str| {
         let line = format!(
@@ -152,7 +152,7 @@ fn report_page_lists_documents_to_review_first() {
     )
     .assert_exit(3)
     .lines();
-    // The rows are told as ever, and the page is one file more.
+    // The rows are printed as usual, and the page is one more file.
     assert_eq!(rows.len(), 5);
     let page = page(&sandbox);
     assert_eq!(
@@ -203,7 +203,7 @@ fn report_page_escapes_file_names_and_service_text() {
     assert_eq!(documents(&page).len(), 7);
     let count = |part: &str| page.matches(part).count();
     assert_eq!((count("<script"), count("</script")), (1, 1));
-    // The one comment is the template's.
+    // The only comment is that of the template.
     assert_eq!(
         (count("<!--"), count("<img"), count("<b "), count("<x>")),
         (1, 0, 0, 0)
@@ -311,7 +311,7 @@ fn report_page_write_failure_is_reported_after_interrupt() {
     let words = [&RUN[..], &["--report", "report.html"]].concat();
     let child = start(&sandbox, &words);
     sandbox.wait_until(|emulator| emulator.job_count() == 2);
-    // Somebody puts a folder in its place while the run is under way.
+    // A folder is created at its path during the run.
     fs::create_dir(sandbox.path().join("report.html")).unwrap();
     let result = interrupt(child)
         .assert_exit(130)

@@ -172,7 +172,7 @@ fn validation_disabled_or_not_applicable_sends_body_unchanged() {
     )
     .assert_exit(0);
     assert_eq!(service.last()["webhook_configurations"], hook);
-    // Parameters of other products are the service's to judge.
+    // Parameters of other products are validated by the service only.
     let schema = json!({"product_type": "extract_v2", "data_schema": {"type": ["object", "null"], "x": {"type": 5}}});
     fed(
         &sandbox,
@@ -391,7 +391,7 @@ fn file_reference_inside_file_or_stdin_is_not_expanded() {
         service.last()["configuration"]["rules"][0]["description"],
         "@private.txt"
     );
-    // What is written on the command line is the caller's own.
+    // A text on the command line is written by the caller.
     let own = "{rules: [{type: a, description: '@private.txt'}]}";
     run(
         &sandbox,
@@ -479,7 +479,7 @@ fn output_write_failure_reports_created_ids() {
         "json",
     ];
     assert_eq!(full(&old).error()["job_id"], "clj-1");
-    // A path in a place that is gone by then is no better.
+    // A path in a folder that has been deleted fails too.
     let gone = [&create[..], &["--output", "/dev/full", "--format", "json"]].concat();
     let mut command = sandbox.command(&gone);
     command.env("LLAMA_CLOUD_BASE_URL", service.url());
@@ -518,7 +518,7 @@ fn pagination_v1_results_reach_last_page_and_repeated_token_fails() {
     )
     .assert_exit(0);
     assert_eq!(ids.json(), json!(["r1", "r2"]));
-    // The service's own bytes are one page's.
+    // `raw` prints one page.
     let raw = run(
         &sandbox,
         &service,
@@ -529,7 +529,7 @@ fn pagination_v1_results_reach_last_page_and_repeated_token_fails() {
         raw.stdout.contains("0.930") && raw.stdout.contains("\"two\""),
         "{raw:?}"
     );
-    // One that passes over the token is no reason to stop short in silence.
+    // A service that ignores the token must not end the list without an error.
     let service = StubServer::start(|_| {
         (
             200,
@@ -546,7 +546,7 @@ fn pagination_v1_results_reach_last_page_and_repeated_token_fails() {
 #[test]
 fn stdin_without_input_is_ignored_and_stray_lines_rejected() {
     let (sandbox, service) = sandbox();
-    // A pipe that somebody holds open and says nothing into.
+    // An open pipe without input.
     let idle = |words: &[&str]| {
         let mut child = sandbox
             .command(words)
@@ -579,7 +579,7 @@ fn stdin_without_input_is_ignored_and_stray_lines_rejected() {
     let (code, result) = idle(&["classify", "get", "--no-stdin"]);
     assert!(code == Some(2) && result.contains("--job-id"), "{result}");
 
-    // The lines of a loop are the loop's.
+    // The lines of a loop are left to the loop.
     let create = [&CREATE[..], &["--configuration-id", "cfg-1"]].concat();
     let result = fed(&sandbox, &service, &create, "dfl-2\ndfl-3\n").assert_exit(2);
     assert!(

@@ -119,7 +119,7 @@ fn query_flags_are_sent_unchanged() {
     for (line, query) in QUERIES {
         let line = line.replace("{when}", WHEN);
         let words: Vec<&str> = line.split(' ').collect();
-        // Ids that nobody has and tokens that lead nowhere are refused; what was sent is what counts.
+        // Unknown ids and tokens are rejected; only the request is checked.
         sandbox.run(&words);
         let request = sandbox.emulator.requests().pop().unwrap();
         let sent = sorted(
@@ -248,7 +248,7 @@ fn update_sends_only_given_fields_and_explicit_null() {
         sandbox.run(&words).assert_exit(6);
         let request = sandbox.emulator.requests().pop().unwrap();
         let mut sent = request.body.unwrap_or(Value::Null);
-        // The emulator's journal keeps no secret either.
+        // The request log of the emulator contains no secret either.
         if line.contains("secret") {
             assert!(sent.get("webhook_signing_secret").is_some(), "{sent}");
             sent = body.clone();

@@ -106,7 +106,7 @@ fn output_formats_of_run_rows() {
 
     let jsonl = run("jsonl");
     let lines: Vec<&str> = jsonl.lines().collect();
-    // What is plain without the service is told first; the rest as it settles.
+    // Errors that need no request are printed first, the other rows as they finish.
     assert!(lines[0].starts_with(r#"{"path":"docs/zero.txt","status":"ERROR","type":null,"confidence":null,"reasoning":null,"job_id":null,"file_id":null,"error":"is empty: 0 bytes","error_code":"content"}"#));
     let bill = lines.iter().find(|line| line.contains("bill.txt")).unwrap();
     assert!(bill.starts_with(r#"{"path":"docs/bill.txt","status":"COMPLETED","type":"invoice","confidence":0.93,"reasoning":""#), "{bill}");
@@ -247,7 +247,7 @@ fn inputs_symlink_loops_and_unreadable_files_do_not_stop_run() {
     symlink("nowhere.txt", sandbox.path().join("docs/dangling.txt")).unwrap();
     let locked = sandbox.file("docs/locked.txt", "locked");
     fs::set_permissions(&locked, fs::Permissions::from_mode(0o000)).unwrap();
-    // Root reads everything.
+    // Root can read everything.
     let readable = fs::File::open(&locked).is_ok();
     let found = sandbox
         .run(&[
@@ -324,7 +324,7 @@ fn payment_required_stops_run_before_next_document() {
     assert_eq!(rows[1]["status"], "NOT_STARTED", "{rows:?}");
     assert!(rows[1]["error"].as_str().unwrap().contains("402"));
     assert_eq!(rows[1]["error_code"], "quota");
-    // The id of the upload is not lost.
+    // The id of the upload is kept.
     assert!(rows[0]["file_id"].is_string());
     assert_eq!(sandbox.emulator.count(Route::ClassifyCreate), 1);
 }

@@ -129,7 +129,7 @@ fn exclude_and_include_choose_files_and_are_counted() {
         plan["left_out"],
         json!({"hidden": 1, "leftover": 0, "not_regular": 0, "excluded": 3})
     );
-    // A shell expands a glob to names, so they are left out of those too.
+    // A shell expands a glob to names, so the filters apply to names too.
     let found = run(
         &sandbox,
         &["inbox/a.csv", "inbox/c.tmp", "--exclude", "*.tmp"],

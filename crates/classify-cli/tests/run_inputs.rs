@@ -10,8 +10,8 @@ fn path_that_is_a_url_or_has_unexpanded_home_has_a_hint() {
     for (path, hint) in [
         ("https://example.com/a.pdf", "path 2: a URL is not a path"),
         ("https://example.com/*.pdf", "path 2: a URL is not a path"),
-        ("file:///tmp/a.pdf", "leave out file://"),
-        ("~/a.pdf", "path 2: only a shell expands ~"),
+        ("file:///tmp/a.pdf", "remove file://"),
+        ("~/a.pdf", "path 2: ~ is expanded only by a shell"),
     ] {
         for flags in [&[][..], &["--dry-run"]] {
             let words = [
@@ -37,7 +37,9 @@ fn path_that_is_a_url_or_has_unexpanded_home_has_a_hint() {
         if flag != "--rules" {
             words.extend(["--rules", "rules.yaml"]);
         }
-        sandbox.run(&words).assert_stderr("only a shell expands ~");
+        sandbox
+            .run(&words)
+            .assert_stderr("~ is expanded only by a shell");
     }
 }
 
@@ -165,7 +167,7 @@ fn validation_of_rules_names_location_and_remedy_before_sending() {
         .assert_exit(2)
         .assert_stderr("--target-pages");
     assert_eq!(sandbox.emulator.request_count(), 0);
-    // The service's limits may move: without checks it is the service that refuses.
+    // The service's limits may change: without validation the service rejects the request.
     let found = sandbox
         .run(&[
             "classify",

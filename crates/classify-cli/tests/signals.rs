@@ -128,7 +128,7 @@ fn signal_ignored_at_start_does_not_stop_webhook_listener() {
         send(&child, signal);
         std::thread::sleep(Duration::from_millis(200));
         let url = line.rsplit(' ').next().unwrap().trim();
-        // It takes deliveries only; an answer is an answer.
+        // It accepts deliveries only; any response will do.
         assert!(get(url).starts_with("HTTP/1.1 405"), "{name}");
         send(&child, another(signal));
         child.end().assert_exit(0);

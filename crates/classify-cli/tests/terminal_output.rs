@@ -62,7 +62,7 @@ fn webhook_listen_prints_each_event_on_arrival() {
 }
 
 #[test]
-fn webhook_listen_takes_name_of_host() {
+fn webhook_listen_accepts_host_name() {
     for (host, shown) in [
         ("localhost", "http://127.0.0.1:"),
         ("127.0.0.1", "http://127.0.0.1:"),
@@ -232,7 +232,7 @@ fn terminal_control_characters_in_responses_are_replaced() {
         assert!(written.contains("end"), "{words:?}: {written:?}");
         let steers = |c: char| c.is_control() && !"\r\n\t".contains(c) || c == '\u{202e}';
         assert!(!written.contains(steers), "{words:?}: {written:?}");
-        // A program is given it as it is.
+        // A program receives it unchanged.
         let mut piped = sandbox.command(words);
         piped.env("LLAMA_CLOUD_BASE_URL", service.url());
         let found = run_to_end(piped).assert_exit(0).stdout;
@@ -320,7 +320,7 @@ fn webhook_verify_env_secret_is_not_a_file_reference() {
     verify("", "sha256=00")
         .assert_exit(2)
         .assert_stderr("no secret: set");
-    // One that is no file is not shown either.
+    // A value that is not a file is not printed either.
     let wrong = verify("@canary-secret", "sha256=00").assert_exit(1);
     assert!(!wrong.stderr.contains("canary-secret"), "{wrong:?}");
 }

@@ -159,7 +159,7 @@ fn proxy_with_unsupported_scheme_is_rejected_not_bypassed() {
         .assert_exit(2)
         .assert_stderr("HTTPS_PROXY");
     assert!(!format!("{output:?}").contains("canary"), "{output:?}");
-    // What this machine serves is not its business.
+    // This machine is reached without it.
     let mut here = sandbox.command(&words);
     here.env("ALL_PROXY", "socks5://127.0.0.1:1");
     common::run_to_end(here).assert_exit(0);

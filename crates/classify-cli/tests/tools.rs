@@ -285,10 +285,10 @@ fn doctor_runs_every_check_and_suggests_fixes() {
     run_to_end(bare_command(&["doctor"]))
         .assert_exit(4)
         .assert_stderr("1 problem found");
-    // A port where nothing answers.
+    // A port on which nothing listens.
     let mut nobody = sandbox.command(&["doctor"]);
     nobody.env("LLAMA_CLOUD_BASE_URL", "http://127.0.0.1:1");
-    // Its list call is repeated for a while before it is given up.
+    // Its list call is retried for a while.
     let mut child = RunningCommand::start(nobody);
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     assert!(lines.any(|line| line.unwrap().contains("firewall")));
@@ -305,7 +305,7 @@ fn completion_scripts_contain_every_command() {
             assert!(plain.contains(word.as_str()), "{shell}: {word}");
         }
         assert!(plain.contains("external-file-id"), "{shell}");
-        // Where the shell is at hand, it must understand the script.
+        // If the shell is installed, it must accept the script.
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("script");
         std::fs::write(&path, &script).unwrap();
@@ -335,7 +335,10 @@ fn man_page_exists_for_every_command() {
     }
     for page in pages {
         let text = std::fs::read_to_string(path.join(&page)).expect(&page);
-        assert!(text.contains(".TH") && text.contains("Examples"), "{page}");
+        assert!(
+            text.contains(".TH") && text.to_uppercase().contains("EXAMPLES"),
+            "{page}"
+        );
     }
     assert!(
         run_to_end(bare_command(&["man", "files", "create"]))
@@ -375,7 +378,7 @@ fn rules_check_sends_no_requests() {
 }
 
 #[test]
-fn rules_check_warns_of_texts_that_yaml_cuts_and_caps_warnings() {
+fn rules_check_warns_of_texts_that_yaml_cuts_short_and_caps_warnings() {
     let sandbox = Sandbox::new();
     let check = |flags: &[&str]| sandbox.run(&[&["classify", "rules", "check"], flags].concat());
     sandbox.file(
@@ -414,7 +417,7 @@ fn rules_check_warns_of_texts_that_yaml_cuts_and_caps_warnings() {
 }
 
 #[test]
-fn yaml_texts_that_are_cut_are_warned_of_wherever_they_are_paid_for() {
+fn yaml_texts_cut_short_cause_a_warning_in_every_command() {
     let sandbox = Sandbox::new();
     let cut = "rules:\n- type: invoice\n  description: Invoice with a number #5 and a total\n";
     sandbox.file("cut.yaml", cut);

@@ -37,7 +37,7 @@ pub(crate) struct EmulatorArgs {
 
     /// Inject faults, such as 503@files.create:10%
     ///
-    /// A fault is NAME[@ROUTE][:WHEN]. Separate several with commas, or repeat the flag. The first fault that triggers
+    /// A fault is `NAME[@ROUTE][:WHEN]`. Separate several with commas, or repeat the flag. The first fault that triggers
     /// is applied.
     #[arg(
         long,

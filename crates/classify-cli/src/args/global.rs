@@ -60,7 +60,7 @@ pub(crate) struct GlobalArgs {
 
     /// Begin CSV with a byte order mark
     ///
-    /// Excel recognises UTF-8 by it.
+    /// Excel recognizes UTF-8 by it.
     #[arg(long, global = true, hide_short_help = true)]
     pub(crate) csv_bom: bool,
 
@@ -76,8 +76,13 @@ pub(crate) struct GlobalArgs {
     #[arg(long, global = true, value_name = "FILE", value_hint = clap::ValueHint::FilePath, hide_short_help = true)]
     pub(crate) ca_cert: Option<PathBuf>,
 
-    /// Set the base URL [env: LLAMA_CLOUD_BASE_URL]
-    #[arg(long, global = true, value_name = "URL")]
+    /// Set the base URL
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        help = "Set the base URL [env: LLAMA_CLOUD_BASE_URL]"
+    )]
     pub(crate) base_url: Option<String>,
 
     /// Set a region instead of a base URL: na or eu

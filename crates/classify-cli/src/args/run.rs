@@ -157,8 +157,8 @@ pub(crate) struct RunArgs {
 
     /// Classify one of N parts of the documents, such as 2/3
     ///
-    /// Documents are divided by their content, so that N machines can share a folder without coordination. Give each an
-    /// output of its own.
+    /// Documents are divided by their content (unreadable files by their name), so that N machines can share a folder
+    /// without coordination. Give each an output of its own.
     #[arg(long, value_name = "I/N", value_parser = values::parse_shard)]
     pub(crate) shard: Option<values::Shard>,
 
@@ -184,13 +184,13 @@ pub(crate) struct RunArgs {
 
     /// Wait this long for each job [default: 2h]
     ///
-    /// Then the document is listed as OPEN, and the run continues without it.
+    /// Then the document is listed as `OPEN`, and the run continues without it.
     #[arg(long, value_name = "TIME", value_parser = values::parse_duration)]
     pub(crate) timeout: Option<Duration>,
 
     /// End the run after this time
     ///
-    /// Documents that are not finished by then are listed as OPEN or NOT_STARTED.
+    /// Documents that are not finished by then are listed as `OPEN` or `NOT_STARTED`.
     #[arg(long, value_name = "TIME", value_parser = values::parse_duration)]
     pub(crate) deadline: Option<Duration>,
 

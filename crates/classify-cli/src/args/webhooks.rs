@@ -17,10 +17,15 @@ pub(crate) enum WebhooksCommand {
 /// The secrets that deliveries are verified with.
 #[derive(Debug, Args)]
 pub(crate) struct SigningSecrets {
-    /// Verify with this secret or @FILE [env: LLAMA_CLOUD_WEBHOOK_SECRET]
-    ///
-    /// May be repeated while a new secret replaces an old one. In the environment variable, @ has no special meaning.
-    #[arg(long, value_name = "SECRET")]
+    /// Verify with this secret or @FILE
+    #[arg(
+        long,
+        value_name = "SECRET",
+        help = "Verify with this secret or @FILE [env: LLAMA_CLOUD_WEBHOOK_SECRET]",
+        long_help = "Verify with this secret or @FILE [env: LLAMA_CLOUD_WEBHOOK_SECRET]\n\n\
+            May be repeated while a new secret replaces an old one. In the environment variable, @ has no special \
+            meaning."
+    )]
     pub(crate) secret: Vec<Secret>,
 }
 

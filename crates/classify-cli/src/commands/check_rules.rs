@@ -18,7 +18,7 @@ use crate::rules;
 use crate::terminal::escape;
 use crate::yaml::LostText;
 
-/// The similarity from which two descriptions are hard to tell apart.
+/// The similarity above which two descriptions are reported.
 const MAX_SIMILARITY: f64 = 0.8;
 /// The maximum number of diagnostics of one kind. One more contains the number of the others.
 const MAX_DIAGNOSTICS: usize = 20;

@@ -51,7 +51,7 @@ pub(crate) struct Search<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct FoundInputs {
     pub(crate) inputs: Vec<Input>,
-    /// Notes about what was skipped.
+    /// Notes about skipped paths.
     pub(crate) notes: Vec<String>,
     /// The run's own files that were found.
     pub(crate) excluded_files: Vec<PathBuf>,

@@ -1,12 +1,12 @@
 //! The manual of the program.
 
-use super::Block::{List, Text};
+use super::Block::{Code, List, Text};
 use super::Section;
 
 /// The sections at the end of `llamacloud-prod --help`.
 pub(crate) const PROGRAM: &[Section] = &[
     Section {
-        title: "Settings",
+        title: "Environment",
         blocks: &[
             List(&[
                 (
@@ -61,9 +61,10 @@ pub(crate) const PROGRAM: &[Section] = &[
             ),
             Text(
                 "In YAML, only `true` and `false` are booleans, so `lang: no` is Norwegian. A text needs quotes if it \
-                 contains `: ` or ` #`, or begins with a special character such as `@`, `*` or `[`; the error names \
-                 the line and column. If YAML cuts a description short, at ` #` or after `&word` or `!word`, the \
-                 command prints a warning before anything is charged; `classify rules check` reports it too.",
+                 contains a colon before a space or a # after a space, or begins with a special character such as \
+                 `@`, `*` or `[`; the error names the line and column. If YAML ignores a part of a text, \
+                 such as everything after a # or a first word with & or !, the command prints a warning before \
+                 anything is charged; `classify rules check` reports it too.",
             ),
             Text(
                 "A configuration has the same forms as a rules file. An unknown key in it is an error, because \
@@ -85,7 +86,7 @@ pub(crate) const PROGRAM: &[Section] = &[
             Text(
                 "Results go to stdout; progress, notes and errors go to stderr. On a terminal, documents are printed \
                  as a table and jobs as indented JSON; in a pipe, both are JSON lines. `--format` selects another \
-                 format. `--output FILE` replaces the file as a whole and never leaves it incomplete. Closing the \
+                 format. Jobs that are waited for and webhook events are printed as they arrive. `--output FILE` replaces the file as a whole and never leaves it incomplete. Closing the \
                  pipe early (`| head`) is not an error.",
             ),
             Text(
@@ -97,7 +98,7 @@ pub(crate) const PROGRAM: &[Section] = &[
             Text(
                 "Control characters are replaced if the output is a terminal, and only then. Import CSV files as \
                  text: names and reasons come from documents, and a spreadsheet treats a cell that begins with =, +, \
-                 - or @ as a formula. Excel recognises UTF-8 by a byte order mark, which `--csv-bom` writes.",
+                 - or @ as a formula. Excel recognizes UTF-8 by a byte order mark, which `--csv-bom` writes.",
             ),
             Text(
                 "With `--format json` or `jsonl`, an error is one JSON object on stderr: `{\"error\": {\"kind\", \
@@ -109,3 +110,15 @@ pub(crate) const PROGRAM: &[Section] = &[
         ],
     },
 ];
+
+/// The examples of the program.
+pub(crate) const EXAMPLES: &[Section] = &[Section {
+    title: "Examples",
+    blocks: &[Code(
+        "\
+llamacloud-prod classify run examples/documents --rules examples/rules.yaml --emulator
+llamacloud-prod classify run invoices/ --rules rules.yaml
+llamacloud-prod classify get clj-123
+llamacloud-prod classify list --status COMPLETED --max-items 20",
+    )],
+}];

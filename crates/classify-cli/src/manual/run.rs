@@ -35,9 +35,9 @@ parsing_configuration:      # optional
                  once and reported under each path.",
             ),
             Text(
-                "Folders and globs skip hidden files and temporary files of other programs: ~$… (open in an office \
-                 program), …~ (backup of an editor), ….part and ….crdownload (unfinished download), Thumbs.db, \
-                 desktop.ini and __MACOSX/. To classify such a file, name it as an argument.",
+                "Folders and globs skip hidden files and temporary files of other programs: `~$…` (open in an \
+                 office program), `…~` (backup of an editor), `….part` and `….crdownload` (unfinished download), \
+                 `Thumbs.db`, `desktop.ini` and `__MACOSX/`. To classify such a file, name it as an argument.",
             ),
             Text(
                 "A link to a file counts as the file. A link to a folder is followed if it stays inside the folder \
@@ -152,7 +152,7 @@ parsing_configuration:      # optional
                  `--format` does.",
             ),
             Text(
-                "On a terminal, two lines on stderr show the progress: finished documents, documents per minute \
+                "On a terminal, two lines on stderr show the progress: finished documents, documents per second \
                  (measured over the last minute), time left, and how many documents are uploaded, waiting, done and \
                  failed. `--quiet`, a pipe and TERM=dumb turn them off. At the end, a terminal shows the number of \
                  documents of each type.",
@@ -215,7 +215,7 @@ parsing_configuration:      # optional
                  left where they are and counted.",
             ),
             Text(
-                "Nothing is overwritten. If the name is taken, ` (2)` is added before the extension, and a long name \
+                "Nothing is overwritten. If the name is taken, a number such as (2) is added before the extension, and a long name \
                  is shortened for it; a copy with the same content is kept as it is. Characters of a type that a \
                  folder's name cannot contain are replaced by `_`. A `~` at the start of the template is rejected, \
                  because only a shell expands it, and not in quotes; write `$HOME`.",

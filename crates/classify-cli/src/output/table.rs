@@ -42,7 +42,7 @@ pub(crate) enum ColumnKind {
     Word,
 }
 
-/// What a table is rendered for.
+/// The target of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RenderTarget {
     /// May be a terminal, with a width and colors.

@@ -36,7 +36,7 @@ impl<'de> Deserialize<'de> for FileTree {
     }
 }
 
-/// Where a value is.
+/// The position of a value in the tree.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum TreeContext {
     /// Anything is accepted.

@@ -12,7 +12,7 @@ use crate::printer::Printer;
 /// The maximum length of a path in a message, in characters. A type may be a part of it.
 const MAX_PATH_CHARS: usize = 100;
 
-/// Parses YAML. The error names the place of the mistake and what to do; it quotes no value.
+/// Parses YAML. The error contains the position and the remedy, but no value.
 pub(crate) fn from_str<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     // Only `true` and `false` are booleans: `no` is Norwegian, and a type may be called `yes`.
     let options = serde_saphyr::options! { with_snippet: false, strict_booleans: true };

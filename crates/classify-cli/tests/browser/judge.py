@@ -53,7 +53,7 @@ def whole_report(browser):
     run = browser.run
     check("every document has a row", run("rows().length"), 31)
     check("it says so", run("shown()"), "31 documents")
-    # What has no answer, then no match, then the least sure.
+    # Documents without a result, then without a match, then with the lowest confidence.
     first = run("texts('document').slice(0, 5)")
     check("the first are those to review", first, [
         "docs/empty.txt", "docs/torn.pdf", "docs/heron.txt", "docs/scan-1.txt", "docs/scan-2.txt"])
@@ -106,7 +106,7 @@ def whole_report(browser):
     tree = browser.call("Accessibility.getFullAXTree")["nodes"]
     named = [(node["role"]["value"], node.get("name", {}).get("value", "")) for node in tree if not node.get("ignored")]
     for role, name in [("table", "Documents"), ("columnheader", "Confidence"), ("searchbox", "Search"), ("combobox", "Type"),
-                       ("checkbox", "to review only"), ("status", ""), ("heading", "Against the labels")]:
+                       ("checkbox", "to review only"), ("status", ""), ("heading", "Comparison with the labels")]:
         check(f"the {role} {name!r} is there for a screen reader", any(
             found == role and text.startswith(name) for found, text in named))
     unnamed = [role for role, name in named if role in ("button", "combobox", "searchbox", "checkbox", "image") and not name]
@@ -149,9 +149,9 @@ def ten_thousand(browser):
     is_quiet(browser, url)
 
 
-def no_answer(browser):
+def no_result(browser):
     url = (folder / "none.html").as_uri()
-    print("a run without an answer")
+    print("a run without a result")
     browser.open(url)
     browser.run(TOOLS)
     check("it is shown all the same", browser.run("[rows().length, shown()]"), [1, "1 document"])
@@ -162,6 +162,6 @@ def no_answer(browser):
 with Browser() as browser:
     whole_report(browser)
     ten_thousand(browser)
-    no_answer(browser)
+    no_result(browser)
 print(f"report in a browser: {len(failures)} failed")
 sys.exit(bool(failures))

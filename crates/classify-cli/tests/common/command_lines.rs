@@ -28,7 +28,7 @@ pub fn commands(text: &str) -> Vec<String> {
     let lines = text.lines().filter_map(|line| {
         let line = line.trim();
         let start = line.find("llamacloud-prod ")?;
-        // What stands before it in a line that is a command: variables, another command's output.
+        // The text before it in a command line: variables, or another command with a pipe.
         let before = &line[..start];
         let is_command = before.is_empty() || before.ends_with("| ") || before.contains('=');
         is_command.then(|| &line[start..])

@@ -59,7 +59,7 @@ fn answer(mut socket: TcpStream, status: u16) -> Option<()> {
     let mut body = vec![0; length.unwrap_or(0)];
     reader.read_exact(&mut body).ok()?;
     let body = String::from_utf8_lossy(&body);
-    // A document is not JSON; nobody can know its words again.
+    // A document is not JSON, so its words cannot be recognized.
     let quoted = if head
         .to_ascii_lowercase()
         .contains("content-type: application/json")
@@ -69,7 +69,7 @@ fn answer(mut socket: TcpStream, status: u16) -> Option<()> {
         ""
     };
     let detail = match status {
-        // As the service's framework does: what was sent stands beside what was wrong with it.
+        // Like the service's framework: the error contains the input.
         422 => json!([{
             "loc": ["header", "authorization"], "type": "value_error", "msg": format!("is not wanted: {quoted}"),
             "input": format!("{head}{body}"), "ctx": {"error": body},

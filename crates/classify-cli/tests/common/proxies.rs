@@ -54,7 +54,7 @@ impl TlsProxy {
         let (runtime, port) = Runtime::serving(move |near| {
             let acceptor = acceptor.clone();
             async move {
-                // A client that does not trust us goes away during the handshake.
+                // A client that does not trust the certificate disconnects during the handshake.
                 if let Ok(mut near) = acceptor.accept(near).await {
                     let mut far = TcpStream::connect(service).await.unwrap();
                     let _ = copy_bidirectional(&mut near, &mut far).await;

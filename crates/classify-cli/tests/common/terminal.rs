@@ -16,7 +16,7 @@ use rustix::termios::{Winsize, tcsetwinsize};
 pub struct Terminal {
     child: Child,
     capture: Arc<Mutex<Capture>>,
-    // Keeps the terminal open, so that what was written last can be read.
+    // Keeps the terminal open, so that the last output can be read.
     far_end: File,
     near_end: File,
 }
@@ -62,7 +62,7 @@ impl Terminal {
                 Stdio::null()
             }
         };
-        // Unless the test says otherwise, in one that shows colours.
+        // With colors by default.
         if !command
             .get_envs()
             .any(|(name, value)| name == "TERM" && value.is_some())
@@ -151,7 +151,7 @@ impl Terminal {
     #[track_caller]
     pub fn assert_exit(&mut self, code: i32) -> String {
         let status = self.child.wait().unwrap();
-        // The end of what was written: nothing comes any more once the reader has seen this.
+        // The end of the output: nothing follows once the reader has seen this.
         let mut far = self.far_end.try_clone().unwrap();
         std::io::Write::write_all(&mut far, b"\x1b]0;end\x07").unwrap();
         self.until_written("\x1b]0;end\x07");

@@ -33,7 +33,7 @@ impl Endpoint {
     }
 }
 
-/// What a successful response contains.
+/// The content of a successful response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ResponseKind {
     Object,

@@ -32,9 +32,12 @@ pub(crate) fn add_commands(command: Command, resource: &str) -> Command {
 }
 
 fn endpoint_command(endpoint: &'static Endpoint) -> Command {
+    // `-h` has the examples only.
+    let examples = endpoint.help.find("Examples:").unwrap_or_default();
     let mut command = Command::new(endpoint.name)
         .about(endpoint.about)
-        .after_help(endpoint.help);
+        .after_help(&endpoint.help[examples..])
+        .after_long_help(endpoint.help);
     for parameter in endpoint.parameters {
         command = command.arg(parameter_arg(parameter));
         if parameter.location == Location::Path {

@@ -16,7 +16,7 @@ pub(super) struct Label {
     pub(super) r#type: Option<String>,
 }
 
-/// The delimiters of CSV files: a spreadsheet writes semicolons where the comma is the decimal sign, and tabs for
+/// The delimiters of CSV files: a spreadsheet writes semicolons if the comma is the decimal sign, and tabs for
 /// "Unicode Text".
 const DELIMITERS: [u8; 3] = [b',', b';', b'\t'];
 /// The first bytes of an Excel workbook, which is a ZIP archive.
