@@ -1,11 +1,11 @@
-//! How an error reads: one line, with what to do about it.
+//! `Display` of errors: one line, with the hints.
 
 use std::fmt;
 
 use super::{Error, ErrorKind};
 use crate::text::error_body;
 
-/// Writes a line break, and any other control character, as a space: much of an error is somebody else's words.
+/// Writes line breaks and other control characters as spaces: much of an error's text comes from the service.
 struct SingleLineWriter<'a, 'b>(&'a mut fmt::Formatter<'b>);
 
 impl fmt::Write for SingleLineWriter<'_, '_> {
@@ -54,7 +54,7 @@ impl fmt::Display for Error {
         if !inner.message.is_empty() {
             parts.push(inner.message.clone());
         }
-        // Not a `source()` as well: whoever prints the chain would print it twice.
+        // Not also a `source()`: a program that prints the chain would print it twice.
         if let Some(failure) = self.failure() {
             parts.push(error_body::one_line(&failure.to_string()));
         }

@@ -1,4 +1,4 @@
-//! Errors of an upload or a create: of the document, of the run, or of the service.
+//! Errors of an upload or a create, by their scope.
 
 use std::time::Duration;
 
@@ -15,13 +15,13 @@ use crate::machine::document::Source;
 use crate::reply::Failure;
 use crate::semantics::RateClass;
 
-/// How often a document that met a faulty service is tried again, each time with all retries.
+/// Number of times a document is tried again after a transient error, each time with all retries.
 const MAX_FAILURES: u32 = 5;
-/// How long a create rests whose repeat was refused; twice as long each further time.
+/// Delay before a create is sent again whose retry was rejected. It doubles each time.
 const INITIAL_BACKOFF: Duration = Duration::from_secs(2);
 
 impl Bulk {
-    /// An upload or a create that failed with all its retries.
+    /// Handles an upload or a create that failed with all its retries.
     pub(super) fn on_stage_error(
         &mut self,
         now: Time,
@@ -44,9 +44,9 @@ impl Bulk {
         }
     }
 
-    /// Takes note of a document that could not be read and was not pushed, for the same reason that a failed read during
-    /// an upload is: if the next ones fail alike, their source is gone, and the run stops as
-    /// [`max_read_errors`](super::BulkOptions::max_read_errors) says.
+    /// Reports a document that could not be read and was not pushed. It counts like a failed read during an upload: if
+    /// too many in a row fail in the same way, the source is gone and the run stops (see
+    /// [`max_read_errors`](super::BulkOptions::max_read_errors)).
     pub fn on_read_error(&mut self, error: &Error) {
         let Some(kind) = error.io_kind().filter(|_| error.is_content()) else {
             return;
@@ -65,7 +65,8 @@ impl Bulk {
         }
     }
 
-    /// Whose fault it is, as far as can be told: a 404 may be about the document or about what all of them share.
+    /// The scope of an error, as far as known: a 404 may be about the document or about a resource that all documents
+    /// share.
     pub(super) fn error_scope(
         &self,
         index: DocumentIndex,
@@ -79,15 +80,15 @@ impl Bulk {
             return ErrorScope::of(error);
         }
         let is_shared = match stage {
-            // An upload names nothing of its own.
+            // An upload refers to no other resource.
             Stage::Upload => true,
             Stage::Create if self.job_options.is_self_contained() => false,
             Stage::Create => {
                 let is_just_uploaded = self.documents.get(&index).is_some_and(|document| {
                     matches!(document.source, Source::Upload(_)) && !document.is_file_from_journal
                 });
-                // The file is there, so that it is the saved configuration or a webhook that is missing; unless a
-                // job of this run shows that they are there too.
+                // The file exists, so the saved configuration or a webhook is missing, unless a job of this run shows
+                // that they exist.
                 let words = error.message().to_ascii_lowercase();
                 (is_just_uploaded && !self.has_created) || words.contains("configuration")
             }
@@ -99,7 +100,7 @@ impl Bulk {
         }
     }
 
-    /// The service turned the document down.
+    /// The service rejected the document.
     pub(super) fn on_permanent_error(
         &mut self,
         now: Time,
@@ -110,8 +111,8 @@ impl Bulk {
         let Some(document) = self.documents.get_mut(&index) else {
             return;
         };
-        // What was asked for before may be there all the same, and whoever takes the refusal of a repeat for the end
-        // pays for the next attempt while the first one has a job.
+        // An earlier create may have succeeded. If the rejection of the retry were taken as final, the next run would
+        // be charged although the first has a job.
         let is_unsure = document.job_may_exist && !error.shows_job_of_create();
         if !is_unsure {
             return self.finish(
@@ -120,7 +121,7 @@ impl Bulk {
                 None,
             );
         }
-        // An upload says nothing about the job, and the next one would fail too.
+        // The error of an upload says nothing about the job, and the next upload would fail too.
         if stage == Stage::Upload {
             return self.finish_without_job_of(index, error, ErrorScope::Document);
         }
@@ -132,7 +133,7 @@ impl Bulk {
         self.backing_off.insert((now + backoff, index));
     }
 
-    /// The service, or the way to it, is not well.
+    /// The service or the connection failed.
     pub(super) fn on_transient_error(
         &mut self,
         now: Time,
@@ -153,7 +154,7 @@ impl Bulk {
         self.queue(index, stage);
     }
 
-    /// Backs off after a failure of the service. `true` if the run stops.
+    /// Backs off after a failure of the service. Returns `true` if the run stops.
     pub(super) fn on_service_failure(&mut self, now: Time, error: &Error) -> bool {
         if error.failure().is_none_or(Failure::may_have_been_sent) {
             self.circuit_breaker.on_reached();
@@ -178,7 +179,7 @@ impl Bulk {
         false
     }
 
-    /// Tells of a rate that a 429 has reduced, and again when it is lower than ever before.
+    /// Reports a rate that a 429 has reduced, and reports it again if it falls below its lowest value so far.
     pub(super) fn report_reduced_rate(&mut self, cx: Context<'_>) {
         let Some(limits) = cx.rate_limits else {
             return;
@@ -198,7 +199,7 @@ impl Bulk {
             let mut notice = format!(
                 "the service limits the rate of requests (429); {name} are reduced to {rate} for now"
             );
-            // The advice is the same for every rate.
+            // The advice is the same for every rate, so it is given once.
             if self.lowest_rates.is_empty() {
                 notice.push_str("; ");
                 notice.push_str(Hint::SlowDown.text());
@@ -208,7 +209,7 @@ impl Bulk {
         }
     }
 
-    /// Passes a change of the circuit breaker to the observer.
+    /// Reports a change of the circuit breaker to the observer.
     pub(super) fn report_circuit(&mut self, cx: Context<'_>) {
         let state = self.circuit_breaker.state();
         if state != self.reported_circuit {
