@@ -1,10 +1,10 @@
-//! The text of a PDF, page by page.
+//! Extracts the text of a PDF, page by page.
 //!
-//! The library reads what pages draw themselves, and not what they draw through forms; in return it follows no
-//! reference in circles and bounds what it unpacks, so that no document can take the process along.
+//! The library reads the text that pages draw directly and not through forms. In return it follows no reference twice
+//! and limits decompression, so that no document can crash the process.
 //!
-//! A PDF may be anything: the reader works on a thread of its own, where a panic ends nothing but the reading and a
-//! deep nesting finds a deep stack, and it is not waited for longer than [`READ_TIMEOUT`].
+//! A PDF may be hostile: it is read on a thread of its own, where a panic ends only the read and deep nesting has a
+//! large stack, and it is abandoned after [`READ_TIMEOUT`].
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -18,18 +18,18 @@ use crate::state::job::Pages;
 
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
 const STACK_SIZE: usize = 64 * 1024 * 1024;
-/// The service reads up to 64 KB of text from a page.
+/// The service reads up to 64 KB of text per page.
 const MAX_PAGE_TEXT: usize = 64 * 1024;
 
-/// Where the mark of a PDF's end is looked for.
+/// How many bytes at the end are searched for the end marker.
 const TRAILER_WINDOW: usize = 2_048;
 
-/// Readings under way in this process, those included that nobody waits for any more. When there are too many, further
-/// PDFs are refused at once.
+/// Number of reads in progress in this process, including abandoned ones. If there are too many, further PDFs are
+/// rejected at once.
 static ACTIVE_READS: AtomicUsize = AtomicUsize::new(0);
 const MAX_ACTIVE_READS: usize = 64;
 
-/// Counts a reading for as long as it lasts, however it ends.
+/// Counts a read until it is dropped.
 struct ActiveRead;
 
 impl ActiveRead {
@@ -63,7 +63,7 @@ pub(super) fn read(
         .stack_size(STACK_SIZE)
         .spawn(move || {
             let _active_read = active_read;
-            // Nobody may be waiting any more.
+            // The receiver may have given up.
             let _ = sender.send(extract_text(&bytes, pages.as_ref(), max_pages));
         });
     if started.is_err() {
@@ -74,7 +74,7 @@ pub(super) fn read(
     }
     match receiver.recv_timeout(READ_TIMEOUT) {
         Ok(reading) => reading,
-        // The thread has panicked; it has said why on its way out.
+        // The thread has panicked and printed the reason.
         Err(mpsc::RecvTimeoutError::Disconnected) => {
             Err(ReadError::new(BROKEN, "the PDF reader gave up on the file"))
         }
@@ -137,7 +137,7 @@ fn extract_text(
         text.push('\n');
     }
     if text.trim().is_empty() {
-        // One bad page among good ones is no broken PDF; a bad one alone is, and so is one that lacks its end.
+        // One bad page among good ones does not fail the PDF; a single bad page does, and so does a missing end.
         if let Some(error) = page_error {
             return Err(ReadError::new(
                 BROKEN,
