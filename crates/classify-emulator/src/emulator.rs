@@ -88,7 +88,7 @@ impl Emulator {
             std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, config.port)).map_err(|error| {
                 io::Error::new(
                     error.kind(),
-                    format!("port {} on 127.0.0.1 cannot be had: {error}", config.port),
+                    format!("port {} on 127.0.0.1 cannot be used: {error}", config.port),
                 )
             })?;
         listener.set_nonblocking(true)?;

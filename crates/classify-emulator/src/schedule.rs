@@ -104,13 +104,8 @@ impl FaultRule {
     pub(crate) fn validation_error(&self) -> Option<String> {
         let unaffected_route = self.route.filter(|route| !self.fault.applies_to(*route));
         self.when.validation_error().or_else(|| {
-            unaffected_route.map(|route| {
-                format!(
-                    "`{}` changes nothing on {}",
-                    self.fault.name(),
-                    route.name()
-                )
-            })
+            unaffected_route
+                .map(|route| format!("`{}` has no effect on {}", self.fault.name(), route.name()))
         })
     }
 
@@ -193,7 +188,7 @@ impl FromStr for FaultRule {
 fn parse_trigger(text: &str) -> Result<Trigger, InvalidFaultRule> {
     let invalid = || {
         InvalidFaultRule(format!(
-            "`{text}` is no schedule: write 10% for a chance, 3 for the third request, first-2, or every-5"
+            "`{text}` is not a schedule: write 10% for a probability, 3 for the third request, first-2, or every-5"
         ))
     };
     let number = |text: &str| text.parse::<u64>().map_err(|_| invalid());
@@ -405,7 +400,7 @@ mod tests {
             (r#"{"rules": [{"route": "classify.list"}]}"#, "fault"),
             (
                 r#"{"rules": [{"fault": "gzip", "route": "files.delete"}]}"#,
-                "changes nothing",
+                "has no effect",
             ),
         ] {
             let json = serde_json::from_str::<FaultSchedule>(text)
@@ -435,12 +430,12 @@ mod tests {
             ("flood", "flood"),
             ("503@nowhere", "nowhere"),
             ("503:", "``"),
-            ("503:0", "`0` is no schedule"),
+            ("503:0", "`0` is not a schedule"),
             ("503:120%", "120%"),
             ("503:first-0", "first-0"),
             ("503:first-x", "first-x"),
             ("503:sometimes", "sometimes"),
-            ("gzip@files.delete", "changes nothing"),
+            ("gzip@files.delete", "has no effect"),
             ("", "``"),
         ] {
             let error = rule(text).expect_err(text).to_string();

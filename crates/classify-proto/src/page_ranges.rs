@@ -66,7 +66,7 @@ impl PageRanges {
         if spans.is_empty() {
             return Err(Error::invalid(
                 FIELD,
-                "names no page; leave it out to read all pages",
+                "contains no page; omit it to read all pages",
             ));
         }
         Ok(Self(spans).normalized())
@@ -82,7 +82,7 @@ impl PageRanges {
         let count = normal.count();
         if usize::try_from(count).map_or(true, |count| count > limit) {
             return Err(Error::too_large(format!(
-                "{FIELD} names {count} pages; the limit is {limit}"
+                "{FIELD} contains {count} pages; the limit is {limit}"
             )));
         }
         Ok(normal
@@ -171,16 +171,16 @@ impl FromStr for PageRanges {
 fn page(text: &str) -> Result<u32, &'static str> {
     let text = text.trim();
     if text.is_empty() {
-        return Err("is a range with one end missing");
+        return Err("is a range without a first or last page");
     }
     // Stricter than `parse`, which accepts a sign.
     if !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err("is neither a page number nor a range such as 5-7");
     }
     match text.parse() {
-        Ok(0) => Err("holds page 0; pages are counted from 1"),
+        Ok(0) => Err("contains page 0; pages are counted from 1"),
         Ok(page) => Ok(page),
-        Err(_) => Err("holds a number that is too large"),
+        Err(_) => Err("contains a number that is too large"),
     }
 }
 
@@ -265,8 +265,8 @@ mod tests {
             ("+1", ["item 1", "neither"]),
             ("1 2", ["item 1", "neither"]),
             ("1-2-3", ["item 1", "neither"]),
-            ("5-", ["item 1", "missing"]),
-            ("-5", ["item 1", "missing"]),
+            ("5-", ["item 1", "first or last"]),
+            ("-5", ["item 1", "first or last"]),
             ("3,4294967296", ["item 2", "too large"]),
         ] {
             let message = refused(text);

@@ -129,7 +129,7 @@ impl Proxy {
             "https" => "https",
             other => {
                 return Err(invalid(format!(
-                    "names a proxy that speaks {other}; only http and https are supported"
+                    "is the URL of a proxy with the scheme {other}; only http and https are supported"
                 )));
             }
         };
@@ -150,7 +150,9 @@ impl Proxy {
         };
         // A transport that cannot parse the URL may connect without a proxy.
         if url.parse::<Uri>().is_err() {
-            return Err(malformed("has a character that cannot be sent"));
+            return Err(malformed(
+                "contains a character that is not allowed in a URL",
+            ));
         }
         Ok(Self {
             variable,
@@ -505,7 +507,7 @@ mod tests {
             ("u:canary@\\proxy", "backslash"),
             ("http://u:canary@pro\txy", "tab"),
             ("u:canary@1.2.3.256", "IPv4"),
-            ("u:canary@a{b", "cannot be sent"),
+            ("u:canary@a{b", "not allowed in a URL"),
         ] {
             let error = found("https://s.example", &[("ALL_PROXY", text)]).unwrap_err();
             let message = error.to_string();

@@ -155,7 +155,7 @@ impl Operation for RawOperation {
                     return Err(Error::invalid(
                         "path",
                         format!(
-                            "{} is no path such as /api/v2/classify; queries go in `query`, ids in `segment`",
+                            "{} is not a path such as /api/v2/classify; pass queries to `query` and ids to `segment`",
                             quoted(text)
                         ),
                     ));

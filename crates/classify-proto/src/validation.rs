@@ -26,7 +26,7 @@ impl ValidationErrors {
         if length < min || length > max {
             self.add(
                 field,
-                format!("has {length} characters; the service takes {min} to {max}"),
+                format!("has {length} characters; allowed are {min} to {max}"),
             );
         }
     }
@@ -37,7 +37,7 @@ impl ValidationErrors {
             return;
         };
         let range = max.map_or_else(|| "1 or more".to_owned(), |max| format!("1 to {max}"));
-        self.add("page_size", format!("is {size}; the service takes {range}"));
+        self.add("page_size", format!("is {size}; allowed is {range}"));
     }
 
     pub(crate) fn finish(self) -> Result<(), Error> {

@@ -83,7 +83,7 @@ pub(crate) async fn dispatch(
             Ok(Reply::ok(counters(shared)))
         }
         _ => Err(ApiError::not_found(
-            "The emulator has no such place; GET /_emulator lists them",
+            "The emulator has no such route; GET /_emulator lists the routes",
         )),
     }
 }

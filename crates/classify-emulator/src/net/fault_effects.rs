@@ -60,7 +60,7 @@ pub(super) fn replacement(
         }
         Fault::Conflict => Reply::detail(
             StatusCode::CONFLICT,
-            "Another request is changing the same thing",
+            "Another request is changing the same object",
         ),
         Fault::Redirect => {
             let target = format!("{}{path_and_query}", shared.config.redirect_to);

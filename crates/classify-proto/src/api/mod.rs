@@ -61,7 +61,7 @@ impl FromStr for Region {
             .ok_or_else(|| {
                 Error::invalid(
                     "region",
-                    format!("is {}; known are na and eu", quoted(name)),
+                    format!("is {}; known regions are na and eu", quoted(name)),
                 )
             })
     }
@@ -366,11 +366,11 @@ fn authorization(key: &str) -> Result<HeaderValue, Error> {
         .all(|byte| byte.is_ascii_graphic() || byte == b' ')
     {
         return Err(invalid(
-            "holds a character that no key has: a control character or one outside ASCII",
+            "contains a control character or a character outside ASCII, which no key has",
         ));
     }
     let mut value = HeaderValue::try_from(format!("Bearer {key}"))
-        .map_err(|_| invalid("cannot stand in a header"))?;
+        .map_err(|_| invalid("contains a character that is not allowed in a header"))?;
     value.set_sensitive(true);
     Ok(value)
 }
@@ -380,7 +380,7 @@ fn agent(suffix: Option<&str>) -> Result<HeaderValue, Error> {
     HeaderValue::try_from(text).map_err(|_| {
         Error::invalid(
             "user_agent_suffix",
-            "holds a character that cannot stand in a header",
+            "contains a character that is not allowed in a header",
         )
     })
 }
@@ -398,7 +398,7 @@ pub(crate) fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue
     let field = || format!("headers[{:?}]", crate::text::error_body::one_line(name));
     let parsed: HeaderName = name
         .parse()
-        .map_err(|_| Error::invalid(field(), "is not a header's name"))?;
+        .map_err(|_| Error::invalid(field(), "is not a valid header name"))?;
     if FRAMING_HEADERS.contains(&parsed.as_str()) {
         return Err(Error::invalid(
             field(),

@@ -96,9 +96,15 @@ impl<'a> RequestBuilder<'a> {
         boundary: &str,
         multipart: Multipart,
     ) -> Result<http::Request<Body>, Error> {
-        let content_type =
-            HeaderValue::try_from(format!("multipart/form-data; boundary={boundary}"))
-                .map_err(|_| Error::invalid("boundary", "cannot stand in a header"))?;
+        let content_type = HeaderValue::try_from(format!(
+            "multipart/form-data; boundary={boundary}"
+        ))
+        .map_err(|_| {
+            Error::invalid(
+                "boundary",
+                "contains a character that is not allowed in a header",
+            )
+        })?;
         self.finish(Body::Multipart(multipart), Some(content_type))
     }
 
@@ -108,7 +114,7 @@ impl<'a> RequestBuilder<'a> {
         content_type: Option<HeaderValue>,
     ) -> Result<http::Request<Body>, Error> {
         let too_long = |error: &dyn std::fmt::Display| {
-            let what = format!("cannot be built: {error}; an argument is probably far too long");
+            let what = format!("cannot be built: {error}; an argument is probably too long");
             Error::invalid("url", what)
         };
         let mut parts = Parts::default();

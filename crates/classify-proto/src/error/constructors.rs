@@ -215,7 +215,7 @@ impl Error {
     pub(crate) fn rate_limit_delay(delay: Duration) -> Self {
         Self::new(
             ErrorKind::RateLimit,
-            "the rate limit lets nothing through for now",
+            "the rate limit allows no request within the time that the call may wait",
         )
         .with_retry_after(Some(delay))
     }

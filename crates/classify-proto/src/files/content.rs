@@ -64,7 +64,7 @@ impl Operation for GetFileContent {
     fn validate(&self) -> Result<(), Error> {
         let mut errors = ValidationErrors::default();
         if self.expires_at_seconds == Some(0) {
-            errors.add("expires_at_seconds", "is 0; the URL would never work");
+            errors.add("expires_at_seconds", "is 0; the URL would expire at once");
         }
         errors.finish()
     }

@@ -106,7 +106,7 @@ impl UploadFile {
             Some(name) => Ok(Self::new(name.to_string_lossy().into_owned(), path)),
             None => Err(Error::invalid(
                 "path",
-                format!("{} names no file", path.display()),
+                format!("{} has no file name", path.display()),
             )),
         }
     }
@@ -183,11 +183,11 @@ impl Operation for UploadFile {
         errors.length("name", &self.name, 1, 3000);
         match &self.content {
             Content::Bytes(bytes) if bytes.is_empty() => {
-                errors.add("content", "is empty; the service refuses an empty file");
+                errors.add("content", "is empty; the service rejects empty files");
             }
             Content::Bytes(bytes) if bytes.len() as u64 > MAX_FILE_BYTES => {
                 let length = bytes.len();
-                let limit = format!("the service takes {MAX_FILE_BYTES} at most");
+                let limit = format!("at most {MAX_FILE_BYTES} are allowed");
                 errors.add("content", format!("has {length} bytes; {limit}"));
             }
             _ => {}
@@ -199,19 +199,19 @@ impl Operation for UploadFile {
         if self.content == Content::Omitted {
             return Err(Error::invalid(
                 "content",
-                "was left out of the saved state; set it again before going on",
+                "is not part of the saved state; set it again before resuming",
             ));
         }
         let Some(boundary) = &self.boundary else {
             return Err(Error::invalid(
                 "boundary",
-                "is not fixed yet; call `prepare` before building a request",
+                "is not set; call `prepare` before building a request",
             ));
         };
         let media_type = self.media_type();
         // It is sent in a header of its part, and parsers stop at any other character.
         if media_type.contains(|c: char| !c.is_ascii() || c.is_ascii_control()) {
-            let what = "holds a control character or one that is not ASCII; a media type is like text/plain";
+            let what = "contains a control character or a character outside ASCII; write a media type such as text/plain";
             return Err(Error::invalid("content_type", what));
         }
         let mut fields = vec![("purpose", self.purpose.as_str())];
@@ -345,7 +345,7 @@ mod tests {
         of_length(MAX_FILE_BYTES).unwrap();
         let error = of_length(MAX_FILE_BYTES + 1).unwrap_err();
         assert!(error.is_invalid(), "{error}");
-        assert!(error.to_string().contains("536870912 at most"), "{error}");
+        assert!(error.to_string().contains("at most 536870912"), "{error}");
         // The length of a file is for the driver to find out, unless validation is off.
         for (api, max) in [
             (api(), Some(MAX_FILE_BYTES)),

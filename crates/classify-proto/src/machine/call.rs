@@ -199,7 +199,7 @@ impl<O: Operation> Call<O> {
         // Polled late, or resumed on another day: a response could not arrive before the deadline.
         if cx.now >= deadline {
             self.fail(Error::timeout(
-                "the deadline of the whole call passed before a request could be sent",
+                "the call reached its deadline before a request could be sent",
             ));
             return self.poll(cx);
         }
@@ -298,7 +298,9 @@ impl<O: Operation> Call<O> {
 
     fn on_deadline(&mut self) {
         self.may_have_acted = true;
-        self.fail(Error::timeout("no reply by the deadline of the whole call"));
+        self.fail(Error::timeout(
+            "no response before the deadline of the call",
+        ));
     }
 
     /// Handles a failed attempt: back off and retry, verify its effect by a read, or end.
@@ -386,8 +388,9 @@ impl<O: Operation> Call<O> {
             // This state was not caused by this call, so the rejection stands.
             let rejection = self.rejection.take();
             self.may_have_acted = false;
-            return self
-                .fail(rejection.unwrap_or_else(|| Error::ambiguous("the refusal was lost")));
+            return self.fail(
+                rejection.unwrap_or_else(|| Error::ambiguous("the error response was lost")),
+            );
         }
         self.set_outcome(Ok(output));
     }
@@ -430,7 +433,7 @@ impl<O: Operation> Machine for Call<O> {
             }
             CallState::Lost => {
                 let error = Error::ambiguous(
-                    "the reply was lost with the process that asked, and asking again could act twice",
+                    "the response was lost with the process that sent the request; sending it again could have a second effect",
                 );
                 let error = self
                     .operation

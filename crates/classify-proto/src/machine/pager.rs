@@ -214,10 +214,7 @@ impl<O: Paged> Pager<O> {
                 "the service repeats a page token after page {}, so the list would never end",
                 self.pages
             ),
-            ListEnd::TooMany => format!(
-                "the list goes on after {} pages, the limit that was set",
-                self.pages
-            ),
+            ListEnd::TooMany => format!("the list exceeds the limit of {} pages", self.pages),
         };
         Step::Done(Err(Error::paging(message).with_operation(self.list.name())))
     }

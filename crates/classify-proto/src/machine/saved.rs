@@ -66,7 +66,7 @@ pub trait Saved: Machine + Serialize + DeserializeOwned {
             lenient::read(text.as_bytes()).ok_or_else(|| {
                 let (kind, error) = (shown_kind(&head.kind), describe(&error));
                 Error::state(format!(
-                    "is of {kind} and cannot be read as another machine or in another format: {error}"
+                    "is the state of {kind} and cannot be read as that of another machine or format: {error}"
                 ))
             })
         })?;
@@ -74,7 +74,7 @@ pub trait Saved: Machine + Serialize + DeserializeOwned {
         let kind = machine.kind();
         if head.kind != kind {
             return Err(Error::state(format!(
-                "is of {}, not of a {kind:?}",
+                "is the state of {}, not of a {kind:?}",
                 shown_kind(&head.kind)
             )));
         }

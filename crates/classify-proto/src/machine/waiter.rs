@@ -273,11 +273,11 @@ impl<G: Waitable> Waiter<G> {
     /// Handles the deadline.
     fn on_deadline(&mut self) {
         let status = match &self.last_seen {
-            Some(job) => format!("the job still stands at {}", G::status(job)),
-            None => "the job was never seen".to_owned(),
+            Some(job) => format!("the last status of the job is {}", G::status(job)),
+            None => "no poll succeeded".to_owned(),
         };
         let mut error = Error::deadline(format!(
-            "the deadline came after {} polls; {status}",
+            "deadline reached after {} polls; {status}",
             self.polls
         ));
         if let Some(last_error) = self.last_error.take() {

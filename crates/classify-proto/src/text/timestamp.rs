@@ -139,7 +139,7 @@ mod chrono_0_4 {
         /// Fails outside the years -9999 to 9999.
         fn try_from(given: chrono::DateTime<chrono::Utc>) -> Result<Self, Self::Error> {
             Self::from_unix_micros(given.timestamp_micros()).ok_or_else(|| {
-                crate::Error::invalid("timestamp", "lies outside the years -9999 to 9999")
+                crate::Error::invalid("timestamp", "is outside of the years -9999 to 9999")
             })
         }
     }
@@ -176,7 +176,7 @@ mod time_0_3 {
         /// Fails outside of the years that the `time` crate was built for.
         fn try_from(timestamp: Timestamp) -> Result<Self, Self::Error> {
             Self::from_unix_timestamp_nanos(i128::from(timestamp.0) * 1_000).map_err(|_| {
-                crate::Error::invalid("timestamp", "lies outside the range of the time crate")
+                crate::Error::invalid("timestamp", "is outside of the range of the time crate")
             })
         }
     }

@@ -43,15 +43,13 @@ pub(crate) fn push_segment(
         "" => {
             return Err(Error::invalid(
                 field,
-                "is empty; it is part of the path, and the path would name something else",
+                "is empty; as a part of the path it would change the request",
             ));
         }
         "." | ".." => {
             return Err(Error::invalid(
                 field,
-                format!(
-                    "is {segment:?}; it is part of the path, and the path would name something else"
-                ),
+                format!("is {segment:?}; as a part of the path it would change the request"),
             ));
         }
         _ => {}

@@ -172,10 +172,10 @@ impl Operation for CreateJob {
     fn validate(&self) -> Result<(), Error> {
         let mut errors = ValidationErrors::default();
         match self.file_ids.len() {
-            0 => errors.add("file_ids", "is empty; the service takes 1 to 500 files"),
+            0 => errors.add("file_ids", "is empty; 1 to 500 files are required"),
             files if files > MAX_FILES => errors.add(
                 "file_ids",
-                format!("has {files} items; the service takes 1 to {MAX_FILES} files"),
+                format!("has {files} items; 1 to {MAX_FILES} files are allowed"),
             ),
             _ => {}
         }
@@ -185,7 +185,7 @@ impl Operation for CreateJob {
             }
         }
         if self.rules.is_empty() {
-            errors.add("rules", "is empty; the service takes at least one rule");
+            errors.add("rules", "is empty; at least one rule is required");
         }
         // Only the lengths are documented for v1; the service checks the characters of a type.
         for (index, rule) in self.rules.iter().enumerate() {

@@ -75,10 +75,7 @@ impl Operation for GetJob {
         if same_id(&job.id, &self.job_id) {
             return Ok(job);
         }
-        let message = format!(
-            "the service answered with another job: {}",
-            one_line(&job.id)
-        );
+        let message = format!("the service returned another job: {}", one_line(&job.id));
         Err(Error::v1_conflict(message, job).about_job(&self.job_id))
     }
 

@@ -122,7 +122,7 @@ impl Operation for GetJobResults {
         match stray {
             None => Ok(page),
             Some(id) => Err(Error::unexpected_result(format!(
-                "the service answered with a result of another job: {}",
+                "the service returned a result of another job: {}",
                 one_line(id)
             ))),
         }

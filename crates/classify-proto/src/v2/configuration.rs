@@ -152,7 +152,7 @@ impl Configuration {
         if self.rules.is_empty() {
             errors.add(
                 format!("{path}.rules"),
-                "is empty; the service takes at least one rule",
+                "is empty; at least one rule is required",
             );
         }
         for (index, rule) in self.rules.iter().enumerate() {
@@ -166,7 +166,9 @@ impl Configuration {
             if let Some(stray) = stray.flatten() {
                 errors.add(
                     format_args!("{path}.rules[{index}].type"),
-                    format!("holds {stray:?}; the service takes letters, digits, spaces, - and _"),
+                    format!(
+                        "contains {stray:?}; only letters, digits, spaces, - and _ are allowed"
+                    ),
                 );
             }
             if let Some(first) = self.rules[..index]
@@ -195,7 +197,7 @@ impl Configuration {
         if parsing.max_pages == Some(0) {
             errors.add(
                 format!("{path}.max_pages"),
-                "is 0; leave it out to read all pages",
+                "is 0; omit it to read all pages",
             );
         }
         if let Some(Err(error)) = parsing

@@ -115,7 +115,7 @@ impl CreateJob {
         if let Some(input) = job.file_input.as_ref().filter(|_| !self.accepts_any_copy) {
             if !same_id(input, &self.file_input) {
                 return Some(format!(
-                    "file_input is {input:?} where {:?} was asked for",
+                    "file_input is {input:?}, requested was {:?}",
                     self.file_input
                 ));
             }
@@ -129,7 +129,7 @@ impl CreateJob {
             if let Some(made) = &job.configuration_id {
                 if !same_id(made, asked) {
                     return Some(format!(
-                        "configuration_id is {made:?} where {asked:?} was asked for"
+                        "configuration_id is {made:?}, requested was {asked:?}"
                     ));
                 }
             }
@@ -259,7 +259,7 @@ impl Operation for CreateJob {
         let job: Job = read_json(response)?;
         if let Some(difference) = self.difference(&job) {
             return Err(Error::conflict(
-                format!("the service answered with the job of another request: {difference}"),
+                format!("the service returned the job of another request: {difference}"),
                 job,
             ));
         }

@@ -130,10 +130,7 @@ pub(super) fn read_of(job_id: &str, response: http::Response<Bytes>) -> Result<J
     if same_id(&job.id, job_id) {
         return Ok(job);
     }
-    let message = format!(
-        "the service answered with another job: {}",
-        one_line(&job.id)
-    );
+    let message = format!("the service returned another job: {}", one_line(&job.id));
     Err(Error::conflict(message, job).about_job(job_id))
 }
 

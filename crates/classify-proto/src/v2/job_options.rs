@@ -147,11 +147,11 @@ impl JobOptions {
         match (&self.configuration, &self.configuration_id) {
             (None, None) => errors.add(
                 "configuration",
-                "is missing; give rules, or the id of a saved configuration",
+                "is missing; pass rules, or the id of a saved configuration",
             ),
             (Some(_), Some(_)) => errors.add(
                 "configuration_id",
-                "excludes configuration; give one of the two",
+                "cannot be combined with configuration; pass one of them",
             ),
             (Some(configuration), None) => {
                 configuration.collect_errors("configuration", errors);
@@ -167,7 +167,7 @@ impl JobOptions {
         if let Some(ids) = ids.filter(|ids| ids.len() > 4) {
             errors.add(
                 "webhook_configuration_ids",
-                format!("has {} items; the service takes 4 at most", ids.len()),
+                format!("has {} items; at most 4 are allowed", ids.len()),
             );
         }
         for (index, webhook) in self.webhook_configurations.iter().flatten().enumerate() {

@@ -107,7 +107,7 @@ impl Event {
 /// The error does not quote the body, which may contain text of a document.
 fn unreadable(error: &serde_json::Error) -> Error {
     Error::unreadable(format!(
-        "the webhook's body is no event, at line {} column {}",
+        "the webhook's body is not an event: line {} column {}",
         error.line(),
         error.column()
     ))

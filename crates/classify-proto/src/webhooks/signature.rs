@@ -44,13 +44,13 @@ impl fmt::Display for SignatureError {
         f.write_str(match self {
             Self::Missing => "the delivery has no LC-Signature header",
             Self::Malformed => "the LC-Signature header is not sha256=<64 hexadecimal digits>",
-            Self::WrongAlgorithm => "the LC-Signature header is of another algorithm than sha256",
-            Self::Mismatch => "no secret made this signature over this body",
+            Self::WrongAlgorithm => "the LC-Signature header uses another algorithm than sha256",
+            Self::Mismatch => "none of the secrets gives this signature for this body",
             Self::ExtraLineBreak { body, secret } => match (body, secret) {
-                (true, false) => "the signature fits only without the last line break of the body",
-                (false, _) => "the signature fits only without the last line break of the secret",
+                (true, false) => "the signature is valid only without the last line break of the body",
+                (false, _) => "the signature is valid only without the last line break of the secret",
                 (true, true) => {
-                    "the signature fits only without the last line break of the body and that of the secret"
+                    "the signature is valid only without the last line breaks of the body and the secret"
                 }
             },
             Self::NoSecret => "there is no secret to check the signature with",

@@ -87,14 +87,14 @@ pub(crate) fn signing_secret(path: &str, secret: Option<&Secret>, errors: &mut V
     }
 }
 
-const MASKED: &str = "is a mask that stands for a stored value; give the value itself";
+const MASKED: &str = "is a mask of a stored value; pass the value itself";
 
 /// Rejects a header that cannot be sent or that contains a line break, which could add another header. The value may be
 /// secret and is not quoted.
 pub(crate) fn header(path: &str, name: &str, value: Option<&str>, errors: &mut ValidationErrors) {
     let place = || field(path, &format!("webhook_headers.{}", one_line(name)));
     if name.parse::<HeaderName>().is_err() {
-        errors.add(place(), "is not a header's name");
+        errors.add(place(), "is not a valid header name");
     }
     if value.is_some_and(|value| HeaderValue::from_str(value).is_err()) {
         errors.add(
@@ -110,7 +110,7 @@ pub(crate) fn events<T>(path: &str, events: Option<&[T]>, errors: &mut Validatio
     if events.is_some_and(<[T]>::is_empty) {
         errors.add(
             field(path, "webhook_events"),
-            "is empty; leave it out to be told of every event",
+            "is empty; omit it to receive every event",
         );
     }
 }
@@ -147,7 +147,7 @@ pub(crate) fn expose_secret<'a>(
 pub(crate) fn missing_secret(field: impl Into<String>) -> Error {
     Error::invalid(
         field,
-        "was left out of the saved state; set it again before going on",
+        "is not part of the saved state; set it again before resuming",
     )
 }
 

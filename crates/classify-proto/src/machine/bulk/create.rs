@@ -189,7 +189,7 @@ impl Bulk {
         let id = one_line(job_id);
         report.error_code = Some(ErrorCode::Conflict);
         report.error = Some(format!(
-            "the service answered with job {id}, which is another document's"
+            "the service returned job {id}, which belongs to another document"
         ));
         self.finish(index, report, None);
     }

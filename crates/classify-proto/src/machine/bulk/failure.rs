@@ -169,10 +169,10 @@ impl Bulk {
         let reason = if error.is_rate_limited() {
             "the service limits the rate of requests"
         } else {
-            "the service is at fault"
+            "the service fails"
         };
         let notice = format!(
-            "{reason}; nothing new is begun for {} s ({error})",
+            "{reason}; no new document is started for {} s ({error})",
             backoff.as_secs()
         );
         self.events.push_back(BulkEvent::Notice(notice));

@@ -193,7 +193,7 @@ fn rules_difference(ours: &Configuration, theirs: &Configuration) -> Option<Stri
             }
             Some(description) if description != rule.description => {
                 return Some(format!(
-                    "rules: {:?} is described otherwise now",
+                    "rules: {:?} has another description now",
                     short(&rule.r#type)
                 ));
             }
@@ -211,8 +211,8 @@ fn rules_difference(ours: &Configuration, theirs: &Configuration) -> Option<Stri
         ));
     }
     ours.difference(theirs).map(|field| match field {
-        "rules" => "rules: their order is another".to_owned(),
-        field => format!("{field} is another"),
+        "rules" => "rules: the order differs".to_owned(),
+        field => format!("{field} differs"),
     })
 }
 
@@ -327,7 +327,7 @@ impl Journal {
             }
             (None, _) => {
                 return Err(invalid_line(
-                    "should say what run it is of; the file is not a journal".to_owned(),
+                    "is not the header of a run; the file is not a journal".to_owned(),
                 ));
             }
             (Some(_), Record::Run(_)) => {
@@ -598,7 +598,7 @@ mod tests {
             (header(&[("a", "one")]), "\"b\" is in the journal"),
             (
                 header(&[("a", "one"), ("b", "three")]),
-                "\"b\" is described otherwise",
+                "\"b\" has another description",
             ),
             (
                 header(&[("a", "one"), ("b", "two"), ("c", "x")]),

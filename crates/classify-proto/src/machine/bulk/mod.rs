@@ -212,13 +212,13 @@ impl Bulk {
         };
         if let Some(difference) = header.difference(&self.header) {
             return Err(Error::state(format!(
-                "the journal is of another run; {difference}"
+                "the journal belongs to another run; {difference}"
             )));
         }
         // Resuming it would return its jobs, and classify nothing again.
         if self.job_options.rerun == Rerun::Always && header.nonce.is_none() {
             return Err(Error::state(
-                "the journal is of another run; that one was not to classify anew, and this one is",
+                "the journal belongs to another run: that run did not classify every document again, and this run does",
             ));
         }
         self.fingerprint = Fingerprint::of(&header);

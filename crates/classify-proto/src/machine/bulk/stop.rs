@@ -84,7 +84,7 @@ impl Bulk {
         if self.deadline().is_some_and(|deadline| now >= deadline) {
             let is_repeatable = self.job_options.rerun == Rerun::Never;
             self.stop_with(
-                Error::deadline("the deadline of the run came before its end")
+                Error::deadline("the run reached its deadline before its end")
                     .with_repeatable(is_repeatable),
             );
         }
@@ -148,8 +148,8 @@ impl Bulk {
     ) {
         let mut report = DocumentReport::new(DocumentStatus::Open);
         let status = status.map_or_else(
-            || "has not been seen yet".to_owned(),
-            |status| format!("stands at {status}"),
+            || "has not been polled yet".to_owned(),
+            |status| format!("had the status {status}"),
         );
         report.error = Some(format!("the job {status}; the run did not wait any longer"));
         report.job_id = Some(job_id);

@@ -124,12 +124,12 @@ impl fmt::Display for MigrationNote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::OneJobPerFile { files } => {
-                write!(f, "{files} jobs in place of one: v2 has a job per file")
+                write!(f, "{files} jobs in place of one: v2 has one job per file")
             }
             Self::LanguageRenamed { from, to } => write!(f, "language {from} is {to} in v2"),
             Self::LanguageUnsupported { language } => write!(
                 f,
-                "language {language} has no ISO 639-1 code and is left out; v2 will take English"
+                "language {language} has no ISO 639-1 code and is omitted; v2 uses English"
             ),
             Self::PagesCountedFromOne { from, to } => {
                 write!(
@@ -138,44 +138,41 @@ impl fmt::Display for MigrationNote {
                 )
             }
             Self::PagesDropped { from } => {
-                write!(
-                    f,
-                    "pages {from:?} cannot be written for v2 and are left out"
-                )
+                write!(f, "pages {from:?} have no equivalent in v2 and are omitted")
             }
             Self::MaxPagesMadeExplicit { pages } => write!(
                 f,
-                "max_pages is {pages} now: v1 took that where nothing was said, v2 would read all pages"
+                "max_pages is set to {pages}, the default of v1; v2 would read all pages"
             ),
             Self::MaxPagesReplaced { from, to } => write!(
                 f,
-                "max_pages is {to} in place of {from}: v2 takes no less than one page"
+                "max_pages is {to} in place of {from}: v2 requires at least 1"
             ),
             Self::MaxPagesWithTargetPages { max_pages, pages } => write!(
                 f,
-                "at most {max_pages} pages and the pages {pages} stand together; how one limits the other is not published"
+                "max_pages ({max_pages}) and target_pages ({pages}) are both set; how one limits the other is not documented"
             ),
-            Self::InvalidInV2 { field, reason } => write!(f, "v2 refuses {field}: it {reason}"),
+            Self::InvalidInV2 { field, reason } => write!(f, "v2 rejects {field}: it {reason}"),
             Self::ModeUnsupported { mode } => {
-                write!(f, "mode {mode} is left out: v2 has FAST alone")
+                write!(f, "mode {mode} is omitted: v2 has only FAST")
             }
             Self::WebhookHeaderConvertedToText { webhook, header } => {
                 write!(
                     f,
-                    "header {header:?} of webhook {webhook} is written out as text"
+                    "header {header:?} of webhook {webhook} is converted to text"
                 )
             }
             Self::WebhookHeaderDropped { webhook, header } => write!(
                 f,
-                "header {header:?} of webhook {webhook} has no value and is left out"
+                "header {header:?} of webhook {webhook} has no value and is omitted"
             ),
             Self::UnknownWebhookEvent { webhook, event } => write!(
                 f,
-                "event {event:?} of webhook {webhook} is none that v2 is known to take"
+                "event {event:?} of webhook {webhook} is not a known event of v2"
             ),
             Self::WebhooksPerFile { webhooks } => write!(
                 f,
-                "{webhooks} webhooks are told of each file's job, and not of all files together"
+                "{webhooks} webhooks receive the events of each file's job, and none for all files together"
             ),
         }
     }

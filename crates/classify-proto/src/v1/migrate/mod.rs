@@ -54,7 +54,7 @@ impl Migration {
 /// let migration = migrate::to_v2(&old)?;
 /// assert_eq!(migration.creates.len(), 2);
 /// let notes: Vec<_> = migration.losses().map(ToString::to_string).collect();
-/// assert_eq!(notes, ["mode MULTIMODAL is left out: v2 has FAST alone"]);
+/// assert_eq!(notes, ["mode MULTIMODAL is omitted: v2 has only FAST"]);
 /// # Ok::<(), classify_proto::Error>(())
 /// ```
 ///
@@ -372,8 +372,8 @@ mod tests {
         assert_eq!(
             refused,
             [
-                "v2 refuses configuration.rules[1].type: it holds '/'; the service takes letters, digits, spaces, - and _",
-                "v2 refuses configuration.rules[2].type: it is \"invoice\", as in rules[0]; types must differ",
+                "v2 rejects configuration.rules[1].type: it contains '/'; only letters, digits, spaces, - and _ are allowed",
+                "v2 rejects configuration.rules[2].type: it is \"invoice\", as in rules[0]; types must differ",
             ]
         );
         let long = CreateJob::new(["a".to_owned(), "b".repeat(201)], [rule()]);

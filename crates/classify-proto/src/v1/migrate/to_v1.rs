@@ -43,17 +43,17 @@ pub fn to_v1(creates: &[v2::CreateJob]) -> Result<CreateJob, Error> {
     {
         errors.add(
             "creates",
-            "differ in more than their input; a v1 job has one of everything",
+            "differ in more than their input; a v1 job has the same options for all files",
         );
     }
     let mut files = BTreeSet::new();
     for (index, create) in creates.iter().enumerate() {
         let field = || format!("creates[{index}].file_input");
         if create.file_input.starts_with("pjb-") {
-            errors.add(field(), "is a parse job; v1 takes files alone");
+            errors.add(field(), "is a parse job; v1 takes only files");
         }
         if !files.insert(&create.file_input) {
-            errors.add(field(), "stands twice; a v1 job has one result per file");
+            errors.add(field(), "occurs twice; a v1 job has one result per file");
         }
     }
     if first.transaction_id.is_some() {
@@ -65,7 +65,7 @@ pub fn to_v1(creates: &[v2::CreateJob]) -> Result<CreateJob, Error> {
     if first.options.configuration_id.is_some() {
         errors.add(
             "configuration_id",
-            "is unknown to v1; give the rules themselves",
+            "does not exist in v1; pass the rules themselves",
         );
     }
     let nothing = v2::Configuration::default();
@@ -76,7 +76,7 @@ pub fn to_v1(creates: &[v2::CreateJob]) -> Result<CreateJob, Error> {
         Some(mode) => {
             errors.add(
                 "configuration.mode",
-                format!("is {mode}; v1 may read it otherwise"),
+                format!("is {mode}; v1 may interpret it differently"),
             );
             None
         }
@@ -113,7 +113,7 @@ fn parsing_to_v1(
         if back.lang.is_none() {
             errors.add(
                 format_args!("{PATH}.lang"),
-                format!("is {}, for which v1 has no word, or two", quoted(code)),
+                format!("is {}, for which v1 has no code, or two", quoted(code)),
             );
         }
     }
