@@ -295,7 +295,7 @@ fn upload_dir(config: &Config) -> io::Result<(PathBuf, Option<tempfile::TempDir>
             io::Error::new(
                 error.kind(),
                 format!(
-                    "the upload folder {} cannot be made: {error}",
+                    "the upload folder {} cannot be created: {error}",
                     path.display()
                 ),
             )

@@ -141,7 +141,7 @@ impl std::fmt::Display for UnknownFault {
         let known: Vec<&str> = Fault::ALL.iter().map(|fault| fault.name()).collect();
         write!(
             f,
-            "no fault is called `{}`; the names are: {}",
+            "unknown fault `{}`; the faults are: {}",
             self.0,
             known.join(", ")
         )

@@ -74,7 +74,7 @@ impl PageRequest {
                     bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
                 let Some(cursor) = cursor else {
                     return Err(ApiError::bad_request(
-                        "page_token is not one that this server gave",
+                        "page_token was not issued by this server",
                     ));
                 };
                 if cursor.filters != filters {

@@ -92,13 +92,13 @@ impl ScriptEntry {
             );
         }
         if self.label.is_none() && (self.confidence.is_some() || self.reasoning.is_some()) {
-            return Err("confidence and reasoning go with a type".to_owned());
+            return Err("confidence and reasoning require a type".to_owned());
         }
         if self
             .confidence
             .is_some_and(|confidence| !(0.0..=1.0).contains(&confidence))
         {
-            return Err("confidence lies between 0 and 1".to_owned());
+            return Err("confidence must be between 0 and 1".to_owned());
         }
         let mut script = Script::any();
         if let Some(glob) = &self.file {
@@ -309,7 +309,7 @@ mod tests {
             ),
             ("scripts:\n  - { file: \"[\" }\n", "is not a glob"),
             ("scripts:\n  - { typ: a }\n", "typ"),
-            ("scripts:\n  - { confidence: 0.5 }\n", "go with a type"),
+            ("scripts:\n  - { confidence: 0.5 }\n", "require a type"),
             ("faults:\n  rules:\n    - { fault: flood }\n", "flood"),
             ("faults:\n  rule:\n    - { fault: gzip }\n", "rule"),
             (

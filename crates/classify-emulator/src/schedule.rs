@@ -30,10 +30,10 @@ impl Trigger {
     fn validation_error(self) -> Option<String> {
         match self {
             Self::Chance(chance) if !(0.0..=1.0).contains(&chance) => Some(format!(
-                "a chance lies between 0 and 1, and {chance} does not"
+                "a probability must be between 0 and 1, and {chance} is not"
             )),
             Self::Nth(0) | Self::First(0) | Self::Every(0) => {
-                Some("requests are counted from 1, and not from 0".to_owned())
+                Some("requests are counted from 1, not from 0".to_owned())
             }
             _ => None,
         }
@@ -175,8 +175,7 @@ impl FromStr for FaultRule {
         if let Some(route) = route {
             let route = Route::from_name(route).ok_or_else(|| {
                 InvalidFaultRule(format!(
-                    "no route is called `{route}`; they are called as commands are, for example classify.create or \
-                     files.list"
+                    "unknown route `{route}`; routes are named like commands, such as classify.create or files.list"
                 ))
             })?;
             rule.route = Some(route);

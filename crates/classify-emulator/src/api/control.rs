@@ -90,7 +90,7 @@ pub(crate) async fn dispatch(
 
 fn endpoints() -> Value {
     json!({
-        "GET /_emulator/health": "whether it works, and its clock",
+        "GET /_emulator/health": "status and clock",
         "GET /_emulator/counters": "requests by route, faults by name, jobs, files, deliveries",
         "GET /_emulator/requests": "the request log",
         "GET /_emulator/deliveries": "webhook attempts",
@@ -98,8 +98,8 @@ fn endpoints() -> Value {
         "GET /_emulator/scripts": "the scripts; PUT replaces them, POST adds in front, DELETE removes them",
         "GET /_emulator/faults": "the fault schedule; PUT replaces it, DELETE removes it",
         "PUT /_emulator/parse-jobs/{id}": "{\"text\": ...} registers the text of a parse job",
-        "POST /_emulator/reset": "forgets files, jobs, saved configurations and webhooks, parse jobs, request log, counters and deliveries; \
-            scripts, faults and the clock stay",
+        "POST /_emulator/reset": "removes files, jobs, saved configurations and webhooks, parse jobs, request log, counters and deliveries; \
+            scripts, faults and the clock are kept",
     })
 }
 

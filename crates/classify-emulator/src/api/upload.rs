@@ -123,7 +123,7 @@ impl FormReader<'_> {
             }
             Err(_) => Err(ApiError::Detail(
                 StatusCode::REQUEST_TIMEOUT,
-                "the upload has stopped coming".to_owned(),
+                "the upload has stopped".to_owned(),
             )),
         }
     }

@@ -44,7 +44,7 @@ fn unmask(node: &Node<'_>, stored: &[(String, String)]) -> Vec<(String, String)>
             }
             let kept = stored.iter().find(|(known, _)| *known == name);
             if kept.is_none() {
-                let message = "This is a mask, and no value is stored that it could stand for";
+                let message = "This is a mask, and there is no stored value for it";
                 node.field(&name).add_error("value_error", message);
             }
             (name, kept.map_or(value, |(_, value)| value.clone()))

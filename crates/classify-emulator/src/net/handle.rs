@@ -207,7 +207,7 @@ async fn read_body(
     // For the whole body: it is small, and single bytes could otherwise keep the connection open for ever.
     let result = tokio::time::timeout(shared.config.read_timeout, result).await;
     result.unwrap_or_else(|_| {
-        let text = "the body has not come in time".to_owned();
+        let text = "the body did not arrive in time".to_owned();
         Err(ApiError::Detail(StatusCode::REQUEST_TIMEOUT, text))
     })
 }

@@ -167,7 +167,7 @@ fn error_response(buf: &[u8]) -> Option<Bytes> {
     let text = match status {
         b"31" => "The request's headers are too large",
         b"14" => "The request's URL is too long",
-        b"08" => "The request did not come in time",
+        b"08" => "The request did not arrive in time",
         _ => "The request is not HTTP/1.1",
     };
     let line_end = buf.iter().position(|byte| *byte == b'\r')?;

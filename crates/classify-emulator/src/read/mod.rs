@@ -84,14 +84,14 @@ impl ReadTask {
             }),
             Source::ParseJob(None) => Err(ReadError::new(
                 NO_DATA,
-                "the emulator knows no text for this parse job; register one",
+                "no text is registered for this parse job; register it with PUT /_emulator/parse-jobs/ID",
             )),
         };
         let extracted = extracted.and_then(|reading| {
             if reading.text.trim().is_empty() {
                 return Err(ReadError::new(
                     NO_DATA,
-                    "no text was found in the pages that were asked for",
+                    "no text was found in the requested pages",
                 ));
             }
             Ok(reading)

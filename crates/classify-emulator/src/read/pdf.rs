@@ -69,14 +69,14 @@ pub(super) fn read(
     if started.is_err() {
         return Err(ReadError::new(
             TIMEOUT,
-            "no thread could be had to read the PDF",
+            "no thread could be started to read the PDF",
         ));
     }
     match receiver.recv_timeout(READ_TIMEOUT) {
         Ok(reading) => reading,
         // The thread has panicked and printed the reason.
         Err(mpsc::RecvTimeoutError::Disconnected) => {
-            Err(ReadError::new(BROKEN, "the PDF reader gave up on the file"))
+            Err(ReadError::new(BROKEN, "the PDF reader failed on the file"))
         }
         Err(mpsc::RecvTimeoutError::Timeout) => Err(ReadError::new(
             TIMEOUT,
@@ -93,7 +93,10 @@ fn extract_text(
     let mut document = Document::load_mem(bytes)
         .map_err(|error| ReadError::new(BROKEN, format!("not a readable PDF: {error}")))?;
     if document.is_encrypted() && document.decrypt("").is_err() {
-        return Err(ReadError::new(PROTECTED, "the PDF asks for a password"));
+        return Err(ReadError::new(
+            PROTECTED,
+            "the PDF is protected by a password",
+        ));
     }
     let all: Vec<u32> = document.get_pages().into_keys().collect();
     if all.is_empty() {
@@ -110,7 +113,7 @@ fn extract_text(
     if selected.is_empty() {
         return Err(ReadError::new(
             NO_DATA,
-            "the PDF has none of the pages that were asked for",
+            "the PDF has none of the requested pages",
         ));
     }
     let mut text = String::new();
@@ -148,7 +151,7 @@ fn extract_text(
             .get(bytes.len().saturating_sub(TRAILER_WINDOW)..)
             .unwrap_or_default();
         if !end.windows(5).any(|window| window == b"%%EOF") {
-            return Err(ReadError::new(BROKEN, "the PDF is cut off"));
+            return Err(ReadError::new(BROKEN, "the PDF is truncated"));
         }
     }
     Ok(ExtractedText {

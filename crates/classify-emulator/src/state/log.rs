@@ -153,7 +153,7 @@ fn read(path: &Path, store: &mut Store) -> io::Result<(bool, Option<Millis>)> {
         }
         match serde_json::from_slice(&line) {
             Ok(Entry::Header { v }) if v != VERSION => {
-                let text = format!("it has version {v}, and this program reads {VERSION}");
+                let text = format!("it has version {v}; this program reads version {VERSION}");
                 return Err(io::Error::new(io::ErrorKind::InvalidData, text));
             }
             Ok(Entry::Header { .. }) => existed = true,
@@ -191,7 +191,7 @@ fn read(path: &Path, store: &mut Store) -> io::Result<(bool, Option<Millis>)> {
                     _ => "is not JSON",
                 };
                 let text = format!(
-                    "line {} {what}, at column {}; move it away to start anew",
+                    "line {} {what}, at column {}; move the file away to start with an empty state",
                     index + 1,
                     error.column()
                 );

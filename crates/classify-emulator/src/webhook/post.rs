@@ -116,7 +116,7 @@ async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
     }
     let addresses = tokio::net::lookup_host((host, port))
         .await
-        .map_err(|error| format!("{host} is not known: {error}"))?;
+        .map_err(|error| format!("{host} cannot be resolved: {error}"))?;
     Ok(addresses.collect())
 }
 

@@ -147,11 +147,11 @@ impl JobOptions {
         match (&self.configuration, &self.configuration_id) {
             (None, None) => errors.add(
                 "configuration",
-                "is missing; pass rules, or the id of a saved configuration",
+                "is missing; give rules, or the id of a saved configuration",
             ),
             (Some(_), Some(_)) => errors.add(
                 "configuration_id",
-                "cannot be combined with configuration; pass one of them",
+                "cannot be combined with configuration; give one of the two",
             ),
             (Some(configuration), None) => {
                 configuration.collect_errors("configuration", errors);

@@ -50,7 +50,7 @@ impl fmt::Display for SignatureError {
                 (true, false) => "the signature is valid only without the last line break of the body",
                 (false, _) => "the signature is valid only without the last line break of the secret",
                 (true, true) => {
-                    "the signature is valid only without the last line breaks of the body and the secret"
+                    "the signature is valid only without the last line break of the body and that of the secret"
                 }
             },
             Self::NoSecret => "there is no secret to check the signature with",
