@@ -85,7 +85,7 @@ faults! {
     UnavailableShouldRetry = "503-should-retry",
     /// 503 before acting, with `x-should-retry: false`.
     UnavailableShouldNotRetry = "503-should-not-retry",
-    /// 429 before acting, without `Retry-After` (what the service documents).
+    /// 429 before acting, without `Retry-After`, as documented for the service.
     RateLimited = "429",
     /// 429 before acting, with `Retry-After: 1`.
     RateLimitedSeconds = "429-seconds",

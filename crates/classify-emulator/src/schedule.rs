@@ -406,7 +406,7 @@ mod tests {
                 .expect_err(text)
                 .to_string();
             assert!(json.contains(part), "{text}: {json}");
-            // What is JSON is YAML too.
+            // JSON is valid YAML.
             let yaml = serde_saphyr::from_str::<FaultSchedule>(text)
                 .expect_err(text)
                 .to_string();

@@ -92,6 +92,14 @@ impl Multipart {
 ///
 /// A saved state contains the path but not the bytes of a document: after loading, in-memory content is
 /// [`Omitted`](Self::Omitted), and an upload that needs it fails until it is set again.
+///
+/// ```
+/// use classify_proto::Content;
+///
+/// let bytes = Content::from(b"Invoice 4711".to_vec());
+/// let file = Content::from(std::path::PathBuf::from("scan.pdf"));
+/// # let _ = (bytes, file);
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Content {

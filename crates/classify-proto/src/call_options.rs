@@ -253,7 +253,7 @@ mod tests {
         Call::new(operation, Seed::new([0; 16])).options(options)
     }
 
-    /// Returns the first request of a call with these options.
+    /// The first request of a call with these options.
     fn sent<O: Operation>(
         operation: O,
         options: CallOptions,
@@ -315,7 +315,7 @@ mod tests {
                 rejected(sent(create(), options, &api()), field);
             }
         }
-        // Without rules, rules of an unknown shape may be given; the idempotency key and the input may not.
+        // A create without rules may get rules in an unknown form; the idempotency key and the input stay reserved.
         let bare = |name: &str, value: Value| {
             let options = CallOptions::new().body_field(name, value);
             sent(

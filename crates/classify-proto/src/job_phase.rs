@@ -4,6 +4,13 @@
 ///
 /// Returned by [`v2::JobStatus::phase`](crate::v2::JobStatus::phase) and
 /// [`v1::JobStatus::phase`](crate::v1::JobStatus::phase), which decide whether a job has ended.
+///
+/// ```
+/// use classify_proto::{JobPhase, v2::JobStatus};
+///
+/// assert_eq!(JobStatus::Running.phase(), JobPhase::Pending);
+/// assert!(JobStatus::Cancelled.phase().is_terminal());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum JobPhase {

@@ -17,6 +17,18 @@ use crate::text::redact;
 /// and [`parse`](Self::parse) for each attempt.
 ///
 /// The trait may be implemented outside of this crate, for an endpoint that the crate does not know.
+///
+/// ```
+/// use classify_proto::{Api, Operation, v2::GetJob};
+///
+/// let api = Api::builder("llx-key").build()?;
+/// let get = GetJob::new("clj-1");
+/// let request = get.build_request(&api)?;
+/// assert_eq!(request.uri().path(), "/api/v2/classify/clj-1");
+/// let response = http::Response::new(r#"{"id": "clj-1", "status": "RUNNING"}"#.into());
+/// assert_eq!(get.parse(response)?.id, "clj-1");
+/// # Ok::<(), classify_proto::Error>(())
+/// ```
 pub trait Operation: Sized {
     /// The parsed content of a successful response.
     type Output;

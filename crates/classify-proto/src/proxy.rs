@@ -335,7 +335,7 @@ mod tests {
             ),
             ("http://s.example", &[("HTTPS_PROXY", A)], "direct"),
             ("http://s.example", &[("all_proxy", A)], A),
-            // What a request's `Proxy:` header becomes where a web server runs a program.
+            // A CGI server sets it from a request's `Proxy:` header.
             (
                 "http://s.example",
                 &[("HTTP_PROXY", A), ("REQUEST_METHOD", "GET")],
@@ -520,7 +520,7 @@ mod tests {
                 !message.contains("canary@") && !message.contains("ary "),
                 "{message}"
             );
-            // Nobody asks of a host that is excepted.
+            // The variable is not read for an excepted host.
             let set = [("ALL_PROXY", text), ("NO_PROXY", "example")];
             assert_eq!(by("https://s.example", &set), "direct");
         }

@@ -443,7 +443,7 @@ mod tests {
     #[derive(Debug)]
     struct FullDisk {
         file: File,
-        /// For each write to come, how much of it there is room for.
+        /// For each future write, the number of bytes that fit.
         capacity: VecDeque<Option<usize>>,
         can_shrink: bool,
     }

@@ -254,7 +254,7 @@ mod tests {
             "http://[::1]:80/x",
             "http://api.localhost",
             "http://LOCALHOST",
-            // The host that is sent is the one that is checked.
+            // The host that is sent is the one that was checked.
             "http://127.1",
             "http://0x7f.1",
             "http://2130706433",
@@ -379,7 +379,7 @@ mod tests {
             prop_assert_eq!(parsed.host_str(), uri.host());
             prop_assert!(uri.query().is_none() && !uri.authority().unwrap().as_str().contains('@'));
             prop_assert!(uri.scheme_str() == Some("https") || super::is_loopback(uri.host().unwrap()));
-            // The text that a journal records leads to the same URL.
+            // The text that a journal records parses to the same URL.
             let again = Api::builder("k").base_url(api.base_url()).build().unwrap();
             prop_assert_eq!(again.base_url(), api.base_url());
             prop_assert_eq!(again.base_uri(), uri);

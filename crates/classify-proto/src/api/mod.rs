@@ -438,7 +438,7 @@ mod tests {
             let api = api.build().unwrap();
             assert_eq!(api.headers[AUTHORIZATION], "Bearer llx-a1", "{text:?}");
         }
-        // A variable with quotes alone is empty, and the next one counts.
+        // A variable that contains only quotes is empty, and the next one is used.
         let api = Api::from_lookup(|name| match name {
             "LLAMA_CLOUD_API_KEY" => Some("\"\"".to_owned()),
             "LLAMA_PARSE_API_KEY" => Some("llx-b2".to_owned()),
@@ -527,7 +527,7 @@ mod tests {
             .unwrap();
         let cleaned = own.redact(refusal(500));
         assert!(!String::from_utf8_lossy(cleaned.body()).contains("canary-1"));
-        // An answer is nobody's refusal.
+        // Only error responses are redacted.
         assert_eq!(api.redact(refusal(200)).body(), refusal(200).body());
     }
 

@@ -154,7 +154,7 @@ mod tests {
         }
     }
 
-    /// What may have been acted upon is not sent again unseen, whatever it is that went wrong.
+    /// A request that may have had an effect is not sent again unverified, after any kind of error.
     #[test]
     fn ambiguous_error_display_advises_verification_or_same_transaction_id() {
         let response = || http::Response::new(Bytes::from_static(b"{"));
@@ -176,7 +176,7 @@ mod tests {
             let shown = keyed.to_string();
             assert!(shown.contains("same transaction id"), "{shown}");
         }
-        // The remedy of the refusal is said as well.
+        // The hint of the status follows.
         let shown = status(401, "").with_ambiguity(true).to_string();
         assert!(shown.contains("region"), "{shown}");
     }

@@ -199,7 +199,7 @@ mod tests {
         );
     }
 
-    /// The create that was corrected is not the one that may have made a job.
+    /// A corrected create is not the one that may have created a job.
     #[test]
     fn hint_of_ambiguous_422_is_to_repeat_the_same_create() {
         let plain: Vec<_> = status(422, "").hints().collect();

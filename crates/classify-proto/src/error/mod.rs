@@ -571,7 +571,7 @@ mod tests {
             assert_eq!(error.retry_after(), delay, "{error}");
             assert_eq!(error.to_string().contains("asks to wait"), delay.is_some());
         }
-        // A date says nothing where the clock is unknown.
+        // Without a clock, a date is ignored.
         let dateless = http::Response::builder()
             .status(429)
             .header("retry-after", "Wed, 21 Oct 2015 07:28:09 GMT")
@@ -637,7 +637,7 @@ mod tests {
         assert_eq!(wrong.hints().collect::<Vec<_>>(), [Hint::CheckKey]);
     }
 
-    /// The hint blames the network and not the key, the id or the document.
+    /// The hint is about the network, and not about the key, the id or the document.
     #[test]
     fn intercepted_response_is_told_by_its_title() {
         const PAGE: &str = "<!DOCTYPE html><title>Sign in to Wi-Fi</title>";

@@ -78,7 +78,7 @@ mod tests {
     fn file_round_trips_except_redacted_form_fields() {
         let file: File = serde_json::from_str(examples::FILE).unwrap();
         let mut given: serde_json::Value = serde_json::from_str(examples::FILE).unwrap();
-        // The one thing that is not written back.
+        // The only field that is not serialized.
         given["download_url"]["form_fields"]["key"] = "[redacted]".into();
         assert_eq!(serde_json::to_value(&file).unwrap(), given);
         let bare: File = serde_json::from_str(r#"{"id": "1"}"#).unwrap();

@@ -346,7 +346,7 @@ mod tests {
         let error = of_length(MAX_FILE_BYTES + 1).unwrap_err();
         assert!(error.is_invalid(), "{error}");
         assert!(error.to_string().contains("at most 536870912"), "{error}");
-        // The length of a file is for the driver to find out, unless validation is off.
+        // The driver checks the length of a file, unless validation is off.
         for (api, max) in [
             (api(), Some(MAX_FILE_BYTES)),
             (Api::builder("llx-1").validate(false).build().unwrap(), None),

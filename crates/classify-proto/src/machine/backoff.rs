@@ -113,7 +113,7 @@ mod tests {
         let day = Duration::from_secs(24 * 60 * 60);
         let endless = PollInterval::new(Duration::MAX, Duration::MAX);
         assert_eq!((endless.initial, endless.max), (day, day));
-        // However its fields were set.
+        // With any values of its fields.
         for (initial, max, polls) in [
             (Duration::MAX, Duration::MAX, 1),
             (Duration::MAX, Duration::ZERO, 1),

@@ -271,7 +271,7 @@ mod tests {
         )
     }
 
-    /// Sends as fast as the limiter allows for this long, and says when each went out.
+    /// Sends as fast as the limiter allows for this long, and returns the time of each request.
     fn run(limiter: &mut Limiter, class: RateClass, from: u64, for_millis: u64) -> Vec<u64> {
         let mut now = Time::from_millis(from);
         let mut times = Vec::new();
@@ -484,7 +484,7 @@ mod tests {
         assert!(limiter.available_at(RateClass::Create, now) > now);
         limiter.change_limits(&limit(8));
         assert_eq!(limiter.available_at(RateClass::Create, now), now);
-        // The delay that the service asked for stays.
+        // The delay that the service asked for is kept.
         let delay = Some(Duration::from_secs(9));
         limiter.answered(
             RateClass::Create,

@@ -68,7 +68,7 @@ mod tests {
     use crate::{Seed, Time, files, v2};
     use bytes::Bytes;
 
-    /// Calls with these answers, one after the other.
+    /// Calls with these responses, one after the other.
     fn call<O: Operation>(
         operation: O,
         answers: &[(u16, &'static str)],

@@ -227,7 +227,7 @@ mod tests {
         assert_eq!(again(&status(429, None, "")), (true, true));
         for code in [400, 401, 402, 403, 404, 409, 413, 418, 422, 302, 501] {
             assert_eq!(again(&status(code, None, "")), (false, false), "{code}");
-            // What was turned down was not done; a server's fault says nothing.
+            // A rejection (4xx) proves that the service did not act; a 5xx does not.
             let decision = classify_error(&status(code, None, ""), Idempotency::NonIdempotent, NOW);
             assert_eq!(decision.may_have_acted, code >= 500, "{code}");
         }

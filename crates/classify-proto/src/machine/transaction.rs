@@ -177,7 +177,7 @@ mod tests {
         JournalHeader::new(None, configuration, None)
     }
 
-    /// These ids are out in the world. If this test fails, whoever upgrades pays for every document again.
+    /// These ids are in use. If this test fails, every user who upgrades pays for every document again.
     #[test]
     fn idempotency_transaction_ids_are_stable_across_releases() {
         let key = ContentKey::of(b"a document");
@@ -282,7 +282,7 @@ mod tests {
             r#"{"rules": [{"type": "a", "description": "b"}], "parsing_configuration": {"new": 1}}"#,
         ];
         let found: BTreeSet<_> = ids.map(of).into();
-        // An empty object says no more than none.
+        // An empty object is equal to an absent one.
         assert_eq!(found.len(), ids.len() - 1, "{found:?}");
     }
 }

@@ -201,7 +201,7 @@ mod tests {
         }
     }
 
-    /// A terminal word that the wait did not know, or the reverse, would be a wait without end or a result too early.
+    /// A terminal status that the wait did not know would make it wait for ever; the reverse would end it too early.
     #[test]
     fn poll_phase_agrees_with_terminal_status() {
         for value in v2::JobStatus::KNOWN.iter().chain(&["NEW"]) {

@@ -3,6 +3,13 @@
 use serde_json::Value;
 
 /// An invalid field of a request, found by client-side validation or named by the service in a 422.
+///
+/// ```
+/// use classify_proto::v2::Configuration;
+///
+/// let error = Configuration::new([]).validate().unwrap_err();
+/// assert_eq!(error.field_errors()[0].field, "configuration.rules");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FieldError {

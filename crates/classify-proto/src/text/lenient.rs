@@ -180,7 +180,7 @@ mod tests {
                 "{text}"
             );
         }
-        // No JSON becomes readable by a value being asked for again.
+        // Invalid JSON stays invalid, even if a value is requested again.
         for text in [
             r#"{"id":"1","status":"PENDING","usage"::1}"#,
             r#"{"id":"1","status":"PENDING","usage":x:1}"#,

@@ -135,7 +135,7 @@ mod tests {
                 clean.map(str::as_bytes)
             );
         }
-        // Bytes that are no text stay as they are.
+        // Bytes that are not text are unchanged.
         let found = redact_text(b"\xff llx-1234 \xfe", key);
         assert_eq!(found.as_deref(), Some(&b"\xff [redacted] \xfe"[..]));
         assert_eq!(redact_text(b"an answer", "an"), None);

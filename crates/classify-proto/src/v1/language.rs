@@ -220,7 +220,7 @@ impl Language {
 mod tests {
     use super::*;
 
-    /// Those that have a name of their own in v1, by facts that are nobody's secret.
+    /// Languages whose v1 codes differ from ISO 639-1; the equivalents are general knowledge.
     const WITHOUT: [&str; 17] = [
         "abq", "ady", "ang", "bgc", "bho", "dar", "gom", "inh", "kbd", "lbe", "lez", "mah", "mai",
         "mni", "new", "sck", "tab",

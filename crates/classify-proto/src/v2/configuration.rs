@@ -334,7 +334,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!(asked.difference(&made), None);
-        // A default of tomorrow is one too: what was not asked for is the service's to choose.
+        // So is a future default: values that were not requested are chosen by the service.
         let defaults = made.clone().mode("AUTO".into()).parsing_configuration(
             ParsingConfiguration::new()
                 .lang("auto")
@@ -377,7 +377,7 @@ mod tests {
         }
     }
 
-    /// What is read, edited and saved again must not lose what it is not known to have.
+    /// Reading, editing and saving a configuration keeps the fields that this version does not know.
     #[test]
     fn configuration_unknown_fields_round_trip_at_every_depth() {
         let given = serde_json::json!({
@@ -400,7 +400,7 @@ mod tests {
         }
         let read: Rule = serde_json::from_str(r#"{"type":null}"#).unwrap();
         assert_eq!(read, Rule::default());
-        // What was asked is held against it, so it is read whole or not at all.
+        // It is compared with the request, so it is parsed completely or not at all.
         for text in [
             r#"{"rules":7}"#,
             r#"{"rules":[{"type":7}]}"#,

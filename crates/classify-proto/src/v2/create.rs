@@ -386,7 +386,7 @@ mod tests {
         assert_eq!(create.idempotency_key(), Some(&*first));
     }
 
-    /// The service takes an empty one for none, so nothing would tell a repeated create from a second one.
+    /// The service treats an empty id as none, so a repeated create would be a second one.
     #[test]
     fn idempotency_empty_transaction_id_counts_as_none() {
         let mut create = CreateJob::new("dfl-1", JobOptions::default()).transaction_id("");

@@ -196,7 +196,7 @@ mod tests {
         assert_eq!(read.extras().count(), 0);
         let mut written = read.to_json();
         let mut given: Value = serde_json::from_str(examples::JOB).unwrap();
-        // 0 and 0.0 are one number in JSON.
+        // 0 and 0.0 are equal numbers in JSON.
         for value in [&mut written, &mut given] {
             value["result"]["confidence"] = 0.0.into();
         }

@@ -192,7 +192,7 @@ mod tests {
         )
     }
 
-    /// The same page, with letters enough that it is not short.
+    /// The same page, long enough not to count as short.
     fn long(page: &str) -> String {
         let padding = "x".repeat(SHORT_PAGE);
         page.replace(r#""new":[1]"#, &format!(r#""new":["{padding}"]"#))

@@ -138,7 +138,7 @@ mod tests {
             r#""status":"ARCHIVED""#,
             |o| matches!(o, Outcome::NotFinished { status } if status.as_str() == "ARCHIVED"),
         );
-        // A result that comes before the end is not believed.
+        // A result of a job that has not ended is ignored.
         outcome_of(r#""status":"RUNNING","result":{"type":"invoice"}"#, |o| {
             o.matched().is_none()
         });

@@ -158,7 +158,7 @@ mod tests {
         assert!(!error.to_string().contains("canary"), "{error}");
     }
 
-    /// A saved webhook that is copied into a job.
+    /// A saved webhook that is copied into a create.
     #[test]
     fn mask_in_webhook_of_job_is_refused() {
         let options = JobOptions::from_configuration_id("cfg-1").webhook(

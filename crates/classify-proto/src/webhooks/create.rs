@@ -257,7 +257,7 @@ mod tests {
                 "webhook_signing_secret"
             ]
         );
-        // A real secret may have such characters among others.
+        // A real secret may contain such characters among others.
         let odd = CreateWebhookConfiguration::new("https://example.com").signing_secret("a***b");
         odd.build_request(&api()).unwrap();
     }

@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn webhook_event_names_round_trip() {
-        // 37 of a product, and the one for what has no name.
+        // 37 events of products, and the one without a name.
         assert_eq!(WebhookEvent::KNOWN.len(), 38);
         for word in WebhookEvent::KNOWN {
             let event = WebhookEvent::from(*word);

@@ -231,7 +231,7 @@ mod tests {
 
     const BODY: &[u8] = br#"{"event_id":"3f0c","event_type":"classify.success","timestamp":1577470279.117,"data":{"job_id":"clj-1"}}"#;
     const SECRET: &str = "whsec_rotate-me";
-    /// Of the body under the secret, by the `hmac` module of Python's standard library, as are all digests here.
+    /// The signature of the body with the secret, from Python's `hmac`, like all digests here.
     const HEADER: &str = "sha256=3e04511313c822582b511a55da13f48b733596efbaee81301165ec49e0c64f6c";
 
     fn check(body: &[u8], header: &str, secrets: &[&str]) -> Result<(), SignatureError> {
@@ -258,7 +258,7 @@ mod tests {
                 Err(extra(false, true))
             );
             assert_eq!(check(&body, HEADER, &[&secret]), Err(extra(true, true)));
-            // The right secret beside the one with a line break is enough.
+            // The correct secret is enough, beside one with a line break.
             assert_eq!(check(BODY, HEADER, &[&secret, SECRET]), Ok(()));
             assert_eq!(
                 check(&body, HEADER, &[other]),

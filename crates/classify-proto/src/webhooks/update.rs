@@ -248,7 +248,7 @@ mod tests {
         assert_eq!(fields, ["webhook_url", "webhook_events"]);
     }
 
-    /// Read, change one header, write all of them: the masked ones keep what the service has stored.
+    /// Headers can be read, changed and written: masked ones keep their stored value.
     #[test]
     fn mask_in_webhook_update_is_sent_back_also_from_saved_state() {
         let shown = examples::WEBHOOK.replace("canary", "********");

@@ -209,7 +209,7 @@ mod tests {
         assert_eq!(circuit_breaker.permit(at(20)), Permit::Denied);
         circuit_breaker.on_abandoned(at(20));
         assert_eq!(circuit_breaker.permit(at(20)), Permit::Granted);
-        // While all is well it says nothing: as many faults as ever open the circuit breaker.
+        // It is closed now: again, only the full number of failures opens it.
         circuit_breaker.begin();
         circuit_breaker.on_success();
         circuit_breaker.on_abandoned(at(21));
@@ -243,7 +243,7 @@ mod tests {
         assert_eq!(circuit_breaker.on_failure(at(0), Some(short)), Some(short));
         circuit_breaker.on_success();
         assert_eq!(circuit_breaker.permit(at(1)), Permit::At(at(60)));
-        // It may keep it open for longer, and never for less.
+        // A later failure may keep it open for longer, and never for less.
         assert_eq!(circuit_breaker.on_failure(at(1), Some(long)), Some(long));
         assert_eq!(circuit_breaker.on_failure(at(2), Some(short)), None);
         assert_eq!(circuit_breaker.permit(at(3)), Permit::At(at(601)));

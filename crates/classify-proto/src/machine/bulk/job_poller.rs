@@ -355,7 +355,7 @@ impl Bulk {
         }
     }
 
-    /// The service does not know a document's job: somebody deleted it.
+    /// The service does not know a document's job: it was deleted.
     pub(super) fn on_missing(&mut self, index: DocumentIndex, error: &Error) {
         let is_replaceable = self
             .documents

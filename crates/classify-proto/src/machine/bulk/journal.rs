@@ -538,7 +538,7 @@ mod tests {
         assert_eq!(status(&job), Some(DocumentStatus::Failed));
         let job = records(&[refused(), failed()]);
         assert_eq!(status(&job), Some(DocumentStatus::Failed));
-        // A copy of the document was sent after the refusal.
+        // A duplicate was sent after the rejection.
         for sent in &records(&[])[1..] {
             let open = records(&[refused(), sent.clone()]);
             assert_eq!(status(&open), None, "{sent:?}");
@@ -692,7 +692,7 @@ mod tests {
             assert!(difference.contains("base URL"), "{difference}");
             assert!(difference.contains(theirs.unwrap()), "{difference}");
         }
-        // A journal that does not tell is read, and none tells where there is nothing to tell.
+        // Journals without a base URL can be read, and an absent base URL is not written.
         let old: JournalHeader = serde_json::from_str(r#"{"v":1,"project":"p"}"#).unwrap();
         assert_eq!(old.base_url, None);
         assert!(!serde_json::to_string(&old).unwrap().contains("base_url"));

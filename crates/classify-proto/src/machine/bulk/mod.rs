@@ -58,6 +58,32 @@ use crate::v2::{JobOptions, Rerun};
 /// creates a job, polls open jobs a hundred at a time, and reports each document as [`BulkEvent::Finished`]. Memory is
 /// proportional to the documents in flight, not to the size of the run.
 ///
+/// ```
+/// use classify_proto::machine::{Bulk, BulkEvent, BulkOptions, Context, HashedDocument, Machine, Step};
+/// use classify_proto::v2::{Configuration, JobOptions, Rule};
+/// use classify_proto::{Api, Seed, Time};
+///
+/// let api = Api::builder("llx-key").build()?;
+/// let rules = Configuration::new([Rule::new("invoice", "has an invoice number and a total amount")]);
+/// let mut run = Bulk::new(&api, JobOptions::from(rules), BulkOptions::default(), Seed::new([7; 16]))?;
+/// let mut documents = vec![HashedDocument::bytes("scan.txt", "Invoice 4711, total 12.00")];
+/// let mut journal = String::new(); // a file in a program
+/// let request = loop {
+///     match run.poll(Context::new(&api, Time::from_millis(0))) {
+///         Step::Event(BulkEvent::NeedDocuments(_)) => match documents.pop() {
+///             Some(document) => run.push(document),
+///             None => run.close(),
+///         },
+///         Step::Event(BulkEvent::Record(record)) => journal += &record.to_line(),
+///         Step::Send(_, request) => break request, // a driver sends it and passes its reply to `handle`
+///         _ => {}
+///     }
+/// };
+/// assert_eq!((request.method().as_str(), request.uri().path()), ("POST", "/api/v1/beta/files"));
+/// assert!(journal.starts_with(r#"{"record":"run""#));
+/// # Ok::<(), classify_proto::Error>(())
+/// ```
+///
 /// # Idempotency
 ///
 /// The transaction id of a create is derived from the project, the configuration, the document's content and the run

@@ -222,7 +222,7 @@ mod tests {
         }
     }
 
-    /// The line of a journal that has no code is read and written as it was; a code of a later version is kept.
+    /// A journal line without a code is read and written unchanged; a code of a later version is kept.
     #[test]
     fn report_without_error_code_or_with_unknown_one_round_trips() {
         for line in [
@@ -247,7 +247,7 @@ mod tests {
             let line = serde_json::to_string(&report).unwrap();
             let read: DocumentReport = serde_json::from_str(&line).unwrap();
             prop_assert_eq!(&read, &report);
-            // As it is when a record is read, whose fields are found by its kind.
+            // As in a record, whose type is found by a tag.
             let key = super::super::ContentKey::of(b"a");
             let record = Record::Finished { key, report };
             let read: Record = serde_json::from_str(&record.to_line()).unwrap();
