@@ -24,6 +24,16 @@ use crate::webhook::{Delivery, deliver};
 /// A running emulator. It has its own thread and port, and stops when it is dropped.
 ///
 /// Any number of emulators can run at once, from blocking and async code.
+///
+/// ```
+/// use classify_emulator::{Config, Emulator, Route};
+///
+/// let emulator = Emulator::start(Config::default())?;
+/// // Send requests to `emulator.base_url()` with the key `emulator.key()`, then check them:
+/// assert_eq!(emulator.count(Route::ClassifyCreate), 0);
+/// assert!(emulator.jobs().is_empty());
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct Emulator {
     shared: Arc<SharedState>,
     address: SocketAddr,

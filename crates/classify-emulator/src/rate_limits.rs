@@ -6,6 +6,13 @@ use crate::clock::Millis;
 use crate::route::Route;
 
 /// Number of requests that are accepted per time. `None` removes a limit.
+///
+/// ```
+/// use classify_emulator::{Config, RateLimits};
+///
+/// let config = Config::default().rate_limits(RateLimits::free_tier().requests_per_minute(Some(5)));
+/// # let _ = config;
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RateLimits {
