@@ -99,7 +99,7 @@ impl TransportLimits {
     }
 
     /// Returns how long an attempt may take that sends `bytes` and begins at `now`: the limit for its size, but not
-    /// beyond `reply_by`, when its machine stops waiting. If the result is zero, do not send the request.
+    /// beyond `response_deadline`, when its machine stops waiting. If the result is zero, do not send the request.
     #[must_use]
     pub fn attempt_timeout(
         &self,

@@ -65,15 +65,15 @@ pub struct Pager<O: Paged> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum ListEnd {
-    /// Another page.
+    /// Another page follows.
     Open,
-    /// Nothing.
+    /// The list is complete.
     Complete,
-    /// A page that was handed out before.
+    /// The token of an earlier page occurred again.
     Repeated,
-    /// A page beyond the limit.
+    /// The limit on pages is reached.
     TooMany,
-    /// Nothing more to say.
+    /// The end was returned.
     Reported,
 }
 

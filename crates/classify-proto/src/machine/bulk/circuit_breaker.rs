@@ -19,7 +19,8 @@ const MAX_OPENINGS: u32 = 20;
 /// network.
 const MAX_OPENINGS_UNREACHED: u32 = 2;
 
-/// After repeated failures of the service, starts no upload or create; after a pause, lets one through.
+/// After repeated failures of the service, or one with `Retry-After`, no upload or create starts; after a pause, one is
+/// sent as a test.
 #[derive(Debug, Default)]
 pub(super) struct CircuitBreaker {
     failures: u32,
