@@ -47,7 +47,7 @@ impl Trigger {
 #[serde(try_from = "RawFaultRule")]
 #[non_exhaustive]
 pub struct FaultRule {
-    /// The fault.
+    /// The fault that is applied.
     pub fault: Fault,
     /// The only route that the rule applies to; all routes if `None`.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -54,7 +54,7 @@ impl Body {
 pub struct Multipart {
     /// The bytes before the document.
     pub head: Bytes,
-    /// The document.
+    /// The document, sent after `head`.
     pub content: Content,
     /// The bytes after the document.
     pub tail: Bytes,

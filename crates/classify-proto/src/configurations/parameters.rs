@@ -58,7 +58,7 @@ pub struct ClassifyParameters {
 #[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct OtherParameters {
-    /// The product.
+    /// The product, sent as `product_type`.
     pub product_type: ProductType,
     /// All other fields, as raw JSON.
     pub fields: Map<String, Value>,

@@ -11,11 +11,11 @@ response_object! {
         required id: String,
         /// The name, unique per product and project.
         optional name: String,
-        /// The product.
+        /// The product, such as `classify_v2`.
         optional product_type: ProductType,
         /// The version of the name, as opaque text. It looks like a timestamp.
         optional version: String,
-        /// The content.
+        /// The rules and settings, by product.
         optional parameters: Parameters,
         /// The time of the create.
         timestamp created_at: Timestamp,

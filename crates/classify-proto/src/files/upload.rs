@@ -61,7 +61,7 @@ pub const MAX_FILE_BYTES: u64 = 512 * 1024 * 1024;
 pub struct UploadFile {
     /// The name of the file. The service derives the file type from its extension.
     pub name: String,
-    /// The document.
+    /// The document, in memory or as the path of a file.
     pub content: Content,
     /// The purpose of the file. [`Purpose::Classify`] by default.
     pub purpose: Purpose,

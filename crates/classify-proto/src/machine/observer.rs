@@ -105,7 +105,7 @@ impl<'a> AttemptOutcome<'a> {
 pub struct WaitInfo<'a> {
     /// The operation's name.
     pub operation: &'static str,
-    /// The reason.
+    /// The reason of the wait, with the error that caused it if there was one.
     pub reason: WaitReason<'a>,
     /// The end of the wait.
     pub until: Time,

@@ -64,7 +64,7 @@ struct FileComparison {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Candidate {
-    /// The job.
+    /// The job, as listed.
     pub job: Job,
     /// Whether its results name exactly the create's files. `false` if that is unknown: the job has not ended, or has
     /// no result for some files. A job whose results name another file is not a candidate.

@@ -51,7 +51,7 @@ enum UploadOnceStage {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct UploadOutcome {
-    /// The file.
+    /// The file, found or uploaded.
     pub file: File,
     /// Whether it was uploaded by this machine.
     pub uploaded: bool,

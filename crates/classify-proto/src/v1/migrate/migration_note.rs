@@ -67,7 +67,7 @@ pub enum MigrationNote {
     InvalidInV2 {
         /// The field of the create, such as `configuration.rules[0].type`.
         field: String,
-        /// The problem.
+        /// The problem, such as `contains '/'; …`.
         reason: String,
     },
     /// v2 does not have this mode. It was omitted, so that documents are parsed by their text only.
