@@ -56,11 +56,11 @@ fn webhook_verify_names_extra_line_break_of_body_or_secret() {
     };
     verify("saved.json", SECRET)
         .assert_exit(1)
-        .assert_stderr("fits only without the last line break of the body");
+        .assert_stderr("valid only without the last line break of the body");
     let with_break = format!("{SECRET}\r\n");
     verify("body.json", &with_break)
         .assert_exit(1)
-        .assert_stderr("fits only without the last line break of the secret");
+        .assert_stderr("valid only without the last line break of the secret");
     verify("saved.json", &with_break)
         .assert_exit(1)
         .assert_stderr("of the body and that of the secret");

@@ -1,4 +1,4 @@
-//! The emulator's clock: the machine's, or one that moves only when told.
+//! The emulator's clock: the machine's, or a virtual one.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -32,15 +32,15 @@ impl Clock {
         matches!(self, Self::Virtual(_))
     }
 
-    /// Moves a virtual clock forward; a real clock stays as it is, and so does one that would have to go back. Tells
-    /// whether it is where it was told to be.
+    /// Moves a virtual clock forward. A real clock does not move, and no clock moves back. Returns whether the clock
+    /// shows the requested time.
     pub(crate) fn advance(&self, to: ClockChange) -> bool {
         let Self::Virtual(now) = self else {
             return false;
         };
-        // In one step: of two that move it at the same time, neither may be lost.
+        // Atomic: if two callers move it at once, both take effect.
         let moved = now.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |now| match to {
-            // Saturating, and short of the last moment that a timestamp can name.
+            // Saturating, and at most the last timestamp.
             ClockChange::By(by) => Some(now.saturating_add(millis(by)).min(MAX_TIMESTAMP)),
             ClockChange::To(to) => Some(to.min(MAX_TIMESTAMP)).filter(|to| *to >= now),
         });
@@ -48,22 +48,22 @@ impl Clock {
     }
 }
 
-/// How a virtual clock is moved.
+/// A move of a virtual clock.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum ClockChange {
     By(Duration),
-    /// To this moment, unless it has passed by then.
+    /// To this time, unless it has passed.
     To(Millis),
 }
 
-/// The end of the year 9998: what every later timestamp is clamped to.
+/// The end of the year 9998; later timestamps are clamped to it.
 const MAX_TIMESTAMP: Millis = 253_370_764_800_000;
 
 pub(crate) fn system_now() -> Millis {
     jiff::Timestamp::now().as_millisecond()
 }
 
-/// A duration in whole milliseconds, as large as will do for any clock.
+/// A duration in whole milliseconds, saturating.
 pub(crate) fn millis(duration: Duration) -> Millis {
     Millis::try_from(duration.as_millis())
         .unwrap_or(MAX_TIMESTAMP)
@@ -77,7 +77,7 @@ pub(crate) fn format_timestamp(at: Millis) -> String {
     format!("{at:.3}")
 }
 
-/// The moment that a date-time in a query names; without an offset it is taken as UTC.
+/// Parses a date-time in a query; without an offset it is UTC.
 pub(crate) fn parse_timestamp(text: &str) -> Option<Millis> {
     if let Ok(at) = text.parse::<jiff::Timestamp>() {
         return Some(at.as_millisecond());
@@ -92,7 +92,7 @@ pub(crate) fn parse_timestamp(text: &str) -> Option<Millis> {
     )
 }
 
-/// An HTTP date, as `Retry-After` may carry it.
+/// Formats an HTTP date for `Retry-After`.
 pub(crate) fn http_date(at: Millis) -> String {
     let at = jiff::Timestamp::from_millisecond(at.clamp(0, MAX_TIMESTAMP))
         .unwrap_or(jiff::Timestamp::UNIX_EPOCH);

@@ -1,4 +1,4 @@
-//! How an emulator is set up.
+//! Configuration of an emulator.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use crate::rate_limits::RateLimits;
 use crate::schedule::FaultSchedule;
 use crate::script::Script;
 
-/// How an emulator is set up. Every value has a default that suits a test.
+/// The configuration of an emulator. The defaults suit tests.
 ///
 /// ```
 /// use std::time::Duration;
@@ -45,7 +45,7 @@ pub struct Config {
     pub(crate) upload_dir: Option<PathBuf>,
 }
 
-/// Which clock the emulator goes by.
+/// The clock of the emulator.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum ClockMode {
     Real,
@@ -97,77 +97,82 @@ macro_rules! setters {
 }
 
 setters! {
-    /// The port on 127.0.0.1; 0, the default, takes a free one.
+    /// Sets the port on 127.0.0.1. Default: 0, any free port.
     port: u16,
-    /// The time from a job's creation to RUNNING; 50 ms by default.
+    /// Sets the time from a job's creation to RUNNING. Default: 50 ms.
     running_after: Duration,
-    /// The time from a job's creation to its end, if the document has been read by then; 150 ms by default.
+    /// Sets the time from a job's creation to its end; the job takes longer if the document has not been read by then.
+    /// Default: 150 ms.
     completed_after: Duration,
-    /// The confidence below which no rule matches and `type` is null, between 0 and 1; 0.2 by default.
+    /// Sets the confidence, from 0 to 1, below which no rule matches and `type` is null. Default: 0.2.
     threshold: f64,
-    /// Outcomes fixed beforehand; the first script that fits a document counts.
+    /// Sets the scripts, which fix the outcomes of documents. The first one that matches a document applies. Default:
+    /// none.
     scripts: Vec<Script>,
-    /// What goes wrong and when; nothing by default.
+    /// Sets the fault schedule. Default: no faults.
     faults: FaultSchedule,
-    /// Rate limits; the service's published ones by default.
+    /// Sets the rate limits. Default: the service's published limits of a paid plan.
     rate_limits: RateLimits,
-    /// The largest file accepted, in bytes; 512 MiB by default.
+    /// Sets the maximum size of a file in bytes. Default: 512 MiB.
     upload_limit: u64,
-    /// The largest JSON body accepted, in bytes; 4 MiB by default.
+    /// Sets the maximum size of a JSON body in bytes. Default: 4 MiB.
     body_limit: usize,
-    /// How many requests the request log keeps; 20,000 by default. Counters go on beyond that.
+    /// Sets how many requests the request log keeps. Default: 20,000. Counters include older requests.
     request_log_size: usize,
-    /// How many documents are read side by side; 2 by default.
+    /// Sets how many documents are read at once. Default: 2.
     reader_threads: usize,
-    /// How long a client may take over a JSON body, or stay silent in the middle of an upload, before it is answered
-    /// with 408; 30 s by default.
+    /// Sets how long a client may take to send a JSON body, or pause during an upload, before it gets a 408. Default:
+    /// 30 s.
     read_timeout: Duration,
-    /// The pause between two pieces of a reply under [`Fault::SlowDrip`](crate::Fault::SlowDrip); 5 ms by default.
+    /// Sets the pause between two pieces of a response under [`Fault::SlowDrip`](crate::Fault::SlowDrip). Default: 5
+    /// ms.
     drip_interval: Duration,
-    /// Whether webhooks may go to loopback and private addresses, which the service refuses; no by default.
+    /// Sets whether webhooks may be sent to loopback and private addresses, which the service rejects. Default:
+    /// `false`.
     allow_loopback_webhooks: bool,
-    /// The delay before a webhook's second attempt, doubled for the third; one second on the service and by default.
+    /// Sets the delay before a webhook's second attempt; it doubles for the third. Default: 1 s, as on the service.
     webhook_retry_delay: Duration,
 }
 
 impl Config {
-    /// The only keys accepted. By default any key is, so long as there is one.
+    /// Sets the keys that are accepted. Default: any key, but a request without a key is rejected.
     #[must_use]
     pub fn keys<I: IntoIterator<Item = S>, S: Into<String>>(mut self, keys: I) -> Self {
         self.keys = keys.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Makes ids repeatable: the same seed and requests give the same ids. Otherwise they are drawn anew each time.
+    /// Sets the seed of ids: the same seed and requests give the same ids. Default: random.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
         self
     }
 
-    /// Lets time move only when told ([`Emulator::advance`](crate::Emulator::advance), `POST /_emulator/clock`).
-    /// The clock starts at the machine's time, or where a state file says that it stood.
+    /// Uses a clock that stands still until it is moved ([`Emulator::advance`](crate::Emulator::advance),
+    /// `POST /_emulator/clock`). It starts at the machine's time, or at the time in the state file.
     #[must_use]
     pub fn virtual_clock(mut self) -> Self {
         self.clock_mode = ClockMode::VirtualFromNow;
         self
     }
 
-    /// Lets time move only when told, from this moment on, in milliseconds since the Unix epoch.
+    /// Uses a clock that stands still until it is moved, and starts at this time in milliseconds since the Unix epoch.
     #[must_use]
     pub fn virtual_clock_at(mut self, unix_millis: i64) -> Self {
         self.clock_mode = ClockMode::VirtualFrom(unix_millis);
         self
     }
 
-    /// Adds a script after those already there.
+    /// Adds a script after the existing ones.
     #[must_use]
     pub fn script(mut self, script: Script) -> Self {
         self.scripts.push(script);
         self
     }
 
-    /// The base URL that [`Fault::Redirect`](crate::Fault::Redirect) points to; by default one that leads nowhere.
+    /// Sets the base URL that [`Fault::Redirect`](crate::Fault::Redirect) redirects to. Default: a URL that does not
+    /// resolve.
     #[must_use]
     pub fn redirect_to(mut self, base_url: impl Into<String>) -> Self {
         let base_url: String = base_url.into();
@@ -177,23 +182,23 @@ impl Config {
         self
     }
 
-    /// Keeps files, jobs and configurations across restarts in this file and, for uploads, in a folder beside it
-    /// named after it with `.files` at the end. Without it, all state ends with the emulator.
+    /// Keeps files, jobs and configurations across restarts in this file and, for uploads, in a folder beside it with
+    /// the same name and the suffix `.files`. Default: all state is lost when the emulator stops.
     ///
-    /// The file holds webhook secrets as they were given. One emulator at a time may use it; another is refused, by
-    /// means of a lock on a file beside it that has its name with `.lock` at the end and stays there.
+    /// The file contains webhook secrets as plain text. Only one emulator at a time can use it: it locks a file with
+    /// the same name and the suffix `.lock`, which is not removed.
     ///
-    /// When it starts, the emulator removes from the folder what an earlier one has left behind: uploads that were
-    /// never completed (`upload-….part`) and, unless the state file is new, files named by a bare uuid of which the
-    /// state knows nothing. It touches nothing else there.
+    /// At its start, the emulator removes files from the folder that an earlier one left behind: incomplete uploads
+    /// (`upload-….part`) and, unless the state file is new, files named by a UUID that the state does not contain. It
+    /// leaves all other files alone.
     #[must_use]
     pub fn state_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.state_file = Some(path.into());
         self
     }
 
-    /// The folder for uploads, of one emulator only. By default a temporary one that is removed at the end, or with a
-    /// [`state_file`](Self::state_file) the folder beside it.
+    /// Sets the folder for uploads, which only one emulator may use. Default: a temporary folder that is removed at the
+    /// end, or the folder beside the [`state_file`](Self::state_file).
     #[must_use]
     pub fn upload_dir(mut self, path: impl Into<PathBuf>) -> Self {
         self.upload_dir = Some(path.into());

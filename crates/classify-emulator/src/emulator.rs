@@ -1,4 +1,4 @@
-//! The handle to a running emulator.
+//! The handle of a running emulator.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -21,51 +21,61 @@ use crate::shared_state::SharedState;
 use crate::state::job::Version;
 use crate::webhook::{Delivery, deliver};
 
-/// A running emulator. It has a thread and a port of its own, and stops when it is dropped.
+/// A running emulator. It has its own thread and port, and stops when it is dropped.
 ///
-/// Any number run side by side, for blocking and for async callers alike.
+/// Any number of emulators can run at once, from blocking and async code.
+///
+/// ```
+/// use classify_emulator::{Config, Emulator, Route};
+///
+/// let emulator = Emulator::start(Config::default())?;
+/// // Send requests to `emulator.base_url()` with the key `emulator.key()`, then check them:
+/// assert_eq!(emulator.count(Route::ClassifyCreate), 0);
+/// assert!(emulator.jobs().is_empty());
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct Emulator {
     shared: Arc<SharedState>,
     address: SocketAddr,
     key: String,
     stop_sender: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
-    /// Removed with the emulator, after its thread has ended.
+    /// The temporary folder, removed after the emulator's thread has ended.
     _uploads: Option<tempfile::TempDir>,
 }
 
 impl std::fmt::Debug for Emulator {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // No more: the rest holds keys and webhook secrets.
+        // Nothing else: the other fields contain keys and webhook secrets.
         f.debug_struct("Emulator")
             .field("base_url", &self.shared.base_url)
             .finish_non_exhaustive()
     }
 }
 
-/// A job as the emulator knows it.
+/// A job of the emulator.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct JobView {
-    /// The job's id.
+    /// The id of the job.
     pub id: String,
-    /// The status as the API shows it now.
+    /// The status that the API returns now.
     pub status: &'static str,
-    /// The id that the job was asked to classify; the first, if there are several.
+    /// The id that was classified; the first if there are several.
     pub file_input: String,
-    /// The idempotency key that it was created with.
+    /// The transaction id of the create.
     pub transaction_id: Option<String>,
-    /// The whole job object as the API shows it now.
+    /// The complete job object that the API returns now.
     pub json: Value,
 }
 
 impl Emulator {
-    /// Starts an emulator; it answers as soon as this returns.
+    /// Starts an emulator. It accepts requests as soon as this function returns.
     ///
     /// # Errors
     ///
-    /// When the port is taken, a folder cannot be made, the state file cannot be used, a script's pattern is none, or a
-    /// rule of the fault schedule can never trigger.
+    /// If the port is in use, a folder cannot be created, the state file cannot be used, a script's pattern is invalid,
+    /// or a fault rule can never trigger.
     pub fn start(config: Config) -> io::Result<Self> {
         if let Some(pattern_error) = config.scripts.iter().find_map(Script::pattern_error) {
             return Err(io::Error::new(
@@ -88,7 +98,7 @@ impl Emulator {
             std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, config.port)).map_err(|error| {
                 io::Error::new(
                     error.kind(),
-                    format!("port {} on 127.0.0.1 cannot be had: {error}", config.port),
+                    format!("port {} on 127.0.0.1 cannot be used: {error}", config.port),
                 )
             })?;
         listener.set_nonblocking(true)?;
@@ -112,7 +122,7 @@ impl Emulator {
             .name("classify-emulator".to_owned())
             .spawn(move || {
                 runtime.block_on(async {
-                    // Registered here, since it asks for a running runtime.
+                    // Registered here, because it needs a running runtime.
                     let Ok(listener) = tokio::net::TcpListener::from_std(listener) else {
                         return;
                     };
@@ -136,43 +146,43 @@ impl Emulator {
         })
     }
 
-    /// Where it answers, for example `http://127.0.0.1:49200`.
+    /// Returns the base URL, such as `http://127.0.0.1:49200`.
     #[must_use]
     pub fn base_url(&self) -> &str {
         &self.shared.base_url
     }
 
-    /// The address that it listens on.
+    /// Returns the address that it listens on.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// A key that is accepted.
+    /// Returns a key that is accepted.
     #[must_use]
     pub fn key(&self) -> &str {
         &self.key
     }
 
-    /// The requests so far, oldest first, as many as the request log keeps.
+    /// Returns the requests so far, oldest first, up to the size of the request log.
     #[must_use]
     pub fn requests(&self) -> Vec<LoggedRequest> {
         self.shared.request_log().all()
     }
 
-    /// How many requests there were for a route, faulted ones included.
+    /// Returns the number of requests for a route, including those with faults.
     #[must_use]
     pub fn count(&self, route: Route) -> u64 {
         self.shared.request_log().count(route)
     }
 
-    /// How many requests there were in all.
+    /// Returns the number of all requests.
     #[must_use]
     pub fn request_count(&self) -> u64 {
         self.shared.request_log().total()
     }
 
-    /// The jobs of both versions, in the order of their creation.
+    /// Returns the jobs of both versions, in the order of their creation.
     #[must_use]
     pub fn jobs(&self) -> Vec<JobView> {
         let store = self.shared.store();
@@ -194,36 +204,36 @@ impl Emulator {
         views.collect()
     }
 
-    /// How many jobs exist. A document that is billed twice has two.
+    /// Returns the number of jobs. A document that was charged twice has two.
     #[must_use]
     pub fn job_count(&self) -> usize {
         self.shared.store().jobs.len()
     }
 
-    /// How many files exist.
+    /// Returns the number of files.
     #[must_use]
     pub fn file_count(&self) -> usize {
         self.shared.store().files.len()
     }
 
-    /// The folder that holds the uploads; one file each, and nothing of those that were cut off.
+    /// Returns the folder with the uploads: one file each, without incomplete uploads.
     #[must_use]
     pub fn upload_dir(&self) -> &Path {
         &self.shared.uploads
     }
 
-    /// Registers the text of a parse job, so that a job with this `pjb-…` input has something to read.
+    /// Registers the text of a parse job, so that a job can have this `pjb-…` id as its input.
     pub fn add_parse_job(&self, id: impl Into<String>, text: impl Into<String>) {
         self.shared.store().add_parse_job(id.into(), text.into());
     }
 
-    /// The webhook attempts so far, oldest first, as many as the request log keeps requests.
+    /// Returns the webhook deliveries so far, one entry per attempt, oldest first, up to the size of the request log.
     #[must_use]
     pub fn deliveries(&self) -> Vec<Delivery> {
         self.shared.deliveries().iter().cloned().collect()
     }
 
-    /// Replaces the fault schedule; counting restarts.
+    /// Replaces the fault schedule and restarts its counters.
     pub fn set_faults(&self, faults: FaultSchedule) {
         *self.shared.faults() = faults;
     }
@@ -232,7 +242,7 @@ impl Emulator {
     ///
     /// # Errors
     ///
-    /// When a script's pattern is none; then the scripts stay as they were.
+    /// If a script's pattern is invalid. The scripts are then unchanged.
     pub fn set_scripts(&self, scripts: Vec<Script>) -> io::Result<()> {
         if let Some(pattern_error) = scripts.iter().find_map(Script::pattern_error) {
             return Err(io::Error::new(
@@ -244,20 +254,20 @@ impl Emulator {
         Ok(())
     }
 
-    /// The emulator's time, in milliseconds since the Unix epoch.
+    /// Returns the emulator's time in milliseconds since the Unix epoch.
     #[must_use]
     pub fn now(&self) -> i64 {
         self.shared.now()
     }
 
-    /// Moves a virtual clock forward, after every document sent so far has been read. A real clock stays as it is.
+    /// Moves a virtual clock forward, after all documents sent so far have been read. Does nothing to a real clock.
     pub fn advance(&self, by: Duration) {
         self.shared.advance(ClockChange::By(by));
     }
 
-    /// Forgets files, jobs, saved configurations and webhooks, parse jobs, the request log, the counters, the deliveries and
-    /// what was used up of the limits. Scripts, the fault schedule with what it has counted, and the clock stay; the
-    /// numbers of the request log go on.
+    /// Removes files, jobs, saved configurations and webhooks, parse jobs, the request log, the counters, the
+    /// deliveries and the usage of the rate limits. Scripts, the fault schedule with its counters, and the clock are
+    /// kept; the numbering of requests continues.
     pub fn reset(&self) {
         self.shared.reset();
     }
@@ -295,7 +305,7 @@ fn upload_dir(config: &Config) -> io::Result<(PathBuf, Option<tempfile::TempDir>
             io::Error::new(
                 error.kind(),
                 format!(
-                    "the upload folder {} cannot be made: {error}",
+                    "the upload folder {} cannot be created: {error}",
                     path.display()
                 ),
             )
@@ -308,7 +318,7 @@ fn upload_dir(config: &Config) -> io::Result<(PathBuf, Option<tempfile::TempDir>
     Ok((temporary.path().to_owned(), Some(temporary)))
 }
 
-/// Moves jobs on when their time comes, so that webhooks need no request to set them off.
+/// Advances jobs when their time comes, so that webhooks are sent without a request.
 async fn run_timers(shared: Arc<SharedState>) {
     loop {
         let next_due = shared.tick();

@@ -1,4 +1,4 @@
-//! What can go wrong: one named value for each way a call can fail.
+//! Faults: one named value for each way in which a call can fail.
 
 use std::str::FromStr;
 
@@ -11,8 +11,8 @@ macro_rules! faults {
     ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal $(($see:literal))?,)+) => {
         /// One way in which the network or the service can fail a call.
         ///
-        /// "Before acting" means that the server has changed nothing; "after acting" means that it has done all it
-        /// was asked and only the reply is lost or spoiled.
+        /// "Before acting" means that the server has changed nothing; "after acting" means that it has carried out the
+        /// request, and only the response is lost or changed.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[non_exhaustive]
         pub enum Fault {
@@ -20,10 +20,10 @@ macro_rules! faults {
         }
 
         impl Fault {
-            /// Every fault, in the order of this page.
+            /// All faults, in the order of this page.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
 
-            /// The fault's name in scenario files and on command lines, for example `reset-after`.
+            /// Returns the fault's name in scenario files and on command lines, such as `reset-after`.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self {
@@ -31,7 +31,7 @@ macro_rules! faults {
                 }
             }
 
-            /// What happens, in a sentence or two, for help texts.
+            /// Returns a description in one or two sentences, for help texts.
             #[must_use]
             pub const fn description(self) -> &'static str {
                 match self {
@@ -45,24 +45,25 @@ macro_rules! faults {
 faults! {
     /// The connection is reset (TCP RST) before acting.
     ResetBefore = "reset-before",
-    /// The connection is reset (TCP RST) after acting; no byte of the reply is sent.
+    /// The connection is reset (TCP RST) after acting; no byte of the response is sent.
     ResetAfter = "reset-after",
-    /// The connection is closed in good order before acting, without a reply.
+    /// The connection is closed properly before acting, without a response.
     CloseBefore = "close-before",
-    /// The connection is closed in good order after acting, without a reply.
+    /// The connection is closed properly after acting, without a response.
     CloseAfter = "close-after",
-    /// No answer at all, before acting: the connection stays open until the client gives up.
+    /// No response, before acting: the connection stays open until the client gives up.
     HangBefore = "hang-before",
-    /// No answer at all, after acting: the connection stays open until the client gives up.
+    /// No response, after acting: the connection stays open until the client gives up.
     HangAfter = "hang-after",
-    /// After acting, half of the body is sent, then the connection is closed; `Content-Length` promised all of it.
+    /// After acting, half of the body is sent, then the connection is closed; `Content-Length` is that of the whole
+    /// body.
     BodyCut = "body-cut",
-    /// After acting, `Content-Length` is shorter than the body: what a client reads is cut JSON, and the rest of the
-    /// body follows on the connection before it is closed.
+    /// After acting, `Content-Length` is shorter than the body: the client reads truncated JSON, and the remaining
+    /// bytes follow on the connection before it is closed.
     WrongLength = "wrong-length",
-    /// After acting, the whole true reply arrives a few bytes at a time.
+    /// After acting, the complete response arrives a few bytes at a time.
     SlowDrip = "slow-drip" ("[`Config::drip_interval`](crate::Config::drip_interval) sets the pause between two pieces."),
-    /// After acting, the true body is gzip-encoded, whether the client asked for it or not.
+    /// After acting, the body is gzip-encoded, even if the client did not ask for that.
     Gzip = "gzip",
     /// After acting, a 200 with `Content-Type: application/json` whose body is not JSON.
     NotJson = "not-json",
@@ -84,7 +85,7 @@ faults! {
     UnavailableShouldRetry = "503-should-retry",
     /// 503 before acting, with `x-should-retry: false`.
     UnavailableShouldNotRetry = "503-should-not-retry",
-    /// 429 before acting, without `Retry-After` (what the service documents).
+    /// 429 before acting, without `Retry-After`, as documented for the service.
     RateLimited = "429",
     /// 429 before acting, with `Retry-After: 1`.
     RateLimitedSeconds = "429-seconds",
@@ -96,11 +97,12 @@ faults! {
     RateLimitedAbsurd = "429-absurd",
     /// 429 before acting, with a `Retry-After` that is neither a number nor a date.
     RateLimitedGarbage = "429-garbage",
-    /// 402 before acting: the plan's credits are used up.
+    /// 402 before acting: the plan has no credits left.
     PaymentRequired = "402",
-    /// 402 before acting: the project has reached its daily credit cap. The service's status for it is not published.
+    /// 402 before acting: the project has reached its daily credit cap. The service's status for this is not
+    /// documented.
     CreditCap = "credit-cap",
-    /// 401 before acting, although the key is good.
+    /// 401 before acting, although the key is valid.
     Unauthorized = "401",
     /// 401 before acting: the key has expired.
     ExpiredKey = "401-expired",
@@ -110,27 +112,27 @@ faults! {
     Conflict = "409",
     /// 307 before acting, to the same path on another host.
     Redirect = "redirect" ("[`Config::redirect_to`](crate::Config::redirect_to) names that host."),
-    /// After acting, `status` is a word that no client knows. Only where jobs are shown.
+    /// After acting, `status` has a value that no client knows. Only for responses with jobs.
     UnknownStatus = "unknown-status",
-    /// After acting, every field but `id` and `status` is left out of each object shown.
+    /// After acting, every field except `id` and `status` is omitted from each object.
     MissingFields = "missing-fields",
-    /// After acting, every field but `id` and `status` is `null` in each object shown.
+    /// After acting, every field except `id` and `status` is `null` in each object.
     NullFields = "null-fields",
-    /// After acting, timestamps carry no offset.
+    /// After acting, timestamps have no offset.
     NaiveTimestamps = "naive-timestamps",
-    /// After acting, timestamps carry `+02:00` and microseconds; they name the same moment.
+    /// After acting, timestamps have microseconds and the offset `+02:00`; they denote the same instant.
     OffsetTimestamps = "offset-timestamps",
-    /// After acting, objects carry fields that no client knows.
+    /// After acting, objects have fields that no client knows.
     ExtraFields = "extra-fields",
-    /// An empty page with a token that goes on where the page would have begun. Only on paged lists.
+    /// An empty page whose token leads to the requested page. Only for paged lists.
     EmptyPage = "empty-page",
-    /// The page's token is the one that the request carried. Only on paged lists.
+    /// The page's token is the one of the request. Only for paged lists.
     RepeatedToken = "repeated-token",
-    /// The page's tokens go round in a cycle of two. Only on paged lists.
+    /// The page's tokens form a cycle of two. Only for paged lists.
     CyclicTokens = "cyclic-tokens",
 }
 
-/// The name is not that of a [`Fault`].
+/// The error of a name that is not a [`Fault`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnknownFault(String);
 
@@ -139,7 +141,7 @@ impl std::fmt::Display for UnknownFault {
         let known: Vec<&str> = Fault::ALL.iter().map(|fault| fault.name()).collect();
         write!(
             f,
-            "no fault is called `{}`; the names are: {}",
+            "unknown fault `{}`; the faults are: {}",
             self.0,
             known.join(", ")
         )
@@ -158,7 +160,7 @@ impl FromStr for Fault {
 }
 
 impl Fault {
-    /// Whether the fault can change anything on this route; a rule never fires where it cannot.
+    /// Returns `true` if the fault can have an effect on this route. A rule never triggers on other routes.
     #[must_use]
     pub fn applies_to(self, route: Route) -> bool {
         match self {
@@ -169,14 +171,14 @@ impl Fault {
             }
             Self::MissingFields | Self::NullFields | Self::ExtraFields => route.returns_objects(),
             Self::NaiveTimestamps | Self::OffsetTimestamps => {
-                // A job that is deleted is told by its id alone.
+                // The response to the delete of a job contains only its id.
                 route.returns_objects() && route != Route::ClassifyDelete
             }
             _ => route != Route::Control,
         }
     }
 
-    /// Returns whether the server has carried out the request when this fault is applied.
+    /// Returns `true` if the server has carried out the request when this fault is applied.
     #[must_use]
     pub fn server_acts(self) -> bool {
         !matches!(
@@ -207,31 +209,31 @@ impl Fault {
         )
     }
 
-    /// This fault on every request.
+    /// Returns a rule that applies this fault to every request.
     #[must_use]
     pub fn always(self) -> FaultRule {
         FaultRule::new(self, crate::schedule::Trigger::Always)
     }
 
-    /// This fault with a probability between 0 and 1, drawn from the schedule's seed.
+    /// Returns a rule that applies this fault with a probability from 0 to 1, derived from the schedule's seed.
     #[must_use]
     pub fn chance(self, probability: f64) -> FaultRule {
         FaultRule::new(self, crate::schedule::Trigger::Chance(probability))
     }
 
-    /// This fault on the n-th request that the rule sees, counted from 1.
+    /// Returns a rule that applies this fault to the n-th matching request, counted from 1.
     #[must_use]
     pub fn nth(self, n: u64) -> FaultRule {
         FaultRule::new(self, crate::schedule::Trigger::Nth(n))
     }
 
-    /// This fault on the first n requests that the rule sees.
+    /// Returns a rule that applies this fault to the first n matching requests.
     #[must_use]
     pub fn first(self, n: u64) -> FaultRule {
         FaultRule::new(self, crate::schedule::Trigger::First(n))
     }
 
-    /// This fault on every n-th request that the rule sees: the n-th, the 2n-th and so on.
+    /// Returns a rule that applies this fault to every n-th matching request: the n-th, the 2n-th and so on.
     #[must_use]
     pub fn every(self, n: u64) -> FaultRule {
         FaultRule::new(self, crate::schedule::Trigger::Every(n))

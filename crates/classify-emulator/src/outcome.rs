@@ -1,10 +1,10 @@
-//! What becomes of a document.
+//! The outcome of a document.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// Why a document could not be classified, in the service's words; open, since scripts may name any.
+/// The service's reason code of a document that could not be classified; open, since scripts may use any.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct FailureCode(String);
@@ -28,11 +28,11 @@ pub(crate) const NO_DATA: &str = "NO_DATA_FOUND_IN_FILE";
 pub(crate) const TOO_LARGE: &str = "DOCUMENT_TOO_LARGE";
 pub(crate) const TIMEOUT: &str = "TIMEOUT";
 
-/// What becomes of one document.
+/// The outcome of one document.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum DocumentOutcome {
-    /// It was read; a null label means that no rule matched.
+    /// It was read. If the label is `None`, no rule matched.
     Labelled {
         label: Option<String>,
         confidence: f64,
@@ -41,13 +41,13 @@ pub(crate) enum DocumentOutcome {
     },
     /// It could not be read.
     Failed { code: FailureCode, message: String },
-    /// The job is cancelled without anyone asking.
+    /// The job is cancelled without a request.
     Cancelled,
     /// The job never ends.
     Endless,
 }
 
-/// An outcome, and the duration that a script sets for it.
+/// An outcome with the duration that a script sets.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct TimedOutcome {
     pub(crate) outcome: DocumentOutcome,

@@ -1,4 +1,4 @@
-//! Pages: opaque tokens, and the envelope around the items.
+//! Pages: opaque tokens, and the envelope of the items.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -8,22 +8,22 @@ use serde_json::{Value, json};
 use crate::fault::Fault;
 use crate::reply::ApiError;
 
-/// Where a page begins: behind the last row of the page before, so that new rows shift nothing.
+/// The position of a page: after the last row of the page before, so that new rows do not shift it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Cursor {
-    /// The key of the last row shown; none at the start.
+    /// The key of the last row; `None` at the start.
     #[serde(rename = "k", skip_serializing_if = "Option::is_none")]
     pub(crate) key: Option<u64>,
-    /// Its sort text, in lists that are sorted by a text.
+    /// Its sort text, in lists sorted by a text.
     #[serde(rename = "s", default, skip_serializing_if = "String::is_empty")]
     pub(crate) sort: String,
-    /// A mark of the filters, which must stay the same from page to page.
+    /// A hash of the filters, which must be the same for every page.
     #[serde(rename = "f")]
     filters: u64,
     /// Which of the two tokens of a cycle this is.
     #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
     cycle: Option<bool>,
-    /// How many empty pages have gone before, so that each has a token of its own.
+    /// The number of empty pages before, so that each has its own token.
     #[serde(rename = "e", default, skip_serializing_if = "is_zero")]
     empty: u64,
 }
@@ -52,7 +52,7 @@ pub(crate) struct PageRequest {
 }
 
 impl PageRequest {
-    /// Reads the token against the request's filters.
+    /// Parses the token and compares it with the request's filters.
     pub(crate) fn new(
         size: usize,
         token: Option<&str>,
@@ -74,7 +74,7 @@ impl PageRequest {
                     bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
                 let Some(cursor) = cursor else {
                     return Err(ApiError::bad_request(
-                        "page_token is not one that this server gave",
+                        "page_token was not issued by this server",
                     ));
                 };
                 if cursor.filters != filters {
@@ -93,8 +93,8 @@ impl PageRequest {
         })
     }
 
-    /// The envelope around one page. `rows` begins behind the cursor; of each row it has the key, the sort text and
-    /// how it is shown.
+    /// The envelope of one page. `rows` begins after the cursor; each row consists of its key, its sort text and its
+    /// JSON.
     pub(crate) fn envelope(&self, rows: impl Iterator<Item = (u64, String, Value)>) -> Value {
         let mut items = Vec::new();
         let mut last = None;

@@ -3,7 +3,7 @@
 use crate::clock::{Millis, parse_timestamp};
 use crate::validate::Validator;
 
-/// A query string, decoded.
+/// A decoded query string.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Query(pub(crate) Vec<(String, String)>);
 
@@ -16,7 +16,7 @@ impl Query {
         )
     }
 
-    /// The last value of a parameter; an empty one counts as absent, since one official client sends null that way.
+    /// The last value of a parameter. An empty one counts as absent, because one official client sends null that way.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0
             .iter()

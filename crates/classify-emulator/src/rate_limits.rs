@@ -1,19 +1,26 @@
-//! The service's published limits, and the windows that enforce them.
+//! The service's published limits, and the sliding windows that enforce them.
 
 use std::collections::VecDeque;
 
 use crate::clock::Millis;
 use crate::route::Route;
 
-/// How many requests are let through in which time. `None` lifts a limit.
+/// Number of requests that are accepted per time. `None` removes a limit.
+///
+/// ```
+/// use classify_emulator::{Config, RateLimits};
+///
+/// let config = Config::default().rate_limits(RateLimits::free_tier().requests_per_minute(Some(5)));
+/// # let _ = config;
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RateLimits {
-    /// v2 creates in any one second; 40 on the service.
+    /// v2 creates in any second; 40 on the service.
     pub creates_per_second: Option<u32>,
     /// Uploads in any five seconds; 50 on the service.
     pub uploads_per_five_seconds: Option<u32>,
-    /// Requests of any kind in any minute; 20 on the service's free tier, none on a paid one.
+    /// Requests of any kind in any minute; 20 on the service's free plan, no limit on a paid one.
     pub requests_per_minute: Option<u32>,
 }
 
@@ -29,7 +36,7 @@ impl Default for RateLimits {
 }
 
 impl RateLimits {
-    /// No limits at all.
+    /// Returns no limits.
     #[must_use]
     pub fn none() -> Self {
         Self {
@@ -39,7 +46,7 @@ impl RateLimits {
         }
     }
 
-    /// The published limits of the free tier.
+    /// Returns the published limits of the free plan.
     #[must_use]
     pub fn free_tier() -> Self {
         Self {
@@ -48,21 +55,21 @@ impl RateLimits {
         }
     }
 
-    /// Other creates in any one second.
+    /// Sets the number of creates in any second; `None` removes the limit.
     #[must_use]
     pub fn creates_per_second(mut self, count: Option<u32>) -> Self {
         self.creates_per_second = count;
         self
     }
 
-    /// Other uploads in any five seconds.
+    /// Sets the number of uploads in any five seconds; `None` removes the limit.
     #[must_use]
     pub fn uploads_per_five_seconds(mut self, count: Option<u32>) -> Self {
         self.uploads_per_five_seconds = count;
         self
     }
 
-    /// Other requests in any minute.
+    /// Sets the number of requests in any minute; `None` removes the limit.
     #[must_use]
     pub fn requests_per_minute(mut self, count: Option<u32>) -> Self {
         self.requests_per_minute = count;
@@ -70,7 +77,7 @@ impl RateLimits {
     }
 }
 
-/// The moments at which requests were let through, one sliding window for each limit.
+/// The times of accepted requests, one sliding window per limit.
 #[derive(Debug)]
 pub(crate) struct RateLimiter {
     limits: RateLimits,
@@ -89,7 +96,7 @@ impl RateLimiter {
         }
     }
 
-    /// Lets a request through, or says which limit it ran into.
+    /// Accepts a request, or returns the message of the limit that it exceeds.
     pub(crate) fn admit(&mut self, route: Route, now: Millis) -> Result<(), &'static str> {
         if !has_capacity(
             &mut self.requests,
@@ -126,7 +133,7 @@ impl RateLimiter {
     }
 }
 
-/// Forgets what has left the window, and tells whether one more fits.
+/// Removes the times that have left the window, and returns whether another request fits.
 fn has_capacity(
     window: &mut VecDeque<Millis>,
     limit: Option<u32>,

@@ -1,4 +1,4 @@
-//! A request as the handlers see it.
+//! A request, as passed to the handlers.
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -16,20 +16,20 @@ use crate::validate::Validator;
 pub(crate) struct RequestContext {
     pub(crate) route: Route,
     pub(crate) path: String,
-    /// The decoded id in the path; empty where the route has none.
+    /// The decoded id in the path; empty if the route has none.
     pub(crate) id: String,
     pub(crate) query: Query,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
-    /// A fault that the handler itself must play: those of pages.
+    /// A fault that the handler must apply itself: those of pages.
     pub(crate) fault: Option<Fault>,
 }
 
-/// Whose request it is.
+/// The project of a request.
 #[derive(Debug, Clone)]
 pub(crate) struct Tenant {
     pub(crate) project: String,
-    /// Whether the request named the project, and so must not see another's.
+    /// Whether the request named the project; then it cannot see other projects.
     is_explicit: bool,
 }
 
@@ -39,7 +39,7 @@ impl Tenant {
     }
 }
 
-/// How long the body is going to be, if the client says.
+/// The value of `Content-Length`, if the client sent it.
 pub(crate) fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
@@ -59,7 +59,7 @@ impl RequestContext {
         })
     }
 
-    /// The project of the request; both of the common parameters are checked.
+    /// The project of the request. Validates both common parameters.
     pub(crate) fn tenant(&self, validator: &Validator) -> Tenant {
         self.query.uuid(validator, "organization_id");
         let project = self.query.uuid(validator, "project_id");

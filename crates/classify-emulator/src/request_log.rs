@@ -8,34 +8,34 @@ use serde_json::Value;
 use crate::fault::Fault;
 use crate::route::Route;
 
-/// One request that the emulator has seen.
+/// A request that the emulator received.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct LoggedRequest {
-    /// The request's number in the sequence, from 1; a reset does not restart it.
+    /// The number of the request, from 1. A reset does not restart the numbering.
     pub number: u64,
-    /// The method.
+    /// The HTTP method.
     pub method: String,
-    /// The path, as it came.
+    /// The path, as received.
     pub path: String,
-    /// The query's pairs in their order, decoded.
+    /// The decoded query parameters, in their order.
     pub query: Vec<(String, String)>,
-    /// The operation that the request was for.
+    /// The operation of the request.
     pub route: Route,
-    /// The headers in their order; the authorization header's value is replaced.
+    /// The headers in their order. The value of the authorization header is redacted.
     pub headers: Vec<(String, String)>,
-    /// Whether an authorization header came with it.
+    /// Whether the request had an authorization header.
     pub authorized: bool,
-    /// The JSON body, if it was one of at most 16 KiB.
+    /// The JSON body, if it was valid and at most 16 KiB.
     pub body: Option<Value>,
-    /// The status that was answered; none while there is no answer, or if a fault took it away.
+    /// The status of the response; `None` while there is none, or if a fault removed it.
     pub status: Option<u16>,
-    /// The fault that was applied, if any. A fault that does not change the reply counts as not applied.
+    /// The fault that was applied, if any. A fault that did not change the response counts as not applied.
     pub fault: Option<Fault>,
 }
 
 impl LoggedRequest {
-    /// The first value of a header, by its lower-case name.
+    /// Returns the first value of a header, by its lower-case name; `None` if it is absent.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers
@@ -44,7 +44,7 @@ impl LoggedRequest {
             .map(|(_, value)| value.as_str())
     }
 
-    /// The first value of a query parameter.
+    /// Returns the first value of a query parameter; `None` if it is absent.
     #[must_use]
     pub fn query_parameter(&self, name: &str) -> Option<&str> {
         self.query
@@ -59,7 +59,7 @@ pub(crate) struct RequestLog {
     entries: VecDeque<LoggedRequest>,
     limit: usize,
     next_number: u64,
-    /// The first number since everything was forgotten.
+    /// The first number since the last reset.
     first_number: u64,
     counts: BTreeMap<Route, u64>,
     faults: BTreeMap<Fault, u64>,
@@ -77,7 +77,7 @@ impl RequestLog {
         }
     }
 
-    /// Notes a request as it comes; its number is for [`update`](Self::update).
+    /// Logs a received request. The returned number is for [`update`](Self::update).
     pub(crate) fn record(&mut self, mut record: LoggedRequest) -> u64 {
         let number = self.next_number;
         self.next_number += 1;
@@ -95,7 +95,7 @@ impl RequestLog {
         number
     }
 
-    /// Changes what was noted, if it is still kept.
+    /// Changes an entry, if it is still kept.
     pub(crate) fn update(&mut self, number: u64, change: impl FnOnce(&mut LoggedRequest)) {
         let Some(first_number) = self.entries.front().map(|record| record.number) else {
             return;
@@ -111,7 +111,7 @@ impl RequestLog {
         }
     }
 
-    /// Takes back a fault that was noted and came to nothing.
+    /// Removes a fault from an entry, because it had no effect.
     pub(crate) fn retract_fault(&mut self, number: u64, fault: Fault) {
         self.update(number, |record| record.fault = None);
         if number < self.first_number {

@@ -1,11 +1,11 @@
-//! Which operation a request is for.
+//! Routes: the operation of a request.
 
 use http::Method;
 use serde::{Deserialize, Serialize};
 
-/// One operation of the API, as the emulator tells them apart.
+/// An operation of the API.
 ///
-/// Faults are aimed and requests are counted by route.
+/// Faults can be limited to a route, and requests are counted by route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Route {
@@ -87,19 +87,19 @@ pub enum Route {
     /// `DELETE /api/v1/beta/webhook-configs/{config_id}`
     #[serde(rename = "webhook-configs.delete")]
     WebhookDelete,
-    /// A known path with a method it does not have; answered with 405.
+    /// A known path with a wrong method; the response is 405.
     #[serde(rename = "wrong-method")]
     WrongMethod,
-    /// Any other path; answered with 404.
+    /// Any other path; the response is 404.
     #[serde(rename = "unknown")]
     Unknown,
-    /// The emulator's own surface below `/_emulator`: never faulted, never logged.
+    /// The emulator's own routes below `/_emulator`: without faults, not logged.
     #[serde(rename = "control")]
     Control,
 }
 
 impl Route {
-    /// The route's name in scenario files and counters, for example `classify.create`.
+    /// Returns the route's name in scenario files and counters, such as `classify.create`.
     #[must_use]
     pub fn name(self) -> String {
         match serde_json::to_value(self) {
@@ -108,13 +108,13 @@ impl Route {
         }
     }
 
-    /// The route with this [`name`](Self::name).
+    /// Returns the route with this [`name`](Self::name); `None` if there is none.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         serde_json::from_value(serde_json::Value::from(name)).ok()
     }
 
-    /// Whether the reply is a page of items with a token.
+    /// Returns `true` if the response is a page of items with a token.
     #[must_use]
     pub fn is_paged(self) -> bool {
         matches!(
@@ -128,7 +128,7 @@ impl Route {
         )
     }
 
-    /// Whether the reply shows classify jobs (of either version).
+    /// Returns `true` if the response contains classify jobs of either version.
     #[must_use]
     pub fn returns_jobs(self) -> bool {
         matches!(
@@ -143,7 +143,7 @@ impl Route {
         )
     }
 
-    /// Whether success is a 204.
+    /// Whether the status of a success is 204.
     pub(crate) fn returns_no_content(self) -> bool {
         matches!(
             self,
@@ -151,13 +151,13 @@ impl Route {
         )
     }
 
-    /// Whether success shows objects with fields.
+    /// Whether the body of a success contains objects.
     pub(crate) fn returns_objects(self) -> bool {
         !matches!(self, Self::Unknown | Self::WrongMethod | Self::Control)
             && !self.returns_no_content()
     }
 
-    /// The route for a method and a path, and the decoded id in the path, if it has one.
+    /// The route of a method and a path, and the decoded id in the path, if it has one.
     pub(crate) fn resolve(method: &Method, path: &str) -> (Self, Option<String>) {
         let segments: Vec<&str> = path.trim_start_matches('/').split('/').collect();
         if segments.first() == Some(&"_emulator") {

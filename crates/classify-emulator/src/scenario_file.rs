@@ -1,4 +1,4 @@
-//! Scenario files: scripts and faults in YAML, and the same in JSON while the emulator runs.
+//! Scenario files: scripts and faults in YAML, and the same in JSON at run time.
 
 use std::io;
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::outcome::DocumentOutcome;
 use crate::schedule::FaultSchedule;
 use crate::script::Script;
 
-/// The scripts and faults of a scenario file, in any format that serde reads: see [`Config::scenario_file`].
+/// The scripts and faults of a scenario file, in any format with a serde deserializer. See [`Config::scenario_file`].
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(try_from = "ScenarioFile")]
 pub struct Scenario {
@@ -31,7 +31,7 @@ impl TryFrom<ScenarioFile> for Scenario {
     }
 }
 
-/// A scenario file as it is written.
+/// A scenario file as written.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ScenarioFile {
@@ -41,7 +41,7 @@ struct ScenarioFile {
     faults: Option<FaultSchedule>,
 }
 
-/// A script as a file spells it.
+/// A script as written in a file.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ScriptEntry {
@@ -76,7 +76,7 @@ fn is_false(flag: &bool) -> bool {
 }
 
 impl ScriptEntry {
-    /// The script, or what is wrong with it.
+    /// The script, or the reason why the entry is invalid.
     pub(crate) fn script(&self) -> Result<Script, String> {
         let outcomes = [
             self.label.is_some(),
@@ -92,13 +92,13 @@ impl ScriptEntry {
             );
         }
         if self.label.is_none() && (self.confidence.is_some() || self.reasoning.is_some()) {
-            return Err("confidence and reasoning go with a type".to_owned());
+            return Err("confidence and reasoning require a type".to_owned());
         }
         if self
             .confidence
             .is_some_and(|confidence| !(0.0..=1.0).contains(&confidence))
         {
-            return Err("confidence lies between 0 and 1".to_owned());
+            return Err("confidence must be between 0 and 1".to_owned());
         }
         let mut script = Script::any();
         if let Some(glob) = &self.file {
@@ -132,7 +132,7 @@ impl ScriptEntry {
         })
     }
 
-    /// How a script would be spelled.
+    /// The entry of a script.
     pub(crate) fn from_script(script: &Script) -> Self {
         let mut entry = Self {
             file: script.file.as_ref().map(|pattern| pattern.text.clone()),
@@ -165,7 +165,7 @@ impl ScriptEntry {
     }
 }
 
-/// The scripts of several entries, or what is wrong with the first wrong one.
+/// The scripts of the entries, or the error of the first invalid one.
 pub(crate) fn scripts(entries: &[ScriptEntry]) -> Result<Vec<Script>, String> {
     let numbered = entries.iter().enumerate();
     numbered
@@ -178,11 +178,11 @@ pub(crate) fn scripts(entries: &[ScriptEntry]) -> Result<Vec<Script>, String> {
 }
 
 impl Config {
-    /// Takes scripts and faults from a YAML file, behind those already there. A seed that the fault schedule has
-    /// already goes before the file's.
+    /// Adds scripts and faults from a YAML file after the existing ones. A seed that the fault schedule already has
+    /// takes precedence over the file's.
     ///
     /// ```yaml
-    /// scripts:                       # the first one that fits a document counts
+    /// scripts:                       # the first one that matches a document applies
     ///   - file: "*.scan.pdf"         # a glob on the file's name
     ///     content: "(?i)invoice"     # a regular expression on its text
     ///     type: invoice
@@ -201,7 +201,7 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// When the file cannot be read, or is not of this form; the error names the file and the place.
+    /// If the file cannot be read, or does not have this form; the error names the file and the position.
     pub fn scenario_file(self, path: impl AsRef<Path>) -> io::Result<Self> {
         let path = path.as_ref();
         let with_path = |kind, reason: String| {
@@ -216,14 +216,14 @@ impl Config {
         let text = std::fs::read_to_string(path)
             .map_err(|error| with_path(error.kind(), error.to_string()))?;
         let scenario: Scenario = serde_saphyr::from_str(&text).map_err(|error| {
-            // The library's other words are for its callers.
+            // The library's default texts are meant for its callers, not for users.
             let reason = error.render_with_formatter(&UserMessageFormatter);
             with_path(io::ErrorKind::InvalidData, reason)
         })?;
         Ok(self.scenario(scenario))
     }
 
-    /// Takes the scripts and faults of a scenario, as [`Config::scenario_file`] does.
+    /// Adds the scripts and faults of a scenario, like [`Config::scenario_file`].
     #[must_use]
     pub fn scenario(mut self, scenario: Scenario) -> Self {
         self.scripts.extend(scenario.scripts);
@@ -309,7 +309,7 @@ mod tests {
             ),
             ("scripts:\n  - { file: \"[\" }\n", "is not a glob"),
             ("scripts:\n  - { typ: a }\n", "typ"),
-            ("scripts:\n  - { confidence: 0.5 }\n", "go with a type"),
+            ("scripts:\n  - { confidence: 0.5 }\n", "require a type"),
             ("faults:\n  rules:\n    - { fault: flood }\n", "flood"),
             ("faults:\n  rule:\n    - { fault: gzip }\n", "rule"),
             (

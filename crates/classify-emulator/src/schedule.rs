@@ -1,4 +1,4 @@
-//! When faults are triggered: by probability, by count and by route.
+//! Fault schedules: trigger faults by probability, by count and by route.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,57 +8,57 @@ use serde::{Deserialize, Serialize};
 use crate::fault::Fault;
 use crate::route::Route;
 
-/// When a [`FaultRule`] triggers, among the requests that it sees.
+/// When a [`FaultRule`] triggers, among the requests that match its route.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Trigger {
-    /// Every time.
+    /// At every request.
     Always,
-    /// With this probability, between 0 and 1.
+    /// With this probability, from 0 to 1.
     Chance(f64),
     /// Once, at this request, counted from 1.
     Nth(u64),
-    /// At the first so many requests.
+    /// At this many requests, from the first on.
     First(u64),
-    /// At every so-manieth request.
+    /// At every n-th request.
     Every(u64),
 }
 
 impl Trigger {
-    /// What is wrong with it, if it could never be meant.
+    /// Describes a value that makes no sense; `None` if the value is valid.
     fn validation_error(self) -> Option<String> {
         match self {
             Self::Chance(chance) if !(0.0..=1.0).contains(&chance) => Some(format!(
-                "a chance lies between 0 and 1, and {chance} does not"
+                "a probability must be between 0 and 1, and {chance} is not"
             )),
             Self::Nth(0) | Self::First(0) | Self::Every(0) => {
-                Some("requests are counted from 1, and not from 0".to_owned())
+                Some("requests are counted from 1, not from 0".to_owned())
             }
             _ => None,
         }
     }
 }
 
-/// One fault, and the route and the requests that trigger it.
+/// A fault with the route and the requests that trigger it.
 ///
-/// In a file it has the fields `fault`, `route` and `when`; on a command line it is one argument, see its [`FromStr`].
+/// In a file it has the fields `fault`, `route` and `when`. On a command line it is one argument; see its [`FromStr`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "RawFaultRule")]
 #[non_exhaustive]
 pub struct FaultRule {
-    /// What goes wrong.
+    /// The fault that is applied.
     pub fault: Fault,
-    /// The only route where it goes wrong; anywhere if there is none.
+    /// The only route that the rule applies to; all routes if `None`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub route: Option<Route>,
-    /// When it goes wrong; always, if a file does not say.
+    /// When the rule triggers. In files the default is always.
     pub when: Trigger,
     #[serde(skip)]
     requests_seen: u64,
 }
 
-/// A rule as a file spells it, not yet checked.
+/// A rule as written in a file, not validated yet.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawFaultRule {
@@ -93,24 +93,19 @@ impl FaultRule {
         }
     }
 
-    /// The same rule on this route only.
+    /// Limits the rule to this route.
     #[must_use]
     pub fn on(mut self, route: Route) -> Self {
         self.route = Some(route);
         self
     }
 
-    /// What is wrong with it, if it could never be meant. Files, JSON and command lines all come by here.
+    /// Describes a rule that makes no sense; `None` if it is valid. Used for files, JSON and command lines.
     pub(crate) fn validation_error(&self) -> Option<String> {
         let unaffected_route = self.route.filter(|route| !self.fault.applies_to(*route));
         self.when.validation_error().or_else(|| {
-            unaffected_route.map(|route| {
-                format!(
-                    "`{}` changes nothing on {}",
-                    self.fault.name(),
-                    route.name()
-                )
-            })
+            unaffected_route
+                .map(|route| format!("`{}` has no effect on {}", self.fault.name(), route.name()))
         })
     }
 
@@ -121,7 +116,7 @@ impl FaultRule {
         }
     }
 
-    /// Counts the request. Returns whether it triggers the fault.
+    /// Counts the request, and returns whether it triggers the fault.
     fn triggers(&mut self, route: Route, rng: &mut fastrand::Rng) -> bool {
         if self.route.is_some_and(|only| only != route) || !self.fault.applies_to(route) {
             return false;
@@ -137,7 +132,7 @@ impl FaultRule {
     }
 }
 
-/// The text is not that of a [`FaultRule`].
+/// The error of a text that is not a [`FaultRule`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidFaultRule(String);
 
@@ -149,7 +144,7 @@ impl fmt::Display for InvalidFaultRule {
 
 impl std::error::Error for InvalidFaultRule {}
 
-/// A rule as a command line spells it: `NAME[@ROUTE][:WHEN]`, where WHEN is a chance (`10%`), a request number (`3`),
+/// Parses a rule from a command line: `NAME[@ROUTE][:WHEN]`. WHEN is a probability (`10%`), a request number (`3`),
 /// `first-N` or `every-N`; without it the fault always triggers.
 ///
 /// ```
@@ -180,8 +175,7 @@ impl FromStr for FaultRule {
         if let Some(route) = route {
             let route = Route::from_name(route).ok_or_else(|| {
                 InvalidFaultRule(format!(
-                    "no route is called `{route}`; they are called as commands are, for example classify.create or \
-                     files.list"
+                    "unknown route `{route}`; routes are named like commands, such as classify.create or files.list"
                 ))
             })?;
             rule.route = Some(route);
@@ -193,7 +187,7 @@ impl FromStr for FaultRule {
 fn parse_trigger(text: &str) -> Result<Trigger, InvalidFaultRule> {
     let invalid = || {
         InvalidFaultRule(format!(
-            "`{text}` is no schedule: write 10% for a chance, 3 for the third request, first-2, or every-5"
+            "`{text}` is not a schedule: write 10% for a probability, 3 for the third request, first-2, or every-5"
         ))
     };
     let number = |text: &str| text.parse::<u64>().map_err(|_| invalid());
@@ -212,10 +206,10 @@ fn parse_trigger(text: &str) -> Result<Trigger, InvalidFaultRule> {
     }
 }
 
-/// A fault schedule.
+/// An ordered list of fault rules with a seed.
 ///
-/// Rules are checked in order, every rule sees every request, and the first that triggers is applied. The same schedule, seed
-/// and sequence of requests give the same faults.
+/// Every rule sees every request, and the first rule that triggers is applied. The same schedule, seed and sequence of
+/// requests give the same faults.
 ///
 /// ```
 /// use classify_emulator::{Fault, FaultSchedule, Route};
@@ -239,13 +233,13 @@ pub struct FaultSchedule {
 }
 
 impl FaultSchedule {
-    /// An empty schedule.
+    /// Creates an empty schedule.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// the seed for [`Fault::chance`]; 0 unless set.
+    /// Sets the seed for [`Fault::chance`]. Default: 0.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
@@ -253,7 +247,7 @@ impl FaultSchedule {
         self
     }
 
-    /// This schedule, followed by the rules of another one. The other one's seed counts if this one has none.
+    /// Appends the rules of another schedule. Its seed is used if this schedule has none.
     pub(crate) fn merge(mut self, other: Self) -> Self {
         self.seed = self.seed.or(other.seed);
         self.rules.extend(other.rules);
@@ -261,20 +255,20 @@ impl FaultSchedule {
         self
     }
 
-    /// Adds a rule after those already there.
+    /// Adds a rule after the existing ones.
     #[must_use]
     pub fn with(mut self, rule: FaultRule) -> Self {
         self.rules.push(rule);
         self
     }
 
-    /// The rules, in the order in which they are asked.
+    /// Returns the rules in the order in which they are checked.
     #[must_use]
     pub fn rules(&self) -> &[FaultRule] {
         &self.rules
     }
 
-    /// Returns the fault that the next request triggers, if any.
+    /// The fault that the next request triggers, if any.
     pub(crate) fn next_fault(&mut self, route: Route) -> Option<Fault> {
         let seed = self.seed.unwrap_or(0);
         let rng = self
@@ -405,14 +399,14 @@ mod tests {
             (r#"{"rules": [{"route": "classify.list"}]}"#, "fault"),
             (
                 r#"{"rules": [{"fault": "gzip", "route": "files.delete"}]}"#,
-                "changes nothing",
+                "has no effect",
             ),
         ] {
             let json = serde_json::from_str::<FaultSchedule>(text)
                 .expect_err(text)
                 .to_string();
             assert!(json.contains(part), "{text}: {json}");
-            // What is JSON is YAML too.
+            // JSON is valid YAML.
             let yaml = serde_saphyr::from_str::<FaultSchedule>(text)
                 .expect_err(text)
                 .to_string();
@@ -435,12 +429,12 @@ mod tests {
             ("flood", "flood"),
             ("503@nowhere", "nowhere"),
             ("503:", "``"),
-            ("503:0", "`0` is no schedule"),
+            ("503:0", "`0` is not a schedule"),
             ("503:120%", "120%"),
             ("503:first-0", "first-0"),
             ("503:first-x", "first-x"),
             ("503:sometimes", "sometimes"),
-            ("gzip@files.delete", "changes nothing"),
+            ("gzip@files.delete", "has no effect"),
             ("", "``"),
         ] {
             let error = rule(text).expect_err(text).to_string();

@@ -1,4 +1,4 @@
-//! Scripts: outcomes that are fixed beforehand, by file name or content.
+//! Scripts: fixed outcomes of documents, by file name or content.
 
 use std::time::Duration;
 
@@ -7,9 +7,10 @@ use regex::Regex;
 
 use crate::outcome::{DocumentOutcome, FailureCode, TimedOutcome};
 
-/// What happens to documents that fit a pattern, instead of what reading them would give.
+/// A fixed outcome for documents that match a pattern, in place of reading and scoring them.
 ///
-/// Without a pattern a script fits every document; without an outcome it changes only the time that a document takes.
+/// A script without a pattern matches every document. A script without an outcome changes only how long the document
+/// takes.
 ///
 /// ```
 /// use std::time::Duration;
@@ -32,7 +33,7 @@ pub struct Script {
     pub(crate) outcome: Option<DocumentOutcome>,
 }
 
-/// A compiled pattern beside its text; one that does not compile fits nothing.
+/// A compiled pattern with its text. An invalid one matches nothing.
 #[derive(Debug, Clone)]
 pub(crate) struct Pattern<T> {
     pub(crate) text: String,
@@ -40,25 +41,27 @@ pub(crate) struct Pattern<T> {
 }
 
 impl Script {
-    /// A script for every document.
+    /// Creates a script for every document.
     #[must_use]
     pub fn any() -> Self {
         Self::default()
     }
 
-    /// A script for documents whose file name fits a glob, such as `*.pdf`. A glob that is none fits nothing.
+    /// Creates a script for documents whose file name matches a glob such as `*.pdf`.
+    /// [`Emulator::start`](crate::Emulator::start) rejects an invalid glob.
     #[must_use]
     pub fn file(glob: &str) -> Self {
         Self::default().and_file(glob)
     }
 
-    /// A script for documents whose text a regular expression finds. An expression that is none fits nothing.
+    /// Creates a script for documents whose text matches a regular expression.
+    /// [`Emulator::start`](crate::Emulator::start) rejects an invalid one.
     #[must_use]
     pub fn content(expression: &str) -> Self {
         Self::default().and_content(expression)
     }
 
-    /// Asks for a file name as well.
+    /// Requires in addition that the file name matches a glob.
     #[must_use]
     pub fn and_file(mut self, glob: &str) -> Self {
         let compiled = GlobBuilder::new(glob)
@@ -72,7 +75,7 @@ impl Script {
         self
     }
 
-    /// Asks for a content as well.
+    /// Requires in addition that the text matches a regular expression.
     #[must_use]
     pub fn and_content(mut self, expression: &str) -> Self {
         let compiled = Regex::new(expression).ok();
@@ -83,20 +86,20 @@ impl Script {
         self
     }
 
-    /// The document takes this long from creation to end.
+    /// Sets how long the document takes from creation to end.
     #[must_use]
     pub fn takes(mut self, duration: Duration) -> Self {
         self.duration = Some(duration);
         self
     }
 
-    /// The document gets this type with this confidence, whatever the rules say.
+    /// Completes the job with this type and confidence, regardless of the rules.
     #[must_use]
     pub fn labels(self, label: &str, confidence: f64) -> Self {
         self.labels_because(label, confidence, "A script fixed this outcome.")
     }
 
-    /// The same as [`labels`](Self::labels), with a `reasoning`.
+    /// Like [`labels`](Self::labels), with a `reasoning`.
     #[must_use]
     pub fn labels_because(mut self, label: &str, confidence: f64, reasoning: &str) -> Self {
         let confidence = if confidence.is_finite() {
@@ -113,7 +116,7 @@ impl Script {
         self
     }
 
-    /// The document matches no rule: the job completes with a null `type`.
+    /// Completes the job without a match: `type` is null.
     #[must_use]
     pub fn matches_nothing(mut self) -> Self {
         self.outcome = Some(DocumentOutcome::Labelled {
@@ -125,7 +128,7 @@ impl Script {
         self
     }
 
-    /// The job fails with a reason code such as `PDF_IS_BROKEN`.
+    /// Fails the job with a reason code such as `PDF_IS_BROKEN`.
     #[must_use]
     pub fn fails(mut self, code: &str) -> Self {
         self.outcome = Some(DocumentOutcome::Failed {
@@ -135,21 +138,21 @@ impl Script {
         self
     }
 
-    /// The job ends as CANCELLED, although nobody cancelled it.
+    /// Ends the job as CANCELLED, without a request to cancel it.
     #[must_use]
     pub fn is_cancelled(mut self) -> Self {
         self.outcome = Some(DocumentOutcome::Cancelled);
         self
     }
 
-    /// The job stays RUNNING for ever; it can still be cancelled.
+    /// Keeps the job RUNNING for ever. It can still be cancelled.
     #[must_use]
     pub fn never_ends(mut self) -> Self {
         self.outcome = Some(DocumentOutcome::Endless);
         self
     }
 
-    /// A problem with the script's patterns, if there is one.
+    /// Describes an invalid pattern of the script; `None` if there is none.
     pub(crate) fn pattern_error(&self) -> Option<String> {
         let glob = self.file.as_ref().filter(|glob| glob.compiled.is_none());
         let expression = self
@@ -187,13 +190,13 @@ impl Script {
     }
 }
 
-/// What scripts say about a document before it is read.
+/// The scripted outcome of a document before it is read.
 pub(crate) enum ScriptedOutcome<'s> {
-    /// The first script that fits asks for no content.
+    /// The first matching script has no content pattern.
     Fixed(&'s Script),
-    /// A script asks for the content.
+    /// A script has a content pattern, so the document must be read.
     NeedsText,
-    /// No script fits the name.
+    /// No script matches the name.
     NoMatch,
 }
 
@@ -205,7 +208,7 @@ pub(crate) fn scripted_outcome<'s>(scripts: &'s [Script], name: &str) -> Scripte
     }
 }
 
-/// Returns the outcome of a document after it was read (`text` is `None` if it could not be): scripted, or else `read_outcome`.
+/// The outcome of a document after it was read (`text` is `None` if it could not be): scripted, or else `read_outcome`.
 pub(crate) fn apply_scripts(
     scripts: &[Script],
     name: &str,

@@ -1,4 +1,4 @@
-//! Running an emulator as a process of its own.
+//! Runs an emulator as a process of its own.
 
 use std::future::Future;
 use std::io;
@@ -6,9 +6,10 @@ use std::io;
 use crate::config::Config;
 use crate::emulator::Emulator;
 
-/// Runs an emulator until `shutdown` is ready. `ready` is called once it answers; an error there ends it again.
+/// Runs an emulator until `shutdown` completes. `ready` is called when it accepts requests; if it fails, the emulator
+/// stops.
 ///
-/// It runs in a Tokio runtime:
+/// Call it in a Tokio runtime:
 ///
 /// ```no_run
 /// use classify_emulator::{Config, serve};
@@ -26,7 +27,7 @@ use crate::emulator::Emulator;
 ///
 /// # Errors
 ///
-/// What [`Emulator::start`] and `ready` return.
+/// The errors of [`Emulator::start`] and of `ready`.
 pub async fn serve(
     config: Config,
     ready: impl FnOnce(&Emulator) -> io::Result<()>,

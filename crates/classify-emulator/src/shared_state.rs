@@ -1,4 +1,4 @@
-//! One emulator's whole state, shared by its connections, its readers and its handle.
+//! The whole state of an emulator, shared by its connections, its readers and its handle.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
@@ -22,7 +22,7 @@ use crate::state::job::{InputKind, Job};
 use crate::state::{self, JobEvent, Store};
 use crate::webhook::Delivery;
 
-/// The project that requests belong to which name none.
+/// The project of requests that name none.
 pub(crate) const DEFAULT_PROJECT: &str = "5e0a11ce-0000-4000-8000-000000000001";
 
 #[derive(Debug)]
@@ -31,9 +31,10 @@ pub(crate) struct SharedState {
     pub(crate) base_url: String,
     pub(crate) clock: Clock,
     pub(crate) uploads: PathBuf,
-    /// Whether the state knows of every upload in the folder that is its own: that of an earlier process does.
+    /// Whether the state contains all of this emulator's uploads in the folder: a state file of an earlier process
+    /// does.
     knows_uploads: bool,
-    /// How often everything was forgotten.
+    /// The number of resets.
     generation: AtomicU64,
     store: Mutex<Store>,
     request_log: Mutex<RequestLog>,
@@ -48,7 +49,7 @@ pub(crate) struct SharedState {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A panic under a lock would be a defect of ours; going on with the state as it is helps the caller more.
+    // A panic while the lock was held would be a bug of the emulator; continuing with the state is more useful.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -67,7 +68,7 @@ impl SharedState {
         let saved_clock = opened.as_ref().and_then(|opened| opened.clock);
         let clock = match config.clock_mode {
             ClockMode::Real => Clock::real(),
-            // A clock that was kept goes on where it stood, unless it is told otherwise.
+            // A saved clock continues at its last time, unless the configuration sets another.
             ClockMode::VirtualFromNow => Clock::virtual_at(saved_clock.unwrap_or_else(system_now)),
             ClockMode::VirtualFrom(start) => Clock::virtual_at(start),
         };
@@ -95,7 +96,7 @@ impl SharedState {
         })
     }
 
-    /// Takes up what an earlier process left: documents still to be read, and files that nothing knows of.
+    /// Resumes the work of an earlier process: unread documents, and leftover files.
     pub(crate) fn recover(self: &Arc<Self>) {
         let store = self.store();
         let unread = store
@@ -110,7 +111,7 @@ impl SharedState {
         {
             for entry in entries.flatten() {
                 let name = entry.file_name();
-                // The folder may be somebody's: only what an emulator must have left there is taken away.
+                // The folder may contain other files: only files that an emulator must have left are removed.
                 let is_leftover = name.to_str().is_some_and(|name| {
                     is_partial_upload(name)
                         || self.knows_uploads
@@ -124,7 +125,7 @@ impl SharedState {
         }
     }
 
-    /// Tells what was before everything was forgotten from what came after.
+    /// The generation, which each reset increases.
     pub(crate) fn generation(&self) -> u64 {
         self.generation.load(Ordering::SeqCst)
     }
@@ -133,7 +134,7 @@ impl SharedState {
         self.clock.now()
     }
 
-    /// The state, moved on to now.
+    /// The state, advanced to the current time.
     pub(crate) fn store(&self) -> StoreGuard<'_> {
         let mut guard = StoreGuard {
             shared: self,
@@ -143,7 +144,7 @@ impl SharedState {
         guard
     }
 
-    /// Moves the state on, and says when that will have to be done again.
+    /// Advances the state, and returns the time of the next change.
     pub(crate) fn tick(&self) -> Option<Millis> {
         StoreGuard {
             shared: self,
@@ -177,12 +178,12 @@ impl SharedState {
         *lock(&self.scripts) = Arc::new(scripts);
     }
 
-    /// Where a stored file's bytes are.
+    /// The path of a stored file.
     pub(crate) fn path_of(&self, file_id: &str) -> PathBuf {
         self.uploads.join(file_id)
     }
 
-    /// Has a job's documents read, off the request's path.
+    /// Queues a job's documents for reading, outside of the request.
     pub(crate) fn submit_documents(self: &Arc<Self>, store: &Store, job: &Job) {
         for (index, input) in job.inputs.iter().enumerate() {
             if input.outcome.is_some() {
@@ -205,7 +206,7 @@ impl SharedState {
                 scripts: self.scripts(),
                 threshold: self.config.threshold,
             };
-            // The pool belongs to the shared state: a strong reference here would keep both alive for ever.
+            // The pool belongs to the shared state: with a strong reference, neither would ever be dropped.
             let shared = Arc::downgrade(self);
             let id = job.id.clone();
             self.reader_pool.submit(move || {
@@ -227,10 +228,10 @@ impl SharedState {
         self.schedule_changed.notify_one();
     }
 
-    /// Moves a virtual clock forward, after everything asked for so far has been read; tells whether it could.
+    /// Moves a virtual clock forward, after all documents sent so far have been read. Returns whether it could.
     pub(crate) fn advance(&self, to: ClockChange) -> bool {
         self.reader_pool.wait_until_idle(Duration::from_secs(120));
-        // Under the lock: what the log says last is the latest time.
+        // Under the lock, so that the last time in the log is the latest.
         let mut store = self.store();
         let moved = self.clock.advance(to);
         if self.clock.is_virtual() {
@@ -241,8 +242,8 @@ impl SharedState {
         moved
     }
 
-    /// Forgets files, jobs, saved configurations and webhooks, parse jobs, the request log, the deliveries and the limits'
-    /// windows; scripts, faults and the clock stay. What is under way meanwhile is not noted any more.
+    /// Removes files, jobs, saved configurations and webhooks, parse jobs, the request log, the deliveries and the
+    /// windows of the rate limits; scripts, faults and the clock are kept. Requests in progress are no longer logged.
     pub(crate) fn reset(&self) {
         let files: Vec<String> = {
             let mut guard = self.store();
@@ -256,7 +257,7 @@ impl SharedState {
             ids
         };
         for id in files {
-            // Already gone is as good.
+            // The file may be gone already.
             let _ = std::fs::remove_file(self.path_of(&id));
         }
         self.request_log().clear();
@@ -264,12 +265,12 @@ impl SharedState {
         *self.limiter() = RateLimiter::new(self.config.rate_limits);
     }
 
-    /// Removes files whose time is up, from the state and from disk.
+    /// Removes expired files from the state and from disk.
     pub(crate) fn expire_files(&self) {
         let now = self.now();
         let expired: BTreeSet<String> = {
             let mut guard = self.store();
-            // The oldest come first, so that a look at the first one is mostly enough.
+            // Sorted by age, so that checking the first one is usually enough.
             let old = guard
                 .files
                 .iter()
@@ -287,15 +288,15 @@ impl SharedState {
 
     pub(crate) fn close(&self) {
         self.reader_pool.close();
-        // A reader may hold the shared state for a moment longer: it must neither write to the state file nor keep it locked
-        // when the next emulator takes it up.
+        // A reader may hold the shared state a moment longer: it must not write to the state file, nor keep it locked
+        // when the next emulator opens it.
         let mut store = self.store();
         store.write_log();
         store.log = None;
     }
 }
 
-/// The locked state; what has happened is handed to the webhooks when it is let go.
+/// The locked state. Its events are passed to the webhooks when it is unlocked.
 pub(crate) struct StoreGuard<'w> {
     shared: &'w SharedState,
     store: MutexGuard<'w, Store>,
@@ -319,13 +320,13 @@ impl Drop for StoreGuard<'_> {
     fn drop(&mut self) {
         self.store.write_log();
         for event in self.store.take_events() {
-            // Nobody is left to hear of it once the emulator stops.
+            // No receiver is left while the emulator stops.
             let _ = self.shared.events.send((self.shared.generation(), event));
         }
     }
 }
 
-/// The name of an incomplete upload begins and ends with these.
+/// The name of an incomplete upload has this prefix and the suffix below.
 pub(crate) const PARTIAL_UPLOAD_PREFIX: &str = "upload-";
 pub(crate) const PARTIAL_UPLOAD_SUFFIX: &str = ".part";
 

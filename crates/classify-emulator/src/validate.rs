@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::reply::ApiError;
 
-/// The errors found so far in one request.
+/// The errors found so far in a request.
 #[derive(Debug, Default)]
 pub(crate) struct Validator {
     errors: RefCell<Vec<Value>>,
@@ -17,7 +17,7 @@ impl Validator {
         Self::default()
     }
 
-    /// The value at the root of a body.
+    /// The root of a body.
     pub(crate) fn body<'a>(&'a self, value: &'a Value) -> Node<'a> {
         Node {
             validator: self,
@@ -26,7 +26,7 @@ impl Validator {
         }
     }
 
-    /// A parameter, wherever it stands (`query` or `path`).
+    /// Adds the error of a parameter in `query` or `path`.
     pub(crate) fn add_error(
         &self,
         location: &str,
@@ -40,7 +40,7 @@ impl Validator {
         self.errors.borrow_mut().push(add_error);
     }
 
-    /// Refuses the request if anything was wrong with it.
+    /// Fails if any errors were found.
     pub(crate) fn finish(self) -> Result<(), ApiError> {
         let errors = self.errors.into_inner();
         if errors.is_empty() {
@@ -62,7 +62,7 @@ pub(crate) struct Node<'a> {
 impl<'a> Node<'a> {
     pub(crate) fn add_error(&self, kind: &str, message: &str) {
         let mut add_error = json!({ "loc": self.loc, "msg": message, "type": kind });
-        // A whole document is never echoed: only what is short enough to help.
+        // Long values are not repeated in errors: only short ones help.
         if let Some(value) = self
             .value
             .filter(|value| !value.is_object() && !value.is_array())
@@ -96,7 +96,7 @@ impl<'a> Node<'a> {
             .map(|_| self.clone())
     }
 
-    /// The node unless it is absent; null is a problem left to the next check.
+    /// The node, unless it is absent; the next check handles null.
     pub(crate) fn present(&self) -> Option<Node<'a>> {
         self.value.map(|_| self.clone())
     }

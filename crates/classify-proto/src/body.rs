@@ -1,4 +1,4 @@
-//! What a request carries: nothing, bytes, or a frame around a document.
+//! Bodies of requests: empty, bytes, or a multipart body with a document.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -7,7 +7,8 @@ use crate::content_key::ContentKey;
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// The body of a request. `Debug` shows how much of it there is, and none of it: a webhook's secret may be in it.
+/// The body of a request. `Debug` prints only its size, because it may contain a webhook's secret or text of a
+/// document.
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub enum Body {
@@ -16,12 +17,12 @@ pub enum Body {
     Empty,
     /// These bytes.
     Bytes(Bytes),
-    /// A document between two pieces of framing, sent one after the other.
+    /// A document between two pieces of framing, sent in this order.
     Multipart(Multipart),
 }
 
 impl Body {
-    /// The whole body where the core holds it, or `None` when part of it is a file that the driver must open.
+    /// Returns the whole body; `None` if part of it is a file that the driver must open.
     #[must_use]
     pub fn in_memory(&self) -> Option<Bytes> {
         match self {
@@ -44,24 +45,24 @@ impl Body {
     }
 }
 
-/// A document with the bytes that go before and after it: one `multipart/form-data` body.
+/// One `multipart/form-data` body: a document with the bytes before and after it.
 ///
-/// The length of the body is the length of the three parts together. A driver that opens a path sends the length the
-/// file has at that moment and exactly that many bytes, and opens the file again for the next attempt.
+/// The length of the body is the sum of the three parts. A driver that opens a path sends exactly as many bytes as the
+/// file has at that moment, and opens the file again for the next attempt.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Multipart {
-    /// Sent first.
+    /// The bytes before the document.
     pub head: Bytes,
-    /// The document.
+    /// The document, sent after `head`.
     pub content: Content,
-    /// Sent last.
+    /// The bytes after the document.
     pub tail: Bytes,
-    /// The key of the document, if it is known. A driver that opens a path compares what it reads with it, and fails the
-    /// request before its last byte if it differs.
+    /// The hash of the document, if known. A driver that opens a path compares it with the bytes that it reads, and
+    /// fails the request before its last byte if they differ.
     pub content_key: Option<ContentKey>,
-    /// The most bytes that the document may have; `None` if the request is not validated. A driver that opens a path
-    /// fails the request before it sends anything if the file is longer, or empty.
+    /// Maximum size of the document in bytes; `None` if the request is not validated. A driver that opens a path fails
+    /// the request before it sends anything if the file is larger, or empty.
     pub max_content_bytes: Option<u64>,
 }
 
@@ -87,18 +88,26 @@ impl Multipart {
     }
 }
 
-/// A document's content, in memory or on disk.
+/// The content of a document, in memory or on disk.
 ///
-/// A saved state holds a path but never a document's bytes: in-memory content is gone from a loaded state, and an
-/// upload that needs it refuses to be sent until it is set again.
+/// A saved state contains the path but not the bytes of a document: after loading, in-memory content is
+/// [`Omitted`](Self::Omitted), and an upload that needs it fails until it is set again.
+///
+/// ```
+/// use classify_proto::Content;
+///
+/// let bytes = Content::from(b"Invoice 4711".to_vec());
+/// let file = Content::from(std::path::PathBuf::from("scan.pdf"));
+/// # let _ = (bytes, file);
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Content {
-    /// Held in memory; cloning shares the bytes.
+    /// Bytes in memory. Cloning shares them.
     Bytes(Bytes),
-    /// A file that the driver opens anew for each attempt.
+    /// The path of a file, which the driver opens for each attempt.
     Path(PathBuf),
-    /// In-memory content that was left out of a saved state.
+    /// In-memory content that a saved state does not contain.
     Omitted,
 }
 
@@ -143,7 +152,7 @@ impl fmt::Debug for Multipart {
 impl fmt::Debug for Content {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            // A document's text has no place in a log.
+            // The text of a document does not belong in a log.
             Content::Bytes(bytes) => write!(f, "Bytes({} bytes)", bytes.len()),
             Content::Path(path) => f.debug_tuple("Path").field(path).finish(),
             Content::Omitted => f.write_str("Redacted"),

@@ -43,39 +43,40 @@ pub struct CallOptions {
 }
 
 impl CallOptions {
-    /// Returns options that change nothing.
+    /// Creates options that change nothing.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Sends this header and replaces headers of the same name. Given twice, both values are sent.
+    /// Adds a header, in place of headers with the same name. A header added twice is sent with both values.
     ///
-    /// The value is redacted in `Debug` and errors, and left out of saved states.
+    /// The value is redacted in `Debug` and errors, and omitted from saved states.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<Secret>) -> Self {
         self.headers.push((name.into(), value.into()));
         self
     }
 
-    /// Adds a query parameter and replaces parameters of the same name. Given twice, both values are sent.
+    /// Adds a query parameter, in place of parameters with the same name. A parameter added twice is sent with both
+    /// values.
     #[must_use]
     pub fn query(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.query.push((name.into(), Some(value.into())));
         self
     }
 
-    /// Removes all query parameters of this name.
+    /// Removes all query parameters with this name.
     #[must_use]
     pub fn without_query(mut self, name: impl Into<String>) -> Self {
         self.query.push((name.into(), None));
         self
     }
 
-    /// Sends this field of the JSON body and replaces the field of the same name. The value is part of a saved state,
-    /// so it should not be a secret.
+    /// Sets a field of the JSON body, in place of the field with the same name. The value is part of a saved state, so
+    /// it should not be a secret.
     ///
-    /// A [reserved field](crate::Semantics::reserved_fields) is an error when the request is built, also if validation
+    /// A [reserved field](crate::Semantics::reserved_fields) is an error when the request is built, even if validation
     /// is off: idempotency and the comparison of the response depend on it. Use the operation's own setter.
     #[must_use]
     pub fn body_field(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
@@ -83,7 +84,7 @@ impl CallOptions {
         self
     }
 
-    /// Whether the options change nothing.
+    /// Returns `true` if the options change nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.headers.is_empty() && self.query.is_empty() && self.body.is_empty()
@@ -93,8 +94,8 @@ impl CallOptions {
     ///
     /// # Errors
     ///
-    /// [`is_invalid`](Error::is_invalid) if a header or parameter cannot be sent, a header is missing because the options
-    /// come from a saved state, or a body field is reserved or has no JSON object to go into.
+    /// [`is_invalid`](Error::is_invalid) if a header or parameter cannot be sent, a header's value is missing because
+    /// the options come from a saved state, a body field is reserved, or the request has no JSON object as its body.
     pub fn apply(
         &self,
         request: Request<Body>,
@@ -110,12 +111,12 @@ impl CallOptions {
         self.apply_body(request, reserved_fields)
     }
 
-    /// Removes the values of the headers, and secret body fields, from an error response that repeats them.
+    /// Redacts header values and secret body fields in an error response that repeats them.
     pub(crate) fn redact(&self, response: &mut Response<Bytes>) {
         redact::redact_response(response, self.secrets().collect::<Vec<_>>());
     }
 
-    /// Returns the values of the headers, and secret body fields.
+    /// The values of the headers, and of secret body fields.
     pub(crate) fn secrets(&self) -> impl Iterator<Item = String> {
         let headers = self
             .headers
@@ -204,7 +205,7 @@ impl CallOptions {
     }
 }
 
-/// A name as it stands in a query.
+/// A name in its query encoding.
 fn encoded_name(name: &str) -> String {
     let mut pair = String::new();
     push_pair(&mut pair, name, "");
@@ -214,7 +215,7 @@ fn encoded_name(name: &str) -> String {
 
 impl fmt::Debug for CallOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Values may be secret; names suffice to know what was added.
+        // Only names: values may be secret.
         let names = |names: Vec<&String>| format!("{names:?}");
         f.debug_struct("CallOptions")
             .field(
@@ -252,7 +253,7 @@ mod tests {
         Call::new(operation, Seed::new([0; 16])).options(options)
     }
 
-    /// Returns the first request of a call with these options.
+    /// The first request of a call with these options.
     fn sent<O: Operation>(
         operation: O,
         options: CallOptions,
@@ -314,7 +315,7 @@ mod tests {
                 rejected(sent(create(), options, &api()), field);
             }
         }
-        // Without rules, rules of an unknown shape may be given; the idempotency key and the input may not.
+        // A create without rules may get rules in an unknown form; the idempotency key and the input stay reserved.
         let bare = |name: &str, value: Value| {
             let options = CallOptions::new().body_field(name, value);
             sent(

@@ -1,4 +1,4 @@
-//! The key of a document: the hash of its content.
+//! The hash of a document's content.
 
 use std::fmt;
 use std::io::{self, Read};
@@ -9,15 +9,24 @@ use sha2::{Digest, Sha256};
 
 use crate::error::Error;
 
-/// The SHA-256 of a document's bytes: the same for the same content, whatever its name and wherever it lies.
+/// The SHA-256 of a document's bytes: equal for equal content, with any name and in any place.
 ///
-/// What a document costs hangs on it: the transaction id of its create is made from it, so that the same document
-/// under the same rules is the same job, on another machine and after a crash too.
+/// The transaction id of a create is derived from it, so that the same document with the same rules is the same job, on
+/// another machine and after a crash too.
+///
+/// ```
+/// use classify_proto::machine::ContentKey;
+///
+/// let key = ContentKey::of(b"a document");
+/// assert_eq!(key, ContentKey::of_reader(&b"a document"[..])?);
+/// assert_eq!(key.to_string().len(), 64); // hexadecimal digits
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ContentKey([u8; 32]);
 
 impl ContentKey {
-    /// The key of a document held in memory.
+    /// Returns the hash of bytes in memory.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         let mut hasher = ContentHasher::new();
@@ -25,11 +34,11 @@ impl ContentKey {
         hasher.finish()
     }
 
-    /// The key of a document that is read to its end.
+    /// Returns the hash of a reader's bytes, from its position to its end.
     ///
     /// # Errors
     ///
-    /// The reader's.
+    /// Returns the errors of the reader.
     pub fn of_reader(mut reader: impl Read) -> io::Result<Self> {
         let mut hasher = ContentHasher::new();
         let mut buffer = vec![0; 128 * 1024];
@@ -43,9 +52,9 @@ impl ContentKey {
         }
     }
 
-    /// The key of something that the service holds already, by its id.
+    /// Returns the key of a file or parse job that the service has already, from its id.
     ///
-    /// It is made so that it equals no document's: an id and a file that contains the id are two things.
+    /// It differs from the key of every document, including a document whose content is the id.
     #[must_use]
     pub fn of_id(id: &str) -> Self {
         let inner = Sha256::digest(id.as_bytes());
@@ -58,7 +67,7 @@ impl ContentKey {
         )
     }
 
-    /// Which of `count` shards the document falls into, from 0: the same on every machine. Of no shards, the first.
+    /// Returns the document's shard, from 0 to `count - 1`: the same on every machine. Returns 0 if `count` is 0.
     #[must_use]
     pub fn shard(self, count: u32) -> u32 {
         let [a, b, c, d, ..] = self.0;
@@ -115,12 +124,12 @@ impl<'de> Deserialize<'de> for ContentKey {
     }
 }
 
-/// Makes a [`ContentKey`] from a document that is read piece by piece.
+/// Computes a [`ContentKey`] piece by piece.
 #[derive(Clone, Default)]
 pub struct ContentHasher(Sha256);
 
 impl ContentHasher {
-    /// Starts with nothing.
+    /// Creates a hasher without any bytes.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -131,7 +140,7 @@ impl ContentHasher {
         self.0.update(piece);
     }
 
-    /// The key of all pieces together.
+    /// Returns the key of all pieces together.
     #[must_use]
     pub fn finish(self) -> ContentKey {
         ContentKey(self.0.finalize().into())

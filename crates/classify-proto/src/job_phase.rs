@@ -1,9 +1,16 @@
-//! How far a job has come.
+//! The phase of a job.
 
-/// What a job's status means, the same for both versions of the API.
+/// The meaning of a job's status, for both versions of the API.
 ///
-/// [`v2::JobStatus::phase`](crate::v2::JobStatus::phase) and [`v1::JobStatus::phase`](crate::v1::JobStatus::phase) are the
-/// only places that decide whether a job has ended.
+/// Returned by [`v2::JobStatus::phase`](crate::v2::JobStatus::phase) and
+/// [`v1::JobStatus::phase`](crate::v1::JobStatus::phase), which decide whether a job has ended.
+///
+/// ```
+/// use classify_proto::{JobPhase, v2::JobStatus};
+///
+/// assert_eq!(JobStatus::Running.phase(), JobPhase::Pending);
+/// assert!(JobStatus::Cancelled.phase().is_terminal());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum JobPhase {
@@ -18,7 +25,7 @@ pub enum JobPhase {
 }
 
 impl JobPhase {
-    /// Whether the job has ended.
+    /// Returns `true` if the job has ended.
     #[must_use]
     pub fn is_terminal(self) -> bool {
         self != Self::Pending

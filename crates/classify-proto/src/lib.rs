@@ -1,33 +1,37 @@
-//! Sans-IO client for `LlamaCloud`'s document classification API: requests, responses and every decision, no IO.
+//! Sans-IO client for `LlamaCloud`'s document classification API: builds requests, parses responses and decides about
+//! retries, paging and polling, without IO.
 //!
-//! The promise it is built around: **a document is classified once and paid for once, whatever the network does, and
-//! every wait ends with the job's real outcome or an error.**
+//! Its promise: **a document is classified once and paid for once, even if a request times out, the process crashes or
+//! the same program runs again, and every wait ends with the job's real outcome or an error.**
 //!
 //! # In scope
 //!
 //! - Building [`http::Request`]s and parsing [`http::Response`]s, for each operation of the API ([`v2`], [`v1`],
 //!   [`files`], [`configurations`], [`webhooks`]).
-//! - Deciding: what may be repeated, how long to wait, when a list ends, when a job has ended ([`machine`]).
-//! - Reading leniently what a service may change at any time: words it adds, fields it drops, bodies that are no JSON.
+//! - Deciding whether a request may be sent again, how long to wait, when a list ends and when a job has ended
+//!   ([`machine`]).
+//! - Parsing leniently whatever a service may change at any time: enum values it adds, fields it drops, bodies that are
+//!   not JSON.
 //!
 //! # Out of scope
 //!
 //! - Sockets, TLS, threads, an executor, the clock, randomness, files, the environment. A driver has those:
-//!   `classify-ureq` (blocking) and `classify-reqwest` (async), or your own in a page of code, as below.
-//! - What a document says. The core frames its bytes and never looks at them.
+//!   `classify-ureq` (blocking), `classify-reqwest` (async), or one of your own in a page of code, as below.
+//! - The content of documents. The core frames a document's bytes and does not parse them.
 //!
 //! # The run loop
 //!
 //! Everything that takes more than one request is a [`machine::Machine`], and every machine is run by one loop:
 //!
-//! 1. `poll` it at the present time.
-//! 2. `Send`: put the request on the wire and, when its reply is there, `handle` it. `Wait`: until a reply is there or
-//!    the time is reached. `Event`: take it. `Done`: stop.
-//! 3. Go to 1. The one rule: after anything but `Wait`, poll again before waiting for anything.
+//! 1. Call `poll` with the current time.
+//! 2. `Send`: send the request and pass its reply to `handle` when it arrives. `Wait`: wait for a reply, or until the
+//!    given time. `Event`: process it. `Done`: stop.
+//! 3. Go to 1. One rule matters: after anything but `Wait`, poll again before waiting for anything.
 //!
 //! # A whole job
 //!
-//! Here a job lives its life, from the upload to its result. A closure plays the service; a driver would use a socket.
+//! This example classifies a document, from the upload to the result. A closure plays the service; a driver would use a
+//! socket.
 //!
 //! ```
 //! use classify_proto::machine::{Context, HashedDocument, Machine, Run, RunEvent, Step};
@@ -89,22 +93,22 @@
 //!
 //! | to … | use |
 //! | --- | --- |
-//! | say where requests go and in whose name | [`Api`], [`Region`] |
-//! | know the proxy on the way there | [`Proxy`] |
-//! | make one request with retries of your own | an [`Operation`]: [`v2`], [`files`], [`configurations`], [`webhooks`] |
-//! | make a call with its retries | [`machine::Call`] |
+//! | set the base URL, the key, the project and the proxy | [`Api`], [`Region`] |
+//! | parse a proxy's URL and credentials | [`Proxy`] |
+//! | send one request, with retries of your own | an [`Operation`]: [`v2`], [`files`], [`configurations`], [`webhooks`] |
+//! | send one request, with the crate's retries | [`machine::Call`] |
 //! | save rules under a name | [`configurations`] |
-//! | trust and read what a webhook receives | [`webhooks`] |
-//! | have jobs of the first version, or move off it | [`v1`], [`v1::migrate`] |
+//! | verify and parse the deliveries of a webhook | [`webhooks`] |
+//! | use jobs of v1, or migrate from v1 | [`v1`], [`v1::migrate`] |
 //! | upload a document once | [`machine::UploadOnce`] |
-//! | list, wait, run, run some side by side | [`machine::Pager`], [`machine::Waiter`], [`machine::Run`], [`machine::Concurrent`] |
-//! | classify thousands, each once, over crashes | [`machine::Bulk`], [`machine::Journal`], [`machine::Limiter`] |
-//! | find out what became of a v1 create; read v1 results | [`machine::Reconcile`], [`machine::ResultsWaiter`] |
-//! | send what this crate does not know yet | [`CallOptions`], [`RawOperation`] |
-//! | see the HTTP response too | [`machine::RawCall`], [`RawResponse`] |
-//! | stop today and go on tomorrow | [`machine::Saved`] |
-//! | know what went wrong | [`Error`] and its predicates, [`ErrorCode`], [`Hint`] |
-//! | choose pages | [`PageRanges`] |
+//! | list, wait, run, or run several at once | [`machine::Pager`], [`machine::Waiter`], [`machine::Run`], [`machine::Concurrent`] |
+//! | classify thousands of documents and resume after a crash | [`machine::Bulk`], [`machine::Journal`], [`machine::Limiter`] |
+//! | find the job of a v1 create whose response was lost; read v1 results | [`machine::Reconcile`], [`machine::ResultsWaiter`] |
+//! | send fields or operations that this crate does not know yet | [`CallOptions`], [`RawOperation`] |
+//! | read the HTTP response as well | [`machine::RawCall`], [`RawResponse`] |
+//! | save a machine and resume it in another process | [`machine::Saved`] |
+//! | handle an error | [`Error`] and its predicates, [`ErrorCode`], [`Hint`] |
+//! | choose pages of a document | [`PageRanges`] |
 //!
 //! # Cargo features
 //!
@@ -168,7 +172,7 @@ pub use text::timestamp::Timestamp;
 pub use time::Time;
 pub use transport_limits::TransportLimits;
 
-/// The program in README is compiled with the other examples.
+/// Compiles the program in the README as a doctest.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -1,4 +1,4 @@
-//! One call to the service: its request beside its response.
+//! The trait of all operations: one call to the service, with its request and its response.
 
 use bytes::Bytes;
 
@@ -17,6 +17,18 @@ use crate::text::redact;
 /// and [`parse`](Self::parse) for each attempt.
 ///
 /// The trait may be implemented outside of this crate, for an endpoint that the crate does not know.
+///
+/// ```
+/// use classify_proto::{Api, Operation, v2::GetJob};
+///
+/// let api = Api::builder("llx-key").build()?;
+/// let get = GetJob::new("clj-1");
+/// let request = get.build_request(&api)?;
+/// assert_eq!(request.uri().path(), "/api/v2/classify/clj-1");
+/// let response = http::Response::new(r#"{"id": "clj-1", "status": "RUNNING"}"#.into());
+/// assert_eq!(get.parse(response)?.id, "clj-1");
+/// # Ok::<(), classify_proto::Error>(())
+/// ```
 pub trait Operation: Sized {
     /// The parsed content of a successful response.
     type Output;
@@ -63,13 +75,13 @@ pub trait Operation: Sized {
     /// request.
     fn parse_success(&self, response: http::Response<Bytes>) -> Result<Self::Output, Error>;
 
-    /// Adds details that only the operation has to an error: a transaction id, or the id of the object. Returns the
-    /// error unchanged by default.
+    /// Adds details to an error that only the operation knows, such as a transaction id. Returns the error unchanged by
+    /// default.
     fn annotate(&self, error: Error) -> Error {
         error
     }
 
-    /// Sets the [unique field](Self::unique_field) from `seed`, unless it is set. Call this once, before the first
+    /// Derives the [unique field](Self::unique_field) from `seed`, unless it is set. Call it once, before the first
     /// attempt.
     fn prepare(&mut self, seed: Seed) {
         if let Some(field) = self.unique_field() {
@@ -77,7 +89,7 @@ pub trait Operation: Sized {
         }
     }
 
-    /// Validates the operation, unless `api` has validation switched off, and builds a request.
+    /// Builds a request. Validates the operation first, unless validation is switched off in `api`.
     ///
     /// # Errors
     ///
@@ -95,7 +107,7 @@ pub trait Operation: Sized {
     ///
     /// # Errors
     ///
-    /// For a status other than 2xx, an error with the service's message; otherwise as
+    /// If the status is not 2xx, an error with the service's message; otherwise as
     /// [`parse_success`](Self::parse_success). A gateway may repeat the API key in its message: pass the response
     /// through [`Api::redact`] first.
     fn parse(&self, mut response: http::Response<Bytes>) -> Result<Self::Output, Error> {

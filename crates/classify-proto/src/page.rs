@@ -5,23 +5,23 @@ use serde::{Deserialize, Deserializer};
 use crate::operation::Operation;
 use crate::text::response_object::{LenientCount, null_as_default};
 
-/// One page of a list, with the token that asks for the next.
+/// One page of a list, and the token of the next page.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(bound = "T: Deserialize<'de>")]
 #[non_exhaustive]
 pub struct Page<T> {
-    /// The items, in the service's order. A page may be empty and still have a successor.
+    /// The items, in the service's order. A page may be empty without being the last.
     #[serde(default, deserialize_with = "null_as_default")]
     pub items: Vec<T>,
-    /// What to ask for next; `None` on the last page.
+    /// The token of the next page; `None` on the last page.
     #[serde(default, deserialize_with = "non_empty")]
     pub next_page_token: Option<String>,
-    /// How many items the whole list has, where the service says so; it may be an estimate.
+    /// Number of items in the whole list; `None` if the service does not send it. It may be an estimate.
     #[serde(default, deserialize_with = "count")]
     pub total_size: Option<u64>,
 }
 
-/// An empty token ends a list as an absent one does.
+/// An empty token ends a list, like an absent one.
 fn non_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     Ok(Option::<String>::deserialize(deserializer)?.filter(|token| !token.is_empty()))
 }
@@ -30,26 +30,26 @@ fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::E
     LenientCount::deserialize(deserializer).map(|count| count.0)
 }
 
-/// An operation that lists, a page at a time.
+/// An operation that returns a page of a list.
 pub trait Paged: Operation<Output = Page<Self::Item>> + Clone {
-    /// What is listed.
+    /// The type of the items.
     type Item;
 
-    /// The token of the page this operation asks for; `None` for the first.
+    /// Returns the token of the requested page; `None` for the first page.
     fn page_token(&self) -> Option<&str>;
 
-    /// The same list, from another page on. Every filter is kept.
+    /// Returns the same operation for another page. All filters are kept.
     #[must_use]
     fn with_page_token(&self, token: Option<String>) -> Self;
 
-    /// Moves this list to another page. As [`with_page_token`](Self::with_page_token), but the list is not copied if the
-    /// operation can do without.
+    /// Changes the requested page. Like [`with_page_token`](Self::with_page_token), but without copying if the
+    /// operation can do that.
     fn set_page_token(&mut self, token: Option<String>) {
         *self = self.with_page_token(token);
     }
 }
 
-/// Makes a [`Paged`] operation of a list that keeps the token of its page in a field called `page_token`.
+/// Implements [`Paged`] for an operation with the field `page_token`.
 macro_rules! paged {
     ($list:ident of $item:ty) => {
         impl $crate::page::Paged for $list {

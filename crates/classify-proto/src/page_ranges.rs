@@ -1,4 +1,4 @@
-//! Which pages of a document are read: `1,3,5-7`.
+//! Page ranges such as `1,3,5-7`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,14 +8,14 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::error::Error;
 use crate::text::quoted;
 
-/// The argument that a mistake is reported against.
+/// The field named by errors.
 const FIELD: &str = "target_pages";
 
-/// Pages of a document, as v2 writes them: 1-based numbers and ranges, separated by commas.
+/// Pages of a document in v2's notation: 1-based numbers and ranges, separated by commas.
 ///
-/// What was written is kept as written; [`normalized`](Self::normalized) sorts it and joins what overlaps or touches.
-/// A range takes the same memory whatever its length: `1-4294967295` costs eight bytes until it is expanded, and
-/// [`to_zero_based`](Self::to_zero_based) has a limit.
+/// The notation is kept as parsed; [`normalized`](Self::normalized) sorts it and joins ranges that overlap or touch. A
+/// range takes eight bytes whatever its length, such as `1-4294967295`; [`to_zero_based`](Self::to_zero_based)
+/// therefore has a limit.
 ///
 /// ```
 /// use classify_proto::PageRanges;
@@ -30,7 +30,7 @@ const FIELD: &str = "target_pages";
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PageRanges(Vec<Span>);
 
-/// First and last page, both included; first is at least 1 and at most last.
+/// First and last page, both inclusive; the first is at least 1 and at most the last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 struct Span {
     first: u32,
@@ -44,11 +44,11 @@ impl Span {
 }
 
 impl PageRanges {
-    /// The pages whose 0-based numbers these are, as v1 writes them; sorted and joined.
+    /// Creates ranges from 0-based page numbers, v1's notation. They are sorted and joined.
     ///
     /// # Errors
     ///
-    /// [`is_invalid`](Error::is_invalid) when there are none, or when a number has no 1-based counterpart in 32 bits.
+    /// [`is_invalid`](Error::is_invalid) if there are none, or if a number has no 1-based equivalent in 32 bits.
     pub fn from_zero_based(pages: impl IntoIterator<Item = u32>) -> Result<Self, Error> {
         let mut spans = Vec::new();
         for page in pages {
@@ -66,23 +66,23 @@ impl PageRanges {
         if spans.is_empty() {
             return Err(Error::invalid(
                 FIELD,
-                "names no page; leave it out to read all pages",
+                "contains no page; omit it to read all pages",
             ));
         }
         Ok(Self(spans).normalized())
     }
 
-    /// The pages as sorted 0-based numbers without repeats, as v1 writes them.
+    /// Returns the pages as sorted 0-based numbers without duplicates, v1's notation.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::TooLarge`](crate::ErrorKind::TooLarge) when there are more than `limit`.
+    /// [`ErrorKind::TooLarge`](crate::ErrorKind::TooLarge) if there are more than `limit` pages.
     pub fn to_zero_based(&self, limit: usize) -> Result<Vec<u32>, Error> {
         let normal = self.normalized();
         let count = normal.count();
         if usize::try_from(count).map_or(true, |count| count > limit) {
             return Err(Error::too_large(format!(
-                "{FIELD} names {count} pages; the limit is {limit}"
+                "{FIELD} contains {count} pages; the limit is {limit}"
             )));
         }
         Ok(normal
@@ -92,7 +92,7 @@ impl PageRanges {
             .collect())
     }
 
-    /// Whether a page, by its 1-based number, is among them.
+    /// Returns `true` if the page with this 1-based number is included.
     #[must_use]
     pub fn contains(&self, page: u32) -> bool {
         self.0
@@ -100,13 +100,14 @@ impl PageRanges {
             .any(|span| (span.first..=span.last).contains(&page))
     }
 
-    /// How many different pages they are.
+    /// Returns the number of distinct pages.
     #[must_use]
     pub fn count(&self) -> u64 {
         joined(&self.0).iter().map(|span| span.len()).sum()
     }
 
-    /// The same pages, sorted, without repeats, with neighbours joined: equal for equal pages.
+    /// Returns the same pages sorted, without duplicates, with adjacent ranges joined. Equal sets of pages have equal
+    /// results.
     #[must_use]
     pub fn normalized(&self) -> Self {
         Self(joined(&self.0))
@@ -170,16 +171,16 @@ impl FromStr for PageRanges {
 fn page(text: &str) -> Result<u32, &'static str> {
     let text = text.trim();
     if text.is_empty() {
-        return Err("is a range with one end missing");
+        return Err("is a range without a first or last page");
     }
-    // Stricter than `parse`, which would take a sign.
+    // Stricter than `parse`, which accepts a sign.
     if !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err("is neither a page number nor a range such as 5-7");
     }
     match text.parse() {
-        Ok(0) => Err("holds page 0; pages are counted from 1"),
+        Ok(0) => Err("contains page 0; pages are counted from 1"),
         Ok(page) => Ok(page),
-        Err(_) => Err("holds a number that is too large"),
+        Err(_) => Err("contains a number that is too large"),
     }
 }
 
@@ -264,8 +265,8 @@ mod tests {
             ("+1", ["item 1", "neither"]),
             ("1 2", ["item 1", "neither"]),
             ("1-2-3", ["item 1", "neither"]),
-            ("5-", ["item 1", "missing"]),
-            ("-5", ["item 1", "missing"]),
+            ("5-", ["item 1", "first or last"]),
+            ("-5", ["item 1", "first or last"]),
             ("3,4294967296", ["item 2", "too large"]),
         ] {
             let message = refused(text);

@@ -1,33 +1,41 @@
-//! A field of an update: left alone, emptied, or set.
+//! A field of an update: kept, cleared, or set.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// What an update does to one field.
+/// The change of one field in an update.
 ///
-/// To leave a field out of an update and to send `null` for it are two requests; an `Option` could tell only one.
+/// Omitting a field and sending `null` are different requests, which an `Option` could not distinguish.
+///
+/// ```
+/// use classify_proto::Patch;
+///
+/// assert_eq!(Patch::from(Some("name")), Patch::Set("name"));
+/// assert_eq!(Patch::<&str>::from(None), Patch::Clear);
+/// assert!(Patch::<&str>::default().is_keep());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[expect(
     clippy::exhaustive_enums,
     reason = "JSON has these three ways to say it and no fourth"
 )]
 pub enum Patch<T> {
-    /// Leaves the field as it is: it is not sent.
+    /// Keeps the field: it is not sent.
     #[default]
     Keep,
-    /// Empties the field: `null` is sent.
+    /// Clears the field: `null` is sent.
     Clear,
-    /// Sets the field.
+    /// Sets the field to this value.
     Set(T),
 }
 
 impl<T> Patch<T> {
-    /// Whether the field is left as it is.
+    /// Returns `true` for [`Keep`](Self::Keep).
     #[must_use]
     pub fn is_keep(&self) -> bool {
         matches!(self, Self::Keep)
     }
 
-    /// What the field is set to.
+    /// Returns the new value; `None` for [`Keep`](Self::Keep) and [`Clear`](Self::Clear).
     #[must_use]
     pub fn as_set(&self) -> Option<&T> {
         match self {
@@ -36,7 +44,7 @@ impl<T> Patch<T> {
         }
     }
 
-    /// The same change with another value.
+    /// Converts the value of [`Set`](Self::Set).
     pub(crate) fn try_map<'a, U, E>(
         &'a self,
         map: impl FnOnce(&'a T) -> Result<U, E>,
@@ -49,21 +57,21 @@ impl<T> Patch<T> {
     }
 }
 
-/// `Some` sets and `None` clears; a field that is left alone is not mentioned at all.
+/// `Some` sets and `None` clears.
 impl<T> From<Option<T>> for Patch<T> {
     fn from(value: Option<T>) -> Self {
         value.map_or(Self::Clear, Self::Set)
     }
 }
 
-/// A field of this type carries `skip_serializing_if = "Patch::is_keep"`.
+/// Use it with `skip_serializing_if = "Patch::is_keep"`.
 impl<T: Serialize> Serialize for Patch<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.as_set().serialize(serializer)
     }
 }
 
-/// A field of this type carries `default`, which is what an absent field reads as.
+/// Use it with `default`: an absent field is [`Keep`](Patch::Keep).
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Patch<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Option::deserialize(deserializer).map(Self::from)

@@ -1,4 +1,4 @@
-//! Which proxy stands between a client and the service, by the environment.
+//! The proxy that the environment sets for requests to the service.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -10,20 +10,21 @@ use crate::api::{Api, is_loopback};
 use crate::error::Error;
 use crate::text::url_parts::UrlParts;
 
-/// The proxy through which the requests to an [`Api`] go.
+/// The proxy for the requests to an [`Api`].
 ///
-/// Every tool reads the same variables and each reads them in its own way. A driver asks here, so that all of them
-/// agree, and sets its transport to the answer and to nothing else:
+/// Tools read the proxy variables in different ways. All drivers use this type, so that they agree, and configure their
+/// transport with its result only:
 ///
-/// - For an `https` base URL `https_proxy`, then `HTTPS_PROXY`; for `http` `http_proxy`, then `HTTP_PROXY`, which a web
-///   server that runs a program on request may have set from a header and which is therefore passed over where
-///   `REQUEST_METHOD` is set. Where there is none, `all_proxy`, then `ALL_PROXY`. An empty variable is none.
-/// - `no_proxy`, then `NO_PROXY`, excepts hosts: names with all that stands below them, with or without a dot or `*.`
-///   before them, addresses, networks such as `10.0.0.0/8`, each with a port or without, parted by commas or blanks;
-///   `*` excepts all.
-/// - This machine is never reached through a proxy: plain HTTP, which is allowed here only, would carry the key out.
-/// - The proxy speaks HTTP or HTTPS; without a scheme it is HTTP. A proxy of another kind is an error, since to go past
-///   it would be a surprise.
+/// - For an `https` base URL: `https_proxy`, then `HTTPS_PROXY`. For `http`: `http_proxy`, then `HTTP_PROXY`; the
+///   latter is ignored if `REQUEST_METHOD` is set, because a CGI server derives it from a header of the request. If
+///   none is set: `all_proxy`, then `ALL_PROXY`. An empty variable counts as not set.
+/// - `no_proxy`, then `NO_PROXY`, lists the hosts that are reached directly: domain names with all their subdomains,
+///   with or without a leading `.` or `*.`, IP addresses, and networks such as `10.0.0.0/8`, each with or without a
+///   port, separated by commas or spaces; `*` matches all hosts.
+/// - Hosts on this machine are always reached directly: plain HTTP, which is allowed for them, would send the key to
+///   the proxy.
+/// - The proxy is an HTTP or HTTPS proxy, HTTP if it has no scheme. Other schemes are an error: to connect without the
+///   proxy could be a surprise.
 ///
 /// ```
 /// use classify_proto::{Api, Proxy};
@@ -44,13 +45,13 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// The proxy for the base URL of `api`, or `None` where it is reached directly. `lookup` is the driver's
-    /// `std::env::var(name).ok()`, or the same for anything else that holds names and values.
+    /// Returns the proxy for the base URL of `api`; `None` if it is reached directly. `lookup` returns the value of an
+    /// environment variable, such as `std::env::var(name).ok()`.
     ///
     /// # Errors
     ///
-    /// [`is_invalid`](Error::is_invalid), naming the variable, when what it holds is no URL of a proxy, or of one that
-    /// speaks neither HTTP nor HTTPS.
+    /// [`is_invalid`](Error::is_invalid), naming the variable, if its value is not the URL of a proxy, or of a proxy
+    /// that is neither HTTP nor HTTPS.
     pub fn from_lookup(
         api: &Api,
         lookup: impl Fn(&str) -> Option<String>,
@@ -85,33 +86,33 @@ impl Proxy {
         Self::parse(variable, &url).map(Some)
     }
 
-    /// Returns the URL for a transport, with its host in Punycode. It may contain a user name and a password and must
-    /// not be shown.
+    /// Returns the URL for a transport, with its host in Punycode. It may contain a user name and a password; do not
+    /// print it.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// The host, with the brackets of an IPv6 address.
+    /// Returns the host; an IPv6 address has brackets.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// The port.
+    /// Returns the port; the scheme's default if the URL has none.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// The variable that names it.
+    /// Returns the name of the variable that set the proxy.
     #[must_use]
     pub fn variable(&self) -> &str {
         self.variable
     }
 
     fn parse(variable: &'static str, text: &str) -> Result<Self, Error> {
-        // No error repeats the text, which may contain a password.
+        // Errors do not quote the text, which may contain a password.
         let invalid = |problem: String| Error::invalid(variable, problem);
         let malformed = |problem: &str| {
             invalid(format!(
@@ -128,7 +129,7 @@ impl Proxy {
             "https" => "https",
             other => {
                 return Err(invalid(format!(
-                    "names a proxy that speaks {other}; only http and https are supported"
+                    "is the URL of a proxy with the scheme {other}; only http and https are supported"
                 )));
             }
         };
@@ -137,7 +138,7 @@ impl Proxy {
             return Err(malformed("has no host"));
         };
         let login = &parsed[Position::BeforeUsername..Position::BeforeHost];
-        // Parsing adds a slash and leaves out a default port.
+        // Parsing adds a slash and removes a default port.
         let path = if parts.rest.is_empty() {
             ""
         } else {
@@ -147,9 +148,11 @@ impl Proxy {
             "" | ":" => format!("{scheme}://{login}{host}{path}"),
             _ => format!("{scheme}://{login}{host}:{port}{path}"),
         };
-        // A transport that cannot parse it may connect without a proxy.
+        // A transport that cannot parse the URL may connect without a proxy.
         if url.parse::<Uri>().is_err() {
-            return Err(malformed("has a character that cannot be sent"));
+            return Err(malformed(
+                "contains a character that is not allowed in a URL",
+            ));
         }
         Ok(Self {
             variable,
@@ -161,7 +164,7 @@ impl Proxy {
     }
 }
 
-/// Where it is, without name and password.
+/// The URL without user name and password.
 impl fmt::Display for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}://{}:{}", self.scheme, self.host, self.port)
@@ -177,7 +180,7 @@ impl fmt::Debug for Proxy {
     }
 }
 
-/// A host without the brackets of an IPv6 address and the dot of a name that is whole.
+/// A host without the brackets of an IPv6 address and without a trailing dot.
 fn bare(host: &str) -> &str {
     host.strip_prefix('[')
         .and_then(|host| host.strip_suffix(']'))
@@ -224,7 +227,7 @@ fn excepts(entry: &str, host: &str, port: u16) -> bool {
     }
 }
 
-/// An entry's host, and its port where it has one. An IPv6 address without brackets has none.
+/// The host and the port of an entry. An IPv6 address without brackets has no port.
 fn port_of(entry: &str) -> (&str, Option<u16>) {
     if entry.parse::<IpAddr>().is_ok() {
         return (entry, None);
@@ -238,7 +241,7 @@ fn port_of(entry: &str) -> (&str, Option<u16>) {
     }
 }
 
-/// Whether a name is another or stands below it.
+/// Whether a host is a domain or one of its subdomains.
 fn is_within(host: &str, name: &str) -> bool {
     let Some(head) = host.len().checked_sub(name.len()) else {
         return false;
@@ -249,7 +252,7 @@ fn is_within(host: &str, name: &str) -> bool {
         && (above.is_empty() || above.ends_with(b"."))
 }
 
-/// Whether the first `bits` of an address are a network's.
+/// Whether the first `bits` of an address and of a network are equal.
 fn contains(network: IpAddr, bits: u32, address: IpAddr) -> bool {
     let (network, address, width) = match (network, address) {
         (IpAddr::V4(network), IpAddr::V4(address)) => (
@@ -263,7 +266,7 @@ fn contains(network: IpAddr, bits: u32, address: IpAddr) -> bool {
     let Some(rest) = u32::checked_sub(width, bits) else {
         return false;
     };
-    // All of the bits are the rest where the network is everything.
+    // A shift by the full width, for the network of all addresses, is not defined.
     let cut = |value: u128| value.checked_shr(rest).unwrap_or(0);
     cut(network) == cut(address)
 }
@@ -332,7 +335,7 @@ mod tests {
             ),
             ("http://s.example", &[("HTTPS_PROXY", A)], "direct"),
             ("http://s.example", &[("all_proxy", A)], A),
-            // What a request's `Proxy:` header becomes where a web server runs a program.
+            // A CGI server sets it from a request's `Proxy:` header.
             (
                 "http://s.example",
                 &[("HTTP_PROXY", A), ("REQUEST_METHOD", "GET")],
@@ -504,7 +507,7 @@ mod tests {
             ("u:canary@\\proxy", "backslash"),
             ("http://u:canary@pro\txy", "tab"),
             ("u:canary@1.2.3.256", "IPv4"),
-            ("u:canary@a{b", "cannot be sent"),
+            ("u:canary@a{b", "not allowed in a URL"),
         ] {
             let error = found("https://s.example", &[("ALL_PROXY", text)]).unwrap_err();
             let message = error.to_string();
@@ -517,7 +520,7 @@ mod tests {
                 !message.contains("canary@") && !message.contains("ary "),
                 "{message}"
             );
-            // Nobody asks of a host that is excepted.
+            // The variable is not read for an excepted host.
             let set = [("ALL_PROXY", text), ("NO_PROXY", "example")];
             assert_eq!(by("https://s.example", &set), "direct");
         }

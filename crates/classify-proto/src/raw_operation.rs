@@ -16,10 +16,10 @@ use crate::semantics::{Idempotency, Semantics};
 use crate::text::json::read_json;
 use crate::text::{quoted, redact};
 
-/// A call to an endpoint that this crate does not know: its answer is whatever JSON comes back.
+/// A call to an endpoint that this crate does not know. Returns the JSON of the response.
 ///
-/// It goes to the client's base URL, with the client's key, project and organization. The caller says what a second
-/// request would do, and with it what may be repeated.
+/// It is sent to the client's base URL, with the client's key, project and organization. `idempotency` decides whether
+/// it is sent again.
 ///
 /// ```
 /// use classify_proto::{Api, Operation, Idempotency, RawOperation, http::Method};
@@ -44,18 +44,18 @@ pub struct RawOperation {
     scope: Scope,
 }
 
-/// A piece of a path.
+/// A part of a path.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum PathPart {
-    /// As it is.
+    /// Fixed text, sent unchanged.
     Fixed(String),
-    /// One segment, to be encoded.
+    /// One segment, encoded when it is sent.
     Segment(String),
 }
 
 impl RawOperation {
-    /// Calls `path`, which begins with a slash, is sent as it is, and has no query. Ids belong in
+    /// Creates an operation for `path`, which begins with a slash, is sent unchanged, and has no query. Pass ids to
     /// [`segment`](Self::segment), which encodes them.
     #[must_use]
     pub fn new(method: Method, path: impl Into<String>, idempotency: Idempotency) -> Self {
@@ -71,28 +71,28 @@ impl RawOperation {
 
     scope_setters!();
 
-    /// Appends one segment to the path, encoded.
+    /// Appends one segment to the path and encodes it.
     #[must_use]
     pub fn segment(mut self, segment: impl Into<String>) -> Self {
         self.path.push(PathPart::Segment(segment.into()));
         self
     }
 
-    /// Appends fixed text to the path, which begins with a slash.
+    /// Appends fixed text to the path. It begins with a slash.
     #[must_use]
     pub fn then(mut self, path: impl Into<String>) -> Self {
         self.path.push(PathPart::Fixed(path.into()));
         self
     }
 
-    /// Adds a pair to the query; a name may come more than once.
+    /// Adds a query parameter. A name may be added several times.
     #[must_use]
     pub fn query(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.query.push((name.into(), value.into()));
         self
     }
 
-    /// Sends this as JSON. It is part of a saved state, so it should hold no secret that may not be written down.
+    /// Sets the JSON body. It is part of a saved state, so it should not contain a secret.
     #[must_use]
     pub fn json(mut self, body: impl Into<Value>) -> Self {
         self.body = Some(body.into());
@@ -102,7 +102,7 @@ impl RawOperation {
 
 impl fmt::Debug for RawOperation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Query by name, body by presence: either may hold what was not meant to be seen.
+        // The names of the query and whether there is a body: values may be secret.
         let names: Vec<_> = self.query.iter().map(|(name, _)| name).collect();
         f.debug_struct("RawOperation")
             .field("method", &self.method)
@@ -114,9 +114,9 @@ impl fmt::Debug for RawOperation {
     }
 }
 
-/// Whether text can be a path, or the end of one: slashes and segments, none of which climbs or says nothing.
+/// Whether text can be a path or the end of one: a slash, and segments that are neither empty nor `.` nor `..`.
 fn is_path(text: &str) -> bool {
-    // Percent signs are let through, so that a segment can be encoded by the caller; climbing in disguise is not.
+    // Percent signs are allowed, so that a caller can encode a segment; encoded dot segments are not.
     let plain = text
         .bytes()
         .all(|byte| byte.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=:@%".contains(&byte));
@@ -155,7 +155,7 @@ impl Operation for RawOperation {
                     return Err(Error::invalid(
                         "path",
                         format!(
-                            "{} is no path such as /api/v2/classify; queries go in `query`, ids in `segment`",
+                            "{} is not a path such as /api/v2/classify; pass queries to `query` and ids to `segment`",
                             quoted(text)
                         ),
                     ));

@@ -1,4 +1,4 @@
-//! The HTTP response beside the value that was parsed from it.
+//! An HTTP response together with the value that was parsed from it.
 
 use std::fmt;
 
@@ -25,7 +25,7 @@ pub struct RawResponse<T> {
 }
 
 impl<T> RawResponse<T> {
-    /// Returns the id that the service gave to the request, to mention in a support case.
+    /// Returns the request id from the response's headers. Include it in a report to the service's support.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
         request_id(&self.headers)
@@ -45,7 +45,7 @@ impl<T> RawResponse<T> {
 
 impl<T: fmt::Debug> fmt::Debug for RawResponse<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Header names and the body's size only: cookies, presigned URLs and document text do not belong in a log.
+        // Only header names and the body's size: cookies, presigned URLs and document text do not belong in a log.
         f.debug_struct("RawResponse")
             .field("value", &self.value)
             .field("status", &self.status)

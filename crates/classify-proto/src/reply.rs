@@ -1,4 +1,4 @@
-//! What a driver hands back for a request: a response, or what went wrong on the way.
+//! The reply of a driver to a request: a response, or the transport's failure.
 
 use std::fmt;
 use std::io;
@@ -7,15 +7,23 @@ use bytes::Bytes;
 
 use crate::proxy::Proxy;
 
-/// A driver's answer to one [`Step::Send`](crate::machine::Step::Send).
+/// The reply to one [`Step::Send`](crate::machine::Step::Send).
 ///
-/// A response of any status is `Ok`: what a 404 or a 503 means is decided here, not in a driver.
+/// A response of any status is `Ok`: machines decide about a 404 or a 503, drivers do not.
 pub type Reply = Result<http::Response<Bytes>, Failure>;
 
-/// Why no whole response arrived. Plain data, made by a driver, judged by a machine.
+/// The reason why there is no complete response. Created by a driver and evaluated by a machine.
 ///
-/// The one question that decides about money is whether the request may have reached the service. A constructor
-/// answers it; when in doubt the answer is "it may have".
+/// Whether a request is sent again depends on whether it may have reached the service. The constructors decide that; if
+/// it is not certain, it may have.
+///
+/// ```
+/// use classify_proto::Failure;
+///
+/// assert!(!Failure::connect("connection refused").may_have_been_sent());
+/// assert!(Failure::timeout("60 s passed").may_have_been_sent());
+/// assert!(!Failure::timeout("10 s passed").before_sending().may_have_been_sent());
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     kind: FailureKind,
@@ -23,38 +31,38 @@ pub struct Failure {
     sent: bool,
     io_kind: Option<io::ErrorKind>,
     is_source_lost: bool,
-    /// The proxy that the request went through, without its user name and password.
+    /// The proxy that the request was sent through, without user name and password.
     proxy: Option<Box<str>>,
-    /// What that proxy answered in place of opening a connection.
+    /// The status of the proxy's response to `CONNECT`.
     proxy_status: Option<u16>,
     message: String,
 }
 
-/// What kind of failure it was.
+/// The kind of a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FailureKind {
-    /// No connection came about: name look-up, refused, unreachable, TLS handshake.
+    /// No connection: DNS lookup, connection refused, host unreachable, TLS handshake.
     Connect,
-    /// A time limit ran out.
+    /// A time limit was reached.
     Timeout,
-    /// The connection broke, or what came over it was not HTTP, or the body was cut short.
+    /// The connection broke, the response was not HTTP, or its body was cut short.
     Broken,
-    /// The response was larger than the driver's limit.
+    /// The response exceeded the driver's size limit.
     TooLarge,
-    /// The request's own content could not be read: the file is gone, unreadable, or changed while it was sent.
+    /// The request's content could not be read: the file is missing, unreadable, or changed during the upload.
     Content,
-    /// The transport refuses this request whenever it is asked: a URL it cannot take, no TLS compiled in, a proxy that does
+    /// The transport would refuse this request every time: an unsupported URL, a build without TLS, a proxy that does
     /// not connect.
     Refused,
 }
 
 impl Failure {
-    /// No connection came about, so nothing was sent.
+    /// Creates a failure to connect. Nothing was sent.
     #[must_use]
     pub fn connect(message: impl Into<String>) -> Self {
         let mut message = message.into();
-        // How rustls, OpenSSL and GnuTLS say that the first bytes of the server are not TLS.
+        // The messages of rustls, OpenSSL and GnuTLS if the server's first bytes are not TLS.
         let words = [
             "InvalidContentType",
             "wrong version number",
@@ -66,10 +74,10 @@ impl Failure {
         Self::new(FailureKind::Connect, false, message)
     }
 
-    /// A proxy answered `CONNECT` with this status and opened no connection, so nothing was sent.
+    /// Creates the failure of a proxy that answered `CONNECT` with this status. Nothing was sent to the service.
     ///
-    /// A status of 4xx, such as 407 or 403, is given at every attempt and counts as [refused](Self::refused), except 408 and
-    /// 429; after any other the request may be sent again.
+    /// A status of 4xx, such as 407 or 403, would be the same at every attempt and counts as [refused](Self::refused),
+    /// except 408 and 429. After any other status the request may be sent again.
     #[must_use]
     pub fn proxy_refused(status: u16) -> Self {
         let is_final = (400..500).contains(&status) && !matches!(status, 408 | 429);
@@ -86,20 +94,20 @@ impl Failure {
         }
     }
 
-    /// The same failure, of a request that went through this proxy; the error names it and its variable.
+    /// Sets the proxy that the request was sent through. The error names it and its variable.
     #[must_use]
     pub fn through(mut self, proxy: &Proxy) -> Self {
         self.proxy = Some(format!("{proxy} ({})", proxy.variable()).into());
         self
     }
 
-    /// A time limit ran out; the request may have been acted upon.
+    /// Creates a timeout. The request may have had an effect.
     #[must_use]
     pub fn timeout(message: impl Into<String>) -> Self {
         Self::new(FailureKind::Timeout, true, message)
     }
 
-    /// The connection broke after something was sent; the request may have been acted upon.
+    /// Creates the failure of a connection that broke after something was sent. The request may have had an effect.
     #[must_use]
     pub fn broken(message: impl Into<String>) -> Self {
         Self::new(FailureKind::Broken, true, message)
@@ -115,40 +123,40 @@ impl Failure {
         )
     }
 
-    /// The request's content could not be read in full, so no whole request was sent.
+    /// Creates the failure of a request whose content could not be read in full. No complete request was sent.
     #[must_use]
     pub fn content(message: impl Into<String>) -> Self {
         Self::new(FailureKind::Content, false, message)
     }
 
-    /// The transport will never send this request.
+    /// Creates the failure of a request that the transport will never send.
     #[must_use]
     pub fn refused(message: impl Into<String>) -> Self {
         Self::new(FailureKind::Refused, false, message)
     }
 
-    /// The same failure of [content](Self::content), known to concern more than one document: their folder or network share
-    /// cannot be read. A bulk run stops after a few of them.
+    /// Sets whether the failure to read the [content](Self::content) concerns more than one document, because their folder
+    /// or network share cannot be read. A bulk run stops after several of them.
     #[must_use]
     pub fn source_lost(mut self, is_lost: bool) -> Self {
         self.is_source_lost = is_lost;
         self
     }
 
-    /// Returns whether the source of the document cannot be read, and not only the document.
+    /// Returns `true` if the source of the document cannot be read, and not only the document.
     #[must_use]
     pub fn is_source_lost(&self) -> bool {
         self.is_source_lost
     }
 
-    /// The same failure, known to have happened before anything was sent (a connect timeout, for example).
+    /// Sets that the failure occurred before anything was sent, such as a connect timeout.
     #[must_use]
     pub fn before_sending(mut self) -> Self {
         self.sent = false;
         self
     }
 
-    /// The same failure, known to have happened after something was sent (a redirect that was followed, for example).
+    /// Sets that the failure occurred after something was sent, such as a redirect that was followed.
     #[must_use]
     pub fn after_sending(mut self) -> Self {
         self.sent = true;
@@ -156,55 +164,55 @@ impl Failure {
         self
     }
 
-    /// The same failure, with the kind of the IO error that caused it; [`Error::io_kind`](crate::Error::io_kind) returns it.
+    /// Sets the kind of the IO error that caused the failure. [`Error::io_kind`](crate::Error::io_kind) returns it.
     #[must_use]
     pub fn with_io_kind(mut self, kind: io::ErrorKind) -> Self {
         self.io_kind = Some(kind);
         self
     }
 
-    /// The same failure, known to have happened before (`false`) or after (`true`) the transport began to send the request;
-    /// connecting is part of sending. [`Error::attempts`](crate::Error::attempts) counts only requests that were begun.
+    /// Sets whether the transport began to send the request; connecting is part of sending.
+    /// [`Error::attempts`](crate::Error::attempts) counts only requests that were begun.
     ///
-    /// A [refused](Self::refused) request and one with [unreadable content](Self::content) were not begun, all others were,
-    /// unless this says otherwise.
+    /// By default, a [refused](Self::refused) request and one with [unreadable content](Self::content) count as not
+    /// begun, and all others as begun.
     #[must_use]
     pub fn attempted(mut self, attempted: bool) -> Self {
         self.attempted = attempted;
         self
     }
 
-    /// What kind of failure it was.
+    /// Returns the kind of the failure.
     #[must_use]
     pub fn kind(&self) -> FailureKind {
         self.kind
     }
 
-    /// Whether the service may have received the request, and so may have acted upon it.
+    /// Returns `true` if the service may have received the request and so may have acted.
     #[must_use]
     pub fn may_have_been_sent(&self) -> bool {
         self.sent
     }
 
-    /// The kind of the IO error that caused the failure; `None` if the driver did not tell it.
+    /// Returns the kind of the IO error that caused the failure; `None` if the driver did not set it.
     #[must_use]
     pub fn io_kind(&self) -> Option<io::ErrorKind> {
         self.io_kind
     }
 
-    /// The proxy that the request went through and the variable that names it, without user name and password.
+    /// Returns the proxy and the variable that set it, without user name and password; `None` if there was no proxy.
     #[must_use]
     pub fn proxy(&self) -> Option<&str> {
         self.proxy.as_deref()
     }
 
-    /// The status with which the proxy refused to connect to the service.
+    /// Returns the status of the proxy's response to `CONNECT`; `None` if the proxy did not refuse.
     #[must_use]
     pub fn proxy_status(&self) -> Option<u16> {
         self.proxy_status
     }
 
-    /// Whether the transport began to send the request, even if it only tried to connect.
+    /// Returns `true` if the transport began to send the request, even if it only tried to connect.
     #[must_use]
     pub fn was_attempted(&self) -> bool {
         self.attempted

@@ -2,29 +2,29 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The project and the organization that a request names.
+/// The project and the organization of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Scope {
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    /// The project; `None` for the client's.
+    /// The project; that of the [`Api`](crate::Api) if `None`.
     pub project_id: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    /// The organization; `None` for the client's.
+    /// The organization; that of the [`Api`](crate::Api) if `None`.
     pub organization_id: Option<String>,
 }
 
-/// The setters of a field called `scope`, alike in every operation.
+/// The setters of a field called `scope`.
 macro_rules! scope_setters {
     () => {
-        /// Names the project, in place of the client's.
+        /// Sets the project, in place of that of the [`Api`](crate::Api).
         #[must_use]
         pub fn project(mut self, id: impl Into<String>) -> Self {
             self.scope.project_id = Some(id.into());
             self
         }
 
-        /// Names the organization, in place of the client's.
+        /// Sets the organization, in place of that of the [`Api`](crate::Api).
         #[must_use]
         pub fn organization(mut self, id: impl Into<String>) -> Self {
             self.scope.organization_id = Some(id.into());
@@ -34,7 +34,7 @@ macro_rules! scope_setters {
 }
 pub(crate) use scope_setters;
 
-/// `From` an id, for an operation that `new` makes from an id alone.
+/// Implements `From` for an operation that `new` creates from an id alone.
 macro_rules! from_id {
     ($operation:ty) => {
         impl From<&str> for $operation {

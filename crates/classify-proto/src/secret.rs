@@ -1,4 +1,4 @@
-//! Text that is sent to the service and shown to nobody else.
+//! Text that only the service may see.
 
 use std::fmt;
 
@@ -7,40 +7,48 @@ use serde_json::Value;
 
 use crate::text::mask;
 
-/// What stands for a secret wherever one would be written.
+/// The text that replaces a secret in output.
 pub(crate) const REDACTED: &str = "[redacted]";
 
-/// A secret: a webhook's signing secret, or the value of a header that a webhook carries.
+/// A secret: the signing secret of a webhook, or the value of a header.
 ///
-/// It is sent to the service and appears nowhere else: `Debug` prints `[redacted]`, and a saved state holds a mark
-/// in its place. A state that was loaded therefore lacks its secrets; an operation that needs one says which, and
-/// refuses to be sent until the secret is set again.
+/// It is sent to the service and redacted everywhere else: `Debug` prints `[redacted]`, and a saved state contains a
+/// marker in its place. After loading, secrets are missing, and an operation that needs one fails, naming it, until it
+/// is set again.
 ///
-/// The service shows the credentials of a saved webhook masked, such as `********`. The value behind a mask is unknown:
-/// [`is_masked`](Self::is_masked) holds, and [`expose_secret`](Self::expose_secret) returns `None`. A mask is not secret,
-/// so that JSON and saved states contain it. An
-/// [`UpdateWebhookConfiguration`](crate::webhooks::UpdateWebhookConfiguration) sends the mask of a header back, by which
-/// the service keeps the stored value; a create refuses it.
+/// The service returns the credentials of a saved webhook masked, such as `********`. For a mask,
+/// [`is_masked`](Self::is_masked) returns `true` and [`expose_secret`](Self::expose_secret) returns `None`. A mask is
+/// not secret, so JSON and saved states contain it. An
+/// [`UpdateWebhookConfiguration`](crate::webhooks::UpdateWebhookConfiguration) sends the mask of a header back, and the
+/// service then keeps the stored value; a create rejects it.
+///
+/// ```
+/// use classify_proto::Secret;
+///
+/// let secret = Secret::new("whsec_4711");
+/// assert_eq!(format!("{secret:?}"), "[redacted]");
+/// assert_eq!(secret.expose_secret(), Some("whsec_4711"));
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Content);
 
 #[derive(Clone, PartialEq, Eq)]
 enum Content {
     Known(Box<str>),
-    /// What the service shows in place of the value.
+    /// The mask that the service returned in place of the value.
     Masked(Box<str>),
-    /// Left out of a saved state.
+    /// Omitted from a saved state.
     Omitted,
 }
 
 impl Secret {
-    /// Keeps `text` from view.
+    /// Creates a secret from text.
     #[must_use]
     pub fn new(text: impl Into<String>) -> Self {
         Self(Content::Known(text.into().into_boxed_str()))
     }
 
-    /// The secret itself; `None` if this comes out of a saved state, or if the service masks it.
+    /// Returns the secret; `None` if it is missing because it comes from a saved state, or if it is a mask.
     #[must_use]
     pub fn expose_secret(&self) -> Option<&str> {
         match &self.0 {
@@ -49,13 +57,13 @@ impl Secret {
         }
     }
 
-    /// Whether the service shows a mask in place of the value that it stores.
+    /// Returns `true` if this is a mask that the service returned in place of a stored value.
     #[must_use]
     pub fn is_masked(&self) -> bool {
         matches!(self.0, Content::Masked(_))
     }
 
-    /// The same, as the service shows it: a text that looks like a mask is one.
+    /// Turns text that looks like a mask into a mask, for text from the service.
     pub(crate) fn shown(self) -> Self {
         match self.0 {
             Content::Known(text) if mask::is_masked(&text) => Self(Content::Masked(text)),
@@ -63,7 +71,7 @@ impl Secret {
         }
     }
 
-    /// The secret, or the mask that stands for it.
+    /// The secret, or the mask in its place.
     pub(crate) fn secret_or_mask(&self) -> Option<&str> {
         match &self.0 {
             Content::Known(text) | Content::Masked(text) => Some(text),
@@ -71,7 +79,7 @@ impl Secret {
         }
     }
 
-    /// Whether the text was left out of a saved state and must be set again.
+    /// Returns `true` if the secret was omitted from a saved state and must be set again.
     #[must_use]
     pub fn is_redacted(&self) -> bool {
         self.0 == Content::Omitted
@@ -116,26 +124,26 @@ impl<'de> Deserialize<'de> for Secret {
     }
 }
 
-/// A secret that may be any JSON value: what a v1 webhook takes as the value of a header.
+/// A secret that may be any JSON value, for the headers of a v1 webhook.
 ///
-/// It is kept from view as a [`Secret`] is, and left out of saved states as well.
+/// It is redacted like a [`Secret`] and omitted from saved states.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretValue(Option<Box<Value>>);
 
 impl SecretValue {
-    /// Keeps `value` from view.
+    /// Creates a secret from a JSON value.
     #[must_use]
     pub fn new(value: impl Into<Value>) -> Self {
         Self(Some(Box::new(value.into())))
     }
 
-    /// The value itself; `None` when this came out of a saved state.
+    /// Returns the value; `None` if it is missing because it comes from a saved state.
     #[must_use]
     pub fn expose_secret(&self) -> Option<&Value> {
         self.0.as_deref()
     }
 
-    /// Whether the value was left out of a saved state and must be set again.
+    /// Returns `true` if the value was omitted from a saved state and must be set again.
     #[must_use]
     pub fn is_redacted(&self) -> bool {
         self.0.is_none()
@@ -154,7 +162,7 @@ impl From<String> for SecretValue {
     }
 }
 
-/// A secret that is masked or was left out of a saved state counts as left out.
+/// A masked secret, or one omitted from a saved state, becomes an omitted value.
 impl From<&Secret> for SecretValue {
     fn from(secret: &Secret) -> Self {
         Self(secret.expose_secret().map(|text| Box::new(text.into())))

@@ -2,15 +2,23 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Bytes that are unlike any other's, drawn by the driver: what a transaction id, a boundary and a jitter are made of.
+/// 16 random bytes from the driver. Transaction ids, multipart boundaries and jitter are derived from them.
 ///
-/// The core draws no randomness. A driver fills sixteen bytes from the system's generator, once per machine.
+/// The core has no random generator. A driver fills the bytes from the operating system's generator, once per machine.
+///
+/// ```
+/// use classify_proto::Seed;
+///
+/// let seed = Seed::new([7; 16]); // from the operating system in a program
+/// assert_eq!(seed.derive(1), seed.derive(1));
+/// assert_ne!(seed.derive(1), seed.derive(2));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Seed([u64; 2]);
 
 impl Seed {
-    /// From sixteen random bytes.
+    /// Creates a seed from 16 random bytes.
     #[must_use]
     pub fn new(bytes: [u8; 16]) -> Self {
         let (left, right) = bytes.split_at(8);
@@ -22,25 +30,25 @@ impl Seed {
         Self([half(left), half(right)])
     }
 
-    /// Another seed, fixed by this one and `label`: one per document of a run, one per page of a list.
+    /// Returns another seed that depends only on this one and `label`, such as one per document of a run.
     #[must_use]
     pub fn derive(self, label: u64) -> Self {
         let [left, right] = self.0;
         Self([mix(left ^ mix(label)), mix(right.wrapping_add(mix(!label)))])
     }
 
-    /// Thirty-two hexadecimal digits.
+    /// The seed as 32 hexadecimal digits.
     pub(crate) fn hex(self) -> String {
         format!("{:016x}{:016x}", self.0[0], self.0[1])
     }
 
-    /// A number that looks random, fixed by the seed and `step`.
+    /// A pseudorandom number that depends only on the seed and `step`.
     pub(crate) fn number(self, step: u64) -> u64 {
         mix(self.0[0] ^ mix(self.0[1].wrapping_add(step)))
     }
 }
 
-/// The finalizer of `SplitMix64`: every bit of the input moves about half of the output's.
+/// The finalizer of `SplitMix64`: each bit of the input changes about half of the output's bits.
 fn mix(number: u64) -> u64 {
     let mut z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

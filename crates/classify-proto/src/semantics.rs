@@ -1,4 +1,4 @@
-//! How an operation may be repeated, and what a caller may not replace in it.
+//! Whether an operation may be repeated, and which of its fields a caller may replace.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! The clock as a driver tells it.
+//! Instants, as passed by a driver.
 
 use std::fmt;
 use std::ops::{Add, Sub};
@@ -6,28 +6,39 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// An instant, as milliseconds since the Unix epoch, told by the driver.
+/// An instant in milliseconds since the Unix epoch, passed by the driver.
 ///
-/// A driver reads the wall clock once and adds a monotonic clock's progress to it, so that a clock that is set
-/// back or forward while the program runs moves no deadline. Arithmetic saturates: no input can make it panic.
+/// A driver reads the wall clock once and adds the progress of a monotonic clock, so that setting the clock while the
+/// program runs does not move any deadline. Arithmetic saturates and never panics.
+///
+/// ```
+/// use std::time::Duration;
+/// use classify_proto::Time;
+///
+/// let start = Time::from_millis(1_000);
+/// let end = start + Duration::from_secs(2);
+/// assert_eq!(end.as_millis(), 3_000);
+/// assert_eq!(end.since(start), Duration::from_secs(2));
+/// assert_eq!(start.since(end), Duration::ZERO);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Time(u64);
 
 impl Time {
-    /// The instant `millis` milliseconds after the Unix epoch.
+    /// Returns the instant `millis` milliseconds after the Unix epoch.
     #[must_use]
     pub const fn from_millis(millis: u64) -> Self {
         Self(millis)
     }
 
-    /// Milliseconds since the Unix epoch.
+    /// Returns the milliseconds since the Unix epoch.
     #[must_use]
     pub const fn as_millis(self) -> u64 {
         self.0
     }
 
-    /// How long from `earlier` until this instant; zero when `earlier` is later.
+    /// Returns the time from `earlier` to this instant; zero if `earlier` is later.
     #[must_use]
     pub const fn since(self, earlier: Time) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
@@ -37,7 +48,7 @@ impl Time {
 impl Add<Duration> for Time {
     type Output = Time;
 
-    /// Rounds up to a whole millisecond, so that a wait is never cut to nothing.
+    /// Rounds up to a whole millisecond, so that no wait becomes zero.
     fn add(self, duration: Duration) -> Time {
         let millis = duration.as_nanos().div_ceil(1_000_000);
         Time(

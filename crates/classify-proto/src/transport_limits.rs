@@ -1,4 +1,4 @@
-//! What a transport allows one attempt: time, bytes, and how many at once.
+//! Limits of a transport: time, size and number of requests.
 
 use std::time::Duration;
 
@@ -6,14 +6,13 @@ use crate::Time;
 use crate::machine::ResponseDeadline;
 use crate::reply::Failure;
 
-/// The most memory that is taken on a mere announcement.
+/// Maximum memory in bytes that is reserved for an announced length.
 const MAX_PREALLOCATION: usize = 1 << 20;
 
-/// What a driver allows one attempt at a request, and how many it sends at once.
+/// Limits of one attempt, and of the number of concurrent requests.
 ///
-/// These are the transport's limits; how often an attempt is made is [`Retry`](crate::machine::Retry). Every one of
-/// them is on by default, so that nothing waits for ever and no answer fills the memory. One that is to be none is set
-/// to `Duration::MAX`.
+/// The number of attempts is set by [`Retry`](crate::machine::Retry). All limits are on by default, so that nothing
+/// waits for ever and no response fills the memory. `Duration::MAX` disables a time limit.
 ///
 /// ```
 /// use std::time::Duration;
@@ -25,21 +24,21 @@ const MAX_PREALLOCATION: usize = 1 << 20;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TransportLimits {
-    /// How long a connection may take to come about, with TLS: 10 s. Looking the name up counts towards it or has as
-    /// long of its own, by what the driver's transport can tell apart.
+    /// Maximum time to connect, including TLS. Default: 10 s. Depending on the transport, the DNS lookup is included or
+    /// may take as long in addition.
     pub connect: Duration,
-    /// How long the head of the response may take once the request is written: 60 s.
+    /// Maximum time from the end of the request to the head of the response. Default: 60 s.
     pub response: Duration,
-    /// How long an attempt may take from its first step to the last byte of the response: 120 s, and more for a large
-    /// request; see [`min_upload_rate`](Self::min_upload_rate).
+    /// Maximum time of an attempt, from its start to the last byte of the response. Default: 120 s, and more for a
+    /// large request; see [`min_upload_rate`](Self::min_upload_rate).
     pub attempt: Duration,
-    /// The slowest way up that is reckoned with, in bytes a second: 65,536. An attempt that sends `n` bytes gets
-    /// `n / min_upload_rate` seconds more. Zero counts as one.
+    /// Minimum upload rate in bytes per second. Default: 65,536. An attempt that sends `n` bytes may take
+    /// `n / min_upload_rate` seconds longer. Zero counts as 1.
     pub min_upload_rate: u64,
-    /// The largest response body, in bytes after decompression: 64 MiB.
+    /// Maximum size of a response body in bytes, after decompression. Default: 64 MiB.
     pub response_bytes: u64,
-    /// How many requests of one machine are on the wire at once: 16. Zero counts as one. An upload, which may take hours,
-    /// leaves one of them to requests that are none.
+    /// Maximum number of concurrent requests of one machine. Default: 16. Zero counts as 1. Uploads, which may take
+    /// long, leave one of them to other requests.
     pub max_concurrency: usize,
 }
 
@@ -57,50 +56,50 @@ impl Default for TransportLimits {
 }
 
 impl TransportLimits {
-    /// Gives a connection this long to come about.
+    /// Sets the maximum time to connect.
     #[must_use]
     pub fn connect(mut self, limit: Duration) -> Self {
         self.connect = limit;
         self
     }
 
-    /// Gives the head of a response this long, once the request is written.
+    /// Sets the maximum time from the end of the request to the head of the response.
     #[must_use]
     pub fn response(mut self, limit: Duration) -> Self {
         self.response = limit;
         self
     }
 
-    /// Gives an attempt this long in all, and more for a large request.
+    /// Sets the maximum time of an attempt. A large request may take longer.
     #[must_use]
     pub fn attempt(mut self, limit: Duration) -> Self {
         self.attempt = limit;
         self
     }
 
-    /// Reckons with a way up as slow as this, in bytes a second.
+    /// Sets the minimum upload rate in bytes per second.
     #[must_use]
     pub fn min_upload_rate(mut self, bytes_a_second: u64) -> Self {
         self.min_upload_rate = bytes_a_second;
         self
     }
 
-    /// Reads no response larger than this.
+    /// Sets the maximum size of a response body in bytes.
     #[must_use]
     pub fn response_bytes(mut self, bytes: u64) -> Self {
         self.response_bytes = bytes;
         self
     }
 
-    /// Sends at most this many requests of one machine at once.
+    /// Sets the maximum number of concurrent requests of one machine.
     #[must_use]
     pub fn max_concurrency(mut self, requests: usize) -> Self {
         self.max_concurrency = requests;
         self
     }
 
-    /// How long an attempt may take that sends `bytes` and begins at `now`: the limit for its size, cut at the time
-    /// when its machine stops waiting. Zero says that there is no use in sending it.
+    /// Returns how long an attempt may take that sends `bytes` and begins at `now`: the limit for its size, but not
+    /// beyond `response_deadline`, when its machine stops waiting. If the result is zero, do not send the request.
     #[must_use]
     pub fn attempt_timeout(
         &self,
@@ -113,14 +112,14 @@ impl TransportLimits {
         response_deadline.map_or(whole, |ResponseDeadline(end)| whole.min(end.since(now)))
     }
 
-    /// How many bytes of memory to have ready for a response body whose head announces `length`.
+    /// Returns how many bytes to reserve for a response body whose head announces `length`.
     ///
-    /// As much as a page of jobs needs, so that reading one copies nothing, and no more than a mebibyte: what is
-    /// announced may never come.
+    /// That is enough for a page of jobs, so that reading one copies nothing, and at most a mebibyte: the announced
+    /// bytes may never arrive.
     ///
     /// # Errors
     ///
-    /// [`FailureKind::TooLarge`](crate::FailureKind::TooLarge) when more is announced than
+    /// [`FailureKind::TooLarge`](crate::FailureKind::TooLarge) if `length` exceeds
     /// [`response_bytes`](Self::response_bytes).
     pub fn buffer_capacity(&self, length: Option<u64>) -> Result<usize, Failure> {
         let length = length.unwrap_or_default();

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use crate::error::Error;
 use crate::text::error_body::FieldError;
 
-/// Collects what a check finds, so that one error names every field at once.
+/// Collects validation errors, so that one error names every invalid field.
 #[derive(Default)]
 pub(crate) struct ValidationErrors(Vec<FieldError>);
 
@@ -14,11 +14,11 @@ impl ValidationErrors {
         self.0.push(FieldError::new(field.to_string(), message));
     }
 
-    /// Adds a problem unless the text has between `min` and `max` characters.
+    /// Adds an error unless the text has between `min` and `max` characters.
     ///
-    /// The field's name is anything that can be displayed, so that naming it costs nothing where all is well.
+    /// The field's name is only formatted if there is an error.
     pub(crate) fn length(&mut self, field: impl Display, text: &str, min: usize, max: usize) {
-        // A character has one to four bytes, so that max texts need not be counted.
+        // A character has one to four bytes, so most texts need not be counted.
         if text.len() <= max && text.len() / 4 >= min {
             return;
         }
@@ -26,18 +26,18 @@ impl ValidationErrors {
         if length < min || length > max {
             self.add(
                 field,
-                format!("has {length} characters; the service takes {min} to {max}"),
+                format!("has {length} characters; allowed are {min} to {max}"),
             );
         }
     }
 
-    /// Adds a problem unless a list's page holds at least one item, and at most `max` if a limit is published.
+    /// Adds an error unless the page size is at least 1, and at most `max` if there is a maximum.
     pub(crate) fn page_size(&mut self, size: Option<u32>, max: Option<u32>) {
         let Some(size) = size.filter(|size| *size < 1 || max.is_some_and(|max| *size > max)) else {
             return;
         };
         let range = max.map_or_else(|| "1 or more".to_owned(), |max| format!("1 to {max}"));
-        self.add("page_size", format!("is {size}; the service takes {range}"));
+        self.add("page_size", format!("is {size}; allowed is {range}"));
     }
 
     pub(crate) fn finish(self) -> Result<(), Error> {

@@ -294,7 +294,10 @@ fn journal_of_another_run_is_an_error_for_fresh_run() {
     )
     .unwrap();
     let error = bulk.with_journal(journal).unwrap_err();
-    assert!(error.to_string().contains("anew"), "{error}");
+    assert!(
+        error.to_string().contains("every document again"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -268,7 +268,7 @@ fn circuit_breaker_opens_on_503s_and_no_document_is_lost() {
         bench
             .notices
             .iter()
-            .any(|notice| notice.contains("at fault")),
+            .any(|notice| notice.contains("the service fails")),
         "{:?}",
         bench.notices
     );

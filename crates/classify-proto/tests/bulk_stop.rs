@@ -136,7 +136,7 @@ fn circuit_breaker_counts_successful_poll_as_service_reached() {
     let openings = later
         .notices
         .iter()
-        .filter(|notice| notice.contains("at fault"));
+        .filter(|notice| notice.contains("the service fails"));
     assert!(openings.count() > 3, "{:?}", later.notices);
     assert!(summary.error().is_none(), "{:?}", summary.error());
     later.assert_all_completed();

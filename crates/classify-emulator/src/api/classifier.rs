@@ -1,4 +1,4 @@
-//! Version 1, deprecated: `/api/v1/classifier/jobs`.
+//! API version 1, deprecated: `/api/v1/classifier/jobs`.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::state::file::parse_file_id;
 use crate::state::job::{Input, InputKind, Job, JobConfiguration, JobState, Pages, Version};
 use crate::validate::{Node, Validator};
 
-/// The languages that version 1 takes.
+/// The languages of version 1.
 const LANGUAGES: [&str; 86] = [
     "af",
     "az",
@@ -106,7 +106,7 @@ const LANGUAGES: [&str; 86] = [
     "kn",
 ];
 
-/// How many pages of a document are read unless the caller says.
+/// Number of pages of a document that are read by default.
 const DEFAULT_PAGES: u32 = 5;
 
 pub(super) fn create(shared: &Arc<SharedState>, context: &RequestContext) -> HandlerResult {
@@ -175,7 +175,7 @@ pub(super) fn create(shared: &Arc<SharedState>, context: &RequestContext) -> Han
     Ok(Reply::ok(json))
 }
 
-/// The files, each as it was given and by its bare id.
+/// The files, each with its id as sent and its UUID.
 fn file_ids(node: &Node<'_>) -> Vec<(String, String)> {
     let mut ids = Vec::new();
     for item in node.items(1, 500).unwrap_or_default() {
@@ -198,7 +198,7 @@ fn configuration(
     let mut lang = "en".to_owned();
     let mut max_pages = Some(DEFAULT_PAGES);
     let mut pages: Option<Vec<u32>> = None;
-    // Absent it has defaults; null it must not be.
+    // It may be absent, which means the defaults, and must not be null.
     if let Some(parsing) = node.field("parsing_configuration").present()
         && parsing.object().is_some()
     {
@@ -242,7 +242,7 @@ fn configuration(
 pub(super) fn list(shared: &Arc<SharedState>, context: &RequestContext) -> HandlerResult {
     let validator = Validator::new();
     let tenant = context.tenant(&validator);
-    // No bound is published: what is beyond ours is not wrong, and is cut to it.
+    // No maximum is documented: a larger value is valid and counts as the maximum.
     let size = context
         .query
         .integer(&validator, "page_size", 1, u64::MAX)
@@ -295,7 +295,7 @@ pub(super) fn get(shared: &Arc<SharedState>, context: &RequestContext) -> Handle
     ))
 }
 
-/// All results in one page: the operation takes no token.
+/// All results in one page: the operation has no token parameter.
 pub(super) fn results(shared: &Arc<SharedState>, context: &RequestContext) -> HandlerResult {
     let validator = Validator::new();
     let tenant = context.tenant(&validator);

@@ -1,4 +1,4 @@
-//! Version 2: `/api/v2/classify`.
+//! API version 2: `/api/v2/classify`.
 
 use std::sync::Arc;
 
@@ -47,13 +47,13 @@ pub(super) fn create(shared: &Arc<SharedState>, context: &RequestContext) -> Han
     let inline_webhooks = webhook_fields::inline_v2(&node.field("webhook_configurations"));
     validator.finish()?;
     let Some(input) = input else {
-        // `finish` has refused the request already.
+        // `finish` has rejected the request already.
         return Err(ApiError::bad_request("file_input is required"));
     };
 
     shared.expire_files();
     let mut store = shared.store();
-    // The first job under a transaction id is the answer to every later create, whatever that one asks.
+    // Every later create with a transaction id returns its first job, with any body.
     if let Some(transaction) = &transaction_id
         && let Some(job) = store.transaction(&tenant.project, transaction)
     {
@@ -115,7 +115,7 @@ pub(super) fn create(shared: &Arc<SharedState>, context: &RequestContext) -> Han
     Ok(Reply::ok(json))
 }
 
-/// The document's id: the canonical field, or one of those that it replaced.
+/// The document's id: from `file_input`, or one of the fields that it replaced.
 fn file_input(node: &Node<'_>) -> Option<String> {
     let canonical = node.field("file_input").optional_string(200);
     let file = node.field("file_id").optional_string(200);
@@ -128,7 +128,7 @@ fn file_input(node: &Node<'_>) -> Option<String> {
     input
 }
 
-/// The instructions of a saved configuration.
+/// The rules of a saved configuration.
 fn saved_configuration(
     store: &Store,
     tenant: &Tenant,
@@ -156,7 +156,7 @@ fn saved_configuration(
     Ok(configuration)
 }
 
-/// What an input id names; it must be in the request's project.
+/// Finds the input of a job. It must belong to the request's project.
 fn resolve(store: &Store, tenant: &Tenant, input: &str) -> Result<InputKind, ApiError> {
     if input.starts_with("pjb-") {
         return Ok(InputKind::ParseJob(input.to_owned()));
@@ -220,7 +220,7 @@ pub(super) fn list(shared: &Arc<SharedState>, context: &RequestContext) -> Handl
                 .map(to_json),
         )
     } else {
-        // By key, so that a hundred ids among many thousand jobs cost a hundred look-ups.
+        // By key: a hundred ids take a hundred lookups, however many jobs there are.
         let mut keys: Vec<u64> = job_ids
             .iter()
             .filter_map(|id| store.jobs.key(id))

@@ -23,7 +23,7 @@ const PRODUCTS: [&str; 6] = [
     "unknown",
 ];
 
-/// Checks the tagged union of parameters; only those of the classifier are looked into.
+/// Validates the tagged union of parameters. Only those of classification are validated in detail.
 fn parameters(node: &Node<'_>) -> Option<(String, Value)> {
     node.object()?;
     let product = node
@@ -49,7 +49,7 @@ pub(super) fn create(shared: &Arc<SharedState>, context: &RequestContext) -> Han
     };
     let now = shared.now();
     let mut store = shared.store();
-    // One configuration for each name and product of a project: a second create changes the first.
+    // Names are unique per product and project: a second create updates the configuration.
     let same = |configuration: &Configuration| {
         configuration.name == name
             && configuration.product == product
@@ -124,7 +124,7 @@ pub(super) fn list(shared: &Arc<SharedState>, context: &RequestContext) -> Handl
     ))))
 }
 
-/// The newest of those with the same name and product; a rename can make two of a kind.
+/// The latest version per name and product; after a rename, two configurations can have the same name.
 fn latest(store: &Store, fits: &dyn Fn(&Configuration) -> bool) -> HashSet<u64> {
     let mut newest: Vec<(u64, &Configuration)> = store
         .configurations

@@ -1,4 +1,4 @@
-//! The emulator's own surface, below `/_emulator`: for looking inside and for changing the course while it runs.
+//! The emulator's own routes below `/_emulator`, to inspect and change it at run time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,7 +48,7 @@ pub(crate) async fn dispatch(
             Ok(Reply::ok(scripts_json(&shared.scripts())))
         }
         ("POST", ["scripts"]) => {
-            // In front: a new script takes precedence over what was there.
+            // In front: a new script takes precedence over the existing ones.
             let mut scripts = read_scripts(context)?;
             scripts.extend(shared.scripts().iter().cloned());
             shared.set_scripts(scripts);
@@ -83,14 +83,14 @@ pub(crate) async fn dispatch(
             Ok(Reply::ok(counters(shared)))
         }
         _ => Err(ApiError::not_found(
-            "The emulator has no such place; GET /_emulator lists them",
+            "The emulator has no such route; GET /_emulator lists the routes",
         )),
     }
 }
 
 fn endpoints() -> Value {
     json!({
-        "GET /_emulator/health": "whether it works, and its clock",
+        "GET /_emulator/health": "status and clock",
         "GET /_emulator/counters": "requests by route, faults by name, jobs, files, deliveries",
         "GET /_emulator/requests": "the request log",
         "GET /_emulator/deliveries": "webhook attempts",
@@ -98,8 +98,8 @@ fn endpoints() -> Value {
         "GET /_emulator/scripts": "the scripts; PUT replaces them, POST adds in front, DELETE removes them",
         "GET /_emulator/faults": "the fault schedule; PUT replaces it, DELETE removes it",
         "PUT /_emulator/parse-jobs/{id}": "{\"text\": ...} registers the text of a parse job",
-        "POST /_emulator/reset": "forgets files, jobs, saved configurations and webhooks, parse jobs, request log, counters and deliveries; \
-            scripts, faults and the clock stay",
+        "POST /_emulator/reset": "removes files, jobs, saved configurations and webhooks, parse jobs, request log, counters and deliveries; \
+            scripts, faults and the clock are kept",
     })
 }
 
@@ -173,7 +173,7 @@ fn clock(shared: &SharedState) -> Value {
     json!({ "now": format_timestamp(shared.now()), "now_ms": shared.now(), "virtual": shared.clock.is_virtual() })
 }
 
-/// Moves a virtual clock, once everything sent so far has been read.
+/// Moves a virtual clock, after all documents sent so far have been read.
 async fn advance(shared: &Arc<SharedState>, context: &RequestContext) -> HandlerResult {
     let body: Value = read(context)?;
     if !shared.clock.is_virtual() {
@@ -193,7 +193,7 @@ async fn advance(shared: &Arc<SharedState>, context: &RequestContext) -> Handler
     };
     let to = to.ok_or_else(invalid)?;
     let state = Arc::clone(shared);
-    // Waiting for readers must not hold up the requests of others.
+    // Waiting for readers must not block other requests.
     match tokio::task::spawn_blocking(move || state.advance(to)).await {
         Ok(true) => {}
         Ok(false) => return Err(invalid()),
@@ -207,7 +207,7 @@ async fn advance(shared: &Arc<SharedState>, context: &RequestContext) -> Handler
     Ok(Reply::ok(clock(shared)))
 }
 
-/// The bytes behind a file's link.
+/// The content of a file, for a download URL.
 fn content(shared: &SharedState, context: &RequestContext, id: &str) -> HandlerResult {
     let expires = context
         .query

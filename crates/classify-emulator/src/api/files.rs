@@ -1,4 +1,4 @@
-//! Files: `/api/v1/beta/files`, all but the upload.
+//! Files: `/api/v1/beta/files`, except the upload.
 
 use std::sync::Arc;
 
@@ -13,10 +13,10 @@ use crate::state::Store;
 use crate::state::file::{File, parse_file_id};
 use crate::validate::Validator;
 
-/// How long a link to a file's content is good for, unless the caller says.
+/// Validity of a download URL in seconds by default.
 const LINK_SECONDS: u64 = 3_600;
 
-/// What a list of files is narrowed by.
+/// The filters of a list of files.
 #[derive(Debug, Default, Hash)]
 struct Filter {
     project: String,
@@ -155,7 +155,7 @@ pub(super) fn query(shared: &Arc<SharedState>, context: &RequestContext) -> Hand
             filter.project = project;
         }
     }
-    // This older list says nothing about words it does not know: it falls back to the newest first.
+    // This older list does not document unknown values: they mean newest first.
     filter.order = Order::parse(node.field("order_by").optional_string(200).as_deref());
     let size = node
         .field("page_size")
@@ -221,7 +221,7 @@ pub(super) fn delete(shared: &Arc<SharedState>, context: &RequestContext) -> Han
     let id = find(&store, &tenant, id.as_deref())?.id.clone();
     store.files.remove(&id);
     drop(store);
-    // A reader that has the file open reads on; the name is gone either way.
+    // A reader that has opened the file can still read it after its removal.
     let _ = std::fs::remove_file(shared.path_of(&id));
     Ok(Reply::no_content())
 }
@@ -255,7 +255,7 @@ fn to_json(shared: &SharedState, file: &File, with_link: bool) -> Value {
     json
 }
 
-/// A link that works without a key, until it expires.
+/// A URL that works without a key until it expires.
 fn link(shared: &SharedState, file: &File, seconds: u64) -> Value {
     let lifetime = Millis::try_from(seconds)
         .unwrap_or(Millis::MAX)

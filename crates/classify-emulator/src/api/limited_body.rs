@@ -1,4 +1,4 @@
-//! A body under watch while a form is read from it.
+//! A body with limits, from which a form is parsed.
 
 use std::io;
 use std::pin::Pin;
@@ -11,10 +11,10 @@ use futures_core::Stream;
 use http_body_util::BodyDataStream;
 use hyper::body::Incoming;
 
-/// What comes without the form's reader making anything of it: the heads of parts, which nobody needs this long.
+/// Maximum number of bytes that the form's parser may consume without a result: longer heads of parts are not needed.
 const MAX_UNPARSED: u64 = 256 * 1024;
 
-/// How much has come.
+/// Counts the bytes of a body.
 #[derive(Debug, Default)]
 pub(super) struct BodyCounter {
     total: AtomicU64,
@@ -22,7 +22,7 @@ pub(super) struct BodyCounter {
 }
 
 impl BodyCounter {
-    /// The reader has made something of what came.
+    /// The parser has produced a result.
     pub(super) fn reset_unparsed(&self) {
         self.unparsed.store(0, Ordering::Relaxed);
     }
@@ -32,7 +32,7 @@ impl BodyCounter {
     }
 }
 
-/// A body that ends with an error where a form's reader would gather it in memory, or where it is too long.
+/// A body that fails when the form's parser would buffer too much, or when the body is too long.
 pub(super) struct LimitedBody<'b> {
     body: BodyDataStream<&'b mut Incoming>,
     counter: Arc<BodyCounter>,

@@ -1,4 +1,4 @@
-//! The handlers: one file for each resource, each function one operation.
+//! The handlers: one file per resource, one function per operation.
 
 mod classifier;
 pub(crate) mod classify;
@@ -22,7 +22,7 @@ use crate::request_context::RequestContext;
 use crate::route::Route;
 use crate::shared_state::SharedState;
 
-/// Acts on a request whose body has been read. Uploads are not among them: they are streamed.
+/// Handles a request whose body has been read. Uploads are streamed and handled elsewhere.
 pub(crate) fn dispatch(shared: &Arc<SharedState>, context: &RequestContext) -> HandlerResult {
     match context.route {
         Route::ClassifyCreate => classify::create(shared, context),

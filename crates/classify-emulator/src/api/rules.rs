@@ -1,4 +1,4 @@
-//! Rules and parsing configurations, checked.
+//! Validates rules and parsing configurations.
 
 use std::collections::HashSet;
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::state::job::{JobConfiguration, Pages, Rule};
 use crate::validate::Node;
 
-/// Checks the rules of either version.
+/// Validates the rules of either version.
 pub(super) fn rules(node: &Node<'_>) -> Vec<Rule> {
     let mut rules: Vec<Rule> = Vec::new();
     let mut labels = HashSet::new();
@@ -38,7 +38,7 @@ pub(super) fn rules(node: &Node<'_>) -> Vec<Rule> {
     rules
 }
 
-/// Checks a configuration of version 2. What is shown later has the service's defaults filled in.
+/// Validates a configuration of version 2. Responses contain it with the service's defaults.
 pub(super) fn configuration(node: &Node<'_>) -> JobConfiguration {
     let rules = node
         .object()
@@ -88,7 +88,7 @@ pub(super) fn configuration(node: &Node<'_>) -> JobConfiguration {
     configuration
 }
 
-/// 1-based ranges such as `1,3,5-7` as 0-based pages.
+/// Converts 1-based ranges such as `1,3,5-7` to 0-based pages.
 fn page_ranges(text: &str) -> Option<Pages> {
     let range = |part: &str| {
         let (from, to) = part.split_once('-').unwrap_or((part, part));

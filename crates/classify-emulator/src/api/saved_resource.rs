@@ -1,4 +1,4 @@
-//! What saved configurations and saved webhooks have in common: being found, shown and deleted by their id.
+//! Shared handlers of saved configurations and saved webhooks: find, show and delete by id.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::state::configuration::{Configuration, WebhookConfiguration};
 use crate::state::table::{Row, Table};
 use crate::validate::Validator;
 
-/// A row that a project saves under an id.
+/// An object that a project saves under an id.
 pub(super) trait SavedResource: Row + Sized {
     /// The name in error messages.
     const NAME: &'static str;

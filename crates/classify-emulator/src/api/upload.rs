@@ -1,4 +1,4 @@
-//! `POST /api/v1/beta/files`: the upload, streamed to disk as it comes.
+//! `POST /api/v1/beta/files`: uploads, streamed to disk.
 
 use std::sync::Arc;
 
@@ -15,20 +15,20 @@ use crate::shared_state::{PARTIAL_UPLOAD_PREFIX, PARTIAL_UPLOAD_SUFFIX, SharedSt
 use crate::state::file::{File, LIFETIME};
 use crate::validate::Validator;
 
-/// The longest text part; a file's name and an external id are far below.
+/// Maximum size of a text part; file names and external ids are much shorter.
 const MAX_TEXT_PART: usize = 16 * 1024;
 
-/// What a form may have besides the file's bytes.
+/// Maximum size of a form without the file's bytes.
 const FORM_OVERHEAD: u64 = 1024 * 1024;
 
-/// The file part on disk, not yet under its name.
+/// The file part on disk, under a temporary name.
 struct StoredPart {
     temporary: NamedTempFile,
     name: String,
     size: u64,
 }
 
-/// What a form has brought so far. Dropped before it is stored, it takes its temporary file along.
+/// The parts of a form so far. If it is dropped before the file is stored, its temporary file is removed.
 #[derive(Default)]
 struct Form {
     file: Option<StoredPart>,
@@ -70,14 +70,14 @@ pub(crate) async fn create(
             Some("file") => form.file = Some(reader.store_part(&mut part).await?),
             Some("purpose") => form.purpose = Some(reader.text(&mut part).await?),
             Some("external_file_id") => form.external_id = Some(reader.text(&mut part).await?),
-            // Unknown parts are read over, as unknown fields are.
+            // Unknown parts are ignored, like unknown fields.
             _ => while reader.next(part.chunk()).await?.is_some() {},
         }
     }
     finish(shared, tenant, form)
 }
 
-/// Reads a form piece by piece, within its limits.
+/// Reads a form part by part, within its limits.
 struct FormReader<'w> {
     shared: &'w SharedState,
     counter: Arc<BodyCounter>,
@@ -92,7 +92,7 @@ impl FormReader<'_> {
         ApiError::Detail(StatusCode::PAYLOAD_TOO_LARGE, text)
     }
 
-    /// Waits for the next piece of the body; a client that stays silent or breaks off ends the upload.
+    /// Waits for the next piece of the body. The upload fails if the client pauses too long or disconnects.
     async fn next<T>(
         &mut self,
         chunk: impl Future<Output = Result<T, multer::Error>>,
@@ -112,7 +112,7 @@ impl FormReader<'_> {
                 Err(self.too_large())
             }
             Ok(Err(error)) => {
-                // The library's own text leaves out what was wrong with the stream.
+                // The library's message does not include the error of the stream.
                 let reason = match &error {
                     multer::Error::StreamReadFailed(cause) => cause.to_string(),
                     other => other.to_string(),
@@ -123,7 +123,7 @@ impl FormReader<'_> {
             }
             Err(_) => Err(ApiError::Detail(
                 StatusCode::REQUEST_TIMEOUT,
-                "the upload has stopped coming".to_owned(),
+                "the upload has stopped".to_owned(),
             )),
         }
     }

@@ -12,7 +12,7 @@ use crate::shared_state::SharedState;
 use crate::state::configuration::{MASK, WebhookConfiguration};
 use crate::validate::{Node, Validator};
 
-/// The fields that create and update share; absent ones stay as they are.
+/// The fields that create and update share. Absent fields are unchanged.
 fn apply_fields(node: &Node<'_>, to: &mut WebhookConfiguration) {
     if let Some(events) = node.field("webhook_events").present() {
         to.events = events
@@ -34,7 +34,7 @@ fn apply_fields(node: &Node<'_>, to: &mut WebhookConfiguration) {
     }
 }
 
-/// Headers, of which those that are sent as they are shown keep their stored value.
+/// Headers whose value is the mask keep their stored value.
 fn unmask(node: &Node<'_>, stored: &[(String, String)]) -> Vec<(String, String)> {
     let headers = webhook_fields::headers(node).into_iter();
     headers
@@ -44,7 +44,7 @@ fn unmask(node: &Node<'_>, stored: &[(String, String)]) -> Vec<(String, String)>
             }
             let kept = stored.iter().find(|(known, _)| *known == name);
             if kept.is_none() {
-                let message = "This is a mask, and no value is stored that it could stand for";
+                let message = "This is a mask, and there is no stored value for it";
                 node.field(&name).add_error("value_error", message);
             }
             (name, kept.map_or(value, |(_, value)| value.clone()))
@@ -99,7 +99,7 @@ pub(super) fn update(shared: &Arc<SharedState>, context: &RequestContext) -> Han
         saved_resource::find::<WebhookConfiguration>(&store, &tenant, &context.id)?.clone();
     apply_fields(&node, &mut changed);
     validator.finish()?;
-    // A URL that is sent as it is shown keeps its password.
+    // A URL with the mask keeps its stored password.
     if let Some(url) = url.filter(|url| *url != changed.masked_url()) {
         changed.url = url;
     }
@@ -115,11 +115,11 @@ pub(super) fn delete(shared: &Arc<SharedState>, context: &RequestContext) -> Han
     saved_resource::delete::<WebhookConfiguration>(shared, context)
 }
 
-/// The older list: a bare array, newest first.
+/// The older list: all webhooks in an array, newest first.
 pub(super) fn list(shared: &Arc<SharedState>, context: &RequestContext) -> HandlerResult {
     let validator = Validator::new();
     let tenant = context.tenant(&validator);
-    // It has no pages, and refuses a size below 1 as every list does.
+    // It has no pages, and rejects a size below 1 like every list.
     context.query.integer(&validator, "page_size", 1, u64::MAX);
     validator.finish()?;
     let store = shared.store();

@@ -1,9 +1,9 @@
-//! Webhooks that come inside a create.
+//! Validates the webhooks of a create.
 
 use crate::state::job::WebhookTarget;
 use crate::validate::Node;
 
-/// Checks a map of header names to texts.
+/// Validates a map of header names to texts.
 pub(super) fn headers(node: &Node<'_>) -> Vec<(String, String)> {
     let names: Vec<String> = node
         .object()
@@ -15,7 +15,7 @@ pub(super) fn headers(node: &Node<'_>) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Checks an address that events may be sent to.
+/// Validates the URL of a webhook.
 pub(super) fn url(node: &Node<'_>) -> Option<String> {
     let url = node.string(1, 4_000)?;
     if !url.starts_with("http:") && !url.starts_with("https:") {
@@ -25,7 +25,7 @@ pub(super) fn url(node: &Node<'_>) -> Option<String> {
     Some(url)
 }
 
-/// The events that version 2 knows.
+/// The events of version 2.
 const EVENTS: [&str; 38] = [
     "batch.cancelled",
     "batch.error",
@@ -67,17 +67,17 @@ const EVENTS: [&str; 38] = [
     "verify.success",
 ];
 
-/// The webhooks that one create may bring along. The API names no limit, and each costs a delivery for each event.
+/// Maximum number of webhooks of a create. The API documents none, and each costs a delivery per event.
 const MAX_INLINE: usize = 100;
 
-/// Checks a list of at least so many event names.
+/// Validates a list of at least `min` event names.
 pub(super) fn events(node: &Node<'_>, min: usize) -> Option<Vec<String>> {
     let items = node.items(min, usize::MAX)?;
     let names = items.iter().filter_map(|item| item.one_of(&EVENTS, "enum"));
     Some(names.collect())
 }
 
-/// Checks the inline webhooks of version 2. A webhook without an address is accepted and never sent.
+/// Validates the inline webhooks of version 2. A webhook without a URL is accepted and never sent.
 pub(super) fn inline_v2(node: &Node<'_>) -> Vec<WebhookTarget> {
     let items = node
         .non_null()
@@ -93,7 +93,7 @@ fn target_v2(item: &Node<'_>) -> Option<WebhookTarget> {
             .field("webhook_headers")
             .non_null()
             .map(|value| headers(&value)),
-        // An empty list is refused in saved webhooks only.
+        // An empty list is rejected only in saved webhooks.
         events: item
             .field("webhook_events")
             .non_null()
@@ -103,7 +103,7 @@ fn target_v2(item: &Node<'_>) -> Option<WebhookTarget> {
     target(item, value)
 }
 
-/// The fields that a webhook of version 1 may have; others are refused.
+/// The fields of a webhook of version 1; others are rejected.
 const FIELDS_V1: [&str; 5] = [
     "webhook_url",
     "webhook_headers",
@@ -112,7 +112,7 @@ const FIELDS_V1: [&str; 5] = [
     "webhook_signing_secret",
 ];
 
-/// Checks the webhooks of version 1, whose list is not nullable and whose headers may have any values.
+/// Validates the webhooks of version 1, whose list is not nullable and whose headers may have any values.
 pub(super) fn inline_v1(node: &Node<'_>) -> Vec<WebhookTarget> {
     let items = node
         .present()
@@ -151,14 +151,14 @@ fn target_v1(item: &Node<'_>) -> Option<WebhookTarget> {
     target(item, value)
 }
 
-/// The fields of an inline webhook that each version checks in its own way.
+/// The fields of an inline webhook that each version validates in its own way.
 struct InlineFields {
     headers: Option<Vec<(String, String)>>,
     events: Option<Vec<String>>,
     format: Option<String>,
 }
 
-/// The rest of an inline webhook, and all of it if it has an address.
+/// Validates the other fields of an inline webhook. Returns it if it has a URL.
 fn target(item: &Node<'_>, value: InlineFields) -> Option<WebhookTarget> {
     let address = item
         .field("webhook_url")

@@ -1,4 +1,4 @@
-//! The accept loop, and one task for each connection.
+//! The accept loop, with one task per connection.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,21 +19,21 @@ pub(crate) async fn accept(shared: Arc<SharedState>, listener: TcpListener) {
             Ok((stream, _)) => {
                 tokio::spawn(connection(Arc::clone(&shared), stream));
             }
-            // Out of descriptors, or a client that has gone already: neither ends the server.
+            // Too many open files, or a client that has disconnected: neither stops the server.
             Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
         }
     }
 }
 
 async fn connection(shared: Arc<SharedState>, stream: TcpStream) {
-    // Replies are small and whole; waiting to fill packets would only slow them down.
+    // Replies are small and complete; Nagle's algorithm would only delay them.
     let _ = stream.set_nodelay(true);
     let control = SocketControl::default();
     let socket = Socket::new(stream, control.clone());
     let read_timeout = shared.config.read_timeout;
     let service =
         service_fn(move |request| handle_request(Arc::clone(&shared), control.clone(), request));
-    // An error here is a client that went away, bytes that were no request, or a fault doing its work.
+    // An error is a client that disconnected, invalid HTTP, or a fault.
     let _ = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(read_timeout)

@@ -1,4 +1,4 @@
-//! Bodies of replies: whole, dripping, cut, or from disk.
+//! Bodies of replies: complete, slow, truncated, or from disk.
 
 use std::io;
 use std::path::PathBuf;
@@ -18,10 +18,10 @@ pub(super) fn full(bytes: Bytes) -> ReplyBody {
         .boxed_unsync()
 }
 
-/// How many bytes a dripping body gives at a time.
+/// Number of bytes per piece of a slow body.
 const CHUNK: usize = 16;
 
-/// A body that comes a few bytes at a time.
+/// A body that arrives a few bytes at a time.
 pub(super) fn slow(bytes: Bytes, pause: Duration) -> ReplyBody {
     let (mut sender, body) = Channel::new(1);
     tokio::spawn(async move {
@@ -37,12 +37,12 @@ pub(super) fn slow(bytes: Bytes, pause: Duration) -> ReplyBody {
     body.boxed_unsync()
 }
 
-/// A body that breaks off after some bytes have been sent.
+/// A body that breaks off after `bytes` have been sent.
 pub(super) fn truncated(bytes: Bytes) -> ReplyBody {
     let (mut sender, body) = Channel::new(1);
     tokio::spawn(async move {
         if sender.send_data(bytes).await.is_ok() {
-            // What was given must be on the wire before the connection breaks.
+            // The bytes must be on the wire before the connection breaks.
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         sender.abort(io::Error::other("cut short by a fault"));
@@ -50,7 +50,7 @@ pub(super) fn truncated(bytes: Bytes) -> ReplyBody {
     body.boxed_unsync()
 }
 
-/// A file's bytes.
+/// The bytes of a file.
 pub(super) fn file(path: PathBuf) -> ReplyBody {
     let (mut sender, body) = Channel::new(2);
     tokio::spawn(async move {

@@ -16,7 +16,7 @@ fn gateway(status: StatusCode, title: &str) -> Reply {
     Reply::bytes(status, HTML, page)
 }
 
-/// The reply that a fault gives instead of acting; none if the fault lets the server act.
+/// The reply that a fault returns instead of acting; `None` if the fault lets the server act.
 pub(super) fn replacement(
     shared: &SharedState,
     fault: Fault,
@@ -60,7 +60,7 @@ pub(super) fn replacement(
         }
         Fault::Conflict => Reply::detail(
             StatusCode::CONFLICT,
-            "Another request is changing the same thing",
+            "Another request is changing the same object",
         ),
         Fault::Redirect => {
             let target = format!("{}{path_and_query}", shared.config.redirect_to);
@@ -71,8 +71,8 @@ pub(super) fn replacement(
     Some(reply)
 }
 
-/// Whether a fault makes a difference to a true reply. If it does not, it was not applied: errors are returned as they
-/// are, and a page without items has no fields to lose.
+/// Whether a fault changes a reply. If it does not, it was not applied: errors are returned unchanged, and a page
+/// without items has no fields to omit.
 pub(super) fn has_effect(fault: Fault, reply: &Reply) -> bool {
     match fault {
         Fault::EmptyPage | Fault::RepeatedToken | Fault::CyclicTokens => reply.status.is_success(),
@@ -92,7 +92,7 @@ pub(super) fn has_effect(fault: Fault, reply: &Reply) -> bool {
     }
 }
 
-/// The reply after the server has acted, as a fault changes it.
+/// The reply after the server has acted, as changed by a fault.
 pub(super) fn altered(fault: Fault, mut reply: Reply) -> Reply {
     match fault {
         Fault::ServerErrorAfter => {
@@ -106,7 +106,7 @@ pub(super) fn altered(fault: Fault, mut reply: Reply) -> Reply {
         }
         _ => {}
     }
-    // What the service refuses is refused as it is: these faults are about its answers.
+    // Error responses are unchanged: these faults are about 2xx responses.
     if !reply.status.is_success() {
         return reply;
     }
@@ -151,7 +151,7 @@ fn is_required_field(name: &str) -> bool {
     matches!(name, "id" | "status")
 }
 
-/// Changes every object that is shown: the items of a page, or the body itself.
+/// Changes every object in the body: the items of a page, or the body itself.
 fn for_each_object(body: &mut Value, change: &mut dyn FnMut(&mut Map<String, Value>)) {
     match body {
         Value::Array(items) => items
@@ -186,7 +186,7 @@ fn map_timestamps(value: &mut Value, change: &dyn Fn(&str) -> String) {
     }
 }
 
-/// The same moment two hours to the east, with microseconds.
+/// The same instant with the offset +02:00 and microseconds.
 fn with_offset(at: &str) -> Option<String> {
     let moment = jiff::Timestamp::from_millisecond(parse_timestamp(at)?).ok()?;
     let there = moment.to_zoned(jiff::tz::TimeZone::fixed(jiff::tz::offset(2)));

@@ -1,4 +1,4 @@
-//! One request from its head to its reply: log, fault, key, limits, body, handler, and the fault again.
+//! Handles a request: log, fault, key, limits, body, handler, and the fault again.
 
 use std::fmt;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ use crate::request_log::LoggedRequest;
 use crate::route::Route;
 use crate::shared_state::SharedState;
 
-/// The connection is to end without a reply.
+/// The connection ends without a reply.
 #[derive(Debug)]
 pub(super) struct ConnectionAborted;
 
@@ -37,7 +37,7 @@ impl fmt::Display for ConnectionAborted {
 
 impl std::error::Error for ConnectionAborted {}
 
-/// The largest JSON body that the request log keeps.
+/// Maximum size of a JSON body in the request log.
 const MAX_LOGGED_BODY: usize = 16 * 1024;
 
 pub(super) async fn handle_request(
@@ -76,7 +76,7 @@ pub(super) async fn handle_request(
     match fault {
         Some(Fault::ResetBefore) => return Err(reset(&control)),
         Some(Fault::CloseBefore) => {
-            // The kernel turns a close into a reset if there is something that nobody has read.
+            // If unread data is left, the kernel turns a close into a reset.
             drain(body).await;
             return Err(ConnectionAborted);
         }
@@ -125,7 +125,7 @@ pub(super) async fn handle_request(
     })
 }
 
-/// The key, the limits, the body, and then the handler.
+/// Checks the key, the limits and the body, and calls the handler.
 async fn dispatch(
     shared: &Arc<SharedState>,
     context: &mut RequestContext,
@@ -204,16 +204,16 @@ async fn read_body(
         }
         Ok(Bytes::from(bytes))
     };
-    // For all of it: a body of this kind is small, and a byte now and then would keep a connection for ever.
+    // For the whole body: it is small, and single bytes could otherwise keep the connection open for ever.
     let result = tokio::time::timeout(shared.config.read_timeout, result).await;
     result.unwrap_or_else(|_| {
-        let text = "the body has not come in time".to_owned();
+        let text = "the body did not arrive in time".to_owned();
         Err(ApiError::Detail(StatusCode::REQUEST_TIMEOUT, text))
     })
 }
 
-/// Reads on what a client still sends after it has been refused, so that it sees the refusal and not a reset
-/// connection; within bounds, so that no client can keep the server busy for nothing.
+/// Reads remaining data that a client sends after an error response, so that it sees the response and not a reset
+/// connection; limited, so that a client cannot keep the server busy.
 async fn drain(mut body: Incoming) {
     const MAX_BYTES: u64 = 2 * 1024 * 1024 * 1024;
     const IDLE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -227,8 +227,8 @@ async fn drain(mut body: Incoming) {
     }
 }
 
-/// The same beside the answer: a client that looks up from a large upload can stop, and one that does not look up before
-/// it has sent everything gets to do so.
+/// The same in the background, while the response is sent: a client that reads during a large upload can stop, and one
+/// that reads only after sending everything can do so.
 fn drain_in_background(body: Incoming) {
     if !body.is_end_stream() {
         tokio::spawn(drain(body));
@@ -267,8 +267,8 @@ fn reset(control: &SocketControl) -> ConnectionAborted {
     ConnectionAborted
 }
 
-/// Never returns: the connection ends with the client or with the emulator. It reads on meanwhile: that the client has
-/// gone is seen only behind everything that it has sent.
+/// Never returns: the connection ends with the client or the emulator. Meanwhile it reads, because the end of a
+/// connection is only seen after all of its data.
 async fn hang(body: &mut Incoming) {
     while let Some(Ok(_)) = body.frame().await {}
     std::future::pending::<()>().await;
@@ -295,7 +295,7 @@ fn response_with(
         .map(|(name, value)| (*name, value.as_str()))
         .chain(mime.map(|m| (CONTENT_TYPE.as_str(), m)));
     for (name, value) in pairs {
-        // A value that is none for a header (a redirect to a strange URL) is left out.
+        // A value that is not valid in a header, such as a redirect to a strange URL, is omitted.
         if let (Ok(name), Ok(value)) = (
             http::HeaderName::try_from(name),
             HeaderValue::try_from(value),
@@ -323,7 +323,7 @@ fn full_response(reply: Reply) -> Response<ReplyBody> {
     response_with(reply.status, &reply.headers, mime, body::full(bytes))
 }
 
-/// The faults between a true reply and the client.
+/// Applies the faults that change the response on the wire.
 fn wire_fault_response(
     shared: &SharedState,
     control: &SocketControl,

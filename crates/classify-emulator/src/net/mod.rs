@@ -1,4 +1,4 @@
-//! From sockets to handlers and back; applies faults.
+//! Reads requests from sockets, calls handlers and sends replies; applies faults.
 
 pub(crate) mod accept;
 mod body;

@@ -1,4 +1,4 @@
-//! A client's socket, with the few liberties that faults need below HTTP.
+//! A client's socket, with the operations below HTTP that faults need.
 
 use std::io;
 use std::pin::Pin;
@@ -14,9 +14,9 @@ use tokio::net::TcpStream;
 struct SocketState {
     /// Close with RST and not with FIN.
     reset: bool,
-    /// Bytes to send behind the reply, before the connection is closed.
+    /// Bytes to send after the reply, before the connection is closed.
     tail: Bytes,
-    /// Whether a request has been answered. Without one, bytes that were given up were no request.
+    /// Whether a request has been answered. If not, the bytes that were discarded were not a request.
     has_served: bool,
 }
 
@@ -39,7 +39,7 @@ impl SocketControl {
         self.state().tail = tail;
     }
 
-    /// Marks that a request is being answered from here on.
+    /// Notes that a request is being answered.
     pub(super) fn mark_served(&self) {
         self.state().has_served = true;
     }
@@ -48,7 +48,7 @@ impl SocketControl {
 pub(super) struct Socket {
     stream: TcpStream,
     control: SocketControl,
-    /// The bytes of the emulator's own error response that are still to be written.
+    /// The remaining bytes of the emulator's own error response.
     pending: Bytes,
     has_read: bool,
     has_written: bool,
@@ -72,16 +72,16 @@ impl Drop for Socket {
             let state = self.control.state();
             (state.reset, state.has_served)
         };
-        // The HTTP library gives up some beginnings (another version's preface, half a request) without a word.
+        // hyper closes some connections silently (another version's preface, half a request).
         if self.has_read && !self.has_written && !has_served {
-            // There is room in the buffer of a socket that nothing was written to.
+            // The buffer of a socket that nothing was written to has space.
             let _ = self
                 .stream
                 .try_write(&error_response(b"HTTP/1.1 400 Bad Request\r\n").unwrap_or_default());
         }
         if reset {
-            // Linger of zero: the kernel sends RST and forgets what was not sent. If it cannot be set, the
-            // connection is closed all the same.
+            // With a linger of zero the kernel sends RST and discards unsent data. If it cannot be set, the connection
+            // is closed all the same.
             let _ =
                 socket2::SockRef::from(&self.stream).set_linger(Some(std::time::Duration::ZERO));
         }
@@ -110,7 +110,7 @@ impl AsyncWrite for Socket {
         let this = &mut *self;
         this.has_written = true;
         std::task::ready!(this.poll_pending(cx))?;
-        // The HTTP library refuses what is no request with a bare status line; clients of this API get a detail.
+        // hyper answers an invalid request with a status line only; clients of this API expect a detail.
         if is_bodiless(buf)
             && let Some(error_response) = error_response(buf)
         {
@@ -149,7 +149,7 @@ impl Socket {
     }
 }
 
-/// Whether this is a head and nothing else, of a reply without a content: the emulator's own refusals have one.
+/// Whether this is a complete head of a reply without a body: hyper's own error responses have this form.
 fn is_bodiless(buf: &[u8]) -> bool {
     let is_content_type = |line: &[u8]| {
         line.get(..13)
@@ -158,7 +158,7 @@ fn is_bodiless(buf: &[u8]) -> bool {
     buf.ends_with(b"\r\n\r\n") && !buf.split(|byte| *byte == b'\n').any(is_content_type)
 }
 
-/// The library's bare refusal with a body in the service's shape.
+/// hyper's error response, with a body in the service's shape.
 fn error_response(buf: &[u8]) -> Option<Bytes> {
     let status = buf
         .strip_prefix(b"HTTP/1.1 4")
@@ -167,7 +167,7 @@ fn error_response(buf: &[u8]) -> Option<Bytes> {
     let text = match status {
         b"31" => "The request's headers are too large",
         b"14" => "The request's URL is too long",
-        b"08" => "The request did not come in time",
+        b"08" => "The request did not arrive in time",
         _ => "The request is not HTTP/1.1",
     };
     let line_end = buf.iter().position(|byte| *byte == b'\r')?;

@@ -1,4 +1,4 @@
-//! HTML and Markdown without their markup.
+//! Text of HTML and Markdown, without markup.
 
 use std::cell::{Cell, RefCell};
 
@@ -9,14 +9,14 @@ use html5ever::tokenizer::{
 };
 use pulldown_cmark::{Event, Options, Parser, TagEnd};
 
-/// What a reader of the page would see, and its title.
+/// The visible text of the page, and its title.
 ///
-/// Tokens suffice: a tree would cost time that grows with the square of a hostile page's depth.
+/// Uses tokens and no tree: building a tree of a deeply nested hostile page takes quadratic time.
 pub(super) fn html(text: &str) -> String {
     let tokenizer = Tokenizer::new(TextSink::default(), TokenizerOpts::default());
     let queue = BufferQueue::default();
     queue.push_back(StrTendril::from(text));
-    // It stops early only for sinks that run scripts.
+    // It only stops early for sinks that run scripts.
     let _ = tokenizer.feed(&queue);
     tokenizer.end();
     tokenizer.sink.text.take()

@@ -1,4 +1,4 @@
-//! Reading documents: from bytes on disk to text, or to the reason why there is none.
+//! Reads documents: from bytes on disk to text, or to the reason why there is none.
 
 mod markup;
 mod pdf;
@@ -13,14 +13,14 @@ use crate::score;
 use crate::script::{self, Script, ScriptedOutcome};
 use crate::state::job::JobConfiguration;
 
-/// What has been read: the text, and how many pages it came from.
+/// The text of a document, and its number of pages.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ExtractedText {
     pub(crate) text: String,
     pub(crate) pages: u32,
 }
 
-/// Why a document could not be read: a reason code, and a text for people.
+/// The reason why a document could not be read: a code and a message.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ReadError {
     pub(crate) code: &'static str,
@@ -36,19 +36,19 @@ impl ReadError {
     }
 }
 
-/// Where a document's text comes from.
+/// The source of a document's text.
 #[derive(Debug, Clone)]
 pub(crate) enum Source {
-    /// A file on disk, with the name it was uploaded under.
+    /// A file on disk, with the name of the upload.
     Stored {
         path: std::path::PathBuf,
         name: String,
     },
-    /// The text of a registered parse job; none if nobody registered it.
+    /// The text of a registered parse job; `None` if it is not registered.
     ParseJob(Option<String>),
 }
 
-/// Everything needed to judge one document, away from the state.
+/// The data needed to classify one document, independent of the state.
 #[derive(Debug, Clone)]
 pub(crate) struct ReadTask {
     pub(crate) source: Source,
@@ -57,12 +57,12 @@ pub(crate) struct ReadTask {
     pub(crate) threshold: f64,
 }
 
-/// Files beyond these sizes are refused by kind; the upload limit is far above them.
+/// Maximum file sizes by kind; the upload limit is much higher.
 const MAX_TEXT_SIZE: u64 = 32 * 1024 * 1024;
 const MAX_PDF_SIZE: u64 = 128 * 1024 * 1024;
 
 impl ReadTask {
-    /// Reads the document and scores it, unless a script settles it.
+    /// Reads the document and scores it, unless a script fixes its outcome.
     pub(crate) fn classify(&self) -> TimedOutcome {
         let name = match &self.source {
             Source::Stored { name, .. } => name.as_str(),
@@ -84,14 +84,14 @@ impl ReadTask {
             }),
             Source::ParseJob(None) => Err(ReadError::new(
                 NO_DATA,
-                "the emulator knows no text for this parse job; register one",
+                "no text is registered for this parse job; register it with PUT /_emulator/parse-jobs/ID",
             )),
         };
         let extracted = extracted.and_then(|reading| {
             if reading.text.trim().is_empty() {
                 return Err(ReadError::new(
                     NO_DATA,
-                    "no text was found in the pages that were asked for",
+                    "no text was found in the requested pages",
                 ));
             }
             Ok(reading)
@@ -113,7 +113,7 @@ impl ReadTask {
     }
 }
 
-/// The kinds of document that the emulator reads.
+/// The kinds of documents that the emulator reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum DocumentKind {
     Plain,
@@ -139,7 +139,7 @@ fn document_kind(name: &str, prefix: &[u8]) -> Option<DocumentKind> {
         "html" | "htm" | "xhtml" => Some(DocumentKind::Html),
         "csv" | "tsv" => Some(DocumentKind::Csv),
         "json" => Some(DocumentKind::Json),
-        // A name that says nothing: whatever reads as text is text.
+        // The name has no known extension: any text is read as text.
         _ => {
             let known_binary =
                 ["docx", "xlsx", "pptx", "doc", "xls", "ppt", "zip"].contains(&extension.as_str());
@@ -183,7 +183,7 @@ fn read_file(
         DocumentKind::Json => text::json(&text),
         DocumentKind::Plain | DocumentKind::Pdf => text,
     };
-    // Such a file is one page, and page selection that leaves it out leaves nothing.
+    // Such a file has one page; a page selection without it leaves nothing.
     let includes_first_page = configuration
         .pages
         .as_ref()

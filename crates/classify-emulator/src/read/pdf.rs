@@ -1,10 +1,10 @@
-//! The text of a PDF, page by page.
+//! Extracts the text of a PDF, page by page.
 //!
-//! The library reads what pages draw themselves, and not what they draw through forms; in return it follows no
-//! reference in circles and bounds what it unpacks, so that no document can take the process along.
+//! The library reads the text that pages draw directly and not through forms. In return it follows no reference twice
+//! and limits decompression, so that no document can crash the process.
 //!
-//! A PDF may be anything: the reader works on a thread of its own, where a panic ends nothing but the reading and a
-//! deep nesting finds a deep stack, and it is not waited for longer than [`READ_TIMEOUT`].
+//! A PDF may be hostile: it is read on a thread of its own, where a panic ends only the read and deep nesting has a
+//! large stack, and it is abandoned after [`READ_TIMEOUT`].
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -18,18 +18,18 @@ use crate::state::job::Pages;
 
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
 const STACK_SIZE: usize = 64 * 1024 * 1024;
-/// The service reads up to 64 KB of text from a page.
+/// The service reads up to 64 KB of text per page.
 const MAX_PAGE_TEXT: usize = 64 * 1024;
 
-/// Where the mark of a PDF's end is looked for.
+/// How many bytes at the end are searched for the end marker.
 const TRAILER_WINDOW: usize = 2_048;
 
-/// Readings under way in this process, those included that nobody waits for any more. When there are too many, further
-/// PDFs are refused at once.
+/// Number of reads in progress in this process, including abandoned ones. If there are too many, further PDFs are
+/// rejected at once.
 static ACTIVE_READS: AtomicUsize = AtomicUsize::new(0);
 const MAX_ACTIVE_READS: usize = 64;
 
-/// Counts a reading for as long as it lasts, however it ends.
+/// Counts a read until it is dropped.
 struct ActiveRead;
 
 impl ActiveRead {
@@ -63,20 +63,20 @@ pub(super) fn read(
         .stack_size(STACK_SIZE)
         .spawn(move || {
             let _active_read = active_read;
-            // Nobody may be waiting any more.
+            // The receiver may have given up.
             let _ = sender.send(extract_text(&bytes, pages.as_ref(), max_pages));
         });
     if started.is_err() {
         return Err(ReadError::new(
             TIMEOUT,
-            "no thread could be had to read the PDF",
+            "no thread could be started to read the PDF",
         ));
     }
     match receiver.recv_timeout(READ_TIMEOUT) {
         Ok(reading) => reading,
-        // The thread has panicked; it has said why on its way out.
+        // The thread has panicked and printed the reason.
         Err(mpsc::RecvTimeoutError::Disconnected) => {
-            Err(ReadError::new(BROKEN, "the PDF reader gave up on the file"))
+            Err(ReadError::new(BROKEN, "the PDF reader failed on the file"))
         }
         Err(mpsc::RecvTimeoutError::Timeout) => Err(ReadError::new(
             TIMEOUT,
@@ -93,7 +93,10 @@ fn extract_text(
     let mut document = Document::load_mem(bytes)
         .map_err(|error| ReadError::new(BROKEN, format!("not a readable PDF: {error}")))?;
     if document.is_encrypted() && document.decrypt("").is_err() {
-        return Err(ReadError::new(PROTECTED, "the PDF asks for a password"));
+        return Err(ReadError::new(
+            PROTECTED,
+            "the PDF is protected by a password",
+        ));
     }
     let all: Vec<u32> = document.get_pages().into_keys().collect();
     if all.is_empty() {
@@ -110,7 +113,7 @@ fn extract_text(
     if selected.is_empty() {
         return Err(ReadError::new(
             NO_DATA,
-            "the PDF has none of the pages that were asked for",
+            "the PDF has none of the requested pages",
         ));
     }
     let mut text = String::new();
@@ -137,7 +140,7 @@ fn extract_text(
         text.push('\n');
     }
     if text.trim().is_empty() {
-        // One bad page among good ones is no broken PDF; a bad one alone is, and so is one that lacks its end.
+        // One bad page among good ones does not fail the PDF; a single bad page does, and so does a missing end.
         if let Some(error) = page_error {
             return Err(ReadError::new(
                 BROKEN,
@@ -148,7 +151,7 @@ fn extract_text(
             .get(bytes.len().saturating_sub(TRAILER_WINDOW)..)
             .unwrap_or_default();
         if !end.windows(5).any(|window| window == b"%%EOF") {
-            return Err(ReadError::new(BROKEN, "the PDF is cut off"));
+            return Err(ReadError::new(BROKEN, "the PDF is truncated"));
         }
     }
     Ok(ExtractedText {

@@ -1,4 +1,4 @@
-//! A few threads that read documents, so that no request waits for a document.
+//! A few threads that read documents, so that requests do not wait for them.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -9,7 +9,7 @@ type Task = Box<dyn FnOnce() + Send>;
 #[derive(Default)]
 struct Queue {
     tasks: VecDeque<Task>,
-    /// Tasks that are queued or being worked on.
+    /// Number of tasks that are queued or running.
     pending: usize,
     threads: usize,
     closed: bool,
@@ -21,7 +21,7 @@ struct PoolState {
     changed: Condvar,
 }
 
-/// A bounded pool: threads are started as they are needed and end with the pool.
+/// A bounded pool. Threads start when needed and end with the pool.
 pub(crate) struct ReaderPool {
     state: Arc<PoolState>,
     limit: usize,
@@ -57,7 +57,7 @@ impl PoolState {
                         .unwrap_or_else(PoisonError::into_inner);
                 }
             };
-            // A document that makes a reader panic costs that document its result, never the pool a thread.
+            // A panic while reading a document loses its result, and not the thread.
             let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(task));
             self.lock().pending -= 1;
             self.changed.notify_all();
@@ -90,7 +90,7 @@ impl ReaderPool {
         self.state.changed.notify_all();
     }
 
-    /// Waits until every document submitted so far has been read, or until the time is up.
+    /// Waits until all documents submitted so far have been read, at most until the timeout.
     pub(crate) fn wait_until_idle(&self, timeout: Duration) -> bool {
         let deadline = Instant::now() + timeout;
         let mut queue = self.state.lock();
@@ -120,7 +120,7 @@ impl ReaderPool {
 
 impl Drop for ReaderPool {
     fn drop(&mut self) {
-        // The threads are not joined: one of them may be the one that drops the pool.
+        // The threads are not joined: one of them may be dropping the pool.
         self.close();
     }
 }

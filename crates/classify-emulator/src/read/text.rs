@@ -1,6 +1,6 @@
 //! Plain text, tables and JSON.
 
-/// Bytes as text: by byte order mark, else UTF-8, else the Western code page that old files are in.
+/// Decodes bytes: by byte order mark, else as UTF-8, else as Windows-1252.
 pub(super) fn decode(bytes: &[u8]) -> String {
     if let Some((encoding, _)) = encoding_rs::Encoding::for_bom(bytes) {
         return encoding.decode(bytes).0.into_owned();
@@ -16,7 +16,7 @@ pub(super) fn looks_like_text(head: &[u8]) -> bool {
     if encoding_rs::Encoding::for_bom(head).is_some() {
         return true;
     }
-    // A character may be cut at the end of what was looked at.
+    // The last character may be incomplete.
     let whole = match std::str::from_utf8(head) {
         Ok(_) => true,
         Err(error) => error.error_len().is_none(),
@@ -24,7 +24,7 @@ pub(super) fn looks_like_text(head: &[u8]) -> bool {
     whole && !head.contains(&0)
 }
 
-/// The cells of a table, whatever separates them.
+/// The cells of a table with any common separator.
 pub(super) fn csv(text: &str) -> String {
     let first = text.lines().next().unwrap_or_default();
     let count = |separator: u8| first.bytes().filter(|byte| *byte == separator).count();
@@ -39,7 +39,7 @@ pub(super) fn csv(text: &str) -> String {
         .from_reader(text.as_bytes());
     let mut output = String::new();
     for record in reader.records() {
-        // Text is already valid UTF-8, and rows may differ in length: nothing is left to go wrong.
+        // The text is valid UTF-8 and rows may differ in length, so there are no errors.
         let Ok(record) = record else { continue };
         for cell in &record {
             output.push_str(cell);
@@ -50,13 +50,13 @@ pub(super) fn csv(text: &str) -> String {
     output
 }
 
-/// Names and values of a JSON document; what is not JSON is read as it stands.
+/// The names and values of a JSON document. Invalid JSON is read as plain text.
 pub(super) fn json(text: &str) -> String {
     let Ok(value) = serde_json::from_str::<serde_json::Value>(text) else {
         return text.to_owned();
     };
     let mut output = String::new();
-    // The parser's limit on depth bounds this recursion as well.
+    // The parser's depth limit bounds this recursion too.
     collect_text(&value, &mut output);
     output
 }

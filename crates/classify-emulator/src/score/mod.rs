@@ -1,7 +1,7 @@
-//! Which rule a text fits best, by BM25 over the words of each rule's type and description.
+//! Scores a text against the rules, with BM25 over the words of each rule's type and description.
 //!
-//! The rules are the collection and the document is the query: a word that stands in every rule weighs little, one
-//! that stands in a single rule much. This is not how the service decides; it is a way of deciding that can be followed.
+//! The rules are the collection and the document is the query: a word that occurs in every rule weighs little, and one
+//! that occurs in a single rule weighs much. The service does not decide this way; the method is simple and repeatable.
 
 pub(crate) mod terms;
 
@@ -11,20 +11,20 @@ use crate::outcome::DocumentOutcome;
 use crate::state::job::Rule;
 use terms::TermCounts;
 
-/// A word of the type counts as much as this many of the description.
+/// Weight of a word in the type, relative to one in the description.
 const TYPE_WEIGHT: f64 = 3.0;
-/// BM25's saturation, and how far the length of a rule counts.
+/// BM25's saturation, and its length normalization.
 const K1: f64 = 1.2;
 const B: f64 = 0.5;
-/// Words that only begin alike ("invoice", "invoicing", "Rechnung", "Rechnungsnummer") count half.
+/// Weight of words that only share a prefix ("invoice", "invoicing", "Rechnung", "Rechnungsnummer").
 const PREFIX_WEIGHT: f64 = 0.5;
 const MIN_PREFIX_CHARS: usize = 5;
-/// The score at which the evidence alone is worth 0.63.
+/// The score at which the evidence alone gives a confidence of 0.63.
 const EVIDENCE_SCALE: f64 = 2.5;
-/// How many matched words the reasoning names.
+/// Maximum number of matched words in the reasoning.
 const MAX_REASONING_TERMS: usize = 8;
 
-/// Types that take what fits nowhere else; their words are not looked for.
+/// Types that get the documents no other rule matches; their words are not scored.
 const CATCH_ALL: &[&str] = &[
     "other",
     "others",
@@ -40,21 +40,21 @@ const CATCH_ALL: &[&str] = &[
     "autre",
 ];
 
-/// A rule's words, each with its weight.
+/// The words of a rule with their weights.
 struct RuleTerms<'r> {
     rule: &'r Rule,
     weights: HashMap<String, f64>,
     length: f64,
 }
 
-/// What a text matched in one rule.
+/// The matches of a text in one rule.
 struct RuleScore<'r> {
     rule: &'r Rule,
     score: f64,
     terms: Vec<(String, f64)>,
 }
 
-/// Classifies a text of so many pages.
+/// Classifies the text of a document with `pages` pages.
 pub(crate) fn classify(
     text: &str,
     rules: &[Rule],
@@ -72,7 +72,7 @@ pub(crate) fn classify(
         .map(|rule| rule_terms(rule, lang))
         .collect();
     let mut scores = score_rules(&document, &rules_terms);
-    // A stable sort: of two rules that fit alike, the first one given wins.
+    // A stable sort: of two equal rules, the first one wins.
     scores.sort_by(|a, b| b.score.total_cmp(&a.score));
     let best = scores.first();
     let second = scores.get(1).map_or(0.0, |second| second.score);
@@ -133,7 +133,7 @@ fn rule_terms<'r>(rule: &'r Rule, lang: &str) -> RuleTerms<'r> {
     }
 }
 
-/// What the text matches in each rule. Each word is looked up once in each rule: how many hold it is the same for all.
+/// Scores the text against each rule. Looks up each word once per rule, and its document frequency only once.
 fn score_rules<'r>(document: &TermCounts, rules_terms: &[RuleTerms<'r>]) -> Vec<RuleScore<'r>> {
     let count = as_float(rules_terms.len());
     let average = rules_terms.iter().map(|one| one.length).sum::<f64>() / count.max(1.0);
@@ -155,7 +155,7 @@ fn score_rules<'r>(document: &TermCounts, rules_terms: &[RuleTerms<'r>]) -> Vec<
         );
         let rules_with_term = as_float(weights.iter().filter(|weight| **weight > 0.0).count());
         let idf = (1.0 + (count - rules_with_term + 0.5) / (rules_with_term + 0.5)).ln();
-        // A word that comes back says a little more, never much more.
+        // A repeated word adds a little, logarithmically.
         let text_weight = 1.0 + f64::from(term_count.count).ln() / 4.0;
         for ((rule_terms, rule_score), &weight) in rules_terms.iter().zip(&mut scores).zip(&weights)
         {
@@ -177,7 +177,7 @@ fn score_rules<'r>(document: &TermCounts, rules_terms: &[RuleTerms<'r>]) -> Vec<
     scores
 }
 
-/// The weight of a word in a rule: its own, or that of the best word that begins alike.
+/// The weight of a word in a rule: its own, or that of the best word with the same prefix.
 fn weight_in(rule_terms: &RuleTerms<'_>, stem: &str) -> f64 {
     if let Some(weight) = rule_terms.weights.get(stem) {
         return *weight;
@@ -199,7 +199,7 @@ fn share_prefix(one: &str, other: &str) -> bool {
     long.starts_with(short) && short.chars().count() >= MIN_PREFIX_CHARS
 }
 
-/// Between 0 and 1: how much was found, and how clearly the best rule leads the second.
+/// The confidence from 0 to 1: the amount of evidence, and the lead of the best rule over the second.
 fn confidence(best: f64, second: f64) -> f64 {
     if best <= 0.0 {
         return 0.0;

@@ -1,4 +1,4 @@
-//! Text as the scorer sees it: folded, stemmed words without the ones that say nothing.
+//! Terms of a text: folded, stemmed words without stop words.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::OnceLock;
@@ -7,7 +7,7 @@ use rust_stemmers::{Algorithm, Stemmer};
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
 
-/// How often each stem occurs, with the first spelling that was met.
+/// How often each stem occurs, with its first spelling.
 #[derive(Debug, Default)]
 pub(crate) struct TermCounts {
     pub(crate) counts: HashMap<String, TermCount>,
@@ -19,7 +19,7 @@ pub(crate) struct TermCount {
     pub(crate) spelling: String,
 }
 
-/// Longer texts are cut: the service, too, looks at a bounded text.
+/// Maximum number of words; the service limits the text as well.
 const MAX_TOKENS: usize = 200_000;
 
 impl TermCounts {
@@ -30,7 +30,7 @@ impl TermCounts {
         let tokens = text.split(|c: char| !c.is_alphanumeric() && !is_combining_mark(c));
         for word in tokens.filter(|word| !word.is_empty()).take(MAX_TOKENS) {
             let lower = word.to_lowercase();
-            // A number, or a single letter, tells no kind of document from another.
+            // Numbers and single letters do not distinguish kinds of documents.
             if lower.chars().count() < 2
                 || lower.chars().all(char::is_numeric)
                 || stop_words.contains(lower.as_str())
@@ -52,12 +52,12 @@ impl TermCounts {
     }
 }
 
-/// Stop words of the languages that documents most often come in, since a text need not be in the language named.
+/// Stop words of common languages, since a text need not be in the configured language.
 fn stop_words() -> &'static HashSet<&'static str> {
     static STOP_WORDS: OnceLock<HashSet<&'static str>> = OnceLock::new();
     STOP_WORDS.get_or_init(|| {
         let languages = ["en", "de", "es", "fr", "it", "pt", "nl"];
-        // Words of describing itself: they stand in any rule, and so tell none apart.
+        // Words for describing documents, which occur in any rule.
         let rule_boilerplate = [
             "document",
             "documents",

@@ -16,7 +16,7 @@ pub(crate) struct Configuration {
     pub(crate) parameters: Value,
     pub(crate) created: Millis,
     pub(crate) updated: Millis,
-    /// Grows with each change, so that two changes within a millisecond still have two versions.
+    /// Increases with each change, so that two changes within a millisecond have two versions.
     pub(crate) revision: u32,
 }
 
@@ -27,7 +27,7 @@ impl Row for Configuration {
 }
 
 impl Configuration {
-    /// The version: a moment, told apart from others of the same millisecond by its microseconds.
+    /// The version: a timestamp whose microseconds distinguish changes within a millisecond.
     pub(crate) fn version(&self) -> String {
         let text = format_timestamp(self.updated);
         format!(
@@ -69,11 +69,11 @@ impl Row for WebhookConfiguration {
     }
 }
 
-/// Shown in place of a stored credential. The form of the service's mask is not published.
+/// Returned in place of a stored credential. The form of the service's mask is not documented.
 pub(crate) const MASK: &str = "********";
 
 impl WebhookConfiguration {
-    /// The URL with the password in it masked.
+    /// The URL with a mask in place of its password.
     pub(crate) fn masked_url(&self) -> String {
         let masked = || {
             let (scheme, rest) = self.url.split_once("://")?;

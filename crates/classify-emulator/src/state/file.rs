@@ -8,7 +8,7 @@ use crate::clock::{Millis, format_timestamp};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct File {
-    /// The bare uuid, which is also the name on disk.
+    /// The UUID, which is also the name on disk.
     pub(crate) id: String,
     pub(crate) name: String,
     pub(crate) project: String,
@@ -25,7 +25,7 @@ impl Row for File {
     }
 }
 
-/// How long the service keeps an upload.
+/// Lifetime of an upload on the service.
 pub(crate) const LIFETIME: Millis = 48 * 3_600_000;
 
 impl File {
@@ -51,10 +51,10 @@ impl File {
     }
 }
 
-/// The bare uuid that a file's id names: with the service's prefix or without.
+/// The UUID in a file's id, with or without the prefix `dfl-`.
 pub(crate) fn parse_file_id(id: &str) -> Option<String> {
     let uuid = id.strip_prefix("dfl-").unwrap_or(id);
-    // Only the hyphenated form: what else a lenient parser reads is no id that the API ever gave.
+    // Only the hyphenated form: the API returns no other.
     let parsed = uuid::Uuid::parse_str(uuid)
         .ok()
         .filter(|_| uuid.len() == 36);

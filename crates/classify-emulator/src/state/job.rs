@@ -1,4 +1,4 @@
-//! A classify job of either version: what was asked, where it stands, and how it is shown.
+//! A classify job of either version: its request, its state, and its JSON.
 
 use std::sync::Arc;
 
@@ -9,14 +9,14 @@ use super::table::Row;
 use crate::clock::{Millis, format_timestamp};
 use crate::outcome::DocumentOutcome;
 
-/// Which version of the API a job belongs to.
+/// The API version of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Version {
     V1,
     V2,
 }
 
-/// Where a job stands.
+/// The state of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum JobState {
     Pending,
@@ -47,7 +47,7 @@ impl JobState {
         }
     }
 
-    /// The webhook event for a job that has come to this phase.
+    /// The webhook event for this state.
     pub(crate) fn webhook_event(self) -> &'static str {
         match self {
             Self::Pending => "classify.pending",
@@ -63,53 +63,53 @@ impl JobState {
 /// One document of a job.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Input {
-    /// The id as the caller gave it.
+    /// The id as the caller sent it.
     #[serde(rename = "given")]
     pub(crate) requested_id: String,
     pub(crate) kind: InputKind,
     pub(crate) outcome: Option<DocumentOutcome>,
-    /// How long it takes from the job's creation, once it has been read; none if it never ends.
+    /// How long it takes from the job's creation, after it has been read; `None` if it never ends.
     #[serde(rename = "takes")]
     pub(crate) duration: Option<Millis>,
-    /// The uuid of the version 1 result item, or of the parse job that a version 2 job sets off. It is drawn with the
-    /// job, so that ids do not depend on when things happen.
+    /// The UUID of the result in version 1, or of the parse job in version 2. It is created with the job, so that ids
+    /// do not depend on timing.
     pub(crate) result_id: String,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) enum InputKind {
-    /// A stored file, by its bare uuid.
+    /// A stored file, by its UUID.
     File(String),
-    /// The text of somebody's parse job.
+    /// The text of a registered parse job.
     ParseJob(String),
 }
 
-/// Where a job's webhooks go.
+/// A webhook of a job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct WebhookTarget {
     pub(crate) url: String,
     pub(crate) headers: Vec<(String, String)>,
-    /// None means every event.
+    /// The events to deliver; all events if `None`.
     pub(crate) events: Option<Vec<String>>,
-    /// Whether the payload goes as an object, and not as a string that holds one.
+    /// Whether the payload is a JSON object, and not a string that contains one.
     pub(crate) as_object: bool,
     pub(crate) secret: Option<String>,
 }
 
-/// What was asked of the classifier.
+/// The configuration of a job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct JobConfiguration {
     pub(crate) rules: Vec<Rule>,
     pub(crate) lang: String,
-    /// The pages to read; none means all.
+    /// The pages to read; all pages if `None`.
     pub(crate) pages: Option<Pages>,
     pub(crate) max_pages: Option<u32>,
-    /// The configuration in the shape of its version, as it is shown.
+    /// The configuration as JSON, in the shape of its version.
     #[serde(rename = "shown")]
     pub(crate) json: Value,
 }
 
-/// 0-based pages, as ranges with both ends in them: a range may be long, and every job has its own.
+/// 0-based pages as inclusive ranges: a range may be long, and every job has its own.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Pages(Vec<(u32, u32)>);
 
@@ -157,14 +157,14 @@ pub(crate) struct Job {
     pub(crate) created: Millis,
     pub(crate) updated: Millis,
     pub(crate) running_at: Millis,
-    /// None while a script says that the job never ends.
+    /// `None` while a script says that the job never ends.
     pub(crate) ends_at: Option<Millis>,
-    /// When the last document was read.
+    /// The time when the last document was read.
     pub(crate) read_at: Millis,
     pub(crate) parse_job_id: Option<String>,
     #[serde(rename = "hooks")]
     pub(crate) webhooks: Vec<WebhookTarget>,
-    /// The time of the job's entry in the store's schedule.
+    /// The time of the job's entry in the schedule.
     #[serde(skip)]
     pub(crate) due: Option<Millis>,
 }
@@ -175,7 +175,7 @@ impl Row for Job {
     }
 }
 
-/// The emulator has no users; every job belongs to this one.
+/// The user of all jobs: the emulator has no users.
 pub(crate) const USER: &str = "emulator-user";
 
 impl Job {
@@ -187,7 +187,7 @@ impl Job {
         self.inputs.iter().all(|input| input.outcome.is_some())
     }
 
-    /// The next moment at which the job moves on by itself, if there is one yet.
+    /// The time of the next transition, if it is known.
     pub(crate) fn next_transition(&self) -> Option<Millis> {
         match self.state {
             JobState::Pending => Some(self.ends_at.map_or(self.running_at, |final_state| {
@@ -198,7 +198,7 @@ impl Job {
         }
     }
 
-    /// The phase in which a job ends whose documents have all been read.
+    /// The final state of a job whose documents have all been read.
     pub(crate) fn final_state(&self) -> (JobState, Option<String>) {
         let outcomes = || {
             self.inputs
@@ -242,7 +242,7 @@ impl Job {
             .sum()
     }
 
-    /// The job object of version 2.
+    /// The job as JSON in version 2.
     pub(crate) fn to_json(&self, with_usage: bool) -> Value {
         let input = self.inputs.first();
         let kind = match input.map(|input| &input.kind) {
@@ -270,7 +270,7 @@ impl Job {
             "updated_at": format_timestamp(self.updated),
         });
         if with_usage {
-            // Nothing is billed before the end; a parse job of the caller's own was paid for when it was made.
+            // Nothing is charged before the end, and nothing for an existing parse job.
             json["usage"] = match (self.state, kind) {
                 (JobState::Completed, "parse_job_id") => {
                     json!({ "credits": 0, "parse_credits": null })
@@ -284,7 +284,7 @@ impl Job {
         json
     }
 
-    /// The job object of version 1.
+    /// The job as JSON in version 1.
     pub(crate) fn to_json_v1(&self) -> Value {
         let json = &self.configuration.json;
         json!({
@@ -303,7 +303,7 @@ impl Job {
         })
     }
 
-    /// The result items of version 1: none before the end.
+    /// The results in version 1; empty before the end.
     pub(crate) fn results_v1(&self) -> Vec<Value> {
         if !self.state.is_terminal() || self.state == JobState::Cancelled {
             return Vec::new();
@@ -359,7 +359,7 @@ pub(crate) mod tests {
         assert!(pages.contains(u32::MAX) && !Pages::new(Vec::new()).contains(0));
     }
 
-    /// A job of version 1, called `job`, of so many documents.
+    /// A job of version 1 with the id `job` and this many documents.
     pub(crate) fn job(documents: usize) -> Job {
         let input = |index: usize| Input {
             requested_id: format!("dfl-{index}"),

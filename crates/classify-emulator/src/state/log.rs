@@ -1,8 +1,8 @@
-//! State that outlives the process: a log of rows, one line each, of which the last for a row counts.
+//! Persistent state: a log of rows, one per line. The last line of a row counts.
 //!
-//! A line is written before the reply to the request that changed the row, so that killing the process loses nothing
-//! that was answered. What cannot be written (a full disk) is kept pending and written before anything else. Opening
-//! the log rewrites it without what was overtaken.
+//! A line is written before the response to the request that changed the row, so that killing the process loses nothing
+//! that was answered. Lines that cannot be written (a full disk) are kept pending and written first. Opening the log
+//! rewrites it without outdated lines.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufRead as _, BufReader, Write as _};
@@ -15,7 +15,7 @@ use super::table::{Row, Table};
 use crate::clock::Millis;
 use crate::outcome::DocumentOutcome;
 
-/// The version of the format, in its first line.
+/// The version of the format, in the first line.
 const VERSION: u32 = 2;
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -29,8 +29,8 @@ enum Entry {
         k: u64,
         row: Option<Box<super::job::Job>>,
     },
-    /// One document of a job, and the job's times after it: a whole row for each of five hundred documents would
-    /// make a long log of one job.
+    /// One document of a job, and the job's times after it: writing the whole row for each of five hundred documents
+    /// would make the log of one job long.
     Document {
         k: u64,
         index: usize,
@@ -61,7 +61,7 @@ enum Entry {
     },
 }
 
-/// Where the lines go: a file, or in a test one that fails.
+/// The destination of the lines: a file, or in a test one that fails.
 pub(crate) trait LogFile: std::fmt::Debug + Send {
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()>;
     fn set_len(&mut self, length: u64) -> io::Result<()>;
@@ -81,17 +81,17 @@ impl LogFile for File {
 pub(crate) struct StateLog {
     path: PathBuf,
     file: Box<dyn LogFile>,
-    /// Up to here the file consists of whole lines that count.
+    /// The length of the file's complete, valid lines.
     length: u64,
-    /// Whether there may be something behind that length.
+    /// Whether there may be an incomplete line after that length.
     torn: bool,
     /// Lines that belong to no row and could not be written yet.
     pending: Vec<u8>,
-    /// The time of a virtual clock, as it was last noted.
+    /// The last logged time of a virtual clock.
     clock: Option<Millis>,
-    /// Locked for as long as the log is in use.
+    /// Locked while the log is in use.
     _lock: File,
-    /// Why the last lines could not be written; none once they have been.
+    /// The error of the last write; `None` after a successful one.
     pub(crate) write_error: Option<String>,
 }
 
@@ -102,18 +102,18 @@ fn with_path(path: &Path, error: &io::Error) -> io::Error {
     )
 }
 
-/// What was found in a state file, which is ours from here on.
+/// The content of a state file that this process has locked.
 #[derive(Debug)]
 pub(crate) struct OpenedLog {
     path: PathBuf,
     lock: File,
-    /// Whether there was a file; a new one knows of nothing.
+    /// Whether the file existed; a new one contains nothing.
     pub(crate) existed: bool,
-    /// The time of a virtual clock, if one was kept.
+    /// The time of a virtual clock, if one was saved.
     pub(crate) clock: Option<Millis>,
 }
 
-/// Reads a state file into an empty store. No other emulator can use it until the log is dropped.
+/// Reads a state file into an empty store. No other emulator can use the file until the log is dropped.
 pub(crate) fn open(path: &Path, store: &mut Store) -> io::Result<OpenedLog> {
     let lock = lock(path).map_err(|error| with_path(path, &error))?;
     let (existed, clock) = read(path, store).map_err(|error| with_path(path, &error))?;
@@ -126,8 +126,8 @@ pub(crate) fn open(path: &Path, store: &mut Store) -> io::Result<OpenedLog> {
 }
 
 impl OpenedLog {
-    /// Writes the file anew, without what was overtaken, and has the store go on writing to it. A virtual clock's time
-    /// is noted from the beginning, since it must not jump to the machine's if nobody ever moves it.
+    /// Rewrites the file without outdated lines, and makes the store write to it. Logs a virtual clock's time at once,
+    /// since it must not jump to the machine's time if it is never moved.
     pub(crate) fn start_writing(self, store: &mut Store, clock: Option<Millis>) -> io::Result<()> {
         let path = self.path.clone();
         let log = compact(self, store, clock).map_err(|error| with_path(&path, &error))?;
@@ -136,7 +136,7 @@ impl OpenedLog {
     }
 }
 
-/// Whether there was a file with something in it, and the time that it gives.
+/// Whether there was a file with content, and the time in it.
 fn read(path: &Path, store: &mut Store) -> io::Result<(bool, Option<Millis>)> {
     let file = match File::open(path) {
         Ok(file) => file,
@@ -153,7 +153,7 @@ fn read(path: &Path, store: &mut Store) -> io::Result<(bool, Option<Millis>)> {
         }
         match serde_json::from_slice(&line) {
             Ok(Entry::Header { v }) if v != VERSION => {
-                let text = format!("it has version {v}, and this program reads {VERSION}");
+                let text = format!("it has version {v}; this program reads version {VERSION}");
                 return Err(io::Error::new(io::ErrorKind::InvalidData, text));
             }
             Ok(Entry::Header { .. }) => existed = true,
@@ -182,16 +182,16 @@ fn read(path: &Path, store: &mut Store) -> io::Result<(bool, Option<Millis>)> {
                 store.parse_jobs.insert(id, text);
             }
             Ok(Entry::Clock { now }) => clock = Some(now),
-            // The last line may have been cut off with the process that wrote it.
+            // The last line may have been cut when the process was killed.
             Err(_) if index > 0 && lines.peek().is_none() => {}
             Err(error) => {
-                // The error's own text quotes the line, which may be anything, or a webhook's secret.
+                // The parser's message quotes the line, which may contain a webhook's secret.
                 let what = match error.classify() {
                     serde_json::error::Category::Data => "is not of its format",
                     _ => "is not JSON",
                 };
                 let text = format!(
-                    "line {} {what}, at column {}; move it away to start anew",
+                    "line {} {what}, at column {}; move the file away to start with an empty state",
                     index + 1,
                     error.column()
                 );
@@ -203,9 +203,8 @@ fn read(path: &Path, store: &mut Store) -> io::Result<(bool, Option<Millis>)> {
     Ok((existed, clock))
 }
 
-/// Takes the file beside the state file that says that it is in use. The state file itself is replaced when it is
-/// written anew, and a lock would stay behind with the old one. The file is left where it is: one that is removed may
-/// have been locked by somebody else by then.
+/// Locks a file beside the state file. The state file itself is replaced when it is rewritten, and its lock would stay
+/// with the old file. The lock file is not removed, because another process may have locked it by then.
 fn lock(path: &Path) -> io::Result<File> {
     let mut lock_path = path.as_os_str().to_owned();
     lock_path.push(".lock");
@@ -223,7 +222,7 @@ fn lock(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Writes a fresh log beside the old one and puts it in its place.
+/// Writes a new log beside the old one and replaces it.
 fn compact(opened: OpenedLog, store: &Store, clock: Option<Millis>) -> io::Result<StateLog> {
     let path = opened.path;
     let folder = path
@@ -315,11 +314,11 @@ impl StateLog {
         }
     }
 
-    /// One write for all of it: no other order can come of it.
+    /// One write for everything, so that the order is kept.
     fn write_pending(&mut self, text: &[u8]) -> io::Result<()> {
         self.truncate_torn()?;
         if let Err(error) = self.file.write_all(text) {
-            // Half a line would swallow the next one, and the file would be refused for it.
+            // An incomplete line would join the next one, and the file would be invalid.
             self.torn = true;
             let _ = self.truncate_torn();
             return Err(error);
@@ -336,14 +335,14 @@ impl StateLog {
         Ok(())
     }
 
-    /// Writes a line that belongs to no row, now or with what is written next.
+    /// Writes a line that belongs to no row, now or with the next write.
     fn append_unkeyed(&mut self, line: &Entry) {
         // Into memory, where writing does not fail.
         let _ = write_entry(&mut self.pending, line);
         self.append(&[]);
     }
 
-    /// Begins anew; the clock goes on.
+    /// Clears the log; the clock's time is kept.
     fn clear(&mut self) {
         self.length = 0;
         self.torn = true;
@@ -357,7 +356,7 @@ impl StateLog {
 }
 
 impl Store {
-    /// Writes down every row that has changed since the last call, and what an earlier call could not.
+    /// Writes every row that has changed since the last call, and pending lines.
     pub(crate) fn write_log(&mut self) {
         let jobs = self.jobs.take_changed();
         let files = self.files.take_changed();
@@ -367,7 +366,7 @@ impl Store {
         let Some(log) = &mut self.log else { return };
         let mut lines = Vec::new();
         for &(k, index) in &documents {
-            // Where the whole row is written, the document is in it.
+            // If the whole row is written, it contains the document.
             if let Some(job) = self.jobs.get(k).filter(|_| !jobs.contains(&k))
                 && let Some(input) = job.inputs.get(index)
             {
@@ -400,7 +399,7 @@ impl Store {
         if (lines.is_empty() && log.pending.is_empty()) || log.append(&lines) {
             return;
         }
-        // Answered or not, it is part of the state: it goes into the file with the next line that does.
+        // It is part of the state and is written with the next successful write.
         self.jobs.mark_changed(jobs);
         self.files.mark_changed(files);
         self.configurations.mark_changed(configurations);
@@ -444,7 +443,7 @@ mod tests {
     #[derive(Debug)]
     struct FullDisk {
         file: File,
-        /// For each write to come, how much of it there is room for.
+        /// For each future write, the number of bytes that fit.
         capacity: VecDeque<Option<usize>>,
         can_shrink: bool,
     }

@@ -1,4 +1,4 @@
-//! Everything that the emulator remembers, and the schedule of job transitions.
+//! The state of the emulator, and the schedule of job transitions.
 
 pub(crate) mod configuration;
 pub(crate) mod file;
@@ -16,7 +16,7 @@ use file::File;
 use job::{Job, JobState, WebhookTarget};
 use table::Table;
 
-/// A job has come to a phase that somebody may want to hear of.
+/// A job has entered a state for which webhooks may exist.
 #[derive(Debug, Clone)]
 pub(crate) struct JobEvent {
     pub(crate) job_id: String,
@@ -25,7 +25,7 @@ pub(crate) struct JobEvent {
     pub(crate) webhooks: Vec<WebhookTarget>,
 }
 
-/// A random uuid.
+/// A random UUID.
 pub(crate) fn uuid(rng: &mut fastrand::Rng) -> String {
     let mut bytes = [0_u8; 16];
     rng.fill(&mut bytes);
@@ -40,16 +40,16 @@ pub(crate) struct Store {
     pub(crate) files: Table<File>,
     pub(crate) configurations: Table<Configuration>,
     pub(crate) webhooks: Table<WebhookConfiguration>,
-    /// The texts of parse jobs that were registered.
+    /// The texts of registered parse jobs.
     pub(crate) parse_jobs: HashMap<String, String>,
     /// Jobs by project and transaction id.
     pub(crate) transactions: HashMap<(String, String), String>,
-    /// The next move of every job that has one.
+    /// The next transition of every job that has one.
     due: BTreeSet<(Millis, u64)>,
     events: Vec<JobEvent>,
-    /// Documents that were read since the log was last written, by their job's key and their place in it.
+    /// Documents that were read since the log was last written, by their job's key and their index in it.
     documents_read: BTreeSet<(u64, usize)>,
-    /// Where changes are written down, if they are.
+    /// The log of changes, if there is a state file.
     pub(crate) log: Option<log::StateLog>,
     pub(crate) rng: fastrand::Rng,
 }
@@ -71,7 +71,8 @@ impl Store {
         }
     }
 
-    /// Makes whole again what a log does not hold: transactions, the schedule, and a random number generator that repeats no id.
+    /// Rebuilds the data that the log does not contain: transactions, the schedule, and a random generator that repeats
+    /// no id.
     fn rebuild_indexes(&mut self) {
         let mut keys = Vec::new();
         for (key, job) in self.jobs.iter() {
@@ -84,7 +85,7 @@ impl Store {
         for key in keys {
             self.schedule(key);
         }
-        // A seed that began anew would draw ids a second time.
+        // A seed that starts again would repeat ids.
         self.rng = fastrand::Rng::new();
     }
 
@@ -126,7 +127,7 @@ impl Store {
         key
     }
 
-    /// The job that was created under this transaction id.
+    /// The job with this transaction id.
     pub(crate) fn transaction(&self, project: &str, transaction: &str) -> Option<&Job> {
         let id = self
             .transactions
@@ -152,7 +153,7 @@ impl Store {
         self.set_state(key, JobState::Cancelled, None, now);
     }
 
-    /// Moves on every job whose time has come; says when the next one will.
+    /// Advances every job whose time has come. Returns the time of the next transition.
     pub(crate) fn tick(&mut self, now: Millis) -> Option<Millis> {
         while let Some(&(due, key)) = self.due.first() {
             if due > now {
@@ -180,7 +181,7 @@ impl Store {
         None
     }
 
-    /// Notes what has become of one of a job's documents. It takes the `default_duration` time, unless a script says otherwise.
+    /// Stores the outcome of one of a job's documents. It takes `default_duration`, unless a script sets another.
     pub(crate) fn record_outcome(
         &mut self,
         id: &str,
@@ -202,7 +203,7 @@ impl Store {
         }
         job.read_at = now;
         if job.is_read() {
-            // The slowest document decides, in whatever order they were read.
+            // The slowest document decides, regardless of the order of reading.
             let duration = job.inputs.iter().map(|input| input.duration);
             let slowest = duration.max_by_key(|duration| duration.unwrap_or(Millis::MAX));
             job.ends_at = slowest
@@ -213,7 +214,7 @@ impl Store {
         self.schedule(key);
     }
 
-    /// What has happened since the last call.
+    /// Returns and removes the events since the last call.
     pub(crate) fn take_events(&mut self) -> Vec<JobEvent> {
         std::mem::take(&mut self.events)
     }

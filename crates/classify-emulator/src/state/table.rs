@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// A row knows the id that it is found by.
+/// A row with the id by which it is found.
 pub(crate) trait Row {
     fn id(&self) -> &str;
 }
@@ -18,7 +18,7 @@ pub(crate) struct Table<T> {
 
 impl<T> Default for Table<T> {
     fn default() -> Self {
-        // Key 0 is left free: a cursor before the first row of an ascending list.
+        // Key 0 is unused: it is the cursor before the first row of an ascending list.
         Self {
             rows: BTreeMap::new(),
             keys: HashMap::new(),
@@ -51,7 +51,7 @@ impl<T: Row> Table<T> {
         self.rows.get_mut(&key)
     }
 
-    /// Returns a row for changes that are not logged, or that are logged separately.
+    /// A row for changes that are not logged, or logged separately.
     pub(crate) fn get_mut_untracked(&mut self, key: u64) -> Option<&mut T> {
         self.rows.get_mut(&key)
     }
@@ -71,7 +71,7 @@ impl<T: Row> Table<T> {
         self.rows.remove(&key)
     }
 
-    /// Puts a row back under the key that it had, or takes it away again.
+    /// Restores a row under its key, or removes it if it is `None`.
     pub(crate) fn restore(&mut self, key: u64, row: Option<T>) {
         if let Some(old) = self.rows.remove(&key) {
             self.keys.remove(old.id());
@@ -83,7 +83,7 @@ impl<T: Row> Table<T> {
         }
     }
 
-    /// Notes rows as changed.
+    /// Marks rows as changed.
     pub(crate) fn mark_changed(&mut self, keys: BTreeSet<u64>) {
         self.changed.extend(keys);
     }
@@ -96,12 +96,12 @@ impl<T: Row> Table<T> {
         self.rows.len()
     }
 
-    /// Rows in the order of their creation.
+    /// The rows in the order of their creation.
     pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = (u64, &T)> {
         self.rows.iter().map(|(key, row)| (*key, row))
     }
 
-    /// Rows from the newest to the oldest, from below a key on.
+    /// The rows below a key, newest first.
     pub(crate) fn newest_below(&self, key: u64) -> impl Iterator<Item = (u64, &T)> {
         self.rows.range(..key).rev().map(|(key, row)| (*key, row))
     }

@@ -1,6 +1,6 @@
-//! Webhooks: real deliveries, signed, repeated, and noted down.
+//! Webhooks: real deliveries with signatures, retries and a log.
 //!
-//! Their delays are real time even under a virtual clock: a receiver lives outside of it.
+//! Their delays are real time even under a virtual clock, because receivers run outside of the emulator.
 
 mod post;
 
@@ -24,29 +24,29 @@ use post::post;
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Delivery {
-    /// The event's id, the same for each attempt and each receiver of the event.
+    /// The id of the event, the same for all attempts and all receivers.
     pub event_id: String,
-    /// For example `classify.success`.
+    /// The kind of event, such as `classify.success`.
     pub event_type: String,
-    /// The job that the event is about.
+    /// The id of the job.
     pub job_id: String,
-    /// Where it went.
+    /// The URL of the receiver.
     pub url: String,
-    /// 1, 2 or 3.
+    /// The number of the attempt: 1, 2 or 3.
     pub attempt: u32,
-    /// The status that the receiver answered, if it did.
+    /// The status of the receiver's response; `None` if there was none.
     pub status: Option<u16>,
-    /// Why there was no answer.
+    /// The reason why there was no response; `None` if there was one.
     pub error: Option<String>,
 }
 
 const ATTEMPTS: u32 = 3;
-/// How many attempts run at once: each uses a file descriptor, and with too many all of them would fail.
+/// Maximum number of concurrent attempts: each uses a file descriptor, and with too many all would fail.
 const MAX_CONCURRENT_ATTEMPTS: usize = 64;
 const MAX_RETRY_DELAY: Duration = Duration::from_secs(60);
 const USER_AGENT: &str = "llamaindex-webhook-service/1.0";
 
-/// What is sent, ready in every byte.
+/// A delivery with all of its bytes.
 #[derive(Debug)]
 struct OutgoingDelivery {
     generation: u64,
@@ -57,12 +57,12 @@ struct OutgoingDelivery {
     body: Vec<u8>,
 }
 
-/// Delivers every event to those who want it, each receiver in a task of its own.
+/// Delivers every event to the webhooks that want it, each in a task of its own.
 pub(crate) async fn deliver(
     shared: Arc<SharedState>,
     mut events: mpsc::UnboundedReceiver<(u64, JobEvent)>,
 ) {
-    // Dice of their own: when an event comes must not change the ids of what is created after it.
+    // A separate random generator: the time of an event must not change the ids of later objects.
     let mut rng = shared
         .config
         .seed
@@ -111,7 +111,7 @@ fn body(event_id: &str, event_type: &str, job_id: &str, at: Millis, as_object: b
         "data": { "id": job_id, "job_id": job_id },
     });
     let text = payload.to_string();
-    // By default the payload is a JSON string that holds the object's text.
+    // By default the payload is a JSON string that contains the object.
     if as_object {
         text.into_bytes()
     } else {
@@ -119,7 +119,7 @@ fn body(event_id: &str, event_type: &str, job_id: &str, at: Millis, as_object: b
     }
 }
 
-/// The signature over the bytes of a body.
+/// The signature of a body.
 fn signature(secret: &str, body: &[u8]) -> Option<String> {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).ok()?;
     mac.update(body);
@@ -136,7 +136,7 @@ async fn send(shared: Arc<SharedState>, permits: Arc<Semaphore>, outgoing: Outgo
     let mut delay = shared.config.webhook_retry_delay;
     for attempt in 1..=ATTEMPTS {
         let outcome = {
-            // Held for the attempt alone: whoever waits for the next one is in nobody's way.
+            // Held only during the attempt: waiting for the next one does not block other deliveries.
             let Ok(_turn) = permits.acquire().await else {
                 return;
             };
@@ -156,7 +156,7 @@ async fn send(shared: Arc<SharedState>, permits: Arc<Semaphore>, outgoing: Outgo
         };
         {
             let mut deliveries = shared.deliveries();
-            // Nobody asks for the events of what was forgotten.
+            // Events from before a reset are not delivered.
             if outgoing.generation != shared.generation() {
                 return;
             }
@@ -180,13 +180,13 @@ fn next_delay(delay: Duration) -> Duration {
 async fn attempt_once(shared: &SharedState, outgoing: &OutgoingDelivery) -> Result<u16, String> {
     let mut headers = HeaderMap::new();
     let mut set = |name: &str, value: &str| {
-        // What is no header is left out rather than costing the receiver the event.
+        // An invalid header is omitted; the event is delivered without it.
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
             headers.insert(name, value);
         }
     };
     for (name, value) in &outgoing.target.headers {
-        // The length is the body's, and no custom header may say otherwise.
+        // `Content-Length` is set by the HTTP library, and a custom header must not replace it.
         if !matches!(
             name.to_lowercase().as_str(),
             "content-length" | "transfer-encoding" | "connection"
@@ -194,7 +194,7 @@ async fn attempt_once(shared: &SharedState, outgoing: &OutgoingDelivery) -> Resu
             set(name, value);
         }
     }
-    // The service's own headers are set last, so that no custom one takes their place.
+    // The service's own headers are set last, so that custom ones cannot replace them.
     set("content-type", "application/json");
     set("user-agent", USER_AGENT);
     set("x-webhook-event-id", &outgoing.event_id);

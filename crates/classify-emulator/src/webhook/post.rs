@@ -1,4 +1,4 @@
-//! One HTTP POST to an address that a caller has named: resolved once, checked, and not followed anywhere else.
+//! Sends an HTTP POST to a URL that a caller has set: resolved once, checked, without following redirects.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -15,18 +15,18 @@ use tokio::task::JoinSet;
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long an answer's body is taken in. What it says is of no interest.
+/// How long the body of a response is read. It is ignored.
 const BODY_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// An answer whose head has come.
+/// A response whose head has arrived.
 struct ReceiverResponse {
     status: u16,
     body: Incoming,
-    /// The task that keeps the connection going; it ends with this.
+    /// The task that runs the connection. It ends when this is dropped.
     _connection: JoinSet<Result<(), hyper::Error>>,
 }
 
-/// Sends a body and gives the status of the answer.
+/// Sends a body and returns the status of the response.
 pub(super) async fn post(
     url: &str,
     headers: HeaderMap,
@@ -36,7 +36,7 @@ pub(super) async fn post(
     let result = tokio::time::timeout(TIMEOUT, send(url, headers, body, allow_private)).await;
     let response =
         result.unwrap_or_else(|_| Err(format!("no answer within {} s", TIMEOUT.as_secs())))?;
-    // Taken in, so that the receiver is not cut off in the middle of its answer; the status stands, however that ends.
+    // Read, so that the receiver can send its whole response; the status counts in any case.
     let mut body = http_body_util::Limited::new(response.body, 1024 * 1024);
     let drain = async { while let Some(Ok(_)) = body.frame().await {} };
     let _ = tokio::time::timeout(BODY_TIMEOUT, drain).await;
@@ -71,7 +71,7 @@ async fn send(
         .body(Full::new(Bytes::from(body)))
         .map_err(|error| error.to_string())?;
     *request.headers_mut() = headers;
-    // Credentials in a URL are no part of the host.
+    // Credentials in a URL are not part of the host.
     let host_header = authority.port().map_or_else(
         || authority.host().to_owned(),
         |p| format!("{}:{p}", authority.host()),
@@ -80,7 +80,7 @@ async fn send(
         HOST,
         HeaderValue::try_from(host_header).map_err(|error| error.to_string())?,
     );
-    // To the addresses that were looked at: a name must not answer differently the second time.
+    // To the checked addresses: a second lookup could return others.
     let stream = TcpStream::connect(addresses.as_slice())
         .await
         .map_err(|error| format!("no connection: {error}"))?;
@@ -116,7 +116,7 @@ async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
     }
     let addresses = tokio::net::lookup_host((host, port))
         .await
-        .map_err(|error| format!("{host} is not known: {error}"))?;
+        .map_err(|error| format!("{host} cannot be resolved: {error}"))?;
     Ok(addresses.collect())
 }
 
@@ -152,7 +152,7 @@ mod tls {
         stream: TcpStream,
         host: &str,
     ) -> Result<TlsStream<TcpStream>, String> {
-        // The provider is named, since other crates of a program may leave the process without a default.
+        // With an explicit provider, since other crates may leave the process without a default one.
         let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .and_then(BuilderVerifierExt::with_platform_verifier)

@@ -288,7 +288,7 @@ fn webhook_delivery_failure_is_recorded_with_reason() {
     for (url, reason) in [
         (encrypted.as_str(), reason),
         ("http://127.0.0.1:1/hook", "no connection"),
-        ("http://no-such-host.invalid/hook", "is not known"),
+        ("http://no-such-host.invalid/hook", "cannot be resolved"),
         ("http://", "not a URL"),
     ] {
         emulator.reset();

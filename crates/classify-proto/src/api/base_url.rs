@@ -9,21 +9,21 @@ use crate::text::url_parts::{UrlParts, authority};
 /// A valid base URL.
 #[derive(Debug)]
 pub(super) struct BaseUrl {
-    /// The text, which journals record: the scheme in lower case, the host as it was written if that is ASCII, and the
-    /// path without slashes at its end.
+    /// The text for journals: the scheme in lower case, the host as it was written if it is ASCII, and the path without
+    /// trailing slashes.
     pub(super) text: String,
-    /// The parsed URL, to which requests go, without slashes at the end of its path.
+    /// The parsed URL that requests are sent to, without trailing slashes.
     pub(super) uri: Uri,
 }
 
-/// Returns the scheme and the host of text that may not be a URL. `None` if they are missing or may be secret.
+/// The scheme and the host of text that may not be a URL; `None` if they are missing or may be secret.
 pub(super) fn origin(text: &str) -> Option<String> {
     let parts = UrlParts::split(text.trim())?;
     let host = parts.authority.strip_suffix(parts.port())?;
     is_host(host).then(|| format!("{}://{host}", parts.scheme))
 }
 
-/// Whether text reads as a host, and not as a user's name or a key.
+/// Whether text looks like a host, and not like a user name or a key.
 fn is_host(text: &str) -> bool {
     !text.is_empty()
         && !is_key(text)
@@ -32,13 +32,13 @@ fn is_host(text: &str) -> bool {
             .all(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | '[' | ']' | ':'))
 }
 
-/// Whether text begins as the service's keys do.
+/// Whether text begins like the service's keys.
 fn is_key(text: &str) -> bool {
     text.get(..4)
         .is_some_and(|start| start.eq_ignore_ascii_case("llx-"))
 }
 
-/// Parses a base URL. An error repeats at most the scheme and the host: people paste keys, and URLs with passwords.
+/// Parses a base URL. Errors quote at most the scheme and the host: users paste keys, and URLs with passwords.
 pub(super) fn parse_base(text: &str, plain_http: bool) -> Result<BaseUrl, Error> {
     let invalid = |message: String| Error::invalid("base_url", message);
     let text = text.trim();
@@ -104,7 +104,7 @@ pub(super) fn parse_base(text: &str, plain_http: bool) -> Result<BaseUrl, Error>
     })
 }
 
-/// Ends of URLs that were copied from a request in place of the base URL.
+/// Ends of URLs that were copied from a request instead of the base URL.
 const API_ROUTES: [&str; 7] = [
     "/api/v1",
     "/api/v2",
@@ -115,7 +115,7 @@ const API_ROUTES: [&str; 7] = [
     "/api/v2/classify",
 ];
 
-/// Describes text that has no `://` after a scheme.
+/// Describes text that has a scheme without `://`, or no scheme.
 fn without_scheme(text: &str, authority: &str) -> String {
     for scheme in ["https:", "http:"] {
         let start = text.get(..scheme.len());
@@ -131,7 +131,7 @@ fn without_scheme(text: &str, authority: &str) -> String {
     }
 }
 
-/// The text of a base URL in [`Api::base_url`](super::Api::base_url) and in journals.
+/// The text of a base URL for [`Api::base_url`](super::Api::base_url) and journals.
 fn written(parts: &UrlParts<'_>, url: &Url) -> String {
     let path = parts.rest.trim_end_matches('/');
     let scheme = url.scheme();
@@ -148,7 +148,7 @@ pub(crate) fn is_local(base_url: &str) -> bool {
     url.is_some_and(|url| url.host_str().is_some_and(is_loopback))
 }
 
-/// Whether a parsed URL's host is this machine, by its name or address alone.
+/// Whether a parsed URL's host is this machine, judged by its name or address alone.
 pub(crate) fn is_loopback(host: &str) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost")
@@ -254,7 +254,7 @@ mod tests {
             "http://[::1]:80/x",
             "http://api.localhost",
             "http://LOCALHOST",
-            // The host that is sent is the one that is checked.
+            // The host that is sent is the one that was checked.
             "http://127.1",
             "http://0x7f.1",
             "http://2130706433",
@@ -379,7 +379,7 @@ mod tests {
             prop_assert_eq!(parsed.host_str(), uri.host());
             prop_assert!(uri.query().is_none() && !uri.authority().unwrap().as_str().contains('@'));
             prop_assert!(uri.scheme_str() == Some("https") || super::is_loopback(uri.host().unwrap()));
-            // The text that a journal records leads to the same URL.
+            // The text that a journal records parses to the same URL.
             let again = Api::builder("k").base_url(api.base_url()).build().unwrap();
             prop_assert_eq!(again.base_url(), api.base_url());
             prop_assert_eq!(again.base_uri(), uri);

@@ -1,4 +1,4 @@
-//! Where requests go and in whose name: base URL, key, project, headers.
+//! Settings of all requests: base URL, key, project, headers.
 
 mod base_url;
 mod request_builder;
@@ -31,7 +31,7 @@ pub enum Region {
 }
 
 impl Region {
-    /// The region's base URL.
+    /// Returns the region's base URL.
     #[must_use]
     pub const fn base_url(self) -> &'static str {
         match self {
@@ -41,7 +41,7 @@ impl Region {
     }
 }
 
-/// Reads the short name of a region, `na` or `eu`, in any case.
+/// Parses the short name of a region, `na` or `eu`, in upper or lower case.
 ///
 /// ```
 /// use classify_proto::Region;
@@ -61,16 +61,16 @@ impl FromStr for Region {
             .ok_or_else(|| {
                 Error::invalid(
                     "region",
-                    format!("is {}; known are na and eu", quoted(name)),
+                    format!("is {}; known regions are na and eu", quoted(name)),
                 )
             })
     }
 }
 
-/// Where requests go and in whose name.
+/// The settings of all requests: base URL, key, project, organization and headers.
 ///
-/// It is lent to machines at every step and never stored in one, so that a saved state holds no key. Cloning copies
-/// a few short strings; share it in an `Arc` where that matters.
+/// It is passed to machines at every step and never stored in one, so that saved states contain no key. Cloning copies
+/// a few short strings; use an `Arc` to share it.
 ///
 /// ```
 /// use classify_proto::{Api, Region};
@@ -90,7 +90,7 @@ pub struct Api {
 }
 
 impl Api {
-    /// Starts with a key, of the North American region unless told otherwise.
+    /// Creates a builder with a key, for the North American region by default.
     pub fn builder(key: impl Into<String>) -> ApiBuilder {
         ApiBuilder {
             key: key.into(),
@@ -104,16 +104,16 @@ impl Api {
         }
     }
 
-    /// Starts with what the environment says, in the names that the official clients read. `lookup` is the driver's
-    /// `std::env::var(name).ok()`, or the same for anything else that holds names and values.
+    /// Creates a builder from environment variables, with the names of the official clients. `lookup` returns the value
+    /// of a variable, such as `std::env::var(name).ok()`.
     ///
-    /// - the key: `LLAMA_CLOUD_API_KEY`, or `LLAMA_PARSE_API_KEY` if that is absent or empty; without white space, a byte
-    ///   order mark and quotes around it, which files of variables leave in place
+    /// - the key: `LLAMA_CLOUD_API_KEY`, or `LLAMA_PARSE_API_KEY` if that is absent or empty; white space, a byte order
+    ///   mark and quotes around the key are removed, which `.env` files may leave
     /// - `LLAMA_CLOUD_BASE_URL`, unless it is absent or empty
-    /// - `LLAMA_CLOUD_CUSTOM_HEADERS`, one `Name: value` a line; a name that the program adds with
-    ///   [`header`](ApiBuilder::header) is the program's
+    /// - `LLAMA_CLOUD_CUSTOM_HEADERS`, one `Name: value` per line; a header added with [`header`](ApiBuilder::header)
+    ///   replaces one of these with the same name
     ///
-    /// A missing key is found by [`build`](ApiBuilder::build), which names the variable.
+    /// If the key is missing, [`build`](ApiBuilder::build) returns an error that names the variable.
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> ApiBuilder {
         let value = |name: &str| lookup(name).filter(|value| !value.trim().is_empty());
         let key = |name: &str| {
@@ -131,16 +131,16 @@ impl Api {
         builder
     }
 
-    /// Returns the base URL's text, with its path and without a slash at the end. Journals record it.
+    /// Returns the base URL as text, with its path and without a trailing slash. Journals record it.
     ///
-    /// It is the text that was set, with the scheme in lower case. A host that is not ASCII is in Punycode.
+    /// It is the text that was set, with the scheme in lower case and a non-ASCII host in Punycode.
     #[must_use]
     pub fn base_url(&self) -> &str {
         &self.base_url
     }
 
-    /// Returns the base URL to which requests are sent. Its host is in lower case and in Punycode, an IP address is in
-    /// its usual form, a default port is left out, and the path has neither dot segments nor a slash at its end.
+    /// Returns the base URL that requests are sent to: with the host in lower case and in Punycode, an IP address in
+    /// its usual form, without a default port, dot segments or a trailing slash.
     ///
     /// ```
     /// use classify_proto::Api;
@@ -154,26 +154,26 @@ impl Api {
         &self.base_uri
     }
 
-    /// The project that requests name unless they name another.
+    /// Returns the project of requests that set none; `None` for the key's default project.
     #[must_use]
     pub fn project(&self) -> Option<&str> {
         self.scope.project_id.as_deref()
     }
 
-    /// The organization that requests name unless they name another.
+    /// Returns the organization of requests that set none; `None` for the key's default organization.
     #[must_use]
     pub fn organization(&self) -> Option<&str> {
         self.scope.organization_id.as_deref()
     }
 
-    /// Whether the service's published limits are checked before sending.
+    /// Returns `true` if requests are validated against the service's published limits. See [`ApiBuilder::validate`].
     #[must_use]
     pub fn validates(&self) -> bool {
         self.validate
     }
 
-    /// The extra headers in an environment variable's text: one `Name: value` a line; lines without a colon are
-    /// passed over, as the official clients do.
+    /// Parses extra headers from the text of an environment variable, one `Name: value` per line. Lines without a colon
+    /// are ignored, as by the official clients.
     #[must_use]
     pub fn parse_headers(text: &str) -> Vec<(String, String)> {
         text.lines()
@@ -183,18 +183,18 @@ impl Api {
             .collect()
     }
 
-    /// A refusal without the key, or the value of an extra header, that some gateways repeat in it.
+    /// Redacts the key and the values of extra headers in an error response: some gateways repeat them.
     ///
-    /// A [`Call`](crate::machine::Call) does this to every response. A program that hands responses to
-    /// [`Operation::parse`](crate::Operation::parse) itself does it before, or an error's text may hold the key; a
-    /// response of success is handed back as it is.
+    /// A [`Call`](crate::machine::Call) redacts every response. Call this before
+    /// [`Operation::parse`](crate::Operation::parse) in a program without a `Call`; otherwise an error's text may
+    /// contain the key. A 2xx response is returned unchanged.
     #[must_use]
     pub fn redact(&self, mut response: http::Response<Bytes>) -> http::Response<Bytes> {
         self.redact_key(&mut response);
         response
     }
 
-    /// Takes what is secret in our own headers out of a refusal that repeats it.
+    /// Redacts the secrets in this client's headers.
     pub(crate) fn redact_key(&self, response: &mut http::Response<Bytes>) {
         let secrets = self.headers.values().filter(|value| value.is_sensitive());
         redact::redact_response(response, secrets.filter_map(|value| value.to_str().ok()));
@@ -212,7 +212,7 @@ impl Api {
 
 impl fmt::Debug for Api {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Headers by name only: an extra header may hold a secret as well as Authorization does.
+        // Only header names: an extra header may be as secret as Authorization.
         f.debug_struct("Api")
             .field("base_url", &self.base_url)
             .field("project", &self.scope.project_id)
@@ -223,7 +223,7 @@ impl fmt::Debug for Api {
     }
 }
 
-/// Collects what an [`Api`] needs; every mistake is found by [`build`](Self::build).
+/// Settings of an [`Api`]. [`build`](Self::build) checks all of them.
 #[derive(Clone)]
 #[must_use]
 pub struct ApiBuilder {
@@ -231,7 +231,7 @@ pub struct ApiBuilder {
     base_url: String,
     scope: Scope,
     headers: Vec<(String, String)>,
-    /// Those of the environment, which give way to those that the program adds itself.
+    /// Headers from the environment; those that the program adds replace them.
     environment: Vec<(String, String)>,
     agent: Option<String>,
     validate: bool,
@@ -239,62 +239,61 @@ pub struct ApiBuilder {
 }
 
 impl ApiBuilder {
-    /// Sends requests to a region's base URL.
+    /// Sets the base URL to a region's. Default: [`Region::Na`].
     pub fn region(self, region: Region) -> Self {
         self.base_url(region.base_url())
     }
 
-    /// Sends requests to this base URL. Its path is kept as a prefix: `https://proxy.example/llama`. Its host may be an
+    /// Sets the base URL. Its path is kept as a prefix, such as `https://proxy.example/llama`. The host may be an
     /// internationalized domain name.
     pub fn base_url(mut self, url: impl Into<String>) -> Self {
         self.base_url = url.into();
         self
     }
 
-    /// Names this project in every request that names none itself.
+    /// Sets the project of requests that set none. Default: the key's own project.
     pub fn project(mut self, id: impl Into<String>) -> Self {
         self.scope.project_id = Some(id.into());
         self
     }
 
-    /// Names this organization in every request that names none itself.
+    /// Sets the organization of requests that set none.
     pub fn organization(mut self, id: impl Into<String>) -> Self {
         self.scope.organization_id = Some(id.into());
         self
     }
 
-    /// Adds a header to every request. One that the core sets itself, such as `Authorization`, is replaced.
+    /// Adds a header to every request. It replaces a header of this crate, such as `Authorization`.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
         self
     }
 
-    /// Adds the name of the embedding program to the `User-Agent`, after `classify-rs/<version>`.
+    /// Appends the name of the embedding program to the `User-Agent`, after `classify-rs/<version>`.
     pub fn user_agent_suffix(mut self, suffix: impl Into<String>) -> Self {
         self.agent = Some(suffix.into());
         self
     }
 
-    /// Whether the service's published limits are checked before sending. On by default; off is for the day when the
-    /// service has raised a limit that this version still holds to.
+    /// Sets whether requests are validated against the service's published limits. Default: `true`. Turn it off if the
+    /// service has raised a limit that this version does not know yet.
     pub fn validate(mut self, validate: bool) -> Self {
         self.validate = validate;
         self
     }
 
-    /// Allows `http://` to a host that is not this machine. The key and the documents then cross the network in the
-    /// clear.
+    /// Allows `http://` to a host that is not this machine. The key and the documents are then sent unencrypted.
     pub fn allow_plain_http(mut self) -> Self {
         self.plain_http = true;
         self
     }
 
-    /// Checks everything and makes the [`Api`].
+    /// Checks all settings and returns the [`Api`].
     ///
     /// # Errors
     ///
-    /// [`is_invalid`](Error::is_invalid), naming the setting: a missing or malformed key, a base URL that is not a
-    /// URL or has credentials, a query or a fragment, `http://` to another machine, a header that cannot be sent.
+    /// [`is_invalid`](Error::is_invalid), naming the setting: a missing or malformed key, a base URL that is not a URL
+    /// or contains credentials, a query or a fragment, `http://` to another machine, a header that cannot be sent.
     pub fn build(self) -> Result<Api, Error> {
         let base_url = base_url::parse_base(&self.base_url, self.plain_http)?;
         let mut headers = HeaderMap::new();
@@ -329,7 +328,7 @@ impl ApiBuilder {
     }
 }
 
-/// A key without white space, a byte order mark, and one pair of quotes around it.
+/// A key without white space, a byte order mark, and one pair of quotes.
 fn bare_key(text: &str) -> &str {
     let trim = |text| str::trim_matches(text, |c: char| c.is_whitespace() || c == '\u{feff}');
     let text = trim(text);
@@ -342,7 +341,7 @@ fn bare_key(text: &str) -> &str {
 impl fmt::Debug for ApiBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ApiBuilder")
-            // It was not looked at yet, and may be anything: a key in the wrong place, a password.
+            // Not validated yet: it may be anything, such as a key or a password.
             .field("base_url", &base_url::origin(&self.base_url))
             .finish_non_exhaustive()
     }
@@ -361,17 +360,17 @@ fn authorization(key: &str) -> Result<HeaderValue, Error> {
     if key.to_ascii_lowercase().starts_with("bearer ") {
         return Err(invalid("begins with \"Bearer\"; pass the key alone"));
     }
-    // Blanks inside are let through: the service's own documentation writes `My API Key`.
+    // Spaces inside are allowed: the service's own documentation writes `My API Key`.
     if !key
         .bytes()
         .all(|byte| byte.is_ascii_graphic() || byte == b' ')
     {
         return Err(invalid(
-            "holds a character that no key has: a control character or one outside ASCII",
+            "contains a control character or a character outside ASCII, which no key has",
         ));
     }
     let mut value = HeaderValue::try_from(format!("Bearer {key}"))
-        .map_err(|_| invalid("cannot stand in a header"))?;
+        .map_err(|_| invalid("contains a character that is not allowed in a header"))?;
     value.set_sensitive(true);
     Ok(value)
 }
@@ -381,12 +380,12 @@ fn agent(suffix: Option<&str>) -> Result<HeaderValue, Error> {
     HeaderValue::try_from(text).map_err(|_| {
         Error::invalid(
             "user_agent_suffix",
-            "holds a character that cannot stand in a header",
+            "contains a character that is not allowed in a header",
         )
     })
 }
 
-/// Headers that frame the message or name the host; a transport sets them, and two would contradict each other.
+/// Headers of the framing and the host, which the transport sets: a second one would contradict it.
 const FRAMING_HEADERS: [&str; 5] = [
     "host",
     "content-length",
@@ -399,14 +398,14 @@ pub(crate) fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue
     let field = || format!("headers[{:?}]", crate::text::error_body::one_line(name));
     let parsed: HeaderName = name
         .parse()
-        .map_err(|_| Error::invalid(field(), "is not a header's name"))?;
+        .map_err(|_| Error::invalid(field(), "is not a valid header name"))?;
     if FRAMING_HEADERS.contains(&parsed.as_str()) {
         return Err(Error::invalid(
             field(),
             "is set by the transport and cannot be replaced",
         ));
     }
-    // The value may be a secret, so the error does not repeat it.
+    // The value may be secret, so the error does not quote it.
     let mut value = HeaderValue::from_str(value).map_err(|_| {
         Error::invalid(
             field(),
@@ -439,7 +438,7 @@ mod tests {
             let api = api.build().unwrap();
             assert_eq!(api.headers[AUTHORIZATION], "Bearer llx-a1", "{text:?}");
         }
-        // A variable with quotes alone is empty, and the next one counts.
+        // A variable that contains only quotes is empty, and the next one is used.
         let api = Api::from_lookup(|name| match name {
             "LLAMA_CLOUD_API_KEY" => Some("\"\"".to_owned()),
             "LLAMA_PARSE_API_KEY" => Some("llx-b2".to_owned()),
@@ -528,7 +527,7 @@ mod tests {
             .unwrap();
         let cleaned = own.redact(refusal(500));
         assert!(!String::from_utf8_lossy(cleaned.body()).contains("canary-1"));
-        // An answer is nobody's refusal.
+        // Only error responses are redacted.
         assert_eq!(api.redact(refusal(200)).body(), refusal(200).body());
     }
 

@@ -1,4 +1,4 @@
-//! A request in the making.
+//! Builds a request.
 
 use http::header::CONTENT_TYPE;
 use http::uri::{Parts, PathAndQuery};
@@ -11,17 +11,17 @@ use crate::error::Error;
 use crate::scope::Scope;
 use crate::text::url::{push_pair, push_segment};
 
-/// A request in the making: method, path and query first, then one of the endings.
+/// A request that is being built: method, path and query first, then the body.
 pub(crate) struct RequestBuilder<'a> {
     api: &'a Api,
     method: Method,
-    /// Path and query in one piece, as they stand in the URL.
+    /// Path and query, encoded.
     target: String,
     has_query: bool,
 }
 
 impl<'a> RequestBuilder<'a> {
-    /// `target` is the path so far, with the base URL's own before it.
+    /// `target` is the path so far, including that of the base URL.
     pub(super) fn new(api: &'a Api, method: Method, target: String) -> Self {
         Self {
             api,
@@ -31,7 +31,7 @@ impl<'a> RequestBuilder<'a> {
         }
     }
 
-    /// Appends one segment to the path; `field` is the argument it came from.
+    /// Appends one segment to the path. `field` is the argument that errors name.
     pub(crate) fn segment(mut self, field: &'static str, segment: &str) -> Result<Self, Error> {
         push_segment(&mut self.target, field, segment)?;
         Ok(self)
@@ -63,7 +63,7 @@ impl<'a> RequestBuilder<'a> {
         push_pair(&mut self.target, name, value);
     }
 
-    /// The project and the organization: the request's own, or the client's.
+    /// Adds the project and the organization: those of the operation, or else those of the client.
     pub(crate) fn scope(self, scope: &Scope) -> Self {
         let ours = &self.api.scope;
         let organization = scope
@@ -80,7 +80,7 @@ impl<'a> RequestBuilder<'a> {
     }
 
     pub(crate) fn json<T: Serialize>(self, body: &T) -> Result<http::Request<Body>, Error> {
-        // Rules make most bodies about so long; growing to it would copy them several times over.
+        // Most bodies have about this size; growing to it would copy them several times.
         let mut bytes = Vec::with_capacity(1024);
         serde_json::to_writer(&mut bytes, body).map_err(|error| {
             Error::invalid("body", format!("cannot be written as JSON: {error}"))
@@ -96,9 +96,15 @@ impl<'a> RequestBuilder<'a> {
         boundary: &str,
         multipart: Multipart,
     ) -> Result<http::Request<Body>, Error> {
-        let content_type =
-            HeaderValue::try_from(format!("multipart/form-data; boundary={boundary}"))
-                .map_err(|_| Error::invalid("boundary", "cannot stand in a header"))?;
+        let content_type = HeaderValue::try_from(format!(
+            "multipart/form-data; boundary={boundary}"
+        ))
+        .map_err(|_| {
+            Error::invalid(
+                "boundary",
+                "contains a character that is not allowed in a header",
+            )
+        })?;
         self.finish(Body::Multipart(multipart), Some(content_type))
     }
 
@@ -108,7 +114,7 @@ impl<'a> RequestBuilder<'a> {
         content_type: Option<HeaderValue>,
     ) -> Result<http::Request<Body>, Error> {
         let too_long = |error: &dyn std::fmt::Display| {
-            let what = format!("cannot be built: {error}; an argument is probably far too long");
+            let what = format!("cannot be built: {error}; an argument is probably too long");
             Error::invalid("url", what)
         };
         let mut parts = Parts::default();

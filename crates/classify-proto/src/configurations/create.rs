@@ -14,9 +14,9 @@ use crate::semantics::Semantics;
 use crate::text::json::read_json;
 use crate::validation::ValidationErrors;
 
-/// Saves a configuration under a name.
+/// Saves a configuration under a name. Returns it with its id.
 ///
-/// A second create of the same name, product and project saves over the first, so a create may be repeated.
+/// A second create with the same name, product and project overwrites the first, so a create may be repeated.
 ///
 /// ```
 /// use classify_proto::configurations::CreateConfiguration;
@@ -28,17 +28,17 @@ use crate::validation::ValidationErrors;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct CreateConfiguration {
-    /// The name.
+    /// The name, 1 to 255 characters.
     pub name: String,
-    /// The parameters.
+    /// The configuration and its product.
     pub parameters: Parameters,
-    /// The project and organization.
+    /// The project and organization; those of the [`Api`](crate::Api) if unset.
     pub scope: Scope,
 }
 
 impl CreateConfiguration {
-    /// Saves a [`v2::Configuration`](crate::v2::Configuration), or [`Parameters`] of another product, under a name of
-    /// 1 to 255 characters.
+    /// Creates the operation for a [`v2::Configuration`](crate::v2::Configuration), or for [`Parameters`] of another
+    /// product, with a name of 1 to 255 characters.
     #[must_use]
     pub fn new(name: impl Into<String>, parameters: impl Into<Parameters>) -> Self {
         Self {

@@ -13,18 +13,18 @@ use crate::scope::{Scope, from_id, scope_setters};
 use crate::semantics::Semantics;
 use crate::text::json::read_json;
 
-/// Reads a saved configuration.
+/// Reads a saved configuration. Returns a [`SavedConfiguration`](super::SavedConfiguration).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct GetConfiguration {
-    /// The configuration's id.
+    /// The id of the configuration (`cfg-…`).
     pub config_id: String,
-    /// The project and organization.
+    /// The project and organization; those of the [`Api`](crate::Api) if unset.
     pub scope: Scope,
 }
 
 impl GetConfiguration {
-    /// Reads the configuration of this id.
+    /// Creates the operation for the configuration with this id.
     #[must_use]
     pub fn new(config_id: impl Into<String>) -> Self {
         Self {

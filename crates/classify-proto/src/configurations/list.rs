@@ -15,26 +15,26 @@ use crate::semantics::Semantics;
 use crate::text::json::read_json;
 use crate::validation::ValidationErrors;
 
-/// Lists saved configurations, a page at a time.
+/// Lists saved configurations, one page per request.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ListConfigurations {
-    /// Only configurations of these products; empty for all.
+    /// Only configurations of these products; all products if empty.
     pub product_types: Vec<ProductType>,
-    /// The name.
+    /// Only configurations with this name.
     pub name: Option<String>,
-    /// Whether only the latest version of each configuration is listed.
+    /// Whether only the latest version of each name is returned; the service's default (all versions) if `None`.
     pub latest_only: Option<bool>,
-    /// Items per page; `None` leaves it to the service.
+    /// Configurations per page; the service's default if `None`.
     pub page_size: Option<u32>,
-    /// The token of the page to read; `None` for the first page.
+    /// The token of the page to return; the first page if `None`.
     pub page_token: Option<String>,
-    /// The project and organization.
+    /// The project and organization; those of the [`Api`](crate::Api) if unset.
     pub scope: Scope,
 }
 
 impl ListConfigurations {
-    /// Lists every configuration of the project, of every product.
+    /// Creates the operation for all configurations of the project, of every product.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -42,35 +42,35 @@ impl ListConfigurations {
 
     scope_setters!();
 
-    /// Only those of this product, and of those that were named before.
+    /// Returns configurations of this product, in addition to products set before.
     #[must_use]
     pub fn product_type(mut self, product: impl Into<ProductType>) -> Self {
         self.product_types.push(product.into());
         self
     }
 
-    /// Only those of this name.
+    /// Returns only configurations with this name.
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// Only the newest version of each name; the service lists all unless told otherwise.
+    /// Returns only the latest version of each name. Default of the service: all versions.
     #[must_use]
     pub fn latest_only(mut self, latest_only: bool) -> Self {
         self.latest_only = Some(latest_only);
         self
     }
 
-    /// How many a page holds: 1 or more; no maximum is published.
+    /// Sets the number of configurations per page: at least 1. No maximum is documented.
     #[must_use]
     pub fn page_size(mut self, configurations: u32) -> Self {
         self.page_size = Some(configurations);
         self
     }
 
-    /// Starts at the page of this token.
+    /// Sets the token of the page to return.
     #[must_use]
     pub fn page_token(mut self, token: impl Into<String>) -> Self {
         self.page_token = Some(token.into());

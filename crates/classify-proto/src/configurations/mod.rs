@@ -1,15 +1,15 @@
-//! Saved configurations, `/api/v1/beta/configurations`: rules under a name, which jobs name by their id.
+//! Saved configurations, `/api/v1/beta/configurations`: rules under a name, which jobs refer to by id.
 //!
-//! | operation | request | repeated |
+//! | operation | request | repeated after a lost response |
 //! | --- | --- | --- |
-//! | [`CreateConfiguration`] | `POST /api/v1/beta/configurations` | yes; the same name is the same configuration |
+//! | [`CreateConfiguration`] | `POST /api/v1/beta/configurations` | yes; the same name overwrites |
 //! | [`GetConfiguration`] | `GET /api/v1/beta/configurations/{config_id}` | yes |
 //! | [`UpdateConfiguration`] | `PUT /api/v1/beta/configurations/{config_id}` | yes |
 //! | [`ListConfigurations`] | `GET /api/v1/beta/configurations` | yes |
-//! | [`DeleteConfiguration`] | `DELETE /api/v1/beta/configurations/{config_id}` | yes; finding nothing is then success |
+//! | [`DeleteConfiguration`] | `DELETE /api/v1/beta/configurations/{config_id}` | yes; a 404 is then success |
 //!
-//! The service keeps configurations of all its products here. Those of classification are typed; the others are kept
-//! as they come, under their product's name: [`Parameters`].
+//! The service stores configurations of all its products here. Those of classification are typed; others are raw JSON:
+//! see [`Parameters`].
 
 mod create;
 mod delete;
@@ -27,12 +27,12 @@ pub use parameters::{ClassifyParameters, OtherParameters, Parameters, ProductTyp
 pub use saved::SavedConfiguration;
 pub use update::UpdateConfiguration;
 
-/// The route of every operation here.
+/// The path of the operations of this module.
 const ROUTE: &str = "/api/v1/beta/configurations";
 
 #[cfg(test)]
 pub(crate) mod examples {
-    /// A configuration with everything that the service's schema has.
+    /// A configuration with all fields of the service's schema.
     pub(crate) const CONFIGURATION: &str = r#"{
         "id": "cfg-11111111-2222-3333-4444-555555555555",
         "name": "preset one",

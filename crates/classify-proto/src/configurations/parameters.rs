@@ -1,4 +1,4 @@
-//! What a saved configuration holds, told apart by product.
+//! The content of a saved configuration, by product.
 
 use std::fmt;
 
@@ -11,11 +11,11 @@ use crate::text::open_enum::open_enum;
 use crate::v2::Configuration;
 use crate::validation::ValidationErrors;
 
-/// The field that says which product the others are of.
+/// Name of the field that identifies the product.
 const TAG: &str = "product_type";
 
 open_enum! {
-    /// A product of the service that keeps configurations.
+    /// A product of the service with saved configurations.
     pub enum ProductType {
         /// Classification.
         ClassifyV2 = "classify_v2",
@@ -27,44 +27,44 @@ open_enum! {
         SplitV1 = "split_v1",
         /// Spreadsheets.
         SpreadsheetV1 = "spreadsheet_v1",
-        /// A product that the service itself does not name.
+        /// A product for which the service has no name.
         RawOperation = "unknown",
     }
 }
 
-/// What a saved configuration holds.
+/// The content of a saved configuration.
 ///
-/// In JSON it is one object: the configuration's own fields, with `product_type` among them.
+/// In JSON it is one object: the configuration's own fields and `product_type`.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Parameters {
-    /// A configuration of classification, as a job takes it.
+    /// A configuration of classification.
     Classify(ClassifyParameters),
-    /// One of another product, or one of classification in a shape that this version cannot read.
+    /// A configuration of another product, or one of classification that this version cannot parse.
     Other(OtherParameters),
 }
 
-/// A configuration of classification, with the fields that this version does not know.
+/// A configuration of classification, with fields that this version does not know.
 #[derive(Clone, PartialEq, Default)]
 #[non_exhaustive]
 pub struct ClassifyParameters {
-    /// The configuration.
+    /// The rules and settings.
     pub configuration: Configuration,
-    /// Fields of the outermost object that this version does not know; sent back as they came.
+    /// Fields of the outer object that this version does not know. They are sent back unchanged.
     pub extra: Map<String, Value>,
 }
 
-/// A configuration of a product that this crate knows by name only.
+/// A configuration of a product that this crate does not type.
 #[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct OtherParameters {
-    /// The product.
+    /// The product, sent as `product_type`.
     pub product_type: ProductType,
-    /// Every other field, as it came.
+    /// All other fields, as raw JSON.
     pub fields: Map<String, Value>,
 }
 
-// Fields that this crate does not know are shown by name: those of another product may be keys to a third one.
+// `Debug` shows only the names of unknown fields: those of another product may contain its credentials.
 impl fmt::Debug for ClassifyParameters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClassifyParameters")
@@ -84,7 +84,7 @@ impl fmt::Debug for OtherParameters {
 }
 
 impl Parameters {
-    /// A configuration of another product, as raw JSON. A `product_type` among the fields gives way to the argument.
+    /// Creates a configuration of another product from raw JSON. `product_type` replaces a field of that name.
     #[must_use]
     pub fn other(product_type: impl Into<ProductType>, mut fields: Map<String, Value>) -> Self {
         fields.remove(TAG);
@@ -94,7 +94,7 @@ impl Parameters {
         })
     }
 
-    /// The product.
+    /// Returns the product.
     #[must_use]
     pub fn product_type(&self) -> &ProductType {
         match self {
@@ -103,7 +103,7 @@ impl Parameters {
         }
     }
 
-    /// The configuration of classification, where it is one.
+    /// Returns the configuration of classification; `None` for another product, or if it could not be parsed.
     #[must_use]
     pub fn as_classify(&self) -> Option<&Configuration> {
         match self {
@@ -144,7 +144,7 @@ impl Serialize for Parameters {
                 if let Some(parsing) = &configuration.parsing_configuration {
                     map.serialize_entry("parsing_configuration", parsing)?;
                 }
-                // What both know twice is sent once: the configuration's own.
+                // A field that is in both is sent once, from the configuration.
                 let of_configuration = configuration.extras();
                 let of_both = of_configuration.chain(extra.iter().filter_map(|(name, value)| {
                     configuration
@@ -175,7 +175,7 @@ impl<'de> Deserialize<'de> for Parameters {
             Some(_) => return Err(D::Error::custom("product_type is not text")),
         };
         if product_type == ProductType::ClassifyV2 {
-            // Read from a copy, so that a shape of tomorrow is kept whole and costs no more than its types.
+            // Parsed from a copy: if that fails, the whole object is kept as raw JSON and only its types are lost.
             let known = fields.iter().filter(|(name, _)| is_known(name));
             let known = known.map(|(name, value)| (name.clone(), value.clone()));
             if let Ok(configuration) = Configuration::deserialize(Value::Object(known.collect())) {

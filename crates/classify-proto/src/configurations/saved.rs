@@ -1,25 +1,25 @@
-//! A saved configuration as the service describes it.
+//! A saved configuration, as returned by the service.
 
 use super::{Parameters, ProductType};
 use crate::Timestamp;
 use crate::text::response_object::response_object;
 
 response_object! {
-    /// A saved configuration.
+    /// A saved configuration: a name, a version and the content.
     pub struct SavedConfiguration {
-        /// Its id, such as `cfg-…`: what a job takes as its `configuration_id`.
+        /// The id, such as `cfg-…`. Jobs take it as their `configuration_id`.
         required id: String,
-        /// Its name, unique per product and project.
+        /// The name, unique per product and project.
         optional name: String,
-        /// The product it is of.
+        /// The product, such as `classify_v2`.
         optional product_type: ProductType,
-        /// Which version of the name it is; it looks like a time, and is only text.
+        /// The version of the name, as opaque text. It looks like a timestamp.
         optional version: String,
-        /// What it holds.
+        /// The rules and settings, by product.
         optional parameters: Parameters,
-        /// When it was created.
+        /// The time of the create.
         timestamp created_at: Timestamp,
-        /// When it last changed.
+        /// The time of the last change.
         timestamp updated_at: Timestamp,
     }
 }

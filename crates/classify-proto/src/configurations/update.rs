@@ -15,19 +15,19 @@ use crate::semantics::Semantics;
 use crate::text::json::read_json;
 use crate::validation::ValidationErrors;
 
-/// Changes a saved configuration: what is not mentioned stays as it is.
+/// Changes a saved configuration. Fields that are not set keep their value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct UpdateConfiguration {
-    /// The configuration's id.
+    /// The id of the configuration (`cfg-…`).
     pub config_id: String,
     #[serde(flatten)]
     fields: ConfigurationFields,
-    /// The project and organization.
+    /// The project and organization; those of the [`Api`](crate::Api) if unset.
     pub scope: Scope,
 }
 
-/// What is sent; the same words as in a saved state.
+/// The body of the request. Saved states use the same field names.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct ConfigurationFields {
     #[serde(default, skip_serializing_if = "Patch::is_keep")]
@@ -37,7 +37,7 @@ struct ConfigurationFields {
 }
 
 impl UpdateConfiguration {
-    /// Changes the configuration of this id.
+    /// Creates the operation for the configuration with this id. It changes nothing until a field is set.
     #[must_use]
     pub fn new(config_id: impl Into<String>) -> Self {
         Self {
@@ -52,28 +52,28 @@ impl UpdateConfiguration {
 
     scope_setters!();
 
-    /// Renames it, to 1 to 255 characters.
+    /// Sets the name, 1 to 255 characters.
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.fields.name = Patch::Set(name.into());
         self
     }
 
-    /// Replaces what it holds.
+    /// Replaces the content.
     #[must_use]
     pub fn parameters(mut self, parameters: impl Into<Parameters>) -> Self {
         self.fields.parameters = Patch::Set(parameters.into());
         self
     }
 
-    /// Renames it, sends `null` for the name, or leaves the name out.
+    /// Sets the name, clears it with `null`, or keeps it.
     #[must_use]
     pub fn change_name(mut self, change: Patch<String>) -> Self {
         self.fields.name = change;
         self
     }
 
-    /// Replaces what it holds, sends `null` for it, or leaves it out.
+    /// Sets the content, clears it with `null`, or keeps it.
     #[must_use]
     pub fn change_parameters(mut self, change: Patch<Parameters>) -> Self {
         self.fields.parameters = change;

@@ -5,28 +5,35 @@ use crate::reply::{Failure, FailureKind};
 use crate::text::open_enum::open_enum;
 
 open_enum! {
-    /// What went wrong, as one word of a closed list: for logs, metrics, rows and journals.
+    /// The code of an [`Error`]: one value of a closed list, for logs, metrics, rows and journals.
     ///
-    /// A word keeps its meaning; a later version may add words, which are read as `Unknown`. [`KNOWN`](Self::KNOWN) lists
-    /// them, and `docs/errors.md` says which predicate of [`Error`] belongs to which. The code says why the last attempt
-    /// failed. It does not say whether the service may have acted: [`Error::is_ambiguous`] and
-    /// [`DocumentStatus`](crate::machine::DocumentStatus) do.
+    /// A code keeps its meaning. A later version may add codes; this version reads them as `Unknown`.
+    /// [`KNOWN`](Self::KNOWN) lists all codes and `docs/errors.md` relates them to the predicates of [`Error`]. The
+    /// code says why the last attempt failed. Whether the service may have acted is a separate question: see
+    /// [`Error::is_ambiguous`] and [`DocumentStatus`](crate::machine::DocumentStatus).
+    ///
+    /// ```
+    /// use classify_proto::ErrorCode;
+    ///
+    /// assert_eq!(ErrorCode::RateLimited.as_str(), "rate_limited");
+    /// assert_eq!(ErrorCode::from("bad_request"), ErrorCode::BadRequest);
+    /// ```
     pub enum ErrorCode {
-        /// A value was rejected before anything was sent.
+        /// Client-side validation failed; nothing was sent.
         Invalid = "invalid",
         /// The service rejected the request: 400, 422.
         BadRequest = "bad_request",
         /// The key is missing, wrong, of another region, or lacks the right: 401, 403.
         Auth = "auth",
-        /// The plan has no credits or room left: 402, or a 429 about a quota.
+        /// The plan has no credits or no quota left: 402, or a 429 about a quota.
         Quota = "quota",
         /// Too many requests: 429, or the client's own rate limit.
         RateLimited = "rate_limited",
-        /// The job, file or configuration does not exist, or no longer: 404.
+        /// The job, file or configuration does not exist: 404.
         NotFound = "not_found",
         /// A create was answered with the job of another request, or with 409.
         Conflict = "conflict",
-        /// A document, response or expansion is over a limit, also 413.
+        /// A document, response or expansion exceeds a limit, or the status is 413.
         TooLarge = "too_large",
         /// The service answered with a redirect, which is not followed: 3xx.
         Redirect = "redirect",
@@ -34,19 +41,19 @@ open_enum! {
         Server = "server",
         /// Any other status that is not a success.
         Status = "status",
-        /// No response within a time limit, also 408 and 504.
+        /// No response before the time limit, or the status is 408 or 504.
         Timeout = "timeout",
-        /// No connection: name look-up, refused, unreachable, TLS handshake.
+        /// No connection: DNS lookup, connection refused, host unreachable, TLS handshake.
         Connect = "connect",
         /// The connection broke, or the response was not HTTP.
         Broken = "broken",
-        /// The transport refuses the request: a certificate that is not trusted, a URL it cannot take, no TLS.
+        /// The transport refuses the request: an untrusted certificate, an unsupported URL, no TLS.
         Refused = "refused",
-        /// The document's content could not be read, or there is none.
+        /// The document's content could not be read, or is missing.
         Content = "content",
-        /// A successful response could not be read.
+        /// A 2xx response could not be parsed.
         Decode = "decode",
-        /// The reply was lost with the process that sent a request which must not be repeated.
+        /// The response was lost with the process that sent a request which must not be repeated.
         Ambiguous = "ambiguous",
         /// A wait or a run reached its deadline.
         Deadline = "deadline",
@@ -66,7 +73,7 @@ open_enum! {
 }
 
 impl Error {
-    /// The stable code of the error. Exactly one belongs to each error; the predicates may overlap.
+    /// Returns the stable code of the error. Each error has exactly one code; the predicates may overlap.
     #[must_use]
     pub fn code(&self) -> ErrorCode {
         match self.0.kind {

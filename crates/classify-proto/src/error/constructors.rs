@@ -1,4 +1,4 @@
-//! How an error comes about: the crate's own ways in.
+//! Constructors of errors.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::text::url_parts::{self, UrlParts};
 use crate::v1;
 use crate::v2::Job;
 
-/// How many invalid fields the message lists; all of them are kept as data.
+/// Number of invalid fields in the message. [`Error::field_errors`] returns all of them.
 const MAX_LISTED_FIELDS: usize = 20;
 
 impl Error {
@@ -42,7 +42,7 @@ impl Error {
         }))
     }
 
-    /// A value that was refused before anything was sent; `field` says which.
+    /// Creates the error of a value that failed validation before anything was sent. `field` names the value.
     #[must_use]
     pub fn invalid(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self::invalid_fields(vec![FieldError::new(field, message)])
@@ -68,12 +68,12 @@ impl Error {
         error
     }
 
-    /// A response whose status is not success.
+    /// A response whose status is not 2xx.
     pub(crate) fn from_response(response: http::Response<Bytes>) -> Self {
         let words = error_body::read(response.body());
         let mut message = words.message;
         if response.status().is_redirection() {
-            // A redirect is never followed: it would carry the key, or the document, somewhere else.
+            // A redirect is not followed: it could carry the key or the document to another host.
             message = match response
                 .headers()
                 .get(http::header::LOCATION)
@@ -89,7 +89,7 @@ impl Error {
         error
     }
 
-    /// A successful response that could not be read, although it may be JSON.
+    /// A 2xx response that could not be parsed, although it may be JSON.
     pub(crate) fn decode(
         response: http::Response<Bytes>,
         message: impl Into<String>,
@@ -115,7 +115,7 @@ impl Error {
         error
     }
 
-    /// The same error, naming the host and the port that the request was for, and the proxy on the way.
+    /// Adds the request's host and port, and the proxy, to the message.
     pub(crate) fn on_the_way_to(mut self, api: &Api) -> Self {
         let Some(failure) = &self.0.failure else {
             return self;
@@ -159,7 +159,7 @@ impl Error {
         Self::new(ErrorKind::Conflict, message).with_job(job)
     }
 
-    /// A create was answered with a job of a saved configuration that was edited since.
+    /// A create returned a job of a saved configuration that was edited since.
     pub(crate) fn edited_configuration(field: &str, job: Job) -> Self {
         let message = format!(
             "the saved configuration was edited after this job was created: {field} differs"
@@ -173,7 +173,7 @@ impl Error {
         Self::new(ErrorKind::Conflict, message).with_v1_job(job)
     }
 
-    /// An answer to another question, without a job to show for it.
+    /// A 2xx response that does not match the request and shows no job.
     pub(crate) fn unexpected_result(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Conflict, message)
     }
@@ -194,7 +194,7 @@ impl Error {
         Self::new(ErrorKind::JobCancelled, "").with_job(job)
     }
 
-    /// A v1 job that ended as failed, with all of its files.
+    /// A v1 job that failed, with all of its files.
     pub(crate) fn v1_job_failed(job: v1::Job) -> Self {
         let message = job
             .error_message
@@ -207,7 +207,7 @@ impl Error {
         Self::new(ErrorKind::JobCancelled, "").with_v1_job(job)
     }
 
-    /// Something that was received and is not a response: a webhook's delivery.
+    /// Received data that is not a response: the delivery of a webhook.
     pub(crate) fn unreadable(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Decode, message)
     }
@@ -215,7 +215,7 @@ impl Error {
     pub(crate) fn rate_limit_delay(delay: Duration) -> Self {
         Self::new(
             ErrorKind::RateLimit,
-            "the rate limit lets nothing through for now",
+            "the rate limit allows no request within the time that the call may wait",
         )
         .with_retry_after(Some(delay))
     }
@@ -224,7 +224,7 @@ impl Error {
         Self::new(ErrorKind::Paging, message)
     }
 
-    /// A saved state or a journal that cannot be used. For drivers that store them.
+    /// Creates the error of a saved state or a journal that cannot be used. For drivers that store them.
     #[must_use]
     pub fn state(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::State, message)
@@ -255,7 +255,7 @@ impl Error {
         self
     }
 
-    /// The same error, about this job and no other.
+    /// Sets the job that the error is about.
     pub(crate) fn about_job(mut self, id: &str) -> Self {
         self.0.job_id = Some(id.to_owned());
         self
@@ -273,14 +273,14 @@ impl Error {
         self
     }
 
-    /// The file that was uploaded for the create.
+    /// Sets the file that was uploaded for the create.
     pub(crate) fn with_file_id(mut self, id: Option<&str>) -> Self {
         self.0.file_id = id.map(str::to_owned).or(self.0.file_id);
         self
     }
 
-    /// Whether classifying the same content again is the same paid run: the transaction id is derived from the content, and
-    /// the options do not ask to pay again.
+    /// Sets whether classifying the same content again returns the same job: if the transaction id is derived from the
+    /// content and the options do not ask for another paid run.
     pub(crate) fn with_repeatable(mut self, is_repeatable: bool) -> Self {
         self.0.repeatable = is_repeatable;
         self
@@ -296,7 +296,7 @@ impl Error {
         self
     }
 
-    /// The same error, for a report beside the one that has it. Of its causes the transport's is kept.
+    /// Copies the error for a report while the original is returned elsewhere. Keeps only the transport's cause.
     pub(crate) fn duplicate(&self) -> Self {
         let inner = &*self.0;
         let response = inner.response.as_ref().map(|response| {
@@ -338,7 +338,7 @@ fn origin(location: &str) -> String {
     })
 }
 
-/// For a driver that fails before it has a machine to tell: it could not draw a seed, or set up its transport.
+/// For a driver that fails before it has a machine: it could not get random bytes or set up its transport.
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         Self::from_failure(failure)

@@ -1,11 +1,11 @@
-//! How an error reads: one line, with what to do about it.
+//! `Display` of errors: one line, with the hints.
 
 use std::fmt;
 
 use super::{Error, ErrorKind};
 use crate::text::error_body;
 
-/// Writes a line break, and any other control character, as a space: much of an error is somebody else's words.
+/// Writes line breaks and other control characters as spaces: much of an error's text comes from the service.
 struct SingleLineWriter<'a, 'b>(&'a mut fmt::Formatter<'b>);
 
 impl fmt::Write for SingleLineWriter<'_, '_> {
@@ -54,7 +54,7 @@ impl fmt::Display for Error {
         if !inner.message.is_empty() {
             parts.push(inner.message.clone());
         }
-        // Not a `source()` as well: whoever prints the chain would print it twice.
+        // Not also a `source()`: a program that prints the chain would print it twice.
         if let Some(failure) = self.failure() {
             parts.push(error_body::one_line(&failure.to_string()));
         }
@@ -154,7 +154,7 @@ mod tests {
         }
     }
 
-    /// What may have been acted upon is not sent again unseen, whatever it is that went wrong.
+    /// A request that may have had an effect is not sent again unverified, after any kind of error.
     #[test]
     fn ambiguous_error_display_advises_verification_or_same_transaction_id() {
         let response = || http::Response::new(Bytes::from_static(b"{"));
@@ -176,7 +176,7 @@ mod tests {
             let shown = keyed.to_string();
             assert!(shown.contains("same transaction id"), "{shown}");
         }
-        // The remedy of the refusal is said as well.
+        // The hint of the status follows.
         let shown = status(401, "").with_ambiguity(true).to_string();
         assert!(shown.contains("region"), "{shown}");
     }

@@ -14,7 +14,7 @@ use crate::{v1, v2};
 
 type Predicate = fn(&Error) -> bool;
 
-/// The predicates that say what went wrong.
+/// The predicates of an error's kind.
 const PREDICATES: [(&str, Predicate); 22] = [
     ("is_invalid", Error::is_invalid),
     ("is_bad_request", Error::is_bad_request),
@@ -258,7 +258,7 @@ fn error_code_and_predicates_of_every_kind() {
     }
 }
 
-/// Programs compare these words. One that is removed or renamed here breaks them.
+/// Programs compare these codes. Renaming or removing one breaks them.
 #[test]
 fn error_codes_are_this_list() {
     assert_eq!(

@@ -1,4 +1,4 @@
-//! One opaque error with predicates: what it holds and answers here, how it comes about and how it reads apart.
+//! The crate's error: one opaque type with predicates. `constructors` creates it and `display` formats it.
 
 mod code;
 mod constructors;
@@ -22,20 +22,29 @@ use crate::v2::Job;
 pub use code::ErrorCode;
 pub use hint::Hint;
 
-/// What went wrong, where, and what to do about it.
+/// The error of every operation, machine and client of this project.
 ///
-/// Ask it with the `is_…` predicates; they may overlap (a timed-out create is both [`is_timeout`](Self::is_timeout)
-/// and [`is_ambiguous`](Self::is_ambiguous)). [`code`](Self::code) is one stable word for logs and metrics.
+/// Test it with the `is_…` predicates. They may overlap: a timed-out create is both [`is_timeout`](Self::is_timeout)
+/// and [`is_ambiguous`](Self::is_ambiguous). [`code`](Self::code) is one stable value for logs and metrics.
 ///
-/// `Display` is one line that needs no other: the operation, the status, the service's own words or the transport's
-/// failure, the attempts made and the [`hints`](Self::hints). [`source`](std::error::Error::source) is an error that
-/// `Display` does not repeat: the last failed poll before a wait reached its deadline. A program that prints the whole
-/// chain prints nothing twice.
+/// `Display` writes one line: the operation, the status, the service's message or the transport's failure, the number
+/// of attempts and the [`hints`](Self::hints). [`source`](std::error::Error::source) returns a cause that `Display`
+/// does not repeat, such as the last failed poll before a wait reached its deadline, so printing the whole chain prints
+/// nothing twice.
 ///
-/// Neither `Display`, `Debug` nor a cause shows a secret, a request's body, or more of a response's body than the words
-/// in which the service says what is wrong; the body is at hand as [`raw_body`](Self::raw_body). Should those words
-/// repeat the key, a [`Call`](crate::machine::Call) takes it out before they are read; one who parses responses without
-/// a `Call` hands them to [`Api::redact`](crate::Api::redact) first.
+/// `Display`, `Debug` and the causes contain no secret, no request body, and no part of a response's body except the
+/// service's error message; [`raw_body`](Self::raw_body) returns the body. If that message repeats the key, a
+/// [`Call`](crate::machine::Call) redacts it before it returns the error. A program that parses responses without a
+/// `Call` passes them to [`Api::redact`](crate::Api::redact) first.
+///
+/// ```
+/// use classify_proto::Error;
+///
+/// let error = Error::invalid("page_size", "is 0");
+/// assert!(error.is_invalid() && !error.is_transient());
+/// assert_eq!(error.code().as_str(), "invalid");
+/// assert_eq!(error.attempts(), 0); // nothing was sent
+/// ```
 pub struct Error(Box<Inner>);
 
 #[expect(
@@ -49,10 +58,10 @@ struct Inner {
     fields: Vec<FieldError>,
     attempts: u32,
     ambiguous: bool,
-    /// The saved configuration of the job was edited since.
+    /// The saved configuration was edited after the job was created.
     is_edited: bool,
     io_kind: Option<io::ErrorKind>,
-    /// What came is not even JSON.
+    /// The body of a successful response is not JSON.
     malformed: bool,
     retry_after: Option<Duration>,
     response: Option<http::Response<Bytes>>,
@@ -62,7 +71,7 @@ struct Inner {
     v1_job: Option<Box<v1::Job>>,
     file_id: Option<String>,
     transaction_id: Option<String>,
-    /// Classifying the same content again is the same paid run.
+    /// Classifying the same content again returns the same job, so it is not charged a second time.
     repeatable: bool,
     subject: Option<String>,
     /// The driver's failure, if there was no response. `Display` contains it.
@@ -70,104 +79,107 @@ struct Inner {
     source: Option<Box<Error>>,
 }
 
-/// The one class an [`Error`] belongs to; the predicates are finer.
+/// The class of an [`Error`]. Each error has exactly one; the predicates of [`Error`] are finer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// A value was refused before anything was sent: an argument, a setting, a limit of the service.
+    /// An argument, a setting or a document breaks a limit. Nothing was sent.
     Invalid,
-    /// The service answered with a status that is not success.
+    /// The service answered with a status that is not 2xx.
     Status,
-    /// No response: connecting failed, or the connection broke.
+    /// No response: the connection could not be made, or it broke.
     Transport,
-    /// No response within a time limit.
+    /// No response before the time limit.
     Timeout,
-    /// A successful response could not be read.
+    /// A 2xx response could not be parsed.
     Decode,
-    /// A response or an expansion went over a limit of this client.
+    /// A response or an expansion exceeds a size limit of this client.
     TooLarge,
-    /// The content to upload could not be read.
+    /// The document's content could not be read.
     Content,
-    /// A create was answered with a job that is not the one asked for.
+    /// The response to a create shows a job of another request.
     Conflict,
-    /// A wait reached its deadline.
+    /// A wait or a run reached its deadline.
     Deadline,
-    /// The job ended as failed.
+    /// The job ended with the status `FAILED` or `ERROR`.
     JobFailed,
-    /// The job was cancelled.
+    /// The job ended with the status `CANCELLED`.
     JobCancelled,
-    /// The rate limit lets nothing through for longer than a call may wait.
+    /// The next permit of the rate limit is further away than a call may wait.
     RateLimit,
-    /// A list's page token came a second time, or the limit on pages was reached.
+    /// A list repeated a page token, or exceeded the limit on pages.
     Paging,
-    /// A saved state could not be loaded.
+    /// A saved state or a journal could not be read or written.
     State,
-    /// It is unknown whether the request was acted upon, and nothing can settle it.
+    /// The response was lost and cannot be recovered: the service may or may not have acted.
     Ambiguous,
 }
 
 impl Error {
-    /// The same error, naming the document it is about: a path, for example.
+    /// Names the subject of the error, such as the path of a document. `Display` includes it.
     #[must_use]
     pub fn with_subject(mut self, subject: impl Into<String>) -> Self {
         self.0.subject = Some(subject.into());
         self
     }
 
-    /// The class of the error.
+    /// Returns the class of the error.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// The operation that failed, such as `classify.create`.
+    /// Returns the name of the operation that failed, such as `classify.create`; `None` if no operation was involved.
     #[must_use]
     pub fn operation(&self) -> Option<&'static str> {
         self.0.operation
     }
 
-    /// What went wrong, without operation, status and hint; the service's own words where it said any.
+    /// Returns the message without the operation, the status and the hints: the service's own message if the response
+    /// has one.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.0.message
     }
 
-    /// How many requests were sent for the operation, counting those that found no connection. Zero if none was: a value
-    /// was rejected, the rate limit let nothing through, the content could not be opened, or the transport refused it.
+    /// Returns how many requests were sent for the operation, including those for which no connection was made. Zero if
+    /// validation failed, the rate limit granted no permit, the content could not be opened or the transport refused
+    /// the request.
     #[must_use]
     pub fn attempts(&self) -> u32 {
         self.0.attempts
     }
 
-    /// The status of the response, where there was one.
+    /// Returns the status of the response; `None` if there was no response.
     #[must_use]
     pub fn status(&self) -> Option<StatusCode> {
         self.0.response.as_ref().map(http::Response::status)
     }
 
-    /// The headers of the response, where there was one.
+    /// Returns the headers of the response; `None` if there was no response.
     #[must_use]
     pub fn headers(&self) -> Option<&HeaderMap> {
         self.0.response.as_ref().map(http::Response::headers)
     }
 
-    /// The body of the response as it came, where there was one.
+    /// Returns the body of the response, unredacted; `None` if there was no response.
     #[must_use]
     pub fn raw_body(&self) -> Option<&Bytes> {
         self.0.response.as_ref().map(http::Response::body)
     }
 
-    /// The id that the service gave to the request, for a report to its operators.
+    /// Returns the request id that the service or a gateway put into the response's headers. Include it in a report to
+    /// the service's support.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
         request_id(self.headers()?)
     }
 
-    /// How long the service asked to wait: by the response's headers, when it was 408, 429 or a fault of the service's,
-    /// or by an earlier answer to another call of the same client.
+    /// Returns how long the service asks to wait: from the headers of a 408, 429 or 5xx response, or from an earlier
+    /// response to another call of the same client. `None` if it did not ask.
     ///
-    /// A [`Call`](crate::machine::Call) waits by itself; it hands on an error when that was longer than the retry
-    /// policy allows, when the attempts were used up, or when the request may not be repeated.
+    /// A [`Call`](crate::machine::Call) waits by itself. It returns an error if the delay exceeds the retry policy's
+    /// maximum, if all attempts are used up, or if the request must not be sent again.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after.or_else(|| {
@@ -179,26 +191,27 @@ impl Error {
         })
     }
 
-    /// The job the error is about, where its id is known.
+    /// Returns the id of the job that the error is about; `None` if no job is known.
     #[must_use]
     pub fn job_id(&self) -> Option<&str> {
         self.0.job_id.as_deref()
     }
 
-    /// The job as last seen: of a failed or cancelled job, of a conflict, or of a wait that reached its deadline.
+    /// Returns the last known state of the job, if the job failed or was cancelled, if a create returned another
+    /// request's job, or if a wait reached its deadline.
     #[must_use]
     pub fn job(&self) -> Option<&Job> {
         self.0.job.as_deref()
     }
 
-    /// The v1 job as last seen: of a failed or cancelled job, or of a wait that reached its deadline.
+    /// Returns the last known state of the v1 job, if it failed or was cancelled, or if a wait reached its deadline.
     #[must_use]
     pub fn v1_job(&self) -> Option<&v1::Job> {
         self.0.v1_job.as_deref()
     }
 
-    /// The uploaded file (`dfl-…`) of a create that failed, or of the job that the error is about. A create that is sent
-    /// again must name the same file; another upload has another id.
+    /// Returns the uploaded file (`dfl-…`) of a failed create or of the job that the error is about. Retry a create
+    /// with the same file: a second upload gets another id.
     #[must_use]
     pub fn file_id(&self) -> Option<&str> {
         let of_job = || self.job()?.file_input.as_deref();
@@ -208,112 +221,116 @@ impl Error {
             .or_else(|| of_job().filter(|id| is_file_id(id)))
     }
 
-    /// The response, where there was one.
+    /// The response, if there was one.
     pub(crate) fn response(&self) -> Option<&http::Response<Bytes>> {
         self.0.response.as_ref()
     }
 
-    /// The transaction id of a create. Sending the same create under the same id again can never make a second job.
+    /// Returns the transaction id of a create. Sending the same create with the same id again cannot create a second
+    /// job.
     #[must_use]
     pub fn transaction_id(&self) -> Option<&str> {
         self.0.transaction_id.as_deref()
     }
 
-    /// The fields that were refused, by a check before sending or by the service.
+    /// Returns the invalid fields, named by client-side validation or by the service. Empty if there are none.
     #[must_use]
     pub fn field_errors(&self) -> &[FieldError] {
         &self.0.fields
     }
 
-    /// What the error is about, as set by [`with_subject`](Self::with_subject).
+    /// Returns the subject set by [`with_subject`](Self::with_subject).
     #[must_use]
     pub fn subject(&self) -> Option<&str> {
         self.0.subject.as_deref()
     }
 
-    /// The kind of the IO error behind a failed attempt, of the document's content or of the connection, or behind a journal
-    /// that cannot be used. `None` if the transport did not tell it.
+    /// Returns the kind of the IO error that caused this error: of the connection, of the document's content, or of a
+    /// journal. `None` if there was no IO error or the transport did not report its kind.
     #[must_use]
     pub fn io_kind(&self) -> Option<io::ErrorKind> {
         let of_failure = || self.failure()?.io_kind();
         self.0.io_kind.or_else(of_failure)
     }
 
-    /// The same error, with the kind of the IO error that caused it. For drivers that store states and journals.
+    /// Sets the kind of the IO error that caused this error. For drivers that store states and journals.
     #[must_use]
     pub fn with_io_kind(mut self, kind: io::ErrorKind) -> Self {
         self.0.io_kind = Some(kind);
         self
     }
 
-    /// Refused before anything was sent.
+    /// Returns `true` if client-side validation failed and nothing was sent.
     #[must_use]
     pub fn is_invalid(&self) -> bool {
         self.0.kind == ErrorKind::Invalid
     }
 
-    /// No response within a time limit, or the service said 408 or 504.
+    /// Returns `true` if no response arrived in time, or the status is 408 or 504.
     #[must_use]
     pub fn is_timeout(&self) -> bool {
         self.0.kind == ErrorKind::Timeout
             || self.has_status(&[StatusCode::REQUEST_TIMEOUT, StatusCode::GATEWAY_TIMEOUT])
     }
 
-    /// The connection could not be made, or broke; also [`is_refused`](Self::is_refused).
+    /// Returns `true` if the connection could not be made or broke. Includes [`is_refused`](Self::is_refused).
     #[must_use]
     pub fn is_transport(&self) -> bool {
         self.0.kind == ErrorKind::Transport
     }
 
-    /// The transport refuses the request whenever it is asked: a certificate that is not trusted, a URL that it cannot
-    /// take, no TLS in this build, a proxy that answers `CONNECT` with 4xx.
+    /// Returns `true` if the transport would refuse this request every time: an untrusted certificate, an unsupported
+    /// URL, a build without TLS, or a proxy that answers `CONNECT` with 4xx.
     #[must_use]
     pub fn is_refused(&self) -> bool {
         self.failure()
             .is_some_and(|failure| failure.kind() == FailureKind::Refused)
     }
 
-    /// The content of the document could not be read: the file is gone, unreadable, or changed while it was sent.
+    /// Returns `true` if the document's content could not be read: the file is missing, unreadable, or changed during
+    /// the upload.
     #[must_use]
     pub fn is_content(&self) -> bool {
         self.0.kind == ErrorKind::Content
     }
 
-    /// A document is over the service's size limit (413), or a response or an expansion is over a limit of this client.
+    /// Returns `true` if a document exceeds the service's size limit (413), or a response or an expansion exceeds a
+    /// limit of this client.
     #[must_use]
     pub fn is_too_large(&self) -> bool {
         self.0.kind == ErrorKind::TooLarge || self.has_status(&[StatusCode::PAYLOAD_TOO_LARGE])
     }
 
-    /// The service rejected what was sent (400, 422); [`field_errors`](Self::field_errors) are the fields that it named.
+    /// Returns `true` if the service rejected the request (400, 422). [`field_errors`](Self::field_errors) returns the
+    /// fields it named.
     #[must_use]
     pub fn is_bad_request(&self) -> bool {
         self.has_status(&[StatusCode::BAD_REQUEST, StatusCode::UNPROCESSABLE_ENTITY])
     }
 
-    /// The service answered with a redirect, which is not followed (3xx).
+    /// Returns `true` if the service answered with a redirect (3xx). Redirects are not followed.
     #[must_use]
     pub fn is_redirect(&self) -> bool {
         self.has_status_of(StatusCode::is_redirection)
     }
 
-    /// The service failed (5xx).
+    /// Returns `true` if the status is 5xx.
     #[must_use]
     pub fn is_server(&self) -> bool {
         self.has_status_of(StatusCode::is_server_error)
     }
 
-    /// Too many requests in too short a time: waiting helps.
+    /// Returns `true` if requests came too fast (429, or this client's own rate limit). Retry after a delay.
     #[must_use]
     pub fn is_rate_limited(&self) -> bool {
         self.0.kind == ErrorKind::RateLimit
             || (self.has_status(&[StatusCode::TOO_MANY_REQUESTS]) && !self.is_quota())
     }
 
-    /// Something on the way answered in place of the service: the response is an HTML page, such as that of a captive portal,
-    /// a firewall or another server. The service answers with JSON.
+    /// Returns `true` if something between client and service sent the response: it is an HTML page, such as that of a
+    /// captive portal, a firewall or another server. The service answers with JSON.
     ///
-    /// Pages of gateways do not count: those with a status of 3xx or 5xx, and with 408, 413 and 429.
+    /// HTML pages of gateways do not count: those with the status 3xx, 5xx, 408, 413 or 429.
     #[must_use]
     pub fn is_intercepted(&self) -> bool {
         let is_of_gateway = self.0.kind == ErrorKind::Status
@@ -327,14 +344,15 @@ impl Error {
                 .is_some_and(|body| error_body::is_html(body))
     }
 
-    /// The key is missing, wrong, expired, of another region, or lacks the right (401, 403).
+    /// Returns `true` if the key is missing, wrong, expired or of another region, or lacks a permission (401, 403).
     #[must_use]
     pub fn is_auth(&self) -> bool {
         self.has_status(&[StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN])
     }
 
-    /// The plan has no credits or no room left, or the project has reached its credit cap: 402, a 429 whose words speak of a
-    /// quota, or any 4xx whose words speak of a credit cap. Waiting for a moment does not help.
+    /// Returns `true` if the plan has no credits or no quota left, or the project has reached its credit cap: 402, a
+    /// 429 whose message mentions a quota, or any 4xx whose message mentions a credit cap. A retry within minutes does
+    /// not help.
     #[must_use]
     pub fn is_quota(&self) -> bool {
         self.has_status(&[StatusCode::PAYMENT_REQUIRED])
@@ -343,76 +361,77 @@ impl Error {
             || self.is_credit_cap()
     }
 
-    /// The project has reached the credits that it may spend in a day or a month. The status of that is not published.
+    /// The project has spent its daily or monthly credits. The API's documentation does not say which status that has.
     pub(crate) fn is_credit_cap(&self) -> bool {
-        // The words of a rejected field are about a value of the request.
+        // The message of an invalid field is about a value in the request, not about credits.
         self.has_status_of(StatusCode::is_client_error)
             && self.0.fields.is_empty()
             && mentions_credit_cap(&self.0.message)
     }
 
-    /// The key was valid once.
+    /// The key has expired.
     pub(crate) fn is_expired_key(&self) -> bool {
         self.has_status(&[StatusCode::UNAUTHORIZED])
             && self.0.message.to_ascii_lowercase().contains("expired")
     }
 
-    /// The job, file or configuration does not exist in this project (404).
+    /// Returns `true` if the job, file or configuration does not exist in this project (404).
     #[must_use]
     pub fn is_not_found(&self) -> bool {
         self.has_status(&[StatusCode::NOT_FOUND])
     }
 
-    /// The service answered 409, or answered a create with a job that is not the one asked for.
+    /// Returns `true` if the status is 409, or a create returned the job of another request.
     #[must_use]
     pub fn is_conflict(&self) -> bool {
         self.0.kind == ErrorKind::Conflict || self.has_status(&[StatusCode::CONFLICT])
     }
 
-    /// The service may or may not have acted. With a [`transaction_id`](Self::transaction_id) at hand, the same
-    /// create can be sent again without risk; without one, look before sending again.
+    /// Returns `true` if the service may or may not have acted. If there is a [`transaction_id`](Self::transaction_id),
+    /// sending the same create again is safe. If there is none, list the jobs before sending again.
     #[must_use]
     pub fn is_ambiguous(&self) -> bool {
         self.0.ambiguous
     }
 
-    /// A successful response could not be read.
+    /// Returns `true` if a 2xx response could not be parsed.
     #[must_use]
     pub fn is_decode(&self) -> bool {
         self.0.kind == ErrorKind::Decode
     }
 
-    /// A list repeated a page token, or reached the limit on pages.
+    /// Returns `true` if a list repeated a page token or exceeded the limit on pages.
     #[must_use]
     pub fn is_paging(&self) -> bool {
         self.0.kind == ErrorKind::Paging
     }
 
-    /// A saved state or a journal could not be written or read, or belongs to another machine or run.
+    /// Returns `true` if a saved state or a journal could not be read or written, or belongs to another machine or run.
     #[must_use]
     pub fn is_state(&self) -> bool {
         self.0.kind == ErrorKind::State
     }
 
-    /// A wait reached its deadline; [`job`](Self::job) is the job as last seen and the wait can be taken up again.
+    /// Returns `true` if a wait reached its deadline. [`job`](Self::job) returns the job's last known state; the wait
+    /// can be resumed.
     #[must_use]
     pub fn is_deadline(&self) -> bool {
         self.0.kind == ErrorKind::Deadline
     }
 
-    /// The job ended as failed.
+    /// Returns `true` if the job ended with the status `FAILED` or `ERROR`.
     #[must_use]
     pub fn is_job_failed(&self) -> bool {
         self.0.kind == ErrorKind::JobFailed
     }
 
-    /// The job was cancelled.
+    /// Returns `true` if the job was cancelled.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.0.kind == ErrorKind::JobCancelled
     }
 
-    /// The trouble lies with the service or the way to it, and may be gone later.
+    /// Returns `true` if the service or the connection failed, so that the same request may succeed later.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         if let Some(failure) = self.failure() {
@@ -434,21 +453,21 @@ impl Error {
         }
     }
 
-    /// Whether the response settles what became of a v2 create, also after lost responses: it shows the job that has the
-    /// transaction id, so the create made no other job.
+    /// Whether the response shows the job that has the create's transaction id. Then the create made no other job, even
+    /// if earlier responses were lost.
     ///
-    /// A local error (`is_invalid`) settles nothing: an earlier attempt may have created a job. A conflict of v1 shows a
-    /// job of somebody else and says nothing about this create, since v1 has no transaction ids.
+    /// A local error (`is_invalid`) proves nothing: an earlier attempt may have created a job. A v1 conflict shows an
+    /// unrelated job, since v1 has no transaction ids.
     pub(crate) fn shows_job_of_create(&self) -> bool {
         self.is_conflict() && self.job().is_some()
     }
 
-    /// A successful response that is not even JSON: cut short, or a gateway's page.
+    /// Whether the body of a successful response is not JSON: it was cut short, or is a gateway's page.
     pub(crate) fn is_malformed(&self) -> bool {
         self.0.kind == ErrorKind::Decode && self.0.malformed
     }
 
-    /// The transport's failure, if there was no response.
+    /// Returns the transport's failure; `None` if there was a response or no attempt.
     #[must_use]
     pub fn failure(&self) -> Option<&Failure> {
         self.0.failure.as_ref()
@@ -466,7 +485,7 @@ impl Error {
     }
 }
 
-/// The id that a service or a gateway gave to a request.
+/// The request id in the headers of the service or of a gateway.
 pub(crate) fn request_id(headers: &HeaderMap) -> Option<&str> {
     ["x-request-id", "x-correlation-id", "x-trace-id", "cf-ray"]
         .iter()
@@ -474,12 +493,12 @@ pub(crate) fn request_id(headers: &HeaderMap) -> Option<&str> {
         .and_then(|value| value.to_str().ok())
 }
 
-/// Whether an input is an uploaded file, and not a parse job.
+/// Whether an input is the id of an uploaded file and not of a parse job.
 pub(crate) fn is_file_id(input: &str) -> bool {
     input.starts_with("dfl-")
 }
 
-/// Whether a 429 speaks of a plan's cap rather than of requests coming too fast. The body is all there is to go by.
+/// Whether the message of a 429 is about a plan's quota and not about the request rate. Status and headers do not tell.
 fn mentions_quota(message: &str) -> bool {
     let message = message.to_ascii_lowercase();
     let has = |words: &[&str]| words.iter().any(|word| message.contains(word));
@@ -493,7 +512,7 @@ fn mentions_quota(message: &str) -> bool {
         ])
 }
 
-/// Whether a rejection speaks of the credits that a project may spend in a period.
+/// Whether the message of a rejection is about the credits that a project may spend in a period.
 fn mentions_credit_cap(message: &str) -> bool {
     let message = message.to_ascii_lowercase();
     let has = |words: &[&str]| words.iter().any(|word| message.contains(word));
@@ -552,7 +571,7 @@ mod tests {
             assert_eq!(error.retry_after(), delay, "{error}");
             assert_eq!(error.to_string().contains("asks to wait"), delay.is_some());
         }
-        // A date says nothing where the clock is unknown.
+        // Without a clock, a date is ignored.
         let dateless = http::Response::builder()
             .status(429)
             .header("retry-after", "Wed, 21 Oct 2015 07:28:09 GMT")
@@ -618,7 +637,7 @@ mod tests {
         assert_eq!(wrong.hints().collect::<Vec<_>>(), [Hint::CheckKey]);
     }
 
-    /// The hint blames the network and not the key, the id or the document.
+    /// The hint is about the network, and not about the key, the id or the document.
     #[test]
     fn intercepted_response_is_told_by_its_title() {
         const PAGE: &str = "<!DOCTYPE html><title>Sign in to Wi-Fi</title>";

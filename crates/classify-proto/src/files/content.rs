@@ -14,20 +14,21 @@ use crate::semantics::Semantics;
 use crate::text::json::read_json;
 use crate::validation::ValidationErrors;
 
-/// Asks where a file's content can be fetched. The answer is a URL and not the bytes.
+/// Requests a URL from which a file's content can be downloaded. Returns a [`PresignedUrl`](super::PresignedUrl), not
+/// the bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct GetFileContent {
-    /// The file's id.
+    /// The id of the file.
     pub file_id: String,
-    /// How long the URL is valid, in seconds; `None` leaves it to the service.
+    /// Validity of the URL in seconds; the service's default if `None`.
     pub expires_at_seconds: Option<u64>,
-    /// The project and organization.
+    /// The project and organization; those of the [`Api`](crate::Api) if unset.
     pub scope: Scope,
 }
 
 impl GetFileContent {
-    /// Asks for the content of the file of this id.
+    /// Creates the operation for the file with this id.
     #[must_use]
     pub fn new(file_id: impl Into<String>) -> Self {
         Self {
@@ -39,7 +40,7 @@ impl GetFileContent {
 
     scope_setters!();
 
-    /// When the URL is to expire, in seconds; the service's parameter is called `expires_at_seconds`.
+    /// Sets the validity of the URL in seconds, at least 1. The service calls it `expires_at_seconds`.
     #[must_use]
     pub fn expires_at_seconds(mut self, seconds: u64) -> Self {
         self.expires_at_seconds = Some(seconds);
@@ -63,7 +64,7 @@ impl Operation for GetFileContent {
     fn validate(&self) -> Result<(), Error> {
         let mut errors = ValidationErrors::default();
         if self.expires_at_seconds == Some(0) {
-            errors.add("expires_at_seconds", "is 0; the URL would never work");
+            errors.add("expires_at_seconds", "is 0; the URL would expire at once");
         }
         errors.finish()
     }

@@ -1,4 +1,4 @@
-//! A file as the service describes it.
+//! A file, as returned by the service.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,53 +8,53 @@ use crate::secret::Secret;
 use crate::text::response_object::response_object;
 
 response_object! {
-    /// An uploaded file. The service says neither its size nor when it was created.
+    /// An uploaded file. The service returns neither its size nor the time of the upload.
     pub struct File {
-        /// The file's id, such as `dfl-…`: what a job takes as its input.
+        /// The id of the file, such as `dfl-…`. Jobs take it as their input.
         required id: String,
-        /// The name it was uploaded under.
+        /// The name under which it was uploaded.
         optional name: String,
-        /// The project it belongs to.
+        /// The id of the file's project.
         optional project_id: String,
-        /// The caller's own id for it.
+        /// The caller's own id of the file.
         optional external_file_id: String,
-        /// Its extension.
+        /// The extension of the file's name.
         optional file_type: String,
-        /// When its content last changed.
+        /// The time of the last change of the content.
         timestamp last_modified_at: Timestamp,
-        /// When it expires; never where it is absent.
+        /// The time at which the service deletes the file; never if absent.
         timestamp expires_at: Timestamp,
-        /// What it was uploaded for.
+        /// The purpose of the upload.
         optional purpose: String,
-        /// Where its content can be fetched; only when asked for.
+        /// A URL to download the content from; only if the request expands `download_url`.
         optional download_url: PresignedUrl,
     }
 }
 
 response_object! {
-    /// A URL that gives access to whoever holds it, until it expires.
+    /// A URL that gives access to anybody who has it, until it expires.
     ///
-    /// It is fetched without the key, as it is. `Debug` shows no more of it than the host.
+    /// Request it unchanged and without the API key. `Debug` prints only the scheme and the host.
     pub struct PresignedUrl {
         /// The URL. Its query is a secret.
         required url: SecretUrl,
-        /// When it stops working.
+        /// The time at which the URL becomes invalid.
         timestamp expires_at: Timestamp,
-        /// Fields to send along where the URL takes a form; a signature may be among them.
+        /// Fields to send along if the URL takes a form. They may contain a signature.
         secret form_fields: BTreeMap<String, Secret>,
     }
 }
 
-/// A URL whose path and query may give access to whoever reads them.
+/// A URL whose path and query may grant access.
 ///
-/// `Debug` prints its scheme and host. Unlike a [`Secret`] it is written out as JSON, since it came from the service
-/// to be passed on, and ends by itself.
+/// `Debug` prints only the scheme and the host. Unlike a [`Secret`], it is serialized in full: it comes from the
+/// service to be passed on, and expires.
 #[derive(Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
 pub struct SecretUrl(String);
 
 impl SecretUrl {
-    /// The URL as it is.
+    /// Returns the whole URL, including its secret parts.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -78,7 +78,7 @@ mod tests {
     fn file_round_trips_except_redacted_form_fields() {
         let file: File = serde_json::from_str(examples::FILE).unwrap();
         let mut given: serde_json::Value = serde_json::from_str(examples::FILE).unwrap();
-        // The one thing that is not written back.
+        // The only field that is not serialized.
         given["download_url"]["form_fields"]["key"] = "[redacted]".into();
         assert_eq!(serde_json::to_value(&file).unwrap(), given);
         let bare: File = serde_json::from_str(r#"{"id": "1"}"#).unwrap();

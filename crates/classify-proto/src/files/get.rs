@@ -13,20 +13,20 @@ use crate::scope::{Scope, from_id, scope_setters};
 use crate::semantics::Semantics;
 use crate::text::json::read_json;
 
-/// Reads what the service knows of a file.
+/// Reads the metadata of a file. Returns a [`File`](super::File).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct GetFile {
-    /// The file's id.
+    /// The id of the file.
     pub file_id: String,
-    /// Parts to include that the service leaves out by default.
+    /// Parts to include that the service omits by default.
     pub expand: Vec<String>,
-    /// The project and organization.
+    /// The project and organization; those of the [`Api`](crate::Api) if unset.
     pub scope: Scope,
 }
 
 impl GetFile {
-    /// Reads the file of this id.
+    /// Creates the operation for the file with this id.
     #[must_use]
     pub fn new(file_id: impl Into<String>) -> Self {
         Self {
@@ -38,7 +38,7 @@ impl GetFile {
 
     scope_setters!();
 
-    /// Asks for a part that is left out by default. `download_url` is the only one published.
+    /// Includes a part that the service omits by default. The only documented one is `download_url`.
     #[must_use]
     pub fn expand(mut self, part: impl Into<String>) -> Self {
         self.expand.push(part.into());

@@ -17,41 +17,48 @@ use crate::text::open_enum::open_enum;
 use crate::validation::ValidationErrors;
 
 open_enum! {
-    /// In what order files are listed. Older servers took other texts, which can be given too.
+    /// The order of a list of files. Other values are sent unchanged, for servers that know others.
     pub enum OrderBy {
-        /// By name, from A to Z.
+        /// By name, A to Z.
         Name = "name",
         /// By id.
         Id = "id",
-        /// The newest first.
+        /// Newest first.
         CreatedAt = "created_at",
     }
 }
 
-/// Lists files, a page at a time.
+/// Lists files, one page per request.
+///
+/// ```
+/// use classify_proto::files::{ListFiles, OrderBy};
+///
+/// let list = ListFiles::new().page_size(100).order_by(OrderBy::CreatedAt);
+/// # let _ = list;
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ListFiles {
-    /// Items per page; `None` leaves it to the service.
+    /// Files per page, 1 to 1000; 50 if `None`.
     pub page_size: Option<u32>,
-    /// The token of the page to read; `None` for the first page.
+    /// The token of the page to return; the first page if `None`.
     pub page_token: Option<String>,
-    /// The ids of the files.
+    /// Only files with these ids; all files if empty.
     pub file_ids: Vec<String>,
-    /// Only files of this name.
+    /// Only files with exactly this name.
     pub file_name: Option<String>,
-    /// The caller's own id of the file.
+    /// Only files uploaded with this id of the caller.
     pub external_file_id: Option<String>,
-    /// The order of the list; `None` leaves it to the service.
+    /// The order of the list; the service's default if `None`.
     pub order_by: Option<OrderBy>,
-    /// Parts to include that the service leaves out by default.
+    /// Parts to include that the service omits by default.
     pub expand: Vec<String>,
-    /// The project and organization.
+    /// The project and organization; those of the [`Api`](crate::Api) if unset.
     pub scope: Scope,
 }
 
 impl ListFiles {
-    /// Lists every file of the project.
+    /// Creates the operation for all files of the project.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -59,49 +66,49 @@ impl ListFiles {
 
     scope_setters!();
 
-    /// How many files a page holds: 1 to 1000; 50 unless told otherwise.
+    /// Sets the number of files per page: 1 to 1000, 50 by default.
     #[must_use]
     pub fn page_size(mut self, files: u32) -> Self {
         self.page_size = Some(files);
         self
     }
 
-    /// Starts at the page of this token.
+    /// Sets the token of the page to return.
     #[must_use]
     pub fn page_token(mut self, token: impl Into<String>) -> Self {
         self.page_token = Some(token.into());
         self
     }
 
-    /// Only these files.
+    /// Returns only the files with these ids.
     #[must_use]
     pub fn file_ids<S: Into<String>>(mut self, ids: impl IntoIterator<Item = S>) -> Self {
         self.file_ids = ids.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Only files of exactly this name.
+    /// Returns only files with exactly this name.
     #[must_use]
     pub fn file_name(mut self, name: impl Into<String>) -> Self {
         self.file_name = Some(name.into());
         self
     }
 
-    /// Only files that were uploaded under this id of the caller's own.
+    /// Returns only files that were uploaded with this id of the caller.
     #[must_use]
     pub fn external_file_id(mut self, id: impl Into<String>) -> Self {
         self.external_file_id = Some(id.into());
         self
     }
 
-    /// In this order.
+    /// Sets the order of the list.
     #[must_use]
     pub fn order_by(mut self, order: impl Into<OrderBy>) -> Self {
         self.order_by = Some(order.into());
         self
     }
 
-    /// Asks for a part that is left out by default. `download_url` is the only one published.
+    /// Includes a part that the service omits by default. The only documented one is `download_url`.
     #[must_use]
     pub fn expand(mut self, part: impl Into<String>) -> Self {
         self.expand.push(part.into());

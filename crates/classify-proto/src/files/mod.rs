@@ -1,16 +1,16 @@
-//! Files that documents are uploaded to, `/api/v1/beta/files`.
+//! Uploaded files, `/api/v1/beta/files`.
 //!
-//! | operation | request | repeated |
+//! | operation | request | repeated after a lost response |
 //! | --- | --- | --- |
-//! | [`UploadFile`] | `POST /api/v1/beta/files` | yes; a spare copy costs nothing and expires |
+//! | [`UploadFile`] | `POST /api/v1/beta/files` | yes; a second copy costs nothing and expires |
 //! | [`ListFiles`] | `GET /api/v1/beta/files` | yes |
 //! | [`GetFile`] | `GET /api/v1/beta/files/{file_id}` | yes |
 //! | [`GetFileContent`] | `GET /api/v1/beta/files/{file_id}/content` | yes |
-//! | [`DeleteFile`] | `DELETE /api/v1/beta/files/{file_id}` | yes; finding nothing is then success |
-//! | [`QueryFiles`] | `POST /api/v1/beta/files/query` | yes; the service prefers [`ListFiles`] |
+//! | [`DeleteFile`] | `DELETE /api/v1/beta/files/{file_id}` | yes; a 404 is then success |
+//! | [`QueryFiles`] | `POST /api/v1/beta/files/query` | yes; deprecated in favor of [`ListFiles`] |
 //!
-//! [`machine::UploadOnce`](crate::machine::UploadOnce) finds an upload by its `external_file_id` and uploads only what is not
-//! there.
+//! [`machine::UploadOnce`](crate::machine::UploadOnce) finds an upload by its `external_file_id` and uploads only if
+//! there is none.
 
 mod content;
 mod delete;
@@ -28,12 +28,12 @@ pub use list::{ListFiles, OrderBy};
 pub use query::{Filter, QueryFiles};
 pub use upload::{MAX_FILE_BYTES, Purpose, UploadFile};
 
-/// The route of every operation here.
+/// The path of the operations of this module.
 const ROUTE: &str = "/api/v1/beta/files";
 
 #[cfg(test)]
 pub(crate) mod examples {
-    /// A file with everything that the service's schema has.
+    /// A file with all fields of the service's schema.
     pub(crate) const FILE: &str = r#"{
         "id": "dfl-aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee",
         "name": "invoice.pdf",

@@ -15,39 +15,40 @@ use crate::semantics::{Idempotency, Semantics};
 use crate::text::json::read_json;
 use crate::validation::ValidationErrors;
 
-/// Lists files by a filter, a page at a time. The service has deprecated it in favour of [`ListFiles`](super::ListFiles).
+/// Lists files by a filter, one page per request. Deprecated by the service in favor of
+/// [`ListFiles`](super::ListFiles).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct QueryFiles {
-    /// The conditions; `None` for all files.
+    /// The conditions; all files if `None`.
     pub filter: Option<Filter>,
-    /// The order of the list; `None` leaves it to the service.
+    /// The order of the list; the service's default if `None`.
     pub order_by: Option<OrderBy>,
-    /// Items per page; `None` leaves it to the service.
+    /// Files per page; the service's default if `None`.
     pub page_size: Option<u32>,
-    /// The token of the page to read; `None` for the first page.
+    /// The token of the page to return; the first page if `None`.
     pub page_token: Option<String>,
-    /// The project and organization.
+    /// The project and organization; those of the [`Api`](crate::Api) if unset.
     pub scope: Scope,
 }
 
-/// Which files a [`QueryFiles`] lists.
+/// The conditions of a [`QueryFiles`]. A file must meet all that are set.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Filter {
     /// Only files of this data source.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data_source_id: Option<String>,
-    /// Only files that were uploaded under this id of the caller's own.
+    /// Only files uploaded with this id of the caller.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_file_id: Option<String>,
-    /// Only these files.
+    /// Only files with these ids.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file_ids: Option<Vec<String>>,
-    /// Only files of exactly this name.
+    /// Only files with exactly this name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file_name: Option<String>,
-    /// Only files that somebody uploaded, and none that a data source brought.
+    /// Only files that were uploaded, and none that were imported from a data source.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub only_manually_uploaded: Option<bool>,
     /// Only files of this project.
@@ -56,7 +57,7 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Lists everything.
+    /// Creates a filter without conditions.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -64,7 +65,7 @@ impl Filter {
 }
 
 impl QueryFiles {
-    /// Lists every file.
+    /// Creates the operation for all files.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -72,28 +73,28 @@ impl QueryFiles {
 
     scope_setters!();
 
-    /// Only files that this filter lets through.
+    /// Returns only files that match this filter.
     #[must_use]
     pub fn filter(mut self, filter: Filter) -> Self {
         self.filter = Some(filter);
         self
     }
 
-    /// In this order.
+    /// Sets the order of the list.
     #[must_use]
     pub fn order_by(mut self, order: impl Into<OrderBy>) -> Self {
         self.order_by = Some(order.into());
         self
     }
 
-    /// How many files a page holds: 1 or more; the service gives 1000 at most.
+    /// Sets the number of files per page: at least 1; the service returns at most 1000.
     #[must_use]
     pub fn page_size(mut self, files: u32) -> Self {
         self.page_size = Some(files);
         self
     }
 
-    /// Starts at the page of this token.
+    /// Sets the token of the page to return.
     #[must_use]
     pub fn page_token(mut self, token: impl Into<String>) -> Self {
         self.page_token = Some(token.into());
@@ -122,14 +123,14 @@ impl Operation for QueryFiles {
 
     fn semantics(&self) -> Semantics<Self> {
         Semantics::new(
-            // A POST that only reads.
+            // A POST that changes nothing.
             Idempotency::Safe,
         )
     }
 
     fn validate(&self) -> Result<(), Error> {
         let mut errors = ValidationErrors::default();
-        // The service takes any larger size for 1000.
+        // The service treats a larger size as 1000.
         errors.page_size(self.page_size, None);
         errors.finish()
     }

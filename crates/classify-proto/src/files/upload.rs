@@ -18,61 +18,68 @@ use crate::text::open_enum::open_enum;
 use crate::validation::ValidationErrors;
 
 open_enum! {
-    /// What a file is uploaded for.
+    /// The purpose of an uploaded file.
     pub enum Purpose {
-        /// To be classified.
+        /// Classification.
         Classify = "classify",
-        /// To be parsed.
+        /// Parsing.
         Parse = "parse",
-        /// To have fields extracted from it.
+        /// Extraction of fields.
         Extract = "extract",
-        /// To be split.
+        /// Splitting.
         Split = "split",
-        /// To be read as a spreadsheet.
+        /// Reading a spreadsheet.
         Sheet = "sheet",
-        /// For the user's own use.
+        /// The user's own purpose.
         UserData = "user_data",
-        /// For an agent application.
+        /// An agent application.
         AgentApp = "agent_app",
     }
 }
 
-/// The largest document that the service takes, in bytes: 512 MiB.
+/// Maximum size of a document in bytes: 512 MiB.
 pub const MAX_FILE_BYTES: u64 = 512 * 1024 * 1024;
 
-/// Uploads a document.
+/// Uploads a document. Returns the [`File`](super::File).
 ///
-/// An empty document, and one of more than [`MAX_FILE_BYTES`], is an error before anything is sent: with
-/// [`is_invalid`](Error::is_invalid) if the document is in memory, and with [`is_content`](Error::is_content) if it is a
-/// file, whose length the driver finds out when it opens it. [`ApiBuilder::validate`](crate::ApiBuilder::validate) turns
-/// both off.
+/// An empty document, or one larger than [`MAX_FILE_BYTES`], is rejected before anything is sent: with
+/// [`is_invalid`](Error::is_invalid) if the document is in memory, and with [`is_content`](Error::is_content) if it is
+/// a file, whose length is known once the driver has opened it. [`ApiBuilder::validate`](crate::ApiBuilder::validate)
+/// turns both checks off.
 ///
-/// An upload may be repeated: a spare copy costs nothing and expires by itself. A path is opened anew for each
-/// attempt, so that every attempt sends the whole document.
+/// An upload may be repeated: a second copy costs nothing and expires. A path is opened again for each attempt, so
+/// every attempt sends the whole document.
+///
+/// ```
+/// use classify_proto::files::UploadFile;
+///
+/// let upload = UploadFile::new("scan.txt", b"Invoice 4711".to_vec()).external_file_id("scan-4711");
+/// # let _ = upload;
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct UploadFile {
-    /// The name.
+    /// The name of the file. The service derives the file type from its extension.
     pub name: String,
-    /// The document.
+    /// The document, in memory or as the path of a file.
     pub content: Content,
-    /// The purpose of the file.
+    /// The purpose of the file. [`Purpose::Classify`] by default.
     pub purpose: Purpose,
     /// The caller's own id of the file.
     pub external_file_id: Option<String>,
-    /// The media type; `None` derives it from the name's extension.
+    /// The media type; derived from the name's extension if `None`.
     pub content_type: Option<String>,
     boundary: Option<String>,
-    /// The key of the content, if it is known: clients compare the content of a file with it while it is uploaded, and
-    /// fail the upload if it differs.
+    /// The hash of the content, if it is known. Clients compare it with the content during the upload, and fail the
+    /// upload if it differs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content_key: Option<ContentKey>,
-    /// The project and organization.
+    /// The project and organization; those of the [`Api`](crate::Api) if unset.
     pub scope: Scope,
 }
 
 impl UploadFile {
-    /// Uploads `content` under a name whose extension tells the service what it is.
+    /// Uploads `content` as `name`, whose extension tells the service the file type.
     #[must_use]
     pub fn new(name: impl Into<String>, content: impl Into<Content>) -> Self {
         Self {
@@ -87,59 +94,59 @@ impl UploadFile {
         }
     }
 
-    /// Uploads a file under its own name. The file is opened by the driver, when it is sent.
+    /// Uploads a file under its own name. The driver opens the file when it sends the request.
     ///
     /// # Errors
     ///
-    /// [`is_invalid`](Error::is_invalid) when the path has no file name.
+    /// [`is_invalid`](Error::is_invalid) if the path has no file name.
     pub fn path(path: impl Into<std::path::PathBuf>) -> Result<Self, Error> {
         let path = path.into();
         match path.file_name() {
-            // A name that is not Unicode is sent as near as can be; the service only shows it.
+            // A name that is not Unicode is sent with replacement characters; the service only displays it.
             Some(name) => Ok(Self::new(name.to_string_lossy().into_owned(), path)),
             None => Err(Error::invalid(
                 "path",
-                format!("{} names no file", path.display()),
+                format!("{} has no file name", path.display()),
             )),
         }
     }
 
     scope_setters!();
 
-    /// What the file is for; [`Purpose::Classify`] unless told otherwise.
+    /// Sets the purpose of the file. Default: [`Purpose::Classify`].
     #[must_use]
     pub fn purpose(mut self, purpose: impl Into<Purpose>) -> Self {
         self.purpose = purpose.into();
         self
     }
 
-    /// The caller's own id for the file, by which it can be found again.
+    /// Sets the caller's own id of the file, by which it can be found again.
     #[must_use]
     pub fn external_file_id(mut self, id: impl Into<String>) -> Self {
         self.external_file_id = Some(id.into());
         self
     }
 
-    /// The content type, in place of the one that the name's extension suggests.
+    /// Sets the media type, in place of the one derived from the name's extension.
     #[must_use]
     pub fn content_type(mut self, content_type: impl Into<String>) -> Self {
         self.content_type = Some(content_type.into());
         self
     }
 
-    /// Fails the upload if the content has another key.
+    /// Fails the upload if the content has another hash.
     #[must_use]
     pub fn content_key(mut self, key: ContentKey) -> Self {
         self.content_key = Some(key);
         self
     }
 
-    /// Sets the document again after a saved state has left it out.
+    /// Sets the document, which a saved state does not contain if it is in memory.
     pub fn set_content(&mut self, content: impl Into<Content>) {
         self.content = content.into();
     }
 
-    /// Into the project of a job.
+    /// Sets the scope to that of a job.
     pub(crate) fn scoped(mut self, scope: &Scope) -> Self {
         self.scope = scope.clone();
         self
@@ -167,7 +174,7 @@ impl Operation for UploadFile {
     }
 
     fn unique_field(&mut self) -> Option<UniqueField<'_>> {
-        // Random, so that no document can contain the boundary on purpose.
+        // Random, so that no document can be made to contain the boundary.
         Some(UniqueField::new(&mut self.boundary, "classify-"))
     }
 
@@ -176,11 +183,11 @@ impl Operation for UploadFile {
         errors.length("name", &self.name, 1, 3000);
         match &self.content {
             Content::Bytes(bytes) if bytes.is_empty() => {
-                errors.add("content", "is empty; the service refuses an empty file");
+                errors.add("content", "is empty; the service rejects empty files");
             }
             Content::Bytes(bytes) if bytes.len() as u64 > MAX_FILE_BYTES => {
                 let length = bytes.len();
-                let limit = format!("the service takes {MAX_FILE_BYTES} at most");
+                let limit = format!("at most {MAX_FILE_BYTES} are allowed");
                 errors.add("content", format!("has {length} bytes; {limit}"));
             }
             _ => {}
@@ -192,19 +199,19 @@ impl Operation for UploadFile {
         if self.content == Content::Omitted {
             return Err(Error::invalid(
                 "content",
-                "was left out of the saved state; set it again before going on",
+                "is not part of the saved state; set it again before resuming",
             ));
         }
         let Some(boundary) = &self.boundary else {
             return Err(Error::invalid(
                 "boundary",
-                "is not fixed yet; call `prepare` before building a request",
+                "is not set; call `prepare` before building a request",
             ));
         };
         let media_type = self.media_type();
-        // It stands in a header of its part, where readers stop at anything else.
+        // It is sent in a header of its part, and parsers stop at any other character.
         if media_type.contains(|c: char| !c.is_ascii() || c.is_ascii_control()) {
-            let what = "holds a control character or one that is not ASCII; a media type is like text/plain";
+            let what = "contains a control character or a character outside ASCII; write a media type such as text/plain";
             return Err(Error::invalid("content_type", what));
         }
         let mut fields = vec![("purpose", self.purpose.as_str())];
@@ -338,8 +345,8 @@ mod tests {
         of_length(MAX_FILE_BYTES).unwrap();
         let error = of_length(MAX_FILE_BYTES + 1).unwrap_err();
         assert!(error.is_invalid(), "{error}");
-        assert!(error.to_string().contains("536870912 at most"), "{error}");
-        // The length of a file is for the driver to find out, unless validation is off.
+        assert!(error.to_string().contains("at most 536870912"), "{error}");
+        // The driver checks the length of a file, unless validation is off.
         for (api, max) in [
             (api(), Some(MAX_FILE_BYTES)),
             (Api::builder("llx-1").validate(false).build().unwrap(), None),

@@ -1,55 +1,55 @@
-//! How long to wait, as pure functions of a seed and a count.
+//! Delays of retries and polls, as pure functions of a seed and a count.
 
 use crate::seed::Seed;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// The shortest delay before a repetition: full jitter reaches down to nothing, and nothing would be no delay.
+/// Minimum delay before a retry. Full jitter alone could return zero.
 pub(crate) const MIN_BACKOFF: Duration = Duration::from_millis(20);
 
-/// Exponential backoff with full jitter: anything up to `initial · 2^retry`, and up to `max`.
+/// Exponential backoff with full jitter: random up to `initial · 2^retry`, at most `max`.
 pub(crate) fn backoff(seed: Seed, retry: u32, initial: Duration, max: Duration) -> Duration {
     let ceiling = initial.saturating_mul(2u32.saturating_pow(retry)).min(max);
     scale(ceiling, fraction(seed, u64::from(retry))).max(MIN_BACKOFF)
 }
 
-/// A job that is looked at more seldom is as good as forgotten.
+/// Upper bound of the poll interval: 24 hours.
 const MAX_POLL_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A number from 0 up to but not including 1, in parts of 2^32.
+/// A random number in [0, 1), in units of 2^-32.
 fn fraction(seed: Seed, step: u64) -> u64 {
     seed.number(step) >> 32
 }
 
-/// The duration times `fraction / 2^32`, in whole numbers.
+/// The duration times `fraction / 2^32`, in integer arithmetic.
 fn scale(duration: Duration, fraction: u64) -> Duration {
     let nanos = (duration.as_nanos() * u128::from(fraction)) >> 32;
     Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }
 
-/// How often a waiting job is looked at. This is not retry backoff: every look succeeds, and the job is just not done.
+/// How often a pending job is polled.
 ///
-/// The first look is at once; then after `initial`, and each time half as long again, up to `max`. Each delay is
-/// shortened at random by up to a fifth, so that jobs created together are not asked for together for ever.
+/// The first poll is sent at once, the second after `initial`; after that each delay is half as long again, up to
+/// `max`. Each delay is shortened at random by up to a fifth, so that jobs created together are not polled together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PollInterval {
-    /// The delay after the first look.
+    /// The delay after the first poll. Default: 1 s.
     pub initial: Duration,
-    /// The longest delay.
+    /// The maximum delay. Default: 10 s.
     pub max: Duration,
 }
 
 impl Default for PollInterval {
-    /// From one second to ten.
+    /// `initial` of one second and `max` of ten.
     fn default() -> Self {
         Self::new(Duration::from_secs(1), Duration::from_secs(10))
     }
 }
 
 impl PollInterval {
-    /// From `initial` to `max`; less than 10 ms counts as 10 ms, and more than a day as a day.
+    /// Creates an interval that grows from `initial` to `max`. Both are clamped to 10 ms and 24 hours.
     #[must_use]
     pub fn new(initial: Duration, max: Duration) -> Self {
         let initial = initial.clamp(Duration::from_millis(10), MAX_POLL_INTERVAL);
@@ -59,12 +59,12 @@ impl PollInterval {
         }
     }
 
-    /// The same within its bounds: the fields are anybody's to set.
+    /// Clamps the fields, which are public.
     pub(crate) fn within_bounds(self) -> Self {
         Self::new(self.initial, self.max)
     }
 
-    /// The delay after look number `polls`, counted from zero.
+    /// The delay after poll number `polls`, counted from zero.
     pub(crate) fn delay(&self, seed: Seed, polls: u32) -> Duration {
         let Self { initial, max } = self.within_bounds();
         let mut delay = initial;
@@ -77,7 +77,7 @@ impl PollInterval {
         self.jittered(seed, polls, delay)
     }
 
-    /// The delay, shortened by up to a fifth.
+    /// Shortens the delay by up to a fifth.
     #[expect(
         clippy::unused_self,
         reason = "how far a delay is shortened is a property of the poll interval"
@@ -113,7 +113,7 @@ mod tests {
         let day = Duration::from_secs(24 * 60 * 60);
         let endless = PollInterval::new(Duration::MAX, Duration::MAX);
         assert_eq!((endless.initial, endless.max), (day, day));
-        // However its fields were set.
+        // With any values of its fields.
         for (initial, max, polls) in [
             (Duration::MAX, Duration::MAX, 1),
             (Duration::MAX, Duration::ZERO, 1),

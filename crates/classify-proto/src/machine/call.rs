@@ -28,10 +28,10 @@ use crate::raw_response::RawResponse;
 use crate::reply::Reply;
 use crate::text::retry_after::retry_after;
 
-/// One operation with its retries: the leaf of every other machine, and the only place that sees a 503.
+/// One operation with its retries. All other machines consist of calls.
 ///
-/// The operation is prepared once, with the seed, and asked for a fresh request for each attempt; so every attempt
-/// of a create carries one transaction id, and every attempt of an upload opens its file anew.
+/// The operation is prepared once, with the seed, and builds a new request for each attempt. So all attempts of a
+/// create have the same transaction id, and each attempt of an upload opens its file again.
 ///
 /// ```
 /// use classify_proto::machine::{Call, Context, Machine, Step};
@@ -63,17 +63,17 @@ pub struct Call<O: Operation> {
     options: CallOptions,
     retry: Retry,
     seed: Seed,
-    /// Requests sent, less those whose reply can no longer come.
+    /// Requests sent, without those whose reply can no longer arrive.
     attempts: u32,
-    /// Those of `attempts` that the transport did not begin: they count for the retry policy, and are not reported.
+    /// The part of `attempts` that the transport did not begin. They count for the retry policy and are not reported.
     #[serde(default, skip_serializing_if = "is_zero")]
     unsent: u32,
-    /// An attempt whose answer was lost may have been acted upon.
+    /// An attempt whose response was lost may have had an effect.
     may_have_acted: bool,
     deadline: Option<Time>,
     next_ticket: u64,
     state: CallState,
-    /// Reading the state to learn what a lost attempt did, instead of sending the request again.
+    /// Reads the state to find out the effect of a lost attempt, instead of sending the request again.
     verifying: bool,
     #[serde(skip)]
     rejection: Option<Error>,
@@ -93,13 +93,13 @@ enum CallState {
     Sent(Ticket),
     BackingOff(Time),
     Answered,
-    /// The reply to a request that must not be repeated was lost with the process.
+    /// The response to a request that must not be repeated was lost with the process.
     Lost,
     Ended,
 }
 
 impl<O: Operation> Call<O> {
-    /// Calls `operation`, with the default [`Retry`] policy. `seed` is sixteen random bytes of the driver's.
+    /// Creates a call with the default [`Retry`] policy. `seed` is 16 random bytes from the driver.
     #[must_use]
     pub fn new(mut operation: O, seed: Seed) -> Self {
         operation.prepare(seed);
@@ -122,21 +122,21 @@ impl<O: Operation> Call<O> {
         }
     }
 
-    /// Repeats by this policy.
+    /// Sets the retry policy.
     #[must_use]
     pub fn retry(mut self, retry: Retry) -> Self {
         self.retry = retry;
         self
     }
 
-    /// Adds these headers, query parameters and body fields to every request.
+    /// Adds headers, query parameters and body fields to every request.
     #[must_use]
     pub fn options(mut self, options: CallOptions) -> Self {
         self.options = options;
         self
     }
 
-    /// Ends with the HTTP response beside the parsed value.
+    /// Returns the HTTP response together with the parsed value.
     #[must_use]
     pub fn with_raw_response(mut self) -> RawCall<O> {
         self.keeps_response = true;
@@ -152,30 +152,30 @@ impl<O: Operation> Call<O> {
         )
     }
 
-    /// Ends by this time at the latest, whatever the policy allows.
+    /// Sets the latest end of the call. It applies in addition to the policy's `total_timeout`.
     #[must_use]
     pub fn deadline(mut self, deadline: Time) -> Self {
         self.deadline = Some(self.deadline.map_or(deadline, |given| given.min(deadline)));
         self
     }
 
-    /// The operation, prepared: the transaction id of a create can be read from it before anything is sent.
+    /// Returns the prepared operation, such as to read the transaction id of a create before it is sent.
     #[must_use]
     pub fn operation(&self) -> &O {
         &self.operation
     }
 
-    /// The operation, to set again what a saved state leaves out: a secret, or a document held in memory.
+    /// Returns the operation, to set values that a saved state omits: secrets, and documents in memory.
     pub fn operation_mut(&mut self) -> &mut O {
         &mut self.operation
     }
 
-    /// Whether the answer to an attempt was lost, so that it may have been acted upon.
+    /// Whether the response to an attempt was lost, so that it may have had an effect.
     pub(crate) fn may_have_acted(&self) -> bool {
         self.may_have_acted
     }
 
-    /// How many requests the transport began to send.
+    /// The number of requests that the transport began to send.
     fn sent_attempts(&self) -> u32 {
         self.attempts.saturating_sub(self.unsent)
     }
@@ -183,30 +183,30 @@ impl<O: Operation> Call<O> {
     fn total_timeout(&self) -> Duration {
         self.retry.total_timeout.unwrap_or(Duration::from_secs(
             match self.operation.semantics().rate_class {
-                // Half a gibibyte at the slowest rate that drivers reckon with takes most of it.
+                // Half a gibibyte at the minimum upload rate of drivers takes most of it.
                 RateClass::Upload => 150 * 60,
                 _ => 15 * 60,
             },
         ))
     }
 
-    /// Sends as soon as the limiter lets it.
+    /// Sends the request if the limiter grants a permit.
     fn send_if_admitted(
         &mut self,
         cx: Context<'_>,
         deadline: Time,
     ) -> Step<Infallible, Result<O::Output, Error>> {
-        // Polled late, or taken up again on another day: what is sent now could not be answered in time.
+        // Polled late, or resumed on another day: a response could not arrive before the deadline.
         if cx.now >= deadline {
             self.fail(Error::timeout(
-                "the deadline of the whole call passed before a request could be sent",
+                "the call reached its deadline before a request could be sent",
             ));
             return self.poll(cx);
         }
         let Err(available_at) = cx.admit(self.rate_class()) else {
             return self.send(cx, deadline);
         };
-        // The service asked all calls of this client to wait; the same bound holds as if it had asked this one.
+        // The service asked all calls of this client to wait. The same maximum applies as if it had asked this one.
         if available_at < deadline && available_at - cx.now <= self.retry.max_retry_after {
             let reason = WaitReason::RateLimit(self.rate_class());
             cx.waiting(self.operation.name(), reason, available_at);
@@ -228,7 +228,7 @@ impl<O: Operation> Call<O> {
         let semantics = self.operation.semantics();
         if let (true, Recovery::Verify(verification)) = (self.verifying, &semantics.recovery) {
             let request = (verification.verification_request)(&self.operation, api)?;
-            // The query and the body fields are meant for the operation's own request.
+            // The query and the body fields are meant for the operation's own request, not for the verifying read.
             return self.options.apply_headers(request);
         }
         let request = self.operation.build_request(api)?;
@@ -280,7 +280,7 @@ impl<O: Operation> Call<O> {
     }
 
     fn fail(&mut self, error: Error) {
-        // Of a read nobody needs to know whether it was acted upon.
+        // A read has no effect, so it is never ambiguous.
         let ambiguous = self.may_have_acted
             && self.operation.semantics().idempotency != Idempotency::Safe
             && !error.shows_job_of_create();
@@ -291,17 +291,19 @@ impl<O: Operation> Call<O> {
         self.set_outcome(Err(error.with_ambiguity(ambiguous)));
     }
 
-    /// Whether its deadline has passed; at the deadline itself it has had all of its time.
+    /// Whether the deadline has passed. At exactly the deadline it has not.
     pub(crate) fn is_late(&self, now: Time) -> bool {
         self.deadline.is_some_and(|deadline| now > deadline)
     }
 
     fn on_deadline(&mut self) {
         self.may_have_acted = true;
-        self.fail(Error::timeout("no reply by the deadline of the whole call"));
+        self.fail(Error::timeout(
+            "no response before the deadline of the call",
+        ));
     }
 
-    /// A failed attempt: rest and repeat, look at what became of it, or end.
+    /// Handles a failed attempt: back off and retry, verify its effect by a read, or end.
     fn on_error(&mut self, cx: Context<'_>, error: Error) {
         let idempotency = if self.verifying {
             Idempotency::Safe
@@ -310,7 +312,7 @@ impl<O: Operation> Call<O> {
         };
         let mut decision = classify_error(&error, idempotency, cx.now);
         if self.rate_class() == RateClass::Upload && error.is_intercepted() {
-            // Whoever answered is not the service, and is not to receive the document again.
+            // The response came from something in between, which must not receive the document again.
             (decision.retry, decision.may_have_acted) = (false, false);
         }
         if !decision.retry {
@@ -334,7 +336,7 @@ impl<O: Operation> Call<O> {
                 self.retry.max_backoff,
             )
         });
-        // A delay of less than a millisecond would be no time in the future.
+        // A delay of less than a millisecond would not be in the future.
         let until = cx.now + delay.max(Duration::from_millis(1));
         if self.deadline.is_some_and(|deadline| until >= deadline) {
             return self.fail(error);
@@ -383,11 +385,12 @@ impl<O: Operation> Call<O> {
             _ => true,
         };
         if self.verifying && !is_satisfied {
-            // What is there now was not brought about by us, so the refusal was meant.
+            // This state was not caused by this call, so the rejection stands.
             let rejection = self.rejection.take();
             self.may_have_acted = false;
-            return self
-                .fail(rejection.unwrap_or_else(|| Error::ambiguous("the refusal was lost")));
+            return self.fail(
+                rejection.unwrap_or_else(|| Error::ambiguous("the error response was lost")),
+            );
         }
         self.set_outcome(Ok(output));
     }
@@ -409,7 +412,7 @@ impl<O: Operation> Machine for Call<O> {
         let total_timeout = self.total_timeout();
         let deadline = *self.deadline.get_or_insert(cx.now + total_timeout);
         if let CallState::BackingOff(until) = self.state {
-            // Noted by a clock that was ahead, perhaps, and taken up under one that is right.
+            // The time may have been saved by a clock that was ahead, and loaded under a correct one.
             self.state = CallState::BackingOff(until.min(cx.now + self.retry.max_delay()));
         }
         match self.state {
@@ -424,13 +427,13 @@ impl<O: Operation> Machine for Call<O> {
                 if let Some(result) = self.outcome.take() {
                     return self.end(result);
                 }
-                // Loaded from a state that was saved between the answer and its delivery.
+                // Loaded from a state that was saved between the response and its delivery.
                 self.resume();
                 self.poll(cx)
             }
             CallState::Lost => {
                 let error = Error::ambiguous(
-                    "the reply was lost with the process that asked, and asking again could act twice",
+                    "the response was lost with the process that sent the request; sending it again could have a second effect",
                 );
                 let error = self
                     .operation
@@ -474,7 +477,7 @@ impl<O: Operation> Machine for Call<O> {
             return;
         }
         if self.verifying && self.rejection.is_none() {
-            // Loaded from a state, which holds no errors: ask again, to be refused again.
+            // Loaded from a state, which contains no errors: send the request again, for the same error.
             self.verifying = false;
             (self.attempts, self.unsent) = (0, 0);
             self.state = CallState::Ready;

@@ -1,4 +1,4 @@
-//! Several machines side by side.
+//! Several machines at once.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -12,11 +12,11 @@ use super::tickets::Tickets;
 use crate::Time;
 use crate::reply::Reply;
 
-/// Runs several machines side by side, so many at a time.
+/// Runs several machines at once, up to a maximum.
 ///
-/// Each is identified by its index in the order it was given. One that fails stops no other: its output is an event like
-/// any other's. Machines that have not begun cost nothing but their own size. Where a limiter lets few requests through,
-/// the machines have them in turn.
+/// Each machine is identified by its index in the order of insertion. A machine that fails does not stop the others:
+/// its output is an event. Machines that have not started cost only their own size. If a limiter grants few permits,
+/// the machines get them in turn.
 #[derive(Serialize, Deserialize)]
 pub struct Concurrent<M> {
     waiting: VecDeque<(usize, M)>,
@@ -25,30 +25,30 @@ pub struct Concurrent<M> {
     next_index: usize,
     tickets: Tickets,
     ended: bool,
-    /// Whose request went out last; the next in order is polled first.
+    /// The machine whose request was sent last. The next one in order is polled first.
     #[serde(skip)]
     last_sent: Option<usize>,
 }
 
-/// What a [`Concurrent`] tells: of which machine, and what.
+/// An event of a [`Concurrent`], with the index of its machine.
 #[derive(Debug, Clone, PartialEq)]
 #[expect(
     clippy::exhaustive_enums,
     reason = "a machine tells events and ends; there is no third thing"
 )]
 pub enum ConcurrentEvent<E, O> {
-    /// An event of the machine at this index.
+    /// The machine at this index returned an event.
     Progress(usize, E),
-    /// The machine at this index ended with this.
+    /// The machine at this index ended with this output.
     Finished(usize, O),
 }
 
 impl<M: Machine> Concurrent<M> {
-    /// Runs `machines`, at most `max_concurrency` of them at a time (at least one).
+    /// Creates a machine that runs `machines`, at most `max_concurrency` of them at once (at least 1).
     ///
-    /// A limiter counts a request when the machine hands it out. If more machines run than the driver sends requests at once
-    /// ([`TransportLimits::max_concurrency`](crate::TransportLimits::max_concurrency)), requests are counted that are
-    /// still in the driver's queue.
+    /// A limiter counts a request when the machine returns it. If more machines run than the driver sends requests at
+    /// once ([`TransportLimits::max_concurrency`](crate::TransportLimits::max_concurrency)), requests that wait in the
+    /// driver's queue are counted too early.
     pub fn new(machines: impl IntoIterator<Item = M>, max_concurrency: usize) -> Self {
         let waiting: VecDeque<_> = machines.into_iter().enumerate().collect();
         Self {
@@ -62,7 +62,7 @@ impl<M: Machine> Concurrent<M> {
         }
     }
 
-    /// Adds a machine and returns its index. After the end the machine is dropped.
+    /// Adds a machine and returns its index. If all machines have ended already, the machine is dropped.
     pub fn push(&mut self, machine: M) -> usize {
         let index = self.next_index;
         self.next_index += 1;
@@ -72,12 +72,12 @@ impl<M: Machine> Concurrent<M> {
         index
     }
 
-    /// Drops the machines that have not begun and returns their indices; those under way go on to their end.
+    /// Drops the machines that have not started and returns their indices. Running machines continue.
     pub fn stop_starting(&mut self) -> Vec<usize> {
         self.waiting.drain(..).map(|(index, _)| index).collect()
     }
 
-    /// The machines that are under way, with their indices.
+    /// Returns the running machines with their indices.
     pub fn running(&self) -> impl Iterator<Item = (usize, &M)> {
         self.running
             .iter()
@@ -103,8 +103,8 @@ impl<M: Machine> Machine for Concurrent<M> {
             self.ended = true;
             return Step::Done(());
         }
-        // In turn: what a limiter lets through would else go to the first machines, and the last would wait for ever.
-        // Indices are in order, because a machine begins after those before it.
+        // In turn: otherwise the permits of a limiter would go to the first machines, and the last would wait for ever.
+        // Indices are in order, because machines start in order.
         let next = self
             .running
             .partition_point(|(index, _)| Some(*index) <= self.last_sent);

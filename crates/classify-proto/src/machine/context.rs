@@ -1,4 +1,4 @@
-//! What a driver passes to each step of a machine.
+//! The values that a driver passes to each step of a machine.
 
 use std::time::Duration;
 
@@ -8,25 +8,26 @@ use crate::Time;
 use crate::api::Api;
 use crate::semantics::RateClass;
 
-/// What a driver passes to a machine at every step, and no machine keeps: the base URL and key, and the current time.
+/// The values that a driver passes to each step of a machine: the base URL and key, the current time, rate limits and
+/// an observer. Machines do not keep it.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Context<'a> {
-    /// Where requests go and in whose name.
+    /// The base URL, the key, and the default project and organization.
     pub api: &'a Api,
-    /// The present time.
+    /// The current time.
     pub now: Time,
-    /// Grants permits for requests; `None` admits every request.
+    /// Grants permits for requests. If `None`, every request is sent at once.
     ///
     /// All machines of a client share it. It is called while a machine runs and never while user code runs, so callbacks
     /// may use the same client.
     pub rate_limits: Option<&'a dyn RateLimits>,
-    /// Receives an event for each wait; `None` discards them.
+    /// Receives an event for each wait. If `None`, events are discarded.
     pub observer: Option<&'a dyn Observer>,
 }
 
 impl<'a> Context<'a> {
-    /// Passes an [`Api`] and the current time.
+    /// Creates a context without rate limits and observer.
     #[must_use]
     pub fn new(api: &'a Api, now: Time) -> Self {
         Self {
@@ -37,32 +38,32 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Passes rate limits too, which every request then waits for.
+    /// Sets the rate limits that every request waits for.
     #[must_use]
     pub fn rate_limits(mut self, rate_limits: &'a dyn RateLimits) -> Self {
         self.rate_limits = Some(rate_limits);
         self
     }
 
-    /// Passes an observer too, which receives an event for each wait.
+    /// Sets the observer that receives an event for each wait.
     #[must_use]
     pub fn observer(mut self, observer: &'a dyn Observer) -> Self {
         self.observer = Some(observer);
         self
     }
 
-    /// Returns the time at which the next request of a class may be sent.
+    /// The time at which the next request of a class may be sent.
     pub(crate) fn available_at(&self, class: RateClass) -> Time {
         self.rate_limits
             .map_or(self.now, |limits| limits.available_at(class, self.now))
     }
 
-    /// Takes a permit for a request that is sent now, or returns the time to ask again.
+    /// Takes a permit for a request that is sent now. Fails with the time of the next try.
     pub(crate) fn admit(&self, class: RateClass) -> Result<(), Time> {
         let Some(limits) = self.rate_limits else {
             return Ok(());
         };
-        // A wait of no time would poll the machine in a busy loop.
+        // A wait of zero would poll the machine in a busy loop.
         let next = self.now + Duration::from_millis(1);
         limits
             .admit(class, self.now)

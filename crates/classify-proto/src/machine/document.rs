@@ -1,4 +1,4 @@
-//! A document whose content key is known.
+//! A document with the hash of its content.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,15 @@ use crate::content_key::ContentKey;
 use crate::error::Error;
 use crate::files::UploadFile;
 
-/// A document whose content key is known: its name, its key, and where its content is.
+/// A document: its name, the hash of its content, and its source.
+///
+/// ```
+/// use classify_proto::machine::{ContentKey, HashedDocument};
+///
+/// let document = HashedDocument::bytes("scan.txt", "Invoice 4711");
+/// assert_eq!(document.name(), "scan.txt");
+/// assert_eq!(document.key(), ContentKey::of(b"Invoice 4711"));
+/// ```
 #[derive(Debug, Clone)]
 pub struct HashedDocument {
     pub(super) name: String,
@@ -16,19 +24,21 @@ pub struct HashedDocument {
     pub(super) source: Source,
 }
 
-/// Where a document's content is.
+/// The source of a document's content.
 #[derive(Debug, Clone)]
 pub(super) enum Source {
-    /// To be uploaded.
+    /// The content is uploaded.
     Upload(Box<UploadFile>),
-    /// With the service: a file's or a parse job's id.
+    /// The service has the content: the id of a file or of a parse job.
     Id(String),
 }
 
 impl HashedDocument {
-    /// A file on disk. `key` is the key of its content, which the caller has read; `name` is what the run reports it as.
+    /// Creates a document from a file on disk. `key` is the hash of its content, which the caller has computed; `name`
+    /// is the name in reports.
     ///
-    /// The content is compared with `key` while it is uploaded: if it differs, the upload fails and no job is created.
+    /// The content is hashed again during the upload. If the hash differs from `key`, the upload fails and no job is
+    /// created.
     ///
     /// # Errors
     ///
@@ -41,7 +51,7 @@ impl HashedDocument {
         Ok(Self::upload(name, UploadFile::path(path)?, key))
     }
 
-    /// A document held in memory. Its name's extension tells the service what it is.
+    /// Creates a document from bytes in memory. The name's extension tells the service the file type.
     #[must_use]
     pub fn bytes(name: impl Into<String>, content: impl Into<Bytes>) -> Self {
         let (name, content) = (name.into(), content.into());
@@ -50,7 +60,7 @@ impl HashedDocument {
         Self::upload(name, upload, key)
     }
 
-    /// A document that is uploaded in this way. `key` is the key of its content.
+    /// Creates a document from an upload. `key` is the hash of its content.
     #[must_use]
     pub fn upload(name: impl Into<String>, upload: UploadFile, key: ContentKey) -> Self {
         Self {
@@ -60,7 +70,7 @@ impl HashedDocument {
         }
     }
 
-    /// A file (`dfl-…`) or a parse job (`pjb-…`) of the service, named by its id.
+    /// Creates a document from the id of a file (`dfl-…`) or of a parse job (`pjb-…`) of the service.
     #[must_use]
     pub fn id(id: impl Into<String>) -> Self {
         let id = id.into();
@@ -71,27 +81,27 @@ impl HashedDocument {
         }
     }
 
-    /// Sets the name that results are reported under. The name of the uploaded file does not change.
+    /// Sets the name in reports. The name of the uploaded file does not change.
     #[must_use]
     pub fn named(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
         self
     }
 
-    /// What the run reports it as.
+    /// Returns the name in reports.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The key of its content.
+    /// Returns the hash of the content.
     #[must_use]
     pub fn key(&self) -> ContentKey {
         self.key
     }
 }
 
-/// The last part of a name, which is all that a service should see of a path.
+/// The last part of a path: the service does not receive the directories.
 fn file_name(name: &str) -> &str {
     name.rsplit(['/', '\\'])
         .next()

@@ -1,4 +1,4 @@
-//! The service's rate limits, held to before a request is sent.
+//! Client-side rate limits.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -7,25 +7,25 @@ use super::rate_limits::{RateFeedback, ReducedRate};
 use crate::Time;
 use crate::semantics::RateClass;
 
-/// How fast a bucket comes back after a 429: this part of its full rate with each full window that goes well.
+/// How much of its full rate a bucket regains after a 429, with each full window without another.
 const RECOVERY_STEP: u32 = FULL_RATE / 20;
-/// A bucket's full rate, as parts.
+/// The full rate of a bucket, in parts.
 const FULL_RATE: u32 = 1_000;
-/// How long a class rests after a 429 that names no delay.
+/// How long a class backs off after a 429 without `Retry-After`.
 const DEFAULT_BACKOFF: Duration = Duration::from_secs(1);
-/// How long a class rests at most, whatever the service asks for: a limiter outlives the call that was told.
+/// Maximum backoff of a class: the delay affects later calls too.
 const MAX_BACKOFF: Duration = Duration::from_secs(60 * 60);
-/// The part of a window that is added to it. Requests are let through by when they leave, the service counts them by
-/// when they arrive, and some travel faster than others.
+/// The part of a window that is added to it. Requests are counted when they are sent, and the service counts them when
+/// they arrive, after different times on the way.
 const WINDOW_SLACK: u32 = 20;
 
-/// Holds requests back so that the service's rate limits are not reached.
+/// Delays requests so that the service's rate limits are not exceeded.
 ///
-/// A driver keeps one for a client and lends it to every machine through [`Context`](super::Context), so that all calls of the
-/// client share it. A request is let through when fewer than its bucket's limit were sent in the window before it. The
-/// window is a twentieth longer than the service's, because what leaves in time may arrive closer together. A 429 halves
-/// the bucket's rate and rests the class for as long as the service asks, an hour at most; each full window of answers
-/// that are no fault of the service's gives a twentieth of the full rate back.
+/// A driver has one per client and passes it to every machine in the [`Context`](super::Context), so all calls of the
+/// client share it. A request is sent if fewer than its bucket's limit were sent in the window before it. The window is
+/// a twentieth longer than the service's, because requests may arrive closer together than they were sent. A 429 halves
+/// the bucket's rate and makes the class back off for as long as the service asks, at most an hour; each full window of
+/// accepted requests restores a twentieth of the full rate.
 ///
 /// ```
 /// use classify_proto::machine::Limiter;
@@ -43,12 +43,12 @@ const WINDOW_SLACK: u32 = 20;
 pub struct Limiter {
     classes: BTreeMap<RateClass, Bucket>,
     total: Option<Bucket>,
-    /// Until when a class rests because the service said so.
+    /// The end of the backoff of each class that the service asked to wait.
     backing_off: BTreeMap<RateClass, Time>,
 }
 
 impl Limiter {
-    /// The published limits of a paid plan: 40 creates a second, 50 uploads in 5 seconds.
+    /// Creates the published limits of a paid plan: 40 creates per second, 50 uploads per 5 seconds.
     #[must_use]
     pub fn paid() -> Self {
         Self::unlimited()
@@ -56,13 +56,13 @@ impl Limiter {
             .limit(RateClass::Upload, 50, Duration::from_secs(5))
     }
 
-    /// The published limit of the free tier: 20 requests a minute in all, whatever they are.
+    /// Creates the published limit of the free plan: 20 requests per minute of all classes together.
     #[must_use]
     pub fn free_tier() -> Self {
         Self::paid().total(20, Duration::from_secs(60))
     }
 
-    /// No limit of its own; a 429 still makes it rest.
+    /// Creates a limiter without limits; it still backs off after a 429.
     #[must_use]
     pub fn unlimited() -> Self {
         Self {
@@ -72,21 +72,21 @@ impl Limiter {
         }
     }
 
-    /// Lets at most `requests` (at least one) of a class through in any `window`.
+    /// Limits a class to `requests` (at least 1) in any `window`.
     #[must_use]
     pub fn limit(mut self, class: RateClass, requests: u32, window: Duration) -> Self {
         self.classes.insert(class, Bucket::new(requests, window));
         self
     }
 
-    /// Lets at most `requests` (at least one) through in any `window`, of all classes together.
+    /// Limits all classes together to `requests` (at least 1) in any `window`.
     #[must_use]
     pub fn total(mut self, requests: u32, window: Duration) -> Self {
         self.total = Some(Bucket::new(requests, window));
         self
     }
 
-    /// When the next request of a class may be sent: `now`, or later.
+    /// Returns the time at which the next request of a class may be sent: `now` or later.
     #[must_use]
     pub fn available_at(&self, class: RateClass, now: Time) -> Time {
         let buckets = self.classes.get(&class).into_iter().chain(&self.total);
@@ -96,15 +96,15 @@ impl Limiter {
             .fold(backoff_until.max(now), Time::max)
     }
 
-    /// Takes note of a request that is being sent.
+    /// Counts a request that is sent at `now`.
     pub fn sent(&mut self, class: RateClass, now: Time) {
         for bucket in self.buckets(class) {
             bucket.sent(now);
         }
     }
 
-    /// Takes note of an answer: a 429 slows its class down, and one that is no fault speeds it up. No answer at all, and
-    /// a service that fails, say nothing of how much it bears.
+    /// Adapts the rate to a response: a 429 reduces the class's rate, an accepted request restores it. No response and
+    /// a 5xx say nothing about the rate.
     pub(crate) fn answered(&mut self, class: RateClass, now: Time, feedback: RateFeedback) {
         match feedback {
             RateFeedback::Limited(delay) => {
@@ -124,7 +124,7 @@ impl Limiter {
         }
     }
 
-    /// The rate of a class, if answers of 429 have reduced it: the lowest of its buckets.
+    /// The rate of a class if 429s have reduced it: the lowest of its buckets.
     pub(crate) fn reduced_rate(&self, class: RateClass) -> Option<ReducedRate> {
         let buckets = self.classes.get(&class).into_iter().chain(&self.total);
         buckets
@@ -136,8 +136,8 @@ impl Limiter {
             .min_by(|a, b| a.per_second().total_cmp(&b.per_second()))
     }
 
-    /// Changes the limits to those of `other`, and keeps the requests of the current windows and any delay that the
-    /// service asked for. A class that `other` does not limit is unlimited from now on.
+    /// Changes the limits to those of `other`. The requests of the current windows and delays that the service asked
+    /// for are kept. A class that `other` does not limit becomes unlimited.
     pub fn change_limits(&mut self, other: &Limiter) {
         let keep = |old: Option<&Bucket>, new: &Bucket| {
             let mut bucket = new.clone();
@@ -175,14 +175,14 @@ impl Default for Limiter {
     }
 }
 
-/// So many in any window of time, by the times of the latest.
+/// A sliding window: the times of the latest requests.
 #[derive(Debug, Clone)]
 struct Bucket {
     limit: u32,
     window: Duration,
-    /// The part of the limit that is used, of [`FULL_RATE`].
+    /// The part of the limit in use, of [`FULL_RATE`].
     rate: u32,
-    /// When the latest requests were sent, no more of them than the limit.
+    /// The times of the latest requests, at most as many as the limit.
     sent: VecDeque<Time>,
     successes: u32,
     reduced_at: Option<Time>,
@@ -205,7 +205,7 @@ impl Bucket {
         self.window / (WINDOW_SLACK + 1) * WINDOW_SLACK
     }
 
-    /// How many may be sent in a window at the present rate.
+    /// The number of requests per window at the current rate.
     fn allowed(&self) -> usize {
         let allowed = u64::from(self.limit) * u64::from(self.rate) / u64::from(FULL_RATE);
         usize::try_from(allowed).unwrap_or(usize::MAX).max(1)
@@ -216,7 +216,7 @@ impl Bucket {
         if self.sent.len() < allowed {
             return now;
         }
-        // The latest `allowed` requests leave room when the first of them is a window old.
+        // The next request may be sent when the first of the latest `allowed` ones is a window old.
         self.sent
             .get(self.sent.len() - allowed)
             .map_or(now, |first| (*first + self.window).max(now))
@@ -230,7 +230,7 @@ impl Bucket {
     }
 
     fn reduce_rate(&mut self, now: Time) {
-        // Many answers to one burst are one sign, not many.
+        // Several 429s to one burst reduce the rate once.
         if self
             .reduced_at
             .is_some_and(|reduced_at| now < reduced_at + self.window)
@@ -271,7 +271,7 @@ mod tests {
         )
     }
 
-    /// Sends as fast as the limiter allows for this long, and says when each went out.
+    /// Sends as fast as the limiter allows for this long, and returns the time of each request.
     fn run(limiter: &mut Limiter, class: RateClass, from: u64, for_millis: u64) -> Vec<u64> {
         let mut now = Time::from_millis(from);
         let mut times = Vec::new();
@@ -484,7 +484,7 @@ mod tests {
         assert!(limiter.available_at(RateClass::Create, now) > now);
         limiter.change_limits(&limit(8));
         assert_eq!(limiter.available_at(RateClass::Create, now), now);
-        // The delay that the service asked for stays.
+        // The delay that the service asked for is kept.
         let delay = Some(Duration::from_secs(9));
         limiter.answered(
             RateClass::Create,

@@ -1,30 +1,30 @@
-//! Everything that takes more than one request, or more than one try, as machines without IO.
+//! State machines without IO for everything that takes several requests or several attempts.
 //!
-//! A machine is asked what to do with [`Machine::poll`] and told what happened with [`Machine::handle`]. It never
-//! blocks, reads no clock and draws no randomness. Every machine here is run by the same loop:
+//! [`Machine::poll`] returns the next step and [`Machine::handle`] takes the replies. A machine never blocks, reads no
+//! clock and uses no random numbers of its own. All machines are run by the same loop:
 //!
-//! 1. `poll` the machine at the present time.
-//! 2. [`Step::Send`]: put the request on the wire, then poll again. When its reply comes, `handle` it under the same
-//!    ticket.
-//! 3. [`Step::Wait`]: do nothing until a reply comes or the time is reached, then poll again.
-//! 4. [`Step::Event`]: take the event, then poll again.
+//! 1. `poll` the machine with the current time.
+//! 2. [`Step::Send`]: start to send the request, then poll again. When its reply arrives, pass it to `handle` with the
+//!    same ticket.
+//! 3. [`Step::Wait`]: wait for a reply, or until the given time, then poll again.
+//! 4. [`Step::Event`]: process the event, then poll again.
 //! 5. [`Step::Done`]: take the output and stop.
 //!
-//! The one rule: after anything but `Wait`, poll again before waiting for anything.
+//! One rule matters: after anything but `Wait`, poll again before waiting for anything.
 //!
-//! Composition is containment. [`Call`] is one operation with its retries, and the only place that knows of a 503;
-//! [`Pager`], [`Waiter`] and [`Run`] hold calls, and [`Concurrent`] holds any number of machines.
+//! Machines contain each other. [`Call`] is one operation with its retries; [`Pager`], [`Waiter`] and [`Run`] contain
+//! calls, and [`Concurrent`] contains any number of machines. Only `Call` decides about retries.
 //!
-//! | machine | what it does | events | output |
+//! | machine | purpose | events | output |
 //! | --- | --- | --- | --- |
-//! | [`Call`] | one operation with its retries | none | what the operation returns |
-//! | [`Pager`] | follows a list to its end | each page | nothing, or why it stopped early |
-//! | [`Waiter`] | waits until a job has ended | progress | the job, or why it has no result |
-//! | [`ResultsWaiter`] | waits for a v1 job and reads its results | progress | each file's result, or why there is none |
-//! | [`Reconcile`] | looks for the job of a v1 create whose answer was lost | none | the jobs that may be it |
-//! | [`UploadOnce`] | uploads a document unless it is there | none | the file |
-//! | [`Run`] | uploads if need be, creates, waits | uploaded, created, progress | the job, or why it has no result |
-//! | [`Concurrent`] | runs several machines side by side | theirs, and their outputs as they come | nothing |
+//! | [`Call`] | sends one operation with its retries | none | the operation's output |
+//! | [`Pager`] | follows a list to its last page | each page | nothing, or the error that ended it early |
+//! | [`Waiter`] | waits until a job has ended | progress | the job, or an error if it has no result |
+//! | [`ResultsWaiter`] | waits for a v1 job and reads its results | progress | the result or the error of each file |
+//! | [`Reconcile`] | finds the job of a v1 create whose response was lost | none | the candidate jobs |
+//! | [`UploadOnce`] | uploads a document unless the service has it | none | the file |
+//! | [`Run`] | uploads a document if needed, creates a job, waits for it | uploaded, created, progress | the job, or an error if it has no result |
+//! | [`Concurrent`] | runs several machines at once | the events and outputs of the machines | nothing |
 //! | [`Bulk`] | classifies any number of documents, each once | requests for documents, records, finished documents | a summary |
 
 mod backoff;

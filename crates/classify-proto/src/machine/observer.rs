@@ -36,7 +36,7 @@ pub trait Observer {
     }
 }
 
-/// Identifies an attempt. Every request of a machine carries it as an extension.
+/// Identifies an attempt. Every request of a machine has it among its extensions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AttemptInfo {
@@ -62,18 +62,18 @@ impl AttemptInfo {
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct AttemptOutcome<'a> {
-    /// The response's status, or why there is no response.
+    /// The response's status, or the transport's failure.
     pub result: Result<http::StatusCode, &'a Failure>,
     /// The time from the start of the attempt to its end.
     pub duration: Duration,
-    /// The id that the service gave to the request. Not suited as a metric label.
+    /// The request id from the response. Not suited as a metric label.
     pub request_id: Option<&'a str>,
     /// The id of the job in the request's path. Not suited as a metric label.
     pub job_id: Option<&'a str>,
 }
 
 impl<'a> AttemptOutcome<'a> {
-    /// Describes the outcome of an attempt.
+    /// Creates an outcome without ids.
     #[must_use]
     pub fn new(result: Result<http::StatusCode, &'a Failure>, duration: Duration) -> Self {
         Self {
@@ -84,7 +84,7 @@ impl<'a> AttemptOutcome<'a> {
         }
     }
 
-    /// Sets the id that the service gave to the request.
+    /// Sets the request id from the response.
     #[must_use]
     pub fn request_id(mut self, id: Option<&'a str>) -> Self {
         self.request_id = id;
@@ -105,7 +105,7 @@ impl<'a> AttemptOutcome<'a> {
 pub struct WaitInfo<'a> {
     /// The operation's name.
     pub operation: &'static str,
-    /// The reason.
+    /// The reason of the wait, with the error that caused it if there was one.
     pub reason: WaitReason<'a>,
     /// The end of the wait.
     pub until: Time,

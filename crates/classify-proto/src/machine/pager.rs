@@ -1,4 +1,4 @@
-//! A list, followed to its end.
+//! Follows a list to its last page.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -17,21 +17,28 @@ use crate::page::{Page, Paged};
 use crate::reply::Reply;
 use crate::seed::Seed;
 
-/// How many pages a list may have unless told otherwise.
+/// Default limit on the pages of a list.
 const DEFAULT_MAX_PAGES: u32 = 100_000;
 
-/// Follows a list to its end, a page at a time.
+/// Follows a list to its last page. Each page is an event.
 ///
-/// An empty page with a token goes on; an empty or absent token ends the list. A token that was seen before would
-/// lead round in a circle and is an error, as is a list of more pages than [`max_pages`](Self::max_pages).
+/// ```
+/// use classify_proto::{Seed, machine::Pager, v2::ListJobs};
 ///
-/// With [`prefetch`](Self::prefetch) the next page is asked for before the present one is handed out: that is an
-/// order of steps and nothing else. The saved state is the oldest page that was not handed out, so that after loading
-/// no page is missed and none comes twice.
+/// let pager = Pager::new(ListJobs::new().page_size(100), Seed::new([7; 16])).max_pages(10);
+/// # let _ = pager;
+/// ```
+///
+/// An empty page with a token does not end the list; an empty or absent token does. A token that occurs twice, which
+/// would loop, is an error ([`is_paging`](Error::is_paging)), as is a list of more pages than
+/// [`max_pages`](Self::max_pages).
+///
+/// With [`prefetch`](Self::prefetch), the next page is requested before the current one is returned. The saved state is
+/// the oldest page that was not returned, so that after loading no page is missed or repeated.
 #[derive(Serialize, Deserialize)]
 #[serde(bound(serialize = "O: Serialize", deserialize = "O: Deserialize<'de>"))]
 pub struct Pager<O: Paged> {
-    /// The list as it was asked for, at the oldest page not handed out yet.
+    /// The list operation, at the oldest page not returned yet.
     list: O,
     #[serde(default, skip_serializing_if = "CallOptions::is_empty")]
     options: CallOptions,
@@ -39,10 +46,10 @@ pub struct Pager<O: Paged> {
     seed: Seed,
     prefetch: bool,
     max_pages: u32,
-    /// Pages handed out.
+    /// Number of pages returned.
     pages: u32,
-    /// The tokens that led to the oldest page and to those before it. Whole strings, because a clash of hashes would
-    /// cut a list short.
+    /// The tokens of the oldest page and of those before it. Whole strings, because a hash collision would end a list
+    /// early.
     seen_tokens: BTreeSet<String>,
     end: ListEnd,
     tickets: Tickets,
@@ -54,26 +61,26 @@ pub struct Pager<O: Paged> {
     error: Option<Error>,
 }
 
-/// What follows the pages that were handed out.
+/// State of the list after the returned pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum ListEnd {
-    /// Another page.
+    /// Another page follows.
     Open,
-    /// Nothing.
+    /// The list is complete.
     Complete,
-    /// A page that was handed out before.
+    /// The token of an earlier page occurred again.
     Repeated,
-    /// A page beyond the limit.
+    /// The limit on pages is reached.
     TooMany,
-    /// Nothing more to say.
+    /// The end was returned.
     Reported,
 }
 
 type PageStep<O> = Step<Page<<O as Paged>::Item>, Result<(), Error>>;
 
 impl<O: Paged> Pager<O> {
-    /// Follows `list` from the page it asks for. `seed` is sixteen random bytes of the driver's.
+    /// Follows `list` from the page it names, the first by default. `seed` is 16 random bytes from the driver.
     #[must_use]
     pub fn new(list: O, seed: Seed) -> Self {
         Self {
@@ -93,41 +100,41 @@ impl<O: Paged> Pager<O> {
         }
     }
 
-    /// Repeats requests by this policy.
+    /// Sets the retry policy of every request.
     #[must_use]
     pub fn retry(mut self, retry: Retry) -> Self {
         self.retry = retry;
         self
     }
 
-    /// Adds these headers, query parameters and body fields to every request.
+    /// Adds headers, query parameters and body fields to every request.
     #[must_use]
     pub fn options(mut self, options: CallOptions) -> Self {
         self.options = options;
         self
     }
 
-    /// Whether the next page is asked for before the present one is handed out; off unless told otherwise.
+    /// Sets whether the next page is requested before the current one is returned. Default: `false`.
     #[must_use]
     pub fn prefetch(mut self, prefetch: bool) -> Self {
         self.prefetch = prefetch;
         self
     }
 
-    /// Ends with an error after this many pages: 100,000 unless told otherwise.
+    /// Sets the number of pages after which the machine ends with an error. Default: 100,000.
     #[must_use]
     pub fn max_pages(mut self, pages: u32) -> Self {
         self.max_pages = pages;
         self
     }
 
-    /// The token of the oldest page that was not handed out: where to go on. `None` for the first page.
+    /// Returns the token of the oldest page that was not returned, from which to resume; `None` for the first page.
     #[must_use]
     pub fn page_token(&self) -> Option<&str> {
         self.list.page_token()
     }
 
-    /// What comes after a page with this token, when the pages before it and itself are handed out.
+    /// The state of the list once a page with this token and the pages before it were returned.
     fn end_after(&self, token: Option<&str>, pages: u32) -> ListEnd {
         match token {
             None => ListEnd::Complete,
@@ -137,7 +144,7 @@ impl<O: Paged> Pager<O> {
         }
     }
 
-    /// Asks for the page after the one that is ready, where there is one.
+    /// Requests the page after the current one, if there is one.
     fn prefetch_next(&mut self, cx: Context<'_>) -> Option<PageStep<O>> {
         if !self.prefetch || self.call.is_some() || self.error.is_some() {
             return None;
@@ -150,7 +157,7 @@ impl<O: Paged> Pager<O> {
         self.begin_call(next, self.pages + 1);
         match self.poll_call(cx) {
             step @ Some(Step::Send(..)) => step,
-            // No request could be built; the page at hand comes first, then the error.
+            // No request could be built; the current page is returned first, then the error.
             _ => None,
         }
     }
@@ -184,7 +191,7 @@ impl<O: Paged> Pager<O> {
         let page = self.ready.take()?;
         self.pages += 1;
         self.end = match &page.next_page_token {
-            // One search for the token instead of two.
+            // One lookup of the token instead of two.
             Some(token) if self.pages < self.max_pages => {
                 if self.seen_tokens.insert(token.clone()) {
                     self.list.set_page_token(Some(token.clone()));
@@ -207,10 +214,7 @@ impl<O: Paged> Pager<O> {
                 "the service repeats a page token after page {}, so the list would never end",
                 self.pages
             ),
-            ListEnd::TooMany => format!(
-                "the list goes on after {} pages, the limit that was set",
-                self.pages
-            ),
+            ListEnd::TooMany => format!("the list exceeds the limit of {} pages", self.pages),
         };
         Step::Done(Err(Error::paging(message).with_operation(self.list.name())))
     }
@@ -222,7 +226,7 @@ impl<O: Paged> Machine for Pager<O> {
 
     fn poll(&mut self, cx: Context<'_>) -> Step<Self::Event, Self::Output> {
         loop {
-            // The order that makes a prefetch: the request for the next page, then this page.
+            // With prefetch: first the request for the next page, then this page.
             if let Some(step) = self.prefetch_next(cx) {
                 return step;
             }

@@ -1,4 +1,4 @@
-//! Permits for requests, from this process or from elsewhere.
+//! Permits for requests.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -40,7 +40,7 @@ pub trait RateLimits {
     }
 }
 
-/// A rate that answers of 429 have reduced: so many requests in any window of this length.
+/// A rate that 429s have reduced: a number of requests per window.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct ReducedRate {
@@ -51,7 +51,7 @@ pub struct ReducedRate {
 }
 
 impl ReducedRate {
-    /// Describes a reduced rate.
+    /// Creates a reduced rate.
     #[must_use]
     pub fn new(requests: usize, window: Duration) -> Self {
         Self { requests, window }
@@ -71,7 +71,7 @@ impl fmt::Display for ReducedRate {
     }
 }
 
-/// What a response says about the rate of requests.
+/// The effect of a response on the rate of requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RateFeedback {
@@ -102,7 +102,7 @@ impl RateFeedback {
     }
 }
 
-/// The limits of one process. A thread that panicked while it held the lock does not invalidate them.
+/// The limits of one process. A poisoned lock is used nevertheless: a panic in another thread leaves the limiter valid.
 impl RateLimits for Mutex<Limiter> {
     fn available_at(&self, class: RateClass, now: Time) -> Time {
         let limiter = self.lock().unwrap_or_else(PoisonError::into_inner);
@@ -110,7 +110,7 @@ impl RateLimits for Mutex<Limiter> {
     }
 
     fn admit(&self, class: RateClass, now: Time) -> Result<(), Time> {
-        // One step, because other threads share the limiter.
+        // One lock for both steps, because other threads share the limiter.
         let mut limiter = self.lock().unwrap_or_else(PoisonError::into_inner);
         let available = limiter.available_at(class, now);
         if available > now {

@@ -1,4 +1,4 @@
-//! One operation with its retries, and the HTTP response of the result.
+//! One operation with its retries, which returns the HTTP response as well.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -15,7 +15,7 @@ use crate::operation::Operation;
 use crate::raw_response::RawResponse;
 use crate::reply::Reply;
 
-/// A [`Call`] that ends with the HTTP response beside the parsed value; [`Call::with_raw_response`] makes one.
+/// A [`Call`] that returns the HTTP response together with the parsed value. Created by [`Call::with_raw_response`].
 #[derive(Serialize, Deserialize)]
 #[serde(
     transparent,
@@ -68,7 +68,7 @@ mod tests {
     use crate::{Seed, Time, files, v2};
     use bytes::Bytes;
 
-    /// Calls with these answers, one after the other.
+    /// Calls with these responses, one after the other.
     fn call<O: Operation>(
         operation: O,
         answers: &[(u16, &'static str)],

@@ -1,4 +1,4 @@
-//! Looking for the job of a v1 create whose answer was lost.
+//! Finds the job of a v1 create whose response was lost.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -17,16 +17,16 @@ use crate::seed::Seed;
 use crate::text::id::NormalizedId;
 use crate::v1::{CreateJob, GetJobResults, Job, JobStatus, ListJobs};
 
-/// Looks for the job that a v1 create made when its answer was lost
-/// ([`is_ambiguous`](Error::is_ambiguous)), so that nothing is created and paid for twice.
+/// Finds the job of a v1 create whose response was lost ([`is_ambiguous`](Error::is_ambiguous)), so that no second job
+/// is created and charged.
 ///
-/// Jobs are listed to the end of the list, because no order of it is published. A job that was created before `since`,
-/// or with other rules, another mode or another parsing configuration is passed over. A job does not say which files
-/// it holds, so the results of each that is left are read: they name their files. It only reads, and creates
-/// nothing. See [`Reconciliation`] for what to make of the answer.
+/// All jobs are listed, because the order of the list is not documented. Jobs that were created before `since`, or with
+/// other rules, another mode or another parsing configuration are ignored. A job does not name its files but its
+/// results do, so the results of the remaining jobs are read. Nothing is created or changed. [`Reconciliation`]
+/// describes the result.
 ///
-/// Give a `since` that is a little earlier than the create, by as much as this machine's clock and the service's may
-/// differ: a minute will do.
+/// Choose `since` a little earlier than the create, by the possible difference between the clocks of this machine and
+/// the service: a minute is enough.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Reconcile {
     create: CreateJob,
@@ -36,7 +36,7 @@ pub struct Reconcile {
     max_pages: Option<u32>,
     ended: bool,
     tickets: Tickets,
-    /// What was read is no part of a saved state: a loaded one begins again.
+    /// Not part of a saved state: a loaded machine starts again.
     #[serde(skip)]
     stage: ReconcileStage,
 }
@@ -49,38 +49,38 @@ enum ReconcileStage {
     CompareFiles(Box<FileComparison>),
 }
 
-/// Comparing files, one job after the other.
+/// Compares files, one job after the other.
 #[derive(Debug)]
 struct FileComparison {
     job: Job,
     pager: Pager<GetJobResults>,
-    /// In the form that ids are compared in.
+    /// In the normalized form in which ids are compared.
     files: BTreeSet<NormalizedId>,
     waiting: VecDeque<Job>,
     done: Vec<Candidate>,
 }
 
-/// A job that may be the one that was asked for.
+/// A job that may be the one of the create.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Candidate {
-    /// The job.
+    /// The job, as listed.
     pub job: Job,
-    /// Whether its results name exactly the files that were asked for. `false` where they do not tell: the job has not
-    /// ended, or ended without a result for every file. A job whose results name another file is no candidate.
+    /// Whether its results name exactly the create's files. `false` if that is unknown: the job has not ended, or has
+    /// no result for some files. A job whose results name another file is not a candidate.
     pub files_agree: bool,
 }
 
-/// What a [`Reconcile`] found.
+/// The result of a [`Reconcile`].
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Reconciliation {
-    /// Every job that may be the one, in the list's order.
+    /// All candidates, in the order of the list.
     pub candidates: Vec<Candidate>,
 }
 
 impl Reconciliation {
-    /// The job, when there is no doubt: the only one whose files agree, or the only candidate.
+    /// Returns the job if it is certain: the only candidate whose files agree, or the only candidate.
     #[must_use]
     pub fn found(&self) -> Option<&Job> {
         let mut agreeing = self.candidates.iter().filter(|one| one.files_agree);
@@ -90,14 +90,15 @@ impl Reconciliation {
         }
     }
 
-    /// Whether there is no such job. A create that is still under way may yet become one: look twice, some seconds
-    /// apart, before creating it again.
+    /// Returns `true` if there is no such job. A create that is still in progress may yet become one: check twice, some
+    /// seconds apart, before sending the create again.
     #[must_use]
     pub fn is_absent(&self) -> bool {
         self.candidates.is_empty()
     }
 
-    /// Whether several jobs may be the one. Wait for them and look again, or look at them.
+    /// Returns `true` if several jobs may be the one. Wait until they have ended and run the machine again, or inspect
+    /// them.
     #[must_use]
     pub fn is_undecided(&self) -> bool {
         !self.is_absent() && self.found().is_none()
@@ -105,8 +106,8 @@ impl Reconciliation {
 }
 
 impl Reconcile {
-    /// Looks for the job of `create` among those created at `since` or later. `seed` is sixteen random bytes of the
-    /// driver's.
+    /// Searches for the job of `create` among those created at `since` or later. `seed` is 16 random bytes from the
+    /// driver.
     #[must_use]
     pub fn new(create: CreateJob, since: Timestamp, seed: Seed) -> Self {
         Self {
@@ -121,14 +122,14 @@ impl Reconcile {
         }
     }
 
-    /// Repeats requests by this policy.
+    /// Sets the retry policy of every request.
     #[must_use]
     pub fn retry(mut self, retry: Retry) -> Self {
         self.retry = retry;
         self
     }
 
-    /// Ends with an error when the list of jobs has more pages than this: an end before the list's own would prove
+    /// Sets the number of pages of the list after which the machine ends with an error: an incomplete list proves
     /// nothing.
     #[must_use]
     pub fn max_pages(mut self, pages: u32) -> Self {
@@ -159,7 +160,7 @@ impl Reconcile {
         Step::Done(result)
     }
 
-    /// Goes on to the next job's files, or ends.
+    /// Continues with the next job's files, or ends.
     fn compare_next(
         &mut self,
         mut waiting: VecDeque<Job>,
@@ -180,7 +181,7 @@ impl Reconcile {
         None
     }
 
-    /// What a job's results say of its files: `None` when they are not those asked for.
+    /// Whether a job's results agree with the files; `None` if they name other files.
     fn files_agree(&self, job: &Job, files: &BTreeSet<NormalizedId>) -> Option<bool> {
         let ids = self.create.file_ids.iter();
         let requested: BTreeSet<NormalizedId> = ids.map(|id| NormalizedId::of(id)).collect();
@@ -196,7 +197,7 @@ impl Reconcile {
     }
 }
 
-/// Whether a refusal says that there is nothing to read, and not that we may not read it.
+/// Whether an error says that there are no results, and not that they may not be read.
 fn has_no_results(error: &Error) -> bool {
     matches!(
         error.status().map(|status| status.as_u16()),
@@ -263,7 +264,7 @@ impl Machine for Reconcile {
                         } = *comparison;
                         let agreement = match read {
                             Ok(()) => self.files_agree(&job, &files),
-                            // A job that has not ended, or failed, may have no results to read.
+                            // A job that has not ended, or failed, may have no results.
                             Err(error) if has_no_results(&error) => Some(false),
                             Err(error) => return self.end(Err(error)),
                         };

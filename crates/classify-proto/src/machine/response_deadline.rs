@@ -2,9 +2,9 @@
 
 use crate::Time;
 
-/// When the machine stops waiting for a reply: an extension of every request that a machine sends.
+/// The time at which the machine stops waiting for a response; an extension of every request that a machine sends.
 ///
-/// A driver gives the request no more time than that. One that cannot still ends, because the machine gives up by
-/// itself when it is polled then.
+/// A driver aborts the request at that time. If it cannot, it only has to poll the machine then: the machine gives up
+/// the request by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ResponseDeadline(pub Time);

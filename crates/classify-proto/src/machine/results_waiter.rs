@@ -1,4 +1,4 @@
-//! Waiting for a v1 job and reading its results.
+//! Waits for a v1 job and reads its results.
 
 use std::time::Duration;
 
@@ -17,11 +17,11 @@ use crate::reply::Reply;
 use crate::seed::Seed;
 use crate::v1::{FileResult, GetJob, GetJobResults, Job, JobResults, JobStatus};
 
-/// Waits until a v1 job has ended and reads every page of its results.
+/// Waits until a v1 job has ended and reads all pages of its results.
 ///
-/// It ends with the results after `SUCCESS` and after `PARTIAL_SUCCESS`, where [`JobResults::outcome`] tells the files
-/// apart; and with an error after ERROR, after CANCELLED, and at the deadline, as a [`Waiter`] does. That error has the
-/// job as [`v1_job`](Error::v1_job).
+/// Returns the results after `SUCCESS` and `PARTIAL_SUCCESS`; [`JobResults::outcome`] returns each file's. Fails after
+/// ERROR, after CANCELLED, and at the deadline, like a [`Waiter`]; the error contains the job as
+/// [`v1_job`](Error::v1_job).
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ResultsWaiter {
     stage: ResultsStage,
@@ -39,7 +39,7 @@ enum ResultsStage {
     Ended,
 }
 
-/// A saved state holds no results, so a loaded one reads them from the first page again.
+/// A saved state contains no results, so a loaded machine reads them from the first page again.
 #[derive(Debug, Serialize, Deserialize)]
 struct ReadResults {
     job: Box<Job>,
@@ -50,13 +50,13 @@ struct ReadResults {
 }
 
 impl ResultsWaiter {
-    /// Waits for the v1 job of this id, for two hours at most. `seed` is sixteen random bytes of the driver's.
+    /// Waits for the v1 job with this id, up to two hours. `seed` is 16 random bytes from the driver.
     #[must_use]
     pub fn new(job_id: impl Into<String>, seed: Seed) -> Self {
         Self::by(GetJob::new(job_id), seed)
     }
 
-    /// Waits by this get: its project and its organization.
+    /// Waits with this get, which has a project and an organization.
     #[must_use]
     pub fn by(get: GetJob, seed: Seed) -> Self {
         Self {
@@ -68,26 +68,26 @@ impl ResultsWaiter {
         }
     }
 
-    /// Repeats requests by this policy.
+    /// Sets the retry policy of every request.
     #[must_use]
     pub fn retry(mut self, retry: Retry) -> Self {
         self.retry = retry;
         self.map_waiter(|waiter| waiter.retry(retry))
     }
 
-    /// Looks this often.
+    /// Sets how often the job is polled.
     #[must_use]
     pub fn poll_interval(self, poll_interval: PollInterval) -> Self {
         self.map_waiter(|waiter| waiter.poll_interval(poll_interval))
     }
 
-    /// Waits this long, counted from the first poll. Reading the results comes on top.
+    /// Sets the maximum wait, counted from the first poll. Reading the results takes additional time.
     #[must_use]
     pub fn timeout(self, timeout: Duration) -> Self {
         self.map_waiter(|waiter| waiter.timeout(timeout))
     }
 
-    /// The job that is waited for.
+    /// Returns the id of the job.
     #[must_use]
     pub fn job_id(&self) -> &str {
         &self.get.job_id
@@ -123,7 +123,7 @@ impl Machine for ResultsWaiter {
                     Step::Event(progress) => return Step::Event(progress),
                     Step::Done(Err(error)) => return self.end(Err(error)),
                     Step::Done(Ok(job)) => {
-                        // The answer to a look that was given up may still come. It is no page.
+                        // The reply to an abandoned poll may still arrive. It is not a page.
                         self.tickets.forget_all();
                         self.stage = ResultsStage::Read(ReadResults {
                             job: Box::new(job),
@@ -151,7 +151,7 @@ impl Machine for ResultsWaiter {
                             return self.end(Ok(finished));
                         }
                         Step::Done(Err(error)) => {
-                            // The job did end; only its results are missing.
+                            // The job has ended; only its results are missing.
                             let error = error.with_v1_job((*read.job).clone());
                             return self.end(Err(error));
                         }

@@ -1,4 +1,4 @@
-//! When a request is sent again.
+//! Retry policy.
 
 use std::time::Duration;
 
@@ -12,37 +12,47 @@ use crate::reply::FailureKind;
 use crate::semantics::Idempotency;
 use crate::text::retry_after::retry_after;
 
-/// When and how often a request is sent again. A value, without closures, so that it can be part of a saved state.
+/// When and how often a request is sent again. A plain value, so that it can be part of a saved state.
 ///
-/// | what came back | may be repeated | must not be repeated |
+/// ```
+/// use std::time::Duration;
+/// use classify_proto::machine::Retry;
+///
+/// let retry = Retry::default()
+///     .max_retries(8)
+///     .backoff(Duration::from_secs(1), Duration::from_secs(30));
+/// # let _ = retry;
+/// ```
+///
+/// | result of an attempt | may be repeated | must not be repeated |
 /// | --- | --- | --- |
-/// | no connection | again | again |
-/// | connection broken, no answer in time | again | [`is_ambiguous`](Error::is_ambiguous) |
-/// | 408, 500, 502, 503, 504 | again | [`is_ambiguous`](Error::is_ambiguous); a 503 with `x-should-retry: true` again |
-/// | 429 | again, unless it speaks of a quota | the same |
+/// | no connection | retry | retry |
+/// | connection broken, no response in time | retry | [`is_ambiguous`](Error::is_ambiguous) |
+/// | 408, 500, 502, 503, 504 | retry | [`is_ambiguous`](Error::is_ambiguous); a 503 with `x-should-retry: true`: retry |
+/// | 429 | retry, unless it is about a quota | the same |
 /// | `x-should-retry` | decides, except on a 402 | `false` decides |
-/// | a success that is no JSON | again | [`is_ambiguous`](Error::is_ambiguous) |
-/// | a success of another shape | again if it may have changed something, else an error | [`is_ambiguous`](Error::is_ambiguous) |
-/// | any other status | the service's answer, as an error | the same |
+/// | 2xx, not JSON | retry | [`is_ambiguous`](Error::is_ambiguous) |
+/// | 2xx, JSON of an unexpected shape | retry if it may have had an effect, else an error | [`is_ambiguous`](Error::is_ambiguous) |
+/// | any other status | error | error |
 ///
-/// An upload that is answered with HTML ([`is_intercepted`](Error::is_intercepted)) is not sent again.
+/// An upload whose response is an HTML page ([`is_intercepted`](Error::is_intercepted)) is not retried.
 ///
-/// Between attempts it waits as long as `retry-after-ms` or `retry-after` asks, if that is no longer than
-/// `max_retry_after`; beyond it the error is returned at once and carries the delay. Without either it waits
+/// Between attempts, the call waits as long as `retry-after-ms` or `retry-after` asks, up to `max_retry_after`; if the
+/// delay is longer, the error is returned at once and contains it. Without these headers, the call backs off
 /// exponentially with full jitter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Retry {
-    /// How many times a request is sent again: 5. Zero never repeats.
+    /// Maximum number of retries. Default: 5. Zero disables retries.
     pub max_retries: u32,
-    /// The ceiling of the first delay: 0.5 s. It doubles each time.
+    /// Upper bound of the first backoff. It doubles with each retry. Default: 0.5 s.
     pub initial_backoff: Duration,
-    /// The ceiling that the doubling stops at: 8 s.
+    /// Upper bound of all backoffs. Default: 8 s.
     pub max_backoff: Duration,
-    /// The longest delay that the service may ask for: 120 s.
+    /// Maximum delay that the service may ask for. Default: 120 s.
     pub max_retry_after: Duration,
-    /// How long a call may take with all its attempts and delays. `None` sets two and a half hours for an upload and 15
-    /// minutes for anything else.
+    /// Maximum duration of a call with all its attempts and delays. If `None`: two and a half hours for an upload, 15
+    /// minutes for other calls.
     pub total_timeout: Option<Duration>,
 }
 
@@ -59,20 +69,20 @@ impl Default for Retry {
 }
 
 impl Retry {
-    /// Sends every request once.
+    /// Creates a policy without retries.
     #[must_use]
     pub fn never() -> Self {
         Self::default().max_retries(0)
     }
 
-    /// Sends a request again up to this many times.
+    /// Sets the maximum number of retries.
     #[must_use]
     pub fn max_retries(mut self, retries: u32) -> Self {
         self.max_retries = retries;
         self
     }
 
-    /// Waits up to this long before the first repetition, twice that before the second, up to `max`.
+    /// Sets the upper bounds of the first backoff and of all backoffs.
     #[must_use]
     pub fn backoff(mut self, initial: Duration, max: Duration) -> Self {
         self.initial_backoff = initial;
@@ -80,34 +90,34 @@ impl Retry {
         self
     }
 
-    /// Waits no longer than this when the service asks for a delay.
+    /// Sets the maximum delay that the service may ask for.
     #[must_use]
     pub fn max_retry_after(mut self, max: Duration) -> Self {
         self.max_retry_after = max;
         self
     }
 
-    /// Gives a call this long, with all its attempts and delays.
+    /// Sets the maximum duration of a call with all its attempts and delays.
     #[must_use]
     pub fn total_timeout(mut self, timeout: Duration) -> Self {
         self.total_timeout = Some(timeout);
         self
     }
 
-    /// The longest that a call rests between two attempts.
+    /// The longest delay between two attempts.
     pub(crate) fn max_delay(&self) -> Duration {
         self.max_backoff.max(self.max_retry_after).max(MIN_BACKOFF)
     }
 }
 
-/// What to make of one attempt's failure.
+/// The decision about a failed attempt.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct RetryDecision {
     /// Whether to send the request again.
     pub(crate) retry: bool,
-    /// Whether the service may have acted upon the attempt.
+    /// Whether the attempt may have had an effect.
     pub(crate) may_have_acted: bool,
-    /// The delay the service asked for.
+    /// The delay that the service asked for.
     pub(crate) delay: Option<Duration>,
 }
 
@@ -136,7 +146,8 @@ pub(crate) fn classify_error(error: &Error, idempotency: Idempotency, now: Time)
     }
     match (error.kind(), error.status().map(|status| status.as_u16())) {
         (ErrorKind::Decode, _) => {
-            // A read that is answered in an unknown shape will be so again; a write may have had another's answer.
+            // A read would get the same response again; the response to a write may have been meant for another
+            // request.
             decision(
                 may_repeat && (error.is_malformed() || idempotency != Idempotency::Safe),
                 true,
@@ -150,7 +161,7 @@ pub(crate) fn classify_error(error: &Error, idempotency: Idempotency, now: Time)
             match error.headers().and_then(should_retry) {
                 Some(false) => decision(false, may_have_acted),
                 Some(true) if may_repeat => decision(true, may_have_acted),
-                // Said of a 503 it says that the request was turned away; of another fault it does not.
+                // With a 503 it means that the request was rejected; with other 5xx it does not.
                 Some(true) if matches!(status, 429 | 503) => decision(true, false),
                 _ => match status {
                     429 => decision(!error.is_quota(), false),
@@ -163,7 +174,7 @@ pub(crate) fn classify_error(error: &Error, idempotency: Idempotency, now: Time)
     }
 }
 
-/// Whether a status says that the service did not act: it understood the request and turned it down.
+/// Whether a status means that the service rejected the request and did not act.
 fn is_rejection(status: u16) -> bool {
     (300..500).contains(&status) && status != 408
 }
@@ -216,7 +227,7 @@ mod tests {
         assert_eq!(again(&status(429, None, "")), (true, true));
         for code in [400, 401, 402, 403, 404, 409, 413, 418, 422, 302, 501] {
             assert_eq!(again(&status(code, None, "")), (false, false), "{code}");
-            // What was turned down was not done; a server's fault says nothing.
+            // A rejection (4xx) proves that the service did not act; a 5xx does not.
             let decision = classify_error(&status(code, None, ""), Idempotency::NonIdempotent, NOW);
             assert_eq!(decision.may_have_acted, code >= 500, "{code}");
         }

@@ -1,4 +1,4 @@
-//! A document from its upload to its result.
+//! One document, from its upload to its result.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,17 +26,17 @@ use crate::reply::Reply;
 use crate::seed::Seed;
 use crate::v2::{CreateJob, Job, JobOptions, Rerun};
 
-/// How many earlier jobs of a document may be found to have failed before that is its result.
+/// Number of failed earlier jobs after which that is the document's result.
 const MAX_FAILED_JOBS: u32 = 8;
 
 /// Uploads a document if needed, creates its job, and waits until the job has ended.
 ///
-/// [`Run::document`] derives the create's transaction id from the content, so that the same document under the same rules
-/// is the same job, whoever asks and how often; see [`transaction_id`](super::transaction_id). [`Run::new`] and
-/// [`Run::upload`] use the create's own transaction id, or a random one: each machine then pays for a job of its own.
+/// [`Run::document`] derives the create's transaction id from the content, so the same document with the same rules is
+/// the same job in every program; see [`transaction_id`](super::transaction_id). [`Run::new`] and [`Run::upload`] use
+/// the create's own transaction id, or a random one: each machine then creates and pays for a job of its own.
 ///
-/// The job is returned as an event before the wait begins, so that its id is known whatever happens after. The transaction
-/// id is fixed when the machine is made and is part of its state: a machine that is loaded and resumed creates one job.
+/// The job is returned as an event before the wait begins, so that its id is known in any case. The transaction id is
+/// fixed when the machine is created and is part of its state: a loaded and resumed machine creates no second job.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Run {
     stage: RunStage,
@@ -47,7 +47,8 @@ pub struct Run {
     event: Option<RunEvent>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     document: Option<PaidRun>,
-    /// It was loaded: the process that saved it may have sent the create since, so that a failed job may be its own.
+    /// The machine was loaded: the process that saved it may have sent the create since, so a failed job may be its
+    /// own.
     #[serde(skip, default = "loaded")]
     is_loaded: bool,
 }
@@ -56,7 +57,7 @@ fn loaded() -> bool {
     true
 }
 
-/// What the transaction id of a document's next paid run is derived from.
+/// The values from which the transaction id of a document's next paid run is derived.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct PaidRun {
     project: Option<String>,
@@ -68,16 +69,16 @@ struct PaidRun {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum RunStage {
-    /// With the stage that follows.
+    /// With the next stage.
     Configuration(Box<Call<GetConfiguration>>, Box<RunStage>),
-    /// With the create that follows, prepared.
+    /// With the prepared create that follows.
     Upload(Box<Call<UploadFile>>, Box<CreateJob>),
     Create(Box<Call<CreateJob>>),
     Wait(Box<Waiter>),
     Ended,
 }
 
-/// How the stages go about their work.
+/// Options of the stages.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 struct RunOptions {
     retry: Retry,
@@ -85,38 +86,40 @@ struct RunOptions {
     timeout: Option<Duration>,
 }
 
-/// What a [`Run`] tells on the way.
+/// An event of a [`Run`].
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum RunEvent {
     /// The document was uploaded.
     Uploaded(Box<File>),
-    /// The job was created; from here on it can be found by its id.
+    /// The job was created. It can be read by its id from now on.
     Created(Box<Job>),
-    /// The job was looked at and had not ended.
+    /// The job was polled and has not ended.
     Progress(Progress),
 }
 
 impl Run {
-    /// Creates a job and waits for it. `seed` is 16 random bytes.
+    /// Creates a job and waits for it. `seed` is 16 random bytes from the driver.
     #[must_use]
     pub fn new(create: CreateJob, seed: Seed) -> Self {
         let stage = RunStage::Create(Box::new(Call::new(create, seed.derive(1))));
         Self::at(stage, None, seed)
     }
 
-    /// Uploads a file, creates a job for it, and waits. The transaction id is random, so each such machine pays for a job.
+    /// Uploads a file, creates a job for it, and waits. The transaction id is random, so each such machine creates and
+    /// pays for a job. `seed` is 16 random bytes from the driver.
     #[must_use]
     pub fn upload(upload: UploadFile, options: impl Into<JobOptions>, seed: Seed) -> Self {
         Self::upload_and_create(upload, CreateJob::new("", options), None, seed)
     }
 
-    /// Classifies a document once: the job of its first paid run is the result, also if an earlier call, another program
-    /// or a bulk run created it.
+    /// Classifies a document once. The job of its first paid run is the result, even if an earlier call, another
+    /// program or a bulk run created it.
     ///
-    /// A job that failed or was cancelled is an error that holds the job. With [`JobOptions::retry_failed`] such a job of an
-    /// earlier call is followed by another, and at most one is paid for; with [`JobOptions::fresh`] the document is paid for
-    /// again. The project is the options', or `api`'s. `seed` is 16 random bytes.
+    /// If that job failed or was cancelled, the machine ends with an error that contains the job. With
+    /// [`JobOptions::retry_failed`] another job follows such a job of an earlier call, and at most one is charged; with
+    /// [`JobOptions::fresh`] the document is charged again. The project is that of the options, or else that of `api`.
+    /// `seed` is 16 random bytes from the driver.
     #[must_use]
     pub fn document(
         api: &Api,
@@ -155,7 +158,7 @@ impl Run {
         document: Option<PaidRun>,
         seed: Seed,
     ) -> Self {
-        // Fixed now, so that it is in every saved state from the first on.
+        // Fixed now, so that every saved state contains it.
         create.prepare(seed.derive(1));
         let stage = RunStage::Upload(Box::new(Call::new(upload, seed)), Box::new(create));
         Self::at(stage, document, seed)
@@ -182,7 +185,7 @@ impl Run {
         }
     }
 
-    /// Creates the job under this transaction id. Set it before the first poll.
+    /// Sets the transaction id of the create. Call it before the first poll.
     #[must_use]
     pub fn with_transaction_id(mut self, id: impl Into<String>) -> Self {
         if let Some(create) = self.create_mut() {
@@ -191,7 +194,7 @@ impl Run {
         self
     }
 
-    /// Repeats requests by this policy. To be set before the first poll.
+    /// Sets the retry policy of every request. Call it before the first poll.
     #[must_use]
     pub fn retry(mut self, retry: Retry) -> Self {
         self.options.retry = retry;
@@ -205,21 +208,21 @@ impl Run {
         self
     }
 
-    /// Looks at the job this often.
+    /// Sets how often the job is polled.
     #[must_use]
     pub fn poll_interval(mut self, poll_interval: PollInterval) -> Self {
         self.options.poll_interval = poll_interval;
         self
     }
 
-    /// Waits this long for the job, counted from its creation; two hours unless told otherwise.
+    /// Sets how long to wait for the job, counted from its creation. Default: two hours.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.options.timeout = Some(timeout);
         self
     }
 
-    /// The job's id, once it is known.
+    /// Returns the id of the job; `None` before it is created.
     #[must_use]
     pub fn job_id(&self) -> Option<&str> {
         match &self.stage {
@@ -228,7 +231,7 @@ impl Run {
         }
     }
 
-    /// The transaction id of the create, while it has not been answered.
+    /// Returns the transaction id of the create; `None` once the create has been answered.
     #[must_use]
     pub fn transaction_id(&self) -> Option<&str> {
         match self.stage.after_configuration() {
@@ -238,7 +241,7 @@ impl Run {
         }
     }
 
-    /// The upload, while it is not done: to set its content again after loading.
+    /// Returns the upload, to set its content after loading; `None` once it is complete.
     pub fn upload_mut(&mut self) -> Option<&mut UploadFile> {
         match self.stage.after_configuration_mut() {
             RunStage::Upload(call, _) => Some(call.operation_mut()),
@@ -246,7 +249,7 @@ impl Run {
         }
     }
 
-    /// The create, while it has not been answered: to set its webhooks' secrets again after loading.
+    /// Returns the create, to set the secrets of its webhooks after loading; `None` once it has been answered.
     pub fn create_mut(&mut self) -> Option<&mut CreateJob> {
         match self.stage.after_configuration_mut() {
             RunStage::Upload(_, create) => Some(create),
@@ -255,8 +258,7 @@ impl Run {
         }
     }
 
-    /// Continues with the stage after the saved configuration was read: a job that was created before it was edited is not
-    /// the result.
+    /// Continues after the saved configuration was read: a job that was created before it was edited is not the result.
     fn configuration_read(&mut self, saved: &SavedConfiguration) {
         self.tickets.forget_all();
         let RunStage::Configuration(_, next) = std::mem::replace(&mut self.stage, RunStage::Ended)
@@ -273,7 +275,7 @@ impl Run {
         }
     }
 
-    /// Starts the next paid run, if the job is of an earlier call, has no result, and is to be followed by another.
+    /// Starts the next paid run if the job belongs to an earlier call, has no result, and another may follow.
     fn start_next_run(&mut self, job: &Job, may_be_own: bool) -> bool {
         let (RunStage::Create(call), Some(paid_run)) = (&self.stage, &mut self.document) else {
             return false;
@@ -309,7 +311,7 @@ impl Run {
         if let Some(timeout) = self.options.timeout {
             waiter = waiter.timeout(timeout);
         }
-        // What one stage asked answers no other.
+        // Replies to the requests of one stage do not belong to the next.
         self.tickets.forget_all();
         self.event = Some(RunEvent::Created(Box::new(job)));
         self.stage = RunStage::Wait(Box::new(waiter));
@@ -343,7 +345,7 @@ impl Machine for Run {
             if let Some(event) = self.event.take() {
                 return Step::Event(event);
             }
-            // Every stage reads alike, but each ends with something else.
+            // All stages read the same way and have different outputs.
             let (inner, request) = match &mut self.stage {
                 RunStage::Configuration(call, next) => {
                     if let Some(create) = next.create() {
@@ -363,7 +365,7 @@ impl Machine for Run {
                     }
                 }
                 RunStage::Upload(call, create) => {
-                    // Nothing is uploaded for a create that would be refused.
+                    // Nothing is uploaded if the create would be rejected.
                     if let Err(error) = validate_create(create, cx) {
                         return self.end(Err(error));
                     }
@@ -453,7 +455,7 @@ impl RunStage {
         }
     }
 
-    /// The create, while it has not been answered.
+    /// The create, until it has been answered.
     fn create(&self) -> Option<&CreateJob> {
         match self {
             Self::Upload(_, create) => Some(create),
@@ -470,7 +472,7 @@ impl PaidRun {
     }
 }
 
-/// Validates a create before its input is known.
+/// Validates a create whose input is not known yet.
 fn validate_create(create: &CreateJob, cx: Context<'_>) -> Result<(), Error> {
     if !cx.api.validates() {
         return Ok(());

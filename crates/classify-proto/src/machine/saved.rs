@@ -1,4 +1,4 @@
-//! A machine's state as text, with its kind and version.
+//! Saved states: a machine's state as text, with its kind and version.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -8,22 +8,33 @@ use crate::error::Error;
 use crate::text::json::describe;
 use crate::text::lenient;
 
-/// The version of every machine's state. A change that an older version could not read raises it.
+/// The version of all states. Raise it with every change that an older version cannot read.
 const VERSION: u32 = 2;
 
-/// A machine whose state can be written down and taken up again, by another process or on another day.
+/// A machine whose state can be saved and resumed, in another process or on another day.
 ///
-/// The state is JSON: `{"v": 2, "kind": "waiter classify", "state": …}`. It holds no key, no secret and no document; a path stays
-/// a path. A deadline is an absolute time and goes on running while nobody looks.
+/// The state is JSON: `{"v": 2, "kind": "waiter classify", "state": …}`. It contains no key, no secret and no document
+/// content; a path stays a path. Deadlines are absolute times and keep running while the machine is saved.
+///
+/// ```
+/// use classify_proto::Seed;
+/// use classify_proto::machine::{Saved, Waiter};
+///
+/// let waiter: Waiter = Waiter::new("clj-1", Seed::new([7; 16]));
+/// let text = waiter.save()?;
+/// let resumed: Waiter = Waiter::load(&text)?;
+/// assert_eq!(resumed.job_id(), "clj-1");
+/// # Ok::<(), classify_proto::Error>(())
+/// ```
 pub trait Saved: Machine + Serialize + DeserializeOwned {
-    /// Which machine the state is of; a state of another kind is refused.
+    /// Returns the kind of the state. [`load`](Self::load) rejects states of another kind.
     fn kind(&self) -> String;
 
-    /// Writes the state down.
+    /// Returns the state as JSON.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::State`](crate::ErrorKind::State) when a path in it is not Unicode.
+    /// [`ErrorKind::State`](crate::ErrorKind::State) if the state contains a path that is not Unicode.
     fn save(&self) -> Result<String, Error> {
         let envelope = Envelope {
             v: VERSION,
@@ -34,11 +45,12 @@ pub trait Saved: Machine + Serialize + DeserializeOwned {
             .map_err(|error| Error::state(format!("cannot be saved: {error}")))
     }
 
-    /// Reads a state and [resumes](Machine::resume) the machine: no reply that was owed to the old one will come.
+    /// Loads a state and [resumes](Machine::resume) the machine: replies to requests of the old machine will not
+    /// arrive.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::State`](crate::ErrorKind::State) when the text is no state, or one of another kind or version.
+    /// [`ErrorKind::State`](crate::ErrorKind::State) if the text is not a state, or a state of another kind or version.
     fn load(text: &str) -> Result<Self, Error> {
         let head: Head = serde_json::from_str(text)
             .map_err(|error| Error::state(format!("is not a saved state: {}", describe(&error))))?;
@@ -48,13 +60,13 @@ pub trait Saved: Machine + Serialize + DeserializeOwned {
                 head.v
             )));
         }
-        // A job in it may have fields that could not be read, and were written down as they came.
+        // A job in it may have fields that could not be parsed and were saved unchanged.
         let read = serde_json::from_str::<Envelope<Self>>(text);
         let envelope = read.or_else(|error| {
             lenient::read(text.as_bytes()).ok_or_else(|| {
                 let (kind, error) = (shown_kind(&head.kind), describe(&error));
                 Error::state(format!(
-                    "is of {kind} and cannot be read as another machine or in another format: {error}"
+                    "is the state of {kind} and cannot be read as that of another machine or format: {error}"
                 ))
             })
         })?;
@@ -62,7 +74,7 @@ pub trait Saved: Machine + Serialize + DeserializeOwned {
         let kind = machine.kind();
         if head.kind != kind {
             return Err(Error::state(format!(
-                "is of {}, not of a {kind:?}",
+                "is the state of {}, not of a {kind:?}",
                 shown_kind(&head.kind)
             )));
         }
@@ -71,7 +83,7 @@ pub trait Saved: Machine + Serialize + DeserializeOwned {
     }
 }
 
-/// Names the kind of a state. One that no machine of this crate has is not repeated: the text may be anything.
+/// The kind of a state for an error. An unknown kind is not quoted: the text may be anything.
 fn shown_kind(kind: &str) -> String {
     const WHOLE: [&str; 5] = [
         "concurrent",

@@ -1,4 +1,4 @@
-//! The trait that every machine implements, and the steps that it asks a driver to take.
+//! The trait of all machines, and the steps that a driver takes for them.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use crate::Time;
 use crate::body::Body;
 use crate::reply::Reply;
 
-/// Tells one machine's requests apart. It means nothing to another machine.
+/// Identifies one request of a machine. It is only valid for that machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Ticket(pub(crate) u64);
@@ -20,7 +20,7 @@ impl fmt::Display for Ticket {
     }
 }
 
-/// What a machine wants done next.
+/// The next step of a machine.
 #[derive(Debug)]
 #[expect(
     clippy::exhaustive_enums,
@@ -31,39 +31,39 @@ impl fmt::Display for Ticket {
     reason = "a step is moved once, from a machine to its driver; a box would cost more than the move"
 )]
 pub enum Step<E, O> {
-    /// Put this request on the wire, then poll again. Several may be out at once.
+    /// Send this request and poll again without waiting for its reply. Several requests may be on the wire at once.
     Send(Ticket, http::Request<Body>),
-    /// Nothing to do before a reply comes or this time is reached; with `None`, before a reply comes.
+    /// Wait for a reply, or until this time if there is one.
     Wait(Option<Time>),
-    /// Something to tell the caller; then poll again.
+    /// An event for the caller. Then poll again.
     Event(E),
-    /// The end. A machine that is polled after its end waits for ever.
+    /// The end, with the output. A machine that is polled after its end waits for ever.
     Done(O),
 }
 
-/// Something that takes more than one request or more than one try; see the [module](self::super) for the loop.
+/// A state machine without IO for several requests or attempts; see the [module](self::super) for its run loop.
 ///
-/// What every machine here holds to:
+/// All machines of this crate guarantee:
 ///
-/// - `Wait(Some(t))` has `t` in the future; `Wait(None)` comes only while a ticket is out.
+/// - The time of `Wait(Some(t))` is in the future; `Wait(None)` is returned only while a reply is outstanding.
 /// - Polling again at the same time changes nothing.
-/// - A ticket that is not out is ignored.
-/// - No secret is in the state or in `Debug`.
+/// - A ticket without an outstanding request is ignored.
+/// - The state and `Debug` contain no secret.
 /// - Saving, loading and [`resume`](Self::resume) at any point leads to the same events.
 pub trait Machine {
-    /// What it tells on the way.
+    /// The type of the events before the end.
     type Event;
-    /// What it ends with.
+    /// The type of the output at the end.
     type Output;
 
-    /// What to do next.
+    /// Returns the next step.
     fn poll(&mut self, cx: Context<'_>) -> Step<Self::Event, Self::Output>;
 
-    /// Takes the reply to a request that was sent under `ticket`.
+    /// Handles the reply to the request with this ticket.
     fn handle(&mut self, cx: Context<'_>, ticket: Ticket, reply: Reply);
 
-    /// Says that no reply still owed will come: the process is new, or a future was dropped. What was asked is asked
-    /// again, where that is safe.
+    /// Tells the machine that outstanding replies will not arrive, because the process is new or a future was dropped.
+    /// Requests are sent again if that is safe.
     fn resume(&mut self);
 }
 

@@ -1,4 +1,4 @@
-//! One machine's tickets, handed out for the requests of the machines it holds.
+//! Tickets of a machine that contains machines.
 
 use std::collections::BTreeMap;
 
@@ -6,17 +6,17 @@ use serde::{Deserialize, Serialize};
 
 use super::step::Ticket;
 
-/// Numbers that are never used twice, each standing for a ticket of the machine at `owner`.
+/// Maps unique tickets to the machine at index `owner` and its own ticket.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Tickets {
     next: u64,
-    /// Not saved: in a new process no reply is owed.
+    /// Not saved: in a new process no reply is outstanding.
     #[serde(skip)]
     outstanding: BTreeMap<Ticket, (usize, Ticket)>,
 }
 
 impl Tickets {
-    /// A ticket of our own for the request of the machine at `owner`.
+    /// Issues a ticket for the request of the machine at `owner`.
     pub(crate) fn issue(&mut self, owner: usize, inner: Ticket) -> Ticket {
         let outer = Ticket(self.next);
         self.next += 1;
@@ -24,7 +24,7 @@ impl Tickets {
         outer
     }
 
-    /// Whose ticket it was, once.
+    /// Returns the owner of a ticket and its own ticket, once.
     pub(crate) fn redeem(&mut self, outer: Ticket) -> Option<(usize, Ticket)> {
         self.outstanding.remove(&outer)
     }
@@ -34,7 +34,7 @@ impl Tickets {
         self.outstanding.retain(|_, (other, _)| *other != owner);
     }
 
-    /// How many are out.
+    /// The number of outstanding tickets.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.outstanding.len()

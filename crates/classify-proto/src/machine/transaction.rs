@@ -1,4 +1,4 @@
-//! What makes a create the same create: the transaction id, made from what is asked.
+//! Transaction ids: derived from the content of a create, so that equal creates are one job.
 
 use std::fmt::Write as _;
 
@@ -9,26 +9,26 @@ use super::bulk::JournalHeader;
 use crate::content_key::ContentKey;
 use crate::v2::{Configuration, JobOptions, Mode};
 
-/// Returns the transaction id under which a document's job is created. `classify`, bulk runs, pools and the command line
-/// share it, so the same question is asked, and paid for, once: in a retry, after a crash, in another program, on another
-/// machine.
+/// Returns the transaction id of the create of a document's job. `classify`, bulk runs, pools and the command line use
+/// it, so the same classification is created and charged once: in a retry, after a crash, in another program, on
+/// another machine.
 ///
 /// The id is a hash of
 ///
 /// - the project (`None` is the key's own project),
 /// - the configuration, or the id of a saved one, as given in `options`,
 /// - the content, by its key,
-/// - the run number: how many earlier paid runs of the document there are. 0 for the first.
+/// - the run number: the number of earlier paid runs of the document, from 0.
 ///
-/// Not in it: webhooks, headers, the document's name, the organization, the base URL. Consequences:
+/// The webhooks, headers, the document's name, the organization and the base URL are not part of it. Consequences:
 ///
-/// - A second create with another webhook returns the first job, and the new webhook is not notified.
-/// - A file that was renamed or moved is the same document. One changed byte makes another document.
-/// - A reworded rule makes other jobs, also if the service would answer alike. The order of rules counts.
-/// - A saved configuration is identified by its id. If it was edited, its earlier jobs have the earlier rules.
+/// - A second create with another webhook returns the first job, and the second webhook is not notified.
+/// - A file that was renamed or moved is the same document. A changed byte makes it another document.
+/// - A reworded rule leads to a new job, even if the result is the same. The order of rules counts.
+/// - A saved configuration is identified by its id. If it was edited, earlier jobs have the earlier rules.
 ///
-/// The function is frozen: every release returns the same id for the same arguments. The service does not publish how long
-/// it remembers an id; after that time the same create makes a new job.
+/// The function is frozen: every release returns the same id for the same arguments. The service's documentation does
+/// not say how long an id is remembered; after that time the same create makes a new job.
 ///
 /// ```
 /// use classify_proto::machine::{ContentKey, transaction_id};
@@ -48,10 +48,10 @@ pub fn transaction_id(
     Fingerprint::new(project, options, None).transaction_id(content, run_number)
 }
 
-/// What a run contributes to every transaction id: project, rules, and the nonce of a fresh run.
+/// The part of every transaction id that comes from the run: project, rules, and the nonce of a fresh run.
 ///
-/// Written field by field, each with its length, and not as the journal's JSON: an id that changed with the form of
-/// something else would create every job again. The tests below hold it to what it was when it was first published.
+/// Hashed field by field with lengths, and not as the journal's JSON: if the format of the journal changed, all
+/// documents would be charged again. The tests below compare the ids with those of the first release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Fingerprint([u8; 32]);
 
@@ -86,7 +86,7 @@ impl Fingerprint {
         Self(hash.0.finalize().into())
     }
 
-    /// Returns the transaction id of a document's create in its paid run of this number, from 0.
+    /// The transaction id of the create of a document's paid run with this number, from 0.
     pub(super) fn transaction_id(self, key: ContentKey, run_number: u32) -> String {
         let digest = Sha256::new()
             .chain_update(self.0)
@@ -140,7 +140,7 @@ impl FingerprintHasher {
         self.text(parsing.and_then(|parsing| parsing.target_pages.as_deref()));
     }
 
-    /// What a newer service may classify by and this version does not know: nothing where there is none of it.
+    /// Adds the fields of a configuration that this version does not know. Adds nothing if there are none.
     fn unknown(&mut self, configuration: Option<&Configuration>) {
         let Some(configuration) = configuration else {
             return;
@@ -177,7 +177,7 @@ mod tests {
         JournalHeader::new(None, configuration, None)
     }
 
-    /// These ids are out in the world. If this test fails, whoever upgrades pays for every document again.
+    /// These ids are in use. If this test fails, every user who upgrades pays for every document again.
     #[test]
     fn idempotency_transaction_ids_are_stable_across_releases() {
         let key = ContentKey::of(b"a document");
@@ -282,7 +282,7 @@ mod tests {
             r#"{"rules": [{"type": "a", "description": "b"}], "parsing_configuration": {"new": 1}}"#,
         ];
         let found: BTreeSet<_> = ids.map(of).into();
-        // An empty object says no more than none.
+        // An empty object is equal to an absent one.
         assert_eq!(found.len(), ids.len() - 1, "{found:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! An upload that is made once.
+//! An upload that happens once.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,14 +15,14 @@ use crate::files::{File, ListFiles, UploadFile};
 use crate::reply::Reply;
 use crate::seed::Seed;
 
-/// How long a file must yet last to be used again: long enough to create a job from it.
+/// Minimum remaining lifetime of a file that is used again: enough to create a job with it.
 const MIN_REMAINING_MICROS: i64 = 10 * 60 * 1_000_000;
 
-/// Finds a document among the uploaded files by its `external_file_id`, and uploads it when it is not there.
+/// Finds a document among the uploaded files by its `external_file_id`, and uploads it if there is none.
 ///
-/// The id must say which content it stands for, such as a hash of it: the service compares nothing, and a changed
-/// document under an old id would be found as it was. A file that expires within ten minutes is passed over. An upload
-/// without such an id is simply made.
+/// The id must identify the content, such as a hash of it: the service does not compare contents, so a changed document
+/// with the old id would not be uploaded. A file that expires within ten minutes is not used. An upload without an
+/// `external_file_id` is always sent.
 ///
 /// ```
 /// use classify_proto::machine::UploadOnce;
@@ -47,18 +47,18 @@ enum UploadOnceStage {
     Ended,
 }
 
-/// What a [`UploadOnce`] ends with.
+/// The output of [`UploadOnce`].
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct UploadOutcome {
-    /// The file.
+    /// The file, found or uploaded.
     pub file: File,
-    /// Whether it was uploaded just now.
+    /// Whether it was uploaded by this machine.
     pub uploaded: bool,
 }
 
 impl UploadOnce {
-    /// Finds what `upload` would upload, or uploads it. `seed` is sixteen random bytes of the driver's.
+    /// Finds the file of `upload`, or uploads it. `seed` is 16 random bytes from the driver.
     #[must_use]
     pub fn new(upload: UploadFile, seed: Seed) -> Self {
         let stage = match upload.external_file_id.as_deref() {
@@ -76,7 +76,7 @@ impl UploadOnce {
         }
     }
 
-    /// Repeats requests by this policy. To be set before the first poll.
+    /// Sets the retry policy of every request. Call it before the first poll.
     #[must_use]
     pub fn retry(mut self, retry: Retry) -> Self {
         self.retry = retry;
@@ -90,7 +90,7 @@ impl UploadOnce {
         self
     }
 
-    /// The upload, while it is not done: to set its content again after loading.
+    /// Returns the upload, to set its content after loading; `None` once it is complete.
     pub fn upload_mut(&mut self) -> Option<&mut UploadFile> {
         match &mut self.stage {
             UploadOnceStage::Find(_, upload) => Some(upload),
@@ -117,9 +117,9 @@ impl UploadOnce {
     }
 }
 
-/// Whether a file is the one, and will be there for a while.
+/// Whether a file has this id and does not expire soon.
 fn is_usable(file: &File, id: Option<&str>, now: Time) -> bool {
-    // The service filters, but a server that passes over a filter it does not know would give any file at all.
+    // A server that ignores unknown filters would return all files.
     let is_same_document = file.external_file_id.as_deref() == id;
     let now = i64::try_from(now.as_millis())
         .unwrap_or(i64::MAX)

@@ -1,4 +1,4 @@
-//! What can be waited for.
+//! The types that a `Waiter` can wait for.
 
 use std::fmt::{Debug, Display};
 
@@ -7,44 +7,43 @@ use crate::job_phase::JobPhase;
 use crate::operation::Operation;
 use crate::{v1, v2};
 
-/// A read that tells when what it reads has ended: what a [`Waiter`](super::Waiter) looks by.
+/// A read that a [`Waiter`](super::Waiter) polls with: it returns a job and knows when the job has ended.
 ///
-/// Implemented by [`v2::GetJob`] and [`v1::GetJob`] and by nothing outside this crate,
-/// so that it can learn of new ways to end.
+/// Implemented by [`v2::GetJob`] and [`v1::GetJob`]. It is sealed, so that methods can be added.
 pub trait Waitable: Operation + Clone + Sealed {
-    /// The word for where it stands.
+    /// The type of the job's status.
     type Status: Debug + Display + Clone + PartialEq + Eq;
 
-    /// The name of the wait in errors and saved states, such as `classify.wait`.
+    /// Returns the name of the wait in errors and saved states, such as `classify.wait`.
     fn wait_name(&self) -> &'static str;
 
-    /// The id of what is waited for.
+    /// Returns the id of the job.
     fn job_id(&self) -> &str;
 
-    /// The word for where it stands.
+    /// Returns the status of the job.
     fn status(job: &Self::Output) -> &Self::Status;
 
-    /// What that word means for a wait.
+    /// Returns the phase of the job: pending, completed, failed or cancelled.
     fn phase(job: &Self::Output) -> JobPhase;
 
-    /// The error of one that failed.
+    /// Returns the error of a job that failed.
     fn failed(job: Self::Output) -> Error;
 
-    /// The error of one that was cancelled.
+    /// Returns the error of a job that was cancelled.
     fn cancelled(job: Self::Output) -> Error;
 
-    /// The same error with the job as last seen.
+    /// Returns the error with the job's last known state.
     fn with_last_seen(error: Error, job: &Self::Output) -> Error;
 }
 
-/// What says what to wait for: a read, or an id or a job of v2, or a job of v1.
+/// Identifies the job to wait for: a read, the id or the job of v2, or a job of v1.
 ///
-/// It lets a driver have one `wait` for both versions: `wait("clj-1")`, `wait(&job)`, `wait(v1::GetJob::new(id))`.
+/// With it, a driver has one `wait` for both versions: `wait("clj-1")`, `wait(&job)`, `wait(v1::GetJob::new(id))`.
 pub trait IntoWaitable {
-    /// The read to wait by.
+    /// The type of the read.
     type Read: Waitable;
 
-    /// The read to wait by.
+    /// Returns the read that polls the job.
     fn into_waitable(self) -> Self::Read;
 }
 
@@ -91,7 +90,7 @@ impl IntoWaitable for &v1::Job {
 pub(crate) use sealed::Sealed;
 
 mod sealed {
-    /// Keeps a trait from being implemented outside the crate.
+    /// Seals a trait against implementations outside of this crate.
     pub trait Sealed {}
 }
 
@@ -202,7 +201,7 @@ mod tests {
         }
     }
 
-    /// A terminal word that the wait did not know, or the reverse, would be a wait without end or a result too early.
+    /// A terminal status that the wait did not know would make it wait for ever; the reverse would end it too early.
     #[test]
     fn poll_phase_agrees_with_terminal_status() {
         for value in v2::JobStatus::KNOWN.iter().chain(&["NEW"]) {

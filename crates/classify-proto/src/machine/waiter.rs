@@ -1,4 +1,4 @@
-//! Waiting until a job has ended.
+//! Waits until a job has ended.
 
 use std::time::Duration;
 
@@ -22,24 +22,32 @@ use crate::scope::Scope;
 use crate::seed::Seed;
 use crate::v2::{GetJob, JobStatus};
 
-/// How long a wait lasts unless told otherwise.
+/// Default maximum wait.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(2 * 60 * 60);
-/// How long the last look, at the deadline, may take with its retries.
+/// Maximum duration of the last poll, at the deadline, with its retries.
 const LAST_POLL_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Waits until a job has ended.
+/// Waits until a job has ended. Returns the completed job.
 ///
-/// The first look is at once, then at a [`PollInterval`]; the last is at the deadline. It ends with the job when it
-/// completed, and with an error when it failed ([`is_job_failed`](Error::is_job_failed)), was cancelled
-/// ([`is_cancelled`](Error::is_cancelled)), or had not ended by the deadline ([`is_deadline`](Error::is_deadline),
-/// with the job as last seen, so that the wait can be taken up again). A status that this version does not know is no
-/// end; the deadline's error names it.
+/// Polls at once, then at a [`PollInterval`], and once more at the deadline. Fails if the job failed
+/// ([`is_job_failed`](Error::is_job_failed)), was cancelled ([`is_cancelled`](Error::is_cancelled)), or had not ended
+/// by the deadline ([`is_deadline`](Error::is_deadline), with the job's last known state, so that the wait can be
+/// resumed). A status that this version does not know does not end the wait; the deadline's error names it.
 ///
-/// A service that cannot be reached for a while does not end a wait: the next look may succeed. An answer that will
-/// not change by waiting does: no such job, no right to it, no credits.
+/// A failed poll does not end the wait if a later poll may succeed. An error that would not change by waiting does: no
+/// such job, no permission, no credits.
 ///
-/// What is waited for is told by the read that looks at it: `Waiter` alone is of a [`v2::Job`](crate::v2::Job), by
-/// [`v2::GetJob`](GetJob); [`by`](Self::by) waits for whatever is [`Waitable`].
+/// `Waiter` alone waits for a [`v2::Job`](crate::v2::Job), with a [`v2::GetJob`](GetJob). [`by`](Self::by) takes any
+/// [`Waitable`] read.
+///
+/// ```
+/// use std::time::Duration;
+/// use classify_proto::Seed;
+/// use classify_proto::machine::Waiter;
+///
+/// let waiter: Waiter = Waiter::new("clj-1", Seed::new([7; 16])).timeout(Duration::from_secs(600));
+/// assert_eq!(waiter.job_id(), "clj-1");
+/// ```
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(bound(
     serialize = "G: Serialize, G::Output: Serialize",
@@ -54,16 +62,16 @@ pub struct Waiter<G: Waitable = GetJob> {
     timeout: Duration,
     seed: Seed,
     deadline: Option<Time>,
-    /// Looks begun.
+    /// Number of polls begun.
     polls: u32,
     next_poll: Option<Time>,
-    /// How long the pause before the next look was to be.
+    /// The intended delay before the next poll.
     #[serde(default)]
     delay_before_poll: Duration,
-    /// Whether the look that is under way began at the deadline or later.
+    /// Whether the current poll began at the deadline or later.
     is_last_poll: bool,
     call: Option<Call<G>>,
-    /// The job as last seen, never one that has ended: a saved state holds no result.
+    /// The last known state of the job before it ended: a saved state contains no result.
     last_seen: Option<G::Output>,
     tickets: Tickets,
     ended: bool,
@@ -74,33 +82,33 @@ pub struct Waiter<G: Waitable = GetJob> {
     event: Option<Progress<G::Status>>,
     #[serde(skip)]
     result: Option<Result<G::Output, Error>>,
-    /// Why the latest look failed.
+    /// The error of the latest poll, if it failed.
     #[serde(skip)]
     last_error: Option<Error>,
 }
 
-/// One look at a job that has not ended.
+/// One poll of a job that has not ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Progress<S = JobStatus> {
-    /// The job.
+    /// The id of the job.
     pub job_id: String,
-    /// Where it stood when it was last seen; `None` while no look has succeeded.
+    /// The last known status; `None` if no poll has succeeded yet.
     pub status: Option<S>,
-    /// How many times it was looked at.
+    /// The number of polls so far.
     pub polls: u32,
-    /// Why this look failed, where it did; the wait goes on.
+    /// The error of this poll, if it failed. The wait continues.
     pub last_error: Option<String>,
 }
 
 impl Waiter {
-    /// Waits for the job of this id, for two hours at most. `seed` is sixteen random bytes of the driver's.
+    /// Waits for the job with this id, up to two hours. `seed` is 16 random bytes from the driver.
     #[must_use]
     pub fn new(job_id: impl Into<String>, seed: Seed) -> Self {
         Self::for_get(GetJob::new(job_id), seed)
     }
 
-    /// Waits by this get: its project, its organization and what it expands.
+    /// Waits with this get, which has a project, an organization and expansions.
     #[must_use]
     pub fn for_get(get: GetJob, seed: Seed) -> Self {
         Self::by(get, seed)
@@ -113,7 +121,7 @@ impl Waiter {
 }
 
 impl<G: Waitable> Waiter<G> {
-    /// Waits by this read, for two hours at most. `seed` is sixteen random bytes of the driver's.
+    /// Waits with this read, up to two hours. `seed` is 16 random bytes from the driver.
     #[must_use]
     pub fn by(get: G, seed: Seed) -> Self {
         Self {
@@ -139,48 +147,48 @@ impl<G: Waitable> Waiter<G> {
         }
     }
 
-    /// Repeats requests by this policy.
+    /// Sets the retry policy of every poll.
     #[must_use]
     pub fn retry(mut self, retry: Retry) -> Self {
         self.retry = retry;
         self
     }
 
-    /// Adds these headers, query parameters and body fields to every request.
+    /// Adds headers, query parameters and body fields to every request.
     #[must_use]
     pub fn options(mut self, options: CallOptions) -> Self {
         self.options = options;
         self
     }
 
-    /// Polls this often.
+    /// Sets how often the job is polled.
     #[must_use]
     pub fn poll_interval(mut self, poll_interval: PollInterval) -> Self {
         self.poll_interval = poll_interval;
         self
     }
 
-    /// Waits this long, counted from the first poll. Zero looks once.
+    /// Sets the maximum wait, counted from the first poll. Zero polls once.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// Waits until this time, whatever the timeout says.
+    /// Sets the time at which the wait ends. It overrides the timeout.
     #[must_use]
     pub fn deadline(mut self, deadline: Time) -> Self {
         self.deadline = Some(deadline);
         self
     }
 
-    /// The job that is waited for.
+    /// Returns the id of the job.
     #[must_use]
     pub fn job_id(&self) -> &str {
         self.get.job_id()
     }
 
-    /// The job as last seen; never one that has ended.
+    /// Returns the last known state of the job before it ended; `None` if no poll has succeeded yet.
     #[must_use]
     pub fn last_seen(&self) -> Option<&G::Output> {
         self.last_seen.as_ref()
@@ -189,8 +197,8 @@ impl<G: Waitable> Waiter<G> {
     fn begin_poll(&mut self, now: Time, deadline: Time) {
         let seed = self.seed.derive(u64::from(self.polls));
         self.is_last_poll = now >= deadline;
-        // One that began before the deadline ends there, retries and all: the last look asks anew, and it alone may take
-        // longer.
+        // A poll that began before the deadline ends there, with its retries. The last poll is a new call, and only it
+        // may take longer.
         let until = if self.is_last_poll {
             now + LAST_POLL_TIMEOUT
         } else {
@@ -205,13 +213,13 @@ impl<G: Waitable> Waiter<G> {
         self.polls = self.polls.saturating_add(1);
     }
 
-    /// What a process that takes a wait up has to set right, because its clock stands elsewhere than the last one's.
+    /// Adjusts the state of a resumed wait to this machine's clock, which may differ from the last one's.
     fn adjust_to_clock(&mut self, now: Time) {
-        // Too late for the last look that was under way: what was seen before it may be long past.
+        // The last poll was interrupted, and its result may be long out of date: poll again.
         if self.is_last_poll && self.call.as_ref().is_some_and(|call| call.is_late(now)) {
             self.call = None;
         }
-        // Noted by a clock that was ahead.
+        // Saved by a clock that was ahead.
         let max_delay = self.delay_before_poll.max(self.poll_interval.max);
         self.next_poll = self.next_poll.map(|next| next.min(now + max_delay));
     }
@@ -222,7 +230,7 @@ impl<G: Waitable> Waiter<G> {
             .unwrap_or(Duration::from_secs(15 * 60))
     }
 
-    /// Takes what a look brought, at the time it was seen.
+    /// Handles the result of a poll.
     fn on_polled(&mut self, now: Time, deadline: Time, result: Result<G::Output, Error>) {
         let mut delay = self
             .poll_interval
@@ -262,14 +270,14 @@ impl<G: Waitable> Waiter<G> {
             .with_job_id(self.job_id())));
     }
 
-    /// The deadline came first.
+    /// Handles the deadline.
     fn on_deadline(&mut self) {
         let status = match &self.last_seen {
-            Some(job) => format!("the job still stands at {}", G::status(job)),
-            None => "the job was never seen".to_owned(),
+            Some(job) => format!("the last status of the job is {}", G::status(job)),
+            None => "no poll succeeded".to_owned(),
         };
         let mut error = Error::deadline(format!(
-            "the deadline came after {} polls; {status}",
+            "deadline reached after {} polls; {status}",
             self.polls
         ));
         if let Some(last_error) = self.last_error.take() {

@@ -1,14 +1,21 @@
-//! What the service says in the body of an error, whatever shape that body has.
+//! Parses the body of an error response, which may have any shape.
 
 use serde_json::Value;
 
-/// A field of a request and what is wrong with it: found by a check before sending, or named by the service in a 422.
+/// An invalid field of a request, found by client-side validation or named by the service in a 422.
+///
+/// ```
+/// use classify_proto::v2::Configuration;
+///
+/// let error = Configuration::new([]).validate().unwrap_err();
+/// assert_eq!(error.field_errors()[0].field, "configuration.rules");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FieldError {
-    /// Where: `configuration.rules[2].description`, or the service's own path joined by dots.
+    /// The field, such as `configuration.rules[2].description`, or the service's path joined with dots.
     pub field: String,
-    /// What is wrong.
+    /// The problem, such as `is empty`.
     pub message: String,
 }
 
@@ -21,22 +28,22 @@ impl FieldError {
     }
 }
 
-/// The longest message that is repeated from a response.
+/// Maximum length in bytes of a quoted message.
 const MAX_MESSAGE_BYTES: usize = 300;
-/// How many field errors are listed in one line; all of them are kept as data.
+/// Number of field errors in the message; all of them are kept as data.
 const MAX_LISTED_FIELDS: usize = 3;
 
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct ErrorBody {
-    /// One line; empty when the body says nothing.
+    /// One line; empty if the body has no message.
     pub(crate) message: String,
     pub(crate) fields: Vec<FieldError>,
 }
 
-/// Reads `{"detail": "text"}`, `{"detail": [{loc, msg, type}]}`, other JSON with a message, HTML, text, or nothing.
+/// Parses `{"detail": "text"}`, `{"detail": [{loc, msg, type}]}`, other JSON with a message, HTML, text, or nothing.
 ///
-/// The `input` and the `ctx` of a validation error are left out, whatever its shape: they repeat what was sent, which
-/// may be part of a document or a secret.
+/// The `input` and the `ctx` of a validation error are never used: they repeat the request, which may contain text of a
+/// document or a secret.
 pub(crate) fn read(body: &[u8]) -> ErrorBody {
     if let Ok(value) = serde_json::from_slice::<Value>(body) {
         return from_json(&value);
@@ -55,23 +62,23 @@ pub(crate) fn read(body: &[u8]) -> ErrorBody {
     }
 }
 
-/// Names under which services say what is wrong.
+/// Names of fields with an error message.
 const MESSAGE_KEYS: [&str; 4] = ["detail", "message", "error", "msg"];
-/// What is said where a validation error says nothing of itself that may be repeated.
+/// The message if a validation error has none that may be quoted.
 const DEFAULT_MESSAGE: &str = "the request is invalid";
-/// How deep what is said may lie in what is said.
+/// Maximum nesting depth of messages.
 const MAX_DEPTH: usize = 4;
 
 fn from_json(value: &Value) -> ErrorBody {
     match value {
-        // Anything else is data, and nothing that somebody says.
+        // Any other type is data and not a message.
         Value::String(_) | Value::Object(_) => extract(value, MAX_DEPTH).unwrap_or_default(),
         _ => ErrorBody::default(),
     }
 }
 
-/// What a value says of itself in words that may be repeated: texts where a text is expected, and what validation
-/// errors say of their places. No other part of the JSON, since a refusal may hold what it refuses.
+/// The messages in a value: texts in the known fields, and the messages of validation errors. No other part of the
+/// JSON, since an error may repeat the request.
 fn extract(value: &Value, depth: usize) -> Option<ErrorBody> {
     let message_only = |message: String| ErrorBody {
         message,
@@ -139,7 +146,7 @@ fn from_fields(fields: Vec<FieldError>, texts: &[String]) -> ErrorBody {
     }
 }
 
-/// What one validation error says: `{loc, msg}`, whatever else it holds. Nothing without a place.
+/// The field and the message of one validation error, `{loc, msg}`; `None` if it names no field.
 fn field_error(entry: &Value) -> Option<FieldError> {
     let path = match entry.get("loc")? {
         Value::Array(steps) => {
@@ -163,7 +170,7 @@ fn field_error(entry: &Value) -> Option<FieldError> {
     ))
 }
 
-/// Whether a body is a page for people. The service answers with JSON only.
+/// Whether a body is an HTML page. The service answers with JSON only.
 pub(crate) fn is_html(body: &[u8]) -> bool {
     const STARTS: [&str; 7] = [
         "<!doctype html",
@@ -174,7 +181,7 @@ pub(crate) fn is_html(body: &[u8]) -> bool {
         "<script",
         "<meta",
     ];
-    // The start is enough, behind a byte order mark, comments and an XML declaration.
+    // The start is enough: after a byte order mark, comments and an XML declaration.
     let start = String::from_utf8_lossy(&body[..body.len().min(MAX_HTML_START)]);
     let mut rest = start.trim_start_matches('\u{feff}').trim_start();
     for (open, close) in [("<?xml", "?>"), ("<!--", "-->"), ("<!--", "-->")] {
@@ -190,21 +197,21 @@ pub(crate) fn is_html(body: &[u8]) -> bool {
     STARTS.iter().any(|tag| start.starts_with(tag))
 }
 
-/// Describes an HTML body by its title; `None` if it is something else.
+/// Describes an HTML page by its title; `None` if the body is something else.
 pub(crate) fn html_page(body: &[u8]) -> Option<String> {
     is_html(body).then(|| html_title(&String::from_utf8_lossy(body)))
 }
 
-/// How much of a body is looked at for the start of a page.
+/// How many bytes of a body are searched for the start of a page.
 const MAX_HTML_START: usize = 4096;
 
-/// A gateway's page, told by its title.
+/// The title of a page.
 fn html_title(text: &str) -> String {
     let lower = text.to_ascii_lowercase();
     let title = lower.find("<title").and_then(|open| {
         let start = open + lower[open..].find('>')? + 1;
         let end = start + lower[start..].find("</title")?;
-        // ASCII lower case keeps every byte's place.
+        // ASCII lower case does not change byte positions.
         Some(one_line(&text[start..end]))
     });
     match title {
@@ -213,7 +220,7 @@ fn html_title(text: &str) -> String {
     }
 }
 
-/// A short piece of a text that somebody else wrote and that is no secret, in one line.
+/// A short piece of foreign text that is not secret, in one line.
 pub(crate) fn short(text: &str) -> String {
     const MAX_CHARS: usize = 60;
     let line = one_line(text);
@@ -223,7 +230,7 @@ pub(crate) fn short(text: &str) -> String {
     }
 }
 
-/// One line of printable text, cut at a length that a terminal can bear.
+/// One line of printable text, shortened to a length that suits a terminal.
 pub(crate) fn one_line(text: &str) -> String {
     let mut line = String::new();
     for word in text

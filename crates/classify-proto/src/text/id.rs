@@ -1,11 +1,11 @@
-//! Ids of the service, which one endpoint writes in another form than the next.
+//! Ids of the service, which differ in form between endpoints.
 
 use serde::{Deserialize, Serialize};
 
-/// The prefixes that say what an id is of. Some endpoints write them and others leave them out.
+/// Prefixes of ids. Some endpoints write them and others do not.
 const PREFIXES: [&str; 4] = ["clj-", "dfl-", "pjb-", "cfg-"];
 
-/// The prefix, where there is one, and the rest.
+/// The prefix, if there is one, and the part after it.
 fn parts(id: &str) -> (Option<&'static str>, &str) {
     PREFIXES
         .iter()
@@ -17,11 +17,10 @@ fn parts(id: &str) -> (Option<&'static str>, &str) {
         .unwrap_or((None, id))
 }
 
-/// Whether two ids are of one thing: in either case of their letters, since most are UUIDs, and with or without the
-/// prefix.
+/// Whether two ids are equal: in upper or lower case, since most are UUIDs, and with or without the prefix.
 ///
-/// A create that took its own job for another's would be paid for twice, so the forms are not held against each other.
-/// Two prefixes that differ are: they name different kinds of things.
+/// If a create took its own job for another request's, it could be charged twice, so these forms count as equal.
+/// Different prefixes do not: they belong to different kinds of objects.
 pub(crate) fn same_id(left: &str, right: &str) -> bool {
     let ((left_prefix, left), (right_prefix, right)) = (parts(left), parts(right));
     let kinds_agree =
@@ -29,7 +28,7 @@ pub(crate) fn same_id(left: &str, right: &str) -> bool {
     kinds_agree && left.eq_ignore_ascii_case(right)
 }
 
-/// An id in one form: lowercase and without its prefix. Ids for which [`same_id`] holds are equal.
+/// An id in normalized form: lower case and without its prefix. Equal if [`same_id`] returns `true`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct NormalizedId(String);
@@ -40,8 +39,8 @@ impl NormalizedId {
     }
 }
 
-/// The id of a job in a body that cannot be read whole, so that a job that was made is not lost. Of a body that was cut
-/// the first id is taken, if `is_id` holds for it.
+/// Finds the id of a job in a body that cannot be parsed, so that a created job is not lost. In a body that was cut
+/// short, the first id counts if `is_id` accepts it.
 pub(crate) fn find_job_id(body: &[u8], is_id: impl Fn(&str) -> bool) -> Option<String> {
     if let Ok(value) = serde_json::from_slice::<serde_json::Value>(body) {
         return value.get("id")?.as_str().map(str::to_owned);

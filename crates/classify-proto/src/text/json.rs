@@ -6,10 +6,11 @@ use super::error_body::{html_page, one_line};
 use super::lenient;
 use crate::error::Error;
 
-/// Reads a successful response as JSON.
+/// Parses the body of a 2xx response as JSON.
 ///
-/// Read fast; only when that fails, read again, leniently, and once more to find the place. The body is held against
-/// UTF-8 as a whole, since that costs a tenth of what it costs string by string, and a body's JSON is mostly strings.
+/// Parses strictly first; if that fails, leniently, and then once more for the position of the error. UTF-8 is
+/// validated for the whole body, since that costs a tenth of validating string by string, and most of a body is
+/// strings.
 pub(crate) fn read_json<T: serde::de::DeserializeOwned>(
     response: http::Response<Bytes>,
 ) -> Result<T, Error> {
@@ -23,7 +24,7 @@ pub(crate) fn read_json<T: serde::de::DeserializeOwned>(
     let mut json = serde_json::Deserializer::from_slice(response.body());
     let (place, error) = match serde_path_to_error::deserialize(&mut json) {
         Ok(value) => match json.end() {
-            // What is no UTF-8 is in a field that nobody reads.
+            // The invalid UTF-8 is in a field that is ignored.
             Ok(()) => return Ok(value),
             Err(error) => (String::new(), error),
         },
@@ -44,11 +45,11 @@ pub(crate) fn read_json<T: serde::de::DeserializeOwned>(
     let size = response.body().len();
     let message = format!("{place}{} ({size} bytes)", describe(&error));
     let is_json = error.is_data();
-    // The error itself is no cause to hand on: its text repeats values of the answer.
+    // The parser's error is not kept as a cause: its text quotes values of the response.
     Err(Error::decode(response, message, is_json))
 }
 
-/// Reads a successful response whose body does not matter: the status says it all. An HTML page is not the service's.
+/// Checks a 2xx response whose body is ignored. An HTML page was not sent by the service.
 pub(crate) fn read_nothing(response: http::Response<Bytes>) -> Result<(), Error> {
     match html_page(response.body()) {
         Some(page) => Err(Error::decode(response, format!("it is {page}"), false)),
@@ -56,7 +57,7 @@ pub(crate) fn read_nothing(response: http::Response<Bytes>) -> Result<(), Error>
     }
 }
 
-/// Describes what is wrong with JSON, without repeating any of it: it may be a document, a secret, or of any length.
+/// Describes a JSON error without quoting the JSON, which may be a document, a secret, or of any length.
 pub(crate) fn describe(error: &serde_json::Error) -> String {
     use serde_json::error::Category;
     match error.classify() {
@@ -70,8 +71,8 @@ pub(crate) fn describe(error: &serde_json::Error) -> String {
     }
 }
 
-/// The message without what it quotes, which is part of the body: a reason may repeat a document's words. The name of a
-/// missing field is ours.
+/// The message without the parts that quote the body, which may be text of a document. The names of missing fields come
+/// from this crate and are kept.
 fn without_quotes(message: &str) -> String {
     let mut message = message.to_owned();
     for quote in ['"', '`'] {

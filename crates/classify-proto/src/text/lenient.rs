@@ -1,10 +1,9 @@
-//! Reading what an ordinary reading gave up on, for the sake of everything in it that can be read.
+//! Lenient JSON parsing: a field of the wrong type is kept as a raw value instead of failing the object.
 //!
-//! An ordinary reading goes through the bytes once and ends at the first value of a wrong type. Where that value is in
-//! a field that may be absent anyway, a job and a page of jobs are worth more than it. So a body that was given up on
-//! is read a second time, from a tree of values, which gives back a value that its field could not take:
-//! [`response_object`](super::response_object) then keeps it among the fields that it does not know. A body that is as
-//! it should be costs nothing of this.
+//! Strict parsing goes through the bytes once and fails at the first value of a wrong type. If that value is in an
+//! optional field, the job or the page of jobs should not be lost. Such a body is parsed a second time, into a tree of
+//! values, which returns the value that its field rejected: [`response_object`](super::response_object) then keeps it
+//! among the unknown fields. Bodies without such values cost nothing extra.
 
 use serde::de::{
     DeserializeOwned, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor,
@@ -12,17 +11,17 @@ use serde::de::{
 use serde::{Deserialize, forward_to_deserialize_any};
 use serde_json::{Error, Value, map};
 
-/// Reads JSON whose optional fields may hold values of wrong types; `None` where it cannot be read even so.
+/// Parses JSON whose optional fields may have values of wrong types; `None` if it cannot be parsed even so.
 pub(crate) fn read<T: DeserializeOwned>(json: &[u8]) -> Option<T> {
     let value: Value = serde_json::from_slice(json).ok()?;
     T::deserialize(LenientDeserializer(&value)).ok()
 }
 
-/// The value that the field before could not take. Only a tree gives one: any other source of values is past it, and
-/// refuses.
+/// The value that the field before rejected. Only a tree of values provides it; any other deserializer has consumed it
+/// and returns an error.
 pub(crate) struct RejectedValue(pub(crate) Value);
 
-/// What a tree is asked for by.
+/// The name under which the tree is asked for it.
 const REJECTED_VALUE: &str = "$classify::rejected";
 
 impl<'de> Deserialize<'de> for RejectedValue {
@@ -35,7 +34,7 @@ impl<'de> Deserialize<'de> for RejectedValue {
                 f.write_str("a value that was rejected")
             }
 
-            // What a tree answers, and nothing else does.
+            // Only the tree calls this.
             fn visit_some<D: Deserializer<'de>>(self, value: D) -> Result<RejectedValue, D::Error> {
                 Value::deserialize(value).map(RejectedValue)
             }
@@ -44,7 +43,7 @@ impl<'de> Deserialize<'de> for RejectedValue {
     }
 }
 
-/// A value and all that is in it.
+/// A value and all values in it.
 #[derive(Clone, Copy)]
 struct LenientDeserializer<'de>(&'de Value);
 
@@ -134,7 +133,7 @@ impl<'de> MapAccess<'de> for LenientMap<'de> {
     }
 }
 
-/// A value that is asked for a second time.
+/// A value that is requested a second time.
 struct RejectedValueDeserializer<'de>(&'de Value);
 
 impl<'de> Deserializer<'de> for RejectedValueDeserializer<'de> {
@@ -181,7 +180,7 @@ mod tests {
                 "{text}"
             );
         }
-        // No JSON becomes readable by a value being asked for again.
+        // Invalid JSON stays invalid, even if a value is requested again.
         for text in [
             r#"{"id":"1","status":"PENDING","usage"::1}"#,
             r#"{"id":"1","status":"PENDING","usage":x:1}"#,

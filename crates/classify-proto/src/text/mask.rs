@@ -1,23 +1,23 @@
-//! Masks: what the service shows in place of a stored credential.
+//! Masks: text that the service returns in place of a stored credential.
 //!
-//! Since November 2026 a saved webhook comes back with its credentials masked, and a mask that is sent back in an update
-//! keeps the stored value. The form of the mask is not published, so several usual forms are recognized.
+//! Since November 2026, the service returns the credentials of saved webhooks masked, and an update that sends a mask
+//! back keeps the stored value. The form of the mask is not documented, so several common forms are recognized.
 
 use memchr::memmem;
 
-/// Characters that masks are made of. A header's value cannot contain those that are not ASCII.
+/// The characters of masks. A header's value cannot contain those that are not ASCII.
 const FILLERS: [char; 6] = ['•', '●', '∙', '█', '▪', '…'];
-/// Words that take the place of a value.
+/// Texts that replace a value.
 const WORDS: [&str; 2] = ["redacted", "masked"];
-/// The characters between the parts of a header's value or of a URL, any of which may be masked.
+/// Separators of the parts of a header's value or of a URL, any of which may be masked.
 const SEPARATORS: [char; 14] = [
     '/', ':', '@', '?', '&', '=', '#', ';', ',', '.', ' ', '\t', '"', '\'',
 ];
 
-/// Whether the value of a webhook's header, or its URL, contains a mask in place of a credential that the service stores.
+/// Returns `true` if the value of a webhook's header, or its URL, contains a mask in place of a credential.
 ///
-/// The form of the mask is not published. Recognized are `****`, `Bearer ****`, `llx-****1f`, `[redacted]`, `<masked>`, `xxxx`,
-/// `https://user:****@host/` and the like, also percent-encoded.
+/// The form of the mask is not documented. Recognized are `****`, `Bearer ****`, `llx-****1f`, `[redacted]`,
+/// `<masked>`, `xxxx`, `https://user:****@host/` and the like, also in percent-encoding.
 #[must_use]
 pub fn is_masked(text: &str) -> bool {
     let decoded = decode(text);
@@ -26,7 +26,7 @@ pub fn is_masked(text: &str) -> bool {
         || decoded.split(SEPARATORS).any(is_mask)
 }
 
-/// Whether a text is a mask and nothing else. A text that has a value beside the mask is not.
+/// Whether a text is only a mask, without any value beside it.
 pub(crate) fn is_whole_mask(text: &str) -> bool {
     let text = text.trim();
     let fillers =
@@ -34,14 +34,14 @@ pub(crate) fn is_whole_mask(text: &str) -> bool {
     fillers || is_mask(text)
 }
 
-/// Whether one part stands for a value as a whole.
+/// Whether one part is a mask as a whole.
 fn is_mask(part: &str) -> bool {
     let word = part.trim_matches(|c: char| !c.is_alphanumeric());
     WORDS.iter().any(|mask| word.eq_ignore_ascii_case(mask))
         || (part.len() >= 4 && part.bytes().all(|byte| matches!(byte, b'x' | b'X')))
 }
 
-/// Decodes the characters of masks that a URL has in percent-encoding.
+/// Decodes percent-encoded characters of masks in a URL.
 fn decode(text: &str) -> std::borrow::Cow<'_, str> {
     if !text.contains('%') {
         return text.into();

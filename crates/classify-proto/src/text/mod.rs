@@ -1,4 +1,5 @@
-//! Text in and out of the wire: open enums, timestamps, URLs, path segments, queries, multipart framing, error bodies.
+//! Text that is sent or received: open enums, timestamps, URLs, path segments, queries, multipart framing, error
+//! bodies.
 
 pub(crate) mod error_body;
 pub(crate) mod id;
@@ -19,12 +20,12 @@ use std::borrow::Cow;
 /// The maximum length of a quoted input, in characters.
 const MAX_QUOTED_CHARS: usize = 40;
 
-/// A text in quotation marks, for an error: an input may be of any length, and its beginning says which one it is.
+/// A text in quotation marks for an error, shortened: an input may be of any length.
 pub(crate) fn quoted(text: &str) -> String {
     format!("{:?}", shortened(text))
 }
 
-/// A text, cut at a length that an error can bear.
+/// A text, shortened for an error.
 pub(crate) fn shortened(text: &str) -> Cow<'_, str> {
     match text.char_indices().nth(MAX_QUOTED_CHARS) {
         Some((end, _)) => format!("{}…", &text[..end]).into(),

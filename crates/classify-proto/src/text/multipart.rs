@@ -6,7 +6,7 @@ use crate::body::{Content, Multipart};
 
 /// Frames a document: the text fields first, then the file.
 ///
-/// Names are UTF-8 as they are. A quote and control characters are percent-encoded, and a backslash is doubled.
+/// Names are sent as UTF-8. Quotation marks and control characters are percent-encoded, and a backslash is doubled.
 pub(crate) fn frame(
     boundary: &str,
     fields: &[(&str, &str)],
@@ -48,7 +48,7 @@ fn quoted(name: &str) -> String {
     for c in name.chars() {
         match c {
             '"' => quoted.push_str("%22"),
-            // Some readers take a lone one for the escape of what follows: at the end, of the closing quote.
+            // Some parsers read a single backslash as an escape character: at the end, of the closing quotation mark.
             '\\' => quoted.push_str("\\\\"),
             c if c.is_ascii_control() => {
                 // Writing to a String cannot fail.

@@ -1,8 +1,8 @@
-//! Enums whose words the service may add to at any time.
+//! Enums to which the service may add values at any time.
 
 use std::fmt;
 
-/// A word of the service that this version does not know, kept as it was sent.
+/// An enum value that this version does not know, kept as it was received.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct UnknownValue(Box<str>);
 
@@ -11,7 +11,7 @@ impl UnknownValue {
         Self(value.into())
     }
 
-    /// The word.
+    /// Returns the value.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -24,11 +24,11 @@ impl fmt::Display for UnknownValue {
     }
 }
 
-/// Declares an enum of the service's words that keeps words it does not know.
+/// Declares an enum that keeps values it does not know.
 ///
-/// Every way in from text goes through `From<&str>`, which never makes an unknown variant of a known word: two values
-/// that were read are equal exactly when their words are. (One can be made by hand, of a word that another enum does
-/// not know; it is written as that word and compares as unknown.)
+/// All conversions from text go through `From<&str>`, which never creates an unknown variant of a known value: two
+/// parsed values are equal exactly if their texts are. (One can be created by hand, from the unknown value of another
+/// enum; it is written as its text and compares as unknown.)
 macro_rules! open_enum {
     (
         $(#[$meta:meta])*
@@ -41,15 +41,15 @@ macro_rules! open_enum {
         #[non_exhaustive]
         pub enum $name {
             $( $(#[$variant_meta])* $variant, )+
-            /// A word that this version does not know.
+            /// A value that this version does not know.
             Unknown($crate::UnknownValue),
         }
 
         impl $name {
-            /// The words this version knows, in the order of their declaration.
+            /// The values that this version knows, in the order of their declaration.
             pub const KNOWN: &'static [&'static str] = &[$($value),+];
 
-            /// The word as the service writes it.
+            /// Returns the value as the service writes it.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 match self {

@@ -1,5 +1,4 @@
-//! Taking a secret out of what the service says: some gateways put the key that they refuse into the refusal, and an
-//! error's text goes into logs.
+//! Redacts secrets in responses: some gateways repeat the key in their error message, and errors are logged.
 
 use bytes::Bytes;
 use memchr::memmem;
@@ -7,13 +6,12 @@ use serde_json::Value;
 
 use crate::secret::REDACTED;
 
-/// What stands in its place.
+/// The replacement of a secret.
 const PLACEHOLDER: &[u8] = REDACTED.as_bytes();
-/// Anything shorter is found in words that mean something else, and is nobody's real key.
+/// Shorter texts occur as part of other text, and are not real keys.
 const MIN_SECRET_BYTES: usize = 8;
 
-/// Takes each of these values out of a refusal that repeats it: whole, and without the scheme that `Authorization` puts
-/// before what is secret in it.
+/// Redacts these values in an error response: as a whole, and without a scheme such as `Bearer`.
 pub(crate) fn redact_response(
     response: &mut http::Response<Bytes>,
     values: impl IntoIterator<Item: AsRef<str>>,
@@ -24,7 +22,7 @@ pub(crate) fn redact_response(
     for value in values {
         let value = value.as_ref();
         redact_one(response, value);
-        // A text with a quote in it stands in JSON in another form.
+        // JSON escapes quotation marks, backslashes and control characters.
         if value.contains(|c: char| c.is_control() || matches!(c, '"' | '\\')) {
             let quoted = Value::from(value).to_string();
             redact_one(
@@ -38,7 +36,7 @@ pub(crate) fn redact_response(
 fn redact_one(response: &mut http::Response<Bytes>, secret: &str) {
     let without_scheme = secret.split_once(' ').map(|(_, rest)| rest.trim_start());
     if let Some(rest) = without_scheme.filter(|rest| rest.len() >= MIN_SECRET_BYTES) {
-        // What is nowhere without its scheme is nowhere with it.
+        // If the part without the scheme does not occur, the whole does not either.
         if memmem::find(response.body(), rest.as_bytes()).is_none() {
             return;
         }
@@ -50,7 +48,7 @@ fn redact_one(response: &mut http::Response<Bytes>, secret: &str) {
     }
 }
 
-/// What is secret in a body that only its sender understands: by the names that the service has for it.
+/// The secrets in a JSON body of unknown meaning, found by the names of their fields.
 pub(crate) fn secrets_in<'a>(fields: impl Iterator<Item = (&'a String, &'a Value)>) -> Vec<String> {
     let mut found = Vec::new();
     let mut rest: Vec<(bool, &Value)> = Vec::new();
@@ -70,7 +68,7 @@ pub(crate) fn secrets_in<'a>(fields: impl Iterator<Item = (&'a String, &'a Value
     found
 }
 
-/// The text without the secret; nothing where it is not in it.
+/// The text without the secret; `None` if it does not contain it.
 pub(crate) fn redact_text(text: &[u8], secret: &str) -> Option<Bytes> {
     let secret = secret.as_bytes();
     if secret.len() < MIN_SECRET_BYTES {
@@ -137,7 +135,7 @@ mod tests {
                 clean.map(str::as_bytes)
             );
         }
-        // Bytes that are no text stay as they are.
+        // Bytes that are not text are unchanged.
         let found = redact_text(b"\xff llx-1234 \xfe", key);
         assert_eq!(found.as_deref(), Some(&b"\xff [redacted] \xfe"[..]));
         assert_eq!(redact_text(b"an answer", "an"), None);

@@ -1,4 +1,4 @@
-//! Objects of the service that may gain, lose and null their fields.
+//! Objects in responses, to which the service may add fields, and whose fields may be missing or null.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,7 +13,7 @@ use crate::Timestamp;
 use crate::secret::{REDACTED, Secret};
 use crate::v2::Configuration;
 
-/// The fields of an object that this version does not know, or could not read.
+/// The fields of an object that this version does not know, or could not parse.
 ///
 /// An object without any costs one null pointer.
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
@@ -24,7 +24,7 @@ impl Extra {
         self.0.get_or_insert_default().insert(name, value);
     }
 
-    /// Leaves a mark in place of a value.
+    /// Replaces a value with a marker.
     pub(crate) fn redact(&mut self, name: &str) {
         self.insert(name.to_owned(), REDACTED.into());
     }
@@ -43,14 +43,14 @@ impl Extra {
 
 impl fmt::Debug for Extra {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // By name only: what nobody knows may as well be a secret.
+        // Only names: an unknown value may be a secret.
         f.debug_list()
             .entries(self.iter().map(|(name, _)| name))
             .finish()
     }
 }
 
-/// A timestamp, nothing, or something that is no timestamp: what a job says of its times must not cost its result.
+/// A timestamp, nothing, or an invalid timestamp: a time in an unexpected form must not lose the job's result.
 pub(crate) enum LenientTimestamp {
     Absent,
     Read(Timestamp),
@@ -119,7 +119,7 @@ impl<'de> Deserialize<'de> for LenientTimestamp {
     }
 }
 
-/// A number of things, where it is one: a mere estimate must not cost what it counts.
+/// A number of items; `None` if it is not a number: an invalid estimate must not lose the items.
 pub(crate) struct LenientCount(pub(crate) Option<u64>);
 
 impl<'de> Deserialize<'de> for LenientCount {
@@ -168,7 +168,7 @@ impl<'de> Deserialize<'de> for LenientCount {
     }
 }
 
-/// Reads `null` as the type's default, for fields that a request must have and a response may lack.
+/// Parses `null` as the type's default, for fields that are required in a request and may be missing in a response.
 pub(crate) fn null_as_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
@@ -177,7 +177,7 @@ where
     Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
 }
 
-/// Tells the masks among secrets that the service shows from values.
+/// Marks those secrets of a response that are masks.
 pub(crate) fn from_service(secrets: BTreeMap<String, Secret>) -> BTreeMap<String, Secret> {
     secrets
         .into_iter()
@@ -185,7 +185,7 @@ pub(crate) fn from_service(secrets: BTreeMap<String, Secret>) -> BTreeMap<String
         .collect()
 }
 
-/// The name a field has in JSON: its identifier without the `r#` that Rust needs before a keyword.
+/// The name of a field in JSON: its identifier without the `r#` of Rust keywords.
 pub(crate) const fn json_name(identifier: &'static str) -> &'static str {
     match identifier.as_bytes() {
         [b'r', b'#', rest @ ..] => match std::str::from_utf8(rest) {
@@ -196,16 +196,16 @@ pub(crate) const fn json_name(identifier: &'static str) -> &'static str {
     }
 }
 
-/// How a job's configuration is read: alone, or once for all jobs of a page that repeat it.
+/// Parses a job's configuration: by itself, or once for all jobs of a page with equal ones.
 pub(crate) trait ConfigInterner<'de> {
-    /// The value that comes next.
+    /// Parses the next value.
     fn configuration<A: MapAccess<'de>>(
         &mut self,
         map: &mut A,
     ) -> Result<Option<Arc<Configuration>>, A::Error>;
 }
 
-/// Nothing is shared.
+/// Shares nothing.
 pub(crate) struct NoInterner;
 
 impl<'de> ConfigInterner<'de> for NoInterner {
@@ -217,18 +217,18 @@ impl<'de> ConfigInterner<'de> for NoInterner {
     }
 }
 
-/// Declares an object that the service sends.
+/// Declares an object of the service's responses.
 ///
-/// - `required` fields must be there; `defaulted` ones are always written, and may lack in an answer.
-/// - `optional` ones may be absent or null. So may an `interned` one, whose value is read by [`ConfigInterner`]. A value
-///   of another type is kept among the extra fields when an object is read [leniently](super::lenient).
-/// - A `timestamp` is optional too, and what is no timestamp is kept among the extra fields always.
-/// - A `strict` one is optional and must be of its type: the lack of it says something that an unreadable value does not.
-/// - A `secret` one is optional, and what it cannot take is not kept, since it would be written out. A `masked` one is a
-///   map of secrets that the service may mask.
+/// - `required` fields must be present; `defaulted` ones are always written, and may be missing in a response.
+/// - `optional` fields may be absent or null; so may `interned` ones, which a [`ConfigInterner`] parses. A value of
+///   another type is kept among the extra fields if the object is parsed [leniently](super::lenient).
+/// - A `timestamp` is optional, and an invalid one is always kept among the extra fields.
+/// - A `strict` field is optional and must have its type: absent and invalid have different meanings.
+/// - A `secret` field is optional. An invalid value is not kept, since it would be written to JSON. A `masked` field is
+///   a map of secrets that the service may mask.
 ///
-/// Whatever else the object has is kept among the extra fields and written back. Serde's `flatten` would do the same at
-/// the price of buffering every field of every object.
+/// All other fields of the object are kept among the extra fields and written back. Serde's `flatten` would do the
+/// same, but it buffers every field of every object.
 macro_rules! response_object {
     (
         $(#[$meta:meta])*
@@ -245,13 +245,13 @@ macro_rules! response_object {
         }
 
         impl $name {
-            /// A field that this version does not know, or could not read, by name.
+            /// Returns a field that this version does not know, or could not parse, by name.
             #[must_use]
             pub fn extra(&self, name: &str) -> Option<&serde_json::Value> {
                 self.extra.get(name)
             }
 
-            /// The fields that this version does not know, or could not read, by name and value.
+            /// Returns the fields that this version does not know, or could not parse, with their names and values.
             pub fn extras(&self) -> impl Iterator<Item = (&str, &serde_json::Value)> {
                 self.extra.iter()
             }
@@ -278,7 +278,7 @@ macro_rules! response_object {
         }
 
         impl $name {
-            /// Reads the object; what it shares with others of its kind is read by `interner`.
+            /// Parses the object; `interner` parses the values that it shares with others.
             pub(crate) fn deserialize_interning<'de, D, S>(deserializer: D, interner: S) -> Result<Self, D::Error>
             where
                 D: serde::Deserializer<'de>,
@@ -420,7 +420,7 @@ macro_rules! read_field {
     };
 }
 
-/// Keeps a value that its field could not take, where there is a way to have it back.
+/// Keeps a value that its field rejected, if the deserializer can return it.
 macro_rules! keep_rejected {
     ($error:ident, $slot:ident, $map:ident, $extra:ident) => {
         match $map.next_value::<$crate::text::lenient::RejectedValue>() {

@@ -1,4 +1,4 @@
-//! How long the service asks a client to wait.
+//! The delay that the service asks for.
 
 use std::time::Duration;
 
@@ -7,15 +7,15 @@ use http::header::{DATE, RETRY_AFTER};
 
 use crate::Time;
 
-/// The delay asked for by `retry-after-ms` or `retry-after`: seconds, fractions of a second, or a date.
+/// The delay in `retry-after-ms` or `retry-after`: seconds, fractions of a second, or a date.
 ///
-/// A date is taken relative to the response's own `Date`, so that a client whose clock is wrong waits as long as it
-/// was asked to; without one, relative to `now`. Zero, negative and unreadable values ask for nothing.
+/// A date counts from the response's own `Date`, so that a client with a wrong clock waits as long as intended; without
+/// that header, from `now`. Zero, negative and invalid values are ignored.
 pub(crate) fn retry_after(headers: &HeaderMap, now: Time) -> Option<Duration> {
     delay(headers, i64::try_from(now.as_millis()).ok())
 }
 
-/// The same where no clock is at hand: a date without the response's own `Date` then asks for nothing.
+/// The same without a clock: a date is ignored if the response has no `Date`.
 pub(crate) fn retry_after_without_clock(headers: &HeaderMap) -> Option<Duration> {
     delay(headers, None)
 }
@@ -40,7 +40,7 @@ fn delay(headers: &HeaderMap, now: Option<i64>) -> Option<Duration> {
     (millis > 0).then(|| Duration::from_millis(millis))
 }
 
-/// A positive number of `unit` seconds; a number too large for a `Duration` is the longest one.
+/// A positive number of `unit` seconds. A number that is too large is the maximum `Duration`.
 fn positive(text: &str, unit: f64) -> Option<Duration> {
     let number: f64 = text.parse().ok()?;
     let seconds = number * unit;

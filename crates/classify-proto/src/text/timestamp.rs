@@ -1,4 +1,4 @@
-//! Instants as the service writes them.
+//! Timestamps of the service.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,8 +12,8 @@ use crate::text::quoted;
 
 /// An instant in UTC, to the microsecond.
 ///
-/// Read leniently: with `Z`, with an offset, with any number of fractional digits (those past the microsecond are
-/// cut), or without any zone, which then means UTC. Written as RFC 3339 with `Z`.
+/// Parsed leniently: with `Z`, with an offset, with any number of fractional digits (digits after the microseconds are
+/// cut), or without a zone, which means UTC. Formatted as RFC 3339 with `Z`.
 ///
 /// The crate features `jiff-0_2`, `chrono-0_4` and `time-0_3` add conversions to and from those libraries.
 ///
@@ -29,8 +29,8 @@ use crate::text::quoted;
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// The instant `micros` microseconds after the Unix epoch, or `None` outside the years -9999 to 9999 (the
-    /// last day of which is cut short).
+    /// Returns the instant `micros` microseconds after the Unix epoch; `None` outside the years -9999 to 9999 (the last
+    /// day of which is incomplete).
     #[must_use]
     pub fn from_unix_micros(micros: i64) -> Option<Self> {
         jiff::Timestamp::from_microsecond(micros)
@@ -38,20 +38,20 @@ impl Timestamp {
             .map(Self::from_inner)
     }
 
-    /// Microseconds since the Unix epoch.
+    /// Returns the microseconds since the Unix epoch.
     #[must_use]
     pub const fn as_unix_micros(self) -> i64 {
         self.0
     }
 
     fn from_inner(inner: jiff::Timestamp) -> Self {
-        // Cut as the digits are, towards the past: the library's own conversion cuts towards 1970.
+        // Rounded towards the past, as the digits are cut; jiff's own conversion rounds towards 1970.
         let micros = inner.as_nanosecond().div_euclid(1_000);
         Self(i64::try_from(micros).unwrap_or_default())
     }
 
     fn inner(self) -> jiff::Timestamp {
-        // Every way in was checked against the same range.
+        // All constructors check the same range.
         jiff::Timestamp::from_microsecond(self.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
     }
 }
@@ -64,7 +64,7 @@ impl FromStr for Timestamp {
         if let Ok(timestamp) = text.parse::<jiff::Timestamp>() {
             return Ok(Self::from_inner(timestamp));
         }
-        // More than nine fractional digits are beyond the library; they are beyond us too.
+        // jiff accepts at most nine fractional digits.
         let cut = cut_fraction(text);
         let text = cut.as_deref().unwrap_or(text);
         if let Ok(timestamp) = text.parse::<jiff::Timestamp>() {
@@ -85,7 +85,7 @@ impl FromStr for Timestamp {
     }
 }
 
-/// The text with its fraction cut to nine digits; `None` when there is nothing to cut.
+/// The text with its fraction cut to nine digits; `None` if it has no more than that.
 fn cut_fraction(text: &str) -> Option<String> {
     let start = text.find('.')? + 1;
     let digits = text[start..].bytes().take_while(u8::is_ascii_digit).count();
@@ -139,14 +139,14 @@ mod chrono_0_4 {
         /// Fails outside the years -9999 to 9999.
         fn try_from(given: chrono::DateTime<chrono::Utc>) -> Result<Self, Self::Error> {
             Self::from_unix_micros(given.timestamp_micros()).ok_or_else(|| {
-                crate::Error::invalid("timestamp", "lies outside the years -9999 to 9999")
+                crate::Error::invalid("timestamp", "is outside of the years -9999 to 9999")
             })
         }
     }
 
     impl From<Timestamp> for chrono::DateTime<chrono::Utc> {
         fn from(timestamp: Timestamp) -> Self {
-            // chrono's range includes ours.
+            // chrono's range includes this one.
             Self::from_timestamp_micros(timestamp.0).unwrap_or_default()
         }
     }
@@ -159,7 +159,7 @@ mod time_0_3 {
     impl From<time::OffsetDateTime> for Timestamp {
         fn from(given: time::OffsetDateTime) -> Self {
             let micros = given.unix_timestamp_nanos().div_euclid(1_000);
-            // This library's range is ours or less unless its `large-dates` is on; then the nearest end is taken.
+            // Without its feature `large-dates`, the crate's range is smaller; then the nearest end is used.
             let micros =
                 i64::try_from(micros).unwrap_or(if micros < 0 { i64::MIN } else { i64::MAX });
             let clamped = micros.clamp(
@@ -173,10 +173,10 @@ mod time_0_3 {
     impl TryFrom<Timestamp> for time::OffsetDateTime {
         type Error = crate::Error;
 
-        /// Fails outside the years that the library was built for.
+        /// Fails outside of the years that the `time` crate was built for.
         fn try_from(timestamp: Timestamp) -> Result<Self, Self::Error> {
             Self::from_unix_timestamp_nanos(i128::from(timestamp.0) * 1_000).map_err(|_| {
-                crate::Error::invalid("timestamp", "lies outside the range of the time crate")
+                crate::Error::invalid("timestamp", "is outside of the range of the time crate")
             })
         }
     }

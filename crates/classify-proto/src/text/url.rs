@@ -4,7 +4,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::error::Error;
 
-/// Everything but RFC 3986's `pchar`: what may not stand in one segment of a path.
+/// All characters except RFC 3986's `pchar`: those that a path segment must encode.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
@@ -24,16 +24,16 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b':')
     .remove(b'@');
 
-/// Everything but RFC 3986's unreserved characters: safe on either side of a query's `=`.
+/// All characters except RFC 3986's unreserved ones: safe on both sides of a query's `=`.
 const QUERY: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
     .remove(b'_')
     .remove(b'~');
 
-/// Appends `/segment` to a path, encoded so that it stays one segment.
+/// Appends `/segment` to a path, encoded as one segment.
 ///
-/// Nothing, `.` and `..` would each name another path and are refused, with `field` saying whose value it was.
+/// An empty segment, `.` and `..` would change the path and are rejected; `field` names the argument in the error.
 pub(crate) fn push_segment(
     path: &mut String,
     field: &'static str,
@@ -43,15 +43,13 @@ pub(crate) fn push_segment(
         "" => {
             return Err(Error::invalid(
                 field,
-                "is empty; it is part of the path, and the path would name something else",
+                "is empty; as a part of the path it would change the request",
             ));
         }
         "." | ".." => {
             return Err(Error::invalid(
                 field,
-                format!(
-                    "is {segment:?}; it is part of the path, and the path would name something else"
-                ),
+                format!("is {segment:?}; as a part of the path it would change the request"),
             ));
         }
         _ => {}

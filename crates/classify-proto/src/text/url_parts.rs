@@ -18,7 +18,7 @@ pub(crate) struct UrlParts<'a> {
 }
 
 impl<'a> UrlParts<'a> {
-    /// Returns `None` if the text does not begin with a scheme and `://`.
+    /// Splits a URL; `None` if the text does not begin with a scheme and `://`.
     pub(crate) fn split(text: &'a str) -> Option<Self> {
         let (scheme, rest) = text.split_once("://")?;
         let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
@@ -38,7 +38,7 @@ impl<'a> UrlParts<'a> {
         }
     }
 
-    /// Returns the host and the port, without credentials.
+    /// The host and the port, without credentials.
     pub(crate) fn host_and_port(&self) -> &'a str {
         match self.authority.rsplit_once('@') {
             Some((_, host_and_port)) => host_and_port,
@@ -46,7 +46,7 @@ impl<'a> UrlParts<'a> {
         }
     }
 
-    /// Returns the port as it was written, with its colon; empty if there is none.
+    /// The port as it was written, with its colon; empty if there is none.
     pub(crate) fn port(&self) -> &'a str {
         let host_and_port = self.host_and_port();
         // An IPv6 address has colons between its brackets.
@@ -56,7 +56,7 @@ impl<'a> UrlParts<'a> {
             .unwrap_or_default()
     }
 
-    /// Parses the URL. The error says what is wrong and repeats no part of the text, which may contain a secret.
+    /// Parses the URL. Errors do not quote the text, which may contain a secret.
     pub(crate) fn parse(&self) -> Result<Url, &'static str> {
         for part in [self.authority, self.rest] {
             for c in part.chars() {
@@ -92,13 +92,12 @@ impl<'a> UrlParts<'a> {
     }
 }
 
-/// Returns the text before the path, the query and the fragment.
+/// The text before the path, the query and the fragment.
 pub(crate) fn authority(text: &str) -> &str {
     text.split(['/', '?', '#', '\\']).next().unwrap_or_default()
 }
 
-/// Returns the scheme and the host of a URL, the parts that cannot be secret. `None` if the text is not a URL with a
-/// host.
+/// The scheme and the host of a URL, the parts that cannot be secret; `None` if the text is not a URL with a host.
 pub(crate) fn origin(text: &str) -> Option<String> {
     let url = UrlParts::split(text)?.parse().ok()?;
     Some(format!("{}://{}", url.scheme(), url.host_str()?))

@@ -16,15 +16,15 @@ use crate::text::id::{find_job_id, is_uuid};
 use crate::text::json::read_json;
 use crate::validation::ValidationErrors;
 
-/// The most files of one job.
+/// Maximum number of files of a job.
 const MAX_FILES: usize = 500;
 
-/// Creates a v1 job: up to 500 files, classified by the same rules. Deprecated with all of [`v1`](super).
+/// Creates a v1 job: up to 500 files, classified with the same rules. Deprecated, like all of [`v1`](super).
 ///
-/// v1 knows no transaction id, so a second create is a second job and a second bill. It is repeated only when the
-/// service provably did not act: no connection came about, or it turned the request away. Any other failure is
-/// [`is_ambiguous`](Error::is_ambiguous); then [`machine::Reconcile`](crate::machine::Reconcile) looks for the job
-/// before anything is sent again.
+/// v1 has no transaction ids, so a second create is a second job and is charged again. A create is repeated only if the
+/// service provably did not act: no connection was made, or the request was rejected. Any other failure is
+/// [`is_ambiguous`](Error::is_ambiguous); [`machine::Reconcile`](crate::machine::Reconcile) then finds the job before
+/// anything is sent again.
 ///
 /// ```
 /// use classify_proto::v1::{CreateJob, Rule};
@@ -35,22 +35,22 @@ const MAX_FILES: usize = 500;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct CreateJob {
-    /// The ids of the files.
+    /// The ids of the files, 1 to 500.
     pub file_ids: Vec<String>,
-    /// The rules.
+    /// The rules, at least one.
     pub rules: Vec<Rule>,
-    /// The classifier's mode; `None` leaves it to the service.
+    /// The mode; the service's default (FAST) if `None`.
     pub mode: Option<Mode>,
-    /// How documents are parsed before they are classified.
+    /// The pages to parse and the language; the service's defaults if `None`.
     pub parsing_configuration: Option<ParsingConfiguration>,
     /// Webhooks to notify.
     pub webhook_configurations: Option<Vec<WebhookConfiguration>>,
-    /// The project and organization.
+    /// The project and organization; those of the [`Api`](crate::Api) if unset.
     pub scope: Scope,
 }
 
 impl CreateJob {
-    /// Classifies these files, 1 to 500, by these rules, at least one.
+    /// Creates the operation for 1 to 500 files and at least one rule.
     #[must_use]
     pub fn new<S: Into<String>>(
         file_ids: impl IntoIterator<Item = S>,
@@ -68,21 +68,21 @@ impl CreateJob {
 
     scope_setters!();
 
-    /// Says how the documents are read; FAST unless told otherwise.
+    /// Sets how the documents are parsed. Default: FAST.
     #[must_use]
     pub fn mode(mut self, mode: impl Into<Mode>) -> Self {
         self.mode = Some(mode.into());
         self
     }
 
-    /// Says which part of the documents is read.
+    /// Sets the pages to parse and the language.
     #[must_use]
     pub fn parsing_configuration(mut self, parsing: ParsingConfiguration) -> Self {
         self.parsing_configuration = Some(parsing);
         self
     }
 
-    /// Reports to this webhook too.
+    /// Adds a webhook to notify.
     #[must_use]
     pub fn webhook(mut self, webhook: WebhookConfiguration) -> Self {
         self.webhook_configurations
@@ -91,7 +91,7 @@ impl CreateJob {
         self
     }
 
-    /// The webhooks that are reported to.
+    /// Returns the webhooks that are notified.
     #[must_use]
     pub fn webhooks(&self) -> &[WebhookConfiguration] {
         self.webhook_configurations.as_deref().unwrap_or_default()
@@ -102,7 +102,8 @@ impl CreateJob {
         self
     }
 
-    /// Whether a job may be the one this create made, by all that a job says of itself. It does not say its files.
+    /// Whether a job may be the one that this create made, judged by all fields of a job. A job does not name its
+    /// files.
     pub(crate) fn could_have_created(&self, job: &Job) -> bool {
         let same = |left: &str, right: &str| left.trim() == right.trim();
         let rules = job.rules.as_ref().is_none_or(|made| {
@@ -171,10 +172,10 @@ impl Operation for CreateJob {
     fn validate(&self) -> Result<(), Error> {
         let mut errors = ValidationErrors::default();
         match self.file_ids.len() {
-            0 => errors.add("file_ids", "is empty; the service takes 1 to 500 files"),
+            0 => errors.add("file_ids", "is empty; 1 to 500 files are required"),
             files if files > MAX_FILES => errors.add(
                 "file_ids",
-                format!("has {files} items; the service takes 1 to {MAX_FILES} files"),
+                format!("has {files} items; 1 to {MAX_FILES} files are allowed"),
             ),
             _ => {}
         }
@@ -184,9 +185,9 @@ impl Operation for CreateJob {
             }
         }
         if self.rules.is_empty() {
-            errors.add("rules", "is empty; the service takes at least one rule");
+            errors.add("rules", "is empty; at least one rule is required");
         }
-        // Of v1 only the lengths are published; what else v2 asks of a type is left to the service.
+        // Only the lengths are documented for v1; the service checks the characters of a type.
         for (index, rule) in self.rules.iter().enumerate() {
             errors.length(format_args!("rules[{index}].type"), &rule.r#type, 1, 50);
             errors.length(
@@ -234,7 +235,7 @@ impl Operation for CreateJob {
     }
 
     fn annotate(&self, error: Error) -> Error {
-        // A job that was made is not lost with the rest of a broken answer.
+        // A created job is not lost if other parts of the response are invalid.
         let id = error
             .raw_body()
             .filter(|_| error.is_decode())

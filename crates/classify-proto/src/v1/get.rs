@@ -15,18 +15,18 @@ use crate::text::error_body::one_line;
 use crate::text::id::same_id;
 use crate::text::json::read_json;
 
-/// Reads a v1 job. Deprecated with all of [`v1`](super).
+/// Reads a v1 job. Deprecated, like all of [`v1`](super).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct GetJob {
-    /// The job's id.
+    /// The id of the job.
     pub job_id: String,
-    /// The project and organization.
+    /// The project and organization; those of the [`Api`](crate::Api) if unset.
     pub scope: Scope,
 }
 
 impl GetJob {
-    /// Reads the job of this id.
+    /// Creates the operation for the job with this id.
     #[must_use]
     pub fn new(job_id: impl Into<String>) -> Self {
         Self {
@@ -38,7 +38,7 @@ impl GetJob {
     scope_setters!();
 }
 
-/// Reads the job again, in its own project.
+/// Reads the job again, in the job's own project.
 impl From<&Job> for GetJob {
     fn from(job: &Job) -> Self {
         let get = Self::new(&*job.id);
@@ -71,14 +71,11 @@ impl Operation for GetJob {
 
     fn parse_success(&self, response: http::Response<Bytes>) -> Result<Job, Error> {
         let job: Job = read_json(response)?;
-        // Another's would be taken for its result.
+        // Another job must not pass for the requested one.
         if same_id(&job.id, &self.job_id) {
             return Ok(job);
         }
-        let message = format!(
-            "the service answered with another job: {}",
-            one_line(&job.id)
-        );
+        let message = format!("the service returned another job: {}", one_line(&job.id));
         Err(Error::v1_conflict(message, job).about_job(&self.job_id))
     }
 

@@ -1,4 +1,4 @@
-//! A v1 job as the service describes it.
+//! A v1 job, as returned by the service.
 
 use serde_json::Value;
 
@@ -9,23 +9,23 @@ use crate::text::open_enum::open_enum;
 use crate::text::response_object::response_object;
 
 open_enum! {
-    /// Where a v1 job stands.
+    /// The status of a v1 job.
     pub enum JobStatus {
-        /// Taken on, or being worked on: v1 has no word of its own for that.
+        /// Accepted or running: v1 does not distinguish them.
         Pending = "PENDING",
         /// Ended with a result for every file.
         Success = "SUCCESS",
-        /// Ended without results.
+        /// Ended with an error and without results.
         Error = "ERROR",
         /// Ended with results for some files.
         PartialSuccess = "PARTIAL_SUCCESS",
-        /// Ended because somebody asked.
+        /// Cancelled on request.
         Cancelled = "CANCELLED",
     }
 }
 
 impl JobStatus {
-    /// Returns how far the job has come. A status that this version does not know is [`JobPhase::Pending`].
+    /// Returns the phase of the status. A status that this version does not know is [`JobPhase::Pending`].
     #[must_use]
     pub fn phase(&self) -> JobPhase {
         match self {
@@ -36,7 +36,7 @@ impl JobStatus {
         }
     }
 
-    /// Whether the job has ended.
+    /// Returns `true` if the job has ended.
     #[must_use]
     pub fn is_terminal(&self) -> bool {
         self.phase().is_terminal()
@@ -44,54 +44,54 @@ impl JobStatus {
 }
 
 open_enum! {
-    /// How documents are read in v1.
+    /// How documents are parsed in v1.
     pub enum Mode {
-        /// By their text: one credit a page. The default.
+        /// By their text: one credit per page. The default.
         Fast = "FAST",
-        /// By their looks as well: two credits a page. v2 has no counterpart.
+        /// By their text and their visual appearance: two credits per page. v2 has no equivalent.
         Multimodal = "MULTIMODAL",
     }
 }
 
 response_object! {
-    /// A v1 job: up to 500 files, classified by the same rules. Its results are read apart from it.
+    /// A v1 job: up to 500 files, classified with the same rules. Its results are a separate request.
     ///
-    /// Only `id` and `status` are certain to be there. Fields that this version does not know are kept and read
-    /// with [`extra`](Self::extra); so is a value in an answer that is not of its field's type, which is then absent.
-    /// The service does not say which files it holds.
+    /// Only `id` and `status` are always present. Fields that this version does not know are kept;
+    /// [`extra`](Self::extra) returns them. A field whose value has an unexpected type is `None`, and its value is an
+    /// extra too. The service does not return the ids of the job's files.
     pub struct Job {
-        /// The job's id, a UUID.
+        /// The id of the job, a UUID.
         required id: String,
-        /// The project the job belongs to.
+        /// The id of the job's project.
         optional project_id: String,
-        /// The rules the job was made with.
+        /// The rules that the job was created with.
         optional rules: Vec<Rule>,
-        /// Where the job stands.
+        /// The status of the job when the response was sent.
         required status: JobStatus,
-        /// Who created the job.
+        /// The id of the user who created the job.
         optional user_id: String,
-        /// When the job was created.
+        /// The time of the create.
         timestamp created_at: Timestamp,
-        /// Since when the status holds.
+        /// The time since which the job has had its status.
         timestamp effective_at: Timestamp,
-        /// What went wrong in the latest try.
+        /// The error message of the latest attempt.
         optional error_message: String,
-        /// The record behind the status.
+        /// The id of the record behind the status.
         optional job_record_id: String,
-        /// How the documents are read; FAST where it is absent.
+        /// How the documents are parsed. FAST if absent.
         optional mode: Mode,
-        /// Which part of the documents is read.
+        /// The pages to parse and the language.
         optional parsing_configuration: ParsingConfiguration,
-        /// When the job last changed.
+        /// The time of the last change.
         timestamp updated_at: Timestamp,
     }
 }
 
 impl Job {
-    /// Every field as JSON, those this version does not know included.
+    /// Returns every field as JSON, including those that this version does not know.
     #[must_use]
     pub fn to_json(&self) -> Value {
-        // No field has a key or a number that JSON could not hold.
+        // No field has a key or a number that JSON cannot represent.
         serde_json::to_value(self).unwrap_or_default()
     }
 }

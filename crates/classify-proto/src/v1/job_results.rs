@@ -3,13 +3,13 @@
 use super::{FileResult, Job, JobStatus, Outcome};
 use crate::text::id::same_id;
 
-/// A v1 job that has ended with results: all of them, from every page.
+/// A v1 job that ended with results, and the results of all pages.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct JobResults {
-    /// The job: of status `SUCCESS` or `PARTIAL_SUCCESS`.
+    /// The job, with the status `SUCCESS` or `PARTIAL_SUCCESS`.
     pub job: Job,
-    /// A result per file, in the service's order. After a partial success a file that failed may have none.
+    /// One result per file, in the service's order. After a partial success, failed files may have none.
     pub results: Vec<FileResult>,
 }
 
@@ -18,11 +18,11 @@ impl JobResults {
         Self { job, results }
     }
 
-    /// What became of one file.
+    /// Returns the outcome of one file.
     ///
-    /// A file without a result has failed when the job is a partial success, and is [`Outcome::Missing`] otherwise.
-    /// So is a file that was not part of the job, which the service does not tell apart. A result that is there and
-    /// cannot be read is missing in either case.
+    /// A file without a result has failed if the job is a partial success, and is [`Outcome::Missing`] otherwise. The
+    /// same applies to a file that is not part of the job, which the service does not distinguish. A result that cannot
+    /// be parsed is missing in both cases.
     #[must_use]
     pub fn outcome(&self, file_id: &str) -> Outcome<'_> {
         self.results
@@ -36,7 +36,7 @@ impl JobResults {
             .map_or_else(|| self.missing_outcome(), |result| self.read(result))
     }
 
-    /// Each file that has an entry among the results, with what became of it.
+    /// Returns the outcomes of all files that have a result, with their ids.
     pub fn outcomes(&self) -> impl Iterator<Item = (Option<&str>, Outcome<'_>)> {
         self.results
             .iter()

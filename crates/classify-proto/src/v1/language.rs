@@ -3,10 +3,10 @@
 use crate::text::open_enum::open_enum;
 
 open_enum! {
-    /// The language of a document, by v1's own codes.
+    /// The language of a document, with v1's own codes.
     ///
-    /// They are those of an OCR library and not all of ISO 639-1; [`iso_639_1`](Self::iso_639_1) says which code v2
-    /// takes in their place.
+    /// They are the codes of an OCR library and differ from ISO 639-1; [`iso_639_1`](Self::iso_639_1) returns the code
+    /// for v2.
     pub enum Language {
         /// Afrikaans.
         Afrikaans = "af",
@@ -184,10 +184,10 @@ open_enum! {
 }
 
 impl Language {
-    /// The language's ISO 639-1 code, which v2 takes; `None` where it has none.
+    /// Returns the language's ISO 639-1 code, which v2 takes; `None` if it has none.
     ///
-    /// The service publishes no such list: the counterparts are general knowledge. Of a code that this version does
-    /// not know, two letters are taken for ISO 639-1.
+    /// The service publishes no such list: the equivalents are general knowledge. A two-letter code that this version
+    /// does not know counts as ISO 639-1.
     #[must_use]
     pub fn iso_639_1(&self) -> Option<&str> {
         match self {
@@ -202,7 +202,7 @@ impl Language {
         }
     }
 
-    /// The one language of v1 that has this ISO 639-1 code; `None` where v1 has none, or two to choose from.
+    /// Returns the language of v1 with this ISO 639-1 code; `None` if there is none, or more than one.
     #[must_use]
     pub fn from_iso_639_1(code: &str) -> Option<Self> {
         match code {
@@ -220,7 +220,7 @@ impl Language {
 mod tests {
     use super::*;
 
-    /// Those that have a name of their own in v1, by facts that are nobody's secret.
+    /// Languages whose v1 codes differ from ISO 639-1; the equivalents are general knowledge.
     const WITHOUT: [&str; 17] = [
         "abq", "ady", "ang", "bgc", "bho", "dar", "gom", "inh", "kbd", "lbe", "lez", "mah", "mai",
         "mni", "new", "sck", "tab",

@@ -15,20 +15,20 @@ use crate::semantics::Semantics;
 use crate::text::json::read_json;
 use crate::validation::ValidationErrors;
 
-/// Lists v1 jobs, a page at a time. There are no filters. Deprecated with all of [`v1`](super).
+/// Lists v1 jobs, one page per request, without filters. Deprecated, like all of [`v1`](super).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ListJobs {
-    /// Items per page; `None` leaves it to the service.
+    /// Jobs per page; the service's default if `None`.
     pub page_size: Option<u32>,
-    /// The token of the page to read; `None` for the first page.
+    /// The token of the page to return; the first page if `None`.
     pub page_token: Option<String>,
-    /// The project and organization.
+    /// The project and organization; those of the [`Api`](crate::Api) if unset.
     pub scope: Scope,
 }
 
 impl ListJobs {
-    /// Lists every v1 job of the project.
+    /// Creates the operation for all v1 jobs of the project.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -36,14 +36,14 @@ impl ListJobs {
 
     scope_setters!();
 
-    /// How many jobs a page holds: 1 or more; no maximum is published.
+    /// Sets the number of jobs per page: at least 1. No maximum is documented.
     #[must_use]
     pub fn page_size(mut self, jobs: u32) -> Self {
         self.page_size = Some(jobs);
         self
     }
 
-    /// Starts at the page of this token.
+    /// Sets the token of the page to return.
     #[must_use]
     pub fn page_token(mut self, token: impl Into<String>) -> Self {
         self.page_token = Some(token.into());

@@ -1,23 +1,23 @@
-//! Classification jobs of the first version, `/api/v1/classifier/jobs`: one job for many files.
+//! Classification jobs of API version 1, `/api/v1/classifier/jobs`: one job for many files.
 //!
-//! **Deprecated.** The service never called this version ready, and took it out of its published interface on
-//! 2026-09-08. It may answer 404 or 410 any day. New programs use [`v2`](crate::v2); [`migrate`] turns requests of
-//! this version into those of v2 and says what changes. It is here for those who have jobs to fetch or code to move.
-//! (The items carry no `#[deprecated]`: that would warn of every line in this crate, its drivers and its tests that
-//! keeps the old routes working, and a user who calls them knows.)
+//! **Deprecated.** The service never declared this version stable, and removed it from its published interface on
+//! 2026-09-08. It may answer 404 or 410 at any time. New programs use [`v2`](crate::v2); [`migrate`] converts v1
+//! requests to v2 and reports what changes. Use this module to read existing jobs or to migrate code. (The items have
+//! no `#[deprecated]`: it would warn about every line in this crate, its drivers and its tests that supports v1, and
+//! users who call v1 know.)
 //!
-//! | operation | request | repeated |
+//! | operation | request | repeated after a lost response |
 //! | --- | --- | --- |
-//! | [`CreateJob`] | `POST /api/v1/classifier/jobs` | only when the service provably did not act |
+//! | [`CreateJob`] | `POST /api/v1/classifier/jobs` | only if the service provably did not act |
 //! | [`ListJobs`] | `GET /api/v1/classifier/jobs` | yes |
 //! | [`GetJob`] | `GET /api/v1/classifier/jobs/{classify_job_id}` | yes |
 //! | [`GetJobResults`] | `GET /api/v1/classifier/jobs/{classify_job_id}/results` | yes |
 //!
-//! What differs from v2: a job holds 1 to 500 files and its results are read apart from it; there is no transaction
-//! id, so a create whose answer is lost is [`is_ambiguous`](crate::Error::is_ambiguous) and
-//! [`machine::Reconcile`](crate::machine::Reconcile) looks for its job; pages are counted from 0; at most five pages
-//! of a file are read unless told otherwise. [`machine::ResultsWaiter`](crate::machine::ResultsWaiter) waits for a
-//! job and then reads every page of its results.
+//! Differences from v2: a job has 1 to 500 files, and its results are a separate request; there are no transaction ids,
+//! so a create whose response is lost is [`is_ambiguous`](crate::Error::is_ambiguous) and
+//! [`machine::Reconcile`](crate::machine::Reconcile) finds its job; pages are counted from 0; at most five pages of a
+//! file are parsed by default. [`machine::ResultsWaiter`](crate::machine::ResultsWaiter) waits for a job and then reads
+//! all pages of its results.
 
 mod create;
 mod get;
@@ -42,12 +42,12 @@ pub use parsing::{MaxPages, ParsingConfiguration};
 pub use results::{FileResult, GetJobResults};
 pub use webhook::WebhookConfiguration;
 
-/// The route of every operation here.
+/// The path of the operations of this module.
 const ROUTE: &str = "/api/v1/classifier/jobs";
 
 #[cfg(test)]
 pub(crate) mod examples {
-    /// The job of the service's documentation.
+    /// The example job of the service's documentation.
     pub(crate) const JOB: &str = r#"{
         "id": "182bd5e5-6e1a-4fe4-a799-aa6d9a6ab26e",
         "project_id": "182bd5e5-6e1a-4fe4-a799-aa6d9a6ab26e",
@@ -63,7 +63,7 @@ pub(crate) mod examples {
         "updated_at": "2019-12-27T18:11:19.117Z"
     }"#;
 
-    /// The results of the service's documentation.
+    /// The example results of the service's documentation.
     pub(crate) const RESULTS: &str = r#"{
         "items": [{
             "id": "182bd5e5-6e1a-4fe4-a799-aa6d9a6ab26e",

@@ -1,4 +1,4 @@
-//! Which part of the documents v1 reads.
+//! The pages that v1 parses, and the language.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -7,38 +7,38 @@ use crate::error::Error;
 use crate::page_ranges::PageRanges;
 use crate::validation::ValidationErrors;
 
-/// How many pages of a file v1 reads where nothing is said.
+/// Number of pages that v1 parses by default.
 pub(crate) const DEFAULT_MAX_PAGES: u32 = 5;
-/// The most pages that ranges are written out to: a request lists every page as a number.
+/// Maximum number of pages that ranges are expanded to: a request lists every page as a number.
 const MAX_TARGET_PAGES: usize = 10_000;
 
-/// How many pages of a file to read at most.
+/// Maximum number of pages to parse per file.
 ///
-/// To leave it out and to send `null` for it are two requests; an `Option` could tell only one.
+/// Omitting the field and sending `null` are different requests, which an `Option` could not distinguish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[expect(
     clippy::exhaustive_enums,
     reason = "JSON has these three ways to say it and no fourth"
 )]
 pub enum MaxPages {
-    /// Nothing is said: the field is not sent, and the service reads five.
+    /// The field is not sent, and the service parses five pages.
     #[default]
     Default,
-    /// `null`: no limit. The published schema has it beside numbers, and leaves its meaning to the reader.
+    /// `null`: no limit. The published schema allows it without describing it.
     Unlimited,
-    /// This many. The schema has no least number; what the service makes of zero is not published either.
+    /// This many pages. The schema has no minimum, and does not describe zero.
     Limit(u32),
 }
 
 impl MaxPages {
-    /// Whether nothing is said.
+    /// Returns `true` for [`Default`](Self::Default).
     #[must_use]
     pub fn is_absent(&self) -> bool {
         *self == Self::Default
     }
 }
 
-/// `Some` is that many, and `None` is no limit.
+/// `Some` is a limit, and `None` is no limit.
 impl From<Option<u32>> for MaxPages {
     fn from(pages: Option<u32>) -> Self {
         pages.map_or(Self::Unlimited, Self::Limit)
@@ -60,60 +60,60 @@ impl<'de> Deserialize<'de> for MaxPages {
     }
 }
 
-/// Which part of the documents is read, and in what language.
+/// The pages of the documents that are parsed, and their language.
 ///
-/// Of a job that is read, only these fields are kept.
+/// If it is part of a job from a response, only these fields are kept.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ParsingConfiguration {
-    /// The documents' language; the service takes English where it is absent.
+    /// The language of the documents. English if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lang: Option<Language>,
-    /// How many pages to read at most; the service takes **five** where it is absent.
+    /// Maximum number of pages to parse. **Five** if absent.
     #[serde(default, skip_serializing_if = "MaxPages::is_absent")]
     pub max_pages: MaxPages,
-    /// Which pages to read, **0-based**; [`PageRanges`] reads and writes it. An old example of the service warns that
-    /// it and `max_pages` exclude each other.
+    /// Pages to parse, **0-based**; [`PageRanges`] converts them. An old example of the service warns that it cannot be
+    /// combined with `max_pages`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target_pages: Option<Vec<u32>>,
 }
 
 impl ParsingConfiguration {
-    /// Leaves everything to the service: English, and five pages at most.
+    /// Creates a value with the service's defaults: English, and five pages at most.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Says what language the documents are in.
+    /// Sets the language of the documents.
     #[must_use]
     pub fn lang(mut self, language: impl Into<Language>) -> Self {
         self.lang = Some(language.into());
         self
     }
 
-    /// Reads at most this many pages.
+    /// Sets the maximum number of pages to parse.
     #[must_use]
     pub fn max_pages(mut self, pages: u32) -> Self {
         self.max_pages = MaxPages::Limit(pages);
         self
     }
 
-    /// Reads all pages: sends `null`. See [`MaxPages::Unlimited`].
+    /// Parses all pages: sends `null`. See [`MaxPages::Unlimited`].
     #[must_use]
     pub fn all_pages(mut self) -> Self {
         self.max_pages = MaxPages::Unlimited;
         self
     }
 
-    /// Reads these pages, 0-based as v1 counts them: `[0, 2]` is the first and the third.
+    /// Sets the pages to parse, 0-based: `[0, 2]` is the first and the third.
     #[must_use]
     pub fn target_pages(mut self, pages: impl IntoIterator<Item = u32>) -> Self {
         self.target_pages = Some(pages.into_iter().collect());
         self
     }
 
-    /// Reads these pages, 1-based as people and v2 count them.
+    /// Sets the pages to parse, 1-based as in v2.
     ///
     /// ```
     /// use classify_proto::v1::ParsingConfiguration;
@@ -126,16 +126,16 @@ impl ParsingConfiguration {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::TooLarge`](crate::ErrorKind::TooLarge) when they are more than 10,000 pages.
+    /// [`ErrorKind::TooLarge`](crate::ErrorKind::TooLarge) if there are more than 10,000 pages.
     pub fn page_ranges(self, pages: &PageRanges) -> Result<Self, Error> {
         Ok(self.target_pages(pages.to_zero_based(MAX_TARGET_PAGES)?))
     }
 
-    /// The pages that are read, 1-based; `None` where none are named.
+    /// Returns the pages to parse, 1-based; `None` if none are set.
     ///
     /// # Errors
     ///
-    /// [`is_invalid`](Error::is_invalid) when the list is empty or a number is too large.
+    /// [`is_invalid`](Error::is_invalid) if the list is empty or a number is too large.
     #[must_use]
     pub fn target_page_ranges(&self) -> Option<Result<PageRanges, Error>> {
         let pages = self.target_pages.as_ref()?;
@@ -150,16 +150,17 @@ impl ParsingConfiguration {
         }
     }
 
-    /// Whether a job with the other one may be the answer to this one, with what the service fills in.
+    /// Whether a job with the other configuration may belong to a create with this one, after the service filled in its
+    /// defaults.
     pub(crate) fn agrees_with(&self, other: &Self) -> bool {
         use MaxPages::{Default, Limit, Unlimited};
 
         let lang = |parsing: &Self| parsing.lang.clone().unwrap_or(Language::English);
         let max_pages_agree = match (self.max_pages, other.max_pages) {
             (requested, created) if requested == created => true,
-            // Who said nothing may be shown the default, or that nothing was said.
+            // If nothing was requested, the job may show the default or nothing.
             (Default, created) => matches!(created, Unlimited | Limit(DEFAULT_MAX_PAGES)),
-            // A job that shows nothing may have been asked for what its default is, or for no number.
+            // If the job shows nothing, the default or no limit may have been requested.
             (requested, Default) => matches!(requested, Unlimited | Limit(DEFAULT_MAX_PAGES)),
             _ => false,
         };

@@ -19,25 +19,26 @@ use crate::text::json::read_json;
 use crate::text::response_object::response_object;
 
 response_object! {
-    /// What one file of a v1 job was found to be.
+    /// The result of one file of a v1 job.
     pub struct FileResult {
-        /// The result's own id.
+        /// The id of the result.
         required id: String,
-        /// The job it is of.
+        /// The id of the job.
         optional classify_job_id: String,
-        /// When it was created.
+        /// The time of the create.
         timestamp created_at: Timestamp,
-        /// The file.
+        /// The id of the file.
         optional file_id: String,
-        /// The result; absent when the file could not be classified, or when it cannot be read.
+        /// The result; absent if the file could not be classified, or if it cannot be parsed.
         optional result: ClassifyResult,
-        /// When it last changed.
+        /// The time of the last change.
         timestamp updated_at: Timestamp,
     }
 }
 
 impl FileResult {
-    /// What became of the file. [`JobResults::outcome`](super::JobResults::outcome) knows more, because it knows the job.
+    /// Returns the outcome of the file. [`JobResults::outcome`](super::JobResults::outcome) is more precise, because it
+    /// knows the job's status.
     #[must_use]
     pub fn outcome(&self) -> Outcome<'_> {
         match &self.result {
@@ -47,25 +48,24 @@ impl FileResult {
     }
 }
 
-/// Reads the results of a v1 job, a page at a time. Deprecated with all of [`v1`](super).
+/// Reads the results of a v1 job, one page per request. Deprecated, like all of [`v1`](super).
 ///
-/// The published interface gives each page a token for the next and no parameter to send it in, so the official
-/// clients stop at the first page. Here the token is sent as everywhere else in the service, as `page_token`; where
-/// a server passes over it, the repeated page is noticed by [`machine::Pager`](crate::machine::Pager) and is an error,
-/// never a silent loss.
+/// The published interface returns a token for the next page and has no parameter to send it, so the official clients
+/// stop at the first page. This client sends it as `page_token`, as everywhere else in the API. If a server ignores it,
+/// [`machine::Pager`](crate::machine::Pager) notices the repeated page and fails instead of losing results.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct GetJobResults {
-    /// The job's id.
+    /// The id of the job.
     pub job_id: String,
-    /// The token of the page to read; `None` for the first page.
+    /// The token of the page to return; the first page if `None`.
     pub page_token: Option<String>,
-    /// The project and organization.
+    /// The project and organization; those of the [`Api`](crate::Api) if unset.
     pub scope: Scope,
 }
 
 impl GetJobResults {
-    /// Reads the results of the job of this id.
+    /// Creates the operation for the results of the job with this id.
     #[must_use]
     pub fn new(job_id: impl Into<String>) -> Self {
         Self {
@@ -77,7 +77,7 @@ impl GetJobResults {
 
     scope_setters!();
 
-    /// Starts at the page of this token.
+    /// Sets the token of the page to return.
     #[must_use]
     pub fn page_token(mut self, token: impl Into<String>) -> Self {
         self.page_token = Some(token.into());
@@ -122,7 +122,7 @@ impl Operation for GetJobResults {
         match stray {
             None => Ok(page),
             Some(id) => Err(Error::unexpected_result(format!(
-                "the service answered with a result of another job: {}",
+                "the service returned a result of another job: {}",
                 one_line(id)
             ))),
         }

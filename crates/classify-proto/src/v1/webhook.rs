@@ -1,4 +1,4 @@
-//! A webhook that is given with a v1 job.
+//! A webhook that is sent with a v1 create.
 
 use std::collections::BTreeMap;
 
@@ -12,32 +12,32 @@ use crate::validation::ValidationErrors;
 use crate::webhooks::WebhookOutputFormat;
 use crate::webhooks::validate;
 
-/// A webhook that is given with a v1 job.
+/// A webhook that is sent with a v1 create.
 ///
 /// It differs from v2's in two ways: header values may be any JSON, and events are free text. Header values and the
-/// signing secret are sent, and never printed or saved.
+/// signing secret are sent to the service, and redacted in `Debug`, errors and saved states.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct WebhookConfiguration {
-    /// Where to deliver: an `http:` or `https:` URL.
+    /// The URL to deliver to, `http:` or `https:`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhook_url: Option<String>,
     /// Headers of every delivery.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhook_headers: Option<BTreeMap<String, SecretValue>>,
-    /// Which events to deliver, such as `classify.success`; all where it is absent.
+    /// The events to deliver, such as `classify.success`; all events if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhook_events: Option<Vec<String>>,
-    /// How the body is written.
+    /// The format of a delivery's body; the service's default if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhook_output_format: Option<WebhookOutputFormat>,
-    /// Signs each delivery, in its `LC-Signature` header.
+    /// The key of the signature in the `LC-Signature` header; deliveries are unsigned if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhook_signing_secret: Option<Secret>,
 }
 
 impl WebhookConfiguration {
-    /// Delivers every event to `url`.
+    /// Creates a webhook that delivers every event to `url`.
     #[must_use]
     pub fn new(url: impl Into<String>) -> Self {
         Self {
@@ -55,28 +55,28 @@ impl WebhookConfiguration {
         self
     }
 
-    /// Delivers only these events.
+    /// Limits the deliveries to these events.
     #[must_use]
     pub fn events<S: Into<String>>(mut self, events: impl IntoIterator<Item = S>) -> Self {
         self.webhook_events = Some(events.into_iter().map(Into::into).collect());
         self
     }
 
-    /// Says how the body is written.
+    /// Sets the format of a delivery's body.
     #[must_use]
     pub fn output_format(mut self, format: impl Into<WebhookOutputFormat>) -> Self {
         self.webhook_output_format = Some(format.into());
         self
     }
 
-    /// Signs each delivery with this secret.
+    /// Sets the key that signs every delivery.
     #[must_use]
     pub fn signing_secret(mut self, secret: impl Into<Secret>) -> Self {
         self.webhook_signing_secret = Some(secret.into());
         self
     }
 
-    /// What it carries that nobody but the service may see: every text in a header's value, however deep.
+    /// The secrets of the webhook: every text in a header's value, at any depth.
     pub(crate) fn secrets(&self) -> Vec<String> {
         let mut found = validate::secrets(None, self.webhook_signing_secret.as_ref());
         let headers = self.webhook_headers.iter().flat_map(BTreeMap::values);
@@ -108,7 +108,7 @@ impl WebhookConfiguration {
         validate::events(path, self.webhook_events.as_deref(), errors);
     }
 
-    /// The same with its secrets in the open, for the wire alone.
+    /// The webhook with its secrets exposed, only for the request body.
     pub(crate) fn to_wire(&self, path: &str) -> Result<WireWebhook<'_>, Error> {
         let webhook_headers = match &self.webhook_headers {
             None => None,

@@ -12,21 +12,22 @@ use crate::operation::Operation;
 use crate::scope::{Scope, from_id, scope_setters};
 use crate::semantics::{Recovery, Semantics, Verification};
 
-/// Cancels a job that has not ended.
+/// Cancels a job that has not ended. Returns the cancelled job.
 ///
-/// The service refuses when it has. A refusal that follows a lost answer proves nothing, because the lost request may
-/// itself have ended the job; then the job is read, and only a cancelled one counts as success.
+/// The service rejects the cancel of a job that has ended. If an earlier response was lost, a rejection proves nothing,
+/// because the lost request may have cancelled the job. The job is then read, and the cancel succeeded only if the job
+/// is cancelled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct CancelJob {
-    /// The job's id.
+    /// The id of the job to cancel.
     pub job_id: String,
-    /// The project and organization.
+    /// The project and organization; those of the [`Api`](crate::Api) if unset.
     pub scope: Scope,
 }
 
 impl CancelJob {
-    /// Cancels the job of this id.
+    /// Creates the operation for the job with this id.
     #[must_use]
     pub fn new(job_id: impl Into<String>) -> Self {
         Self {
@@ -42,8 +43,8 @@ impl CancelJob {
         self
     }
 
-    /// Whether a cancel may have been refused because the job has ended. Which status says so is not published; any
-    /// 4xx about the job's state will do.
+    /// Whether a cancel may have been rejected because the job has ended. The status is not documented, so any 4xx that
+    /// can be about the job's state counts.
     pub(crate) fn may_have_ended(error: &Error) -> bool {
         matches!(
             error.status().map(|status| status.as_u16()),
@@ -62,7 +63,7 @@ impl Operation for CancelJob {
     }
 
     fn semantics(&self) -> Semantics<Self> {
-        // The read is another request, which keeps the scope of the cancel.
+        // The verifying read is a request of its own and needs the scope of the cancel.
         Semantics::idempotent().recovery(Recovery::Verify(Verification::new(
             Self::may_have_ended,
             |cancel, api| {

@@ -1,4 +1,4 @@
-//! What to tell documents apart by.
+//! Rules and other settings of a classification.
 
 use crate::error::Error;
 use crate::page_ranges::PageRanges;
@@ -8,9 +8,9 @@ use crate::text::response_object::response_object;
 use crate::validation::ValidationErrors;
 
 open_enum! {
-    /// How documents are read.
+    /// How documents are parsed.
     pub enum Mode {
-        /// The only mode of v2, and its default.
+        /// Fast parsing: the only mode of v2, and the default.
         Fast = "FAST",
     }
 }
@@ -19,16 +19,17 @@ response_object! {
     /// A document type and how to recognize it.
     #[derive(Eq, Hash, Default)]
     pub struct Rule {
-        /// The type to give a document that matches: 1 to 50 letters, digits, spaces, `-` and `_`, unlike any other
-        /// rule's.
+        /// The type assigned to a document that matches: 1 to 50 letters, digits, spaces, `-` and `_`, different from
+        /// the types of the other rules.
         defaulted r#type: String,
-        /// What such a document contains, in natural language: 10 to 2000 characters.
+        /// A description in natural language of documents of this type: 10 to 2000 characters.
         defaulted description: String,
     }
 }
 
 impl Rule {
-    /// A rule that gives `type` to documents which match `description`.
+    /// Creates a rule that assigns `type` to documents that match `description`. [`Configuration::validate`] checks
+    /// both.
     #[must_use]
     pub fn new(r#type: impl Into<String>, description: impl Into<String>) -> Self {
         Self {
@@ -39,43 +40,43 @@ impl Rule {
     }
 }
 
-// Its fields and those of a configuration are strict: they are held against what was asked, and one that could not be
-// read must not pass for one that was not there.
+// The fields of this type and of `Configuration` are strict: they are compared with the request, and a value that could
+// not be parsed must not pass for an absent one.
 response_object! {
-    /// Which part of a document is read, and in what language.
+    /// The pages of a document that are parsed, and its language.
     #[derive(Eq, Hash, Default)]
     pub struct ParsingConfiguration {
-        /// The document's language as an ISO 639-1 code; the service takes `en` where it is absent.
+        /// The document's language as an ISO 639-1 code. `en` if absent.
         strict lang: String,
-        /// How many pages to read at most, from 1; all where it is absent.
+        /// Maximum number of pages to parse, at least 1. All pages if absent.
         strict max_pages: u32,
-        /// Which pages to read, 1-based: `1,3,5-7`; all where it is absent. [`PageRanges`] reads and writes it.
+        /// Pages to parse, 1-based, such as `1,3,5-7`. All pages if absent. [`PageRanges`] parses and formats it.
         strict target_pages: String,
     }
 }
 
 impl ParsingConfiguration {
-    /// Leaves everything to the service.
+    /// Creates a value without any field: the service uses its defaults.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Says what language the document is in.
+    /// Sets the document's language, an ISO 639-1 code such as `de`.
     #[must_use]
     pub fn lang(mut self, code: impl Into<String>) -> Self {
         self.lang = Some(code.into());
         self
     }
 
-    /// Reads at most this many pages.
+    /// Sets the maximum number of pages to parse, at least 1.
     #[must_use]
     pub fn max_pages(mut self, pages: u32) -> Self {
         self.max_pages = Some(pages);
         self
     }
 
-    /// Reads these pages: `1,3,5-7`, 1-based.
+    /// Sets the pages to parse, 1-based, such as `1,3,5-7`.
     #[must_use]
     pub fn target_pages(mut self, pages: impl Into<String>) -> Self {
         self.target_pages = Some(pages.into());
@@ -84,23 +85,35 @@ impl ParsingConfiguration {
 }
 
 response_object! {
-    /// The rules of a classification, with how documents are read.
+    /// The rules of a classification and how documents are parsed.
     ///
-    /// Responses repeat it in every job; there each job holds it in an `Arc`. One that was read, and is sent again or
-    /// saved, is sent with the fields that this version does not know.
+    /// Responses repeat it in every job, so equal ones share one `Arc`. If a configuration from a response is sent
+    /// again or saved, fields that this version does not know are sent as well.
+    ///
+    /// ```
+    /// use classify_proto::v2::{Configuration, ParsingConfiguration, Rule};
+    ///
+    /// let rules = Configuration::new([
+    ///     Rule::new("invoice", "has an invoice number, line items and a total amount"),
+    ///     Rule::new("contract", "is an agreement that two parties sign"),
+    /// ])
+    /// .parsing_configuration(ParsingConfiguration::new().max_pages(3));
+    /// rules.validate()?;
+    /// # Ok::<(), classify_proto::Error>(())
+    /// ```
     #[derive(Eq, Hash, Default)]
     pub struct Configuration {
-        /// At least one; the one that matches best decides.
+        /// The rules, at least one. The best match decides.
         defaulted rules: Vec<Rule>,
-        /// How documents are read; the service takes FAST where it is absent.
+        /// How documents are parsed. FAST if absent.
         strict mode: Mode,
-        /// Which part of a document is read.
+        /// The pages to parse and the language. All pages and `en` if absent.
         strict parsing_configuration: ParsingConfiguration,
     }
 }
 
 impl Configuration {
-    /// From rules alone.
+    /// Creates a configuration with these rules and the service's defaults.
     #[must_use]
     pub fn new(rules: impl IntoIterator<Item = Rule>) -> Self {
         Self {
@@ -109,26 +122,26 @@ impl Configuration {
         }
     }
 
-    /// Names the mode.
+    /// Sets how documents are parsed.
     #[must_use]
     pub fn mode(mut self, mode: Mode) -> Self {
         self.mode = Some(mode);
         self
     }
 
-    /// Says which part of a document is read.
+    /// Sets the pages to parse and the language.
     #[must_use]
     pub fn parsing_configuration(mut self, parsing: ParsingConfiguration) -> Self {
         self.parsing_configuration = Some(parsing);
         self
     }
 
-    /// Holds the configuration against the service's published limits.
+    /// Validates the configuration against the service's published limits.
     ///
     /// # Errors
     ///
-    /// [`is_invalid`](Error::is_invalid), naming each field: no rule, a type that is not 1 to 50 letters, digits,
-    /// spaces, `-` and `_` or stands twice, a description that is not 10 to 2000 characters, pages that cannot be read.
+    /// [`is_invalid`](Error::is_invalid), naming each invalid field: no rule, a type that is not 1 to 50 letters,
+    /// digits, spaces, `-` and `_` or occurs twice, a description that is not 10 to 2000 characters, invalid pages.
     pub fn validate(&self) -> Result<(), Error> {
         let mut errors = ValidationErrors::default();
         self.collect_errors("configuration", &mut errors);
@@ -139,7 +152,7 @@ impl Configuration {
         if self.rules.is_empty() {
             errors.add(
                 format!("{path}.rules"),
-                "is empty; the service takes at least one rule",
+                "is empty; at least one rule is required",
             );
         }
         for (index, rule) in self.rules.iter().enumerate() {
@@ -153,7 +166,9 @@ impl Configuration {
             if let Some(stray) = stray.flatten() {
                 errors.add(
                     format_args!("{path}.rules[{index}].type"),
-                    format!("holds {stray:?}; the service takes letters, digits, spaces, - and _"),
+                    format!(
+                        "contains {stray:?}; only letters, digits, spaces, - and _ are allowed"
+                    ),
                 );
             }
             if let Some(first) = self.rules[..index]
@@ -182,7 +197,7 @@ impl Configuration {
         if parsing.max_pages == Some(0) {
             errors.add(
                 format!("{path}.max_pages"),
-                "is 0; leave it out to read all pages",
+                "is 0; omit it to read all pages",
             );
         }
         if let Some(Err(error)) = parsing
@@ -196,10 +211,9 @@ impl Configuration {
         }
     }
 
-    /// What differs between this configuration, as asked for, and the one a job was made with.
+    /// The first difference between this requested configuration and that of a job.
     ///
-    /// Where nothing was asked, whatever the service fills in is no difference: a job that has exactly what was asked
-    /// for is not another's because of a default that the service chose, or will choose one day.
+    /// A value that was not requested cannot differ: the service fills in defaults, and may change them.
     pub(crate) fn difference(&self, made_with: &Configuration) -> Option<&'static str> {
         let same = |left: &str, right: &str| left.trim() == right.trim();
         let rules_agree = self.rules.len() == made_with.rules.len()
@@ -244,7 +258,7 @@ impl Configuration {
     }
 }
 
-/// Whether two texts name the same pages, however they write them.
+/// Whether two texts select the same pages, even if they are written differently.
 fn same_pages(asked: &str, made: &str) -> bool {
     let read = |text: &str| text.parse::<PageRanges>().map(|pages| pages.normalized());
     asked == made || matches!((read(asked), read(made)), (Ok(asked), Ok(made)) if asked == made)
@@ -320,7 +334,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!(asked.difference(&made), None);
-        // A default of tomorrow is one too: what was not asked for is the service's to choose.
+        // So is a future default: values that were not requested are chosen by the service.
         let defaults = made.clone().mode("AUTO".into()).parsing_configuration(
             ParsingConfiguration::new()
                 .lang("auto")
@@ -363,7 +377,7 @@ mod tests {
         }
     }
 
-    /// What is read, edited and saved again must not lose what it is not known to have.
+    /// Reading, editing and saving a configuration keeps the fields that this version does not know.
     #[test]
     fn configuration_unknown_fields_round_trip_at_every_depth() {
         let given = serde_json::json!({
@@ -386,7 +400,7 @@ mod tests {
         }
         let read: Rule = serde_json::from_str(r#"{"type":null}"#).unwrap();
         assert_eq!(read, Rule::default());
-        // What was asked is held against it, so it is read whole or not at all.
+        // It is compared with the request, so it is parsed completely or not at all.
         for text in [
             r#"{"rules":7}"#,
             r#"{"rules":[{"type":7}]}"#,

@@ -20,12 +20,12 @@ use crate::validation::ValidationErrors;
 
 /// Creates a job that classifies one document.
 ///
-/// A job is paid for, so a create is repeated only under a transaction id: the service answers a second create under
-/// the same id with the first job. [`machine::Call`](crate::machine::Call) gives every create such an id before its
-/// first byte leaves, unless it has one.
+/// A job is charged, so a create is only repeated with a transaction id: the service answers a second create with the
+/// same id with the first job. [`machine::Call`](crate::machine::Call) sets a transaction id before it sends the
+/// create, unless there is one.
 ///
-/// Because the service ignores the body of such a second create, the answer is compared with what was asked: another
-/// input or another configuration is [`is_conflict`](Error::is_conflict), never taken for the result.
+/// The service ignores the body of such a second create. The returned job is therefore compared with the request;
+/// another input or another configuration is an [`is_conflict`](Error::is_conflict) error.
 ///
 /// ```
 /// use classify_proto::v2::{Configuration, CreateJob, Rule};
@@ -38,24 +38,24 @@ use crate::validation::ValidationErrors;
 pub struct CreateJob {
     /// The id of the file (`dfl-…`) or parse job (`pjb-…`) to classify.
     pub file_input: String,
-    /// Rules, webhooks, project and headers.
+    /// Rules, webhooks, project and headers of the job.
     #[serde(flatten)]
     pub options: JobOptions,
     /// The idempotency key. [`Operation::prepare`] sets it if it is `None`.
     pub transaction_id: Option<String>,
-    /// The transaction id stands for the document's content, so that another copy's job is the right answer.
+    /// The transaction id identifies the document's content, so the job of another copy is accepted.
     #[serde(default)]
     accepts_any_copy: bool,
-    /// What the saved configuration holds now. An earlier job of the same transaction id may have been created before it
-    /// was edited.
+    /// The current content of the saved configuration. An earlier job with the same transaction id may have been
+    /// created before the configuration was edited.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     configuration_in_force: Option<Arc<Configuration>>,
 }
 
 impl CreateJob {
-    /// Classifies an uploaded file (`dfl-…`) or what an earlier parse job (`pjb-…`) read.
+    /// Creates the operation for an uploaded file (`dfl-…`) or for the text of an earlier parse job (`pjb-…`).
     ///
-    /// This is `file_input`, which replaces two inputs that the service has deprecated: `file_id` and `parse_job_id`.
+    /// The input is sent as `file_input`, which replaces `file_id` and `parse_job_id`, both deprecated by the service.
     #[must_use]
     pub fn new(file_input: impl Into<String>, options: impl Into<JobOptions>) -> Self {
         Self {
@@ -67,20 +67,19 @@ impl CreateJob {
         }
     }
 
-    /// Makes the create repeatable under this id, which is unique within the project: up to 255 characters. An empty
-    /// one is no id: no service could find a job by it.
+    /// Sets the transaction id, unique within the project: 1 to 255 characters. It makes the create safe to repeat.
     #[must_use]
     pub fn transaction_id(mut self, id: impl Into<String>) -> Self {
         self.transaction_id = Some(id.into()).filter(|id| !id.is_empty());
         self
     }
 
-    /// The transaction id, if there is one that the service accepts: a saved state may hold an empty string.
+    /// The transaction id, if the service accepts it: in a saved state it may be an empty string.
     pub(crate) fn idempotency_key(&self) -> Option<&str> {
         self.transaction_id.as_deref().filter(|id| !id.is_empty())
     }
 
-    /// The same create for another document.
+    /// Sets the input, for a create with the same options for another document.
     #[must_use]
     pub fn for_input(mut self, file_input: impl Into<String>) -> Self {
         self.file_input = file_input.into();
@@ -91,19 +90,19 @@ impl CreateJob {
         &self.options.scope
     }
 
-    /// Takes the job of any copy of the document for an answer: the transaction id is made from the content.
+    /// Accepts the job of any copy of the document: the transaction id is derived from the content.
     pub(crate) fn accepts_any_copy(mut self) -> Self {
         self.accepts_any_copy = true;
         self
     }
 
-    /// Accepts only a job with this configuration, which is what the saved configuration holds now.
+    /// Accepts only a job with this configuration, the current content of the saved configuration.
     pub(crate) fn configuration_in_force(mut self, configuration: Arc<Configuration>) -> Self {
         self.configuration_in_force = Some(configuration);
         self
     }
 
-    /// The rules, given or saved.
+    /// The rules of the create, and the id of the saved configuration.
     pub(crate) fn rules(&self) -> (Option<&Configuration>, Option<&str>) {
         (
             self.options.configuration.as_deref(),
@@ -111,12 +110,12 @@ impl CreateJob {
         )
     }
 
-    /// What differs between the job that came back and the one asked for.
+    /// The first difference between the returned job and the requested one.
     fn difference(&self, job: &Job) -> Option<String> {
         if let Some(input) = job.file_input.as_ref().filter(|_| !self.accepts_any_copy) {
             if !same_id(input, &self.file_input) {
                 return Some(format!(
-                    "file_input is {input:?} where {:?} was asked for",
+                    "file_input is {input:?}, requested was {:?}",
                     self.file_input
                 ));
             }
@@ -130,7 +129,7 @@ impl CreateJob {
             if let Some(made) = &job.configuration_id {
                 if !same_id(made, asked) {
                     return Some(format!(
-                        "configuration_id is {made:?} where {asked:?} was asked for"
+                        "configuration_id is {made:?}, requested was {asked:?}"
                     ));
                 }
             }
@@ -146,11 +145,11 @@ impl CreateJob {
 }
 
 impl CreateJob {
-    /// Returns the field in which the saved configuration was edited since the job was created.
+    /// The field in which the saved configuration was edited after the job was created.
     fn edited_since(&self, job: &Job) -> Option<&'static str> {
         let in_force = self.configuration_in_force.as_ref()?;
         let made = job.configuration.as_ref()?;
-        // Either may leave out what the other states.
+        // Either side may omit a field that the other one has.
         let difference = in_force.difference(made);
         difference.or_else(|| made.difference(in_force))
     }
@@ -192,7 +191,8 @@ impl Operation for CreateJob {
         } else {
             Semantics::non_idempotent()
         };
-        // A create without rules may be given rules of an unknown shape; its response is not compared with them.
+        // The options of a create without rules may hold rules in an unknown form; its response is not compared with
+        // them.
         let reserved = match self.rules() {
             (None, None) => FIELDS.get(..4).unwrap_or_default(),
             _ => FIELDS,
@@ -259,7 +259,7 @@ impl Operation for CreateJob {
         let job: Job = read_json(response)?;
         if let Some(difference) = self.difference(&job) {
             return Err(Error::conflict(
-                format!("the service answered with the job of another request: {difference}"),
+                format!("the service returned the job of another request: {difference}"),
                 job,
             ));
         }
@@ -277,7 +277,7 @@ impl Operation for CreateJob {
         let file_id = Some(&*self.file_input).filter(|input| is_file_id(input));
         let error = error
             .with_transaction_id(self.idempotency_key())
-            // The same document is another paid run with the other options.
+            // With these options, the same document is another paid run.
             .with_repeatable(self.accepts_any_copy && self.options.rerun == Rerun::Never)
             .with_file_id(file_id);
         match id {
@@ -386,7 +386,7 @@ mod tests {
         assert_eq!(create.idempotency_key(), Some(&*first));
     }
 
-    /// The service takes an empty one for none, so nothing would tell a repeated create from a second one.
+    /// The service treats an empty id as none, so a repeated create would be a second one.
     #[test]
     fn idempotency_empty_transaction_id_counts_as_none() {
         let mut create = CreateJob::new("dfl-1", JobOptions::default()).transaction_id("");

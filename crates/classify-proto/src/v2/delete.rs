@@ -15,30 +15,30 @@ use crate::text::json::read_json;
 use crate::text::response_object::response_object;
 
 response_object! {
-    /// What a delete answers.
+    /// The response to a delete.
     pub struct Deleted {
-        /// The job that is gone.
+        /// The id of the deleted job.
         required id: String,
-        /// The project it belonged to.
+        /// The project of the deleted job.
         optional project_id: String,
     }
 }
 
-/// Deletes a job that has ended, and its result with it.
+/// Deletes a job that has ended, together with its result.
 ///
-/// A job that goes on must be cancelled first. Where the answer to an earlier attempt was lost, finding no such job
-/// is success.
+/// The service refuses to delete a job that has not ended; cancel it first. If the response to an earlier attempt was
+/// lost, a 404 counts as success.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct DeleteJob {
-    /// The job's id.
+    /// The id of the job to delete.
     pub job_id: String,
-    /// The project and organization.
+    /// The project and organization; those of the [`Api`](crate::Api) if unset.
     pub scope: Scope,
 }
 
 impl DeleteJob {
-    /// Deletes the job of this id.
+    /// Creates the operation for the job with this id.
     #[must_use]
     pub fn new(job_id: impl Into<String>) -> Self {
         Self {
@@ -79,7 +79,7 @@ impl Operation for DeleteJob {
     }
 
     fn parse_success(&self, response: http::Response<Bytes>) -> Result<Deleted, Error> {
-        // The success code is not published; one that comes without a body says all there is to say.
+        // The success status is not documented. A 2xx without a body is enough.
         if response.body().is_empty() {
             Ok(self.done())
         } else {

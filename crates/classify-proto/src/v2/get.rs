@@ -12,20 +12,20 @@ use crate::operation::Operation;
 use crate::scope::{Scope, from_id, scope_setters};
 use crate::semantics::Semantics;
 
-/// Reads a job.
+/// Reads a job. Returns it with the parts that [`expand`](Self::expand) names.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct GetJob {
-    /// The job's id.
+    /// The id of the job to read.
     pub job_id: String,
-    /// Parts to include that the service leaves out by default.
+    /// Parts to include that the service omits by default.
     pub expand: Vec<String>,
-    /// The project and organization.
+    /// The project and organization; those of the [`Api`](crate::Api) if unset.
     pub scope: Scope,
 }
 
 impl GetJob {
-    /// Reads the job of this id.
+    /// Creates the operation for the job with this id.
     #[must_use]
     pub fn new(job_id: impl Into<String>) -> Self {
         Self {
@@ -37,7 +37,7 @@ impl GetJob {
 
     scope_setters!();
 
-    /// Asks for a part that is left out by default. `usage`, what the job cost, is the only one published.
+    /// Includes a part that the service omits by default. The only documented one is `usage`, the cost of the job.
     #[must_use]
     pub fn expand(mut self, part: impl Into<String>) -> Self {
         self.expand.push(part.into());
@@ -50,7 +50,7 @@ impl GetJob {
     }
 }
 
-/// Reads the job again, in its own project.
+/// Reads the job again, in the job's own project.
 impl From<&Job> for GetJob {
     fn from(job: &Job) -> Self {
         let get = Self::new(&*job.id);

@@ -1,4 +1,4 @@
-//! A classification job as the service describes it.
+//! A classification job, as returned by the service.
 
 use std::sync::Arc;
 
@@ -16,23 +16,23 @@ use crate::text::open_enum::open_enum;
 use crate::text::response_object::response_object;
 
 open_enum! {
-    /// Where a job stands.
+    /// The status of a job.
     pub enum JobStatus {
-        /// Taken on.
+        /// Accepted, not started.
         Pending = "PENDING",
         /// Being worked on.
         Running = "RUNNING",
-        /// Ended with a result.
+        /// Ended with a result; the result may be that no rule matched.
         Completed = "COMPLETED",
-        /// Ended without one.
+        /// Ended with an error.
         Failed = "FAILED",
-        /// Ended because somebody asked.
+        /// Cancelled on request.
         Cancelled = "CANCELLED",
     }
 }
 
 impl JobStatus {
-    /// Returns how far the job has come. A status that this version does not know is [`JobPhase::Pending`].
+    /// Returns the phase of the status. A status that this version does not know is [`JobPhase::Pending`].
     #[must_use]
     pub fn phase(&self) -> JobPhase {
         match self {
@@ -43,7 +43,7 @@ impl JobStatus {
         }
     }
 
-    /// Whether the job has ended.
+    /// Returns `true` if the job has ended.
     #[must_use]
     pub fn is_terminal(&self) -> bool {
         self.phase().is_terminal()
@@ -51,93 +51,101 @@ impl JobStatus {
 }
 
 open_enum! {
-    /// What kind of input a job was given.
+    /// The kind of a job's input.
     pub enum DocumentInputType {
         /// A URL. No published request asks for one.
         Url = "url",
         /// An uploaded file.
         FileId = "file_id",
-        /// An earlier parse job, whose text is used again.
+        /// A parse job whose text is used again.
         ParseJobId = "parse_job_id",
     }
 }
 
 response_object! {
-    /// A classification job: one document, one result.
+    /// A classification job: one document and its result.
     ///
-    /// Only `id` and `status` are certain to be there. Fields that this version does not know are kept and read
-    /// with [`extra`](Self::extra); so is a value in an answer that is not of its field's type, which is then absent.
+    /// Only `id` and `status` are always present. Fields that this version does not know are kept;
+    /// [`extra`](Self::extra) returns them. A field whose value has an unexpected type is `None`, and its value is an
+    /// extra too.
     pub struct Job {
-        /// The job's id, such as `clj-…`.
+        /// The id of the job, such as `clj-…`.
         required id: String,
-        /// Where the job stands.
+        /// The status of the job when the response was sent.
         required status: JobStatus,
-        /// The rules the job was made with, also when they came from a saved configuration.
+        /// The rules that the job was created with, also if they came from a saved configuration.
         interned configuration: Arc<Configuration>,
-        /// What kind of input the job was given.
+        /// The kind of the job's input.
         optional document_input_type: DocumentInputType,
-        /// The file or the parse job that is classified.
+        /// The id of the file (`dfl-…`) or of the parse job (`pjb-…`) that is classified.
         optional file_input: String,
-        /// The project the job belongs to.
+        /// The id of the job's project.
         optional project_id: String,
-        /// Who created the job.
+        /// The id of the user who created the job.
         optional user_id: String,
-        /// The saved configuration the job was made from.
+        /// The id of the saved configuration (`cfg-…`), if the job was created with one.
         optional configuration_id: String,
-        /// When the job was created.
+        /// The time of the create.
         timestamp created_at: Timestamp,
-        /// Why the job failed.
+        /// The service's error message, if the job failed.
         optional error_message: String,
-        /// The parse job that read the document.
+        /// The id of the parse job (`pjb-…`) that parsed the document.
         optional parse_job_id: String,
-        /// The result, once the job has completed. [`outcome`](Self::outcome) reads it together with the status.
+        /// The result of a completed job. [`outcome`](Self::outcome) combines it with the status.
         optional result: ClassifyResult,
-        /// The key under which a repeated create finds this job.
+        /// The transaction id of the create. A repeated create with the same id returns this job.
         optional transaction_id: String,
-        /// When the job last changed.
+        /// The time of the last change.
         timestamp updated_at: Timestamp,
-        /// What the job cost; only on a get that asks for it.
+        /// The cost of the job; only in the response to a get with `expand("usage")`.
         optional usage: Usage,
     }
 }
 
 response_object! {
-    /// What a document was found to be.
+    /// The result of a classification.
     pub struct ClassifyResult {
-        /// How sure the service is, from 0.0 to 1.0.
+        /// The service's confidence, from 0.0 to 1.0.
         optional confidence: f64,
-        /// Why the document matched, or did not.
+        /// The service's explanation of why the document matched or did not.
         optional reasoning: String,
-        /// The type of the rule that matched; `None` when none did.
+        /// The type of the rule that matched; `None` if no rule matched.
         strict r#type: String,
     }
 }
 
 response_object! {
-    /// What a job cost, in credits. Classification is billed through the parse job that it starts.
+    /// The cost of a job in credits. Classification is billed through the parse job that it starts.
     pub struct Usage {
-        /// Credits of the job; absent until they are recorded, and zero when the input was a parse job of one's own.
+        /// Credits of the job; absent until they are recorded, and zero if the input was a parse job.
         optional credits: f64,
-        /// Credits of the parse job that was started; absent when the input was a parse job of one's own.
+        /// Credits of the parse job that the job started; absent if the input was a parse job.
         optional parse_credits: f64,
     }
 }
 
-/// Reads the answer to a question about one job: another's would be taken for its result.
+/// Parses the response to a request about one job. Another job's response must not pass for its result.
 pub(super) fn read_of(job_id: &str, response: http::Response<Bytes>) -> Result<Job, Error> {
     let job: Job = read_json(response)?;
     if same_id(&job.id, job_id) {
         return Ok(job);
     }
-    let message = format!(
-        "the service answered with another job: {}",
-        one_line(&job.id)
-    );
+    let message = format!("the service returned another job: {}", one_line(&job.id));
     Err(Error::conflict(message, job).about_job(job_id))
 }
 
 impl Job {
-    /// What became of the document, read from the status and the result together.
+    /// Returns the outcome of the document, from the status and the result together.
+    ///
+    /// ```
+    /// use classify_proto::v2::{Job, Outcome};
+    ///
+    /// let job: Job = serde_json::from_str(
+    ///     r#"{"id": "clj-1", "status": "COMPLETED", "result": {"type": "invoice", "confidence": 0.9}}"#,
+    /// )?;
+    /// assert_eq!(job.outcome().matched(), Some("invoice"));
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
     #[must_use]
     pub fn outcome(&self) -> Outcome<'_> {
         match self.status.phase() {
@@ -155,13 +163,13 @@ impl Job {
         }
     }
 
-    /// Every field as JSON, those this version does not know included.
+    /// Returns every field as JSON, including those that this version does not know.
     ///
-    /// A field that could not be read is written as it came. An operation and a saved state read such a job again;
-    /// serde alone, which has no second try, refuses it.
+    /// A field that could not be parsed is written as it was received. Operations and saved states parse such a job
+    /// again; serde's `Deserialize` rejects it.
     #[must_use]
     pub fn to_json(&self) -> Value {
-        // No field has a key or a number that JSON could not hold.
+        // No field has a key or a number that JSON cannot represent.
         serde_json::to_value(self).unwrap_or_default()
     }
 }
@@ -188,7 +196,7 @@ mod tests {
         assert_eq!(read.extras().count(), 0);
         let mut written = read.to_json();
         let mut given: Value = serde_json::from_str(examples::JOB).unwrap();
-        // 0 and 0.0 are one number in JSON.
+        // 0 and 0.0 are equal numbers in JSON.
         for value in [&mut written, &mut given] {
             value["result"]["confidence"] = 0.0.into();
         }

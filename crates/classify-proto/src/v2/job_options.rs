@@ -1,4 +1,4 @@
-//! What jobs have in common, whatever document they classify.
+//! Options that are the same for every document.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::scope::{Scope, scope_setters};
 use crate::secret::Secret;
 use crate::validation::ValidationErrors;
 
-/// Options of a job: rules, webhooks, project and headers. Everything but the document.
+/// The options of a job: rules, webhooks, project and headers. Everything except the document.
 ///
 /// Rules are required: either a [`Configuration`] or the id of a saved one.
 ///
@@ -30,31 +30,31 @@ pub struct JobOptions {
     pub configuration: Option<Arc<Configuration>>,
     /// The id of a saved configuration (`cfg-…`), in place of rules.
     pub configuration_id: Option<String>,
-    /// The ids of saved webhooks (`whc-…`) to notify. At most four.
+    /// The ids of saved webhooks (`whc-…`) to notify, at most four.
     pub webhook_configuration_ids: Option<Vec<String>>,
-    /// Webhooks to notify, sent with the create.
+    /// Webhooks to notify that are not saved but sent with the create.
     pub webhook_configurations: Option<Vec<WebhookConfiguration>>,
-    /// The project and organization.
+    /// The project and organization; those of the [`Api`](crate::Api) if unset.
     pub scope: Scope,
-    /// Headers, query parameters and body fields of the create.
+    /// Extra headers, query parameters and body fields of the create.
     #[serde(default, skip_serializing_if = "CallOptions::is_empty")]
     pub call_options: CallOptions,
-    /// Which documents that have a job are paid for again. [`Rerun::Never`] by default.
+    /// The documents with a job that are classified and charged again. [`Rerun::Never`] by default.
     ///
-    /// `classify`, bulk runs and pools read it. A [`CreateJob`](super::CreateJob) of its own does not.
+    /// Used by `classify`, bulk runs and pools. A [`CreateJob`](super::CreateJob) sent by itself ignores it.
     #[serde(default, skip_serializing_if = "Rerun::is_never")]
     pub rerun: Rerun,
 }
 
-/// Which documents that have a job already are classified, and paid for, again.
+/// The documents with a job that are classified, and charged, again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Rerun {
-    /// None: the job of the first paid run is the result, also if it failed or was cancelled.
+    /// None: the job of the first paid run is the result, even if it failed or was cancelled.
     #[default]
     Never,
-    /// Documents whose job failed or was cancelled before, or was deleted. At most one job per document is paid for.
+    /// Documents whose job failed, was cancelled or was deleted. Charges at most one job per document.
     Failed,
     /// Every document.
     Always,
@@ -71,7 +71,7 @@ impl Rerun {
 }
 
 impl JobOptions {
-    /// Classifies by these rules. An `Arc` shares them between many jobs.
+    /// Creates options with these rules. An `Arc` is shared between jobs.
     #[must_use]
     pub fn new(configuration: impl Into<Arc<Configuration>>) -> Self {
         Self {
@@ -80,7 +80,7 @@ impl JobOptions {
         }
     }
 
-    /// Classifies by a saved configuration (`cfg-…`).
+    /// Creates options with a saved configuration (`cfg-…`) in place of rules.
     #[must_use]
     pub fn from_configuration_id(id: impl Into<String>) -> Self {
         Self {
@@ -91,7 +91,7 @@ impl JobOptions {
 
     scope_setters!();
 
-    /// Notifies saved webhooks (`whc-…`), at most four.
+    /// Sets the saved webhooks (`whc-…`) to notify, at most four.
     #[must_use]
     pub fn webhook_configuration_ids<S: Into<String>>(
         mut self,
@@ -101,7 +101,7 @@ impl JobOptions {
         self
     }
 
-    /// Notifies this webhook too.
+    /// Adds a webhook to notify.
     #[must_use]
     pub fn webhook(mut self, webhook: WebhookConfiguration) -> Self {
         self.webhook_configurations
@@ -110,22 +110,22 @@ impl JobOptions {
         self
     }
 
-    /// Sends this header with the create. The value is redacted in `Debug`, errors and saved states.
+    /// Adds a header to the create. The value is redacted in `Debug`, errors and saved states.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<Secret>) -> Self {
         self.call_options = self.call_options.header(name, value);
         self
     }
 
-    /// Classifies and pays again for documents whose job failed or was cancelled before, or was deleted. At most one job
-    /// per document is paid for.
+    /// Classifies and charges documents again whose job failed, was cancelled or was deleted: [`Rerun::Failed`].
+    /// Charges at most one job per document.
     #[must_use]
     pub fn retry_failed(mut self) -> Self {
         self.rerun = Rerun::Failed;
         self
     }
 
-    /// Classifies and pays for every document again, whatever jobs there are.
+    /// Classifies and charges every document again: [`Rerun::Always`].
     #[must_use]
     pub fn fresh(mut self) -> Self {
         self.rerun = Rerun::Always;
@@ -142,7 +142,7 @@ impl JobOptions {
             .map_err(|error| error.with_operation("classify.create"))
     }
 
-    /// Adds the errors of rules.
+    /// Adds the validation errors of the rules.
     pub(super) fn collect_rule_errors(&self, errors: &mut ValidationErrors) {
         match (&self.configuration, &self.configuration_id) {
             (None, None) => errors.add(
@@ -151,7 +151,7 @@ impl JobOptions {
             ),
             (Some(_), Some(_)) => errors.add(
                 "configuration_id",
-                "excludes configuration; give one of the two",
+                "cannot be combined with configuration; give one of the two",
             ),
             (Some(configuration), None) => {
                 configuration.collect_errors("configuration", errors);
@@ -161,13 +161,13 @@ impl JobOptions {
         }
     }
 
-    /// Adds the errors of webhooks.
+    /// Adds the validation errors of the webhooks.
     pub(super) fn collect_webhook_errors(&self, errors: &mut ValidationErrors) {
         let ids = self.webhook_configuration_ids.as_ref();
         if let Some(ids) = ids.filter(|ids| ids.len() > 4) {
             errors.add(
                 "webhook_configuration_ids",
-                format!("has {} items; the service takes 4 at most", ids.len()),
+                format!("has {} items; at most 4 are allowed", ids.len()),
             );
         }
         for (index, webhook) in self.webhook_configurations.iter().flatten().enumerate() {
@@ -175,7 +175,7 @@ impl JobOptions {
         }
     }
 
-    /// Whether a create names nothing but its input that could be missing from the service.
+    /// Whether the input is the only resource that the create refers to.
     pub(crate) fn is_self_contained(&self) -> bool {
         let webhooks = self.webhook_configuration_ids.as_deref();
         self.configuration_id.is_none() && webhooks.is_none_or(<[_]>::is_empty)

@@ -1,4 +1,4 @@
-//! A page of jobs, whose configurations are mostly one.
+//! Parsing of a page of jobs that mostly have the same configuration.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,11 +12,11 @@ use super::{Configuration, Job};
 use crate::page::Page;
 use crate::text::response_object::{ConfigInterner, LenientCount};
 
-/// Reads a page; jobs that repeat the configuration of the job before them, to the letter, share it.
+/// Parses a page. Jobs whose configuration has the same bytes as that of the job before them share it.
 ///
-/// The letters are compared instead of being parsed, which is most of the work of a page: a configuration is most of a
-/// job's bytes, and a bulk run's jobs all have the same one. In a short page the first job's letters are not kept, since
-/// finding their end takes a pass of its own and there may be no other job; the second configuration is compared by value.
+/// Comparing bytes is cheaper than parsing: a configuration is most of a job's bytes, and all jobs of a bulk run have
+/// the same one. In a short page the bytes of the first configuration are not kept, since finding their end takes a
+/// pass of its own and there may be no other job; the second configuration is compared by value.
 pub(super) fn read(body: &str) -> Result<Page<Job>, serde_json::Error> {
     let mut deserializer = serde_json::Deserializer::from_str(body);
     let is_short = body.len() <= SHORT_PAGE;
@@ -25,21 +25,20 @@ pub(super) fn read(body: &str) -> Result<Page<Job>, serde_json::Error> {
     Ok(page)
 }
 
-/// A page of at most so many bytes has a few jobs or one.
+/// A page of at most this many bytes has few jobs.
 const SHORT_PAGE: usize = 4 * 1024;
 
-/// How many jobs in a row may fail to repeat the configuration before them, until the rest of the page is read without
-/// comparing.
+/// How many jobs in a row may fail the comparison before the remaining jobs of the page are parsed without comparing.
 ///
-/// A comparison that fails costs a tenth of what reading a job does, and one that succeeds spares half of it. So a
-/// success makes up for this many failures, and a page whose jobs have nothing in common costs what it would anyway.
+/// A failed comparison costs a tenth of parsing a job, and a successful one saves half of it. So one success makes up
+/// for this many failures, and a page of unrelated jobs costs about the same as without comparing.
 const COMPARISON_CREDIT: u8 = 4;
 
-/// The configuration that was read last, and its letters unless it was the first of a short page.
+/// The last parsed configuration, and its bytes unless it was the first of a short page.
 struct LastConfig<'de> {
     read: Option<(Option<&'de str>, Arc<Configuration>)>,
     is_short: bool,
-    /// How many comparisons may still fail.
+    /// How many more comparisons may fail.
     comparisons_left: u8,
 }
 
@@ -126,7 +125,7 @@ impl<'de> Visitor<'de> for ItemsVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Vec<Job>, A::Error> {
         let mut interner = LastConfig::new(self.is_short);
-        // `push` would make room for four jobs at first.
+        // `push` would reserve space for four jobs.
         let mut jobs = Vec::with_capacity(usize::from(self.is_short));
         while let Some(job) = items.next_element_seed(JobSeed(&mut interner))? {
             jobs.push(job);
@@ -159,7 +158,7 @@ impl<'de> Visitor<'de> for PageVisitor {
                     page.items = map.next_value_seed(ItemsVisitor { is_short })?;
                 }
                 "next_page_token" => {
-                    // An empty token ends a list as an absent one does.
+                    // An empty token ends a list, like an absent one.
                     page.next_page_token = map
                         .next_value::<Option<String>>()?
                         .filter(|token| !token.is_empty());
@@ -193,7 +192,7 @@ mod tests {
         )
     }
 
-    /// The same page, with letters enough that it is not short.
+    /// The same page, long enough not to count as short.
     fn long(page: &str) -> String {
         let padding = "x".repeat(SHORT_PAGE);
         page.replace(r#""new":[1]"#, &format!(r#""new":["{padding}"]"#))

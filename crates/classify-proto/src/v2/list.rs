@@ -16,33 +16,33 @@ use crate::semantics::Semantics;
 use crate::text::json::read_json;
 use crate::validation::ValidationErrors;
 
-/// Lists jobs, newest first as far as is known, a page at a time.
+/// Lists jobs, newest first as far as is known, one page per request.
 ///
-/// One page is one operation; [`machine::Pager`](crate::machine::Pager) follows the tokens to the end.
+/// One operation returns one page; [`machine::Pager`](crate::machine::Pager) follows the tokens to the last page.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ListJobs {
-    /// Items per page; `None` leaves it to the service.
+    /// Jobs per page, 1 to 100; the service's default if `None`.
     pub page_size: Option<u32>,
-    /// The token of the page to read; `None` for the first page.
+    /// The token of the page to return; the first page if `None`.
     pub page_token: Option<String>,
-    /// Only jobs of this status.
+    /// Only jobs with this status.
     pub status: Option<JobStatus>,
-    /// Only jobs of these ids; empty for all.
+    /// Only jobs with these ids; all jobs if empty.
     pub job_ids: Vec<String>,
-    /// Only jobs of this saved configuration.
+    /// Only jobs created with this saved configuration.
     pub configuration_id: Option<String>,
     /// Only jobs created at this time or later.
     pub created_at_on_or_after: Option<TimeBound>,
     /// Only jobs created at this time or earlier.
     pub created_at_on_or_before: Option<TimeBound>,
-    /// The project and organization.
+    /// The project and organization; those of the [`Api`](crate::Api) if unset.
     pub scope: Scope,
 }
 
-/// One end of a span of time, included: a [`Timestamp`], or the caller's own text.
+/// An inclusive bound of a time range: a [`Timestamp`], or text in RFC 3339.
 ///
-/// Text is sent as it is, so that the caller's offset and fraction are kept.
+/// Text is sent unchanged, so that its offset and fraction are kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct TimeBound(String);
@@ -66,7 +66,7 @@ impl From<String> for TimeBound {
 }
 
 impl ListJobs {
-    /// Lists every job of the project.
+    /// Creates the operation for all jobs of the project.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -74,49 +74,49 @@ impl ListJobs {
 
     scope_setters!();
 
-    /// How many jobs a page holds: 1 to 100.
+    /// Sets the number of jobs per page: 1 to 100.
     #[must_use]
     pub fn page_size(mut self, jobs: u32) -> Self {
         self.page_size = Some(jobs);
         self
     }
 
-    /// Starts at the page of this token.
+    /// Sets the token of the page to return.
     #[must_use]
     pub fn page_token(mut self, token: impl Into<String>) -> Self {
         self.page_token = Some(token.into());
         self
     }
 
-    /// Only jobs of this status.
+    /// Returns only jobs with this status.
     #[must_use]
     pub fn status(mut self, status: impl Into<JobStatus>) -> Self {
         self.status = Some(status.into());
         self
     }
 
-    /// Only these jobs.
+    /// Returns only the jobs with these ids.
     #[must_use]
     pub fn job_ids<S: Into<String>>(mut self, ids: impl IntoIterator<Item = S>) -> Self {
         self.job_ids = ids.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Only jobs made from this saved configuration.
+    /// Returns only jobs created with this saved configuration.
     #[must_use]
     pub fn configuration_id(mut self, id: impl Into<String>) -> Self {
         self.configuration_id = Some(id.into());
         self
     }
 
-    /// Only jobs created then or later.
+    /// Returns only jobs created at this time or later.
     #[must_use]
     pub fn created_at_on_or_after(mut self, bound: impl Into<TimeBound>) -> Self {
         self.created_at_on_or_after = Some(bound.into());
         self
     }
 
-    /// Only jobs created then or earlier.
+    /// Returns only jobs created at this time or earlier.
     #[must_use]
     pub fn created_at_on_or_before(mut self, bound: impl Into<TimeBound>) -> Self {
         self.created_at_on_or_before = Some(bound.into());
@@ -188,7 +188,7 @@ impl Operation for ListJobs {
         let text = std::str::from_utf8(response.body()).ok();
         match text.map(job_page::read) {
             Some(Ok(page)) => Ok(page),
-            // Read again, to say where it cannot be read.
+            // Parsed again, for the position of the error.
             _ => read_json(response),
         }
     }

@@ -1,12 +1,12 @@
-//! Classification jobs, `/api/v2/classify`: one file per operation, its request beside its response.
+//! Classification jobs, `/api/v2/classify`: one file per operation, with its request and its response.
 //!
-//! | operation | request | repeated |
+//! | operation | request | repeated after a lost response |
 //! | --- | --- | --- |
-//! | [`CreateJob`] | `POST /api/v2/classify` | under the same transaction id |
+//! | [`CreateJob`] | `POST /api/v2/classify` | yes, with the same transaction id |
 //! | [`ListJobs`] | `GET /api/v2/classify` | yes |
 //! | [`GetJob`] | `GET /api/v2/classify/{job_id}` | yes |
-//! | [`CancelJob`] | `POST /api/v2/classify/{job_id}/cancel` | yes; a refusal is then settled by a get |
-//! | [`DeleteJob`] | `DELETE /api/v2/classify/{job_id}` | yes; finding nothing is then success |
+//! | [`CancelJob`] | `POST /api/v2/classify/{job_id}/cancel` | yes; if that is rejected, a get decides |
+//! | [`DeleteJob`] | `DELETE /api/v2/classify/{job_id}` | yes; a 404 is then success |
 
 mod cancel;
 mod configuration;
@@ -32,12 +32,12 @@ pub use list::{ListJobs, TimeBound};
 pub use outcome::Outcome;
 pub use webhook::WebhookConfiguration;
 
-/// The route of every operation here.
+/// The path of the operations of this module.
 const ROUTE: &str = "/api/v2/classify";
 
 #[cfg(test)]
 pub(crate) mod examples {
-    /// The job of the service's documentation.
+    /// The example job of the service's documentation.
     pub(crate) const JOB: &str = r#"{
         "id": "id",
         "configuration": {
@@ -59,7 +59,7 @@ pub(crate) mod examples {
         "updated_at": "2019-12-27T18:11:19.117Z"
     }"#;
 
-    /// A client whose requests go nowhere.
+    /// A client for tests that build requests and send none.
     pub(crate) fn api() -> crate::Api {
         crate::Api::builder("llx-test")
             .base_url("https://api.example")
@@ -71,7 +71,7 @@ pub(crate) mod examples {
         http::Response::new(body.into())
     }
 
-    /// Runs a call; each attempt is answered with the next status and an empty body, or its response is lost.
+    /// Runs a call in which each attempt gets the next status and an empty body, or loses its response.
     pub(crate) fn outcome<O: crate::Operation>(
         operation: O,
         statuses: &[Option<u16>],

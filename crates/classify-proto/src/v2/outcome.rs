@@ -1,43 +1,57 @@
-//! What became of a document.
+//! The outcome of a job.
 
 use super::{ClassifyResult, JobStatus};
 
-/// What became of a document: [`Job::outcome`](super::Job::outcome).
+/// The outcome of a document, returned by [`Job::outcome`](super::Job::outcome).
 ///
-/// That no rule matched is a result, and is kept apart from every kind of failure.
+/// "No rule matched" is a result and not a failure.
+///
+/// ```
+/// use classify_proto::v2::{Job, Outcome};
+///
+/// fn describe(job: &Job) -> String {
+///     match job.outcome() {
+///         Outcome::Matched { r#type, .. } => r#type.to_owned(),
+///         Outcome::NoMatch { .. } => "no rule matched".to_owned(),
+///         Outcome::Failed { message } => message.unwrap_or("failed").to_owned(),
+///         other => format!("{other:?}"),
+///     }
+/// }
+/// # let _ = describe;
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum Outcome<'a> {
     /// A rule matched.
     Matched {
-        /// The rule's type.
+        /// The type of the rule.
         r#type: &'a str,
-        /// How sure the service is, from 0.0 to 1.0, where it said so.
+        /// The service's confidence, from 0.0 to 1.0; `None` if absent.
         confidence: Option<f64>,
-        /// Why.
+        /// The service's explanation; `None` if absent.
         reasoning: Option<&'a str>,
     },
-    /// The document was read and no rule matched.
+    /// The document was parsed and no rule matched.
     NoMatch {
-        /// How sure the service is, from 0.0 to 1.0, where it said so.
+        /// The service's confidence, from 0.0 to 1.0; `None` if absent.
         confidence: Option<f64>,
-        /// Why.
+        /// The service's explanation; `None` if absent.
         reasoning: Option<&'a str>,
     },
     /// The job failed.
     Failed {
-        /// Why, in the service's words.
+        /// The service's error message; `None` if absent.
         message: Option<&'a str>,
     },
     /// The job was cancelled.
     Cancelled,
-    /// The job has not ended, or stands at a word that this version does not know.
+    /// The job has not ended, or its status is unknown to this version.
     NotFinished {
-        /// Where it stands.
+        /// The last known status.
         status: &'a JobStatus,
     },
-    /// The job completed and the service sent no result with it, or none that can be read: neither a match nor the
-    /// lack of one. One that cannot be read is kept, as [`extra("result")`](super::Job::extra).
+    /// The job completed without a result, or with one that could not be parsed: neither a match nor the lack of one.
+    /// [`extra("result")`](super::Job::extra) returns a result that could not be parsed.
     Missing,
 }
 
@@ -45,7 +59,7 @@ impl<'a> Outcome<'a> {
     pub(crate) fn from_result(result: &'a ClassifyResult) -> Self {
         let (confidence, reasoning) = (result.confidence, result.reasoning.as_deref());
         match result.r#type.as_deref() {
-            // No rule can have an empty type, so an empty one is none.
+            // No rule can have an empty type, so an empty type means no match.
             None | Some("") => Outcome::NoMatch {
                 confidence,
                 reasoning,
@@ -58,7 +72,7 @@ impl<'a> Outcome<'a> {
         }
     }
 
-    /// The type of the rule that matched.
+    /// Returns the type of the rule that matched; `None` for any other outcome.
     #[must_use]
     pub fn matched(&self) -> Option<&'a str> {
         match self {
@@ -67,7 +81,7 @@ impl<'a> Outcome<'a> {
         }
     }
 
-    /// Whether the document got an answer: a match or the lack of one.
+    /// Returns `true` for [`Matched`](Self::Matched) and [`NoMatch`](Self::NoMatch).
     #[must_use]
     pub fn has_result(&self) -> bool {
         matches!(self, Outcome::Matched { .. } | Outcome::NoMatch { .. })
@@ -124,7 +138,7 @@ mod tests {
             r#""status":"ARCHIVED""#,
             |o| matches!(o, Outcome::NotFinished { status } if status.as_str() == "ARCHIVED"),
         );
-        // A result that comes before the end is not believed.
+        // A result of a job that has not ended is ignored.
         outcome_of(r#""status":"RUNNING","result":{"type":"invoice"}"#, |o| {
             o.matched().is_none()
         });

@@ -1,4 +1,4 @@
-//! Where the service reports a job's progress by itself.
+//! Webhooks of a create: the service reports the progress of a job to them.
 
 use std::collections::BTreeMap;
 
@@ -9,31 +9,32 @@ use crate::secret::Secret;
 use crate::validation::ValidationErrors;
 use crate::webhooks::{WebhookEvent, WebhookOutputFormat, validate};
 
-/// A webhook that is given with the job instead of being saved beforehand.
+/// A webhook that is sent with a create and not saved beforehand.
 ///
-/// Header values and the signing secret are [`Secret`]s: they are sent, and never printed or saved.
+/// Header values and the signing secret are [`Secret`]s: they are sent to the service, and redacted in `Debug`, errors
+/// and saved states.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct WebhookConfiguration {
-    /// Where to deliver; the service refuses private and loopback addresses.
+    /// The URL to deliver to. The service rejects private and loopback addresses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhook_url: Option<String>,
     /// Headers of every delivery.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhook_headers: Option<BTreeMap<String, Secret>>,
-    /// Which events to deliver; all where it is absent.
+    /// The events to deliver; all events if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhook_events: Option<Vec<WebhookEvent>>,
-    /// How the body is written.
+    /// The format of a delivery's body; the service's default if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhook_output_format: Option<WebhookOutputFormat>,
-    /// Signs each delivery, in its `LC-Signature` header.
+    /// The key of the signature in the `LC-Signature` header; deliveries are unsigned if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhook_signing_secret: Option<Secret>,
 }
 
 impl WebhookConfiguration {
-    /// Delivers every event to `url`.
+    /// Creates a webhook that delivers every event to `url`.
     #[must_use]
     pub fn new(url: impl Into<String>) -> Self {
         Self {
@@ -51,21 +52,21 @@ impl WebhookConfiguration {
         self
     }
 
-    /// Delivers only these events.
+    /// Limits the deliveries to these events.
     #[must_use]
     pub fn events(mut self, events: impl IntoIterator<Item = WebhookEvent>) -> Self {
         self.webhook_events = Some(events.into_iter().collect());
         self
     }
 
-    /// Says how the body is written.
+    /// Sets the format of a delivery's body.
     #[must_use]
     pub fn output_format(mut self, format: WebhookOutputFormat) -> Self {
         self.webhook_output_format = Some(format);
         self
     }
 
-    /// Signs each delivery with this secret.
+    /// Sets the key that signs every delivery.
     #[must_use]
     pub fn signing_secret(mut self, secret: impl Into<Secret>) -> Self {
         self.webhook_signing_secret = Some(secret.into());
@@ -91,7 +92,7 @@ impl WebhookConfiguration {
         validate::events(path, self.webhook_events.as_deref(), errors);
     }
 
-    /// The same with its secrets in the open, for the wire alone.
+    /// The webhook with its secrets exposed, only for the request body.
     pub(crate) fn to_wire(&self, path: &str) -> Result<WireWebhook<'_>, Error> {
         let webhook_headers = match &self.webhook_headers {
             None => None,
@@ -157,7 +158,7 @@ mod tests {
         assert!(!error.to_string().contains("canary"), "{error}");
     }
 
-    /// A saved webhook that is copied into a job.
+    /// A saved webhook that is copied into a create.
     #[test]
     fn mask_in_webhook_of_job_is_refused() {
         let options = JobOptions::from_configuration_id("cfg-1").webhook(

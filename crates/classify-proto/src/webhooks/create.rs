@@ -17,30 +17,31 @@ use crate::semantics::Semantics;
 use crate::text::json::read_json;
 use crate::validation::ValidationErrors;
 
-/// Saves a webhook configuration.
+/// Saves a webhook configuration. Returns it with its id.
 ///
-/// Two of the same URL are two webhooks, and every event would be delivered twice. So a create is repeated only when
-/// the service provably did not act; after any other failure ([`is_ambiguous`](Error::is_ambiguous)) look for the URL
-/// with [`ListWebhookConfigurations`](super::ListWebhookConfigurations).
+/// Two configurations with the same URL are two webhooks, and every event is delivered twice. A create is therefore
+/// repeated only if the service provably did not act. After any other failure ([`is_ambiguous`](Error::is_ambiguous)),
+/// search for the URL with [`ListWebhookConfigurations`](super::ListWebhookConfigurations) before sending the create
+/// again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct CreateWebhookConfiguration {
     /// The URL that deliveries are sent to.
     pub webhook_url: String,
-    /// Headers of each delivery.
+    /// Headers of every delivery.
     pub webhook_headers: Option<BTreeMap<String, Secret>>,
-    /// The events to deliver.
+    /// The events to deliver; all events if `None`.
     pub webhook_events: Option<Vec<WebhookEvent>>,
-    /// The format of a delivery's body.
+    /// The format of a delivery's body; the service's default if `None`.
     pub webhook_output_format: Option<WebhookOutputFormat>,
-    /// The secret that signs deliveries.
+    /// The key of deliveries' signatures; unsigned if `None`.
     pub webhook_signing_secret: Option<Secret>,
-    /// The project and organization.
+    /// The project and organization; those of the [`Api`](crate::Api) if unset.
     pub scope: Scope,
 }
 
 impl CreateWebhookConfiguration {
-    /// Delivers every event to `url`.
+    /// Creates the operation for a webhook that delivers every event to `url`.
     #[must_use]
     pub fn new(url: impl Into<String>) -> Self {
         Self {
@@ -64,21 +65,21 @@ impl CreateWebhookConfiguration {
         self
     }
 
-    /// Delivers only these events, at least one.
+    /// Limits the deliveries to these events, at least one.
     #[must_use]
     pub fn events(mut self, events: impl IntoIterator<Item = WebhookEvent>) -> Self {
         self.webhook_events = Some(events.into_iter().collect());
         self
     }
 
-    /// Says how the body is written.
+    /// Sets the format of a delivery's body.
     #[must_use]
     pub fn output_format(mut self, format: impl Into<WebhookOutputFormat>) -> Self {
         self.webhook_output_format = Some(format.into());
         self
     }
 
-    /// Signs each delivery with this secret, which the service never shows again.
+    /// Sets the key that signs every delivery. The service never returns it.
     #[must_use]
     pub fn signing_secret(mut self, secret: impl Into<Secret>) -> Self {
         self.webhook_signing_secret = Some(secret.into());
@@ -256,7 +257,7 @@ mod tests {
                 "webhook_signing_secret"
             ]
         );
-        // A real secret may have such characters among others.
+        // A real secret may contain such characters among others.
         let odd = CreateWebhookConfiguration::new("https://example.com").signing_secret("a***b");
         odd.build_request(&api()).unwrap();
     }

@@ -13,20 +13,20 @@ use crate::scope::{Scope, from_id, scope_setters};
 use crate::semantics::{Recovery, Semantics};
 use crate::text::json::read_nothing;
 
-/// Deletes a saved webhook configuration.
+/// Deletes a saved webhook configuration. Returns nothing.
 ///
-/// Where the answer to an earlier attempt was lost, finding no such configuration is success.
+/// If the response to an earlier attempt was lost, a 404 counts as success.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct DeleteWebhookConfiguration {
-    /// The configuration's id.
+    /// The id of the configuration (`whc-…`).
     pub config_id: String,
-    /// The project and organization.
+    /// The project and organization; those of the [`Api`](crate::Api) if unset.
     pub scope: Scope,
 }
 
 impl DeleteWebhookConfiguration {
-    /// Deletes the configuration of this id.
+    /// Creates the operation for the configuration with this id.
     #[must_use]
     pub fn new(config_id: impl Into<String>) -> Self {
         Self {
@@ -59,7 +59,7 @@ impl Operation for DeleteWebhookConfiguration {
     }
 
     fn parse_success(&self, response: http::Response<Bytes>) -> Result<(), Error> {
-        // There is no body today, and one of tomorrow would change nothing.
+        // The response has no body today; a future one would be ignored.
         read_nothing(response)
     }
 

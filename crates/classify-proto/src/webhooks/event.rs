@@ -1,4 +1,4 @@
-//! What a webhook receives.
+//! The body of a webhook's delivery.
 
 use serde_json::Value;
 
@@ -8,30 +8,30 @@ use crate::error::Error;
 use crate::text::lenient;
 use crate::text::response_object::response_object;
 
-/// How often a body may be a JSON string that holds JSON: the `string` format once, and once for a proxy's zeal.
+/// How often a body may be a JSON string that contains JSON: once in the `string` format, and once more by a proxy.
 const MAX_WRAPPINGS: usize = 2;
 
 response_object! {
-    /// One delivery: what happened, to what.
+    /// One delivery of a webhook: an event and its data.
     ///
-    /// It says that something happened, and not reliably what came of it: what `data` holds for a classification is
-    /// not published. Read the job by [`job_id`](Self::job_id) for its result.
+    /// Use it as a signal and not as a result: the API's documentation does not describe `data` for classifications.
+    /// Read the job with the id from [`job_id`](Self::job_id) for its result.
     pub struct Event {
-        /// The delivery's id; the same when the service tries again.
+        /// The id of the delivery; the same in all attempts to deliver it.
         optional event_id: String,
-        /// What happened.
+        /// The kind of event.
         required event_type: WebhookEvent,
-        /// When, in seconds since the Unix epoch. [`occurred_at`](Self::occurred_at) reads it.
+        /// Seconds since the Unix epoch. [`occurred_at`](Self::occurred_at) converts it.
         optional timestamp: f64,
-        /// To what, as it came.
+        /// The data of the event, unparsed.
         optional data: Value,
     }
 }
 
 impl Event {
-    /// Reads a delivery's body, in either of the two formats: a JSON object, or a JSON string that holds one.
+    /// Parses a delivery's body in either format: a JSON object, or a JSON string that contains one.
     ///
-    /// It is no proof of where the body came from; call `verify` first, over the same bytes.
+    /// This does not prove where the body came from. Call `verify` with the same bytes first.
     ///
     /// ```
     /// use classify_proto::webhooks::{Event, WebhookEvent};
@@ -45,7 +45,7 @@ impl Event {
     ///
     /// # Errors
     ///
-    /// [`is_decode`](Error::is_decode) when it is no such JSON, or names no event.
+    /// [`is_decode`](Error::is_decode) if the body is not such JSON, or has no `event_type`.
     pub fn parse(raw_body: &[u8]) -> Result<Self, Error> {
         let mut text = std::borrow::Cow::Borrowed(raw_body);
         for _ in 0..MAX_WRAPPINGS {
@@ -57,12 +57,12 @@ impl Event {
             text = inner.into_bytes().into();
         }
         serde_json::from_slice(&text).or_else(|error| {
-            // It may be signed and told once: an odd time must not cost the news.
+            // A signed event may be delivered only once, so an unexpected timestamp must not lose it.
             lenient::read(&text).ok_or_else(|| unreadable(&error))
         })
     }
 
-    /// The job that it is about, where the delivery says so.
+    /// Returns the id of the event's job; `None` if the delivery names none.
     #[must_use]
     pub fn job_id(&self) -> Option<&str> {
         let data = self.data.as_ref()?;
@@ -72,11 +72,11 @@ impl Event {
             .filter(|id| !id.is_empty())
     }
 
-    /// When it happened, where the delivery says so in a way that can be read.
+    /// Returns the time of the event; `None` if it is absent or cannot be parsed.
     #[must_use]
     pub fn occurred_at(&self) -> Option<Timestamp> {
         let micros = self.timestamp? * 1e6;
-        // A cast of what is out of range would give the nearest number in range, and a wrong time.
+        // A cast of a value out of range would give the nearest value in range, which is a wrong time.
         let is_sane = micros.abs() < 1e18;
         if !is_sane {
             return None;
@@ -88,11 +88,11 @@ impl Event {
         Timestamp::from_unix_micros(micros.round() as i64)
     }
 
-    /// Whether two deliveries tell of the same thing: remember it, and act upon each key once.
+    /// Returns a key that is equal for deliveries of the same event. Store it, and process each key once.
     ///
-    /// For a classification it is the event with the job, so that the same news is the same key however often and by
-    /// however many webhooks it is told. For anything else, or where no job is named, it is the delivery's own id.
-    /// `None` when there is neither; such a delivery cannot be told from its repetition.
+    /// For a classification, the key consists of the event's kind and the job, so it is the same for all attempts and
+    /// all webhooks. For other events, or if no job is named, it is the delivery's id. `None` if there is neither; such
+    /// a delivery cannot be distinguished from its repetition.
     #[must_use]
     pub fn dedup_key(&self) -> Option<String> {
         match self.job_id() {
@@ -104,10 +104,10 @@ impl Event {
     }
 }
 
-/// The body stays out of the message: it may speak of a document.
+/// The error does not quote the body, which may contain text of a document.
 fn unreadable(error: &serde_json::Error) -> Error {
     Error::unreadable(format!(
-        "the webhook's body is no event, at line {} column {}",
+        "the webhook's body is not an event: line {} column {}",
         error.line(),
         error.column()
     ))

@@ -1,17 +1,17 @@
-//! The names of what a webhook reports.
+//! The kinds of events of a webhook.
 
 use crate::text::open_enum::open_enum;
 
 open_enum! {
-    /// What a webhook reports, of every product of the service.
+    /// The kind of an event, for all products of the service.
     pub enum WebhookEvent {
         /// A batch was cancelled.
         BatchCancelled = "batch.cancelled",
         /// A batch failed.
         BatchError = "batch.error",
-        /// A batch was taken on.
+        /// A batch was accepted.
         BatchPending = "batch.pending",
-        /// A batch is being worked on.
+        /// A batch is running.
         BatchRunning = "batch.running",
         /// A batch completed.
         BatchSuccess = "batch.success",
@@ -21,9 +21,9 @@ open_enum! {
         ClassifyError = "classify.error",
         /// Some files of a classification completed (v1 only, as far as is known).
         ClassifyPartialSuccess = "classify.partial_success",
-        /// A classification was taken on.
+        /// A classification was accepted.
         ClassifyPending = "classify.pending",
-        /// A classification is being worked on.
+        /// A classification is running.
         ClassifyRunning = "classify.running",
         /// A classification completed.
         ClassifySuccess = "classify.success",
@@ -33,7 +33,7 @@ open_enum! {
         ExtractError = "extract.error",
         /// Part of an extraction completed.
         ExtractPartialSuccess = "extract.partial_success",
-        /// An extraction was taken on.
+        /// An extraction was accepted.
         ExtractPending = "extract.pending",
         /// An extraction completed.
         ExtractSuccess = "extract.success",
@@ -43,29 +43,29 @@ open_enum! {
         ParseError = "parse.error",
         /// Part of a parse job completed.
         ParsePartialSuccess = "parse.partial_success",
-        /// A parse job was taken on.
+        /// A parse job was accepted.
         ParsePending = "parse.pending",
-        /// A parse job is being worked on.
+        /// A parse job is running.
         ParseRunning = "parse.running",
         /// A parse job completed.
         ParseSuccess = "parse.success",
-        /// A reading of spreadsheets was cancelled.
+        /// A spreadsheet job was cancelled.
         SheetsCancelled = "sheets.cancelled",
-        /// A reading of spreadsheets failed.
+        /// A spreadsheet job failed.
         SheetsError = "sheets.error",
-        /// Part of a reading of spreadsheets completed.
+        /// Part of a spreadsheet job completed.
         SheetsPartialSuccess = "sheets.partial_success",
-        /// A reading of spreadsheets was taken on.
+        /// A spreadsheet job was accepted.
         SheetsPending = "sheets.pending",
-        /// A reading of spreadsheets completed.
+        /// A spreadsheet job completed.
         SheetsSuccess = "sheets.success",
         /// A split was cancelled.
         SplitCancelled = "split.cancelled",
         /// A split failed.
         SplitError = "split.error",
-        /// A split was taken on.
+        /// A split was accepted.
         SplitPending = "split.pending",
-        /// A split is being worked on.
+        /// A split is running.
         SplitProcessing = "split.processing",
         /// A split completed.
         SplitSuccess = "split.success",
@@ -73,25 +73,25 @@ open_enum! {
         VerifyCancelled = "verify.cancelled",
         /// A verification failed.
         VerifyError = "verify.error",
-        /// A verification was taken on.
+        /// A verification was accepted.
         VerifyPending = "verify.pending",
-        /// A verification is being worked on.
+        /// A verification is running.
         VerifyRunning = "verify.running",
         /// A verification completed.
         VerifySuccess = "verify.success",
-        /// Something that the service has no name for.
+        /// An event for which the service has no name.
         Unmapped = "unmapped_event",
     }
 }
 
 impl WebhookEvent {
-    /// Whether it is about a classification.
+    /// Returns `true` for events of a classification.
     #[must_use]
     pub fn is_classify(&self) -> bool {
         self.as_str().starts_with("classify.")
     }
 
-    /// Whether it says that a job has ended. A word that this version does not know says nothing of the kind.
+    /// Returns `true` if the event says that a job has ended; `false` for a value that this version does not know.
     #[must_use]
     pub fn is_final(&self) -> bool {
         !matches!(self, Self::Unknown(_))
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn webhook_event_names_round_trip() {
-        // 37 of a product, and the one for what has no name.
+        // 37 events of products, and the one without a name.
         assert_eq!(WebhookEvent::KNOWN.len(), 38);
         for word in WebhookEvent::KNOWN {
             let event = WebhookEvent::from(*word);

@@ -13,18 +13,18 @@ use crate::scope::{Scope, from_id, scope_setters};
 use crate::semantics::Semantics;
 use crate::text::json::read_json;
 
-/// Reads a saved webhook configuration.
+/// Reads a saved webhook configuration. Returns a [`SavedWebhook`](super::SavedWebhook).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct GetWebhookConfiguration {
-    /// The configuration's id.
+    /// The id of the configuration (`whc-…`).
     pub config_id: String,
-    /// The project and organization.
+    /// The project and organization; those of the [`Api`](crate::Api) if unset.
     pub scope: Scope,
 }
 
 impl GetWebhookConfiguration {
-    /// Reads the configuration of this id.
+    /// Creates the operation for the configuration with this id.
     #[must_use]
     pub fn new(config_id: impl Into<String>) -> Self {
         Self {

@@ -15,22 +15,22 @@ use crate::semantics::Semantics;
 use crate::text::json::read_json;
 use crate::validation::ValidationErrors;
 
-/// Lists saved webhook configurations, a page at a time.
+/// Lists saved webhook configurations, one page per request.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ListWebhookConfigurations {
-    /// Items per page; `None` leaves it to the service.
+    /// Configurations per page; the service's default if `None`.
     pub page_size: Option<u32>,
-    /// The token of the page to read; `None` for the first page.
+    /// The token of the page to return; the first page if `None`.
     pub page_token: Option<String>,
-    /// Whether the service counts all items.
+    /// Whether the service counts all configurations; its default if `None`.
     pub include_total: Option<bool>,
-    /// The project and organization.
+    /// The project and organization; those of the [`Api`](crate::Api) if unset.
     pub scope: Scope,
 }
 
 impl ListWebhookConfigurations {
-    /// Lists every webhook configuration of the project.
+    /// Creates the operation for all webhook configurations of the project.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -38,21 +38,21 @@ impl ListWebhookConfigurations {
 
     scope_setters!();
 
-    /// How many a page holds: 1 or more; no maximum is published.
+    /// Sets the number of configurations per page: at least 1. No maximum is documented.
     #[must_use]
     pub fn page_size(mut self, webhooks: u32) -> Self {
         self.page_size = Some(webhooks);
         self
     }
 
-    /// Starts at the page of this token.
+    /// Sets the token of the page to return.
     #[must_use]
     pub fn page_token(mut self, token: impl Into<String>) -> Self {
         self.page_token = Some(token.into());
         self
     }
 
-    /// Whether the service counts them all, which costs it a second query.
+    /// Sets whether the service counts all configurations, which takes it a second query.
     #[must_use]
     pub fn include_total(mut self, include: bool) -> Self {
         self.include_total = Some(include);

@@ -13,17 +13,17 @@ use crate::scope::{Scope, scope_setters};
 use crate::semantics::Semantics;
 use crate::text::json::read_json;
 
-/// Lists saved webhook configurations, all at once and the newest first. The service has deprecated it in favour of
+/// Lists all saved webhook configurations in one response, newest first. Deprecated by the service in favor of
 /// [`ListWebhookConfigurations`](super::ListWebhookConfigurations).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ListAllWebhookConfigurations {
-    /// The project and organization.
+    /// The project and organization; those of the [`Api`](crate::Api) if unset.
     pub scope: Scope,
 }
 
 impl ListAllWebhookConfigurations {
-    /// Lists every webhook configuration of the project.
+    /// Creates the operation for all webhook configurations of the project.
     #[must_use]
     pub fn new() -> Self {
         Self::default()

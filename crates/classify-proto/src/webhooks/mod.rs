@@ -1,33 +1,34 @@
-//! Webhooks: where the service reports to, and how to trust and read what it reports.
+//! Webhooks: saved configurations, and verifying and parsing of deliveries.
 //!
-//! Saved webhook configurations, which jobs name by their id:
+//! Saved webhook configurations, which jobs refer to by id:
 //!
-//! | operation | request | repeated |
+//! | operation | request | repeated after a lost response |
 //! | --- | --- | --- |
-//! | [`CreateWebhookConfiguration`] | `POST /api/v1/beta/webhook-configs` | only when the service provably did not act |
+//! | [`CreateWebhookConfiguration`] | `POST /api/v1/beta/webhook-configs` | only if the service provably did not act |
 //! | [`GetWebhookConfiguration`] | `GET /api/v1/beta/webhook-configs/{config_id}` | yes |
 //! | [`UpdateWebhookConfiguration`] | `PUT /api/v1/beta/webhook-configs/{config_id}` | yes |
 //! | [`ListWebhookConfigurations`] | `GET /api/v2/webhook-configs` | yes |
-//! | [`ListAllWebhookConfigurations`] | `GET /api/v1/beta/webhook-configs` | yes; the service prefers [`ListWebhookConfigurations`] |
-//! | [`DeleteWebhookConfiguration`] | `DELETE /api/v1/beta/webhook-configs/{config_id}` | yes; finding nothing is then success |
+//! | [`ListAllWebhookConfigurations`] | `GET /api/v1/beta/webhook-configs` | yes; deprecated in favor of [`ListWebhookConfigurations`] |
+//! | [`DeleteWebhookConfiguration`] | `DELETE /api/v1/beta/webhook-configs/{config_id}` | yes; a 404 is then success |
 //!
 //! # Receiving
 //!
-//! Each delivery is a `POST` with a JSON body and, when a secret was set, an `LC-Signature` header. A receiver
+//! Each delivery is a `POST` with a JSON body and, if a secret was set, an `LC-Signature` header. A receiver
 //!
-//! 1. keeps the body's bytes as they came, since the signature is over those,
-//! 2. calls `verify` (crate feature `webhook-verify`) and turns away what fails,
-//! 3. reads the event with [`Event::parse`], which takes both body formats,
-//! 4. drops what it has seen before, by [`Event::dedup_key`], and answers 2xx within the service's 30 seconds,
-//! 5. and polls jobs that stay silent: the service gives up after three attempts, and order is not promised.
+//! 1. keeps the body's bytes unchanged, because the signature covers them,
+//! 2. calls `verify` (crate feature `webhook-verify`) and rejects the delivery if that fails,
+//! 3. parses the event with [`Event::parse`], which accepts both body formats,
+//! 4. ignores events it has processed before, by [`Event::dedup_key`], and answers 2xx within the service's 30 seconds,
+//! 5. and polls jobs for which no event arrives: the service gives up after three attempts and does not guarantee an
+//!    order.
 //!
 //! # Replay
 //!
-//! Nothing signs a timestamp: the signature covers the body alone, and stays valid for ever. Whoever gets hold of one
-//! delivery can send it again, and it will verify. So a receiver must remember the keys it has acted upon, for as long
-//! as acting twice would do harm, and should treat an event as a hint to look: a [`v2::GetJob`](crate::v2::GetJob) of the
-//! job tells the present truth, whoever sent the hint. The body's own `timestamp` is signed with the rest of it; a
-//! receiver may turn away what is older than it can remember.
+//! The signature covers only the body and never expires, so anybody who gets hold of a delivery can send it again, and
+//! it will verify. A receiver must therefore store the keys it has processed for as long as processing an event twice
+//! would do harm. Treat an event as a hint and read the job with a [`v2::GetJob`](crate::v2::GetJob): that returns the
+//! current state, regardless of who sent the event. The `timestamp` in the body is signed with the rest of the body; a
+//! receiver may reject events older than its stored keys.
 
 mod create;
 mod delete;
@@ -57,14 +58,14 @@ pub use saved::SavedWebhook;
 pub use signature::{SIGNATURE_HEADER, SignatureError, sign, verify};
 pub use update::UpdateWebhookConfiguration;
 
-/// The route of every operation here but [`ListWebhookConfigurations`].
+/// The path of the operations of this module, except [`ListWebhookConfigurations`].
 const ROUTE: &str = "/api/v1/beta/webhook-configs";
-/// The route of [`ListWebhookConfigurations`].
+/// The path of [`ListWebhookConfigurations`].
 const PAGED_ROUTE: &str = "/api/v2/webhook-configs";
 
 #[cfg(test)]
 pub(crate) mod examples {
-    /// A webhook with everything that the service's schema has.
+    /// A webhook with all fields of the service's schema.
     pub(crate) const WEBHOOK: &str = r#"{
         "id": "whc-1",
         "tenant_type": "project",

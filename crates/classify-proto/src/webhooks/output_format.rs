@@ -1,9 +1,9 @@
-//! How a delivery's body is written.
+//! The format of a delivery's body.
 
 use crate::text::open_enum::open_enum;
 
 open_enum! {
-    /// How a webhook's body is written. [`Event::parse`](super::Event::parse) reads both.
+    /// The format of a delivery's body. [`Event::parse`](super::Event::parse) accepts both.
     pub enum WebhookOutputFormat {
         /// The payload as a JSON string inside JSON; the service's default.
         String = "string",

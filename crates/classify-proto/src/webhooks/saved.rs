@@ -1,4 +1,4 @@
-//! A saved webhook configuration as the service describes it.
+//! A saved webhook configuration, as returned by the service.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,10 @@ use crate::text::mask;
 use crate::text::response_object::response_object;
 
 response_object! {
-    /// A saved webhook configuration. Its signing secret never comes back from the service, and its other credentials
-    /// come back masked.
+    /// A saved webhook configuration. The service never returns its signing secret, and returns its other credentials
+    /// masked.
     ///
-    /// An update that sends a mask back keeps the stored value, so that the headers can be read, changed and written:
+    /// An update that sends a mask back keeps the stored value, so headers can be read, changed and written:
     ///
     /// ```
     /// use classify_proto::Patch;
@@ -28,32 +28,33 @@ response_object! {
     /// # Ok::<(), serde_json::Error>(())
     /// ```
     pub struct SavedWebhook {
-        /// Its id, such as `whc-…`: what a job takes among its `webhook_configuration_ids`.
+        /// The id, such as `whc-…`. Jobs list it in their `webhook_configuration_ids`.
         required id: String,
-        /// What kind of owner it has: `project`.
+        /// The kind of the owner: `project`.
         optional tenant_type: String,
-        /// The project it belongs to.
+        /// The id of the project.
         optional tenant_id: String,
-        /// Where it delivers; credentials in it may be masked, see [`has_masked_url`](Self::has_masked_url).
+        /// The URL that deliveries are sent to. Credentials in it may be masked, see
+        /// [`has_masked_url`](Self::has_masked_url).
         optional webhook_url: String,
         /// Whether deliveries are signed.
         optional has_secret: bool,
-        /// Headers of every delivery. Their values may be [masked](Secret::is_masked); others are not printed, nor written
-        /// out as JSON.
+        /// Headers of every delivery. Values may be [masked](Secret::is_masked); other values are redacted in `Debug`
+        /// and JSON.
         masked webhook_headers: BTreeMap<String, Secret>,
-        /// Which events are delivered; all where it is absent.
+        /// The events that are delivered; all events if absent.
         optional webhook_events: Vec<WebhookEvent>,
-        /// How the body is written.
+        /// The format of a delivery's body.
         optional webhook_output_format: WebhookOutputFormat,
-        /// When it was created.
+        /// The time of the create.
         timestamp created_at: Timestamp,
-        /// When it last changed.
+        /// The time of the last change.
         timestamp updated_at: Timestamp,
     }
 }
 
 impl SavedWebhook {
-    /// Whether the URL is not the stored one, since the service masks credentials in it.
+    /// Returns `true` if the URL contains a mask in place of credentials, so that it is not the stored URL.
     #[must_use]
     pub fn has_masked_url(&self) -> bool {
         self.webhook_url.as_deref().is_some_and(mask::is_masked)

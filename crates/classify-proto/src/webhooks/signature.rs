@@ -1,4 +1,4 @@
-//! Whether a delivery comes from somebody who knows the secret.
+//! Signatures of deliveries.
 
 use std::fmt::{self, Write as _};
 
@@ -7,35 +7,35 @@ use sha2::Sha256;
 
 use crate::secret::Secret;
 
-/// The header that holds a delivery's signature.
+/// Name of the header that contains a delivery's signature.
 pub const SIGNATURE_HEADER: &str = "lc-signature";
 
-/// The bytes of an HMAC-SHA256.
+/// Number of bytes of an HMAC-SHA256.
 const DIGEST: usize = 32;
 
-/// Why a delivery is not to be trusted.
+/// The reason why a signature is not valid.
 ///
-/// The reason is for the receiver's own log: a sender is told no more than that it failed.
+/// It is meant for the receiver's own log. Tell the sender only that the verification failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SignatureError {
     /// There is no signature header.
     Missing,
-    /// The header is not `<algorithm>=<hexadecimal digits>` with as many digits as the algorithm gives.
+    /// The header is not `<algorithm>=<hexadecimal digits>` with the number of digits that the algorithm has.
     Malformed,
-    /// The signature is of another algorithm than SHA-256.
+    /// The signature uses another algorithm than SHA-256.
     WrongAlgorithm,
-    /// None of the secrets made this signature over this body.
+    /// None of the secrets gives this signature for this body.
     Mismatch,
-    /// The signature is of the body, or under a secret, without its last line break: an editor or `echo` has added one.
-    /// The delivery is refused all the same.
+    /// The signature is valid only without the last line break of the body or of the secret: an editor or `echo` has
+    /// added one. The delivery is rejected all the same.
     ExtraLineBreak {
-        /// Whether the body has one line break too many.
+        /// Whether the body has an extra line break.
         body: bool,
-        /// Whether the secret has one.
+        /// Whether the secret has an extra line break.
         secret: bool,
     },
-    /// There is no secret to check with: none was given, or each is empty or was left out of a saved state.
+    /// There is no secret: none was given, or all are empty or missing because they were loaded from a saved state.
     NoSecret,
 }
 
@@ -44,13 +44,13 @@ impl fmt::Display for SignatureError {
         f.write_str(match self {
             Self::Missing => "the delivery has no LC-Signature header",
             Self::Malformed => "the LC-Signature header is not sha256=<64 hexadecimal digits>",
-            Self::WrongAlgorithm => "the LC-Signature header is of another algorithm than sha256",
-            Self::Mismatch => "no secret made this signature over this body",
+            Self::WrongAlgorithm => "the LC-Signature header uses another algorithm than sha256",
+            Self::Mismatch => "none of the secrets gives this signature for this body",
             Self::ExtraLineBreak { body, secret } => match (body, secret) {
-                (true, false) => "the signature fits only without the last line break of the body",
-                (false, _) => "the signature fits only without the last line break of the secret",
+                (true, false) => "the signature is valid only without the last line break of the body",
+                (false, _) => "the signature is valid only without the last line break of the secret",
                 (true, true) => {
-                    "the signature fits only without the last line break of the body and that of the secret"
+                    "the signature is valid only without the last line break of the body and that of the secret"
                 }
             },
             Self::NoSecret => "there is no secret to check the signature with",
@@ -60,13 +60,13 @@ impl fmt::Display for SignatureError {
 
 impl std::error::Error for SignatureError {}
 
-/// Checks a delivery's signature: `header` is the value of its `LC-Signature` header, `sha256=<hex>`.
+/// Verifies the signature of a delivery. `header` is the value of the `LC-Signature` header, `sha256=<hex>`.
 ///
-/// `raw_body` is the body as it came, byte for byte; JSON that was parsed and written again has another signature. It
-/// verifies when any of the secrets made it: give the old and the new one while a secret is being rotated. The
-/// comparison takes the same time wherever the two differ, and every secret is tried whichever fits.
+/// `raw_body` is the body byte for byte; JSON that was parsed and serialized again has another signature. The signature
+/// is valid if any of the secrets gives it: pass the old and the new one while rotating a secret. The comparison takes
+/// constant time, and all secrets are tried.
 ///
-/// A signature does not grow old: see [the module](super) about replay.
+/// Signatures do not expire: see [the module](super) about replay.
 ///
 /// ```
 /// use classify_proto::Secret;
@@ -82,7 +82,7 @@ impl std::error::Error for SignatureError {}
 ///
 /// # Errors
 ///
-/// The reason, precisely: see [`SignatureError`].
+/// A [`SignatureError`] with the reason.
 pub fn verify(
     raw_body: &[u8],
     header: Option<&[u8]>,
@@ -93,7 +93,7 @@ pub fn verify(
         return Err(SignatureError::Missing);
     }
     let given = read(header)?;
-    // Anybody can sign with nothing.
+    // Anybody can sign with an empty secret.
     let secrets: Vec<&[u8]> = secrets
         .iter()
         .filter_map(Secret::expose_secret)
@@ -106,7 +106,7 @@ pub fn verify(
     if fits_any(raw_body, &given, secrets.iter().copied()) {
         return Ok(());
     }
-    // The reason is looked for only after the delivery is refused.
+    // The reason is only determined after the delivery is rejected.
     let shorter_body = without_line_break(raw_body);
     let shorter_secrets = || {
         secrets
@@ -128,7 +128,7 @@ pub fn verify(
     Err(SignatureError::Mismatch)
 }
 
-/// Whether any of the secrets made a signature. Every secret is tried, whichever fits.
+/// Whether any of the secrets gives the signature. Tries all of them, for constant time.
 fn fits_any<'a>(
     body: &[u8],
     given: &[u8; DIGEST],
@@ -146,7 +146,7 @@ fn fits_any<'a>(
     fits
 }
 
-/// A text without its last line break, if it ends with one and is not empty without it.
+/// The text without its last line break; `None` if it does not end with one, or would be empty.
 fn without_line_break(text: &[u8]) -> Option<&[u8]> {
     let shorter = text
         .strip_suffix(b"\r\n")
@@ -155,7 +155,7 @@ fn without_line_break(text: &[u8]) -> Option<&[u8]> {
     (!shorter.is_empty()).then_some(shorter)
 }
 
-/// Returns the value of the `LC-Signature` header of a delivery, for a test that plays the service.
+/// Returns the value of the `LC-Signature` header for a body, for tests that play the service.
 ///
 /// ```
 /// use classify_proto::Secret;
@@ -169,7 +169,7 @@ fn without_line_break(text: &[u8]) -> Option<&[u8]> {
 ///
 /// # Errors
 ///
-/// [`SignatureError::NoSecret`] if the secret is empty or was left out of a saved state.
+/// [`SignatureError::NoSecret`] if the secret is empty or missing because it was loaded from a saved state.
 pub fn sign(raw_body: &[u8], secret: &Secret) -> Result<String, SignatureError> {
     let secret = secret.expose_secret().filter(|secret| !secret.is_empty());
     let secret = secret.ok_or(SignatureError::NoSecret)?;
@@ -185,7 +185,7 @@ pub fn sign(raw_body: &[u8], secret: &Secret) -> Result<String, SignatureError> 
     Ok(header)
 }
 
-/// The digest in a header, which is no secret: the time that reading it takes tells nothing.
+/// Parses the digest in a header. It is not secret, so the time that parsing takes may depend on it.
 fn read(header: &[u8]) -> Result<[u8; DIGEST], SignatureError> {
     let split = header
         .iter()
@@ -231,7 +231,7 @@ mod tests {
 
     const BODY: &[u8] = br#"{"event_id":"3f0c","event_type":"classify.success","timestamp":1577470279.117,"data":{"job_id":"clj-1"}}"#;
     const SECRET: &str = "whsec_rotate-me";
-    /// Of the body under the secret, by the `hmac` module of Python's standard library, as are all digests here.
+    /// The signature of the body with the secret, from Python's `hmac`, like all digests here.
     const HEADER: &str = "sha256=3e04511313c822582b511a55da13f48b733596efbaee81301165ec49e0c64f6c";
 
     fn check(body: &[u8], header: &str, secrets: &[&str]) -> Result<(), SignatureError> {
@@ -258,7 +258,7 @@ mod tests {
                 Err(extra(false, true))
             );
             assert_eq!(check(&body, HEADER, &[&secret]), Err(extra(true, true)));
-            // The right secret beside the one with a line break is enough.
+            // The correct secret is enough, beside one with a line break.
             assert_eq!(check(BODY, HEADER, &[&secret, SECRET]), Ok(()));
             assert_eq!(
                 check(&body, HEADER, &[other]),

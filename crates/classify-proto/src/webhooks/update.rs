@@ -19,20 +19,20 @@ use crate::text::json::read_json;
 use crate::text::response_object::from_service;
 use crate::validation::ValidationErrors;
 
-/// Changes a saved webhook configuration: what is not mentioned stays as it is.
+/// Changes a saved webhook configuration. Fields that are not set keep their value.
 ///
-/// Each field takes a [`Patch`]: kept, emptied with `null`, or set. Setting a signing secret rotates it; a receiver
-/// gives `verify` both secrets until the old deliveries have come in. A mask that the service shows in the URL or a header
-/// is sent back as it came, by which the service keeps the stored value.
+/// Each field is a [`Patch`]: kept, cleared with `null`, or set. Setting a signing secret rotates it; pass both secrets
+/// to `verify` until the deliveries signed with the old one have arrived. A mask in the URL or in a header is sent back
+/// unchanged, and the service then keeps the stored value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct UpdateWebhookConfiguration {
-    /// The configuration's id.
+    /// The id of the configuration (`whc-…`).
     pub config_id: String,
     /// The URL that deliveries are sent to.
     #[serde(default, skip_serializing_if = "Patch::is_keep")]
     pub webhook_url: Patch<String>,
-    /// Headers of each delivery.
+    /// Headers of every delivery.
     #[serde(
         default,
         skip_serializing_if = "Patch::is_keep",
@@ -45,15 +45,15 @@ pub struct UpdateWebhookConfiguration {
     /// The format of a delivery's body.
     #[serde(default, skip_serializing_if = "Patch::is_keep")]
     pub webhook_output_format: Patch<WebhookOutputFormat>,
-    /// The secret that signs deliveries.
+    /// The key of deliveries' signatures.
     #[serde(default, skip_serializing_if = "Patch::is_keep")]
     pub webhook_signing_secret: Patch<Secret>,
-    /// The project and organization.
+    /// The project and organization; those of the [`Api`](crate::Api) if unset.
     pub scope: Scope,
 }
 
 impl UpdateWebhookConfiguration {
-    /// Changes the webhook configuration of this id.
+    /// Creates the operation for the configuration with this id. It changes nothing until a field is set.
     #[must_use]
     pub fn new(config_id: impl Into<String>) -> Self {
         Self {
@@ -69,7 +69,7 @@ impl UpdateWebhookConfiguration {
 
     scope_setters!();
 
-    /// Delivers elsewhere.
+    /// Sets the URL that deliveries are sent to.
     #[must_use]
     pub fn url(mut self, url: Patch<String>) -> Self {
         self.webhook_url = url;
@@ -83,21 +83,21 @@ impl UpdateWebhookConfiguration {
         self
     }
 
-    /// Delivers other events: at least one, or all by [`Patch::Clear`].
+    /// Sets the events to deliver: at least one, or all with [`Patch::Clear`].
     #[must_use]
     pub fn events(mut self, events: Patch<Vec<WebhookEvent>>) -> Self {
         self.webhook_events = events;
         self
     }
 
-    /// Writes the body otherwise.
+    /// Sets the format of a delivery's body.
     #[must_use]
     pub fn output_format(mut self, format: Patch<WebhookOutputFormat>) -> Self {
         self.webhook_output_format = format;
         self
     }
 
-    /// Signs deliveries with another secret.
+    /// Sets the key that signs deliveries.
     #[must_use]
     pub fn signing_secret(mut self, secret: Patch<Secret>) -> Self {
         self.webhook_signing_secret = secret;
@@ -105,7 +105,7 @@ impl UpdateWebhookConfiguration {
     }
 }
 
-/// Reads a saved state, which leaves secrets out and keeps masks.
+/// Deserializes a saved state, which omits secrets and keeps masks.
 fn with_masks<'de, D>(deserializer: D) -> Result<Patch<BTreeMap<String, Secret>>, D::Error>
 where
     D: Deserializer<'de>,
@@ -248,7 +248,7 @@ mod tests {
         assert_eq!(fields, ["webhook_url", "webhook_events"]);
     }
 
-    /// Read, change one header, write all of them: the masked ones keep what the service has stored.
+    /// Headers can be read, changed and written: masked ones keep their stored value.
     #[test]
     fn mask_in_webhook_update_is_sent_back_also_from_saved_state() {
         let shown = examples::WEBHOOK.replace("canary", "********");

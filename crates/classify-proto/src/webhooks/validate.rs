@@ -1,4 +1,4 @@
-//! What the service, or HTTP, refuses of a webhook; alike for saved webhooks and for those of a job.
+//! Validation of webhooks, for saved ones and for those of a create.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::text::error_body::one_line;
 use crate::text::{mask, shortened};
 use crate::validation::ValidationErrors;
 
-/// A delivery goes to an `http:` or `https:` URL.
+/// The URL must be `http:` or `https:`.
 pub(crate) fn url(path: &str, url: &str, errors: &mut ValidationErrors) {
     let scheme = url.split_once(':').map(|(scheme, _)| scheme);
     let known = scheme.is_some_and(|scheme| {
@@ -24,7 +24,7 @@ pub(crate) fn url(path: &str, url: &str, errors: &mut ValidationErrors) {
     }
 }
 
-/// What a webhook carries that nobody but the service may see.
+/// Validates the values that only the service may see.
 pub(crate) fn secrets(
     headers: Option<&BTreeMap<String, Secret>>,
     signing: Option<&Secret>,
@@ -47,7 +47,7 @@ pub(crate) fn headers(
     }
 }
 
-/// What the service shows in place of a stored credential would be stored as the credential. An update may send it back.
+/// Rejects masks: the service would store the mask as the credential. Only an update may send one back.
 pub(crate) fn masks<'a>(
     path: &str,
     url: Option<&str>,
@@ -65,7 +65,7 @@ pub(crate) fn masks<'a>(
     }
 }
 
-/// The masks among the headers of a webhook that is new.
+/// Rejects masks among the headers of a new webhook.
 pub(crate) fn masks_of_new(
     path: &str,
     url: Option<&str>,
@@ -77,7 +77,7 @@ pub(crate) fn masks_of_new(
     masks(path, url, headers, errors);
 }
 
-/// The service never shows a signing secret, so that a mask is always a mistake.
+/// The service never returns a signing secret, so a mask of one is always a mistake.
 pub(crate) fn signing_secret(path: &str, secret: Option<&Secret>, errors: &mut ValidationErrors) {
     if secret
         .and_then(Secret::secret_or_mask)
@@ -87,13 +87,14 @@ pub(crate) fn signing_secret(path: &str, secret: Option<&Secret>, errors: &mut V
     }
 }
 
-const MASKED: &str = "is a mask that stands for a stored value; give the value itself";
+const MASKED: &str = "is a mask of a stored value; pass the value itself";
 
-/// A header that could not be sent, or that would smuggle in another. The value may be a secret and is not repeated.
+/// Rejects a header that cannot be sent or that contains a line break, which could add another header. The value may be
+/// secret and is not quoted.
 pub(crate) fn header(path: &str, name: &str, value: Option<&str>, errors: &mut ValidationErrors) {
     let place = || field(path, &format!("webhook_headers.{}", one_line(name)));
     if name.parse::<HeaderName>().is_err() {
-        errors.add(place(), "is not a header's name");
+        errors.add(place(), "is not a valid header name");
     }
     if value.is_some_and(|value| HeaderValue::from_str(value).is_err()) {
         errors.add(
@@ -103,13 +104,13 @@ pub(crate) fn header(path: &str, name: &str, value: Option<&str>, errors: &mut V
     }
 }
 
-/// A list without events reports nothing. The service refuses it in a saved webhook; of a job's own webhook it is not
-/// published what it does, and such a list is taken for a mistake there too.
+/// Rejects an empty list, which would deliver nothing. The service rejects it in a saved webhook; for a create that is
+/// not documented.
 pub(crate) fn events<T>(path: &str, events: Option<&[T]>, errors: &mut ValidationErrors) {
     if events.is_some_and(<[T]>::is_empty) {
         errors.add(
             field(path, "webhook_events"),
-            "is empty; leave it out to be told of every event",
+            "is empty; omit it to receive every event",
         );
     }
 }
@@ -142,15 +143,15 @@ pub(crate) fn expose_secret<'a>(
         .transpose()
 }
 
-/// A secret that must be set again.
+/// The error of a secret that a saved state does not contain and that must be set again.
 pub(crate) fn missing_secret(field: impl Into<String>) -> Error {
     Error::invalid(
         field,
-        "was left out of the saved state; set it again before going on",
+        "is not part of the saved state; set it again before resuming",
     )
 }
 
-/// The place of a header, whose name is cut if it is very long.
+/// The field name of a header. A very long header name is shortened.
 fn header_field(path: &str, name: &str) -> String {
     field(path, &format!("webhook_headers.{}", shortened(name)))
 }

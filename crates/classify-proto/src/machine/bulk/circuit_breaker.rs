@@ -1,30 +1,32 @@
-//! Whether the service is well enough to go on buying from it.
+//! Circuit breaker: pauses a run while the service fails.
 
 use std::time::Duration;
 
 use crate::Time;
 use crate::machine::observer::CircuitState;
 
-/// How many documents in a row must meet a faulty service.
+/// Number of documents in a row that must meet a failing service before the breaker opens.
 const FAILURE_THRESHOLD: u32 = 5;
-/// How long the circuit breaker stays open the first time.
+/// Duration of the first pause.
 const INITIAL_BACKOFF: Duration = Duration::from_secs(15);
-/// How long it stays open at most, unless the service asks for longer.
+/// Maximum duration of a pause, unless the service asks for longer.
 const MAX_BACKOFF: Duration = Duration::from_secs(5 * 60);
-/// The longest delay that a run waits out when the service asks for it.
+/// Maximum delay requested by the service that a run waits for.
 const MAX_DELAY: Duration = Duration::from_secs(60 * 60);
-/// How many times in a row it may open: with the delays between, about an hour and a half of nothing but faults.
+/// Maximum number of openings in a row. With the pauses between, that is about an hour and a half of failures.
 const MAX_OPENINGS: u32 = 20;
-/// The same for a service that was never reached: a wrong address or a closed network is not to be waited out for hours.
+/// The same if the service was never reached: waiting for hours does not help against a wrong address or a closed
+/// network.
 const MAX_OPENINGS_UNREACHED: u32 = 2;
 
-/// A circuit breaker: after repeated faults of the service nothing new is begun; after a while, one is tried.
+/// After repeated failures of the service, or one with `Retry-After`, no upload or create starts; after a pause, one is
+/// sent as a test.
 #[derive(Debug, Default)]
 pub(super) struct CircuitBreaker {
     failures: u32,
     openings: u32,
     state: BreakerState,
-    /// Some request of this run may have arrived.
+    /// At least one request of this run may have arrived.
     is_reached: bool,
 }
 
@@ -33,22 +35,22 @@ enum BreakerState {
     #[default]
     Closed,
     Open(Time),
-    /// One is being tried.
+    /// One request is in progress as a test.
     HalfOpen,
 }
 
-/// Whether something new may be begun.
+/// Whether an upload or a create may start.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Permit {
     Granted,
     /// Not before this time.
     At(Time),
-    /// Not before the one that is tried has come back.
+    /// Not before the test request has returned.
     Denied,
 }
 
 impl CircuitBreaker {
-    /// Returns the state for an observer.
+    /// The state reported to an observer.
     pub(super) fn state(&self) -> CircuitState {
         match self.state {
             BreakerState::Closed => CircuitState::Closed,
@@ -65,15 +67,15 @@ impl CircuitBreaker {
         }
     }
 
-    /// Something new is begun.
+    /// Notes that an upload or a create starts.
     pub(super) fn begin(&mut self) {
         if matches!(self.state, BreakerState::Open(_)) {
             self.state = BreakerState::HalfOpen;
         }
     }
 
-    /// Something that was begun went well. While the circuit breaker is open it was begun before, and says nothing of the
-    /// backoff that the service asked for since.
+    /// Notes a success. If the breaker is open, the request was started before, and says nothing about the pause that
+    /// the service asked for since.
     pub(super) fn on_success(&mut self) {
         self.is_reached = true;
         if !matches!(self.state, BreakerState::Open(_)) {
@@ -84,15 +86,15 @@ impl CircuitBreaker {
         }
     }
 
-    /// What was begun comes to nothing, and nothing is learned from it.
+    /// Notes that the test request ended without a result, such as a cancelled one.
     pub(super) fn on_abandoned(&mut self, now: Time) {
         if self.state == BreakerState::HalfOpen {
             self.state = BreakerState::Open(now);
         }
     }
 
-    /// Whether there is no sense in waiting on: the service asks for a longer backoff than a run has patience for, or has
-    /// been at fault for too long. Nothing waits for ever.
+    /// Whether waiting on is pointless: the service asks for a longer pause than `MAX_DELAY`, or has failed for too
+    /// long. A run does not wait for ever.
     pub(super) fn is_exhausted(&self, backoff: Duration) -> bool {
         let max_openings = if self.is_reached {
             MAX_OPENINGS
@@ -102,12 +104,13 @@ impl CircuitBreaker {
         backoff > MAX_DELAY || self.openings > max_openings
     }
 
-    /// A request may have arrived, whatever became of it.
+    /// Notes that a request may have arrived, with any result.
     pub(super) fn on_reached(&mut self) {
         self.is_reached = true;
     }
 
-    /// The service was at fault; says for how long the circuit breaker opens, if it does, or for how much longer it stays open.
+    /// Notes a failure of the service. Returns how long the breaker opens, or how much longer it stays open; `None` if
+    /// neither.
     pub(super) fn on_failure(
         &mut self,
         now: Time,
@@ -118,7 +121,8 @@ impl CircuitBreaker {
             BreakerState::Closed => self.failures >= FAILURE_THRESHOLD || retry_after.is_some(),
             BreakerState::HalfOpen => true,
             BreakerState::Open(until) => {
-                // What was under way says nothing new, unless the service asks for more time than it did before.
+                // Requests that were already in progress prove nothing new, unless the service asks for a longer pause
+                // than before.
                 let longer = retry_after.filter(|retry_after| now + *retry_after > until)?;
                 self.state = BreakerState::Open(now + longer);
                 return Some(longer);
@@ -206,7 +210,7 @@ mod tests {
         assert_eq!(circuit_breaker.permit(at(20)), Permit::Denied);
         circuit_breaker.on_abandoned(at(20));
         assert_eq!(circuit_breaker.permit(at(20)), Permit::Granted);
-        // While all is well it says nothing: as many faults as ever open the circuit breaker.
+        // It is closed now: again, only the full number of failures opens it.
         circuit_breaker.begin();
         circuit_breaker.on_success();
         circuit_breaker.on_abandoned(at(21));
@@ -240,7 +244,7 @@ mod tests {
         assert_eq!(circuit_breaker.on_failure(at(0), Some(short)), Some(short));
         circuit_breaker.on_success();
         assert_eq!(circuit_breaker.permit(at(1)), Permit::At(at(60)));
-        // It may keep it open for longer, and never for less.
+        // A later failure may keep it open for longer, and never for less.
         assert_eq!(circuit_breaker.on_failure(at(1), Some(long)), Some(long));
         assert_eq!(circuit_breaker.on_failure(at(2), Some(short)), None);
         assert_eq!(circuit_breaker.permit(at(3)), Permit::At(at(601)));

@@ -1,4 +1,4 @@
-//! The second stage of a document: the create of its job.
+//! Stage 2 of a document: the create of its job.
 
 use std::sync::Arc;
 
@@ -19,11 +19,11 @@ use crate::machine::document::Source;
 use crate::text::error_body::one_line;
 use crate::v2::Job;
 
-/// How many earlier jobs of a document may be found to have failed before that is its result.
+/// Number of failed earlier jobs after which a document is reported as failed.
 const MAX_FAILED_JOBS: u32 = 8;
 
 impl Bulk {
-    /// Reads the saved configuration.
+    /// Reads the saved configuration of the run.
     pub(super) fn read_configuration(&mut self) {
         let id = self.job_options.configuration_id.clone();
         let get = GetConfiguration::new(id.unwrap_or_default()).scoped(&self.job_options.scope);
@@ -33,7 +33,7 @@ impl Bulk {
         self.configuration = ConfigurationInForce::Reading;
     }
 
-    /// The run's saved configuration was read, or could not be.
+    /// Handles the response to the read of the run's saved configuration.
     pub(super) fn on_configuration(
         &mut self,
         now: Time,
@@ -60,13 +60,13 @@ impl Bulk {
         if ErrorScope::of(&error) == ErrorScope::Transient {
             self.on_service_failure(now, &error);
         } else {
-            // No document can be created without it.
+            // No job can be created without it.
             self.circuit_breaker.on_abandoned(now);
             self.stop_with(error);
         }
     }
 
-    /// `is_retry` says that an earlier answer to the same create was lost.
+    /// `is_retry`: an earlier response to the same create was lost.
     pub(super) fn on_created(
         &mut self,
         cx: Context<'_>,
@@ -81,7 +81,7 @@ impl Bulk {
             }
             Err(error) => {
                 if let Some(document) = self.documents.get_mut(&index) {
-                    // A 409 over a create speaks of a job of this transaction id, made or being made.
+                    // A 409 on a create is about a job with this transaction id that exists or is being created.
                     let is_taken = error.is_conflict() && !error.shows_job_of_create();
                     document.job_may_exist |= error.is_ambiguous() || is_taken;
                 }
@@ -105,8 +105,8 @@ impl Bulk {
         let Some(document) = self.documents.get_mut(&index) else {
             return;
         };
-        // A job that has failed already is an earlier run's: this is the answer to a repeated create, and the next
-        // attempt is another create. Unless this run asked for it before, and may have bought it just now.
+        // The job of an earlier run that failed: the retried create returned it, and the next paid run needs another
+        // create. Not if this run may have created it just now.
         let is_of_this_pass =
             is_retry || document.job_may_exist || document.created_in == CreatedIn::ThisPass;
         let has_no_result = matches!(job.status.phase(), JobPhase::Failed | JobPhase::Cancelled);
@@ -154,14 +154,15 @@ impl Bulk {
             name,
             run_number,
         });
-        // The planned record forgets the file in a journal, and so it is told anew.
+        // In a journal, the planned record removes the file, so the file is recorded again.
         if let Some(file_id) = file_id {
             self.record(Record::Uploaded { key, file_id });
         }
         self.queue(index, next);
     }
 
-    /// Whether a create failed because the file of an earlier process is gone; then it is forgotten.
+    /// Whether a create failed because a file that an earlier process uploaded is gone. If so, the document forgets the
+    /// file.
     pub(super) fn forget_missing_file(&mut self, index: DocumentIndex, error: &Error) -> bool {
         let gone = matches!(
             error.status().map(|status| status.as_u16()),
@@ -182,13 +183,13 @@ impl Bulk {
         true
     }
 
-    /// The service gave one job to two documents; the second has no result of its own.
+    /// The service returned one job for two documents; the second has no result of its own.
     pub(super) fn finish_as_conflict(&mut self, index: DocumentIndex, job_id: &str) {
         let mut report = DocumentReport::new(DocumentStatus::Error);
         let id = one_line(job_id);
         report.error_code = Some(ErrorCode::Conflict);
         report.error = Some(format!(
-            "the service answered with job {id}, which is another document's"
+            "the service returned job {id}, which belongs to another document"
         ));
         self.finish(index, report, None);
     }

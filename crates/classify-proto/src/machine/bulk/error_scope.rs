@@ -1,9 +1,9 @@
-//! Whose fault it is that a document was not bought.
+//! Scope of an error: one document, the whole run, or a transient failure.
 
 use crate::error::{Error, ErrorKind};
 use crate::reply::FailureKind;
 
-/// What an error concerns.
+/// The documents that an error affects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorScope {
@@ -11,18 +11,18 @@ pub enum ErrorScope {
     Document,
     /// Every document: the key, the plan, the base URL, TLS, or a run that was stopped.
     Run,
-    /// The service or the connection to it. The same request may succeed later.
+    /// The service or the connection. The same request may succeed later.
     Transient,
 }
 
 impl ErrorScope {
-    /// The list of a document's own faults is closed, because they are settled for good: one that is everybody's and
-    /// was taken for a document's would finish a whole folder so.
+    /// The list of errors that affect a single document is closed, because they finish it for good: if an error of the
+    /// whole run were counted among them, a whole folder would be reported as failed.
     pub(super) fn of(error: &Error) -> Self {
         if error.is_auth() || error.is_quota() {
             return Self::Run;
         }
-        // Nobody but the service can say that a document is at fault.
+        // Only the service can reject a document; a page of a gateway or portal cannot.
         if error.kind() == ErrorKind::Status && error.is_intercepted() {
             return Self::Run;
         }
@@ -39,7 +39,7 @@ impl ErrorScope {
         match (error.kind(), error.status().map(|status| status.as_u16())) {
             (ErrorKind::Invalid | ErrorKind::Conflict, _)
             | (ErrorKind::Status, Some(400 | 404 | 409 | 413 | 415 | 422 | 451)) => Self::Document,
-            // Not implemented, and another version of HTTP; any other fault of a server's passes.
+            // Not implemented, and unsupported HTTP version; all other 5xx are transient.
             (ErrorKind::Status, Some(501 | 505)) => Self::Run,
             (ErrorKind::Status, Some(500..)) | (ErrorKind::Decode | ErrorKind::TooLarge, _) => {
                 Self::Transient

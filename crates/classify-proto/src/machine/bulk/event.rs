@@ -1,4 +1,4 @@
-//! What a run tells.
+//! Events and summary of a run.
 
 use std::collections::BTreeMap;
 
@@ -9,52 +9,52 @@ use crate::content_key::ContentKey;
 use crate::error::Error;
 use crate::v2::Job;
 
-/// What a [`Bulk`](super::Bulk) tells.
+/// An event of a [`Bulk`](super::Bulk) run.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum BulkEvent {
-    /// The run can take this many more documents. [`Bulk::push`](super::Bulk::push) at least one before polling again, or there are no
-    /// more.
+    /// Requests up to this many documents. Pass at least one to [`Bulk::push`](super::Bulk::push) before polling again;
+    /// otherwise the input is taken to have ended.
     NeedDocuments(usize),
-    /// To be stored before polling again.
+    /// A record to store before polling again.
     Record(Record),
-    /// The run is through with a document.
+    /// A document has its final report of this run.
     Finished(FinishedDocument),
-    /// Something that whoever watches may want to know.
+    /// A message for the user, such as a pause or a reduced rate.
     Notice(String),
 }
 
-/// A document that the run is through with.
+/// A document that the run has finished.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct FinishedDocument {
-    /// Every name it came under.
+    /// All names under which the document was pushed.
     pub names: Vec<String>,
-    /// The key of its content.
+    /// The hash of its content.
     pub key: ContentKey,
-    /// What became of it.
+    /// The status, the result and the ids of the document.
     pub report: DocumentReport,
-    /// The job as the service described it last; absent where there is none or it was settled in an earlier process.
+    /// The last known state of the job; `None` if there is no job or an earlier process finished the document.
     pub job: Option<Box<Job>>,
-    /// It was settled in an earlier process.
+    /// An earlier process finished the document; this report comes from the journal.
     pub restored: bool,
-    /// What the error concerns; `None` if the document was classified.
+    /// The scope of the error; `None` if the document was classified.
     pub scope: Option<ErrorScope>,
 }
 
-/// How a [`Bulk`](super::Bulk) ended.
+/// The counts of a [`Bulk`](super::Bulk) run and how it ended.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Summary {
-    /// Documents by how they stand; each content once, whatever its number of names.
+    /// Number of documents by status. Duplicates count once.
     pub statuses: BTreeMap<DocumentStatus, usize>,
-    /// Completed documents that no rule matched.
+    /// Number of completed documents that no rule matched.
     pub no_match: usize,
-    /// Further names of contents that had one already.
+    /// Number of duplicates: further names for the same content.
     pub duplicates: usize,
-    /// Documents that were settled in an earlier process.
+    /// Number of documents that an earlier process finished.
     pub restored: usize,
-    /// Whether the run came to its end.
+    /// How the run ended.
     pub end: RunEnd,
 }
 
@@ -62,23 +62,23 @@ pub struct Summary {
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub enum RunEnd {
-    /// It went over all documents.
+    /// All documents were processed.
     #[default]
     Complete,
-    /// [`Bulk::stop`](super::Bulk::stop) was called before.
+    /// [`Bulk::stop`](super::Bulk::stop) was called.
     Stopped,
-    /// An error that concerns every document stopped it, or its deadline.
+    /// An error that affects every document stopped the run, or its deadline was reached.
     Failed(Error),
 }
 
 impl Summary {
-    /// Whether the run went over all documents.
+    /// Returns `true` if all documents were processed. They may have failed nevertheless.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         matches!(self.end, RunEnd::Complete)
     }
 
-    /// Returns the error that stopped the run.
+    /// Returns the error that stopped the run; `None` if no error did.
     #[must_use]
     pub fn error(&self) -> Option<&Error> {
         match &self.end {
@@ -87,7 +87,7 @@ impl Summary {
         }
     }
 
-    /// Returns the error that stopped the run.
+    /// Returns the error that stopped the run, by value; `None` if no error did.
     #[must_use]
     pub fn into_error(self) -> Option<Error> {
         match self.end {
@@ -96,13 +96,13 @@ impl Summary {
         }
     }
 
-    /// How many documents stand so.
+    /// Returns the number of documents with this status.
     #[must_use]
     pub fn count(&self, status: &DocumentStatus) -> usize {
         self.statuses.get(status).copied().unwrap_or(0)
     }
 
-    /// How many documents there were, each content once.
+    /// Returns the number of documents. Duplicates count once.
     #[must_use]
     pub fn documents(&self) -> usize {
         self.statuses.values().sum()

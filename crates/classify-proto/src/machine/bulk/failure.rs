@@ -1,4 +1,4 @@
-//! Errors of an upload or a create: of the document, of the run, or of the service.
+//! Errors of an upload or a create, by their scope.
 
 use std::time::Duration;
 
@@ -15,13 +15,13 @@ use crate::machine::document::Source;
 use crate::reply::Failure;
 use crate::semantics::RateClass;
 
-/// How often a document that met a faulty service is tried again, each time with all retries.
+/// Number of times a document is tried again after a transient error, each time with all retries.
 const MAX_FAILURES: u32 = 5;
-/// How long a create rests whose repeat was refused; twice as long each further time.
+/// Delay before a create is sent again whose retry was rejected. It doubles each time.
 const INITIAL_BACKOFF: Duration = Duration::from_secs(2);
 
 impl Bulk {
-    /// An upload or a create that failed with all its retries.
+    /// Handles an upload or a create that failed with all its retries.
     pub(super) fn on_stage_error(
         &mut self,
         now: Time,
@@ -44,10 +44,9 @@ impl Bulk {
         }
     }
 
-    /// Notes that a document could not be read and is not pushed. Reads that fail during an upload are noted without this.
-    ///
-    /// If several in a row fail because their [source is lost](Failure::is_source_lost), the run stops as
-    /// [`max_read_errors`](super::BulkOptions::max_read_errors) says.
+    /// Reports a document that could not be read and was not pushed. It counts like a failed read during an upload: if
+    /// several in a row fail because their [source is lost](Failure::is_source_lost), the run stops (see
+    /// [`max_read_errors`](super::BulkOptions::max_read_errors)).
     pub fn on_read_error(&mut self, error: &Error) {
         let is_lost = error.failure().is_some_and(Failure::is_source_lost);
         let Some(kind) = error.io_kind().filter(|_| is_lost) else {
@@ -68,12 +67,13 @@ impl Bulk {
         }
     }
 
-    /// Notes that a document was read and is not pushed, because it belongs to another shard.
+    /// Reports a document that was read and was not pushed, because it belongs to another shard.
     pub fn on_read(&mut self) {
         self.read_errors = None;
     }
 
-    /// Whose fault it is, as far as can be told: a 404 may be about the document or about what all of them share.
+    /// The scope of an error, as far as known: a 404 may be about the document or about a resource that all documents
+    /// share.
     pub(super) fn error_scope(
         &self,
         index: DocumentIndex,
@@ -87,15 +87,15 @@ impl Bulk {
             return ErrorScope::of(error);
         }
         let is_shared = match stage {
-            // An upload names nothing of its own.
+            // An upload refers to no other resource.
             Stage::Upload => true,
             Stage::Create if self.job_options.is_self_contained() => false,
             Stage::Create => {
                 let is_just_uploaded = self.documents.get(&index).is_some_and(|document| {
                     matches!(document.source, Source::Upload(_)) && !document.is_file_from_journal
                 });
-                // The file is there, so that it is the saved configuration or a webhook that is missing; unless a
-                // job of this run shows that they are there too.
+                // The file exists, so the saved configuration or a webhook is missing, unless a job of this run shows
+                // that they exist.
                 let words = error.message().to_ascii_lowercase();
                 (is_just_uploaded && !self.has_created) || words.contains("configuration")
             }
@@ -107,7 +107,7 @@ impl Bulk {
         }
     }
 
-    /// The service turned the document down.
+    /// The service rejected the document.
     pub(super) fn on_permanent_error(
         &mut self,
         now: Time,
@@ -118,8 +118,8 @@ impl Bulk {
         let Some(document) = self.documents.get_mut(&index) else {
             return;
         };
-        // What was asked for before may be there all the same, and whoever takes the refusal of a repeat for the end
-        // pays for the next attempt while the first one has a job.
+        // An earlier create may have succeeded. If the rejection of the retry were taken as final, the next run would
+        // be charged although the first has a job.
         let is_unsure = document.job_may_exist && !error.shows_job_of_create();
         if !is_unsure {
             return self.finish(
@@ -128,7 +128,7 @@ impl Bulk {
                 None,
             );
         }
-        // An upload says nothing about the job, and the next one would fail too.
+        // The error of an upload says nothing about the job, and the next upload would fail too.
         if stage == Stage::Upload {
             return self.finish_without_job_of(index, error, ErrorScope::Document);
         }
@@ -140,7 +140,7 @@ impl Bulk {
         self.backing_off.insert((now + backoff, index));
     }
 
-    /// The service, or the way to it, is not well.
+    /// The service or the connection failed.
     pub(super) fn on_transient_error(
         &mut self,
         now: Time,
@@ -161,7 +161,7 @@ impl Bulk {
         self.queue(index, stage);
     }
 
-    /// Backs off after a failure of the service. `true` if the run stops.
+    /// Backs off after a failure of the service. Returns `true` if the run stops.
     pub(super) fn on_service_failure(&mut self, now: Time, error: &Error) -> bool {
         if error.failure().is_none_or(Failure::may_have_been_sent) {
             self.circuit_breaker.on_reached();
@@ -176,17 +176,17 @@ impl Bulk {
         let reason = if error.is_rate_limited() {
             "the service limits the rate of requests"
         } else {
-            "the service is at fault"
+            "the service fails"
         };
         let notice = format!(
-            "{reason}; nothing new is begun for {} s ({error})",
+            "{reason}; no new document is started for {} s ({error})",
             backoff.as_secs()
         );
         self.events.push_back(BulkEvent::Notice(notice));
         false
     }
 
-    /// Tells of a rate that a 429 has reduced, and again when it is lower than ever before.
+    /// Reports a rate that a 429 has reduced, and reports it again if it falls below its lowest value so far.
     pub(super) fn report_reduced_rate(&mut self, cx: Context<'_>) {
         let Some(limits) = cx.rate_limits else {
             return;
@@ -206,7 +206,7 @@ impl Bulk {
             let mut notice = format!(
                 "the service limits the rate of requests (429); {name} are reduced to {rate} for now"
             );
-            // The advice is the same for every rate.
+            // The advice is the same for every rate, so it is given once.
             if self.lowest_rates.is_empty() {
                 notice.push_str("; ");
                 notice.push_str(Hint::SlowDown.text());
@@ -216,7 +216,7 @@ impl Bulk {
         }
     }
 
-    /// Passes a change of the circuit breaker to the observer.
+    /// Reports a change of the circuit breaker to the observer.
     pub(super) fn report_circuit(&mut self, cx: Context<'_>) {
         let state = self.circuit_breaker.state();
         if state != self.reported_circuit {

@@ -1,4 +1,4 @@
-//! The last stage of a document: its report.
+//! Last stage of a document: its report.
 
 use super::Bulk;
 use super::error_scope::ErrorScope;
@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::v2::Job;
 
 impl Bulk {
-    /// The run is through with a document.
+    /// Finishes a document.
     pub(super) fn finish(
         &mut self,
         index: DocumentIndex,
@@ -23,7 +23,7 @@ impl Bulk {
         self.finish_in_scope(index, report, job, scope);
     }
 
-    /// The run is through with a document that has no job, as far as it knows.
+    /// Finishes a document that has no known job.
     pub(super) fn finish_without_job(
         &mut self,
         index: DocumentIndex,
@@ -34,7 +34,7 @@ impl Bulk {
         self.finish_in_scope(index, report, None, Some(scope));
     }
 
-    /// The run is through with a document whose upload or create failed.
+    /// Finishes a document whose upload or create failed.
     pub(super) fn finish_without_job_of(
         &mut self,
         index: DocumentIndex,
@@ -60,7 +60,7 @@ impl Bulk {
         report
     }
 
-    /// A document that an earlier process was through with.
+    /// Reports a document that an earlier process finished.
     pub(super) fn restore(&mut self, document: DocumentState, report: DocumentReport) {
         self.summary.restored += 1;
         let scope = self.scope_of(&report);
@@ -80,7 +80,7 @@ impl Bulk {
         self.by_key.remove(&document.key);
         self.extra_names -= document.names.len().saturating_sub(1);
         report.file_id = report.file_id.or_else(|| document.file_id.clone());
-        // As it was created, and not as a list writes it.
+        // The id as the create returned it; lists may write it differently.
         report.job_id = document.job_id.clone().or(report.job_id);
         if report.is_settled() {
             self.record(Record::Finished {
@@ -91,7 +91,7 @@ impl Bulk {
         self.report(document, report, job, false, scope);
     }
 
-    /// Returns what the error of a report concerns.
+    /// The scope of a report's error.
     pub(super) fn scope_of(&self, report: &DocumentReport) -> Option<ErrorScope> {
         match report.status {
             DocumentStatus::Completed => None,

@@ -1,4 +1,4 @@
-//! The requests a run has under way, each a small machine of its own.
+//! The requests in progress, each a small machine of its own.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -17,10 +17,10 @@ use crate::page::Page;
 use crate::reply::Reply;
 use crate::v2::{CancelJob, CreateJob, GetJob, Job, ListJobs};
 
-/// A document's index in the run, in the order it was taken in.
+/// A document's index in the run, in the order of `push`.
 pub(super) type DocumentIndex = u64;
 
-/// One thing under way.
+/// One request in progress, with its retries.
 pub(super) enum Task {
     Upload(DocumentIndex, Box<Call<UploadFile>>),
     Create(DocumentIndex, Box<Call<CreateJob>>),
@@ -31,11 +31,11 @@ pub(super) enum Task {
     Configuration(Box<Call<GetConfiguration>>),
 }
 
-/// What came of it.
+/// The output of a task.
 pub(super) enum TaskOutput {
     Send(Ticket, http::Request<Body>),
     Uploaded(DocumentIndex, Result<File, Error>),
-    /// And whether an earlier answer to this create was lost, so that the job may be its own.
+    /// The flag says whether an earlier response to this create was lost, so that the job may be its own.
     Created(DocumentIndex, Result<Job, Error>, bool),
     Got(DocumentIndex, Result<Job, Error>),
     Cancelled(DocumentIndex, Result<Job, Error>),
@@ -44,7 +44,7 @@ pub(super) enum TaskOutput {
     Configuration(Result<SavedConfiguration, Error>),
 }
 
-/// Everything under way. What rests costs nothing until its time or its reply comes.
+/// All tasks in progress. A waiting task costs nothing until its time is reached or its reply arrives.
 #[derive(Default)]
 pub(super) struct InFlight {
     slots: BTreeMap<usize, Slot>,
@@ -53,21 +53,21 @@ pub(super) struct InFlight {
     backing_off: BTreeSet<(Time, usize)>,
     tickets: Tickets,
     creating: usize,
-    /// How long polls were held back by a rate limit, with nothing on the wire.
+    /// How long a rate limit delayed polls while nothing was on the wire.
     rate_limit_delay: Duration,
 }
 
 struct Slot {
     task: Task,
     next_wake: Option<Time>,
-    /// Requests on the wire.
+    /// Number of requests on the wire.
     outstanding: u32,
-    /// Since when it rests with nothing on the wire.
+    /// Since when it has been waiting with nothing on the wire.
     idle: Option<Time>,
 }
 
 impl Task {
-    /// Whether it leads to a job that is not there yet.
+    /// Whether the task leads to a new job.
     fn is_creating(&self) -> bool {
         matches!(self, Task::Upload(..) | Task::Create(..))
     }
@@ -124,7 +124,7 @@ impl Task {
     }
 }
 
-/// The part of a machine that does not depend on what it is about.
+/// The methods of a task that do not depend on its output type.
 trait TaskMachine {
     fn handle_reply(&mut self, cx: Context<'_>, ticket: Ticket, reply: Reply);
     fn resume_call(&mut self);
@@ -157,12 +157,12 @@ impl InFlight {
         self.due.push_back(id);
     }
 
-    /// How many uploads and creates are under way.
+    /// Number of uploads and creates in progress.
     pub(super) fn creating(&self) -> usize {
         self.creating
     }
 
-    /// How many are under way, and not fewer than the requests on the wire whose replies are awaited.
+    /// Number of tasks in progress, or the number of requests on the wire if that is higher.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.slots
@@ -175,7 +175,7 @@ impl InFlight {
         self.slots.is_empty()
     }
 
-    /// The next thing that one of them does; `None` when all of them rest.
+    /// Polls the tasks. Returns the next output or request; `None` if all tasks are waiting.
     pub(super) fn poll(&mut self, cx: Context<'_>) -> Option<TaskOutput> {
         while let Some((time, id)) = self.backing_off.first().copied() {
             if time > cx.now {
@@ -215,12 +215,12 @@ impl InFlight {
         None
     }
 
-    /// Returns how long polls were held back since the last call.
+    /// Returns how long polls have been delayed since the last call, and resets the value.
     pub(super) fn take_rate_limit_delay(&mut self) -> Duration {
         std::mem::take(&mut self.rate_limit_delay)
     }
 
-    /// When the next of them wakes by itself.
+    /// The earliest time at which a task continues without a reply.
     pub(super) fn next_wake(&self) -> Option<Time> {
         self.backing_off.first().map(|(time, _)| *time)
     }
@@ -251,9 +251,8 @@ impl InFlight {
         }
     }
 
-    /// To be called when all of them rest, so that no answer is thrown away. Drops the uploads and creates that have
-    /// nothing on the wire, and says whose they were and whether one may
-    /// have been acted upon.
+    /// Drops the uploads and creates that have nothing on the wire, and returns their documents with whether a request
+    /// may have had an effect. Call it only when all tasks are waiting, so that no response is lost.
     pub(super) fn drop_idle_creates(&mut self) -> Vec<(DocumentIndex, bool)> {
         let idle: Vec<_> = self
             .slots
@@ -273,7 +272,7 @@ impl InFlight {
             .collect()
     }
 
-    /// Drops every read and every poll, on the wire or not.
+    /// Drops every read and every poll, even if it is on the wire.
     pub(super) fn drop_reads(&mut self) {
         let reads: Vec<_> = self
             .slots

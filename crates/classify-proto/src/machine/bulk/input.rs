@@ -1,4 +1,4 @@
-//! Accepts documents into a run.
+//! Input of a run: accepts documents.
 
 use super::Source;
 use super::error_scope::ErrorScope;
@@ -10,7 +10,7 @@ use super::stop::RUN_STOPPED;
 use super::{Bulk, BulkEvent, ContentKey, FinishedDocument, HashedDocument};
 
 impl Bulk {
-    /// How many documents may be pushed now. A further copy of one that is on its way counts like any other.
+    /// Returns how many documents may be pushed now. A duplicate of a document in flight counts like any other.
     #[must_use]
     pub fn capacity(&self) -> usize {
         if self.input_state == InputState::Closed || self.stop.is_some() {
@@ -21,10 +21,10 @@ impl Bulk {
             .saturating_sub(self.documents.len().saturating_add(self.extra_names))
     }
 
-    /// Takes in a document. Beyond the [`capacity`](Self::capacity) it is taken all the same.
+    /// Adds a document. Documents beyond the [`capacity`](Self::capacity) are accepted too.
     ///
-    /// After the run has stopped it is reported at once: as not started, as open where an earlier process has created
-    /// its job, or as what an earlier process found. After the end of the run it is not heard.
+    /// After the run has stopped, the document is reported at once: as not started, as open if an earlier process
+    /// created its job, or with the earlier process's report. After the run has ended, it is ignored.
     pub fn push(&mut self, document: HashedDocument) {
         if self.phase == RunPhase::Ended {
             return;
@@ -63,10 +63,11 @@ impl Bulk {
         self.admit(name, key, source, entry);
     }
 
-    /// Answers a request for documents: there will be a document or an end, but not now.
+    /// Answers [`BulkEvent::NeedDocuments`] if no document is available yet but more will come.
     ///
-    /// No documents are requested before the next [`push`](Self::push). Until then the machine may have nothing to
-    /// wait for by itself; whoever holds it polls it again after a push or a [`close`](Self::close).
+    /// The run requests no documents before the next [`push`](Self::push). Until then it may return
+    /// [`Step::Wait`](crate::machine::Step::Wait) without a time; poll it again after a push or a
+    /// [`close`](Self::close).
     pub fn pause_input(&mut self) {
         if self.input_state == InputState::Open {
             self.input_state = InputState::Paused;
@@ -74,7 +75,7 @@ impl Bulk {
         self.requested_at = None;
     }
 
-    /// Says that there are no more documents.
+    /// Ends the input: no more documents will be pushed.
     pub fn close(&mut self) {
         self.input_state = InputState::Closed;
     }
@@ -87,7 +88,7 @@ impl Bulk {
         entry: Option<JournalEntry>,
     ) {
         let is_known = entry.is_some();
-        // What came before in this run and was forgotten is in no journal that was read.
+        // A document finished earlier in this run and evicted from the cache is not in the journal that was read.
         let payment = self.report_cache.payment_state(key);
         let is_planned = is_known || payment != PaymentState::default();
         let entry = entry.unwrap_or_else(|| JournalEntry {
@@ -95,12 +96,12 @@ impl Bulk {
             job_id: payment.job_id,
             ..JournalEntry::default()
         });
-        // An earlier process had all it needed for a create, and may not have lived to write down that it was made.
+        // An earlier process was ready to create the job, and may have crashed before it recorded the job.
         let was_about_to_be = entry.file_id.is_some() || matches!(source, Source::Id(_));
         let is_open = is_known && entry.job_id.is_none() && entry.report.is_none();
-        // A further attempt that failed before this very round was interrupted is not paid for again in it.
+        // If a further paid run failed before this pass was interrupted, this pass does not pay for another.
         let is_retried = entry.run_number > 0 && entry.is_of_this_pass;
-        // If it finished, its job may exist even if the report names none, and a copy would find it.
+        // If the document finished, its job may exist even if the report names none, and a duplicate would find it.
         let is_of_this_pass = payment.is_of_this_pass || (is_retried && entry.report.is_some());
         let mut document = DocumentState {
             names: vec![name],
@@ -153,7 +154,7 @@ impl Bulk {
         }
     }
 
-    /// Has a document wait for its next upload or create.
+    /// Queues a document for its next upload or create.
     pub(super) fn queue(&mut self, index: DocumentIndex, next: Stage) {
         match next {
             Stage::Upload => self.to_upload.push_back(index),
@@ -170,7 +171,7 @@ impl Bulk {
         });
     }
 
-    /// Requests documents once; if none is pushed, the input has ended.
+    /// Requests documents once. If none is pushed, the input has ended.
     pub(super) fn request_documents(&mut self) -> Option<BulkEvent> {
         if self.input_state == InputState::Paused {
             return None;
@@ -179,7 +180,7 @@ impl Bulk {
             self.input_state = InputState::Closed;
         }
         let capacity = self.capacity();
-        // In handfuls, so that a caller is not asked for every single document.
+        // Requested in batches, so that the caller is not interrupted for every document.
         let batch = self.options.max_in_flight.div_ceil(8);
         let is_worthwhile = capacity > 0 && (capacity >= batch || self.documents.is_empty());
         is_worthwhile.then(|| {

@@ -17,15 +17,15 @@ use crate::seed::Seed;
 use crate::text::id::NormalizedId;
 use crate::v2::{GetJob, Job, JobStatus, ListJobs};
 
-/// How many jobs one list call asks for: as many as a page holds.
+/// Jobs per list request: the maximum page size.
 const JOBS_PER_REQUEST: usize = 100;
-/// After how many polls that do not show a job it is asked for by its id.
+/// Number of polls that may miss a job before it is read by its id.
 const MAX_MISSED_POLLS: u32 = 2;
-/// A poll begins when the jobs have grown older by this part of their age.
+/// A poll begins when the age of the oldest job has grown by this part.
 const AGE_DIVISOR: u32 = 6;
-/// Of the time that polls are held back by a limit, this many times is left to the uploads and creates that wait.
+/// After a rate limit delayed polls for some time, uploads and creates get this many times as long without polls.
 const RATE_LIMIT_SHARE: u32 = 3;
-/// But no longer than this: a job that has ended is not to wait for its turn for ever.
+/// Maximum of that time, so that finished jobs are noticed.
 const MAX_RATE_LIMIT_SHARE: Duration = Duration::from_secs(5 * 60);
 
 /// The open jobs and the poll in progress.
@@ -35,30 +35,30 @@ pub(super) struct JobPoller {
     seed: Seed,
     polls_begun: u32,
     next_poll: Option<Time>,
-    /// Until then polls leave the rate limit to the uploads and creates that wait.
+    /// Until then, polls leave the rate limit to the waiting uploads and creates.
     yields_until: Option<Time>,
     poll: Option<Poll>,
 }
 
 struct OpenJob {
-    /// As the service wrote it when the job was created.
+    /// The id as the create returned it.
     id: String,
     index: DocumentIndex,
-    /// When it was first known to be open; `None` until the clock is next told.
+    /// When the job was first known to be open; `None` until the next poll of the machine, which passes the time.
     since: Option<Time>,
     status: Option<JobStatus>,
     missed_polls: u32,
-    /// A request of its own asks for it.
+    /// A separate request reads the job by its id.
     is_reading: bool,
 }
 
 struct Poll {
     chunks: VecDeque<Vec<String>>,
-    /// What the present chunk asks for and was not shown yet.
+    /// Jobs of the current request that have not been returned yet.
     requested: BTreeSet<NormalizedId>,
-    /// What no chunk before it showed.
+    /// Jobs that earlier requests of this poll did not return.
     unseen: BTreeSet<NormalizedId>,
-    /// A list was not answered, so that the time that was lost says nothing of a limit.
+    /// A list request failed, so its duration says nothing about a rate limit.
     is_faulty: bool,
 }
 
@@ -79,7 +79,7 @@ impl JobPoller {
         self.open.len()
     }
 
-    /// A job that was created just now. `false` when another document has it already.
+    /// Adds a job that was just created. Returns `false` if another document has the same job.
     pub(super) fn add_created(&mut self, job: &Job, index: DocumentIndex, now: Time) -> bool {
         let key = NormalizedId::of(&job.id);
         if self.open.contains_key(&key) {
@@ -102,8 +102,8 @@ impl JobPoller {
         true
     }
 
-    /// A job that an earlier process created: it is polled as soon as may be. `false` when another document has it
-    /// already.
+    /// Adds a job that an earlier process created. It is polled as soon as possible. Returns `false` if another
+    /// document has the same job.
     pub(super) fn add_from_journal(&mut self, job_id: String, index: DocumentIndex) -> bool {
         let key = NormalizedId::of(&job_id);
         if self.open.contains_key(&key) {
@@ -133,7 +133,7 @@ impl JobPoller {
         self.open.contains_key(&NormalizedId::of(job_id))
     }
 
-    /// Every open job, which is then open no more.
+    /// Removes and returns all open jobs.
     pub(super) fn drain(&mut self) -> Vec<(String, DocumentIndex, Option<JobStatus>)> {
         self.next_poll = None;
         std::mem::take(&mut self.open)
@@ -144,7 +144,7 @@ impl JobPoller {
 }
 
 impl Bulk {
-    /// Returns when the next poll begins, unless one is in progress or no job is open.
+    /// When the next poll begins; `None` if one is in progress or no job is open.
     pub(super) fn next_poll(&self) -> Option<Time> {
         let poller = &self.poller;
         let next = poller
@@ -162,7 +162,7 @@ impl Bulk {
             || self.in_flight.creating() > 0
     }
 
-    /// Begins a poll, where one is due.
+    /// Begins a poll if one is due. Returns whether it did.
     pub(super) fn begin_poll(&mut self, now: Time) -> bool {
         if self.next_poll().is_none_or(|next| next > now) {
             return false;
@@ -183,7 +183,7 @@ impl Bulk {
         true
     }
 
-    /// Asks for the next hundred; `false` when the poll has asked for all.
+    /// Requests the next hundred jobs. Returns `false` if the poll is complete.
     fn next_chunk(&mut self) -> bool {
         let Some(poll) = &mut self.poller.poll else {
             return false;
@@ -204,7 +204,7 @@ impl Bulk {
         true
     }
 
-    /// A job, as a list or a get shows it.
+    /// Handles a job from a list or a get.
     pub(super) fn on_job(&mut self, job: Job) {
         let key = NormalizedId::of(&job.id);
         if let Some(poll) = &mut self.poller.poll {
@@ -225,7 +225,7 @@ impl Bulk {
         }
     }
 
-    /// A chunk was polled, or could not be; others go on.
+    /// Handles the end of a list request; the poll continues with the next one.
     pub(super) fn on_poll_ended(&mut self, cx: Context<'_>, result: Result<(), Error>) {
         match result {
             Ok(()) => self.circuit_breaker.on_reached(),
@@ -236,8 +236,8 @@ impl Bulk {
             Err(error) => {
                 if let Some(poll) = &mut self.poller.poll {
                     poll.is_faulty = true;
-                    // What the service could not answer for a moment proves nothing. What it will not answer is
-                    // read in another way.
+                    // A transient error proves nothing about the jobs. After any other error they are read by their
+                    // ids.
                     if error.is_transient() {
                         poll.requested.clear();
                     }
@@ -300,7 +300,7 @@ impl Bulk {
         }
     }
 
-    /// Asks for a document's job by its id.
+    /// Reads a document's job by its id.
     pub(super) fn read_job(&mut self, index: DocumentIndex) {
         let Some(id) = self
             .documents
@@ -327,7 +327,7 @@ impl Bulk {
         }
         match result {
             Ok(job) if self.poller.is_open(&job_id) => self.on_job(job),
-            // After a refused cancel: the job is open no more as far as the run is concerned.
+            // After a rejected cancel: for the run, the job is closed.
             Ok(job) => match DocumentReport::of_job(&job) {
                 Some(report) => self.finish(index, report, Some(job)),
                 None => self.finish_as_open(index, job_id, Some(&job.status)),
@@ -346,7 +346,7 @@ impl Bulk {
             Err(error) if ErrorScope::of(&error) == ErrorScope::Run && !error.is_quota() => {
                 self.stop_with(error);
             }
-            // Two more polls, then it is read again.
+            // After two more polls it is read again.
             Err(_) => {
                 if let Some(open) = self.poller.open.get_mut(&NormalizedId::of(&job_id)) {
                     open.missed_polls = 0;
@@ -355,7 +355,7 @@ impl Bulk {
         }
     }
 
-    /// The service knows nothing of a document's job any more: somebody has deleted it.
+    /// The service does not know a document's job: it was deleted.
     pub(super) fn on_missing(&mut self, index: DocumentIndex, error: &Error) {
         let is_replaceable = self
             .documents
@@ -371,7 +371,7 @@ impl Bulk {
         );
     }
 
-    /// Goes on without the jobs that take too long.
+    /// Stops waiting for jobs that exceed the job timeout.
     fn time_out_jobs(&mut self, now: Time) {
         let limit = self.options.job_timeout;
         let timed_out: Vec<_> = self
@@ -389,7 +389,7 @@ impl Bulk {
 }
 
 impl PollInterval {
-    /// The delay before the next poll over jobs of which the oldest is `age` old.
+    /// The delay before the next poll if the oldest job is `age` old.
     fn delay_at_age(&self, seed: Seed, poll: u32, age: Duration) -> Duration {
         let Self { initial, max } = self.within_bounds();
         let delay = (age / AGE_DIVISOR).clamp(initial, max);

@@ -1,4 +1,4 @@
-//! What a run must remember over a crash.
+//! The journal: what a run must know after a crash.
 
 use std::collections::BTreeMap;
 
@@ -11,92 +11,92 @@ use crate::text::error_body::short;
 use crate::text::json::describe;
 use crate::v2::Configuration;
 
-/// The version of the journal. A change that an older version could not read raises it.
+/// The format version. It is raised by any change that older versions could not read.
 const VERSION: u32 = 1;
-/// The start of every journal.
+/// The first bytes of every journal.
 const MAGIC: &[u8] = br#"{"record":"run""#;
 
-/// One fact that must survive a crash: one line of the journal.
+/// One line of the journal: a fact that must survive a crash.
 ///
-/// A driver appends it before it polls the machine again. A lost journal costs requests and never money, because
-/// what a create is repeated under is made from the document's content.
+/// Append it before polling the machine again. Losing a journal costs requests and no money, because the transaction id
+/// of a create is derived from the document's content.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "record", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Record {
-    /// What run this is: the first line.
+    /// The first line: identifies the run.
     Run(JournalHeader),
-    /// The document was taken in.
+    /// The document was added to the run.
     Planned {
-        /// The document.
+        /// The hash of the document's content.
         key: ContentKey,
-        /// What it is called.
+        /// The document's name.
         name: String,
-        /// How many earlier runs of the document have been paid for.
+        /// Number of paid runs of the document before this one.
         #[serde(rename = "attempt")]
         run_number: u32,
     },
     /// The document was uploaded.
     Uploaded {
-        /// The document.
+        /// The hash of the document's content.
         key: ContentKey,
-        /// The file.
+        /// The id of the file (`dfl-…`).
         file_id: String,
     },
-    /// The job was created: from here on the document is paid for.
+    /// The job was created. From here on, the document is charged.
     Created {
-        /// The document.
+        /// The hash of the document's content.
         key: ContentKey,
-        /// The job.
+        /// The id of the job (`clj-…`).
         job_id: String,
-        /// What the create can be repeated under.
+        /// The transaction id of the create.
         transaction_id: String,
     },
-    /// The run is through with the document.
+    /// The document has its final report of this run.
     #[serde(rename = "settled")]
     Finished {
-        /// The document.
+        /// The hash of the document's content.
         key: ContentKey,
-        /// What became of it.
+        /// The status, the result and the ids of the document.
         report: DocumentReport,
     },
-    /// The run came to its end and was not stopped before. What is asked for anew after this is another round.
+    /// The run ended without having been stopped. Documents classified again after this belong to the next pass.
     Ended,
 }
 
 impl Record {
-    /// The record as one line of JSON, with its line break.
+    /// Returns the record as one line of JSON, including the line break.
     #[must_use]
     pub fn to_line(&self) -> String {
-        // No record holds what JSON cannot.
+        // No record contains a value that JSON cannot represent.
         let mut line = serde_json::to_string(self).unwrap_or_default();
         line.push('\n');
         line
     }
 }
 
-/// What makes a run this run and no other.
+/// The settings that identify a run. A journal can only be resumed with equal settings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct JournalHeader {
     pub(in crate::machine) v: u32,
-    /// The service that jobs are created with; `None` in journals of versions that did not tell.
+    /// The base URL of the service; `None` in journals of versions that did not record it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_url: Option<String>,
-    /// The organization that jobs are created in, where one was named; `None` too in journals of versions that did not
-    /// tell.
+    /// The organization; `None` if none was set, and in journals of versions that did not record it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub organization: Option<String>,
-    /// The project that jobs are created in; `None` is the key's own.
+    /// The project; `None` if the project is the key's default.
     #[serde(default)]
     pub project: Option<String>,
-    /// The rules.
+    /// The rules; `None` if the run uses a saved configuration.
     #[serde(default)]
     pub configuration: Option<Configuration>,
-    /// The saved configuration, in place of rules.
+    /// The id of the saved configuration (`cfg-…`), in place of rules.
     #[serde(default)]
     pub configuration_id: Option<String>,
-    /// What sets the run's jobs apart from those of other runs over the same documents; only of a fresh run.
+    /// Distinguishes the jobs of a [fresh](crate::v2::JobOptions::fresh) run from those of other runs over the same
+    /// documents; `None` for other runs.
     #[serde(default)]
     pub nonce: Option<String>,
 }
@@ -118,7 +118,7 @@ impl JournalHeader {
         }
     }
 
-    /// What differs between the journal's run and another.
+    /// Describes the first difference between the journal's run and another.
     pub(super) fn difference(&self, other: &JournalHeader) -> Option<String> {
         let differ = |what: &str, ours: &Option<String>, theirs: &Option<String>| {
             let name = |text: &Option<String>| {
@@ -166,7 +166,7 @@ impl JournalHeader {
     }
 }
 
-/// Returns the service behind a base URL. Services on this machine are the same: an emulator takes any free port.
+/// The service behind a base URL. All services on this machine are equal: an emulator takes any free port.
 fn service_of(base_url: &str) -> &str {
     if crate::api::is_local(base_url) {
         "this machine"
@@ -193,7 +193,7 @@ fn rules_difference(ours: &Configuration, theirs: &Configuration) -> Option<Stri
             }
             Some(description) if description != rule.description => {
                 return Some(format!(
-                    "rules: {:?} is described otherwise now",
+                    "rules: {:?} has another description now",
                     short(&rule.r#type)
                 ));
             }
@@ -211,17 +211,17 @@ fn rules_difference(ours: &Configuration, theirs: &Configuration) -> Option<Stri
         ));
     }
     ours.difference(theirs).map(|field| match field {
-        "rules" => "rules: their order is another".to_owned(),
-        field => format!("{field} is another"),
+        "rules" => "rules: the order differs".to_owned(),
+        field => format!("{field} differs"),
     })
 }
 
-/// What a journal says of a run, read back.
+/// The content of a journal, for [`Bulk::with_journal`](super::Bulk::with_journal).
 ///
 /// ```
 /// use classify_proto::machine::Journal;
 ///
-/// // Read as bytes, because a crash may have torn the last line in the middle of a character.
+/// // Bytes, because a crash may have cut the last line inside a character.
 /// let text = br#"{"record":"run","v":1,"project":null}
 /// {"record":"planned","key":"0000000000000000000000000000000000000000000000000000000000000000","na"#;
 /// let (journal, complete_bytes) = Journal::read(text)?;
@@ -233,24 +233,24 @@ fn rules_difference(ours: &Configuration, theirs: &Configuration) -> Option<Stri
 pub struct Journal {
     pub(super) header: Option<JournalHeader>,
     pub(super) entries: BTreeMap<ContentKey, JournalEntry>,
-    /// Nothing was recorded since the run came to its end.
+    /// No record follows the end of the run.
     pub(super) is_ended: bool,
     lines: u64,
 }
 
-/// What is known of one document.
+/// The journal's records of one document.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct JournalEntry {
     pub(super) run_number: u32,
     pub(super) file_id: Option<String>,
     pub(super) job_id: Option<String>,
     pub(super) report: Option<DocumentReport>,
-    /// The run has not come to its end since it finished, or since its next run was planned.
+    /// The run has not ended since the document finished, or since its next paid run was planned.
     pub(super) is_of_this_pass: bool,
 }
 
 impl JournalEntry {
-    /// Removes a report without a job: a copy of the document was sent after it, and may have a paid job.
+    /// Removes a report without a job: a duplicate was sent after it, and may have a paid job.
     fn reopen(&mut self) {
         self.report = self
             .report
@@ -260,21 +260,21 @@ impl JournalEntry {
 }
 
 impl Journal {
-    /// A journal without a line.
+    /// Creates an empty journal.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Reads a whole journal, and says how many of its bytes are sound.
+    /// Parses a whole journal. Returns it with the length in bytes of its complete lines.
     ///
-    /// A last line without its line break was torn by a crash and does not count; the file is to be cut before
-    /// anything is appended to it.
+    /// A last line without a line break was cut by a crash and is ignored. Truncate the file to the returned length
+    /// before appending to it.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::State`](crate::ErrorKind::State), naming the line, if any other line cannot be read, or if the text is
-    /// not a journal.
+    /// [`ErrorKind::State`](crate::ErrorKind::State) if the text is not a journal, or if any other line cannot be
+    /// parsed; the error names the line.
     pub fn read(text: &[u8]) -> Result<(Self, usize), Error> {
         let mut journal = Self::new();
         let mut complete_bytes = 0;
@@ -289,12 +289,13 @@ impl Journal {
         Ok((journal, complete_bytes))
     }
 
-    /// Ends a journal that is read line by line with what follows the last line break, which is not taken in.
+    /// Checks the end of a journal that is read line by line. `rest` is the text after the last line break; it is
+    /// ignored.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::State`](crate::ErrorKind::State) if there was no line and `rest` cannot be the start of a journal: the
-    /// file is something else, and must not be cut.
+    /// [`ErrorKind::State`](crate::ErrorKind::State) if there was no line and `rest` cannot be the start of a journal:
+    /// the file is something else and must not be truncated.
     pub fn end(&self, rest: &[u8]) -> Result<(), Error> {
         let may_be_journal = MAGIC.starts_with(rest) || rest.starts_with(MAGIC);
         if self.lines > 0 || may_be_journal {
@@ -305,7 +306,7 @@ impl Journal {
         ))
     }
 
-    /// Takes in the next whole line, without its line break.
+    /// Parses the next complete line, without its line break.
     ///
     /// # Errors
     ///
@@ -326,7 +327,7 @@ impl Journal {
             }
             (None, _) => {
                 return Err(invalid_line(
-                    "should say what run it is of; the file is not a journal".to_owned(),
+                    "is not the header of a run; the file is not a journal".to_owned(),
                 ));
             }
             (Some(_), Record::Run(_)) => {
@@ -373,8 +374,9 @@ impl Journal {
             }
             Record::Finished { key, report } => {
                 let entry = self.entries.entry(key).or_default();
-                // A report of a job is not replaced by one without: a copy may be unreadable, or its create refused.
-                // The document would be paid for again if a failed job of this round were taken for an earlier one.
+                // A report with a job is not replaced by one without a job: a duplicate may be unreadable, or its
+                // create rejected. If a failed job of this pass were taken for an earlier one, the document would be
+                // charged again.
                 let rank =
                     |report: &DocumentReport| (report.status.has_result(), report.job_id.is_some());
                 if entry.report.as_ref().map(rank) <= Some(rank(&report)) {
@@ -385,25 +387,25 @@ impl Journal {
         }
     }
 
-    /// Whether there is a run to go on with.
+    /// Returns `true` if there is a run to resume.
     #[must_use]
     pub fn is_begun(&self) -> bool {
         self.header.is_some()
     }
 
-    /// Whether the run has come to its end, with nothing recorded since: it was not stopped, and no process died.
+    /// Returns `true` if the run ended and nothing was recorded since: it was not stopped, and no process crashed.
     #[must_use]
     pub fn is_ended(&self) -> bool {
         self.is_ended
     }
 
-    /// What run it is of; `None` of a journal without a line.
+    /// Returns the settings of the run; `None` if the journal is empty.
     #[must_use]
     pub fn header(&self) -> Option<&JournalHeader> {
         self.header.as_ref()
     }
 
-    /// What became of a document; `None` of one that is not settled.
+    /// Returns the report of a document; `None` if the document has no final report.
     #[must_use]
     pub fn report(&self, key: ContentKey) -> Option<&DocumentReport> {
         self.entries
@@ -411,7 +413,7 @@ impl Journal {
             .and_then(|entry| entry.report.as_ref())
     }
 
-    /// How many documents it knows, and how many of them are settled.
+    /// Returns the number of documents in the journal, and how many of them have a final report.
     #[must_use]
     pub fn counts(&self) -> (usize, usize) {
         (
@@ -536,7 +538,7 @@ mod tests {
         assert_eq!(status(&job), Some(DocumentStatus::Failed));
         let job = records(&[refused(), failed()]);
         assert_eq!(status(&job), Some(DocumentStatus::Failed));
-        // A copy of the document was sent after the refusal.
+        // A duplicate was sent after the rejection.
         for sent in &records(&[])[1..] {
             let open = records(&[refused(), sent.clone()]);
             assert_eq!(status(&open), None, "{sent:?}");
@@ -596,7 +598,7 @@ mod tests {
             (header(&[("a", "one")]), "\"b\" is in the journal"),
             (
                 header(&[("a", "one"), ("b", "three")]),
-                "\"b\" is described otherwise",
+                "\"b\" has another description",
             ),
             (
                 header(&[("a", "one"), ("b", "two"), ("c", "x")]),
@@ -690,7 +692,7 @@ mod tests {
             assert!(difference.contains("base URL"), "{difference}");
             assert!(difference.contains(theirs.unwrap()), "{difference}");
         }
-        // A journal that does not tell is read, and none tells where there is nothing to tell.
+        // Journals without a base URL can be read, and an absent base URL is not written.
         let old: JournalHeader = serde_json::from_str(r#"{"v":1,"project":"p"}"#).unwrap();
         assert_eq!(old.base_url, None);
         assert!(!serde_json::to_string(&old).unwrap().contains("base_url"));

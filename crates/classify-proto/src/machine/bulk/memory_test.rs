@@ -67,7 +67,7 @@ impl Service {
 }
 
 impl Bulk {
-    /// Whatever grows with the documents on their way, and what is kept for those that are through.
+    /// The sizes of all collections that grow with the documents in flight, and of those kept for finished documents.
     fn collection_sizes(&self) -> [(&'static str, usize); 9] {
         let (reports, payment_states) = self.report_cache.sizes();
         [

@@ -1,8 +1,8 @@
-//! Many documents side by side, each classified once and paid for once.
+//! Bulk runs: classify many documents at once, each once and charged once.
 //!
-//! Read in this order: `state` (what a run knows of a document), `input` (a document is taken in), `upload`, `create`,
-//! `job_poller` and `finish` (its stages), `failure` (errors of a stage), `stop` (the end before the end), and `step` (the
-//! machine that goes through them).
+//! Read in this order: `state` (a document and the run), `input` (accepts documents), `upload`, `create`, `job_poller`
+//! and `finish` (the stages of a document), `failure` (errors of a stage), `stop` (stopping early), and `step` (one
+//! step of the machine).
 
 mod circuit_breaker;
 mod create;
@@ -58,6 +58,32 @@ use crate::v2::{JobOptions, Rerun};
 /// creates a job, polls open jobs a hundred at a time, and reports each document as [`BulkEvent::Finished`]. Memory is
 /// proportional to the documents in flight, not to the size of the run.
 ///
+/// ```
+/// use classify_proto::machine::{Bulk, BulkEvent, BulkOptions, Context, HashedDocument, Machine, Step};
+/// use classify_proto::v2::{Configuration, JobOptions, Rule};
+/// use classify_proto::{Api, Seed, Time};
+///
+/// let api = Api::builder("llx-key").build()?;
+/// let rules = Configuration::new([Rule::new("invoice", "has an invoice number and a total amount")]);
+/// let mut run = Bulk::new(&api, JobOptions::from(rules), BulkOptions::default(), Seed::new([7; 16]))?;
+/// let mut documents = vec![HashedDocument::bytes("scan.txt", "Invoice 4711, total 12.00")];
+/// let mut journal = String::new(); // a file in a program
+/// let request = loop {
+///     match run.poll(Context::new(&api, Time::from_millis(0))) {
+///         Step::Event(BulkEvent::NeedDocuments(_)) => match documents.pop() {
+///             Some(document) => run.push(document),
+///             None => run.close(),
+///         },
+///         Step::Event(BulkEvent::Record(record)) => journal += &record.to_line(),
+///         Step::Send(_, request) => break request, // a driver sends it and passes its reply to `handle`
+///         _ => {}
+///     }
+/// };
+/// assert_eq!((request.method().as_str(), request.uri().path()), ("POST", "/api/v1/beta/files"));
+/// assert!(journal.starts_with(r#"{"record":"run""#));
+/// # Ok::<(), classify_proto::Error>(())
+/// ```
+///
 /// # Idempotency
 ///
 /// The transaction id of a create is derived from the project, the configuration, the document's content and the run
@@ -77,11 +103,11 @@ use crate::v2::{JobOptions, Rerun};
 ///
 /// # Errors
 ///
-/// An error that concerns one document (an invalid file, a rejected rule) finishes that document only. An error that
-/// concerns every document stops the run and finishes none: 401, 402, 403, a redirect, an untrusted certificate, a
-/// missing route or saved configuration, an HTML page in place of the service's answer. Jobs that exist are still polled if possible. If the service fails repeatedly,
-/// a circuit breaker pauses the run for as long as the service asks, or with increasing delays, and then tries one
-/// document.
+/// An error that affects one document (an invalid file, a rejected rule) finishes that document only. An error that
+/// affects every document stops the run and finishes none: 401, 402, 403, a redirect, an untrusted certificate, a
+/// missing route or saved configuration, an HTML page in place of the service's response. Jobs that exist are still
+/// polled if possible. If the service fails repeatedly, a circuit breaker pauses the run for as long as the service
+/// asks, or with increasing delays, and then tries one document.
 ///
 /// An error response to a retried create is not final: a lost attempt may have created a job. The create is repeated a few
 /// times, and the document is then [`Ambiguous`](DocumentStatus::Ambiguous); running the same documents again finds the
@@ -92,7 +118,7 @@ use crate::v2::{JobOptions, Rerun};
 /// Requests wait for the [`Limiter`](super::Limiter) of the [`Context`](super::Context).
 pub struct Bulk {
     job_options: JobOptions,
-    /// What the options and the project contribute to every transaction id.
+    /// The part of every transaction id that comes from the options and the project.
     fingerprint: Fingerprint,
     header: JournalHeader,
     options: BulkOptions,
@@ -100,31 +126,31 @@ pub struct Bulk {
     journal: BTreeMap<ContentKey, JournalEntry>,
     phase: RunPhase,
     input_state: InputState,
-    /// The journal ends with the end of the run.
+    /// The journal's last record says that the run ended.
     is_end_recorded: bool,
-    /// How many documents had been pushed when documents were last requested.
+    /// Number of documents pushed when documents were last requested.
     requested_at: Option<DocumentIndex>,
     pushed: DocumentIndex,
     events: VecDeque<BulkEvent>,
     documents: BTreeMap<DocumentIndex, DocumentState>,
     by_key: BTreeMap<ContentKey, DocumentIndex>,
-    /// Further names of the documents on their way.
+    /// Number of further names of documents in flight.
     extra_names: usize,
     to_upload: VecDeque<DocumentIndex>,
     to_create: VecDeque<DocumentIndex>,
-    /// Creates that are repeated at a later time.
+    /// Creates that are sent again later.
     backing_off: BTreeSet<(Time, DocumentIndex)>,
-    /// A create of this run was answered with a job.
+    /// A create of this run returned a job.
     has_created: bool,
     in_flight: InFlight,
     poller: JobPoller,
     circuit_breaker: CircuitBreaker,
-    /// How many reads of documents failed in a row, all in this way.
+    /// The kind and number of the latest read errors in a row, all of the same kind.
     read_errors: Option<(io::ErrorKind, usize)>,
     configuration: ConfigurationInForce,
-    /// The lowest rates, in requests per second, that 429s have reduced a class to and that were told.
+    /// The lowest rates, in requests per second, that 429s have reduced a class to and that were reported.
     lowest_rates: BTreeMap<RateClass, f64>,
-    /// The state that the observer knows.
+    /// The state that was reported to the observer.
     reported_circuit: CircuitState,
     stop: Option<StopMode>,
     report_cache: ReportCache,
@@ -134,12 +160,12 @@ pub struct Bulk {
 impl Bulk {
     /// Creates a run whose jobs have these options.
     ///
-    /// The project is the options', or `api`'s. `seed` is 16 random bytes: jitter is derived from them, and the nonce of
-    /// a [fresh](JobOptions::fresh) run.
+    /// The project is that of the options, or else that of `api`. `seed` is 16 random bytes; jitter and the nonce of a
+    /// [fresh](JobOptions::fresh) run are derived from them.
     ///
     /// # Errors
     ///
-    /// [`is_invalid`](Error::is_invalid) if the options break a limit of the service, before anything is sent.
+    /// [`is_invalid`](Error::is_invalid) if the options exceed a limit of the service. Nothing was sent.
     pub fn new(
         api: &Api,
         job_options: impl Into<JobOptions>,
@@ -200,25 +226,25 @@ impl Bulk {
         })
     }
 
-    /// Goes on with the run of a journal. One without a line begins anew.
+    /// Resumes the run of a journal. An empty journal starts a new run.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::State`](crate::ErrorKind::State), saying what differs, when the journal is of another run; a
-    /// [fresh](JobOptions::fresh) one goes on with the journal of a fresh one only.
+    /// [`ErrorKind::State`](crate::ErrorKind::State), with the difference, if the journal belongs to another run. A
+    /// [fresh](JobOptions::fresh) run resumes only the journal of a fresh run.
     pub fn with_journal(mut self, journal: Journal) -> Result<Self, Error> {
         let Some(header) = journal.header else {
             return Ok(self);
         };
         if let Some(difference) = header.difference(&self.header) {
             return Err(Error::state(format!(
-                "the journal is of another run; {difference}"
+                "the journal belongs to another run; {difference}"
             )));
         }
-        // Going on with it would be answered with its jobs, and pay for nothing anew.
+        // Resuming it would return its jobs, and classify nothing again.
         if self.job_options.rerun == Rerun::Always && header.nonce.is_none() {
             return Err(Error::state(
-                "the journal is of another run; that one was not to classify anew, and this one is",
+                "the journal belongs to another run: that run did not classify every document again, and this run does",
             ));
         }
         self.fingerprint = Fingerprint::of(&header);
@@ -229,8 +255,8 @@ impl Bulk {
         Ok(self)
     }
 
-    /// Returns the report that the journal has of a content that was not pushed, or else the report of this run, as long as
-    /// it is [kept](BulkOptions::report_cache_size).
+    /// Returns the journal's report of a document that has not been pushed, or else this run's report of its content, as
+    /// long as it is [kept](BulkOptions::report_cache_size); `None` if there is none.
     #[must_use]
     pub fn previous_report(&self, key: ContentKey) -> Option<&DocumentReport> {
         let of_journal = self
@@ -240,20 +266,20 @@ impl Bulk {
         of_journal.or_else(|| self.report_cache.get(key).map(|(report, _)| report))
     }
 
-    /// The job of a document that is on its way, where it has one already: an earlier process may have created it.
+    /// Returns the job of a document in flight; `None` if it has none yet. An earlier process may have created it.
     #[must_use]
     pub fn job_id(&self, key: ContentKey) -> Option<&str> {
         let index = self.by_key.get(&key)?;
         self.documents.get(index)?.job_id.as_deref()
     }
 
-    /// How many documents are on their way, and how many of them have an open job.
+    /// Returns the number of documents in flight, and how many of them have an open job.
     #[must_use]
     pub fn in_flight(&self) -> (usize, usize) {
         (self.documents.len(), self.poller.open())
     }
 
-    /// Whether documents whose job of an earlier pass has no result are paid for again.
+    /// Whether documents whose job of an earlier pass has no result are classified and charged again.
     fn retries_failed(&self) -> bool {
         self.job_options.rerun == Rerun::Failed
     }

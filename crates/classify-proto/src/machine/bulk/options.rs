@@ -1,4 +1,4 @@
-//! How a run goes about its work.
+//! Options of a bulk run.
 
 use std::time::Duration;
 
@@ -6,36 +6,47 @@ use crate::Time;
 use crate::machine::backoff::PollInterval;
 use crate::machine::retry::Retry;
 
-/// How a [`Bulk`](super::Bulk) run goes about its work.
+/// Options of a [`Bulk`](super::Bulk) run: limits, timeouts and policies.
+///
+/// ```
+/// use std::time::Duration;
+/// use classify_proto::machine::BulkOptions;
+///
+/// let options = BulkOptions::default()
+///     .max_in_flight(100)
+///     .job_timeout(Duration::from_secs(30 * 60));
+/// # let _ = options;
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct BulkOptions {
-    /// How many documents are on their way at once, from taken in to settled: 500, and at least one. It bounds the
-    /// open jobs, and with them the memory.
+    /// Maximum number of documents in flight, from `push` to the report. Default: 500. At least 1. It bounds the open
+    /// jobs and with them the memory.
     pub max_in_flight: usize,
-    /// How many uploads and creates are under way at once: 12, and at least one. It is less than the
-    /// [16 requests](crate::TransportLimits::max_concurrency) that a driver has on the wire, so that uploads, which may take minutes,
-    /// leave room to look at the jobs that are open.
+    /// Maximum number of uploads and creates at once. Default: 12. At least 1. It is lower than a driver's [16
+    /// concurrent requests](crate::TransportLimits::max_concurrency), so that uploads, which may take minutes, leave
+    /// some for polls.
     pub max_requests: usize,
-    /// How often open jobs are polled: at first every 2 s, then more seldom as the oldest grows older, up to 20 s.
+    /// How often open jobs are polled. Default: every 2 s at first, then less often as the oldest job grows older, up
+    /// to every 20 s.
     pub poll_interval: PollInterval,
-    /// When requests are repeated.
+    /// When requests are retried.
     pub retry: Retry,
-    /// How long a job may take before the run goes on without it: two hours.
+    /// How long a job may take before the run stops waiting for it. Default: two hours.
     pub job_timeout: Duration,
-    /// When the run stops, whatever is left; never unless set.
+    /// The time at which the run stops, finished or not. Default: none.
     pub deadline: Option<Time>,
-    /// How many settled documents are remembered for others of the same content: 10,000.
+    /// Number of finished documents whose reports are kept for duplicates. Default: 10,000.
     ///
-    /// About 150 bytes are kept of each earlier document that a copy could be charged for again: if it has had more
-    /// than one paid run, if a response to its create was lost, if its job is open or was deleted, and with
-    /// [`retry_failed`](crate::v2::JobOptions::retry_failed) if it has no result.
+    /// In addition, about 150 bytes are kept of each earlier document whose duplicate could otherwise be charged again:
+    /// if the document has had more than one paid run, if a response to its create was lost, if its job is open or was
+    /// deleted, and with [`retry_failed`](crate::v2::JobOptions::retry_failed) if it has no result.
     pub report_cache_size: usize,
-    /// Whether reports without a result are kept for others of the same content: `true`. If not, the same content is asked
-    /// for again, under the same transaction id.
+    /// Whether reports without a result are kept for duplicates. Default: `true`. If `false`, a duplicate is sent again
+    /// with the same transaction id.
     pub caches_failures: bool,
-    /// After how many documents in a row that could not be read, because their folder or network share cannot be read
-    /// either, the run stops: 5. Such documents are not settled, so the next run reads them again.
+    /// Number of documents in a row that could not be read, because their folder or network share cannot be read either,
+    /// after which the run stops. Default: 5. Such documents are not final, so the next run reads them again.
     pub max_read_errors: usize,
 }
 
@@ -56,69 +67,70 @@ impl Default for BulkOptions {
 }
 
 impl BulkOptions {
-    /// The same with every number such that a run comes to its end: the fields are anybody's to set.
+    /// Clamps every number so that a run can end: the fields are public.
     pub(super) fn within_bounds(self) -> Self {
         let (documents, requests) = (self.max_in_flight, self.max_requests);
         self.max_in_flight(documents).max_requests(requests)
     }
 
-    /// Lets so many documents be on their way at once; at least one.
+    /// Sets the maximum number of documents in flight; at least 1.
     #[must_use]
     pub fn max_in_flight(mut self, documents: usize) -> Self {
         self.max_in_flight = documents.max(1);
         self
     }
 
-    /// Lets so many uploads and creates be under way at once; at least one.
+    /// Sets the maximum number of uploads and creates at once; at least 1.
     #[must_use]
     pub fn max_requests(mut self, requests: usize) -> Self {
         self.max_requests = requests.max(1);
         self
     }
 
-    /// Looks at open jobs this often.
+    /// Sets how often open jobs are polled.
     #[must_use]
     pub fn poll_interval(mut self, poll_interval: PollInterval) -> Self {
         self.poll_interval = poll_interval;
         self
     }
 
-    /// Repeats requests by this policy.
+    /// Sets when requests are retried.
     #[must_use]
     pub fn retry(mut self, retry: Retry) -> Self {
         self.retry = retry;
         self
     }
 
-    /// Goes on without a job after this long.
+    /// Sets how long the run waits for a job.
     #[must_use]
     pub fn job_timeout(mut self, timeout: Duration) -> Self {
         self.job_timeout = timeout;
         self
     }
 
-    /// Stops at this time.
+    /// Sets the time at which the run stops.
     #[must_use]
     pub fn deadline(mut self, deadline: Time) -> Self {
         self.deadline = Some(deadline);
         self
     }
 
-    /// Remembers so many settled documents for others of the same content.
+    /// Sets the number of finished documents whose reports are kept for duplicates.
     #[must_use]
     pub fn report_cache_size(mut self, documents: usize) -> Self {
         self.report_cache_size = documents;
         self
     }
 
-    /// Sets whether reports without a result are kept for others of the same content.
+    /// Sets whether reports without a result are kept for duplicates.
     #[must_use]
     pub fn caches_failures(mut self, caches: bool) -> Self {
         self.caches_failures = caches;
         self
     }
 
-    /// Sets after how many documents in a row that could not be read the run stops; `usize::MAX` never stops it.
+    /// Sets the number of documents in a row that could not be read after which the run stops; `usize::MAX` for no
+    /// limit.
     #[must_use]
     pub fn max_read_errors(mut self, documents: usize) -> Self {
         self.max_read_errors = documents.max(1);

@@ -1,4 +1,4 @@
-//! What became of a document, as plain data.
+//! The report of a document, as plain data.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,30 +7,31 @@ use crate::text::open_enum::open_enum;
 use crate::v2::{Job, Outcome};
 
 open_enum! {
-    /// How a document stands when the run is through with it.
+    /// The status of a document at the end of a run.
     pub enum DocumentStatus {
-        /// The job completed: there is a type, or no rule matched.
+        /// The job completed: a rule matched, or none did.
         Completed = "COMPLETED",
         /// The job failed.
         Failed = "FAILED",
         /// The job was cancelled.
         Cancelled = "CANCELLED",
-        /// There is no job, and the reason lies with the document.
+        /// There is no job, because of an error of this document.
         Error = "ERROR",
-        /// The service took the document and then knew nothing of its job, so that it was deleted. Only a run that
-        /// [retries](crate::v2::JobOptions::retry_failed) buys another.
+        /// The job was deleted after it was created. Only a run with
+        /// [`retry_failed`](crate::v2::JobOptions::retry_failed) creates another.
         Missing = "MISSING",
-        /// The job goes on, as far as is known; the run did not wait any longer.
+        /// The job had not ended when the run stopped waiting for it.
         Open = "OPEN",
-        /// Nothing was bought: the run stopped first, or the service could not be reached.
+        /// No job was created: the run stopped first, or the service could not be reached.
         NotStarted = "NOT_STARTED",
-        /// The answer to a create was lost. The same run, asked again, finds the job or buys it, and pays once.
+        /// The response to a create was lost. Running the same documents again finds the job or creates it; the
+        /// document is charged once.
         Ambiguous = "AMBIGUOUS",
     }
 }
 
 impl DocumentStatus {
-    /// Whether asking again would bring nothing new, so that a restart does not.
+    /// Returns `true` if a resumed run returns the same report without a request.
     #[must_use]
     pub fn is_final(&self) -> bool {
         matches!(
@@ -39,44 +40,44 @@ impl DocumentStatus {
         )
     }
 
-    /// Whether the document got an answer.
+    /// Returns `true` if the document was classified: a rule matched, or none did.
     #[must_use]
     pub fn has_result(&self) -> bool {
         *self == Self::Completed
     }
 }
 
-/// What became of a document: what a journal keeps of it and a run reports.
+/// The report of a document, in journals and in [`FinishedDocument`](super::FinishedDocument).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct DocumentReport {
-    /// How the document stands.
+    /// The status of the document.
     pub status: DocumentStatus,
-    /// The type of the rule that matched; of a completed job, `None` means that none did.
+    /// The type of the rule that matched. If the job completed, `None` means that no rule matched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub r#type: Option<String>,
-    /// How sure the service is, from 0.0 to 1.0.
+    /// The service's confidence, from 0.0 to 1.0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confidence: Option<f64>,
-    /// Why.
+    /// The service's explanation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reasoning: Option<String>,
-    /// The job.
+    /// The id of the job (`clj-…`), if one was created.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job_id: Option<String>,
-    /// The file.
+    /// The id of the file (`dfl-…`), if the document was uploaded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file_id: Option<String>,
-    /// What went wrong, as a sentence.
+    /// The error message; `None` if the document has a result.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// What went wrong, as one word of a closed list. `None` if the document has a result, and in reports of journals
-    /// that an earlier version wrote.
+    /// The stable code of the error; `None` if the document has a result, and in reports of journals that an earlier
+    /// version wrote.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_code: Option<ErrorCode>,
 }
 
-/// The code of a document without a result, if nothing more is known than its status.
+/// The code of a document without a result, if only its status is known.
 fn code_of_status(status: &DocumentStatus) -> Option<ErrorCode> {
     match status {
         DocumentStatus::Completed | DocumentStatus::Unknown(_) => None,
@@ -90,7 +91,7 @@ fn code_of_status(status: &DocumentStatus) -> Option<ErrorCode> {
 }
 
 impl DocumentReport {
-    /// A report of this status, with nothing else in it.
+    /// Creates a report with this status and nothing else.
     #[must_use]
     pub fn new(status: DocumentStatus) -> Self {
         Self {
@@ -114,14 +115,14 @@ impl DocumentReport {
         }
     }
 
-    /// Whether a restart need not ask again. The error of a file that could not be read, or has changed, settles nothing:
-    /// the file may be back.
+    /// Whether a resumed run need not send the document again. After an error of reading the file it must: the file may
+    /// be back.
     pub(super) fn is_settled(&self) -> bool {
         let is_local = self.error_code == Some(ErrorCode::Content);
         self.status.is_final() && !is_local
     }
 
-    /// The report of a job that has ended; `None` of one that has not.
+    /// The report of a job; `None` if the job has not ended.
     pub(super) fn of_job(job: &Job) -> Option<Self> {
         let mut report = match job.outcome() {
             Outcome::Matched {
@@ -221,7 +222,7 @@ mod tests {
         }
     }
 
-    /// The line of a journal that has no code is read and written as it was; a code of a later version is kept.
+    /// A journal line without a code is read and written unchanged; a code of a later version is kept.
     #[test]
     fn report_without_error_code_or_with_unknown_one_round_trips() {
         for line in [
@@ -246,7 +247,7 @@ mod tests {
             let line = serde_json::to_string(&report).unwrap();
             let read: DocumentReport = serde_json::from_str(&line).unwrap();
             prop_assert_eq!(&read, &report);
-            // As it is when a record is read, whose fields are found by its kind.
+            // As in a record, whose type is found by a tag.
             let key = super::super::ContentKey::of(b"a");
             let record = Record::Finished { key, report };
             let read: Record = serde_json::from_str(&record.to_line()).unwrap();

@@ -1,11 +1,11 @@
-//! What a run remembers of the documents it is through with, for others of the same content.
+//! Cache of finished documents, for duplicates.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use super::report::DocumentReport;
 use crate::content_key::ContentKey;
 
-/// The reports of the documents finished last, and of the earlier ones what money hangs on.
+/// The reports of the documents finished last, and the payment states of earlier ones.
 ///
 /// The number of reports is bounded, so memory does not grow with the run. A duplicate whose report was evicted is not
 /// paid for again: if its job is retained, the run polls it; otherwise it uploads the document and sends the same create,
@@ -17,17 +17,18 @@ pub(super) struct ReportCache {
     payment: BTreeMap<ContentKey, PaymentState>,
 }
 
-/// What a create of the same content must know that comes after the report is forgotten.
+/// State that prevents a second charge for the same content. It is kept after the report was evicted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct PaymentState {
     /// The number of the last paid run.
     pub(super) run_number: u32,
-    /// The job of that run. A duplicate polls it and sends no create, which the service might refuse, or answer with
-    /// a new job if this one was deleted.
+    /// The job of that run. A duplicate polls it and sends no create: the service might reject the create, or create a
+    /// new job if this one was deleted.
     pub(super) job_id: Option<String>,
-    /// There may be a job of it.
+    /// A job of that run may exist.
     pub(super) job_may_exist: bool,
-    /// The job of that run was created in this pass, so that its failure is the result and not a reason for another.
+    /// The job of that run was created in this pass, so its failure is the result and not a reason for another paid
+    /// run.
     pub(super) is_of_this_pass: bool,
 }
 
@@ -63,7 +64,7 @@ impl ReportCache {
         }
     }
 
-    /// Marks a content, for as long as the run goes; one that there is nothing to say of takes no place.
+    /// Stores the state of a content until the run ends. A default state is not stored.
     pub(super) fn set_payment_state(&mut self, key: ContentKey, payment: PaymentState) {
         if payment == PaymentState::default() {
             self.payment.remove(&key);
@@ -72,7 +73,7 @@ impl ReportCache {
         }
     }
 
-    /// How many reports and how many payment states there are.
+    /// Number of reports and of payment states.
     #[cfg(test)]
     pub(super) fn sizes(&self) -> (usize, usize) {
         assert_eq!(self.reports.len(), self.order.len());

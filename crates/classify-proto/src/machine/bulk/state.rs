@@ -1,4 +1,4 @@
-//! What a run knows of a document, and how far a run is.
+//! State of a document in a run, and of the run.
 
 use std::sync::Arc;
 
@@ -6,38 +6,38 @@ use crate::content_key::ContentKey;
 use crate::machine::document::Source;
 use crate::v2::Configuration;
 
-/// A document on its way.
+/// A document in flight.
 pub(super) struct DocumentState {
     pub(super) names: Vec<String>,
     pub(super) key: ContentKey,
     pub(super) source: Source,
-    /// The number that is part of the transaction id.
+    /// The run number, which is part of the transaction id.
     pub(super) run_number: u32,
-    /// How often it met a faulty service.
+    /// Number of transient errors.
     pub(super) failures: u32,
-    /// How many earlier jobs of it were found to have failed.
+    /// Number of failed earlier jobs that were found.
     pub(super) failed_jobs: u32,
     pub(super) file_id: Option<String>,
-    /// The file comes from the journal and may be gone.
+    /// The id of the file comes from the journal; the file may be gone.
     pub(super) is_file_from_journal: bool,
-    /// The answer to a create was lost, in this process or with an earlier one, so that there may be a job.
+    /// The response to a create was lost, in this process or an earlier one, so there may be a job.
     pub(super) job_may_exist: bool,
     pub(super) job_id: Option<String>,
     pub(super) created_in: CreatedIn,
 }
 
-/// Which round has paid for the present attempt at a document. One that an earlier round has paid for may be followed
-/// by another; one of this round's own may not.
+/// The pass that paid for the present run number of a document. If it was an earlier pass, another paid run may follow;
+/// if it was this one, none may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CreatedIn {
-    /// None, or it is not known.
+    /// None, or unknown.
     Unknown,
     EarlierPass,
     ThisPass,
 }
 
 impl DocumentState {
-    /// What leads to its job next.
+    /// The next stage that leads to its job.
     pub(super) fn next(&self) -> Stage {
         match (&self.source, &self.file_id) {
             (Source::Upload(_), None) => Stage::Upload,
@@ -46,38 +46,38 @@ impl DocumentState {
     }
 }
 
-/// Which of the two steps that lead to a job.
+/// The two stages that lead to a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
     Upload,
     Create,
 }
 
-/// Where the next document is.
+/// State of the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum InputState {
     Open,
-    /// The caller has said that it is not ready yet.
+    /// The caller has no document ready.
     Paused,
-    /// There are no more.
+    /// There are no more documents.
     Closed,
 }
 
-/// What the run's saved configuration holds. It may have been edited since an earlier run created jobs under its id, whose
-/// results are then not the answer.
+/// The current content of the run's saved configuration. It may have been edited after an earlier run created jobs with
+/// its id; their results then do not count.
 #[derive(Debug)]
 pub(super) enum ConfigurationInForce {
-    /// The rules are given, or what is saved cannot be compared.
+    /// The rules are given, or the saved configuration cannot be compared.
     Unneeded,
     Unread,
     Reading,
     Known(Arc<Configuration>),
 }
 
-/// How far a run is.
+/// State of the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RunPhase {
-    /// The journal does not say yet what run it is of.
+    /// The first record of the journal has not been written.
     Unstarted,
     Running,
     /// The open jobs were left, or are being cancelled.

@@ -1,4 +1,4 @@
-//! One step of a run: what it does next.
+//! One step of a run.
 
 use std::sync::Arc;
 
@@ -45,7 +45,7 @@ impl Bulk {
         loop {
             if self.phase == RunPhase::Unstarted {
                 self.phase = RunPhase::Running;
-                // Before all that documents have led to that were pushed already.
+                // Before any record of the documents that were already pushed.
                 let run = Record::Run(self.header.clone());
                 self.events.push_front(BulkEvent::Record(run));
             }
@@ -103,7 +103,7 @@ impl Bulk {
         }
     }
 
-    /// Begins the next upload or create; otherwise says when there may be one to begin.
+    /// Starts the next upload or create. Otherwise returns the time at which one may start.
     pub(super) fn begin_next(&mut self, cx: Context<'_>) -> Result<(), Option<Time>> {
         while let Some((_, index)) = self.backing_off.first().filter(|(time, _)| *time <= cx.now) {
             self.to_create.push_back(*index);
@@ -120,7 +120,7 @@ impl Bulk {
             Permit::Denied => return Err(None),
         }
         match self.configuration {
-            // Before the first upload: nothing is uploaded for a configuration that does not exist.
+            // Before the first upload: nothing is uploaded if the configuration does not exist.
             ConfigurationInForce::Unread => {
                 self.read_configuration();
                 return Ok(());
@@ -128,7 +128,7 @@ impl Bulk {
             ConfigurationInForce::Reading => return Err(None),
             ConfigurationInForce::Unneeded | ConfigurationInForce::Known(_) => {}
         }
-        // Creates first: a document that is half-way is worth more than one that has not begun.
+        // Creates first: a document that is uploaded already is closer to its result.
         let mut next_wake: Option<Time> = None;
         for class in [RateClass::Create, RateClass::Upload] {
             let queue = if class == RateClass::Create {

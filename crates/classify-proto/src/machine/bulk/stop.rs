@@ -1,4 +1,4 @@
-//! How a run stops before its end.
+//! Stops a run early.
 
 use super::Bulk;
 use super::error_scope::ErrorScope;
@@ -14,19 +14,20 @@ use crate::v2::{CancelJob, Job, JobStatus, Rerun};
 /// The error of a document that a stopped run has not started.
 pub(super) const RUN_STOPPED: &str = "the run stopped first";
 
-/// How a run stops before its end.
+/// How a run stops early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StopMode {
-    /// Begin nothing; wait for the open jobs.
+    /// Start nothing new; wait for the open jobs.
     Wait,
-    /// Begin nothing; leave the open jobs.
+    /// Start nothing new; leave the open jobs.
     Leave,
-    /// Begin nothing; cancel the open jobs.
+    /// Start nothing new; cancel the open jobs.
     Cancel,
 }
 
 impl Bulk {
-    /// Stops: begins nothing more, takes in what is on the wire, and reports which jobs remain open.
+    /// Stops the run: starts nothing new, handles the replies to requests on the wire, and reports which jobs remain
+    /// open.
     pub fn stop(&mut self) {
         self.stop = Some(
             self.stop
@@ -35,26 +36,26 @@ impl Bulk {
         );
     }
 
-    /// Stops, and cancels every open job.
+    /// Stops the run and cancels every open job.
     pub fn stop_and_cancel(&mut self) {
         self.stop = Some(StopMode::Cancel);
     }
 
-    /// Returns the error that stops the run, while it ends.
+    /// Returns the error that stops the run, while it is stopping; `None` if it is not stopping because of an error.
     #[must_use]
     pub fn stop_error(&self) -> Option<&Error> {
         self.summary.error()
     }
 
-    /// Whether the run is stopping before its end.
+    /// Returns `true` if the run is stopping before all documents were processed.
     #[must_use]
     pub fn is_stopping(&self) -> bool {
         self.stop.is_some()
     }
 
-    /// A refusal that every further request would meet too.
+    /// Stops with an error that would affect every further request.
     pub(super) fn stop_with(&mut self, error: Error) {
-        // Without rights, or without TLS, nothing can be read either; without credits what is paid for can.
+        // Without permission or TLS, jobs cannot be read either; without credits, existing jobs can.
         let nothing_can_be_read =
             ErrorScope::of(&error) == ErrorScope::Run || error.is_intercepted();
         let stop = if nothing_can_be_read && !error.is_quota() {
@@ -62,7 +63,7 @@ impl Bulk {
         } else {
             StopMode::Wait
         };
-        // A run that waits for what it has bought may find that it cannot even do that.
+        // A run that waits for its jobs may find that it cannot read them.
         if self.stop.is_none_or(|stop| stop == StopMode::Wait) {
             self.stop = Some(stop);
         }
@@ -73,7 +74,7 @@ impl Bulk {
         }
     }
 
-    /// The deadline, while there is anything left that it could end.
+    /// The deadline, as long as there is anything that it could stop.
     pub(super) fn deadline(&self) -> Option<Time> {
         let is_going = self.stop.is_none_or(|stop| stop == StopMode::Wait);
         self.options.deadline.filter(|_| is_going)
@@ -83,13 +84,13 @@ impl Bulk {
         if self.deadline().is_some_and(|deadline| now >= deadline) {
             let is_repeatable = self.job_options.rerun == Rerun::Never;
             self.stop_with(
-                Error::deadline("the deadline of the run came before its end")
+                Error::deadline("the run reached its deadline before its end")
                     .with_repeatable(is_repeatable),
             );
         }
     }
 
-    /// One step of stopping, where the run is stopping; `false` when there is nothing to stop.
+    /// One step of a run that is stopping; `false` if there is nothing to stop.
     pub(super) fn step_shutdown(&mut self) -> bool {
         let Some(stop) = self.stop else {
             return false;
@@ -147,8 +148,8 @@ impl Bulk {
     ) {
         let mut report = DocumentReport::new(DocumentStatus::Open);
         let status = status.map_or_else(
-            || "has not been seen yet".to_owned(),
-            |status| format!("stands at {status}"),
+            || "has not been polled yet".to_owned(),
+            |status| format!("had the status {status}"),
         );
         report.error = Some(format!("the job {status}; the run did not wait any longer"));
         report.job_id = Some(job_id);
@@ -162,7 +163,7 @@ impl Bulk {
                     .unwrap_or_else(|| DocumentReport::new(DocumentStatus::Open));
                 self.finish(index, report, Some(job));
             }
-            // It ended before it could be cancelled, and is worth what it cost.
+            // It ended before it could be cancelled, so its result is reported.
             Err(error) if CancelJob::may_have_ended(&error) => self.read_job(index),
             Err(error) => self.finish(
                 index,

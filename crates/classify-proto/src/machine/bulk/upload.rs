@@ -1,4 +1,4 @@
-//! The first stage of a document: its upload.
+//! Stage 1 of a document: its upload.
 
 use super::Bulk;
 use super::in_flight::DocumentIndex;
@@ -27,7 +27,7 @@ impl Bulk {
                 document.file_id = Some(file.id.clone());
                 document.is_file_from_journal = false;
                 if let Source::Upload(upload) = &mut document.source {
-                    // A document in memory is not needed any more.
+                    // The bytes of a document in memory are no longer needed.
                     upload.set_content(Content::Omitted);
                 }
                 let key = document.key;

@@ -1,110 +1,110 @@
-//! What is different after a migration.
+//! Differences after a migration.
 
 use std::fmt;
 
 use crate::page_ranges::PageRanges;
 use crate::v1::{Language, Mode};
 
-/// One thing that is different after a migration.
+/// One difference after a migration from v1 to v2. `Display` describes it in one line.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum MigrationNote {
-    /// One job became several. There is no partial success in v2; [`aggregate`](super::aggregate) makes one of their
-    /// statuses.
+    /// One job became several. v2 has no partial success; [`aggregate`](super::aggregate) combines their statuses.
     OneJobPerFile {
-        /// How many jobs there are now.
+        /// Number of v2 jobs.
         files: usize,
     },
     /// The language has another code in v2.
     LanguageRenamed {
-        /// As v1 wrote it.
+        /// The code in v1.
         from: Language,
-        /// As v2 writes it.
+        /// The code in v2.
         to: String,
     },
-    /// The language has no ISO 639-1 code, which v2 asks for. It was left out, so that the service takes English.
+    /// The language has no ISO 639-1 code, which v2 requires. It was omitted, so that v2 uses English.
     LanguageUnsupported {
-        /// As v1 wrote it.
+        /// The code in v1.
         language: Language,
     },
-    /// Pages are counted from 1 in v2, and written as ranges.
+    /// v2 counts pages from 1, and takes ranges.
     PagesCountedFromOne {
-        /// As v1 wrote them.
+        /// The pages in v1, 0-based.
         from: Vec<u32>,
-        /// As v2 writes them.
+        /// The pages in v2, 1-based.
         to: PageRanges,
     },
-    /// The pages cannot be written for v2: none is named, or one is too large. They were left out, so that all are
-    /// read, up to the most that are.
+    /// The pages have no equivalent in v2: the list is empty, or a number is too large. They were omitted, so that all
+    /// pages up to `max_pages` are parsed.
     PagesDropped {
-        /// As v1 wrote them.
+        /// The pages in v1, 0-based.
         from: Vec<u32>,
     },
-    /// Where nothing is said v1 reads five pages and v2 reads all; so it is said now, and the cost stays what it was.
+    /// By default v1 parses five pages and v2 parses all. v1's default is now set explicitly, so the cost stays the
+    /// same.
     MaxPagesMadeExplicit {
-        /// What is said.
+        /// The maximum that was set.
         pages: u32,
     },
-    /// `max_pages` was 0. Whatever v1 makes of that, v2 takes no less than 1 page, and would read all of them if it were
-    /// left out; so it is what v1 takes where nothing is said, and the cost is bounded.
+    /// `max_pages` was 0, which v1 does not describe. v2 requires at least 1, and parses all pages if it is omitted; so
+    /// it is set to v1's default, which bounds the cost.
     MaxPagesReplaced {
-        /// As v1 wrote it.
+        /// The maximum in v1.
         from: u32,
-        /// What is said now.
+        /// The maximum in v2.
         to: u32,
     },
-    /// `max_pages` stands beside `target_pages`. Whether it counts among the pages that are named is published for
-    /// neither version; v1's was once said to exclude the other.
+    /// `max_pages` is combined with `target_pages`. How one limits the other is not documented for either version; an
+    /// old v1 example warned against combining them.
     MaxPagesWithTargetPages {
-        /// How many pages are read at most.
+        /// Maximum number of pages.
         max_pages: u32,
-        /// The pages that are named.
+        /// The selected pages.
         pages: PageRanges,
     },
-    /// v2's published limits refuse it: a rule's type with other characters than letters, digits, spaces, `-` and `_`,
-    /// or one that stands twice, which v1's do not, or what v1's refuse as well. It was left as it is, and the creates
-    /// are refused until it is changed.
+    /// v2's published limits reject the value: for example a rule's type with other characters than letters, digits,
+    /// spaces, `-` and `_`, or a type that occurs twice, which v1 accepts. The value was kept, and the creates are
+    /// rejected until it is changed.
     InvalidInV2 {
-        /// The field of the create: `configuration.rules[0].type`.
+        /// The field of the create, such as `configuration.rules[0].type`.
         field: String,
-        /// Why.
+        /// The problem, such as `contains '/'; …`.
         reason: String,
     },
-    /// v2 has no such mode. It was left out, so that documents are read by their text alone.
+    /// v2 does not have this mode. It was omitted, so that documents are parsed by their text only.
     ModeUnsupported {
-        /// As v1 wrote it.
+        /// The mode in v1.
         mode: Mode,
     },
-    /// A webhook's header was JSON of another type than text; v2 takes text, so it is that JSON written out.
+    /// The value of a webhook's header was not text, which v2 requires. It was converted to text as JSON.
     WebhookHeaderConvertedToText {
-        /// Which of the webhooks, from 0.
+        /// Index of the webhook, from 0.
         webhook: usize,
-        /// The header's name. Its value may be a secret.
+        /// The name of the header. The value may be secret.
         header: String,
     },
-    /// A webhook's header had no value (`null`), which v2 does not take. It was left out.
+    /// A webhook's header had no value (`null`), which v2 rejects. It was omitted.
     WebhookHeaderDropped {
-        /// Which of the webhooks, from 0.
+        /// Index of the webhook, from 0.
         webhook: usize,
-        /// The header's name.
+        /// The name of the header.
         header: String,
     },
-    /// A webhook asks for an event whose name is none that v2 is known to take.
+    /// A webhook requests an event whose name is not among the known events of v2.
     UnknownWebhookEvent {
-        /// Which of the webhooks, from 0.
+        /// Index of the webhook, from 0.
         webhook: usize,
-        /// The name.
+        /// The name of the event.
         event: String,
     },
-    /// Webhooks are told of every file now, and not of the job as a whole.
+    /// Webhooks receive the events of each file's job, and not of one job for all files.
     WebhooksPerFile {
-        /// How many webhooks there are.
+        /// Number of webhooks.
         webhooks: usize,
     },
 }
 
 impl MigrationNote {
-    /// Whether v2 cannot do as v1 did, and not merely says it in other words.
+    /// Returns `true` if v2 lacks something that v1 had; `false` if it is only expressed differently.
     #[must_use]
     pub fn is_loss(&self) -> bool {
         matches!(
@@ -124,12 +124,12 @@ impl fmt::Display for MigrationNote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::OneJobPerFile { files } => {
-                write!(f, "{files} jobs in place of one: v2 has a job per file")
+                write!(f, "{files} jobs in place of one: v2 has one job per file")
             }
             Self::LanguageRenamed { from, to } => write!(f, "language {from} is {to} in v2"),
             Self::LanguageUnsupported { language } => write!(
                 f,
-                "language {language} has no ISO 639-1 code and is left out; v2 will take English"
+                "language {language} has no ISO 639-1 code and is omitted; v2 uses English"
             ),
             Self::PagesCountedFromOne { from, to } => {
                 write!(
@@ -138,44 +138,41 @@ impl fmt::Display for MigrationNote {
                 )
             }
             Self::PagesDropped { from } => {
-                write!(
-                    f,
-                    "pages {from:?} cannot be written for v2 and are left out"
-                )
+                write!(f, "pages {from:?} have no equivalent in v2 and are omitted")
             }
             Self::MaxPagesMadeExplicit { pages } => write!(
                 f,
-                "max_pages is {pages} now: v1 took that where nothing was said, v2 would read all pages"
+                "max_pages is set to {pages}, the default of v1; v2 would read all pages"
             ),
             Self::MaxPagesReplaced { from, to } => write!(
                 f,
-                "max_pages is {to} in place of {from}: v2 takes no less than one page"
+                "max_pages is {to} in place of {from}: v2 requires at least 1"
             ),
             Self::MaxPagesWithTargetPages { max_pages, pages } => write!(
                 f,
-                "at most {max_pages} pages and the pages {pages} stand together; how one limits the other is not published"
+                "max_pages ({max_pages}) and target_pages ({pages}) are both set; how one limits the other is not documented"
             ),
-            Self::InvalidInV2 { field, reason } => write!(f, "v2 refuses {field}: it {reason}"),
+            Self::InvalidInV2 { field, reason } => write!(f, "v2 rejects {field}: it {reason}"),
             Self::ModeUnsupported { mode } => {
-                write!(f, "mode {mode} is left out: v2 has FAST alone")
+                write!(f, "mode {mode} is omitted: v2 has only FAST")
             }
             Self::WebhookHeaderConvertedToText { webhook, header } => {
                 write!(
                     f,
-                    "header {header:?} of webhook {webhook} is written out as text"
+                    "header {header:?} of webhook {webhook} is converted to text"
                 )
             }
             Self::WebhookHeaderDropped { webhook, header } => write!(
                 f,
-                "header {header:?} of webhook {webhook} has no value and is left out"
+                "header {header:?} of webhook {webhook} has no value and is omitted"
             ),
             Self::UnknownWebhookEvent { webhook, event } => write!(
                 f,
-                "event {event:?} of webhook {webhook} is none that v2 is known to take"
+                "event {event:?} of webhook {webhook} is not a known event of v2"
             ),
             Self::WebhooksPerFile { webhooks } => write!(
                 f,
-                "{webhooks} webhooks are told of each file's job, and not of all files together"
+                "{webhooks} webhooks receive the events of each file's job, and none for all files together"
             ),
         }
     }

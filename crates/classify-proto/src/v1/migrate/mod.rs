@@ -1,8 +1,8 @@
-//! From v1 to v2, and back where that is exact.
+//! Migration from v1 to v2, and back if nothing is lost.
 //!
-//! [`to_v2`] turns one v1 create into v2 creates, one per file, and says in [`MigrationNote`]s what changes.
-//! [`to_v1()`] goes back if nothing is lost. [`aggregate`] reads the jobs of one migrated create as v1 would have read
-//! them. `docs/migration.md` in the repository is the guide in prose.
+//! [`to_v2`] converts one v1 create to v2 creates, one per file, and reports what changes in [`MigrationNote`]s.
+//! [`to_v1()`] converts back if nothing is lost. [`aggregate`] combines the statuses of the v2 jobs to a v1 status.
+//! `docs/migration.md` in the repository is a guide.
 
 mod migration_note;
 mod to_v1;
@@ -25,25 +25,25 @@ use crate::webhooks::WebhookEvent;
 pub use self::to_v1::to_v1;
 pub use migration_note::MigrationNote;
 
-/// What became of a v1 create.
+/// The result of migrating a v1 create.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Migration {
-    /// One create per file, in the order of the files. None has a transaction id yet; a
-    /// [`Call`](crate::machine::Call) gives each its own.
+    /// One create per file, in the order of the files, without transaction ids; a [`Call`](crate::machine::Call) sets
+    /// them.
     pub creates: Vec<v2::CreateJob>,
-    /// What is different now, each thing once.
+    /// The differences, each once.
     pub notes: Vec<MigrationNote>,
 }
 
 impl Migration {
-    /// The notes about what v2 cannot do as v1 did; somebody should look at these.
+    /// Returns the notes about features of v1 that v2 lacks. Review them.
     pub fn losses(&self) -> impl Iterator<Item = &MigrationNote> {
         self.notes.iter().filter(|note| note.is_loss())
     }
 }
 
-/// Turns a v1 create into v2 creates, one per file, and says what changes.
+/// Converts a v1 create to v2 creates, one per file, and reports the differences.
 ///
 /// ```
 /// use classify_proto::v1::{CreateJob, Mode, ParsingConfiguration, Rule, migrate};
@@ -54,13 +54,13 @@ impl Migration {
 /// let migration = migrate::to_v2(&old)?;
 /// assert_eq!(migration.creates.len(), 2);
 /// let notes: Vec<_> = migration.losses().map(ToString::to_string).collect();
-/// assert_eq!(notes, ["mode MULTIMODAL is left out: v2 has FAST alone"]);
+/// assert_eq!(notes, ["mode MULTIMODAL is omitted: v2 has only FAST"]);
 /// # Ok::<(), classify_proto::Error>(())
 /// ```
 ///
 /// # Errors
 ///
-/// [`is_invalid`](Error::is_invalid) when a webhook's header is a secret that a saved state left out.
+/// [`is_invalid`](Error::is_invalid) if a webhook's header is a secret that a saved state omitted.
 pub fn to_v2(create: &CreateJob) -> Result<Migration, Error> {
     let mut notes = Vec::new();
     if create.file_ids.len() > 1 {
@@ -105,7 +105,7 @@ pub fn to_v2(create: &CreateJob) -> Result<Migration, Error> {
     Ok(Migration { creates, notes })
 }
 
-/// What v2 would refuse of the creates, each field once: they differ in nothing but their input.
+/// Notes the fields that v2 would reject, each once: the creates differ only in their input.
 fn note_invalid_fields(creates: &[v2::CreateJob], notes: &mut Vec<MigrationNote>) {
     let mut invalid = BTreeSet::new();
     for create in creates {
@@ -241,10 +241,10 @@ fn webhook_to_v2(
     Ok(migrated)
 }
 
-/// The status that a v1 job of these v2 jobs would have; `None` when there is none.
+/// Returns the v1 status of a create that was migrated to these v2 jobs; `None` if there are no jobs.
 ///
-/// While any goes on (or stands at an unknown word) it is `PENDING`. Then: all completed is `SUCCESS`; some completed is
-/// `PARTIAL_SUCCESS`; none completed is `CANCELLED` when all were cancelled, else `ERROR`.
+/// `PENDING` while any job has not ended or has an unknown status; `SUCCESS` if all completed; `PARTIAL_SUCCESS` if
+/// some completed; `CANCELLED` if all were cancelled; `ERROR` otherwise.
 ///
 /// ```
 /// use classify_proto::v1::{JobStatus, migrate::aggregate};
@@ -272,8 +272,8 @@ pub fn aggregate<'a>(statuses: impl IntoIterator<Item = &'a v2::JobStatus>) -> O
     })
 }
 
-/// The v2 status of a v1 job of one file; `None` for `PARTIAL_SUCCESS`, which has no counterpart, and for words that
-/// this version does not know. `PENDING` may be `RUNNING`: v1 does not tell them apart.
+/// Returns the v2 status of a v1 job with one file; `None` for `PARTIAL_SUCCESS`, which has no equivalent, and for
+/// values that this version does not know. `PENDING` may be `RUNNING` in v2: v1 does not distinguish them.
 #[must_use]
 pub fn status_to_v2(status: &JobStatus) -> Option<v2::JobStatus> {
     Some(match status {
@@ -285,7 +285,7 @@ pub fn status_to_v2(status: &JobStatus) -> Option<v2::JobStatus> {
     })
 }
 
-/// The guide's programs are compiled and run with the other examples.
+/// Compiles the programs in the guide as doctests.
 #[cfg(doctest)]
 #[doc = include_str!("../../../../../docs/migration.md")]
 struct MigrationGuide;
@@ -372,8 +372,8 @@ mod tests {
         assert_eq!(
             refused,
             [
-                "v2 refuses configuration.rules[1].type: it holds '/'; the service takes letters, digits, spaces, - and _",
-                "v2 refuses configuration.rules[2].type: it is \"invoice\", as in rules[0]; types must differ",
+                "v2 rejects configuration.rules[1].type: it contains '/'; only letters, digits, spaces, - and _ are allowed",
+                "v2 rejects configuration.rules[2].type: it is \"invoice\", as in rules[0]; types must differ",
             ]
         );
         let long = CreateJob::new(["a".to_owned(), "b".repeat(201)], [rule()]);

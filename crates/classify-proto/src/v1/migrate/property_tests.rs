@@ -1,4 +1,4 @@
-//! What holds for every v1 create, there and back.
+//! Properties of every v1 create, migrated to v2 and back.
 
 use proptest::prelude::*;
 use serde_json::json;
@@ -103,13 +103,13 @@ fn creates() -> impl Strategy<Value = CreateJob> {
         })
 }
 
-/// Whether the way back refuses, by what its documentation says of it.
+/// Whether `to_v1` rejects the result, according to its documentation.
 fn is_one_way(old: &CreateJob, migration: &Migration) -> bool {
     let files: BTreeSet<_> = old.file_ids.iter().collect();
     let parsing = old.parsing_configuration.as_ref();
     let lang = parsing.and_then(|parsing| parsing.lang.as_ref());
     let code = lang.and_then(Language::iso_639_1);
-    // Pages that were left out do not stand in the way.
+    // Omitted pages do not prevent the way back.
     let pages = migration.notes.iter().find_map(|note| match note {
         MigrationNote::PagesCountedFromOne { to, .. } => Some(to.count()),
         _ => None,
@@ -123,7 +123,7 @@ fn is_one_way(old: &CreateJob, migration: &Migration) -> bool {
 }
 
 proptest! {
-    /// Who hears of no loss can send what comes of it.
+    /// Creates of a migration without losses pass validation.
     #[test]
     fn migrate_to_v2_without_loss_passes_validation(old in creates()) {
         let migration = to_v2(&old).unwrap();

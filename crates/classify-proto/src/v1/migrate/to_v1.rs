@@ -1,4 +1,4 @@
-//! From v2 to v1, where that is exact.
+//! Migration from v2 to v1, if nothing is lost.
 
 use std::collections::BTreeSet;
 
@@ -10,25 +10,25 @@ use crate::v1::{CreateJob, Language, Mode, ParsingConfiguration, WebhookConfigur
 use crate::v2;
 use crate::validation::ValidationErrors;
 
-/// Turns v2 creates into one v1 create, where v1 can say exactly the same.
+/// Converts v2 creates to one v1 create, if v1 can express exactly the same.
 ///
-/// What [`to_v2`](super::to_v2) makes of a create comes back as one that asks for the same, with v1's defaults written
-/// out, unless
+/// A create converted by [`to_v2`](super::to_v2) and back is equivalent to the original, with v1's defaults set
+/// explicitly, unless
 ///
-/// - a [`MigrationNote`](super::MigrationNote) is a [loss](super::MigrationNote::is_loss): a value that was left out does
-///   not come back;
-/// - a webhook's header was not text
-///   ([`WebhookHeaderConvertedToText`](super::MigrationNote::WebhookHeaderConvertedToText)): it comes back as text;
-/// - there is no file, a file stands twice, or a file's id begins with `pjb-`: refused;
-/// - the language is Chinese or Serbian, for which v1 has two words each, or one of two letters that v1 does not know,
-///   such as `el`: refused;
-/// - more than 10,000 pages are named: refused.
+/// - a [`MigrationNote`](super::MigrationNote) is a [loss](super::MigrationNote::is_loss): an omitted value is not
+///   restored;
+/// - the value of a webhook's header was not text
+///   ([`WebhookHeaderConvertedToText`](super::MigrationNote::WebhookHeaderConvertedToText)): it remains text;
+/// - there is no file, a file occurs twice, or a file's id begins with `pjb-`: an error;
+/// - the language is Chinese or Serbian, for which v1 has two codes each, or has a two-letter code that v1 does not
+///   know, such as `el`: an error;
+/// - more than 10,000 pages are selected: an error.
 ///
-/// No `max_pages` is no limit in v2, and comes back as [`Unlimited`](crate::v1::MaxPages::Unlimited).
+/// In v2, an absent `max_pages` is no limit, and becomes [`Unlimited`](crate::v1::MaxPages::Unlimited).
 ///
 /// # Errors
 ///
-/// [`is_invalid`](Error::is_invalid), naming each field that v1 cannot say, or that differs between the creates.
+/// [`is_invalid`](Error::is_invalid), naming each field that v1 cannot express, or that differs between the creates.
 pub fn to_v1(creates: &[v2::CreateJob]) -> Result<CreateJob, Error> {
     let mut errors = ValidationErrors::default();
     let Some(first) = creates.first() else {
@@ -43,17 +43,17 @@ pub fn to_v1(creates: &[v2::CreateJob]) -> Result<CreateJob, Error> {
     {
         errors.add(
             "creates",
-            "differ in more than their input; a v1 job has one of everything",
+            "differ in more than their input; a v1 job has the same options for all files",
         );
     }
     let mut files = BTreeSet::new();
     for (index, create) in creates.iter().enumerate() {
         let field = || format!("creates[{index}].file_input");
         if create.file_input.starts_with("pjb-") {
-            errors.add(field(), "is a parse job; v1 takes files alone");
+            errors.add(field(), "is a parse job; v1 takes only files");
         }
         if !files.insert(&create.file_input) {
-            errors.add(field(), "stands twice; a v1 job has one result per file");
+            errors.add(field(), "occurs twice; a v1 job has one result per file");
         }
     }
     if first.transaction_id.is_some() {
@@ -65,7 +65,7 @@ pub fn to_v1(creates: &[v2::CreateJob]) -> Result<CreateJob, Error> {
     if first.options.configuration_id.is_some() {
         errors.add(
             "configuration_id",
-            "is unknown to v1; give the rules themselves",
+            "does not exist in v1; pass the rules themselves",
         );
     }
     let nothing = v2::Configuration::default();
@@ -76,7 +76,7 @@ pub fn to_v1(creates: &[v2::CreateJob]) -> Result<CreateJob, Error> {
         Some(mode) => {
             errors.add(
                 "configuration.mode",
-                format!("is {mode}; v1 may read it otherwise"),
+                format!("is {mode}; v1 may interpret it differently"),
             );
             None
         }
@@ -113,7 +113,7 @@ fn parsing_to_v1(
         if back.lang.is_none() {
             errors.add(
                 format_args!("{PATH}.lang"),
-                format!("is {}, for which v1 has no word, or two", quoted(code)),
+                format!("is {}, for which v1 has no code, or two", quoted(code)),
             );
         }
     }
