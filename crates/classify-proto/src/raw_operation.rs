@@ -44,7 +44,7 @@ pub struct RawOperation {
     scope: Scope,
 }
 
-/// A part of a path.
+/// Fixed text or one variable segment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum PathPart {

@@ -38,7 +38,7 @@ pub struct Failure {
     message: String,
 }
 
-/// The kind of a failure.
+/// The reason that a request failed without a usable response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FailureKind {

@@ -27,7 +27,7 @@ pub struct Semantics<O: Operation> {
     /// Fields of the JSON body that [`CallOptions::body_field`](crate::CallOptions::body_field) must not replace,
     /// because idempotency or the comparison of the response depends on them. Empty by default.
     pub reserved_fields: &'static [ReservedField],
-    /// What an error response to a retry means. [`Recovery::None`] by default.
+    /// The meaning of an error response to a retry. [`Recovery::None`] by default.
     pub recovery: Recovery<O>,
 }
 
@@ -128,7 +128,7 @@ impl ReservedField {
     }
 }
 
-/// What an error response to a retry means after an attempt whose response was lost.
+/// The meaning of an error response to a retry after an attempt whose response was lost.
 #[non_exhaustive]
 pub enum Recovery<O: Operation> {
     /// The error is the result.

@@ -1,4 +1,4 @@
-//! Bulk runs in virtual time: documents in, labels out, and a journal that the next process goes on with.
+//! Bulk runs in virtual time: the labels of documents, and a journal from which the next process resumes.
 
 mod sim;
 
@@ -338,10 +338,10 @@ fn journal_of_fed_run_is_stored_and_write_error_stops_run() {
         (9, 9)
     );
 
-    // A journal that cannot be written stops the run before anything is bought that it does not know of.
+    // If the journal cannot be written, the run stops before it creates a job that is not in the journal.
     let mut bench = BulkHarness::new(0..9, service(5_000));
     let mut stored = Vec::new();
-    // A device that is full for one record, of which it takes the half.
+    // The device is full during one record and stores half of it.
     let full_once = |record: &Record| {
         let line = record.to_line();
         let fails = stored.len() == 4;

@@ -1,4 +1,4 @@
-//! What a bulk run owes to whoever holds it: asking for room, stopping, going on, and telling what it does.
+//! The caller's control of a bulk run: input, stop, resume and events.
 
 mod sim;
 
@@ -106,7 +106,7 @@ fn stop_during_create_backoff_reports_ambiguous_or_not_started() {
     ] {
         let mut bench = BulkHarness::new([], faulty(60_000, [fault]));
         bench.documents = vec![HashedDocument::id("dfl-1")];
-        // The create rests until it is repeated; nothing is on the wire then.
+        // The create is backing off, and no request is in flight.
         let mut polls = 0;
         let summary = bench.run_with(None, |bulk, _| {
             polls += 1;
@@ -200,7 +200,7 @@ fn stop_during_upload_backoff_ends_at_once() {
     assert_eq!(
         bench.simulation.now,
         start + 40,
-        "it was resting, and rested on"
+        "the stop waited for the end of the backoff"
     );
 }
 

@@ -1,4 +1,4 @@
-//! What a bulk run says and spends in the rarer turns: faults that stay, cancels that come too late, attempts and journals.
+//! Reports and costs of a bulk run in rare cases: permanent faults, late cancels, run numbers and journals.
 
 mod sim;
 
@@ -80,7 +80,7 @@ fn upload_of_new_file_is_not_repeated_after_create_404() {
 
 #[test]
 fn retry_failed_skips_earlier_failed_runs_up_to_a_limit() {
-    // Whatever is asked for has failed already, as if earlier runs had tried it all.
+    // Every requested document has failed already, as if earlier runs had retried all of them.
     let mut bench = bench(
         1,
         Service {
@@ -134,7 +134,7 @@ fn cancel_failure_leaves_job_open_with_error() {
         BulkOptions::default().deadline(Time::from_millis(bench.simulation.now + 5_000));
     bench.run(None).unwrap();
     bench.options = BulkOptions::default();
-    // As many as the cancel is tried: whoever looked then would be answered.
+    // The faults last for all attempts of the cancel; a poll after them would succeed.
     bench.simulation.service.faults = vec![Fault::Http503; 6].into();
     let summary = bench.run_with(None, cancel_when_open(1)).unwrap();
     assert_eq!(summary.count(&DocumentStatus::Open), 1);
@@ -396,7 +396,7 @@ fn bulk_run_completes_with_late_wakeups() {
     bench.assert_all_completed();
 }
 
-/// What was asked for may be there: the service may refuse a repeat because the first is not through with it yet.
+/// The job may exist: the service may refuse a retry while it still processes the first request.
 #[test]
 fn ambiguous_create_is_not_failed_by_retry_error() {
     for status in [400, 404, 409, 422] {

@@ -65,7 +65,7 @@ fn poll_matches_job_ids_with_and_without_prefix() {
         "{}",
         poll_count(&bench)
     );
-    // The report names the job as the service did when it was bought.
+    // The report contains the job id of the response to the create.
     let reports = bench.reports.values().map(|reports| &reports[0]);
     let ids: BTreeSet<_> = reports.filter_map(|report| report.job_id.clone()).collect();
     assert_eq!(ids, (1..6).map(|n| format!("clj-{n}")).collect());
@@ -80,7 +80,7 @@ fn poll_list_error_414_or_422_falls_back_to_single_gets() {
         bench.run(None).unwrap();
         bench.assert_all_completed_by_id();
         assert!(bench.simulation.now < start + 60_000);
-        // Those that no list shows are asked for one by one.
+        // Jobs that are missing from the lists are polled individually.
         assert!(
             (100..=600).contains(&poll_count(&bench)),
             "{}",

@@ -18,7 +18,7 @@ use proptest_config::cases;
 use sim::bulk_harness::{BulkHarness, CREATE, GET, LIST, UPLOAD, faulty, retried};
 use sim::{FAULTS, Fault};
 
-/// What the network does to requests, whatever they are and by their routes, and how far replies overtake each other.
+/// The faults of all requests and of single routes, and the range of response times, which reorders responses.
 #[derive(Debug, Clone)]
 struct Network {
     faults: Vec<Fault>,
@@ -61,8 +61,8 @@ fn network() -> impl Strategy<Value = Network> {
         })
 }
 
-/// Whatever may be set without paying more for it. Every document is new to the service, so that a run that is fresh or
-/// retries what failed pays no more than another.
+/// Options that do not change the number of jobs. Every document is new to the service, so a run with `Rerun::Failed`
+/// or `Rerun::Always` creates no more jobs than another.
 fn options() -> impl Strategy<Value = (BulkOptions, Rerun)> {
     let reruns = [Rerun::Never, Rerun::Failed, Rerun::Always];
     (1usize..8, 1usize..4, 0usize..4, select(reruns.to_vec())).prop_map(
@@ -144,12 +144,12 @@ proptest! {
         let (start, max_in_flight) = (bench.simulation.now, bench.options.max_in_flight);
         for (place, end) in ends.iter().enumerate() {
             run_until(&mut bench, *end);
-            // A fresh run is told by its journal alone.
+            // With `Rerun::Always`, the jobs of earlier processes are known only from the journal.
             if lost_journals.contains(&place) && bench.job_options.rerun != Rerun::Always {
                 bench.journal.clear();
             }
         }
-        // Only a network that is down for longer than the run has patience leaves a document unbought; then once more.
+        // A document has no job only if the network is down for longer than the run retries. Then the run is repeated.
         let mut summary = bench.run(None).unwrap();
         while bench.reports.values().any(|reports| reports[0].status != DocumentStatus::Completed) {
             prop_assert!(bench.process < 120, "{:?}", summary);
@@ -160,14 +160,14 @@ proptest! {
         prop_assert_eq!(bench.simulation.service.jobs.len(), bench.distinct());
         prop_assert!(bench.most_in_flight <= max_in_flight);
 
-        // Each process may ask once for each document, and once more for each request that went wrong.
+        // Each process may upload and create once for each document, and once more for each failed request.
         let (processes, faults) = (usize::from(bench.process), network.faults());
-        let bought = bench.requests(UPLOAD) + bench.requests(CREATE);
-        prop_assert!(bought <= 2 * bench.documents.len() * processes + faults, "{} bought", bought);
-        // And looks at its jobs every two seconds at most, less a fifth.
+        let writes = bench.requests(UPLOAD) + bench.requests(CREATE);
+        prop_assert!(writes <= 2 * bench.documents.len() * processes + faults, "{} uploads and creates", writes);
+        // The poll interval is at least two seconds, less a jitter of a fifth.
         let rounds = usize::try_from((bench.simulation.now - start) / 1_600).unwrap() + processes;
         prop_assert!(bench.requests(LIST) <= rounds + faults, "{} lists", bench.requests(LIST));
-        prop_assert_eq!(bench.simulation.sent.len(), bought + bench.requests(LIST));
+        prop_assert_eq!(bench.simulation.sent.len(), writes + bench.requests(LIST));
 
         // A last run with the journal asks for nothing but what it has forgotten.
         let sent = bench.simulation.sent.len();
@@ -182,7 +182,7 @@ proptest! {
     fn retry_failed_creates_one_job_per_round_despite_interruptions(
         copies in vec(0u32..6, 0..4), report_cache_size in 0usize..3, fresh_copies_first in any::<bool>(),
         ends in ends(5), stop in option::of(0u32..160), spread in select(vec![0, 1_000]),
-        // Not silence, which may outlast a run's patience, so that the round ends without having bought it all.
+        // Without silent faults: they may outlast a run's timeout, and the round would end before all jobs are created.
         faults in vec(select(&FAULTS[..10]), 0..20),
     ) {
         let mut contents: Vec<_> = (0..6).collect();
@@ -233,7 +233,7 @@ proptest! {
             let is_over = |bench: &BulkHarness| Journal::read(&bench.journal).unwrap().0.is_ended();
             let begun = bench.process;
             for end in ends {
-                // What is asked for after the end of a round is the next round.
+                // A run after the end of a round begins the next round.
                 if bench.process == begun || !is_over(&bench) {
                     run_until(&mut bench, end);
                 }

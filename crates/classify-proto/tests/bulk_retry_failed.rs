@@ -1,4 +1,4 @@
-//! Which documents a bulk run buys anew, and that it pays for no attempt twice.
+//! A bulk run creates another job only for failed documents, and one job per run number.
 
 mod sim;
 
@@ -36,7 +36,7 @@ fn retry_failed_skips_duplicate_that_failed_in_same_run() {
     bench.run(None).unwrap();
     assert_eq!(bench.simulation.service.jobs.len(), 2);
     assert_eq!(bench.reports.len(), 4);
-    // A further run buys each once more, and its duplicates none.
+    // A further run creates one more job for each content, and none for duplicates.
     bench.run(None).unwrap();
     assert_eq!(bench.simulation.service.jobs.len(), 4);
 }
@@ -52,7 +52,7 @@ fn retry_failed_duplicate_shares_second_run_number() {
     bench.run(None).unwrap();
     bench.assert_all_completed();
     assert_eq!(bench.simulation.service.jobs.len(), 4);
-    // What was settled by earlier processes is told, forgotten, and asked for once more.
+    // Documents that earlier processes finished are reported, evicted from the cache, and pushed again.
     bench.options = forgetful();
     bench.run(None).unwrap();
     bench.assert_all_completed();
@@ -305,7 +305,7 @@ fn retry_failed_is_required_to_rerun_failed_documents() {
         (6, 6)
     );
     assert_eq!((bench.planned(0), bench.planned(1)), (3, 3));
-    // What completed in the second attempt stays.
+    // Documents that completed in the second run are restored.
     bench.run(None).unwrap();
     assert_eq!(
         (bench.restored, bench.simulation.service.jobs.len()),

@@ -13,8 +13,8 @@ use classify_proto::{ErrorCode, Seed, Time};
 use sim::bulk_harness::{BulkHarness, CREATE, GET, LIST, UPLOAD, job_options, service};
 use sim::{Fault, Service};
 
-/// What a journal says of a run that bought nothing.
-fn assert_nothing_is_settled(bench: &BulkHarness) {
+/// Asserts that the journal has no finished document.
+fn assert_nothing_finished(bench: &BulkHarness) {
     let (journal, _) = Journal::read(&bench.journal).unwrap();
     assert_eq!(journal.counts().1, 0);
 }
@@ -43,7 +43,7 @@ fn stop_on_307_405_410_or_501_fails_no_document() {
         assert!(summary.count(&status) >= 1, "{status}: {summary:?}");
         assert_eq!(summary.count(&DocumentStatus::Error), 0);
         assert!(summary.error().is_some());
-        assert_nothing_is_settled(&bench);
+        assert_nothing_finished(&bench);
         bench.simulation.service.refuses = None;
         bench.run(None).unwrap();
         bench.assert_all_completed_by_id();
@@ -91,7 +91,7 @@ fn stop_on_refusing_transport_fails_no_document() {
         summary.documents()
     );
     assert!(summary.error().is_some());
-    assert_nothing_is_settled(&bench);
+    assert_nothing_finished(&bench);
     bench.simulation.service.faults.clear();
     bench.run(None).unwrap();
     bench.assert_all_completed();
@@ -112,7 +112,7 @@ fn circuit_breaker_gives_up_early_on_service_never_reached() {
             .error()
             .is_some_and(classify_proto::Error::is_transient)
     );
-    assert_nothing_is_settled(&bench);
+    assert_nothing_finished(&bench);
 
     bench.simulation.service.faults.clear();
     bench.run(None).unwrap();
@@ -177,7 +177,7 @@ fn error_scope_of_create_404_with_saved_configuration() {
     // The file was uploaded a moment ago, so that it cannot be what is missing.
     assert_eq!((bench.requests(UPLOAD), bench.requests(CREATE)), (1, 1));
     assert!(summary.error().unwrap().is_not_found());
-    assert_nothing_is_settled(&bench);
+    assert_nothing_finished(&bench);
 
     // Of a file that the service holds nobody can tell; once a job has been created, the configuration is there.
     let mut bench = BulkHarness::new(0..1, service(1_000));
@@ -229,7 +229,7 @@ fn stopped(bench: &mut BulkHarness, how: impl Fn(&mut Bulk)) -> (Bulk, Vec<BulkE
     .unwrap();
     let mut bulk = bulk.with_journal(journal).unwrap();
     let mut events = Vec::new();
-    // It asks for room, and is told to wait.
+    // The run asks for documents, and the caller pauses the input.
     assert!(bench.simulation.step(&mut bulk, &mut events).is_none());
     assert!(matches!(events.pop(), Some(BulkEvent::NeedDocuments(_))));
     bulk.pause_input();
@@ -338,7 +338,7 @@ fn stop_on_402_creates_no_more_jobs_but_awaits_open_ones() {
     assert_eq!(summary.statuses[&DocumentStatus::Completed], 3);
     assert!(summary.statuses[&DocumentStatus::NotStarted] >= 1);
     assert_eq!(bench.simulation.service.jobs.len(), 3);
-    // With credits again, the rest is bought and the first three are not.
+    // With credits again, the run creates the remaining jobs and restores the first three.
     bench.simulation.service.refuses = None;
     bench.run(None).unwrap();
     bench.assert_all_completed();

@@ -30,7 +30,7 @@ fn used_up() -> Mutex<Limiter> {
     Mutex::new(limiter)
 }
 
-/// What a get does first under that limiter.
+/// The first step of a get under that limiter.
 fn first_step(
     change: impl FnOnce(Call<GetJob>) -> Call<GetJob>,
 ) -> Step<std::convert::Infallible, Result<classify_proto::v2::Job, Error>> {
@@ -88,7 +88,7 @@ fn timeout_of_call_is_15_min_and_of_upload_150_min() {
         by(&api, Call::new(upload, seed())),
         Duration::from_secs(150 * 60)
     );
-    // What a document of the largest size may take by the driver's limits fits into it.
+    // The attempt timeout of a document of 512 MiB is shorter.
     let largest =
         classify_proto::TransportLimits::default().attempt_timeout(512 << 20, None, START);
     assert!(largest < Duration::from_secs(150 * 60));
@@ -112,7 +112,8 @@ fn failed_once<M: Machine>(api: &Api, call: &mut M, failure: Failure) -> Time {
     }
 }
 
-/// A caller may set again what a saved state left out; if that is no good, what was sent before still counts.
+/// A caller may replace the operation between attempts. If it is invalid, the error is still ambiguous after an attempt
+/// that may have created a job.
 #[test]
 fn ambiguous_flag_of_retry_that_cannot_be_built() {
     let api = sim::api();
@@ -159,7 +160,7 @@ fn retry_after_equal_to_cap_is_waited_for() {
     assert!(!asked("120.001"));
 }
 
-/// An answer that shows the job settles what became of the create; a mere refusal of the repeat does not.
+/// A conflict response that contains the job resolves an ambiguous create; an error response without it does not.
 #[test]
 fn conflict_on_retry_is_unambiguous_only_with_job() {
     let api = sim::api();
@@ -225,7 +226,7 @@ fn attempts_count_only_requests_that_the_transport_began() {
         (Failure::content("it shrank").attempted(true), 1, 1),
         (Failure::connect("refused"), 6, 6),
         (Failure::timeout("60 s").before_sending(), 6, 6),
-        // What was not begun counts for the retry policy all the same.
+        // An attempt that was not started counts for the retry policy.
         (Failure::timeout("no time left").attempted(false), 0, 6),
         (Failure::too_large(1), 1, 1),
     ] {
@@ -259,7 +260,7 @@ fn attempts_are_0_if_validation_or_deadline_precedes_sending() {
     }
 }
 
-/// An attempt that was not begun is no attempt after a restart either.
+/// An attempt that was not started is not counted after a restart either.
 #[test]
 fn attempts_of_saved_call_leave_out_those_not_begun() {
     let api = sim::api();

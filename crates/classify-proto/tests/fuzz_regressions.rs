@@ -1,4 +1,4 @@
-//! What fuzzing found once: a call that is polled late, and errors made of other people's words.
+//! Regressions found by fuzzing: calls that are polled late, and errors with text from servers and files.
 
 use std::time::Duration;
 
@@ -132,7 +132,7 @@ fn journal_error_repeats_nothing_of_the_line() {
     }
 }
 
-/// What differs between two runs is named in short pieces, whatever length it has in the file.
+/// The differences between two runs are quoted in short pieces, independent of their length in the file.
 #[test]
 fn journal_of_another_run_is_quoted_in_short_pieces() {
     let long = "p".repeat(100_000);

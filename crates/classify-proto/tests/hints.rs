@@ -516,7 +516,7 @@ fn run_saved(simulation: &mut Simulation, rerun: Rerun) -> Result<Job, Error> {
     simulation.run(&mut run).1
 }
 
-/// A run that is stopped by a refusal in these words, and goes on from its journal.
+/// Resumes a run from its journal after an error response with this message has stopped it.
 fn resumed_after(status: u16, words: &'static str, hint: Hint) -> usize {
     let mut bench = BulkHarness::new([1], service(0));
     bench.simulation.service.refuses = Some(status);

@@ -53,7 +53,7 @@ fn captive_portal_that_answers_an_upload_of_one_document_is_an_error_at_once() {
     assert_eq!(simulation.sent.len(), 2);
 }
 
-/// What a portal did with a create is not known; it is sent again as after any lost answer.
+/// A create that a portal answers is ambiguous, and is retried as after a lost response.
 #[test]
 fn captive_portal_that_answers_a_create_is_retried_under_the_same_transaction_id() {
     let mut bench = BulkHarness::new([1], service(1_000));
@@ -66,7 +66,7 @@ fn captive_portal_that_answers_a_create_is_retried_under_the_same_transaction_id
     assert_eq!(bench.requests(UPLOAD), 1);
 }
 
-/// A firewall's 403, 404 or 422 is no document's fault.
+/// A firewall's 403, 404 or 422 does not fail a document.
 #[test]
 fn html_refusal_of_a_create_stops_the_run_and_closes_no_document() {
     let mut bench = BulkHarness::new([1, 2], service(1_000));
@@ -103,7 +103,7 @@ fn rate_limit_429_is_told_with_the_reduced_rate() {
     assert!(told[0].contains("--limits free"), "{told:?}");
 }
 
-/// Each lower rate is told, and the advice once.
+/// Each lower rate is reported, and the advice once.
 #[test]
 fn rate_limit_429_again_is_told_with_each_lower_rate_and_advised_once() {
     let mut bench = BulkHarness::new([1, 2, 3], service(1_000));
@@ -124,7 +124,7 @@ fn rate_limit_429_again_is_told_with_each_lower_rate_and_advised_once() {
     assert_eq!(advised.count(), 1, "{told:?}");
 }
 
-/// What has no body in its answer is not done because somebody answered.
+/// An HTML response to a delete is not a success, although the body of the response is otherwise ignored.
 #[test]
 fn captive_portal_that_answers_a_delete_is_no_success() {
     fn is_error<O: Operation>(delete: &O) {

@@ -1,4 +1,4 @@
-//! What a machine tells of itself between two steps, and what it makes of a reply that comes when nobody waits for it.
+//! Accessors of machines between two steps, response deadlines, and responses to earlier requests.
 
 mod sim;
 

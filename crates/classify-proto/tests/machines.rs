@@ -79,7 +79,7 @@ proptest! {
             }
             Err(error) => {
                 prop_assert!(error.transaction_id().is_some());
-                // A job that was made and is not known is always told.
+                // If a job was created and its id is unknown, the error is always ambiguous.
                 prop_assert!(simulation.service.jobs.is_empty() || error.is_ambiguous(), "{}", error);
             }
         }

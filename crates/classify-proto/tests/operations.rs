@@ -1,4 +1,4 @@
-//! Whatever comes back, no parser panics: it is an output or an error.
+//! No parser panics: every response becomes an output or an error.
 
 use classify_proto::{
     Bytes, Idempotency, Operation, RawOperation, Recovery, Seed, configurations, files, http, v1,
@@ -7,7 +7,7 @@ use classify_proto::{
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-/// What stands for a key, a secret or a document's words in an answer.
+/// Placeholder for a key, a secret or a document's text in a response.
 const CANARY: &str = "canary-5b1f";
 
 /// Parses an answer with every operation there is.

@@ -1,8 +1,8 @@
-//! Every list goes on from a token, and stays the list it was.
+//! Every list continues from a page token and keeps its filters.
 
 use classify_proto::{Api, Paged, configurations, files, v1, v2, webhooks};
 
-fn goes_on<O: Paged>(list: &O) {
+fn assert_next_page_keeps_filters<O: Paged>(list: &O) {
     let api = Api::builder("llx-key").build().unwrap();
     let asks = |list: &O| {
         let request = list.build_request(&api).unwrap();
@@ -15,7 +15,7 @@ fn goes_on<O: Paged>(list: &O) {
     assert_eq!(next.page_token(), Some("further-on"), "{}", list.name());
     let (first, second) = (asks(list), asks(&next));
     assert!(!first.contains("further-on") && second.contains("further-on"));
-    // What narrows the first page narrows the next.
+    // The filter of the first page applies to the next page.
     assert!(
         first.contains("narrowed") && second.contains("narrowed"),
         "{second}"
@@ -25,13 +25,13 @@ fn goes_on<O: Paged>(list: &O) {
 
 #[test]
 fn pagination_next_page_changes_only_the_token() {
-    goes_on(&v2::ListJobs::new().project("narrowed"));
-    goes_on(&v1::ListJobs::new().project("narrowed"));
-    goes_on(&v1::GetJobResults::new("job-1").project("narrowed"));
-    goes_on(&files::ListFiles::new().project("narrowed"));
-    goes_on(&files::QueryFiles::new().project("narrowed"));
-    goes_on(&configurations::ListConfigurations::new().project("narrowed"));
-    goes_on(&webhooks::ListWebhookConfigurations::new().project("narrowed"));
+    assert_next_page_keeps_filters(&v2::ListJobs::new().project("narrowed"));
+    assert_next_page_keeps_filters(&v1::ListJobs::new().project("narrowed"));
+    assert_next_page_keeps_filters(&v1::GetJobResults::new("job-1").project("narrowed"));
+    assert_next_page_keeps_filters(&files::ListFiles::new().project("narrowed"));
+    assert_next_page_keeps_filters(&files::QueryFiles::new().project("narrowed"));
+    assert_next_page_keeps_filters(&configurations::ListConfigurations::new().project("narrowed"));
+    assert_next_page_keeps_filters(&webhooks::ListWebhookConfigurations::new().project("narrowed"));
 }
 
 #[test]

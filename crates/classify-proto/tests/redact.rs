@@ -1,4 +1,4 @@
-//! What is secret, or somebody's document, is sent and read, and shown by nothing that a log would hold.
+//! Secrets and document contents are sent and parsed, but do not occur in `Debug` output or error messages.
 
 use classify_proto::machine::{Call, Context, Machine, Step};
 use classify_proto::{
@@ -34,7 +34,7 @@ where
     let shown = format!("{operation:?} {request:?} {:?}", request.body());
     assert!(!shown.contains("canary"), "{shown}");
 
-    // A service that is talkative: it refuses, and says all that it was told.
+    // The service's error responses contain the whole request.
     for status in [400, 422, 500] {
         let text = String::from_utf8_lossy(&body);
         let detail = match status {
@@ -115,7 +115,7 @@ fn redact_secrets_in_response_debug() {
         .unwrap();
     assert!(!format!("{saved:?}").contains("canary"));
 
-    // A header of a webhook in a shape of tomorrow is no less of a secret.
+    // A webhook header of an unknown shape is redacted too.
     let webhook = json!({"id": "1", "webhook_headers": {"X-Token": CANARY, "x": 7}});
     let webhook = webhooks::GetWebhookConfiguration::new("1")
         .parse(http::Response::new(webhook.to_string().into()))
@@ -144,7 +144,7 @@ fn lenient_json_wrong_type_keeps_job_and_page() {
     let [odd_type, odd_confidence, odd_rest] = &page.items[..] else {
         panic!("three jobs")
     };
-    // What cannot be read is not what is not there.
+    // A value of the wrong type is kept in `extra`, unlike an absent value.
     assert_eq!(odd_type.outcome(), v2::Outcome::Missing);
     assert_eq!(odd_type.extra("result").unwrap()["type"], 7);
     assert_eq!(odd_confidence.outcome().matched(), Some("a"));

@@ -65,7 +65,7 @@ fn simulation() -> Simulation {
     simulation
 }
 
-/// Whatever is lost, the machine tells and ends as it does when nothing is, and soon.
+/// Asserts that losses change neither the events nor the output of a machine, and that it ends soon after.
 fn same<M: Machine>(make: impl Fn() -> M, losses: &BTreeSet<u32>)
 where
     M::Event: Debug,
@@ -95,7 +95,7 @@ proptest! {
         same(|| Reconcile::new(old_create(), since(), seed()), &losses);
         let upload = || UploadFile::path("a.txt").unwrap();
         same(|| UploadOnce::new(upload().external_file_id("mine"), seed()), &losses);
-        // An upload whose answer was lost is made again, and has another id then: a file costs nothing.
+        // An upload whose response was lost is repeated and returns another id; files are not charged.
         let mut simulation = simulation();
         let start = simulation.now;
         let mut upload_once = UploadOnce::new(upload().external_file_id("none"), seed());

@@ -35,7 +35,7 @@ fn look(api: &Api, waiter: &mut Waiter, now: Time, status: &str) {
     waiter.handle(cx, ticket, Ok(job(status)));
 }
 
-/// A waiter that was told RUNNING once and whose last look, at its deadline, is on its way.
+/// A waiter that has received RUNNING once and whose last poll, at its deadline, is in flight.
 fn waiter_at_last_poll(api: &Api) -> (Waiter, Time) {
     let deadline = START + seconds(5);
     let mut waiter = Waiter::new("clj-1", seed())
@@ -55,7 +55,7 @@ fn waiter_at_last_poll(api: &Api) -> (Waiter, Time) {
     (waiter, deadline)
 }
 
-/// What was seen a day ago is no truth: the job may have ended meanwhile.
+/// A status from a day ago is stale: the job may have ended since.
 #[test]
 fn resume_repeats_interrupted_final_poll() {
     let api = sim::api();
@@ -115,7 +115,7 @@ fn resume_with_earlier_clock_caps_backoff_and_poll_interval() {
     call.handle(Context::new(&api, ahead), ticket, Ok(down));
     let mut call = Call::<GetJob>::load(&call.save().unwrap()).unwrap();
     let Step::Wait(Some(until)) = call.poll(Context::new(&api, START)) else {
-        panic!("it rests")
+        panic!("it backs off")
     };
     assert!(until <= START + seconds(120), "{:?}", until - START);
     let again = call.poll(Context::new(&api, START));
@@ -133,7 +133,7 @@ fn resume_with_earlier_clock_caps_backoff_and_poll_interval() {
     ));
     let mut waiter = Waiter::<GetJob>::load(&waiter.save().unwrap()).unwrap();
     let Step::Wait(Some(until)) = waiter.poll(Context::new(&api, START)) else {
-        panic!("it rests")
+        panic!("it backs off")
     };
     assert!(until <= START + seconds(10), "{:?}", until - START);
     assert!(matches!(
@@ -165,7 +165,7 @@ fn poll_interval_maximum_is_cut_by_deadline() {
 }
 
 proptest! {
-    /// However long nobody was there, a job that has ended is told as ended.
+    /// A job that has ended is reported as ended, however long the process was away.
     #[test]
     fn resume_of_wait_reports_no_stale_status(
         crashes in proptest::collection::btree_set(0u32..60, 0..8),

@@ -27,7 +27,7 @@ fn rules() -> Configuration {
     Configuration::new([Rule::new("invoice", "has an invoice number")])
 }
 
-/// The first step that is no event after `reply` to the first request of `operation`.
+/// The first step after `reply` to the first request of `operation` that is not an event.
 fn after<O: Operation>(operation: O, reply: Reply) -> Step<(), Result<O::Output, String>> {
     let api = Api::builder("llx-key").build().unwrap();
     let cx = Context::new(&api, NOW);
@@ -55,7 +55,7 @@ fn decision<O: Operation>(operation: O, reply: Reply) -> String {
     }
 }
 
-/// What the first column says came back.
+/// The reply that the first column describes.
 fn reply(what: &str) -> Reply {
     let failure = match what {
         "`no connection`" => Some(Failure::connect("refused")),

@@ -1,5 +1,5 @@
-//! Every object of the service keeps what it is given: known fields, unknown ones, words of tomorrow. What is missing
-//! or null, or of a wrong type, costs nothing but itself.
+//! Every object of the service keeps its known fields, unknown fields and unknown enum values. A field that is missing,
+//! null or of a wrong type does not affect other fields.
 
 use classify_proto::configurations::SavedConfiguration;
 use classify_proto::webhooks::{Event, SavedWebhook};
@@ -9,13 +9,13 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-/// What becomes of one field.
+/// The change to one field of the JSON object.
 #[derive(Debug, Clone)]
 enum Fate {
     Kept,
     Missing,
     Null,
-    /// Replaced by a word that nobody knows; only where a word stands.
+    /// Replaced by an unknown enum value; only for fields that are enums.
     NewWord(String),
     /// Replaced by a value of another type, which is kept as it came.
     WrongType(usize),

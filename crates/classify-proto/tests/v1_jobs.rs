@@ -73,7 +73,7 @@ fn pagination_reads_every_page_of_v1_results() {
     }
 }
 
-/// The answer to a look that was given up comes while the results are read: it is no page of them.
+/// The response to a poll that timed out arrives while the results are read. It is not taken for a page of them.
 #[test]
 fn poll_response_arriving_late_is_not_taken_for_results_page() {
     let api = sim::api();

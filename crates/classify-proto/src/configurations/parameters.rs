@@ -25,7 +25,7 @@ open_enum! {
         ParseV2 = "parse_v2",
         /// Splitting.
         SplitV1 = "split_v1",
-        /// Spreadsheets.
+        /// Extraction of tables from spreadsheets.
         SpreadsheetV1 = "spreadsheet_v1",
         /// A product for which the service has no name.
         RawOperation = "unknown",

@@ -57,7 +57,7 @@ open_enum! {
         Ambiguous = "ambiguous",
         /// A wait or a run reached its deadline.
         Deadline = "deadline",
-        /// The job failed.
+        /// The job ended with an error of the service.
         JobFailed = "job_failed",
         /// The job was cancelled.
         JobCancelled = "job_cancelled",

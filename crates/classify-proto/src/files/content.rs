@@ -19,7 +19,7 @@ use crate::validation::ValidationErrors;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct GetFileContent {
-    /// The id of the file.
+    /// The id of the file to download (`dfl-…`).
     pub file_id: String,
     /// Validity of the URL in seconds; the service's default if `None`.
     pub expires_at_seconds: Option<u64>,

@@ -19,7 +19,7 @@ use crate::text::json::read_nothing;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct DeleteFile {
-    /// The id of the file.
+    /// The id of the file to delete (`dfl-…`).
     pub file_id: String,
     /// The project and organization; those of the [`Api`](crate::Api) if unset.
     pub scope: Scope,

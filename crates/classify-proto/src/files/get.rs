@@ -17,7 +17,7 @@ use crate::text::json::read_json;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct GetFile {
-    /// The id of the file.
+    /// The id of the file to read (`dfl-…`).
     pub file_id: String,
     /// Parts to include that the service omits by default.
     pub expand: Vec<String>,

@@ -86,7 +86,7 @@ struct RunOptions {
     timeout: Option<Duration>,
 }
 
-/// An event of a [`Run`].
+/// Progress of a [`Run`]: the upload, the created job, or a poll.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum RunEvent {

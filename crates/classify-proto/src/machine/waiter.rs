@@ -91,7 +91,7 @@ pub struct Waiter<G: Waitable = GetJob> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Progress<S = JobStatus> {
-    /// The id of the job.
+    /// The id of the polled job.
     pub job_id: String,
     /// The last known status; `None` if no poll has succeeded yet.
     pub status: Option<S>,

@@ -19,7 +19,7 @@ use crate::text::json::read_json;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct GetJob {
-    /// The id of the job.
+    /// The id of the job to read, a UUID.
     pub job_id: String,
     /// The project and organization; those of the [`Api`](crate::Api) if unset.
     pub scope: Scope,

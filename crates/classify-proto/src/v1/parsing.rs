@@ -38,7 +38,7 @@ impl MaxPages {
     }
 }
 
-/// `Some` is a limit, and `None` is no limit.
+/// Converts `Some` to a limit, and `None` to [`MaxPages::Unlimited`].
 impl From<Option<u32>> for MaxPages {
     fn from(pages: Option<u32>) -> Self {
         pages.map_or(Self::Unlimited, Self::Limit)

@@ -56,7 +56,7 @@ impl FileResult {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct GetJobResults {
-    /// The id of the job.
+    /// The id of the job whose results are read, a UUID.
     pub job_id: String,
     /// The token of the page to return; the first page if `None`.
     pub page_token: Option<String>,

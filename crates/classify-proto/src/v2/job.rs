@@ -16,7 +16,7 @@ use crate::text::open_enum::open_enum;
 use crate::text::response_object::response_object;
 
 open_enum! {
-    /// The status of a job.
+    /// The stage of a job, from accepted to ended.
     pub enum JobStatus {
         /// Accepted, not started.
         Pending = "PENDING",

@@ -2,11 +2,12 @@
 
 use proptest::prelude::ProptestConfig;
 
-/// As many as `PROPTEST_CASES` says, which a number in a test would pass over; `default` where it says nothing.
+/// Returns a configuration with `PROPTEST_CASES` cases, or `default` if the variable is unset. A number in a test would
+/// ignore the variable.
 pub(crate) fn cases(default: u32) -> ProptestConfig {
     #[expect(
         clippy::disallowed_methods,
-        reason = "a test is told how long it may take; the core still reads no environment"
+        reason = "the environment limits the duration of tests; the core does not read it"
     )]
     let from_env = std::env::var("PROPTEST_CASES");
     let from_env = from_env.ok().and_then(|cases| cases.parse().ok());

@@ -30,9 +30,9 @@ pub(crate) struct BulkHarness {
     pub(crate) restored: usize,
     pub(crate) notices: Vec<String>,
     pub(crate) most_in_flight: usize,
-    /// Under how many names a document was settled at once.
+    /// The most names in one event of a finished document.
     pub(crate) most_names: usize,
-    /// How often room was asked for.
+    /// The number of `NeedDocuments` events.
     pub(crate) document_requests: usize,
     pub(crate) process: u8,
 }
@@ -189,7 +189,7 @@ impl BulkHarness {
     }
 }
 
-/// Documents all of which have failed, and a run that buys them anew.
+/// Documents that have all failed, and a run that creates their jobs again.
 pub(crate) fn retried(contents: impl IntoIterator<Item = u32>) -> BulkHarness {
     let failing = Service {
         failing: true,

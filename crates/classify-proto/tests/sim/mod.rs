@@ -25,7 +25,7 @@ pub(crate) fn api() -> Api {
         .unwrap()
 }
 
-/// What happens to one request.
+/// The fault of one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
     None,
@@ -61,7 +61,7 @@ impl Fault {
 /// How many silent calls outlast the two hours that a wait has.
 pub(crate) const SILENT_FOR_TOO_LONG: usize = 8;
 
-/// What passes by itself.
+/// Transient faults.
 pub(crate) const FAULTS: [Fault; 12] = [
     Fault::None,
     Fault::NoConnection,
@@ -110,9 +110,9 @@ pub(crate) struct Service {
     pub(crate) failing_jobs: BTreeSet<usize>,
     /// Whether jobs end without a match.
     pub(crate) matching_nothing: bool,
-    /// What happens to the next requests; nothing does to those after.
+    /// The faults of the next requests; later requests have none.
     pub(crate) faults: VecDeque<Fault>,
-    /// What happens to the next requests of one [`route`], before the faults of all.
+    /// The faults of the next requests of one [`route`]; they take precedence over `faults`.
     pub(crate) route_faults: BTreeMap<&'static str, VecDeque<Fault>>,
     /// Method and path of every request that reached the service or tried to.
     pub(crate) log: Vec<String>,
@@ -122,17 +122,17 @@ pub(crate) struct Service {
     pub(crate) page_size: usize,
     /// Jobs that no list shows.
     pub(crate) hidden: BTreeSet<String>,
-    /// What a create answers while this is set.
+    /// The status of every response to a create while this is set.
     pub(crate) refuses: Option<u16>,
-    /// In which words.
+    /// The message of these responses.
     pub(crate) refusal: &'static str,
-    /// What the next creates of transaction ids that are known already are refused with.
+    /// The statuses of the next responses to creates with a transaction id that is already known.
     pub(crate) refuses_repeats: VecDeque<u16>,
     /// From this many jobs on and until this time, creates are answered with 503 and asked to wait for ten minutes.
     pub(crate) busy: Option<(usize, u64)>,
-    /// What a cancel of a job that has ended is refused with.
+    /// The status of the response to a cancel of a job that has ended.
     pub(crate) refuses_cancels: u16,
-    /// What every list that asks for this job is refused with.
+    /// The job id, and the status of the response to every list that requests it.
     pub(crate) refuses_lists_of: Option<(String, u16)>,
     /// Whether lists leave out the prefix of an id, and whether gets write it in capitals without.
     pub(crate) bare_in_lists: bool,
@@ -143,7 +143,7 @@ pub(crate) struct Service {
     pub(crate) has_refused: bool,
     /// The place of the job of a transaction id.
     pub(crate) by_transaction: BTreeMap<String, usize>,
-    /// What `page_token` asks for, in place of the jobs: (items, next token) by token.
+    /// Pages that replace the jobs: (items, next token) by `page_token`.
     pub(crate) pages: BTreeMap<String, (Vec<String>, Option<String>)>,
     /// The routes of v1, and the list of files.
     pub(crate) v1: v1::V1Service,

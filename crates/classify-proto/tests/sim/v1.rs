@@ -21,7 +21,7 @@ pub(crate) struct V1Service {
     pub(crate) jobs: Vec<OldJob>,
     /// Milliseconds until a job has ended.
     pub(crate) duration: u64,
-    /// What the list of files holds.
+    /// The items of the list of files.
     pub(crate) files: Vec<Value>,
 }
 

@@ -31,7 +31,7 @@ pub(super) enum Task {
     Configuration(Box<Call<GetConfiguration>>),
 }
 
-/// The output of a task.
+/// A task's next request, or its result and the document that it belongs to.
 pub(super) enum TaskOutput {
     Send(Ticket, http::Request<Body>),
     Uploaded(DocumentIndex, Result<File, Error>),

@@ -53,7 +53,7 @@ pub(super) enum Stage {
     Create,
 }
 
-/// State of the input.
+/// Whether the caller can push more documents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum InputState {
     Open,

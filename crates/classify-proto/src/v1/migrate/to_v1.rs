@@ -24,7 +24,7 @@ use crate::validation::ValidationErrors;
 ///   know, such as `el`: an error;
 /// - more than 10,000 pages are selected: an error.
 ///
-/// In v2, an absent `max_pages` is no limit, and becomes [`Unlimited`](crate::v1::MaxPages::Unlimited).
+/// In v2, an absent `max_pages` means unlimited, and becomes [`Unlimited`](crate::v1::MaxPages::Unlimited).
 ///
 /// # Errors
 ///
