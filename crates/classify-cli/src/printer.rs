@@ -33,7 +33,7 @@ pub(crate) enum Level {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PrinterSettings {
     pub(crate) quiet: bool,
-    /// The format of errors.
+    /// The value of `--format-error`, or of `--format` if it is absent.
     pub(crate) error_format: Format,
 }
 

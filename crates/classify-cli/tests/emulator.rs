@@ -164,7 +164,7 @@ fn emulator_stale_port_file_is_removed_before_start() {
     .assert_exit(1);
     assert!(
         !std::path::Path::new(port_file).exists(),
-        "whoever waits for it would go to port 1"
+        "a caller that waits for the file would connect to port 1"
     );
 }
 

@@ -134,7 +134,7 @@ fn large_upload(address: SocketAddr) {
     println!("upload of {MIB} MiB     {rate:>10.0} MiB/s  status {status}");
 }
 
-/// What came of a drive: the time of each call, and how many went wrong.
+/// The result of [`drive`]: the time of each call, the number of failed calls, and the total time.
 struct LoadResult {
     times: Vec<Duration>,
     errors: usize,

@@ -189,7 +189,7 @@ mod tests {
         assert_ne!(empty, token);
         assert_eq!(page(empty.as_deref(), None).0, [3, 4]);
         let restarted = page(empty.as_deref(), Some(Fault::EmptyPage)).1;
-        assert_ne!(restarted, empty, "a second empty page is no repetition");
+        assert_ne!(restarted, empty, "a second empty page has a new token");
     }
 
     #[test]

@@ -278,7 +278,7 @@ mod tests {
     fn script_invalid_pattern_is_reported() {
         let pattern_error = Script::content("(")
             .pattern_error()
-            .expect("an open bracket is no expression");
+            .expect("an open bracket is not a valid expression");
         assert!(pattern_error.contains('('), "{pattern_error}");
         assert!(Script::file("[").pattern_error().is_some());
         assert_eq!(Script::file("*.txt").pattern_error(), None);

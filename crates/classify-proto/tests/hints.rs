@@ -196,7 +196,7 @@ fn clauses(hint: Hint) -> Vec<(&'static str, Option<Follow>)> {
         Hint::ExpiredKey => vec![
             ("the key has expired: ", None),
             (
-                "create another key of the same project and go on with that",
+                "create another key of the same project and continue with it",
                 Some(|| {
                     let jobs = refused_for(401, "the key has expired", Hint::ExpiredKey);
                     assert_eq!(jobs, resumed_after(401, "key expired", Hint::ExpiredKey));

@@ -19,13 +19,9 @@ pub(crate) struct CompletionArgs {
 /// A shell that completes words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Shell {
-    /// Bash
     Bash,
-    /// Zsh
     Zsh,
-    /// Fish
     Fish,
-    /// PowerShell
     #[value(alias = "pwsh")]
     Powershell,
 }

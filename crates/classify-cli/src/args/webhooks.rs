@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use classify_proto::Secret;
 
-/// The commands of `webhooks`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum WebhooksCommand {
     /// Verify the signature of a delivery and print the event

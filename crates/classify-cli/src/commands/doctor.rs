@@ -18,7 +18,7 @@ use crate::output::results::{ResultCount, ResultKind, ResultWriter};
 use crate::printer::Printer;
 use crate::terminal::escape;
 
-/// The timeout of a step.
+/// The timeout of each TCP connection attempt, and of the request without the key.
 const STEP_TIMEOUT: Duration = Duration::from_secs(10);
 /// The maximum clock skew in seconds. With more, signed URLs and certificates fail.
 const MAX_CLOCK_SKEW: u64 = 60;
@@ -33,7 +33,7 @@ const PROXY_VARIABLES: [&str; 8] = [
     "no_proxy",
 ];
 
-/// The result of a step.
+/// The result of a step. The serialized fields are the keys of the JSON output.
 #[derive(Debug, Serialize)]
 struct StepResult {
     check: &'static str,

@@ -193,7 +193,7 @@ fn most_important(mut errors: Vec<CliError>, printer: Printer) -> Result<(), Cli
     Err(first)
 }
 
-/// The progress of a wait.
+/// The progress of `wait` over all its jobs, shown on stderr.
 struct WaitProgress {
     started: Instant,
     jobs: usize,

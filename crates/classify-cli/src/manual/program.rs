@@ -55,8 +55,8 @@ pub(crate) const PROGRAM: &[Section] = &[
         blocks: &[
             Text(
                 "Write objects and lists in YAML or JSON. `@FILE` reads a value from a file, `\\@` begins a value with \
-                 a literal @, and `null` is no value. Inside a file, @ has no special meaning. To give several values, \
-                 repeat the flag. You can also give an object field by field: `--rule.type invoice --rule.description \
+                 a literal @, and `null` means no value. Inside a file, @ has no special meaning. To give several \
+                 values, repeat the flag. You can also give an object field by field: `--rule.type invoice --rule.description \
                  '…'`; the next `--rule.type` begins the next object.",
             ),
             Text(

@@ -17,7 +17,7 @@ use super::{jobs, transform};
 use crate::error::CliError;
 use crate::exit_code::ExitCode;
 
-/// The kind of the results.
+/// The kind of the results, which selects their table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ResultKind {
     /// v2 jobs, which have a table of their own.

@@ -64,7 +64,7 @@ struct TableColumn {
     /// The width of the longest line.
     content: u16,
     /// The width of the longest word.
-    longest_word: u16,
+    max_word_width: u16,
 }
 
 impl Table {
@@ -98,7 +98,7 @@ pub(crate) fn new(columns: &[(&str, ColumnKind)], target: RenderTarget) -> Table
                 let mut column = TableColumn {
                     kind: *kind,
                     content: 0,
-                    longest_word: 0,
+                    max_word_width: 0,
                 };
                 column.add(name);
                 column
@@ -127,13 +127,13 @@ impl TableColumn {
         let content = text.lines().map(width).max().unwrap_or_default();
         self.content = self.content.max(content);
         let word = text.split_whitespace().map(width).max().unwrap_or_default();
-        self.longest_word = self.longest_word.max(word);
+        self.max_word_width = self.max_word_width.max(word);
     }
 
     fn min_width(self) -> u16 {
         match self.kind {
             ColumnKind::Prose | ColumnKind::Names(_) => self.content.min(MIN_FLEXIBLE_WIDTH),
-            ColumnKind::Label => self.longest_word,
+            ColumnKind::Label => self.max_word_width,
             ColumnKind::Number | ColumnKind::Word => self.content,
         }
     }

@@ -35,7 +35,7 @@ pub(super) enum RulesFormat {
     Toml,
 }
 
-/// A rules file.
+/// The parsed content of a rules file.
 #[derive(Debug)]
 pub(crate) struct RulesFile {
     pub(crate) configuration: Configuration,

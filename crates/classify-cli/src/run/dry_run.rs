@@ -74,7 +74,7 @@ struct PlannedDocument<'a> {
     error: Option<&'a str>,
 }
 
-/// A dry run.
+/// A run with `--dry-run`, which reads the documents and sends nothing.
 pub(super) struct DryRun {
     pub(super) summary: DryRunSummary,
     pub(super) bulk: Bulk,

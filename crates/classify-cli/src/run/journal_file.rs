@@ -20,9 +20,9 @@ pub(super) fn open(path: &Path, resume: bool) -> Result<(JournalFile, Journal), 
 pub(super) fn peek(path: &Path, resume: bool) -> Result<Journal, CliError> {
     let journal = JournalFile::peek(path).map_err(|error| unusable(&error))?;
     if journal.is_begun() && !resume {
-        let (documents, settled) = journal.counts();
+        let (documents, finished) = journal.counts();
         return Err(CliError::usage(format!(
-            "{} is the journal of a run ({settled} of {documents} documents finished)",
+            "{} is the journal of a run ({finished} of {documents} documents finished)",
             path.display()
         ))
         .hint(

@@ -58,7 +58,7 @@ pub(crate) enum FileAction {
     Copy,
 }
 
-/// The result of an action for a file.
+/// The outcome of `--move-to` or `--copy-to` for one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FileActionResult {
     pub(crate) action: FileAction,

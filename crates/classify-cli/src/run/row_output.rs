@@ -20,7 +20,7 @@ pub(super) struct AtomicFile {
     path: PathBuf,
 }
 
-/// The file of the rows.
+/// The file that `--output` names, and the format of its rows.
 #[derive(Debug, Clone)]
 pub(super) struct RowFile {
     file: AtomicFile,

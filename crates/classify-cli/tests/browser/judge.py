@@ -17,19 +17,19 @@ def check(what, found, wanted=True):
         print(f"  FAILED: {what}: found {found!r}, wanted {wanted!r}")
 
 
-# How a person would act and look; `settled` is one turn of the page's own timers.
+# Acts and reads as a person does; `idle` resolves after the page's own timers have run.
 TOOLS = """
 const rows = () => [...document.querySelectorAll('#documents tbody tr')];
 const column = (name) => [...document.querySelectorAll('#documents thead th')].findIndex(h => h.dataset.column === name);
 const texts = (name) => rows().map(row => row.cells[column(name)].textContent.trim());
 const head = (name) => document.querySelector(`#documents th[data-column=${name}]`);
 const press = (name) => { head(name).querySelector('button').click(); return head(name).getAttribute('aria-sort'); };
-const settled = () => new Promise(done => setTimeout(done, 400));
+const idle = () => new Promise(done => setTimeout(done, 400));
 const enter = (name, value) => {
   const field = document.getElementById('filters').elements[name];
   if (field.type === 'checkbox') field.checked = value; else field.value = value;
   field.dispatchEvent(new Event('input', { bubbles: true }));
-  return settled();
+  return idle();
 };
 const shown = () => document.getElementById('shown').textContent;
 """
@@ -113,7 +113,7 @@ def whole_report(browser):
     check("every control and drawing has a name", unnamed, [])
 
     # Even markup that came in would stay dead.
-    run("document.body.insertAdjacentHTML('beforeend', '<img src=x onerror=\"window.broken=1\">'); settled()")
+    run("document.body.insertAdjacentHTML('beforeend', '<img src=x onerror=\"window.broken=1\">'); idle()")
     check("the policy would stop what got in", run("window.broken === undefined"))
     check("and told the browser so", any("Content Security Policy" in event["entry"]["text"] for event in browser.heard("Log.entryAdded")))
 
@@ -142,7 +142,7 @@ def ten_thousand(browser):
     check("all are sorted", run("texts('document')[0]"), "many/m-9999.txt")
     run("enter('text', 'm-123')")
     check("all are searched", run("rows().length"), 11)
-    run("enter('text', ''); settled()")
+    run("enter('text', ''); idle()")
     check("on paper all are shown", run("dispatchEvent(new Event('beforeprint')); rows().length"), 10000)
     check("and then a page again", run("dispatchEvent(new Event('afterprint')); rows().length"), 200)
     check("there is nothing to review to filter by", run("document.getElementById('filters').elements.review === undefined"))

@@ -4,9 +4,9 @@
 #
 #   tests/browser/run.sh [FOLDER]
 #
-# FOLDER keeps the pages and screenshots of them in light, dark, narrow and on paper, to be looked at; without it they
-# go. Chromium is Debian's, installed if it is missing; without a way to install it the judge is skipped, and says so:
-# with REQUIRED=1 that is a failure.
+# FOLDER keeps the pages and their screenshots (light, dark, narrow, on paper) for inspection; without it they are
+# deleted. Chromium is Debian's and is installed if it is missing. If it cannot be installed, the script skips the checks
+# with a message, or fails with REQUIRED=1.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

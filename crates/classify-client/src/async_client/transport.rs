@@ -17,6 +17,8 @@ use crate::budget::Budget;
 /// the obligations, which are the same for both traits.
 ///
 /// ```
+/// # #[cfg(feature = "timer")]
+/// # mod example {
 /// use std::future::{Ready, ready};
 /// use std::time::Duration;
 ///
@@ -37,6 +39,7 @@ use crate::budget::Budget;
 ///         Timer::new(duration)
 ///     }
 /// }
+/// # }
 /// ```
 pub trait Transport: 'static {
     /// The future of one exchange. Its output is the response or a failure.

@@ -1,7 +1,7 @@
 //! Scores a text against the rules, with BM25 over the words of each rule's type and description.
 //!
-//! The rules are the collection and the document is the query: a word that occurs in every rule weighs little, and one
-//! that occurs in a single rule weighs much. The service does not decide this way; the method is simple and repeatable.
+//! The rules are the collection and the document is the query: a word that occurs in every rule has a low weight, and a
+//! word that occurs in a single rule has a high weight. The service does not decide this way; the method is simple and repeatable.
 
 pub(crate) mod terms;
 

@@ -16,7 +16,7 @@ pub(crate) enum Version {
     V2,
 }
 
-/// The state of a job.
+/// The state of a job in both API versions, which name some states differently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum JobState {
     Pending,
@@ -96,7 +96,7 @@ pub(crate) struct WebhookTarget {
     pub(crate) secret: Option<String>,
 }
 
-/// The configuration of a job.
+/// The configuration of a job, with the defaults of absent fields.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct JobConfiguration {
     pub(crate) rules: Vec<Rule>,

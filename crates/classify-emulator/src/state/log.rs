@@ -471,7 +471,7 @@ mod tests {
         let clock = opened.clock;
         opened
             .start_writing(&mut store, clock)
-            .expect("written anew");
+            .expect("a rewritten file");
         (store, clock)
     }
 

@@ -28,7 +28,7 @@ pub struct Delivery {
     pub event_id: String,
     /// The kind of event, such as `classify.success`.
     pub event_type: String,
-    /// The id of the job.
+    /// The id of the job that the event is about.
     pub job_id: String,
     /// The URL of the receiver.
     pub url: String,

@@ -1,4 +1,4 @@
-"""What the scenarios for the official Python clients share: a client whose replies are checked, and a runner."""
+"""The shared parts of the scenarios for the official Python clients: a client whose replies are checked, and a runner."""
 
 import hashlib
 import hmac
@@ -89,7 +89,7 @@ def signature_is_valid(secret, headers, body):
 
 
 class Receiver:
-    """Receives webhooks until it is told to stop."""
+    """Receives webhooks until it is stopped."""
 
     def __init__(self):
         self.received = []

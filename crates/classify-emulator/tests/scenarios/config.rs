@@ -1,4 +1,4 @@
-//! What sets the emulator's course: keys, limits, scripts; and what can be seen of it afterwards.
+//! The emulator's configuration (API keys, scripts, rate limits, seed) and its request log.
 
 use std::time::Duration;
 

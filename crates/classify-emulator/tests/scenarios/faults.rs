@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::test_client::{Client, INVOICE, Reply, create_body};
 
-/// An emulator that holds one file, and then fails as it is told.
+/// An emulator that stores one file; its faults are set afterwards.
 pub(crate) struct Fixture {
     pub(crate) emulator: Emulator,
     client: Client,

@@ -154,7 +154,7 @@ fn malformed_body_is_rejected_on_every_route() {
             "?expires=x&status=&&&==",
         ] {
             let reply = client.get(&format!("{path}{query}"));
-            // A list passes over parameters that it does not know.
+            // A list ignores unknown query parameters.
             let fine = reply.status == 200;
             assert!(
                 fine || (400..500).contains(&reply.status),
@@ -178,7 +178,7 @@ fn timeout_of_incomplete_request_body_is_408() {
             .expect("a timeout");
         socket.write_all(head.as_bytes()).expect("sent");
         let mut slow = socket.try_clone().expect("a second handle");
-        // A byte now and then is no silence, and yet nothing to wait for.
+        // The connection is never idle for long, but the timeout covers the whole body.
         let slow_body = std::thread::spawn(move || {
             for _ in 0..if slow_bodies { 99 } else { 0 } {
                 std::thread::sleep(Duration::from_millis(100));

@@ -1,4 +1,4 @@
-//! Running until told to stop.
+//! `serve` answers when it is ready, and closes its port when it is stopped.
 
 use std::net::TcpStream;
 use std::sync::mpsc::channel;

@@ -53,7 +53,7 @@ fn state_file_restores_everything_after_restart() {
 
     let (emulator, client) = started(&folder);
     let path = |id: &Value| format!("/api/v2/classify/{}", id.as_str().expect("an id"));
-    assert_eq!(emulator.now(), now, "the clock goes on where it stood");
+    assert_eq!(emulator.now(), now, "the clock resumes from the saved time");
     assert_eq!(client.get(&path(&done["id"])).ok(), done);
     assert_eq!(
         client.post("/api/v2/classify", &body).ok()["id"],
@@ -244,7 +244,11 @@ fn state_file_keeps_virtual_clock_across_restarts_and_resets() {
     emulator.reset();
     drop(emulator);
     let (emulator, _client) = started(&folder);
-    assert_eq!(emulator.now(), start + 60_000, "a reset is no moment");
+    assert_eq!(
+        emulator.now(),
+        start + 60_000,
+        "a reset does not change the clock"
+    );
 }
 
 #[test]
@@ -253,7 +257,7 @@ fn state_file_lock_survives_replacement_of_the_file() {
     let path = folder.path().join("state.jsonl");
     let config = || Config::default().state_file(&path);
     let first = Emulator::start(config()).expect("an emulator");
-    // Whoever opened the file before it was written anew holds on to another one.
+    // A process that opened the file before it was replaced still has the old file open.
     std::fs::rename(&path, folder.path().join("moved")).expect("renamed");
     std::fs::write(&path, b"").expect("written");
     Emulator::start(config()).expect_err("the name is in use, whatever file has it");

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::faults::fixture;
 use crate::test_client::form;
 
-/// What a bare socket reads until the end, and how the connection ended.
+/// Returns the bytes that a bare socket reads until the end, and the error that ended the connection, if any.
 fn read_raw(emulator: &Emulator, request: &str) -> (Vec<u8>, Option<std::io::ErrorKind>) {
     let mut socket = TcpStream::connect(emulator.address()).expect("a connection");
     socket
@@ -184,7 +184,7 @@ fn fault_gzip_compresses_without_accept_encoding() {
 
 #[test]
 fn fault_slow_drip_sends_body_in_pieces() {
-    // The next piece is an hour away, so that nothing hangs on how the reader's buffers cut what comes.
+    // The next piece is sent after an hour, so the test does not depend on how the reader's buffers split the response.
     let fixture = fixture(Config::default().drip_interval(Duration::from_secs(3_600)));
     fixture.set_fault(Fault::SlowDrip.always());
     let mut socket = TcpStream::connect(fixture.emulator.address()).expect("a connection");

@@ -1,4 +1,4 @@
-//! Webhooks, received by a listener that answers as it is told.
+//! Webhooks, received by a listener with scripted responses.
 
 use std::io::{BufRead, BufReader, Write as _};
 use std::net::TcpListener;

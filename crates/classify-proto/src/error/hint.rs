@@ -62,7 +62,7 @@ hints! {
         /// The status is 401.
         CheckKey = "check the key, that it has not expired, and that it is of this region: a key is valid in one region only",
         /// The status is 401, and the message says that the key has expired.
-        ExpiredKey = "the key has expired: create another key of the same project and go on with that",
+        ExpiredKey = "the key has expired: create another key of the same project and continue with it",
         /// The status is 403.
         CheckRights = "the key has no right to this project or organization",
         /// The status is 404.
