@@ -28,7 +28,7 @@ open_enum! {
         /// Extraction of tables from spreadsheets.
         SpreadsheetV1 = "spreadsheet_v1",
         /// A product for which the service has no name.
-        Untyped = "unknown",
+        Unspecified = "unknown",
     }
 }
 
@@ -171,7 +171,7 @@ impl<'de> Deserialize<'de> for Parameters {
         let mut fields = Map::deserialize(deserializer)?;
         let product_type = match fields.remove(TAG) {
             Some(Value::String(value)) => ProductType::from(value),
-            None | Some(Value::Null) => ProductType::Untyped,
+            None | Some(Value::Null) => ProductType::Unspecified,
             Some(_) => return Err(D::Error::custom("product_type is not text")),
         };
         if product_type == ProductType::ClassifyV2 {
