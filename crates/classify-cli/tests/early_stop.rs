@@ -248,3 +248,22 @@ fn interrupt_stops_run_whose_output_nobody_reads() {
     let reported = rows.iter().filter(|row| row["job_id"].is_string()).count();
     assert_eq!(reported, jobs);
 }
+
+/// The longest time that can be written does not overflow the clock.
+#[test]
+fn deadline_beyond_any_clock_is_never_reached() {
+    let sandbox = Sandbox::new();
+    let words = [
+        "classify",
+        "run",
+        "docs",
+        "--rules",
+        "rules.yaml",
+        "--deadline",
+    ];
+    for deadline in ["9223372036854775807s", "18446744073709551614s"] {
+        let output = sandbox.run(&[&words[..], &[deadline]].concat());
+        assert!(matches!(output.code, 0 | 2), "{output:?}");
+        assert!(!output.stderr.contains("panicked"), "{output:?}");
+    }
+}

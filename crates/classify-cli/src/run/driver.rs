@@ -76,7 +76,9 @@ pub(super) fn drive(
     let stop = StopNote::default();
     let watch = Watch {
         cancel: conditions.cancel.clone(),
-        deadline: conditions.deadline.map(|deadline| started + deadline),
+        deadline: conditions
+            .deadline
+            .and_then(|deadline| started.checked_add(deadline)),
         note: stop.clone(),
         stop_handle,
     };
