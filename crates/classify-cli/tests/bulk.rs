@@ -130,7 +130,7 @@ fn dry_run_counts_documents_and_sends_nothing() {
         *plan,
         json!({
             "documents": 7, "duplicates": 1, "unreadable": 1,
-            "left_out": {"hidden": 0, "leftover": 0, "not_regular": 0, "excluded": 0}, "links_not_followed": 0, "bytes": bytes + 29, "settled": 0, "open": 0,
+            "skipped": {"hidden": 0, "temporary": 0, "not_regular": 0, "excluded": 0}, "links_not_followed": 0, "bytes": bytes + 29, "settled": 0, "open": 0,
             "jobs": 6, "bytes_to_upload": bytes, "target_pages": "1,3-9", "max_pages": 5,
             "pages_at_most": 30
         })

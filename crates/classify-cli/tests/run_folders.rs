@@ -26,7 +26,7 @@ fn paths(found: &CommandOutput) -> Vec<String> {
 #[test]
 fn temporary_files_of_programs_are_skipped_in_folders_and_globs() {
     let sandbox = Sandbox::new();
-    let leftovers = [
+    let temporary = [
         "~$letter.docx",
         "Thumbs.db",
         "DESKTOP.INI",
@@ -43,7 +43,7 @@ fn temporary_files_of_programs_are_skipped_in_folders_and_globs() {
         "thumbs.db.txt",
         "~tilde.txt",
     ];
-    for name in leftovers.iter().chain(&similar) {
+    for name in temporary.iter().chain(&similar) {
         sandbox.file(&format!("inbox/{name}"), &format!("Invoice {name}"));
     }
     let mut expected = similar.map(|name| format!("inbox/{name}"));
@@ -64,8 +64,8 @@ fn temporary_files_of_programs_are_skipped_in_folders_and_globs() {
         .assert_exit(0)
         .lines()[0];
     assert_eq!(
-        plan["left_out"],
-        json!({"hidden": 0, "leftover": 7, "not_regular": 0, "excluded": 0})
+        plan["skipped"],
+        json!({"hidden": 0, "temporary": 7, "not_regular": 0, "excluded": 0})
     );
 }
 
@@ -126,8 +126,8 @@ fn exclude_and_include_choose_files_and_are_counted() {
     ];
     let plan = &run(&sandbox, &words).assert_exit(0).lines()[0];
     assert_eq!(
-        plan["left_out"],
-        json!({"hidden": 1, "leftover": 0, "not_regular": 0, "excluded": 3})
+        plan["skipped"],
+        json!({"hidden": 1, "temporary": 0, "not_regular": 0, "excluded": 3})
     );
     // A shell expands a glob to names, so the filters apply to names too.
     let found = run(
@@ -154,7 +154,7 @@ fn dry_run_with_jsonl_lists_every_document() {
         &["docs", "dfl-1", "--dry-run", "--format", "jsonl"],
     )
     .assert_exit(0)
-    .assert_stderr("\"leftover\":1");
+    .assert_stderr("\"temporary\":1");
     let plans: Vec<_> = found
         .lines()
         .iter()
@@ -252,6 +252,10 @@ fn paths_are_read_from_a_file_and_from_stdin() {
     run(&sandbox, &["--files-from", "gone.txt"])
         .assert_exit(2)
         .assert_stderr("the list of paths gone.txt cannot be read");
+    sandbox.file("empty.txt", "\n");
+    run(&sandbox, &["--files-from", "empty.txt"])
+        .assert_exit(0)
+        .assert_stderr("empty.txt contains no paths");
     // Far more than fits into a command line.
     let mut list = "docs/bill.txt\n".repeat(60_000);
     list.push_str("docs/no such file.txt\r\n");

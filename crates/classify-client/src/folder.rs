@@ -21,7 +21,7 @@ use crate::document::Document;
 /// while let Some(entry) = folder.next_entry() {
 ///     match entry {
 ///         FolderEntry::File(path) => println!("{}", path.display()),
-///         FolderEntry::LeftOut(path, reason) => println!("{}: {reason:?}", path.display()),
+///         FolderEntry::Skipped(path, reason) => println!("{}: {reason:?}", path.display()),
 ///         _ => {}
 ///     }
 /// }
@@ -44,7 +44,7 @@ pub enum FolderEntry {
     /// A folder, before its entries. [`Folder::skip_folder`] skips them.
     Folder(PathBuf),
     /// A file or folder that is skipped, with the reason.
-    LeftOut(PathBuf, LeftOut),
+    Skipped(PathBuf, SkipReason),
     /// A file or folder that cannot be read, or a link whose target does not exist.
     Unreadable(PathBuf, io::Error),
 }
@@ -52,11 +52,11 @@ pub enum FolderEntry {
 /// The reason why a file or folder is skipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
-pub enum LeftOut {
+pub enum SkipReason {
     /// The name begins with a period.
     Hidden,
     /// A temporary file of another program; [`Document::folder`] lists them.
-    Leftover,
+    Temporary,
     /// A link to a folder that contains it.
     LinkLoop,
     /// A link to a folder outside of the folder.
@@ -111,23 +111,23 @@ impl Folder {
                 continue;
             }
             let reason = if is_hidden(entry.path()) {
-                Some(LeftOut::Hidden)
-            } else if is_leftover(entry.path(), is_folder) {
-                Some(LeftOut::Leftover)
+                Some(SkipReason::Hidden)
+            } else if is_temporary(entry.path(), is_folder) {
+                Some(SkipReason::Temporary)
             } else if is_folder && !self.follows_links && self.leads_out(&entry) {
-                Some(LeftOut::LinkOut)
+                Some(SkipReason::LinkOut)
             } else if is_folder || entry.file_type().is_file() {
                 None
             } else {
                 // Reading a socket or a pipe would block.
-                Some(LeftOut::NotRegular)
+                Some(SkipReason::NotRegular)
             };
             if is_folder && reason.is_some() {
                 self.walk.skip_current_dir();
             }
             let path = entry.into_path();
             return Some(match reason {
-                Some(reason) => FolderEntry::LeftOut(path, reason),
+                Some(reason) => FolderEntry::Skipped(path, reason),
                 None if is_folder => FolderEntry::Folder(path),
                 None => FolderEntry::File(path),
             });
@@ -144,15 +144,15 @@ impl Folder {
         let path = error.path().unwrap_or(&self.path).to_owned();
         // A link to a folder that contains it. The files of that folder are yielded already.
         if error.loop_ancestor().is_some() {
-            return FolderEntry::LeftOut(path, LeftOut::LinkLoop);
+            return FolderEntry::Skipped(path, SkipReason::LinkLoop);
         }
         if error.depth() > 0 {
             // Some editors use a link without a target as a lock.
             if is_hidden(&path) {
-                return FolderEntry::LeftOut(path, LeftOut::Hidden);
+                return FolderEntry::Skipped(path, SkipReason::Hidden);
             }
-            if is_leftover(&path, path.is_dir()) {
-                return FolderEntry::LeftOut(path, LeftOut::Leftover);
+            if is_temporary(&path, path.is_dir()) {
+                return FolderEntry::Skipped(path, SkipReason::Temporary);
             }
         }
         let error = error
@@ -182,7 +182,7 @@ impl Iterator for Folder {
                 FolderEntry::Unreadable(path, error) => {
                     return Some(Document::unreadable(&path, &error));
                 }
-                FolderEntry::Folder(_) | FolderEntry::LeftOut(..) => {}
+                FolderEntry::Folder(_) | FolderEntry::Skipped(..) => {}
             }
         }
     }
@@ -194,7 +194,7 @@ fn is_hidden(path: &Path) -> bool {
 }
 
 /// Whether the name is that of another program's temporary file.
-fn is_leftover(path: &Path, is_folder: bool) -> bool {
+fn is_temporary(path: &Path, is_folder: bool) -> bool {
     let Some(name) = path.file_name() else {
         return false;
     };

@@ -129,7 +129,7 @@ pub use environment::{api_from_env, proxy_from_env};
     any(feature = "async", feature = "blocking"),
     not(all(target_family = "wasm", target_os = "unknown"))
 ))]
-pub use folder::{Folder, FolderEntry, LeftOut};
+pub use folder::{Folder, FolderEntry, SkipReason};
 pub use path_name::{name_path, path_name};
 #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
 pub use seed::random_seed;

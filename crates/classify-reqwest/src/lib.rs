@@ -79,8 +79,8 @@ mod transport;
 
 pub use classify_client;
 pub use classify_client::{
-    BulkBuilder, Document, DocumentError, Finished, Folder, FolderEntry, LeftOut, Pool, RunEvent,
-    Running, StopHandle,
+    BulkBuilder, Document, DocumentError, Finished, Folder, FolderEntry, Pool, RunEvent, Running,
+    SkipReason, StopHandle,
 };
 pub use classify_proto;
 #[doc(no_inline)]

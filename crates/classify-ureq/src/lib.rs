@@ -78,7 +78,7 @@ mod transport;
 pub use classify_client;
 pub use classify_client::blocking::{Pool, Running, StopHandle};
 pub use classify_client::{
-    BulkBuilder, Document, DocumentError, Finished, Folder, FolderEntry, LeftOut, RunEvent,
+    BulkBuilder, Document, DocumentError, Finished, Folder, FolderEntry, RunEvent, SkipReason,
 };
 pub use classify_proto;
 #[doc(no_inline)]

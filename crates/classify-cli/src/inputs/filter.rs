@@ -4,7 +4,7 @@ use std::path::Path;
 
 use globset::GlobMatcher;
 
-use super::compile_glob;
+use super::glob::compile_glob;
 use crate::error::CliError;
 
 /// Globs that exclude files.

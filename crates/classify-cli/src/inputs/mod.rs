@@ -1,20 +1,21 @@
 //! The inputs of a run: files, folders, globs and ids, in a stable order.
 
 mod filter;
+mod glob;
 mod path_list;
 
 use std::collections::HashSet;
 use std::fs::Metadata;
 use std::io;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use classify_proto::machine::ContentKey;
 use classify_ureq::Document;
-use classify_ureq::classify_client::{FolderEntry, LeftOut, path_name};
-use globset::{GlobBuilder, GlobMatcher};
+use classify_ureq::classify_client::{FolderEntry, SkipReason, path_name};
 use serde::Serialize;
 
 pub(crate) use self::filter::NameFilter;
+use self::glob::{PathMatcher, is_glob, literal_base};
 
 use crate::args::values::Shard;
 use crate::error::CliError;
@@ -57,18 +58,18 @@ pub(crate) struct FoundInputs {
     pub(crate) excluded_files: Vec<PathBuf>,
     /// The number of links to folders that were not followed.
     pub(crate) unfollowed_links: u64,
-    pub(crate) left_out: LeftOutCounts,
+    pub(crate) skipped: SkippedCounts,
     /// A folder or a list was found, perhaps an empty one.
     pub(crate) has_source: bool,
 }
 
 /// Skipped files, by reason. The fields are keys of the JSON output of a dry run.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
-pub(crate) struct LeftOutCounts {
+pub(crate) struct SkippedCounts {
     /// Files whose name, or the name of a folder of theirs, begins with a period.
     pub(crate) hidden: u64,
     /// Lock files and temporary files of programs.
-    pub(crate) leftover: u64,
+    pub(crate) temporary: u64,
     /// Pipes, sockets and devices.
     pub(crate) not_regular: u64,
     /// Skipped by `--exclude` and `--include`.
@@ -90,7 +91,7 @@ pub(crate) fn find_inputs(search: &Search<'_>) -> Result<FoundInputs, CliError> 
         found: FoundInputs::default(),
         canonical_paths: HashSet::new(),
         duplicates: 0,
-        leftover: None,
+        temporary: None,
         not_regular: None,
     };
     for argument in search.arguments {
@@ -146,7 +147,7 @@ struct Finder<'a> {
     own_files: HashSet<PathBuf>,
     duplicates: usize,
     /// The first file that was skipped for this reason.
-    leftover: Option<PathBuf>,
+    temporary: Option<PathBuf>,
     not_regular: Option<PathBuf>,
 }
 
@@ -166,7 +167,12 @@ impl Scope<'_> {
 impl Finder<'_> {
     fn add_list(&mut self, list: &Path) -> Result<(), CliError> {
         self.found.has_source = true;
-        for path in path_list::read(list)? {
+        let paths = path_list::read(list)?;
+        if paths.is_empty() {
+            let list = path_list::describe(list);
+            self.found.notes.push(format!("{list} contains no paths"));
+        }
+        for path in paths {
             self.add_argument(&path)?;
         }
         Ok(())
@@ -200,7 +206,7 @@ impl Finder<'_> {
     /// Adds a file. `relative` is its path in the folder that was given.
     fn add_file(&mut self, path: PathBuf, relative: &Path, metadata: &Metadata) {
         if !self.search.filter.is_wanted(relative) {
-            self.found.left_out.excluded += 1;
+            self.found.skipped.excluded += 1;
             return;
         }
         let error = if !metadata.is_file() {
@@ -275,7 +281,7 @@ impl Finder<'_> {
     /// Adds the files in a folder that are in the scope, sorted by name.
     fn add_folder(&mut self, folder: &Path, scope: Scope<'_>) {
         let before = self.count();
-        let hidden_before = self.found.left_out.hidden;
+        let hidden_before = self.found.skipped.hidden;
         let mut entries = match Document::folder(folder) {
             Ok(entries) => entries.follow_links(self.search.follow_links),
             Err(error) => {
@@ -299,12 +305,12 @@ impl Finder<'_> {
                 FolderEntry::Unreadable(path, error) if scope.contains(&path) => {
                     self.add_unreadable(path, &error);
                 }
-                FolderEntry::LeftOut(path, reason) => self.leave_out(path, reason, scope),
+                FolderEntry::Skipped(path, reason) => self.skip(path, reason, scope),
                 _ => {}
             }
         }
         if scope.glob.is_none() && self.count() == before {
-            let hidden = if self.found.left_out.hidden > hidden_before {
+            let hidden = if self.found.skipped.hidden > hidden_before {
                 " except hidden ones, which are skipped"
             } else {
                 ""
@@ -316,21 +322,21 @@ impl Finder<'_> {
         }
     }
 
-    fn leave_out(&mut self, path: PathBuf, reason: LeftOut, scope: Scope<'_>) {
-        let counts = &mut self.found.left_out;
+    fn skip(&mut self, path: PathBuf, reason: SkipReason, scope: Scope<'_>) {
+        let counts = &mut self.found.skipped;
         match reason {
-            LeftOut::LinkOut => self.found.unfollowed_links += 1,
-            LeftOut::LinkLoop => self.found.notes.push(format!(
+            SkipReason::LinkOut => self.found.unfollowed_links += 1,
+            SkipReason::LinkLoop => self.found.notes.push(format!(
                 "skipped {}, a link to a folder that contains it",
                 path.display()
             )),
             _ if !scope.contains(&path) => {}
-            LeftOut::Hidden => counts.hidden += 1,
-            LeftOut::Leftover => {
-                counts.leftover += 1;
-                self.leftover.get_or_insert(path);
+            SkipReason::Hidden => counts.hidden += 1,
+            SkipReason::Temporary => {
+                counts.temporary += 1;
+                self.temporary.get_or_insert(path);
             }
-            LeftOut::NotRegular => {
+            SkipReason::NotRegular => {
                 counts.not_regular += 1;
                 self.not_regular.get_or_insert(path);
             }
@@ -340,16 +346,16 @@ impl Finder<'_> {
 
     fn add_notes(&mut self) {
         let found = &mut self.found;
-        let counts = found.left_out;
+        let counts = found.skipped;
         let number = |count: u64, one: &str, many: &str| match count {
             1 => format!("1 {one}"),
             count => format!("{count} {many}"),
         };
-        if let Some(path) = &self.leftover {
+        if let Some(path) = &self.temporary {
             found.notes.push(format!(
                 "{} skipped, such as {}; name a file to classify it",
                 number(
-                    counts.leftover,
+                    counts.temporary,
                     "lock or temporary file",
                     "lock and temporary files"
                 ),
@@ -438,34 +444,6 @@ impl Finder<'_> {
     }
 }
 
-/// A glob of whole paths.
-struct PathMatcher {
-    matcher: GlobMatcher,
-    /// The glob is not UTF-8, and is compared with the names of paths.
-    is_of_names: bool,
-}
-
-impl PathMatcher {
-    fn new(glob: &Path) -> Result<Self, CliError> {
-        let (pattern, is_of_names) = match glob.to_str() {
-            Some(pattern) => (pattern.to_owned(), false),
-            None => (path_name(glob).replace("\\x", "\\\\x"), true),
-        };
-        Ok(Self {
-            matcher: compile_glob(&pattern).map_err(CliError::usage)?,
-            is_of_names,
-        })
-    }
-
-    fn is_match(&self, path: &Path) -> bool {
-        if self.is_of_names {
-            self.matcher.is_match(path_name(path))
-        } else {
-            self.matcher.is_match(path)
-        }
-    }
-}
-
 /// Whether an argument is the id of a file or of a parse job.
 fn is_id(argument: &Path) -> bool {
     let id = argument.to_str().and_then(|text| {
@@ -478,31 +456,6 @@ fn is_id(argument: &Path) -> bool {
                 .chars()
                 .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
     })
-}
-
-/// Whether an argument that is not a file has special characters of globs.
-fn is_glob(argument: &Path) -> bool {
-    let bytes = argument.as_os_str().as_encoded_bytes();
-    bytes.iter().any(|byte| b"*?[{".contains(byte))
-}
-
-fn compile_glob(pattern: &str) -> Result<GlobMatcher, String> {
-    GlobBuilder::new(pattern)
-        .literal_separator(true)
-        .build()
-        .map(|glob| glob.compile_matcher())
-        .map_err(|error| format!("{pattern}: {}", error.kind()))
-}
-
-/// Returns the folders before the first part with a special character.
-fn literal_base(glob: &Path) -> PathBuf {
-    let parts: Vec<Component<'_>> = glob.components().collect();
-    parts
-        .iter()
-        // The last part is always the name of the file.
-        .take(parts.len().saturating_sub(1))
-        .take_while(|part| !is_glob(Path::new(part.as_os_str())))
-        .collect()
 }
 
 #[cfg(test)]

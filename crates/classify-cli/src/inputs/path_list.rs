@@ -14,17 +14,12 @@ const MAX_LIST_BYTES: u64 = 512 * 1024 * 1024;
 /// Reads the paths of a list; `-` is stdin. They are separated by NUL if the list contains one, and by line
 /// breaks if not. Empty lines are skipped.
 pub(super) fn read(list: &Path) -> Result<Vec<PathBuf>, CliError> {
-    let is_stdin = list == Path::new("-");
-    let shown = if is_stdin {
-        "stdin".to_owned()
-    } else {
-        list.display().to_string()
-    };
+    let shown = describe(list);
     let failure = |error: std::io::Error| {
         CliError::usage(format!("the list of paths {shown} cannot be read: {error}"))
     };
     let mut bytes = Vec::new();
-    let source: Box<dyn Read> = if is_stdin {
+    let source: Box<dyn Read> = if list == Path::new("-") {
         Box::new(std::io::stdin().lock())
     } else {
         Box::new(File::open(list).map_err(failure)?)
@@ -39,6 +34,15 @@ pub(super) fn read(list: &Path) -> Result<Vec<PathBuf>, CliError> {
         )));
     }
     Ok(parse(&bytes))
+}
+
+/// Returns the name of a list in messages.
+pub(super) fn describe(list: &Path) -> String {
+    if list == Path::new("-") {
+        "stdin".to_owned()
+    } else {
+        list.display().to_string()
+    }
 }
 
 fn parse(bytes: &[u8]) -> Vec<PathBuf> {

@@ -12,7 +12,7 @@ use serde_json::json;
 use super::row::strip_name;
 use crate::args::values::Shard;
 use crate::error::CliError;
-use crate::inputs::{Input, LeftOutCounts};
+use crate::inputs::{Input, SkippedCounts};
 use crate::output::OutputWriter;
 use crate::output::format::RowFormat;
 use crate::printer::Printer;
@@ -27,7 +27,7 @@ pub(super) struct DryRunSummary {
     /// Documents that cannot be classified: empty, too large, unreadable, or not regular files.
     unreadable: u64,
     /// Files in folders and globs that were skipped.
-    left_out: LeftOutCounts,
+    skipped: SkippedCounts,
     /// Links to folders outside of the searched ones.
     links_not_followed: u64,
     /// All files together, in bytes.
@@ -183,12 +183,12 @@ impl DryRunSummary {
     /// Returns a plan without documents. The page limits of a saved configuration are unknown.
     pub(super) fn new(
         links_not_followed: u64,
-        left_out: LeftOutCounts,
+        skipped: SkippedCounts,
         parsing: Option<&ParsingConfiguration>,
     ) -> Self {
         Self {
             links_not_followed,
-            left_out,
+            skipped,
             target_pages: parsing.and_then(|parsing| parsing.target_pages.clone()),
             max_pages: parsing.and_then(|parsing| parsing.max_pages),
             ..Self::default()
@@ -206,15 +206,15 @@ impl DryRunSummary {
         self.pages_at_most = each.map(|each| each.saturating_mul(self.jobs));
     }
 
-    fn left_out_text(&self) -> String {
-        let LeftOutCounts {
+    fn skipped_text(&self) -> String {
+        let SkippedCounts {
             hidden,
-            leftover,
+            temporary,
             not_regular,
             excluded,
-        } = self.left_out;
+        } = self.skipped;
         format!(
-            "{hidden} hidden, {leftover} temporary, {not_regular} not regular files, {excluded} excluded"
+            "{hidden} hidden, {temporary} temporary, {not_regular} not regular files, {excluded} excluded"
         )
     }
 
@@ -233,7 +233,7 @@ impl DryRunSummary {
             format!("documents   {} ({})", self.documents, size(self.bytes)),
             format!("duplicates  {}", self.duplicates),
             format!("unreadable  {}", self.unreadable),
-            format!("skipped     {}", self.left_out_text()),
+            format!("skipped     {}", self.skipped_text()),
             format!("links       {} not followed", self.links_not_followed),
             format!("finished    {} in the journal", self.settled),
             format!("open        {} in the journal", self.open),
@@ -272,13 +272,13 @@ fn print(summary: &DryRunSummary, format: RowFormat) -> Result<(), CliError> {
                 ),
                 ("max_pages", number(summary.max_pages.map(u64::from))),
                 ("pages_at_most", number(summary.pages_at_most)),
-                ("left_out_hidden", summary.left_out.hidden.to_string()),
-                ("left_out_leftover", summary.left_out.leftover.to_string()),
+                ("skipped_hidden", summary.skipped.hidden.to_string()),
+                ("skipped_temporary", summary.skipped.temporary.to_string()),
                 (
-                    "left_out_not_regular",
-                    summary.left_out.not_regular.to_string(),
+                    "skipped_not_regular",
+                    summary.skipped.not_regular.to_string(),
                 ),
-                ("left_out_excluded", summary.left_out.excluded.to_string()),
+                ("skipped_excluded", summary.skipped.excluded.to_string()),
             ];
             output.csv_record(columns.iter().map(|(name, _)| name))?;
             output.csv_record(columns.iter().map(|(_, value)| value))

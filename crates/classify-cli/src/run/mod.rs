@@ -72,7 +72,7 @@ pub(crate) fn run(args: &RunArgs, global: &GlobalArgs, printer: Printer) -> Resu
         let api = api_without_key(global)?;
         let bulk = Bulk::new(&api, job_options, options, Seed::new([0; 16]))?;
         let bulk = bulk.with_journal(journal).map_err(run_error)?;
-        let summary = DryRunSummary::new(found.unfollowed_links, found.left_out, parsing.as_ref());
+        let summary = DryRunSummary::new(found.unfollowed_links, found.skipped, parsing.as_ref());
         let lists_documents = global.format == Format::Jsonl;
         let plan = DryRun {
             summary,
