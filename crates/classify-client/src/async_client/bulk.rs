@@ -181,7 +181,7 @@ impl<T: Transport, S: Source> BulkRun<T, S> {
     ///
     /// To receive all events, use only this method: events are collected from its first call on.
     pub async fn next_event(&mut self) -> Option<RunEvent> {
-        self.running.machine_mut().tell_progress();
+        self.running.machine_mut().report_progress();
         let next = Next(self);
         std::future::poll_fn(|cx| next.0.poll_event(cx)).await
     }

@@ -229,7 +229,7 @@ impl<T: Transport, I: Iterator<Item = Document>> BulkRun<T, I> {
     ///
     /// To receive all events, use only this method: events are collected from its first call on.
     pub fn next_event(&mut self) -> Option<RunEvent> {
-        self.running.machine_mut().tell_progress();
+        self.running.machine_mut().report_progress();
         self.advance()
     }
 

@@ -31,7 +31,7 @@ pub(crate) struct Engine {
     held: VecDeque<(Ticket, http::Request<Body>)>,
     events: VecDeque<RunEvent>,
     /// Whether the caller wants all events, and not only the finished documents.
-    tells_progress: bool,
+    reports_progress: bool,
     store_error: Option<Error>,
     /// Another error that ended the run.
     end_error: Option<Error>,
@@ -89,7 +89,7 @@ impl Engine {
             records: String::new(),
             held: VecDeque::new(),
             events: VecDeque::new(),
-            tells_progress: false,
+            reports_progress: false,
             store_error: None,
             end_error: None,
             summary: None,
@@ -111,12 +111,12 @@ impl Engine {
     }
 
     /// Reports all events from now on.
-    pub(crate) fn tell_progress(&mut self) {
-        self.tells_progress = true;
+    pub(crate) fn report_progress(&mut self) {
+        self.reports_progress = true;
     }
 
-    fn tell(&mut self, event: impl FnOnce() -> RunEvent) {
-        if self.tells_progress {
+    fn report(&mut self, event: impl FnOnce() -> RunEvent) {
+        if self.reports_progress {
             self.events.push_back(event());
         }
     }
@@ -133,7 +133,10 @@ impl Engine {
             ReadResult::Read(read) => {
                 let (name, key) = (read.document.name().to_owned(), read.document.key());
                 match self.bulk.previous_report(key) {
-                    Some(report) => Finished::restored(name, key, report.clone()),
+                    Some(report) => {
+                        let restored = self.bulk.is_restored(key);
+                        Finished::known(name, key, report.clone(), restored)
+                    }
                     None => unread(name),
                 }
             }
@@ -146,7 +149,7 @@ impl Engine {
                 if is_read {
                     self.bulk.on_read();
                 }
-                self.tell(|| RunEvent::OtherShard { position });
+                self.report(|| RunEvent::OtherShard { position });
                 return false;
             }
             ReadResult::Unreadable(name, _) | ReadResult::Unread(name) => unread(name),
@@ -163,12 +166,12 @@ impl Engine {
             position,
             _file: read.file,
         });
-        self.tell(|| RunEvent::Accepted { position, copy_of });
+        self.report(|| RunEvent::Accepted { position, copy_of });
         self.bulk.push(read.document);
         // A job of an earlier process has its record already, so that no new record reports it.
         let job_id = self.bulk.job_id(key).filter(|_| copy_of.is_none());
         if let Some(job_id) = job_id.map(str::to_owned) {
-            self.tell(|| RunEvent::Created {
+            self.report(|| RunEvent::Created {
                 positions: vec![position],
                 job_id,
             });
@@ -176,8 +179,8 @@ impl Engine {
     }
 
     /// Reports the event of a record: an upload or a job.
-    fn tell_record(&mut self, record: &Record) {
-        if !self.tells_progress {
+    fn report_record(&mut self, record: &Record) {
+        if !self.reports_progress {
             return;
         }
         let positions = |key| {
@@ -312,13 +315,13 @@ impl Machine for Engine {
                     self.bulk.pause_input();
                 }
                 Step::Event(BulkEvent::Record(record)) => {
-                    self.tell_record(&record);
+                    self.report_record(&record);
                     if self.has_journal {
                         self.records.push_str(&record.to_line());
                     }
                 }
                 Step::Event(BulkEvent::Finished(finished)) => self.on_finished(finished),
-                Step::Event(BulkEvent::Notice(notice)) => self.tell(|| RunEvent::Notice(notice)),
+                Step::Event(BulkEvent::Notice(notice)) => self.report(|| RunEvent::Notice(notice)),
                 Step::Event(_) => {}
                 Step::Wait(until) => {
                     if !self.records.is_empty() {

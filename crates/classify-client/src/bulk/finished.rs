@@ -81,8 +81,13 @@ impl Finished {
         Self::of_report(name, report, ErrorScope::Document)
     }
 
-    /// Returns the item of a document that an earlier process has finished, from its journal.
-    pub(crate) fn restored(name: String, key: ContentKey, report: DocumentReport) -> Self {
+    /// Returns the item of a document whose content has a report already. `restored` says that an earlier process made it.
+    pub(crate) fn known(
+        name: String,
+        key: ContentKey,
+        report: DocumentReport,
+        restored: bool,
+    ) -> Self {
         let scope = (!report.status.has_result()).then_some(ErrorScope::Document);
         Self {
             name,
@@ -92,7 +97,7 @@ impl Finished {
                 report,
                 scope,
                 job: None,
-                restored: true,
+                restored,
             }),
         }
     }

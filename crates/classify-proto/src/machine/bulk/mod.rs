@@ -266,6 +266,13 @@ impl Bulk {
         of_journal.or_else(|| self.report_cache.get(key).map(|(report, _)| report))
     }
 
+    /// Returns `true` if the [`previous_report`](Self::previous_report) of a content is an earlier process's.
+    #[must_use]
+    pub fn is_restored(&self, key: ContentKey) -> bool {
+        let of_this_run = self.report_cache.get(key).map(|(_, restored)| restored);
+        of_this_run.unwrap_or_else(|| self.journal.contains_key(&key))
+    }
+
     /// Returns the job of a document in flight; `None` if it has none yet. An earlier process may have created it.
     #[must_use]
     pub fn job_id(&self, key: ContentKey) -> Option<&str> {
