@@ -321,6 +321,52 @@ fn files_gone_for_a_while_are_classified_by_the_resumed_run() {
     assert_eq!(sandbox.emulator.job_count(), 42);
 }
 
+/// Documents that could not be read are not final, so a run that stopped over the last of them can be resumed.
+#[test]
+fn run_that_stopped_over_its_last_documents_names_the_resume_command() {
+    let sandbox = with_documents(Config::default(), 3);
+    let down = Fault::Unavailable.always().on(Route::FileCreate);
+    sandbox.emulator.set_faults(FaultSchedule::new().with(down));
+    let words = ["docs", "--journal", "j", "--format", "json"];
+    let child = start(
+        &sandbox,
+        &[&["classify", "run"][..], &words, &RULES].concat(),
+    );
+    sandbox.wait_until(|emulator| emulator.request_count() >= 5);
+    let (docs, away) = (sandbox.path().join("docs"), sandbox.path().join("away"));
+    fs::rename(&docs, &away).unwrap();
+    sandbox.emulator.set_faults(FaultSchedule::new());
+    let found = child.end().assert_exit(3);
+    let rows = found.json();
+    let mut rows = rows.as_array().unwrap().iter();
+    assert!(rows.all(|row| row["status"] == "ERROR"), "{found:?}");
+    let resume = found.error()["resume"].as_str().unwrap().to_owned();
+    assert!(resume.ends_with("--resume"), "{resume}");
+}
+
+/// A resumed run over an empty list would replace the output by an empty one.
+#[test]
+fn resume_without_the_list_on_stdin_is_rejected_and_keeps_the_output() {
+    let sandbox = Sandbox::new();
+    sandbox.file("list", "docs/bill.txt\n");
+    sandbox.file("empty", "");
+    let over = |list: &str, more: &[&str]| {
+        let words = ["classify", "run", "-", "--output", "rows.csv"];
+        let mut command = sandbox.command(&[&words[..], &RULES, more].concat());
+        command.stdin(fs::File::open(sandbox.path().join(list)).unwrap());
+        run_to_end(command)
+    };
+    let rows = || fs::read_to_string(sandbox.path().join("rows.csv")).unwrap();
+    over("list", &[]).assert_exit(0);
+    let before = rows();
+    over("empty", &["--resume"])
+        .assert_exit(2)
+        .assert_stderr("needs the same list again");
+    assert_eq!(rows(), before);
+    over("list", &["--resume"]).assert_exit(0);
+    assert_eq!(rows(), before);
+}
+
 /// A copy with the same time and size, as of `cp -p`, and a link with another target.
 #[cfg(unix)]
 #[test]
