@@ -7,7 +7,7 @@ use crate::args::global::GlobalArgs;
 use crate::error::CliError;
 use crate::exit_code::ExitCode;
 use crate::printer::Printer;
-use crate::text_encoding::decode_ascii;
+use classify_rules::text_encoding::decode_ascii;
 
 pub(crate) const API_KEY: &str = "LLAMA_CLOUD_API_KEY";
 pub(crate) const FALLBACK_API_KEY: &str = "LLAMA_PARSE_API_KEY";

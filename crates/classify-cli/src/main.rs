@@ -22,7 +22,7 @@
 //! - `commands::api`: the commands that make one call each, as tables. `commands`: the others.
 //! - `signals`, `cancel`, `graceful_stop`: stopping early.
 //! - `output`: results, on stdout or in a file. `printer`: messages on stderr. `progress_display`: progress on stderr.
-//! - `yaml`, `text_encoding`, `parse_message`: text of files and flags, and messages for errors in it.
+//! - `yaml`: text of flags and stdin, and warnings about it. `classify-rules` has the parsers.
 //! - `error`, `error_report`, `exit_code`, `connection_hint`, `path_hint`: errors.
 //!
 //! The modules form a directed acyclic graph: those of errors are at the bottom, `args` knows no command, and
@@ -43,7 +43,6 @@ mod inputs;
 mod manual;
 mod network;
 mod output;
-mod parse_message;
 mod path_hint;
 mod printer;
 mod progress_display;
@@ -51,7 +50,6 @@ mod rules;
 mod run;
 mod signals;
 mod terminal;
-mod text_encoding;
 mod yaml;
 
 use std::ffi::OsString;
@@ -68,8 +66,8 @@ use crate::commands::api;
 use crate::error::CliError;
 use crate::exit_code::ExitCode;
 use crate::output::format::Format;
-use crate::parse_message::shorten;
 use crate::printer::Printer;
+use classify_rules::parse_message::shorten;
 
 /// The maximum length of an argument that an error quotes, in characters.
 const MAX_QUOTED_CHARS: usize = 100;

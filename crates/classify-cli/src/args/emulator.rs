@@ -6,7 +6,7 @@ use clap::Args;
 use classify_emulator::{Fault, FaultRule, RateLimits};
 
 use crate::manual;
-use crate::parse_message::{quote, shorten};
+use classify_rules::parse_message::{quote, shorten};
 
 /// The flags of `emulator`.
 #[derive(Debug, Args)]

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::parse_message::shorten;
 use crate::path_hint::{UNEXPANDED_HOME, is_unexpanded_home};
+use classify_rules::parse_message::shorten;
 
 /// A template for the folder of a type.
 #[derive(Debug, Clone, PartialEq, Eq)]

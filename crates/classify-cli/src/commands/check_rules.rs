@@ -12,11 +12,11 @@ use crate::args::rules::RulesCheckArgs;
 use crate::error::CliError;
 use crate::output::OutputWriter;
 use crate::output::results::{ResultCount, ResultKind, ResultWriter};
-use crate::parse_message::quote_text;
 use crate::printer::counted;
 use crate::rules;
 use crate::terminal::escape;
 use crate::yaml::LostText;
+use classify_rules::parse_message::quote_text;
 
 /// The similarity above which two descriptions are reported.
 const MAX_SIMILARITY: f64 = 0.8;

@@ -13,7 +13,8 @@ use crate::error::CliError;
 use crate::exit_code::ExitCode;
 use crate::printer::Printer;
 use crate::signals::TerminationSignals;
-use crate::{text_encoding, yaml};
+use crate::yaml;
+use classify_rules::text_encoding;
 
 /// Runs the emulator until SIGTERM, SIGHUP or Ctrl-C.
 pub(crate) fn emulator(

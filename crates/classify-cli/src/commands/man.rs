@@ -11,8 +11,8 @@ use crate::error::CliError;
 use crate::exit_code::ExitCode;
 use crate::manual;
 use crate::output::OutputWriter;
-use crate::parse_message::quote;
 use crate::printer::Printer;
+use classify_rules::parse_message::quote;
 
 /// Prints a manual page, or writes all of them.
 pub(crate) fn man(args: &ManArgs, mut command: Command, printer: Printer) -> Result<(), CliError> {

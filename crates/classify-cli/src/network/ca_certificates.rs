@@ -8,7 +8,7 @@ use ureq::tls::{Certificate, PemItem, parse_pem};
 
 use crate::args::global::GlobalArgs;
 use crate::error::CliError;
-use crate::text_encoding::decode_ascii;
+use classify_rules::text_encoding::decode_ascii;
 
 /// The maximum size of a file of certificates.
 const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;

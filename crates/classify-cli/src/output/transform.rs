@@ -3,7 +3,7 @@
 use std::panic;
 
 use crate::error::CliError;
-use crate::parse_message::quote_text;
+use classify_rules::parse_message::quote_text;
 
 /// The maximum length of a path. A longer one could overflow the stack.
 const MAX_PATH_LENGTH: usize = 1000;

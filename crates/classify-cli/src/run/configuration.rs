@@ -6,10 +6,10 @@ use classify_proto::v2::{Configuration, CreateJob, JobOptions, ParsingConfigurat
 use crate::args::global::GlobalArgs;
 use crate::args::run::RunArgs;
 use crate::error::CliError;
-use crate::parse_message::quote_text;
 use crate::printer::Printer;
 use crate::rules;
 use crate::yaml::print_lost_texts;
+use classify_rules::parse_message::quote_text;
 
 /// The maximum number of invalid fields that an error lists.
 const MAX_LISTED_ERRORS: usize = 20;

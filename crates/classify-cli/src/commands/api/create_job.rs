@@ -10,8 +10,8 @@ use crate::cancel::Cancel;
 use crate::error::CliError;
 use crate::exit_code::ExitCode;
 use crate::graceful_stop::{self, DriveEnd};
-use crate::parse_message::describe_json;
 use crate::{rules, yaml};
+use classify_rules::parse_message::describe_json;
 
 /// Returns the create operation for a body.
 ///

@@ -21,8 +21,8 @@ use crate::commands::wait::{V2, wait_hint};
 use crate::error::CliError;
 use crate::exit_code::ExitCode;
 use crate::output::results::{ResultCount, ResultKind, ResultWriter, parse_fields};
-use crate::parse_message::describe_json;
 use crate::printer::Printer;
+use classify_rules::parse_message::describe_json;
 
 /// Runs the command of an endpoint.
 pub(crate) fn execute(

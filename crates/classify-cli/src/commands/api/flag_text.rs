@@ -9,11 +9,11 @@ use serde_json::Value;
 use super::endpoint::ValueKind;
 use crate::args::values::is_null;
 use crate::error::CliError;
-use crate::parse_message::shorten;
 use crate::printer::Printer;
 use crate::rules;
-use crate::text_encoding;
 use crate::yaml;
+use classify_rules::parse_message::shorten;
+use classify_rules::text_encoding;
 
 /// The maximum size of a file that is a value.
 const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;

@@ -10,11 +10,11 @@ use super::request::Request;
 use super::stdin;
 use super::stdin::Wait;
 use crate::error::CliError;
-use crate::parse_message::shorten;
 use crate::printer::Printer;
 use crate::rules;
 use crate::rules::keys;
 use crate::terminal::escape;
+use classify_rules::parse_message::shorten;
 
 /// The values of a call, under the API's names.
 #[derive(Debug)]

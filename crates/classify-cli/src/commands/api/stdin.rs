@@ -9,8 +9,8 @@ use serde_json::{Map, Value};
 use crate::error::CliError;
 use crate::printer::Printer;
 use crate::rules;
-use crate::text_encoding;
 use crate::yaml;
+use classify_rules::text_encoding;
 
 /// The maximum size of a body.
 const MAX_BODY_BYTES: u64 = 16 * 1024 * 1024;

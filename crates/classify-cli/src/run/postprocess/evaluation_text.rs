@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::evaluation::{ClassMetrics, Evaluation};
 use super::type_counts::{format_percent, percent};
 use crate::output::table::{self, ColumnKind};
-use crate::parse_message::shorten;
+use classify_rules::parse_message::shorten;
 
 /// The maximum number of classes in a matrix on a terminal; the report always has it.
 const MAX_MATRIX_CLASSES: usize = 12;

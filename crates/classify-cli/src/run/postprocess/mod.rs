@@ -32,8 +32,8 @@ use crate::args::run::RunArgs;
 use crate::cancel::Cancel;
 use crate::error::CliError;
 use crate::inputs::Input;
-use crate::parse_message::quote_text;
 use crate::printer::Printer;
+use classify_rules::parse_message::quote_text;
 
 /// The steps after the classification, as selected by the flags.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use self::parse::Label;
 use super::evaluation_text::Names;
 use crate::error::CliError;
 use crate::inputs::Input;
-use crate::parse_message::shorten;
+use classify_rules::parse_message::shorten;
 
 /// The maximum length of a path in an error, in characters.
 const MAX_PATH_CHARS: usize = 200;

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::parse_message::{describe_json, quote};
-use crate::text_encoding;
+use classify_rules::parse_message::{describe_json, quote};
+use classify_rules::text_encoding;
 
 /// A label and its line.
 #[derive(Debug, PartialEq)]

@@ -385,7 +385,7 @@ mod tests {
     /// Parses a rules file and a body, and returns the errors.
     fn errors(text: &str) -> Vec<String> {
         let mut errors = Vec::new();
-        errors.extend(crate::rules::file::parse_yaml(text).err());
+        errors.extend(crate::file::parse(text, crate::file::RulesFormat::Yaml).err());
         errors.extend(super::super::from_str::<Value>(text).err());
         errors
     }

@@ -8,21 +8,23 @@ use serde_json::Value;
 
 use crate::parse_message::quote;
 
-pub(super) const RULES: &str = "rules";
+pub(crate) const RULES: &str = "rules";
 const PARSING: &str = "parsing_configuration";
 
-pub(super) const CONFIGURATION_KEYS: [&str; 3] = [RULES, "mode", PARSING];
-pub(super) const RULE_KEYS: [&str; 2] = ["type", "description"];
+pub(crate) const CONFIGURATION_KEYS: [&str; 3] = [RULES, "mode", PARSING];
+pub(crate) const RULE_KEYS: [&str; 2] = ["type", "description"];
 const PARSING_KEYS: [&str; 3] = ["lang", "max_pages", "target_pages"];
 
 /// A key that the service does not know.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct UnknownKey {
+pub struct UnknownKey {
     /// The object with the key, as a path; empty for the outermost one.
     path: String,
     key: String,
     nearest: String,
 }
+
+impl std::error::Error for UnknownKey {}
 
 impl fmt::Display for UnknownKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -39,24 +41,40 @@ impl fmt::Display for UnknownKey {
 }
 
 /// Checks the keys of a configuration, which may also have `more` keys.
-pub(crate) fn check_configuration(value: &Value, more: &[&str]) -> Result<(), UnknownKey> {
+///
+/// # Errors
+///
+/// The first unknown key.
+pub fn check_configuration(value: &Value, more: &[&str]) -> Result<(), UnknownKey> {
     check_object(value, &[&CONFIGURATION_KEYS[..], more].concat(), "")?;
     check_object(&value[PARSING], &PARSING_KEYS, PARSING)?;
     check_list(&value[RULES], &RULE_KEYS, RULES)
 }
 
 /// Checks the keys of a list of rules.
-pub(crate) fn check_rules(value: &Value) -> Result<(), UnknownKey> {
+///
+/// # Errors
+///
+/// The first unknown key.
+pub fn check_rules(value: &Value) -> Result<(), UnknownKey> {
     check_list(value, &RULE_KEYS, "")
 }
 
 /// Checks the keys of a parsing configuration.
-pub(crate) fn check_parsing(value: &Value) -> Result<(), UnknownKey> {
+///
+/// # Errors
+///
+/// The first unknown key.
+pub fn check_parsing(value: &Value) -> Result<(), UnknownKey> {
     check_object(value, &PARSING_KEYS, "")
 }
 
 /// Checks the keys of each object of a list.
-pub(crate) fn check_list(value: &Value, keys: &[&str], path: &str) -> Result<(), UnknownKey> {
+///
+/// # Errors
+///
+/// The first unknown key.
+pub fn check_list(value: &Value, keys: &[&str], path: &str) -> Result<(), UnknownKey> {
     let items = value.as_array().into_iter().flatten();
     items
         .enumerate()

@@ -10,10 +10,10 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Unexpected, Visitor};
 use serde_json::{Value, json};
 
-use super::keys::{CONFIGURATION_KEYS, RULE_KEYS, RULES};
+use crate::keys::{CONFIGURATION_KEYS, RULE_KEYS, RULES};
 use crate::parse_message::quote;
 
-pub(super) enum Tree {
+pub(crate) enum Tree {
     Leaf(Value),
     List(Vec<Tree>),
     Map(Vec<(String, Tree)>),
@@ -26,7 +26,7 @@ impl<'de> Deserialize<'de> for Tree {
 }
 
 /// The tree of a rules file. Its rules must be complete, so that an error has the position of the rule.
-pub(super) struct FileTree(pub(super) Tree);
+pub(crate) struct FileTree(pub(crate) Tree);
 
 impl<'de> Deserialize<'de> for FileTree {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -175,7 +175,7 @@ impl<'de> Visitor<'de> for TreeVisitor {
 
 impl Tree {
     /// Returns the tree unchanged, as JSON.
-    pub(super) fn into_value(self) -> Value {
+    pub(crate) fn into_value(self) -> Value {
         match self {
             Self::Leaf(value) => value,
             Self::List(items) => items.into_iter().map(Self::into_value).collect(),
@@ -187,7 +187,7 @@ impl Tree {
     }
 
     /// Returns rules in the API's form: a mapping from type to description becomes a list.
-    pub(super) fn into_rules(self) -> Value {
+    pub(crate) fn into_rules(self) -> Value {
         match self {
             Self::Map(fields) => fields
                 .into_iter()
@@ -199,7 +199,7 @@ impl Tree {
 
     /// Returns a configuration in the API's form. The tree may be the rules alone: as a list, or as a mapping from type
     /// to description, beside which there may be other keys of a configuration.
-    pub(super) fn into_configuration(self) -> Value {
+    pub(crate) fn into_configuration(self) -> Value {
         match self {
             Self::List(_) => json!({ RULES: self.into_rules() }),
             Self::Map(fields) if has_rules_as_mapping(&fields) => {

@@ -5,15 +5,18 @@ mod lost_text;
 
 use serde::de::DeserializeOwned;
 
-pub(crate) use self::lost_text::{LostText, lost_texts};
+pub use self::lost_text::{LostText, lost_texts};
 use crate::parse_message::shorten;
-use crate::printer::Printer;
 
 /// The maximum length of a path in a message, in characters. A type may be a part of it.
 const MAX_PATH_CHARS: usize = 100;
 
-/// Parses YAML. The error contains the position and the remedy, but no value.
-pub(crate) fn from_str<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+/// Parses YAML.
+///
+/// # Errors
+///
+/// The text is not valid YAML, or is not a `T`. The error contains the position and the remedy, but no value.
+pub fn from_str<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     // Only `true` and `false` are booleans: `no` is Norwegian, and a type may be called `yes`.
     let options = serde_saphyr::options! { with_snippet: false, strict_booleans: true };
     let mut error_path = None;
@@ -32,8 +35,9 @@ pub(crate) fn from_str<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     })
 }
 
-/// Prefixes a message with its path in the document, if the path is not the root.
-pub(crate) fn at_path(path: &serde_path_to_error::Path, message: &str) -> String {
+/// Returns a message that is prefixed with its path in the document, if the path is not the root.
+#[must_use]
+pub fn at_path(path: &serde_path_to_error::Path, message: &str) -> String {
     // A question mark stands for the part that could not be parsed.
     let path = path.to_string();
     let path = path.trim_end_matches(['?', '.']);
@@ -41,17 +45,5 @@ pub(crate) fn at_path(path: &serde_path_to_error::Path, message: &str) -> String
         message.to_owned()
     } else {
         format!("{}: {message}", shorten(path, MAX_PATH_CHARS))
-    }
-}
-
-/// Warns of descriptions and types in a text of which YAML ignores a part. `source` is the file, the flag or stdin.
-pub(crate) fn warn_of_lost_texts(source: &str, text: &str, printer: Printer) {
-    print_lost_texts(source, &lost_texts(text), printer);
-}
-
-/// Prints texts of which YAML ignores a part.
-pub(crate) fn print_lost_texts(source: &str, lost_texts: &[LostText], printer: Printer) {
-    for lost in lost_texts {
-        printer.warning(&format!("{source}, line {}: {}", lost.line, lost.message));
     }
 }

@@ -4,14 +4,20 @@ use std::fmt;
 
 /// The reason why bytes are not text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum NotText {
+#[non_exhaustive]
+pub enum NotText {
     /// The line, from 1, has bytes of another encoding than UTF-8.
-    OtherEncoding { line: usize },
+    OtherEncoding {
+        /// The line of the text, from 1.
+        line: usize,
+    },
     /// It looks like UTF-16, but has no byte order mark.
     Utf16WithoutMark,
     /// It has the byte order mark of UTF-16, but is not UTF-16.
     DamagedUtf16,
 }
+
+impl std::error::Error for NotText {}
 
 impl fmt::Display for NotText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -28,7 +34,11 @@ impl fmt::Display for NotText {
 /// Decodes a text. A byte order mark is removed.
 ///
 /// Excel writes UTF-16 for "Unicode Text", and `PowerShell` 5 for `>`.
-pub(crate) fn decode(bytes: Vec<u8>) -> Result<String, NotText> {
+///
+/// # Errors
+///
+/// The bytes are not text in one of these encodings.
+pub fn decode(bytes: Vec<u8>) -> Result<String, NotText> {
     match bytes.as_slice() {
         [0xff, 0xfe, rest @ ..] => from_utf16(rest, u16::from_le_bytes),
         [0xfe, 0xff, rest @ ..] => from_utf16(rest, u16::from_be_bytes),
@@ -56,7 +66,11 @@ pub(crate) fn decode(bytes: Vec<u8>) -> Result<String, NotText> {
 
 /// Decodes a text that begins with an ASCII character, such as a key. UTF-16 without a byte order mark is recognized by
 /// a zero in one of the first two bytes.
-pub(crate) fn decode_ascii(bytes: &[u8]) -> Result<String, NotText> {
+///
+/// # Errors
+///
+/// The bytes are not text in one of these encodings.
+pub fn decode_ascii(bytes: &[u8]) -> Result<String, NotText> {
     match bytes {
         [0, second, ..] if *second != 0 => from_utf16(bytes, u16::from_be_bytes),
         [first, 0, ..] if *first != 0 => from_utf16(bytes, u16::from_le_bytes),

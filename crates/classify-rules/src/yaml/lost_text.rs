@@ -22,12 +22,14 @@ const MAX_LOST_TEXTS: usize = 20;
 
 /// A text of which a part is not sent.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct LostText {
-    /// From 1.
-    pub(crate) line: usize,
+#[non_exhaustive]
+pub struct LostText {
+    /// The line of the file, from 1.
+    pub line: usize,
     /// The path of the value, such as `rules[0].description`.
-    pub(crate) path: String,
-    pub(crate) message: String,
+    pub path: String,
+    /// The part that is ignored, and the remedy.
+    pub message: String,
 }
 
 /// An open list or object.
@@ -52,7 +54,8 @@ impl Frame {
 ///
 /// A comment behind a description is reported too, since it may have been meant as a part of it: quotes around the
 /// description tell the two apart.
-pub(crate) fn lost_texts(text: &str) -> Vec<LostText> {
+#[must_use]
+pub fn lost_texts(text: &str) -> Vec<LostText> {
     let lines: Vec<&str> = text.lines().collect();
     let mut frames: Vec<Frame> = Vec::new();
     let mut lost: Vec<(Option<usize>, LostText)> = Vec::new();

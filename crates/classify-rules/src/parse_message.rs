@@ -9,7 +9,8 @@ const MAX_QUOTED_CHARS: usize = 40;
 const MAX_MESSAGE_CHARS: usize = 300;
 
 /// Returns a text of at most `max` characters on one line; the rest is replaced by an ellipsis.
-pub(crate) fn shorten(text: &str, max: usize) -> String {
+#[must_use]
+pub fn shorten(text: &str, max: usize) -> String {
     let is_break = |c: char| matches!(c, '\n' | '\r' | '\u{2028}' | '\u{2029}');
     let mut chars = text.chars();
     let mut short: String = chars
@@ -24,17 +25,20 @@ pub(crate) fn shorten(text: &str, max: usize) -> String {
 }
 
 /// Returns a key or an enum value in backticks, shortened.
-pub(crate) fn quote(text: &str) -> String {
+#[must_use]
+pub fn quote(text: &str) -> String {
     format!("`{}`", shorten(text, MAX_QUOTED_CHARS))
 }
 
 /// Returns a text in quotation marks, escaped and shortened.
-pub(crate) fn quote_text(text: &str) -> String {
+#[must_use]
+pub fn quote_text(text: &str) -> String {
     format!("{:?}", shorten(text, MAX_QUOTED_CHARS))
 }
 
 /// Rewrites a message of serde, which any format may return.
-pub(crate) fn describe(message: &str) -> String {
+#[must_use]
+pub fn describe(message: &str) -> String {
     for kind in ["invalid type: ", "invalid value: "] {
         if let Some((found, expected)) = message
             .strip_prefix(kind)
@@ -69,7 +73,8 @@ pub(crate) fn describe(message: &str) -> String {
 }
 
 /// Rewrites an error of `serde_json`. It begins with the position, as in the errors of the other formats.
-pub(crate) fn describe_json(error: &serde_json::Error) -> String {
+#[must_use]
+pub fn describe_json(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
     let message = text.strip_suffix(&place).unwrap_or(&text);
