@@ -12,6 +12,11 @@
 //!
 //! Times. A scenario asserts counts and outcomes, and sets short limits so that it does not wait long.
 //!
+//! # Versions
+//!
+//! The minimum Rust version is 1.89 and may rise with a minor version. A new scenario is a minor version, because it may
+//! fail for a client that passed the others.
+//!
 //! # Overview
 //!
 //! | item | type |
