@@ -17,7 +17,7 @@ use crate::error::CliError;
 use crate::exit_code::ExitCode;
 use crate::terminal::escape_lines;
 
-/// Writes results. Every method flushes.
+/// Writes results. Every method flushes, except between `hold` and `release`.
 ///
 /// Control characters are replaced if the output is a terminal.
 #[derive(Debug)]
@@ -25,6 +25,7 @@ pub(crate) struct OutputWriter<W: Write = io::BufWriter<io::Stdout>> {
     inner: W,
     target: RenderTarget,
     is_terminal: bool,
+    is_held: bool,
 }
 
 impl OutputWriter {
@@ -33,6 +34,7 @@ impl OutputWriter {
             inner: io::BufWriter::new(io::stdout()),
             target: RenderTarget::Stdout,
             is_terminal: io::stdout().is_terminal(),
+            is_held: false,
         }
     }
 }
@@ -44,6 +46,7 @@ impl OutputWriter<Vec<u8>> {
             inner: Vec::new(),
             target: RenderTarget::File,
             is_terminal: false,
+            is_held: false,
         }
     }
 
@@ -68,12 +71,30 @@ impl<W: Write> OutputWriter<W> {
     /// Writes text.
     pub(crate) fn text(&mut self, text: &str) -> Result<(), CliError> {
         self.write(text)?;
-        Ok(self.inner.flush()?)
+        self.flush()
     }
 
     /// Writes text that is already escaped and may have colors.
     pub(crate) fn styled(&mut self, text: &str) -> Result<(), CliError> {
         self.inner.write_all(text.as_bytes())?;
+        self.flush()
+    }
+
+    /// Does not flush until [`release`](Self::release).
+    pub(crate) fn hold(&mut self) {
+        self.is_held = true;
+    }
+
+    /// Flushes, and again after every method.
+    pub(crate) fn release(&mut self) -> Result<(), CliError> {
+        self.is_held = false;
+        self.flush()
+    }
+
+    fn flush(&mut self) -> Result<(), CliError> {
+        if self.is_held {
+            return Ok(());
+        }
         Ok(self.inner.flush()?)
     }
 

@@ -153,6 +153,10 @@ impl ResultWriter {
             };
         }
         match self.format {
+            // Only JSON as it was received is known to be valid.
+            ValueFormat::Jsonl if self.transform.is_none() && is_compact(json) => {
+                self.sink.line(json)
+            }
             ValueFormat::Jsonl => self.sink.line(&compact(json)?),
             ValueFormat::Raw => self.sink.line(json),
             ValueFormat::Json | ValueFormat::Yaml if !self.is_list => self.write_single(json),
@@ -181,6 +185,18 @@ impl ResultWriter {
         } else {
             self.sink.line(&pretty(json)?)
         }
+    }
+
+    /// Writes the results of a page. They reach the reader before the next page is requested.
+    pub(crate) fn write_page<J: AsRef<str>>(
+        &mut self,
+        items: impl IntoIterator<Item = J>,
+    ) -> Result<(), CliError> {
+        self.sink.hold();
+        for item in items {
+            self.write(item.as_ref())?;
+        }
+        self.sink.release()
     }
 
     /// Writes the buffered results, and replaces the file.
@@ -373,6 +389,33 @@ fn plain_text(value: &Value) -> String {
     }
 }
 
+/// Whether valid JSON has no white space outside of its strings.
+fn is_compact(json: &str) -> bool {
+    let mut rest = json.as_bytes();
+    loop {
+        let string = memchr::memchr(b'"', rest).unwrap_or(rest.len());
+        if rest[..string].iter().any(u8::is_ascii_whitespace) {
+            return false;
+        }
+        let Some(mut inside) = rest.get(string + 1..) else {
+            return true;
+        };
+        loop {
+            let Some(end) = memchr::memchr2(b'"', b'\\', inside) else {
+                return true;
+            };
+            let is_escape = inside[end] == b'\\';
+            inside = inside
+                .get(end + 1 + usize::from(is_escape)..)
+                .unwrap_or_default();
+            if !is_escape {
+                break;
+            }
+        }
+        rest = inside;
+    }
+}
+
 /// Returns JSON on one line, with the order of fields and the digits of numbers unchanged.
 fn compact(json: &str) -> Result<String, CliError> {
     let value: &serde_json::value::RawValue =
@@ -398,4 +441,44 @@ fn write_error(error: &impl std::fmt::Display) -> CliError {
         ExitCode::Unexpected,
         format!("a result cannot be written: {error}"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn json() -> impl Strategy<Value = Value> {
+        let text = r#"[a-z "\\\\{}\[\]:,\t\n\u{e9}]{0,8}"#;
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<i32>().prop_map(Value::from),
+            text.prop_map(Value::from),
+        ];
+        leaf.prop_recursive(3, 24, 4, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::vec((text, inner), 0..4)
+                    .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn json_is_passed_on_only_without_white_space_outside_of_strings(value in json()) {
+            let short = value.to_string();
+            prop_assert!(is_compact(&short), "{}", short);
+            let long = serde_json::to_string_pretty(&value).unwrap();
+            prop_assert_eq!(is_compact(&long), long == short, "{}", long);
+            for spaced in [format!(" {short}"), format!("{short}\n"), short.replacen(':', ": ", 1)] {
+                // The colon may be in a string.
+                let is_same = serde_json::from_str::<Value>(&spaced).is_ok_and(|read| read == value);
+                prop_assert!(!is_same || spaced == short || !is_compact(&spaced), "{}", spaced);
+                let expected = compact(&spaced);
+                prop_assert!(!is_same || expected.is_ok_and(|text| text == short));
+            }
+        }
+    }
 }

@@ -75,7 +75,25 @@ impl OutputSink {
 
     /// Writes a line.
     pub(crate) fn line(&mut self, text: &str) -> Result<(), CliError> {
-        self.write(&format!("{text}\n"))
+        match self {
+            Self::Stdout(out) => out.line(text),
+            _ => self.write(&format!("{text}\n")),
+        }
+    }
+
+    /// Buffers what is written to stdout until [`release`](Self::release).
+    pub(crate) fn hold(&mut self) {
+        if let Self::Stdout(out) = self {
+            out.hold();
+        }
+    }
+
+    /// Writes what is buffered, and buffers no longer.
+    pub(crate) fn release(&mut self) -> Result<(), CliError> {
+        match self {
+            Self::Stdout(out) => out.release(),
+            _ => Ok(()),
+        }
     }
 
     /// Writes a table and a line break.

@@ -86,10 +86,16 @@ pub(crate) fn execute(
     let request = values.request(endpoint);
     if endpoint.response.is_list() && !results.is_raw() {
         let max_items = matches.get_one::<i64>("max-items").copied().unwrap_or(-1);
-        let max_items = usize::try_from(max_items).unwrap_or(usize::MAX);
-        for item in client.list(list(endpoint, request)).take(max_items) {
-            match item {
-                Ok(item) => results.write(item.get())?,
+        let mut left = usize::try_from(max_items).unwrap_or(usize::MAX);
+        let mut pages = client.pages(list(endpoint, request));
+        while left > 0 {
+            let Some(page) = pages.next() else { break };
+            match page {
+                Ok(mut page) => {
+                    page.items.truncate(left);
+                    left -= page.items.len();
+                    results.write_page(page.items.iter().map(|item| item.get()))?;
+                }
                 Err(error) => {
                     // The items so far are printed; the exit code shows that the list is incomplete.
                     if file.is_none() {
