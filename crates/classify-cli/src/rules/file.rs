@@ -22,7 +22,7 @@ use crate::text_encoding;
 use crate::yaml::{self, LostText, at_path};
 
 /// The maximum size of a rules file. A larger file is probably a document.
-const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
+pub(crate) const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 
 /// The maximum length of a path in an error, in characters. A user may have written rules instead of a path.
 const MAX_PATH_CHARS: usize = 300;
@@ -48,15 +48,7 @@ pub(crate) struct RulesFile {
 /// The service's limits are not validated here: flags may add rules.
 pub(crate) fn read(path: &Path) -> Result<RulesFile, CliError> {
     let path_text = shorten(&path.display().to_string(), MAX_PATH_CHARS);
-    let format = match path.extension().and_then(|extension| extension.to_str()) {
-        Some(extension) => match extension.to_ascii_lowercase().as_str() {
-            "yaml" | "yml" => RulesFormat::Yaml,
-            "json" => RulesFormat::Json,
-            "toml" => RulesFormat::Toml,
-            _ => return Err(unknown_format(path)),
-        },
-        None => return Err(unknown_format(path)),
-    };
+    format_of(path)?;
     let metadata = std::fs::metadata(path).map_err(|error| {
         let cli_error = CliError::usage(format!(
             "the rules file {path_text} cannot be read: {error}"
@@ -68,16 +60,23 @@ pub(crate) fn read(path: &Path) -> Result<RulesFile, CliError> {
         .path_hint(path)
     })?;
     if !metadata.is_file() || metadata.len() > MAX_FILE_BYTES {
-        return Err(CliError::usage(format!(
-            "{path_text} is not a rules file: expected a file of at most {} MiB",
-            MAX_FILE_BYTES / 1024 / 1024
-        )));
+        return Err(not_rules_file(&path_text));
     }
     let bytes = std::fs::read(path).map_err(|error| {
         CliError::usage(format!(
             "the rules file {path_text} cannot be read: {error}"
         ))
     })?;
+    from_bytes(path, bytes)
+}
+
+/// Parses the content of a rules file. The extension of the path selects the format, and errors name the path.
+pub(crate) fn from_bytes(path: &Path, bytes: Vec<u8>) -> Result<RulesFile, CliError> {
+    let path_text = shorten(&path.display().to_string(), MAX_PATH_CHARS);
+    let format = format_of(path)?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        return Err(not_rules_file(&path_text));
+    }
     let text = text_encoding::decode(bytes).map_err(|error| {
         CliError::usage(format!("{path_text}: {error}")).hint("save the file as UTF-8")
     })?;
@@ -95,12 +94,26 @@ pub(crate) fn read(path: &Path) -> Result<RulesFile, CliError> {
     })
 }
 
-fn unknown_format(path: &Path) -> CliError {
+/// Returns the format that the extension of a path selects.
+fn format_of(path: &Path) -> Result<RulesFormat, CliError> {
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    match extension.unwrap_or_default().to_ascii_lowercase().as_str() {
+        "yaml" | "yml" => Ok(RulesFormat::Yaml),
+        "json" => Ok(RulesFormat::Json),
+        "toml" => Ok(RulesFormat::Toml),
+        _ => Err(CliError::usage(format!(
+            "{}: unknown file format",
+            shorten(&path.display().to_string(), MAX_PATH_CHARS)
+        ))
+        .hint("name the file .yaml, .json or .toml")),
+    }
+}
+
+fn not_rules_file(path_text: &str) -> CliError {
     CliError::usage(format!(
-        "{}: unknown file format",
-        shorten(&path.display().to_string(), MAX_PATH_CHARS)
+        "{path_text} is not a rules file: expected a file of at most {} MiB",
+        MAX_FILE_BYTES / 1024 / 1024
     ))
-    .hint("name the file .yaml, .json or .toml")
 }
 
 pub(super) fn parse(text: &str, format: RulesFormat) -> Result<Configuration, String> {
