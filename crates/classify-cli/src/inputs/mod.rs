@@ -68,6 +68,7 @@ pub(crate) struct FoundInputs {
 
 /// Skipped files, by reason. The fields are keys of the JSON output of a dry run.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "mcp", derive(schemars::JsonSchema))]
 pub(crate) struct SkippedCounts {
     /// Files whose name, or the name of a folder of theirs, begins with a period.
     pub(crate) hidden: u64,

@@ -19,6 +19,7 @@ use crate::printer::Printer;
 
 /// The counts of a dry run. The fields are the keys of the JSON output.
 #[derive(Debug, Default, Serialize)]
+#[cfg_attr(feature = "mcp", derive(schemars::JsonSchema))]
 pub(crate) struct DryRunSummary {
     /// Paths and ids of this run or shard that can be classified.
     documents: u64,
