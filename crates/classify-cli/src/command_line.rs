@@ -7,6 +7,8 @@ use crate::args::doctor::DoctorArgs;
 use crate::args::emulator::EmulatorArgs;
 use crate::args::global::GlobalArgs;
 use crate::args::man::ManArgs;
+#[cfg(feature = "mcp")]
+use crate::args::mcp::McpArgs;
 use crate::args::rules::RulesCommand;
 use crate::args::run::RunArgs;
 use crate::args::wait::{ClassifierWaitArgs, WaitArgs};
@@ -71,6 +73,9 @@ pub(crate) enum Resource {
     Webhooks(WebhooksCommand),
     /// Run a local emulator of the service, with its state, limits and failures
     Emulator(Box<EmulatorArgs>),
+    /// Serve agents over the Model Context Protocol, on stdin and stdout
+    #[cfg(feature = "mcp")]
+    Mcp(McpArgs),
     /// Diagnose the key, the connection and the settings
     Doctor(DoctorArgs),
     /// Print a completion script for a shell

@@ -20,13 +20,15 @@
 //!   after the classification (counts, moved files, evaluation), `report_page` is `--report`, `resume_command` is the
 //!   command that resumes the run. `inputs` and `rules` are its input.
 //! - `commands::api`: the commands that make one call each, as tables. `commands`: the others.
+//! - `mcp`: the MCP server, with the feature of that name. It runs the same bulk runs, dry runs and checks as the
+//!   commands; `mcp::server` alone uses the protocol's crate.
 //! - `signals`, `cancel`, `graceful_stop`: stopping early.
 //! - `output`: results, on stdout or in a file. `printer`: messages on stderr. `progress_display`: progress on stderr.
 //! - `yaml`: text of flags and stdin, and warnings about it. `classify-rules` has the parsers.
 //! - `error`, `error_report`, `exit_code`, `connection_hint`, `path_hint`: errors.
 //!
-//! The modules form a directed acyclic graph: those of errors are at the bottom, `args` knows no command, and
-//! `commands` and `run` do not know each other.
+//! The modules form a directed acyclic graph: those of errors are at the bottom, `args` knows no command, `commands` and
+//! `run` do not know each other, and neither knows `mcp`.
 
 mod api_key;
 mod args;
@@ -41,6 +43,8 @@ mod exit_code;
 mod graceful_stop;
 mod inputs;
 mod manual;
+#[cfg(feature = "mcp")]
+mod mcp;
 mod network;
 mod output;
 mod path_hint;
@@ -133,6 +137,8 @@ fn dispatch(matches: &ArgMatches, global: &GlobalArgs, printer: Printer) -> Resu
             commands::webhooks::listen(args, global, printer)
         }
         Resource::Emulator(args) => commands::emulator::emulator(args, global, printer),
+        #[cfg(feature = "mcp")]
+        Resource::Mcp(args) => mcp::serve(args, global, printer),
         Resource::Doctor(_) => commands::doctor::doctor(global, printer),
         Resource::Completion(args) => {
             commands::completion::completion(args, command_line::command())
@@ -182,6 +188,12 @@ fn exit_unparsed(error: clap::Error, raw_args: &[OsString]) -> process::ExitCode
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
     );
     let printer = Printer::from_raw_args(raw_args);
+    if cfg!(not(feature = "mcp")) && raw_args.get(1).is_some_and(|name| name == "mcp") {
+        let error = CliError::usage("this build has no MCP server")
+            .hint("use the binary of a release, or build classify-cli with the feature `mcp`");
+        printer.error(&error);
+        return ExitCode::Usage.into();
+    }
     if !is_help && printer.has_json_errors() {
         let text = error.to_string();
         let text = text.strip_prefix("error: ").unwrap_or(&text);

@@ -1,6 +1,8 @@
 //! The manual: the long texts at the end of `--help`. The man pages contain the same texts, and the README is tested
 //! against them.
 
+#[cfg(any(feature = "mcp", test))]
+mod mcp;
 mod program;
 mod run;
 
@@ -8,6 +10,8 @@ use std::fmt::Write as _;
 
 use crate::exit_code::ExitCode;
 
+#[cfg(any(feature = "mcp", test))]
+pub(crate) use self::mcp::MCP;
 pub(crate) use self::program::{EXAMPLES, PROGRAM};
 pub(crate) use self::run::RUN;
 
@@ -173,6 +177,7 @@ mod tests {
                     Block::Code(code) => {
                         let language = match section.title {
                             "Examples" => "sh",
+                            "Client" => "json",
                             _ => "yaml",
                         };
                         let _ = writeln!(text, "```{language}\n{code}\n```");
@@ -228,6 +233,7 @@ mod tests {
             ("program", markdown(PROGRAM)),
             ("exit codes", exit_code_markdown()),
             ("classify run", markdown(RUN)),
+            ("mcp", markdown(MCP)),
         ] {
             let (begin, end) = (
                 format!("<!-- manual: {name} -->\n"),

@@ -36,7 +36,10 @@ fn readme_commands_are_valid_and_complete() {
     let readme = include_str!("../README.md");
     let lines = commands(readme);
     for line in &lines {
-        is_understood(line, "README");
+        // A command that only a build with its feature has.
+        if cfg!(feature = "mcp") || !line.starts_with("llamacloud-prod mcp") {
+            is_understood(line, "README");
+        }
     }
     for words in command_tree::commands() {
         let name = format!("llamacloud-prod {}", words.join(" "));

@@ -6,6 +6,8 @@ pub(crate) mod emulator;
 pub(crate) mod folder_template;
 pub(crate) mod global;
 pub(crate) mod man;
+#[cfg(feature = "mcp")]
+pub(crate) mod mcp;
 pub(crate) mod rules;
 pub(crate) mod run;
 pub(crate) mod values;

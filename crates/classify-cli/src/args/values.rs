@@ -47,6 +47,15 @@ pub(crate) fn parse_max_in_flight(text: &str) -> Result<usize, String> {
     }
 }
 
+/// Parses the maximum number of documents of one call.
+#[cfg(feature = "mcp")]
+pub(crate) fn parse_max_documents(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number @ 1..=10_000) => Ok(number),
+        _ => Err("write a number from 1 to 10000".to_owned()),
+    }
+}
+
 /// Parses a confidence from 0 to 1.
 pub(crate) fn parse_confidence(text: &str) -> Result<f64, String> {
     match text.trim().parse() {

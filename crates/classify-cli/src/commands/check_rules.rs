@@ -36,8 +36,9 @@ const CATCH_ALL_TYPES: [&str; 8] = [
 
 /// An error or a warning about the rules.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct Diagnostic {
-    severity: &'static str,
+#[cfg_attr(feature = "mcp", derive(schemars::JsonSchema))]
+pub(crate) struct Diagnostic {
+    pub(crate) severity: &'static str,
     /// The path in the configuration.
     field: String,
     message: String,
@@ -88,7 +89,11 @@ pub(crate) fn check_rules(args: &RulesCheckArgs, global: &GlobalArgs) -> Result<
     )))
 }
 
-fn diagnostics(configuration: &Configuration, lost_texts: &[LostText]) -> Vec<Diagnostic> {
+/// Returns the errors and warnings about a configuration. `lost_texts` are the texts of its file that YAML cuts short.
+pub(crate) fn diagnostics(
+    configuration: &Configuration,
+    lost_texts: &[LostText],
+) -> Vec<Diagnostic> {
     let mut diagnostics = validation_errors(configuration);
     let mut add = |what: &str, found: Vec<(String, String)>| {
         let more = found.len().saturating_sub(MAX_DIAGNOSTICS);

@@ -66,6 +66,8 @@ fn page(command: &Command) -> io::Result<String> {
                 + &manual::man(manual::EXAMPLES),
         ),
         "llamacloud-prod-classify-run" => Some(manual::man(manual::RUN)),
+        #[cfg(feature = "mcp")]
+        "llamacloud-prod-mcp" => Some(manual::man(manual::MCP)),
         _ => None,
     };
     let mut command = command.clone();

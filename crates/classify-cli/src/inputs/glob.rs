@@ -36,7 +36,7 @@ impl PathMatcher {
 }
 
 /// Whether an argument that is not a file has special characters of globs.
-pub(super) fn is_glob(argument: &Path) -> bool {
+pub(crate) fn is_glob(argument: &Path) -> bool {
     let bytes = argument.as_os_str().as_encoded_bytes();
     bytes.iter().any(|byte| b"*?[{".contains(byte))
 }

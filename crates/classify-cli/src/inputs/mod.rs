@@ -15,7 +15,8 @@ use classify_ureq::classify_client::{FolderEntry, SkipReason, path_name};
 use serde::Serialize;
 
 pub(crate) use self::filter::NameFilter;
-use self::glob::{PathMatcher, is_glob, literal_base};
+pub(crate) use self::glob::is_glob;
+use self::glob::{PathMatcher, literal_base};
 
 use crate::args::values::Shard;
 use crate::error::CliError;
@@ -46,6 +47,8 @@ pub(crate) struct Search<'a> {
     pub(crate) follow_links: bool,
     /// The maximum file size in bytes; `None` for no limit.
     pub(crate) max_bytes: Option<u64>,
+    /// The search ends when it has found more documents than this; `None` for no limit.
+    pub(crate) max_documents: Option<usize>,
 }
 
 /// The result of a search.
@@ -65,6 +68,7 @@ pub(crate) struct FoundInputs {
 
 /// Skipped files, by reason. The fields are keys of the JSON output of a dry run.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "mcp", derive(schemars::JsonSchema))]
 pub(crate) struct SkippedCounts {
     /// Files whose name, or the name of a folder of theirs, begins with a period.
     pub(crate) hidden: u64,
@@ -273,6 +277,12 @@ impl Finder<'_> {
             .push(format!("skipped {}, which this run writes", path.display()));
     }
 
+    /// Whether more documents were found than the search may find.
+    fn is_full(&self) -> bool {
+        let max = self.search.max_documents;
+        max.is_some_and(|max| self.found.inputs.len() > max)
+    }
+
     /// The number of documents that were found, including duplicates.
     fn count(&self) -> usize {
         self.found.inputs.len() + self.duplicates
@@ -290,6 +300,9 @@ impl Finder<'_> {
             }
         };
         while let Some(entry) = entries.next_entry() {
+            if self.is_full() {
+                break;
+            }
             match entry {
                 FolderEntry::Folder(path) if self.is_own(&path) => {
                     self.note_own(&path);
@@ -445,7 +458,7 @@ impl Finder<'_> {
 }
 
 /// Whether an argument is the id of a file or of a parse job.
-fn is_id(argument: &Path) -> bool {
+pub(crate) fn is_id(argument: &Path) -> bool {
     let id = argument.to_str().and_then(|text| {
         text.strip_prefix("dfl-")
             .or_else(|| text.strip_prefix("pjb-"))

@@ -6,9 +6,18 @@ use classify_rules::file::{self, RulesFile, RulesFileError, RulesFileErrorKind};
 
 use crate::error::CliError;
 
+#[cfg(feature = "mcp")]
+pub(crate) use classify_rules::file::MAX_FILE_BYTES;
+
 /// Reads a rules file.
 pub(crate) fn read(path: &Path) -> Result<RulesFile, CliError> {
     file::read(path).map_err(|error| cli_error(&error, path))
+}
+
+/// Parses the content of a rules file. The extension of the path selects the format, and errors name the path.
+#[cfg(feature = "mcp")]
+pub(crate) fn from_bytes(path: &Path, bytes: Vec<u8>) -> Result<RulesFile, CliError> {
+    file::from_bytes(path, bytes).map_err(|error| cli_error(&error, path))
 }
 
 fn cli_error(error: &RulesFileError, path: &Path) -> CliError {

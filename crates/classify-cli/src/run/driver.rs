@@ -20,7 +20,7 @@ const CANCEL_CHECK_INTERVAL: Duration = Duration::from_millis(150);
 
 /// An event of a run.
 #[derive(Debug)]
-pub(super) enum DriveEvent {
+pub(crate) enum DriveEvent {
     Run(RunEvent),
     /// The run stops, and still waits for requests in flight.
     Stopping,
@@ -28,26 +28,26 @@ pub(super) enum DriveEvent {
 
 /// How a run ended.
 #[derive(Debug)]
-pub(super) struct DriveEnd {
+pub(crate) struct DriveEnd {
     /// The reason of an external stop.
-    pub(super) stopped: Option<StopReason>,
+    pub(crate) stopped: Option<StopReason>,
     /// `None` if requests in flight took longer than the grace period.
-    pub(super) summary: Option<Summary>,
+    pub(crate) summary: Option<Summary>,
 }
 
 /// When a run stops before its end.
 #[derive(Debug)]
-pub(super) struct StopConditions<'a> {
-    pub(super) cancel: &'a Cancel,
-    pub(super) deadline: Option<Duration>,
+pub(crate) struct StopConditions<'a> {
+    pub(crate) cancel: &'a Cancel,
+    pub(crate) deadline: Option<Duration>,
     /// An interrupt cancels the jobs that are open.
-    pub(super) cancels_on_interrupt: bool,
+    pub(crate) cancels_on_interrupt: bool,
 }
 
 /// Drives a run to its end and passes its events to `on_event`.
 ///
 /// After a stop and the grace period the thread is detached, so that the process need not wait for an upload.
-pub(super) fn drive(
+pub(crate) fn drive(
     mut run: BulkRun<Transport, impl Iterator<Item = Document> + Send + 'static>,
     conditions: &StopConditions<'_>,
     mut on_event: impl FnMut(DriveEvent),

@@ -19,7 +19,8 @@ use crate::printer::Printer;
 
 /// The counts of a dry run. The fields are the keys of the JSON output.
 #[derive(Debug, Default, Serialize)]
-pub(super) struct DryRunSummary {
+#[cfg_attr(feature = "mcp", derive(schemars::JsonSchema))]
+pub(crate) struct DryRunSummary {
     /// Paths and ids of this run or shard that can be classified.
     documents: u64,
     /// Documents whose content another document has too.
@@ -50,7 +51,7 @@ pub(super) struct DryRunSummary {
 /// The action of a run for a document.
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(rename_all = "snake_case")]
-enum Plan {
+pub(crate) enum Plan {
     /// Upload it and create a job.
     Job,
     /// Nothing: a document with the same content is sent.
@@ -65,33 +66,56 @@ enum Plan {
 
 /// A line of the list of documents.
 #[derive(Debug, Serialize)]
-struct PlannedDocument<'a> {
-    path: &'a str,
+pub(crate) struct PlannedDocument<'a> {
+    pub(crate) path: &'a str,
     plan: Plan,
     /// `null` for an id, and for a document that cannot be read.
     bytes: Option<u64>,
     /// Why it cannot be classified.
-    error: Option<&'a str>,
+    pub(crate) error: Option<&'a str>,
 }
 
 /// A run with `--dry-run`, which reads the documents and sends nothing.
-pub(super) struct DryRun {
-    pub(super) summary: DryRunSummary,
-    pub(super) bulk: Bulk,
-    pub(super) shard: Option<Shard>,
-    /// Whether each document is a line of the output; the summary goes to stderr then.
-    pub(super) lists_documents: bool,
+pub(crate) struct DryRun {
+    pub(crate) summary: DryRunSummary,
+    pub(crate) bulk: Bulk,
+    pub(crate) shard: Option<Shard>,
 }
 
 impl DryRun {
-    /// Counts the documents, and prints the summary.
+    /// Counts the documents, and prints the summary. If `lists_documents`, each document is a line of the output, and the
+    /// summary goes to stderr.
     pub(super) fn run(
-        mut self,
+        self,
         inputs: &[Input],
         format: RowFormat,
+        lists_documents: bool,
         printer: Printer,
     ) -> Result<(), CliError> {
         let mut output = OutputWriter::stdout();
+        let summary = self.count(inputs, read, |document| match document.error {
+            _ if lists_documents => output.json_line(document),
+            Some(error) => {
+                printer.note(&format!("{} {error}", document.path));
+                Ok(())
+            }
+            None => Ok(()),
+        })?;
+        if lists_documents {
+            printer.section("plan", || summary.text(), || json!(summary));
+            return Ok(());
+        }
+        print(&summary, format)
+    }
+
+    /// Counts the documents. `read` reads a document, or returns the error for its row. `on_document` receives each
+    /// document of this run; an error of it ends the count.
+    pub(crate) fn count(
+        mut self,
+        inputs: &[Input],
+        read: impl Fn(&Input) -> Result<HashedDocument, String>,
+        mut on_document: impl FnMut(&PlannedDocument<'_>) -> Result<(), CliError>,
+    ) -> Result<DryRunSummary, CliError> {
         let mut seen = HashSet::new();
         for input in inputs {
             let read = read(input);
@@ -113,27 +137,18 @@ impl DryRun {
                 }
                 Err(error) => {
                     self.summary.unreadable += 1;
-                    if !self.lists_documents {
-                        printer.note(&format!("{} {error}", input.path.display()));
-                    }
                     (Plan::Unreadable, None, Some(error))
                 }
             };
-            if self.lists_documents {
-                output.json_line(&PlannedDocument {
-                    path: &path_name(&input.path),
-                    plan,
-                    bytes,
-                    error: error.as_deref(),
-                })?;
-            }
+            on_document(&PlannedDocument {
+                path: &path_name(&input.path),
+                plan,
+                bytes,
+                error: error.as_deref(),
+            })?;
         }
         self.summary.count_pages();
-        if self.lists_documents {
-            printer.section("plan", || self.summary.text(), || json!(self.summary));
-            return Ok(());
-        }
-        print(&self.summary, format)
+        Ok(self.summary)
     }
 
     fn plan(
@@ -181,7 +196,7 @@ fn read(input: &Input) -> Result<HashedDocument, String> {
 
 impl DryRunSummary {
     /// Returns a plan without documents. The page limits of a saved configuration are unknown.
-    pub(super) fn new(
+    pub(crate) fn new(
         links_not_followed: u64,
         skipped: SkippedCounts,
         parsing: Option<&ParsingConfiguration>,

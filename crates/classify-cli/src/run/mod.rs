@@ -1,15 +1,15 @@
 //! `classify run`: classifies documents, each once.
 
 mod configuration;
-mod driver;
-mod dry_run;
+pub(crate) mod driver;
+pub(crate) mod dry_run;
 mod journal_file;
 mod postprocess;
 mod progress;
 mod report_page;
 mod results;
 mod resume_command;
-mod row;
+pub(crate) mod row;
 mod row_output;
 mod run_files;
 
@@ -78,9 +78,8 @@ pub(crate) fn run(args: &RunArgs, global: &GlobalArgs, printer: Printer) -> Resu
             summary,
             bulk,
             shard: args.shard,
-            lists_documents,
         };
-        return plan.run(&inputs, format, printer);
+        return plan.run(&inputs, format, lists_documents, printer);
     }
 
     let cli_client = CliClient::open(global, printer)?;
@@ -174,6 +173,7 @@ fn find_inputs(
         filter: NameFilter::new(&args.exclude, &args.include)?,
         follow_links: args.follow_links,
         max_bytes: (!global.no_validate).then_some(MAX_FILE_BYTES),
+        max_documents: None,
     })?;
     if args.resume && args.reads_stdin() && found.inputs.is_empty() {
         return Err(CliError::usage(

@@ -236,7 +236,7 @@ impl Row {
 }
 
 /// Removes the name of the document from an error; the row contains it.
-pub(super) fn strip_name(text: &str, path: &Path) -> String {
+pub(crate) fn strip_name(text: &str, path: &Path) -> String {
     let names = [path_name(path), path.display().to_string()]
         .into_iter()
         .chain(path.file_name().map(|name| path_name(Path::new(name))));
