@@ -21,7 +21,8 @@
 //!   command that resumes the run. `inputs` and `rules` are its input.
 //! - `commands::api`: the commands that make one call each, as tables. `commands`: the others.
 //! - `signals`, `cancel`, `graceful_stop`: stopping early.
-//! - `output`: results, on stdout or in a file. `printer`: messages on stderr. `progress_display`: progress on stderr.
+//! - `output`: results, on stdout, in a pager or in a file. `printer`: messages on stderr. `progress_display`: progress on
+//!   stderr.
 //! - `yaml`, `text_encoding`, `parse_message`: text of files and flags, and messages for errors in it.
 //! - `error`, `error_report`, `exit_code`, `connection_hint`, `path_hint`: errors.
 //!
