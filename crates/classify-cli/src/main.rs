@@ -23,7 +23,8 @@
 //! - `mcp`: the MCP server, with the feature of that name. It runs the same bulk runs, dry runs and checks as the
 //!   commands; `mcp::server` alone uses the protocol's crate.
 //! - `signals`, `cancel`, `graceful_stop`: stopping early.
-//! - `output`: results, on stdout or in a file. `printer`: messages on stderr. `progress_display`: progress on stderr.
+//! - `output`: results, on stdout, in a pager or in a file. `printer`: messages on stderr. `progress_display`: progress on
+//!   stderr.
 //! - `yaml`: text of flags and stdin, and warnings about it. `classify-rules` has the parsers.
 //! - `error`, `error_report`, `exit_code`, `connection_hint`, `path_hint`: errors.
 //!

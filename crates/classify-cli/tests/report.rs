@@ -30,9 +30,20 @@ fn page(sandbox: &Sandbox) -> String {
 
 /// The documents of a page, from its first to its last.
 fn documents(page: &str) -> Vec<&str> {
-    page.split("<td class=\"document\"><bdi>")
+    page.split("<td class=\"document\">")
         .skip(1)
-        .map(|rest| rest.split_once('<').unwrap().0)
+        .map(|rest| {
+            let (_, name) = rest.split_once("<bdi>").unwrap();
+            name.split_once('<').unwrap().0
+        })
+        .collect()
+}
+
+/// The links of a page, from its first to its last.
+fn links(page: &str) -> Vec<&str> {
+    page.split("<a href=\"")
+        .skip(1)
+        .map(|rest| rest.split_once('"').unwrap().0)
         .collect()
 }
 
@@ -210,6 +221,48 @@ fn report_page_escapes_file_names_and_service_text() {
     );
     assert!(page.contains("docs/&lt;x&gt;/a\u{240a}b.txt"));
     assert!(page.contains("請求書") && page.contains("{{style}}.txt"));
+}
+
+#[test]
+fn report_page_links_documents_that_exist() {
+    let sandbox = sandbox();
+    sandbox.file("docs/page.html", "<script>alert(1)</script> Invoice");
+    sandbox.file("docs/a 100%.txt", "Invoice: the amount is due.");
+    run(&sandbox, &["--report", "report.html"]).assert_exit(3);
+    let page_links = page(&sandbox);
+    let mut found = links(&page_links);
+    found.sort_unstable();
+    // Not the HTML page, which could run scripts.
+    assert_eq!(
+        found,
+        [
+            "./docs/a%20100%25.txt",
+            "./docs/bill.txt",
+            "./docs/dim.txt",
+            "./docs/even.txt",
+            "./docs/soup.txt",
+            "./docs/torn.pdf"
+        ]
+    );
+}
+
+#[test]
+fn report_page_links_moved_documents_at_their_new_path() {
+    let sandbox = Sandbox::with(Config::default().script(Script::any().labels("invoice", 0.93)));
+    let words = [
+        "--report",
+        "docs/report.html",
+        "--move-to",
+        "sorted/{type}/",
+    ];
+    run(&sandbox, &words).assert_exit(0);
+    let page = fs::read_to_string(sandbox.path().join("docs/report.html")).unwrap();
+    let found = links(&page);
+    assert_eq!(found.len(), 2, "{found:?}");
+    for (link, name) in found.iter().zip(["bill.txt", "soup.txt"]) {
+        assert!(link.starts_with("file:///"), "{link}");
+        assert!(link.ends_with(&format!("/sorted/invoice/{name}")), "{link}");
+    }
 }
 
 #[test]

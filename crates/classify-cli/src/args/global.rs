@@ -135,6 +135,10 @@ pub(crate) struct GlobalArgs {
     #[arg(long, global = true)]
     pub(crate) emulator: bool,
 
+    /// Do not show long lists in a pager
+    #[arg(long, global = true, hide_short_help = true)]
+    pub(crate) no_pager: bool,
+
     /// Print no progress and no notes
     #[arg(long, short, global = true)]
     pub(crate) quiet: bool,
@@ -154,6 +158,8 @@ impl GlobalArgs {
             transform: self.transform.as_deref(),
             raw_output: self.raw_output,
             csv_bom: self.csv_bom,
+            // The log would be written across the pager's screen.
+            pager: !self.no_pager && !self.debug,
         }
     }
 

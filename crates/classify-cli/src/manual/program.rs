@@ -36,6 +36,14 @@ pub(crate) const PROGRAM: &[Section] = &[
                 ),
                 ("NO_COLOR", "disables colors if it is not empty"),
                 (
+                    "LLAMA_CLOUD_PAGER, PAGER",
+                    "pager for long lists, `less` by default; if empty or `cat`, no pager is used",
+                ),
+                (
+                    "LESS",
+                    "options of `less`; if it is not set, the command sets FRX",
+                ),
+                (
                     "COLUMNS",
                     "width of a table in a file, in a pipe or on a terminal of unknown size; 80 by default",
                 ),
@@ -88,6 +96,12 @@ pub(crate) const PROGRAM: &[Section] = &[
                  as a table and jobs as indented JSON; in a pipe, both are JSON lines. `--format` selects another \
                  format. Jobs that are waited for and webhook events are printed as they arrive. `--output FILE` replaces the file as a whole and never leaves it incomplete. Closing the \
                  pipe early (`| head`) is not an error.",
+            ),
+            Text(
+                "On a terminal, a list that is longer than the screen is shown in a pager, as by `git log`. Its first \
+                 items are shown while the others are requested; if you quit the pager, no more are requested. \
+                 `--no-pager` and `--debug` turn it off, and it is not used if it is not installed. `classify run` does not \
+                 use it.",
             ),
             Text(
                 "`--transform PATH` prints a part of each result, selected by a GJSON path, and `--raw-output` prints \

@@ -169,8 +169,14 @@ parsing_configuration:      # optional
             ),
             Text(
                 "`--report` writes one HTML page that needs no network: figures, the distribution of the confidence, \
-                 and a table to sort, search and filter, beginning with the documents to review. It is written even if \
-                 the run stops early. It contains names and reasons, so it is as confidential as the documents.",
+                 and a table to sort, search and filter, beginning with the documents to review. With `--labels`, a \
+                 number of the confusion matrix lists its documents. The page is written even if the run stops early. \
+                 It contains names and reasons, so it is as confidential as the documents.",
+            ),
+            Text(
+                "A document has a link if its file existed when the page was written: relative to the page if it lies \
+                 in the folder of the page or below, so that you can move that folder, and otherwise absolute. \
+                 Documents that a browser would run scripts of (HTML, SVG, XML) have none.",
             ),
         ],
     },

@@ -2,6 +2,8 @@
 
 use classify_proto::v2::{Job, JobStatus};
 
+use comfy_table::Cell;
+
 use super::table::{self, Color, ColumnKind, RenderTarget};
 
 pub(crate) const COLUMNS: [&str; 12] = [
@@ -76,46 +78,47 @@ pub(crate) fn fields_table(job: &Job, target: RenderTarget) -> String {
 /// The minimum width of a terminal for the column of reasons.
 const MIN_WIDTH_FOR_REASONS: u16 = 120;
 
-/// Returns a table with a row for each job. An id takes half of eighty columns, so reasons are shown only in a wide
+/// The columns of a table of jobs.
+const ROW_COLUMNS: [(&str, ColumnKind); 5] = [
+    ("Job", ColumnKind::Word),
+    ("Status", ColumnKind::Label),
+    ("Type", ColumnKind::Label),
+    ("Conf.", ColumnKind::Number),
+    ("Reason", ColumnKind::Prose),
+];
+
+/// Returns the columns of a table of jobs. An id takes half of eighty columns, so reasons are shown only in a wide
 /// terminal.
-pub(crate) fn rows_table(jobs: &[Job], target: RenderTarget) -> String {
-    let columns = [
-        ("Job", ColumnKind::Word),
-        ("Status", ColumnKind::Label),
-        ("Type", ColumnKind::Label),
-        ("Conf.", ColumnKind::Number),
-        ("Reason", ColumnKind::Prose),
-    ];
-    let has_reasons = table::new(&columns, target).width() >= MIN_WIDTH_FOR_REASONS;
-    let column_count = if has_reasons {
-        columns.len()
+pub(crate) fn row_columns(target: RenderTarget) -> &'static [(&'static str, ColumnKind)] {
+    if table::width(target) >= MIN_WIDTH_FOR_REASONS {
+        &ROW_COLUMNS
     } else {
-        columns.len() - 1
-    };
-    let mut table = table::new(&columns[..column_count], target);
-    for job in jobs {
-        let result = job
-            .result
-            .as_ref()
-            .filter(|_| job.status == JobStatus::Completed);
-        let (r#type, reason) = match result {
-            Some(result) => (
-                result.r#type.as_deref().unwrap_or("no match"),
-                result.reasoning.as_deref(),
-            ),
-            None => ("", job.error_message.as_deref()),
-        };
-        let confidence = table::format_confidence(result.and_then(|result| result.confidence));
-        let cells = [
-            table::cell(&job.id, None),
-            table::cell(job.status.as_str(), status_color(&job.status)),
-            table::cell(r#type, None),
-            table::cell(&confidence, None),
-            table::cell(reason.unwrap_or_default(), None),
-        ];
-        table::add(&mut table, cells.into_iter().take(column_count));
+        &ROW_COLUMNS[..ROW_COLUMNS.len() - 1]
     }
-    table::render(table)
+}
+
+/// Returns the cells of a job, one for each of the first columns.
+pub(crate) fn row_cells(job: &Job, column_count: usize) -> Vec<Cell> {
+    let result = job
+        .result
+        .as_ref()
+        .filter(|_| job.status == JobStatus::Completed);
+    let (r#type, reason) = match result {
+        Some(result) => (
+            result.r#type.as_deref().unwrap_or("no match"),
+            result.reasoning.as_deref(),
+        ),
+        None => ("", job.error_message.as_deref()),
+    };
+    let confidence = table::format_confidence(result.and_then(|result| result.confidence));
+    let cells = [
+        table::cell(&job.id, None),
+        table::cell(job.status.as_str(), status_color(&job.status)),
+        table::cell(r#type, None),
+        table::cell(&confidence, None),
+        table::cell(reason.unwrap_or_default(), None),
+    ];
+    cells.into_iter().take(column_count).collect()
 }
 
 fn status_color(status: &JobStatus) -> Option<Color> {

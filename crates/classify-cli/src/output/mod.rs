@@ -2,6 +2,7 @@
 
 pub(crate) mod format;
 mod jobs;
+mod pager;
 pub(crate) mod results;
 pub(crate) mod sink;
 pub(crate) mod table;
@@ -12,16 +13,17 @@ use std::io::{self, IsTerminal as _, Write};
 
 use serde::Serialize;
 
+use self::pager::PagedStdout;
 use self::table::RenderTarget;
 use crate::error::CliError;
 use crate::exit_code::ExitCode;
 use crate::terminal::escape_lines;
 
-/// Writes results. Every method flushes, except between `hold` and `release`.
+/// Writes results. Every method flushes, unless the output may go to a pager, and except between `hold` and `release`.
 ///
 /// Control characters are replaced if the output is a terminal.
 #[derive(Debug)]
-pub(crate) struct OutputWriter<W: Write = io::BufWriter<io::Stdout>> {
+pub(crate) struct OutputWriter<W: Write = PagedStdout> {
     inner: W,
     target: RenderTarget,
     is_terminal: bool,
@@ -30,12 +32,32 @@ pub(crate) struct OutputWriter<W: Write = io::BufWriter<io::Stdout>> {
 
 impl OutputWriter {
     pub(crate) fn stdout() -> Self {
+        Self::new(PagedStdout::plain())
+    }
+
+    /// Returns a writer that shows a long list in a pager if stdout is a terminal. Call [`finish`](Self::finish) at the
+    /// end.
+    pub(crate) fn paged() -> Self {
+        Self::new(PagedStdout::paged())
+    }
+
+    fn new(inner: PagedStdout) -> Self {
         Self {
-            inner: io::BufWriter::new(io::stdout()),
+            inner,
             target: RenderTarget::Stdout,
             is_terminal: io::stdout().is_terminal(),
             is_held: false,
         }
+    }
+
+    /// Returns the rows of the screen if the output may go to a pager.
+    pub(crate) fn pager_rows(&self) -> Option<usize> {
+        self.inner.screen_rows()
+    }
+
+    /// Prints output that was held back, and waits until the user quits the pager.
+    pub(crate) fn finish(mut self) -> Result<(), CliError> {
+        Ok(self.inner.finish()?)
     }
 }
 

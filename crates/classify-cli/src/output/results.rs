@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use std::path::Path;
 
 use classify_proto::v2::Job;
+use comfy_table::Cell;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
@@ -12,7 +13,7 @@ use serde_transcode::Transcoder;
 
 use super::format::Format;
 use super::sink::OutputSink;
-use super::table::{self, ColumnKind, RenderTarget};
+use super::table::{self, ColumnKind, RenderTarget, TableParts};
 use super::{jobs, transform};
 use crate::error::CliError;
 use crate::exit_code::ExitCode;
@@ -35,6 +36,8 @@ pub(crate) struct ResultSettings<'a> {
     pub(crate) raw_output: bool,
     /// Begin CSV with a byte order mark.
     pub(crate) csv_bom: bool,
+    /// Show a list that is longer than the screen in a pager.
+    pub(crate) pager: bool,
 }
 
 /// The number of results to expect.
@@ -63,6 +66,8 @@ pub(crate) struct ResultWriter {
     array_started: bool,
     /// Results of a table or CSV file, which is written at the end.
     buffered: Vec<String>,
+    /// The table of a list for a pager, which is written in parts.
+    parts: Option<TableParts>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,7 +117,11 @@ impl ResultWriter {
             settings.format == Format::Auto && file.is_none() && format == ValueFormat::Json;
         Ok(Self {
             format,
-            sink: OutputSink::open(file)?,
+            sink: if settings.pager && file.is_none() && count == ResultCount::Many {
+                OutputSink::open_paged()
+            } else {
+                OutputSink::open(file)?
+            },
             // A part of a job is not a job.
             kind: if settings.transform.is_some() {
                 ResultKind::Other
@@ -125,6 +134,7 @@ impl ResultWriter {
             is_list: count == ResultCount::Many || (count == ResultCount::Stream && !is_terminal),
             array_started: false,
             buffered: Vec::new(),
+            parts: None,
         })
     }
 
@@ -173,9 +183,70 @@ impl ResultWriter {
             }
             ValueFormat::Table | ValueFormat::Csv => {
                 self.buffered.push(json.to_owned());
-                Ok(())
+                match self.sink.pager_rows() {
+                    // The first rows are shown as soon as they fill the screen, and then each row.
+                    Some(rows) if self.format == ValueFormat::Table => {
+                        if self.parts.is_some() || self.buffered.len() >= rows {
+                            self.table_part()?;
+                        }
+                        Ok(())
+                    }
+                    _ => Ok(()),
+                }
             }
         }
+    }
+
+    /// Writes the buffered results as a part of a table.
+    fn table_part(&mut self) -> Result<(), CliError> {
+        let buffered = std::mem::take(&mut self.buffered);
+        let target = self.sink.target();
+        let (columns, rows) = if let Some(jobs) = self.as_jobs(&buffered) {
+            let columns = jobs::row_columns(target).to_vec();
+            let rows = jobs.iter().map(|job| jobs::row_cells(job, columns.len()));
+            let rows = rows.collect::<Vec<_>>();
+            let columns = columns
+                .into_iter()
+                .map(|(name, kind)| (name.to_owned(), kind));
+            (columns.collect::<Vec<_>>(), rows)
+        } else {
+            let (columns, records) = columns_and_records(&buffered)?;
+            let mut shown = shown_columns(&columns, &records);
+            // Fields that these results do not have keep their column.
+            if let Some(parts) = self
+                .parts
+                .as_ref()
+                .filter(|_| self.kind == ResultKind::Other)
+            {
+                let mut earlier = parts.column_names();
+                shown.retain(|name| !earlier.contains(name));
+                earlier.append(&mut shown);
+                shown = earlier;
+            }
+            let rows = records.iter().map(|record| record_cells(&shown, record));
+            let rows = rows.collect();
+            let columns = shown.into_iter().map(|name| {
+                let kind = column_kind(&name);
+                (name, kind)
+            });
+            (columns.collect(), rows)
+        };
+        let columns: Vec<_> = columns
+            .iter()
+            .map(|(name, kind)| (name.as_str(), *kind))
+            .collect();
+        if !self
+            .parts
+            .as_ref()
+            .is_some_and(|parts| parts.has_columns(&columns))
+        {
+            if self.parts.is_some() {
+                self.sink.write("\n")?;
+            }
+            self.parts = Some(TableParts::new(&columns, target));
+        }
+        let text = self.parts.as_mut().map(|parts| parts.render(&rows));
+        self.sink.table(&text.unwrap_or_default())
     }
 
     fn write_single(&mut self, json: &str) -> Result<(), CliError> {
@@ -207,6 +278,7 @@ impl ResultWriter {
                 self.sink
                     .line(if self.array_started { "\n]" } else { "[]" })?;
             }
+            ValueFormat::Table if self.parts.is_some() => {}
             ValueFormat::Table => self.table(&buffered)?,
             ValueFormat::Csv => self.csv(&buffered)?,
             _ => {}
@@ -224,7 +296,11 @@ impl ResultWriter {
         let text = match (self.as_jobs(buffered), buffered) {
             (Some(jobs), _) => match jobs.as_slice() {
                 [job] if !self.is_list => jobs::fields_table(job, target),
-                jobs => jobs::rows_table(jobs, target),
+                jobs => {
+                    let columns = jobs::row_columns(target);
+                    let rows = jobs.iter().map(|job| jobs::row_cells(job, columns.len()));
+                    TableParts::new(columns, target).render(&rows.collect::<Vec<_>>())
+                }
             },
             (None, [one]) if !self.is_list => {
                 let mut table = table::new(
@@ -291,7 +367,18 @@ const LEADING_COLUMNS: [&str; 3] = ["id", "name", "status"];
 /// Returns a table of the results, with a column for each field that is never an object or a list.
 fn rows(buffered: &[String], target: RenderTarget) -> Result<String, CliError> {
     let (columns, records) = columns_and_records(buffered)?;
-    let mut shown: Vec<&String> = columns
+    let shown = shown_columns(&columns, &records);
+    let headings: Vec<_> = shown
+        .iter()
+        .map(|name| (name.as_str(), column_kind(name)))
+        .collect();
+    let rows = records.iter().map(|record| record_cells(&shown, record));
+    Ok(TableParts::new(&headings, target).render(&rows.collect::<Vec<_>>()))
+}
+
+/// Returns the columns of a table of the results.
+fn shown_columns(columns: &[String], records: &[RecordFields]) -> Vec<String> {
+    let mut shown: Vec<_> = columns
         .iter()
         .filter(|column| {
             let values = records.iter().flatten().filter(|(name, _)| name == *column);
@@ -301,6 +388,7 @@ fn rows(buffered: &[String], target: RenderTarget) -> Result<String, CliError> {
                 .peekable();
             plain.peek().is_some() && plain.all(|value| !value.is_object() && !value.is_array())
         })
+        .cloned()
         .collect();
     shown.retain(|name| !OWNER_COLUMNS.contains(&name.as_str()));
     shown.sort_by_key(|name| {
@@ -309,30 +397,28 @@ fn rows(buffered: &[String], target: RenderTarget) -> Result<String, CliError> {
             .position(|first| first == name)
             .unwrap_or(LEADING_COLUMNS.len())
     });
-    // A wrapped id cannot be copied.
-    let kind = |name: &str| match name {
+    shown
+}
+
+fn column_kind(name: &str) -> ColumnKind {
+    match name {
+        // A wrapped id cannot be copied.
         "id" => ColumnKind::Word,
         "status" | "type" => ColumnKind::Label,
         _ => ColumnKind::Prose,
-    };
-    let headings: Vec<_> = shown
-        .iter()
-        .map(|name| (name.as_str(), kind(name)))
-        .collect();
-    let mut table = table::new(&headings, target);
-    for record in &records {
-        table::add(
-            &mut table,
-            shown.iter().map(|column| {
-                let found = record.iter().find(|(name, _)| name == *column);
-                let text = found
-                    .map(|(_, value)| plain_text(value))
-                    .unwrap_or_default();
-                table::cell(&text, None)
-            }),
-        );
     }
-    Ok(table::render(table))
+}
+
+/// Returns the cells of a result for these columns.
+fn record_cells(columns: &[String], record: &RecordFields) -> Vec<Cell> {
+    let cells = columns.iter().map(|column| {
+        let found = record.iter().find(|(name, _)| name == column);
+        let text = found
+            .map(|(_, value)| plain_text(value))
+            .unwrap_or_default();
+        table::cell(&text, None)
+    });
+    cells.collect()
 }
 
 type RecordFields = Vec<(String, Value)>;

@@ -36,7 +36,12 @@ impl OutputSink {
         Self::open_for_flag("--output", path)
     }
 
-    /// The same for the file of another flag.
+    /// Opens stdout for a list, which may go to a pager.
+    pub(crate) fn open_paged() -> Self {
+        Self::Stdout(OutputWriter::paged())
+    }
+
+    /// The same as [`open`](Self::open) for the file of another flag.
     pub(crate) fn open_for_flag(flag: &'static str, path: Option<&Path>) -> Result<Self, CliError> {
         let Some(path) = path.filter(|path| *path != Path::new("-")) else {
             return Ok(Self::Stdout(OutputWriter::stdout()));
@@ -70,6 +75,14 @@ impl OutputSink {
         match self {
             Self::Stdout(_) => RenderTarget::Stdout,
             Self::Replace { .. } | Self::Stream { .. } => RenderTarget::File,
+        }
+    }
+
+    /// Returns the rows of the screen if the output may go to a pager.
+    pub(crate) fn pager_rows(&self) -> Option<usize> {
+        match self {
+            Self::Stdout(out) => out.pager_rows(),
+            Self::Replace { .. } | Self::Stream { .. } => None,
         }
     }
 
@@ -116,10 +129,12 @@ impl OutputSink {
         }
     }
 
-    /// Replaces the file with the temporary one.
+    /// Replaces the file with the temporary one, or waits until the user quits the pager.
     pub(crate) fn finish(self) -> Result<(), CliError> {
-        let Self::Replace { file, path, flag } = self else {
-            return Ok(());
+        let (file, path, flag) = match self {
+            Self::Stdout(out) => return out.finish(),
+            Self::Stream { .. } => return Ok(()),
+            Self::Replace { file, path, flag } => (file, path, flag),
         };
         file.as_file()
             .sync_all()

@@ -67,29 +67,39 @@ struct TableColumn {
     max_word_width: u16,
 }
 
-impl Table {
-    /// Returns the width that the table may take.
-    pub(crate) fn width(&self) -> u16 {
-        self.width
+/// Returns the width that a table may take.
+pub(crate) fn width(target: RenderTarget) -> u16 {
+    if is_terminal(target) {
+        terminal_width(&Term::stdout())
+    } else {
+        width_without_terminal()
     }
+}
+
+fn is_terminal(target: RenderTarget) -> bool {
+    target == RenderTarget::Stdout && io::stdout().is_terminal()
 }
 
 /// Returns an empty table with these columns.
 pub(crate) fn new(columns: &[(&str, ColumnKind)], target: RenderTarget) -> Table {
-    let mut table = ComfyTable::new();
-    table
-        .load_style(STYLE)
-        .set_content_arrangement(ContentArrangement::Dynamic);
-    let is_terminal = target == RenderTarget::Stdout && io::stdout().is_terminal();
-    if !is_terminal || !stdout_has_colors() {
-        // No colors and nothing bold.
-        table.force_no_tty();
-    }
-    table.set_header(
+    let mut table = without_header(columns, target);
+    table.inner.set_header(
         columns
             .iter()
             .map(|(name, _)| Cell::new(name).add_attribute(Attribute::Bold)),
     );
+    table
+}
+
+fn without_header(columns: &[(&str, ColumnKind)], target: RenderTarget) -> Table {
+    let mut table = ComfyTable::new();
+    table
+        .load_style(STYLE)
+        .set_content_arrangement(ContentArrangement::Dynamic);
+    if !is_terminal(target) || !stdout_has_colors() {
+        // No colors and nothing bold.
+        table.force_no_tty();
+    }
     Table {
         inner: table,
         columns: columns
@@ -104,11 +114,80 @@ pub(crate) fn new(columns: &[(&str, ColumnKind)], target: RenderTarget) -> Table
                 column
             })
             .collect(),
-        width: if is_terminal {
-            terminal_width(&Term::stdout())
-        } else {
-            width_without_terminal()
-        },
+        width: width(target),
+    }
+}
+
+/// A table that is rendered in parts, so that its first rows are shown before the last ones are known. All parts have
+/// the column widths of the first. A part that does not fit them begins with a header of its own.
+#[derive(Debug)]
+pub(crate) struct TableParts {
+    columns: Vec<(String, ColumnKind)>,
+    target: RenderTarget,
+    /// The columns of the parts so far, and their widths.
+    layout: Option<(Vec<TableColumn>, Vec<u16>)>,
+}
+
+impl TableParts {
+    pub(crate) fn new(columns: &[(&str, ColumnKind)], target: RenderTarget) -> Self {
+        let columns = columns
+            .iter()
+            .map(|(name, kind)| ((*name).to_owned(), *kind));
+        Self {
+            columns: columns.collect(),
+            target,
+            layout: None,
+        }
+    }
+
+    /// Whether the parts have these columns.
+    pub(crate) fn has_columns(&self, columns: &[(&str, ColumnKind)]) -> bool {
+        let mine = self
+            .columns
+            .iter()
+            .map(|(name, kind)| (name.as_str(), *kind));
+        mine.eq(columns.iter().copied())
+    }
+
+    pub(crate) fn column_names(&self) -> Vec<String> {
+        self.columns.iter().map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Renders the next rows.
+    pub(crate) fn render(&mut self, rows: &[Vec<Cell>]) -> String {
+        let columns = self
+            .columns
+            .iter()
+            .map(|(name, kind)| (name.as_str(), *kind));
+        let columns: Vec<_> = columns.collect();
+        let fill = |mut table: Table| {
+            for row in rows {
+                add(&mut table, row.iter().cloned());
+            }
+            table
+        };
+        let mut before = "";
+        if let Some((earlier, widths)) = &self.layout {
+            let mut table = fill(without_header(&columns, self.target));
+            table.include(earlier);
+            let needed = column_widths(&table.columns, table.width);
+            let fits = columns
+                .iter()
+                .zip(needed.iter().zip(widths))
+                .all(|((_, kind), (needed, width))| *needed <= kind.max_needed(*width));
+            if fits {
+                return render_with_widths(table.inner, &table.columns, widths);
+            }
+            before = "\n";
+        }
+        let mut table = fill(new(&columns, self.target));
+        if let Some((earlier, _)) = &self.layout {
+            table.include(earlier);
+        }
+        let widths = column_widths(&table.columns, table.width);
+        let text = render_with_widths(table.inner, &table.columns, &widths);
+        self.layout = Some((table.columns, widths));
+        format!("{before}{text}")
     }
 }
 
@@ -118,6 +197,27 @@ pub(crate) fn for_stderr(columns: &[(&str, ColumnKind)]) -> Table {
     // Narrower columns would break the words.
     table.width = terminal_width(&Term::stderr()).max(60);
     table
+}
+
+impl Table {
+    /// Makes the columns as wide as those of another part need it.
+    fn include(&mut self, columns: &[TableColumn]) {
+        for (column, other) in self.columns.iter_mut().zip(columns) {
+            column.content = column.content.max(other.content);
+            column.max_word_width = column.max_word_width.max(other.max_word_width);
+        }
+    }
+}
+
+impl ColumnKind {
+    /// Returns the width up to which the texts of a column are readable if it has a smaller width: prose and names may
+    /// take two lines more often than in a table of their own.
+    fn max_needed(self, width: u16) -> u16 {
+        match self {
+            Self::Prose | Self::Names(_) => width.saturating_mul(2),
+            Self::Label | Self::Number | Self::Word => width,
+        }
+    }
 }
 
 impl TableColumn {
@@ -232,10 +332,13 @@ pub(crate) fn cell(text: &str, color: Option<Color>) -> Cell {
 /// Returns the table as text, without trailing blanks.
 pub(crate) fn render(table: Table) -> String {
     let widths = column_widths(&table.columns, table.width);
-    let mut rendered = table.inner;
+    render_with_widths(table.inner, &table.columns, &widths)
+}
+
+fn render_with_widths(mut rendered: ComfyTable, columns: &[TableColumn], widths: &[u16]) -> String {
     // The terminal, and not the table, cuts off text that does not fit.
     rendered.set_width(u16::MAX);
-    for (index, (column, width)) in table.columns.iter().zip(&widths).enumerate() {
+    for (index, (column, width)) in columns.iter().zip(widths).enumerate() {
         let is_last = index + 1 == widths.len();
         let padding = if is_last { 0 } else { PADDING };
         let Some(comfy) = rendered.column_mut(index) else {

@@ -37,6 +37,10 @@ impl AtomicFile {
         })
     }
 
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Replaces the file atomically; a device or a pipe is written directly.
     pub(super) fn write(&self, text: &str) -> Result<(), CliError> {
         let mut sink = OutputSink::open_for_flag(self.flag, Some(&self.path))?;

@@ -70,8 +70,8 @@ class Browser:
     def open(self, url, scripts=True):
         """Opens a page in a new tab, and waits until it has loaded."""
         self.session = None
-        target = self.call("Target.createTarget", url="about:blank")["targetId"]
-        self.session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        self.tab = self.call("Target.createTarget", url="about:blank")["targetId"]
+        self.session = self.call("Target.attachToTarget", targetId=self.tab, flatten=True)["sessionId"]
         self.events = []
         for domain in ["Page", "Network", "Runtime", "Log", "DOM"]:
             self.call(f"{domain}.enable")
@@ -95,9 +95,21 @@ class Browser:
         root = self.call("DOM.getDocument")["root"]["nodeId"]
         return len(self.call("DOM.querySelectorAll", nodeId=root, selector=selector)["nodeIds"])
 
-    def look(self, path, width, height, scheme):
+    def resize(self, width, height, scheme):
+        """Sets the size of the window and the color scheme."""
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
         self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+
+    def press(self, key, shift=False):
+        """Presses a key, as a person does: Tab moves the focus and Enter follows a link."""
+        code = {"Tab": 9, "Enter": 13}[key]
+        text = {"text": "\r"} if key == "Enter" else {}
+        keys = {"key": key, "code": key, "windowsVirtualKeyCode": code, "modifiers": 8 if shift else 0}
+        self.call("Input.dispatchKeyEvent", type="keyDown" if text else "rawKeyDown", **keys, **text)
+        self.call("Input.dispatchKeyEvent", type="keyUp", **keys)
+
+    def look(self, path, width, height, scheme):
+        self.resize(width, height, scheme)
         picture = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True)
         with open(path, "wb") as file:
             file.write(base64.b64decode(picture["data"]))

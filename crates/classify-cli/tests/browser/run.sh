@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Opens the page of `classify run --report` in a headless Chromium, sorts and filters it, and sees that nothing that a
-# document is called, or that the service says, runs or fetches anything.
+# Opens the page of `classify run --report` in a headless Chromium, sorts and filters it, follows its links, and sees that
+# nothing that a document is called, or that the service says, runs or fetches anything. axe-core examines roles and
+# contrast. Prints how long a page with 50,000 documents takes.
 #
 #   tests/browser/run.sh [FOLDER]
 #
 # FOLDER keeps the pages and their screenshots (light, dark, narrow, on paper) for inspection; without it they are
-# deleted. Chromium is Debian's and is installed if it is missing. If it cannot be installed, the script skips the checks
-# with a message, or fails with REQUIRED=1.
+# deleted. Chromium is Debian's and is installed if it is missing; axe-core is installed with npm into FOLDER. If one of
+# them cannot be installed, the script skips its checks with a message, or fails with REQUIRED=1.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -28,6 +29,16 @@ if ! command -v chromium >/dev/null; then
     apt-get update -q >"$folder/apt.log" 2>&1 &&
         apt-get install -q -y --no-install-recommends chromium >>"$folder/apt.log" 2>&1 ||
         { echo "SKIPPED: chromium could not be installed; is the network there?"; exit "${REQUIRED:-0}"; }
+fi
+
+axe=$folder/axe/node_modules/axe-core/axe.min.js
+if [ ! -f "$axe" ]; then
+    mkdir -p "$folder/axe"
+    (cd "$folder/axe" && npm install --silent --no-audit --no-fund --no-save --ignore-scripts axe-core@4.14.1) >"$folder/npm.log" 2>&1 || {
+        echo "SKIPPED: axe-core could not be installed; is the network there?"
+        if [ "${REQUIRED:-0}" = 1 ]; then exit 1; fi
+        axe=
+    }
 fi
 
 cd "$here/../.."
@@ -53,7 +64,10 @@ classify() { # the code that it must end with, then words
     [ "$status" = "$wanted" ] || { echo "FAILED: classify run $* ended with $status"; exit 1; }
 }
 classify 3 docs --review-below 0.8 --labels truth.csv --copy-to 'sorted/{type}/' --report "$folder/report.html"
-classify 0 many --report "$folder/many.html"
+classify 0 many --labels many.csv --report "$folder/many.html"
 classify 3 docs/empty.txt --report "$folder/none.html"
+classify 0 nothing --report "$folder/empty.html"
+classify 0 inbox --move-to 'moved/{type}/' --report pages/moved.html
+classify 3 slow --timeout 1s --report "$folder/stopped.html"
 
-timeout 300 python3 -B "$here/judge.py" "$folder"
+timeout 300 python3 -B "$here/judge.py" "$folder" ${axe:+"$axe"}

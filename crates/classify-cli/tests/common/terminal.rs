@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{Winsize, tcsetwinsize};
+use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 
 /// A command that runs in a terminal of its own.
 pub struct Terminal {
@@ -139,6 +139,16 @@ impl Terminal {
     /// Presses keys.
     pub fn types(&self, keys: &str) {
         std::io::Write::write_all(&mut &self.near_end, keys.as_bytes()).unwrap();
+    }
+
+    /// Whether the terminal shows what is typed, and passes on whole lines: as it was at the start.
+    pub fn echoes(&self) -> bool {
+        let modes = tcgetattr(self.far_end.as_fd()).unwrap().local_modes;
+        modes.contains(LocalModes::ECHO | LocalModes::ICANON)
+    }
+
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
     }
 
     /// Sends the signal of Ctrl-C.

@@ -279,6 +279,7 @@ impl Postprocess {
             return moved;
         };
         let page = ReportPage {
+            path: file.path(),
             rows,
             labels: self.labels.as_ref(),
             type_counts: &self.type_counts,

@@ -1,5 +1,6 @@
 //! The table of documents, and its filters.
 
+use super::links::Links;
 use super::markup::Markup;
 use super::page::ReportPage;
 use crate::output::table;
@@ -13,23 +14,29 @@ struct Column {
 
 pub(super) fn section(body: &mut Markup, page: &ReportPage<'_>) {
     let has_review = page.review_below.is_some();
-    body.raw("<section aria-labelledby=\"all-documents\">\n<h2 id=\"all-documents\">Documents</h2>\n")
+    body.raw("<section aria-labelledby=\"all-documents\">\n<h2 id=\"all-documents\" tabindex=\"-1\">Documents</h2>\n")
         .raw("<form id=\"filters\" role=\"search\" hidden>\n<label>Search <input type=\"search\" name=\"text\" autocomplete=\"off\" placeholder=\"name, type, reason …\"></label>\n<label>Type <select name=\"type\"><option value=\"\">all</option></select></label>\n<label>Status <select name=\"status\"><option value=\"\">all</option></select></label>\n");
+    if page.labels.is_some() {
+        body.raw(
+            "<label>Label <select name=\"label\"><option value=\"\">all</option></select></label>\n",
+        );
+    }
     if has_review {
         body.raw("<label class=\"check\"><input type=\"checkbox\" name=\"review\"> to review only</label>\n");
     }
     if page.labels.is_some() {
         body.raw("<label class=\"check\"><input type=\"checkbox\" name=\"mistakes\"> mistakes only</label>\n");
     }
-    body.raw("</form>\n<div class=\"scroll\"><table id=\"documents\" aria-labelledby=\"all-documents\">\n<thead><tr>");
+    body.raw("<button type=\"button\" id=\"clear\">Clear filters</button>\n</form>\n<div>\n<div class=\"scroll\"><table id=\"documents\" aria-labelledby=\"all-documents\">\n<thead><tr>");
     for column in columns(page) {
         body.raw(column.open).text(column.name).raw("</th>");
     }
     body.raw("</tr></thead>\n<tbody>\n");
+    let mut links = Links::new(page.path);
     for (index, row) in review_order(page.rows) {
-        table_row(body, page, index, row);
+        table_row(body, page, &mut links, index, row);
     }
-    body.raw("</tbody>\n</table></div>\n<div id=\"pager\" class=\"pager\" hidden><button type=\"button\">Previous</button><button type=\"button\">Next</button><span id=\"shown\" role=\"status\"></span></div>\n</section>\n");
+    body.raw("</tbody>\n</table></div>\n<div id=\"pager\" class=\"pager\" hidden><button type=\"button\">Previous</button><button type=\"button\">Next</button><span id=\"shown\" role=\"status\"></span></div>\n</div>\n</section>\n");
 }
 
 fn columns(page: &ReportPage<'_>) -> Vec<Column> {
@@ -86,7 +93,7 @@ fn review_order(rows: &[Option<Row>]) -> Vec<(usize, &Row)> {
     rows
 }
 
-fn table_row(body: &mut Markup, page: &ReportPage<'_>, index: usize, row: &Row) {
+fn table_row(body: &mut Markup, page: &ReportPage<'_>, links: &mut Links, index: usize, row: &Row) {
     let label = page.labels.and_then(|labels| labels.of(index));
     let is_mistake = label.is_some_and(|label| !row.is_classified() || *label != row.r#type);
     body.raw(match (row.review == Some(true), is_mistake) {
@@ -95,9 +102,9 @@ fn table_row(body: &mut Markup, page: &ReportPage<'_>, index: usize, row: &Row) 
         (false, true) => "<tr class=\"mistake\">",
         (true, true) => "<tr class=\"review mistake\">",
     });
-    body.raw("<td class=\"document\"><bdi>")
-        .path(&row.path)
-        .raw("</bdi></td>");
+    body.raw("<td class=\"document\">");
+    document(body, links, &row.path);
+    body.raw("</td>");
     match (&row.r#type, row.is_classified()) {
         (Some(r#type), true) => body.cell("<td class=\"type\">", r#type, "</td>"),
         (None, true) => body.raw("<td class=\"type without\">no match</td>"),
@@ -126,15 +133,16 @@ fn table_row(body: &mut Markup, page: &ReportPage<'_>, index: usize, row: &Row) 
     }
     if page.labels.is_some() {
         match label {
-            None => body.raw("<td class=\"label\"></td>"),
+            None => body.raw("<td class=\"label without\"></td>"),
             Some(label) => {
                 let name = label.as_deref().unwrap_or("no match");
-                let (open, mark) = if is_mistake {
-                    ("<td class=\"label wrong\">", "✗ ")
-                } else {
-                    ("<td class=\"label right\">", "✓ ")
-                };
-                body.raw(open).raw(mark).text(name).raw("</td>")
+                body.raw(match (is_mistake, label) {
+                    (true, Some(_)) => "<td class=\"label wrong\">✗ ",
+                    (true, None) => "<td class=\"label wrong without\">✗ ",
+                    (false, Some(_)) => "<td class=\"label right\">✓ ",
+                    (false, None) => "<td class=\"label right without\">✓ ",
+                });
+                body.text(name).raw("</td>")
             }
         };
     }
@@ -143,12 +151,27 @@ fn table_row(body: &mut Markup, page: &ReportPage<'_>, index: usize, row: &Row) 
     if let Some(file) = &row.file_result {
         body.raw("<td class=\"filed\">");
         match &file.outcome {
-            FileOutcome::Moved(path) => body.path(path),
-            FileOutcome::AlreadyThere(path) => body.path(path).raw(" (was already there)"),
+            FileOutcome::Moved(path) => document(body, links, path),
+            FileOutcome::AlreadyThere(path) => {
+                document(body, links, path).raw(" (was already there)")
+            }
             FileOutcome::Kept(reason) => body.raw("stays: ").text(reason),
             FileOutcome::Failed(reason) => body.raw("failed: ").text(reason),
         };
         body.raw("</td>");
     }
     body.raw("</tr>\n");
+}
+
+/// Adds the path of a document, as a link if there is a file that may be opened.
+fn document<'m>(body: &'m mut Markup, links: &mut Links, path: &str) -> &'m mut Markup {
+    match links.url(path) {
+        Some(url) => body
+            .raw("<a href=\"")
+            .text(&url)
+            .raw("\"><bdi>")
+            .path(path)
+            .raw("</bdi></a>"),
+        None => body.raw("<bdi>").path(path).raw("</bdi>"),
+    }
 }

@@ -27,7 +27,7 @@ fn format_ratio(ratio: Option<f64>) -> String {
 }
 
 fn classes(body: &mut Markup, evaluation: &Evaluation) {
-    body.raw("<h3 id=\"classes\">Each type</h3>\n<div class=\"scroll\"><table class=\"figures-by-type\" aria-labelledby=\"classes\">\n<thead><tr><th scope=\"col\">Type</th><th scope=\"col\" class=\"number\">Labelled</th><th scope=\"col\" class=\"number\">Found</th><th scope=\"col\" class=\"number\">Correct</th><th scope=\"col\" class=\"number\">Precision</th><th scope=\"col\" class=\"number\">Recall</th><th scope=\"col\" class=\"number\">F1</th></tr></thead>\n<tbody>\n");
+    body.raw("<h3 id=\"classes\">Each type</h3>\n<div class=\"scroll\"><table class=\"figures-by-type stacked\" aria-labelledby=\"classes\">\n<thead><tr><th scope=\"col\">Type</th><th scope=\"col\" class=\"number\">Labelled</th><th scope=\"col\" class=\"number\">Found</th><th scope=\"col\" class=\"number\">Correct</th><th scope=\"col\" class=\"number\">Precision</th><th scope=\"col\" class=\"number\">Recall</th><th scope=\"col\" class=\"number\">F1</th></tr></thead>\n<tbody>\n");
     for class in &evaluation.classes {
         body.cell(
             "<tr><th scope=\"row\" class=\"name\">",
@@ -49,23 +49,38 @@ fn classes(body: &mut Markup, evaluation: &Evaluation) {
     body.raw("</tbody>\n</table></div>\n<p class=\"note\">Precision: the share of found documents that are correct. Recall: the share of labelled documents that were found. F1: the harmonic mean of both. A dash means that there are no such documents.</p>\n");
 }
 
+/// The names of classes that fit side by side, in characters. Longer headings are set upright.
+const MAX_LEVEL_HEADINGS: usize = 70;
+
 fn matrix(body: &mut Markup, evaluation: &Evaluation) {
-    body.raw("<h3 id=\"matrix\">Confusion matrix</h3>\n<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-labelledby=\"matrix\"><table class=\"matrix\" aria-labelledby=\"matrix\">\n<thead><tr><th scope=\"col\">Label ╲ result</th>");
-    for class in &evaluation.classes {
-        body.cell("<th scope=\"col\">", class.name(), "</th>");
-    }
-    body.raw("<th scope=\"col\">no result</th></tr></thead>\n<tbody>\n");
-    for (row_index, (class, line)) in evaluation
-        .classes
+    let classes = &evaluation.classes;
+    let headings: usize = classes
         .iter()
-        .zip(&evaluation.matrix)
-        .enumerate()
-    {
-        body.cell(
-            "<tr><th scope=\"row\" class=\"name\">",
-            class.name(),
-            "</th>",
-        );
+        .map(|class| class.name().chars().count())
+        .sum();
+    body.raw("<h3 id=\"matrix\">Confusion matrix</h3>\n<p class=\"note\" id=\"matrix-hint\" hidden>Press a number to list its documents below; press it again to list all.</p>\n<div class=\"scroll\"><table class=\"matrix");
+    if headings > MAX_LEVEL_HEADINGS {
+        body.raw(" upright");
+    }
+    body.raw("\" aria-labelledby=\"matrix\">\n<thead><tr><th scope=\"col\">Label ╲ result</th>");
+    for class in classes {
+        body.raw(if class.r#type.is_some() {
+            "<th scope=\"col\"><span>"
+        } else {
+            "<th scope=\"col\" class=\"without\"><span>"
+        });
+        body.text(class.name()).raw("</span></th>");
+    }
+    body.raw(
+        "<th scope=\"col\" class=\"without\"><span>no result</span></th></tr></thead>\n<tbody>\n",
+    );
+    for (row_index, (class, line)) in classes.iter().zip(&evaluation.matrix).enumerate() {
+        let open = if class.r#type.is_some() {
+            "<tr><th scope=\"row\" class=\"name\">"
+        } else {
+            "<tr><th scope=\"row\" class=\"name without\">"
+        };
+        body.cell(open, class.name(), "</th>");
         for (index, number) in line.iter().enumerate() {
             let open = match (number, index == row_index) {
                 (0, _) => "<td class=\"none\">",
@@ -82,7 +97,7 @@ fn matrix(body: &mut Markup, evaluation: &Evaluation) {
 fn thresholds(body: &mut Markup, evaluation: &Evaluation) {
     body.raw("<h3 id=\"thresholds\">Effect of a confidence threshold</h3>\n<div class=\"side\">\n<div>")
         .append(&charts::curve(evaluation))
-        .raw("<p class=\"note\">Solid: the share of results at or above the threshold that are correct. Dashed: the share of labelled documents that have such a result.</p></div>\n<div class=\"scroll\"><table aria-labelledby=\"thresholds\">\n<thead><tr><th scope=\"col\" class=\"number\">Threshold</th><th scope=\"col\" class=\"number\">Covered</th><th scope=\"col\" class=\"number\">Share</th><th scope=\"col\" class=\"number\">Correct of these</th></tr></thead>\n<tbody>\n");
+        .raw("<p class=\"note\">Solid: the share of results at or above the threshold that are correct. Dashed: the share of labelled documents that have such a result.</p></div>\n<div class=\"scroll\"><table class=\"thresholds\" aria-labelledby=\"thresholds\">\n<thead><tr><th scope=\"col\" class=\"number\">Threshold</th><th scope=\"col\" class=\"number\">Covered</th><th scope=\"col\" class=\"number\">Share</th><th scope=\"col\" class=\"number\">Correct of these</th></tr></thead>\n<tbody>\n");
     for step in evaluation.distinct_thresholds() {
         let (coverage, accuracy) = evaluation.coverage_and_accuracy(step);
         body.raw("<tr>");

@@ -7,6 +7,7 @@
 mod charts;
 mod documents;
 mod evaluation;
+mod links;
 mod markup;
 mod page;
 
@@ -37,6 +38,7 @@ impl ReportPage<'_> {
         let mut body = Markup::default();
         self.header(&mut body);
         body.raw("<main>\n");
+        self.notices(&mut body);
         self.figures(&mut body);
         body.raw("<div class=\"side\">\n");
         self.types(&mut body);
@@ -59,13 +61,17 @@ impl ReportPage<'_> {
     }
 
     fn header(&self, body: &mut Markup) {
-        body.raw("<header>\n<h1>Classification report</h1>\n<p>")
+        // `<base>` opens the other links in a new tab.
+        body.raw("<header>\n<a class=\"skip\" href=\"#all-documents\" target=\"_self\">Skip to the documents</a>\n<h1>Classification report</h1>\n<p>")
             .path(self.title)
             .raw("</p>\n<p>")
             .text(self.headline)
             .raw(" · <span class=\"still\">")
             .text(&now())
             .raw("</span></p>\n</header>\n");
+    }
+
+    fn notices(&self, body: &mut Markup) {
         if let Some(report) = self.unfinished.and_then(CliError::report) {
             body.raw("<div class=\"notice\" role=\"note\"><strong>The run was not finished.</strong> This page shows the state at the end of the run.")
                 .cell("<p>", &report.message, "</p>");
@@ -134,15 +140,30 @@ impl ReportPage<'_> {
     }
 
     fn types(&self, body: &mut Markup) {
-        body.raw("<section aria-labelledby=\"by-type\">\n<h2 id=\"by-type\">By type</h2>\n<div class=\"scroll\"><table>\n<thead><tr><th scope=\"col\">Type</th><th scope=\"col\" class=\"number\">Documents</th><th scope=\"col\" class=\"number\">Share</th><td class=\"part\"></td><th scope=\"col\" class=\"number\">Mean</th><th scope=\"col\" class=\"number\">Lowest</th></tr></thead>\n<tbody>\n");
-        for (category, stats) in self.type_counts.categories() {
-            let share = ratio(stats.documents, self.type_counts.documents);
-            body.cell("<tr><th scope=\"row\" class=\"name\">", category.name(), "</th>")
+        body.raw("<section aria-labelledby=\"by-type\">\n<h2 id=\"by-type\">By type</h2>\n");
+        let categories = self.type_counts.categories();
+        if categories.is_empty() {
+            body.raw("<p class=\"note\">There are none.</p>\n</section>\n");
+            return;
+        }
+        body.raw("<div class=\"scroll\"><table class=\"types stacked\" aria-labelledby=\"by-type\">\n<thead><tr><th scope=\"col\">Type</th><th scope=\"col\" class=\"number\">Documents</th><th scope=\"col\" class=\"number\">Share</th><th scope=\"col\" class=\"number\">Mean</th><th scope=\"col\" class=\"number\">Lowest</th></tr></thead>\n<tbody>\n");
+        let documents = categories.iter().map(|(_, stats)| stats.documents);
+        // The longest bar is as long as the column is wide.
+        let most = documents.max().unwrap_or_default();
+        for (category, stats) in &categories {
+            let share = ratio(stats.documents, most);
+            body.cell("<tr><th scope=\"row\" class=\"name\">", category.name(), "")
+                .raw("<svg class=\"part\" viewBox=\"0 0 100 1\" preserveAspectRatio=\"none\" aria-hidden=\"true\"><rect class=\"")
+                .raw(match category {
+                    Category::Type(_) => "bar",
+                    Category::NoMatch => "bar low",
+                    Category::Unclassified(_) => "bar bad",
+                })
+                .raw("\" height=\"1\" width=\"")
+                .number(share.unwrap_or_default() * 100.0)
+                .raw("\"/></svg></th>")
                 .cell("<td class=\"number\">", &stats.documents.to_string(), "</td>")
                 .cell("<td class=\"number\">", &percent(stats.documents, self.type_counts.documents), "</td>")
-                .raw("<td class=\"part\"><svg viewBox=\"0 0 100 10\" preserveAspectRatio=\"none\" aria-hidden=\"true\"><rect class=\"bar\" height=\"10\" width=\"")
-                .number(share.unwrap_or_default() * 100.0)
-                .raw("\"/></svg></td>")
                 .cell("<td class=\"number\">", &table::format_confidence(stats.mean()), "</td>")
                 .cell("<td class=\"number\">", &table::format_confidence(stats.lowest), "</td></tr>\n");
         }
@@ -197,6 +218,7 @@ mod tests {
         let mut type_counts = TypeCounts::default();
         rows.iter().flatten().for_each(|row| type_counts.add(row));
         ReportPage {
+            path: Path::new("report.html"),
             rows,
             labels: None,
             type_counts: &type_counts,

@@ -1,5 +1,7 @@
 //! The data of the page.
 
+use std::path::Path;
+
 use crate::error::CliError;
 use crate::run::postprocess::evaluation::Evaluation;
 use crate::run::postprocess::evaluation_text::Unmatched;
@@ -10,6 +12,8 @@ use crate::run::row::Row;
 
 /// The content of the page.
 pub(in crate::run) struct ReportPage<'a> {
+    /// The file that the page is written to. Links to documents depend on its folder.
+    pub(in crate::run) path: &'a Path,
     /// By the index of the document; documents of other shards have none.
     pub(in crate::run) rows: &'a [Option<Row>],
     pub(in crate::run) labels: Option<&'a Labels>,
