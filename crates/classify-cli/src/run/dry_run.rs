@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use classify_proto::PageRanges;
-use classify_proto::machine::{Bulk, ContentKey, HashedDocument};
+use classify_proto::machine::{Bulk, ContentKey, HashedDocument, KnownKeys};
 use classify_proto::v2::ParsingConfiguration;
 use classify_ureq::classify_client::path_name;
 use serde::Serialize;
@@ -78,6 +78,8 @@ struct PlannedDocument<'a> {
 pub(super) struct DryRun {
     pub(super) summary: DryRunSummary,
     pub(super) bulk: Bulk,
+    /// The objects that need not be read.
+    pub(super) known: KnownKeys,
     pub(super) shard: Option<Shard>,
     /// Whether each document is a line of the output; the summary goes to stderr then.
     pub(super) lists_documents: bool,
@@ -94,7 +96,7 @@ impl DryRun {
         let mut output = OutputWriter::stdout();
         let mut seen = HashSet::new();
         for input in inputs {
-            let read = read(input);
+            let read = read(input, &self.known);
             let is_ours = match (&read, self.shard) {
                 (Ok(document), Some(shard)) => shard.contains(document.key()),
                 (Err(_), shard) => input.is_in_shard(shard),
@@ -105,10 +107,7 @@ impl DryRun {
             }
             let (plan, bytes, error) = match read {
                 Ok(document) => {
-                    let bytes = match std::fs::metadata(&input.path) {
-                        Ok(metadata) if !input.is_id => Some(metadata.len()),
-                        _ => None,
-                    };
+                    let bytes = input.size();
                     (self.plan(document, &mut seen, bytes), bytes, None)
                 }
                 Err(error) => {
@@ -169,7 +168,10 @@ impl DryRun {
 }
 
 /// Reads a document; the error is for its row.
-fn read(input: &Input) -> Result<HashedDocument, String> {
+fn read(input: &Input, known: &KnownKeys) -> Result<HashedDocument, String> {
+    if let Some(document) = input.known_document(known) {
+        return Ok(document);
+    }
     match (&input.error, input.document()) {
         (Some(error), _) => Err(error.clone()),
         (None, Some(document)) => document

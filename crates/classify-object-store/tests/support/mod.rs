@@ -18,7 +18,7 @@ use object_store::{
     Result,
 };
 
-/// What happens to a read.
+/// A planned failure of a read.
 #[derive(Debug, Clone)]
 pub(crate) enum Fault {
     /// The object is replaced before the read.
@@ -34,7 +34,7 @@ pub(crate) struct TestStore {
     memory: InMemory,
     gets: AtomicUsize,
     pieces: Arc<AtomicUsize>,
-    /// By key: the number of the read, and what happens to it.
+    /// By key: the number of the read, and its fault.
     faults: Mutex<BTreeMap<String, (usize, Fault)>>,
     reads: Mutex<BTreeMap<String, usize>>,
     /// By key: the number and the length of the pieces of a large object.
