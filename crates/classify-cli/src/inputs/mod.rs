@@ -157,14 +157,20 @@ impl Input {
     }
 
     /// Returns the document if its content need not be read: an object that an earlier run has hashed.
+    #[cfg_attr(
+        not(feature = "cloud"),
+        expect(unused_variables, reason = "only objects can be known")
+    )]
     pub(crate) fn known_document(&self, known: &KnownKeys) -> Option<HashedDocument> {
-        #[cfg(feature = "cloud")]
-        if let InputKind::Object(Some(object)) = &self.kind {
-            let key = known.get(&object.url().to_string(), &object.version()?)?;
-            return Some(object.hashed(key));
+        match &self.kind {
+            InputKind::File | InputKind::Id => None,
+            #[cfg(feature = "cloud")]
+            InputKind::Object(object) => {
+                let object = object.as_ref()?;
+                let key = known.get(&object.url().to_string(), &object.version()?)?;
+                Some(object.hashed(key))
+            }
         }
-        let _ = known;
-        None
     }
 
     /// Returns the size in bytes of a file or an object; `None` for an id, and if it is not known.

@@ -26,7 +26,7 @@ struct Bucket {
     log: Vec<String>,
 }
 
-/// What the next `GET` of an object does.
+/// A planned failure of the next `GET` of an object.
 #[derive(Debug, Clone)]
 pub enum Fault {
     /// The response is 403 with this code.
@@ -113,21 +113,23 @@ async fn list(
         .iter()
         .filter(|(key, _)| key.starts_with(&prefix) && **key > after);
     let page: Vec<_> = found.by_ref().take(PAGE).collect();
-    let mut body = String::from("<?xml version=\"1.0\"?><ListBucketResult>");
-    for (key, content) in &page {
+    let contents = page.iter().map(|(key, content)| {
         let (etag, size) = (etag(content).replace('"', "&quot;"), content.len());
-        body.push_str(&format!(
+        format!(
             "<Contents><Key>{key}</Key><LastModified>2026-11-30T00:00:00.000Z</LastModified>\
              <ETag>{etag}</ETag><Size>{size}</Size></Contents>"
-        ));
-    }
+        )
+    });
+    let mut parts = vec!["<?xml version=\"1.0\"?><ListBucketResult>".to_owned()];
+    parts.extend(contents);
     if let (Some((last, _)), true) = (page.last(), found.next().is_some()) {
-        body.push_str(&format!(
-            "<IsTruncated>true</IsTruncated><NextContinuationToken>{last}</NextContinuationToken>"
+        parts.push("<IsTruncated>true</IsTruncated>".to_owned());
+        parts.push(format!(
+            "<NextContinuationToken>{last}</NextContinuationToken>"
         ));
     }
-    body.push_str("</ListBucketResult>");
-    ([(header::CONTENT_TYPE, "application/xml")], body).into_response()
+    parts.push("</ListBucketResult>".to_owned());
+    ([(header::CONTENT_TYPE, "application/xml")], parts.concat()).into_response()
 }
 
 async fn object(
