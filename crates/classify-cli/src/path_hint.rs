@@ -6,6 +6,8 @@ use std::path::Path;
 pub(crate) const UNEXPANDED_HOME: &str = "~ is expanded only by a shell, and not in quotes: write \"$HOME/…\", or ./~/… for a folder named ~";
 /// The hint for a URL.
 const URL: &str = "a URL is not a path: download the file and use its path";
+/// The hint for the URL of an object, which only a build with the feature reads.
+const OBJECT_URL: &str = "this build does not read object stores: install one that does with `cargo install --path crates/classify-cli --features cloud`, or download the object and use its path";
 /// The hint for the URL of a local file.
 const FILE_URL: &str = "a URL is not a path: remove file://";
 
@@ -35,6 +37,17 @@ pub(crate) fn path_hint(path: &Path) -> Option<&'static str> {
     }
 }
 
+/// Returns a hint if the missing path of a document is a URL or begins with `~/`. With the feature `cloud`, the URL of an
+/// object is not a missing path.
+pub(crate) fn document_hint(path: &Path) -> Option<&'static str> {
+    let scheme = path.to_str()?.split_once("://").map(|(scheme, _)| scheme);
+    let is = |known: &&str| scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(known));
+    if ["s3", "gs", "az"].iter().any(is) {
+        return (!cfg!(feature = "cloud")).then_some(OBJECT_URL);
+    }
+    path_hint(path)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -56,5 +69,10 @@ mod tests {
         ] {
             assert_eq!(path_hint(Path::new(path)), hint, "{path}");
         }
+        let object = (!cfg!(feature = "cloud")).then_some(OBJECT_URL);
+        for url in ["s3://bucket/key", "GS://bucket", "az://container/a*.pdf"] {
+            assert_eq!(document_hint(Path::new(url)), object, "{url}");
+        }
+        assert_eq!(document_hint(Path::new("ftp://host/key")), Some(URL));
     }
 }

@@ -43,6 +43,24 @@ fn path_that_is_a_url_or_has_unexpanded_home_has_a_hint() {
     }
 }
 
+#[cfg(not(feature = "cloud"))]
+#[test]
+fn url_of_object_names_the_build_that_reads_it() {
+    let sandbox = Sandbox::new();
+    for url in [
+        "s3://bucket/inbox/",
+        "gs://bucket/*.pdf",
+        "az://container/a.pdf",
+    ] {
+        let words = ["classify", "run", "docs/", url, "--rules", "rules.yaml"];
+        let output = sandbox.run(&words);
+        output
+            .assert_exit(3)
+            .assert_stderr("path 2: this build does not read object stores: install one that does")
+            .assert_stderr("--features cloud");
+    }
+}
+
 #[test]
 fn rules_are_read_from_json_toml_yaml_and_flags() {
     let sandbox = Sandbox::new();

@@ -3,9 +3,10 @@
 use std::fmt;
 use std::io::{self, Read};
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use classify_proto::machine::{ContentHasher, ContentKey};
-use classify_proto::{Body, Bytes, Content, Failure, Multipart};
+use classify_proto::{Body, Bytes, Content, ContentSource, Failure, Multipart};
 
 use crate::body::{RequestBody, take};
 #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
@@ -57,11 +58,20 @@ struct ContentCheck {
     tail: Bytes,
 }
 
+/// Makes a reader that is only used by one thread at a time shareable, as some transports require of a body.
+struct Exclusive(Mutex<Box<dyn Read + Send>>);
+
+impl Read for Exclusive {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let reader = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
+        reader.read(buffer)
+    }
+}
+
 /// The number of bytes that are held back.
 const HELD_BACK: u64 = 4096;
 
 impl ContentReader {
-    #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
     pub(crate) fn new(
         reader: Box<dyn Read + Send + Sync>,
         name: impl Into<String>,
@@ -76,7 +86,6 @@ impl ContentReader {
     }
 
     /// Fails the read before its last byte if the content has another key.
-    #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
     pub(crate) fn expect(mut self, key: ContentKey) -> Self {
         self.check = Some(Box::new(ContentCheck {
             expected: key,
@@ -148,7 +157,7 @@ impl ContentReader {
                 Ok(0) => {
                     return Err(ReadError {
                         message: format!(
-                            "{}: the file became shorter while it was sent; {} bytes are missing",
+                            "{}: became shorter while it was sent; {} bytes are missing",
                             self.name, self.remaining
                         ),
                         kind: Some(io::ErrorKind::UnexpectedEof),
@@ -194,12 +203,12 @@ impl fmt::Debug for OpenContent {
     }
 }
 
-/// Whether the body is a file. Opening it needs IO, which must not block an async thread.
-pub(crate) fn is_file(body: &Body) -> bool {
-    matches!(body, Body::Multipart(multipart) if matches!(multipart.content, Content::Path(_)))
+/// Whether opening the body needs IO, which must not block an async thread.
+pub(crate) fn needs_io(body: &Body) -> bool {
+    matches!(body, Body::Multipart(multipart) if matches!(multipart.content, Content::Path(_) | Content::Source(_)))
 }
 
-/// Opens the body of a request for one attempt. Files are opened only here.
+/// Opens the body of a request for one attempt. Files and sources are opened only here.
 pub(crate) fn open(body: Body) -> Result<RequestBody, Failure> {
     let empty = Bytes::new;
     match body {
@@ -225,6 +234,9 @@ pub(crate) fn open(body: Body) -> Result<RequestBody, Failure> {
                 Content::Bytes(bytes) => OpenContent::Bytes(bytes),
                 Content::Path(path) => {
                     OpenContent::Reader(open_file(&path, content_key, max_content_bytes)?)
+                }
+                Content::Source(source) => {
+                    OpenContent::Reader(open_source(&*source, content_key, max_content_bytes)?)
                 }
                 _ => return Err(Failure::content("the request has no document content")),
             };
@@ -257,9 +269,36 @@ fn open_file(
     }
     let file = File::open(path).map_err(failure)?;
     let length = file.metadata().map_err(failure)?.len();
-    let name = path.display().to_string();
+    checked_reader(
+        Box::new(file),
+        path.display().to_string(),
+        length,
+        key,
+        max_bytes,
+    )
+}
+
+fn open_source(
+    source: &dyn ContentSource,
+    key: Option<ContentKey>,
+    max_bytes: Option<u64>,
+) -> Result<ContentReader, Failure> {
+    let content = source.open()?;
+    let length = content.length();
+    let reader = Box::new(Exclusive(Mutex::new(content.into_reader())));
+    checked_reader(reader, source.name().to_owned(), length, key, max_bytes)
+}
+
+/// Returns a reader of content that the service accepts, and that is compared with its key.
+fn checked_reader(
+    reader: Box<dyn Read + Send + Sync>,
+    name: String,
+    length: u64,
+    key: Option<ContentKey>,
+    max_bytes: Option<u64>,
+) -> Result<ContentReader, Failure> {
     match key {
-        // An empty file is never read, so its key is compared here.
+        // Empty content is never read, so its key is compared here.
         Some(key) if length == 0 && key != ContentKey::of(b"") => {
             Err(Failure::content(changed(&name)))
         }
@@ -270,8 +309,8 @@ fn open_file(
             "{name}: is too large: {length} bytes; the service takes at most {}",
             max_bytes.unwrap_or_default()
         ))),
-        Some(key) => Ok(ContentReader::new(Box::new(file), name, length).expect(key)),
-        None => Ok(ContentReader::new(Box::new(file), name, length)),
+        Some(key) => Ok(ContentReader::new(reader, name, length).expect(key)),
+        None => Ok(ContentReader::new(reader, name, length)),
     }
 }
 

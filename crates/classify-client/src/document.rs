@@ -3,13 +3,16 @@
 use std::fmt;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use classify_proto::machine::HashedDocument;
-use classify_proto::{Bytes, Error, Failure};
+use classify_proto::files::UploadFile;
+use classify_proto::machine::{ContentKey, HashedDocument, KnownKeys, Record};
+use classify_proto::{Bytes, Content, ContentSource, Error, Failure};
 
 use crate::path_name::path_name;
 
-/// A document to classify: a file, bytes, a reader, or the id of a file that was uploaded before.
+/// A document to classify: a file, bytes, a reader, a [source](Self::source), or the id of a file that was uploaded
+/// before.
 ///
 /// The content is read and hashed when the document is classified, and not before. The hash identifies the document:
 /// the same content with the same rules is the same job, even under another name.
@@ -30,6 +33,7 @@ enum Source {
     Path(PathBuf),
     Bytes(Bytes),
     Reader(Box<dyn Read + Send>),
+    Reopened(Arc<dyn ContentSource>),
     Hashed(Box<HashedDocument>),
     /// The document cannot be read, for this reason.
     Unreadable(Box<Failure>),
@@ -39,6 +43,18 @@ enum Source {
 pub(crate) struct ReadDocument {
     pub(crate) document: HashedDocument,
     pub(crate) file: Option<TemporaryFile>,
+    /// The record of a source that was hashed, for the journal.
+    pub(crate) hashed: Option<Box<Record>>,
+}
+
+impl ReadDocument {
+    pub(crate) fn new(document: HashedDocument) -> Self {
+        Self {
+            document,
+            file: None,
+            hashed: None,
+        }
+    }
 }
 
 #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
@@ -102,6 +118,40 @@ impl Document {
         }
     }
 
+    /// Returns a document whose content is opened again for each read, such as an object in an object store. Its name is
+    /// the [name](ContentSource::name) of the source.
+    ///
+    /// The source is read once for the hash and once for each attempt of the upload, and is never held as a whole. The
+    /// async client reads it on the transport's blocking executor. If the content differs from the hash when it is
+    /// uploaded, the document has an error and no job is created. A bulk run with a journal records the
+    /// [version](ContentSource::version) that it has read, and does not read the same version again after a resume.
+    ///
+    /// ```
+    /// use classify_client::Document;
+    /// use classify_client::classify_proto::{ContentSource, Failure, OpenedContent};
+    ///
+    /// struct Letter;
+    ///
+    /// impl ContentSource for Letter {
+    ///     fn name(&self) -> &str {
+    ///         "letters/4711.txt"
+    ///     }
+    ///
+    ///     fn open(&self) -> Result<OpenedContent, Failure> {
+    ///         Ok(OpenedContent::new(&b"Dear Sir"[..], 8))
+    ///     }
+    /// }
+    ///
+    /// assert_eq!(Document::source(Letter).name(), "letters/4711.txt");
+    /// ```
+    #[must_use]
+    pub fn source(source: impl ContentSource + 'static) -> Self {
+        Self {
+            name: source.name().to_owned(),
+            source: Source::Reopened(Arc::new(source)),
+        }
+    }
+
     /// Returns a document that the service has already: an uploaded file (`dfl-…`) or a parse job (`pjb-…`). Its name
     /// is the id.
     #[must_use]
@@ -150,7 +200,7 @@ impl Document {
     /// more than 16 MiB, which would need a temporary file.
     pub fn hash(self) -> Result<HashedDocument, Error> {
         let name = self.name.clone();
-        let ReadDocument { document, file } = self.read()?;
+        let ReadDocument { document, file, .. } = self.read()?;
         if file.is_some() {
             return Err(unreadable(&format!(
                 "{name}: more than 16 MiB cannot be held in memory; write it to a file and use Document::open"
@@ -167,6 +217,11 @@ impl Document {
 
     /// Reads the content and hashes it. Blocks.
     pub(crate) fn read(self) -> Result<ReadDocument, Error> {
+        self.read_unless_known(&KnownKeys::default())
+    }
+
+    /// Reads the content and hashes it, unless it is a source whose version is known. Blocks.
+    pub(crate) fn read_unless_known(self, known: &KnownKeys) -> Result<ReadDocument, Error> {
         let Self { name, source } = self;
         let document = match source {
             Source::Hashed(document) => *document,
@@ -176,12 +231,57 @@ impl Document {
             Source::Bytes(content) => HashedDocument::bytes(&*name, content),
             Source::Path(path) => files::hash(&name, &path)?,
             Source::Reader(reader) => return files::spool(name, reader),
+            Source::Reopened(source) => return read_source(name, &source, known),
             Source::Unreadable(failure) => return Err((*failure).into()),
         };
-        Ok(ReadDocument {
-            document: document.named(name),
-            file: None,
+        Ok(ReadDocument::new(document.named(name)))
+    }
+}
+
+/// Hashes a source, unless its version is known.
+fn read_source(
+    name: String,
+    source: &Arc<dyn ContentSource>,
+    known: &KnownKeys,
+) -> Result<ReadDocument, Error> {
+    let version = source.version();
+    let known = version.and_then(|version| known.get(source.name(), &version));
+    let key = match known {
+        Some(key) => key,
+        None => hash_source(&**source)?,
+    };
+    let version = source.version().filter(|_| known.is_none());
+    let hashed = version.map(|version| {
+        Box::new(Record::Hashed {
+            key,
+            name: source.name().to_owned(),
+            version,
         })
+    });
+    let last = source.name().rsplit('/').next().unwrap_or_default();
+    let upload = UploadFile::new(last, Content::Source(Arc::clone(source)));
+    Ok(ReadDocument {
+        document: HashedDocument::upload(name, upload, key),
+        file: None,
+        hashed,
+    })
+}
+
+fn hash_source(source: &dyn ContentSource) -> Result<ContentKey, Error> {
+    let name = source.name();
+    let content = source.open()?;
+    let length = content.length();
+    if length == 0 {
+        return Err(unreadable(&format!("{name}: is empty: 0 bytes")));
+    }
+    let mut reader = content.into_reader().take(length);
+    let failure = |error| Error::from(io_failure(name, &error).source_lost(true));
+    let key = ContentKey::of_reader(&mut reader).map_err(failure)?;
+    match reader.limit() {
+        0 => Ok(key),
+        missing => Err(unreadable(&format!(
+            "{name}: ended too early; {missing} of {length} bytes are missing"
+        ))),
     }
 }
 
@@ -300,10 +400,7 @@ mod files {
             return Err(unreadable(&format!("{name}: is empty: 0 bytes")));
         }
         if content.len() as u64 <= IN_MEMORY {
-            return Ok(ReadDocument {
-                document: HashedDocument::bytes(name, content),
-                file: None,
-            });
+            return Ok(ReadDocument::new(HashedDocument::bytes(name, content)));
         }
         let failure = |error: io::Error| {
             let step = format!("{name}: cannot copy to a temporary file");
@@ -331,6 +428,7 @@ mod files {
         Ok(ReadDocument {
             document: HashedDocument::upload(name, upload, hasher.finish()),
             file: Some(path),
+            hashed: None,
         })
     }
 }
@@ -368,10 +466,7 @@ mod files {
         let mut content = Vec::new();
         match reader.read_to_end(&mut content) {
             Ok(0) => Err(unreadable(&format!("{name}: is empty: 0 bytes"))),
-            Ok(_) => Ok(ReadDocument {
-                document: HashedDocument::bytes(name, content),
-                file: None,
-            }),
+            Ok(_) => Ok(ReadDocument::new(HashedDocument::bytes(name, content))),
             Err(error) => Err(unreadable_because(&name, &error)),
         }
     }

@@ -65,6 +65,31 @@ pub enum SkipReason {
     NotRegular,
 }
 
+impl SkipReason {
+    /// Returns the reason for which [`Folder`] skips a file with this path below the folder, as far as names decide:
+    /// [`Hidden`](Self::Hidden) or [`Temporary`](Self::Temporary). For sources that are not folders, such as object
+    /// stores.
+    ///
+    /// ```
+    /// use classify_client::SkipReason;
+    ///
+    /// assert_eq!(SkipReason::of_name("2026/~$letter.docx".as_ref()), Some(SkipReason::Temporary));
+    /// assert_eq!(SkipReason::of_name("2026/letter.docx".as_ref()), None);
+    /// ```
+    #[must_use]
+    pub fn of_name(path: &Path) -> Option<Self> {
+        let mut parts = path.ancestors();
+        let is_temporary_file = parts.next().is_some_and(|path| is_temporary(path, false));
+        if path.ancestors().any(is_hidden) {
+            Some(Self::Hidden)
+        } else if is_temporary_file || parts.any(|folder| is_temporary(folder, true)) {
+            Some(Self::Temporary)
+        } else {
+            None
+        }
+    }
+}
+
 impl Folder {
     pub(crate) fn open(path: &Path) -> Result<Self, Error> {
         let failure = |error: io::Error| -> Error {

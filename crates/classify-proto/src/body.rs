@@ -2,8 +2,10 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::content_key::ContentKey;
+use crate::content_source::ContentSource;
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -22,7 +24,7 @@ pub enum Body {
 }
 
 impl Body {
-    /// Returns the whole body; `None` if part of it is a file that the driver must open.
+    /// Returns the whole body; `None` if part of it is a file or a source that the driver must open.
     #[must_use]
     pub fn in_memory(&self) -> Option<Bytes> {
         match self {
@@ -47,8 +49,8 @@ impl Body {
 
 /// One `multipart/form-data` body: a document with the bytes before and after it.
 ///
-/// The length of the body is the sum of the three parts. A driver that opens a path sends exactly as many bytes as the
-/// file has at that moment, and opens the file again for the next attempt.
+/// The length of the body is the sum of the three parts. A driver that opens a path or a source sends exactly as many
+/// bytes as the content has at that moment, and opens it again for the next attempt.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Multipart {
@@ -58,11 +60,11 @@ pub struct Multipart {
     pub content: Content,
     /// The bytes after the document.
     pub tail: Bytes,
-    /// The hash of the document, if known. A driver that opens a path compares it with the bytes that it reads, and
-    /// fails the request before its last byte if they differ.
+    /// The hash of the document, if known. A driver that opens a path or a source compares it with the bytes that it
+    /// reads, and fails the request before its last byte if they differ.
     pub content_key: Option<ContentKey>,
-    /// Maximum size of the document in bytes; `None` if the request is not validated. A driver that opens a path fails
-    /// the request before it sends anything if the file is larger, or empty.
+    /// Maximum size of the document in bytes; `None` if the request is not validated. A driver that opens a path or a
+    /// source fails the request before it sends anything if the content is larger, or empty.
     pub max_content_bytes: Option<u64>,
 }
 
@@ -88,10 +90,11 @@ impl Multipart {
     }
 }
 
-/// The content of a document, in memory or on disk.
+/// The content of a document: in memory, on disk, or behind a [`ContentSource`].
 ///
-/// A saved state contains the path but not the bytes of a document: after loading, in-memory content is
-/// [`Omitted`](Self::Omitted), and an upload that needs it fails until it is set again.
+/// A saved state contains the path, but neither the bytes nor the source of a document: after loading, such content is
+/// [`Omitted`](Self::Omitted), and an upload that needs it fails until it is set again. Two sources are equal if they
+/// are the same object.
 ///
 /// ```
 /// use classify_proto::Content;
@@ -100,16 +103,32 @@ impl Multipart {
 /// let file = Content::from(std::path::PathBuf::from("scan.pdf"));
 /// # let _ = (bytes, file);
 /// ```
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum Content {
     /// Bytes in memory. Cloning shares them.
     Bytes(Bytes),
     /// The path of a file, which the driver opens for each attempt.
     Path(PathBuf),
-    /// In-memory content that a saved state does not contain.
+    /// A source that the driver opens for each attempt.
+    Source(Arc<dyn ContentSource>),
+    /// Content that a saved state does not contain: bytes or a source.
     Omitted,
 }
+
+impl PartialEq for Content {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Bytes(ours), Self::Bytes(theirs)) => ours == theirs,
+            (Self::Path(ours), Self::Path(theirs)) => ours == theirs,
+            (Self::Source(ours), Self::Source(theirs)) => Arc::ptr_eq(ours, theirs),
+            (Self::Omitted, Self::Omitted) => true,
+            _ => false,
+        }
+    }
+}
+
+impl Eq for Content {}
 
 impl From<Bytes> for Content {
     fn from(bytes: Bytes) -> Self {
@@ -126,6 +145,12 @@ impl From<Vec<u8>> for Content {
 impl From<PathBuf> for Content {
     fn from(path: PathBuf) -> Self {
         Self::Path(path)
+    }
+}
+
+impl From<Arc<dyn ContentSource>> for Content {
+    fn from(source: Arc<dyn ContentSource>) -> Self {
+        Self::Source(source)
     }
 }
 
@@ -155,6 +180,7 @@ impl fmt::Debug for Content {
             // The text of a document does not belong in a log.
             Content::Bytes(bytes) => write!(f, "Bytes({} bytes)", bytes.len()),
             Content::Path(path) => f.debug_tuple("Path").field(path).finish(),
+            Content::Source(source) => f.debug_tuple("Source").field(&source.name()).finish(),
             Content::Omitted => f.write_str("Redacted"),
         }
     }
@@ -171,7 +197,7 @@ impl Serialize for Content {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Content::Path(path) => SavedContent::Path(path.clone()),
-            Content::Bytes(_) | Content::Omitted => SavedContent::Omitted,
+            Content::Bytes(_) | Content::Source(_) | Content::Omitted => SavedContent::Omitted,
         }
         .serialize(serializer)
     }
@@ -204,6 +230,32 @@ mod tests {
         let path = Content::from(PathBuf::from("a/b.pdf"));
         let saved = serde_json::to_string(&path).unwrap();
         assert_eq!(serde_json::from_str::<Content>(&saved).unwrap(), path);
+    }
+
+    #[test]
+    fn content_source_is_omitted_from_saved_state_and_equal_to_itself() {
+        struct Object;
+        impl ContentSource for Object {
+            fn name(&self) -> &'static str {
+                "s3://bucket/a.pdf"
+            }
+
+            fn open(&self) -> Result<crate::OpenedContent, crate::Failure> {
+                Ok(crate::OpenedContent::new(&b"canary"[..], 6))
+            }
+        }
+        let source = || Content::from(Arc::new(Object) as Arc<dyn ContentSource>);
+        let content = source();
+        assert_eq!(content, content.clone());
+        assert_ne!(content, source());
+        assert_eq!(format!("{content:?}"), "Source(\"s3://bucket/a.pdf\")");
+        let saved = serde_json::to_string(&content).unwrap();
+        assert_eq!(
+            serde_json::from_str::<Content>(&saved).unwrap(),
+            Content::Omitted
+        );
+        let body = Body::Multipart(Multipart::new("<", content, ">"));
+        assert!(body.in_memory().is_none());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use classify_proto::v2::Rule;
 use super::folder_template::FolderTemplate;
 use super::values;
 use crate::manual;
-use crate::path_hint::path_hint;
+use crate::path_hint::document_hint;
 use crate::rules;
 
 /// The flags of `classify run`.
@@ -24,10 +24,11 @@ use crate::rules;
     reason = "each is a flag of the command line"
 )]
 pub(crate) struct RunArgs {
-    /// Files, folders, globs, and ids of files (dfl-…) or parse jobs (pjb-…)
+    /// Files, folders, globs, s3:// URLs, and ids (dfl-…, pjb-…)
     ///
     /// Folders are searched with their subfolders. Quote a glob, as in 'scans/**/*.pdf', so that the shell does not
-    /// expand it. `-` reads a list of paths from stdin.
+    /// expand it. `-` reads a list of paths from stdin. The ids are those of files or parse jobs. URLs of objects and
+    /// prefixes (s3://, gs://, az://) need a build with the feature `cloud`.
     #[arg(required_unless_present = "files_from", value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
 
@@ -214,8 +215,9 @@ impl RunArgs {
             .zip(1..)
             .filter(|(path, _)| !path.exists());
         // A URL may contain a secret, and is not repeated.
-        missing
-            .filter_map(|(path, position)| Some(format!("path {position}: {}", path_hint(path)?)))
+        missing.filter_map(|(path, position)| {
+            Some(format!("path {position}: {}", document_hint(path)?))
+        })
     }
 }
 

@@ -1,7 +1,9 @@
-//! The inputs of a run: files, folders, globs and ids, in a stable order.
+//! The inputs of a run: files, folders, globs, objects and ids, in a stable order.
 
 mod filter;
 mod glob;
+#[cfg(feature = "cloud")]
+mod objects;
 mod path_list;
 
 use std::collections::HashSet;
@@ -9,7 +11,7 @@ use std::fs::Metadata;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use classify_proto::machine::ContentKey;
+use classify_proto::machine::{ContentKey, HashedDocument, KnownKeys};
 use classify_ureq::Document;
 use classify_ureq::classify_client::{FolderEntry, SkipReason, path_name};
 use serde::Serialize;
@@ -29,14 +31,25 @@ pub(crate) struct Input {
     pub(crate) path: PathBuf,
     /// Why it cannot be classified, if that is known without reading it.
     pub(crate) error: Option<String>,
-    /// Whether the path is the id of a file or of a parse job of the service.
-    pub(crate) is_id: bool,
+    pub(crate) kind: InputKind,
+}
+
+/// Where the content of a document is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum InputKind {
+    /// In a file, folder or pipe: the path is that of the file system.
+    File,
+    /// At the service: the path is the id of a file or of a parse job.
+    Id,
+    /// In an object store: the path is a URL. `None` if the object cannot be classified.
+    #[cfg(feature = "cloud")]
+    Object(Option<Box<classify_object_store::Object>>),
 }
 
 /// The paths to search, and the filters.
 #[derive(Debug, Default)]
 pub(crate) struct Search<'a> {
-    /// Files, folders, globs and ids; `-` is a list on stdin.
+    /// Files, folders, globs, URLs of objects and ids; `-` is a list on stdin.
     pub(crate) arguments: &'a [PathBuf],
     /// A file that lists more of them.
     pub(crate) files_from: Option<&'a Path>,
@@ -80,6 +93,13 @@ pub(crate) struct SkippedCounts {
     pub(crate) excluded: u64,
 }
 
+#[cfg(feature = "cloud")]
+impl SkippedCounts {
+    fn total(self) -> u64 {
+        self.hidden + self.temporary + self.not_regular + self.excluded
+    }
+}
+
 /// Finds the documents of the arguments. Skips the run's own files, and its own folders inside an argument.
 ///
 /// An argument that is the path of a file is that file, whatever its name; others are parsed as ids or globs. A link to
@@ -97,7 +117,11 @@ pub(crate) fn find_inputs(search: &Search<'_>) -> Result<FoundInputs, CliError> 
         duplicates: 0,
         temporary: None,
         not_regular: None,
+        #[cfg(feature = "cloud")]
+        objects: objects::ObjectSearch::default(),
     };
+    #[cfg(feature = "cloud")]
+    finder.stat_objects(search.arguments)?;
     for argument in search.arguments {
         if argument == Path::new("-") && !argument.exists() {
             finder.add_list(argument)?;
@@ -128,11 +152,49 @@ impl Input {
         if self.error.is_some() {
             return None;
         }
-        Some(if self.is_id {
-            Document::id(path_name(&self.path))
-        } else {
-            Document::path(&self.path)
-        })
+        match &self.kind {
+            InputKind::File => Some(Document::path(&self.path)),
+            InputKind::Id => Some(Document::id(path_name(&self.path))),
+            #[cfg(feature = "cloud")]
+            InputKind::Object(object) => Some(object.as_ref()?.document()),
+        }
+    }
+
+    /// Returns the document if its content need not be read: an object that an earlier run has hashed.
+    #[cfg_attr(
+        not(feature = "cloud"),
+        expect(unused_variables, reason = "only objects can be known")
+    )]
+    pub(crate) fn known_document(&self, known: &KnownKeys) -> Option<HashedDocument> {
+        match &self.kind {
+            InputKind::File | InputKind::Id => None,
+            #[cfg(feature = "cloud")]
+            InputKind::Object(object) => {
+                let object = object.as_ref()?;
+                let key = known.get(&object.url().to_string(), &object.version()?)?;
+                Some(object.hashed(key))
+            }
+        }
+    }
+
+    /// Returns the size in bytes of a file or an object; `None` for an id, and if it is not known.
+    pub(crate) fn size(&self) -> Option<u64> {
+        match &self.kind {
+            InputKind::File => Some(std::fs::metadata(&self.path).ok()?.len()),
+            InputKind::Id => None,
+            #[cfg(feature = "cloud")]
+            InputKind::Object(object) => object.as_ref()?.size(),
+        }
+    }
+
+    /// Whether the path is the id of a file or of a parse job of the service.
+    pub(crate) fn is_id(&self) -> bool {
+        self.kind == InputKind::Id
+    }
+
+    /// Whether the path is the URL of an object.
+    pub(crate) fn is_object(&self) -> bool {
+        !matches!(self.kind, InputKind::File | InputKind::Id)
     }
 
     /// Whether a document that cannot be read belongs to a shard. It has no content, so its name decides.
@@ -153,6 +215,8 @@ struct Finder<'a> {
     /// The first file that was skipped for this reason.
     temporary: Option<PathBuf>,
     not_regular: Option<PathBuf>,
+    #[cfg(feature = "cloud")]
+    objects: objects::ObjectSearch,
 }
 
 /// The glob that a file must match, and the folder to which the globs of `--exclude` are relative.
@@ -176,6 +240,8 @@ impl Finder<'_> {
             let list = path_list::describe(list);
             self.found.notes.push(format!("{list} contains no paths"));
         }
+        #[cfg(feature = "cloud")]
+        self.stat_objects(&paths)?;
         for path in paths {
             self.add_argument(&path)?;
         }
@@ -183,6 +249,10 @@ impl Finder<'_> {
     }
 
     fn add_argument(&mut self, argument: &Path) -> Result<(), CliError> {
+        #[cfg(feature = "cloud")]
+        if let Some(url) = objects::object_url(argument) {
+            return self.add_object_url(url);
+        }
         match std::fs::metadata(argument) {
             Ok(metadata) if metadata.is_dir() => {
                 let scope = Scope {
@@ -196,7 +266,7 @@ impl Finder<'_> {
             Err(_) if is_id(argument) => self.add(Input {
                 path: argument.to_owned(),
                 error: None,
-                is_id: true,
+                kind: InputKind::Id,
             }),
             // The `?` of a URL does not make it a glob.
             Err(_) if is_glob(argument) && path_hint(argument).is_none() => {
@@ -213,23 +283,27 @@ impl Finder<'_> {
             self.found.skipped.excluded += 1;
             return;
         }
-        let error = if !metadata.is_file() {
-            Some("is not a regular file".to_owned())
-        } else if metadata.len() == 0 {
-            Some("is empty: 0 bytes".to_owned())
+        let error = if metadata.is_file() {
+            self.size_problem(metadata.len())
         } else {
-            let max_bytes = self.search.max_bytes;
-            let too_large = max_bytes.filter(|max_bytes| metadata.len() > *max_bytes);
-            too_large.map(|max_bytes| {
-                let bytes = metadata.len();
-                format!("is too large: {bytes} bytes; the service accepts at most {max_bytes}")
-            })
+            Some("is not a regular file".to_owned())
         };
         self.add(Input {
             path,
             error,
-            is_id: false,
+            kind: InputKind::File,
         });
+    }
+
+    /// Returns the reason why the service accepts no document of this size.
+    fn size_problem(&self, bytes: u64) -> Option<String> {
+        if bytes == 0 {
+            return Some("is empty: 0 bytes".to_owned());
+        }
+        let max_bytes = self.search.max_bytes?;
+        (bytes > max_bytes).then(|| {
+            format!("is too large: {bytes} bytes; the service accepts at most {max_bytes}")
+        })
     }
 
     fn add_unreadable(&mut self, path: PathBuf, error: &io::Error) {
@@ -244,7 +318,7 @@ impl Finder<'_> {
         self.add(Input {
             path,
             error: Some(reason),
-            is_id: false,
+            kind: InputKind::File,
         });
     }
 
@@ -336,7 +410,6 @@ impl Finder<'_> {
     }
 
     fn skip(&mut self, path: PathBuf, reason: SkipReason, scope: Scope<'_>) {
-        let counts = &mut self.found.skipped;
         match reason {
             SkipReason::LinkOut => self.found.unfollowed_links += 1,
             SkipReason::LinkLoop => self.found.notes.push(format!(
@@ -344,6 +417,13 @@ impl Finder<'_> {
                 path.display()
             )),
             _ if !scope.contains(&path) => {}
+            reason => self.count_skipped(path, reason),
+        }
+    }
+
+    fn count_skipped(&mut self, path: PathBuf, reason: SkipReason) {
+        let counts = &mut self.found.skipped;
+        match reason {
             SkipReason::Hidden => counts.hidden += 1,
             SkipReason::Temporary => {
                 counts.temporary += 1;
@@ -575,7 +655,7 @@ mod tests {
             ..Search::default()
         })
         .unwrap();
-        let ids: Vec<_> = found.inputs.iter().map(|input| input.is_id).collect();
+        let ids: Vec<_> = found.inputs.iter().map(Input::is_id).collect();
         assert_eq!(ids, [true, true, false, false, false]);
         assert!(found.inputs[2].error.is_some() && found.inputs[3].error.is_some());
         assert!(found.inputs[4].path.ends_with("a.txt"));

@@ -40,6 +40,10 @@ parsing_configuration:      # optional
                  `Thumbs.db`, `desktop.ini` and `__MACOSX/`. To classify such a file, name it as an argument.",
             ),
             Text(
+                "In a build with the feature `cloud`, `s3://bucket/key`, `gs://bucket/key` and `az://container/key` are \
+                 documents too; see \"Documents in object stores\".",
+            ),
+            Text(
                 "A link to a file counts as the file. A link to a folder is followed if it stays inside the folder \
                  that you gave; other links are counted and skipped, unless you add `--follow-links`.",
             ),
@@ -51,6 +55,43 @@ parsing_configuration:      # optional
             Text(
                 "The files that a run writes (output, report, journal) must differ from all files that it reads. If an \
                  earlier run wrote them into a folder that is searched, they are skipped and replaced.",
+            ),
+        ],
+    },
+    Section {
+        title: "Documents in object stores",
+        blocks: &[
+            Code(
+                "\
+cargo install --path crates/classify-cli --features cloud
+export AWS_REGION=eu-central-1 AWS_ACCESS_KEY_ID=… AWS_SECRET_ACCESS_KEY=…
+llamacloud-prod classify run s3://bucket/inbox/ --rules rules.yaml --output labels.csv --resume",
+            ),
+            Text(
+                "An argument or a line of a list may be the URL of an object, a prefix (all objects below it), or a glob \
+                 as in 's3://bucket/scans/**/*.pdf', and be mixed with paths. The key is written as it is, without \
+                 percent-encoding. Prefixes and globs skip the names that folders skip. `--include` and `--exclude` are \
+                 compared with the key below the prefix. Rows have the URL as `path`.",
+            ),
+            Text(
+                "Each object is read once to hash it and once to upload it, in a stream, and is never held as a whole or \
+                 written to disk. If it changes in between, the document has the status ERROR and no job is created. \
+                 The journal records the hash of each ETag and size: with `--resume`, an object that has the same ETag \
+                 and size is not read again. `--dry-run` reads the other objects, to find duplicates. `--move-to` and \
+                 `--copy-to` do not accept objects.",
+            ),
+            Text(
+                "Credentials are those of the variables AWS_… (such as AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, \
+                 AWS_SESSION_TOKEN, AWS_REGION, AWS_ENDPOINT_URL, AWS_ALLOW_HTTP=true for an endpoint without HTTPS, and \
+                 AWS_SKIP_SIGNATURE=true for a public bucket), GOOGLE_… (GOOGLE_SERVICE_ACCOUNT with the path of a file) \
+                 and AZURE_… (AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY), or else those of the machine \
+                 in the cloud. Profiles of the aws command are not read; `aws configure export-credentials --format env` \
+                 prints their variables.",
+            ),
+            Text(
+                "If an object cannot be read, its row names the cause and a remedy, and the next run reads it again. If \
+                 several in a row fail because the store cannot be read (expired credentials, another region, no \
+                 connection), the run stops.",
             ),
         ],
     },

@@ -143,7 +143,7 @@ fn documents(
             return None;
         }
         let name = path_name(&input.path);
-        Some(if input.is_id {
+        Some(if input.is_id() {
             Document::id(name)
         } else {
             Document::reader(name, LazyFile::new(Arc::clone(&root), input.path.clone()))

@@ -171,7 +171,7 @@ impl RunRequest {
             if let Ok(path) = input.path.strip_prefix(".") {
                 input.path = path.to_owned();
             }
-            if !input.is_id && input.error.is_none() {
+            if !input.is_id() && input.error.is_none() {
                 input.error = root.refusal(&input.path);
             }
         }

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use classify_proto::files::MAX_FILE_BYTES;
-use classify_proto::machine::{Bulk, BulkOptions, ContentKey, HashedDocument, PollInterval};
+use classify_proto::machine::{
+    Bulk, BulkOptions, ContentKey, HashedDocument, KnownKeys, PollInterval,
+};
 use classify_proto::{Api, Seed};
 use classify_ureq::classify_client::path_name;
 use schemars::JsonSchema;
@@ -340,6 +342,7 @@ impl Tools {
         let dry_run = DryRun {
             summary: DryRunSummary::new(found.unfollowed_links, found.skipped, parsing.as_ref()),
             bulk: bulk.with_journal(journal)?,
+            known: KnownKeys::default(),
             shard: None,
         };
         let total = documents.inputs.len();
@@ -347,7 +350,7 @@ impl Tools {
         let mut unreadable = Vec::new();
         let summary = dry_run.count(
             &documents.inputs,
-            |input| self.hash(input),
+            |input, _| self.hash(input),
             |document| {
                 call.check_cancelled()?;
                 done += 1;
@@ -381,7 +384,7 @@ impl Tools {
             return Err(error.clone());
         }
         let name = path_name(&input.path);
-        if input.is_id {
+        if input.is_id() {
             return Ok(HashedDocument::id(name));
         }
         let unreadable = |error: std::io::Error| error.to_string();

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use classify_proto::PageRanges;
-use classify_proto::machine::{Bulk, ContentKey, HashedDocument};
+use classify_proto::machine::{Bulk, ContentKey, HashedDocument, KnownKeys};
 use classify_proto::v2::ParsingConfiguration;
 use classify_ureq::classify_client::path_name;
 use serde::Serialize;
@@ -79,6 +79,8 @@ pub(crate) struct PlannedDocument<'a> {
 pub(crate) struct DryRun {
     pub(crate) summary: DryRunSummary,
     pub(crate) bulk: Bulk,
+    /// The objects that need not be read.
+    pub(crate) known: KnownKeys,
     pub(crate) shard: Option<Shard>,
 }
 
@@ -113,12 +115,12 @@ impl DryRun {
     pub(crate) fn count(
         mut self,
         inputs: &[Input],
-        read: impl Fn(&Input) -> Result<HashedDocument, String>,
+        read: impl Fn(&Input, &KnownKeys) -> Result<HashedDocument, String>,
         mut on_document: impl FnMut(&PlannedDocument<'_>) -> Result<(), CliError>,
     ) -> Result<DryRunSummary, CliError> {
         let mut seen = HashSet::new();
         for input in inputs {
-            let read = read(input);
+            let read = read(input, &self.known);
             let is_ours = match (&read, self.shard) {
                 (Ok(document), Some(shard)) => shard.contains(document.key()),
                 (Err(_), shard) => input.is_in_shard(shard),
@@ -129,10 +131,7 @@ impl DryRun {
             }
             let (plan, bytes, error) = match read {
                 Ok(document) => {
-                    let bytes = match std::fs::metadata(&input.path) {
-                        Ok(metadata) if !input.is_id => Some(metadata.len()),
-                        _ => None,
-                    };
+                    let bytes = input.size();
                     (self.plan(document, &mut seen, bytes), bytes, None)
                 }
                 Err(error) => {
@@ -184,7 +183,10 @@ impl DryRun {
 }
 
 /// Reads a document; the error is for its row.
-fn read(input: &Input) -> Result<HashedDocument, String> {
+fn read(input: &Input, known: &KnownKeys) -> Result<HashedDocument, String> {
+    if let Some(document) = input.known_document(known) {
+        return Ok(document);
+    }
     match (&input.error, input.document()) {
         (Some(error), _) => Err(error.clone()),
         (None, Some(document)) => document

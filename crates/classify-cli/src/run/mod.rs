@@ -58,12 +58,13 @@ pub(crate) fn run(args: &RunArgs, global: &GlobalArgs, printer: Printer) -> Resu
     postprocess.set_types(types(&job_options));
     let found = find_inputs(args, global, &files, journal_path.as_deref(), printer)?;
     let inputs: Arc<[Input]> = found.inputs.into();
+    check_moves(args, &inputs)?;
     if let Some(file) = &args.labels {
         postprocess.read_labels(file, &inputs, types(&job_options).as_deref())?;
     }
     let format = RowFormat::for_stdout(global.format);
     if args.dry_run {
-        let journal = match &journal_path {
+        let mut journal = match &journal_path {
             Some(path) => check_fresh(args, path, journal_file::peek(path, args.resume)?)?,
             None => Journal::new(),
         };
@@ -71,12 +72,14 @@ pub(crate) fn run(args: &RunArgs, global: &GlobalArgs, printer: Printer) -> Resu
         let options = options(args, global).max_in_flight(usize::MAX);
         let api = api_without_key(global)?;
         let bulk = Bulk::new(&api, job_options, options, Seed::new([0; 16]))?;
+        let known = journal.take_known_keys();
         let bulk = bulk.with_journal(journal).map_err(run_error)?;
         let summary = DryRunSummary::new(found.unfollowed_links, found.skipped, parsing.as_ref());
         let lists_documents = global.format == Format::Jsonl;
         let plan = DryRun {
             summary,
             bulk,
+            known,
             shard: args.shard,
         };
         return plan.run(&inputs, format, lists_documents, printer);
@@ -105,7 +108,14 @@ pub(crate) fn run(args: &RunArgs, global: &GlobalArgs, printer: Printer) -> Resu
     if let Some(file) = file {
         builder = builder.open_journal(file, journal);
     }
-    let run = builder.run(documents(&inputs)).map_err(run_error)?;
+    let documents = documents(&inputs);
+    // A request for an object takes longer than reading a file, and must not delay the requests to the service.
+    let run = if inputs.iter().any(Input::is_object) {
+        builder.run_ahead(documents)
+    } else {
+        builder.run(documents)
+    };
+    let run = run.map_err(run_error)?;
 
     let mut results = RunResults::new(inputs, format, output, postprocess, printer);
     let cancel = Cancel::on_interrupt_with(results.clear_handle());
@@ -134,6 +144,25 @@ pub(crate) fn run(args: &RunArgs, global: &GlobalArgs, printer: Printer) -> Resu
         resume,
         reads_stdin: args.reads_stdin(),
     })
+}
+
+/// Rejects moving or copying objects, which are not files.
+fn check_moves(args: &RunArgs, inputs: &[Input]) -> Result<(), CliError> {
+    let flag = match (&args.move_to, &args.copy_to) {
+        (Some(_), _) => "--move-to",
+        (None, Some(_)) => "--copy-to",
+        (None, None) => return Ok(()),
+    };
+    match inputs.iter().find(|input| input.is_object()) {
+        Some(object) => Err(CliError::usage(format!(
+            "{flag} needs files, and {} is an object",
+            object.path.display()
+        ))
+        .hint(format!(
+            "run the command without {flag}, or download the objects and pass their folder; nothing was sent"
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// Returns the documents that are not known to be unreadable.

@@ -10,6 +10,8 @@ pub mod command_lines;
 pub mod command_tree;
 pub mod echo_server;
 pub mod proxies;
+#[cfg(feature = "cloud")]
+pub mod s3_stub;
 pub mod stub_server;
 #[cfg(unix)]
 pub mod terminal;

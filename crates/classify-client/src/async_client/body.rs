@@ -84,7 +84,7 @@ pub(crate) enum Opening {
 
 impl Opening {
     pub(crate) fn start(body: Body, executor: impl FnOnce() -> BlockingExecutor) -> Self {
-        if content::is_file(&body) {
+        if content::needs_io(&body) {
             Self::Pending(PendingWork::start(&executor(), move || {
                 Some(content::open(body))
             }))

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use classify_proto::Error;
@@ -17,7 +18,7 @@ use super::running::{Running, StopHandle};
 use super::transport::Transport;
 use crate::bulk::{
     Batch, BulkBuilder, Engine, EngineEvent, Finished, JournalFile, JournalSource, ReadResult,
-    RunEvent, Shard,
+    ReadSettings, RunEvent,
 };
 use crate::document::Document;
 use crate::observe::OperationSpan;
@@ -78,7 +79,7 @@ impl<T: Transport> BulkBuilder<Client<T>> {
         }
         let bulk = Bulk::new(client.api(), self.job_options, options, client.seed()?)?;
         let executor = client.executor();
-        let (mut file, journal) = match self.journal {
+        let (mut file, mut journal) = match self.journal {
             JournalSource::None => (None, Journal::new()),
             JournalSource::Open(file, journal) => (Some(file), *journal),
             JournalSource::Path(path) => {
@@ -89,6 +90,10 @@ impl<T: Transport> BulkBuilder<Client<T>> {
                 });
                 opened.map(|(file, journal)| (Some(file), journal))?
             }
+        };
+        let settings = ReadSettings {
+            shard: self.shard,
+            known: Arc::new(journal.take_known_keys()),
         };
         let bulk = bulk.with_journal(journal)?;
         if let Some(file) = &mut file {
@@ -101,7 +106,7 @@ impl<T: Transport> BulkBuilder<Client<T>> {
             source,
             is_exhausted: false,
             needs_document: false,
-            shard: self.shard,
+            settings,
             reads_rest: self.reads_rest,
             journal: match file {
                 Some(file) => JournalState::Open(file),
@@ -142,7 +147,7 @@ pub struct BulkRun<T: Transport, S> {
     is_exhausted: bool,
     /// Whether the run waits for a document.
     needs_document: bool,
-    shard: Option<Shard>,
+    settings: ReadSettings,
     /// Whether documents are read also after an error or a deadline has stopped the run.
     reads_rest: bool,
     journal: JournalState,
@@ -214,17 +219,17 @@ impl<T: Transport, S: Source> BulkRun<T, S> {
                     return Poll::Ready(Some(RunEvent::Stopping));
                 }
                 let request = if self.reads_rest {
-                    SourceRequest::Read(self.shard)
+                    SourceRequest::Read(self.settings.clone())
                 } else {
                     SourceRequest::Skip
                 };
-                let batch = ready!(self.source.poll_batch(cx, &self.executor, request));
+                let batch = ready!(self.source.poll_batch(cx, &self.executor, &request));
                 self.is_exhausted = self.running.machine_mut().take_in(batch);
                 continue;
             }
             if self.needs_document && !is_stopping {
-                let request = SourceRequest::Read(self.shard);
-                if let Poll::Ready(batch) = self.source.poll_batch(cx, &self.executor, request) {
+                let request = SourceRequest::Read(self.settings.clone());
+                if let Poll::Ready(batch) = self.source.poll_batch(cx, &self.executor, &request) {
                     self.needs_document = false;
                     self.is_exhausted = self.running.machine_mut().take_in(batch);
                     continue;
@@ -345,13 +350,13 @@ use sealed::SourceRequest;
     reason = "the trait is sealed: other crates cannot name it or call it"
 )]
 mod sealed {
-    use super::{Batch, BlockingExecutor, Context, Poll, Shard};
+    use super::{Batch, BlockingExecutor, Context, Poll, ReadSettings};
 
     /// A request to a source.
-    #[derive(Clone, Copy)]
+    #[derive(Clone)]
     pub enum SourceRequest {
         /// Read the next document, and skip those of other shards.
-        Read(Option<Shard>),
+        Read(ReadSettings),
         /// Take documents without reading them.
         Skip,
     }
@@ -361,7 +366,7 @@ mod sealed {
             &mut self,
             cx: &mut Context<'_>,
             executor: &BlockingExecutor,
-            request: SourceRequest,
+            request: &SourceRequest,
         ) -> Poll<Batch>;
     }
 }
@@ -385,14 +390,15 @@ impl<I: Iterator<Item = Document> + Send + 'static> sealed::Source for FromItera
         &mut self,
         cx: &mut Context<'_>,
         executor: &BlockingExecutor,
-        request: SourceRequest,
+        request: &SourceRequest,
     ) -> Poll<Batch> {
         loop {
             match std::mem::replace(&mut self.0, Reading::Lost) {
                 Reading::Idle(mut documents) => {
+                    let request = request.clone();
                     self.0 = Reading::Pending(PendingWork::start(executor, move || {
                         let batch = match request {
-                            SourceRequest::Read(shard) => Batch::read(&mut documents, shard),
+                            SourceRequest::Read(settings) => Batch::read(&mut documents, &settings),
                             SourceRequest::Skip => Batch::skip(&mut documents),
                         };
                         Some((documents, batch))
@@ -437,7 +443,7 @@ impl<S: Stream<Item = Document> + Unpin> sealed::Source for FromStream<S> {
         &mut self,
         cx: &mut Context<'_>,
         executor: &BlockingExecutor,
-        request: SourceRequest,
+        request: &SourceRequest,
     ) -> Poll<Batch> {
         loop {
             if let Some(reading) = &self.reading {
@@ -458,10 +464,11 @@ impl<S: Stream<Item = Document> + Unpin> sealed::Source for FromStream<S> {
                 });
             };
             match request {
-                SourceRequest::Read(shard) => {
+                SourceRequest::Read(settings) => {
+                    let settings = settings.clone();
                     let name = document.name().to_owned();
                     let reading = PendingWork::start(executor, move || {
-                        Some(ReadResult::read(document, shard))
+                        Some(ReadResult::read(document, &settings))
                     });
                     self.reading = Some((name, reading));
                 }

@@ -15,7 +15,8 @@ use super::client::Client;
 use super::running::{Running, StopHandle};
 use super::transport::Transport;
 use crate::bulk::{
-    Batch, BulkBuilder, Engine, EngineEvent, Finished, JournalFile, JournalSource, RunEvent, Shard,
+    Batch, BulkBuilder, Engine, EngineEvent, Finished, JournalFile, JournalSource, ReadSettings,
+    RunEvent,
 };
 use crate::document::Document;
 use crate::observe::OperationSpan;
@@ -60,12 +61,12 @@ impl<T: Transport> BulkBuilder<Client<T>> {
         I: IntoIterator<Item = Document>,
         I::IntoIter: Send + 'static,
     {
-        self.start(|shard| ReadAhead::start(documents.into_iter(), shard).map(Input::Ahead))
+        self.start(|settings| ReadAhead::start(documents.into_iter(), settings).map(Input::Ahead))
     }
 
     fn start<I>(
         self,
-        input: impl FnOnce(Option<Shard>) -> Result<Input<I>, Error>,
+        input: impl FnOnce(&ReadSettings) -> Result<Input<I>, Error>,
     ) -> Result<BulkRun<T, I>, Error> {
         self.validate()?;
         let client = &self.client;
@@ -74,25 +75,29 @@ impl<T: Transport> BulkBuilder<Client<T>> {
             options.deadline = Some(client.now() + deadline);
         }
         let bulk = Bulk::new(client.api(), self.job_options, options, client.seed()?)?;
-        let (mut file, journal) = match self.journal {
+        let (mut file, mut journal) = match self.journal {
             JournalSource::None => (None, Journal::new()),
             JournalSource::Path(path) => {
                 JournalFile::open(&path).map(|(file, journal)| (Some(file), journal))?
             }
             JournalSource::Open(file, journal) => (Some(file), *journal),
         };
+        let settings = ReadSettings {
+            shard: self.shard,
+            known: Arc::new(journal.take_known_keys()),
+        };
         let bulk = bulk.with_journal(journal)?;
         if let Some(file) = &mut file {
             file.repair()?;
         }
         let engine = Engine::new(bulk, file.is_some());
-        let documents = input(self.shard)?;
+        let documents = input(&settings)?;
         Ok(BulkRun {
             running: client.running(engine, OperationSpan::new("bulk")),
             documents,
             is_exhausted: false,
             needs_document: false,
-            shard: self.shard,
+            settings,
             reads_rest: self.reads_rest,
             journal: file,
         })
@@ -131,7 +136,7 @@ pub struct BulkRun<T: Transport, I> {
     is_exhausted: bool,
     /// Whether the run waits for a document.
     needs_document: bool,
-    shard: Option<Shard>,
+    settings: ReadSettings,
     /// Whether documents are read also after an error or a deadline has stopped the run.
     reads_rest: bool,
     journal: Option<JournalFile>,
@@ -146,17 +151,17 @@ enum Input<I> {
 
 impl<I: Iterator<Item = Document>> Input<I> {
     /// Reads the next document. `None` if it is still being read.
-    fn read(&mut self, shard: Option<Shard>) -> Option<Batch> {
+    fn read(&mut self, settings: &ReadSettings) -> Option<Batch> {
         match self {
-            Self::Here(documents) => Some(Batch::read(documents, shard)),
+            Self::Here(documents) => Some(Batch::read(documents, settings)),
             Self::Ahead(ahead) => ahead.next(Duration::ZERO),
         }
     }
 
     /// Takes documents of a run that has ended: reads the next one, or only takes names. `None` if it takes a while.
-    fn rest(&mut self, shard: Option<Shard>, reads: bool) -> Option<Batch> {
+    fn rest(&mut self, settings: &ReadSettings, reads: bool) -> Option<Batch> {
         match self {
-            Self::Here(documents) if reads => Some(Batch::read(documents, shard)),
+            Self::Here(documents) if reads => Some(Batch::read(documents, settings)),
             Self::Here(documents) => Some(Batch::skip(documents)),
             Self::Ahead(ahead) => {
                 ahead.skips.store(!reads, Ordering::Relaxed);
@@ -179,19 +184,20 @@ struct ReadAhead {
 }
 
 impl ReadAhead {
-    fn start<I>(mut documents: I, shard: Option<Shard>) -> Result<Self, Error>
+    fn start<I>(mut documents: I, settings: &ReadSettings) -> Result<Self, Error>
     where
         I: Iterator<Item = Document> + Send + 'static,
     {
         let (sender, batches) = sync_channel(READ_AHEAD);
         let skips = Arc::new(AtomicBool::new(false));
         let only_names = Arc::clone(&skips);
+        let settings = settings.clone();
         let work = move || {
             loop {
                 let batch = if only_names.load(Ordering::Relaxed) {
                     Batch::skip(&mut documents)
                 } else {
-                    Batch::read(&mut documents, shard)
+                    Batch::read(&mut documents, &settings)
                 };
                 let is_end = batch.is_end;
                 // The run was dropped if nobody receives it.
@@ -248,14 +254,14 @@ impl<T: Transport, I: Iterator<Item = Document>> BulkRun<T, I> {
                     self.reads_rest = false;
                     return Some(RunEvent::Stopping);
                 }
-                if let Some(batch) = self.documents.rest(self.shard, self.reads_rest) {
+                if let Some(batch) = self.documents.rest(&self.settings, self.reads_rest) {
                     self.is_exhausted = self.running.machine_mut().take_in(batch);
                 }
                 continue;
             }
             if self.needs_document && !self.running.machine().bulk().is_stopping() {
                 self.needs_document = false;
-                match self.documents.read(self.shard) {
+                match self.documents.read(&self.settings) {
                     Some(batch) => {
                         self.is_exhausted = self.running.machine_mut().take_in(batch);
                         continue;

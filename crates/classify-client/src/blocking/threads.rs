@@ -243,7 +243,7 @@ fn work<T: Transport>(shared: &Shared<T>) {
             state.idle -= 1;
         };
         drop(state);
-        let needs_opening = content::is_file(request.body());
+        let needs_opening = content::needs_io(request.body());
         let on_open = |total| {
             if needs_opening {
                 shared.lock().opened.push_back((ticket, total));

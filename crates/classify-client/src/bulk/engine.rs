@@ -145,10 +145,11 @@ impl Engine {
                 self.bulk.on_read_error(&error);
                 Finished::unreadable(name, &error)
             }
-            ReadResult::OtherShard { is_read } => {
+            ReadResult::OtherShard { is_read, hashed } => {
                 if is_read {
                     self.bulk.on_read();
                 }
+                self.record_hashed(hashed.as_deref());
                 self.report(|| RunEvent::OtherShard { position });
                 return false;
             }
@@ -158,7 +159,15 @@ impl Engine {
         false
     }
 
+    /// Records the hash of a source, so that the next process need not read it.
+    fn record_hashed(&mut self, hashed: Option<&Record>) {
+        if let Some(record) = hashed.filter(|_| self.has_journal && !self.is_ended) {
+            self.records.push_str(&record.to_line());
+        }
+    }
+
     fn push_read(&mut self, position: usize, read: ReadDocument) {
+        self.record_hashed(read.hashed.as_deref());
         let key = read.document.key();
         let documents = self.in_progress.entry(key).or_default();
         let copy_of = documents.front().map(|first| first.position);
@@ -399,10 +408,7 @@ mod tests {
             // Uploads are limited to twelve.
             assert_eq!(sent, (pushed - 1).min(12));
             let document = HashedDocument::bytes(format!("{pushed}.txt"), format!("{pushed}"));
-            let read = ReadDocument {
-                document,
-                file: None,
-            };
+            let read = ReadDocument::new(document);
             assert!(engine.push(ReadResult::Read(Box::new(read))));
         }
     }

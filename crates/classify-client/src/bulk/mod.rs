@@ -17,7 +17,7 @@ pub use finished::{DocumentError, Finished};
 pub use journal_file::JournalFile;
 #[cfg(feature = "async")]
 pub(crate) use source::ReadResult;
-pub(crate) use source::{Batch, Shard};
+pub(crate) use source::{Batch, ReadSettings};
 
 /// A build without files has no journal file.
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]

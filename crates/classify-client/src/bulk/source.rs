@@ -1,8 +1,9 @@
 //! Reads documents from an iterator.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
-use classify_proto::machine::ContentKey;
+use classify_proto::machine::{ContentKey, KnownKeys, Record};
 use classify_proto::{Error, Failure};
 
 use crate::document::{Document, ReadDocument};
@@ -23,6 +24,15 @@ impl Shard {
     }
 }
 
+/// How the documents of a run are read.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ReadSettings {
+    /// The part of the documents that the run has; `None` for all.
+    pub(crate) shard: Option<Shard>,
+    /// The sources that an earlier process has hashed.
+    pub(crate) known: Arc<KnownKeys>,
+}
+
 /// A document that was read.
 pub(crate) enum ReadResult {
     Read(Box<ReadDocument>),
@@ -30,6 +40,7 @@ pub(crate) enum ReadResult {
     /// The document belongs to another shard, by its content or, if it could not be read, by its name.
     OtherShard {
         is_read: bool,
+        hashed: Option<Box<Record>>,
     },
     /// The document was not read because the run had stopped.
     Unread(String),
@@ -49,14 +60,14 @@ impl Batch {
     /// the next one, and this one is classified meanwhile.
     pub(crate) fn read(
         documents: &mut dyn Iterator<Item = Document>,
-        shard: Option<Shard>,
+        settings: &ReadSettings,
     ) -> Self {
         let mut batch = Self::default();
         for _ in 0..MAX_SKIPPED {
             let Some(document) = batch.next(documents) else {
                 break;
             };
-            let result = ReadResult::read(document, shard);
+            let result = ReadResult::read(document, settings);
             let is_of_another_shard = matches!(result, ReadResult::OtherShard { .. });
             batch.documents.push(result);
             if !is_of_another_shard {
@@ -103,24 +114,33 @@ impl ReadResult {
     }
 
     /// Reads a document. Blocks.
-    pub(crate) fn read(document: Document, shard: Option<Shard>) -> Self {
+    pub(crate) fn read(document: Document, settings: &ReadSettings) -> Self {
         let name = document.name().to_owned();
+        let shard = settings.shard;
         // The reader is the caller's code. If it panics, this document has an error.
-        let read = catch_unwind(AssertUnwindSafe(|| document.read()));
+        let read = catch_unwind(AssertUnwindSafe(|| {
+            document.read_unless_known(&settings.known)
+        }));
         match read.unwrap_or_else(|_| Err(lost_document(&name))) {
             Ok(document) => {
                 let key = document.document.key();
                 if shard.is_none_or(|shard| shard.contains(key)) {
                     Self::Read(Box::new(document))
                 } else {
-                    Self::OtherShard { is_read: true }
+                    Self::OtherShard {
+                        is_read: true,
+                        hashed: document.hashed,
+                    }
                 }
             }
             // The content is unknown, so the name decides the shard.
             Err(_)
                 if shard.is_some_and(|shard| !shard.contains(ContentKey::of(name.as_bytes()))) =>
             {
-                Self::OtherShard { is_read: false }
+                Self::OtherShard {
+                    is_read: false,
+                    hashed: None,
+                }
             }
             Err(error) => Self::Unreadable(name, error),
         }

@@ -90,7 +90,7 @@ impl PoolState {
     pub(crate) fn feed(&mut self, bulk: &mut Bulk, waker: &Waker) {
         self.note_stop(bulk);
         for (request, taken) in self.queue.take(bulk.capacity(), waker) {
-            let ReadDocument { document, file } = *request;
+            let ReadDocument { document, file, .. } = *request;
             let key = document.key();
             self.callers.entry(key).or_default().push(Caller {
                 name: document.name().to_owned(),

@@ -44,7 +44,7 @@ pub const MAX_FILE_BYTES: u64 = 512 * 1024 * 1024;
 ///
 /// An empty document, or one larger than [`MAX_FILE_BYTES`], is rejected before anything is sent: with
 /// [`is_invalid`](Error::is_invalid) if the document is in memory, and with [`is_content`](Error::is_content) if it is
-/// a file, whose length is known once the driver has opened it. [`ApiBuilder::validate`](crate::ApiBuilder::validate)
+/// a file or a source, whose length is known once the driver has opened it. [`ApiBuilder::validate`](crate::ApiBuilder::validate)
 /// turns both checks off.
 ///
 /// An upload may be repeated: a second copy costs nothing and expires. A path is opened again for each attempt, so

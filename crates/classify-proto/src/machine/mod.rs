@@ -55,7 +55,7 @@ pub use crate::content_key::{ContentHasher, ContentKey};
 pub use backoff::PollInterval;
 pub use bulk::{
     Bulk, BulkEvent, BulkOptions, DocumentReport, DocumentStatus, ErrorScope, FinishedDocument,
-    Journal, JournalHeader, Record, RunEnd, Summary,
+    Journal, JournalHeader, KnownKeys, Record, RunEnd, Summary,
 };
 pub use call::Call;
 pub use concurrent::{Concurrent, ConcurrentEvent};

@@ -142,7 +142,7 @@ impl FileSorter {
     }
 
     fn move_one(&self, row: &Row, input: &Input, mover: &mut FileMover) -> FileOutcome {
-        if input.is_id {
+        if input.is_id() {
             return FileOutcome::Kept("given by id");
         }
         let Some(r#type) = row.r#type.as_deref().filter(|_| row.is_classified()) else {

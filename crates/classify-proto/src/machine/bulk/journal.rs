@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::report::DocumentReport;
-use crate::content_key::ContentKey;
+use crate::content_key::{ContentHasher, ContentKey};
 use crate::error::Error;
 use crate::text::error_body::short;
 use crate::text::json::describe;
@@ -26,6 +26,16 @@ const MAGIC: &[u8] = br#"{"record":"run""#;
 pub enum Record {
     /// The first line: identifies the run.
     Run(JournalHeader),
+    /// The content of a source with a version was hashed, so that a resumed run need not read it. The driver writes this
+    /// record, and no request depends on it.
+    Hashed {
+        /// The hash of the content.
+        key: ContentKey,
+        /// The name of the [`ContentSource`](crate::ContentSource).
+        name: String,
+        /// The version of the content that was hashed.
+        version: String,
+    },
     /// The document was added to the run.
     Planned {
         /// The hash of the document's content.
@@ -235,7 +245,56 @@ pub struct Journal {
     pub(super) entries: BTreeMap<ContentKey, JournalEntry>,
     /// No record follows the end of the run.
     pub(super) is_ended: bool,
+    known_keys: KnownKeys,
     lines: u64,
+}
+
+/// The hashes of sources, by name and version, from the [`Hashed`](Record::Hashed) records of a journal.
+///
+/// ```
+/// use classify_proto::machine::{ContentKey, KnownKeys};
+///
+/// let mut known = KnownKeys::default();
+/// let key = ContentKey::of(b"a document");
+/// known.insert("s3://bucket/a.pdf", "etag 10", key);
+/// assert_eq!(known.get("s3://bucket/a.pdf", "etag 10"), Some(key));
+/// assert_eq!(known.get("s3://bucket/a.pdf", "other 10"), None);
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct KnownKeys(BTreeMap<ContentKey, ContentKey>);
+
+impl KnownKeys {
+    /// Adds the hash of a source.
+    pub fn insert(&mut self, name: &str, version: &str, key: ContentKey) {
+        self.0.insert(Self::index(name, version), key);
+    }
+
+    /// Returns the hash of a source; `None` if this version was not read before.
+    #[must_use]
+    pub fn get(&self, name: &str, version: &str) -> Option<ContentKey> {
+        self.0.get(&Self::index(name, version)).copied()
+    }
+
+    /// Returns the number of sources, in all their versions.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Returns `true` if no source is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// A hash instead of both texts, which keeps a million sources below 100 MB.
+    fn index(name: &str, version: &str) -> ContentKey {
+        let mut hasher = ContentHasher::new();
+        hasher.update(&(name.len() as u64).to_be_bytes());
+        hasher.update(name.as_bytes());
+        hasher.update(version.as_bytes());
+        hasher.finish()
+    }
 }
 
 /// The journal's records of one document.
@@ -341,9 +400,13 @@ impl Journal {
     }
 
     fn apply(&mut self, record: Record) {
-        self.is_ended = record == Record::Ended;
+        // The run may have ended although a source was hashed since.
+        if !matches!(record, Record::Hashed { .. }) {
+            self.is_ended = record == Record::Ended;
+        }
         match record {
             Record::Run(_) => {}
+            Record::Hashed { key, name, version } => self.known_keys.insert(&name, &version, key),
             Record::Ended => {
                 for entry in self.entries.values_mut() {
                     entry.is_of_this_pass = false;
@@ -411,6 +474,13 @@ impl Journal {
         self.entries
             .get(&key)
             .and_then(|entry| entry.report.as_ref())
+    }
+
+    /// Returns the hashes of sources that earlier processes have read, and removes them from the journal. A driver looks
+    /// a source up before it reads it.
+    #[must_use]
+    pub fn take_known_keys(&mut self) -> KnownKeys {
+        std::mem::take(&mut self.known_keys)
     }
 
     /// Returns the number of documents in the journal, and how many of them have a final report.
@@ -485,6 +555,35 @@ mod tests {
                 serde_json::from_str::<Record>(&record.to_line()).unwrap(),
                 record
             );
+        }
+    }
+
+    #[test]
+    fn journal_hashed_sources_are_known_by_name_and_version_and_leave_run_ended() {
+        let key = ContentKey::of(b"a");
+        let hashed = |name: &str, version: &str| Record::Hashed {
+            key,
+            name: name.into(),
+            version: version.into(),
+        };
+        let mut records = records();
+        records.insert(1, hashed("s3://b/a", "1 5"));
+        records.push(Record::Ended);
+        records.push(hashed("s3://b/copy", "2 5"));
+        let text: String = records.iter().map(Record::to_line).collect();
+        let (mut journal, _) = Journal::read(text.as_bytes()).unwrap();
+        assert!(journal.is_ended());
+        assert_eq!(journal.counts(), (1, 1));
+        let known = journal.take_known_keys();
+        assert_eq!(known.len(), 2);
+        assert_eq!(known.get("s3://b/a", "1 5"), Some(key));
+        assert_eq!(known.get("s3://b/copy", "2 5"), Some(key));
+        for (name, version) in [
+            ("s3://b/a", "2 5"),
+            ("s3://b/a1", " 5"),
+            ("s3://b/other", "1 5"),
+        ] {
+            assert_eq!(known.get(name, version), None, "{name} {version}");
         }
     }
 

@@ -30,7 +30,7 @@ use std::io;
 
 pub use error_scope::ErrorScope;
 pub use event::{BulkEvent, FinishedDocument, RunEnd, Summary};
-pub use journal::{Journal, JournalHeader, Record};
+pub use journal::{Journal, JournalHeader, KnownKeys, Record};
 pub use options::BulkOptions;
 pub use report::{DocumentReport, DocumentStatus};
 

@@ -207,7 +207,7 @@ impl<'a> Documents<'a> {
     fn forms(&self) -> HashMap<String, Option<usize>> {
         let mut forms = HashMap::new();
         for (index, input) in self.inputs.iter().enumerate() {
-            let canonical = (!input.is_id).then(|| input.path.canonicalize().ok());
+            let canonical = (!input.is_id()).then(|| input.path.canonicalize().ok());
             for path in [Some(input.path.clone()), canonical.flatten()]
                 .into_iter()
                 .flatten()
@@ -248,7 +248,7 @@ fn canonical_paths(inputs: &[Input]) -> HashMap<PathBuf, usize> {
     inputs
         .iter()
         .enumerate()
-        .filter(|(_, input)| !input.is_id)
+        .filter(|(_, input)| !input.is_id())
         .filter_map(|(index, input)| Some((input.path.canonicalize().ok()?, index)))
         .collect()
 }
@@ -263,7 +263,7 @@ mod tests {
         Input {
             path: path.into(),
             error: None,
-            is_id: false,
+            kind: crate::inputs::InputKind::File,
         }
     }
 

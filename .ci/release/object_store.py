@@ -1,0 +1,170 @@
+"""Classifies 2,000 objects of an S3 server with the command line, and resumes the run without reading an object again.
+
+usage: object_store.py LLAMACLOUD_PROD WEED
+"""
+
+import datetime
+import hashlib
+import hmac
+import json
+import os
+import random
+import re
+import resource
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+
+OBJECTS = 2000
+KEY, SECRET, REGION = "gate", "gate-secret", "us-east-1"
+LOOPBACK = "127.0.0.1"
+NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+RULES = """rules:
+  - type: invoice
+    description: An invoice asks for payment of an amount by a due date.
+  - type: recipe
+    description: A recipe lists ingredients and how to cook a meal with them.
+"""
+
+
+def free_port():
+    """A port that is free, as is the one that SeaweedFS derives from it for gRPC."""
+    while True:
+        port = random.randint(20000, 50000)
+        with socket.socket() as first, socket.socket() as second:
+            try:
+                first.bind((LOOPBACK, port))
+                second.bind((LOOPBACK, port + 10000))
+                return port
+            except OSError:
+                continue
+
+
+def get(url):
+    return NO_PROXY.open(url, timeout=10).read().decode()
+
+
+def wait_for(what, condition):
+    for _ in range(600):
+        try:
+            found = condition()
+            if found:
+                return found
+        except OSError:
+            pass
+        time.sleep(0.1)
+    sys.exit(f"FAILED: {what} within a minute")
+
+
+def put(endpoint, path, content):
+    """Sends a signed PUT request (AWS Signature Version 4)."""
+    now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+    host = urllib.parse.urlsplit(endpoint).netloc
+    digest = hashlib.sha256(content).hexdigest()
+    headers = {"host": host, "x-amz-content-sha256": digest, "x-amz-date": now}
+    names = ";".join(headers)
+    lines = "".join(f"{name}:{value}\n" for name, value in headers.items())
+    canonical = f"PUT\n{urllib.parse.quote(path)}\n\n{lines}\n{names}\n{digest}"
+    scope = f"{now[:8]}/{REGION}/s3/aws4_request"
+    text = f"AWS4-HMAC-SHA256\n{now}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
+    key = f"AWS4{SECRET}".encode()
+    for part in [now[:8], REGION, "s3", "aws4_request"]:
+        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
+    signature = hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+    headers["authorization"] = (
+        f"AWS4-HMAC-SHA256 Credential={KEY}/{scope}, SignedHeaders={names}, Signature={signature}"
+    )
+    request = urllib.request.Request(endpoint + urllib.parse.quote(path), content, headers, method="PUT")
+    return NO_PROXY.open(request, timeout=30).status == 200
+
+
+def object_reads(metrics):
+    """The number of reads of objects that the server has counted. It counts requests for the facts of a missing one too."""
+    total = 0
+    for line in get(metrics).splitlines():
+        if line.startswith("SeaweedFS_s3_request_total{") and re.search(r'code="200".*type="GET"', line):
+            total += float(line.rsplit(" ", 1)[1])
+    return int(total)
+
+
+def main():
+    program, weed = (os.path.abspath(path) for path in sys.argv[1:])
+    folder = tempfile.TemporaryDirectory()
+    os.chdir(folder.name)
+    os.mkdir("data")
+    master, volume, filer, s3, metrics = (free_port() for _ in range(5))
+    endpoint, metrics_url = f"http://{LOOPBACK}:{s3}", f"http://{LOOPBACK}:{metrics}/metrics"
+    environment = {"PATH": os.environ["PATH"], "AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET}
+    processes = []
+    try:
+        command = [
+            weed, "server", "-dir=data", f"-ip={LOOPBACK}", f"-ip.bind={LOOPBACK}", f"-master.port={master}",
+            f"-volume.port={volume}", f"-filer.port={filer}", "-s3", f"-s3.port={s3}", "-s3.iam=false",
+            "-volume.max=50", "-master.volumeSizeLimitMB=64", f"-metricsPort={metrics}", f"-metricsIp={LOOPBACK}",
+        ]
+        log = open("servers.log", "w", encoding="utf-8")
+        processes.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL))
+        command = [
+            program, "emulator", "--port", "0", "--port-file", "port", "--rate-limit", "none",
+            "--running-after", "10", "--completed-after", "50",
+        ]
+        processes.append(subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL))
+        port = wait_for("no emulator", lambda: os.path.exists("port") and open("port", encoding="utf-8").read().strip())
+        service = f"http://{LOOPBACK}:{port}"
+
+        def bucket():
+            try:
+                return put(endpoint, "/bucket", b"")
+            except urllib.error.HTTPError as error:
+                return error.code == 409
+        wait_for("no bucket", bucket)
+        for number in range(OBJECTS):
+            text = f"Invoice {number}: the amount of {number} EUR is due by Friday, payment by transfer."
+            # The volumes of a new bucket may not be ready.
+            path = f"/bucket/inbox/{number % 10}/{number:04}.txt"
+            wait_for(f"{path} is not stored", lambda: put(endpoint, path, text.encode()))
+        put(endpoint, "/bucket/inbox/~$draft.docx", b"not a document")
+        put(endpoint, "/bucket/other/letter.txt", b"not below the prefix")
+        with open("rules.yaml", "w", encoding="utf-8") as rules:
+            rules.write(RULES)
+
+        environment.update({
+            "LLAMA_CLOUD_BASE_URL": service, "LLAMA_CLOUD_API_KEY": "llx-gate", "AWS_ENDPOINT_URL": endpoint,
+            "AWS_ALLOW_HTTP": "true", "AWS_REGION": REGION, "NO_PROXY": LOOPBACK,
+        })
+        command = [
+            program, "classify", "run", "s3://bucket/inbox", "--rules", "rules.yaml", "--journal", "run.journal",
+            "--resume", "--rate-limit", "1000/s", "--format", "jsonl",
+        ]
+        results = []
+        for name in ["classified", "resumed"]:
+            reads, started = object_reads(metrics_url), time.monotonic()
+            done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, check=False)
+            seconds = time.monotonic() - started
+            rows = [json.loads(line) for line in done.stdout.splitlines()]
+            statuses = {row["status"] for row in rows}
+            jobs = len({row["job_id"] for row in rows})
+            created = sum(json.loads(get(f"{service}/_emulator/counters"))["jobs"].values())
+            reads = object_reads(metrics_url) - reads
+            print(f"{name}: {len(rows)} rows, {jobs} jobs, {created} at the service, {reads} reads, {seconds:.1f} s")
+            results.append((done.returncode, len(rows), statuses, jobs, created, reads))
+            if done.returncode != 0:
+                print(done.stderr[-2000:])
+        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
+        print(f"peak memory of a run: {peak} MB")
+        expected = [(0, OBJECTS, {"COMPLETED"}, OBJECTS, OBJECTS, reads) for reads in (2 * OBJECTS, 0)]
+        if results != expected:
+            sys.exit(f"FAILED: expected {expected}, found {results}")
+    finally:
+        for process in processes:
+            # SeaweedFS does not end on SIGTERM.
+            process.kill()
+            process.wait()
+
+
+main()
