@@ -70,4 +70,4 @@ classify 0 nothing --report "$folder/empty.html"
 classify 0 inbox --move-to 'moved/{type}/' --report pages/moved.html
 classify 3 slow --timeout 1s --report "$folder/stopped.html"
 
-timeout 300 python3 -B "$here/judge.py" "$folder" ${axe:+"$axe"}
+timeout 600 python3 -B "$here/judge.py" "$folder" ${axe:+"$axe"}

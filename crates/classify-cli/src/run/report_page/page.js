@@ -94,7 +94,7 @@ function start() {
   const clear = () => {
     for (const field of fields) {
       if (field.type === "checkbox") field.checked = false;
-      else field.value = "";
+      else if (field.type !== "button") field.value = "";
     }
   };
 
