@@ -11,7 +11,7 @@ use classify_ureq::classify_client::blocking::BulkRun;
 use classify_ureq::classify_client::{JournalFile, RunEvent, path_name};
 use classify_ureq::{Client, Document, Finished, Transport};
 
-use super::root::{LazyFile, RootFolder};
+use super::root::{RootFile, RootFolder};
 use super::store::{
     ResultRow, RowsFile, RunFailure, RunFolder, RunStatus, StoredEnd, StoredLine, StoredRun,
 };
@@ -160,7 +160,8 @@ fn documents(
         Some(if input.is_id() {
             Document::id(name)
         } else {
-            Document::reader(name, LazyFile::new(Arc::clone(&root), input.path.clone()))
+            let file = RootFile::new(Arc::clone(&root), input.path.clone());
+            Document::source(file).named(name)
         })
     })
 }
