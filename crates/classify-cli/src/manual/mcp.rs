@@ -101,9 +101,7 @@ pub(crate) const MCP: &[Section] = &[
                  link that was replaced in between does not lead out either.",
             ),
             Text(
-                "A document of more than 16 MiB is copied to a temporary file while it is sent. Up to 32 documents are in \
-                 progress in a run. Nothing of a document is logged, and neither is the key; journals and rows contain \
-                 names and reasons.",
+                "Nothing of a document is logged, and neither is the key; journals and rows contain names and reasons.",
             ),
         ],
     },

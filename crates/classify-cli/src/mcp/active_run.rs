@@ -11,7 +11,7 @@ use classify_ureq::classify_client::blocking::BulkRun;
 use classify_ureq::classify_client::{JournalFile, RunEvent, path_name};
 use classify_ureq::{Client, Document, Finished, Transport};
 
-use super::root::{LazyFile, RootFolder};
+use super::root::{RootFile, RootFolder};
 use super::store::{
     ResultRow, RowsFile, RunFailure, RunFolder, RunStatus, StoredEnd, StoredLine, StoredRun,
 };
@@ -48,7 +48,17 @@ pub(super) struct ActiveRun {
 struct RunProgress {
     stored: Mutex<StoredRun>,
     open_jobs: Mutex<BTreeSet<String>>,
+    notice: Mutex<Option<String>>,
     has_ended: AtomicBool,
+}
+
+/// Marks the end of a run, also if its thread panics.
+struct EndGuard(Arc<RunProgress>);
+
+impl Drop for EndGuard {
+    fn drop(&mut self) {
+        self.0.has_ended.store(true, Ordering::SeqCst);
+    }
 }
 
 /// The thread's side of a run.
@@ -89,11 +99,12 @@ impl ActiveRun {
         let cancel = Cancel::default();
         let token = cancel.clone();
         let run_lock = parts.lock;
+        let end = EndGuard(Arc::clone(&progress));
         let work = move || {
+            // Dropped after the lock, so that the next call can continue a run that has ended.
+            let _end = end;
+            let _lock = run_lock;
             writer.drive(run, &token);
-            // Unlocked before the end is visible, so that the next call can continue the run.
-            drop(run_lock);
-            writer.progress.has_ended.store(true, Ordering::SeqCst);
         };
         std::thread::Builder::new()
             .name("run".to_owned())
@@ -128,7 +139,10 @@ impl ActiveRun {
     pub(super) fn status(&self) -> RunStatus {
         let is_active = !self.has_ended();
         let open_jobs = self.open_jobs();
-        lock(&self.progress.stored).status(&self.run_id, is_active, Some(open_jobs))
+        let mut status =
+            lock(&self.progress.stored).status(&self.run_id, is_active, Some(open_jobs));
+        status.notice.clone_from(&lock(&self.progress.notice));
+        status
     }
 }
 
@@ -146,7 +160,8 @@ fn documents(
         Some(if input.is_id() {
             Document::id(name)
         } else {
-            Document::reader(name, LazyFile::new(Arc::clone(&root), input.path.clone()))
+            let file = RootFile::new(Arc::clone(&root), input.path.clone());
+            Document::source(file).named(name)
         })
     })
 }
@@ -188,6 +203,7 @@ impl RunWriter {
                 lock(&self.progress.open_jobs).insert(job_id.clone());
             }
             RunEvent::Finished(finished) => self.on_finished(finished),
+            RunEvent::Notice(notice) => *lock(&self.progress.notice) = Some(notice.clone()),
             _ => {}
         }
     }

@@ -151,6 +151,12 @@ impl RunRequest {
             ..Search::default()
         })?;
         let mut inputs = std::mem::take(&mut found.inputs);
+        for note in &mut found.notes {
+            // There is no such flag here.
+            if let Some(text) = note.strip_suffix("; --follow-links follows them") {
+                *note = text.to_owned();
+            }
+        }
         if inputs.len() > max_documents {
             return Err(CliError::usage(format!(
                 "more than {max_documents} documents were found; that is the limit of one call"

@@ -11,7 +11,8 @@ use std::sync::Arc;
 
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
-use classify_ureq::classify_client::name_path;
+use classify_proto::{ContentSource, Failure, OpenedContent};
+use classify_ureq::classify_client::{name_path, path_name};
 
 use crate::error::CliError;
 use crate::exit_code::ExitCode;
@@ -179,32 +180,36 @@ fn not_regular() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, "is not a regular file")
 }
 
-/// The content of a file in the root, which is opened when it is read.
-pub(super) struct LazyFile {
+/// A document in the root. The file is opened in the root for each read.
+pub(super) struct RootFile {
     root: Arc<RootFolder>,
     path: PathBuf,
-    file: Option<File>,
+    /// The path with `/` between its parts, since the last part names the upload.
+    name: String,
 }
 
-impl LazyFile {
+impl RootFile {
     pub(super) fn new(root: Arc<RootFolder>, path: PathBuf) -> Self {
-        Self {
-            root,
-            path,
-            file: None,
+        let mut name = path_name(&path);
+        if cfg!(windows) {
+            name = name.replace('\\', "/");
         }
+        Self { root, path, name }
     }
 }
 
-impl Read for LazyFile {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let mut file = match self.file.take() {
-            Some(file) => file,
-            None => self.root.open_file(&self.path)?,
+impl ContentSource for RootFile {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn open(&self) -> Result<OpenedContent, Failure> {
+        let failure = |error: io::Error| {
+            Failure::content(format!("{}: {error}", self.name)).with_io_kind(error.kind())
         };
-        let read = file.read(buffer);
-        self.file = Some(file);
-        read
+        let file = self.root.open_file(&self.path).map_err(failure)?;
+        let length = file.metadata().map_err(failure)?.len();
+        Ok(OpenedContent::new(file, length))
     }
 }
 
@@ -342,16 +347,22 @@ mod tests {
     }
 
     #[test]
-    fn root_file_is_opened_when_it_is_read() {
+    fn root_file_is_opened_for_each_read() {
         let (_folder, root) = tree();
         let root = Arc::new(root);
-        let mut text = String::new();
-        let mut file = LazyFile::new(Arc::clone(&root), "sub/a.txt".into());
-        file.read_to_string(&mut text).unwrap();
-        assert_eq!(text, "invoice");
-        let mut missing = LazyFile::new(Arc::clone(&root), "sub/b.txt".into());
-        assert!(missing.read_to_string(&mut text).is_err());
-        let mut folder = LazyFile::new(root, "sub".into());
-        assert!(folder.read_to_string(&mut text).is_err());
+        let file = RootFile::new(Arc::clone(&root), "sub/a.txt".into());
+        for content in ["invoice", "a longer receipt"] {
+            fs::write(root.path().join("sub/a.txt"), content).unwrap();
+            let opened = file.open().unwrap();
+            assert_eq!(opened.length(), content.len() as u64);
+            let mut text = String::new();
+            opened.into_reader().read_to_string(&mut text).unwrap();
+            assert_eq!(text, content);
+        }
+        for path in ["sub/b.txt", "sub", "key.txt"] {
+            let failure = RootFile::new(Arc::clone(&root), path.into()).open();
+            let text = failure.err().unwrap().to_string();
+            assert!(text.contains(path), "{text}");
+        }
     }
 }

@@ -132,7 +132,7 @@ impl ServerHandler for Server {
             };
             tools.call(name, arguments, &call)
         });
-        // Ends with the call, because the call owns the sender.
+        // Ends with the call, which owns the sender.
         notify_progress(&context, receiver).await;
         let result = match work.await {
             Ok(Ok(result)) => CallToolResult::structured(result),
@@ -150,22 +150,26 @@ async fn notify_progress(
 ) {
     let token = context.meta.get_progress_token();
     let mut last = None;
-    while receiver.changed().await.is_ok() {
+    let mut is_open = true;
+    while is_open {
+        is_open = receiver.changed().await.is_ok();
         let progress = receiver.borrow_and_update().clone();
-        let (Some(token), Some(progress)) = (&token, progress) else {
-            continue;
-        };
-        // The protocol wants each value to be larger than the one before.
-        if last.is_some_and(|last| progress.done <= last) {
-            continue;
+        if let (Some(token), Some(progress)) = (&token, progress)
+            // The protocol wants each value to be larger than the one before.
+            && last.is_none_or(|last| progress.done > last)
+        {
+            last = Some(progress.done);
+            let param = progress_param(token.clone(), progress);
+            let _ = context.peer.notify_progress(param).await;
+            // The end of the call is not delayed by a pause, and its last value is sent.
+            let _ = tokio::time::timeout(PROGRESS_INTERVAL, closed(receiver.clone())).await;
         }
-        last = Some(progress.done);
-        let _ = context
-            .peer
-            .notify_progress(progress_param(token.clone(), progress))
-            .await;
-        tokio::time::sleep(PROGRESS_INTERVAL).await;
     }
+}
+
+/// Waits until the sender is dropped.
+async fn closed(mut receiver: watch::Receiver<Option<ToolProgress>>) {
+    while receiver.changed().await.is_ok() {}
 }
 
 #[expect(clippy::cast_precision_loss, reason = "numbers of documents are small")]

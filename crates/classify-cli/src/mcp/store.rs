@@ -140,6 +140,8 @@ pub(super) struct RunStatus {
     pub(super) from_journal: usize,
     /// Jobs that are created, paid and not finished; null if another process runs them.
     pub(super) open_jobs: Option<usize>,
+    /// The last message of a running run, such as that it waits because the service fails; null if there is none.
+    pub(super) notice: Option<String>,
     /// The error that stopped the run; null if none did.
     pub(super) error: Option<RunFailure>,
     /// The next step.
@@ -206,6 +208,7 @@ impl StoredRun {
             failed: 0,
             from_journal: self.restored,
             open_jobs,
+            notice: None,
             error: end.and_then(|end| end.error),
             next: next_step(state).to_owned(),
         };

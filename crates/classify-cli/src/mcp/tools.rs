@@ -43,8 +43,8 @@ const DEFAULT_ROWS: usize = 100;
 const MAX_ROWS: usize = 1000;
 /// The maximum number of unreadable documents that an estimate lists.
 const MAX_LISTED_UNREADABLE: usize = 100;
-/// The maximum number of documents in progress in a run. Their contents are in memory, up to 16 MiB each.
-const MAX_IN_FLIGHT: usize = 32;
+/// The maximum number of documents in progress in a run.
+const MAX_IN_FLIGHT: usize = 100;
 /// The maximum number of uploads and creates at once.
 const MAX_REQUESTS: usize = 8;
 

@@ -405,6 +405,18 @@ async def failing_service():
         run_id = (await call(client, "classify", paths=["inbox"], rules=rules("down")))["run_id"]
         status = await call(client, "status", run_id=run_id, wait_seconds=1)
         check("an unreachable service is not the end", status["state"] == "running", status)
+        while not status["notice"]:
+            status = await call(client, "status", run_id=run_id, wait_seconds=1)
+        check("the notice says why it waits", "127.0.0.1" in status["notice"], status)
+        # More calls than the server works on at once: those that are cancelled make room for others.
+        with anyio.move_on_after(1) as scope:
+            async with anyio.create_task_group() as group:
+                for _ in range(40):
+                    group.start_soon(lambda: call(client, "status", run_id=run_id, wait_seconds=50))
+        check("the waiting calls were cancelled", scope.cancelled_caught)
+        with anyio.fail_after(20):
+            status = await call(client, "status", run_id=run_id)
+        check("cancelled calls end", status["state"] == "running", status)
         stopped = await call(client, "cancel", run_id=run_id)
         check("the run can be stopped", stopped["state"] == "stopped", stopped)
 
