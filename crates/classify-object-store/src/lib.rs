@@ -68,6 +68,9 @@
 //! | feature | adds |
 //! | --- | --- |
 //! | `aws`, `gcp`, `azure` | the provider, with reqwest, rustls and ring; none is on by default |
+//!
+//! The features enable reqwest's `rustls-no-provider` for the whole program. A client of reqwest that is built without a
+//! TLS configuration panics then, so do not turn off the TLS features of `classify-reqwest` beside them.
 
 mod error;
 mod listing;

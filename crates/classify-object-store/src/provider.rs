@@ -95,6 +95,12 @@ mod http {
             let mut builder = reqwest::Client::builder()
                 .tls_backend_preconfigured(tls)
                 .https_only(!allows_http)
+                // The bytes of an object are its content, also if its metadata says that they are compressed. Another
+                // crate of the program may have enabled these features of reqwest.
+                .no_gzip()
+                .no_brotli()
+                .no_zstd()
+                .no_deflate()
                 .user_agent(concat!("classify-object-store/", env!("CARGO_PKG_VERSION")))
                 .connect_timeout(if is_metadata {
                     METADATA_CONNECT_TIMEOUT
@@ -114,5 +120,56 @@ mod http {
             store: "HTTP client",
             source: Box::new(error),
         }
+    }
+}
+
+#[cfg(all(test, feature = "aws"))]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+
+    use object_store::aws::AmazonS3Builder;
+
+    use super::http::{Connector, retries};
+    use crate::Stores;
+
+    #[test]
+    fn object_with_content_encoding_is_read_as_it_is_stored() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let server = std::thread::spawn(move || {
+            let (mut socket, _) = listener.accept().unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                socket.read_exact(&mut byte).unwrap();
+                request.push(byte[0]);
+            }
+            let head = "HTTP/1.1 200 OK\r\ncontent-length: 7\r\ncontent-encoding: gzip\r\netag: \"a\"\r\n\
+                        last-modified: Mon, 30 Nov 2026 00:00:00 GMT\r\nconnection: close\r\n\r\n";
+            socket.write_all(head.as_bytes()).unwrap();
+            socket.write_all(b"content").unwrap();
+            String::from_utf8(request).unwrap().to_ascii_lowercase()
+        });
+        let store = AmazonS3Builder::new()
+            .with_bucket_name("bucket")
+            .with_endpoint(endpoint)
+            .with_allow_http(true)
+            .with_access_key_id("id")
+            .with_secret_access_key("key")
+            .with_retry(retries())
+            .with_http_connector(Connector)
+            .build()
+            .unwrap();
+        let url = "s3://bucket/a.txt.gz".parse().unwrap();
+        let stores = Stores::from_env()
+            .unwrap()
+            .with_store(&url, std::sync::Arc::new(store));
+        let document = stores.object(&url).unwrap().document().hash().unwrap();
+        let expected = classify_proto::machine::ContentKey::of(b"content");
+        assert_eq!(document.key(), expected);
+        let request = server.join().unwrap();
+        assert!(request.starts_with("get /bucket/a.txt.gz "), "{request}");
+        assert!(!request.contains("accept-encoding"), "{request}");
     }
 }

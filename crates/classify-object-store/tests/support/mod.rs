@@ -33,6 +33,7 @@ pub(crate) enum Fault {
 pub(crate) struct TestStore {
     memory: InMemory,
     gets: AtomicUsize,
+    conditional_gets: AtomicUsize,
     pieces: Arc<AtomicUsize>,
     /// By key: the number of the read, and its fault.
     faults: Mutex<BTreeMap<String, (usize, Fault)>>,
@@ -73,6 +74,11 @@ impl TestStore {
         self.gets.load(Ordering::SeqCst)
     }
 
+    /// The number of reads with an `ETag` as their condition.
+    pub(crate) fn conditional_gets(&self) -> usize {
+        self.conditional_gets.load(Ordering::SeqCst)
+    }
+
     /// The number of pieces of large objects that were taken.
     pub(crate) fn pieces(&self) -> usize {
         self.pieces.load(Ordering::SeqCst)
@@ -102,6 +108,9 @@ impl ObjectStore for TestStore {
         };
         if !is_head {
             self.gets.fetch_add(1, Ordering::SeqCst);
+        }
+        if options.if_match.is_some() {
+            self.conditional_gets.fetch_add(1, Ordering::SeqCst);
         }
         let fault = self.faults.lock().unwrap().get(key).cloned();
         match fault
