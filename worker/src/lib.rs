@@ -1,0 +1,112 @@
+//! `classify-worker`: classifies documents on several machines, all day, with the durable execution engine [Restate].
+//!
+//! The engine keeps the submitted documents, hands them out to workers, hands those of a dead worker to another, and
+//! keeps the results. A worker classifies them with the client of `classify-reqwest`. Each document is classified once
+//! and paid for once: its key in the engine is its transaction id, which is also the key at the service.
+//!
+//! ```text
+//! restate-server --bind-ip 127.0.0.1 &
+//! classify-worker serve --rules rules.yaml &
+//! curl http://127.0.0.1:9070/deployments -H 'content-type: application/json' -d '{"uri": "http://127.0.0.1:9080"}'
+//! classify-worker submit inbox --wait
+//! classify-worker results --output results.jsonl
+//! ```
+//!
+//! `docs/worker.md` is the guide.
+//!
+//! # In scope
+//!
+//! - Several workers that share the documents and one rate limit ([`rate_limit`]), and that may be killed at any time.
+//! - Commands that submit documents and read their results and states from the engine.
+//!
+//! # Out of scope
+//!
+//! - Decisions about retries and payment. `classify-proto` makes them, as for all other programs.
+//! - A batch run of one folder: `llamacloud-prod classify run` needs no engine.
+//!
+//! # Modules
+//!
+//! - `document`: the workflow of a document. `pools`: the bulk runs behind it, one for each set of rules, and the pause
+//!   of all documents after an error that affects every document.
+//! - `rate_limit`: the limit that all workers share.
+//! - `inputs`: documents of paths and, later, URLs. `row`: results. `results_folder`: `serve --results`.
+//! - `engine`: the engine's HTTP interface. `settings`: the rules of the workers.
+//! - `commands`, `args`, `configuration`, `health`, `observer`, `printer`, `error`: the program.
+//! - `rules`, `yaml`, `parse_message`, `text_encoding`: the files of `classify-cli` that read a rules file, so that the
+//!   same file gives the same rules and the same transaction ids in both programs.
+//!
+//! [Restate]: https://restate.dev
+
+mod args;
+mod commands;
+mod configuration;
+mod document;
+mod engine;
+mod error;
+mod health;
+mod inputs;
+mod observer;
+mod pools;
+mod printer;
+mod rate_limit;
+mod results_folder;
+mod row;
+mod settings;
+
+#[allow(dead_code, reason = "the command line uses the other functions")]
+#[path = "../../crates/classify-cli/src/parse_message.rs"]
+mod parse_message;
+#[allow(dead_code, reason = "the command line uses the other functions")]
+#[path = "../../crates/classify-cli/src/rules/mod.rs"]
+mod rules;
+#[allow(dead_code, reason = "the command line uses the other functions")]
+#[path = "../../crates/classify-cli/src/text_encoding.rs"]
+mod text_encoding;
+#[allow(dead_code, reason = "the command line uses the other functions")]
+#[path = "../../crates/classify-cli/src/yaml/mod.rs"]
+mod yaml;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use tracing_subscriber::EnvFilter;
+
+use crate::args::{Cli, Command};
+use crate::error::CliError;
+use crate::printer::Printer;
+
+/// Runs the command line of this process and returns its exit code.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let filter = EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| EnvFilter::new("info,restate_sdk=warn,restate_sdk_shared_core=warn"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    let result = match runtime {
+        Ok(runtime) => runtime.block_on(run(cli)),
+        Err(error) => Err(CliError::unexpected(format!(
+            "threads cannot be started: {error}"
+        ))),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => error.exit(),
+    }
+}
+
+async fn run(cli: Cli) -> Result<(), CliError> {
+    let printer = Printer::new(cli.quiet);
+    match cli.command {
+        Command::Serve(args) => commands::serve::run(&args, printer).await,
+        Command::Submit(args) => commands::submit::run(args, printer).await,
+        Command::Results(args) => commands::results::run(&args, printer).await,
+        Command::Status(args) => commands::status::run(&args).await,
+        Command::Cancel(args) => commands::cancel::run(&args, printer).await,
+    }
+}
