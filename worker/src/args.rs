@@ -98,9 +98,6 @@ pub(crate) struct ServeArgs {
     /// Share this rate limit with all workers: paid, free, N/s or none
     #[arg(long, value_name = "LIMIT", default_value = "paid", value_parser = parse_rate_limit)]
     pub(crate) rate_limit: RateLimit,
-    /// Hold at most this many documents; more return to the engine
-    #[arg(long, value_name = "NUMBER", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub(crate) max_documents: u32,
     /// Append each result to a file in this folder, as a JSON line
     #[arg(long, value_name = "FOLDER")]
     pub(crate) results: Option<PathBuf>,

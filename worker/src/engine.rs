@@ -37,6 +37,7 @@ pub(crate) struct EngineError {
     message: String,
     /// Whether the same request may succeed later: the engine is away, or is full.
     pub(crate) is_transient: bool,
+    is_timeout: bool,
     pub(crate) status: Option<StatusCode>,
 }
 
@@ -94,43 +95,43 @@ impl Engine {
     }
 
     /// Submits a document, unless it was submitted before.
-    pub(crate) async fn submit(
-        &self,
-        key: &str,
-        submission: &Submission,
-    ) -> Result<Submitted, EngineError> {
-        let url = format!("{}/{}/{key}/run/send", self.ingress, document::SERVICE);
-        let submitted = self
-            .json(Method::POST, &url, Some(submission), TIMEOUT)
-            .await;
-        submitted.map_err(|error: EngineError| match error.status {
-            Some(StatusCode::NOT_FOUND) => EngineError::new(format!(
-                "{}; register the workers with the engine first",
-                error.message
-            )),
-            _ => error,
-        })
-    }
-
-    /// Returns the result of a document.
-    pub(crate) async fn output(&self, key: &str) -> Result<Output, EngineError> {
+    pub(crate) async fn submit(&self, submission: &Submission) -> Result<Submitted, EngineError> {
+        let lane = document::lane(&submission.key);
         let url = format!(
-            "{}/restate/workflow/{}/{key}/output",
+            "{}/{}/{lane}/classify/send",
             self.ingress,
             document::SERVICE
         );
+        let request = self
+            .http
+            .post(url)
+            .header("idempotency-key", &submission.key)
+            .json(submission);
+        let (status, body) = execute(request, TIMEOUT).await?;
+        if status == StatusCode::NOT_FOUND {
+            return Err(EngineError::new(format!(
+                "{}; register the workers with the engine first",
+                message(&body)
+            )));
+        }
+        parse("a submission", status, &body)
+    }
+
+    /// Returns the result of a document.
+    pub(crate) async fn output(&self, invocation_id: &str) -> Result<Output, EngineError> {
+        let url = format!("{}/restate/invocation/{invocation_id}/output", self.ingress);
         self.read_output(&url, TIMEOUT).await
     }
 
     /// Waits for the result of a document, at most for `timeout`.
-    pub(crate) async fn wait(&self, key: &str, timeout: Duration) -> Result<Output, EngineError> {
-        let url = format!(
-            "{}/restate/workflow/{}/{key}/attach",
-            self.ingress,
-            document::SERVICE
-        );
+    pub(crate) async fn wait(
+        &self,
+        invocation_id: &str,
+        timeout: Duration,
+    ) -> Result<Output, EngineError> {
+        let url = format!("{}/restate/invocation/{invocation_id}/attach", self.ingress);
         match self.read_output(&url, timeout).await {
-            Err(error) if error.is_timeout() => Ok(Output::Pending),
+            Err(error) if error.is_timeout => Ok(Output::Pending),
             output => output,
         }
     }
@@ -196,9 +197,9 @@ impl Engine {
         self.change(invocation_id, "purge").await
     }
 
-    /// Cancels a document that has not finished.
-    pub(crate) async fn cancel(&self, invocation_id: &str) -> Result<(), EngineError> {
-        self.change(invocation_id, "cancel").await
+    /// Ends a document that has not finished. The engine's own cancellation waits until the worker has an answer.
+    pub(crate) async fn kill(&self, invocation_id: &str) -> Result<(), EngineError> {
+        self.change(invocation_id, "kill").await
     }
 
     async fn change(&self, invocation_id: &str, what: &str) -> Result<(), EngineError> {
@@ -220,11 +221,7 @@ impl Engine {
         timeout: Duration,
     ) -> Result<T, EngineError> {
         let (status, body) = self.send(method, url, body, timeout).await?;
-        if !status.is_success() {
-            return Err(EngineError::of_status(status, &message(&body)));
-        }
-        serde_json::from_slice(&body)
-            .map_err(|error| EngineError::new(format!("{url}: the answer cannot be read: {error}")))
+        parse(url, status, &body)
     }
 
     async fn send<B: Serialize + ?Sized>(
@@ -234,24 +231,43 @@ impl Engine {
         body: Option<&B>,
         timeout: Duration,
     ) -> Result<(StatusCode, Vec<u8>), EngineError> {
-        let mut request = self
-            .http
-            .request(method, url)
-            .timeout(timeout)
-            .header("accept", "application/json");
+        let mut request = self.http.request(method, url);
         if let Some(body) = body {
             request = request.json(body);
         }
-        let failed = |error: reqwest::Error| EngineError {
-            is_transient: true,
-            status: None,
-            message: with_sources(&error),
-        };
-        let response = request.send().await.map_err(failed)?;
-        let status = response.status();
-        let body = response.bytes().await.map_err(failed)?;
-        Ok((status, body.to_vec()))
+        execute(request, timeout).await
     }
+}
+
+async fn execute(
+    request: reqwest::RequestBuilder,
+    timeout: Duration,
+) -> Result<(StatusCode, Vec<u8>), EngineError> {
+    let failed = |error: reqwest::Error| EngineError {
+        is_transient: true,
+        is_timeout: error.is_timeout(),
+        status: None,
+        message: with_sources(&error),
+    };
+    let request = request
+        .timeout(timeout)
+        .header("accept", "application/json");
+    let response = request.send().await.map_err(failed)?;
+    let status = response.status();
+    let body = response.bytes().await.map_err(failed)?;
+    Ok((status, body.to_vec()))
+}
+
+fn parse<T: DeserializeOwned>(
+    what: &str,
+    status: StatusCode,
+    body: &[u8],
+) -> Result<T, EngineError> {
+    if !status.is_success() {
+        return Err(EngineError::of_status(status, &message(body)));
+    }
+    serde_json::from_slice(body)
+        .map_err(|error| EngineError::new(format!("{what}: the answer cannot be read: {error}")))
 }
 
 impl EngineError {
@@ -259,6 +275,7 @@ impl EngineError {
         Self {
             message,
             is_transient: false,
+            is_timeout: false,
             status: None,
         }
     }
@@ -272,12 +289,9 @@ impl EngineError {
         Self {
             message: format!("{status}: {message}"),
             is_transient,
+            is_timeout: false,
             status: Some(status),
         }
-    }
-
-    fn is_timeout(&self) -> bool {
-        self.status.is_none() && self.is_transient && self.message.contains("timed out")
     }
 }
 

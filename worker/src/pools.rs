@@ -3,6 +3,7 @@
 mod hold;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use classify_proto::machine::{DocumentStatus, ErrorScope, transaction_id};
 use classify_proto::v2::JobOptions;
 use classify_reqwest::{Client, Finished, Pool};
 use serde::Serialize;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 use self::hold::Hold;
 use crate::document::Submission;
@@ -19,8 +20,6 @@ use crate::inputs;
 use crate::results_folder::ResultsFolder;
 use crate::row::Row;
 
-/// A document returns to the engine if it has no place in this worker after this time.
-const MAX_QUEUE: Duration = Duration::from_secs(60);
 /// A document returns to the engine after this time, before the engine takes it back.
 const MAX_STAY: Duration = Duration::from_secs(165 * 60);
 /// How often a document may end without a final status in this process before it fails.
@@ -38,7 +37,8 @@ pub(crate) struct Pools {
     by_rules: Mutex<HashMap<String, Pool>>,
     /// How often documents ended without a final status.
     tries: Mutex<HashMap<String, u32>>,
-    capacity: Semaphore,
+    /// The number of documents that this worker holds.
+    held: AtomicUsize,
     hold: Hold,
     drain: watch::Sender<Drain>,
 }
@@ -48,7 +48,6 @@ pub(crate) struct PoolsOptions {
     pub(crate) project: Option<String>,
     /// The rules of submissions that have none.
     pub(crate) default: Option<JobOptions>,
-    pub(crate) max_documents: u32,
     pub(crate) results: Option<ResultsFolder>,
     pub(crate) hold: Duration,
     pub(crate) give_up_after: Duration,
@@ -76,13 +75,12 @@ pub(crate) enum Unanswered {
 impl Pools {
     pub(crate) fn new(client: Client, options: PoolsOptions) -> Self {
         let hold = Hold::new(options.hold, options.give_up_after);
-        let capacity = Semaphore::new(options.max_documents as usize);
         Self {
             client,
             options,
             by_rules: Mutex::default(),
             tries: Mutex::default(),
-            capacity,
+            held: AtomicUsize::new(0),
             hold,
             drain: watch::Sender::new(Drain::No),
         }
@@ -100,7 +98,7 @@ impl Pools {
 
     /// The number of documents that this worker holds.
     pub(crate) fn documents(&self) -> usize {
-        self.options.max_documents as usize - self.capacity.available_permits()
+        self.held.load(Ordering::Relaxed)
     }
 
     /// Classifies the document with this transaction id.
@@ -109,11 +107,7 @@ impl Pools {
     ///
     /// There is no answer: the document cannot be read or has changed, the service does not answer, or this process
     /// ends.
-    pub(crate) async fn classify(
-        &self,
-        key: &str,
-        submission: Submission,
-    ) -> Result<Row, Unanswered> {
+    pub(crate) async fn classify(&self, submission: Submission) -> Result<Row, Unanswered> {
         let mut drain = self.drain.subscribe();
         if *drain.borrow() != Drain::No {
             return Err(ending());
@@ -121,17 +115,15 @@ impl Pools {
         tokio::select! {
             biased;
             _ = drain.wait_for(|drain| *drain == Drain::Ended) => Err(ending()),
-            answer = tokio::time::timeout(MAX_STAY, self.classify_now(key, submission)) => {
+            answer = tokio::time::timeout(MAX_STAY, self.classify_now(submission)) => {
                 answer.unwrap_or_else(|_| Err(Unanswered::Later("the document took too long".to_owned())))
             }
         }
     }
 
-    async fn classify_now(&self, key: &str, submission: Submission) -> Result<Row, Unanswered> {
-        let place = tokio::time::timeout(MAX_QUEUE, self.capacity.acquire()).await;
-        let Ok(Ok(_place)) = place else {
-            return Err(Unanswered::Later("this worker is full".to_owned()));
-        };
+    async fn classify_now(&self, submission: Submission) -> Result<Row, Unanswered> {
+        let _held = Held::new(&self.held);
+        let key = &*submission.key;
         let path = submission.path.clone();
         let options = submission
             .job_options()
@@ -262,6 +254,22 @@ impl Pools {
         let count = tries.entry(key.to_owned()).or_insert(0);
         *count += 1;
         *count
+    }
+}
+
+/// Counts a document while it exists.
+struct Held<'a>(&'a AtomicUsize);
+
+impl<'a> Held<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -20,7 +20,7 @@ use crate::printer::Printer;
 #[derive(Debug, Deserialize)]
 struct Invocation {
     id: String,
-    target_service_key: String,
+    idempotency_key: Option<String>,
 }
 
 /// Runs the command.
@@ -36,7 +36,7 @@ pub(crate) async fn run(args: &CancelArgs, printer: Printer) -> Result<(), CliEr
         chosen
     };
     for id in chosen.values() {
-        engine.cancel(id).await?;
+        engine.kill(id).await?;
     }
     printer.note(&format!("{} documents cancelled", chosen.len()));
     if args.paid_jobs {
@@ -49,14 +49,14 @@ pub(crate) async fn run(args: &CancelArgs, printer: Printer) -> Result<(), CliEr
 /// Returns the unfinished documents: their keys and invocations.
 async fn unfinished(engine: &Engine) -> Result<BTreeMap<String, String>, CliError> {
     let sql = format!(
-        "SELECT id, target_service_key FROM sys_invocation WHERE target_service_name = '{}' \
-         AND target_handler_name = 'run' AND status != 'completed'",
+        "SELECT id, idempotency_key FROM sys_invocation WHERE target_service_name = '{}' \
+         AND target_handler_name = 'classify' AND status != 'completed'",
         document::SERVICE
     );
     let invocations: Vec<Invocation> = engine.query(&sql).await?;
     Ok(invocations
         .into_iter()
-        .map(|invocation| (invocation.target_service_key, invocation.id))
+        .filter_map(|invocation| Some((invocation.idempotency_key?, invocation.id)))
         .collect())
 }
 

@@ -20,7 +20,8 @@ const CONCURRENCY: usize = 16;
 
 #[derive(Debug, Deserialize)]
 struct Finished {
-    target_service_key: String,
+    id: String,
+    idempotency_key: Option<String>,
     completion_result: Option<String>,
     completion_failure: Option<String>,
 }
@@ -32,9 +33,9 @@ pub(crate) async fn run(args: &ResultsArgs, printer: Printer) -> Result<(), CliE
         format!(" AND completed_at >= '{since}'")
     });
     let sql = format!(
-        "SELECT target_service_key, completion_result, completion_failure FROM sys_invocation \
-         WHERE target_service_name = '{}' AND target_handler_name = 'run' AND status = 'completed'{since} \
-         ORDER BY completed_at, target_service_key",
+        "SELECT id, idempotency_key, completion_result, completion_failure FROM sys_invocation \
+         WHERE target_service_name = '{}' AND target_handler_name = 'classify' AND status = 'completed'{since} \
+         ORDER BY completed_at, id",
         document::SERVICE
     );
     let finished: Vec<Finished> = engine.query(&sql).await?;
@@ -101,11 +102,17 @@ async fn write(
 async fn row(engine: &Engine, finished: Finished) -> Result<Option<Row>, CliError> {
     if finished.completion_result.as_deref() == Some("failure") {
         let reason = finished.completion_failure.unwrap_or_default();
-        return Ok(Some(failed_row(&finished.target_service_key, &reason)));
+        return Ok(Some(failed_row(
+            &finished.idempotency_key.unwrap_or(finished.id),
+            &reason,
+        )));
     }
-    match engine.output(&finished.target_service_key).await? {
+    match engine.output(&finished.id).await? {
         Output::Answer(row) => Ok(Some(*row)),
-        Output::Failure(reason) => Ok(Some(failed_row(&finished.target_service_key, &reason))),
+        Output::Failure(reason) => Ok(Some(failed_row(
+            &finished.idempotency_key.unwrap_or(finished.id),
+            &reason,
+        ))),
         Output::Pending | Output::Unknown => Ok(None),
     }
 }

@@ -57,7 +57,6 @@ pub(crate) async fn run(args: &ServeArgs, printer: Printer) -> Result<(), CliErr
         PoolsOptions {
             project,
             default: options,
-            max_documents: args.max_documents,
             results,
             hold: args.hold,
             give_up_after: args.give_up_after,

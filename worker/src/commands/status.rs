@@ -43,7 +43,7 @@ struct Count {
 #[derive(Debug, Deserialize)]
 struct Invocation {
     id: String,
-    target_service_key: String,
+    idempotency_key: Option<String>,
     completion_failure: Option<String>,
     last_failure: Option<String>,
 }
@@ -52,7 +52,7 @@ struct Invocation {
 pub(crate) async fn run(args: &StatusArgs) -> Result<(), CliError> {
     let engine = Engine::new(&args.engine)?;
     let documents = format!(
-        "target_service_name = '{}' AND target_handler_name = 'run'",
+        "target_service_name = '{}' AND target_handler_name = 'classify'",
         document::SERVICE
     );
     let sql = format!(
@@ -72,7 +72,7 @@ pub(crate) async fn run(args: &StatusArgs) -> Result<(), CliError> {
     }
     let list = |condition: &str| {
         format!(
-            "SELECT id, target_service_key, completion_failure, last_failure FROM sys_invocation \
+            "SELECT id, idempotency_key, completion_failure, last_failure FROM sys_invocation \
              WHERE {documents} AND {condition} LIMIT {MAX_NAMED}"
         )
     };
@@ -80,7 +80,10 @@ pub(crate) async fn run(args: &StatusArgs) -> Result<(), CliError> {
         let sql = list("status = 'completed' AND completion_result = 'failure'");
         for found in engine.query::<Invocation>(&sql).await? {
             let reason = found.completion_failure.unwrap_or_default();
-            let row = failed_row(&found.target_service_key, &reason);
+            let row = failed_row(
+                found.idempotency_key.as_deref().unwrap_or(&found.id),
+                &reason,
+            );
             status.failed_documents.push(Named {
                 path: row.path,
                 reason: row.error.unwrap_or_default(),
@@ -122,10 +125,7 @@ async fn path(engine: &Engine, invocation: &Invocation) -> Result<String, CliErr
     let submission = entries
         .first()
         .and_then(|entry| submission(&entry.entry_json));
-    Ok(submission.map_or_else(
-        || invocation.target_service_key.clone(),
-        |submission| submission.path,
-    ))
+    Ok(submission.map_or_else(|| invocation.id.clone(), |submission| submission.path))
 }
 
 /// Returns the submission in the first entry of a journal, whose payload is a list of bytes.

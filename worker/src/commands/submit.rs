@@ -75,9 +75,9 @@ pub(crate) async fn run(args: SubmitArgs, printer: Printer) -> Result<(), CliErr
         printer,
     });
     let mut progress = Progress::new(printer);
-    let keys = submit_all(&submitter, &args, &mut progress).await?;
+    let invocations = submit_all(&submitter, &args, &mut progress).await?;
     if args.wait {
-        wait_for_all(&submitter, keys, &mut progress).await?;
+        wait_for_all(&submitter, invocations, &mut progress).await?;
     }
     progress.clear();
     printer.note(&submitter.counts.line(args.wait));
@@ -124,8 +124,8 @@ async fn submit_all(
     submitter: &Arc<Submitter>,
     args: &SubmitArgs,
     progress: &mut Progress,
-) -> Result<Vec<(String, String)>, CliError> {
-    let mut keys = Vec::new();
+) -> Result<Vec<String>, CliError> {
+    let mut invocations = Vec::new();
     let mut tasks = JoinSet::new();
     let mut begun = 0;
     for argument in arguments(args)? {
@@ -137,7 +137,7 @@ async fn submit_all(
             if tasks.len() >= CONCURRENCY
                 && let Some(done) = tasks.join_next().await
             {
-                keys.extend(joined(done)?);
+                invocations.extend(joined(done)?);
                 progress.show(&submitter.counts.line(false));
             }
             let submitter = Arc::clone(submitter);
@@ -145,10 +145,10 @@ async fn submit_all(
         }
     }
     while let Some(done) = tasks.join_next().await {
-        keys.extend(joined(done)?);
+        invocations.extend(joined(done)?);
         progress.show(&submitter.counts.line(false));
     }
-    Ok(keys)
+    Ok(invocations)
 }
 
 fn joined<T>(done: Result<Result<T, CliError>, tokio::task::JoinError>) -> Result<T, CliError> {
@@ -192,8 +192,8 @@ fn lines(path: &Path) -> Result<Lines, CliError> {
 }
 
 impl Submitter {
-    /// Submits a document. Returns its key and location; `None` if it cannot be read.
-    async fn submit(&self, location: String) -> Result<Option<(String, String)>, CliError> {
+    /// Submits a document. Returns its invocation; `None` if it cannot be read.
+    async fn submit(&self, location: String) -> Result<Option<String>, CliError> {
         let document = match inputs::open(&location).await {
             Ok(document) => document,
             Err(reason) => {
@@ -208,32 +208,31 @@ impl Submitter {
         let key = transaction_id(self.project.as_deref(), &self.options, content, 0);
         let sent = self.sent.as_ref();
         let submission = Submission {
-            path: location.clone(),
+            key,
+            path: location,
             content: content.to_string(),
             configuration: sent.and_then(|options| options.configuration.as_deref().cloned()),
             configuration_id: sent.and_then(|options| options.configuration_id.clone()),
         };
         let mut count = &self.counts.new;
-        loop {
-            let submitted = self.retry(|| self.engine.submit(&key, &submission)).await?;
+        let invocation_id = loop {
+            let submitted = self.retry(|| self.engine.submit(&submission)).await?;
             if !submitted.is_known() {
-                break;
+                break submitted.invocation_id;
             }
             if !self.has_failed(&submitted.invocation_id).await? {
-                count = if std::ptr::eq(count, &raw const self.counts.again) {
-                    count
-                } else {
-                    &self.counts.known
-                };
-                break;
+                if std::ptr::eq(count, &raw const self.counts.new) {
+                    count = &self.counts.known;
+                }
+                break submitted.invocation_id;
             }
             // A failure never answers a later submission.
             self.retry(|| self.engine.purge(&submitted.invocation_id))
                 .await?;
             count = &self.counts.again;
-        }
+        };
         count.fetch_add(1, Ordering::Relaxed);
-        Ok(Some((key, location)))
+        Ok(Some(invocation_id))
     }
 
     /// Whether a document that was submitted before has failed.
@@ -297,9 +296,9 @@ impl Submitter {
     }
 
     /// Waits for the result of a document.
-    async fn wait(&self, key: &str) -> Result<(), CliError> {
+    async fn wait(&self, invocation_id: &str) -> Result<(), CliError> {
         loop {
-            match self.retry(|| self.engine.wait(key, WAIT)).await? {
+            match self.retry(|| self.engine.wait(invocation_id, WAIT)).await? {
                 Output::Pending => {}
                 Output::Answer(_) => {
                     self.counts.finished.fetch_add(1, Ordering::Relaxed);
@@ -316,21 +315,21 @@ impl Submitter {
 
 async fn wait_for_all(
     submitter: &Arc<Submitter>,
-    mut keys: Vec<(String, String)>,
+    mut invocations: Vec<String>,
     progress: &mut Progress,
 ) -> Result<(), CliError> {
-    // Copies have the same key.
-    keys.sort();
-    keys.dedup_by(|one, other| one.0 == other.0);
-    let total = keys.len();
+    // Copies are one invocation.
+    invocations.sort();
+    invocations.dedup();
+    let total = invocations.len();
     let mut tasks = JoinSet::new();
-    let mut keys = keys.into_iter();
+    let mut invocations = invocations.into_iter();
     loop {
         while tasks.len() < WAITS
-            && let Some((key, _)) = keys.next()
+            && let Some(id) = invocations.next()
         {
             let submitter = Arc::clone(submitter);
-            tasks.spawn(async move { submitter.wait(&key).await });
+            tasks.spawn(async move { submitter.wait(&id).await });
         }
         let Some(done) = tasks.join_next().await else {
             return Ok(());
