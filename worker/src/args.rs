@@ -21,7 +21,7 @@ pub(crate) struct Cli {
     pub(crate) quiet: bool,
 }
 
-/// The commands.
+/// A worker, or a command that sends requests to the engine.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Classify the documents that the engine hands out, until SIGTERM

@@ -33,7 +33,7 @@ const MAX_COUNTED: usize = 100_000;
 pub(crate) struct Pools {
     client: Client,
     options: PoolsOptions,
-    /// By the rules.
+    /// The pool of each set of rules, by the rules in JSON.
     by_rules: Mutex<HashMap<String, Pool>>,
     /// How often documents ended without a final status.
     tries: Mutex<HashMap<String, u32>>,

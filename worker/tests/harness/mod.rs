@@ -81,7 +81,7 @@ impl Process {
         (ticks(11) + ticks(12)) * 10
     }
 
-    /// The memory in MiB.
+    /// The resident memory in MiB; 0 if it cannot be read.
     pub(crate) fn memory_mib(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap_or_default();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
