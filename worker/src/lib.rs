@@ -16,7 +16,7 @@
 //!
 //! # In scope
 //!
-//! - Several workers that share the documents and one rate limit ([`rate_limit`]), and that may be killed at any time.
+//! - Several workers that share the documents and one rate limit, and that may be killed at any time.
 //! - Commands that submit documents and read their results and states from the engine.
 //!
 //! # Out of scope

@@ -46,11 +46,16 @@ fn figures() {
 /// 200 documents, 50 of them twice, 15 % of requests failing, jobs of 3 s. A worker is killed after 8 s, the engine after
 /// 14 s, and the worker returns after 22 s.
 fn kills() {
-    let faults = ["reset-after:5%", "500-after:4%", "503:5%", "reset-before:4%"]
-        .iter()
-        .fold(FaultSchedule::new(), |schedule, rule| {
-            schedule.with(rule.parse::<FaultRule>().unwrap())
-        });
+    let faults = [
+        "reset-after:5%",
+        "500-after:4%",
+        "503:5%",
+        "reset-before:4%",
+    ]
+    .iter()
+    .fold(FaultSchedule::new(), |schedule, rule| {
+        schedule.with(rule.parse::<FaultRule>().unwrap())
+    });
     let config = Config::default()
         .completed_after(Duration::from_secs(3))
         .seed(7)

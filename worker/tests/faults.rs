@@ -5,7 +5,6 @@
 mod harness;
 
 use std::collections::BTreeMap;
-use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -446,14 +445,19 @@ fn changed_document_is_not_classified_under_the_old_key() {
 #[ignore = "takes minutes; .ci/release/worker runs it"]
 fn requests_without_the_signature_of_the_engine_are_rejected() {
     let mut cluster = Cluster::unlimited(1, 200);
-    let key = "publickeyv1_w7YHemBctH5Ck2nQRQ47iBBqhNHy4FV7t2Usbye2A6f";
-    cluster.start_worker(0, &["--identity-key", key]);
+    let other = "publickeyv1_w7YHemBctH5Ck2nQRQ47iBBqhNHy4FV7t2Usbye2A6f";
+    cluster.start_worker(0, &["--identity-key", other]);
     let (status, body) = cluster.try_register();
     assert!(status >= 400, "{status} {body}");
-    let output = Command::new(env!("CARGO_BIN_EXE_classify-worker"))
-        .args(["serve", "--identity-key", "no-key"])
-        .env("LLAMA_CLOUD_API_KEY", "llx-test")
-        .output()
-        .unwrap();
+    cluster.kill_worker(0);
+
+    let key = cluster.sign_requests();
+    cluster.start_worker(0, &["--identity-key", &key]);
+    cluster.register();
+    let inbox = cluster.write_documents(0, 3);
+    cluster.succeed(&["submit", inbox.to_str().unwrap(), "--wait"]);
+    cluster.check_exact(3);
+
+    let output = cluster.run(&["serve", "--identity-key", "no-key"]);
     assert_eq!(output.status.code(), Some(2));
 }

@@ -22,7 +22,7 @@ use crate::health;
 use crate::observer::WireCount;
 use crate::pools::{Pools, PoolsOptions};
 use crate::printer::Printer;
-use crate::rate_limit::object::RateLimitObject;
+use crate::rate_limit::object;
 use crate::rate_limit::permits::Permits;
 use crate::results_folder::ResultsFolder;
 use crate::settings::{SettingsService, WorkerSettings};
@@ -64,7 +64,7 @@ pub(crate) async fn run(args: &ServeArgs, printer: Printer) -> Result<(), CliErr
     ));
     let mut endpoint = Endpoint::builder()
         .bind(document::service(pools.clone(), args.retention))
-        .bind(RateLimitObject)
+        .bind(object::service())
         .bind(SettingsService(settings));
     for key in &args.identity_key {
         endpoint = endpoint

@@ -1,6 +1,10 @@
 //! The virtual object that keeps the state of a shared rate limit.
 
+use std::time::Duration;
+
+use restate_sdk::endpoint::ServiceOptions;
 use restate_sdk::prelude::*;
+use restate_sdk::service::ServiceDefinition;
 
 use super::window::{LeaseGrant, LeaseRequest, Window};
 
@@ -30,4 +34,18 @@ impl RateLimitObject {
         ctx.set(STATE, Json(window));
         Ok(Json(grant))
     }
+}
+
+/// Returns the service of the object.
+pub(crate) fn service() -> ServiceDefinition {
+    RateLimitObject.into_service_definition().options(
+        ServiceOptions::new()
+            // There are several leases per second, of which nobody reads the journal.
+            .journal_retention(Duration::ZERO)
+            .retry_policy_initial_interval(Duration::from_millis(100))
+            .retry_policy_max_interval(Duration::from_secs(1))
+            .retry_policy_max_attempts(20)
+            // A lease that is paused would hold up all others. The worker that asked for it asks again.
+            .retry_policy_kill_on_max_attempts(),
+    )
 }

@@ -250,6 +250,31 @@ impl Cluster {
         });
     }
 
+    /// Restarts the engine with a new private key, and returns the public key that it logs.
+    pub(crate) fn sign_requests(&mut self) -> String {
+        let key = self.path("identity.pem");
+        let status = Command::new("openssl")
+            .args(["genpkey", "-algorithm", "ed25519", "-out"])
+            .arg(&key)
+            .stderr(Stdio::null())
+            .status();
+        assert!(status.is_ok_and(|status| status.success()), "openssl");
+        // The section of the invoker is the last one.
+        let mut config = fs::read_to_string(self.path("restate.toml")).unwrap();
+        let line = format!(
+            "request-identity-private-key-pem-file = \"{}\"\n",
+            key.display()
+        );
+        config.push_str(&line);
+        fs::write(self.path("restate.toml"), config).unwrap();
+        self.kill_engine();
+        self.start_engine();
+        let log = self.log("engine.log");
+        let start = log.rfind("publickeyv1_").expect("the key is logged");
+        let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        log[start..].chars().take_while(|c| is_part(*c)).collect()
+    }
+
     pub(crate) fn kill_engine(&mut self) {
         if let Some(mut engine) = self.engine.take() {
             self.ended_engine_cpu += engine.cpu_millis();
