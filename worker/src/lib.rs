@@ -31,7 +31,8 @@
 //! - `rate_limit`: the limit that all workers share.
 //! - `inputs`: documents of paths and, later, URLs. `row`: results. `results_folder`: `serve --results`.
 //! - `engine`: the engine's HTTP interface. `settings`: the rules of the workers.
-//! - `commands`, `args`, `configuration`, `health`, `observer`, `printer`, `error`: the program.
+//! - `commands`, `args`, `configuration`, `health`, `observer`, `telemetry`, `printer`, `error`: the
+//!   program.
 //! - `rules`, `yaml`, `parse_message`, `text_encoding`: the files of `classify-cli` that read a rules file, so that the
 //!   same file gives the same rules and the same transaction ids in both programs.
 //!
@@ -52,6 +53,7 @@ mod rate_limit;
 mod results_folder;
 mod row;
 mod settings;
+mod telemetry;
 
 #[allow(dead_code, reason = "the command line uses the other functions")]
 #[path = "../../crates/classify-cli/src/parse_message.rs"]
@@ -69,22 +71,21 @@ mod yaml;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use tracing::Level;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::args::{Cli, Command};
 use crate::error::CliError;
 use crate::printer::Printer;
+use crate::telemetry::Telemetry;
 
 /// Runs the command line of this process and returns its exit code.
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let filter = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| EnvFilter::new("info,restate_sdk=warn,restate_sdk_shared_core=warn"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .init();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();
@@ -102,11 +103,37 @@ pub fn main() -> ExitCode {
 
 async fn run(cli: Cli) -> Result<(), CliError> {
     let printer = Printer::new(cli.quiet);
-    match cli.command {
-        Command::Serve(args) => commands::serve::run(&args, printer).await,
+    let telemetry = match cli.command {
+        Command::Serve(_) => Telemetry::from_env()?,
+        _ => Telemetry::default(),
+    };
+    log(&telemetry);
+    let instruments = telemetry.instruments();
+    let result = match cli.command {
+        Command::Serve(args) => commands::serve::run(&args, instruments, printer).await,
         Command::Submit(args) => commands::submit::run(args, printer).await,
         Command::Results(args) => commands::results::run(&args, printer).await,
         Command::Status(args) => commands::status::run(&args).await,
         Command::Cancel(args) => commands::cancel::run(&args, printer).await,
-    }
+    };
+    telemetry.shutdown().await;
+    result
+}
+
+/// Logs to stderr, and sends the client's spans to the tracer if there is one.
+fn log(telemetry: &Telemetry) {
+    let filter = EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| EnvFilter::new("info,restate_sdk=warn,restate_sdk_shared_core=warn"));
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_filter(filter);
+    let spans = telemetry.tracer().map(|tracer| {
+        tracing_opentelemetry::layer()
+            .with_tracer(tracer)
+            .with_filter(Targets::new().with_target("classify_client", Level::DEBUG))
+    });
+    tracing_subscriber::registry()
+        .with(lines)
+        .with(spans)
+        .init();
 }

@@ -19,6 +19,7 @@ use crate::document::Submission;
 use crate::inputs;
 use crate::results_folder::ResultsFolder;
 use crate::row::Row;
+use crate::telemetry::Instruments;
 
 /// A document returns to the engine after this time, before the engine takes it back.
 const MAX_STAY: Duration = Duration::from_secs(165 * 60);
@@ -49,6 +50,7 @@ pub(crate) struct PoolsOptions {
     /// The rules of submissions that have none.
     pub(crate) default: Option<JobOptions>,
     pub(crate) results: Option<ResultsFolder>,
+    pub(crate) instruments: Option<Instruments>,
     pub(crate) hold: Duration,
     pub(crate) give_up_after: Duration,
 }
@@ -112,13 +114,21 @@ impl Pools {
         if *drain.borrow() != Drain::No {
             return Err(ending());
         }
-        tokio::select! {
+        let answer = tokio::select! {
             biased;
             _ = drain.wait_for(|drain| *drain == Drain::Ended) => Err(ending()),
             answer = tokio::time::timeout(MAX_STAY, self.classify_now(submission)) => {
                 answer.unwrap_or_else(|_| Err(Unanswered::Later("the document took too long".to_owned())))
             }
+        };
+        if let Some(instruments) = &self.options.instruments {
+            instruments.document(match &answer {
+                Ok(row) => &row.status,
+                Err(Unanswered::Later(_)) => "later",
+                Err(Unanswered::Failure(_)) => "failure",
+            });
         }
+        answer
     }
 
     async fn classify_now(&self, submission: Submission) -> Result<Row, Unanswered> {

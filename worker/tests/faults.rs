@@ -5,6 +5,9 @@
 mod harness;
 
 use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -439,6 +442,111 @@ fn changed_document_is_not_classified_under_the_old_key() {
     assert!(output.status.success());
     cluster.wait_for_results(2, MINUTE);
     assert_eq!(cluster.emulator.job_count(), 2);
+}
+
+#[test]
+#[ignore = "takes minutes; .ci/release/worker runs it"]
+fn metrics_and_traces_are_sent_and_contain_no_documents() {
+    let collector = Collector::start();
+    let mut cluster = Cluster::paid(1, 200);
+    cluster.variables = vec![
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url.clone()),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "500".to_owned()),
+        ("RUST_LOG", "debug".to_owned()),
+    ];
+    cluster.start_all();
+    let unavailable = Fault::Unavailable.nth(2).on(Route::FileCreate);
+    cluster
+        .emulator
+        .set_faults(FaultSchedule::new().with(unavailable));
+    let inbox = cluster.write_documents(0, 6);
+    cluster.succeed(&["submit", inbox.to_str().unwrap(), "--wait"]);
+    assert!(cluster.terminate_worker(0));
+    let text = collector.received();
+    for found in [
+        "POST /v1/metrics",
+        "POST /v1/traces",
+        "classify.documents",
+        "COMPLETED",
+        "classify.attempts",
+        "files.create",
+        "classify.waits",
+        "backoff",
+        "classify.permits",
+        "classify-worker",
+    ] {
+        assert!(text.contains(found), "{found}");
+    }
+    let rows = cluster.results();
+    let log = cluster.log("worker0.log");
+    assert_eq!(rows.len(), 6);
+    for row in rows {
+        let reason = row["reasoning"].as_str().unwrap();
+        assert!(!reason.is_empty());
+        for secret in [
+            reason,
+            "Line items",
+            "lessor",
+            "Paid in cash",
+            cluster.emulator.key(),
+        ] {
+            assert!(!log.contains(secret), "the log contains {secret}");
+            assert!(!text.contains(secret), "the telemetry contains {secret}");
+        }
+    }
+}
+
+/// A server that accepts everything and keeps it.
+struct Collector {
+    url: String,
+    received: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Collector {
+    fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let received = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&received);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let kept = Arc::clone(&kept);
+                std::thread::spawn(move || answer_all(stream, &kept));
+            }
+        });
+        Self { url, received }
+    }
+
+    fn received(&self) -> String {
+        String::from_utf8_lossy(&self.received.lock().unwrap()).into_owned()
+    }
+}
+
+/// Answers each request of a connection with 200.
+fn answer_all(stream: TcpStream, kept: &Mutex<Vec<u8>>) -> Option<()> {
+    let mut reader = BufReader::new(stream);
+    loop {
+        let mut length = 0;
+        loop {
+            let mut line = String::new();
+            if reader.read_line(&mut line).ok()? == 0 {
+                return None;
+            }
+            kept.lock().unwrap().extend(line.as_bytes());
+            let line = line.trim().to_ascii_lowercase();
+            if let Some(text) = line.strip_prefix("content-length:") {
+                length = text.trim().parse().ok()?;
+            }
+            if line.is_empty() {
+                break;
+            }
+        }
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body).ok()?;
+        kept.lock().unwrap().extend(body);
+        let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+        reader.get_mut().write_all(answer).ok()?;
+    }
 }
 
 #[test]

@@ -19,19 +19,24 @@ use crate::document;
 use crate::engine::Engine;
 use crate::error::CliError;
 use crate::health;
-use crate::observer::WireCount;
+use crate::observer::WireObserver;
 use crate::pools::{Pools, PoolsOptions};
 use crate::printer::Printer;
 use crate::rate_limit::object;
 use crate::rate_limit::permits::Permits;
 use crate::results_folder::ResultsFolder;
 use crate::settings::{SettingsService, WorkerSettings};
+use crate::telemetry::Instruments;
 
 /// Time for the answers of documents that have just finished.
 const ANSWERS: Duration = Duration::from_millis(300);
 
 /// Runs the command until SIGTERM or Ctrl-C.
-pub(crate) async fn run(args: &ServeArgs, printer: Printer) -> Result<(), CliError> {
+pub(crate) async fn run(
+    args: &ServeArgs,
+    instruments: Option<Instruments>,
+    printer: Printer,
+) -> Result<(), CliError> {
     let options = configuration::job_options(&args.rules, printer)?;
     let api = api(args)?;
     let project = api.project().map(str::to_owned);
@@ -42,8 +47,8 @@ pub(crate) async fn run(args: &ServeArgs, printer: Printer) -> Result<(), CliErr
         .map(ResultsFolder::open)
         .transpose()?;
 
-    let permits = Permits::new(args.rate_limit, project.as_deref());
-    let wire = Arc::new(WireCount::default());
+    let permits = Permits::new(args.rate_limit, project.as_deref(), instruments.as_ref());
+    let wire = Arc::new(WireObserver::new(instruments.clone()));
     let mut client = Client::new(api)
         .rate_limits(permits.clone())
         .observer(wire.clone())
@@ -58,6 +63,7 @@ pub(crate) async fn run(args: &ServeArgs, printer: Printer) -> Result<(), CliErr
             project,
             default: options,
             results,
+            instruments,
             hold: args.hold,
             give_up_after: args.give_up_after,
         },
@@ -98,7 +104,7 @@ pub(crate) async fn run(args: &ServeArgs, printer: Printer) -> Result<(), CliErr
 async fn drain(
     pools: &Pools,
     permits: &Permits,
-    wire: &WireCount,
+    wire: &WireObserver,
     is_ready: &AtomicBool,
     timeout: Duration,
 ) {

@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use super::window::{LeaseRequest, ReturnedLease, WorkerClock};
 use crate::args::RateLimit;
 use crate::engine::Engine;
+use crate::telemetry::Instruments;
 
 /// The maximum number of permits of a lease.
 const MAX_LEASE: u32 = 10;
@@ -40,6 +41,7 @@ struct Bucket {
     state: Mutex<BucketState>,
     changed: Notify,
     granted: AtomicU64,
+    instruments: Option<Instruments>,
 }
 
 #[derive(Default)]
@@ -75,7 +77,11 @@ fn lock(state: &Mutex<BucketState>) -> MutexGuard<'_, BucketState> {
 
 impl Permits {
     /// Returns the permits of a project.
-    pub(crate) fn new(rate_limit: RateLimit, project: Option<&str>) -> Arc<Self> {
+    pub(crate) fn new(
+        rate_limit: RateLimit,
+        project: Option<&str>,
+        instruments: Option<&Instruments>,
+    ) -> Arc<Self> {
         let project = project.unwrap_or("default");
         let bucket = |class: &str, limit, seconds| Bucket {
             key: format!("{project}/{class}"),
@@ -84,6 +90,7 @@ impl Permits {
             state: Mutex::default(),
             changed: Notify::new(),
             granted: AtomicU64::new(0),
+            instruments: instruments.cloned(),
         };
         let buckets = match rate_limit {
             RateLimit::Paid => vec![bucket("create", 40, 1), bucket("upload", 50, 5)],
@@ -217,6 +224,9 @@ impl Bucket {
                     retry = RETRY;
                     self.granted
                         .fetch_add(grant.permits.into(), Ordering::Relaxed);
+                    if let Some(instruments) = &self.instruments {
+                        instruments.permits(grant.permits, &self.key);
+                    }
                     let now = Instant::now();
                     let mut state = lock(&self.state);
                     state.round_trip = (state.round_trip + now.duration_since(sent)) / 2;

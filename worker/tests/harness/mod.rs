@@ -154,6 +154,8 @@ pub(crate) struct Cluster {
     workers: BTreeMap<usize, Process>,
     /// Flags of all workers.
     pub(crate) flags: Vec<String>,
+    /// Additional environment variables of all workers.
+    pub(crate) variables: Vec<(&'static str, String)>,
     /// The ports of the workers: for the engine, and of /ready.
     ports: Vec<(u16, u16)>,
     /// CPU of ended processes, in milliseconds.
@@ -199,6 +201,7 @@ impl Cluster {
             balancer_port: free_port(),
             workers: BTreeMap::new(),
             flags: vec!["--poll-interval".into(), "300ms".into()],
+            variables: Vec::new(),
             ports,
             ended_workers_cpu: 0,
             ended_engine_cpu: 0,
@@ -309,6 +312,7 @@ impl Cluster {
             .args(&self.flags)
             .args(flags)
             .envs(self.environment())
+            .envs(self.variables.iter().cloned())
             .stdin(Stdio::null())
             .stdout(log_file(&log))
             .stderr(log_file(&log))
