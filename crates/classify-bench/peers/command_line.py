@@ -5,6 +5,7 @@
     python3 crates/classify-bench/peers/command_line.py --documents 100000 --binary PATH
 
 - `--help` and `completion bash`: the least processor time of twenty runs, and the peak of their memory.
+- `mcp`: the time from its start to its response to `initialize`, and the peak of its memory after `tools/list`.
 - `classify list --format jsonl` of 20,000 jobs, compared with `list ureq` of this crate, which reads the same list from
   the same server with the library and prints nothing. They take turns; medians of processor time.
 - `classify run` over documents of one line each, without rate limits, with the emulator in another process (1,000 by
@@ -56,6 +57,34 @@ def start_up(binary: str) -> None:
         name = "`" + " ".join(arguments) + "`"
         print_row(f"{name}, processor time", min(run["cpu"] for run in runs), unit="ms", digits=1)
         print_row(f"{name}, peak memory", max(run["peak"] for run in runs), unit="MiB", digits=1)
+
+
+def mcp(binary: str) -> None:
+    times, peaks = [], []
+    client = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "bench", "version": "1"}}
+    messages = [
+        {"id": 1, "method": "initialize", "params": client},
+        {"method": "notifications/initialized"},
+        {"id": 2, "method": "tools/list"},
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        for _ in range(20):
+            start = time.monotonic()
+            process = subprocess.Popen(
+                [binary, "mcp", "--root", folder, "--state-dir", folder], env=ENVIRONMENT, text=True,
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            )
+            for message in messages:
+                process.stdin.write(json.dumps({"jsonrpc": "2.0"} | message) + "\n")
+            process.stdin.flush()
+            process.stdout.readline()
+            times.append((time.monotonic() - start) * 1000)
+            process.stdout.readline()
+            lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
+            peaks += [int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")]
+            process.communicate()
+    print_row("`mcp`, start to first response", statistics.median(times), unit="ms", digits=1)
+    print_row("`mcp`, peak memory", max(peaks), unit="MiB", digits=1)
 
 
 @contextmanager
@@ -126,6 +155,7 @@ def main() -> None:
     binary = options.binary or build("--profile", "dist", "-p", "classify-cli", "--features", "cloud,mcp")[0]
     print_header()
     start_up(binary)
+    mcp(binary)
     lists(binary, programs, options.jobs, options.rounds)
     run(binary, options.documents)
 
