@@ -218,6 +218,29 @@ const TABLE: &[Hint] = &[
             sandbox.emulator.job_count()
         }),
     )],
+    &[
+        (
+            "this build does not read object stores: install one that does with `cargo install --path crates/classify-cli --features cloud`, ",
+            Says,
+        ),
+        (
+            "or download the object and use its path",
+            Once(|| {
+                let sandbox = Sandbox::new();
+                let hinted = run(&sandbox, &["s3://bucket/bill.txt"]);
+                if cfg!(not(feature = "cloud")) {
+                    assert_hint(&hinted, "this build does not read object stores");
+                }
+                run(&sandbox, &["docs/bill.txt"]).assert_exit(0);
+                sandbox.emulator.job_count()
+            }),
+        ),
+    ],
+    // Objects need a build with the feature `cloud`; tests/cloud.rs has this error.
+    &[(
+        "run the command without {flag}, or download the objects and pass their folder; nothing was sent",
+        Says,
+    )],
     &[(
         "a URL is not a path: remove file://",
         Once(|| {

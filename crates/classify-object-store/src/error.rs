@@ -48,6 +48,13 @@ pub(crate) fn kind(error: &Error) -> io::ErrorKind {
     Cause::of(Scheme::S3, error).kind
 }
 
+/// Whether a rejection does not say its cause, as the response to a `HEAD` request, which has no body.
+pub(crate) fn is_unexplained(error: &Error) -> bool {
+    let is_rejection = matches!(error, Error::PermissionDenied { .. })
+        || (matches!(error, Error::Generic { .. }) && chain(error).contains("400 Bad Request"));
+    is_rejection && response_message(error).is_none()
+}
+
 struct Cause {
     reason: String,
     remedy: String,
@@ -106,15 +113,18 @@ impl Cause {
         self
     }
 
-    fn of(scheme: Scheme, error: &Error) -> Self {
+    /// Returns the cause that a code of the response names.
+    fn of_code(variables: &Variables, error: &Error, text: &str) -> Option<Self> {
         use io::ErrorKind;
 
-        let variables = variables(scheme);
-        let text = chain(error);
         let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
         if has(&["NoSuchBucket", "ContainerNotFound", "bucket does not exist"]) {
             let remedy = format!("check its name, and {}", variables.endpoint);
-            return Self::new(ErrorKind::NotFound, "the bucket does not exist", remedy);
+            return Some(Self::new(
+                ErrorKind::NotFound,
+                "the bucket does not exist",
+                remedy,
+            ));
         }
         if has(&[
             "ExpiredToken",
@@ -125,11 +135,11 @@ impl Cause {
                 "renew {}; the next run reads the object again",
                 variables.session
             );
-            return Self::new(
+            return Some(Self::new(
                 ErrorKind::PermissionDenied,
                 "the credentials have expired",
                 remedy,
-            );
+            ));
         }
         // Before 403: the service says which credentials it rejects.
         let is_rejected = has(&[
@@ -141,11 +151,11 @@ impl Cause {
         ]);
         if is_rejected || matches!(error, Error::Unauthenticated { .. }) {
             let remedy = format!("check {}", variables.credentials);
-            return Self::new(
+            return Some(Self::new(
                 ErrorKind::PermissionDenied,
                 "the credentials were rejected",
                 remedy,
-            );
+            ));
         }
         if has(&[
             "incorrectly configured region",
@@ -154,12 +164,24 @@ impl Cause {
             "IllegalLocationConstraintException",
         ]) {
             let remedy = "set AWS_REGION to the region of the bucket";
-            return Self::new(
+            return Some(Self::new(
                 ErrorKind::AddrNotAvailable,
                 "the bucket is in another region",
                 remedy,
-            );
+            ));
         }
+        None
+    }
+
+    fn of(scheme: Scheme, error: &Error) -> Self {
+        use io::ErrorKind;
+
+        let variables = variables(scheme);
+        let text = chain(error);
+        if let Some(cause) = Self::of_code(&variables, error, &text) {
+            return cause;
+        }
+        let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
         match error {
             Error::NotFound { .. } => {
                 Self::new(ErrorKind::NotFound, "the object does not exist", "").of_object()
@@ -203,6 +225,15 @@ impl Cause {
                 let remedy = format!("check the network and {}", variables.endpoint);
                 let reason = format!("the store cannot be reached: {}", innermost(error));
                 Self::new(ErrorKind::NotConnected, reason, remedy)
+            }
+            // The response to a request for facts has no body that would name the cause.
+            _ if has(&["400 Bad Request"]) && response_message(error).is_none() => {
+                let remedy = format!(
+                    "the credentials may have expired, or the region may be wrong: check {}",
+                    variables.session
+                );
+                let reason = "the store rejected the request (400)";
+                Self::new(ErrorKind::PermissionDenied, reason, remedy)
             }
             _ if response_message(error).is_some() => {
                 Self::new(ErrorKind::Other, "the store returned an error", "")
@@ -343,6 +374,15 @@ mod tests {
             (
                 generic("error sending request: Connection refused"),
                 &["cannot be reached", "AWS_ENDPOINT_URL"],
+                true,
+            ),
+            (
+                generic("Server returned non-2xx status code: 400 Bad Request: "),
+                &[
+                    "rejected the request (400)",
+                    "may have expired",
+                    "AWS_SESSION_TOKEN",
+                ],
                 true,
             ),
             (

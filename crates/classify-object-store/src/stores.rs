@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use classify_proto::Error;
 use futures_util::StreamExt as _;
+use object_store::path::Path;
 use object_store::{GetOptions, ObjectStore};
 
 use crate::error;
@@ -92,11 +93,7 @@ impl Stores {
             Some((index, object.store.clone(), object.path.clone()))
         });
         let requests: Vec<_> = objects
-            .map(|(index, store, path)| async move {
-                let options = GetOptions::new().with_head(true);
-                let found = store.get_opts(&path, options).await;
-                (index, found.map(|found| Facts::from(&found.meta)))
-            })
+            .map(|(index, store, path)| async move { (index, stat(&*store, &path).await) })
             .collect();
         let responses = futures_util::stream::iter(requests).buffer_unordered(CONCURRENT_STATS);
         let responses: Option<Vec<_>> = self.runtime.run(responses.collect());
@@ -140,6 +137,19 @@ impl Stores {
 
     fn opened(&self) -> std::sync::MutexGuard<'_, BTreeMap<ObjectUrl, Arc<dyn ObjectStore>>> {
         self.stores.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Requests the facts of an object. If they are refused without a cause, one byte is requested to learn it.
+async fn stat(store: &dyn ObjectStore, path: &Path) -> object_store::Result<Facts> {
+    let options = GetOptions::new().with_head(true);
+    match store.get_opts(path, options).await {
+        Ok(found) => Ok(Facts::from(&found.meta)),
+        Err(error) if error::is_unexplained(&error) => {
+            let options = GetOptions::new().with_range(Some(0..1_u64));
+            Err(store.get_opts(path, options).await.err().unwrap_or(error))
+        }
+        Err(error) => Err(error),
     }
 }
 

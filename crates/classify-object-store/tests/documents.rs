@@ -278,6 +278,18 @@ fn stat_of_many_objects_keeps_their_order_and_reads_none() {
 }
 
 #[test]
+fn stat_that_is_refused_without_a_cause_learns_it_by_a_read_of_one_byte() {
+    let store = TestStore::new();
+    store.put("a.txt", b"12345".to_vec());
+    store.on_get("a.txt", 0, Fault::Denied("SignatureDoesNotMatch"));
+    let error = stores(&store).stat(&url("s3://bucket/a.txt")).unwrap_err();
+    let error = error.to_string();
+    assert!(error.contains("the credentials were rejected"), "{error}");
+    assert!(error.contains("check AWS_ACCESS_KEY_ID"), "{error}");
+    assert_eq!(store.gets(), 1);
+}
+
+#[test]
 fn hashed_object_is_uploaded_only_in_the_version_that_was_hashed() {
     let store = TestStore::new();
     store.put("inbox/a.txt", invoice(1));

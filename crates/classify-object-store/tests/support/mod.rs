@@ -128,10 +128,12 @@ impl ObjectStore for TestStore {
                 });
             }
             Some(Fault::Denied(code)) => {
+                let body = format!("<Error><Code>{code}</Code><Message>planned</Message></Error>");
+                // A response to HEAD has no body.
+                let body = if is_head { String::new() } else { body };
                 return Err(object_store::Error::PermissionDenied {
                     path: key.to_owned(),
-                    source: format!("403: <Error><Code>{code}</Code><Message>planned</Message>")
-                        .into(),
+                    source: format!("403: {body}").into(),
                 });
             }
         }
