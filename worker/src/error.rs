@@ -4,7 +4,6 @@
 //! create it.
 
 use std::io;
-use std::path::Path;
 use std::process::ExitCode;
 
 use classify_proto::Error;
@@ -60,15 +59,6 @@ impl CliError {
             report.hint = Some(hint.into());
         }
         self
-    }
-
-    /// Adds a hint if the missing path is a URL.
-    pub(crate) fn path_hint(self, path: &Path) -> Self {
-        if path.to_str().is_some_and(|path| path.contains("://")) {
-            self.hint("a URL is not a path: download the file and use its path")
-        } else {
-            self
-        }
     }
 
     /// Prints the error to stderr and returns the exit code.

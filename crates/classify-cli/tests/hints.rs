@@ -638,6 +638,72 @@ const TABLE: &[Hint] = &[
         "ports below 1024 need administrator rights; use a higher one",
         Says,
     )],
+    // The MCP server. `mcp/exchange.py` follows the hint to end another process: jobs = documents after it.
+    &[("`.` is every document in the root", Says)],
+    &[(
+        "a saved configuration contains them; remove one or the other",
+        Says,
+    )],
+    &[(
+        "an MCP client starts this command; see docs/agents.md",
+        Says,
+    )],
+    &[("an example is 0.8", Says)],
+    &[("call status again while the state is running", Says)],
+    &[(
+        "classify returns the id of a run; with the same arguments it returns the same id again",
+        Says,
+    )],
+    &[(
+        "end that process; the documents that have a job then are not charged again",
+        Says,
+    )],
+    &[(
+        "give `rules`, a list of types with their descriptions, or `rules_file`",
+        Says,
+    )],
+    &[(
+        "give `rules`, a list of types with their descriptions, or `rules_file`, or `configuration_id`",
+        Says,
+    )],
+    &[(
+        "give a path in the root without `..`, or start `llamacloud-prod mcp` with another --root",
+        Says,
+    )],
+    &[(
+        "give the id of a saved configuration (cfg-…), or `rules`",
+        Says,
+    )],
+    &[(
+        "give the path of a YAML, JSON or TOML file in the root, or `rules`",
+        Says,
+    )],
+    &[("name a folder of documents with --root FOLDER", Says)],
+    &[("name a folder that exists", Says)],
+    &[(
+        "next_offset of the result is the offset of the next page",
+        Says,
+    )],
+    &[("nothing was sent; correct the rules", Says)],
+    &[(
+        "nothing was sent; give fewer paths, or split the folder with narrower globs in several calls; `llamacloud-prod mcp --max-documents` raises the limit",
+        Says,
+    )],
+    &[(
+        "paths are relative to the root; `.` is the root, and `**/*.pdf` are all PDF files in it",
+        Says,
+    )],
+    &[(
+        "set LLAMA_CLOUD_API_KEY in the environment of the server, or start it with --api-key-file; then restart it",
+        Says,
+    )],
+    &[("start `llamacloud-prod mcp` with another --state-dir", Says)],
+    &[("the input schema of the tool lists its arguments", Says)],
+    &[("use --state-dir FOLDER", Says)],
+    &[(
+        "use the binary of a release, or build classify-cli with the feature `mcp`",
+        Says,
+    )],
     // The hint of an existing error; its texts are listed above.
     &[("=hint", Says)],
 ];
