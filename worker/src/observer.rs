@@ -41,15 +41,16 @@ impl WireObserver {
         }
     }
 
-    /// Waits until no request is on the wire, at most for `timeout`. Returns the number of those that are.
-    pub(crate) async fn idle(&self, timeout: Duration) -> usize {
+    /// Waits until no request is on the wire, at most for `timeout`.
+    pub(crate) async fn idle(&self, timeout: Duration) {
         let end = Instant::now() + timeout;
-        loop {
-            let count = self.count.load(Ordering::Acquire);
-            if count == 0 || Instant::now() >= end {
-                return count;
-            }
+        while self.count() > 0 && Instant::now() < end {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    /// The number of requests on the wire.
+    pub(crate) fn count(&self) -> usize {
+        self.count.load(Ordering::Acquire)
     }
 }

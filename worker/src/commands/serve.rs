@@ -116,14 +116,14 @@ async fn drain(
         documents = pools.documents(),
         "ending: no further documents are accepted"
     );
-    let left = wire.idle(timeout).await;
-    if left > 0 {
-        tracing::warn!(
-            requests = left,
-            "requests have not ended; their documents are classified once nevertheless"
-        );
-    }
+    wire.idle(timeout).await;
     tokio::time::sleep(ANSWERS).await;
+    // A request that is cut off creates no second job: the next worker sends the same transaction id.
+    tracing::info!(
+        documents = pools.documents(),
+        requests = wire.count(),
+        "the documents return to the engine"
+    );
     pools.end_drain();
     tokio::time::sleep(ANSWERS).await;
 }
