@@ -351,3 +351,87 @@ impl Lease {
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Time = Time::from_millis(1_000);
+    const CLASSES: [RateClass; 3] = [RateClass::Create, RateClass::Upload, RateClass::Other];
+
+    /// Adds a lease that may be used from now on.
+    fn lease(bucket: &Bucket, number: u64, permits: u32, duration: Duration) {
+        let now = Instant::now();
+        lock(&bucket.state).leases.push_back(Lease {
+            number,
+            from: now,
+            until: now + duration,
+            permits,
+            used: 0,
+        });
+    }
+
+    #[test]
+    fn requests_take_the_permits_of_leases_and_no_more() {
+        let permits = Permits::new(RateLimit::Paid, None, None);
+        assert!(permits.admit(RateClass::Upload, NOW).is_err());
+        lease(&permits.buckets[1], 0, 3, Duration::from_secs(60));
+        let granted = (0..10).filter(|_| permits.admit(RateClass::Upload, NOW).is_ok());
+        assert_eq!(granted.count(), 3);
+        assert!(permits.available_at(RateClass::Upload, NOW) > NOW);
+        assert!(permits.admit(RateClass::Create, NOW).is_err());
+        assert!(permits.admit(RateClass::Other, NOW).is_ok());
+    }
+
+    #[test]
+    fn asking_for_the_time_takes_no_permit() {
+        let permits = Permits::new(RateLimit::Free, None, None);
+        lease(&permits.buckets[0], 0, 1, Duration::from_secs(60));
+        for _ in 0..3 {
+            assert_eq!(permits.available_at(RateClass::Other, NOW), NOW);
+        }
+        assert!(permits.admit(RateClass::Create, NOW).is_ok());
+        assert!(permits.admit(RateClass::Other, NOW).is_err());
+    }
+
+    #[test]
+    fn ended_lease_is_returned_and_not_used() {
+        let permits = Permits::new(RateLimit::PerSecond(20), Some("p"), None);
+        let bucket = &permits.buckets[0];
+        lease(bucket, 7, 10, Duration::ZERO);
+        assert!(permits.admit(RateClass::Create, NOW).is_err());
+        let (request, _) = bucket.question();
+        assert_eq!(request.returned, [ReturnedLease { number: 7, used: 0 }]);
+        assert_eq!((request.limit, request.permits), (20, 1));
+        let (request, _) = bucket.question();
+        assert!(request.returned.is_empty(), "returned once");
+    }
+
+    #[test]
+    fn limited_request_gives_up_the_leases_of_its_class() {
+        let permits = Permits::new(RateLimit::Paid, None, None);
+        lease(&permits.buckets[0], 3, 10, Duration::from_secs(60));
+        assert!(permits.admit(RateClass::Create, NOW).is_ok());
+        let delay = Some(Duration::from_secs(7));
+        permits.answered(RateClass::Create, NOW, RateFeedback::Limited(delay));
+        assert!(permits.admit(RateClass::Create, NOW).is_err());
+        let (request, _) = permits.buckets[0].question();
+        assert_eq!(request.limited_ms, Some(7_000));
+        assert_eq!(request.returned, [ReturnedLease { number: 3, used: 1 }]);
+    }
+
+    #[test]
+    fn draining_process_sends_no_request() {
+        for limit in [RateLimit::Paid, RateLimit::Free, RateLimit::None] {
+            let permits = Permits::new(limit, None, None);
+            for bucket in &permits.buckets {
+                lease(bucket, 0, 10, Duration::from_secs(60));
+            }
+            permits.drain();
+            for class in CLASSES {
+                assert!(permits.admit(class, NOW).is_err());
+                assert!(permits.available_at(class, NOW) > NOW);
+            }
+        }
+    }
+}
