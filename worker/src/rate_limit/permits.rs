@@ -21,6 +21,8 @@ const ASK_AGAIN: Duration = Duration::from_millis(20);
 /// The pause after an error of the engine; doubled up to the maximum.
 const RETRY: Duration = Duration::from_millis(200);
 const MAX_RETRY: Duration = Duration::from_secs(2);
+/// Unused permits return with the next question, or after this time.
+const RETURN: Duration = Duration::from_secs(1);
 /// The default delay after a 429 without `Retry-After`.
 const DEFAULT_PAUSE: Duration = Duration::from_secs(1);
 
@@ -38,6 +40,8 @@ struct Bucket {
     key: String,
     limit: u32,
     window: Duration,
+    /// How long a lease lasts. The limit is shared less exactly if it is longer, and asked for more often if shorter.
+    duration: Duration,
     state: Mutex<BucketState>,
     changed: Notify,
     granted: AtomicU64,
@@ -49,6 +53,8 @@ struct BucketState {
     leases: VecDeque<Lease>,
     /// Leases that have ended, with the number of permits that were used, for the next question.
     returned: Vec<ReturnedLease>,
+    /// When the first of them ended.
+    returned_since: Option<Instant>,
     /// Whether a request has waited since the latest question.
     is_wanted: bool,
     /// The number of permits of the next lease.
@@ -83,20 +89,25 @@ impl Permits {
         instruments: Option<&Instruments>,
     ) -> Arc<Self> {
         let project = project.unwrap_or("default");
-        let bucket = |class: &str, limit, seconds| Bucket {
+        let bucket = |class: &str, limit, seconds, duration| Bucket {
             key: format!("{project}/{class}"),
             limit,
             window: Duration::from_secs(seconds),
+            duration: Duration::from_millis(duration),
             state: Mutex::default(),
             changed: Notify::new(),
             granted: AtomicU64::new(0),
             instruments: instruments.cloned(),
         };
         let buckets = match rate_limit {
-            RateLimit::Paid => vec![bucket("create", 40, 1), bucket("upload", 50, 5)],
+            RateLimit::Paid => vec![
+                // Twice as many as the uploads, since a create follows an upload at any time.
+                bucket("create", 40, 1, 1_000),
+                bucket("upload", 50, 5, 250),
+            ],
             // Within the limit of a minute, the limits of a paid plan cannot be exceeded.
-            RateLimit::Free => vec![bucket("all", 20, 60)],
-            RateLimit::PerSecond(requests) => vec![bucket("all", requests, 1)],
+            RateLimit::Free => vec![bucket("all", 20, 60, 3_000)],
+            RateLimit::PerSecond(requests) => vec![bucket("all", requests, 1, 50)],
             RateLimit::None => Vec::new(),
         };
         Arc::new(Self {
@@ -270,8 +281,9 @@ impl Bucket {
         if state.is_wanted && is_low {
             return Some(pause);
         }
-        if !state.returned.is_empty() {
-            return Some(pause);
+        if let Some(since) = state.returned_since {
+            let wait = (since + RETURN).saturating_duration_since(now);
+            return Some(wait.max(pause));
         }
         // Unused permits return when their lease ends.
         let end = state.leases.iter().map(|lease| lease.until).min()?;
@@ -283,12 +295,12 @@ impl Bucket {
         let mut state = lock(&self.state);
         let wants = state.is_wanted && state.left() <= state.next_size / 4;
         state.is_wanted = false;
+        state.returned_since = None;
         state.pause_until = None;
         let window = self.window;
         // Long enough to survive a slow engine; the limit is reached less exactly then.
-        let duration = (window / 20)
-            .max(state.round_trip * 3)
-            .max(Duration::from_millis(50));
+        let slow = (state.round_trip * 3).min(Duration::from_secs(2));
+        let duration = self.duration.max(slow);
         let request = LeaseRequest {
             limit: self.limit,
             window_ms: millis(window),
@@ -297,7 +309,7 @@ impl Bucket {
             } else {
                 0
             },
-            duration_ms: millis(duration.min(Duration::from_secs(2))),
+            duration_ms: millis(duration),
             clock: state.answer.map(|(now_ms, next_number, at)| WorkerClock {
                 now_ms,
                 next_number,
@@ -334,6 +346,7 @@ impl BucketState {
             } else {
                 self.next_size = lease.used.clamp(1, MAX_LEASE);
                 self.returned.push(lease.returned());
+                self.returned_since.get_or_insert(now);
             }
         }
     }

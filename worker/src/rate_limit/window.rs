@@ -154,11 +154,13 @@ impl Window {
         if request.permits == 0 {
             return refusal(0);
         }
-        let (start, free) = self.earliest(span, self.allowed(limit));
+        let allowed = self.allowed(limit);
+        // Not in smaller parts than asked for: each part is a question.
+        let start = self.earliest(span, allowed, request.permits.min(allowed));
         if start - now > span * MAX_WINDOWS_AHEAD {
             return refusal(span);
         }
-        let permits = request.permits.min(free);
+        let permits = request.permits.min(allowed);
         self.next_lease += 1;
         self.leases.push_back(Lease {
             number,
@@ -228,19 +230,19 @@ impl Window {
         u32::try_from(allowed).unwrap_or(limit).max(1)
     }
 
-    /// The earliest start of a new lease, and the number of permits that are free then.
-    fn earliest(&self, span: u64, allowed: u32) -> (u64, u32) {
+    /// The earliest start of a new lease with this many permits, at most those that are allowed.
+    fn earliest(&self, span: u64, allowed: u32, permits: u32) -> u64 {
         // Not before an earlier lease, so that the latest start within a window is that of the newest lease.
         let latest = self.leases.back().map_or(0, |lease| lease.start);
         let mut start = self.now.max(self.paused_until).max(latest);
         loop {
             let active = self.leases.iter().filter(|lease| lease.end + span > start);
             let used: u32 = active.clone().map(|lease| lease.permits).sum();
-            if used < allowed {
-                return (start, allowed - used);
+            if used.saturating_add(permits) <= allowed {
+                return start;
             }
             let Some(first_end) = active.map(|lease| lease.end).min() else {
-                return (start, allowed);
+                return start;
             };
             start = first_end + span;
         }
@@ -293,7 +295,7 @@ mod tests {
         assert!(window.lease(&request(10, 1_000, 1)).delay_ms > 0);
         let mut window = Window::default();
         window.lease(&request(10, 1_000, 10));
-        let mut again = request(10, 1_000, 9);
+        let mut again = request(10, 1_000, 7);
         again.returned.push(ReturnedLease {
             number: first.number,
             used: 3,
