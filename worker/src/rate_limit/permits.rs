@@ -21,6 +21,9 @@ const ASK_AGAIN: Duration = Duration::from_millis(20);
 /// The pause after an error of the engine; doubled up to the maximum.
 const RETRY: Duration = Duration::from_millis(200);
 const MAX_RETRY: Duration = Duration::from_secs(2);
+/// While a lease waits for its start, the window's clock is advanced this often. The leases of other workers move along
+/// with a step of the clock, so long steps would make them count for longer.
+const TICK: Duration = Duration::from_millis(500);
 /// Unused permits return with the next question, or after this time.
 const RETURN: Duration = Duration::from_secs(1);
 /// The default delay after a 429 without `Retry-After`.
@@ -284,6 +287,12 @@ impl Bucket {
         if let Some(since) = state.returned_since {
             let wait = (since + RETURN).saturating_duration_since(now);
             return Some(wait.max(pause));
+        }
+        if let Some((.., answered)) = state.answer
+            && state.leases.iter().any(|lease| lease.from > now)
+        {
+            let tick = (answered + TICK).saturating_duration_since(now);
+            return Some(tick.max(pause));
         }
         // Unused permits return when their lease ends.
         let end = state.leases.iter().map(|lease| lease.until).min()?;
