@@ -1,6 +1,7 @@
-"""Classifies 2,000 objects of an S3 server with the command line, and resumes the run without reading an object again.
+"""Classifies 2,000 objects of an S3 server with the command line, and resumes the run without reading an object again. Then
+a worker classifies them, which creates no further job, and writes its results into the same bucket.
 
-usage: object_store.py LLAMACLOUD_PROD WEED
+usage: object_store.py LLAMACLOUD_PROD WEED CLASSIFY_WORKER RESTATE_SERVER
 """
 
 import datetime
@@ -61,15 +62,15 @@ def wait_for(what, condition):
     sys.exit(f"FAILED: {what} within a minute")
 
 
-def put(endpoint, path, content):
-    """Sends a signed PUT request (AWS Signature Version 4)."""
+def send(method, endpoint, path, query="", content=b""):
+    """Sends a signed request (AWS Signature Version 4) and returns the response."""
     now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%SZ")
     host = urllib.parse.urlsplit(endpoint).netloc
     digest = hashlib.sha256(content).hexdigest()
     headers = {"host": host, "x-amz-content-sha256": digest, "x-amz-date": now}
     names = ";".join(headers)
     lines = "".join(f"{name}:{value}\n" for name, value in headers.items())
-    canonical = f"PUT\n{urllib.parse.quote(path)}\n\n{lines}\n{names}\n{digest}"
+    canonical = f"{method}\n{urllib.parse.quote(path)}\n{query}\n{lines}\n{names}\n{digest}"
     scope = f"{now[:8]}/{REGION}/s3/aws4_request"
     text = f"AWS4-HMAC-SHA256\n{now}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
     key = f"AWS4{SECRET}".encode()
@@ -79,8 +80,61 @@ def put(endpoint, path, content):
     headers["authorization"] = (
         f"AWS4-HMAC-SHA256 Credential={KEY}/{scope}, SignedHeaders={names}, Signature={signature}"
     )
-    request = urllib.request.Request(endpoint + urllib.parse.quote(path), content, headers, method="PUT")
-    return NO_PROXY.open(request, timeout=30).status == 200
+    url = endpoint + urllib.parse.quote(path) + (f"?{query}" if query else "")
+    request = urllib.request.Request(url, content if method == "PUT" else None, headers, method=method)
+    return NO_PROXY.open(request, timeout=30)
+
+
+def put(endpoint, path, content):
+    return send("PUT", endpoint, path, content=content).status == 200
+
+
+def stored_rows(endpoint):
+    """The rows of all objects below `results/`."""
+    listing = send("GET", endpoint, "/bucket", "list-type=2&prefix=results%2F").read().decode()
+    keys = re.findall(r"<Key>([^<]+)</Key>", listing)
+    lines = [line for key in keys for line in send("GET", endpoint, f"/bucket/{key}").read().splitlines()]
+    return keys, [json.loads(line) for line in lines]
+
+
+def post(url, body):
+    request = urllib.request.Request(url, json.dumps(body).encode(), {"content-type": "application/json"})
+    return NO_PROXY.open(request, timeout=30).status < 300
+
+
+def run_worker(worker, engine, environment, endpoint, service, processes, log):
+    """Submits the objects to an engine with one worker, and checks the results."""
+    ingress, admin, node, listen, health = (free_port() for _ in range(5))
+    os.mkdir("engine")
+    with open("restate.toml", "w", encoding="utf-8") as settings:
+        settings.write(
+            f'rocksdb-total-memory-size = "256 MiB"\ndefault-num-partitions = 4\nbind-ip = "{LOOPBACK}"\n'
+            f'bind-port = {node}\nadvertised-address = "http://{LOOPBACK}:{node}"\n'
+            f"[admin]\nbind-port = {admin}\n[ingress]\nbind-port = {ingress}\n"
+        )
+    command = [engine, "--config-file", "restate.toml", "--base-dir", "engine", "--listen-mode", "tcp", "--no-logo"]
+    processes.append(subprocess.Popen(command, env={"RESTATE_DISABLE_TELEMETRY": "true"}, stdout=log, stderr=log))
+    environment = environment | {
+        "RESTATE_INGRESS_URL": f"http://{LOOPBACK}:{ingress}", "RESTATE_ADMIN_URL": f"http://{LOOPBACK}:{admin}",
+    }
+    command = [
+        worker, "serve", "--rules", "rules.yaml", "--rate-limit", "none", "--results", "s3://bucket/results/",
+        "--listen", f"{LOOPBACK}:{listen}", "--health", f"{LOOPBACK}:{health}",
+    ]
+    processes.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log))
+    wait_for("no worker", lambda: get(f"http://{LOOPBACK}:{health}/ready") is not None)
+    wait_for("no engine", lambda: post(f"http://{LOOPBACK}:{admin}/deployments", {"uri": f"http://{LOOPBACK}:{listen}"}))
+    started = time.monotonic()
+    subprocess.run([worker, "submit", "s3://bucket/inbox/", "--wait"], env=environment, check=True, timeout=600)
+    seconds = time.monotonic() - started
+    subprocess.run([worker, "results", "--output", "worker.jsonl"], env=environment, check=True, timeout=60)
+    rows = [json.loads(line) for line in open("worker.jsonl", encoding="utf-8")]
+    keys, stored = stored_rows(endpoint)
+    created = sum(json.loads(get(f"{service}/_emulator/counters"))["jobs"].values())
+    print(f"worker: {len(rows)} results, {len(stored)} rows in {len(keys)} objects, {created} jobs at the service, {seconds:.1f} s")
+    jobs = {row["job_id"] for row in rows}
+    if (len(rows), len(jobs), created) != (OBJECTS, OBJECTS, OBJECTS) or {row["job_id"] for row in stored} != jobs:
+        sys.exit("FAILED: the worker's results are not those of one job for each object")
 
 
 def object_reads(metrics):
@@ -93,7 +147,7 @@ def object_reads(metrics):
 
 
 def main():
-    program, weed = (os.path.abspath(path) for path in sys.argv[1:])
+    program, weed, worker, engine = (os.path.abspath(path) for path in sys.argv[1:])
     folder = tempfile.TemporaryDirectory()
     os.chdir(folder.name)
     os.mkdir("data")
@@ -160,6 +214,7 @@ def main():
         expected = [(0, OBJECTS, {"COMPLETED"}, OBJECTS, OBJECTS, reads) for reads in (2 * OBJECTS, 0)]
         if results != expected:
             sys.exit(f"FAILED: expected {expected}, found {results}")
+        run_worker(worker, engine, environment, endpoint, service, processes, log)
     finally:
         for process in processes:
             # SeaweedFS does not end on SIGTERM.

@@ -98,8 +98,8 @@ pub(crate) struct ServeArgs {
     /// Share this rate limit with all workers: paid, free, N/s or none
     #[arg(long, value_name = "LIMIT", default_value = "paid", value_parser = parse_rate_limit)]
     pub(crate) rate_limit: RateLimit,
-    /// Append each result to a file in this folder, as a JSON line
-    #[arg(long, value_name = "FOLDER")]
+    /// Write each result as a JSON line to files in this folder, or to objects below `s3://bucket/prefix/`
+    #[arg(long, value_name = "FOLDER|URL")]
     pub(crate) results: Option<PathBuf>,
     /// Keep results in the engine for this long
     #[arg(long, value_name = "TIME", default_value = "7d", value_parser = parse_duration)]

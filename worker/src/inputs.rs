@@ -48,7 +48,7 @@ pub(crate) async fn open(location: &str) -> Result<HashedDocument, String> {
 }
 
 /// Returns the object stores of this process, which have one background thread.
-fn stores() -> Result<Stores, Error> {
+pub(crate) fn stores() -> Result<Stores, Error> {
     static STORES: Mutex<Option<Stores>> = Mutex::new(None);
     let mut stores = STORES.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(stores) = &*stores {

@@ -29,7 +29,7 @@
 //! - `document`: the workflow of a document. `pools`: the bulk runs behind it, one for each set of rules, and the pause
 //!   of all documents after an error that affects every document.
 //! - `rate_limit`: the limit that all workers share.
-//! - `inputs`: documents of paths and of objects in object stores. `row`: results. `results_folder`: `serve --results`.
+//! - `inputs`: documents of paths and of objects in object stores. `row`: results. `results_target`: `serve --results`.
 //! - `engine`: the engine's HTTP interface. `settings`: the rules of the workers.
 //! - `commands`, `args`, `configuration`, `health`, `observer`, `telemetry`, `printer`, `error`: the
 //!   program.
@@ -49,6 +49,8 @@ mod pools;
 mod printer;
 mod rate_limit;
 mod results_folder;
+mod results_objects;
+mod results_target;
 mod row;
 mod settings;
 mod telemetry;

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use self::hold::Hold;
 use crate::document::Submission;
 use crate::inputs;
-use crate::results_folder::ResultsFolder;
+use crate::results_target::ResultsTarget;
 use crate::row::Row;
 use crate::telemetry::Instruments;
 
@@ -49,7 +49,7 @@ pub(crate) struct PoolsOptions {
     pub(crate) project: Option<String>,
     /// The rules of submissions that have none.
     pub(crate) default: Option<JobOptions>,
-    pub(crate) results: Option<ResultsFolder>,
+    pub(crate) results: Option<ResultsTarget>,
     pub(crate) instruments: Option<Instruments>,
     pub(crate) hold: Duration,
     pub(crate) give_up_after: Duration,

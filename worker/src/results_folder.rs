@@ -1,4 +1,4 @@
-//! The folder of `serve --results`: each worker appends rows to files of its own.
+//! A folder of `serve --results`: each worker appends rows to files of its own.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
@@ -37,16 +37,7 @@ impl ResultsFolder {
             CliError::usage(format!("--results {}: {error}", folder.display()))
         };
         std::fs::create_dir_all(folder).map_err(failed)?;
-        let started = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| since.as_millis());
-        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-        let host: String = host
-            .trim()
-            .chars()
-            .filter(|c| c.is_ascii_alphanumeric() || *c == '-')
-            .collect();
-        let prefix = format!("{host}-{}-{started}", std::process::id());
+        let prefix = process_name();
         let file = open(folder, &prefix, 1).map_err(failed)?;
         Ok(Self(Arc::new(Mutex::new(Part {
             folder: folder.to_owned(),
@@ -83,6 +74,20 @@ impl Part {
         self.rows += 1;
         Ok(())
     }
+}
+
+/// Returns a name that no other process has.
+pub(crate) fn process_name() -> String {
+    let started = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_millis());
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host: String = host
+        .trim()
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || *c == '-')
+        .collect();
+    format!("{host}-{}-{started}", std::process::id())
 }
 
 fn open(folder: &Path, prefix: &str, number: u32) -> std::io::Result<File> {

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use bytes::Bytes;
 use classify_proto::Error;
 use futures_util::StreamExt as _;
 use object_store::path::Path;
-use object_store::{GetOptions, ObjectStore};
+use object_store::{GetOptions, ObjectStore, PutOptions};
 
 use crate::error;
 use crate::listing::Objects;
@@ -122,6 +123,36 @@ impl Stores {
             url: url.clone(),
             facts: None,
         })
+    }
+
+    /// Writes an object, and replaces one with the same key. Blocks until the store has it.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use classify_object_store::{ObjectUrl, Stores};
+    /// # use object_store::memory::InMemory;
+    /// # let bucket: ObjectUrl = "s3://bucket".parse()?;
+    /// # let stores = Stores::from_env()?.with_store(&bucket, Arc::new(InMemory::new()));
+    /// let url: ObjectUrl = "s3://bucket/results.jsonl".parse()?;
+    /// stores.write(&url, "{}\n".into())?;
+    /// assert_eq!(stores.stat(&url)?.size(), Some(3));
+    /// # Ok::<(), classify_proto::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Content`](classify_proto::ErrorKind::Content) if the store cannot be configured or rejects the object.
+    pub fn write(&self, url: &ObjectUrl, content: Bytes) -> Result<(), Error> {
+        let Object { store, path, .. } = self.object(url)?;
+        let written = self.runtime.run(async move {
+            let options = PutOptions::default();
+            store.put_opts(&path, content.into(), options).await
+        });
+        match written {
+            Some(Ok(_)) => Ok(()),
+            Some(Err(error)) => Err(error::failure(url, &error).into()),
+            None => Err(error::panicked(url).into()),
+        }
     }
 
     fn store(&self, url: &ObjectUrl) -> Result<Arc<dyn ObjectStore>, Error> {

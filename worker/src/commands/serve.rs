@@ -24,7 +24,7 @@ use crate::pools::{Pools, PoolsOptions};
 use crate::printer::Printer;
 use crate::rate_limit::object;
 use crate::rate_limit::permits::Permits;
-use crate::results_folder::ResultsFolder;
+use crate::results_target::ResultsTarget;
 use crate::settings::{SettingsService, WorkerSettings};
 use crate::telemetry::Instruments;
 
@@ -44,7 +44,7 @@ pub(crate) async fn run(
     let results = args
         .results
         .as_deref()
-        .map(ResultsFolder::open)
+        .map(ResultsTarget::open)
         .transpose()?;
 
     let permits = Permits::new(args.rate_limit, project.as_deref(), instruments.as_ref());
