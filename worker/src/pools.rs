@@ -164,7 +164,7 @@ impl Pools {
         if transaction_id(self.options.project.as_deref(), &options, content, 0) != key {
             return Err(failure(
                 &path,
-                "this worker has other rules or another project than the submission; submit it again",
+                "this worker has other rules or another project than the submission; if you submit the document again, that is another job, which is charged",
                 ErrorCode::Invalid,
             ));
         }

@@ -10,7 +10,7 @@
 //! # In scope
 //!
 //! - Rules files ([`mod@file`]), and the same shapes in flags, on stdin and in bodies of the API ([`shapes`]).
-//! - Unknown keys ([`keys`]) and texts that YAML cuts short ([`yaml`]): both cost money if nobody notices them.
+//! - Unknown keys ([`keys`]) and texts that YAML cuts short ([`yaml`]): both cost money if they stay unnoticed.
 //! - Errors in plain words that name the place and the remedy and quote no secret ([`parse_message`]).
 //! - Text in UTF-8 and UTF-16 ([`text_encoding`]).
 //!

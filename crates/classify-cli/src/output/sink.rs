@@ -94,14 +94,14 @@ impl OutputSink {
         }
     }
 
-    /// Buffers what is written to stdout until [`release`](Self::release).
+    /// Buffers the output to stdout until [`release`](Self::release).
     pub(crate) fn hold(&mut self) {
         if let Self::Stdout(out) = self {
             out.hold();
         }
     }
 
-    /// Writes what is buffered, and buffers no longer.
+    /// Writes the buffered output, and stops buffering.
     pub(crate) fn release(&mut self) -> Result<(), CliError> {
         match self {
             Self::Stdout(out) => out.release(),
