@@ -52,11 +52,13 @@ impl TermCounts {
     }
 }
 
+/// Stop words of seven languages, one per line. `build.rs` writes them.
+const STOP_WORDS: &str = include_str!(concat!(env!("OUT_DIR"), "/stop_words.txt"));
+
 /// Stop words of common languages, since a text need not be in the configured language.
 fn stop_words() -> &'static HashSet<&'static str> {
-    static STOP_WORDS: OnceLock<HashSet<&'static str>> = OnceLock::new();
-    STOP_WORDS.get_or_init(|| {
-        let languages = ["en", "de", "es", "fr", "it", "pt", "nl"];
+    static SET: OnceLock<HashSet<&'static str>> = OnceLock::new();
+    SET.get_or_init(|| {
         // Words for describing documents, which occur in any rule.
         let rule_boilerplate = [
             "document",
@@ -67,11 +69,7 @@ fn stop_words() -> &'static HashSet<&'static str> {
             "including",
             "typically",
         ];
-        languages
-            .into_iter()
-            .flat_map(|language| stop_words::get(language).iter().copied())
-            .chain(rule_boilerplate)
-            .collect()
+        STOP_WORDS.lines().chain(rule_boilerplate).collect()
     })
 }
 
@@ -118,6 +116,12 @@ mod tests {
         );
         assert_eq!(stems("Verträge", "de"), stems("Vertrage", "de"));
         assert_eq!(stems("facturas", "es"), stems("factura", "es"));
+    }
+
+    #[test]
+    fn stop_words_of_seven_languages_are_no_terms() {
+        let text = "the und della para porque você hij contains invoice";
+        assert_eq!(stems(text, "en"), ["invoic"]);
     }
 
     #[test]
