@@ -144,6 +144,46 @@ fn completion_in_bash_handles_colon_in_command() {
 }
 
 #[test]
+fn completion_in_bash_offers_values_of_global_flags() {
+    let values = |line: &str| offered(&[line.to_owned()]).remove(line).unwrap();
+    let words = |words: &[&str]| words.iter().copied().map(str::to_owned).collect();
+    for command in ["", "classify list ", "classifier:jobs list ", "emulator "] {
+        for (rest, expected) in [
+            ("--format js", words(&["json", "jsonl"])),
+            ("--quiet --region ", words(&["eu", "na"])),
+        ] {
+            let line = format!("llamacloud-prod {command}{rest}");
+            assert_eq!(values(&line), expected, "{line}");
+        }
+        // No value can be suggested; in particular, no flag.
+        let line = format!("llamacloud-prod {command}--base-url ");
+        let found = values(&line);
+        assert!(
+            found.iter().all(|word| !word.starts_with("--")),
+            "{found:?}"
+        );
+    }
+    // A flag of the command with a value, followed by a global flag.
+    let line = "llamacloud-prod classify run --rules a.yaml --form";
+    assert_eq!(values(line), words(&["--format", "--format-error"]));
+}
+
+#[test]
+fn completion_script_contains_global_flags_once() {
+    for (shell, flag, times) in [
+        // A variable, the function of the global flags, and the root.
+        ("bash", "--organization-id", 5),
+        // An array, and the root.
+        ("zsh", "'--organization-id=", 2),
+        // One for all commands, and the root.
+        ("fish", " -l organization-id ", 2),
+    ] {
+        let script = run_to_end(bare_command(&["completion", shell])).assert_exit(0);
+        assert_eq!(script.stdout.matches(flag).count(), times, "{shell}");
+    }
+}
+
+#[test]
 fn completion_by_tab_key_handles_colon_in_command() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("script");

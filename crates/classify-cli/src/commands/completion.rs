@@ -1,4 +1,7 @@
 //! `completion`
+//!
+//! The generators write every global flag into the section of every command, which is more than half of a script. For
+//! bash, zsh and fish, they see commands without global flags, and the script offers those of a second section as well.
 
 use clap::Command;
 
@@ -11,33 +14,77 @@ const NAME: &str = "llamacloud-prod";
 
 /// Prints a completion script.
 pub(crate) fn completion(args: &CompletionArgs, command: Command) -> Result<(), CliError> {
-    let shell = match args.shell {
-        Shell::Bash => clap_complete::Shell::Bash,
-        Shell::Zsh => clap_complete::Shell::Zsh,
-        Shell::Fish => clap_complete::Shell::Fish,
-        Shell::Powershell => clap_complete::Shell::PowerShell,
+    let script = match args.shell {
+        Shell::Bash => bash_script(command),
+        Shell::Zsh => zsh_script(command),
+        Shell::Fish => Some(fish_script(command)),
+        Shell::Powershell => Some(generate(clap_complete::Shell::PowerShell, command, NAME)),
     };
-    if args.shell == Shell::Bash {
-        return OutputWriter::stdout().text(&bash_script(command)?);
-    }
-    OutputWriter::stdout().text(&script(shell, command, NAME))
+    let script = script.ok_or_else(|| {
+        CliError::new(
+            ExitCode::Unexpected,
+            "the generated script has an unexpected form",
+        )
+    })?;
+    OutputWriter::stdout().text(&script)
 }
 
-fn script(shell: clap_complete::Shell, mut command: Command, name: &str) -> String {
+fn generate(shell: clap_complete::Shell, mut command: Command, name: &str) -> String {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut command, name, &mut script);
-    String::from_utf8_lossy(&script).into_owned()
+    String::from_utf8(script)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
-/// The program's name without its dash. The generator of bash scripts takes a dash for the separator of two commands,
-/// and generates labels that do not match.
+/// Returns the command line with its global flags only at the root.
+fn root_globals(command: Command) -> Command {
+    command.mut_args(|arg| arg.global(false))
+}
+
+/// Returns a command that has only the global flags.
+fn global_flags(command: &Command) -> Command {
+    let flags = command.get_arguments().filter(|arg| arg.is_global_set());
+    Command::new(NAME)
+        .disable_help_flag(true)
+        .args(flags.cloned())
+}
+
+/// A flag of a command without subcommands has no condition in fish: it is offered after every command.
+fn fish_script(command: Command) -> String {
+    let shell = clap_complete::Shell::Fish;
+    let globals = generate(shell, global_flags(&command), NAME);
+    generate(shell, root_globals(command), NAME) + &globals
+}
+
+/// The start of the flags of a command in zsh, and their end.
+const ZSH_FLAGS: &str = "_arguments \"${_arguments_options[@]}\" : \\\n";
+const ZSH_FLAGS_END: &str = "&& ret=0";
+
+/// Defines the global flags as an array, and adds it to those of each subcommand.
+fn zsh_script(command: Command) -> Option<String> {
+    let shell = clap_complete::Shell::Zsh;
+    let globals = generate(shell, global_flags(&command), NAME);
+    let (_, globals) = globals.split_once(ZSH_FLAGS)?;
+    let (globals, _) = globals.split_once(ZSH_FLAGS_END)?;
+    let script = generate(shell, root_globals(command), NAME);
+    let (start, commands) = script.split_once(ZSH_FLAGS)?;
+    let with_globals = format!("{ZSH_FLAGS}\"${{global_flags[@]}}\" \\\n");
+    Some(format!(
+        "{start}local -a global_flags=(\n{globals})\n    {ZSH_FLAGS}{}",
+        commands.replace(ZSH_FLAGS, &with_globals)
+    ))
+}
+
+/// The program's name without its dash, and that of the function of its global flags. The generator of bash scripts
+/// takes a dash for the separator of two commands, and generates labels that do not match.
 const PLAIN_NAME: &str = "llamacloudprod";
+const PLAIN_GLOBALS: &str = "llamacloudprodglobals";
 
 /// The start of the last part of the generated script: the registration of the function under the plain name.
 const REGISTRATION: &str = "\nif [[ \"${BASH_VERSINFO";
 
-/// Replaces the registration. Bash splits words at a colon, so that `classifier:jobs` is three words; they are joined,
-/// and of each candidate bash expects the part after the colon.
+/// Replaces the registration, after a variable with the global flags that take a value. Bash splits words at a colon, so
+/// that `classifier:jobs` is three words; they are joined, and of each candidate bash expects the part after the colon.
 const BASH_WRAPPER: &str = r#"
 _llamacloud_prod() {
     local -a words=()
@@ -63,7 +110,16 @@ _llamacloud_prod() {
     if ((COMP_CWORD > 0)); then
         before="${words[COMP_CWORD - 1]}"
     fi
-    _llamacloudprod "$1" "$word" "$before"
+    if [[ "$word" != -* && " $_llamacloudprod_value_flags " == *" $before "* ]]; then
+        _llamacloudprodglobals "$1" "$word" "$before"
+    else
+        _llamacloudprod "$1" "$word" "$before"
+    fi
+    if [[ "$word" == -* ]]; then
+        local -a own=("${COMPREPLY[@]}")
+        _llamacloudprodglobals "$1" "$word" "$before"
+        COMPREPLY=("${own[@]}" "${COMPREPLY[@]}")
+    fi
     if [[ "$word" == *:* && "$COMP_WORDBREAKS" == *:* ]]; then
         for i in "${!COMPREPLY[@]}"; do
             offered="${COMPREPLY[i]}"
@@ -79,13 +135,25 @@ else
 fi
 "#;
 
-fn bash_script(command: Command) -> Result<String, CliError> {
-    let script = script(clap_complete::Shell::Bash, command, PLAIN_NAME);
-    let (functions, _) = script.rsplit_once(REGISTRATION).ok_or_else(|| {
-        CliError::new(
-            ExitCode::Unexpected,
-            "the generated script has an unexpected end",
-        )
-    })?;
-    Ok(functions.to_owned() + BASH_WRAPPER)
+fn bash_script(command: Command) -> Option<String> {
+    let shell = clap_complete::Shell::Bash;
+    let globals = global_flags(&command);
+    let value_flags = value_flags(&globals);
+    let globals = generate(shell, globals, PLAIN_GLOBALS);
+    let (globals, _) = globals.rsplit_once(REGISTRATION)?;
+    let script = generate(shell, root_globals(command), PLAIN_NAME);
+    let (commands, _) = script.rsplit_once(REGISTRATION)?;
+    Some(format!(
+        "{commands}{globals}\n_llamacloudprod_value_flags='{value_flags}'\n{BASH_WRAPPER}"
+    ))
+}
+
+/// Returns the flags that take a value, separated by spaces.
+fn value_flags(command: &Command) -> String {
+    let flags = command.get_opts().flat_map(|arg| {
+        let short = arg.get_short().map(|letter| format!("-{letter}"));
+        let long = arg.get_long().map(|name| format!("--{name}"));
+        short.into_iter().chain(long)
+    });
+    flags.collect::<Vec<_>>().join(" ")
 }
