@@ -7,7 +7,7 @@ pub(crate) const UNEXPANDED_HOME: &str = "~ is expanded only by a shell, and not
 /// The hint for a URL.
 const URL: &str = "a URL is not a path: download the file and use its path";
 /// The hint for the URL of an object, which only a build with the feature reads.
-const OBJECT_URL: &str = "this build does not read object stores: install one that does with `cargo install --path crates/classify-cli --features cloud`, or download the object and use its path";
+const OBJECT_URL: &str = "this build does not read object stores: use the binary of a release, or build classify-cli with the feature `cloud`; or download the object and use its path";
 /// The hint for the URL of a local file.
 const FILE_URL: &str = "a URL is not a path: remove file://";
 

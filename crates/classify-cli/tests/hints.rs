@@ -220,7 +220,7 @@ const TABLE: &[Hint] = &[
     )],
     &[
         (
-            "this build does not read object stores: install one that does with `cargo install --path crates/classify-cli --features cloud`, ",
+            "this build does not read object stores: use the binary of a release, or build classify-cli with the feature `cloud`; ",
             Says,
         ),
         (

@@ -61,9 +61,12 @@ parsing_configuration:      # optional
     Section {
         title: "Documents in object stores",
         blocks: &[
+            Text(
+                "The binaries of a release read objects in S3, Google Cloud Storage and Azure. A build from source needs \
+                 the feature `cloud`.",
+            ),
             Code(
                 "\
-cargo install --path crates/classify-cli --features cloud
 export AWS_REGION=eu-central-1 AWS_ACCESS_KEY_ID=… AWS_SECRET_ACCESS_KEY=…
 llamacloud-prod classify run s3://bucket/inbox/ --rules rules.yaml --output labels.csv --resume",
             ),
