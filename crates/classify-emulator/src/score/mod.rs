@@ -7,6 +7,9 @@ pub(crate) mod terms;
 
 use std::collections::HashMap;
 
+// The results of the methods of f64 depend on the system, and so would the confidences.
+use libm::{exp, log as ln};
+
 use crate::outcome::DocumentOutcome;
 use crate::state::job::Rule;
 use terms::TermCounts;
@@ -154,9 +157,9 @@ fn score_rules<'r>(document: &TermCounts, rules_terms: &[RuleTerms<'r>]) -> Vec<
                 .map(|rule_terms| weight_in(rule_terms, stem)),
         );
         let rules_with_term = as_float(weights.iter().filter(|weight| **weight > 0.0).count());
-        let idf = (1.0 + (count - rules_with_term + 0.5) / (rules_with_term + 0.5)).ln();
+        let idf = ln(1.0 + (count - rules_with_term + 0.5) / (rules_with_term + 0.5));
         // A repeated word adds a little, logarithmically.
-        let text_weight = 1.0 + f64::from(term_count.count).ln() / 4.0;
+        let text_weight = 1.0 + ln(f64::from(term_count.count)) / 4.0;
         for ((rule_terms, rule_score), &weight) in rules_terms.iter().zip(&mut scores).zip(&weights)
         {
             if weight > 0.0 {
@@ -204,7 +207,7 @@ fn confidence(best: f64, second: f64) -> f64 {
     if best <= 0.0 {
         return 0.0;
     }
-    let evidence = 1.0 - (-best / EVIDENCE_SCALE).exp();
+    let evidence = 1.0 - exp(-best / EVIDENCE_SCALE);
     let lead = best / (best + second * 0.6);
     (evidence * lead).clamp(0.0, 1.0)
 }
