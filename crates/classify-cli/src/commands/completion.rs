@@ -14,26 +14,32 @@ const NAME: &str = "llamacloud-prod";
 
 /// Prints a completion script.
 pub(crate) fn completion(args: &CompletionArgs, command: Command) -> Result<(), CliError> {
-    let script = match args.shell {
-        Shell::Bash => bash_script(command),
-        Shell::Zsh => zsh_script(command),
-        Shell::Fish => Some(fish_script(command)),
-        Shell::Powershell => Some(generate(clap_complete::Shell::PowerShell, command, NAME)),
-    };
-    let script = script.ok_or_else(|| {
-        CliError::new(
-            ExitCode::Unexpected,
-            "the generated script has an unexpected form",
-        )
-    })?;
-    OutputWriter::stdout().text(&script)
+    let mut output = OutputWriter::stdout();
+    match args.shell {
+        Shell::Bash => write_bash(command, &mut output),
+        Shell::Zsh => write_zsh(command, &mut output),
+        Shell::Fish => write_fish(command, &mut output),
+        Shell::Powershell => {
+            output.text(&generate(clap_complete::Shell::PowerShell, command, NAME))
+        }
+    }
 }
 
+/// Room for a script, so that it does not move while it grows.
+const CAPACITY: usize = 256 << 10;
+
 fn generate(shell: clap_complete::Shell, mut command: Command, name: &str) -> String {
-    let mut script = Vec::new();
+    let mut script = Vec::with_capacity(CAPACITY);
     clap_complete::generate(shell, &mut command, name, &mut script);
     String::from_utf8(script)
         .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}
+
+fn unexpected_form() -> CliError {
+    CliError::new(
+        ExitCode::Unexpected,
+        "the generated script has an unexpected form",
+    )
 }
 
 /// Returns the command line with its global flags only at the root.
@@ -50,10 +56,12 @@ fn global_flags(command: &Command) -> Command {
 }
 
 /// A flag of a command without subcommands has no condition in fish: it is offered after every command.
-fn fish_script(command: Command) -> String {
-    let shell = clap_complete::Shell::Fish;
-    let globals = generate(shell, global_flags(&command), NAME);
-    generate(shell, root_globals(command), NAME) + &globals
+fn write_fish(command: Command, output: &mut OutputWriter) -> Result<(), CliError> {
+    let globals = global_flags(&command);
+    for command in [root_globals(command), globals] {
+        output.text(&generate(clap_complete::Shell::Fish, command, NAME))?;
+    }
+    Ok(())
 }
 
 /// The start of the flags of a command in zsh, and their end.
@@ -61,18 +69,26 @@ const ZSH_FLAGS: &str = "_arguments \"${_arguments_options[@]}\" : \\\n";
 const ZSH_FLAGS_END: &str = "&& ret=0";
 
 /// Defines the global flags as an array, and adds it to those of each subcommand.
-fn zsh_script(command: Command) -> Option<String> {
+fn write_zsh(command: Command, output: &mut OutputWriter) -> Result<(), CliError> {
     let shell = clap_complete::Shell::Zsh;
-    let globals = generate(shell, global_flags(&command), NAME);
-    let (_, globals) = globals.split_once(ZSH_FLAGS)?;
-    let (globals, _) = globals.split_once(ZSH_FLAGS_END)?;
+    let script = generate(shell, global_flags(&command), NAME);
+    let (_, globals) = script.split_once(ZSH_FLAGS).ok_or_else(unexpected_form)?;
+    let (globals, _) = globals
+        .split_once(ZSH_FLAGS_END)
+        .ok_or_else(unexpected_form)?;
     let script = generate(shell, root_globals(command), NAME);
-    let (start, commands) = script.split_once(ZSH_FLAGS)?;
-    let with_globals = format!("{ZSH_FLAGS}\"${{global_flags[@]}}\" \\\n");
-    Some(format!(
-        "{start}local -a global_flags=(\n{globals})\n    {ZSH_FLAGS}{}",
-        commands.replace(ZSH_FLAGS, &with_globals)
-    ))
+    let mut parts = script.split(ZSH_FLAGS);
+    output.text(parts.next().unwrap_or_default())?;
+    output.text(&format!(
+        "local -a global_flags=(\n{globals})\n    {ZSH_FLAGS}"
+    ))?;
+    output.text(parts.next().ok_or_else(unexpected_form)?)?;
+    for subcommand in parts {
+        output.text(ZSH_FLAGS)?;
+        output.text("\"${global_flags[@]}\" \\\n")?;
+        output.text(subcommand)?;
+    }
+    Ok(())
 }
 
 /// The program's name without its dash, and that of the function of its global flags. The generator of bash scripts
@@ -135,17 +151,21 @@ else
 fi
 "#;
 
-fn bash_script(command: Command) -> Option<String> {
-    let shell = clap_complete::Shell::Bash;
+fn write_bash(command: Command, output: &mut OutputWriter) -> Result<(), CliError> {
     let globals = global_flags(&command);
     let value_flags = value_flags(&globals);
-    let globals = generate(shell, globals, PLAIN_GLOBALS);
-    let (globals, _) = globals.rsplit_once(REGISTRATION)?;
-    let script = generate(shell, root_globals(command), PLAIN_NAME);
-    let (commands, _) = script.rsplit_once(REGISTRATION)?;
-    Some(format!(
-        "{commands}{globals}\n_llamacloudprod_value_flags='{value_flags}'\n{BASH_WRAPPER}"
-    ))
+    for (command, name) in [
+        (root_globals(command), PLAIN_NAME),
+        (globals, PLAIN_GLOBALS),
+    ] {
+        let script = generate(clap_complete::Shell::Bash, command, name);
+        let (function, _) = script
+            .rsplit_once(REGISTRATION)
+            .ok_or_else(unexpected_form)?;
+        output.text(function)?;
+    }
+    output.text(&format!("\n_llamacloudprod_value_flags='{value_flags}'\n"))?;
+    output.text(BASH_WRAPPER)
 }
 
 /// Returns the flags that take a value, separated by spaces.
