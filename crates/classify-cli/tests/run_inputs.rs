@@ -56,8 +56,10 @@ fn url_of_object_names_the_build_that_reads_it() {
         let output = sandbox.run(&words);
         output
             .assert_exit(3)
-            .assert_stderr("path 2: this build does not read object stores: install one that does")
-            .assert_stderr("--features cloud");
+            .assert_stderr(
+                "path 2: this build does not read object stores: use the binary of a release",
+            )
+            .assert_stderr("the feature `cloud`");
     }
 }
 
