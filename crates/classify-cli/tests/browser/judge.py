@@ -61,6 +61,18 @@ def is_quiet(browser, url):
     check("nothing was refused or thrown", problems, [])
 
 
+SCROLLABLE = "[...document.querySelectorAll('.scroll')].every(box => box.hasAttribute('tabindex') === box.scrollWidth > box.clientWidth)"
+
+
+def resize(browser, width, scheme):
+    """Resizes the window and waits until the page knows: it learns its new size in its next frame."""
+    browser.resize(width, 900, scheme)
+    for _ in range(200):
+        if browser.run(SCROLLABLE):
+            break
+        time.sleep(0.05)
+
+
 def is_accessible(browser, what):
     """axe-core finds nothing wrong, in both color schemes, on a wide and on a narrow screen."""
     if axe is None:
@@ -68,7 +80,7 @@ def is_accessible(browser, what):
     browser.run(axe + ";0")
     colors = set()
     for width, scheme in [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")]:
-        browser.resize(width, 900, scheme)
+        resize(browser, width, scheme)
         found = json.loads(browser.run(
             "axe.run(document, { resultTypes: ['violations', 'passes'] }).then(found => JSON.stringify({"
             " violations: found.violations.map(v => [v.id, v.nodes.length, v.nodes[0].html, v.nodes[0].failureSummary]),"
@@ -84,13 +96,7 @@ def is_accessible(browser, what):
 def tab_order(browser, what):
     """The Tab key reaches every control once, from the top of the page to its end, and back."""
     run = browser.run
-    boxes = "[...document.querySelectorAll('.scroll')].every(box => box.hasAttribute('tabindex') === box.scrollWidth > box.clientWidth)"
-    for _ in range(200):
-        # The page learns its new size in its next frame.
-        if run(boxes):
-            break
-        time.sleep(0.05)
-    check(f"{what}: the Tab key reaches every box that can be scrolled, and no other", run(boxes))
+    check(f"{what}: the Tab key reaches every box that can be scrolled, and no other", run(SCROLLABLE))
     run("focusable().forEach((e, nth) => e.dataset.nth = nth); 0")
     wanted = list(range(run("focusable().length")))
     state = """(() => { const e = document.activeElement; if (!e || e === document.body) return null;
@@ -293,7 +299,7 @@ def whole_report(browser):
     for width in (1280, 390):
         browser.open(url)
         browser.run(TOOLS)
-        browser.resize(width, 900, "light")
+        resize(browser, width, "light")
         tab_order(browser, f"{width} wide")
 
     browser.open(url, scripts=False)
