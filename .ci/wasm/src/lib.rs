@@ -28,7 +28,11 @@ thread_local! {
 ///
 /// A request gets a response with `status` immediately.
 #[expect(unsafe_code, reason = "a host finds a function by its name")]
-#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss
+)]
 #[unsafe(no_mangle)]
 pub extern "C" fn step(now: f64, status: u32) -> f64 {
     let api = Api::builder("llx-key").build().expect("a good key");
@@ -38,8 +42,10 @@ pub extern "C" fn step(now: f64, status: u32) -> f64 {
         match call.poll(cx) {
             Step::Send(ticket, request) => {
                 assert_eq!(request.uri().path(), "/api/v2/classify/clj-1");
-                let mut response = http::Response::new(r#"{"id": "clj-1", "status": "COMPLETED"}"#.into());
-                *response.status_mut() = http::StatusCode::from_u16(status as u16).expect("a status");
+                let mut response =
+                    http::Response::new(r#"{"id": "clj-1", "status": "COMPLETED"}"#.into());
+                *response.status_mut() =
+                    http::StatusCode::from_u16(status as u16).expect("a status");
                 call.handle(cx, ticket, Ok(response));
                 SEND
             }
@@ -67,7 +73,11 @@ impl Future for Sleep {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, _: &mut TaskContext<'_>) -> Poll<()> {
-        if NOW.get() >= self.0 { Poll::Ready(()) } else { Poll::Pending }
+        if NOW.get() >= self.0 {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
     }
 }
 
@@ -108,7 +118,10 @@ pub extern "C" fn client_step(now: f64, status: u32) -> f64 {
             let client = Client::with_transport(Host(STATUS.with(Rc::clone)), api);
             Box::pin(async move { client.call(GetJob::new("clj-1")).await })
         });
-        match call.as_mut().poll(&mut TaskContext::from_waker(Waker::noop())) {
+        match call
+            .as_mut()
+            .poll(&mut TaskContext::from_waker(Waker::noop()))
+        {
             Poll::Ready(Ok(job)) if job.status == JobStatus::Completed => DONE,
             Poll::Ready(_) => FAILED,
             Poll::Pending => 0.0,
