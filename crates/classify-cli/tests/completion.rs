@@ -169,9 +169,9 @@ fn completion_in_bash_offers_values_of_global_flags() {
 }
 
 #[test]
-fn completion_script_contains_global_flags_once() {
+fn completion_script_does_not_repeat_global_flags_for_each_command() {
     for (shell, flag, times) in [
-        // A variable, the function of the global flags, and the root.
+        // A variable, and twice in each of two functions: for its name and for its value.
         ("bash", "--organization-id", 5),
         // An array, and the root.
         ("zsh", "'--organization-id=", 2),
@@ -180,6 +180,41 @@ fn completion_script_contains_global_flags_once() {
     ] {
         let script = run_to_end(bare_command(&["completion", shell])).assert_exit(0);
         assert_eq!(script.stdout.matches(flag).count(), times, "{shell}");
+    }
+}
+
+#[test]
+fn completion_in_zsh_and_fish_offers_global_flags_after_every_command() {
+    let script = |shell| {
+        run_to_end(bare_command(&["completion", shell]))
+            .assert_exit(0)
+            .stdout
+    };
+    let zsh = script("zsh");
+    // Every command has `-h`; the root has the global flags in its own list, and `help` has no flags.
+    let flag_lists = zsh.matches("'-h[").count();
+    assert!(flag_lists > command_tree::commands().len(), "{flag_lists}");
+    assert_eq!(
+        zsh.matches("\"${global_flags[@]}\" \\\n").count(),
+        flag_lists - 1
+    );
+    let fish = script("fish");
+    let condition = "not __fish_seen_subcommand_from help";
+    assert!(fish.contains(&format!(
+        "\ncomplete -c llamacloud-prod -n \"{condition}\" -l organization-id "
+    )));
+}
+
+#[test]
+fn completion_in_bash_offers_no_flags_after_help() {
+    for line in [
+        "llamacloud-prod help --",
+        "llamacloud-prod classify help --",
+    ] {
+        assert_eq!(
+            offered(&[line.to_owned()])[line],
+            BTreeSet::from([String::new()])
+        );
     }
 }
 

@@ -55,20 +55,24 @@ fn global_flags(command: &Command) -> Command {
         .args(flags.cloned())
 }
 
+/// The start of a line in fish, and a line that applies to every command but `help`.
+const FISH_LINE: &str = "complete -c llamacloud-prod ";
+const FISH_GLOBAL: &str =
+    "complete -c llamacloud-prod -n \"not __fish_seen_subcommand_from help\" ";
+
 /// A flag of a command without subcommands has no condition in fish: it is offered after every command.
 fn write_fish(command: Command, output: &mut OutputWriter) -> Result<(), CliError> {
-    let globals = global_flags(&command);
-    for command in [root_globals(command), globals] {
-        output.text(&generate(clap_complete::Shell::Fish, command, NAME))?;
-    }
-    Ok(())
+    let shell = clap_complete::Shell::Fish;
+    let globals = generate(shell, global_flags(&command), NAME);
+    output.text(&generate(shell, root_globals(command), NAME))?;
+    output.text(&globals.replace(FISH_LINE, FISH_GLOBAL))
 }
 
 /// The start of the flags of a command in zsh, and their end.
 const ZSH_FLAGS: &str = "_arguments \"${_arguments_options[@]}\" : \\\n";
 const ZSH_FLAGS_END: &str = "&& ret=0";
 
-/// Defines the global flags as an array, and adds it to those of each subcommand.
+/// Defines the global flags as an array, and adds it to those of each subcommand. `help` has no flags.
 fn write_zsh(command: Command, output: &mut OutputWriter) -> Result<(), CliError> {
     let shell = clap_complete::Shell::Zsh;
     let script = generate(shell, global_flags(&command), NAME);
@@ -85,7 +89,9 @@ fn write_zsh(command: Command, output: &mut OutputWriter) -> Result<(), CliError
     output.text(parts.next().ok_or_else(unexpected_form)?)?;
     for subcommand in parts {
         output.text(ZSH_FLAGS)?;
-        output.text("\"${global_flags[@]}\" \\\n")?;
+        if subcommand.starts_with('\'') {
+            output.text("\"${global_flags[@]}\" \\\n")?;
+        }
         output.text(subcommand)?;
     }
     Ok(())
@@ -131,7 +137,7 @@ _llamacloud_prod() {
     else
         _llamacloudprod "$1" "$word" "$before"
     fi
-    if [[ "$word" == -* ]]; then
+    if [[ "$word" == -* && " ${words[*]} " != *" help "* ]]; then
         local -a own=("${COMPREPLY[@]}")
         _llamacloudprodglobals "$1" "$word" "$before"
         COMPREPLY=("${own[@]}" "${COMPREPLY[@]}")
