@@ -175,10 +175,10 @@ mod tests {
                 match block {
                     Block::Text(paragraph) => wrap(paragraph, &mut text),
                     Block::Code(code) => {
-                        let language = match section.title {
-                            "Examples" => "sh",
-                            "Client" => "json",
-                            _ => "yaml",
+                        let language = match code.trim_start() {
+                            code if code.starts_with('{') => "json",
+                            code if code.starts_with("rules:") => "yaml",
+                            _ => "sh",
                         };
                         let _ = writeln!(text, "```{language}\n{code}\n```");
                     }
